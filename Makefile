@@ -1,0 +1,129 @@
+# Every target does its own set-up; a second call finds it done and asks nothing of the network.
+#
+#   make run      start the service on http://127.0.0.1:8000 with the demo page
+#   make test     all tests                     (PYTEST_ARGS="-k magnesium -x" to choose)
+#   make check    lint, format, types, layers and tests: runs all, counts what failed
+#   make bench    benchmark                     make torture   faults, with figures
+#   make image    container image, with docker or buildah   (BASE=… to choose the base)
+#   make clean    remove the virtual environment and what tools cached
+
+PYTHON      ?= python3
+VENV        ?= .venv
+HOST        ?= 127.0.0.1
+PORT        ?= 8000
+RUN_ARGS    ?= --demo
+PYTEST_ARGS ?=
+BENCH_ARGS  ?=
+TORTURE_ARGS ?=
+IMAGE       ?= leg-cramps-cds:latest
+BASE        ?= docker.io/library/python:3.11-slim
+IMAGE_ARGS  ?=
+
+SHELL := /bin/bash
+PY    := $(VENV)/bin/python
+CHECKS := lint format types layers test
+
+.PHONY: run test check lint format types layers audit bench torture image clean environment environment-dev
+.DEFAULT_GOAL := check
+
+run: environment
+	@exec $(VENV)/bin/cds-service serve --host $(HOST) --port $(PORT) $(RUN_ARGS)
+
+test: environment-dev
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+lint: environment-dev
+	@$(PY) -m ruff check .
+
+format: environment-dev
+	@$(PY) -m ruff format --check .
+
+types: environment-dev
+	@$(PY) -m mypy
+
+layers: environment-dev
+	@$(VENV)/bin/lint-imports
+
+# Generated documents are compared with the code by tests: `test` tells when one is stale.
+check: environment-dev
+	@failed=(); for step in $(CHECKS); do \
+	  echo "== $$step"; $(MAKE) --no-print-directory $$step || failed+=("$$step"); \
+	done; \
+	if (( $${#failed[@]} )); then \
+	  echo "check: $${#failed[@]} of $(words $(CHECKS)) failed: $${failed[*]}"; exit 1; \
+	fi; \
+	echo "check: all $(words $(CHECKS)) passed ($(CHECKS))"
+
+# In its own environment: the auditor's dependencies are not the service's.
+audit: environment-dev
+	@test -x $(VENV)/audit/bin/pip-audit || { $(PY) -m venv $(VENV)/audit \
+	  && $(VENV)/audit/bin/python -m pip install --quiet pip-audit; }
+	@$(VENV)/audit/bin/pip-audit --progress-spinner off --skip-editable \
+	  --path "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
+bench: environment-dev
+	@$(PY) -m bench $(BENCH_ARGS)
+
+torture: environment-dev
+	@$(PY) -m torture $(TORTURE_ARGS)
+
+image:
+	@if command -v docker >/dev/null && docker info >/dev/null 2>&1; then \
+	  docker build --build-arg BASE=$(BASE) --tag $(IMAGE) $(IMAGE_ARGS) .; \
+	elif command -v buildah >/dev/null; then \
+	  buildah build --format docker --build-arg BASE=$(BASE) --tag $(IMAGE) $(IMAGE_ARGS) .; \
+	else \
+	  echo "make image needs docker (running) or buildah." >&2; exit 1; \
+	fi
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
+	  .coverage htmlcov build dist
+
+environment:
+	@$(call set_up,run,--editable .)
+
+environment-dev:
+	@$(call set_up,dev,--editable . --group dev)
+
+# $(1): name of the stamp; $(2): what pip installs.
+# The stamp holds the folder and pyproject.toml as they were at the last successful install, so
+# that a moved checkout or a changed dependency is noticed, and a mere change of date is not.
+# The development set contains the other: its stamp serves both.
+define set_up
+set -euo pipefail; \
+state() { pwd; cat pyproject.toml; }; \
+for stamp in $(VENV)/.installed-$(1) $(VENV)/.installed-dev; do \
+  if [ -x $(PY) ] && state | cmp -s - "$$stamp"; then exit 0; fi; \
+done; \
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+  echo "Python 3.11 or newer is needed; $(PYTHON) is not. Set PYTHON=/path/to/python3.11." >&2; exit 1; }; \
+if ! $(PY) -m pip --version >/dev/null 2>&1 \
+   || { stamps=$$(cat $(VENV)/.installed-* 2>/dev/null) && ! grep -qxF "$$PWD" <<<"$$stamps"; }; then \
+  echo "Making the virtual environment $(VENV)"; \
+  $(make_venv); \
+fi; \
+echo "Installing what pyproject.toml names ($(1))"; \
+$(PY) -m pip install --quiet --upgrade 'pip>=25.1'; \
+$(PY) -m pip install --quiet $(2); \
+state > $(VENV)/.installed-$(1)
+endef
+
+# Debian keeps ensurepip in a package of its own; each way round that is tried before giving up.
+define make_venv
+if $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+  $(PYTHON) -m venv --clear $(VENV); \
+elif command -v uv >/dev/null; then \
+  uv venv --quiet --clear --seed --python $(PYTHON) $(VENV); \
+elif $(PYTHON) -m virtualenv --version >/dev/null 2>&1; then \
+  $(PYTHON) -m virtualenv --quiet --clear $(VENV); \
+elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+  echo "python3-venv is missing: installing it with apt-get"; \
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; \
+  $(PYTHON) -m venv --clear $(VENV); \
+else \
+  echo "$(PYTHON) cannot make virtual environments (ensurepip is missing)." >&2; \
+  echo "On Debian or Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; \
+fi
+endef
