@@ -1,0 +1,59 @@
+# Two stages on one base: the builder makes a virtual environment, the image only carries it.
+# The base needs Python 3.11 or newer with the venv module: the Python images have it, a plain
+# Debian has it with the packages python3 and python3-venv.
+ARG BASE=docker.io/library/python:3.11-slim
+
+FROM ${BASE} AS builder
+WORKDIR /build
+# The environment that is shipped has no pip: the one beside it installs into it.
+RUN python3 -m venv /build/pip && python3 -m venv --without-pip /opt/cds-service
+
+# Dependencies before sources: this layer lasts until pyproject.toml changes.
+# Secrets "pip" (a pip.conf) and "ca" (certificates it may name as /run/secrets/ca) are optional:
+# they are for networks with their own package index, and never stay in a layer.
+COPY pyproject.toml ./
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca \
+    python3 -c 'import tomllib; \
+p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+print(*p["dependencies"], *p["optional-dependencies"]["postgres"], sep="\n")' > requirements.txt \
+ && /build/pip/bin/pip --python /opt/cds-service/bin/python install \
+      --no-cache-dir --quiet --requirement requirements.txt
+
+COPY README.md LICENSE ./
+COPY cds_service ./cds_service
+COPY hooks ./hooks
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca \
+    /build/pip/bin/pip wheel --no-cache-dir --quiet --no-deps --wheel-dir dist . \
+ && /build/pip/bin/pip --python /opt/cds-service/bin/python install \
+      --no-cache-dir --quiet --no-deps --no-index dist/*.whl
+
+
+FROM ${BASE}
+LABEL org.opencontainers.image.title="leg-cramps-cds" \
+      org.opencontainers.image.description="CDS Hooks decision support for the workup and management of leg cramps" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
+# Fixed numbers, so that an orchestrator can demand "not root" and a volume can be given to them.
+RUN groupadd --gid 10001 cds \
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin cds \
+ && install -d -o 10001 -g 10001 -m 0750 /data
+
+COPY --from=builder /opt/cds-service /opt/cds-service
+ENV PATH=/opt/cds-service/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    CDS_DATABASE_URL=sqlite:////data/cds-service.db
+
+# All that is written goes to /data and /tmp: the rest of the file system may be read-only.
+VOLUME /data
+WORKDIR /data
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
+  CMD ["python3", "-c", "import http.client; c = http.client.HTTPConnection('127.0.0.1', 8000, timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+
+# Beyond loopback the service wants CDS_TRUSTED_CLIENTS, or CDS_INSECURE_OPEN=1 to insist.
+ENTRYPOINT ["cds-service"]
+CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]
