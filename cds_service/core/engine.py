@@ -1,0 +1,101 @@
+"""Ask every rule, remember every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cds_service.core.facts import Kind
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    Need,
+    NotFired,
+    Outcome,
+    Rule,
+    Service,
+    Tier,
+)
+
+Documented = Callable[[Facts], bool | None]
+_DEMAND = {
+    Kind.RESULTS: "laboratory results",
+    Kind.CONDITIONS: "conditions",
+    Kind.MEDICATIONS: "medications",
+}
+
+
+class Engine:
+    """The rules of both services, ready to be asked.
+
+    ``cramps`` answers whether leg cramps are documented (None: cannot tell).
+    """
+
+    def __init__(self, rules: Sequence[Rule], cramps: Documented) -> None:
+        self._cramps = cramps
+        self._checks = {
+            service: tuple(r for r in rules if r.service is service and r.review is None)
+            for service in Service
+        }
+        self._reviews = {
+            service: tuple(r for r in rules if r.service is service and r.review is not None)
+            for service in Service
+        }
+
+    def rules(self, service: Service) -> tuple[Rule, ...]:
+        """The rules of one service, in the order they are asked."""
+        return self._checks[service] + self._reviews[service]
+
+    def ask(self, service: Service, facts: Facts) -> list[Outcome]:
+        """Every rule's answer, in catalogue order; the reviewing rules come last."""
+        outcomes = [Outcome(rule, self._answer(rule, facts)) for rule in self._checks[service]]
+        for rule in self._reviews[service]:
+            stopped = self._stopped(rule, facts)
+            assert rule.review is not None
+            outcomes.append(Outcome(rule, stopped or rule.review(facts, outcomes)))
+        return outcomes
+
+    def _answer(self, rule: Rule, facts: Facts) -> Answer:
+        stopped = self._stopped(rule, facts)
+        if stopped is not None:
+            return stopped
+        if rule.judges and not _judged(rule, facts):
+            return NotFired("no selected order is of a kind this rule judges")
+        if rule.tier is Tier.CRAMPS:
+            documented = self._cramps(facts)
+            if documented is None:
+                return CannotTell(("whether leg cramps are documented",))
+            if not documented:
+                return NotFired("leg cramps are not documented")
+        lacking = tuple(
+            lack for need in rule.needs if need.required and (lack := _lack(need, facts))
+        )
+        if lacking:
+            return CannotTell(lacking)
+        assert rule.check is not None
+        return rule.check(facts)
+
+    @staticmethod
+    def _stopped(rule: Rule, facts: Facts) -> Answer | None:
+        if rule.id in facts.site.rules_off:
+            return NotFired("switched off by the site")
+        if facts.patient.deceased:
+            return NotFired("the patient is recorded as deceased")
+        if facts.minor and not rule.minors:
+            return NotFired("the patient is under 18")
+        return None
+
+
+def _judged(rule: Rule, facts: Facts) -> bool:
+    drafts = facts.drafts
+    return any(not rule.judges.isdisjoint(d.classes) for d in drafts.selected_medications) or any(
+        not rule.judges.isdisjoint(d.covers) for d in drafts.selected_orders
+    )
+
+
+def _lack(need: Need, facts: Facts) -> str:
+    availability = facts.availability(need.kind)
+    if availability.obtained:
+        return ""
+    reason = availability.reason or availability.state.value
+    return f"{_DEMAND.get(need.kind, need.kind.value)}: {reason}"

@@ -1,0 +1,322 @@
+"""Facts: what is known about one patient at one moment, each with where it came from.
+
+Facts know neither FHIR nor HTTP. Whoever reads a record makes them; rules only read
+them. Missing is never normal: what could not be used is a `Problem`, what could not
+be obtained shows in `Availability`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+
+from cds_service.core.analytes import Analyte
+from cds_service.core.quantities import Interval, Unit, rounded
+
+
+class Kind(StrEnum):
+    """The kinds of data a rule can need; each is obtained by one query."""
+
+    PATIENT = "patient"
+    RESULTS = "results"
+    CONDITIONS = "conditions"
+    MEDICATIONS = "medication requests"
+    STATEMENTS = "medication statements"
+    ALLERGIES = "allergies"
+    ORDERS = "orders"
+    ENCOUNTER = "encounter"
+
+
+class State(StrEnum):
+    """How one kind of data arrived. The five are never mixed up."""
+
+    GIVEN = "given"
+    NONE = "none"  # asked, and there is none on file
+    ABSENT = "absent"  # nobody asked, or the client could not get it
+    UNAVAILABLE = "unavailable"  # asked, and an error came back
+    PARTIAL = "partial"  # the first pages only
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """State of one kind of data, in words for a clinician where it is not whole."""
+
+    state: State
+    reason: str = ""
+
+    @property
+    def obtained(self) -> bool:
+        """Whether there is an answer at all, if only a part of it."""
+        return self.state in (State.GIVEN, State.NONE, State.PARTIAL)
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing: what is not there is known not to be there."""
+        return self.state in (State.GIVEN, State.NONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a fact came from: ``Type/id`` and the way it reached us."""
+
+    reference: str
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that was there and could not be used, and why.
+
+    ``kind`` is a stable word for metrics (``unknown-unit``, ``implausible``, ``future``,
+    ``undated``, ``wrong-patient``, ...), ``about`` the analyte key or kind of data,
+    ``reason`` words for a clinician (may quote the record: escape it before showing).
+    """
+
+    kind: str
+    about: str
+    reason: str
+    source: Source
+    when: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One usable laboratory result, in the unit and decimals the laboratory reported."""
+
+    analyte: Analyte
+    value: Interval
+    decimals: int
+    unit: Unit
+    when: datetime
+    day: date
+    day_only: bool
+    source: Source
+    preliminary: bool = False
+    range_low: Decimal | None = None
+    range_high: Decimal | None = None
+    method: str = ""
+    computed: bool = False
+
+    def _limit(self, limit: Decimal) -> Decimal:
+        return self.unit.from_canonical(limit, self.decimals)
+
+    def below(self, limit: Decimal) -> bool | None:
+        """Whether the value is below a limit given in the canonical unit."""
+        return self.value.below(self._limit(limit))
+
+    def above(self, limit: Decimal) -> bool | None:
+        """Whether the value is above a limit given in the canonical unit."""
+        return self.value.above(self._limit(limit))
+
+    def at_least(self, limit: Decimal) -> bool | None:
+        """Whether the value is at or above a limit given in the canonical unit."""
+        return self.value.at_least(self._limit(limit))
+
+    def at_most(self, limit: Decimal) -> bool | None:
+        """Whether the value is at or below a limit given in the canonical unit."""
+        return self.value.at_most(self._limit(limit))
+
+    def below_range(self, limit: Decimal) -> bool | None:
+        """Whether it is below the laboratory's own range; without one, below ``limit``."""
+        if self.range_low is not None:
+            return self.value.below(self.range_low)
+        return self.below(limit)
+
+    def above_range(self, limit: Decimal) -> bool | None:
+        """Whether it is above the laboratory's own range; without one, above ``limit``."""
+        if self.range_high is not None:
+            return self.value.above(self.range_high)
+        return self.above(limit)
+
+    @property
+    def reported(self) -> str:
+        """The value as the laboratory reported it: ``<0.50 mmol/L``."""
+        low, high = self.value.low, self.value.high
+        if low is not None and self.value.exact:
+            return f"{plain(low)} {self.unit.name}"
+        if high is not None:
+            return f"{'<' if self.value.high_open else '≤'}{plain(high)} {self.unit.name}"
+        assert low is not None  # an interval has at least one end
+        return f"{'>' if self.value.low_open else '≥'}{plain(low)} {self.unit.name}"
+
+    @property
+    def canonical(self) -> str:
+        """The value in the canonical unit where that differs from the reported one."""
+        if not self.value.exact or self.unit.name == self.analyte.canonical:
+            return ""
+        if self.unit.factor == 1 and not self.unit.offset:
+            return ""
+        assert self.value.low is not None
+        value = rounded(self.unit.to_canonical(self.value.low), self.analyte.decimals)
+        return f"{plain(value)} {self.analyte.canonical}"
+
+    def canonical_value(self) -> Fraction | None:
+        """The exact value in the canonical unit; None behind a comparator."""
+        if not self.value.exact or self.value.low is None:
+            return None
+        return self.unit.to_canonical(self.value.low)
+
+
+def plain(value: Decimal) -> str:
+    """A decimal as a person writes it: no exponent, the written zeros kept."""
+    return f"{value:f}"
+
+
+class Presence(StrEnum):
+    """What a Condition says about now."""
+
+    ACTIVE = "active"  # said to be active
+    ASSUMED = "assumed"  # no clinical status and no abatement: taken as present
+    SUSPECTED = "suspected"  # provisional, differential or unconfirmed
+    PAST = "past"  # inactive, remission, resolved or abated
+    REFUTED = "refuted"  # refuted or entered in error
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One problem or diagnosis, with the concepts its codes and words name."""
+
+    concepts: frozenset[str]
+    name: str
+    presence: Presence
+    source: Source
+    words: str = ""  # all its texts, lower case, for severity words
+    clinical_status: str = ""
+    severe: bool = False
+    day: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something was ordered: the concepts named, and whether any reason was given."""
+
+    given: bool = False
+    concepts: frozenset[str] = frozenset()
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dosage:
+    """One dosage instruction, as numbers where it has them.
+
+    ``amount`` units per dose (high end of a range) in ``amount_unit``; ``per_day`` doses
+    a day; ``max_per_day`` an upper bound in ``amount_unit`` from maxDosePerPeriod.
+    """
+
+    amount: Decimal | None = None
+    amount_unit: str = ""
+    per_day: Fraction | None = None
+    as_needed: bool = False
+    max_per_day: Fraction | None = None
+    max_unit: str = ""
+    text: str = ""
+    route: str = ""
+    unread: str = ""  # why it could not be turned into numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredient:
+    """One ingredient with its strength per unit of the product, where it is known."""
+
+    name: str
+    amount: Decimal | None = None
+    unit: str = ""
+
+
+class Taking(StrEnum):
+    """Whether a medication is taken now."""
+
+    ACTIVE = "active"
+    DRAFT = "draft"
+    STOPPED = "stopped"
+    NOT_TAKEN = "not taken"  # on hold, not taken, or told not to be given
+    IGNORED = "ignored"  # entered in error, unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Medication:
+    """One medication request, statement, or draft order, with its classes."""
+
+    classes: frozenset[str]
+    name: str
+    taking: Taking
+    source: Source
+    statement: bool = False
+    named: bool = True
+    identity: frozenset[tuple[str, str]] = frozenset()  # codes; to see two as the same drug
+    when: datetime | None = None
+    reason: Reason = Reason()
+    dosages: tuple[Dosage, ...] = ()
+    ingredients: tuple[Ingredient, ...] = ()
+    words: str = ""
+    selected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One ordered test, procedure or referral; ``covers`` are the analytes or kinds."""
+
+    covers: frozenset[str]
+    name: str
+    source: Source
+    draft: bool = False
+    when: datetime | None = None
+    reason: Reason = Reason()
+    named: bool = True
+    selected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Allergy:
+    """One allergy or intolerance that is neither refuted nor inactive."""
+
+    concepts: frozenset[str]
+    name: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """Who the facts are about, without saying who it is."""
+
+    birth: date | None = None
+    sex: str = ""  # "male", "female", or "" where unknown
+    deceased: bool = False
+    source: Source = Source("Patient")
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """What is being ordered now (order-select); empty at patient-view."""
+
+    medications: tuple[Medication, ...] = ()
+    orders: tuple[Order, ...] = ()
+
+    @property
+    def selected_medications(self) -> tuple[Medication, ...]:
+        """The drafts the clinician has just picked."""
+        return tuple(draft for draft in self.medications if draft.selected)
+
+    @property
+    def selected_orders(self) -> tuple[Order, ...]:
+        """The test and procedure drafts the clinician has just picked."""
+        return tuple(draft for draft in self.orders if draft.selected)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All that was read from one patient's data, apart from the results (see Series)."""
+
+    patient: Patient = Patient()
+    conditions: tuple[Condition, ...] = ()
+    medications: tuple[Medication, ...] = ()
+    orders: tuple[Order, ...] = ()
+    allergies: tuple[Allergy, ...] = ()
+    drafts: Drafts = Drafts()
+    encounter: Reason = Reason()
+    availability: Mapping[Kind, Availability] = field(default_factory=dict)
+    problems: Sequence[Problem] = ()

@@ -1,0 +1,80 @@
+"""Limits and references as data: every number has a unit, a source and a day it was checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+
+class KnowledgeError(Exception):
+    """A limit, reference or rule that cannot be trusted; the program does not start with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One source, once.
+
+    ``kind`` is label, guideline, trial, review, survey, cohort, article, general knowledge
+    or judgement. ``seen`` is True where the primary source itself was read; only then may
+    a card lean on its authority. ``label`` is what a card's source shows.
+    """
+
+    key: str
+    label: str
+    citation: str
+    kind: str
+    url: str
+    year: int | None = None
+    pmid: str = ""
+    doi: str = ""
+    seen: bool = False
+    checked: date | None = None
+
+    @property
+    def authority(self) -> str:
+        """How far the source was followed up, in words for a card."""
+        if self.kind in ("general knowledge", "judgement"):
+            return self.kind
+        return self.kind if self.seen else f"{self.kind}, cited second-hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One number a rule compares with, in the analyte's canonical unit or as named."""
+
+    key: str
+    value: Decimal
+    unit: str
+    reference: str
+    checked: date
+    meaning: str = ""
+    overridden: bool = False
+
+    def __str__(self) -> str:
+        unit = "" if self.unit == "1" else f" {self.unit}"
+        return f"{self.value:f}{unit}"
+
+
+class Limits(Mapping[str, Limit]):
+    """All limits by key; an unknown key is an error of the rule's author."""
+
+    def __init__(self, limits: Mapping[str, Limit]) -> None:
+        self._limits = dict(limits)
+
+    def __getitem__(self, key: str) -> Limit:
+        try:
+            return self._limits[key]
+        except KeyError:
+            raise KnowledgeError(f"no limit is called {key}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._limits)
+
+    def __len__(self) -> int:
+        return len(self._limits)
+
+    def value(self, key: str) -> Decimal:
+        """The number alone."""
+        return self[key].value

@@ -1,0 +1,127 @@
+"""Measured values: intervals, units, and comparison with a limit in the lab's own unit.
+
+Numbers are exact. A value keeps the unit and the decimals the laboratory reported;
+a limit is brought into that unit, rounded half up to those decimals (at least one),
+and only then compared, strictly: 1.7 mg/dL is not below 0.70 mmol/L (1.70135 mg/dL).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from functools import lru_cache
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One unit of one analyte: ``canonical = reported * factor + offset``.
+
+    ``name`` is how the unit is printed; ``note`` says where the factor comes from.
+    """
+
+    name: str
+    factor: Fraction = Fraction(1)
+    offset: Fraction = Fraction(0)
+    note: str = ""
+
+    def to_canonical(self, value: Decimal) -> Fraction:
+        """The value in the analyte's canonical unit, exactly."""
+        return Fraction(value) * self.factor + self.offset
+
+    def from_canonical(self, value: Decimal, decimals: int) -> Decimal:
+        """A canonical value in this unit, rounded half up to ``decimals``.
+
+        Where nothing has to be converted the value is returned as it stands.
+        """
+        if self.factor == 1 and not self.offset:
+            return value
+        return _converted(value, self.factor, self.offset, max(decimals, 1))
+
+
+@lru_cache(maxsize=4096)
+def _converted(value: Decimal, factor: Fraction, offset: Fraction, decimals: int) -> Decimal:
+    return rounded((Fraction(value) - offset) / factor, decimals)
+
+
+def rounded(value: Fraction, decimals: int) -> Decimal:
+    """``value`` rounded half up (away from zero at the half) to ``decimals`` places."""
+    exact = Decimal(value.numerator) / Decimal(value.denominator)
+    return exact.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+
+
+def decimals_of(value: Decimal) -> int:
+    """How many decimals were written: 1.20 has two, 5 has none, 1E+2 has none."""
+    exponent = value.as_tuple().exponent
+    return max(-exponent, 0) if isinstance(exponent, int) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What a reported value says: a point, or all that a comparator leaves open.
+
+    ``below`` and its sisters answer True, False, or None where the interval
+    straddles the limit ("<50" against 30).
+    """
+
+    low: Decimal | None
+    high: Decimal | None
+    low_open: bool = False
+    high_open: bool = False
+
+    @classmethod
+    def point(cls, value: Decimal) -> Interval:
+        """A value without comparator."""
+        return cls(value, value)
+
+    @classmethod
+    def compared(cls, comparator: str, value: Decimal) -> Interval:
+        """A FHIR ``Quantity`` with comparator. Raises ValueError for an unknown one."""
+        match comparator:
+            case "":
+                return cls(value, value)
+            case "<":
+                return cls(None, value, high_open=True)
+            case "<=":
+                return cls(None, value)
+            case ">":
+                return cls(value, None, low_open=True)
+            case ">=":
+                return cls(value, None)
+        raise ValueError(comparator)
+
+    @property
+    def exact(self) -> bool:
+        """True where there was no comparator."""
+        return self.low is not None and self.low == self.high
+
+    def below(self, limit: Decimal) -> bool | None:
+        """Whether the value is < limit."""
+        if self.high is not None and (self.high < limit or (self.high == limit and self.high_open)):
+            return True
+        if self.low is not None and self.low >= limit:
+            return False
+        return None
+
+    def above(self, limit: Decimal) -> bool | None:
+        """Whether the value is > limit."""
+        if self.low is not None and (self.low > limit or (self.low == limit and self.low_open)):
+            return True
+        if self.high is not None and self.high <= limit:
+            return False
+        return None
+
+    def at_least(self, limit: Decimal) -> bool | None:
+        """Whether the value is >= limit."""
+        answer = self.below(limit)
+        return None if answer is None else not answer
+
+    def at_most(self, limit: Decimal) -> bool | None:
+        """Whether the value is <= limit."""
+        answer = self.above(limit)
+        return None if answer is None else not answer
+
+    def middle(self) -> Decimal:
+        """The known end, or the point: only for saying which of two is the worse."""
+        known = self.low if self.low is not None else self.high
+        return known if known is not None else Decimal(0)

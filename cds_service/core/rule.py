@@ -1,0 +1,305 @@
+"""A rule: what it needs, what it answers, and what makes it trustworthy enough to run.
+
+Three answers, never two: a `Finding` (fired), `NotFired`, or `CannotTell`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+from cds_service.core.facts import Allergy, Condition, Kind, Medication, Order, Problem, Result
+from cds_service.core.knowledge import KnowledgeError, Limit
+from cds_service.core.times import Window
+
+if TYPE_CHECKING:
+    from cds_service.core.patient import Facts
+
+
+class Service(StrEnum):
+    """The two CDS services, by id."""
+
+    PATIENT_VIEW = "leg-cramps-patient-view"
+    ORDER_SELECT = "leg-cramps-order-select"
+
+
+class Tier(StrEnum):
+    """Whether leg cramps must be documented before a rule speaks."""
+
+    ALWAYS = "A"
+    CRAMPS = "C"
+
+
+class Indicator(IntEnum):
+    """How loud a card is; larger is louder."""
+
+    INFO = 1
+    WARNING = 2
+    CRITICAL = 3
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing a rule reads.
+
+    ``kind`` of data; for results the ``analyte`` and how far back it is read; for the
+    others the ``concepts`` looked for. Without a ``required`` need the rule cannot tell;
+    an optional one only refines its answer.
+    """
+
+    kind: Kind
+    analyte: str = ""
+    within: Window | None = None
+    concepts: tuple[str, ...] = ()
+    required: bool = True
+
+    def optional(self) -> Need:
+        """The same need, but the rule can answer without it."""
+        return Need(self.kind, self.analyte, self.within, self.concepts, required=False)
+
+
+def results(analyte: str, within: Window) -> Need:
+    """The newest results of one analyte."""
+    return Need(Kind.RESULTS, analyte=analyte, within=within)
+
+
+def conditions(*concepts: str) -> Need:
+    """Problems and diagnoses that name one of the concepts."""
+    return Need(Kind.CONDITIONS, concepts=concepts)
+
+
+def medications(*classes: str) -> Need:
+    """Active medications of the classes."""
+    return Need(Kind.MEDICATIONS, concepts=classes)
+
+
+def allergies(*concepts: str) -> Need:
+    """Allergies and intolerances to the substances."""
+    return Need(Kind.ALLERGIES, concepts=concepts, required=False)
+
+
+def orders(*covers: str) -> Need:
+    """Tests already ordered."""
+    return Need(Kind.ORDERS, concepts=covers, required=False)
+
+
+def demographics() -> Need:
+    """Age and sex."""
+    return Need(Kind.PATIENT, required=False)
+
+
+# --- What a rule says -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTest:
+    """Suggest ordering a test, procedure or referral, by its key in the order catalogue."""
+
+    key: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftMedication:
+    """Suggest a medication order (intent proposal) by its key in the order catalogue."""
+
+    key: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveDraft:
+    """Suggest removing a draft order; ``reference`` is its ``Type/id``."""
+
+    reference: str
+    name: str
+
+
+Suggestion = OrderTest | DraftMedication | RemoveDraft
+Fact = Result | Condition | Medication | Order | Allergy
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One fact a rule leaned on, with the limit it was held against.
+
+    ``own_range`` is True where the laboratory's own reference limit decided instead.
+    ``note`` is a short remark in the rule's words ("stale", "computed, CKD-EPI 2021").
+    """
+
+    fact: Fact
+    limit: Limit | None = None
+    own_range: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule fired.
+
+    ``summary`` is one line without patient text, at most 139 characters; ``advice`` are
+    Markdown paragraphs or list items in the rule's own words (patient text only through
+    `cds_service.core.text.quoted`); ``missing`` what was absent or stale; ``overrides``
+    codes of the override reasons that fit.
+    """
+
+    indicator: Indicator
+    summary: str
+    advice: tuple[str, ...]
+    evidence: tuple[Evidence, ...] = ()
+    missing: tuple[str, ...] = ()
+    strength: str = ""
+    suggestions: tuple[Suggestion, ...] = ()
+    overrides: tuple[str, ...] = ()
+    reference: str = ""  # key of the reference the card shows as its source; else the rule's first
+
+
+@dataclass(frozen=True, slots=True)
+class NotFired:
+    """A rule looked and has nothing to say; ``because`` is one sentence for the trace."""
+
+    because: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CannotTell:
+    """A rule could not answer; each of ``because`` names what was missing, stale or unreadable.
+
+    ``trigger`` is True where what the rule watches for is there and only the rest is
+    missing: then silence would look like an all-clear.
+    """
+
+    because: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
+    trigger: bool = False
+    evidence: tuple[Evidence, ...] = ()
+
+
+Answer = Finding | NotFired | CannotTell
+Check = Callable[["Facts"], Answer]
+Review = Callable[["Facts", "Sequence[Outcome]"], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One computable statement, with everything somebody needs to vouch for it.
+
+    ``judges`` (order-select) names the medication classes or order kinds of a selected
+    draft that wake the rule. ``minors`` is True where it also speaks under 18.
+    """
+
+    id: str
+    title: str
+    version: str
+    service: Service
+    tier: Tier
+    references: tuple[str, ...]
+    needs: tuple[Need, ...]
+    owner: str
+    check: Check | None
+    limits: tuple[str, ...] = ()
+    judges: frozenset[str] = frozenset()
+    minors: bool = False
+    changed: str = ""  # ISO day of the last change
+    review: Review | None = None  # sees the other rules' answers; runs last
+    document: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one rule answered in one call."""
+
+    rule: Rule
+    answer: Answer
+
+
+@dataclass(slots=True)
+class Catalogue:
+    """Rules by service, in the order of the clinical catalogue."""
+
+    rules: list[Rule] = field(default_factory=list)
+
+    def of(self, service: Service) -> tuple[Rule, ...]:
+        """The rules of one service, in catalogue order."""
+        return tuple(rule for rule in self.rules if rule.service is service)
+
+
+def rule(
+    *,
+    id: str,
+    title: str,
+    version: str,
+    service: Service,
+    tier: Tier,
+    references: Sequence[str],
+    needs: Sequence[Need],
+    limits: Sequence[str] = (),
+    owner: str = "clinical content",
+    judges: Sequence[str] = (),
+    minors: bool = False,
+    changed: str,
+) -> Callable[[Check], Rule]:
+    """Make a `Rule` of a function from facts to an answer."""
+
+    def make(check: Check) -> Rule:
+        return Rule(
+            id=id,
+            title=title,
+            version=version,
+            service=service,
+            tier=tier,
+            references=tuple(references),
+            needs=tuple(needs),
+            owner=owner,
+            check=check,
+            limits=tuple(limits),
+            judges=frozenset(judges),
+            minors=minors,
+            changed=changed,
+            document=check.__doc__ or "",
+        )
+
+    return make
+
+
+def checked(
+    rules: Sequence[Rule],
+    references: Mapping[str, object],
+    limits: Mapping[str, Limit],
+    analytes: Mapping[str, object],
+) -> Catalogue:
+    """The catalogue, or a KnowledgeError that names the rule and what it lacks."""
+    seen: set[tuple[str, Service]] = set()
+    for one in rules:
+        if (one.id, one.service) in seen:
+            raise KnowledgeError(f"rule {one.id}: two rules have this id")
+        seen.add((one.id, one.service))
+        for attribute in ("id", "title", "version", "owner", "changed", "references", "needs"):
+            if not getattr(one, attribute):
+                raise KnowledgeError(f"rule {one.id}: it has no {attribute}")
+        if one.version.count(".") != 2:
+            raise KnowledgeError(f"rule {one.id}: version {one.version} is not like 1.0.0")
+        for key in one.references:
+            if key not in references:
+                raise KnowledgeError(f"rule {one.id}: reference {key} is not in the references")
+        for key in one.limits:
+            if key not in limits:
+                raise KnowledgeError(f"rule {one.id}: limit {key} is not in the limits")
+            if not limits[key].unit:
+                raise KnowledgeError(f"rule {one.id}: limit {key} has no unit")
+            if limits[key].reference not in references:
+                raise KnowledgeError(
+                    f"limit {key}: reference {limits[key].reference} is not in the references"
+                )
+        for need in one.needs:
+            if need.analyte and need.analyte not in analytes:
+                raise KnowledgeError(f"rule {one.id}: it needs an unknown analyte {need.analyte}")
+        if one.service is Service.ORDER_SELECT and not one.judges and one.review is None:
+            raise KnowledgeError(f"rule {one.id}: it does not say which drafts it judges")
+    return Catalogue(list(rules))

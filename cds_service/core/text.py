@@ -1,0 +1,38 @@
+"""Words for cards: one line, and text from a record that cannot act as Markdown or HTML."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_SPECIAL = re.compile(r"([\\`*_\[\]()#|~^$])")
+_LINKS = re.compile(r"(https?|ftp|mailto|xmpp)(?=:)|(www)(?=\.)", re.IGNORECASE)
+_SPACE = re.compile(r"\s+")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
+
+
+def one_line(text: str) -> str:
+    """``text`` without control characters, direction overrides and line breaks."""
+    kept = "".join(
+        " " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char
+        for char in text
+        if unicodedata.category(char) not in ("Cf", "Cs", "Co", "Cn")
+    )
+    return _SPACE.sub(" ", kept).strip()
+
+
+def shortened(text: str, length: int) -> str:
+    """``text`` in at most ``length`` characters, with an ellipsis where it was cut."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def quoted(text: str, length: int = 120) -> str:
+    """Text that came from a record, as inert Markdown: no HTML, no links, one line.
+
+    Some clients render raw HTML in a card's detail, so angle brackets and ampersands
+    become entities, Markdown's own characters are escaped, and addresses are kept from
+    becoming links by themselves.
+    """
+    line = shortened(one_line(text), length)
+    escaped = _LINKS.sub(r"\g<0>\\", _SPECIAL.sub(r"\\\1", line))
+    return "".join(_ENTITIES.get(char, char) for char in escaped)

@@ -1,0 +1,43 @@
+"""Time is an argument: windows counted back from the moment of the call."""
+
+from __future__ import annotations
+
+import calendar
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How far back a fact may lie: calendar days, or calendar months."""
+
+    days: int = 0
+    months: int = 0
+
+    def start(self, today: date) -> date:
+        """The earliest day inside the window, seen from ``today``."""
+        month = today.year * 12 + today.month - 1 - self.months
+        year, month = divmod(month, 12)
+        month += 1
+        day = min(today.day, calendar.monthrange(year, month)[1])
+        return date(year, month, day) - timedelta(days=self.days)
+
+    def __str__(self) -> str:
+        if self.months and self.months % 12 == 0 and self.months > 12:
+            return f"{self.months // 12} years"
+        return f"{self.months} months" if self.months else f"{self.days} days"
+
+
+def days(count: int) -> Window:
+    """A window of ``count`` calendar days."""
+    return Window(days=count)
+
+
+def months(count: int) -> Window:
+    """A window of ``count`` calendar months."""
+    return Window(months=count)
+
+
+def years_between(birth: date, today: date) -> int:
+    """Completed years of life on ``today``."""
+    return today.year - birth.year - ((today.month, today.day) < (birth.month, birth.day))

@@ -1,0 +1,97 @@
+"""The errors a caller or an operator can meet.
+
+    ServiceError
+    ├── BadRequest            400  the request says something that cannot be read or is not allowed
+    ├── Unauthorized          401  who calls could not be verified (one body for every reason)
+    ├── NotFound              404  no such service or page
+    ├── MethodNotAllowed      405
+    ├── PreconditionFailed    412  nothing could be obtained that any rule needs
+    ├── TooLarge              413  body, or number of entries, over the limit
+    ├── UnsupportedMediaType  415
+    ├── Unavailable           503  the store is away; ask again
+    └── StartupError               the program refuses to start: settings, rules, client lists
+
+Each says what happened (``what``), what to do about it (``mend``) and, where it
+helps, the place in the request (``where``, a dotted path such as
+``context.draftOrders.entry[2]``). None ever carries patient data or a token.
+"""
+
+from __future__ import annotations
+
+
+class ServiceError(Exception):
+    """Something that ends a call, with its HTTP status and FHIR issue type code."""
+
+    status = 500
+    code = "exception"
+
+    def __init__(self, what: str, mend: str = "", where: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.mend = mend
+        self.where = where
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        mend = f" {self.mend}" if self.mend else ""
+        return f"{place}{self.what}{mend}"
+
+
+class BadRequest(ServiceError):
+    """The request cannot be read, or asks for something that is not allowed."""
+
+    status = 400
+    code = "invalid"
+
+
+class Unauthorized(ServiceError):
+    """The caller could not be verified. ``what`` goes to the log, never to the caller."""
+
+    status = 401
+    code = "login"
+
+
+class NotFound(ServiceError):
+    """No such service, page or feedback address."""
+
+    status = 404
+    code = "not-found"
+
+
+class MethodNotAllowed(ServiceError):
+    """The address exists, the HTTP method does not."""
+
+    status = 405
+    code = "not-supported"
+
+
+class PreconditionFailed(ServiceError):
+    """No rule could answer: neither prefetch nor the FHIR server gave anything."""
+
+    status = 412
+    code = "processing"
+
+
+class TooLarge(ServiceError):
+    """The body, or the number of entries in it, is over the limit."""
+
+    status = 413
+    code = "too-costly"
+
+
+class UnsupportedMediaType(ServiceError):
+    """The body is not declared as JSON."""
+
+    status = 415
+    code = "not-supported"
+
+
+class Unavailable(ServiceError):
+    """The store cannot be reached now; the same call may be made again."""
+
+    status = 503
+    code = "transient"
+
+
+class StartupError(ServiceError):
+    """The program refuses to start, and says which setting or file to mend."""

@@ -1,0 +1,115 @@
+"""Every setting of the service: name, meaning, unit, default.
+
+Settings come from the environment with the prefix ``CDS_`` (``CDS_PUBLIC_URL`` sets
+``public_url``). ``cds-service settings`` lists them; ``docs/reference/settings.md`` is
+generated from this module.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from cds_service.errors import StartupError
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """The settings of one running service (immutable)."""
+
+    model_config = SettingsConfigDict(env_prefix="CDS_", frozen=True, extra="ignore")
+
+    public_url: str = Field(
+        "http://127.0.0.1:8000",
+        description="Base URL that clients call; the audience of their tokens.",
+    )
+    trusted_clients: str | None = Field(
+        None,
+        description="Path of a JSON file with the clients that may call. Unset: open to loopback.",
+    )
+    discovery_auth: bool = Field(False, description="Discovery, too, needs a valid token.")
+    insecure_open: bool = Field(
+        False, description="Listen beyond loopback although no client list is set."
+    )
+    fhir_servers: CommaSeparated = Field(
+        (), description="FHIR base URLs that may be called when no client list is used."
+    )
+    fhir_open: bool = Field(
+        False, description="Call the allowed FHIR servers without an access token (sandboxes)."
+    )
+    fhir_deadline: float = Field(
+        3.0, gt=0, le=60, description="Seconds in all for fetching what prefetch lacks."
+    )
+    database_url: str = Field(
+        "sqlite:///cds-service.db",
+        description="Where feedback, counters and token ids are kept (SQLAlchemy URL).",
+    )
+    card_key: str | None = Field(
+        None,
+        description="Secret from which card ids are made. Unset: made once and kept in the database.",
+    )
+    snooze: bool = Field(
+        False, description="Hold back a card that was answered for the same patient and evidence."
+    )
+    cors_origins: CommaSeparated = Field(
+        ("https://sandbox.cds-hooks.org", "http://localhost:8080"),
+        description="Browser origins that may call.",
+    )
+    max_body_mb: float = Field(32, gt=0, description="Largest request body, in megabytes (10^6).")
+    cramps: Literal["documented", "assumed"] = Field(
+        "documented",
+        description="Whether leg cramps must be documented, or every patient is taken to have them.",
+    )
+    jurisdiction: Literal["us", "uk"] = Field(
+        "us", description="Whose licensing decides how quinine is judged."
+    )
+    max_info_cards: int = Field(
+        3, ge=0, description="Most info cards in one patient-view response."
+    )
+    rules_off: CommaSeparated = Field((), description="Ids of rules that are switched off.")
+    limits: str | None = Field(None, description="Path of a file that overrides clinical limits.")
+    order_codes: str | None = Field(
+        None, description="Path of a file with a site's own codings for the orders cards suggest."
+    )
+    validate_models: Literal["cited", "all", "none"] = Field(
+        "cited",
+        alias="CDS_VALIDATE",
+        description="Which resources also go through the full FHIR models.",
+    )
+    demo: bool = Field(False, description="Serve the demo page at /.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log line that is written."
+    )
+
+    @field_validator("fhir_servers", "cors_origins", "rules_off", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an absolute http(s) URL")
+        return value.rstrip("/")
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Settings from the environment, ``overrides`` on top.
+
+    Raises StartupError naming the setting and the mend.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # names and types are checked by pydantic
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        variable = name if name.startswith("CDS_") else f"CDS_{name.upper()}"
+        raise StartupError(f"{variable}: {first['msg']}.", "Mend it or unset it.") from None
