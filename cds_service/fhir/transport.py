@@ -1,0 +1,216 @@
+"""How bytes travel to FHIR servers: pooled connections, a bounded crew of threads, a cut-off.
+
+``requests`` knows timeouts per socket operation only: a server that sends one byte now and
+then never runs into them. So whoever waits may cut the line of a request from outside
+(`Line.cut`), which wakes the thread that reads from it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.cookiejar import DefaultCookiePolicy
+from queue import SimpleQueue
+from typing import Any
+
+import requests
+from certifi import where
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+CREW_SIZE = 32  # threads per process: four calls with eight missing keys each, side by side
+
+_here = threading.local()
+_guard = threading.Lock()
+
+
+class LineCutError(OSError):
+    """The line was cut before the request was on its way."""
+
+
+class Line:
+    """The connection that one piece of work uses now; another thread may cut it."""
+
+    def __init__(self) -> None:
+        self._cut = threading.Event()
+        self._connection: _Connection | _SecureConnection | None = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Everything this thread sends inside the block goes over this line."""
+        _here.line = self
+        try:
+            yield
+        finally:
+            del _here.line
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether nobody waits for this line any more."""
+        return self._cut.is_set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not longer than until the line is cut."""
+        self._cut.wait(seconds)
+
+    def cut(self) -> None:
+        """End what is under way, and let nothing new begin."""
+        self._cut.set()
+        with _guard:
+            connection = self._connection
+            # A connection back in the pool may already serve somebody else.
+            if connection is not None and connection.line is self and connection.live is not None:
+                with suppress(OSError):
+                    # Not SSLSocket.shutdown: it drops the TLS state the reader still uses.
+                    socket.socket.shutdown(connection.live, socket.SHUT_RDWR)
+
+    def take(self, connection: _Connection | _SecureConnection) -> None:
+        """Note that ``connection`` has sent this line's request and waits for the answer."""
+        with _guard:
+            connection.line, connection.live = self, connection.sock
+            self._connection = connection
+        if self.is_cut:
+            raise LineCutError
+
+
+def _on_this_line(connection: _Connection | _SecureConnection) -> None:
+    line: Line | None = getattr(_here, "line", None)
+    if line is not None:
+        line.take(connection)
+
+
+class _Connection(HTTPConnection):
+    line: Line | None = None
+    # Kept apart from ``sock``, which is None while the body of a last answer is still read.
+    live: socket.socket | None = None
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        super().request(*args, **kwargs)
+        _on_this_line(self)
+
+
+class _SecureConnection(HTTPSConnection):
+    line: Line | None = None
+    live: socket.socket | None = None
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        super().request(*args, **kwargs)
+        _on_this_line(self)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        # One context for all connections: loading the certificates costs more than a query.
+        # The system's authorities count as well: hospitals run their own.
+        context = ssl.create_default_context()
+        context.load_verify_locations(where())
+        super().init_poolmanager(*args, ssl_context=context, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Certificates are always verified, by the shared context."""
+        conn.cert_reqs = "CERT_REQUIRED"
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """No answer sends us elsewhere; nor is the body of a redirect read to find out."""
+        return None
+
+
+class _Quiet(logging.Filter):
+    """Drops what urllib3 writes about our requests: their addresses name patients."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not hasattr(_here, "line")
+
+
+def new_session() -> requests.Session:
+    """A session without cookies, netrc, proxies or redirects, safe to share by threads."""
+    session = _Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.headers.clear()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Adapter(pool_connections=16, pool_maxsize=CREW_SIZE))
+    return session
+
+
+class _Crew:
+    """Daemon threads that start when first needed and stay; never more than ``size``."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._open = 0  # tasks handed in and not yet finished
+        self._threads = 0
+
+    def run(self, task: Callable[[], None]) -> None:
+        with self._lock:
+            self._open += 1
+            if self._open > self._threads and self._threads < self._size:
+                self._threads += 1
+                name = f"fhir-{self._threads}"
+                threading.Thread(target=self._work, name=name, daemon=True).start()
+        self._tasks.put(task)
+
+    def _work(self) -> None:
+        while True:
+            task = self._tasks.get()
+            try:
+                task()
+            finally:
+                del task  # an idle thread must not keep the last request's token
+                with self._lock:
+                    self._open -= 1
+
+
+class _Process:
+    """What one process shares. A fork keeps neither threads nor connections."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.crew = _Crew(CREW_SIZE)
+        self.session: requests.Session | None = None
+
+
+_process = _Process()
+
+
+def _after_fork() -> None:
+    global _process, _guard  # a lock held by another thread never opens here
+    _process, _guard = _Process(), threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+for _name in ("urllib3.connectionpool", "urllib3.connection"):
+    logging.getLogger(_name).addFilter(_Quiet())
+
+
+def shared_session() -> requests.Session:
+    """The process's one session, made when first needed."""
+    process = _process
+    with process.lock:
+        if process.session is None:
+            process.session = new_session()
+        return process.session
+
+
+def run_beside(task: Callable[[], None]) -> None:
+    """Run ``task`` on the process's crew. It must not raise, and must end by itself."""
+    _process.crew.run(task)
