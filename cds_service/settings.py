@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     )
     card_key: str | None = Field(
         None,
-        description="Secret from which card ids are made. Unset: made once and kept in the database.",
+        description="Secret from which card ids are made. Unset: made once, kept in the database.",
     )
     snooze: bool = Field(
         False, description="Hold back a card that was answered for the same patient and evidence."
@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     max_body_mb: float = Field(32, gt=0, description="Largest request body, in megabytes (10^6).")
     cramps: Literal["documented", "assumed"] = Field(
         "documented",
-        description="Whether leg cramps must be documented, or every patient is taken to have them.",
+        description="Whether leg cramps must be documented, or are assumed of every patient.",
     )
     jurisdiction: Literal["us", "uk"] = Field(
         "us", description="Whose licensing decides how quinine is judged."
