@@ -1,0 +1,144 @@
+"""The clients that may call: the file that ``CDS_TRUSTED_CLIENTS`` names.
+
+Its shape is ``schemas/trusted-clients.schema.json`` and nothing else. What a schema cannot
+say (keys that can be used, one entry per issuer, URLs that can be called) is checked here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from cds_service.errors import StartupError
+from cds_service.trust.fhir_servers import checked_servers, read_address
+from cds_service.trust.jwk import DEFAULT_ALGORITHMS, Key, read_key
+from cds_service.trust.strict_json import read_json
+
+SETTING = "CDS_TRUSTED_CLIENTS"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One client that may call.
+
+    ``keys`` are its inline public keys (empty when it has a ``jku``); ``audience`` are ``aud``
+    values accepted beside our own address; ``tenants`` empty: any tenant, or none, may call;
+    ``fhir_servers`` are the base URLs it may name, in plain spelling.
+    """
+
+    iss: str
+    keys: tuple[Key, ...] = ()
+    jku: str | None = None
+    audience: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
+    fhir_servers: tuple[str, ...] = ()
+    replay: Literal["reject", "allow"] = "reject"
+    algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS
+
+
+def load_clients(path: str) -> tuple[Client, ...]:
+    """The clients listed in the JSON file at ``path``.
+
+    Raises StartupError, naming the entry (``clients[1]``: the second one) and the mend, for
+    any entry that is malformed, empty, unusable or given twice.
+    """
+    try:
+        entries = read_json(Path(path).read_bytes())
+    except OSError as error:
+        raise StartupError(
+            f"the client list {path!r} cannot be read ({error.strerror}).",
+            f"Set {SETTING} to a file that can be read, or unset it.",
+            SETTING,
+        ) from None
+    except ValueError as error:
+        raise StartupError(
+            f"the client list {path!r} is {error}.", "Mend the file.", SETTING
+        ) from None
+    _check_shape(entries)
+    clients: list[Client] = []
+    seen: dict[str, int] = {}
+    for number, entry in enumerate(cast("list[dict[str, Any]]", entries)):
+        client = _client(entry, f"{SETTING}: clients[{number}] (iss {entry['iss']!r})")
+        if client.iss in seen:
+            raise StartupError(
+                f"clients[{seen[client.iss]}] and clients[{number}] have the same iss "
+                f"{client.iss!r}.",
+                "Keep one entry per issuer.",
+                SETTING,
+            )
+        seen[client.iss] = number
+        clients.append(client)
+    return tuple(clients)
+
+
+def _check_shape(entries: object) -> None:
+    schema = json.loads(
+        files("cds_service").joinpath("schemas/trusted-clients.schema.json").read_bytes()
+    )
+    # Sorted, so that the first entry with a flaw is named before later ones.
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(entries),
+        key=lambda error: [str(part).zfill(6) for part in error.absolute_path],
+    )
+    if not errors:
+        return
+    error = errors[0]
+    where = f"{SETTING}: clients" + "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
+    )
+    raise StartupError(_flaw(error), f"It must be {_description(error)}.", where)
+
+
+def _flaw(error: ValidationError) -> str:
+    # The library's own messages quote the value, which may be a private key.
+    if error.validator in {"required", "additionalProperties"}:
+        return f"{error.message}."
+    return "this does not have the right shape."
+
+
+def _description(error: ValidationError) -> str:
+    schema = error.schema
+    return str(schema["description"]) if isinstance(schema, dict) else "left out"
+
+
+def _client(entry: dict[str, Any], where: str) -> Client:
+    algorithms = tuple(entry.get("algorithms", DEFAULT_ALGORITHMS))
+    keys = tuple(
+        _inline_key(jwk, f"{where}.jwks.keys[{number}]")
+        for number, jwk in enumerate(entry.get("jwks", {}).get("keys", ()))
+    )
+    jku = entry.get("jku")
+    if jku is not None:
+        try:
+            read_address(jku)
+        except ValueError as error:
+            raise StartupError(f"the address {error}.", "Mend the URL.", f"{where}.jku") from None
+    elif not any(key.fits(alg) for key in keys for alg in algorithms):
+        raise StartupError(
+            f"none of its keys can be used with {', '.join(algorithms)}.",
+            "List a fitting public key, or the algorithm under algorithms.",
+            where,
+        )
+    return Client(
+        iss=entry["iss"],
+        keys=keys,
+        jku=jku,
+        audience=tuple(entry.get("audience", ())),
+        tenants=tuple(entry.get("tenants", ())),
+        fhir_servers=checked_servers(entry.get("fhir_servers", ()), f"{where}.fhir_servers"),
+        replay=entry.get("replay", "reject"),
+        algorithms=algorithms,
+    )
+
+
+def _inline_key(jwk: dict[str, Any], where: str) -> Key:
+    try:
+        return read_key(jwk)
+    except ValueError as error:
+        raise StartupError(f"the key {error}.", "List public keys only.", where) from None

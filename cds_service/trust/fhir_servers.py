@@ -1,0 +1,172 @@
+"""Whom we may call: FHIR servers on an allowlist, compared without any guessing.
+
+Two programs can read one address in two ways, and that is how a call ends up where nobody
+wanted it. So an address is taken only in the one plain spelling that everybody reads alike;
+every other spelling, also of an allowed server, is refused. What is called afterwards is the
+address as this module wrote it, not as the caller did.
+
+Plain means: ``https``, or ``http`` on loopback (127.0.0.0/8, ``localhost``, ``::1``); a DNS
+name in ASCII without a dot at its end, a dotted-quad IPv4 or a canonical IPv6 address; no
+user information; no link-local, unspecified, multicast or IPv4-mapped address. A FHIR base
+URL has no query, fragment, percent escape, parameter, empty or dot segment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from cds_service.errors import StartupError
+
+_LONGEST = 2048
+_ADDRESS = re.compile(
+    r"(?P<scheme>https?)://"
+    r"(?P<host>\[[0-9a-f:]+\]|[a-z0-9.-]+)"
+    r"(?::(?P<port>[1-9][0-9]{0,4}))?"
+    r"(?P<path>/[!-\"$->@-\[\]-~]*)?"
+    r"(?P<query>\?[!-\"$-\[\]-~]*)?",
+    re.IGNORECASE | re.ASCII,
+)
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+# Readers of URLs take a name whose last label looks like a number for an IPv4 address.
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+_BASE_PATH = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~!$&'()*+,=:@-]+)*", re.ASCII)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A URL in its plain spelling: scheme and host in lower case, port always given."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    query: str
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and port."""
+        return self.scheme, self.host, self.port
+
+    def __str__(self) -> str:
+        port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{self.host}{port}{self.path}{self.query}"
+
+
+def read_address(url: str) -> Address:
+    """``url`` taken apart. Raises ValueError with a reason that does not quote it."""
+    if len(url) > _LONGEST:
+        raise ValueError(f"is longer than {_LONGEST} characters")
+    found = _ADDRESS.fullmatch(url)
+    if found is None:
+        raise ValueError("is not a plain http(s) URL (no user, fragment, backslash or blank)")
+    scheme, host = found["scheme"].lower(), found["host"].lower()
+    loopback = _is_loopback(host)
+    if scheme == "http" and not loopback:
+        raise ValueError("must be https (http only on loopback)")
+    port = int(found["port"] or _DEFAULT_PORTS[scheme])
+    if port > 65535:
+        raise ValueError("has a port that does not exist")
+    return Address(scheme, host, port, found["path"] or "", found["query"] or "")
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine. Raises ValueError for a host that is not plain."""
+    if host.startswith("["):
+        try:
+            six = IPv6Address(host[1:-1])
+        except ValueError:
+            raise ValueError("has an IPv6 address that cannot be read") from None
+        if str(six) != host[1:-1]:
+            raise ValueError(f"must spell its IPv6 address as [{six}]")
+        if six.ipv4_mapped is not None:
+            raise ValueError("hides an IPv4 address in an IPv6 one")
+        _refuse_special(six)
+        return six.is_loopback
+    labels = host.split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        try:
+            four = IPv4Address(host)
+        except ValueError:
+            raise ValueError("has a number for a host (not a dotted-quad IPv4 address)") from None
+        _refuse_special(four)
+        return four.is_loopback
+    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError("has a host that is not a plain DNS name")
+    return host == "localhost"
+
+
+def _refuse_special(address: IPv4Address | IPv6Address) -> None:
+    if address.is_link_local or address.is_unspecified or address.is_multicast:
+        raise ValueError("has a link-local, unspecified or multicast address")
+
+
+def read_base(url: str) -> Address:
+    """A FHIR base URL taken apart, a slash at its end dropped.
+
+    Raises ValueError with a reason that does not quote it.
+    """
+    address = read_address(url)
+    if address.query:
+        raise ValueError("has a query")
+    path = address.path.removesuffix("/")
+    if not _BASE_PATH.fullmatch(path):
+        raise ValueError("has a path with an empty or dot segment, an escape or a parameter")
+    return Address(*address.origin, path, "")
+
+
+def checked_servers(urls: Iterable[str], setting: str) -> tuple[str, ...]:
+    """The allowlist in plain spelling, for use at start.
+
+    ``setting`` names where the list stands. Raises StartupError for a base URL that could
+    never be called, and for one that stands there twice.
+    """
+    servers: list[str] = []
+    for url in urls:
+        try:
+            server = str(read_base(url))
+        except ValueError as error:
+            raise StartupError(
+                f"the FHIR server {url!r} {error}.", "Mend the URL or take it out.", setting
+            ) from None
+        if server in servers:
+            raise StartupError(
+                f"the FHIR server {url!r} is listed twice.", "Take one out.", setting
+            )
+        servers.append(server)
+    return tuple(servers)
+
+
+def allowed_server(url: str, allowed: Sequence[str]) -> str | None:
+    """The plain spelling of ``url`` if it is, or lies below, an ``allowed`` base URL; else None.
+
+    Call the returned text, never ``url`` itself. No slash at the end.
+    """
+    try:
+        wanted = read_base(url)
+    except ValueError:
+        return None
+    for base in allowed:
+        try:
+            known = read_base(base)
+        except ValueError:
+            continue
+        if wanted.origin == known.origin and (
+            wanted.path == known.path or wanted.path.startswith(f"{known.path}/")
+        ):
+            return str(wanted)
+    return None
+
+
+def same_origin(one: str, other: str) -> bool:
+    """Whether two URLs have the same scheme, host and port (False if either is not plain).
+
+    For the ``next`` links of a Bundle: their path and query are free.
+    """
+    try:
+        return read_address(one).origin == read_address(other).origin
+    except ValueError:
+        return False

@@ -1,0 +1,156 @@
+"""The public keys of the clients: inline ones, and those fetched from a client's own ``jku``.
+
+Nothing in a token ever adds an address to fetch from or a key to trust: a token's ``kid``
+only picks from the set of the client that its ``iss`` names.
+
+Fetched sets are kept per process for ten minutes. An unknown ``kid`` asks again, but never
+sooner than a minute after the last try, whether that succeeded or failed. While the key
+server is away the old keys go on being used, for a day at most: a key that was withdrawn
+must not live for ever because somebody keeps us from hearing of it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from cds_service.trust.clients import Client
+from cds_service.trust.jwk import Key, read_key
+from cds_service.trust.strict_json import read_object
+
+if TYPE_CHECKING:
+    import requests
+
+KEEP: Final = 600.0  # seconds until a fetched set is asked for again
+RETRY: Final = 60.0  # least seconds between two tries at one address
+KEEP_WHILE_AWAY: Final = 86_400.0  # seconds that a set outlives its server
+LARGEST: Final = 256 * 1024  # bytes of a key set
+MOST_KEYS: Final = 100
+CONNECT_TIMEOUT: Final = 1.0  # seconds
+READ_TIMEOUT: Final = 2.0  # seconds, for each read
+DEADLINE: Final = 3.0  # seconds for the whole answer
+
+Fetch = Callable[[str], bytes]
+_log = structlog.get_logger(__name__)
+
+
+def fetch_key_set(url: str) -> bytes:
+    """The bytes behind ``url``. Raises OSError: unreachable, slow, too large, or not a 200."""
+    import requests  # slow to import, and not needed with inline keys
+    from urllib3.exceptions import HTTPError
+
+    started = time.monotonic()
+    with requests.get(
+        url,
+        timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+        allow_redirects=False,  # an allowlisted address vouches for itself only
+        stream=True,
+        auth=_no_credentials,
+        headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+    ) as response:
+        if response.status_code != 200:
+            raise OSError(f"the key server answered {response.status_code}")
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise OSError("the key set came compressed although that was not asked for")
+        body = b""
+        try:
+            while part := response.raw.read1(65536):
+                body += part
+                if len(body) > LARGEST:
+                    raise OSError(f"the key set is larger than {LARGEST} bytes")
+                if time.monotonic() - started > DEADLINE:
+                    raise OSError(f"the key set took longer than {DEADLINE:g} s")
+        except HTTPError as error:
+            raise OSError(f"the key set broke off ({type(error).__name__})") from None
+        return body
+
+
+def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    # Without an auth of its own, the library would send what the machine's .netrc holds.
+    return request
+
+
+def read_key_set(text: bytes) -> tuple[Key, ...]:
+    """The usable keys of a fetched set; others in it (symmetric, private, foreign) are left out.
+
+    Raises ValueError if it is not a key set at all.
+    """
+    entries = read_object(text).get("keys")
+    if not isinstance(entries, list) or len(entries) > MOST_KEYS:
+        raise ValueError(f"not a key set of at most {MOST_KEYS} keys")
+    keys: list[Key] = []
+    for entry in entries:
+        try:
+            keys.append(read_key(entry if isinstance(entry, dict) else {}))
+        except ValueError:
+            continue
+    return tuple(keys)
+
+
+class _Fetched:
+    """What is known about one address."""
+
+    def __init__(self) -> None:
+        self.asking = threading.Lock()
+        self.keys: tuple[Key, ...] = ()
+        self.fetched_at = -inf
+        self.tried_at = -inf
+
+
+class KeySets:
+    """Finds the keys of a client by ``kid``; may be used by many threads at once.
+
+    ``fetch`` gets an address and gives the bytes of the answer, or raises OSError; ``clock``
+    counts seconds and never goes back.
+    """
+
+    def __init__(
+        self, fetch: Fetch = fetch_key_set, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._sets: dict[str, _Fetched] = {}
+
+    def find(self, client: Client, kid: str) -> tuple[Key, ...]:
+        """The keys of ``client`` with this ``kid``: none if unknown, seldom more than one."""
+        if client.jku is None:
+            return _with_kid(client.keys, kid)
+        with self._lock:
+            known = self._sets.setdefault(client.jku, _Fetched())
+        found = self._current(known, kid)
+        if found and self._clock() - known.fetched_at < KEEP:
+            return found
+        # Who has keys that still serve does not wait for another thread's fetch.
+        if known.asking.acquire(blocking=not found):
+            try:
+                if self._clock() - known.tried_at >= RETRY:
+                    self._ask(client, client.jku, known)
+            finally:
+                known.asking.release()
+        return self._current(known, kid)
+
+    def _current(self, known: _Fetched, kid: str) -> tuple[Key, ...]:
+        if self._clock() - known.fetched_at >= KEEP_WHILE_AWAY:
+            return ()
+        return _with_kid(known.keys, kid)
+
+    def _ask(self, client: Client, jku: str, known: _Fetched) -> None:
+        known.tried_at = self._clock()
+        try:
+            known.keys = read_key_set(self._fetch(jku))
+        except (OSError, ValueError) as error:
+            # The library's own messages may quote what the server sent.
+            reason = str(error) if type(error) in {OSError, ValueError} else type(error).__name__
+            _log.warning("key_set_away", iss=client.iss, reason=reason)
+            return
+        known.fetched_at = self._clock()
+
+
+def _with_kid(keys: tuple[Key, ...], kid: str) -> tuple[Key, ...]:
+    return tuple(key for key in keys if key.kid == kid)
