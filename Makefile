@@ -58,8 +58,8 @@ check: environment-dev
 audit: environment-dev
 	@test -x $(VENV)/audit/bin/pip-audit || { $(PY) -m venv $(VENV)/audit \
 	  && $(VENV)/audit/bin/python -m pip install --quiet pip-audit; }
-	@$(VENV)/audit/bin/pip-audit --progress-spinner off --skip-editable \
-	  --path "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	@$(PY) .ci/audit.py $(VENV)/audit/bin/pip-audit \
+	  "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 bench: environment-dev
 	@$(PY) -m bench $(BENCH_ARGS)
