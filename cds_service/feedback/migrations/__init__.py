@@ -1,0 +1,1 @@
+"""The steps that change the database's shape, run by ``Database.migrate``."""

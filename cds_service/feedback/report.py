@@ -1,0 +1,211 @@
+"""What can be learnt: per rule and version, how often its cards were shown and how answered."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.engine import Connection
+
+from cds_service.feedback.card_ids import RuleVersion
+from cds_service.feedback.database import Database
+from cds_service.feedback.tables import feedback, shown
+
+REVIEW_SHARE = 0.9
+REVIEW_ANSWERS = 20
+
+
+@dataclass(frozen=True)
+class Week:
+    """One ISO week (``2026-W47``): cards shown, answers by the time the client gave."""
+
+    week: str
+    shown: int
+    accepted: int
+    overridden: int
+
+
+@dataclass(frozen=True)
+class RuleReport:
+    """One rule at one version. ``weeks`` holds only weeks in which something happened."""
+
+    rule: str
+    version: str
+    shown: int = 0
+    accepted: int = 0
+    overridden: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    comments: int = 0
+    weeks: tuple[Week, ...] = ()
+
+    @property
+    def review(self) -> bool:
+        """Overridden above 90 % with 20 answers or more: the rule needs a second look."""
+        answers = self.accepted + self.overridden
+        return answers >= REVIEW_ANSWERS and self.overridden > REVIEW_SHARE * answers
+
+
+@dataclass(frozen=True)
+class Report:
+    """All rules; ``total`` rows of feedback stored, ``unknown`` of them for no known card."""
+
+    rules: tuple[RuleReport, ...]
+    total: int
+    unknown: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain values, ready for a JSON writer."""
+        rules = [
+            {**asdict(one), "weeks": [asdict(week) for week in one.weeks], "review": one.review}
+            for one in self.rules
+        ]
+        return {"rules": rules, "total": self.total, "unknown": self.unknown}
+
+    def as_csv(self) -> str:
+        """One line per rule and version; reasons as ``code: count; code: count``."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(_HEADS)
+        for one in self.rules:
+            writer.writerow([_no_formula(cell) for cell in _cells(one)])
+        return out.getvalue()
+
+    def as_table(self) -> str:
+        """Aligned plain text, with the totals below."""
+        lines = [_HEADS, *(_cells(one) for one in self.rules)]
+        widths = [max(len(line[at]) for line in lines) for at in range(len(_HEADS))]
+        text = [
+            "  ".join(
+                cell.rjust(width) if 2 <= at <= 4 or at == 6 else cell.ljust(width)
+                for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        ]
+        text.append(f"\nStored answers: {self.total}. Of unknown cards: {self.unknown}.")
+        return "\n".join(text) + "\n"
+
+
+_HEADS = ["rule", "version", "shown", "accepted", "overridden", "reasons", "comments", "review"]
+
+
+def _cells(one: RuleReport) -> list[str]:
+    reasons = "; ".join(f"{code}: {n}" for code, n in one.reasons.items())
+    counts = [str(one.shown), str(one.accepted), str(one.overridden)]
+    review = "review" if one.review else ""
+    return [one.rule, one.version, *counts, reasons, str(one.comments), review]
+
+
+def _no_formula(cell: str) -> str:
+    # Reason codes come from clients; a spreadsheet must not run one as a formula.
+    return f"'{cell}" if cell[:1] in {"=", "+", "-", "@"} else cell
+
+
+def report(database: Database, rules: Iterable[RuleVersion] = ()) -> Report:
+    """Count everything stored. ``rules`` are listed even when nothing is known of them.
+
+    Raises Unavailable when the database is away.
+    """
+    with database.read() as connection:
+        cards = _shown(connection)
+        answers = _answers(connection)
+        reasons = _reasons(connection)
+        comments = _comments(connection)
+        total = connection.execute(select(func.count()).select_from(feedback)).scalar_one()
+    known = {RuleVersion(*one) for one in rules} | cards.keys() | answers.keys()
+    lines = []
+    for one in sorted(known):
+        per_day, per_answer = cards.get(one, Counter()), answers.get(one, Counter())
+        lines.append(
+            RuleReport(
+                rule=one.rule,
+                version=one.version,
+                shown=per_day.total(),
+                accepted=_sum(per_answer, "accepted"),
+                overridden=_sum(per_answer, "overridden"),
+                reasons=dict(reasons.get(one, Counter()).most_common()),
+                comments=comments.get(one, 0),
+                weeks=_weeks(per_day, per_answer),
+            )
+        )
+    answered = sum(line.accepted + line.overridden for line in lines)
+    return Report(tuple(lines), total, total - answered)
+
+
+Answers = Counter[tuple[str, str]]
+"""(outcome, day) → count."""
+
+
+def _shown(connection: Connection) -> dict[RuleVersion, Counter[str]]:
+    query = select(shown.c.rule, shown.c.version, shown.c.day, func.sum(shown.c.cards)).group_by(
+        shown.c.rule, shown.c.version, shown.c.day
+    )
+    found: defaultdict[RuleVersion, Counter[str]] = defaultdict(Counter)
+    for rule, version, day, cards in connection.execute(query):
+        found[RuleVersion(rule, version)][day] = int(cards)
+    return found
+
+
+_OF = (feedback.c.rule, feedback.c.version)
+
+
+def _answers(connection: Connection) -> dict[RuleVersion, Answers]:
+    day = func.substr(feedback.c.outcome_at, 1, 10).label("day")
+    query = (
+        select(*_OF, feedback.c.outcome, day, func.count())
+        .where(feedback.c.rule.is_not(None))
+        .group_by(*_OF, feedback.c.outcome, day)
+    )
+    found: defaultdict[RuleVersion, Answers] = defaultdict(Counter)
+    for rule, version, outcome, on, count in connection.execute(query):
+        found[RuleVersion(rule, version)][(outcome, on)] = count
+    return found
+
+
+def _reasons(connection: Connection) -> dict[RuleVersion, Counter[str]]:
+    code = feedback.c.reason_code
+    query = (
+        select(*_OF, code, func.count())
+        .where(feedback.c.rule.is_not(None), code.is_not(None))
+        .group_by(*_OF, code)
+        .order_by(code)
+    )
+    found: defaultdict[RuleVersion, Counter[str]] = defaultdict(Counter)
+    for rule, version, reason, count in connection.execute(query):
+        found[RuleVersion(rule, version)][reason] = count
+    return found
+
+
+def _comments(connection: Connection) -> dict[RuleVersion, int]:
+    query = (
+        select(*_OF, func.count(feedback.c.comment))
+        .where(feedback.c.rule.is_not(None))
+        .group_by(*_OF)
+    )
+    return {RuleVersion(rule, version): n for rule, version, n in connection.execute(query)}
+
+
+def _sum(answers: Answers, outcome: str) -> int:
+    return sum(count for (one, _), count in answers.items() if one == outcome)
+
+
+def _week(day: str) -> str:
+    year, week, _ = date.fromisoformat(day).isocalendar()
+    return f"{year:04}-W{week:02}"
+
+
+def _weeks(per_day: Counter[str], answers: Answers) -> tuple[Week, ...]:
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for day, cards in per_day.items():
+        counts[_week(day)]["shown"] += cards
+    for (outcome, day), count in answers.items():
+        counts[_week(day)][outcome] += count
+    return tuple(
+        Week(week, one["shown"], one["accepted"], one["overridden"])
+        for week, one in sorted(counts.items())
+    )

@@ -1,0 +1,75 @@
+"""Every rule at every version that ever ran here, so that late answers still find theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
+
+from cds_service.errors import StartupError
+from cds_service.feedback.card_ids import RuleVersion, rule_tag, version_tag
+from cds_service.feedback.database import Database
+from cds_service.feedback.tables import insert_into, rules_seen
+
+UNKNOWN_VERSION = "unknown"
+"""Stands for the version when the rule is known and that version of it is not."""
+
+
+class RulesSeen:
+    """Resolves the tags of a card id to the rule and version that made it.
+
+    ``rules``: those of the running program. Raises StartupError when two of them share a
+    tag (one chance in 2^32 per pair of rules): their answers would be mixed up.
+    """
+
+    def __init__(self, rules: Iterable[RuleVersion]) -> None:
+        self.rules = tuple(RuleVersion(*one) for one in rules)
+        by_tag: dict[int, str] = {}
+        for one in self.rules:
+            other = by_tag.setdefault(rule_tag(one.rule), one.rule)
+            if other != one.rule:
+                raise StartupError(
+                    f"The rules {other} and {one.rule} have the same tag in card ids.",
+                    "Give one of them another id.",
+                )
+
+    def record(self, database: Database) -> None:
+        """Keep the running rules for the programs that come later. Raises Unavailable."""
+        if not self.rules:
+            return
+        with database.write() as connection:
+            connection.execute(
+                insert_into(connection, rules_seen).on_conflict_do_nothing(),
+                [
+                    {
+                        "rule": one.rule,
+                        "version": one.version,
+                        "rule_tag": rule_tag(one.rule),
+                        "version_tag": version_tag(one.version),
+                    }
+                    for one in sorted(self.rules)
+                ],
+            )
+
+    def resolve(
+        self, connection: Connection, tags: Iterable[tuple[int, int]]
+    ) -> dict[tuple[int, int], RuleVersion]:
+        """For each (rule tag, version tag) of a known rule: the rule and its version."""
+        wanted = set(tags)
+        if not wanted:
+            return {}
+        exact = {(rule_tag(one.rule), version_tag(one.version)): one for one in self.rules}
+        by_rule = {rule_tag(one.rule): one.rule for one in self.rules}
+        if not wanted <= exact.keys():
+            # The table holds a handful of rules: reading all of it beats a list of tags.
+            for rule, version, of_rule, of_version in connection.execute(select(rules_seen)):
+                exact.setdefault((of_rule, of_version), RuleVersion(rule, version))
+                by_rule.setdefault(of_rule, rule)
+        found: dict[tuple[int, int], RuleVersion] = {}
+        for pair in wanted:
+            if pair in exact:
+                found[pair] = exact[pair]
+            elif pair[0] in by_rule:
+                found[pair] = RuleVersion(by_rule[pair[0]], UNKNOWN_VERSION)
+        return found
