@@ -1,0 +1,90 @@
+"""The gate runs every stage to its end, and passes only when none failed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+MAKE = """#!/bin/sh
+echo "make $*" >> "$CALLS"
+case "$*" in
+  "$FAILS") echo "make: $* failed"; exit 2 ;;
+  audit) echo "audit: $AUDITED" ; [ "$AUDITED" = "9 of 9 packages judged, 0 affected." ] ;;
+esac
+"""
+
+
+class Gate:
+    """The real script in a copy of nothing, with make and apt-get standing in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.checkout = folder / "checkout"
+        self.calls = folder / "calls"
+        (self.checkout / ".ci").mkdir(parents=True)
+        shutil.copy(CHECKOUT / ".ci" / "run", self.checkout / ".ci")
+        self.tools = folder / "tools"
+        self.tools.mkdir()
+        for name, text in (("make", MAKE), ("apt-get", "#!/bin/sh\n")):
+            (self.tools / name).write_text(text, encoding="utf-8")
+            (self.tools / name).chmod(0o755)
+
+    def run(
+        self, fails: str = "nothing", audited: str = "9 of 9 packages judged, 0 affected."
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", ".ci/run"],
+            cwd=self.checkout,
+            env={
+                "PATH": f"{self.tools}{os.pathsep}{os.environ['PATH']}",
+                "HOME": str(self.tools),
+                "CALLS": str(self.calls),
+                "FAILS": fails,
+                "AUDITED": audited,
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def asked(self) -> list[str]:
+        return self.calls.read_text(encoding="utf-8").splitlines()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path)
+
+
+STEPS = ["environment-dev", "test", "lint", "format", "types", "layers", "audit"]
+
+
+def test_passes_when_no_stage_failed(gate: Gate) -> None:
+    ended = gate.run()
+    assert ended.returncode == 0, ended.stdout
+    assert gate.asked() == [f"make {step}" for step in STEPS]
+    assert ended.stdout.splitlines()[-1] == "gate: no stage of 10 failed"
+
+
+@pytest.mark.parametrize("step", ["test", "lint", "layers"])
+def test_fails_when_one_stage_failed_after_running_the_others(gate: Gate, step: str) -> None:
+    ended = gate.run(fails=step)
+    assert ended.returncode == 1
+    assert gate.asked() == [f"make {step}" for step in STEPS]
+    assert ended.stdout.splitlines()[-1] == "gate: 1 of 10 stages failed"
+
+
+def test_a_known_vulnerability_fails(gate: Gate) -> None:
+    assert gate.run(audited="9 of 9 packages judged, 1 affected.").returncode == 1
+
+
+def test_vulnerability_data_out_of_reach_is_said_and_does_not_fail(gate: Gate) -> None:
+    ended = gate.run(audited="0 of 9 packages judged, 0 affected.")
+    assert ended.returncode == 0
+    assert "Dependencies were not audited." in ended.stdout
+    assert any(line.split()[:2] == ["audit", "skipped"] for line in ended.stdout.splitlines())
