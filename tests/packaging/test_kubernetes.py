@@ -108,10 +108,12 @@ def test_what_must_be_writable_is_mounted_and_bounded(
     assert all(volumes[name]["emptyDir"]["sizeLimit"] for name in mounted.values())
 
 
-def test_alive_and_ready_are_asked_at_their_own_addresses(container: dict[str, Any]) -> None:
+def test_a_pod_joins_when_ready_and_no_database_outage_takes_it_out(
+    container: dict[str, Any],
+) -> None:
+    assert container["startupProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/healthz"
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
-    assert container["startupProbe"]["httpGet"]["path"] == "/healthz"
-    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     for probe in ("livenessProbe", "startupProbe", "readinessProbe"):
         assert container[probe]["httpGet"]["port"] in ports
