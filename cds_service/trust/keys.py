@@ -39,8 +39,11 @@ Fetch = Callable[[str], bytes]
 _log = structlog.get_logger(__name__)
 
 
-def fetch_key_set(url: str) -> bytes:
-    """The bytes behind ``url``. Raises OSError: unreachable, slow, too large, or not a 200."""
+def fetch_key_set(url: str, deadline: float = DEADLINE) -> bytes:
+    """The bytes behind ``url``, read within ``deadline`` seconds.
+
+    Raises OSError: unreachable, slow, too large, or not a 200.
+    """
     import requests  # slow to import, and not needed with inline keys
     from urllib3.exceptions import HTTPError
 
@@ -63,8 +66,8 @@ def fetch_key_set(url: str) -> bytes:
                 body += part
                 if len(body) > LARGEST:
                     raise OSError(f"the key set is larger than {LARGEST} bytes")
-                if time.monotonic() - started > DEADLINE:
-                    raise OSError(f"the key set took longer than {DEADLINE:g} s")
+                if time.monotonic() - started > deadline:
+                    raise OSError(f"the key set took longer than {deadline:g} s")
         except HTTPError as error:
             raise OSError(f"the key set broke off ({type(error).__name__})") from None
         return body
