@@ -1,0 +1,252 @@
+"""Codes of the clinical code systems, each of a type that refuses a malformed code.
+
+A code from a code list is checked by :func:`parse_code`; a code from a patient's record is
+never refused, only brought to the spelling of the lists by :func:`normal_key`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+LOINC = "http://loinc.org"
+SNOMED = "http://snomed.info/sct"
+ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ATC = "http://www.whocc.no/atc"
+CPT = "http://www.ama-assn.org/go/cpt"
+
+# Spellings met in messages of real record systems; http and https, a trailing slash and
+# capitals are levelled before the look-up. Categories of ICD-10 and of its clinical
+# modification mean the same wherever a list uses them, so both read as one system.
+_OTHER_SPELLINGS = {
+    "urn:oid:2.16.840.1.113883.6.1": LOINC,
+    "http://www.loinc.org": LOINC,
+    "urn:oid:2.16.840.1.113883.6.96": SNOMED,
+    "http://snomed.info": SNOMED,
+    "http://www.snomed.org": SNOMED,
+    "urn:oid:2.16.840.1.113883.6.90": ICD10CM,
+    "urn:oid:2.16.840.1.113883.6.3": ICD10CM,
+    "http://hl7.org/fhir/sid/icd-10": ICD10CM,
+    "http://www.hl7.org/fhir/sid/icd-10-cm": ICD10CM,
+    "http://www.cms.gov/medicare/coding/icd10": ICD10CM,
+    "http://fhir.de/codesystem/bfarm/icd-10-gm": ICD10CM,
+    "urn:oid:2.16.840.1.113883.6.88": RXNORM,
+    "http://www.nlm.nih.gov/research/umls/rxnorm/": RXNORM,
+    "http://rxnorm.info": RXNORM,
+    "urn:oid:2.16.840.1.113883.6.73": ATC,
+    "http://whocc.no/atc": ATC,
+    "http://www.whocc.no/atcddd": ATC,
+    "http://fhir.de/codesystem/bfarm/atc": ATC,
+    "urn:oid:2.16.840.1.113883.6.12": CPT,
+    "http://ama-assn.org/go/cpt": CPT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """One code as a record states it: system, code, and the display beside it."""
+
+    system: str
+    code: str
+    display: str = ""
+
+
+class CodeError(ValueError):
+    """A code list or name list that cannot be used: where, what is wrong, what to do."""
+
+    def __init__(self, what: str, mend: str, where: str = "") -> None:
+        super().__init__(f"{where}: {what} {mend}" if where else f"{what} {mend}")
+        self.what = what
+        self.mend = mend
+        self.where = where
+
+
+class Code(str):
+    """A well-formed code; making one of a malformed text raises :class:`CodeError`."""
+
+    __slots__ = ()
+    system: ClassVar[str] = ""
+    name: ClassVar[str] = "code"
+    shape: ClassVar[re.Pattern[str]] = re.compile(r".+")
+    mend: ClassVar[str] = ""
+
+    def __new__(cls, code: str) -> Code:
+        if not cls.shape.fullmatch(code) or not cls.check(code):
+            raise CodeError(f"{code!r} is not a {cls.name}.", cls.mend)
+        return super().__new__(cls, code)
+
+    @classmethod
+    def check(cls, code: str) -> bool:
+        """Whether the check digit (if the system has one) is right."""
+        return bool(code)
+
+
+class Loinc(Code):
+    """A LOINC code such as ``2823-3``: digits, hyphen, mod-10 check digit."""
+
+    __slots__ = ()
+    system = LOINC
+    name = "LOINC code"
+    shape = re.compile(r"[1-9][0-9]{0,6}-[0-9]")
+    mend = "Write digits, a hyphen and the check digit, as in 2823-3."
+
+    @classmethod
+    def check(cls, code: str) -> bool:
+        digits, _, given = code.partition("-")
+        total = 0
+        for place, digit in enumerate(reversed(digits)):
+            value = int(digit) * (2 if place % 2 == 0 else 1)
+            total += value // 10 + value % 10
+        return (10 - total % 10) % 10 == int(given)
+
+
+# Verhoeff's scheme: multiplication in the dihedral group D5 and powers of a permutation.
+_PRODUCT = tuple(
+    tuple(
+        (a + b) % 5
+        if a < 5 and b < 5
+        else (a + b - 5) % 5 + 5
+        if a < 5
+        else (a - b) % 5 + 5
+        if b < 5
+        else (a - b) % 5
+        for b in range(10)
+    )
+    for a in range(10)
+)
+_STEP = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
+
+
+def _powers() -> tuple[tuple[int, ...], ...]:
+    rows = [tuple(range(10))]
+    for _ in range(7):
+        rows.append(tuple(_STEP[digit] for digit in rows[-1]))
+    return tuple(rows)
+
+
+_PERMUTATION = _powers()
+
+
+class Snomed(Code):
+    """A SNOMED CT identifier: 6 to 18 digits with Verhoeff's check digit."""
+
+    __slots__ = ()
+    system = SNOMED
+    name = "SNOMED CT identifier"
+    shape = re.compile(r"[1-9][0-9]{5,17}")
+    mend = "Write the 6 to 18 digits of the concept, with its check digit."
+
+    @classmethod
+    def check(cls, code: str) -> bool:
+        value = 0
+        for place, digit in enumerate(reversed(code)):
+            value = _PRODUCT[value][_PERMUTATION[place % 8][int(digit)]]
+        return value == 0
+
+
+class Icd10cm(Code):
+    """An ICD-10-CM code such as ``E11.42``, or a whole category: ``E11.-``, ``I70.2-``."""
+
+    __slots__ = ()
+    system = ICD10CM
+    name = "ICD-10-CM code"
+    shape = re.compile(r"[A-Z][0-9][0-9A-Z](?:\.[0-9A-Z]{1,4}|\.-|-|\.[0-9A-Z]{1,3}-)?")
+    mend = "Write it as E11.42, or E11.- for the whole category."
+
+
+class RxNorm(Code):
+    """An RxNorm concept identifier (digits)."""
+
+    __slots__ = ()
+    system = RXNORM
+    name = "RxNorm identifier"
+    shape = re.compile(r"[1-9][0-9]{0,7}")
+    mend = "Write the digits of the RXCUI only."
+
+
+class Atc(Code):
+    """An ATC code: 7 characters for a substance, 1, 3, 4 or 5 for the class above it."""
+
+    __slots__ = ()
+    system = ATC
+    name = "ATC code"
+    shape = re.compile(r"[A-V](?:[0-9]{2}(?:[A-Z](?:[A-Z](?:[0-9]{2})?)?)?)?")
+    mend = "Write 1, 3, 4, 5 or 7 characters, as in C03CA01 or C03C."
+
+
+class Cpt(Code):
+    """A CPT code: five characters, the first four digits."""
+
+    __slots__ = ()
+    system = CPT
+    name = "CPT code"
+    shape = re.compile(r"[0-9]{4}[0-9A-Z]")
+    mend = "Write the five characters of the procedure."
+
+
+_TYPES: dict[str, type[Code]] = {
+    kind.system: kind for kind in (Loinc, Snomed, Icd10cm, RxNorm, Atc, Cpt)
+}
+KNOWN_SYSTEMS = frozenset(_TYPES)
+
+
+@lru_cache(maxsize=512)
+def normal_system(system: str) -> str:
+    """The one spelling of a code system's address; an unknown one comes back as it was."""
+    if system in _TYPES:
+        return system
+    plain = system.strip().lower().rstrip("/")
+    if plain.startswith("https://"):
+        plain = "http://" + plain[8:]
+    # Editions of SNOMED CT are named below its address.
+    if plain.startswith(SNOMED + "/"):
+        return SNOMED
+    if plain in _TYPES:
+        return plain
+    return _OTHER_SPELLINGS.get(plain, system)
+
+
+@lru_cache(maxsize=16384)
+def normal_key(system: str, code: str) -> tuple[str, str]:
+    """System and code in the spelling of the code lists.
+
+    ICD-10 codes get their dot and capitals, ATC codes capitals; nothing is refused here.
+    """
+    known = normal_system(system)
+    plain = code.strip()
+    if known == ICD10CM:
+        plain = plain.upper()
+        if len(plain) > 3 and "." not in plain and plain[3] != "-":
+            plain = f"{plain[:3]}.{plain[3:]}"
+    elif known == ATC:
+        plain = plain.upper()
+    return known, plain
+
+
+def parse_code(system: str, code: str) -> Code:
+    """The typed code of a code list's row.
+
+    Raises :class:`CodeError` for a system that is not known or a code that is malformed.
+    """
+    kind = _TYPES.get(normal_system(system))
+    if kind is None:
+        raise CodeError(
+            f"{system!r} is not a code system known here.",
+            f"Use one of {', '.join(sorted(_TYPES))}.",
+        )
+    return kind(code)
+
+
+def category_of(code: Code) -> str | None:
+    """The prefix that a class row stands for, or None when the code stands for itself.
+
+    ``E11.-`` gives ``E11``, ``I70.2-`` gives ``I70.2``, the ATC class ``C03C`` itself.
+    """
+    if code.system == ICD10CM and code.endswith("-"):
+        return code.rstrip("-").rstrip(".")
+    if code.system == ATC and len(code) < 7:
+        return str(code)
+    return None

@@ -1,0 +1,265 @@
+"""Names in free text: patterns that a clinician can read, found as whole words.
+
+A pattern is made of words; capitals, accents, hyphens and apostrophes do not count.
+
+    muscle cramps        these words, side by side
+    leg|calf cramp*      ``|`` gives a choice for one word; ``*`` stands for the rest of a word
+    *sartan              a word with this ending
+    aspirin ... <=100 mg ``...`` is up to five words between; ``<=100``, ``<100``, ``>=100``,
+                         ``>100`` and ``#`` (any) are numbers; ``#x`` is a number with x (6X)
+    ^potassium #         ``^`` only where an ingredient begins (``qualifier`` words may stand
+                         before it)
+    ^potassium $         ``$`` only where an ingredient ends
+    magnesium + antacid  ``+`` parts anywhere in the text, in any order
+
+A pattern never reaches across the end of an ingredient (`` / ``), a semicolon or a full stop.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+_GAP = 5
+_TOKEN = re.compile(r"[0-9]+(?:\.[0-9]+)?[a-z]*|[a-z]+[a-z0-9]*|[0-9]+|[/+;.,:()\[\]]")
+_THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
+_GLUED = re.compile(r"([0-9.]+)(mg|mcg|ug|g|gm|ml|meq|mmol|unt|iu)")
+# A slash after a unit belongs to a strength (MG/ML); after any other word it parts ingredients.
+_UNITS = frozenset("mg mcg ug g gm ml l meq mmol unt iu hr actuat sqcm dose day week".split())
+_MEASURES = _UNITS | {"per", "of"}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A text as its words, each with the ingredient and the clause it stands in."""
+
+    words: tuple[str, ...]
+    part: tuple[int, ...]
+    clause: tuple[int, ...]
+    sentence: tuple[int, ...]
+
+
+def _number(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None
+
+
+def split_words(text: str) -> Words:
+    """The words of a text, small letters without accents, strengths parted from units."""
+    plain = unicodedata.normalize("NFKD", text.lower())
+    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    plain = _THOUSANDS.sub("", plain.replace("'", "").replace("’", ""))
+    words: list[str] = []
+    parts: list[int] = []
+    clauses: list[int] = []
+    sentences: list[int] = []
+    part = clause = sentence = 0
+    for found in _TOKEN.finditer(plain):
+        token = found.group()
+        if token == "/":
+            spaced = plain[found.start() - 1 : found.start()] == " "
+            if spaced or not words or (words[-1] not in _UNITS and _number(words[-1]) is None):
+                part += 1
+                clause += 1
+            continue
+        if token == "+":
+            part += 1
+        elif token in ";.":
+            part += 1
+            clause += 1
+            sentence += 1
+        elif token in ",:()[]":
+            clause += 1
+        else:
+            glued = _GLUED.fullmatch(token)
+            for word in glued.groups() if glued else (token,):
+                words.append(word)
+                parts.append(part)
+                clauses.append(clause)
+                sentences.append(sentence)
+    return Words(tuple(words), tuple(parts), tuple(clauses), tuple(sentences))
+
+
+class PatternError(ValueError):
+    """A pattern that means nothing."""
+
+
+def _test_number(word: str, wanted: str) -> bool:
+    if wanted == "#":
+        return _number(word) is not None
+    if wanted.startswith("#"):
+        ending = wanted[1:]
+        return word.endswith(ending) and _number(word[: -len(ending)]) is not None
+    value = _number(word)
+    if value is None:
+        return False
+    sign = wanted[:2] if wanted[1] == "=" else wanted[0]
+    limit = float(wanted[len(sign) :])
+    return {
+        "<=": value <= limit,
+        "<": value < limit,
+        ">=": value >= limit,
+        ">": value > limit,
+    }[sign]
+
+
+def _fits(word: str, wanted: tuple[str, ...]) -> bool:
+    for choice in wanted:
+        if choice[0] in "#<>":
+            if _test_number(word, choice):
+                return True
+        elif choice[-1] == "*":
+            if word.startswith(choice[:-1]):
+                return True
+        elif choice[0] == "*":
+            if word.endswith(choice[1:]) and len(word) > len(choice) - 1:
+                return True
+        elif word == choice:
+            return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One run of words of a pattern."""
+
+    items: tuple[tuple[str, ...], ...]
+    leading: bool = False
+    closing: bool = False
+
+    def end_at(self, text: Words, start: int, free: frozenset[str]) -> int | None:
+        """Index behind the last word when the phrase stands at ``start``, else None."""
+        if self.leading and not _leads(text, start, free):
+            return None
+        end = self._follow(text, start, 0)
+        if end is None or not self.closing:
+            return end
+        last = end - 1
+        closes = end == len(text.words) or text.part[end] != text.part[last]
+        return end if closes else None
+
+    def _follow(self, text: Words, at: int, item: int) -> int | None:
+        while item < len(self.items):
+            wanted = self.items[item]
+            if wanted == ("...",):
+                for skipped in range(_GAP + 1):
+                    end = self._follow(text, at + skipped, item + 1)
+                    if end is not None and text.part[end - 1] == text.part[at - 1]:
+                        return end
+                return None
+            if at >= len(text.words) or not _fits(text.words[at], wanted):
+                return None
+            if item and text.part[at] != text.part[at - 1]:
+                return None
+            at += 1
+            item += 1
+        return at
+
+
+def _leads(text: Words, start: int, free: frozenset[str]) -> bool:
+    at = start - 1
+    while at >= 0 and text.part[at] == text.part[start]:
+        word = text.words[at]
+        if word not in free and word not in _MEASURES and not word[0].isdigit():
+            return False
+        at -= 1
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A readable pattern: one phrase, or several that must all be found (``+``)."""
+
+    phrases: tuple[Phrase, ...]
+
+
+@lru_cache(maxsize=8192)
+def read_pattern(text: str) -> Pattern:
+    """Read a pattern; raises :class:`PatternError` when it means nothing."""
+    phrases: list[Phrase] = []
+    for part in text.lower().replace("-", " ").replace("'", "").split(" + "):
+        words = part.split()
+        leading = bool(words) and words[0].startswith("^")
+        if leading:
+            words[0] = words[0][1:]
+        closing = bool(words) and words[-1] == "$"
+        if closing:
+            words.pop()
+        items = tuple(tuple(word.split("|")) for word in words)
+        first_or_last_gap = bool(items) and ("...",) in (items[0], items[-1])
+        if not items or first_or_last_gap or any(not c for item in items for c in item):
+            raise PatternError(f"the pattern {text!r} has an empty part")
+        for choice in (c for item in items for c in item):
+            if choice[0] in "<>" and _number(choice.lstrip("<>=")) is None:
+                raise PatternError(f"{choice!r} in {text!r} is not a number with a sign")
+            if choice.strip("*") == "" or "*" in choice[1:-1]:
+                raise PatternError(f"{choice!r} in {text!r}: * stands at the end or the start")
+        phrases.append(Phrase(items, leading, closing))
+    return Pattern(tuple(phrases))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A pattern found in a text: which one (its number), and from where to where."""
+
+    number: int
+    start: int
+    end: int
+
+
+class PatternIndex:
+    """Many patterns, looked up by their first word so that a text is read once."""
+
+    def __init__(self, patterns: Sequence[Pattern], free: Iterable[str] = ()) -> None:
+        self._free = frozenset(free)
+        self._patterns = patterns
+        self._by_word: dict[str, list[tuple[int, Phrase]]] = {}
+        self._by_head: dict[str, list[tuple[int, Phrase]]] = {}
+        self._by_tail: dict[str, list[tuple[int, Phrase]]] = {}
+        self._joint: list[int] = []
+        for number, pattern in enumerate(patterns):
+            if len(pattern.phrases) > 1:
+                self._joint.append(number)
+                continue
+            self._file(number, pattern.phrases[0])
+
+    def _file(self, number: int, phrase: Phrase) -> None:
+        for choice in dict.fromkeys(phrase.items[0]):
+            if choice[0] in "#<>":
+                for digit in "0123456789":
+                    self._by_head.setdefault(digit, []).append((number, phrase))
+            elif choice[-1] == "*":
+                self._by_head.setdefault(choice[0], []).append((number, phrase))
+            elif choice[0] == "*":
+                self._by_tail.setdefault(choice[-1], []).append((number, phrase))
+            else:
+                self._by_word.setdefault(choice, []).append((number, phrase))
+
+    def find(self, text: Words) -> Iterator[Found]:
+        """Every place where a pattern stands (joint patterns: the whole text)."""
+        free = self._free
+        for start, word in enumerate(text.words):
+            for number, phrase in self._by_word.get(word, ()):
+                end = phrase.end_at(text, start, free)
+                if end is not None:
+                    yield Found(number, start, end)
+            for key, index in ((word[0], self._by_head), (word[-1], self._by_tail)):
+                for number, phrase in index.get(key, ()):
+                    if _fits(word, phrase.items[0]):
+                        end = phrase.end_at(text, start, free)
+                        if end is not None:
+                            yield Found(number, start, end)
+        for number in self._joint:
+            if all(self._stands(phrase, text) for phrase in self._patterns[number].phrases):
+                yield Found(number, 0, len(text.words))
+
+    def _stands(self, phrase: Phrase, text: Words) -> bool:
+        return any(
+            _fits(word, phrase.items[0]) and phrase.end_at(text, start, self._free) is not None
+            for start, word in enumerate(text.words)
+        )
