@@ -1,0 +1,72 @@
+"""Whether leg cramps are documented, how badly, and whether an order is meant for them."""
+
+from __future__ import annotations
+
+import re
+
+from cds_service.core.facts import Condition, Kind, Reason
+from cds_service.core.patient import Facts
+from cds_service.core.rule import Evidence
+
+LEG_CRAMPS = "leg_cramps"
+_PERSISTENT = re.compile(
+    r"\b(severe|persistent|refractory|intractable|progressive|incapacitating)\b"
+)
+
+
+def documented(facts: Facts) -> bool | None:
+    """Whether leg cramps are documented: an active condition, or the reason of the
+    encounter or of a draft order. None where the conditions could not be read.
+
+    A suspected condition does not count. A site may have cramps assumed of everybody.
+    """
+    if (
+        facts.site.cramps_assumed
+        or conditions(facts)
+        or LEG_CRAMPS in facts.record.encounter.concepts
+    ):
+        return True
+    reasons = (
+        *(draft.reason for draft in facts.drafts.medications),
+        *(draft.reason for draft in facts.drafts.orders),
+    )
+    if any(LEG_CRAMPS in reason.concepts for reason in reasons):
+        return True
+    return False if facts.availability(Kind.CONDITIONS).whole else None
+
+
+def conditions(facts: Facts) -> tuple[Condition, ...]:
+    """The conditions that document leg cramps."""
+    return facts.conditions(LEG_CRAMPS)
+
+
+def evidence(facts: Facts) -> tuple[Evidence, ...]:
+    """The conditions that document leg cramps, as evidence."""
+    return tuple(Evidence(one) for one in conditions(facts))
+
+
+def persistent(facts: Facts) -> str:
+    """Why the cramps count as severe or persistent, in words; empty where they do not.
+
+    Severity severe, a recurrence or relapse, or the words in the cramps' own text.
+    """
+    for one in conditions(facts):
+        if one.severe:
+            return "recorded as severe"
+        if one.clinical_status in ("recurrence", "relapse"):
+            return f"recorded as {one.clinical_status}"
+        if word := _PERSISTENT.search(one.words):
+            return f"described as {word.group()}"
+    encounter = facts.record.encounter
+    if LEG_CRAMPS in encounter.concepts and (word := _PERSISTENT.search(encounter.words)):
+        return f"described as {word.group()}"
+    return ""
+
+
+def intended(facts: Facts, reason: Reason) -> bool | None:
+    """Whether an order is for cramps: its reason says so, or it has none and cramps are
+    documented. Another reason given: not for cramps. None where that cannot be told.
+    """
+    if reason.given:
+        return LEG_CRAMPS in reason.concepts
+    return documented(facts)

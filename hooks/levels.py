@@ -1,0 +1,122 @@
+"""Magnesium and potassium: the newest level, how far it can be trusted, and in which words.
+
+A level acts for 30 days. From 31 days to 12 months the same rule speaks as info, says the
+date and offers only the repeat. Within 90 days it counts as checked. A preliminary value
+may raise a card, never clear one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from cds_service.core.facts import Problem, Result
+from cds_service.core.knowledge import Limit
+from cds_service.core.patient import Facts
+from cds_service.core.rule import Evidence
+from cds_service.core.series import Worse
+from cds_service.core.text import quoted
+from hooks.windows import ACT, CHECKED, YEAR
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The level a rule judges, already held against one limit.
+
+    ``result`` is the one that decides (None: no usable one in 12 months); ``beyond`` whether
+    it is below (or above) the limit, None where a comparator leaves that open; ``limit`` the
+    limit used where the laboratory gave no range of its own.
+    """
+
+    result: Result | None
+    beyond: bool | None
+    limit: Limit
+    own_range: bool
+    stale: bool
+    checked: bool
+    unusable: tuple[Problem, ...]
+
+    @property
+    def preliminary(self) -> bool:
+        """Whether the deciding result is not final yet."""
+        return self.result is not None and self.result.preliminary
+
+    @property
+    def repeat_only(self) -> bool:
+        """Whether the level is too old or too early for anything but a repeat."""
+        return self.stale or self.preliminary
+
+    def evidence(self) -> Evidence:
+        """The result and the limit, with remarks."""
+        assert self.result is not None  # only a level that exists is evidence
+        remarks = []
+        if self.preliminary:
+            remarks.append("preliminary")
+        if self.stale:
+            remarks.append("older than 30 days")
+        return Evidence(self.result, self.limit, self.own_range, ", ".join(remarks))
+
+
+def low(facts: Facts, analyte: str) -> Level:
+    """The level against its lower limit: the laboratory's own, else ``<analyte>.low``."""
+    limit = facts.limits[f"{analyte}.low"]
+    level = _level(facts, analyte, Worse.LOW, limit, lambda one: one.below_range(limit.value))
+    own_range = level.result is not None and level.result.range_low is not None
+    return replace(level, own_range=own_range)
+
+
+def high(facts: Facts, analyte: str) -> Level:
+    """The level against its upper limit: the laboratory's own, else ``<analyte>.high``."""
+    limit = facts.limits[f"{analyte}.high"]
+    level = _level(facts, analyte, Worse.HIGH, limit, lambda one: one.above_range(limit.value))
+    own_range = level.result is not None and level.result.range_high is not None
+    return replace(level, own_range=own_range)
+
+
+def at_least(facts: Facts, analyte: str, key: str) -> Level:
+    """The level against a fixed upper limit that counts when it is reached."""
+    limit = facts.limits[key]
+    return _level(facts, analyte, Worse.HIGH, limit, lambda one: one.at_least(limit.value))
+
+
+def _level(
+    facts: Facts, analyte: str, worse: Worse, limit: Limit, beyond: Callable[[Result], bool | None]
+) -> Level:
+    newest = facts.newest(analyte, worse)
+    early = newest.preliminary
+    raises = early is not None and facts.within(early, ACT) and beyond(early) is True
+    final = newest.result if facts.within(newest.result, YEAR) else None
+    result = early if raises else final
+    return Level(
+        result=result,
+        beyond=None if result is None else beyond(result),
+        limit=limit,
+        own_range=False,
+        stale=result is not None and not facts.within(result, ACT),
+        checked=final is not None and facts.within(final, CHECKED),
+        unusable=newest.unusable,
+    )
+
+
+def normal(facts: Facts, analyte: str) -> bool | None:
+    """Whether the level of the last 90 days is neither low nor above range.
+
+    None where there is none, where a newer one could not be used, or where a comparator
+    leaves it open. A preliminary result that is out of range makes it not normal.
+    """
+    under, over = low(facts, analyte), high(facts, analyte)
+    if under.beyond is True or over.beyond is True:
+        fresh = under if under.beyond is True else over
+        return False if facts.within(fresh.result, CHECKED) else None
+    if under.unusable or not under.checked:
+        return None
+    if under.beyond is None or over.beyond is None:
+        return None
+    return True
+
+
+def unread(problems: tuple[Problem, ...], name: str) -> tuple[str, ...]:
+    """Lines for a card about newer results that could not be used."""
+    return tuple(
+        f"a newer {name} result could not be used: {quoted(problem.reason)}" for problem in problems
+    )

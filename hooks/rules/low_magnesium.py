@@ -1,0 +1,203 @@
+"""Documented hypomagnesaemia.
+
+Recommendation: a documented magnesium deficiency is corrected, after water and sodium
+depletion, with magnesium oxide at night; extreme caution in renal insufficiency
+(article, "Electrolyte correction").
+
+When: the newest usable serum magnesium is below the laboratory's own range, else below
+0.70 mmol/L. Critical below 0.50 mmol/L. Older than 30 days, or preliminary: info or said to
+be preliminary, and only the repeat is offered.
+Then: value, what to do first, the dose range where renal function allows it, the tests; a
+draft of magnesium oxide only where nothing known speaks against it.
+Does not cover: ionised, red-cell or urine magnesium; parenteral dosing.
+"""
+
+from __future__ import annotations
+
+from cds_service.core.facts import Kind
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    DraftMedication,
+    Evidence,
+    Finding,
+    Indicator,
+    NotFired,
+    OrderTest,
+    Service,
+    Suggestion,
+    Tier,
+    conditions,
+    demographics,
+    medications,
+    orders,
+    results,
+    rule,
+)
+from hooks import levels
+from hooks.renal import Impairment, Renal, renal
+from hooks.windows import FRESH_RENAL, YEAR
+from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, headline
+
+FLUID_FIRST_UNSAFE = ("ascites", "cirrhosis", "heart_failure")
+
+
+@rule(
+    id="low-magnesium",
+    title="Documented low magnesium",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.PATIENT_VIEW,
+    tier=Tier.ALWAYS,
+    references=["article", "general-knowledge"],
+    limits=["magnesium.low", "magnesium.severe", "egfr.severe", "egfr.moderate"],
+    minors=True,
+    needs=[
+        results("magnesium", YEAR),
+        results("egfr", FRESH_RENAL).optional(),
+        results("creatinine", FRESH_RENAL).optional(),
+        conditions("aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3", "pregnancy").optional(),
+        conditions(*FLUID_FIRST_UNSAFE).optional(),
+        medications("magnesium").optional(),
+        orders("magnesium", "potassium", "creatinine"),
+        demographics(),
+    ],
+)
+def low_magnesium(facts: Facts) -> Answer:
+    """Serum magnesium below range is corrected, with the kidney in mind."""
+    level = levels.low(facts, "magnesium")
+    if level.result is None or level.beyond is None:
+        return CannotTell(_why_not(level), level.unusable)
+    if not level.beyond:
+        if level.unusable:
+            return CannotTell(levels.unread(level.unusable, "magnesium"), level.unusable)
+        return NotFired("magnesium is not below its limit", (level.evidence(),))
+    severe = level.result.below(facts.limits.value("magnesium.severe")) is True
+    if facts.minor and (not severe or level.stale):
+        return NotFired("the patient is under 18 and the level is not critical")
+    function = renal(facts)
+    return Finding(
+        indicator=_indicator(level, severe),
+        summary=_summary(level, severe),
+        advice=_advice(facts, level, severe, function),
+        evidence=(_evidence(facts, level, severe), *function.evidence(facts)),
+        missing=(
+            *levels.unread(level.unusable, "magnesium"),
+            *(() if function.egfr else ("renal function in the last 12 months",)),
+        ),
+        strength="Correcting a documented deficiency is established practice; it is not proven "
+        "to stop cramps.",
+        suggestions=_suggestions(facts, level, severe, function),
+        overrides=(*FOR_TESTS, CONTRAINDICATED),
+    )
+
+
+def _why_not(level: levels.Level) -> tuple[str, ...]:
+    if level.result is not None:
+        return (f"magnesium {level.result.reported} does not say whether it is below the limit",)
+    return levels.unread(level.unusable, "magnesium") or (
+        "no magnesium result in the last 12 months",
+    )
+
+
+def _indicator(level: levels.Level, severe: bool) -> Indicator:
+    if level.stale:
+        return Indicator.INFO
+    return Indicator.CRITICAL if severe else Indicator.WARNING
+
+
+def _summary(level: levels.Level, severe: bool) -> str:
+    assert level.result is not None
+    value = f"{level.result.reported} ({day(level.result)})"
+    if level.stale:
+        return headline(f"Magnesium was low: {value}. From {day(level.result)}: repeat first")
+    state = "Severe hypomagnesaemia" if severe else "Low magnesium"
+    early = ", preliminary" if level.preliminary else ""
+    action = "assess today" if severe else "correct the deficiency"
+    return headline(f"{state}: {value}{early}. {action.capitalize()}")
+
+
+def _evidence(facts: Facts, level: levels.Level, severe: bool) -> Evidence:
+    evidence = level.evidence()
+    if severe and not level.stale:
+        return Evidence(evidence.fact, facts.limits["magnesium.severe"], note=evidence.note)
+    return evidence
+
+
+def _advice(facts: Facts, level: levels.Level, severe: bool, function: Renal) -> tuple[str, ...]:
+    assert level.result is not None
+    if level.repeat_only:
+        reason = "preliminary" if level.preliminary else f"from {day(level.result)}"
+        repeat = f"The result is {reason}: repeat it before acting on it."
+        if not (severe and level.preliminary):
+            return (repeat,)
+        return (repeat, _URGENT)
+    lines = [_URGENT] if severe else []
+    if not facts.hazards(*FLUID_FIRST_UNSAFE):
+        lines.append(
+            "If water or sodium is depleted, correct that first: secondary hyperaldosteronism "
+            "worsens magnesium loss."
+        )
+    lines.append(_dose(facts, function))
+    return tuple(lines)
+
+
+_URGENT = (
+    "Urgent same-day assessment: ECG, potassium and calcium; parenteral replacement is to be "
+    "considered."
+)
+
+
+def _dose(facts: Facts, function: Renal) -> str:
+    if facts.minor:
+        return "No dose is given: the patient is under 18."
+    if function.impairment is Impairment.SEVERE:
+        return (
+            f"No dose of magnesium is given here: {function.phrase()}. Magnesium accumulates to "
+            "toxic levels in renal insufficiency; replacement needs specialist advice and "
+            "monitoring."
+        )
+    if not facts.obtained(Kind.CONDITIONS):
+        return "No dose is given: the problem list could not be checked for kidney disease."
+    if function.unknown:
+        return (
+            "Renal function is unknown: check it first. With extreme caution in renal "
+            "insufficiency, magnesium oxide 12–24 mmol nightly (484–967 mg of the magnesium oxide "
+            "salt = 292–583 mg elemental magnesium)."
+        )
+    caution = f" {function.phrase()}: start low and monitor." if function.moderate else ""
+    return (
+        "Magnesium oxide 12–24 mmol nightly (484–967 mg of the magnesium oxide salt = 292–583 mg "
+        f"elemental magnesium), with extreme caution in renal insufficiency.{caution}"
+    )
+
+
+def _suggestions(
+    facts: Facts, level: levels.Level, severe: bool, function: Renal
+) -> tuple[Suggestion, ...]:
+    repeat = OrderTest("magnesium", "repeat the low result")
+    if level.repeat_only:
+        return (repeat,)
+    offers: list[Suggestion] = [
+        repeat,
+        OrderTest("potassium", "potassium and magnesium fall together"),
+        OrderTest("creatinine", "renal function before replacement"),
+    ]
+    if _draft_is_safe(facts, level, severe, function):
+        offers.append(DraftMedication("magnesium_oxide", "documented deficiency"))
+    return tuple(offers)
+
+
+def _draft_is_safe(facts: Facts, level: levels.Level, severe: bool, function: Renal) -> bool:
+    return (
+        function.fresh_normal
+        and not severe
+        and not level.unusable
+        and facts.age is not None
+        and not facts.minor
+        and facts.availability(Kind.MEDICATIONS).whole
+        and not facts.taking("magnesium", hazard=True)
+        and not facts.drafted("magnesium")
+        and not facts.hazards("pregnancy")
+    )

@@ -1,0 +1,43 @@
+"""Phrases that several rules share, and the override reasons that fit them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cds_service.core.facts import Condition, Medication, Result
+from cds_service.core.text import one_line, quoted, shortened
+
+# Codes of http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes.
+NOT_APPLICABLE = "cds-not-applicable"
+POOR_MOMENT = "cds-suboptimal-context"
+EVIDENCE_DOUBTED = "recipient-disagrees-evidence"
+OUTCOME_FEARED = "recipient-concerns-outcomes"
+PREFERENCE = "does-not-align-preferences"
+NOT_FEASIBLE = "not-convenient-feasible"
+DONE = "action-completed"
+CONTRAINDICATED = "patient-contraindication"
+REFUSED = "patient-refuses"
+TOO_COSTLY = "too-costly-uncovered"
+NO_SERVICE = "service-not-available"
+
+FOR_TESTS = (DONE, NOT_APPLICABLE, NOT_FEASIBLE, REFUSED)
+FOR_DRUGS = (NOT_APPLICABLE, EVIDENCE_DOUBTED, PREFERENCE, DONE)
+FOR_HAZARDS = (NOT_APPLICABLE, DONE, EVIDENCE_DOUBTED, POOR_MOMENT)
+FOR_ADVICE = (DONE, NOT_APPLICABLE, POOR_MOMENT, PREFERENCE)
+
+
+def day(result: Result) -> str:
+    """The day of a result, as ISO date."""
+    return result.day.isoformat()
+
+
+def named(facts: Iterable[Condition | Medication], most: int = 4) -> str:
+    """The names of conditions or medications, escaped, once each, for a card's detail."""
+    names = list(dict.fromkeys(quoted(fact.name) for fact in facts))
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def headline(text: str) -> str:
+    """A card's summary: one line of at most 139 characters."""
+    return shortened(one_line(text), 139)

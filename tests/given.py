@@ -1,0 +1,310 @@
+"""Builders: one patient's facts in a few words, for tables of cases.
+
+    given(age=70).result("magnesium", "1.2 mg/dL", days_ago=3).has("cirrhosis").ask("low-magnesium")
+
+``given`` builds facts directly; nothing here knows FHIR.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from cds_service.core.facts import (
+    Allergy,
+    Availability,
+    Condition,
+    Dosage,
+    Drafts,
+    Ingredient,
+    Kind,
+    Medication,
+    Order,
+    Patient,
+    Presence,
+    Problem,
+    Reason,
+    Record,
+    Result,
+    Source,
+    State,
+    Taking,
+)
+from cds_service.core.patient import Facts, Site
+from cds_service.core.quantities import Interval, decimals_of
+from cds_service.core.rule import Answer, CannotTell, Finding, NotFired, Outcome, Service
+from cds_service.core.series import Candidate, Series
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+NO_REASON = Reason()
+CRAMPS = Reason(given=True, concepts=frozenset({"leg_cramps"}), words="nocturnal leg cramps")
+OTHER_REASON = Reason(given=True, concepts=frozenset(), words="constipation")
+
+
+class Given:
+    """Facts under construction; every method returns the same builder."""
+
+    def __init__(self, age: int | None = 50, sex: str = "female", deceased: bool = False) -> None:
+        birth = None if age is None else date(NOW.year - age, 1, 1)
+        self.patient = Patient(birth=birth, sex=sex, deceased=deceased)
+        self.candidates: dict[str, list[Candidate]] = {}
+        self.undated: dict[str, list[Problem]] = {}
+        self.conditions: list[Condition] = []
+        self.medications: list[Medication] = []
+        self.orders: list[Order] = []
+        self.allergies: list[Allergy] = []
+        self.draft_medications: list[Medication] = []
+        self.draft_orders: list[Order] = []
+        self.encounter = Reason()
+        self.availability = {kind: Availability(State.GIVEN) for kind in Kind}
+        self.problems: list[Problem] = []
+        self.site: dict[str, object] = {}
+        self.numbers = itertools.count(1)
+
+    def result(
+        self,
+        analyte: str,
+        text: str,
+        *,
+        days_ago: int = 1,
+        low: str | None = None,
+        high: str | None = None,
+        preliminary: bool = False,
+        day_only: bool = False,
+        method: str = "",
+    ) -> Given:
+        """A usable result: ``"1.2 mg/dL"``, ``"<15 mL/min/{1.73_m2}"``."""
+        from hooks.knowledge.files import analytes
+
+        number, unit_text = text.split(" ", 1)
+        comparator = number.rstrip("0123456789.")
+        value = Decimal(number[len(comparator) :])
+        known = analytes()[analyte]
+        when = NOW - timedelta(days=days_ago)
+        result = Result(
+            analyte=known,
+            value=Interval.compared(comparator, value),
+            decimals=decimals_of(value),
+            unit=known.units[unit_text],
+            when=when,
+            day=when.date(),
+            day_only=day_only,
+            source=Source(f"Observation/{analyte}-{next(self.numbers)}", "prefetch.results"),
+            preliminary=preliminary,
+            range_low=None if low is None else Decimal(low),
+            range_high=None if high is None else Decimal(high),
+            method=method,
+        )
+        self.candidates.setdefault(analyte, []).append(
+            Candidate(when, when.date(), day_only, lambda: result)
+        )
+        return self
+
+    def unusable(
+        self, analyte: str, kind: str = "unknown-unit", *, days_ago: int | None = 1
+    ) -> Given:
+        """A result that was there and could not be used; ``days_ago`` None: undated."""
+        when = None if days_ago is None else NOW - timedelta(days=days_ago)
+        source = Source(f"Observation/{analyte}-{next(self.numbers)}", "prefetch.results")
+        problem = Problem(kind, analyte, f"{kind} in {analyte}", source, when)
+        if when is None:
+            self.undated.setdefault(analyte, []).append(problem)
+        else:
+            self.candidates.setdefault(analyte, []).append(
+                Candidate(when, when.date(), False, lambda: problem)
+            )
+        return self
+
+    def has(
+        self,
+        *concepts: str,
+        presence: Presence = Presence.ACTIVE,
+        name: str = "",
+        words: str = "",
+        status: str = "active",
+        severe: bool = False,
+    ) -> Given:
+        """A condition with these concepts."""
+        self.conditions.append(
+            Condition(
+                concepts=frozenset(concepts),
+                name=name or " ".join(concepts).replace("_", " "),
+                presence=presence,
+                source=Source(f"Condition/{next(self.numbers)}", "prefetch.conditions"),
+                words=words,
+                clinical_status=status,
+                severe=severe,
+            )
+        )
+        return self
+
+    def cramps(self, **more: object) -> Given:
+        """Leg cramps, documented."""
+        return self.has("leg_cramps", name="Nocturnal leg cramps", **more)  # type: ignore[arg-type]
+
+    def takes(
+        self,
+        *classes: str,
+        name: str = "",
+        taking: Taking = Taking.ACTIVE,
+        statement: bool = False,
+        days_ago: int = 10,
+        **more: object,
+    ) -> Given:
+        """A medication on the list."""
+        self.medications.append(
+            Medication(
+                classes=frozenset(classes),
+                name=name or " ".join(classes).replace("_", " "),
+                taking=taking,
+                statement=statement,
+                source=Source(f"MedicationRequest/{next(self.numbers)}", "prefetch.medications"),
+                when=NOW - timedelta(days=days_ago),
+                **more,  # type: ignore[arg-type]
+            )
+        )
+        return self
+
+    def ordering(
+        self,
+        *classes: str,
+        name: str = "",
+        reason: Reason = NO_REASON,
+        selected: bool = True,
+        dosages: tuple[Dosage, ...] = (),
+        ingredients: tuple[Ingredient, ...] = (),
+        words: str = "",
+    ) -> Given:
+        """A draft medication order; selected unless said otherwise."""
+        number = next(self.numbers)
+        self.draft_medications.append(
+            Medication(
+                classes=frozenset(classes),
+                name=name or " ".join(classes).replace("_", " "),
+                taking=Taking.DRAFT,
+                source=Source(f"MedicationRequest/draft-{number}", "context.draftOrders"),
+                reason=reason,
+                dosages=dosages,
+                ingredients=ingredients,
+                words=words or name.lower(),
+                selected=selected,
+            )
+        )
+        return self
+
+    def testing(
+        self,
+        *covers: str,
+        draft: bool = True,
+        selected: bool = False,
+        days_ago: int = 1,
+        reason: Reason = NO_REASON,
+        name: str = "",
+    ) -> Given:
+        """An ordered test: a draft, or an active order of some days ago."""
+        number = next(self.numbers)
+        order = Order(
+            covers=frozenset(covers),
+            name=name or " ".join(covers),
+            source=Source(f"ServiceRequest/{number}", "context.draftOrders" if draft else ""),
+            draft=draft,
+            when=NOW - timedelta(days=days_ago),
+            reason=reason,
+            selected=selected,
+        )
+        (self.draft_orders if draft else self.orders).append(order)
+        return self
+
+    def allergic(self, *concepts: str) -> Given:
+        """An allergy to one of the substances."""
+        source = Source(f"AllergyIntolerance/{next(self.numbers)}", "prefetch.allergies")
+        self.allergies.append(Allergy(frozenset(concepts), " ".join(concepts), source))
+        return self
+
+    def seen_for(self, reason: Reason) -> Given:
+        """The reason of this encounter."""
+        self.encounter = reason
+        return self
+
+    def lacking(self, *kinds: Kind, state: State = State.ABSENT, reason: str = "not sent") -> Given:
+        """Kinds of data that were not obtained."""
+        for kind in kinds:
+            self.availability[kind] = Availability(state, reason)
+        return self
+
+    def at(self, **site: object) -> Given:
+        """Choices of the site: cramps_assumed, jurisdiction, max_info_cards, rules_off."""
+        self.site.update(site)
+        return self
+
+    def facts(self) -> Facts:
+        """The facts, at NOW."""
+        from hooks.knowledge.files import limits
+        from hooks.renal import computed
+
+        record = Record(
+            patient=self.patient,
+            conditions=tuple(self.conditions),
+            medications=tuple(self.medications),
+            orders=tuple(self.orders),
+            allergies=tuple(self.allergies),
+            drafts=Drafts(tuple(self.draft_medications), tuple(self.draft_orders)),
+            encounter=self.encounter,
+            availability=self.availability,
+            problems=tuple(self.problems),
+        )
+        keys = {*self.candidates, *self.undated}
+        series = {
+            key: Series(self.candidates.get(key, ()), self.undated.get(key, ())) for key in keys
+        }
+        site = replace(Site(limits=limits()), **self.site)  # type: ignore[arg-type]
+        return Facts(record, series, NOW, site, computed)
+
+    def ask(self, rule_id: str, service: Service | None = None) -> Answer:
+        """One rule's answer, through the engine."""
+        outcomes = {
+            outcome.rule.id: outcome.answer
+            for one in ([service] if service else list(Service))
+            for outcome in self.outcomes(one)
+            if outcome.rule.id == rule_id
+        }
+        return outcomes[rule_id]
+
+    def outcomes(self, service: Service) -> list[Outcome]:
+        """Every rule's answer for one service."""
+        from cds_service.core.engine import Engine
+        from hooks.cramps import documented
+        from hooks.order_select import RULES as ORDER_SELECT
+        from hooks.patient_view import RULES as PATIENT_VIEW
+
+        return Engine((*PATIENT_VIEW, *ORDER_SELECT), documented).ask(service, self.facts())
+
+
+def given(age: int | None = 50, sex: str = "female", deceased: bool = False) -> Given:
+    """A patient about whom everything was obtained and nothing is on file."""
+    return Given(age, sex, deceased)
+
+
+def fired(answer: Answer) -> Finding:
+    """The finding, or a failure that shows what was answered instead."""
+    assert isinstance(answer, Finding), answer
+    return answer
+
+
+def silent(answer: Answer) -> NotFired:
+    """The reason for not firing, or a failure that shows what was answered instead."""
+    assert isinstance(answer, NotFired), answer
+    return answer
+
+
+def unknown(answer: Answer) -> CannotTell:
+    """Why it cannot be told, or a failure that shows what was answered instead."""
+    assert isinstance(answer, CannotTell), answer
+    return answer
+
+
+def offers(finding: Finding) -> set[str]:
+    """The keys and references a finding suggests."""
+    return {getattr(one, "key", None) or one.reference for one in finding.suggestions}  # type: ignore[union-attr]

@@ -1,0 +1,129 @@
+"""low-magnesium: a table of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind
+from cds_service.core.rule import Indicator
+from tests.given import fired, given, offers, silent, unknown
+
+RULE = "low-magnesium"
+
+
+@pytest.mark.parametrize(
+    ("value", "indicator"),
+    [
+        pytest.param("0.69 mmol/L", Indicator.WARNING, id="just below 0.70 mmol/L warns"),
+        pytest.param("1.6 mg/dL", Indicator.WARNING, id="1.6 mg/dL warns"),
+        pytest.param("1.69 mg/dL", Indicator.WARNING, id="two decimals decide at 1.70 mg/dL"),
+        pytest.param("1.3 mEq/L", Indicator.WARNING, id="mEq/L is divided by the valence 2"),
+        pytest.param("0.50 mmol/L", Indicator.WARNING, id="at 0.50 mmol/L it is not yet critical"),
+        pytest.param("1.2 mg/dL", Indicator.WARNING, id="1.2 mg/dL is not below 0.50 mmol/L"),
+        pytest.param("0.49 mmol/L", Indicator.CRITICAL, id="just below 0.50 mmol/L is critical"),
+        pytest.param("1.1 mg/dL", Indicator.CRITICAL, id="1.1 mg/dL is critical"),
+        pytest.param("<0.50 mmol/L", Indicator.CRITICAL, id="below the assay's floor is critical"),
+    ],
+)
+def test_fires(value: str, indicator: Indicator) -> None:
+    assert fired(given().result("magnesium", value).ask(RULE)).indicator is indicator
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("0.70 mmol/L", id="at the limit"),
+        pytest.param("1.7 mg/dL", id="1.7 mg/dL is normal although it is 0.6994 mmol/L"),
+        pytest.param("1.4 mEq/L", id="at the limit in mEq/L"),
+        pytest.param(">0.70 mmol/L", id="above the limit by comparator"),
+    ],
+)
+def test_does_not_fire(value: str) -> None:
+    silent(given().result("magnesium", value).ask(RULE))
+
+
+def test_the_laboratorys_own_range_decides_before_our_limit() -> None:
+    silent(given().result("magnesium", "0.68 mmol/L", low="0.66").ask(RULE))
+    finding = fired(given().result("magnesium", "0.72 mmol/L", low="0.75").ask(RULE))
+    assert finding.evidence[0].own_range
+
+
+def test_what_cannot_be_told_is_said() -> None:
+    assert "no magnesium" in unknown(given().ask(RULE)).because[0]
+    unknown(given().result("magnesium", "<1.0 mmol/L").ask(RULE))
+    unknown(given().result("magnesium", "0.6 mmol/L", days_ago=400).ask(RULE))
+    unknown(given().unusable("magnesium").ask(RULE))
+    unknown(given().lacking(Kind.RESULTS).ask(RULE))
+
+
+def test_a_newer_unreadable_result_keeps_an_older_normal_one_from_clearing() -> None:
+    case = given().result("magnesium", "0.9 mmol/L", days_ago=5).unusable("magnesium", days_ago=1)
+    unknown(case.ask(RULE))
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "indicator"),
+    [(30, Indicator.CRITICAL), (31, Indicator.INFO), (365, Indicator.INFO)],
+)
+def test_after_thirty_days_it_only_asks_for_a_repeat(days_ago: int, indicator: Indicator) -> None:
+    finding = fired(given().result("magnesium", "0.4 mmol/L", days_ago=days_ago).ask(RULE))
+    assert finding.indicator is indicator
+    if indicator is Indicator.INFO:
+        assert offers(finding) == {"magnesium"}
+        assert "repeat first" in finding.summary
+
+
+def test_a_preliminary_low_value_raises_and_a_preliminary_normal_one_does_not_clear() -> None:
+    raised = given().result("magnesium", "0.9 mmol/L", days_ago=3)
+    raised.result("magnesium", "0.6 mmol/L", preliminary=True)
+    finding = fired(raised.ask(RULE))
+    assert offers(finding) == {"magnesium"}
+    assert "preliminary" in finding.summary
+    kept = given().result("magnesium", "0.6 mmol/L", days_ago=3)
+    fired(kept.result("magnesium", "0.9 mmol/L", preliminary=True).ask(RULE))
+
+
+EGFR = "90 mL/min/{1.73_m2}"
+
+
+def test_a_draft_is_offered_only_when_nothing_known_speaks_against_it() -> None:
+    def low() -> object:
+        return given().result("magnesium", "0.6 mmol/L").result("egfr", EGFR)
+
+    assert "magnesium_oxide" in offers(fired(low().ask(RULE)))
+    against = {
+        "severe": given().result("magnesium", "0.4 mmol/L").result("egfr", EGFR),
+        "kidney": given().result("magnesium", "0.6 mmol/L").result("egfr", "59 mL/min/{1.73_m2}"),
+        "old kidney": given().result("magnesium", "0.6 mmol/L").result("egfr", EGFR, days_ago=91),
+        "no kidney": given(age=None).result("magnesium", "0.6 mmol/L"),
+        "acute": low().has("aki"),
+        "taken": low().takes("magnesium"),
+        "drafted": low().ordering("magnesium"),
+        "pregnant": low().has("pregnancy"),
+        "list unread": low().lacking(Kind.MEDICATIONS),
+        "problems unread": low().lacking(Kind.CONDITIONS),
+    }
+    for why, case in against.items():
+        assert "magnesium_oxide" not in offers(fired(case.ask(RULE))), why
+
+
+def test_the_dose_is_withheld_in_advanced_renal_impairment() -> None:
+    case = given().result("magnesium", "0.6 mmol/L").result("egfr", "29 mL/min/{1.73_m2}")
+    text = " ".join(fired(case.ask(RULE)).advice)
+    assert "484" not in text
+    assert "eGFR 29" in text
+
+
+def test_fluid_first_is_not_said_with_ascites() -> None:
+    case = given().result("magnesium", "0.6 mmol/L")
+    assert "aldosteron" in " ".join(fired(case.ask(RULE)).advice)
+    assert "aldosteron" not in " ".join(fired(case.has("ascites").ask(RULE)).advice)
+
+
+def test_under_eighteen_only_the_critical_level_speaks_and_without_a_draft() -> None:
+    silent(given(age=12).result("magnesium", "0.6 mmol/L").ask(RULE))
+    finding = fired(given(age=12).result("magnesium", "0.4 mmol/L").result("egfr", EGFR).ask(RULE))
+    assert "magnesium_oxide" not in offers(finding)
+    assert "484" not in " ".join(finding.advice)
+
+
+def test_the_dead_get_no_card() -> None:
+    silent(given(deceased=True).result("magnesium", "0.4 mmol/L").ask(RULE))
