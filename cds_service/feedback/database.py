@@ -176,8 +176,8 @@ class Database:
             yield
         except (exc.DBAPIError, exc.TimeoutError) as error:
             self._failed_at = time.monotonic()
-            # The tables may be gone with the old database: look again before the next use.
-            self._migrated = False
+            if _tables_missing(error):  # the database was replaced: make them before the next use
+                self._migrated = False
             # "from None": SQLAlchemy's own text can carry the values of the statement.
             raise _unavailable(*_explain(error)) from None
         self._failed_at = float("-inf")
@@ -288,14 +288,21 @@ _REASONS = {
     "unable to open": "Make the folder, and give the service the right to write there.",
     "not a database": "Name another file, or restore it from a backup.",
     "malformed": "Restore the file from a backup.",
+    # What libpq says on connecting carries no SQLSTATE, only words.
+    "does not exist": "Create the database and the user that CDS_DATABASE_URL names.",
+    "password authentication": "Mend user or password in CDS_DATABASE_URL.",
+    "too many": "Raise the server's max_connections, or run fewer workers.",
 }
 _STATES = {
+    "42P01": "Send the same again: the tables are made anew.",
     "53100": "Free space on the disk of the database.",
-    "53300": "Raise the server's max_connections, or run fewer workers.",
-    "28P01": "Mend user or password in CDS_DATABASE_URL.",
-    "3D000": "Create the database that CDS_DATABASE_URL names.",
     "42501": "Give the user of CDS_DATABASE_URL the rights on the tables.",
 }
+
+
+def _tables_missing(error: Exception) -> bool:
+    cause = getattr(error, "orig", None)
+    return "no such table" in str(cause) or getattr(cause, "sqlstate", None) == "42P01"
 
 
 def _explain(error: Exception) -> tuple[str, str]:

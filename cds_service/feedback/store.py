@@ -15,7 +15,8 @@ from cds_service.feedback.tables import feedback, insert_into
 
 
 class Saved(NamedTuple):
-    """What became of one feedback call: rows added, repeats left out, rows of unknown cards."""
+    """What became of one feedback call: answers added, repeats left out,
+    and how many of all these were to unknown cards."""
 
     stored: int
     repeats: int
@@ -60,7 +61,8 @@ class FeedbackStore:
             insert = insert_into(connection, feedback).on_conflict_do_nothing(
                 index_elements=["card", "outcome", "outcome_at"]
             )
-            stored = connection.execute(insert, rows).rowcount
+            # Drivers do not agree on counting rows that a conflict left out: ask for the ids.
+            stored = len(connection.execute(insert.returning(feedback.c.id), rows).all())
         unknown = sum(row["rule"] is None for row in rows)
         return Saved(stored=stored, repeats=len(rows) - stored, unknown=unknown)
 

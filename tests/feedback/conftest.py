@@ -1,0 +1,169 @@
+"""Both databases: SQLite in a temporary file, and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from cds_service.feedback.card_ids import CardIds, RuleVersion
+from cds_service.feedback.database import Database, open_database
+from cds_service.feedback.rules_seen import RulesSeen
+from cds_service.feedback.store import FeedbackStore
+
+RULES = (RuleVersion("low-magnesium", "1.2.0"), RuleVersion("quinine-draft", "2.0.0"))
+
+
+def _programs() -> Path | None:
+    """The folder of PostgreSQL's server programs, newest version first."""
+    on_path = shutil.which("initdb")
+    installed = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"),
+        key=lambda program: int(program.parts[-3]),
+        reverse=True,
+    )
+    found = [*installed, *([Path(on_path)] if on_path else [])]
+    return found[0].parent if found else None
+
+
+class Cluster:
+    """A private PostgreSQL server on a free loopback port, with nobody else's data."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self._folder = Path(tempfile.mkdtemp(prefix="cds-postgres-"))
+        # The server refuses to run as root.
+        self._as: list[str] = []
+        if os.geteuid() == 0:
+            owner = pwd.getpwnam("postgres")
+            os.chown(self._folder, owner.pw_uid, owner.pw_gid)
+            self._as = ["runuser", "-u", "postgres", "--"]
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self._run("initdb", "--auth=trust", "--username=cds", "--encoding=UTF8", "--no-sync")
+        self.start()
+        self.url = f"postgresql://cds@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self._folder}"
+        log = str(self._folder / "log")
+        self._run("pg_ctl", "--wait", "--silent", "--log", log, "--options", options, "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "--wait", "--silent", "--mode", "fast", "stop")
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        data = str(self._folder / "data")
+        command = [*self._as, str(self._programs / program), "--pgdata", data, *arguments]
+        # No pipes: the server keeps the descriptors it inherits.
+        with (self._folder / f"{program}.out").open("w") as out:
+            done = subprocess.run(
+                command, cwd=self._folder, stdout=out, stderr=subprocess.STDOUT, check=False
+            )
+        if done.returncode:
+            raise RuntimeError((self._folder / f"{program}.out").read_text())
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server that the test may stop and start."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server programs on this machine")
+    if os.geteuid() == 0 and not shutil.which("runuser"):
+        pytest.skip("PostgreSQL does not run as root, and there is no runuser")
+    server = Cluster(programs)
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(request: pytest.FixtureRequest) -> str:
+    """URL of a server on which databases may be created: the one given, else a private one."""
+    given = os.environ.get("CDS_TEST_POSTGRES_URL")
+    if given:
+        return given
+    private: Cluster = request.getfixturevalue("cluster")
+    return private.url
+
+
+class PostgresDatabase:
+    """The URL of a database of its own for one test, which need not exist yet."""
+
+    def __init__(self, server: str) -> None:
+        self._server = make_url(server).set(drivername="postgresql+psycopg")
+        self._name = f"cds_test_{uuid.uuid4().hex}"
+        named = self._server.set(database=self._name, drivername="postgresql")
+        self.url = named.render_as_string(hide_password=False)
+
+    def create(self) -> None:
+        self.admin(f"CREATE DATABASE {self._name}")
+
+    def drop(self) -> None:
+        self.admin(f"DROP DATABASE IF EXISTS {self._name} WITH (FORCE)")
+
+    def cut_connections(self) -> None:
+        """What a restart of the server does to those who were connected."""
+        self.admin(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._name}'"
+        )
+
+    def admin(self, statement: str) -> None:
+        engine = create_engine(self._server, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
+
+@pytest.fixture
+def postgres_database(postgres_server: str) -> Iterator[PostgresDatabase]:
+    created = PostgresDatabase(postgres_server)
+    created.create()
+    yield created
+    created.drop()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'kept.db'}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    if request.param == "sqlite":
+        url: str = request.getfixturevalue("sqlite_url")
+        return url
+    created: PostgresDatabase = request.getfixturevalue("postgres_database")
+    return created.url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = open_database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def card_ids() -> CardIds:
+    return CardIds(b"a key for tests only")
+
+
+@pytest.fixture
+def store(database: Database) -> FeedbackStore:
+    return FeedbackStore(database, RulesSeen(RULES))

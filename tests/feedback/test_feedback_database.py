@@ -1,0 +1,258 @@
+"""The database under the service: late, away, full, locked, restarted, older and newer."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import event, func, select, text
+
+from cds_service.errors import StartupError, Unavailable
+from cds_service.feedback import database as module
+from cds_service.feedback.database import Database, open_database
+from cds_service.feedback.tables import insert_into, kept_secrets, metadata
+
+
+def _keep(database: Database, name: str, value: str = "x") -> None:
+    with database.write() as connection:
+        connection.execute(insert_into(connection, kept_secrets), {"name": name, "value": value})
+
+
+def _count(database: Database) -> int:
+    with database.read() as connection:
+        query = select(func.count()).select_from(kept_secrets)
+        return int(connection.execute(query).scalar_one())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("not a url", id="no URL at all"),
+        pytest.param("mysql://h/x", id="another database"),
+        pytest.param("postgresql+psycopg2://h/x", id="another driver"),
+        pytest.param("sqlite://", id="in memory"),
+        pytest.param("sqlite:///:memory:", id="in memory, named"),
+        pytest.param("sqlite:///file:x?mode=memory&uri=true", id="in memory, by option"),
+    ],
+)
+def test_a_url_that_cannot_be_used_refuses_to_start(url: str) -> None:
+    with pytest.raises(StartupError) as refused:
+        open_database(url)
+    assert "CDS_DATABASE_URL" in refused.value.what
+    assert refused.value.mend
+
+
+def test_no_error_or_url_shows_the_password() -> None:
+    database = open_database("postgresql://cds:canary@127.0.0.1:9/x")
+    assert "canary" not in database.url
+    with pytest.raises(Unavailable) as away:
+        database.migrate()
+    assert "canary" not in str(away.value)
+    with pytest.raises(StartupError) as refused:
+        open_database("nothing://cds:canary@127.0.0.1/x")
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_usual_name_of_postgresql_is_understood(scheme: str) -> None:
+    assert open_database(f"{scheme}://h/x").url == "postgresql+psycopg://h/x"
+
+
+def test_the_tables_are_those_the_program_knows(database: Database) -> None:
+    database.migrate()
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_migrating_again_changes_nothing(database_url: str) -> None:
+    first = open_database(database_url)
+    _keep(first, "a")
+    first.close()
+    second = open_database(database_url)
+    second.migrate()
+    assert _count(second) == 1
+    second.close()
+
+
+def test_a_database_shaped_by_a_newer_program_is_used_as_it_is(database_url: str) -> None:
+    newer = open_database(database_url)
+    with newer.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    newer.close()
+    older = open_database(database_url)
+    _keep(older, "a")
+    with older.read() as connection:
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+    assert version == "9999"
+    older.close()
+
+
+def test_an_error_in_the_block_leaves_nothing_behind(database: Database) -> None:
+    with pytest.raises(LookupError), database.write() as connection:
+        connection.execute(insert_into(connection, kept_secrets), {"name": "a", "value": "x"})
+        raise LookupError
+    assert _count(database) == 0
+
+
+def test_sqlite_away_at_the_start_and_then_back(tmp_path: Path) -> None:
+    folder = tmp_path / "not-mounted-yet"
+    database = open_database(f"sqlite:///{folder / 'kept.db'}")
+    assert not database.ready()
+    with pytest.raises(Unavailable, match="folder"):
+        _keep(database, "a")
+    folder.mkdir()
+    _keep(database, "a")
+    assert database.ready()
+    database.close()
+
+
+@pytest.mark.postgres
+def test_postgresql_away_at_the_start_and_then_back(postgres_database) -> None:
+    postgres_database.drop()
+    database = open_database(postgres_database.url)
+    assert not database.ready()
+    with pytest.raises(Unavailable, match="Create the database"):
+        _keep(database, "a")
+    postgres_database.create()
+    _keep(database, "a")
+    assert database.ready()
+    database.close()
+
+
+@pytest.mark.postgres
+def test_cut_connections_heal_by_themselves(postgres_database) -> None:
+    database = open_database(postgres_database.url)
+    _keep(database, "a")
+    postgres_database.cut_connections()
+    _keep(database, "b")
+    assert _count(database) == 2
+    database.close()
+
+
+@pytest.mark.postgres
+def test_a_server_that_stops_and_starts_again(cluster, postgres_database) -> None:
+    if str(cluster.port) not in postgres_database.url:
+        pytest.skip("the server given by CDS_TEST_POSTGRES_URL is not ours to stop")
+    database = open_database(postgres_database.url)
+    _keep(database, "a")
+    cluster.stop()
+    try:
+        assert not database.ready()
+        with pytest.raises(Unavailable):
+            _keep(database, "b")
+    finally:
+        cluster.start()
+    _keep(database, "b")
+    assert _count(database) == 2
+    database.close()
+
+
+@pytest.mark.postgres
+def test_a_commit_waits_for_the_disk_even_if_the_server_is_set_otherwise(
+    postgres_database,
+) -> None:
+    name = postgres_database.url.rsplit("/", 1)[1]
+    postgres_database.admin(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    database = open_database(postgres_database.url)
+    with database.write() as connection:
+        assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
+    database.close()
+
+
+def test_sqlite_commits_to_the_disk_unless_told_otherwise(sqlite_url: str) -> None:
+    database = open_database(sqlite_url)
+    with database.write(durable=False) as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 1
+    with database.write() as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2
+        assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+    database.close()
+
+
+def test_tables_that_vanish_are_made_again(database: Database) -> None:
+    _keep(database, "a")
+    with database.write() as connection:
+        for table in [*metadata.tables, "alembic_version"]:
+            connection.execute(text(f"DROP TABLE {table}"))
+    with pytest.raises(Unavailable):
+        _keep(database, "b")
+    _keep(database, "b")
+    assert _count(database) == 1
+
+
+def test_a_full_disk_is_said_and_loses_nothing_acknowledged(sqlite_url: str) -> None:
+    database = open_database(sqlite_url)
+    _keep(database, "a")
+
+    @event.listens_for(database.engine, "begin")
+    def _full(connection) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # rounded up to the present size
+
+    with pytest.raises(Unavailable, match="Free space"):
+        _keep(database, "b", "x" * 100_000)
+    assert _count(database) == 1
+    database.close()
+
+
+def test_a_database_locked_for_long_is_said(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BUSY_SECONDS", 0.05)
+    database = open_database(sqlite_url)
+    _keep(database, "a")
+    other = sqlite3.connect(tmp_path / "kept.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="Another process"):
+        _keep(database, "b")
+    assert _count(database) == 1  # readers are not kept waiting
+    other.execute("ROLLBACK")
+    other.close()
+    _keep(database, "b")
+    database.close()
+
+
+def test_a_file_that_is_no_database_is_said(sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "kept.db").write_bytes(b"something else entirely" * 100)
+    database = open_database(sqlite_url)
+    with pytest.raises(Unavailable, match="Name another file"):
+        database.migrate()
+    database.close()
+
+
+def test_the_file_is_for_its_owner_only(sqlite_url: str, tmp_path: Path) -> None:
+    database = open_database(sqlite_url)
+    _keep(database, "a")
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {"kept.db": 0o600, "kept.db-wal": 0o600, "kept.db-shm": 0o600}
+    database.close()
+
+
+def test_a_call_in_a_hurry_does_not_try_a_database_that_just_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AWAY_SECONDS", 3600)
+    folder = tmp_path / "late"
+    database = open_database(f"sqlite:///{folder / 'kept.db'}")
+    with pytest.raises(Unavailable):
+        database.migrate()
+    folder.mkdir()
+    with pytest.raises(Unavailable, match="away"), database.read(hurry=True):
+        pass
+    with database.read():  # another call finds it back, and those in a hurry go on
+        pass
+    with database.read(hurry=True):
+        pass
+    database.close()
+
+
+def test_no_value_of_a_failed_statement_is_repeated(database: Database) -> None:
+    _keep(database, "canary-name", "canary-value")
+    with pytest.raises(Unavailable) as refused:
+        _keep(database, "canary-name", "canary-value")
+    error: BaseException | None = refused.value
+    assert "canary" not in str(error)
+    assert refused.value.__suppress_context__

@@ -1,0 +1,138 @@
+"""Feedback is stored whole or not at all, once, and without a patient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from test_feedback_answers import accepted, overridden
+
+from cds_service.errors import BadRequest
+from cds_service.feedback.card_ids import CardIds, RuleVersion
+from cds_service.feedback.database import Database
+from cds_service.feedback.rules_seen import UNKNOWN_VERSION, RulesSeen
+from cds_service.feedback.store import FeedbackStore, Saved
+from cds_service.feedback.tables import feedback, metadata
+
+SERVICE = "leg-cramps-patient-view"
+
+
+def _rows(database: Database) -> list[Any]:
+    with database.read() as connection:
+        return list(connection.execute(select(feedback).order_by(feedback.c.id)))
+
+
+def _card(card_ids: CardIds, rule: str = "low-magnesium", version: str = "1.2.0") -> str:
+    return card_ids.new(rule, version, "canary-patient", "canary-evidence")
+
+
+def test_what_was_said_is_kept(store: FeedbackStore, database: Database, card_ids: CardIds) -> None:
+    card = _card(card_ids)
+    reason = {"reason": {"code": "x", "system": "urn:x"}, "userComment": "Known for years"}
+    body = {"feedback": [overridden(card=card.upper(), overrideReason=reason)]}
+    assert store.save(SERVICE, body) == Saved(stored=1, repeats=0, unknown=0)
+    [row] = _rows(database)
+    assert (row.service, row.card, row.outcome) == (SERVICE, card, "overridden")
+    assert (row.rule, row.version) == ("low-magnesium", "1.2.0")
+    assert row.digest == card_ids.digest_of(card)
+    assert (row.reason_system, row.reason_code) == ("urn:x", "x")
+    assert row.comment == "Known for years"
+    assert row.outcome_at == "2026-11-22T23:13:39.274000000Z"
+
+
+def test_accepted_suggestions_are_kept(store: FeedbackStore, database: Database) -> None:
+    store.save(SERVICE, {"feedback": [accepted(acceptedSuggestions=[{"id": "a"}, {"id": "b"}])]})
+    assert _rows(database)[0].suggestions == '["a", "b"]'
+
+
+def test_nothing_to_store_is_fine(store: FeedbackStore, database: Database) -> None:
+    assert store.save(SERVICE, {"feedback": []}) == Saved(0, 0, 0)
+    assert _rows(database) == []
+
+
+def test_one_bad_element_refuses_the_whole_body(store: FeedbackStore, database: Database) -> None:
+    with pytest.raises(BadRequest):
+        store.save(SERVICE, {"feedback": [accepted(), overridden(outcomeTimestamp="yesterday")]})
+    assert _rows(database) == []
+
+
+def test_a_repeat_is_stored_once(store: FeedbackStore, database: Database) -> None:
+    once = accepted(outcomeTimestamp="2026-11-22T23:13:39Z")
+    elsewhere = accepted(outcomeTimestamp="2026-11-23T00:13:39+01:00")
+    assert store.save(SERVICE, {"feedback": [once, once, elsewhere]}) == Saved(1, 2, 3)
+    assert store.save(SERVICE, {"feedback": [once]}) == Saved(0, 1, 1)
+    assert len(_rows(database)) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"card": "f6b95768-b1c8-40dc-8385-bf3504b82ffb"},
+        {"outcome": "overridden"},
+        {"outcomeTimestamp": "2026-11-22T23:13:39.275Z"},
+    ],
+    ids=lambda change: f"another {next(iter(change))}",
+)
+def test_anything_else_is_stored_beside_it(store: FeedbackStore, change: dict[str, Any]) -> None:
+    store.save(SERVICE, {"feedback": [accepted()]})
+    assert store.save(SERVICE, {"feedback": [accepted(**change)]}).stored == 1
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        pytest.param("no-uuid-at-all", id="no UUID"),
+        pytest.param("4e0a2fb1-6e4b-4f0e-8f5d-3e9f0c6a1b2c", id="somebody else's UUID"),
+        pytest.param(CardIds(b"k" * 16).new("gone-rule", "1", "p", "e"), id="a rule never known"),
+    ],
+)
+def test_unknown_cards_are_kept_and_marked(
+    store: FeedbackStore, database: Database, card: str
+) -> None:
+    assert store.save(SERVICE, {"feedback": [accepted(card=card)]}).unknown == 1
+    [row] = _rows(database)
+    assert row.card == card
+    assert row.rule is None
+
+
+def test_an_answer_to_an_older_version_finds_it(
+    store: FeedbackStore, database: Database, card_ids: CardIds
+) -> None:
+    RulesSeen([RuleVersion("low-magnesium", "1.1.0"), RuleVersion("old-rule", "1")]).record(
+        database
+    )
+    for rule, version in [("low-magnesium", "1.1.0"), ("old-rule", "1"), ("low-magnesium", "0.9")]:
+        store.save(SERVICE, {"feedback": [accepted(card=_card(card_ids, rule, version))]})
+    assert [(row.rule, row.version) for row in _rows(database)] == [
+        ("low-magnesium", "1.1.0"),
+        ("old-rule", "1"),
+        ("low-magnesium", UNKNOWN_VERSION),
+    ]
+
+
+def test_rules_are_recorded_once(database: Database) -> None:
+    seen = RulesSeen([RuleVersion("a", "1"), RuleVersion("b", "1")])
+    seen.record(database)
+    seen.record(database)
+    with database.read() as connection:
+        rows = connection.execute(select(metadata.tables["rules_seen"])).all()
+    assert [(row.rule, row.version) for row in rows] == [("a", "1"), ("b", "1")]
+
+
+def test_no_column_says_who_the_patient_is(
+    store: FeedbackStore, database: Database, card_ids: CardIds
+) -> None:
+    store.save(SERVICE, {"feedback": [accepted(card=_card(card_ids))]})
+    with database.read() as connection:
+        everything = [
+            str(connection.execute(select(table)).all()) for table in metadata.tables.values()
+        ]
+    assert "low-magnesium" in "".join(everything)
+    assert "canary" not in "".join(everything)
+
+
+def test_text_of_any_language_is_kept(store: FeedbackStore, database: Database) -> None:
+    words = "Krämpfe — nachts; 筋痙攣 🦵"
+    store.save(SERVICE, {"feedback": [overridden(overrideReason={"userComment": words})]})
+    assert _rows(database)[0].comment == words
