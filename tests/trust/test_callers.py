@@ -7,6 +7,7 @@ at too, so a test fails when its defence is gone even if another check would sti
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64decode
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +32,7 @@ from trust_given import (
 )
 
 from cds_service.errors import Unauthorized, Unavailable
+from cds_service.trust.jwk import read_key
 from cds_service.trust.keys import KeySets
 from cds_service.trust.token import LONGEST
 
@@ -345,6 +347,14 @@ def test_a_key_made_for_one_algorithm_is_not_used_with_another_of_its_kind() -> 
         "kid",
         "the key with this kid is not made for the token's alg",
     )
+
+
+def test_a_key_itself_verifies_nothing_that_it_was_not_made_for() -> None:
+    rsa = pair("RS384")
+    draft = Draft(pair=rsa, sign_with="PS384")
+    signature = urlsafe_b64decode(str(draft).rpartition(".")[2])
+
+    assert not read_key(rsa.jwk).verifies("PS384", draft.signed_part().encode(), signature)
 
 
 def test_a_key_on_another_curve_is_not_used() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from trust_given import pair
 
 from cds_service.errors import StartupError
@@ -90,7 +92,12 @@ BAD: dict[str, tuple[Any, str, str]] = {
         "clients[0].jwks.keys",
         "at least one",
     ),
-    "jwks a URL": ([INLINE | {"jwks": "https://a.example"}], "clients[0].jwks", "Key Set"),
+    "jwks a text": ([INLINE | {"jwks": "CANARY"}], "clients[0].jwks", "Key Set"),
+    "a single key for keys": (
+        [INLINE | {"jwks": {"keys": {"kty": "EC", "d": "CANARY"}}}],
+        "clients[0].jwks.keys",
+        "a list of at least one",
+    ),
     "a key without kid": (
         [INLINE | {"jwks": {"keys": [{"kty": "EC"}]}}],
         "clients[0].jwks.keys[0]",
@@ -181,6 +188,12 @@ def test_the_eleventh_entry_is_not_named_before_the_third(listed: Any) -> None:
 
     with pytest.raises(StartupError, match=r"clients\[2\]"):
         load_clients(listed(entries))
+
+
+def test_the_schema_is_itself_in_order() -> None:
+    schema = files("cds_service").joinpath("schemas/trusted-clients.schema.json").read_text()
+
+    Draft202012Validator.check_schema(json.loads(schema))
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -26,17 +26,8 @@ from cds_service.trust.jwk import ALGORITHMS
 from cds_service.trust.keys import KeySets
 
 CHECKS = [
-    "header",
-    "iss",
-    "algorithm",
-    "jku",
-    "aud",
-    "time",
-    "jti",
-    "tenant",
-    "kid",
-    "signature",
-    "replay",
+    *("header", "iss", "algorithm", "jku", "aud", "time"),
+    *("jti", "tenant", "kid", "signature", "replay"),
 ]
 
 
