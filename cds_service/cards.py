@@ -1,0 +1,213 @@
+"""Findings become cards: the one place that writes what a clinician reads.
+
+A card says what, why, how sure, and from which data; its suggestions carry complete draft
+resources. Text from a record is escaped before it comes here (`cds_service.core.text`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cds_service.core.arranging import Shown
+from cds_service.core.facts import Allergy, Condition, Medication, Order, Presence, Result, Taking
+from cds_service.core.knowledge import Limit, Reference
+from cds_service.core.orderables import Orderable, Orderables
+from cds_service.core.rule import Evidence, Fact, OrderTest, RemoveDraft, Suggestion
+from cds_service.core.text import one_line, quoted, shortened
+from cds_service.fhir.models import draft_order, offered
+
+TOPIC_SYSTEM = "https://leg-cramps-cds.example/rules"
+OVERRIDE_SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+SUMMARY_LENGTH = 139
+OVERRIDES: Mapping[str, str] = {
+    "cds-not-applicable": "Does not apply to this patient",
+    "cds-suboptimal-context": "Wrong moment in the workflow",
+    "recipient-disagrees-evidence": "Disagree with the evidence",
+    "recipient-concerns-outcomes": "Concerned about the outcome",
+    "does-not-align-preferences": "Not what the patient or clinician prefers",
+    "not-convenient-feasible": "Not convenient or feasible",
+    "action-completed": "Already done",
+    "patient-contraindication": "Contraindicated for this patient",
+    "patient-refuses": "Patient declines",
+    "too-costly-uncovered": "Too costly or not covered",
+    "service-not-available": "Service not available",
+    "recipient-does-not-understand": "The advice is not clear",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """For whom and by whom orders are drafted: references as ``Type/id``."""
+
+    patient: str
+    encounter: str | None
+    requester: str | None
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CardWriter:
+    """Writes cards; ``new_id`` makes the id of a card from its rule and evidence."""
+
+    references: Mapping[str, Reference]
+    orderables: Orderables
+
+    def write(
+        self, shown: Shown, recipient: Recipient, new_id: Callable[[Shown], str]
+    ) -> dict[str, Any]:
+        """One card as the CDS Hooks JSON object."""
+        rule, finding = shown.rule, shown.finding
+        reference = self.references[finding.reference or rule.references[0]]
+        card: dict[str, Any] = {
+            "uuid": new_id(shown),
+            "summary": shortened(one_line(finding.summary), SUMMARY_LENGTH),
+            "detail": self.detail(shown, reference),
+            "indicator": str(finding.indicator),
+            "source": {
+                "label": reference.label,
+                "url": reference.url,
+                "topic": {"system": TOPIC_SYSTEM, "code": rule.id, "display": rule.title},
+            },
+        }
+        if finding.suggestions:
+            card["suggestions"] = [self._suggestion(one, recipient) for one in finding.suggestions]
+            card["selectionBehavior"] = "any"
+        card["overrideReasons"] = [
+            {"code": code, "system": OVERRIDE_SYSTEM, "display": OVERRIDES[code]}
+            for code in (dict.fromkeys(finding.overrides) or ("cds-not-applicable",))
+        ]
+        return card
+
+    def detail(self, shown: Shown, reference: Reference) -> str:
+        """The card's Markdown: advice, evidence, what is missing, how sure, which rule."""
+        rule, finding = shown.rule, shown.finding
+        parts = ["\n\n".join(finding.advice)]
+        if finding.evidence:
+            lines = [self.evidence(one) for one in finding.evidence]
+            parts.append("**Based on**\n\n" + _bullets(lines))
+        if finding.missing:
+            parts.append("**Not known**\n\n" + _bullets(finding.missing))
+        if shown.ordered:
+            parts.append("Already ordered, so not offered again: " + ", ".join(shown.ordered) + ".")
+        if finding.strength:
+            parts.append(f"Strength of evidence: {finding.strength}")
+        parts.append(f"Source: {reference.label} ({reference.authority}).")
+        parts.append(
+            f"Rule {rule.id} {rule.version}. Decision support for the clinician's judgement; "
+            "not clinically validated."
+        )
+        return "\n\n".join(parts)
+
+    def evidence(self, evidence: Evidence) -> str:
+        """One fact in one line: value, day, limit, remarks, and where it came from."""
+        fact = evidence.fact
+        remarks = [_fact(fact)]
+        if isinstance(fact, Result) and evidence.own_range:
+            remarks.append(f"laboratory's own range {_range(fact)}")
+        elif evidence.limit is not None:
+            remarks.append(self._limit(evidence.limit))
+        if evidence.note:
+            remarks.append(evidence.note)
+        return "; ".join(remarks) + f" ({_origin(fact)})"
+
+    def _limit(self, limit: Limit) -> str:
+        if limit.overridden:
+            return f"limit {limit}, set by this site"
+        reference = self.references[limit.reference]
+        return f"limit {limit} [{reference.label}]".replace("[", "(").replace("]", ")")
+
+    # --- suggestions -------------------------------------------------------------------
+
+    def _suggestion(self, suggestion: Suggestion, recipient: Recipient) -> dict[str, Any]:
+        if isinstance(suggestion, RemoveDraft):
+            label = f"Remove the draft order: {shortened(one_line(suggestion.name), 80)}"
+            action: dict[str, Any] = {
+                "type": "delete",
+                "description": label,
+                "resourceId": suggestion.reference,
+            }
+        else:
+            orderable = self.orderables[suggestion.key]
+            verb = "Order" if isinstance(suggestion, OrderTest) else "Draft for review"
+            label = f"{verb}: {orderable.label}"
+            action = {
+                "type": "create",
+                "description": f"{label} ({suggestion.why})" if suggestion.why else label,
+                "resource": self._resource(orderable, recipient),
+            }
+        return {"label": label, "uuid": str(uuid.uuid4()), "actions": [action]}
+
+    @staticmethod
+    def _resource(orderable: Orderable, recipient: Recipient) -> dict[str, Any]:
+        codings = [
+            {"system": code.system, "code": code.code, "display": code.display}
+            if code.display
+            else {"system": code.system, "code": code.code}
+            for code in orderable.codes
+        ]
+        concept: dict[str, Any] = {"text": orderable.label}
+        if codings:
+            concept["coding"] = codings
+        resource = draft_order(
+            "MedicationRequest" if orderable.medication else "ServiceRequest",
+            concept,
+            recipient.patient,
+            recipient.as_of.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            encounter=recipient.encounter,
+            requester=recipient.requester,
+            dosage=orderable.dosage,
+        )
+        requester = recipient.requester.split("/")[0] if recipient.requester else None
+        return offered(resource, (orderable, bool(recipient.encounter), requester))
+
+
+def _bullets(lines: tuple[str, ...] | list[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _fact(fact: Fact) -> str:
+    match fact:
+        case Result():
+            canonical = f" ({fact.canonical})" if fact.canonical else ""
+            return f"{fact.analyte.name} {fact.reported}{canonical}, {fact.day.isoformat()}"
+        case Condition():
+            return _condition(fact)
+        case Medication():
+            kind = "Draft order" if fact.taking is Taking.DRAFT else "Medication"
+            since = f", {fact.when.date().isoformat()}" if fact.when else ""
+            return f"{kind}: {quoted(fact.name)}{since}"
+        case Order():
+            kind = "Draft order" if fact.draft else "Order"
+            return f"{kind}: {quoted(fact.name)}"
+        case Allergy():
+            return f"Allergy or intolerance: {quoted(fact.name)}"
+
+
+def _condition(fact: Condition) -> str:
+    if fact.presence is Presence.SUSPECTED:
+        state = ", suspected"
+    elif fact.presence is Presence.PAST:
+        state = ", in the past"
+    elif fact.presence is Presence.ASSUMED:
+        state = ", no clinical status recorded"
+    else:
+        state = ""
+    since = f", {fact.day.isoformat()}" if fact.day else ""
+    return f"Condition: {quoted(fact.name)}{state}{since}"
+
+
+def _range(fact: Result) -> str:
+    low = f"{fact.range_low:f}" if fact.range_low is not None else ""
+    high = f"{fact.range_high:f}" if fact.range_high is not None else ""
+    if low and high:
+        return f"{low}–{high} {fact.unit.name}"
+    return f"{'from ' + low if low else 'up to ' + high} {fact.unit.name}"
+
+
+def _origin(fact: Fact) -> str:
+    reference = quoted(fact.source.reference, 80)
+    return f"{reference}, {quoted(fact.source.origin, 40)}" if fact.source.origin else reference

@@ -1,0 +1,121 @@
+"""Full FHIR R4B models, for what cards cite and what cards offer.
+
+The only module that knows ``fhir.resources``. Its import costs more than a call does, so it
+happens once, when the first model is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+_OFFERED: set[tuple[object, ...]] = set()
+
+
+@lru_cache(maxsize=8192)
+def refusal(raw: bytes) -> str:
+    """Why the full R4B model refuses a resource; empty where it accepts it.
+
+    ``raw`` is the resource's JSON. The answer names the element and the kind of flaw, never
+    the value. Resources that were seen before are not validated again.
+    """
+    from pydantic import ValidationError
+
+    resource_type = _type_of(raw)
+    model = _model(resource_type)
+    if model is None:
+        return f"{resource_type or 'it'} is not a resource type of R4B"
+    try:
+        model.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function"))
+        return f"{resource_type}.{place}: {first['type']}"
+    except (ValueError, TypeError, RecursionError, ArithmeticError) as error:
+        return f"{resource_type}: {type(error).__name__}"
+    return ""
+
+
+def offered(resource: dict[str, Any], shape: tuple[object, ...]) -> dict[str, Any]:
+    """The resource itself, after its full model has accepted one of the same ``shape``.
+
+    A card's offers differ only in ids, dates and references that were checked already, so
+    each shape is validated once. Raises ValueError for a resource that no EHR should get.
+    """
+    if shape not in _OFFERED:
+        model = _model(resource["resourceType"])
+        if model is None:
+            raise ValueError(f"{resource['resourceType']} cannot be offered")
+        model.model_validate(resource)
+        _OFFERED.add(shape)
+    return resource
+
+
+def _type_of(raw: bytes) -> str:
+    import msgspec
+
+    try:
+        peeked = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        return str(msgspec.json.decode(peeked["resourceType"], type=str))
+    except (msgspec.MsgspecError, KeyError, RecursionError):
+        return ""
+
+
+@lru_cache(maxsize=256)
+def _model(resource_type: str) -> Any:
+    from importlib import import_module
+
+    if not resource_type.isalpha() or not resource_type.isascii():
+        return None
+    try:
+        module = import_module(f"fhir.resources.R4B.{resource_type.lower()}")
+    except ImportError:
+        return None
+    return getattr(module, resource_type, None)
+
+
+def warm() -> None:
+    """Import the models that cards cite and offer, before the first call needs them."""
+    for resource_type in (
+        "Observation",
+        "Condition",
+        "MedicationRequest",
+        "MedicationStatement",
+        "ServiceRequest",
+        "AllergyIntolerance",
+        "Patient",
+    ):
+        _model(resource_type)
+
+
+def draft_order(
+    kind: str,
+    concept: Mapping[str, Any],
+    subject: str,
+    authored: str,
+    *,
+    encounter: str | None,
+    requester: str | None,
+    dosage: str = "",
+) -> dict[str, Any]:
+    """A draft ``ServiceRequest`` or ``MedicationRequest`` with intent proposal.
+
+    References are relative (``Patient/1``); ``authored`` is an ISO instant. What the call did
+    not give (encounter, requester) is left out.
+    """
+    resource: dict[str, Any] = {
+        "resourceType": kind,
+        "status": "draft",
+        "intent": "proposal",
+        "medicationCodeableConcept" if kind == "MedicationRequest" else "code": dict(concept),
+        "subject": {"reference": subject},
+        "authoredOn": authored,
+    }
+    if encounter:
+        resource["encounter"] = {"reference": encounter}
+    if requester:
+        resource["requester"] = {"reference": requester}
+    if dosage:
+        resource["dosageInstruction"] = [{"text": dosage}]
+    return resource
