@@ -22,7 +22,7 @@ from cds_service.core.rule import (
     Service,
     Suggestion,
 )
-from cds_service.core.times import Window, days
+from cds_service.core.times import days
 
 _ORDER_STANDS = days(30)
 
@@ -55,10 +55,9 @@ def arrange(
     findings: Sequence[tuple[Rule, Finding]],
     facts: Facts,
     orderables: Orderables,
-    window: Window = _ORDER_STANDS,
 ) -> Arranged:
     """Cap the info cards, then let the first card that offers an order keep it."""
-    kept: list[tuple[Rule, Finding]] = []
+    kept: list[Shown] = []
     dropped: list[Rule] = []
     informed = 0
     for rule, finding in findings:
@@ -68,28 +67,21 @@ def arrange(
                 dropped.append(rule)
                 continue
             informed += 1
-        kept.append((rule, finding))
+        kept.append(Shown(rule, finding))
     offered: set[Suggestion | str] = set()
-    shown = [
-        _offering_once(rule, finding, facts, orderables, offered, window) for rule, finding in kept
-    ]
+    shown = [_offering_once(shown, facts, orderables, offered) for shown in kept]
     return Arranged(tuple(shown), tuple(dropped))
 
 
 def _offering_once(
-    rule: Rule,
-    finding: Finding,
-    facts: Facts,
-    orderables: Orderables,
-    offered: set[Suggestion | str],
-    window: Window,
+    shown: Shown, facts: Facts, orderables: Orderables, offered: set[Suggestion | str]
 ) -> Shown:
     suggestions: list[Suggestion] = []
     ordered: list[str] = []
-    for suggestion in finding.suggestions:
+    for suggestion in shown.finding.suggestions:
         if isinstance(suggestion, (OrderTest, DraftMedication)):
             orderable = orderables[suggestion.key]
-            if _stands(orderable, facts, window):
+            if _stands(orderable, facts):
                 ordered.append(orderable.label)
                 continue
             identity: Suggestion | str = suggestion.key
@@ -98,12 +90,13 @@ def _offering_once(
         if identity not in offered:
             offered.add(identity)
             suggestions.append(suggestion)
-    return Shown(rule, replace(finding, suggestions=tuple(suggestions)), tuple(ordered))
+    finding = replace(shown.finding, suggestions=tuple(suggestions))
+    return Shown(shown.rule, finding, tuple(ordered))
 
 
-def _stands(orderable: Orderable, facts: Facts, window: Window) -> bool:
+def _stands(orderable: Orderable, facts: Facts) -> bool:
     if orderable.medication:
         return bool(
             facts.taking(*orderable.covers, hazard=True) or facts.drafted(*orderable.covers)
         )
-    return bool(facts.ordered(*orderable.covers, within=window))
+    return bool(facts.ordered(*orderable.covers, within=_ORDER_STANDS))

@@ -8,18 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 _OFFERED: set[tuple[object, ...]] = set()
 
 
-@lru_cache(maxsize=8192)
+_REFUSALS: dict[bytes, str] = {}
+_REMEMBERED = 8192
+
+
 def refusal(raw: bytes) -> str:
     """Why the full R4B model refuses a resource; empty where it accepts it.
 
     ``raw`` is the resource's JSON. The answer names the element and the kind of flaw, never
-    the value. Resources that were seen before are not validated again.
+    the value. A resource seen before is known by its digest, and not validated again.
     """
+    digest = blake2b(raw, digest_size=16).digest()
+    known = _REFUSALS.get(digest)
+    if known is None:
+        if len(_REFUSALS) >= _REMEMBERED:
+            _REFUSALS.clear()
+        known = _REFUSALS[digest] = _refusal(raw)
+    return known
+
+
+def _refusal(raw: bytes) -> str:
     from pydantic import ValidationError
 
     resource_type = _type_of(raw)
