@@ -48,7 +48,8 @@ class DatabaseReplay:
                 "digest": jti_digest,
                 "expires": math.ceil(min(expires + self._leeway, LATEST)),
             }
-            first = connection.execute(insert, row).rowcount == 1
+            kept = connection.execute(insert.returning(token_ids.c.client), row)
+            first = kept.one_or_none() is not None
             if now >= self._purge_at:
                 connection.execute(delete(token_ids).where(token_ids.c.expires < now))
                 self._purge_at = now + PURGE_SECONDS

@@ -1,0 +1,99 @@
+"""What other processes do in the tests of many workers and hosts."""
+
+from __future__ import annotations
+
+import os
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+from cds_service.feedback.card_ids import RuleVersion
+from cds_service.feedback.records import open_records
+
+RULE = RuleVersion("low-magnesium", "1.2.0")
+ELEMENTS = 5
+"""Answers in one feedback call of the endless writer."""
+
+
+def answer(card: str, second: int) -> dict[str, Any]:
+    minutes, seconds = divmod(second, 60)
+    hours, minutes = divmod(minutes, 60)
+    at = f"2026-11-22T{hours:02}:{minutes:02}:{seconds:02}Z"
+    return {"card": card, "outcome": "overridden", "outcomeTimestamp": at}
+
+
+def start(url: str, start_line: Barrier, said: Connection) -> None:
+    """Open a new database at the same moment as others; say the card key by one digest."""
+    records = open_records(url, [RULE])
+    start_line.wait(30)
+    records.start()
+    said.send((records.database.ready(), records.card_ids.digest_of(_card(records))))
+    records.close()
+
+
+def use_tokens(url: str, start_line: Barrier, said: Connection) -> None:
+    """Use the same 40 tokens as others; say which uses were the first."""
+    records = open_records(url, [RULE])
+    records.start()
+    start_line.wait(30)
+    names = [f"j{number}" for number in range(40)]
+    said.send([name for name in names if records.replay.first_use("a", name, 4e9)])
+    records.close()
+
+
+def repeat_feedback(url: str, start_line: Barrier, said: Connection) -> None:
+    """Send the same 40 answers as others, in another order; say how many were new."""
+    records = open_records(url, [RULE])
+    records.start()
+    start_line.wait(30)
+    answers = [answer("card", second) for second in range(40)]
+    if os.getpid() % 2:
+        answers.reverse()
+    stored = 0
+    for at in range(0, 40, 8):
+        stored += records.feedback.save("s", {"feedback": answers[at : at + 8]}).stored
+    said.send(stored)
+    records.close()
+
+
+def answer_one_card(url: str, said: Connection) -> None:
+    """Show a card, override it, and end without any goodbye of our own."""
+    records = open_records(url, [RULE])
+    records.start()
+    records.count_shown("s", *RULE)
+    records.feedback.save("s", {"feedback": [answer(_card(records), 0)]})
+    said.send("done")
+
+
+def write_for_ever(url: str, said: Connection) -> None:
+    """Send feedback without end; say after each call that it was acknowledged."""
+    records = open_records(url, [RULE])
+    call = 0
+    while True:
+        answers = [answer(f"card-{element}", call) for element in range(ELEMENTS)]
+        records.feedback.save("s", {"feedback": answers})
+        said.send(call)
+        call += 1
+
+
+def fork_and_write(url: str, said: Connection) -> None:
+    """Use everything, fork, and use everything again on both sides."""
+    records = open_records(url, [RULE])
+    records.start()
+    records.shown.add("s", *RULE)
+    records.upkeep.touch()
+    records.feedback.save("s", {"feedback": [answer("before", 0)]})
+    child = os.fork()
+    name = "parent" if child else "child"
+    records.count_shown("s", *RULE)
+    records.feedback.save("s", {"feedback": [answer(name, 0)]})
+    records.close()
+    if child == 0:
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    said.send(os.waitstatus_to_exitcode(status))
+
+
+def _card(records: Any) -> str:
+    card: str = records.card_ids.new(*RULE, "p1", "magnesium 0.5")
+    return card

@@ -1,0 +1,140 @@
+"""Many workers and hosts on one database; workers that are killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import feedback_workers as workers
+from sqlalchemy import func, select
+
+from cds_service.feedback.database import open_database
+from cds_service.feedback.records import open_records
+from cds_service.feedback.report import report
+from cds_service.feedback.tables import feedback
+
+SPAWN = multiprocessing.get_context("spawn")
+"""Each process starts from nothing, as on another host."""
+
+PATIENCE = 60
+"""Seconds after which a process that says nothing has failed."""
+
+
+@contextmanager
+def _process(work: Callable[..., None], *given: Any) -> Iterator[tuple[BaseProcess, Connection]]:
+    here, there = SPAWN.Pipe()
+    process = SPAWN.Process(target=work, args=(*given, there))
+    process.start()
+    there.close()
+    try:
+        yield process, here
+        process.join(PATIENCE)
+    finally:
+        if process.is_alive():
+            process.kill()
+            process.join(PATIENCE)
+        here.close()
+
+
+def _said(here: Connection) -> Any:
+    assert here.poll(PATIENCE), "the process said nothing"
+    return here.recv()
+
+
+def _together(work: Callable[..., None], url: str, count: int) -> list[Any]:
+    """What ``count`` processes say that do the same work at the same moment."""
+    start_line = SPAWN.Barrier(count)
+    pipes = [SPAWN.Pipe() for _ in range(count)]
+    processes = [SPAWN.Process(target=work, args=(url, start_line, there)) for _, there in pipes]
+    for process in processes:
+        process.start()
+    for _, there in pipes:
+        there.close()
+    try:
+        said = [_said(here) for here, _ in pipes]
+        for process in processes:
+            process.join(PATIENCE)
+        assert [process.exitcode for process in processes] == [0] * count
+    finally:
+        for process in processes:
+            process.kill()
+            process.join(PATIENCE)
+        for here, _ in pipes:
+            here.close()
+    return said
+
+
+def test_four_processes_start_on_a_new_database(database_url: str) -> None:
+    said = _together(workers.start, database_url, 4)
+    assert [ready for ready, _ in said] == [True] * 4
+    assert len({digest for _, digest in said}) == 1  # one card key for all
+
+
+def test_of_two_processes_one_uses_a_token_first(database_url: str) -> None:
+    first, second = _together(workers.use_tokens, database_url, 2)
+    assert len(first) + len(second) == 40
+    assert set(first).isdisjoint(second)
+
+
+def test_two_processes_store_the_same_feedback_once(database_url: str) -> None:
+    assert sum(_together(workers.repeat_feedback, database_url, 2)) == 40
+    database = open_database(database_url)
+    assert report(database).total == 40
+    database.close()
+
+
+def test_an_answer_in_one_process_is_known_in_another(database_url: str) -> None:
+    with _process(workers.answer_one_card, database_url) as (process, here):
+        assert _said(here) == "done"
+        process.join(PATIENCE)
+        assert process.exitcode == 0
+    records = open_records(database_url, [workers.RULE])
+    records.start()
+    card = records.card_ids.new(*workers.RULE, "p1", "magnesium 0.5")
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    assert card in records.snooze.held_back([(card, "info")], now)
+    # It ended without closing: what it had shown was written all the same.
+    assert report(records.database).rules[0].shown == 1
+    records.close()
+    records.database.close()
+
+
+def test_a_worker_killed_in_the_middle_loses_nothing_it_acknowledged(database_url: str) -> None:
+    with _process(workers.write_for_ever, database_url) as (process, here):
+        acknowledged = [_said(here) for _ in range(20)]
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.join(PATIENCE)
+        try:
+            while here.poll():
+                acknowledged.append(here.recv())
+        except EOFError:
+            pass
+    assert process.exitcode == -signal.SIGKILL
+    database = open_database(database_url)
+    with database.read() as connection:
+        query = select(feedback.c.outcome_at, func.count()).group_by(feedback.c.outcome_at)
+        stored = dict(connection.execute(query).all())
+    for call in acknowledged:
+        sent = workers.answer("card", call)["outcomeTimestamp"].replace("Z", ".000000000Z")
+        assert stored[sent] == workers.ELEMENTS
+    # Of a call that was not acknowledged, all or nothing is there.
+    assert set(stored.values()) == {workers.ELEMENTS}
+    database.close()
+
+
+def test_a_fork_shares_neither_connections_nor_counts(database_url: str) -> None:
+    with _process(workers.fork_and_write, database_url) as (_, here):
+        assert _said(here) == 0
+    database = open_database(database_url)
+    made = report(database)
+    assert made.total == 3
+    assert made.rules[0].shown == 3  # one before, one on each side
+    database.close()

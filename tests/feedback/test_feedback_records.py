@@ -1,0 +1,158 @@
+"""Token ids, the shared card key, and the thread that keeps things up."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from sqlalchemy import func, select
+
+from cds_service.errors import StartupError, Unavailable
+from cds_service.feedback.card_ids import RuleVersion
+from cds_service.feedback.database import Database, open_database
+from cds_service.feedback.records import kept_key, open_records
+from cds_service.feedback.replay import PURGE_SECONDS, DatabaseReplay
+from cds_service.feedback.report import report
+from cds_service.feedback.tables import token_ids
+from cds_service.feedback.upkeep import Upkeep
+
+RULES = [RuleVersion("low-magnesium", "1.2.0")]
+CARD = ("low-magnesium", "1.2.0", "p1", "e")
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_token_is_used_once_per_client(database: Database) -> None:
+    replay = DatabaseReplay(database, clock=Clock())
+    assert replay.first_use("https://a.example", "j1", 1_000_300)
+    assert not replay.first_use("https://a.example", "j1", 1_000_300)
+    assert replay.first_use("https://b.example", "j1", 1_000_300)
+    assert replay.first_use("https://a.example", "j2", 1_000_300)
+
+
+def test_a_token_is_remembered_after_a_restart(database_url: str) -> None:
+    for first in (True, False):
+        database = open_database(database_url)
+        assert DatabaseReplay(database, clock=Clock()).first_use("a", "j", 1_000_300) is first
+        database.close()
+
+
+def test_ids_are_forgotten_only_after_the_end_of_their_token(database: Database) -> None:
+    clock = Clock()
+    replay = DatabaseReplay(database, leeway=60, clock=clock)
+    kept = 0
+
+    def used(name: str) -> int:
+        replay.first_use("a", name, clock.now + 100)
+        with database.read() as connection:
+            query = select(func.count()).select_from(token_ids)
+            return int(connection.execute(query).scalar_one())
+
+    kept = used("j1")
+    clock.now += 160
+    DatabaseReplay(database, leeway=60, clock=clock).first_use("a", "j2", clock.now + 100)
+    assert kept == 1
+    assert not replay.first_use("a", "j1", clock.now)
+    clock.now += PURGE_SECONDS + 200
+    assert used("j3") == 1
+
+
+@pytest.mark.parametrize("expires", [float("inf"), 1e300, 2**63])
+def test_a_token_that_never_ends_is_remembered(database: Database, expires: float) -> None:
+    replay = DatabaseReplay(database)
+    assert replay.first_use("a", "j", expires)
+    assert not replay.first_use("a", "j", expires)
+
+
+def test_replay_says_when_the_database_is_away(tmp_path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'none' / 'kept.db'}")
+    with pytest.raises(Unavailable):
+        DatabaseReplay(database).first_use("a", "j", 1)
+    database.close()
+
+
+def test_all_processes_share_the_card_key(database_url: str) -> None:
+    first, second = open_records(database_url, RULES), open_records(database_url, RULES)
+    first.start()
+    second.start()
+    assert second.card_ids.matches(first.card_ids.new(*CARD), *CARD)
+    assert len(kept_key(first.database)) == 32
+    first.close()
+    second.close()
+
+
+def test_a_card_key_from_the_settings_needs_no_database(tmp_path, database_url: str) -> None:
+    away = open_records(f"sqlite:///{tmp_path / 'none' / 'x.db'}", RULES, "sixteen or longer")
+    here = open_records(database_url, RULES, "sixteen or longer")
+    here.start()
+    assert here.card_ids.matches(away.card_ids.new(*CARD), *CARD)
+    away.close()
+    here.close()
+
+
+def test_a_short_card_key_refuses_to_start(sqlite_url: str) -> None:
+    with pytest.raises(StartupError, match="CDS_CARD_KEY"):
+        open_records(sqlite_url, RULES, "fifteen letters")
+
+
+def test_the_service_starts_without_its_database_and_mends_itself(tmp_path) -> None:
+    folder = tmp_path / "late"
+    records = open_records(f"sqlite:///{folder / 'kept.db'}", RULES)
+    records.start()
+    temporary = records.card_ids.new(*CARD)
+    records.count_shown("s", *RULES[0])
+    folder.mkdir()
+    records.upkeep.run_once()
+    lasting = records.card_ids.new(*CARD)
+    other = open_records(f"sqlite:///{folder / 'kept.db'}", RULES)
+    other.start()
+    assert other.card_ids.matches(lasting, *CARD)
+    assert not other.card_ids.matches(temporary, *CARD)
+    assert report(other.database).rules[0].shown == 1
+    records.close()
+    other.close()
+
+
+def test_what_was_shown_is_written_at_the_end(database_url: str) -> None:
+    records = open_records(database_url, RULES)
+    records.start()
+    records.count_shown("s", *RULES[0])
+    records.close()
+    records.close()
+    assert report(records.database).rules[0].shown == 1
+    records.database.close()
+
+
+def test_the_upkeep_thread_does_its_tasks_again_and_again() -> None:
+    turns = threading.Semaphore(0)
+    upkeep = Upkeep([turns.release], every=0.001)
+    upkeep.touch()
+    upkeep.touch()
+    assert all(turns.acquire(timeout=10) for _ in range(3))
+    assert [one.name for one in threading.enumerate()].count("cds-upkeep") == 1
+    upkeep.close()
+    assert "cds-upkeep" not in [one.name for one in threading.enumerate()]
+
+
+def test_one_failing_task_does_not_stop_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    done = []
+
+    def away() -> None:
+        raise Unavailable("away")
+
+    def broken() -> None:
+        raise LookupError("canary")
+
+    upkeep = Upkeep([away, broken, lambda: done.append(1)])
+    upkeep.run_once()
+    upkeep.run_once()
+    assert done == [1, 1]
+    said = capsys.readouterr().out
+    assert said.count("database_away") == 1
+    assert "LookupError" in said
+    assert "canary" not in said
