@@ -16,7 +16,8 @@ from cds_service.core.arranging import Shown
 from cds_service.core.facts import Allergy, Condition, Medication, Order, Presence, Result, Taking
 from cds_service.core.knowledge import Limit, Reference
 from cds_service.core.orderables import Orderable, Orderables
-from cds_service.core.rule import Evidence, Fact, OrderTest, RemoveDraft, Suggestion
+from cds_service.core.quantities import printed_unit
+from cds_service.core.rule import Evidence, Fact, Finding, OrderTest, RemoveDraft, Suggestion
 from cds_service.core.text import one_line, quoted, shortened
 from cds_service.fhir.models import draft_order, offered
 
@@ -51,7 +52,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class CardWriter:
-    """Writes cards; ``new_id`` makes the id of a card from its rule and evidence."""
+    """Writes one card; ``new_id`` makes its id from its rule and evidence."""
 
     references: Mapping[str, Reference]
     orderables: Orderables
@@ -165,6 +166,16 @@ class CardWriter:
         return offered(resource, (orderable, bool(recipient.encounter), requester))
 
 
+def evidence_key(finding: Finding) -> list[str]:
+    """What a card rests on, as text: the same facts give the same key, new ones another."""
+    key = [str(finding.indicator)]
+    for evidence in finding.evidence:
+        fact = evidence.fact
+        value = fact.reported + fact.when.isoformat() if isinstance(fact, Result) else fact.name
+        key.append(f"{fact.source.reference} {value}")
+    return key
+
+
 def _bullets(lines: tuple[str, ...] | list[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
@@ -204,8 +215,8 @@ def _range(fact: Result) -> str:
     low = f"{fact.range_low:f}" if fact.range_low is not None else ""
     high = f"{fact.range_high:f}" if fact.range_high is not None else ""
     if low and high:
-        return f"{low}–{high} {fact.unit.name}"
-    return f"{'from ' + low if low else 'up to ' + high} {fact.unit.name}"
+        return f"{low}–{high} {printed_unit(fact.unit.name)}"
+    return f"{'from ' + low if low else 'up to ' + high} {printed_unit(fact.unit.name)}"
 
 
 def _origin(fact: Fact) -> str:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from cds_service.core.analytes import Analyte
-from cds_service.core.quantities import Interval, Unit, rounded
+from cds_service.core.quantities import Interval, Unit, printed_unit, rounded
 
 
 class Kind(StrEnum):
@@ -136,12 +136,13 @@ class Result:
     def reported(self) -> str:
         """The value as the laboratory reported it: ``<0.50 mmol/L``."""
         low, high = self.value.low, self.value.high
+        unit = printed_unit(self.unit.name)
         if low is not None and self.value.exact:
-            return f"{plain(low)} {self.unit.name}"
+            return f"{plain(low)} {unit}"
         if high is not None:
-            return f"{'<' if self.value.high_open else '≤'}{plain(high)} {self.unit.name}"
+            return f"{'<' if self.value.high_open else '≤'}{plain(high)} {unit}"
         assert low is not None  # an interval has at least one end
-        return f"{'>' if self.value.low_open else '≥'}{plain(low)} {self.unit.name}"
+        return f"{'>' if self.value.low_open else '≥'}{plain(low)} {unit}"
 
     @property
     def canonical(self) -> str:
@@ -152,7 +153,7 @@ class Result:
             return ""
         assert self.value.low is not None
         value = rounded(self.unit.to_canonical(self.value.low), self.analyte.decimals)
-        return f"{plain(value)} {self.analyte.canonical}"
+        return f"{plain(value)} {printed_unit(self.analyte.canonical)}"
 
     def canonical_value(self) -> Fraction | None:
         """The exact value in the canonical unit; None behind a comparator."""

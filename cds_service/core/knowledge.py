@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from cds_service.core.quantities import printed_unit
+
 
 class KnowledgeError(Exception):
     """A limit, reference or rule that cannot be trusted; the program does not start with it."""
@@ -53,7 +55,7 @@ class Limit:
     overridden: bool = False
 
     def __str__(self) -> str:
-        unit = "" if self.unit == "1" else f" {self.unit}"
+        unit = "" if self.unit == "1" else f" {printed_unit(self.unit)}"
         return f"{self.value:f}{unit}"
 
 

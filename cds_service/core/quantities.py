@@ -56,6 +56,11 @@ def decimals_of(value: Decimal) -> int:
     return max(-exponent, 0) if isinstance(exponent, int) else 0
 
 
+def printed_unit(name: str) -> str:
+    """A UCUM unit as a person writes it: ``mL/min/1.73 m²`` for ``mL/min/{1.73_m2}``."""
+    return name.replace("{1.73_m2}", "1.73 m²").replace("10*", "10^")
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """What a reported value says: a point, or all that a comparator leaves open.
