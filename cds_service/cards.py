@@ -7,17 +7,28 @@ resources. Text from a record is escaped before it comes here (`cds_service.core
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
-from cds_service.core.arranging import Shown
+from cds_service.core.arranging import Shown, arrange, fired
 from cds_service.core.facts import Allergy, Condition, Medication, Order, Presence, Result, Taking
 from cds_service.core.knowledge import Limit, Reference
 from cds_service.core.orderables import Orderable, Orderables
+from cds_service.core.patient import Facts
 from cds_service.core.quantities import printed_unit
-from cds_service.core.rule import Evidence, Fact, Finding, OrderTest, RemoveDraft, Suggestion
+from cds_service.core.rule import (
+    Evidence,
+    Fact,
+    Finding,
+    OrderTest,
+    Outcome,
+    RemoveDraft,
+    Rule,
+    Service,
+    Suggestion,
+)
 from cds_service.core.text import one_line, quoted, shortened
 from cds_service.fhir.models import draft_order, offered
 
@@ -42,9 +53,14 @@ OVERRIDES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """For whom and by whom orders are drafted: references as ``Type/id``."""
+    """For whom and by whom orders are drafted: references as ``Type/id``.
+
+    ``identity`` tells the patient apart from those of every other caller; only its keyed
+    digest leaves the call.
+    """
 
     patient: str
+    identity: str
     encounter: str | None
     requester: str | None
     as_of: datetime
@@ -52,19 +68,17 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class CardWriter:
-    """Writes one card; ``new_id`` makes its id from its rule and evidence."""
+    """Writes one card."""
 
     references: Mapping[str, Reference]
     orderables: Orderables
 
-    def write(
-        self, shown: Shown, recipient: Recipient, new_id: Callable[[Shown], str]
-    ) -> dict[str, Any]:
+    def write(self, shown: Shown, recipient: Recipient, card_id: str) -> dict[str, Any]:
         """One card as the CDS Hooks JSON object."""
         rule, finding = shown.rule, shown.finding
         reference = self.references[finding.reference or rule.references[0]]
         card: dict[str, Any] = {
-            "uuid": new_id(shown),
+            "uuid": card_id,
             "summary": shortened(one_line(finding.summary), SUMMARY_LENGTH),
             "detail": self.detail(shown, reference),
             "indicator": str(finding.indicator),
@@ -166,6 +180,74 @@ class CardWriter:
         return offered(resource, (orderable, bool(recipient.encounter), requester))
 
 
+class HoldsBack(Protocol):
+    """Says which cards were answered lately (`feedback.snooze.SnoozeStore`)."""
+
+    def held_back(self, cards: Iterable[tuple[str, str]], now: datetime) -> Mapping[str, object]:
+        """Of the cards about to be shown (uuid, indicator), those to hold back, by uuid."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One card: the rule it speaks for, and its JSON."""
+
+    rule: Rule
+    body: Mapping[str, Any]
+    cited: tuple[str, ...] = ()  # references of the resources it rests on
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The cards of one call in display order, and why others are not shown, by rule id."""
+
+    cards: tuple[Card, ...]
+    dropped: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """All cards of a call: held back, capped, in order, each with its id.
+
+    ``new_id(rule id, version, patient, evidence)`` makes a card's id. Held-back cards make
+    room under the cap for others.
+    """
+
+    writer: CardWriter
+    new_id: Callable[[str, str, str, Iterable[str]], str]
+    quiet: HoldsBack | None = None
+
+    def write(
+        self, service: Service, outcomes: Sequence[Outcome], facts: Facts, recipient: Recipient
+    ) -> Written:
+        """The cards of the rules that fired."""
+        findings = fired(outcomes)
+        ids = {
+            rule.id: self.new_id(rule.id, rule.version, recipient.identity, evidence_key(finding))
+            for rule, finding in findings
+        }
+        dropped: dict[str, str] = {}
+        if self.quiet is not None and findings:
+            asked = [(ids[rule.id], str(finding.indicator)) for rule, finding in findings]
+            held = self.quiet.held_back(asked, facts.as_of)
+            for rule, _ in findings:
+                if ids[rule.id] in held:
+                    dropped[rule.id] = "answered lately for the same patient and evidence"
+            findings = [(rule, finding) for rule, finding in findings if rule.id not in dropped]
+        arranged = arrange(service, findings, facts, self.writer.orderables)
+        for rule in arranged.dropped:
+            dropped[rule.id] = f"over the cap of {facts.site.max_info_cards} info cards"
+        cards = tuple(
+            Card(
+                shown.rule,
+                self.writer.write(shown, recipient, ids[shown.rule.id]),
+                tuple(dict.fromkeys(e.fact.source.reference for e in shown.finding.evidence)),
+            )
+            for shown in arranged.shown
+        )
+        return Written(cards, dropped)
+
+
 def evidence_key(finding: Finding) -> list[str]:
     """What a card rests on, as text: the same facts give the same key, new ones another."""
     key = [str(finding.indicator)]
@@ -173,7 +255,7 @@ def evidence_key(finding: Finding) -> list[str]:
         fact = evidence.fact
         value = fact.reported + fact.when.isoformat() if isinstance(fact, Result) else fact.name
         key.append(f"{fact.source.reference} {value}")
-    return key
+    return key if finding.evidence else [*key, *finding.missing]
 
 
 def _bullets(lines: tuple[str, ...] | list[str]) -> str:
