@@ -2,62 +2,21 @@
 
 The engine knows no medicine: which codes and names mean what, which words take a name back,
 and which forms of a product do not count, all stand in CSV files (see ``hooks/knowledge``).
-
-A code list has the columns ``system,code,display,verified,source``. A name list has
-``concept,kind,pattern,note``; the kinds are:
-
-=============  =====================================================================
-ingredient,    a name of the concept (patterns: :mod:`cds_service.core.wording`)
-brand, phrase
-exact          a name only when it is the whole text
-not            names that lie wholly inside this pattern do not count
-unless         found anywhere: the concept does not apply, even when a code matched
-unless_three   three different ones found anywhere: likewise
-even_so        found anywhere: the ``unless`` kinds do not apply
-before, after  in the same clause, at most eight words before (after) a name: taken back
-until          a word behind which ``before`` no longer reaches
-qualifier      a word that may stand before ``^``
-implies        the pattern is another concept that comes with this one
-=============  =====================================================================
-
-The concept ``*`` in a ``not``, ``unless``, ``before``, ``after``, ``until`` or ``qualifier``
-row means every concept of the vocabulary.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from types import MappingProxyType
 
-from cds_service.core.codes import (
-    ATC,
-    ICD10CM,
-    Code,
-    CodeError,
-    Coding,
-    category_of,
-    normal_key,
-    parse_code,
-)
-from cds_service.core.wording import (
-    Found,
-    PatternError,
-    PatternIndex,
-    Words,
-    read_pattern,
-    split_words,
-)
+from cds_service.core.codelists import MARKS, NAMES, CodeList, Name
+from cds_service.core.codes import ATC, ICD10CM, Coding, category_of, normal_key
+from cds_service.core.wording import Found, PatternIndex, Words, read_pattern, split_words
 
 _REACH = 8
 _ALL = "*"
-_NAMES = frozenset({"ingredient", "brand", "phrase", "exact"})
-_MARKS = frozenset({"not", "unless", "unless_three", "even_so", "before", "after", "until"})
-_KINDS = _NAMES | _MARKS | {"qualifier", "implies"}
 
 
 class TextUse(Enum):
@@ -66,91 +25,6 @@ class TextUse(Enum):
     ALWAYS = "always"
     WHEN_NO_CODE_FITS = "when no code is in a list"
     WHEN_UNCODED = "when no coding is of a system that the lists use"
-
-
-@dataclass(frozen=True, slots=True)
-class CodeRow:
-    """One row of a code list."""
-
-    code: Code
-    display: str
-    verified: bool
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class CodeList:
-    """The codes of one concept; ``excludes`` lists those that rule the concept out."""
-
-    concept: str
-    rows: tuple[CodeRow, ...]
-    excludes: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """One row of a name list."""
-
-    concept: str
-    kind: str
-    pattern: str
-
-
-def _rows(text: str, file: str, columns: list[str]) -> Iterable[tuple[int, dict[str, str]]]:
-    reader = csv.reader(io.StringIO(text))
-    if next(reader, None) != columns:
-        raise CodeError("the first line is not right.", f"Write {','.join(columns)}.", f"{file}:1")
-    for cells in reader:
-        if len(cells) != len(columns):
-            raise CodeError(
-                f"{len(cells)} columns instead of {len(columns)}.",
-                "Put texts with commas in double quotes.",
-                f"{file}:{reader.line_num}",
-            )
-        yield reader.line_num, dict(zip(columns, cells, strict=True))
-
-
-def read_codes(text: str, file: str, concept: str, excludes: bool = False) -> CodeList:
-    """Read a code list; raises :class:`CodeError` naming file, line and what to do."""
-    rows: list[CodeRow] = []
-    seen: set[tuple[str, str]] = set()
-    for line, row in _rows(text, file, ["system", "code", "display", "verified", "source"]):
-        where = f"{file}:{line}"
-        try:
-            code = parse_code(row["system"], row["code"])
-        except CodeError as error:
-            raise CodeError(error.what, error.mend, where) from None
-        if (code.system, code) in seen:
-            raise CodeError(f"{code} stands twice.", "Keep one row.", where)
-        if row["verified"] not in ("true", "false") or not row["source"]:
-            raise CodeError(
-                "verified or source is missing.", "Write true or false, and where seen.", where
-            )
-        seen.add((code.system, code))
-        rows.append(CodeRow(code, row["display"], row["verified"] == "true", row["source"]))
-    return CodeList(concept, tuple(rows), excludes)
-
-
-def read_names(text: str, file: str) -> tuple[Name, ...]:
-    """Read a name list; raises :class:`CodeError` naming file, line and what to do."""
-    names: list[Name] = []
-    seen: set[Name] = set()
-    for line, row in _rows(text, file, ["concept", "kind", "pattern", "note"]):
-        where = f"{file}:{line}"
-        if row["kind"] not in _KINDS:
-            raise CodeError(
-                f"{row['kind']!r} is no kind.", f"Use one of {', '.join(sorted(_KINDS))}.", where
-            )
-        try:
-            read_pattern(row["pattern"])
-        except PatternError as error:
-            raise CodeError(f"{error}.", "See cds_service/core/wording.py.", where) from None
-        name = Name(row["concept"], row["kind"], row["pattern"])
-        if name in seen:
-            raise CodeError(f"{row['pattern']!r} stands twice.", "Keep one row.", where)
-        seen.add(name)
-        names.append(name)
-    return tuple(names)
 
 
 class Vocabulary:
@@ -167,15 +41,18 @@ class Vocabulary:
         exact: dict[tuple[str, str], set[str]] = {}
         excluded: dict[tuple[str, str], set[str]] = {}
         classes: dict[tuple[str, str], set[str]] = {}
+        excluded_classes: dict[tuple[str, str], set[str]] = {}
         for entry in lists:
             for row in entry.rows:
                 key = (row.code.system, str(row.code))
                 prefix = category_of(row.code)
                 if entry.excludes:
-                    excluded.setdefault(key, set()).add(entry.concept)
-                    continue
-                target = exact if prefix is None else classes
+                    target = excluded if prefix is None else excluded_classes
+                else:
+                    target = exact if prefix is None else classes
                 target.setdefault((key[0], prefix or key[1]), set()).add(entry.concept)
+                if entry.excludes:
+                    continue
                 self._codes.setdefault(entry.concept, []).append(Coding(*key, row.display))
         rows = tuple(names)
         self._implied: dict[str, set[str]] = {}
@@ -184,17 +61,18 @@ class Vocabulary:
                 self._implied.setdefault(row_.concept, set()).add(row_.pattern)
         self._classes = {key: self._with_implied(found) for key, found in classes.items()}
         self._excluded = {key: frozenset(found) for key, found in excluded.items()}
+        self._excluded_classes = {k: frozenset(found) for k, found in excluded_classes.items()}
         self.code_index: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType(
             {
                 key: self._with_implied(found) - self._excluded.get(key, frozenset())
                 for key, found in exact.items()
             }
         )
-        self._systems = {key[0] for key in (*exact, *classes, *excluded)}
+        self._systems = {key[0] for key in (*exact, *classes, *excluded, *excluded_classes)}
         self._rows = tuple(row for row in rows if row.kind not in ("implies", "qualifier"))
         free = (row.pattern.split()[0].lower() for row in rows if row.kind == "qualifier")
         self._patterns = PatternIndex([read_pattern(row.pattern) for row in self._rows], free)
-        self.known = frozenset(self._codes) | {r.concept for r in rows if r.kind in _NAMES}
+        self.known = frozenset(self._codes) | {r.concept for r in rows if r.kind in NAMES}
         self.known = self._with_implied(self.known) | frozenset(self._implied)
         self._cached = lru_cache(maxsize=20_000)(self._concepts)
         self._cached_text = lru_cache(maxsize=20_000)(self._read_text)
@@ -220,20 +98,23 @@ class Vocabulary:
             waiting.extend(new)
         return frozenset(found)
 
-    def _by_code(self, key: tuple[str, str]) -> frozenset[str]:
+    def _by_code(self, key: tuple[str, str]) -> tuple[frozenset[str], frozenset[str]]:
+        """The concepts that a code stands for, and those that it rules out."""
         found = self.code_index.get(key, frozenset())
+        out = self._excluded.get(key, frozenset())
         system, code = key
+        lengths: Iterable[int] = ()
         if system == ATC:
-            lengths: Iterable[int] = (1, 3, 4, 5, 7)
+            lengths = (1, 3, 4, 5, 7)
         elif system == ICD10CM:
             # A record may itself name a category (E11.-).
             code = code.rstrip("-").rstrip(".")
             lengths = range(3, len(code) + 1)
-        else:
-            return found
         for length in lengths:
-            found |= self._classes.get((system, code[:length]), frozenset())
-        return found - self._excluded.get(key, frozenset())
+            prefix = (system, code[:length])
+            found |= self._classes.get(prefix, frozenset())
+            out |= self._excluded_classes.get(prefix, frozenset())
+        return found, out
 
     def _concepts(self, codings: tuple[Coding, ...], texts: tuple[str, ...]) -> frozenset[str]:
         coded: frozenset[str] = frozenset()
@@ -242,13 +123,15 @@ class Vocabulary:
         for coding in codings:
             key = normal_key(coding.system, coding.code)
             systems.add(key[0])
-            coded |= self._by_code(key)
-            ruled_out |= self._excluded.get(key, frozenset())
+            found, out = self._by_code(key)
+            coded |= found
+            ruled_out |= out
         read = [coding.display for coding in codings if coding.display]
         read.extend(text for text in texts if text)
-        if self._text_use is TextUse.WHEN_UNCODED and systems & self._systems:
+        uncoded = not systems & self._systems
+        if self._text_use is TextUse.WHEN_UNCODED and not uncoded:
             read = []
-        elif self._text_use is TextUse.WHEN_NO_CODE_FITS and (coded or ruled_out):
+        if self._text_use is TextUse.WHEN_NO_CODE_FITS and (coded or ruled_out):
             read = []
         named: set[str] = set()
         denied: set[str] = set()
@@ -264,13 +147,13 @@ class Vocabulary:
 
     def _read_text(self, text: str) -> tuple[frozenset[str], frozenset[str]]:
         words = split_words(text)
-        marks: dict[str, list[tuple[str, Found]]] = {kind: [] for kind in _MARKS}
+        marks: dict[str, list[tuple[str, Found]]] = {kind: [] for kind in MARKS}
         names: list[tuple[str, Found]] = []
         for found in self._patterns.find(words):
             row = self._rows[found.number]
-            if row.kind in _MARKS:
+            if row.kind in MARKS:
                 marks[row.kind].append((row.concept, found))
-            elif row.kind != "exact" or found.end - found.start == len(words.words):
+            elif _counts(row.kind, found, words):
                 names.append((row.concept, found))
         named = frozenset(
             concept for concept, found in names if not _taken_back(concept, found, marks, words)
@@ -284,6 +167,13 @@ class Vocabulary:
         return named, frozenset(denied)
 
 
+def _counts(kind: str, found: Found, text: Words) -> bool:
+    if kind == "exact":
+        return found.end - found.start == len(text.words)
+    # "Calcium carbonate 600 MG [Maalox ...]": the ingredients stand there, and they decide.
+    return kind != "brand" or not text.aside[found.start]
+
+
 def _taken_back(
     concept: str, name: Found, marks: Mapping[str, list[tuple[str, Found]]], text: Words
 ) -> bool:
@@ -294,10 +184,7 @@ def _taken_back(
     for owner, mark in marks["before"]:
         if owner in both and mark.end <= name.start and _reaches(mark, name, marks, text):
             return True
-    for owner, mark in marks["after"]:
-        if owner in both and _speaks_back(mark, name, text):
-            return True
-    return False
+    return any(owner in both and _speaks_back(mark, name, text) for owner, mark in marks["after"])
 
 
 def _reaches(

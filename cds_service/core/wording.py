@@ -24,22 +24,32 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _GAP = 5
-_TOKEN = re.compile(r"[0-9]+(?:\.[0-9]+)?[a-z]*|[a-z]+[a-z0-9]*|[0-9]+|[/+;.,:()\[\]]")
+_PIECE = re.compile(r"[0-9]+(?:\.[0-9]+)?[a-z]*|[a-z]+[a-z0-9]*|[0-9]+|[/+;.,:()\[\]]")
+_PLAIN = re.compile(r"[a-z0-9]+(?: [a-z0-9]+)*")
 _THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
 _GLUED = re.compile(r"([0-9.]+)(mg|mcg|ug|g|gm|ml|meq|mmol|unt|iu)")
 # A slash after a unit belongs to a strength (MG/ML); after any other word it parts ingredients.
-_UNITS = frozenset("mg mcg ug g gm ml l meq mmol unt iu hr actuat sqcm dose day week".split())
+_UNITS = frozenset(
+    {
+        "mg", "mcg", "ug", "g", "gm", "ml", "l", "meq", "mmol", "unt", "iu", "hr", "actuat",
+        "sqcm", "dose", "day", "week",
+    }
+)  # fmt: skip
 _MEASURES = _UNITS | {"per", "of"}
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A text as its words, each with the ingredient and the clause it stands in."""
+    """A text as its words, each with the ingredient, clause and sentence it stands in.
+
+    ``aside`` marks words in square brackets behind others: "Calcium carbonate [Maalox]".
+    """
 
     words: tuple[str, ...]
     part: tuple[int, ...]
     clause: tuple[int, ...]
     sentence: tuple[int, ...]
+    aside: tuple[bool, ...]
 
 
 def _number(word: str) -> float | None:
@@ -58,31 +68,37 @@ def split_words(text: str) -> Words:
     parts: list[int] = []
     clauses: list[int] = []
     sentences: list[int] = []
+    asides: list[bool] = []
+    bracketed = False
     part = clause = sentence = 0
-    for found in _TOKEN.finditer(plain):
-        token = found.group()
-        if token == "/":
+    for found in _PIECE.finditer(plain):
+        piece = found.group()
+        if piece == "/":
             spaced = plain[found.start() - 1 : found.start()] == " "
+            if bracketed:  # "[Mass/volume] in Serum" is one name
+                continue
             if spaced or not words or (words[-1] not in _UNITS and _number(words[-1]) is None):
                 part += 1
                 clause += 1
             continue
-        if token == "+":
+        if piece == "+":
             part += 1
-        elif token in ";.":
+        elif piece in ";.":
             part += 1
             clause += 1
             sentence += 1
-        elif token in ",:()[]":
+        elif piece in ",:()[]":
             clause += 1
+            bracketed = (piece == "[" and bool(words)) or (bracketed and piece != "]")
         else:
-            glued = _GLUED.fullmatch(token)
-            for word in glued.groups() if glued else (token,):
+            glued = _GLUED.fullmatch(piece)
+            for word in glued.groups() if glued else (piece,):
                 words.append(word)
                 parts.append(part)
                 clauses.append(clause)
                 sentences.append(sentence)
-    return Words(tuple(words), tuple(parts), tuple(clauses), tuple(sentences))
+                asides.append(bracketed)
+    return Words(tuple(words), tuple(parts), tuple(clauses), tuple(sentences), tuple(asides))
 
 
 class PatternError(ValueError):
@@ -178,9 +194,26 @@ class Pattern:
     phrases: tuple[Phrase, ...]
 
 
+def _check(text: str, items: tuple[tuple[str, ...], ...]) -> None:
+    if not items or ("...",) in (items[0], items[-1]):
+        raise PatternError(f"the pattern {text!r} has an empty part")
+    for choices in items:
+        for choice in choices:
+            if choice.isalnum() or choice == "...":
+                continue
+            if not choice:
+                raise PatternError(f"the pattern {text!r} has an empty part")
+            if choice[0] in "<>" and _number(choice.lstrip("<>=")) is None:
+                raise PatternError(f"{choice!r} in {text!r} is not a number with a sign")
+            if choice.strip("*") == "" or "*" in choice[1:-1]:
+                raise PatternError(f"{choice!r} in {text!r}: * stands at the end or the start")
+
+
 @lru_cache(maxsize=8192)
 def read_pattern(text: str) -> Pattern:
     """Read a pattern; raises :class:`PatternError` when it means nothing."""
+    if _PLAIN.fullmatch(text):  # most patterns: start-up time
+        return Pattern((Phrase(tuple((word,) for word in text.split(" "))),))
     phrases: list[Phrase] = []
     for part in text.lower().replace("-", " ").replace("'", "").split(" + "):
         words = part.split()
@@ -191,14 +224,7 @@ def read_pattern(text: str) -> Pattern:
         if closing:
             words.pop()
         items = tuple(tuple(word.split("|")) for word in words)
-        first_or_last_gap = bool(items) and ("...",) in (items[0], items[-1])
-        if not items or first_or_last_gap or any(not c for item in items for c in item):
-            raise PatternError(f"the pattern {text!r} has an empty part")
-        for choice in (c for item in items for c in item):
-            if choice[0] in "<>" and _number(choice.lstrip("<>=")) is None:
-                raise PatternError(f"{choice!r} in {text!r} is not a number with a sign")
-            if choice.strip("*") == "" or "*" in choice[1:-1]:
-                raise PatternError(f"{choice!r} in {text!r}: * stands at the end or the start")
+        _check(text, items)
         phrases.append(Phrase(items, leading, closing))
     return Pattern(tuple(phrases))
 
