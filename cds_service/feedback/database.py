@@ -31,8 +31,9 @@ CONNECT_SECONDS = 2
 """How long reaching a PostgreSQL server may take (libpq's own least value)."""
 BUSY_SECONDS = 5.0
 """How long a SQLite writer waits for another one."""
-AWAY_SECONDS = 2.0
-"""After a failure, calls in a hurry take the database to be away for so long."""
+AWAY_SECONDS = 5.0
+"""After it could not be reached, calls in a hurry take the database to be away for so long,
+or until another call (``probe``, from the upkeep thread) has found it back."""
 
 _MIGRATION_LOCK = 0x636473_66656564
 """Key of the PostgreSQL advisory lock under which one process migrates ("cds" "feed")."""
@@ -152,6 +153,12 @@ class Database:
             return False
         return True
 
+    def probe(self) -> None:
+        """After a failure, try again, so that no call in a hurry has to. Raises Unavailable."""
+        if self._failed_at > float("-inf"):
+            with self.read():
+                pass
+
     def close(self) -> None:
         """Give back all connections. The database may be used again afterwards."""
         with self._lock:
@@ -175,7 +182,8 @@ class Database:
         try:
             yield
         except (exc.DBAPIError, exc.TimeoutError) as error:
-            self._failed_at = time.monotonic()
+            if _is_away(error):
+                self._failed_at = time.monotonic()
             if _tables_missing(error):  # the database was replaced: make them before the next use
                 self._migrated = False
             # "from None": SQLAlchemy's own text can carry the values of the statement.
@@ -298,6 +306,15 @@ _STATES = {
     "53100": "Free space on the disk of the database.",
     "42501": "Give the user of CDS_DATABASE_URL the rights on the tables.",
 }
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the database could not be reached, rather than refused one statement."""
+    if not isinstance(error, exc.DBAPIError):
+        return True  # no connection came free in time
+    # psycopg says None where the server gave no SQLSTATE: it was not reached. SQLite has none.
+    unreached = getattr(error.orig, "sqlstate", "") is None
+    return error.connection_invalidated or unreached or "unable to open" in str(error.orig)
 
 
 def _tables_missing(error: Exception) -> bool:

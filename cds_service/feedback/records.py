@@ -37,7 +37,7 @@ class Records:
         self.shown = ShownCounters(database)
         self.snooze = SnoozeStore(database)
         self.replay = DatabaseReplay(database)
-        self.upkeep = Upkeep([self._settle, self.shown.flush])
+        self.upkeep = Upkeep([database.probe, self._settle, self.shown.flush])
         self._seen = seen
         self._key_given = card_key is not None
         self._settled = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import threading
 from collections.abc import Callable, Sequence
 from multiprocessing.util import Finalize
@@ -60,13 +59,11 @@ class Upkeep:
             self._ended.set()
         self._thread.join(timeout=10)
         self.run_once()
-        atexit.unregister(self.close)
 
     def _begin(self) -> None:
         self._thread = threading.Thread(target=self._loop, name="cds-upkeep", daemon=True)
         self._thread.start()
-        atexit.register(self.close)
-        # Worker processes of multiprocessing end without running what atexit holds.
+        # Like atexit, but it also runs in worker processes of multiprocessing.
         Finalize(None, self.close, exitpriority=10)
 
     def _loop(self) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
 from cds_service.feedback.card_ids import RuleVersion
-from cds_service.feedback.records import open_records
+from cds_service.feedback.records import Records, open_records
 
 RULE = RuleVersion("low-magnesium", "1.2.0")
 ELEMENTS = 5
@@ -77,23 +78,30 @@ def write_for_ever(url: str, said: Connection) -> None:
 
 
 def fork_and_write(url: str, said: Connection) -> None:
-    """Use everything, fork, and use everything again on both sides."""
+    """Use everything, fork, and use everything again on both sides; say how the child ended."""
     records = open_records(url, [RULE])
     records.start()
     records.shown.add("s", *RULE)
     records.upkeep.touch()
     records.feedback.save("s", {"feedback": [answer("before", 0)]})
-    child = os.fork()
-    name = "parent" if child else "child"
+    child = multiprocessing.get_context("fork").Process(
+        target=_write_in_fork, args=(records, id(records.database.engine))
+    )
+    child.start()
     records.count_shown("s", *RULE)
-    records.feedback.save("s", {"feedback": [answer(name, 0)]})
+    records.feedback.save("s", {"feedback": [answer("parent", 0)]})
+    child.join()
     records.close()
-    if child == 0:
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    said.send(os.waitstatus_to_exitcode(status))
+    said.send(child.exitcode)
 
 
-def _card(records: Any) -> str:
+def _write_in_fork(records: Records, engine_of_parent: int) -> None:
+    if id(records.database.engine) == engine_of_parent:
+        raise RuntimeError("parent and child speak over the same connections")
+    records.count_shown("s", *RULE)
+    records.feedback.save("s", {"feedback": [answer("child", 0)]})
+
+
+def _card(records: Records) -> str:
     card: str = records.card_ids.new(*RULE, "p1", "magnesium 0.5")
     return card

@@ -249,10 +249,54 @@ def test_a_call_in_a_hurry_does_not_try_a_database_that_just_failed(
     database.close()
 
 
+def test_the_probe_finds_a_database_that_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AWAY_SECONDS", 3600)
+    folder = tmp_path / "late"
+    database = open_database(f"sqlite:///{folder / 'kept.db'}")
+    database.probe()  # nothing failed yet: nothing is tried
+    with pytest.raises(Unavailable):
+        database.migrate()
+    with pytest.raises(Unavailable):
+        database.probe()
+    folder.mkdir()
+    database.probe()
+    with database.read(hurry=True):
+        pass
+    database.close()
+
+
+def test_one_refused_statement_does_not_make_the_database_away(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AWAY_SECONDS", 3600)
+    _keep(database, "a")
+    with pytest.raises(Unavailable):
+        _keep(database, "a")
+    with database.read(hurry=True):
+        pass
+
+
+@pytest.mark.postgres
+def test_a_server_that_cannot_be_reached_is_away_for_those_in_a_hurry(
+    postgres_database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AWAY_SECONDS", 3600)
+    postgres_database.drop()
+    database = open_database(postgres_database.url)
+    with pytest.raises(Unavailable):
+        database.migrate()
+    postgres_database.create()
+    with pytest.raises(Unavailable, match="away"), database.read(hurry=True):
+        pass
+    database.close()
+
+
 def test_no_value_of_a_failed_statement_is_repeated(database: Database) -> None:
     _keep(database, "canary-name", "canary-value")
     with pytest.raises(Unavailable) as refused:
         _keep(database, "canary-name", "canary-value")
-    error: BaseException | None = refused.value
-    assert "canary" not in str(error)
+    assert "canary" not in str(refused.value)
     assert refused.value.__suppress_context__
+    assert "canary-value" not in str(refused.value.__context__)
