@@ -205,7 +205,8 @@ class Dosage:
     """One dosage instruction, as numbers where it has them.
 
     ``amount`` units per dose (high end of a range) in ``amount_unit``; ``per_day`` doses
-    a day; ``max_per_day`` an upper bound in ``amount_unit`` from maxDosePerPeriod.
+    a day; ``max_per_day`` an upper bound in ``max_unit`` from maxDosePerPeriod; ``sequence``
+    the step of a stepwise order (instructions of the same step apply together).
     """
 
     amount: Decimal | None = None
@@ -217,6 +218,7 @@ class Dosage:
     text: str = ""
     route: str = ""
     unread: str = ""  # why it could not be turned into numbers
+    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

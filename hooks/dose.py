@@ -1,0 +1,284 @@
+"""How much of a drug an order comes to in a day, exactly, or why that cannot be said.
+
+Tablets count by their strength from the ingredient or the name; of a range the high end; an
+as-needed order by its upper bound, else by its frequency. Whatever is missing makes the dose
+unknown, never zero.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from functools import cache, lru_cache
+from importlib import resources
+
+from cds_service.core.facts import Dosage, Medication
+from cds_service.core.wording import PatternIndex, Words, read_pattern, split_words
+
+_MG = {
+    "mg": Fraction(1),
+    "milligram": Fraction(1),
+    "milligrams": Fraction(1),
+    "g": Fraction(1000),
+    "gm": Fraction(1000),
+    "gram": Fraction(1000),
+    "grams": Fraction(1000),
+    "ug": Fraction(1, 1000),
+    "µg": Fraction(1, 1000),
+    "μg": Fraction(1, 1000),
+    "mcg": Fraction(1, 1000),
+}
+_MMOL = frozenset({"mmol", "millimole", "millimoles"})
+_MEQ = frozenset({"meq", "mval", "milliequivalent", "milliequivalents"})
+_ML = frozenset({"ml", "milliliter", "milliliters", "millilitre", "millilitres"})
+_COUNT = frozenset(
+    [
+        "1",
+        "each",
+        "ea",
+        "tablet",
+        "tablets",
+        "tab",
+        "tabs",
+        "tbl",
+        "tbs",
+        "capsule",
+        "capsules",
+        "cap",
+        "caps",
+        "pill",
+        "pills",
+        "ortab",
+        "ercap",
+        "ertab",
+        "chewtab",
+        "chewable",
+        "caplet",
+        "caplets",
+        "softgel",
+        "sachet",
+        "sachets",
+        "packet",
+        "packets",
+        "pkt",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Salt:
+    """One mineral salt: ``mass`` and ``element`` in g/mol, ``atoms`` of the mineral in it.
+
+    ``valence`` mEq are one mmol of the mineral; ``names`` are patterns, ``codes`` pairs of
+    system and ingredient code; ``source`` says where the masses come from.
+    """
+
+    name: str
+    mass: Fraction
+    element: Fraction
+    atoms: int
+    valence: int
+    names: tuple[str, ...]
+    codes: frozenset[tuple[str, str]]
+    source: str
+
+    def mmol(self, mg: Fraction) -> Fraction:
+        """Mmol of the mineral in ``mg`` of the salt."""
+        return mg * self.atoms / self.mass
+
+    def elemental(self, mg: Fraction) -> Fraction:
+        """Mg of the mineral in ``mg`` of the salt."""
+        return self.mmol(mg) * self.element
+
+    def salt_mg(self, mmol: Fraction) -> Fraction:
+        """Mg of the salt that hold ``mmol`` of the mineral."""
+        return mmol * self.mass / self.atoms
+
+    def is_in(self, medication: Medication) -> bool:
+        """Whether the medication is this salt, by code, ingredient or name."""
+        if medication.identity & self.codes:
+            return True
+        texts = (medication.name, medication.words, *(i.name for i in medication.ingredients))
+        return any(_place(text, self.names) is not None for text in texts)
+
+
+@cache
+def salts() -> Mapping[str, Salt]:
+    """Every salt by key."""
+    text = resources.files("hooks.knowledge").joinpath("salts.toml").read_text(encoding="utf-8")
+    return {
+        key: Salt(
+            name=entry["name"],
+            mass=Fraction(entry["mass"]),
+            element=Fraction(entry["element"]),
+            atoms=entry["atoms"],
+            valence=entry["valence"],
+            names=tuple(entry["names"]),
+            codes=frozenset((system, code) for system, code in entry["codes"]),
+            source=entry["source"],
+        )
+        for key, entry in tomllib.loads(text).items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """Mg a day of one ingredient (of a salt: the salt, not the mineral).
+
+    ``start`` is the first step of a stepwise order, ``most`` its highest; both are the same
+    where there is one step, and None where they cannot be computed: then ``lacking`` says why.
+    """
+
+    start: Fraction | None
+    most: Fraction | None
+    lacking: str = ""
+
+
+def daily_amount(medication: Medication, names: Sequence[str], salt: Salt | None = None) -> Daily:
+    """Mg a day of the ingredient with one of the ``names`` (patterns, see core.wording).
+
+    Instructions of the same step add up. ``salt`` lets mmol, mEq and elemental amounts count.
+    """
+    if not medication.dosages:
+        return Daily(None, None, "the order gives no dose")
+    product = _product(medication, tuple(names))
+    steps: dict[int, Fraction | str] = {}
+    for dosage in medication.dosages:
+        step = dosage.sequence or 0
+        amount = _of_day(dosage, product, salt)
+        before = steps.get(step, Fraction(0))
+        if isinstance(before, str):
+            continue
+        steps[step] = amount if isinstance(amount, str) else before + amount
+    known = [amount for amount in steps.values() if not isinstance(amount, str)]
+    lacking = next((reason for reason in steps.values() if isinstance(reason, str)), "")
+    first = steps[min(steps)]
+    return Daily(
+        start=None if isinstance(first, str) else first,
+        most=None if lacking else max(known),
+        lacking=lacking,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Strength:
+    amount: Fraction
+    unit: str
+    per: str  # "" for one piece of the product, "ml" for one millilitre
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    strength: _Strength | None
+    elemental: bool  # its milligrams are of the mineral, not of the salt
+
+
+def _of_day(dosage: Dosage, product: _Product, salt: Salt | None) -> Fraction | str:
+    bound = dosage.max_per_day
+    if bound is not None and (dosage.as_needed or dosage.per_day is None):
+        return _milligrams(bound, dosage.max_unit, product, salt)
+    if dosage.amount is None:
+        return dosage.unread or "the amount of one dose is not given"
+    if dosage.per_day is None:
+        return dosage.unread or "how often it is taken is not given"
+    each = _milligrams(Fraction(dosage.amount), dosage.amount_unit, product, salt)
+    return each if isinstance(each, str) else each * dosage.per_day
+
+
+def _milligrams(
+    amount: Fraction, unit: str, product: _Product, salt: Salt | None
+) -> Fraction | str:
+    plain = _plain(unit)
+    if plain in _COUNT or plain in _ML:
+        strength = product.strength
+        per = "ml" if plain in _ML else ""
+        if strength is None or strength.per != per:
+            return f"the strength of one {'millilitre' if per else 'piece'} is not known"
+        amount, plain = amount * strength.amount, strength.unit
+    if plain in _MG:
+        mass = amount * _MG[plain]
+        if not product.elemental:
+            return mass
+        if salt is None:
+            return "the amount is of the mineral, not of the salt"
+        return salt.salt_mg(mass / salt.element)
+    if plain in _MMOL and salt is not None:
+        return salt.salt_mg(amount)
+    if plain in _MEQ and salt is not None:
+        return salt.salt_mg(amount / salt.valence)
+    return f"the unit {unit} is not known" if unit else "the dose has no unit"
+
+
+def _plain(unit: str) -> str:
+    """A unit of doses in small letters: UCUM braces and plural marks in brackets dropped.
+
+    Doses have no prefixes that only a capital letter tells apart (nobody orders megagrams).
+    """
+    return unit.strip().lower().strip("{}").replace("(s)", "").strip(" .")
+
+
+def _product(medication: Medication, names: tuple[str, ...]) -> _Product:
+    strengths: list[_Strength] = []
+    for ingredient in medication.ingredients:
+        if ingredient.amount is not None and _place(ingredient.name, names) is not None:
+            mass, _, per = ingredient.unit.partition("/")
+            divisor = _plain(per)
+            if not divisor or divisor in _COUNT:
+                strengths.append(_Strength(Fraction(ingredient.amount), _plain(mass), ""))
+            elif divisor in _ML:
+                strengths.append(_Strength(Fraction(ingredient.amount), _plain(mass), "ml"))
+    elemental = False
+    for text in (medication.name, medication.words):
+        words, place = split_words(text), _place(text, names)
+        if place is None:
+            continue
+        named = list(_named_strengths(words, place))
+        strengths.extend(named)
+        part = words.part[place - 1]
+        elemental = len(named) < 2 and any(
+            word == "elemental" and words.part[at] == part for at, word in enumerate(words.words)
+        )
+        break
+    return _Product(strengths[0] if strengths else None, elemental)
+
+
+@lru_cache(maxsize=64)
+def _patterns(names: tuple[str, ...]) -> PatternIndex:
+    return PatternIndex([read_pattern(name) for name in names])
+
+
+def _place(text: str, names: tuple[str, ...]) -> int | None:
+    """Where the first of the names ends in a text, as the number of a word."""
+    ends = [found.end for found in _patterns(names).find(split_words(text))]
+    return min(ends, default=None)
+
+
+def _named_strengths(words: Words, start: int) -> Iterable[_Strength]:
+    """Strengths that follow a name in the same ingredient: 400 mg, 1 mg/mL, 5 mg/5 mL."""
+    part = words.part[start - 1]
+    rest = [w for at, w in enumerate(words.words) if at >= start and words.part[at] == part]
+    at = 0
+    while at < len(rest) - 1:
+        amount, unit = _number(rest[at]), rest[at + 1]
+        if amount is None or unit not in (_MG.keys() | _MMOL | _MEQ):
+            at += 1
+            continue
+        following = [*rest[at + 2 : at + 4], "", ""]
+        volume = _number(following[0])
+        if following[0] in _ML:
+            yield _Strength(amount, unit, "ml")
+        elif volume and following[1] in _ML:
+            yield _Strength(amount / volume, unit, "ml")
+        else:
+            yield _Strength(amount, unit, "")
+        at += 2
+
+
+def _number(word: str) -> Fraction | None:
+    try:
+        return Fraction(Decimal(word))
+    except (InvalidOperation, ValueError, OverflowError):
+        return None

@@ -1,0 +1,178 @@
+"""Daily amounts: tablets, ranges, as needed, steps, and the arithmetic of salts."""
+
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from cds_service.core.facts import Dosage, Ingredient, Medication, Source, Taking
+from cds_service.core.quantities import rounded
+from hooks.dose import Daily, daily_amount, salts
+
+OXIDE = salts()["magnesium_oxide"]
+
+
+def order(name: str, *dosages: Dosage, ingredients: tuple[Ingredient, ...] = ()) -> Medication:
+    return Medication(
+        classes=frozenset({"magnesium"}),
+        name=name,
+        taking=Taking.DRAFT,
+        source=Source("MedicationRequest/1"),
+        dosages=dosages,
+        ingredients=ingredients,
+        words=name.lower(),
+    )
+
+
+def dose(amount: str | None, unit: str, per_day: int | Fraction | None = 1) -> Dosage:
+    return Dosage(
+        amount=None if amount is None else Decimal(amount),
+        amount_unit=unit,
+        per_day=None if per_day is None else Fraction(per_day),
+    )
+
+
+def oxide(name: str, *dosages: Dosage, ingredients: tuple[Ingredient, ...] = ()) -> Daily:
+    return daily_amount(order(name, *dosages, ingredients=ingredients), OXIDE.names, OXIDE)
+
+
+@pytest.mark.parametrize(
+    ("mmol", "salt", "elemental"),
+    [pytest.param(12, 484, 292, id="12 mmol"), pytest.param(24, 967, 583, id="24 mmol")],
+)
+def test_the_range_of_the_card_is_the_arithmetic_of_the_salt(
+    mmol: int, salt: int, elemental: int
+) -> None:
+    mass = OXIDE.salt_mg(Fraction(mmol))
+    assert rounded(mass, 0) == salt
+    assert rounded(OXIDE.elemental(mass), 0) == elemental
+    assert OXIDE.mmol(mass) == mmol
+
+
+@pytest.mark.parametrize(
+    ("name", "dosage", "mg"),
+    [
+        pytest.param("magnesium oxide", dose("400", "mg", 2), 800, id="milligrams twice a day"),
+        pytest.param("magnesium oxide", dose("0.5", "g"), 500, id="grams"),
+        pytest.param("magnesium oxide", dose("250000", "ug"), 250, id="micrograms"),
+        pytest.param("Magnesium Oxide 400 MG Oral Tablet", dose("2", "{tbl}"), 800, id="tablets"),
+        pytest.param("magnesium oxide 400mg tabs", dose("1", "TAB"), 400, id="glued strength"),
+        pytest.param("Mag-Ox 400 mg", dose("1", "tablet(s)"), 400, id="a brand with its strength"),
+        pytest.param(
+            "magnesium oxide 400 mg (241.3 mg magnesium) tablet",
+            dose("1", "tablet"),
+            400,
+            id="the first strength is the salt's",
+        ),
+        pytest.param(
+            "Magnesium Oxide 362 MG / Vitamin B6 20 MG Oral Tablet",
+            dose("1", "tablet"),
+            362,
+            id="a combination counts its own part",
+        ),
+        pytest.param(
+            "Vitamin B6 20 MG / Magnesium Oxide 362 MG Oral Tablet",
+            dose("1", "tablet"),
+            362,
+            id="a combination in the other order",
+        ),
+        pytest.param("magnesium oxide 200 mg/5 mL", dose("10", "mL"), 400, id="a liquid"),
+        pytest.param(
+            "magnesium oxide", dose("400", "mg", Fraction(1, 2)), 200, id="alternate days"
+        ),
+    ],
+)
+def test_what_can_be_computed(name: str, dosage: Dosage, mg: int) -> None:
+    assert oxide(name, dosage) == Daily(Fraction(mg), Fraction(mg))
+
+
+def test_molar_amounts_become_salt() -> None:
+    assert oxide("magnesium oxide", dose("12", "mmol")).most == 12 * OXIDE.mass
+    assert oxide("magnesium oxide", dose("24", "mEq")).most == 12 * OXIDE.mass
+
+
+def test_elemental_milligrams_become_salt() -> None:
+    daily = oxide("magnesium oxide 243.05 mg elemental", dose("1", "tablet"))
+    assert daily.most == Fraction("403.04")
+
+
+def test_the_strength_of_the_ingredient_counts_before_the_name() -> None:
+    parts = (
+        Ingredient("vitamin B6", Decimal(20), "mg"),
+        Ingredient("Magnesium oxide", Decimal(362), "mg"),
+    )
+    assert oxide("Beelith", dose("1", "TAB"), ingredients=parts).most == 362
+    liquid = (Ingredient("magnesium oxide", Decimal(40), "mg/mL"),)
+    assert oxide("a syrup", dose("10", "mL"), ingredients=liquid).most == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "dosages", "why"),
+    [
+        pytest.param("magnesium oxide", (), "no dose", id="no instruction"),
+        pytest.param("magnesium oxide", (dose(None, "mg"),), "amount", id="no amount"),
+        pytest.param("magnesium oxide", (dose("400", "mg", None),), "often", id="no frequency"),
+        pytest.param("magnesium oxide", (dose("1", "TAB"),), "strength", id="no strength"),
+        pytest.param("magnesium oxide 40 mg/mL", (dose("1", "TAB"),), "strength", id="a mismatch"),
+        pytest.param("magnesium oxide", (dose("400", ""),), "no unit", id="no unit"),
+        pytest.param("magnesium oxide", (dose("2", "puffs"),), "puffs", id="an unknown unit"),
+        pytest.param(
+            "magnesium oxide",
+            (dose("400", "mg"), dose("400", "mg", None)),
+            "often",
+            id="one of two instructions",
+        ),
+    ],
+)
+def test_what_is_missing_is_said(name: str, dosages: tuple[Dosage, ...], why: str) -> None:
+    daily = oxide(name, *dosages)
+    assert daily.most is None
+    assert why in daily.lacking
+
+
+def test_instructions_of_one_step_add_up_and_steps_do_not() -> None:
+    together = daily_amount(
+        order("baclofen", dose("5", "mg"), dose("10", "mg")),
+        ("baclofen",),
+    )
+    assert together == Daily(Fraction(15), Fraction(15))
+    steps = [
+        replace(dose("10", "mg", times), sequence=at) for at, times in enumerate((1, 2, 3), start=1)
+    ]
+    assert daily_amount(order("baclofen", *reversed(steps)), ("baclofen",)) == Daily(
+        Fraction(10), Fraction(30)
+    )
+    open_ended = (steps[0], replace(steps[1], per_day=None))
+    daily = daily_amount(order("baclofen", *open_ended), ("baclofen",))
+    assert (daily.start, daily.most) == (10, None)
+
+
+def test_as_needed_counts_by_its_upper_bound_else_by_its_frequency() -> None:
+    often = replace(dose("10", "mg", 4), as_needed=True)
+    assert daily_amount(order("baclofen", often), ("baclofen",)).most == 40
+    bound = replace(often, max_per_day=Fraction(2), max_unit="tablet")
+    assert daily_amount(order("baclofen 10 mg", bound), ("baclofen",)).most == 20
+    assert daily_amount(order("baclofen", replace(often, per_day=None)), ("baclofen",)).most is None
+
+
+def test_a_molar_unit_means_nothing_without_a_salt() -> None:
+    assert "mmol" in daily_amount(order("baclofen", dose("1", "mmol")), ("baclofen",)).lacking
+
+
+@pytest.mark.parametrize(
+    ("name", "is_oxide"),
+    [
+        ("Magnesium Oxide 400 MG Oral Capsule", True),
+        ("MgO 500 mg", True),
+        ("magnesium citrate 200 mg", False),
+        ("magnesium", False),
+    ],
+)
+def test_which_products_are_magnesium_oxide(name: str, is_oxide: bool) -> None:
+    assert OXIDE.is_in(order(name)) is is_oxide
+
+
+def test_a_code_alone_names_the_salt() -> None:
+    coded = replace(order("tablets"), identity=frozenset({next(iter(OXIDE.codes))}))
+    assert OXIDE.is_in(coded)
