@@ -1,0 +1,344 @@
+"""Pages of raw JSON taken apart into resources that are still raw.
+
+A page should be a Bundle, or one resource where a read was asked. What arrives may also be
+a list, a Bundle where a resource was asked (and the reverse), a Bundle in a Bundle, a
+resource written as a JSON string, an error page. Whatever can be read is; the rest becomes
+one `Problem` each, and the kind's `Availability` says what is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec import Raw
+
+from cds_service.core.facts import Availability, Kind, Problem, Source, State
+from cds_service.errors import TooLarge
+from cds_service.fhir.delivery import Delivery
+from cds_service.fhir.elements import UNREADABLE, decoded, encoded, identifier_of, items, part, text
+from cds_service.fhir.peeks import (
+    Head,
+    Missing,
+    Peek,
+    RawSlot,
+    read_head,
+    read_list,
+    read_page,
+    read_slots,
+)
+from cds_service.fhir.versions import R4_TYPES
+
+MOST_ENTRIES = 50_000
+_DEPTH = 4  # Bundles inside Bundles
+
+_EXPECTED: Mapping[Kind, frozenset[str]] = {
+    Kind.PATIENT: frozenset({"Patient"}),
+    Kind.RESULTS: frozenset({"Observation"}),
+    Kind.CONDITIONS: frozenset({"Condition"}),
+    Kind.MEDICATIONS: frozenset({"MedicationRequest", "MedicationStatement"}),
+    Kind.STATEMENTS: frozenset({"MedicationRequest", "MedicationStatement"}),
+    Kind.ALLERGIES: frozenset({"AllergyIntolerance"}),
+    Kind.ORDERS: frozenset(
+        {
+            "ServiceRequest",
+            "DeviceRequest",
+            "NutritionOrder",
+            "VisionPrescription",
+            "CommunicationRequest",
+            "SupplyRequest",
+        }
+    ),
+    Kind.ENCOUNTER: frozenset({"Encounter"}),
+}
+
+
+@dataclass(slots=True)
+class Entry:
+    """One resource, undecoded. ``type`` is R4's name for it, ``source`` keeps the original."""
+
+    kind: Kind
+    type: str
+    raw: bytes | Raw
+    source: Source
+    full_url: str = ""
+    page: int = 0
+
+
+@dataclass(slots=True)
+class ObservationPage:
+    """A page decoded in one go; ``peeks`` in the order of its entries."""
+
+    kind: Kind
+    raw: bytes
+    peeks: list[Peek]
+    origin: str
+    place: str
+    number: int
+    _slots: list[RawSlot] | None = None
+
+    def entry(self, index: int) -> RawSlot:
+        """The raw entry behind a peek."""
+        if self._slots is None:
+            self._slots = read_slots(self.raw).entry
+        return self._slots[index]
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What one kind's pages held."""
+
+    pages: int = 0
+    unread_pages: int = 0
+    empty_pages: int = 0
+    entries: int = 0
+    expected: int = 0
+    others: set[str] = field(default_factory=set)
+    incomplete: bool = False
+
+
+@dataclass(slots=True)
+class _At:
+    """Where in a delivery a JSON value stands, and what is counted there."""
+
+    delivery: Delivery
+    tally: _Tally
+    place: str
+    depth: int = 0
+    counted: bool = False
+    full_url: str = ""
+
+    @property
+    def source(self) -> Source:
+        return Source(self.place, self.delivery.origin)
+
+    def inside(self, step: str, *, counted: bool = False) -> _At:
+        """The place one step further in."""
+        return _At(self.delivery, self.tally, f"{self.place} {step}", self.depth + 1, counted)
+
+    def deeper(self) -> _At:
+        """The same place, one wrapping taken off."""
+        return replace(self, depth=self.depth + 1)
+
+
+class Intake:
+    """Every resource that arrived, by type, with what was wrong on the way.
+
+    Raises TooLarge when there are more entries than the service reads.
+    """
+
+    def __init__(self, deliveries: Mapping[Kind, Delivery]) -> None:
+        self.by_type: dict[str, list[Entry]] = {}
+        self.pages: list[ObservationPage] = []
+        self.problems: list[Problem] = []
+        self.availability: dict[Kind, Availability] = {}
+        self.entries = 0
+        self._number = 0
+        for kind, delivery in deliveries.items():
+            tally = _Tally()
+            for index, page in enumerate(delivery.pages):
+                self._number += 1
+                place = delivery.origin or kind.value
+                if index:
+                    place = f"{place} page {index + 1}"
+                tally.pages += 1
+                self._page(delivery, page, place, tally)
+            self.availability[kind] = self._judged(delivery, tally)
+
+    def all_of(self, *types: str) -> Iterator[Entry]:
+        """The entries of some types (R4's names), in the order they came."""
+        for kind in types:
+            yield from self.by_type.get(kind, ())
+
+    def problem(self, kind: str, about: str, reason: str, source: Source) -> None:
+        """Note something that could not be used."""
+        self.problems.append(Problem(kind, about, reason, source))
+
+    def count(self, more: int, place: str) -> None:
+        """Count entries. Raises TooLarge over the limit."""
+        self.entries += more
+        if self.entries > MOST_ENTRIES:
+            raise TooLarge(
+                f"There are more than {MOST_ENTRIES:,} entries in all.",
+                "Send only the resources that the prefetch templates ask for.",
+                place,
+            )
+
+    # --- one page --------------------------------------------------------------------
+
+    def _page(self, delivery: Delivery, page: bytes, place: str, tally: _Tally) -> None:
+        if delivery.kind is Kind.RESULTS:
+            try:
+                slots = read_page(page).entry
+            except UNREADABLE:
+                pass  # its entries are read one by one below
+            else:
+                self._fast(delivery, page, [slot.resource for slot in slots], place, tally)
+                return
+        before = tally.entries
+        if page.strip() == b"null":
+            tally.empty_pages += 1
+        elif not self._take(page, _At(delivery, tally, place)):
+            tally.unread_pages += 1
+        elif tally.entries == before and not tally.incomplete:
+            tally.empty_pages += 1
+
+    def _fast(
+        self, delivery: Delivery, raw: bytes, peeks: list[Peek], place: str, tally: _Tally
+    ) -> None:
+        self.count(len(peeks), place)
+        page = ObservationPage(delivery.kind, raw, peeks, delivery.origin, place, self._number)
+        strange = [i for i, peek in enumerate(peeks) if peek.resourceType != "Observation"]
+        tally.entries += len(peeks) - len(strange)
+        tally.expected += len(peeks) - len(strange)
+        tally.empty_pages += not peeks
+        self.pages.append(page)
+        at = _At(delivery, tally, place)
+        for index in strange:
+            self._slot(page.entry(index), at.inside(f"entry[{index}]", counted=True))
+
+    def _take(self, raw: bytes | Raw, at: _At) -> bool:
+        """Take one JSON value apart. False: nothing of it could be read."""
+        start = bytes(raw).lstrip()[:1]
+        try:
+            if start == b'"' and at.depth < _DEPTH:
+                inner = text(decoded(raw)).encode()
+                if inner[:1] in (b"{", b"["):
+                    return self._take(inner, at.deeper())
+                self._unreadable(at, "it is text, not a FHIR resource")
+                return False
+            if start == b"[" and at.depth < _DEPTH:
+                for index, element in enumerate(read_list(raw)):
+                    self._take(element, at.inside(f"[{index}]"))
+                return True
+            if start != b"{":
+                self._unreadable(at, "it is not a FHIR resource")
+                return False
+            return self._resource(raw, at)
+        except UNREADABLE:
+            self._unreadable(at, "it is not JSON that can be read")
+            return False
+
+    def _resource(self, raw: bytes | Raw, at: _At) -> bool:
+        try:
+            head = read_head(raw)
+        except msgspec.ValidationError:
+            whole = decoded(raw)  # an id that is a number, or the like
+            head = Head(text(part(whole, "resourceType")), identifier_of(whole))
+        if head.resourceType == "Bundle" or (not head.resourceType and b'"entry"' in bytes(raw)):
+            if at.depth >= _DEPTH:
+                self._unreadable(at, "Bundles lie too deep inside each other")
+                return False
+            return self._bundle(raw, at)
+        if not at.counted:
+            self.count(1, at.place)
+        if head.resourceType == "OperationOutcome":
+            self._outcome(raw, at)
+            return at.depth > 0
+        at.tally.entries += 1
+        if not head.resourceType:
+            self._unreadable(at, "it has no resourceType")
+            return at.depth > 0
+        kind, origin = at.delivery.kind, at.delivery.origin
+        r4 = R4_TYPES.get(head.resourceType, head.resourceType)
+        if r4 in _EXPECTED[kind]:
+            at.tally.expected += 1
+        else:
+            at.tally.others.add(head.resourceType)
+        reference = f"{head.resourceType}/{head.id}" if head.id else at.place
+        entry = Entry(kind, r4, raw, Source(reference, origin), at.full_url, self._number)
+        self.by_type.setdefault(r4, []).append(entry)
+        return True
+
+    def _bundle(self, raw: bytes | Raw, at: _At) -> bool:
+        try:
+            slots: list[RawSlot | None] = list(read_slots(raw).entry)
+        except msgspec.ValidationError:
+            slots = _odd_slots(raw)
+        self.count(len(slots), at.place)
+        for index, slot in enumerate(slots):
+            inside = at.inside(f"entry[{index}]", counted=True)
+            if slot is None:
+                at.tally.entries += 1
+                self._unreadable(inside, "it is not an entry")
+            else:
+                self._slot(slot, inside)
+        return True
+
+    def _slot(self, slot: RawSlot, at: _At) -> None:
+        resource = slot.resource
+        if isinstance(resource, Missing) or bytes(resource) == b"null":
+            at.tally.entries += 1
+            self._unreadable(at, "the entry has no resource")
+            return
+        if not isinstance(slot.fullUrl, Missing):
+            with contextlib.suppress(*UNREADABLE):
+                at.full_url = text(decoded(slot.fullUrl))
+        self._take(resource, at)
+
+    # --- what is not as it should be -------------------------------------------------
+
+    def _unreadable(self, at: _At, reason: str) -> None:
+        self.problem("unreadable", at.delivery.kind.value, reason, at.source)
+
+    def _outcome(self, raw: bytes | Raw, at: _At) -> None:
+        severities = {
+            text(part(issue, "severity")).lower() for issue in items(part(decoded(raw), "issue"))
+        }
+        about = at.delivery.kind.value
+        # An outcome that does not say how bad it is may be the worst.
+        if not severities or severities - {"warning", "information", "success"}:
+            at.tally.incomplete = True
+            reason = "the answer holds an error (OperationOutcome) and may be incomplete"
+            self.problem("incomplete", about, reason, at.source)
+        else:
+            reason = "the answer holds a warning (OperationOutcome)"
+            self.problem("note", about, reason, at.source)
+
+    def _judged(self, delivery: Delivery, tally: _Tally) -> Availability:
+        """The delivery's state after what its pages turned out to be."""
+        given = delivery.availability
+        if not given.obtained or not delivery.pages:
+            return given
+        about = delivery.kind.value
+        if tally.unread_pages == tally.pages:
+            reason = (
+                "the answer was an error (OperationOutcome)"
+                if tally.incomplete
+                else "what was sent cannot be read"
+            )
+            return Availability(State.UNAVAILABLE, reason)
+        if tally.entries and not tally.expected and tally.others:
+            kinds = ", ".join(sorted(tally.others)[:3])
+            self.problem(
+                "wrong-type",
+                about,
+                f"other resources were sent instead: {kinds}",
+                Source(delivery.origin or about, delivery.origin),
+            )
+            return Availability(State.UNAVAILABLE, f"other resources were sent instead: {kinds}")
+        if tally.incomplete:
+            return Availability(State.PARTIAL, "the answer says that it may be incomplete")
+        if tally.unread_pages:
+            return Availability(State.PARTIAL, "a page of the answer cannot be read")
+        if given.state is State.GIVEN and tally.empty_pages == tally.pages:
+            return Availability(State.NONE)
+        return given
+
+
+def _odd_slots(raw: bytes | Raw) -> list[RawSlot | None]:
+    """The entries of a Bundle that is not quite one; None for what is no entry."""
+    slots: list[RawSlot | None] = []
+    for one in items(part(decoded(raw), "entry")):
+        if not isinstance(one, dict):
+            slots.append(None)
+            continue
+        # An entry may be the resource itself.
+        inner = one if "resourceType" in one else one.get("resource")
+        slot = RawSlot(Raw(encoded(one.get("fullUrl"))))
+        if inner is not None:
+            slot.resource = Raw(encoded(inner))
+        slots.append(slot)
+    return slots

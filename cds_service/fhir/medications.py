@@ -1,0 +1,235 @@
+"""Medication requests and statements: what is taken, why, and how much.
+
+Source: clinical content, section 3 ("Status", "Codes") and 5 ("Active medication");
+FHIR R4 MedicationRequest, MedicationStatement, Medication.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cds_service.core.codes import Coding, normal_key
+from cds_service.core.facts import Ingredient, Medication, Taking
+from cds_service.core.vocabulary import Vocabulary
+from cds_service.fhir.conditions import read_reason
+from cds_service.fhir.dosage import read_dosages
+from cds_service.fhir.elements import (
+    all_words,
+    codings,
+    items,
+    label,
+    number,
+    part,
+    status_words,
+    text,
+    texts,
+)
+from cds_service.fhir.library import Item, Library
+from cds_service.fhir.moments import read_moment, zone_of
+from cds_service.fhir.strengths import ingredients_of
+
+TYPES = ("MedicationRequest", "MedicationStatement")
+_TAKING = {
+    "active": Taking.ACTIVE,
+    "intended": Taking.ACTIVE,
+    "on-hold": Taking.NOT_TAKEN,
+    "not-taken": Taking.NOT_TAKEN,
+    "completed": Taking.STOPPED,
+    "stopped": Taking.STOPPED,
+    "cancelled": Taking.STOPPED,
+    "ended": Taking.STOPPED,
+    "draft": Taking.DRAFT,
+    "entered-in-error": Taking.IGNORED,
+    "unknown": Taking.IGNORED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The vocabularies a medication is read with."""
+
+    medications: Vocabulary
+    reasons: Vocabulary
+
+
+def read_medications(library: Library, words: Words, as_of: datetime) -> tuple[Medication, ...]:
+    """Every medication request and statement, whatever its status."""
+    return tuple(
+        read_medication(item, library, words, as_of, taking=_taking(item, library, as_of))
+        for item in library.of(*TYPES)
+    )
+
+
+def read_medication(
+    item: Item,
+    library: Library,
+    words: Words,
+    as_of: datetime,
+    *,
+    taking: Taking,
+    selected: bool = False,
+) -> Medication:
+    """One request, statement or draft; ``named`` is False where it does not say what."""
+    data = item.data
+    product = _product(item, library)
+    if not product.named and product.pointed and taking in (Taking.ACTIVE, Taking.DRAFT):
+        reason = "it points to a medication that was not sent"
+        library.problem("unresolved-medication", item.kind.value, reason, item.source)
+    statement = data.get("resourceType") == "MedicationStatement"
+    concepts = words.medications.concepts(product.codings, product.texts) if product.named else ()
+    named = tuple(coding.display for coding in product.codings if coding.display)
+    return Medication(
+        classes=frozenset(concepts),
+        name=product.name,
+        taking=taking,
+        source=item.source,
+        statement=statement,
+        named=product.named,
+        identity=frozenset(
+            normal_key(coding.system, coding.code)
+            for coding in product.own_codings
+            if coding.system and coding.code
+        ),
+        when=_when(item, as_of),
+        reason=read_reason(item, library, words.reasons),
+        dosages=read_dosages(data.get("dosage" if statement else "dosageInstruction")),
+        ingredients=product.ingredients,
+        words="; ".join(dict.fromkeys((*product.texts, *named))).lower(),
+        selected=selected,
+    )
+
+
+def _taking(item: Item, library: Library, as_of: datetime) -> Taking:
+    data = item.data
+    for word in status_words(data.get("status")):
+        taking = _TAKING.get(word)
+        if taking is not None:
+            break
+    else:
+        stated = data.get("status") is not None
+        reason = "its status is not known" if stated else "its status is missing"
+        library.problem("no-status", item.kind.value, f"{reason}: not counted", item.source)
+        return Taking.IGNORED
+    if taking is not Taking.ACTIVE:
+        return taking
+    if data.get("doNotPerform") is True:
+        return Taking.NOT_TAKEN
+    if data.get("resourceType") == "MedicationStatement":
+        end = read_moment(part(data.get("effectivePeriod"), "end"), zone_of(as_of))
+        if end is not None and end.when < as_of:
+            return Taking.STOPPED
+    return taking
+
+
+def _when(item: Item, as_of: datetime) -> datetime | None:
+    data = item.data
+    zone = zone_of(as_of)
+    if data.get("resourceType") == "MedicationStatement":
+        stated: tuple[object, ...] = (
+            data.get("dateAsserted"),
+            data.get("effectiveDateTime"),
+            part(data.get("effectivePeriod"), "end"),
+            part(data.get("effectivePeriod"), "start"),
+        )
+    else:
+        stated = (data.get("authoredOn"),)
+    for value in stated:
+        moment = read_moment(value, zone)
+        if moment is not None and not moment.after(as_of):
+            return moment.when
+    return None
+
+
+@dataclass(slots=True)
+class _Product:
+    """What a medication is, from wherever the record says it."""
+
+    name: str = ""
+    own_codings: tuple[Coding, ...] = ()
+    codings: tuple[Coding, ...] = ()
+    texts: tuple[str, ...] = ()
+    ingredients: tuple[Ingredient, ...] = ()
+    pointed: bool = False
+
+    @property
+    def named(self) -> bool:
+        """Whether there is anything to tell the medication by."""
+        return bool(self.codings or self.texts)
+
+
+def _product(item: Item, library: Library) -> _Product:
+    """The concept itself; else what the reference means; else the reference's display."""
+    data = item.data
+    concept = data.get("medicationCodeableConcept")
+    if codings(concept) or texts(concept):
+        own = codings(concept)
+        return _Product(label(concept), own, own, texts(concept), _from_names(concept))
+    pointer = data.get("medicationReference")
+    if pointer is None:
+        return _Product()
+    shown = text(part(pointer, "display"))
+    medication = library.resolve(pointer, item)
+    code = part(medication, "code")
+    own = codings(code)
+    more: list[Coding] = list(own)
+    words: list[str] = [*texts(code), *texts(part(medication, "form"))]
+    words += [coding.display for coding in codings(part(medication, "form")) if coding.display]
+    found: list[Ingredient] = []
+    for one in items(part(medication, "ingredient")):
+        substance = part(one, "itemCodeableConcept")
+        if substance is None and medication is not None:
+            holder = Item(
+                {**medication, "contained": _nearby(item, medication)},
+                item.source,
+                item.kind,
+                page=item.page,
+            )
+            target = library.resolve(part(one, "itemReference"), holder)
+            substance = part(target, "code") or {
+                "text": text(part(one, "itemReference", "display"))
+            }
+        if part(one, "isActive") is False:
+            continue
+        more += codings(substance)
+        words += texts(substance)
+        found.append(_ingredient(substance, part(one, "strength")))
+    if not own and not words and not more and shown:
+        words = [shown]
+    name = label(code) or shown or (found[0].name if found else "")
+    product = _Product(name, own, tuple(more), tuple(words), tuple(found), pointed=True)
+    if not found and product.named:
+        named = code if codings(code) or texts(code) else {"text": shown}
+        product.ingredients = _from_names(named)
+    return product
+
+
+def _nearby(item: Item, medication: object) -> list[object]:
+    return [*items(part(medication, "contained")), *items(item.data.get("contained"))]
+
+
+def _from_names(concept: object) -> tuple[Ingredient, ...]:
+    """Strengths from the names given; the first name that has any."""
+    for name in all_words(concept):
+        found = ingredients_of(name)
+        if found:
+            return found
+    return ()
+
+
+def _ingredient(substance: object, strength: object) -> Ingredient:
+    """One ingredient of a Medication; its strength per one unit of the product."""
+    name = label(substance)
+    amount = number(part(strength, "numerator", "value"))
+    unit = text(part(strength, "numerator", "unit")) or text(part(strength, "numerator", "code"))
+    count = number(part(strength, "denominator", "value"))
+    below = text(part(strength, "denominator", "unit")) or text(
+        part(strength, "denominator", "code")
+    )
+    if amount is None or amount <= 0 or (count is not None and count <= 0):
+        return Ingredient(name)
+    if count is not None and count != 1:
+        amount = amount / count
+    unit = unit.lower()
+    per = below.lower().strip("{}")
+    return Ingredient(name, amount, f"{unit}/{per}" if per in ("ml", "l", "h", "hr") else unit)

@@ -1,0 +1,248 @@
+"""The value of one Observation: number, unit, comparator and the laboratory's own range.
+
+Nothing is repaired: a value that cannot be used as it stands becomes a `Problem` that says
+why. Sources: FHIR R4 Observation and Quantity; clinical content, section 3 ("Units",
+"Plausible", "Comparators").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from msgspec import Raw
+
+from cds_service.core.analytes import Analyte
+from cds_service.core.facts import Problem, Result, Source, plain
+from cds_service.core.quantities import Interval, Unit, decimals_of, rounded
+from cds_service.core.text import shortened
+from cds_service.fhir.elements import (
+    UNREADABLE,
+    decoded,
+    exact,
+    items,
+    number,
+    part,
+    status_words,
+    text,
+)
+from cds_service.fhir.moments import Moment
+from cds_service.fhir.peeks import Missing, Peek, Quantity, read_members, read_quantity
+
+UCUM = "http://unitsofmeasure.org"
+_UCUM = frozenset({UCUM, "https://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})
+_NOT_NUMBERS = {
+    "valueString": "text",
+    "valueInteger": "a number without a unit",
+    "valueDecimal": "a number without a unit",
+    "valueCodeableConcept": "a code",
+    "valueBoolean": "yes or no",
+    "valueRange": "a range",
+    "valueRatio": "a ratio",
+    "valueSampledData": "sampled data",
+    "valueAttachment": "an attachment",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is known of a result before its value is read."""
+
+    analyte: Analyte
+    moment: Moment
+    source: Source
+    preliminary: bool = False
+    method: str = ""
+
+
+class _Unusable(Exception):
+    """Ends the reading of one value; never leaves this module."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+
+
+def read_value(peek: Peek, whole: Callable[[], bytes | Raw], reading: Reading) -> Result | Problem:
+    """The result of a peeked-at Observation, or why it cannot be used. Raises nothing.
+
+    ``whole`` gives the undecoded resource; it is asked for only where there is no quantity.
+    """
+    try:
+        return _result(peek, whole, reading)
+    except _Unusable as why:
+        kind, reason = why.kind, why.reason
+    except UNREADABLE:
+        kind, reason = "unreadable", "its value cannot be read"
+    return Problem(kind, reading.analyte.key, reason, reading.source, reading.moment.when)
+
+
+def _result(peek: Peek, whole: Callable[[], bytes | Raw], reading: Reading) -> Result:
+    if not isinstance(peek.dataAbsentReason, Missing) and bytes(peek.dataAbsentReason) != b"null":
+        raise _Unusable("no-value", "dataAbsentReason: it has no value")
+    if isinstance(peek.valueQuantity, Missing) or bytes(peek.valueQuantity) == b"null":
+        raise _why_no_quantity(whole())
+    analyte = reading.analyte
+    quantity = _quantity(peek.valueQuantity)
+    written = "" if isinstance(quantity.value, Missing) else bytes(quantity.value).decode()
+    if written in ("", "null"):
+        raise _Unusable("no-value", "it has no value")
+    if written.startswith('"'):
+        raise _Unusable("not-a-number", "its value is text, not a number")
+    value = exact(written)
+    if value is None:
+        raise _Unusable("not-a-number", "its value is not a number that a laboratory reports")
+    interval = _interval(text(quantity.comparator), value)
+    unit = unit_of(quantity, analyte)
+    _check_plausible(value, unit, analyte)
+    decimals = decimals_of(value)
+    low, high = _own_range(peek.referenceRange, unit, decimals, analyte)
+    return Result(
+        analyte=analyte,
+        value=interval,
+        decimals=decimals,
+        unit=unit,
+        when=reading.moment.when,
+        day=reading.moment.day,
+        day_only=reading.moment.day_only,
+        source=reading.source,
+        preliminary=reading.preliminary,
+        range_low=low,
+        range_high=high,
+        method=reading.method,
+    )
+
+
+def _why_no_quantity(whole: bytes | Raw) -> _Unusable:
+    members = read_members(whole)
+    for name, words in _NOT_NUMBERS.items():
+        if name in members:
+            return _Unusable("not-a-number", f"its value is {words}, not a number with a unit")
+    if any(name.startswith("value") for name in members):
+        return _Unusable("not-a-number", "its value is not a number with a unit")
+    if "component" in members:
+        return _Unusable("no-value", "it has components only, no value of its own")
+    return _Unusable("no-value", "it has no value")
+
+
+def _quantity(raw: Raw | bytes) -> Quantity:
+    """A Quantity, each member by itself where one of them is of a wrong type."""
+    try:
+        return read_quantity(raw)
+    except UNREADABLE:
+        members = read_members(raw)  # not an object: unreadable
+        found = Quantity()
+        if "value" in members:
+            found.value = members["value"]
+        if "comparator" in members:
+            # One that is no word could be any of them.
+            found.comparator = text(decoded(members["comparator"])) or "?"
+        for name in ("unit", "system", "code"):
+            if name in members:
+                setattr(found, name, text(decoded(members[name])))
+        return found
+
+
+def _interval(comparator: str, value: Decimal) -> Interval:
+    try:
+        return Interval.compared(comparator, value)
+    except ValueError:
+        reason = f"its comparator {shortened(comparator, 10)} says nothing about the value"
+        raise _Unusable("comparator", reason) from None
+
+
+def unit_of(quantity: Quantity, analyte: Analyte) -> Unit:
+    """The unit: UCUM code first, then the unit's text. Raises where it is not known."""
+    code, name = text(quantity.code), text(quantity.unit)
+    system = text(quantity.system).rstrip("/")
+    if not code and not name:
+        raise _Unusable("no-unit", "it has no unit")
+    if code and (not system or system in _UCUM):
+        known = analyte.units.get(code)
+        if known is not None:
+            return known
+        if system or not name:
+            raise _Unusable("unknown-unit", f"its unit {shortened(code, 30)} is not known")
+    known = analyte.units.get(name) if name else None
+    if known is None:
+        raise _Unusable("unknown-unit", f"its unit {shortened(name or code, 30)} is not known")
+    return known
+
+
+def _check_plausible(value: Decimal, unit: Unit, analyte: Analyte) -> None:
+    least = (analyte.least or {}).get(unit.name)
+    if least is not None and value < least:
+        raise _Unusable(
+            "ambiguous-unit",
+            f"{plain(value)} {unit.name} is too small for this unit: "
+            "it may be meant by another convention (tetramer)",
+        )
+    lowest, highest = analyte.plausible
+    if not lowest <= unit.to_canonical(value) <= highest:
+        raise _Unusable("implausible", f"{_written(value)} {unit.name} is not plausible")
+
+
+def _written(value: Decimal) -> str:
+    written = plain(value)
+    return written if len(written) <= 16 else f"{value:.6g}"
+
+
+def _own_range(
+    raw: Raw | Missing, unit: Unit, decimals: int, analyte: Analyte
+) -> tuple[Decimal | None, Decimal | None]:
+    """The laboratory's own limits in the value's unit; None where there is no clear one.
+
+    Raises where the low limit cannot belong to this unit: then the value's unit is in doubt.
+    """
+    if isinstance(raw, Missing):
+        return None, None
+    fitting = [one for one in items(decoded(raw)) if _for_everybody(one)]
+    if len(fitting) != 1:
+        return None, None
+    try:
+        low = _limit(part(fitting[0], "low"), unit, decimals, analyte)
+        high = _limit(part(fitting[0], "high"), unit, decimals, analyte)
+    except _Unusable:
+        return None, None
+    if low is not None and analyte.range_low is not None:
+        lowest, highest = analyte.range_low
+        if not lowest <= unit.to_canonical(low) <= highest:
+            raise _Unusable(
+                "contradicting-range",
+                f"its reference range, from {_written(low)}, contradicts its unit {unit.name}",
+            )
+    if low is not None and high is not None and low > high:
+        return None, None
+    return low, high
+
+
+def _for_everybody(one: object) -> bool:
+    if not isinstance(one, dict) or (one.get("low") is None and one.get("high") is None):
+        return False
+    if any(item for item in items(one.get("appliesTo"))):
+        return False
+    kind = one.get("type") if one.get("type") is not None else one.get("meaning")
+    return kind is None or "normal" in status_words(kind)
+
+
+def _limit(value: object, unit: Unit, decimals: int, analyte: Analyte) -> Decimal | None:
+    if value is None:
+        return None
+    limit = number(part(value, "value"))
+    if limit is None or part(value, "comparator") is not None:
+        raise _Unusable("range", "")
+    stated = Quantity(
+        unit=text(part(value, "unit")),
+        system=text(part(value, "system")),
+        code=text(part(value, "code")),
+    )
+    if not stated.unit and not stated.code:
+        return limit
+    own = unit_of(stated, analyte)
+    if (own.factor, own.offset) == (unit.factor, unit.offset):
+        return limit
+    converted: Fraction = (own.to_canonical(limit) - unit.offset) / unit.factor
+    return rounded(converted, max(decimals, 1))

@@ -1,0 +1,208 @@
+"""Orders for tests, procedures and referrals; and the drafts of an order-select call.
+
+Source: CDS Hooks "order-select" (draftOrders, selections); FHIR R4 ServiceRequest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cds_service.core.facts import Drafts, Kind, Medication, Order, Source, Taking
+from cds_service.core.vocabulary import Vocabulary
+from cds_service.fhir.bundles import Intake
+from cds_service.fhir.conditions import read_reason
+from cds_service.fhir.elements import (
+    UNREADABLE,
+    codings,
+    decoded,
+    encoded,
+    identifier_of,
+    items,
+    label,
+    part,
+    status_words,
+    text,
+    texts,
+)
+from cds_service.fhir.library import Item, Library
+from cds_service.fhir.medications import Words, read_medication
+from cds_service.fhir.moments import read_moment, zone_of
+from cds_service.fhir.versions import to_r4
+
+PLACE = "context.draftOrders"
+TYPES = (
+    "ServiceRequest",
+    "DeviceRequest",
+    "NutritionOrder",
+    "VisionPrescription",
+    "CommunicationRequest",
+    "SupplyRequest",
+)
+_NOT_MEANT = frozenset({"entered-in-error", "cancelled", "revoked"})
+ABOUT = "draft orders"
+
+
+def read_orders(
+    library: Library, orders: Vocabulary, reasons: Vocabulary, as_of: datetime
+) -> tuple[Order, ...]:
+    """The active orders."""
+    found = []
+    for item in library.of(*TYPES):
+        if "active" in status_words(item.data.get("status")) and not _forbidden(item):
+            found.append(read_order(item, library, orders, reasons, as_of))
+    return tuple(found)
+
+
+def read_order(
+    item: Item,
+    library: Library,
+    orders: Vocabulary,
+    reasons: Vocabulary,
+    as_of: datetime,
+    *,
+    draft: bool = False,
+    selected: bool = False,
+) -> Order:
+    """One order; ``covers`` is empty for kinds of orders that no rule knows."""
+    data = item.data
+    asked = [one for one in items(data.get("code")) if one is not None]
+    covers: set[str] = set()
+    if data.get("resourceType") == "ServiceRequest":
+        for one in asked:
+            covers |= orders.concepts(codings(one), texts(one))
+    moment = read_moment(data.get("authoredOn"), zone_of(as_of))
+    return Order(
+        covers=frozenset(covers),
+        name="; ".join(filter(None, (label(one) for one in asked))),
+        source=item.source,
+        draft=draft,
+        when=None if moment is None else moment.when,
+        reason=read_reason(item, library, reasons),
+        named=bool(codings(asked) or texts(asked)),
+        selected=selected,
+    )
+
+
+def _forbidden(item: Item) -> bool:
+    return item.data.get("doNotPerform") is True
+
+
+@dataclass(slots=True)
+class DraftOrders:
+    """The resources of ``context.draftOrders``, taken apart but not yet read."""
+
+    items: list[Item]
+    selections: tuple[str, ...]
+
+
+def take_drafts(bundle: object, selections: Sequence[str], intake: Intake) -> DraftOrders:
+    """The resources of a drafts' Bundle, whatever its shape. Raises TooLarge."""
+    found: list[Item] = []
+    for place, full_url, resource in _entries(bundle, PLACE, intake, 0):
+        if not isinstance(resource, dict) or not text(resource.get("resourceType")):
+            if resource not in (None, {}):
+                reason = "a draft order is not a FHIR resource"
+                intake.problem("unreadable", ABOUT, reason, Source(place, PLACE))
+            continue
+        data = to_r4(resource)
+        name = identifier_of(resource)
+        reference = f"{text(resource['resourceType'])}/{name}" if name else place
+        kind = Kind.MEDICATIONS if data["resourceType"] == "MedicationRequest" else Kind.ORDERS
+        found.append(Item(data, Source(reference, PLACE), kind, full_url, -1, encoded(resource)))
+    return DraftOrders(found, tuple(selections))
+
+
+def _entries(
+    value: object, place: str, intake: Intake, depth: int
+) -> list[tuple[str, str, object]]:
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        with contextlib.suppress(*UNREADABLE):
+            value = decoded(value.strip().encode())
+    if value is None:
+        return []
+    if isinstance(value, dict) and ("entry" in value or value.get("resourceType") == "Bundle"):
+        if depth > 3:
+            return []
+        entries = items(value.get("entry"))
+        intake.count(len(entries), place)
+        found = []
+        for index, entry in enumerate(entries):
+            where = f"{place}.entry[{index}]"
+            if isinstance(entry, dict) and "resource" in entry:
+                found += _nested(
+                    entry["resource"], where, text(entry.get("fullUrl")), intake, depth
+                )
+            else:
+                found += _nested(entry, where, "", intake, depth)
+        return found
+    if isinstance(value, list):
+        intake.count(len(value), place)
+        return [
+            one
+            for index, entry in enumerate(value)
+            for one in _nested(entry, f"{place}[{index}]", "", intake, depth)
+        ]
+    return [(place, "", value)]
+
+
+def _nested(
+    resource: object, place: str, full_url: str, intake: Intake, depth: int
+) -> list[tuple[str, str, object]]:
+    if depth < 3 and (
+        isinstance(resource, list | str) or part(resource, "resourceType") == "Bundle"
+    ):
+        return _entries(resource, place, intake, depth + 1)
+    return [(place, full_url, resource)]
+
+
+def read_drafts(
+    taken: DraftOrders,
+    library: Library,
+    words: Words,
+    orders: Vocabulary,
+    as_of: datetime,
+) -> Drafts:
+    """The drafts of this patient, with those marked that the clinician has just picked."""
+    medications: list[Medication] = []
+    others: list[Order] = []
+    missing = {target.strip() for target in taken.selections if target.strip()}
+    for item in taken.items:
+        kind = text(item.data.get("resourceType"))
+        if kind not in ("MedicationRequest", *TYPES):
+            continue
+        picked = {target for target in missing if _means(target, item)}
+        missing -= picked
+        if not library.mine(item) or _NOT_MEANT & set(status_words(item.data.get("status"))):
+            continue
+        if kind == "MedicationRequest":
+            one = read_medication(
+                item, library, words, as_of, taking=Taking.DRAFT, selected=bool(picked)
+            )
+            medications.append(one)
+        else:
+            order = read_order(
+                item, library, orders, words.reasons, as_of, draft=True, selected=bool(picked)
+            )
+            others.append(order)
+    for target in sorted(missing):
+        reason = "a selection names no draft order"
+        library.problem("unresolved-selection", ABOUT, reason, Source(target, "context.selections"))
+    return Drafts(tuple(medications), tuple(others))
+
+
+def _means(target: str, item: Item) -> bool:
+    """Whether a selection names this draft: ``Type/id``, the id alone, or an address."""
+    name = item.id
+    if item.full_url and target == item.full_url:
+        return True
+    if not name:
+        return False
+    original = item.source.reference
+    renamed = f"{text(item.data['resourceType'])}/{name}"
+    plain = target.split("/_history/", maxsplit=1)[0]
+    return plain in (original, renamed, name, f"urn:uuid:{name}") or (
+        "://" in plain and plain.endswith((f"/{original}", f"/{renamed}"))
+    )

@@ -1,0 +1,126 @@
+"""The part of an Observation that is read of every one of them: enough to choose by.
+
+Values stay raw JSON until it is a result's turn. A page is decoded in one go; where one
+entry has another shape the whole page fails, and its entries are then read one by one.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+Missing = UnsetType
+
+
+class Coded(msgspec.Struct, frozen=True, gc=False):
+    """A Coding."""
+
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class Concept(msgspec.Struct, frozen=True, gc=False):
+    """A CodeableConcept. Hashable, so that equal ones are looked up once."""
+
+    coding: tuple[Coded, ...] | None = None
+    text: str | None = None
+
+
+class Pointer(msgspec.Struct, gc=False):
+    """A Reference."""
+
+    reference: str | None = None
+
+
+class Span(msgspec.Struct, gc=False):
+    """A Period."""
+
+    start: str | None = None
+    end: str | None = None
+
+
+class Key(msgspec.Struct, frozen=True, gc=False):
+    """An Identifier."""
+
+    system: str | None = None
+    value: str | None = None
+
+
+class Meta(msgspec.Struct, gc=False):
+    """The version of a resource."""
+
+    lastUpdated: str | None = None  # noqa: N815  # FHIR's name
+    versionId: str | None = None  # noqa: N815
+
+
+class Peek(msgspec.Struct):
+    """An Observation as far as choosing needs it."""
+
+    resourceType: str = ""  # noqa: N815
+    id: str | None = None
+    status: str | None = None
+    code: Concept | None = None
+    subject: Pointer | None = None
+    effectiveDateTime: str | None = None  # noqa: N815
+    effectivePeriod: Span | None = None  # noqa: N815
+    effectiveInstant: str | None = None  # noqa: N815
+    identifier: tuple[Key, ...] | None = None
+    meta: Meta | None = None
+    valueQuantity: Raw | Missing = UNSET  # noqa: N815
+    referenceRange: Raw | Missing = UNSET  # noqa: N815
+    dataAbsentReason: Raw | Missing = UNSET  # noqa: N815
+
+
+class Slot(msgspec.Struct, gc=False):
+    """An entry of a Bundle of Observations."""
+
+    resource: Peek
+
+
+class ResultPage(msgspec.Struct, gc=False):
+    """A Bundle that holds Observations."""
+
+    resourceType: Annotated[str, msgspec.Meta(pattern="^Bundle$")]  # noqa: N815
+    entry: list[Slot]
+
+
+class Quantity(msgspec.Struct, gc=False):
+    """A Quantity; the number stays as it was written."""
+
+    value: Raw | Missing = UNSET
+    comparator: str | None = None
+    unit: str | None = None
+    system: str | None = None
+    code: str | None = None
+
+
+class Head(msgspec.Struct, gc=False):
+    """What tells which resource it is."""
+
+    resourceType: str = ""  # noqa: N815
+    id: str | None = None
+
+
+class RawSlot(msgspec.Struct, gc=False):
+    """An entry of a Bundle, its resource unread."""
+
+    fullUrl: Raw | Missing = UNSET  # noqa: N815
+    resource: Raw | Missing = UNSET
+
+
+class RawEntries(msgspec.Struct, gc=False):
+    """A Bundle, its entries unread."""
+
+    entry: list[RawSlot]
+
+
+read_page = msgspec.json.Decoder(ResultPage).decode
+read_peek = msgspec.json.Decoder(Peek).decode
+read_quantity = msgspec.json.Decoder(Quantity).decode
+read_head = msgspec.json.Decoder(Head).decode
+read_slots = msgspec.json.Decoder(RawEntries).decode
+read_members = msgspec.json.Decoder(dict[str, Raw]).decode
+read_list = msgspec.json.Decoder(list[Raw]).decode
