@@ -12,7 +12,6 @@ need PostgreSQL, and SQLite's file must not lie on a network share.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -21,16 +20,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, event, exc, text
+from sqlalchemy import exc, text
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from cds_service.errors import StartupError, Unavailable
+from cds_service.feedback import engines
 from cds_service.feedback.forks import after_fork
 
-CONNECT_SECONDS = 2
-"""How long reaching a PostgreSQL server may take (libpq's own least value)."""
-BUSY_SECONDS = 5.0
-"""How long a SQLite writer waits for another one."""
 AWAY_SECONDS = 5.0
 """After it could not be reached, calls in a hurry take the database to be away for so long,
 or until another call (``probe``, from the upkeep thread) has found it back."""
@@ -40,13 +36,6 @@ _MIGRATION_LOCK = 0x636473_66656564
 
 _POSTGRES_NAMES = {"postgres", "postgresql", "postgresql+psycopg"}
 _SQLITE_NAMES = {"sqlite", "sqlite+pysqlite"}
-
-_POSTGRES_SESSION = """
-SELECT set_config('statement_timeout', '10s', false), set_config('lock_timeout', '5s', false),
-       set_config('synchronous_commit',
-                  CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
-                       ELSE current_setting('synchronous_commit') END, false)
-"""
 
 
 def open_database(url: str) -> Database:
@@ -95,7 +84,8 @@ class Database:
         """This process's SQLAlchemy engine, made when first needed."""
         with self._lock:
             if self._engine is None:
-                self._engine = _sqlite(self._url) if self.is_sqlite else _postgres(self._url)
+                make = engines.sqlite if self.is_sqlite else engines.postgres
+                self._engine = make(self._url)
             return self._engine
 
     @contextmanager
@@ -133,8 +123,8 @@ class Database:
                 raise _unavailable("The database is away.")
             with self._translated():
                 if self.is_sqlite:
-                    _prepare_file(Path(str(self._url.database)))
-                    self._turn_on_wal()
+                    engines.prepare_file(Path(str(self._url.database)))
+                    engines.turn_on_wal(self.engine)
                 with self.engine.connect() as connection, connection.begin():
                     if not self.is_sqlite:
                         connection.execute(text("SET LOCAL statement_timeout = '60s'"))
@@ -190,88 +180,11 @@ class Database:
             raise _unavailable(*_explain(error)) from None
         self._failed_at = float("-inf")
 
-    def _turn_on_wal(self) -> None:
-        # SQLite does not wait by itself when two processes switch an empty file to WAL.
-        until = time.monotonic() + BUSY_SECONDS
-        while True:
-            try:
-                with self.engine.connect() as connection:
-                    driver: Any = connection.connection.driver_connection
-                    driver.execute("PRAGMA journal_mode=WAL")
-            except Exception as error:
-                if "locked" not in str(error) or time.monotonic() > until:
-                    raise exc.OperationalError(None, None, error) from None
-                time.sleep(0.02)
-            else:
-                return
-
     def _forked(self) -> None:
         self._lock = threading.RLock()
         if self._engine is not None:
             self._engine.dispose(close=False)  # the connections belong to the parent
             self._engine = None
-
-
-def _sqlite(url: URL) -> Engine:
-    engine = create_engine(
-        url,
-        hide_parameters=True,
-        pool_size=5,
-        max_overflow=10,
-        pool_timeout=BUSY_SECONDS,
-        connect_args={"timeout": BUSY_SECONDS},
-    )
-
-    @event.listens_for(engine, "connect")
-    def _own_transactions(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # the driver must not begin or commit by itself
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        durable = options.get("sqlite_durable", True)
-        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-        connection.exec_driver_sql(options.get("sqlite_begin", "BEGIN IMMEDIATE"))
-
-    return engine
-
-
-def _postgres(url: URL) -> Engine:
-    limits = {
-        "connect_timeout": CONNECT_SECONDS,
-        "application_name": "cds-service",
-        "keepalives_idle": 10,
-        "keepalives_interval": 3,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 10_000,
-        # Prepared statements break behind poolers that change the server connection.
-        "prepare_threshold": None,
-    }
-    engine = create_engine(
-        url,
-        hide_parameters=True,
-        pool_pre_ping=True,
-        pool_size=5,
-        max_overflow=10,
-        pool_timeout=BUSY_SECONDS,
-        connect_args={name: value for name, value in limits.items() if name not in url.query},
-    )
-
-    @event.listens_for(engine, "connect")
-    def _session(connection: Any, _record: object) -> None:
-        connection.execute(_POSTGRES_SESSION)
-        connection.commit()
-
-    return engine
-
-
-def _prepare_file(path: Path) -> None:
-    """Make the file readable for its owner only: it holds comments and the card key."""
-    if path.parent.is_dir() and not path.exists():
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        except OSError:
-            return  # connecting says why, in the same words as every other failure
 
 
 def _upgrade(connection: Connection) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import event, func, select, text
 
 from cds_service.errors import StartupError, Unavailable
 from cds_service.feedback import database as module
+from cds_service.feedback import engines
 from cds_service.feedback.database import Database, open_database
 from cds_service.feedback.tables import insert_into, kept_secrets, metadata
 
@@ -201,7 +202,7 @@ def test_a_full_disk_is_said_and_loses_nothing_acknowledged(sqlite_url: str) -> 
 def test_a_database_locked_for_long_is_said(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(engines, "BUSY_SECONDS", 0.05)
     database = open_database(sqlite_url)
     _keep(database, "a")
     other = sqlite3.connect(tmp_path / "kept.db", isolation_level=None)

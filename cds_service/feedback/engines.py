@@ -1,0 +1,104 @@
+"""How the two kinds of database are connected: time limits, transactions, what reaches the disk."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, event, exc
+from sqlalchemy.engine import URL, Connection, Engine
+
+CONNECT_SECONDS = 2
+"""How long reaching a PostgreSQL server may take (libpq's own least value)."""
+BUSY_SECONDS = 5.0
+"""How long a SQLite writer waits for another one."""
+
+_POSTGRES_SESSION = """
+SELECT set_config('statement_timeout', '10s', false), set_config('lock_timeout', '5s', false),
+       set_config('synchronous_commit',
+                  CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
+                       ELSE current_setting('synchronous_commit') END, false)
+"""
+
+
+def sqlite(url: URL) -> Engine:
+    """An engine whose transactions are explicit: see the options that ``Database`` sets."""
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=5,
+        max_overflow=10,
+        pool_timeout=BUSY_SECONDS,
+        connect_args={"timeout": BUSY_SECONDS},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _own_transactions(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin or commit by itself
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        durable = options.get("sqlite_durable", True)
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        connection.exec_driver_sql(options.get("sqlite_begin", "BEGIN IMMEDIATE"))
+
+    return engine
+
+
+def postgres(url: URL) -> Engine:
+    """An engine that waits for nothing long and commits to the disk."""
+    limits = {
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": "cds-service",
+        "keepalives_idle": 10,
+        "keepalives_interval": 3,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+        # Prepared statements break behind poolers that change the server connection.
+        "prepare_threshold": None,
+    }
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=10,
+        pool_timeout=BUSY_SECONDS,
+        connect_args={name: value for name, value in limits.items() if name not in url.query},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _session(connection: Any, _record: object) -> None:
+        connection.execute(_POSTGRES_SESSION)
+        connection.commit()
+
+    return engine
+
+
+def prepare_file(path: Path) -> None:
+    """Make the file readable for its owner only: it holds comments and the card key."""
+    if path.parent.is_dir() and not path.exists():
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        except OSError:
+            return  # connecting says why, in the same words as every other failure
+
+
+def turn_on_wal(engine: Engine) -> None:
+    """Switch the file to WAL mode, for good. Raises SQLAlchemy's OperationalError."""
+    # SQLite does not wait by itself when two processes switch an empty file to WAL.
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            with engine.connect() as connection:
+                driver: Any = connection.connection.driver_connection
+                driver.execute("PRAGMA journal_mode=WAL")
+        except Exception as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise exc.OperationalError(None, None, error) from None
+            time.sleep(0.02)
+        else:
+            return
