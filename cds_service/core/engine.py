@@ -59,7 +59,7 @@ class Engine:
         stopped = self._stopped(rule, facts)
         if stopped is not None:
             return stopped
-        if rule.judges and not _judged(rule, facts):
+        if rule.judges and not judges(rule, facts):
             return NotFired("no selected order is of a kind this rule judges")
         if rule.tier is Tier.CRAMPS:
             documented = self._cramps(facts)
@@ -86,7 +86,8 @@ class Engine:
         return None
 
 
-def _judged(rule: Rule, facts: Facts) -> bool:
+def judges(rule: Rule, facts: Facts) -> bool:
+    """Whether a selected draft is of a class or kind this rule judges."""
     drafts = facts.drafts
     return any(not rule.judges.isdisjoint(d.classes) for d in drafts.selected_medications) or any(
         not rule.judges.isdisjoint(d.covers) for d in drafts.selected_orders

@@ -6,7 +6,7 @@ Three answers, never two: a `Finding` (fired), `NotFired`, or `CannotTell`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
@@ -266,6 +266,11 @@ def rule(
         )
 
     return make
+
+
+def reviewing(base: Rule, review: Review) -> Rule:
+    """The same rule, asked last and shown the answers of all others."""
+    return replace(base, check=None, review=review, document=review.__doc__ or "")
 
 
 def checked(

@@ -1,0 +1,203 @@
+"""Data that were there, or should have been, and could not be used.
+
+Recommendation: none of the source; a judgement of this project. Silence looks like an
+all-clear on the clinician's screen, so a card says what could not be checked.
+
+When (chart opened): relevant data could not be used or fetched, and cramps are documented, or
+conditions or medications themselves could not be read, or a rule that speaks without cramps
+sees its trigger and cannot tell. When (order picked): a rule that judges the class of a
+selected order cannot use what it needs. A record of another patient is always said.
+Then: each thing that could not be checked, why, and the resource.
+Does not cover: orders that no rule judges; keys that are optional and were just not sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from cds_service.core.engine import judges
+from cds_service.core.facts import Kind, Problem, State
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    Finding,
+    Indicator,
+    Need,
+    NotFired,
+    Outcome,
+    Rule,
+    Service,
+    Tier,
+    allergies,
+    conditions,
+    demographics,
+    medications,
+    orders,
+    results,
+    reviewing,
+    rule,
+)
+from cds_service.core.series import Worse
+from cds_service.core.text import quoted
+from hooks.cramps import documented
+from hooks.knowledge.files import analytes
+from hooks.windows import YEAR
+from hooks.wording import DONE, NO_SERVICE, NOT_APPLICABLE, headline
+
+ESSENTIAL = (Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS)
+_LISTS = (Kind.CONDITIONS, Kind.MEDICATIONS, Kind.STATEMENTS)
+_MOST = 12
+_WORDS = {
+    Kind.RESULTS: "laboratory results",
+    Kind.CONDITIONS: "conditions",
+    Kind.MEDICATIONS: "medications",
+    Kind.PATIENT: "age and sex",
+}
+
+
+def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
+    """Say at the opened chart what could not be checked."""
+    needs = [need for outcome in outcomes for need in outcome.rule.needs]
+    lines = {
+        **_not_obtained(facts, {need.kind for need in needs}),
+        **_unusable(facts, needs),
+        **_problems(facts.record.problems),
+    }
+    if not lines:
+        return NotFired("everything that was there could be used")
+    triggered = [
+        outcome
+        for outcome in outcomes
+        if outcome.rule.tier is Tier.ALWAYS
+        and isinstance(outcome.answer, CannotTell)
+        and outcome.answer.trigger
+    ]
+    lists_unread = any(
+        not facts.availability(kind).whole for kind in (Kind.CONDITIONS, Kind.MEDICATIONS)
+    ) or facts.availability(Kind.STATEMENTS).state in (State.UNAVAILABLE, State.PARTIAL)
+    about_lists = any(problem.about in _LISTS for problem in facts.record.problems)
+    if not (
+        documented(facts)
+        or lists_unread
+        or about_lists
+        or triggered
+        or _of_others(facts.record.problems)
+    ):
+        return NotFired("what could not be used does not matter without documented cramps")
+    return _finding(lines)
+
+
+def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
+    """Say beside a selected order what its rules could not check."""
+    awake = [outcome.rule for outcome in outcomes if judges(outcome.rule, facts)]
+    needs = [need for one in awake for need in one.needs]
+    refused = [
+        problem
+        for problem in _of_others(facts.record.problems)
+        if awake or problem.source.origin.startswith("context")
+    ]
+    if not awake and not refused:
+        return NotFired("no selected order is of a kind that a rule judges")
+    kinds = {need.kind for need in needs}
+    about = {kind.value for kind in kinds}
+    lines = {
+        **_not_obtained(facts, kinds),
+        **_unusable(facts, needs),
+        **_problems(p for p in facts.record.problems if p.about in about or p in refused),
+    }
+    if not lines:
+        return NotFired("everything these orders need could be used")
+    return _finding(lines)
+
+
+def _not_obtained(facts: Facts, kinds: set[Kind]) -> dict[str, str]:
+    lines = {}
+    for kind in Kind:
+        available = facts.availability(kind)
+        if kind not in kinds or available.whole:
+            continue
+        if available.state is State.ABSENT and kind not in ESSENTIAL:
+            continue  # optional by itself: a site may never send it
+        name = _WORDS.get(kind, kind.value)
+        reason = quoted(available.reason or available.state.value)
+        part = "all " if available.state is State.PARTIAL else ""
+        lines[f"Could not check {part}{name}: {reason}"] = name
+    return lines
+
+
+def _unusable(facts: Facts, needs: Iterable[Need]) -> dict[str, str]:
+    """Results that could not be used and are not older than any rule would look."""
+    earliest: dict[str, date] = {}
+    for need in needs:
+        if need.analyte and need.within:
+            start = need.within.start(facts.today)
+            earliest[need.analyte] = min(start, earliest.get(need.analyte, start))
+    lines = {}
+    for key in sorted(earliest):
+        name = analytes()[key].name
+        for problem in facts.newest(key, Worse.LOW).unusable:
+            if problem.when is None or problem.when.date() >= earliest[key]:
+                lines[_line(name, problem)] = name
+    return lines
+
+
+def _problems(problems: Iterable[Problem]) -> dict[str, str]:
+    lines = {}
+    for problem in problems:
+        known = analytes().get(problem.about)
+        name = known.name if known else problem.about
+        lines[_line(name, problem)] = name
+    return lines
+
+
+def _line(name: str, problem: Problem) -> str:
+    return (
+        f"Could not check {quoted(name)}: {quoted(problem.reason)} "
+        f"({quoted(problem.source.reference, 80)})"
+    )
+
+
+def _of_others(problems: Iterable[Problem]) -> list[Problem]:
+    return [problem for problem in problems if problem.kind == "wrong-patient"]
+
+
+def _finding(lines: dict[str, str]) -> Finding:
+    names = list(dict.fromkeys(lines.values()))
+    shown = list(lines)[:_MOST]
+    rest = (f"and {len(lines) - _MOST} more",) if len(lines) > _MOST else ()
+    return Finding(
+        indicator=Indicator.INFO,
+        summary=headline(f"Could not check: {', '.join(names)}. No card is no all-clear"),
+        advice=("These could not be checked, so the absence of other cards is no all-clear.",),
+        missing=(*shown, *rest),
+        strength="A statement about the data, not about the patient.",
+        overrides=(NOT_APPLICABLE, DONE, NO_SERVICE),
+    )
+
+
+def _rule(service: Service, judged: Sequence[str] = ()) -> Rule:
+    return rule(
+        id="data-not-usable",
+        title="Data that could not be used",
+        version="1.0.0",
+        changed="2026-11-23",
+        service=service,
+        tier=Tier.ALWAYS,
+        references=["judgement"],
+        minors=True,
+        judges=judged,
+        needs=[
+            results("magnesium", YEAR).optional(),
+            conditions("leg_cramps").optional(),
+            medications("magnesium").optional(),
+            allergies(),
+            orders(),
+            demographics(),
+        ],
+    )(lambda facts: NotFired(""))
+
+
+data_not_usable = reviewing(_rule(Service.PATIENT_VIEW), _review_chart)
+data_not_usable_for_order = reviewing(_rule(Service.ORDER_SELECT), _review_order)
