@@ -1,0 +1,233 @@
+"""One way from data to cards, for HTTP, the command line and the demo page alike.
+
+    deliveries → reading → facts → engine → arranging → cards
+
+Time is an argument. Nothing here is kept from one call to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from cds_service.cards import Card, Cards, Recipient
+from cds_service.core.engine import Engine
+from cds_service.core.facts import Kind, Problem
+from cds_service.core.patient import Facts, Site
+from cds_service.core.rule import CannotTell, Finding, NotFired, Outcome, Rule, Service
+from cds_service.core.series import Newest, Worse
+from cds_service.errors import PreconditionFailed
+from cds_service.fhir.delivery import Delivery
+from cds_service.fhir.elements import UNREADABLE, decoded
+from cds_service.fhir.reading import Context, Reader, Reading
+from cds_service.prefetch import NOT_ASKED, Key
+
+HOOKS = {Service.PATIENT_VIEW: "patient-view", Service.ORDER_SELECT: "order-select"}
+"""The hook that each service answers."""
+
+Computed = Callable[[Facts, str, Worse], Newest | None]
+Validated = Literal["cited", "all", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who is asked about, in which service, and when.
+
+    ``site`` tells the patients of two hospitals apart: the caller's issuer, or the FHIR
+    server. ``user`` is a reference (``Practitioner/7``). ``draft_orders`` is undecoded JSON.
+    """
+
+    service: Service
+    patient_id: str = field(repr=False)
+    as_of: datetime
+    user: str | None = field(default=None, repr=False)
+    encounter_id: str | None = field(default=None, repr=False)
+    selections: tuple[str, ...] = field(default=(), repr=False)
+    draft_orders: bytes | None = field(default=None, repr=False)
+    site: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """One rule's answer in words: ``answer`` is fired, did not fire or cannot tell.
+
+    ``left_out`` says why its card is not shown although it fired.
+    """
+
+    rule: str
+    version: str
+    answer: str
+    because: tuple[str, ...] = ()
+    left_out: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The outcome of one call.
+
+    ``refused`` are the resources that the full FHIR models refuse, with the reason: what
+    was read from them still counts.
+    """
+
+    cards: tuple[Card, ...]
+    trace: tuple[Traced, ...]
+    problems: Sequence[Problem]
+    refused: Mapping[str, str]
+    deliveries: Mapping[Kind, Delivery]
+    facts: Facts = field(repr=False)
+    outcomes: tuple[Outcome, ...] = field(repr=False)
+
+
+class Answering:
+    """Answers calls from what was delivered; made once, asked from many threads.
+
+    ``keys`` are the prefetch keys of each service; ``validated`` says which resources also
+    go through the full FHIR models.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        reader: Reader,
+        cards: Cards,
+        site: Site,
+        keys: Mapping[Service, tuple[Key, ...]],
+        computed: Computed | None = None,
+        validated: Validated = "cited",
+    ) -> None:
+        self._engine = engine
+        self._reader = reader
+        self._cards = cards
+        self._site = site
+        self._computed = computed
+        self._validated = validated
+        self.keys = keys
+        self._judged = frozenset[str]().union(
+            *(rule.judges for rule in engine.rules(Service.ORDER_SELECT))
+        )
+
+    def rules(self, service: Service) -> tuple[Rule, ...]:
+        """The rules of one service."""
+        return self._engine.rules(service)
+
+    def answer(self, call: Call, deliveries: Mapping[Kind, Delivery]) -> Answered:
+        """The cards and the trace for one patient at one moment.
+
+        Raises PreconditionFailed when nothing was obtained that any rule could use, and
+        TooLarge for more entries than the limit.
+        """
+        context = Context(
+            patient_id=call.patient_id,
+            encounter_id=call.encounter_id,
+            user_id=call.user,
+            draft_orders=_drafts(call.draft_orders),
+            selections=call.selections,
+        )
+        reading = self._reader.read(deliveries, context, call.as_of)
+        facts = Facts(reading.record, reading.series, call.as_of, self._site, self._computed)
+        self._demand_something(call, deliveries, facts)
+        outcomes = self._engine.ask(call.service, facts)
+        recipient = Recipient(
+            patient=f"Patient/{call.patient_id}",
+            identity=f"{call.site} {call.patient_id}",
+            encounter=f"Encounter/{call.encounter_id}" if call.encounter_id else None,
+            requester=call.user,
+            as_of=call.as_of,
+        )
+        written = self._cards.write(call.service, outcomes, facts, recipient)
+        return Answered(
+            cards=written.cards,
+            trace=tuple(traced(outcome, written.dropped) for outcome in outcomes),
+            problems=reading.record.problems,
+            refused=self._refused(reading, written.cards),
+            deliveries=deliveries,
+            facts=facts,
+            outcomes=tuple(outcomes),
+        )
+
+    def _refused(self, reading: Reading, cards: Sequence[Card]) -> dict[str, str]:
+        """What the full models refuse, of what was to be validated."""
+        if self._validated == "none":
+            return {}
+        if self._validated == "cited":
+            references = [reference for card in cards for reference in card.cited]
+        else:
+            references = list(_sources(reading))
+        from cds_service.fhir.models import refusal
+
+        refused = {}
+        for reference in dict.fromkeys(references):
+            raw = reading.resources(reference)
+            if raw is not None and (reason := refusal(raw)):
+                refused[reference] = reason
+        return refused
+
+    def _demand_something(
+        self, call: Call, deliveries: Mapping[Kind, Delivery], facts: Facts
+    ) -> None:
+        """Raise PreconditionFailed when no rule at all could answer."""
+        # What the call leaves no question for is no answer either.
+        asked = [kind for kind, one in deliveries.items() if one.reason != NOT_ASKED]
+        if any(facts.obtained(kind) for kind in asked):
+            return
+        if call.service is Service.ORDER_SELECT and (
+            not call.selections or self._judges_a_draft(facts)
+        ):
+            return
+        names = {key.kind: key.name for key in self.keys[call.service]}
+        reasons: dict[str, list[str]] = {}
+        for kind in asked:
+            reasons.setdefault(_reason(facts, kind), []).append(names.get(kind, kind.value))
+        listed = "; ".join(f"{', '.join(keys)}: {reason}" for reason, keys in reasons.items())
+        raise PreconditionFailed(
+            f"None of the data that this service needs could be obtained ({listed}).",
+            "Send at least one of these prefetch keys, or fhirServer and fhirAuthorization of a "
+            "server that this service may call.",
+            "prefetch",
+        )
+
+    def _judges_a_draft(self, facts: Facts) -> bool:
+        drafts = facts.drafts
+        return any(
+            not self._judged.isdisjoint(draft.classes) for draft in drafts.selected_medications
+        ) or any(not self._judged.isdisjoint(draft.covers) for draft in drafts.selected_orders)
+
+
+def traced(outcome: Outcome, left_out: Mapping[str, str]) -> Traced:
+    """One rule's answer in words."""
+    rule, answer = outcome.rule, outcome.answer
+    if isinstance(answer, Finding):
+        why = left_out.get(rule.id, "")
+        return Traced(rule.id, rule.version, "fired", (answer.summary,), why)
+    if isinstance(answer, NotFired):
+        return Traced(rule.id, rule.version, "did not fire", (answer.because,))
+    assert isinstance(answer, CannotTell)  # the third of three
+    return Traced(rule.id, rule.version, "cannot tell", answer.because)
+
+
+def _reason(facts: Facts, kind: Kind) -> str:
+    availability = facts.availability(kind)
+    return availability.reason or availability.state.value
+
+
+def _drafts(raw: bytes | None) -> object:
+    if raw is None:
+        return None
+    try:
+        return decoded(raw)
+    except UNREADABLE:
+        # Whatever it is that cannot be read, the reader says so as of any other draft.
+        return raw.decode(errors="replace")
+
+
+def _sources(reading: Reading) -> Iterator[str]:
+    """The resource behind each fact that was read."""
+    record = reading.record
+    lists = (record.conditions, record.medications, record.orders, record.allergies)
+    yield from (fact.source.reference for facts in lists for fact in facts)
+    yield record.patient.source.reference
+    for series in reading.series.values():
+        yield from (result.source.reference for result in series.finals())

@@ -1,0 +1,83 @@
+"""Reading the body of a request: media type, size, and nothing else."""
+
+from __future__ import annotations
+
+from typing import IO
+
+from flask import Request
+
+from cds_service.errors import BadRequest, ServiceError, TooLarge, UnsupportedMediaType
+
+_ACCEPTED = frozenset({"", "application/json", "application/fhir+json"})
+_CHUNK = 1 << 20
+_DISCARDED = 4
+"""How many times the limit is still read and thrown away, so that the answer can be read."""
+
+
+def read_body(request: Request, limit: int) -> bytes:
+    """The body, at most ``limit`` bytes of JSON.
+
+    Raises UnsupportedMediaType, TooLarge (after reading on, so that a client that sends
+    before it listens gets its answer) and BadRequest for a body that breaks off.
+    """
+    length = announced(request)
+    stream: IO[bytes] = request.environ["wsgi.input"]
+    refusal = _media_type_refusal(request)
+    if refusal is None and length is not None and length > limit:
+        refusal = _too_large(limit)
+    if refusal is not None:
+        discard(request, limit * _DISCARDED)
+        raise refusal
+    body = _read(stream, length, limit)
+    if len(body) > limit:
+        _discard(stream, None, limit * _DISCARDED)
+        raise _too_large(limit)
+    if length is not None and len(body) < length:
+        raise BadRequest("The body broke off.", "Send as many bytes as Content-Length says.")
+    return body
+
+
+def announced(request: Request) -> int | None:
+    """The length of the body in bytes; None where it ends where the stream does (chunked)."""
+    if request.content_length is None and not request.environ.get("wsgi.input_terminated"):
+        return 0  # without an end or a length there is no body (PEP 3333)
+    return request.content_length
+
+
+def discard(request: Request, most: int) -> None:
+    """Read what a refused client is still sending, up to ``most`` bytes."""
+    _discard(request.environ["wsgi.input"], announced(request), most)
+
+
+def _media_type_refusal(request: Request) -> ServiceError | None:
+    if request.mimetype not in _ACCEPTED:
+        return UnsupportedMediaType("The body is not declared as JSON.", "Send application/json.")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        return UnsupportedMediaType("The body is compressed.", "Send it without Content-Encoding.")
+    return None
+
+
+def _read(stream: IO[bytes], length: int | None, limit: int) -> bytes:
+    """As much as was announced; without a length, until the end or one byte over the limit."""
+    left = limit + 1 if length is None else length
+    parts = []
+    while left > 0:
+        part = stream.read(left)
+        if not part:
+            break
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts) if len(parts) != 1 else parts[0]
+
+
+def _discard(stream: IO[bytes], length: int | None, most: int) -> None:
+    left = most if length is None else min(length, most)
+    while left > 0 and (part := stream.read(min(left, _CHUNK))):
+        left -= len(part)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(
+        f"The body is larger than {limit / 1e6:g} MB.",
+        "Narrow the prefetch to the published templates, or raise CDS_MAX_BODY_MB.",
+    )

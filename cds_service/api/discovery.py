@@ -1,0 +1,128 @@
+"""Discovery, and what data each rule needs. Both are made once and answered from memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from cds_service.answering import HOOKS, Answering
+from cds_service.api.parts import Parts
+from cds_service.core.rule import Service
+from cds_service.prefetch import Codes, data_requirements
+
+VERSION = "2.0.1"
+HOOK_VERSION = "1.0"
+_TEXTS = {
+    Service.PATIENT_VIEW: (
+        "Leg cramps: workup and management",
+        "Looks at a patient's laboratory results, conditions and medications when the chart is "
+        "opened, and says what deserves attention where leg cramps are concerned: low magnesium "
+        "or potassium, anemia, low ferritin, cirrhosis, quinine, magnesium in renal impairment. "
+        "Decision support for clinicians; it does not replace their judgement.",
+    ),
+    Service.ORDER_SELECT: (
+        "Leg cramps: checks of the orders being made",
+        "Looks at the orders just selected that are used for leg cramps (quinine, magnesium and "
+        "others), and warns where they may harm this patient or are not expected to help. "
+        "Decision support for clinicians; it does not replace their judgement.",
+    ),
+}
+
+
+def discovery(answering: Answering) -> dict[str, Any]:
+    """The discovery response (``schemas/discovery.schema.json``)."""
+    return {"services": [_service(answering, service) for service in Service]}
+
+
+def _service(answering: Answering, service: Service) -> dict[str, Any]:
+    title, description = _TEXTS[service]
+    return {
+        "hook": HOOKS[service],
+        "title": title,
+        "description": description,
+        "id": str(service),
+        "prefetch": {key.name: key.template for key in answering.keys[service]},
+        "usageRequirements": _usage(answering, service),
+        "version": VERSION,
+        "hookVersion": HOOK_VERSION,
+    }
+
+
+def _usage(answering: Answering, service: Service) -> str:
+    names = [key.name for key in answering.keys[service]]
+    listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+    required = {need.kind for rule in answering.rules(service) for need in rule.needs
+                if need.required}  # fmt: skip
+    most = [key.name for key in answering.keys[service] if key.kind in required]
+    texts = [
+        f"Prefetch keys: {listed}. Every key is optional by itself, at least one must be "
+        "obtained: what is missing is fetched from fhirServer when the service may call it "
+        "(ask those who run it to list your server, and send fhirAuthorization), and else the "
+        "rules that need it say that they cannot tell.",
+    ]
+    if most:
+        texts.append(f"Most rules depend on {', '.join(most)}; the other keys refine the answers.")
+    if "encounter" in names:
+        texts.append("encounter is only filled where the context has an encounterId.")
+    texts.append(
+        "Fill a key with null where there is nothing on file and leave it out where you could "
+        "not look: a missing result is never taken for a normal one. Send all pages of a search. "
+        f"GET /cds-services/{service}/data-requirements lists what each rule reads."
+    )
+    return " ".join(texts)
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """``/cds-services`` and ``/cds-services/{id}/data-requirements``."""
+    made = Blueprint("discovery", __name__)
+    answering = parts.answering
+    found = _Kept(discovery(answering))
+
+    @made.get("/cds-services")
+    def services() -> Response:
+        if parts.settings.discovery_auth:
+            parts.verified(request)
+        return found.respond()
+
+    for service in Service:
+        made.add_url_rule(
+            f"/cds-services/{service}/data-requirements",
+            endpoint=f"data-requirements-{service}",
+            view_func=_view(parts, _Kept(_needs(answering, service, parts.codes))),
+            methods=["GET"],
+        )
+    return made
+
+
+def _view(parts: Parts, needs: _Kept) -> Callable[[], Response]:
+    def data_requirements_of_service() -> Response:
+        parts.verified(request)
+        return needs.respond()
+
+    return data_requirements_of_service
+
+
+def _needs(answering: Answering, service: Service, codes: Codes) -> dict[str, Any]:
+    return data_requirements(
+        str(service), HOOKS[service], answering.rules(service), answering.keys[service], codes
+    )
+
+
+class _Kept:
+    """One JSON answer that stays the same while the process lives."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self._body = msgspec.json.encode(content)
+        self._tag = hashlib.sha256(self._body).hexdigest()[:32]
+
+    def respond(self) -> Response:
+        """The answer, or 304 to a client that has it."""
+        response = Response(self._body, content_type="application/json; charset=utf-8")
+        response.set_etag(self._tag)
+        response.headers["Cache-Control"] = "private, max-age=300"
+        response.make_conditional(request)
+        return response

@@ -1,0 +1,98 @@
+"""One shape for every error: an OperationOutcome, and nothing about the patient in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException
+
+from cds_service import logs
+from cds_service.errors import (
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    ServiceError,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMediaType,
+)
+
+_log = logs.logger(__name__)
+_JSON = "application/json"
+_UNAUTHORIZED = Unauthorized("The caller could not be verified.")
+
+
+def outcome(error: ServiceError) -> dict[str, Any]:
+    """The error as an OperationOutcome (``schemas/operation-outcome.schema.json``)."""
+    issue: dict[str, Any] = {
+        "severity": "error",
+        "code": error.code,
+        "details": {"text": error.what},
+    }
+    if error.mend:
+        issue["diagnostics"] = error.mend
+    if error.where:
+        issue["expression"] = [error.where]
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+def respond(error: ServiceError) -> Response:
+    """The HTTP answer to an error. Every refusal to a caller looks the same."""
+    said = _UNAUTHORIZED if isinstance(error, Unauthorized) else error
+    response = Response(msgspec.json.encode(outcome(said)), status=error.status, content_type=_JSON)
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Unavailable):
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def handle_errors(app: Flask) -> None:
+    """Answer every error of ``app`` as an OperationOutcome, the unforeseen ones too."""
+
+    @app.errorhandler(ServiceError)
+    def _foreseen(error: ServiceError) -> Response:
+        g.error = type(error).__name__
+        if isinstance(error, Unauthorized):
+            _log.warning("caller_refused", check=error.where, reason=error.what)
+        return respond(error)
+
+    @app.errorhandler(HTTPException)
+    def _of_http(error: HTTPException) -> Response:
+        response = respond(_translated(error))
+        valid = getattr(error, "valid_methods", None)
+        if valid:
+            response.headers["Allow"] = ", ".join(sorted(valid))
+        return response
+
+    @app.errorhandler(Exception)
+    def _unforeseen(error: Exception) -> Response:
+        g.error = type(error).__name__
+        _log.error("unforeseen_error", **logs.described(error))
+        return respond(
+            ServiceError(
+                "The service could not answer this call because of a fault of its own.",
+                "Report the time of the call to those who run the service.",
+            )
+        )
+
+
+def _translated(error: HTTPException) -> ServiceError:
+    """Flask's and Werkzeug's own errors in our words; theirs may quote the request."""
+    status = error.code or 500
+    if status == 404:
+        return NotFound("There is nothing at this address.", "See /openapi.json for the addresses.")
+    if status == 405:
+        return MethodNotAllowed(
+            "This address does not answer that method.", "See the Allow header."
+        )
+    if status == 413:
+        return TooLarge("The request is too large.", "Send less.")
+    if status == 415:
+        return UnsupportedMediaType("The body is not JSON.", "Send application/json.")
+    if status < 500:
+        return BadRequest("The request cannot be read.", "Send HTTP as /openapi.json says.")
+    return ServiceError("The service could not answer this call.")

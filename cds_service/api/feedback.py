@@ -1,0 +1,47 @@
+"""``POST /cds-services/{id}/feedback``: what clinicians did with cards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, g, request
+
+from cds_service import logs
+from cds_service.api.body import read_body
+from cds_service.api.parts import Parts
+from cds_service.core.rule import Service
+from cds_service.envelope import checked_text, parse
+
+_log = logs.logger(__name__)
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """The feedback addresses of the two services."""
+    made = Blueprint("feedback", __name__)
+    for service in Service:
+        made.add_url_rule(
+            f"/cds-services/{service}/feedback",
+            endpoint=f"feedback-{service}",
+            view_func=_view(parts, service),
+            methods=["POST"],
+        )
+    return made
+
+
+def _view(parts: Parts, service: Service) -> Callable[[], Response]:
+    def feedback() -> Response:
+        g.service = str(service)
+        parts.verified(request)
+        text = read_body(request, parts.body_limit)
+        g.bytes = len(text)
+        body = parse(checked_text(text))
+        saved = parts.records.feedback.save(str(service), body)
+        for answer in body["feedback"]:
+            parts.metrics.feedback(answer["outcome"])
+        _log.info(
+            "feedback", service=str(service), stored=saved.stored, repeats=saved.repeats,
+            unknown=saved.unknown,
+        )  # fmt: skip
+        return Response(b"{}", content_type="application/json")
+
+    return feedback

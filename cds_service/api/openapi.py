@@ -1,0 +1,208 @@
+"""The OpenAPI 3.1 document: assembled from the schema files and the services themselves."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from cds_service import shapes
+from cds_service.answering import HOOKS, Answering
+from cds_service.api.discovery import discovery
+from cds_service.core.rule import Service
+from cds_service.settings import Settings
+
+_SHAPES = {
+    "Request": "request",
+    "PatientViewContext": "patient-view",
+    "OrderSelectContext": "order-select",
+    "Cards": "response",
+    "Discovery": "discovery",
+    "DataRequirements": "data-requirements",
+    "Feedback": "feedback",
+    "OperationOutcome": "operation-outcome",
+}
+_CONTEXTS = {
+    Service.PATIENT_VIEW: "PatientViewContext",
+    Service.ORDER_SELECT: "OrderSelectContext",
+}
+_PROBLEMS = {
+    400: "The request cannot be read: the answer names the place and the mend.",
+    401: "The caller could not be verified.",
+    404: "There is nothing at this address.",
+    405: "This address does not answer that method.",
+    412: "None of the data that the rules need could be obtained.",
+    413: "The body, or the number of entries in it, is over the limit.",
+    415: "The body is not declared as JSON.",
+    503: "The store is away: ask again.",
+}
+
+
+def document(answering: Answering, settings: Settings) -> dict[str, Any]:
+    """The whole document."""
+    paths: dict[str, Any] = {
+        "/cds-services": {
+            "get": {
+                "operationId": "discovery",
+                "summary": "The services, and the data they ask for",
+                "responses": {"200": _json("The services.", "Discovery"), **_errors(401, 405)},
+            }
+        }
+    }
+    for service in discovery(answering)["services"]:
+        paths |= _paths(service)
+    paths |= _ops()
+    secured = settings.trusted_clients is not None
+    found: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Leg cramps: CDS Hooks service",
+            "version": _version(),
+            "description": "CDS Hooks 2.0.1 services for the workup and management of leg cramps.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": settings.public_url}],
+        "paths": paths,
+        "components": {
+            "schemas": {name: _inlined(name) for name in _SHAPES}
+            | {_request_name(service): _request(service) for service in Service},
+            "securitySchemes": {
+                "caller": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A JWT of a trusted client (CDS Hooks 2.0.1).",
+                }
+            },
+        },
+    }
+    if secured:
+        found["security"] = [{"caller": []}]
+        for path in ("/healthz", "/readyz", "/metrics", "/openapi.json"):
+            paths[path]["get"]["security"] = []
+        if not settings.discovery_auth:
+            paths["/cds-services"]["get"]["security"] = []
+    return found
+
+
+def _paths(service: dict[str, Any]) -> dict[str, Any]:
+    name = service["id"]
+    where = f"/cds-services/{name}"
+    return {
+        where: {
+            "post": {
+                "operationId": f"call-{name}",
+                "summary": service["title"],
+                "description": service["description"],
+                "requestBody": _body(_request_name(Service(name))),
+                "responses": {
+                    "200": _json("The cards; none is an answer, too.", "Cards"),
+                    **_errors(400, 401, 405, 412, 413, 415, 503),
+                },
+            }
+        },
+        f"{where}/feedback": {
+            "post": {
+                "operationId": f"feedback-{name}",
+                "summary": "What was done with cards",
+                "requestBody": _body("Feedback"),
+                "responses": {
+                    "200": {
+                        "description": "All of it is kept.",
+                        "content": {"application/json": {"schema": {"const": {}}}},
+                    },
+                    **_errors(400, 401, 405, 413, 415, 503),
+                },
+            }
+        },
+        f"{where}/data-requirements": {
+            "get": {
+                "operationId": f"data-requirements-{name}",
+                "summary": "What each rule reads, and what each prefetch key must hold",
+                "responses": {
+                    "200": _json("The needs of the rules.", "DataRequirements"),
+                    **_errors(401, 405),
+                },
+            }
+        },
+    }
+
+
+def _ops() -> dict[str, Any]:
+    status = {"schema": {"type": "object", "required": ["status"],
+                         "properties": {"status": {"type": "string"}}}}  # fmt: skip
+    plain = {"description": "Figures for Prometheus.",
+             "content": {"text/plain": {"schema": {"type": "string"}}}}  # fmt: skip
+    alive = {"description": "The process answers.", "content": {"application/json": status}}
+    ready = {"description": "Ready.", "content": {"application/json": status}}
+    away = {"description": "A part is away.", "content": {"application/json": status}}
+    whole = {"description": "This document.",
+             "content": {"application/json": {"schema": {"type": "object"}}}}  # fmt: skip
+    return {
+        "/healthz": _get("healthz", "Whether the process answers", {"200": alive}),
+        "/readyz": _get("readyz", "Whether it can serve", {"200": ready, "503": away}),
+        "/metrics": _get("metrics", "Figures", {"200": plain}),
+        "/openapi.json": _get("openapi", "This document", {"200": whole}),
+    }
+
+
+def _get(name: str, summary: str, responses: dict[str, Any]) -> dict[str, Any]:
+    return {"get": {"operationId": name, "summary": summary, "responses": responses | _errors(405)}}
+
+
+def _json(description: str, name: str) -> dict[str, Any]:
+    reference = {"$ref": f"#/components/schemas/{name}"}
+    return {"description": description, "content": {"application/json": {"schema": reference}}}
+
+
+def _errors(*statuses: int) -> dict[str, Any]:
+    return {str(status): _json(_PROBLEMS[status], "OperationOutcome") for status in statuses}
+
+
+def _body(name: str) -> dict[str, Any]:
+    reference = {"$ref": f"#/components/schemas/{name}"}
+    return {"required": True, "content": {"application/json": {"schema": reference}}}
+
+
+def _request_name(service: Service) -> str:
+    return _CONTEXTS[service].replace("Context", "Request")
+
+
+def _request(service: Service) -> dict[str, Any]:
+    return {
+        "allOf": [{"$ref": "#/components/schemas/Request"}],
+        "type": "object",
+        "properties": {
+            "hook": {"const": HOOKS[service]},
+            "context": {"$ref": f"#/components/schemas/{_CONTEXTS[service]}"},
+        },
+    }
+
+
+def _inlined(name: str) -> dict[str, Any]:
+    """A schema file as a component: its own ``$defs`` found from the document's root."""
+    found: dict[str, Any] = _relocated(
+        deepcopy(shapes.schema(_SHAPES[name])), f"#/components/schemas/{name}/"
+    )
+    del found["$schema"], found["$id"]
+    return found
+
+
+def _relocated(part: Any, root: str) -> Any:
+    if isinstance(part, list):
+        return [_relocated(one, root) for one in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: root + value.removeprefix("#/")
+        if key == "$ref" and isinstance(value, str)
+        else _relocated(value, root)
+        for key, value in part.items()
+    }
+
+
+def _version() -> str:
+    try:
+        return version("leg-cramps-cds")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0"

@@ -1,0 +1,54 @@
+"""For those who run the service: alive, ready, figures, and the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from flask import Blueprint, Response
+
+from cds_service.api.openapi import document
+from cds_service.api.parts import Parts
+from cds_service.metrics import CONTENT_TYPE
+
+_ALIVE = b'{"status":"ok"}'
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """``/healthz``, ``/readyz``, ``/metrics`` and ``/openapi.json``."""
+    made = Blueprint("ops", __name__)
+    described: list[bytes] = []
+
+    @made.get("/healthz")
+    def healthz() -> Response:
+        # Says that the process answers, and asks nobody else: who restarts it needs no more.
+        return Response(_ALIVE, content_type="application/json")
+
+    @made.get("/readyz")
+    def readyz() -> Response:
+        found = _states(parts)
+        status = 200 if all(state != "away" for state in found.values()) else 503
+        body = {"status": "ready" if status == 200 else "not ready", "parts": found}
+        return Response(msgspec.json.encode(body), status=status, content_type="application/json")
+
+    @made.get("/metrics")
+    def metrics() -> Response:
+        return Response(parts.metrics.exposition(), content_type=CONTENT_TYPE)
+
+    @made.get("/openapi.json")
+    def openapi() -> Response:
+        if not described:
+            described.append(msgspec.json.encode(document(parts.answering, parts.settings)))
+        return Response(described[0], content_type="application/json; charset=utf-8")
+
+    return made
+
+
+def _states(parts: Parts) -> dict[str, str]:
+    """Each part in one word: ``ok``, ``away`` (not ready), or ``off``."""
+    checks: dict[str, Callable[[], bool]] = {"database": parts.records.database.ready}
+    found = {name: "ok" if check() else "away" for name, check in checks.items()}
+    # Keys are fetched when a token names them, and kept: their server may be away for a day.
+    found["callers"] = "off" if parts.callers is None else "ok"
+    found["rules"] = "ok"
+    return found

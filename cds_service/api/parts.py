@@ -1,0 +1,47 @@
+"""What the HTTP side is given: everything behind the addresses, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from flask import Request
+
+from cds_service.answering import Answering
+from cds_service.feedback.records import Records
+from cds_service.metrics import Metrics
+from cds_service.obtaining import Obtaining
+from cds_service.prefetch import Codes
+from cds_service.settings import Settings
+from cds_service.trust.callers import Caller, Callers
+
+
+def _now() -> datetime:
+    # The calendar day of the site, where the server's clock knows it.
+    return datetime.now().astimezone()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """``callers`` is None where everybody may call; ``now`` gives the aware moment of a call."""
+
+    settings: Settings
+    answering: Answering
+    obtaining: Obtaining
+    records: Records
+    callers: Callers | None
+    codes: Codes
+    metrics: Metrics = field(default_factory=Metrics)
+    now: Callable[[], datetime] = _now
+
+    @property
+    def body_limit(self) -> int:
+        """Bytes."""
+        return int(self.settings.max_body_mb * 1e6)
+
+    def verified(self, request: Request) -> Caller | None:
+        """Who calls; None where everybody may. Raises Unauthorized and Unavailable."""
+        if self.callers is None:
+            return None
+        return self.callers.verify(request.headers.get("Authorization"), request.path)

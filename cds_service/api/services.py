@@ -1,0 +1,93 @@
+"""``POST /cds-services/{id}``: a call and its cards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from time import perf_counter
+
+import msgspec
+from flask import Blueprint, Response, g, request
+
+from cds_service.answering import HOOKS, Answered, Call
+from cds_service.api.body import read_body
+from cds_service.api.parts import Parts
+from cds_service.core.rule import Service
+from cds_service.envelope import Envelope, read_envelope
+from cds_service.trust.callers import Caller
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_encode = msgspec.json.Encoder().encode
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """The addresses of the two services."""
+    made = Blueprint("services", __name__)
+    for service in Service:
+        made.add_url_rule(
+            f"/cds-services/{service}",
+            endpoint=f"call-{service}",
+            view_func=_view(parts, service),
+            methods=["POST"],
+        )
+    return made
+
+
+def _view(parts: Parts, service: Service) -> Callable[[], Response]:
+    def call() -> Response:
+        started = perf_counter()
+        g.service = str(service)
+        caller = parts.verified(request)
+        body = read_body(request, parts.body_limit)
+        g.bytes = len(body)
+        envelope = read_envelope(body, HOOKS[service])
+        if _UUID.fullmatch(envelope.hook_instance):
+            g.instance = envelope.hook_instance
+        answered = _answered(parts, service, envelope, caller)
+        response = Response(
+            _encode({"cards": [card.body for card in answered.cards]}),
+            content_type="application/json; charset=utf-8",
+        )
+        parts.metrics.call(str(service), perf_counter() - started)
+        return response
+
+    return call
+
+
+def _answered(
+    parts: Parts, service: Service, envelope: Envelope, caller: Caller | None
+) -> Answered:
+    servers = parts.settings.fhir_servers if caller is None else caller.client.fhir_servers
+    deliveries, fetched = parts.obtaining.deliveries(
+        envelope, parts.answering.keys[service], servers
+    )
+    for answer in fetched.values():
+        parts.metrics.fetched(answer.state)
+    call = Call(
+        service=service,
+        patient_id=envelope.patient_id,
+        as_of=parts.now(),
+        user=envelope.user_id,
+        encounter_id=envelope.encounter_id,
+        selections=envelope.selections,
+        draft_orders=envelope.draft_orders,
+        site=(caller.iss if caller else envelope.fhir_server) or "",
+    )
+    answered = parts.answering.answer(call, deliveries)
+    _count(parts, service, answered)
+    g.cards = len(answered.cards)
+    g.problems = len(answered.problems)
+    g.fetched = len(fetched)
+    return answered
+
+
+def _count(parts: Parts, service: Service, answered: Answered) -> None:
+    metrics = parts.metrics
+    for traced in answered.trace:
+        metrics.outcome(traced.rule, traced.answer)
+        if traced.left_out:
+            metrics.dropped(traced.rule)
+    metrics.problems(problem.kind for problem in answered.problems)
+    for card in answered.cards:
+        metrics.shown(card.rule.id, card.body["indicator"])
+        parts.records.count_shown(str(service), card.rule.id, card.rule.version)

@@ -1,0 +1,209 @@
+"""The application factory: the only place where HTTP, FHIR, rules and records meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from cds_service.core.codes import LOINC, Coding
+from cds_service.core.rule import Service
+from cds_service.errors import StartupError
+from cds_service.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from flask import Flask, Response
+
+    from cds_service.answering import Answering
+    from cds_service.api.parts import Parts
+    from cds_service.cards import HoldsBack
+    from cds_service.core.rule import Catalogue
+    from cds_service.feedback.card_ids import CardIds
+
+# What holds for the answers of an interface that no browser should ever render.
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+_READ_ON = 1 << 20
+"""Bytes of an unread body that are still read, so that a refused client sees why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Medicine:
+    """The clinical side, checked: which rules, and under which codes analytes are found."""
+
+    catalogue: Catalogue
+    codes: Callable[[str], Iterable[Coding]]
+
+
+def medicine(settings: Settings) -> Medicine:
+    """The catalogue of rules. Raises StartupError naming what cannot be trusted."""
+    from cds_service.core.knowledge import KnowledgeError
+    from cds_service.core.rule import checked
+    from hooks import order_select, patient_view
+    from hooks.knowledge import files, vocabulary
+
+    try:
+        catalogue = checked(
+            [*patient_view.RULES, *order_select.RULES],
+            files.references(),
+            files.limits(settings.limits),
+            files.analytes(),
+        )
+    except KnowledgeError as error:
+        raise StartupError(f"{error}.", "Mend the rule or the file it names.") from None
+    known = {rule.id for rule in catalogue.rules}
+    for name in settings.rules_off:
+        if name not in known:
+            raise StartupError(
+                f"CDS_RULES_OFF: no rule is called {name}.", "See `cds-service rules`."
+            )
+
+    def codes(analyte: str) -> Iterable[Coding]:
+        return [one for one in vocabulary.OBSERVATIONS.codes(analyte) if one.system == LOINC]
+
+    return Medicine(catalogue, codes)
+
+
+def assemble(
+    settings: Settings, known: Medicine, card_ids: CardIds, quiet: HoldsBack | None = None
+) -> Answering:
+    """Everything from deliveries to cards, for HTTP and the command line alike."""
+    from cds_service.answering import Answering
+    from cds_service.cards import Cards, CardWriter
+    from cds_service.core.engine import Engine
+    from cds_service.core.patient import Site
+    from cds_service.fhir.reading import Reader, Vocabularies
+    from cds_service.prefetch import keys_of
+    from hooks import cramps, renal
+    from hooks.knowledge import files, vocabulary
+
+    return Answering(
+        engine=Engine(known.catalogue.rules, cramps.documented),
+        reader=Reader(
+            Vocabularies(
+                conditions=vocabulary.CONDITIONS,
+                medications=vocabulary.MEDICATIONS,
+                observations=vocabulary.OBSERVATIONS,
+                orders=vocabulary.ORDERS,
+                allergies=vocabulary.ALLERGIES,
+            ),
+            files.analytes(),
+        ),
+        cards=Cards(CardWriter(files.references(), files.orderables()), card_ids.new, quiet),
+        site=Site(
+            limits=files.limits(settings.limits),
+            cramps_assumed=settings.cramps == "assumed",
+            jurisdiction=settings.jurisdiction,
+            max_info_cards=settings.max_info_cards,
+            rules_off=frozenset(settings.rules_off),
+        ),
+        keys={service: keys_of(known.catalogue.of(service), known.codes) for service in Service},
+        computed=renal.computed,
+        validated=settings.validate_models,
+    )
+
+
+def create_app(settings: Settings | None = None, parts: Parts | None = None) -> Flask:
+    """The WSGI application. ``parts`` replaces what is behind the addresses.
+
+    Raises StartupError naming the setting or file to mend.
+    """
+    settings = settings or read_settings()
+    return build(parts or make_parts(settings))
+
+
+def make_parts(settings: Settings) -> Parts:
+    """Everything behind the addresses; connects to nothing."""
+    from cds_service.api.parts import Parts
+    from cds_service.feedback.card_ids import RuleVersion
+    from cds_service.feedback.records import open_records
+    from cds_service.fhir.client import fetch_missing
+    from cds_service.obtaining import Obtaining
+    from cds_service.trust.callers import Callers
+    from cds_service.trust.clients import load_clients
+    from cds_service.trust.fhir_servers import allowed_server, checked_servers
+    from cds_service.trust.keys import KeySets
+
+    known = medicine(settings)
+    checked_servers(settings.fhir_servers, "CDS_FHIR_SERVERS")
+    records = open_records(
+        settings.database_url,
+        [RuleVersion(rule.id, rule.version) for rule in known.catalogue.rules],
+        settings.card_key,
+    )
+    callers = None
+    if settings.trusted_clients is not None:
+        callers = Callers(
+            load_clients(settings.trusted_clients), settings.public_url, KeySets(), records.replay
+        )
+    return Parts(
+        settings=settings,
+        answering=assemble(
+            settings,
+            known,
+            records.card_ids,
+            records.snooze if settings.snooze else None,
+        ),
+        obtaining=Obtaining(
+            allowed_server, fetch_missing, settings.fhir_deadline, settings.fhir_open
+        ),
+        records=records,
+        callers=callers,
+        codes=known.codes,
+    )
+
+
+def build(parts: Parts) -> Flask:
+    """The Flask application around ``parts``."""
+    from flask import Flask, g, request
+    from flask_cors import CORS
+
+    from cds_service import logs
+    from cds_service.api import body, discovery, errors, feedback, ops, services
+
+    app = Flask(__name__, static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    app.extensions["cds_parts"] = parts
+    log = logs.logger(__name__)
+    errors.handle_errors(app)
+
+    @app.before_request
+    def _begin() -> None:
+        g.started = perf_counter()
+
+    @app.after_request
+    def _finish(response: Response) -> Response:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        if request.method == "POST" and "bytes" not in g:
+            body.discard(request, _READ_ON)
+        endpoint = (request.endpoint or "none").partition(".")[2] or "none"
+        service = g.get("service", "")
+        parts.metrics.request(endpoint, service, response.status_code)
+        if service or response.status_code >= 400:
+            log.info(
+                "call", endpoint=endpoint, service=service, status=response.status_code,
+                ms=round((perf_counter() - g.started) * 1000, 2), bytes=g.get("bytes"),
+                cards=g.get("cards"), problems=g.get("problems"), fetched=g.get("fetched"),
+                instance=g.get("instance"), error=g.get("error"),
+            )  # fmt: skip
+        return response
+
+    # After `_finish` in the file, before it in time: errors get these headers, too.
+    CORS(
+        app,
+        origins=list(parts.settings.cors_origins),
+        methods=["GET", "POST", "OPTIONS"],
+        allow_headers=["Authorization", "Content-Type"],
+        send_wildcard=True,
+        max_age=600,
+    )
+    for module in (discovery, services, feedback, ops):
+        app.register_blueprint(module.blueprint(parts))
+    return app

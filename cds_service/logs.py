@@ -1,0 +1,129 @@
+"""Logs: one JSON object a line on standard error, and only keys that were thought about.
+
+A key that is not on the list is dropped before anything is written, so a value can only
+get into the log under a name that somebody put here. None of them carries a token, a name,
+an identifier of a patient, a birth date, a laboratory value or free text of a record.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import traceback
+from collections.abc import MutableMapping
+from types import TracebackType
+from typing import Any, TextIO
+
+import msgspec
+import structlog
+
+ALLOWED = frozenset(
+    {
+        "event", "level", "timestamp",
+        # a call
+        "hook", "service", "instance", "status", "ms", "bytes", "cards", "problems", "fetched",
+        "left_out", "method", "endpoint", "error", "place",
+        # callers
+        "iss", "tenant", "check", "reason",
+        # the process
+        "host", "port", "workers", "pid", "worker", "logger", "message", "version", "stored",
+        "repeats", "unknown", "url", "setting",
+    }
+)  # fmt: skip
+"""Keys that may be logged; ``tests/api/test_logs.py`` plants canaries in everything else."""
+
+_LONGEST = 300
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+# Whose messages say something about the process and nothing about a request.
+_SPEAKING = ("_granian",)
+
+
+def logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger that takes an event name and keys of `ALLOWED`."""
+    made: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+    return made
+
+
+def configure(level: str = "info", stream: TextIO | None = None) -> None:
+    """Send all logs of this process through the list; ``stream`` is standard error."""
+    out = stream or sys.stderr
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            keep_allowed,
+            _render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_Foreign(out)]
+    root.setLevel(logging.WARNING)
+    for name in _SPEAKING:
+        logging.getLogger(name).setLevel(_LEVELS[level])
+    logging.getLogger("werkzeug").disabled = True  # its access log holds whole URLs
+    logging.raiseExceptions = False
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_thread
+
+
+def keep_allowed(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """A structlog processor: drop every key that is not allowed, cut every text to length."""
+    return {
+        key: value[:_LONGEST] if isinstance(value, str) else value
+        for key, value in event.items()
+        if key in ALLOWED and isinstance(value, str | int | float | bool)
+    }
+
+
+def described(error: BaseException) -> dict[str, str]:
+    """An exception as its type and place: its message and locals may hold anything."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return {"error": type(error).__name__, "place": place}
+
+
+def _render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
+    return msgspec.json.encode(event, enc_hook=lambda value: type(value).__name__).decode()
+
+
+class _Foreign(logging.Handler):
+    """Log records of libraries: their name, level and place, but hardly ever their words."""
+
+    def __init__(self, out: TextIO) -> None:
+        super().__init__()
+        self._out = out
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line; never the record's message, unless it is about the process."""
+        event: dict[str, Any] = {
+            "event": "library",
+            "logger": record.name,
+            "level": record.levelname.lower(),
+        }
+        if record.name in _SPEAKING:
+            event["event"] = "server"
+            event["message"] = record.getMessage()
+        else:
+            event["place"] = f"{record.pathname}:{record.lineno}"
+        if record.exc_info and record.exc_info[1] is not None:
+            event |= described(record.exc_info[1])
+        stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "", event)
+        self._out.write(_render(None, "", keep_allowed(None, "", stamped)) + "\n")
+        self._out.flush()
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logger(__name__).error("uncaught_exception", **described(error.with_traceback(trace)))
+
+
+def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        logger(__name__).error("uncaught_exception", **described(args.exc_value))

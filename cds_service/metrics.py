@@ -1,0 +1,93 @@
+"""Metrics for Prometheus, one truth across workers.
+
+With ``PROMETHEUS_MULTIPROC_DIR`` set before this module is imported (``cds-service serve``
+does), every process counts in files of that folder and any of them shows the sum of all.
+Label values come from closed lists only: nothing that a caller sends becomes a label.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import cache
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+class Metrics:
+    """What the service counts about itself."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        requests = self._counter("cds_requests", "HTTP requests.", "endpoint", "service", "status")
+        outcomes = self._counter("cds_rule_outcomes", "Answers of rules.", "rule", "answer")
+        dropped = self._counter(
+            "cds_cards_dropped", "Findings whose card was not shown (cap, quiet).",
+            "rule",
+        )  # fmt: skip
+        shown = self._counter("cds_cards_shown", "Cards in answers.", "rule", "indicator")
+        problems = self._counter("cds_problems", "Data that could not be used.", "kind")
+        fetches = self._counter("cds_fhir_fetches", "Queries to FHIR servers.", "state")
+        feedback = self._counter("cds_feedback", "Answers of clinicians to cards.", "outcome")
+        seconds = Histogram(
+            "cds_call_seconds", "Time to answer a call of a service.", ["service"],
+            buckets=_SECONDS, registry=self._registry,
+        )  # fmt: skip
+        # Finding a child by its labels costs more than counting: each is looked up once.
+        self._requests = cache(requests.labels)
+        self._outcomes = cache(outcomes.labels)
+        self._dropped = cache(dropped.labels)
+        self._shown = cache(shown.labels)
+        self._problems = cache(problems.labels)
+        self._fetches = cache(fetches.labels)
+        self._feedback = cache(feedback.labels)
+        self._seconds = cache(seconds.labels)
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(name, meaning, labels, registry=self._registry)
+
+    def request(self, endpoint: str, service: str, status: int) -> None:
+        """Count one request; ``service`` is empty where none is meant."""
+        self._requests(endpoint, service, str(status)).inc()
+
+    def call(self, service: str, seconds: float) -> None:
+        """Count how long one call of a service took."""
+        self._seconds(service).observe(seconds)
+
+    def outcome(self, rule: str, answer: str) -> None:
+        """Count one rule's answer."""
+        self._outcomes(rule, answer).inc()
+
+    def dropped(self, rule: str) -> None:
+        """Count a finding whose card was not shown."""
+        self._dropped(rule).inc()
+
+    def shown(self, rule: str, indicator: str) -> None:
+        """Count a card."""
+        self._shown(rule, indicator).inc()
+
+    def problems(self, kinds: Iterable[str]) -> None:
+        """Count data that could not be used, by the stable words of `core.facts.Problem`."""
+        for kind in kinds:
+            self._problems(kind).inc()
+
+    def fetched(self, state: str) -> None:
+        """Count one query to a FHIR server."""
+        self._fetches(state).inc()
+
+    def feedback(self, outcome: str) -> None:
+        """Count one answer of a clinician."""
+        self._feedback(outcome).inc()
+
+    def exposition(self) -> bytes:
+        """All figures, of all workers, as Prometheus reads them."""
+        if not os.environ.get(FOLDER):
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)

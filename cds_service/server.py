@@ -1,0 +1,197 @@
+"""Serving: granian workers around the WSGI application, made once and forked.
+
+The application is made before the workers are: what is wrong with a setting is said in one
+line before anybody listens, workers share its memory, and a replaced worker answers at once.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server import MPServer
+
+from cds_service import logs
+from cds_service.errors import PreconditionFailed, StartupError
+from cds_service.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from cds_service.api.parts import Parts
+
+BACKLOG = 1024
+THREADS = 8
+"""Blocking threads of a worker: one works, the others may wait for FHIR servers."""
+GRACE_S = 30
+"""Seconds that a worker may take to answer what it has accepted."""
+_LOOPBACK = ("127.", "localhost", "::1")
+_CRASHES = 20
+_CRASH_WINDOW_S = 60.0
+_app: Flask | None = None
+
+
+def default_workers() -> int:
+    """As many workers as this process may use processors, at most eight."""
+    return max(1, min(8, len(os.sched_getaffinity(0))))
+
+
+def refuse_unguarded(settings: Settings, host: str) -> None:
+    """Raise StartupError for a service that is open to more than this machine."""
+    beyond = not host.startswith(_LOOPBACK)
+    if beyond and settings.trusted_clients is None and not settings.insecure_open:
+        raise StartupError(
+            f"it would listen on {host} and let everybody call.",
+            "Set CDS_TRUSTED_CLIENTS, or CDS_INSECURE_OPEN=1 to insist.",
+            "serve",
+        )
+
+
+def serve(host: str = "127.0.0.1", port: int = 8000, workers: int | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what was accepted and return.
+
+    Raises StartupError for settings, rules or client lists that cannot be used, and for an
+    address that cannot be listened on.
+    """
+    settings = read_settings()
+    refuse_unguarded(settings, host)
+    logs.configure(settings.log_level)
+    with _metrics_folder():
+        load()
+        server = _Server(
+            target="cds_service.server:load",
+            address="127.0.0.1" if host == "localhost" else host,
+            port=port,
+            interface=Interfaces.WSGI,
+            workers=workers or default_workers(),
+            blocking_threads=THREADS,
+            backlog=BACKLOG,
+            # More than the threads can take up waits in the kernel, where it costs nothing.
+            backpressure=THREADS * 8,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=10_000),
+            websockets=False,
+            respawn_failed_workers=True,
+            respawn_interval=0.1,
+            workers_kill_timeout=GRACE_S,
+            log_dictconfig={
+                "formatters": {},
+                "handlers": {},
+                "loggers": {"_granian": {"handlers": [], "propagate": True}},
+            },
+        )
+        _check_address(host, port)
+        server.serve(target_loader=load_in_worker, wrap_loader=False)
+
+
+def load() -> Flask:
+    """The application of this process, made and warmed up at the first call."""
+    global _app  # noqa: PLW0603  # one per process, inherited by forked workers
+    if _app is None:
+        from cds_service.app import create_app
+
+        _app = create_app(read_settings())
+        warm_up(_app.extensions["cds_parts"])
+        gc.collect()
+        gc.freeze()
+    return _app
+
+
+def load_in_worker() -> Callable[..., Any]:
+    """The application in a worker that is about to take calls."""
+    app = load()
+    parts: Parts = app.extensions["cds_parts"]
+    parts.records.start()
+    gc.collect()
+    gc.freeze()
+    return app
+
+
+def warm_up(parts: Parts) -> None:
+    """Answer one made-up call of each service, so that the first real one finds all at hand."""
+    from cds_service.answering import Call
+    from cds_service.core.facts import State
+    from cds_service.fhir import models
+    from cds_service.fhir.delivery import Delivery
+
+    for service, keys in parts.answering.keys.items():
+        empty = {
+            key.kind: Delivery(
+                key.kind, State.GIVEN, (b'{"resourceType":"Bundle","entry":[]}',), "warm-up"
+            )
+            for key in keys
+        }
+        try:
+            parts.answering.answer(Call(service, "warm-up", datetime.now(UTC)), empty)
+        except PreconditionFailed:
+            continue
+    models.refusal(b'{"resourceType":"Observation"}')
+
+
+class _Server(MPServer):
+    """Granian, with a longer patience for dying workers and a clean end.
+
+    By itself it gives up when a worker dies twice within seconds, and ends with status 1
+    when the whole process group is told to stop.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._crashes: deque[float] = deque(maxlen=_CRASHES)
+
+    def _respawn_workers(
+        self, workers: Any, spawn_target: Any, target_loader: Any, delay: float = 0
+    ) -> None:
+        super()._respawn_workers(workers, spawn_target, target_loader, delay)
+        now = time.monotonic()
+        self._crashes.extend([now] * len(workers))
+        if len(self._crashes) < _CRASHES or now - self._crashes[0] > _CRASH_WINDOW_S:
+            self.respawned_wrks.clear()
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        try:
+            super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+        except SystemExit:
+            if not self.interrupt_signal:
+                raise
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raise StartupError where nothing can listen; granian would end with a traceback."""
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise StartupError(
+            f"{host}:{port} cannot be listened on ({error.strerror}).",
+            "Choose another --host or --port, or end what listens there.",
+            "serve",
+        ) from None
+
+
+@contextmanager
+def _metrics_folder() -> Iterator[None]:
+    """A fresh folder in which all workers count, removed at the end."""
+    # The library looks for it when it is imported, so it must not have been.
+    assert "prometheus_client" not in sys.modules, "metrics were imported before serving"
+    folder = tempfile.mkdtemp(prefix="cds-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
