@@ -1,0 +1,180 @@
+"""Analytes of results, and what an order covers: by code, else by careful words."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds_service.core.codes import CPT, LOINC, Coding
+from hooks.knowledge.vocabulary import OBSERVATIONS, ORDERS, egfr_kind
+
+RESULTS = [
+    ("Magnesium, serum", "magnesium"),
+    ("Mg", "magnesium"),
+    ("Magnesium", "magnesium"),
+    ("MAGNESIUM LEVEL", "magnesium"),
+    ("Magnesium [Mass/volume] in Serum or Plasma", "magnesium"),
+    ("Magnesium, urine", ""),
+    ("Magnesium 24 hour urine", ""),
+    ("Magnesium RBC", ""),
+    ("Magnesium, red cell", ""),
+    ("Ionized magnesium", ""),
+    ("Magnesium, body fluid", ""),
+    ("Magnesium oxide 400 mg", ""),
+    ("Potassium", "potassium"),
+    ("K", "potassium"),
+    ("K+", "potassium"),
+    ("Serum potassium level", "potassium"),
+    ("Potassium [Moles/volume] in Blood", "potassium"),
+    ("Potassium urine", ""),
+    ("Potassium, stool", ""),
+    ("Vitamin K", ""),
+    ("eGFR", "egfr"),
+    ("eGFR CKD-EPI 2021", "egfr"),
+    ("Hgb", "hemoglobin"),
+    ("Hemoglobin", "hemoglobin"),
+    ("Hemoglobin A1c", "hba1c"),
+    ("Hemoglobin, urine", ""),
+    ("Free hemoglobin", ""),
+    ("Mean corpuscular hemoglobin", ""),
+    ("Platelets", "platelets"),
+    ("Mean platelet volume", ""),
+    ("Platelet count", "platelets"),
+    ("Ferritin", "ferritin"),
+    ("CSF glucose", ""),
+    ("Glucose, urine", ""),
+    ("Glucose", "glucose"),
+    ("Creatinine", "creatinine"),
+    ("Creatinine clearance", "creatinine_clearance"),
+    ("Urine creatinine", ""),
+    ("Albumin/Creatinine ratio", ""),
+    ("Creatinine kinase", ""),
+    ("Sodium", "sodium"),
+    ("Na", "sodium"),
+    ("TSAT", "transferrin_saturation"),
+    ("Iron saturation", "transferrin_saturation"),
+    ("CRP", "crp"),
+    ("Protein/creatinine ratio in urine", ""),
+    ("Cystatin C eGFR", ""),
+    ("Glucose tolerance 2h", ""),
+]
+
+
+ORDERED = [
+    ("Basic metabolic panel", "potassium creatinine egfr sodium glucose panel_metabolic"),
+    ("CMP", "potassium creatinine egfr sodium glucose panel_metabolic"),
+    ("Comprehensive metabolic 2000 panel", ""),
+    ("CBC with differential", "hemoglobin platelets panel_blood_count"),
+    ("Serum magnesium", "magnesium"),
+    ("Magnesium level", "magnesium"),
+    ("Magnesium, urine", ""),
+    ("Potassium, urine", ""),
+    ("MRI lumbar spine without contrast", "imaging_leg_spine"),
+    ("X-ray of lumbar spine", "imaging_leg_spine"),
+    ("CT lower extremity", "imaging_leg_spine"),
+    ("MRI brain", ""),
+    ("MR upper extremity", ""),
+    ("Chest x-ray", ""),
+    ("EMG bilateral lower extremities", "emg_nerve_conduction"),
+    ("Nerve conduction study", "emg_nerve_conduction"),
+    ("ECG 12 lead", "ecg"),
+    ("Ankle brachial index", "abi"),
+    ("Referral to neurology", "referral_neurology"),
+    ("Neurology consult", "referral_neurology"),
+    ("Ambulatory referral to Vascular Surgery", "referral_vascular"),
+    ("Iron studies", "transferrin_saturation panel_iron"),
+    ("Ferritin", "ferritin"),
+    ("Heavy metal panel", "extended_panel"),
+    ("Electrolyte panel", "potassium sodium panel_electrolytes"),
+    ("Hemoglobin A1c", "hba1c"),
+    ("Venous duplex ultrasound of left leg", "imaging_leg_spine"),
+    ("Lumbar puncture", ""),
+    ("Physical therapy for leg", ""),
+    ("Creatinine clearance, 24 hour urine", "creatinine_clearance"),
+    ("Urine creatinine", ""),
+    (
+        "Doppler ultrasound lower extremity arterial with ankle brachial index",
+        "abi imaging_leg_spine",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "analytes"), RESULTS, ids=[f"{n} is {e or 'not read'}" for n, e in RESULTS]
+)
+def test_a_result_without_loinc_is_told_by_its_words(text: str, analytes: str) -> None:
+    assert OBSERVATIONS.concepts([Coding("urn:local", "x", text)], ()) == set(analytes.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "covered"), ORDERED, ids=[f"{n} covers {e or 'nothing'}" for n, e in ORDERED]
+)
+def test_an_order_is_told_by_its_words(text: str, covered: str) -> None:
+    assert ORDERS.concepts((), (text,)) == set(covered.split())
+
+
+CODED = [
+    ("potassium in serum", LOINC, "2823-3", "", "potassium"),
+    ("LOINC by OID", "urn:oid:2.16.840.1.113883.6.1", "2823-3", "", "potassium"),
+    ("potassium in urine, whatever the display", LOINC, "2828-2", "Potassium", ""),
+    ("an unlisted LOINC code beats its display", LOINC, "32698-3", "Magnesium", ""),
+    ("red-cell magnesium", LOINC, "2597-3", "Magnesium", ""),
+    ("ionised magnesium", LOINC, "73573-8", "Magnesium", ""),
+    ("creatinine clearance is no eGFR", LOINC, "2164-2", "", "creatinine_clearance"),
+    ("the 2021 equation", LOINC, "98979-8", "", "egfr egfr_race_free_2021"),
+    ("a coefficient for race", LOINC, "48642-3", "", "egfr egfr_race_coefficient"),
+    ("any other equation", LOINC, "33914-3", "", "egfr"),
+]
+
+
+@pytest.mark.parametrize(
+    ("what", "system", "code", "display", "analytes"), CODED, ids=[row[0] for row in CODED]
+)
+def test_a_result_is_told_by_its_loinc_code(
+    what: str, system: str, code: str, display: str, analytes: str
+) -> None:
+    coding = Coding(system, code, display)
+    assert OBSERVATIONS.concepts([coding], ()) == set(analytes.split())
+
+
+def test_all_codings_of_a_result_are_tried_and_an_excluding_one_wins() -> None:
+    local = Coding("urn:local", "K")
+    assert OBSERVATIONS.concepts([local, Coding(LOINC, "2823-3")], ()) == {"potassium"}
+    both = [Coding(LOINC, "2823-3"), Coding(LOINC, "2828-2")]
+    assert OBSERVATIONS.concepts(both, ()) == set()
+
+
+def test_the_kind_of_an_egfr() -> None:
+    assert egfr_kind([Coding(LOINC, "98979-8")]) == "race_free_2021"
+    assert egfr_kind([Coding(LOINC, "48643-1")]) == "race_coefficient"
+    assert egfr_kind([Coding(LOINC, "33914-3")]) == "other"
+
+
+def test_the_index_for_the_fast_look_gives_analytes_by_normal_key() -> None:
+    assert OBSERVATIONS.code_index[LOINC, "2823-3"] == {"potassium"}
+    assert (LOINC, "2828-2") not in OBSERVATIONS.code_index
+
+
+PANELS = [
+    ("85027", "hemoglobin platelets"),
+    ("80048", "potassium sodium creatinine egfr glucose"),
+    ("80051", "potassium sodium"),
+    ("83735", "magnesium"),
+]
+
+
+@pytest.mark.parametrize(("code", "covered"), PANELS, ids=[f"CPT {p[0]}" for p in PANELS])
+def test_a_panel_covers_its_analytes_and_no_others(code: str, covered: str) -> None:
+    found = ORDERS.concepts([Coding(CPT, code)], ())
+    assert {c for c in found if not c.startswith("panel_")} == set(covered.split())
+
+
+def test_a_coded_order_is_not_told_by_its_words() -> None:
+    urine = Coding(CPT, "84133", "Potassium")
+    assert ORDERS.concepts([urine], ()) == set()
+
+
+def test_codes_for_search_templates_come_with_those_of_the_parts() -> None:
+    codes = {coding.code for coding in OBSERVATIONS.codes("egfr")}
+    assert {"98979-8", "48642-3", "33914-3"} <= codes
+    assert all(coding.system == LOINC for coding in OBSERVATIONS.codes("egfr"))
+    assert OBSERVATIONS.codes("nothing") == ()
