@@ -85,6 +85,17 @@ class ObservationPage:
             self._slots = read_slots(self.raw).entry
         return self._slots[index]
 
+    def whole(self, index: int) -> bytes | Raw:
+        """The raw resource behind a peek."""
+        resource = self.entry(index).resource
+        assert not isinstance(resource, Missing)  # it was peeked at
+        return resource
+
+    def reference(self, index: int) -> str:
+        """``Observation/{id}``, or the place where there is no id."""
+        name = self.peeks[index].id
+        return f"Observation/{name}" if name else f"{self.place} entry[{index}]"
+
 
 @dataclass(slots=True)
 class _Tally:

@@ -5,18 +5,16 @@ Source: FHIR R4, "Datatypes: dateTime": year, month, day, or second with offset.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from cds_service.fhir.elements import part
+import msgspec
 
 _END_OF_DAY = time(23, 59, 59, 999999)
-_YEARS = range(1850, 3000)
+_FIRST, _LAST = 1850, 2999  # years
 _SLACK = timedelta(minutes=5)  # between the clocks of two systems
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """When something was: an instant, or (``day_only``) the end of a day."""
 
     when: datetime
@@ -40,25 +38,19 @@ def read_moment(value: object, zone: tzinfo) -> Moment | None:
     try:
         if len(value) == 10:
             day = date.fromisoformat(value)
-            if day.year not in _YEARS:
+            if not _FIRST <= day.year <= _LAST:
                 return None
-            return Moment(datetime.combine(day, _END_OF_DAY, zone), day, day_only=True)
-        if value[10] not in "Tt":
-            return None
+            return Moment(datetime.combine(day, _END_OF_DAY, zone), day, True)
         when = datetime.fromisoformat(value)
-        if when.year not in _YEARS:
+        if value[10] != "T" or not _FIRST <= when.year <= _LAST:
             return None
-        if when.tzinfo is None:
+        own = when.tzinfo
+        if own is None:
             when = when.replace(tzinfo=zone)
-        day = when.date() if when.tzinfo is zone else when.astimezone(zone).date()
-        return Moment(when, day, day_only=False)
+            return Moment(when, when.date(), False)
+        return Moment(when, (when if own is zone else when.astimezone(zone)).date(), False)
     except (ValueError, OverflowError):
         return None
-
-
-def read_period(value: object, zone: tzinfo) -> Moment | None:
-    """The end of a Period, else its start."""
-    return read_moment(part(value, "end"), zone) or read_moment(part(value, "start"), zone)
 
 
 def why_undated(value: object) -> str:

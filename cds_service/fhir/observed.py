@@ -47,7 +47,7 @@ _NOT_NUMBERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Expected:
     """What is known of a result before its value is read."""
 
     analyte: Analyte
@@ -66,26 +66,28 @@ class _Unusable(Exception):
         self.reason = reason
 
 
-def read_value(peek: Peek, whole: Callable[[], bytes | Raw], reading: Reading) -> Result | Problem:
+def read_value(
+    peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected
+) -> Result | Problem:
     """The result of a peeked-at Observation, or why it cannot be used. Raises nothing.
 
     ``whole`` gives the undecoded resource; it is asked for only where there is no quantity.
     """
     try:
-        return _result(peek, whole, reading)
+        return _result(peek, whole, expected)
     except _Unusable as why:
         kind, reason = why.kind, why.reason
     except UNREADABLE:
         kind, reason = "unreadable", "its value cannot be read"
-    return Problem(kind, reading.analyte.key, reason, reading.source, reading.moment.when)
+    return Problem(kind, expected.analyte.key, reason, expected.source, expected.moment.when)
 
 
-def _result(peek: Peek, whole: Callable[[], bytes | Raw], reading: Reading) -> Result:
+def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) -> Result:
     if not isinstance(peek.dataAbsentReason, Missing) and bytes(peek.dataAbsentReason) != b"null":
         raise _Unusable("no-value", "dataAbsentReason: it has no value")
     if isinstance(peek.valueQuantity, Missing) or bytes(peek.valueQuantity) == b"null":
         raise _why_no_quantity(whole())
-    analyte = reading.analyte
+    analyte = expected.analyte
     quantity = _quantity(peek.valueQuantity)
     written = "" if isinstance(quantity.value, Missing) else bytes(quantity.value).decode()
     if written in ("", "null"):
@@ -105,14 +107,14 @@ def _result(peek: Peek, whole: Callable[[], bytes | Raw], reading: Reading) -> R
         value=interval,
         decimals=decimals,
         unit=unit,
-        when=reading.moment.when,
-        day=reading.moment.day,
-        day_only=reading.moment.day_only,
-        source=reading.source,
-        preliminary=reading.preliminary,
+        when=expected.moment.when,
+        day=expected.moment.day,
+        day_only=expected.moment.day_only,
+        source=expected.source,
+        preliminary=expected.preliminary,
         range_low=low,
         range_high=high,
-        method=reading.method,
+        method=expected.method,
     )
 
 

@@ -15,13 +15,14 @@ from cds_service.core.facts import Availability, Drafts, Kind, Problem, Record, 
 from cds_service.core.series import Series
 from cds_service.core.vocabulary import Vocabulary
 from cds_service.fhir.bundles import Intake
+from cds_service.fhir.codebook import Codebook
 from cds_service.fhir.conditions import read_conditions, read_encounter
 from cds_service.fhir.delivery import Delivery
 from cds_service.fhir.library import Library
 from cds_service.fhir.medications import Words, read_medications
 from cds_service.fhir.orders import read_drafts, read_orders, take_drafts
 from cds_service.fhir.people import find_patient, read_allergies, read_patient
-from cds_service.fhir.results import Codebook, Results
+from cds_service.fhir.results import Results
 from cds_service.fhir.subjects import Subjects
 
 
@@ -110,11 +111,9 @@ class Reader:
             availability=_availability(intake, library, results, person is not None),
             problems=_once(intake.problems),
         )
-        raws = results.raw
 
         def resources(reference: str) -> bytes | None:
-            whole = raws().get(reference)
-            return bytes(whole()) if whole is not None else library.raw(reference)
+            return results.raw(reference) or library.raw(reference)
 
         return Reading(record, results.series, resources, intake.entries)
 

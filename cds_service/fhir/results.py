@@ -1,146 +1,83 @@
-"""Observations: which results there are, and what the chosen ones say.
+"""Observations: which results there are; their values are read when a rule asks.
 
-Every Observation is peeked at (code, status, date, subject); the value is read when a rule
-asks for it. Sources: FHIR R4 Observation; clinical content, section 3 ("Reading data").
+Every Observation is peeked at (code, status, date, subject). Sources: FHIR R4 Observation;
+clinical content, section 3 ("Reading data").
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
-from msgspec import UNSET, Raw
+import msgspec
+from msgspec import Raw
 
 from cds_service.core.analytes import Analyte
-from cds_service.core.codes import Coding
-from cds_service.core.facts import Condition, Kind, Presence, Problem, Result, Source
+from cds_service.core.facts import Condition, Kind, Problem, Result, Source
 from cds_service.core.series import Candidate, Series
-from cds_service.core.vocabulary import Vocabulary
 from cds_service.fhir.bundles import Entry, Intake, ObservationPage
-from cds_service.fhir.elements import (
-    UNREADABLE,
-    all_words,
-    codings,
-    decoded,
-    identifier_of,
-    label,
-    part,
-    reference,
-    text,
-)
+from cds_service.fhir.codebook import NOTHING, PREGNANCY, Codebook, Meaning
+from cds_service.fhir.elements import UNREADABLE, decoded, part
 from cds_service.fhir.moments import Moment, read_moment, why_undated, zone_of
-from cds_service.fhir.observed import Reading, read_value
-from cds_service.fhir.peeks import (
-    Coded,
-    Concept,
-    Key,
-    Meta,
-    Missing,
-    Peek,
-    Pointer,
-    Span,
-    read_members,
-    read_peek,
-)
+from cds_service.fhir.observed import Expected, read_value
+from cds_service.fhir.peeks import Key, Meta, Peek, read_peek
+from cds_service.fhir.pregnancy import Pregnancy
+from cds_service.fhir.recovery import recovered
 from cds_service.fhir.subjects import Subjects, refusal_of
-from cds_service.fhir.superseding import Version, current
+from cds_service.fhir.superseding import current
 
-_DECIDES = frozenset({"final", "amended", "corrected"})
-_COUNTS = _DECIDES | {"preliminary"}
+_COUNTS = frozenset({"final", "amended", "corrected", "preliminary"})
 _SILENT = frozenset({"registered", "cancelled", "entered-in-error", "unknown"})
 _WITHDRAWN = "entered-in-error"
-_PREGNANCY = "pregnancy_status"
-_PREGNANT_CODES = frozenset({"77386006", "LA15173-0"})
-_PREGNANT_WORDS = frozenset({"pregnant", "positive", "yes", "pregnancy", "currently pregnant"})
-_NOT_KNOWN_CODES = frozenset({"LA4489-6", "UNK", "unknown", "261665006"})
-_PREGNANCY_LASTS = timedelta(days=294)
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """What a code of an Observation stands for here."""
+class _Row(msgspec.Struct, eq=False):
+    """A relevant Observation of this patient; where it stands, and its peek."""
 
-    analytes: tuple[Analyte, ...] = ()
-    method: str = ""
-    pregnancy: bool = False
+    peek: Peek
+    meaning: Meaning
+    where: ObservationPage | Entry
+    index: int
 
     @property
-    def about(self) -> str:
-        """The word for problems."""
-        return self.analytes[0].key if self.analytes else _PREGNANCY
+    def source(self) -> Source:
+        if isinstance(self.where, Entry):
+            return self.where.source
+        return Source(self.where.reference(self.index), self.where.origin)
 
+    def whole(self) -> bytes | Raw:
+        """The undecoded resource."""
+        return self.where.raw if isinstance(self.where, Entry) else self.where.whole(self.index)
 
-_NOTHING = Meaning()
+    # What `current` asks of a version.
 
+    @property
+    def id(self) -> str:
+        return self.peek.id or ""
 
-@dataclass(frozen=True, slots=True)
-class Codebook:
-    """The meaning of Observation codes, looked up once each."""
+    @property
+    def status(self) -> str:
+        return self.peek.status or ""
 
-    vocabulary: Vocabulary
-    analytes: Mapping[str, Analyte]
-    known: dict[Concept, Meaning] = field(default_factory=dict)
+    @property
+    def topic(self) -> str:
+        return self.meaning.about
 
-    def meaning(self, concept: Concept) -> Meaning:
-        """What the code stands for; empty for what no rule reads."""
-        found = self.known.get(concept)
-        if found is None:
-            coded = [
-                Coding(one.system or "", one.code or "", one.display or "")
-                for one in concept.coding or ()
-            ]
-            found = self._looked_up(coded, [concept.text] if concept.text else [])
-            if len(self.known) > 20_000:  # a flood of free texts must not fill the memory
-                self.known.clear()
-            self.known[concept] = found
-        return found
+    @property
+    def identifiers(self) -> tuple[Key, ...]:
+        return self.peek.identifier or ()
 
-    def _looked_up(self, coded: Sequence[Coding], words: Sequence[str]) -> Meaning:
-        concepts = self.vocabulary.concepts(coded, words)
-        analytes = tuple(self.analytes[key] for key in sorted(concepts) if key in self.analytes)
-        method = ""
-        if "egfr" in concepts:
-            method = "other"
-            if "egfr_race_free_2021" in concepts:
-                method = "race_free_2021"
-            elif "egfr_race_coefficient" in concepts:
-                method = "race_coefficient"
-        pregnancy = _PREGNANCY in concepts
-        return Meaning(analytes, method, pregnancy) if analytes or pregnancy else _NOTHING
+    @property
+    def meta(self) -> Meta | None:
+        return self.peek.meta
 
-
-class _Row(Version):
-    """A relevant Observation of this patient."""
-
-    __slots__ = ("meaning", "peek", "source", "whole")
-
-    def __init__(
-        self,
-        peek: Peek,
-        meaning: Meaning,
-        source: Source,
-        whole: Callable[[], bytes | Raw],
-    ) -> None:
-        self.peek = peek
-        self.meaning = meaning
-        self.source = source
-        self.whole = whole
-        topic = "" if meaning is _NOTHING else meaning.about
-        identifiers = peek.identifier or ()
-        super().__init__(
-            id=peek.id or "",
-            status=peek.status or "",
-            topic=topic,
-            identifiers=identifiers,
-            meta=peek.meta,
-            content=peek,
-        )
+    @property
+    def content(self) -> Peek:
+        return self.peek
 
 
 class Results:
-    """All Observations of one call, as series of candidates by analyte."""
+    """All Observations of one call: ``series`` of candidates by analyte, and ``pregnancy``."""
 
     def __init__(self, intake: Intake, book: Codebook, subjects: Subjects, as_of: datetime) -> None:
         self._intake = intake
@@ -151,117 +88,133 @@ class Results:
         self._rows: list[_Row] = []
         self._candidates: dict[str, list[Candidate]] = {}
         self._undated: dict[str, list[Problem]] = {}
+        self._pregnancy = Pregnancy(as_of)
         self.refused: dict[Kind, int] = {}
         self.kept: dict[Kind, int] = {}
-        self.pregnancy: Condition | None = None
-        self._pregnancy_seen: datetime | None = None
         for page in intake.pages:
             self._read_page(page)
         for entry in intake.all_of("Observation"):
             self._read_entry(entry)
-        for row in current(self._rows):
-            self._place(row)
+        self._settle()
+        for row in self._rows:
+            if row.peek.status in _COUNTS:
+                self._place(row)
         self.series = {
             key: Series(self._candidates.get(key, ()), self._undated.get(key, ()))
             for key in {**self._candidates, **self._undated}
         }
 
-    def raw(self) -> dict[str, Callable[[], bytes | Raw]]:
-        """The undecoded Observations that candidates were made of, by reference."""
-        return {row.source.reference: row.whole for row in self._rows}
+    @property
+    def pregnancy(self) -> Condition | None:
+        """The condition that the newest statement about pregnancy amounts to."""
+        return self._pregnancy.condition
+
+    def raw(self, reference: str) -> bytes | None:
+        """The undecoded Observation behind a result's source."""
+        for row in self._rows:
+            if row.id == reference.removeprefix("Observation/") or (
+                not row.id and row.source.reference == reference
+            ):
+                return bytes(row.whole())
+        return None
 
     # --- choosing --------------------------------------------------------------------
 
     def _read_page(self, page: ObservationPage) -> None:
+        meaning_of, is_mine = self._book.meaning, self._subjects.is_mine
+        rows, kept = self._rows, 0
         for index, peek in enumerate(page.peeks):
             if peek.resourceType != "Observation":
                 continue
-            meaning = self._book.meaning(peek.code) if peek.code is not None else None
-            if meaning is _NOTHING and peek.status != _WITHDRAWN:
-                target = peek.subject.reference if peek.subject is not None else None
-                if target is None or self._subjects.is_mine(target):
-                    continue
-            reference_ = f"Observation/{peek.id}" if peek.id else f"{page.place} entry[{index}]"
-            source = Source(reference_, page.origin)
-            self._keep(peek, meaning, source, partial(_resource_of, page, index), page.kind)
+            subject = peek.subject
+            if peek.code is None or (
+                subject is not None and subject.reference and not is_mine(subject.reference)
+            ):
+                self._keep(peek, page, index)
+                continue
+            kept += 1
+            meaning = meaning_of(peek.code)
+            if meaning is NOTHING and peek.status != _WITHDRAWN:
+                continue
+            if peek.status in _COUNTS or self._status_known(peek, meaning, page, index):
+                rows.append(_Row(peek, meaning, page, index))
+        self.kept[page.kind] = self.kept.get(page.kind, 0) + kept
 
     def _read_entry(self, entry: Entry) -> None:
         try:
-            peek = read_peek(entry.raw)
-            subject_flaw = False
+            peek, whose_unknown = read_peek(entry.raw), False
         except UNREADABLE:
             try:
-                peek, subject_flaw = _recovered(entry.raw)
+                peek, whose_unknown = recovered(entry.raw)
             except UNREADABLE:
-                self._problem("unreadable", entry.kind.value, "it cannot be read", entry.source)
+                reason = "it cannot be read"
+                self._intake.problem("unreadable", entry.kind.value, reason, entry.source)
                 return
-        if subject_flaw:
+        if whose_unknown:
             self._refuse(entry.kind, "whose it is cannot be read", entry.source)
-            return
-        meaning = self._book.meaning(peek.code) if peek.code is not None else None
-        self._keep(peek, meaning, entry.source, lambda: entry.raw, entry.kind)
+        else:
+            self._keep(peek, entry, 0)
 
-    def _keep(
-        self,
-        peek: Peek,
-        meaning: Meaning | None,
-        source: Source,
-        whole: Callable[[], bytes | Raw],
-        kind: Kind,
-    ) -> None:
+    def _keep(self, peek: Peek, where: ObservationPage | Entry, index: int) -> None:
+        """Keep one Observation if it is this patient's and a rule may read it."""
+        row = _Row(peek, NOTHING, where, index)
         target = peek.subject.reference if peek.subject is not None else None
         if target and not self._subjects.is_mine(target):
-            self._refuse(kind, refusal_of(target), source)
+            self._refuse(where.kind, refusal_of(target), row.source)
             return
-        self.kept[kind] = self.kept.get(kind, 0) + 1
-        if meaning is None:
-            if peek.status != _WITHDRAWN:
-                self._problem("unreadable", kind.value, "it has no code", source)
-                return
-            meaning = _NOTHING
-        if meaning is _NOTHING and peek.status != _WITHDRAWN:
+        self.kept[where.kind] = self.kept.get(where.kind, 0) + 1
+        if peek.code is not None:
+            row.meaning = self._book.meaning(peek.code)
+        elif peek.status != _WITHDRAWN:
+            reason = "it has no code that can be read"
+            self._intake.problem("unreadable", where.kind.value, reason, row.source)
             return
-        if peek.status not in _COUNTS and peek.status not in _SILENT:
-            reason = "its status is missing" if not peek.status else "its status is not known"
-            self._problem("no-status", meaning.about, reason, source)
+        if row.meaning is NOTHING and peek.status != _WITHDRAWN:
             return
-        self._rows.append(_Row(peek, meaning, source, whole))
+        if self._status_known(peek, row.meaning, where, index):
+            self._rows.append(row)
+
+    def _status_known(
+        self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
+    ) -> bool:
+        if peek.status in _COUNTS or peek.status in _SILENT:
+            return True
+        reason = "its status is not known" if peek.status else "its status is missing"
+        source = _Row(peek, meaning, where, index).source
+        self._intake.problem("no-status", meaning.about, reason, source)
+        return False
 
     def _refuse(self, kind: Kind, reason: str, source: Source) -> None:
         self.refused[kind] = self.refused.get(kind, 0) + 1
-        self._problem("wrong-patient", kind.value, reason, source)
+        self._intake.problem("wrong-patient", kind.value, reason, source)
 
-    def _problem(self, kind: str, about: str, reason: str, source: Source) -> None:
-        self._intake.problem(kind, about, reason, source)
+    def _settle(self) -> None:
+        """Leave out versions that others supersede; mostly there is nothing to settle."""
+        ids = {row.peek.id for row in self._rows}
+        if len(ids) < len(self._rows) or any(row.peek.status != "final" for row in self._rows):
+            self._rows = current(self._rows)
 
     # --- placing in time -------------------------------------------------------------
 
     def _place(self, row: _Row) -> None:
-        peek = row.peek
-        if peek.status not in _COUNTS:
-            return
-        moment = self._moment(peek)
+        moment = self._moment(row.peek)
         if row.meaning.pregnancy:
-            self._pregnant(row, moment)
+            self._take_pregnancy(row, moment)
         for analyte in row.meaning.analytes:
-            key = analyte.key
             if moment is None:
+                peek = row.peek
                 reason = why_undated(peek.effectiveDateTime or peek.effectiveInstant)
-                problem = Problem("undated", key, reason, row.source)
-                self._undated.setdefault(key, []).append(problem)
+                problem = Problem("undated", analyte.key, reason, row.source)
+                self._undated.setdefault(analyte.key, []).append(problem)
                 continue
-            if moment.after(self._as_of):
-                reason = "its date lies in the future"
-                read: Callable[[], Result | Problem] = partial(
-                    Problem, "future", key, reason, row.source, moment.when
-                )
-            else:
-                reading = Reading(
-                    analyte, moment, row.source, peek.status == "preliminary", row.meaning.method
-                )
-                read = partial(read_value, peek, row.whole, reading)
+            answer = _future if moment.after(self._as_of) else _read
+            read = partial(answer, row, analyte, moment)
             candidate = Candidate(moment.when, moment.day, moment.day_only, read)
-            self._candidates.setdefault(key, []).append(candidate)
+            waiting = self._candidates.get(analyte.key)
+            if waiting is None:
+                self._candidates[analyte.key] = [candidate]
+            else:
+                waiting.append(candidate)
 
     def _moment(self, peek: Peek) -> Moment | None:
         if peek.effectiveDateTime is not None:
@@ -273,95 +226,32 @@ class Results:
             return read_moment(peek.effectiveInstant, self._zone)
         return None
 
-    def _pregnant(self, row: _Row, moment: Moment | None) -> None:
-        """Keep what the newest usable statement about pregnancy says."""
-        if row.peek.status not in _DECIDES:
+    def _take_pregnancy(self, row: _Row, moment: Moment | None) -> None:
+        if row.peek.status == "preliminary":
             return
-        if moment is None or moment.after(self._as_of):
-            reason = "its date lies in the future" if moment else "it has no usable date"
-            kind = "future" if moment else "undated"
-            self._problem(kind, _PREGNANCY, reason, row.source)
-            return
-        try:
-            value = part(decoded(row.whole()), "valueCodeableConcept")
-        except UNREADABLE:
-            value = None
-        codes = {coding.code for coding in codings(value)}
-        words = {word.lower().strip(" .") for word in all_words(value)}
-        if not codes and not words:
-            self._problem("no-value", _PREGNANCY, "it has no coded value", row.source)
-            return
-        if codes & _NOT_KNOWN_CODES or words & {"unknown", "possible"}:
-            return
-        if self._pregnancy_seen is not None and moment.when < self._pregnancy_seen:
-            return
-        yes = bool(codes & _PREGNANT_CODES or words & _PREGNANT_WORDS)
-        if self._pregnancy_seen == moment.when and self.pregnancy is not None and not yes:
-            return  # at the same moment the statement that asks for more care counts
-        self._pregnancy_seen = moment.when
-        self.pregnancy = None
-        if yes and moment.when >= self._as_of - _PREGNANCY_LASTS:
-            name = f"Pregnancy status: {label(value)}"
-            self.pregnancy = Condition(
-                concepts=frozenset({"pregnancy"}),
-                name=name,
-                presence=Presence.ACTIVE,
-                source=row.source,
-                words=name.lower(),
-                day=moment.day,
-            )
+        kind = reason = ""
+        if moment is None:
+            kind, reason = "undated", "it has no usable date"
+        elif moment.after(self._as_of):
+            kind, reason = "future", "its date lies in the future"
+        else:
+            try:
+                value = part(decoded(row.whole()), "valueCodeableConcept")
+            except UNREADABLE:
+                value = None
+            if not self._pregnancy.take(value, moment, row.source):
+                kind, reason = "no-value", "it has no coded value"
+        if kind:
+            self._intake.problem(kind, PREGNANCY, reason, row.source)
 
 
-def _resource_of(page: ObservationPage, index: int) -> bytes | Raw:
-    resource = page.entry(index).resource
-    assert not isinstance(resource, Missing)  # it was peeked at
-    return resource
+def _read(row: _Row, analyte: Analyte, moment: Moment) -> Result | Problem:
+    """The value, when it is its turn."""
+    preliminary = row.peek.status == "preliminary"
+    expected = Expected(analyte, moment, row.source, preliminary, row.meaning.method)
+    return read_value(row.peek, row.whole, expected)
 
 
-def _recovered(raw: bytes | Raw) -> tuple[Peek, bool]:
-    """What can be read of an Observation member by member; True where the subject cannot."""
-    members = read_members(raw)
-    peek = Peek(
-        resourceType="Observation",
-        valueQuantity=members.get("valueQuantity", UNSET),
-        referenceRange=members.get("referenceRange", UNSET),
-        dataAbsentReason=members.get("dataAbsentReason", UNSET),
-    )
-
-    def member(name: str) -> object:
-        try:
-            return decoded(members[name]) if name in members else None
-        except UNREADABLE:
-            return None
-
-    peek.id = identifier_of({"id": member("id")}) or None
-    peek.status = text(member("status")) or None
-    code = member("code")
-    found = codings(code)
-    words = text(part(code, "text")) or (text(code) if isinstance(code, str) else "")
-    if found or words:
-        coded = tuple(Coded(one.system, one.code, one.display) for one in found)
-        peek.code = Concept(coded, words or None)
-    peek.effectiveDateTime = text(member("effectiveDateTime")) or None
-    if peek.effectiveDateTime is None and "effectiveDateTime" in members:
-        peek.effectiveDateTime = "unreadable"
-    period = member("effectivePeriod")
-    if isinstance(period, dict):
-        peek.effectivePeriod = Span(text(period.get("start")), text(period.get("end")))
-    peek.effectiveInstant = text(member("effectiveInstant")) or None
-    meta = member("meta")
-    if isinstance(meta, dict):
-        peek.meta = Meta(text(meta.get("lastUpdated")) or None, text(meta.get("versionId")) or None)
-    identifiers = member("identifier")
-    keys = [
-        Key(text(part(one, "system")), text(part(one, "value")))
-        for one in (identifiers if isinstance(identifiers, list) else [identifiers])
-    ]
-    peek.identifier = tuple(key for key in keys if key.value)
-    if "subject" in members:
-        subject = member("subject")
-        target = reference(subject)
-        peek.subject = Pointer(target or None)
-        nameless = isinstance(subject, dict) and subject.get("reference") is None
-        return peek, not target and not nameless
-    return peek, False
+def _future(row: _Row, analyte: Analyte, moment: Moment) -> Result | Problem:
+    reason = "its date lies in the future"
+    return Problem("future", analyte.key, reason, row.source, moment.when)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from cds_service.fhir.peeks import Key, Meta
 
@@ -24,46 +24,42 @@ _RANK = {
 }
 
 
-class Version:
+class Version(Protocol):
     """One version of a result.
 
     ``topic`` is the analyte (empty where the code was withdrawn too), ``content`` anything
     that compares equal for equal content.
     """
 
-    __slots__ = ("content", "id", "identifiers", "meta", "rank", "topic")
-
-    def __init__(
-        self,
-        *,
-        id: str,
-        status: str,
-        topic: str,
-        identifiers: Sequence[Key],
-        meta: Meta | None,
-        content: object,
-    ) -> None:
-        self.id = id
-        self.rank = _RANK.get(status, 0)
-        self.topic = topic
-        self.identifiers = identifiers
-        self.meta = meta
-        self.content = content
+    @property
+    def id(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def topic(self) -> str: ...
+    @property
+    def identifiers(self) -> Sequence[Key]: ...
+    @property
+    def meta(self) -> Meta | None: ...
+    @property
+    def content(self) -> object: ...
 
 
 V = TypeVar("V", bound=Version)
 
 
 def current(versions: Sequence[V]) -> list[V]:
-    """The versions that count, in the order given (withdrawn ones among them)."""
-    ids = [one.id for one in versions if one.id]
-    plain = all(one.rank == _FINAL for one in versions)
-    if plain and len(set(ids)) == len(ids):
-        return list(versions)
+    """The versions that count, in the order given (withdrawn ones among them).
+
+    Where every one is final and no id stands twice there is nothing to settle: the caller
+    may skip this.
+    """
     kept = _settled(versions, lambda one: [one.id] if one.id else [], _replaced_by_id)
-    if all(one.rank == _FINAL for one in kept):
-        return kept
     return _settled(kept, lambda one: [key for key in one.identifiers if key.value], _replaced)
+
+
+def _rank(one: Version) -> int:
+    return _RANK.get(one.status, 0)
 
 
 def newer(one: Meta | None, other: Meta | None) -> bool | None:
@@ -124,7 +120,7 @@ def _settled(
 
 def _replaced_by_id(one: Version, other: Version) -> bool:
     later = newer(other.meta, one.meta)
-    return other.rank > one.rank if later is None else later
+    return _rank(other) > _rank(one) if later is None else later
 
 
 def _replaced(one: Version, other: Version) -> bool:
@@ -132,11 +128,9 @@ def _replaced(one: Version, other: Version) -> bool:
     if other.topic != one.topic and other.topic:
         return False
     later = newer(other.meta, one.meta)
-    if other.rank in (_WITHDRAWN, _FINAL):
-        weaker = one.rank in (_PRELIMINARY, _FINAL) and one.rank < other.rank
-        return weaker and later is not False
-    if other.rank == _CORRECTED:
-        if one.rank == _CORRECTED:
-            return later is True
-        return one.rank in (_PRELIMINARY, _FINAL) and later is not False
-    return False
+    mine, others = _rank(one), _rank(other)
+    if others == _CORRECTED and mine == _CORRECTED:
+        return later is True
+    # A correction with its own id outlives the withdrawal of what it corrects.
+    weaker = mine in (_PRELIMINARY, _FINAL) and mine < others
+    return weaker and later is not False

@@ -1,0 +1,72 @@
+"""What the code of an Observation means here, looked up once for each code met."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cds_service.core.analytes import Analyte
+from cds_service.core.codes import Coding
+from cds_service.core.vocabulary import Vocabulary
+from cds_service.fhir.peeks import Concept
+
+PREGNANCY = "pregnancy_status"
+_MOST = 20_000  # a flood of free texts must not fill the memory
+# Concepts of the code lists that say by which equation an eGFR was computed.
+_METHODS = {
+    "egfr_race_free_2021": "race_free_2021",
+    "egfr_race_coefficient": "race_coefficient",
+}
+
+
+class Meaning:
+    """The analytes a code stands for, and by which method; or a statement of pregnancy."""
+
+    __slots__ = ("about", "analytes", "method", "pregnancy")
+
+    def __init__(
+        self, analytes: tuple[Analyte, ...] = (), method: str = "", pregnancy: bool = False
+    ) -> None:
+        self.analytes = analytes
+        self.method = method
+        self.pregnancy = pregnancy
+        self.about = analytes[0].key if analytes else PREGNANCY if pregnancy else ""
+
+
+NOTHING = Meaning()
+"""The meaning of a code that no rule reads."""
+
+
+class Codebook:
+    """Meanings by code. One for the life of the program; safe to share between threads."""
+
+    def __init__(self, vocabulary: Vocabulary, analytes: Mapping[str, Analyte]) -> None:
+        self._vocabulary = vocabulary
+        self._analytes = analytes
+        self._known: dict[Concept, Meaning] = {}
+
+    def meaning(self, concept: Concept) -> Meaning:
+        """What the code stands for; `NOTHING` for what no rule reads."""
+        found = self._known.get(concept)
+        if found is None:
+            coded = [
+                Coding(one.system or "", one.code or "", one.display or "")
+                for one in concept.coding or ()
+            ]
+            found = self._looked_up(coded, [concept.text] if concept.text else [])
+            if len(self._known) >= _MOST:
+                self._known = {}
+            self._known[concept] = found
+        return found
+
+    def _looked_up(self, coded: Sequence[Coding], words: Sequence[str]) -> Meaning:
+        concepts = self._vocabulary.concepts(coded, words)
+        analytes = tuple(self._analytes[key] for key in sorted(concepts) if key in self._analytes)
+        pregnancy = PREGNANCY in concepts
+        if not analytes and not pregnancy:
+            return NOTHING
+        method = "other" if "egfr" in concepts else ""
+        for concept, name in _METHODS.items():
+            if concept in concepts:
+                method = name
+                break
+        return Meaning(analytes, method, pregnancy)
