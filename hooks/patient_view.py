@@ -8,13 +8,30 @@ from cds_service.core.rule import Rule
 from hooks.rules.anemia import anemia
 from hooks.rules.cirrhosis import cirrhosis_cramps
 from hooks.rules.data_not_usable import data_not_usable
+from hooks.rules.diabetes import diabetes_not_screened
+from hooks.rules.first_line import first_line_measures
 from hooks.rules.iron import low_ferritin
 from hooks.rules.low_magnesium import low_magnesium
+from hooks.rules.low_potassium import low_potassium
+from hooks.rules.magnesium_in_renal_impairment import magnesium_in_renal_impairment
+from hooks.rules.nerve import neuropathy_mimic
+from hooks.rules.referral import specialist_referral
+from hooks.rules.restless_legs import ferritin_not_checked, restless_legs_mimic
+from hooks.rules.vascular import claudication_mimic
 
 RULES: tuple[Rule, ...] = (
     low_magnesium,
+    low_potassium,
     low_ferritin,
     anemia,
+    ferritin_not_checked,
+    restless_legs_mimic,
     cirrhosis_cramps,
+    magnesium_in_renal_impairment,
+    claudication_mimic,
+    neuropathy_mimic,
+    diabetes_not_screened,
+    specialist_referral,
+    first_line_measures,
     data_not_usable,
 )

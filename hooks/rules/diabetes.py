@@ -1,0 +1,83 @@
+"""Diabetes in older patients with cramps.
+
+Recommendation: in elderly patients, screen for comorbidities such as diabetes that may
+contribute to neuropathic symptoms (article, "Elderly patients").
+
+When: cramps documented, age 65 or more, no diabetes, no HbA1c or glucose in 3 years.
+Then: offers HbA1c.
+Does not cover: screening of younger patients.
+"""
+
+from __future__ import annotations
+
+from cds_service.core.facts import Kind
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    Evidence,
+    Finding,
+    Indicator,
+    NotFired,
+    OrderTest,
+    Service,
+    Tier,
+    conditions,
+    demographics,
+    orders,
+    results,
+    rule,
+)
+from cds_service.core.series import Worse
+from hooks import cramps
+from hooks.levels import unread
+from hooks.windows import GLYCEMIA, ORDERED
+from hooks.wording import FOR_TESTS, headline
+
+
+@rule(
+    id="diabetes-not-screened",
+    title="No screening for diabetes",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.PATIENT_VIEW,
+    tier=Tier.CRAMPS,
+    references=["article"],
+    limits=["age.older"],
+    needs=[
+        demographics(),
+        conditions("diabetes", "leg_cramps"),
+        results("hba1c", GLYCEMIA),
+        results("glucose", GLYCEMIA),
+        orders("hba1c", "glucose"),
+    ],
+)
+def diabetes_not_screened(facts: Facts) -> Answer:
+    """From 65 years on, look for diabetes once in three years."""
+    older = facts.limits["age.older"]
+    if facts.age is None:
+        return NotFired("the age is unknown")
+    if facts.age < older.value:
+        return NotFired(f"the patient is under {older}")
+    if known := facts.conditions("diabetes"):
+        return NotFired("diabetes is documented", tuple(Evidence(one) for one in known))
+    newest = [facts.newest(analyte, Worse.HIGH) for analyte in ("hba1c", "glucose")]
+    for one in newest:
+        if one.result is not None and facts.within(one.result, GLYCEMIA):
+            return NotFired("HbA1c or glucose was measured", (Evidence(one.result),))
+    if not facts.availability(Kind.RESULTS).whole:
+        return CannotTell(("whether glucose was measured: not all results came",))
+    if not facts.availability(Kind.CONDITIONS).whole:
+        return CannotTell(("whether diabetes is documented: not all conditions came",))
+    if facts.ordered("hba1c", "glucose", within=ORDERED):
+        return NotFired("HbA1c or glucose is already ordered")
+    return Finding(
+        indicator=Indicator.INFO,
+        summary=headline("No HbA1c or glucose in 3 years: screen for diabetes"),
+        advice=("Diabetes may contribute to neuropathic symptoms: one HbA1c is enough.",),
+        evidence=cramps.evidence(facts),
+        missing=tuple(line for one in newest for line in unread(one.unusable, "glucose or HbA1c")),
+        strength="Named by the article for elderly patients; the interval is a judgement.",
+        suggestions=(OrderTest("hba1c", "none in the last 3 years"),),
+        overrides=FOR_TESTS,
+    )

@@ -1,0 +1,80 @@
+"""Nerve disease, a mimic of leg cramps.
+
+Recommendation: a neurological examination for neuropathy, radiculopathy and focal deficits;
+burning, tingling and sensory loss point to neuropathy (article, "History and physical
+examination").
+
+When: cramps documented together with neuropathy, radiculopathy, spinal stenosis or neurogenic
+claudication, motor neuron disease, or diabetes. Warning for motor neuron disease.
+Then: which examination, and what tells them apart.
+Does not cover: the workup of neuropathy.
+"""
+
+from __future__ import annotations
+
+from cds_service.core.facts import Kind
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    Evidence,
+    Finding,
+    Indicator,
+    NotFired,
+    Service,
+    Tier,
+    conditions,
+    rule,
+)
+from hooks import cramps
+from hooks.wording import FOR_ADVICE, headline
+
+NERVE = (
+    "neuropathy",
+    "radiculopathy",
+    "neurogenic_claudication",
+    "motor_neuron_disease",
+    "diabetes",
+)
+
+
+@rule(
+    id="neuropathy-mimic",
+    title="Nerve disease can pass for leg cramps",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.PATIENT_VIEW,
+    tier=Tier.CRAMPS,
+    references=["article"],
+    needs=[conditions(*NERVE, "leg_cramps")],
+)
+def neuropathy_mimic(facts: Facts) -> Answer:
+    """Nerve disease or diabetes beside leg cramps: examine the nerves."""
+    found = facts.conditions(*NERVE)
+    if not found:
+        if not facts.availability(Kind.CONDITIONS).whole:
+            return CannotTell(("whether nerve disease or diabetes is documented",))
+        return NotFired("neither nerve disease nor diabetes is documented")
+    motor = facts.conditions("motor_neuron_disease")
+    advice = [
+        "Focused neurological examination: strength, reflexes, sensation. Burning or tingling "
+        "points to neuropathy; pain along a root to radiculopathy."
+    ]
+    if motor:
+        advice.append("Motor neuron disease: cramps may be part of it; look for fasciculation.")
+    elif facts.conditions("neurogenic_claudication"):
+        advice.append(
+            "Neurogenic claudication: with standing and walking, eased by bending forward."
+        )
+    return Finding(
+        indicator=Indicator.WARNING if motor else Indicator.INFO,
+        summary=headline(
+            "Motor neuron disease is documented: cramps may be part of it"
+            if motor
+            else "Nerve disease or diabetes is documented: examine for neuropathy"
+        ),
+        advice=tuple(advice),
+        evidence=(*(Evidence(one) for one in found), *cramps.evidence(facts)),
+        strength="Clinical distinction named by the article.",
+        overrides=FOR_ADVICE,
+    )

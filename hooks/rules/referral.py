@@ -1,0 +1,137 @@
+"""When to refer, and when not to look further.
+
+Recommendation: refer to neurology or vascular surgery for severe, persistent or progressive
+cramps, neurological deficits, or suspected vascular disease (article, "When to refer"). No
+extensive imaging or laboratory workup in typical idiopathic nocturnal cramps with a normal
+examination (article, "Common pitfalls").
+
+When: cramps documented with one of the criteria; or (order picked) imaging of leg or spine,
+nerve conduction or extended panels ordered for cramps with none of them on record.
+Then: which specialist by which criterion, with the referral; or that the workup is not
+indicated in typical cramps.
+Does not cover: findings of an examination that are not coded.
+"""
+
+from __future__ import annotations
+
+from cds_service.core.facts import Condition, Kind
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    Evidence,
+    Finding,
+    Indicator,
+    NotFired,
+    OrderTest,
+    Service,
+    Suggestion,
+    Tier,
+    conditions,
+    orders,
+    rule,
+)
+from hooks import cramps
+from hooks.wording import CONTRAINDICATED, FOR_ADVICE, FOR_TESTS, headline, named
+
+DEFICIT = ("motor_neuron_disease", "radiculopathy", "neurological_deficit")
+VASCULAR = ("claudication", "pad")
+RED_FLAGS = (*DEFICIT, *VASCULAR, "neurogenic_claudication", "neuropathy", "dvt", "rhabdomyolysis")
+EXTENSIVE = ("imaging_leg_spine", "emg_nerve_conduction", "extended_panel")
+
+
+@rule(
+    id="specialist-referral",
+    title="Referral for leg cramps",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.PATIENT_VIEW,
+    tier=Tier.CRAMPS,
+    references=["article"],
+    needs=[
+        conditions(*DEFICIT, *VASCULAR, "leg_cramps"),
+        orders("referral_neurology", "referral_vascular"),
+    ],
+)
+def specialist_referral(facts: Facts) -> Answer:
+    """Severe or persistent cramps, a deficit, or vascular disease: name the specialist."""
+    persistent = cramps.persistent(facts)
+    deficit = facts.hazards(*DEFICIT)
+    vascular = facts.hazards(*VASCULAR)
+    if not persistent and not deficit and not vascular:
+        if not facts.availability(Kind.CONDITIONS).whole:
+            return CannotTell(("whether a criterion for referral is documented",))
+        return NotFired("no criterion for referral is documented")
+    offers: list[Suggestion] = []
+    specialists = []
+    if persistent or deficit:
+        offers.append(OrderTest("referral_neurology", "severe cramps or a neurological deficit"))
+        specialists.append("neurology")
+    if vascular:
+        offers.append(OrderTest("referral_vascular", "vascular disease is suspected"))
+        specialists.append("vascular surgery")
+    return Finding(
+        indicator=Indicator.INFO,
+        summary=headline(f"Leg cramps: consider referral to {' and '.join(specialists)}"),
+        advice=_criteria(persistent, deficit, vascular),
+        evidence=tuple(Evidence(one) for one in (*deficit, *vascular, *cramps.conditions(facts))),
+        strength="Criteria of the article.",
+        suggestions=tuple(offers),
+        overrides=FOR_TESTS,
+    )
+
+
+def _criteria(
+    persistent: str, deficit: tuple[Condition, ...], vascular: tuple[Condition, ...]
+) -> tuple[str, ...]:
+    lines = []
+    if persistent:
+        lines.append(f"Neurology: the cramps are {persistent}.")
+    if deficit:
+        lines.append(f"Neurology: neurological deficit ({named(deficit)}).")
+    if vascular:
+        lines.append(f"Vascular surgery: vascular disease ({named(vascular)}).")
+    return tuple(lines)
+
+
+@rule(
+    id="extensive-workup-ordered",
+    title="Extensive workup for leg cramps",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.ORDER_SELECT,
+    tier=Tier.ALWAYS,
+    references=["article", "differential-1995"],
+    judges=EXTENSIVE,
+    needs=[conditions(*RED_FLAGS, "leg_cramps")],
+)
+def extensive_workup_ordered(facts: Facts) -> Answer:
+    """Imaging, nerve conduction or extended panels for typical cramps."""
+    selected = [
+        order for order in facts.drafts.selected_orders if not order.covers.isdisjoint(EXTENSIVE)
+    ]
+    meant = [order for order in selected if cramps.intended(facts, order.reason)]
+    if not meant:
+        if any(cramps.intended(facts, order.reason) is None for order in selected):
+            return CannotTell(("whether the order is for leg cramps",), trigger=True)
+        return NotFired("the order is not for leg cramps")
+    if flags := facts.hazards(*RED_FLAGS):
+        return NotFired("a finding calls for it", tuple(Evidence(one) for one in flags))
+    if cramps.persistent(facts):
+        return NotFired("the cramps are severe or persistent")
+    if not facts.availability(Kind.CONDITIONS).whole:
+        return CannotTell(
+            ("whether a finding calls for it: not all conditions came",), trigger=True
+        )
+    return Finding(
+        indicator=Indicator.INFO,
+        summary=headline("Extensive workup is not indicated in typical nocturnal leg cramps"),
+        advice=(
+            "Most leg cramps are idiopathic. Imaging, nerve conduction studies and extended panels "
+            "are for a neurological deficit, vascular disease or another specific finding, and "
+            "none is on record. A finding of the examination decides before this card.",
+        ),
+        evidence=(*(Evidence(order) for order in meant), *cramps.evidence(facts)),
+        strength="Advice of the article.",
+        overrides=(*FOR_ADVICE, CONTRAINDICATED),
+    )

@@ -1,0 +1,118 @@
+"""Restless legs: a mimic of leg cramps, and the iron that belongs to it.
+
+Recommendation: ferritin is measured where restless legs syndrome is suspected; leg cramps are
+not confused with it, for it needs different treatment, dopaminergic agents (article,
+"Laboratory evaluation" and "Common pitfalls"). Newer guidance prefers alpha-2-delta ligands,
+because dopaminergic agents make it worse in time (augmentation).
+
+When: restless legs documented or suspected and no ferritin in 6 months; restless legs
+documented together with cramps.
+Then: offers ferritin and transferrin saturation; says how the two differ and what is said
+about treatment, and suggests no drug.
+Does not cover: the diagnosis of restless legs.
+"""
+
+from __future__ import annotations
+
+from cds_service.core.facts import Kind
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    Evidence,
+    Finding,
+    Indicator,
+    NotFired,
+    OrderTest,
+    Service,
+    Tier,
+    conditions,
+    orders,
+    results,
+    rule,
+)
+from cds_service.core.series import Worse
+from hooks import cramps
+from hooks.levels import unread
+from hooks.windows import IRON, ORDERED
+from hooks.wording import FOR_ADVICE, FOR_TESTS, headline
+
+
+@rule(
+    id="ferritin-not-checked",
+    title="Restless legs without a ferritin",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.PATIENT_VIEW,
+    tier=Tier.ALWAYS,
+    references=["aasm-2025", "article"],
+    needs=[
+        conditions("rls"),
+        results("ferritin", IRON),
+        orders("ferritin", "transferrin_saturation"),
+    ],
+)
+def ferritin_not_checked(facts: Facts) -> Answer:
+    """Restless legs, documented or suspected, without ferritin in 6 months."""
+    rls = facts.hazards("rls")
+    if not rls:
+        if not facts.availability(Kind.CONDITIONS).whole:
+            return CannotTell(("whether restless legs are documented: not all conditions came",))
+        return NotFired("restless legs are neither documented nor suspected")
+    ferritin = facts.newest("ferritin", Worse.LOW)
+    if facts.within(ferritin.result, IRON):
+        assert ferritin.result is not None
+        return NotFired("ferritin was measured in the last 6 months", (Evidence(ferritin.result),))
+    if not facts.availability(Kind.RESULTS).whole:
+        return CannotTell(("whether ferritin was measured: not all results came",), trigger=True)
+    if facts.ordered("ferritin", within=ORDERED):
+        return NotFired("ferritin is already ordered")
+    return Finding(
+        indicator=Indicator.INFO,
+        summary=headline("Restless legs without a ferritin in the last 6 months"),
+        advice=(
+            "Measure ferritin and transferrin saturation: in the morning, and off iron for "
+            "24 hours.",
+        ),
+        evidence=tuple(Evidence(one) for one in rls),
+        missing=unread(ferritin.unusable, "ferritin"),
+        strength="AASM 2025 asks for iron studies in everybody with restless legs.",
+        suggestions=(
+            OrderTest("ferritin", "none in the last 6 months"),
+            OrderTest("transferrin_saturation", "ferritin misleads in inflammation"),
+        ),
+        overrides=FOR_TESTS,
+    )
+
+
+@rule(
+    id="restless-legs-mimic",
+    title="Restless legs beside leg cramps",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.PATIENT_VIEW,
+    tier=Tier.CRAMPS,
+    references=["aasm-2025", "article"],
+    needs=[conditions("rls", "leg_cramps")],
+)
+def restless_legs_mimic(facts: Facts) -> Answer:
+    """Restless legs and leg cramps in one patient: tell them apart."""
+    rls = facts.conditions("rls")
+    if not rls:
+        if not facts.availability(Kind.CONDITIONS).whole:
+            return CannotTell(("whether restless legs are documented: not all conditions came",))
+        return NotFired("restless legs are not documented")
+    return Finding(
+        indicator=Indicator.INFO,
+        summary=headline("Restless legs are documented: not every leg complaint is a cramp"),
+        advice=(
+            "Restless legs: an urge to move, worse at rest and in the evening, relieved by "
+            "movement. Cramp: a sudden contraction, relieved by stretching.",
+            "Treatment differs. The article names dopaminergic agents; newer guidance (AASM 2025) "
+            "prefers alpha-2-delta ligands, because dopaminergic agents worsen restless legs in "
+            "time (augmentation). Nothing is suggested here.",
+        ),
+        evidence=(*(Evidence(one) for one in rls), *cramps.evidence(facts)),
+        strength="The distinction is clinical; the treatment order is the AASM 2025 guideline.",
+        overrides=FOR_ADVICE,
+    )
