@@ -68,7 +68,7 @@ class Round:
     """Where each query reports, with its key, unless it was given up before."""
 
 
-class _Fault(Exception):  # noqa: N818  # never leaves this module
+class _Fault(Exception):  # never leaves this module
     """Why a page could not be had, in words."""
 
 
@@ -80,7 +80,7 @@ class _Link(msgspec.Struct):
 class _Page(msgspec.Struct):
     resourceType: str  # noqa: N815  # FHIR's name
     entry: list[msgspec.Raw] | None = None
-    link: msgspec.Raw | None = None
+    link: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _read_page = msgspec.json.Decoder(_Page).decode
@@ -205,19 +205,24 @@ class Ask:
             raise _Fault(f"the FHIR server answered {self._what} with an error (OperationOutcome)")
         self._pages.append(body)
         self._entries += len(page.entry or ())
-        if page.resourceType != "Bundle" or page.link is None:
+        if page.resourceType != "Bundle":
             return None
         try:
             links = _read_links(page.link) or []
         except msgspec.DecodeError:
             raise _Fault("whether there are further pages cannot be read") from None
-        for link in links:
-            if link.relation == "next":
-                following = urldefrag(urljoin(url, link.url)).url
-                if not link.url or not _is_below(self._round.server, following):
-                    raise _Fault("the next page is at another address, which is not asked")
-                return following
-        return None
+        following = next((link.url for link in links if link.relation == "next"), None)
+        return None if following is None else self._allowed(following, url)
+
+    def _allowed(self, link: str, url: str) -> str:
+        """The address to which ``link``, found on the page at ``url``, leads."""
+        try:
+            following: str = urldefrag(urljoin(url, link)).url
+        except ValueError:
+            following = ""
+        if not link or not _is_below(self._round.server, following):
+            raise _Fault("the next page is at another address, which is not asked")
+        return following
 
     def _left(self) -> float:
         """Seconds until the deadline, more than none."""
