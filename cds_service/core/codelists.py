@@ -12,7 +12,8 @@ not            names that lie wholly inside this pattern do not count
 unless         found anywhere: the concept does not apply, even when a code matched
 unless_three   three different ones found anywhere: likewise
 even_so        found anywhere: the ``unless`` kinds do not apply
-before, after  in the same clause, at most eight words before (after) a name: taken back
+before         in the same clause, at most eight words before a name: takes it back
+after          in the same clause, or opening the next, at most three words behind: likewise
 until          a word behind which ``before`` no longer reaches
 qualifier      a word that may stand before ``^``
 implies        the pattern is another concept that comes with this one

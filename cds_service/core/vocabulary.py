@@ -16,6 +16,7 @@ from cds_service.core.codes import ATC, ICD10CM, Coding, category_of, normal_key
 from cds_service.core.wording import Found, PatternIndex, Words, read_pattern, split_words
 
 _REACH = 8
+_REACH_BACK = 3
 _ALL = "*"
 
 
@@ -207,7 +208,7 @@ def _reaches(
 
 def _speaks_back(mark: Found, name: Found, text: Words) -> bool:
     """Whether "ruled out" speaks of the name before it: same clause, or opening the next."""
-    if not 0 <= mark.start - name.end <= _REACH:
+    if not 0 <= mark.start - name.end <= _REACH_BACK:
         return False
     here, there = text.clause[mark.start], text.clause[name.end - 1]
     opens = text.clause[mark.start - 1] != here

@@ -132,6 +132,40 @@ TEXTS = [
     ("Exercise-associated muscle cramps", "leg_cramps"),
     ("Hand cramps", ""),
     ("Cramps of hand", ""),
+    (
+        "Hypertensive chronic kidney disease with stage 1 through stage 4 "
+        "chronic kidney disease, or unspecified chronic kidney disease",
+        "ckd_any",
+    ),
+    (
+        "Hypertensive chronic kidney disease with stage 5 chronic kidney "
+        "disease or end stage renal disease",
+        "ckd_any ckd_stage_4_5",
+    ),
+    ("CKD (chronic kidney disease) stage 4, GFR 15-29 ml/min (HCC)", "ckd_any ckd_stage_4_5"),
+    (
+        "Type 2 diabetes mellitus with stage 3b chronic kidney disease",
+        "diabetes ckd_any ckd_stage_3",
+    ),
+    ("Parkinson disease stage 4", "parkinson"),
+    ("Pressure ulcer stage 3", ""),
+    ("Stage 4 lung cancer, chronic kidney disease stage 2", "ckd_any"),
+    ("Chronic kidney disease, pressure ulcer of heel stage 4", "ckd_any"),
+    ("Cirrhosis of liver needing cancer screening", "cirrhosis liver_disease"),
+    ("Diabetes mellitus screening", ""),
+    ("DVT was ruled out", ""),
+    ("DVT, ruled out", ""),
+    ("Mother has diabetes", ""),
+    ("Cramps, muscle", "leg_cramps"),
+    ("Bilateral leg cramping", "leg_cramps"),
+    ("Cirrhosis without ascites, anemia", "cirrhosis liver_disease anemia"),
+    ("Muscle cramps (not claudication)", "leg_cramps"),
+    ("Ascites due to alcoholic cirrhosis", "ascites cirrhosis liver_disease"),
+    ("Diabetes mellitus type 1", "diabetes"),
+    ("Nephrogenic diabetes insipidus", ""),
+    ("Iron deficiency without anemia", ""),
+    ("Pseudothrombocytopenia", ""),
+    ("Immune thrombocytopenic purpura", "thrombocytopenia"),
 ]
 
 
