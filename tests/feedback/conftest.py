@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 from cds_service.feedback.card_ids import CardIds, RuleVersion
 from cds_service.feedback.database import Database, open_database
@@ -124,8 +124,14 @@ class PostgresDatabase:
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._name}'"
         )
 
-    def admin(self, statement: str) -> None:
-        engine = create_engine(self._server, isolation_level="AUTOCOMMIT")
+    def empty(self) -> None:
+        """Take away all tables."""
+        here = self._server.set(database=self._name)
+        self.admin("DROP SCHEMA public CASCADE; CREATE SCHEMA public", here)
+
+    def admin(self, statement: str, where: URL | None = None) -> None:
+        """Run one statement on the server, or in the database ``where``."""
+        engine = create_engine(where or self._server, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(text(statement))
         engine.dispose()
@@ -139,6 +145,23 @@ def postgres_database(postgres_server: str) -> Iterator[PostgresDatabase]:
     created.drop()
 
 
+@pytest.fixture(scope="session")
+def shared_postgres(postgres_server: str) -> Iterator[PostgresDatabase]:
+    """One database for all tests that need no more than empty tables: making one is slow."""
+    created = PostgresDatabase(postgres_server)
+    created.create()
+    yield created
+    created.drop()
+
+
+@pytest.fixture
+def empty_postgres(shared_postgres: PostgresDatabase) -> str:
+    """URL of the shared database, with nothing in it."""
+    shared_postgres.cut_connections()
+    shared_postgres.empty()
+    return shared_postgres.url
+
+
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'kept.db'}"
@@ -146,11 +169,9 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database_url(request: pytest.FixtureRequest) -> str:
-    if request.param == "sqlite":
-        url: str = request.getfixturevalue("sqlite_url")
-        return url
-    created: PostgresDatabase = request.getfixturevalue("postgres_database")
-    return created.url
+    fixture = "sqlite_url" if request.param == "sqlite" else "empty_postgres"
+    url: str = request.getfixturevalue(fixture)
+    return url
 
 
 @pytest.fixture
