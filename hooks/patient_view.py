@@ -15,6 +15,7 @@ from hooks.rules.low_magnesium import low_magnesium
 from hooks.rules.low_potassium import low_potassium
 from hooks.rules.magnesium_in_renal_impairment import magnesium_in_renal_impairment
 from hooks.rules.nerve import neuropathy_mimic
+from hooks.rules.quinine import quinine_active
 from hooks.rules.referral import specialist_referral
 from hooks.rules.restless_legs import ferritin_not_checked, restless_legs_mimic
 from hooks.rules.vascular import claudication_mimic
@@ -27,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     ferritin_not_checked,
     restless_legs_mimic,
     cirrhosis_cramps,
+    quinine_active,
     magnesium_in_renal_impairment,
     claudication_mimic,
     neuropathy_mimic,

@@ -1,0 +1,334 @@
+"""Quinine, on the medication list or being ordered.
+
+Recommendation: quinine is avoided for leg cramps; its benefit is modest and its harm serious
+(article, "Medications to avoid", which only implies it; the boxed warning, the FDA, the AAN
+and the MHRA say it plainly). In the UK it is licensed for cramps, as a last resort.
+
+When: quinine is active (quinine-active) or a selected draft orders it (quinine-ordered), and
+neither its reason nor an active problem is malaria or babesiosis. A suspected, past or
+statusless malaria does not excuse it. A contraindication (long QT, myasthenia gravis, optic
+neuritis, thrombocytopenia, TTP or HUS now or before, platelets below 100 within 90 days,
+hypersensitivity) speaks for any indication. G6PD deficiency with malaria: caution.
+Then: critical (US) or warning (UK; critical with a contraindication). Active: a blood count
+with platelets. Ordered: removal of the draft, potassium and magnesium where not fresh.
+Does not cover: tonic water, homeopathic potencies, quinidine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cds_service.core.facts import Kind, Medication, Problem
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    Evidence,
+    Finding,
+    Indicator,
+    NotFired,
+    OrderTest,
+    RemoveDraft,
+    Service,
+    Suggestion,
+    Tier,
+    allergies,
+    conditions,
+    medications,
+    orders,
+    results,
+    rule,
+)
+from cds_service.core.series import Worse
+from cds_service.core.text import quoted
+from hooks import levels
+from hooks.reading import conditions_unread, medications_unread, results_unread
+from hooks.windows import ACT, PLATELETS
+from hooks.wording import FOR_HAZARDS, PREFERENCE, headline
+
+EXCUSES = ("malaria", "babesiosis")
+_SENSITIVE = "quinine_hypersensitivity"
+# Words for a card, and whether one that is past still counts: myasthenia in remission is not
+# cured, and neither an immune reaction to quinine nor an allergy is forgotten.
+_AGAINST = {
+    "long_qt": ("long QT", False),
+    "myasthenia_gravis": ("myasthenia gravis", True),
+    "optic_neuritis": ("optic neuritis", False),
+    "thrombocytopenia": ("thrombocytopenia, TTP or HUS now or before", True),
+    _SENSITIVE: ("hypersensitivity to quinine or its relatives", True),
+}
+_REFERENCES = [
+    "fda-quinine",
+    "quinine-label",
+    "mhra-quinine",
+    "aan-2010",
+    "cochrane-quinine-2015",
+    "article",
+]
+_NEEDS = [
+    conditions(*EXCUSES, *_AGAINST, "g6pd_deficiency").optional(),
+    results("platelets", PLATELETS).optional(),
+    allergies(_SENSITIVE),
+]
+
+
+@rule(
+    id="quinine-active",
+    title="Quinine on the medication list",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.PATIENT_VIEW,
+    tier=Tier.ALWAYS,
+    references=_REFERENCES,
+    limits=["platelets.low"],
+    minors=True,
+    needs=[medications("quinine").optional(), *_NEEDS, orders("hemoglobin", "platelets")],
+)
+def quinine_active(facts: Facts) -> Answer:
+    """Active quinine without malaria, or with a contraindication, is reviewed now."""
+    taken = facts.taking("quinine", hazard=True)
+    if not taken:
+        lacking = medications_unread(facts)
+        return CannotTell(lacking) if lacking else NotFired("no active quinine")
+    current = facts.taking("quinine")
+    evidence = tuple(
+        Evidence(one, note="" if one in current else "a newer statement says stopped: confirm")
+        for one in taken
+    )
+    offers = (OrderTest("cbc", "platelets and signs of haemolysis"),)
+    return _judged(facts, taken, evidence, "Active quinine", offers, offers)
+
+
+@rule(
+    id="quinine-ordered",
+    title="Quinine ordered",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.ORDER_SELECT,
+    tier=Tier.ALWAYS,
+    references=_REFERENCES,
+    limits=["platelets.low"],
+    judges=["quinine"],
+    minors=True,
+    needs=[
+        *_NEEDS,
+        results("potassium", ACT).optional(),
+        results("magnesium", ACT).optional(),
+        orders("potassium", "magnesium", "hemoglobin", "platelets"),
+    ],
+)
+def quinine_ordered(facts: Facts) -> Answer:
+    """An order of quinine without malaria, or against a contraindication, is stopped."""
+    drafts = tuple(one for one in facts.drafts.selected_medications if "quinine" in one.classes)
+    levels_first = tuple(
+        OrderTest(analyte, "low potassium or magnesium adds to QT prolongation")
+        for analyte in ("potassium", "magnesium")
+        if not _fresh(facts, analyte)
+    )
+    evidence = tuple(Evidence(one) for one in drafts)
+    cautious = (OrderTest("cbc", "platelets and signs of haemolysis"), *levels_first)
+    return _judged(facts, drafts, evidence, "Quinine ordered", levels_first, cautious)
+
+
+@dataclass(frozen=True, slots=True)
+class _Contraindications:
+    """What speaks against quinine for any indication; ``open`` is what leaves that undecided."""
+
+    names: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+    open: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    unmeasured: bool
+
+
+def _judged(
+    facts: Facts,
+    quinine: tuple[Medication, ...],
+    evidence: tuple[Evidence, ...],
+    subject: str,
+    offers: tuple[Suggestion, ...],
+    cautious: tuple[Suggestion, ...],
+) -> Answer:
+    excusing = facts.certain(*EXCUSES)
+    unexcused = () if excusing else tuple(one for one in quinine if not _for_malaria(one))
+    against = _contraindications(facts)
+    g6pd = facts.ever("g6pd_deficiency")
+    evidence = (
+        *evidence,
+        *(Evidence(one) for one in (*excusing, *g6pd)),
+        *against.evidence,
+    )
+    if not unexcused and not against.names:
+        if g6pd:
+            return _caution(facts, subject, evidence, against, cautious)
+        if against.open:
+            return CannotTell(against.open, against.problems, trigger=True, evidence=evidence)
+        unmeasured = "; no platelet count in 90 days" if against.unmeasured else ""
+        return NotFired(
+            f"quinine is for malaria or babesiosis and no contraindication is on file{unmeasured}",
+            evidence,
+        )
+    contraindicated = bool(against.names)
+    uk = facts.site.jurisdiction == "uk"
+    avoided = quinine if contraindicated else unexcused
+    removals = tuple(RemoveDraft(one.source.reference, one.name) for one in avoided if one.selected)
+    return Finding(
+        indicator=Indicator.WARNING if uk and not contraindicated else Indicator.CRITICAL,
+        summary=_summary(subject, against.names, uk),
+        advice=tuple(_advice(facts, against.names, bool(unexcused), bool(g6pd), uk)),
+        evidence=evidence,
+        missing=(*against.open, *_unmeasured(against), *_unread_malaria(facts, bool(unexcused))),
+        strength=_STRENGTH,
+        suggestions=(*removals, *offers),
+        overrides=(*FOR_HAZARDS, PREFERENCE),
+        reference=_reference(uk, bool(unexcused)),
+    )
+
+
+_STRENGTH = (
+    "Harm: regulators' warnings (FDA 2006: 665 reports of serious reactions, 93 deaths; boxed "
+    "warning; MHRA). Benefit: modest, outweighed by harm (Cochrane review 2015; AAN 2010)."
+)
+
+
+def _for_malaria(medication: Medication) -> bool:
+    return not medication.reason.concepts.isdisjoint(EXCUSES)
+
+
+def _reference(uk: bool, unexcused: bool) -> str:
+    if not unexcused:
+        return "quinine-label"
+    return "mhra-quinine" if uk else "fda-quinine"
+
+
+def _summary(subject: str, names: Iterable[str], uk: bool) -> str:
+    listed = ", ".join(names)
+    if listed:
+        return headline(f"{subject}, contraindicated for any indication: {listed}")
+    if uk:
+        return headline(
+            f"{subject}: for leg cramps a last resort only; serious blood reactions, arrhythmia"
+        )
+    return headline(
+        f"{subject}: avoid for leg cramps. Boxed warning: serious blood reactions, arrhythmia"
+    )
+
+
+def _advice(
+    facts: Facts, names: tuple[str, ...], unexcused: bool, g6pd: bool, uk: bool
+) -> Iterable[str]:
+    if names:
+        yield f"**Contraindicated for any indication:** {'; '.join(names)}."
+    if names and not unexcused:
+        yield "Malaria or babesiosis does not excuse this: choose another drug."
+    elif uk:
+        yield (
+            "Quinine can cause serious, sometimes fatal thrombocytopenia, haemolysis and "
+            "arrhythmia. In the UK it is licensed for nocturnal leg cramps as a last resort "
+            "only: the MHRA advises against routine use."
+        )
+        if not names:
+            yield (
+                "Consider it only when cramps are very painful or frequent, treatable causes are "
+                "excluded and stretching has not helped; stop it when it has not helped after "
+                "4 weeks."
+            )
+    else:
+        yield (
+            "Avoid quinine for leg cramps: it is not approved for them, and its boxed warning "
+            "names serious, sometimes fatal haematological reactions (thrombocytopenia, HUS, "
+            "TTP); it also prolongs QT and causes arrhythmia."
+        )
+    if unexcused and facts.ever(*EXCUSES):
+        yield (
+            "Malaria or babesiosis is on file only as suspected, past or without a status: that "
+            "does not excuse quinine. If it is meant, say so as the reason."
+        )
+    if g6pd:
+        yield _G6PD
+
+
+_G6PD = (
+    "G6PD deficiency: caution, watch for haemolysis (no longer a contraindication in the US "
+    "label since June 2019)."
+)
+
+
+def _caution(
+    facts: Facts,
+    subject: str,
+    evidence: tuple[Evidence, ...],
+    against: _Contraindications,
+    offers: tuple[Suggestion, ...],
+) -> Finding:
+    return Finding(
+        indicator=Indicator.WARNING,
+        summary=headline(f"{subject} with G6PD deficiency: caution, watch for haemolysis"),
+        advice=(_G6PD,),
+        evidence=evidence,
+        missing=(*against.open, *_unmeasured(against)),
+        strength="Product information; malaria or babesiosis is the reason, so it is not "
+        "advised against.",
+        suggestions=offers,
+        overrides=FOR_HAZARDS,
+        reference="quinine-label",
+    )
+
+
+def _unmeasured(against: _Contraindications) -> tuple[str, ...]:
+    return ("no platelet count in the last 90 days",) if against.unmeasured else ()
+
+
+def _unread_malaria(facts: Facts, unexcused: bool) -> tuple[str, ...]:
+    if unexcused and not facts.availability(Kind.CONDITIONS).whole:
+        return ("whether malaria or babesiosis is an active problem, which would excuse quinine",)
+    return ()
+
+
+def _contraindications(facts: Facts) -> _Contraindications:
+    names: list[str] = []
+    evidence: list[Evidence] = []
+    for concept, (words, past_counts) in _AGAINST.items():
+        found = facts.ever(concept) if past_counts else facts.hazards(concept)
+        allergic = facts.allergic(concept) if concept == _SENSITIVE else ()
+        if found or allergic:
+            names.append(words)
+            evidence.extend(Evidence(one) for one in found)
+            evidence.extend(Evidence(one) for one in allergic)
+    newest = facts.newest("platelets", Worse.LOW)
+    limit = facts.limits["platelets.low"]
+    early, final = (
+        one if facts.within(one, PLATELETS) else None for one in (newest.preliminary, newest.result)
+    )
+    raises = early is not None and early.below(limit.value) is True
+    count = early if raises else final
+    undecided: list[str] = []
+    if count is not None:
+        low = count.below(limit.value)
+        note = "preliminary" if count.preliminary else ""
+        evidence.append(Evidence(count, limit, note=note))
+        if low:
+            names.append(f"platelets {count.reported}")
+        elif low is None:
+            undecided.append(f"platelets {count.reported} do not say whether below the limit")
+    unread = (*conditions_unread(facts), *results_unread(facts), *_allergies_unread(facts))
+    return _Contraindications(
+        names=tuple(names),
+        evidence=tuple(evidence),
+        open=(*unread, *undecided, *levels.unread(newest.unusable, "platelet")),
+        problems=newest.unusable,
+        unmeasured=count is None and facts.availability(Kind.RESULTS).whole,
+    )
+
+
+def _allergies_unread(facts: Facts) -> tuple[str, ...]:
+    availability = facts.availability(Kind.ALLERGIES)
+    if availability.whole:
+        return ()
+    return (f"allergies could not be checked: {quoted(availability.reason or availability.state)}",)
+
+
+def _fresh(facts: Facts, analyte: str) -> bool:
+    newest = facts.newest(analyte, Worse.LOW)
+    return facts.within(newest.result, ACT) and not newest.unusable

@@ -1,0 +1,292 @@
+"""quinine-active and quinine-ordered: a table of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence, Reason, Taking
+from cds_service.core.rule import Indicator
+from tests.given import (
+    CRAMPS,
+    NO_REASON,
+    OTHER_REASON,
+    Given,
+    fired,
+    given,
+    offers,
+    silent,
+    unknown,
+)
+
+ACTIVE, ORDERED = "quinine-active", "quinine-ordered"
+BOTH = [ACTIVE, ORDERED]
+MALARIA = Reason(given=True, concepts=frozenset({"malaria"}), words="malaria")
+BABESIOSIS = Reason(given=True, concepts=frozenset({"babesiosis"}), words="babesiosis")
+PLATELETS = "10*9/L"
+EVERYTHING = (
+    Kind.PATIENT,
+    Kind.RESULTS,
+    Kind.CONDITIONS,
+    Kind.MEDICATIONS,
+    Kind.STATEMENTS,
+    Kind.ALLERGIES,
+    Kind.ORDERS,
+    Kind.ENCOUNTER,
+)
+
+
+def quinine(rule: str, case: Given | None = None, reason: Reason = NO_REASON) -> Given:
+    """A patient who takes quinine, or for whom it is being ordered."""
+    case = case or given()
+    if rule == ACTIVE:
+        return case.takes("quinine", name="Quinine sulfate 324 mg", reason=reason)
+    return case.ordering("quinine", name="Quinine sulfate 324 mg", reason=reason)
+
+
+def said(finding: object) -> str:
+    """All that a card's detail says."""
+    return " ".join((*finding.advice, *finding.missing, finding.strength))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("rule", BOTH)
+@pytest.mark.parametrize(
+    ("jurisdiction", "indicator", "reference"),
+    [
+        pytest.param("us", Indicator.CRITICAL, "fda-quinine", id="boxed warning in the US"),
+        pytest.param("uk", Indicator.WARNING, "mhra-quinine", id="last resort in the UK"),
+    ],
+)
+def test_quinine_without_malaria_fires_by_jurisdiction(
+    rule: str, jurisdiction: str, indicator: Indicator, reference: str
+) -> None:
+    finding = fired(quinine(rule).at(jurisdiction=jurisdiction).ask(rule))
+    assert finding.indicator is indicator
+    assert finding.reference == reference
+    assert ("boxed warning" in finding.advice[0]) is (jurisdiction == "us")
+    assert ("last resort" in finding.summary) is (jurisdiction == "uk")
+    assert {"cds-not-applicable", "recipient-disagrees-evidence"} <= set(finding.overrides)
+
+
+@pytest.mark.parametrize("rule", BOTH)
+@pytest.mark.parametrize("reason", [NO_REASON, CRAMPS, OTHER_REASON])
+def test_any_other_reason_does_not_excuse(rule: str, reason: Reason) -> None:
+    assert fired(quinine(rule, reason=reason).ask(rule)).indicator is Indicator.CRITICAL
+
+
+@pytest.mark.parametrize("rule", BOTH)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(lambda rule: quinine(rule, reason=MALARIA), id="malaria as the reason"),
+        pytest.param(lambda rule: quinine(rule, reason=BABESIOSIS), id="babesiosis as the reason"),
+        pytest.param(lambda rule: quinine(rule, given().has("malaria")), id="malaria is active"),
+        pytest.param(lambda rule: quinine(rule, given().has("babesiosis")), id="babesiosis too"),
+    ],
+)
+def test_malaria_and_babesiosis_excuse(rule: str, case: object) -> None:
+    assert "no platelet count" in silent(case(rule).ask(rule)).because  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("rule", BOTH)
+@pytest.mark.parametrize(
+    "presence", [Presence.ASSUMED, Presence.SUSPECTED, Presence.PAST, Presence.REFUTED]
+)
+def test_malaria_that_is_not_said_to_be_active_does_not_excuse(
+    rule: str, presence: Presence
+) -> None:
+    finding = fired(quinine(rule, given().has("malaria", presence=presence)).ask(rule))
+    assert ("does not excuse" in said(finding)) is (presence is not Presence.REFUTED)
+
+
+CONTRAINDICATIONS = [
+    "long_qt",
+    "myasthenia_gravis",
+    "optic_neuritis",
+    "thrombocytopenia",
+    "quinine_hypersensitivity",
+]
+
+
+@pytest.mark.parametrize("rule", BOTH)
+@pytest.mark.parametrize("concept", CONTRAINDICATIONS)
+@pytest.mark.parametrize("jurisdiction", ["us", "uk"])
+@pytest.mark.parametrize("presence", [Presence.ACTIVE, Presence.ASSUMED, Presence.SUSPECTED])
+def test_contraindications_are_critical_even_for_malaria(
+    rule: str, concept: str, jurisdiction: str, presence: Presence
+) -> None:
+    case = quinine(rule, given().has("malaria").has(concept, presence=presence))
+    finding = fired(case.at(jurisdiction=jurisdiction).ask(rule))
+    assert finding.indicator is Indicator.CRITICAL
+    assert "contraindicated" in finding.summary
+    assert "choose another drug" in said(finding)
+    assert finding.reference == "quinine-label"
+
+
+@pytest.mark.parametrize("rule", BOTH)
+@pytest.mark.parametrize(
+    ("concept", "counts"),
+    [
+        pytest.param("thrombocytopenia", True, id="thrombocytopenia before"),
+        pytest.param("myasthenia_gravis", True, id="myasthenia in remission"),
+        pytest.param("quinine_hypersensitivity", True, id="hypersensitivity before"),
+        pytest.param("long_qt", False, id="a QT interval that is no longer long"),
+        pytest.param("optic_neuritis", False, id="optic neuritis that is over"),
+    ],
+)
+def test_which_contraindications_outlast_their_end(rule: str, concept: str, counts: bool) -> None:
+    answer = quinine(rule, given().has("malaria").has(concept, presence=Presence.PAST)).ask(rule)
+    (fired if counts else silent)(answer)
+
+
+@pytest.mark.parametrize("rule", BOTH)
+def test_a_refuted_contraindication_does_not_count(rule: str) -> None:
+    case = given().has("malaria").has("thrombocytopenia", presence=Presence.REFUTED)
+    silent(quinine(rule, case).ask(rule))
+
+
+@pytest.mark.parametrize("rule", BOTH)
+def test_an_allergy_counts_like_the_condition(rule: str) -> None:
+    case = quinine(rule, given().allergic("quinine_hypersensitivity"), MALARIA)
+    finding = fired(case.ask(rule))
+    assert finding.indicator is Indicator.CRITICAL
+    assert "hypersensitivity" in finding.summary
+
+
+@pytest.mark.parametrize("rule", BOTH)
+@pytest.mark.parametrize(
+    ("value", "days_ago", "counts"),
+    [
+        pytest.param(f"99 {PLATELETS}", 1, True, id="just below 100"),
+        pytest.param(f"100 {PLATELETS}", 1, False, id="at 100"),
+        pytest.param(f"101 {PLATELETS}", 1, False, id="just above 100"),
+        pytest.param("99999 /uL", 1, True, id="per microlitre"),
+        pytest.param("100000 /uL", 1, False, id="per microlitre at the limit"),
+        pytest.param("99 10*3/uL", 1, True, id="thousands per microlitre"),
+        pytest.param(f"<50 {PLATELETS}", 1, True, id="below by comparator"),
+        pytest.param(f"99 {PLATELETS}", 90, True, id="90 days old"),
+        pytest.param(f"99 {PLATELETS}", 91, False, id="91 days old"),
+    ],
+)
+def test_low_platelets_contraindicate(rule: str, value: str, days_ago: int, counts: bool) -> None:
+    case = quinine(rule, given().result("platelets", value, days_ago=days_ago), MALARIA)
+    answer = case.ask(rule)
+    if counts:
+        assert "platelets" in fired(answer).summary
+    else:
+        silent(answer)
+
+
+@pytest.mark.parametrize("rule", BOTH)
+def test_preliminary_platelets_raise_and_never_clear(rule: str) -> None:
+    low = given().result("platelets", f"200 {PLATELETS}", days_ago=3)
+    low.result("platelets", f"80 {PLATELETS}", preliminary=True)
+    finding = fired(quinine(rule, low, MALARIA).ask(rule))
+    assert any(one.note == "preliminary" for one in finding.evidence)
+    kept = given().result("platelets", f"80 {PLATELETS}", days_ago=3)
+    kept.result("platelets", f"200 {PLATELETS}", preliminary=True)
+    fired(quinine(rule, kept, MALARIA).ask(rule))
+
+
+@pytest.mark.parametrize("rule", BOTH)
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        pytest.param(
+            lambda: given().result("platelets", f"<150 {PLATELETS}"), "platelets <150", id="<150"
+        ),
+        pytest.param(lambda: given().unusable("platelets"), "platelet", id="unreadable platelets"),
+        pytest.param(lambda: given().lacking(Kind.CONDITIONS), "problem list", id="no problems"),
+        pytest.param(lambda: given().lacking(Kind.ALLERGIES), "allergies", id="no allergies"),
+        pytest.param(lambda: given().lacking(Kind.RESULTS), "laboratory", id="no results"),
+    ],
+)
+def test_for_malaria_unread_contraindications_cannot_be_told(
+    rule: str, case: object, why: str
+) -> None:
+    answer = unknown(quinine(rule, case(), MALARIA).ask(rule))  # type: ignore[operator]
+    assert answer.trigger
+    assert why in " ".join(answer.because)
+    cramps = fired(quinine(rule, case()).ask(rule))  # type: ignore[operator]
+    assert why in " ".join(cramps.missing)
+
+
+@pytest.mark.parametrize("rule", BOTH)
+def test_g6pd_deficiency_is_a_caution_for_malaria_and_a_remark_otherwise(rule: str) -> None:
+    finding = fired(quinine(rule, given().has("g6pd_deficiency"), MALARIA).ask(rule))
+    assert finding.indicator is Indicator.WARNING
+    assert "caution" in finding.summary
+    assert "cbc" in offers(finding)
+    assert not any(one.startswith("MedicationRequest/") for one in offers(finding))
+    assert "G6PD" in said(fired(quinine(rule, given().has("g6pd_deficiency")).ask(rule)))
+    worse = given().has("g6pd_deficiency").has("long_qt")
+    assert fired(quinine(rule, worse, MALARIA).ask(rule)).indicator is Indicator.CRITICAL
+
+
+@pytest.mark.parametrize("rule", BOTH)
+@pytest.mark.parametrize("age", [12, None])
+def test_it_speaks_at_every_age(rule: str, age: int | None) -> None:
+    assert fired(quinine(rule, given(age=age)).ask(rule)).indicator is Indicator.CRITICAL
+
+
+@pytest.mark.parametrize("rule", BOTH)
+def test_the_dead_and_a_switched_off_rule_get_no_card(rule: str) -> None:
+    silent(quinine(rule, given(deceased=True)).ask(rule))
+    silent(quinine(rule).at(rules_off=frozenset({rule})).ask(rule))
+
+
+def test_active_quinine_offers_a_blood_count() -> None:
+    assert offers(fired(quinine(ACTIVE).ask(ACTIVE))) == {"cbc"}
+
+
+@pytest.mark.parametrize("taking", [Taking.STOPPED, Taking.NOT_TAKEN, Taking.IGNORED])
+def test_quinine_that_is_not_taken_is_silent(taking: Taking) -> None:
+    silent(given().takes("quinine", taking=taking).ask(ACTIVE))
+    silent(given().takes("statin").ask(ACTIVE))
+
+
+def test_a_newer_statement_that_it_was_stopped_is_said_and_does_not_silence() -> None:
+    case = given().takes("quinine", name="Quinine", days_ago=30)
+    case.takes("quinine", name="Quinine", taking=Taking.STOPPED, statement=True, days_ago=2)
+    finding = fired(case.ask(ACTIVE))
+    assert "stopped" in finding.evidence[0].note
+
+
+def test_an_unread_medication_list_cannot_be_told() -> None:
+    assert "medication list" in unknown(given().lacking(Kind.MEDICATIONS).ask(ACTIVE)).because[0]
+    fired(quinine(ACTIVE).lacking(Kind.MEDICATIONS).ask(ACTIVE))
+
+
+def test_an_ordered_quinine_offers_its_removal_and_what_is_not_fresh() -> None:
+    case = quinine(ORDERED).result("potassium", "4.0 mmol/L", days_ago=30)
+    case.result("magnesium", "0.8 mmol/L", days_ago=31)
+    assert offers(fired(case.ask(ORDERED))) == {"MedicationRequest/draft-1", "magnesium"}
+    preliminary = quinine(ORDERED).result("potassium", "4.0 mmol/L", preliminary=True)
+    assert "potassium" in offers(fired(preliminary.ask(ORDERED)))
+    unread = quinine(ORDERED).result("potassium", "4.0 mmol/L", days_ago=3).unusable("potassium")
+    assert "potassium" in offers(fired(unread.ask(ORDERED)))
+
+
+def test_it_answers_an_order_with_nothing_obtained_at_all() -> None:
+    finding = fired(quinine(ORDERED).lacking(*EVERYTHING).ask(ORDERED))
+    assert finding.indicator is Indicator.CRITICAL
+    assert len(finding.missing) == 4
+    assert "malaria or babesiosis" in finding.missing[-1]
+
+
+def test_only_selected_quinine_is_judged_and_one_card_names_all_of_it() -> None:
+    silent(given().ordering("quinine", selected=False).ask(ORDERED))
+    silent(given().ordering("statin").ask(ORDERED))
+    two = given().ordering("quinine", name="A").ordering("quinine", name="B")
+    two.ordering("quinine", name="C", reason=MALARIA)
+    finding = fired(two.ask(ORDERED))
+    removed = {one for one in offers(finding) if one.startswith("MedicationRequest/")}
+    assert removed == {"MedicationRequest/draft-1", "MedicationRequest/draft-2"}
+    assert {one.fact.name for one in finding.evidence} >= {"A", "B"}  # type: ignore[union-attr]
+
+
+def test_summaries_fit_and_carry_no_text_of_the_record() -> None:
+    case = given().ordering("quinine", name="<b>Evil</b>")
+    for concept in CONTRAINDICATIONS:
+        case.has(concept, name="<b>Evil</b>")
+    finding = fired(case.result("platelets", f"20 {PLATELETS}").ask(ORDERED))
+    assert len(finding.summary) <= 139
+    assert "Evil" not in finding.summary
+    assert "<b>" not in said(finding)
