@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Problem, Result
 from cds_service.core.knowledge import Limit
 from cds_service.core.patient import Facts
 from cds_service.core.rule import Evidence
 from cds_service.core.series import Worse
 from cds_service.core.text import quoted
+from hooks.knowledge.files import analytes
 from hooks.windows import ACT, CHECKED, YEAR
 
 
@@ -28,6 +30,7 @@ class Level:
     limit used where the laboratory gave no range of its own.
     """
 
+    analyte: Analyte
     result: Result | None
     beyond: bool | None
     limit: Limit
@@ -84,10 +87,14 @@ def _level(
 ) -> Level:
     newest = facts.newest(analyte, worse)
     early = newest.preliminary
-    raises = early is not None and facts.within(early, ACT) and beyond(early) is True
     final = newest.result if facts.within(newest.result, YEAR) else None
+    raises = early is not None and facts.within(early, ACT) and beyond(early) is True
+    if raises and final is not None and facts.within(final, ACT) and beyond(final) is True:
+        # Both are out of range: the early one must not make the final one look milder.
+        raises = early is not None and _more_extreme(early, final, worse)
     result = early if raises else final
     return Level(
+        analyte=analytes()[analyte],
         result=result,
         beyond=None if result is None else beyond(result),
         limit=limit,
@@ -96,6 +103,11 @@ def _level(
         checked=final is not None and facts.within(final, CHECKED),
         unusable=newest.unusable,
     )
+
+
+def _more_extreme(one: Result, other: Result, worse: Worse) -> bool:
+    first, second = (result.unit.to_canonical(result.value.middle()) for result in (one, other))
+    return first < second if worse is Worse.LOW else first > second
 
 
 def normal(facts: Facts, analyte: str) -> bool | None:
@@ -120,3 +132,11 @@ def unread(problems: tuple[Problem, ...], name: str) -> tuple[str, ...]:
     return tuple(
         f"a newer {name} result could not be used: {quoted(problem.reason)}" for problem in problems
     )
+
+
+def undecided(level: Level) -> tuple[str, ...]:
+    """Why a level says nothing about its limit: none in 12 months, unusable, or left open."""
+    name = level.analyte.name.lower()
+    if level.result is not None:
+        return (f"{name} {level.result.reported} does not say whether it is beyond the limit",)
+    return unread(level.unusable, name) or (f"no {name} result in the last 12 months",)

@@ -60,7 +60,7 @@ def _best_of_day(newest: Result | None, series: Series) -> Result | None:
     race_free = [result for result in same_day if result.method == "race_free_2021"]
     return min(
         race_free or same_day or [newest],
-        key=lambda result: result.unit.to_canonical(result.value.middle()),
+        key=_size,
     )
 
 
@@ -179,6 +179,10 @@ class Renal:
         return "renal function unknown" if self.fetched else "renal function could not be checked"
 
 
+def _size(egfr: Result) -> Fraction:
+    return egfr.unit.to_canonical(egfr.value.middle())
+
+
 def renal(facts: Facts) -> Renal:
     """Renal function now, derived once per call."""
     known = facts.memory.get("renal")
@@ -197,6 +201,8 @@ def _renal(facts: Facts) -> Renal:
     ):
         early = None  # a preliminary value may raise a hazard, never clear one
     final = newest.result if facts.within(newest.result, YEAR) else None
+    if early is not None and final is not None and _size(early) >= _size(final):
+        early = None  # nor make it look milder
     egfr = early or final
     advanced = facts.hazards(*ADVANCED)
     stage_3 = facts.hazards("ckd_stage_3")

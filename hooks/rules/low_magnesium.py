@@ -14,7 +14,6 @@ Does not cover: ionised, red-cell or urine magnesium; parenteral dosing.
 
 from __future__ import annotations
 
-from cds_service.core.facts import Kind
 from cds_service.core.patient import Facts
 from cds_service.core.rule import (
     Answer,
@@ -35,7 +34,7 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from hooks import levels
+from hooks import levels, reading
 from hooks.renal import Impairment, Renal, renal
 from hooks.windows import FRESH_RENAL, YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, headline
@@ -68,13 +67,16 @@ def low_magnesium(facts: Facts) -> Answer:
     """Serum magnesium below range is corrected, with the kidney in mind."""
     level = levels.low(facts, "magnesium")
     if level.result is None or level.beyond is None:
-        return CannotTell(_why_not(level), level.unusable)
+        return CannotTell(levels.undecided(level), level.unusable)
     if not level.beyond:
         if level.unusable:
             return CannotTell(levels.unread(level.unusable, "magnesium"), level.unusable)
         return NotFired("magnesium is not below its limit", (level.evidence(),))
-    severe = level.result.below(facts.limits.value("magnesium.severe")) is True
+    below_severe = level.result.below(facts.limits.value("magnesium.severe"))
+    severe = below_severe is True
     if facts.minor and (not severe or level.stale):
+        if below_severe is None and not level.stale:
+            return CannotTell(("whether magnesium is critically low in a patient under 18",))
         return NotFired("the patient is under 18 and the level is not critical")
     function = renal(facts)
     return Finding(
@@ -84,20 +86,13 @@ def low_magnesium(facts: Facts) -> Answer:
         evidence=(_evidence(facts, level, severe), *function.evidence(facts)),
         missing=(
             *levels.unread(level.unusable, "magnesium"),
+            *levels.unread(function.unusable, "renal function"),
             *(() if function.egfr else ("renal function in the last 12 months",)),
         ),
         strength="Correcting a documented deficiency is established practice; it is not proven "
         "to stop cramps.",
         suggestions=_suggestions(facts, level, severe, function),
         overrides=(*FOR_TESTS, CONTRAINDICATED),
-    )
-
-
-def _why_not(level: levels.Level) -> tuple[str, ...]:
-    if level.result is not None:
-        return (f"magnesium {level.result.reported} does not say whether it is below the limit",)
-    return levels.unread(level.unusable, "magnesium") or (
-        "no magnesium result in the last 12 months",
     )
 
 
@@ -135,9 +130,10 @@ def _advice(facts: Facts, level: levels.Level, severe: bool, function: Renal) ->
         return (repeat, _URGENT)
     lines = [_URGENT] if severe else []
     if not facts.hazards(*FLUID_FIRST_UNSAFE):
+        unchecked = " (not with ascites, cirrhosis or heart failure: could not be checked)"
         lines.append(
             "If water or sodium is depleted, correct that first: secondary hyperaldosteronism "
-            "worsens magnesium loss."
+            f"worsens magnesium loss{unchecked if reading.conditions_unread(facts) else ''}."
         )
     lines.append(_dose(facts, function))
     return tuple(lines)
@@ -158,7 +154,7 @@ def _dose(facts: Facts, function: Renal) -> str:
             "toxic levels in renal insufficiency; replacement needs specialist advice and "
             "monitoring."
         )
-    if not facts.obtained(Kind.CONDITIONS):
+    if reading.conditions_unread(facts):
         return "No dose is given: the problem list could not be checked for kidney disease."
     if function.unknown:
         return (
@@ -166,7 +162,11 @@ def _dose(facts: Facts, function: Renal) -> str:
             "insufficiency, magnesium oxide 12–24 mmol nightly (484–967 mg of the magnesium oxide "
             "salt = 292–583 mg elemental magnesium)."
         )
-    caution = f" {function.phrase()}: start low and monitor." if function.moderate else ""
+    caution = ""
+    if function.moderate:
+        caution = f" {function.phrase()}: start low and monitor."
+    elif function.stale or function.unusable:
+        caution = " No usable renal function of the last 90 days is known: check it first."
     return (
         "Magnesium oxide 12–24 mmol nightly (484–967 mg of the magnesium oxide salt = 292–583 mg "
         f"elemental magnesium), with extreme caution in renal insufficiency.{caution}"
@@ -184,19 +184,21 @@ def _suggestions(
         OrderTest("potassium", "potassium and magnesium fall together"),
         OrderTest("creatinine", "renal function before replacement"),
     ]
-    if _draft_is_safe(facts, level, severe, function):
+    if _draft_is_safe(facts, level, function):
         offers.append(DraftMedication("magnesium_oxide", "documented deficiency"))
     return tuple(offers)
 
 
-def _draft_is_safe(facts: Facts, level: levels.Level, severe: bool, function: Renal) -> bool:
+def _draft_is_safe(facts: Facts, level: levels.Level, function: Renal) -> bool:
+    assert level.result is not None
     return (
         function.fresh_normal
-        and not severe
+        and level.result.at_least(facts.limits.value("magnesium.severe")) is True
+        and levels.high(facts, "magnesium").beyond is not True
         and not level.unusable
         and facts.age is not None
         and not facts.minor
-        and facts.availability(Kind.MEDICATIONS).whole
+        and not reading.medications_unread(facts)
         and not facts.taking("magnesium", hazard=True)
         and not facts.drafted("magnesium")
         and not facts.hazards("pregnancy")
