@@ -17,9 +17,8 @@ Does not cover: tonic water, homeopathic potencies, quinidine.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from cds_service.core.facts import Kind, Medication, Problem
+from cds_service.core.facts import Kind, Medication
 from cds_service.core.patient import Facts
 from cds_service.core.rule import (
     Answer,
@@ -41,23 +40,12 @@ from cds_service.core.rule import (
     rule,
 )
 from cds_service.core.series import Worse
-from cds_service.core.text import quoted
-from hooks import levels
-from hooks.reading import conditions_unread, medications_unread, results_unread
+from hooks.quinine_hazards import AGAINST, SENSITIVE, Contraindications, contraindications
+from hooks.reading import medications_unread
 from hooks.windows import ACT, PLATELETS
 from hooks.wording import FOR_HAZARDS, PREFERENCE, headline
 
 EXCUSES = ("malaria", "babesiosis")
-_SENSITIVE = "quinine_hypersensitivity"
-# Words for a card, and whether one that is past still counts: myasthenia in remission is not
-# cured, and neither an immune reaction to quinine nor an allergy is forgotten.
-_AGAINST = {
-    "long_qt": ("long QT", False),
-    "myasthenia_gravis": ("myasthenia gravis", True),
-    "optic_neuritis": ("optic neuritis", False),
-    "thrombocytopenia": ("thrombocytopenia, TTP or HUS now or before", True),
-    _SENSITIVE: ("hypersensitivity to quinine or its relatives", True),
-}
 _REFERENCES = [
     "fda-quinine",
     "quinine-label",
@@ -67,9 +55,9 @@ _REFERENCES = [
     "article",
 ]
 _NEEDS = [
-    conditions(*EXCUSES, *_AGAINST, "g6pd_deficiency").optional(),
+    conditions(*EXCUSES, *AGAINST, "g6pd_deficiency").optional(),
     results("platelets", PLATELETS).optional(),
-    allergies(_SENSITIVE),
+    allergies(SENSITIVE),
 ]
 
 
@@ -131,17 +119,6 @@ def quinine_ordered(facts: Facts) -> Answer:
     return _judged(facts, drafts, evidence, "Quinine ordered", levels_first, cautious)
 
 
-@dataclass(frozen=True, slots=True)
-class _Contraindications:
-    """What speaks against quinine for any indication; ``open`` is what leaves that undecided."""
-
-    names: tuple[str, ...]
-    evidence: tuple[Evidence, ...]
-    open: tuple[str, ...]
-    problems: tuple[Problem, ...]
-    unmeasured: bool
-
-
 def _judged(
     facts: Facts,
     quinine: tuple[Medication, ...],
@@ -152,7 +129,7 @@ def _judged(
 ) -> Answer:
     excusing = facts.certain(*EXCUSES)
     unexcused = () if excusing else tuple(one for one in quinine if not _for_malaria(one))
-    against = _contraindications(facts)
+    against = contraindications(facts)
     g6pd = facts.ever("g6pd_deficiency")
     evidence = (
         *evidence,
@@ -172,11 +149,16 @@ def _judged(
     contraindicated = bool(against.names)
     uk = facts.site.jurisdiction == "uk"
     avoided = quinine if contraindicated else unexcused
-    removals = tuple(RemoveDraft(one.source.reference, one.name) for one in avoided if one.selected)
+    removals: tuple[Suggestion, ...] = tuple(
+        RemoveDraft(one.source.reference, one.name) for one in avoided if one.selected
+    )
+    if against.early and not unexcused:
+        removals, offers = (), (_REPEAT,)
+    early = ("The platelet count is preliminary: repeat it before acting.",) * against.early
     return Finding(
         indicator=Indicator.WARNING if uk and not contraindicated else Indicator.CRITICAL,
-        summary=_summary(subject, against.names, uk),
-        advice=tuple(_advice(facts, against.names, bool(unexcused), bool(g6pd), uk)),
+        summary=_summary(subject, against, uk),
+        advice=(*early, *_advice(facts, against.names, bool(unexcused), bool(g6pd), uk)),
         evidence=evidence,
         missing=(*against.open, *_unmeasured(against), *_unread_malaria(facts, bool(unexcused))),
         strength=_STRENGTH,
@@ -186,6 +168,7 @@ def _judged(
     )
 
 
+_REPEAT = OrderTest("cbc", "repeat the preliminary platelet count")
 _STRENGTH = (
     "Harm: regulators' warnings (FDA 2006: 665 reports of serious reactions, 93 deaths; boxed "
     "warning; MHRA). Benefit: modest, outweighed by harm (Cochrane review 2015; AAN 2010)."
@@ -202,9 +185,10 @@ def _reference(uk: bool, unexcused: bool) -> str:
     return "mhra-quinine" if uk else "fda-quinine"
 
 
-def _summary(subject: str, names: Iterable[str], uk: bool) -> str:
-    listed = ", ".join(names)
+def _summary(subject: str, against: Contraindications, uk: bool) -> str:
+    listed = ", ".join(against.names)
     if listed:
+        listed += " (preliminary)" if against.early else ""
         return headline(f"{subject}, contraindicated for any indication: {listed}")
     if uk:
         return headline(
@@ -259,7 +243,7 @@ def _caution(
     facts: Facts,
     subject: str,
     evidence: tuple[Evidence, ...],
-    against: _Contraindications,
+    against: Contraindications,
     offers: tuple[Suggestion, ...],
 ) -> Finding:
     return Finding(
@@ -276,7 +260,7 @@ def _caution(
     )
 
 
-def _unmeasured(against: _Contraindications) -> tuple[str, ...]:
+def _unmeasured(against: Contraindications) -> tuple[str, ...]:
     return ("no platelet count in the last 90 days",) if against.unmeasured else ()
 
 
@@ -284,49 +268,6 @@ def _unread_malaria(facts: Facts, unexcused: bool) -> tuple[str, ...]:
     if unexcused and not facts.availability(Kind.CONDITIONS).whole:
         return ("whether malaria or babesiosis is an active problem, which would excuse quinine",)
     return ()
-
-
-def _contraindications(facts: Facts) -> _Contraindications:
-    names: list[str] = []
-    evidence: list[Evidence] = []
-    for concept, (words, past_counts) in _AGAINST.items():
-        found = facts.ever(concept) if past_counts else facts.hazards(concept)
-        allergic = facts.allergic(concept) if concept == _SENSITIVE else ()
-        if found or allergic:
-            names.append(words)
-            evidence.extend(Evidence(one) for one in found)
-            evidence.extend(Evidence(one) for one in allergic)
-    newest = facts.newest("platelets", Worse.LOW)
-    limit = facts.limits["platelets.low"]
-    early, final = (
-        one if facts.within(one, PLATELETS) else None for one in (newest.preliminary, newest.result)
-    )
-    raises = early is not None and early.below(limit.value) is True
-    count = early if raises else final
-    undecided: list[str] = []
-    if count is not None:
-        low = count.below(limit.value)
-        note = "preliminary" if count.preliminary else ""
-        evidence.append(Evidence(count, limit, note=note))
-        if low:
-            names.append(f"platelets {count.reported}")
-        elif low is None:
-            undecided.append(f"platelets {count.reported} do not say whether below the limit")
-    unread = (*conditions_unread(facts), *results_unread(facts), *_allergies_unread(facts))
-    return _Contraindications(
-        names=tuple(names),
-        evidence=tuple(evidence),
-        open=(*unread, *undecided, *levels.unread(newest.unusable, "platelet")),
-        problems=newest.unusable,
-        unmeasured=count is None and facts.availability(Kind.RESULTS).whole,
-    )
-
-
-def _allergies_unread(facts: Facts) -> tuple[str, ...]:
-    availability = facts.availability(Kind.ALLERGIES)
-    if availability.whole:
-        return ()
-    return (f"allergies could not be checked: {quoted(availability.reason or availability.state)}",)
 
 
 def _fresh(facts: Facts, analyte: str) -> bool:

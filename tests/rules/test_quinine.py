@@ -180,6 +180,8 @@ def test_preliminary_platelets_raise_and_never_clear(rule: str) -> None:
     low.result("platelets", f"80 {PLATELETS}", preliminary=True)
     finding = fired(quinine(rule, low, MALARIA).ask(rule))
     assert any(one.note == "preliminary" for one in finding.evidence)
+    assert "preliminary" in finding.summary
+    assert offers(finding) == {"cbc"}
     kept = given().result("platelets", f"80 {PLATELETS}", days_ago=3)
     kept.result("platelets", f"200 {PLATELETS}", preliminary=True)
     fired(quinine(rule, kept, MALARIA).ask(rule))
