@@ -115,11 +115,12 @@ class Renal:
     ``impairment`` SEVERE is advanced CKD (stage 4-5, dialysis, eGFR < 30) or AKI; MODERATE
     eGFR 30-59 or CKD 3, or a value that is at least below 60. ``fresh_normal`` is True only
     for eGFR >= 60 within 90 days with no such diagnosis: the one state in which a card may
-    offer a drug.
+    offer a drug. ``measured`` is True where the eGFR itself shows the impairment.
     """
 
     impairment: Impairment
     egfr: Result | None
+    measured: bool
     stale: bool
     diagnoses: tuple[Condition, ...]
     fresh_normal: bool
@@ -170,12 +171,14 @@ class Renal:
             return "acute kidney injury"
         if dialysis:
             return "dialysis"
-        if self.egfr is not None and self.impairment is not Impairment.UNKNOWN:
+        if self.egfr is not None and self.measured:
             return f"eGFR {self.egfr.reported.split(' ')[0]}"
         if self.severe:
             return "CKD stage 4-5"
         if self.moderate:
             return "CKD stage 3"
+        if self.egfr is not None and not self.unknown:
+            return f"eGFR {self.egfr.reported.split(' ')[0]}"
         return "renal function unknown" if self.fetched else "renal function could not be checked"
 
 
@@ -214,10 +217,14 @@ def _renal(facts: Facts) -> Renal:
         impairment = Impairment.NONE
     else:
         impairment = Impairment.UNKNOWN
+    shown_below = {Impairment.SEVERE: severe_limit, Impairment.MODERATE: moderate_limit}.get(
+        impairment
+    )
     fresh = egfr is not None and facts.within(egfr, FRESH_RENAL)
     return Renal(
         impairment=impairment,
         egfr=egfr,
+        measured=(egfr is not None and shown_below is not None and egfr.below(shown_below) is True),
         stale=egfr is not None and not fresh,
         diagnoses=(*advanced, *(() if advanced else stage_3)),
         fresh_normal=(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from cds_service.core.facts import Kind
+from cds_service.core.facts import Kind, State
 from cds_service.core.rule import Indicator
-from tests.given import fired, given, offers, silent, unknown
+from tests.given import Given, fired, given, offers, silent, unknown
 
 RULE = "low-magnesium"
 
@@ -127,3 +127,55 @@ def test_under_eighteen_only_the_critical_level_speaks_and_without_a_draft() -> 
 
 def test_the_dead_get_no_card() -> None:
     silent(given(deceased=True).result("magnesium", "0.4 mmol/L").ask(RULE))
+
+
+def test_a_preliminary_value_never_makes_a_final_one_look_milder() -> None:
+    case = given().result("magnesium", "0.4 mmol/L", days_ago=3)
+    finding = fired(case.result("magnesium", "0.6 mmol/L", preliminary=True).ask(RULE))
+    assert finding.indicator is Indicator.CRITICAL
+    assert offers(finding) > {"magnesium"}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            given().result("magnesium", "<0.60 mmol/L").result("egfr", EGFR),
+            id="perhaps below 0.50",
+        ),
+        pytest.param(
+            given()
+            .result("magnesium", "0.6 mmol/L", day_only=True)
+            .result("magnesium", "1.3 mmol/L", day_only=True)
+            .result("egfr", EGFR),
+            id="another result of the same day is high",
+        ),
+        pytest.param(
+            given()
+            .result("magnesium", "0.6 mmol/L")
+            .result("egfr", EGFR)
+            .lacking(Kind.STATEMENTS, state=State.UNAVAILABLE),
+            id="statements could not be read",
+        ),
+    ],
+)
+def test_no_draft_when_in_doubt(case: Given) -> None:
+    assert "magnesium_oxide" not in offers(fired(case.ask(RULE)))
+
+
+def test_a_child_with_a_value_behind_a_comparator_cannot_be_judged() -> None:
+    unknown(given(age=12).result("magnesium", "<0.60 mmol/L").ask(RULE))
+
+
+def test_renal_function_that_is_old_or_unusable_is_to_be_checked_before_a_dose() -> None:
+    old = given().result("magnesium", "0.6 mmol/L").result("egfr", EGFR, days_ago=120)
+    assert "check it first" in " ".join(fired(old.ask(RULE)).advice)
+    newer = given().result("magnesium", "0.6 mmol/L").result("egfr", EGFR, days_ago=9)
+    finding = fired(newer.unusable("creatinine").ask(RULE))
+    assert "check it first" in " ".join(finding.advice)
+    assert any("renal function" in line for line in finding.missing)
+
+
+def test_fluid_first_carries_its_exceptions_where_they_could_not_be_checked() -> None:
+    case = given().result("magnesium", "0.6 mmol/L").lacking(Kind.CONDITIONS)
+    assert "not with ascites" in " ".join(fired(case.ask(RULE)).advice)

@@ -1,0 +1,232 @@
+"""Magnesium and the kidney, on the medication list and in a draft: tables of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence, State
+from cds_service.core.rule import Indicator
+from tests.given import Given, fired, given, offers, silent, unknown
+
+TAKEN = "magnesium-in-renal-impairment"
+ORDERED = "magnesium-ordered-renal-impairment"
+UNIT = "mL/min/{1.73_m2}"
+
+
+def taking(egfr: str = "", **more: object) -> Given:
+    case = given().takes("magnesium", name="Magnesium oxide 400 mg")
+    return case.result("egfr", f"{egfr} {UNIT}", **more) if egfr else case  # type: ignore[arg-type]
+
+
+def ordering(egfr: str = "", **more: object) -> Given:
+    case = given().ordering("magnesium", name="Magnesium oxide 400 mg")
+    return case.result("egfr", f"{egfr} {UNIT}", **more) if egfr else case  # type: ignore[arg-type]
+
+
+LEVELS = [
+    pytest.param("29", Indicator.CRITICAL, id="eGFR just below 30"),
+    pytest.param("<15", Indicator.CRITICAL, id="eGFR below 15 by comparator"),
+    pytest.param("30", Indicator.WARNING, id="eGFR at 30"),
+    pytest.param("59", Indicator.WARNING, id="eGFR just below 60"),
+    pytest.param("<50", Indicator.WARNING, id="below 50 is at least below 60"),
+]
+
+
+@pytest.mark.parametrize(("egfr", "indicator"), LEVELS)
+def test_taken_with_impaired_kidneys(egfr: str, indicator: Indicator) -> None:
+    finding = fired(taking(egfr).ask(TAKEN))
+    assert finding.indicator is indicator
+    assert offers(finding) == {"magnesium", "creatinine"}
+
+
+@pytest.mark.parametrize(("egfr", "indicator"), LEVELS)
+def test_ordered_with_impaired_kidneys(egfr: str, indicator: Indicator) -> None:
+    finding = fired(ordering(egfr).ask(ORDERED))
+    assert finding.indicator is indicator
+    assert offers(finding) == {"MedicationRequest/draft-1", "magnesium", "creatinine"}
+
+
+@pytest.mark.parametrize("egfr", ["60", ">60", "95"])
+def test_silent_with_healthy_kidneys(egfr: str) -> None:
+    silent(taking(egfr).ask(TAKEN))
+    silent(ordering(egfr).ask(ORDERED))
+
+
+@pytest.mark.parametrize(
+    ("concept", "indicator"),
+    [
+        ("ckd_stage_4_5", Indicator.CRITICAL),
+        ("dialysis", Indicator.CRITICAL),
+        ("aki", Indicator.CRITICAL),
+        ("ckd_stage_3", Indicator.WARNING),
+    ],
+)
+@pytest.mark.parametrize("presence", [Presence.ACTIVE, Presence.ASSUMED, Presence.SUSPECTED])
+def test_a_diagnosis_counts_without_an_egfr_and_when_only_suspected(
+    concept: str, indicator: Indicator, presence: Presence
+) -> None:
+    assert fired(taking().has(concept, presence=presence).ask(TAKEN)).indicator is indicator
+    assert fired(ordering().has(concept, presence=presence).ask(ORDERED)).indicator is indicator
+
+
+def test_a_past_kidney_injury_does_not_count() -> None:
+    silent(taking("90").has("aki", presence=Presence.PAST).ask(TAKEN))
+    silent(ordering("90").has("aki", presence=Presence.PAST).ask(ORDERED))
+
+
+@pytest.mark.parametrize(
+    ("value", "range_high", "fires"),
+    [
+        pytest.param("1.06 mmol/L", None, True, id="just above 1.05 mmol/L"),
+        pytest.param("1.05 mmol/L", None, False, id="at 1.05 mmol/L"),
+        pytest.param("2.7 mg/dL", None, True, id="2.7 mg/dL is above 2.6"),
+        pytest.param("2.6 mg/dL", None, False, id="2.6 mg/dL"),
+        pytest.param("1.00 mmol/L", "0.95", True, id="above the laboratory's own range"),
+        pytest.param("1.08 mmol/L", "1.10", False, id="inside the laboratory's own range"),
+    ],
+)
+def test_magnesium_above_range_is_critical(value: str, range_high: str, fires: bool) -> None:
+    for case, rule in ((taking("90"), TAKEN), (ordering("90"), ORDERED)):
+        answer = case.result("magnesium", value, high=range_high).ask(rule)
+        if fires:
+            assert fired(answer).indicator is Indicator.CRITICAL
+        else:
+            silent(answer)
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "indicator"), [(30, Indicator.CRITICAL), (31, Indicator.INFO)]
+)
+def test_an_old_high_magnesium_only_asks_for_a_repeat(days_ago: int, indicator: Indicator) -> None:
+    for case, rule in ((taking("90"), TAKEN), (ordering("90"), ORDERED)):
+        finding = fired(case.result("magnesium", "1.4 mmol/L", days_ago=days_ago).ask(rule))
+        assert finding.indicator is indicator
+        if indicator is Indicator.INFO:
+            assert offers(finding) == {"magnesium"}
+            assert "repeat first" in finding.summary
+
+
+@pytest.mark.parametrize(("days_ago", "fires"), [(90, True), (91, True), (365, True), (367, False)])
+def test_an_egfr_counts_as_hazard_for_twelve_months(days_ago: int, fires: bool) -> None:
+    finding = fired(taking("25", days_ago=days_ago).ask(TAKEN))
+    assert (finding.indicator is Indicator.CRITICAL) is fires
+
+
+def test_without_renal_function_the_list_asks_and_the_order_warns() -> None:
+    taken = fired(taking().ask(TAKEN))
+    assert taken.indicator is Indicator.INFO
+    assert offers(taken) == {"creatinine"}
+    ordered = fired(ordering().ask(ORDERED))
+    assert ordered.indicator is Indicator.WARNING
+    assert "renal function unknown" in ordered.summary
+    assert offers(ordered) == {"MedicationRequest/draft-1", "magnesium", "creatinine"}
+
+
+def test_an_unusable_renal_function_is_not_a_normal_one() -> None:
+    assert fired(taking().unusable("egfr").ask(TAKEN)).indicator is Indicator.INFO
+    assert fired(ordering().unusable("egfr").ask(ORDERED)).indicator is Indicator.WARNING
+    newer = taking("90", days_ago=20).unusable("creatinine", days_ago=1)
+    assert unknown(newer.ask(TAKEN)).trigger
+    newer = ordering("90", days_ago=20).unusable("creatinine", days_ago=1)
+    assert unknown(newer.ask(ORDERED)).trigger
+    still = taking("25", days_ago=20).unusable("creatinine", days_ago=1)
+    assert any("could not be used" in line for line in fired(still.ask(TAKEN)).missing)
+
+
+def test_results_not_fetched() -> None:
+    assert unknown(taking().lacking(Kind.RESULTS).ask(TAKEN)).trigger
+    finding = fired(ordering().lacking(Kind.RESULTS).ask(ORDERED))
+    assert finding.indicator is Indicator.WARNING
+    assert "could not be checked" in finding.summary
+
+
+def test_lists_not_fetched() -> None:
+    assert unknown(taking("90").lacking(Kind.CONDITIONS).ask(TAKEN)).trigger
+    assert unknown(ordering("90").lacking(Kind.CONDITIONS).ask(ORDERED)).trigger
+    fired(taking("25").lacking(Kind.CONDITIONS).ask(TAKEN))
+    hidden = given().result("egfr", f"25 {UNIT}").lacking(Kind.MEDICATIONS)
+    assert unknown(hidden.ask(TAKEN)).trigger
+    assert not unknown(given().lacking(Kind.MEDICATIONS).ask(TAKEN)).trigger
+    partial = given().result("egfr", f"25 {UNIT}")
+    unknown(partial.lacking(Kind.STATEMENTS, state=State.PARTIAL).ask(TAKEN))
+    known = given().result("egfr", f"25 {UNIT}").takes("magnesium", statement=True)
+    fired(known.lacking(Kind.MEDICATIONS).ask(TAKEN))
+
+
+def test_a_preliminary_value_raises_and_offers_only_its_repeat() -> None:
+    for case, rule in ((taking("70", days_ago=9), TAKEN), (ordering("70", days_ago=9), ORDERED)):
+        finding = fired(case.result("egfr", f"25 {UNIT}", preliminary=True).ask(rule))
+        assert finding.indicator is Indicator.CRITICAL
+        assert offers(finding) == {"creatinine"}
+        assert "preliminary" in finding.summary
+    finding = fired(ordering("70").result("magnesium", "1.5 mmol/L", preliminary=True).ask(ORDERED))
+    assert finding.indicator is Indicator.CRITICAL
+    assert offers(finding) == {"magnesium"}
+
+
+def test_a_preliminary_value_neither_clears_nor_softens() -> None:
+    for early in ("90", "45"):
+        case = taking("25", days_ago=5).result("egfr", f"{early} {UNIT}", preliminary=True)
+        finding = fired(case.ask(TAKEN))
+        assert finding.indicator is Indicator.CRITICAL
+        assert offers(finding) == {"creatinine", "magnesium"}
+
+
+@pytest.mark.parametrize("kind", ["magnesium_antacid_laxative", "magnesium_intravenous"])
+def test_antacids_laxatives_and_infusions_count(kind: str) -> None:
+    fired(given().takes("magnesium", kind).result("egfr", f"25 {UNIT}").ask(TAKEN))
+    fired(given().ordering("magnesium", kind).result("egfr", f"25 {UNIT}").ask(ORDERED))
+
+
+def test_cramps_in_advanced_disease_without_magnesium_bring_advice() -> None:
+    def advanced() -> Given:
+        return given().result("egfr", f"25 {UNIT}")
+
+    finding = fired(advanced().cramps().ask(TAKEN))
+    assert finding.indicator is Indicator.INFO
+    assert offers(finding) == {"magnesium"}
+    assert "over-the-counter" in finding.summary
+    stale = given().cramps().result("egfr", f"25 {UNIT}", days_ago=120)
+    assert offers(fired(stale.ask(TAKEN))) == {"magnesium", "creatinine"}
+    fired(given().cramps().has("dialysis").ask(TAKEN))
+    fired(advanced().at(cramps_assumed=True).ask(TAKEN))
+    silent(advanced().ask(TAKEN))
+    silent(given().cramps().result("egfr", f"45 {UNIT}").ask(TAKEN))
+    silent(given().cramps().has("aki").ask(TAKEN))
+    unknown(advanced().lacking(Kind.CONDITIONS).ask(TAKEN))
+
+
+def test_a_high_magnesium_without_a_supplement_is_not_this_rule() -> None:
+    silent(given().result("magnesium", "1.4 mmol/L").result("egfr", f"90 {UNIT}").ask(TAKEN))
+
+
+def test_a_statement_that_it_was_stopped_does_not_end_a_hazard() -> None:
+    from cds_service.core.facts import Taking
+
+    case = taking("25").takes(
+        "magnesium",
+        name="Magnesium oxide 400 mg",
+        taking=Taking.STOPPED,
+        statement=True,
+        days_ago=1,
+    )
+    fired(case.ask(TAKEN))
+
+
+def test_only_selected_drafts_are_judged_and_one_card_names_all() -> None:
+    silent(given().ordering("magnesium", selected=False).has("dialysis").ask(ORDERED))
+    silent(given().ordering("potassium").has("dialysis").ask(ORDERED))
+    case = given().ordering("magnesium", name="Slow-Mag").ordering("magnesium", name="Mag-Ox")
+    finding = fired(case.has("dialysis").ask(ORDERED))
+    assert {"MedicationRequest/draft-1", "MedicationRequest/draft-2"} < offers(finding)
+    assert "Slow-Mag, Mag-Ox" in finding.advice[0]
+
+
+def test_both_speak_under_eighteen() -> None:
+    child = given(age=9).takes("magnesium").result("egfr", f"20 {UNIT}")
+    fired(child.ask(TAKEN))
+    fired(given(age=9).ordering("magnesium").result("egfr", f"20 {UNIT}").ask(ORDERED))
+
+
+def test_a_diagnosis_is_named_where_the_egfr_does_not_show_it() -> None:
+    assert "CKD stage 4-5" in fired(ordering("75").has("ckd_stage_4_5").ask(ORDERED)).summary
+    assert "CKD stage 3" in fired(ordering("75").has("ckd_stage_3").ask(ORDERED)).summary
+    assert "eGFR 22" in fired(ordering("22").has("ckd_stage_4_5").ask(ORDERED)).summary
