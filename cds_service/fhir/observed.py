@@ -139,9 +139,10 @@ def _quantity(raw: Raw | bytes) -> Quantity:
         found = Quantity()
         if "value" in members:
             found.value = members["value"]
-        if "comparator" in members:
+        stated = decoded(members.get("comparator", b"null"))
+        if stated is not None:
             # One that is no word could be any of them.
-            found.comparator = text(decoded(members["comparator"])) or "?"
+            found.comparator = text(stated) or "?"
         for name in ("unit", "system", "code"):
             if name in members:
                 setattr(found, name, text(decoded(members[name])))
@@ -182,9 +183,16 @@ def _check_plausible(value: Decimal, unit: Unit, analyte: Analyte) -> None:
             f"{plain(value)} {unit.name} is too small for this unit: "
             "it may be meant by another convention (tetramer)",
         )
-    lowest, highest = analyte.plausible
-    if not lowest <= unit.to_canonical(value) <= highest:
+    if not _inside(analyte.plausible, value, unit):
         raise _Unusable("implausible", f"{_written(value)} {unit.name} is not plausible")
+
+
+def _inside(ends: tuple[Decimal, Decimal], value: Decimal, unit: Unit) -> bool:
+    """Whether a value lies between two canonical ends, both allowed."""
+    lowest, highest = ends
+    if unit.factor == 1 and not unit.offset:
+        return lowest <= value <= highest
+    return lowest <= unit.to_canonical(value) <= highest
 
 
 def _written(value: Decimal) -> str:
@@ -209,13 +217,12 @@ def _own_range(
         high = _limit(part(fitting[0], "high"), unit, decimals, analyte)
     except _Unusable:
         return None, None
-    if low is not None and analyte.range_low is not None:
-        lowest, highest = analyte.range_low
-        if not lowest <= unit.to_canonical(low) <= highest:
-            raise _Unusable(
-                "contradicting-range",
-                f"its reference range, from {_written(low)}, contradicts its unit {unit.name}",
-            )
+    ends = analyte.range_low
+    if low is not None and ends is not None and not _inside(ends, low, unit):
+        raise _Unusable(
+            "contradicting-range",
+            f"its reference range, from {_written(low)}, contradicts its unit {unit.name}",
+        )
     if low is not None and high is not None and low > high:
         return None, None
     return low, high

@@ -6,6 +6,7 @@ clinical content, section 3 ("Reading data").
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from functools import partial
 
@@ -127,13 +128,16 @@ class Results:
             if peek.resourceType != "Observation":
                 continue
             subject = peek.subject
-            if peek.code is None or (
-                subject is not None and subject.reference and not is_mine(subject.reference)
+            code = peek.code
+            if (
+                code is None
+                or not (code.coding or code.text)
+                or (subject is not None and subject.reference and not is_mine(subject.reference))
             ):
                 self._keep(peek, page, index)
                 continue
             kept += 1
-            meaning = meaning_of(peek.code)
+            meaning = meaning_of(code)
             if meaning is NOTHING and peek.status != _WITHDRAWN:
                 continue
             if peek.status in _COUNTS or self._status_known(peek, meaning, page, index):
@@ -163,8 +167,12 @@ class Results:
             self._refuse(where.kind, refusal_of(target), row.source)
             return
         self.kept[where.kind] = self.kept.get(where.kind, 0) + 1
-        if peek.code is not None:
-            row.meaning = self._book.meaning(peek.code)
+        code = peek.code
+        if code is None or not (code.coding or code.text):
+            with contextlib.suppress(*UNREADABLE):
+                code = peek.code = recovered(row.whole())[0].code
+        if code is not None and (code.coding or code.text):
+            row.meaning = self._book.meaning(code)
         elif peek.status != _WITHDRAWN:
             reason = "it has no code that can be read"
             self._intake.problem("unreadable", where.kind.value, reason, row.source)

@@ -1,0 +1,237 @@
+"""Values, units, comparators and ranges of results."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from tests.fhir_reading.records import (
+    EGFR,
+    HEMOGLOBIN,
+    MAGNESIUM,
+    UCUM,
+    bundle,
+    concept,
+    lab,
+    newest,
+    problem,
+    raw_results,
+    result,
+    results,
+)
+
+
+def quantity(**members: object) -> dict[str, object]:
+    return lab(valueQuantity=members)
+
+
+def test_a_value_keeps_its_decimals_and_its_unit() -> None:
+    page = b'{"resourceType":"Bundle","entry":[{"resource":%s}]}'
+    body = (
+        b'{"resourceType":"Observation","id":"o1","status":"final","effectiveDateTime":"2026-03-09"'
+        b',"subject":{"reference":"Patient/p1"},"code":{"coding":[{"system":"http://loinc.org",'
+        b'"code":"19123-9"}]},"valueQuantity":{"value":1.20,"unit":"mg/dL"}}'
+    )
+    found = newest(raw_results(page % body), "magnesium")
+    assert found.result is not None
+    assert found.result.value.low == Decimal("1.20")
+    assert found.result.decimals == 2
+    assert found.result.reported == "1.20 mg/dL"
+    assert found.result.unit.name == "mg/dL"
+
+
+@pytest.mark.parametrize(
+    ("comparator", "low", "high", "low_open", "high_open"),
+    [
+        ("<", None, "3.0", False, True),
+        ("<=", None, "3.0", False, False),
+        (">", "3.0", None, True, False),
+        (">=", "3.0", None, False, False),
+    ],
+)
+def test_a_comparator_becomes_an_interval(comparator, low, high, low_open, high_open) -> None:
+    value = result(quantity(value=3.0, unit="mmol/L", comparator=comparator)).value
+    assert value.low == (None if low is None else Decimal(low))
+    assert value.high == (None if high is None else Decimal(high))
+    assert (value.low_open, value.high_open) == (low_open, high_open)
+
+
+@pytest.mark.parametrize(
+    ("members", "kind", "word"),
+    [
+        ({"value": 4, "unit": "mmol/L", "comparator": "ad"}, "comparator", "ad"),
+        ({"value": 4, "unit": "mmol/L", "comparator": "~"}, "comparator", "~"),
+        ({"value": 4, "unit": "mmol/L", "comparator": 7}, "comparator", "?"),
+        ({"value": "4.1", "unit": "mmol/L"}, "not-a-number", "text"),
+        ({"value": True, "unit": "mmol/L"}, "not-a-number", "number"),
+        ({"value": [4], "unit": "mmol/L"}, "not-a-number", "number"),
+        ({"value": None, "unit": "mmol/L"}, "no-value", "no value"),
+        ({"unit": "mmol/L"}, "no-value", "no value"),
+        ({"value": 4}, "no-unit", "no unit"),
+        ({"value": 4, "unit": " "}, "no-unit", "no unit"),
+        ({"value": 4, "unit": "mg%"}, "unknown-unit", "mg%"),
+        ({"value": 4, "unit": "MMOL/L"}, "unknown-unit", "MMOL/L"),
+        ({"value": 4, "unit": "mmol/L", "code": "furlong", "system": UCUM}, "unknown-unit", "furl"),
+        ({"value": 4, "code": "mmol/L", "system": "urn:local"}, "unknown-unit", "mmol/L"),
+        ({"value": 41, "unit": "mmol/L"}, "implausible", "41 mmol/L"),
+        ({"value": -4.1, "unit": "mmol/L"}, "implausible", "-4.1"),
+        ({"value": 0, "unit": "mmol/L"}, "implausible", "0 mmol/L"),
+        ({"value": 12.01, "unit": "mmol/L"}, "implausible", "12.01"),
+        ({"value": 50, "unit": "mmol/L", "comparator": "<"}, "implausible", "50"),
+    ],
+    ids=str,
+)
+def test_an_unusable_value_says_why(members, kind, word) -> None:
+    found = problem(lab(valueQuantity=members))
+    assert found.kind == kind
+    assert word in found.reason
+    assert found.about == "potassium"
+    assert found.source.reference == "Observation/o1"
+    assert found.source.origin == "prefetch.results"
+
+
+@pytest.mark.parametrize("number", ["1e400", "1e31", "4.1e-40", "1" * 5000, "1E+999999999"])
+def test_an_absurd_number_is_not_usable_and_costs_nothing(number) -> None:
+    whole = bundle(lab(value=1234))
+    page = json.dumps(whole).replace("1234", number).encode()
+    found = newest(raw_results(page))
+    assert found.result is None
+    assert found.unusable[0].kind == "not-a-number"
+
+
+@pytest.mark.parametrize(
+    ("members", "unit"),
+    [
+        ({"code": "mmol/L", "system": UCUM}, "mmol/L"),
+        ({"code": "mmol/L", "system": UCUM + "/"}, "mmol/L"),
+        ({"code": "meq/L", "unit": "mEq/L", "system": UCUM}, "mEq/L"),
+        ({"code": "mmol/L"}, "mmol/L"),
+        ({"unit": "mEq/L"}, "mEq/L"),
+        ({"unit": " mmol/l "}, "mmol/L"),
+        ({"code": "258813002", "unit": "mmol/L", "system": "http://snomed.info/sct"}, "mmol/L"),
+        ({"code": "local-7", "unit": "mmol/L"}, "mmol/L"),
+        ({"code": "", "unit": "mmol/L", "system": UCUM}, "mmol/L"),
+        ({"code": 5, "unit": "mmol/L", "system": UCUM}, "mmol/L"),
+        ({"code": "mmol/L", "unit": "mg/dL", "system": UCUM}, "mmol/L"),
+    ],
+    ids=str,
+)
+def test_the_unit_is_the_ucum_code_and_only_then_the_text(members, unit) -> None:
+    assert result(lab(valueQuantity={"value": 4} | members)).unit.name == unit
+
+
+@pytest.mark.parametrize("unit", ["umol/L", "µmol/L", "μmol/L"])
+def test_the_micro_sign_counts_in_both_code_points(unit) -> None:
+    found = result(lab("2160-0", 88, unit), analyte="creatinine")
+    assert found.canonical.startswith("1.0")
+
+
+def test_haemoglobin_below_the_least_of_its_unit_is_refused() -> None:
+    found = problem(lab(HEMOGLOBIN, 2.2, "mmol/L"), analyte="hemoglobin")
+    assert found.kind == "ambiguous-unit"
+    assert "tetramer" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("members", "kind"),
+    [
+        ({"valueString": "4.1 mmol/L"}, "not-a-number"),
+        ({"valueInteger": 4}, "not-a-number"),
+        ({"valueCodeableConcept": {"text": "high"}}, "not-a-number"),
+        ({"valueRange": {"low": {"value": 3}}}, "not-a-number"),
+        ({"valueSomethingNew": 4}, "not-a-number"),
+        ({"component": [{"code": concept("2823-3")}]}, "no-value"),
+        ({}, "no-value"),
+        ({"dataAbsentReason": {"text": "haemolysed"}}, "no-value"),
+        ({"valueQuantity": None, "valueBoolean": False}, "not-a-number"),
+        ({"valueQuantity": "4.1 mmol/L"}, "unreadable"),
+        ({"valueQuantity": [{"value": 4.1, "unit": "mmol/L"}]}, "unreadable"),
+    ],
+    ids=str,
+)
+def test_only_a_quantity_is_a_value(members, kind) -> None:
+    base = {key: value for key, value in lab().items() if key != "valueQuantity"}
+    assert problem(base | members).kind == kind
+
+
+def test_a_value_with_a_reason_for_its_absence_is_not_used() -> None:
+    assert problem(lab(dataAbsentReason=concept("error"))).kind == "no-value"
+
+
+LOW = {"value": 3.5, "unit": "mmol/L", "code": "mmol/L", "system": UCUM}
+HIGH = {"value": 5.1, "unit": "mmol/L"}
+
+
+@pytest.mark.parametrize(
+    ("ranges", "expected"),
+    [
+        ([{"low": LOW, "high": HIGH}], ("3.5", "5.1")),
+        ([{"low": LOW}], ("3.5", None)),
+        ([{"high": HIGH}], (None, "5.1")),
+        ([{"low": {"value": 3.4}, "high": {"value": 5}}], ("3.4", "5")),
+        ([{"low": LOW, "type": {"coding": [{"code": "normal"}]}}], ("3.5", None)),
+        ([{"low": LOW, "type": {"coding": [{"code": "therapeutic"}]}}], (None, None)),
+        ([{"low": LOW, "meaning": {"coding": [{"code": "critical"}]}}], (None, None)),
+        ([{"low": LOW, "appliesTo": [{"text": "pregnant"}]}], (None, None)),
+        ([{"low": LOW, "appliesTo": []}], ("3.5", None)),
+        ([{"low": LOW, "age": {"low": {"value": 18}}}], ("3.5", None)),
+        ([{"low": LOW}, {"low": {"value": 3.3}}], (None, None)),
+        ([{"low": LOW}, {"low": LOW, "type": {"text": "panic"}}], ("3.5", None)),
+        ([{"low": LOW}, {"text": "3.5 to 5.1"}], ("3.5", None)),
+        ([{"low": LOW | {"unit": "stones", "code": "st"}}], (None, None)),
+        ([{"low": {"value": "3.5"}}], (None, None)),
+        ([{"low": {"value": 3.9}, "high": {"value": 3.6}}], (None, None)),
+        ({"low": LOW}, ("3.5", None)),
+        ("3.5-5.1", (None, None)),
+        ([None, 5, []], (None, None)),
+    ],
+    ids=str,
+)
+def test_the_laboratorys_own_range(ranges, expected) -> None:
+    found = result(lab(referenceRange=ranges))
+    want = tuple(None if one is None else Decimal(one) for one in expected)
+    assert (found.range_low, found.range_high) == want
+
+
+def test_a_range_in_another_unit_is_converted_into_the_values() -> None:
+    limits = [{"low": {"value": 0.70, "unit": "mmol/L"}, "high": {"value": 1.05, "unit": "mmol/L"}}]
+    found = result(lab(MAGNESIUM, 1.65, "mg/dL", referenceRange=limits), analyte="magnesium")
+    assert (found.range_low, found.range_high) == (Decimal("1.70"), Decimal("2.55"))
+
+
+def test_a_range_that_contradicts_its_unit_makes_the_result_unusable() -> None:
+    limits = [{"low": {"value": 1.7, "unit": "mmol/L"}, "high": {"value": 2.6, "unit": "mmol/L"}}]
+    found = problem(lab(MAGNESIUM, 1.5, "mmol/L", referenceRange=limits), analyte="magnesium")
+    assert found.kind == "contradicting-range"
+    assert "1.7" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("code", "method"),
+    [("98979-8", "race_free_2021"), ("48642-3", "race_coefficient"), ("33914-3", "other")],
+)
+def test_an_egfr_says_by_which_equation(code, method) -> None:
+    found = result(lab(code, 55, "mL/min/{1.73_m2}"), analyte="egfr")
+    assert found.method == method
+
+
+def test_other_results_have_no_method() -> None:
+    assert result(lab()).method == ""
+
+
+def test_a_code_that_no_rule_reads_gives_no_series() -> None:
+    reading = results(lab("8302-2", 170, "cm"))
+    assert reading.series == {}
+    assert reading.record.problems == ()
+    assert reading.entries == 1
+
+
+def test_every_coding_of_a_code_is_tried() -> None:
+    code = {"coding": [{"system": "urn:lab", "code": "K"}, {}, *concept("2823-3")["coding"]]}
+    assert result(lab(code=code)).analyte.key == "potassium"
+
+
+def test_plain_volume_per_time_counts_for_an_egfr() -> None:
+    assert result(lab(EGFR, 28, "mL/min"), analyte="egfr").value.low == Decimal(28)
