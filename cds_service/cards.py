@@ -102,7 +102,7 @@ class CardWriter:
         rule, finding = shown.rule, shown.finding
         parts = ["\n\n".join(finding.advice)]
         if finding.evidence:
-            lines = [self.evidence(one) for one in finding.evidence]
+            lines = [evidence_line(one, self.references) for one in finding.evidence]
             parts.append("**Based on**\n\n" + _bullets(lines))
         if finding.missing:
             parts.append("**Not known**\n\n" + _bullets(finding.missing))
@@ -116,24 +116,6 @@ class CardWriter:
             "not clinically validated."
         )
         return "\n\n".join(parts)
-
-    def evidence(self, evidence: Evidence) -> str:
-        """One fact in one line: value, day, limit, remarks, and where it came from."""
-        fact = evidence.fact
-        remarks = [_fact(fact)]
-        if isinstance(fact, Result) and evidence.own_range:
-            remarks.append(f"laboratory's own range {_range(fact)}")
-        elif evidence.limit is not None:
-            remarks.append(self._limit(evidence.limit))
-        if evidence.note:
-            remarks.append(evidence.note)
-        return "; ".join(remarks) + f" ({_origin(fact)})"
-
-    def _limit(self, limit: Limit) -> str:
-        if limit.overridden:
-            return f"limit {limit}, set by this site"
-        reference = self.references[limit.reference]
-        return f"limit {limit} [{reference.label}]".replace("[", "(").replace("]", ")")
 
     # --- suggestions -------------------------------------------------------------------
 
@@ -246,6 +228,27 @@ class Cards:
             for shown in arranged.shown
         )
         return Written(cards, dropped)
+
+
+def evidence_line(evidence: Evidence, references: Mapping[str, Reference] | None = None) -> str:
+    """One fact in one line: value, day, limit, remarks, and where it came from."""
+    fact = evidence.fact
+    remarks = [_fact(fact)]
+    if isinstance(fact, Result) and evidence.own_range:
+        remarks.append(f"laboratory's own range {_range(fact)}")
+    elif evidence.limit is not None:
+        remarks.append(_limit(evidence.limit, references))
+    if evidence.note:
+        remarks.append(evidence.note)
+    return "; ".join(remarks) + f" ({_origin(fact)})"
+
+
+def _limit(limit: Limit, references: Mapping[str, Reference] | None) -> str:
+    if limit.overridden:
+        return f"limit {limit}, set by this site"
+    return (
+        f"limit {limit} ({references[limit.reference].label})" if references else f"limit {limit}"
+    )
 
 
 def evidence_key(finding: Finding) -> list[str]:

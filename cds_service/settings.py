@@ -113,3 +113,33 @@ def read_settings(**overrides: object) -> Settings:
         name = str(first["loc"][0]) if first["loc"] else "settings"
         variable = name if name.startswith("CDS_") else f"CDS_{name.upper()}"
         raise StartupError(f"{variable}: {first['msg']}.", "Mend it or unset it.") from None
+
+
+def listed(settings: Settings) -> list[dict[str, str]]:
+    """Every setting as variable, value, default and description; secrets are masked."""
+    entries = []
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        shown = _shown(name, value)
+        entries.append(
+            {
+                "variable": field.alias or f"CDS_{name.upper()}",
+                "value": shown,
+                "default": _shown("", field.default),
+                "description": field.description or "",
+            }
+        )
+    return entries
+
+
+def _shown(name: str, value: object) -> str:
+    if value is None:
+        return ""
+    if name == "card_key":
+        return "(set)"
+    if name == "database_url" and "@" in str(value):
+        scheme, _, rest = str(value).partition("://")
+        return f"{scheme}://(credentials)@{rest.rpartition('@')[2]}"
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,375 @@
+"""The command line: ``cds-service``.
+
+Exit status 0, 1 for bad input with one line on standard error, 2 for wrong usage. Imports
+that cost time are made by the command that needs them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cds_service.errors import ServiceError
+
+if TYPE_CHECKING:
+    from cds_service.answering import Answered
+
+
+class _Commands(click.Group):
+    """The commands; a `ServiceError` ends them with one line and status 1."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except ServiceError as error:
+            click.echo(f"cds-service: {error}", err=True)
+            context.exit(1)
+        except BrokenPipeError:
+            context.exit(0)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="leg-cramps-cds", prog_name="cds-service")
+def main() -> None:
+    """Decision support for leg cramps, as a CDS Hooks service.
+
+    Example: cds-service evaluate fixtures/patients/low-magnesium.json
+    """
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes. Default: one a processor.")
+@click.option("--demo", is_flag=True, help="Serve the demo page at /.")
+def serve(host: str, port: int, workers: int | None, demo: bool) -> None:
+    """Run the service.
+
+    Example: cds-service serve --port 8000 --demo
+    """
+    import os
+
+    from cds_service import server
+
+    if demo:
+        os.environ["CDS_DEMO"] = "1"
+    click.echo(_what_next(host, port, demo))
+    server.serve(host, port, workers)
+
+
+def _what_next(host: str, port: int, demo: bool) -> str:
+    base = f"http://{host}:{port}"
+    lines = [f"cds-service listens on {base}", f"  discovery  {base}/cds-services"]
+    if demo:
+        lines.append(f"  demo page  {base}/")
+    example = _example()
+    if example is None:
+        lines.append("  (the fixtures stand in the source checkout, not in the installed package)")
+    else:
+        lines += [
+            "Try, from another terminal:",
+            f"  curl -s {base}/cds-services/leg-cramps-patient-view \\",
+            f"    -H 'Content-Type: application/json' -d @{example}",
+        ]
+    return "\n".join(lines)
+
+
+def _example() -> Path | None:
+    request = Path("fixtures/scenarios/low-magnesium/request.json")
+    for base in (Path(), Path(__file__).parent.parent):
+        if (base / request).is_file():
+            return base / request
+    return None
+
+
+_REQUEST = click.argument("request", type=click.Path(dir_okay=False, path_type=Path))
+_HOOK = click.option(
+    "--hook",
+    type=click.Choice(["patient-view", "order-select"]),
+    help="Which hook a Bundle is asked for. Default: patient-view.",
+)
+_AS_OF = click.option("--as-of", metavar="DATE", help="The moment of the call. Default: now.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+@main.command()
+@_REQUEST
+@_HOOK
+@_AS_OF
+@_JSON
+@click.option("--check", is_flag=True, help="Also check every card against the specification.")
+def evaluate(
+    request: Path, hook: str | None, as_of: str | None, as_json: bool, check: bool
+) -> None:
+    """Print the cards for REQUEST: a hook request, or a FHIR Bundle of one patient.
+
+    Example: cds-service evaluate patient.json --as-of 2026-11-23
+    """
+    answered = _answer(request, hook, as_of)
+    bodies = [dict(card.body) for card in answered.cards]
+    if check:
+        from cds_service.checking import flaws
+
+        found = flaws({"cards": bodies})
+        for flaw in found:
+            click.echo(f"cds-service: {flaw}", err=True)
+        if found:
+            sys.exit(1)
+    if as_json:
+        click.echo(json.dumps({"cards": bodies}, indent=2, ensure_ascii=False))
+        return
+    from cds_service import terminal
+
+    if not bodies:
+        click.echo("No cards. `cds-service explain` says why.")
+    click.echo("\n\n".join(terminal.card(body) for body in bodies))
+
+
+@main.command()
+@_REQUEST
+@_HOOK
+@_AS_OF
+@_JSON
+def explain(request: Path, hook: str | None, as_of: str | None, as_json: bool) -> None:
+    """Print every rule's answer for REQUEST, and why.
+
+    Example: cds-service explain patient.json --hook order-select
+    """
+    from cds_service.trace import as_json as trace_json
+
+    answered = _answer(request, hook, as_of)
+    trace = trace_json(answered)
+    if as_json:
+        click.echo(json.dumps(trace, indent=2, ensure_ascii=False))
+        return
+    from cds_service import terminal
+
+    for kind in trace["data"]:
+        click.echo(
+            f"{kind['kind']}: {kind['state']}" + (f" ({kind['reason']})" if kind["reason"] else "")
+        )
+    click.echo()
+    for rule in trace["rules"]:
+        reasons = [*rule["because"], *rule["evidence"]]
+        click.echo(
+            terminal.answer(
+                rule["rule"], rule["version"], rule["answer"], reasons, rule["notShown"]
+            )
+        )
+    for problem in trace["problems"]:
+        click.echo(f"problem: {problem['about']}: {problem['reason']} ({problem['reference']})")
+
+
+def _answer(path: Path, hook: str | None, as_of: str | None) -> Answered:
+    """The answer to a request file; a Bundle is taken as everything on file."""
+    from datetime import datetime
+
+    import msgspec
+
+    from cds_service.answering import HOOKS, Call
+    from cds_service.app import make_parts
+    from cds_service.envelope import checked_text, parse, read_envelope
+    from cds_service.errors import BadRequest
+    from cds_service.one_patient import moment, request_of
+    from cds_service.settings import read_settings
+
+    parts = make_parts(read_settings())
+    body = _read(path)
+    when = moment(as_of) if as_of else datetime.now().astimezone()
+    content = parse(checked_text(body))
+    if not isinstance(content, dict):
+        raise BadRequest(f"{path} holds no JSON object.", "Give a hook request or a Bundle.")
+    if content.get("resourceType") == "Bundle":
+        wanted = hook or "patient-view"
+        service = next(one for one, name in HOOKS.items() if name == wanted)
+        body = msgspec.json.encode(request_of(content, wanted, parts.answering.keys[service]))
+    else:
+        wanted = hook or str(content.get("hook"))
+        if wanted not in HOOKS.values():
+            raise BadRequest(
+                f"{path} is neither a FHIR Bundle nor a request of a hook that is answered here.",
+                "Its `hook` must be patient-view or order-select.",
+            )
+        service = next(one for one, name in HOOKS.items() if name == wanted)
+    envelope = read_envelope(body, wanted)
+    deliveries, _ = parts.obtaining.deliveries(
+        envelope, parts.answering.keys[service], parts.settings.fhir_servers
+    )
+    call = Call(
+        service=service,
+        patient_id=envelope.patient_id,
+        as_of=when,
+        user=envelope.user_id,
+        encounter_id=envelope.encounter_id,
+        selections=envelope.selections,
+        draft_orders=envelope.draft_orders,
+        site=envelope.fhir_server or "",
+    )
+    return parts.answering.answer(call, deliveries)
+
+
+def _read(path: Path) -> bytes:
+    from cds_service.errors import BadRequest
+
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadRequest(f"{path} cannot be read: {error.strerror}.", "Name a JSON file.") from None
+
+
+@main.command()
+@_JSON
+def rules(as_json: bool) -> None:
+    """List the rules: id, version, service, when they speak.
+
+    Example: cds-service rules --json
+    """
+    from cds_service.app import medicine
+    from cds_service.settings import read_settings
+
+    settings = read_settings()
+    catalogue = medicine(settings).catalogue
+    listed = [
+        {
+            "id": one.id,
+            "version": one.version,
+            "service": str(one.service),
+            "tier": str(one.tier),
+            "title": one.title,
+            "references": list(one.references),
+            "limits": list(one.limits),
+            "changed": one.changed,
+            "off": one.id in settings.rules_off,
+        }
+        for one in catalogue.rules
+    ]
+    if as_json:
+        click.echo(json.dumps({"rules": listed}, indent=2, ensure_ascii=False))
+        return
+    from cds_service import terminal
+
+    rows = [
+        [
+            str(one["id"]),
+            str(one["version"]),
+            str(one["tier"]),
+            "off" if one["off"] else "on",
+            str(one["service"]).removeprefix("leg-cramps-"),
+            str(one["title"]),
+        ]
+        for one in listed
+    ]
+    click.echo(terminal.table(["rule", "version", "tier", "", "service", "title"], rows))
+
+
+@main.command()
+@_JSON
+def settings(as_json: bool) -> None:
+    """List the settings: variable, value now, default, meaning. Secrets are not shown.
+
+    Example: CDS_JURISDICTION=uk cds-service settings
+    """
+    from cds_service.settings import listed, read_settings
+
+    entries = listed(read_settings())
+    if as_json:
+        click.echo(json.dumps({"settings": entries}, indent=2, ensure_ascii=False))
+        return
+    for entry in entries:
+        click.echo(click.style(f"{entry['variable']}={entry['value']}", bold=True))
+        click.echo(f"    {entry['description']} Default: {entry['default'] or 'unset'}.")
+
+
+@main.command()
+@_JSON
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet.")
+def report(as_json: bool, as_csv: bool) -> None:
+    """What became of the cards: shown, accepted, overridden, why, by rule and version.
+
+    Example: cds-service report --csv > feedback.csv
+    """
+    from cds_service.app import medicine
+    from cds_service.feedback.card_ids import RuleVersion
+    from cds_service.feedback.database import open_database
+    from cds_service.feedback.report import report as read_report
+    from cds_service.settings import read_settings
+
+    settings = read_settings()
+    known = [RuleVersion(one.id, one.version) for one in medicine(settings).catalogue.rules]
+    found = read_report(open_database(settings.database_url), known)
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+    elif as_csv:
+        click.echo(found.as_csv(), nl=False)
+    else:
+        click.echo(found.as_table())
+
+
+@main.command()
+@click.option("--alg", default="ES384", show_default=True, help="ES384 or RS384, for example.")
+@click.option("--iss", help="Also sign a test token: the client's issuer.")
+@click.option("--aud", help="For the test token: full URL of the endpoint.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("keys"))
+def keys(alg: str, iss: str | None, aud: str | None, out: Path) -> None:
+    """Make a key pair for tests, and with --iss and --aud sign a test token.
+
+    Example: cds-service keys --iss https://ehr.example --aud http://127.0.0.1:8000/cds-services/leg-cramps-patient-view
+    """
+    import os
+    import time
+
+    from cds_service.errors import BadRequest
+    from cds_service.trust.inspect import make_key_pair, sign_token
+
+    if bool(iss) != bool(aud):
+        raise click.UsageError("--iss and --aud go together.")
+    try:
+        pem, public = make_key_pair(alg)
+    except ValueError as error:
+        raise BadRequest(str(error), "Use ES384 or RS384.", "--alg") from None
+    private, clients = out / "private.pem", out / "clients.json"
+    if private.exists():
+        raise BadRequest(f"{private} exists.", "Name another folder with --out.", "--out")
+    out.mkdir(parents=True, exist_ok=True)
+    with open(os.open(private, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:  # noqa: PTH123  # private from its first byte
+        file.write(pem)
+    entry: dict[str, Any] = {"iss": iss or "https://ehr.example", "jwks": {"keys": [public]}}
+    clients.write_text(json.dumps([entry], indent=2) + "\n", encoding="utf-8")
+    click.echo(f"{private}: the private key, for tests only", err=True)
+    click.echo(f"{clients}: for CDS_TRUSTED_CLIENTS", err=True)
+    if iss and aud:
+        click.echo(sign_token(pem, str(public["kid"]), iss, aud, now=time.time(), alg=alg))
+
+
+@main.command("check-client")
+@click.argument("token")
+@click.option("--path", default="/cds-services/leg-cramps-patient-view", show_default=True)
+def check_client(token: str, path: str) -> None:
+    """Say step by step why TOKEN would be accepted or refused ("-" reads standard input).
+
+    Example: cds-service check-client "$TOKEN" --path /cds-services/leg-cramps-order-select
+    """
+    import time
+
+    from cds_service.errors import BadRequest
+    from cds_service.settings import read_settings
+    from cds_service.trust.clients import load_clients
+    from cds_service.trust.inspect import explain_token
+
+    settings = read_settings()
+    if settings.trusted_clients is None:
+        raise BadRequest(
+            "CDS_TRUSTED_CLIENTS is not set: everybody may call.", "Set it to the client list."
+        )
+    text = sys.stdin.read() if token == "-" else token  # noqa: S105  # a dash is no secret
+    clients = load_clients(settings.trusted_clients)
+    steps = explain_token(text, clients, settings.public_url, path, time.time())
+    for step in steps:
+        mark = click.style("ok     ", fg="green") if step.ok else click.style("refused", fg="red")
+        click.echo(f"{mark} {step.name}: {step.detail}")
+    if not all(step.ok for step in steps):
+        sys.exit(1)
