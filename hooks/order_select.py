@@ -1,7 +1,16 @@
 """What `leg-cramps-order-select` asks about the orders just picked, in catalogue order."""
 
 from cds_service.core.rule import Rule
+from hooks.rules.baclofen_hazards import (
+    baclofen_ordered_encephalopathy,
+    baclofen_ordered_renal_impairment,
+)
 from hooks.rules.data_not_usable import data_not_usable_for_order
+from hooks.rules.magnesium_benefit import (
+    magnesium_ordered_level_unknown,
+    magnesium_ordered_normal_level,
+)
+from hooks.rules.magnesium_dose import magnesium_ordered_dose
 from hooks.rules.magnesium_in_renal_impairment import magnesium_ordered_renal_impairment
 from hooks.rules.quinine import quinine_ordered
 from hooks.rules.referral import extensive_workup_ordered
@@ -9,6 +18,11 @@ from hooks.rules.referral import extensive_workup_ordered
 RULES: tuple[Rule, ...] = (
     quinine_ordered,
     magnesium_ordered_renal_impairment,
+    magnesium_ordered_normal_level,
+    magnesium_ordered_level_unknown,
+    magnesium_ordered_dose,
+    baclofen_ordered_renal_impairment,
+    baclofen_ordered_encephalopathy,
     extensive_workup_ordered,
     data_not_usable_for_order,
 )

@@ -13,6 +13,7 @@ from hooks.rules.first_line import first_line_measures
 from hooks.rules.iron import low_ferritin
 from hooks.rules.low_magnesium import low_magnesium
 from hooks.rules.low_potassium import low_potassium
+from hooks.rules.magnesium_benefit import magnesium_not_indicated
 from hooks.rules.magnesium_in_renal_impairment import magnesium_in_renal_impairment
 from hooks.rules.nerve import neuropathy_mimic
 from hooks.rules.quinine import quinine_active
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     cirrhosis_cramps,
     quinine_active,
     magnesium_in_renal_impairment,
+    magnesium_not_indicated,
     claudication_mimic,
     neuropathy_mimic,
     diabetes_not_screened,

@@ -1,0 +1,151 @@
+"""The daily dose of magnesium oxide for a documented deficiency.
+
+Recommendation: documented hypomagnesaemia is corrected with magnesium oxide 12-24 mmol a day,
+at night (article, "Electrolyte correction"). The article's "480-960 mg" is the salt.
+
+When: a selected draft orders magnesium oxide, magnesium is documented low, and the daily dose
+can be computed and, rounded to whole mmol, lies outside 12-24.
+Then: the arithmetic, in salt, elemental magnesium and mmol.
+Does not cover: other salts, infusions, antacids and laxatives, pregnancy, anybody under 18, and
+anybody in whom the kidneys speak against magnesium or are not known.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+from cds_service.core.facts import Medication
+from cds_service.core.patient import Facts
+from cds_service.core.quantities import rounded
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    Evidence,
+    Finding,
+    Indicator,
+    NotFired,
+    OrderTest,
+    Service,
+    Tier,
+    conditions,
+    orders,
+    results,
+    rule,
+)
+from hooks import levels
+from hooks.dose import Salt, daily_amount, salts
+from hooks.renal import ADVANCED
+from hooks.rules.magnesium_benefit import is_supplement
+from hooks.rules.magnesium_in_renal_impairment import magnesium_ordered_renal_impairment
+from hooks.windows import YEAR
+from hooks.wording import EVIDENCE_DOUBTED, NOT_APPLICABLE, PREFERENCE, day, headline, named
+
+_OTHER_DOSES = frozenset({"constipation", "dyspepsia", "arrhythmia", "eclampsia"})
+
+
+@rule(
+    id="magnesium-ordered-dose",
+    title="Dose of magnesium oxide for a deficiency",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.ORDER_SELECT,
+    tier=Tier.ALWAYS,
+    references=["article"],
+    limits=["magnesium.low", "magnesium_oxide.least", "magnesium_oxide.most"],
+    judges=["magnesium"],
+    needs=[
+        results("magnesium", YEAR).optional(),
+        results("egfr", YEAR).optional(),
+        results("creatinine", YEAR).optional(),
+        conditions(*ADVANCED, "ckd_stage_3", "pregnancy").optional(),
+        orders("magnesium"),
+    ],
+)
+def magnesium_ordered_dose(facts: Facts) -> Answer:
+    """Magnesium oxide for a deficiency is given as 12-24 mmol a day."""
+    salt = salts()["magnesium_oxide"]
+    drafts = tuple(
+        draft
+        for draft in facts.drafts.selected_medications
+        if is_supplement(draft)
+        and salt.is_in(draft)
+        and _OTHER_DOSES.isdisjoint(draft.reason.concepts)
+    )
+    if not drafts:
+        return NotFired("no selected draft orders magnesium oxide as a supplement")
+    if facts.hazards("pregnancy"):
+        return NotFired("pregnancy: no dose of magnesium oxide is judged")
+    assert magnesium_ordered_renal_impairment.check is not None
+    kidney = magnesium_ordered_renal_impairment.check(facts)
+    if isinstance(kidney, Finding):
+        return NotFired("the kidneys speak against magnesium, or are not known")
+    if isinstance(kidney, CannotTell):
+        return kidney
+    level = levels.low(facts, "magnesium")
+    if level.beyond is None:
+        return CannotTell(levels.undecided(level), level.unusable)
+    if not level.beyond:
+        return NotFired("magnesium is not documented low", (level.evidence(),))
+    return _judged(facts, level, salt, drafts)
+
+
+def _judged(
+    facts: Facts, level: levels.Level, salt: Salt, drafts: tuple[Medication, ...]
+) -> Answer:
+    least = facts.limits.value("magnesium_oxide.least")
+    most = facts.limits.value("magnesium_oxide.most")
+    outside: list[tuple[Medication, Fraction]] = []
+    lacking = []
+    for draft in drafts:
+        daily = daily_amount(draft, salt.names, salt)
+        if daily.most is None:
+            lacking.append(daily.lacking)
+        elif not least <= rounded(salt.mmol(daily.most), 0) <= most:
+            outside.append((draft, daily.most))
+    if not outside:
+        if lacking:
+            return NotFired(f"the daily dose is not known: {lacking[0]}")
+        return NotFired("the daily dose lies inside the range", (level.evidence(),))
+    assert level.result is not None
+    advice = [_arithmetic(salt, draft, mg) for draft, mg in outside]
+    advice.append(
+        f"For a documented deficiency: {least:f}–{most:f} mmol a day at night = "
+        f"{_whole(salt.salt_mg(Fraction(least)))}–{_whole(salt.salt_mg(Fraction(most)))} mg "
+        f"magnesium oxide (salt) = {_whole(Fraction(least) * salt.element)}–"
+        f"{_whole(Fraction(most) * salt.element)} mg elemental magnesium."
+    )
+    if level.repeat_only:
+        reason = "preliminary" if level.preliminary else f"from {day(level.result)}"
+        advice.insert(0, f"The low magnesium is {reason}: repeat first.")
+    mmol = " and ".join(str(_tenth(salt.mmol(mg))) for _, mg in outside)
+    return Finding(
+        indicator=Indicator.INFO,
+        summary=headline(
+            f"Magnesium oxide {mmol} mmol a day: outside {least:f}–{most:f} mmol for a deficiency"
+        ),
+        advice=tuple(advice),
+        evidence=(*(Evidence(draft) for draft, _ in outside), level.evidence()),
+        missing=levels.unread(level.unusable, "magnesium"),
+        strength="The range is the article's; it was not checked against a primary source.",
+        suggestions=(
+            (OrderTest("magnesium", "repeat the low result"),) if level.repeat_only else ()
+        ),
+        overrides=(NOT_APPLICABLE, EVIDENCE_DOUBTED, PREFERENCE),
+    )
+
+
+def _arithmetic(salt: Salt, draft: Medication, mg: Fraction) -> str:
+    return (
+        f"{named((draft,))}: {_tenth(mg)} mg magnesium oxide (salt) a day ÷ "
+        f"{rounded(salt.mass, 3)} g/mol = {_tenth(salt.mmol(mg))} mmol; × "
+        f"{rounded(salt.element, 3)} g/mol = {_whole(salt.elemental(mg))} mg elemental magnesium."
+    )
+
+
+def _tenth(value: Fraction) -> Decimal:
+    return rounded(value, 0 if value.denominator == 1 else 1)
+
+
+def _whole(value: Fraction) -> Decimal:
+    return rounded(value, 0)
