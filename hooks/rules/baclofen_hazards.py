@@ -1,0 +1,233 @@
+"""Oral baclofen being ordered for a patient whose kidneys or liver make it dangerous.
+
+Recommendation: baclofen is the drug the article names for severe cramps ("Pharmacological
+treatment"); it is cleared by the kidney and causes encephalopathy in renal impairment (cohort
+of 2019), and older adults with eGFR below 60 should avoid it (Beers criteria 2023). In
+hepatic encephalopathy it may worsen confusion (general knowledge, low certainty).
+
+When: a selected draft orders oral baclofen and eGFR is below 30, CKD is stage 4 or 5, or
+there is dialysis or AKI (critical), eGFR 30-59 or CKD 3 (warning), or renal function is
+unknown for 12 months or could not be checked (warning); or hepatic encephalopathy is recorded
+now or ever (critical), or cirrhosis without it (info).
+Then: why; creatinine where renal function is not fresh; removal of the draft only when it is
+critical and the patient is known not to take baclofen already: it is never stopped abruptly.
+Does not cover: intrathecal baclofen; the dose (see baclofen-ordered-dose).
+"""
+
+from __future__ import annotations
+
+from cds_service.core.facts import Medication
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    Evidence,
+    Finding,
+    Indicator,
+    NotFired,
+    OrderTest,
+    RemoveDraft,
+    Service,
+    Suggestion,
+    Tier,
+    conditions,
+    demographics,
+    medications,
+    orders,
+    results,
+    rule,
+)
+from cds_service.core.series import Worse
+from hooks import levels
+from hooks.reading import conditions_unread, medications_unread, results_unread
+from hooks.renal import ADVANCED, Renal, renal
+from hooks.windows import YEAR
+from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, headline, named
+
+BACLOFEN = "baclofen"
+# A pump is baclofen too: its patient is not a patient without baclofen.
+ANY_BACLOFEN = (BACLOFEN, "baclofen_intrathecal")
+
+
+@rule(
+    id="baclofen-ordered-renal-impairment",
+    title="Baclofen ordered in renal impairment",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.ORDER_SELECT,
+    tier=Tier.ALWAYS,
+    references=["baclofen-ckd-2019", "beers-2023", "article"],
+    limits=["egfr.severe", "egfr.moderate", "age.older"],
+    judges=[BACLOFEN],
+    minors=True,
+    needs=[
+        results("egfr", YEAR).optional(),
+        results("creatinine", YEAR).optional(),
+        conditions("aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3").optional(),
+        medications(*ANY_BACLOFEN).optional(),
+        orders("creatinine", "egfr"),
+        demographics(),
+    ],
+)
+def baclofen_ordered_renal_impairment(facts: Facts) -> Answer:
+    """Baclofen accumulates and causes encephalopathy when the kidneys are impaired."""
+    function = renal(facts)
+    evidence = function.evidence(facts)
+    impaired = function.severe or function.moderate
+    if not impaired and not function.unknown:
+        unread = (*conditions_unread(facts), *levels.unread(function.unusable, "renal function"))
+        if unread:
+            return CannotTell(unread, function.unusable, trigger=True, evidence=evidence)
+        return NotFired("renal function is not known to be impaired", evidence)
+    drafts = ordered(facts)
+    early = _only_preliminary(facts, function)
+    return Finding(
+        indicator=Indicator.CRITICAL if function.severe else Indicator.WARNING,
+        summary=_summary(function, early),
+        advice=_advice(facts, function, early),
+        evidence=(*(Evidence(one) for one in drafts), *evidence),
+        missing=_missing(facts, function),
+        strength="Observational: 30-day admission with encephalopathy in CKD 1.11 % at 20 mg/day "
+        "or more, 0.42 % below (cohort of 2019). The limits for eGFR are conventional.",
+        suggestions=(
+            *(removals(facts, drafts) if function.severe and not early else ()),
+            *_tests(function, early),
+        ),
+        overrides=(*FOR_HAZARDS, CONTRAINDICATED),
+    )
+
+
+def _only_preliminary(facts: Facts, function: Renal) -> bool:
+    """Whether nothing but a preliminary value says how impaired the kidneys are."""
+    if function.egfr is None or not function.egfr.preliminary or facts.hazards(*ADVANCED):
+        return False
+    final = facts.newest("egfr", Worse.LOW).result
+    limit = facts.limits.value("egfr.severe" if function.severe else "egfr.moderate")
+    return not (final and facts.within(final, YEAR) and final.below(limit))
+
+
+def _summary(function: Renal, early: bool) -> str:
+    state = function.phrase() + (" (preliminary)" if early else "")
+    if function.severe:
+        return headline(f"Baclofen with {state}: avoid, risk of encephalopathy")
+    if function.moderate:
+        return headline(f"Baclofen with {state}: risk of encephalopathy")
+    return headline(
+        f"Baclofen ordered, {function.phrase()}: check creatinine first (risk of encephalopathy)"
+    )
+
+
+def _advice(facts: Facts, function: Renal, early: bool) -> tuple[str, ...]:
+    lines = []
+    if early:
+        lines.append("The eGFR is preliminary: repeat it before acting on it.")
+    if function.unknown:
+        lines.append(
+            "Renal function of the last 12 months is not known: check it before the first dose. "
+            "Baclofen is cleared by the kidney and causes encephalopathy when it accumulates."
+        )
+    else:
+        lines.append(
+            f"Baclofen is cleared by the kidney; with {function.phrase()} it accumulates and "
+            "causes encephalopathy: drowsiness, confusion, falls, coma."
+        )
+    older = facts.limits["age.older"]
+    if facts.age is not None and facts.age >= older.value and not function.unknown:
+        lines.append(
+            f"Age {facts.age}: the Beers criteria 2023 advise against baclofen from {older} with "
+            "eGFR below 60."
+        )
+    return (*lines, *never_abruptly(facts))
+
+
+def _missing(facts: Facts, function: Renal) -> tuple[str, ...]:
+    unread = results_unread(facts)
+    return (
+        *unread,
+        *(("renal function in the last 12 months",) if function.unknown and not unread else ()),
+        *levels.unread(function.unusable, "renal function"),
+        *conditions_unread(facts),
+        *medications_unread(facts),
+    )
+
+
+def _tests(function: Renal, early: bool) -> tuple[Suggestion, ...]:
+    if early or function.egfr is None or function.unknown or function.stale:
+        return (OrderTest("creatinine", "renal function before baclofen"),)
+    return ()
+
+
+@rule(
+    id="baclofen-ordered-encephalopathy",
+    title="Baclofen ordered in hepatic encephalopathy or cirrhosis",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.ORDER_SELECT,
+    tier=Tier.ALWAYS,
+    references=["article", "general-knowledge"],
+    judges=[BACLOFEN],
+    minors=True,
+    needs=[
+        conditions("hepatic_encephalopathy", "cirrhosis").optional(),
+        medications(*ANY_BACLOFEN).optional(),
+    ],
+)
+def baclofen_ordered_encephalopathy(facts: Facts) -> Answer:
+    """Baclofen may bring on or hide hepatic encephalopathy."""
+    confused = facts.ever("hepatic_encephalopathy")
+    cirrhosis = facts.conditions("cirrhosis")
+    unread = conditions_unread(facts)
+    if not confused and not cirrhosis:
+        if unread:
+            return CannotTell(unread, trigger=True)
+        return NotFired("neither hepatic encephalopathy nor cirrhosis is documented")
+    drafts = ordered(facts)
+    if confused:
+        summary = "Baclofen and hepatic encephalopathy, now or before: avoid, may worsen it"
+        advice = (
+            f"Hepatic encephalopathy is on file ({named(confused)}). Baclofen sedates and may "
+            "bring it on, worsen it or hide it: avoid it.",
+            *never_abruptly(facts),
+        )
+    else:
+        summary = "Baclofen in cirrhosis: watch for drowsiness and confusion (encephalopathy)"
+        advice = (
+            "Baclofen for cramps was tried mostly in cirrhosis, but it sedates: ask about earlier "
+            "encephalopathy, tell the patient and family which signs to report, and stop the "
+            "increase at the first of them.",
+        )
+    return Finding(
+        indicator=Indicator.CRITICAL if confused else Indicator.INFO,
+        summary=headline(summary),
+        advice=advice,
+        evidence=(
+            *(Evidence(one) for one in drafts),
+            *(Evidence(one) for one in (*confused, *cirrhosis)),
+        ),
+        missing=(*unread, *medications_unread(facts)),
+        strength="Certainty is low: case reports and the drug's action, no comparative studies.",
+        suggestions=removals(facts, drafts) if confused else (),
+        overrides=(*FOR_HAZARDS, CONTRAINDICATED),
+    )
+
+
+def ordered(facts: Facts) -> tuple[Medication, ...]:
+    """The selected drafts of oral baclofen."""
+    return tuple(one for one in facts.drafts.selected_medications if BACLOFEN in one.classes)
+
+
+def never_abruptly(facts: Facts) -> tuple[str, ...]:
+    """What is said about baclofen that is, or may be, taken already."""
+    how = "never stop it abruptly (withdrawal: seizures, hallucinations); taper it."
+    if facts.taking(*ANY_BACLOFEN, hazard=True):
+        return (f"The patient already takes baclofen: {how}",)
+    return (f"Whether baclofen is already taken is not known. If so, {how}",) * bool(
+        medications_unread(facts)
+    )
+
+
+def removals(facts: Facts, drafts: tuple[Medication, ...]) -> tuple[Suggestion, ...]:
+    """Removal of the drafts, for a patient who is known not to take baclofen already."""
+    if medications_unread(facts) or facts.taking(*ANY_BACLOFEN, hazard=True):
+        return ()
+    return tuple(RemoveDraft(one.source.reference, one.name) for one in drafts)
