@@ -5,6 +5,7 @@
 #   make check    lint, format, types, layers and tests: runs all, counts what failed
 #   make bench    benchmark                     make torture   faults, with figures
 #   make image    container image, with docker or buildah   (BASE=… to choose the base)
+#   make try-image   build it without any registry of images, run it locked down, call it
 #   make clean    remove the virtual environment and what tools cached
 
 PYTHON      ?= python3
@@ -23,7 +24,7 @@ SHELL := /bin/bash
 PY    := $(VENV)/bin/python
 CHECKS := lint format types layers test
 
-.PHONY: run test check lint format types layers audit bench torture image clean environment environment-dev
+.PHONY: run test check lint format types layers audit bench torture image try-image clean environment environment-dev
 .DEFAULT_GOAL := check
 
 run: environment
@@ -75,6 +76,10 @@ image:
 	else \
 	  echo "make image needs docker (running) or buildah." >&2; exit 1; \
 	fi
+
+# Builds the image on a minimal Debian and runs it locked down: root, buildah and debootstrap.
+try-image:
+	@deploy/try-image
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
