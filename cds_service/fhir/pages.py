@@ -111,8 +111,8 @@ class Ask:
 
     def run(self) -> None:
         """Ask until there is nothing more to ask; report once."""
-        if self._line.is_cut:
-            return
+        if self._line.is_cut or time.monotonic() >= self._round.started + self._round.limit_s:
+            return  # whoever waits finds that this was never begun
         self._begun = True
         try:
             with self._line.held():
@@ -220,7 +220,9 @@ class Ask:
             following: str = urldefrag(urljoin(url, link)).url
         except ValueError:
             following = ""
-        if not link or not _is_below(self._round.server, following):
+        # urljoin drops line breaks in silence: look at the link as it came.
+        plain = link.isascii() and link.isprintable()
+        if not link or not plain or not _is_below(self._round.server, following):
             raise _Fault("the next page is at another address, which is not asked")
         return following
 
@@ -266,12 +268,12 @@ def _retry_pause(response: requests.Response) -> float | None:
 
 def _is_below(base: str, url: str) -> bool:
     """Whether ``url`` is on the origin of ``base``, at its path or below."""
-    place, _, query = url.partition("?")  # the query may be as long as the one we sent
+    place = url.partition("?")[0]  # the query is free, and may be as long as the one we sent
     try:
         ours, theirs = read_base(base), read_address(place)
     except ValueError:
         return False
-    if ours.origin != theirs.origin or not query.isascii() or not query.isprintable():
+    if ours.origin != theirs.origin:
         return False
     if any(part in {".", ".."} for part in unquote(theirs.path).split("/")):
         return False

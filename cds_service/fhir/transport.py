@@ -145,6 +145,7 @@ def new_session() -> requests.Session:
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.clear()
+    session.headers["User-Agent"] = "leg-cramps-cds"
     for scheme in ("https://", "http://"):
         session.mount(scheme, _Adapter(pool_connections=16, pool_maxsize=CREW_SIZE))
     return session

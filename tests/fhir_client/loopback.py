@@ -1,0 +1,130 @@
+"""A web server on loopback that misbehaves exactly as a test says.
+
+A test gives a function from what was asked to a list of steps: bytes are sent, a number is a
+wait in seconds (cut short when the server ends), HANG_UP closes and RESET resets the connection.
+Connections stay open after the last step.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import socketserver
+import struct
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+Step = bytes | float | str
+HANG_UP = "hang up"
+RESET = "reset"
+FOREVER = 60.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request: its target as sent, its headers (names in lower case), its number from 1."""
+
+    target: str
+    headers: dict[str, str]
+    number: int
+    connection: int
+
+
+@dataclass
+class Loopback(socketserver.ThreadingTCPServer):
+    """Serves on 127.0.0.1 inside a ``with`` block. ``asked`` lists the requests that came."""
+
+    answer: Callable[[Asked], Iterable[Step]]
+    asked: list[Asked] = field(default_factory=list)
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __post_init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Conversation)
+        self.ending = threading.Event()
+        self.connections = 0
+        self.lock = threading.Lock()
+        self.origin = f"http://127.0.0.1:{self.server_address[1]}"
+        self.url = f"{self.origin}/fhir"
+
+    def __enter__(self) -> Loopback:
+        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ending.set()
+        self.shutdown()
+        self.thread.join()
+        self.server_close()
+
+    __hash__ = object.__hash__
+
+
+class _Conversation(socketserver.StreamRequestHandler):
+    server: Loopback
+    timeout = 60
+
+    def handle(self) -> None:
+        with self.server.lock:
+            self.server.connections += 1
+            connection = self.server.connections
+        try:
+            while self._one(connection):
+                pass
+        except OSError:
+            return  # the client went away: what many of these tests want
+
+    def _one(self, connection: int) -> bool:
+        first = self.rfile.readline()
+        if not first:
+            return False
+        headers = {}
+        while line := self.rfile.readline().strip():
+            name, _, value = line.decode("latin-1").partition(":")
+            headers[name.lower()] = value.strip()
+        with self.server.lock:
+            asked = Asked(
+                first.split()[1].decode(), headers, len(self.server.asked) + 1, connection
+            )
+            self.server.asked.append(asked)
+        for step in self.server.answer(asked):
+            if isinstance(step, bytes):
+                self.wfile.write(step)
+            elif step == HANG_UP:
+                return False
+            elif step == RESET:
+                linger = struct.pack("ii", 1, 0)
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                self.connection.close()
+                return False
+            elif self.server.ending.wait(float(step)):
+                return False
+        return True
+
+
+def reply(body: bytes | dict[str, Any], status: int = 200, **headers: str) -> bytes:
+    """A whole answer with its Content-Length. Underscores in names of headers become dashes."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    lines = {
+        "content-type": "application/fhir+json",
+        "content-length": str(len(content)),
+        **{name.replace("_", "-").lower(): value for name, value in headers.items()},
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"HTTP/1.1 {status} Said\r\n{head}\r\n".encode() + content
+
+
+def bundle(*ids: str, following: str | None = None) -> dict[str, Any]:
+    """A searchset of Conditions with these ids, and a link to the ``following`` page."""
+    links = [{"relation": "self", "url": "http://elsewhere.example/self"}]
+    if following is not None:
+        links.append({"relation": "next", "url": following})
+    return {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "link": links,
+        "entry": [{"resource": {"resourceType": "Condition", "id": each}} for each in ids],
+    }

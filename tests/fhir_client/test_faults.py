@@ -1,0 +1,307 @@
+"""Each way a FHIR server can fail, and what is told of it. Nothing raises, nothing hangs."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from cds_service.fhir.client import Access, Caps, Fetched, fetch_missing
+from tests.fhir_client.loopback import (
+    FOREVER,
+    HANG_UP,
+    RESET,
+    Asked,
+    Loopback,
+    Step,
+    bundle,
+    reply,
+)
+
+TOKEN = "s3cr3t-t0ken"
+OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "login"}]}
+SMALL = Caps(pages=4, entries=50, bytes=200_000)
+
+
+def fetch_one(
+    url: str, query: str = "Condition?patient=1", *, deadline_s: float = 20, caps: Caps = SMALL
+) -> Fetched:
+    access = Access(url, TOKEN, "patient/*.read", "1")
+    return fetch_missing({"key": query}, access, "1", deadline_s=deadline_s, caps=caps)["key"]
+
+
+def fetch_from(answer: Callable[[Asked], Iterable[Step]], **options: Any) -> Fetched:
+    with Loopback(answer) as server:
+        return fetch_one(server.url, **options)
+
+
+def test_a_bundle_is_given_as_it_was_sent() -> None:
+    body = json.dumps(bundle("a", "b")).encode()
+    fetched = fetch_from(lambda _: [reply(body)])
+    assert (fetched.state, fetched.pages, fetched.reason, fetched.status) == (
+        "given",
+        (body,),
+        "",
+        200,
+    )
+
+
+def test_a_compressed_bundle_is_given_decompressed() -> None:
+    body = json.dumps(bundle("a", "b")).encode()
+    fetched = fetch_from(lambda _: [reply(gzip.compress(body), content_encoding="gzip")])
+    assert (fetched.state, fetched.pages) == ("given", (body,))
+
+
+def test_a_chunked_bundle_is_given_whole() -> None:
+    body = json.dumps(bundle("a")).encode()
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:7], body[7:]))
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    fetched = fetch_from(lambda _: [head, chunks, b"0\r\n\r\n"])
+    assert (fetched.state, fetched.pages) == ("given", (body,))
+
+
+def test_a_bundle_without_entry_is_given_and_empty() -> None:
+    body = b'{"resourceType": "Bundle", "type": "searchset", "total": 0}'
+    assert fetch_from(lambda _: [reply(body)]).pages == (body,)
+
+
+def test_a_resource_read_by_its_id_is_given() -> None:
+    fetched = fetch_from(
+        lambda _: [reply({"resourceType": "Patient", "id": "1"})], query="Patient/1"
+    )
+    assert (fetched.state, len(fetched.pages)) == ("given", 1)
+
+
+REFUSALS = [
+    (200, b"<html><body>Sign in</body></html>", "the answer to Condition is not complete JSON"),
+    (200, b'{"resourceType": "Bundle", "entry": [', "the answer to Condition is not complete JSON"),
+    (200, b"", "the answer to Condition is not complete JSON"),
+    (200, b"[" * 100_000, "the answer to Condition is not a FHIR resource"),
+    (
+        200,
+        b'{"resourceType":"Bundle","x":' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+        "the answer to Condition is not complete JSON",
+    ),
+    (200, b'{"error": "quota"}', "the answer to Condition is not a FHIR resource"),
+    (200, b"[]", "the answer to Condition is not a FHIR resource"),
+    (
+        200,
+        json.dumps(OUTCOME).encode(),
+        "the FHIR server answered Condition with an error (OperationOutcome)",
+    ),
+    (204, b"", "the FHIR server answered 204 to Condition"),
+    (401, json.dumps(OUTCOME).encode(), "the FHIR server answered 401 to Condition"),
+    (403, b"", "the FHIR server answered 403 to Condition"),
+    (404, b"", "the FHIR server answered 404 to Condition"),
+    (410, b"", "the FHIR server answered 410 to Condition"),
+    (429, b"", "the FHIR server answered 429 to Condition"),
+    (500, b"java.lang.NullPointerException", "the FHIR server answered 500 to Condition"),
+]
+NAMES = [
+    "a page of HTML",
+    "truncated JSON",
+    "an empty body",
+    "an array without end",
+    "JSON nested too deep",
+    "an object that is no resource",
+    "an empty array",
+    "an OperationOutcome with status 200",
+    *(str(status) for status, _, _ in REFUSALS[8:]),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "reason"), REFUSALS, ids=NAMES)
+def test_an_answer_that_is_no_data_is_unavailable_and_asked_once(
+    status: int, body: bytes, reason: str
+) -> None:
+    with Loopback(lambda _: [reply(body, status)]) as server:
+        fetched = fetch_one(server.url)
+        assert len(server.asked) == 1
+    assert fetched == Fetched("unavailable", (), reason, status, fetched.milliseconds)
+
+
+def test_a_patient_that_the_server_does_not_know_is_unavailable() -> None:
+    fetched = fetch_from(lambda _: [reply(OUTCOME, 404)], query="Patient/1")
+    assert (fetched.state, fetched.reason) == (
+        "unavailable",
+        "the FHIR server answered 404 to Patient",
+    )
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_gateway_error_is_asked_once_more(status: int) -> None:
+    def answer(asked: Asked) -> list[Step]:
+        return [reply(bundle("a"))] if asked.number > 1 else [reply(b"", status)]
+
+    with Loopback(answer) as server:
+        fetched = fetch_one(server.url)
+        assert len(server.asked) == 2
+    assert (fetched.state, fetched.status) == ("given", 200)
+
+
+def test_a_second_gateway_error_is_the_answer() -> None:
+    with Loopback(lambda _: [reply(b"", 503)]) as server:
+        fetched = fetch_one(server.url)
+        assert len(server.asked) == 2
+    assert fetched.reason == "the FHIR server answered 503 to Condition"
+
+
+def test_one_retry_is_for_all_pages_together() -> None:
+    def answer(asked: Asked) -> list[Step]:
+        if asked.number in {1, 3}:
+            return [reply(b"", 503)]
+        return [reply(bundle("a", following="?page=2"))]
+
+    with Loopback(answer) as server:
+        fetched = fetch_one(server.url)
+        assert len(server.asked) == 3
+    assert (fetched.state, len(fetched.pages)) == ("partial", 1)
+
+
+def test_a_server_that_asks_for_more_time_than_there_is_is_not_asked_again() -> None:
+    with Loopback(lambda _: [reply(b"", 503, retry_after="120")]) as server:
+        fetched = fetch_one(server.url)
+        assert len(server.asked) == 1
+    assert fetched.status == 503
+
+
+BROKEN: dict[str, list[Step]] = {
+    "hangs up without a word": [HANG_UP],
+    "resets the connection": [RESET],
+    "hangs up in the first line": [b"HTTP/1", HANG_UP],
+    "speaks another protocol": [b"SSH-2.0-OpenSSH_9.2\r\n", HANG_UP],
+    "announces more than it sends": [reply(bundle("a"), content_length="9999"), HANG_UP],
+    "resets inside the body": [reply(bundle("a"), content_length="9999"), RESET],
+    "calls plain text compressed": [reply(b'{"resourceType":"B"}', content_encoding="gzip")],
+    "ends a chunked body early": [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{",
+        HANG_UP,
+    ],
+}
+
+
+@pytest.mark.parametrize("steps", BROKEN.values(), ids=BROKEN)
+def test_a_server_that_breaks_off_is_unavailable(steps: list[Step]) -> None:
+    fetched = fetch_from(lambda _: steps)
+    assert (fetched.state, fetched.reason) == (
+        "unavailable",
+        "the connection to the FHIR server broke before Condition was answered",
+    )
+
+
+def test_a_body_longer_than_announced_is_not_taken_for_complete() -> None:
+    body = json.dumps(bundle("a")).encode()
+    fetched = fetch_from(lambda _: [reply(body, content_length=str(len(body) - 5)), HANG_UP])
+    assert (fetched.state, fetched.reason) == (
+        "unavailable",
+        "the answer to Condition is not complete JSON",
+    )
+
+
+def test_headers_that_break_off_are_not_taken_for_an_answer() -> None:
+    fetched = fetch_from(lambda _: [b"HTTP/1.1 200 OK\r\nContent-Le", HANG_UP])
+    assert (fetched.state, fetched.reason) == (
+        "unavailable",
+        "the answer to Condition is not complete JSON",
+    )
+
+
+def test_nobody_listening_is_unavailable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    fetched = fetch_one(f"http://127.0.0.1:{port}/fhir")
+    assert (fetched.state, fetched.status) == ("unavailable", None)
+    assert "broke" in fetched.reason
+
+
+def drip(piece: bytes, times: int = 3000) -> list[Step]:
+    """Never silent for long, never done."""
+    steps: list[Step] = []
+    for _ in range(times):
+        steps += [piece, 0.02]
+    return steps
+
+
+SLOW: dict[str, list[Step]] = {
+    "never answers": [FOREVER],
+    "stops inside the headers": [b"HTTP/1.1 200 OK\r\nX-", FOREVER],
+    "stops inside the body": [reply(bundle("a"), content_length="9999"), FOREVER],
+    "drips its headers": [b"HTTP/1.1 200 OK\r\nX-Slow: ", *drip(b"x")],
+    "drips header after header": [b"HTTP/1.1 200 OK\r\n", *drip(b"X-Slow: x\r\n", 90), FOREVER],
+    "drips its body": [reply(b"{", content_length="99999"), *drip(b" ")],
+    "drips chunks": [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        *drip(b"1\r\n \r\n"),
+    ],
+    "drips a compressed body of nothing": [
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99999\r\n\r\n",
+        *drip(gzip.compress(b"")),
+    ],
+    "says continue without end": drip(b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("steps", SLOW.values(), ids=SLOW)
+def test_a_slow_server_is_left_at_the_deadline(steps: list[Step]) -> None:
+    with Loopback(lambda _: steps) as server:
+        started = time.monotonic()
+        fetched = fetch_one(server.url, deadline_s=0.3)
+        spent = time.monotonic() - started
+    assert (fetched.state, fetched.reason) == (
+        "unavailable",
+        "the FHIR server gave no full answer to Condition within 0.3 s",
+    )
+    assert spent < 0.8  # the deadline, 0.2 s, and what a busy machine takes
+
+
+@pytest.mark.parametrize("steps", [[FOREVER], drip(b"H")], ids=["silent", "dripping"])
+def test_pages_that_came_before_the_deadline_are_kept_as_partial(steps: list[Step]) -> None:
+    def answer(asked: Asked) -> list[Step]:
+        return [reply(bundle("a", following="?page=2"))] if asked.number == 1 else steps
+
+    fetched = fetch_from(answer, deadline_s=0.4)
+    assert (fetched.state, len(fetched.pages)) == ("partial", 1)
+    assert fetched.reason == (
+        "only 1 page of Condition could be read: "
+        "the FHIR server gave no full answer to Condition within 0.4 s"
+    )
+
+
+HUGE = b'{"resourceType": "Bundle", "x": "' + b"x" * 300_000 + b'"}'
+TOO_LARGE: dict[str, list[Step]] = {
+    "announced": [reply(b"{", content_length="99999999"), FOREVER],
+    "not announced": [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + HUGE, FOREVER],
+    "sent whole": [reply(HUGE)],
+    "a gzip bomb": [reply(gzip.compress(b"0" * 200_000_000, 1), content_encoding="gzip")],
+}
+
+
+@pytest.mark.parametrize("steps", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_an_answer_larger_than_the_cap_is_unavailable(steps: list[Step]) -> None:
+    fetched = fetch_from(lambda _: steps)
+    assert (fetched.state, fetched.reason) == (
+        "unavailable",
+        "the answer to Condition is larger than 0.2 MB",
+    )
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_refused_and_its_target_never_contacted(status: int) -> None:
+    with Loopback(lambda _: [reply(bundle("a"))]) as elsewhere:
+        with Loopback(lambda _: [reply(b"", status, location=elsewhere.url)]) as server:
+            fetched = fetch_one(server.url)
+        assert elsewhere.asked == []
+        assert elsewhere.connections == 0
+    assert fetched.reason == (
+        f"the FHIR server answered {status} to Condition: redirects are not followed"
+    )
+
+
+def test_the_body_of_a_redirect_is_not_waited_for() -> None:
+    steps: list[Step] = [reply(b"", 302, location="/fhir", content_length="9999"), FOREVER]
+    assert fetch_from(lambda _: steps).status == 302

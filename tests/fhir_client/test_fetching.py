@@ -1,0 +1,290 @@
+"""What is asked, of whom, with which token; side by side, under one deadline, without traces."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+from pathlib import Path
+
+import pytest
+
+from cds_service.fhir.client import Access, Fetched, fetch_missing
+from cds_service.fhir.transport import CREW_SIZE, run_beside
+from tests.fhir_client.loopback import FOREVER, HANG_UP, Asked, Loopback, Step, bundle, reply
+
+TOKEN = "s3cr3t-t0ken"
+KEYS = {f"key-{n}": f"Condition?patient=p-77&code={n}" for n in range(7)}
+KEYS_OF_ONE = {"problems": "Condition?patient=p-77"}
+
+
+def access_to(
+    url: str,
+    token: str | None = TOKEN,
+    scope: str | None = "patient/*.read",
+    patient: str | None = "p-77",
+) -> Access:
+    return Access(url, token, scope, patient)
+
+
+def test_the_request_carries_the_token_what_it_accepts_and_the_query_as_written() -> None:
+    query = "Observation?patient=p-77&code=http://loinc.org|2823-3,http://loinc.org|2601-3"
+    with Loopback(lambda _: [reply(bundle())]) as server:
+        fetch_missing({"potassium": query}, access_to(f"{server.url}/"), "p-77", deadline_s=20)
+        (asked,) = server.asked
+    assert asked.target == f"/fhir/{query}".replace("|", "%7C")
+    assert asked.headers["authorization"] == f"Bearer {TOKEN}"
+    assert asked.headers["accept"] == "application/fhir+json, application/json;q=0.9"
+    assert "cookie" not in asked.headers
+
+
+def test_without_a_token_no_authorization_is_sent_also_not_from_netrc_or_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password something\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    with Loopback(lambda _: [reply(bundle())]) as server:
+        access = access_to(server.url, token=None, scope=None, patient=None)
+        (fetched,) = fetch_missing(KEYS_OF_ONE, access, "p-77", deadline_s=20).values()
+        assert "authorization" not in server.asked[0].headers
+    assert fetched.state == "given"
+
+
+def test_cookies_of_one_call_are_not_sent_with_the_next() -> None:
+    with Loopback(lambda _: [reply(bundle(), set_cookie="session=of-another; Path=/")]) as server:
+        for _ in range(2):
+            fetch_missing(KEYS_OF_ONE, access_to(server.url), "p-77", deadline_s=20)
+        assert [asked.headers.get("cookie") for asked in server.asked] == [None, None]
+
+
+def test_connections_are_kept_for_the_next_call() -> None:
+    with Loopback(lambda _: [reply(bundle())]) as server:
+        for _ in range(5):
+            fetch_missing(KEYS_OF_ONE, access_to(server.url), "p-77", deadline_s=20)
+        assert server.connections == 1
+
+
+def test_a_kept_connection_that_the_server_has_closed_is_made_anew() -> None:
+    with Loopback(lambda _: [reply(bundle()), HANG_UP]) as server:
+        for expected in (1, 2, 3):
+            (fetched,) = fetch_missing(
+                KEYS_OF_ONE, access_to(server.url), "p-77", deadline_s=20
+            ).values()
+            assert fetched.state == "given"
+            assert server.connections == expected
+
+
+def test_all_keys_together_take_the_time_of_one() -> None:
+    with Loopback(lambda _: [0.1, reply(bundle())]) as server:
+        started = time.monotonic()
+        together = fetch_missing(KEYS, access_to(server.url), "p-77", deadline_s=20)
+        side_by_side = time.monotonic() - started
+        started = time.monotonic()
+        for key, query in KEYS.items():
+            fetch_missing({key: query}, access_to(server.url), "p-77", deadline_s=20)
+        one_by_one = time.monotonic() - started
+    assert {fetched.state for fetched in together.values()} == {"given"}
+    assert side_by_side < one_by_one / 3
+
+
+def test_answers_stand_under_their_keys_in_the_order_asked() -> None:
+    def answer(asked: Asked) -> list[Step]:
+        number = int(asked.target[-1])
+        return [(7 - number) / 100, reply(bundle(f"condition-{number}"))]
+
+    with Loopback(answer) as server:
+        answers = fetch_missing(KEYS, access_to(server.url), "p-77", deadline_s=20)
+    assert list(answers) == list(KEYS)
+    for number, fetched in enumerate(answers.values()):
+        assert f'"condition-{number}"'.encode() in fetched.pages[0]
+
+
+def test_one_slow_key_does_not_take_the_others_with_it() -> None:
+    def answer(asked: Asked) -> list[Step]:
+        return [FOREVER] if asked.target.endswith("3") else [reply(bundle())]
+
+    with Loopback(answer) as server:
+        answers = fetch_missing(KEYS, access_to(server.url), "p-77", deadline_s=0.5)
+    states = {key: fetched.state for key, fetched in answers.items()}
+    assert states == dict.fromkeys(KEYS, "given") | {"key-3": "unavailable"}
+
+
+def test_a_server_that_hangs_leaves_no_threads_behind_and_does_not_block_the_next() -> None:
+    many = {f"key-{n}": f"Condition?code={n}" for n in range(CREW_SIZE + 8)}
+    with Loopback(lambda _: [FOREVER]) as hanging:
+        for _ in range(3):
+            answers = fetch_missing(many, access_to(hanging.url), "p-77", deadline_s=0.3)
+            assert {fetched.state for fetched in answers.values()} == {"unavailable"}
+            reasons = [fetched.reason for fetched in answers.values()]
+            assert reasons.count("too many other FHIR queries were under way") >= 8
+    crew = [thread for thread in threading.enumerate() if thread.name.startswith("fhir-")]
+    assert len(crew) == CREW_SIZE
+    assert all(thread.daemon for thread in crew)
+    with Loopback(lambda _: [reply(bundle())]) as server:
+        answers = fetch_missing(KEYS, access_to(server.url), "p-77", deadline_s=20)
+    assert {fetched.state for fetched in answers.values()} == {"given"}
+
+
+def test_no_keys_no_contact() -> None:
+    with Loopback(lambda _: [reply(bundle())]) as server:
+        assert fetch_missing({}, access_to(server.url), "p-77", deadline_s=20) == {}
+        assert server.connections == 0
+
+
+def refused(access: Access, queries: dict[str, str] = KEYS_OF_ONE) -> set[str]:
+    answers = fetch_missing(queries, access, "p-77", deadline_s=20)
+    assert set(answers) == set(queries)
+    assert all(
+        answer == Fetched("unavailable", (), answer.reason, None, 0) for answer in answers.values()
+    )
+    return {answer.reason for answer in answers.values()}
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"patient": "p-78"}, "the access token is for another patient"),
+        ({"patient": ""}, "the access token is for another patient"),
+        ({"token": "two words"}, "the access token holds characters that cannot be sent"),
+        ({"token": "a\r\nX: b"}, "the access token holds characters that cannot be sent"),
+        ({"token": "\N{SNOWMAN}"}, "the access token holds characters that cannot be sent"),
+        ({"token": ""}, "the access token holds characters that cannot be sent"),
+    ],
+    ids=["another patient", "an empty patient", "a blank", "a line break", "not ASCII", "empty"],
+)
+def test_a_token_that_may_not_be_used_asks_nothing(changed: dict[str, str], reason: str) -> None:
+    with Loopback(lambda _: [reply(bundle())]) as server:
+        assert refused(access_to(server.url, **changed), KEYS) == {reason}
+        assert server.connections == 0
+
+
+def test_the_patient_may_be_named_as_a_reference() -> None:
+    with Loopback(lambda _: [reply(bundle())]) as server:
+        access = access_to(server.url, patient="Patient/p-77")
+        (fetched,) = fetch_missing(KEYS_OF_ONE, access, "p-77", deadline_s=20).values()
+    assert fetched.state == "given"
+
+
+def test_only_types_that_the_scope_covers_are_asked() -> None:
+    queries = {
+        "problems": "Condition?patient=p-77",
+        "results": "Observation?patient=p-77",
+        "who": "Patient/p-77",
+    }
+    with Loopback(lambda _: [reply(bundle())]) as server:
+        access = access_to(server.url, scope="launch patient/Condition.rs patient/Patient.s")
+        answers = fetch_missing(queries, access, "p-77", deadline_s=20)
+        assert [asked.target for asked in server.asked] == ["/fhir/Condition?patient=p-77"]
+    assert answers["problems"].state == "given"
+    assert answers["results"].reason == (
+        "the scope of the access token does not cover searching Observation"
+    )
+    assert answers["who"].reason == ("the scope of the access token does not cover reading Patient")
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "http://fhir.example/r4",
+        "ftp://127.0.0.1/fhir",
+        "http://user:word@127.0.0.1/fhir",
+        "http://127.0.0.1/fhir?x=1",
+        "http://169.254.169.254/latest",
+        "",
+    ],
+)
+def test_a_server_that_may_not_be_called_is_not_called(server: str) -> None:
+    (reason,) = refused(access_to(server))
+    assert reason.startswith("the FHIR server's address ")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "http://elsewhere.example/Condition",
+        "//elsewhere.example/Condition",
+        "/Condition?patient=p-77",
+        "Patient/../admin",
+        "Patient/..",
+        "Patient/p-77/_history/1",
+        "Condition?patient=p-77#fragment",
+        "Condition?patient=\r\nX-Extra: 1",
+        "Condition",
+        "",
+    ],
+)
+def test_a_query_that_is_no_plain_fhir_query_is_not_asked(query: str) -> None:
+    with Loopback(lambda _: [reply(bundle())]) as server:
+        assert refused(access_to(server.url), {"key": query}) == {
+            "the query cannot be sent to a FHIR server"
+        }
+        assert server.connections == 0
+
+
+def test_whatever_goes_wrong_inside_is_an_answer_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Broken:
+        def get(self, *_: object, **__: object) -> None:
+            raise RuntimeError(f"Bearer {TOKEN}")
+
+    (fetched,) = fetch_missing(
+        KEYS_OF_ONE,
+        access_to("https://fhir.example/r4"),
+        "p-77",
+        deadline_s=20,
+        session_factory=Broken,  # type: ignore[arg-type]
+    ).values()
+    assert (fetched.state, fetched.reason) == (
+        "unavailable",
+        "the FHIR server's answer to Condition could not be handled",
+    )
+
+
+def test_neither_token_nor_patient_is_written_anywhere(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter(
+        [
+            [reply(bundle("a", following="?page=2"))],
+            [reply(b"", 503)],
+            [reply(b"", 401)],
+            [b"HTTP/1.1 200 OK\r\nno header at all\r\nContent-Length: 1\r\n\r\n{", HANG_UP],
+            [HANG_UP],
+        ]
+    )
+    caplog.set_level(logging.DEBUG)
+    with Loopback(lambda _: next(answers)) as server:
+        access = access_to(server.url)
+        fetched = [
+            fetch_missing(KEYS_OF_ONE, access, "p-77", deadline_s=20)["problems"] for _ in range(3)
+        ]
+    assert [each.state for each in fetched] == ["partial", "unavailable", "unavailable"]
+    written = "".join([caplog.text, *capfd.readouterr(), repr(fetched), repr(access)])
+    for secret in (TOKEN, "p-77", "Bearer"):
+        assert secret not in written
+
+
+def test_other_users_of_urllib3_keep_their_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("urllib3.connectionpool").debug("somebody else's line")
+    assert "somebody else's line" in caplog.text
+
+
+def test_an_idle_thread_keeps_nothing_of_its_last_task_which_held_a_token() -> None:
+    class Task:
+        def __call__(self) -> None:
+            pass
+
+    task = Task()
+    remembered = weakref.ref(task)
+    run_beside(task)
+    del task
+    patience = time.monotonic() + 20
+    while remembered() is not None and time.monotonic() < patience:
+        time.sleep(0.001)
+    assert remembered() is None
