@@ -118,19 +118,20 @@ def create_app(settings: Settings | None = None, parts: Parts | None = None) -> 
     return build(parts or make_parts(settings))
 
 
-def make_parts(settings: Settings) -> Parts:
+def make_parts(settings: Settings, known: Medicine | None = None) -> Parts:
     """Everything behind the addresses; connects to nothing."""
     from cds_service.api.parts import Parts
     from cds_service.feedback.card_ids import RuleVersion
     from cds_service.feedback.records import open_records
     from cds_service.fhir.client import fetch_missing
     from cds_service.obtaining import Obtaining
+    from cds_service.trust.away import RemembersWhileAway
     from cds_service.trust.callers import Callers
     from cds_service.trust.clients import load_clients
     from cds_service.trust.fhir_servers import allowed_server, checked_servers
     from cds_service.trust.keys import KeySets
 
-    known = medicine(settings)
+    known = known or medicine(settings)
     checked_servers(settings.fhir_servers, "CDS_FHIR_SERVERS")
     records = open_records(
         settings.database_url,
@@ -140,7 +141,10 @@ def make_parts(settings: Settings) -> Parts:
     callers = None
     if settings.trusted_clients is not None:
         callers = Callers(
-            load_clients(settings.trusted_clients), settings.public_url, KeySets(), records.replay
+            load_clients(settings.trusted_clients),
+            settings.public_url,
+            KeySets(),
+            RemembersWhileAway(records.replay),
         )
     return Parts(
         settings=settings,
@@ -181,7 +185,7 @@ def build(parts: Parts) -> Flask:
     def _finish(response: Response) -> Response:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
-        if request.method == "POST" and "bytes" not in g:
+        if request.method != "GET" and "body_taken" not in g:
             body.discard(request, _READ_ON)
         endpoint = (request.endpoint or "none").partition(".")[2] or "none"
         service = g.get("service", "")
