@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import socket
 import socketserver
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterable
@@ -45,6 +46,7 @@ class Loopback(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Conversation)
         self.ending = threading.Event()
         self.connections = 0
+        self.context: ssl.SSLContext | None = None
         self.lock = threading.Lock()
         self.origin = f"http://127.0.0.1:{self.server_address[1]}"
         self.url = f"{self.origin}/fhir"
@@ -59,6 +61,19 @@ class Loopback(socketserver.ThreadingTCPServer):
         self.shutdown()
         self.thread.join()
         self.server_close()
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from the next connection on."""
+        self.context = context
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        if self.context is not None:
+            try:
+                request = self.context.wrap_socket(request, server_side=True)
+            except OSError:
+                return  # the client did not trust us
+        with request:
+            super().finish_request(request, client_address)
 
     __hash__ = object.__hash__
 
