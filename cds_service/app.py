@@ -79,6 +79,7 @@ def assemble(
     from cds_service.core.engine import Engine
     from cds_service.core.patient import Site
     from cds_service.fhir.reading import Reader, Vocabularies
+    from cds_service.order_codes import with_codes_of
     from cds_service.prefetch import keys_of
     from hooks import cramps, renal
     from hooks.knowledge import files, vocabulary
@@ -95,7 +96,11 @@ def assemble(
             ),
             files.analytes(),
         ),
-        cards=Cards(CardWriter(files.references(), files.orderables()), card_ids.new, quiet),
+        cards=Cards(
+            CardWriter(files.references(), with_codes_of(settings.order_codes, files.orderables())),
+            card_ids.new,
+            quiet,
+        ),
         site=Site(
             limits=files.limits(settings.limits),
             cramps_assumed=settings.cramps == "assumed",
@@ -109,13 +114,21 @@ def assemble(
     )
 
 
-def create_app(settings: Settings | None = None, parts: Parts | None = None) -> Flask:
-    """The WSGI application. ``parts`` replaces what is behind the addresses.
+def create_app(settings: Settings | None = None, *, start: bool = True) -> Flask:
+    """The WSGI application, for any WSGI server: ``cds_service.app:create_app()``.
 
+    ``start=False`` leaves the database alone: for a process that only forks workers, which
+    then call ``app.extensions["cds_parts"].records.start()`` themselves.
     Raises StartupError naming the setting or file to mend.
     """
+    from cds_service import logs
+
     settings = settings or read_settings()
-    return build(parts or make_parts(settings))
+    logs.configure_once(settings.log_level)
+    parts = make_parts(settings)
+    if start:
+        parts.records.start()
+    return build(parts)
 
 
 def make_parts(settings: Settings, known: Medicine | None = None) -> Parts:

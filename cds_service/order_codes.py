@@ -1,0 +1,48 @@
+"""A site's own codings for the orders that cards suggest (``CDS_ORDER_CODES``).
+
+Some EHRs accept an order only under a code of their own, such as a preference list item.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cds_service import shapes
+from cds_service.core.codes import Coding
+from cds_service.core.orderables import Orderables, with_site_codes
+from cds_service.errors import BadRequest, StartupError
+
+
+def with_codes_of(path: str | None, orderables: Orderables) -> Orderables:
+    """The orderables with the codings of the site's file in front.
+
+    Raises StartupError naming the place in the file and the mend.
+    """
+    if path is None:
+        return orderables
+    try:
+        content = json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise StartupError(
+            f"CDS_ORDER_CODES: {path} cannot be read: {error.strerror}.", "Name a JSON file."
+        ) from None
+    except ValueError as error:
+        raise StartupError(f"CDS_ORDER_CODES: {path} is not JSON: {error}.", "Mend it.") from None
+    try:
+        shapes.check("order-codes", content)
+    except BadRequest as error:
+        raise StartupError(f"CDS_ORDER_CODES: {path}: {error}") from None
+    for key in content:
+        if key not in orderables:
+            raise StartupError(
+                f"CDS_ORDER_CODES: {path}: no order is called {key}.",
+                f"The orders are {', '.join(sorted(orderables))}.",
+            )
+    return with_site_codes(
+        orderables,
+        {
+            key: [Coding(one["system"], one["code"], one.get("display", "")) for one in codings]
+            for key, codings in content.items()
+        },
+    )
