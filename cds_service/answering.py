@@ -141,7 +141,7 @@ class Answering:
         return Answered(
             cards=written.cards,
             trace=tuple(traced(outcome, written.dropped) for outcome in outcomes),
-            problems=reading.record.problems,
+            problems=facts.problems(),
             refused=self._refused(reading, written.cards),
             deliveries=deliveries,
             facts=facts,

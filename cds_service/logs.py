@@ -36,7 +36,7 @@ ALLOWED = frozenset(
 _LONGEST = 300
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 # Whose messages say something about the process and nothing about a request.
-_SPEAKING = ("_granian",)
+_SPEAKING = "_granian"
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -62,12 +62,17 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [_Foreign(out)]
     root.setLevel(logging.WARNING)
-    for name in _SPEAKING:
-        logging.getLogger(name).setLevel(_LEVELS[level])
+    logging.getLogger(_SPEAKING).setLevel(_LEVELS[level])
     logging.getLogger("werkzeug").disabled = True  # its access log holds whole URLs
     logging.raiseExceptions = False
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
+
+
+def configure_once(level: str) -> None:
+    """`configure`, unless this process has done so: no server may log around the list."""
+    if not structlog.is_configured():
+        configure(level)
 
 
 def keep_allowed(
@@ -106,7 +111,7 @@ class _Foreign(logging.Handler):
             "logger": record.name,
             "level": record.levelname.lower(),
         }
-        if record.name in _SPEAKING:
+        if record.name.partition(".")[0] == _SPEAKING:
             event["event"] = "server"
             event["message"] = record.getMessage()
         else:

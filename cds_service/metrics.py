@@ -11,7 +11,13 @@ import os
 from collections.abc import Iterable
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,6 +29,7 @@ class Metrics:
     """What the service counts about itself."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, of no use
         self._registry = CollectorRegistry()
         requests = self._counter("cds_requests", "HTTP requests.", "endpoint", "service", "status")
         outcomes = self._counter("cds_rule_outcomes", "Answers of rules.", "rule", "answer")

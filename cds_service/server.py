@@ -101,7 +101,7 @@ def load() -> Flask:
     if _app is None:
         from cds_service.app import create_app
 
-        _app = create_app(read_settings())
+        _app = create_app(read_settings(), start=False)
         warm_up(_app.extensions["cds_parts"])
         gc.collect()
         gc.freeze()

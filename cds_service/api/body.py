@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO
 
-from flask import Request
+from flask import Request, g
 
 from cds_service.errors import BadRequest, ServiceError, TooLarge, UnsupportedMediaType
 
@@ -20,6 +20,7 @@ def read_body(request: Request, limit: int) -> bytes:
     Raises UnsupportedMediaType, TooLarge (after reading on, so that a client that sends
     before it listens gets its answer) and BadRequest for a body that breaks off.
     """
+    g.body_taken = True
     length = announced(request)
     stream: IO[bytes] = request.environ["wsgi.input"]
     refusal = _media_type_refusal(request)

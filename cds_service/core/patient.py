@@ -14,6 +14,7 @@ from cds_service.core.facts import (
     Medication,
     Order,
     Presence,
+    Problem,
     Record,
     Result,
     State,
@@ -98,6 +99,13 @@ class Facts:
                 found = self.series.get(analyte, _EMPTY).newest(worse)
             self._newest[key] = found
         return found
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What could not be used: in the record, and among the results anybody asked for."""
+        found = dict.fromkeys(self.record.problems)
+        for newest in self._newest.values():
+            found.update(dict.fromkeys(newest.unusable))
+        return tuple(found)
 
     def within(self, when: Result | date | None, window: Window) -> bool:
         """Whether something dated lies inside the window counted back from today."""

@@ -1,0 +1,33 @@
+"""One service per test, with its database in the test's own folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.api.given_service import given_app
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
+    """Makes a client of a service with some settings; closes its database at the end."""
+    opened = []
+
+    def make(**settings: Any) -> FlaskClient:
+        app = given_app(tmp_path, **settings)
+        opened.append(app.extensions["cds_parts"])
+        return app.test_client()
+
+    yield make
+    for parts in opened:
+        parts.records.close()
+
+
+@pytest.fixture
+def client(service: Callable[..., FlaskClient]) -> FlaskClient:
+    """A client of a service with the default settings."""
+    return service()

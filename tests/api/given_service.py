@@ -1,0 +1,236 @@
+"""A service with two rules of its own, so that tests of HTTP do not change with medicine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from cds_service.app import Medicine, build, make_parts
+from cds_service.core.codes import LOINC, Coding
+from cds_service.core.facts import Kind
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    Catalogue,
+    Evidence,
+    Finding,
+    Indicator,
+    Need,
+    NotFired,
+    RemoveDraft,
+    Service,
+    Tier,
+    conditions,
+    demographics,
+    medications,
+    results,
+    rule,
+)
+from cds_service.core.series import Worse
+from cds_service.core.times import days
+from cds_service.settings import Settings
+
+VIEW = "/cds-services/leg-cramps-patient-view"
+SELECT = "/cds-services/leg-cramps-order-select"
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+INSTANCE = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"
+CODES = {"potassium": (Coding(LOINC, "2823-3", "Potassium"), Coding(LOINC, "6298-4"))}
+
+
+@rule(
+    id="low-potassium",
+    title="Low potassium",
+    version="1.0.0",
+    service=Service.PATIENT_VIEW,
+    tier=Tier.ALWAYS,
+    references=["article"],
+    needs=[
+        demographics(),
+        results("potassium", days(30)),
+        conditions("cirrhosis").optional(),
+        medications("diuretic_loop").optional(),
+        Need(Kind.ALLERGIES, required=False),
+        Need(Kind.ORDERS, required=False),
+    ],
+    changed="2026-11-23",
+)
+def low_potassium(facts: Facts) -> Answer:
+    """A potassium below 3.5 mmol/L."""
+    newest = facts.newest("potassium", Worse.LOW).result
+    if newest is None or not newest.below(facts.limits.value("potassium.low")):
+        return NotFired("potassium is not low")
+    return Finding(
+        Indicator.WARNING,
+        "Potassium is low",
+        ("Look for the cause.",),
+        evidence=(Evidence(newest),),
+        overrides=("action-completed",),
+    )
+
+
+@rule(
+    id="quinine-ordered",
+    title="Quinine ordered",
+    version="1.0.0",
+    service=Service.ORDER_SELECT,
+    tier=Tier.ALWAYS,
+    references=["article"],
+    needs=[demographics(), conditions("malaria").optional()],
+    judges=["quinine"],
+    changed="2026-11-23",
+)
+def quinine_ordered(facts: Facts) -> Answer:
+    """A selected draft of quinine."""
+    draft = next(d for d in facts.drafts.selected_medications if "quinine" in d.classes)
+    return Finding(
+        Indicator.CRITICAL,
+        "Quinine is not for cramps",
+        ("Avoid it.",),
+        evidence=(Evidence(draft),),
+        suggestions=(RemoveDraft(draft.source.reference, draft.name),),
+        overrides=("recipient-disagrees-evidence",),
+    )
+
+
+def known() -> Medicine:
+    """The two rules, and the codes under which potassium is found."""
+    return Medicine(
+        Catalogue([low_potassium, quinine_ordered]), lambda analyte: CODES.get(analyte, ())
+    )
+
+
+def given_app(folder: Path, **settings: Any) -> Flask:
+    """The application with a database in ``folder``; ``settings`` by their field names."""
+    values: dict[str, Any] = {"database_url": f"sqlite:///{folder}/records.db"} | settings
+    app = build(make_parts(Settings(**values), known()))
+    app.extensions["cds_parts"].records.start()
+    return app
+
+
+def body(**changes: Any) -> dict[str, Any]:
+    """A patient-view call with a low potassium; ``changes`` replace or (None) stay null."""
+    made: dict[str, Any] = {
+        "hook": "patient-view",
+        "hookInstance": INSTANCE,
+        "context": {"userId": "Practitioner/7", "patientId": "p1"},
+        "prefetch": prefetch(),
+    }
+    made.update(changes)
+    return made
+
+
+def order_body(
+    *drafts: Mapping[str, Any], selections: list[str] | None = None, **changes: Any
+) -> dict[str, Any]:
+    """An order-select call in which all ``drafts`` are selected, unless said otherwise."""
+    if selections is None:
+        selections = [f"{draft['resourceType']}/{draft['id']}" for draft in drafts]
+    return body(
+        hook="order-select",
+        context={
+            "userId": "Practitioner/7",
+            "patientId": "p1",
+            "selections": selections,
+            "draftOrders": {
+                "resourceType": "Bundle",
+                "entry": [{"resource": draft} for draft in drafts],
+            },
+        },
+        **changes,
+    )
+
+
+def draft(text: str, code: str = "", **fields: Any) -> dict[str, Any]:
+    """A draft MedicationRequest for patient p1."""
+    concept: dict[str, Any] = {"text": text}
+    if code:
+        concept["coding"] = [
+            {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": code}
+        ]
+    return {
+        "resourceType": "MedicationRequest",
+        "id": "request-123",
+        "status": "draft",
+        "intent": "order",
+        "subject": {"reference": "Patient/p1"},
+        "medicationCodeableConcept": concept,
+    } | fields
+
+
+QUININE = draft("Quinine 130 MG Oral Tablet", "312762")
+NAMELESS = draft("")
+
+
+def prefetch(**keys: Any) -> dict[str, Any]:
+    """All keys filled: a low potassium, and nothing else on file."""
+    filled: dict[str, Any] = {
+        "patient": {"resourceType": "Patient", "id": "p1", "birthDate": "1956-01-01"},
+        "results": bundle(potassium("3.1")),
+        "conditions": bundle(),
+        "medicationRequests": bundle(),
+        "medicationStatements": None,
+        "allergies": bundle(),
+        "orders": None,
+    }
+    return filled | keys
+
+
+def bundle(*resources: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
+    """A searchset Bundle."""
+    made: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
+    if resources:
+        made["entry"] = [{"resource": one} for one in resources]
+    return made | fields
+
+
+def potassium(value: str, number: int = 1, patient: str = "p1") -> dict[str, Any]:
+    """A final potassium of today, in mmol/L."""
+    return {
+        "resourceType": "Observation",
+        "id": f"k{number}",
+        "status": "final",
+        "code": {"coding": [{"system": LOINC, "code": "2823-3"}]},
+        "subject": {"reference": f"Patient/{patient}"},
+        "effectiveDateTime": datetime.now(UTC).strftime("%Y-%m-%dT00:00:00Z"),
+        "valueQuantity": {
+            "value": float(value),
+            "unit": "mmol/L",
+            "system": "http://unitsofmeasure.org",
+            "code": "mmol/L",
+        },
+    }
+
+
+def post(client: FlaskClient, path: str, content: Any, **options: Any) -> TestResponse:
+    """A POST of JSON; bytes are sent as they are."""
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    options.setdefault("content_type", "application/json")
+    return client.post(path, data=data, **options)
+
+
+def issue(response: TestResponse) -> dict[str, Any]:
+    """The one issue of an OperationOutcome."""
+    outcome = response.get_json()
+    assert outcome["resourceType"] == "OperationOutcome"
+    (found,) = outcome["issue"]
+    assert isinstance(found, dict)
+    return found
+
+
+def feedback(card: str) -> dict[str, Any]:
+    """The feedback that a card was overridden just now."""
+    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"feedback": [{"card": card, "outcome": "overridden", "outcomeTimestamp": moment}]}
+
+
+def topics(response: TestResponse) -> list[str]:
+    """The rule ids of the cards in an answer."""
+    assert response.status_code == 200, response.text
+    return [card["source"]["topic"]["code"] for card in response.get_json()["cards"]]

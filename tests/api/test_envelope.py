@@ -1,0 +1,276 @@
+"""The envelope: what is refused, where and with which mend; what is tolerated."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cds_service.envelope import MAX_DEPTH, too_deep
+from tests.api.given_service import (
+    QUININE,
+    SELECT,
+    VIEW,
+    body,
+    bundle,
+    issue,
+    order_body,
+    post,
+    potassium,
+    prefetch,
+    topics,
+)
+
+AUTHORIZATION = {
+    "access_token": "t",
+    "token_type": "Bearer",
+    "expires_in": 300,
+    "scope": "patient/*.read",
+    "subject": "cds",
+}
+CONTEXT = {"userId": "Practitioner/7", "patientId": "p1"}
+
+
+def _without(name: str, part: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in part.items() if key != name}
+
+
+def _context(**changes: Any) -> dict[str, Any]:
+    return body(context=CONTEXT | changes)
+
+
+def _orders(**changes: Any) -> dict[str, Any]:
+    made = order_body(QUININE)
+    made["context"] |= changes
+    return made
+
+
+VIEW_REFUSED = {
+    "no hook": (_without("hook", body()), "hook"),
+    "another hook": (body(hook="order-select"), "hook"),
+    "a hook that is a number": (body(hook=1), "hook"),
+    "no hookInstance": (_without("hookInstance", body()), "hookInstance"),
+    "an empty hookInstance": (body(hookInstance=""), "hookInstance"),
+    "a hookInstance that is a number": (body(hookInstance=7), "hookInstance"),
+    "no context": (_without("context", body()), "context"),
+    "a context that is null": (body(context=None), "context"),
+    "a context that is text": (body(context="p1"), "context"),
+    "no patientId": (body(context=_without("patientId", CONTEXT)), "context.patientId"),
+    "a patientId with a type": (_context(patientId="Patient/p1"), "context.patientId"),
+    "an empty patientId": (_context(patientId=""), "context.patientId"),
+    "a patientId of blanks": (_context(patientId="  "), "context.patientId"),
+    "a patientId with a line break at its end": (_context(patientId="p1\n"), "context.patientId"),
+    "a patientId that leads upwards": (_context(patientId=".."), "context.patientId"),
+    "a patientId that is two": (_context(patientId="p1,p2"), "context.patientId"),
+    "a patientId with a query": (_context(patientId="p1&x=y"), "context.patientId"),
+    "a patientId of 65 letters": (_context(patientId="x" * 65), "context.patientId"),
+    "a patientId that is a number": (_context(patientId=12), "context.patientId"),
+    "a patientId that is null": (_context(patientId=None), "context.patientId"),
+    "no userId": (body(context=_without("userId", CONTEXT)), "context.userId"),
+    "a userId without a type": (_context(userId="7"), "context.userId"),
+    "a userId of a type that is no user": (_context(userId="Device/7"), "context.userId"),
+    "an encounterId with a type": (_context(encounterId="Encounter/e1"), "context.encounterId"),
+    "an empty encounterId": (_context(encounterId=""), "context.encounterId"),
+    "an encounterId that is a number": (_context(encounterId=3), "context.encounterId"),
+    "prefetch that is a list": (body(prefetch=[]), "prefetch"),
+    "prefetch that is text": (body(prefetch="x"), "prefetch"),
+    "a fhirServer that is a number": (body(fhirServer=1), "fhirServer"),
+    "fhirAuthorization without fhirServer": (body(fhirAuthorization=AUTHORIZATION), "fhirServer"),
+    "fhirAuthorization with a null fhirServer": (
+        body(fhirAuthorization=AUTHORIZATION, fhirServer=None),
+        "fhirServer",
+    ),
+    "fhirAuthorization that is text": (
+        body(fhirServer="https://f.example", fhirAuthorization="t"),
+        "fhirAuthorization",
+    ),
+    "a token type that is not Bearer": (
+        body(
+            fhirServer="https://f.example", fhirAuthorization=AUTHORIZATION | {"token_type": "MAC"}
+        ),
+        "fhirAuthorization.token_type",
+    ),
+} | {
+    f"fhirAuthorization without {name}": (
+        body(fhirServer="https://f.example", fhirAuthorization=_without(name, AUTHORIZATION)),
+        f"fhirAuthorization.{name}",
+    )
+    for name in AUTHORIZATION
+}
+SELECT_REFUSED = {
+    "no selections": (
+        body(hook="order-select", context=_without("selections", _orders()["context"])),
+        "context.selections",
+    ),
+    "selections that are text": (_orders(selections="x"), "context.selections"),
+    "a selection that is a number": (_orders(selections=["A/1", 2]), "context.selections[1]"),
+    "no draftOrders": (
+        body(hook="order-select", context=_without("draftOrders", _orders()["context"])),
+        "context.draftOrders",
+    ),
+    "draftOrders that are a list": (_orders(draftOrders=[QUININE]), "context.draftOrders"),
+    "draftOrders that are null": (_orders(draftOrders=None), "context.draftOrders"),
+    "a patient as its user": (_orders(userId="Patient/p1"), "context.userId"),
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "call", "place"),
+    [pytest.param(VIEW, *case, id=name) for name, case in VIEW_REFUSED.items()]
+    + [pytest.param(SELECT, *case, id=name) for name, case in SELECT_REFUSED.items()],
+)
+def test_a_wrong_field_is_refused_with_its_place_and_the_mend(
+    client: FlaskClient, path: str, call: dict[str, Any], place: str
+) -> None:
+    response = post(client, path, call)
+
+    assert response.status_code == 400
+    found = issue(response)
+    assert found["expression"] == [place]
+    assert found["severity"] == "error"
+    assert found["diagnostics"].startswith("Send ")
+
+
+MALFORMED = {
+    "nothing": b"",
+    "blanks": b" \n ",
+    "half an object": b'{"hook": "patient-view"',
+    "a comment": b'{"hook": "patient-view" /* yes */}',
+    "a comma too many": b'{"hook": "patient-view",}',
+    "two objects": b"{} {}",
+    "a list": b"[]",
+    "null": b"null",
+    "a number": b"3",
+    "text": b'"patient-view"',
+    "latin-1": '{"hook": "é"}'.encode("latin-1"),
+    "not a number": b'{"hook": NaN}',
+    "form data": b"hook=patient-view",
+    "UTF-16": json.dumps(body()).encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("content", MALFORMED.values(), ids=MALFORMED.keys())
+@pytest.mark.parametrize("path", [VIEW, SELECT, f"{VIEW}/feedback"])
+def test_a_body_that_is_no_json_object_is_refused(
+    client: FlaskClient, path: str, content: bytes
+) -> None:
+    response = post(client, path, content)
+
+    assert response.status_code == 400
+    assert issue(response)["details"]["text"]
+
+
+TOLERATED = {
+    "a hookInstance that is no UUID": body(hookInstance="call 7"),
+    "an id with an underscore": _context(encounterId="e_1", userId="PractitionerRole/a_b.c-d~e"),
+    "a patient as its user": _context(userId="Patient/p1"),
+    "null where nothing is": _context(encounterId=None)
+    | {"fhirServer": None, "fhirAuthorization": None},
+    "extensions of an EHR": body(
+        extension={"com.epic.cdshooks.request.bpa-trigger-action": 60}, something=[1, {"x": None}]
+    )
+    | {"context": CONTEXT | {"extension": {"x": [1]}, "other": None}},
+    "a token type in small letters": body(
+        fhirServer="https://f.example", fhirAuthorization=AUTHORIZATION | {"token_type": "bearer"}
+    ),
+    "scopes without a patient": body(
+        fhirServer="https://f.example", fhirAuthorization=AUTHORIZATION | {"patient": None}
+    ),
+    "a FHIR server that is no URL": body(fhirServer="somewhere"),
+}
+
+
+@pytest.mark.parametrize("call", TOLERATED.values(), ids=TOLERATED.keys())
+def test_what_a_client_may_send_is_answered(client: FlaskClient, call: dict[str, Any]) -> None:
+    assert topics(post(client, VIEW, call)) == ["low-potassium"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_body(client: FlaskClient) -> None:
+    assert topics(post(client, VIEW, b"\xef\xbb\xbf" + json.dumps(body()).encode()))
+
+
+def test_of_a_key_given_twice_the_last_counts(client: FlaskClient) -> None:
+    text = json.dumps(body()).replace('"hook": ', '"hook": "order-select", "hook": ', 1)
+
+    assert topics(post(client, VIEW, text.encode())) == ["low-potassium"]
+
+
+@pytest.mark.parametrize("half", [r"\ud83d", r"\udca9", r"\ud83d x \udca9"])
+def test_half_a_character_in_a_text_spoils_nothing_else(client: FlaskClient, half: str) -> None:
+    broken = json.dumps(
+        body(prefetch=prefetch(conditions=bundle({"resourceType": "Condition", "id": "HALF"})))
+    ).replace("HALF", half)
+
+    assert topics(post(client, VIEW, broken.encode())) == ["low-potassium"]
+
+
+def test_a_whole_pair_and_an_escaped_backslash_stay_as_they_are(client: FlaskClient) -> None:
+    whole = json.dumps(body(hookInstance="BOTH")).replace("BOTH", r"\ud83d\udca9 \\ud83d \ud83d")
+
+    assert topics(post(client, VIEW, whole.encode())) == ["low-potassium"]
+
+
+def test_no_selections_is_an_answer_without_cards(client: FlaskClient) -> None:
+    response = post(client, SELECT, order_body(QUININE, selections=[]))
+
+    assert response.get_json() == {"cards": []}
+
+
+def test_a_prefetch_that_is_null_is_no_prefetch(client: FlaskClient) -> None:
+    assert post(client, VIEW, body(prefetch=None)).status_code == 412
+
+
+# --- depth ------------------------------------------------------------------------------
+
+
+def _nested(levels: int) -> Any:
+    made: Any = "leaf"
+    for level in range(levels):
+        made = [made] if level % 2 else {"x": made}
+    return made
+
+
+@pytest.mark.parametrize(("levels", "status"), [(MAX_DEPTH - 1, 200), (MAX_DEPTH, 400)])
+def test_64_levels_are_read_and_65_are_not(client: FlaskClient, levels: int, status: int) -> None:
+    assert post(client, VIEW, body(more=_nested(levels))).status_code == status
+
+
+def test_brackets_inside_of_texts_are_no_depth(client: FlaskClient) -> None:
+    noted = potassium("3.1") | {"note": [{"text": "[{" * 500 + '"\\' + "[" * 500}]}
+
+    assert topics(post(client, VIEW, body(prefetch=prefetch(results=bundle(noted)))))
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":'])
+def test_very_deep_nesting_is_refused_at_once(client: FlaskClient, opening: bytes) -> None:
+    response = post(client, VIEW, opening * 100_000)
+
+    assert response.status_code == 400
+    assert "64 levels" in issue(response)["details"]["text"]
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(_depth, value), default=0)
+    return 0
+
+
+@given(
+    st.recursive(
+        st.text('[]{}"\\ab', max_size=4) | st.integers(),
+        lambda part: st.lists(part, max_size=3) | st.dictionaries(st.text("[{", max_size=2), part),
+        max_leaves=20,
+    ),
+    st.integers(0, 70),
+)
+def test_depth_is_counted_as_a_parser_counts_it(value: Any, more: int) -> None:
+    for _ in range(more):
+        value = [value]
+
+    assert too_deep(json.dumps(value).encode()) is (_depth(value) > MAX_DEPTH)

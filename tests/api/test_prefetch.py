@@ -1,0 +1,349 @@
+"""Prefetch: templates that any client can fill, and five states that are never mixed up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from cds_service.app import medicine
+from cds_service.core.facts import Kind, State
+from cds_service.core.rule import Service
+from cds_service.envelope import Authorization, Envelope, read_envelope
+from cds_service.fhir.client import Access
+from cds_service.fhir.delivery import Delivery
+from cds_service.fhir.pages import Fetched
+from cds_service.obtaining import Obtaining
+from cds_service.prefetch import NOT_ASKED, Key, keys_of
+from cds_service.settings import read_settings
+from cds_service.trust.fhir_servers import allowed_server
+from tests.api.given_service import (
+    NAMELESS,
+    QUININE,
+    SELECT,
+    VIEW,
+    body,
+    bundle,
+    draft,
+    issue,
+    known,
+    low_potassium,
+    order_body,
+    post,
+    potassium,
+    prefetch,
+    topics,
+)
+
+SERVER = "https://fhir.example/r4"
+OUTCOME = {
+    "resourceType": "OperationOutcome",
+    "issue": [{"severity": "error", "code": "exception", "diagnostics": "CANARY"}],
+}
+HINT = {
+    "resourceType": "OperationOutcome",
+    "issue": [{"severity": "warning", "code": "informational"}],
+}
+NEXT = {"link": [{"relation": "self", "url": "a"}, {"relation": "next", "url": "b"}]}
+
+# --- templates --------------------------------------------------------------------------
+
+_SHAPE = re.compile(
+    r"(Patient/\{\{context\.patientId\}\}|Encounter/\{\{context\.encounterId\}\}"
+    r"|[A-Z][A-Za-z]+\?patient=\{\{context\.patientId\}\}(&(code|status|_sort|_count)=[^&{}\s]+)*)"
+)
+
+
+def _templates(of: str) -> dict[str, Key]:
+    rules, codes = {
+        "tests": ([low_potassium], known().codes),
+        "patient-view": _real(Service.PATIENT_VIEW),
+        "order-select": _real(Service.ORDER_SELECT),
+    }[of]
+    return {key.name: key for key in keys_of(rules, codes)}
+
+
+def _real(service: Service) -> tuple[Any, Any]:
+    found = medicine(read_settings())
+    return found.catalogue.of(service), found.codes
+
+
+@pytest.mark.parametrize("of", ["tests", "patient-view", "order-select"])
+def test_templates_are_legal_for_every_client(of: str) -> None:
+    keys = _templates(of)
+
+    assert len(keys) <= 8
+    for key in keys.values():
+        assert _SHAPE.fullmatch(key.template), key.template
+        names = re.findall(r"[?&]([^=]+)=", key.template)
+        assert len(names) == len(set(names)), "a repeated parameter is collapsed by clients"
+        assert len(key.template) < 6000, "servers refuse very long addresses"
+
+
+def test_a_key_is_asked_for_only_where_a_rule_needs_it() -> None:
+    names = {key.name for key in keys_of(known().catalogue.of(Service.ORDER_SELECT), known().codes)}
+
+    # Conditions bring the reason of the visit with them.
+    assert names == {"patient", "conditions", "encounter"}
+
+
+def test_results_are_asked_for_by_the_codes_of_the_analytes_in_order() -> None:
+    assert _templates("tests")["results"].template == (
+        "Observation?patient={{context.patientId}}"
+        "&code=http://loinc.org|2823-3,http://loinc.org|6298-4&_sort=-date&_count=500"
+    )
+
+
+# --- states -----------------------------------------------------------------------------
+
+
+class Server:
+    """Stands for the FHIR client: remembers what it was asked, answers what it was given."""
+
+    def __init__(self, **answers: Fetched) -> None:
+        self.answers = answers
+        self.asked: dict[str, str] = {}
+        self.access: Access | None = None
+
+    def __call__(
+        self, queries: Mapping[str, str], access: Access, patient_id: str, *, deadline_s: float
+    ) -> dict[str, Fetched]:
+        self.asked, self.access = dict(queries), access
+        away = Fetched("unavailable", (), "the FHIR server answered 500", 500, 1)
+        return {key: self.answers.get(key, away) for key in queries}
+
+
+def _envelope(call: dict[str, Any]) -> Envelope:
+    import json
+
+    return read_envelope(json.dumps(call).encode(), "patient-view")
+
+
+def _delivered(
+    call: dict[str, Any], server: Server | None = None, open_servers: bool = False
+) -> dict[Kind, Delivery]:
+    obtaining = Obtaining(allowed_server, server or Server(), 3.0, open_servers)
+    keys = tuple(_templates("tests").values())
+    found, _ = obtaining.deliveries(_envelope(call), keys, [SERVER])
+    assert set(found) == {key.kind for key in keys}
+    return found
+
+
+def _with_token(**changes: Any) -> dict[str, Any]:
+    authorization = {
+        "access_token": "secret",
+        "token_type": "Bearer",
+        "expires_in": 300,
+        "scope": "patient/*.read",
+        "subject": "cds",
+        "patient": "p1",
+    }
+    return body(fhirServer=f"{SERVER}/", fhirAuthorization=authorization, **changes)
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "pages"),
+    [
+        pytest.param(bundle(potassium("3.1")), State.GIVEN, 1, id="a Bundle"),
+        pytest.param(bundle(), State.GIVEN, 1, id="an empty Bundle"),
+        pytest.param(bundle(link=[{"relation": "self"}]), State.GIVEN, 1, id="a whole Bundle"),
+        pytest.param(potassium("3.1"), State.GIVEN, 1, id="a resource where a Bundle was asked"),
+        pytest.param("<html>Tomcat</html>", State.GIVEN, 1, id="HTML, for the reader to report"),
+        pytest.param(7, State.GIVEN, 1, id="a number, for the reader to report"),
+        pytest.param(None, State.NONE, 0, id="null"),
+        pytest.param(OUTCOME, State.UNAVAILABLE, 0, id="an OperationOutcome"),
+        pytest.param(bundle(OUTCOME), State.UNAVAILABLE, 0, id="only an OperationOutcome"),
+        pytest.param(bundle(potassium("3"), OUTCOME), State.PARTIAL, 1, id="an error in part"),
+        pytest.param(bundle(potassium("3"), HINT), State.GIVEN, 1, id="a mere hint"),
+        pytest.param(bundle(potassium("3"), **NEXT), State.PARTIAL, 1, id="the first page"),
+    ],
+)
+def test_what_came_in_a_key_has_one_state(value: Any, state: State, pages: int) -> None:
+    found = _delivered(body(prefetch=prefetch(results=value)))[Kind.RESULTS]
+
+    assert (found.state, len(found.pages)) == (state, pages)
+    assert found.origin == "prefetch.results"
+    assert "CANARY" not in found.reason
+    assert bool(found.reason) is (state in (State.UNAVAILABLE, State.PARTIAL))
+
+
+def test_an_encounter_nobody_named_is_none_and_not_missing() -> None:
+    server = Server()
+
+    found = _delivered(_with_token(), server)[Kind.ENCOUNTER]
+
+    assert (found.state, found.reason) == (State.NONE, NOT_ASKED)
+    assert "encounter" not in server.asked
+
+
+def test_an_encounter_that_was_named_is_fetched() -> None:
+    server = Server()
+    call = _with_token()
+    call["context"]["encounterId"] = "e1"
+
+    _delivered(call, server)
+
+    assert server.asked == {"encounter": "Encounter/e1"}
+
+
+def test_only_missing_keys_are_fetched() -> None:
+    given = prefetch(conditions=OUTCOME, allergies=None)
+    del given["results"], given["orders"]
+    came = Fetched("given", (b'{"resourceType":"Bundle"}',), "", 200, 5)
+    server = Server(results=came)
+
+    found = _delivered(_with_token(prefetch=given), server)
+
+    assert set(server.asked) == {"results", "orders"}
+    assert server.asked["orders"] == "ServiceRequest?patient=p1&status=active&_count=500"
+    assert server.access == Access(SERVER, "secret", "patient/*.read", "p1")
+    assert found[Kind.RESULTS] == Delivery(Kind.RESULTS, State.GIVEN, came.pages, "FHIR server", "")
+    assert found[Kind.ORDERS].state is State.UNAVAILABLE
+    assert found[Kind.ORDERS].reason == "the FHIR server answered 500"
+    assert found[Kind.CONDITIONS].state is State.UNAVAILABLE
+
+
+def test_a_first_page_is_replaced_by_all_pages_where_they_can_be_had() -> None:
+    paged = body(prefetch=prefetch(results=bundle(potassium("3.1"), **NEXT)))
+    came = Fetched("given", (b'{"resourceType":"Bundle"}', b"{}"), "", 200, 5)
+
+    whole = _delivered(_with_token() | {"prefetch": paged["prefetch"]}, Server(results=came))
+    kept = _delivered(_with_token() | {"prefetch": paged["prefetch"]}, Server())
+
+    assert whole[Kind.RESULTS].state is State.GIVEN
+    assert whole[Kind.RESULTS].pages == came.pages
+    assert kept[Kind.RESULTS].state is State.PARTIAL
+    assert len(kept[Kind.RESULTS].pages) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        pytest.param(body(prefetch={}), "names no FHIR server", id="no server"),
+        pytest.param(
+            body(prefetch={}, fhirServer="https://evil.example"), "allowlist", id="not listed"
+        ),
+        pytest.param(
+            _with_token(prefetch={}) | {"fhirServer": "https://fhir.example@evil.example/r4"},
+            "allowlist",
+            id="disguised",
+        ),
+        pytest.param(body(prefetch={}, fhirServer=SERVER), "no token", id="no token"),
+    ],
+)
+def test_what_was_not_sent_and_cannot_be_asked_is_absent(call: dict[str, Any], words: str) -> None:
+    server = Server()
+
+    found = _delivered(call, server)
+
+    assert not server.asked
+    assert found[Kind.RESULTS].state is State.ABSENT
+    assert words in found[Kind.RESULTS].reason
+
+
+def test_a_sandbox_may_be_asked_without_a_token() -> None:
+    server = Server()
+
+    _delivered(body(prefetch={}, fhirServer=SERVER), server, open_servers=True)
+
+    assert server.access == Access(SERVER, None, None, None)
+
+
+def test_keys_of_the_clients_own_are_read_by_their_content_as_a_part() -> None:
+    given = {
+        "demographics": bundle({"resourceType": "Patient", "id": "p1"}),
+        "labs": bundle(potassium("3.1")),
+        "moreLabs": bundle(potassium("4.1", 2), HINT),
+        "text": "<html>",
+        "nothing": None,
+    }
+
+    found = _delivered(body(prefetch=given))
+
+    assert found[Kind.PATIENT].state is State.GIVEN
+    assert (found[Kind.RESULTS].state, len(found[Kind.RESULTS].pages)) == (State.PARTIAL, 2)
+    assert found[Kind.CONDITIONS].state is State.ABSENT
+
+
+def test_our_own_key_goes_before_a_clients_own() -> None:
+    found = _delivered(body(prefetch=prefetch(results=None, labs=bundle(potassium("3.1")))))
+
+    assert found[Kind.RESULTS].state is State.NONE
+
+
+def test_a_token_is_not_shown_by_an_envelope() -> None:
+    assert "secret" not in repr(_envelope(_with_token()))
+    assert "secret" not in repr(Authorization("secret", "patient/*.read"))
+
+
+# --- what a caller sees ------------------------------------------------------------------
+
+
+def test_a_call_without_anything_is_412_and_names_the_missing_keys(client: FlaskClient) -> None:
+    call = body()
+    del call["prefetch"]
+
+    response = post(client, VIEW, call)
+
+    assert response.status_code == 412
+    found = issue(response)
+    assert found["code"] == "processing"
+    for name in ("patient", "results", "conditions", "medicationRequests", "orders"):
+        assert name in found["details"]["text"]
+    assert "encounter" not in found["details"]["text"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({"results": OUTCOME, "conditions": bundle(OUTCOME)}, id="errors"),
+        pytest.param({"results": "<html>", "patient": 7}, id="what cannot be read"),
+        pytest.param({"patient": {"resourceType": "Patient", "id": "p2"}}, id="another patient"),
+    ],
+)
+def test_nothing_usable_at_all_is_412(client: FlaskClient, given: dict[str, Any]) -> None:
+    response = post(client, VIEW, body(prefetch=given))
+
+    assert response.status_code == 412
+    assert "CANARY" not in response.text
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(dict.fromkeys(prefetch()), id="null in all keys"),
+        pytest.param({"conditions": None}, id="null in one key"),
+        pytest.param({"patient": {"resourceType": "Patient", "id": "p1"}}, id="the patient alone"),
+        pytest.param({"results": {"resourceType": "Bundle"}}, id="a Bundle without entries"),
+    ],
+)
+def test_one_answered_key_is_enough(client: FlaskClient, given: dict[str, Any]) -> None:
+    assert topics(post(client, VIEW, body(prefetch=given))) == []
+
+
+def test_a_dangerous_order_is_judged_without_any_data(client: FlaskClient) -> None:
+    call = order_body(QUININE)
+    del call["prefetch"]
+
+    assert topics(post(client, SELECT, call)) == ["quinine-ordered"]
+
+
+@pytest.mark.parametrize("other", [NAMELESS, draft("Paper towels")], ids=["no name", "no class"])
+def test_an_order_no_rule_judges_needs_some_data(
+    client: FlaskClient, other: dict[str, Any]
+) -> None:
+    without = order_body(other)
+    del without["prefetch"]
+
+    assert post(client, SELECT, without).status_code == 412
+    assert topics(post(client, SELECT, order_body(other))) == []
+
+
+def test_a_draft_that_was_not_selected_is_not_judged(client: FlaskClient) -> None:
+    other = draft("Paper towels") | {"id": "other"}
+    call = order_body(QUININE, other, selections=["MedicationRequest/other"])
+
+    assert topics(post(client, SELECT, call)) == []
