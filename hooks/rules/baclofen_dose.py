@@ -1,0 +1,204 @@
+"""Oral baclofen ordered for cramps: its dose, sedation, and where the evidence comes from.
+
+Recommendation: baclofen starts at 10 mg/day and rises weekly by 10 mg to 30 mg/day (article,
+"Evidence-based pharmacological options" and "Cirrhosis patients on diuretics"); older patients
+are watched closely for side effects (article, "Elderly patients").
+
+When: a selected draft orders oral baclofen for cramps (its reason, or no reason and cramps
+documented), no spasticity is active or the reason, and it starts above 10 mg/day in a patient
+without active baclofen, or goes above 30 mg/day, or the patient is 65 or older, or a sedative,
+opioid or gabapentinoid is active or drafted (warning); else cirrhosis is absent (info).
+Then: what is above which limit, sedation, falls and withdrawal, and how far the evidence goes.
+Does not cover: spasticity, intrathecal baclofen. A dose that cannot be computed is said to be
+unread, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from cds_service.core.facts import Medication
+from cds_service.core.knowledge import Limit
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    Evidence,
+    Finding,
+    Indicator,
+    NotFired,
+    Service,
+    Tier,
+    conditions,
+    demographics,
+    medications,
+    results,
+    rule,
+)
+from cds_service.core.text import quoted
+from hooks import cramps
+from hooks.dose import daily_amount
+from hooks.reading import conditions_unread, medications_unread
+from hooks.renal import Impairment, renal
+from hooks.rules.baclofen_hazards import BACLOFEN, ordered
+from hooks.windows import YEAR
+from hooks.wording import FOR_DRUGS, OUTCOME_FEARED, headline, named
+
+_NAMES = (
+    "baclofen|arbaclofen|baclosan|lioresal|lyflex|kemstro|ozobax|lyvispah|fleqsuvy",
+)  # as the name list of medications has them
+_SEDATING = {"sedative": "a sedative", "opioid": "an opioid", "gabapentinoid": "a gabapentinoid"}
+
+
+@rule(
+    id="baclofen-ordered-dose",
+    title="Baclofen ordered for cramps: dose and sedation",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.ORDER_SELECT,
+    tier=Tier.ALWAYS,
+    references=["article", "aan-2010", "beers-2023", "general-knowledge"],
+    limits=["baclofen.start", "baclofen.most", "age.older"],
+    judges=[BACLOFEN],
+    minors=True,
+    needs=[
+        conditions(
+            cramps.LEG_CRAMPS, "spasticity", "cirrhosis", "hepatic_encephalopathy"
+        ).optional(),
+        medications(BACLOFEN, *_SEDATING).optional(),
+        results("egfr", YEAR).optional(),
+        results("creatinine", YEAR).optional(),
+        demographics(),
+    ],
+)
+def baclofen_ordered_dose(facts: Facts) -> Answer:
+    """Baclofen for cramps starts low, sedates, and was tried in cirrhosis."""
+    spastic = facts.certain("spasticity")
+    if spastic:
+        return NotFired(
+            "spasticity is documented: not for cramps", tuple(Evidence(one) for one in spastic)
+        )
+    drafts = [one for one in ordered(facts) if "spasticity" not in one.reason.concepts]
+    meant = [(one, cramps.intended(facts, one.reason)) for one in drafts]
+    drafts_for = tuple(one for one, for_cramps in meant if for_cramps)
+    if not drafts_for:
+        if any(for_cramps is None for _, for_cramps in meant):
+            return CannotTell(conditions_unread(facts), trigger=True)
+        return NotFired("the baclofen is not for cramps")
+    doses = tuple(_dose(facts, one) for one in drafts_for)
+    sedating = _sedating(facts, drafts_for)
+    older = _older(facts)
+    cirrhosis = facts.conditions("cirrhosis")
+    unread = (*conditions_unread(facts), *medications_unread(facts))
+    excess = tuple(phrase for dose in doses for phrase in dose.excess)
+    warned = bool(excess or sedating or older)
+    unsupported = not cirrhosis and not conditions_unread(facts)
+    lacking = tuple(f"dose could not be read: {quoted(d.lacking)}" for d in doses if d.lacking)
+    evidence = (
+        *(dose.evidence for dose in doses),
+        *(Evidence(one) for one in sedating),
+        *(Evidence(one) for one in cirrhosis),
+    )
+    if not warned and not unsupported:
+        if unread or lacking:
+            unreadable = any(d.lacking and d.draft.dosages for d in doses)
+            return CannotTell(
+                (*unread, *lacking), trigger=bool(unread) or unreadable, evidence=evidence
+            )
+        return NotFired("the dose is within its limits, in cirrhosis, with no sedative", evidence)
+    return Finding(
+        indicator=Indicator.WARNING if warned else Indicator.INFO,
+        summary=_summary(excess, sedating, older),
+        advice=tuple(_advice(facts, excess, sedating, older, unsupported)),
+        evidence=evidence,
+        missing=(*unread, *lacking),
+        strength="Small trials in cirrhosis only; the article extends them to other cramps, and "
+        "the AAN (2010) makes no recommendation on baclofen.",
+        overrides=(*FOR_DRUGS, OUTCOME_FEARED),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Dose:
+    """One draft's daily dose: what of it is above a limit, or why it could not be read."""
+
+    draft: Medication
+    excess: tuple[str, ...]
+    evidence: Evidence
+    lacking: str
+
+
+def _dose(facts: Facts, draft: Medication) -> _Dose:
+    daily = daily_amount(draft, _NAMES)
+    start, most = facts.limits["baclofen.start"], facts.limits["baclofen.most"]
+    excess: list[str] = []
+    limit: Limit | None = None
+    # Nobody starts what is already taken; where the list could not be read it may be a start.
+    if daily.start is not None and daily.start > start.value and not facts.taking(BACLOFEN):
+        excess.append(f"{_amount(daily.start)} to start, above {start}")
+        limit = start
+    if daily.most is not None and daily.most > most.value:
+        excess.append(f"{_amount(daily.most)}, above {most}")
+        limit = most
+    known = daily.most if daily.most is not None else daily.start
+    note = "" if known is None else f"up to {_amount(known)}"
+    return _Dose(draft, tuple(excess), Evidence(draft, limit, note=note), daily.lacking)
+
+
+def _amount(milligrams: Fraction) -> str:
+    return f"{float(milligrams):g} mg/day"
+
+
+def _older(facts: Facts) -> str:
+    older = facts.limits["age.older"]
+    return f"age {facts.age}" if facts.age is not None and facts.age >= older.value else ""
+
+
+def _sedating(facts: Facts, drafts: tuple[Medication, ...]) -> tuple[Medication, ...]:
+    others = (*facts.taking(*_SEDATING, hazard=True), *facts.drafted(*_SEDATING))
+    return tuple(one for one in others if one not in drafts)
+
+
+def _kinds(sedating: Iterable[Medication]) -> list[str]:
+    classes = {one for medication in sedating for one in medication.classes}
+    return [words for concept, words in _SEDATING.items() if concept in classes]
+
+
+def _summary(excess: tuple[str, ...], sedating: tuple[Medication, ...], older: str) -> str:
+    parts = list(excess)
+    risks = ([older] if older else []) + _kinds(sedating)
+    if risks:
+        parts.append(f"sedation and falls with {', '.join(risks)}")
+    return headline(
+        "Baclofen for cramps: " + ("; ".join(parts) or "no cirrhosis, where the evidence is from")
+    )
+
+
+def _advice(
+    facts: Facts,
+    excess: tuple[str, ...],
+    sedating: tuple[Medication, ...],
+    older: str,
+    unsupported: bool,
+) -> Iterable[str]:
+    if excess:
+        yield f"Ordered: {'; '.join(excess)}."
+    if renal(facts).impairment is Impairment.NONE and not facts.ever("hepatic_encephalopathy"):
+        yield (
+            "The dose for cramps that the article gives: 10 mg/day, weekly steps of 10 mg, to "
+            "30 mg/day."
+        )
+    else:
+        yield "No dose is given here: renal function or the liver has to be settled first."
+    if sedating:
+        yield f"Sedation adds up with {named(sedating)}: review whether both are needed."
+    if older:
+        limit = facts.limits["age.older"]
+        yield f"From {limit} sedation, confusion and falls weigh more: watch closely."
+    if unsupported:
+        yield (
+            "No cirrhosis is documented: the evidence for baclofen in cramps comes from cirrhosis."
+        )
+    yield "Baclofen causes drowsiness and falls, and must not be stopped abruptly once taken."

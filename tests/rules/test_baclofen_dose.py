@@ -1,0 +1,218 @@
+"""baclofen-ordered-dose: a table of cases."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from cds_service.core.facts import Dosage, Kind, Presence, Reason, State, Taking
+from cds_service.core.rule import Indicator
+from tests.given import (
+    CRAMPS,
+    NO_REASON,
+    OTHER_REASON,
+    Given,
+    fired,
+    given,
+    offers,
+    silent,
+    unknown,
+)
+
+RULE = "baclofen-ordered-dose"
+SPASTICITY = Reason(True, frozenset({"spasticity", "leg_cramps"}), "spasticity with cramps")
+
+
+def daily(milligrams: str, **more: object) -> Dosage:
+    """So many milligrams once a day."""
+    return Dosage(Decimal(milligrams), "mg", Fraction(1), **more)  # type: ignore[arg-type]
+
+
+def baclofen(
+    *dosages: Dosage, case: Given | None = None, reason: Reason = CRAMPS, name: str = "Baclofen"
+) -> Given:
+    """Oral baclofen being ordered for cramps in cirrhosis, by default without any reproach."""
+    case = case or given().has("cirrhosis")
+    return case.ordering("baclofen", name=name, reason=reason, dosages=dosages or (daily("10"),))
+
+
+def said(finding: object) -> str:
+    """All that a card's detail says."""
+    return " ".join((*finding.advice, *finding.missing, finding.strength))  # type: ignore[attr-defined]
+
+
+TABLETS = Dosage(Decimal(1), "tablet", Fraction(3))
+
+
+@pytest.mark.parametrize(
+    ("dosages", "name", "above"),
+    [
+        pytest.param((daily("9.9"),), "Baclofen", "", id="just below 10 mg/day"),
+        pytest.param((daily("10"),), "Baclofen", "", id="at 10 mg/day"),
+        pytest.param((daily("10.1"),), "Baclofen", "10.1 mg/day to start", id="just above"),
+        pytest.param((TABLETS,), "Baclofen 5 MG Oral Tablet", "15 mg/day to start", id="3 x 5 mg"),
+        pytest.param((TABLETS,), "Lioresal 10 MG", "30 mg/day to start", id="a brand"),
+        pytest.param(
+            (daily("10", sequence=1), daily("20", sequence=2), daily("30", sequence=3)),
+            "Baclofen",
+            "",
+            id="weekly steps to 30",
+        ),
+        pytest.param(
+            (daily("10", sequence=1), daily("40", sequence=2)),
+            "Baclofen",
+            "40 mg/day, above 30 mg/day",
+            id="steps beyond 30",
+        ),
+    ],
+)
+def test_a_start_above_ten_or_a_dose_above_thirty_warns(
+    dosages: tuple[Dosage, ...], name: str, above: str
+) -> None:
+    answer = baclofen(*dosages, name=name).ask(RULE)
+    if not above:
+        silent(answer)
+        return
+    finding = fired(answer)
+    assert finding.indicator is Indicator.WARNING
+    assert above in finding.summary
+    assert finding.evidence[0].limit is not None
+    assert offers(finding) == set()
+
+
+@pytest.mark.parametrize(
+    ("milligrams", "warns"),
+    [("20", False), ("30", False), ("30.5", True), ("60", True)],
+)
+def test_a_patient_who_takes_it_may_have_up_to_thirty(milligrams: str, warns: bool) -> None:
+    case = given().has("cirrhosis").takes("baclofen")
+    answer = baclofen(daily(milligrams), case=case).ask(RULE)
+    assert fired(answer).indicator is Indicator.WARNING if warns else silent(answer)
+
+
+def test_baclofen_that_was_stopped_starts_again() -> None:
+    case = given().has("cirrhosis").takes("baclofen", taking=Taking.STOPPED)
+    assert "to start" in fired(baclofen(daily("20"), case=case).ask(RULE)).summary
+    unread = given().has("cirrhosis").lacking(Kind.MEDICATIONS)
+    finding = fired(baclofen(daily("20"), case=unread).ask(RULE))
+    assert "medication list could not be checked" in said(finding)
+
+
+@pytest.mark.parametrize(
+    ("age", "indicator"),
+    [(64, None), (65, Indicator.WARNING), (66, Indicator.WARNING), (None, None)],
+)
+def test_from_sixty_five_it_warns(age: int | None, indicator: Indicator | None) -> None:
+    answer = baclofen(case=given(age=age).has("cirrhosis")).ask(RULE)
+    if indicator is None:
+        silent(answer)
+    else:
+        assert fired(answer).indicator is indicator
+        assert "falls" in fired(answer).summary
+
+
+@pytest.mark.parametrize("sedating", ["sedative", "opioid", "gabapentinoid"])
+def test_something_else_that_sedates_warns(sedating: str) -> None:
+    active = given().has("cirrhosis").takes(sedating, name="Other")
+    assert sedating in fired(baclofen(case=active).ask(RULE)).summary
+    drafted = given().has("cirrhosis").ordering(sedating, name="Other", selected=False)
+    assert "Other" in said(fired(baclofen(case=drafted).ask(RULE)))
+    stopped = given().has("cirrhosis").takes(sedating, taking=Taking.STOPPED)
+    silent(baclofen(case=stopped).ask(RULE))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(given, id="no cirrhosis"),
+        pytest.param(
+            lambda: given().has("cirrhosis", presence=Presence.SUSPECTED), id="only suspected"
+        ),
+    ],
+)
+def test_without_cirrhosis_alone_it_is_info(case: object) -> None:
+    finding = fired(baclofen(case=case()).ask(RULE))  # type: ignore[operator]
+    assert finding.indicator is Indicator.INFO
+    assert "no cirrhosis" in finding.summary
+
+
+@pytest.mark.parametrize(
+    ("reason", "documented", "fires"),
+    [
+        pytest.param(CRAMPS, False, True, id="cramps are the reason"),
+        pytest.param(NO_REASON, True, True, id="no reason, cramps documented"),
+        pytest.param(NO_REASON, False, False, id="no reason, no cramps"),
+        pytest.param(OTHER_REASON, True, False, id="another reason"),
+        pytest.param(SPASTICITY, True, False, id="spasticity is the reason"),
+    ],
+)
+def test_only_baclofen_for_cramps_is_judged(reason: Reason, documented: bool, fires: bool) -> None:
+    case = given().cramps() if documented else given()
+    answer = baclofen(daily("40"), case=case, reason=reason).ask(RULE)
+    (fired if fires else silent)(answer)
+
+
+def test_assumed_cramps_count() -> None:
+    case = baclofen(daily("40"), case=given().at(cramps_assumed=True), reason=NO_REASON)
+    fired(case.ask(RULE))
+
+
+@pytest.mark.parametrize(
+    ("presence", "silences"),
+    [(Presence.ACTIVE, True), (Presence.ASSUMED, False), (Presence.PAST, False)],
+)
+def test_spasticity_silences_only_where_it_is_said_to_be_active(
+    presence: Presence, silences: bool
+) -> None:
+    case = given().has("spasticity", presence=presence)
+    (silent if silences else fired)(baclofen(daily("40"), case=case).ask(RULE))
+
+
+def test_a_dose_that_cannot_be_read_is_said_and_never_guessed() -> None:
+    words = Dosage(text="as directed", unread="the dose is given in words only")
+    answer = unknown(baclofen(words).ask(RULE))
+    assert answer.trigger
+    assert "could not be read" in answer.because[0]
+    assert not unknown(
+        given().has("cirrhosis").ordering("baclofen", reason=CRAMPS).ask(RULE)
+    ).trigger
+    finding = fired(baclofen(words, case=given(age=70)).ask(RULE))
+    assert "could not be read" in said(finding)
+
+
+def test_what_was_not_obtained_cannot_be_told() -> None:
+    assert unknown(baclofen(case=given().lacking(Kind.CONDITIONS)).ask(RULE)).trigger
+    no_reason = baclofen(case=given().lacking(Kind.CONDITIONS), reason=NO_REASON)
+    assert unknown(no_reason.ask(RULE)).trigger
+    lists = given().has("cirrhosis").lacking(Kind.MEDICATIONS, state=State.PARTIAL)
+    assert unknown(baclofen(case=lists).ask(RULE)).trigger
+
+
+def test_the_schedule_is_printed_only_where_no_other_card_warns_of_it() -> None:
+    schedule = "weekly steps of 10 mg"
+    good = given(age=70).result("egfr", "90 mL/min/{1.73_m2}")
+    assert schedule in said(fired(baclofen(case=good).ask(RULE)))
+    for case in (
+        given(age=70),
+        given(age=70).result("egfr", "59 mL/min/{1.73_m2}"),
+        given(age=70).result("egfr", "90 mL/min/{1.73_m2}").has("hepatic_encephalopathy"),
+    ):
+        assert schedule not in said(fired(baclofen(case=case).ask(RULE)))
+
+
+def test_minors_the_dead_and_the_unselected() -> None:
+    fired(baclofen(daily("40"), case=given(age=12)).ask(RULE))
+    silent(baclofen(daily("40"), case=given(deceased=True)).ask(RULE))
+    silent(given().ordering("baclofen", reason=CRAMPS, selected=False).ask(RULE))
+    silent(given().ordering("baclofen_intrathecal", reason=CRAMPS).ask(RULE))
+
+
+def test_one_card_names_every_draft() -> None:
+    two = baclofen(daily("20"), name="A baclofen").ordering(
+        "baclofen", name="B baclofen", reason=CRAMPS, dosages=(daily("40"),)
+    )
+    finding = fired(two.ask(RULE))
+    assert "20 mg/day" in finding.summary
+    assert "40 mg/day" in finding.summary
+    assert len(finding.summary) <= 139
+    assert len([one for one in finding.evidence if one.limit]) == 2
