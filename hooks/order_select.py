@@ -13,6 +13,7 @@ from hooks.rules.magnesium_benefit import (
 )
 from hooks.rules.magnesium_dose import magnesium_ordered_dose
 from hooks.rules.magnesium_in_renal_impairment import magnesium_ordered_renal_impairment
+from hooks.rules.potassium_ordered import potassium_ordered_hazard
 from hooks.rules.quinine import quinine_ordered
 from hooks.rules.referral import extensive_workup_ordered
 
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     magnesium_ordered_normal_level,
     magnesium_ordered_level_unknown,
     magnesium_ordered_dose,
+    potassium_ordered_hazard,
     baclofen_ordered_renal_impairment,
     baclofen_ordered_encephalopathy,
     baclofen_ordered_dose,

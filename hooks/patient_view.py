@@ -7,9 +7,12 @@ last, before the rule that reviews the other answers.
 from cds_service.core.rule import Rule
 from hooks.rules.anemia import anemia
 from hooks.rules.cirrhosis import cirrhosis_cramps
+from hooks.rules.cramp_inducing import cramp_inducing_medication
 from hooks.rules.data_not_usable import data_not_usable
 from hooks.rules.diabetes import diabetes_not_screened
+from hooks.rules.electrolytes_not_checked import electrolytes_not_checked
 from hooks.rules.first_line import first_line_measures
+from hooks.rules.high_potassium import high_potassium
 from hooks.rules.iron import low_ferritin
 from hooks.rules.low_magnesium import low_magnesium
 from hooks.rules.low_potassium import low_potassium
@@ -24,8 +27,10 @@ from hooks.rules.vascular import claudication_mimic
 RULES: tuple[Rule, ...] = (
     low_magnesium,
     low_potassium,
+    high_potassium,
     low_ferritin,
     anemia,
+    electrolytes_not_checked,
     ferritin_not_checked,
     restless_legs_mimic,
     cirrhosis_cramps,
@@ -35,6 +40,7 @@ RULES: tuple[Rule, ...] = (
     claudication_mimic,
     neuropathy_mimic,
     diabetes_not_screened,
+    cramp_inducing_medication,
     specialist_referral,
     first_line_measures,
     data_not_usable,

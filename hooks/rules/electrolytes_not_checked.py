@@ -1,0 +1,103 @@
+"""The initial laboratory workup of leg cramps, as far as it is missing.
+
+Recommendation: potassium, magnesium and a complete blood count in a patient with cramps;
+nothing more extensive without a specific finding (article, "Laboratory Evaluation").
+
+When: cramps are documented, and there is no usable potassium or magnesium in 90 days, or no
+blood count in 12 months.
+Then: what is missing, each as its own order.
+Does not cover: ferritin (only with restless legs) and what other rules ask for.
+"""
+
+from __future__ import annotations
+
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    Finding,
+    Indicator,
+    NotFired,
+    OrderTest,
+    Service,
+    Tier,
+    orders,
+    results,
+    rule,
+)
+from cds_service.core.series import Worse
+from hooks import cramps, levels, reading
+from hooks.windows import CHECKED, ORDERED, YEAR
+from hooks.wording import FOR_TESTS, TOO_COSTLY, headline
+
+
+@rule(
+    id="electrolytes-not-checked",
+    title="Initial workup of cramps not complete",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.PATIENT_VIEW,
+    tier=Tier.CRAMPS,
+    references=["article"],
+    needs=[
+        results("potassium", CHECKED),
+        results("magnesium", CHECKED),
+        results("hemoglobin", YEAR),
+        orders("potassium", "magnesium", "hemoglobin"),
+    ],
+)
+def electrolytes_not_checked(facts: Facts) -> Answer:
+    """Potassium, magnesium and a blood count are the whole initial workup."""
+    potassium, magnesium = levels.low(facts, "potassium"), levels.low(facts, "magnesium")
+    blood = facts.newest("hemoglobin", Worse.LOW)
+    lacking = {
+        "potassium": not potassium.checked,
+        "magnesium": not magnesium.checked,
+        "hemoglobin": not facts.within(blood.result, YEAR),
+    }
+    missing = [analyte for analyte, is_missing in lacking.items() if is_missing]
+    if not missing:
+        return NotFired("potassium, magnesium and a blood count were checked")
+    if unread := reading.results_unread(facts):
+        return CannotTell(unread)
+    open_ = [key for key in missing if not facts.ordered(key, within=ORDERED)]
+    if not open_:
+        return NotFired("everything that is missing is already ordered")
+    unusable = {
+        "potassium": potassium.unusable,
+        "magnesium": magnesium.unusable,
+        "hemoglobin": blood.unusable,
+    }
+    names = " and ".join(", ".join(_NAMES[key] for key in open_).rsplit(", ", 1))
+    return Finding(
+        indicator=Indicator.INFO,
+        summary=headline(f"Leg cramps: initial workup lacks {names}"),
+        advice=(
+            f"The initial workup is potassium, magnesium and a complete blood count; {names} "
+            f"{'is' if len(open_) == 1 else 'are'} missing.",
+            "Most leg cramps are idiopathic: nothing more extensive without a specific finding.",
+        ),
+        evidence=cramps.evidence(facts),
+        missing=tuple(
+            line
+            for key in missing
+            for line in (_WINDOWS[key], *levels.unread(unusable[key], _NAMES[key]))
+        ),
+        strength="The article's recommendation; that most cramps are idiopathic is why no more is "
+        "asked for.",
+        suggestions=tuple(OrderTest(_TESTS[key], "initial workup of cramps") for key in open_),
+        overrides=(*FOR_TESTS, TOO_COSTLY),
+    )
+
+
+_NAMES = {
+    "potassium": "potassium",
+    "magnesium": "magnesium",
+    "hemoglobin": "complete blood count",
+}
+_TESTS = {"potassium": "potassium", "magnesium": "magnesium", "hemoglobin": "cbc"}
+_WINDOWS = {
+    "potassium": "a final potassium result of the last 90 days",
+    "magnesium": "a final magnesium result of the last 90 days",
+    "hemoglobin": "a blood count of the last 12 months",
+}
