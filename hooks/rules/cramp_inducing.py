@@ -1,0 +1,107 @@
+"""Medicines on the list that may provoke cramps.
+
+Recommendation: do not overlook medication review; certain drugs may precipitate or worsen
+cramps (article, "Common pitfalls"). How often treatment for cramps followed a new prescription
+was measured in a sequence symmetry analysis (2012).
+
+When: cramps are documented and a long-acting beta-agonist, potassium-sparing, thiazide-like or
+loop diuretic, statin, short-acting beta-agonist or another listed drug is active.
+Then: one card that names them with the adjusted sequence ratio of their class.
+Does not cover: whether a drug may be stopped; that depends on why it is taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    Evidence,
+    Finding,
+    Indicator,
+    NotFired,
+    Service,
+    Tier,
+    medications,
+    rule,
+)
+from hooks.reading import medications_unread
+from hooks.wording import FOR_ADVICE, headline, named
+
+
+@dataclass(frozen=True, slots=True)
+class _Class:
+    """A class of drugs in words, and its adjusted sequence ratio as the study prints it."""
+
+    words: str
+    ratio: str = ""
+    remark: str = ""
+
+
+# In the order of their ratios; a class without one was not measured.
+_CLASSES = {
+    "laba": _Class("long-acting beta-agonist", "2.42"),
+    "diuretic_potassium_sparing": _Class("potassium-sparing diuretic", "2.12"),
+    "diuretic_thiazide": _Class("thiazide-like diuretic", "1.48"),
+    "diuretic_loop": _Class("loop diuretic", "1.20", ", not significant"),
+    "statin": _Class("statin", "1.16"),
+    "saba": _Class("short-acting beta-agonist"),
+    "other_cramp_provoking": _Class("other medicine with cramps as a listed effect"),
+}
+
+
+@rule(
+    id="cramp-inducing-medication",
+    title="Medicines that may provoke cramps",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.PATIENT_VIEW,
+    tier=Tier.CRAMPS,
+    references=["sequence-symmetry-2012", "article", "general-knowledge"],
+    needs=[medications(*_CLASSES).optional()],
+)
+def cramp_inducing_medication(facts: Facts) -> Answer:
+    """A medication review names what may provoke the cramps, and stops nothing by itself."""
+    taken = {concept: facts.taking(concept) for concept in _CLASSES}
+    found = {_CLASSES[concept]: drugs for concept, drugs in taken.items() if drugs}
+    unread = medications_unread(facts)
+    if not found:
+        if unread:
+            return CannotTell(unread)
+        return NotFired("no medicine is active that is known to provoke cramps")
+    drugs = dict.fromkeys(one for drugs in found.values() for one in drugs)
+    lines = [
+        f"- {kind.words} ({_ratio(kind)}): {named(drugs, most=6)}" for kind, drugs in found.items()
+    ]
+    return Finding(
+        indicator=Indicator.INFO,
+        summary=_summary(list(found)),
+        advice=(
+            "Medication review: these may contribute to the cramps (ratio: how much more often "
+            "treatment for cramps began after than before the drug).",
+            "\n".join(lines),
+            "None of this is by itself a reason to stop a medicine: weigh why it is taken, and "
+            "whether the cramps began after it.",
+        ),
+        evidence=tuple(Evidence(one) for one in drugs),
+        missing=unread,
+        strength="One sequence symmetry analysis (association, not proof); classes without a "
+        "ratio rest on general knowledge.",
+        overrides=FOR_ADVICE,
+    )
+
+
+def _ratio(kind: _Class) -> str:
+    if not kind.ratio:
+        return "no ratio measured"
+    return f"adjusted sequence ratio {kind.ratio}{kind.remark}"
+
+
+def _summary(kinds: list[_Class]) -> str:
+    listed = ", ".join(f"{kind.words} {kind.ratio}".strip() for kind in kinds)
+    text = f"Medication review: may provoke cramps: {listed}"
+    if len(text) > 139:
+        text = f"Medication review: {len(kinds)} kinds of medicine on the list may provoke cramps"
+    return headline(text)

@@ -1,0 +1,96 @@
+"""cramp-inducing-medication: a table of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind, State, Taking
+from cds_service.core.rule import Indicator
+from tests.given import CRAMPS, Given, fired, given, offers, silent, unknown
+
+RULE = "cramp-inducing-medication"
+CLASSES = [
+    pytest.param("laba", "2.42", id="long-acting beta-agonist"),
+    pytest.param("diuretic_potassium_sparing", "2.12", id="potassium-sparing diuretic"),
+    pytest.param("diuretic_thiazide", "1.48", id="thiazide-like diuretic"),
+    pytest.param("diuretic_loop", "1.20, not significant", id="loop diuretic"),
+    pytest.param("statin", "1.16", id="statin"),
+    pytest.param("saba", "no ratio measured", id="short-acting beta-agonist"),
+    pytest.param("other_cramp_provoking", "no ratio measured", id="another listed drug"),
+]
+
+
+def cramped() -> Given:
+    """A patient with documented cramps."""
+    return given().cramps()
+
+
+@pytest.mark.parametrize(("concept", "ratio"), CLASSES)
+def test_each_class_fires_with_its_ratio(concept: str, ratio: str) -> None:
+    finding = fired(cramped().takes(concept, name="The drug").ask(RULE))
+    assert finding.indicator is Indicator.INFO
+    assert f"({ratio})" in finding.advice[1] or f"ratio {ratio})" in finding.advice[1]
+    assert "The drug" in finding.advice[1]
+    assert "The drug" not in finding.summary
+    assert offers(finding) == set()
+
+
+def test_one_card_names_all_and_a_combination_counts_in_every_class() -> None:
+    case = cramped().takes("diuretic_thiazide", "diuretic_potassium_sparing", name="Both")
+    finding = fired(case.takes("statin", name="Statin").ask(RULE))
+    lines = finding.advice[1].splitlines()
+    assert len(lines) == 3
+    assert lines[0].endswith("Both")
+    assert lines[1].endswith("Both")
+    assert len(finding.evidence) == 2
+    assert "2.12" in finding.summary
+    assert "1.16" in finding.summary
+
+
+def test_a_long_list_still_fits_its_summary() -> None:
+    case = cramped()
+    for parameter in CLASSES:
+        case.takes(str(parameter.values[0]))
+    summary = fired(case.ask(RULE)).summary
+    assert len(summary) <= 139
+    assert "7 kinds" in summary
+
+
+def test_it_never_advises_stopping() -> None:
+    text = " ".join(fired(cramped().takes("statin").ask(RULE)).advice)
+    assert "None of this is by itself a reason to stop" in text
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(lambda: given().takes("statin"), id="no cramps documented"),
+        pytest.param(lambda: cramped().takes("iron"), id="another drug"),
+        pytest.param(lambda: cramped().takes("statin", taking=Taking.STOPPED), id="stopped"),
+        pytest.param(lambda: cramped().takes("statin", taking=Taking.NOT_TAKEN), id="on hold"),
+        pytest.param(lambda: given(age=12).cramps().takes("statin"), id="under 18"),
+        pytest.param(lambda: given(deceased=True).cramps().takes("statin"), id="deceased"),
+    ],
+)
+def test_silent(case: object) -> None:
+    silent(case().ask(RULE))  # type: ignore[operator]
+
+
+def test_a_newer_statement_that_it_was_stopped_ends_it() -> None:
+    case = cramped().takes("statin", name="Statin", days_ago=30)
+    case.takes("statin", name="Statin", taking=Taking.STOPPED, statement=True, days_ago=3)
+    silent(case.ask(RULE))
+
+
+@pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
+def test_an_unread_medication_list_cannot_be_told(state: State) -> None:
+    assert (
+        "medication list"
+        in unknown(cramped().lacking(Kind.MEDICATIONS, state=state).ask(RULE)).because[0]
+    )
+    finding = fired(cramped().takes("statin").lacking(Kind.MEDICATIONS, state=state).ask(RULE))
+    assert "medication list" in finding.missing[0]
+
+
+def test_cramps_as_the_reason_of_the_encounter_or_assumed() -> None:
+    fired(given().seen_for(CRAMPS).takes("statin").ask(RULE))
+    fired(given().at(cramps_assumed=True).takes("statin").ask(RULE))
+    unknown(given().lacking(Kind.CONDITIONS).takes("statin").ask(RULE))
