@@ -18,7 +18,7 @@ from msgspec import Raw
 from cds_service.core.facts import Availability, Kind, Problem, Source, State
 from cds_service.errors import TooLarge
 from cds_service.fhir.delivery import Delivery
-from cds_service.fhir.elements import UNREADABLE, decoded, encoded, identifier_of, items, part, text
+from cds_service.fhir.elements import UNREADABLE, decoded, identifier_of, items, part, text
 from cds_service.fhir.peeks import (
     Head,
     Missing,
@@ -26,7 +26,9 @@ from cds_service.fhir.peeks import (
     RawSlot,
     read_head,
     read_list,
+    read_members,
     read_page,
+    read_slot,
     read_slots,
 )
 from cds_service.fhir.versions import R4_TYPES
@@ -264,9 +266,13 @@ class Intake:
         return True
 
     def _bundle(self, raw: bytes | Raw, at: _At) -> bool:
+        slots: list[RawSlot | None]
         try:
-            slots: list[RawSlot | None] = list(read_slots(raw).entry)
+            slots = list(read_slots(raw).entry)
+            odd = any(slot is None or isinstance(slot.resource, Missing) for slot in slots)
         except msgspec.ValidationError:
+            odd = True
+        if odd:
             slots = _odd_slots(raw)
         self.count(len(slots), at.place)
         for index, slot in enumerate(slots):
@@ -341,15 +347,16 @@ class Intake:
 
 def _odd_slots(raw: bytes | Raw) -> list[RawSlot | None]:
     """The entries of a Bundle that is not quite one; None for what is no entry."""
+    entry = read_members(raw).get("entry")
+    if entry is None or bytes(entry) == b"null":
+        return []
     slots: list[RawSlot | None] = []
-    for one in items(part(decoded(raw), "entry")):
-        if not isinstance(one, dict):
-            slots.append(None)
-            continue
-        # An entry may be the resource itself.
-        inner = one if "resourceType" in one else one.get("resource")
-        slot = RawSlot(Raw(encoded(one.get("fullUrl"))))
-        if inner is not None:
-            slot.resource = Raw(encoded(inner))
+    for one in read_list(entry) if bytes(entry)[:1] == b"[" else [entry]:
+        slot: RawSlot | None = None
+        with contextlib.suppress(*UNREADABLE):
+            slot = read_slot(one)
+            # An entry may be the resource itself.
+            if isinstance(slot.resource, Missing) and b'"resourceType"' in bytes(one):
+                slot.resource = one
         slots.append(slot)
     return slots

@@ -121,6 +121,7 @@ read_page = msgspec.json.Decoder(ResultPage).decode
 read_peek = msgspec.json.Decoder(Peek).decode
 read_quantity = msgspec.json.Decoder(Quantity).decode
 read_head = msgspec.json.Decoder(Head).decode
+read_slot = msgspec.json.Decoder(RawSlot).decode
 read_slots = msgspec.json.Decoder(RawEntries).decode
 read_members = msgspec.json.Decoder(dict[str, Raw]).decode
 read_list = msgspec.json.Decoder(list[Raw]).decode

@@ -1,0 +1,348 @@
+"""Pages of every shape, and whose the resources in them are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cds_service.core.facts import Kind, State
+from cds_service.errors import TooLarge
+from cds_service.fhir.reading import Context
+from tests.fhir_reading.records import (
+    AS_OF,
+    CONTEXT,
+    bundle,
+    condition,
+    delivery,
+    kinds,
+    lab,
+    medication,
+    newest,
+    read,
+    reader,
+    results,
+)
+
+OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}
+WARNING = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning"}]}
+OTHER = {"reference": "Patient/p2"}
+
+
+def arrived(page: object, kind: Kind = Kind.RESULTS):
+    reading = read({kind: page})
+    return reading, reading.record.availability[kind].state
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        bundle(lab()),
+        lab(),
+        [lab()],
+        [bundle(lab())],
+        bundle(bundle(lab())),
+        json.dumps(lab()),
+        json.dumps(bundle(lab())),
+        {"resourceType": "Bundle", "entry": {"resource": lab()}},
+        {"resourceType": "Bundle", "entry": [lab()]},
+        {"entry": [{"resource": lab()}]},
+        bundle(json.dumps(lab())),
+        {"resourceType": "Bundle", "entry": [{"resource": lab(), "fullUrl": 7, "search": 8}]},
+    ],
+    ids=[
+        "a Bundle",
+        "a single resource where a Bundle was asked",
+        "a list of resources",
+        "a list of Bundles",
+        "a Bundle in a Bundle",
+        "a resource written as a string",
+        "a Bundle written as a string",
+        "an entry that is an object",
+        "entries that are the resources themselves",
+        "a Bundle without resourceType",
+        "an entry's resource written as a string",
+        "an entry with other members of a wrong type",
+    ],
+)
+def test_what_can_be_read_is_read(page) -> None:
+    reading, state = arrived(page)
+    assert newest(reading).result is not None
+    assert reading.record.problems == ()
+    assert state is State.GIVEN
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        None,
+        {"resourceType": "Bundle"},
+        {"resourceType": "Bundle", "entry": None},
+        {"resourceType": "Bundle", "entry": []},
+        {"resourceType": "Bundle", "entry": {}},
+        {"resourceType": "Bundle", "total": 0, "type": "searchset"},
+        [],
+    ],
+    ids=str,
+)
+def test_nothing_on_file_is_none(page) -> None:
+    reading, state = arrived(page)
+    if page == {"resourceType": "Bundle", "entry": {}}:
+        assert kinds(reading) == [("unreadable", "prefetch.results entry[0]")]
+        return
+    assert (state, reading.record.problems) == (State.NONE, ())
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<html><body>Error 500</body></html>",
+        "",
+        7,
+        True,
+        {},
+        {"id": "x"},
+        b"{",
+        b"",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Observation"',
+        OUTCOME,
+        WARNING,
+        {"resourceType": "OperationOutcome"},
+    ],
+    ids=lambda page: str(page)[:40],
+)
+@pytest.mark.parametrize("kind", [Kind.RESULTS, Kind.CONDITIONS, Kind.PATIENT])
+def test_a_page_that_is_none_is_unavailable_with_one_problem(page, kind) -> None:
+    reading, state = arrived(page, kind)
+    assert state is State.UNAVAILABLE
+    assert reading.record.availability[kind].reason
+    [problem] = reading.record.problems
+    assert problem.about == kind.value
+    assert problem.source.reference == f"prefetch.{kind.name.lower()}"
+
+
+def test_an_error_among_the_entries_means_there_may_be_more() -> None:
+    reading, state = arrived(bundle(lab(), OUTCOME))
+    assert newest(reading).result is not None
+    assert state is State.PARTIAL
+    assert kinds(reading) == [("incomplete", "prefetch.results entry[1]")]
+
+
+def test_a_warning_among_the_entries_is_noted_only() -> None:
+    reading, state = arrived(bundle(lab(), WARNING))
+    assert state is State.GIVEN
+    assert kinds(reading) == [("note", "prefetch.results entry[1]")]
+
+
+def test_an_error_as_the_only_entry_is_not_none() -> None:
+    assert arrived(bundle(OUTCOME))[1] is State.PARTIAL
+
+
+def test_an_entry_without_resource_is_a_problem_at_its_place() -> None:
+    reading, _ = arrived({"resourceType": "Bundle", "entry": [{"resource": lab()}, {}, None, 7]})
+    assert newest(reading).result is not None
+    assert kinds(reading) == [
+        ("unreadable", "prefetch.results entry[1]"),
+        ("unreadable", "prefetch.results entry[2]"),
+        ("unreadable", "prefetch.results entry[3]"),
+    ]
+
+
+def test_another_type_than_asked_is_unavailable_and_still_read() -> None:
+    reading, state = arrived(bundle(condition()), Kind.RESULTS)
+    assert state is State.UNAVAILABLE
+    assert [one.kind for one in reading.record.problems] == ["wrong-type"]
+    assert "Condition" in reading.record.problems[0].reason
+    assert len(reading.record.conditions) == 1
+
+
+def test_another_type_beside_the_asked_one_is_no_matter() -> None:
+    practitioner = {"resourceType": "Practitioner", "id": "x"}
+    reading, state = arrived(bundle(practitioner, lab(), condition()))
+    assert state is State.GIVEN
+    assert newest(reading).result is not None
+    assert len(reading.record.conditions) == 1
+    assert reading.record.problems == ()
+
+
+def test_one_unreadable_page_of_two_leaves_a_part() -> None:
+    pages = delivery(Kind.RESULTS, bundle(lab()), b"<html>")
+    reading = reader().read({Kind.RESULTS: pages}, CONTEXT, AS_OF)
+    assert newest(reading).result is not None
+    assert reading.record.availability[Kind.RESULTS].state is State.PARTIAL
+    assert kinds(reading) == [("unreadable", "prefetch.results page 2")]
+
+
+@pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.NONE])
+def test_what_did_not_arrive_stays_what_it_is(state) -> None:
+    reading = reader().read({Kind.RESULTS: delivery(Kind.RESULTS, state=state)}, CONTEXT, AS_OF)
+    assert reading.record.availability[Kind.RESULTS].state is state
+
+
+def test_a_partial_delivery_stays_partial() -> None:
+    pages = delivery(Kind.RESULTS, bundle(lab()), state=State.PARTIAL)
+    reading = reader().read({Kind.RESULTS: pages}, CONTEXT, AS_OF)
+    assert reading.record.availability[Kind.RESULTS].state is State.PARTIAL
+
+
+@pytest.mark.parametrize("kind", [Kind.RESULTS, Kind.CONDITIONS])
+def test_more_than_fifty_thousand_entries_are_refused(kind) -> None:
+    one = b'{"resource":{"resourceType":"Observation"}}'
+    page = b'{"resourceType":"Bundle","entry":[' + b",".join([one] * 50_001) + b"]}"
+    with pytest.raises(TooLarge) as caught:
+        reader().read({kind: delivery(kind, page)}, CONTEXT, AS_OF)
+    assert caught.value.where == f"prefetch.{kind.name.lower()}"
+    assert caught.value.mend
+
+
+def test_drafts_count_among_the_entries() -> None:
+    drafts = {"resourceType": "Bundle", "entry": [{}] * 50_001}
+    with pytest.raises(TooLarge) as caught:
+        reader().read({}, Context("p1", draft_orders=drafts), AS_OF)
+    assert caught.value.where == "context.draftOrders"
+
+
+# --- whose it is -------------------------------------------------------------------------
+
+MINE = [
+    {"reference": "Patient/p1"},
+    {"reference": "Patient/p1/_history/3"},
+    {"reference": "https://ehr.example/fhir/Patient/p1"},
+    {"reference": "https://ehr.example/fhir/Patient/p1/_history/3"},
+    {"reference": "urn:uuid:p1"},
+    {"reference": "p1"},
+    {"display": "Somebody"},
+    {"identifier": {"value": "77"}},
+    {},
+    None,
+]
+NOT_MINE = [
+    OTHER,
+    {"reference": "Patient/p11"},
+    {"reference": "Patient/P1"},
+    {"reference": "https://ehr.example/fhir/Patient/p2"},
+    {"reference": "https://ehr.example/fhir/xPatient/p1"},
+    {"reference": "Group/p1"},
+    {"reference": "urn:uuid:2c5a"},
+    {"reference": "#p1"},
+    {"reference": "Patient?identifier=7"},
+]
+
+
+@pytest.mark.parametrize("subject", MINE, ids=str)
+def test_this_patients_resources_are_read(subject) -> None:
+    pages = {
+        Kind.RESULTS: bundle(lab(subject=subject)),
+        Kind.CONDITIONS: bundle(condition(subject=subject)),
+    }
+    reading = read(pages)
+    assert newest(reading).result is not None
+    assert len(reading.record.conditions) == 1
+    assert reading.record.problems == ()
+
+
+@pytest.mark.parametrize("subject", [*NOT_MINE, 7, ["Patient/p1"], {"reference": 7}], ids=str)
+def test_anybody_elses_are_refused_and_said(subject) -> None:
+    pages = {
+        Kind.RESULTS: bundle(lab(subject=subject)),
+        Kind.CONDITIONS: bundle(condition(subject=subject)),
+        Kind.MEDICATIONS: bundle(medication(subject=subject)),
+    }
+    reading = read(pages)
+    record = reading.record
+    assert (reading.series, record.conditions, record.medications) == ({}, (), ())
+    assert sorted(one.about for one in record.problems) == [
+        "conditions",
+        "medication requests",
+        "results",
+    ]
+    assert {one.kind for one in record.problems} == {"wrong-patient"}
+    assert not any("p2" in one.reason for one in record.problems)
+    for kind in pages:
+        assert record.availability[kind].state is State.UNAVAILABLE
+
+
+def test_some_of_anothers_leave_a_part() -> None:
+    reading = results(lab(), lab("8302-2", 180, "cm", id="x", subject=OTHER))
+    assert newest(reading).result is not None
+    assert kinds(reading) == [("wrong-patient", "Observation/x")]
+    assert reading.record.availability[Kind.RESULTS].state is State.PARTIAL
+
+
+def test_an_address_within_the_bundle_is_this_patient_where_the_bundle_says_so() -> None:
+    urn = "urn:uuid:d9427379-943a-42c1-b3d0-6b5056a12696"
+    page = {
+        "resourceType": "Bundle",
+        "entry": [
+            {"fullUrl": urn, "resource": {"resourceType": "Patient", "id": "p1"}},
+            {"resource": lab(subject={"reference": urn})},
+        ],
+    }
+    assert newest(read({Kind.RESULTS: page})).result is not None
+    page["entry"][0]["resource"]["id"] = "p2"
+    reading = read({Kind.RESULTS: page})
+    assert reading.series == {}
+    assert [one.kind for one in reading.record.problems] == ["wrong-patient", "wrong-patient"]
+
+
+# --- the patient ---------------------------------------------------------------------
+
+
+def person(**more: object) -> dict:
+    made = {"resourceType": "Patient", "id": "p1", "birthDate": "1950-07-01", "gender": "female"}
+    return {key: value for key, value in (made | more).items() if value is not None}
+
+
+def patient(page: object):
+    reading = read({Kind.PATIENT: page})
+    return reading.record.patient, reading
+
+
+@pytest.mark.parametrize("page", [person(), bundle(person()), [person()], person(id=None)])
+def test_the_patient_is_read(page) -> None:
+    found, reading = patient(page)
+    assert (str(found.birth), found.sex, found.deceased) == ("1950-07-01", "female", False)
+    assert reading.record.availability[Kind.PATIENT].state is State.GIVEN
+    assert reading.record.problems == ()
+
+
+@pytest.mark.parametrize("page", [person(id="p2"), bundle(person(id="p2")), person(id=1)])
+def test_another_patients_demographics_are_unknown(page) -> None:
+    found, reading = patient(page)
+    assert (found.birth, found.sex) == (None, "")
+    assert reading.record.availability[Kind.PATIENT].state is State.UNAVAILABLE
+    assert [one.kind for one in reading.record.problems] == ["wrong-patient"]
+
+
+@pytest.mark.parametrize("birth", ["1950", "1950-07", "soon", 1950, "2027-01-01", "1050-01-01"])
+def test_a_birth_date_without_a_day_is_unknown_and_said(birth) -> None:
+    found, reading = patient(person(birthDate=birth))
+    assert found.birth is None
+    assert kinds(reading) == [("no-birth-date", "Patient/p1")]
+
+
+@pytest.mark.parametrize(
+    ("gender", "sex"),
+    [("male", "male"), ("Female", "female"), ("other", ""), ("unknown", ""), (None, ""), (7, "")],
+)
+def test_sex_is_male_female_or_unknown(gender, sex) -> None:
+    assert patient(person(gender=gender))[0].sex == sex
+
+
+@pytest.mark.parametrize(
+    ("members", "deceased", "problems"),
+    [
+        ({"deceasedBoolean": True}, True, 0),
+        ({"deceasedBoolean": False}, False, 0),
+        ({"deceasedDateTime": "2025-01-01"}, True, 0),
+        ({"deceasedDateTime": "2025"}, True, 0),
+        ({"deceasedBoolean": "true"}, False, 1),
+        ({"deceasedDateTime": 2025}, False, 1),
+    ],
+)
+def test_whether_the_patient_has_died(members, deceased, problems) -> None:
+    found, reading = patient(person(**members))
+    assert found.deceased is deceased
+    assert len(reading.record.problems) == problems

@@ -1,0 +1,522 @@
+"""Medications: what, whether it is taken, how much, and the drafts of a call."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from cds_service.core.facts import Ingredient, Kind, Taking
+from cds_service.fhir.dosage import read_dosages
+from cds_service.fhir.reading import Context
+from cds_service.fhir.strengths import ingredients_of
+from tests.fhir_reading.records import (
+    AS_OF,
+    RXNORM,
+    bundle,
+    kinds,
+    medication,
+    read,
+    reader,
+)
+
+QUININE = {"coding": [{"system": RXNORM, "code": "312762"}], "text": "Quinine 130 MG Oral Tablet"}
+
+
+def medications(*resources: object):
+    return read({Kind.MEDICATIONS: bundle(*resources)})
+
+
+def one(**members: object):
+    [found] = medications(medication(**members)).record.medications
+    return found
+
+
+@pytest.mark.parametrize(
+    ("members", "taking"),
+    [
+        ({"status": "active"}, Taking.ACTIVE),
+        ({"status": "Active"}, Taking.ACTIVE),
+        ({"status": "on-hold"}, Taking.NOT_TAKEN),
+        ({"doNotPerform": True}, Taking.NOT_TAKEN),
+        ({"status": "completed"}, Taking.STOPPED),
+        ({"status": "stopped"}, Taking.STOPPED),
+        ({"status": "cancelled"}, Taking.STOPPED),
+        ({"status": "ended"}, Taking.STOPPED),
+        ({"status": "draft"}, Taking.DRAFT),
+        ({"status": "entered-in-error"}, Taking.IGNORED),
+        ({"status": "unknown"}, Taking.IGNORED),
+    ],
+    ids=str,
+)
+def test_whether_a_requested_medication_is_taken(members, taking) -> None:
+    assert one(**members).taking is taking
+
+
+@pytest.mark.parametrize("status", [None, "prescribed", 7])
+def test_a_medication_without_a_known_status_does_not_count_and_is_said(status) -> None:
+    reading = medications(medication(status=status))
+    assert reading.record.medications[0].taking is Taking.IGNORED
+    assert kinds(reading) == [("no-status", "MedicationRequest/m1")]
+
+
+def statement(**more: object) -> dict:
+    more = {"resourceType": "MedicationStatement", "intent": None, "authoredOn": None} | more
+    return medication(**more)
+
+
+@pytest.mark.parametrize(
+    ("members", "taking"),
+    [
+        ({}, Taking.ACTIVE),
+        ({"status": "intended"}, Taking.ACTIVE),
+        ({"status": "not-taken"}, Taking.NOT_TAKEN),
+        ({"status": "completed"}, Taking.STOPPED),
+        ({"effectivePeriod": {"start": "2020-01-01", "end": "2026-03-09"}}, Taking.STOPPED),
+        ({"effectivePeriod": {"start": "2020-01-01", "end": "2026-03-10"}}, Taking.ACTIVE),
+        ({"effectivePeriod": {"start": "2020-01-01"}}, Taking.ACTIVE),
+        ({"status": "recorded"}, Taking.ACTIVE),
+        ({"status": "recorded", "adherence": {"code": {"coding": [{"code": "taking"}]}}},
+         Taking.ACTIVE),
+        ({"status": "recorded", "adherence": {"code": {"coding": [{"code": "not-taking"}]}}},
+         Taking.NOT_TAKEN),
+        ({"status": "recorded", "adherence": {"code": {"coding": [{"code": "stopped"}]}}},
+         Taking.STOPPED),
+        ({"taken": "n"}, Taking.NOT_TAKEN),
+        ({"taken": "y"}, Taking.ACTIVE),
+        ({"wasNotTaken": True}, Taking.NOT_TAKEN),
+        ({"resourceType": "MedicationUsage", "status": "recorded"}, Taking.ACTIVE),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_whether_a_stated_medication_is_taken(members, taking) -> None:
+    reading = read({Kind.STATEMENTS: bundle(statement(**members))})
+    [found] = reading.record.medications
+    assert (found.taking, found.statement) == (taking, True)
+    assert reading.record.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("made", "when"),
+    [
+        (medication(authoredOn="2026-01-05T08:00:00Z"), "2026-01-05T08:00:00+00:00"),
+        (medication(authoredOn="2026-01-05"), "2026-01-05T23:59:59.999999+00:00"),
+        (medication(authoredOn="2026-01"), None),
+        (medication(authoredOn=None, dateWritten="2026-01-05T08:00:00Z"),
+         "2026-01-05T08:00:00+00:00"),
+        (statement(dateAsserted="2026-01-05T08:00:00Z"), "2026-01-05T08:00:00+00:00"),
+        (statement(effectiveDateTime="2026-01-05T08:00:00Z"), "2026-01-05T08:00:00+00:00"),
+        (statement(effectivePeriod={"start": "2026-01-05T08:00:00Z"}), "2026-01-05T08:00:00+00:00"),
+    ],
+)  # fmt: skip
+def test_when_a_medication_was_ordered_or_stated(made, when) -> None:
+    [found] = medications(made).record.medications
+    assert (found.when.isoformat() if found.when else None) == when
+
+
+# --- what it is --------------------------------------------------------------------------
+
+PRODUCT = {"resourceType": "Medication", "id": "q", "code": QUININE}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"medicationCodeableConcept": QUININE},
+        {"medication": {"concept": QUININE}},
+        {"medication": QUININE},
+        {"medicationReference": {"reference": "#q"}, "contained": [PRODUCT]},
+        {"medicationReference": {"reference": "#q"}, "contained": [PRODUCT | {"id": "#q"}]},
+        {"medicationReference": {"reference": "Medication/q"}},
+        {"medicationReference": {"reference": "https://ehr.example/fhir/Medication/q"}},
+        {"medicationReference": {"reference": "urn:uuid:77"}},
+        {"medication": {"reference": {"reference": "Medication/q"}}},
+        {"medication": {"reference": "Medication/q"}},
+        {"medicationReference": {"reference": "Medication/no", "display": "Quinine 130 mg"}},
+        {"medicationReference": {"display": "Quinine 130 mg"}},
+    ],
+    ids=str,
+)
+def test_the_medication_is_found_wherever_the_record_says_it(members) -> None:
+    made = medication(**({"medicationCodeableConcept": None} | members))
+    page = {
+        "resourceType": "Bundle",
+        "entry": [{"resource": made}, {"fullUrl": "urn:uuid:77", "resource": PRODUCT}],
+    }
+    reading = read({Kind.MEDICATIONS: page})
+    [found] = reading.record.medications
+    assert found.named
+    assert "quinine" in found.classes
+    assert found.ingredients[0].amount == Decimal(130)
+    assert reading.record.problems == ()
+
+
+def test_the_same_bundle_is_looked_at_before_the_others() -> None:
+    other = PRODUCT | {"code": {"text": "Baclofen 10 MG Oral Tablet"}}
+    made = medication(
+        medicationCodeableConcept=None, medicationReference={"reference": "Medication/q"}
+    )
+    reading = read({Kind.STATEMENTS: bundle(other), Kind.MEDICATIONS: bundle(made, PRODUCT)})
+    assert "quinine" in reading.record.medications[0].classes
+
+
+@pytest.mark.parametrize(
+    ("members", "problems"),
+    [
+        ({}, []),
+        ({"medicationCodeableConcept": {}}, []),
+        ({"medicationCodeableConcept": {"coding": [{}]}}, []),
+        ({"medicationCodeableConcept": 7}, []),
+        ({"medicationReference": {"reference": "Medication/none"}}, ["unresolved-medication"]),
+        ({"medicationReference": {"reference": "#none"}}, ["unresolved-medication"]),
+        ({"medicationReference": 7}, ["unresolved-medication"]),
+        ({"medicationReference": {"reference": "Medication/none"}, "status": "stopped"}, []),
+    ],
+    ids=str,
+)
+def test_a_medication_that_nobody_can_name_has_no_classes(members, problems) -> None:
+    reading = medications(medication(**({"medicationCodeableConcept": None} | members)))
+    [found] = reading.record.medications
+    assert (found.named, found.classes, found.name) == (False, frozenset(), "")
+    assert [one.kind for one in reading.record.problems] == problems
+
+
+def test_identity_is_codes_in_one_spelling() -> None:
+    oid = {"coding": [{"system": "urn:oid:2.16.840.1.113883.6.88", "code": " 312762 "}, {}]}
+    assert one(medicationCodeableConcept=oid).identity == frozenset({(RXNORM, "312762")})
+
+
+def test_ingredients_of_a_product_count_with_their_strengths() -> None:
+    product = {
+        "resourceType": "Medication",
+        "id": "x",
+        "code": {"text": "Mixture"},
+        "ingredient": [
+            {
+                "itemCodeableConcept": {"text": "Quinine sulfate"},
+                "strength": {
+                    "numerator": {"value": 324, "unit": "MG"},
+                    "denominator": {"value": 1, "unit": "capsule"},
+                },
+            },
+            {"itemReference": {"reference": "#s"}, "amount": {"numerator": {"value": 5}}},
+            {"itemCodeableConcept": {"text": "Baclofen"}, "isActive": False},
+            {"item": {"concept": {"text": "Magnesium oxide"}},
+             "strengthRatio": {"numerator": {"value": 400, "unit": "mg"},
+                               "denominator": {"value": 5, "code": "mL"}}},
+        ],
+        "contained": [
+            {"resourceType": "Substance", "id": "s", "code": {"text": "Potassium chloride"}}
+        ],
+    }  # fmt: skip
+    made = medication(
+        medicationCodeableConcept=None,
+        medicationReference={"reference": "Medication/x"},
+    )
+    reading = medications(made, product)
+    [found] = reading.record.medications
+    assert found.ingredients == (
+        Ingredient("Quinine sulfate", Decimal(324), "mg"),
+        Ingredient("Potassium chloride", Decimal(5), ""),
+        Ingredient("Magnesium oxide", Decimal(80), "mg/ml"),
+    )
+    assert {"quinine", "potassium", "magnesium"} <= found.classes
+    assert "baclofen" not in found.classes
+    assert "quinine sulfate" in found.words
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("Magnesium Oxide 400 MG Oral Tablet", [("Magnesium Oxide", "400", "mg")]),
+        ("Baclofen 10 MG / Quinine 20 MG Oral Tablet",
+         [("Baclofen", "10", "mg"), ("Quinine", "20", "mg")]),
+        ("24 HR Potassium Chloride 20 MEQ Extended Release Oral Tablet",
+         [("Potassium Chloride", "20", "meq")]),
+        ("Magnesium Hydroxide 80 MG/ML Oral Suspension",
+         [("Magnesium Hydroxide", "80", "mg/ml")]),
+        ("Baclofen 10 mg/5 mL oral solution", [("Baclofen", "2", "mg/ml")]),
+        ("5 ML Baclofen 0.5 MG/ML Injection", [("Baclofen", "0.5", "mg/ml")]),
+        ("Quinine sulfate 324mg capsule", [("Quinine sulfate", "324", "mg")]),
+        ("Levothyroxine 0.025 mg", [("Levothyroxine", "0.025", "mg")]),
+        ("Cyanocobalamin 1,000 mcg tablet", [("Cyanocobalamin", "1000", "mcg")]),
+        ("magnesium oxide 400 mg (241.3 mg magnesium) tablet",
+         [("magnesium oxide", "400", "mg")]),
+        ("400 mg magnesium oxide tablet", [("magnesium oxide tablet", "400", "mg")]),
+        ("Albumin Human, USP 25 % Injectable Solution", [("Albumin Human, USP", "25", "%")]),
+        ("potassium chloride 1.5 g powder [Klor-Con]", [("potassium chloride", "1.5", "g")]),
+        ("12 HR Magnesium Chloride 535 MG", [("Magnesium Chloride", "535", "mg")]),
+        ("Magnesium oxide", []),
+        ("Quinine 200 mg or 300 mg", []),
+        ("{10 (Quinine 300 MG Oral Tablet) } Pack", []),
+        ("Vitamin B12 tablet", []),
+        ("", []),
+        ("x" * 600 + " 10 MG", []),
+    ],
+)  # fmt: skip
+def test_strengths_out_of_product_names(name, found) -> None:
+    assert ingredients_of(name) == tuple(Ingredient(n, Decimal(a), u) for n, a, u in found)
+
+
+# --- dosage ------------------------------------------------------------------------------
+
+
+def dose(value: object = 1, unit: str = "tablet", **timing: object) -> dict:
+    made: dict[str, object] = {"doseAndRate": [{"doseQuantity": {"value": value, "unit": unit}}]}
+    return made | ({"timing": {"repeat": timing}} if timing else {})
+
+
+@pytest.mark.parametrize(
+    ("repeat", "per_day"),
+    [
+        ({"frequency": 3, "period": 1, "periodUnit": "d"}, Fraction(3)),
+        ({"frequency": 1, "frequencyMax": 4, "period": 1, "periodUnit": "d"}, Fraction(4)),
+        ({"frequency": 1, "period": 8, "periodUnit": "h"}, Fraction(3)),
+        ({"frequency": 1, "period": 2, "periodUnit": "d"}, Fraction(1, 2)),
+        ({"frequency": 2, "period": 1, "periodUnit": "wk"}, Fraction(2, 7)),
+        ({"period": 1, "periodUnit": "d"}, Fraction(1)),
+        ({"timeOfDay": ["08:00:00", "20:00:00"]}, Fraction(2)),
+        ({"when": ["MORN", "NOON", "HS"]}, Fraction(3)),
+        ({"when": "HS"}, Fraction(1)),
+        ({"frequency": 1, "period": 1, "periodUnit": "d", "when": ["HS"]}, Fraction(1)),
+        ({"frequency": 2, "period": 1, "periodUnit": "d", "dayOfWeek": ["mon", "thu"]},
+         Fraction(4, 7)),
+        ({"dayOfWeek": ["mon", "wed", "fri"]}, Fraction(3, 7)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_how_often_from_repeat(repeat, per_day) -> None:
+    [found] = read_dosages([dose(**repeat)])
+    assert (found.per_day, found.unread) == (per_day, "")
+    assert (found.amount, found.amount_unit) == (Decimal(1), "tablet")
+
+
+@pytest.mark.parametrize(
+    ("code", "per_day"),
+    [
+        ({"coding": [{"code": "QD"}]}, Fraction(1)),
+        ({"coding": [{"code": "BID"}]}, Fraction(2)),
+        ({"text": "tid"}, Fraction(3)),
+        ({"text": "q.i.d."}, Fraction(4)),
+        ({"coding": [{"code": "QHS"}]}, Fraction(1)),
+        ({"coding": [{"code": "HS"}]}, Fraction(1)),
+        ({"coding": [{"code": "BED"}]}, Fraction(1)),
+        ({"coding": [{"code": "QOD"}]}, Fraction(1, 2)),
+        ({"coding": [{"code": "Q4H"}]}, Fraction(6)),
+        ({"text": "every 8 hours"}, Fraction(3)),
+        ({"coding": [{"code": "AM"}]}, Fraction(1)),
+        ("PM", Fraction(1)),
+        ({"text": "twice daily"}, Fraction(2)),
+    ],
+    ids=str,
+)
+def test_how_often_from_a_code(code, per_day) -> None:
+    [found] = read_dosages([dose() | {"timing": {"code": code}}])
+    assert (found.per_day, found.unread) == (per_day, "")
+
+
+@pytest.mark.parametrize(
+    ("value", "amount", "unit"),
+    [
+        (dose(2), "2", "tablet"),
+        ({"doseAndRate": {"doseQuantity": {"value": 10, "code": "mg"}}}, "10", "mg"),
+        ({"doseAndRate": [{"doseQuantity": {"value": 1, "code": "{pill}"}}]}, "1", "pill"),
+        ({"doseAndRate": [{"doseRange": {"low": {"value": 1, "unit": "Tablet"},
+                                         "high": {"value": 2, "unit": "Tablet"}}}]}, "2", "tablet"),
+        ({"doseAndRate": [{"doseRange": {"low": {"value": 1, "unit": "mL"}}}]}, "1", "ml"),
+        ({"doseAndRate": [{"doseQuantity": {"value": 5, "unit": "mg"}},
+                          {"doseQuantity": {"value": 10, "unit": "mg"}}]}, "10", "mg"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_how_much_at_a_time(value, amount, unit) -> None:
+    [found] = read_dosages([value])
+    assert (found.amount, found.amount_unit) == (Decimal(amount), unit)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"text": "1 tablet at night"}, "in words only"),
+        ("1 tablet at night", "not an instruction"),
+        (7, "not an instruction"),
+        (["x"], "not an instruction"),
+        ({"timing": {"code": {"text": "as told"}}, "text": "2 daily"}, "in words only"),
+        (dose("1"), "not a number"),
+        (dose(-1), "not a number"),
+        (dose(0), "not a number"),
+        (dose(1, frequency="3", period=1, periodUnit="d"), "how often"),
+        (dose(1, frequency=3, period=0, periodUnit="d"), "how often"),
+        (dose(1, frequency=3, period=1, periodUnit="fortnight"), "how often"),
+        (dose(1, frequency=3), "how often"),
+        (dose(1), "how often"),
+        (dose(1) | {"timing": 7}, "how often"),
+        (dose(1) | {"timing": {"code": {"coding": [{"code": "Q0H"}]}}}, "how often"),
+        ({"doseAndRate": [{"doseQuantity": {"value": 5, "unit": "mg"}},
+                          {"doseQuantity": {"value": 1, "unit": "tablet"}}]}, "different units"),
+        (dose(1, when=["HS"]) | {"maxDosePerPeriod": {"numerator": {"value": 4}}}, "largest dose"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_turned_into_numbers_says_why(value, words) -> None:
+    [found] = read_dosages(value if isinstance(value, list) else [value])
+    assert words in found.unread
+
+
+def test_as_needed_has_its_largest_dose() -> None:
+    value = dose(1) | {
+        "asNeededBoolean": True,
+        "maxDosePerPeriod": {
+            "numerator": {"value": 4, "unit": "Tablet"},
+            "denominator": {"value": 2, "unit": "days"},
+        },
+        "route": {"coding": [{"display": "Oral"}]},
+    }
+    [found] = read_dosages(value)
+    assert found.as_needed
+    assert (found.max_per_day, found.max_unit) == (Fraction(2), "tablet")
+    assert found.route == "oral"
+
+
+def test_dosages_of_older_and_newer_versions() -> None:
+    older = medication(
+        resourceType="MedicationOrder",
+        subject=None,
+        patient={"reference": "Patient/p1"},
+        dosageInstruction=[
+            {
+                "doseQuantity": {"value": 2, "unit": "tablet"},
+                "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnits": "d"}},
+                "asNeededCodeableConcept": {"text": "cramps"},
+            }
+        ],
+    )
+    stated = statement(id="m2", dosage=[{"quantityQuantity": {"value": 3, "unit": "ml"}}])
+    newer = medication(id="m3", dosageInstruction={"asNeeded": True, **dose(4, when=["HS"])})
+    first, third, second = medications(older, stated, newer).record.medications
+    assert (first.dosages[0].amount, first.dosages[0].per_day) == (Decimal(2), Fraction(1))
+    assert first.dosages[0].as_needed
+    assert second.dosages[0].amount == Decimal(3)
+    assert (third.dosages[0].amount, third.dosages[0].as_needed) == (Decimal(4), True)
+    assert first.source.reference == "MedicationOrder/m1"
+
+
+# --- drafts ------------------------------------------------------------------------------
+
+
+def drafts(bundle_: object, *selections: str):
+    context = Context("p1", draft_orders=bundle_, selections=selections)
+    return reader().read({}, context, AS_OF)
+
+
+def draft(**more: object) -> dict:
+    return medication(**({"id": "d1", "status": "draft"} | more))
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        "MedicationRequest/d1",
+        "d1",
+        "https://ehr.example/fhir/MedicationRequest/d1",
+        "MedicationRequest/d1/_history/1",
+        "urn:uuid:4711",
+        " MedicationRequest/d1 ",
+    ],
+)
+def test_a_selected_draft(selection) -> None:
+    entries = [{"fullUrl": "urn:uuid:4711", "resource": draft()}, {"resource": draft(id="d2")}]
+    reading = drafts({"resourceType": "Bundle", "entry": entries}, selection)
+    first, second = reading.record.drafts.medications
+    assert first.selected and not second.selected
+    assert first.taking is Taking.DRAFT
+    assert first.source.reference == "MedicationRequest/d1"
+    assert first.source.origin == "context.draftOrders"
+    assert "quinine" in first.classes
+    assert reading.record.problems == ()
+    assert reading.record.medications == ()
+    assert reading.resources("MedicationRequest/d1") is not None
+
+
+@pytest.mark.parametrize("selection", ["MedicationRequest/x", "MedicationRequest/d11", "1"])
+def test_a_selection_that_names_nothing_is_a_problem(selection) -> None:
+    reading = drafts(bundle(draft()), selection)
+    assert reading.record.drafts.selected_medications == ()
+    assert kinds(reading) == [("unresolved-selection", selection)]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        bundle(draft()),
+        {"entry": [{"resource": draft()}]},
+        {"resourceType": "Bundle", "entry": {"resource": draft()}},
+        {"resourceType": "Bundle", "entry": [draft()]},
+        [draft()],
+        draft(),
+        [bundle(draft())],
+        bundle(bundle(draft())),
+        bundle(draft(status=None)),
+        bundle(draft(status="active")),
+        bundle(draft(subject=None)),
+    ],
+    ids=str,
+)
+def test_drafts_in_any_wrapping(shape) -> None:
+    reading = drafts(shape, "MedicationRequest/d1")
+    assert len(reading.record.drafts.selected_medications) == 1
+    assert reading.record.problems == ()
+
+
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "revoked"])
+def test_a_draft_taken_back_is_none(status) -> None:
+    reading = drafts(bundle(draft(status=status)), "MedicationRequest/d1")
+    assert reading.record.drafts.medications == ()
+    assert reading.record.problems == ()
+
+
+def test_another_patients_draft_is_refused_and_said() -> None:
+    theirs = draft(subject={"reference": "Patient/p2"})
+    reading = drafts(bundle(theirs), "MedicationRequest/d1")
+    assert reading.record.drafts.medications == ()
+    assert kinds(reading) == [("wrong-patient", "MedicationRequest/d1")]
+
+
+@pytest.mark.parametrize("shape", ["x", 7, True, [7], {"entry": [7]}, {"entry": [{"id": "x"}]}])
+def test_what_is_no_draft_is_a_problem(shape) -> None:
+    reading = drafts(shape)
+    assert reading.record.drafts.medications == ()
+    assert [one.kind for one in reading.record.problems] == ["unreadable"]
+
+
+@pytest.mark.parametrize("shape", [None, {}, [], {"entry": None}, {"entry": [{}]}, bundle()])
+def test_no_draft_is_no_problem(shape) -> None:
+    reading = drafts(shape)
+    assert reading.record.problems == ()
+
+
+def test_drafts_of_tests_and_of_other_kinds() -> None:
+    test = {"resourceType": "ServiceRequest", "id": "s", "code": {"text": "Serum potassium"}}
+    device = {"resourceType": "DeviceRequest", "id": "v", "codeCodeableConcept": {"text": "x"}}
+    person = {"resourceType": "Practitioner", "id": "y"}
+    found = drafts(bundle(test, device, person), "ServiceRequest/s").record.drafts
+    assert [one.source.reference for one in found.orders] == ["ServiceRequest/s", "DeviceRequest/v"]
+    assert [one.selected for one in found.orders] == [True, False]
+    assert "potassium" in found.orders[0].covers
+    assert found.orders[1].covers == frozenset()
+    assert all(one.draft for one in found.orders)
+
+
+def test_a_drafts_medication_may_be_another_entry_or_in_prefetch() -> None:
+    pointing = draft(
+        medicationCodeableConcept=None, medicationReference={"reference": "Medication/q"}
+    )
+    [found] = drafts(bundle(pointing, PRODUCT)).record.drafts.medications
+    assert "quinine" in found.classes
+    context = Context("p1", draft_orders=bundle(pointing))
+    from tests.fhir_reading.records import delivery
+
+    kept = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle(PRODUCT))}
+    [found] = reader().read(kept, context, AS_OF).record.drafts.medications
+    assert "quinine" in found.classes
