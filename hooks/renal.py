@@ -182,6 +182,16 @@ class Renal:
         return "renal function unknown" if self.fetched else "renal function could not be checked"
 
 
+def only_preliminary(facts: Facts, function: Renal) -> bool:
+    """Whether nothing but a preliminary value says how far the kidneys are impaired."""
+    supported = function.diagnoses if function.moderate else facts.hazards(*ADVANCED)
+    if function.egfr is None or not function.egfr.preliminary or supported:
+        return False
+    final = facts.newest("egfr", Worse.LOW).result
+    limit = facts.limits.value("egfr.severe" if function.severe else "egfr.moderate")
+    return not (final and facts.within(final, YEAR) and final.below(limit))
+
+
 def _size(egfr: Result) -> Fraction:
     return egfr.unit.to_canonical(egfr.value.middle())
 

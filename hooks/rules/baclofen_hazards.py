@@ -37,10 +37,9 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from cds_service.core.series import Worse
 from hooks import levels
 from hooks.reading import conditions_unread, medications_unread, results_unread
-from hooks.renal import ADVANCED, Renal, renal
+from hooks.renal import Renal, only_preliminary, renal
 from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, headline, named
 
@@ -80,7 +79,7 @@ def baclofen_ordered_renal_impairment(facts: Facts) -> Answer:
             return CannotTell(unread, function.unusable, trigger=True, evidence=evidence)
         return NotFired("renal function is not known to be impaired", evidence)
     drafts = ordered(facts)
-    early = _only_preliminary(facts, function)
+    early = only_preliminary(facts, function)
     return Finding(
         indicator=Indicator.CRITICAL if function.severe else Indicator.WARNING,
         summary=_summary(function, early),
@@ -95,15 +94,6 @@ def baclofen_ordered_renal_impairment(facts: Facts) -> Answer:
         ),
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
     )
-
-
-def _only_preliminary(facts: Facts, function: Renal) -> bool:
-    """Whether nothing but a preliminary value says how impaired the kidneys are."""
-    if function.egfr is None or not function.egfr.preliminary or facts.hazards(*ADVANCED):
-        return False
-    final = facts.newest("egfr", Worse.LOW).result
-    limit = facts.limits.value("egfr.severe" if function.severe else "egfr.moderate")
-    return not (final and facts.within(final, YEAR) and final.below(limit))
 
 
 def _summary(function: Renal, early: bool) -> str:
