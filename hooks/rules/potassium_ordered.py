@@ -102,10 +102,6 @@ def potassium_ordered_hazard(facts: Facts) -> Answer:
     sparing = tuple(
         draft for draft in selected if SPARING in draft.classes and _potassium_beside(facts, draft)
     )
-    unread = (
-        *reading.medications_unread(facts),
-        *reading.conditions_unread(facts),
-    )
     if not potassium and not sparing:
         if reading.medications_unread(facts):
             return CannotTell(reading.medications_unread(facts), trigger=True)
@@ -113,10 +109,15 @@ def potassium_ordered_hazard(facts: Facts) -> Answer:
     level = levels.at_least(facts, "potassium", "potassium.caution")
     function = renal(facts)
     dangers = _dangers(facts, potassium, sparing, level, function)
-    open_ = (*unread, *levels.unread(function.unusable, "renal function"))
     if not dangers.reasons:
-        if open_:
-            return CannotTell(open_, function.unusable, trigger=True)
+        unread = (
+            *reading.medications_unread(facts),
+            *reading.conditions_unread(facts),
+            *reading.results_unread(facts),
+            *levels.unread(function.unusable, "renal function"),
+        )
+        if unread:
+            return CannotTell(unread, function.unusable, trigger=True)
         return NotFired(
             "potassium and renal function allow it, and nothing that raises potassium is taken",
             (level.evidence(), *function.evidence(facts)),

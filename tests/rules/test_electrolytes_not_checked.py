@@ -1,0 +1,103 @@
+"""electrolytes-not-checked: a table of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind, State
+from cds_service.core.rule import Indicator
+from tests.given import CRAMPS, Given, fired, given, offers, silent, unknown
+
+RULE = "electrolytes-not-checked"
+
+
+def checked(*, potassium: int = 1, magnesium: int = 1, hemoglobin: int = 1) -> Given:
+    """Cramps, and each test this many days ago (0: never)."""
+    case = given().cramps()
+    for analyte, value, days_ago in (
+        ("potassium", "4.0 mmol/L", potassium),
+        ("magnesium", "0.85 mmol/L", magnesium),
+        ("hemoglobin", "14 g/dL", hemoglobin),
+    ):
+        if days_ago:
+            case.result(analyte, value, days_ago=days_ago)
+    return case
+
+
+@pytest.mark.parametrize(
+    ("case", "missing"),
+    [
+        pytest.param(
+            checked(potassium=0, magnesium=0, hemoglobin=0),
+            {"potassium", "magnesium", "cbc"},
+            id="nothing checked",
+        ),
+        pytest.param(checked(potassium=0), {"potassium"}, id="no potassium"),
+        pytest.param(checked(magnesium=0), {"magnesium"}, id="no magnesium"),
+        pytest.param(checked(hemoglobin=0), {"cbc"}, id="no blood count"),
+        pytest.param(checked(potassium=91), {"potassium"}, id="potassium of 91 days ago"),
+        pytest.param(checked(magnesium=91), {"magnesium"}, id="magnesium of 91 days ago"),
+        pytest.param(checked(hemoglobin=366), {"cbc"}, id="a blood count of 366 days ago"),
+        pytest.param(
+            checked(magnesium=0).result("magnesium", "0.85 mmol/L", preliminary=True),
+            {"magnesium"},
+            id="a preliminary magnesium is no check",
+        ),
+        pytest.param(
+            checked(potassium=0).unusable("potassium"),
+            {"potassium"},
+            id="an unusable potassium is no check",
+        ),
+    ],
+)
+def test_only_what_is_missing_is_offered(case: Given, missing: set[str]) -> None:
+    finding = fired(case.ask(RULE))
+    assert finding.indicator is Indicator.INFO
+    assert offers(finding) == missing
+    assert "idiopathic" in " ".join(finding.advice)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(checked(), id="all checked"),
+        pytest.param(checked(potassium=90, magnesium=90, hemoglobin=365), id="at the windows"),
+        pytest.param(given(), id="no cramps"),
+        pytest.param(given(age=17).cramps(), id="under 18"),
+        pytest.param(checked(potassium=0).testing("potassium"), id="potassium is drafted"),
+        pytest.param(
+            checked(potassium=0).testing("potassium", "sodium", draft=False, days_ago=30),
+            id="a panel with potassium is active",
+        ),
+        pytest.param(
+            checked(potassium=0, magnesium=0, hemoglobin=0).testing(
+                "potassium", "magnesium", "hemoglobin", "platelets"
+            ),
+            id="everything is drafted",
+        ),
+    ],
+)
+def test_silent(case: Given) -> None:
+    silent(case.ask(RULE))
+
+
+def test_a_metabolic_panel_leaves_magnesium_open_and_an_old_order_counts_no_more() -> None:
+    case = checked(potassium=0, magnesium=0).testing("potassium", "creatinine", "sodium")
+    assert offers(fired(case.ask(RULE))) == {"magnesium"}
+    old = checked(potassium=0).testing("potassium", draft=False, days_ago=31)
+    assert offers(fired(old.ask(RULE))) == {"potassium"}
+
+
+def test_cramps_as_reason_of_the_encounter_or_assumed_by_the_site() -> None:
+    fired(given().seen_for(CRAMPS).ask(RULE))
+    fired(given().at(cramps_assumed=True).ask(RULE))
+
+
+def test_not_obtained_is_not_missing() -> None:
+    unknown(given().cramps().lacking(Kind.RESULTS).ask(RULE))
+    unknown(given().lacking(Kind.CONDITIONS).ask(RULE))
+    cut = checked(magnesium=0).lacking(Kind.RESULTS, state=State.PARTIAL, reason="first pages only")
+    assert "first pages" in unknown(cut.ask(RULE)).because[0]
+
+
+def test_an_unusable_result_is_named() -> None:
+    finding = fired(checked(potassium=0).unusable("potassium").ask(RULE))
+    assert any("could not be used" in line for line in finding.missing)

@@ -1,0 +1,109 @@
+"""high-potassium: a table of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence
+from cds_service.core.rule import Indicator
+from tests.given import Given, fired, given, offers, silent, unknown
+
+RULE = "high-potassium"
+
+
+@pytest.mark.parametrize(
+    ("value", "alone", "with_cause"),
+    [
+        pytest.param("5.4 mmol/L", None, None, id="just below 5.5"),
+        pytest.param("5.5 mmol/L", None, Indicator.WARNING, id="at 5.5 it needs a cause or cramps"),
+        pytest.param("5.9 mEq/L", None, Indicator.WARNING, id="just below 6.0"),
+        pytest.param("6.0 mmol/L", Indicator.CRITICAL, Indicator.CRITICAL, id="at 6.0"),
+        pytest.param("23.5 mg/dL", Indicator.CRITICAL, Indicator.CRITICAL, id="6.0 in mg/dL"),
+        pytest.param("23.4 mg/dL", None, Indicator.WARNING, id="just below 6.0 in mg/dL"),
+        pytest.param(">6.5 mmol/L", Indicator.CRITICAL, Indicator.CRITICAL, id="by comparator"),
+        pytest.param(">=5.5 mmol/L", None, Indicator.WARNING, id="5.5 or more by comparator"),
+    ],
+)
+def test_limits(value: str, alone: Indicator | None, with_cause: Indicator | None) -> None:
+    for case, expected in (
+        (given(), alone),
+        (given().takes("potassium"), with_cause),
+        (given().takes("diuretic_potassium_sparing"), with_cause),
+        (given().cramps(), with_cause),
+        (given().at(cramps_assumed=True), with_cause),
+    ):
+        answer = case.result("potassium", value).ask(RULE)
+        if expected is None:
+            silent(answer)
+        else:
+            finding = fired(answer)
+            assert finding.indicator is expected
+            assert offers(finding) == {"potassium", "ecg"}
+
+
+def test_the_laboratorys_range_does_not_move_the_fixed_limits() -> None:
+    silent(given().cramps().result("potassium", "5.4 mmol/L", high="5.1").ask(RULE))
+    fired(given().cramps().result("potassium", "5.5 mmol/L", high="5.8").ask(RULE))
+
+
+def test_other_drugs_and_suspected_cramps_are_no_cause() -> None:
+    case = given().takes("raas_inhibitor").has("leg_cramps", presence=Presence.SUSPECTED)
+    silent(case.result("potassium", "5.7 mmol/L").ask(RULE))
+
+
+def test_of_two_results_of_one_day_the_higher_counts() -> None:
+    case = given().result("potassium", "3.2 mmol/L", day_only=True)
+    case.result("potassium", "6.1 mmol/L", day_only=True)
+    fired(case.ask(RULE))
+    fired(case.ask("low-potassium"))
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "indicator"),
+    [(30, Indicator.CRITICAL), (31, Indicator.INFO), (365, Indicator.INFO)],
+)
+def test_after_thirty_days_it_only_asks_for_a_repeat(days_ago: int, indicator: Indicator) -> None:
+    finding = fired(given().result("potassium", "6.4 mmol/L", days_ago=days_ago).ask(RULE))
+    assert finding.indicator is indicator
+    if indicator is Indicator.INFO:
+        assert offers(finding) == {"potassium"}
+        assert "repeat first" in finding.summary
+
+
+def test_preliminary() -> None:
+    raised = given().result("potassium", "4.5 mmol/L", days_ago=3)
+    finding = fired(raised.result("potassium", "6.3 mmol/L", preliminary=True).ask(RULE))
+    assert finding.indicator is Indicator.CRITICAL
+    assert offers(finding) == {"potassium"}
+    assert "preliminary" in finding.summary
+    for early in ("4.5 mmol/L", "5.6 mmol/L"):
+        kept = given().result("potassium", "6.3 mmol/L", days_ago=3)
+        finding = fired(kept.result("potassium", early, preliminary=True).ask(RULE))
+        assert finding.indicator is Indicator.CRITICAL
+        assert "ecg" in offers(finding)
+
+
+def high() -> Given:
+    return given().result("potassium", "5.6 mmol/L")
+
+
+def test_what_cannot_be_told_is_said() -> None:
+    unknown(given().ask(RULE))
+    unknown(given().lacking(Kind.RESULTS).ask(RULE))
+    unknown(given().result("potassium", ">5.0 mmol/L").ask(RULE))
+    assert unknown(high().lacking(Kind.MEDICATIONS).ask(RULE)).trigger
+    assert unknown(high().lacking(Kind.CONDITIONS).ask(RULE)).trigger
+    fired(high().cramps().lacking(Kind.MEDICATIONS).ask(RULE))
+    assert not unknown(given().unusable("potassium").ask(RULE)).trigger
+    assert unknown(given().takes("potassium").unusable("potassium").ask(RULE)).trigger
+    newer = given().result("potassium", "4.1 mmol/L", days_ago=5).unusable("potassium", days_ago=1)
+    unknown(newer.ask(RULE))
+
+
+def test_what_is_taken_is_named_in_the_advice_and_not_in_the_summary() -> None:
+    finding = fired(high().takes("potassium", name="Klor-Con M20").ask(RULE))
+    assert "Klor-Con" in " ".join(finding.advice)
+    assert "Klor" not in finding.summary
+
+
+def test_it_speaks_under_eighteen() -> None:
+    fired(given(age=3).result("potassium", "6.0 mmol/L").ask(RULE))
+    fired(given(age=3).takes("potassium").result("potassium", "5.5 mmol/L").ask(RULE))

@@ -1,0 +1,193 @@
+"""potassium-ordered-hazard: a table of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence, State
+from cds_service.core.rule import Indicator
+from tests.given import Given, fired, given, offers, silent, unknown
+
+RULE = "potassium-ordered-hazard"
+DRAFT = "MedicationRequest/draft-1"
+UNIT = "mL/min/{1.73_m2}"
+
+
+def ordered(potassium: str = "3.4 mmol/L", egfr: str = "90", **more: object) -> Given:
+    case = given().ordering("potassium", name="Potassium chloride 20 MEQ")
+    if potassium:
+        case.result("potassium", potassium, **more)  # type: ignore[arg-type]
+    return case.result("egfr", f"{egfr} {UNIT}") if egfr else case
+
+
+CRITICAL, WARNING = Indicator.CRITICAL, Indicator.WARNING
+
+
+@pytest.mark.parametrize(
+    ("case", "indicator"),
+    [
+        pytest.param(ordered("5.0 mmol/L"), CRITICAL, id="K at 5.0"),
+        pytest.param(ordered("19.5 mg/dL"), CRITICAL, id="K at 5.0 in mg/dL"),
+        pytest.param(ordered(egfr="29"), CRITICAL, id="eGFR just below 30"),
+        pytest.param(ordered(egfr="30"), WARNING, id="eGFR at 30"),
+        pytest.param(ordered(egfr="59"), WARNING, id="eGFR just below 60"),
+        pytest.param(ordered(egfr="<50"), WARNING, id="below 50 is at least below 60"),
+        pytest.param(ordered(egfr=""), WARNING, id="renal function unknown"),
+        pytest.param(ordered().has("ckd_stage_4_5"), CRITICAL, id="CKD 4-5"),
+        pytest.param(ordered().has("dialysis"), CRITICAL, id="dialysis"),
+        pytest.param(
+            ordered().has("aki", presence=Presence.SUSPECTED), CRITICAL, id="AKI suspected"
+        ),
+        pytest.param(ordered().has("ckd_stage_3"), WARNING, id="CKD 3"),
+        pytest.param(ordered().takes("diuretic_potassium_sparing"), CRITICAL, id="K-sparing taken"),
+        pytest.param(
+            ordered().ordering("diuretic_potassium_sparing", selected=False),
+            CRITICAL,
+            id="K-sparing drafted",
+        ),
+        pytest.param(ordered().takes("raas_inhibitor"), WARNING, id="RAAS inhibitor taken"),
+        pytest.param(
+            ordered().ordering("raas_inhibitor", selected=False), WARNING, id="RAAS drafted"
+        ),
+        pytest.param(ordered().takes("nsaid"), WARNING, id="NSAID taken"),
+        pytest.param(ordered().takes("potassium"), WARNING, id="potassium already taken"),
+        pytest.param(
+            ordered().ordering("potassium", selected=False), WARNING, id="more potassium drafted"
+        ),
+        pytest.param(ordered(""), WARNING, id="K unknown"),
+        pytest.param(ordered("4.0 mmol/L", days_ago=31), WARNING, id="K of 31 days ago"),
+        pytest.param(ordered("5.6 mmol/L", days_ago=31), WARNING, id="a high K of 31 days ago"),
+        pytest.param(ordered("<5.5 mmol/L"), WARNING, id="K left open by a comparator"),
+        pytest.param(ordered("4.0 mmol/L", preliminary=True), WARNING, id="K only preliminary"),
+        pytest.param(
+            ordered("4.0 mmol/L", days_ago=9).unusable("potassium"), WARNING, id="newer K unusable"
+        ),
+    ],
+)
+def test_fires(case: Given, indicator: Indicator) -> None:
+    finding = fired(case.ask(RULE))
+    assert finding.indicator is indicator
+    assert {DRAFT, "potassium"} <= offers(finding)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(ordered("4.9 mmol/L"), id="K just below 5.0"),
+        pytest.param(ordered("19.4 mg/dL"), id="K just below 5.0 in mg/dL"),
+        pytest.param(ordered("4.0 mmol/L", days_ago=30), id="K of 30 days ago"),
+        pytest.param(ordered(egfr="60"), id="eGFR at 60"),
+        pytest.param(ordered().takes("diuretic_loop"), id="a loop diuretic"),
+        pytest.param(
+            given().ordering("diuretic_potassium_sparing").result("potassium", "5.6 mmol/L"),
+            id="a K-sparing diuretic without potassium",
+        ),
+        pytest.param(
+            given().ordering("potassium", selected=False).has("dialysis"), id="not selected"
+        ),
+    ],
+)
+def test_silent(case: Given) -> None:
+    silent(case.ask(RULE))
+
+
+def test_creatinine_is_offered_when_renal_function_is_unknown_or_stale() -> None:
+    assert "creatinine" in offers(fired(ordered(egfr="").ask(RULE)))
+    stale = ordered(egfr="").result("egfr", f"45 {UNIT}", days_ago=120)
+    assert "creatinine" in offers(fired(stale.ask(RULE)))
+    assert "creatinine" not in offers(fired(ordered(egfr="45").ask(RULE)))
+
+
+@pytest.mark.parametrize(
+    ("potassium", "indicator"),
+    [("2.9 mmol/L", WARNING), ("3.0 mmol/L", CRITICAL), ("<3.0 mmol/L", WARNING)],
+)
+def test_a_documented_potassium_below_three_lowers_the_renal_part(
+    potassium: str, indicator: Indicator
+) -> None:
+    for case in (ordered(potassium, egfr="25"), ordered(potassium).has("dialysis")):
+        finding = fired(case.ask(RULE))
+        assert finding.indicator is indicator
+        still = "replacement is still needed" in " ".join(finding.advice)
+        assert still is (indicator is WARNING)
+        assert (DRAFT in offers(finding)) is not still
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(ordered("2.8 mmol/L", egfr="25", days_ago=31), id="too old"),
+        pytest.param(ordered("2.8 mmol/L", egfr="25", preliminary=True), id="preliminary"),
+        pytest.param(
+            ordered("2.8 mmol/L", egfr="25", days_ago=5).unusable("potassium"), id="newer unusable"
+        ),
+        pytest.param(
+            ordered("2.8 mmol/L", egfr="25", day_only=True).result(
+                "potassium", "4.0 mmol/L", day_only=True
+            ),
+            id="another result of the same day",
+        ),
+        pytest.param(
+            ordered("2.8 mmol/L", egfr="25", days_ago=5).result(
+                "potassium", "4.4 mmol/L", preliminary=True
+            ),
+            id="a newer preliminary one",
+        ),
+    ],
+)
+def test_a_doubtful_low_potassium_softens_nothing(case: Given) -> None:
+    assert fired(case.ask(RULE)).indicator is CRITICAL
+
+
+def test_the_sparing_part_is_never_softened_but_replacement_is_still_needed() -> None:
+    finding = fired(ordered("2.8 mmol/L").takes("diuretic_potassium_sparing").ask(RULE))
+    assert finding.indicator is CRITICAL
+    assert "replacement is still needed" in " ".join(finding.advice)
+
+
+def test_a_selected_sparing_diuretic_with_potassium_is_the_same_danger() -> None:
+    def diuretic() -> Given:
+        case = given().ordering("diuretic_potassium_sparing", name="Spironolactone")
+        return case.result("potassium", "4.0 mmol/L").result("egfr", f"90 {UNIT}")
+
+    for case in (diuretic().takes("potassium"), diuretic().ordering("potassium", selected=False)):
+        finding = fired(case.ask(RULE))
+        assert finding.indicator is CRITICAL
+        assert DRAFT in offers(finding)
+        assert "Spironolactone" in finding.advice[0]
+        assert "Spironolactone" not in finding.summary
+    silent(diuretic().ask(RULE))
+    assert unknown(diuretic().lacking(Kind.MEDICATIONS).ask(RULE)).trigger
+
+
+def test_both_selected_are_named_and_both_removals_offered() -> None:
+    case = ordered().ordering("diuretic_potassium_sparing", name="Amiloride")
+    references = {one for one in offers(fired(case.ask(RULE))) if one.startswith("Medication")}
+    assert len(references) == 2
+
+
+def test_a_preliminary_high_potassium_alone_offers_only_its_repeat() -> None:
+    case = ordered("4.0 mmol/L", days_ago=3).result("potassium", "5.4 mmol/L", preliminary=True)
+    finding = fired(case.ask(RULE))
+    assert finding.indicator is CRITICAL
+    assert offers(finding) == {"potassium"}
+    assert "preliminary" in finding.summary
+    assert DRAFT in offers(fired(case.takes("nsaid").ask(RULE)))
+
+
+def test_what_was_not_fetched() -> None:
+    cut = ordered().lacking(Kind.RESULTS, state=State.PARTIAL, reason="first pages only")
+    assert "first pages" in unknown(cut.ask(RULE)).because[0]
+    finding = fired(given().ordering("potassium").lacking(Kind.RESULTS).ask(RULE))
+    assert "could not be checked" in finding.summary
+    for kind in (Kind.MEDICATIONS, Kind.CONDITIONS):
+        assert unknown(ordered().lacking(kind).ask(RULE)).trigger
+        assert any(
+            "could not be checked" in line
+            for line in fired(ordered("5.2 mmol/L").lacking(kind).ask(RULE)).missing
+        )
+    unknown(ordered().lacking(Kind.STATEMENTS, state=State.UNAVAILABLE).ask(RULE))
+    newer = ordered().unusable("creatinine", days_ago=0)
+    assert unknown(newer.ask(RULE)).trigger
+
+
+def test_it_speaks_under_eighteen() -> None:
+    fired(given(age=9).ordering("potassium").has("dialysis").ask(RULE))
