@@ -165,51 +165,16 @@ def explain(request: Path, hook: str | None, as_of: str | None, as_json: bool) -
 
 
 def _answer(path: Path, hook: str | None, as_of: str | None) -> Answered:
-    """The answer to a request file; a Bundle is taken as everything on file."""
     from datetime import datetime
 
-    import msgspec
-
-    from cds_service.answering import HOOKS, Call
     from cds_service.app import make_parts
-    from cds_service.envelope import checked_text, parse, read_envelope
-    from cds_service.errors import BadRequest
-    from cds_service.one_patient import moment, request_of
+    from cds_service.asking import ask
+    from cds_service.one_patient import moment
     from cds_service.settings import read_settings
 
-    parts = make_parts(read_settings())
     body = _read(path)
     when = moment(as_of) if as_of else datetime.now().astimezone()
-    content = parse(checked_text(body))
-    if not isinstance(content, dict):
-        raise BadRequest(f"{path} holds no JSON object.", "Give a hook request or a Bundle.")
-    if content.get("resourceType") == "Bundle":
-        wanted = hook or "patient-view"
-        service = next(one for one, name in HOOKS.items() if name == wanted)
-        body = msgspec.json.encode(request_of(content, wanted, parts.answering.keys[service]))
-    else:
-        wanted = hook or str(content.get("hook"))
-        if wanted not in HOOKS.values():
-            raise BadRequest(
-                f"{path} is neither a FHIR Bundle nor a request of a hook that is answered here.",
-                "Its `hook` must be patient-view or order-select.",
-            )
-        service = next(one for one, name in HOOKS.items() if name == wanted)
-    envelope = read_envelope(body, wanted)
-    deliveries, _ = parts.obtaining.deliveries(
-        envelope, parts.answering.keys[service], parts.settings.fhir_servers
-    )
-    call = Call(
-        service=service,
-        patient_id=envelope.patient_id,
-        as_of=when,
-        user=envelope.user_id,
-        encounter_id=envelope.encounter_id,
-        selections=envelope.selections,
-        draft_orders=envelope.draft_orders,
-        site=envelope.fhir_server or "",
-    )
-    return parts.answering.answer(call, deliveries)
+    return ask(make_parts(read_settings()), body, when, hook)
 
 
 def _read(path: Path) -> bytes:

@@ -1,0 +1,396 @@
+"""Writes docs/reference from the code and the knowledge files: `python docs/generate.py`.
+
+Tests compare what stands in the folder with what would be written, so that no page goes
+stale. `--check` does the same and exits with 1.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+
+from cds_service.core.rule import Rule, Service, Tier  # noqa: E402
+from hooks import order_select, patient_view  # noqa: E402
+from hooks.knowledge import files  # noqa: E402
+
+HEAD = "<!-- Written by docs/generate.py; edit the code or the knowledge files instead. -->\n\n"
+TIERS = {
+    Tier.ALWAYS: "whether or not cramps are documented",
+    Tier.CRAMPS: "only when cramps are documented",
+}
+RULES: tuple[Rule, ...] = (*patient_view.RULES, *order_select.RULES)
+
+
+def pages() -> dict[str, str]:
+    """Every generated page by its path under docs/."""
+    return {
+        "reference/rules.md": rules_page(),
+        "reference/traceability.md": traceability_page(),
+        "reference/limits.md": limits_page(),
+        "reference/references.md": references_page(),
+        "reference/units.md": units_page(),
+        "reference/orders.md": orders_page(),
+        "reference/codes.md": codes_page(),
+        "reference/settings.md": settings_page(),
+        "reference/errors.md": errors_page(),
+        "reference/command-line.md": command_line_page(),
+    }
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+# --- rules ---------------------------------------------------------------------------------
+
+
+@cache
+def examples() -> Mapping[tuple[Service, str], tuple[str, Mapping[str, Any]]]:
+    """For each rule a scenario in which it speaks, and its card there."""
+    from cds_service.app import make_parts
+    from cds_service.asking import ask
+    from cds_service.settings import Settings
+
+    parts = make_parts(Settings(max_info_cards=99))
+    found: dict[tuple[Service, str], tuple[str, Mapping[str, Any]]] = {}
+    scenarios = ROOT / "fixtures" / "scenarios"
+    for folder in sorted(
+        scenarios.iterdir(), key=lambda one: (one.name.startswith("sandbox"), one.name)
+    ):
+        if not (folder / "request.json").is_file():
+            continue
+        as_of = json.loads((folder / "expected.json").read_text()).get("as_of")
+        when = datetime.fromisoformat(as_of or "2026-11-23T12:00:00+00:00")
+        answered = ask(parts, (folder / "request.json").read_bytes(), when)
+        for card in answered.cards:
+            key = (card.rule.service, card.rule.id)
+            if key not in found or folder.name == card.rule.id:
+                found[key] = (folder.name, card.body)
+    return found
+
+
+def rules_page() -> str:
+    """One section for each rule, for a clinician to sign off."""
+    parts = [
+        HEAD,
+        "# Rules\n\nOne section for each rule: when it speaks, what it says, which limits and "
+        "sources it uses, what it does not cover, and its card in an example. "
+        "None of it is clinically validated.\n\n",
+        f"{len(patient_view.RULES)} rules when a chart is opened; {len(order_select.RULES) - 1} "
+        "when an order is picked, besides `data-not-usable`.\n",
+    ]
+    for service in Service:
+        parts.append(f"\n## {service}\n")
+        for rule in RULES:
+            if rule.service is service:
+                parts.append(_rule(rule))
+    return "".join(parts)
+
+
+def _rule(rule: Rule) -> str:
+    module = sys.modules[(rule.check or rule.review).__module__]  # type: ignore[union-attr]
+    limits = files.limits()
+    lines = [f"\n### `{rule.id}`\n\n**{rule.title}.** {rule.document.strip()}\n"]
+    lines.append(
+        f"\nVersion {rule.version}, last changed {rule.changed}; owner: {rule.owner}; speaks "
+        f"{TIERS[rule.tier]}{', also under 18' if rule.minors else ''}.\n"
+    )
+    if rule.judges:
+        lines.append(
+            f"Judges selected orders of: {', '.join(f'`{one}`' for one in sorted(rule.judges))}.\n"
+        )
+    lines.append("\n" + _paragraphs(module.__doc__ or "") + "\n")
+    if rule.limits:
+        rows = [
+            [
+                f"`{key}`",
+                str(limits[key]),
+                limits[key].meaning,
+                limits[key].reference,
+                str(limits[key].checked),
+            ]
+            for key in rule.limits
+        ]
+        lines.append("\n" + _table(["limit", "value", "meaning", "source", "checked"], rows))
+    needs = [
+        [
+            need.kind.value,
+            need.analyte or ", ".join(need.concepts) or "all",
+            str(need.within or "any time"),
+            "yes" if need.required else "no",
+        ]
+        for need in rule.needs
+    ]
+    lines.append("\n" + _table(["reads", "what", "back to", "required"], needs))
+    references = [
+        f"[{files.references()[key].label}](references.md#{key})" for key in rule.references
+    ]
+    lines.append(f"\nSources: {'; '.join(references)}.\n")
+    example = examples().get((rule.service, rule.id))
+    if example is not None:
+        name, body = example
+        lines.append(
+            f"\nExample ([{name}](../../fixtures/scenarios/{name}/why.md)):\n\n{_card(body)}"
+        )
+    return "".join(lines)
+
+
+_PARTS = re.compile(r" (When|Then|Does not cover|Recommendation):")
+
+
+def _paragraphs(text: str) -> str:
+    blocks = [
+        " ".join(line.strip() for line in block.splitlines())
+        for block in text.strip().split("\n\n")
+    ]
+    out = []
+    for block in blocks[1:]:
+        for line in _PARTS.sub(r"\n\1:", block).splitlines():
+            name, _, rest = line.partition(":")
+            known = name in ("When", "Then", "Does not cover", "Recommendation") and rest
+            out.append(f"- **{name}:**{rest}" if known else f"- {line}")
+    return "\n".join(out)
+
+
+def _card(body: Mapping[str, Any]) -> str:
+    quoted = "\n".join(f"> {line}".rstrip() for line in str(body["detail"]).splitlines())
+    suggestions = "".join(f"> - offers: {one['label']}\n" for one in body.get("suggestions", ()))
+    reasons = ", ".join(one["display"] for one in body["overrideReasons"])
+    return (
+        f"> **[{body['indicator']}] {body['summary']}**\n>\n{quoted}\n"
+        + (f">\n{suggestions}" if suggestions else "")
+        + f">\n> Reasons to override: {reasons}.\n"
+    )
+
+
+def traceability_page() -> str:
+    """Each statement of the source, and what became of it."""
+    content = tomllib.loads((ROOT / "docs/traceability.toml").read_text(encoding="utf-8"))
+    rows = []
+    for statement in content["statement"]:
+        became = [f"`{rule}`" for rule in statement.get("rules", ())]
+        if "modifier" in statement:
+            became.append(f"modifier: {statement['modifier']}")
+        if "not_computed" in statement:
+            became.append(f"not computed: {statement['not_computed']}")
+        rows.append([statement["id"], statement["section"], statement["says"], "; ".join(became)])
+    rest = [[f"`{rule}`", why] for rule, why in content["complement"].items()]
+    return (
+        HEAD + "# Traceability\n\nEach statement of the source article, numbered by section and "
+        "paraphrased, and what became of it.\n\n"
+        + _table(["no.", "section", "statement", "became"], rows)
+        + "\nRules that no statement asks for:\n\n"
+        + _table(["rule", "why it exists"], rest)
+    )
+
+
+# --- knowledge -----------------------------------------------------------------------------
+
+
+def limits_page() -> str:
+    """Every limit, dated and sourced."""
+    rows = [
+        [f"`{one.key}`", str(one.value), one.unit, one.meaning, one.reference, str(one.checked)]
+        for one in files.limits().values()
+    ]
+    return (
+        HEAD
+        + "# Limits\n\nEvery number a rule compares with. A site overrides any of them with the "
+        "file named in `CDS_LIMITS`, TOML or JSON, with the same unit:\n\n"
+        '```toml\n["magnesium.low"]\nvalue = "0.75"\nunit = "mmol/L"\n```\n\n'
+        + _table(["key", "value", "unit", "meaning", "source", "checked"], rows)
+    )
+
+
+def references_page() -> str:
+    """Every source, once."""
+    parts = [
+        HEAD,
+        "# References\n\nEach source once; *seen*: whether the primary source itself was read.\n",
+    ]
+    for one in files.references().values():
+        found = " · ".join(
+            part for part in (f"PMID {one.pmid}" if one.pmid else "", one.doi, one.url) if part
+        )
+        parts.append(
+            f'\n## <a id="{one.key}"></a>{one.key}\n\n{one.citation}\n\n{one.kind}'
+            f"{f', {one.year}' if one.year else ''}; {'seen' if one.seen else 'not seen'}; "
+            f"last checked {one.checked}. {found}\n"
+        )
+    return "".join(parts)
+
+
+def units_page() -> str:
+    """Analytes, factors, spellings, plausible ranges."""
+    parts = [
+        HEAD,
+        "# Units\n\nCanonical value = reported value × factor + offset, exactly. A unit that is "
+        "not listed is not guessed: the result cannot be used, and that is said.\n",
+    ]
+    for one in files.analytes().values():
+        spellings: dict[str, list[str]] = {}
+        for spelling, unit in one.units.items():
+            spellings.setdefault(unit.name, []).append(f"`{spelling}`")
+        units = {unit.name: unit for unit in one.units.values()}
+        rows = [
+            [
+                name,
+                str(unit.factor),
+                str(unit.offset) if unit.offset else "",
+                unit.note,
+                " ".join(spellings[name]),
+            ]
+            for name, unit in units.items()
+        ]
+        low, high = one.plausible
+        own = (
+            f"; a laboratory's lower limit must lie in {one.range_low[0]}–{one.range_low[1]}"
+            if one.range_low
+            else ""
+        )
+        parts.append(
+            f"\n## {one.name}\n\nCanonical {one.canonical}; plausible {low}–{high}{own}.\n\n"
+            + _table(["unit", "factor", "offset", "why", "accepted spellings"], rows)
+        )
+    return "".join(parts)
+
+
+def orders_page() -> str:
+    """What cards can suggest."""
+    rows = [
+        [
+            f"`{one.key}`",
+            one.label,
+            "drug proposal" if one.medication else "test or referral",
+            "<br>".join(f"{code.system} {code.code}" for code in one.codes) or "text only",
+        ]
+        for one in files.orderables().values()
+    ]
+    return (
+        HEAD + "# Orders that cards suggest\n\nA site adds its own codings with the file named in "
+        "`CDS_ORDER_CODES`:\n\n"
+        '```json\n{"magnesium": [{"system": "urn:example:orderables", "code": "LAB-MG"}]}\n```\n\n'
+        + _table(["key", "label", "kind", "codes"], rows)
+    )
+
+
+def codes_page() -> str:
+    """Code lists: how many codes, how many verified."""
+    parts = [
+        HEAD,
+        "# Code lists\n\nThe lists stand in `hooks/knowledge/codelists`, the words that stand for "
+        "the same concepts in `hooks/knowledge/names`.\n",
+    ]
+    for folder, count, verified in _code_counts():
+        if count is None:
+            parts.append(f"\n## {folder}\n\n| concept | codes | verified |\n|---|---|---|\n")
+        else:
+            parts.append(f"| `{folder}` | {count} | {verified} |\n")
+    return "".join(parts)
+
+
+def _code_counts() -> Iterator[tuple[str, int | None, int]]:
+    import csv
+
+    base = ROOT / "hooks/knowledge/codelists"
+    for folder in sorted(base.iterdir()):
+        if not folder.is_dir():
+            continue
+        yield folder.name, None, 0
+        for file in sorted(folder.glob("*.csv")):
+            with file.open(encoding="utf-8", newline="") as text:
+                rows = list(csv.DictReader(text))
+            yield file.stem, len(rows), sum(row["verified"] == "true" for row in rows)
+
+
+# --- program -------------------------------------------------------------------------------
+
+
+def settings_page() -> str:
+    """Every setting with its default."""
+    from cds_service.settings import Settings, listed
+
+    rows = [
+        [f"`{entry['variable']}`", entry["default"] or "unset", entry["description"]]
+        for entry in listed(Settings.model_construct())
+    ]
+    return (
+        HEAD
+        + "# Settings\n\nFrom the environment; `cds-service settings` lists them as they are.\n\n"
+        + _table(["variable", "default", "meaning"], rows)
+    )
+
+
+def errors_page() -> str:
+    """Every error with its HTTP status."""
+    from cds_service import errors
+
+    rows = []
+    for name, one in vars(errors).items():
+        if (
+            isinstance(one, type)
+            and issubclass(one, errors.ServiceError)
+            and one is not errors.ServiceError
+        ):
+            summary = " ".join((one.__doc__ or "").split())
+            status = "exit status 1" if one is errors.StartupError else str(one.status)
+            rows.append([name, status, one.code, summary])
+    return (
+        HEAD + "# Errors\n\nOver HTTP every error is an OperationOutcome with the place "
+        "(`expression`), what happened and the mend (`diagnostics`). On the command line it is one "
+        "line on standard error.\n\n" + _table(["error", "status", "issue code", "meaning"], rows)
+    )
+
+
+def command_line_page() -> str:
+    """Help texts of every command."""
+    import click
+
+    from cds_service.cli import main
+
+    parts = [HEAD, "# Command line\n"]
+    root = click.Context(main, info_name="cds-service", terminal_width=96, max_content_width=96)
+    for name in ["", *sorted(main.commands)]:
+        command = main.commands[name] if name else main
+        context = (
+            click.Context(command, info_name=name, parent=root, terminal_width=96) if name else root
+        )
+        parts.append(
+            f"\n## cds-service {name}".rstrip() + f"\n\n```\n{command.get_help(context)}\n```\n"
+        )
+    return "".join(parts)
+
+
+def stale() -> list[str]:
+    """The pages that are not as they would be written."""
+    return [
+        path
+        for path, text in pages().items()
+        if not (ROOT / "docs" / path).is_file()
+        or (ROOT / "docs" / path).read_text(encoding="utf-8") != text
+    ]
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv:
+        for path in stale():
+            print(f"stale: docs/{path}; run python docs/generate.py")
+        sys.exit(bool(stale()))
+    for path, text in pages().items():
+        target = ROOT / "docs" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        print(f"docs/{path}: {len(text.splitlines())} lines")

@@ -1,0 +1,65 @@
+"""The generated documents are as the code would write them, and leave nothing out."""
+
+import importlib.util
+import tomllib
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from cds_service.core.rule import Service
+from hooks import order_select, patient_view
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = (*patient_view.RULES, *order_select.RULES)
+
+
+@cache
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs/generate.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_no_page_is_stale() -> None:
+    assert generate().stale() == [], "run `python docs/generate.py`"
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.service}: {rule.id}")
+def test_every_rule_has_an_example_card(rule) -> None:
+    assert (rule.service, rule.id) in generate().examples()
+
+
+def test_the_catalogue_is_whole() -> None:
+    ids = {service: {r.id for r in RULES if r.service is service} for service in Service}
+    assert len(ids[Service.PATIENT_VIEW]) == 20
+    assert len(ids[Service.ORDER_SELECT] - {"data-not-usable"}) == 14
+
+
+def test_every_statement_of_the_source_has_become_something() -> None:
+    content = tomllib.loads((ROOT / "docs/traceability.toml").read_text(encoding="utf-8"))
+    known = {rule.id for rule in RULES}
+    traced = set(content["complement"])
+    for statement in content["statement"]:
+        became = [
+            *statement.get("rules", ()),
+            *(k for k in ("modifier", "not_computed") if k in statement),
+        ]
+        assert became, statement["id"]
+        unknown = set(statement.get("rules", ())) - known
+        assert not unknown, (statement["id"], unknown)
+        traced |= set(statement.get("rules", ()))
+    assert known <= traced, known - traced
+
+
+def test_every_setting_of_the_contract_is_listed() -> None:
+    page = generate().settings_page()
+    for name in (
+        "PUBLIC_URL TRUSTED_CLIENTS DISCOVERY_AUTH INSECURE_OPEN FHIR_SERVERS FHIR_OPEN DATABASE_URL "
+        "CORS_ORIGINS MAX_BODY_MB CRAMPS JURISDICTION MAX_INFO_CARDS RULES_OFF LIMITS VALIDATE "
+        "ORDER_CODES DEMO"
+    ).split():
+        assert f"`CDS_{name}`" in page
