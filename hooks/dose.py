@@ -192,7 +192,9 @@ def _milligrams(
     amount: Fraction, unit: str, product: _Product, salt: Salt | None
 ) -> Fraction | str:
     plain = _plain(unit)
-    if plain in _COUNT or plain in _ML:
+    if not _COUNT.isdisjoint(plain.split()):
+        plain = "1"  # "oral tablet", "tablet"
+    if plain == "1" or plain in _ML:
         strength = product.strength
         per = "ml" if plain in _ML else ""
         if strength is None or strength.per != per:

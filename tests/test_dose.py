@@ -58,6 +58,7 @@ def test_the_range_of_the_card_is_the_arithmetic_of_the_salt(
         pytest.param("magnesium oxide", dose("250000", "ug"), 250, id="micrograms"),
         pytest.param("Magnesium Oxide 400 MG Oral Tablet", dose("2", "{tbl}"), 800, id="tablets"),
         pytest.param("magnesium oxide 400mg tabs", dose("1", "TAB"), 400, id="glued strength"),
+        pytest.param("magnesium oxide 400 mg", dose("1", "Oral Tablet"), 400, id="an oral tablet"),
         pytest.param("Mag-Ox 400 mg", dose("1", "tablet(s)"), 400, id="a brand with its strength"),
         pytest.param(
             "magnesium oxide 400 mg (241.3 mg magnesium) tablet",

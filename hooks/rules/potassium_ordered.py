@@ -44,9 +44,10 @@ from hooks.renal import ADVANCED, Renal, renal
 from hooks.windows import ACT, YEAR
 from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, day, headline, named
 
+_WITH_SPARING = "potassium-sparing diuretic"
 POTASSIUM = "potassium"
 SPARING = "diuretic_potassium_sparing"
-_ALSO_RAISING = {"raas_inhibitor": "with a RAAS inhibitor", "nsaid": "with an NSAID"}
+_ALSO_RAISING = {"raas_inhibitor": "RAAS inhibitor", "nsaid": "NSAID"}
 
 
 @dataclass(slots=True)
@@ -147,7 +148,7 @@ def _dangers(
         *(one for draft in potassium for one in facts.drafted(SPARING, other_than=draft)),
     ]
     if sparing or beside:
-        found.critical.append("potassium with a potassium-sparing diuretic")
+        found.critical.append(_WITH_SPARING)
         found.drugs += [
             *beside,
             *(one for draft in sparing for one in _potassium_beside(facts, draft)),
@@ -220,9 +221,13 @@ def _finding(
             "Potassium is documented below 3.0 mmol/L: replacement is still needed, under "
             "monitoring of potassium and ECG."
         )
-    elif dangers.critical:
+    if _WITH_SPARING in dangers.critical:
+        advice.append(
+            "Potassium and a potassium-sparing diuretic are not combined without close monitoring."
+        )
+    elif deficit is None and dangers.critical:
         advice.append("Do not add potassium before potassium and renal function are verified.")
-    else:
+    elif deficit is None:
         advice.append("If it is needed, check potassium and creatinine first and within days.")
     offers: list[Suggestion]
     if dangers.repeats:
@@ -230,13 +235,13 @@ def _finding(
         offers = [OrderTest(key, "repeat the preliminary result") for key in dangers.repeats]
     else:
         offers = _offers(drafts, dangers, function, deficit)
-    ordered = "potassium" if any(POTASSIUM in draft.classes for draft in drafts) else "diuretic"
+    ordered = "Potassium"
+    if not any(POTASSIUM in draft.classes for draft in drafts):
+        ordered = "Diuretic beside potassium"
     known = () if level.result is None else (level.evidence(),)
     return Finding(
         indicator=Indicator.CRITICAL if dangers.critical else Indicator.WARNING,
-        summary=headline(
-            f"Hyperkalaemia risk of the {ordered} ordered: {'; '.join(dangers.reasons)}"
-        ),
+        summary=headline(f"{ordered} ordered, risk of hyperkalaemia: {'; '.join(dangers.reasons)}"),
         advice=tuple(advice),
         evidence=(
             *(Evidence(draft) for draft in (*drafts, *drugs)),
