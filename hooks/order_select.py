@@ -1,6 +1,7 @@
 """What `leg-cramps-order-select` asks about the orders just picked, in catalogue order."""
 
 from cds_service.core.rule import Rule
+from hooks.rules.analgesics import analgesic_ordered_for_cramps
 from hooks.rules.baclofen_dose import baclofen_ordered_dose
 from hooks.rules.baclofen_hazards import (
     baclofen_ordered_encephalopathy,
@@ -27,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     baclofen_ordered_renal_impairment,
     baclofen_ordered_encephalopathy,
     baclofen_ordered_dose,
+    analgesic_ordered_for_cramps,
     extensive_workup_ordered,
     data_not_usable_for_order,
 )

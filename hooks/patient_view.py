@@ -5,6 +5,7 @@ last, before the rule that reviews the other answers.
 """
 
 from cds_service.core.rule import Rule
+from hooks.rules.analgesics import analgesic_use
 from hooks.rules.anemia import anemia
 from hooks.rules.cirrhosis import cirrhosis_cramps
 from hooks.rules.cramp_inducing import cramp_inducing_medication
@@ -41,6 +42,7 @@ RULES: tuple[Rule, ...] = (
     neuropathy_mimic,
     diabetes_not_screened,
     cramp_inducing_medication,
+    analgesic_use,
     specialist_referral,
     first_line_measures,
     data_not_usable,

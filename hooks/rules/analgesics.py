@@ -1,0 +1,252 @@
+"""Analgesics taken or ordered for cramps, where they are likely to harm.
+
+Recommendation: over-the-counter analgesics are common, are not shown to prevent cramps and
+carry risk, above all in older patients (article, "Medications to avoid or use cautiously").
+Patients in the survey the article cites found them helpful: no card calls them ineffective.
+
+When: an oral or systemic NSAID is active and cramps are documented (analgesic-use), or a
+selected draft orders one for cramps (analgesic-ordered-for-cramps), and there is a factor: 65
+years or older, eGFR below 60, cirrhosis, an anticoagulant, or a diuretic with a RAAS inhibitor.
+Acetaminophen only with cirrhosis.
+Then: the factors by name; acetaminophen in cirrhosis: usually at most 2 g/day, and safer there
+than an NSAID. Info; an NSAID being ordered is a warning.
+Does not cover: topical forms, aspirin up to 100 mg, analgesics ordered for another reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cds_service.core.facts import Medication, Problem
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    Evidence,
+    Finding,
+    Indicator,
+    NotFired,
+    Service,
+    Tier,
+    conditions,
+    demographics,
+    medications,
+    results,
+    rule,
+)
+from hooks import cramps, levels
+from hooks.dose import daily_amount
+from hooks.reading import conditions_unread, medications_unread, results_unread
+from hooks.renal import only_preliminary, renal
+from hooks.windows import YEAR
+from hooks.wording import EVIDENCE_DOUBTED, FOR_ADVICE, FOR_DRUGS, headline, named
+
+NSAID, ACETAMINOPHEN = "nsaid", "acetaminophen"
+_DIURETICS = ("diuretic_loop", "diuretic_thiazide", "diuretic_potassium_sparing")
+_ASPIRIN = ("aspirin|asa|ecotrin", "acetylsalicylic acid")
+_LOCAL = re.compile(r"\b(topical|cutaneous|transdermal|ophthalmic|eye|otic|ear)\b")
+_NEEDS = [
+    conditions(
+        cramps.LEG_CRAMPS, "cirrhosis", "aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3"
+    ).optional(),
+    medications(NSAID, ACETAMINOPHEN, "anticoagulant", *_DIURETICS, "raas_inhibitor").optional(),
+    results("egfr", YEAR).optional(),
+    results("creatinine", YEAR).optional(),
+    demographics(),
+]
+_LIMITS = ["age.older", "egfr.moderate", "egfr.severe", "aspirin.analgesic"]
+_REFERENCES = ["article", "patient-survey-2024", "general-knowledge"]
+_STRENGTH = (
+    "There is no evidence that analgesics prevent cramps; patients in a survey (2024) found "
+    "them helpful. The harm with the factors named is general knowledge."
+)
+
+
+@rule(
+    id="analgesic-use",
+    title="Analgesics taken by a patient with cramps",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.PATIENT_VIEW,
+    tier=Tier.CRAMPS,
+    references=_REFERENCES,
+    limits=_LIMITS,
+    needs=_NEEDS,
+)
+def analgesic_use(facts: Facts) -> Answer:
+    """An analgesic does not prevent cramps, and harms some patients."""
+    taken = _Analgesics(_analgesics(facts, facts.taking(NSAID)), facts.taking(ACETAMINOPHEN))
+    if not taken:
+        unread = medications_unread(facts)
+        return CannotTell(unread) if unread else NotFired("no analgesic is active")
+    return _judged(facts, taken, ordered=False)
+
+
+@rule(
+    id="analgesic-ordered-for-cramps",
+    title="Analgesic ordered for cramps",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.ORDER_SELECT,
+    tier=Tier.ALWAYS,
+    references=_REFERENCES,
+    limits=_LIMITS,
+    judges=[NSAID, ACETAMINOPHEN],
+    needs=_NEEDS,
+)
+def analgesic_ordered_for_cramps(facts: Facts) -> Answer:
+    """An analgesic ordered for cramps is weighed against what it can do to this patient."""
+    selected = facts.drafts.selected_medications
+    of_class = tuple(
+        one
+        for one in selected
+        if ACETAMINOPHEN in one.classes or (NSAID in one.classes and _is_analgesic(facts, one))
+    )
+    meant = [(one, cramps.intended(facts, one.reason)) for one in of_class]
+    drafts = tuple(one for one, for_cramps in meant if for_cramps)
+    if not drafts:
+        if any(for_cramps is None for _, for_cramps in meant):
+            return CannotTell(conditions_unread(facts), trigger=True)
+        return NotFired("no analgesic is ordered for cramps")
+    ordered = _Analgesics(
+        _analgesics(facts, (one for one in drafts if NSAID in one.classes)),
+        tuple(one for one in drafts if ACETAMINOPHEN in one.classes),
+    )
+    return _judged(facts, ordered, ordered=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Analgesics:
+    nsaids: tuple[Medication, ...]
+    acetaminophen: tuple[Medication, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.nsaids or self.acetaminophen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Factors:
+    """What makes an NSAID harmful here; ``open`` is what could hide another factor."""
+
+    names: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+    open: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    unread: bool  # data were there, or should have been, and could not be read
+
+
+def _judged(facts: Facts, analgesics: _Analgesics, *, ordered: bool) -> Answer:
+    factors = _factors(facts, early_counts=ordered)
+    cirrhosis = bool(facts.conditions("cirrhosis"))
+    nsaids = analgesics.nsaids if factors.names else ()
+    acetaminophen = analgesics.acetaminophen if cirrhosis else ()
+    if not nsaids and not acetaminophen:
+        # Only cirrhosis matters for acetaminophen; anything might for an NSAID.
+        lacking = factors.open if analgesics.nsaids else conditions_unread(facts)
+        if lacking:
+            return CannotTell(lacking, factors.problems, trigger=ordered and factors.unread)
+        return NotFired("no factor makes the analgesic more harmful", factors.evidence)
+    drugs = dict.fromkeys((*nsaids, *acetaminophen))
+    return Finding(
+        indicator=Indicator.WARNING if ordered and nsaids else Indicator.INFO,
+        summary=_summary(factors, bool(nsaids), ordered),
+        advice=tuple(_advice(factors, nsaids, acetaminophen, cirrhosis)),
+        evidence=(*(Evidence(one) for one in drugs), *factors.evidence),
+        missing=factors.open if nsaids else (),
+        strength=_STRENGTH,
+        overrides=FOR_DRUGS if ordered else (*FOR_ADVICE, EVIDENCE_DOUBTED),
+    )
+
+
+def _summary(factors: _Factors, nsaid: bool, ordered: bool) -> str:
+    how = "ordered for cramps" if ordered else "taken, cramps documented"
+    if nsaid:
+        return headline(f"NSAID {how}: risk of harm with {', '.join(factors.names)}")
+    return headline(f"Acetaminophen {how}, in cirrhosis: usually at most 2 g/day")
+
+
+def _advice(
+    factors: _Factors,
+    nsaids: tuple[Medication, ...],
+    acetaminophen: tuple[Medication, ...],
+    cirrhosis: bool,
+) -> Iterable[str]:
+    yield "There is no evidence that analgesics prevent cramps."
+    if nsaids:
+        yield (
+            f"{named(nsaids)}: bleeding, kidney injury and fluid retention are more likely with "
+            f"{', '.join(factors.names)}. Review whether it is needed."
+        )
+    if cirrhosis:
+        subject = named(acetaminophen) if acetaminophen else "Acetaminophen"
+        yield (
+            f"{subject}: in cirrhosis usually at most 2 g/day; where an analgesic is needed, it "
+            "is safer there than an NSAID."
+        )
+
+
+def _factors(facts: Facts, *, early_counts: bool) -> _Factors:
+    # A preliminary value may raise an order's card, never one that needs documented cramps.
+    names: list[str] = []
+    evidence: list[Evidence] = []
+    older = facts.limits["age.older"]
+    if facts.age is not None and facts.age >= older.value:
+        names.append(f"age {facts.age}")
+    function = renal(facts)
+    early = only_preliminary(facts, function)
+    if (function.severe or function.moderate) and (early_counts or not early):
+        names.append(function.phrase() + (" (preliminary)" if early else ""))
+        evidence.extend(function.evidence(facts))
+    if cirrhosis := facts.conditions("cirrhosis"):
+        names.append("cirrhosis")
+        evidence.extend(Evidence(one) for one in cirrhosis)
+    if anticoagulants := _present(facts, "anticoagulant"):
+        names.append("an anticoagulant")
+        evidence.extend(Evidence(one) for one in anticoagulants)
+    diuretics, inhibitors = _present(facts, *_DIURETICS), _present(facts, "raas_inhibitor")
+    if diuretics and inhibitors:
+        names.append("a diuretic and a RAAS inhibitor")
+        evidence.extend(Evidence(one) for one in dict.fromkeys((*diuretics, *inhibitors)))
+    unread = (
+        *conditions_unread(facts),
+        *medications_unread(facts),
+        *results_unread(facts),
+        *levels.unread(function.unusable, "renal function"),
+    )
+    unmeasured = function.unknown and not results_unread(facts)
+    return _Factors(
+        names=tuple(names),
+        evidence=tuple(evidence),
+        open=(
+            *unread,
+            *(("renal function in the last 12 months",) if unmeasured else ()),
+            *(("the newest eGFR is preliminary",) if early else ()),
+        ),
+        problems=function.unusable,
+        unread=bool(unread),
+    )
+
+
+def _present(facts: Facts, *classes: str) -> tuple[Medication, ...]:
+    return (*facts.taking(*classes, hazard=True), *facts.drafted(*classes))
+
+
+def _analgesics(facts: Facts, nsaids: Iterable[Medication]) -> tuple[Medication, ...]:
+    return tuple(one for one in nsaids if _is_analgesic(facts, one))
+
+
+def _is_analgesic(facts: Facts, nsaid: Medication) -> bool:
+    """Neither given locally by its route, nor aspirin in a dose that only protects vessels."""
+    if nsaid.dosages and all(_LOCAL.search(dosage.route) for dosage in nsaid.dosages):
+        return False
+    if len(nsaid.ingredients) > 1 or "/" in nsaid.name:
+        return True
+    aspirin = daily_amount(nsaid, _ASPIRIN).most if _names_aspirin(nsaid) else None
+    return aspirin is None or aspirin > facts.limits.value("aspirin.analgesic")
+
+
+def _names_aspirin(nsaid: Medication) -> bool:
+    words = f"{nsaid.name} {nsaid.words}".lower()
+    return any(name in words for name in ("aspirin", "acetylsalicylic", "ecotrin"))

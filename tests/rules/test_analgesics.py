@@ -1,0 +1,241 @@
+"""analgesic-use and analgesic-ordered-for-cramps: a table of cases."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from cds_service.core.facts import Dosage, Ingredient, Kind, Presence, State, Taking
+from cds_service.core.rule import Indicator
+from tests.given import (
+    CRAMPS,
+    NO_REASON,
+    OTHER_REASON,
+    Given,
+    fired,
+    given,
+    offers,
+    silent,
+    unknown,
+)
+
+USE, ORDERED = "analgesic-use", "analgesic-ordered-for-cramps"
+BOTH = [USE, ORDERED]
+UNIT = "mL/min/{1.73_m2}"
+LOUD = {USE: Indicator.INFO, ORDERED: Indicator.WARNING}
+
+
+def healthy(age: int | None = 50) -> Given:
+    """Cramps documented, renal function good, nothing else."""
+    return given(age=age).cramps().result("egfr", f"90 {UNIT}", days_ago=5)
+
+
+def with_drug(rule: str, case: Given, *classes: str, **more: object) -> Given:
+    """The drug taken, or being ordered, according to the rule."""
+    if rule == USE:
+        return case.takes(*classes, **more)  # type: ignore[arg-type]
+    return case.ordering(*classes, **more)  # type: ignore[arg-type]
+
+
+def said(finding: object) -> str:
+    """All that a card's detail says."""
+    return " ".join((*finding.advice, *finding.missing, finding.strength))  # type: ignore[attr-defined]
+
+
+FACTORS = [
+    pytest.param(lambda: healthy(65), "age 65", id="65 years"),
+    pytest.param(lambda: healthy().result("egfr", f"59 {UNIT}"), "eGFR 59", id="eGFR 59"),
+    pytest.param(lambda: healthy().result("egfr", f"<50 {UNIT}"), "eGFR <50", id="eGFR <50"),
+    pytest.param(lambda: healthy().has("ckd_stage_3"), "CKD stage 3", id="CKD 3"),
+    pytest.param(lambda: healthy().has("dialysis"), "dialysis", id="dialysis"),
+    pytest.param(lambda: healthy().has("cirrhosis"), "cirrhosis", id="cirrhosis"),
+    pytest.param(lambda: healthy().takes("anticoagulant"), "anticoagulant", id="anticoagulant"),
+    pytest.param(
+        lambda: healthy().takes("diuretic_loop").takes("raas_inhibitor"),
+        "a diuretic and a RAAS inhibitor",
+        id="a diuretic and a RAAS inhibitor",
+    ),
+    pytest.param(
+        lambda: healthy().takes("diuretic_thiazide", "raas_inhibitor"),
+        "a diuretic and a RAAS inhibitor",
+        id="both in one tablet",
+    ),
+]
+
+
+@pytest.mark.parametrize("rule", BOTH)
+@pytest.mark.parametrize(("case", "name"), FACTORS)
+def test_an_nsaid_with_any_factor_fires_and_names_it(rule: str, case: object, name: str) -> None:
+    finding = fired(with_drug(rule, case(), "nsaid", name="Ibuprofen").ask(rule))  # type: ignore[operator]
+    assert finding.indicator is LOUD[rule]
+    assert name in finding.summary
+    assert name in said(finding)
+    assert "ineffective" not in said(finding)
+    assert offers(finding) == set()
+
+
+@pytest.mark.parametrize("rule", BOTH)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(lambda: healthy(64), id="64 years"),
+        pytest.param(lambda: healthy(None), id="age unknown"),
+        pytest.param(lambda: healthy().result("egfr", f"60 {UNIT}"), id="eGFR 60"),
+        pytest.param(lambda: healthy().result("egfr", f">60 {UNIT}"), id="eGFR >60"),
+        pytest.param(
+            lambda: healthy().has("cirrhosis", presence=Presence.SUSPECTED),
+            id="cirrhosis only suspected",
+        ),
+        pytest.param(lambda: healthy().takes("diuretic_loop"), id="a diuretic alone"),
+        pytest.param(lambda: healthy().takes("raas_inhibitor"), id="a RAAS inhibitor alone"),
+        pytest.param(
+            lambda: healthy().takes("anticoagulant", taking=Taking.STOPPED), id="one stopped"
+        ),
+        pytest.param(lambda: healthy().has("liver_disease"), id="other liver disease"),
+    ],
+)
+def test_an_nsaid_without_a_factor_is_silent(rule: str, case: object) -> None:
+    silent(with_drug(rule, case(), "nsaid", name="Ibuprofen").ask(rule))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("rule", BOTH)
+def test_acetaminophen_speaks_only_in_cirrhosis_and_softly(rule: str) -> None:
+    silent(with_drug(rule, healthy(80).takes("anticoagulant"), "acetaminophen").ask(rule))
+    finding = fired(with_drug(rule, healthy().has("cirrhosis"), "acetaminophen").ask(rule))
+    assert finding.indicator is Indicator.INFO
+    assert "2 g/day" in finding.summary
+    assert "safer there than an NSAID" in said(finding)
+    both = with_drug(rule, healthy().has("cirrhosis"), "acetaminophen")
+    assert fired(with_drug(rule, both, "nsaid").ask(rule)).indicator is LOUD[rule]
+
+
+@pytest.mark.parametrize("rule", BOTH)
+def test_what_could_hide_a_factor_cannot_be_told(rule: str) -> None:
+    def nsaid(case: Given) -> Given:
+        return with_drug(rule, case, "nsaid", name="Ibuprofen")
+
+    ordered = rule == ORDERED
+    unmeasured = unknown(nsaid(given().cramps()).ask(rule))
+    assert "renal function" in unmeasured.because[0]
+    assert not unmeasured.trigger
+    results = unknown(nsaid(given().cramps().lacking(Kind.RESULTS)).ask(rule))
+    assert results.trigger is ordered
+    unreadable = unknown(nsaid(given().cramps().unusable("egfr")).ask(rule))
+    assert unreadable.problems
+    partly = healthy().lacking(Kind.CONDITIONS, state=State.PARTIAL)
+    assert unknown(nsaid(partly).ask(rule)).trigger is ordered
+    assert unknown(
+        with_drug(
+            rule, healthy().lacking(Kind.CONDITIONS, state=State.PARTIAL), "acetaminophen"
+        ).ask(rule)
+    ).because
+    found = fired(nsaid(given(age=70).cramps().lacking(Kind.RESULTS)).ask(rule))
+    assert "laboratory results could not be checked" in said(found)
+
+
+def test_a_preliminary_egfr_raises_the_order_and_not_the_list() -> None:
+    def early() -> Given:
+        return healthy().result("egfr", f"40 {UNIT}", preliminary=True)
+
+    assert "preliminary" in fired(with_drug(ORDERED, early(), "nsaid").ask(ORDERED)).summary
+    unknown(with_drug(USE, early(), "nsaid").ask(USE))
+
+
+def aspirin(amount: str, unit: str = "mg", per_day: int = 1) -> Dosage:
+    """So much aspirin so many times a day."""
+    return Dosage(Decimal(amount), unit, Fraction(per_day))
+
+
+@pytest.mark.parametrize("rule", BOTH)
+@pytest.mark.parametrize(
+    ("more", "counts"),
+    [
+        pytest.param({"dosages": (aspirin("81"),)}, False, id="81 mg"),
+        pytest.param({"dosages": (aspirin("100"),)}, False, id="100 mg"),
+        pytest.param({"dosages": (aspirin("101"),)}, True, id="101 mg"),
+        pytest.param({"dosages": (aspirin("500", per_day=3),)}, True, id="1500 mg"),
+        pytest.param({}, True, id="dose unknown"),
+        pytest.param(
+            {
+                "dosages": (aspirin("1", "tablet"),),
+                "ingredients": (Ingredient("aspirin", Decimal(75), "mg"),),
+            },
+            False,
+            id="one tablet of 75 mg",
+        ),
+    ],
+)
+def test_aspirin_up_to_a_hundred_milligrams_is_no_analgesic(
+    rule: str, more: dict[str, object], counts: bool
+) -> None:
+    answer = with_drug(rule, healthy(70), "nsaid", name="Aspirin", **more).ask(rule)
+    (fired if counts else silent)(answer)
+
+
+@pytest.mark.parametrize("rule", BOTH)
+def test_a_combination_with_little_aspirin_and_local_forms(rule: str) -> None:
+    mixed = with_drug(
+        rule, healthy(70), "nsaid", name="Ibuprofen / aspirin", dosages=(aspirin("81"),)
+    )
+    fired(mixed.ask(rule))
+    gel = Dosage(route="topical route")
+    silent(with_drug(rule, healthy(70), "nsaid", name="Diclofenac", dosages=(gel,)).ask(rule))
+    oral = Dosage(route="oral route")
+    fired(with_drug(rule, healthy(70), "nsaid", name="Diclofenac", dosages=(oral,)).ask(rule))
+
+
+@pytest.mark.parametrize("taking", [Taking.STOPPED, Taking.NOT_TAKEN, Taking.DRAFT])
+def test_only_active_analgesics_are_in_use(taking: Taking) -> None:
+    silent(healthy(70).takes("nsaid", taking=taking).ask(USE))
+    silent(healthy(70).ask(USE))
+    assert unknown(healthy(70).lacking(Kind.MEDICATIONS).ask(USE)).because
+
+
+def test_use_speaks_only_with_documented_cramps() -> None:
+    silent(given(age=70).takes("nsaid").ask(USE))
+    fired(given(age=70).seen_for(CRAMPS).takes("nsaid").ask(USE))
+
+
+@pytest.mark.parametrize(
+    ("reason", "documented", "fires"),
+    [
+        pytest.param(CRAMPS, False, True, id="cramps are the reason"),
+        pytest.param(NO_REASON, True, True, id="no reason, cramps documented"),
+        pytest.param(NO_REASON, False, False, id="no reason, no cramps"),
+        pytest.param(OTHER_REASON, True, False, id="another reason"),
+    ],
+)
+def test_only_an_analgesic_for_cramps_is_judged(
+    reason: object, documented: bool, fires: bool
+) -> None:
+    case = given(age=70).cramps() if documented else given(age=70)
+    answer = case.ordering("nsaid", reason=reason).ask(ORDERED)  # type: ignore[arg-type]
+    (fired if fires else silent)(answer)
+
+
+def test_an_order_whose_purpose_cannot_be_read_cannot_be_told() -> None:
+    answer = unknown(given(age=70).lacking(Kind.CONDITIONS).ordering("nsaid").ask(ORDERED))
+    assert answer.trigger
+    fired(given(age=70).lacking(Kind.CONDITIONS).ordering("nsaid", reason=CRAMPS).ask(ORDERED))
+
+
+def test_other_drafts_count_as_factors_and_only_selected_ones_are_judged() -> None:
+    case = healthy().ordering("nsaid", name="Ibuprofen")
+    assert (
+        "anticoagulant"
+        in fired(case.ordering("anticoagulant", selected=False).ask(ORDERED)).summary
+    )
+    silent(healthy(70).ordering("nsaid", selected=False).ask(ORDERED))
+
+
+@pytest.mark.parametrize("rule", BOTH)
+def test_under_eighteen_and_the_dead_get_no_card(rule: str) -> None:
+    child = given(age=12).cramps().has("cirrhosis")
+    silent(with_drug(rule, child, "nsaid").ask(rule))
+    dead = given(deceased=True).cramps().has("cirrhosis")
+    silent(with_drug(rule, dead, "nsaid").ask(rule))
+
+
+def test_one_card_names_all_drafts() -> None:
+    two = healthy(70).ordering("nsaid", name="Ibuprofen").ordering("nsaid", name="Naproxen")
+    assert "Ibuprofen, Naproxen" in said(fired(two.ask(ORDERED)))
