@@ -29,7 +29,7 @@ from cds_service.core.rule import (
     Service,
     Suggestion,
 )
-from cds_service.core.text import one_line, quoted, shortened
+from cds_service.core.text import one_line, plain_name, quoted, shortened
 from cds_service.fhir.models import draft_order, offered
 
 TOPIC_SYSTEM = "https://leg-cramps-cds.example/rules"
@@ -110,7 +110,7 @@ class CardWriter:
             parts.append("Already ordered, so not offered again: " + ", ".join(shown.ordered) + ".")
         if finding.strength:
             parts.append(f"Strength of evidence: {finding.strength}")
-        parts.append(f"Source: {reference.label} ({reference.authority}).")
+        parts.append(f"Source ({reference.authority}): {reference.label}.")
         parts.append(
             f"Rule {rule.id} {rule.version}. Decision support for the clinician's judgement; "
             "not clinically validated."
@@ -121,7 +121,7 @@ class CardWriter:
 
     def _suggestion(self, suggestion: Suggestion, recipient: Recipient) -> dict[str, Any]:
         if isinstance(suggestion, RemoveDraft):
-            label = f"Remove the draft order: {shortened(one_line(suggestion.name), 80)}"
+            label = f"Remove the draft order: {plain_name(suggestion.name)}"
             action: dict[str, Any] = {
                 "type": "delete",
                 "description": label,
