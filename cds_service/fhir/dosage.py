@@ -79,6 +79,7 @@ def _dosage(value: object) -> Dosage:
     if amount is None and per_day is None and most is None and words:
         unread = ["the dose is given in words only"]
     flag = value.get("asNeededBoolean")
+    step = value.get("sequence")
     as_needed = flag is True or bool(value.get("asNeededCodeableConcept"))
     return Dosage(
         amount=amount,
@@ -90,6 +91,7 @@ def _dosage(value: object) -> Dosage:
         text=words,
         route="; ".join(all_words(value.get("route"))).lower() or label(value.get("route")),
         unread="; ".join(unread),
+        sequence=step if isinstance(step, int) and not isinstance(step, bool) else None,
     )
 
 

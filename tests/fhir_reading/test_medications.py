@@ -379,6 +379,12 @@ def test_as_needed_has_its_largest_dose() -> None:
     assert found.route == "oral"
 
 
+@pytest.mark.parametrize(("stated", "step"), [(2, 2), (None, None), ("2", None), (True, None)])
+def test_the_step_of_a_stepwise_order(stated, step) -> None:
+    [found] = read_dosages([dose() | {"sequence": stated}])
+    assert found.sequence == step
+
+
 def test_dosages_of_older_and_newer_versions() -> None:
     older = medication(
         resourceType="MedicationOrder",
