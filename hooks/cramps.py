@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cds_service.core.facts import Condition, Kind, Reason
+from cds_service.core.facts import Condition, Kind, Reason, State
 from cds_service.core.patient import Facts
 from cds_service.core.rule import Evidence
 
@@ -16,23 +16,26 @@ _PERSISTENT = re.compile(
 
 def documented(facts: Facts) -> bool | None:
     """Whether leg cramps are documented: an active condition, or the reason of the
-    encounter or of a draft order. None where the conditions could not be read.
+    encounter or of a draft order. None where the conditions, or the encounter that was
+    asked for, could not be read.
 
     A suspected condition does not count. A site may have cramps assumed of everybody.
     """
-    if (
-        facts.site.cramps_assumed
-        or conditions(facts)
-        or LEG_CRAMPS in facts.record.encounter.concepts
-    ):
+    if facts.site.cramps_assumed or conditions(facts):
         return True
-    reasons = (
+    if any(LEG_CRAMPS in reason.concepts for reason in _reasons(facts)):
+        return True
+    unread = facts.availability(Kind.ENCOUNTER).state is State.UNAVAILABLE
+    return None if unread or not facts.availability(Kind.CONDITIONS).whole else False
+
+
+def _reasons(facts: Facts) -> tuple[Reason, ...]:
+    """Why the patient is seen, and why the draft orders are made."""
+    return (
+        facts.record.encounter,
         *(draft.reason for draft in facts.drafts.medications),
         *(draft.reason for draft in facts.drafts.orders),
     )
-    if any(LEG_CRAMPS in reason.concepts for reason in reasons):
-        return True
-    return False if facts.availability(Kind.CONDITIONS).whole else None
 
 
 def conditions(facts: Facts) -> tuple[Condition, ...]:
@@ -57,9 +60,9 @@ def persistent(facts: Facts) -> str:
             return f"recorded as {one.clinical_status}"
         if word := _PERSISTENT.search(one.words):
             return f"described as {word.group()}"
-    encounter = facts.record.encounter
-    if LEG_CRAMPS in encounter.concepts and (word := _PERSISTENT.search(encounter.words)):
-        return f"described as {word.group()}"
+    for reason in _reasons(facts):
+        if LEG_CRAMPS in reason.concepts and (word := _PERSISTENT.search(reason.words)):
+            return f"described as {word.group()}"
     return ""
 
 

@@ -7,6 +7,7 @@ lowest; a reported eGFR before a computed one. A creatinine of a later day is co
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
 
@@ -41,10 +42,12 @@ def computed(facts: Facts, analyte: str, worse: Worse) -> Newest | None:
     creatinine = facts.newest("creatinine", Worse.HIGH)
     own = _from_creatinine(facts, creatinine.result)
     result = own if own and (reported is None or own.day > reported.day) else reported
-    preliminary = newest.preliminary
-    if preliminary is None and result is not None:
-        early = _from_creatinine(facts, creatinine.preliminary)
-        preliminary = early if early and early.day >= result.day else None
+    early = [
+        one
+        for one in (newest.preliminary, _from_creatinine(facts, creatinine.preliminary))
+        if one is not None and (result is None or one.day >= result.day)
+    ]
+    preliminary = max(early, key=lambda one: one.day, default=None)
     return Newest(result, preliminary, _still_newer(newest, creatinine, result))
 
 
@@ -67,18 +70,25 @@ def _best_of_day(newest: Result | None, series: Series) -> Result | None:
 def _from_creatinine(facts: Facts, creatinine: Result | None) -> Result | None:
     """eGFR computed for adults outside AKI and dialysis; None where it must not be."""
     birth = facts.patient.birth
-    value = creatinine.canonical_value() if creatinine else None
-    if creatinine is None or value is None or birth is None:
+    if creatinine is None or birth is None:
         return None
     age = years_between(birth, creatinine.day)
     if age < 18 or facts.hazards(*ACUTE_OR_DIALYSIS):
         return None
     sexes = {"female": (True,), "male": (False,)}.get(facts.patient.sex, (True, False))
-    egfr = rounded(Fraction(min(ckd_epi_2021(value, age, female) for female in sexes)), 1)
+    unit, value = creatinine.unit, creatinine.value
+
+    def egfr(end: Decimal | None) -> Decimal | None:
+        if end is None:
+            return None
+        exact = unit.to_canonical(end)
+        return rounded(Fraction(min(ckd_epi_2021(exact, age, female) for female in sexes)), 1)
+
     analyte = analytes()["egfr"]
     return Result(
         analyte=analyte,
-        value=Interval.point(egfr),
+        # The higher the creatinine the lower the eGFR: ">15" becomes "<3".
+        value=Interval(egfr(value.high), egfr(value.low), value.high_open, value.low_open),
         decimals=1,
         unit=Unit(analyte.canonical),
         when=creatinine.when,

@@ -8,7 +8,7 @@ and only then compared, strictly: 1.7 mg/dL is not below 0.70 mmol/L (1.70135 mg
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal, DecimalTuple
 from fractions import Fraction
 from functools import lru_cache
 
@@ -46,8 +46,10 @@ def _converted(value: Decimal, factor: Fraction, offset: Fraction, decimals: int
 
 def rounded(value: Fraction, decimals: int) -> Decimal:
     """``value`` rounded half up (away from zero at the half) to ``decimals`` places."""
-    exact = Decimal(value.numerator) / Decimal(value.denominator)
-    return exact.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+    scaled = abs(value) * 10**decimals
+    whole = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
+    digits = tuple(int(digit) for digit in str(whole))
+    return Decimal(DecimalTuple(int(value < 0), digits, -decimals))
 
 
 def decimals_of(value: Decimal) -> int:

@@ -51,7 +51,8 @@ class Candidate:
 class Newest:
     """The newest results of one analyte.
 
-    ``result`` is the newest usable final one; ``preliminary`` a newer, not yet final one;
+    ``result`` is the newest usable final one; ``preliminary`` a not yet final one, newer or
+    of the same moment;
     ``unusable`` are the problems newer than ``result`` (all there are where it is None),
     together with results that carry no date at all.
     """
@@ -86,7 +87,7 @@ class Series:
 
     def newest(self, worse: Worse) -> Newest:
         """The newest usable result, and what stands before it."""
-        unusable: list[Problem] = []
+        unusable: list[tuple[Candidate, Problem]] = []
         preliminary: list[tuple[Candidate, Result]] = []
         final: list[tuple[Candidate, Result]] = []
         for candidate in self._candidates:
@@ -94,16 +95,22 @@ class Series:
                 break
             answer = candidate.answer
             if isinstance(answer, Problem):
-                if not final:
-                    unusable.append(answer)
+                unusable.append((candidate, answer))
             elif not answer.preliminary:
                 final.append((candidate, answer))
-            elif not final and (not preliminary or candidate.ties_with(preliminary[0][0])):
+            elif not preliminary or candidate.ties_with(preliminary[0][0]):
                 preliminary.append((candidate, answer))
+        # At the very moment of a usable result an unusable one is not newer; where one of the
+        # two has only a date, it may be.
+        newer = [
+            problem
+            for candidate, problem in unusable
+            if not any(candidate.when == usable.when for usable, _ in final)
+        ]
         return Newest(
             result=_worst(final, worse),
             preliminary=_worst(preliminary, worse),
-            unusable=(*unusable, *self.undated),
+            unusable=(*newer, *self.undated),
         )
 
 
@@ -114,8 +121,11 @@ def _worst(tied: list[tuple[Candidate, Result]], worse: Worse) -> Result | None:
     if len(results) == 1:
         return results[0]
 
-    def size(result: Result) -> Fraction:
-        return result.unit.to_canonical(result.value.middle())
+    def badness(result: Result) -> tuple[Fraction, bool]:
+        size = result.unit.to_canonical(result.value.middle())
+        # "<3.0" is worse than 3.0 for what looks for low values, ">3.0" for high ones.
+        if worse is Worse.LOW:
+            return -size, result.value.low is None
+        return size, result.value.high is None
 
-    pick = min if worse is Worse.LOW else max
-    return pick(results, key=size)
+    return max(results, key=badness)

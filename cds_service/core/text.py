@@ -8,6 +8,7 @@ import unicodedata
 _SPECIAL = re.compile(r"([\\`*_\[\]()#|~^$])")
 _LINKS = re.compile(r"(https?|ftp|mailto|xmpp)(?=:)|(www)(?=\.)", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
+_BRACKETS = str.maketrans("<>", "‹›")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 
 
@@ -24,6 +25,11 @@ def one_line(text: str) -> str:
 def shortened(text: str, length: int) -> str:
     """``text`` in at most ``length`` characters, with an ellipsis where it was cut."""
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def plain_name(text: str, length: int = 80) -> str:
+    """Text from a record where a client shows plain text (labels): no tag can be made of it."""
+    return shortened(one_line(text), length).translate(_BRACKETS)
 
 
 def quoted(text: str, length: int = 120) -> str:

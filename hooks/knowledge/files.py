@@ -142,8 +142,9 @@ def _parse(text: str) -> Any:
 def _override(path: str, key: str, entry: Any, known: Mapping[str, Limit]) -> Limit:
     own = known.get(key)
     if own is None:
+        hint = f' (in TOML the key stands in quotes: ["{key}.low"])' if "." not in key else ""
         raise KnowledgeError(
-            f"{path}: {key} is not a limit; the limits are {', '.join(sorted(known))}"
+            f"{path}: {key} is not a limit{hint}; the limits are {', '.join(sorted(known))}"
         )
     if not isinstance(entry, dict):
         raise KnowledgeError(f'{path}: {key}: write {{"value": ..., "unit": "{own.unit}"}}')
@@ -169,8 +170,11 @@ def _override(path: str, key: str, entry: Any, known: Mapping[str, Limit]) -> Li
         try:
             checked = date.fromisoformat(checked)
         except ValueError:
-            raise KnowledgeError(f"{path}: {key}: checked is not a day like 2026-11-23") from None
-    return Limit(key, value, own.unit, own.reference, checked, own.meaning, overridden=True)
+            checked = None
+    if not isinstance(checked, date):
+        raise KnowledgeError(f"{path}: {key}: checked is not a day like 2026-11-23")
+    meaning = str(entry.get("meaning", own.meaning))
+    return Limit(key, value, own.unit, own.reference, checked, meaning, overridden=True)
 
 
 _ORDERED = (
