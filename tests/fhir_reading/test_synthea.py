@@ -1,0 +1,66 @@
+"""Every resource of the shared synthetic patients is read, or a problem names it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+
+from cds_service.core.facts import Kind, State
+from cds_service.fhir.reading import Context
+from hooks.knowledge import vocabulary as lists
+from hooks.knowledge.files import analytes
+from tests.fhir_reading.records import delivery, reader
+from tests.shared_data import shared_path
+
+TYPES = {
+    "Patient": Kind.PATIENT,
+    "Observation": Kind.RESULTS,
+    "Condition": Kind.CONDITIONS,
+    "MedicationRequest": Kind.MEDICATIONS,
+    "AllergyIntolerance": Kind.ALLERGIES,
+    "ServiceRequest": Kind.ORDERS,
+}
+
+
+@pytest.mark.shared
+def test_no_resource_of_the_synthetic_patients_is_lost() -> None:
+    index = lists.OBSERVATIONS.code_index
+    codes = {key[1] for key, concepts in index.items() if concepts & set(analytes())}
+    counts: Counter[str] = Counter()
+    for path in sorted(shared_path("synthea").glob("*.json")):
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        entries = [one for one in whole["entry"] if one["resource"]["resourceType"] in TYPES]
+        [me] = [e["resource"]["id"] for e in entries if e["resource"]["resourceType"] == "Patient"]
+        pages = {
+            kind: delivery(
+                kind,
+                {
+                    "resourceType": "Bundle",
+                    "entry": [e for e in entries if TYPES[e["resource"]["resourceType"]] is kind],
+                },
+            )
+            for kind in set(TYPES.values())
+        }
+        reading = reader().read(pages, Context(me), datetime(2027, 1, 1, tzinfo=UTC))
+        record = reading.record
+        seen = {problem.source.reference for problem in record.problems}
+        for series in reading.series.values():
+            for candidate in series._candidates:
+                seen.add(candidate.answer.source.reference)
+        facts = (*record.conditions, *record.medications, *record.orders, *record.allergies)
+        seen |= {fact.source.reference for fact in (*facts, record.patient)}
+        for entry in entries:
+            resource = entry["resource"]
+            kind = resource["resourceType"]
+            if kind == "Observation":
+                coded = {one["code"] for one in resource["code"]["coding"]}
+                if not coded & codes:
+                    continue
+            counts[kind] += 1
+            assert f"{kind}/{resource['id']}" in seen
+        assert record.availability[Kind.RESULTS].state is State.GIVEN
+        counts["problems"] += len(record.problems)
+    assert counts == {}

@@ -1,0 +1,116 @@
+"""Every shape in fixtures/vendor_shapes is read as what it means."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence, State, Taking
+from cds_service.fhir.reading import Context, Reading
+from tests.fhir_reading.records import AS_OF, delivery, kinds, reader
+
+FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "vendor_shapes"
+KINDS = {
+    "conditions": Kind.CONDITIONS,
+    "medications": Kind.MEDICATIONS,
+    "statements": Kind.STATEMENTS,
+    "allergies": Kind.ALLERGIES,
+    "orders": Kind.ORDERS,
+}
+DRAFTS = {
+    "sandbox-r4-drug-chosen": "MedicationRequest/request-123",
+    "sandbox-dstu2-drug-chosen": "MedicationOrder/order-123",
+    "specification-example-dose-as-object": "MedicationRequest/103",
+    "epic-medication-by-display": "MedicationRequest/eK9",
+    "stu3-drafts": "MedicationRequest/m3",
+    "r5-draft": "MedicationRequest/m5",
+    "resource-as-string": "MedicationRequest/s1",
+}
+RECORDS = ("r4-record", "dstu2-record", "stu3-record", "r5-record")
+
+
+def read_shape(name: str) -> Reading:
+    request = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    said = request["context"]
+    context = Context(
+        said["patientId"],
+        said.get("encounterId"),
+        said["userId"],
+        said.get("draftOrders"),
+        tuple(said.get("selections", ())),
+    )
+    pages = request.get("prefetch", {})
+    given = {KINDS[key]: delivery(KINDS[key], page) for key, page in pages.items()}
+    return reader().read(given, context, AS_OF)
+
+
+@pytest.mark.parametrize(("name", "reference"), DRAFTS.items())
+def test_a_draft_of_quinine_for_cramps_in_every_shape(name, reference) -> None:
+    reading = read_shape(name)
+    [found] = reading.record.drafts.selected_medications
+    assert found.source.reference == reference
+    assert found.taking is Taking.DRAFT
+    assert "quinine" in found.classes
+    assert "leg_cramps" in found.reason.concepts
+    [dose] = found.dosages
+    assert (dose.amount, dose.per_day, dose.unread) == (Decimal(1), Fraction(1), "")
+    assert dose.amount_unit in ("tablet", "pill")
+    assert found.ingredients[0].amount == Decimal(130)
+    assert reading.record.problems == ()
+
+
+def test_a_draft_with_nothing_chosen_yet() -> None:
+    reading = read_shape("sandbox-r4-nothing-chosen")
+    [found] = reading.record.drafts.selected_medications
+    assert (found.named, found.classes) == (False, frozenset())
+    assert reading.record.problems == ()
+
+
+def test_an_order_with_an_empty_coding() -> None:
+    [found] = read_shape("sandbox-imaging-order").record.drafts.selected_orders
+    assert (found.named, found.covers, found.reason.given) == (False, frozenset(), False)
+
+
+def test_a_procedure_request_among_the_drafts() -> None:
+    [found] = read_shape("stu3-drafts").record.drafts.selected_orders
+    assert found.source.reference == "ProcedureRequest/p3"
+    assert "potassium" in found.covers
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_the_same_record_in_every_version_reads_the_same(name) -> None:
+    record = read_shape(name).record
+    [cirrhosis] = record.conditions
+    assert cirrhosis.presence is Presence.ACTIVE and "cirrhosis" in cirrhosis.concepts
+    quinine, baclofen = sorted(record.medications, key=lambda one: one.statement)
+    assert quinine.taking is Taking.ACTIVE and "quinine" in quinine.classes
+    assert "leg_cramps" in quinine.reason.concepts
+    assert quinine.when is not None and quinine.when.date().isoformat() == "2026-01-05"
+    assert baclofen.taking is Taking.NOT_TAKEN and "baclofen" in baclofen.classes
+    [allergy] = record.allergies
+    assert allergy.concepts == frozenset({"quinine_hypersensitivity"})
+    [order] = record.orders
+    assert "potassium" in order.covers
+    assert record.problems == ()
+    assert {one.state for one in record.availability.values()} == {State.GIVEN}
+
+
+def test_an_error_page_is_unavailable() -> None:
+    reading = read_shape("error-page-in-prefetch")
+    assert {one.state for one in reading.record.availability.values()} == {State.UNAVAILABLE}
+    assert kinds(reading) == [
+        ("unreadable", "prefetch.conditions"),
+        ("incomplete", "prefetch.medications"),
+    ]
+
+
+def test_every_shape_is_read_by_a_test_and_told_in_the_readme() -> None:
+    here = {path.stem for path in FOLDER.glob("*.json")}
+    tested = {*DRAFTS, *RECORDS, "sandbox-r4-nothing-chosen", "sandbox-imaging-order"}
+    assert here == tested | {"error-page-in-prefetch"}
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in readme for name in here)
