@@ -86,6 +86,11 @@ class Engine:
         return None
 
 
+def speaks(rule: Rule, facts: Facts) -> bool:
+    """Whether a rule may answer for this patient at all: switched on, and of the right age."""
+    return rule.id not in facts.site.rules_off and (rule.minors or not facts.minor)
+
+
 def judges(rule: Rule, facts: Facts) -> bool:
     """Whether a selected draft is of a class or kind this rule judges."""
     drafts = facts.drafts

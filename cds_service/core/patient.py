@@ -112,8 +112,12 @@ class Facts:
         if when is None:
             return False
         if isinstance(when, Result):
-            when = when.day if when.day_only else when.when.astimezone(self.as_of.tzinfo).date()
+            when = when.day if when.day_only else self.on_day(when.when)
         return window.start(self.today) <= when
+
+    def on_day(self, when: datetime) -> date:
+        """The calendar day of an instant in the time zone of the call."""
+        return when.astimezone(self.as_of.tzinfo).date()
 
     # --- conditions ------------------------------------------------------------------
 
@@ -195,7 +199,7 @@ class Facts:
         for order in (*self.drafts.orders, *self.record.orders):
             if wanted.isdisjoint(order.covers):
                 continue
-            recent = order.when is not None and within.start(self.today) <= order.when.date()
+            recent = order.when is not None and within.start(self.today) <= self.on_day(order.when)
             if order.draft or recent:
                 found.append(order)
         return tuple(found)

@@ -12,7 +12,7 @@ Does not cover: the cause of anaemia, children.
 
 from __future__ import annotations
 
-from cds_service.core.facts import Kind, Result
+from cds_service.core.facts import Condition, Kind, Result
 from cds_service.core.patient import Facts
 from cds_service.core.rule import (
     Answer,
@@ -62,10 +62,12 @@ def anemia(facts: Facts) -> Answer:
     """Haemoglobin below the limit for sex and pregnancy."""
     newest = facts.newest("hemoglobin", Worse.LOW)
     limit = facts.limits[_limit_key(facts)]
-    early = newest.preliminary
-    raises = early is not None and facts.within(early, YEAR) and early.below(limit.value) is True
-    result = early if raises else newest.result
-    if result is None or not facts.within(result, YEAR):
+    result = newest.result if facts.within(newest.result, YEAR) else None
+    early = newest.preliminary if facts.within(newest.preliminary, YEAR) else None
+    settled = result is not None and result.below(limit.value) is True
+    if early is not None and not settled and early.below(limit.value) is True:
+        result = early
+    if result is None:
         missing = unread(newest.unusable, "haemoglobin")
         return CannotTell(missing or ("no haemoglobin in the last 12 months",), newest.unusable)
     low = result.below(limit.value)
@@ -85,6 +87,8 @@ def anemia(facts: Facts) -> Answer:
         advice=_advice(facts, result),
         evidence=(
             Evidence(result, limit, note="preliminary" if result.preliminary else ""),
+            *(Evidence(one) for one in _pregnancy(facts)),
+            *(Evidence(one) for one in facts.taking("quinine", hazard=True)),
             *_platelets(facts),
         ),
         missing=(*unread(newest.unusable, "haemoglobin"), *_unchecked(facts)),
@@ -98,13 +102,17 @@ def anemia(facts: Facts) -> Answer:
 def _limit_key(facts: Facts) -> str:
     if facts.patient.sex == "male":
         return "hemoglobin.men"
-    return "hemoglobin.pregnant" if facts.hazards("pregnancy") else "hemoglobin.women"
+    # Only a documented pregnancy: a suspected one must not clear a value that is low in women.
+    return "hemoglobin.pregnant" if facts.conditions("pregnancy") else "hemoglobin.women"
 
 
 def _advice(facts: Facts, result: Result) -> tuple[str, ...]:
     if result.preliminary:
         return ("The result is preliminary: repeat it before acting on it.",)
-    lines = ["Anaemia may contribute to leg symptoms: look for its cause, iron first."]
+    lines = [
+        "Anaemia may contribute to leg symptoms: look for its cause; iron deficiency is the "
+        "commonest."
+    ]
     if facts.taking("quinine", hazard=True):
         lines.append(
             "The patient takes quinine, which can lower platelets and destroy red cells: look at "
@@ -122,12 +130,18 @@ def _platelets(facts: Facts) -> tuple[Evidence, ...]:
     return (Evidence(platelets),)
 
 
+def _pregnancy(facts: Facts) -> tuple[Condition, ...]:
+    return () if facts.patient.sex == "male" else facts.conditions("pregnancy")
+
+
 def _unchecked(facts: Facts) -> tuple[str, ...]:
     lines = []
     if not facts.patient.sex:
         lines.append("sex: the limit for women was used")
-    if facts.patient.sex != "male" and not facts.obtained(Kind.CONDITIONS):
-        lines.append("pregnancy: the conditions could not be read")
+    if facts.patient.sex != "male" and not facts.availability(Kind.CONDITIONS).whole:
+        lines.append("pregnancy: the problem list could not be checked")
+    if facts.taking("quinine", hazard=True) and not _platelets(facts):
+        lines.append("platelets in the last 12 months, of a patient who takes quinine")
     return tuple(lines)
 
 

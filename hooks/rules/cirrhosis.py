@@ -13,7 +13,7 @@ Does not cover: cirrhosis that is only suspected; ascites of other causes.
 
 from __future__ import annotations
 
-from cds_service.core.facts import Kind
+from cds_service.core.facts import Kind, Medication, Result
 from cds_service.core.patient import Facts
 from cds_service.core.rule import (
     Answer,
@@ -35,11 +35,13 @@ from cds_service.core.rule import (
 )
 from cds_service.core.series import Worse
 from hooks import cramps, levels
+from hooks.reading import conditions_unread, medications_unread
 from hooks.renal import renal
 from hooks.windows import ACT, YEAR
-from hooks.wording import CONTRAINDICATED, FOR_ADVICE, headline, named
+from hooks.wording import CONTRAINDICATED, FOR_ADVICE, day, headline, named
 
 DIURETICS = ("diuretic_loop", "diuretic_thiazide", "diuretic_potassium_sparing")
+CHECKED_FIRST = ("potassium", "magnesium", "sodium", "creatinine")
 SEDATING = ("sedative", "opioid", "gabapentinoid")
 
 
@@ -56,11 +58,11 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
         conditions("cirrhosis"),
         conditions("ascites", "hepatic_encephalopathy", "leg_cramps").optional(),
         medications(*DIURETICS).optional(),
-        medications(*SEDATING).optional(),
+        medications(*SEDATING, "baclofen").optional(),
         results("potassium", YEAR).optional(),
         results("magnesium", YEAR).optional(),
         results("sodium", ACT).optional(),
-        results("creatinine", ACT).optional(),
+        results("creatinine", YEAR).optional(),
         results("egfr", YEAR).optional(),
         orders("potassium", "magnesium", "sodium", "creatinine"),
         demographics(),
@@ -76,16 +78,13 @@ def cirrhosis_cramps(facts: Facts) -> Answer:
     diuretics = facts.taking(*DIURETICS)
     documented = cramps.documented(facts)
     if not diuretics and not documented:
-        if not facts.availability(Kind.MEDICATIONS).whole:
-            return CannotTell(("whether a diuretic is taken",), trigger=True)
+        if unread := medications_unread(facts):
+            return CannotTell(("whether a diuretic is taken", *unread), trigger=True)
         if documented is None:
             return CannotTell(("whether leg cramps are documented",), trigger=True)
         return NotFired("neither a diuretic nor leg cramps are documented")
-    low = [
-        level
-        for level in (levels.low(facts, "potassium"), levels.low(facts, "magnesium"))
-        if level.beyond is True
-    ]
+    both = (levels.low(facts, "potassium"), levels.low(facts, "magnesium"))
+    low = [level for level in both if level.beyond is True]
     pressing = any(not level.stale for level in low)
     return Finding(
         indicator=Indicator.WARNING if pressing else Indicator.INFO,
@@ -94,17 +93,20 @@ def cirrhosis_cramps(facts: Facts) -> Answer:
             _first(facts, low),
             _baclofen(facts),
             *_albumin(facts, bool(diuretics)),
-            _diuretic(),
+            _diuretic(bool(diuretics), bool(medications_unread(facts))),
         ),
         evidence=(
             *(Evidence(one) for one in found),
+            *(Evidence(one) for one in facts.conditions("ascites")),
             *(Evidence(one) for one in diuretics),
+            *(Evidence(one) for one in facts.ever("hepatic_encephalopathy")),
+            *(Evidence(one) for one in _sedating(facts)),
             *(level.evidence() for level in low),
             *renal(facts).evidence(facts),
         ),
         missing=_missing(facts),
         strength="Trial evidence for baclofen and albumin is small and from cirrhosis only.",
-        suggestions=_suggestions(facts),
+        suggestions=_suggestions(facts, {one.analyte.key for one in both if one.preliminary}),
         overrides=(*FOR_ADVICE, CONTRAINDICATED),
     )
 
@@ -121,27 +123,36 @@ def _summary(documented: bool, diuretic: bool, pressing: bool) -> str:
 def _first(facts: Facts, low: list[levels.Level]) -> str:
     kidney = f", carefully: {renal(facts).phrase()}" if renal(facts).severe else ""
     text = f"1. Correct potassium and magnesium first{kidney}"
-    values = [
-        f"{level.result.analyte.name.lower()} {level.result.reported}"
-        for level in low
-        if level.result is not None
-    ]
+    values = [_value(level.result, level) for level in low if level.result is not None]
     return f"{text} (low: {', '.join(values)})." if values else f"{text}, where they are low."
 
 
+def _value(result: Result, level: levels.Level) -> str:
+    value = f"{result.analyte.name.lower()} {result.reported}"
+    if level.preliminary:
+        return f"{value}, preliminary: repeat first"
+    return f"{value} from {day(result)}: repeat first" if level.stale else value
+
+
 def _baclofen(facts: Facts) -> str:
+    taken = facts.taking("baclofen", hazard=True)
+    stop = " It is taken: review it, but never stop it abruptly." if taken else ""
     function = renal(facts)
     if past := facts.ever("hepatic_encephalopathy"):
-        return f"2. Baclofen is not advised: {named(past)}."
+        return f"2. Baclofen is not advised: {named(past)}.{stop}"
     if function.severe or function.moderate:
-        return f"2. Baclofen is not advised: {function.phrase()}."
-    sedating = (*facts.taking(*SEDATING, hazard=True), *facts.drafted(*SEDATING))
-    if sedating:
-        return f"2. Baclofen is not advised together with {named(sedating)}."
-    if not facts.availability(Kind.MEDICATIONS).whole:
-        return "2. Baclofen is not named as an option: the medication list could not be read."
+        return f"2. Baclofen is not advised: {function.phrase()}.{stop}"
+    if sedating := _sedating(facts):
+        return f"2. Baclofen is not advised together with {named(sedating)}.{stop}"
+    if conditions_unread(facts):
+        return f"2. Baclofen is not named as an option: the problem list could not be read.{stop}"
+    if medications_unread(facts):
+        return f"2. Baclofen is not named as an option: medications could not be read.{stop}"
     if not function.fresh_normal:
-        return "2. Baclofen is not named as an option: renal function is not known to be normal."
+        return (
+            "2. Baclofen is not named as an option: renal function is not known to be normal "
+            f"within 90 days.{stop}"
+        )
     older = facts.age is not None and facts.age >= facts.limits.value("age.older")
     falls = " Sedation and falls weigh more from 65 years on." if older else ""
     return (
@@ -150,13 +161,19 @@ def _baclofen(facts: Facts) -> str:
     )
 
 
+def _sedating(facts: Facts) -> tuple[Medication, ...]:
+    return (*facts.taking(*SEDATING, hazard=True), *facts.drafted(*SEDATING))
+
+
 def _albumin(facts: Facts, diuretic: bool) -> tuple[str, ...]:
     if not diuretic and not facts.conditions("ascites"):
         return ()
     return ("3. Albumin 20–40 g/week may be considered: discuss with hepatology.",)
 
 
-def _diuretic() -> str:
+def _diuretic(taken: bool, unread: bool) -> str:
+    if not taken and not unread:
+        return "4. No diuretic is on the medication list."
     return (
         "4. Incapacitating cramps: reducing or stopping the diuretic is a decision for the "
         "clinician; never automatic."
@@ -165,19 +182,22 @@ def _diuretic() -> str:
 
 def _missing(facts: Facts) -> tuple[str, ...]:
     lines: list[str] = []
-    for analyte in ("potassium", "magnesium"):
+    for analyte in CHECKED_FIRST:
         newest = facts.newest(analyte, Worse.LOW)
         lines.extend(levels.unread(newest.unusable, analyte))
         if not facts.within(newest.result, ACT):
             lines.append(f"{analyte} in the last 30 days")
-    if not facts.obtained(Kind.MEDICATIONS):
-        lines.append("medications: the list could not be read")
-    return tuple(lines)
+    return (*lines, *conditions_unread(facts), *medications_unread(facts))
 
 
-def _suggestions(facts: Facts) -> tuple[Suggestion, ...]:
-    return tuple(
-        OrderTest(analyte, "none in the last 30 days")
-        for analyte in ("potassium", "magnesium", "sodium", "creatinine")
-        if not facts.within(facts.newest(analyte, Worse.LOW).result, ACT)
-    )
+def _suggestions(facts: Facts, early: set[str]) -> tuple[Suggestion, ...]:
+    offers: list[Suggestion] = []
+    for analyte in CHECKED_FIRST:
+        newest = facts.newest(analyte, Worse.LOW)
+        if not facts.within(newest.result, ACT):
+            offers.append(OrderTest(analyte, "none in the last 30 days"))
+        elif newest.unusable:
+            offers.append(OrderTest(analyte, "the newest one could not be used"))
+        elif analyte in early:
+            offers.append(OrderTest(analyte, "repeat the early result"))
+    return tuple(offers)

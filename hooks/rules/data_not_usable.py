@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from cds_service.core.engine import judges
+from cds_service.core.engine import judges, speaks
 from cds_service.core.facts import Kind, Problem, State
 from cds_service.core.patient import Facts
 from cds_service.core.rule import (
@@ -48,7 +48,8 @@ from hooks.wording import DONE, NO_SERVICE, NOT_APPLICABLE, headline
 
 ESSENTIAL = (Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS)
 _LISTS = (Kind.CONDITIONS, Kind.MEDICATIONS, Kind.STATEMENTS)
-_MOST = 12
+_MOST = 12  # lines in the detail
+_NAMED = 4  # names in the summary
 _WORDS = {
     Kind.RESULTS: "laboratory results",
     Kind.CONDITIONS: "conditions",
@@ -59,21 +60,19 @@ _WORDS = {
 
 def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     """Say at the opened chart what could not be checked."""
-    needs = [need for outcome in outcomes for need in outcome.rule.needs]
+    needs = [
+        need for outcome in outcomes if speaks(outcome.rule, facts) for need in outcome.rule.needs
+    ]
+    triggered = [outcome for outcome in outcomes if outcome.rule.tier is Tier.ALWAYS]
+    undecided = _undecided(triggered)
     lines = {
         **_not_obtained(facts, {need.kind for need in needs}),
         **_unusable(facts, needs),
         **_problems(facts.record.problems),
+        **undecided,
     }
     if not lines:
         return NotFired("everything that was there could be used")
-    triggered = [
-        outcome
-        for outcome in outcomes
-        if outcome.rule.tier is Tier.ALWAYS
-        and isinstance(outcome.answer, CannotTell)
-        and outcome.answer.trigger
-    ]
     lists_unread = any(
         not facts.availability(kind).whole for kind in (Kind.CONDITIONS, Kind.MEDICATIONS)
     ) or facts.availability(Kind.STATEMENTS).state in (State.UNAVAILABLE, State.PARTIAL)
@@ -82,7 +81,7 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
         documented(facts)
         or lists_unread
         or about_lists
-        or triggered
+        or undecided
         or _of_others(facts.record.problems)
     ):
         return NotFired("what could not be used does not matter without documented cramps")
@@ -91,7 +90,8 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
 
 def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     """Say beside a selected order what its rules could not check."""
-    awake = [outcome.rule for outcome in outcomes if judges(outcome.rule, facts)]
+    judging = [one for one in outcomes if speaks(one.rule, facts) and judges(one.rule, facts)]
+    awake = [outcome.rule for outcome in judging]
     needs = [need for one in awake for need in one.needs]
     refused = [
         problem
@@ -101,11 +101,12 @@ def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     if not awake and not refused:
         return NotFired("no selected order is of a kind that a rule judges")
     kinds = {need.kind for need in needs}
-    about = {kind.value for kind in kinds}
+    about = {kind.value for kind in kinds} | {need.analyte for need in needs if need.analyte}
     lines = {
         **_not_obtained(facts, kinds),
         **_unusable(facts, needs),
         **_problems(p for p in facts.record.problems if p.about in about or p in refused),
+        **_undecided(judging),
     }
     if not lines:
         return NotFired("everything these orders need could be used")
@@ -136,10 +137,22 @@ def _unusable(facts: Facts, needs: Iterable[Need]) -> dict[str, str]:
             earliest[need.analyte] = min(start, earliest.get(need.analyte, start))
     lines = {}
     for key in sorted(earliest):
-        name = analytes()[key].name
         for problem in facts.newest(key, Worse.LOW).unusable:
-            if problem.when is None or problem.when.date() >= earliest[key]:
+            # An eGFR rests on creatinine: what could not be used is called by its own name.
+            name = analytes()[problem.about if problem.about in analytes() else key].name
+            if problem.when is None or facts.on_day(problem.when) >= earliest[key]:
                 lines[_line(name, problem)] = name
+    return lines
+
+
+def _undecided(outcomes: Iterable[Outcome]) -> dict[str, str]:
+    """What rules could not decide although what they watch for is there."""
+    lines = {}
+    for outcome in outcomes:
+        if isinstance(outcome.answer, CannotTell) and outcome.answer.trigger:
+            title = outcome.rule.title
+            for reason in outcome.answer.because:
+                lines[f"Could not check {title}: {reason}"] = title
     return lines
 
 
@@ -165,11 +178,12 @@ def _of_others(problems: Iterable[Problem]) -> list[Problem]:
 
 def _finding(lines: dict[str, str]) -> Finding:
     names = list(dict.fromkeys(lines.values()))
+    listed = ", ".join(names[:_NAMED]) + (" and more" if len(names) > _NAMED else "")
     shown = list(lines)[:_MOST]
     rest = (f"and {len(lines) - _MOST} more",) if len(lines) > _MOST else ()
     return Finding(
         indicator=Indicator.INFO,
-        summary=headline(f"Could not check: {', '.join(names)}. No card is no all-clear"),
+        summary=headline(f"No card is no all-clear. Could not check: {listed}"),
         advice=("These could not be checked, so the absence of other cards is no all-clear.",),
         missing=(*shown, *rest),
         strength="A statement about the data, not about the patient.",

@@ -56,7 +56,7 @@ def diabetes_not_screened(facts: Facts) -> Answer:
     """From 65 years on, look for diabetes once in three years."""
     older = facts.limits["age.older"]
     if facts.age is None:
-        return NotFired("the age is unknown")
+        return CannotTell(("the age: no birth date is known",))
     if facts.age < older.value:
         return NotFired(f"the patient is under {older}")
     if known := facts.conditions("diabetes"):

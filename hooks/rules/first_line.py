@@ -20,10 +20,16 @@ from cds_service.core.rule import (
     Tier,
     conditions,
     demographics,
+    medications,
+    results,
     rule,
 )
 from hooks import cramps
-from hooks.wording import FOR_ADVICE, REFUSED, headline
+from hooks.renal import ADVANCED, renal
+from hooks.windows import YEAR
+from hooks.wording import FOR_ADVICE, REFUSED, headline, named
+
+SEDATING = ("sedative", "opioid", "gabapentinoid")
 
 
 @rule(
@@ -34,23 +40,43 @@ from hooks.wording import FOR_ADVICE, REFUSED, headline
     service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=["article", "patient-survey-2024", "cochrane-magnesium-2020", "fda-quinine"],
-    limits=["age.older"],
-    needs=[conditions("leg_cramps").optional(), demographics()],
+    limits=["age.older", "egfr.moderate", "egfr.severe"],
+    needs=[
+        conditions("leg_cramps", "hepatic_encephalopathy", *ADVANCED, "ckd_stage_3").optional(),
+        medications(*SEDATING).optional(),
+        results("egfr", YEAR).optional(),
+        results("creatinine", YEAR).optional(),
+        demographics(),
+    ],
 )
 def first_line_measures(facts: Facts) -> Answer:
     """Stretching first; drugs only for severe or refractory cramps."""
-    older = facts.age is not None and facts.age >= facts.limits.value("age.older")
-    falls = " From 65 years on, sedation, falls and interactions weigh more." if older else ""
     return Finding(
         indicator=Indicator.INFO,
         summary=headline("Leg cramps: calf stretching before bed first; drugs only if refractory"),
         advice=(
             "Calf stretching before bed; forced dorsiflexion of the foot during a cramp; massage "
             "and ice as adjuncts.",
-            "A drug only for severe or refractory cramps: the article names baclofen, the trial "
-            f"evidence is from cirrhosis.{falls} No empiric magnesium, no quinine.",
+            f"A drug only for severe or refractory cramps: {_baclofen(facts)} No empiric "
+            "magnesium, no quinine.",
         ),
         evidence=cramps.evidence(facts),
         strength="Limited and mixed for stretching; massage and ice are patient-reported.",
         overrides=(*FOR_ADVICE, REFUSED),
     )
+
+
+def _baclofen(facts: Facts) -> str:
+    """What is said of baclofen: nothing that would endanger this patient."""
+    against = [
+        *([renal(facts).phrase()] if renal(facts).severe or renal(facts).moderate else []),
+        *([named(past)] if (past := facts.ever("hepatic_encephalopathy")) else []),
+    ]
+    if against:
+        return f"baclofen, which the article names, is not advised here ({', '.join(against)})."
+    text = "the article names baclofen, the trial evidence is from cirrhosis."
+    if sedating := (*facts.taking(*SEDATING, hazard=True), *facts.drafted(*SEDATING)):
+        text += f" Sedation adds up with {named(sedating)}."
+    if facts.age is not None and facts.age >= facts.limits.value("age.older"):
+        text += " From 65 years on, sedation, falls and interactions weigh more."
+    return text

@@ -14,6 +14,8 @@ Does not cover: the dose or route of iron, the cause of iron loss.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cds_service.core.facts import Kind, Result
 from cds_service.core.patient import Facts
 from cds_service.core.rule import (
@@ -34,10 +36,12 @@ from cds_service.core.rule import (
 )
 from cds_service.core.series import Newest, Worse
 from hooks.levels import unread
+from hooks.reading import conditions_unread
 from hooks.renal import renal
-from hooks.windows import ACT, IRON
+from hooks.windows import ACT, IRON, YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, headline, named
 
+FORBIDDING = ("iron_overload", "dialysis")
 MISLEADING = ("ckd_any", "ckd_stage_3", "ckd_stage_4_5", "cirrhosis", "liver_disease")
 
 
@@ -60,8 +64,10 @@ MISLEADING = ("ckd_any", "ckd_stage_3", "ckd_stage_4_5", "cirrhosis", "liver_dis
         results("ferritin", IRON),
         results("transferrin_saturation", IRON),
         results("crp", ACT).optional(),
+        results("egfr", YEAR).optional(),
+        results("creatinine", YEAR).optional(),
         conditions("rls").optional(),
-        conditions(*MISLEADING, "iron_overload", "dialysis").optional(),
+        conditions(*MISLEADING, *FORBIDDING).optional(),
         orders("ferritin", "transferrin_saturation"),
         demographics(),
     ],
@@ -72,78 +78,107 @@ def low_ferritin(facts: Facts) -> Answer:
     saturation = facts.newest("transferrin_saturation", Worse.LOW)
     rls = facts.conditions("rls")
     used = _low(facts, ferritin, "ferritin.rls" if rls else "ferritin.low")
+    if rls and used is not None and _below(used, facts, "ferritin.low"):
+        used = replace(used, limit=facts.limits["ferritin.low"])
     short = _low(facts, saturation, "transferrin_saturation.low") if rls else None
     if used is None and short is None:
         return _not_low(facts, ferritin, saturation, bool(rls))
-    return _finding(facts, used, short, bool(rls), ferritin, saturation)
+    return _finding(facts, used, short, ferritin, saturation)
 
 
 def _low(facts: Facts, newest: Newest, key: str) -> Evidence | None:
-    """The result that is low against a limit; a preliminary one may raise the card."""
+    """The result that is low against a limit: the final one, else one that is preliminary."""
     limit = facts.limits[key]
-    for result in (newest.preliminary, newest.result):
+    for result in (newest.result, newest.preliminary):
         if result is None or not facts.within(result, IRON):
             continue
         at_limit = key == "ferritin.rls"
         low = result.at_most(limit.value) if at_limit else result.below(limit.value)
         if low is True:
             return Evidence(result, limit, note="preliminary" if result.preliminary else "")
-        if not result.preliminary:
-            return None
     return None
+
+
+def _below(evidence: Evidence, facts: Facts, key: str) -> bool:
+    return isinstance(evidence.fact, Result) and (
+        evidence.fact.below(facts.limits.value(key)) is True
+    )
 
 
 def _not_low(facts: Facts, ferritin: Newest, saturation: Newest, rls: bool) -> Answer:
     problems = (*ferritin.unusable, *(saturation.unusable if rls else ()))
     if problems:
         return CannotTell(unread(problems, "iron"), problems)
-    result = ferritin.result
-    if result is None or not facts.within(result, IRON):
-        return CannotTell(("no ferritin result in the last 6 months",))
-    if result.below(facts.limits.value("ferritin.low")) is None:
-        return CannotTell((f"ferritin {result.reported} does not say whether it is low",))
-    between = result.at_most(facts.limits.value("ferritin.rls"))
-    if between is not False and not rls and not facts.availability(Kind.CONDITIONS).whole:
+    if not rls and not facts.availability(Kind.CONDITIONS).whole and _would_be_low(facts):
         return CannotTell(("whether restless legs are documented",), trigger=True)
-    if rls and between is None:
+    result = ferritin.result if facts.within(ferritin.result, IRON) else None
+    if result is None:
+        return CannotTell(("no ferritin result in the last 6 months",))
+    limit = facts.limits["ferritin.rls" if rls else "ferritin.low"]
+    low = result.at_most(limit.value) if rls else result.below(limit.value)
+    if low is None:
         return CannotTell((f"ferritin {result.reported} does not say whether it is low",))
-    return NotFired("ferritin is not low", (Evidence(result, facts.limits["ferritin.low"]),))
+    share = saturation.result if facts.within(saturation.result, IRON) else None
+    unmeasured = "; transferrin saturation was not measured in 6 months" if share is None else ""
+    return NotFired(f"ferritin is not low{unmeasured}", (Evidence(result, limit),))
+
+
+def _would_be_low(facts: Facts) -> bool:
+    """Whether the iron is low by the limits that hold in restless legs alone."""
+    for analyte, key in (
+        ("ferritin", "ferritin.rls"),
+        ("transferrin_saturation", "transferrin_saturation.low"),
+    ):
+        if _low(facts, facts.newest(analyte, Worse.LOW), key) is not None:
+            return True
+    return False
 
 
 def _finding(
     facts: Facts,
     used: Evidence | None,
     short: Evidence | None,
-    rls: bool,
     ferritin: Newest,
     saturation: Newest,
 ) -> Finding:
+    rls = facts.conditions("rls")
     evidence = [one for one in (used, short) if one is not None]
     preliminary = all(isinstance(one.fact, Result) and one.fact.preliminary for one in evidence)
-    fresh = saturation.result is not None and facts.within(saturation.result, IRON)
-    if fresh and short is None and saturation.result is not None:
-        evidence.append(Evidence(saturation.result))
-    if preliminary:
-        suggestions: tuple[OrderTest, ...] = (OrderTest("ferritin", "repeat the early result"),)
-    elif fresh:
-        suggestions = ()
-    else:
-        suggestions = (OrderTest("transferrin_saturation", "confirms what ferritin suggests"),)
+    share = saturation.result if facts.within(saturation.result, IRON) else None
+    if share is not None and short is None:
+        evidence.append(Evidence(share))
+    against = _against_iron(facts, share)
     return Finding(
         indicator=Indicator.INFO,
-        summary=_summary(used, short, rls, preliminary),
-        advice=_advice(facts, rls, saturation, preliminary),
-        evidence=(*evidence, *(Evidence(one) for one in facts.conditions("rls"))),
+        summary=_summary(used, short, bool(rls), preliminary),
+        advice=_advice(facts, bool(rls), against, preliminary),
+        evidence=(
+            *evidence,
+            *(Evidence(one) for one in (*rls, *facts.hazards(*FORBIDDING))),
+        ),
         missing=(
             *unread(ferritin.unusable, "ferritin"),
-            *(() if fresh else ("transferrin saturation in the last 6 months",)),
+            *unread(saturation.unusable, "transferrin saturation"),
+            *(() if share else ("transferrin saturation in the last 6 months",)),
+            *conditions_unread(facts),
         ),
         strength="The article cites < 50 ng/mL second-hand; ≤ 75 ng/mL or saturation < 20 % in "
         "restless legs is the AASM 2025 guideline.",
-        suggestions=suggestions,
+        suggestions=_suggestions(used, short, preliminary, bool(share)),
         overrides=(*FOR_TESTS, CONTRAINDICATED),
         reference="aasm-2025" if rls else "article",
     )
+
+
+def _suggestions(
+    used: Evidence | None, short: Evidence | None, preliminary: bool, fresh: bool
+) -> tuple[OrderTest, ...]:
+    if preliminary:
+        found = (("ferritin", used), ("transferrin_saturation", short))
+        return tuple(OrderTest(key, "repeat the early result") for key, one in found if one)
+    if fresh:
+        return ()
+    return (OrderTest("transferrin_saturation", "confirms what ferritin suggests"),)
 
 
 def _summary(used: Evidence | None, short: Evidence | None, rls: bool, preliminary: bool) -> str:
@@ -155,19 +190,24 @@ def _summary(used: Evidence | None, short: Evidence | None, rls: bool, prelimina
     return headline(f"{name} low: {lead.fact.reported} ({day(lead.fact)}){early}; {meaning}")
 
 
-def _advice(facts: Facts, rls: bool, saturation: Newest, preliminary: bool) -> tuple[str, ...]:
+def _advice(facts: Facts, rls: bool, against: str, preliminary: bool) -> tuple[str, ...]:
     lines = ["The result is preliminary: repeat it before acting on it."] if preliminary else []
     if rls:
         lines.append(
-            "Restless legs are documented: AASM 2025 considers iron at ferritin ≤ 75 ng/mL or "
-            "transferrin saturation < 20 %."
+            "Restless legs are documented: in them AASM 2025 takes ferritin ≤ 75 ng/mL or "
+            "transferrin saturation < 20 % as short of iron."
         )
     else:
         lines.append(
             "Ferritin < 50 ng/mL may be associated with restless legs syndrome, a mimic of leg "
             "cramps: ask for an urge to move, worse at rest and in the evening."
         )
-    lines.append(_iron(facts, saturation))
+    lines.append(
+        against
+        or "Look for the cause of iron loss; whether to give iron is the clinician's decision, "
+        "not with iron overload, on dialysis or with a transferrin saturation above "
+        f"{facts.limits['transferrin_saturation.high']}."
+    )
     if reason := _misleads(facts):
         lines.append(
             f"Ferritin rises with inflammation, kidney and liver disease ({reason}): judge iron "
@@ -176,15 +216,14 @@ def _advice(facts: Facts, rls: bool, saturation: Newest, preliminary: bool) -> t
     return tuple(lines)
 
 
-def _iron(facts: Facts, saturation: Newest) -> str:
+def _against_iron(facts: Facts, share: Result | None) -> str:
+    """Why no iron is advised; empty where nothing known speaks against it."""
     high = facts.limits["transferrin_saturation.high"]
-    result = saturation.result if facts.within(saturation.result, IRON) else None
-    against = [*facts.hazards("iron_overload", "dialysis")]
-    if result is not None and result.above(high.value) is True:
-        return f"No iron is advised: transferrin saturation {result.reported} is above {high}."
-    if against:
+    if share is not None and share.above(high.value) is True:
+        return f"No iron is advised: transferrin saturation {share.reported} is above {high}."
+    if against := facts.hazards(*FORBIDDING):
         return f"No iron is advised here: {named(against)}; this needs specialist advice."
-    return "Look for the cause of iron loss; whether to give iron is the clinician's decision."
+    return ""
 
 
 def _misleads(facts: Facts) -> str:

@@ -25,13 +25,13 @@ from cds_service.core.rule import (
     NotFired,
     OrderTest,
     Service,
-    Suggestion,
     Tier,
     conditions,
     orders,
     rule,
 )
 from hooks import cramps
+from hooks.windows import ORDERED
 from hooks.wording import CONTRAINDICATED, FOR_ADVICE, FOR_TESTS, headline, named
 
 DEFICIT = ("motor_neuron_disease", "radiculopathy", "neurological_deficit")
@@ -62,7 +62,7 @@ def specialist_referral(facts: Facts) -> Answer:
         if not facts.availability(Kind.CONDITIONS).whole:
             return CannotTell(("whether a criterion for referral is documented",))
         return NotFired("no criterion for referral is documented")
-    offers: list[Suggestion] = []
+    offers: list[OrderTest] = []
     specialists = []
     if persistent or deficit:
         offers.append(OrderTest("referral_neurology", "severe cramps or a neurological deficit"))
@@ -70,6 +70,8 @@ def specialist_referral(facts: Facts) -> Answer:
     if vascular:
         offers.append(OrderTest("referral_vascular", "vascular disease is suspected"))
         specialists.append("vascular surgery")
+    if all(facts.ordered(offer.key, within=ORDERED) for offer in offers):
+        return NotFired("the referral is already ordered")
     return Finding(
         indicator=Indicator.INFO,
         summary=headline(f"Leg cramps: consider referral to {' and '.join(specialists)}"),
@@ -110,7 +112,11 @@ def extensive_workup_ordered(facts: Facts) -> Answer:
     selected = [
         order for order in facts.drafts.selected_orders if not order.covers.isdisjoint(EXTENSIVE)
     ]
-    meant = [order for order in selected if cramps.intended(facts, order.reason)]
+    meant = [
+        order
+        for order in selected
+        if cramps.intended(facts, order.reason) and order.reason.concepts.isdisjoint(RED_FLAGS)
+    ]
     if not meant:
         if any(cramps.intended(facts, order.reason) is None for order in selected):
             return CannotTell(("whether the order is for leg cramps",), trigger=True)

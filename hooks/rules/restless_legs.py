@@ -35,7 +35,7 @@ from cds_service.core.series import Worse
 from hooks import cramps
 from hooks.levels import unread
 from hooks.windows import IRON, ORDERED
-from hooks.wording import FOR_ADVICE, FOR_TESTS, headline
+from hooks.wording import FOR_ADVICE, FOR_TESTS, day, headline
 
 
 @rule(
@@ -49,6 +49,7 @@ from hooks.wording import FOR_ADVICE, FOR_TESTS, headline
     needs=[
         conditions("rls"),
         results("ferritin", IRON),
+        results("transferrin_saturation", IRON).optional(),
         orders("ferritin", "transferrin_saturation"),
     ],
 )
@@ -67,6 +68,11 @@ def ferritin_not_checked(facts: Facts) -> Answer:
         return CannotTell(("whether ferritin was measured: not all results came",), trigger=True)
     if facts.ordered("ferritin", within=ORDERED):
         return NotFired("ferritin is already ordered")
+    share = facts.newest("transferrin_saturation", Worse.LOW)
+    offers = [OrderTest("ferritin", "none in the last 6 months")]
+    if not facts.within(share.result, IRON):
+        offers.append(OrderTest("transferrin_saturation", "ferritin misleads in inflammation"))
+    last = ferritin.result
     return Finding(
         indicator=Indicator.INFO,
         summary=headline("Restless legs without a ferritin in the last 6 months"),
@@ -75,12 +81,12 @@ def ferritin_not_checked(facts: Facts) -> Answer:
             "24 hours.",
         ),
         evidence=tuple(Evidence(one) for one in rls),
-        missing=unread(ferritin.unusable, "ferritin"),
-        strength="AASM 2025 asks for iron studies in everybody with restless legs.",
-        suggestions=(
-            OrderTest("ferritin", "none in the last 6 months"),
-            OrderTest("transferrin_saturation", "ferritin misleads in inflammation"),
+        missing=(
+            *unread(ferritin.unusable, "ferritin"),
+            *((f"ferritin since {day(last)} ({last.reported})",) if last else ()),
         ),
+        strength="AASM 2025 asks for iron studies in everybody with restless legs.",
+        suggestions=tuple(offers),
         overrides=FOR_TESTS,
     )
 
