@@ -1,6 +1,7 @@
 """What `leg-cramps-order-select` asks about the orders just picked, in catalogue order."""
 
 from cds_service.core.rule import Rule
+from hooks.rules.albumin import albumin_ordered_without_cirrhosis
 from hooks.rules.analgesics import analgesic_ordered_for_cramps
 from hooks.rules.baclofen_dose import baclofen_ordered_dose
 from hooks.rules.baclofen_hazards import (
@@ -8,6 +9,7 @@ from hooks.rules.baclofen_hazards import (
     baclofen_ordered_renal_impairment,
 )
 from hooks.rules.data_not_usable import data_not_usable_for_order
+from hooks.rules.dopaminergic import dopaminergic_ordered_for_cramps
 from hooks.rules.magnesium_benefit import (
     magnesium_ordered_level_unknown,
     magnesium_ordered_normal_level,
@@ -28,6 +30,8 @@ RULES: tuple[Rule, ...] = (
     baclofen_ordered_renal_impairment,
     baclofen_ordered_encephalopathy,
     baclofen_ordered_dose,
+    albumin_ordered_without_cirrhosis,
+    dopaminergic_ordered_for_cramps,
     analgesic_ordered_for_cramps,
     extensive_workup_ordered,
     data_not_usable_for_order,

@@ -1,0 +1,90 @@
+"""Albumin ordered for cramps outside cirrhosis with ascites or diuretics.
+
+Recommendation: albumin infusion, 20-40 g a week, may be considered for cramps in cirrhosis with
+ascites on diuretic therapy (article, "Evidence-based pharmacological options" and "Cirrhosis
+patients on diuretics"); nowhere else.
+
+When: a selected draft orders albumin with cramps as its reason, and there is no cirrhosis
+(warning), or cirrhosis with neither ascites nor a diuretic (info).
+Then: where the evidence is from.
+Does not cover: albumin without a reason or for another one.
+"""
+
+from __future__ import annotations
+
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    Evidence,
+    Finding,
+    Indicator,
+    NotFired,
+    Service,
+    Tier,
+    conditions,
+    medications,
+    rule,
+)
+from hooks.cramps import LEG_CRAMPS
+from hooks.reading import conditions_unread, medications_unread
+from hooks.wording import FOR_DRUGS, TOO_COSTLY, headline
+
+_DIURETICS = ("diuretic_loop", "diuretic_thiazide", "diuretic_potassium_sparing")
+
+
+@rule(
+    id="albumin-ordered-without-cirrhosis",
+    title="Albumin ordered for cramps without cirrhosis and ascites",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.ORDER_SELECT,
+    tier=Tier.ALWAYS,
+    references=["article"],
+    judges=["albumin"],
+    needs=[
+        conditions("cirrhosis", "ascites").optional(),
+        medications(*_DIURETICS).optional(),
+    ],
+)
+def albumin_ordered_without_cirrhosis(facts: Facts) -> Answer:
+    """Albumin was tried for cramps only in cirrhosis with ascites and diuretics."""
+    drafts = tuple(
+        one
+        for one in facts.drafts.selected_medications
+        if "albumin" in one.classes and LEG_CRAMPS in one.reason.concepts
+    )
+    if not drafts:
+        return NotFired("the albumin is not ordered for cramps")
+    cirrhosis, ascites = facts.conditions("cirrhosis"), facts.conditions("ascites")
+    diuretics = (*facts.taking(*_DIURETICS), *facts.drafted(*_DIURETICS))
+    evidence = (
+        *(Evidence(one) for one in drafts),
+        *(Evidence(one) for one in (*cirrhosis, *ascites)),
+        *(Evidence(one) for one in diuretics),
+    )
+    if cirrhosis and (ascites or diuretics):
+        return NotFired("cirrhosis with ascites or a diuretic is documented", evidence)
+    unread = conditions_unread(facts)
+    if cirrhosis:
+        unread += medications_unread(facts)
+    if unread:
+        return CannotTell(unread, trigger=True, evidence=evidence)
+    if cirrhosis:
+        indicator, lack = Indicator.INFO, "neither ascites nor a diuretic"
+    else:
+        indicator, lack = Indicator.WARNING, "no cirrhosis"
+    return Finding(
+        indicator=indicator,
+        summary=headline(f"Albumin ordered for cramps, but {lack} is documented"),
+        advice=(
+            "Albumin has been tried for cramps only in cirrhosis with ascites on diuretics (20–40 "
+            f"g a week). Documented here: {lack}.",
+            "If cirrhosis with ascites is meant, document it and discuss albumin with hepatology."
+            if not cirrhosis
+            else "Discuss it with hepatology first.",
+        ),
+        evidence=evidence,
+        strength="Small studies in cirrhosis with ascites; none outside it.",
+        overrides=(*FOR_DRUGS, TOO_COSTLY),
+    )

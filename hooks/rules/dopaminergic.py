@@ -1,0 +1,85 @@
+"""A dopamine agonist or levodopa ordered for cramps.
+
+Recommendation: leg cramps are not to be confused with restless legs syndrome, which needs
+another treatment, dopaminergic agents (article, "Common pitfalls").
+
+When: a selected draft orders a dopamine agonist or levodopa with cramps as its reason, and
+neither restless legs, Parkinson disease nor prolactinoma is documented or also the reason.
+Then: how the two differ.
+Does not cover: whether a dopaminergic agent is right for restless legs.
+"""
+
+from __future__ import annotations
+
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    Answer,
+    CannotTell,
+    Evidence,
+    Finding,
+    Indicator,
+    NotFired,
+    Service,
+    Tier,
+    conditions,
+    rule,
+)
+from hooks.cramps import LEG_CRAMPS
+from hooks.reading import conditions_unread
+from hooks.wording import FOR_DRUGS, headline, named
+
+INDICATIONS = ("rls", "parkinson", "prolactinoma")
+
+
+@rule(
+    id="dopaminergic-ordered-for-cramps",
+    title="Dopaminergic drug ordered for cramps",
+    version="1.0.0",
+    changed="2026-11-23",
+    service=Service.ORDER_SELECT,
+    tier=Tier.ALWAYS,
+    references=["article", "aasm-2025"],
+    judges=["dopaminergic"],
+    needs=[conditions(*INDICATIONS).optional()],
+)
+def dopaminergic_ordered_for_cramps(facts: Facts) -> Answer:
+    """Cramps are not restless legs, and dopaminergic drugs do not treat them."""
+    drafts = tuple(
+        one
+        for one in facts.drafts.selected_medications
+        if "dopaminergic" in one.classes
+        and LEG_CRAMPS in one.reason.concepts
+        and one.reason.concepts.isdisjoint(INDICATIONS)
+    )
+    if not drafts:
+        return NotFired("no dopaminergic drug is ordered for cramps alone")
+    indicated = facts.conditions(*INDICATIONS)
+    if indicated:
+        return NotFired(
+            "restless legs, Parkinson disease or prolactinoma is documented",
+            tuple(Evidence(one) for one in indicated),
+        )
+    unread = conditions_unread(facts)
+    if unread:
+        return CannotTell(unread, trigger=True)
+    suspected = facts.hazards("rls")
+    doubt = ("Restless legs are suspected: confirm them first.",) if suspected else ()
+    return Finding(
+        indicator=Indicator.WARNING,
+        summary=headline(
+            "Dopaminergic drug ordered for leg cramps: cramps are not restless legs syndrome"
+        ),
+        advice=(
+            f"{named(drafts)}: dopaminergic drugs do not treat leg cramps, and neither restless "
+            "legs, Parkinson disease nor prolactinoma is documented.",
+            "Restless legs: an urge to move, worse at rest and in the evening, relieved by moving. "
+            "Cramp: a sudden painful contraction, relieved by stretching.",
+            *doubt,
+        ),
+        evidence=(
+            *(Evidence(one) for one in drafts),
+            *(Evidence(one) for one in suspected),
+        ),
+        strength="The article's distinction; no trial supports dopaminergic drugs for cramps.",
+        overrides=FOR_DRUGS,
+    )

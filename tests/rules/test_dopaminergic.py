@@ -1,0 +1,77 @@
+"""dopaminergic-ordered-for-cramps: a table of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence, Reason, State
+from cds_service.core.rule import Indicator
+from tests.given import (
+    CRAMPS,
+    NO_REASON,
+    OTHER_REASON,
+    Given,
+    fired,
+    given,
+    offers,
+    silent,
+    unknown,
+)
+
+RULE = "dopaminergic-ordered-for-cramps"
+INDICATIONS = ["rls", "parkinson", "prolactinoma"]
+
+
+def drug(case: Given | None = None, reason: Reason = CRAMPS) -> Given:
+    """A dopaminergic drug being ordered for cramps."""
+    return (case or given()).ordering("dopaminergic", name="Pramipexole", reason=reason)
+
+
+def test_it_warns_for_cramps_alone() -> None:
+    finding = fired(drug().ask(RULE))
+    assert finding.indicator is Indicator.WARNING
+    assert "not restless legs" in finding.summary
+    assert "Pramipexole" in finding.advice[0]
+    assert offers(finding) == set()
+
+
+@pytest.mark.parametrize("concept", INDICATIONS)
+@pytest.mark.parametrize("presence", [Presence.ACTIVE, Presence.ASSUMED])
+def test_an_indication_silences(concept: str, presence: Presence) -> None:
+    silent(drug(given().has(concept, presence=presence)).ask(RULE))
+
+
+@pytest.mark.parametrize("concept", INDICATIONS)
+def test_an_indication_in_the_reason_silences(concept: str) -> None:
+    both = Reason(True, frozenset({"leg_cramps", concept}), "both")
+    silent(drug(reason=both).ask(RULE))
+
+
+@pytest.mark.parametrize("concept", INDICATIONS)
+@pytest.mark.parametrize("presence", [Presence.SUSPECTED, Presence.PAST, Presence.REFUTED])
+def test_one_that_is_not_present_does_not_silence(concept: str, presence: Presence) -> None:
+    finding = fired(drug(given().has(concept, presence=presence)).ask(RULE))
+    doubt = concept == "rls" and presence is Presence.SUSPECTED
+    assert ("confirm them first" in " ".join(finding.advice)) is doubt
+
+
+@pytest.mark.parametrize("reason", [NO_REASON, OTHER_REASON])
+def test_only_the_orders_reason_counts(reason: Reason) -> None:
+    silent(drug(given().cramps(), reason).ask(RULE))
+    silent(drug(given().at(cramps_assumed=True), reason).ask(RULE))
+
+
+@pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
+def test_an_unread_problem_list_cannot_be_told(state: State) -> None:
+    assert unknown(drug(given().lacking(Kind.CONDITIONS, state=state)).ask(RULE)).trigger
+    silent(drug(given().has("rls").lacking(Kind.CONDITIONS, state=State.PARTIAL)).ask(RULE))
+
+
+def test_minors_the_dead_and_the_unselected() -> None:
+    silent(drug(given(age=12)).ask(RULE))
+    silent(drug(given(deceased=True)).ask(RULE))
+    silent(given().ordering("dopaminergic", reason=CRAMPS, selected=False).ask(RULE))
+    silent(given().ordering("statin", reason=CRAMPS).ask(RULE))
+
+
+def test_one_card_names_all() -> None:
+    two = drug().ordering("dopaminergic", name="Levodopa", reason=CRAMPS)
+    assert "Pramipexole, Levodopa" in fired(two.ask(RULE)).advice[0]
