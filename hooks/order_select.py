@@ -9,6 +9,7 @@ from hooks.rules.baclofen_hazards import (
     baclofen_ordered_renal_impairment,
 )
 from hooks.rules.data_not_usable import data_not_usable_for_order
+from hooks.rules.diuretic import diuretic_ordered_with_cramps
 from hooks.rules.dopaminergic import dopaminergic_ordered_for_cramps
 from hooks.rules.magnesium_benefit import (
     magnesium_ordered_level_unknown,
@@ -33,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     albumin_ordered_without_cirrhosis,
     dopaminergic_ordered_for_cramps,
     analgesic_ordered_for_cramps,
+    diuretic_ordered_with_cramps,
     extensive_workup_ordered,
     data_not_usable_for_order,
 )

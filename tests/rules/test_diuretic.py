@@ -1,0 +1,162 @@
+"""diuretic-ordered-with-cramps: a table of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence, State
+from cds_service.core.rule import Answer, Indicator
+from tests.given import CRAMPS, Given, fired, given, offers, silent, unknown
+
+RULE = "diuretic-ordered-with-cramps"
+DIURETICS = ["diuretic_loop", "diuretic_thiazide", "diuretic_potassium_sparing"]
+
+
+def cramped(
+    potassium: str = "4.0 mmol/L", magnesium: str = "0.85 mmol/L", days_ago: int = 5
+) -> Given:
+    """Cramps documented, potassium and magnesium known; an empty text leaves one out."""
+    case = given().cramps()
+    for analyte, value in (("potassium", potassium), ("magnesium", magnesium)):
+        if value:
+            case.result(analyte, value, days_ago=days_ago)
+    return case
+
+
+def ask(case: Given, kind: str = "diuretic_loop") -> Answer:
+    """The rule's answer when the diuretic is being ordered."""
+    return case.ordering(kind, name="The diuretic").ask(RULE)
+
+
+def said(finding: object) -> str:
+    """All that a card's detail says."""
+    return " ".join((*finding.advice, *finding.missing, finding.strength))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", DIURETICS)
+def test_a_low_level_warns_for_every_diuretic(kind: str) -> None:
+    finding = fired(ask(cramped(potassium="3.0 mmol/L"), kind))
+    assert finding.indicator is Indicator.WARNING
+    assert "Correct first" in finding.summary
+    assert offers(finding) == {"potassium"}
+
+
+@pytest.mark.parametrize(
+    ("potassium", "magnesium", "low"),
+    [
+        pytest.param("3.4 mmol/L", "0.85 mmol/L", "potassium", id="K just below 3.5"),
+        pytest.param("3.5 mmol/L", "0.85 mmol/L", "", id="K at 3.5"),
+        pytest.param("3.6 meq/L", "0.85 mmol/L", "", id="K just above 3.5"),
+        pytest.param("13.6 mg/dL", "0.85 mmol/L", "potassium", id="K in mg/dL"),
+        pytest.param("4.0 mmol/L", "0.69 mmol/L", "magnesium", id="Mg just below 0.70"),
+        pytest.param("4.0 mmol/L", "0.70 mmol/L", "", id="Mg at 0.70"),
+        pytest.param("4.0 mmol/L", "1.6 mg/dL", "magnesium", id="Mg 1.6 mg/dL"),
+        pytest.param("4.0 mmol/L", "1.7 mg/dL", "", id="Mg 1.7 mg/dL"),
+        pytest.param("4.0 mmol/L", "1.3 meq/L", "magnesium", id="Mg in mEq/L"),
+    ],
+)
+def test_limits(potassium: str, magnesium: str, low: str) -> None:
+    answer = ask(cramped(potassium, magnesium))
+    if not low:
+        silent(answer)
+        return
+    finding = fired(answer)
+    assert finding.indicator is Indicator.WARNING
+    assert f"low {low}" in finding.summary
+
+
+def test_the_laboratorys_own_range_decides() -> None:
+    case = cramped(potassium="").result("potassium", "3.6 mmol/L", low="3.7")
+    assert fired(ask(case)).indicator is Indicator.WARNING
+
+
+@pytest.mark.parametrize(
+    ("case", "missing"),
+    [
+        pytest.param(lambda: cramped(potassium=""), {"potassium"}, id="no potassium"),
+        pytest.param(lambda: cramped(magnesium=""), {"magnesium"}, id="no magnesium"),
+        pytest.param(lambda: cramped("", ""), {"potassium", "magnesium"}, id="neither"),
+        pytest.param(lambda: cramped(days_ago=31), {"potassium", "magnesium"}, id="31 days ago"),
+        pytest.param(
+            lambda: cramped(potassium="2.9 mmol/L", days_ago=31),
+            {"potassium", "magnesium"},
+            id="low 31 days ago",
+        ),
+        pytest.param(lambda: cramped(potassium="<4.0 mmol/L"), {"potassium"}, id="K <4.0"),
+        pytest.param(lambda: cramped().unusable("potassium"), {"potassium"}, id="K unreadable"),
+        pytest.param(
+            lambda: cramped(potassium="").result("potassium", "4 mmol/L", preliminary=True),
+            {"potassium"},
+            id="only a preliminary K",
+        ),
+    ],
+)
+def test_unchecked_for_thirty_days_is_info(case: object, missing: set[str]) -> None:
+    finding = fired(ask(case()))  # type: ignore[operator]
+    assert finding.indicator is Indicator.INFO
+    assert offers(finding) == missing
+    assert finding.missing
+
+
+def test_thirty_days_ago_is_still_checked() -> None:
+    silent(ask(cramped(days_ago=30)))
+
+
+def test_an_old_low_level_is_named_with_its_day() -> None:
+    finding = fired(ask(cramped(potassium="2.9 mmol/L", days_ago=31)))
+    assert "last 2.9 mmol/L on 2026-10-23, low then" in said(finding)
+
+
+def test_a_preliminary_low_level_warns_and_offers_only_its_repeat() -> None:
+    case = cramped(magnesium="").result("potassium", "3.0 mmol/L", days_ago=0, preliminary=True)
+    finding = fired(ask(case))
+    assert finding.indicator is Indicator.WARNING
+    assert "(preliminary)" in finding.summary
+    assert offers(finding) == {"potassium"}
+    kept = cramped(potassium="3.0 mmol/L").result("potassium", "4.0 mmol/L", preliminary=True)
+    assert fired(ask(kept)).indicator is Indicator.WARNING
+
+
+def test_cirrhosis_warns_even_with_good_levels() -> None:
+    finding = fired(ask(cramped().has("cirrhosis")))
+    assert finding.indicator is Indicator.WARNING
+    assert "in cirrhosis" in finding.summary
+    assert "reduce or stop a diuretic rather than to add one." in said(finding)
+    assert offers(finding) == set()
+    silent(ask(cramped().has("cirrhosis", presence=Presence.SUSPECTED)))
+    severe = given().cramps(words="incapacitating leg cramps").has("cirrhosis")
+    text = said(fired(ask(severe.takes("diuretic_loop", name="Old one"))))
+    assert "described as incapacitating" in text
+    assert "Old one" in text
+
+
+def test_only_with_documented_cramps() -> None:
+    silent(ask(given().has("cirrhosis")))
+    fired(ask(given().seen_for(CRAMPS)))
+    fired(ask(given().at(cramps_assumed=True)))
+    assert unknown(ask(given().lacking(Kind.CONDITIONS))).trigger
+
+
+@pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
+def test_what_was_not_read_cannot_be_told(state: State) -> None:
+    results = given().cramps().lacking(Kind.RESULTS, state=state)
+    assert unknown(ask(results)).trigger
+    liver = given().cramps().has("cirrhosis").lacking(Kind.RESULTS, state=state)
+    assert "could not be checked" in said(fired(ask(liver)))
+    problems = cramped().lacking(Kind.CONDITIONS, state=state)
+    assert unknown(ask(problems)).trigger
+    low = cramped(potassium="3.0 mmol/L").lacking(Kind.CONDITIONS, state=state)
+    assert fired(ask(low)).indicator is Indicator.WARNING
+
+
+def test_minors_the_dead_the_unselected_and_other_drugs() -> None:
+    silent(ask(given(age=12).cramps().has("cirrhosis")))
+    silent(ask(given(deceased=True).cramps()))
+    silent(given().cramps().ordering("diuretic_loop", selected=False).ask(RULE))
+    silent(ask(given().cramps(), "statin"))
+
+
+def test_one_card_names_all_drafts() -> None:
+    two = (
+        cramped("", "").ordering("diuretic_loop", name="A").ordering("diuretic_thiazide", name="B")
+    )
+    names = {one.fact.name for one in fired(two.ask(RULE)).evidence}  # type: ignore[union-attr]
+    assert {"A", "B"} <= names
