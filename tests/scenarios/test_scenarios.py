@@ -1,0 +1,76 @@
+"""Every folder of fixtures/scenarios, from the request to the cards, as a client asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cds_service.app import medicine
+from cds_service.checking import flaws
+from cds_service.settings import Settings
+from tests.scenarios.conftest import Service
+from tests.scenarios.golden import FOLDERS, differences, scenario
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_folder_has_a_request_what_is_expected_and_why(folder: Path) -> None:
+    assert {file.name for file in folder.iterdir()} == {"request.json", "expected.json", "why.md"}
+    assert len((folder / "why.md").read_text(encoding="utf-8").split()) >= 5
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_answer_is_as_expected(folder: Path, service: Service) -> None:
+    one = scenario(folder)
+    client = service(one.as_of, **one.settings).client
+    response = client.post(one.path, json=one.request)
+    status = one.expected.get("status", 200)
+    assert response.status_code == status, response.text
+    body = response.get_json()
+    if status != 200:
+        assert body["resourceType"] == "OperationOutcome"
+        assert [text for text in one.expected["says"] if text not in response.text] == []
+        return
+    assert flaws(body) == []
+    assert differences(body["cards"], one.expected["cards"]) == []
+
+
+TRACED = [folder for folder in FOLDERS if scenario(folder).expected.get("answers")]
+
+
+@pytest.mark.parametrize("folder", TRACED, ids=lambda folder: folder.name)
+def test_silent_rules_answer_for_the_right_reason(folder: Path, service: Service) -> None:
+    one = scenario(folder)
+    trace = service(one.as_of, **one.settings).answered(one.request).trace
+    answers = {traced.rule: traced.answer for traced in trace}
+    assert {rule: answers[rule] for rule in one.expected["answers"]} == one.expected["answers"]
+
+
+def test_every_rule_has_a_scenario_in_which_it_speaks() -> None:
+    spoken = {
+        card["rule"] for folder in FOLDERS for card in scenario(folder).expected.get("cards", ())
+    }
+    assert {rule.id for rule in medicine(Settings()).catalogue.rules} - spoken == set()
+
+
+def test_a_wrong_expectation_would_be_seen() -> None:
+    card = {
+        "summary": "Low",
+        "detail": "1.4 mg/dL",
+        "indicator": "info",
+        "source": {"topic": {"code": "low-magnesium"}},
+        "suggestions": [{"label": "Order: Magnesium", "actions": [{"type": "create"}]}],
+    }
+    right = {"rule": "low-magnesium", "indicator": "info", "offers": ["Order: Magnesium"]}
+    assert differences([card], [right | {"says": ["1.4"], "does_not_say": ["1.5"]}]) == []
+    for wrong in (
+        {"rule": "low-potassium"},
+        {"indicator": "warning"},
+        {"summary": "High"},
+        {"offers": []},
+        {"removes": "MedicationRequest/1"},
+        {"says": ["1.5"]},
+        {"does_not_say": ["1.4"]},
+    ):
+        assert len(differences([card], [right | wrong])) == 1
+    assert len(differences([card, card], [right])) == 1
