@@ -60,7 +60,7 @@ _LIMITS = ["age.older", "egfr.moderate", "egfr.severe", "aspirin.analgesic"]
 _REFERENCES = ["article", "patient-survey-2024", "general-knowledge"]
 _STRENGTH = (
     "There is no evidence that analgesics prevent cramps; patients in a survey (2024) found "
-    "them helpful. The harm with the factors named is general knowledge."
+    "them helpful. The harm with the factors named, and 2 g/day, are general knowledge."
 )
 
 

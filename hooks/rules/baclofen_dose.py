@@ -41,7 +41,7 @@ from cds_service.core.text import quoted
 from hooks import cramps
 from hooks.dose import daily_amount
 from hooks.reading import conditions_unread, medications_unread
-from hooks.renal import Impairment, renal
+from hooks.renal import renal
 from hooks.rules.baclofen_hazards import BACLOFEN, ordered
 from hooks.windows import YEAR
 from hooks.wording import FOR_DRUGS, OUTCOME_FEARED, headline, named
@@ -185,13 +185,7 @@ def _advice(
 ) -> Iterable[str]:
     if excess:
         yield f"Ordered: {'; '.join(excess)}."
-    if renal(facts).impairment is Impairment.NONE and not facts.ever("hepatic_encephalopathy"):
-        yield (
-            "The dose for cramps that the article gives: 10 mg/day, weekly steps of 10 mg, to "
-            "30 mg/day."
-        )
-    else:
-        yield "No dose is given here: renal function or the liver has to be settled first."
+    yield from _range(facts)
     if sedating:
         yield f"Sedation adds up with {named(sedating)}: review whether both are needed."
     if older:
@@ -202,3 +196,17 @@ def _advice(
             "No cirrhosis is documented: the evidence for baclofen in cramps comes from cirrhosis."
         )
     yield "Baclofen causes drowsiness and falls, and must not be stopped abruptly once taken."
+
+
+def _range(facts: Facts) -> Iterable[str]:
+    """The article's doses, unless another card for the same order warns of any."""
+    function = renal(facts)
+    if function.severe or function.moderate or facts.ever("hepatic_encephalopathy"):
+        yield "No dose is given here: baclofen is not advised with these kidneys or this liver."
+        return
+    start, most = facts.limits["baclofen.start"], facts.limits["baclofen.most"]
+    first = " Renal function is not known: check it first." if function.unknown else ""
+    yield (
+        f"The article's doses for cramps: {start}, weekly steps of {start.value:f} mg, to "
+        f"{most}.{first}"
+    )

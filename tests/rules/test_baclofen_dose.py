@@ -188,13 +188,17 @@ def test_what_was_not_obtained_cannot_be_told() -> None:
     assert unknown(baclofen(case=lists).ask(RULE)).trigger
 
 
-def test_the_schedule_is_printed_only_where_no_other_card_warns_of_it() -> None:
-    schedule = "weekly steps of 10 mg"
+def test_the_range_is_printed_only_where_no_other_card_warns_of_it() -> None:
+    schedule = "10 mg/day, weekly steps of 10 mg, to 30 mg/day."
     good = given(age=70).result("egfr", "90 mL/min/{1.73_m2}")
-    assert schedule in said(fired(baclofen(case=good).ask(RULE)))
+    text = said(fired(baclofen(case=good).ask(RULE)))
+    assert schedule in text
+    assert "check it first" not in text
+    text = said(fired(baclofen(case=given(age=70)).ask(RULE)))
+    assert schedule + " Renal function is not known: check it first." in text
     for case in (
-        given(age=70),
         given(age=70).result("egfr", "59 mL/min/{1.73_m2}"),
+        given(age=70).result("egfr", "29 mL/min/{1.73_m2}"),
         given(age=70).result("egfr", "90 mL/min/{1.73_m2}").has("hepatic_encephalopathy"),
     ):
         assert schedule not in said(fired(baclofen(case=case).ask(RULE)))

@@ -121,6 +121,14 @@ def test_contraindications_are_critical_even_for_malaria(
 
 
 @pytest.mark.parametrize("rule", BOTH)
+def test_in_the_uk_a_contraindication_leaves_no_last_resort(rule: str) -> None:
+    case = quinine(rule, given().has("long_qt")).at(jurisdiction="uk")
+    finding = fired(case.ask(rule))
+    assert finding.indicator is Indicator.CRITICAL
+    assert "Consider it only" not in said(finding)
+
+
+@pytest.mark.parametrize("rule", BOTH)
 @pytest.mark.parametrize(
     ("concept", "counts"),
     [
