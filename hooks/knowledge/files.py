@@ -63,7 +63,7 @@ def _analyte(key: str, entry: dict[str, Any]) -> Analyte:
         if "least" in row:
             least[unit.name] = Decimal(row["least"])
         for spelling in row["spellings"]:
-            for spelled in {spelling, spelling.replace("µ", "μ")}:
+            for spelled in dict.fromkeys((spelling, spelling.replace("µ", "μ"))):
                 if spelled in units:
                     raise KnowledgeError(f"analytes.toml: {key}: {spelled} stands twice")
                 units[spelled] = unit
