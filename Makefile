@@ -3,6 +3,7 @@
 #   make run      start the service on http://127.0.0.1:8000 with the demo page
 #   make test     all tests                     (PYTEST_ARGS="-k magnesium -x" to choose)
 #   make check    lint, format, types, layers and tests: runs all, counts what failed
+#   make docs     write the reference pages from the code
 #   make bench    benchmark                     make torture   faults, with figures
 #   make image    container image, with docker or buildah   (BASE=… to choose the base)
 #   make try-image   build it without any registry of images, run it locked down, call it
@@ -24,7 +25,7 @@ SHELL := /bin/bash
 PY    := $(VENV)/bin/python
 CHECKS := lint format types layers test
 
-.PHONY: run test check lint format types layers audit bench torture image try-image clean environment environment-dev
+.PHONY: run test check lint format types layers audit docs bench torture image try-image clean environment environment-dev
 .DEFAULT_GOAL := check
 
 run: environment
@@ -61,6 +62,10 @@ audit: environment-dev
 	  && $(VENV)/audit/bin/python -m pip install --quiet pip-audit; }
 	@$(PY) .ci/audit.py $(VENV)/audit/bin/pip-audit \
 	  "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+
+# Reference pages, from the code.
+docs: environment-dev
+	@$(PY) docs/generate.py
 
 bench: environment-dev
 	@$(PY) -m bench $(BENCH_ARGS)

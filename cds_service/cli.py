@@ -338,3 +338,20 @@ def check_client(token: str, path: str) -> None:
         click.echo(f"{mark} {step.name}: {step.detail}")
     if not all(step.ok for step in steps):
         sys.exit(1)
+
+
+@main.command("new-rule")
+@click.argument("name")
+def new_rule(name: str) -> None:
+    """Write the rule NAME, its test and its scenario from templates (in a source checkout).
+
+    Example: cds-service new-rule low-sodium
+    """
+    from datetime import UTC, datetime
+
+    from cds_service.new_rule import next_steps, write
+
+    root = Path.cwd()
+    for path in write(name, root, datetime.now(UTC).date()):
+        click.echo(f"wrote {path.relative_to(root)}")
+    click.echo(next_steps(name))
