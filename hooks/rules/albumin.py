@@ -28,9 +28,8 @@ from cds_service.core.rule import (
 )
 from hooks.cramps import LEG_CRAMPS
 from hooks.reading import conditions_unread, medications_unread
+from hooks.rules.cirrhosis import DIURETICS
 from hooks.wording import FOR_DRUGS, TOO_COSTLY, headline
-
-_DIURETICS = ("diuretic_loop", "diuretic_thiazide", "diuretic_potassium_sparing")
 
 
 @rule(
@@ -44,7 +43,7 @@ _DIURETICS = ("diuretic_loop", "diuretic_thiazide", "diuretic_potassium_sparing"
     judges=["albumin"],
     needs=[
         conditions("cirrhosis", "ascites").optional(),
-        medications(*_DIURETICS).optional(),
+        medications(*DIURETICS).optional(),
     ],
 )
 def albumin_ordered_without_cirrhosis(facts: Facts) -> Answer:
@@ -57,7 +56,7 @@ def albumin_ordered_without_cirrhosis(facts: Facts) -> Answer:
     if not drafts:
         return NotFired("the albumin is not ordered for cramps")
     cirrhosis, ascites = facts.conditions("cirrhosis"), facts.conditions("ascites")
-    diuretics = (*facts.taking(*_DIURETICS), *facts.drafted(*_DIURETICS))
+    diuretics = (*facts.taking(*DIURETICS), *facts.drafted(*DIURETICS))
     evidence = (
         *(Evidence(one) for one in drafts),
         *(Evidence(one) for one in (*cirrhosis, *ascites)),

@@ -40,18 +40,18 @@ from hooks import cramps, levels
 from hooks.dose import daily_amount
 from hooks.reading import conditions_unread, medications_unread, results_unread
 from hooks.renal import only_preliminary, renal
+from hooks.rules.cirrhosis import DIURETICS
 from hooks.windows import YEAR
 from hooks.wording import EVIDENCE_DOUBTED, FOR_ADVICE, FOR_DRUGS, headline, named
 
 NSAID, ACETAMINOPHEN = "nsaid", "acetaminophen"
-_DIURETICS = ("diuretic_loop", "diuretic_thiazide", "diuretic_potassium_sparing")
 _ASPIRIN = ("aspirin|asa|ecotrin", "acetylsalicylic acid")
 _LOCAL = re.compile(r"\b(topical|cutaneous|transdermal|ophthalmic|eye|otic|ear)\b")
 _NEEDS = [
     conditions(
         cramps.LEG_CRAMPS, "cirrhosis", "aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3"
     ).optional(),
-    medications(NSAID, ACETAMINOPHEN, "anticoagulant", *_DIURETICS, "raas_inhibitor").optional(),
+    medications(NSAID, ACETAMINOPHEN, "anticoagulant", *DIURETICS, "raas_inhibitor").optional(),
     results("egfr", YEAR).optional(),
     results("creatinine", YEAR).optional(),
     demographics(),
@@ -205,7 +205,7 @@ def _factors(facts: Facts, *, early_counts: bool) -> _Factors:
     if anticoagulants := _present(facts, "anticoagulant"):
         names.append("an anticoagulant")
         evidence.extend(Evidence(one) for one in anticoagulants)
-    diuretics, inhibitors = _present(facts, *_DIURETICS), _present(facts, "raas_inhibitor")
+    diuretics, inhibitors = _present(facts, *DIURETICS), _present(facts, "raas_inhibitor")
     if diuretics and inhibitors:
         names.append("a diuretic and a RAAS inhibitor")
         evidence.extend(Evidence(one) for one in dict.fromkeys((*diuretics, *inhibitors)))

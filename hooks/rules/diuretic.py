@@ -37,10 +37,9 @@ from cds_service.core.rule import (
 from cds_service.core.series import Worse
 from hooks import cramps, levels
 from hooks.reading import conditions_unread, results_unread
+from hooks.rules.cirrhosis import DIURETICS
 from hooks.windows import ACT, YEAR
 from hooks.wording import FOR_TESTS, day, headline, named
-
-DIURETICS = ("diuretic_loop", "diuretic_thiazide", "diuretic_potassium_sparing")
 
 
 @rule(
