@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import msgspec
 from msgspec import Raw
 
-from cds_service.core.facts import Availability, Kind, Problem, Source, State
+from cds_service.core.facts import Availability, Kind, Problem, Source
 from cds_service.errors import TooLarge
+from cds_service.fhir.arrival import EXPECTED, Tally, judged
 from cds_service.fhir.delivery import Delivery
 from cds_service.fhir.elements import UNREADABLE, decoded, identifier_of, items, part, text
 from cds_service.fhir.peeks import (
@@ -35,26 +36,6 @@ from cds_service.fhir.versions import R4_TYPES
 
 MOST_ENTRIES = 50_000
 _DEPTH = 4  # Bundles inside Bundles
-
-_EXPECTED: Mapping[Kind, frozenset[str]] = {
-    Kind.PATIENT: frozenset({"Patient"}),
-    Kind.RESULTS: frozenset({"Observation"}),
-    Kind.CONDITIONS: frozenset({"Condition"}),
-    Kind.MEDICATIONS: frozenset({"MedicationRequest", "MedicationStatement"}),
-    Kind.STATEMENTS: frozenset({"MedicationRequest", "MedicationStatement"}),
-    Kind.ALLERGIES: frozenset({"AllergyIntolerance"}),
-    Kind.ORDERS: frozenset(
-        {
-            "ServiceRequest",
-            "DeviceRequest",
-            "NutritionOrder",
-            "VisionPrescription",
-            "CommunicationRequest",
-            "SupplyRequest",
-        }
-    ),
-    Kind.ENCOUNTER: frozenset({"Encounter"}),
-}
 
 
 @dataclass(slots=True)
@@ -100,24 +81,11 @@ class ObservationPage:
 
 
 @dataclass(slots=True)
-class _Tally:
-    """What one kind's pages held."""
-
-    pages: int = 0
-    unread_pages: int = 0
-    empty_pages: int = 0
-    entries: int = 0
-    expected: int = 0
-    others: set[str] = field(default_factory=set)
-    incomplete: bool = False
-
-
-@dataclass(slots=True)
 class _At:
     """Where in a delivery a JSON value stands, and what is counted there."""
 
     delivery: Delivery
-    tally: _Tally
+    tally: Tally
     place: str
     depth: int = 0
     counted: bool = False
@@ -150,7 +118,7 @@ class Intake:
         self.entries = 0
         self._number = 0
         for kind, delivery in deliveries.items():
-            tally = _Tally()
+            tally = Tally()
             for index, page in enumerate(delivery.pages):
                 self._number += 1
                 place = delivery.origin or kind.value
@@ -158,7 +126,11 @@ class Intake:
                     place = f"{place} page {index + 1}"
                 tally.pages += 1
                 self._page(delivery, page, place, tally)
-            self.availability[kind] = self._judged(delivery, tally)
+            self.availability[kind] = judged(delivery, tally)
+            if tally.strangers_only:
+                place = delivery.origin or kind.value
+                reason = self.availability[kind].reason
+                self.problem("wrong-type", kind.value, reason, Source(place, delivery.origin))
 
     def all_of(self, *types: str) -> Iterator[Entry]:
         """The entries of some types (R4's names), in the order they came."""
@@ -181,7 +153,15 @@ class Intake:
 
     # --- one page --------------------------------------------------------------------
 
-    def _page(self, delivery: Delivery, page: bytes, place: str, tally: _Tally) -> None:
+    def _page(self, delivery: Delivery, page: bytes, place: str, tally: Tally) -> None:
+        before = tally.entries
+        if page.strip() != b"null" and not self._read(delivery, page, place, tally):
+            tally.unread_pages += 1
+        elif tally.entries == before and not tally.incomplete:
+            tally.empty_pages += 1
+
+    def _read(self, delivery: Delivery, page: bytes, place: str, tally: Tally) -> bool:
+        """Take one page apart, the quick way where it can be. False: it cannot be read."""
         if delivery.kind is Kind.RESULTS:
             try:
                 slots = read_page(page).entry
@@ -189,24 +169,17 @@ class Intake:
                 pass  # its entries are read one by one below
             else:
                 self._fast(delivery, page, [slot.resource for slot in slots], place, tally)
-                return
-        before = tally.entries
-        if page.strip() == b"null":
-            tally.empty_pages += 1
-        elif not self._take(page, _At(delivery, tally, place)):
-            tally.unread_pages += 1
-        elif tally.entries == before and not tally.incomplete:
-            tally.empty_pages += 1
+                return True
+        return self._take(page, _At(delivery, tally, place))
 
     def _fast(
-        self, delivery: Delivery, raw: bytes, peeks: list[Peek], place: str, tally: _Tally
+        self, delivery: Delivery, raw: bytes, peeks: list[Peek], place: str, tally: Tally
     ) -> None:
         self.count(len(peeks), place)
         page = ObservationPage(delivery.kind, raw, peeks, delivery.origin, place, self._number)
         strange = [i for i, peek in enumerate(peeks) if peek.resourceType != "Observation"]
         tally.entries += len(peeks) - len(strange)
         tally.expected += len(peeks) - len(strange)
-        tally.empty_pages += not peeks
         self.pages.append(page)
         at = _At(delivery, tally, place)
         for index in strange:
@@ -256,7 +229,7 @@ class Intake:
             return at.depth > 0
         kind, origin = at.delivery.kind, at.delivery.origin
         r4 = R4_TYPES.get(head.resourceType, head.resourceType)
-        if r4 in _EXPECTED[kind]:
+        if r4 in EXPECTED[kind]:
             at.tally.expected += 1
         else:
             at.tally.others.add(head.resourceType)
@@ -304,45 +277,14 @@ class Intake:
         severities = {
             text(part(issue, "severity")).lower() for issue in items(part(decoded(raw), "issue"))
         }
-        about = at.delivery.kind.value
         # An outcome that does not say how bad it is may be the worst.
-        if not severities or severities - {"warning", "information", "success"}:
-            at.tally.incomplete = True
-            reason = "the answer holds an error (OperationOutcome) and may be incomplete"
-            self.problem("incomplete", about, reason, at.source)
-        else:
-            reason = "the answer holds a warning (OperationOutcome)"
-            self.problem("note", about, reason, at.source)
-
-    def _judged(self, delivery: Delivery, tally: _Tally) -> Availability:
-        """The delivery's state after what its pages turned out to be."""
-        given = delivery.availability
-        if not given.obtained or not delivery.pages:
-            return given
-        about = delivery.kind.value
-        if tally.unread_pages == tally.pages:
-            reason = (
-                "the answer was an error (OperationOutcome)"
-                if tally.incomplete
-                else "what was sent cannot be read"
-            )
-            return Availability(State.UNAVAILABLE, reason)
-        if tally.entries and not tally.expected and tally.others:
-            kinds = ", ".join(sorted(tally.others)[:3])
-            self.problem(
-                "wrong-type",
-                about,
-                f"other resources were sent instead: {kinds}",
-                Source(delivery.origin or about, delivery.origin),
-            )
-            return Availability(State.UNAVAILABLE, f"other resources were sent instead: {kinds}")
-        if tally.incomplete:
-            return Availability(State.PARTIAL, "the answer says that it may be incomplete")
-        if tally.unread_pages:
-            return Availability(State.PARTIAL, "a page of the answer cannot be read")
-        if given.state is State.GIVEN and tally.empty_pages == tally.pages:
-            return Availability(State.NONE)
-        return given
+        if severities and severities <= {"warning", "information", "success"}:
+            at.tally.warned = True
+            if at.depth:
+                return
+        at.tally.incomplete = True
+        reason = "the answer holds an error (OperationOutcome) and may be incomplete"
+        self.problem("incomplete", at.delivery.kind.value, reason, at.source)
 
 
 def _odd_slots(raw: bytes | Raw) -> list[RawSlot | None]:

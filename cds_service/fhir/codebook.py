@@ -10,7 +10,9 @@ from cds_service.core.vocabulary import Vocabulary
 from cds_service.fhir.peeks import Concept
 
 PREGNANCY = "pregnancy_status"
-_MOST = 20_000  # a flood of free texts must not fill the memory
+# A flood of free texts must not fill the memory.
+_MOST = 20_000
+_LONGEST = 2000
 # Concepts of the code lists that say by which equation an eGFR was computed.
 _METHODS = {
     "egfr_race_free_2021": "race_free_2021",
@@ -52,10 +54,12 @@ class Codebook:
                 Coding(one.system or "", one.code or "", one.display or "")
                 for one in concept.coding or ()
             ]
-            found = self._looked_up(coded, [concept.text] if concept.text else [])
-            if len(self._known) >= _MOST:
-                self._known = {}
-            self._known[concept] = found
+            words = (concept.text or "")[:_LONGEST]
+            found = self._looked_up(coded, [words] if words else [])
+            if len(concept.text or "") <= _LONGEST:
+                if len(self._known) >= _MOST:
+                    self._known = {}
+                self._known[concept] = found
         return found
 
     def _looked_up(self, coded: Sequence[Coding], words: Sequence[str]) -> Meaning:

@@ -20,6 +20,7 @@ UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
+_LONGEST = 2000  # characters of a name; a text longer than this is none
 _LARGEST = 30  # decimal places to either side; nothing clinical is larger or finer
 
 
@@ -107,7 +108,7 @@ def codings(value: object) -> tuple[Coding, ...]:
     found: list[Coding] = []
     for concept in _concepts(value):
         for one in (*items(concept.get("coding")), concept if "code" in concept else None):
-            code, display = text(part(one, "code")), text(part(one, "display"))
+            code, display = text(part(one, "code")), text(part(one, "display"))[:_LONGEST]
             if code or display:
                 found.append(Coding(text(part(one, "system")), code, display))
     return tuple(found)
@@ -115,7 +116,8 @@ def codings(value: object) -> tuple[Coding, ...]:
 
 def texts(value: object) -> tuple[str, ...]:
     """The texts of one or several CodeableConcepts, without the displays of their codings."""
-    return tuple(found for one in _concepts(value) if (found := text(one.get("text"))))
+    stated = (text(one.get("text"))[:_LONGEST] for one in _concepts(value))
+    return tuple(one for one in stated if one)
 
 
 def label(value: object) -> str:

@@ -26,7 +26,7 @@ from cds_service.fhir.elements import (
 )
 from cds_service.fhir.peeks import Meta
 from cds_service.fhir.subjects import Subjects
-from cds_service.fhir.superseding import newer
+from cds_service.fhir.superseding import MOST_VERSIONS, newer
 from cds_service.fhir.versions import Resource, to_r4
 
 _TAIL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[^/]*)?$")
@@ -44,6 +44,7 @@ class Item:
     full_url: str = ""
     page: int = 0
     raw: bytes | Raw = b""
+    draft: bool = False
 
     @property
     def id(self) -> str:
@@ -81,7 +82,8 @@ class Library:
         """Whether a resource is this patient's; notes a problem where it is not."""
         refusal = self._subjects.refusal(item.data)
         if refusal:
-            self.refused[item.kind] = self.refused.get(item.kind, 0) + 1
+            if not item.draft:
+                self.refused[item.kind] = self.refused.get(item.kind, 0) + 1
             self._intake.problem("wrong-patient", item.kind.value, refusal, item.source)
         return not refusal
 
@@ -146,7 +148,9 @@ class Library:
             self.problem("unreadable", entry.kind.value, "it cannot be read", entry.source)
             return None
         item = Item(to_r4(data), entry.source, entry.kind, entry.full_url, entry.page, entry.raw)
-        if entry.type not in _NOBODYS and not self.mine(item):
+        if entry.type in _NOBODYS:
+            return item
+        if not self.mine(item):
             return None
         self.kept[entry.kind] = self.kept.get(entry.kind, 0) + 1
         return item
@@ -154,7 +158,7 @@ class Library:
 
 def _file(group: list[Item], new: Item) -> None:
     """Put a resource beside others of the same id: once if equal, the newer if one is newer."""
-    for at, old in enumerate(group):
+    for at, old in enumerate(group[:MOST_VERSIONS]):
         if not old.id:
             continue
         if old.data == new.data:

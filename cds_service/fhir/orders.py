@@ -111,7 +111,9 @@ def take_drafts(bundle: object, selections: Sequence[str], intake: Intake) -> Dr
         name = identifier_of(resource)
         reference = f"{text(resource['resourceType'])}/{name}" if name else place
         kind = Kind.MEDICATIONS if data["resourceType"] == "MedicationRequest" else Kind.ORDERS
-        found.append(Item(data, Source(reference, PLACE), kind, full_url, -1, encoded(resource)))
+        found.append(
+            Item(data, Source(reference, PLACE), kind, full_url, -1, encoded(resource), True)
+        )
     return DraftOrders(found, tuple(selections))
 
 
@@ -168,13 +170,17 @@ def read_drafts(
     """The drafts of this patient, with those marked that the clinician has just picked."""
     medications: list[Medication] = []
     others: list[Order] = []
-    missing = {target.strip() for target in taken.selections if target.strip()}
+    wanted: dict[str, set[str]] = {}
+    for target in taken.selections:
+        for name in _spellings(target.strip()):
+            wanted.setdefault(name, set()).add(target)
+    found: set[str] = set()
     for item in taken.items:
         kind = text(item.data.get("resourceType"))
         if kind not in ("MedicationRequest", *TYPES):
             continue
-        picked = {target for target in missing if _means(target, item)}
-        missing -= picked
+        picked = set().union(*(wanted.get(name, ()) for name in _names(item)))
+        found |= picked
         if not library.mine(item) or _NOT_MEANT & set(status_words(item.data.get("status"))):
             continue
         if kind == "MedicationRequest":
@@ -187,22 +193,25 @@ def read_drafts(
                 item, library, orders, words.reasons, as_of, draft=True, selected=bool(picked)
             )
             others.append(order)
-    for target in sorted(missing):
+    for target in sorted({one for one in taken.selections if one.strip()} - found):
         reason = "a selection names no draft order"
         library.problem("unresolved-selection", ABOUT, reason, Source(target, "context.selections"))
     return Drafts(tuple(medications), tuple(others))
 
 
-def _means(target: str, item: Item) -> bool:
-    """Whether a selection names this draft: ``Type/id``, the id alone, or an address."""
-    name = item.id
-    if item.full_url and target == item.full_url:
-        return True
-    if not name:
-        return False
-    original = item.source.reference
-    renamed = f"{text(item.data['resourceType'])}/{name}"
+def _names(item: Item) -> set[str]:
+    """What a selection may call a draft: ``Type/id``, the id alone, or its address."""
+    names = {item.full_url} - {""}
+    if item.id:
+        renamed = f"{text(item.data['resourceType'])}/{item.id}"
+        names |= {item.source.reference, renamed, item.id, f"urn:uuid:{item.id}"}
+    return names
+
+
+def _spellings(target: str) -> set[str]:
+    """A selection as it stands, without version, and without the server's address."""
     plain = target.split("/_history/", maxsplit=1)[0]
-    return plain in (original, renamed, name, f"urn:uuid:{name}") or (
-        "://" in plain and plain.endswith((f"/{original}", f"/{renamed}"))
-    )
+    names = {target, plain} - {""}
+    if "://" in plain:
+        names.add("/".join(plain.split("/")[-2:]))
+    return names

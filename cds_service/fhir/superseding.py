@@ -8,6 +8,7 @@ takes the worse.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -45,6 +46,9 @@ class Version(Protocol):
     def content(self) -> object: ...
 
 
+MOST_VERSIONS = 64
+"""Of one resource; where there are more, the work must not grow with their square."""
+
 V = TypeVar("V", bound=Version)
 
 
@@ -54,7 +58,7 @@ def current(versions: Sequence[V]) -> list[V]:
     Where every one is final and no id stands twice there is nothing to settle: the caller
     may skip this.
     """
-    kept = _settled(versions, lambda one: [one.id] if one.id else [], _replaced_by_id)
+    kept = _settled(_thinned(versions), lambda one: [one.id] if one.id else [], _replaced_by_id)
     return _settled(kept, lambda one: [key for key in one.identifiers if key.value], _replaced)
 
 
@@ -95,7 +99,8 @@ def _settled(
             groups.setdefault(key, []).append(number)
     gone: set[int] = set()
     for group in groups.values():
-        if len(group) > 1:
+        # What names more than this is no identifier of one result.
+        if 1 < len(group) <= MOST_VERSIONS:
             out = {
                 at
                 for at in group
@@ -116,6 +121,19 @@ def _settled(
             same.append(one.content)
         kept.append(one)
     return kept
+
+
+def _thinned(versions: Sequence[V]) -> Sequence[V]:
+    """The same, but of a flood of versions of one id only the one that replaces the others."""
+    counts = Counter(one.id for one in versions if one.id)
+    floods = {name for name, count in counts.items() if count > MOST_VERSIONS}
+    if not floods:
+        return versions
+    best: dict[str, V] = {}
+    for one in versions:
+        if one.id in floods and (one.id not in best or _replaced_by_id(best[one.id], one)):
+            best[one.id] = one
+    return [one for one in versions if one.id not in floods or best[one.id] is one]
 
 
 def _replaced_by_id(one: Version, other: Version) -> bool:

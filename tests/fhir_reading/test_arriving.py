@@ -133,7 +133,12 @@ def test_an_error_among_the_entries_means_there_may_be_more() -> None:
 def test_a_warning_among_the_entries_is_noted_only() -> None:
     reading, state = arrived(bundle(lab(), WARNING))
     assert state is State.GIVEN
-    assert kinds(reading) == [("note", "prefetch.results entry[1]")]
+    assert reading.record.problems == ()
+    assert "warning" in reading.record.availability[Kind.RESULTS].reason
+
+
+def test_nothing_but_a_warning_is_none_on_file() -> None:
+    assert arrived(bundle(WARNING))[1] is State.NONE
 
 
 def test_an_error_as_the_only_entry_is_not_none() -> None:

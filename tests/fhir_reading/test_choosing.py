@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -424,3 +425,21 @@ def test_results_in_another_key_are_read_too() -> None:
     reading = read({Kind.CONDITIONS: bundle(lab())})
     assert newest(reading).result is not None
     assert reading.record.availability[Kind.CONDITIONS].state is State.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    "same", [{"id": "o1"}, {"identifier": IDENTIFIER}], ids=["one id", "one identifier"]
+)
+def test_a_flood_under_one_name_costs_no_square(same) -> None:
+    many = [
+        lab(**({"id": f"o{n}", "value": 3 + n / 10_000, "status": "amended"} | same))
+        for n in range(4000)
+    ]
+    started = time.perf_counter()
+    assert newest(results(*many)).result is not None
+    assert time.perf_counter() - started < 5
+
+
+def test_of_a_flood_of_versions_the_newest_counts() -> None:
+    many = [lab(value=3 + n / 100, meta={"versionId": str(n)}) for n in range(100)]
+    assert values(*many[50:], *many[:50]) == ["3.99"]

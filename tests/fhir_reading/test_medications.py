@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 
-from cds_service.core.facts import Ingredient, Kind, Taking
+from cds_service.core.facts import Ingredient, Kind, State, Taking
 from cds_service.fhir.dosage import read_dosages
 from cds_service.fhir.reading import Context
 from cds_service.fhir.strengths import ingredients_of
@@ -15,6 +16,7 @@ from tests.fhir_reading.records import (
     AS_OF,
     RXNORM,
     bundle,
+    delivery,
     kinds,
     medication,
     read,
@@ -484,7 +486,10 @@ def test_a_draft_taken_back_is_none(status) -> None:
 
 def test_another_patients_draft_is_refused_and_said() -> None:
     theirs = draft(subject={"reference": "Patient/p2"})
-    reading = drafts(bundle(theirs), "MedicationRequest/d1")
+    context = Context("p1", draft_orders=bundle(theirs), selections=("MedicationRequest/d1",))
+    mine = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle())}
+    reading = reader().read(mine, context, AS_OF)
+    assert reading.record.availability[Kind.MEDICATIONS].state is State.NONE
     assert reading.record.drafts.medications == ()
     assert kinds(reading) == [("wrong-patient", "MedicationRequest/d1")]
 
@@ -521,8 +526,16 @@ def test_a_drafts_medication_may_be_another_entry_or_in_prefetch() -> None:
     [found] = drafts(bundle(pointing, PRODUCT)).record.drafts.medications
     assert "quinine" in found.classes
     context = Context("p1", draft_orders=bundle(pointing))
-    from tests.fhir_reading.records import delivery
-
     kept = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle(PRODUCT))}
     [found] = reader().read(kept, context, AS_OF).record.drafts.medications
     assert "quinine" in found.classes
+
+
+def test_many_drafts_and_many_selections_cost_no_square() -> None:
+    many = bundle(*(draft(id=f"d{n}") for n in range(3000)))
+    names = [f"MedicationRequest/d{n}" for n in range(3001)]
+    started = time.perf_counter()
+    reading = drafts(many, *names)
+    assert time.perf_counter() - started < 5
+    assert len(reading.record.drafts.selected_medications) == 3000
+    assert kinds(reading) == [("unresolved-selection", "MedicationRequest/d3000")]

@@ -1,0 +1,77 @@
+"""What state a kind of data is in, once it is known what its pages really held."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cds_service.core.facts import Availability, Kind, State
+from cds_service.fhir.delivery import Delivery
+
+EXPECTED: Mapping[Kind, frozenset[str]] = {
+    Kind.PATIENT: frozenset({"Patient"}),
+    Kind.RESULTS: frozenset({"Observation"}),
+    Kind.CONDITIONS: frozenset({"Condition"}),
+    Kind.MEDICATIONS: frozenset({"MedicationRequest", "MedicationStatement"}),
+    Kind.STATEMENTS: frozenset({"MedicationRequest", "MedicationStatement"}),
+    Kind.ALLERGIES: frozenset({"AllergyIntolerance"}),
+    Kind.ORDERS: frozenset(
+        {
+            "ServiceRequest",
+            "DeviceRequest",
+            "NutritionOrder",
+            "VisionPrescription",
+            "CommunicationRequest",
+            "SupplyRequest",
+        }
+    ),
+    Kind.ENCOUNTER: frozenset({"Encounter"}),
+}
+"""The resource types (R4's names) that each kind of data is made of."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the pages of one delivery held.
+
+    ``entries`` are resources and what should have been one; ``expected`` those of the types
+    asked for, ``others`` the types of the rest. ``incomplete``: an OperationOutcome says so.
+    """
+
+    pages: int = 0
+    unread_pages: int = 0
+    empty_pages: int = 0
+    entries: int = 0
+    expected: int = 0
+    others: set[str] = field(default_factory=set)
+    incomplete: bool = False
+    warned: bool = False
+
+    @property
+    def strangers_only(self) -> bool:
+        """Whether other resources came instead of those asked for."""
+        return bool(self.entries and not self.expected and self.others)
+
+
+def judged(delivery: Delivery, tally: Tally) -> Availability:
+    """The delivery's state after what its pages turned out to be."""
+    given = delivery.availability
+    if not given.obtained or not delivery.pages:
+        return given
+    if tally.unread_pages == tally.pages:
+        error = "the answer was an error (OperationOutcome)"
+        return Availability(
+            State.UNAVAILABLE, error if tally.incomplete else "what was sent cannot be read"
+        )
+    if tally.strangers_only:
+        types = ", ".join(sorted(tally.others)[:3])
+        return Availability(State.UNAVAILABLE, f"other resources were sent instead: {types}")
+    if tally.incomplete:
+        return Availability(State.PARTIAL, "the answer says that it may be incomplete")
+    if tally.unread_pages:
+        return Availability(State.PARTIAL, "a page of the answer cannot be read")
+    if given.state is State.GIVEN:
+        state = State.NONE if tally.empty_pages == tally.pages else State.GIVEN
+        note = "the answer came with a warning (OperationOutcome)" if tally.warned else ""
+        return Availability(state, given.reason or note)
+    return given
