@@ -63,13 +63,12 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     needs = [
         need for outcome in outcomes if speaks(outcome.rule, facts) for need in outcome.rule.needs
     ]
-    triggered = [outcome for outcome in outcomes if outcome.rule.tier is Tier.ALWAYS]
-    undecided = _undecided(triggered)
+    triggered = [one for one in outcomes if one.rule.tier is Tier.ALWAYS and _cannot_tell(one)]
     lines = {
         **_not_obtained(facts, {need.kind for need in needs}),
         **_unusable(facts, needs),
         **_problems(facts.record.problems),
-        **undecided,
+        **_undecided(facts, triggered),
     }
     if not lines:
         return NotFired("everything that was there could be used")
@@ -81,7 +80,7 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
         documented(facts)
         or lists_unread
         or about_lists
-        or undecided
+        or triggered
         or _of_others(facts.record.problems)
     ):
         return NotFired("what could not be used does not matter without documented cramps")
@@ -106,7 +105,7 @@ def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
         **_not_obtained(facts, kinds),
         **_unusable(facts, needs),
         **_problems(p for p in facts.record.problems if p.about in about or p in refused),
-        **_undecided(judging),
+        **_undecided(facts, judging),
     }
     if not lines:
         return NotFired("everything these orders need could be used")
@@ -114,6 +113,9 @@ def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
 
 
 def _not_obtained(facts: Facts, kinds: set[Kind]) -> dict[str, str]:
+    # Statements are a second list of medications, the encounter a second one of conditions.
+    kinds |= {Kind.STATEMENTS} if Kind.MEDICATIONS in kinds else set()
+    kinds |= {Kind.ENCOUNTER} if Kind.CONDITIONS in kinds else set()
     lines = {}
     for kind in Kind:
         available = facts.availability(kind)
@@ -145,15 +147,31 @@ def _unusable(facts: Facts, needs: Iterable[Need]) -> dict[str, str]:
     return lines
 
 
-def _undecided(outcomes: Iterable[Outcome]) -> dict[str, str]:
-    """What rules could not decide although what they watch for is there."""
+def _cannot_tell(outcome: Outcome) -> bool:
+    return isinstance(outcome.answer, CannotTell) and outcome.answer.trigger
+
+
+def _undecided(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, str]:
+    """What rules could not decide because a result stands behind a comparator ("<50").
+
+    A result that was never measured is no unusable datum.
+    """
     lines = {}
     for outcome in outcomes:
-        if isinstance(outcome.answer, CannotTell) and outcome.answer.trigger:
+        answer = outcome.answer
+        if not isinstance(answer, CannotTell) or not _cannot_tell(outcome):
+            continue
+        if any(_open(facts, need) for need in outcome.rule.needs):
             title = outcome.rule.title
-            for reason in outcome.answer.because:
-                lines[f"Could not check {title}: {reason}"] = title
+            lines.update({f"Could not check {title}: {reason}": title for reason in answer.because})
     return lines
+
+
+def _open(facts: Facts, need: Need) -> bool:
+    if not need.analyte or need.within is None:
+        return False
+    result = facts.newest(need.analyte, Worse.LOW).result
+    return result is not None and facts.within(result, need.within) and not result.value.exact
 
 
 def _problems(problems: Iterable[Problem]) -> dict[str, str]:
