@@ -79,7 +79,7 @@ def _what_next(host: str, port: int, demo: bool) -> str:
 
 
 def _example() -> Path | None:
-    request = Path("fixtures/scenarios/low-magnesium/request.json")
+    request = Path("fixtures/scenarios/quinine-active/request.json")
     for base in (Path(), Path(__file__).parent.parent):
         if (base / request).is_file():
             return base / request

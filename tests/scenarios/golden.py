@@ -18,7 +18,8 @@ class Scenario:
 
     ``expected``: ``as_of`` and either ``status`` with ``says`` (of an error), or ``cards``:
     each with ``rule`` and ``indicator``, and where they matter ``summary``, ``offers`` (the
-    labels of all suggestions), ``removes`` (the reference of the deleted draft), ``says`` and ``does_not_say`` (of the detail). ``settings`` are
+    labels of all suggestions), ``removes`` (the reference of the deleted draft), ``says`` and
+    ``does_not_say`` (of the summary and the detail). ``settings`` are
     the site's; ``answers`` what single rules must have answered.
     """
 

@@ -1,0 +1,51 @@
+"""The patients of fixtures/patients: each tells the story that the index says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cds_service.answering import HOOKS
+from cds_service.checking import flaws
+from cds_service.one_patient import moment, request_of
+from tests.scenarios.conftest import Service
+from tests.scenarios.golden import FIXTURES, rules
+
+FOLDER = FIXTURES / "patients"
+INDEX: list[dict[str, Any]] = json.loads((FOLDER / "index.json").read_text(encoding="utf-8"))
+
+
+def bundle(name: str) -> dict[str, Any]:
+    """The Bundle of a patient."""
+    content: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return content
+
+
+def test_the_index_and_the_files_are_the_same_patients() -> None:
+    files = {file.stem for file in FOLDER.glob("*.json")} - {"index"}
+    assert [one["name"] for one in INDEX if one["name"] not in files] == []
+    assert files - {one["name"] for one in INDEX} == set()
+    for one in INDEX:
+        assert set(one) == {"name", "title", "story", "hook", "as_of", "cards"}
+        assert len(one["story"].splitlines()) == 1
+
+
+@pytest.mark.parametrize("entry", INDEX, ids=lambda entry: entry["name"])
+def test_a_patient_gets_the_cards_of_the_story(entry: dict[str, Any], service: Service) -> None:
+    running = service(moment(f"{entry['as_of']}T12:00:00+00:00"))
+    which = next(one for one, name in HOOKS.items() if name == entry["hook"])
+    request = request_of(bundle(entry["name"]), entry["hook"], running.parts.answering.keys[which])
+    response = running.client.post(f"/cds-services/{which}", json=request)
+    assert response.status_code == 200, response.text
+    assert flaws(response.get_json()) == []
+    assert rules(response.get_json()["cards"]) == entry["cards"]
+
+
+@pytest.mark.parametrize("entry", INDEX, ids=lambda entry: entry["name"])
+def test_every_resource_is_accepted_by_the_full_fhir_models(entry: dict[str, Any]) -> None:
+    from cds_service.fhir.models import refusal
+
+    resources = [one["resource"] for one in bundle(entry["name"])["entry"]]
+    assert [why for one in resources if (why := refusal(json.dumps(one).encode()))] == []
