@@ -126,6 +126,7 @@ def evaluate(
 
     if not bodies:
         click.echo("No cards. `cds-service explain` says why.")
+        return
     click.echo("\n\n".join(terminal.card(body) for body in bodies))
 
 
