@@ -15,8 +15,9 @@ from cds_service.fhir.elements import (
     choice,
     codings,
     items,
-    label,
+    name_of,
     part,
+    said_by,
     status_words,
     text,
     texts,
@@ -31,6 +32,7 @@ _SUSPECTED = frozenset({"provisional", "differential", "unconfirmed"})
 _REFUTED = frozenset({"refuted", "entered-in-error"})
 _VERIFIED = frozenset({"confirmed", "unknown"})
 _SEVERE = "24484000"
+_NO_REASON = Reason()
 
 
 def read_conditions(
@@ -55,10 +57,10 @@ def read_condition(
         return None
     return Condition(
         concepts=vocabulary.concepts(coded, words),
-        name=label(code),
+        name=name_of(coded, words),
         presence=presence,
         source=item.source,
-        words="; ".join(all_words(code)).lower(),
+        words="; ".join(said_by(coded, words)).lower(),
         clinical_status=status,
         severe=_severe(data.get("severity")),
         day=_day(data, as_of),
@@ -109,6 +111,8 @@ def _abated(data: Mapping[str, object], as_of: datetime) -> bool:
 
 
 def _severe(severity: object) -> bool:
+    if severity is None:
+        return False
     if any(coding.code == _SEVERE for coding in codings(severity)):
         return True
     return any(word.lower().split("(")[0].strip() == "severe" for word in all_words(severity))
@@ -132,6 +136,8 @@ def read_reason(item: Item, library: Library, vocabulary: Vocabulary) -> Reason:
     """Why something was ordered or took place; ``given`` also where it cannot be read."""
     codes = [one for one in items(item.data.get("reasonCode")) if one not in (None, {}, "")]
     pointers = [one for one in items(item.data.get("reasonReference")) if one not in (None, {}, "")]
+    if not codes and not pointers:
+        return _NO_REASON
     given = bool(codings(codes) or texts(codes) or pointers)
     concepts: set[str] = set()
     words: list[str] = []

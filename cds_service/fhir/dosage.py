@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from cds_service.core.facts import Dosage
 from cds_service.fhir.elements import all_words, codings, items, label, number, part, text
@@ -42,6 +43,7 @@ _A_DAY: Mapping[str, Fraction] = {
     **dict.fromkeys(("MO", "MONTHLY"), Fraction(1, 30)),
 }
 _EVERY_HOURS = re.compile(r"Q\s?(\d{1,2})\s?H(?:R|RS|OURS)?|EVERY (\d{1,2}) HOURS")
+_ONE = Fraction(1)
 _WEEKDAYS = frozenset({"mon", "tue", "wed", "thu", "fri", "sat", "sun"})
 
 
@@ -146,7 +148,7 @@ def _timing_words(code: object) -> list[str]:
 def _repeated(repeat: Mapping[str, object]) -> Fraction | None:
     """Doses a day from Timing.repeat; None where it says nothing about that."""
     weekdays = {word for one in items(repeat.get("dayOfWeek")) if (word := text(one)) in _WEEKDAYS}
-    share = Fraction(len(weekdays), 7) if weekdays else Fraction(1)
+    share = Fraction(len(weekdays), 7) if weekdays else _ONE
     times = max(len(items(repeat.get("timeOfDay"))), len(items(repeat.get("when"))))
     period = _count(repeat, "period")
     unit = repeat.get("periodUnit")
@@ -160,20 +162,26 @@ def _repeated(repeat: Mapping[str, object]) -> Fraction | None:
     if days is None or period is None:
         raise _Unread("how often is not given in a form that can be read")
     often = _count(repeat, "frequencyMax") or _count(repeat, "frequency")
-    if often is None:
-        often = Fraction(max(times, 1)) if period * days == 1 else Fraction(1)
-    rate = often / (period * days)
-    return rate * share if period * days == 1 else rate
+    rate = _rate(often or Decimal(1), period, days)
+    daily = period * days.numerator == days.denominator
+    if often is None and daily:
+        rate *= max(times, 1)
+    return rate * share if daily and weekdays else rate
 
 
-def _count(repeat: Mapping[str, object], name: str) -> Fraction | None:
+@lru_cache(maxsize=2048)
+def _rate(often: Decimal, period: Decimal, days: Fraction) -> Fraction:
+    return Fraction(often) / (Fraction(period) * days)
+
+
+def _count(repeat: Mapping[str, object], name: str) -> Decimal | None:
     stated = repeat.get(name)
     if stated is None:
         return None
     value = number(stated)
     if value is None or value <= 0:
         raise _Unread("how often is not a number that can be used")
-    return Fraction(value)
+    return value
 
 
 def _most(value: object) -> tuple[Fraction | None, str]:

@@ -8,8 +8,9 @@ it, and raises nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 import msgspec
 
@@ -38,6 +39,7 @@ def exact(written: str) -> Decimal | None:
     return value
 
 
+_BOUND = 10**_LARGEST
 _plain = msgspec.json.Decoder(float_hook=exact)
 
 
@@ -91,58 +93,77 @@ def number(value: object) -> Decimal | None:
     if isinstance(value, Decimal):
         return value
     if isinstance(value, int):
-        return exact(str(value)) if abs(value) < 10**_LARGEST else None
+        return Decimal(value) if -_BOUND < value < _BOUND else None
     return exact(repr(value)) if isinstance(value, float) else None
 
 
-def _concepts(value: object) -> Iterator[Mapping[str, object]]:
-    for one in items(value):
-        if isinstance(one, dict):
-            yield one
-        elif isinstance(one, str):
-            yield {"text": one}
+@lru_cache(maxsize=8192)
+def _coding(system: str, code: str, display: str) -> Coding:
+    return Coding(system, code, display)
 
 
 def codings(value: object) -> tuple[Coding, ...]:
     """All codings of one or several CodeableConcepts (or bare Codings) that say anything."""
     found: list[Coding] = []
-    for concept in _concepts(value):
-        for one in (*items(concept.get("coding")), concept if "code" in concept else None):
-            code, display = text(part(one, "code")), text(part(one, "display"))[:_LONGEST]
-            if code or display:
-                found.append(Coding(text(part(one, "system")), code, display))
+    for concept in value if isinstance(value, list) else (value,):
+        if not isinstance(concept, dict):
+            continue
+        stated = concept.get("coding", concept if "code" in concept else None)
+        for one in stated if isinstance(stated, list) else (stated,):
+            if isinstance(one, dict):
+                code, display = text(one.get("code")), text(one.get("display"))
+                if code or display:
+                    system = text(one.get("system"))
+                    found.append(_coding(system, code, display[:_LONGEST]))
     return tuple(found)
 
 
 def texts(value: object) -> tuple[str, ...]:
     """The texts of one or several CodeableConcepts, without the displays of their codings."""
-    stated = (text(one.get("text"))[:_LONGEST] for one in _concepts(value))
-    return tuple(one for one in stated if one)
+    found: list[str] = []
+    for concept in value if isinstance(value, list) else (value,):
+        stated = text(concept.get("text") if isinstance(concept, dict) else concept)
+        if stated:
+            found.append(stated[:_LONGEST])
+    return tuple(found)
 
 
-def label(value: object) -> str:
+def name_of(codes: tuple[Coding, ...], words: tuple[str, ...]) -> str:
     """What a person would call it: the text, else the first display, else the first code."""
-    for found in texts(value):
-        return found
-    codes = codings(value)
+    if words:
+        return words[0]
     for coding in codes:
         if coding.display:
             return coding.display
     return f"code {codes[0].code}" if codes else ""
 
 
+def label(value: object) -> str:
+    """What a person would call a CodeableConcept."""
+    return name_of(codings(value), texts(value))
+
+
+def said_by(codes: tuple[Coding, ...], words: tuple[str, ...]) -> tuple[str, ...]:
+    """Texts and displays, each once."""
+    return tuple(dict.fromkeys([*words, *(coding.display for coding in codes if coding.display)]))
+
+
 def all_words(value: object) -> tuple[str, ...]:
-    """Texts and displays."""
-    displays = (coding.display for coding in codings(value) if coding.display)
-    return tuple(dict.fromkeys((*texts(value), *displays)))
+    """Texts and displays of a CodeableConcept, each once."""
+    return said_by(codings(value), texts(value))
 
 
 def status_words(value: object) -> tuple[str, ...]:
     """A status in small letters, written as code, as CodeableConcept or as its text."""
+    if value is None:
+        return ()
     if isinstance(value, str):
-        return (value.strip().lower(),) if value.strip() else ()
-    codes = tuple(coding.code.lower() for coding in codings(value) if coding.code)
-    return codes + tuple(word.lower() for word in all_words(value))
+        plain = value.strip().lower()
+        return (plain,) if plain else ()
+    codes, words = codings(value), texts(value)
+    found = [coding.code.lower() for coding in codes if coding.code]
+    found += [word.lower() for word in said_by(codes, words)]
+    return tuple(found)
 
 
 def reference(value: object) -> str:

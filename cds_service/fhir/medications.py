@@ -19,8 +19,10 @@ from cds_service.fhir.elements import (
     codings,
     items,
     label,
+    name_of,
     number,
     part,
+    said_by,
     status_words,
     text,
     texts,
@@ -162,9 +164,10 @@ def _product(item: Item, library: Library) -> _Product:
     """The concept itself; else what the reference means; else the reference's display."""
     data = item.data
     concept = data.get("medicationCodeableConcept")
-    if codings(concept) or texts(concept):
-        own = codings(concept)
-        return _Product(label(concept), own, own, texts(concept), _from_names(concept))
+    own, words = codings(concept), texts(concept)
+    if own or words:
+        strengths = _from_names(said_by(own, words))
+        return _Product(name_of(own, words), own, own, words, strengths)
     pointer = data.get("medicationReference")
     if pointer is None:
         return _Product()
@@ -173,8 +176,8 @@ def _product(item: Item, library: Library) -> _Product:
     code = part(medication, "code")
     own = codings(code)
     more: list[Coding] = list(own)
-    words: list[str] = [*texts(code), *texts(part(medication, "form"))]
-    words += [coding.display for coding in codings(part(medication, "form")) if coding.display]
+    told: list[str] = [*texts(code), *texts(part(medication, "form"))]
+    told += [coding.display for coding in codings(part(medication, "form")) if coding.display]
     found: list[Ingredient] = []
     for one in items(part(medication, "ingredient")):
         substance = part(one, "itemCodeableConcept")
@@ -192,15 +195,14 @@ def _product(item: Item, library: Library) -> _Product:
         if part(one, "isActive") is False:
             continue
         more += codings(substance)
-        words += texts(substance)
+        told += texts(substance)
         found.append(_ingredient(substance, part(one, "strength")))
-    if not own and not words and not more and shown:
-        words = [shown]
+    if not own and not told and not more and shown:
+        told = [shown]
     name = label(code) or shown or (found[0].name if found else "")
-    product = _Product(name, own, tuple(more), tuple(words), tuple(found), pointed=True)
+    product = _Product(name, own, tuple(more), tuple(told), tuple(found), pointed=True)
     if not found and product.named:
-        named = code if codings(code) or texts(code) else {"text": shown}
-        product.ingredients = _from_names(named)
+        product.ingredients = _from_names(all_words(code) or (shown,))
     return product
 
 
@@ -208,9 +210,9 @@ def _nearby(item: Item, medication: object) -> list[object]:
     return [*items(part(medication, "contained")), *items(item.data.get("contained"))]
 
 
-def _from_names(concept: object) -> tuple[Ingredient, ...]:
+def _from_names(names: tuple[str, ...]) -> tuple[Ingredient, ...]:
     """Strengths from the names given; the first name that has any."""
-    for name in all_words(concept):
+    for name in names:
         found = ingredients_of(name)
         if found:
             return found
