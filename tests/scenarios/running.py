@@ -1,0 +1,58 @@
+"""The whole service at a moment of the test's choice, through HTTP and without it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from cds_service.answering import HOOKS, Answered, Call
+from cds_service.api.parts import Parts
+from cds_service.app import build, make_parts
+from cds_service.envelope import read_envelope
+from cds_service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Running:
+    """The service through its addresses (``client``), and its pipeline (``answered``)."""
+
+    parts: Parts
+    client: FlaskClient
+
+    def answered(self, request: dict[str, Any]) -> Answered:
+        """What the pipeline answers to a request, with the trace that HTTP does not show."""
+        hook = request["hook"]
+        service = next(one for one, name in HOOKS.items() if name == hook)
+        envelope = read_envelope(json.dumps(request).encode(), hook)
+        deliveries, _ = self.parts.obtaining.deliveries(
+            envelope, self.parts.answering.keys[service], self.parts.settings.fhir_servers
+        )
+        call = Call(
+            service=service,
+            patient_id=envelope.patient_id,
+            as_of=self.parts.now(),
+            user=envelope.user_id,
+            encounter_id=envelope.encounter_id,
+            selections=envelope.selections,
+            draft_orders=envelope.draft_orders,
+        )
+        return self.parts.answering.answer(call, deliveries)
+
+
+@contextmanager
+def started(database: Path, now: Callable[[], datetime], **settings: Any) -> Iterator[Running]:
+    """A service whose clock is ``now``; ``settings`` by their field names."""
+    chosen = Settings(**{"database_url": f"sqlite:///{database}", **settings})
+    parts = replace(make_parts(chosen), now=now)
+    parts.records.start()
+    try:
+        yield Running(parts, build(parts).test_client())
+    finally:
+        parts.records.close()

@@ -1,0 +1,95 @@
+"""Fills prefetch templates as an EHR's FHIR server would, from one patient's Bundle.
+
+Only what the published templates use is understood; anything else is an error, so that a
+template a simple client could not fill is noticed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+Resource = dict[str, Any]
+
+_DATED = ("effectiveDateTime", "effectiveInstant", "authoredOn", "recordedDate")
+
+
+def as_stored(bundle: Mapping[str, Any]) -> list[Resource]:
+    """The resources of a transaction Bundle with their references as a server stores them."""
+    names = {
+        entry["fullUrl"]: f"{entry['resource']['resourceType']}/{entry['resource']['id']}"
+        for entry in bundle["entry"]
+    }
+    return [_renamed(entry["resource"], names) for entry in bundle["entry"]]
+
+
+def _renamed(node: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(node, dict):
+        return {
+            key: names.get(value, value) if key == "reference" else _renamed(value, names)
+            for key, value in node.items()
+        }
+    if isinstance(node, list):
+        return [_renamed(one, names) for one in node]
+    return node
+
+
+def filled(
+    templates: Mapping[str, str], context: Mapping[str, Any], stored: list[Resource]
+) -> dict[str, Any]:
+    """The value of every prefetch key whose tokens the context has."""
+    values = {}
+    for key, template in templates.items():
+        query = template
+        for name, value in context.items():
+            if isinstance(value, str):
+                query = query.replace(f"{{{{context.{name}}}}}", value)
+        if "{{" not in query:
+            values[key] = _answer(query, stored)
+    return values
+
+
+def _answer(query: str, stored: list[Resource]) -> Any:
+    path, _, search = query.partition("?")
+    if not search:
+        kind, _, wanted = path.partition("/")
+        found = [r for r in stored if r["resourceType"] == kind and r["id"] == wanted]
+        assert len(found) == 1, query
+        return found[0]
+    pairs = parse_qsl(search, strict_parsing=True)
+    parameters = dict(pairs)
+    assert len(parameters) == len(pairs), "a repeated parameter"
+    found = [r for r in stored if r["resourceType"] == path and _matches(r, parameters)]
+    if parameters.get("_sort") == "-date":
+        found.sort(key=date_of, reverse=True)
+    limit = int(parameters.get("_count", len(found)))
+    bundle: Resource = {"resourceType": "Bundle", "type": "searchset", "total": len(found)}
+    if len(found) > limit:
+        bundle["link"] = [{"relation": "next", "url": "https://ehr.example/fhir?page=2"}]
+    bundle["entry"] = [{"resource": one} for one in found[:limit]]
+    return bundle
+
+
+def _matches(resource: Resource, parameters: Mapping[str, str]) -> bool:
+    for name, value in parameters.items():
+        wanted = value.split(",")
+        if name == "patient":
+            subject = resource.get("subject") or resource.get("patient") or {}
+            if subject.get("reference") != f"Patient/{value}":
+                return False
+        elif name == "code":
+            codings = resource.get("code", {}).get("coding", [])
+            if not any(f"{one.get('system')}|{one.get('code')}" in wanted for one in codings):
+                return False
+        elif name == "status":
+            if resource.get("status") not in wanted:
+                return False
+        else:
+            assert name in ("_sort", "_count"), f"a parameter no simple client has: {name}"
+    return True
+
+
+def date_of(resource: Resource) -> str:
+    """When it happened, as written; empty where nothing says so."""
+    return next((str(resource[name]) for name in _DATED if name in resource), "")

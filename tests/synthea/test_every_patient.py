@@ -1,0 +1,224 @@
+"""Every synthetic patient through both services, as a client calls: nothing is lost silently.
+
+Run with -s to see how many cards of each rule the patients got.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service.answering import Answered
+from cds_service.checking import flaws
+from cds_service.core.facts import Kind, State
+from tests.fhir_json import SELECT, VIEW, Chart, Resource, dosage
+from tests.scenarios.golden import rules
+from tests.scenarios.running import Running, started
+from tests.shared_data import shared_path
+from tests.synthea.template import as_stored, date_of, filled
+
+pytestmark = pytest.mark.shared
+
+COUNTED = ("final", "amended", "corrected", "preliminary")
+DRAFTS = {
+    "quinine": ("Quinine 325 MG Oral Capsule", "198186"),
+    "magnesium": ("Magnesium Oxide 400 MG Oral Tablet", ""),
+}
+
+
+class Clock:
+    """A clock that is set for each patient."""
+
+    now: datetime
+
+
+class Patient:
+    """One synthetic patient, as a server stores the data."""
+
+    def __init__(self, path: Path) -> None:
+        self.stored = as_stored(json.loads(path.read_bytes()))
+        (self.resource,) = self.of("Patient")
+        self.newest = max(date_of(one) for one in self.stored)
+
+    def of(self, kind: str) -> list[Resource]:
+        return [one for one in self.stored if one["resourceType"] == kind]
+
+    @property
+    def day_after(self) -> datetime:
+        """The day after the newest record."""
+        return datetime.fromisoformat(self.newest) + timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def patients() -> list[Patient]:
+    return [Patient(path) for path in sorted(shared_path("synthea").glob("*.json"))]
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def running(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    database = tmp_path_factory.mktemp("synthea") / "records.db"
+    with started(database, lambda: clock.now) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def templates(running: Running) -> dict[str, dict[str, str]]:
+    """The published templates of each hook."""
+    listed = running.client.get("/cds-services").get_json()["services"]
+    return {each["hook"]: each["prefetch"] for each in listed}
+
+
+def call(
+    patient: Patient, templates: dict[str, dict[str, str]], hook: str, draft: str = ""
+) -> dict[str, Any]:
+    """A call with every template filled; in order-select one draft is selected."""
+    identity = patient.resource["id"]
+    encounters = sorted(patient.of("Encounter"), key=lambda one: str(one["period"]["start"]))
+    context = {
+        "userId": "Practitioner/1",
+        "patientId": identity,
+        "encounterId": encounters[-1]["id"],
+    }
+    if draft:
+        text, code = DRAFTS[draft]
+        chart = Chart(identity).drafts_drug(text, code, dosageInstruction=dosage(1, "tablet"))
+        context |= {key: chart.select()["context"][key] for key in ("selections", "draftOrders")}
+    return {
+        "hook": hook,
+        "hookInstance": "6f2c3a54-7a1e-4d7b-9a3c-5f1f0f6f0a02",
+        "context": context,
+        "prefetch": filled(templates[hook], context, patient.stored),
+    }
+
+
+def test_every_patient_is_answered_in_both_services(
+    patients: list[Patient],
+    clock: Clock,
+    running: Running,
+    templates: dict[str, dict[str, str]],
+    tmp_path: Path,
+) -> None:
+    assert len(patients) == 30
+    counts: dict[str, Counter[str]] = {}
+    for patient in patients:
+        clock.now = patient.day_after
+        calls = [("patient-view", VIEW, ""), *(("order-select", SELECT, each) for each in DRAFTS)]
+        for hook, path, draft in calls:
+            response = running.client.post(path, json=call(patient, templates, hook, draft))
+            assert response.status_code == 200, response.text
+            body = response.get_json()
+            assert flaws(body) == []
+            counted = counts.setdefault(f"{hook} {draft}".strip(), Counter())
+            counted.update([*rules(body["cards"]), "(calls)"])
+            counted["(calls without cards)"] += not body["cards"]
+            if draft == "quinine" and "deceasedDateTime" not in patient.resource:
+                assert "quinine-ordered" in rules(body["cards"])
+    written = json.dumps({name: dict(sorted(each.items())) for name, each in counts.items()})
+    (tmp_path / "counts.json").write_text(written)
+    print(f"\n{json.dumps(json.loads(written), indent=2)}")
+
+
+def lost(request: dict[str, Any], answered: Answered) -> list[str]:
+    """Resources of the prefetch that are neither in the facts nor named by a problem."""
+    record, facts = answered.facts.record, answered.facts
+    known = {one.source.reference for one in answered.problems}
+    lists = (record.conditions, record.medications, record.allergies, record.orders)
+    known |= {one.source.reference for each in lists for one in each}
+    for series in facts.series.values():
+        # Reads every value, also those that no rule asks for.
+        known |= {one.answer.source.reference for one in series._candidates}
+        known |= {one.source.reference for one in series.undated}
+    return [
+        reference
+        for value in request["prefetch"].values()
+        for entry in value.get("entry", ())
+        for reference in [f"{entry['resource']['resourceType']}/{entry['resource']['id']}"]
+        if reference not in known and not _says_nothing(entry["resource"])
+    ]
+
+
+def _says_nothing(resource: Resource) -> bool:
+    """Resolved and inactive allergies say nothing, and are no facts."""
+    status = resource.get("clinicalStatus", {}).get("coding", [{}])[0].get("code")
+    return resource["resourceType"] == "AllergyIntolerance" and status in ("inactive", "resolved")
+
+
+def test_no_resource_is_lost_without_a_problem_naming_it(
+    patients: list[Patient], clock: Clock, running: Running, templates: dict[str, dict[str, str]]
+) -> None:
+    sent: Counter[str] = Counter()
+    for patient in patients:
+        clock.now = patient.day_after
+        for hook, draft in (("patient-view", ""), ("order-select", "quinine")):
+            request = call(patient, templates, hook, draft)
+            answered = running.answered(request)
+            assert {
+                kind: answered.facts.availability(kind).state
+                for kind in Kind
+                if answered.facts.availability(kind).state not in (State.GIVEN, State.NONE)
+            } == {}
+            assert lost(request, answered) == []
+            sent.update(
+                entry["resource"]["resourceType"]
+                for value in request["prefetch"].values()
+                for entry in value.get("entry", ())
+            )
+    assert sent["Condition"] == 2 * sum(len(each.of("Condition")) for each in patients)
+    assert min(sent[kind] for kind in ("Observation", "MedicationRequest")) > 50
+    print(f"\nsent: {dict(sent)}")
+
+
+def test_every_result_lies_under_the_analyte_of_its_code(
+    patients: list[Patient], clock: Clock, running: Running, templates: dict[str, dict[str, str]]
+) -> None:
+    by_code = {
+        coding.code: analyte
+        for analyte in _analytes(running)
+        for coding in running.parts.codes(analyte)
+    }
+    seen: Counter[str] = Counter()
+    for patient in patients:
+        clock.now = patient.day_after
+        request = call(patient, templates, "patient-view")
+        answered = running.answered(request)
+        expected = Counter(
+            by_code[entry["resource"]["code"]["coding"][0]["code"]]
+            for entry in request["prefetch"]["results"]["entry"]
+            if entry["resource"]["status"] in COUNTED
+        )
+        assert {key: len(each) for key, each in answered.facts.series.items()} == expected
+        seen.update(expected)
+    assert {"potassium", "creatinine", "hemoglobin", "glucose"} <= set(seen)
+    print(f"\nresults by analyte: {dict(seen)}")
+
+
+def _analytes(running: Running) -> set[str]:
+    return {
+        need.analyte
+        for service in running.parts.answering.keys
+        for rule in running.parts.answering.rules(service)
+        for need in rule.needs
+        if need.analyte
+    }
+
+
+def test_a_lost_resource_would_be_seen(
+    patients: list[Patient], clock: Clock, running: Running, templates: dict[str, dict[str, str]]
+) -> None:
+    patient = next(each for each in patients if len(each.of("Condition")) > 1)
+    clock.now = patient.day_after
+    request = call(patient, templates, "patient-view")
+    whole = json.loads(json.dumps(request))
+    removed = request["prefetch"]["conditions"]["entry"].pop()["resource"]
+    assert lost(whole, running.answered(request)) == [f"Condition/{removed['id']}"]
