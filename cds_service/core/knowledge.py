@@ -71,6 +71,9 @@ class Limits(Mapping[str, Limit]):
         except KeyError:
             raise KnowledgeError(f"no limit is called {key}") from None
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._limits
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._limits)
 

@@ -121,11 +121,10 @@ def _worst(tied: list[tuple[Candidate, Result]], worse: Worse) -> Result | None:
     if len(results) == 1:
         return results[0]
 
-    def badness(result: Result) -> tuple[Fraction, bool]:
-        size = result.unit.to_canonical(result.value.middle())
-        # "<3.0" is worse than 3.0 for what looks for low values, ">3.0" for high ones.
-        if worse is Worse.LOW:
-            return -size, result.value.low is None
-        return size, result.value.high is None
+    def size(result: Result) -> tuple[Fraction, int]:
+        # Of equal numbers "<3.0" is the lowest and ">3.0" the highest.
+        leaning = (result.value.high is None) - (result.value.low is None)
+        return result.unit.to_canonical(result.value.middle()), leaning
 
-    return max(results, key=badness)
+    pick = min if worse is Worse.LOW else max
+    return pick(results, key=size)

@@ -1,0 +1,166 @@
+"""Order, cap, and no order offered twice."""
+
+from dataclasses import replace
+
+import pytest
+
+from cds_service.core.arranging import Arranged, arrange, fired
+from cds_service.core.rule import (
+    DraftMedication,
+    Finding,
+    Indicator,
+    NotFired,
+    OrderTest,
+    Outcome,
+    RemoveDraft,
+    Rule,
+    Service,
+    Suggestion,
+)
+from hooks.knowledge.files import orderables
+from hooks.patient_view import RULES
+from tests.given import Given, given
+
+BY_ID = {one.id: one for one in RULES}
+INFO, WARNING, CRITICAL = Indicator.INFO, Indicator.WARNING, Indicator.CRITICAL
+
+
+def found(rule: str, indicator: Indicator, *suggestions: Suggestion) -> tuple[Rule, Finding]:
+    return BY_ID[rule], Finding(indicator, rule, ("Advice.",), suggestions=suggestions)
+
+
+def arranged(
+    *findings: tuple[Rule, Finding],
+    case: Given | None = None,
+    service: Service = Service.PATIENT_VIEW,
+) -> Arranged:
+    outcomes = [Outcome(rule, finding) for rule, finding in findings]
+    facts = (case or given()).facts()
+    return arrange(service, fired(outcomes), facts, orderables())
+
+
+def shown(answer: Arranged) -> list[str]:
+    return [one.rule.id for one in answer.shown]
+
+
+def test_the_loudest_stand_first_and_equals_in_catalogue_order() -> None:
+    answer = arranged(
+        found("low-magnesium", INFO),
+        found("low-potassium", WARNING),
+        found("quinine-active", CRITICAL),
+        found("magnesium-in-renal-impairment", CRITICAL),
+    )
+    assert shown(answer) == [
+        "quinine-active",
+        "magnesium-in-renal-impairment",
+        "low-potassium",
+        "low-magnesium",
+    ]
+
+
+def test_what_did_not_fire_is_not_shown() -> None:
+    assert fired([Outcome(BY_ID["anemia"], NotFired("fine"))]) == []
+
+
+INFOS = (
+    "low-ferritin",
+    "anemia",
+    "ferritin-not-checked",
+    "neuropathy-mimic",
+    "first-line-measures",
+)
+
+
+@pytest.mark.parametrize("cap", [0, 1, 3, 5, 9])
+def test_info_cards_are_capped_in_catalogue_order(cap: int) -> None:
+    answer = arranged(*(found(one, INFO) for one in INFOS), case=given().at(max_info_cards=cap))
+    assert shown(answer) == list(INFOS[:cap])
+    assert [rule.id for rule in answer.dropped] == list(INFOS[cap:])
+
+
+def test_warnings_criticals_and_unusable_data_are_neither_dropped_nor_counted() -> None:
+    answer = arranged(
+        found("low-magnesium", CRITICAL),
+        found("low-potassium", WARNING),
+        *(found(one, INFO) for one in INFOS),
+        found("data-not-usable", INFO),
+    )
+    assert shown(answer) == ["low-magnesium", "low-potassium", *INFOS[:3], "data-not-usable"]
+    none = arranged(
+        *(found(one, INFO) for one in INFOS),
+        found("data-not-usable", INFO),
+        case=given().at(max_info_cards=0),
+    )
+    assert shown(none) == ["data-not-usable"]
+
+
+def test_order_select_has_no_cap() -> None:
+    answer = arranged(*(found(one, INFO) for one in INFOS), service=Service.ORDER_SELECT)
+    assert shown(answer) == list(INFOS)
+
+
+MAGNESIUM, POTASSIUM = OrderTest("magnesium", "one"), OrderTest("potassium")
+
+
+def offered(answer: Arranged) -> dict[str, list[str]]:
+    return {
+        one.rule.id: [getattr(s, "key", "") or s.reference for s in one.finding.suggestions]  # type: ignore[union-attr]
+        for one in answer.shown
+    }
+
+
+def test_an_order_is_offered_once_by_the_first_card_shown() -> None:
+    answer = arranged(
+        found("low-ferritin", INFO, MAGNESIUM, POTASSIUM),
+        found("low-potassium", WARNING, replace(MAGNESIUM, why="another reason")),
+    )
+    assert offered(answer) == {"low-potassium": ["magnesium"], "low-ferritin": ["potassium"]}
+
+
+def test_a_capped_card_takes_no_order_with_it() -> None:
+    answer = arranged(
+        found("low-ferritin", INFO),
+        found("anemia", INFO, MAGNESIUM),
+        found("data-not-usable", INFO, MAGNESIUM),
+        case=given().at(max_info_cards=1),
+    )
+    assert offered(answer) == {"low-ferritin": [], "data-not-usable": ["magnesium"]}
+
+
+@pytest.mark.parametrize(
+    ("case", "kept"),
+    [
+        pytest.param(given().testing("magnesium", draft=True), False, id="drafted"),
+        pytest.param(given().testing("magnesium", draft=False, days_ago=30), False, id="30 days"),
+        pytest.param(given().testing("magnesium", draft=False, days_ago=31), True, id="31 days"),
+        pytest.param(given().testing("potassium", draft=True), True, id="another test"),
+        pytest.param(given(), True, id="nothing ordered"),
+    ],
+)
+def test_what_is_already_ordered_is_not_offered_and_said(case: Given, kept: bool) -> None:
+    answer = arranged(found("low-magnesium", WARNING, MAGNESIUM), case=case)
+    assert bool(answer.shown[0].finding.suggestions) is kept
+    assert answer.shown[0].ordered == (() if kept else ("Magnesium, serum",))
+
+
+@pytest.mark.parametrize(
+    ("case", "kept"),
+    [
+        pytest.param(given().takes("magnesium"), False, id="taken"),
+        pytest.param(given().ordering("magnesium", selected=False), False, id="drafted"),
+        pytest.param(given().testing("magnesium"), True, id="the test is no medicine"),
+        pytest.param(given().takes("potassium"), True, id="another medicine"),
+    ],
+)
+def test_a_medicine_that_is_taken_or_drafted_is_not_offered(case: Given, kept: bool) -> None:
+    draft = DraftMedication("magnesium_oxide")
+    answer = arranged(found("low-magnesium", WARNING, draft), case=case)
+    assert bool(answer.shown[0].finding.suggestions) is kept
+
+
+def test_the_removal_of_a_draft_is_offered_once() -> None:
+    removal = RemoveDraft("MedicationRequest/1", "Quinine")
+    answer = arranged(
+        found("low-magnesium", WARNING, removal), found("low-potassium", WARNING, removal)
+    )
+    assert offered(answer) == {"low-magnesium": ["MedicationRequest/1"], "low-potassium": []}

@@ -1,0 +1,212 @@
+"""The engine asks every rule; a rule that cannot be vouched for is refused at start."""
+
+from dataclasses import replace
+
+import pytest
+
+from cds_service.core.engine import Engine, judges, speaks
+from cds_service.core.facts import Kind, State
+from cds_service.core.knowledge import KnowledgeError
+from cds_service.core.patient import Facts
+from cds_service.core.rule import (
+    CannotTell,
+    Finding,
+    Indicator,
+    NotFired,
+    Rule,
+    Service,
+    Tier,
+    checked,
+    conditions,
+    demographics,
+    results,
+    reviewing,
+    rule,
+)
+from cds_service.core.times import days
+from hooks.knowledge.files import analytes, limits, references
+from hooks.order_select import RULES as ORDER_SELECT
+from hooks.patient_view import RULES as PATIENT_VIEW
+from tests.given import given
+
+FIRED = Finding(Indicator.INFO, "It fired", ("Advice.",))
+
+
+def made(**changes: object) -> Rule:
+    """A sound rule that always fires, with some of its attributes changed."""
+    sound = rule(
+        id="sound",
+        title="A sound rule",
+        version="1.0.0",
+        changed="2026-11-23",
+        service=Service.PATIENT_VIEW,
+        tier=Tier.ALWAYS,
+        references=["article"],
+        limits=["magnesium.low"],
+        needs=[demographics()],
+    )(lambda facts: FIRED)
+    return replace(sound, **changes)  # type: ignore[arg-type]
+
+
+def check(*rules: Rule) -> None:
+    checked(rules, references(), limits(), analytes())
+
+
+def test_the_rules_of_both_services_can_be_vouched_for() -> None:
+    catalogue = checked((*PATIENT_VIEW, *ORDER_SELECT), references(), limits(), analytes())
+    assert catalogue.of(Service.PATIENT_VIEW) == PATIENT_VIEW
+    assert catalogue.of(Service.ORDER_SELECT) == ORDER_SELECT
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"references": ()}, "no references"),
+        ({"version": ""}, "no version"),
+        ({"version": "1.0"}, "not like 1.0.0"),
+        ({"title": ""}, "no title"),
+        ({"owner": ""}, "no owner"),
+        ({"changed": ""}, "no changed"),
+        ({"needs": ()}, "no needs"),
+        ({"id": ""}, "no id"),
+        ({"references": ("hearsay",)}, "reference hearsay is not in the references"),
+        ({"limits": ("magnesium.imagined",)}, "limit magnesium.imagined is not in the limits"),
+        ({"needs": (results("unobtainium", days(30)),)}, "unknown analyte unobtainium"),
+        ({"service": Service.ORDER_SELECT}, "does not say which drafts"),
+    ],
+)
+def test_a_rule_that_lacks_something_is_refused_by_name(
+    changes: dict[str, object], said: str
+) -> None:
+    with pytest.raises(KnowledgeError, match=said):
+        check(made(**changes))
+
+
+def test_a_limit_without_a_unit_or_with_an_unknown_reference_is_refused() -> None:
+    low = limits()["magnesium.low"]
+    for broken, said in (
+        (replace(low, unit=""), "has no unit"),
+        (replace(low, reference="hearsay"), "reference hearsay"),
+    ):
+        with pytest.raises(KnowledgeError, match=said):
+            checked((made(),), references(), {"magnesium.low": broken}, analytes())
+
+
+def test_two_rules_with_one_id_are_refused_within_a_service_only() -> None:
+    with pytest.raises(KnowledgeError, match="two rules"):
+        check(made(), made())
+    check(made(), made(service=Service.ORDER_SELECT, judges=frozenset({"magnesium"})))
+
+
+def ask(one: Rule, facts: Facts, cramps: bool | None = True) -> object:
+    return Engine([one], lambda _: cramps).ask(one.service, facts)[0].answer
+
+
+@pytest.mark.parametrize(
+    ("cramps", "answer"), [(True, Finding), (False, NotFired), (None, CannotTell)]
+)
+def test_tier_c_waits_for_documented_cramps_and_tier_a_does_not(
+    cramps: bool | None, answer: type
+) -> None:
+    facts = given().facts()
+    assert isinstance(ask(made(tier=Tier.CRAMPS), facts, cramps), answer)
+    assert isinstance(ask(made(tier=Tier.ALWAYS), facts, cramps), Finding)
+
+
+@pytest.mark.parametrize(
+    ("state", "answer"),
+    [
+        (State.GIVEN, Finding),
+        (State.NONE, Finding),
+        (State.PARTIAL, Finding),
+        (State.ABSENT, CannotTell),
+        (State.UNAVAILABLE, CannotTell),
+    ],
+)
+def test_a_required_need_that_was_not_obtained_cannot_tell(state: State, answer: type) -> None:
+    facts = given().lacking(Kind.CONDITIONS, state=state, reason="server failed").facts()
+    got = ask(made(needs=(conditions("rls"),)), facts)
+    assert isinstance(got, answer)
+    if isinstance(got, CannotTell):
+        assert got.because == ("conditions: server failed",)
+    assert isinstance(ask(made(needs=(conditions("rls").optional(),)), facts), Finding)
+
+
+def test_who_gets_no_answer_from_a_rule() -> None:
+    one = made()
+    assert isinstance(ask(one, given(deceased=True).facts()), NotFired)
+    assert isinstance(ask(one, given(age=17).facts()), NotFired)
+    assert isinstance(ask(one, given(age=18).facts()), Finding)
+    assert isinstance(ask(one, given(age=None).facts()), Finding)
+    assert isinstance(ask(made(minors=True), given(age=17).facts()), Finding)
+    off = given().at(rules_off=frozenset({"sound"})).facts()
+    assert isinstance(ask(one, off), NotFired)
+    assert not speaks(one, off)
+    assert speaks(made(minors=True), given(age=17).facts())
+
+
+def test_an_order_rule_judges_only_what_was_selected() -> None:
+    one = made(service=Service.ORDER_SELECT, judges=frozenset({"magnesium", "abi"}))
+    for case, woken in (
+        (given().ordering("magnesium"), True),
+        (given().ordering("magnesium", selected=False), False),
+        (given().ordering("quinine"), False),
+        (given().takes("magnesium"), False),
+        (given().testing("abi", selected=True), True),
+        (given().testing("abi"), False),
+    ):
+        facts = case.facts()
+        assert judges(one, facts) is woken
+        assert isinstance(ask(one, facts), Finding if woken else NotFired)
+
+
+def test_a_reviewing_rule_is_asked_last_and_sees_every_answer() -> None:
+    seen: list[str] = []
+    review = reviewing(made(id="review"), lambda _, outcomes: _note(seen, outcomes))
+    rules = (review, made(), made(id="other"))
+    outcomes = Engine(rules, lambda _: True).ask(Service.PATIENT_VIEW, given().facts())
+    assert [one.rule.id for one in outcomes] == ["sound", "other", "review"]
+    assert seen == ["sound", "other"]
+
+
+def _note(seen: list[str], outcomes: object) -> NotFired:
+    seen.extend(one.rule.id for one in outcomes)  # type: ignore[attr-defined]
+    return NotFired("seen")
+
+
+@pytest.mark.parametrize("one", [*PATIENT_VIEW, *ORDER_SELECT], ids=lambda r: f"{r.id} {r.service}")
+def test_the_dead_get_no_card_from_any_rule(one: Rule) -> None:
+    case = given(deceased=True).cramps().ordering(*one.judges or {"magnesium"})
+    engine = Engine([one], lambda _: True)
+    assert isinstance(engine.ask(one.service, case.facts())[0].answer, NotFired)
+
+
+HAZARDS_UNDER_18 = {
+    "quinine-active",
+    "quinine-ordered",
+    "high-potassium",
+    "potassium-ordered-hazard",
+    "magnesium-in-renal-impairment",
+    "magnesium-ordered-renal-impairment",
+    "baclofen-ordered-renal-impairment",
+    "baclofen-ordered-encephalopathy",
+    "baclofen-ordered-dose",
+    "data-not-usable",
+    "low-magnesium",
+    "low-potassium",
+}
+
+
+def test_only_the_settled_hazards_speak_under_eighteen() -> None:
+    speaking = {one.id for one in (*PATIENT_VIEW, *ORDER_SELECT) if one.minors}
+    assert speaking == HAZARDS_UNDER_18
+
+
+def test_the_catalogue_is_in_the_order_of_the_clinical_content() -> None:
+    assert [one.id for one in PATIENT_VIEW][-2:] == ["first-line-measures", "data-not-usable"]
+    assert [one.id for one in PATIENT_VIEW][:4] == [
+        "low-magnesium",
+        "low-potassium",
+        "high-potassium",
+        "low-ferritin",
+    ]

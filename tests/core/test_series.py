@@ -1,0 +1,159 @@
+"""Which of several results counts."""
+
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+
+import pytest
+
+from cds_service.core.facts import Problem, Result, Source
+from cds_service.core.quantities import Interval, decimals_of
+from cds_service.core.series import Candidate, Newest, Series, Worse
+from hooks.knowledge.files import analytes
+
+DAY = date(2026, 11, 20)
+
+
+def at(
+    text: str,
+    clock: str = "",
+    day: date = DAY,
+    *,
+    preliminary: bool = False,
+    unusable: bool = False,
+) -> Candidate:
+    """A potassium; without a clock it has only a date (the end of that day)."""
+    moment = time.fromisoformat(clock) if clock else time(23, 59, 59, 999999)
+    when = datetime.combine(day, moment, UTC)
+    source = Source(f"Observation/{text}")
+    problem = Problem("unknown-unit", "potassium", text, source, when)
+    known = analytes()["potassium"]
+    comparator = text.rstrip("0123456789.")
+    value = Decimal(text[len(comparator) :] or "0")
+    result = Result(
+        analyte=known,
+        value=Interval.compared(comparator if not unusable else "", value),
+        decimals=decimals_of(value),
+        unit=known.units["mmol/L"],
+        when=when,
+        day=day,
+        day_only=not clock,
+        source=source,
+        preliminary=preliminary,
+    )
+    return Candidate(when, day, not clock, lambda: problem if unusable else result)
+
+
+def newest(worse: Worse, *candidates: Candidate) -> Newest:
+    """The same answer whatever the order of arrival."""
+    first = Series(candidates).newest(worse)
+    assert Series(reversed(candidates)).newest(worse) == first
+    return first
+
+
+def value(result: Result | None) -> str:
+    return "" if result is None else result.reported.removesuffix(" mmol/L")
+
+
+@pytest.mark.parametrize(
+    ("candidates", "low", "high"),
+    [
+        pytest.param((at("3.2", "08:00"), at("4.1", "09:00")), "4.1", "4.1", id="newest by clock"),
+        pytest.param((at("3.2", "08:00"), at("5.8", "08:00")), "3.2", "5.8", id="same instant"),
+        pytest.param((at("3.2", "08:00"), at("5.8")), "3.2", "5.8", id="one has only a date"),
+        pytest.param((at("3.2"), at("5.8")), "3.2", "5.8", id="both have only a date"),
+        pytest.param(
+            (at("3.2"), at("5.8", day=date(2026, 11, 21))), "5.8", "5.8", id="another day wins"
+        ),
+        pytest.param(
+            (at("2.9", "07:00"), at("3.2", "23:00"), at("5.8")), "2.9", "5.8",
+            id="all of a day tie with a result that has only a date",
+        ),
+        pytest.param(
+            (at("<3.0", "08:00"), at("3.0", "08:00")), "<3.0", "3.0", id="below is worse than at"
+        ),
+        pytest.param(
+            (at(">6.0", "08:00"), at("6.0", "08:00")), "6.0", ">6.0", id="above is worse than at"
+        ),
+    ],
+)  # fmt: skip
+def test_the_newest_wins_and_ties_go_to_the_worse(
+    candidates: tuple[Candidate, ...], low: str, high: str
+) -> None:
+    assert value(newest(Worse.LOW, *candidates).result) == low
+    assert value(newest(Worse.HIGH, *candidates).result) == high
+
+
+def test_a_preliminary_result_stands_beside_the_final_one() -> None:
+    found = newest(Worse.LOW, at("4.1", "08:00"), at("2.9", "09:00", preliminary=True))
+    assert (value(found.result), value(found.preliminary)) == ("4.1", "2.9")
+
+
+def test_an_older_preliminary_result_is_superseded() -> None:
+    found = newest(Worse.LOW, at("4.1", "08:00"), at("2.9", "07:00", preliminary=True))
+    assert found.preliminary is None
+
+
+def test_a_preliminary_result_of_the_same_moment_still_counts() -> None:
+    found = newest(Worse.LOW, at("4.1", "08:00"), at("2.9", "08:00", preliminary=True))
+    assert (value(found.result), value(found.preliminary)) == ("4.1", "2.9")
+
+
+def test_only_preliminary_results_give_no_final_one() -> None:
+    found = newest(Worse.LOW, at("2.9", "08:00", preliminary=True))
+    assert found.result is None
+    assert value(found.preliminary) == "2.9"
+
+
+@pytest.mark.parametrize(
+    ("candidates", "unusable"),
+    [
+        pytest.param((at("4.1", "08:00"), at("9", "09:00", unusable=True)), 1, id="newer"),
+        pytest.param((at("4.1", "08:00"), at("9", "07:00", unusable=True)), 0, id="older"),
+        pytest.param((at("4.1", "08:00"), at("9", "08:00", unusable=True)), 0, id="same instant"),
+        pytest.param((at("4.1"), at("9", unusable=True)), 0, id="both have only the date"),
+        pytest.param((at("4.1"), at("9", "09:00", unusable=True)), 1, id="may be newer"),
+        pytest.param((at("9", "09:00", unusable=True),), 1, id="nothing usable"),
+        pytest.param(
+            (at("9", "09:00", unusable=True), at("8", day=date(2020, 1, 1), unusable=True)), 2,
+            id="all there are",
+        ),
+    ],
+)  # fmt: skip
+def test_what_could_not_be_used_is_told_where_it_is_newer(
+    candidates: tuple[Candidate, ...], unusable: int
+) -> None:
+    assert len(newest(Worse.LOW, *candidates).unusable) == unusable
+
+
+def test_an_undated_result_is_never_the_newest_and_never_forgotten() -> None:
+    problem = Problem("undated", "potassium", "no date", Source("Observation/1"))
+    found = Series([at("4.1", "08:00")], [problem]).newest(Worse.LOW)
+    assert value(found.result) == "4.1"
+    assert found.unusable == (problem,)
+    assert len(Series([at("4.1", "08:00")], [problem])) == 2
+
+
+def test_older_results_are_not_read() -> None:
+    def never() -> Result | Problem:
+        raise AssertionError("an older result was read")
+
+    older = Candidate(datetime(2020, 1, 1, tzinfo=UTC), date(2020, 1, 1), False, never)
+    assert value(Series([older, at("4.1", "08:00")]).newest(Worse.LOW).result) == "4.1"
+
+
+def test_a_result_is_read_once() -> None:
+    reads = []
+    inner = at("4.1", "08:00")
+
+    def read() -> Result | Problem:
+        reads.append(1)
+        return inner.answer
+
+    series = Series([Candidate(inner.when, inner.day, False, read)])
+    series.newest(Worse.LOW)
+    series.newest(Worse.HIGH)
+    assert reads == [1]
+
+
+def test_an_empty_series_says_nothing() -> None:
+    assert newest(Worse.LOW) == Newest()
