@@ -98,8 +98,15 @@ class Library:
                 return bytes(found.raw)
         return None
 
-    def resolve(self, pointer: object, owner: Item) -> Resource | None:
-        """The resource a Reference means: contained, in the same Bundle, or anywhere here."""
+    def resolve(self, pointer: object, owner: Item, *types: str) -> Resource | None:
+        """The resource a Reference means: contained, in the same Bundle, or anywhere here.
+
+        With ``types`` (R4's names) only one of these; another's than the patient's is none.
+        """
+        found = self._target(pointer, owner)
+        return found if found is None or not types or found["resourceType"] in types else None
+
+    def _target(self, pointer: object, owner: Item) -> Resource | None:
         target = reference(pointer)
         if target.startswith("#"):
             for one in items(owner.data.get("contained")):

@@ -76,7 +76,7 @@ def read_medication(
     data = item.data
     product = _product(item, library)
     if not product.named and product.pointed and taking in (Taking.ACTIVE, Taking.DRAFT):
-        reason = "it points to a medication that was not sent"
+        reason = "which medication it is was not sent, or cannot be read"
         library.problem("unresolved-medication", item.kind.value, reason, item.source)
     statement = data.get("resourceType") == "MedicationStatement"
     concepts = words.medications.concepts(product.codings, product.texts) if product.named else ()
@@ -172,7 +172,7 @@ def _product(item: Item, library: Library) -> _Product:
     if pointer is None:
         return _Product()
     shown = text(part(pointer, "display"))
-    medication = library.resolve(pointer, item)
+    medication = library.resolve(pointer, item, "Medication")
     code = part(medication, "code")
     own = codings(code)
     more: list[Coding] = list(own)
@@ -188,7 +188,7 @@ def _product(item: Item, library: Library) -> _Product:
                 item.kind,
                 page=item.page,
             )
-            target = library.resolve(part(one, "itemReference"), holder)
+            target = library.resolve(part(one, "itemReference"), holder, "Substance", "Medication")
             substance = part(target, "code") or {
                 "text": text(part(one, "itemReference", "display"))
             }

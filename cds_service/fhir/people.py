@@ -28,14 +28,15 @@ _OVER = frozenset({"inactive", "resolved"})
 
 
 def find_patient(intake: Intake, patient_id: str) -> tuple[Item | None, list[str]]:
-    """The call's Patient resource and the addresses Bundles give to it.
+    """The call's Patient resource and the urns by which Bundles refer to it.
 
     Another patient's resource is refused with a problem. One without id is taken for the
     one asked for, where it is the only one.
     """
     mine: list[Item] = []
     nameless: list[Item] = []
-    urls: list[str] = []
+    urns: set[str] = set()
+    others: set[str] = set()
     for entry in intake.all_of("Patient"):
         try:
             data = decoded(entry.raw)
@@ -49,12 +50,15 @@ def find_patient(intake: Intake, patient_id: str) -> tuple[Item | None, list[str
             nameless.append(item)
         elif identifier_of(data) == patient_id:
             mine.append(item)
-            urls.append(entry.full_url)
+            urns.add(entry.full_url)
         else:
+            others.add(entry.full_url)
             intake.problem("wrong-patient", entry.kind.value, "it is another patient", entry.source)
     if not mine and len(nameless) == 1 and nameless[0].kind is Kind.PATIENT:
         mine = nameless
-    return (mine[0] if mine else None), urls
+    # Other addresses say by themselves whose they are; one urn for two patients says nothing.
+    named = sorted(urn for urn in urns - others if urn.startswith("urn:"))
+    return (mine[0] if mine else None), named
 
 
 def read_patient(item: Item | None, intake: Intake, as_of: datetime) -> Patient:

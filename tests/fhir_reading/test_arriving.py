@@ -292,6 +292,31 @@ def test_an_address_within_the_bundle_is_this_patient_where_the_bundle_says_so()
     assert [one.kind for one in reading.record.problems] == ["wrong-patient", "wrong-patient"]
 
 
+@pytest.mark.parametrize("address", ["Patient/p2", "https://ehr.example/Patient/p2"])
+def test_a_bundle_cannot_rename_another_patient_into_this_one(address) -> None:
+    page = {
+        "resourceType": "Bundle",
+        "entry": [
+            {"fullUrl": address, "resource": {"resourceType": "Patient", "id": "p1"}},
+            {"resource": lab(subject={"reference": address})},
+        ],
+    }
+    assert read({Kind.RESULTS: page}).series == {}
+
+
+def test_one_urn_for_two_patients_is_nobodys() -> None:
+    urn = "urn:uuid:1"
+    entries = [
+        {"fullUrl": urn, "resource": {"resourceType": "Patient", "id": name}}
+        for name in ("p1", "p2")
+    ]
+    page = {
+        "resourceType": "Bundle",
+        "entry": [*entries, {"resource": lab(subject={"reference": urn})}],
+    }
+    assert read({Kind.RESULTS: page}).series == {}
+
+
 # --- the patient ---------------------------------------------------------------------
 
 

@@ -90,6 +90,11 @@ def test_a_result_without_a_known_status_is_a_problem(status, word) -> None:
             False,
         ),
         (
+            {"effectiveDateTime": "2026-03-09T08:00:00.123456789Z"},
+            datetime(2026, 3, 9, 8, 0, 0, 123456, tzinfo=UTC),
+            False,
+        ),
+        (
             {"effectiveInstant": "2026-03-09T08:00:00Z"},
             datetime(2026, 3, 9, 8, tzinfo=UTC),
             False,

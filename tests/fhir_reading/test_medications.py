@@ -173,6 +173,14 @@ def test_the_same_bundle_is_looked_at_before_the_others() -> None:
         ({"medicationReference": {"reference": "Medication/none"}}, ["unresolved-medication"]),
         ({"medicationReference": {"reference": "#none"}}, ["unresolved-medication"]),
         ({"medicationReference": 7}, ["unresolved-medication"]),
+        ({"medicationReference": {"reference": "Condition/c1"}}, ["unresolved-medication"]),
+        (
+            {
+                "medicationReference": {"reference": "#x"},
+                "contained": [{"resourceType": "Condition", "id": "x", "code": QUININE}],
+            },
+            ["unresolved-medication"],
+        ),
         ({"medicationReference": {"reference": "Medication/none"}, "status": "stopped"}, []),
     ],
     ids=str,

@@ -235,3 +235,8 @@ def test_every_coding_of_a_code_is_tried() -> None:
 
 def test_plain_volume_per_time_counts_for_an_egfr() -> None:
     assert result(lab(EGFR, 28, "mL/min"), analyte="egfr").value.low == Decimal(28)
+
+
+def test_a_result_without_a_code_of_the_lists_is_known_by_its_text() -> None:
+    assert result(lab(code={"text": "Potassium, serum"})).analyte.key == "potassium"
+    assert results(lab(code={"text": "Potassium, urine"})).series == {}
