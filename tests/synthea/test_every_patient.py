@@ -73,6 +73,14 @@ def running(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
+def assuming(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The service of a site that only calls for patients with cramps."""
+    database = tmp_path_factory.mktemp("synthea") / "records.db"
+    with started(database, lambda: clock.now, cramps="assumed") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
 def templates(running: Running) -> dict[str, dict[str, str]]:
     """The published templates of each hook."""
     listed = running.client.get("/cds-services").get_json()["services"]
@@ -106,6 +114,7 @@ def test_every_patient_is_answered_in_both_services(
     patients: list[Patient],
     clock: Clock,
     running: Running,
+    assuming: Running,
     templates: dict[str, dict[str, str]],
     tmp_path: Path,
 ) -> None:
@@ -113,13 +122,18 @@ def test_every_patient_is_answered_in_both_services(
     counts: dict[str, Counter[str]] = {}
     for patient in patients:
         clock.now = patient.day_after
-        calls = [("patient-view", VIEW, ""), *(("order-select", SELECT, each) for each in DRAFTS)]
-        for hook, path, draft in calls:
-            response = running.client.post(path, json=call(patient, templates, hook, draft))
+        calls = [
+            (running, "patient-view", VIEW, ""),
+            (assuming, "patient-view", VIEW, ""),
+            *((running, "order-select", SELECT, each) for each in DRAFTS),
+        ]
+        for service, hook, path, draft in calls:
+            response = service.client.post(path, json=call(patient, templates, hook, draft))
             assert response.status_code == 200, response.text
             body = response.get_json()
             assert flaws(body) == []
-            counted = counts.setdefault(f"{hook} {draft}".strip(), Counter())
+            what = draft or ("cramps assumed" if service is assuming else "")
+            counted = counts.setdefault(f"{hook} {what}".strip(), Counter())
             counted.update([*rules(body["cards"]), "(calls)"])
             counted["(calls without cards)"] += not body["cards"]
             if draft == "quinine" and "deceasedDateTime" not in patient.resource:
