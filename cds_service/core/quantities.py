@@ -8,7 +8,7 @@ and only then compared, strictly: 1.7 mg/dL is not below 0.70 mmol/L (1.70135 mg
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal, DecimalTuple
+from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
@@ -49,7 +49,7 @@ def rounded(value: Fraction, decimals: int) -> Decimal:
     scaled = abs(value) * 10**decimals
     whole = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
     digits = tuple(int(digit) for digit in str(whole))
-    return Decimal(DecimalTuple(int(value < 0), digits, -decimals))
+    return Decimal((int(value < 0), digits, -decimals))
 
 
 def decimals_of(value: Decimal) -> int:

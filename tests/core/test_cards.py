@@ -1,0 +1,295 @@
+"""What a clinician and an EHR get: one card, complete, without HTML."""
+
+import re
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from cds_service.cards import (
+    OVERRIDES,
+    TOPIC_SYSTEM,
+    Cards,
+    CardWriter,
+    Recipient,
+    Written,
+    evidence_key,
+)
+from cds_service.core.facts import Presence
+from cds_service.core.rule import Finding, Indicator, Service
+from hooks.knowledge.files import orderables, references
+from tests.given import NOW, Given, given
+
+WRITER = CardWriter(references(), orderables())
+HOSTILE = '<img src=x onerror=alert(1)> [x](https://evil.example) `"&'
+EGFR = "90 mL/min/{1.73_m2}"
+
+
+def new_id(rule: str, version: str, patient: str, evidence: object) -> str:
+    return f"{rule}-{version}-id"
+
+
+def written(
+    case: Given,
+    service: Service = Service.PATIENT_VIEW,
+    encounter: str | None = "Encounter/7",
+    requester: str | None = "Practitioner/3",
+) -> Written:
+    recipient = Recipient("Patient/1", "site 1", encounter, requester, NOW)
+    return Cards(WRITER, new_id).write(service, case.outcomes(service), case.facts(), recipient)
+
+
+def cards(case: Given, service: Service = Service.PATIENT_VIEW) -> dict[str, Any]:
+    return {card.rule.id: card.body for card in written(case, service).cards}
+
+
+def crowded() -> Given:
+    """A patient about whom many rules speak, with hostile names everywhere."""
+    return (
+        given(age=72)
+        .cramps(severe=True)
+        .has("cirrhosis", name=HOSTILE)
+        .has("ascites", name=HOSTILE)
+        .has("rls", name=HOSTILE)
+        .has("claudication", name=HOSTILE)
+        .has("motor_neuron_disease", name=HOSTILE)
+        .has("hepatic_encephalopathy", name=HOSTILE, presence=Presence.PAST)
+        .takes("quinine", name=HOSTILE)
+        .takes("diuretic_loop", name=HOSTILE)
+        .takes("magnesium", name=HOSTILE)
+        .takes("sedative", name=HOSTILE)
+        .takes("nsaid", name=HOSTILE)
+        .result("magnesium", "0.6 mmol/L")
+        .result("potassium", "2.4 mmol/L")
+        .result("ferritin", "30 ng/mL")
+        .result("hemoglobin", "10 g/dL")
+        .result("egfr", "25 mL/min/{1.73_m2}")
+        .at(max_info_cards=20)
+    )
+
+
+def ordered() -> Given:
+    case = crowded()
+    for classes in ("quinine", "magnesium", "potassium", "baclofen", "nsaid", "diuretic_loop"):
+        case.ordering(classes, name=HOSTILE)
+    return case
+
+
+BOTH = [(crowded(), Service.PATIENT_VIEW), (ordered(), Service.ORDER_SELECT)]
+ALL = [
+    pytest.param(card, id=f"{service.name.lower()} {name}")
+    for case, service in BOTH
+    for name, card in cards(case, service).items()
+]
+
+
+def test_many_rules_speak_in_these_cases() -> None:
+    assert len(ALL) >= 15
+
+
+@pytest.mark.parametrize("card", ALL)
+def test_a_card_is_complete(card: dict[str, Any]) -> None:
+    assert 0 < len(card["summary"]) < 140
+    assert "\n" not in card["summary"]
+    assert card["indicator"] in ("info", "warning", "critical")
+    assert card["source"]["label"]
+    assert card["source"]["url"].startswith("https://")
+    topic = card["source"]["topic"]
+    assert topic["system"] == TOPIC_SYSTEM
+    assert topic["code"]
+    assert topic["display"]
+    assert card["uuid"] == f"{topic['code']}-1.0.0-id"
+    for suggestion in card.get("suggestions", ()):
+        assert suggestion["uuid"]
+        assert suggestion["label"]
+    assert ("suggestions" in card) == ("selectionBehavior" in card)
+
+
+@pytest.mark.parametrize("card", ALL)
+def test_detail_says_rule_version_strength_and_judgement(card: dict[str, Any]) -> None:
+    detail = card["detail"]
+    assert f"Rule {card['source']['topic']['code']} 1.0.0" in detail
+    assert "clinician's judgement" in detail
+    assert "Strength of evidence: " in detail
+    assert f": {card['source']['label']}." in detail
+
+
+@pytest.mark.parametrize("card", ALL)
+def test_there_is_no_html_and_no_link_anywhere_a_client_shows(card: dict[str, Any]) -> None:
+    shown = [card["summary"], card["source"]["label"], card["source"]["topic"]["display"]]
+    for suggestion in card.get("suggestions", ()):
+        shown.append(suggestion["label"])
+        shown.extend(action["description"] for action in suggestion["actions"])
+    for text in shown:
+        assert not re.search(r"<\s*[a-zA-Z/!]", text)
+    assert not re.search(r"<\s*[a-zA-Z/!]", card["detail"])
+    assert "https://evil" not in card["detail"]
+    assert "[x](" not in card["detail"]
+
+
+def test_hostile_names_are_shown_escaped_and_not_dropped() -> None:
+    detail = cards(crowded())["quinine-active"]["detail"]
+    assert "&lt;img src=x onerror=alert" in detail
+
+
+@pytest.mark.parametrize("card", ALL)
+def test_override_reasons_have_system_code_and_display(card: dict[str, Any]) -> None:
+    assert card["overrideReasons"]
+    codes = [reason["code"] for reason in card["overrideReasons"]]
+    assert len(set(codes)) == len(codes)
+    for reason in card["overrideReasons"]:
+        assert reason["system"] == (
+            "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+        )
+        assert reason["display"] == OVERRIDES[reason["code"]]
+
+
+def test_a_summary_that_is_too_long_is_cut_with_an_ellipsis() -> None:
+    case = given().result("magnesium", "0.6 mmol/L")
+    outcomes = case.outcomes(Service.PATIENT_VIEW)
+    for outcome in outcomes:
+        if isinstance(outcome.answer, Finding):
+            object.__setattr__(outcome.answer, "summary", "word\n" * 100)
+    recipient = Recipient("Patient/1", "site 1", None, None, NOW)
+    made = Cards(WRITER, new_id).write(Service.PATIENT_VIEW, outcomes, case.facts(), recipient)
+    summary = made.cards[0].body["summary"]
+    assert len(summary) == 139
+    assert summary.endswith("…")
+    assert "\n" not in summary
+
+
+def resources(answer: Written) -> list[dict[str, Any]]:
+    return [
+        action["resource"]
+        for card in answer.cards
+        for suggestion in card.body.get("suggestions", ())
+        for action in suggestion["actions"]
+        if action["type"] == "create"
+    ]
+
+
+def low() -> Given:
+    return (
+        given()
+        .cramps(severe=True)
+        .has("claudication")
+        .result("magnesium", "0.6 mmol/L")
+        .result("potassium", "2.9 mmol/L")
+        .result("egfr", EGFR)
+    )
+
+
+@pytest.mark.parametrize("encounter", ["Encounter/7", None])
+@pytest.mark.parametrize("requester", ["Practitioner/3", "PractitionerRole/4", None])
+def test_offered_resources_are_valid_and_name_only_what_was_given(
+    encounter: str | None, requester: str | None
+) -> None:
+    offered = resources(written(low(), encounter=encounter, requester=requester))
+    kinds = {one["resourceType"] for one in offered}
+    assert kinds == {"ServiceRequest", "MedicationRequest"}
+    for one in offered:
+        module = import_module(f"fhir.resources.R4B.{one['resourceType'].lower()}")
+        getattr(module, one["resourceType"]).model_validate(one)
+        assert one["status"] == "draft"
+        assert one["intent"] == "proposal"
+        assert one["subject"] == {"reference": "Patient/1"}
+        assert one["authoredOn"] == "2026-11-23T12:00:00Z"
+        assert one.get("encounter", {}).get("reference") == encounter
+        assert one.get("requester", {}).get("reference") == requester
+        assert ("encounter" in one) == (encounter is not None)
+        assert ("requester" in one) == (requester is not None)
+
+
+def test_a_drafted_medicine_says_both_masses_and_leaves_the_dose_to_the_clinician() -> None:
+    drafts = [
+        one for one in resources(written(low())) if one["resourceType"] == "MedicationRequest"
+    ]
+    texts = " ".join(one["dosageInstruction"][0]["text"] for one in drafts)
+    assert "484-967 mg" in texts
+    assert "292-583 mg" in texts
+    assert all("doseAndRate" not in one["dosageInstruction"][0] for one in drafts)
+
+
+def test_no_order_is_offered_twice_in_one_response() -> None:
+    for case, service in BOTH:
+        labels = [
+            suggestion["label"]
+            for card in cards(case, service).values()
+            for suggestion in card.get("suggestions", ())
+            if suggestion["label"].startswith("Order")
+        ]
+        assert len(labels) == len(set(labels))
+
+
+def test_the_removal_of_a_draft_names_it_by_reference() -> None:
+    case = given().ordering("quinine", name="Quinine sulfate 324 mg")
+    card = cards(case, Service.ORDER_SELECT)["quinine-ordered"]
+    action = card["suggestions"][0]["actions"][0]
+    assert action["type"] == "delete"
+    assert action["resourceId"] == case.draft_medications[0].source.reference
+    assert "resource" not in action
+
+
+def test_what_is_already_ordered_is_said_on_the_card() -> None:
+    card = cards(low().testing("magnesium"))["low-magnesium"]
+    assert "Already ordered, so not offered again: Magnesium, serum" in card["detail"]
+
+
+def test_each_value_has_date_unit_limit_and_origin() -> None:
+    detail = cards(given().result("magnesium", "1.2 mg/dL"))["low-magnesium"]["detail"]
+    assert "Magnesium 1.2 mg/dL (0.49 mmol/L), 2026-11-22" in detail
+    assert "limit 0.70 mmol/L" in detail
+    assert "Observation/magnesium-1, prefetch.results" in detail
+
+
+def test_the_laboratorys_own_range_is_shown_where_it_decided() -> None:
+    case = given().result("magnesium", "0.72 mmol/L", low="0.75", high="1.0")
+    detail = cards(case)["low-magnesium"]["detail"]
+    assert "laboratory's own range 0.75–1.0 mmol/L" in detail
+
+
+def test_the_cap_and_its_reason_are_told() -> None:
+    answer = written(crowded().at(max_info_cards=1))
+    infos = [card.rule.id for card in answer.cards if card.body["indicator"] == "info"]
+    assert len([one for one in infos if one != "data-not-usable"]) == 1
+    assert "over the cap of 1 info cards" in set(answer.dropped.values())
+    assert not set(answer.dropped) & {card.rule.id for card in answer.cards}
+
+
+class Quiet:
+    """Holds back one card."""
+
+    def __init__(self, held: str) -> None:
+        self.held = held
+
+    def held_back(self, cards: Any, now: Any) -> dict[str, object]:
+        return {card_id: True for card_id, _ in cards if card_id == self.held}
+
+
+def test_a_card_answered_lately_makes_room_for_others() -> None:
+    case = crowded().at(max_info_cards=1)
+    shown = [card.rule.id for card in written(case).cards if card.body["indicator"] == "info"]
+    recipient = Recipient("Patient/1", "site 1", None, None, NOW)
+    quiet = Cards(WRITER, new_id, Quiet(f"{shown[0]}-1.0.0-id"))
+    outcomes = case.outcomes(Service.PATIENT_VIEW)
+    answer = quiet.write(Service.PATIENT_VIEW, outcomes, case.facts(), recipient)
+    now = [card.rule.id for card in answer.cards if card.body["indicator"] == "info"]
+    assert shown[0] not in now
+    assert len(now) == len(shown)
+    assert answer.dropped[shown[0]].startswith("answered lately")
+
+
+def test_the_key_of_a_cards_evidence_changes_with_the_value_alone() -> None:
+    def key(value: str) -> list[str]:
+        answer = given().result("magnesium", value).ask("low-magnesium")
+        assert isinstance(answer, Finding)
+        return evidence_key(answer)
+
+    assert key("0.6 mmol/L") == key("0.6 mmol/L")
+    assert key("0.6 mmol/L") != key("0.61 mmol/L")
+    assert key("0.6 mmol/L") != key("0.4 mmol/L")
+
+
+def test_a_card_without_evidence_is_known_by_what_was_missing() -> None:
+    finding = Finding(Indicator.INFO, "Could not check", (), missing=("magnesium",))
+    assert evidence_key(finding) == ["info", "magnesium"]

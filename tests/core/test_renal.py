@@ -1,0 +1,267 @@
+"""Which eGFR counts, how it is computed, and how far renal function is impaired."""
+
+from fractions import Fraction
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence, Result, State
+from cds_service.core.series import Worse
+from hooks.renal import Impairment, Renal, ckd_epi_2021, renal
+from tests.given import Given, given
+
+UNIT = "mL/min/{1.73_m2}"
+FREE, PAIR = "race_free_2021", "race_coefficient"
+
+
+def egfr(value: str) -> str:
+    return f"{value} {UNIT}"
+
+
+def used(case: Given) -> Result | None:
+    return case.facts().newest("egfr", Worse.LOW).result
+
+
+def number(case: Given) -> str:
+    result = used(case)
+    return "" if result is None else result.reported.split(" ")[0]
+
+
+def function(case: Given) -> Renal:
+    return renal(case.facts())
+
+
+@pytest.mark.parametrize(
+    ("creatinine", "age", "female", "expected"),
+    [
+        # The equation worked by hand at kappa, where only age and sex are left.
+        pytest.param("0.9", 50, False, 142 * 0.9938**50, id="man at kappa"),
+        pytest.param("0.7", 50, True, 142 * 0.9938**50 * 1.012, id="woman at kappa"),
+        # Values published with the equation's calculators, to the whole number.
+        pytest.param("1.0", 50, False, 92, id="man of 50 with 1.0 mg/dL"),
+        pytest.param("1.0", 50, True, 69, id="woman of 50 with 1.0 mg/dL"),
+        pytest.param("1.2", 60, False, 69, id="man of 60 with 1.2 mg/dL"),
+        pytest.param("2.0", 70, True, 26, id="woman of 70 with 2.0 mg/dL"),
+        pytest.param("0.5", 30, True, 129, id="woman of 30 with 0.5 mg/dL"),
+        pytest.param("0.8", 20, False, 129, id="man of 20 with 0.8 mg/dL"),
+        pytest.param("4.0", 80, False, 14, id="man of 80 with 4.0 mg/dL"),
+    ],
+)
+def test_ckd_epi_2021(creatinine: str, age: int, female: bool, expected: float) -> None:
+    assert ckd_epi_2021(Fraction(creatinine), age, female) == pytest.approx(expected, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        pytest.param(
+            given().result("egfr", egfr("70"), days_ago=5).result("egfr", egfr("50"), days_ago=1),
+            "50",
+            id="newest day first",
+        ),
+        pytest.param(
+            given()
+            .result("egfr", egfr("50"), method=PAIR)
+            .result("egfr", egfr("65"), method=FREE)
+            .result("egfr", egfr("58"), method=PAIR),
+            "65",
+            id="race-free is preferred on one day",
+        ),
+        pytest.param(
+            given()
+            .result("egfr", egfr("65"), method=FREE, days_ago=2)
+            .result("egfr", egfr("58"), method=PAIR, days_ago=1),
+            "58",
+            id="but not against a newer day",
+        ),
+        pytest.param(
+            given().result("egfr", egfr("64"), method=PAIR).result("egfr", egfr("55"), method=PAIR),
+            "55",
+            id="of a race pair the lower",
+        ),
+        pytest.param(
+            given().result("egfr", egfr("55")).result("creatinine", "4.0 mg/dL"),
+            "55",
+            id="reported before computed on one day",
+        ),
+        pytest.param(
+            given()
+            .result("egfr", egfr("55"), days_ago=1)
+            .result("creatinine", "4.0 mg/dL", days_ago=9),
+            "55",
+            id="an older creatinine does not count",
+        ),
+    ],
+)
+def test_which_egfr_counts(case: Given, expected: str) -> None:
+    assert number(case) == expected
+
+
+def test_a_creatinine_of_a_later_day_is_computed_and_said_so() -> None:
+    case = given(age=50).result("egfr", egfr("80"), days_ago=5).result("creatinine", "2.0 mg/dL")
+    result = used(case)
+    assert result is not None
+    assert result.computed
+    assert function(case).moderate
+    assert "computed from creatinine, CKD-EPI 2021" in function(case).note()
+
+
+def test_the_same_creatinine_in_umol_gives_the_same() -> None:
+    one = number(given(age=50).result("creatinine", "2.0 mg/dL"))
+    assert one == number(given(age=50).result("creatinine", "176.8 umol/L"))
+
+
+def test_of_an_unknown_sex_the_lower_value_counts() -> None:
+    def of(sex: str) -> float:
+        return float(number(given(age=50, sex=sex).result("creatinine", "1.0 mg/dL")))
+
+    assert of("") == of("female") < of("male")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(given(age=17), id="a child"),
+        pytest.param(given(age=None), id="age unknown"),
+        pytest.param(given().has("aki"), id="acute kidney injury"),
+        pytest.param(given().has("aki", presence=Presence.SUSPECTED), id="suspected kidney injury"),
+        pytest.param(given().has("dialysis"), id="dialysis"),
+    ],
+)
+def test_where_nothing_is_computed(case: Given) -> None:
+    assert used(case.result("creatinine", "1.0 mg/dL")) is None
+
+
+def test_a_past_kidney_injury_does_not_forbid_computing() -> None:
+    case = given().has("aki", presence=Presence.PAST).result("creatinine", "0.8 mg/dL")
+    assert function(case).impairment is Impairment.NONE
+
+
+def test_a_creatinine_beyond_the_assay_leaves_an_open_egfr() -> None:
+    case = given(age=50).result("creatinine", ">15.0 mg/dL")
+    result = used(case)
+    assert result is not None
+    assert result.reported.startswith("<")
+    assert function(case).severe
+    assert function(given(age=50).result("creatinine", "<0.5 mg/dL")).impairment is Impairment.NONE
+
+
+@pytest.mark.parametrize(
+    ("value", "impairment"),
+    [
+        ("29", Impairment.SEVERE),
+        ("29.9", Impairment.SEVERE),
+        ("30", Impairment.MODERATE),
+        ("59", Impairment.MODERATE),
+        ("60", Impairment.NONE),
+        ("<15", Impairment.SEVERE),
+        ("<30", Impairment.SEVERE),
+        ("<50", Impairment.MODERATE),
+        (">60", Impairment.NONE),
+        (">90", Impairment.NONE),
+        (">30", Impairment.UNKNOWN),
+        ("<90", Impairment.UNKNOWN),
+    ],
+)
+def test_impairment_by_egfr(value: str, impairment: Impairment) -> None:
+    assert function(given().result("egfr", egfr(value))).impairment is impairment
+
+
+@pytest.mark.parametrize(
+    ("concept", "impairment"),
+    [
+        ("ckd_stage_4_5", Impairment.SEVERE),
+        ("dialysis", Impairment.SEVERE),
+        ("aki", Impairment.SEVERE),
+        ("ckd_stage_3", Impairment.MODERATE),
+        ("ckd_any", Impairment.UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("presence", [Presence.ACTIVE, Presence.ASSUMED, Presence.SUSPECTED])
+def test_impairment_by_diagnosis(concept: str, impairment: Impairment, presence: Presence) -> None:
+    assert function(given().has(concept, presence=presence)).impairment is impairment
+
+
+@pytest.mark.parametrize("presence", [Presence.PAST, Presence.REFUTED])
+def test_what_is_past_or_refuted_is_no_impairment(presence: Presence) -> None:
+    assert function(given().has("dialysis", presence=presence)).unknown
+
+
+def test_a_diagnosis_outweighs_a_normal_value() -> None:
+    case = given().has("ckd_stage_4_5").result("egfr", egfr("80"))
+    assert function(case).severe
+    assert not function(case).fresh_normal
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "stale", "known"), [(90, False, True), (91, True, True), (365, True, True)]
+)
+def test_a_stale_value_is_a_hazard_and_never_fresh(days_ago: int, stale: bool, known: bool) -> None:
+    case = given().result("egfr", egfr("25"), days_ago=days_ago)
+    assert function(case).stale is stale
+    assert function(case).severe is known
+    good = given().result("egfr", egfr("80"), days_ago=days_ago)
+    assert function(good).fresh_normal is not stale
+
+
+def test_after_twelve_months_renal_function_is_unknown() -> None:
+    assert function(given().result("egfr", egfr("25"), days_ago=366)).unknown
+    assert function(given().result("egfr", egfr("80"), days_ago=366)).unknown
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(given().result("egfr", egfr("80")), id="conditions"),
+    ],
+)
+def test_normal_is_not_known_where_the_problem_list_is_not(case: Given) -> None:
+    assert function(case).fresh_normal
+    assert not function(case.lacking(Kind.CONDITIONS, state=State.PARTIAL)).fresh_normal
+
+
+def test_a_newer_unusable_result_keeps_a_normal_one_from_being_fresh() -> None:
+    for analyte in ("egfr", "creatinine"):
+        case = given().result("egfr", egfr("80"), days_ago=5).unusable(analyte, days_ago=1)
+        assert not function(case).fresh_normal
+        assert function(case).unusable
+    older = given().result("egfr", egfr("80"), days_ago=1).unusable("creatinine", days_ago=5)
+    assert function(older).fresh_normal
+
+
+def test_a_preliminary_value_raises_and_never_clears() -> None:
+    raised = given().result("egfr", egfr("80"), days_ago=5)
+    raised.result("egfr", egfr("25"), preliminary=True)
+    assert function(raised).severe
+    assert "preliminary" in function(raised).note()
+    kept = given().result("egfr", egfr("25"), days_ago=5)
+    assert function(kept.result("egfr", egfr("80"), preliminary=True)).severe
+    only = given().result("egfr", egfr("80"), preliminary=True)
+    assert function(only).unknown
+
+
+def test_a_preliminary_creatinine_raises_without_any_other_value() -> None:
+    case = given(age=70).result("creatinine", "5.0 mg/dL", preliminary=True)
+    assert function(case).severe
+    assert used(case) is None
+
+
+def test_a_preliminary_value_is_superseded_by_a_later_final_creatinine() -> None:
+    case = given(age=50).result("egfr", egfr("25"), preliminary=True, days_ago=5)
+    assert not function(case.result("creatinine", "0.8 mg/dL", days_ago=1)).severe
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        (given().has("aki"), "acute kidney injury"),
+        (given().has("dialysis").result("egfr", egfr("12")), "dialysis"),
+        (given().has("ckd_stage_4_5"), "CKD stage 4-5"),
+        (given().has("ckd_stage_3"), "CKD stage 3"),
+        (given().result("egfr", egfr("<15")), "eGFR <15"),
+        (given().result("egfr", egfr("80")), "eGFR 80"),
+        (given(), "renal function unknown"),
+        (given().lacking(Kind.RESULTS), "renal function could not be checked"),
+    ],
+)
+def test_renal_function_in_a_few_words(case: Given, words: str) -> None:
+    assert function(case).phrase() == words
