@@ -1,0 +1,1 @@
+"""CDS Hooks itself, seen from outside: what docs/conformance.md refers to."""
