@@ -1,0 +1,59 @@
+"""The fixture patients, and the orders that the page offers to draft."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path("fixtures/patients")
+
+
+@dataclass(frozen=True, slots=True)
+class FixturePatient:
+    """One fixture patient; ``hook`` and ``as_of`` (ISO date or instant) are those of its story."""
+
+    name: str
+    title: str
+    story: str
+    hook: str
+    as_of: str
+    file: Path
+
+    def bundle(self) -> bytes:
+        """The FHIR Bundle as it stands in the file."""
+        return self.file.read_bytes()
+
+
+def fixture_patients() -> dict[str, FixturePatient]:
+    """By name, in the order of the index; none in an installed package without fixtures."""
+    folder = _folder()
+    if folder is None:
+        return {}
+    return {
+        entry["name"]: FixturePatient(
+            name=entry["name"],
+            title=entry["title"],
+            story=entry["story"],
+            hook=entry["hook"],
+            as_of=entry["as_of"],
+            file=folder / f"{entry['name']}.json",
+        )
+        for entry in json.loads((folder / "index.json").read_text("utf-8"))
+    }
+
+
+def _folder() -> Path | None:
+    for base in (Path(), Path(__file__).parent.parent.parent):
+        if (base / FOLDER / "index.json").is_file():
+            return base / FOLDER
+    return None
+
+
+def offered_orders() -> list[dict[str, Any]]:
+    """``group``, ``key``, ``label`` and ``resource`` (a draft without id and subject) of each."""
+    text = files("cds_service.demo").joinpath("orders.json").read_text("utf-8")
+    offered: list[dict[str, Any]] = json.loads(text)
+    return offered

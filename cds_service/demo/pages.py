@@ -1,0 +1,148 @@
+"""``/``, ``/report`` and ``/demo/answer``: only where the demo is switched on.
+
+They show whatever data they are given to whoever opens them, without a token even where
+clients are configured: not for real patients. Feedback goes to the addresses that EHRs use,
+and needs a token there when clients are configured.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+from flask import Blueprint, Response, g, render_template, request
+
+from cds_service.asking import ask
+from cds_service.core.rule import Service
+from cds_service.demo import seen
+from cds_service.demo.fixtures import fixture_patients, offered_orders
+from cds_service.demo.question import Asked, question_of, read_asked
+from cds_service.feedback.card_ids import RuleVersion
+from cds_service.feedback.chart import COLOURS, trend_svg
+from cds_service.feedback.report import report
+from cds_service.trace import as_json
+
+if TYPE_CHECKING:
+    from cds_service.answering import Answered, Answering
+    from cds_service.api.parts import Parts
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+Variant = Callable[[str, str], "Answering"]
+"""The answering with another ``cramps`` and ``jurisdiction``, made as the service's own is."""
+
+
+def blueprint(parts: Parts, variant: Variant) -> Blueprint:
+    """The pages. ``variant`` is asked once for each combination that is not the service's own."""
+    made = Blueprint(
+        "demo",
+        __name__,
+        template_folder="templates",
+        static_folder="static",
+        static_url_path="/demo/static",
+    )
+    patients = fixture_patients()
+
+    @cache
+    def with_settings(cramps: str, jurisdiction: str) -> Parts:
+        own = (cramps, jurisdiction) == (parts.settings.cramps, parts.settings.jurisdiction)
+        settings = parts.settings.model_copy(
+            update={
+                "cramps": cramps,
+                "jurisdiction": jurisdiction,
+                # Where callers must sign, nobody else sends this service to a FHIR server.
+                "fhir_servers": () if parts.callers else parts.settings.fhir_servers,
+            }
+        )
+        answering = parts.answering if own else variant(cramps, jurisdiction)
+        return replace(parts, settings=settings, answering=answering)
+
+    @made.after_request
+    def _policy(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = POLICY
+        return response
+
+    @made.get("/")
+    def page() -> str:
+        return render_template(
+            "demo/page.html",
+            patients=patients.values(),
+            orders=offered_orders(),
+            settings=parts.settings,
+            signed=parts.callers is not None,
+        )
+
+    @made.get("/report")
+    def report_page() -> str:
+        known = [
+            RuleVersion(rule.id, rule.version)
+            for service in Service
+            for rule in parts.answering.rules(service)
+        ]
+        with parts.gate.aside():
+            found = report(parts.records.database, known)
+        rules = sorted(found.rules, key=lambda one: (-one.shown, one.rule))
+        return render_template(
+            "demo/report.html", report=found, rules=rules, trend=trend_svg, colours=COLOURS
+        )
+
+    @made.post("/demo/answer")
+    def answer() -> Response:
+        body = parts.body(request)
+        g.bytes = len(body)
+        asked = read_asked(body)
+        chosen = with_settings(
+            asked.cramps or parts.settings.cramps,
+            asked.jurisdiction or parts.settings.jurisdiction,
+        )
+        return Response(
+            msgspec.json.encode(_told(chosen, asked)),
+            content_type="application/json; charset=utf-8",
+        )
+
+    def _told(chosen: Parts, asked: Asked) -> dict[str, object]:
+        question = question_of(asked, patients, chosen.answering.keys, chosen.now())
+        answered = ask(chosen, msgspec.json.encode(question.request), question.as_of)
+        _count(chosen, question.service, answered)
+        rules = chosen.answering.rules(question.service)
+        bodies = [card.body for card in answered.cards]
+        return {
+            "service": question.service,
+            "hook": question.request["hook"],
+            "asOf": question.as_of.date().isoformat(),
+            "drafts": question.drafts,
+            "selections": question.selections,
+            "status": seen.counted(answered),
+            "html": {
+                "switches": render_template(
+                    "demo/switches.html", switches=question.switches, facts=answered.facts
+                ),
+                "chart": render_template("demo/chart.html", chart=seen.chart(answered, rules)),
+                "cards": render_template("demo/cards.html", cards=seen.cards(answered)),
+                "why": render_template("demo/why.html", rules=seen.why(answered)),
+            },
+            "request": question.request,
+            "response": {"cards": bodies},
+            "trace": as_json(answered),
+            "curl": _curl(question.service),
+        }
+
+    return made
+
+
+def _count(parts: Parts, service: Service, answered: Answered) -> None:
+    # What is shown here can be answered here: the report counts both, or neither makes sense.
+    for card in answered.cards:
+        parts.records.count_shown(str(service), card.rule.id, card.rule.version)
+
+
+def _curl(service: Service) -> str:
+    address = shlex.quote(f"{request.host_url.rstrip('/')}/cds-services/{service}")
+    return f"curl -s {address} -H 'Content-Type: application/json' -d @request.json"

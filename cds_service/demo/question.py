@@ -1,0 +1,224 @@
+"""What the page asks, as the hook request that an EHR would send for it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from cds_service.answering import HOOKS
+from cds_service.asking import service_of
+from cds_service.core.facts import Kind
+from cds_service.core.rule import Service
+from cds_service.demo.fixtures import FixturePatient
+from cds_service.envelope import checked_text, parse
+from cds_service.errors import BadRequest
+from cds_service.one_patient import moment, request_of
+from cds_service.prefetch import Key
+
+USER = "Practitioner/demo"
+
+
+class Asked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """The body of ``POST /demo/answer``.
+
+    ``patient`` names a fixture, else ``pasted`` is the text of a hook request or Bundle.
+    ``drafts`` None means those that came with it. ``states`` are the prefetch keys that are
+    not sent as they came.
+    """
+
+    patient: str | None = None
+    pasted: str | None = None
+    hook: Literal["patient-view", "order-select"] | None = None
+    drafts: list[dict[str, Any]] | None = None
+    selections: list[str] = []
+    states: dict[str, Literal["null", "absent"]] = {}
+    cramps: Literal["documented", "assumed"] | None = None
+    jurisdiction: Literal["us", "uk"] | None = None
+    as_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One prefetch key on the page: what came (``brings``), and how it is sent now.
+
+    ``brings`` and ``state`` are ``given``, ``null`` or ``absent``; ``count`` is the number of
+    resources that came.
+    """
+
+    key: Key
+    brings: str
+    state: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The hook request, and when it is asked."""
+
+    service: Service
+    request: dict[str, Any] = field(repr=False)
+    as_of: datetime
+    switches: tuple[Switch, ...]
+    drafts: list[Any] = field(repr=False)
+    selections: list[str]
+
+
+def read_asked(body: bytes) -> Asked:
+    """The question in the body. Raises BadRequest."""
+    text = checked_text(body)
+    try:
+        return msgspec.json.decode(text, type=Asked)
+    except msgspec.ValidationError:
+        raise BadRequest("The page asked in a form unknown here.", "Load the page again.") from None
+    except msgspec.DecodeError:
+        raise BadRequest("The body is not valid JSON.", "Send one JSON object.") from None
+
+
+def question_of(
+    asked: Asked,
+    patients: Mapping[str, FixturePatient],
+    keys: Mapping[Service, Sequence[Key]],
+    now: datetime,
+) -> Question:
+    """The hook request for ``asked``. Raises BadRequest naming the place and the mend."""
+    content, as_of = _content(asked, patients, now)
+    bundle = content.get("resourceType") == "Bundle"
+    came, selected = _drafts_in(content, bundle, keys)
+    hook = asked.hook or _hook_of(asked, patients, bundle and bool(came))
+    service = service_of(content, hook)
+    if bundle:
+        request = request_of(content, HOOKS[service], keys[service], USER)
+        request["hookInstance"] = str(uuid.uuid4())
+    else:
+        request = {**content, "hook": HOOKS[service]}
+    if asked.as_of:
+        as_of = _moment(asked.as_of)
+    context = request.get("context")
+    drafts = came if asked.drafts is None else asked.drafts
+    selections = selected if asked.drafts is None else asked.selections
+    if isinstance(context, dict):
+        context = dict(context)
+        request["context"] = context
+        if asked.drafts is not None:
+            drafts = [_owned(draft, context, as_of) for draft in drafts]
+        if service is Service.ORDER_SELECT:
+            context["draftOrders"] = _collection(drafts)
+            context["selections"] = selections
+        else:
+            context.pop("draftOrders", None)
+            context.pop("selections", None)
+    return Question(
+        service=service,
+        request=request,
+        as_of=as_of,
+        switches=_switched(request, keys[service], asked.states),
+        drafts=drafts,
+        selections=selections,
+    )
+
+
+def _content(
+    asked: Asked, patients: Mapping[str, FixturePatient], now: datetime
+) -> tuple[dict[str, Any], datetime]:
+    if asked.patient is not None:
+        patient = patients.get(asked.patient)
+        if patient is None:
+            raise BadRequest("There is no such fixture patient.", "Choose one of the list.")
+        content: dict[str, Any] = parse(checked_text(patient.bundle()))
+        return content, moment(patient.as_of)
+    pasted = parse(checked_text((asked.pasted or "").encode(errors="replace")))
+    if not isinstance(pasted, dict):
+        raise BadRequest("This is no JSON object.", "Paste a hook request or a FHIR Bundle.")
+    return pasted, now
+
+
+def _hook_of(asked: Asked, patients: Mapping[str, FixturePatient], drafted: bool) -> str | None:
+    """The hook that was not chosen: of the story, of the drafts, or of the request itself."""
+    if asked.patient is not None:
+        return patients[asked.patient].hook
+    return "order-select" if drafted else None
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return moment(text)
+    except BadRequest as error:
+        raise BadRequest(error.what, error.mend, "as of") from None
+
+
+def _drafts_in(
+    content: Mapping[str, Any], bundle: bool, keys: Mapping[Service, Sequence[Key]]
+) -> tuple[list[Any], list[str]]:
+    """The drafts that came, and which of them are selected."""
+    if bundle:
+        context = request_of(content, "order-select", keys[Service.ORDER_SELECT])["context"]
+    else:
+        context = content.get("context")
+    if not isinstance(context, dict):
+        return [], []
+    drafts = [entry["resource"] for entry in _entries(context.get("draftOrders"))]
+    selections = context.get("selections")
+    return drafts, selections if isinstance(selections, list) else []
+
+
+def _entries(bundle: object) -> list[dict[str, Any]]:
+    entries = bundle.get("entry") if isinstance(bundle, dict) else None
+    return [
+        entry
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict) and isinstance(entry.get("resource"), dict)
+    ]
+
+
+def _owned(draft: dict[str, Any], context: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:
+    """A draft made on the page, of this patient and day."""
+    if "subject" in draft or "patient" in draft:
+        return draft
+    subject = {"reference": f"Patient/{context.get('patientId')}"}
+    return {**draft, "subject": subject, "authoredOn": as_of.date().isoformat()}
+
+
+def _collection(drafts: Sequence[Any]) -> dict[str, Any]:
+    return {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": draft} for draft in drafts],
+    }
+
+
+def _switched(
+    request: dict[str, Any], keys: Sequence[Key], states: Mapping[str, str]
+) -> tuple[Switch, ...]:
+    """How each key came; ``request`` is changed to what the page chose."""
+    prefetch = request.get("prefetch")
+    prefetch = dict(prefetch) if isinstance(prefetch, dict) else {}
+    context = request.get("context")
+    encounter = isinstance(context, dict) and context.get("encounterId")
+    switches = []
+    for key in keys:
+        if key.kind is Kind.ENCOUNTER and not encounter and key.name not in prefetch:
+            continue
+        brings = "absent" if key.name not in prefetch else "given"
+        if brings == "given" and prefetch[key.name] is None:
+            brings = "null"
+        state = states.get(key.name, brings)
+        count = _count(prefetch.get(key.name))
+        if state == "absent":
+            prefetch.pop(key.name, None)
+        elif state == "null":
+            prefetch[key.name] = None
+        switches.append(Switch(key, brings, state, count))
+    if prefetch or "prefetch" in request:
+        request["prefetch"] = prefetch
+    return tuple(switches)
+
+
+def _count(value: object) -> int:
+    if isinstance(value, dict) and value.get("resourceType") == "Bundle":
+        return len(_entries(value))
+    return 1 if isinstance(value, dict) else 0

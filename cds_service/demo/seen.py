@@ -1,0 +1,296 @@
+"""What the page shows of one answer: the chart as it was read, the cards, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from cds_service.answering import Answered
+from cds_service.core.facts import Kind, Medication, Presence, Result, State, Taking
+from cds_service.core.knowledge import Limit
+from cds_service.core.rule import Finding, Indicator, Rule, Tier
+from cds_service.core.series import Newest, Worse
+from cds_service.demo.timeline import Timeline, timeline
+from cds_service.demo.wording import block, inline
+from cds_service.trace import as_json
+
+WORDS = {
+    Indicator.CRITICAL: "Critical",
+    Indicator.WARNING: "Warning",
+    Indicator.INFO: "Info",
+}
+_ANSWERS = {
+    "fired": ("fired", "Fired"),
+    "cannot tell": ("cannot", "Could not check"),
+    "did not fire": ("quiet", "Did not fire"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Which cards rest on a fact; ``word`` is the loudest of them, ``style`` its CSS class."""
+
+    style: str
+    word: str
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """One analyte: its newest result in words, its history, and what could not be used."""
+
+    name: str
+    newest: str
+    day: str
+    remarks: tuple[str, ...]
+    drawing: Timeline | None
+    use: Use | None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One condition, medication, order or allergy: ``read_as`` are the concepts recognised."""
+
+    name: str
+    state: str
+    read_as: tuple[str, ...]
+    source: str
+    use: Use | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """The record as the service reads it."""
+
+    who: str
+    labs: tuple[Lab, ...]
+    lists: tuple[tuple[str, str, tuple[Item, ...]], ...]  # heading, note, items
+    problems: tuple[tuple[str, str, str], ...]  # about, reason, reference
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCard:
+    """One card with its Markdown rendered; ``body`` is its JSON."""
+
+    body: Mapping[str, Any]
+    word: str
+    advice: Markup
+    basis: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRule:
+    """One rule's answer in words."""
+
+    rule: Rule
+    style: str
+    word: str
+    because: tuple[Markup, ...]
+    evidence: tuple[Markup, ...]
+    missing: tuple[Markup, ...]
+    not_shown: str
+    limits: tuple[Limit, ...]
+    only_cramps: bool
+
+
+def chart(answered: Answered, rules: Iterable[Rule]) -> Chart:
+    """The chart behind an answer; analytes that ``rules`` read are listed even without result."""
+    uses = _uses(answered)
+    facts = answered.facts
+    record = facts.record
+    analytes = dict.fromkeys(need.analyte for rule in rules for need in rule.needs if need.analyte)
+    labs = [_lab(answered, key, uses) for key in analytes]
+    medications = [_medication(one, uses) for one in record.medications]
+    return Chart(
+        who=_who(answered),
+        labs=tuple(sorted(labs, key=lambda lab: (lab.drawing is None, lab.use is None))),
+        lists=(
+            (
+                "Conditions",
+                _note(answered, Kind.CONDITIONS),
+                tuple(
+                    Item(
+                        one.name,
+                        _presence(one.presence) + (f", {one.day.isoformat()}" if one.day else ""),
+                        tuple(sorted(one.concepts)),
+                        one.source.reference,
+                        uses.get(one.source.reference),
+                    )
+                    for one in record.conditions
+                ),
+            ),
+            ("Medications", _note(answered, Kind.MEDICATIONS), tuple(medications)),
+            (
+                "Allergies",
+                _note(answered, Kind.ALLERGIES),
+                tuple(
+                    Item(one.name, "", tuple(sorted(one.concepts)), one.source.reference,
+                         uses.get(one.source.reference))
+                    for one in record.allergies
+                ),
+            ),
+            (
+                "Orders on file",
+                _note(answered, Kind.ORDERS),
+                tuple(
+                    Item(
+                        one.name,
+                        one.when.date().isoformat() if one.when else "",
+                        tuple(sorted(one.covers)),
+                        one.source.reference,
+                        uses.get(one.source.reference),
+                    )
+                    for one in record.orders
+                ),
+            ),
+        ),
+        problems=tuple(
+            (one["about"], one["reason"], one["reference"])
+            for one in as_json(answered)["problems"]
+        ),
+    )  # fmt: skip
+
+
+def cards(answered: Answered) -> tuple[ShownCard, ...]:
+    """The cards in the order of the response. What they rest on can be folded away."""
+    shown = []
+    for card in answered.cards:
+        detail = str(card.body["detail"])
+        advice, mark, rest = detail.partition("\n\n**Based on**\n\n")
+        word = WORDS[Indicator[str(card.body["indicator"]).upper()]]
+        basis = block(mark + rest) if mark else Markup("")
+        shown.append(ShownCard(card.body, word, block(advice), basis))
+    return tuple(shown)
+
+
+def why(answered: Answered) -> tuple[ShownRule, ...]:
+    """Every rule: those that fired first, then those that could not check, then the rest."""
+    shown = []
+    for traced, outcome in zip(as_json(answered)["rules"], answered.outcomes, strict=True):
+        style, word = _ANSWERS[traced["answer"]]
+        limits = answered.facts.limits
+        shown.append(
+            ShownRule(
+                rule=outcome.rule,
+                style=style,
+                word=word,
+                because=tuple(inline(one) for one in traced["because"]),
+                evidence=tuple(inline(one) for one in traced["evidence"]),
+                missing=tuple(inline(one) for one in traced["missing"]),
+                not_shown=traced["notShown"],
+                limits=tuple(limits[key] for key in outcome.rule.limits),
+                only_cramps=outcome.rule.tier is Tier.CRAMPS,
+            )
+        )
+    order = [style for style, _ in _ANSWERS.values()]
+    return tuple(sorted(shown, key=lambda one: order.index(one.style)))
+
+
+def counted(answered: Answered) -> str:
+    """How many cards of which kind, in words."""
+    if not answered.cards:
+        return "No cards."
+    words = [WORDS[Indicator[str(card.body["indicator"]).upper()]] for card in answered.cards]
+    kinds = ", ".join(
+        f"{words.count(word)} {word.lower()}" for word in WORDS.values() if word in words
+    )
+    return f"{len(words)} card{'s' * (len(words) > 1)}: {kinds}."
+
+
+def _uses(answered: Answered) -> dict[str, Use]:
+    """The loudest card that rests on each resource, by reference."""
+    shown = {card.rule.id for card in answered.cards}
+    found: dict[str, tuple[Indicator, tuple[str, ...]]] = {}
+    for outcome in answered.outcomes:
+        finding = outcome.answer
+        if not isinstance(finding, Finding) or outcome.rule.id not in shown:
+            continue
+        for evidence in finding.evidence:
+            reference = evidence.fact.source.reference
+            loudest, rules = found.get(reference, (finding.indicator, ()))
+            if outcome.rule.id not in rules:
+                rules = (*rules, outcome.rule.id)
+            found[reference] = (max(loudest, finding.indicator), rules)
+    return {
+        reference: Use(str(loudest), WORDS[loudest], rules)
+        for reference, (loudest, rules) in found.items()
+    }
+
+
+def _who(answered: Answered) -> str:
+    patient, age = answered.facts.patient, answered.facts.age
+    said = [patient.sex or "sex unknown", "age unknown" if age is None else f"{age} years"]
+    if patient.deceased:
+        said.append("deceased")
+    return ", ".join(said)
+
+
+def _note(answered: Answered, kind: Kind) -> str:
+    """What is to be said of a list that did not come whole."""
+    found = answered.facts.availability(kind)
+    if found.state is State.GIVEN:
+        return ""
+    if found.state is State.NONE:
+        return "None on file."
+    return f"{found.state.value.capitalize()}: {found.reason}" if found.reason else "Not obtained."
+
+
+def _lab(answered: Answered, key: str, uses: Mapping[str, Use]) -> Lab:
+    facts = answered.facts
+    newest = facts.newest(key, Worse.LOW)
+    series = facts.series.get(key)
+    finals = list(series.finals()) if series else []
+    results = _with(finals, newest)
+    remarks = [f"not usable: {problem.reason}" for problem in newest.unusable]
+    if newest.preliminary is not None:
+        remarks.insert(0, f"preliminary: {newest.preliminary.reported}")
+    shown = newest.result or newest.preliminary
+    if shown is None:
+        if not remarks:
+            remarks.append(_note(answered, Kind.RESULTS) or "no result on file")
+        return Lab(key.replace("_", " "), "", "", tuple(remarks), None, None)
+    if shown.computed:
+        remarks.insert(0, "computed" + (f", {shown.method}" if shown.method else ""))
+    limits = [
+        limit
+        for name, limit in sorted(facts.limits.items(), key=lambda pair: pair[1].value)
+        if name.startswith(f"{key}.") and limit.unit == shown.analyte.canonical
+    ]
+    value = shown.reported + (f" ({shown.canonical})" if shown.canonical else "")
+    use = next((uses[one.source.reference] for one in results if _used(one, uses, newest)), None)
+    return Lab(
+        name=shown.analyte.name,
+        newest=value,
+        day=shown.day.isoformat(),
+        remarks=tuple(remarks),
+        drawing=timeline(results, limits, facts.today),
+        use=use,
+    )
+
+
+def _used(result: Result, uses: Mapping[str, Use], newest: Newest) -> bool:
+    return result in (newest.result, newest.preliminary) and result.source.reference in uses
+
+
+def _with(finals: list[Result], newest: Newest) -> list[Result]:
+    extra = [one for one in (newest.result, newest.preliminary) if one and one not in finals]
+    return finals + extra
+
+
+def _medication(one: Medication, uses: Mapping[str, Use]) -> Item:
+    since = f", {one.when.date().isoformat()}" if one.when else ""
+    state = "" if one.taking is Taking.ACTIVE else one.taking.value
+    return Item(
+        one.name,
+        (state + since).removeprefix(", "),
+        tuple(sorted(one.classes)),
+        one.source.reference,
+        uses.get(one.source.reference),
+    )
+
+
+def _presence(presence: Presence) -> str:
+    return "no clinical status" if presence is Presence.ASSUMED else presence.value

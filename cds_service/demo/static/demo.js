@@ -1,0 +1,292 @@
+// The demo page: asks /demo/answer, shows what comes back, answers cards as an EHR does.
+// Text of a record is only ever set as text; HTML comes from the service, already escaped.
+
+const byId = (id) => document.getElementById(id);
+const page = byId("main");
+const STORED = "Feedback stored.";
+
+const state = {};
+let last = null; // the last answer of the service
+let asking = 0; // answers that come late are dropped
+let made = 0; // drafts made on this page
+
+function begin(source) {
+  Object.assign(state, { patient: null, pasted: null, hook: null, drafts: null, selections: [],
+    states: {}, asOf: null }, source);
+  for (const button of document.querySelectorAll("[data-patient]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.patient === state.patient));
+  }
+  return ask();
+}
+
+async function ask() {
+  const turn = ++asking;
+  byId("answers").setAttribute("aria-busy", "true");
+  let response;
+  let body;
+  try {
+    response = await fetch(page.dataset.answer, posted({ ...state,
+      cramps: byId("cramps").value, jurisdiction: byId("jurisdiction").value }));
+    body = await response.json();
+  } catch {
+    body = { issue: [{ details: { text: "The service does not answer." },
+      diagnostics: "Is it still running?" }] };
+  }
+  if (turn !== asking) return;
+  byId("answers").removeAttribute("aria-busy");
+  if (response?.ok) show(body);
+  else showError(body);
+}
+
+function posted(body) {
+  return { method: "POST", headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body) };
+}
+
+function show(answer) {
+  last = answer;
+  Object.assign(state, { hook: answer.hook, drafts: answer.drafts,
+    selections: answer.selections });
+  byId("error").replaceChildren();
+  for (const [id, html] of Object.entries(answer.html)) byId(id).innerHTML = html;
+  for (const radio of document.getElementsByName("hook")) radio.checked = radio.value === state.hook;
+  byId("as-of").value = answer.asOf;
+  byId("request").textContent = shortened(JSON.stringify(answer.request, null, 2));
+  byId("response").textContent = shortened(JSON.stringify(answer.response, null, 2));
+  byId("curl").textContent = answer.curl;
+  showDrafts();
+  say(answer.status);
+}
+
+function showError(outcome) {
+  last = null;
+  const issue = outcome.issue?.[0] ?? {};
+  for (const id of ["cards", "why", "chart", "request", "response", "curl"]) {
+    byId(id).replaceChildren();
+  }
+  const place = issue.expression?.[0];
+  byId("error").replaceChildren(
+    line("p", issue.details?.text ?? "The service could not answer.", "what"),
+    ...(issue.diagnostics ? [line("p", issue.diagnostics)] : []),
+    ...(place ? [line("p", `Where: ${place}`)] : []),
+  );
+  showDrafts();
+  say("No answer.");
+}
+
+function line(tag, text, name) {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  if (name) element.className = name;
+  return element;
+}
+
+function say(text) {
+  byId("status").textContent = text;
+  byId("jump").textContent = text;
+}
+
+function shortened(text) {
+  const most = 200_000;
+  return text.length <= most ? text : `${text.slice(0, most)}\n… (copy it to have all of it)`;
+}
+
+// --- draft orders ---------------------------------------------------------------------------
+
+const referenceOf = (resource) => `${resource.resourceType}/${resource.id}`;
+
+function nameOf(resource) {
+  const concept = resource.medicationCodeableConcept ?? resource.code?.concept
+    ?? resource.medication?.concept ?? resource.code ?? resource.codeCodeableConcept ?? {};
+  const reference = resource.medicationReference ?? resource.medication?.reference ?? {};
+  const said = concept.text ?? concept.coding?.[0]?.display ?? reference.display
+    ?? concept.coding?.[0]?.code;
+  return typeof said === "string" ? said : referenceOf(resource);
+}
+
+function showDrafts() {
+  const drafts = state.drafts ?? [];
+  const rows = drafts.map((resource, at) => {
+    const row = document.createElement("li");
+    const label = document.createElement("label");
+    const box = document.createElement("input");
+    box.type = "checkbox";
+    box.dataset.select = referenceOf(resource);
+    box.checked = state.selections.includes(referenceOf(resource));
+    const reason = resource.reasonCode?.[0]?.text ?? resource.dosageInstruction?.[0]?.text;
+    label.append(box, line("span", nameOf(resource)));
+    if (typeof reason === "string") label.append(line("small", reason));
+    const button = line("button", "Remove");
+    button.type = "button";
+    button.dataset.remove = String(at);
+    button.setAttribute("aria-label", `Remove ${nameOf(resource)}`);
+    row.append(label, button);
+    return row;
+  });
+  byId("drafts").replaceChildren(...(rows.length ? rows : [line("li", "None.", "hint")]));
+}
+
+function add(resource) {
+  const draft = { ...resource };
+  if (draft.id === undefined) draft.id = `demo-draft-${++made}`;
+  state.drafts = [...(state.drafts ?? []), draft];
+  return referenceOf(draft);
+}
+
+function remove(reference) {
+  state.drafts = (state.drafts ?? []).filter((one) => referenceOf(one) !== reference);
+  state.selections = state.selections.filter((one) => one !== reference);
+}
+
+// What an EHR does with the actions of an accepted suggestion.
+function apply(suggestion) {
+  for (const action of suggestion.actions ?? []) {
+    if (action.type === "delete") remove(action.resourceId);
+    else if (action.type === "create") add(action.resource);
+    else if (action.type === "update") {
+      remove(referenceOf(action.resource));
+      add(action.resource);
+    }
+  }
+  showDrafts();
+}
+
+// --- answers to cards -------------------------------------------------------------------------
+
+async function sendFeedback(card, answer) {
+  const address = `${page.dataset.services}/${last.service}/feedback`;
+  const element = { card, outcomeTimestamp: new Date().toISOString(), ...answer };
+  try {
+    const response = await fetch(address, posted({ feedback: [element] }));
+    if (response.ok) return STORED;
+    if (response.status === 401) {
+      return "Feedback refused (401): it is taken only with a signed token (CDS_TRUSTED_CLIENTS).";
+    }
+    const issue = (await response.json()).issue?.[0];
+    return `Feedback not stored (${response.status}): ${issue?.details?.text ?? ""}`;
+  } catch {
+    return "Feedback not stored: the service does not answer.";
+  }
+}
+
+async function close(article, done, answer) {
+  for (const part of article.querySelectorAll(".suggestions, .detail, .basis, .dismiss")) {
+    part.remove();
+  }
+  article.classList.add("answered");
+  const note = line("p", done, "done");
+  note.tabIndex = -1;
+  article.append(note);
+  note.focus();
+  const stored = await sendFeedback(article.dataset.card, answer);
+  note.textContent = `${done} ${stored}`;
+  note.classList.toggle("failed", stored !== STORED);
+  say(note.textContent);
+}
+
+const cardOf = (article) => last.response.cards.find((one) => one.uuid === article.dataset.card);
+
+function accept(button) {
+  const article = button.closest("article");
+  const wanted = button.dataset.suggestion;
+  const suggestion = cardOf(article).suggestions.find((one) => one.uuid === wanted);
+  apply(suggestion);
+  close(article, `Accepted: ${suggestion.label}.`,
+    { outcome: "accepted", acceptedSuggestions: [{ id: wanted }] });
+}
+
+function dismiss(form) {
+  const reason = form.querySelector("input[type=radio]:checked");
+  const comment = form.elements.comment.value.trim();
+  const overrideReason = { reason: { code: reason.value, system: reason.dataset.system,
+    display: reason.dataset.display } };
+  if (comment) overrideReason.userComment = comment;
+  close(form.closest("article"), `Dismissed: ${reason.dataset.display}.`,
+    { outcome: "overridden", overrideReason });
+}
+
+// --- what a person does -----------------------------------------------------------------------
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if (button.dataset.patient) {
+    history.replaceState(null, "", `?patient=${encodeURIComponent(button.dataset.patient)}`);
+    begin({ patient: button.dataset.patient });
+  } else if (button.dataset.suggestion) accept(button);
+  else if (button.dataset.remove) {
+    const [gone] = state.drafts.splice(Number(button.dataset.remove), 1);
+    state.selections = state.selections.filter((one) => one !== referenceOf(gone));
+    redraft();
+  } else if (button.dataset.copy) copy(button);
+});
+
+document.addEventListener("change", (event) => {
+  const { target } = event;
+  if (target.dataset.key) {
+    if (target.value === target.dataset.brings) delete state.states[target.dataset.key];
+    else state.states[target.dataset.key] = target.value;
+    ask().then(() => {
+      document.querySelector(`[data-key="${target.dataset.key}"]:checked`)?.focus();
+    });
+  } else if (target.name === "hook") {
+    state.hook = target.value;
+    ask();
+  } else if (target.dataset.select) {
+    const rest = state.selections.filter((one) => one !== target.dataset.select);
+    state.selections = target.checked ? [...rest, target.dataset.select] : rest;
+    const wanted = target.dataset.select;
+    redraft().then(() => {
+      [...document.querySelectorAll("[data-select]")]
+        .find((one) => one.dataset.select === wanted)?.focus();
+    });
+  } else if (target.id === "as-of") {
+    state.asOf = target.value || null;
+    ask();
+  } else if (target.id === "cramps" || target.id === "jurisdiction") ask();
+  else if (target.id === "upload" && target.files[0]) {
+    target.files[0].text().then((text) => {
+      byId("pasted").value = text.length <= 2_000_000 ? text : "";
+      begin({ pasted: text });
+    });
+  }
+});
+
+document.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const form = event.target;
+  if (form.id === "paste") begin({ pasted: byId("pasted").value });
+  else if (form.id === "add") {
+    const option = byId("order").selectedOptions[0];
+    state.selections = [add(JSON.parse(option.dataset.resource))];
+    redraft();
+  } else if (form.classList.contains("override")) dismiss(form);
+});
+
+// Drafts matter to order-select only: who picks an order has left the opened chart.
+function redraft() {
+  showDrafts();
+  if (state.patient === null && state.pasted === null) return Promise.resolve();
+  state.hook = "order-select";
+  return ask();
+}
+
+async function copy(button) {
+  if (!last) return;
+  const what = button.dataset.copy;
+  const text = what === "curl" ? last.curl : JSON.stringify(last[what], null, 2);
+  try {
+    await navigator.clipboard.writeText(text);
+    say(`Copied: the ${what}.`);
+  } catch {
+    byId(what).closest("details")?.setAttribute("open", "");
+    getSelection().selectAllChildren(byId(what));
+    say("Selected: copy it with your keyboard.");
+  }
+}
+
+const wanted = new URLSearchParams(location.search).get("patient");
+const listed = [...document.querySelectorAll("[data-patient]")];
+const first = listed.find((one) => one.dataset.patient === wanted) ?? listed[0];
+showDrafts();
+if (first) begin({ patient: first.dataset.patient });
