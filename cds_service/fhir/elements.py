@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 
 import msgspec
@@ -29,10 +29,7 @@ def exact(written: str) -> Decimal | None:
     """A number as it was written, all decimals kept; None for what no instrument reports."""
     if not _NUMBER.fullmatch(written):
         return None
-    try:
-        value = Decimal(written)
-    except InvalidOperation:
-        return None
+    value = Decimal(written)
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -_LARGEST or value.adjusted() > _LARGEST:
         return None

@@ -376,3 +376,23 @@ def test_whether_the_patient_has_died(members, deceased, problems) -> None:
     found, reading = patient(person(**members))
     assert found.deceased is deceased
     assert len(reading.record.problems) == problems
+
+
+@pytest.mark.parametrize(
+    ("kind", "resource"),
+    [
+        (Kind.PATIENT, person(maritalStatus="@@")),
+        (Kind.CONDITIONS, condition(note="@@")),
+        (Kind.MEDICATIONS, medication(note="@@")),
+        (Kind.RESULTS, lab(**{"@@": 1})),
+    ],
+)
+def test_a_resource_whose_bytes_are_no_text_is_named_in_a_problem(kind, resource) -> None:
+    good = {"resourceType": "Basic", "id": "x"}
+    page = json.dumps(bundle(good, resource)).encode().replace(b"@@", b"\xff")
+    reading = reader().read({kind: delivery(kind, page)}, CONTEXT, AS_OF)
+    record = reading.record
+    assert reading.series == {}
+    assert not (record.conditions or record.medications or record.patient.birth)
+    expected = f"{resource['resourceType']}/{resource['id']}"
+    assert ("unreadable", expected) in kinds(reading)

@@ -547,3 +547,34 @@ def test_many_drafts_and_many_selections_cost_no_square() -> None:
     assert time.perf_counter() - started < 5
     assert len(reading.record.drafts.selected_medications) == 3000
     assert kinds(reading) == [("unresolved-selection", "MedicationRequest/d3000")]
+
+
+def test_ingredients_of_the_oldest_version() -> None:
+    product = {
+        "resourceType": "Medication",
+        "id": "x",
+        "product": {
+            "form": {"text": "Tablet"},
+            "ingredient": [
+                {
+                    "item": {"reference": "Substance/q"},
+                    "amount": {"numerator": {"value": 200, "code": "mg"}},
+                },
+                {"item": {"concept": {"text": "Starch"}, "reference": None}},
+                {"item": {"text": "Baclofen"}, "strengthQuantity": {"value": 10, "unit": "mg"}},
+                "none",
+            ],
+        },
+    }
+    substance = {"resourceType": "Substance", "id": "q", "code": {"text": "Quinine"}}
+    made = medication(
+        medicationCodeableConcept=None, medicationReference={"reference": "Medication/x"}
+    )
+    [found] = medications(made, product, substance).record.medications
+    assert found.name == "Quinine"
+    assert found.ingredients == (
+        Ingredient("Quinine", Decimal(200), "mg"),
+        Ingredient("Starch"),
+        Ingredient("Baclofen", Decimal(10), "mg"),
+    )
+    assert {"quinine", "baclofen"} <= found.classes
