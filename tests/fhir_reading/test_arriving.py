@@ -384,7 +384,7 @@ def test_whether_the_patient_has_died(members, deceased, problems) -> None:
         (Kind.PATIENT, person(maritalStatus="@@")),
         (Kind.CONDITIONS, condition(note="@@")),
         (Kind.MEDICATIONS, medication(note="@@")),
-        (Kind.RESULTS, lab(**{"@@": 1})),
+        (Kind.RESULTS, lab(**{"status": 7, "@@": 1})),
     ],
 )
 def test_a_resource_whose_bytes_are_no_text_is_named_in_a_problem(kind, resource) -> None:
