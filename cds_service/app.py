@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -137,6 +138,7 @@ def make_parts(settings: Settings, known: Medicine | None = None) -> Parts:
     from cds_service.feedback.card_ids import RuleVersion
     from cds_service.feedback.records import open_records
     from cds_service.fhir.client import fetch_missing
+    from cds_service.gate import Gate
     from cds_service.obtaining import Obtaining
     from cds_service.trust.away import RemembersWhileAway
     from cds_service.trust.callers import Callers
@@ -151,6 +153,7 @@ def make_parts(settings: Settings, known: Medicine | None = None) -> Parts:
         [RuleVersion(rule.id, rule.version) for rule in known.catalogue.rules],
         settings.card_key,
     )
+    gate = Gate()
     callers = None
     if settings.trusted_clients is not None:
         callers = Callers(
@@ -168,12 +171,23 @@ def make_parts(settings: Settings, known: Medicine | None = None) -> Parts:
             records.snooze if settings.snooze else None,
         ),
         obtaining=Obtaining(
-            allowed_server, fetch_missing, settings.fhir_deadline, settings.fhir_open
+            allowed_server,
+            gate.waiting(fetch_missing),
+            settings.fhir_deadline,
+            settings.fhir_open,
         ),
+        gate=gate,
         records=records,
         callers=callers,
         codes=known.codes,
     )
+
+
+def _variant(parts: Parts, cramps: str, jurisdiction: str) -> Answering:
+    """The answering of the demo page, with two settings of its own."""
+    settings = parts.settings.model_copy(update={"cramps": cramps, "jurisdiction": jurisdiction})
+    quiet = parts.records.snooze if settings.snooze else None
+    return assemble(settings, medicine(settings), parts.records.card_ids, quiet)
 
 
 def build(parts: Parts) -> Flask:
@@ -199,7 +213,8 @@ def build(parts: Parts) -> Flask:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         if request.method != "GET" and "body_taken" not in g:
-            body.discard(request, _READ_ON)
+            with parts.gate.aside():
+                body.discard(request, _READ_ON)
         endpoint = (request.endpoint or "none").partition(".")[2] or "none"
         service = g.get("service", "")
         parts.metrics.request(endpoint, service, response.status_code)
@@ -223,4 +238,9 @@ def build(parts: Parts) -> Flask:
     )
     for module in (discovery, services, feedback, ops):
         app.register_blueprint(module.blueprint(parts))
+    if parts.settings.demo:
+        from cds_service.demo import pages
+
+        app.register_blueprint(pages.blueprint(parts, partial(_variant, parts)))
+    app.wsgi_app = parts.gate.around(app.wsgi_app)  # type: ignore[method-assign,assignment]
     return app

@@ -9,8 +9,10 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,6 +20,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import granian._signals
+from granian._granian import WorkerSignal
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server import MPServer
@@ -32,8 +36,10 @@ if TYPE_CHECKING:
     from cds_service.api.parts import Parts
 
 BACKLOG = 1024
-THREADS = 8
-"""Blocking threads of a worker: one works, the others may wait for FHIR servers."""
+THREADS = 32
+"""Threads of a worker: one computes (see `gate`), the others wait for clients and FHIR servers."""
+CONNECTIONS = 1000
+"""Connections of a worker, idle ones included; further ones wait in the kernel."""
 GRACE_S = 30
 """Seconds that a worker may take to answer what it has accepted."""
 _LOOPBACK = ("127.", "localhost", "::1")
@@ -77,8 +83,7 @@ def serve(host: str = "127.0.0.1", port: int = 8000, workers: int | None = None)
             workers=workers or default_workers(),
             blocking_threads=THREADS,
             backlog=BACKLOG,
-            # More than the threads can take up waits in the kernel, where it costs nothing.
-            backpressure=THREADS * 8,
+            backpressure=CONNECTIONS,
             http=HTTPModes.http1,
             http1_settings=HTTP1Settings(header_read_timeout=10_000),
             websockets=False,
@@ -92,6 +97,7 @@ def serve(host: str = "127.0.0.1", port: int = 8000, workers: int | None = None)
             },
         )
         _check_address(host, port)
+        os.register_at_fork(after_in_child=_die_when_told)
         server.serve(target_loader=load_in_worker, wrap_loader=False)
 
 
@@ -110,6 +116,7 @@ def load() -> Flask:
 
 def load_in_worker() -> Callable[..., Any]:
     """The application in a worker that is about to take calls."""
+    granian._signals.set_sync_signals = _told_once
     app = load()
     parts: Parts = app.extensions["cds_parts"]
     parts.records.start()
@@ -165,6 +172,41 @@ class _Server(MPServer):
         except SystemExit:
             if not self.interrupt_signal:
                 raise
+
+
+def _die_when_told() -> None:
+    """In a worker that is still starting: end at a signal, as it has accepted nothing yet.
+
+    The parent's handlers, which it inherits, would swallow the signal; its own come later.
+    """
+    for told in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(told, signal.SIG_DFL)
+
+
+def _told_once() -> WorkerSignal:
+    """Granian's handling of signals in a worker, without a way to miss one.
+
+    Told twice at once (by a process manager and by its parent), the system may hand both
+    signals to a thread of the runtime; the main thread then sleeps on and never runs
+    Python's handlers. So another thread hears of signals through a pipe, and acts.
+    """
+    stop = WorkerSignal()
+    hear, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, _heard)
+
+    def act() -> None:
+        os.read(hear, 1)
+        stop.set()
+
+    threading.Thread(target=act, name="cds-stop", daemon=True).start()
+    return stop
+
+
+def _heard(_signal: int, _frame: object) -> None:
+    """Nothing: the byte in the pipe was written before any Python ran."""
 
 
 def _check_address(host: str, port: int) -> None:

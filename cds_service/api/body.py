@@ -47,6 +47,8 @@ def announced(request: Request) -> int | None:
 
 def discard(request: Request, most: int) -> None:
     """Read what a refused client is still sending, up to ``most`` bytes."""
+    if "Expect" in request.headers:
+        return  # it waits for leave to send, and gets the refusal instead
     _discard(request.environ["wsgi.input"], announced(request), most)
 
 

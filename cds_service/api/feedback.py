@@ -7,7 +7,6 @@ from collections.abc import Callable
 from flask import Blueprint, Response, g, request
 
 from cds_service import logs
-from cds_service.api.body import read_body
 from cds_service.api.parts import Parts
 from cds_service.core.rule import Service
 from cds_service.envelope import checked_text, parse
@@ -32,10 +31,11 @@ def _view(parts: Parts, service: Service) -> Callable[[], Response]:
     def feedback() -> Response:
         g.service = str(service)
         parts.verified(request)
-        text = read_body(request, parts.body_limit)
+        text = parts.body(request)
         g.bytes = len(text)
         body = parse(checked_text(text))
-        saved = parts.records.feedback.save(str(service), body)
+        with parts.gate.aside():
+            saved = parts.records.feedback.save(str(service), body)
         for answer in body["feedback"]:
             parts.metrics.feedback(answer["outcome"])
         _log.info(

@@ -47,7 +47,8 @@ def blueprint(parts: Parts) -> Blueprint:
 def _states(parts: Parts) -> dict[str, str]:
     """Each part in one word: ``ok``, ``away`` (not ready), or ``off``."""
     checks: dict[str, Callable[[], bool]] = {"database": parts.records.database.ready}
-    found = {name: "ok" if check() else "away" for name, check in checks.items()}
+    with parts.gate.aside():
+        found = {name: "ok" if check() else "away" for name, check in checks.items()}
     # Keys are fetched when a token names them, and kept: their server may be away for a day.
     found["callers"] = "off" if parts.callers is None else "ok"
     found["rules"] = "ok"

@@ -9,7 +9,9 @@ from datetime import datetime
 from flask import Request
 
 from cds_service.answering import Answering
+from cds_service.api.body import read_body
 from cds_service.feedback.records import Records
+from cds_service.gate import Gate
 from cds_service.metrics import Metrics
 from cds_service.obtaining import Obtaining
 from cds_service.prefetch import Codes
@@ -32,6 +34,7 @@ class Parts:
     records: Records
     callers: Callers | None
     codes: Codes
+    gate: Gate = field(default_factory=Gate)
     metrics: Metrics = field(default_factory=Metrics)
     now: Callable[[], datetime] = _now
 
@@ -40,8 +43,15 @@ class Parts:
         """Bytes."""
         return int(self.settings.max_body_mb * 1e6)
 
+    def body(self, request: Request) -> bytes:
+        """The body, read aside. Raises what `read_body` raises."""
+        with self.gate.aside():
+            return read_body(request, self.body_limit)
+
     def verified(self, request: Request) -> Caller | None:
         """Who calls; None where everybody may. Raises Unauthorized and Unavailable."""
         if self.callers is None:
             return None
-        return self.callers.verify(request.headers.get("Authorization"), request.path)
+        # Keys may have to be fetched, and whether a token is new is asked of the database.
+        with self.gate.aside():
+            return self.callers.verify(request.headers.get("Authorization"), request.path)

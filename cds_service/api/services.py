@@ -10,7 +10,6 @@ import msgspec
 from flask import Blueprint, Response, g, request
 
 from cds_service.answering import HOOKS, Answered, Call
-from cds_service.api.body import read_body
 from cds_service.api.parts import Parts
 from cds_service.core.rule import Service
 from cds_service.envelope import Envelope, read_envelope
@@ -38,7 +37,7 @@ def _view(parts: Parts, service: Service) -> Callable[[], Response]:
         started = perf_counter()
         g.service = str(service)
         caller = parts.verified(request)
-        body = read_body(request, parts.body_limit)
+        body = parts.body(request)
         g.bytes = len(body)
         envelope = read_envelope(body, HOOKS[service])
         if _UUID.fullmatch(envelope.hook_instance):

@@ -1,0 +1,35 @@
+"""What `tests/api/test_serving.py` starts: the real server around the tests' two rules.
+
+A patient called ``slow`` takes as long as CDS_TEST_SLOW_S says.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+from cds_service import app, server
+from cds_service.answering import Answering
+from cds_service.errors import StartupError
+from tests.api.given_service import known
+
+
+def _slowly(answer: Any) -> Any:
+    def answered(self: Answering, call: Any, deliveries: Any) -> Any:
+        if call.patient_id == "slow":
+            time.sleep(float(os.environ["CDS_TEST_SLOW_S"]))
+        return answer(self, call, deliveries)
+
+    return answered
+
+
+if __name__ == "__main__":
+    medicine = known()
+    app.medicine = lambda _settings: medicine  # type: ignore[assignment]
+    Answering.answer = _slowly(Answering.answer)  # type: ignore[method-assign]
+    try:
+        server.serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    except StartupError as error:
+        sys.exit(str(error))

@@ -1,0 +1,249 @@
+"""The server as processes: start, stop, crash, many connections, slow and oversized bodies."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.given_service import VIEW, body
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 20
+
+
+class Running:
+    """A server in its own process group, with its standard error kept."""
+
+    def __init__(self, folder: Path, workers: int, slow_s: float, host: str = "127.0.0.1") -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self._log = folder / "server.log"
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
+        environ |= {
+            "CDS_DATABASE_URL": f"sqlite:///{folder}/records.db",
+            "CDS_MAX_BODY_MB": "1",
+            "CDS_TEST_SLOW_S": str(slow_s),
+            "PYTHONPATH": str(ROOT),
+        }
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.api.serving_program", host, str(self.port),
+                 str(workers)],
+                stderr=log, stdout=log, env=environ, cwd=folder, start_new_session=True,
+            )  # fmt: skip
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def until(self, holds: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + PATIENCE_S
+        while not holds():
+            assert time.monotonic() < end, f"{what} did not come:\n{self.log}"
+            assert self.process.poll() is None, f"ended before {what}:\n{self.log}"
+            time.sleep(0.02)
+
+    def ready(self) -> bool:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.get("/readyz")[0] == 200
+        return False
+
+    def get(self, path: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        found = response.status, response.read().decode()
+        connection.close()
+        return found
+
+    def call(self, patient: str = "p1") -> tuple[int, str]:
+        content = json.dumps(
+            body(
+                context={"userId": "Practitioner/7", "patientId": patient},
+                prefetch={"orders": None},
+            )
+        )
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        connection.request("POST", VIEW, content, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        found = response.status, response.read().decode()
+        connection.close()
+        return found
+
+    def workers(self) -> list[int]:
+        return [
+            int(found) for found in re.findall(r"Spawning worker-\d+ with PID: (\d+)", self.log)
+        ]
+
+    def stop(self, wanted: int = signal.SIGTERM) -> int:
+        self.process.send_signal(wanted)
+        return self.process.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    started: list[Running] = []
+
+    def start(workers: int = 1, slow_s: float = 0) -> Running:
+        made = Running(tmp_path, workers, slow_s)
+        started.append(made)
+        made.until(lambda: made.log.count("Started worker-") == workers, "the workers")
+        made.until(made.ready, "readiness")
+        return made
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.process.wait()
+        for worker in one.workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+
+
+def test_what_was_accepted_is_answered_before_the_end_and_the_status_is_0(
+    run: Callable[..., Running],
+) -> None:
+    server = run(workers=2, slow_s=1)
+    answers: list[tuple[int, str]] = []
+    callers = [
+        threading.Thread(target=lambda: answers.append(server.call("slow"))) for _ in range(2)
+    ]
+    for caller in callers:
+        caller.start()
+    time.sleep(0.4)  # until they are being answered: they take a second
+
+    status = server.stop()
+    for caller in callers:
+        caller.join()
+
+    assert [code for code, _ in answers] == [200, 200]
+    assert status == 0
+    assert not list(Path("/tmp").glob(f"cds-metrics-{server.process.pid}-*"))
+
+
+@pytest.mark.parametrize("wanted", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_of_the_whole_process_group_ends_with_0_too(
+    run: Callable[..., Running], wanted: signal.Signals
+) -> None:
+    server = run(workers=2)
+
+    os.killpg(server.process.pid, wanted)
+
+    assert server.process.wait(PATIENCE_S) == 0
+
+
+def test_a_dead_worker_is_replaced_again_and_again(run: Callable[..., Running]) -> None:
+    server = run(workers=2)
+    for round_ in range(3):
+        before = server.workers()
+        os.kill(before[-1], signal.SIGKILL)
+        server.until(lambda before=before: len(server.workers()) > len(before), f"new {round_}")
+
+    server.until(server.ready, "an answer")
+
+    assert server.call()[0] == 200
+    assert server.stop() == 0
+
+
+def test_all_workers_count_together(run: Callable[..., Running]) -> None:
+    server = run(workers=2)
+    for _ in range(20):
+        assert server.call()[0] == 200
+
+    shown = {server.get("/metrics")[1] for _ in range(4)}
+
+    for text in shown:
+        counted = re.search(r'cds_call_seconds_count\{service="[a-z-]+"\} (\S+)', text)
+        assert counted is not None
+        assert float(counted[1]) == 20
+
+
+def test_slow_clients_do_not_stop_the_others(run: Callable[..., Running]) -> None:
+    server = run()
+    head = (
+        f"POST {VIEW} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "Content-Length: 1000\r\n\r\n{"
+    )
+    slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
+    for one in slow:
+        one.sendall(head.encode())
+    time.sleep(0.2)
+
+    started = time.monotonic()
+    assert server.call()[0] == 200
+    assert time.monotonic() - started < 2
+
+    for one in slow:
+        one.close()
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
+def test_a_client_that_sends_too_much_can_read_why(
+    run: Callable[..., Running], chunked: bool
+) -> None:
+    server = run()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
+    content = (b" " * 100_000 for _ in range(30)) if chunked else b" " * 3_000_000
+
+    connection.request(
+        "POST", VIEW, content, {"Content-Type": "application/json"}, encode_chunked=chunked
+    )
+    response = connection.getresponse()
+
+    assert response.status == 413
+    assert json.loads(response.read())["issue"][0]["code"] == "too-costly"
+    connection.close()
+
+
+def test_a_client_that_asks_before_it_sends_is_refused_before_it_sends(
+    run: Callable[..., Running],
+) -> None:
+    server = run()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as line:
+        line.sendall(
+            f"POST {VIEW} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            "Content-Length: 900000000\r\nExpect: 100-continue\r\n\r\n".encode()
+        )
+        assert b" 413 " in line.recv(4096).split(b"\r\n")[0]
+
+
+def test_listening_beyond_this_machine_needs_a_client_list(tmp_path: Path) -> None:
+    server = Running(tmp_path, 1, 0, host="0.0.0.0")
+
+    assert server.process.wait(PATIENCE_S) == 1
+    (line,) = server.log.splitlines()
+    assert "CDS_TRUSTED_CLIENTS" in line
+    assert "CDS_INSECURE_OPEN" in line
+
+
+def test_an_address_in_use_is_said_in_one_line(run: Callable[..., Running], tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        folder = tmp_path / "second"
+        folder.mkdir()
+        second = subprocess.run(
+            [sys.executable, "-m", "tests.api.serving_program", "127.0.0.1",
+             str(taken.getsockname()[1]), "1"],
+            capture_output=True, text=True, timeout=PATIENCE_S, check=False, cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+
+    assert second.returncode == 1
+    assert "cannot be listened on" in second.stderr.splitlines()[-1]
+    assert "Traceback" not in second.stderr
