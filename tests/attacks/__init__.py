@@ -1,0 +1,1 @@
+"""Attacks on the whole service: what SECURITY.md refers to."""
