@@ -231,7 +231,7 @@ def _metrics_folder() -> Iterator[None]:
     """A fresh folder in which all workers count, removed at the end."""
     # The library looks for it when it is imported, so it must not have been.
     assert "prometheus_client" not in sys.modules, "metrics were imported before serving"
-    folder = tempfile.mkdtemp(prefix="cds-metrics-")
+    folder = tempfile.mkdtemp(prefix=f"cds-metrics-{os.getpid()}-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     try:
         yield

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -119,6 +120,8 @@ def test_what_was_accepted_is_answered_before_the_end_and_the_status_is_0(
     run: Callable[..., Running],
 ) -> None:
     server = run(workers=2, slow_s=1)
+    figures = f"cds-metrics-{server.process.pid}-*"
+    assert list(Path(tempfile.gettempdir()).glob(figures))
     answers: list[tuple[int, str]] = []
     callers = [
         threading.Thread(target=lambda: answers.append(server.call("slow"))) for _ in range(2)
@@ -133,7 +136,7 @@ def test_what_was_accepted_is_answered_before_the_end_and_the_status_is_0(
 
     assert [code for code, _ in answers] == [200, 200]
     assert status == 0
-    assert not list(Path("/tmp").glob(f"cds-metrics-{server.process.pid}-*"))
+    assert not list(Path(tempfile.gettempdir()).glob(figures))
 
 
 @pytest.mark.parametrize("wanted", [signal.SIGTERM, signal.SIGINT])

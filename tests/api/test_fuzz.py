@@ -1,0 +1,134 @@
+"""Whatever a client sends, the answer is one that the OpenAPI document foresees."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cds_service import shapes
+from tests.api.given_service import (
+    SELECT,
+    VIEW,
+    body,
+    draft,
+    given_app,
+    order_body,
+    post,
+    prefetch,
+)
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of the library and what it imports
+    import schemathesis
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi.checks import (
+        content_type_conformance,
+        response_schema_conformance,
+        status_code_conformance,
+    )
+
+CHECKS: list[Callable[..., Any]] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+QUIET = settings(
+    max_examples=40,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    made = given_app(Path(tmp_path_factory.mktemp("fuzz")))
+    yield made
+    made.extensions["cds_parts"].records.close()
+
+
+@pytest.fixture
+def api(app: Flask) -> Any:
+    return schemathesis.openapi.from_wsgi("/openapi.json", app)
+
+
+@pytest.mark.parametrize("path", [VIEW, SELECT, f"{VIEW}/feedback", "/cds-services", "/readyz"])
+def test_requests_made_from_the_document_get_answers_of_the_document(api: Any, path: str) -> None:
+    (method,) = api[path]
+
+    @given(api[path][method].as_strategy())
+    @QUIET
+    def holds(case: Any) -> None:
+        case.call_and_validate(checks=CHECKS)
+
+    holds()
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.text(max_size=20)
+JSON = st.recursive(
+    PLAIN | st.floats(allow_nan=False, allow_infinity=False),
+    lambda part: (
+        st.lists(part, max_size=4) | st.dictionaries(st.text(max_size=12), part, max_size=4)
+    ),
+    max_leaves=25,
+)
+TYPES = st.sampled_from(
+    ["Patient", "Observation", "Condition", "MedicationRequest", "MedicationStatement",
+     "AllergyIntolerance", "ServiceRequest", "Encounter", "Bundle", "OperationOutcome", "X"]
+)  # fmt: skip
+RESOURCE = st.builds(
+    lambda kind, more: {"resourceType": kind, "id": "r1", **more},
+    TYPES,
+    st.dictionaries(
+        st.sampled_from(["status", "code", "subject", "effectiveDateTime", "valueQuantity", "entry",
+                         "link", "medicationCodeableConcept", "medication", "issue", "birthDate",
+                         "contained", "dosageInstruction", "referenceRange", "reasonCode"]),
+        JSON,
+        max_size=6,
+    ),
+)  # fmt: skip
+VALUE = JSON | RESOURCE | st.builds(
+    lambda entries: {"resourceType": "Bundle", "entry": entries},
+    st.lists(JSON | RESOURCE.map(lambda one: {"resource": one}), max_size=4),
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from([*prefetch(), "encounter", "other"]), VALUE, max_size=8))
+@settings(QUIET, max_examples=80)
+def test_any_prefetch_is_answered_with_cards_or_412(app: Flask, found: dict[str, Any]) -> None:
+    response = post(app.test_client(), VIEW, body(prefetch=found))
+
+    assert response.status_code in (200, 412)
+    shape = "response" if response.status_code == 200 else "operation-outcome"
+    shapes.check(shape, response.get_json())
+
+
+@given(JSON | RESOURCE, st.lists(st.text(max_size=30), max_size=3))
+@settings(QUIET, max_examples=80)
+def test_any_draft_is_answered_with_cards_or_412(
+    app: Flask, drafted: Any, selections: list[str]
+) -> None:
+    call = order_body(draft("Quinine"), selections=["X/r1", "MedicationRequest/r1", *selections])
+    call["context"]["draftOrders"]["entry"] = [{"resource": drafted}, drafted]
+
+    response = post(app.test_client(), SELECT, call)
+
+    assert response.status_code in (200, 412)
+
+
+@given(st.binary(max_size=200))
+@settings(QUIET, max_examples=80)
+def test_any_bytes_are_answered(app: Flask, content: bytes) -> None:
+    for path in (VIEW, f"{VIEW}/feedback"):
+        response = post(app.test_client(), path, content)
+        assert response.status_code == 400
+        shapes.check("operation-outcome", response.get_json())

@@ -1,0 +1,78 @@
+"""The gate: one thread computes, who waits steps aside."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from cds_service.gate import Gate
+
+PATIENCE_S = 10
+
+
+def _ask(application: Any, path: str, answers: list[bytes]) -> threading.Thread:
+    def run() -> None:
+        answers.append(b"".join(application({"PATH_INFO": path}, lambda *_: None)))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("aside", [True, False], ids=["a wait done aside", "a computation"])
+def test_others_compute_only_while_one_waits_aside(aside: bool) -> None:
+    gate = Gate()
+    inside, go_on = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def inner(environ: dict[str, Any], _start: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "first":
+            inside.set()
+            if aside:
+                gate.waiting(go_on.wait)(PATIENCE_S)
+            else:
+                go_on.wait(PATIENCE_S)
+        order.append(environ["PATH_INFO"])
+        return [b"done"]
+
+    answers: list[bytes] = []
+    gated = gate.around(inner)
+    first = _ask(gated, "first", answers)
+    assert inside.wait(PATIENCE_S)
+    second = _ask(gated, "second", answers)
+    second.join(PATIENCE_S if aside else 0.1)
+    go_on.set()
+    first.join()
+    second.join()
+
+    assert order == (["second", "first"] if aside else ["first", "second"])
+    assert answers == [b"done", b"done"]
+
+
+def test_the_answer_is_closed_and_a_fault_leaves_the_gate_open() -> None:
+    gate = Gate()
+    closed: list[bool] = []
+
+    class Answer(list[bytes]):
+        def close(self) -> None:
+            closed.append(True)
+
+    def broken(_environ: Any, _start: Any) -> Iterable[bytes]:
+        with gate.aside():
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        gate.around(broken)({}, lambda *_: None)
+    assert gate.around(lambda *_: Answer([b"a", b"b"]))({}, lambda *_: None) == [b"a", b"b"]
+    assert closed == [True]
+
+
+def test_outside_of_a_request_there_is_nothing_to_step_aside_from() -> None:
+    gate = Gate()
+
+    assert gate.waiting(len)("abc") == 3
+    with gate.aside(), gate.aside():
+        pass
