@@ -146,8 +146,14 @@ def checked_text(body: bytes) -> bytes:
 
 
 def parse(text: bytes | msgspec.Raw) -> Any:
-    """Any JSON value. Raises BadRequest for malformed JSON, without quoting it."""
-    return _decoded(_read_anything, bytes(text))
+    """Any JSON value.
+
+    Raises BadRequest for malformed JSON and for numbers too large to be kept, without quoting.
+    """
+    try:
+        return _decoded(_read_anything, bytes(text))
+    except msgspec.ValidationError as error:  # of a value of any type, only a number can be wrong
+        raise _malformed(error) from None
 
 
 def _decoded(decode: Callable[[bytes], _T], text: bytes) -> _T:
@@ -180,7 +186,10 @@ def too_deep(body: bytes) -> bool:
     for _ in range(MAX_DEPTH // 2):
         if not brackets:
             return False
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        outer = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if len(outer) == len(brackets):
+            break
+        brackets = outer
     if not brackets:
         return False
     # Brackets inside of texts, or really deep: count exactly.

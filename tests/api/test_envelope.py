@@ -148,6 +148,9 @@ MALFORMED = {
     "text": b'"patient-view"',
     "latin-1": '{"hook": "é"}'.encode("latin-1"),
     "not a number": b'{"hook": NaN}',
+    "a number beyond all floats": b'{"hook": 1e400}',
+    "such a number for an object": b'{"context": -1e400}',
+    "thousands of digits": b'{"feedback": ' + b"7" * 5_000 + b"}",
     "form data": b"hook=patient-view",
     "UTF-16": json.dumps(body()).encode("utf-16"),
 }
