@@ -1,0 +1,143 @@
+"""anemia: a table of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence, State
+from cds_service.core.rule import Indicator
+from tests.given import Given, fired, given, offers, silent, unknown
+
+RULE = "anemia"
+IRON = {"ferritin", "transferrin_saturation"}
+
+
+@pytest.mark.parametrize(
+    ("sex", "value", "fires"),
+    [
+        pytest.param("male", "12.9 g/dL", True, id="man just below 13"),
+        pytest.param("male", "13.0 g/dL", False, id="man at 13"),
+        pytest.param("male", "129 g/L", True, id="man 129 g/L"),
+        pytest.param("male", "130 g/L", False, id="man 130 g/L"),
+        pytest.param("female", "11.9 g/dL", True, id="woman just below 12"),
+        pytest.param("female", "12.0 g/dL", False, id="woman at 12"),
+        pytest.param("female", "7.3 mmol/L", True, id="woman 7.3 mmol/L"),
+        pytest.param("female", "7.4 mmol/L", False, id="woman 7.4 mmol/L, where 12 g/dL rounds to"),
+        pytest.param("", "12.5 g/dL", False, id="sex unknown: the female limit"),
+        pytest.param("", "11.9 g/dL", True, id="sex unknown, below the female limit"),
+        pytest.param("female", "<8.0 g/dL", True, id="below the assay"),
+    ],
+)
+def test_the_limit_goes_by_sex(sex: str, value: str, fires: bool) -> None:
+    answer = given(sex=sex).result("hemoglobin", value).ask(RULE)
+    if fires:
+        finding = fired(answer)
+        assert finding.indicator is Indicator.INFO
+        assert offers(finding) == IRON
+        assert bool(finding.missing) is (not sex)
+    else:
+        silent(answer)
+
+
+@pytest.mark.parametrize(
+    ("presence", "value", "fires"),
+    [
+        pytest.param(Presence.ACTIVE, "11.0 g/dL", False, id="pregnant at 11"),
+        pytest.param(Presence.ACTIVE, "10.9 g/dL", True, id="pregnant just below 11"),
+        pytest.param(Presence.ASSUMED, "11.5 g/dL", False, id="no clinical status"),
+        pytest.param(Presence.SUSPECTED, "11.5 g/dL", True, id="suspected does not clear"),
+        pytest.param(Presence.PAST, "11.5 g/dL", True, id="past pregnancy"),
+    ],
+)
+def test_in_pregnancy_11_counts(presence: Presence, value: str, fires: bool) -> None:
+    case = given().has("pregnancy", presence=presence).result("hemoglobin", value)
+    (fired if fires else silent)(case.ask(RULE))
+
+
+def test_a_man_keeps_his_limit_whatever_is_recorded() -> None:
+    fired(given(sex="male").has("pregnancy").result("hemoglobin", "12.5 g/dL").ask(RULE))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(given(), id="none"),
+        pytest.param(given().result("hemoglobin", "8 g/dL", days_ago=366), id="older than a year"),
+        pytest.param(given().result("hemoglobin", "<15 g/dL"), id="open comparator"),
+        pytest.param(given().unusable("hemoglobin"), id="unusable"),
+        pytest.param(
+            given().result("hemoglobin", "14 g/dL", days_ago=9).unusable("hemoglobin"),
+            id="a newer one unusable",
+        ),
+        pytest.param(given().lacking(Kind.RESULTS, state=State.UNAVAILABLE), id="server failed"),
+        pytest.param(
+            given().result("hemoglobin", "14 g/dL", preliminary=True), id="preliminary only"
+        ),
+    ],
+)
+def test_what_cannot_be_told(case: Given) -> None:
+    unknown(case.ask(RULE))
+
+
+@pytest.mark.parametrize(("days_ago", "fires"), [(365, True), (366, False)])
+def test_haemoglobin_counts_for_twelve_months(days_ago: int, fires: bool) -> None:
+    answer = given().result("hemoglobin", "8 g/dL", days_ago=days_ago).ask(RULE)
+    (fired if fires else unknown)(answer)
+
+
+def test_a_newer_unusable_result_is_said_beside_a_low_one() -> None:
+    case = given().result("hemoglobin", "8 g/dL", days_ago=9).unusable("hemoglobin", days_ago=1)
+    assert any("could not be used" in line for line in fired(case.ask(RULE)).missing)
+
+
+def test_a_preliminary_low_value_offers_only_the_repeat() -> None:
+    case = given().result("hemoglobin", "14 g/dL", days_ago=5)
+    finding = fired(case.result("hemoglobin", "8 g/dL", preliminary=True).ask(RULE))
+    assert offers(finding) == {"cbc"}
+    assert "preliminary" in finding.summary
+
+
+def test_a_preliminary_value_neither_clears_nor_softens_a_final_one() -> None:
+    for early in ("14 g/dL", "10 g/dL"):
+        case = given().result("hemoglobin", "8.0 g/dL", days_ago=5)
+        finding = fired(case.result("hemoglobin", early, preliminary=True).ask(RULE))
+        assert "8.0 g/dL" in finding.summary
+        assert offers(finding) == IRON
+
+
+@pytest.mark.parametrize(
+    ("case", "offered"),
+    [
+        (given().result("ferritin", "90 ng/mL"), {"transferrin_saturation"}),
+        (given().result("transferrin_saturation", "30 %"), {"ferritin"}),
+        (given().result("ferritin", "90 ng/mL").result("transferrin_saturation", "30 %"), set()),
+        (given().result("ferritin", "90 ng/mL", days_ago=190), IRON),
+        (given().result("ferritin", "90 ng/mL", preliminary=True), IRON),
+    ],
+)
+def test_iron_studies_are_offered_where_none_is_fresh(case: Given, offered: set[str]) -> None:
+    assert offers(fired(case.result("hemoglobin", "8 g/dL").ask(RULE))) == offered
+
+
+def test_platelets_are_named_where_quinine_is_taken() -> None:
+    case = given().takes("quinine").result("hemoglobin", "8 g/dL")
+    without = fired(case.ask(RULE))
+    assert any("platelets" in line for line in without.missing)
+    finding = fired(case.result("platelets", "90 10*9/L").ask(RULE))
+    assert "platelets" in " ".join(finding.advice)
+    assert any(
+        one.fact.source.reference.startswith("Observation/platelets") for one in finding.evidence
+    )
+    plain = fired(given().result("hemoglobin", "8 g/dL").result("platelets", "90 10*9/L").ask(RULE))
+    assert "platelets" not in " ".join(plain.advice)
+
+
+def test_unread_conditions_are_said_because_of_pregnancy() -> None:
+    for sex, said in (("female", True), ("", True), ("male", False)):
+        case = given(sex=sex).lacking(Kind.CONDITIONS, state=State.PARTIAL)
+        finding = fired(case.result("hemoglobin", "8 g/dL").ask(RULE))
+        assert any("pregnancy" in line for line in finding.missing) is said
+
+
+def test_minors_and_the_dead_are_not_judged() -> None:
+    silent(given(age=17).result("hemoglobin", "8 g/dL").ask(RULE))
+    silent(given(deceased=True).result("hemoglobin", "8 g/dL").ask(RULE))
+    fired(given(age=18).result("hemoglobin", "8 g/dL").ask(RULE))

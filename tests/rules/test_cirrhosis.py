@@ -1,0 +1,224 @@
+"""cirrhosis-cramps: a table of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence, State, Taking
+from cds_service.core.rule import DraftMedication, Indicator, RemoveDraft
+from tests.given import CRAMPS, Given, fired, given, offers, silent, unknown
+
+RULE = "cirrhosis-cramps"
+TESTS = {"potassium", "magnesium", "sodium", "creatinine"}
+EGFR = "90 mL/min/{1.73_m2}"
+
+
+def checked(case: Given) -> Given:
+    """All four tests fresh and normal, renal function too."""
+    case.result("potassium", "4.2 mmol/L").result("magnesium", "0.85 mmol/L")
+    return (
+        case.result("sodium", "140 mmol/L").result("creatinine", "0.8 mg/dL").result("egfr", EGFR)
+    )
+
+
+def words(case: Given) -> str:
+    return "\n".join(fired(case.ask(RULE)).advice)
+
+
+@pytest.mark.parametrize(
+    ("case", "fires"),
+    [
+        pytest.param(given().takes("diuretic_loop"), True, id="loop diuretic, no cramps"),
+        pytest.param(given().takes("diuretic_thiazide"), True, id="thiazide"),
+        pytest.param(given().takes("diuretic_potassium_sparing"), True, id="potassium-sparing"),
+        pytest.param(given().cramps(), True, id="cramps, no diuretic"),
+        pytest.param(given().seen_for(CRAMPS), True, id="cramps as the reason of the encounter"),
+        pytest.param(given().at(cramps_assumed=True), True, id="cramps assumed by the site"),
+        pytest.param(given(), False, id="neither"),
+        pytest.param(given().cramps(presence=Presence.SUSPECTED), False, id="suspected cramps"),
+        pytest.param(given().takes("diuretic_loop", taking=Taking.STOPPED), False, id="stopped"),
+        pytest.param(given().takes("nsaid"), False, id="another medicine"),
+    ],
+)
+def test_cirrhosis_with_a_diuretic_or_with_cramps(case: Given, fires: bool) -> None:
+    answer = case.has("cirrhosis").ask(RULE)
+    if fires:
+        assert fired(answer).indicator is Indicator.INFO
+        assert offers(fired(answer)) == TESTS
+    else:
+        silent(answer)
+
+
+@pytest.mark.parametrize("presence", [Presence.SUSPECTED, Presence.PAST, Presence.REFUTED])
+def test_cirrhosis_must_be_documented(presence: Presence) -> None:
+    silent(given().has("cirrhosis", presence=presence).cramps().ask(RULE))
+    silent(given().has("liver_disease").cramps().ask(RULE))
+    fired(given().has("cirrhosis", presence=Presence.ASSUMED).cramps().ask(RULE))
+
+
+def test_a_newer_statement_ends_the_diuretic() -> None:
+    case = given().has("cirrhosis").takes("diuretic_loop", name="Furosemide", days_ago=20)
+    fired(case.ask(RULE))
+    stopped = case.takes(
+        "diuretic_loop", name="Furosemide", taking=Taking.STOPPED, statement=True, days_ago=2
+    )
+    silent(stopped.ask(RULE))
+
+
+@pytest.mark.parametrize(
+    ("analyte", "value", "days_ago", "indicator"),
+    [
+        ("potassium", "3.4 mmol/L", 1, Indicator.WARNING),
+        ("potassium", "3.5 mmol/L", 1, Indicator.INFO),
+        ("potassium", "3.4 mmol/L", 30, Indicator.WARNING),
+        ("potassium", "3.4 mmol/L", 31, Indicator.INFO),
+        ("magnesium", "1.6 mg/dL", 1, Indicator.WARNING),
+        ("magnesium", "1.7 mg/dL", 1, Indicator.INFO),
+        ("magnesium", "0.3 mmol/L", 31, Indicator.INFO),
+    ],
+)
+def test_low_potassium_or_magnesium_warns_within_thirty_days(
+    analyte: str, value: str, days_ago: int, indicator: Indicator
+) -> None:
+    case = given().has("cirrhosis").cramps().result(analyte, value, days_ago=days_ago)
+    assert fired(case.ask(RULE)).indicator is indicator
+
+
+def test_an_old_low_value_is_named_with_its_date_and_repeated_first() -> None:
+    case = given().has("cirrhosis").cramps().result("potassium", "3.0 mmol/L", days_ago=60)
+    assert "potassium 3.0 mmol/L from 2026-09-24: repeat first" in words(case)
+    assert "potassium" in offers(fired(case.ask(RULE)))
+
+
+def test_a_preliminary_low_value_warns_and_is_repeated() -> None:
+    case = checked(given().has("cirrhosis").cramps())
+    case.result("potassium", "2.9 mmol/L", preliminary=True, days_ago=0)
+    finding = fired(case.ask(RULE))
+    assert finding.indicator is Indicator.WARNING
+    assert "preliminary: repeat first" in words(case)
+    assert offers(finding) == {"potassium"}
+
+
+@pytest.mark.parametrize("days_ago", [30, 31])
+def test_tests_older_than_thirty_days_are_offered(days_ago: int) -> None:
+    case = given().has("cirrhosis").cramps()
+    for analyte, value in (
+        ("potassium", "4 mmol/L"),
+        ("magnesium", "0.9 mmol/L"),
+        ("sodium", "140 mmol/L"),
+        ("creatinine", "0.8 mg/dL"),
+    ):
+        case.result(analyte, value, days_ago=days_ago)
+    assert offers(fired(case.ask(RULE))) == (TESTS if days_ago > 30 else set())
+
+
+def test_a_newer_unusable_result_is_said_and_offered_again() -> None:
+    case = checked(given().has("cirrhosis").cramps()).unusable("potassium", days_ago=0)
+    finding = fired(case.ask(RULE))
+    assert offers(finding) == {"potassium"}
+    assert any("could not be used" in line for line in finding.missing)
+
+
+OPTION = "An option for the clinician to weigh: baclofen 10 mg/day"
+
+
+@pytest.mark.parametrize(
+    ("case", "named"),
+    [
+        pytest.param(checked(given()), True, id="nothing known speaks against it"),
+        pytest.param(given(), False, id="renal function unknown"),
+        pytest.param(given().result("egfr", "60 mL/min/{1.73_m2}"), True, id="eGFR 60"),
+        pytest.param(given().result("egfr", "59 mL/min/{1.73_m2}"), False, id="eGFR 59"),
+        pytest.param(given().result("egfr", EGFR, days_ago=91), False, id="eGFR of 91 days ago"),
+        pytest.param(checked(given().has("aki")), False, id="acute kidney injury"),
+        pytest.param(checked(given().has("ckd_stage_3")), False, id="CKD 3"),
+        pytest.param(checked(given().has("hepatic_encephalopathy")), False, id="encephalopathy"),
+        pytest.param(
+            checked(given().has("hepatic_encephalopathy", presence=Presence.PAST)), False,
+            id="encephalopathy once",
+        ),
+        pytest.param(
+            checked(given().has("hepatic_encephalopathy", presence=Presence.SUSPECTED)), False,
+            id="encephalopathy suspected",
+        ),
+        pytest.param(
+            checked(given().has("hepatic_encephalopathy", presence=Presence.REFUTED)), True,
+            id="encephalopathy refuted",
+        ),
+        pytest.param(checked(given().takes("sedative")), False, id="a sedative"),
+        pytest.param(checked(given().takes("opioid")), False, id="an opioid"),
+        pytest.param(checked(given().takes("gabapentinoid")), False, id="a gabapentinoid"),
+        pytest.param(
+            checked(given().lacking(Kind.MEDICATIONS, state=State.PARTIAL)), False,
+            id="medications in part",
+        ),
+        pytest.param(
+            checked(given().lacking(Kind.STATEMENTS, state=State.UNAVAILABLE)), False,
+            id="statements failed",
+        ),
+        pytest.param(
+            checked(given().lacking(Kind.CONDITIONS, state=State.PARTIAL)), False,
+            id="conditions in part",
+        ),
+    ],
+)  # fmt: skip
+def test_baclofen_is_only_named_where_it_may_be(case: Given, named: bool) -> None:
+    text = words(case.has("cirrhosis").cramps())
+    assert (OPTION in text) is named
+    if not named:
+        assert "2. Baclofen is not" in text
+
+
+def test_baclofen_that_is_taken_is_never_stopped_abruptly() -> None:
+    case = checked(given().has("cirrhosis").cramps().takes("baclofen").takes("opioid"))
+    assert "never stop it abruptly" in words(case)
+
+
+@pytest.mark.parametrize(("age", "said"), [(64, False), (65, True), (None, False)])
+def test_from_65_years_on_falls_are_named(age: int | None, said: bool) -> None:
+    text = words(checked(given(age=age).has("cirrhosis").cramps()))
+    assert ("from 65 years on" in text) is said
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        (given().cramps(), False),
+        (given().cramps().has("ascites"), True),
+        (given().takes("diuretic_loop"), True),
+    ],
+)
+def test_albumin_is_discussed_with_ascites_or_a_diuretic(case: Given, said: bool) -> None:
+    text = words(case.has("cirrhosis"))
+    assert ("Albumin 20–40 g/week" in text) is said
+    assert ("discuss with hepatology" in text) is said
+
+
+def test_the_diuretic_is_the_clinicians_decision() -> None:
+    assert "never automatic" in words(given().has("cirrhosis").takes("diuretic_loop"))
+    assert "No diuretic is on the medication list" in words(given().has("cirrhosis").cramps())
+
+
+def test_no_drug_is_drafted_and_nothing_removed() -> None:
+    case = checked(given().has("cirrhosis", "ascites").cramps().takes("diuretic_loop"))
+    case.result("potassium", "2.9 mmol/L", days_ago=0)
+    suggestions = fired(case.ask(RULE)).suggestions
+    assert not any(isinstance(one, DraftMedication | RemoveDraft) for one in suggestions)
+
+
+@pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
+def test_what_cannot_be_told(state: State) -> None:
+    unread = given().has("cirrhosis").lacking(Kind.MEDICATIONS, state=state)
+    assert unknown(unread.ask(RULE)).trigger
+    no_list = given().takes("diuretic_loop").lacking(Kind.CONDITIONS, state=state)
+    assert not unknown(no_list.ask(RULE)).trigger
+    part = given().has("cirrhosis").lacking(Kind.CONDITIONS, state=State.PARTIAL)
+    assert unknown(part.ask(RULE)).trigger
+
+
+def test_advanced_renal_disease_makes_the_correction_careful() -> None:
+    case = given().has("cirrhosis").cramps().result("egfr", "20 mL/min/{1.73_m2}")
+    assert "carefully: eGFR 20" in words(case)
+
+
+def test_minors_and_the_dead_are_not_judged() -> None:
+    silent(given(age=17).has("cirrhosis").cramps().ask(RULE))
+    silent(given(deceased=True).has("cirrhosis").cramps().ask(RULE))

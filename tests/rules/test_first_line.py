@@ -1,0 +1,99 @@
+"""first-line-measures: a table of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence, State
+from cds_service.core.rule import Indicator, Service
+from tests.given import CRAMPS, OTHER_REASON, Given, fired, given, silent, unknown
+
+RULE = "first-line-measures"
+
+
+@pytest.mark.parametrize(
+    ("case", "fires"),
+    [
+        pytest.param(given().cramps(), True, id="condition"),
+        pytest.param(given().cramps(presence=Presence.ASSUMED), True, id="without status"),
+        pytest.param(given().cramps(presence=Presence.SUSPECTED), False, id="suspected"),
+        pytest.param(given().cramps(presence=Presence.PAST), False, id="past"),
+        pytest.param(given().seen_for(CRAMPS), True, id="reason of the encounter"),
+        pytest.param(given().seen_for(OTHER_REASON), False, id="another reason"),
+        pytest.param(given().ordering("iron", reason=CRAMPS), True, id="reason of a draft"),
+        pytest.param(given().testing("abi", reason=CRAMPS), True, id="reason of a test draft"),
+        pytest.param(given().at(cramps_assumed=True), True, id="assumed by the site"),
+        pytest.param(given(), False, id="nothing"),
+        pytest.param(given(age=17).cramps(), False, id="under 18"),
+        pytest.param(given(age=18).cramps(), True, id="18"),
+        pytest.param(given(age=None).cramps(), True, id="age unknown counts as adult"),
+        pytest.param(given(deceased=True).cramps(), False, id="deceased"),
+    ],
+)
+def test_whenever_cramps_are_documented(case: Given, fires: bool) -> None:
+    answer = case.ask(RULE, Service.PATIENT_VIEW)
+    if fires:
+        assert fired(answer).indicator is Indicator.INFO
+        assert fired(answer).suggestions == ()
+    else:
+        silent(answer)
+
+
+@pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
+def test_unread_conditions_leave_it_open(state: State) -> None:
+    unknown(given().lacking(Kind.CONDITIONS, state=state).ask(RULE))
+    fired(given().lacking(Kind.CONDITIONS, state=state).seen_for(CRAMPS).ask(RULE))
+
+
+def test_an_encounter_that_failed_leaves_it_open_and_one_not_asked_does_not() -> None:
+    unknown(given().lacking(Kind.ENCOUNTER, state=State.UNAVAILABLE).ask(RULE))
+    silent(given().lacking(Kind.ENCOUNTER, state=State.ABSENT).ask(RULE))
+    silent(given().lacking(Kind.ENCOUNTER, state=State.NONE).ask(RULE))
+
+
+def words(case: Given) -> str:
+    return " ".join(fired(case.cramps().ask(RULE)).advice)
+
+
+def test_it_names_the_measures_and_how_weak_the_evidence_is() -> None:
+    text = words(given())
+    for said in (
+        "stretching before bed",
+        "dorsiflexion",
+        "assage",
+        "ice",
+        "No empiric",
+        "no quinine",
+    ):
+        assert said in text
+    strength = fired(given().cramps().ask(RULE)).strength
+    assert "Limited and mixed" in strength
+    assert "patient-reported" in strength
+
+
+@pytest.mark.parametrize(
+    ("case", "against"),
+    [
+        pytest.param(given(), False, id="nothing known against it"),
+        pytest.param(given().result("egfr", "25 mL/min/{1.73_m2}"), True, id="eGFR 25"),
+        pytest.param(given().result("egfr", "59 mL/min/{1.73_m2}"), True, id="eGFR 59"),
+        pytest.param(given().result("egfr", "60 mL/min/{1.73_m2}"), False, id="eGFR 60"),
+        pytest.param(given().has("dialysis"), True, id="dialysis"),
+        pytest.param(
+            given().has("hepatic_encephalopathy", presence=Presence.PAST), True, id="encephalopathy"
+        ),
+    ],
+)
+def test_baclofen_is_not_held_out_where_another_card_warns_of_it(
+    case: Given, against: bool
+) -> None:
+    text = words(case)
+    assert ("is not advised here" in text) is against
+    assert ("evidence is from cirrhosis" in text) is not against
+
+
+@pytest.mark.parametrize(("age", "said"), [(64, False), (65, True), (None, False)])
+def test_age_makes_sedation_weigh_more(age: int | None, said: bool) -> None:
+    assert ("From 65 years on" in words(given(age=age))) is said
+
+
+def test_sedatives_are_named() -> None:
+    assert "Sedation adds up with zolpidem" in words(given().takes("sedative", name="zolpidem"))

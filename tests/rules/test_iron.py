@@ -1,0 +1,228 @@
+"""low-ferritin: a table of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence, State
+from cds_service.core.rule import Indicator
+from tests.given import Given, fired, given, offers, silent, unknown
+
+RULE = "low-ferritin"
+BOTH = {"ferritin", "transferrin_saturation"}
+
+
+def words(case: Given) -> str:
+    return " ".join(fired(case.ask(RULE)).advice)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("49 ng/mL", id="just below 50"),
+        pytest.param("49.9 ug/L", id="49.9 ug/L"),
+        pytest.param("112 pmol/L", id="below 112.4 pmol/L"),
+        pytest.param("<50 ng/mL", id="behind a comparator"),
+        pytest.param("<10 ng/mL", id="below the assay"),
+        pytest.param("4.9 ug/dL", id="ug/dL times ten"),
+    ],
+)
+def test_fires_below_50(value: str) -> None:
+    finding = fired(given().result("ferritin", value).ask(RULE))
+    assert finding.indicator is Indicator.INFO
+    assert offers(finding) == {"transferrin_saturation"}
+    assert finding.reference == "article"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("50 ng/mL", id="at 50"),
+        pytest.param("113 pmol/L", id="113 pmol/L"),
+        pytest.param("75 ng/mL", id="75 without restless legs"),
+        pytest.param(">50 ng/mL", id="behind a comparator"),
+    ],
+)
+def test_is_silent_from_50_on(value: str) -> None:
+    silent(given().result("ferritin", value).ask(RULE))
+
+
+@pytest.mark.parametrize(
+    ("value", "fires"),
+    [
+        pytest.param("50 ng/mL", True, id="50"),
+        pytest.param("75 ng/mL", True, id="at 75"),
+        pytest.param("168 pmol/L", True, id="168 pmol/L is at most 168.5"),
+        pytest.param("<75 ng/mL", True, id="<75"),
+        pytest.param("76 ng/mL", False, id="just above 75"),
+        pytest.param("75.1 ng/mL", False, id="75.1"),
+    ],
+)
+def test_in_documented_restless_legs_75_counts(value: str, fires: bool) -> None:
+    answer = given().has("rls").result("ferritin", value).ask(RULE)
+    if fires:
+        assert fired(answer).reference == "aasm-2025"
+    else:
+        silent(answer)
+
+
+@pytest.mark.parametrize(
+    ("value", "fires"),
+    [("19 %", True), ("19.9 %", True), ("20 %", False), ("0.19 1", True), ("0.20 1", False)],
+)
+def test_in_documented_restless_legs_a_low_saturation_counts(value: str, fires: bool) -> None:
+    case = given().has("rls").result("ferritin", "120 ng/mL")
+    answer = case.result("transferrin_saturation", value).ask(RULE)
+    if fires:
+        assert "Transferrin saturation low" in fired(answer).summary
+    else:
+        silent(answer)
+    without = given().result("ferritin", "120 ng/mL").result("transferrin_saturation", value)
+    silent(without.ask(RULE))
+
+
+@pytest.mark.parametrize("presence", [Presence.SUSPECTED, Presence.PAST, Presence.REFUTED])
+def test_restless_legs_that_are_not_documented_do_not_widen_the_limit(presence: Presence) -> None:
+    silent(given().has("rls", presence=presence).result("ferritin", "60 ng/mL").ask(RULE))
+
+
+def test_restless_legs_without_a_clinical_status_count() -> None:
+    case = given().has("rls", presence=Presence.ASSUMED).result("ferritin", "60 ng/mL")
+    fired(case.ask(RULE))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(given(), id="no ferritin"),
+        pytest.param(
+            given().result("ferritin", "20 ng/mL", days_ago=190), id="older than 6 months"
+        ),
+        pytest.param(given().result("ferritin", "<100 ng/mL"), id="open comparator"),
+        pytest.param(given().unusable("ferritin"), id="unusable"),
+        pytest.param(given().unusable("ferritin", days_ago=None), id="undated"),
+        pytest.param(
+            given().result("ferritin", "90 ng/mL", days_ago=9).unusable("ferritin", days_ago=1),
+            id="a newer one unusable",
+        ),
+        pytest.param(given().lacking(Kind.RESULTS), id="results not sent"),
+        pytest.param(
+            given().result("ferritin", "90 ng/mL", preliminary=True), id="preliminary only"
+        ),
+    ],
+)
+def test_what_cannot_be_told(case: Given) -> None:
+    assert not unknown(case.ask(RULE)).trigger
+
+
+@pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
+def test_between_the_limits_restless_legs_must_be_known(state: State) -> None:
+    case = given().lacking(Kind.CONDITIONS, state=state)
+    assert unknown(case.result("ferritin", "60 ng/mL").ask(RULE)).trigger
+    short = given().lacking(Kind.CONDITIONS, state=state).result("ferritin", "90 ng/mL")
+    assert unknown(short.result("transferrin_saturation", "12 %").ask(RULE)).trigger
+    low = given().lacking(Kind.CONDITIONS, state=state).result("ferritin", "40 ng/mL")
+    assert any("problem list" in line for line in fired(low.ask(RULE)).missing)
+    silent(given().lacking(Kind.CONDITIONS, state=state).result("ferritin", "90 ng/mL").ask(RULE))
+
+
+@pytest.mark.parametrize(("days_ago", "fires"), [(184, True), (185, False)])
+def test_ferritin_counts_for_six_months(days_ago: int, fires: bool) -> None:
+    answer = given().result("ferritin", "20 ng/mL", days_ago=days_ago).ask(RULE)
+    if fires:
+        fired(answer)
+    else:
+        unknown(answer)
+
+
+def test_a_fresh_saturation_is_not_offered_again_and_shown() -> None:
+    case = given().result("ferritin", "30 ng/mL").result("transferrin_saturation", "25 %")
+    finding = fired(case.ask(RULE))
+    assert offers(finding) == set()
+    assert len(finding.evidence) == 2
+
+
+def test_a_preliminary_low_ferritin_offers_only_its_repeat() -> None:
+    case = given().result("ferritin", "90 ng/mL", days_ago=5)
+    finding = fired(case.result("ferritin", "30 ng/mL", preliminary=True).ask(RULE))
+    assert offers(finding) == {"ferritin"}
+    assert "preliminary" in finding.summary
+    assert "repeat" in finding.advice[0]
+
+
+def test_a_preliminary_low_saturation_offers_its_own_repeat() -> None:
+    case = given().has("rls").result("ferritin", "90 ng/mL")
+    finding = fired(case.result("transferrin_saturation", "12 %", preliminary=True).ask(RULE))
+    assert offers(finding) == {"transferrin_saturation"}
+
+
+def test_a_preliminary_value_neither_clears_nor_softens_a_final_one() -> None:
+    for early in ("90 ng/mL", "45 ng/mL"):
+        case = given().result("ferritin", "20 ng/mL", days_ago=5)
+        finding = fired(case.result("ferritin", early, preliminary=True).ask(RULE))
+        assert "20 ng/mL" in finding.summary
+        assert "preliminary" not in finding.summary
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        pytest.param(
+            given().result("transferrin_saturation", "46 %"), "46 % is above 45 %", id="TSAT 46 %"
+        ),
+        pytest.param(given().has("iron_overload"), "No iron is advised here", id="overload"),
+        pytest.param(given().has("dialysis"), "No iron is advised here", id="dialysis"),
+        pytest.param(
+            given().has("iron_overload", presence=Presence.SUSPECTED),
+            "No iron is advised here",
+            id="suspected overload",
+        ),
+    ],
+)
+def test_no_iron_where_it_would_harm(case: Given, said: str) -> None:
+    text = words(case.has("rls").result("ferritin", "30 ng/mL"))
+    assert said in text
+    assert "whether to give iron" not in text
+
+
+def test_at_45_percent_iron_is_left_to_the_clinician() -> None:
+    case = given().result("ferritin", "30 ng/mL").result("transferrin_saturation", "45 %")
+    assert "whether to give iron is the clinician's decision" in words(case)
+
+
+@pytest.mark.parametrize(
+    ("case", "misleads"),
+    [
+        pytest.param(given().result("crp", "11 mg/L"), True, id="CRP raised"),
+        pytest.param(given().result("crp", "1.1 mg/dL"), True, id="CRP raised, in mg/dL"),
+        pytest.param(given().result("crp", "10 mg/L"), False, id="CRP at its limit"),
+        pytest.param(given().result("crp", "90 mg/L", days_ago=31), False, id="CRP too old"),
+        pytest.param(given().has("ckd_any"), True, id="CKD"),
+        pytest.param(given().result("egfr", "50 mL/min/{1.73_m2}"), True, id="eGFR 50"),
+        pytest.param(given().has("liver_disease"), True, id="liver disease"),
+        pytest.param(given().has("cirrhosis"), True, id="cirrhosis"),
+        pytest.param(given(), False, id="none of them"),
+    ],
+)
+def test_when_ferritin_misleads_saturation_is_named(case: Given, misleads: bool) -> None:
+    text = words(case.result("ferritin", "30 ng/mL"))
+    assert ("judge iron by transferrin saturation" in text) is misleads
+
+
+def test_the_limit_that_decided_is_shown() -> None:
+    def limit(value: str) -> str:
+        finding = fired(given().has("rls").result("ferritin", value).ask(RULE))
+        assert finding.evidence[0].limit is not None
+        return finding.evidence[0].limit.key
+
+    assert limit("30 ng/mL") == "ferritin.low"
+    assert limit("60 ng/mL") == "ferritin.rls"
+
+
+def test_minors_and_the_dead_are_not_judged() -> None:
+    silent(given(age=17).result("ferritin", "20 ng/mL").ask(RULE))
+    silent(given(deceased=True).result("ferritin", "20 ng/mL").ask(RULE))
+    fired(given(age=None).result("ferritin", "20 ng/mL").ask(RULE))
+
+
+def test_no_medicine_is_ever_offered() -> None:
+    for case in (given(), given().has("rls")):
+        assert offers(fired(case.result("ferritin", "5 ng/mL").ask(RULE))) <= BOTH

@@ -1,0 +1,82 @@
+"""claudication-mimic and neuropathy-mimic: tables of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence, State
+from cds_service.core.rule import Indicator
+from tests.given import Given, fired, given, offers, silent, unknown
+
+VASCULAR, NERVE = "claudication-mimic", "neuropathy-mimic"
+
+
+@pytest.mark.parametrize(
+    ("rule", "concepts", "indicator"),
+    [
+        (VASCULAR, ("pad",), Indicator.INFO),
+        (VASCULAR, ("claudication",), Indicator.WARNING),
+        (VASCULAR, ("pad", "claudication"), Indicator.WARNING),
+        (NERVE, ("neuropathy",), Indicator.INFO),
+        (NERVE, ("radiculopathy",), Indicator.INFO),
+        (NERVE, ("neurogenic_claudication",), Indicator.INFO),
+        (NERVE, ("diabetes",), Indicator.INFO),
+        (NERVE, ("motor_neuron_disease",), Indicator.WARNING),
+        (NERVE, ("diabetes", "motor_neuron_disease"), Indicator.WARNING),
+    ],
+)
+def test_a_mimic_that_is_documented_fires(
+    rule: str, concepts: tuple[str, ...], indicator: Indicator
+) -> None:
+    case = given().cramps()
+    for concept in concepts:
+        case.has(concept)
+    assert fired(case.ask(rule)).indicator is indicator
+
+
+@pytest.mark.parametrize(
+    ("rule", "concept"),
+    [(VASCULAR, "neurogenic_claudication"), (NERVE, "claudication"), (NERVE, "rls")],
+)
+def test_other_conditions_do_not_count(rule: str, concept: str) -> None:
+    silent(given().cramps().has(concept).ask(rule))
+
+
+@pytest.mark.parametrize(("rule", "concept"), [(VASCULAR, "claudication"), (NERVE, "neuropathy")])
+def test_cramps_and_mimic_must_both_be_documented(rule: str, concept: str) -> None:
+    silent(given().has(concept).ask(rule))
+    silent(given().cramps().ask(rule))
+    silent(given().cramps(presence=Presence.SUSPECTED).has(concept).ask(rule))
+    fired(given().at(cramps_assumed=True).has(concept).ask(rule))
+    for presence in (Presence.SUSPECTED, Presence.PAST, Presence.REFUTED):
+        silent(given().cramps().has(concept, presence=presence).ask(rule))
+    silent(given(age=17).cramps().has(concept).ask(rule))
+    silent(given(deceased=True).cramps().has(concept).ask(rule))
+
+
+@pytest.mark.parametrize("rule", [VASCULAR, NERVE])
+def test_without_the_conditions_it_cannot_be_told(rule: str) -> None:
+    unknown(given().lacking(Kind.CONDITIONS).ask(rule))
+    unknown(given().cramps().lacking(Kind.CONDITIONS, state=State.PARTIAL).ask(rule))
+
+
+@pytest.mark.parametrize(
+    ("case", "offered"),
+    [
+        pytest.param(given(), True, id="none known"),
+        pytest.param(given().testing("abi", draft=False, days_ago=365), False, id="within a year"),
+        pytest.param(given().testing("abi", draft=False, days_ago=366), True, id="over a year"),
+        pytest.param(given().testing("abi", draft=True), False, id="drafted"),
+    ],
+)
+def test_an_ankle_brachial_index_is_offered_where_none_is_known(case: Given, offered: bool) -> None:
+    finding = fired(case.cramps().has("pad").ask(VASCULAR))
+    assert offers(finding) == ({"abi"} if offered else set())
+    text = " ".join(finding.advice)
+    for said in ("exercise", "minutes of rest", "pulses", "bruits", "ankle–brachial index"):
+        assert said in text
+
+
+def test_the_nerves_are_examined_and_nothing_is_ordered() -> None:
+    finding = fired(given().cramps().has("diabetes").ask(NERVE))
+    assert finding.suggestions == ()
+    assert "neurological examination" in finding.advice[0]
+    assert "Burning or tingling points to neuropathy" in finding.advice[0]

@@ -1,0 +1,174 @@
+"""specialist-referral and extensive-workup-ordered: tables of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence, Reason, State
+from cds_service.core.rule import Indicator
+from tests.given import (
+    CRAMPS,
+    NO_REASON,
+    OTHER_REASON,
+    Given,
+    fired,
+    given,
+    offers,
+    silent,
+    unknown,
+)
+
+REFERRAL, WORKUP = "specialist-referral", "extensive-workup-ordered"
+NEUROLOGY, VASCULAR = "referral_neurology", "referral_vascular"
+
+
+@pytest.mark.parametrize(
+    ("case", "offered"),
+    [
+        pytest.param(given().cramps(severe=True), {NEUROLOGY}, id="severity severe"),
+        pytest.param(given().cramps(status="recurrence"), {NEUROLOGY}, id="recurrence"),
+        pytest.param(given().cramps(status="relapse"), {NEUROLOGY}, id="relapse"),
+        *(
+            pytest.param(given().cramps(words=f"{word} nocturnal leg cramps"), {NEUROLOGY}, id=word)
+            for word in (
+                "severe",
+                "persistent",
+                "refractory",
+                "intractable",
+                "progressive",
+                "incapacitating",
+            )
+        ),
+        pytest.param(given().cramps().has("motor_neuron_disease"), {NEUROLOGY}, id="MND"),
+        pytest.param(given().cramps().has("radiculopathy"), {NEUROLOGY}, id="radiculopathy"),
+        pytest.param(given().cramps().has("neurological_deficit"), {NEUROLOGY}, id="deficit"),
+        pytest.param(given().cramps().has("claudication"), {VASCULAR}, id="claudication"),
+        pytest.param(given().cramps().has("pad"), {VASCULAR}, id="arterial disease"),
+        pytest.param(
+            given().cramps().has("pad", presence=Presence.SUSPECTED), {VASCULAR},
+            id="suspected vascular disease",
+        ),
+        pytest.param(
+            given().cramps(severe=True).has("pad"), {NEUROLOGY, VASCULAR}, id="both"
+        ),
+        pytest.param(
+            given().seen_for(
+                Reason(True, frozenset({"leg_cramps"}), "persistent leg cramps")
+            ),
+            {NEUROLOGY},
+            id="persistent, as the encounter's reason",
+        ),
+    ],
+)  # fmt: skip
+def test_a_criterion_names_the_specialist(case: Given, offered: set[str]) -> None:
+    finding = fired(case.ask(REFERRAL))
+    assert finding.indicator is Indicator.INFO
+    assert offers(finding) == offered
+    assert ("neurology" in finding.summary) is (NEUROLOGY in offered)
+    assert ("vascular surgery" in finding.summary) is (VASCULAR in offered)
+    assert len(finding.advice) == len(offered)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(given().cramps(), id="plain cramps"),
+        pytest.param(given().cramps(words="nocturnal leg cramps, mild"), id="mild"),
+        pytest.param(given().has("pad", words="severe"), id="no cramps"),
+        pytest.param(given().cramps().has("rls", words="severe"), id="another text is severe"),
+        pytest.param(given().cramps().has("diabetes"), id="diabetes is no deficit"),
+        pytest.param(given().cramps().has("pad", presence=Presence.PAST), id="past"),
+        pytest.param(given(age=17).cramps(severe=True), id="under 18"),
+        pytest.param(given(deceased=True).cramps(severe=True), id="deceased"),
+    ],
+)
+def test_no_criterion_no_referral(case: Given) -> None:
+    silent(case.ask(REFERRAL))
+
+
+def test_a_referral_already_ordered_is_not_asked_for_again() -> None:
+    silent(given().cramps(severe=True).testing(NEUROLOGY).ask(REFERRAL))
+    silent(given().cramps(severe=True).testing(NEUROLOGY, draft=False, days_ago=30).ask(REFERRAL))
+    fired(given().cramps(severe=True).testing(NEUROLOGY, draft=False, days_ago=31).ask(REFERRAL))
+    fired(given().cramps(severe=True).testing(VASCULAR).ask(REFERRAL))
+    both = given().cramps(severe=True).has("pad").testing(NEUROLOGY)
+    fired(both.ask(REFERRAL))
+    silent(both.testing(VASCULAR).ask(REFERRAL))
+
+
+def test_partial_conditions_leave_the_criteria_open() -> None:
+    unknown(given().cramps().lacking(Kind.CONDITIONS, state=State.PARTIAL).ask(REFERRAL))
+    fired(given().cramps(severe=True).lacking(Kind.CONDITIONS, state=State.PARTIAL).ask(REFERRAL))
+
+
+KINDS = ("imaging_leg_spine", "emg_nerve_conduction", "extended_panel")
+ROOT = Reason(
+    given=True, concepts=frozenset({"leg_cramps", "radiculopathy"}), words="cramps, sciatica"
+)
+
+
+def ordered(kind: str, reason: Reason = CRAMPS, selected: bool = True) -> Given:
+    return given().testing(kind, reason=reason, selected=selected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("reason", "documented", "fires"),
+    [
+        pytest.param(CRAMPS, False, True, id="for cramps"),
+        pytest.param(NO_REASON, True, True, id="no reason, cramps documented"),
+        pytest.param(NO_REASON, False, False, id="no reason, no cramps"),
+        pytest.param(OTHER_REASON, True, False, id="another reason"),
+        pytest.param(ROOT, True, False, id="cramps and a root"),
+    ],
+)
+def test_extensive_workup_for_typical_cramps(
+    kind: str, reason: Reason, documented: bool, fires: bool
+) -> None:
+    case = ordered(kind, reason)
+    answer = (case.cramps() if documented else case).ask(WORKUP)
+    if fires:
+        finding = fired(answer)
+        assert finding.indicator is Indicator.INFO
+        assert finding.suggestions == ()
+    else:
+        silent(answer)
+
+
+@pytest.mark.parametrize(
+    "concept",
+    [
+        "motor_neuron_disease",
+        "radiculopathy",
+        "neurological_deficit",
+        "claudication",
+        "pad",
+        "neurogenic_claudication",
+        "neuropathy",
+        "dvt",
+        "rhabdomyolysis",
+    ],
+)
+@pytest.mark.parametrize("presence", [Presence.ACTIVE, Presence.ASSUMED, Presence.SUSPECTED])
+def test_a_finding_calls_for_workup(concept: str, presence: Presence) -> None:
+    silent(ordered(KINDS[0]).has(concept, presence=presence).ask(WORKUP))
+    fired(ordered(KINDS[0]).has(concept, presence=Presence.PAST).ask(WORKUP))
+
+
+def test_only_what_was_selected_is_judged() -> None:
+    silent(ordered(KINDS[0], selected=False).cramps().ask(WORKUP))
+    silent(given().testing("magnesium", reason=CRAMPS, selected=True).ask(WORKUP))
+
+
+def test_severe_or_persistent_cramps_are_not_typical() -> None:
+    silent(ordered(KINDS[0]).cramps(severe=True).ask(WORKUP))
+
+
+def test_workup_cannot_be_judged_without_the_whole_problem_list() -> None:
+    for state in (State.PARTIAL, State.UNAVAILABLE, State.ABSENT):
+        unknown(ordered(KINDS[0]).lacking(Kind.CONDITIONS, state=state).ask(WORKUP))
+    part = ordered(KINDS[0], NO_REASON).lacking(Kind.CONDITIONS, state=State.PARTIAL)
+    assert unknown(part.ask(WORKUP)).trigger
+
+
+def test_workup_under_18_is_not_judged() -> None:
+    case = given(age=17).testing(KINDS[0], reason=CRAMPS, selected=True)
+    silent(case.ask(WORKUP))
