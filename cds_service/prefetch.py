@@ -70,7 +70,9 @@ def keys_of(rules: Sequence[Rule], codes: Codes) -> tuple[Key, ...]:
     # Whether the patient is a child, or has died, matters to every rule.
     kinds = {Kind.PATIENT, *(need.kind for need in needs)}
     kinds |= {_WITH[kind] for kind in kinds if kind in _WITH}
-    analytes = {need.analyte for need in needs if need.analyte}
+    analytes = {need.analyte for need in needs if need.analyte} | {
+        panel for need in needs if need.kind is Kind.RESULTS for panel in need.concepts
+    }
     wanted = {
         (coding.system, coding.code): coding for analyte in analytes for coding in codes(analyte)
     }

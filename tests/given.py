@@ -23,6 +23,7 @@ from cds_service.core.facts import (
     Medication,
     Order,
     Patient,
+    Performed,
     Presence,
     Problem,
     Reason,
@@ -55,6 +56,7 @@ class Given:
         self.medications: list[Medication] = []
         self.orders: list[Order] = []
         self.allergies: list[Allergy] = []
+        self.performed: list[Performed] = []
         self.draft_medications: list[Medication] = []
         self.draft_orders: list[Order] = []
         self.encounter = Reason()
@@ -223,6 +225,13 @@ class Given:
         self.allergies.append(Allergy(frozenset(concepts), " ".join(concepts), source))
         return self
 
+    def done(self, *concepts: str, days_ago: int = 1) -> Given:
+        """A panel that was done and has no value of its own."""
+        source = Source(f"Observation/panel-{next(self.numbers)}", "prefetch.results")
+        day = (NOW - timedelta(days=days_ago)).date()
+        self.performed.append(Performed(frozenset(concepts), day, source))
+        return self
+
     def seen_for(self, reason: Reason) -> Given:
         """The reason of this encounter."""
         self.encounter = reason
@@ -250,6 +259,7 @@ class Given:
             medications=tuple(self.medications),
             orders=tuple(self.orders),
             allergies=tuple(self.allergies),
+            performed=tuple(self.performed),
             drafts=Drafts(tuple(self.draft_medications), tuple(self.draft_orders)),
             encounter=self.encounter,
             availability=self.availability,

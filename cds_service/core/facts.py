@@ -167,6 +167,15 @@ def plain(value: Decimal) -> str:
     return f"{value:f}"
 
 
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """A panel that was done and has no value of its own; ``concepts`` say which."""
+
+    concepts: frozenset[str]
+    day: date
+    source: Source
+
+
 class Presence(StrEnum):
     """What a Condition says about now."""
 
@@ -319,6 +328,7 @@ class Record:
     medications: tuple[Medication, ...] = ()
     orders: tuple[Order, ...] = ()
     allergies: tuple[Allergy, ...] = ()
+    performed: tuple[Performed, ...] = ()
     drafts: Drafts = Drafts()
     encounter: Reason = Reason()
     availability: Mapping[Kind, Availability] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from cds_service.core.facts import (
     Kind,
     Medication,
     Order,
+    Performed,
     Presence,
     Problem,
     Record,
@@ -203,6 +204,15 @@ class Facts:
             if order.draft or recent:
                 found.append(order)
         return tuple(found)
+
+    def performed(self, *concepts: str, within: Window) -> tuple[Performed, ...]:
+        """Panels done inside the window, known only as done."""
+        wanted, start = set(concepts), within.start(self.today)
+        return tuple(
+            one
+            for one in self.record.performed
+            if not wanted.isdisjoint(one.concepts) and start <= one.day
+        )
 
     def allergic(self, *concepts: str) -> tuple[Allergy, ...]:
         """Allergies and intolerances to one of the substances."""

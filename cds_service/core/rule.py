@@ -68,6 +68,11 @@ def results(analyte: str, within: Window) -> Need:
     return Need(Kind.RESULTS, analyte=analyte, within=within)
 
 
+def performed(concept: str, within: Window) -> Need:
+    """A panel that was done, whatever its results were."""
+    return Need(Kind.RESULTS, within=within, concepts=(concept,))
+
+
 def conditions(*concepts: str) -> Need:
     """Problems and diagnoses that name one of the concepts."""
     return Need(Kind.CONDITIONS, concepts=concepts)

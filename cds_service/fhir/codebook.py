@@ -10,6 +10,8 @@ from cds_service.core.vocabulary import Vocabulary
 from cds_service.fhir.peeks import Concept
 
 PREGNANCY = "pregnancy_status"
+PANEL = "panel_"
+"""How the concepts of panels begin."""
 # A flood of free texts must not fill the memory.
 _MOST = 20_000
 _LONGEST = 2000
@@ -21,17 +23,24 @@ _METHODS = {
 
 
 class Meaning:
-    """The analytes a code stands for, and by which method; or a statement of pregnancy."""
+    """What a code stands for: analytes (and by which method), panels, a statement of pregnancy."""
 
-    __slots__ = ("about", "analytes", "method", "pregnancy")
+    __slots__ = ("about", "analytes", "method", "panels", "pregnancy")
 
     def __init__(
-        self, analytes: tuple[Analyte, ...] = (), method: str = "", pregnancy: bool = False
+        self,
+        analytes: tuple[Analyte, ...] = (),
+        method: str = "",
+        pregnancy: bool = False,
+        panels: frozenset[str] = frozenset(),
     ) -> None:
         self.analytes = analytes
+        self.panels = panels
         self.method = method
         self.pregnancy = pregnancy
-        self.about = analytes[0].key if analytes else PREGNANCY if pregnancy else ""
+        self.about = (
+            analytes[0].key if analytes else PREGNANCY if pregnancy else min(panels, default="")
+        )
 
 
 NOTHING = Meaning()
@@ -66,11 +75,12 @@ class Codebook:
         concepts = self._vocabulary.concepts(coded, words)
         analytes = tuple(self._analytes[key] for key in sorted(concepts) if key in self._analytes)
         pregnancy = PREGNANCY in concepts
-        if not analytes and not pregnancy:
+        panels = frozenset(key for key in concepts if key.startswith(PANEL))
+        if not analytes and not pregnancy and not panels:
             return NOTHING
         method = "other" if "egfr" in concepts else ""
         for concept, name in _METHODS.items():
             if concept in concepts:
                 method = name
                 break
-        return Meaning(analytes, method, pregnancy)
+        return Meaning(analytes, method, pregnancy, panels)

@@ -106,6 +106,7 @@ class Reader:
             medications=medications,
             orders=orders,
             allergies=allergies,
+            performed=tuple(results.performed),
             drafts=drafts,
             encounter=encounter,
             availability=_availability(intake, library, results, person is not None),

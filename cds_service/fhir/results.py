@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.core.analytes import Analyte
-from cds_service.core.facts import Condition, Kind, Problem, Result, Source
+from cds_service.core.facts import Condition, Kind, Performed, Problem, Result, Source
 from cds_service.core.series import Candidate, Series
 from cds_service.fhir.bundles import Entry, Intake, ObservationPage
 from cds_service.fhir.codebook import NOTHING, PREGNANCY, Codebook, Meaning
@@ -78,7 +78,7 @@ class _Row(msgspec.Struct, eq=False):
 
 
 class Results:
-    """All Observations of one call: ``series`` of candidates by analyte, and ``pregnancy``."""
+    """All Observations of one call: ``series`` by analyte, panels ``performed``, ``pregnancy``."""
 
     def __init__(self, intake: Intake, book: Codebook, subjects: Subjects, as_of: datetime) -> None:
         self._intake = intake
@@ -92,6 +92,7 @@ class Results:
         self._pregnancy = Pregnancy(as_of)
         self.refused: dict[Kind, int] = {}
         self.kept: dict[Kind, int] = {}
+        self.performed: list[Performed] = []
         for page in intake.pages:
             self._read_page(page)
         for entry in intake.all_of("Observation"):
@@ -208,6 +209,8 @@ class Results:
         moment = self._moment(row.peek)
         if row.meaning.pregnancy:
             self._take_pregnancy(row, moment)
+        if row.meaning.panels and row.peek.status != "preliminary":
+            self._take_panel(row, moment)
         for analyte in row.meaning.analytes:
             if moment is None:
                 peek = row.peek
@@ -233,6 +236,10 @@ class Results:
         if peek.effectiveInstant is not None:
             return read_moment(peek.effectiveInstant, self._zone)
         return None
+
+    def _take_panel(self, row: _Row, moment: Moment | None) -> None:
+        if moment is not None and not moment.after(self._as_of):
+            self.performed.append(Performed(row.meaning.panels, moment.day, row.source))
 
     def _take_pregnancy(self, row: _Row, moment: Moment | None) -> None:
         if row.peek.status == "preliminary":

@@ -22,6 +22,7 @@ from cds_service.core.rule import (
     Service,
     Tier,
     orders,
+    performed,
     results,
     rule,
 )
@@ -43,6 +44,7 @@ from hooks.wording import FOR_TESTS, TOO_COSTLY, headline
         results("potassium", CHECKED),
         results("magnesium", CHECKED),
         results("hemoglobin", YEAR),
+        performed("panel_blood_count", YEAR),
         orders("potassium", "magnesium", "hemoglobin"),
     ],
 )
@@ -53,7 +55,9 @@ def electrolytes_not_checked(facts: Facts) -> Answer:
     lacking = {
         "potassium": not potassium.checked,
         "magnesium": not magnesium.checked,
-        "hemoglobin": not facts.within(blood.result, YEAR),
+        "hemoglobin": not (
+            facts.within(blood.result, YEAR) or facts.performed("panel_blood_count", within=YEAR)
+        ),
     }
     missing = [analyte for analyte, is_missing in lacking.items() if is_missing]
     if not missing:

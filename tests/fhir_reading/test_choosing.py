@@ -13,6 +13,8 @@ from cds_service.core.series import Worse
 from tests.fhir_reading.records import (
     AS_OF,
     CONTEXT,
+    LOINC,
+    ME,
     SNOMED,
     bundle,
     concept,
@@ -448,3 +450,36 @@ def test_a_flood_under_one_name_costs_no_square(same) -> None:
 def test_of_a_flood_of_versions_the_newest_counts() -> None:
     many = [lab(value=3 + n / 100, meta={"versionId": str(n)}) for n in range(100)]
     assert values(*many[50:], *many[:50]) == ["3.99"]
+
+
+def panel(status: str = "final", effective: str = "2026-01-05") -> dict[str, object]:
+    """A blood count as a parent Observation: a code, a date, and no value."""
+    return {
+        "resourceType": "Observation",
+        "id": "cbc",
+        "status": status,
+        "code": {"coding": [{"system": LOINC, "code": "58410-2"}]},
+        "subject": {"reference": f"Patient/{ME}"},
+        "effectiveDateTime": effective,
+    }
+
+
+def test_a_panel_without_a_value_is_known_as_done_and_is_no_problem() -> None:
+    reading = results(panel())
+    (done,) = reading.record.performed
+    assert done.concepts == {"panel_blood_count"}
+    assert done.day.isoformat() == "2026-01-05"
+    assert kinds(reading) == []
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param(panel(status="preliminary"), id="not yet final"),
+        pytest.param(panel(status="entered-in-error"), id="withdrawn"),
+        pytest.param(panel(effective="2026-04-01"), id="in the future"),
+        pytest.param(panel(effective="2026"), id="without a day"),
+    ],
+)
+def test_a_panel_that_does_not_count(one) -> None:
+    assert results(one).record.performed == ()

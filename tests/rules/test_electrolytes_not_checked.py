@@ -101,3 +101,10 @@ def test_not_obtained_is_not_missing() -> None:
 def test_an_unusable_result_is_named() -> None:
     finding = fired(checked(potassium=0).unusable("potassium").ask(RULE))
     assert any("could not be used" in line for line in finding.missing)
+
+
+def test_a_blood_count_panel_counts_as_checked_for_twelve_months() -> None:
+    done = given().cramps().done("panel_blood_count", days_ago=360)
+    assert offers(fired(done.ask(RULE))) == {"potassium", "magnesium"}
+    old = given().cramps().done("panel_blood_count", days_ago=370)
+    assert offers(fired(old.ask(RULE))) == {"potassium", "magnesium", "cbc"}
