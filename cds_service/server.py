@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from cds_service.api.parts import Parts
 
 BACKLOG = 1024
-THREADS = 32
-"""Threads of a worker: one computes (see `gate`), the others wait for clients and FHIR servers."""
+THREADS = 512
+"""Most threads of a worker: one computes (see `gate`), the others wait for clients and FHIR
+servers. They start when they are needed; so many slow bodies leave one for everybody else."""
 CONNECTIONS = 1000
 """Connections of a worker, idle ones included; further ones wait in the kernel."""
 GRACE_S = 30
