@@ -1,0 +1,1 @@
+"""Faults, with figures: ``make torture`` (``python -m torture --help``). Not in the wheel."""
