@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from cds_service.checking import flaws
 from tests.scenarios.conftest import Service
-from tests.scenarios.golden import FOLDERS, scenario
+from tests.scenarios.golden import FOLDERS, rules, scenario
 from tests.scenarios.running import Running
 
 EXAMPLES = int(os.environ.get("CDS_TEST_EXAMPLES", "250"))
@@ -28,7 +28,8 @@ BASES = (
     "sandbox-5-reason-added",
     "sandbox-8-dstu2-draft",
 )
-REQUESTS = {folder.name: scenario(folder) for folder in FOLDERS if folder.name in BASES}
+LOUD = ("anaemia-on-quinine", "cirrhosis-on-diuretic", "severe-hypokalaemia", "claudication")
+REQUESTS = {folder.name: scenario(folder) for folder in FOLDERS if folder.name in {*BASES, *LOUD}}
 Path = tuple[str | int, ...]
 
 WEIRD = st.sampled_from(
@@ -59,7 +60,11 @@ WEIRD = st.sampled_from(
     ]
 )
 VALUES = WEIRD | st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
     ),
@@ -174,6 +179,27 @@ def test_a_damaged_text_is_answered_in_form(
     place = cut % len(text)
     damaged = text[:place] + put + (text[place + len(put) :] if keep else b"")
     check(running.client.post(REQUESTS[name].path, data=damaged, content_type="application/json"))
+
+
+@SETTINGS
+@given(
+    name=st.sampled_from(LOUD),
+    key=st.sampled_from(("results", "conditions", "medicationRequests", "allergies", "orders")),
+    place=st.integers(0, 5),
+    entry=VALUES | st.fixed_dictionaries({"resource": VALUES}),
+)
+def test_a_bad_entry_silences_no_card(
+    running: Running, name: str, key: str, place: int, entry: Any
+) -> None:
+    one = REQUESTS[name]
+    request = copy.deepcopy(one.request)
+    request["prefetch"][key].setdefault("entry", []).insert(place, entry)
+    response = running.client.post(one.path, json=request)
+    check(response)
+    assert response.status_code == 200, response.text
+    expected = [card["rule"] for card in one.expected["cards"]]
+    found = rules(response.get_json()["cards"])
+    assert [rule for rule in found if rule != "data-not-usable"] == expected
 
 
 def test_the_damage_reaches_every_part_of_a_request() -> None:
