@@ -87,8 +87,9 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             for rule in parts.answering.rules(service)
         ]
         with parts.gate.aside():
+            parts.records.shown.flush()
             found = report(parts.records.database, known)
-        rules = sorted(found.rules, key=lambda one: (-one.shown, one.rule))
+        rules = sorted(found.rules, key=lambda one: (not one.review, -one.shown, one.rule))
         return render_template(
             "demo/report.html", report=found, rules=rules, trend=trend_svg, colours=COLOURS
         )

@@ -40,10 +40,14 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """One analyte: its newest result in words, its history, and what could not be used."""
+    """One analyte: its newest result in words, its history, and what could not be used.
+
+    ``canonical`` is the newest in the analyte's own unit, where that is another one.
+    """
 
     name: str
     newest: str
+    canonical: str
     day: str
     remarks: tuple[str, ...]
     drawing: Timeline | None
@@ -101,8 +105,8 @@ def chart(answered: Answered, rules: Iterable[Rule]) -> Chart:
     uses = _uses(answered)
     facts = answered.facts
     record = facts.record
-    analytes = dict.fromkeys(need.analyte for rule in rules for need in rule.needs if need.analyte)
-    labs = [_lab(answered, key, uses) for key in analytes]
+    read = [need.analyte for rule in rules for need in rule.needs if need.analyte]
+    labs = [_lab(answered, key, uses) for key in dict.fromkeys([*read, *facts.series])]
     medications = [_medication(one, uses) for one in record.medications]
     return Chart(
         who=_who(answered),
@@ -193,11 +197,13 @@ def counted(answered: Answered) -> str:
     """How many cards of which kind, in words."""
     if not answered.cards:
         return "No cards."
-    words = [WORDS[Indicator[str(card.body["indicator"]).upper()]] for card in answered.cards]
+    indicators = [str(card.body["indicator"]) for card in answered.cards]
     kinds = ", ".join(
-        f"{words.count(word)} {word.lower()}" for word in WORDS.values() if word in words
+        f"{count} {indicator}" + "s" * (indicator == "warning" and count > 1)
+        for indicator in map(str, WORDS)
+        if (count := indicators.count(indicator))
     )
-    return f"{len(words)} card{'s' * (len(words) > 1)}: {kinds}."
+    return f"{len(indicators)} card{'s' * (len(indicators) > 1)}: {kinds}."
 
 
 def _uses(answered: Answered) -> dict[str, Use]:
@@ -222,7 +228,10 @@ def _uses(answered: Answered) -> dict[str, Use]:
 
 def _who(answered: Answered) -> str:
     patient, age = answered.facts.patient, answered.facts.age
-    said = [patient.sex or "sex unknown", "age unknown" if age is None else f"{age} years"]
+    said = [
+        patient.sex.capitalize() or "Sex unknown",
+        "age unknown" if age is None else f"{age} years",
+    ]
     if patient.deceased:
         said.append("deceased")
     return ", ".join(said)
@@ -251,7 +260,7 @@ def _lab(answered: Answered, key: str, uses: Mapping[str, Use]) -> Lab:
     if shown is None:
         if not remarks:
             remarks.append(_note(answered, Kind.RESULTS) or "no result on file")
-        return Lab(key.replace("_", " "), "", "", tuple(remarks), None, None)
+        return Lab(key.replace("_", " "), "", "", "", tuple(remarks), None, None)
     if shown.computed:
         remarks.insert(0, "computed" + (f", {shown.method}" if shown.method else ""))
     limits = [
@@ -259,11 +268,11 @@ def _lab(answered: Answered, key: str, uses: Mapping[str, Use]) -> Lab:
         for name, limit in sorted(facts.limits.items(), key=lambda pair: pair[1].value)
         if name.startswith(f"{key}.") and limit.unit == shown.analyte.canonical
     ]
-    value = shown.reported + (f" ({shown.canonical})" if shown.canonical else "")
     use = next((uses[one.source.reference] for one in results if _used(one, uses, newest)), None)
     return Lab(
         name=shown.analyte.name,
-        newest=value,
+        newest=shown.reported,
+        canonical=shown.canonical,
         day=shown.day.isoformat(),
         remarks=tuple(remarks),
         drawing=timeline(results, limits, facts.today),

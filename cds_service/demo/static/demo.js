@@ -14,9 +14,17 @@ function begin(source) {
   Object.assign(state, { patient: null, pasted: null, hook: null, drafts: null, selections: [],
     states: {}, asOf: null }, source);
   for (const button of document.querySelectorAll("[data-patient]")) {
-    button.setAttribute("aria-pressed", String(button.dataset.patient === state.patient));
+    const chosen = button.dataset.patient === state.patient;
+    button.setAttribute("aria-pressed", String(chosen));
+    if (chosen) intoView(button, byId("stories"));
   }
   return ask();
+}
+
+// Only the list is moved, never the page.
+function intoView(button, list) {
+  const [inner, outer] = [button.getBoundingClientRect(), list.getBoundingClientRect()];
+  if (inner.top < outer.top || inner.bottom > outer.bottom) list.scrollTop += inner.top - outer.top;
 }
 
 async function ask() {

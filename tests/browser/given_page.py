@@ -1,0 +1,81 @@
+"""The demo page as a test drives it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Error, Locator
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
+
+
+class DemoPage:
+    """One tab; ``complaints`` is what went wrong in its console."""
+
+    def __init__(self, browser: Browser, address: str, **context: Any) -> None:
+        self.address = address
+        self.complaints: list[str] = []
+        self._context = browser.new_context(
+            **({"viewport": {"width": 1440, "height": 960}} | context)
+        )
+        self._context.set_default_timeout(10_000)
+        self.page = self._context.new_page()
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", self._failed)
+
+    def open(self, patient: str = "") -> None:
+        """Load the page, with one fixture patient, and wait for the answer."""
+        self.page.goto(f"{self.address}/?patient={patient}")
+        self.answered()
+
+    def answered(self) -> None:
+        """Wait until the last question is answered."""
+        self.page.wait_for_selector("#answers:not([aria-busy])")
+        self.page.wait_for_selector("article.card, .none, #error .what")
+
+    def pick(self, order: str) -> None:
+        """Add an order from the list; it becomes the selected draft."""
+        self.page.select_option("#order", order)
+        with self.page.expect_response("**/demo/answer"):
+            self.page.click("#add button")
+        self.page.wait_for_selector("#answers:not([aria-busy])")
+
+    def paste(self, text: str) -> None:
+        """Ask with a pasted request or Bundle."""
+        if not self.page.is_visible("#pasted"):
+            self.page.click("#own > summary")
+        self.page.fill("#pasted", text)
+        with self.page.expect_response("**/demo/answer"):
+            self.page.click("#paste button")
+        self.page.wait_for_selector("#answers:not([aria-busy])")
+
+    def card(self, rule: str) -> Locator:
+        """The card of one rule."""
+        return self.page.locator(f"article[data-rule={rule}]")
+
+    def report(self, rule: str) -> list[str]:
+        """The cells of one rule in the report, read in the same browser."""
+        answer = self._context.new_page()
+        answer.goto(f"{self.address}/report")
+        cells = answer.locator(f"tr[data-rule={rule}]").first.locator("th, td").all_inner_texts()
+        answer.close()
+        return cells
+
+    def close(self) -> None:
+        """Close the tab."""
+        self._context.close()
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _failed(self, error: Error) -> None:
+        self.complaints.append(str(error))

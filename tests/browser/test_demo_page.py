@@ -1,0 +1,291 @@
+"""The demo page in a real browser: what a person does, and what then stands on the screen."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.given_page import DemoPage
+from tests.demo.given_demo import FIXTURES, PATIENTS, hostile_bundle
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = pytest.mark.browser
+
+IMAGES = Path(__file__).parent.parent.parent / "docs" / "images"
+TAKE = os.environ.get("CDS_SCREENSHOTS") == "1"
+"""Set it to write the pictures of the README anew."""
+
+
+def picture(demo: DemoPage, name: str) -> None:
+    """A picture for the documents, taken only when asked for."""
+    if TAKE:
+        demo.page.screenshot(path=IMAGES / f"{name}.png")
+
+
+def sideways(demo: DemoPage) -> int:
+    """By how many pixels the page is wider than the screen."""
+    wide: int = demo.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return wide
+
+
+def test_each_fixture_patient_shows_the_cards_of_its_story(demo: DemoPage) -> None:
+    index = {e["name"]: e for e in json.loads((FIXTURES / "index.json").read_text("utf-8"))}
+    demo.open()
+    for name in PATIENTS:
+        with demo.page.expect_response("**/demo/answer"):
+            demo.page.click(f"[data-patient={name}]")
+        demo.page.wait_for_selector("#answers:not([aria-busy])")
+        shown = demo.page.locator("article.card")
+        rules = [one.get_attribute("data-rule") for one in shown.all()]
+        assert rules == index[name]["cards"], name
+        assert demo.page.locator("[aria-pressed=true]").get_attribute("data-patient") == name
+        status = demo.page.inner_text("#status")
+        assert status.startswith(f"{len(rules)} card" if rules else "No cards")
+        for word in demo.page.locator(".card .indicator").all_inner_texts():
+            assert word.lower() in ("info", "warning", "critical")
+
+
+def test_the_chart_shows_values_dates_limits_and_what_rests_on_them(demo: DemoPage) -> None:
+    demo.open("low-magnesium")
+    lab = demo.page.locator(".lab", has=demo.page.get_by_text("Magnesium", exact=True))
+    assert "1.4 mg/dL" in lab.inner_text()
+    assert "0.58 mmol/L, 2026-11-20" in lab.inner_text()
+    assert "Warning: low-magnesium" in lab.inner_text()
+    words = lab.locator("svg").get_attribute("aria-label") or ""
+    assert "1.4 mg/dL, 2026-11-20" in words
+    assert "0.70 mmol/L" in words
+    assert lab.locator("circle").count() == 1
+    picture(demo, "demo")
+
+
+def test_quinine_is_picked_warned_of_and_removed_by_the_suggestion(demo: DemoPage) -> None:
+    demo.open("cirrhosis-on-diuretic")
+    demo.pick("quinine")
+    assert demo.page.is_checked("input[value=order-select]")
+    card = demo.card("quinine-ordered")
+    assert "critical" in (card.get_attribute("class") or "")
+    assert card.locator(".indicator").inner_text().lower() == "critical"
+    assert "Quinine" in demo.page.inner_text("#drafts")
+    picture(demo, "quinine")
+    with demo.page.expect_response("**/feedback") as answered:
+        card.locator("button", has_text="Remove the draft order").click()
+    assert answered.value.status == 200
+    demo.page.wait_for_function(
+        "document.getElementById('status').textContent.includes('Feedback stored')"
+    )
+    assert demo.page.inner_text("#drafts") == "None."
+    assert "Accepted: Remove the draft order" in card.inner_text()
+    assert demo.page.evaluate("document.activeElement.className") == "done"
+    assert demo.report("quinine-ordered")[3] == "1"
+
+
+def test_a_suggested_order_is_drafted(demo: DemoPage) -> None:
+    demo.open("low-magnesium")
+    button = demo.card("low-magnesium").locator(".suggestion").first
+    label = button.inner_text()
+    button.click()
+    demo.page.wait_for_selector(".done")
+    assert label.removeprefix("Order: ") in demo.page.inner_text("#drafts")
+
+
+def test_a_card_is_dismissed_with_a_reason_and_a_comment(demo: DemoPage) -> None:
+    demo.open("severe-hypokalaemia")
+    card = demo.card("low-potassium")
+    card.locator(".dismiss > summary").click()
+    reason = card.locator("input[type=radio]").last
+    code = reason.get_attribute("value") or ""
+    reason.check()
+    card.locator("input[name=comment]").fill("already on the ward")
+    with demo.page.expect_request("**/feedback") as asked:
+        card.locator("button[type=submit]").click()
+    demo.page.wait_for_selector(".done:not(.failed)")
+    sent = asked.value.post_data_json["feedback"][0]
+    assert sent["outcome"] == "overridden"
+    assert sent["overrideReason"]["reason"]["code"] == code
+    demo.page.wait_for_function(
+        "document.getElementById('status').textContent.includes('Feedback stored')"
+    )
+    cells = demo.report("low-potassium")
+    assert f"{code}: 1" in cells[5]
+    assert cells[6] == "1"
+
+
+def test_a_prefetch_key_that_is_not_sent_could_not_be_checked(demo: DemoPage) -> None:
+    demo.open("low-magnesium")
+    assert demo.card("low-magnesium").count() == 1
+    with demo.page.expect_response("**/demo/answer"):
+        demo.page.check("[data-key=results][value=absent]")
+    demo.page.wait_for_selector("li.cannot[data-rule=low-magnesium]")
+    row = demo.page.locator("li.cannot[data-rule=low-magnesium]")
+    assert "Could not check" in row.inner_text()
+    assert demo.card("low-magnesium").count() == 0
+    assert "Read as absent" in demo.page.inner_text("#switches")
+    assert demo.page.evaluate("document.activeElement.dataset.key") == "results"
+    with demo.page.expect_response("**/demo/answer"):
+        demo.page.check("[data-key=results][value=given]")
+    demo.card("low-magnesium").wait_for()
+
+
+def test_bad_json_is_answered_with_place_and_mend(demo: DemoPage) -> None:
+    demo.open("low-magnesium")
+    demo.paste('{"hook": "patient-view",')
+    assert "not valid JSON" in demo.page.inner_text("#error")
+    assert "Send one JSON object" in demo.page.inner_text("#error")
+    assert demo.page.locator("article.card").count() == 0
+    # The browser notes the refusal itself; that is no fault of the page.
+    assert all("400" in one for one in demo.complaints)
+    demo.complaints.clear()
+
+
+def test_a_pasted_request_is_answered(demo: DemoPage) -> None:
+    demo.open()
+    path = FIXTURES.parent / "scenarios" / "quinine-ordered-with-long-qt" / "request.json"
+    demo.paste(path.read_text(encoding="utf-8"))
+    demo.card("quinine-ordered").wait_for()
+    assert "long QT" in demo.card("quinine-ordered").inner_text()
+    assert demo.page.locator("[aria-pressed=true]").count() == 0
+
+
+def test_a_file_is_opened(demo: DemoPage) -> None:
+    demo.open("child")
+    demo.page.click("#own > summary")
+    demo.page.set_input_files("#upload", FIXTURES / "low-magnesium.json")
+    demo.card("low-magnesium").wait_for()
+
+
+def test_hostile_text_of_a_record_stays_text(demo: DemoPage) -> None:
+    demo.open()
+    demo.paste(json.dumps(hostile_bundle()))
+    demo.card("quinine-ordered").wait_for()
+    assert "<img src=x" in demo.page.inner_text("#chart")
+    assert "<img src=x" in demo.page.inner_text("#drafts")
+    with demo.page.expect_response("**/demo/answer"):
+        demo.page.check("input[value=patient-view]")
+    demo.card("quinine-active").wait_for()
+    assert demo.page.locator("main img, main script, main iframe").count() == 0
+    assert demo.page.evaluate("window.pwned") is None
+
+
+def test_the_settings_of_the_page_change_the_answer(demo: DemoPage) -> None:
+    demo.open("quinine-active")
+    american = demo.card("quinine-active").inner_text()
+    with demo.page.expect_response("**/demo/answer"):
+        demo.page.select_option("#jurisdiction", "uk")
+    demo.page.wait_for_function(
+        "before => document.querySelector('article').innerText !== before", arg=american
+    )
+
+
+def test_the_curl_line_and_the_request_can_be_copied(demo: DemoPage) -> None:
+    demo.open("low-magnesium")
+    demo.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    demo.page.click("[data-copy=request]")
+    demo.page.wait_for_function("document.getElementById('status').textContent.includes('Copied')")
+    copied = json.loads(demo.page.evaluate("navigator.clipboard.readText()"))
+    assert copied["hook"] == "patient-view"
+    assert demo.page.inner_text("#curl").startswith(f"curl -s {demo.address}/cds-services/")
+
+
+def test_the_page_can_be_used_with_the_keyboard_alone(demo: DemoPage) -> None:
+    demo.open()
+    demo.page.keyboard.press("Tab")
+    assert demo.page.evaluate("document.activeElement.className") == "skip"
+    demo.page.focus("[data-patient=quinine-active]")
+    with demo.page.expect_response("**/demo/answer"):
+        demo.page.keyboard.press("Enter")
+    demo.card("quinine-active").wait_for()
+    demo.card("quinine-active").locator(".suggestion").first.focus()
+    demo.page.keyboard.press("Enter")
+    demo.page.wait_for_selector(".done")
+
+
+def test_everything_that_is_operated_has_a_name(demo: DemoPage) -> None:
+    demo.open("cirrhosis-on-diuretic")
+    demo.pick("quinine")
+    nameless = demo.page.evaluate(
+        """() => [...document.querySelectorAll('button, a, input, select, textarea, svg[role=img]')]
+            .filter((one) => !(one.labels?.length || one.textContent.trim()
+                || one.getAttribute('aria-label') || one.getAttribute('aria-labelledby')))
+            .map((one) => one.outerHTML)"""
+    )
+    assert nameless == []
+    doubled = demo.page.evaluate(
+        """() => { const ids = [...document.querySelectorAll('[id]')].map((one) => one.id);
+            return ids.filter((one, at) => ids.indexOf(one) !== at); }"""
+    )
+    assert doubled == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_from_their_background(browser: Browser, address: str, scheme: str) -> None:
+    """WCAG 2.2 AA (1.4.3): 4.5 to 1 for each text on the page, whichever scheme."""
+    demo = DemoPage(browser, address, color_scheme=scheme)
+    demo.open("elderly-polypharmacy")
+    faint = demo.page.evaluate(
+        """() => {
+            const numbers = (text) => text.match(/[0-9.]+/g).map(Number);
+            const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+                .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+                .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+            const behind = (one) => {
+                for (let up = one; up; up = up.parentElement) {
+                    const back = numbers(getComputedStyle(up).backgroundColor);
+                    if (back.length < 4 || back[3] === 1) return back;
+                }
+                return [255, 255, 255];
+            };
+            const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+            const found = [];
+            while (walker.nextNode()) {
+                const one = walker.currentNode.parentElement;
+                if (!walker.currentNode.textContent.trim() || !one.checkVisibility()) continue;
+                const style = getComputedStyle(one);
+                const svg = one.closest('svg');
+                const ink = numbers(svg ? style.fill : style.color);
+                const [a, b] = [light(ink), light(behind(one))].sort((x, y) => y - x);
+                if ((a + 0.05) / (b + 0.05) < 4.5) found.push(one.outerHTML.slice(0, 120));
+            }
+            return found;
+        }"""
+    )
+    demo.close()
+    assert faint == []
+    assert demo.complaints == []
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1024])
+def test_no_width_needs_scrolling_sideways(browser: Browser, address: str, width: int) -> None:
+    demo = DemoPage(browser, address, viewport={"width": width, "height": 800})
+    demo.open("elderly-polypharmacy")
+    demo.pick("quinine")
+    demo.page.evaluate(
+        "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
+    )
+    assert sideways(demo) <= 0
+    demo.page.goto(f"{address}/report")
+    assert sideways(demo) <= 0
+    demo.close()
+    assert demo.complaints == []
+
+
+def test_a_dark_phone_shows_cards_on_the_first_screen(browser: Browser, address: str) -> None:
+    demo = DemoPage(
+        browser, address, viewport={"width": 390, "height": 844}, color_scheme="dark",
+        device_scale_factor=2,
+    )  # fmt: skip
+    demo.open("elderly-polypharmacy")
+    box = demo.page.locator("article.card h3").first.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] < 844
+    assert demo.page.inner_text("#jump") == demo.page.inner_text("#status")
+    background = demo.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert sum(int(part) for part in background[4:-1].split(",")) < 150
+    picture(demo, "phone-dark")
+    demo.close()
+    assert demo.complaints == []

@@ -1,0 +1,27 @@
+"""Clients of a service with the demo on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.demo.given_demo import demo_app
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
+    """Makes a client of a service with some settings; closes its database at the end."""
+    opened = []
+
+    def make(**settings: Any) -> FlaskClient:
+        app = demo_app(tmp_path, **settings)
+        opened.append(app.extensions["cds_parts"])
+        return app.test_client()
+
+    yield make
+    for parts in opened:
+        parts.records.close()

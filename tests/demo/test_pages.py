@@ -1,0 +1,320 @@
+"""The demo page without a browser: what it says, what it refuses, what it may never run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from cds_service.demo import fixtures
+from cds_service.demo.pages import POLICY
+from cds_service.trust.inspect import make_key_pair
+from tests.demo.given_demo import FIXTURES, PATIENTS, bundle, hostile_bundle
+
+Demo = Callable[..., FlaskClient]
+SELECT = "/cds-services/leg-cramps-order-select"
+QUININE = {
+    "resourceType": "MedicationRequest",
+    "id": "q1",
+    "status": "draft",
+    "intent": "order",
+    "medicationCodeableConcept": {"text": "Quinine 325 MG Oral Capsule"},
+    "reasonCode": [{"text": "Leg cramps"}],
+}
+
+
+def ask(client: FlaskClient, **asked: Any) -> Any:
+    response = client.post("/demo/answer", json=asked)
+    assert response.status_code == 200, response.text
+    return response.get_json()
+
+
+def rules_of(answer: Any) -> list[str]:
+    return [card["source"]["topic"]["code"] for card in answer["response"]["cards"]]
+
+
+def error_of(response: TestResponse) -> str:
+    issue = response.get_json()["issue"][0]
+    return " ".join([issue["details"]["text"], issue.get("diagnostics", "")])
+
+
+class Tags(HTMLParser):
+    """All tags with their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_the_page_lists_every_fixture_patient_with_its_story(demo: Demo) -> None:
+    text = demo().get("/").text
+    for entry in json.loads((FIXTURES / "index.json").read_text(encoding="utf-8")):
+        assert f'data-patient="{entry["name"]}"' in text
+        assert entry["story"] in text
+
+
+@pytest.mark.parametrize("path", ["/", "/report"])
+def test_nothing_on_a_page_is_inline_and_nothing_comes_from_outside(demo: Demo, path: str) -> None:
+    response = demo().get(path)
+    assert response.headers["Content-Security-Policy"] == POLICY
+    assert "unsafe" not in POLICY
+    for tag, attributes in Tags(response.text).tags:
+        assert tag != "style"
+        assert tag != "script" or attributes["src"]
+        for name, value in attributes.items():
+            assert name != "style"
+            assert not name.startswith("on")
+            if name in ("src", "href") and tag != "a":
+                assert value is not None
+                assert value.startswith("/demo/static/")
+
+
+def test_the_assets_are_served(demo: Demo) -> None:
+    client = demo()
+    for name, kind in (("demo.js", "javascript"), ("demo.css", "css"), ("icon.svg", "svg")):
+        response = client.get(f"/demo/static/{name}")
+        assert response.status_code == 200
+        assert kind in response.content_type
+
+
+def test_without_the_setting_there_is_no_page(demo: Demo) -> None:
+    client = demo(demo=False)
+    assert client.get("/").status_code == 404
+    assert client.get("/report").status_code == 404
+    assert client.post("/demo/answer", json={"patient": PATIENTS[0]}).status_code == 404
+
+
+def test_every_fixture_patient_answers_with_the_cards_of_its_story(demo: Demo) -> None:
+    client = demo()
+    index = json.loads((FIXTURES / "index.json").read_text(encoding="utf-8"))
+    for entry in index:
+        answer = ask(client, patient=entry["name"])
+        assert answer["hook"] == entry["hook"]
+        assert rules_of(answer) == entry["cards"], entry["name"]
+        for part in ("chart", "cards", "why", "switches"):
+            assert answer["html"][part].strip()
+
+
+def test_the_raw_request_asked_by_http_gives_the_same_cards(demo: Demo) -> None:
+    client = demo()
+    answer = ask(client, patient="low-magnesium")
+    response = client.post(f"/cds-services/{answer['service']}", json=answer["request"])
+    summaries = [card["summary"] for card in response.get_json()["cards"]]
+    assert summaries == [card["summary"] for card in answer["response"]["cards"]]
+    assert summaries
+
+
+def test_a_draft_of_quinine_brings_the_critical_card(demo: Demo) -> None:
+    answer = ask(
+        demo(),
+        patient="low-magnesium",
+        hook="order-select",
+        drafts=[QUININE],
+        selections=["MedicationRequest/q1"],
+    )
+    assert rules_of(answer) == ["quinine-ordered"]
+    draft = answer["request"]["context"]["draftOrders"]["entry"][0]["resource"]
+    assert draft["subject"] == {"reference": f"Patient/{answer['request']['context']['patientId']}"}
+    assert "Critical" in answer["html"]["cards"]
+
+
+@pytest.mark.parametrize(("state", "sent"), [("null", True), ("absent", False)])
+def test_a_switched_key_is_not_sent_as_it_came(demo: Demo, state: str, sent: bool) -> None:
+    answer = ask(demo(), patient="low-magnesium", states={"results": state})
+    prefetch = answer["request"]["prefetch"]
+    assert ("results" in prefetch) is sent
+    assert prefetch.get("results") is None
+    assert "low-magnesium" not in rules_of(answer)
+    kinds = {one["kind"]: one["state"] for one in answer["trace"]["data"]}
+    assert kinds["results"] == ("none" if sent else "absent")
+    if not sent:
+        assert "Could not check" in answer["html"]["why"]
+
+
+def test_nothing_sent_at_all_is_said_and_names_the_mend(demo: Demo) -> None:
+    client = demo()
+    keys = ask(client, patient="low-magnesium")["request"]["prefetch"]
+    response = client.post(
+        "/demo/answer", json={"patient": "low-magnesium", "states": dict.fromkeys(keys, "absent")}
+    )
+    assert response.status_code == 412
+    assert "prefetch keys" in error_of(response)
+
+
+def test_settings_of_the_page_change_its_answers_and_nobody_elses(demo: Demo) -> None:
+    client = demo()
+    before = ask(client, patient="quinine-active")
+    british = ask(client, patient="quinine-active", jurisdiction="uk")
+    after = ask(client, patient="quinine-active")
+    details = [one["response"]["cards"][0]["detail"] for one in (before, british, after)]
+    assert details[0] == details[2] != details[1]
+    assumed = ask(client, patient="quinine-active", cramps="assumed")
+    words = [
+        next(r for r in one["trace"]["rules"] if r["rule"] == "first-line-measures")["because"]
+        for one in (before, assumed)
+    ]
+    assert words[0] == ["leg cramps are not documented"] != words[1]
+
+
+def test_another_day_of_the_call_makes_results_stale(demo: Demo) -> None:
+    answer = ask(demo(), patient="low-magnesium", asOf="2029-11-23")
+    assert answer["asOf"] == "2029-11-23"
+    assert "low-magnesium" not in rules_of(answer)
+
+
+def test_a_pasted_hook_request_is_asked_as_it_is(demo: Demo) -> None:
+    path = FIXTURES.parent / "scenarios" / "quinine-ordered-with-long-qt" / "request.json"
+    pasted = path.read_text(encoding="utf-8")
+    answer = ask(demo(), pasted=pasted)
+    assert answer["request"] == json.loads(pasted)
+    assert answer["selections"] == ["MedicationRequest/draft-1"]
+    assert rules_of(answer) == ["quinine-ordered"]
+
+
+def test_a_pasted_bundle_with_drafts_is_asked_about_them(demo: Demo) -> None:
+    answer = ask(demo(), pasted=json.dumps(bundle(QUININE)))
+    assert answer["hook"] == "order-select"
+    assert rules_of(answer) == ["quinine-ordered"]
+
+
+@pytest.mark.parametrize(
+    ("pasted", "said"),
+    [
+        ("{", "not valid JSON"),
+        ("", "empty"),
+        ("[1]", "no JSON object"),
+        ("{}", "neither a FHIR Bundle nor a request"),
+        ('{"resourceType": "Bundle", "entry": []}', "0 patients"),
+        ('{"hook": "patient-view"}', "missing"),
+        ('{"hook": "patient-view", "context": 7, "prefetch": 7, "hookInstance": "x"}', ""),
+        ("[" * 500 + "]" * 500, "nested"),
+    ],
+)
+def test_what_cannot_be_read_is_answered_with_place_and_mend(
+    demo: Demo, pasted: str, said: str
+) -> None:
+    response = demo().post("/demo/answer", json={"pasted": pasted})
+    assert response.status_code == 400
+    assert said in error_of(response)
+    assert len(error_of(response)) > 20
+
+
+@pytest.mark.parametrize(
+    "body", [{"hook": "order-sign"}, {"drafts": 3}, {"unknown": 1}, [], {"patient": "no-such-one"}]
+)
+def test_a_question_of_another_form_is_refused(demo: Demo, body: Any) -> None:
+    assert demo().post("/demo/answer", json=body).status_code == 400
+
+
+def test_bodies_have_the_limits_of_the_service(demo: Demo) -> None:
+    client = demo(max_body_mb=0.001)
+    response = client.post("/demo/answer", json={"pasted": "x" * 2000})
+    assert response.status_code == 413
+    assert client.post("/demo/answer", data="x", content_type="text/plain").status_code == 415
+
+
+@pytest.mark.parametrize("hook", ["patient-view", "order-select"])
+def test_hostile_text_of_a_record_stays_text(demo: Demo, hook: str) -> None:
+    answer = ask(demo(), pasted=json.dumps(hostile_bundle()), hook=hook)
+    assert rules_of(answer)
+    html = "".join(answer["html"].values())
+    names = {tag for tag, _ in Tags(html).tags}
+    assert not names & {"img", "script", "iframe", "object"}
+    assert not [
+        name for _, attributes in Tags(html).tags for name in attributes if name[:2] == "on"
+    ]
+    assert "&lt;img src=x" in html
+    assert "{{ 7*7 }}" in answer["html"]["chart"]
+
+
+def test_with_trusted_clients_the_page_answers_and_feedback_needs_a_token(
+    demo: Demo, tmp_path: Path
+) -> None:
+    _, public = make_key_pair("ES384")
+    clients = tmp_path / "clients.json"
+    entry = {"iss": "https://ehr.example", "jwks": {"keys": [public]}}
+    clients.write_text(json.dumps([entry]), encoding="utf-8")
+    client = demo(trusted_clients=str(clients), fhir_servers="http://127.0.0.1:9/fhir")
+    assert "asks for a signed token" in client.get("/").text
+    answer = ask(client, patient="low-magnesium")
+    assert (
+        client.post(f"/cds-services/{answer['service']}", json=answer["request"]).status_code == 401
+    )
+    feedback = {
+        "card": answer["response"]["cards"][0]["uuid"],
+        "outcome": "overridden",
+        "outcomeTimestamp": "2026-11-23T12:00:00Z",
+    }
+    address = f"/cds-services/{answer['service']}/feedback"
+    assert client.post(address, json={"feedback": [feedback]}).status_code == 401
+    # Nor does the page call a FHIR server for somebody without a token.
+    request = {**answer["request"], "fhirServer": "http://127.0.0.1:9/fhir"}
+    del request["prefetch"]["results"]
+    told = ask(client, pasted=json.dumps(request))
+    reasons = {one["kind"]: one["reason"] for one in told["trace"]["data"]}
+    assert "not on the allowlist" in reasons["results"]
+
+
+def test_without_the_fixtures_the_page_offers_to_paste(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fixtures, "FOLDER", Path("no-such-folder"))
+    text = demo().get("/").text
+    assert "not in the installed package" in text
+    assert "data-patient=" not in text
+    assert 'id="own" open' in text
+
+
+def test_the_report_counts_what_was_shown_and_answered(demo: Demo) -> None:
+    client = demo()
+    assert "No card was shown or answered yet" in client.get("/report").text
+    answer = ask(client, patient="low-magnesium")
+    card = answer["response"]["cards"][0]
+    element = {
+        "card": card["uuid"],
+        "outcome": "overridden",
+        "outcomeTimestamp": "2026-11-23T12:00:00Z",
+        "overrideReason": {
+            "reason": {"code": "action-completed", "system": "x"},
+            "userComment": "<b>done</b>",
+        },
+    }
+    stored = client.post(
+        f"/cds-services/{answer['service']}/feedback", json={"feedback": [element]}
+    )
+    assert stored.status_code == 200
+    text = client.get("/report").text
+    row = text[text.index('<tr data-rule="low-magnesium"') :].split("</tr>")[0]
+    cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
+    assert cells[:5] == ["low-magnesium", cells[1], "1", "0", "1"]
+    assert "action-completed: 1" in cells[5]
+    assert cells[6] == "1"
+    assert '<svg xmlns="http://www.w3.org/2000/svg" role="img"' in cells[7]
+    assert "<b>" not in text
+
+
+def test_a_rule_that_is_mostly_overridden_is_marked_for_review(demo: Demo) -> None:
+    client = demo()
+    answer = ask(client, patient="low-magnesium")
+    card = answer["response"]["cards"][0]["uuid"]
+    elements = [
+        {
+            "card": card,
+            "outcome": "overridden",
+            "outcomeTimestamp": f"2026-11-23T12:00:{second:02}Z",
+        }
+        for second in range(20)
+    ]
+    client.post(f"/cds-services/{answer['service']}/feedback", json={"feedback": elements})
+    assert '<tr data-rule="low-magnesium" class="review">' in client.get("/report").text
