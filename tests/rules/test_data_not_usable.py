@@ -1,0 +1,234 @@
+"""data-not-usable, of both services: tables of cases."""
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence, Problem, Source, State
+from cds_service.core.rule import Finding, Indicator, NotFired, Service
+from tests.given import Given, fired, given, silent
+
+RULE = "data-not-usable"
+CHART, ORDER = Service.PATIENT_VIEW, Service.ORDER_SELECT
+
+
+def lines(case: Given, service: Service = CHART) -> str:
+    return "\n".join(fired(case.ask(RULE, service)).missing)
+
+
+def problem(about: str, kind: str = "unreadable", origin: str = "prefetch.conditions") -> Problem:
+    return Problem(kind, about, "it cannot be read", Source("Condition/9", origin))
+
+
+def with_problem(case: Given, *problems: Problem) -> Given:
+    case.problems.extend(problems)
+    return case
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        pytest.param(given().cramps().unusable("magnesium"), "Magnesium", id="unknown unit"),
+        pytest.param(
+            given().cramps().unusable("potassium", "implausible"), "Potassium", id="implausible"
+        ),
+        pytest.param(
+            given().cramps().unusable("potassium", "undated", days_ago=None), "Potassium",
+            id="undated",
+        ),
+        pytest.param(
+            given().cramps().result("magnesium", "0.9 mmol/L", days_ago=9).unusable("magnesium"),
+            "Magnesium",
+            id="newer than a usable one",
+        ),
+        pytest.param(given().at(cramps_assumed=True).unusable("crp"), "C-reactive", id="assumed"),
+        pytest.param(
+            given().cramps().lacking(Kind.RESULTS, state=State.UNAVAILABLE, reason="server failed"),
+            "Could not check laboratory results: server failed",
+            id="results failed",
+        ),
+        pytest.param(
+            given().cramps().lacking(Kind.RESULTS), "laboratory results: not sent", id="not sent"
+        ),
+        pytest.param(
+            given().cramps().lacking(Kind.RESULTS, state=State.PARTIAL, reason="page cut"),
+            "Could not check all laboratory results: page cut",
+            id="page cut",
+        ),
+        pytest.param(
+            given().cramps().lacking(Kind.ORDERS, state=State.UNAVAILABLE), "orders",
+            id="orders failed",
+        ),
+        pytest.param(
+            with_problem(given().cramps(), problem("potassium", "no-status")), "Potassium",
+            id="a result without a status",
+        ),
+    ],
+)  # fmt: skip
+def test_with_cramps_what_could_not_be_used_is_said(case: Given, said: str) -> None:
+    finding = fired(case.ask(RULE, CHART))
+    assert finding.indicator is Indicator.INFO
+    assert finding.suggestions == ()
+    assert said in "\n".join(finding.missing)
+    assert "No card is no all-clear" in finding.summary
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(given().cramps(), id="nothing is wrong"),
+        pytest.param(
+            given().cramps().unusable("magnesium", days_ago=9).result("magnesium", "0.9 mmol/L"),
+            id="older than a usable one",
+        ),
+        pytest.param(
+            given().cramps().unusable("magnesium", days_ago=400), id="too old for any rule"
+        ),
+        pytest.param(given().unusable("magnesium"), id="no cramps"),
+        pytest.param(
+            given().lacking(Kind.RESULTS, state=State.UNAVAILABLE), id="results failed, no cramps"
+        ),
+        pytest.param(
+            given().cramps(presence=Presence.SUSPECTED).unusable("magnesium"), id="suspected cramps"
+        ),
+        pytest.param(given().cramps().lacking(Kind.ORDERS), id="orders were not sent"),
+        pytest.param(given().cramps().lacking(Kind.STATEMENTS), id="statements were not sent"),
+        pytest.param(given().cramps().lacking(Kind.ALLERGIES), id="allergies were not sent"),
+        pytest.param(given().cramps().lacking(Kind.ENCOUNTER), id="no encounter"),
+        pytest.param(given().cramps().lacking(Kind.RESULTS, state=State.NONE), id="none on file"),
+        pytest.param(given(deceased=True).cramps().unusable("magnesium"), id="deceased"),
+        pytest.param(
+            given().takes("diuretic_potassium_sparing"), id="never measured is not unusable"
+        ),
+    ],
+)
+def test_is_silent(case: Given) -> None:
+    silent(case.ask(RULE, CHART))
+
+
+@pytest.mark.parametrize("kind", [Kind.CONDITIONS, Kind.MEDICATIONS])
+@pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
+def test_lists_that_could_not_be_read_are_said_without_cramps(kind: Kind, state: State) -> None:
+    name = kind.value.removesuffix(" requests") + ("s" if kind is Kind.MEDICATIONS else "")
+    assert name in lines(given().lacking(kind, state=state))
+
+
+@pytest.mark.parametrize("state", [State.UNAVAILABLE, State.PARTIAL])
+def test_statements_that_failed_are_said_without_cramps(state: State) -> None:
+    assert "medication statements" in lines(given().lacking(Kind.STATEMENTS, state=state))
+
+
+def test_one_unreadable_condition_is_said_without_cramps() -> None:
+    case = with_problem(given(), problem(Kind.CONDITIONS.value))
+    assert "Condition/9" in lines(case)
+
+
+def test_a_record_of_another_patient_is_always_said() -> None:
+    case = with_problem(given(), problem(Kind.RESULTS.value, "wrong-patient"))
+    assert "Condition/9" in lines(case)
+
+
+def test_a_tier_a_rule_whose_trigger_is_present_is_said_without_cramps() -> None:
+    case = given().takes("magnesium").result("egfr", "80 mL/min/{1.73_m2}")
+    silent(case.ask(RULE, CHART))
+    assert "Magnesium in renal impairment" in lines(case.result("magnesium", "<2.0 mmol/L"))
+
+
+def test_a_newer_unreadable_result_beside_a_trigger_is_said_without_cramps() -> None:
+    case = given().takes("magnesium").result("egfr", "80 mL/min/{1.73_m2}", days_ago=9)
+    assert "Creatinine" in lines(case.unusable("creatinine"))
+
+
+def test_a_creatinine_is_named_once_and_by_its_own_name() -> None:
+    text = lines(given().cramps().unusable("creatinine"))
+    assert text.count("unknown-unit in creatinine") == 1
+    assert "eGFR" not in text
+
+
+def test_each_line_names_the_resource_escaped() -> None:
+    case = given().cramps()
+    case.problems.append(Problem("x", "potassium", "unit <b>pints</b>", Source("Observation/<1>")))
+    text = lines(case)
+    assert "<" not in text
+    assert "pints" in text
+
+
+def test_many_lines_are_counted_and_few_names_stand_in_the_summary() -> None:
+    case = given().cramps()
+    for number in range(20):
+        case.problems.append(Problem("x", "potassium", f"reason {number}", Source("Observation/1")))
+    finding = fired(case.ask(RULE, CHART))
+    assert len(finding.missing) == 13
+    assert finding.missing[-1] == "and 8 more"
+    for analyte in ("magnesium", "ferritin", "hemoglobin", "sodium", "platelets", "glucose"):
+        case.unusable(analyte)
+    assert "and more" in fired(case.ask(RULE, CHART)).summary
+
+
+def test_children_get_it_for_the_rules_that_speak_under_18() -> None:
+    assert "Magnesium" in lines(given(age=10).cramps().unusable("magnesium"))
+    silent(given(age=10).cramps().unusable("ferritin").ask(RULE, CHART))
+
+
+def test_rules_that_are_switched_off_need_nothing() -> None:
+    case = given().cramps().unusable("hba1c")
+    assert "HbA1c" in lines(case)
+    silent(case.at(rules_off=frozenset({"diabetes-not-screened"})).ask(RULE, CHART))
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        pytest.param(given().ordering("magnesium").unusable("creatinine"), "Creatinine", id="eGFR"),
+        pytest.param(given().ordering("magnesium").unusable("magnesium"), "Magnesium", id="level"),
+        pytest.param(
+            given().ordering("quinine").lacking(Kind.CONDITIONS), "conditions: not sent",
+            id="quinine without conditions",
+        ),
+        pytest.param(
+            given().ordering("potassium").lacking(Kind.RESULTS, state=State.UNAVAILABLE),
+            "laboratory results",
+            id="potassium without results",
+        ),
+        pytest.param(
+            given(age=10).ordering("magnesium").unusable("magnesium"), "Magnesium", id="under 18"
+        ),
+    ],
+)  # fmt: skip
+def test_beside_an_order_that_a_rule_judges(case: Given, said: str) -> None:
+    assert said in lines(case, ORDER)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(given().ordering("iron").unusable("magnesium"), id="no rule judges iron"),
+        pytest.param(given().ordering().lacking(Kind.RESULTS), id="no class"),
+        pytest.param(
+            given().ordering("magnesium", selected=False).unusable("magnesium"), id="not selected"
+        ),
+        pytest.param(
+            given().ordering("magnesium").unusable("ferritin"), id="nobody needs ferritin"
+        ),
+        pytest.param(given().ordering("magnesium"), id="nothing is wrong"),
+        pytest.param(given(), id="no draft"),
+        pytest.param(
+            given().cramps().ordering("iron").lacking(Kind.CONDITIONS), id="cramps do not matter"
+        ),
+    ],
+)
+def test_never_beside_other_drafts(case: Given) -> None:
+    silent(case.ask(RULE, ORDER))
+
+
+def test_a_draft_of_another_patient_is_said() -> None:
+    case = with_problem(
+        given(), problem("medication requests", "wrong-patient", "context.draftOrders")
+    )
+    assert "Condition/9" in lines(case, ORDER)
+
+
+@pytest.mark.parametrize("service", [CHART, ORDER])
+def test_the_site_may_switch_it_off(service: Service) -> None:
+    case = given().cramps().ordering("magnesium").unusable("magnesium")
+    assert isinstance(case.ask(RULE, service), Finding)
+    off = case.at(rules_off=frozenset({RULE})).ask(RULE, service)
+    assert isinstance(off, NotFired)

@@ -1,0 +1,136 @@
+"""Magnesium and potassium levels, and what counts as documented cramps."""
+
+import pytest
+
+from cds_service.core.facts import Kind, Presence, Reason, State
+from hooks import cramps, levels
+from tests.given import CRAMPS, NO_REASON, OTHER_REASON, Given, given
+
+
+@pytest.mark.parametrize(
+    ("case", "normal"),
+    [
+        pytest.param(given().result("magnesium", "0.85 mmol/L"), True, id="between the limits"),
+        pytest.param(given().result("magnesium", "0.70 mmol/L"), True, id="at the lower limit"),
+        pytest.param(given().result("magnesium", "1.05 mmol/L"), True, id="at the upper limit"),
+        pytest.param(given().result("magnesium", "1.06 mmol/L"), False, id="above"),
+        pytest.param(given().result("magnesium", "0.69 mmol/L"), False, id="below"),
+        pytest.param(given().result("magnesium", "1.08 mmol/L", high="1.10"), True, id="own range"),
+        pytest.param(given().result("magnesium", "0.85 mmol/L", days_ago=90), True, id="90 days"),
+        pytest.param(given().result("magnesium", "0.85 mmol/L", days_ago=91), None, id="91 days"),
+        pytest.param(given().result("magnesium", "0.60 mmol/L", days_ago=91), None, id="low, old"),
+        pytest.param(given(), None, id="none"),
+        pytest.param(given().result("magnesium", ">0.80 mmol/L"), None, id="open above"),
+        pytest.param(given().result("magnesium", "0.85 mmol/L", preliminary=True), None, id="raw"),
+        pytest.param(
+            given().result("magnesium", "0.85 mmol/L", days_ago=5).unusable("magnesium"), None,
+            id="a newer one unusable",
+        ),
+        pytest.param(
+            given()
+            .result("magnesium", "0.85 mmol/L", days_ago=5)
+            .result("magnesium", "0.60 mmol/L", preliminary=True),
+            False,
+            id="a preliminary low one",
+        ),
+        pytest.param(
+            given()
+            .result("magnesium", "0.85 mmol/L", day_only=True)
+            .result("magnesium", "1.30 mmol/L", day_only=True),
+            False,
+            id="one of the same day is high",
+        ),
+    ],
+)  # fmt: skip
+def test_a_normal_level_is_neither_low_nor_high(case: Given, normal: bool | None) -> None:
+    assert levels.normal(case.facts(), "magnesium") is normal
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "stale", "checked"),
+    [(30, False, True), (31, True, True), (90, True, True), (91, True, False), (365, True, False)],
+)
+def test_thirty_days_to_act_and_ninety_as_checked(
+    days_ago: int, stale: bool, checked: bool
+) -> None:
+    level = levels.low(
+        given().result("potassium", "3.0 mmol/L", days_ago=days_ago).facts(), "potassium"
+    )
+    assert (level.stale, level.checked, level.beyond) == (stale, checked, True)
+
+
+def test_after_a_year_there_is_no_level() -> None:
+    case = given().result("potassium", "3.0 mmol/L", days_ago=366)
+    level = levels.low(case.facts(), "potassium")
+    assert (level.result, level.beyond) == (None, None)
+    assert levels.undecided(level) == ("no potassium result in the last 12 months",)
+
+
+def test_two_results_of_one_moment_may_be_low_and_high_at_once() -> None:
+    case = given().result("potassium", "3.2 mmol/L").result("potassium", "5.8 mmol/L")
+    facts = case.facts()
+    assert levels.low(facts, "potassium").beyond is True
+    assert levels.at_least(facts, "potassium", "potassium.high").beyond is True
+
+
+@pytest.mark.parametrize(
+    ("early", "final", "preliminary"),
+    [
+        ("2.4 mmol/L", "4.0 mmol/L", True),
+        ("2.4 mmol/L", "3.2 mmol/L", True),
+        ("3.4 mmol/L", "3.2 mmol/L", False),
+        ("4.0 mmol/L", "3.2 mmol/L", False),
+    ],
+)
+def test_a_preliminary_level_raises_and_never_softens(
+    early: str, final: str, preliminary: bool
+) -> None:
+    case = given().result("potassium", final, days_ago=5)
+    level = levels.low(case.result("potassium", early, preliminary=True).facts(), "potassium")
+    assert level.preliminary is preliminary
+
+
+def test_a_preliminary_level_over_thirty_days_old_raises_nothing() -> None:
+    case = given().result("potassium", "2.4 mmol/L", preliminary=True, days_ago=31)
+    assert levels.low(case.facts(), "potassium").result is None
+
+
+@pytest.mark.parametrize(
+    ("case", "documented"),
+    [
+        pytest.param(given(), False, id="nothing on file"),
+        pytest.param(given().cramps(), True, id="condition"),
+        pytest.param(given().cramps(presence=Presence.SUSPECTED), False, id="suspected"),
+        pytest.param(given().seen_for(CRAMPS), True, id="encounter"),
+        pytest.param(given().testing("magnesium", reason=CRAMPS), True, id="reason of a draft"),
+        pytest.param(given().at(cramps_assumed=True), True, id="assumed"),
+        pytest.param(given().lacking(Kind.CONDITIONS), None, id="conditions not sent"),
+        pytest.param(
+            given().lacking(Kind.CONDITIONS, state=State.PARTIAL), None, id="conditions in part"
+        ),
+        pytest.param(
+            given().cramps().lacking(Kind.CONDITIONS, state=State.PARTIAL), True,
+            id="in the part that came",
+        ),
+        pytest.param(
+            given().lacking(Kind.ENCOUNTER, state=State.UNAVAILABLE), None, id="encounter failed"
+        ),
+    ],
+)  # fmt: skip
+def test_whether_cramps_are_documented(case: Given, documented: bool | None) -> None:
+    assert cramps.documented(case.facts()) is documented
+
+
+@pytest.mark.parametrize(
+    ("reason", "case", "meant"),
+    [
+        pytest.param(CRAMPS, given(), True, id="cramps as the reason"),
+        pytest.param(OTHER_REASON, given().cramps(), False, id="another reason"),
+        pytest.param(NO_REASON, given().cramps(), True, id="none, cramps documented"),
+        pytest.param(NO_REASON, given(), False, id="none, no cramps"),
+        pytest.param(NO_REASON, given().lacking(Kind.CONDITIONS), None, id="none, nothing known"),
+        pytest.param(NO_REASON, given().at(cramps_assumed=True), True, id="none, cramps assumed"),
+    ],
+)
+def test_whether_an_order_is_for_cramps(reason: Reason, case: Given, meant: bool | None) -> None:
+    assert cramps.intended(case.facts(), reason) is meant
