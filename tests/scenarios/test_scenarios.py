@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,11 +13,22 @@ from cds_service.settings import Settings
 from tests.scenarios.conftest import Service
 from tests.scenarios.golden import FOLDERS, differences, scenario
 
+CARD = {"rule", "indicator", "summary", "offers", "removes", "says", "does_not_say"}
+
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_a_folder_has_a_request_what_is_expected_and_why(folder: Path) -> None:
     assert {file.name for file in folder.iterdir()} == {"request.json", "expected.json", "why.md"}
     assert len((folder / "why.md").read_text(encoding="utf-8").split()) >= 5
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_what_is_expected_has_no_word_that_nobody_reads(folder: Path) -> None:
+    expected = scenario(folder).expected
+    assert set(expected) <= {"as_of", "settings", "answers", "cards", "status", "says"}
+    assert ("cards" in expected) != ("status" in expected)
+    for card in expected.get("cards", ()):
+        assert {"rule", "indicator"} <= set(card) <= CARD
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -54,14 +66,18 @@ def test_every_rule_has_a_scenario_in_which_it_speaks() -> None:
 
 
 def test_a_wrong_expectation_would_be_seen() -> None:
-    card = {
+    card: dict[str, Any] = {
         "summary": "Low",
         "detail": "1.4 mg/dL",
         "indicator": "info",
         "source": {"topic": {"code": "low-magnesium"}},
         "suggestions": [{"label": "Order: Magnesium", "actions": [{"type": "create"}]}],
     }
-    right = {"rule": "low-magnesium", "indicator": "info", "offers": ["Order: Magnesium"]}
+    right: dict[str, Any] = {
+        "rule": "low-magnesium",
+        "indicator": "info",
+        "offers": ["Order: Magnesium"],
+    }
     assert differences([card], [right | {"says": ["1.4"], "does_not_say": ["1.5"]}]) == []
     for wrong in (
         {"rule": "low-potassium"},
