@@ -1,0 +1,266 @@
+"""No card suggests what another card for the same facts warns of.
+
+A grid of patients goes through the engine and the arranging of both services.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from cds_service.core.arranging import arrange, fired
+from cds_service.core.facts import Kind, Presence, State
+from cds_service.core.rule import (
+    DraftMedication,
+    Finding,
+    Indicator,
+    OrderTest,
+    RemoveDraft,
+    Service,
+)
+from hooks.knowledge.files import orderables
+from hooks.order_select import RULES as ORDER_SELECT
+from hooks.patient_view import RULES as PATIENT_VIEW
+from tests.given import Given
+from tests.given import given as patient
+
+CHART, ORDER = Service.PATIENT_VIEW, Service.ORDER_SELECT
+MAGNESIUM_WARNINGS = {
+    "magnesium-in-renal-impairment",
+    "magnesium-not-indicated",
+    "magnesium-ordered-renal-impairment",
+    "magnesium-ordered-normal-level",
+    "magnesium-ordered-level-unknown",
+}
+POTASSIUM_WARNINGS = {"high-potassium", "potassium-ordered-hazard"}
+
+LABS = {
+    "magnesium": ["0.4 mmol/L", "0.6 mmol/L", "0.85 mmol/L", "1.3 mmol/L", "<0.6 mmol/L"],
+    "potassium": [
+        "2.3 mmol/L",
+        "2.8 mmol/L",
+        "3.3 mmol/L",
+        "4.2 mmol/L",
+        "5.2 mmol/L",
+        "6.1 mmol/L",
+    ],
+    "egfr": [f"{value} mL/min/{{1.73_m2}}" for value in ("20", "45", "80", "<50", ">60")],
+    "creatinine": ["0.8 mg/dL", "3.0 mg/dL"],
+    "ferritin": ["20 ng/mL"],
+    "transferrin_saturation": ["12 %", "60 %"],
+    "hemoglobin": ["9 g/dL"],
+}
+CONCEPTS = [
+    "aki",
+    "dialysis",
+    "ckd_stage_4_5",
+    "ckd_stage_3",
+    "cirrhosis",
+    "ascites",
+    "hepatic_encephalopathy",
+    "pregnancy",
+    "rls",
+    "iron_overload",
+    "malaria",
+    "heart_failure",
+    "long_qt",
+    "spasticity",
+]
+CLASSES = [
+    "magnesium",
+    "potassium",
+    "diuretic_potassium_sparing",
+    "diuretic_loop",
+    "raas_inhibitor",
+    "nsaid",
+    "quinine",
+    "baclofen",
+    "sedative",
+    "iron",
+    "acetaminophen",
+]
+
+
+labs = st.sampled_from([(key, value) for key, values in LABS.items() for value in values]).flatmap(
+    lambda pair: st.tuples(
+        st.just(pair[0]),
+        st.just(pair[1]),
+        st.sampled_from([1, 1, 1, 20, 60, 200]),
+        st.sampled_from([False, False, False, True]),
+    )
+)
+conditions = st.tuples(
+    st.sampled_from(CONCEPTS),
+    st.sampled_from([Presence.ACTIVE, Presence.ACTIVE, Presence.SUSPECTED, Presence.PAST]),
+)
+failures = st.sampled_from([Kind.CONDITIONS, Kind.MEDICATIONS, Kind.STATEMENTS, Kind.RESULTS])
+
+
+@st.composite
+def patients(draw: st.DrawFn, ages: tuple[int | None, ...] = (50, 50, 72, 12, None)) -> Given:
+    """Somebody with cramps or without, with labs, conditions, medicines and drafts."""
+    case = patient(
+        age=draw(st.sampled_from(ages)),
+        sex=draw(st.sampled_from(["female", "male", ""])),
+    )
+    # Mostly the facts under which drugs are offered: low levels and good kidneys.
+    if draw(st.booleans()):
+        case.result("egfr", "80 mL/min/{1.73_m2}")
+    if draw(st.booleans()):
+        case.result("magnesium", "0.6 mmol/L").result("potassium", "3.1 mmol/L")
+    if draw(st.booleans()):
+        case.cramps()
+    for analyte, value, days_ago, early in draw(st.lists(labs, max_size=4)):
+        case.result(analyte, value, days_ago=days_ago, preliminary=early)
+    for concept, presence in draw(st.lists(conditions, max_size=2)):
+        case.has(concept, presence=presence)
+    for name in draw(st.lists(st.sampled_from(CLASSES), max_size=2)):
+        case.takes(name)
+    for name in draw(st.lists(st.sampled_from(CLASSES), max_size=2)):
+        case.ordering(name, selected=draw(st.booleans()))
+    if draw(st.integers(0, 3)) == 0:
+        case.lacking(
+            draw(failures), state=draw(st.sampled_from([State.UNAVAILABLE, State.PARTIAL]))
+        )
+    return case.at(max_info_cards=20)
+
+
+def shown(case: Given, service: Service) -> dict[str, Finding]:
+    facts = case.facts()
+    arranged = arrange(service, fired(case.outcomes(service)), facts, orderables())
+    return {one.rule.id: one.finding for one in arranged.shown}
+
+
+def drafts(cards: dict[str, Finding]) -> set[str]:
+    return {
+        one.key
+        for finding in cards.values()
+        for one in finding.suggestions
+        if isinstance(one, DraftMedication)
+    }
+
+
+def warned(case: Given) -> set[str]:
+    """Rules of both services that fired, whatever the cap."""
+    return {*shown(case, CHART), *shown(case, ORDER)}
+
+
+many = settings(max_examples=400, deadline=None, derandomize=True)
+
+
+def low_everything() -> Given:
+    case = patient().result("egfr", "80 mL/min/{1.73_m2}").at(max_info_cards=20)
+    return case.result("magnesium", "0.6 mmol/L").result("potassium", "3.1 mmol/L")
+
+
+def test_the_grid_holds_patients_who_are_offered_each_drug() -> None:
+    assert drafts(shown(low_everything(), CHART)) == {"magnesium_oxide", "potassium_chloride"}
+
+
+@many
+@given(case=patients())
+@example(case=low_everything())
+def test_no_drug_is_drafted_that_another_card_warns_of(case: Given) -> None:
+    offered = drafts(shown(case, CHART))
+    assert drafts(shown(case, ORDER)) == set()
+    warnings = warned(case)
+    facts = case.facts()
+    if "magnesium_oxide" in offered:
+        assert not warnings & MAGNESIUM_WARNINGS
+        assert not facts.hazards("aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3", "pregnancy")
+    if "potassium_chloride" in offered:
+        assert not warnings & POTASSIUM_WARNINGS
+        assert not facts.hazards("aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3")
+    if offered:
+        assert facts.age is not None
+        assert facts.age >= 18
+        for kind in (Kind.CONDITIONS, Kind.MEDICATIONS):
+            assert facts.availability(kind).whole
+
+
+@many
+@given(case=patients())
+@example(case=low_everything())
+def test_a_drug_that_was_offered_is_not_warned_of_when_it_is_ordered(case: Given) -> None:
+    for key in drafts(shown(case, CHART)):
+        ordered = next(iter(orderables()[key].covers))
+        cards = shown(case.ordering(ordered), ORDER)
+        for rule in MAGNESIUM_WARNINGS | POTASSIUM_WARNINGS:
+            if rule.startswith(ordered):
+                assert rule not in cards
+
+
+@many
+@given(case=patients())
+def test_nothing_is_both_drafted_and_removed_and_no_test_offered_twice(case: Given) -> None:
+    for service in Service:
+        cards = shown(case, service)
+        tests = [
+            one.key
+            for finding in cards.values()
+            for one in finding.suggestions
+            if isinstance(one, OrderTest)
+        ]
+        assert len(tests) == len(set(tests))
+        removals = [
+            one.reference
+            for finding in cards.values()
+            for one in finding.suggestions
+            if isinstance(one, RemoveDraft)
+        ]
+        assert len(removals) == len(set(removals))
+        assert not (removals and drafts(cards))
+        selected = {one.source.reference for one in case.facts().drafts.selected_medications}
+        assert set(removals) <= selected
+
+
+@many
+@given(case=patients())
+def test_no_advice_holds_out_what_another_card_warns_of(case: Given) -> None:
+    cards = shown(case, CHART)
+    fires = warned(case)
+    text = {rule: "\n".join(finding.advice) for rule, finding in cards.items()}
+    renal = cards.get("magnesium-in-renal-impairment")
+    if renal is not None and renal.indicator is Indicator.CRITICAL:
+        assert all("484" not in one for one in text.values())
+    ordered = shown(case, ORDER)
+    baclofen = {"baclofen-ordered-renal-impairment", "baclofen-ordered-encephalopathy"}
+    critical = any(
+        rule in baclofen and one.indicator is Indicator.CRITICAL for rule, one in ordered.items()
+    )
+    facts = case.facts()
+    if critical or facts.ever("hepatic_encephalopathy"):
+        assert all("An option for the clinician to weigh" not in one for one in text.values())
+        assert "evidence is from cirrhosis" not in text.get("first-line-measures", "")
+    if facts.hazards("iron_overload", "dialysis"):
+        assert "whether to give iron" not in text.get("low-ferritin", "")
+    if "high-potassium" in fires:
+        assert "potassium_chloride" not in drafts(cards)
+
+
+@many
+@given(case=patients(ages=(2, 12, 17)))
+def test_a_child_is_offered_no_drug_and_only_the_settled_hazards_speak(case: Given) -> None:
+    for service in Service:
+        cards = shown(case, service)
+        assert drafts(cards) == set()
+        assert set(cards) <= {one.id for one in (*PATIENT_VIEW, *ORDER_SELECT) if one.minors}
+        for finding in cards.values():
+            assert "484" not in "\n".join(finding.advice)
+
+
+@pytest.mark.parametrize(
+    "hazard", ["diuretic_potassium_sparing", "raas_inhibitor", "nsaid", "potassium"]
+)
+@pytest.mark.parametrize("draft", [False, True])
+def test_potassium_is_not_drafted_beside_what_raises_it(hazard: str, draft: bool) -> None:
+    case = low_everything()
+    case = case.ordering(hazard, selected=False) if draft else case.takes(hazard)
+    assert "potassium_chloride" not in drafts(shown(case, CHART))
+
+
+@pytest.mark.parametrize("value", ["5.0 mmol/L", "5.5 mmol/L", "6.0 mmol/L"])
+def test_potassium_is_not_drafted_with_a_high_one_of_the_same_day(value: str) -> None:
+    case = low_everything().result("potassium", value, day_only=True)
+    assert "potassium_chloride" not in drafts(shown(case, CHART))
