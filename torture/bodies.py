@@ -53,13 +53,13 @@ def view_call() -> Call:
     return next(call for call in good_calls() if call.path == VIEW)
 
 
-def asking(fhir_server: str, number: int = 0) -> Call:
+def asking(fhir_server: str, patient_id: str) -> Call:
     """A call without prefetch, which sends us to a FHIR server."""
     body = {
         "hook": "patient-view",
         "hookInstance": "5f1d9f5a-3a80-4c0b-9f3f-8f0a3c0e7b11",
         "fhirServer": fhir_server,
-        "context": {"userId": "Practitioner/1", "patientId": f"torture-{number}"},
+        "context": {"userId": "Practitioner/1", "patientId": patient_id},
     }
     return Call(VIEW, _encoded(body))
 
