@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_SPECIAL = re.compile(r"([\\`*_\[\]()#|~^$])")
+_SPECIAL = str.maketrans({char: "\\" + char for char in "\\`*_[]()#|~^$"})
 _LINKS = re.compile(r"(https?|ftp|mailto|xmpp)(?=:)|(www)(?=\.)", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
 _BRACKETS = str.maketrans("<>", "‹›")
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
 
 def one_line(text: str) -> str:
     """``text`` without control characters, direction overrides and line breaks."""
+    if text.isprintable():
+        # Nothing of these categories, and no space but the plain one: the usual case.
+        return " ".join(text.split())
     kept = "".join(
         " " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char
         for char in text
@@ -40,5 +43,4 @@ def quoted(text: str, length: int = 120) -> str:
     becoming links by themselves.
     """
     line = shortened(one_line(text), length)
-    escaped = _LINKS.sub(r"\g<0>\\", _SPECIAL.sub(r"\\\1", line))
-    return "".join(_ENTITIES.get(char, char) for char in escaped)
+    return _LINKS.sub(r"\g<0>\\", line.translate(_SPECIAL)).translate(_ENTITIES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +17,19 @@ class Window:
 
     def start(self, today: date) -> date:
         """The earliest day inside the window, seen from ``today``."""
-        month = today.year * 12 + today.month - 1 - self.months
-        year, month = divmod(month, 12)
-        month += 1
-        day = min(today.day, calendar.monthrange(year, month)[1])
-        return date(year, month, day) - timedelta(days=self.days)
+        return _back(today, self.months, self.days)
 
     def __str__(self) -> str:
         if self.months and self.months % 12 == 0 and self.months > 12:
             return f"{self.months // 12} years"
         return f"{self.months} months" if self.months else f"{self.days} days"
+
+
+@lru_cache(maxsize=1024)
+def _back(today: date, months: int, days: int) -> date:
+    year, month = divmod(today.year * 12 + today.month - 1 - months, 12)
+    day = min(today.day, calendar.monthrange(year, month + 1)[1])
+    return date(year, month + 1, day) - timedelta(days=days)
 
 
 def days(count: int) -> Window:
