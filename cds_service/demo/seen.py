@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,19 +31,11 @@ _ANSWERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """Which cards rest on a fact; ``word`` is the loudest of them, ``style`` its CSS class."""
-
-    style: str
-    word: str
-    rules: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Lab:
     """One analyte: its newest result in words, its history, and what could not be used.
 
-    ``canonical`` is the newest in the analyte's own unit, where that is another one.
+    ``canonical`` is the newest in the analyte's own unit, where that is another one;
+    ``used_by`` are the rules whose cards rest on it.
     """
 
     name: str
@@ -51,7 +44,7 @@ class Lab:
     day: str
     remarks: tuple[str, ...]
     drawing: Timeline | None
-    use: Use | None
+    used_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +55,7 @@ class Item:
     state: str
     read_as: tuple[str, ...]
     source: str
-    use: Use | None
+    used_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +103,7 @@ def chart(answered: Answered, rules: Iterable[Rule]) -> Chart:
     medications = [_medication(one, uses) for one in record.medications]
     return Chart(
         who=_who(answered),
-        labs=tuple(sorted(labs, key=lambda lab: (lab.drawing is None, lab.use is None))),
+        labs=tuple(sorted(labs, key=lambda lab: (lab.drawing is None, not lab.used_by))),
         lists=(
             (
                 "Conditions",
@@ -121,7 +114,7 @@ def chart(answered: Answered, rules: Iterable[Rule]) -> Chart:
                         _presence(one.presence) + (f", {one.day.isoformat()}" if one.day else ""),
                         tuple(sorted(one.concepts)),
                         one.source.reference,
-                        uses.get(one.source.reference),
+                        uses[one.source.reference],
                     )
                     for one in record.conditions
                 ),
@@ -132,7 +125,7 @@ def chart(answered: Answered, rules: Iterable[Rule]) -> Chart:
                 _note(answered, Kind.ALLERGIES),
                 tuple(
                     Item(one.name, "", tuple(sorted(one.concepts)), one.source.reference,
-                         uses.get(one.source.reference))
+                         uses[one.source.reference])
                     for one in record.allergies
                 ),
             ),
@@ -145,7 +138,7 @@ def chart(answered: Answered, rules: Iterable[Rule]) -> Chart:
                         one.when.date().isoformat() if one.when else "",
                         tuple(sorted(one.covers)),
                         one.source.reference,
-                        uses.get(one.source.reference),
+                        uses[one.source.reference],
                     )
                     for one in record.orders
                 ),
@@ -206,24 +199,17 @@ def counted(answered: Answered) -> str:
     return f"{len(indicators)} card{'s' * (len(indicators) > 1)}: {kinds}."
 
 
-def _uses(answered: Answered) -> dict[str, Use]:
-    """The loudest card that rests on each resource, by reference."""
+def _uses(answered: Answered) -> Mapping[str, tuple[str, ...]]:
+    """The rules whose cards rest on each resource, by reference; none for all others."""
     shown = {card.rule.id for card in answered.cards}
-    found: dict[str, tuple[Indicator, tuple[str, ...]]] = {}
+    found: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
     for outcome in answered.outcomes:
-        finding = outcome.answer
-        if not isinstance(finding, Finding) or outcome.rule.id not in shown:
-            continue
-        for evidence in finding.evidence:
-            reference = evidence.fact.source.reference
-            loudest, rules = found.get(reference, (finding.indicator, ()))
-            if outcome.rule.id not in rules:
-                rules = (*rules, outcome.rule.id)
-            found[reference] = (max(loudest, finding.indicator), rules)
-    return {
-        reference: Use(str(loudest), WORDS[loudest], rules)
-        for reference, (loudest, rules) in found.items()
-    }
+        if isinstance(outcome.answer, Finding) and outcome.rule.id in shown:
+            for evidence in outcome.answer.evidence:
+                reference = evidence.fact.source.reference
+                if outcome.rule.id not in found[reference]:
+                    found[reference] += (outcome.rule.id,)
+    return found
 
 
 def _who(answered: Answered) -> str:
@@ -247,12 +233,12 @@ def _note(answered: Answered, kind: Kind) -> str:
     return f"{found.state.value.capitalize()}: {found.reason}" if found.reason else "Not obtained."
 
 
-def _lab(answered: Answered, key: str, uses: Mapping[str, Use]) -> Lab:
+def _lab(answered: Answered, key: str, uses: Mapping[str, tuple[str, ...]]) -> Lab:
     facts = answered.facts
     newest = facts.newest(key, Worse.LOW)
     series = facts.series.get(key)
     finals = list(series.finals()) if series else []
-    results = _with(finals, newest)
+    results = finals + [one for one in _latest(newest) if one not in finals]
     remarks = [f"not usable: {problem.reason}" for problem in newest.unusable]
     if newest.preliminary is not None:
         remarks.insert(0, f"preliminary: {newest.preliminary.reported}")
@@ -260,7 +246,7 @@ def _lab(answered: Answered, key: str, uses: Mapping[str, Use]) -> Lab:
     if shown is None:
         if not remarks:
             remarks.append(_note(answered, Kind.RESULTS) or "no result on file")
-        return Lab(key.replace("_", " "), "", "", "", tuple(remarks), None, None)
+        return Lab(key.replace("_", " "), "", "", "", tuple(remarks), None, ())
     if shown.computed:
         remarks.insert(0, "computed" + (f", {shown.method}" if shown.method else ""))
     limits = [
@@ -268,7 +254,7 @@ def _lab(answered: Answered, key: str, uses: Mapping[str, Use]) -> Lab:
         for name, limit in sorted(facts.limits.items(), key=lambda pair: pair[1].value)
         if name.startswith(f"{key}.") and limit.unit == shown.analyte.canonical
     ]
-    use = next((uses[one.source.reference] for one in results if _used(one, uses, newest)), None)
+    used_by = [rule for one in _latest(newest) for rule in uses[one.source.reference]]
     return Lab(
         name=shown.analyte.name,
         newest=shown.reported,
@@ -276,20 +262,15 @@ def _lab(answered: Answered, key: str, uses: Mapping[str, Use]) -> Lab:
         day=shown.day.isoformat(),
         remarks=tuple(remarks),
         drawing=timeline(results, limits, facts.today),
-        use=use,
+        used_by=tuple(dict.fromkeys(used_by)),
     )
 
 
-def _used(result: Result, uses: Mapping[str, Use], newest: Newest) -> bool:
-    return result in (newest.result, newest.preliminary) and result.source.reference in uses
+def _latest(newest: Newest) -> list[Result]:
+    return [one for one in (newest.result, newest.preliminary) if one is not None]
 
 
-def _with(finals: list[Result], newest: Newest) -> list[Result]:
-    extra = [one for one in (newest.result, newest.preliminary) if one and one not in finals]
-    return finals + extra
-
-
-def _medication(one: Medication, uses: Mapping[str, Use]) -> Item:
+def _medication(one: Medication, uses: Mapping[str, tuple[str, ...]]) -> Item:
     since = f", {one.when.date().isoformat()}" if one.when else ""
     state = "" if one.taking is Taking.ACTIVE else one.taking.value
     return Item(
@@ -297,7 +278,7 @@ def _medication(one: Medication, uses: Mapping[str, Use]) -> Item:
         (state + since).removeprefix(", "),
         tuple(sorted(one.classes)),
         one.source.reference,
-        uses.get(one.source.reference),
+        uses[one.source.reference],
     )
 
 

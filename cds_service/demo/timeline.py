@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 from cds_service.core.facts import Result
 from cds_service.core.knowledge import Limit
+from cds_service.core.quantities import printed_unit
 
 WIDTH, HEIGHT = 260, 84
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 34, 10, 16
@@ -45,6 +46,7 @@ class Timeline:
     last: date
     path: str
     words: str
+    unit: str
     width: int = WIDTH
     height: int = HEIGHT
     right: int = WIDTH - _RIGHT
@@ -97,6 +99,7 @@ def timeline(results: Sequence[Result], limits: Sequence[Limit], today: date) ->
         first=first,
         last=last,
         path=" ".join(f"{dot.x},{dot.y}" for dot in dots),
+        unit=printed_unit(drawn[-1].analyte.canonical),
         words=f"Results: {told}." + (f" Limits: {against}." if against else ""),
     )
 

@@ -56,7 +56,7 @@ def test_the_chart_shows_values_dates_limits_and_what_rests_on_them(demo: DemoPa
     lab = demo.page.locator(".lab", has=demo.page.get_by_text("Magnesium", exact=True))
     assert "1.4 mg/dL" in lab.inner_text()
     assert "0.58 mmol/L, 2026-11-20" in lab.inner_text()
-    assert "Warning: low-magnesium" in lab.inner_text()
+    assert "used by low-magnesium" in lab.inner_text()
     words = lab.locator("svg").get_attribute("aria-label") or ""
     assert "1.4 mg/dL, 2026-11-20" in words
     assert "0.70 mmol/L" in words

@@ -1,0 +1,36 @@
+"""Markdown of cards as HTML: even what nobody escaped can do nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds_service.core.text import quoted
+from cds_service.demo.wording import block, inline
+from tests.demo.given_demo import HOSTILE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HOSTILE,
+        "<script>alert(1)</script>",
+        "[click](javascript:alert(1))",
+        "[click](https://elsewhere.example)",
+        "![see](https://elsewhere.example/x.png)",
+        "<https://elsewhere.example>",
+    ],
+)
+def test_raw_html_links_and_images_stay_text(text: str) -> None:
+    for html in (block(text), inline(text)):
+        for tag in ("<img", "<script", "<a ", "<a>"):
+            assert tag not in html
+
+
+def test_what_cards_use_is_rendered() -> None:
+    html = block("First.\n\n**Based on**\n\n- one\n- two")
+    assert "<strong>Based on</strong>" in html
+    assert html.count("<li>") == 2
+
+
+def test_quoted_text_of_a_record_reads_as_it_was_written() -> None:
+    assert "&lt;b&gt; *5* &amp; https:" in inline(quoted("<b> *5* & https://x"))
