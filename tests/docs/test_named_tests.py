@@ -1,0 +1,124 @@
+"""The documents that prove: each row names a test, and the test exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+REQUIREMENTS = {
+    "G": 7,
+    "D": 11,
+    "P": 7,
+    "R": 14,
+    "C": 17,
+    "F": 6,
+    "A": 11,
+    "V": 13,
+    "B": 23,
+    "O": 4,
+}
+"""Families of requirements and how many each has; C starts at 0. See the page's own legend."""
+STRENGTHS = {"SHALL", "SHALL NOT", "SHOULD", "MAY", "practice", "client"}
+ATTACKS_AT_LEAST = 30
+
+
+def rows(document: str, heading: str = "") -> list[list[str]]:
+    """The cells of each table row of a document below ``heading``, without header rows."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    if heading:
+        text = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    found = []
+    for block in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
+        for line in block.splitlines()[2:]:
+            found.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]])
+    return found
+
+
+CONFORMANCE = rows("docs/conformance.md")
+ATTACKS = rows("SECURITY.md", "Attacks")
+
+
+@cache
+def tests_in(path: str) -> frozenset[str]:
+    """The names of the test functions of a file, without running it."""
+    file = ROOT / path
+    if not file.is_file():
+        return frozenset()
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return frozenset(
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    )
+
+
+def unproved(shown_by: str, excuse: str = "") -> Iterator[str]:
+    """What is wrong with the last cell of a row; nothing where its tests exist."""
+    named = NAMED.findall(shown_by)
+    excused = bool(excuse) and shown_by.startswith(excuse) and len(shown_by) > len(excuse) + 10
+    if not named and not excused:
+        yield "names neither a test nor a reason"
+    if shown_by.count("::") != len(named):
+        yield "names a test in another form than `tests/file.py::test_name`"
+    for path, name in named:
+        if name not in tests_in(path):
+            yield f"names {path}::{name}, which does not exist"
+
+
+@pytest.mark.parametrize("row", CONFORMANCE, ids=lambda row: row[0])
+def test_every_requirement_has_its_test_or_its_reason(row: list[str]) -> None:
+    identity, requirement, strength, version, shown_by = row
+    assert re.fullmatch(r"[A-Z]\d+[a-z]?", identity)
+    assert len(requirement) > 10
+    assert strength in STRENGTHS
+    assert version in {"both", "2.0.1", "3.0"}
+    assert list(unproved(shown_by, "not applicable because ")) == []
+
+
+def test_no_requirement_is_left_out_or_listed_twice() -> None:
+    listed = [row[0] for row in CONFORMANCE]
+    assert len(listed) == len(set(listed))
+    wanted = {
+        f"{family}{number}"
+        for family, count in REQUIREMENTS.items()
+        for number in (range(count) if family == "C" else range(1, count + 1))
+    }
+    assert wanted - {re.sub(r"[a-z]$", "", one) for one in listed} == set()
+
+
+@pytest.mark.parametrize("row", ATTACKS, ids=lambda row: row[0])
+def test_every_attack_has_its_test(row: list[str]) -> None:
+    _, attack, defence, shown_by = row
+    assert attack
+    modules = re.findall(r"`(cds_service/[\w/]+\.py)`", defence)
+    assert modules, "the defence names no module"
+    assert [one for one in modules if not (ROOT / one).is_file()] == []
+    assert list(unproved(shown_by)) == []
+
+
+def test_the_table_of_attacks_is_long_enough() -> None:
+    assert [row[0] for row in ATTACKS] == [str(n) for n in range(1, len(ATTACKS) + 1)]
+    assert len(ATTACKS) >= ATTACKS_AT_LEAST
+
+
+@pytest.mark.parametrize(
+    ("shown_by", "flaws"),
+    [
+        ("`tests/docs/test_named_tests.py::test_the_table_of_attacks_is_long_enough`", 0),
+        ("not applicable because the client does it", 0),
+        ("not applicable because ", 1),
+        ("", 1),
+        ("`tests/docs/test_named_tests.py::test_nothing`", 1),
+        ("`tests/docs/no_such_file.py::test_nothing`", 1),
+        ("tests/docs/test_named_tests.py::test_nothing", 2),
+    ],
+)
+def test_a_row_without_proof_would_be_seen(shown_by: str, flaws: int) -> None:
+    assert len(list(unproved(shown_by, "not applicable because "))) == flaws
