@@ -45,7 +45,9 @@ def _fhir_server(run: Run) -> None:
         if kind == "Patient":
             return json.dumps(found[0]).encode()
         entries = [{"resource": one} for one in found]
-        return json.dumps({"resourceType": "Bundle", "type": "searchset", "entry": entries}).encode()
+        return json.dumps(
+            {"resourceType": "Bundle", "type": "searchset", "entry": entries}
+        ).encode()
 
     server = WebServer(page)
     base = f"http://{HOST}:{server.port}/fhir"
@@ -56,8 +58,9 @@ def _fhir_server(run: Run) -> None:
     tallies: dict[str, Tally] = {}
     server.start()
     try:
-        with serving(run.folder, settings=settings) as service, under_load(
-            service.port, endless(good_calls()), others.add, 2, pause_s=0.005
+        with (
+            serving(run.folder, settings=settings) as service,
+            under_load(service.port, endless(good_calls()), others.add, 2, pause_s=0.005),
         ):
             for state in ("up", "dead", "back", "slow", "dead while slow", "back again"):
                 if state.startswith("dead"):
@@ -101,9 +104,10 @@ def _key_server(run: Run) -> None:
     seconds = run.many(6, 3)
     server.start()
     try:
-        with serving(
-            run.folder, settings=settings, key_retry_s=3 if run.quick else None
-        ) as service, under_load(service.port, inline.calls, others.add, 1, pause_s=0.01):
+        with (
+            serving(run.folder, settings=settings, key_retry_s=3 if run.quick else None) as service,
+            under_load(service.port, inline.calls, others.add, 1, pause_s=0.01),
+        ):
 
             def phase(name: str) -> None:
                 tally = phases[name] = Tally(keep=_not_200_or_401)
@@ -148,7 +152,11 @@ def _key_server(run: Run) -> None:
     run.figure("; ".join(f"{name}: {tally.said()}" for name, tally in phases.items()))
     run.figure(
         f"accepted by every worker {took:.0f} s after the return"
-        + (" (with CDS's retry of 60 s shortened to 3 s)" if run.quick else " (it asks once a minute)")
+        + (
+            " (with CDS's retry of 60 s shortened to 3 s)"
+            if run.quick
+            else " (it asks once a minute)"
+        )
     )
     run.figure(f"clients with listed keys meanwhile: {others.said()}")
 
