@@ -70,11 +70,15 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class ShownCard:
-    """One card with its Markdown rendered; ``body`` is its JSON."""
+    """One card with its Markdown rendered; ``body`` is its JSON.
+
+    ``basis`` can be folded away, ``missing`` never: silence would look like an all-clear.
+    """
 
     body: Mapping[str, Any]
     word: str
     advice: Markup
+    missing: tuple[Markup, ...]
     basis: Markup
 
 
@@ -152,14 +156,18 @@ def chart(answered: Answered, rules: Iterable[Rule]) -> Chart:
 
 
 def cards(answered: Answered) -> tuple[ShownCard, ...]:
-    """The cards in the order of the response. What they rest on can be folded away."""
+    """The cards in the order of the response."""
+    findings = {one.rule.id: one.answer for one in answered.outcomes}
     shown = []
     for card in answered.cards:
         detail = str(card.body["detail"])
         advice, mark, rest = detail.partition("\n\n**Based on**\n\n")
         word = WORDS[Indicator[str(card.body["indicator"]).upper()]]
         basis = block(mark + rest) if mark else Markup("")
-        shown.append(ShownCard(card.body, word, block(advice), basis))
+        finding = findings[card.rule.id]
+        assert isinstance(finding, Finding)  # it made the card
+        missing = tuple(inline(one) for one in finding.missing) if mark else ()
+        shown.append(ShownCard(card.body, word, block(advice), missing, basis))
     return tuple(shown)
 
 

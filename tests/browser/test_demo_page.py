@@ -72,6 +72,9 @@ def test_quinine_is_picked_warned_of_and_removed_by_the_suggestion(demo: DemoPag
     assert "critical" in (card.get_attribute("class") or "")
     assert card.locator(".indicator").inner_text().lower() == "critical"
     assert "Quinine" in demo.page.inner_text("#drafts")
+    assert (
+        card.locator(".missing").inner_text() == "Not known: no platelet count in the last 90 days"
+    )
     picture(demo, "quinine")
     with demo.page.expect_response("**/feedback") as answered:
         card.locator("button", has_text="Remove the draft order").click()

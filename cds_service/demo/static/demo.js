@@ -178,7 +178,7 @@ async function sendFeedback(card, answer) {
 }
 
 async function close(article, done, answer) {
-  for (const part of article.querySelectorAll(".suggestions, .detail, .basis, .dismiss")) {
+  for (const part of article.querySelectorAll(".suggestions, .detail, .missing, .basis, .dismiss")) {
     part.remove();
   }
   article.classList.add("answered");
