@@ -264,3 +264,14 @@ def test_potassium_is_not_drafted_beside_what_raises_it(hazard: str, draft: bool
 def test_potassium_is_not_drafted_with_a_high_one_of_the_same_day(value: str) -> None:
     case = low_everything().result("potassium", value, day_only=True)
     assert "potassium_chloride" not in drafts(shown(case, CHART))
+
+
+@pytest.mark.parametrize(
+    "concept", ["pregnancy", "aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3"]
+)
+@pytest.mark.parametrize("presence", [Presence.ACTIVE, Presence.ASSUMED, Presence.SUSPECTED])
+def test_magnesium_is_not_drafted_beside_what_speaks_against_it(
+    concept: str, presence: Presence
+) -> None:
+    case = low_everything().has(concept, presence=presence)
+    assert "magnesium_oxide" not in drafts(shown(case, CHART))
