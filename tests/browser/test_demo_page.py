@@ -189,7 +189,7 @@ def test_the_curl_line_and_the_request_can_be_copied(demo: DemoPage) -> None:
     demo.open("low-magnesium")
     demo.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     demo.page.click("[data-copy=request]")
-    demo.page.wait_for_function("document.getElementById('status').textContent.includes('Copied')")
+    demo.page.locator("#status", has_text="Copied").wait_for(state="attached")
     copied = json.loads(demo.page.evaluate("navigator.clipboard.readText()"))
     assert copied["hook"] == "patient-view"
     assert demo.page.inner_text("#curl").startswith(f"curl -s {demo.address}/cds-services/")
