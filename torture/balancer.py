@@ -6,67 +6,71 @@ keeps the connections that it has.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import socket
 import threading
 
-from torture.service import HOST, free_port
+from torture.service import HOST
 
 
 class Balancer:
-    """Runs in a thread of its own between ``start`` and ``stop``; ``backends`` are ports."""
+    """Works in threads of its own from ``start`` to ``stop``. ``refused`` counts connections
+    that an instance on the list did not take."""
 
     def __init__(self) -> None:
-        self.port = free_port()
         self.refused = 0
         self._backends: tuple[int, ...] = ()
         self._next = 0
-        self._open: dict[int, int] = {}
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._door = socket.create_server((HOST, 0), backlog=512)
+        self.port: int = self._door.getsockname()[1]
 
     def start(self) -> None:
-        """Listen."""
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        """Take connections."""
+        threading.Thread(target=self._listen, daemon=True).start()
 
     def stop(self) -> None:
-        """End."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        """Take no more."""
+        with contextlib.suppress(OSError):
+            self._door.shutdown(socket.SHUT_RDWR)
+        self._door.close()
 
     def use(self, *backends: int) -> None:
-        """Send new connections to these from now on."""
+        """Send new connections to these ports from now on."""
         self._backends = backends
 
-    def open_to(self, backend: int) -> int:
-        """Connections that go through to ``backend`` now."""
-        return self._open.get(backend, 0)
+    def _listen(self) -> None:
+        while True:
+            try:
+                client, _ = self._door.accept()
+            except OSError:
+                return
+            self._next += 1
+            backend = self._backends[self._next % len(self._backends)]
+            threading.Thread(target=self._join, args=(client, backend), daemon=True).start()
 
-    async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._join, HOST, self.port, backlog=512)
-
-    async def _join(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        self._next += 1
-        backend = self._backends[self._next % len(self._backends)]
-        self._open[backend] = self._open.get(backend, 0) + 1
+    def _join(self, client: socket.socket, backend: int) -> None:
         try:
-            there, forth = await asyncio.open_connection(HOST, backend)
+            instance = socket.create_connection((HOST, backend), timeout=10)
         except OSError:
             self.refused += 1
-            back.close()
-        else:
-            await asyncio.gather(_pipe(here, forth), _pipe(there, back))
-        finally:
-            self._open[backend] -= 1
-
-
-async def _pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while part := await source.read(65536):
-            sink.write(part)
-            await sink.drain()
-        if sink.can_write_eof():
-            sink.write_eof()
+            client.close()
             return
-    sink.close()
+        instance.settimeout(None)
+        with client, instance:
+            forth = threading.Thread(target=_copy, args=(client, instance), daemon=True)
+            forth.start()
+            _copy(instance, client)
+            # The instance has said its last word: nobody waits for the client's.
+            for line in (client, instance):
+                with contextlib.suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)
+            forth.join()
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    """Pass on what comes, and its end."""
+    with contextlib.suppress(OSError):
+        while part := source.recv(65536):
+            sink.sendall(part)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)

@@ -87,7 +87,7 @@ class _Asked(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Listening
 
-    def do_GET(self) -> None:  # noqa: N802  # the library's name
+    def do_GET(self) -> None:  # the library's name
         body = self.server.owner.answer(self.path)
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

@@ -1,4 +1,4 @@
-"""The database away, back, and its disk full, under load: cards go on, nothing acknowledged is lost."""
+"""The database away, back, and its disk full: cards go on, nothing acknowledged is lost."""
 
 from __future__ import annotations
 
@@ -265,9 +265,7 @@ def _disk_full(run: Run) -> None:
 
             fault = _Fault(fill, empty, lambda: stored_cards(home), patience_s=60)
             _outage_of_writes(run, service, fault)
-    run.figure(
-        f"a full disk of {_DISK}B" if mounted else f"files limited to {_LARGEST_FILE:,} bytes"
-    )
+    run.figure("a full disk of 16 MB" if mounted else f"files limited to {_LARGEST_FILE:,} bytes")
 
 
 _HOLD = (

@@ -6,15 +6,14 @@ import threading
 import time
 
 from torture.balancer import Balancer
-from torture.bodies import Answers, good_calls, with_results
-from torture.bodies import VIEW as VIEW_PATH
+from torture.bodies import VIEW, Answers, good_calls, with_results
 from torture.load import Answered, Call, Client, Tally, endless, under_load
 from torture.run import Row, Run, pause, stored_cards
 from torture.service import Service, serving, until
 
 
 def _stop(run: Run) -> None:
-    big = Call(VIEW_PATH, with_results(20_000))
+    big = Call(VIEW, with_results(20_000))
     rounds = run.many(10, 3)
     answers = Answers()
     tallies = [Tally(keep=lambda answered: bool(answered.lost)) for _ in range(rounds)]
