@@ -79,9 +79,7 @@ def test_quinine_is_picked_warned_of_and_removed_by_the_suggestion(demo: DemoPag
     with demo.page.expect_response("**/feedback") as answered:
         card.locator("button", has_text="Remove the draft order").click()
     assert answered.value.status == 200
-    demo.page.wait_for_function(
-        "document.getElementById('status').textContent.includes('Feedback stored')"
-    )
+    demo.page.locator("#status", has_text="Feedback stored").wait_for(state="attached")
     assert demo.page.inner_text("#drafts") == "None."
     assert "Accepted: Remove the draft order" in card.inner_text()
     assert demo.page.evaluate("document.activeElement.className") == "done"
@@ -111,9 +109,7 @@ def test_a_card_is_dismissed_with_a_reason_and_a_comment(demo: DemoPage) -> None
     sent = asked.value.post_data_json["feedback"][0]
     assert sent["outcome"] == "overridden"
     assert sent["overrideReason"]["reason"]["code"] == code
-    demo.page.wait_for_function(
-        "document.getElementById('status').textContent.includes('Feedback stored')"
-    )
+    demo.page.locator("#status", has_text="Feedback stored").wait_for(state="attached")
     cells = demo.report("low-potassium")
     assert f"{code}: 1" in cells[5]
     assert cells[6] == "1"
@@ -177,12 +173,9 @@ def test_hostile_text_of_a_record_stays_text(demo: DemoPage) -> None:
 
 def test_the_settings_of_the_page_change_the_answer(demo: DemoPage) -> None:
     demo.open("quinine-active")
-    american = demo.card("quinine-active").inner_text()
     with demo.page.expect_response("**/demo/answer"):
         demo.page.select_option("#jurisdiction", "uk")
-    demo.page.wait_for_function(
-        "before => document.querySelector('article').innerText !== before", arg=american
-    )
+    demo.card("quinine-active").filter(has_text="last resort").wait_for()
 
 
 def test_the_curl_line_and_the_request_can_be_copied(demo: DemoPage) -> None:

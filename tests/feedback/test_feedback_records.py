@@ -135,10 +135,10 @@ def test_the_upkeep_thread_does_its_tasks_again_and_again() -> None:
     upkeep.touch()
     upkeep.touch()
     assert all(turns.acquire(timeout=10) for _ in range(3))
-    own = [one.name for one in threading.enumerate() if one not in others]
-    assert own.count("cds-upkeep") == 1
+    own = [one for one in threading.enumerate() if one not in others and one.name == "cds-upkeep"]
+    assert len(own) == 1
     upkeep.close()
-    assert "cds-upkeep" not in [one.name for one in threading.enumerate()]
+    assert not own[0].is_alive()
 
 
 def test_one_failing_task_does_not_stop_the_others(capsys: pytest.CaptureFixture[str]) -> None:
