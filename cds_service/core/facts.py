@@ -15,7 +15,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from cds_service.core.analytes import Analyte
-from cds_service.core.quantities import Interval, Unit, printed_unit, rounded
+from cds_service.core.quantities import Interval, Unit, decimals_of, printed_unit, rounded
 
 
 class Kind(StrEnum):
@@ -162,9 +162,15 @@ class Result:
         return self.unit.to_canonical(self.value.low)
 
 
+_SHOWN = 4
+
+
 def plain(value: Decimal) -> str:
-    """A decimal as a person writes it: no exponent, the written zeros kept."""
-    return f"{value:f}"
+    """A decimal as a person writes it: no exponent, the written zeros kept.
+
+    Some systems send many meaningless digits: beyond four decimals they are not shown.
+    """
+    return f"{value:f}" if decimals_of(value) <= _SHOWN else f"{value:.{_SHOWN}f}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,11 +174,14 @@ def _open(facts: Facts, need: Need) -> bool:
     return result is not None and facts.within(result, need.within) and not result.value.exact
 
 
+_KIND_WORDS = {kind.value: words for kind, words in _WORDS.items()}
+
+
 def _problems(problems: Iterable[Problem]) -> dict[str, str]:
     lines = {}
     for problem in problems:
         known = analytes().get(problem.about)
-        name = known.name if known else problem.about
+        name = known.name if known else _KIND_WORDS.get(problem.about, problem.about)
         lines[_line(name, problem)] = name
     return lines
 

@@ -107,10 +107,12 @@ def _summary(level: levels.Level, severe: bool) -> str:
     value = f"{level.result.reported} ({day(level.result)})"
     if level.stale:
         return headline(f"Magnesium was low: {value}. From {day(level.result)}: repeat first")
-    state = "Severe hypomagnesaemia" if severe else "Low magnesium"
-    early = ", preliminary" if level.preliminary else ""
-    action = "assess today" if severe else "correct the deficiency"
-    return headline(f"{state}: {value}{early}. {action.capitalize()}")
+    if level.preliminary:
+        action = "Assess today and repeat" if severe else "Repeat now"
+        return headline(f"Low magnesium: {value}, preliminary. {action}")
+    if severe:
+        return headline(f"Severe hypomagnesaemia: {value}. Assess today")
+    return headline(f"Low magnesium: {value}. Correct the deficiency")
 
 
 def _evidence(facts: Facts, level: levels.Level, severe: bool) -> Evidence:

@@ -120,12 +120,14 @@ def _summary(level: levels.Level, severe: bool, urgent: bool) -> str:
     value = f"{level.result.reported} ({day(level.result)})"
     if level.stale:
         return headline(f"Potassium was low: {value}. From {day(level.result)}: repeat first")
-    early = ", preliminary" if level.preliminary else ""
+    if level.preliminary:
+        action = "Assess today and repeat" if severe else "Repeat now"
+        return headline(f"Low potassium: {value}, preliminary. {action}")
     if severe:
-        return headline(f"Severe hypokalaemia: {value}{early}. Assess today")
+        return headline(f"Severe hypokalaemia: {value}. Assess today")
     if urgent:
-        return headline(f"Low potassium, urgent: {value}{early}. ECG and correction without delay")
-    return headline(f"Low potassium: {value}{early}. Find the cause and correct it")
+        return headline(f"Low potassium, urgent: {value}. ECG and correction without delay")
+    return headline(f"Low potassium: {value}. Find the cause and correct it")
 
 
 def _evidence(facts: Facts, level: levels.Level, severe: bool, urgent: bool) -> Evidence:

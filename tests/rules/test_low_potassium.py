@@ -165,3 +165,10 @@ def test_under_eighteen_only_the_critical_level_speaks_and_without_a_draft() -> 
 
 def test_the_dead_get_no_card() -> None:
     silent(given(deceased=True).result("potassium", "2.0 mmol/L").ask(RULE))
+
+
+def test_a_preliminary_value_asks_for_the_repeat_in_its_summary() -> None:
+    early = given().result("potassium", "2.9 mmol/L", preliminary=True)
+    assert fired(early.ask("low-potassium")).summary.endswith("preliminary. Repeat now")
+    severe = given().result("potassium", "2.3 mmol/L", preliminary=True)
+    assert fired(severe.ask("low-potassium")).summary.endswith("Assess today and repeat")
