@@ -46,7 +46,7 @@ ATTACKS = rows("SECURITY.md", "Attacks")
 
 
 @cache
-def tests_in(path: str) -> frozenset[str]:
+def functions_of(path: str) -> frozenset[str]:
     """The names of the test functions of a file, without running it."""
     file = ROOT / path
     if not file.is_file():
@@ -68,7 +68,7 @@ def unproved(shown_by: str, excuse: str = "") -> Iterator[str]:
     if shown_by.count("::") != len(named):
         yield "names a test in another form than `tests/file.py::test_name`"
     for path, name in named:
-        if name not in tests_in(path):
+        if name not in functions_of(path):
             yield f"names {path}::{name}, which does not exist"
 
 
