@@ -72,7 +72,8 @@ def _killed(run: Run) -> None:
     )
     run.figure(f"calls: {cards.said()}; feedback: {feedback.said()}")
     run.figure(
-        f"{len(failed)} failed ({len(failed) / len(kills):.1f} a kill, of 6 connections), all connected to a worker just killed; "
+        f"{len(failed)} failed ({len(failed) / len(kills):.1f} a kill, of 6 connections), "
+        "all connected to a worker just killed; "
         f"{len(answers.acknowledged):,} answers acknowledged, {len(missing)} lost"
     )
 
