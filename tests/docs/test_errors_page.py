@@ -1,0 +1,60 @@
+"""Errors by message: every message on the page still stands in the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/how-to/errors.md").read_text(encoding="utf-8")
+MESSAGES = [one[1] for one in re.finditer(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)]
+
+
+def _said() -> str:
+    """All texts in the code, with a line between them; what is filled in stands as `…`."""
+    found = []
+    for package in ("cds_service", "hooks"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    parts = (
+                        str(part.value) if isinstance(part, ast.Constant) else "…"
+                        for part in node.values
+                    )
+                    found.append("".join(parts))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found.append(node.value)
+    return "\n".join(found)
+
+
+SAID = _said()
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_a_message_on_the_page_is_one_of_the_code(message: str) -> None:
+    assert message in SAID
+
+
+def test_no_message_is_listed_twice_and_the_page_is_not_empty() -> None:
+    assert len(MESSAGES) == len(set(MESSAGES)) > 50
+
+
+def test_every_refusal_of_a_call_is_on_the_page() -> None:
+    """The words with which the HTTP side refuses, as far as they are constant."""
+    named = {"BadRequest", "TooLarge", "NotFound", "MethodNotAllowed", "UnsupportedMediaType"}
+    refusals = []
+    for path in [*(ROOT / "cds_service/api").glob("*.py"), ROOT / "cds_service/envelope.py"]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in named
+                and node.args
+                and isinstance(node.args[0], ast.Constant)
+            ):
+                refusals.append(str(node.args[0].value))
+    assert len(refusals) > 8
+    assert [one for one in refusals if f"`{one}`" not in PAGE] == []
