@@ -57,8 +57,7 @@ def serve(host: str, port: int, workers: int | None, demo: bool) -> None:
 
     if demo:
         os.environ["CDS_DEMO"] = "1"
-    click.echo(_what_next(host, port, demo))
-    server.serve(host, port, workers)
+    server.serve(host, port, workers, said=lambda: click.echo(_what_next(host, port, demo)))
 
 
 def _what_next(host: str, port: int, demo: bool) -> str:
@@ -172,10 +171,12 @@ def _answer(path: Path, hook: str | None, as_of: str | None) -> Answered:
     from cds_service.asking import ask
     from cds_service.one_patient import moment
     from cds_service.settings import read_settings
+    from cds_service.terminal import patience
 
     body = _read(path)
     when = moment(as_of) if as_of else datetime.now().astimezone()
-    return ask(make_parts(read_settings()), body, when, hook)
+    with patience(f"Reading {path}"):
+        return ask(make_parts(read_settings()), body, when, hook)
 
 
 def _read(path: Path) -> bytes:
@@ -263,10 +264,12 @@ def report(as_json: bool, as_csv: bool) -> None:
     from cds_service.feedback.database import open_database
     from cds_service.feedback.report import report as read_report
     from cds_service.settings import read_settings
+    from cds_service.terminal import patience
 
     settings = read_settings()
     known = [RuleVersion(one.id, one.version) for one in medicine(settings).catalogue.rules]
-    found = read_report(open_database(settings.database_url), known)
+    with patience("Counting the feedback"):
+        found = read_report(open_database(settings.database_url), known)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     elif as_csv:

@@ -65,8 +65,15 @@ def refuse_unguarded(settings: Settings, host: str) -> None:
         )
 
 
-def serve(host: str = "127.0.0.1", port: int = 8000, workers: int | None = None) -> None:
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    workers: int | None = None,
+    said: Callable[[], None] = lambda: None,
+) -> None:
     """Serve until SIGTERM or SIGINT, then answer what was accepted and return.
+
+    ``said`` is called once nothing stands in the way of serving any more.
 
     Raises StartupError for settings, rules or client lists that cannot be used, and for an
     address that cannot be listened on.
@@ -99,6 +106,7 @@ def serve(host: str = "127.0.0.1", port: int = 8000, workers: int | None = None)
         )
         _check_address(host, port)
         os.register_at_fork(after_in_child=_die_when_told)
+        said()
         server.serve(target_loader=load_in_worker, wrap_loader=False)
 
 

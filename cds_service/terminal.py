@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Timer
 from typing import Any
 
 import click
@@ -11,6 +13,18 @@ import click
 _COLOURS = {"critical": "red", "warning": "yellow", "info": "cyan"}
 _ANSWERS = {"fired": "green", "did not fire": "white", "cannot tell": "yellow"}
 _WIDTH = 96
+
+
+@contextmanager
+def patience(doing: str, after_s: float = 1.0) -> Iterator[None]:
+    """Says on standard error what is being done, where it takes longer than a second."""
+    timer = Timer(after_s, lambda: click.echo(f"{doing} …", err=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def card(body: Mapping[str, Any]) -> str:

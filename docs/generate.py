@@ -43,6 +43,8 @@ def pages() -> dict[str, str]:
         "reference/orders.md": orders_page(),
         "reference/codes.md": codes_page(),
         "reference/settings.md": settings_page(),
+        "reference/endpoints.md": endpoints_page(),
+        "reference/metrics.md": metrics_page(),
         "reference/errors.md": errors_page(),
         "reference/command-line.md": command_line_page(),
     }
@@ -338,6 +340,42 @@ def settings_page() -> str:
     )
 
 
+def endpoints_page() -> str:
+    """Every address, from the OpenAPI document."""
+    from cds_service.app import create_app
+    from cds_service.settings import Settings
+
+    app = create_app(Settings(database_url="sqlite:////nonexistent/none.db"), start=False)
+    document = app.test_client().get("/openapi.json").json
+    rows = [
+        [f"`{method.upper()} {path}`", one.get("summary", ""), ", ".join(sorted(one["responses"]))]
+        for path, methods in document["paths"].items()
+        for method, one in methods.items()
+    ]
+    return (
+        HEAD + "# Endpoints\n\nThe whole document, with every shape, is served at `/openapi.json`. "
+        "With the demo on, `GET /` is the demo page and `GET /report` the feedback report.\n\n"
+        + _table(["address", "what", "statuses"], rows)
+    )
+
+
+def metrics_page() -> str:
+    """Every metric with its labels."""
+    from cds_service.metrics import Metrics
+
+    metrics = Metrics()._registry._collector_to_names
+    rows = sorted(
+        [f"`{one._name}`", one._type, ", ".join(one._labelnames), one._documentation]
+        for one in metrics
+    )
+    return (
+        HEAD
+        + "# Metrics\n\n`GET /metrics`, in the Prometheus text format, summed over the workers. "
+        "Counters carry the suffix `_total`. No label ever holds anything of a record.\n\n"
+        + _table(["metric", "type", "labels", "meaning"], rows)
+    )
+
+
 def errors_page() -> str:
     """Every error with its HTTP status."""
     from cds_service import errors
@@ -375,6 +413,11 @@ def command_line_page() -> str:
         parts.append(
             f"\n## cds-service {name}".rstrip() + f"\n\n```\n{command.get_help(context)}\n```\n"
         )
+    parts.append(
+        "\n## Shell completion\n\nFor bash, in `~/.bashrc`; zsh and fish likewise with `zsh_source` "
+        "and `fish_source`:\n\n"
+        '```sh\neval "$(_CDS_SERVICE_COMPLETE=bash_source cds-service)"\n```\n'
+    )
     return "".join(parts)
 
 
