@@ -414,7 +414,7 @@ def command_line_page() -> str:
             f"\n## cds-service {name}".rstrip() + f"\n\n```\n{command.get_help(context)}\n```\n"
         )
     parts.append(
-        "\n## Shell completion\n\nFor bash, in `~/.bashrc`; zsh and fish likewise with `zsh_source` "
+        "\n## Shell completion\n\nFor bash, in `~/.bashrc`; zsh and fish with `zsh_source` "
         "and `fish_source`:\n\n"
         '```sh\neval "$(_CDS_SERVICE_COMPLETE=bash_source cds-service)"\n```\n'
     )
