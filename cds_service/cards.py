@@ -110,7 +110,7 @@ class CardWriter:
             parts.append("Already ordered, so not offered again: " + ", ".join(shown.ordered) + ".")
         if finding.strength:
             parts.append(f"Strength of evidence: {finding.strength}")
-        parts.append(f"Source ({reference.authority}): {reference.label}.")
+        parts.append(f"Source ({reference.authority}): {reference.label}. {reference.found_at}")
         parts.append(
             f"Rule {rule.id} {rule.version}. Decision support for the clinician's judgement; "
             "not clinically validated."

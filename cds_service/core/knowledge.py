@@ -35,6 +35,13 @@ class Reference:
     checked: date | None = None
 
     @property
+    def found_at(self) -> str:
+        """Where the source is found: PMID, DOI, or its address."""
+        if self.pmid:
+            return f"PMID {self.pmid}"
+        return f"doi:{self.doi}" if self.doi else self.url
+
+    @property
     def authority(self) -> str:
         """How far the source was followed up, in words for a card."""
         if self.kind in ("general knowledge", "judgement"):

@@ -210,8 +210,8 @@ def _advice(facts: Facts, rls: bool, against: str, preliminary: bool) -> tuple[s
     )
     if reason := _misleads(facts):
         lines.append(
-            f"Ferritin rises with inflammation, kidney and liver disease ({reason}): judge iron "
-            "by transferrin saturation."
+            "Ferritin is an acute-phase reactant and misleads in inflammation, kidney and liver "
+            f"disease ({reason}): judge iron by transferrin saturation (TSAT)."
         )
     return tuple(lines)
 

@@ -1,0 +1,1 @@
+"""Vignettes: one clause of the clinical content each, asked of the whole program."""

@@ -1,0 +1,423 @@
+"""Compact FHIR R4 builders and one way of asking: a vignette is a patient in one line."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scenarios.running import Running, started
+
+Json = dict[str, Any]
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+PATIENT = "p1"
+_ids = count(1)
+
+LOINC = "http://loinc.org"
+SNOMED = "http://snomed.info/sct"
+ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ATC = "http://www.whocc.no/atc"
+_CODES = {
+    "mg": "19123-9",
+    "mg_molar": "2601-3",
+    "k": "2823-3",
+    "ferritin": "2276-4",
+    "tsat": "2502-3",
+    "hb": "718-7",
+    "plt": "777-3",
+    "egfr": "98979-8",
+    "egfr_nonblack": "48642-3",
+    "egfr_black": "48643-1",
+    "egfr_mdrd": "33914-3",
+    "creat": "2160-0",
+    "na": "2951-2",
+    "crp": "1988-5",
+    "a1c": "4548-4",
+    "glucose": "2345-7",
+    "pregnant": "82810-3",
+    "mg_rbc": "2597-3",
+    "mg_urine": "2598-1",
+    "mg_red": "26746-8",
+    "k_urine": "2828-2",
+    "cbc": "58410-2",
+    "bmp": "51990-0",
+    "crcl": "2164-2",
+}
+_UNITS = {
+    "mg": "mg/dL",
+    "mg_molar": "mmol/L",
+    "k": "mmol/L",
+    "ferritin": "ng/mL",
+    "tsat": "%",
+    "hb": "g/dL",
+    "plt": "10*3/uL",
+    "creat": "mg/dL",
+    "na": "mmol/L",
+    "crp": "mg/L",
+    "a1c": "%",
+    "glucose": "mg/dL",
+}
+
+
+def days_ago(days: float) -> str:
+    """The moment that many days before now, as an instant."""
+    return (NOW - timedelta(days=days)).isoformat()
+
+
+def concept(text: str | None = None, *codings: tuple[str, str]) -> Json:
+    """A CodeableConcept of text and (system, code) pairs."""
+    out: Json = {}
+    if text:
+        out["text"] = text
+    if codings:
+        out["coding"] = [{"system": system, "code": code} for system, code in codings]
+    return out
+
+
+def lab(
+    what: str,
+    value: str | None = None,
+    unit: str | None = "",
+    ago: float = 3,
+    *,
+    status: str = "final",
+    comp: str | None = None,
+    low: str | None = None,
+    high: str | None = None,
+    at: str | None = None,
+    **more: Any,
+) -> Json:
+    """A result; ``value`` is written to the JSON as the number it spells, ``unit`` None: none."""
+    if unit == "":
+        unit = _UNITS.get(what, "mL/min/{1.73_m2}")
+    quantity: Json = {}
+    if value is not None:
+        quantity["value"] = f"@@{value}@@"
+    if unit is not None:
+        quantity["unit"] = unit
+    if comp:
+        quantity["comparator"] = comp
+    out: Json = {
+        "resourceType": "Observation",
+        "id": f"o{next(_ids)}",
+        "status": status,
+        "code": concept(None, (LOINC, _CODES[what])),
+        "subject": {"reference": f"Patient/{PATIENT}"},
+        "effectiveDateTime": at or days_ago(ago),
+    }
+    if value is not None:
+        out["valueQuantity"] = quantity
+    if low or high:
+        limits = {"low": low, "high": high}
+        out["referenceRange"] = [
+            {
+                side: {"value": f"@@{number}@@", "unit": unit}
+                for side, number in limits.items()
+                if number
+            }
+        ]
+    out.update(more)
+    return {key: one for key, one in out.items() if one is not None}
+
+
+def cond(
+    text: str | None,
+    *codings: tuple[str, str],
+    status: str | None = "active",
+    ver: str | None = "confirmed",
+    **more: Any,
+) -> Json:
+    """A Condition."""
+    out: Json = {
+        "resourceType": "Condition",
+        "id": f"c{next(_ids)}",
+        "code": concept(text, *codings),
+        "subject": {"reference": f"Patient/{PATIENT}"},
+    }
+    if status:
+        out["clinicalStatus"] = concept(
+            None, ("http://terminology.hl7.org/CodeSystem/condition-clinical", status)
+        )
+    if ver:
+        out["verificationStatus"] = concept(
+            None, ("http://terminology.hl7.org/CodeSystem/condition-ver-status", ver)
+        )
+    out.update(more)
+    return out
+
+
+def med(text: str | None, *codings: tuple[str, str], status: str = "active", **more: Any) -> Json:
+    """An active MedicationRequest."""
+    out: Json = {
+        "resourceType": "MedicationRequest",
+        "id": f"m{next(_ids)}",
+        "status": status,
+        "intent": "order",
+        "subject": {"reference": f"Patient/{PATIENT}"},
+        "authoredOn": days_ago(20),
+    }
+    if text or codings:
+        out["medicationCodeableConcept"] = concept(text, *codings)
+    out.update(more)
+    return out
+
+
+def statement(text: str, status: str = "active", **more: Any) -> Json:
+    """A MedicationStatement."""
+    return {
+        "resourceType": "MedicationStatement",
+        "id": f"s{next(_ids)}",
+        "status": status,
+        "medicationCodeableConcept": concept(text),
+        "subject": {"reference": f"Patient/{PATIENT}"},
+        **more,
+    }
+
+
+def service(
+    text: str | None, *codings: tuple[str, str], status: str = "active", ago: float = 3, **more: Any
+) -> Json:
+    """A ServiceRequest."""
+    return {
+        "resourceType": "ServiceRequest",
+        "id": f"r{next(_ids)}",
+        "status": status,
+        "intent": "order",
+        "code": concept(text, *codings),
+        "subject": {"reference": f"Patient/{PATIENT}"},
+        "authoredOn": days_ago(ago),
+        **more,
+    }
+
+
+def allergy(text: str, status: str = "active", ver: str = "confirmed") -> Json:
+    """An AllergyIntolerance."""
+    base = "http://terminology.hl7.org/CodeSystem/allergyintolerance-"
+    return {
+        "resourceType": "AllergyIntolerance",
+        "id": f"a{next(_ids)}",
+        "clinicalStatus": concept(None, (base + "clinical", status)),
+        "verificationStatus": concept(None, (base + "verification", ver)),
+        "code": concept(text),
+        "patient": {"reference": f"Patient/{PATIENT}"},
+    }
+
+
+def dose(
+    value: str | None = "1",
+    unit: str = "tablet",
+    frequency: int | None = 1,
+    *,
+    code: str | None = None,
+    high: str | None = None,
+    as_needed: bool = False,
+    top: tuple[str, str] | None = None,
+    text: str | None = None,
+) -> dict[str, list[Json]]:
+    """``dosageInstruction`` for `med`: so many units so often a day."""
+    one: Json = {}
+    if value and high:
+        one["doseAndRate"] = [
+            {
+                "doseRange": {
+                    "low": {"value": f"@@{value}@@", "unit": unit},
+                    "high": {"value": f"@@{high}@@", "unit": unit},
+                }
+            }
+        ]
+    elif value:
+        one["doseAndRate"] = [{"doseQuantity": {"value": f"@@{value}@@", "unit": unit}}]
+    if code:
+        system = "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation"
+        one["timing"] = {"code": concept(None, (system, code))}
+    elif frequency:
+        one["timing"] = {"repeat": {"frequency": frequency, "period": 1, "periodUnit": "d"}}
+    if as_needed:
+        one["asNeededBoolean"] = True
+    if top:
+        one["maxDosePerPeriod"] = {
+            "numerator": {"value": f"@@{top[0]}@@", "unit": top[1]},
+            "denominator": {"value": 1, "unit": "day", "code": "d"},
+        }
+    if text:
+        one["text"] = text
+    return {"dosageInstruction": [one]}
+
+
+def because(text: str) -> dict[str, list[Json]]:
+    """``reasonCode`` for `med` and `service`."""
+    return {"reasonCode": [concept(text)]}
+
+
+CRAMPS = cond("Nocturnal leg cramps", (ICD10, "R25.2"))
+CIRRHOSIS = cond("Cirrhosis of liver", (SNOMED, "19943007"))
+RLS = cond("Restless legs", (SNOMED, "32914008"))
+DIALYSIS = cond("Dependence on renal dialysis", (ICD10, "Z99.2"))
+AKI = cond("Acute kidney injury", (ICD10, "N17.9"))
+CKD3 = cond("Chronic kidney disease stage 3", (ICD10, "N18.30"))
+CKD4 = cond("Chronic kidney disease stage 4", (ICD10, "N18.4"))
+PREGNANT = cond("Pregnancy", (SNOMED, "77386006"))
+ASCITES = cond("Ascites", (SNOMED, "389026000"))
+ENCEPHALOPATHY = cond("Hepatic encephalopathy", (SNOMED, "13920009"))
+OXIDE = "magnesium oxide 400 MG Oral Tablet"
+
+_KEYS = {
+    "results": "Observation",
+    "conditions": "Condition",
+    "medicationRequests": "MedicationRequest",
+    "medicationStatements": "MedicationStatement",
+    "allergies": "AllergyIntolerance",
+    "orders": "ServiceRequest",
+}
+
+
+@dataclass(frozen=True)
+class Vignette:
+    """One sentence, one patient, and what must and must not come of it.
+
+    ``want``: ``rule:indicator`` (``rule`` alone: any), ``-rule`` for absent; the rest is about
+    the first rule wanted. Phrases are compared without case; ``|`` separates them.
+    """
+
+    sentence: str
+    given: list[Json]
+    want: str
+    says: str = ""
+    nots: str = ""
+    offers: str = ""
+    nooffers: str = ""
+    age: int | None = 50
+    sex: str | None = "female"
+    drafts: list[Json] = field(default_factory=list)
+    pick: list[int] | None = None
+    without: str = ""
+    prefetch: Json = field(default_factory=dict)
+    context: Json = field(default_factory=dict)
+    settings: Json = field(default_factory=dict)
+    patient: Json = field(default_factory=dict)
+
+
+def request_of(one: Vignette) -> Json:
+    """The hook request of a vignette."""
+    patient: Json = {"resourceType": "Patient", "id": PATIENT}
+    if one.sex:
+        patient["gender"] = one.sex
+    if one.age is not None:
+        patient["birthDate"] = f"{NOW.year - one.age}-05-05"
+    prefetch: Json = {"patient": {**patient, **one.patient}}
+    for key, kind in _KEYS.items():
+        mine = [each for each in one.given if each["resourceType"] == kind]
+        prefetch[key] = {
+            "resourceType": "Bundle",
+            "type": "searchset",
+            "entry": [{"resource": each} for each in mine],
+        }
+    for key in one.without.split():
+        del prefetch[key]
+    prefetch.update(one.prefetch)
+    for each in one.given:
+        if each["resourceType"] == "Encounter":
+            prefetch["encounter"] = each
+    context: Json = {"userId": "Practitioner/d1", "patientId": PATIENT, **one.context}
+    if one.drafts:
+        context["draftOrders"] = {
+            "resourceType": "Bundle",
+            "type": "collection",
+            "entry": [{"resource": each} for each in one.drafts],
+        }
+        chosen = range(len(one.drafts)) if one.pick is None else one.pick
+        context["selections"] = [
+            f"{one.drafts[at]['resourceType']}/{one.drafts[at]['id']}" for at in chosen
+        ]
+    return {
+        "hook": "order-select" if one.drafts else "patient-view",
+        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+        "context": context,
+        "prefetch": prefetch,
+    }
+
+
+def body_of(request: Json) -> bytes:
+    """The bytes of a request, numbers as spelled."""
+    return re.sub(r'"@@([^"@]*)@@"', r"\1", json.dumps(request)).encode()
+
+
+class Program:
+    """The whole service behind its addresses, its clock at `NOW`, one for each settings."""
+
+    def __init__(self, folder: Path, open_until_the_end: ExitStack) -> None:
+        self._folder = folder
+        self._stack = open_until_the_end
+        self._running: dict[str, Running] = {}
+
+    def _with(self, settings: Json) -> Running:
+        key = json.dumps(settings, sort_keys=True)
+        if key not in self._running:
+            chosen = {"max_info_cards": 50, **settings}
+            database = self._folder / f"{len(self._running)}.db"
+            self._running[key] = self._stack.enter_context(started(database, lambda: NOW, **chosen))
+        return self._running[key]
+
+    def answer(self, one: Vignette) -> Json:
+        """Status and body that a client gets for a vignette."""
+        request = request_of(one)
+        got = self._with(one.settings).client.post(
+            f"/cds-services/leg-cramps-{request['hook']}",
+            data=body_of(request),
+            content_type="application/json",
+        )
+        return {"status": got.status_code, **(got.get_json() or {})}
+
+    def cards(self, one: Vignette) -> list[Json]:
+        """The cards of a vignette."""
+        answer = self.answer(one)
+        assert answer["status"] == 200, answer
+        return answer["cards"]  # type: ignore[no-any-return]
+
+    def check(self, one: Vignette) -> None:
+        """Assert everything that a vignette wants."""
+        check(one, self.cards(one))
+
+
+def check(one: Vignette, cards: list[Json]) -> None:
+    """Assert that the cards are what a vignette wants."""
+    shown = {card["source"]["topic"]["code"]: card for card in cards}
+    table = {rule: card["indicator"] for rule, card in shown.items()}
+    first = ""
+    for word in one.want.split():
+        if word.startswith("-"):
+            assert word[1:] not in shown, f"{word[1:]} is not wanted: {table}"
+            continue
+        rule, _, indicator = word.partition(":")
+        first = first or rule
+        assert rule in shown, f"{rule} is missing: {table}"
+        if indicator:
+            assert table[rule] == indicator, f"{rule} is {table[rule]}"
+    card = shown.get(first, {"summary": "", "detail": "", "suggestions": []})
+    text = f"{card['summary']}\n{card['detail']}".lower().replace("−", "-").replace("–", "-")
+    labels = " / ".join(each["label"] for each in card.get("suggestions", [])).lower()
+    for phrases, where, wanted in (
+        (one.says, text, True),
+        (one.nots, text, False),
+        (one.offers, labels, True),
+        (one.nooffers, labels, False),
+    ):
+        for phrase in filter(None, phrases.split("|")):
+            plain_phrase = phrase.lower().replace("−", "-").replace("–", "-")
+            assert (plain_phrase in where) is wanted, f"{phrase!r} wanted={wanted} in: {where}"
+
+
+def table(cases: list[Vignette]) -> Any:
+    """``parametrize`` with the sentences as ids."""
+    sentences = [each.sentence for each in cases]
+    twice = {each for each in sentences if sentences.count(each) > 1}
+    assert not twice, f"sentences used twice: {twice}"
+    return pytest.mark.parametrize("one", cases, ids=sentences)
