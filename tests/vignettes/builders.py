@@ -402,7 +402,11 @@ def check(one: Vignette, cards: list[Json]) -> None:
         if indicator:
             assert table[rule] == indicator, f"{rule} is {table[rule]}"
     card = shown.get(first, {"summary": "", "detail": "", "suggestions": []})
-    text = f"{card['summary']}\n{card['detail']}\n{card.get('source')}".lower().replace("−", "-").replace("–", "-")
+    text = (
+        f"{card['summary']}\n{card['detail']}\n{card.get('source')}".lower()
+        .replace("−", "-")
+        .replace("–", "-")
+    )
     labels = " / ".join(each["label"] for each in card.get("suggestions", [])).lower()
     for phrases, where, wanted in (
         (one.says, text, True),

@@ -193,7 +193,11 @@ POTASSIUM = [
     V("preliminary K 5.2 raises", [lab("k", "5.2", status="preliminary"), OK_GFR], f"{H}:critical", drafts=[kcl()]),
 ]  # fmt: skip
 
-BR, BE, BD = "baclofen-ordered-renal-impairment", "baclofen-ordered-encephalopathy", "baclofen-ordered-dose"
+BR, BE, BD = (
+    "baclofen-ordered-renal-impairment",
+    "baclofen-ordered-encephalopathy",
+    "baclofen-ordered-dose",
+)
 ONE = dose("1")
 BACLOFEN = [
     V("eGFR 29", [gfr("29")], f"{BR}:critical", drafts=[baclofen()], offers="remove", says="1.11|0.42"),
