@@ -174,9 +174,9 @@ class Answering:
         if any(facts.obtained(kind) for kind in asked):
             return
         if call.service is Service.ORDER_SELECT and (
-            not call.selections or self._judges_a_draft(facts)
+            not _names_something(facts) or self._judges_a_draft(facts)
         ):
-            return
+            return  # nothing was picked yet, or the danger of what was picked needs no data
         names = {key.kind: key.name for key in self.keys[call.service]}
         reasons: dict[str, list[str]] = {}
         for kind in asked:
@@ -194,6 +194,14 @@ class Answering:
         return any(
             not self._judged.isdisjoint(draft.classes) for draft in drafts.selected_medications
         ) or any(not self._judged.isdisjoint(draft.covers) for draft in drafts.selected_orders)
+
+
+def _names_something(facts: Facts) -> bool:
+    """Whether a selected draft says what is ordered; while one is typed it does not."""
+    drafts = facts.drafts
+    return any(draft.named for draft in drafts.selected_medications) or any(
+        draft.named for draft in drafts.selected_orders
+    )
 
 
 def traced(outcome: Outcome, left_out: Mapping[str, str]) -> Traced:
