@@ -57,7 +57,10 @@ def medicine(settings: Settings) -> Medicine:
             files.analytes(),
         )
     except KnowledgeError as error:
-        raise StartupError(f"{error}.", "Mend the rule or the file it names.") from None
+        of_site = settings.limits is not None and str(error).startswith(settings.limits)
+        raise StartupError(
+            f"{error}.", "Mend the rule or the file it names.", "CDS_LIMITS" if of_site else ""
+        ) from None
     known = {rule.id for rule in catalogue.rules}
     for name in settings.rules_off:
         if name not in known:
