@@ -21,7 +21,7 @@ _HEAD = """# Reliability: faults, with figures
 What was done to the service, what had to hold, and what was found. Every row is one command
 on a real `cds-service serve` over loopback HTTP, and is repeated with
 
-    make torture                                    # all rows, 15 to 20 minutes on 2 cores
+    make torture                                    # all rows, about 9 minutes on 2 cores
     make torture TORTURE_ARGS=--quick               # the same with smaller numbers, 3 minutes
     python -m torture --only NAME                   # one row
     python -m torture --only NAME --write           # one row, and its line of this table
@@ -76,5 +76,5 @@ def _machine() -> str:
     return (
         f"Machine: {len(os.sched_getaffinity(0))} cores ({platform.machine()}), "
         f"{memory:.0f} GiB of memory, {platform.system()}, Python {platform.python_version()}; "
-        "nothing but the run was meant to use it."
+        "other work went on there now and then during the run."
     )

@@ -145,7 +145,7 @@ def _key_server(run: Run) -> None:
     run.figure(
         f"accepted by every worker {took:.0f} s after the return"
         + (
-            " (with CDS's retry of 60 s shortened to 3 s)"
+            " (with the retry of 60 s shortened to 3 s)"
             if run.quick
             else " (it asks once a minute)"
         )
@@ -169,7 +169,7 @@ ROWS = (
         "key-server",
         "signed calls while the client's key server (jku) dies, a worker is killed, and it returns",
         "known keys go on being accepted; a new worker refuses (401) what it cannot verify; all "
-        "accepted after the return; clients with listed keys notice nothing",
+        "accepted after the return; clients with listed keys notice nothing but the kill",
         _key_server,
     ),
 )
