@@ -152,7 +152,7 @@ def warm_up(parts: Parts) -> None:
             parts.answering.answer(Call(service, "warm-up", datetime.now(UTC)), empty)
         except PreconditionFailed:
             continue
-    models.refusal(b'{"resourceType":"Observation"}')
+    models.warm()
 
 
 class _Server(MPServer):

@@ -8,7 +8,7 @@ may raise a card, never clear one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Problem, Result
@@ -63,17 +63,27 @@ class Level:
 def low(facts: Facts, analyte: str) -> Level:
     """The level against its lower limit: the laboratory's own, else ``<analyte>.low``."""
     limit = facts.limits[f"{analyte}.low"]
-    level = _level(facts, analyte, Worse.LOW, limit, lambda one: one.below_range(limit.value))
-    own_range = level.result is not None and level.result.range_low is not None
-    return replace(level, own_range=own_range)
+    return _level(
+        facts,
+        analyte,
+        Worse.LOW,
+        limit,
+        lambda one: one.below_range(limit.value),
+        lambda one: one.range_low is not None,
+    )
 
 
 def high(facts: Facts, analyte: str) -> Level:
     """The level against its upper limit: the laboratory's own, else ``<analyte>.high``."""
     limit = facts.limits[f"{analyte}.high"]
-    level = _level(facts, analyte, Worse.HIGH, limit, lambda one: one.above_range(limit.value))
-    own_range = level.result is not None and level.result.range_high is not None
-    return replace(level, own_range=own_range)
+    return _level(
+        facts,
+        analyte,
+        Worse.HIGH,
+        limit,
+        lambda one: one.above_range(limit.value),
+        lambda one: one.range_high is not None,
+    )
 
 
 def at_least(facts: Facts, analyte: str, key: str) -> Level:
@@ -83,7 +93,12 @@ def at_least(facts: Facts, analyte: str, key: str) -> Level:
 
 
 def _level(
-    facts: Facts, analyte: str, worse: Worse, limit: Limit, beyond: Callable[[Result], bool | None]
+    facts: Facts,
+    analyte: str,
+    worse: Worse,
+    limit: Limit,
+    beyond: Callable[[Result], bool | None],
+    own_range: Callable[[Result], bool] = lambda _: False,
 ) -> Level:
     newest = facts.newest(analyte, worse)
     early = newest.preliminary
@@ -98,7 +113,7 @@ def _level(
         result=result,
         beyond=None if result is None else beyond(result),
         limit=limit,
-        own_range=False,
+        own_range=result is not None and own_range(result),
         stale=result is not None and not facts.within(result, ACT),
         checked=final is not None and facts.within(final, CHECKED),
         unusable=newest.unusable,

@@ -7,6 +7,7 @@ import unicodedata
 
 _SPECIAL = str.maketrans({char: "\\" + char for char in "\\`*_[]()#|~^$"})
 _LINKS = re.compile(r"(https?|ftp|mailto|xmpp)(?=:)|(www)(?=\.)", re.IGNORECASE)
+_INERT = re.compile(r"[A-Za-z0-9 ,./%+-]*")  # nothing to escape, and no link but perhaps www.
 _SPACE = re.compile(r"\s+")
 _BRACKETS = str.maketrans("<>", "‹›")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
@@ -43,4 +44,6 @@ def quoted(text: str, length: int = 120) -> str:
     becoming links by themselves.
     """
     line = shortened(one_line(text), length)
+    if _INERT.fullmatch(line) and ("." not in line or "www" not in line.lower()):
+        return line
     return _LINKS.sub(r"\g<0>\\", line.translate(_SPECIAL)).translate(_ENTITIES)

@@ -24,6 +24,7 @@ import hmac
 import secrets
 import uuid
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 DIGEST_BITS = 52
@@ -47,11 +48,13 @@ class CardId(NamedTuple):
     random: int
 
 
+@lru_cache(maxsize=1024)
 def rule_tag(rule: str) -> int:
     """32 bits that stand for a rule id in a card id."""
     return int.from_bytes(hashlib.sha256(f"rule {rule}".encode()).digest()[:4])
 
 
+@lru_cache(maxsize=1024)
 def version_tag(version: str) -> int:
     """16 bits that stand for a rule's version in a card id."""
     return int.from_bytes(hashlib.sha256(f"version {version}".encode()).digest()[:2])
@@ -146,10 +149,10 @@ class CardIds:
 
     def _digest(self, rule: str, version: str, patient: str, evidence: str | Iterable[str]) -> int:
         pieces = (evidence,) if isinstance(evidence, str) else sorted(set(evidence))
-        keyed = hmac.new(self._key, digestmod=hashlib.sha256)
+        whole = bytearray()
         for part in (rule, version, patient, *pieces):
             raw = part.encode("utf-8", "surrogatepass")
             # The length before each part keeps ("ab", "c") and ("a", "bc") apart.
-            keyed.update(len(raw).to_bytes(8))
-            keyed.update(raw)
-        return int.from_bytes(keyed.digest()[:8]) >> (64 - DIGEST_BITS)
+            whole += len(raw).to_bytes(8)
+            whole += raw
+        return int.from_bytes(hmac.digest(self._key, whole, "sha256")[:8]) >> (64 - DIGEST_BITS)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from hashlib import blake2b
 
 from msgspec import Raw
 
@@ -33,6 +34,8 @@ from cds_service.fhir.peeks import Missing, Peek, Quantity, read_members, read_q
 
 UCUM = "http://unitsofmeasure.org"
 _UCUM = frozenset({UCUM, "https://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})
+_RANGES: dict[tuple[bytes, str, str, int], tuple[Decimal | None, Decimal | None]] = {}
+_MOST_RANGES = 4096
 _NOT_NUMBERS = {
     "valueString": "text",
     "valueInteger": "a number without a unit",
@@ -209,14 +212,14 @@ def _own_range(
     """
     if isinstance(raw, Missing):
         return None, None
-    fitting = [one for one in items(decoded(raw)) if _for_everybody(one)]
-    if len(fitting) != 1:
-        return None, None
-    try:
-        low = _limit(part(fitting[0], "low"), unit, decimals, analyte)
-        high = _limit(part(fitting[0], "high"), unit, decimals, analyte)
-    except _Unusable:
-        return None, None
+    # A laboratory gives the same range with every result; only its digest is kept.
+    key = (blake2b(raw, digest_size=16).digest(), analyte.key, unit.name, decimals)
+    known = _RANGES.get(key)
+    if known is None:
+        if len(_RANGES) >= _MOST_RANGES:
+            _RANGES.clear()
+        known = _RANGES[key] = _read_range(raw, unit, decimals, analyte)
+    low, high = known
     ends = analyte.range_low
     if low is not None and ends is not None and not _inside(ends, low, unit):
         raise _Unusable(
@@ -224,6 +227,20 @@ def _own_range(
             f"its reference range, from {_written(low)}, contradicts its unit {unit.name}",
         )
     if low is not None and high is not None and low > high:
+        return None, None
+    return low, high
+
+
+def _read_range(
+    raw: Raw, unit: Unit, decimals: int, analyte: Analyte
+) -> tuple[Decimal | None, Decimal | None]:
+    fitting = [one for one in items(decoded(raw)) if _for_everybody(one)]
+    if len(fitting) != 1:
+        return None, None
+    try:
+        low = _limit(part(fitting[0], "low"), unit, decimals, analyte)
+        high = _limit(part(fitting[0], "high"), unit, decimals, analyte)
+    except _Unusable:
         return None, None
     return low, high
 

@@ -87,6 +87,7 @@ class Results:
         self._as_of = as_of
         self._zone = zone_of(as_of)
         self._rows: list[_Row] = []
+        self._by_reference: dict[str, _Row] | None = None
         self._candidates: dict[str, list[Candidate]] = {}
         self._undated: dict[str, list[Problem]] = {}
         self._pregnancy = Pregnancy(as_of)
@@ -113,12 +114,13 @@ class Results:
 
     def raw(self, reference: str) -> bytes | None:
         """The undecoded Observation behind a result's source."""
-        for row in self._rows:
-            if row.id == reference.removeprefix("Observation/") or (
-                not row.id and row.source.reference == reference
-            ):
-                return bytes(row.whole())
-        return None
+        if self._by_reference is None:
+            self._by_reference = {}
+            for row in self._rows:
+                name = f"Observation/{row.id}" if row.id else row.source.reference
+                self._by_reference.setdefault(name, row)
+        found = self._by_reference.get(reference)
+        return None if found is None else bytes(found.whole())
 
     # --- choosing --------------------------------------------------------------------
 
