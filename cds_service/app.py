@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -14,6 +14,8 @@ from cds_service.errors import StartupError
 from cds_service.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from flask import Flask, Response
 
     from cds_service.answering import Answering
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from cds_service.cards import HoldsBack
     from cds_service.core.rule import Catalogue
     from cds_service.feedback.card_ids import CardIds
+    from cds_service.gate import Gate
 
 # What holds for the answers of an interface that no browser should ever render.
 _HEADERS = {
@@ -40,6 +43,18 @@ class Medicine:
 
     catalogue: Catalogue
     codes: Callable[[str], Iterable[Coding]]
+
+
+class _SnoozeAside:
+    """Asks the database which cards were answered while other calls compute."""
+
+    def __init__(self, snooze: HoldsBack, gate: Gate) -> None:
+        self._snooze = snooze
+        self._gate = gate
+
+    def held_back(self, cards: Iterable[tuple[str, str]], now: datetime) -> Mapping[str, object]:
+        with self._gate.aside():
+            return self._snooze.held_back(cards, now)
 
 
 def medicine(settings: Settings) -> Medicine:
@@ -171,7 +186,7 @@ def make_parts(settings: Settings, known: Medicine | None = None) -> Parts:
             settings,
             known,
             records.card_ids,
-            records.snooze if settings.snooze else None,
+            _SnoozeAside(records.snooze, gate) if settings.snooze else None,
         ),
         obtaining=Obtaining(
             allowed_server,
@@ -189,7 +204,7 @@ def make_parts(settings: Settings, known: Medicine | None = None) -> Parts:
 def _variant(parts: Parts, cramps: str, jurisdiction: str) -> Answering:
     """The answering of the demo page, with two settings of its own."""
     settings = parts.settings.model_copy(update={"cramps": cramps, "jurisdiction": jurisdiction})
-    quiet = parts.records.snooze if settings.snooze else None
+    quiet = _SnoozeAside(parts.records.snooze, parts.gate) if settings.snooze else None
     return assemble(settings, medicine(settings), parts.records.card_ids, quiet)
 
 

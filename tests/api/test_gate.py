@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cds_service.app import create_app
+from cds_service.feedback.snooze import SnoozeStore
 from cds_service.gate import Gate
+from cds_service.settings import Settings
 
 PATIENCE_S = 10
 
@@ -76,3 +80,44 @@ def test_outside_of_a_request_there_is_nothing_to_step_aside_from() -> None:
     assert gate.waiting(len)("abc") == 3
     with gate.aside(), gate.aside():
         pass
+
+
+def test_a_slow_database_asked_about_answered_cards_keeps_nobody_else_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> dict[str, object]:
+        asked.set()
+        go_on.wait(PATIENCE_S)
+        return {}
+
+    monkeypatch.setattr(SnoozeStore, "held_back", slow)
+    app = create_app(Settings(database_url=f"sqlite:///{tmp_path / 'a.db'}", snooze=True))
+    call = (
+        Path(__file__).parents[2] / "fixtures/scenarios/quinine-active/request.json"
+    ).read_bytes()
+    statuses: list[int] = []
+
+    def run(method: str, path: str, body: bytes | None = None) -> threading.Thread:
+        def ask() -> None:
+            answer = app.test_client().open(
+                path, method=method, data=body, content_type="application/json"
+            )
+            statuses.append(answer.status_code)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        return thread
+
+    slowly = run("POST", "/cds-services/leg-cramps-patient-view", call)
+    assert asked.wait(PATIENCE_S)
+    quickly = run("GET", "/healthz")
+    quickly.join(PATIENCE_S / 2)
+    answered_meanwhile = list(statuses)
+    go_on.set()
+    slowly.join()
+    app.extensions["cds_parts"].records.close()
+
+    assert answered_meanwhile == [200]
+    assert statuses == [200, 200]
