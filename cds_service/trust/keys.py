@@ -3,10 +3,11 @@
 Nothing in a token ever adds an address to fetch from or a key to trust: a token's ``kid``
 only picks from the set of the client that its ``iss`` names.
 
-Fetched sets are kept per process for ten minutes. An unknown ``kid`` asks again, but never
-sooner than a minute after the last try, whether that succeeded or failed. While the key
-server is away the old keys go on being used, for a day at most: a key that was withdrawn
-must not live for ever because somebody keeps us from hearing of it.
+Fetched sets are kept per process for ten minutes. An unknown ``kid`` asks again, at once (a
+client may have new keys just after it called with the old ones), but at most once a minute;
+so does a server that failed. While the key server is away the old keys go on being used, for
+a day at most: a key that was withdrawn must not live for ever because somebody keeps us from
+hearing of it.
 """
 
 from __future__ import annotations
@@ -103,6 +104,7 @@ class _Fetched:
         self.keys: tuple[Key, ...] = ()
         self.fetched_at = -inf
         self.tried_at = -inf
+        self.missed_at = -inf  # last try because of a kid that a fresh set did not have
 
 
 class KeySets:
@@ -132,11 +134,23 @@ class KeySets:
         # Who has keys that still serve does not wait for another thread's fetch.
         if known.asking.acquire(blocking=not found):
             try:
-                if self._clock() - known.tried_at >= RETRY:
+                # Another thread may have brought it while this one waited.
+                found = found or self._current(known, kid)
+                if self._may_ask(known, unknown=not found):
                     self._ask(client, client.jku, known)
             finally:
                 known.asking.release()
         return self._current(known, kid)
+
+    def _may_ask(self, known: _Fetched, *, unknown: bool) -> bool:
+        now = self._clock()
+        first = known.tried_at == -inf
+        if first or known.fetched_at < known.tried_at or not unknown:
+            return now - known.tried_at >= RETRY
+        if now - known.missed_at < RETRY:
+            return False
+        known.missed_at = now
+        return True
 
     def _current(self, known: _Fetched, kid: str) -> tuple[Key, ...]:
         if self._clock() - known.fetched_at >= KEEP_WHILE_AWAY:

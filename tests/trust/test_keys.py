@@ -67,18 +67,31 @@ def test_an_unknown_kid_asks_again_but_at_most_once_a_minute() -> None:
     server, clock = Server(key_set(OLD)), Clock()
     sets = KeySets(server, clock)
     assert kids(sets, OLD.kid)
-    server.answer = key_set(OLD, NEW)
 
-    clock.now += 59
     for number in range(20):
         assert kids(sets, f"made-up-{number}") == []
+    assert server.asked == 2
+
+    server.answer = key_set(OLD, NEW)
+    clock.now += 59
     assert kids(sets, NEW.kid) == []
-    assert server.asked == 1
+    assert server.asked == 2
 
     clock.now += 1
     assert kids(sets, NEW.kid) == [NEW.kid]
     for number in range(20):
         assert kids(sets, f"made-up-{number}") == []
+    assert server.asked == 3
+
+
+def test_new_keys_are_found_right_after_a_call_with_the_old_ones() -> None:
+    server, clock = Server(key_set(OLD)), Clock()
+    sets = KeySets(server, clock)
+    assert kids(sets, OLD.kid)
+
+    server.answer = key_set(OLD, NEW)
+
+    assert kids(sets, NEW.kid) == [NEW.kid]
     assert server.asked == 2
 
 
