@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import subprocess
 import sys
 import tempfile
@@ -69,17 +68,17 @@ def _measure(on: Ground, rounds: int, quick: bool) -> tuple[list[Measured], Proc
 def _process(on: Ground) -> Process:
     """Memory of the largest worker, after three quarters of the requests and after all."""
     body = on.body("cards-100", lambda: bodies.patient_view(100))
-    before = 0.0
+    before = servers.largest_worker(on.ours)
     done = 0
     while done < MEMORY_REQUESTS:
-        done += load.run(load.Job(on.ours.port, VIEW_PATH, body, 16, 1.0)).requests
-        if not before or done < MEMORY_REQUESTS * 3 / 4:
-            before = max(servers.worker_megabytes(on.ours), default=math.nan)
+        done += load.run(load.Job(on.ours.port, VIEW_PATH, body, 16, 2.0)).requests
+        if done < MEMORY_REQUESTS * 3 / 4:
+            before = servers.largest_worker(on.ours)
     return Process(
         rules_s=servers.median_seconds([str(servers.SERVICE), "rules"], _STARTS),
         ready_s=on.ours.ready_s,
-        before_mb=before,
-        after_mb=max(servers.worker_megabytes(on.ours), default=math.nan),
+        before=before,
+        after=servers.largest_worker(on.ours),
     )
 
 

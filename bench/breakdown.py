@@ -47,7 +47,7 @@ STAGES = (
     ("count: duration", "cds_service.metrics", "Metrics.call"),
 )
 LOG = "log line"
-REST = "Flask: request, routing, headers, CORS, response"
+REST = "Flask: routing, headers, CORS, response; freeing what was read"
 WHOLE = "whole call"
 FLOOR_FLASK = "floor: Flask answering GET /healthz in the same application"
 FLOOR_PARSE = "floor: orjson.loads of the body"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.plan import Measured
+from bench.servers import Memory
 from bench.scenarios import (
     AGAIN,
     CARDS,
@@ -29,12 +30,12 @@ _SAME = 1.1
 
 @dataclass(frozen=True)
 class Process:
-    """What is measured of the service as a process. Memory in MB of the largest worker."""
+    """What is measured of the service as a process; memory of its largest worker."""
 
     rules_s: float
     ready_s: float
-    before_mb: float
-    after_mb: float
+    before: Memory
+    after: Memory
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,14 @@ def _tokens_and_fetching(runs: Sequence[Measured]) -> Iterator[Goal]:
 
 def _process(process: Process) -> Iterator[Goal]:
     what = f"memory of a worker after {MEMORY_REQUESTS:,} requests"
-    yield _at_most(what, 90, process.after_mb, " MB")
-    growth = process.after_mb / process.before_mb if process.before_mb else 0.0
+    after = process.after
+    yield Goal(
+        f"{what}, its share of what workers share",
+        "≤ 90 MB",
+        f"{after.share:.0f} MB ({after.resident:.0f} MB resident)",
+        after.share <= 90,
+    )
+    growth = after.resident / process.before.resident
     yield _at_most("memory: last quarter of them against before", _SAME, growth, " ×")
     yield _at_most("start of `cds-service rules`", 0.3, process.rules_s, " s")
     yield _at_most("start until ready", 1.5, process.ready_s, " s")

@@ -90,7 +90,7 @@ def fhir_base(stub: Server) -> str:
 
 def scenarios(on: Ground, quick: bool) -> Iterator[Scenario]:
     """All scenarios, the most important first."""
-    seconds = 2.0 if quick else 4.0
+    seconds = 2.0 if quick else 3.0
     for observations in (100, 1000) if quick else (10, 100, 1000, 10_000):
         for connections in (16, 1):
             yield _cards(on, observations, connections, seconds)

@@ -134,17 +134,32 @@ def peer_installed() -> bool:
     return True
 
 
-def worker_megabytes(server: Server) -> list[float]:
-    """Resident memory of each worker, in MB (10^6 bytes), what it shares included."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    sizes = []
-    for child in children(server.pid):
-        try:
-            resident = int(Path(f"/proc/{child}/statm").read_text().split()[1])
-        except (OSError, IndexError):
-            continue
-        sizes.append(resident * page / 1e6)
-    return sizes
+@dataclass(frozen=True)
+class Memory:
+    """Memory of one worker in MB (10^6 bytes).
+
+    ``resident`` counts what workers share in full for each, ``share`` divides it by those who
+    share it: the shares of all add up to what the machine gives.
+    """
+
+    resident: float
+    share: float
+
+
+def largest_worker(server: Server) -> Memory:
+    """The memory of the worker that has most. Raises RuntimeError where it cannot be read."""
+    found = [_memory(child) for child in children(server.pid)]
+    if not found:
+        raise RuntimeError(f"{server.name} has no workers")
+    return max(found, key=lambda one: one.share)
+
+
+def _memory(pid: int) -> Memory:
+    sizes = {}
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
+        name, size = line.split(":")
+        sizes[name] = int(size.split()[0]) * 1024 / 1e6
+    return Memory(sizes["Rss"], sizes["Pss"])
 
 
 def children(pid: int) -> list[int]:

@@ -21,6 +21,7 @@ from bench.goals import Process, goals
 from bench.load import Figures, Job
 from bench.plan import Entry, Measured, Scenario, measured
 from bench.scenarios import CARDS, FIXED, OURS, PEER
+from bench.servers import Memory
 from bench.tokens import ALLOW, REJECT, Signer
 from cds_service.app import make_parts
 from cds_service.asking import ask
@@ -30,6 +31,7 @@ from cds_service.trust.callers import Callers
 from cds_service.trust.clients import load_clients
 from cds_service.trust.keys import KeySets
 
+STEADY = Memory(50.0, 40.0)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
@@ -198,19 +200,23 @@ def test_a_ratio_is_the_median_of_turns_side_by_side():
 @pytest.mark.parametrize(("rate", "reached"), [(80, True), (79, False)])
 def test_eight_times_the_peer_is_reached_at_eight(rate, reached):
     one = _measured(100, 16, ours=[_figures(rate)], fixed=[_figures(100)], peer=[_figures(10)])
-    found = {goal.what: goal for goal in goals([one], Process(0.1, 0.1, 50.0, 50.0))}
+    found = {goal.what: goal for goal in goals([one], Process(0.1, 0.1, STEADY, STEADY))}
     assert found["100 results, cards, 16 connections: against HealthChain"].reached is reached
 
 
 def test_memory_that_grows_misses_its_goal():
-    found = [goal for goal in goals([], Process(0.1, 0.1, 50.0, 60.0)) if not goal.reached]
+    found = [
+        goal
+        for goal in goals([], Process(0.1, 0.1, Memory(50.0, 40.0), Memory(60.0, 40.0)))
+        if not goal.reached
+    ]
     assert [goal.found for goal in found] == ["1.20 ×"]
 
 
 def test_the_document_has_every_place_filled():
     one = _measured(100, 16, ours=[_figures(80)], fixed=[_figures(100)], peer=[_figures(10)])
     stages = {key: {"a stage": 1.0, breakdown.WHOLE: 2.0} for key in report.COLUMNS}
-    process = Process(0.1, 0.1, 50.0, 50.0)
+    process = Process(0.1, 0.1, STEADY, STEADY)
     text = report.document([one], goals([one], process), stages, 3, 7.0)
     assert "{{" not in text
     assert "| patient-view, several cards | 100 | 16 | service | 80 |" in text
@@ -283,7 +289,7 @@ def test_a_server_is_ended_with_everything_it_started(tmp_path):
     command = servers.fixed_command(port, 1)
     with servers.running("fixed", command, port, tmp_path) as server:
         (worker,) = servers.children(server.pid)
-        assert servers.worker_megabytes(server)[0] > 10
+        assert servers.largest_worker(server).resident > 10
         assert _get(port, "/healthz")[0] == 200
     assert not Path(f"/proc/{worker}").exists()
 
