@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.plan import Measured
-from bench.servers import Memory
 from bench.scenarios import (
     AGAIN,
     CARDS,
@@ -22,6 +21,7 @@ from bench.scenarios import (
     TOKENS,
     VIEW,
 )
+from bench.servers import Memory
 
 MEMORY_REQUESTS = 10_000
 _SAME = 1.1
