@@ -103,11 +103,14 @@ def _level(
     newest = facts.newest(analyte, worse)
     early = newest.preliminary
     final = newest.result if facts.within(newest.result, YEAR) else None
-    raises = early is not None and facts.within(early, ACT) and beyond(early) is True
-    if raises and final is not None and facts.within(final, ACT) and beyond(final) is True:
-        # Both are out of range: the early one must not make the final one look milder.
-        raises = early is not None and _more_extreme(early, final, worse)
-    result = early if raises else final
+    result = final
+    # An early result that was never made final is asked for again, like any stale one.
+    if early is not None and facts.within(early, YEAR) and beyond(early) is True:
+        both = final is not None and beyond(final) is True
+        as_fresh = final is not None and facts.within(early, ACT) == facts.within(final, ACT)
+        # Both out of range: the early one must not make the final one look milder.
+        if final is None or not (both and as_fresh) or _more_extreme(early, final, worse):
+            result = early
     return Level(
         analyte=analytes()[analyte],
         result=result,

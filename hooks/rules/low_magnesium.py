@@ -127,7 +127,7 @@ def _advice(facts: Facts, level: levels.Level, severe: bool, function: Renal) ->
     if level.repeat_only:
         reason = "preliminary" if level.preliminary else f"from {day(level.result)}"
         repeat = f"The result is {reason}: repeat it before acting on it."
-        if not (severe and level.preliminary):
+        if level.stale or not severe:
             return (repeat,)
         return (repeat, _URGENT)
     lines = [_URGENT] if severe else []

@@ -90,9 +90,13 @@ def test_a_preliminary_level_raises_and_never_softens(
     assert level.preliminary is preliminary
 
 
-def test_a_preliminary_level_over_thirty_days_old_raises_nothing() -> None:
+def test_a_preliminary_level_over_thirty_days_old_is_stale_and_asks_for_the_repeat() -> None:
     case = given().result("potassium", "2.4 mmol/L", preliminary=True, days_ago=31)
-    assert levels.low(case.facts(), "potassium").result is None
+    level = levels.low(case.facts(), "potassium")
+    assert level.beyond
+    assert level.stale
+    assert level.repeat_only
+    assert not level.checked
 
 
 @pytest.mark.parametrize(
