@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,13 @@ _WIDTH = 96
 
 @contextmanager
 def patience(doing: str, after_s: float = 1.0) -> Iterator[None]:
-    """Says on standard error what is being done, where it takes longer than a second."""
+    """Tells whoever waits at a terminal what is being done, where it takes longer than a second.
+
+    Scripts that read standard error find an error's one line there, on slow machines too.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
     timer = Timer(after_s, lambda: click.echo(f"{doing} …", err=True))
     timer.daemon = True
     timer.start()

@@ -1,0 +1,48 @@
+"""What takes long is said to people at a terminal, and to nobody else."""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+
+import pytest
+
+from cds_service import terminal
+
+
+class _Screen(io.StringIO):
+    """Standard error that is, or is not, a terminal, and knows when something was written."""
+
+    def __init__(self, *, terminal: bool) -> None:
+        super().__init__()
+        self.written = threading.Event()
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+    def write(self, text: str) -> int:
+        length = super().write(text)
+        self.written.set()
+        return length
+
+
+def test_at_a_terminal_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = _Screen(terminal=True)
+    monkeypatch.setattr(sys, "stderr", screen)
+
+    with terminal.patience("Reading", after_s=0.001):
+        assert screen.written.wait(10)
+
+    assert screen.getvalue().startswith("Reading …")
+
+
+def test_scripts_find_only_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = _Screen(terminal=False)
+    monkeypatch.setattr(sys, "stderr", screen)
+
+    with terminal.patience("Reading", after_s=0.001):
+        said = screen.written.wait(0.1)
+
+    assert not said
