@@ -24,7 +24,8 @@ class _Screen(io.StringIO):
 
     def write(self, text: str) -> int:
         length = super().write(text)
-        self.written.set()
+        if text:
+            self.written.set()
         return length
 
 
