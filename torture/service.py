@@ -135,10 +135,9 @@ class Service:
             raise NotInTimeError("the service did not end after SIGTERM") from None
 
     def kill(self) -> None:
-        """End whatever of it still lives."""
-        for pid in [*self.worker_pids(), self.process.pid]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        """End whatever of it still lives: the group, as a dying worker would be replaced."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def faults(self) -> list[str]:

@@ -23,6 +23,7 @@ from torture.partners import WebServer
 from torture.rows import ROWS
 from torture.rows.processes import _slope
 from torture.run import Row, Run
+from torture.service import serving
 from torture.table import Found, write
 
 ROOT = Path(__file__).parents[2]
@@ -200,3 +201,13 @@ def test_a_quick_row_holds(name: str, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 of 1 rows held" in done.stdout
+
+
+@pytest.mark.slow
+def test_nothing_that_was_started_lives_on(tmp_path: Path) -> None:
+    with serving(tmp_path) as service:
+        group = service.process.pid
+        assert len(service.worker_pids()) == 2
+
+    with pytest.raises(ProcessLookupError):
+        os.killpg(group, 0)
