@@ -128,16 +128,24 @@ def _more_extreme(one: Result, other: Result, worse: Worse) -> bool:
     return first < second if worse is Worse.LOW else first > second
 
 
+def out_of_range(facts: Facts, analyte: str) -> Level | None:
+    """The level that is below its lower or else above its upper limit; None: neither is known."""
+    for level in (low(facts, analyte), high(facts, analyte)):
+        if level.beyond is True:
+            return level
+    return None
+
+
 def normal(facts: Facts, analyte: str) -> bool | None:
     """Whether the level of the last 90 days is neither low nor above range.
 
     None where there is none, where a newer one could not be used, or where a comparator
     leaves it open. A preliminary result that is out of range makes it not normal.
     """
+    level = out_of_range(facts, analyte)
+    if level is not None:
+        return False if facts.within(level.result, CHECKED) else None
     under, over = low(facts, analyte), high(facts, analyte)
-    if under.beyond is True or over.beyond is True:
-        fresh = under if under.beyond is True else over
-        return False if facts.within(fresh.result, CHECKED) else None
     if under.unusable or not under.checked:
         return None
     if under.beyond is None or over.beyond is None:

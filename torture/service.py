@@ -139,6 +139,7 @@ class Service:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        until(lambda: not self.worker_pids(), "the end of the killed workers")
 
     def faults(self) -> list[str]:
         """The kinds of unforeseen errors in the log."""

@@ -116,8 +116,8 @@ def _summary(documented: bool, diuretic: bool, pressing: bool) -> str:
     if pressing:
         return f"{lead}: correct the low potassium or magnesium first"
     if documented and diuretic:
-        return f"{lead} on a diuretic: potassium and magnesium first, then the next steps"
-    return f"{lead}: potassium and magnesium first, then the next steps"
+        return f"{lead} on a diuretic: check potassium and magnesium first, then the next steps"
+    return f"{lead}: check potassium and magnesium first, then the next steps"
 
 
 def _first(facts: Facts, low: list[levels.Level]) -> str:

@@ -81,7 +81,7 @@ def low_magnesium(facts: Facts) -> Answer:
     function = renal(facts)
     return Finding(
         indicator=_indicator(level, severe),
-        summary=_summary(level, severe),
+        summary=_summary(level, severe, function),
         advice=_advice(facts, level, severe, function),
         evidence=(_evidence(facts, level, severe), *function.evidence(facts)),
         missing=(
@@ -102,7 +102,7 @@ def _indicator(level: levels.Level, severe: bool) -> Indicator:
     return Indicator.CRITICAL if severe else Indicator.WARNING
 
 
-def _summary(level: levels.Level, severe: bool) -> str:
+def _summary(level: levels.Level, severe: bool, function: Renal) -> str:
     assert level.result is not None
     value = f"{level.result.reported} ({day(level.result)})"
     if level.stale:
@@ -112,6 +112,10 @@ def _summary(level: levels.Level, severe: bool) -> str:
         return headline(f"Low magnesium: {value}, preliminary. {action}")
     if severe:
         return headline(f"Severe hypomagnesaemia: {value}. Assess today")
+    if function.impairment is Impairment.SEVERE:
+        return headline(
+            f"Low magnesium: {value}. Correct only with specialist advice: {function.phrase()}"
+        )
     return headline(f"Low magnesium: {value}. Correct the deficiency")
 
 

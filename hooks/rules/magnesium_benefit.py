@@ -139,7 +139,9 @@ def _not_to_be_said(facts: Facts) -> Answer | None:
             reasons or ("no magnesium result in the last 90 days",), level.unusable, trigger=True
         )
     if not is_normal:
-        return NotFired("magnesium is not normal", (levels.low(facts, "magnesium").evidence(),))
+        beyond = levels.out_of_range(facts, "magnesium")
+        assert beyond is not None  # what makes it not normal
+        return NotFired("magnesium is not normal", (beyond.evidence(),))
     return None
 
 

