@@ -1,0 +1,106 @@
+"""The judge of coverage: two parts, two shares, and every gap of a part that fails by its line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / ".ci" / "covered.py"
+
+
+def measured(
+    lines: int = 0, branches: tuple[tuple[int, int], ...] = (), of: int = 100
+) -> dict[str, Any]:
+    """A file with ``of`` lines and branches each: so many lines missing, and these branches."""
+    return {
+        "missing_lines": list(range(1, lines + 1)),
+        "missing_branches": [list(branch) for branch in branches],
+        "summary": {
+            "num_statements": of,
+            "covered_lines": of - lines,
+            "num_branches": of,
+            "covered_branches": of - len(branches),
+        },
+    }
+
+
+def judged(folder: Path, files: dict[str, Any]) -> tuple[int, list[str]]:
+    report = folder / "report.json"
+    report.write_text(json.dumps({"files": files}), encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, str(SCRIPT), str(report)], capture_output=True, text=True, check=False
+    )
+    assert ended.stderr == ""
+    return ended.returncode, ended.stdout.splitlines()
+
+
+ALL = {
+    "cds_service/core/engine.py": measured(),
+    "hooks/renal.py": measured(),
+    "cds_service/app.py": measured(),
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "result", "status", "said"),
+    [
+        pytest.param("cds_service/app.py", measured(), 0, [], id="all is covered"),
+        pytest.param(
+            "cds_service/app.py", measured(lines=5), 0, [], id="the rest may lack five in a hundred"
+        ),
+        pytest.param(
+            "cds_service/app.py",
+            measured(lines=6),
+            1,
+            ["cds_service/app.py: 1, 2, 3, 4, 5, 6"],
+            id="the rest may not lack six lines in a hundred",
+        ),
+        pytest.param(
+            "cds_service/app.py",
+            measured(branches=((9, 12), (9, -1), (20, 3), (21, 3), (22, 3), (23, 3))),
+            1,
+            ["cds_service/app.py: 9->12, 9->exit, 20->3, 21->3, 22->3, 23->3"],
+            id="nor six branches, though every line was run",
+        ),
+        pytest.param(
+            "hooks/renal.py",
+            measured(branches=((61, 58),)),
+            1,
+            ["hooks/renal.py: 61->58"],
+            id="medicine may not lack a single branch",
+        ),
+        pytest.param(
+            "cds_service/core/engine.py",
+            measured(lines=2, branches=((1, 2), (30, 31))),
+            1,
+            ["cds_service/core/engine.py: 1, 2, 30->31"],
+            id="the core neither; the branches of a line that never ran are not named again",
+        ),
+    ],
+)
+def test_status_and_gaps_when(
+    tmp_path: Path, file: str, result: dict[str, Any], status: int, said: list[str]
+) -> None:
+    ended, lines = judged(tmp_path, ALL | {file: result})
+    assert ended == status
+    assert [line for line in lines if not line.startswith("coverage: ")] == said
+    assert len(lines) - len(said) == 2
+
+
+def test_the_two_parts_are_said_with_their_figures(tmp_path: Path) -> None:
+    _, lines = judged(tmp_path, ALL | {"cds_service/app.py": measured(branches=((1, 2),))})
+    assert lines == [
+        "coverage: core and hooks: branches 100.00 %, lines 100.00 %, wanted 100 %: reached",
+        "coverage: the rest: branches 99.00 %, lines 100.00 %, wanted 95 %: reached",
+    ]
+
+
+def test_a_part_that_was_not_measured_fails(tmp_path: Path) -> None:
+    status, lines = judged(tmp_path, {"hooks/renal.py": measured()})
+    assert status == 1
+    assert lines[-1] == "coverage: no file of the rest was measured."
