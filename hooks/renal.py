@@ -58,8 +58,7 @@ def _best_of_day(newest: Result | None, series: Series) -> Result | None:
     for result in series.finals():
         if result.day < newest.day:
             break
-        if result.day == newest.day:
-            same_day.append(result)
+        same_day.append(result)  # ``newest`` is of the latest day there is
     race_free = [result for result in same_day if result.method == "race_free_2021"]
     return min(
         race_free or same_day or [newest],

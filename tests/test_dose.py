@@ -98,6 +98,12 @@ def test_elemental_milligrams_become_salt() -> None:
     assert daily.most == Fraction("403.04")
 
 
+def test_elemental_milligrams_of_an_unnamed_salt_are_not_milligrams_of_a_salt() -> None:
+    daily = daily_amount(order("magnesium 100 mg elemental", dose("1", "tablet")), ("magnesium",))
+    assert (daily.start, daily.most) == (None, None)
+    assert "of the mineral" in daily.lacking
+
+
 def test_the_strength_of_the_ingredient_counts_before_the_name() -> None:
     parts = (
         Ingredient("vitamin B6", Decimal(20), "mg"),
@@ -106,6 +112,8 @@ def test_the_strength_of_the_ingredient_counts_before_the_name() -> None:
     assert oxide("Beelith", dose("1", "TAB"), ingredients=parts).most == 362
     liquid = (Ingredient("magnesium oxide", Decimal(40), "mg/mL"),)
     assert oxide("a syrup", dose("10", "mL"), ingredients=liquid).most == 400
+    hourly = (Ingredient("magnesium oxide", Decimal(40), "mg/h"),)
+    assert "strength" in oxide("a patch", dose("1", "each"), ingredients=hourly).lacking
 
 
 @pytest.mark.parametrize(
@@ -123,6 +131,12 @@ def test_the_strength_of_the_ingredient_counts_before_the_name() -> None:
             (dose("400", "mg"), dose("400", "mg", None)),
             "often",
             id="one of two instructions",
+        ),
+        pytest.param(
+            "magnesium oxide",
+            (dose("400", "mg", None), dose("400", "mg")),
+            "often",
+            id="the first of two instructions",
         ),
     ],
 )

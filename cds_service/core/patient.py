@@ -108,13 +108,12 @@ class Facts:
             found.update(dict.fromkeys(newest.unusable))
         return tuple(found)
 
-    def within(self, when: Result | date | None, window: Window) -> bool:
-        """Whether something dated lies inside the window counted back from today."""
-        if when is None:
+    def within(self, result: Result | None, window: Window) -> bool:
+        """Whether a result lies inside the window counted back from today."""
+        if result is None:
             return False
-        if isinstance(when, Result):
-            when = when.day if when.day_only else self.on_day(when.when)
-        return window.start(self.today) <= when
+        day = result.day if result.day_only else self.on_day(result.when)
+        return window.start(self.today) <= day
 
     def on_day(self, when: datetime) -> date:
         """The calendar day of an instant in the time zone of the call."""

@@ -77,11 +77,6 @@ class Interval:
     high_open: bool = False
 
     @classmethod
-    def point(cls, value: Decimal) -> Interval:
-        """A value without comparator."""
-        return cls(value, value)
-
-    @classmethod
     def compared(cls, comparator: str, value: Decimal) -> Interval:
         """A FHIR ``Quantity`` with comparator. Raises ValueError for an unknown one."""
         match comparator:

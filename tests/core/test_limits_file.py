@@ -146,6 +146,11 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
         limits(str(path))
 
 
+def test_a_rule_that_asks_for_a_limit_nobody_wrote_is_told_its_name() -> None:
+    with pytest.raises(KnowledgeError, match="no limit is called magnesium.imagined"):
+        limits()["magnesium.imagined"]
+
+
 def test_a_sites_limit_decides_and_its_card_says_so(tmp_path: Path) -> None:
     text = '["magnesium.low"]\nvalue = "0.75"\nunit = "mmol/L"\n'
     own = limits(written(tmp_path, text))

@@ -173,6 +173,15 @@ def test_a_preliminary_high_potassium_alone_offers_only_its_repeat() -> None:
     assert DRAFT in offers(fired(case.takes("nsaid").ask(RULE)))
 
 
+def test_a_preliminary_renal_function_alone_offers_only_its_repeat() -> None:
+    case = ordered(egfr="").result("egfr", f"25 {UNIT}", preliminary=True)
+    finding = fired(case.ask(RULE))
+    assert finding.indicator is CRITICAL
+    assert offers(finding) == {"creatinine"}
+    assert "eGFR 25 (preliminary)" in finding.summary
+    assert DRAFT in offers(fired(case.has("ckd_stage_4_5").ask(RULE)))
+
+
 def test_what_was_not_fetched() -> None:
     cut = ordered().lacking(Kind.RESULTS, state=State.PARTIAL, reason="first pages only")
     assert "first pages" in unknown(cut.ask(RULE)).because[0]
