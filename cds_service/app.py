@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from cds_service.answering import Answering
     from cds_service.api.parts import Parts
     from cds_service.cards import HoldsBack
-    from cds_service.core.rule import Catalogue
+    from cds_service.core.rule import Catalogue, Rule
     from cds_service.feedback.card_ids import CardIds
     from cds_service.gate import Gate
+    from cds_service.metrics import Metrics
 
 # What holds for the answers of an interface that no browser should ever render.
 _HEADERS = {
@@ -90,9 +91,14 @@ def medicine(settings: Settings) -> Medicine:
 
 
 def assemble(
-    settings: Settings, known: Medicine, card_ids: CardIds, quiet: HoldsBack | None = None
+    settings: Settings,
+    known: Medicine,
+    card_ids: CardIds,
+    metrics: Metrics,
+    quiet: HoldsBack | None = None,
 ) -> Answering:
     """Everything from deliveries to cards, for HTTP and the command line alike."""
+    from cds_service import logs
     from cds_service.answering import Answering
     from cds_service.cards import Cards, CardWriter
     from cds_service.core.engine import Engine
@@ -103,8 +109,14 @@ def assemble(
     from hooks import cramps, renal
     from hooks.knowledge import files, vocabulary
 
+    log = logs.logger(__name__)
+
+    def failed(rule: Rule, error: Exception) -> None:
+        log.error("rule_failed", rule=rule.id, **logs.described(error))
+        metrics.failed(rule.id)
+
     return Answering(
-        engine=Engine(known.catalogue.rules, cramps.documented),
+        engine=Engine(known.catalogue.rules, cramps.documented, failed),
         reader=Reader(
             Vocabularies(
                 conditions=vocabulary.CONDITIONS,
@@ -157,6 +169,7 @@ def make_parts(settings: Settings, known: Medicine | None = None) -> Parts:
     from cds_service.feedback.records import open_records
     from cds_service.fhir.client import fetch_missing
     from cds_service.gate import Gate
+    from cds_service.metrics import Metrics
     from cds_service.obtaining import Obtaining
     from cds_service.trust.away import RemembersWhileAway
     from cds_service.trust.callers import Callers
@@ -172,6 +185,7 @@ def make_parts(settings: Settings, known: Medicine | None = None) -> Parts:
         settings.card_key,
     )
     gate = Gate()
+    metrics = Metrics()
     callers = None
     if settings.trusted_clients is not None:
         callers = Callers(
@@ -186,6 +200,7 @@ def make_parts(settings: Settings, known: Medicine | None = None) -> Parts:
             settings,
             known,
             records.card_ids,
+            metrics,
             _SnoozeAside(records.snooze, gate) if settings.snooze else None,
         ),
         obtaining=Obtaining(
@@ -195,6 +210,7 @@ def make_parts(settings: Settings, known: Medicine | None = None) -> Parts:
             settings.fhir_open,
         ),
         gate=gate,
+        metrics=metrics,
         records=records,
         callers=callers,
         codes=known.codes,
@@ -205,7 +221,7 @@ def _variant(parts: Parts, cramps: str, jurisdiction: str) -> Answering:
     """The answering of the demo page, with two settings of its own."""
     settings = parts.settings.model_copy(update={"cramps": cramps, "jurisdiction": jurisdiction})
     quiet = _SnoozeAside(parts.records.snooze, parts.gate) if settings.snooze else None
-    return assemble(settings, medicine(settings), parts.records.card_ids, quiet)
+    return assemble(settings, medicine(settings), parts.records.card_ids, parts.metrics, quiet)
 
 
 def build(parts: Parts) -> Flask:

@@ -167,16 +167,19 @@ def explain(request: Path, hook: str | None, as_of: str | None, as_json: bool) -
 def _answer(path: Path, hook: str | None, as_of: str | None) -> Answered:
     from datetime import datetime
 
+    from cds_service import logs
     from cds_service.app import make_parts
     from cds_service.asking import ask
     from cds_service.one_patient import moment
     from cds_service.settings import read_settings
     from cds_service.terminal import patience
 
+    settings = read_settings()
+    logs.configure_once(settings.log_level)
     body = _read(path)
     when = moment(as_of) if as_of else datetime.now().astimezone()
     with patience(f"Reading {path}"):
-        return ask(make_parts(read_settings()), body, when, hook)
+        return ask(make_parts(settings), body, when, hook)
 
 
 def _read(path: Path) -> bytes:

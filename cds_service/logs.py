@@ -23,7 +23,7 @@ ALLOWED = frozenset(
         "event", "level", "timestamp",
         # a call
         "hook", "service", "instance", "status", "ms", "bytes", "cards", "problems", "fetched",
-        "left_out", "method", "endpoint", "error", "place",
+        "left_out", "method", "endpoint", "error", "place", "rule",
         # callers
         "iss", "tenant", "check", "reason",
         # the process

@@ -33,6 +33,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         requests = self._counter("cds_requests", "HTTP requests.", "endpoint", "service", "status")
         outcomes = self._counter("cds_rule_outcomes", "Answers of rules.", "rule", "answer")
+        failures = self._counter("cds_rule_failures", "Rules that raised an error.", "rule")
         dropped = self._counter(
             "cds_cards_dropped", "Findings whose card was not shown (cap, quiet).",
             "rule",
@@ -48,6 +49,7 @@ class Metrics:
         # Finding a child by its labels costs more than counting: each is looked up once.
         self._requests = cache(requests.labels)
         self._outcomes = cache(outcomes.labels)
+        self._failures = cache(failures.labels)
         self._dropped = cache(dropped.labels)
         self._shown = cache(shown.labels)
         self._problems = cache(problems.labels)
@@ -69,6 +71,10 @@ class Metrics:
     def outcome(self, rule: str, answer: str) -> None:
         """Count one rule's answer."""
         self._outcomes(rule, answer).inc()
+
+    def failed(self, rule: str) -> None:
+        """Count a rule that raised an error, and so could not answer."""
+        self._failures(rule).inc()
 
     def dropped(self, rule: str) -> None:
         """Count a finding whose card was not shown."""

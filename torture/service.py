@@ -142,8 +142,8 @@ class Service:
         until(lambda: not self.worker_pids(), "the end of the killed workers")
 
     def faults(self) -> list[str]:
-        """The kinds of unforeseen errors in the log."""
-        found = re.findall(r'"event": ?"unforeseen_error"[^\n]*', self.log)
+        """The kinds of unforeseen errors in the log, those of single rules included."""
+        found = re.findall(r'"event": ?"(?:unforeseen_error|rule_failed)"[^\n]*', self.log)
         return found + re.findall(r"Traceback \(most recent[^\n]*", self.log)
 
     def rss_kb(self) -> dict[int, int]:

@@ -18,6 +18,8 @@ from cds_service.core.rule import (
 )
 
 Documented = Callable[[Facts], bool | None]
+Failed = Callable[[Rule, Exception], None]
+FAILED = "this rule failed: an error was logged"
 _DEMAND = {
     Kind.RESULTS: "laboratory results",
     Kind.CONDITIONS: "conditions",
@@ -28,11 +30,16 @@ _DEMAND = {
 class Engine:
     """The rules of both services, ready to be asked.
 
-    ``cramps`` answers whether leg cramps are documented (None: cannot tell).
+    ``cramps`` answers whether leg cramps are documented (None: cannot tell). ``failed`` is
+    told of a rule that raised an exception, which then cannot tell: the fault of one rule
+    hides no card of another. Without it the exception goes through.
     """
 
-    def __init__(self, rules: Sequence[Rule], cramps: Documented) -> None:
+    def __init__(
+        self, rules: Sequence[Rule], cramps: Documented, failed: Failed | None = None
+    ) -> None:
         self._cramps = cramps
+        self._failed = failed
         self._checks = {
             service: tuple(r for r in rules if r.service is service and r.review is None)
             for service in Service
@@ -48,12 +55,27 @@ class Engine:
 
     def ask(self, service: Service, facts: Facts) -> list[Outcome]:
         """Every rule's answer, in catalogue order; the reviewing rules come last."""
-        outcomes = [Outcome(rule, self._answer(rule, facts)) for rule in self._checks[service]]
+        outcomes: list[Outcome] = []
+        for rule in self._checks[service]:
+            try:
+                answer = self._answer(rule, facts)
+            except Exception as error:
+                answer = self._at_fault(rule, error)
+            outcomes.append(Outcome(rule, answer))
         for rule in self._reviews[service]:
-            stopped = self._stopped(rule, facts)
             assert rule.review is not None
-            outcomes.append(Outcome(rule, stopped or rule.review(facts, outcomes)))
+            try:
+                answer = self._stopped(rule, facts) or rule.review(facts, outcomes)
+            except Exception as error:
+                answer = self._at_fault(rule, error)
+            outcomes.append(Outcome(rule, answer))
         return outcomes
+
+    def _at_fault(self, rule: Rule, error: Exception) -> Answer:
+        if self._failed is None:
+            raise error
+        self._failed(rule, error)
+        return rule.otherwise or CannotTell((FAILED,), trigger=True, failed=True)
 
     def _answer(self, rule: Rule, facts: Facts) -> Answer:
         stopped = self._stopped(rule, facts)

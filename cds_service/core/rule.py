@@ -177,13 +177,15 @@ class CannotTell:
     """A rule could not answer; each of ``because`` names what was missing, stale or unreadable.
 
     ``trigger`` is True where what the rule watches for is there and only the rest is
-    missing: then silence would look like an all-clear.
+    missing: then silence would look like an all-clear. ``failed`` is True where nothing
+    is missing but the rule itself is at fault: it raised an exception.
     """
 
     because: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
     trigger: bool = False
     evidence: tuple[Evidence, ...] = ()
+    failed: bool = False
 
 
 Answer = Finding | NotFired | CannotTell
@@ -213,6 +215,7 @@ class Rule:
     minors: bool = False
     changed: str = ""  # ISO day of the last change
     review: Review | None = None  # sees the other rules' answers; runs last
+    otherwise: Finding | None = None  # what a review says where it fails itself
     document: str = ""
 
 
@@ -273,9 +276,15 @@ def rule(
     return make
 
 
-def reviewing(base: Rule, review: Review) -> Rule:
-    """The same rule, asked last and shown the answers of all others."""
-    return replace(base, check=None, review=review, document=review.__doc__ or "")
+def reviewing(base: Rule, review: Review, otherwise: Finding | None = None) -> Rule:
+    """The same rule, asked last and shown the answers of all others.
+
+    ``otherwise`` is its answer where the review itself fails: a rule that speaks of what the
+    others could not say has nobody behind it.
+    """
+    return replace(
+        base, check=None, review=review, otherwise=otherwise, document=review.__doc__ or ""
+    )
 
 
 def checked(

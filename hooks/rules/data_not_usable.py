@@ -6,7 +6,8 @@ all-clear on the clinician's screen, so a card says what could not be checked.
 When (chart opened): relevant data could not be used or fetched, and cramps are documented, or
 conditions or medications themselves could not be read, or a rule that speaks without cramps
 sees its trigger and cannot tell. When (order picked): a rule that judges the class of a
-selected order cannot use what it needs. A record of another patient is always said.
+selected order cannot use what it needs. A record of another patient is always said, and so
+is a rule that failed by a fault of its own.
 Then: each thing that could not be checked, why, and the resource.
 Does not cover: orders that no rule judges; keys that are optional and were just not sent.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from cds_service.core.engine import judges, speaks
+from cds_service.core.engine import FAILED, judges, speaks
 from cds_service.core.facts import Kind, Problem, State
 from cds_service.core.patient import Facts
 from cds_service.core.rule import (
@@ -69,6 +70,7 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
         **_unusable(facts, needs),
         **_problems(facts.record.problems),
         **_undecided(facts, triggered),
+        **(failed := _failed(outcomes)),
     }
     if not lines:
         return NotFired("everything that was there could be used")
@@ -81,6 +83,7 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
         or lists_unread
         or about_lists
         or triggered
+        or failed
         or _of_others(facts.record.problems)
     ):
         return NotFired("what could not be used does not matter without documented cramps")
@@ -97,7 +100,8 @@ def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
         for problem in _of_others(facts.record.problems)
         if awake or problem.source.origin.startswith("context")
     ]
-    if not awake and not refused:
+    failed = _failed(outcomes)
+    if not awake and not refused and not failed:
         return NotFired("no selected order is of a kind that a rule judges")
     kinds = {need.kind for need in needs}
     about = {kind.value for kind in kinds} | {need.analyte for need in needs if need.analyte}
@@ -106,6 +110,7 @@ def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
         **_unusable(facts, needs),
         **_problems(p for p in facts.record.problems if p.about in about or p in refused),
         **_undecided(facts, judging),
+        **failed,
     }
     if not lines:
         return NotFired("everything these orders need could be used")
@@ -163,6 +168,16 @@ def _undecided(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, str]:
             continue
         if any(_open(facts, need) for need in outcome.rule.needs):
             title = outcome.rule.title
+            lines.update({f"Could not check {title}: {reason}": title for reason in answer.because})
+    return lines
+
+
+def _failed(outcomes: Iterable[Outcome]) -> dict[str, str]:
+    """The rules that are at fault themselves: whatever they look for was not looked for."""
+    lines = {}
+    for outcome in outcomes:
+        answer, title = outcome.answer, outcome.rule.title
+        if isinstance(answer, CannotTell) and answer.failed:
             lines.update({f"Could not check {title}: {reason}": title for reason in answer.because})
     return lines
 
@@ -234,5 +249,7 @@ def _rule(service: Service, judged: Sequence[str] = ()) -> Rule:
     )(lambda facts: NotFired(""))
 
 
-data_not_usable = reviewing(_rule(Service.PATIENT_VIEW), _review_chart)
-data_not_usable_for_order = reviewing(_rule(Service.ORDER_SELECT), _review_order)
+_UNKNOWN = _finding({f"Could not check the record: {FAILED}": "what the record lacks"})
+
+data_not_usable = reviewing(_rule(Service.PATIENT_VIEW), _review_chart, _UNKNOWN)
+data_not_usable_for_order = reviewing(_rule(Service.ORDER_SELECT), _review_order, _UNKNOWN)

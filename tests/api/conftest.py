@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.core.rule import Rule
 from tests.api.given_service import given_app
 
 
@@ -17,8 +18,8 @@ def service(tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
     """Makes a client of a service with some settings; closes its database at the end."""
     opened = []
 
-    def make(**settings: Any) -> FlaskClient:
-        app = given_app(tmp_path, **settings)
+    def make(*more: Rule, **settings: Any) -> FlaskClient:
+        app = given_app(tmp_path, *more, **settings)
         opened.append(app.extensions["cds_parts"])
         return app.test_client()
 

@@ -25,6 +25,7 @@ from cds_service.core.rule import (
     Need,
     NotFired,
     RemoveDraft,
+    Rule,
     Service,
     Tier,
     conditions,
@@ -99,17 +100,20 @@ def quinine_ordered(facts: Facts) -> Answer:
     )
 
 
-def known() -> Medicine:
-    """The two rules, and the codes under which potassium is found."""
+def known(*more: Rule) -> Medicine:
+    """The two rules and ``more``, and the codes under which potassium is found."""
     return Medicine(
-        Catalogue([low_potassium, quinine_ordered]), lambda analyte: CODES.get(analyte, ())
+        Catalogue([low_potassium, quinine_ordered, *more]), lambda analyte: CODES.get(analyte, ())
     )
 
 
-def given_app(folder: Path, **settings: Any) -> Flask:
-    """The application with a database in ``folder``; ``settings`` by their field names."""
+def given_app(folder: Path, *more: Rule, **settings: Any) -> Flask:
+    """The application with a database in ``folder``; ``settings`` by their field names.
+
+    It asks ``more`` rules besides its two.
+    """
     values: dict[str, Any] = {"database_url": f"sqlite:///{folder}/records.db"} | settings
-    app = build(make_parts(Settings(**values), known()))
+    app = build(make_parts(Settings(**values), known(*more)))
     app.extensions["cds_parts"].records.start()
     return app
 

@@ -53,6 +53,7 @@ QUIET = settings(
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     made = given_app(Path(tmp_path_factory.mktemp("fuzz")))
     yield made
+    assert "cds_rule_failures_total{" not in made.test_client().get("/metrics").text
     made.extensions["cds_parts"].records.close()
 
 

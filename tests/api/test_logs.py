@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import structlog
 from flask.testing import FlaskClient
 
 from cds_service import logs
+from cds_service.core.rule import NotFired
+from hooks.rules.data_not_usable import data_not_usable, data_not_usable_for_order
 from tests.api.given_service import (
     INSTANCE,
     QUININE,
@@ -25,10 +28,13 @@ from tests.api.given_service import (
     bundle,
     draft,
     feedback,
+    low_potassium,
     order_body,
     post,
     potassium,
     prefetch,
+    quinine_ordered,
+    topics,
 )
 
 CANARY = "CaNaRy"
@@ -203,6 +209,51 @@ def test_an_unforeseen_error_is_logged_by_type_and_place_only(
     line = next(line for line in _lines(written) if line["event"] == "unforeseen_error")
     assert line["error"] == "KeyError"
     assert line["place"].rpartition(":")[0] == __file__
+
+
+def _bad(*_args: object) -> NotFired:
+    raise KeyError(CANARY)
+
+
+@pytest.mark.parametrize(
+    ("path", "request_body", "other"),
+    [(VIEW, body(), "low-potassium"), (SELECT, order_body(QUININE), "quinine-ordered")],
+)
+def test_the_fault_of_a_rule_hides_no_card_and_is_said_logged_and_counted(
+    service: Make, written: io.StringIO, path: str, request_body: dict[str, Any], other: str
+) -> None:
+    sound = {one.id: one for one in (low_potassium, quinine_ordered)}[other]
+    client = service(
+        replace(sound, id="bad", title="A bad rule", check=_bad),
+        data_not_usable,
+        data_not_usable_for_order,
+    )
+
+    response = post(client, path, request_body)
+
+    assert topics(response) == [other, "data-not-usable"]
+    detail = response.get_json()["cards"][1]["detail"]
+    assert "Could not check A bad rule: this rule failed: an error was logged" in detail
+    assert CANARY not in written.getvalue() + response.text
+    (line,) = [line for line in _lines(written) if line["event"] == "rule_failed"]
+    assert (line["level"], line["rule"], line["error"]) == ("error", "bad", "KeyError")
+    assert line["place"].rpartition(":")[0] == __file__
+    figures = client.get("/metrics").text
+    assert 'cds_rule_failures_total{rule="bad"} 1.0' in figures
+    assert 'cds_rule_outcomes_total{answer="cannot tell",rule="bad"} 1.0' in figures
+
+
+def test_where_the_card_that_says_so_fails_itself_the_others_are_still_shown(
+    service: Make, written: io.StringIO
+) -> None:
+    client = service(replace(data_not_usable, review=_bad))
+
+    response = post(client, VIEW, body())
+
+    assert topics(response) == ["low-potassium", "data-not-usable"]
+    assert [x["rule"] for x in _lines(written) if x["event"] == "rule_failed"] == [
+        "data-not-usable"
+    ]
 
 
 def test_a_library_may_say_where_but_not_what(written: io.StringIO) -> None:

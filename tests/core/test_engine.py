@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cds_service.core.engine import Engine, judges, speaks
+from cds_service.core.engine import FAILED, Engine, judges, speaks
 from cds_service.core.facts import Kind, State
 from cds_service.core.knowledge import KnowledgeError
 from cds_service.core.patient import Facts
@@ -172,6 +172,58 @@ def test_a_reviewing_rule_is_asked_last_and_sees_every_answer() -> None:
 def _note(seen: list[str], outcomes: object) -> NotFired:
     seen.extend(one.rule.id for one in outcomes)  # type: ignore[attr-defined]
     return NotFired("seen")
+
+
+def _raises(*_args: object) -> NotFired:
+    raise ZeroDivisionError("a bug")
+
+
+def test_without_anybody_to_tell_the_fault_of_a_rule_goes_through() -> None:
+    facts = given().facts()
+    for one in (made(check=_raises), reviewing(made(), _raises)):
+        with pytest.raises(ZeroDivisionError):
+            Engine([one], lambda _: True).ask(one.service, facts)
+
+
+def test_the_fault_of_one_rule_takes_no_answer_from_another() -> None:
+    told: list[tuple[str, str]] = []
+    rules = (
+        made(id="before"),
+        made(id="bad", check=_raises),
+        made(id="after"),
+        reviewing(made(id="review"), _raises),
+        reviewing(made(id="with another answer"), _raises, FIRED),
+    )
+    engine = Engine(
+        rules, lambda _: True, lambda rule, error: told.append((rule.id, type(error).__name__))
+    )
+    answers = {one.rule.id: one.answer for one in engine.ask(Service.PATIENT_VIEW, given().facts())}
+
+    cannot = CannotTell((FAILED,), trigger=True, failed=True)
+    assert answers == {
+        "before": FIRED,
+        "bad": cannot,
+        "after": FIRED,
+        "review": cannot,
+        "with another answer": FIRED,
+    }
+    error = "ZeroDivisionError"
+    assert told == [("bad", error), ("review", error), ("with another answer", error)]
+
+
+def test_who_gets_no_answer_from_a_rule_does_not_meet_its_fault() -> None:
+    told: list[Rule] = []
+    engine = Engine([made(check=_raises)], lambda _: True, lambda rule, _error: told.append(rule))
+    (outcome,) = engine.ask(Service.PATIENT_VIEW, given(deceased=True).facts())
+    assert isinstance(outcome.answer, NotFired)
+    assert told == []
+
+
+def test_a_fault_in_telling_whether_cramps_are_documented_is_the_rules_own() -> None:
+    rules = [made(tier=Tier.CRAMPS), made(id="other")]
+    engine = Engine(rules, lambda _: bool(_raises()), lambda _rule, _error: None)
+    outcomes = engine.ask(Service.PATIENT_VIEW, given().facts())
+    assert [type(one.answer) for one in outcomes] == [CannotTell, Finding]
 
 
 @pytest.mark.parametrize("one", [*PATIENT_VIEW, *ORDER_SELECT], ids=lambda r: f"{r.id} {r.service}")

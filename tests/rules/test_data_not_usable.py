@@ -1,9 +1,15 @@
 """data-not-usable, of both services: tables of cases."""
 
+from dataclasses import replace
+
 import pytest
 
+from cds_service.core.engine import FAILED, Engine
 from cds_service.core.facts import Kind, Presence, Problem, Source, State
-from cds_service.core.rule import Finding, Indicator, NotFired, Service
+from cds_service.core.rule import Answer, Finding, Indicator, NotFired, Rule, Service
+from hooks.cramps import documented
+from hooks.order_select import RULES as ORDER_RULES
+from hooks.patient_view import RULES as CHART_RULES
 from tests.given import Given, fired, given, silent
 
 RULE = "data-not-usable"
@@ -232,3 +238,53 @@ def test_the_site_may_switch_it_off(service: Service) -> None:
     assert isinstance(case.ask(RULE, service), Finding)
     off = case.at(rules_off=frozenset({RULE})).ask(RULE, service)
     assert isinstance(off, NotFired)
+
+
+def _with_a_fault_in(rule_id: str, case: Given, service: Service) -> Answer:
+    def bad(*_args: object) -> NotFired:
+        raise ZeroDivisionError
+
+    def spoilt(one: Rule) -> Rule:
+        if one.id != rule_id:
+            return one
+        return replace(one, review=bad) if one.review else replace(one, check=bad)
+
+    rules = [spoilt(one) for one in (*CHART_RULES, *ORDER_RULES)]
+    outcomes = Engine(rules, documented, lambda _rule, _error: None).ask(service, case.facts())
+    return outcomes[-1].answer
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "case", "service", "title"),
+    [
+        pytest.param(
+            "low-magnesium", given(), CHART, "Documented low magnesium", id="a rule of tier A"
+        ),
+        pytest.param(
+            "first-line-measures", given().cramps(), CHART, "First", id="a rule of tier C"
+        ),
+        pytest.param(
+            "quinine-ordered", given().ordering("quinine"), ORDER, "Quinine", id="of an order"
+        ),
+    ],
+)
+def test_a_rule_that_failed_is_said(
+    rule_id: str, case: Given, service: Service, title: str
+) -> None:
+    finding = fired(_with_a_fault_in(rule_id, case, service))
+    (line,) = finding.missing
+    assert line.startswith(f"Could not check {title}")
+    assert line.endswith(FAILED)
+    assert "No card is no all-clear" in finding.summary
+
+
+@pytest.mark.parametrize("service", [CHART, ORDER])
+def test_where_saying_so_fails_itself_that_is_said(service: Service) -> None:
+    finding = fired(_with_a_fault_in(RULE, given(), service))
+    assert finding.indicator is Indicator.INFO
+    assert finding.missing == (f"Could not check the record: {FAILED}",)
+    assert "No card is no all-clear" in finding.summary
+
+
+def test_a_rule_that_does_not_speak_of_this_patient_cannot_fail() -> None:
+    silent(_with_a_fault_in("quinine-ordered", given().ordering("antacid"), ORDER))

@@ -48,11 +48,15 @@ class Running:
 
 @contextmanager
 def started(database: Path, now: Callable[[], datetime], **settings: Any) -> Iterator[Running]:
-    """A service whose clock is ``now``; ``settings`` by their field names."""
+    """A service whose clock is ``now``; ``settings`` by their field names.
+
+    Whatever it is asked, none of its rules may fail: the service would hide that in a card.
+    """
     chosen = Settings(**{"database_url": f"sqlite:///{database}", **settings})
     parts = replace(make_parts(chosen), now=now)
     parts.records.start()
     try:
         yield Running(parts, build(parts).test_client())
+        assert b"cds_rule_failures_total{" not in parts.metrics.exposition()
     finally:
         parts.records.close()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from cds_service.checking import flaws
+from cds_service.core.engine import FAILED
 from tests.scenarios.conftest import Service
 from tests.scenarios.golden import FOLDERS, rules, scenario
 from tests.scenarios.running import Running
@@ -127,6 +128,7 @@ def changed(request: dict[str, Any], change: str, place: int, value: Any) -> dic
 def check(response: TestResponse) -> None:
     """A right answer in form, whatever came."""
     assert response.status_code < 500, response.text
+    assert FAILED not in response.text
     body = json.loads(response.data)
     if response.status_code == 200:
         assert flaws(body) == []
