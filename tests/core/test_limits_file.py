@@ -147,7 +147,7 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_rule_that_asks_for_a_limit_nobody_wrote_is_told_its_name() -> None:
-    with pytest.raises(KnowledgeError, match="no limit is called magnesium.imagined"):
+    with pytest.raises(KnowledgeError, match=r"no limit is called magnesium\.imagined"):
         limits()["magnesium.imagined"]
 
 
