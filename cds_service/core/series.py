@@ -7,12 +7,14 @@ value is read when it is its turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from fractions import Fraction
 from functools import cached_property
+from operator import attrgetter
+from typing import Protocol, TypeVar
 
 from cds_service.core.facts import Problem, Result
 
@@ -62,6 +64,17 @@ class Newest:
     unusable: tuple[Problem, ...] = ()
 
 
+class Dated(Protocol):
+    """Anything of which ``when`` it was is known, if nothing else yet."""
+
+    @property
+    def when(self) -> datetime: ...
+
+
+_D = TypeVar("_D", bound=Dated)
+_when = attrgetter("when")
+
+
 class Series:
     """All results of one analyte.
 
@@ -72,15 +85,42 @@ class Series:
     def __init__(
         self, candidates: Iterable[Candidate] = (), undated: Iterable[Problem] = ()
     ) -> None:
-        self._candidates = sorted(candidates, key=lambda one: one.when, reverse=True)
+        self._opened = sorted(candidates, key=_when, reverse=True)
+        self._waiting: Iterator[Candidate] = iter(())
+        self._length = len(self._opened)
         self.undated = tuple(undated)
 
+    @classmethod
+    def of(
+        cls, dated: Iterable[_D], candidate: Callable[[_D], Candidate], undated: Iterable[Problem]
+    ) -> Series:
+        """A series that makes a candidate of what is dated only when it is asked for."""
+        made = cls(undated=undated)
+        waiting = sorted(dated, key=_when, reverse=True)
+        made._waiting = map(candidate, waiting)
+        made._length = len(waiting)
+        return made
+
     def __len__(self) -> int:
-        return len(self._candidates) + len(self.undated)
+        return self._length + len(self.undated)
+
+    def newest_first(self) -> Iterator[Candidate]:
+        """Every dated result, newest first, read only as far as somebody looks."""
+        opened, at = self._opened, 0
+        while at < len(opened) or self._open_another():
+            yield opened[at]
+            at += 1
+
+    def _open_another(self) -> bool:
+        candidate = next(self._waiting, None)
+        if candidate is None:
+            return False
+        self._opened.append(candidate)
+        return True
 
     def finals(self) -> Iterable[Result]:
         """Every usable final result, newest first."""
-        for candidate in self._candidates:
+        for candidate in self.newest_first():
             answer = candidate.answer
             if isinstance(answer, Result) and not answer.preliminary:
                 yield answer
@@ -90,7 +130,7 @@ class Series:
         unusable: list[tuple[Candidate, Problem]] = []
         preliminary: list[tuple[Candidate, Result]] = []
         final: list[tuple[Candidate, Result]] = []
-        for candidate in self._candidates:
+        for candidate in self.newest_first():
             if final and not candidate.ties_with(final[0][0]):
                 break
             answer = candidate.answer

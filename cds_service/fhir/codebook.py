@@ -52,7 +52,7 @@ class Codebook:
 
     def __init__(self, vocabulary: Vocabulary, analytes: Mapping[str, Analyte]) -> None:
         self._vocabulary = vocabulary
-        self._analytes = analytes
+        self.analytes = analytes
         self._known: dict[Concept, Meaning] = {}
 
     def meaning(self, concept: Concept) -> Meaning:
@@ -73,7 +73,7 @@ class Codebook:
 
     def _looked_up(self, coded: Sequence[Coding], words: Sequence[str]) -> Meaning:
         concepts = self._vocabulary.concepts(coded, words)
-        analytes = tuple(self._analytes[key] for key in sorted(concepts) if key in self._analytes)
+        analytes = tuple(self.analytes[key] for key in sorted(concepts) if key in self.analytes)
         pregnancy = PREGNANCY in concepts
         panels = frozenset(key for key in concepts if key.startswith(PANEL))
         if not analytes and not pregnancy and not panels:

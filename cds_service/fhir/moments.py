@@ -28,29 +28,33 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
         return self.when > as_of + _SLACK
 
 
-def read_moment(value: object, zone: tzinfo) -> Moment | None:
+def read_when(value: object, zone: tzinfo) -> datetime | None:
     """A dateTime, instant or date with at least a day; None for anything less.
 
-    A time without offset is taken to be in ``zone``; the day is the day there.
+    Of a date the end of the day counts. What has no offset is taken to be in ``zone``.
     """
     if not isinstance(value, str) or len(value) < 10 or value[4] != "-" or value[7] != "-":
         return None
     try:
-        if len(value) == 10:
-            day = date.fromisoformat(value)
-            if not _FIRST <= day.year <= _LAST:
-                return None
-            return Moment(datetime.combine(day, _END_OF_DAY, zone), day, True)
         when = datetime.fromisoformat(value)
-        if value[10] != "T" or not _FIRST <= when.year <= _LAST:
-            return None
-        own = when.tzinfo
-        if own is None:
-            when = when.replace(tzinfo=zone)
-            return Moment(when, when.date(), False)
-        return Moment(when, (when if own is zone else when.astimezone(zone)).date(), False)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    if not _FIRST <= when.year <= _LAST:
+        return None
+    if len(value) == 10:
+        return datetime.combine(when, _END_OF_DAY, zone)
+    if value[10] != "T":
+        return None
+    return when if when.tzinfo is not None else when.replace(tzinfo=zone)
+
+
+def read_moment(value: object, zone: tzinfo) -> Moment | None:
+    """What `read_when` reads, with the day that it is in ``zone``."""
+    when = read_when(value, zone)
+    if when is None:
+        return None
+    here = when if when.tzinfo is zone else when.astimezone(zone)
+    return Moment(when, here.date(), len(str(value)) == 10)
 
 
 def why_undated(value: object) -> str:

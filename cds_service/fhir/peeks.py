@@ -56,7 +56,7 @@ class Meta(msgspec.Struct, gc=False):
     versionId: str | None = None  # noqa: N815
 
 
-class Peek(msgspec.Struct):
+class Peek(msgspec.Struct, gc=False):
     """An Observation as far as choosing needs it."""
 
     resourceType: str = ""  # noqa: N815
@@ -80,11 +80,18 @@ class Slot(msgspec.Struct, gc=False):
     resource: Peek
 
 
+class Link(msgspec.Struct, gc=False):
+    """Where another page is."""
+
+    relation: str = ""
+
+
 class ResultPage(msgspec.Struct, gc=False):
     """A Bundle that holds Observations."""
 
     resourceType: Annotated[str, msgspec.Meta(pattern="^Bundle$")]  # noqa: N815
     entry: list[Slot]
+    link: list[Link] | None = None
 
 
 class Quantity(msgspec.Struct, gc=False):

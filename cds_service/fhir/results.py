@@ -7,7 +7,7 @@ clinical content, section 3 ("Reading data").
 from __future__ import annotations
 
 import contextlib
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
@@ -19,7 +19,7 @@ from cds_service.core.series import Candidate, Series
 from cds_service.fhir.bundles import Entry, Intake, ObservationPage
 from cds_service.fhir.codebook import NOTHING, PREGNANCY, Codebook, Meaning
 from cds_service.fhir.elements import UNREADABLE, decoded, part
-from cds_service.fhir.moments import Moment, read_moment, why_undated, zone_of
+from cds_service.fhir.moments import Moment, read_moment, read_when, why_undated, zone_of
 from cds_service.fhir.observed import Expected, read_value
 from cds_service.fhir.peeks import Key, Meta, Peek, read_peek
 from cds_service.fhir.pregnancy import Pregnancy
@@ -30,15 +30,17 @@ from cds_service.fhir.superseding import current
 _COUNTS = frozenset({"final", "amended", "corrected", "preliminary"})
 _SILENT = frozenset({"registered", "cancelled", "entered-in-error", "unknown"})
 _WITHDRAWN = "entered-in-error"
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-class _Row(msgspec.Struct, eq=False):
-    """A relevant Observation of this patient; where it stands, and its peek."""
+class _Row(msgspec.Struct, eq=False, gc=False):
+    """A relevant Observation of this patient; where it stands, its peek, and when it was."""
 
     peek: Peek
     meaning: Meaning
     where: ObservationPage | Entry
     index: int
+    when: datetime = _NEVER
 
     @property
     def source(self) -> Source:
@@ -88,7 +90,7 @@ class Results:
         self._zone = zone_of(as_of)
         self._rows: list[_Row] = []
         self._by_reference: dict[str, _Row] | None = None
-        self._candidates: dict[str, list[Candidate]] = {}
+        self._dated: dict[str, list[_Row]] = {}
         self._undated: dict[str, list[Problem]] = {}
         self._pregnancy = Pregnancy(as_of)
         self.refused: dict[Kind, int] = {}
@@ -103,8 +105,12 @@ class Results:
             if row.peek.status in _COUNTS:
                 self._place(row)
         self.series = {
-            key: Series(self._candidates.get(key, ()), self._undated.get(key, ()))
-            for key in {**self._candidates, **self._undated}
+            key: Series.of(
+                self._dated.get(key, ()),
+                partial(self._candidate, book.analytes[key]),
+                self._undated.get(key, ()),
+            )
+            for key in {**self._dated, **self._undated}
         }
 
     @property
@@ -208,36 +214,41 @@ class Results:
     # --- placing in time -------------------------------------------------------------
 
     def _place(self, row: _Row) -> None:
-        moment = self._moment(row.peek)
-        if row.meaning.pregnancy:
-            self._take_pregnancy(row, moment)
-        if row.meaning.panels and row.peek.status != "preliminary":
-            self._take_panel(row, moment)
-        for analyte in row.meaning.analytes:
-            if moment is None:
+        stated, meaning = self._stated(row.peek), row.meaning
+        when = read_when(stated, self._zone)
+        if meaning.pregnancy:
+            self._take_pregnancy(row, read_moment(stated, self._zone))
+        if meaning.panels and row.peek.status != "preliminary":
+            self._take_panel(row, read_moment(stated, self._zone))
+        for analyte in meaning.analytes:
+            if when is None:
                 peek = row.peek
                 reason = why_undated(peek.effectiveDateTime or peek.effectiveInstant)
                 problem = Problem("undated", analyte.key, reason, row.source)
                 self._undated.setdefault(analyte.key, []).append(problem)
                 continue
-            answer = _future if moment.after(self._as_of) else _read
-            read = partial(answer, row, analyte, moment)
-            candidate = Candidate(moment.when, moment.day, moment.day_only, read)
-            waiting = self._candidates.get(analyte.key)
-            if waiting is None:
-                self._candidates[analyte.key] = [candidate]
+            row.when = when
+            rows = self._dated.get(analyte.key)
+            if rows is None:
+                self._dated[analyte.key] = [row]
             else:
-                waiting.append(candidate)
+                rows.append(row)
 
-    def _moment(self, peek: Peek) -> Moment | None:
+    def _candidate(self, analyte: Analyte, row: _Row) -> Candidate:
+        moment = read_moment(self._stated(row.peek), self._zone)
+        assert moment is not None  # the row is dated
+        answer = _future if moment.after(self._as_of) else _read
+        read = partial(answer, row, analyte, moment)
+        return Candidate(moment.when, moment.day, moment.day_only, read)
+
+    def _stated(self, peek: Peek) -> str | None:
+        """When it was, as it is written."""
         if peek.effectiveDateTime is not None:
-            return read_moment(peek.effectiveDateTime, self._zone)
+            return peek.effectiveDateTime
         if peek.effectivePeriod is not None:
             period = peek.effectivePeriod
-            return read_moment(period.end, self._zone) or read_moment(period.start, self._zone)
-        if peek.effectiveInstant is not None:
-            return read_moment(peek.effectiveInstant, self._zone)
-        return None
+            return period.end if read_when(period.end, self._zone) else period.start
+        return peek.effectiveInstant
 
     def _take_panel(self, row: _Row, moment: Moment | None) -> None:
         if moment is not None and not moment.after(self._as_of):

@@ -48,7 +48,7 @@ def test_no_resource_of_the_synthetic_patients_is_lost() -> None:
         record = reading.record
         seen = {problem.source.reference for problem in record.problems}
         for series in reading.series.values():
-            for candidate in series._candidates:
+            for candidate in series.newest_first():
                 seen.add(candidate.answer.source.reference)
         facts = (*record.conditions, *record.medications, *record.orders, *record.allergies)
         seen |= {fact.source.reference for fact in (*facts, record.patient)}
