@@ -25,7 +25,7 @@ def run_lines(one: Measured) -> str:
     for name in one.turns:
         failed = f", {one.failed(name)} FAILED" if one.failed(name) else ""
         lines.append(
-            f"  {name:28} {one.per_second(name):8.0f}/s   p50 {one.p50(name):8.2f} ms   "
+            f"  {name:40} {one.per_second(name):8.0f}/s   p50 {one.p50(name):8.2f} ms   "
             f"p99 {one.p99(name):8.2f} ms{_ratio(one, name)}{failed}"
         )
     return "\n".join(lines)

@@ -13,7 +13,13 @@ from bench.servers import Server
 from bench.tokens import ALLOW, REJECT, Signer
 
 WORKERS = 2
-OURS, FIXED, PEER = "service", "fixed", "HealthChain"
+OURS, FIXED = "service", "fixed"
+PEER = "HealthChain, FHIR resources"
+PEER_PLAIN = "HealthChain, plain dicts"
+PEER_INSTALLED = "HealthChain, plain dicts, as installed"
+PEER_FHIR_PATH = "/cds/cds-services/fhir"
+PEER_PLAIN_PATH = "/plain/cds-services/plain"
+PEER_CARDS = 2
 VIEW, ORDERS = "patient-view", "order-select"
 OPEN, AGAIN, ONCE = "no token", "one token, used again", "a new token for each call"
 VIEW_PATH = "/cds-services/leg-cramps-patient-view"
@@ -28,7 +34,8 @@ MOST_TOKENS_A_SECOND = 1500
 
 @dataclass(frozen=True)
 class Ground:
-    """Everything that runs while scenarios are measured. ``peer`` is None where it is missing."""
+    """Everything that runs while scenarios are measured; ``peer`` and ``peer_installed`` are None
+    where the peer is missing."""
 
     folder: Path
     ours: Server
@@ -36,6 +43,7 @@ class Ground:
     fetching: Server
     fixed: Server
     peer: Server | None
+    peer_installed: Server | None
     stub: Server
     signer: Signer
 
@@ -67,6 +75,15 @@ def ground(folder: Path, observations: int = 100) -> Iterator[Ground]:
 
         stub = start("stub", lambda port: servers.stub_command(port, observations))
         clients = str(signer.client_list(folder / "clients.json"))
+        peer = peer_installed = None
+        if servers.peer_installed():
+            peer = start("peer", lambda port: servers.peer_command(port, WORKERS))
+            # One process, as its own command starts it; a second made it slower.
+            peer_installed = start(
+                "peer-installed", lambda port: servers.peer_command(port, 1, "h11")
+            )
+            see_that_it_works(peer)
+            see_that_it_works(peer_installed)
         yield Ground(
             folder=folder,
             ours=start("service", service),
@@ -75,12 +92,22 @@ def ground(folder: Path, observations: int = 100) -> Iterator[Ground]:
                 "fetching", service, {"CDS_FHIR_SERVERS": fhir_base(stub), "CDS_FHIR_OPEN": "1"}
             ),
             fixed=start("fixed", lambda port: servers.fixed_command(port, WORKERS)),
-            peer=start("peer", lambda port: servers.peer_command(port, WORKERS))
-            if servers.peer_installed()
-            else None,
+            peer=peer,
+            peer_installed=peer_installed,
             stub=stub,
             signer=signer,
         )
+
+
+def see_that_it_works(peer: Server) -> None:
+    """Raises RuntimeError unless it gives its cards: it answers its own failures with none."""
+    body = bodies.patient_view(20)
+    for path in (PEER_FHIR_PATH, PEER_PLAIN_PATH):
+        cards = servers.answer(peer.port, path, body).get("cards", ())
+        if len(cards) != PEER_CARDS:
+            raise RuntimeError(
+                f"{peer.name} gave {len(cards) or 'no'} cards at {path}, not {PEER_CARDS}"
+            )
 
 
 def fhir_base(stub: Server) -> str:
@@ -110,9 +137,14 @@ def _cards(on: Ground, observations: int, connections: int, seconds: float) -> S
         Entry(OURS, on.ours.port, VIEW_PATH, body),
         Entry(FIXED, on.fixed.port, "/fixed", body),
     ]
-    # With 14 MB each and 16 at once the peer answers nobody within a turn.
-    if on.peer is not None and (observations < 10_000 or connections == 1):
-        entries.append(Entry(PEER, on.peer.port, "/cds/cds-services/peer", body))
+    if on.peer is not None and on.peer_installed is not None:
+        # Beyond these it answers hardly anybody within a turn, and works on into the next.
+        if observations <= 100 or (observations <= 1000 and connections == 1):
+            entries.append(Entry(PEER, on.peer.port, PEER_FHIR_PATH, body))
+        if observations <= 1000 or connections == 1:
+            entries.append(Entry(PEER_PLAIN, on.peer.port, PEER_PLAIN_PATH, body))
+        if observations <= 100:
+            entries.append(Entry(PEER_INSTALLED, on.peer_installed.port, PEER_PLAIN_PATH, body))
     return Scenario(CARDS, observations, connections, tuple(entries), seconds)
 
 

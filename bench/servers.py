@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PEER_HOME = CHECKOUT / ".bench" / "healthchain"
@@ -111,10 +113,24 @@ def stub_command(port: int, observations: int) -> list[str]:
     return [sys.executable, "-m", "bench.fhir_stub", str(port), str(observations)]
 
 
-def peer_command(port: int, workers: int) -> list[str]:
-    """The peer, in its own environment."""
+def peer_command(port: int, workers: int, *more: str) -> list[str]:
+    """The peer, in its own environment; ``h11``: on the server that comes with it."""
     script = CHECKOUT / "bench" / "peer.py"
-    return [str(PEER_HOME / "bin" / "python"), str(script), str(port), str(workers)]
+    return [str(PEER_HOME / "bin" / "python"), str(script), str(port), str(workers), *more]
+
+
+def answer(port: int, path: str, body: bytes) -> Any:
+    """What a server answers to one call, decoded. Raises RuntimeError unless its status is 200."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_READY_S)
+    try:
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        content = response.read()
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise RuntimeError(f"{path} answered {response.status}: {content[:200]!r}")
+    return json.loads(content)
 
 
 def peer_installed() -> bool:

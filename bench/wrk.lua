@@ -5,7 +5,10 @@ local tokens = {}
 local used = -1 -- wrk asks once, only to see what requests look like
 
 local function headers(token)
-  local made = { ["Content-Type"] = "application/json" }
+  local made = {
+    ["Content-Type"] = "application/json",
+    ["Host"] = wrk.host .. ":" .. wrk.port, -- HTTP/1.1 asks for it; some servers refuse without
+  }
   if token then made["Authorization"] = "Bearer " .. token end
   return made
 end
