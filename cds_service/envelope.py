@@ -129,7 +129,7 @@ def checked_text(body: bytes) -> bytes:
     Raises BadRequest for one that is empty, not UTF-8, or nested too deeply.
     """
     text = body.removeprefix(_BOM)
-    if not text.strip():
+    if not text or text.isspace():
         raise BadRequest("The body is empty.", "Send JSON.")
     if not text.isascii():
         try:

@@ -15,6 +15,8 @@ import msgspec
 from cds_service.core.facts import Kind, State
 from cds_service.envelope import Envelope
 from cds_service.fhir.delivery import Delivery
+from cds_service.fhir.elements import UNREADABLE
+from cds_service.fhir.peeks import Link, ResultPage, read_page
 from cds_service.prefetch import NOT_ASKED, Key
 
 if TYPE_CHECKING:
@@ -52,13 +54,9 @@ class _Entry(msgspec.Struct):
     resource: _Inner | None = None
 
 
-class _Link(msgspec.Struct):
-    relation: str = ""
-
-
 class _Peek(msgspec.Struct):
     resourceType: str = ""  # noqa: N815
-    link: list[_Link] | None = None
+    link: list[Link] | None = None
 
 
 class _Bundle(msgspec.Struct):
@@ -164,6 +162,11 @@ def read_key(key: Key, raw: bytes) -> Delivery:
     origin = f"prefetch.{key.name}"
     if raw in _NOTHING:
         return Delivery(key.kind, State.NONE, origin=origin)
+    page = _results(raw) if key.kind is Kind.RESULTS else None
+    if page is not None:
+        more = _goes_on(page.link)
+        state, reason = (State.PARTIAL, _FIRST_PAGE) if more else (State.GIVEN, "")
+        return Delivery(key.kind, state, (raw,), origin, reason, page)
     try:
         peeked = _peek(raw)
     except (msgspec.DecodeError, RecursionError):
@@ -174,9 +177,24 @@ def read_key(key: Key, raw: bytes) -> Delivery:
         if failed == "all":
             return Delivery(key.kind, State.UNAVAILABLE, (), origin, _ERROR_REPORTED)
         return Delivery(key.kind, State.PARTIAL, (raw,), origin, _ERROR_IN_PART)
-    if peeked.link is not None and any(link.relation == "next" for link in peeked.link):
+    if _goes_on(peeked.link):
         return Delivery(key.kind, State.PARTIAL, (raw,), origin, _FIRST_PAGE)
     return Delivery(key.kind, State.GIVEN, (raw,), origin)
+
+
+def _results(raw: bytes) -> ResultPage | None:
+    """A Bundle of Observations taken apart; None where it is not just that."""
+    try:
+        page = read_page(raw)
+    except UNREADABLE:
+        return None
+    if any(slot.resource.resourceType == "OperationOutcome" for slot in page.entry):
+        return None
+    return page
+
+
+def _goes_on(links: list[Link] | None) -> bool:
+    return links is not None and any(link.relation == "next" for link in links)
 
 
 def _failed_entries(raw: bytes) -> str:

@@ -162,15 +162,15 @@ class Intake:
 
     def _read(self, delivery: Delivery, page: bytes, place: str, tally: Tally) -> bool:
         """Take one page apart, the quick way where it can be. False: it cannot be read."""
-        if delivery.kind is Kind.RESULTS:
-            try:
-                slots = read_page(page).entry
-            except UNREADABLE:
-                pass  # its entries are read one by one below
-            else:
-                self._fast(delivery, page, [slot.resource for slot in slots], place, tally)
-                return True
-        return self._take(page, _At(delivery, tally, place))
+        peeked = delivery.peeked if page is delivery.pages[0] else None
+        if peeked is None and delivery.kind is Kind.RESULTS:
+            # Where it cannot be taken apart at once, its entries are read one by one below.
+            with contextlib.suppress(*UNREADABLE):
+                peeked = read_page(page)
+        if peeked is None:
+            return self._take(page, _At(delivery, tally, place))
+        self._fast(delivery, page, [slot.resource for slot in peeked.entry], place, tally)
+        return True
 
     def _fast(
         self, delivery: Delivery, raw: bytes, peeks: list[Peek], place: str, tally: Tally

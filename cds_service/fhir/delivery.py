@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cds_service.core.facts import Availability, Kind, State
+from cds_service.fhir.peeks import ResultPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,8 @@ class Delivery:
     ``pages`` are undecoded JSON values: Bundles or single resources, in the order they
     came; ``origin`` says by which way (``prefetch.results``, ``FHIR server``) and goes
     into every fact's source. ``reason`` explains a state that is not whole, in words for
-    a clinician, without patient data.
+    a clinician, without patient data. ``peeked`` is the first page where it was
+    taken apart on arrival, so that this is not done twice.
     """
 
     kind: Kind
@@ -22,6 +24,7 @@ class Delivery:
     pages: tuple[bytes, ...] = ()
     origin: str = ""
     reason: str = ""
+    peeked: ResultPage | None = field(default=None, repr=False, compare=False)
 
     @property
     def availability(self) -> Availability:
