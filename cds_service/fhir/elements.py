@@ -20,23 +20,31 @@ UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 """What decoding bytes that are not JSON of the right shape can raise."""
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_PLAIN = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
 _LONGEST = 2000  # characters of a name; a text longer than this is none
-_LARGEST = 30  # decimal places to either side; nothing clinical is larger or finer
+MOST_DECIMALS = 30
+"""Decimal places of a number, to either side; nothing clinical is larger or finer."""
 
 
 def exact(written: str) -> Decimal | None:
     """A number as it was written, all decimals kept; None for what no instrument reports."""
+    if _PLAIN.fullmatch(written):
+        return Decimal(written)
     if not _NUMBER.fullmatch(written):
         return None
     value = Decimal(written)
     exponent = value.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -_LARGEST or value.adjusted() > _LARGEST:
+    if (
+        not isinstance(exponent, int)
+        or exponent < -MOST_DECIMALS
+        or value.adjusted() > MOST_DECIMALS
+    ):
         return None
     return value
 
 
-_BOUND = 10**_LARGEST
+_BOUND = 10**MOST_DECIMALS
 _plain = msgspec.json.Decoder(float_hook=exact)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from hashlib import blake2b
+from math import ceil, floor
 
 from msgspec import Raw
 
@@ -20,6 +21,7 @@ from cds_service.core.facts import Problem, Result, Source, plain
 from cds_service.core.quantities import Interval, Unit, decimals_of, rounded
 from cds_service.core.text import shortened
 from cds_service.fhir.elements import (
+    MOST_DECIMALS,
     UNREADABLE,
     decoded,
     exact,
@@ -36,6 +38,7 @@ UCUM = "http://unitsofmeasure.org"
 _UCUM = frozenset({UCUM, "https://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})
 _RANGES: dict[tuple[bytes, str, str, int], tuple[Decimal | None, Decimal | None]] = {}
 _MOST_RANGES = 4096
+_ENDS: dict[tuple[object, ...], tuple[Decimal, Decimal]] = {}
 _NOT_NUMBERS = {
     "valueString": "text",
     "valueInteger": "a number without a unit",
@@ -186,16 +189,28 @@ def _check_plausible(value: Decimal, unit: Unit, analyte: Analyte) -> None:
             f"{plain(value)} {unit.name} is too small for this unit: "
             "it may be meant by another convention (tetramer)",
         )
-    if not _inside(analyte.plausible, value, unit):
+    if not _inside(analyte.plausible, value, unit, analyte):
         raise _Unusable("implausible", f"{_written(value)} {unit.name} is not plausible")
 
 
-def _inside(ends: tuple[Decimal, Decimal], value: Decimal, unit: Unit) -> bool:
+def _inside(ends: tuple[Decimal, Decimal], value: Decimal, unit: Unit, analyte: Analyte) -> bool:
     """Whether a value lies between two canonical ends, both allowed."""
-    lowest, highest = ends
-    if unit.factor == 1 and not unit.offset:
-        return lowest <= value <= highest
-    return lowest <= unit.to_canonical(value) <= highest
+    key = (analyte.key, unit.name, *ends)
+    known = _ENDS.get(key)
+    if known is None:
+        known = _ENDS[key] = _ends_in(ends, unit)
+    lowest, highest = known
+    return lowest <= value <= highest
+
+
+def _ends_in(ends: tuple[Decimal, Decimal], unit: Unit) -> tuple[Decimal, Decimal]:
+    """Canonical ends in a unit: to as many decimals as a value can have, rounded inwards."""
+    lowest, highest = ((Fraction(end) - unit.offset) / unit.factor for end in ends)
+    scale = 10**MOST_DECIMALS
+    return (
+        Decimal(f"{ceil(lowest * scale)}E-{MOST_DECIMALS}"),
+        Decimal(f"{floor(highest * scale)}E-{MOST_DECIMALS}"),
+    )
 
 
 def _written(value: Decimal) -> str:
@@ -221,7 +236,7 @@ def _own_range(
         known = _RANGES[key] = _read_range(raw, unit, decimals, analyte)
     low, high = known
     ends = analyte.range_low
-    if low is not None and ends is not None and not _inside(ends, low, unit):
+    if low is not None and ends is not None and not _inside(ends, low, unit, analyte):
         raise _Unusable(
             "contradicting-range",
             f"its reference range, from {_written(low)}, contradicts its unit {unit.name}",
