@@ -17,6 +17,7 @@ from cds_service.errors import ServiceError
 
 if TYPE_CHECKING:
     from cds_service.answering import Answered
+    from cds_service.settings import Settings
 
 
 class _Commands(click.Group):
@@ -57,14 +58,16 @@ def serve(host: str, port: int, workers: int | None, demo: bool) -> None:
 
     if demo:
         os.environ["CDS_DEMO"] = "1"
-    server.serve(host, port, workers, said=lambda: click.echo(_what_next(host, port, demo)))
+    server.serve(host, port, workers, said=lambda found: click.echo(_what_next(host, port, found)))
 
 
-def _what_next(host: str, port: int, demo: bool) -> str:
+def _what_next(host: str, port: int, settings: Settings) -> str:
     base = f"http://{host}:{port}"
     lines = [f"cds-service listens on {base}", f"  discovery  {base}/cds-services"]
-    if demo:
+    if settings.demo:
         lines.append(f"  demo page  {base}/")
+    if settings.trusted_clients is not None:
+        lines.append(f"  tokens are for {settings.public_url}/cds-services/… (CDS_PUBLIC_URL)")
     example = _example()
     if example is None:
         lines.append("  (the fixtures stand in the source checkout, not in the installed package)")

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import granian._signals
@@ -43,7 +44,6 @@ CONNECTIONS = 1000
 """Connections of a worker, idle ones included; further ones wait in the kernel."""
 GRACE_S = 30
 """Seconds that a worker may take to answer what it has accepted."""
-_LOOPBACK = ("127.", "localhost", "::1")
 _CRASHES = 20
 _CRASH_WINDOW_S = 60.0
 _app: Flask | None = None
@@ -56,20 +56,58 @@ def default_workers() -> int:
 
 def refuse_unguarded(settings: Settings, host: str) -> None:
     """Raise StartupError for a service that is open to more than this machine."""
-    beyond = not host.startswith(_LOOPBACK)
-    if beyond and settings.trusted_clients is None and not settings.insecure_open:
+    if settings.insecure_open or _is_loopback(host):
+        return
+    if settings.trusted_clients is None:
         raise StartupError(
             f"it would listen on {host} and let everybody call.",
             "Set CDS_TRUSTED_CLIENTS, or CDS_INSECURE_OPEN=1 to insist.",
             "serve",
         )
+    if settings.demo:
+        raise StartupError(
+            f"it would listen on {host} and let everybody use the demo page, without a token.",
+            "Unset CDS_DEMO and leave out --demo, or set CDS_INSECURE_OPEN=1 to insist.",
+            "serve",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def served_at(host: str, port: int) -> str:
+    """The base URL under which clients reach a server that listens there."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104  # asked about, not listened on
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def with_public_url(settings: Settings, host: str, port: int) -> Settings:
+    """The settings; where no public URL is set, it is the address that is listened on.
+
+    Tokens are signed for the address that is called, so another would refuse them all.
+    """
+    if "public_url" in settings.model_fields_set:
+        return settings
+    address = served_at(host, port)
+    if settings.trusted_clients is not None and not _is_loopback(host):
+        logs.logger(__name__).warning(
+            "tokens_are_for_a_guessed_address", url=address, setting="CDS_PUBLIC_URL"
+        )
+    # In the environment, as the workers' application reads its settings from there.
+    os.environ["CDS_PUBLIC_URL"] = address
+    return read_settings()
 
 
 def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     workers: int | None = None,
-    said: Callable[[], None] = lambda: None,
+    said: Callable[[Settings], None] = lambda _settings: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then answer what was accepted and return.
 
@@ -81,6 +119,9 @@ def serve(
     settings = read_settings()
     refuse_unguarded(settings, host)
     logs.configure(settings.log_level)
+    settings = with_public_url(settings, host, port)
+    if settings.demo and settings.trusted_clients is not None:
+        logs.logger(__name__).warning("demo_needs_no_token", setting="CDS_DEMO")
     with _metrics_folder():
         load()
         server = _Server(
@@ -106,7 +147,7 @@ def serve(
         )
         _check_address(host, port)
         os.register_at_fork(after_in_child=_die_when_told)
-        said()
+        said(settings)
         server.serve(target_loader=load_in_worker, wrap_loader=False)
 
 

@@ -25,7 +25,8 @@ class Settings(BaseSettings):
 
     public_url: str = Field(
         "http://127.0.0.1:8000",
-        description="Base URL that clients call; the audience of their tokens.",
+        description="Base URL that clients call; the audience of their tokens. Unset, `serve` "
+        "takes the address that it listens on.",
     )
     trusted_clients: str | None = Field(
         None,
@@ -33,7 +34,8 @@ class Settings(BaseSettings):
     )
     discovery_auth: bool = Field(False, description="Discovery, too, needs a valid token.")
     insecure_open: bool = Field(
-        False, description="Listen beyond loopback although no client list is set."
+        False,
+        description="Listen beyond loopback although no client list is set, or the demo is on.",
     )
     fhir_servers: CommaSeparated = Field(
         (), description="FHIR base URLs that may be called when no client list is used."

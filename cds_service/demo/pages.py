@@ -1,8 +1,9 @@
 """``/``, ``/report`` and ``/demo/answer``: only where the demo is switched on.
 
 They show whatever data they are given to whoever opens them, without a token even where
-clients are configured: not for real patients. Feedback goes to the addresses that EHRs use,
-and needs a token there when clients are configured.
+clients are configured (so ``serve`` refuses to show them beyond this machine): not for real
+patients. Feedback goes to the addresses that EHRs use, and needs a token there when clients
+are configured.
 """
 
 from __future__ import annotations

@@ -18,7 +18,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from cds_service.errors import StartupError
+from cds_service.server import refuse_unguarded, with_public_url
+from cds_service.settings import read_settings
+from cds_service.trust.inspect import make_key_pair, sign_token
 from tests.api.given_service import VIEW, body
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +33,9 @@ PATIENCE_S = 20
 class Running:
     """A server in its own process group, with its standard error kept."""
 
-    def __init__(self, folder: Path, workers: int, slow_s: float, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, folder: Path, workers: int, slow_s: float, host: str = "127.0.0.1", **settings: str
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -39,7 +46,7 @@ class Running:
             "CDS_MAX_BODY_MB": "1",
             "CDS_TEST_SLOW_S": str(slow_s),
             "PYTHONPATH": str(ROOT),
-        }
+        } | settings
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.api.serving_program", host, str(self.port),
@@ -71,7 +78,7 @@ class Running:
         connection.close()
         return found
 
-    def call(self, patient: str = "p1") -> tuple[int, str]:
+    def call(self, patient: str = "p1", token: str = "") -> tuple[int, str]:
         content = json.dumps(
             body(
                 context={"userId": "Practitioner/7", "patientId": patient},
@@ -79,7 +86,8 @@ class Running:
             )
         )
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
-        connection.request("POST", VIEW, content, {"Content-Type": "application/json"})
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        connection.request("POST", VIEW, content, {"Content-Type": "application/json"} | headers)
         response = connection.getresponse()
         found = response.status, response.read().decode()
         connection.close()
@@ -99,8 +107,8 @@ class Running:
 def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     started: list[Running] = []
 
-    def start(workers: int = 1, slow_s: float = 0) -> Running:
-        made = Running(tmp_path, workers, slow_s)
+    def start(workers: int = 1, slow_s: float = 0, **settings: str) -> Running:
+        made = Running(tmp_path, workers, slow_s, **settings)
         started.append(made)
         made.until(lambda: made.log.count("Started worker-") == workers, "the workers")
         made.until(made.ready, "readiness")
@@ -232,6 +240,99 @@ def test_listening_beyond_this_machine_needs_a_client_list(tmp_path: Path) -> No
     (line,) = server.log.splitlines()
     assert "CDS_TRUSTED_CLIENTS" in line
     assert "CDS_INSECURE_OPEN" in line
+
+
+def _listed(folder: Path) -> tuple[str, Callable[[str], str]]:
+    """A client list with one client, and how this client signs for an audience."""
+    pem, public = make_key_pair("ES384")
+    path = folder / "clients.json"
+    path.write_text(json.dumps([{"iss": "https://ehr.example", "jwks": {"keys": [public]}}]))
+    return str(path), lambda aud: sign_token(
+        pem, str(public["kid"]), "https://ehr.example", aud, now=time.time()
+    )
+
+
+def test_the_demo_page_with_a_client_list_stays_on_this_machine(tmp_path: Path) -> None:
+    clients, _ = _listed(tmp_path)
+    server = Running(tmp_path, 1, 0, host="0.0.0.0", CDS_TRUSTED_CLIENTS=clients, CDS_DEMO="1")
+
+    assert server.process.wait(PATIENCE_S) == 1
+    (line,) = server.log.splitlines()
+    assert "demo page, without a token" in line
+    assert "CDS_DEMO" in line
+    assert "CDS_INSECURE_OPEN" in line
+
+
+@pytest.mark.parametrize(
+    ("host", "clients", "demo", "insist", "refused"),
+    [
+        ("127.0.0.1", None, True, False, False),
+        ("127.8.9.10", None, True, False, False),
+        ("localhost", "c.json", True, False, False),
+        ("::1", "c.json", True, False, False),
+        ("::", "c.json", False, False, False),
+        ("0.0.0.0", "c.json", True, True, False),
+        ("0.0.0.0", None, False, True, False),
+        ("0.0.0.0", "c.json", True, False, True),
+        ("::", None, False, False, True),
+        ("192.0.2.1", None, False, False, True),
+        ("127.0.0.1.nip.example", None, False, False, True),
+        ("localhost.example", None, False, False, True),
+        ("::1234", "c.json", True, False, True),
+    ],
+)
+def test_who_may_listen_where(
+    host: str, clients: str | None, demo: bool, insist: bool, refused: bool
+) -> None:
+    settings = read_settings(trusted_clients=clients, demo=demo, insecure_open=insist)
+    with pytest.raises(StartupError) if refused else contextlib.nullcontext():
+        refuse_unguarded(settings, host)
+
+
+def test_unset_the_audience_is_the_address_that_is_listened_on(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
+    clients, signed_for = _listed(tmp_path)
+    server = run(CDS_TRUSTED_CLIENTS=clients, CDS_DEMO="1")
+
+    assert server.call(token=signed_for(f"http://127.0.0.1:{server.port}{VIEW}"))[0] == 200
+    assert server.call(token=signed_for(f"http://127.0.0.1:8000{VIEW}"))[0] == 401
+    assert '"event":"demo_needs_no_token"' in server.log.replace(" ", "")
+
+
+def test_set_the_audience_is_what_the_setting_says(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
+    clients, signed_for = _listed(tmp_path)
+    server = run(CDS_TRUSTED_CLIENTS=clients, CDS_PUBLIC_URL="https://cds.example")
+
+    assert server.call(token=signed_for(f"https://cds.example{VIEW}"))[0] == 200
+    assert server.call(token=signed_for(f"http://127.0.0.1:{server.port}{VIEW}"))[0] == 401
+    assert "demo_needs_no_token" not in server.log
+
+
+@pytest.mark.parametrize(
+    ("host", "clients", "address", "warned"),
+    [
+        ("127.0.0.1", "c.json", "http://127.0.0.1:9000", False),
+        ("localhost", "c.json", "http://localhost:9000", False),
+        ("::1", "c.json", "http://[::1]:9000", False),
+        ("0.0.0.0", "c.json", "http://127.0.0.1:9000", True),
+        ("0.0.0.0", None, "http://127.0.0.1:9000", False),
+        ("192.0.2.1", "c.json", "http://192.0.2.1:9000", True),
+    ],
+)
+def test_a_guess_of_the_public_url_beyond_this_machine_is_logged(
+    monkeypatch: pytest.MonkeyPatch, host: str, clients: str | None, address: str, warned: bool
+) -> None:
+    monkeypatch.setenv("CDS_PUBLIC_URL", "restored afterwards")
+    monkeypatch.delenv("CDS_PUBLIC_URL")
+    with capture_logs() as lines:
+        found = with_public_url(read_settings(trusted_clients=clients), host, 9000)
+
+    assert found.public_url == address
+    events = [("tokens_are_for_a_guessed_address", address)] if warned else []
+    assert [(line["event"], line["url"]) for line in lines] == events
 
 
 def test_an_address_in_use_is_said_in_one_line(run: Callable[..., Running], tmp_path: Path) -> None:
