@@ -27,12 +27,15 @@ def share(files: dict[str, Any], covered: str, all_: str) -> float:
 
 
 def gaps(file: dict[str, Any]) -> str:
-    """Lines and branches that were not taken: ``12, 14->16, 20->exit``."""
+    """Lines and branches that were not taken: ``12, 14->16, 20->exit``.
+
+    A branch to or from a line that is named anyway is not named again.
+    """
     lines = [str(line) for line in file["missing_lines"]]
     branches = [
         f"{start}->{end if end > 0 else 'exit'}"
         for start, end in file["missing_branches"]
-        if start not in file["missing_lines"]
+        if not {start, end} & set(file["missing_lines"])
     ]
     return ", ".join(sorted(lines + branches, key=lambda gap: int(gap.split("->")[0])))
 
