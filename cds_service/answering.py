@@ -37,6 +37,7 @@ class Call:
 
     ``site`` tells the patients of two hospitals apart: the caller's issuer, or the FHIR
     server. ``user`` is a reference (``Practitioner/7``). ``draft_orders`` is undecoded JSON.
+    ``fhir_server`` is the base URL that the call names, called or not.
     """
 
     service: Service
@@ -47,6 +48,7 @@ class Call:
     selections: tuple[str, ...] = field(default=(), repr=False)
     draft_orders: bytes | None = field(default=None, repr=False)
     site: str = ""
+    fhir_server: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class Answering:
             user_id=call.user,
             draft_orders=_drafts(call.draft_orders),
             selections=call.selections,
+            fhir_server=call.fhir_server,
         )
         reading = self._reader.read(deliveries, context, call.as_of)
         facts = Facts(reading.record, reading.series, call.as_of, self._site, self._computed)

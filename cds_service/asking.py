@@ -46,6 +46,7 @@ def ask(parts: Parts, body: bytes, as_of: datetime, hook: str | None = None) -> 
         selections=envelope.selections,
         draft_orders=envelope.draft_orders,
         site=envelope.fhir_server or "",
+        fhir_server=envelope.fhir_server,
     )
     return parts.answering.answer(call, deliveries)
 

@@ -71,6 +71,7 @@ def _answered(
         selections=envelope.selections,
         draft_orders=envelope.draft_orders,
         site=(caller.iss if caller else envelope.fhir_server) or "",
+        fhir_server=envelope.fhir_server,
     )
     answered = parts.answering.answer(call, deliveries)
     _count(parts, service, answered)

@@ -39,13 +39,17 @@ class Vocabularies:
 
 @dataclass(frozen=True)
 class Context:
-    """What the hook's context says; ``draft_orders`` is decoded JSON and may be anything."""
+    """What the hook's context says; ``draft_orders`` is decoded JSON and may be anything.
+
+    ``fhir_server`` is the base URL that the call names.
+    """
 
     patient_id: str
     encounter_id: str | None = None
     user_id: str | None = None
     draft_orders: object | None = None
     selections: tuple[str, ...] = ()
+    fhir_server: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Reader:
         known = self.vocabularies
         intake = Intake(deliveries)
         person, urls = find_patient(intake, context.patient_id)
-        subjects = Subjects(context.patient_id, urls)
+        subjects = Subjects(context.patient_id, urls, context.fhir_server)
         library = Library(intake, subjects)
         taken = take_drafts(context.draft_orders, context.selections, intake)
         library.add(taken.items)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from cds_service.fhir.elements import part, reference, text
 
@@ -18,10 +19,17 @@ class Subjects:
     of the same id, and urns that a Bundle gives to this patient's own resource. No
     reference at all (nothing, or only an identifier or a name) counts as this patient:
     the data were asked for by patient. A contained subject is somebody nobody can verify.
+
+    ``server`` is the base URL of the call's FHIR server, where it names one: the same id at
+    another address is somebody else. Where it names none, nobody knows which is the client's
+    own, and an absolute address counts by its id alone.
     """
 
-    def __init__(self, patient_id: str, urls: Iterable[str] = ()) -> None:
+    def __init__(
+        self, patient_id: str, urls: Iterable[str] = (), server: str | None = None
+    ) -> None:
         self.patient_id = patient_id
+        self._server = None if server is None else _place(server)
         self._mine = f"Patient/{patient_id}"
         self._known: dict[str, bool] = {self._mine: True, _URN + patient_id: True}
         self._known.update((url, True) for url in urls if url)
@@ -31,15 +39,17 @@ class Subjects:
         answer = self._known.get(target)
         if answer is None:
             plain = _HISTORY.sub("", target.strip())
-            absolute = plain.startswith(("http://", "https://"))
-            answer = (
-                plain in (self._mine, self.patient_id, _URN + self.patient_id)
-                or (absolute and plain.endswith("/" + self._mine))
-                or (absolute and self._known.get(plain, False))
+            answer = plain in (self._mine, self.patient_id, _URN + self.patient_id) or (
+                plain.startswith(("http://", "https://"))
+                and plain.endswith("/" + self._mine)
+                and self._here(plain.removesuffix("/" + self._mine))
             )
             if len(self._known) < 1000:
                 self._known[target] = answer
         return answer
+
+    def _here(self, base: str) -> bool:
+        return self._server is None or _place(base) == self._server
 
     def refusal(self, resource: object) -> str:
         """Why a resource is not this patient's; empty where it is."""
@@ -64,4 +74,19 @@ def refusal_of(target: str) -> str:
     """The words for a reference to somebody else; never the reference itself."""
     if target.startswith("#") or target.startswith(_URN):
         return "it belongs to a patient who cannot be identified"
+    if "://" in target:
+        return "it belongs to another patient, or to a patient of another server"
     return "it belongs to another patient"
+
+
+def _place(base: str) -> tuple[str, int | None, str] | str:
+    """Host, port and path of a base URL, as far as they tell servers apart.
+
+    Not the scheme: servers behind a proxy write http where clients call https.
+    """
+    try:
+        parts = urlsplit(base)
+        port = None if parts.port in (80, 443) else parts.port
+    except ValueError:
+        return base
+    return (parts.hostname or "").rstrip("."), port, parts.path.rstrip("/")

@@ -15,12 +15,14 @@ from flask.testing import FlaskClient
 from markdown_it import MarkdownIt
 from sqlalchemy import select
 
+from cds_service.asking import ask
 from cds_service.feedback.report import report
 from cds_service.feedback.tables import feedback as answers
 from tests.api.conftest import service
 from tests.api.given_service import (
     SELECT,
     VIEW,
+    body,
     bundle,
     draft,
     issue,
@@ -28,6 +30,7 @@ from tests.api.given_service import (
     post,
     potassium,
     prefetch,
+    topics,
 )
 from tests.conformance import black_box
 from tests.scenarios.conftest import service as whole_service
@@ -285,3 +288,24 @@ def test_one_patients_answer_is_never_anothers(client: FlaskClient) -> None:
         card["summary"] for card in alone["cards"]
     ]
     assert "Quinine" not in json.dumps(after)
+
+
+@pytest.mark.parametrize(
+    ("server", "used"), [("https://ehr.example/fhir", False), ("https://else.example/r4", True)]
+)
+def test_the_same_id_at_another_server_is_another_patient(
+    client: FlaskClient, server: str, used: bool
+) -> None:
+    at_another = {"reference": "https://else.example/r4/Patient/p1"}
+    result = potassium("3.1") | {"subject": at_another}
+    chart = body(fhirServer=server, prefetch=prefetch(results=bundle(result)))
+    order = order_body(draft("Quinine sulfate 324 MG", subject=at_another), fhirServer=server)
+
+    found = topics(post(client, VIEW, chart))
+    assert ("low-potassium" in found) is used
+    assert ("data-not-usable" in found) is not used
+    found = topics(post(client, SELECT, order))
+    assert ("quinine-ordered" in found) is used
+    assert ("data-not-usable" in found) is not used
+    asked = ask(client.application.extensions["cds_parts"], json.dumps(chart).encode(), NOW)
+    assert ("low-potassium" in [card.rule.id for card in asked.cards]) is used

@@ -269,6 +269,47 @@ def test_anybody_elses_are_refused_and_said(subject) -> None:
         assert record.availability[kind].state is State.UNAVAILABLE
 
 
+SERVER = "https://ehr.example/fhir"
+AT = "Patient/p1"
+
+
+@pytest.mark.parametrize(
+    ("server", "subject", "mine"),
+    [
+        (SERVER, f"{SERVER}/{AT}", True),
+        (SERVER, f"{SERVER}/{AT}/_history/2", True),
+        (SERVER, AT, True),
+        (f"{SERVER}/", f"{SERVER}/{AT}", True),
+        ("HTTPS://EHR.example:443/fhir", f"{SERVER}/{AT}", True),
+        (SERVER, f"https://EHR.Example./fhir/{AT}", True),
+        (SERVER, f"http://ehr.example/fhir/{AT}", True),
+        ("http://localhost:8080/fhir", f"http://localhost:8080/fhir/{AT}", True),
+        (SERVER, f"https://other.example/fhir/{AT}", False),
+        (SERVER, f"https://other.example/fhir/{AT}/_history/2", False),
+        (SERVER, f"https://ehr.example.evil.example/fhir/{AT}", False),
+        (SERVER, f"https://other.example/https://ehr.example/fhir/{AT}", False),
+        (SERVER, f"https://ehr.example@other.example/fhir/{AT}", False),
+        (SERVER, f"https://ehr.example:8443/fhir/{AT}", False),
+        (SERVER, f"https://ehr.example/tenant-2/{AT}", False),
+        (SERVER, f"https://ehr.example/fhir/more/{AT}", False),
+        (SERVER, f"https://ehr.example/FHIR/{AT}", False),
+        (SERVER, f"https://ehr.example:x/fhir/{AT}", False),
+        (SERVER, f"https://[::/fhir/{AT}", False),
+        (SERVER, f"https:///fhir/{AT}", False),
+        ("https://[::", f"{SERVER}/{AT}", False),
+        (None, f"https://anywhere.example/fhir/{AT}", True),
+    ],
+)
+def test_the_same_id_at_another_server_is_somebody_else(
+    server: str | None, subject: str, mine: bool
+) -> None:
+    page = bundle(condition(subject={"reference": subject}))
+    record = read({Kind.CONDITIONS: page}, Context("p1", fhir_server=server)).record
+
+    assert [one.source.reference for one in record.conditions] == ["Condition/c1"] * mine
+    assert [one.kind for one in record.problems] == ["wrong-patient"] * (not mine)
+
+
 def test_some_of_anothers_leave_a_part() -> None:
     reading = results(lab(), lab("8302-2", 180, "cm", id="x", subject=OTHER))
     assert newest(reading).result is not None

@@ -42,6 +42,7 @@ class Running:
             encounter_id=envelope.encounter_id,
             selections=envelope.selections,
             draft_orders=envelope.draft_orders,
+            fhir_server=envelope.fhir_server,
         )
         return self.parts.answering.answer(call, deliveries)
 
