@@ -13,9 +13,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import cached_property
 
 from cds_service.core.analytes import Analyte
-from cds_service.core.quantities import Interval, Unit, decimals_of, printed_unit, rounded
+from cds_service.core.quantities import Interval, Unit, printed_unit, rounded
 
 
 class Kind(StrEnum):
@@ -51,12 +52,16 @@ class Availability:
     @property
     def obtained(self) -> bool:
         """Whether there is an answer at all, if only a part of it."""
-        return self.state in (State.GIVEN, State.NONE, State.PARTIAL)
+        return self.state in _OBTAINED
 
     @property
     def whole(self) -> bool:
         """Whether nothing is missing: what is not there is known not to be there."""
-        return self.state in (State.GIVEN, State.NONE)
+        return self.state in _WHOLE
+
+
+_WHOLE = frozenset({State.GIVEN, State.NONE})
+_OBTAINED = _WHOLE | {State.PARTIAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +88,13 @@ class Problem:
     when: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots: its words are made once, for all the cards that cite it.
+@dataclass(frozen=True)
 class Result:
-    """One usable laboratory result, in the unit and decimals the laboratory reported."""
+    """One usable laboratory result, in the unit and decimals the laboratory reported.
+
+    ``day`` is the calendar day in the time zone of the call.
+    """
 
     analyte: Analyte
     value: Interval
@@ -132,7 +141,7 @@ class Result:
             return self.value.above(self.range_high)
         return self.above(limit)
 
-    @property
+    @cached_property
     def reported(self) -> str:
         """The value as the laboratory reported it: ``<0.50 mmol/L``."""
         low, high = self.value.low, self.value.high
@@ -144,12 +153,10 @@ class Result:
         assert low is not None  # an interval has at least one end
         return f"{'>' if self.value.low_open else '≥'}{plain(low)} {unit}"
 
-    @property
+    @cached_property
     def canonical(self) -> str:
         """The value in the canonical unit where that differs from the reported one."""
-        if not self.value.exact or self.unit.name == self.analyte.canonical:
-            return ""
-        if self.unit.factor == 1 and not self.unit.offset:
+        if self.unit.same or not self.value.exact or self.unit.name == self.analyte.canonical:
             return ""
         assert self.value.low is not None
         value = rounded(self.unit.to_canonical(self.value.low), self.analyte.decimals)
@@ -170,7 +177,9 @@ def plain(value: Decimal) -> str:
 
     Some systems send many meaningless digits: beyond four decimals they are not shown.
     """
-    return f"{value:f}" if decimals_of(value) <= _SHOWN else f"{value:.{_SHOWN}f}"
+    written = f"{value:f}"
+    _, _, decimals = written.partition(".")
+    return written if len(decimals) <= _SHOWN else f"{value:.{_SHOWN}f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,19 +316,19 @@ class Patient:
     source: Source = Source("Patient")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Drafts:
     """What is being ordered now (order-select); empty at patient-view."""
 
     medications: tuple[Medication, ...] = ()
     orders: tuple[Order, ...] = ()
 
-    @property
+    @cached_property
     def selected_medications(self) -> tuple[Medication, ...]:
         """The drafts the clinician has just picked."""
         return tuple(draft for draft in self.medications if draft.selected)
 
-    @property
+    @cached_property
     def selected_orders(self) -> tuple[Order, ...]:
         """The test and procedure drafts the clinician has just picked."""
         return tuple(draft for draft in self.orders if draft.selected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -27,7 +27,8 @@ from cds_service.core.times import Window, years_between
 
 _EMPTY = Series()
 _ABSENT = Availability(State.ABSENT, "not sent")
-_PRESENT = (Presence.ACTIVE, Presence.ASSUMED)
+_PRESENT = frozenset({Presence.ACTIVE, Presence.ASSUMED})
+_PRESENT_OR_SUSPECTED = _PRESENT | {Presence.SUSPECTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +62,19 @@ class Facts:
         self.patient = record.patient
         self.series = series
         self._computed = computed
-        self._newest: dict[tuple[str, Worse], Newest] = {}
+        self._newest: dict[Worse, dict[str, Newest]] = {worse: {} for worse in Worse}
+        self._asked: list[Newest] = []  # in the order of asking
         self.memory: dict[str, object] = {}  # answers derived once per call, by concept
-
-    # --- the patient -----------------------------------------------------------------
-
-    @property
-    def age(self) -> int | None:
-        """Completed years, or None where the birth date is unknown."""
         birth = self.patient.birth
-        return None if birth is None else years_between(birth, self.today)
-
-    @property
-    def minor(self) -> bool:
-        """Known to be under 18. An unknown birth date counts as adult."""
-        age = self.age
-        return age is not None and age < 18
+        # Completed years, or None where the birth date is unknown.
+        self.age: int | None = None if birth is None else years_between(birth, self.today)
+        # Known to be under 18. An unknown birth date counts as adult.
+        self.minor = self.age is not None and self.age < 18
+        # What lists name at all: most of what rules ask for is not on them.
+        self._named = _union(one.concepts for one in record.conditions)
+        self._taken = _union(one.classes for one in record.medications)
+        self._orders = (*record.drafts.orders, *record.orders)
+        self._covered = _union(one.covers for one in self._orders)
 
     # --- what arrived ----------------------------------------------------------------
 
@@ -92,28 +90,27 @@ class Facts:
 
     def newest(self, analyte: str, worse: Worse) -> Newest:
         """The newest results of one analyte, however old they are."""
-        key = (analyte, worse)
-        found = self._newest.get(key)
+        known = self._newest[worse]
+        found = known.get(analyte)
         if found is None:
             found = self._computed(self, analyte, worse) if self._computed else None
             if found is None:
                 found = self.series.get(analyte, _EMPTY).newest(worse)
-            self._newest[key] = found
+            known[analyte] = found
+            self._asked.append(found)
         return found
 
     def problems(self) -> tuple[Problem, ...]:
         """What could not be used: in the record, and among the results anybody asked for."""
         found = dict.fromkeys(self.record.problems)
-        for newest in self._newest.values():
-            found.update(dict.fromkeys(newest.unusable))
+        for newest in self._asked:
+            if newest.unusable:
+                found.update(dict.fromkeys(newest.unusable))
         return tuple(found)
 
     def within(self, result: Result | None, window: Window) -> bool:
         """Whether a result lies inside the window counted back from today."""
-        if result is None:
-            return False
-        day = result.day if result.day_only else self.on_day(result.when)
-        return window.start(self.today) <= day
+        return result is not None and window.start(self.today) <= result.day
 
     def on_day(self, when: datetime) -> date:
         """The calendar day of an instant in the time zone of the call."""
@@ -123,13 +120,8 @@ class Facts:
 
     def conditions(self, *concepts: str, suspected: bool = False) -> tuple[Condition, ...]:
         """Conditions present now that name one of the concepts; ``suspected`` ones on request."""
-        wanted = set(concepts)
-        return tuple(
-            one
-            for one in self.record.conditions
-            if (one.presence in _PRESENT or (suspected and one.presence is Presence.SUSPECTED))
-            and not wanted.isdisjoint(one.concepts)
-        )
+        wanted = _PRESENT_OR_SUSPECTED if suspected else _PRESENT
+        return tuple([one for one in self._naming(concepts) if one.presence in wanted])
 
     def hazards(self, *concepts: str) -> tuple[Condition, ...]:
         """Present or only suspected: for hazards and contraindications."""
@@ -137,21 +129,19 @@ class Facts:
 
     def ever(self, *concepts: str) -> tuple[Condition, ...]:
         """Now or in the past, suspected or not; never what was refuted."""
-        wanted = set(concepts)
         return tuple(
-            one
-            for one in self.record.conditions
-            if one.presence is not Presence.REFUTED and not wanted.isdisjoint(one.concepts)
+            [one for one in self._naming(concepts) if one.presence is not Presence.REFUTED]
         )
 
     def certain(self, *concepts: str) -> tuple[Condition, ...]:
         """Said to be active and not merely suspected: the only ones that may lift a hazard."""
-        wanted = set(concepts)
-        return tuple(
-            one
-            for one in self.record.conditions
-            if one.presence is Presence.ACTIVE and not wanted.isdisjoint(one.concepts)
-        )
+        return tuple([one for one in self._naming(concepts) if one.presence is Presence.ACTIVE])
+
+    def _naming(self, concepts: tuple[str, ...]) -> Sequence[Condition]:
+        """Conditions that name one of the concepts, whatever they say about now."""
+        if self._named.isdisjoint(concepts):
+            return ()
+        return [one for one in self.record.conditions if not one.concepts.isdisjoint(concepts)]
 
     # --- medications, orders, allergies ----------------------------------------------
 
@@ -161,10 +151,11 @@ class Facts:
         A newer statement that the same drug was stopped ends an older entry, except where
         a ``hazard`` is asked about.
         """
-        wanted = set(classes)
+        if self._taken.isdisjoint(classes):
+            return ()
         found = []
         for one in self.record.medications:
-            if one.taking is not Taking.ACTIVE or wanted.isdisjoint(one.classes):
+            if one.taking is not Taking.ACTIVE or one.classes.isdisjoint(classes):
                 continue
             if not hazard and self._ended(one):
                 continue
@@ -185,19 +176,21 @@ class Facts:
         self, *classes: str, other_than: Medication | None = None
     ) -> tuple[Medication, ...]:
         """Draft medication orders of the classes, apart from one."""
-        wanted = set(classes)
         return tuple(
-            draft
-            for draft in self.drafts.medications
-            if draft is not other_than and not wanted.isdisjoint(draft.classes)
+            [
+                draft
+                for draft in self.drafts.medications
+                if draft is not other_than and not draft.classes.isdisjoint(classes)
+            ]
         )
 
     def ordered(self, *covers: str, within: Window) -> tuple[Order, ...]:
         """Orders, draft or active inside the window, that cover one of the analytes or kinds."""
-        wanted = set(covers)
+        if self._covered.isdisjoint(covers):
+            return ()
         found = []
-        for order in (*self.drafts.orders, *self.record.orders):
-            if wanted.isdisjoint(order.covers):
+        for order in self._orders:
+            if order.covers.isdisjoint(covers):
                 continue
             recent = order.when is not None and within.start(self.today) <= self.on_day(order.when)
             if order.draft or recent:
@@ -206,14 +199,17 @@ class Facts:
 
     def performed(self, *concepts: str, within: Window) -> tuple[Performed, ...]:
         """Panels done inside the window, known only as done."""
-        wanted, start = set(concepts), within.start(self.today)
+        start = within.start(self.today)
         return tuple(
             one
             for one in self.record.performed
-            if not wanted.isdisjoint(one.concepts) and start <= one.day
+            if not one.concepts.isdisjoint(concepts) and start <= one.day
         )
 
     def allergic(self, *concepts: str) -> tuple[Allergy, ...]:
         """Allergies and intolerances to one of the substances."""
-        wanted = set(concepts)
-        return tuple(one for one in self.record.allergies if not wanted.isdisjoint(one.concepts))
+        return tuple(one for one in self.record.allergies if not one.concepts.isdisjoint(concepts))
+
+
+def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset().union(*sets)

@@ -7,49 +7,54 @@ and only then compared, strictly: 1.7 mg/dL is not below 0.70 mmol/L (1.70135 mg
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
 
-@dataclass(frozen=True, slots=True)
+# A unit is made once; compared as what it is, it is a cheap key of conversions.
+@dataclass(frozen=True, slots=True, eq=False)
 class Unit:
     """One unit of one analyte: ``canonical = reported * factor + offset``.
 
-    ``name`` is how the unit is printed; ``note`` says where the factor comes from.
+    ``name`` is how the unit is printed; ``note`` says where the factor comes from; ``same``
+    is True where the canonical unit's numbers are this one's, so that nothing is converted.
     """
 
     name: str
     factor: Fraction = Fraction(1)
     offset: Fraction = Fraction(0)
     note: str = ""
+    same: bool = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "same", self.factor == 1 and self.offset == 0)
 
     def to_canonical(self, value: Decimal) -> Fraction:
         """The value in the analyte's canonical unit, exactly."""
-        return Fraction(value) * self.factor + self.offset
+        exact = Fraction(value)
+        return exact if self.same else exact * self.factor + self.offset
 
     def from_canonical(self, value: Decimal, decimals: int) -> Decimal:
         """A canonical value in this unit, rounded half up to ``decimals``.
 
         Where nothing has to be converted the value is returned as it stands.
         """
-        if self.factor == 1 and not self.offset:
-            return value
-        return _converted(value, self.factor, self.offset, max(decimals, 1))
+        return value if self.same else _converted(value, self, max(decimals, 1))
 
 
+# Only limits are converted this way, and they are few: nothing of a patient is kept.
 @lru_cache(maxsize=4096)
-def _converted(value: Decimal, factor: Fraction, offset: Fraction, decimals: int) -> Decimal:
-    return rounded((Fraction(value) - offset) / factor, decimals)
+def _converted(value: Decimal, unit: Unit, decimals: int) -> Decimal:
+    return rounded((Fraction(value) - unit.offset) / unit.factor, decimals)
 
 
 def rounded(value: Fraction, decimals: int) -> Decimal:
     """``value`` rounded half up (away from zero at the half) to ``decimals`` places."""
-    scaled = abs(value) * 10**decimals
-    whole = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
-    digits = tuple(int(digit) for digit in str(whole))
-    return Decimal((int(value < 0), digits, -decimals))
+    scaled, divisor = abs(value.numerator) * 10**decimals, value.denominator
+    whole = (2 * scaled + divisor) // (2 * divisor)
+    return Decimal(f"{'-' if value.numerator < 0 else ''}{whole}E-{decimals}")
 
 
 def decimals_of(value: Decimal) -> int:
@@ -58,6 +63,7 @@ def decimals_of(value: Decimal) -> int:
     return max(-exponent, 0) if isinstance(exponent, int) else 0
 
 
+@lru_cache(maxsize=512)
 def printed_unit(name: str) -> str:
     """A UCUM unit as a person writes it: ``mL/min/1.73 m²`` for ``mL/min/{1.73_m2}``."""
     return name.replace("{1.73_m2}", "1.73 m²").replace("10*", "10^")

@@ -25,6 +25,8 @@ class Worse(Enum):
     LOW = "low"
     HIGH = "high"
 
+    __hash__ = object.__hash__  # it is a key at every turn, and Enum's own is in Python
+
 
 class Candidate:
     """A dated result that has not been read yet. Reading happens once."""
