@@ -5,25 +5,21 @@ Source: clinical content, section 3 ("Status") and 5; FHIR R4 Condition.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, datetime
 
 from cds_service.core.facts import Condition, Kind, Presence, Reason
 from cds_service.core.vocabulary import Vocabulary
 from cds_service.fhir.elements import (
     all_words,
-    choice,
     codings,
     items,
-    name_of,
     part,
-    said_by,
-    status_words,
     text,
     texts,
 )
 from cds_service.fhir.library import Item, Library
 from cds_service.fhir.moments import Moment, read_moment, zone_of
+from cds_service.fhir.said import Said
 
 _ACTIVE = frozenset({"active", "recurrence", "relapse"})
 _PAST = frozenset({"inactive", "remission", "resolved"})
@@ -31,6 +27,8 @@ _NO_STATEMENT = frozenset({"unknown"})  # R5
 _SUSPECTED = frozenset({"provisional", "differential", "unconfirmed"})
 _REFUTED = frozenset({"refuted", "entered-in-error"})
 _VERIFIED = frozenset({"confirmed", "unknown"})
+_VERIFICATIONS = _SUSPECTED | _REFUTED | _VERIFIED
+_STATUSES = _ACTIVE | _PAST | _NO_STATEMENT
 _SEVERE = "24484000"
 _NO_REASON = Reason()
 
@@ -47,35 +45,32 @@ def read_condition(
     item: Item, library: Library, vocabulary: Vocabulary, as_of: datetime
 ) -> Condition | None:
     """One Condition; None, with a problem, where it does not say what is the matter."""
-    data = item.data
-    code = data.get("code")
-    coded, words = codings(code), texts(code)
+    code = item.said("code")
     presence, status = _presence(item, library, as_of)
-    if not coded and not words:
+    if not code.anything:
         if presence not in (Presence.REFUTED, Presence.PAST):
             library.problem("no-code", item.kind.value, "it does not say what it is", item.source)
         return None
     return Condition(
-        concepts=vocabulary.concepts(coded, words),
-        name=name_of(coded, words),
+        concepts=code.concepts(vocabulary),
+        name=code.name,
         presence=presence,
         source=item.source,
-        words="; ".join(said_by(coded, words)).lower(),
+        words=code.lower,
         clinical_status=status,
-        severe=_severe(data.get("severity")),
-        day=_day(data, as_of),
+        severe=_severe(item.said("severity")),
+        day=_day(item, as_of),
     )
 
 
 def _presence(item: Item, library: Library, as_of: datetime) -> tuple[Presence, str]:
-    data = item.data
-    verified = _known(item, library, "verificationStatus", _SUSPECTED | _REFUTED | _VERIFIED)
-    status = _known(item, library, "clinicalStatus", _ACTIVE | _PAST | _NO_STATEMENT)
+    verified = _known(item, library, "verificationStatus", _VERIFICATIONS)
+    status = _known(item, library, "clinicalStatus", _STATUSES)
     if verified in _REFUTED:
         return Presence.REFUTED, status
     if status in _PAST:
         return Presence.PAST, status
-    if status not in _ACTIVE and _abated(data, as_of):
+    if status not in _ACTIVE and _abated(item, as_of):
         return Presence.PAST, ""
     if verified in _SUSPECTED:
         return Presence.SUSPECTED, status
@@ -84,22 +79,24 @@ def _presence(item: Item, library: Library, as_of: datetime) -> tuple[Presence, 
 
 def _known(item: Item, library: Library, name: str, known: frozenset[str]) -> str:
     """The status among the known ones; a problem where there is one that nobody knows."""
-    stated = item.data.get(name)
-    words = status_words(stated)
-    for word in words:
+    stated = item.said(name)
+    for word in stated.status:
         if word in known:
             return word
-    if words or (stated is not None and stated not in ({}, [], "")):
+    if stated.status or (stated.value is not None and stated.value not in ({}, [], "")):
         reason = f"its {name} is not known: taken as not stated"
         library.problem("unknown-status", item.kind.value, reason, item.source)
     return ""
 
 
-def _abated(data: Mapping[str, object], as_of: datetime) -> bool:
+def _abated(item: Item, as_of: datetime) -> bool:
     """Whether it is said to have ended; an end in the future is none yet."""
     zone = zone_of(as_of)
-    for value in choice(data, "abatement").values():
-        if value is False:
+    for name in item.names:
+        if not name.startswith("abatement") or not name[len("abatement") :][:1].isupper():
+            continue
+        value = item.value(name)
+        if value is None or value is False:
             continue
         bound = value
         if isinstance(value, dict):
@@ -110,22 +107,19 @@ def _abated(data: Mapping[str, object], as_of: datetime) -> bool:
     return False
 
 
-def _severe(severity: object) -> bool:
-    if severity is None:
-        return False
-    if any(coding.code == _SEVERE for coding in codings(severity)):
+def _severe(severity: Said) -> bool:
+    if any(coding.code == _SEVERE for coding in severity.codings):
         return True
-    return any(word.lower().split("(")[0].strip() == "severe" for word in all_words(severity))
+    return any(word.lower().split("(")[0].strip() == "severe" for word in severity.words)
 
 
-def _day(data: Mapping[str, object], as_of: datetime) -> date | None:
+def _day(item: Item, as_of: datetime) -> date | None:
     zone = zone_of(as_of)
-    dates = (
-        data.get("onsetDateTime"),
-        part(data.get("onsetPeriod"), "start"),
-        data.get("recordedDate"),
-    )
-    for value in dates:
+    for value in (
+        item.value("onsetDateTime"),
+        part(item.value("onsetPeriod"), "start"),
+        item.value("recordedDate"),
+    ):
         moment: Moment | None = read_moment(value, zone)
         if moment is not None:
             return moment.day
@@ -134,8 +128,8 @@ def _day(data: Mapping[str, object], as_of: datetime) -> date | None:
 
 def read_reason(item: Item, library: Library, vocabulary: Vocabulary) -> Reason:
     """Why something was ordered or took place; ``given`` also where it cannot be read."""
-    codes = [one for one in items(item.data.get("reasonCode")) if one not in (None, {}, "")]
-    pointers = [one for one in items(item.data.get("reasonReference")) if one not in (None, {}, "")]
+    codes = [one for one in items(item.value("reasonCode")) if one not in (None, {}, "")]
+    pointers = [one for one in items(item.value("reasonReference")) if one not in (None, {}, "")]
     if not codes and not pointers:
         return _NO_REASON
     given = bool(codings(codes) or texts(codes) or pointers)

@@ -7,13 +7,13 @@ here, with a problem, before anything reads it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
 from msgspec import Raw
 
-from cds_service.core.facts import Kind, Source
+from cds_service.core.facts import Dosage, Kind, Source
 from cds_service.fhir.bundles import Entry, Intake
+from cds_service.fhir.dosage import read_dosages
 from cds_service.fhir.elements import (
     UNREADABLE,
     decoded,
@@ -24,32 +24,91 @@ from cds_service.fhir.elements import (
     status_words,
     text,
 )
-from cds_service.fhir.peeks import Meta
+from cds_service.fhir.peeks import Meta, read_members
+from cds_service.fhir.said import NOTHING, Said, dosages, said
 from cds_service.fhir.subjects import Subjects
 from cds_service.fhir.superseding import MOST_VERSIONS, newer
-from cds_service.fhir.versions import Resource, to_r4
+from cds_service.fhir.versions import R4_NAMES, Resource, to_r4
 
 _TAIL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[^/]*)?$")
 # Not about one patient: a product, not what somebody takes.
 _NOBODYS = frozenset({"Medication", "Substance"})
 
 
-@dataclass(slots=True)
 class Item:
-    """One decoded resource in R4's shape, with where it came from."""
+    """One resource in R4's shape, with where it came from.
 
-    data: Resource
-    source: Source
-    kind: Kind
-    full_url: str = ""
-    page: int = 0
-    raw: bytes | Raw = b""
-    draft: bool = False
+    ``members`` are the undecoded elements of one that needs no translation, else None.
+    """
+
+    __slots__ = ("_data", "_members", "draft", "full_url", "kind", "page", "raw", "source")
+
+    def __init__(
+        self,
+        data: Resource | None,
+        source: Source,
+        kind: Kind,
+        full_url: str = "",
+        page: int = 0,
+        raw: bytes | Raw = b"",
+        draft: bool = False,
+        members: Mapping[str, Raw] | None = None,
+    ) -> None:
+        self._data = data
+        self._members = members
+        self.source = source
+        self.kind = kind
+        self.full_url = full_url
+        self.page = page
+        self.raw = raw
+        self.draft = draft
+
+    @property
+    def data(self) -> Resource:
+        """The whole resource."""
+        if self._data is None:
+            whole = decoded(self.raw)
+            assert isinstance(whole, dict)  # it has members
+            self._data = to_r4(whole)
+        return self._data
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The names of its elements."""
+        return self.data if self._members is None else self._members
+
+    def value(self, name: str) -> object:
+        """One element, decoded; None where there is none."""
+        if self._members is None:
+            return self.data.get(name)
+        raw = self._members.get(name)
+        return None if raw is None else decoded(raw)
+
+    def said(self, name: str) -> Said:
+        """One element that is a CodeableConcept, or should be."""
+        if self._members is None:
+            value = self.data.get(name)
+            return NOTHING if value is None else Said(value)
+        raw = self._members.get(name)
+        return NOTHING if raw is None else said(bytes(raw))
+
+    def dosages(self, name: str) -> tuple[Dosage, ...]:
+        """One element that holds dosage instructions."""
+        if self._members is None:
+            return read_dosages(self.data.get(name))
+        raw = self._members.get(name)
+        return () if raw is None else dosages(bytes(raw))
+
+    @property
+    def subject(self) -> bytes | None:
+        """The undecoded subject, where the resource is undecoded and has one."""
+        raw = None if self._members is None else self._members.get("subject")
+        return None if raw is None else bytes(raw)
 
     @property
     def id(self) -> str:
         """The logical id, empty where there is none."""
-        return identifier_of(self.data)
+        return identifier_of({"id": self.value("id")})
 
 
 class Library:
@@ -61,6 +120,7 @@ class Library:
         self._decoded: dict[int, Item | None] = {}
         self._index: dict[str, list[Entry | Item]] | None = None
         self._extra: list[Item] = []
+        self._refusals: dict[bytes, str] = {}
         self.refused: dict[Kind, int] = {}
         self.kept: dict[Kind, int] = {}
 
@@ -80,12 +140,23 @@ class Library:
 
     def mine(self, item: Item) -> bool:
         """Whether a resource is this patient's; notes a problem where it is not."""
-        refusal = self._subjects.refusal(item.data)
+        refusal = self._refusal(item)
         if refusal:
             if not item.draft:
                 self.refused[item.kind] = self.refused.get(item.kind, 0) + 1
             self._intake.problem("wrong-patient", item.kind.value, refusal, item.source)
         return not refusal
+
+    def _refusal(self, item: Item) -> str:
+        subject = item.subject
+        if subject is None:
+            return self._subjects.refusal(item.data)
+        # Mostly all resources of a call have the same.
+        known = self._refusals.get(subject)
+        if known is None:
+            known = self._subjects.refusal({"subject": decoded(subject)})
+            self._refusals[subject] = known
+        return known
 
     def problem(self, kind: str, about: str, reason: str, source: Source) -> None:
         """Note something that could not be used."""
@@ -109,7 +180,7 @@ class Library:
     def _target(self, pointer: object, owner: Item) -> Resource | None:
         target = reference(pointer)
         if target.startswith("#"):
-            for one in items(owner.data.get("contained")):
+            for one in items(owner.value("contained")):
                 if isinstance(one, dict) and text(one.get("id")).lstrip("#") == target[1:]:
                     return to_r4(one)
             return None
@@ -147,6 +218,15 @@ class Library:
         return self._decoded[number]
 
     def _read(self, entry: Entry) -> Item | None:
+        item = _undecoded(entry) or self._decode(entry)
+        if item is None or entry.type in _NOBODYS:
+            return item
+        if not self.mine(item):
+            return None
+        self.kept[entry.kind] = self.kept.get(entry.kind, 0) + 1
+        return item
+
+    def _decode(self, entry: Entry) -> Item | None:
         try:
             data = decoded(entry.raw)
         except UNREADABLE:
@@ -154,13 +234,31 @@ class Library:
         if not isinstance(data, dict):
             self.problem("unreadable", entry.kind.value, "it cannot be read", entry.source)
             return None
-        item = Item(to_r4(data), entry.source, entry.kind, entry.full_url, entry.page, entry.raw)
-        if entry.type in _NOBODYS:
-            return item
-        if not self.mine(item):
-            return None
-        self.kept[entry.kind] = self.kept.get(entry.kind, 0) + 1
-        return item
+        return Item(to_r4(data), entry.source, entry.kind, entry.full_url, entry.page, entry.raw)
+
+
+def _undecoded(entry: Entry) -> Item | None:
+    """The resource by its elements; None where it must be translated, or cannot be read."""
+    names = R4_NAMES.get(entry.type)
+    if names is None:
+        return None
+    raw = bytes(entry.raw)
+    try:
+        members = read_members(raw)
+        raw.isascii() or raw.decode()  # all that the elements' own reading could still refuse
+    except UNREADABLE:
+        return None
+    if not names.issuperset(members):
+        return None
+    return Item(
+        None,
+        entry.source,
+        entry.kind,
+        entry.full_url,
+        entry.page,
+        entry.raw,
+        members=members,
+    )
 
 
 def _file(group: list[Item], new: Item) -> None:
@@ -184,10 +282,10 @@ def _file(group: list[Item], new: Item) -> None:
 
 
 def _meta(item: Item) -> Meta:
-    meta = item.data.get("meta")
+    meta = item.value("meta")
     return Meta(text(part(meta, "lastUpdated")) or None, text(part(meta, "versionId")) or None)
 
 
 def _withdrawn(item: Item) -> bool:
-    stated = item.data.get("verificationStatus") or item.data.get("status")
+    stated = item.value("verificationStatus") or item.value("status")
     return "entered-in-error" in status_words(stated)

@@ -8,27 +8,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from cds_service.core.codes import Coding, normal_key
 from cds_service.core.facts import Ingredient, Medication, Taking
 from cds_service.core.vocabulary import Vocabulary
 from cds_service.fhir.conditions import read_reason
-from cds_service.fhir.dosage import read_dosages
 from cds_service.fhir.elements import (
     all_words,
     codings,
     items,
     label,
-    name_of,
     number,
     part,
-    said_by,
-    status_words,
     text,
     texts,
 )
 from cds_service.fhir.library import Item, Library
 from cds_service.fhir.moments import read_moment, zone_of
+from cds_service.fhir.said import Said
 from cds_service.fhir.strengths import ingredients_of
 
 TYPES = ("MedicationRequest", "MedicationStatement")
@@ -73,69 +71,67 @@ def read_medication(
     selected: bool = False,
 ) -> Medication:
     """One request, statement or draft; ``named`` is False where it does not say what."""
-    data = item.data
-    product = _product(item, library)
+    concept = item.said("medicationCodeableConcept")
+    product = _product(item, library, concept)
     if not product.named and product.pointed and taking in (Taking.ACTIVE, Taking.DRAFT):
         reason = "which medication it is was not sent, or cannot be read"
         library.problem("unresolved-medication", item.kind.value, reason, item.source)
-    statement = data.get("resourceType") == "MedicationStatement"
-    concepts = words.medications.concepts(product.codings, product.texts) if product.named else ()
-    named = tuple(coding.display for coding in product.codings if coding.display)
+    statement = _is_statement(item)
     return Medication(
-        classes=frozenset(concepts),
+        classes=concept.concepts(words.medications)
+        if concept.anything
+        else words.medications.concepts(product.codings, product.texts),
         name=product.name,
         taking=taking,
         source=item.source,
         statement=statement,
         named=product.named,
-        identity=frozenset(
-            normal_key(coding.system, coding.code)
-            for coding in product.own_codings
-            if coding.system and coding.code
-        ),
+        identity=product.identity,
         when=_when(item, as_of),
         reason=read_reason(item, library, words.reasons),
-        dosages=read_dosages(data.get("dosage" if statement else "dosageInstruction")),
+        dosages=item.dosages("dosage" if statement else "dosageInstruction"),
         ingredients=product.ingredients,
-        words="; ".join(dict.fromkeys((*product.texts, *named))).lower(),
+        words=product.words,
         selected=selected,
     )
 
 
+def _is_statement(item: Item) -> bool:
+    return item.value("resourceType") == "MedicationStatement"
+
+
 def _taking(item: Item, library: Library, as_of: datetime) -> Taking:
-    data = item.data
-    for word in status_words(data.get("status")):
+    status = item.said("status")
+    for word in status.status:
         taking = _TAKING.get(word)
         if taking is not None:
             break
     else:
-        stated = data.get("status") is not None
-        reason = "its status is not known" if stated else "its status is missing"
+        reason = "its status is missing" if status.value is None else "its status is not known"
         library.problem("no-status", item.kind.value, f"{reason}: not counted", item.source)
         return Taking.IGNORED
     if taking is not Taking.ACTIVE:
         return taking
-    if data.get("doNotPerform") is True:
+    if item.value("doNotPerform") is True:
         return Taking.NOT_TAKEN
-    if data.get("resourceType") == "MedicationStatement":
-        end = read_moment(part(data.get("effectivePeriod"), "end"), zone_of(as_of))
+    if _is_statement(item):
+        end = read_moment(part(item.value("effectivePeriod"), "end"), zone_of(as_of))
         if end is not None and end.when < as_of:
             return Taking.STOPPED
     return taking
 
 
 def _when(item: Item, as_of: datetime) -> datetime | None:
-    data = item.data
     zone = zone_of(as_of)
-    if data.get("resourceType") == "MedicationStatement":
+    if _is_statement(item):
         stated: tuple[object, ...] = (
-            data.get("dateAsserted"),
-            data.get("effectiveDateTime"),
-            part(data.get("effectivePeriod"), "end"),
-            part(data.get("effectivePeriod"), "start"),
+            item.value("dateAsserted"),
+            item.value("effectiveDateTime"),
+            part(item.value("effectivePeriod"), "end"),
+            part(item.value("effectivePeriod"), "start"),
         )
     else:
-        stated = (data.get("authoredOn"),)
+        stated = (item.value("authoredOn"),)
     for value in stated:
         moment = read_moment(value, zone)
         if moment is not None and not moment.after(as_of):
@@ -143,7 +139,7 @@ def _when(item: Item, as_of: datetime) -> datetime | None:
     return None
 
 
-@dataclass(slots=True)
+@dataclass
 class _Product:
     """What a medication is, from wherever the record says it."""
 
@@ -159,16 +155,32 @@ class _Product:
         """Whether there is anything to tell the medication by."""
         return bool(self.codings or self.texts)
 
+    @cached_property
+    def identity(self) -> frozenset[tuple[str, str]]:
+        """Its codes, by which two entries are seen to be the same drug."""
+        return frozenset(
+            normal_key(coding.system, coding.code)
+            for coding in self.own_codings
+            if coding.system and coding.code
+        )
 
-def _product(item: Item, library: Library) -> _Product:
+    @cached_property
+    def words(self) -> str:
+        """All it is called, in small letters."""
+        named = tuple(coding.display for coding in self.codings if coding.display)
+        return "; ".join(dict.fromkeys((*self.texts, *named))).lower()
+
+
+def _of_concept(concept: Said) -> _Product:
+    own, words = concept.codings, concept.texts
+    return _Product(concept.name, own, own, words, _from_names(concept.words))
+
+
+def _product(item: Item, library: Library, concept: Said) -> _Product:
     """The concept itself; else what the reference means; else the reference's display."""
-    data = item.data
-    concept = data.get("medicationCodeableConcept")
-    own, words = codings(concept), texts(concept)
-    if own or words:
-        strengths = _from_names(said_by(own, words))
-        return _Product(name_of(own, words), own, own, words, strengths)
-    pointer = data.get("medicationReference")
+    if concept.anything:
+        return concept.derived(_of_concept)
+    pointer = item.value("medicationReference")
     if pointer is None:
         return _Product()
     shown = text(part(pointer, "display"))
@@ -207,7 +219,7 @@ def _product(item: Item, library: Library) -> _Product:
 
 
 def _nearby(item: Item, medication: object) -> list[object]:
-    return [*items(part(medication, "contained")), *items(item.data.get("contained"))]
+    return [*items(part(medication, "contained")), *items(item.value("contained"))]
 
 
 def _from_names(names: tuple[str, ...]) -> tuple[Ingredient, ...]:

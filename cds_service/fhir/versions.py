@@ -50,6 +50,28 @@ _ORDER_STATUS = {
     "failed": "revoked",
     "cancelled": "revoked",
 }
+_ANY = (
+    "resourceType id meta implicitRules language text contained extension modifierExtension "
+    "identifier subject encounter category note"
+)
+R4_NAMES: Mapping[str, frozenset[str]] = {
+    "Condition": frozenset(
+        f"{_ANY} clinicalStatus verificationStatus severity code bodySite onsetDateTime "
+        "onsetAge onsetPeriod onsetRange onsetString abatementDateTime abatementAge "
+        "abatementPeriod abatementRange abatementString recordedDate recorder asserter stage "
+        "evidence".split()
+    ),
+    "MedicationRequest": frozenset(
+        f"{_ANY} status statusReason intent priority doNotPerform reportedBoolean "
+        "reportedReference medicationCodeableConcept medicationReference supportingInformation "
+        "authoredOn requester performer performerType recorder reasonCode reasonReference "
+        "instantiatesCanonical instantiatesUri basedOn groupIdentifier courseOfTherapyType "
+        "insurance dosageInstruction dispenseRequest substitution priorPrescription "
+        "detectedIssue eventHistory".split()
+    ),
+}
+"""The elements of R4 resources: one that has no others needs no translation."""
+
 _ALLERGY_VERIFICATION = {"unconfirmed", "confirmed", "refuted", "entered-in-error"}
 
 
@@ -98,7 +120,8 @@ def _reasons(made: Resource) -> None:
     made["reasonReference"] = references
 
 
-def _dosage(value: object) -> object:
+def dosage_to_r4(value: object) -> object:
+    """A dosage instruction in R4's shape."""
     if not isinstance(value, dict):
         return value
     made = dict(value)
@@ -138,13 +161,13 @@ def _medication_request(made: Resource) -> None:
     _medication_of(made)
     _reasons(made)
     _moved(made, "authoredOn", "dateWritten")
-    made["dosageInstruction"] = [_dosage(one) for one in items(made.get("dosageInstruction"))]
+    made["dosageInstruction"] = [dosage_to_r4(one) for one in items(made.get("dosageInstruction"))]
 
 
 def _medication_statement(made: Resource) -> None:
     _medication_of(made)
     _reasons(made)
-    made["dosage"] = [_dosage(one) for one in items(made.get("dosage"))]
+    made["dosage"] = [dosage_to_r4(one) for one in items(made.get("dosage"))]
     if made.get("wasNotTaken") is True or status_words(made.get("taken")) == ("n",):
         made["status"] = "not-taken"
     said = status_words(made.get("status"))

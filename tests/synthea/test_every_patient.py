@@ -151,7 +151,7 @@ def lost(request: dict[str, Any], answered: Answered) -> list[str]:
     known |= {one.source.reference for each in lists for one in each}
     for series in facts.series.values():
         # Reads every value, also those that no rule asks for.
-        known |= {one.answer.source.reference for one in series._candidates}
+        known |= {one.answer.source.reference for one in series.newest_first()}
         known |= {one.source.reference for one in series.undated}
     return [
         reference
