@@ -16,16 +16,13 @@ import threading
 import time
 from collections.abc import Callable
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
 from cds_service.trust.clients import Client
 from cds_service.trust.jwk import Key, read_key
 from cds_service.trust.strict_json import read_object
-
-if TYPE_CHECKING:
-    import requests
 
 KEEP: Final = 600.0  # seconds until a fetched set is asked for again
 RETRY: Final = 60.0  # least seconds between two tries at one address
@@ -43,20 +40,45 @@ _log = structlog.get_logger(__name__)
 def fetch_key_set(url: str, deadline: float = DEADLINE) -> bytes:
     """The bytes behind ``url``, read within ``deadline`` seconds.
 
+    Asked as FHIR servers are: without the machine's credentials and proxies, certificates
+    held against the system's authorities as well as the public ones.
     Raises OSError: unreachable, slow, too large, or not a 200.
     """
-    import requests  # slow to import, and not needed with inline keys
+    from cds_service.fhir.transport import Line  # slow to import; inline keys need it not
+
+    line = Line()
+    # A server that sends a byte now and then never runs into a timeout of the socket.
+    late = threading.Timer(deadline, line.cut)
+    late.daemon = True
+    late.start()
+    try:
+        with line.held():
+            body = _fetched(url)
+    except OSError:
+        if not line.is_cut:
+            raise
+    finally:
+        late.cancel()
+    if line.is_cut:  # also an answer of unknown length, which then seems to have ended
+        raise OSError(f"the key set took longer than {deadline:g} s")
+    return body
+
+
+def _fetched(url: str) -> bytes:
     from urllib3.exceptions import HTTPError
 
-    started = time.monotonic()
-    with requests.get(
-        url,
-        timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-        allow_redirects=False,  # an allowlisted address vouches for itself only
-        stream=True,
-        auth=_no_credentials,
-        headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-    ) as response:
+    from cds_service.fhir.transport import new_session
+
+    with (
+        new_session() as session,
+        session.get(
+            url,
+            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            allow_redirects=False,  # an allowlisted address vouches for itself only
+            stream=True,
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+        ) as response,
+    ):
         if response.status_code != 200:
             raise OSError(f"the key server answered {response.status_code}")
         if response.headers.get("Content-Encoding", "identity") != "identity":
@@ -67,16 +89,9 @@ def fetch_key_set(url: str, deadline: float = DEADLINE) -> bytes:
                 body += part
                 if len(body) > LARGEST:
                     raise OSError(f"the key set is larger than {LARGEST} bytes")
-                if time.monotonic() - started > deadline:
-                    raise OSError(f"the key set took longer than {deadline:g} s")
         except HTTPError as error:
             raise OSError(f"the key set broke off ({type(error).__name__})") from None
         return body
-
-
-def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    # Without an auth of its own, the library would send what the machine's .netrc holds.
-    return request
 
 
 def read_key_set(text: bytes) -> tuple[Key, ...]:

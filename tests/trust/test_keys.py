@@ -266,11 +266,6 @@ def answering(
     return answer
 
 
-@pytest.fixture(autouse=True)
-def _straight_to_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "*")
-
-
 def test_a_key_set_is_fetched_without_the_machines_own_credentials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +276,22 @@ def test_a_key_set_is_fetched_without_the_machines_own_credentials(
     with serving(answering(key_set(OLD))) as (url, seen):
         assert fetch_key_set(url) == key_set(OLD)
     assert seen == ["/jwks.json None"]
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+def test_a_key_set_is_fetched_without_the_machines_own_proxies(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    with (
+        serving(answering(b'{"keys": []}')) as (proxy, seen_by_proxy),
+        serving(answering(key_set(OLD))) as (url, _),
+    ):
+        monkeypatch.setenv(variable, proxy.removesuffix("/jwks.json"))
+        assert fetch_key_set(url) == key_set(OLD)
+    assert seen_by_proxy == []
 
 
 def test_a_redirect_is_not_followed() -> None:
@@ -310,20 +321,27 @@ def test_an_answer_that_is_no_plain_key_set_is_an_error(
         fetch_key_set(url)
 
 
-def test_a_body_that_drips_is_given_up_at_the_deadline() -> None:
+@pytest.mark.parametrize("part", ["headers", "body", "body of a known length"])
+def test_an_answer_that_drips_is_given_up_at_the_deadline(part: str) -> None:
     given_up = threading.Event()
 
     def drip(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
-        request.end_headers()
-        for _ in range(100):
-            if given_up.wait(0.01):
-                return
-            request.wfile.write(b" ")
-
-    with serving(drip) as (url, _), pytest.raises(OSError, match=r"longer than 0\.05 s"):
+        if part != "headers":
+            if part != "body":
+                request.send_header("Content-Length", "1000")
+            request.end_headers()
         try:
-            fetch_key_set(url, deadline=0.05)
+            for _ in range(1000):
+                if given_up.wait(0.01):
+                    return
+                request.wfile.write(b" " if part != "headers" else b"X-More: x\r\n"[_ % 11 :][:1])
+        except OSError:
+            return
+
+    with serving(drip) as (url, _), pytest.raises(OSError, match=r"longer than 0\.2 s"):
+        try:
+            fetch_key_set(url, deadline=0.2)
         finally:
             given_up.set()
 
