@@ -44,6 +44,7 @@ CONNECTIONS = 1000
 """Connections of a worker, idle ones included; further ones wait in the kernel."""
 GRACE_S = 30
 """Seconds that a worker may take to answer what it has accepted."""
+_ENDS = (signal.SIGTERM, signal.SIGINT)
 _CRASHES = 20
 _CRASH_WINDOW_S = 60.0
 _app: Flask | None = None
@@ -146,7 +147,9 @@ def serve(
             },
         )
         _check_address(host, port)
-        os.register_at_fork(after_in_child=_die_when_told)
+        os.register_at_fork(
+            before=_hold_signals, after_in_parent=_hear_signals, after_in_child=_die_when_told
+        )
         said(settings)
         server.serve(target_loader=load_in_worker, wrap_loader=False)
 
@@ -224,13 +227,23 @@ class _Server(MPServer):
                 raise
 
 
+def _hold_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+
+
+def _hear_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
+
+
 def _die_when_told() -> None:
     """In a worker that is still starting: end at a signal, as it has accepted nothing yet.
 
     The parent's handlers, which it inherits, would swallow the signal; its own come later.
+    A signal that comes before this is held back since before the fork, and comes now.
     """
-    for told in (signal.SIGTERM, signal.SIGINT):
+    for told in _ENDS:
         signal.signal(told, signal.SIG_DFL)
+    _hear_signals()
 
 
 def _told_once() -> WorkerSignal:
@@ -244,7 +257,7 @@ def _told_once() -> WorkerSignal:
     hear, tell = os.pipe()
     os.set_blocking(tell, False)
     signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
-    for one in (signal.SIGTERM, signal.SIGINT):
+    for one in _ENDS:
         signal.signal(one, _heard)
 
     def act() -> None:

@@ -1,6 +1,7 @@
 """What `tests/api/test_serving.py` starts: the real server around the tests' two rules.
 
-A patient called ``slow`` takes as long as CDS_TEST_SLOW_S says.
+A patient called ``slow`` takes as long as CDS_TEST_SLOW_S says, and a forked worker sleeps for
+CDS_TEST_SLOW_FORK_S before the server's own preparations.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ if __name__ == "__main__":
     medicine = known()
     app.medicine = lambda _settings: medicine  # type: ignore[assignment]
     Answering.answer = _slowly(Answering.answer)  # type: ignore[method-assign]
+    slow_fork_s = float(os.environ.get("CDS_TEST_SLOW_FORK_S", "0"))
+    os.register_at_fork(after_in_child=lambda: time.sleep(slow_fork_s))
     try:
         server.serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
     except StartupError as error:

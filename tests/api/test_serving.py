@@ -171,6 +171,15 @@ def test_a_dead_worker_is_replaced_again_and_again(run: Callable[..., Running]) 
     assert server.stop() == 0
 
 
+def test_a_worker_that_was_just_forked_hears_the_stop_too(tmp_path: Path) -> None:
+    server = Running(tmp_path, 1, 0, CDS_TEST_SLOW_FORK_S="1")
+    server.until(lambda: bool(server.workers()), "the worker")
+
+    assert server.stop() == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(server.workers()[0], 0)
+
+
 def test_all_workers_count_together(run: Callable[..., Running]) -> None:
     server = run(workers=2)
     for _ in range(20):
