@@ -62,6 +62,10 @@ class Level:
 
 def low(facts: Facts, analyte: str) -> Level:
     """The level against its lower limit: the laboratory's own, else ``<analyte>.low``."""
+    return _once(facts, f"low {analyte}", _low, analyte)
+
+
+def _low(facts: Facts, analyte: str) -> Level:
     limit = facts.limits[f"{analyte}.low"]
     return _level(
         facts,
@@ -75,6 +79,10 @@ def low(facts: Facts, analyte: str) -> Level:
 
 def high(facts: Facts, analyte: str) -> Level:
     """The level against its upper limit: the laboratory's own, else ``<analyte>.high``."""
+    return _once(facts, f"high {analyte}", _high, analyte)
+
+
+def _high(facts: Facts, analyte: str) -> Level:
     limit = facts.limits[f"{analyte}.high"]
     return _level(
         facts,
@@ -90,6 +98,14 @@ def at_least(facts: Facts, analyte: str, key: str) -> Level:
     """The level against a fixed upper limit that counts when it is reached."""
     limit = facts.limits[key]
     return _level(facts, analyte, Worse.HIGH, limit, lambda one: one.at_least(limit.value))
+
+
+def _once(facts: Facts, name: str, derive: Callable[[Facts, str], Level], analyte: str) -> Level:
+    """A level that several rules judge, derived once per call."""
+    known = facts.memory.get(name)
+    if not isinstance(known, Level):
+        known = facts.memory[name] = derive(facts, analyte)
+    return known
 
 
 def _level(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
+from functools import cache
 
 from cds_service.core.facts import Condition, Kind, Problem, Result
 from cds_service.core.patient import Facts
@@ -40,8 +41,10 @@ def computed(facts: Facts, analyte: str, worse: Worse) -> Newest | None:
     newest = series.newest(worse)
     reported = _best_of_day(newest.result, series)
     creatinine = facts.newest("creatinine", Worse.HIGH)
-    own = _from_creatinine(facts, creatinine.result)
-    result = own if own and (reported is None or own.day > reported.day) else reported
+    result = reported
+    latest = creatinine.result
+    if latest is not None and (reported is None or latest.day > reported.day):
+        result = _from_creatinine(facts, latest) or reported
     early = [
         one
         for one in (newest.preliminary, _from_creatinine(facts, creatinine.preliminary))
@@ -83,13 +86,14 @@ def _from_creatinine(facts: Facts, creatinine: Result | None) -> Result | None:
         exact = unit.to_canonical(end)
         return rounded(Fraction(min(ckd_epi_2021(exact, age, female) for female in sexes)), 1)
 
-    analyte = analytes()["egfr"]
+    low = egfr(value.low)
+    high = low if value.exact else egfr(value.high)
     return Result(
-        analyte=analyte,
+        analyte=analytes()["egfr"],
         # The higher the creatinine the lower the eGFR: ">15" becomes "<3".
-        value=Interval(egfr(value.high), egfr(value.low), value.high_open, value.low_open),
+        value=Interval(high, low, value.high_open, value.low_open),
         decimals=1,
-        unit=Unit(analyte.canonical),
+        unit=_canonical_unit(),
         when=creatinine.when,
         day=creatinine.day,
         day_only=creatinine.day_only,
@@ -98,6 +102,11 @@ def _from_creatinine(facts: Facts, creatinine: Result | None) -> Result | None:
         method="computed",
         computed=True,
     )
+
+
+@cache
+def _canonical_unit() -> Unit:
+    return Unit(analytes()["egfr"].canonical)
 
 
 def _still_newer(egfr: Newest, creatinine: Newest, result: Result | None) -> tuple[Problem, ...]:

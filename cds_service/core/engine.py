@@ -9,7 +9,6 @@ from cds_service.core.patient import Facts
 from cds_service.core.rule import (
     Answer,
     CannotTell,
-    Need,
     NotFired,
     Outcome,
     Rule,
@@ -47,6 +46,9 @@ class Engine:
         self._reviews = {
             service: tuple(r for r in rules if r.service is service and r.review is not None)
             for service in Service
+        }
+        self._demands = {
+            rule: tuple(need.kind for need in rule.needs if need.required) for rule in rules
         }
 
     def rules(self, service: Service) -> tuple[Rule, ...]:
@@ -89,11 +91,9 @@ class Engine:
                 return CannotTell(("whether leg cramps are documented",))
             if not documented:
                 return NotFired("leg cramps are not documented")
-        lacking = tuple(
-            lack for need in rule.needs if need.required and (lack := _lack(need, facts))
-        )
+        lacking = [lack for kind in self._demands[rule] if (lack := _lack(kind, facts))]
         if lacking:
-            return CannotTell(lacking)
+            return CannotTell(tuple(lacking))
         assert rule.check is not None
         return rule.check(facts)
 
@@ -121,9 +121,9 @@ def judges(rule: Rule, facts: Facts) -> bool:
     )
 
 
-def _lack(need: Need, facts: Facts) -> str:
-    availability = facts.availability(need.kind)
+def _lack(kind: Kind, facts: Facts) -> str:
+    availability = facts.availability(kind)
     if availability.obtained:
         return ""
     reason = availability.reason or availability.state.value
-    return f"{_DEMAND.get(need.kind, need.kind.value)}: {reason}"
+    return f"{_DEMAND.get(kind, kind.value)}: {reason}"

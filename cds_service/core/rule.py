@@ -193,7 +193,8 @@ Check = Callable[["Facts"], Answer]
 Review = Callable[["Facts", "Sequence[Outcome]"], Answer]
 
 
-@dataclass(frozen=True, slots=True)
+# A rule is made once; compared as what it is, it is a cheap key of what is known about it.
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """One computable statement, with everything somebody needs to vouch for it.
 

@@ -77,6 +77,10 @@ _D = TypeVar("_D", bound=Dated)
 _when = attrgetter("when")
 
 
+# Final results of the newest moment, preliminary ones before or with them, newer problems.
+_Foremost = tuple[list[Result], list[Result], list[Problem]]
+
+
 class Series:
     """All results of one analyte.
 
@@ -90,6 +94,7 @@ class Series:
         self._opened = sorted(candidates, key=_when, reverse=True)
         self._waiting: Iterator[Candidate] = iter(())
         self._length = len(self._opened)
+        self._foremost: _Foremost | None = None
         self.undated = tuple(undated)
 
     @classmethod
@@ -129,6 +134,16 @@ class Series:
 
     def newest(self, worse: Worse) -> Newest:
         """The newest usable result, and what stands before it."""
+        if self._foremost is None:
+            self._foremost = self._find_foremost()
+        final, preliminary, newer = self._foremost
+        return Newest(
+            result=_worst(final, worse),
+            preliminary=_worst(preliminary, worse),
+            unusable=(*newer, *self.undated),
+        )
+
+    def _find_foremost(self) -> _Foremost:
         unusable: list[tuple[Candidate, Problem]] = []
         preliminary: list[tuple[Candidate, Result]] = []
         final: list[tuple[Candidate, Result]] = []
@@ -149,19 +164,12 @@ class Series:
             for candidate, problem in unusable
             if not any(candidate.when == usable.when for usable, _ in final)
         ]
-        return Newest(
-            result=_worst(final, worse),
-            preliminary=_worst(preliminary, worse),
-            unusable=(*newer, *self.undated),
-        )
+        return [one for _, one in final], [one for _, one in preliminary], newer
 
 
-def _worst(tied: list[tuple[Candidate, Result]], worse: Worse) -> Result | None:
-    if not tied:
-        return None
-    results = [result for _, result in tied]
-    if len(results) == 1:
-        return results[0]
+def _worst(tied: list[Result], worse: Worse) -> Result | None:
+    if len(tied) < 2:
+        return tied[0] if tied else None
 
     def size(result: Result) -> tuple[Fraction, int]:
         # Of equal numbers "<3.0" is the lowest and ">3.0" the highest.
@@ -169,4 +177,4 @@ def _worst(tied: list[tuple[Candidate, Result]], worse: Worse) -> Result | None:
         return result.unit.to_canonical(result.value.middle()), leaning
 
     pick = min if worse is Worse.LOW else max
-    return pick(results, key=size)
+    return pick(tied, key=size)

@@ -14,8 +14,9 @@ Does not cover: orders that no rule judges; keys that are optional and were just
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 from cds_service.core.engine import FAILED, judges, speaks
 from cds_service.core.facts import Kind, Problem, State
@@ -42,6 +43,7 @@ from cds_service.core.rule import (
 )
 from cds_service.core.series import Worse
 from cds_service.core.text import quoted
+from cds_service.core.times import Window
 from hooks.cramps import documented
 from hooks.knowledge.files import analytes
 from hooks.windows import YEAR
@@ -61,13 +63,11 @@ _WORDS = {
 
 def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     """Say at the opened chart what could not be checked."""
-    needs = [
-        need for outcome in outcomes if speaks(outcome.rule, facts) for need in outcome.rule.needs
-    ]
+    sought = _sought(tuple([one.rule for one in outcomes if speaks(one.rule, facts)]))
     triggered = [one for one in outcomes if one.rule.tier is Tier.ALWAYS and _cannot_tell(one)]
     lines = {
-        **_not_obtained(facts, {need.kind for need in needs}),
-        **_unusable(facts, needs),
+        **_not_obtained(facts, sought),
+        **_unusable(facts, sought),
         **_problems(facts.record.problems),
         **_undecided(facts, triggered),
         **(failed := _failed(outcomes)),
@@ -93,8 +93,8 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
 def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     """Say beside a selected order what its rules could not check."""
     judging = [one for one in outcomes if speaks(one.rule, facts) and judges(one.rule, facts)]
-    awake = [outcome.rule for outcome in judging]
-    needs = [need for one in awake for need in one.needs]
+    awake = tuple([outcome.rule for outcome in judging])
+    sought = _sought(awake)
     refused = [
         problem
         for problem in _of_others(facts.record.problems)
@@ -103,11 +103,10 @@ def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     failed = _failed(outcomes)
     if not awake and not refused and not failed:
         return NotFired("no selected order is of a kind that a rule judges")
-    kinds = {need.kind for need in needs}
-    about = {kind.value for kind in kinds} | {need.analyte for need in needs if need.analyte}
+    about = {kind.value for kind in sought.kinds} | sought.windows.keys()
     lines = {
-        **_not_obtained(facts, kinds),
-        **_unusable(facts, needs),
+        **_not_obtained(facts, sought),
+        **_unusable(facts, sought),
         **_problems(p for p in facts.record.problems if p.about in about or p in refused),
         **_undecided(facts, judging),
         **failed,
@@ -117,14 +116,40 @@ def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     return _finding(lines)
 
 
-def _not_obtained(facts: Facts, kinds: set[Kind]) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """What some rules look for: the kinds of data, and how far back each analyte is read.
+
+    ``asked`` are the kinds that are obtained for them, in their usual order.
+    """
+
+    kinds: frozenset[Kind]
+    asked: tuple[Kind, ...]
+    windows: Mapping[str, frozenset[Window]]
+
+
+@lru_cache(maxsize=256)
+def _sought(rules: tuple[Rule, ...]) -> _Sought:
+    needs = [need for one in rules for need in one.needs]
+    kinds = {need.kind for need in needs}
     # Statements are a second list of medications, the encounter a second one of conditions.
-    kinds |= {Kind.STATEMENTS} if Kind.MEDICATIONS in kinds else set()
-    kinds |= {Kind.ENCOUNTER} if Kind.CONDITIONS in kinds else set()
+    second = {Kind.STATEMENTS: Kind.MEDICATIONS, Kind.ENCOUNTER: Kind.CONDITIONS}
+    windows: dict[str, set[Window]] = {}
+    for need in needs:
+        if need.analyte and need.within:
+            windows.setdefault(need.analyte, set()).add(need.within)
+    return _Sought(
+        kinds=frozenset(kinds),
+        asked=tuple(kind for kind in Kind if kind in kinds or second.get(kind) in kinds),
+        windows={analyte: frozenset(windows[analyte]) for analyte in sorted(windows)},
+    )
+
+
+def _not_obtained(facts: Facts, sought: _Sought) -> dict[str, str]:
     lines = {}
-    for kind in Kind:
+    for kind in sought.asked:
         available = facts.availability(kind)
-        if kind not in kinds or available.whole:
+        if available.whole:
             continue
         if available.state is State.ABSENT and kind not in ESSENTIAL:
             continue  # optional by itself: a site may never send it
@@ -135,19 +160,15 @@ def _not_obtained(facts: Facts, kinds: set[Kind]) -> dict[str, str]:
     return lines
 
 
-def _unusable(facts: Facts, needs: Iterable[Need]) -> dict[str, str]:
+def _unusable(facts: Facts, sought: _Sought) -> dict[str, str]:
     """Results that could not be used and are not older than any rule would look."""
-    earliest: dict[str, date] = {}
-    for need in needs:
-        if need.analyte and need.within:
-            start = need.within.start(facts.today)
-            earliest[need.analyte] = min(start, earliest.get(need.analyte, start))
     lines = {}
-    for key in sorted(earliest):
+    for key, windows in sought.windows.items():
         for problem in facts.newest(key, Worse.LOW).unusable:
             # An eGFR rests on creatinine: what could not be used is called by its own name.
             name = analytes()[problem.about if problem.about in analytes() else key].name
-            if problem.when is None or facts.on_day(problem.when) >= earliest[key]:
+            earliest = min(window.start(facts.today) for window in windows)
+            if problem.when is None or facts.on_day(problem.when) >= earliest:
                 lines[_line(name, problem)] = name
     return lines
 
