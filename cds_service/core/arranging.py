@@ -81,7 +81,8 @@ def _offering_once(
     for suggestion in shown.finding.suggestions:
         if isinstance(suggestion, (OrderTest, DraftMedication)):
             orderable = orderables[suggestion.key]
-            if _stands(orderable, facts):
+            wanted = suggestion.wanted if isinstance(suggestion, OrderTest) else ()
+            if _stands(orderable, wanted, facts):
                 ordered.append(orderable.label)
                 continue
             identity: Suggestion | str = suggestion.key
@@ -94,9 +95,11 @@ def _offering_once(
     return Shown(shown.rule, finding, tuple(ordered))
 
 
-def _stands(orderable: Orderable, facts: Facts) -> bool:
+def _stands(orderable: Orderable, wanted: Sequence[str], facts: Facts) -> bool:
     if orderable.medication:
         return bool(
             facts.taking(*orderable.covers, hazard=True) or facts.drafted(*orderable.covers)
         )
+    if wanted:
+        return all(facts.ordered(one, within=_ORDER_STANDS) for one in wanted)
     return bool(facts.ordered(*orderable.covers, within=_ORDER_STANDS))

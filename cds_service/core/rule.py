@@ -103,10 +103,15 @@ def demographics() -> Need:
 
 @dataclass(frozen=True, slots=True)
 class OrderTest:
-    """Suggest ordering a test, procedure or referral, by its key in the order catalogue."""
+    """Suggest ordering a test, procedure or referral, by its key in the order catalogue.
+
+    It is not offered again where an order stands that answers it: one for all of ``wanted``
+    (of a panel, the parts that the rule is about), or without these, for any that it covers.
+    """
 
     key: str
     why: str = ""
+    wanted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

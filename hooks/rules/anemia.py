@@ -147,7 +147,7 @@ def _unchecked(facts: Facts) -> tuple[str, ...]:
 
 def _suggestions(facts: Facts, result: Result) -> tuple[Suggestion, ...]:
     if result.preliminary:
-        return (OrderTest("cbc", "repeat the early result"),)
+        return (OrderTest("cbc", "repeat the early result", ("hemoglobin",)),)
     offers: list[Suggestion] = []
     for analyte in ("ferritin", "transferrin_saturation"):
         newest = facts.newest(analyte, Worse.LOW).result

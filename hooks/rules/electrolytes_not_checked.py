@@ -45,7 +45,7 @@ from hooks.wording import FOR_TESTS, TOO_COSTLY, headline
         results("magnesium", CHECKED),
         results("hemoglobin", YEAR),
         performed("panel_blood_count", YEAR),
-        orders("potassium", "magnesium", "hemoglobin"),
+        orders("potassium", "magnesium", "hemoglobin", "platelets"),
     ],
 )
 def electrolytes_not_checked(facts: Facts) -> Answer:
@@ -64,7 +64,11 @@ def electrolytes_not_checked(facts: Facts) -> Answer:
         return NotFired("potassium, magnesium and a blood count were checked")
     if unread := reading.results_unread(facts):
         return CannotTell(unread)
-    open_ = [key for key in missing if not facts.ordered(key, within=ORDERED)]
+    open_ = [
+        key
+        for key in missing
+        if not all(facts.ordered(part, within=ORDERED) for part in _TESTS[key].wanted)
+    ]
     if not open_:
         return NotFired("everything that is missing is already ordered")
     unusable = {
@@ -89,7 +93,7 @@ def electrolytes_not_checked(facts: Facts) -> Answer:
         ),
         strength="The article's recommendation; that most cramps are idiopathic is why no more is "
         "asked for.",
-        suggestions=tuple(OrderTest(_TESTS[key], "initial workup of cramps") for key in open_),
+        suggestions=tuple(_TESTS[key] for key in open_),
         overrides=(*FOR_TESTS, TOO_COSTLY),
     )
 
@@ -99,7 +103,15 @@ _NAMES = {
     "magnesium": "magnesium",
     "hemoglobin": "complete blood count",
 }
-_TESTS = {"potassium": "potassium", "magnesium": "magnesium", "hemoglobin": "cbc"}
+# A haemoglobin on file came with its count, but an order for it alone asks for no count.
+_TESTS = {
+    key: OrderTest(test, "initial workup of cramps", wanted)
+    for key, test, wanted in (
+        ("potassium", "potassium", ("potassium",)),
+        ("magnesium", "magnesium", ("magnesium",)),
+        ("hemoglobin", "cbc", ("hemoglobin", "platelets")),
+    )
+}
 _WINDOWS = {
     "potassium": "a final potassium result of the last 90 days",
     "magnesium": "a final magnesium result of the last 90 days",

@@ -84,7 +84,7 @@ def quinine_active(facts: Facts) -> Answer:
         Evidence(one, note="" if one in current else "a newer statement says stopped: confirm")
         for one in taken
     )
-    offers = (OrderTest("cbc", "platelets and signs of haemolysis"),)
+    offers = (_COUNT,)
     return _judged(facts, taken, evidence, "Active quinine", offers, offers)
 
 
@@ -115,7 +115,7 @@ def quinine_ordered(facts: Facts) -> Answer:
         if not _fresh(facts, analyte)
     )
     evidence = tuple(Evidence(one) for one in drafts)
-    cautious = (OrderTest("cbc", "platelets and signs of haemolysis"), *levels_first)
+    cautious = (_COUNT, *levels_first)
     return _judged(facts, drafts, evidence, "Quinine ordered", levels_first, cautious)
 
 
@@ -168,7 +168,8 @@ def _judged(
     )
 
 
-_REPEAT = OrderTest("cbc", "repeat the preliminary platelet count")
+_COUNT = OrderTest("cbc", "platelets and signs of haemolysis", ("hemoglobin", "platelets"))
+_REPEAT = OrderTest("cbc", "repeat the preliminary platelet count", ("platelets",))
 _STRENGTH = (
     "Harm: regulators' warnings (FDA 2006: 665 reports of serious reactions, 93 deaths; boxed "
     "warning; MHRA). Benefit: modest, outweighed by harm (Cochrane review 2015; AAN 2010)."

@@ -144,6 +144,28 @@ def test_what_is_already_ordered_is_not_offered_and_said(case: Given, kept: bool
 
 
 @pytest.mark.parametrize(
+    ("wanted", "ordered", "kept"),
+    [
+        (("hemoglobin", "platelets"), ("hemoglobin",), True),
+        (("hemoglobin", "platelets"), ("platelets",), True),
+        (("hemoglobin", "platelets"), ("hemoglobin", "platelets"), False),
+        (("hemoglobin",), ("hemoglobin",), False),
+        (("platelets",), ("hemoglobin",), True),
+        ((), ("hemoglobin",), False),
+        ((), (), True),
+    ],
+)
+def test_a_panel_is_ordered_where_all_of_it_is_that_is_wanted(
+    wanted: tuple[str, ...], ordered: tuple[str, ...], kept: bool
+) -> None:
+    case = given()
+    for one in ordered:
+        case.testing(one)
+    answer = arranged(found("quinine-active", CRITICAL, OrderTest("cbc", "", wanted)), case=case)
+    assert bool(answer.shown[0].finding.suggestions) is kept
+
+
+@pytest.mark.parametrize(
     ("case", "kept"),
     [
         pytest.param(given().takes("magnesium"), False, id="taken"),

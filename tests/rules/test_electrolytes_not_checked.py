@@ -86,6 +86,26 @@ def test_a_metabolic_panel_leaves_magnesium_open_and_an_old_order_counts_no_more
     assert offers(fired(old.ask(RULE))) == {"potassium"}
 
 
+@pytest.mark.parametrize(
+    ("ordered", "offered"),
+    [
+        (("hemoglobin",), {"cbc"}),
+        (("platelets",), {"cbc"}),
+        (("hemoglobin", "platelets"), set()),
+    ],
+)
+def test_an_order_for_a_part_of_the_blood_count_is_no_blood_count(
+    ordered: tuple[str, ...], offered: set[str]
+) -> None:
+    case = checked(hemoglobin=0)
+    for one in ordered:
+        case.testing(one)
+    if offered:
+        assert offers(fired(case.ask(RULE))) == offered
+    else:
+        silent(case.ask(RULE))
+
+
 def test_cramps_as_reason_of_the_encounter_or_assumed_by_the_site() -> None:
     fired(given().seen_for(CRAMPS).ask(RULE))
     fired(given().at(cramps_assumed=True).ask(RULE))

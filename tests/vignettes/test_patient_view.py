@@ -120,6 +120,8 @@ CHECKS = [
     V("ordered magnesium is not offered", [CRAMPS, K, CBC, service("Magnesium", ("http://loinc.org", "19123-9"))], "-electrolytes-not-checked"),
     V("an ordered BMP leaves magnesium and CBC", [CRAMPS, service("BMP", ("http://loinc.org", "51990-0"))], "electrolytes-not-checked", offers="magnesium|blood", nooffers="potassium"),
     V("an order of 31 days is past", [CRAMPS, K, CBC, service("Magnesium", ("http://loinc.org", "19123-9"), ago=31)], "electrolytes-not-checked", offers="magnesium"),
+    V("a haemoglobin ordered alone is no CBC", [CRAMPS, K, MG, service("Haemoglobin", ("http://loinc.org", "718-7"))], "electrolytes-not-checked", offers="blood count"),
+    V("an ordered CBC is one", [CRAMPS, K, MG, service("CBC", ("http://loinc.org", "58410-2"))], "-electrolytes-not-checked"),
     V("no cramps: none", [], "-electrolytes-not-checked -first-line-measures"),
     V("cramps assumed", [], "electrolytes-not-checked first-line-measures", settings={"cramps": "assumed"}),
     V("results not fetched: cannot tell, data-not-usable speaks", [CRAMPS], "data-not-usable -electrolytes-not-checked", without="results"),
@@ -175,6 +177,8 @@ LIVER = [
 
 QUININES = [
     V("quinine active, US", [QUININE], "quinine-active:critical", says="boxed", offers="blood count"),
+    V("quinine: a haemoglobin ordered alone leaves the CBC", [QUININE, service("Haemoglobin", ("http://loinc.org", "718-7"))], "quinine-active:critical", offers="blood count"),
+    V("quinine: an ordered CBC is not offered", [QUININE, service("CBC", ("http://loinc.org", "58410-2"))], "quinine-active:critical", nooffers="blood count"),
     V("quinine active, UK", [QUININE], "quinine-active:warning", settings={"jurisdiction": "uk"}),
     V("Qualaquin", [med("Qualaquin 324 MG Oral Capsule")], "quinine-active:critical"),
     V("by ATC P01BC01", [med(None, ("http://www.whocc.no/atc", "P01BC01"))], "quinine-active"),
