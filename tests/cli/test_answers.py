@@ -1,0 +1,172 @@
+"""Cards and traces on the command line: for requests, for Bundles, and for what is neither."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service import checking, terminal
+from tests.cli.conftest import Command, patient, request
+
+DAY = ("--as-of", "2026-11-23")
+
+
+def test_a_request_gets_its_cards_in_words(cds: Command) -> None:
+    ran = cds("evaluate", request("quinine-active"), *DAY)
+
+    assert (ran.status, ran.err) == (0, "")
+    first, *_ = ran.out.splitlines()
+    assert first.startswith("[critical] Active quinine: avoid for leg cramps.")
+    assert "  → Order: Complete blood count with platelets\n" in ran.out
+    assert "**" not in ran.out
+    assert all(len(line) <= 110 for line in ran.out.splitlines()[1:])
+
+
+def test_a_bundle_is_taken_as_a_chart_that_was_opened(cds: Command) -> None:
+    ran = cds("evaluate", patient("low-magnesium"), "--json", "--check", *DAY)
+
+    assert (ran.status, ran.err) == (0, "")
+    (card,) = json.loads(ran.out)["cards"]
+    assert card["source"]["topic"]["code"] == "low-magnesium"
+
+
+def test_a_bundle_is_asked_for_the_hook_that_is_named(cds: Command) -> None:
+    def topics(*hook: str) -> set[str]:
+        ran = cds("evaluate", patient("baclofen-being-ordered"), "--json", *DAY, *hook)
+        return {card["source"]["topic"]["code"] for card in json.loads(ran.out)["cards"]}
+
+    ordered = topics("--hook", "order-select")
+    assert any(topic.startswith("baclofen-ordered") for topic in ordered)
+    assert not any(topic.startswith("baclofen-ordered") for topic in topics())
+
+
+def test_no_cards_are_said_and_where_the_reasons_are(cds: Command) -> None:
+    ran = cds("evaluate", patient("nothing-to-say"), *DAY)
+    assert (ran.status, ran.out) == (0, "No cards. `cds-service explain` says why.\n")
+    assert json.loads(cds("evaluate", patient("nothing-to-say"), "--json", *DAY).out) == {
+        "cards": []
+    }
+
+
+def test_without_a_moment_the_call_is_now(cds: Command) -> None:
+    ran = cds("evaluate", patient("quinine-active"), "--json")
+    assert "quinine-active" in ran.out
+
+
+def test_a_card_that_breaks_the_specification_fails_the_check(
+    cds: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "flaws", lambda _response: ["cards[0].detail: HTML in Markdown"])
+    ran = cds("evaluate", patient("quinine-active"), "--check", *DAY)
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == "cds-service: cards[0].detail: HTML in Markdown\n"
+
+
+def test_explain_names_every_rule_its_answer_and_why(cds: Command) -> None:
+    ran = cds("explain", patient("partial-data-unknown-unit"), *DAY)
+
+    assert (ran.status, ran.err) == (0, "")
+    lines = ran.out.splitlines()
+    assert lines[0].startswith("patient: given")
+    for word in ("fired", "did not fire", "cannot tell"):
+        assert any(line.startswith(f"{word:<12} ") for line in lines)
+    assert any(line.startswith("problem: ") and "Observation/" in line for line in lines)
+
+
+def test_explain_says_of_a_fired_rule_why_its_card_is_not_shown(
+    cds: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDS_MAX_INFO_CARDS", "0")
+    ran = cds("explain", patient("cramps-not-worked-up"), *DAY)
+    assert "\n             not shown: " in ran.out
+
+
+def test_explain_gives_the_reason_for_data_that_were_not_obtained(cds: Command) -> None:
+    ran = cds("explain", request("partial-results-unavailable"), *DAY)
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("results: ")]
+    assert line.endswith(")")
+    assert "unavailable (" in line
+
+
+def test_explain_as_json_is_the_whole_trace(cds: Command) -> None:
+    ran = cds("explain", patient("low-magnesium"), "--json", *DAY)
+    trace = json.loads(ran.out)
+    answers = {rule["rule"]: rule["answer"] for rule in trace["rules"]}
+    assert answers["low-magnesium"] == "fired"
+    assert {one["kind"] for one in trace["data"]} >= {"patient", "results", "conditions"}
+
+
+def bundle(*patients: str) -> dict[str, Any]:
+    entries = [{"resource": {"resourceType": "Patient", "id": one}} for one in patients]
+    return {"resourceType": "Bundle", "entry": entries}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param("{", "JSON", id="no JSON"),
+        pytest.param("[]", "This is no JSON object.", id="a list"),
+        pytest.param("{}", "neither a FHIR Bundle nor a request", id="no hook"),
+        pytest.param('{"hook": "order-sign"}', "neither a FHIR Bundle", id="another hook"),
+        pytest.param('{"resourceType": "Bundle"}', "no list of entries", id="no entries"),
+        pytest.param(json.dumps(bundle()), "holds 0 patients", id="no patient"),
+        pytest.param(json.dumps(bundle("a", "b")), "holds 2 patients", id="two patients"),
+    ],
+)
+@pytest.mark.parametrize("command", ["evaluate", "explain"])
+def test_what_is_no_request_ends_with_one_line(
+    cds: Command, tmp_path: Path, command: str, content: str, said: str
+) -> None:
+    file = tmp_path / "request.json"
+    file.write_text(content, encoding="utf-8")
+
+    ran = cds(command, file)
+
+    assert (ran.status, ran.out) == (1, "")
+    (line,) = ran.err.splitlines()
+    assert line.startswith("cds-service: ")
+    assert said in line
+
+
+def test_entries_that_are_no_resources_are_passed_over(cds: Command, tmp_path: Path) -> None:
+    content = bundle("a")
+    content["entry"] += [None, {}, {"resource": 3}]
+    file = tmp_path / "bundle.json"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    assert cds("evaluate", file, *DAY).status == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(("nowhere.json",), "nowhere.json cannot be read: No such file", id="no file"),
+        pytest.param(
+            (patient("low-magnesium"), "--as-of", "yesterday"),
+            "--as-of: yesterday is no date or instant. Write 2026-11-23",
+            id="no moment",
+        ),
+    ],
+)
+def test_wrong_words_end_with_one_line(cds: Command, words: tuple[object, ...], said: str) -> None:
+    ran = cds("evaluate", *words)
+    assert ran.status == 1
+    (line,) = ran.err.splitlines()
+    assert said in line
+
+
+def test_a_moment_may_be_an_instant(cds: Command) -> None:
+    for as_of in ("2026-11-23T12:00:00Z", "2026-11-23T12:00:00"):
+        assert cds("evaluate", patient("low-magnesium"), "--as-of", as_of).status == 0
+
+
+def test_a_reader_who_stopped_reading_is_no_fault(
+    cds: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object) -> str:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(terminal, "table", closed)
+    assert (cds("rules").status, cds("rules").err) == (0, "")

@@ -1,0 +1,168 @@
+"""What the service knows and is set to, on the command line; and what `serve` says first."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cds_service import cli, server
+from cds_service.settings import Settings, read_settings
+from hooks.order_select import RULES as ORDER_SELECT
+from hooks.patient_view import RULES as PATIENT_VIEW
+from tests.cli.conftest import Command, request
+
+SCENARIO = request("quinine-active")
+
+
+def test_every_rule_is_listed_with_its_service(cds: Command) -> None:
+    ran = cds("rules")
+    assert (ran.status, ran.err) == (0, "")
+    head, *rows = ran.out.splitlines()
+    assert head.split() == ["rule", "version", "tier", "service", "title"]
+    assert [row.split()[0] for row in rows] == [one.id for one in (*PATIENT_VIEW, *ORDER_SELECT)]
+
+
+def test_a_rule_that_is_switched_off_is_listed_as_off(
+    cds: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDS_RULES_OFF", "low-magnesium, first-line-measures")
+    listed = json.loads(cds("rules", "--json").out)["rules"]
+    assert {one["id"] for one in listed if one["off"]} == {"low-magnesium", "first-line-measures"}
+    row = next(row for row in cds("rules").out.splitlines() if row.startswith("low-magnesium "))
+    assert row.split()[3] == "off"
+
+
+def test_a_rule_that_is_not_there_cannot_be_switched_off(
+    cds: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDS_RULES_OFF", "low-magnesum")
+    ran = cds("rules")
+    assert ran.status == 1
+    assert "no rule is called low-magnesum" in ran.err
+
+
+def values(cds: Command) -> dict[str, str]:
+    listed = json.loads(cds("settings", "--json").out)["settings"]
+    return {one["variable"]: one["value"] for one in listed}
+
+
+def test_settings_are_listed_with_their_values_and_no_secret(
+    cds: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDS_DATABASE_URL", "postgresql://cds:s3cret@db.example/cds")
+    monkeypatch.setenv("CDS_CARD_KEY", "s3cret")
+    monkeypatch.setenv("CDS_PUBLIC_URL", "https://cds.example/")
+    monkeypatch.setenv("CDS_RULES_OFF", "low-ferritin, anemia")
+    monkeypatch.setenv("CDS_SNOOZE", "1")
+    monkeypatch.setenv("CDS_VALIDATE", "all")
+    shown = values(cds)
+    assert shown["CDS_DATABASE_URL"] == "postgresql://(credentials)@db.example/cds"
+    assert shown["CDS_CARD_KEY"] == "(set)"
+    assert shown["CDS_PUBLIC_URL"] == "https://cds.example"
+    assert shown["CDS_RULES_OFF"] == "low-ferritin,anemia"
+    assert (shown["CDS_SNOOZE"], shown["CDS_DEMO"]) == ("1", "0")
+    assert shown["CDS_VALIDATE"] == "all"
+    assert shown["CDS_LIMITS"] == ""
+    ran = cds("settings")
+    assert "s3cret" not in ran.out
+    assert "CDS_PUBLIC_URL=https://cds.example\n    " in ran.out
+    assert "Default: unset." in ran.out
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CDS_JURISDICTION", "fr"),
+        ("CDS_PUBLIC_URL", "cds.example"),
+        ("CDS_MAX_INFO_CARDS", "-1"),
+        ("CDS_VALIDATE", "some"),
+    ],
+)
+def test_a_wrong_setting_ends_every_command_with_its_name(
+    cds: Command, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    for command in (("settings",), ("rules",), ("evaluate", SCENARIO), ("report",)):
+        ran = cds(*command)
+        assert (ran.status, ran.out) == (1, "")
+        (line,) = ran.err.splitlines()
+        assert line.startswith(f"cds-service: {variable}: ")
+
+
+def test_the_report_of_an_empty_database(cds: Command) -> None:
+    shown = json.loads(cds("report", "--json").out)
+    rows = list(csv.DictReader(io.StringIO(cds("report", "--csv").out)))
+    table = cds("report")
+    assert shown
+    assert all(row["shown"] == "0" for row in rows)
+    assert (table.status, table.err) == (0, "")
+    assert table.out.strip()
+
+
+def served(cds: Command, monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[str, Any]:
+    """What `serve` says once nothing stands in its way, and how it would have served."""
+    asked: list[Any] = []
+
+    def serve(host: str, port: int, workers: int | None, said: Any) -> None:
+        asked.append((host, port, workers))
+        said(read_settings())
+
+    monkeypatch.setattr(server, "serve", serve)
+    ran = cds("serve", *words)
+    assert (ran.status, ran.err) == (0, "")
+    return ran.out, asked[0]
+
+
+def test_serve_says_where_it_listens_and_what_to_try(
+    cds: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, asked = served(cds, monkeypatch, "--port", "8123", "--workers", "3")
+    assert asked == ("127.0.0.1", 8123, 3)
+    assert "discovery  http://127.0.0.1:8123/cds-services\n" in said
+    assert f"-d @{SCENARIO}" in said
+    assert "demo page" not in said
+    assert "tokens are for" not in said
+
+
+def test_serve_with_the_demo_and_a_client_list(
+    cds: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDS_DEMO", "0")  # `serve --demo` sets it; so it is put back
+    monkeypatch.setenv("CDS_TRUSTED_CLIENTS", "clients.json")
+    monkeypatch.setenv("CDS_PUBLIC_URL", "https://cds.example")
+    said, asked = served(cds, monkeypatch, "--demo", "--host", "127.0.0.2")
+    assert asked == ("127.0.0.2", 8000, None)
+    assert "demo page  http://127.0.0.2:8000/\n" in said
+    assert "tokens are for https://cds.example/cds-services/" in said
+
+
+def test_the_example_is_named_by_the_shorter_way(
+    cds: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(SCENARIO.parents[3])
+    said, _ = served(cds, monkeypatch)
+    assert "-d @fixtures/scenarios/quinine-active/request.json" in said
+
+
+def test_an_installed_package_has_no_example_and_says_so(
+    cds: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages" / "cds_service" / "cli.py"))
+    said, _ = served(cds, monkeypatch)
+    assert "the fixtures stand in the source checkout" in said
+    assert "curl" not in said
+
+
+def test_wrong_usage_has_a_status_of_its_own(cds: Command) -> None:
+    assert cds("serve", "--workers", "0").status == 2
+    assert cds("no-such-command").status == 2
+    assert cds("--version").out.startswith("cds-service, version ")
+
+
+def test_every_setting_has_a_description() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
