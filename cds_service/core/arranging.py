@@ -91,6 +91,8 @@ def _offering_once(
         if identity not in offered:
             offered.add(identity)
             suggestions.append(suggestion)
+    if len(suggestions) == len(shown.finding.suggestions):
+        return shown
     finding = replace(shown.finding, suggestions=tuple(suggestions))
     return Shown(shown.rule, finding, tuple(ordered))
 

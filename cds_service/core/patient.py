@@ -29,6 +29,7 @@ _EMPTY = Series()
 _ABSENT = Availability(State.ABSENT, "not sent")
 _PRESENT = frozenset({Presence.ACTIVE, Presence.ASSUMED})
 _PRESENT_OR_SUSPECTED = _PRESENT | {Presence.SUSPECTED}
+_NOT_ANY_MORE = frozenset({Taking.STOPPED, Taking.NOT_TAKEN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,12 @@ class Facts:
         self.minor = self.age is not None and self.age < 18
         # What lists name at all: most of what rules ask for is not on them.
         self._named = _union(one.concepts for one in record.conditions)
-        self._taken = _union(one.classes for one in record.medications)
+        self._active = [one for one in record.medications if one.taking is Taking.ACTIVE]
+        self._taken = _union(one.classes for one in self._active)
+        self._ends = [
+            one for one in record.medications if one.statement and one.taking in _NOT_ANY_MORE
+        ]
+        self._drafted = _union(one.classes for one in record.drafts.medications)
         self._orders = (*record.drafts.orders, *record.orders)
         self._covered = _union(one.covers for one in self._orders)
 
@@ -120,6 +126,8 @@ class Facts:
 
     def conditions(self, *concepts: str, suspected: bool = False) -> tuple[Condition, ...]:
         """Conditions present now that name one of the concepts; ``suspected`` ones on request."""
+        if self._named.isdisjoint(concepts):
+            return ()
         wanted = _PRESENT_OR_SUSPECTED if suspected else _PRESENT
         return tuple([one for one in self._naming(concepts) if one.presence in wanted])
 
@@ -153,19 +161,13 @@ class Facts:
         """
         if self._taken.isdisjoint(classes):
             return ()
-        found = []
-        for one in self.record.medications:
-            if one.taking is not Taking.ACTIVE or one.classes.isdisjoint(classes):
-                continue
-            if not hazard and self._ended(one):
-                continue
-            found.append(one)
+        found = [one for one in self._active if not one.classes.isdisjoint(classes)]
+        if self._ends and not hazard:
+            found = [one for one in found if not self._ended(one)]
         return tuple(found)
 
     def _ended(self, medication: Medication) -> bool:
-        for other in self.record.medications:
-            if not other.statement or other.taking not in (Taking.STOPPED, Taking.NOT_TAKEN):
-                continue
+        for other in self._ends:
             if other.when is None or medication.when is None or other.when <= medication.when:
                 continue
             if other.identity & medication.identity or other.name == medication.name:
@@ -176,12 +178,12 @@ class Facts:
         self, *classes: str, other_than: Medication | None = None
     ) -> tuple[Medication, ...]:
         """Draft medication orders of the classes, apart from one."""
+        if self._drafted.isdisjoint(classes):
+            return ()
         return tuple(
-            [
-                draft
-                for draft in self.drafts.medications
-                if draft is not other_than and not draft.classes.isdisjoint(classes)
-            ]
+            draft
+            for draft in self.drafts.medications
+            if draft is not other_than and not draft.classes.isdisjoint(classes)
         )
 
     def ordered(self, *covers: str, within: Window) -> tuple[Order, ...]:

@@ -33,8 +33,12 @@ class Unit:
 
     def to_canonical(self, value: Decimal) -> Fraction:
         """The value in the analyte's canonical unit, exactly."""
-        exact = Fraction(value)
-        return exact if self.same else exact * self.factor + self.offset
+        if self.same:
+            return Fraction(value)
+        numerator, denominator = value.as_integer_ratio()
+        factor, offset = self.factor, self.offset
+        scaled = Fraction(numerator * factor.numerator, denominator * factor.denominator)
+        return scaled + offset if offset else scaled
 
     def from_canonical(self, value: Decimal, decimals: int) -> Decimal:
         """A canonical value in this unit, rounded half up to ``decimals``.
