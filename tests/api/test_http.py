@@ -10,6 +10,13 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.exceptions import (
+    BadGateway,
+    HTTPException,
+    RequestEntityTooLarge,
+    RequestURITooLarge,
+    UnsupportedMediaType,
+)
 
 from cds_service import shapes
 from tests.api.given_service import (
@@ -197,6 +204,10 @@ def test_a_compressed_body_is_415(client: FlaskClient) -> None:
 # --- limits -----------------------------------------------------------------------------
 
 
+# The test client announces a length of its own; what is sent in chunks has none.
+CHUNKED = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+
+
 class Stream(io.BytesIO):
     """A body that remembers how much of it was read."""
 
@@ -210,13 +221,12 @@ def test_a_body_over_the_limit_is_413_and_read_to_its_end(service: Make, announc
     client = service(max_body_mb=0.01)
     content = json.dumps(body(more="x" * 20_000)).encode()
     stream = Stream(content)
-    environ = {"CONTENT_LENGTH": str(len(content))} if announced else {}
 
     response = client.post(
         VIEW,
         input_stream=stream,
         content_type="application/json",
-        environ_overrides=environ | {"wsgi.input_terminated": True},
+        environ_overrides={"CONTENT_LENGTH": str(len(content))} if announced else CHUNKED,
     )
 
     assert response.status_code == 413
@@ -232,7 +242,7 @@ def test_of_an_endless_body_only_so_much_is_read(service: Make) -> None:
         VIEW,
         input_stream=stream,
         content_type="application/json",
-        environ_overrides={"wsgi.input_terminated": True},
+        environ_overrides=CHUNKED,
     )
 
     assert response.status_code == 413
@@ -244,10 +254,24 @@ def test_a_chunked_body_under_the_limit_is_read(client: FlaskClient) -> None:
         VIEW,
         input_stream=io.BytesIO(json.dumps(body()).encode()),
         content_type="application/json",
-        environ_overrides={"wsgi.input_terminated": True},
+        environ_overrides=CHUNKED,
     )
 
     assert topics(response) == ["low-potassium"]
+
+
+def test_who_asks_before_sending_is_refused_unread(client: FlaskClient) -> None:
+    stream = Stream(b"{}")
+
+    response = client.post(
+        VIEW,
+        input_stream=stream,
+        content_type="text/plain",
+        headers={"Expect": "100-continue"},
+    )
+
+    assert response.status_code == 415
+    assert stream.taken == 0
 
 
 def test_a_body_that_breaks_off_is_400(client: FlaskClient) -> None:
@@ -416,6 +440,30 @@ def test_a_fault_of_our_own_is_said_without_what_it_was_about(
     assert "p1" not in response.text
     assert "3.1" not in response.text
     shapes.check("operation-outcome", response.get_json())
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "code"),
+    [
+        (RequestEntityTooLarge, 413, "too-costly"),
+        (RequestURITooLarge, 400, "invalid"),
+        (UnsupportedMediaType, 415, "not-supported"),
+        (BadGateway, 500, "exception"),
+    ],
+)
+def test_an_error_of_the_framework_is_said_in_our_words(
+    client: FlaskClient, raised: type[HTTPException], status: int, code: str
+) -> None:
+    def view() -> str:
+        raise raised("patient p1 has 3.1")
+
+    client.application.add_url_rule("/raise", "raise", view)
+
+    response = client.get("/raise")
+
+    assert response.status_code == status
+    assert issue(response)["code"] == code
+    assert "p1" not in response.text
 
 
 def test_cards_are_answered_while_the_database_is_away(service: Make, tmp_path: Path) -> None:
