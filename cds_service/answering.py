@@ -8,7 +8,7 @@ Time is an argument. Nothing here is kept from one call to the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Literal
 
@@ -16,6 +16,7 @@ from cds_service.cards import Card, Cards, Recipient
 from cds_service.core.engine import Engine
 from cds_service.core.facts import Kind, Problem
 from cds_service.core.patient import Facts, Site
+from cds_service.core.records import record
 from cds_service.core.rule import CannotTell, Finding, NotFired, Outcome, Rule, Service
 from cds_service.core.series import Newest, Worse
 from cds_service.errors import PreconditionFailed
@@ -31,7 +32,7 @@ Computed = Callable[[Facts, str, Worse], Newest | None]
 Validated = Literal["cited", "all", "none"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call:
     """Who is asked about, in which service, and when.
 
@@ -51,7 +52,7 @@ class Call:
     fhir_server: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Traced:
     """One rule's answer in words: ``answer`` is fired, did not fire or cannot tell.
 
@@ -65,7 +66,7 @@ class Traced:
     left_out: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answered:
     """The outcome of one call.
 

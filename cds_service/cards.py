@@ -18,6 +18,7 @@ from cds_service.core.knowledge import Limit, Reference
 from cds_service.core.orderables import Orderable, Orderables
 from cds_service.core.patient import Facts
 from cds_service.core.quantities import printed_unit
+from cds_service.core.records import record
 from cds_service.core.rule import (
     Evidence,
     Fact,
@@ -51,7 +52,7 @@ OVERRIDES: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Recipient:
     """For whom and by whom orders are drafted: references as ``Type/id``.
 
@@ -170,7 +171,7 @@ class HoldsBack(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Card:
     """One card: the rule it speaks for, and its JSON."""
 
@@ -179,7 +180,7 @@ class Card:
     cited: tuple[str, ...] = ()  # references of the resources it rests on
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Written:
     """The cards of one call in display order, and why others are not shown, by rule id."""
 

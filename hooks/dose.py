@@ -16,6 +16,7 @@ from functools import cache, lru_cache
 from importlib import resources
 
 from cds_service.core.facts import Dosage, Medication
+from cds_service.core.records import record
 from cds_service.core.wording import PatternIndex, Words, read_pattern, split_words
 
 _MG = {
@@ -124,7 +125,7 @@ def salts() -> Mapping[str, Salt]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Daily:
     """Mg a day of one ingredient (of a salt: the salt, not the mineral).
 
@@ -163,14 +164,14 @@ def daily_amount(medication: Medication, names: Sequence[str], salt: Salt | None
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Strength:
     amount: Fraction
     unit: str
     per: str  # "" for one piece of the product, "ml" for one millilitre
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Product:
     strength: _Strength | None
     elemental: bool  # its milligrams are of the mineral, not of the salt

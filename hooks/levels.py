@@ -8,12 +8,12 @@ may raise a card, never clear one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Problem, Result
 from cds_service.core.knowledge import Limit
 from cds_service.core.patient import Facts
+from cds_service.core.records import record
 from cds_service.core.rule import Evidence
 from cds_service.core.series import Worse
 from cds_service.core.text import quoted
@@ -21,7 +21,7 @@ from hooks.knowledge.files import analytes
 from hooks.windows import ACT, CHECKED, YEAR
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Level:
     """The level a rule judges, already held against one limit.
 

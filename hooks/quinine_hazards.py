@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cds_service.core.facts import Kind, Problem
 from cds_service.core.patient import Facts
+from cds_service.core.records import record
 from cds_service.core.rule import Evidence
 from cds_service.core.series import Worse
 from cds_service.core.text import quoted
@@ -25,7 +24,7 @@ AGAINST = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Contraindications:
     """What speaks against quinine for any indication; ``open`` is what leaves that undecided."""
 

@@ -6,7 +6,6 @@ lowest; a reported eGFR before a computed one. A creatinine of a later day is co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
@@ -15,6 +14,7 @@ from functools import cache
 from cds_service.core.facts import Condition, Kind, Problem, Result
 from cds_service.core.patient import Facts
 from cds_service.core.quantities import Interval, Unit, rounded
+from cds_service.core.records import record
 from cds_service.core.rule import Evidence
 from cds_service.core.series import Newest, Series, Worse
 from cds_service.core.times import years_between
@@ -126,7 +126,7 @@ class Impairment(IntEnum):
     SEVERE = 3
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Renal:
     """Renal function as a hazard: stale values (91 days to 12 months) count here.
 

@@ -8,10 +8,11 @@ are neither dropped nor counted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cds_service.core.orderables import Orderable, Orderables
 from cds_service.core.patient import Facts
+from cds_service.core.records import record
 from cds_service.core.rule import (
     DraftMedication,
     Finding,
@@ -27,7 +28,7 @@ from cds_service.core.times import days
 _ORDER_STANDS = days(30)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shown:
     """One finding that becomes a card; ``ordered`` are the labels of tests already ordered."""
 
@@ -36,7 +37,7 @@ class Shown:
     ordered: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Arranged:
     """What is shown, in display order, and which findings the cap held back."""
 

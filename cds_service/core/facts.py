@@ -8,7 +8,7 @@ be obtained shows in `Availability`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -17,6 +17,7 @@ from functools import cached_property
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.quantities import Interval, Unit, printed_unit, rounded
+from cds_service.core.records import record
 
 
 class Kind(StrEnum):
@@ -42,7 +43,7 @@ class State(StrEnum):
     PARTIAL = "partial"  # the first pages only
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Availability:
     """State of one kind of data, in words for a clinician where it is not whole."""
 
@@ -64,7 +65,7 @@ _WHOLE = frozenset({State.GIVEN, State.NONE})
 _OBTAINED = _WHOLE | {State.PARTIAL}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Source:
     """Where a fact came from: ``Type/id`` and the way it reached us."""
 
@@ -72,7 +73,7 @@ class Source:
     origin: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Problem:
     """Something that was there and could not be used, and why.
 
@@ -89,7 +90,7 @@ class Problem:
 
 
 # Without slots: its words are made once, for all the cards that cite it.
-@dataclass(frozen=True)
+@record(slots=False)
 class Result:
     """One usable laboratory result, in the unit and decimals the laboratory reported.
 
@@ -182,7 +183,7 @@ def plain(value: Decimal) -> str:
     return written if len(decimals) <= _SHOWN else f"{value:.{_SHOWN}f}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Performed:
     """A panel that was done and has no value of its own; ``concepts`` say which."""
 
@@ -201,7 +202,7 @@ class Presence(StrEnum):
     REFUTED = "refuted"  # refuted or entered in error
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Condition:
     """One problem or diagnosis, with the concepts its codes and words name."""
 
@@ -215,7 +216,7 @@ class Condition:
     day: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reason:
     """Why something was ordered: the concepts named, and whether any reason was given."""
 
@@ -224,7 +225,7 @@ class Reason:
     words: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Dosage:
     """One dosage instruction, as numbers where it has them.
 
@@ -245,7 +246,7 @@ class Dosage:
     sequence: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ingredient:
     """One ingredient with its strength per unit of the product, where it is known."""
 
@@ -264,7 +265,7 @@ class Taking(StrEnum):
     IGNORED = "ignored"  # entered in error, unknown
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Medication:
     """One medication request, statement, or draft order, with its classes."""
 
@@ -283,7 +284,7 @@ class Medication:
     selected: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Order:
     """One ordered test, procedure or referral; ``covers`` are the analytes or kinds."""
 
@@ -297,7 +298,7 @@ class Order:
     selected: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Allergy:
     """One allergy or intolerance that is neither refuted nor inactive."""
 
@@ -306,7 +307,7 @@ class Allergy:
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Patient:
     """Who the facts are about, without saying who it is."""
 
@@ -316,7 +317,7 @@ class Patient:
     source: Source = Source("Patient")
 
 
-@dataclass(frozen=True)
+@record(slots=False)
 class Drafts:
     """What is being ordered now (order-select); empty at patient-view."""
 
@@ -334,7 +335,7 @@ class Drafts:
         return tuple(draft for draft in self.orders if draft.selected)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Record:
     """All that was read from one patient's data, apart from the results (see Series)."""
 

@@ -12,6 +12,8 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
+from cds_service.core.records import record
+
 
 # A unit is made once; compared as what it is, it is a cheap key of conversions.
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +75,7 @@ def printed_unit(name: str) -> str:
     return name.replace("{1.73_m2}", "1.73 m²").replace("10*", "10^")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Interval:
     """What a reported value says: a point, or all that a comparator leaves open.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.core.facts import Allergy, Condition, Kind, Medication, Order, Problem, Result
 from cds_service.core.knowledge import KnowledgeError, Limit
+from cds_service.core.records import record
 from cds_service.core.times import Window
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def demographics() -> Need:
 # --- What a rule says -------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OrderTest:
     """Suggest ordering a test, procedure or referral, by its key in the order catalogue.
 
@@ -114,7 +115,7 @@ class OrderTest:
     wanted: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DraftMedication:
     """Suggest a medication order (intent proposal) by its key in the order catalogue."""
 
@@ -122,7 +123,7 @@ class DraftMedication:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RemoveDraft:
     """Suggest removing a draft order; ``reference`` is its ``Type/id``."""
 
@@ -134,7 +135,7 @@ Suggestion = OrderTest | DraftMedication | RemoveDraft
 Fact = Result | Condition | Medication | Order | Allergy
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Evidence:
     """One fact a rule leaned on, with the limit it was held against.
 
@@ -148,7 +149,7 @@ class Evidence:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finding:
     """A rule fired.
 
@@ -169,7 +170,7 @@ class Finding:
     reference: str = ""  # key of the reference the card shows as its source; else the rule's first
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NotFired:
     """A rule looked and has nothing to say; ``because`` is one sentence for the trace."""
 
@@ -177,7 +178,7 @@ class NotFired:
     evidence: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CannotTell:
     """A rule could not answer; each of ``because`` names what was missing, stale or unreadable.
 
@@ -225,7 +226,7 @@ class Rule:
     document: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Outcome:
     """What one rule answered in one call."""
 

@@ -8,7 +8,6 @@ value is read when it is its turn.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from fractions import Fraction
@@ -17,6 +16,7 @@ from operator import attrgetter
 from typing import Protocol, TypeVar
 
 from cds_service.core.facts import Problem, Result
+from cds_service.core.records import record
 
 
 class Worse(Enum):
@@ -51,7 +51,7 @@ class Candidate:
         return self.day == other.day and (self.day_only or other.day_only)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Newest:
     """The newest results of one analyte.
 

@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from cds_service.core.facts import Medication, Problem
 from cds_service.core.patient import Facts
+from cds_service.core.records import record
 from cds_service.core.rule import (
     Answer,
     CannotTell,
@@ -117,7 +117,7 @@ def analgesic_ordered_for_cramps(facts: Facts) -> Answer:
     return _judged(facts, ordered, ordered=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Analgesics:
     nsaids: tuple[Medication, ...]
     acetaminophen: tuple[Medication, ...]
@@ -126,7 +126,7 @@ class _Analgesics:
         return bool(self.nsaids or self.acetaminophen)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Factors:
     """What makes an NSAID harmful here; ``open`` is what could hide another factor."""
 

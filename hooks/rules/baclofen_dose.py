@@ -16,12 +16,12 @@ unread, never guessed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 
 from cds_service.core.facts import Medication
 from cds_service.core.knowledge import Limit
 from cds_service.core.patient import Facts
+from cds_service.core.records import record
 from cds_service.core.rule import (
     Answer,
     CannotTell,
@@ -120,7 +120,7 @@ def baclofen_ordered_dose(facts: Facts) -> Answer:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Dose:
     """One draft's daily dose: what of it is above a limit, or why it could not be read."""
 

@@ -13,10 +13,9 @@ Does not cover: high potassium and potassium-sparing diuretics (see potassium-or
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cds_service.core.facts import Kind
 from cds_service.core.patient import Facts
+from cds_service.core.records import record
 from cds_service.core.rule import (
     Answer,
     CannotTell,
@@ -102,7 +101,7 @@ def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Electrolyte:
     """Potassium or magnesium: low now, or known to be checked within 30 days, or neither."""
 

@@ -15,10 +15,9 @@ Does not cover: treatment of magnesium toxicity; how to dose magnesium in renal 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cds_service.core.facts import Medication
 from cds_service.core.patient import Facts
+from cds_service.core.records import record
 from cds_service.core.rule import (
     Answer,
     CannotTell,
@@ -58,7 +57,7 @@ _STRENGTH = (
 _SIGNS = "Signs of toxicity: weakness, lost reflexes, drowsiness, low blood pressure, bradycardia."
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Accumulation:
     """What is known about the danger that magnesium accumulates.
 

@@ -1,0 +1,34 @@
+"""Records: small values that never change once they are made.
+
+A call makes some hundreds of them. A frozen dataclass pays a function call for every field at
+making, so that a record is frozen where it costs nothing: for the type checker, which refuses
+to set a field. Records are compared and hashed by their fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar, dataclass_transform, overload
+
+_Made = TypeVar("_Made")
+
+
+@overload
+def record(cls: type[_Made], /) -> type[_Made]: ...
+
+
+@overload
+def record(*, slots: bool) -> Callable[[type[_Made]], type[_Made]]: ...
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def record(
+    cls: type[_Made] | None = None, /, *, slots: bool = True
+) -> type[_Made] | Callable[[type[_Made]], type[_Made]]:
+    """Make a record of a class with annotated fields, as `dataclasses.dataclass` does.
+
+    Without slots a record can have a `functools.cached_property`.
+    """
+    make = dataclass(slots=slots, unsafe_hash=True)
+    return make if cls is None else make(cls)
