@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from prometheus_client.parser import text_string_to_metric_families
 
 from cds_service import shapes
+from cds_service.api import openapi
+from cds_service.app import build
+from cds_service.fhir.pages import Fetched
 from tests.api.given_service import (
     QUININE,
     SELECT,
@@ -19,6 +24,7 @@ from tests.api.given_service import (
     body,
     bundle,
     feedback,
+    given_app,
     order_body,
     post,
     potassium,
@@ -43,6 +49,35 @@ def _sum(client: FlaskClient, name: str, **labels: str) -> float:
         for (found, having), value in _figures(client).items()
         if found == name and set(labels.items()) <= set(having)
     )
+
+
+def test_what_was_fetched_is_counted_by_how_it_ended(tmp_path: Path) -> None:
+    def fetch(queries: Mapping[str, str], *_: object, **__: object) -> dict[str, Fetched]:
+        failed = Fetched("unavailable", (), "the FHIR server answered 500", 500, 5)
+        empty = Fetched("given", (b'{"resourceType":"Bundle"}',), "", 200, 5)
+        return {key: failed if key == "allergies" else empty for key in queries}
+
+    made = given_app(tmp_path, fhir_servers=("https://fhir.example/r4",), fhir_open=True)
+    parts = made.extensions["cds_parts"]
+    client = build(replace(parts, obtaining=replace(parts.obtaining, fetch=fetch))).test_client()
+    call = body(fhirServer="https://fhir.example/r4")
+    del call["prefetch"]["allergies"], call["prefetch"]["orders"], call["prefetch"]["conditions"]
+
+    assert post(client, VIEW, call).status_code == 200
+
+    assert _sum(client, "cds_fhir_fetches_total") == 3
+    assert _sum(client, "cds_fhir_fetches_total", state="unavailable") == 1
+    parts.records.close()
+
+
+def test_a_checkout_that_was_never_installed_has_a_document_too(
+    service: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(_name: str) -> str:
+        raise PackageNotFoundError
+
+    monkeypatch.setattr(openapi, "version", unknown)
+    assert service().get("/openapi.json").get_json()["info"]["version"] == "0"
 
 
 def test_calls_answers_and_problems_are_counted(client: FlaskClient) -> None:
