@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from cds_service.core.analytes import Analyte
 from cds_service.core.codes import Coding
 from cds_service.core.vocabulary import Vocabulary
-from cds_service.fhir.peeks import Concept
+from cds_service.fhir.elements import UNREADABLE, codings, decoded, texts
 
 PREGNANCY = "pregnancy_status"
 PANEL = "panel_"
@@ -47,29 +47,39 @@ NOTHING = Meaning()
 """The meaning of a code that no rule reads."""
 
 
+UNREAD = Meaning()
+"""The meaning of what is no code, or cannot be read."""
+
+
 class Codebook:
     """Meanings by code. One for the life of the program; safe to share between threads."""
 
     def __init__(self, vocabulary: Vocabulary, analytes: Mapping[str, Analyte]) -> None:
         self._vocabulary = vocabulary
         self.analytes = analytes
-        self._known: dict[Concept, Meaning] = {}
+        self._known: dict[bytes, Meaning] = {}
 
-    def meaning(self, concept: Concept) -> Meaning:
-        """What the code stands for; `NOTHING` for what no rule reads."""
-        found = self._known.get(concept)
+    def meaning(self, code: bytes) -> Meaning:
+        """What an undecoded CodeableConcept stands for.
+
+        `NOTHING` for what no rule reads, `UNREAD` for what nobody can.
+        """
+        found = self._known.get(code)
         if found is None:
-            coded = [
-                Coding(one.system or "", one.code or "", one.display or "")
-                for one in concept.coding or ()
-            ]
-            words = (concept.text or "")[:_LONGEST]
-            found = self._looked_up(coded, [words] if words else [])
-            if len(concept.text or "") <= _LONGEST:
+            found = self._read(code)
+            if len(code) <= _LONGEST:
                 if len(self._known) >= _MOST:
                     self._known = {}
-                self._known[concept] = found
+                self._known[code] = found
         return found
+
+    def _read(self, code: bytes) -> Meaning:
+        try:
+            value = decoded(code)
+        except UNREADABLE:
+            return UNREAD
+        coded, words = codings(value), texts(value)
+        return self._looked_up(coded, words) if coded or words else UNREAD
 
     def _looked_up(self, coded: Sequence[Coding], words: Sequence[str]) -> Meaning:
         concepts = self._vocabulary.concepts(coded, words)

@@ -56,6 +56,16 @@ def decoded(raw: bytes | msgspec.Raw) -> object:
     return _plain.decode(raw)
 
 
+def readable(raw: msgspec.Raw | msgspec.UnsetType) -> object:
+    """Plain JSON; None for what is not there, and for what cannot be read."""
+    if isinstance(raw, msgspec.UnsetType):
+        return None
+    try:
+        return decoded(raw)
+    except UNREADABLE:
+        return None
+
+
 _written = msgspec.json.Encoder(decimal_format="number")
 
 

@@ -19,15 +19,14 @@ from cds_service.fhir.elements import (
     decoded,
     identifier_of,
     items,
-    part,
     reference,
     status_words,
     text,
 )
-from cds_service.fhir.peeks import Meta, read_members
+from cds_service.fhir.peeks import read_members
 from cds_service.fhir.said import NOTHING, Said, dosages, said
 from cds_service.fhir.subjects import Subjects
-from cds_service.fhir.superseding import MOST_VERSIONS, newer
+from cds_service.fhir.superseding import MOST_VERSIONS, meta_of, newer
 from cds_service.fhir.versions import R4_NAMES, Resource, to_r4
 
 _TAIL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[^/]*)?$")
@@ -268,7 +267,7 @@ def _file(group: list[Item], new: Item) -> None:
             continue
         if old.data == new.data:
             return
-        later = newer(_meta(new), _meta(old))
+        later = newer(meta_of(new.value("meta")), meta_of(old.value("meta")))
         if later is None:
             # Withdrawn beats what it withdraws; otherwise both stay, as nobody can tell.
             withdrawn = _withdrawn(old), _withdrawn(new)
@@ -279,11 +278,6 @@ def _file(group: list[Item], new: Item) -> None:
             group[at] = new
             return
     group.append(new)
-
-
-def _meta(item: Item) -> Meta:
-    meta = item.value("meta")
-    return Meta(text(part(meta, "lastUpdated")) or None, text(part(meta, "versionId")) or None)
 
 
 def _withdrawn(item: Item) -> bool:

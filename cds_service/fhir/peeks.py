@@ -6,7 +6,7 @@ entry has another shape the whole page fails, and its entries are then read one 
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -14,61 +14,33 @@ from msgspec import UNSET, Raw, UnsetType
 Missing = UnsetType
 
 
-class Coded(msgspec.Struct, frozen=True, gc=False):
-    """A Coding."""
-
-    system: str | None = None
-    code: str | None = None
-    display: str | None = None
-
-
-class Concept(msgspec.Struct, frozen=True, gc=False):
-    """A CodeableConcept. Hashable, so that equal ones are looked up once."""
-
-    coding: tuple[Coded, ...] | None = None
-    text: str | None = None
-
-
-class Pointer(msgspec.Struct, gc=False):
-    """A Reference."""
-
-    reference: str | None = None
-
-
-class Span(msgspec.Struct, gc=False):
-    """A Period."""
-
-    start: str | None = None
-    end: str | None = None
-
-
-class Key(msgspec.Struct, frozen=True, gc=False):
+class Key(NamedTuple):
     """An Identifier."""
 
-    system: str | None = None
-    value: str | None = None
+    system: str
+    value: str
 
 
-class Meta(msgspec.Struct, gc=False):
-    """The version of a resource."""
+class Meta(NamedTuple):
+    """The version of a resource; empty where it is not said."""
 
-    lastUpdated: str | None = None  # noqa: N815  # FHIR's name
-    versionId: str | None = None  # noqa: N815
+    last_updated: str = ""
+    version: str = ""
 
 
 class Peek(msgspec.Struct, gc=False):
     """An Observation as far as choosing needs it."""
 
-    resourceType: str = ""  # noqa: N815
+    resourceType: str = ""  # noqa: N815  # FHIR's name
     id: str | None = None
     status: str | None = None
-    code: Concept | None = None
-    subject: Pointer | None = None
+    code: Raw | Missing = UNSET
+    subject: Raw | Missing = UNSET
     effectiveDateTime: str | None = None  # noqa: N815
-    effectivePeriod: Span | None = None  # noqa: N815
+    effectivePeriod: Raw | Missing = UNSET  # noqa: N815
     effectiveInstant: str | None = None  # noqa: N815
-    identifier: tuple[Key, ...] | None = None
-    meta: Meta | None = None
+    identifier: Raw | Missing = UNSET
+    meta: Raw | Missing = UNSET
     valueQuantity: Raw | Missing = UNSET  # noqa: N815
     referenceRange: Raw | Missing = UNSET  # noqa: N815
     dataAbsentReason: Raw | Missing = UNSET  # noqa: N815

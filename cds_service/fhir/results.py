@@ -6,7 +6,6 @@ clinical content, section 3 ("Reading data").
 
 from __future__ import annotations
 
-import contextlib
 from datetime import UTC, datetime
 from functools import partial
 
@@ -17,15 +16,15 @@ from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Condition, Kind, Performed, Problem, Result, Source
 from cds_service.core.series import Candidate, Series
 from cds_service.fhir.bundles import Entry, Intake, ObservationPage
-from cds_service.fhir.codebook import NOTHING, PREGNANCY, Codebook, Meaning
-from cds_service.fhir.elements import UNREADABLE, decoded, part
+from cds_service.fhir.codebook import NOTHING, PREGNANCY, UNREAD, Codebook, Meaning
+from cds_service.fhir.elements import UNREADABLE, decoded, items, part, readable, text
 from cds_service.fhir.moments import Moment, read_moment, read_when, why_undated, zone_of
 from cds_service.fhir.observed import Expected, read_value
-from cds_service.fhir.peeks import Key, Meta, Peek, read_peek
+from cds_service.fhir.peeks import Key, Meta, Missing, Peek, read_peek
 from cds_service.fhir.pregnancy import Pregnancy
 from cds_service.fhir.recovery import recovered
-from cds_service.fhir.subjects import Subjects, refusal_of
-from cds_service.fhir.superseding import current
+from cds_service.fhir.subjects import Subjects
+from cds_service.fhir.superseding import current, meta_of
 
 _COUNTS = frozenset({"final", "amended", "corrected", "preliminary"})
 _SILENT = frozenset({"registered", "cancelled", "entered-in-error", "unknown"})
@@ -44,9 +43,7 @@ class _Row(msgspec.Struct, eq=False, gc=False):
 
     @property
     def source(self) -> Source:
-        if isinstance(self.where, Entry):
-            return self.where.source
-        return Source(self.where.reference(self.index), self.where.origin)
+        return _source(self.where, self.index)
 
     def whole(self) -> bytes | Raw:
         """The undecoded resource."""
@@ -68,11 +65,15 @@ class _Row(msgspec.Struct, eq=False, gc=False):
 
     @property
     def identifiers(self) -> tuple[Key, ...]:
-        return self.peek.identifier or ()
+        keys = (
+            Key(text(part(one, "system")), text(part(one, "value")))
+            for one in items(readable(self.peek.identifier))
+        )
+        return tuple(key for key in keys if key.value)
 
     @property
-    def meta(self) -> Meta | None:
-        return self.peek.meta
+    def meta(self) -> Meta:
+        return meta_of(readable(self.peek.meta))
 
     @property
     def content(self) -> Peek:
@@ -94,10 +95,13 @@ class Results:
         self._undated: dict[str, list[Problem]] = {}
         self._pregnancy = Pregnancy(as_of)
         self.refused: dict[Kind, int] = {}
-        self.kept: dict[Kind, int] = {}
+        self.kept: dict[Kind, int] = dict.fromkeys(Kind, 0)
+        self._refusals: dict[bytes, str] = {}
         self.performed: list[Performed] = []
         for page in intake.pages:
-            self._read_page(page)
+            for index, peek in enumerate(page.peeks):
+                if peek.resourceType == "Observation":
+                    self._take(peek, page, index)
         for entry in intake.all_of("Observation"):
             self._read_entry(entry)
         self._settle()
@@ -130,66 +134,48 @@ class Results:
 
     # --- choosing --------------------------------------------------------------------
 
-    def _read_page(self, page: ObservationPage) -> None:
-        meaning_of, is_mine = self._book.meaning, self._subjects.is_mine
-        rows, kept = self._rows, 0
-        for index, peek in enumerate(page.peeks):
-            if peek.resourceType != "Observation":
-                continue
-            subject = peek.subject
-            code = peek.code
-            if (
-                code is None
-                or not (code.coding or code.text)
-                or (subject is not None and subject.reference and not is_mine(subject.reference))
-            ):
-                self._keep(peek, page, index)
-                continue
-            kept += 1
-            meaning = meaning_of(code)
-            if meaning is NOTHING and peek.status != _WITHDRAWN:
-                continue
-            if peek.status in _COUNTS or self._status_known(peek, meaning, page, index):
-                rows.append(_Row(peek, meaning, page, index))
-        self.kept[page.kind] = self.kept.get(page.kind, 0) + kept
-
     def _read_entry(self, entry: Entry) -> None:
         try:
-            peek, whose_unknown = read_peek(entry.raw), False
+            peek = read_peek(entry.raw)
         except UNREADABLE:
             try:
-                peek, whose_unknown = recovered(entry.raw)
+                peek = recovered(entry.raw)
             except UNREADABLE:
                 reason = "it cannot be read"
                 self._intake.problem("unreadable", entry.kind.value, reason, entry.source)
                 return
-        if whose_unknown:
-            self._refuse(entry.kind, "whose it is cannot be read", entry.source)
-        else:
-            self._keep(peek, entry, 0)
+        self._take(peek, entry, 0)
 
-    def _keep(self, peek: Peek, where: ObservationPage | Entry, index: int) -> None:
+    def _take(self, peek: Peek, where: ObservationPage | Entry, index: int) -> None:
         """Keep one Observation if it is this patient's and a rule may read it."""
-        row = _Row(peek, NOTHING, where, index)
-        target = peek.subject.reference if peek.subject is not None else None
-        if target and not self._subjects.is_mine(target):
-            self._refuse(where.kind, refusal_of(target), row.source)
+        if not isinstance(peek.subject, Missing) and (refusal := self._refusal(peek.subject)):
+            self._refuse(where.kind, refusal, _source(where, index))
             return
-        self.kept[where.kind] = self.kept.get(where.kind, 0) + 1
-        code = peek.code
-        if code is None or not (code.coding or code.text):
-            with contextlib.suppress(*UNREADABLE):
-                code = peek.code = recovered(row.whole())[0].code
-        if code is not None and (code.coding or code.text):
-            row.meaning = self._book.meaning(code)
-        elif peek.status != _WITHDRAWN:
-            reason = "it has no code that can be read"
-            self._intake.problem("unreadable", where.kind.value, reason, row.source)
+        self.kept[where.kind] += 1
+        code, status = peek.code, peek.status
+        meaning = UNREAD if isinstance(code, Missing) else self._book.meaning(bytes(code))
+        if status == _WITHDRAWN:
+            pass  # it withdraws others, whatever its own code says
+        elif meaning is UNREAD:
+            reason, source = (
+                "it has no code that can be read",
+                _Row(peek, NOTHING, where, index).source,
+            )
+            self._intake.problem("unreadable", where.kind.value, reason, source)
             return
-        if row.meaning is NOTHING and peek.status != _WITHDRAWN:
+        elif meaning is NOTHING:
             return
-        if self._status_known(peek, row.meaning, where, index):
-            self._rows.append(row)
+        if status in _COUNTS or self._status_known(peek, meaning, where, index):
+            self._rows.append(_Row(peek, meaning, where, index))
+
+    def _refusal(self, subject: Raw) -> str:
+        """Why it is not this patient's; empty where it is."""
+        # Mostly all results of a call have the same subject.
+        written = bytes(subject)
+        known = self._refusals.get(written)
+        if known is None:
+            known = self._refusals[written] = self._subjects.refusal({"subject": readable(subject)})
+        return known
 
     def _status_known(
         self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
@@ -197,8 +183,7 @@ class Results:
         if peek.status in _COUNTS or peek.status in _SILENT:
             return True
         reason = "its status is not known" if peek.status else "its status is missing"
-        source = _Row(peek, meaning, where, index).source
-        self._intake.problem("no-status", meaning.about, reason, source)
+        self._intake.problem("no-status", meaning.about, reason, _source(where, index))
         return False
 
     def _refuse(self, kind: Kind, reason: str, source: Source) -> None:
@@ -245,9 +230,10 @@ class Results:
         """When it was, as it is written."""
         if peek.effectiveDateTime is not None:
             return peek.effectiveDateTime
-        if peek.effectivePeriod is not None:
-            period = peek.effectivePeriod
-            return period.end if read_when(period.end, self._zone) else period.start
+        if not isinstance(peek.effectivePeriod, Missing):
+            period = readable(peek.effectivePeriod)
+            end = text(part(period, "end"))
+            return end if read_when(end, self._zone) else text(part(period, "start"))
         return peek.effectiveInstant
 
     def _take_panel(self, row: _Row, moment: Moment | None) -> None:
@@ -271,6 +257,12 @@ class Results:
                 kind, reason = "no-value", "it has no coded value"
         if kind:
             self._intake.problem(kind, PREGNANCY, reason, row.source)
+
+
+def _source(where: ObservationPage | Entry, index: int) -> Source:
+    if isinstance(where, Entry):
+        return where.source
+    return Source(where.reference(index), where.origin)
 
 
 def _read(row: _Row, analyte: Analyte, moment: Moment) -> Result | Problem:

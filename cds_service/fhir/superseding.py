@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from cds_service.fhir.elements import part, text
 from cds_service.fhir.peeks import Key, Meta
 
 _PRELIMINARY, _FINAL, _CORRECTED, _WITHDRAWN = 1, 2, 3, 4
@@ -41,7 +42,7 @@ class Version(Protocol):
     @property
     def identifiers(self) -> Sequence[Key]: ...
     @property
-    def meta(self) -> Meta | None: ...
+    def meta(self) -> Meta: ...
     @property
     def content(self) -> object: ...
 
@@ -59,30 +60,33 @@ def current(versions: Sequence[V]) -> list[V]:
     may skip this.
     """
     kept = _settled(_thinned(versions), lambda one: [one.id] if one.id else [], _replaced_by_id)
-    return _settled(kept, lambda one: [key for key in one.identifiers if key.value], _replaced)
+    return _settled(kept, lambda one: one.identifiers, _replaced)
 
 
 def _rank(one: Version) -> int:
     return _RANK.get(one.status, 0)
 
 
-def newer(one: Meta | None, other: Meta | None) -> bool | None:
+def meta_of(value: object) -> Meta:
+    """The version that ``Resource.meta`` states."""
+    return Meta(text(part(value, "lastUpdated")), text(part(value, "versionId")))
+
+
+def newer(one: Meta, other: Meta) -> bool | None:
     """Whether ``one`` was written after ``other``; None where nobody can tell."""
-    if one is None or other is None:
-        return None
-    first, second = _instant(one.lastUpdated), _instant(other.lastUpdated)
+    first, second = _instant(one.last_updated), _instant(other.last_updated)
     if first is not None and second is not None and first != second:
         return first > second
-    if (one.versionId or "").isdecimal() and (other.versionId or "").isdecimal():
-        left, right = one.versionId or "", other.versionId or ""
-        if left != right and max(len(left), len(right)) < 20:
-            return int(left) > int(right)
+    left, right = one.version, other.version
+    numbers = left.isdecimal() and right.isdecimal() and max(len(left), len(right)) < 20
+    if numbers and left != right:
+        return int(left) > int(right)
     return None
 
 
-def _instant(value: str | None) -> datetime | None:
+def _instant(value: str) -> datetime | None:
     try:
-        found = datetime.fromisoformat(value or "")
+        found = datetime.fromisoformat(value)
     except ValueError:
         return None
     return found if found.tzinfo is not None else None
