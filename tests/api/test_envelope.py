@@ -256,6 +256,25 @@ def test_very_deep_nesting_is_refused_at_once(client: FlaskClient, opening: byte
     assert "64 levels" in issue(response)["details"]["text"]
 
 
+def test_the_last_level_that_is_allowed_is_allowed() -> None:
+    # In this order each round of the quick count takes two levels away, to the very last.
+    levels = MAX_DEPTH // 2
+    deepest = b'{"a":[' * levels + b"]}" * levels
+
+    assert not too_deep(deepest)
+    assert too_deep(b"[" + deepest + b"]")
+
+
+def test_a_member_sent_twice_with_another_shape_is_refused(client: FlaskClient) -> None:
+    twice = json.dumps(body()).encode()[:-1] + b',"context":7}'
+    first = b'{"context":7,' + json.dumps(body()).encode()[1:]
+
+    for sent in (twice, first):
+        response = post(client, VIEW, sent)
+        assert response.status_code == 400
+        assert issue(response)["details"]["text"]
+
+
 def _depth(value: Any) -> int:
     if isinstance(value, dict):
         return 1 + max(map(_depth, value.values()), default=0)

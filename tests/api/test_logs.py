@@ -293,3 +293,12 @@ def test_an_exception_that_nobody_caught_is_logged_without_its_words(
 
     assert CANARY not in written.getvalue()
     assert [line["event"] for line in _lines(written)] == ["uncaught_exception"] * 2
+
+
+def test_an_end_by_the_keyboard_and_a_thread_without_an_error_say_nothing(
+    written: io.StringIO,
+) -> None:
+    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    threading.excepthook(threading.ExceptHookArgs((ValueError, None, None, None)))
+
+    assert written.getvalue() == ""

@@ -241,6 +241,11 @@ def test_a_preliminary_value_raises_and_never_clears() -> None:
     assert function(only).unknown
 
 
+def test_without_an_egfr_there_is_nothing_to_remark() -> None:
+    assert function(given()).note() == ""
+    assert function(given().has("dialysis")).note() == ""
+
+
 def test_a_preliminary_creatinine_raises_without_any_other_value() -> None:
     case = given(age=70).result("creatinine", "5.0 mg/dL", preliminary=True)
     assert function(case).severe

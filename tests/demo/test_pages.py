@@ -217,6 +217,24 @@ def test_a_question_of_another_form_is_refused(demo: Demo, body: Any) -> None:
     assert demo().post("/demo/answer", json=body).status_code == 400
 
 
+def test_a_body_and_a_day_that_cannot_be_read_are_named(demo: Demo) -> None:
+    client = demo()
+    broken = client.post("/demo/answer", data=b'{"patient', content_type="application/json")
+    assert (broken.status_code, "not valid JSON" in error_of(broken)) == (400, True)
+    someday = client.post("/demo/answer", json={"patient": "low-magnesium", "asOf": "someday"})
+    assert someday.status_code == 400
+    assert someday.get_json()["issue"][0]["expression"] == ["as of"]
+
+
+def test_a_key_sent_as_null_is_shown_as_null(demo: Demo) -> None:
+    request = ask(demo(), patient="low-magnesium")["request"]
+    request["prefetch"]["allergies"] = None
+    answer = ask(demo(), pasted=json.dumps(request))
+    kinds = {one["kind"]: one["state"] for one in answer["trace"]["data"]}
+    assert kinds["allergies"] == "none"
+    assert answer["request"]["prefetch"]["allergies"] is None
+
+
 def test_bodies_have_the_limits_of_the_service(demo: Demo) -> None:
     client = demo(max_body_mb=0.001)
     response = client.post("/demo/answer", json={"pasted": "x" * 2000})

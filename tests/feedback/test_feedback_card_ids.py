@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cds_service.errors import StartupError
+from cds_service.feedback import rules_seen
 from cds_service.feedback.card_ids import (
     CardId,
     CardIds,
@@ -137,3 +138,12 @@ def test_two_rules_with_one_tag_refuse_to_start(monkeypatch: pytest.MonkeyPatch)
     RulesSeen([RuleVersion("a", "1"), RuleVersion("a", "2")])
     with pytest.raises(StartupError, match="a and b"):
         RulesSeen([RuleVersion("a", "1"), RuleVersion("b", "1")])
+
+
+def test_two_rules_that_ids_cannot_tell_apart_refuse_to_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rules_seen, "rule_tag", lambda _rule: 7)
+    RulesSeen([RuleVersion("one", "1.0.0"), RuleVersion("one", "1.1.0")])
+    with pytest.raises(StartupError, match="one and other have the same tag"):
+        RulesSeen([RuleVersion("one", "1.0.0"), RuleVersion("other", "1.0.0")])

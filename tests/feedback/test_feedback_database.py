@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,13 @@ def test_no_error_or_url_shows_the_password() -> None:
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_every_usual_name_of_postgresql_is_understood(scheme: str) -> None:
     assert open_database(f"{scheme}://h/x").url == "postgresql+psycopg://h/x"
+
+
+def test_postgresql_without_its_driver_refuses_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda _name: None)
+    with pytest.raises(StartupError) as refused:
+        open_database("postgresql://h/x")
+    assert ".[postgres]" in refused.value.mend
 
 
 def test_the_tables_are_those_the_program_knows(database: Database) -> None:
@@ -213,6 +221,29 @@ def test_a_database_locked_for_long_is_said(
     other.execute("ROLLBACK")
     other.close()
     _keep(database, "b")
+    database.close()
+
+
+def test_more_users_than_connections_are_told_to_come_again(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "BUSY_SECONDS", 0.05)
+    database = open_database(sqlite_url)
+    database.migrate()
+    with ExitStack() as held:
+        for _ in range(15):
+            held.enter_context(database.read())
+        with pytest.raises(Unavailable), database.read():
+            pytest.fail("there are no more than 15 connections")
+    assert database.ready()
+    database.close()
+
+
+def test_a_link_to_nowhere_is_said_like_a_missing_folder(sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "kept.db").symlink_to(tmp_path / "nowhere" / "kept.db")
+    database = open_database(sqlite_url)
+    with pytest.raises(Unavailable, match="folder"):
+        database.migrate()
     database.close()
 
 

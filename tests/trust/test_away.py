@@ -48,6 +48,9 @@ def test_a_full_memory_forgets_only_ended_tokens(monkeypatch: pytest.MonkeyPatch
     assert replay.first_use("ehr", "ended", 40.0)
     assert replay.first_use("ehr", "valid", 60.0)
     assert replay.first_use("ehr", "third", 60.0)
+    with pytest.raises(Unavailable, match="cannot be remembered"):
+        replay.first_use("ehr", "one too many", 60.0)
+    assert not replay.first_use("ehr", "third", 60.0)
     with pytest.raises(Unavailable):
         replay.first_use("ehr", "fourth", 60.0)
     assert not replay.first_use("ehr", "valid", 60.0)

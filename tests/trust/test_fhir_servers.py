@@ -106,11 +106,17 @@ REFUSED = {
     "localhost with a dot": "http://localhost.:8080/fhir",
     "a name below localhost": "http://x.localhost:8080/fhir",
     "a zone": "http://[::1%25lo]:8080/fhir",
+    "an address cut short twice": "https://[2001::db8::1]/fhir",
     "an address in digits of another script": "http://１27.0.0.1:8080/fhir",
     "the address as a number": "https://167838211:8443/fhir",
     "nothing": "",
     "too long": "https://whole.example/" + "a" * 2048,
 }
+
+
+def test_a_base_that_cannot_be_read_allows_nothing_and_hides_no_other() -> None:
+    assert allowed_server("fhir.example/r4", ("fhir.example/r4",)) is None
+    assert allowed_server("https://fhir.example/r4", ("fhir.example/r4", *ALLOWED))
 
 
 @pytest.mark.parametrize("url", REFUSED.values(), ids=REFUSED.keys())
