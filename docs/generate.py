@@ -404,7 +404,10 @@ def command_line_page() -> str:
     from cds_service.cli import main
 
     parts = [HEAD, "# Command line\n"]
-    root = click.Context(main, info_name="cds-service", terminal_width=96, max_content_width=96)
+    root = click.Context(
+        main, info_name="cds-service", terminal_width=96, max_content_width=96,
+        **main.context_settings,
+    )  # fmt: skip
     for name in ["", *sorted(main.commands)]:
         command = main.commands[name] if name else main
         context = (
