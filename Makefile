@@ -2,6 +2,7 @@
 #
 #   make run      start the service on http://127.0.0.1:8000 with the demo page
 #   make test     all tests                     (PYTEST_ARGS="-k magnesium -x" to choose)
+#   make lowest   all tests but the browser's, with the lowest versions that pyproject.toml allows
 #   make coverage what the tests cover, against two thresholds (.ci/covered.py)
 #   make check    lint, format, types, layers and tests: runs all, counts what failed
 #   make docs     write the reference pages from the code
@@ -24,9 +25,10 @@ IMAGE_ARGS  ?=
 
 SHELL := /bin/bash
 PY    := $(VENV)/bin/python
+LOWEST := $(VENV)/lowest
 CHECKS := lint format types layers test
 
-.PHONY: run test coverage check lint format types layers audit docs bench torture image try-image clean environment environment-dev
+.PHONY: run test lowest coverage check lint format types layers audit docs bench torture image try-image clean environment environment-dev
 .DEFAULT_GOAL := check
 
 run: environment
@@ -36,6 +38,22 @@ test: environment-dev
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 # Whatever of the last run lies about would count as covered: it goes first.
+# In its own environment: uv picks the lowest version of what pyproject.toml names, and the newest
+# that fits of what those need. The browser's tests drive another program.
+lowest: environment-dev
+	@set -euo pipefail; \
+	state() { pwd; cat pyproject.toml; }; \
+	if ! state | cmp -s - $(LOWEST)/.installed; then \
+	  echo "Installing the lowest versions that pyproject.toml allows"; \
+	  $(PY) -m venv --clear $(LOWEST); \
+	  $(LOWEST)/bin/python -m pip install --quiet uv; \
+	  $(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python \
+	    --resolution lowest-direct --editable . --group dev; \
+	  state > $(LOWEST)/.installed; \
+	fi
+	@$(LOWEST)/bin/python .ci/lowest.py pyproject.toml
+	@$(LOWEST)/bin/python -m pytest -m "not browser" $(PYTEST_ARGS)
+
 coverage: environment-dev
 	@$(PY) -m coverage erase
 	@$(PY) -m coverage run -m pytest $(PYTEST_ARGS)

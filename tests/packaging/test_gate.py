@@ -61,22 +61,32 @@ def gate(tmp_path: Path) -> Gate:
     return Gate(tmp_path)
 
 
-STEPS = ["environment-dev", "test", "coverage", "lint", "format", "types", "layers", "audit"]
+STEPS = [
+    "environment-dev",
+    "test",
+    "coverage",
+    "lowest",
+    "lint",
+    "format",
+    "types",
+    "layers",
+    "audit",
+]
 
 
 def test_passes_when_no_stage_failed(gate: Gate) -> None:
     ended = gate.run()
     assert ended.returncode == 0, ended.stdout
     assert gate.asked() == [f"make {step}" for step in STEPS]
-    assert ended.stdout.splitlines()[-1] == "gate: no stage of 11 failed"
+    assert ended.stdout.splitlines()[-1] == "gate: no stage of 12 failed"
 
 
-@pytest.mark.parametrize("step", ["test", "coverage", "layers"])
+@pytest.mark.parametrize("step", ["test", "coverage", "lowest", "layers"])
 def test_fails_when_one_stage_failed_after_running_the_others(gate: Gate, step: str) -> None:
     ended = gate.run(fails=step)
     assert ended.returncode == 1
     assert gate.asked() == [f"make {step}" for step in STEPS]
-    assert ended.stdout.splitlines()[-1] == "gate: 1 of 11 stages failed"
+    assert ended.stdout.splitlines()[-1] == "gate: 1 of 12 stages failed"
 
 
 def test_a_known_vulnerability_fails(gate: Gate) -> None:

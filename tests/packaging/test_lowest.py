@@ -1,0 +1,45 @@
+"""A lower bound that is not what is installed was not tested, and is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / ".ci" / "lowest.py"
+
+
+def judged(folder: Path, requirement: str) -> subprocess.CompletedProcess[str]:
+    pyproject = folder / "pyproject.toml"
+    pyproject.write_text(
+        f'[project]\ndependencies = ["{requirement}"]\n[project.optional-dependencies]\n'
+        f'more = []\n[dependency-groups]\ndev = ["pytest>={version("pytest")}"]\n'
+    )
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), str(pyproject)], capture_output=True, text=True, check=False
+    )
+
+
+def test_a_bound_that_is_installed_passes(tmp_path: Path) -> None:
+    ended = judged(tmp_path, f"click>={version('click')},<99")
+    assert (ended.returncode, ended.stdout) == (
+        0,
+        "lowest: 2 of 2 lower bounds are installed exactly.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("requirement", "told"),
+    [
+        ("click>=0.1", f"the lowest that fits the others is {version('click')}; say so."),
+        ("click<99", f"has no lower bound; {version('click')} is installed."),
+    ],
+)
+def test_a_bound_that_promises_too_much_fails(tmp_path: Path, requirement: str, told: str) -> None:
+    ended = judged(tmp_path, requirement)
+    assert ended.returncode == 1
+    assert ended.stdout.splitlines()[0] == f"{requirement}: {told}"
+    assert ended.stdout.splitlines()[-1] == "lowest: 1 of 2 lower bounds are installed exactly."
