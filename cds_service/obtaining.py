@@ -108,7 +108,7 @@ class Obtaining:
             query = key.query(envelope.patient_id, envelope.encounter_id)
             raw = envelope.prefetch.get(key.name)
             if raw is not None:
-                found[key.name] = given = read_key(key, bytes(raw))
+                found[key.name] = given = read_key(key, raw)
                 if given.state is not State.PARTIAL or given.reason != _FIRST_PAGE:
                     continue
             elif query is None:
@@ -157,16 +157,17 @@ class Obtaining:
         return None, "not sent by the client, and the call carries no token for its FHIR server"
 
 
-def read_key(key: Key, raw: bytes) -> Delivery:
+def read_key(key: Key, sent: msgspec.Raw) -> Delivery:
     """What the client sent for one key. What cannot be read is given on as it came."""
     origin = f"prefetch.{key.name}"
-    if raw in _NOTHING:
-        return Delivery(key.kind, State.NONE, origin=origin)
-    page = _results(raw) if key.kind is Kind.RESULTS else None
+    page = _results(sent) if key.kind is Kind.RESULTS else None
     if page is not None:
         more = _goes_on(page.link)
         state, reason = (State.PARTIAL, _FIRST_PAGE) if more else (State.GIVEN, "")
-        return Delivery(key.kind, state, (raw,), origin, reason, page)
+        return Delivery(key.kind, state, (sent,), origin, reason, page)
+    raw = bytes(sent)
+    if raw in _NOTHING:
+        return Delivery(key.kind, State.NONE, origin=origin)
     try:
         peeked = _peek(raw)
     except (msgspec.DecodeError, RecursionError):
@@ -182,7 +183,7 @@ def read_key(key: Key, raw: bytes) -> Delivery:
     return Delivery(key.kind, State.GIVEN, (raw,), origin)
 
 
-def _results(raw: bytes) -> ResultPage | None:
+def _results(raw: msgspec.Raw) -> ResultPage | None:
     """A Bundle of Observations taken apart; None where it is not just that."""
     try:
         page = read_page(raw)

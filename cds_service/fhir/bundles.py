@@ -55,7 +55,7 @@ class ObservationPage:
     """A page decoded in one go; ``peeks`` in the order of its entries."""
 
     kind: Kind
-    raw: bytes
+    raw: bytes | Raw
     peeks: list[Peek]
     origin: str
     place: str
@@ -153,14 +153,14 @@ class Intake:
 
     # --- one page --------------------------------------------------------------------
 
-    def _page(self, delivery: Delivery, page: bytes, place: str, tally: Tally) -> None:
+    def _page(self, delivery: Delivery, page: bytes | Raw, place: str, tally: Tally) -> None:
         before = tally.entries
-        if page.strip() != b"null" and not self._read(delivery, page, place, tally):
+        if not self._read(delivery, page, place, tally):
             tally.unread_pages += 1
         elif tally.entries == before and not tally.incomplete:
             tally.empty_pages += 1
 
-    def _read(self, delivery: Delivery, page: bytes, place: str, tally: Tally) -> bool:
+    def _read(self, delivery: Delivery, page: bytes | Raw, place: str, tally: Tally) -> bool:
         """Take one page apart, the quick way where it can be. False: it cannot be read."""
         peeked = delivery.peeked if page is delivery.pages[0] else None
         if peeked is None and delivery.kind is Kind.RESULTS:
@@ -168,12 +168,13 @@ class Intake:
             with contextlib.suppress(*UNREADABLE):
                 peeked = read_page(page)
         if peeked is None:
-            return self._take(page, _At(delivery, tally, place))
+            raw = bytes(page)
+            return raw.strip() == b"null" or self._take(raw, _At(delivery, tally, place))
         self._fast(delivery, page, [slot.resource for slot in peeked.entry], place, tally)
         return True
 
     def _fast(
-        self, delivery: Delivery, raw: bytes, peeks: list[Peek], place: str, tally: Tally
+        self, delivery: Delivery, raw: bytes | Raw, peeks: list[Peek], place: str, tally: Tally
     ) -> None:
         self.count(len(peeks), place)
         page = ObservationPage(delivery.kind, raw, peeks, delivery.origin, place, self._number)

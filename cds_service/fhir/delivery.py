@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from msgspec import Raw
+
 from cds_service.core.facts import Availability, Kind, State
 from cds_service.fhir.peeks import ResultPage
 
@@ -21,7 +23,7 @@ class Delivery:
 
     kind: Kind
     state: State
-    pages: tuple[bytes, ...] = ()
+    pages: tuple[bytes | Raw, ...] = ()
     origin: str = ""
     reason: str = ""
     peeked: ResultPage | None = field(default=None, repr=False, compare=False)
