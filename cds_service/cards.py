@@ -10,19 +10,15 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 from cds_service.core.arranging import Shown, arrange, fired
-from cds_service.core.facts import Allergy, Condition, Medication, Order, Presence, Result, Taking
-from cds_service.core.knowledge import Limit, Reference
+from cds_service.core.knowledge import Reference
 from cds_service.core.orderables import Orderable, Orderables
 from cds_service.core.patient import Facts
-from cds_service.core.quantities import printed_unit
 from cds_service.core.records import record
 from cds_service.core.rule import (
-    Evidence,
-    Fact,
-    Finding,
     OrderTest,
     Outcome,
     RemoveDraft,
@@ -30,7 +26,8 @@ from cds_service.core.rule import (
     Service,
     Suggestion,
 )
-from cds_service.core.text import one_line, plain_name, quoted, shortened
+from cds_service.core.text import one_line, plain_name, shortened
+from cds_service.evidence import EvidenceLines, evidence_key
 from cds_service.fhir.models import draft_order, offered
 
 TOPIC_SYSTEM = "https://leg-cramps-cds.example/rules"
@@ -52,7 +49,7 @@ OVERRIDES: Mapping[str, str] = {
 }
 
 
-@record
+@record(slots=False)
 class Recipient:
     """For whom and by whom orders are drafted: references as ``Type/id``.
 
@@ -66,57 +63,65 @@ class Recipient:
     requester: str | None
     as_of: datetime
 
+    @cached_property
+    def authored(self) -> str:
+        """When orders are drafted, as an ISO instant."""
+        return self.as_of.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-@dataclass(frozen=True, slots=True)
+
+@record
+class _Imprint:
+    """What all cards of a rule that lean on the same reference have in common."""
+
+    source: Mapping[str, Any]
+    closing: str
+
+
 class CardWriter:
-    """Writes one card."""
+    """Writes one card. What does not depend on the patient is written once."""
 
-    references: Mapping[str, Reference]
-    orderables: Orderables
+    def __init__(self, references: Mapping[str, Reference], orderables: Orderables) -> None:
+        self.references = references
+        self.orderables = orderables
+        self._imprints: dict[tuple[Rule, str], _Imprint] = {}
+        self._concepts = {key: _concept(orderable) for key, orderable in orderables.items()}
 
-    def write(self, shown: Shown, recipient: Recipient, card_id: str) -> dict[str, Any]:
-        """One card as the CDS Hooks JSON object."""
+    def write(
+        self, shown: Shown, recipient: Recipient, card_id: str, lines: EvidenceLines | None = None
+    ) -> dict[str, Any]:
+        """One card as the CDS Hooks JSON object; ``lines`` are those of the call's cards."""
         rule, finding = shown.rule, shown.finding
-        reference = self.references[finding.reference or rule.references[0]]
+        imprint = self._imprint(rule, finding.reference or rule.references[0])
         card: dict[str, Any] = {
             "uuid": card_id,
             "summary": shortened(one_line(finding.summary), SUMMARY_LENGTH),
-            "detail": self.detail(shown, reference),
+            "detail": _detail(shown, imprint, lines or EvidenceLines(self.references)),
             "indicator": str(finding.indicator),
-            "source": {
-                "label": reference.label,
-                "url": reference.url,
-                "topic": {"system": TOPIC_SYSTEM, "code": rule.id, "display": rule.title},
-            },
+            "source": imprint.source,
         }
         if finding.suggestions:
             card["suggestions"] = [self._suggestion(one, recipient) for one in finding.suggestions]
             card["selectionBehavior"] = "any"
-        card["overrideReasons"] = [
-            {"code": code, "system": OVERRIDE_SYSTEM, "display": OVERRIDES[code]}
-            for code in (dict.fromkeys(finding.overrides) or ("cds-not-applicable",))
-        ]
+        card["overrideReasons"] = _override_reasons(finding.overrides)
         return card
 
-    def detail(self, shown: Shown, reference: Reference) -> str:
-        """The card's Markdown: advice, evidence, what is missing, how sure, which rule."""
-        rule, finding = shown.rule, shown.finding
-        parts = ["\n\n".join(finding.advice)]
-        if finding.evidence:
-            lines = [evidence_line(one, self.references) for one in finding.evidence]
-            parts.append("**Based on**\n\n" + _bullets(lines))
-        if finding.missing:
-            parts.append("**Not known**\n\n" + _bullets(finding.missing))
-        if shown.ordered:
-            parts.append("Already ordered, so not offered again: " + ", ".join(shown.ordered) + ".")
-        if finding.strength:
-            parts.append(f"Strength of evidence: {finding.strength}")
-        parts.append(f"Source ({reference.authority}): {reference.label}. {reference.found_at}")
-        parts.append(
-            f"Rule {rule.id} {rule.version}. Decision support for the clinician's judgement; "
-            "not clinically validated."
-        )
-        return "\n\n".join(parts)
+    def _imprint(self, rule: Rule, key: str) -> _Imprint:
+        known = self._imprints.get((rule, key))
+        if known is None:
+            reference = self.references[key]
+            known = self._imprints[rule, key] = _Imprint(
+                source={
+                    "label": reference.label,
+                    "url": reference.url,
+                    "topic": {"system": TOPIC_SYSTEM, "code": rule.id, "display": rule.title},
+                },
+                closing=(
+                    f"Source ({reference.authority}): {reference.label}. {reference.found_at}\n\n"
+                    f"Rule {rule.id} {rule.version}. Decision support for the clinician's "
+                    "judgement; not clinically validated."
+                ),
+            )
+        return known
 
     # --- suggestions -------------------------------------------------------------------
 
@@ -139,28 +144,55 @@ class CardWriter:
             }
         return {"label": label, "uuid": str(uuid.uuid4()), "actions": [action]}
 
-    @staticmethod
-    def _resource(orderable: Orderable, recipient: Recipient) -> dict[str, Any]:
-        codings = [
-            {"system": code.system, "code": code.code, "display": code.display}
-            if code.display
-            else {"system": code.system, "code": code.code}
-            for code in orderable.codes
-        ]
-        concept: dict[str, Any] = {"text": orderable.label}
-        if codings:
-            concept["coding"] = codings
+    def _resource(self, orderable: Orderable, recipient: Recipient) -> dict[str, Any]:
         resource = draft_order(
             "MedicationRequest" if orderable.medication else "ServiceRequest",
-            concept,
+            self._concepts[orderable.key],
             recipient.patient,
-            recipient.as_of.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            recipient.authored,
             encounter=recipient.encounter,
             requester=recipient.requester,
             dosage=orderable.dosage,
         )
         requester = recipient.requester.split("/")[0] if recipient.requester else None
         return offered(resource, (orderable, bool(recipient.encounter), requester))
+
+
+def _concept(orderable: Orderable) -> dict[str, Any]:
+    codings = [
+        {"system": code.system, "code": code.code, "display": code.display}
+        if code.display
+        else {"system": code.system, "code": code.code}
+        for code in orderable.codes
+    ]
+    concept: dict[str, Any] = {"text": orderable.label}
+    if codings:
+        concept["coding"] = codings
+    return concept
+
+
+@lru_cache(maxsize=256)
+def _override_reasons(codes: tuple[str, ...]) -> list[dict[str, str]]:
+    return [
+        {"code": code, "system": OVERRIDE_SYSTEM, "display": OVERRIDES[code]}
+        for code in (dict.fromkeys(codes) or ("cds-not-applicable",))
+    ]
+
+
+def _detail(shown: Shown, imprint: _Imprint, lines: EvidenceLines) -> str:
+    """The card's Markdown: advice, evidence, what is missing, how sure, which rule."""
+    finding = shown.finding
+    parts = [*finding.advice]
+    if finding.evidence:
+        parts.append("**Based on**\n\n" + _bullets(map(lines.line, finding.evidence)))
+    if finding.missing:
+        parts.append("**Not known**\n\n" + _bullets(finding.missing))
+    if shown.ordered:
+        parts.append("Already ordered, so not offered again: " + ", ".join(shown.ordered) + ".")
+    if finding.strength:
+        parts.append(f"Strength of evidence: {finding.strength}")
+    parts.append(imprint.closing)
+    return "\n\n".join(parts)
 
 
 class HoldsBack(Protocol):
@@ -220,91 +252,17 @@ class Cards:
         arranged = arrange(service, findings, facts, self.writer.orderables)
         for rule in arranged.dropped:
             dropped[rule.id] = f"over the cap of {facts.site.max_info_cards} info cards"
+        lines = EvidenceLines(self.writer.references)
         cards = tuple(
             Card(
                 shown.rule,
-                self.writer.write(shown, recipient, ids[shown.rule.id]),
-                tuple(dict.fromkeys(e.fact.source.reference for e in shown.finding.evidence)),
+                self.writer.write(shown, recipient, ids[shown.rule.id], lines),
+                tuple(dict.fromkeys([e.fact.source.reference for e in shown.finding.evidence])),
             )
             for shown in arranged.shown
         )
         return Written(cards, dropped)
 
 
-def evidence_line(evidence: Evidence, references: Mapping[str, Reference] | None = None) -> str:
-    """One fact in one line: value, day, limit, remarks, and where it came from."""
-    fact = evidence.fact
-    remarks = [_fact(fact)]
-    if isinstance(fact, Result) and evidence.own_range:
-        remarks.append(f"laboratory's own range {_range(fact)}")
-    elif evidence.limit is not None:
-        remarks.append(_limit(evidence.limit, references))
-    if evidence.note:
-        remarks.append(evidence.note)
-    return "; ".join(remarks) + f" ({_origin(fact)})"
-
-
-def _limit(limit: Limit, references: Mapping[str, Reference] | None) -> str:
-    if limit.overridden:
-        return f"limit {limit}, set by this site"
-    return (
-        f"limit {limit} ({references[limit.reference].label})" if references else f"limit {limit}"
-    )
-
-
-def evidence_key(finding: Finding) -> list[str]:
-    """What a card rests on, as text: the same facts give the same key, new ones another."""
-    key = [str(finding.indicator)]
-    for evidence in finding.evidence:
-        fact = evidence.fact
-        value = fact.reported + fact.when.isoformat() if isinstance(fact, Result) else fact.name
-        key.append(f"{fact.source.reference} {value}")
-    return key if finding.evidence else [*key, *finding.missing]
-
-
-def _bullets(lines: tuple[str, ...] | list[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _fact(fact: Fact) -> str:
-    match fact:
-        case Result():
-            canonical = f" ({fact.canonical})" if fact.canonical else ""
-            return f"{fact.analyte.name} {fact.reported}{canonical}, {fact.day.isoformat()}"
-        case Condition():
-            return _condition(fact)
-        case Medication():
-            kind = "Draft order" if fact.taking is Taking.DRAFT else "Medication"
-            since = f", {fact.when.date().isoformat()}" if fact.when else ""
-            return f"{kind}: {quoted(fact.name)}{since}"
-        case Order():
-            kind = "Draft order" if fact.draft else "Order"
-            return f"{kind}: {quoted(fact.name)}"
-        case Allergy():
-            return f"Allergy or intolerance: {quoted(fact.name)}"
-
-
-def _condition(fact: Condition) -> str:
-    if fact.presence is Presence.SUSPECTED:
-        state = ", suspected"
-    elif fact.presence is Presence.PAST:
-        state = ", in the past"
-    elif fact.presence is Presence.ASSUMED:
-        state = ", no clinical status recorded"
-    else:
-        state = ""
-    since = f", {fact.day.isoformat()}" if fact.day else ""
-    return f"Condition: {quoted(fact.name)}{state}{since}"
-
-
-def _range(fact: Result) -> str:
-    low = f"{fact.range_low:f}" if fact.range_low is not None else ""
-    high = f"{fact.range_high:f}" if fact.range_high is not None else ""
-    if low and high:
-        return f"{low}–{high} {printed_unit(fact.unit.name)}"
-    return f"{'from ' + low if low else 'up to ' + high} {printed_unit(fact.unit.name)}"
-
-
-def _origin(fact: Fact) -> str:
-    reference = quoted(fact.source.reference, 80)
-    return f"{reference}, {quoted(fact.source.origin, 40)}" if fact.source.origin else reference
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join([f"- {line}" for line in lines])

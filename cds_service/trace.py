@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from cds_service.answering import Answered
-from cds_service.cards import evidence_line
 from cds_service.core.rule import Finding, Outcome
+from cds_service.evidence import evidence_line
 
 
 def as_json(answered: Answered) -> dict[str, Any]:

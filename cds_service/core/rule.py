@@ -41,7 +41,10 @@ class Indicator(IntEnum):
     CRITICAL = 3
 
     def __str__(self) -> str:
-        return self.name.lower()
+        return _INDICATOR_WORDS[self]
+
+
+_INDICATOR_WORDS = {indicator: indicator.name.lower() for indicator in Indicator}
 
 
 @dataclass(frozen=True, slots=True)

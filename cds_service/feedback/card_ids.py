@@ -118,7 +118,8 @@ class CardIds:
             | (digest & ((1 << 40) - 1)) << RANDOM_BITS
             | self._random_bits(RANDOM_BITS)
         )
-        return str(uuid.UUID(int=bits))
+        digits = f"{bits:032x}"
+        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
     def rule_of(self, card: str, rules: Iterable[RuleVersion]) -> RuleVersion | None:
         """Which of ``rules`` made ``card``; None when none of them did."""
