@@ -6,11 +6,12 @@ clinical content, section 3 ("Reading data").
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Condition, Kind, Performed, Problem, Result, Source
@@ -99,9 +100,7 @@ class Results:
         self._refusals: dict[bytes, str] = {}
         self.performed: list[Performed] = []
         for page in intake.pages:
-            for index, peek in enumerate(page.peeks):
-                if peek.resourceType == "Observation":
-                    self._take(peek, page, index)
+            self._take(page.peeks, page)
         for entry in intake.all_of("Observation"):
             self._read_entry(entry)
         self._settle()
@@ -144,38 +143,38 @@ class Results:
                 reason = "it cannot be read"
                 self._intake.problem("unreadable", entry.kind.value, reason, entry.source)
                 return
-        self._take(peek, entry, 0)
+        self._take([peek], entry)
 
-    def _take(self, peek: Peek, where: ObservationPage | Entry, index: int) -> None:
-        """Keep one Observation if it is this patient's and a rule may read it."""
-        if not isinstance(peek.subject, Missing) and (refusal := self._refusal(peek.subject)):
-            self._refuse(where.kind, refusal, _source(where, index))
-            return
-        self.kept[where.kind] += 1
-        code, status = peek.code, peek.status
-        meaning = UNREAD if isinstance(code, Missing) else self._book.meaning(bytes(code))
-        if status == _WITHDRAWN:
-            pass  # it withdraws others, whatever its own code says
-        elif meaning is UNREAD:
-            reason, source = (
-                "it has no code that can be read",
-                _Row(peek, NOTHING, where, index).source,
-            )
-            self._intake.problem("unreadable", where.kind.value, reason, source)
-            return
-        elif meaning is NOTHING:
-            return
-        if status in _COUNTS or self._status_known(peek, meaning, where, index):
-            self._rows.append(_Row(peek, meaning, where, index))
-
-    def _refusal(self, subject: Raw) -> str:
-        """Why it is not this patient's; empty where it is."""
-        # Mostly all results of a call have the same subject.
-        written = bytes(subject)
-        known = self._refusals.get(written)
-        if known is None:
-            known = self._refusals[written] = self._subjects.refusal({"subject": readable(subject)})
-        return known
+    def _take(self, peeks: Sequence[Peek], where: ObservationPage | Entry) -> None:
+        """Keep the Observations that are this patient's and that a rule may read."""
+        refusals, meaning_of, rows, kept = self._refusals, self._book.meaning, self._rows, 0
+        for index, peek in enumerate(peeks):
+            if peek.resourceType != "Observation":
+                continue
+            subject, code, status = peek.subject, peek.code, peek.status
+            if subject is not UNSET:
+                written = bytes(subject)
+                # Mostly all results of a call have the same subject.
+                refusal = refusals.get(written)
+                if refusal is None:
+                    refusal = self._subjects.refusal({"subject": readable(subject)})
+                    refusals[written] = refusal
+                if refusal:
+                    self._refuse(where.kind, refusal, _source(where, index))
+                    continue
+            kept += 1
+            meaning = UNREAD if code is UNSET else meaning_of(bytes(code))
+            if status == _WITHDRAWN:
+                pass  # it withdraws others, whatever its own code says
+            elif meaning is NOTHING:
+                continue
+            elif meaning is UNREAD:
+                reason = "it has no code that can be read"
+                self._intake.problem("unreadable", where.kind.value, reason, _source(where, index))
+                continue
+            if status in _COUNTS or self._status_known(peek, meaning, where, index):
+                rows.append(_Row(peek, meaning, where, index))
+        self.kept[where.kind] += kept
 
     def _status_known(
         self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
