@@ -242,11 +242,21 @@ def test_a_client_that_asks_before_it_sends_is_refused_before_it_sends(
         assert b" 413 " in line.recv(4096).split(b"\r\n")[0]
 
 
-def test_listening_beyond_this_machine_needs_a_client_list(tmp_path: Path) -> None:
-    server = Running(tmp_path, 1, 0, host="0.0.0.0")
-
-    assert server.process.wait(PATIENCE_S) == 1
+def _refusal_to_listen(folder: Path, **settings: str) -> str:
+    """The one line with which a server ends that was told to listen on every address."""
+    server = Running(folder, 1, 0, host="0.0.0.0", **settings)
+    try:
+        assert server.process.wait(PATIENCE_S) == 1
+    finally:
+        server.process.terminate()
+        server.process.wait()
     (line,) = server.log.splitlines()
+    return line
+
+
+def test_listening_beyond_this_machine_needs_a_client_list(tmp_path: Path) -> None:
+    line = _refusal_to_listen(tmp_path)
+
     assert "CDS_TRUSTED_CLIENTS" in line
     assert "CDS_INSECURE_OPEN" in line
 
@@ -263,10 +273,8 @@ def _listed(folder: Path) -> tuple[str, Callable[[str], str]]:
 
 def test_the_demo_page_with_a_client_list_stays_on_this_machine(tmp_path: Path) -> None:
     clients, _ = _listed(tmp_path)
-    server = Running(tmp_path, 1, 0, host="0.0.0.0", CDS_TRUSTED_CLIENTS=clients, CDS_DEMO="1")
+    line = _refusal_to_listen(tmp_path, CDS_TRUSTED_CLIENTS=clients, CDS_DEMO="1")
 
-    assert server.process.wait(PATIENCE_S) == 1
-    (line,) = server.log.splitlines()
     assert "demo page, without a token" in line
     assert "CDS_DEMO" in line
     assert "CDS_INSECURE_OPEN" in line
