@@ -437,3 +437,15 @@ def test_a_resource_whose_bytes_are_no_text_is_named_in_a_problem(kind, resource
     assert not (record.conditions or record.medications or record.patient.birth)
     expected = f"{resource['resourceType']}/{resource['id']}"
     assert ("unreadable", expected) in kinds(reading)
+
+
+def test_bundles_within_bundles_are_read_to_a_depth_and_the_rest_is_said() -> None:
+    page: object = lab()
+    read_at = []
+    for _ in range(8):
+        page = bundle(page)
+        reading = read({Kind.RESULTS: page})
+        read_at.append("potassium" in reading.series)
+        assert read_at[-1] or any("too deep" in one.reason for one in reading.record.problems)
+    assert read_at[0]
+    assert not read_at[-1]

@@ -10,6 +10,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.series import Worse
+from cds_service.fhir import observed
 from tests.fhir_reading.records import (
     AS_OF,
     CONTEXT,
@@ -483,3 +484,67 @@ def test_a_panel_without_a_value_is_known_as_done_and_is_no_problem() -> None:
 )
 def test_a_panel_that_does_not_count(one) -> None:
     assert results(one).record.performed == ()
+
+
+@pytest.mark.parametrize(
+    ("resources", "left"),
+    [
+        pytest.param(
+            [lab(value=3.1, meta={"versionId": "9"}), lab(meta={"versionId": "9"})],
+            ["3.1", "4.1"],
+            id="one version number for two contents tells nothing",
+        ),
+        pytest.param(
+            [
+                lab(value=3.1, meta={"versionId": "1", "lastUpdated": "2026-03-09T10:00:00Z"}),
+                lab(value=3.2, meta={"versionId": "5", "lastUpdated": "2026-03-09T09:00:00Z"}),
+                lab(value=3.3, meta={"versionId": "3"}),
+            ],
+            ["3.1", "3.2", "3.3"],
+            id="stamps that contradict each other in a ring rule nobody out",
+        ),
+        pytest.param(
+            [lab(id=None, value=3.1), lab(id=None, value=3.1), lab(), lab()],
+            ["3.1", "3.1", "4.1"],
+            id="results without an id are never the same result",
+        ),
+        pytest.param(
+            [
+                lab(
+                    id="a",
+                    value=3.1,
+                    status="corrected",
+                    identifier=IDENTIFIER,
+                    meta={"lastUpdated": "2026-03-09T10:00:00Z"},
+                ),
+                lab(
+                    id="b",
+                    status="amended",
+                    identifier=IDENTIFIER,
+                    meta={"lastUpdated": "2026-03-09T11:00:00Z"},
+                ),
+            ],
+            ["4.1"],
+            id="of two corrections the later counts",
+        ),
+        pytest.param(
+            [
+                lab(id="a", value=3.1, status="corrected", identifier=IDENTIFIER),
+                lab(id="b", status="amended", identifier=IDENTIFIER),
+            ],
+            ["3.1", "4.1"],
+            id="of two corrections without stamps both stay",
+        ),
+    ],
+)
+def test_where_versions_do_not_tell_nothing_is_lost(resources, left) -> None:
+    assert values(*resources) == left
+    assert values(*reversed(resources)) == left
+
+
+def test_ranges_known_are_forgotten_when_there_are_too_many(monkeypatch) -> None:
+    monkeypatch.setattr(observed, "_MOST_RANGES", 1)
+    for low in (3.4, 3.5, 3.6):
+        found = result(lab(referenceRange=[{"low": {"value": low, "unit": "mmol/L"}}]))
+        assert str(found.range_low) == str(low)
+    assert len(observed._RANGES) == 1

@@ -354,3 +354,13 @@ def test_an_order_without_code_is_not_named() -> None:
     [found] = read({Kind.ORDERS: bundle(order(code={"coding": [{}]}))}).record.orders
     assert not found.named
     assert (found.covers, found.name) == (frozenset(), "")
+
+
+@pytest.mark.parametrize(
+    ("verification", "said"), [("confirmed", ["no-code"]), ("refuted", []), (None, ["no-code"])]
+)
+def test_a_condition_that_says_not_what_it_is_is_said_unless_refuted(verification, said) -> None:
+    status = verification and {"coding": [{"code": verification}]}
+    reading = read({Kind.CONDITIONS: bundle(condition(code=None, verificationStatus=status))})
+    assert reading.record.conditions == ()
+    assert [kind for kind, _ in kinds(reading)] == said

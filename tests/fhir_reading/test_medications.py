@@ -578,3 +578,30 @@ def test_ingredients_of_the_oldest_version() -> None:
         Ingredient("Baclofen", Decimal(10), "mg"),
     )
     assert {"quinine", "baclofen"} <= found.classes
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("Potassium Chloride 20 MEQ/L Oral Solution", [("Potassium Chloride", "0.02", "meq/ml")]),
+        ("Magnesium Oxide 5 MG/0 ML", []),
+        ("Magnesium Oxide 0 MG", []),
+    ],
+)
+def test_strengths_by_the_litre_and_strengths_that_are_none(name, found) -> None:
+    read_out = [(i.name, str(i.amount), i.unit) for i in ingredients_of(name)]
+    assert [(n.split(" Oral")[0], a, u) for n, a, u in read_out] == found
+
+
+def test_largest_doses_that_say_nothing_or_contradict_each_other() -> None:
+    def bound(value: int, unit: str) -> dict[str, object]:
+        return {
+            "numerator": {"value": value, "unit": unit},
+            "denominator": {"value": 1, "unit": "d"},
+        }
+
+    [dosage] = read_dosages([{"maxDosePerPeriod": [None, {}, bound(3, "tablet")]}])
+    assert (dosage.max_per_day, dosage.max_unit) == (3, "tablet")
+    [dosage] = read_dosages([{"maxDosePerPeriod": [bound(3, "tablet"), bound(30, "mg")]}])
+    assert dosage.max_per_day is None
+    assert "different units" in dosage.unread

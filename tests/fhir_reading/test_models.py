@@ -1,0 +1,74 @@
+"""The full FHIR models: what they refuse is named, and never repeated."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cds_service.fhir import models
+from tests.fhir_reading.records import condition, lab
+
+
+@pytest.mark.parametrize(
+    ("resource", "reason"),
+    [
+        pytest.param(lab(), "", id="a sound result"),
+        pytest.param(condition(), "", id="a sound condition"),
+        pytest.param(lab(issued="canary"), "Observation.issued: ", id="a wrong instant"),
+        pytest.param({"resourceType": "Canary"}, "Canary is not a resource type", id="no type"),
+        pytest.param({"resourceType": "../os"}, "../os is not a resource type", id="a path"),
+        pytest.param({"resourceType": "Ｐatient"}, "is not a resource type", id="another script"),
+        pytest.param({"resourceType": 7}, "it is not a resource type", id="a number for a type"),
+        pytest.param({}, "it is not a resource type", id="no type at all"),
+    ],
+)
+def test_why_a_resource_is_refused(resource: dict[str, object], reason: str) -> None:
+    said = models.refusal(json.dumps(resource).encode())
+    assert bool(said) is bool(reason)
+    assert reason in said
+    assert "canary" not in said
+
+
+def test_what_is_no_json_is_refused() -> None:
+    for raw in (b"{", b"[]", b'"Patient"', b'{"resourceType":"Patient","birthDate":'):
+        assert models.refusal(raw) == "it is not a resource type of R4B"
+
+
+def test_a_model_that_fails_by_itself_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        @staticmethod
+        def model_validate_json(_raw: bytes) -> None:
+            raise RecursionError("canary")
+
+    monkeypatch.setattr(models, "_REFUSALS", {})
+    monkeypatch.setattr(models, "_model", lambda _type: Broken)
+    assert models.refusal(b'{"resourceType":"Patient"}') == "Patient: RecursionError"
+
+
+def test_a_full_memory_is_emptied_and_answers_stay_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(models, "_REFUSALS", {})
+    monkeypatch.setattr(models, "_REMEMBERED", 2)
+    kinds = ["Patient", "Observation", "Condition", "Patient"]
+    said = [models.refusal(b'{"resourceType":"%b"}' % kind.encode()) for kind in kinds]
+    assert said[0] == said[3] == ""
+    assert said[1].startswith("Observation.")
+    assert len(models._REFUSALS) <= 2
+
+
+def test_what_no_ehr_should_get_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_OFFERED", set())
+    sound = models.draft_order(
+        "ServiceRequest",
+        {"text": "Magnesium"},
+        "Patient/p1",
+        "2026-11-23T12:00:00Z",
+        encounter=None,
+        requester=None,
+    )
+    assert models.offered(sound, ("sound",)) is sound
+    for wrong in ({"resourceType": "Canary"}, sound | {"authoredOn": "soon"}):
+        with pytest.raises(ValueError):
+            models.offered(wrong, ("wrong",))
