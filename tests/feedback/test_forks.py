@@ -1,0 +1,47 @@
+"""What runs in a forked process, and what does not any more."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable
+
+import pytest
+
+from cds_service.feedback.forks import after_fork
+
+
+class Counter:
+    """Something whose method shall run in every child."""
+
+    forked = 0
+
+    def note(self) -> None:
+        Counter.forked += 1
+
+
+def test_it_runs_while_its_object_lives_and_keeps_nobody_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[Callable[[], None]] = []
+
+    def register(*, after_in_child: Callable[[], None]) -> None:
+        calls.append(after_in_child)
+
+    monkeypatch.setattr(os, "register_at_fork", register)
+    monkeypatch.setattr(Counter, "forked", 0)
+    counter = Counter()
+    after_fork(counter.note)
+    (call,) = calls
+    call()
+    assert Counter.forked == 1
+    del counter
+    gc.collect()
+    call()
+    assert Counter.forked == 1
+
+
+def test_where_nothing_forks_nothing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "register_at_fork")
+    after_fork(Counter().note)
+    assert Counter.forked == 0
