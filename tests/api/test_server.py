@@ -1,0 +1,68 @@
+"""The server's decisions that need no server: how many workers, when to give up, how to end."""
+
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+
+import pytest
+from granian.constants import Interfaces
+from granian.server import MPServer
+
+from cds_service import server
+
+
+@pytest.fixture
+def made() -> server._Server:
+    """A server that was never started."""
+    return server._Server(target="cds_service.server:load", interface=Interfaces.WSGI)
+
+
+@pytest.mark.parametrize(("processors", "workers"), [(1, 1), (3, 3), (64, 8)])
+def test_a_worker_a_processor_and_at_most_eight(
+    monkeypatch: pytest.MonkeyPatch, processors: int, workers: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(processors)))
+    assert server.default_workers() == workers
+
+
+@pytest.mark.parametrize(
+    ("crashes", "apart_s", "patient"),
+    [
+        pytest.param(19, 0.1, True, id="nineteen at once"),
+        pytest.param(20, 0.1, False, id="twenty at once"),
+        pytest.param(40, 3.2, True, id="forty, one every three seconds"),
+        pytest.param(40, 3.1, False, id="forty, a little faster: twenty within a minute"),
+    ],
+)
+def test_workers_that_crash_are_replaced_until_twenty_crash_within_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+    made: server._Server,
+    crashes: int,
+    apart_s: float,
+    patient: bool,
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(MPServer, "_respawn_workers", lambda *_: None)
+    for _ in range(crashes):
+        clock[0] += apart_s
+        made.respawned_wrks = {0: clock[0]}  # by which granian sees that it crashed just now
+        made._respawn_workers([0], None, None)
+    assert (made.respawned_wrks == {}) is patient
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_end_of_a_server_that_was_told_to_stop_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, made: server._Server, told: bool
+) -> None:
+    def ends(_self: MPServer, code: int) -> None:
+        raise SystemExit(code)
+
+    monkeypatch.setattr(MPServer, "shutdown", ends)
+    made.interrupt_signal = told
+    if told:
+        made.shutdown(1)
+    else:
+        with pytest.raises(SystemExit, match="1"):
+            made.shutdown(1)
