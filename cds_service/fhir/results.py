@@ -91,7 +91,7 @@ class Results:
         self._as_of = as_of
         self._zone = zone_of(as_of)
         self._rows: list[_Row] = []
-        self._by_reference: dict[str, _Row] | None = None
+        self._used: dict[str, _Row] = {}  # what a fact came from, by its reference
         self._dated: dict[str, list[_Row]] = {}
         self._undated: dict[str, list[Problem]] = {}
         self._pregnancy = Pregnancy(as_of)
@@ -123,13 +123,8 @@ class Results:
 
     def raw(self, reference: str) -> bytes | None:
         """The undecoded Observation behind a result's source."""
-        if self._by_reference is None:
-            self._by_reference = {}
-            for row in self._rows:
-                name = f"Observation/{row.id}" if row.id else row.source.reference
-                self._by_reference.setdefault(name, row)
-        found = self._by_reference.get(reference)
-        return None if found is None else bytes(found.whole())
+        row = self._used.get(reference)
+        return None if row is None else bytes(row.whole())
 
     # --- choosing --------------------------------------------------------------------
 
@@ -221,9 +216,21 @@ class Results:
     def _candidate(self, analyte: Analyte, row: _Row) -> Candidate:
         moment = read_moment(self._stated(row.peek), self._zone)
         assert moment is not None  # the row is dated
-        answer = _future if moment.after(self._as_of) else _read
+        answer = _future if moment.after(self._as_of) else self._read
         read = partial(answer, row, analyte, moment)
         return Candidate(moment.when, moment.day, moment.day_only, read)
+
+    def _read(self, row: _Row, analyte: Analyte, moment: Moment) -> Result | Problem:
+        """The value, when it is its turn."""
+        preliminary = row.peek.status == "preliminary"
+        expected = Expected(analyte, moment, self._use(row), preliminary, row.meaning.method)
+        return read_value(row.peek, row.whole, expected)
+
+    def _use(self, row: _Row) -> Source:
+        """The source of a row that becomes a fact."""
+        source = row.source
+        self._used.setdefault(source.reference, row)
+        return source
 
     def _stated(self, peek: Peek) -> str | None:
         """When it was, as it is written."""
@@ -237,7 +244,8 @@ class Results:
 
     def _take_panel(self, row: _Row, moment: Moment | None) -> None:
         if moment is not None and not moment.after(self._as_of):
-            self.performed.append(Performed(row.meaning.panels, moment.day, row.source))
+            source = self._use(row)
+            self.performed.append(Performed(row.meaning.panels, moment.day, source))
 
     def _take_pregnancy(self, row: _Row, moment: Moment | None) -> None:
         if row.peek.status == "preliminary":
@@ -252,7 +260,7 @@ class Results:
                 value = part(decoded(row.whole()), "valueCodeableConcept")
             except UNREADABLE:
                 value = None
-            if not self._pregnancy.take(value, moment, row.source):
+            if not self._pregnancy.take(value, moment, self._use(row)):
                 kind, reason = "no-value", "it has no coded value"
         if kind:
             self._intake.problem(kind, PREGNANCY, reason, row.source)
@@ -262,13 +270,6 @@ def _source(where: ObservationPage | Entry, index: int) -> Source:
     if isinstance(where, Entry):
         return where.source
     return Source(where.reference(index), where.origin)
-
-
-def _read(row: _Row, analyte: Analyte, moment: Moment) -> Result | Problem:
-    """The value, when it is its turn."""
-    preliminary = row.peek.status == "preliminary"
-    expected = Expected(analyte, moment, row.source, preliminary, row.meaning.method)
-    return read_value(row.peek, row.whole, expected)
 
 
 def _future(row: _Row, analyte: Analyte, moment: Moment) -> Result | Problem:
