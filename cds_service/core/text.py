@@ -7,7 +7,8 @@ import unicodedata
 
 _SPECIAL = str.maketrans({char: "\\" + char for char in "\\`*_[]()#|~^$"})
 _LINKS = re.compile(r"(https?|ftp|mailto|xmpp)(?=:)|(www)(?=\.)", re.IGNORECASE)
-_INERT = re.compile(r"[A-Za-z0-9 ,./%+-]*")  # nothing to escape, and no link but perhaps www.
+# One line with nothing to escape, and no link but perhaps www.
+_INERT = re.compile(r"[A-Za-z0-9,./%+-]+(?: [A-Za-z0-9,./%+-]+)*")
 _SPACE = re.compile(r"\s+")
 _BRACKETS = str.maketrans("<>", "‹›")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
@@ -17,7 +18,7 @@ def one_line(text: str) -> str:
     """``text`` without control characters, direction overrides and line breaks."""
     if text.isprintable():
         # Nothing of these categories, and no space but the plain one: the usual case.
-        return " ".join(text.split())
+        return " ".join(text.split()) if "  " in text else text.strip(" ")
     kept = "".join(
         " " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char
         for char in text
@@ -43,7 +44,7 @@ def quoted(text: str, length: int = 120) -> str:
     become entities, Markdown's own characters are escaped, and addresses are kept from
     becoming links by themselves.
     """
+    if len(text) <= length and _INERT.fullmatch(text) and "www" not in text.lower():
+        return text  # the usual case
     line = shortened(one_line(text), length)
-    if _INERT.fullmatch(line) and ("." not in line or "www" not in line.lower()):
-        return line
     return _LINKS.sub(r"\g<0>\\", line.translate(_SPECIAL)).translate(_ENTITIES)

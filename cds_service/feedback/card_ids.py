@@ -94,12 +94,12 @@ class CardIds:
     """
 
     def __init__(self, key: bytes, random_bits: Callable[[int], int] = secrets.randbits) -> None:
-        self._key = key
         self._random_bits = random_bits
+        self.use(key)
 
     def use(self, key: bytes) -> None:
         """Make and recognise ids under ``key`` from now on."""
-        self._key = key
+        self._keyed = hmac.new(key, digestmod="sha256")  # to be copied: the key is set up once
 
     def new(self, rule: str, version: str, patient: str, evidence: str | Iterable[str]) -> str:
         """The id of a card about to be shown.
@@ -156,4 +156,6 @@ class CardIds:
             # The length before each part keeps ("ab", "c") and ("a", "bc") apart.
             whole += len(raw).to_bytes(8)
             whole += raw
-        return int.from_bytes(hmac.digest(self._key, whole, "sha256")[:8]) >> (64 - DIGEST_BITS)
+        keyed = self._keyed.copy()
+        keyed.update(whole)
+        return int.from_bytes(keyed.digest()[:8]) >> (64 - DIGEST_BITS)
