@@ -7,6 +7,7 @@
 #   make check    lint, format, types, layers and tests: runs all, counts what failed
 #   make docs     write the reference pages from the code
 #   make bench    benchmark                     make torture   faults, with figures
+#   make capacity what one core bears, what a hospital needs
 #   make image    container image, with docker or buildah   (BASE=… to choose the base)
 #   make try-image   build it without any registry of images, run it locked down, call it
 #   make clean    remove the virtual environment and what tools cached
@@ -18,6 +19,7 @@ PORT        ?= 8000
 RUN_ARGS    ?= --demo
 PYTEST_ARGS ?=
 BENCH_ARGS  ?=
+CAPACITY_ARGS ?=
 TORTURE_ARGS ?=
 IMAGE       ?= leg-cramps-cds:latest
 BASE        ?= docker.io/library/python:3.11-slim
@@ -28,7 +30,7 @@ PY    := $(VENV)/bin/python
 LOWEST := $(VENV)/lowest
 CHECKS := lint format types layers test
 
-.PHONY: run test lowest coverage check lint format types layers audit docs bench torture image try-image clean environment environment-dev
+.PHONY: run test lowest coverage check lint format types layers audit docs bench capacity torture image try-image clean environment environment-dev
 .DEFAULT_GOAL := check
 
 run: environment
@@ -96,6 +98,9 @@ docs: environment-dev
 
 bench: environment-dev
 	@$(PY) -m bench $(BENCH_ARGS)
+
+capacity: environment-dev
+	@$(PY) -m bench.capacity $(CAPACITY_ARGS)
 
 torture: environment-dev
 	@$(PY) -m torture $(TORTURE_ARGS)

@@ -37,6 +37,7 @@ class Figures:
 
     per_second: float
     p50_ms: float
+    p95_ms: float
     p99_ms: float
     requests: int
     failed: int
@@ -86,6 +87,7 @@ def figures_of(line: str) -> Figures:
     return Figures(
         per_second=read["requests"] / read["seconds"] if read["seconds"] else 0.0,
         p50_ms=read["p50_ms"],
+        p95_ms=read["p95_ms"],
         p99_ms=read["p99_ms"],
         requests=read["requests"],
         failed=read["refused"] + read["lost"],
@@ -143,8 +145,14 @@ def with_python(job: Job) -> Figures:
     taken.sort()
     return Figures(
         per_second=len(taken) / seconds,
-        p50_ms=taken[len(taken) // 2] * 1e3 if taken else 0.0,
-        p99_ms=taken[len(taken) * 99 // 100] * 1e3 if taken else 0.0,
+        p50_ms=_percentile(taken, 50),
+        p95_ms=_percentile(taken, 95),
+        p99_ms=_percentile(taken, 99),
         requests=len(taken),
         failed=len(failures),
     )
+
+
+def _percentile(taken: list[float], percent: int) -> float:
+    """Milliseconds, of sorted seconds."""
+    return taken[len(taken) * percent // 100] * 1e3 if taken else 0.0

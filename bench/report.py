@@ -79,15 +79,21 @@ def stages_table(stages: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def machine() -> str:
+def hardware() -> str:
     """The machine in generic words."""
     cores = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     packages = ", ".join(f"{name} {version(name)}" for name in ("granian", "flask", "msgspec"))
     return (
         f"{cores} processor cores ({platform.machine()}), {memory:.0f} GB of memory, "
-        f"Linux, CPython {platform.python_version()}, {packages}; "
-        f"{WORKERS} workers of each server; the load generator runs on the same cores"
+        f"Linux, CPython {platform.python_version()}, {packages}"
+    )
+
+
+def machine() -> str:
+    """The machine, and how the servers of the benchmark share it."""
+    return (
+        f"{hardware()}; {WORKERS} workers of each server; the load generator runs on the same cores"
     )
 
 

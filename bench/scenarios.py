@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from bench import bodies, servers
 from bench.plan import Entry, Scenario
@@ -55,26 +56,50 @@ class Ground:
         return path
 
 
+class Start(Protocol):
+    """Starts a server: its name, its command for a port, its settings beside the public URL."""
+
+    def __call__(
+        self, name: str, command: Callable[[int], list[str]], settings: dict[str, str] | None = None
+    ) -> Server: ...
+
+
+def starter(stack: ExitStack, folder: Path) -> Start:
+    """Starts servers on free ports, each in a folder of its own; ``stack`` ends them."""
+
+    def start(
+        name: str, command: Callable[[int], list[str]], settings: dict[str, str] | None = None
+    ) -> Server:
+        port = servers.free_port()
+        home = folder / name
+        home.mkdir()
+        more = {"CDS_PUBLIC_URL": f"http://127.0.0.1:{port}", **(settings or {})}
+        return stack.enter_context(servers.running(name, command(port), port, home, more))
+
+    return start
+
+
+def guarded_by(signer: Signer, folder: Path) -> dict[str, str]:
+    """The settings of a service that only answers to the signer's clients."""
+    return {"CDS_TRUSTED_CLIENTS": str(signer.client_list(folder / "clients.json"))}
+
+
+def fetching_from(stub: Server) -> dict[str, str]:
+    """The settings of a service that may ask the stub."""
+    return {"CDS_FHIR_SERVERS": fhir_base(stub), "CDS_FHIR_OPEN": "1"}
+
+
 @contextmanager
 def ground(folder: Path, observations: int = 100) -> Iterator[Ground]:
     """Start all servers, and end them with the block."""
     signer = Signer()
     with ExitStack() as stack:
-
-        def start(
-            name: str, command: Callable[[int], list[str]], settings: dict[str, str] | None = None
-        ) -> Server:
-            port = servers.free_port()
-            home = folder / name
-            home.mkdir()
-            more = {"CDS_PUBLIC_URL": f"http://127.0.0.1:{port}", **(settings or {})}
-            return stack.enter_context(servers.running(name, command(port), port, home, more))
+        start = starter(stack, folder)
 
         def service(port: int) -> list[str]:
             return servers.service_command(port, WORKERS)
 
         stub = start("stub", lambda port: servers.stub_command(port, observations))
-        clients = str(signer.client_list(folder / "clients.json"))
         peer = peer_installed = None
         if servers.peer_installed():
             peer = start("peer", lambda port: servers.peer_command(port, WORKERS))
@@ -87,10 +112,8 @@ def ground(folder: Path, observations: int = 100) -> Iterator[Ground]:
         yield Ground(
             folder=folder,
             ours=start("service", service),
-            guarded=start("guarded", service, {"CDS_TRUSTED_CLIENTS": clients}),
-            fetching=start(
-                "fetching", service, {"CDS_FHIR_SERVERS": fhir_base(stub), "CDS_FHIR_OPEN": "1"}
-            ),
+            guarded=start("guarded", service, guarded_by(signer, folder)),
+            fetching=start("fetching", service, fetching_from(stub)),
             fixed=start("fixed", lambda port: servers.fixed_command(port, WORKERS)),
             peer=peer,
             peer_installed=peer_installed,

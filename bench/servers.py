@@ -170,6 +170,33 @@ def largest_worker(server: Server) -> Memory:
     return max(found, key=lambda one: one.share)
 
 
+def whole_memory(server: Server) -> Memory:
+    """The memory of all processes of a server together."""
+    found = [_memory(pid) for pid in (server.pid, *children(server.pid))]
+    return Memory(sum(one.resident for one in found), sum(one.share for one in found))
+
+
+def processor_seconds(server: Server) -> float:
+    """The processor time that a server's processes have used so far, in steps of 10 ms."""
+    ticks = 0
+    for pid in (server.pid, *children(server.pid)):
+        # The name in brackets may hold anything; behind it, user and system time come 12th, 13th.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def on_cores(cores: set[int]) -> Iterator[None]:
+    """What this thread starts in the block runs on these processor cores and no others."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def _memory(pid: int) -> Memory:
     sizes = {}
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
