@@ -348,6 +348,7 @@ def test_bytes_that_are_no_text_cost_only_their_own_entry() -> None:
 
 def test_the_raw_result_can_be_had_by_its_reference() -> None:
     reading = results(lab(), lab("8302-2", 170, "cm", id="height"))
+    assert reading.series["potassium"].newest(Worse.LOW).result is not None
     raw = reading.resources("Observation/o1")
     assert raw is not None and b'"value": 4.1' in raw
     assert reading.resources("Observation/none") is None
