@@ -178,7 +178,7 @@ def needs_table(costs: Costs, assumptions: Sequence[Assumption]) -> str:
         ("cores busy at the peak", lambda one: f"{one.busy_cores:.2f}"),
         ("**cores to give**", lambda one: f"**{one.cores:.2f}**"),
         ("**replicas of one worker**", lambda one: f"**{one.replicas}**"),
-        ("times these calls until it needs one more", lambda one: f"{one.spare:,.0f}"),
+        ("times these calls until it needs one more", lambda one: f"{one.spare:,.1f}"),
         ("memory of all replicas, MB", lambda one: f"{one.memory_mb:,.0f}"),
         ("database: transactions a second at the peak", lambda one: f"{one.writes_second:.1f}"),
         ("database: feedback rows a day", lambda one: f"{one.feedback_day:,.0f}"),
