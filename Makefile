@@ -8,6 +8,7 @@
 #   make docs     write the reference pages from the code
 #   make bench    benchmark                     make torture   faults, with figures
 #   make capacity what one core bears, what a hospital needs
+#   make mutants  mutation testing of rules and units, about an hour
 #   make image    container image, with docker or buildah   (BASE=… to choose the base)
 #   make try-image   build it without any registry of images, run it locked down, call it
 #   make clean    remove the virtual environment and what tools cached
@@ -21,6 +22,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS  ?=
 CAPACITY_ARGS ?=
 TORTURE_ARGS ?=
+MUTANTS_ARGS ?=
 IMAGE       ?= leg-cramps-cds:latest
 BASE        ?= docker.io/library/python:3.11-slim
 IMAGE_ARGS  ?=
@@ -104,6 +106,12 @@ capacity: environment-dev
 
 torture: environment-dev
 	@$(PY) -m torture $(TORTURE_ARGS)
+
+# cosmic-ray makes the mutants in its own environment; the development set tries them.
+mutants: environment-dev
+	@test -x $(VENV)/mutation/bin/cosmic-ray || { $(PY) -m venv $(VENV)/mutation \
+	  && $(VENV)/mutation/bin/python -m pip install --quiet -r mutation/requirements.txt; }
+	@$(PY) -m mutation --maker $(VENV)/mutation/bin/python $(MUTANTS_ARGS)
 
 image:
 	@if command -v docker >/dev/null && docker info >/dev/null 2>&1; then \
