@@ -259,8 +259,8 @@ class Intake:
         return True
 
     def _slot(self, slot: RawSlot, at: _At) -> None:
-        resource = slot.resource
-        if isinstance(resource, Missing) or bytes(resource) == b"null":
+        resource = b"null" if isinstance(slot.resource, Missing) else bytes(slot.resource)
+        if resource == b"null":
             at.tally.entries += 1
             self._unreadable(at, "the entry has no resource")
             return
