@@ -166,7 +166,11 @@ class Ask:
             except requests.exceptions.SSLError:
                 raise _Fault("no secure connection to the FHIR server could be made") from None
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                raise self._broken(error) from None
+                # A kept connection may be closed in the moment in which it is used again.
+                if self._retried or not _hung_up(error):
+                    raise self._broken(error) from None
+                self._retried = True
+                continue
             except http.client.HTTPException as error:
                 raise self._broken(error) from None
             if pause is None or self._retried or pause >= self._left():
@@ -256,6 +260,14 @@ class Ask:
         )
         spent = round((time.monotonic() - self._round.started) * 1000)
         return Fetched(state, pages, reason, self._status, spent)
+
+
+def _hung_up(error: Exception) -> bool:
+    """Whether the server closed the connection instead of answering: a read may be repeated."""
+    cause = error.args[0] if isinstance(error, requests.ConnectionError) and error.args else None
+    return isinstance(cause, urllib3.exceptions.ProtocolError) and isinstance(
+        cause.args[-1], ConnectionResetError | BrokenPipeError
+    )
 
 
 def _retry_pause(response: requests.Response) -> float | None:

@@ -12,7 +12,7 @@ import pytest
 
 from cds_service.fhir.client import Access, Fetched, fetch_missing
 from cds_service.fhir.transport import CREW_SIZE, run_beside
-from tests.fhir_client.loopback import FOREVER, HANG_UP, Asked, Loopback, Step, bundle, reply
+from tests.fhir_client.loopback import FOREVER, HANG_UP, RESET, Asked, Loopback, Step, bundle, reply
 
 TOKEN = "s3cr3t-t0ken"
 KEYS = {f"key-{n}": f"Condition?patient=p-77&code={n}" for n in range(7)}
@@ -76,6 +76,33 @@ def test_a_kept_connection_that_the_server_has_closed_is_made_anew() -> None:
             ).values()
             assert fetched.state == "given"
             assert server.connections == expected
+
+
+@pytest.mark.parametrize("ending", [HANG_UP, RESET])
+def test_a_kept_connection_that_closes_when_it_is_used_again_is_made_anew(ending: str) -> None:
+    def answer(asked: Asked) -> list[Step]:
+        return [ending] if asked.number == 2 else [reply(bundle("a"))]
+
+    with Loopback(answer) as server:
+        for _ in range(2):
+            (fetched,) = fetch_missing(
+                KEYS_OF_ONE, access_to(server.url), "p-77", deadline_s=20
+            ).values()
+            assert (fetched.state, fetched.reason) == ("given", "")
+    assert [one.connection for one in server.asked] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("ending", [HANG_UP, RESET])
+def test_a_server_that_hangs_up_again_is_asked_no_third_time(ending: str) -> None:
+    with Loopback(lambda _: [ending]) as server:
+        (fetched,) = fetch_missing(
+            KEYS_OF_ONE, access_to(server.url), "p-77", deadline_s=20
+        ).values()
+    assert len(server.asked) == 2
+    assert (fetched.state, fetched.reason) == (
+        "unavailable",
+        "the connection to the FHIR server broke before Condition was answered",
+    )
 
 
 def test_all_keys_together_take_the_time_of_one() -> None:
