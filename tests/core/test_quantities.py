@@ -116,6 +116,7 @@ def test_a_limit_is_rounded_to_the_reported_decimals(
         (Fraction(1, 3), 4, "0.3333"),
         (Fraction(2, 3), 4, "0.6667"),
         (Fraction(10**40 + 5, 10**41), 1, "0.1"),
+        (Fraction(0), 1, "0.0"),
     ],
 )
 def test_rounding_is_half_up_and_exact(value: Fraction, decimals: int, expected: str) -> None:
@@ -129,7 +130,8 @@ def test_rounding_never_rounds_twice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "decimals"), [("1.20", 2), ("1.2", 1), ("5", 0), ("0.500", 3), ("1E+2", 0)]
+    ("text", "decimals"),
+    [("1.20", 2), ("1.2", 1), ("5", 0), ("0.500", 3), ("1E+2", 0), ("NaN", 0)],
 )
 def test_written_decimals_are_counted(text: str, decimals: int) -> None:
     assert decimals_of(Decimal(text)) == decimals
@@ -228,3 +230,29 @@ def test_every_canonical_unit_is_a_spelling_of_itself_with_factor_one() -> None:
 def test_conversion_there_and_back_is_the_same() -> None:
     unit = Unit("x", Fraction(9148, 100000), Fraction(2152, 1000))
     assert unit.from_canonical(Decimal("11.3"), 3) == Decimal("100.000")
+
+
+def test_a_unit_converts_by_its_factor_alone_unless_an_offset_is_given() -> None:
+    assert Unit("x", Fraction(10)).to_canonical(Decimal("1.5")) == 15
+    assert Unit("x").to_canonical(Decimal("1.5")) == Fraction(3, 2)
+    assert Unit("x", Fraction(10)).from_canonical(Decimal(15), 1) == Decimal("1.5")
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        pytest.param(Unit("x"), "0.755", id="the canonical unit: as it stands, not rounded"),
+        pytest.param(Unit("x", Fraction(2)), "0.4", id="twice as large: rounded"),
+        pytest.param(Unit("x", offset=Fraction(1)), "-0.2", id="only an offset: rounded"),
+        pytest.param(Unit("x", offset=Fraction(-1)), "1.8", id="only a negative offset: rounded"),
+    ],
+)
+def test_a_limit_is_rounded_only_where_it_is_converted(unit: Unit, expected: str) -> None:
+    assert str(unit.from_canonical(Decimal("0.755"), 1)) == expected
+
+
+def test_an_interval_without_ends_is_not_exact_and_weighs_nothing() -> None:
+    everything = Interval(None, None)
+    assert not everything.exact
+    assert everything.middle() == 0
+    assert everything.below(Decimal(0)) is everything.above(Decimal(0)) is None

@@ -75,6 +75,13 @@ def test_a_comparator_becomes_an_interval(comparator, low, high, low_open, high_
         ({"value": 4, "unit": "MMOL/L"}, "unknown-unit", "MMOL/L"),
         ({"value": 4, "unit": "mmol/L", "code": "furlong", "system": UCUM}, "unknown-unit", "furl"),
         ({"value": 4, "code": "mmol/L", "system": "urn:local"}, "unknown-unit", "mmol/L"),
+        (
+            {"value": 4, "unit": 7, "code": "mmol/L", "system": "urn:local"},
+            "unknown-unit",
+            "mmol/L",
+        ),
+        ({"value": 4, "unit": "furlongs" * 9}, "unknown-unit", f"{('furlongs' * 9)[:29]}… is"),
+        ({"value": 4, "unit": "mmol/L", "comparator": "nearly" * 9}, "comparator", "nearlynea… "),
         ({"value": 41, "unit": "mmol/L"}, "implausible", "41 mmol/L"),
         ({"value": -4.1, "unit": "mmol/L"}, "implausible", "-4.1"),
         ({"value": 0, "unit": "mmol/L"}, "implausible", "0 mmol/L"),
@@ -115,6 +122,9 @@ def test_an_absurd_number_is_not_usable_and_costs_nothing(number) -> None:
         ({"code": "", "unit": "mmol/L", "system": UCUM}, "mmol/L"),
         ({"code": 5, "unit": "mmol/L", "system": UCUM}, "mmol/L"),
         ({"code": "mmol/L", "unit": "mg/dL", "system": UCUM}, "mmol/L"),
+        ({"code": "mmol/L", "unit": "?", "system": "https://unitsofmeasure.org"}, "mmol/L"),
+        ({"code": "mmol/L", "unit": "?", "system": "urn:oid:2.16.840.1.113883.6.8"}, "mmol/L"),
+        ({"code": "mmol/L", "unit": 7, "system": UCUM}, "mmol/L"),
     ],
     ids=str,
 )
@@ -135,25 +145,31 @@ def test_haemoglobin_below_the_least_of_its_unit_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "kind"),
+    ("members", "kind", "words"),
     [
-        ({"valueString": "4.1 mmol/L"}, "not-a-number"),
-        ({"valueInteger": 4}, "not-a-number"),
-        ({"valueCodeableConcept": {"text": "high"}}, "not-a-number"),
-        ({"valueRange": {"low": {"value": 3}}}, "not-a-number"),
-        ({"valueSomethingNew": 4}, "not-a-number"),
-        ({"component": [{"code": concept("2823-3")}]}, "no-value"),
-        ({}, "no-value"),
-        ({"dataAbsentReason": {"text": "haemolysed"}}, "no-value"),
-        ({"valueQuantity": None, "valueBoolean": False}, "not-a-number"),
-        ({"valueQuantity": "4.1 mmol/L"}, "unreadable"),
-        ({"valueQuantity": [{"value": 4.1, "unit": "mmol/L"}]}, "unreadable"),
+        ({"valueString": "4.1 mmol/L"}, "not-a-number", "its value is text, not a number"),
+        ({"valueInteger": 4}, "not-a-number", "a number without a unit"),
+        ({"valueDecimal": 4.1}, "not-a-number", "a number without a unit"),
+        ({"valueCodeableConcept": {"text": "high"}}, "not-a-number", "a code"),
+        ({"valueRange": {"low": {"value": 3}}}, "not-a-number", "a range"),
+        ({"valueRatio": {"numerator": {"value": 3}}}, "not-a-number", "a ratio"),
+        ({"valueSampledData": {"dimensions": 1}}, "not-a-number", "sampled data"),
+        ({"valueAttachment": {"title": "scan"}}, "not-a-number", "an attachment"),
+        ({"valueSomethingNew": 4}, "not-a-number", "its value is not a number with a unit"),
+        ({"component": [{"code": concept("2823-3")}]}, "no-value", "components only"),
+        ({}, "no-value", "it has no value"),
+        ({"dataAbsentReason": {"text": "haemolysed"}}, "no-value", "dataAbsentReason"),
+        ({"valueQuantity": None, "valueBoolean": False}, "not-a-number", "yes or no"),
+        ({"valueQuantity": "4.1 mmol/L"}, "unreadable", "cannot be read"),
+        ({"valueQuantity": [{"value": 4.1, "unit": "mmol/L"}]}, "unreadable", "cannot be read"),
     ],
     ids=str,
 )
-def test_only_a_quantity_is_a_value(members, kind) -> None:
+def test_only_a_quantity_is_a_value(members, kind, words) -> None:
     base = {key: value for key, value in lab().items() if key != "valueQuantity"}
-    assert problem(base | members).kind == kind
+    found = problem(base | members)
+    assert found.kind == kind
+    assert words in found.reason
 
 
 def test_a_value_with_a_reason_for_its_absence_is_not_used() -> None:
@@ -171,6 +187,7 @@ HIGH = {"value": 5.1, "unit": "mmol/L"}
         ([{"low": LOW}], ("3.5", None)),
         ([{"high": HIGH}], (None, "5.1")),
         ([{"low": {"value": 3.4}, "high": {"value": 5}}], ("3.4", "5")),
+        ([{"low": {"value": 3.45, "unit": "mmol/L"}}], ("3.45", None)),
         ([{"low": LOW, "type": {"coding": [{"code": "normal"}]}}], ("3.5", None)),
         ([{"low": LOW, "type": {"coding": [{"code": "therapeutic"}]}}], (None, None)),
         ([{"low": LOW, "meaning": {"coding": [{"code": "critical"}]}}], (None, None)),
@@ -199,6 +216,20 @@ def test_a_range_in_another_unit_is_converted_into_the_values() -> None:
     limits = [{"low": {"value": 0.70, "unit": "mmol/L"}, "high": {"value": 1.05, "unit": "mmol/L"}}]
     found = result(lab(MAGNESIUM, 1.65, "mg/dL", referenceRange=limits), analyte="magnesium")
     assert (found.range_low, found.range_high) == (Decimal("1.70"), Decimal("2.55"))
+
+
+def test_a_range_is_converted_with_the_offset_of_its_unit_and_one_decimal_at_least() -> None:
+    limits = [{"low": {"value": 4.0, "unit": "%"}, "high": {"value": 6.0, "unit": "%"}}]
+    found = result(lab("4548-4", 48, "mmol/mol", referenceRange=limits), analyte="hba1c")
+    assert (str(found.range_low), str(found.range_high)) == ("20.2", "42.1")
+
+
+def test_the_same_range_of_another_analyte_is_converted_by_that_analytes_factor() -> None:
+    limits = [{"high": {"value": 5.1, "unit": "mmol/L"}}]
+    magnesium = lab(MAGNESIUM, 2.5, "mg/dL", referenceRange=limits)
+    potassium = lab(value=16.0, unit="mg/dL", referenceRange=limits)
+    assert result(magnesium, analyte="magnesium").range_high == Decimal("12.4")
+    assert result(potassium).range_high == Decimal("19.9")
 
 
 def test_a_range_that_contradicts_its_unit_makes_the_result_unusable() -> None:
