@@ -81,6 +81,49 @@ class _Row(msgspec.Struct, eq=False, gc=False):
         return self.peek
 
 
+class _Opener:
+    """Makes a candidate of a row, and its value, when it is their turn.
+
+    It stands apart from `Results` because every series holds it: in a ring of references the
+    data of a call would stay in memory until the garbage collector comes.
+    """
+
+    def __init__(self, as_of: datetime) -> None:
+        self._as_of = as_of
+        self.zone = zone_of(as_of)
+        self.used: dict[str, _Row] = {}  # what a fact came from, by its reference
+
+    def candidate(self, analyte: Analyte, row: _Row) -> Candidate:
+        """A dated row, not read yet."""
+        moment = read_moment(self.stated(row.peek), self.zone)
+        assert moment is not None  # the row is dated
+        answer = _future if moment.after(self._as_of) else self._read
+        read = partial(answer, row, analyte, moment)
+        return Candidate(moment.when, moment.day, moment.day_only, read)
+
+    def _read(self, row: _Row, analyte: Analyte, moment: Moment) -> Result | Problem:
+        """The value, when it is its turn."""
+        preliminary = row.peek.status == "preliminary"
+        expected = Expected(analyte, moment, self.use(row), preliminary, row.meaning.method)
+        return read_value(row.peek, row.whole, expected)
+
+    def use(self, row: _Row) -> Source:
+        """The source of a row that becomes a fact."""
+        source = row.source
+        self.used.setdefault(source.reference, row)
+        return source
+
+    def stated(self, peek: Peek) -> str | None:
+        """When it was, as it is written."""
+        if peek.effectiveDateTime is not None:
+            return peek.effectiveDateTime
+        if not isinstance(peek.effectivePeriod, Missing):
+            period = readable(peek.effectivePeriod)
+            end = text(part(period, "end"))
+            return end if read_when(end, self.zone) else text(part(period, "start"))
+        return peek.effectiveInstant
+
+
 class Results:
     """All Observations of one call: ``series`` by analyte, panels ``performed``, ``pregnancy``."""
 
@@ -89,9 +132,8 @@ class Results:
         self._book = book
         self._subjects = subjects
         self._as_of = as_of
-        self._zone = zone_of(as_of)
+        self._opener = _Opener(as_of)
         self._rows: list[_Row] = []
-        self._used: dict[str, _Row] = {}  # what a fact came from, by its reference
         self._dated: dict[str, list[_Row]] = {}
         self._undated: dict[str, list[Problem]] = {}
         self._pregnancy = Pregnancy(as_of)
@@ -110,7 +152,7 @@ class Results:
         self.series = {
             key: Series.of(
                 self._dated.get(key, ()),
-                partial(self._candidate, book.analytes[key]),
+                partial(self._opener.candidate, book.analytes[key]),
                 self._undated.get(key, ()),
             )
             for key in {**self._dated, **self._undated}
@@ -123,7 +165,7 @@ class Results:
 
     def raw(self, reference: str) -> bytes | None:
         """The undecoded Observation behind a result's source."""
-        row = self._used.get(reference)
+        row = self._opener.used.get(reference)
         return None if row is None else bytes(row.whole())
 
     # --- choosing --------------------------------------------------------------------
@@ -193,12 +235,12 @@ class Results:
     # --- placing in time -------------------------------------------------------------
 
     def _place(self, row: _Row) -> None:
-        stated, meaning = self._stated(row.peek), row.meaning
-        when = read_when(stated, self._zone)
+        stated, meaning = self._opener.stated(row.peek), row.meaning
+        when = read_when(stated, self._opener.zone)
         if meaning.pregnancy:
-            self._take_pregnancy(row, read_moment(stated, self._zone))
+            self._take_pregnancy(row, read_moment(stated, self._opener.zone))
         if meaning.panels and row.peek.status != "preliminary":
-            self._take_panel(row, read_moment(stated, self._zone))
+            self._take_panel(row, read_moment(stated, self._opener.zone))
         for analyte in meaning.analytes:
             if when is None:
                 peek = row.peek
@@ -213,38 +255,9 @@ class Results:
             else:
                 rows.append(row)
 
-    def _candidate(self, analyte: Analyte, row: _Row) -> Candidate:
-        moment = read_moment(self._stated(row.peek), self._zone)
-        assert moment is not None  # the row is dated
-        answer = _future if moment.after(self._as_of) else self._read
-        read = partial(answer, row, analyte, moment)
-        return Candidate(moment.when, moment.day, moment.day_only, read)
-
-    def _read(self, row: _Row, analyte: Analyte, moment: Moment) -> Result | Problem:
-        """The value, when it is its turn."""
-        preliminary = row.peek.status == "preliminary"
-        expected = Expected(analyte, moment, self._use(row), preliminary, row.meaning.method)
-        return read_value(row.peek, row.whole, expected)
-
-    def _use(self, row: _Row) -> Source:
-        """The source of a row that becomes a fact."""
-        source = row.source
-        self._used.setdefault(source.reference, row)
-        return source
-
-    def _stated(self, peek: Peek) -> str | None:
-        """When it was, as it is written."""
-        if peek.effectiveDateTime is not None:
-            return peek.effectiveDateTime
-        if not isinstance(peek.effectivePeriod, Missing):
-            period = readable(peek.effectivePeriod)
-            end = text(part(period, "end"))
-            return end if read_when(end, self._zone) else text(part(period, "start"))
-        return peek.effectiveInstant
-
     def _take_panel(self, row: _Row, moment: Moment | None) -> None:
         if moment is not None and not moment.after(self._as_of):
-            source = self._use(row)
+            source = self._opener.use(row)
             self.performed.append(Performed(row.meaning.panels, moment.day, source))
 
     def _take_pregnancy(self, row: _Row, moment: Moment | None) -> None:
@@ -260,7 +273,7 @@ class Results:
                 value = part(decoded(row.whole()), "valueCodeableConcept")
             except UNREADABLE:
                 value = None
-            if not self._pregnancy.take(value, moment, self._use(row)):
+            if not self._pregnancy.take(value, moment, self._opener.use(row)):
                 kind, reason = "no-value", "it has no coded value"
         if kind:
             self._intake.problem(kind, PREGNANCY, reason, row.source)

@@ -1,0 +1,35 @@
+"""What was read of a patient is gone with the call, and not only when the collector comes."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from cds_service.core.series import Candidate, Series, Worse
+from tests.fhir_reading.records import MAGNESIUM, lab, results
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def alive() -> int:
+    return sum(isinstance(one, Candidate | Series) for one in gc.get_objects())
+
+
+def test_a_reading_is_in_no_ring_of_references(without_collector: None) -> None:
+    before = alive()
+    reading = results(lab(), lab(MAGNESIUM, 2.0, "mg/dL", id="o2"))
+    for series in reading.series.values():
+        found = series.newest(Worse.LOW).result
+        assert found is not None
+        assert reading.resources(found.source.reference)
+    assert alive() == before + 4
+    del reading, series, found
+    assert alive() == before
