@@ -78,6 +78,24 @@ def test_the_range_of_the_card_is_the_arithmetic_of_the_salt(
             362,
             id="a combination in the other order",
         ),
+        pytest.param(
+            "Magnesium Oxide 400 MG / Elemental Iron 5 MG",
+            dose("1", "tablet"),
+            400,
+            id="the elemental part of a combination is another's",
+        ),
+        pytest.param(
+            "magnesium oxide 60 tablets 400 mg",
+            dose("1", "tablet"),
+            400,
+            id="a pack size is no strength",
+        ),
+        pytest.param(
+            "magnesium oxide tablets mg 400 mg",
+            dose("1", "tablet"),
+            400,
+            id="a unit without a number is no strength",
+        ),
         pytest.param("magnesium oxide 200 mg/5 mL", dose("10", "mL"), 400, id="a liquid"),
         pytest.param(
             "magnesium oxide", dose("400", "mg", Fraction(1, 2)), 200, id="alternate days"
@@ -88,13 +106,57 @@ def test_what_can_be_computed(name: str, dosage: Dosage, mg: int) -> None:
     assert oxide(name, dosage) == Daily(Fraction(mg), Fraction(mg))
 
 
+@pytest.mark.parametrize(
+    ("units", "mg"),
+    [
+        ("mg milligram milligrams", 2),
+        ("g gm gram grams", 2000),
+        ("ug µg μg mcg", Fraction(2, 1000)),
+        ("mmol millimole millimoles", 2 * OXIDE.mass),
+        ("meq mval milliequivalent milliequivalents", OXIDE.mass),
+    ],
+)
+def test_every_spelling_of_a_unit_has_its_factor(units: str, mg: Fraction) -> None:
+    for unit in units.split():
+        assert oxide("magnesium oxide", dose("2", unit)).most == mg, unit
+
+
+_PIECES = """1 each ea tablet tablets tab tabs tbl tbs capsule capsules cap caps pill pills ortab
+ercap ertab chewtab chewable caplet caplets softgel sachet sachets packet packets pkt"""
+
+
+def test_every_word_for_a_piece_counts_by_the_strength() -> None:
+    for word in _PIECES.split():
+        assert oxide("magnesium oxide 400 mg", dose("2", word)).most == 800, word
+        parts = (Ingredient("magnesium oxide", Decimal(400), f"mg/{word}"),)
+        assert oxide("a brand", dose("2", "tablet"), ingredients=parts).most == 800, word
+
+
+def test_every_word_for_a_millilitre_counts_by_the_strength_of_the_liquid() -> None:
+    for word in ("ml", "milliliter", "milliliters", "millilitre", "millilitres"):
+        assert oxide("magnesium oxide 200 mg/5 mL", dose("10", word)).most == 400, word
+
+
 def test_molar_amounts_become_salt() -> None:
     assert oxide("magnesium oxide", dose("12", "mmol")).most == 12 * OXIDE.mass
     assert oxide("magnesium oxide", dose("24", "mEq")).most == 12 * OXIDE.mass
 
 
+def test_a_salt_with_two_atoms_of_its_mineral_holds_twice_as_much() -> None:
+    two = replace(OXIDE, mass=Fraction(100), element=Fraction(24), atoms=2)
+    assert two.mmol(Fraction(50)) == 1
+    assert two.elemental(Fraction(50)) == 24
+    assert two.salt_mg(Fraction(1)) == 50
+
+
 def test_elemental_milligrams_become_salt() -> None:
     daily = oxide("magnesium oxide 243.05 mg elemental", dose("1", "tablet"))
+    assert daily.most == Fraction("403.04")
+
+
+def test_the_first_text_that_names_the_drug_decides_whether_its_milligrams_are_elemental() -> None:
+    named = order("magnesium oxide 243.05 mg elemental", dose("1", "tablet"))
+    daily = daily_amount(replace(named, words="magnesium oxide"), OXIDE.names, OXIDE)
     assert daily.most == Fraction("403.04")
 
 
@@ -188,6 +250,12 @@ def test_which_products_are_magnesium_oxide(name: str, is_oxide: bool) -> None:
     assert OXIDE.is_in(order(name)) is is_oxide
 
 
-def test_a_code_alone_names_the_salt() -> None:
-    coded = replace(order("tablets"), identity=frozenset({next(iter(OXIDE.codes))}))
-    assert OXIDE.is_in(coded)
+@pytest.mark.parametrize(
+    "code",
+    [
+        ("http://www.nlm.nih.gov/research/umls/rxnorm", "6582"),
+        ("http://www.whocc.no/atc", "A12CC10"),
+    ],
+)
+def test_a_code_alone_names_the_salt(code: tuple[str, str]) -> None:
+    assert OXIDE.is_in(replace(order("tablets"), identity=frozenset({code})))
