@@ -158,14 +158,21 @@ def _with_token(**changes: Any) -> dict[str, Any]:
         pytest.param(bundle(OUTCOME), State.UNAVAILABLE, 0, id="only an OperationOutcome"),
         pytest.param(bundle(potassium("3"), OUTCOME), State.PARTIAL, 1, id="an error in part"),
         pytest.param(bundle(potassium("3"), HINT), State.GIVEN, 1, id="a mere hint"),
+        pytest.param(
+            {"resourceType": "Bundle", "entry": [7, "OperationOutcome"]},
+            State.GIVEN,
+            1,
+            id="entries of another form, for the reader to report",
+        ),
         pytest.param(bundle(potassium("3"), **NEXT), State.PARTIAL, 1, id="the first page"),
     ],
 )
-def test_what_came_in_a_key_has_one_state(value: Any, state: State, pages: int) -> None:
-    found = _delivered(body(prefetch=prefetch(results=value)))[Kind.RESULTS]
+@pytest.mark.parametrize("key", ["results", "conditions"])
+def test_what_came_in_a_key_has_one_state(key: str, value: Any, state: State, pages: int) -> None:
+    found = _delivered(body(prefetch=prefetch(**{key: value})))[Kind(key)]
 
     assert (found.state, len(found.pages)) == (state, pages)
-    assert found.origin == "prefetch.results"
+    assert found.origin == f"prefetch.{key}"
     assert "CANARY" not in found.reason
     assert bool(found.reason) is (state in (State.UNAVAILABLE, State.PARTIAL))
 

@@ -226,6 +226,25 @@ def test_a_body_and_a_day_that_cannot_be_read_are_named(demo: Demo) -> None:
     assert someday.get_json()["issue"][0]["expression"] == ["as of"]
 
 
+def test_the_chart_says_who_and_what_did_not_come(demo: Demo) -> None:
+    record = bundle(
+        {
+            "resourceType": "Observation",
+            "id": "o1",
+            "status": "preliminary",
+            "code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]},
+            "effectiveDateTime": "2026-11-20",
+            "valueQuantity": {"value": 5.9, "unit": "mmol/L"},
+        }
+    )
+    record["entry"][0]["resource"]["deceasedBoolean"] = True
+    answer = ask(demo(), pasted=json.dumps(record), states={"allergies": "null"})
+    chart = answer["html"]["chart"]
+    assert "deceased" in chart
+    assert "preliminary: 5.9 mmol/L" in chart
+    assert "None on file." in chart
+
+
 def test_a_key_sent_as_null_is_shown_as_null(demo: Demo) -> None:
     request = ask(demo(), patient="low-magnesium")["request"]
     request["prefetch"]["allergies"] = None
