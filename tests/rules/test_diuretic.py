@@ -2,7 +2,7 @@
 
 import pytest
 
-from cds_service.core.facts import Kind, Presence, State
+from cds_service.core.facts import Kind, Presence, Reason, State
 from cds_service.core.rule import Answer, Indicator
 from tests.given import CRAMPS, Given, fired, given, offers, silent, unknown
 
@@ -126,6 +126,15 @@ def test_cirrhosis_warns_even_with_good_levels() -> None:
     text = said(fired(ask(severe.takes("diuretic_loop", name="Old one"))))
     assert "described as incapacitating" in text
     assert "Old one" in text
+
+
+def test_words_of_another_complaint_do_not_make_the_cramps_severe() -> None:
+    pain = Reason(given=True, concepts=frozenset(), words="incapacitating back pain")
+    finding = fired(ask(cramped().has("cirrhosis").seen_for(pain)))
+    assert "described as" not in said(finding)
+    cramps = Reason(given=True, concepts=CRAMPS.concepts, words="incapacitating leg cramps")
+    finding = fired(ask(cramped().has("cirrhosis").seen_for(cramps)))
+    assert "described as incapacitating" in said(finding)
 
 
 def test_only_with_documented_cramps() -> None:

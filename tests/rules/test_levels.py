@@ -20,6 +20,8 @@ from tests.given import CRAMPS, NO_REASON, OTHER_REASON, Given, given
         pytest.param(given().result("magnesium", "0.85 mmol/L", days_ago=91), None, id="91 days"),
         pytest.param(given().result("magnesium", "0.60 mmol/L", days_ago=91), None, id="low, old"),
         pytest.param(given(), None, id="none"),
+        pytest.param(given().result("magnesium", "1.20 mmol/L", days_ago=91), None, id="high, old"),
+        pytest.param(given().result("magnesium", "<0.90 mmol/L"), None, id="open below"),
         pytest.param(given().result("magnesium", ">0.80 mmol/L"), None, id="open above"),
         pytest.param(given().result("magnesium", "0.85 mmol/L", preliminary=True), None, id="raw"),
         pytest.param(
@@ -80,6 +82,8 @@ def test_two_results_of_one_moment_may_be_low_and_high_at_once() -> None:
         ("2.4 mmol/L", "3.2 mmol/L", True),
         ("3.4 mmol/L", "3.2 mmol/L", False),
         ("4.0 mmol/L", "3.2 mmol/L", False),
+        ("3.2 mmol/L", "3.2 mmol/L", False),
+        ("12.5 mg/dL", "3.3 mmol/L", True),
     ],
 )
 def test_a_preliminary_level_raises_and_never_softens(
@@ -88,6 +92,54 @@ def test_a_preliminary_level_raises_and_never_softens(
     case = given().result("potassium", final, days_ago=5)
     level = levels.low(case.result("potassium", early, preliminary=True).facts(), "potassium")
     assert level.preliminary is preliminary
+
+
+def test_a_fresh_preliminary_level_goes_before_a_stale_final_one_that_was_worse() -> None:
+    case = given().result("potassium", "2.8 mmol/L", days_ago=40)
+    level = levels.low(
+        case.result("potassium", "3.2 mmol/L", preliminary=True).facts(), "potassium"
+    )
+    assert (level.preliminary, level.stale, level.checked) == (True, False, True)
+
+
+def test_a_preliminary_level_below_its_own_range_goes_before_a_final_one_within_its_own() -> None:
+    case = given().result("potassium", "3.3 mmol/L", low="3.2", days_ago=5)
+    early = case.result("potassium", "3.4 mmol/L", low="3.5", preliminary=True)
+    level = levels.low(early.facts(), "potassium")
+    assert (level.preliminary, level.beyond, level.own_range) == (True, True, True)
+
+
+def test_the_higher_of_two_high_levels_counts() -> None:
+    case = given().result("potassium", "5.6 mmol/L", days_ago=5)
+    higher = case.result("potassium", "6.6 mmol/L", preliminary=True).facts()
+    assert levels.at_least(higher, "potassium", "potassium.high").preliminary
+    case = given().result("potassium", "6.6 mmol/L", days_ago=5)
+    lower = case.result("potassium", "5.6 mmol/L", preliminary=True).facts()
+    assert not levels.at_least(lower, "potassium", "potassium.high").preliminary
+
+
+def test_without_a_result_nothing_is_stale_checked_or_preliminary() -> None:
+    level = levels.low(given().facts(), "potassium")
+    assert not (level.stale or level.checked or level.preliminary or level.own_range)
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "preliminary", "note"),
+    [
+        (1, False, ""),
+        (1, True, "preliminary"),
+        (31, False, "older than 30 days"),
+        (31, True, "preliminary, older than 30 days"),
+    ],
+)
+def test_the_evidence_says_how_far_a_level_can_be_trusted(
+    days_ago: int, preliminary: bool, note: str
+) -> None:
+    case = given().result("potassium", "3.0 mmol/L", days_ago=days_ago, preliminary=preliminary)
+    evidence = levels.low(case.facts(), "potassium").evidence()
+    assert evidence.note == note
+    assert evidence.limit is not None
+    assert evidence.limit.key == "potassium.low"
 
 
 def test_a_preliminary_level_over_thirty_days_old_is_stale_and_asks_for_the_repeat() -> None:
