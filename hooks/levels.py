@@ -171,6 +171,8 @@ def normal(facts: Facts, analyte: str) -> bool | None:
 
 def unread(problems: tuple[Problem, ...], name: str) -> tuple[str, ...]:
     """Lines for a card about newer results that could not be used."""
+    if not problems:
+        return ()
     return tuple(
         f"a newer {name} result could not be used: {quoted(problem.reason)}" for problem in problems
     )

@@ -77,6 +77,8 @@ def arrange(
 def _offering_once(
     shown: Shown, facts: Facts, orderables: Orderables, offered: set[Suggestion | str]
 ) -> Shown:
+    if not shown.finding.suggestions:
+        return shown
     suggestions: list[Suggestion] = []
     ordered: list[str] = []
     for suggestion in shown.finding.suggestions:

@@ -7,13 +7,12 @@ value is read when it is its turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
 from enum import Enum
 from fractions import Fraction
-from functools import cached_property
 from operator import attrgetter
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from cds_service.core.facts import Problem, Result
 from cds_service.core.records import record
@@ -38,11 +37,14 @@ class Candidate:
         self.day = day
         self.day_only = day_only
         self._read = read
+        self._answer: Result | Problem | None = None
 
-    @cached_property
+    @property
     def answer(self) -> Result | Problem:
         """The result, or why it cannot be used."""
-        return self._read()
+        if self._answer is None:
+            self._answer = self._read()
+        return self._answer
 
     def ties_with(self, other: Candidate) -> bool:
         """Whether the two are of the same moment as far as anybody can tell."""
@@ -75,6 +77,7 @@ class Dated(Protocol):
 
 _D = TypeVar("_D", bound=Dated)
 _when = attrgetter("when")
+_NO_TIE = timedelta(days=2)  # apart by more two moments are on different days, wherever it is
 
 
 # Final results of the newest moment, preliminary ones before or with them, newer problems.
@@ -92,8 +95,8 @@ class Series:
         self, candidates: Iterable[Candidate] = (), undated: Iterable[Problem] = ()
     ) -> None:
         self._opened = sorted(candidates, key=_when, reverse=True)
-        self._waiting: Iterator[Candidate] = iter(())
-        self._length = len(self._opened)
+        self._dated: Sequence[Dated] = self._opened
+        self._open: Callable[[Any], Candidate]
         self._foremost: _Foremost | None = None
         self.undated = tuple(undated)
 
@@ -103,27 +106,22 @@ class Series:
     ) -> Series:
         """A series that makes a candidate of what is dated only when it is asked for."""
         made = cls(undated=undated)
-        waiting = sorted(dated, key=_when, reverse=True)
-        made._waiting = map(candidate, waiting)
-        made._length = len(waiting)
+        made._dated = sorted(dated, key=_when, reverse=True)
+        made._open = candidate
         return made
 
     def __len__(self) -> int:
-        return self._length + len(self.undated)
+        return len(self._dated) + len(self.undated)
 
     def newest_first(self) -> Iterator[Candidate]:
         """Every dated result, newest first, read only as far as somebody looks."""
-        opened, at = self._opened, 0
-        while at < len(opened) or self._open_another():
-            yield opened[at]
-            at += 1
+        for at in range(len(self._dated)):
+            yield self._candidate(at)
 
-    def _open_another(self) -> bool:
-        candidate = next(self._waiting, None)
-        if candidate is None:
-            return False
-        self._opened.append(candidate)
-        return True
+    def _candidate(self, at: int) -> Candidate:
+        if at == len(self._opened):
+            self._opened.append(self._open(self._dated[at]))
+        return self._opened[at]
 
     def finals(self) -> Iterable[Result]:
         """Every usable final result, newest first."""
@@ -147,7 +145,10 @@ class Series:
         unusable: list[tuple[Candidate, Problem]] = []
         preliminary: list[tuple[Candidate, Result]] = []
         final: list[tuple[Candidate, Result]] = []
-        for candidate in self.newest_first():
+        for at, dated in enumerate(self._dated):
+            if final and final[0][0].when - dated.when > _NO_TIE:
+                break
+            candidate = self._candidate(at)
             if final and not candidate.ties_with(final[0][0]):
                 break
             answer = candidate.answer
