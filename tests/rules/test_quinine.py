@@ -2,7 +2,7 @@
 
 import pytest
 
-from cds_service.core.facts import Kind, Presence, Reason, Taking
+from cds_service.core.facts import Kind, Presence, Reason, State, Taking
 from cds_service.core.rule import Indicator
 from tests.given import (
     CRAMPS,
@@ -193,6 +193,58 @@ def test_preliminary_platelets_raise_and_never_clear(rule: str) -> None:
     kept = given().result("platelets", f"80 {PLATELETS}", days_ago=3)
     kept.result("platelets", f"200 {PLATELETS}", preliminary=True)
     fired(quinine(rule, kept, MALARIA).ask(rule))
+
+
+@pytest.mark.parametrize("rule", BOTH)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            lambda: given().has("long_qt").result("platelets", f"200 {PLATELETS}"),
+            id="one hazard beside a normal count",
+        ),
+        pytest.param(
+            lambda: given().has("long_qt").result("platelets", f"80 {PLATELETS}", preliminary=True),
+            id="another hazard beside a preliminary count",
+        ),
+        pytest.param(
+            lambda: (
+                given()
+                .result("platelets", f"80 {PLATELETS}", days_ago=3)
+                .result("platelets", f"60 {PLATELETS}", preliminary=True)
+            ),
+            id="a final low count before a preliminary one",
+        ),
+    ],
+)
+def test_what_is_settled_does_not_wait_for_a_repeat(rule: str, case: object) -> None:
+    finding = fired(quinine(rule, case(), MALARIA).ask(rule))  # type: ignore[operator]
+    assert "preliminary" not in finding.summary
+    assert "repeat it before acting" not in said(finding)
+    removed = {one for one in offers(finding) if one.startswith("MedicationRequest/draft-")}
+    assert len(removed) == (rule == ORDERED)
+
+
+@pytest.mark.parametrize("rule", BOTH)
+def test_what_contraindicates_is_evidence(rule: str) -> None:
+    case = given().has("long_qt", name="Long QT syndrome").allergic("quinine_hypersensitivity")
+    names = {
+        one.fact.name  # type: ignore[union-attr]
+        for one in fired(quinine(rule, case).ask(rule)).evidence
+    }
+    assert {"Long QT syndrome", "quinine_hypersensitivity"} <= names
+
+
+@pytest.mark.parametrize("kind", [Kind.ALLERGIES, Kind.CONDITIONS, Kind.RESULTS])
+@pytest.mark.parametrize(
+    ("reason", "said_so"), [("HTTP 503", "HTTP 503"), ("", State.UNAVAILABLE.value)]
+)
+def test_a_list_that_was_not_read_is_named_with_its_reason(
+    kind: Kind, reason: str, said_so: str
+) -> None:
+    case = given().lacking(kind, state=State.UNAVAILABLE, reason=reason)
+    lines = fired(quinine(ORDERED, case).ask(ORDERED)).missing
+    assert any("could not be checked" in one and said_so in one for one in lines)
 
 
 @pytest.mark.parametrize("rule", BOTH)
