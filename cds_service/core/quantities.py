@@ -65,8 +65,10 @@ def rounded(value: Fraction, decimals: int) -> Decimal:
 
 def decimals_of(value: Decimal) -> int:
     """How many decimals were written: 1.20 has two, 5 has none, 1E+2 has none."""
-    exponent = value.as_tuple().exponent
-    return max(-exponent, 0) if isinstance(exponent, int) else 0
+    written = str(value)
+    if "E" in written:
+        written = f"{value:f}"
+    return len(written.partition(".")[2])
 
 
 @lru_cache(maxsize=512)
