@@ -169,6 +169,11 @@ class Given:
         )
         return self
 
+    def said_stopped(self, *classes: str, name: str = "") -> Given:
+        """Prescribed, and stopped by a newer statement: a hazard still, no longer certain."""
+        self.takes(*classes, name=name, days_ago=30)
+        return self.takes(*classes, name=name, taking=Taking.STOPPED, statement=True, days_ago=2)
+
     def ordering(
         self,
         *classes: str,
@@ -318,3 +323,8 @@ def unknown(answer: Answer) -> CannotTell:
 def offers(finding: Finding) -> set[str]:
     """The keys and references a finding suggests."""
     return {getattr(one, "key", None) or one.reference for one in finding.suggestions}  # type: ignore[union-attr]
+
+
+def leaned_on(finding: Finding) -> set[str]:
+    """What the evidence of a finding names: conditions, drugs and orders by name, else analytes."""
+    return {getattr(one.fact, "name", "") or one.fact.analyte.key for one in finding.evidence}  # type: ignore[union-attr]

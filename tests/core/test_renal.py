@@ -6,7 +6,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, Result, State
 from cds_service.core.series import Worse
-from hooks.renal import Impairment, Renal, ckd_epi_2021, renal
+from hooks.renal import Impairment, Renal, ckd_epi_2021, only_preliminary, renal
 from tests.given import Given, given
 
 UNIT = "mL/min/{1.73_m2}"
@@ -81,6 +81,13 @@ def test_ckd_epi_2021(creatinine: str, age: int, female: bool, expected: float) 
             id="of a race pair the lower",
         ),
         pytest.param(
+            given()
+            .result("egfr", egfr("55"), method=PAIR, days_ago=1.25)  # type: ignore[arg-type]
+            .result("egfr", egfr("64"), method=PAIR, days_ago=1),
+            "55",
+            id="also where the higher is of a later hour",
+        ),
+        pytest.param(
             given().result("egfr", egfr("55")).result("creatinine", "4.0 mg/dL"),
             "55",
             id="reported before computed on one day",
@@ -103,6 +110,8 @@ def test_a_creatinine_of_a_later_day_is_computed_and_said_so() -> None:
     result = used(case)
     assert result is not None
     assert result.computed
+    assert result.reported == "42.2 mL/min/1.73 m²"  # worked by hand
+    assert result.decimals == 1
     assert function(case).moderate
     assert "computed from creatinine, CKD-EPI 2021" in function(case).note()
 
@@ -228,6 +237,80 @@ def test_a_newer_unusable_result_keeps_a_normal_one_from_being_fresh() -> None:
         assert function(case).unusable
     older = given().result("egfr", egfr("80"), days_ago=1).unusable("creatinine", days_ago=5)
     assert function(older).fresh_normal
+
+
+def test_an_unusable_result_of_the_same_moment_is_not_newer() -> None:
+    case = given().result("egfr", egfr("80"), days_ago=1).unusable("creatinine", days_ago=1)
+    assert function(case).fresh_normal
+
+
+@pytest.mark.parametrize(
+    ("case", "only"),
+    [
+        pytest.param(given().result("egfr", egfr("25")), False, id="a final value"),
+        pytest.param(given(), False, id="no value"),
+        pytest.param(
+            given().result("egfr", egfr("25"), preliminary=True), True, id="a preliminary one alone"
+        ),
+        pytest.param(
+            given()
+            .result("egfr", egfr("45"), days_ago=5)
+            .result("egfr", egfr("25"), preliminary=True),
+            True,
+            id="the final one shows a milder impairment",
+        ),
+        pytest.param(
+            given()
+            .result("egfr", egfr("28"), days_ago=5)
+            .result("egfr", egfr("25"), preliminary=True),
+            False,
+            id="the final one shows the same",
+        ),
+        pytest.param(
+            given()
+            .result("egfr", egfr("50"), days_ago=5)
+            .result("egfr", egfr("40"), preliminary=True),
+            False,
+            id="both moderate",
+        ),
+        pytest.param(
+            given()
+            .result("egfr", egfr("28"), days_ago=366)
+            .result("egfr", egfr("25"), preliminary=True),
+            True,
+            id="the final one is older than a year",
+        ),
+        pytest.param(
+            given().has("dialysis").result("egfr", egfr("25"), preliminary=True),
+            False,
+            id="dialysis says it too",
+        ),
+        pytest.param(
+            given().has("ckd_stage_3").result("egfr", egfr("40"), preliminary=True),
+            False,
+            id="CKD 3 says it too",
+        ),
+        pytest.param(
+            given().has("ckd_stage_3").result("egfr", egfr("25"), preliminary=True),
+            True,
+            id="CKD 3 does not say that it is severe",
+        ),
+    ],
+)
+def test_whether_only_a_preliminary_value_shows_the_impairment(case: Given, only: bool) -> None:
+    assert only_preliminary(case.facts(), function(case)) is only
+
+
+def test_without_a_value_nothing_is_stale_or_measured() -> None:
+    nothing = function(given().has("dialysis"))
+    assert not (nothing.stale or nothing.measured or nothing.fresh_normal)
+
+
+def test_the_evidence_holds_the_value_against_the_limit_it_crosses() -> None:
+    for value, key in (("25", "egfr.severe"), ("45", "egfr.moderate"), ("80", "egfr.moderate")):
+        case = given().result("egfr", egfr(value))
+        evidence = function(case).evidence(case.facts())
+        assert [one.limit.key for one in evidence if one.limit is not None] == [key]
 
 
 def test_a_preliminary_value_raises_and_never_clears() -> None:

@@ -11,6 +11,7 @@ from tests.given import (
     Given,
     fired,
     given,
+    leaned_on,
     offers,
     silent,
     unknown,
@@ -91,6 +92,23 @@ def test_silent(case: object) -> None:
 def test_only_the_orders_reason_counts(reason: object) -> None:
     silent(albumin(given().cramps(), reason).ask(RULE))
     silent(albumin(given().at(cramps_assumed=True), reason).ask(RULE))
+
+
+def test_the_evidence_is_what_was_found_of_the_liver_and_the_diuretics() -> None:
+    case = albumin(given().has("ascites", name="Ascites").takes("diuretic_loop", name="Furosemide"))
+    assert {"Ascites", "Furosemide"} <= leaned_on(fired(case.ask(RULE)))
+    case = albumin(given().has("cirrhosis", name="Cirrhosis"))
+    finding = fired(case.ask(RULE))
+    assert "Cirrhosis" in leaned_on(finding)
+    assert finding.advice[1] == "Discuss it with hepatology first."
+    assert "document it and discuss" in fired(albumin().ask(RULE)).advice[1]
+    lists = given().has("cirrhosis", name="Cirrhosis").lacking(Kind.MEDICATIONS)
+    evidence = unknown(albumin(lists).ask(RULE)).evidence
+    assert [one.fact.name for one in evidence] == ["albumin", "Cirrhosis"]  # type: ignore[union-attr]
+
+
+def test_another_drug_for_cramps_does_not_make_the_albumin_one_for_cramps() -> None:
+    silent(given().ordering("albumin").ordering("quinine", reason=CRAMPS).ask(RULE))
 
 
 def test_what_was_not_read_cannot_be_told() -> None:

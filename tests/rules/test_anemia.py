@@ -3,8 +3,8 @@
 import pytest
 
 from cds_service.core.facts import Kind, Presence, State
-from cds_service.core.rule import Indicator
-from tests.given import Given, fired, given, offers, silent, unknown
+from cds_service.core.rule import Indicator, OrderTest
+from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
 
 RULE = "anemia"
 IRON = {"ferritin", "transferrin_saturation"}
@@ -128,6 +128,44 @@ def test_platelets_are_named_where_quinine_is_taken() -> None:
     )
     plain = fired(given().result("hemoglobin", "8 g/dL").result("platelets", "90 10*9/L").ask(RULE))
     assert "platelets" not in " ".join(plain.advice)
+
+
+def test_the_evidence_is_what_the_limit_and_the_advice_rest_on() -> None:
+    case = given().has("pregnancy", name="Pregnancy").takes("quinine", name="Quinine")
+    finding = fired(case.result("hemoglobin", "8 g/dL").ask(RULE))
+    assert leaned_on(finding) == {"hemoglobin", "Pregnancy", "Quinine"}
+    man = given(sex="male").has("pregnancy", name="Pregnancy").result("hemoglobin", "8 g/dL")
+    assert leaned_on(fired(man.ask(RULE))) == {"hemoglobin"}
+
+
+def test_quinine_that_a_newer_statement_calls_stopped_still_counts() -> None:
+    case = given().said_stopped("quinine", name="Quinine").result("hemoglobin", "8 g/dL")
+    finding = fired(case.ask(RULE))
+    assert "takes quinine" in " ".join(finding.advice)
+    assert "takes quinine" in " ".join(finding.missing)
+    assert "Quinine" in leaned_on(finding)
+
+
+@pytest.mark.parametrize(("days_ago", "counts"), [(365, True), (366, False)])
+def test_platelets_count_for_twelve_months(days_ago: int, counts: bool) -> None:
+    case = given().takes("quinine").result("hemoglobin", "8 g/dL")
+    finding = fired(case.result("platelets", "90 10*9/L", days_ago=days_ago).ask(RULE))
+    assert ("platelets" in leaned_on(finding)) is counts
+    assert any("platelets" in line for line in finding.missing) is not counts
+
+
+def test_the_result_is_named_where_it_cannot_be_used() -> None:
+    newer = given().result("hemoglobin", "14 g/dL", days_ago=9).unusable("hemoglobin")
+    assert "a newer haemoglobin result" in unknown(newer.ask(RULE)).because[0]
+    newer = given().result("hemoglobin", "8 g/dL", days_ago=9).unusable("hemoglobin")
+    assert "a newer haemoglobin result" in fired(newer.ask(RULE)).missing[0]
+
+
+def test_the_repeat_of_an_early_result_covers_haemoglobin() -> None:
+    case = given().result("hemoglobin", "8 g/dL", preliminary=True)
+    (repeat,) = fired(case.ask(RULE)).suggestions
+    assert isinstance(repeat, OrderTest)
+    assert repeat.wanted == ("hemoglobin",)
 
 
 def test_unread_conditions_are_said_because_of_pregnancy() -> None:

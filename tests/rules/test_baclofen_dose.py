@@ -14,6 +14,7 @@ from tests.given import (
     Given,
     fired,
     given,
+    leaned_on,
     offers,
     silent,
     unknown,
@@ -109,6 +110,7 @@ def test_from_sixty_five_it_warns(age: int | None, indicator: Indicator | None) 
     else:
         assert fired(answer).indicator is indicator
         assert "falls" in fired(answer).summary
+        assert "From 65 years" in said(fired(answer))
 
 
 @pytest.mark.parametrize("sedating", ["sedative", "opioid", "gabapentinoid"])
@@ -117,6 +119,15 @@ def test_something_else_that_sedates_warns(sedating: str) -> None:
     assert sedating in fired(baclofen(case=active).ask(RULE)).summary
     drafted = given().has("cirrhosis").ordering(sedating, name="Other", selected=False)
     assert "Other" in said(fired(baclofen(case=drafted).ask(RULE)))
+    assert {"Other", "Cirrhosis"} <= leaned_on(
+        fired(
+            baclofen(
+                case=given().has("cirrhosis", name="Cirrhosis").takes(sedating, name="Other")
+            ).ask(RULE)
+        )
+    )
+    doubted = given().has("cirrhosis").said_stopped(sedating, name="Other")
+    assert sedating in fired(baclofen(case=doubted).ask(RULE)).summary
     stopped = given().has("cirrhosis").takes(sedating, taking=Taking.STOPPED)
     silent(baclofen(case=stopped).ask(RULE))
 
@@ -134,6 +145,7 @@ def test_without_cirrhosis_alone_it_is_info(case: object) -> None:
     finding = fired(baclofen(case=case()).ask(RULE))  # type: ignore[operator]
     assert finding.indicator is Indicator.INFO
     assert "no cirrhosis" in finding.summary
+    assert "confusion" not in said(finding)
 
 
 @pytest.mark.parametrize(
