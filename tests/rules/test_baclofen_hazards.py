@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.rule import Indicator
-from tests.given import Given, fired, given, offers, silent, unknown
+from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
 
 RENAL, LIVER = "baclofen-ordered-renal-impairment", "baclofen-ordered-encephalopathy"
 DRAFT = "MedicationRequest/draft-1"
@@ -84,6 +84,56 @@ def test_renal_function_that_was_not_fetched_could_not_be_checked(state: State) 
     assert "laboratory results could not be checked" in said(finding)
 
 
+YEAR = "renal function in the last 12 months"
+
+
+@pytest.mark.parametrize(
+    ("case", "missing"),
+    [
+        pytest.param(baclofen, (YEAR,), id="none on file"),
+        pytest.param(
+            lambda: baclofen().lacking(Kind.RESULTS),
+            ("laboratory results could not be checked",),
+            id="results not sent",
+        ),
+        pytest.param(lambda: baclofen().result("egfr", f"25 {UNIT}"), (), id="known"),
+        pytest.param(
+            lambda: baclofen().result("egfr", f"25 {UNIT}").lacking(Kind.CONDITIONS),
+            ("the problem list could not be checked",),
+            id="problems not sent",
+        ),
+        pytest.param(
+            lambda: baclofen().result("egfr", f"25 {UNIT}").lacking(Kind.MEDICATIONS),
+            ("the medication list could not be checked",),
+            id="medications not sent",
+        ),
+    ],
+)
+def test_just_what_is_missing_is_named(case: object, missing: tuple[str, ...]) -> None:
+    lines = fired(case().ask(RENAL)).missing  # type: ignore[operator]
+    assert len(lines) == len(missing)
+    assert all(line.startswith(start) for line, start in zip(lines, missing, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("case", "tested"),
+    [
+        pytest.param(lambda: baclofen().has("dialysis"), True, id="dialysis, no eGFR"),
+        pytest.param(
+            lambda: baclofen().result("egfr", f"<90 {UNIT}"), True, id="an eGFR that says nothing"
+        ),
+        pytest.param(lambda: baclofen().result("egfr", f"25 {UNIT}"), False, id="a fresh eGFR"),
+        pytest.param(
+            lambda: baclofen().has("dialysis").result("egfr", f"25 {UNIT}"), False, id="both"
+        ),
+    ],
+)
+def test_creatinine_is_offered_where_the_egfr_leaves_something_open(
+    case: object, tested: bool
+) -> None:
+    assert ("creatinine" in offers(fired(case().ask(RENAL)))) is tested  # type: ignore[operator]
+
+
 def test_nothing_obtained_at_all_is_still_a_warning() -> None:
     finding = fired(baclofen().lacking(*Kind).ask(RENAL))
     assert finding.indicator is Indicator.WARNING
@@ -153,8 +203,9 @@ def test_removal_is_offered_only_to_a_patient_known_not_to_take_it(rule: str) ->
     finding = fired(critical(rule).ask(rule))
     assert DRAFT in offers(finding)
     assert "abruptly" not in said(finding)
-    for taken in ("baclofen", "baclofen_intrathecal"):
-        finding = fired(critical(rule).takes(taken).ask(rule))
+    taking = [critical(rule).takes(one) for one in ("baclofen", "baclofen_intrathecal")]
+    for case in (*taking, critical(rule).said_stopped("baclofen")):
+        finding = fired(case.ask(rule))
         assert DRAFT not in offers(finding)
         assert "already takes baclofen: never stop it abruptly" in said(finding)
     for state in (State.ABSENT, State.PARTIAL):
@@ -188,6 +239,8 @@ def test_encephalopathy_now_or_ever_is_critical(presence: Presence) -> None:
     finding = fired(baclofen().has("hepatic_encephalopathy", presence=presence).ask(LIVER))
     assert finding.indicator is Indicator.CRITICAL
     assert "Certainty is low" in finding.strength
+    assert "hepatic encephalopathy). Baclofen sedates" in finding.advice[0]
+    assert leaned_on(finding) == {"Baclofen 10 mg", "hepatic encephalopathy"}
 
 
 @pytest.mark.parametrize(
@@ -212,9 +265,12 @@ def test_cirrhosis_without_encephalopathy_is_info(
     finding = fired(answer)
     assert finding.indicator is Indicator.INFO
     assert offers(finding) == set()
+    assert leaned_on(finding) == {"Baclofen 10 mg", concept}
 
 
 def test_an_unread_problem_list_cannot_clear_the_liver() -> None:
     assert unknown(baclofen().lacking(Kind.CONDITIONS).ask(LIVER)).trigger
     partly = baclofen().has("cirrhosis").lacking(Kind.CONDITIONS, state=State.PARTIAL)
     assert "problem list" in said(fired(partly.ask(LIVER)))
+    lists = baclofen().has("cirrhosis").lacking(Kind.MEDICATIONS)
+    assert "medication list" in fired(lists.ask(LIVER)).missing[0]

@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State, Taking
 from cds_service.core.rule import DraftMedication, Indicator, RemoveDraft
-from tests.given import CRAMPS, Given, fired, given, offers, silent, unknown
+from tests.given import CRAMPS, Given, fired, given, leaned_on, offers, silent, unknown
 
 RULE = "cirrhosis-cramps"
 TESTS = {"potassium", "magnesium", "sodium", "creatinine"}
@@ -129,6 +129,7 @@ OPTION = "An option for the clinician to weigh: baclofen 10 mg/day"
         pytest.param(given().result("egfr", "59 mL/min/{1.73_m2}"), False, id="eGFR 59"),
         pytest.param(given().result("egfr", EGFR, days_ago=91), False, id="eGFR of 91 days ago"),
         pytest.param(checked(given().has("aki")), False, id="acute kidney injury"),
+        pytest.param(checked(given().has("dialysis")), False, id="dialysis"),
         pytest.param(checked(given().has("ckd_stage_3")), False, id="CKD 3"),
         pytest.param(checked(given().has("hepatic_encephalopathy")), False, id="encephalopathy"),
         pytest.param(
@@ -146,6 +147,12 @@ OPTION = "An option for the clinician to weigh: baclofen 10 mg/day"
         pytest.param(checked(given().takes("sedative")), False, id="a sedative"),
         pytest.param(checked(given().takes("opioid")), False, id="an opioid"),
         pytest.param(checked(given().takes("gabapentinoid")), False, id="a gabapentinoid"),
+        pytest.param(
+            checked(given().ordering("opioid", selected=False)), False, id="an opioid in a draft"
+        ),
+        pytest.param(
+            checked(given().said_stopped("opioid")), False, id="an opioid, by a statement stopped"
+        ),
         pytest.param(
             checked(given().lacking(Kind.MEDICATIONS, state=State.PARTIAL)), False,
             id="medications in part",
@@ -170,6 +177,9 @@ def test_baclofen_is_only_named_where_it_may_be(case: Given, named: bool) -> Non
 def test_baclofen_that_is_taken_is_never_stopped_abruptly() -> None:
     case = checked(given().has("cirrhosis").cramps().takes("baclofen").takes("opioid"))
     assert "never stop it abruptly" in words(case)
+    case = checked(given().has("cirrhosis").cramps().said_stopped("baclofen").takes("opioid"))
+    assert "never stop it abruptly" in words(case)
+    assert "abruptly" not in words(checked(given().has("cirrhosis").cramps().takes("opioid")))
 
 
 @pytest.mark.parametrize(("age", "said"), [(64, False), (65, True), (None, False)])
@@ -217,6 +227,41 @@ def test_what_cannot_be_told(state: State) -> None:
 def test_advanced_renal_disease_makes_the_correction_careful() -> None:
     case = given().has("cirrhosis").cramps().result("egfr", "20 mL/min/{1.73_m2}")
     assert "carefully: eGFR 20" in words(case)
+
+
+def test_advanced_renal_disease_by_diagnosis_keeps_baclofen_out() -> None:
+    text = words(checked(given().has("cirrhosis").cramps().has("dialysis")))
+    assert "2. Baclofen is not advised: dialysis." in text
+
+
+def test_the_evidence_is_all_that_the_card_speaks_of() -> None:
+    case = given().has("cirrhosis", name="Cirrhosis").has("ascites", name="Ascites")
+    case.has("hepatic_encephalopathy", name="Encephalopathy").takes("opioid", name="Morphine")
+    case.takes("diuretic_loop", name="Furosemide").result("potassium", "3.0 mmol/L")
+    finding = fired(case.result("magnesium", "0.85 mmol/L").result("egfr", EGFR).ask(RULE))
+    assert leaned_on(finding) == {
+        *("Cirrhosis", "Ascites", "Encephalopathy", "Morphine", "Furosemide"),
+        *("potassium", "egfr"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("case", "start"),
+    [
+        (given().cramps(), "Cramps in cirrhosis: check"),
+        (given().cramps().takes("diuretic_loop"), "Cramps in cirrhosis on a diuretic: check"),
+        (given().takes("diuretic_loop"), "Cirrhosis on a diuretic: cramps are common: check"),
+        (given().cramps().result("potassium", "3.0 mmol/L"), "Cramps in cirrhosis: correct"),
+    ],
+)
+def test_the_summary_says_what_is_there(case: Given, start: str) -> None:
+    assert fired(case.has("cirrhosis").ask(RULE)).summary.startswith(start)
+
+
+def test_just_the_tests_without_a_fresh_result_are_missing() -> None:
+    assert fired(checked(given().has("cirrhosis").cramps()).ask(RULE)).missing == ()
+    lines = fired(given().has("cirrhosis").cramps().ask(RULE)).missing
+    assert set(lines) == {f"{analyte} in the last 30 days" for analyte in TESTS}
 
 
 def test_minors_and_the_dead_are_not_judged() -> None:
