@@ -42,17 +42,18 @@ test: environment-dev
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 # Whatever of the last run lies about would count as covered: it goes first.
-# In its own environment: uv picks the lowest version of what pyproject.toml names, and the newest
-# that fits of what those need. The browser's tests drive another program.
+# In its own environment: the lowest version of what pyproject.toml names, and the newest that fits
+# of what those need. The browser's tests drive another program.
 lowest: environment-dev
 	@set -euo pipefail; \
 	state() { pwd; cat pyproject.toml; }; \
 	if ! state | cmp -s - $(LOWEST)/.installed; then \
 	  echo "Installing the lowest versions that pyproject.toml allows"; \
 	  $(PY) -m venv --clear $(LOWEST); \
-	  $(LOWEST)/bin/python -m pip install --quiet uv; \
-	  $(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python \
-	    --resolution lowest-direct --editable . --group dev; \
+	  $(PY) .ci/lowest.py pyproject.toml --print > $(LOWEST)/constraints.txt; \
+	  $(LOWEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"; \
+	  $(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/constraints.txt \
+	    --editable . --group dev; \
 	  state > $(LOWEST)/.installed; \
 	fi
 	@$(LOWEST)/bin/python .ci/lowest.py pyproject.toml

@@ -1,8 +1,10 @@
-"""Sees that every lower bound is what is installed: ``python .ci/lowest.py PYPROJECT``.
+"""The lowest versions that pyproject.toml allows: printed, or compared with what is installed.
 
-Run by the environment that `make lowest` fills. A bound that is installed higher was never
-tested and promises too much: something else that is named needs the higher version. A name
-without a lower bound promises everything. Status 1 for either, else 0.
+    python .ci/lowest.py pyproject.toml --print      constraints for pip, one a line
+    python .ci/lowest.py pyproject.toml              by the environment that was filled with them
+
+A name without a lower bound promises everything; a bound that is not what is installed was
+never tested. Status 1 for either, else 0.
 """
 
 from __future__ import annotations
@@ -17,20 +19,22 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 
-def main(pyproject: str) -> int:
+def main(pyproject: str, *options: str) -> int:
     read = tomllib.loads(Path(pyproject).read_text("utf-8"))
     wrong = 0
     named = sorted({str(one): one for one in _named(read)}.items())
     for text, requirement in named:
         bounds = [one.version for one in requirement.specifier if one.operator == ">="]
-        installed = version(requirement.name)
         if not bounds:
-            print(f"{text}: has no lower bound; {installed} is installed.")
+            print(f"{text}: has no lower bound.", file=sys.stderr)
             wrong += 1
-        elif Version(installed) != Version(bounds[0]):
-            print(f"{text}: the lowest that fits the others is {installed}; say so.")
+        elif "--print" in options:
+            print(f"{requirement.name}=={bounds[0]}")
+        elif Version(version(requirement.name)) != Version(bounds[0]):
+            print(f"{text}: {version(requirement.name)} is installed.", file=sys.stderr)
             wrong += 1
-    print(f"lowest: {len(named) - wrong} of {len(named)} lower bounds are installed exactly.")
+    if "--print" not in options:
+        print(f"lowest: {len(named) - wrong} of {len(named)} lower bounds are installed exactly.")
     return 1 if wrong else 0
 
 
