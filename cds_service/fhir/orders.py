@@ -107,6 +107,10 @@ def take_drafts(bundle: object, selections: Sequence[str], intake: Intake) -> Dr
                 reason = "a draft order is not a FHIR resource"
                 intake.problem("unreadable", ABOUT, reason, Source(place, PLACE))
             continue
+        if resource["resourceType"] == "Bundle":
+            reason = "Bundles lie too deep inside each other"
+            intake.problem("unreadable", ABOUT, reason, Source(place, PLACE))
+            continue
         data = to_r4(resource)
         name = identifier_of(resource)
         reference = f"{text(resource['resourceType'])}/{name}" if name else place
@@ -126,8 +130,6 @@ def _entries(
     if value is None:
         return []
     if isinstance(value, dict) and ("entry" in value or value.get("resourceType") == "Bundle"):
-        if depth > 3:
-            return []
         entries = items(value.get("entry"))
         intake.count(len(entries), place)
         found = []

@@ -492,6 +492,20 @@ def test_a_draft_taken_back_is_none(status) -> None:
     assert reading.record.problems == ()
 
 
+def test_drafts_too_deep_inside_bundles_are_said_and_not_lost() -> None:
+    page: object = draft()
+    found = []
+    for _ in range(7):
+        page = bundle(page)
+        reading = drafts(page, "MedicationRequest/d1")
+        found.append(bool(reading.record.drafts.selected_medications))
+        too_deep = [one for one in reading.record.problems if "too deep" in one.reason]
+        assert bool(too_deep) is not found[-1]
+        assert reading.record.drafts.orders == ()
+    assert found[:2] == [True, True]
+    assert not found[-1]
+
+
 def test_another_patients_draft_is_refused_and_said() -> None:
     theirs = draft(subject={"reference": "Patient/p2"})
     context = Context("p1", draft_orders=bundle(theirs), selections=("MedicationRequest/d1",))
