@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,16 @@ def test_a_part_that_was_not_measured_fails(tmp_path: Path) -> None:
     status, lines = judged(tmp_path, {"hooks/renal.py": measured()})
     assert status == 1
     assert lines[-1] == "coverage: no file of the rest was measured."
+
+
+def test_whatever_is_left_out_of_the_measure_says_why() -> None:
+    checkout = SCRIPT.parents[1]
+    left_out = [
+        f"{path.relative_to(checkout)}:{number}: {line.strip()}"
+        for folder in ("cds_service", "hooks")
+        for path in sorted((checkout / folder).rglob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if re.search(r"#\s*pragma:\s*no (cover|branch)", line)
+    ]
+    reason = re.compile(r"# pragma: no (cover|branch)  # \w+ \w+")
+    assert [one for one in left_out if not reason.search(one)] == []
