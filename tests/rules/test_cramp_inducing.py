@@ -54,6 +54,27 @@ def test_a_long_list_still_fits_its_summary() -> None:
     assert "7 kinds" in summary
 
 
+@pytest.mark.parametrize(("drugs", "rest"), [(6, ""), (7, " and 1 more")])
+def test_six_medicines_of_a_kind_are_named(drugs: int, rest: str) -> None:
+    case = cramped()
+    for number in range(1, drugs + 1):
+        case.takes("statin", name=f"Statin {number}")
+    assert fired(case.ask(RULE)).advice[1].endswith(f"Statin 5, Statin 6{rest}")
+
+
+def test_kinds_are_listed_as_long_as_they_fit_into_139_characters() -> None:
+    fits = cramped()
+    for concept in ("diuretic_potassium_sparing", "diuretic_thiazide", "statin", "saba"):
+        fits.takes(concept)
+    summary = fired(fits.ask(RULE)).summary
+    assert len(summary) == 139
+    assert summary.endswith("short-acting beta-agonist")
+    longer = cramped()  # 140 characters
+    for concept in ("diuretic_thiazide", "saba", "other_cramp_provoking"):
+        longer.takes(concept)
+    assert "3 kinds" in fired(longer.ask(RULE)).summary
+
+
 def test_it_never_advises_stopping() -> None:
     text = " ".join(fired(cramped().takes("statin").ask(RULE)).advice)
     assert "None of this is by itself a reason to stop" in text

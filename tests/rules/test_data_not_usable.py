@@ -104,6 +104,14 @@ def test_with_cramps_what_could_not_be_used_is_said(case: Given, said: str) -> N
         pytest.param(
             given().takes("diuretic_potassium_sparing"), id="never measured is not unusable"
         ),
+        pytest.param(
+            given()
+            .takes("diuretic_potassium_sparing")
+            .result("egfr", "90 mL/min/{1.73_m2}")
+            .result("creatinine", "0.8 mg/dL"),
+            id="nor where other results are exact",
+        ),
+        pytest.param(given().cramps().unusable("crp", days_ago=31), id="a day too old"),
     ],
 )
 def test_is_silent(case: Given) -> None:
@@ -122,9 +130,37 @@ def test_statements_that_failed_are_said_without_cramps(state: State) -> None:
     assert "medication statements" in lines(given().lacking(Kind.STATEMENTS, state=state))
 
 
-def test_one_unreadable_condition_is_said_without_cramps() -> None:
-    case = with_problem(given(), problem(Kind.CONDITIONS.value))
-    assert "Condition/9" in lines(case)
+@pytest.mark.parametrize("kind", [Kind.CONDITIONS, Kind.MEDICATIONS, Kind.STATEMENTS])
+def test_one_unreadable_entry_of_a_list_is_said_without_cramps(kind: Kind) -> None:
+    assert "Condition/9" in lines(with_problem(given(), problem(kind.value)))
+
+
+def test_an_unreadable_entry_of_another_kind_matters_only_with_cramps() -> None:
+    silent(with_problem(given(), problem(Kind.ALLERGIES.value)).ask(RULE, CHART))
+    assert "Condition/9" in lines(with_problem(given().cramps(), problem(Kind.ALLERGIES.value)))
+
+
+def test_what_a_site_never_sends_does_not_hide_what_failed_after_it() -> None:
+    case = given().cramps().lacking(Kind.STATEMENTS)
+    assert "allergies" in lines(case.lacking(Kind.ALLERGIES, state=State.UNAVAILABLE))
+
+
+def test_a_result_on_the_first_day_of_its_window_is_said() -> None:
+    assert "C-reactive" in lines(given().cramps().unusable("crp", days_ago=30))
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        (Kind.CONDITIONS.value, True),
+        ("magnesium", True),
+        ("ferritin", False),
+        (Kind.ENCOUNTER.value, False),
+    ],
+)
+def test_beside_an_order_only_entries_that_its_rules_read_are_said(about: str, said: bool) -> None:
+    answer = with_problem(given().ordering("magnesium"), problem(about)).ask(RULE, ORDER)
+    assert isinstance(answer, Finding) is said
 
 
 def test_a_record_of_another_patient_is_always_said() -> None:
@@ -167,6 +203,16 @@ def test_many_lines_are_counted_and_few_names_stand_in_the_summary() -> None:
     for analyte in ("magnesium", "ferritin", "hemoglobin", "sodium", "platelets", "glucose"):
         case.unusable(analyte)
     assert "and more" in fired(case.ask(RULE, CHART)).summary
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_four_names_stand_in_the_summary(more: bool) -> None:
+    case = given().cramps()
+    for analyte in ("magnesium", "ferritin", "hemoglobin", "sodium"):
+        case.unusable(analyte)
+    if more:
+        case.unusable("platelets")
+    assert ("and more" in fired(case.ask(RULE, CHART)).summary) is more
 
 
 def test_children_get_it_for_the_rules_that_speak_under_18() -> None:

@@ -128,6 +128,36 @@ def test_cirrhosis_warns_even_with_good_levels() -> None:
     assert "Old one" in text
 
 
+def test_a_low_level_is_repeated_once_and_not_also_checked() -> None:
+    finding = fired(ask(cramped(potassium="3.0 mmol/L")))
+    assert len(finding.suggestions) == 1
+    assert "Check potassium" not in said(finding)
+    assert "is preliminary" not in said(finding)
+    assert finding.missing == ()
+    early = cramped(potassium="").result("potassium", "3.0 mmol/L", preliminary=True)
+    assert "A low result is preliminary" in said(fired(ask(early)))
+
+
+def test_just_what_is_not_known_for_thirty_days_is_missing() -> None:
+    good = fired(ask(cramped().has("cirrhosis")))
+    assert good.missing == ()
+    old = fired(ask(cramped(days_ago=31).has("cirrhosis")))
+    assert [line.split(" (")[0] for line in old.missing] == [
+        "potassium in the last 30 days",
+        "magnesium in the last 30 days",
+    ]
+    unread = fired(ask(given().cramps().has("cirrhosis").lacking(Kind.RESULTS)))
+    assert not any("in the last 30 days" in line for line in unread.missing)
+
+
+def test_what_is_known_is_evidence_also_where_the_rest_cannot_be_told() -> None:
+    case = cramped(magnesium="").lacking(Kind.RESULTS, state=State.PARTIAL)
+    evidence = unknown(ask(case)).evidence
+    assert [one.fact.source.reference for one in evidence] == ["Observation/potassium-2"]
+    case = cramped().lacking(Kind.CONDITIONS, state=State.PARTIAL)
+    assert len(unknown(ask(case)).evidence) == 2
+
+
 def test_words_of_another_complaint_do_not_make_the_cramps_severe() -> None:
     pain = Reason(given=True, concepts=frozenset(), words="incapacitating back pain")
     finding = fired(ask(cramped().has("cirrhosis").seen_for(pain)))
