@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.rule import Indicator
-from tests.given import Given, fired, given, offers, silent, unknown
+from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
 
 RULE = "diabetes-not-screened"
 
@@ -52,6 +52,16 @@ def test_without_a_birth_date_it_cannot_be_told() -> None:
 )
 def test_one_screening_in_three_years(case: Given, fires: bool) -> None:
     (fired if fires else silent)(case.ask(RULE))
+
+
+def test_of_two_results_of_one_moment_the_higher_is_shown() -> None:
+    case = older().result("hba1c", "7.0 %").result("hba1c", "5.6 %")
+    (evidence,) = silent(case.ask(RULE)).evidence
+    assert evidence.fact.reported == "7.0 %"  # type: ignore[union-attr]
+
+
+def test_the_documented_cramps_are_the_evidence() -> None:
+    assert leaned_on(fired(older().ask(RULE))) == {"Nocturnal leg cramps"}
 
 
 def test_an_unusable_result_is_said() -> None:

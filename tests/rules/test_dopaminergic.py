@@ -11,6 +11,7 @@ from tests.given import (
     Given,
     fired,
     given,
+    leaned_on,
     offers,
     silent,
     unknown,
@@ -31,6 +32,18 @@ def test_it_warns_for_cramps_alone() -> None:
     assert "not restless legs" in finding.summary
     assert "Pramipexole" in finding.advice[0]
     assert offers(finding) == set()
+
+
+def test_the_drug_and_a_suspicion_are_the_evidence_and_the_difference_is_told() -> None:
+    case = given().has("rls", presence=Presence.SUSPECTED, name="Restless legs?")
+    finding = fired(drug(case).ask(RULE))
+    assert leaned_on(finding) == {"Pramipexole", "Restless legs?"}
+    assert "relieved by moving" in finding.advice[1]
+    assert "relieved by stretching" in finding.advice[1]
+
+
+def test_another_drug_for_cramps_does_not_make_this_one_for_cramps() -> None:
+    silent(drug(given().ordering("quinine", reason=CRAMPS), OTHER_REASON).ask(RULE))
 
 
 @pytest.mark.parametrize("concept", INDICATIONS)
