@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, State
 from cds_service.core.rule import Indicator
-from tests.given import CRAMPS, Given, fired, given, offers, silent, unknown
+from tests.given import CRAMPS, Given, fired, given, leaned_on, offers, silent, unknown
 
 RULE = "electrolytes-not-checked"
 
@@ -116,6 +116,31 @@ def test_not_obtained_is_not_missing() -> None:
     unknown(given().lacking(Kind.CONDITIONS).ask(RULE))
     cut = checked(magnesium=0).lacking(Kind.RESULTS, state=State.PARTIAL, reason="first pages only")
     assert "first pages" in unknown(cut.ask(RULE)).because[0]
+
+
+@pytest.mark.parametrize(
+    ("case", "sentence", "missing"),
+    [
+        (
+            checked(potassium=0, magnesium=0, hemoglobin=0),
+            "potassium, magnesium and complete blood count are missing.",
+            3,
+        ),
+        (checked(potassium=0, magnesium=0), "potassium and magnesium are missing.", 2),
+        (checked(magnesium=0), "count; magnesium is missing.", 1),
+        (
+            checked(potassium=0, magnesium=0).testing("magnesium"),
+            "count; potassium is missing.",
+            2,
+        ),
+    ],
+)
+def test_what_is_missing_is_told_in_a_sentence(case: Given, sentence: str, missing: int) -> None:
+    finding = fired(case.ask(RULE))
+    assert finding.advice[0].startswith("The initial workup is potassium, magnesium and")
+    assert finding.advice[0].endswith(sentence)
+    assert len(finding.missing) == missing
+    assert leaned_on(finding) == {"Nocturnal leg cramps"}
 
 
 def test_an_unusable_result_is_named() -> None:
