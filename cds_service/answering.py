@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
+from functools import cached_property, partial
 from typing import Literal
 
 from cds_service.cards import Card, Cards, Recipient
@@ -17,7 +18,7 @@ from cds_service.core.engine import Engine
 from cds_service.core.facts import Kind, Problem
 from cds_service.core.patient import Facts, Site
 from cds_service.core.records import record
-from cds_service.core.rule import CannotTell, Finding, NotFired, Outcome, Rule, Service
+from cds_service.core.rule import Answer, CannotTell, Finding, NotFired, Outcome, Rule, Service
 from cds_service.core.series import Newest, Worse
 from cds_service.errors import PreconditionFailed
 from cds_service.fhir.delivery import Delivery
@@ -54,7 +55,7 @@ class Call:
 
 @record
 class Traced:
-    """One rule's answer in words: ``answer`` is fired, did not fire or cannot tell.
+    """One rule's answer in words; ``answer`` as `answer_word` says it.
 
     ``left_out`` says why its card is not shown although it fired.
     """
@@ -66,21 +67,33 @@ class Traced:
     left_out: str = ""
 
 
-@record
+@record(slots=False)
 class Answered:
-    """The outcome of one call.
+    """The outcome of one call. ``dropped`` says of a rule why its card is not shown.
 
-    ``refused`` are the resources that the full FHIR models refuse, with the reason: what
-    was read from them still counts.
+    What only a trace shows is worked out when somebody asks for it.
     """
 
     cards: tuple[Card, ...]
-    trace: tuple[Traced, ...]
+    dropped: Mapping[str, str]
     problems: Sequence[Problem]
-    refused: Mapping[str, str]
     deliveries: Mapping[Kind, Delivery]
     facts: Facts = field(repr=False)
     outcomes: tuple[Outcome, ...] = field(repr=False)
+    _validate: Callable[[], dict[str, str]] = field(repr=False)
+
+    @cached_property
+    def trace(self) -> tuple[Traced, ...]:
+        """Every rule's answer, in the order they were asked."""
+        return tuple(_traced(outcome, self.dropped) for outcome in self.outcomes)
+
+    @cached_property
+    def refused(self) -> Mapping[str, str]:
+        """The resources that the full FHIR models refuse, with the reason.
+
+        What was read from them still counts: no card depends on it.
+        """
+        return self._validate()
 
 
 class Answering:
@@ -144,12 +157,12 @@ class Answering:
         written = self._cards.write(call.service, outcomes, facts, recipient)
         return Answered(
             cards=written.cards,
-            trace=tuple(traced(outcome, written.dropped) for outcome in outcomes),
+            dropped=written.dropped,
             problems=facts.problems(),
-            refused=self._refused(reading, written.cards),
             deliveries=deliveries,
             facts=facts,
             outcomes=tuple(outcomes),
+            _validate=partial(self._refused, reading, written.cards),
         )
 
     def _refused(self, reading: Reading, cards: Sequence[Card]) -> dict[str, str]:
@@ -208,16 +221,20 @@ def _names_something(facts: Facts) -> bool:
     )
 
 
-def traced(outcome: Outcome, left_out: Mapping[str, str]) -> Traced:
-    """One rule's answer in words."""
+def answer_word(answer: Answer) -> str:
+    """Which of the three answers it is: fired, did not fire or cannot tell."""
+    if isinstance(answer, Finding):
+        return "fired"
+    return "did not fire" if isinstance(answer, NotFired) else "cannot tell"
+
+
+def _traced(outcome: Outcome, dropped: Mapping[str, str]) -> Traced:
     rule, answer = outcome.rule, outcome.answer
     if isinstance(answer, Finding):
-        why = left_out.get(rule.id, "")
-        return Traced(rule.id, rule.version, "fired", (answer.summary,), why)
-    if isinstance(answer, NotFired):
-        return Traced(rule.id, rule.version, "did not fire", (answer.because,))
-    assert isinstance(answer, CannotTell)  # the third of three
-    return Traced(rule.id, rule.version, "cannot tell", answer.because)
+        because: tuple[str, ...] = (answer.summary,)
+    else:
+        because = answer.because if isinstance(answer, CannotTell) else (answer.because,)
+    return Traced(rule.id, rule.version, answer_word(answer), because, dropped.get(rule.id, ""))
 
 
 def _reason(facts: Facts, kind: Kind) -> str:

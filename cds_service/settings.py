@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     validate_models: Literal["cited", "all", "none"] = Field(
         "cited",
         alias="CDS_VALIDATE",
-        description="Which resources also go through the full FHIR models.",
+        description="Which resources also go through full FHIR models, to say so in a trace.",
     )
     demo: bool = Field(False, description="Serve the demo page at /.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -9,7 +9,7 @@ from time import perf_counter
 import msgspec
 from flask import Blueprint, Response, g, request
 
-from cds_service.answering import HOOKS, Answered, Call
+from cds_service.answering import HOOKS, Answered, Call, answer_word
 from cds_service.api.parts import Parts
 from cds_service.core.rule import Service
 from cds_service.envelope import Envelope, read_envelope
@@ -83,10 +83,10 @@ def _answered(
 
 def _count(parts: Parts, service: Service, answered: Answered) -> None:
     metrics = parts.metrics
-    for traced in answered.trace:
-        metrics.outcome(traced.rule, traced.answer)
-        if traced.left_out:
-            metrics.dropped(traced.rule)
+    for outcome in answered.outcomes:
+        metrics.outcome(outcome.rule.id, answer_word(outcome.answer))
+    for rule in answered.dropped:
+        metrics.dropped(rule)
     metrics.problems(problem.kind for problem in answered.problems)
     for card in answered.cards:
         metrics.shown(card.rule.id, card.body["indicator"])

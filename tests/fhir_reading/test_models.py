@@ -41,21 +41,8 @@ def test_a_model_that_fails_by_itself_refuses(monkeypatch: pytest.MonkeyPatch) -
         def model_validate_json(_raw: bytes) -> None:
             raise RecursionError("canary")
 
-    monkeypatch.setattr(models, "_REFUSALS", {})
     monkeypatch.setattr(models, "_model", lambda _type: Broken)
     assert models.refusal(b'{"resourceType":"Patient"}') == "Patient: RecursionError"
-
-
-def test_a_full_memory_is_emptied_and_answers_stay_the_same(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(models, "_REFUSALS", {})
-    monkeypatch.setattr(models, "_REMEMBERED", 2)
-    kinds = ["Patient", "Observation", "Condition", "Patient"]
-    said = [models.refusal(b'{"resourceType":"%b"}' % kind.encode()) for kind in kinds]
-    assert said[0] == said[3] == ""
-    assert said[1].startswith("Observation.")
-    assert len(models._REFUSALS) <= 2
 
 
 def test_what_no_ehr_should_get_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
