@@ -81,6 +81,34 @@ def test_preliminary() -> None:
         assert "ecg" in offers(finding)
 
 
+@pytest.mark.parametrize(
+    ("value", "days_ago", "preliminary", "repeat", "urgent"),
+    [
+        pytest.param("5.6 mmol/L", 1, False, "", False, id="high"),
+        pytest.param("6.2 mmol/L", 1, False, "", True, id="critical"),
+        pytest.param("6.2 mmol/L", 1, True, "is preliminary: repeat", True, id="preliminary"),
+        pytest.param("6.2 mmol/L", 31, False, "is from 2026-10-23: repeat", False, id="old"),
+        pytest.param("5.6 mmol/L", 1, True, "is preliminary: repeat", False, id="high, early"),
+    ],
+)
+def test_the_advice_goes_by_how_high_and_how_sure_it_is(
+    value: str, days_ago: int, preliminary: bool, repeat: str, urgent: bool
+) -> None:
+    case = given().takes("potassium", name="Klor-Con")
+    case.result("potassium", value, days_ago=days_ago, preliminary=preliminary)
+    finding = fired(case.ask(RULE))
+    text = " ".join(finding.advice)
+    assert ("repeat it before acting" in text) is bool(repeat)
+    assert repeat in text
+    assert ("Urgent same-day assessment" in text) is urgent
+    level, drug = finding.evidence
+    assert drug.fact.name == "Klor-Con"  # type: ignore[union-attr]
+    assert level.limit is not None
+    critical = value.startswith("6")
+    assert level.limit.key == ("potassium.critical" if critical else "potassium.high")
+    assert ("preliminary" in level.note) is preliminary
+
+
 def high() -> Given:
     return given().result("potassium", "5.6 mmol/L")
 
@@ -95,7 +123,7 @@ def test_what_cannot_be_told_is_said() -> None:
     assert not unknown(given().unusable("potassium").ask(RULE)).trigger
     assert unknown(given().takes("potassium").unusable("potassium").ask(RULE)).trigger
     newer = given().result("potassium", "4.1 mmol/L", days_ago=5).unusable("potassium", days_ago=1)
-    unknown(newer.ask(RULE))
+    assert "a newer potassium result could not be used" in unknown(newer.ask(RULE)).because[0]
 
 
 def test_what_is_taken_is_named_in_the_advice_and_not_in_the_summary() -> None:
