@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.rule import Indicator, Service
-from tests.given import CRAMPS, OTHER_REASON, Given, fired, given, silent, unknown
+from tests.given import CRAMPS, OTHER_REASON, Given, fired, given, leaned_on, silent, unknown
 
 RULE = "first-line-measures"
 
@@ -96,4 +96,14 @@ def test_age_makes_sedation_weigh_more(age: int | None, said: bool) -> None:
 
 
 def test_sedatives_are_named() -> None:
-    assert "Sedation adds up with zolpidem" in words(given().takes("sedative", name="zolpidem"))
+    for case in (
+        given().takes("sedative", name="zolpidem"),
+        given().said_stopped("opioid", name="zolpidem"),
+        given().ordering("gabapentinoid", name="zolpidem", selected=False),
+    ):
+        assert "Sedation adds up with zolpidem" in words(case)
+    assert "Sedation" not in words(given())
+
+
+def test_the_documented_cramps_are_the_evidence() -> None:
+    assert leaned_on(fired(given().cramps().ask(RULE))) == {"Nocturnal leg cramps"}

@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.rule import Indicator
-from tests.given import Given, fired, given, offers, silent, unknown
+from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
 
 RULE = "low-ferritin"
 BOTH = {"ferritin", "transferrin_saturation"}
@@ -131,6 +131,40 @@ def test_ferritin_counts_for_six_months(days_ago: int, fires: bool) -> None:
         fired(answer)
     else:
         unknown(answer)
+
+
+def test_of_two_results_of_one_moment_the_lower_counts() -> None:
+    both = given().result("ferritin", "90 ng/mL").result("ferritin", "30 ng/mL")
+    assert "30 ng/mL" in fired(both.ask(RULE)).summary
+    both = given().lacking(Kind.CONDITIONS).result("ferritin", "90 ng/mL")
+    assert unknown(both.result("ferritin", "60 ng/mL").ask(RULE)).trigger
+
+
+def test_what_is_missing_is_what_was_not_measured_or_could_not_be_used() -> None:
+    share = "transferrin saturation in the last 6 months"
+    assert fired(given().result("ferritin", "30 ng/mL").ask(RULE)).missing == (share,)
+    both = given().result("ferritin", "30 ng/mL").result("transferrin_saturation", "25 %")
+    assert fired(both.ask(RULE)).missing == ()
+    newer = given().result("ferritin", "30 ng/mL", days_ago=9).unusable("ferritin")
+    lines = fired(newer.unusable("transferrin_saturation").ask(RULE)).missing
+    assert lines[0].startswith("a newer ferritin result could not be used")
+    assert lines[1].startswith("a newer transferrin saturation result could not be used")
+
+
+def test_the_advice_is_of_restless_legs_where_they_are_documented_and_else_asks_for_them() -> None:
+    known = words(given().has("rls").result("ferritin", "30 ng/mL"))
+    assert "Restless legs are documented" in known
+    assert "ask for an urge to move" not in known
+    asked = words(given().result("ferritin", "30 ng/mL"))
+    assert "Restless legs are documented" not in asked
+    assert "ask for an urge to move" in asked
+
+
+def test_restless_legs_and_what_forbids_iron_are_evidence() -> None:
+    case = given().has("rls", name="Restless legs").has("iron_overload", name="Overload")
+    finding = fired(case.result("ferritin", "30 ng/mL", preliminary=True).ask(RULE))
+    assert leaned_on(finding) == {"ferritin", "Restless legs", "Overload"}
+    assert finding.evidence[0].note == "preliminary"
 
 
 def test_a_fresh_saturation_is_not_offered_again_and_shown() -> None:
