@@ -96,6 +96,7 @@ def test_a_draft_is_offered_only_when_nothing_known_speaks_against_it() -> None:
         "no kidney": given(age=None).result("magnesium", "0.6 mmol/L"),
         "acute": low().has("aki"),
         "taken": low().takes("magnesium"),
+        "stopped by a newer statement": low().said_stopped("magnesium"),
         "drafted": low().ordering("magnesium"),
         "pregnant": low().has("pregnancy"),
         "list unread": low().lacking(Kind.MEDICATIONS),
@@ -110,6 +111,59 @@ def test_the_dose_is_withheld_in_advanced_renal_impairment() -> None:
     text = " ".join(fired(case.ask(RULE)).advice)
     assert "484" not in text
     assert "eGFR 29" in text
+
+
+@pytest.mark.parametrize(
+    ("case", "dose"),
+    [
+        pytest.param(given().result("egfr", EGFR), "in renal insufficiency.", id="normal"),
+        pytest.param(given(), "Renal function is unknown: check it first.", id="unknown"),
+        pytest.param(
+            given().result("egfr", "45 mL/min/{1.73_m2}"),
+            "eGFR 45: start low and monitor.",
+            id="moderate",
+        ),
+        pytest.param(
+            given().result("egfr", EGFR, days_ago=91), "90 days is known: check it first.", id="old"
+        ),
+        pytest.param(
+            given().has("dialysis"), "No dose of magnesium is given here: dialysis.", id="dialysis"
+        ),
+        pytest.param(
+            given().result("egfr", EGFR).lacking(Kind.CONDITIONS),
+            "No dose is given: the problem list could not be checked",
+            id="problems not sent",
+        ),
+    ],
+)
+def test_the_dose_goes_by_what_is_known_of_the_kidneys(case: Given, dose: str) -> None:
+    text = fired(case.result("magnesium", "0.6 mmol/L").ask(RULE)).advice[-1]
+    assert dose in text
+    assert ("is unknown" in text) is dose.startswith("Renal")
+    assert ("start low" in text) is dose.startswith("eGFR")
+
+
+@pytest.mark.parametrize(
+    ("value", "days_ago", "preliminary", "repeat", "urgent"),
+    [
+        pytest.param("0.6 mmol/L", 1, False, "", False, id="low"),
+        pytest.param("0.4 mmol/L", 1, False, "", True, id="severe"),
+        pytest.param("0.6 mmol/L", 1, True, "is preliminary: repeat", False, id="early"),
+        pytest.param("0.4 mmol/L", 1, True, "is preliminary: repeat", True, id="severe, early"),
+        pytest.param("0.4 mmol/L", 31, False, "is from 2026-10-23: repeat", False, id="old"),
+    ],
+)
+def test_the_advice_goes_by_how_low_and_how_sure_it_is(
+    value: str, days_ago: int, preliminary: bool, repeat: str, urgent: bool
+) -> None:
+    case = given().result("magnesium", value, days_ago=days_ago, preliminary=preliminary)
+    finding = fired(case.ask(RULE))
+    text = " ".join(finding.advice)
+    assert ("repeat it before acting" in text) is bool(repeat)
+    assert repeat in text
+    assert ("Urgent same-day assessment" in text) is urgent
+    assert finding.evidence[0].limit is not None
+    assert finding.evidence[0].limit.key == ("magnesium.severe" if urgent else "magnesium.low")
 
 
 def test_fluid_first_is_not_said_with_ascites() -> None:

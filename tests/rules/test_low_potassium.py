@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, State
 from cds_service.core.rule import Indicator
-from tests.given import Given, fired, given, offers, silent, unknown
+from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
 
 RULE = "low-potassium"
 EGFR = "90 mL/min/{1.73_m2}"
@@ -125,6 +125,11 @@ AGAINST = {
     "potassium-sparing": (low().takes("diuretic_potassium_sparing"), "sparing"),
     "NSAID": (low().takes("nsaid", name="Naproxen"), "Naproxen"),
     "potassium taken": (low().takes("potassium", name="Klor-Con"), "Klor-Con"),
+    "RAAS inhibitor, stopped by a newer statement": (
+        low().said_stopped("raas_inhibitor", name="Lisinopril"),
+        "Lisinopril",
+    ),
+    "CKD 3": (low().has("ckd_stage_3"), "CKD stage 3"),
     "potassium drafted": (low().ordering("potassium", selected=False), "drafted"),
     "high on the same day": (
         given()
@@ -136,6 +141,7 @@ AGAINST = {
     "problems unread": (low().lacking(Kind.CONDITIONS), "problem list"),
     "medications unread": (low().lacking(Kind.MEDICATIONS), "medication list"),
     "statements cut": (low().lacking(Kind.STATEMENTS, state=State.PARTIAL), "statements"),
+    "a child": (given(age=12).result("potassium", "2.4 mmol/L").result("egfr", EGFR), "under 18"),
     "age unknown": (given(age=None).result("potassium", "3.2 mmol/L").result("egfr", EGFR), "age"),
 }
 
@@ -161,6 +167,51 @@ def test_under_eighteen_only_the_critical_level_speaks_and_without_a_draft() -> 
     unknown(given(age=12).result("potassium", "<3.0 mmol/L").ask(RULE))
     finding = fired(given(age=12).result("potassium", "2.4 mmol/L").result("egfr", EGFR).ask(RULE))
     assert offers(finding) == {"potassium", "magnesium", "ecg"}
+
+
+@pytest.mark.parametrize(
+    ("value", "days_ago", "preliminary", "repeat", "urgent", "limit"),
+    [
+        pytest.param("3.2 mmol/L", 1, False, "", "", "low", id="low"),
+        pytest.param("2.9 mmol/L", 1, False, "", "Urgent: ECG", "urgent", id="urgent"),
+        pytest.param("2.4 mmol/L", 1, False, "", "Urgent same-day", "severe", id="severe"),
+        pytest.param("3.2 mmol/L", 1, True, "is preliminary: repeat", "", "low", id="early"),
+        pytest.param("2.9 mmol/L", 1, True, "is preliminary: repeat", "", "urgent", id="early 2.9"),
+        pytest.param(
+            "2.4 mmol/L", 1, True, "is preliminary: repeat", "Urgent same", "severe", id="early 2.4"
+        ),
+        pytest.param("2.4 mmol/L", 31, False, "is from 2026-10-23: repeat", "", "low", id="old"),
+    ],
+)
+def test_the_advice_goes_by_how_low_and_how_sure_it_is(
+    value: str, days_ago: int, preliminary: bool, repeat: str, urgent: str, limit: str
+) -> None:
+    case = given().takes("diuretic_loop", name="Furosemide").result("egfr", EGFR)
+    case.result("potassium", value, days_ago=days_ago, preliminary=preliminary)
+    finding = fired(case.ask(RULE))
+    text = " ".join(finding.advice)
+    assert ("repeat it before acting" in text) is bool(repeat)
+    assert repeat in text
+    assert ("Urgent" in text) is bool(urgent)
+    assert urgent in text
+    assert ("Taken: Furosemide" in text) is not bool(repeat)
+    assert leaned_on(finding) == ({"potassium"} if repeat else {"potassium", "Furosemide", "egfr"})
+    assert finding.evidence[0].limit is not None
+    assert finding.evidence[0].limit.key == f"potassium.{limit}"
+    assert ("preliminary" in finding.evidence[0].note) is preliminary
+
+
+def test_a_newer_result_that_could_not_be_used_is_said() -> None:
+    case = given().result("potassium", "3.2 mmol/L", days_ago=5).result("egfr", EGFR)
+    finding = fired(case.unusable("potassium").ask(RULE))
+    assert finding.missing[0].startswith("a newer potassium result could not be used")
+    assert "a newer potassium result could not be used" in finding.advice[-1]
+    clear = given().result("potassium", "4.1 mmol/L", days_ago=5).unusable("potassium")
+    assert unknown(clear.ask(RULE)).because[0].startswith("a newer potassium result")
+
+
+def test_a_child_whose_old_value_stands_behind_a_comparator_is_not_judged() -> None:
+    silent(given(age=12).result("potassium", "<3.0 mmol/L", days_ago=60).ask(RULE))
 
 
 def test_the_dead_get_no_card() -> None:
