@@ -244,20 +244,25 @@ def build(parts: Parts) -> Flask:
 
     @app.after_request
     def _finish(response: Response) -> Response:
+        stated = {name for name, _ in response.headers}
         for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        if request.method != "GET" and "body_taken" not in g:
+            if name not in stated:
+                response.headers.add(name, value)
+        # Each look through Flask's proxies costs as much as what is looked up.
+        call, noted = request._get_current_object(), g._get_current_object()  # type: ignore[attr-defined]
+        if call.method != "GET" and "body_taken" not in noted:
             with parts.gate.aside():
-                body.discard(request, _READ_ON)
-        endpoint = (request.endpoint or "none").partition(".")[2] or "none"
-        service = g.get("service", "")
+                body.discard(call, _READ_ON)
+        endpoint = (call.endpoint or "none").partition(".")[2] or "none"
+        service = noted.get("service", "")
         parts.metrics.request(endpoint, service, response.status_code)
         if service or response.status_code >= 400:
             log.info(
                 "call", endpoint=endpoint, service=service, status=response.status_code,
-                ms=round((perf_counter() - g.started) * 1000, 2), bytes=g.get("bytes"),
-                cards=g.get("cards"), problems=g.get("problems"), fetched=g.get("fetched"),
-                instance=g.get("instance"), error=g.get("error"),
+                ms=round((perf_counter() - noted.started) * 1000, 2), bytes=noted.get("bytes"),
+                cards=noted.get("cards"), problems=noted.get("problems"),
+                fetched=noted.get("fetched"), instance=noted.get("instance"),
+                error=noted.get("error"),
             )  # fmt: skip
         return response
 
