@@ -4,7 +4,17 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, Reason, State, Taking
 from cds_service.core.rule import Indicator
-from tests.given import CRAMPS, OTHER_REASON, Given, fired, given, offers, silent, unknown
+from tests.given import (
+    CRAMPS,
+    OTHER_REASON,
+    Given,
+    fired,
+    given,
+    leaned_on,
+    offers,
+    silent,
+    unknown,
+)
 
 TAKEN = "magnesium-not-indicated"
 NORMAL = "magnesium-ordered-normal-level"
@@ -137,14 +147,49 @@ def test_a_preliminary_or_unreadable_result_is_no_check() -> None:
     silent(high_early.result("magnesium", "1.3 mmol/L", preliminary=True).ask(NORMAL))
 
 
+NONE = "no magnesium result in the last 90 days"
+OPEN = "the magnesium result does not say whether it is in range"
+NEWER = "a newer magnesium result could not be used"
+
+
+@pytest.mark.parametrize(
+    ("case", "because"),
+    [
+        pytest.param(lambda: taken(days_ago=91), NONE, id="too old"),
+        pytest.param(lambda: taken("<1.50 mmol/L"), OPEN, id="left open by a comparator"),
+        pytest.param(lambda: taken(days_ago=9).unusable("magnesium"), NEWER, id="a newer unusable"),
+        pytest.param(
+            lambda: taken(days_ago=91).unusable("magnesium"),
+            NEWER,
+            id="only an unusable one",
+        ),
+    ],
+)
+def test_why_it_cannot_be_told_is_said(case: object, because: str) -> None:
+    answer = unknown(case().ask(TAKEN))  # type: ignore[operator]
+    assert answer.trigger
+    assert len(answer.because) == 1
+    assert answer.because[0].startswith(because)
+
+
+def test_the_evidence_is_the_drug_and_its_level() -> None:
+    finding = fired(taken().ask(TAKEN))
+    assert leaned_on(finding) == {"Magnesium citrate", "magnesium"}
+    assert "review whether it is still wanted" in finding.advice[1]
+    assert leaned_on(fired(ordered().ask(NORMAL))) == {"Magnesium citrate", "magnesium"}
+    old = fired(ordered(days_ago=91).ask(UNKNOWN))
+    assert leaned_on(old) == {"Magnesium citrate", "magnesium"}
+    assert old.missing == ("a final magnesium result of the last 90 days",)
+
+
 def test_not_obtained_is_not_unknown() -> None:
     for rule in (NORMAL, UNKNOWN):
         case = given().ordering("magnesium", reason=CRAMPS)
-        unknown(case.lacking(Kind.RESULTS).ask(rule))
+        assert unknown(case.lacking(Kind.RESULTS).ask(rule)).trigger
         problems = given().ordering("magnesium").lacking(Kind.CONDITIONS)
-        unknown(problems.ask(rule))
+        assert unknown(problems.ask(rule)).trigger
         pregnant = given().ordering("magnesium", reason=CRAMPS).lacking(Kind.CONDITIONS)
-        unknown(pregnant.ask(rule))
+        assert unknown(pregnant.ask(rule)).trigger
     cut = given().cramps().ordering("magnesium").lacking(Kind.RESULTS, state=State.PARTIAL)
     unknown(cut.ask(UNKNOWN))
     unknown(given().cramps().lacking(Kind.MEDICATIONS).result("magnesium", "0.9 mmol/L").ask(TAKEN))

@@ -7,7 +7,7 @@ import pytest
 
 from cds_service.core.facts import Dosage, Kind, Reason
 from cds_service.core.rule import Indicator
-from tests.given import Given, fired, given, offers, silent, unknown
+from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
 
 RULE = "magnesium-ordered-dose"
 EGFR = "90 mL/min/{1.73_m2}"
@@ -58,7 +58,9 @@ def test_outside_the_range_rounded_to_whole_mmol(dosage: Dosage, fires: bool) ->
 def test_the_card_shows_the_arithmetic() -> None:
     finding = fired(low(ordered(dose("1", "tablet"))).ask(RULE))
     text = " ".join(finding.advice)
-    for piece in ("400 mg", "40.304", "9.9 mmol", "241 mg elemental", "484–967", "292–583"):
+    for piece in ("400 mg", "40.304 g/mol", "9.9 mmol", "24.305 g/mol = 241 mg elemental"):
+        assert piece in text
+    for piece in ("484–967", "292–583"):
         assert piece in text
     assert offers(finding) == set()
 
@@ -80,9 +82,12 @@ def test_the_card_shows_the_arithmetic() -> None:
             ),
             id="a laxative",
         ),
-        pytest.param(
-            low(ordered(dose("400"), reason=Reason(True, frozenset({"constipation"})))),
-            id="ordered for constipation",
+        *(
+            pytest.param(
+                low(ordered(dose("400"), reason=Reason(True, frozenset({reason})))),
+                id=f"ordered for {reason}",
+            )
+            for reason in ("constipation", "dyspepsia", "arrhythmia", "eclampsia")
         ),
         pytest.param(low(ordered(dose("400"), selected=False)), id="not selected"),
         pytest.param(low(ordered(dose("400"))).has("pregnancy"), id="pregnancy"),
@@ -103,6 +108,8 @@ def test_silent_under_eighteen() -> None:
 def test_cannot_tell() -> None:
     unknown(ordered(dose("400")).result("egfr", EGFR).ask(RULE))
     unknown(low(ordered(dose("400"))).lacking(Kind.CONDITIONS).ask(RULE))
+    newer = low(ordered(dose("400")), days_ago=5).unusable("magnesium")
+    assert "a newer magnesium result" in unknown(newer.ask(RULE)).because[0]
 
 
 @pytest.mark.parametrize(("days_ago", "old"), [(30, False), (31, True)])
@@ -113,8 +120,24 @@ def test_an_old_low_magnesium_is_repeated_first(days_ago: int, old: bool) -> Non
 
 def test_a_preliminary_low_magnesium_is_said_to_be_so() -> None:
     finding = fired(low(ordered(dose("400")), preliminary=True).ask(RULE))
-    assert "preliminary" in finding.advice[0]
+    assert finding.advice[0] == "The low magnesium is preliminary: repeat first."
     assert offers(finding) == {"magnesium"}
+
+
+def test_the_evidence_is_the_draft_outside_and_the_level() -> None:
+    finding = fired(low(ordered(dose("400"), name="Mag-Ox 400 mg"), days_ago=5).ask(RULE))
+    assert leaned_on(finding) == {"Mag-Ox 400 mg", "magnesium"}
+
+
+def test_an_old_low_magnesium_is_named_by_its_day() -> None:
+    finding = fired(low(ordered(dose("400")), days_ago=31).ask(RULE))
+    assert finding.advice[0] == "The low magnesium is from 2026-10-23: repeat first."
+
+
+def test_the_first_dose_that_is_not_known_is_the_reason_of_silence() -> None:
+    case = ordered(dose("1", "tablet"), name="magnesium oxide")
+    case.ordering("magnesium", name="magnesium oxide", dosages=(dose("2", "puffs"),))
+    assert "strength of one piece" in silent(low(case).ask(RULE)).because
 
 
 def test_one_card_names_every_draft_outside() -> None:

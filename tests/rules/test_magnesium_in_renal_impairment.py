@@ -3,8 +3,8 @@
 import pytest
 
 from cds_service.core.facts import Kind, Presence, State
-from cds_service.core.rule import Indicator
-from tests.given import Given, fired, given, offers, silent, unknown
+from cds_service.core.rule import Indicator, OrderTest
+from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
 
 TAKEN = "magnesium-in-renal-impairment"
 ORDERED = "magnesium-ordered-renal-impairment"
@@ -127,6 +127,9 @@ def test_an_unusable_renal_function_is_not_a_normal_one() -> None:
     assert unknown(newer.ask(TAKEN)).trigger
     newer = ordering("90", days_ago=20).unusable("creatinine", days_ago=1)
     assert unknown(newer.ask(ORDERED)).trigger
+    for case, rule in ((taking("90"), TAKEN), (ordering("90"), ORDERED)):
+        answer = unknown(case.unusable("magnesium").ask(rule))
+        assert [one.about for one in answer.problems] == ["magnesium"]
     still = taking("25", days_ago=20).unusable("creatinine", days_ago=1)
     assert any("could not be used" in line for line in fired(still.ask(TAKEN)).missing)
 
@@ -209,6 +212,145 @@ def test_a_statement_that_it_was_stopped_does_not_end_a_hazard() -> None:
         days_ago=1,
     )
     fired(case.ask(TAKEN))
+
+
+def drug(rule: str) -> Given:
+    return taking() if rule == TAKEN else ordering()
+
+
+@pytest.mark.parametrize("rule", [TAKEN, ORDERED])
+@pytest.mark.parametrize(
+    ("case", "evidence"),
+    [
+        pytest.param(lambda case: case.result("egfr", f"25 {UNIT}"), {"egfr"}, id="severe"),
+        pytest.param(lambda case: case.result("egfr", f"45 {UNIT}"), {"egfr"}, id="moderate"),
+        pytest.param(
+            lambda case: case.result("egfr", f"45 {UNIT}").result("magnesium", "1.4 mmol/L"),
+            {"egfr", "magnesium"},
+            id="moderate, and magnesium high",
+        ),
+        pytest.param(
+            lambda case: case.result("egfr", f"90 {UNIT}").result(
+                "magnesium", "1.4 mmol/L", days_ago=31
+            ),
+            {"egfr", "magnesium"},
+            id="magnesium high once",
+        ),
+        pytest.param(lambda case: case.has("dialysis", name="Dialysis"), {"Dialysis"}, id="HD"),
+    ],
+)
+def test_the_evidence_is_the_drug_and_the_danger(
+    rule: str, case: object, evidence: set[str]
+) -> None:
+    finding = fired(case(drug(rule)).ask(rule))  # type: ignore[operator]
+    assert leaned_on(finding) == {"Magnesium oxide 400 mg", *evidence}
+
+
+@pytest.mark.parametrize("rule", [TAKEN, ORDERED])
+def test_just_what_is_missing_is_named(rule: str) -> None:
+    kidney, level = "renal function in the last 12 months", "magnesium in the last 12 months"
+    assert fired(drug(rule).ask(rule)).missing == (kidney, level)
+    known = drug(rule).result("egfr", f"45 {UNIT}")
+    assert fired(known.ask(rule)).missing == (level,)
+    both = fired(known.result("magnesium", "0.8 mmol/L").ask(rule))
+    assert both.missing == ()
+    assert "Mg" not in both.summary
+    unread = drug(rule).has("dialysis").lacking(Kind.RESULTS)
+    assert fired(unread.ask(rule)).missing == (
+        level,
+        "laboratory results could not be checked: not sent",
+    )
+    open_ = drug(rule).result("egfr", f"45 {UNIT}").result("magnesium", "<1.5 mmol/L")
+    assert "behind a comparator" in fired(open_.ask(rule)).missing[0]
+    newer = drug(rule).result("egfr", f"45 {UNIT}", days_ago=9).unusable("egfr")
+    newer.result("magnesium", "0.8 mmol/L", days_ago=9).unusable("magnesium")
+    lines = fired(newer.ask(rule)).missing
+    assert lines[0].startswith("a newer renal function result could not be used")
+    assert lines[-1].startswith("a newer magnesium result could not be used")
+
+
+@pytest.mark.parametrize("rule", [TAKEN, ORDERED])
+@pytest.mark.parametrize(
+    ("egfr", "level", "repeats", "because"),
+    [
+        # eGFR and magnesium, each final, early or not known; which tests are repeated alone.
+        ("25", "", (), "eGFR 25"),
+        ("25?", "", ("creatinine",), "eGFR 25 (preliminary)"),
+        ("25?", "1.4?", ("creatinine", "magnesium"), "eGFR 25 (preliminary) and Mg 1.4 mmol/L"),
+        ("25?", "1.4", (), "eGFR 25 (preliminary) and Mg 1.4 mmol/L"),
+        ("25", "1.4?", (), "eGFR 25 and Mg 1.4 mmol/L"),
+        ("90", "1.4?", ("magnesium",), "Mg 1.4 mmol/L"),
+        ("90", "1.4", (), "Mg 1.4 mmol/L"),
+        ("45?", "", ("creatinine",), "eGFR 45 (preliminary)"),
+    ],
+)
+def test_only_where_all_the_danger_is_preliminary_it_is_repeated_first(
+    rule: str, egfr: str, level: str, repeats: tuple[str, ...], because: str
+) -> None:
+    case = drug(rule).result("egfr", f"{egfr.strip('?')} {UNIT}", preliminary="?" in egfr)
+    if level:
+        case.result("magnesium", f"{level.strip('?')} mmol/L", preliminary="?" in level)
+    finding = fired(case.ask(rule))
+    assert because in finding.summary
+    assert ("repeat it before acting" in finding.advice[0]) is bool(repeats)
+    tests = [one.key for one in finding.suggestions if isinstance(one, OrderTest)]
+    assert set(tests) == set(repeats or ("creatinine", "magnesium"))
+
+
+def test_a_preliminary_egfr_beside_a_diagnosis_is_not_all_there_is() -> None:
+    case = taking().has("dialysis").result("egfr", f"25 {UNIT}", preliminary=True)
+    assert offers(fired(case.ask(TAKEN))) == {"creatinine", "magnesium"}
+
+
+@pytest.mark.parametrize(
+    ("case", "low"),
+    [
+        pytest.param(lambda: taking("25").result("magnesium", "0.6 mmol/L"), True, id="low"),
+        pytest.param(lambda: taking("25").result("magnesium", "0.8 mmol/L"), False, id="normal"),
+        pytest.param(
+            lambda: taking("25").result("magnesium", "0.6 mmol/L", days_ago=31), False, id="old"
+        ),
+        pytest.param(
+            lambda: taking("25").result("magnesium", "0.6 mmol/L", preliminary=True),
+            False,
+            id="early",
+        ),
+        pytest.param(lambda: taking("25"), False, id="unknown"),
+    ],
+)
+def test_a_low_magnesium_beside_failing_kidneys_is_said(case: object, low: bool) -> None:
+    text = " ".join(fired(case().ask(TAKEN)).advice)  # type: ignore[operator]
+    assert ("Magnesium is low all the same" in text) is low
+
+
+@pytest.mark.parametrize(
+    ("egfr", "taken", "ordered"),
+    [
+        ("25", "Review today whether it is still needed", "Do not give it without"),
+        ("45", "Monitor magnesium and creatinine, and stop", "use a low dose and monitor"),
+        ("", "no usable renal function of the last 12 months", "before it is given"),
+    ],
+)
+def test_the_advice_goes_by_the_danger(egfr: str, taken: str, ordered: str) -> None:
+    assert taken in " ".join(fired(taking(egfr).ask(TAKEN)).advice)
+    assert ordered in " ".join(fired(ordering(egfr).ask(ORDERED)).advice)
+    if egfr:
+        action = "Review whether it can be stopped" if egfr == "25" else "Monitor"
+        assert fired(taking(egfr).ask(TAKEN)).summary.endswith(action)
+    for case, rule in ((taking(egfr), TAKEN), (ordering(egfr), ORDERED)):
+        signs = "Signs of toxicity" in " ".join(fired(case.ask(rule)).advice)
+        assert signs is (egfr == "25")
+
+
+def test_without_magnesium_only_missing_tests_are_offered_and_the_kidneys_are_evidence() -> None:
+    case = given().cramps().has("dialysis", name="Dialysis").result("egfr", f"25 {UNIT}")
+    finding = fired(case.result("magnesium", "0.8 mmol/L").ask(TAKEN))
+    assert offers(finding) == set()
+    assert leaned_on(finding) == {"Dialysis", "egfr", "magnesium"}
+    high = given().result("magnesium", "1.4 mmol/L").lacking(Kind.MEDICATIONS)
+    assert unknown(high.ask(TAKEN)).trigger
+    once = given().result("magnesium", "1.4 mmol/L", days_ago=31).lacking(Kind.MEDICATIONS)
+    assert not unknown(once.ask(TAKEN)).trigger
 
 
 def test_only_selected_drafts_are_judged_and_one_card_names_all() -> None:
