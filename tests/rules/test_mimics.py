@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.rule import Indicator
-from tests.given import Given, fired, given, offers, silent, unknown
+from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
 
 VASCULAR, NERVE = "claudication-mimic", "neuropathy-mimic"
 
@@ -30,6 +30,27 @@ def test_a_mimic_that_is_documented_fires(
     for concept in concepts:
         case.has(concept)
     assert fired(case.ask(rule)).indicator is indicator
+
+
+@pytest.mark.parametrize(
+    ("rule", "concept", "summary", "advice"),
+    [
+        (VASCULAR, "pad", "Peripheral arterial disease", ""),
+        (VASCULAR, "claudication", "Claudication is documented", ""),
+        (NERVE, "neuropathy", "Nerve disease or diabetes", ""),
+        (NERVE, "neurogenic_claudication", "Nerve disease or", "eased by bending forward"),
+        (NERVE, "motor_neuron_disease", "Motor neuron disease", "look for fasciculation"),
+    ],
+)
+def test_the_card_is_of_the_mimic_and_rests_on_it_and_the_cramps(
+    rule: str, concept: str, summary: str, advice: str
+) -> None:
+    finding = fired(given().cramps().has(concept, name="The mimic").ask(rule))
+    assert finding.summary.startswith(summary)
+    assert leaned_on(finding) == {"The mimic", "Nocturnal leg cramps"}
+    if rule == NERVE:
+        assert len(finding.advice) == 1 + bool(advice)
+        assert advice in finding.advice[-1]
 
 
 @pytest.mark.parametrize(
