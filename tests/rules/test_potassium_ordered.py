@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.rule import Indicator
-from tests.given import Given, fired, given, offers, silent, unknown
+from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
 
 RULE = "potassium-ordered-hazard"
 DRAFT = "MedicationRequest/draft-1"
@@ -131,10 +131,113 @@ def test_a_documented_potassium_below_three_lowers_the_renal_part(
             ),
             id="a newer preliminary one",
         ),
+        pytest.param(
+            ordered("2.8 mmol/L", egfr="25", days_ago=5).result(
+                "potassium", "3.0 mmol/L", preliminary=True
+            ),
+            id="a newer preliminary one at 3.0",
+        ),
     ],
 )
 def test_a_doubtful_low_potassium_softens_nothing(case: Given) -> None:
     assert fired(case.ask(RULE)).indicator is CRITICAL
+
+
+def test_a_newer_preliminary_one_that_is_as_low_contradicts_nothing() -> None:
+    case = ordered("2.8 mmol/L", egfr="25", days_ago=5)
+    early = case.result("potassium", "2.9 mmol/L", preliminary=True)
+    assert fired(early.ask(RULE)).indicator is WARNING
+
+
+SPARING = "are not combined without close monitoring"
+VERIFY = "Do not add potassium before"
+FIRST = "check potassium and creatinine first"
+STILL = "replacement is still needed"
+
+
+@pytest.mark.parametrize(
+    ("case", "sentences"),
+    [
+        pytest.param(lambda: ordered().takes("diuretic_potassium_sparing"), {SPARING}, id="K-spar"),
+        pytest.param(lambda: ordered("5.2 mmol/L"), {VERIFY}, id="K high"),
+        pytest.param(lambda: ordered(egfr="25"), {VERIFY}, id="eGFR 25"),
+        pytest.param(lambda: ordered(egfr="45"), {FIRST}, id="eGFR 45"),
+        pytest.param(lambda: ordered("2.8 mmol/L", egfr="25"), {STILL}, id="deficit, eGFR 25"),
+        pytest.param(
+            lambda: ordered("2.8 mmol/L").takes("diuretic_potassium_sparing"),
+            {SPARING, STILL},
+            id="deficit, K-sparing",
+        ),
+    ],
+)
+def test_the_advice_goes_by_the_danger(case: object, sentences: set[str]) -> None:
+    text = " ".join(fired(case().ask(RULE)).advice)  # type: ignore[operator]
+    assert {one for one in (SPARING, VERIFY, FIRST, STILL) if one in text} == sentences
+
+
+@pytest.mark.parametrize(("drugs", "rest"), [(6, "Drug 6."), (7, "Drug 6 and 1 more.")])
+def test_six_drugs_that_raise_potassium_are_named(drugs: int, rest: str) -> None:
+    case = ordered()
+    for number in range(1, drugs + 1):
+        case.takes("nsaid", name=f"Drug {number}")
+    assert fired(case.ask(RULE)).advice[1].endswith(rest)
+
+
+def test_drugs_that_a_newer_statement_calls_stopped_still_count() -> None:
+    for kind in ("diuretic_potassium_sparing", "raas_inhibitor", "potassium"):
+        fired(ordered().said_stopped(kind, name="The drug").ask(RULE))
+    case = given().ordering("diuretic_potassium_sparing").result("potassium", "4.0 mmol/L")
+    case.result("egfr", f"90 {UNIT}").said_stopped("potassium", name="Klor-Con")
+    assert fired(case.ask(RULE)).indicator is CRITICAL
+
+
+def test_the_evidence_is_the_drugs_and_what_was_measured() -> None:
+    case = ordered("5.2 mmol/L").takes("nsaid", name="Naproxen")
+    names = {"Potassium chloride 20 MEQ", "Naproxen", "potassium", "egfr"}
+    assert leaned_on(fired(case.ask(RULE))) == names
+    allowed = silent(ordered("4.0 mmol/L").ask(RULE)).evidence
+    assert [one.fact.source.reference.split("-")[0] for one in allowed] == [
+        "Observation/potassium",
+        "Observation/egfr",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        pytest.param(lambda: ordered(""), "potassium unknown for 30 days", id="never measured"),
+        pytest.param(
+            lambda: ordered("").unusable("potassium"), "potassium could not be checked", id="unread"
+        ),
+        pytest.param(
+            lambda: ordered("").lacking(Kind.RESULTS),
+            "potassium could not be checked",
+            id="results not sent",
+        ),
+        pytest.param(
+            lambda: ordered("4.0 mmol/L", days_ago=9).unusable("potassium"),
+            "potassium could not be checked",
+            id="a newer one unread",
+        ),
+    ],
+)
+def test_a_potassium_that_is_not_known_is_a_reason_in_its_own_words(
+    case: object, reason: str
+) -> None:
+    assert fired(case().ask(RULE)).summary.endswith(f"hyperkalaemia: {reason}")  # type: ignore[operator]
+
+
+def test_just_what_is_missing_is_named() -> None:
+    assert fired(ordered("5.2 mmol/L").ask(RULE)).missing == ()
+    assert fired(ordered("5.2 mmol/L", egfr="").ask(RULE)).missing == (
+        "renal function in the last 12 months",
+    )
+    cut = ordered("5.2 mmol/L").lacking(Kind.RESULTS, state=State.PARTIAL, reason="page cut")
+    assert fired(cut.ask(RULE)).missing == ("laboratory results could not be checked: page cut",)
+    newer = ordered("5.2 mmol/L", days_ago=9).unusable("potassium").unusable("egfr", days_ago=0)
+    lines = fired(newer.ask(RULE)).missing
+    assert lines[0].startswith("a newer potassium result could not be used")
+    assert lines[1].startswith("a newer renal function result could not be used")
 
 
 def test_the_sparing_part_is_never_softened_but_replacement_is_still_needed() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from cds_service.core.facts import Kind, Presence, Reason, State, Taking
-from cds_service.core.rule import Indicator
+from cds_service.core.rule import Indicator, OrderTest
 from tests.given import (
     CRAMPS,
     NO_REASON,
@@ -11,6 +11,7 @@ from tests.given import (
     Given,
     fired,
     given,
+    leaned_on,
     offers,
     silent,
     unknown,
@@ -233,6 +234,44 @@ def test_what_contraindicates_is_evidence(rule: str) -> None:
         for one in fired(quinine(rule, case).ask(rule)).evidence
     }
     assert {"Long QT syndrome", "quinine_hypersensitivity"} <= names
+
+
+@pytest.mark.parametrize("rule", BOTH)
+def test_what_excuses_and_what_calls_for_caution_are_evidence(rule: str) -> None:
+    case = given().has("malaria", name="Malaria").has("g6pd_deficiency", name="G6PD deficiency")
+    assert {"Malaria", "G6PD deficiency"} <= leaned_on(fired(quinine(rule, case).ask(rule)))
+
+
+@pytest.mark.parametrize("rule", BOTH)
+def test_another_drug_is_advised_only_where_malaria_is_the_reason(rule: str) -> None:
+    cramps = said(fired(quinine(rule, given().has("long_qt")).ask(rule)))
+    assert "choose another drug" not in cramps
+    assert "Avoid quinine for leg cramps" in cramps
+    malaria = said(fired(quinine(rule, given().has("long_qt"), MALARIA).ask(rule)))
+    assert "choose another drug" in malaria
+    assert "Avoid quinine for leg cramps" not in malaria
+
+
+@pytest.mark.parametrize("rule", BOTH)
+def test_beside_a_caution_what_is_not_known_is_said(rule: str) -> None:
+    case = quinine(rule, given().has("g6pd_deficiency"), MALARIA).lacking(Kind.ALLERGIES)
+    lines = fired(case.ask(rule)).missing
+    assert lines[0].startswith("allergies could not be checked")
+    assert lines[1:] == ("no platelet count in the last 90 days",)
+
+
+@pytest.mark.parametrize("rule", BOTH)
+def test_whether_malaria_would_excuse_is_asked_only_where_it_is_not_the_reason(rule: str) -> None:
+    for reason, asked in ((MALARIA, False), (NO_REASON, True)):
+        case = given().allergic("quinine_hypersensitivity").lacking(Kind.CONDITIONS)
+        lines = fired(quinine(rule, case, reason).ask(rule)).missing
+        assert any(line.startswith("whether malaria or babesiosis") for line in lines) is asked
+
+
+def test_the_offered_blood_count_is_for_haemoglobin_and_platelets() -> None:
+    (count,) = fired(quinine(ACTIVE).ask(ACTIVE)).suggestions
+    assert isinstance(count, OrderTest)
+    assert count.wanted == ("hemoglobin", "platelets")
 
 
 @pytest.mark.parametrize("kind", [Kind.ALLERGIES, Kind.CONDITIONS, Kind.RESULTS])

@@ -11,6 +11,7 @@ from tests.given import (
     Given,
     fired,
     given,
+    leaned_on,
     offers,
     silent,
     unknown,
@@ -92,6 +93,20 @@ def test_a_referral_already_ordered_is_not_asked_for_again() -> None:
     both = given().cramps(severe=True).has("pad").testing(NEUROLOGY)
     fired(both.ask(REFERRAL))
     silent(both.testing(VASCULAR).ask(REFERRAL))
+
+
+def test_what_calls_for_the_referral_is_evidence_and_both_specialists_are_named() -> None:
+    case = given().cramps(severe=True).has("pad", name="PAD")
+    finding = fired(case.has("radiculopathy", name="Sciatica").ask(REFERRAL))
+    assert leaned_on(finding) == {"Nocturnal leg cramps", "PAD", "Sciatica"}
+    assert finding.summary.endswith("consider referral to neurology and vascular surgery")
+    assert [line.split(":")[0] for line in finding.advice] == [
+        "Neurology",
+        "Neurology",
+        "Vascular surgery",
+    ]
+    workup = fired(given().cramps().testing(KINDS[0], selected=True, name="MRI").ask(WORKUP))
+    assert leaned_on(workup) == {"MRI", "Nocturnal leg cramps"}
 
 
 def test_partial_conditions_leave_the_criteria_open() -> None:
