@@ -131,6 +131,7 @@ def assemble(
             CardWriter(files.references(), with_codes_of(settings.order_codes, files.orderables())),
             card_ids.new,
             quiet,
+            failed,
         ),
         site=Site(
             limits=files.limits(settings.limits),

@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 from cds_service.core.arranging import Shown, arrange, fired
+from cds_service.core.engine import Failed
 from cds_service.core.knowledge import Reference
 from cds_service.core.orderables import Orderable, Orderables
 from cds_service.core.patient import Facts
@@ -33,6 +34,10 @@ from cds_service.fhir.models import draft_order, offered
 TOPIC_SYSTEM = "https://leg-cramps-cds.example/rules"
 OVERRIDE_SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 SUMMARY_LENGTH = 139
+_NOT_WRITTEN = (
+    "**The details of this card could not be written; an error was logged.** What the card says "
+    "holds; look into the record for the data behind it."
+)
 OVERRIDES: Mapping[str, str] = {
     "cds-not-applicable": "Does not apply to this patient",
     "cds-suboptimal-context": "Wrong moment in the workflow",
@@ -104,6 +109,19 @@ class CardWriter:
             card["selectionBehavior"] = "any"
         card["overrideReasons"] = _override_reasons(finding.overrides)
         return card
+
+    def bare(self, shown: Shown, card_id: str) -> dict[str, Any]:
+        """What is left of a card that cannot be written: that its rule fired, and how gravely."""
+        rule, finding = shown.rule, shown.finding
+        imprint = self._imprint(rule, rule.references[0])
+        return {
+            "uuid": card_id,
+            "summary": shortened(one_line(finding.summary), SUMMARY_LENGTH),
+            "detail": f"{_NOT_WRITTEN}\n\n{imprint.closing}",
+            "indicator": str(finding.indicator),
+            "source": imprint.source,
+            "overrideReasons": _override_reasons(finding.overrides),
+        }
 
     def _imprint(self, rule: Rule, key: str) -> _Imprint:
         known = self._imprints.get((rule, key))
@@ -231,12 +249,14 @@ class Cards:
     """All cards of a call: held back, capped, in order, each with its id.
 
     ``new_id(rule id, version, patient, evidence)`` makes a card's id. Held-back cards make
-    room under the cap for others.
+    room under the cap for others. ``failed`` is told of a card whose writing raised an
+    exception, which then is shown without its details; without it the exception goes through.
     """
 
     writer: CardWriter
     new_id: Callable[[str, str, str, Iterable[str]], str]
     quiet: HoldsBack | None = None
+    failed: Failed | None = None
 
     def write(
         self, service: Service, outcomes: Sequence[Outcome], facts: Facts, recipient: Recipient
@@ -262,12 +282,23 @@ class Cards:
         cards = tuple(
             Card(
                 shown.rule,
-                self.writer.write(shown, recipient, ids[shown.rule.id], lines),
+                self._write(shown, recipient, ids[shown.rule.id], lines),
                 tuple(dict.fromkeys([e.fact.source.reference for e in shown.finding.evidence])),
             )
             for shown in arranged.shown
         )
         return Written(cards, dropped)
+
+    def _write(
+        self, shown: Shown, recipient: Recipient, card_id: str, lines: EvidenceLines
+    ) -> dict[str, Any]:
+        try:
+            return self.writer.write(shown, recipient, card_id, lines)
+        except Exception as error:
+            if self.failed is None:
+                raise
+            self.failed(shown.rule, error)
+            return self.writer.bare(shown, card_id)
 
 
 def _bullets(lines: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 import re
 from importlib import import_module
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -15,8 +16,10 @@ from cds_service.cards import (
     Written,
     evidence_key,
 )
+from cds_service.checking import flaws
+from cds_service.core.arranging import Shown
 from cds_service.core.facts import Presence
-from cds_service.core.rule import Finding, Indicator, Service
+from cds_service.core.rule import Finding, Indicator, Rule, Service
 from hooks.knowledge.files import orderables, references
 from tests.given import NOW, Given, given
 
@@ -293,3 +296,44 @@ def test_the_key_of_a_cards_evidence_changes_with_the_value_alone() -> None:
 def test_a_card_without_evidence_is_known_by_what_was_missing() -> None:
     finding = Finding(Indicator.INFO, "Could not check", (), missing=("magnesium",))
     assert evidence_key(finding) == ["info", "magnesium"]
+
+
+def test_a_card_that_cannot_be_written_is_shown_without_its_details(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[tuple[str, str]] = []
+
+    def failed(rule: Rule, error: Exception) -> None:
+        told.append((rule.id, type(error).__name__))
+
+    def broken(self: CardWriter, shown: Shown, *rest: object) -> dict[str, Any]:
+        if shown.rule.id == "quinine-active":
+            raise LookupError("canary")
+        return real(self, shown, *rest)  # type: ignore[arg-type]
+
+    real = CardWriter.write
+    monkeypatch.setattr(CardWriter, "write", broken)
+    case = crowded()
+    recipient = Recipient("Patient/1", "site 1", None, None, NOW)
+    facts, outcomes = case.facts(), case.outcomes(Service.PATIENT_VIEW)
+
+    shown = Cards(WRITER, new_id, failed=failed).write(
+        Service.PATIENT_VIEW, outcomes, facts, recipient
+    )
+    monkeypatch.setattr(CardWriter, "write", real)
+    whole = {card.rule.id: card.body for card in written(case).cards}
+
+    assert told == [("quinine-active", "LookupError")]
+    assert [card.rule.id for card in shown.cards] == list(whole)
+    for card in shown.cards:
+        if card.rule.id != "quinine-active":
+            continue
+        for name in ("uuid", "summary", "indicator", "source", "overrideReasons"):
+            assert card.body[name] == whole["quinine-active"][name]
+        assert "could not be written" in card.body["detail"]
+        assert "canary" not in card.body["detail"]
+        card.body["uuid"] = str(uuid4())
+        assert flaws({"cards": [card.body]}) == []
+    monkeypatch.setattr(CardWriter, "write", broken)
+    with pytest.raises(LookupError):
+        Cards(WRITER, new_id).write(Service.PATIENT_VIEW, outcomes, facts, recipient)
