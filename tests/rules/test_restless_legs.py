@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.rule import Indicator
-from tests.given import Given, fired, given, offers, silent, unknown
+from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
 
 CHECK, MIMIC = "ferritin-not-checked", "restless-legs-mimic"
 BOTH = {"ferritin", "transferrin_saturation"}
@@ -85,7 +85,7 @@ def test_a_fresh_saturation_is_not_offered_again() -> None:
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
 def test_ferritin_cannot_be_told_without_the_data(state: State) -> None:
     unknown(given().lacking(Kind.CONDITIONS, state=state).ask(CHECK))
-    unknown(given().has("rls").lacking(Kind.RESULTS, state=state).ask(CHECK))
+    assert unknown(given().has("rls").lacking(Kind.RESULTS, state=state).ask(CHECK)).trigger
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,12 @@ def test_ferritin_cannot_be_told_without_the_data(state: State) -> None:
 )
 def test_the_mimic_wants_both(case: Given, fires: bool) -> None:
     (fired if fires else silent)(case.ask(MIMIC))
+
+
+def test_the_evidence_is_the_restless_legs_and_beside_cramps_these_too() -> None:
+    case = given().cramps().has("rls", name="Willis-Ekbom")
+    assert leaned_on(fired(case.ask(MIMIC))) == {"Willis-Ekbom", "Nocturnal leg cramps"}
+    assert leaned_on(fired(case.ask(CHECK))) == {"Willis-Ekbom"}
 
 
 def test_the_mimic_says_both_treatments_and_suggests_neither() -> None:
