@@ -4,6 +4,7 @@
     python -m mutation --maker PYTHON --all       every mutant there is
     python -m mutation --maker PYTHON PATH…       all of these modules; the page stays as it is
     python -m mutation --maker PYTHON --resume    without what an earlier run has killed already
+    python -m mutation --maker PYTHON --write     no run: the page of the last one again
 
 ``--maker`` is the Python of the environment that has cosmic-ray (`make mutants` makes it). Ends
 with status 1 where a mutant survived that `mutation/survivors.toml` does not explain.
@@ -65,7 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--all", action="store_true", help="every mutant, no sample")
     parser.add_argument("--resume", action="store_true", help="take over what was killed before")
     parser.add_argument("--most", type=int, default=60, help="mutants of a module (60)")
+    parser.add_argument("--write", action="store_true", help="the page of the last run again")
     chosen = parser.parse_args(arguments)
+    if chosen.write:
+        page.write(page.last())
+        return _judged(page.last().tried)
     os.chdir(ROOT)
     os.nice(10)
     started = time.monotonic()
@@ -93,9 +98,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for one in survived:
             print(f"  {one.line} {one.operator}: {one.was}  =>  {one.now}", flush=True)
     if not chosen.paths:
-        minutes = (time.monotonic() - started) / 60
-        run = page.Run(results, made, datetime.now(UTC).date(), _version(chosen.maker), minutes)
+        run = page.Run(
+            tried=results,
+            made=made,
+            day=datetime.now(UTC).date().isoformat(),
+            version=_version(chosen.maker),
+            minutes=round((time.monotonic() - started) / 60),
+            resumed=known.taken_over,
+        )
+        run.save()
         page.write(run)
+    return _judged(results)
+
+
+def _judged(results: Sequence[Tried]) -> int:
     unexplained = page.unexplained(results)
     for one in unexplained:
         print(f"unexplained: {one.path}:{one.line} {one.operator}: {one.was}  =>  {one.now}")

@@ -14,6 +14,7 @@ class Known:
     def __init__(self, path: Path, resume: bool) -> None:
         self._path = path
         self._fates: dict[str, Fate] = {}
+        self.taken_over = 0
         if not resume:
             path.unlink(missing_ok=True)
         elif path.exists():
@@ -23,7 +24,10 @@ class Known:
     def get(self, code: str) -> Fate | None:
         """What is known of this mutant."""
         fate = self._fates.get(_key(code))
-        return None if fate is Fate.SURVIVED else fate
+        if fate is None or fate is Fate.SURVIVED:
+            return None
+        self.taken_over += 1
+        return fate
 
     def put(self, code: str, fate: Fate) -> Fate:
         """Keep it, and give it back."""

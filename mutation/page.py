@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from mutation.trying import ROOT, Fate
 
 PAGE = ROOT / "docs" / "mutation.md"
 REASONS = Path(__file__).with_name("survivors.toml")
+LAST = ROOT / ".mutation" / "last.json"
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,29 @@ class Tried:
 
 @dataclass(frozen=True)
 class Run:
-    """One run: what was tried, how many mutants each module has, when, with what, how long."""
+    """One run: what was tried, how many mutants each module has, when, with what, how long.
+
+    ``resumed`` of the tried ones were killed by an earlier run.
+    """
 
     tried: Sequence[Tried]
     made: Mapping[str, int]
-    day: date
+    day: str
     version: str
-    minutes: float
+    minutes: int
+    resumed: int
+
+    def save(self) -> None:
+        """Keep it for `last`."""
+        LAST.parent.mkdir(exist_ok=True)
+        LAST.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+
+def last() -> Run:
+    """The last whole run, as it was saved. Raises OSError where there was none."""
+    kept = json.loads(LAST.read_text(encoding="utf-8"))
+    tried = [Tried(**{**one, "fate": Fate(one["fate"])}) for one in kept["tried"]]
+    return Run(**{**kept, "tried": tried})
 
 
 @cache
@@ -65,9 +82,9 @@ def write(run: Run) -> None:
     rows = [_row(path, [one for one in run.tried if one.path == path], run) for path in run.made]
     total = _cells("**all**", run.tried, sum(run.made.values()))
     head = _HEAD.format(
-        day=run.day.isoformat(),
+        day=run.day,
         version=run.version,
-        minutes=round(run.minutes),
+        took=_took(run),
         tried=f"{len(run.tried):,}",
         made=f"{sum(run.made.values()):,}",
         score=_score(run.tried),
@@ -77,6 +94,15 @@ def write(run: Run) -> None:
     )
     table = "\n".join([_COLUMNS, *rows, total])
     PAGE.write_text(f"{head}\n{table}\n\n{_survivors(survivors)}", encoding="utf-8")
+
+
+def _took(run: Run) -> str:
+    if not run.resumed:
+        return f"The run took {run.minutes} minutes."
+    return (
+        f"The run took {run.minutes} minutes; {run.resumed:,} of the mutants had been killed by "
+        "an earlier run\nwith fewer tests, and were taken over (`--resume`)."
+    )
 
 
 def _count(tried: Iterable[Tried], fate: Fate) -> int:
@@ -137,10 +163,10 @@ that are worth their name fail for it. Repeat with
     make mutants MUTANTS_ARGS=--all                 # every mutant
     make mutants MUTANTS_ARGS=hooks/rules/iron.py   # all of one module; this page stays as it is
     make mutants MUTANTS_ARGS=--resume              # without what an earlier run has killed
+    make mutants MUTANTS_ARGS=--write               # this page again, with the reasons of today
 
 **{day}, cosmic-ray {version}: of {tried} mutants tried ({made} exist) {killed} were killed and
-{survived} survived, {unexplained} of these without a reason: score {score}.** The run took
-{minutes} minutes.
+{survived} survived, {unexplained} of these without a reason: score {score}.** {took}
 
 How it is done:
 
@@ -149,10 +175,10 @@ How it is done:
 - **The sample**: up to 60 mutants of each module, drawn with a fixed seed from its source; all
   of `cds_service/core/quantities.py`.
 - A mutant meets the module's own tests first, then every test of the rules, the core, the
-  units and the vignettes that runs a changed line; a line that runs at import also meets the
-  test that compares `docs/reference` with the code. Left out are the slow properties of
-  `test_no_contradictions.py` and everything above the rules (scenarios, HTTP): the score can
-  only be lower for it.
+  units, the vignettes and the scenarios that runs a changed line; a line that runs at import
+  also meets the test that compares `docs/reference` with the code. Left out are the slow
+  properties of `test_no_contradictions.py` and everything above: the score can only be lower
+  for it.
 - **The score** is killed (or timed out) of those that start. A mutant that the program itself
   refuses at the start (an unknown limit, a rule without a reference) is "refused" and not
   counted.

@@ -16,6 +16,7 @@ WHOLE = (UNITS[0],)
 TESTS = (
     "tests/rules", "tests/core", "tests/test_dose.py", "tests/fhir_reading/test_values.py",
     "tests/fhir_reading/test_vendor_shapes.py", "tests/vignettes",
+    "tests/scenarios/test_scenarios.py",
 )  # fmt: skip
 _TOO_SLOW = (
     "tests/core/test_no_contradictions.py"  # half a survivor's time; leaving it out is strict
