@@ -33,7 +33,6 @@ from cds_service.core.rule import (
 from hooks import cramps, levels, reading
 from hooks.windows import CHECKED, ORDERED
 from hooks.wording import (
-    DONE,
     EVIDENCE_DOUBTED,
     FOR_DRUGS,
     FOR_TESTS,
@@ -242,5 +241,5 @@ def magnesium_ordered_level_unknown(facts: Facts) -> Answer:
         ),
         strength=_STRENGTH,
         suggestions=(OrderTest("magnesium", "before supplementing"),),
-        overrides=(*FOR_TESTS, DONE),
+        overrides=FOR_TESTS,
     )

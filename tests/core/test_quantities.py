@@ -131,7 +131,7 @@ def test_rounding_never_rounds_twice() -> None:
 
 @pytest.mark.parametrize(
     ("text", "decimals"),
-    [("1.20", 2), ("1.2", 1), ("5", 0), ("0.500", 3), ("1E+2", 0), ("NaN", 0)],
+    [("1.20", 2), ("1.2", 1), ("5", 0), ("0.500", 3), ("1E+2", 0), ("1.5E-7", 8), ("NaN", 0)],
 )
 def test_written_decimals_are_counted(text: str, decimals: int) -> None:
     assert decimals_of(Decimal(text)) == decimals

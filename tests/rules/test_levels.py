@@ -113,9 +113,10 @@ def test_the_higher_of_two_high_levels_counts() -> None:
     case = given().result("potassium", "5.6 mmol/L", days_ago=5)
     higher = case.result("potassium", "6.6 mmol/L", preliminary=True).facts()
     assert levels.at_least(higher, "potassium", "potassium.high").preliminary
-    case = given().result("potassium", "6.6 mmol/L", days_ago=5)
-    lower = case.result("potassium", "5.6 mmol/L", preliminary=True).facts()
-    assert not levels.at_least(lower, "potassium", "potassium.high").preliminary
+    for early in ("5.6 mmol/L", "6.6 mmol/L"):
+        case = given().result("potassium", "6.6 mmol/L", days_ago=5)
+        facts = case.result("potassium", early, preliminary=True).facts()
+        assert not levels.at_least(facts, "potassium", "potassium.high").preliminary
 
 
 def test_without_a_result_nothing_is_stale_checked_or_preliminary() -> None:
