@@ -146,6 +146,10 @@ def test_just_what_is_not_known_for_thirty_days_is_missing() -> None:
         "potassium in the last 30 days",
         "magnesium in the last 30 days",
     ]
+    newer = fired(ask(cramped().unusable("potassium")))
+    assert [line.split(":")[0] for line in newer.missing] == [
+        "a newer potassium result could not be used"
+    ]
     unread = fired(ask(given().cramps().has("cirrhosis").lacking(Kind.RESULTS)))
     assert not any("in the last 30 days" in line for line in unread.missing)
 
