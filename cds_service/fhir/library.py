@@ -7,6 +7,7 @@ here, with a problem, before anything reads it.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 
 from msgspec import Raw
@@ -119,7 +120,6 @@ class Library:
         self._decoded: dict[int, Item | None] = {}
         self._index: dict[str, list[Entry | Item]] | None = None
         self._extra: list[Item] = []
-        self._refusals: dict[bytes, str] = {}
         self.refused: dict[Kind, int] = {}
         self.kept: dict[Kind, int] = {}
 
@@ -139,23 +139,17 @@ class Library:
 
     def mine(self, item: Item) -> bool:
         """Whether a resource is this patient's; notes a problem where it is not."""
-        refusal = self._refusal(item)
+        subject = item.subject
+        refusal = (
+            self._subjects.refusal(item.data)
+            if subject is None
+            else self._subjects.refusal_by(subject)
+        )
         if refusal:
             if not item.draft:
                 self.refused[item.kind] = self.refused.get(item.kind, 0) + 1
             self._intake.problem("wrong-patient", item.kind.value, refusal, item.source)
         return not refusal
-
-    def _refusal(self, item: Item) -> str:
-        subject = item.subject
-        if subject is None:
-            return self._subjects.refusal(item.data)
-        # Mostly all resources of a call have the same.
-        known = self._refusals.get(subject)
-        if known is None:
-            known = self._subjects.refusal({"subject": decoded(subject)})
-            self._refusals[subject] = known
-        return known
 
     def problem(self, kind: str, about: str, reason: str, source: Source) -> None:
         """Note something that could not be used."""
@@ -244,7 +238,12 @@ def _undecoded(entry: Entry) -> Item | None:
     raw = bytes(entry.raw)
     try:
         members = read_members(raw)
-        raw.isascii() or raw.decode()  # all that the elements' own reading could still refuse
+        # All that the reading of an element could still refuse: what is not UTF-8, and whole
+        # numbers of thousands of digits.
+        if not raw.isascii():
+            raw.decode()
+        if len(raw) >= sys.int_info.default_max_str_digits:
+            decoded(raw)
     except UNREADABLE:
         return None
     if not names.issuperset(members):

@@ -139,7 +139,6 @@ class Results:
         self._pregnancy = Pregnancy(as_of)
         self.refused: dict[Kind, int] = {}
         self.kept: dict[Kind, int] = dict.fromkeys(Kind, 0)
-        self._refusals: dict[bytes, str] = {}
         self.performed: list[Performed] = []
         for page in intake.pages:
             self._take(page.peeks, page)
@@ -184,18 +183,14 @@ class Results:
 
     def _take(self, peeks: Sequence[Peek], where: ObservationPage | Entry) -> None:
         """Keep the Observations that are this patient's and that a rule may read."""
-        refusals, meaning_of, rows, kept = self._refusals, self._book.meaning, self._rows, 0
+        refusal_by, meaning_of = self._subjects.refusal_by, self._book.meaning
+        rows, kept = self._rows, 0
         for index, peek in enumerate(peeks):
             if peek.resourceType != "Observation":
                 continue
             subject, code, status = peek.subject, peek.code, peek.status
             if subject is not UNSET:
-                written = bytes(subject)
-                # Mostly all results of a call have the same subject.
-                refusal = refusals.get(written)
-                if refusal is None:
-                    refusal = self._subjects.refusal({"subject": readable(subject)})
-                    refusals[written] = refusal
+                refusal = refusal_by(bytes(subject))
                 if refusal:
                     self._refuse(where.kind, refusal, _source(where, index))
                     continue

@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from cds_service.fhir.elements import part, reference, text
+from msgspec import Raw
+
+from cds_service.fhir.elements import part, readable, reference
 
 _URN = "urn:uuid:"
+_UNREADABLE = "whose it is cannot be read"
 _HISTORY = re.compile(r"/_history/[^/]*$")
 
 
@@ -33,6 +36,7 @@ class Subjects:
         self._mine = f"Patient/{patient_id}"
         self._known: dict[str, bool] = {self._mine: True, _URN + patient_id: True}
         self._known.update((url, True) for url in urls if url)
+        self._refusals: dict[bytes, str] = {}
 
     def is_mine(self, target: str) -> bool:
         """Whether a literal reference means the patient of the call."""
@@ -60,14 +64,24 @@ class Subjects:
             target = reference(stated)
             if target and not self.is_mine(target):
                 return refusal_of(target)
-            unreadable = not isinstance(stated, dict | str) or (
-                isinstance(stated, dict)
-                and stated.get("reference") is not None
-                and not text(stated.get("reference"))
-            )
-            if unreadable:
-                return "whose it is cannot be read"
+            nameless = isinstance(stated, dict) and stated.get("reference") is None
+            if not target and not nameless:
+                return _UNREADABLE
         return ""
+
+    def refusal_by(self, subject: bytes) -> str:
+        """Why what has this undecoded subject is not this patient's; empty where it is.
+
+        Mostly all resources of a call have the same: it is read once.
+        """
+        known = self._refusals.get(subject)
+        if known is None:
+            value = readable(Raw(subject))
+            odd = value is None and subject != b"null"
+            known = self._refusals[subject] = (
+                _UNREADABLE if odd else self.refusal({"subject": value})
+            )
+        return known
 
 
 def refusal_of(target: str) -> str:

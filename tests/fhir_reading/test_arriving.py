@@ -8,6 +8,7 @@ import pytest
 
 from cds_service.core.facts import Kind, State
 from cds_service.errors import TooLarge
+from cds_service.fhir.delivery import Delivery
 from cds_service.fhir.reading import Context
 from tests.fhir_reading.records import (
     AS_OF,
@@ -449,3 +450,61 @@ def test_bundles_within_bundles_are_read_to_a_depth_and_the_rest_is_said() -> No
         assert read_at[-1] or any("too deep" in one.reason for one in reading.record.problems)
     assert read_at[0]
     assert not read_at[-1]
+
+
+# --- what only the reading of an element can refuse ----------------------------------------
+
+HUGE = b"1" * 5000
+
+
+@pytest.mark.parametrize(
+    ("kind", "resource"),
+    [
+        (Kind.CONDITIONS, condition(id="c1", code="HUGE")),
+        (Kind.CONDITIONS, condition(id="c1", clinicalStatus="HUGE")),
+        (Kind.CONDITIONS, condition(id="c1", subject="HUGE")),
+        (Kind.MEDICATIONS, medication(id="c1", medicationCodeableConcept="HUGE")),
+        (Kind.MEDICATIONS, medication(id="c1", dosageInstruction=["HUGE"])),
+        (Kind.MEDICATIONS, medication(id="c1", note=["HUGE"])),
+    ],
+)
+@pytest.mark.parametrize("spoilt", [HUGE, b"-" + HUGE, b'"\xff"'])
+def test_a_number_or_text_that_cannot_be_decoded_spoils_its_resource_only(
+    kind: Kind, resource: dict, spoilt: bytes
+) -> None:
+    page = json.dumps(bundle(resource, condition(id="c3"), medication(id="c3"))).encode()
+    page = page.replace(b'"HUGE"', spoilt)
+    reading = reader().read(
+        {kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x")}, CONTEXT, AS_OF
+    )
+    record = reading.record
+    facts = (*record.conditions, *record.medications)
+    assert {one.source.reference for one in facts} == {"Condition/c3", "MedicationRequest/c3"}
+    assert ("unreadable", f"{resource['resourceType']}/c1") in kinds(reading)
+
+
+@pytest.mark.parametrize("spoilt", [b"1e999", b'""', b"0.5", b"[]", b'{"reference":" "}', b"true"])
+@pytest.mark.parametrize("resource", [lab(id="c1"), condition(id="c1"), medication(id="c1")])
+def test_whose_a_resource_is_must_be_readable(resource: dict, spoilt: bytes) -> None:
+    kind = {
+        "Observation": Kind.RESULTS,
+        "Condition": Kind.CONDITIONS,
+        "MedicationRequest": Kind.MEDICATIONS,
+    }[resource["resourceType"]]
+    page = json.dumps(bundle(resource | {"subject": "SPOILT"})).encode()
+    page = page.replace(b'"SPOILT"', spoilt)
+    reading = reader().read(
+        {kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x")}, CONTEXT, AS_OF
+    )
+    [found] = reading.record.problems
+    assert (found.kind, found.reason) == ("wrong-patient", "whose it is cannot be read")
+    assert reading.record.availability[kind].state is State.UNAVAILABLE
+
+
+@pytest.mark.parametrize("nobody", [b"null", b"{}", b'{"display":"somebody"}'])
+def test_what_names_no_subject_is_the_patients(nobody: bytes) -> None:
+    page = json.dumps(bundle(condition(subject="NOBODY"))).encode().replace(b'"NOBODY"', nobody)
+    given = {Kind.CONDITIONS: Delivery(Kind.CONDITIONS, State.GIVEN, (page,), "prefetch.x")}
+    reading = reader().read(given, CONTEXT, AS_OF)
+    assert len(reading.record.conditions) == 1
+    assert reading.record.problems == ()
