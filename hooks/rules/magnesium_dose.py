@@ -126,7 +126,6 @@ def _judged(
         ),
         advice=tuple(advice),
         evidence=(*(Evidence(draft) for draft, _ in outside), level.evidence()),
-        missing=levels.unread(level.unusable, "magnesium"),
         strength="The range is the article's; it was not checked against a primary source.",
         suggestions=(
             (OrderTest("magnesium", "repeat the low result"),) if level.repeat_only else ()

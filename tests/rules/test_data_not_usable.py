@@ -193,6 +193,8 @@ def test_each_line_names_the_resource_escaped() -> None:
     text = lines(case)
     assert "<" not in text
     assert "pints" in text
+    case.problems.append(Problem("x", "sodium", "too long", Source("Observation/" + "7" * 80)))
+    assert f"(Observation/{'7' * 67}…)" in lines(case)
 
 
 def test_many_lines_are_counted_and_few_names_stand_in_the_summary() -> None:
