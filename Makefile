@@ -8,7 +8,7 @@
 #   make docs     write the reference pages from the code
 #   make bench    benchmark                     make torture   faults, with figures
 #   make capacity what one core bears, what a hospital needs
-#   make mutants  mutation testing of rules and units, about an hour
+#   make mutants  mutation testing of rules and units, half an hour
 #   make image    container image, with docker or buildah   (BASE=… to choose the base)
 #   make try-image   build it without any registry of images, run it locked down, call it
 #   make clean    remove the virtual environment and what tools cached

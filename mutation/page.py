@@ -159,7 +159,7 @@ A mutant is the program with one small change: another limit, `<` for `<=`, a co
 round, an operand, an argument or a statement left out, another concept, another level. Tests
 that are worth their name fail for it. Repeat with
 
-    make mutants                                    # a fixed sample, about an hour on one core
+    make mutants                                    # a fixed sample, about half an hour on one core
     make mutants MUTANTS_ARGS=--all                 # every mutant
     make mutants MUTANTS_ARGS=hooks/rules/iron.py   # all of one module; this page stays as it is
     make mutants MUTANTS_ARGS=--resume              # without what an earlier run has killed
@@ -173,7 +173,7 @@ How it is done:
 - The changes are those of cosmic-ray, as far as they say something about rules (chosen in
   `mutation/making.py`), and our own for what it lacks (`mutation/operators.py`).
 - **The sample**: up to 60 mutants of each module, drawn with a fixed seed from its source; all
-  of `cds_service/core/quantities.py`.
+  of units, doses, levels, renal function and the orders of quinine and potassium.
 - A mutant meets the module's own tests first, then every test of the rules, the core, the
   units, the vignettes and the scenarios that runs a changed line; a line that runs at import
   also meets the test that compares `docs/reference` with the code. Left out are the slow

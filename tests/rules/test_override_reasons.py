@@ -3,9 +3,12 @@
 Codes of http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes.
 """
 
+from decimal import Decimal
+from fractions import Fraction
+
 import pytest
 
-from cds_service.core.facts import Kind, Reason
+from cds_service.core.facts import Dosage, Kind, Reason
 from cds_service.core.rule import Service
 from tests.given import CRAMPS, Given, fired, given
 
@@ -18,6 +21,7 @@ AGAINST = {"patient-contraindication"}
 DEARLY = {"too-costly-uncovered"}
 UNIT = "mL/min/{1.73_m2}"
 MALARIA = Reason(given=True, concepts=frozenset({"malaria"}), words="malaria")
+A_LITTLE = Dosage(Decimal(100), "mg", Fraction(1))
 ABOUT_BENEFIT = DRUGS - {DONE}  # nothing is to be done where a benefit is only denied
 
 
@@ -95,6 +99,14 @@ def once_high(case: Given) -> Given:
         (
             "magnesium-ordered-normal-level",
             given().ordering("magnesium", reason=CRAMPS).result("magnesium", "0.85 mmol/L"),
+            ABOUT_BENEFIT,
+        ),
+        (
+            "magnesium-ordered-dose",
+            given()
+            .ordering("magnesium", name="magnesium oxide", dosages=(A_LITTLE,))
+            .result("magnesium", "0.6 mmol/L")
+            .result("egfr", f"90 {UNIT}"),
             ABOUT_BENEFIT,
         ),
         ("magnesium-ordered-level-unknown", given().ordering("magnesium", reason=CRAMPS), TESTS),
