@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from importlib import import_module
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ CONNECTIONS = 1000
 GRACE_S = 30
 """Seconds that a worker may take to answer what it has accepted."""
 _ENDS = (signal.SIGTERM, signal.SIGINT)
+_AT_START = ("alembic.command", "alembic.runtime.migration", "sqlite3")
+"""What each worker needs as it starts: imported before they are forked, they share it."""
 _M_ARENA_MAX = -8  # malloc.h
 _CRASHES = 20
 _CRASH_WINDOW_S = 60.0
@@ -165,6 +168,8 @@ def load() -> Flask:
 
         _app = create_app(read_settings(), start=False)
         warm_up(_app.extensions["cds_parts"])
+        for name in _AT_START:
+            import_module(name)
         gc.collect()
         gc.freeze()
     return _app
