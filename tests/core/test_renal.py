@@ -112,6 +112,7 @@ def test_a_creatinine_of_a_later_day_is_computed_and_said_so() -> None:
     assert result.computed
     assert result.reported == "42.2 mL/min/1.73 m²"  # worked by hand
     assert result.decimals == 1
+    assert result.method == "computed"
     assert function(case).moderate
     assert "computed from creatinine, CKD-EPI 2021" in function(case).note()
 
@@ -119,6 +120,21 @@ def test_a_creatinine_of_a_later_day_is_computed_and_said_so() -> None:
 def test_the_same_creatinine_in_umol_gives_the_same() -> None:
     one = number(given(age=50).result("creatinine", "2.0 mg/dL"))
     assert one == number(given(age=50).result("creatinine", "176.8 umol/L"))
+
+
+def test_of_two_creatinines_of_one_moment_the_higher_counts() -> None:
+    case = given(age=50).result("creatinine", "1.0 mg/dL").result("creatinine", "3.0 mg/dL")
+    assert function(case).severe
+
+
+def test_a_later_creatinine_that_cannot_be_used_leaves_the_reported_value() -> None:
+    case = given(age=None).result("egfr", egfr("45"), days_ago=5)
+    assert number(case.result("creatinine", "0.8 mg/dL", days_ago=1)) == "45"
+
+
+@pytest.mark.parametrize(("age", "computed"), [(17, False), (18, True), (19, True)])
+def test_from_eighteen_on_it_is_computed(age: int, computed: bool) -> None:
+    assert (used(given(age=age).result("creatinine", "1.0 mg/dL")) is not None) is computed
 
 
 def test_of_an_unknown_sex_the_lower_value_counts() -> None:
@@ -230,6 +246,27 @@ def test_normal_is_not_known_where_the_problem_list_is_not(case: Given) -> None:
     assert not function(case.lacking(Kind.CONDITIONS, state=State.PARTIAL)).fresh_normal
 
 
+def test_an_undated_unusable_result_keeps_a_normal_one_from_being_fresh() -> None:
+    case = given().result("egfr", egfr("80")).unusable("creatinine", days_ago=None)
+    assert not function(case).fresh_normal
+
+
+@pytest.mark.parametrize(
+    ("case", "note"),
+    [
+        (given().result("egfr", egfr("25")), ""),
+        (given().result("egfr", egfr("25"), days_ago=91), "older than 90 days"),
+        (given().result("egfr", egfr("25"), preliminary=True), "preliminary"),
+        (
+            given(age=50).result("creatinine", "5.0 mg/dL", preliminary=True, days_ago=91),
+            "computed from creatinine, CKD-EPI 2021, preliminary, older than 90 days",
+        ),
+    ],
+)
+def test_what_is_remarked_of_the_value(case: Given, note: str) -> None:
+    assert function(case).note() == note
+
+
 def test_a_newer_unusable_result_keeps_a_normal_one_from_being_fresh() -> None:
     for analyte in ("egfr", "creatinine"):
         case = given().result("egfr", egfr("80"), days_ago=5).unusable(analyte, days_ago=1)
@@ -237,6 +274,21 @@ def test_a_newer_unusable_result_keeps_a_normal_one_from_being_fresh() -> None:
         assert function(case).unusable
     older = given().result("egfr", egfr("80"), days_ago=1).unusable("creatinine", days_ago=5)
     assert function(older).fresh_normal
+
+
+def test_which_of_several_preliminary_values_counts() -> None:
+    same_day = given().result("egfr", egfr("80")).result("egfr", egfr("25"), preliminary=True)
+    assert function(same_day).severe
+    both = given().result("egfr", egfr("80"), days_ago=5)
+    both.result("egfr", egfr("45"), preliminary=True)
+    assert function(both.result("egfr", egfr("25"), preliminary=True)).severe
+    newer = given(age=50).result("egfr", egfr("50"), preliminary=True, days_ago=5)
+    assert function(newer.result("creatinine", "5.0 mg/dL", preliminary=True)).severe
+    equal = given().result("egfr", egfr("25"), days_ago=5)
+    value = function(equal.result("egfr", egfr("25"), preliminary=True)).egfr
+    assert value is not None
+    assert not value.preliminary
+    assert function(given().result("egfr", egfr("25"), preliminary=True, days_ago=366)).unknown
 
 
 def test_an_unusable_result_of_the_same_moment_is_not_newer() -> None:
@@ -350,6 +402,7 @@ def test_a_preliminary_value_is_superseded_by_a_later_final_creatinine() -> None
         (given().result("egfr", egfr("<15")), "eGFR <15"),
         (given().result("egfr", egfr("80")), "eGFR 80"),
         (given(), "renal function unknown"),
+        (given().result("egfr", egfr("<90")), "renal function unknown"),
         (given().lacking(Kind.RESULTS), "renal function could not be checked"),
     ],
 )

@@ -119,6 +119,22 @@ def test_the_higher_of_two_high_levels_counts() -> None:
         assert not levels.at_least(facts, "potassium", "potassium.high").preliminary
 
 
+@pytest.mark.parametrize(("own", "expected"), [("0.95", True), (None, False)])
+def test_an_upper_limit_of_the_laboratory_is_its_own_range(own: str | None, expected: bool) -> None:
+    level = levels.high(given().result("magnesium", "1.2 mmol/L", high=own).facts(), "magnesium")
+    assert (level.beyond, level.own_range) == (True, expected)
+
+
+def test_a_preliminary_level_over_a_year_old_is_none() -> None:
+    case = given().result("potassium", "2.4 mmol/L", preliminary=True, days_ago=366)
+    assert levels.low(case.facts(), "potassium").result is None
+
+
+def test_why_a_level_says_nothing_is_that_it_could_not_be_used_where_one_was_there() -> None:
+    (line,) = levels.undecided(levels.low(given().unusable("potassium").facts(), "potassium"))
+    assert line.startswith("a newer potassium result could not be used")
+
+
 def test_without_a_result_nothing_is_stale_checked_or_preliminary() -> None:
     level = levels.low(given().facts(), "potassium")
     assert not (level.stale or level.checked or level.preliminary or level.own_range)
