@@ -173,7 +173,7 @@ How it is done:
 - The changes are those of cosmic-ray, as far as they say something about rules (chosen in
   `mutation/making.py`), and our own for what it lacks (`mutation/operators.py`).
 - **The sample**: up to 60 mutants of each module, drawn with a fixed seed from its source; all
-  of units, doses, levels, renal function and the orders of quinine and potassium.
+  of units, levels, renal function and the orders of quinine and potassium.
 - A mutant meets the module's own tests first, then every test of the rules, the core, the
   units, the vignettes and the scenarios that runs a changed line; a line that runs at import
   also meets the test that compares `docs/reference` with the code. Left out are the slow

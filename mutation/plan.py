@@ -13,10 +13,10 @@ from mutation.trying import ROOT, SAID, Contexts, Tests, forked, run_pytest, sta
 UNITS = ("cds_service/core/quantities.py", "cds_service/fhir/observed.py")
 WHOLE = (
     UNITS[0],
-    *(f"hooks/{one}.py" for one in ("dose", "levels", "quinine_hazards", "renal")),
+    *(f"hooks/{one}.py" for one in ("levels", "quinine_hazards", "renal")),
     *(f"hooks/rules/{one}.py" for one in ("potassium_ordered", "quinine")),
 )
-"""Never sampled: units, doses, levels, renal function, and the orders that can kill."""
+"""Never sampled: units, levels, renal function, and the orders that can kill."""
 TESTS = (
     "tests/rules", "tests/core", "tests/test_dose.py", "tests/fhir_reading/test_values.py",
     "tests/fhir_reading/test_vendor_shapes.py", "tests/vignettes",

@@ -83,6 +83,13 @@ def test_fires(case: Given, indicator: Indicator) -> None:
         pytest.param(
             given().ordering("potassium", selected=False).has("dialysis"), id="not selected"
         ),
+        pytest.param(
+            given()
+            .ordering("potassium", "diuretic_potassium_sparing")
+            .result("potassium", "3.4 mmol/L")
+            .result("egfr", f"90 {UNIT}"),
+            id="one draft of both kinds does not stand beside itself",
+        ),
     ],
 )
 def test_silent(case: Given) -> None:
@@ -94,6 +101,8 @@ def test_creatinine_is_offered_when_renal_function_is_unknown_or_stale() -> None
     stale = ordered(egfr="").result("egfr", f"45 {UNIT}", days_ago=120)
     assert "creatinine" in offers(fired(stale.ask(RULE)))
     assert "creatinine" not in offers(fired(ordered(egfr="45").ask(RULE)))
+    newer = ordered(egfr="").result("egfr", f"45 {UNIT}", days_ago=9).unusable("creatinine")
+    assert "creatinine" in offers(fired(newer.ask(RULE)))
 
 
 @pytest.mark.parametrize(
@@ -244,6 +253,7 @@ def test_the_sparing_part_is_never_softened_but_replacement_is_still_needed() ->
     finding = fired(ordered("2.8 mmol/L").takes("diuretic_potassium_sparing").ask(RULE))
     assert finding.indicator is CRITICAL
     assert "replacement is still needed" in " ".join(finding.advice)
+    assert DRAFT in offers(finding)
 
 
 def test_a_selected_sparing_diuretic_with_potassium_is_the_same_danger() -> None:
@@ -257,7 +267,13 @@ def test_a_selected_sparing_diuretic_with_potassium_is_the_same_danger() -> None
         assert DRAFT in offers(finding)
         assert "Spironolactone" in finding.advice[0]
         assert "Spironolactone" not in finding.summary
+        assert {"Spironolactone", "potassium"} <= leaned_on(finding)
+        assert "Also taken or drafted: potassium." in finding.advice
     silent(diuretic().ask(RULE))
+    case = ordered().takes("potassium", name="Klor-Con")
+    assert "Klor-Con" in leaned_on(fired(case.ask(RULE)))
+    named = fired(diuretic().takes("potassium", name="Klor-Con").ask(RULE))
+    assert "Klor-Con" in leaned_on(named)
     assert unknown(diuretic().lacking(Kind.MEDICATIONS).ask(RULE)).trigger
 
 
@@ -273,6 +289,7 @@ def test_a_preliminary_high_potassium_alone_offers_only_its_repeat() -> None:
     assert finding.indicator is CRITICAL
     assert offers(finding) == {"potassium"}
     assert "preliminary" in finding.summary
+    assert finding.advice[0] == "The result is preliminary: repeat it before acting on it."
     assert DRAFT in offers(fired(case.takes("nsaid").ask(RULE)))
 
 
