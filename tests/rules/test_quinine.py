@@ -183,12 +183,49 @@ def test_low_platelets_contraindicate(rule: str, value: str, days_ago: int, coun
         silent(answer)
 
 
+NO_COUNT = "no platelet count in the last 90 days"
+
+
+@pytest.mark.parametrize(
+    ("case", "unmeasured"),
+    [
+        pytest.param(given, True, id="none"),
+        pytest.param(lambda: given().lacking(Kind.CONDITIONS), True, id="none, problems not sent"),
+        pytest.param(lambda: given().lacking(Kind.RESULTS), False, id="results not sent"),
+        pytest.param(lambda: given().result("platelets", f"200 {PLATELETS}"), False, id="one"),
+        pytest.param(
+            lambda: given().result("platelets", f"200 {PLATELETS}", preliminary=True),
+            True,
+            id="a preliminary normal one clears nothing",
+        ),
+    ],
+)
+def test_a_platelet_count_that_was_never_made_is_missing(case: object, unmeasured: bool) -> None:
+    lines = fired(quinine(ORDERED, case()).ask(ORDERED)).missing  # type: ignore[operator]
+    assert (NO_COUNT in lines) is unmeasured
+
+
+def test_of_two_counts_of_one_moment_the_lower_counts_and_an_unusable_one_is_named() -> None:
+    case = given().result("platelets", f"200 {PLATELETS}").result("platelets", f"80 {PLATELETS}")
+    assert "platelets 80" in fired(quinine(ORDERED, case, MALARIA).ask(ORDERED)).summary
+    unread = fired(quinine(ORDERED, given().unusable("platelets")).ask(ORDERED)).missing
+    assert any(line.startswith("a newer platelet result could not") for line in unread)
+
+
 @pytest.mark.parametrize("rule", BOTH)
 def test_preliminary_platelets_raise_and_never_clear(rule: str) -> None:
     low = given().result("platelets", f"200 {PLATELETS}", days_ago=3)
     low.result("platelets", f"80 {PLATELETS}", preliminary=True)
     finding = fired(quinine(rule, low, MALARIA).ask(rule))
     assert any(one.note == "preliminary" for one in finding.evidence)
+    assert finding.advice[0] == "The platelet count is preliminary: repeat it before acting."
+    (repeat,) = finding.suggestions
+    assert isinstance(repeat, OrderTest)
+    assert repeat.wanted == ("platelets",)
+    for_cramps = given().result("platelets", f"80 {PLATELETS}", preliminary=True)
+    unexcused = fired(quinine(rule, for_cramps).ask(rule))
+    removed = [one for one in offers(unexcused) if one.startswith("MedicationRequest/")]
+    assert len(removed) == (rule == ORDERED)
     assert "preliminary" in finding.summary
     assert offers(finding) == {"cbc"}
     kept = given().result("platelets", f"80 {PLATELETS}", days_ago=3)
@@ -253,6 +290,14 @@ def test_another_drug_is_advised_only_where_malaria_is_the_reason(rule: str) -> 
 
 
 @pytest.mark.parametrize("rule", BOTH)
+def test_a_malaria_that_is_only_suspected_is_no_remark_where_malaria_is_the_reason(
+    rule: str,
+) -> None:
+    case = given().has("long_qt").has("malaria", presence=Presence.SUSPECTED)
+    assert "does not excuse quinine" not in said(fired(quinine(rule, case, MALARIA).ask(rule)))
+
+
+@pytest.mark.parametrize("rule", BOTH)
 def test_beside_a_caution_what_is_not_known_is_said(rule: str) -> None:
     case = quinine(rule, given().has("g6pd_deficiency"), MALARIA).lacking(Kind.ALLERGIES)
     lines = fired(case.ask(rule)).missing
@@ -262,6 +307,8 @@ def test_beside_a_caution_what_is_not_known_is_said(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", BOTH)
 def test_whether_malaria_would_excuse_is_asked_only_where_it_is_not_the_reason(rule: str) -> None:
+    whole = fired(quinine(rule, given().has("long_qt")).ask(rule)).missing
+    assert not any(line.startswith("whether malaria") for line in whole)
     for reason, asked in ((MALARIA, False), (NO_REASON, True)):
         case = given().allergic("quinine_hypersensitivity").lacking(Kind.CONDITIONS)
         lines = fired(quinine(rule, case, reason).ask(rule)).missing
@@ -304,6 +351,7 @@ def test_for_malaria_unread_contraindications_cannot_be_told(
 ) -> None:
     answer = unknown(quinine(rule, case(), MALARIA).ask(rule))  # type: ignore[operator]
     assert answer.trigger
+    assert "Quinine sulfate 324 mg" in {getattr(one.fact, "name", "") for one in answer.evidence}
     assert why in " ".join(answer.because)
     cramps = fired(quinine(rule, case()).ask(rule))  # type: ignore[operator]
     assert why in " ".join(cramps.missing)
@@ -314,7 +362,9 @@ def test_g6pd_deficiency_is_a_caution_for_malaria_and_a_remark_otherwise(rule: s
     finding = fired(quinine(rule, given().has("g6pd_deficiency"), MALARIA).ask(rule))
     assert finding.indicator is Indicator.WARNING
     assert "caution" in finding.summary
-    assert "cbc" in offers(finding)
+    assert finding.reference == "quinine-label"
+    tests = {"cbc", "potassium", "magnesium"} if rule == ORDERED else {"cbc"}
+    assert offers(finding) == tests
     assert not any(one.startswith("MedicationRequest/") for one in offers(finding))
     assert "G6PD" in said(fired(quinine(rule, given().has("g6pd_deficiency")).ask(rule)))
     worse = given().has("g6pd_deficiency").has("long_qt")
@@ -334,7 +384,9 @@ def test_the_dead_and_a_switched_off_rule_get_no_card(rule: str) -> None:
 
 
 def test_active_quinine_offers_a_blood_count() -> None:
-    assert offers(fired(quinine(ACTIVE).ask(ACTIVE))) == {"cbc"}
+    finding = fired(quinine(ACTIVE).ask(ACTIVE))
+    assert offers(finding) == {"cbc"}
+    assert finding.evidence[0].note == ""
 
 
 @pytest.mark.parametrize("taking", [Taking.STOPPED, Taking.NOT_TAKEN, Taking.IGNORED])
