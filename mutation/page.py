@@ -100,8 +100,8 @@ def _took(run: Run) -> str:
     if not run.resumed:
         return f"The run took {run.minutes} minutes."
     return (
-        f"The run took {run.minutes} minutes; {run.resumed:,} of the mutants had been killed by "
-        "an earlier run\nwith fewer tests, and were taken over (`--resume`)."
+        f"The run took {run.minutes} minutes; {run.resumed:,} mutants had been killed, or refused, "
+        "in earlier runs with\nfewer tests, and were taken over (`--resume`)."
     )
 
 
@@ -166,7 +166,8 @@ that are worth their name fail for it. Repeat with
     make mutants MUTANTS_ARGS=--write               # this page again, with the reasons of today
 
 **{day}, cosmic-ray {version}: of {tried} mutants tried ({made} exist) {killed} were killed and
-{survived} survived, {unexplained} of these without a reason: score {score}.** {took}
+{survived} survived, {unexplained} of these without a reason: score {score}.**
+{took}
 
 How it is done:
 
@@ -188,4 +189,10 @@ How it is done:
   out: docstrings, annotations, `assert` (it states what types cannot) and the decorators of
   data classes and caches, which change no answer.
 - The unchanged program passes the same way through the same tests first, or the run stops.
+
+What the score does not say: where a sample was taken, the tests were then completed for the
+survivors of that very sample, so its score is better than that of the mutants never tried. The
+first run of all (2026-11-23, 2,083 mutants) killed 82.8 %. After its survivors were dealt with,
+693 mutants that no sample had held were tried in five modules: 91 % were killed, and about a
+third of the rest are equivalent. That is what to expect of what was not tried.
 """
