@@ -126,6 +126,23 @@ def test_what_cannot_be_told_is_said() -> None:
     assert "a newer potassium result could not be used" in unknown(newer.ask(RULE)).because[0]
 
 
+def test_a_drug_that_a_newer_statement_calls_stopped_is_still_a_cause() -> None:
+    assert "Klor-Con" in " ".join(
+        fired(high().said_stopped("potassium", name="Klor-Con").ask(RULE)).advice
+    )
+
+
+def test_a_newer_unusable_result_beside_a_cause_is_a_trigger_and_beside_a_high_one_is_said() -> (
+    None
+):
+    newer = given().takes("potassium").result("potassium", "4.1 mmol/L", days_ago=5)
+    assert unknown(newer.unusable("potassium").ask(RULE)).trigger
+    beside = given().result("potassium", "6.2 mmol/L", days_ago=5).unusable("potassium")
+    lines = fired(beside.lacking(Kind.MEDICATIONS).ask(RULE)).missing
+    assert lines[0].startswith("a newer potassium result could not be used")
+    assert lines[1].startswith("the medication list could not be checked")
+
+
 def test_what_is_taken_is_named_in_the_advice_and_not_in_the_summary() -> None:
     finding = fired(high().takes("potassium", name="Klor-Con M20").ask(RULE))
     assert "Klor-Con" in " ".join(finding.advice)
