@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,8 @@ def main() -> int:
     parser.add_argument("--no-document", action="store_true", help="print only")
     options = parser.parse_args()
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else FULL_ROUNDS)
+    # An exception, so that the servers end with it, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if not load.has_wrk():
         _say("wrk is missing (Debian: apt-get install wrk): the load comes from Python, which")
         _say("takes more of the machine, so that all figures are lower than with wrk.")
