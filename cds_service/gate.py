@@ -13,11 +13,18 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from cds_service.memory import LARGE_BODY, give_back
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+
+def _length(environ: WSGIEnvironment) -> int:
+    stated = environ.get("CONTENT_LENGTH") or ""
+    return int(stated) if stated.isdecimal() and len(stated) < 12 else 0
 
 
 class Gate:
@@ -43,6 +50,8 @@ class Gate:
                             close()
                 finally:
                     self._here.inside = False
+                    if _length(environ) >= LARGE_BODY:
+                        give_back()
 
         return gated
 

@@ -6,7 +6,6 @@ line before anybody listens, workers share its memory, and a replaced worker ans
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import shutil
@@ -17,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from ipaddress import ip_address
@@ -31,6 +30,7 @@ from granian.server import MPServer
 
 from cds_service import logs
 from cds_service.errors import PreconditionFailed, StartupError
+from cds_service.memory import share_among_threads
 from cds_service.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ GRACE_S = 30
 _ENDS = (signal.SIGTERM, signal.SIGINT)
 _AT_START = ("alembic.command", "alembic.runtime.migration", "sqlite3")
 """What each worker needs as it starts: imported before they are forked, they share it."""
-_M_ARENA_MAX = -8  # malloc.h
 _CRASHES = 20
 _CRASH_WINDOW_S = 60.0
 _app: Flask | None = None
@@ -163,7 +162,7 @@ def load() -> Flask:
     """The application of this process, made and warmed up at the first call."""
     global _app  # noqa: PLW0603  # one per process, inherited by forked workers
     if _app is None:
-        _few_arenas()
+        share_among_threads()
         from cds_service.app import create_app
 
         _app = create_app(read_settings(), start=False)
@@ -173,15 +172,6 @@ def load() -> Flask:
         gc.collect()
         gc.freeze()
     return _app
-
-
-def _few_arenas() -> None:
-    """Let threads share memory that one of them has freed (glibc): 8 MB less in a worker.
-
-    Each would otherwise keep pieces of the bodies it has read; and one computes at a time.
-    """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def load_in_worker() -> Callable[..., Any]:

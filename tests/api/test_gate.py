@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cds_service import memory
 from cds_service.app import create_app
 from cds_service.feedback.snooze import SnoozeStore
 from cds_service.gate import Gate
@@ -121,3 +122,33 @@ def test_a_slow_database_asked_about_answered_cards_keeps_nobody_else_waiting(
 
     assert answered_meanwhile == [200]
     assert statuses == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("stated", "given_back"),
+    [("1999999", 0), ("2000000", 1), ("14000000", 1), ("", 0), (None, 0), ("-5", 0), ("9" * 50, 0)],
+)
+def test_memory_is_given_back_after_a_large_body(
+    monkeypatch: pytest.MonkeyPatch, stated: str | None, given_back: int
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr("cds_service.gate.give_back", lambda: asked.append(True))
+    application = Gate().around(lambda _environ, _start: [b"answer"])
+    environ = {} if stated is None else {"CONTENT_LENGTH": stated}
+    assert b"".join(application(environ, lambda *_: None)) == b"answer"  # type: ignore[arg-type]
+    assert len(asked) == given_back
+
+
+def test_a_system_without_these_calls_goes_on_without_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    memory.share_among_threads()
+    memory.give_back()
+
+    def no_library(_name: None) -> None:
+        raise OSError
+
+    for library in (no_library, lambda _name: object()):
+        monkeypatch.setattr(memory.ctypes, "CDLL", library)
+        memory.share_among_threads()
+        memory.give_back()
