@@ -41,7 +41,6 @@ run: environment
 test: environment-dev
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
-# Whatever of the last run lies about would count as covered: it goes first.
 # In its own environment: the lowest version of what pyproject.toml names, and the newest that fits
 # of what those need. The browser's tests drive another program.
 lowest: environment-dev
@@ -59,6 +58,7 @@ lowest: environment-dev
 	@$(LOWEST)/bin/python .ci/lowest.py pyproject.toml
 	@$(LOWEST)/bin/python -m pytest -m "not browser" $(PYTEST_ARGS)
 
+# Whatever of the last run lies about would count as covered: it goes first.
 coverage: environment-dev
 	@$(PY) -m coverage erase
 	@$(PY) -m coverage run -m pytest $(PYTEST_ARGS)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from cds_service.core.analytes import Analyte
 from cds_service.core.codes import Coding
 from cds_service.core.vocabulary import Vocabulary
-from cds_service.fhir.elements import UNREADABLE, codings, decoded, texts
+from cds_service.fhir.elements import codings, readable, texts
 
 PREGNANCY = "pregnancy_status"
 PANEL = "panel_"
@@ -74,10 +74,7 @@ class Codebook:
         return found
 
     def _read(self, code: bytes) -> Meaning:
-        try:
-            value = decoded(code)
-        except UNREADABLE:
-            return UNREAD
+        value = readable(code)
         coded, words = codings(value), texts(value)
         return self._looked_up(coded, words) if coded or words else UNREAD
 

@@ -11,6 +11,7 @@ from cds_service.core.facts import Condition, Kind, Presence, Reason
 from cds_service.core.vocabulary import Vocabulary
 from cds_service.fhir.elements import (
     all_words,
+    choice,
     codings,
     items,
     part,
@@ -92,9 +93,7 @@ def _known(item: Item, library: Library, name: str, known: frozenset[str]) -> st
 def _abated(item: Item, as_of: datetime) -> bool:
     """Whether it is said to have ended; an end in the future is none yet."""
     zone = zone_of(as_of)
-    for name in item.names:
-        if not name.startswith("abatement") or not name[len("abatement") :][:1].isupper():
-            continue
+    for name in choice(item.names, "abatement"):
         value = item.value(name)
         if value is None or value is False:
             continue

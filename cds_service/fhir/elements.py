@@ -8,7 +8,7 @@ it, and raises nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import lru_cache
 
@@ -56,7 +56,7 @@ def decoded(raw: bytes | msgspec.Raw) -> object:
     return _plain.decode(raw)
 
 
-def readable(raw: msgspec.Raw | msgspec.UnsetType) -> object:
+def readable(raw: bytes | msgspec.Raw | msgspec.UnsetType) -> object:
     """Plain JSON; None for what is not there, and for what cannot be read."""
     if isinstance(raw, msgspec.UnsetType):
         return None
@@ -186,11 +186,7 @@ def reference(value: object) -> str:
     return text(value) if isinstance(value, str) else text(part(value, "reference"))
 
 
-def choice(resource: Mapping[str, object], stem: str) -> dict[str, object]:
-    """The variants of a choice element: ``onset`` gives onsetDateTime, onsetPeriod, …"""
+def choice(names: Iterable[str], stem: str) -> Iterator[str]:
+    """The names that are variants of a choice element: ``onset`` gives onsetDateTime, …"""
     size = len(stem)
-    return {
-        key[size:]: value
-        for key, value in resource.items()
-        if key.startswith(stem) and key[size : size + 1].isupper() and value is not None
-    }
+    return (name for name in names if name.startswith(stem) and name[size : size + 1].isupper())

@@ -20,6 +20,7 @@ from cds_service.fhir.elements import (
     decoded,
     identifier_of,
     items,
+    readable,
     reference,
     status_words,
     text,
@@ -220,10 +221,7 @@ class Library:
         return item
 
     def _decode(self, entry: Entry) -> Item | None:
-        try:
-            data = decoded(entry.raw)
-        except UNREADABLE:
-            data = None
+        data = readable(entry.raw)
         if not isinstance(data, dict):
             self.problem("unreadable", entry.kind.value, "it cannot be read", entry.source)
             return None

@@ -8,13 +8,12 @@ from cds_service.core.facts import Allergy, Kind, Patient
 from cds_service.core.vocabulary import Vocabulary
 from cds_service.fhir.bundles import Intake
 from cds_service.fhir.elements import (
-    UNREADABLE,
     codings,
-    decoded,
     identifier_of,
     items,
     label,
     part,
+    readable,
     status_words,
     text,
     texts,
@@ -38,10 +37,7 @@ def find_patient(intake: Intake, patient_id: str) -> tuple[Item | None, list[str
     urns: set[str] = set()
     others: set[str] = set()
     for entry in intake.all_of("Patient"):
-        try:
-            data = decoded(entry.raw)
-        except UNREADABLE:
-            data = None
+        data = readable(entry.raw)
         if not isinstance(data, dict):
             intake.problem("unreadable", entry.kind.value, "it cannot be read", entry.source)
             continue

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec import UNSET, Raw
 
-from cds_service.fhir.elements import UNREADABLE, decoded, identifier_of, text
+from cds_service.fhir.elements import identifier_of, readable, text
 from cds_service.fhir.peeks import Peek, read_members
 
 _RAW = (
@@ -28,10 +28,7 @@ def recovered(raw: bytes | Raw) -> Peek:
     members = read_members(raw)
 
     def member(name: str) -> object:
-        try:
-            return decoded(members[name]) if name in members else None
-        except UNREADABLE:
-            return None
+        return readable(members.get(name, UNSET))
 
     def stamp(name: str) -> str | None:
         # What is there and is no text must not pass for absent.

@@ -18,7 +18,7 @@ from cds_service.core.facts import Condition, Kind, Performed, Problem, Result, 
 from cds_service.core.series import Candidate, Series
 from cds_service.fhir.bundles import Entry, Intake, ObservationPage
 from cds_service.fhir.codebook import NOTHING, PREGNANCY, UNREAD, Codebook, Meaning
-from cds_service.fhir.elements import UNREADABLE, decoded, items, part, readable, text
+from cds_service.fhir.elements import UNREADABLE, items, part, readable, text
 from cds_service.fhir.moments import Moment, read_moment, read_when, why_undated, zone_of
 from cds_service.fhir.observed import Expected, read_value
 from cds_service.fhir.peeks import Key, Meta, Missing, Peek, read_peek
@@ -264,10 +264,7 @@ class Results:
         elif moment.after(self._as_of):
             kind, reason = "future", "its date lies in the future"
         else:
-            try:
-                value = part(decoded(row.whole()), "valueCodeableConcept")
-            except UNREADABLE:
-                value = None
+            value = part(readable(row.whole()), "valueCodeableConcept")
             if not self._pregnancy.take(value, moment, self._opener.use(row)):
                 kind, reason = "no-value", "it has no coded value"
         if kind:

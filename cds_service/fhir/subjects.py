@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from msgspec import Raw
-
 from cds_service.fhir.elements import part, readable, reference
 
 _URN = "urn:uuid:"
@@ -76,7 +74,7 @@ class Subjects:
         """
         known = self._refusals.get(subject)
         if known is None:
-            value = readable(Raw(subject))
+            value = readable(subject)
             odd = value is None and subject != b"null"
             known = self._refusals[subject] = (
                 _UNREADABLE if odd else self.refusal({"subject": value})
