@@ -207,12 +207,15 @@ def _detail(shown: Shown, imprint: _Imprint, lines: EvidenceLines) -> str:
     """The card's Markdown: advice, evidence, what is missing, how sure, which rule."""
     finding = shown.finding
     parts = [*finding.advice]
+    parts += [f"**{heading}**\n\n{text}" for heading, text in finding.sections]
     if finding.evidence:
         parts.append("**Based on**\n\n" + _bullets(map(lines.line, finding.evidence)))
     if finding.missing:
         parts.append("**Not known**\n\n" + _bullets(finding.missing))
     if shown.ordered:
         parts.append("Already ordered, so not offered again: " + ", ".join(shown.ordered) + ".")
+    if finding.background:
+        parts.append("**Evidence**\n\n" + "\n\n".join(finding.background))
     if finding.strength:
         parts.append(f"Strength of evidence: {finding.strength}")
     parts.append(imprint.closing)

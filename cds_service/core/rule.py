@@ -159,7 +159,10 @@ class Finding:
     ``summary`` is one line without patient text, at most 139 characters; ``advice`` are
     Markdown paragraphs or list items in the rule's own words (patient text only through
     `cds_service.core.text.quoted`); ``missing`` what was absent or stale; ``overrides``
-    codes of the override reasons that fit.
+    codes of the override reasons that fit. ``advice`` says what to do, in at most 60 words on
+    an info card and 90 on the others. ``sections`` are pairs of a heading and Markdown, shown
+    after it; ``background`` are the figures and trials behind the advice. ``about`` are the
+    draft orders that the finding judges, as ``Type/id``.
     """
 
     indicator: Indicator
@@ -171,6 +174,9 @@ class Finding:
     suggestions: tuple[Suggestion, ...] = ()
     overrides: tuple[str, ...] = ()
     reference: str = ""  # key of the reference the card shows as its source; else the rule's first
+    sections: tuple[tuple[str, str], ...] = ()
+    background: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
 
 
 @record
