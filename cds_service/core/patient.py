@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -18,6 +18,7 @@ from cds_service.core.facts import (
     Problem,
     Record,
     Result,
+    Source,
     State,
     Taking,
 )
@@ -30,6 +31,9 @@ _ABSENT = Availability(State.ABSENT, "not sent")
 _PRESENT = frozenset({Presence.ACTIVE, Presence.ASSUMED})
 _PRESENT_OR_SUSPECTED = _PRESENT | {Presence.SUSPECTED}
 _NOT_ANY_MORE = frozenset({Taking.STOPPED, Taking.NOT_TAKEN})
+_CAME_BADLY = frozenset({State.UNAVAILABLE, State.PARTIAL})
+# An entry with such a problem still says what it is, or is no entry of this patient's list.
+_SAYS_WHAT_IT_IS = frozenset({"unknown-status", "wrong-patient", "wrong-type", "incomplete"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Facts:
         self._computed = computed
         self._newest: dict[Worse, dict[str, Newest]] = {worse: {} for worse in Worse}
         self._asked: list[Newest] = []  # in the order of asking
+        self._unread: dict[Kind, tuple[Problem, ...]] = {}
         self.memory: dict[str, object] = {}  # answers derived once per call, by concept
         birth = self.patient.birth
         # Completed years, or None where the birth date is unknown.
@@ -91,6 +96,45 @@ class Facts:
     def obtained(self, kind: Kind) -> bool:
         """Whether there is an answer for this kind of data at all."""
         return self.availability(kind).obtained
+
+    def could_be_read(self, *kinds: Kind) -> bool:
+        """Whether the lists arrived whole and every active entry says what it is.
+
+        No drug may be drafted while the conditions or medications could not: what is not
+        known may be the one that forbids it.
+        """
+        return not any(self.unread(kind) for kind in kinds)
+
+    def unread(self, kind: Kind) -> tuple[Problem, ...]:
+        """Why one list is not known in full; empty where it could be read.
+
+        That it did not arrive whole (``kind`` of the problem is the state: absent,
+        unavailable, partial), and each entry that does not say what it is. Medication
+        statements are a second list of medications that many sites do not keep: they are
+        missed only where they were asked for.
+        """
+        found = self._unread.get(kind)
+        if found is None:
+            kinds = (kind, Kind.STATEMENTS) if kind is Kind.MEDICATIONS else (kind,)
+            about = {one.value for one in kinds}
+            found = self._unread[kind] = (
+                *(one for each in kinds for one in self._not_whole(each, kind)),
+                *(
+                    one
+                    for one in self.record.problems
+                    if one.about in about
+                    and one.kind not in _SAYS_WHAT_IT_IS
+                    and not one.source.origin.startswith("context")
+                ),
+            )
+        return found
+
+    def _not_whole(self, kind: Kind, asked: Kind) -> Iterator[Problem]:
+        came = self.availability(kind)
+        if came.whole or (kind is not asked and came.state not in _CAME_BADLY):
+            return
+        reason = came.reason or came.state.value
+        yield Problem(came.state.value, kind.value, reason, Source(kind.value))
 
     # --- results ---------------------------------------------------------------------
 

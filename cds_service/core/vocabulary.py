@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from cds_service.core.codelists import MARKS, NAMES, CodeList, Name
-from cds_service.core.codes import ATC, ICD10CM, Coding, category_of, normal_key
+from cds_service.core.codes import ATC, ICD10CM, Coding, category_of, normal_key, normal_system
 from cds_service.core.wording import Found, PatternIndex, Words, read_pattern, split_words
 
 _REACH = 8
@@ -81,6 +81,12 @@ class Vocabulary:
     def concepts(self, codings: Sequence[Coding], texts: Sequence[str]) -> frozenset[str]:
         """All concepts that the codings, their displays and the texts stand for."""
         return self._cached(tuple(codings), tuple(texts))
+
+    def reads(self, codings: Iterable[Coding], texts: Sequence[str]) -> bool:
+        """Whether it says what it is: in words, or by a code of a system that the lists use."""
+        return bool(texts) or any(
+            one.display or normal_system(one.system) in self._systems for one in codings
+        )
 
     def codes(self, concept: str) -> tuple[Coding, ...]:
         """The codes listed for a concept (classes as written), for search templates."""

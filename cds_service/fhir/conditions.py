@@ -48,9 +48,9 @@ def read_condition(
     """One Condition; None, with a problem, where it does not say what is the matter."""
     code = item.said("code")
     presence, status = _presence(item, library, as_of)
+    if not code.read_by(vocabulary) and presence not in (Presence.REFUTED, Presence.PAST):
+        library.nameless(item, code.anything)
     if not code.anything:
-        if presence not in (Presence.REFUTED, Presence.PAST):
-            library.problem("no-code", item.kind.value, "it does not say what it is", item.source)
         return None
     return Condition(
         concepts=code.concepts(vocabulary),

@@ -22,6 +22,35 @@ UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _PLAIN = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
+# Codes that say that there is no code: HL7's null flavours, FHIR's data-absent-reason.
+_NO_CODE = ("/v3-NullFlavor", "/NullFlavor", "/data-absent-reason", "2.16.840.1.113883.5.1008")
+# What forms and interfaces put where there is nothing to say.
+_NO_WORDS = frozenset(
+    (
+        "unknown",
+        "unk",
+        "unspecified",
+        "n/a",
+        "null",
+        "nil",
+        "undefined",
+        "nan",
+        "not available",
+        "not specified",
+        "not provided",
+        "not recorded",
+        "no information",
+        "missing",
+        "tbd",
+        "unknown medication",
+        "unknown drug",
+        "unknown condition",
+        "unknown problem",
+        "unknown diagnosis",
+        "unknown allergy",
+    )
+)
+_LONGEST_NO_WORDS = max(map(len, _NO_WORDS)) + 4
 _LONGEST = 2000  # characters of a name; a text longer than this is none
 MOST_DECIMALS = 30
 """Decimal places of a number, to either side; nothing clinical is larger or finer."""
@@ -86,6 +115,16 @@ def text(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+def naming(value: object) -> str:
+    """A string that names something; empty for "unknown", for dashes and for anything else."""
+    stated = text(value)
+    if len(stated) <= _LONGEST_NO_WORDS and (
+        stated.lower().strip(" .-*[]()<>?") in _NO_WORDS or not any(map(str.isalnum, stated))
+    ):
+        return ""
+    return stated
+
+
 def part(value: object, *path: str) -> object:
     """What stands below the keys of ``path``, or None."""
     for key in path:
@@ -126,9 +165,9 @@ def codings(value: object) -> tuple[Coding, ...]:
         stated = concept.get("coding", concept if "code" in concept else None)
         for one in stated if isinstance(stated, list) else (stated,):
             if isinstance(one, dict):
-                code, display = text(one.get("code")), text(one.get("display"))
-                if code or display:
-                    system = text(one.get("system"))
+                code, display = text(one.get("code")), naming(one.get("display"))
+                system = text(one.get("system"))
+                if (code or display) and not system.endswith(_NO_CODE):
                     found.append(_coding(system, code, display[:_LONGEST]))
     return tuple(found)
 
@@ -137,7 +176,7 @@ def texts(value: object) -> tuple[str, ...]:
     """The texts of one or several CodeableConcepts, without the displays of their codings."""
     found: list[str] = []
     for concept in value if isinstance(value, list) else (value,):
-        stated = text(concept.get("text") if isinstance(concept, dict) else concept)
+        stated = naming(concept.get("text") if isinstance(concept, dict) else concept)
         if stated:
             found.append(stated[:_LONGEST])
     return tuple(found)

@@ -156,6 +156,14 @@ class Library:
         """Note something that could not be used."""
         self._intake.problem(kind, about, reason, source)
 
+    def nameless(self, item: Item, coded: bool) -> None:
+        """Note an entry that does not say what it is; ``coded``: but for an unknown code."""
+        if coded:
+            kind, reason = "unknown-code", "it has only a code of a system that is not read here"
+        else:
+            kind, reason = "no-code", "it does not say what it is"
+        self.problem(kind, item.kind.value, reason, item.source)
+
     def raw(self, target: str) -> bytes | None:
         """The undecoded resource with this ``Type/id``."""
         for found in self._candidates(target):

@@ -19,6 +19,7 @@ from cds_service.fhir.elements import (
     codings,
     items,
     label,
+    naming,
     number,
     part,
     text,
@@ -41,7 +42,6 @@ _TAKING = {
     "ended": Taking.STOPPED,
     "draft": Taking.DRAFT,
     "entered-in-error": Taking.IGNORED,
-    "unknown": Taking.IGNORED,
 }
 
 
@@ -73,9 +73,13 @@ def read_medication(
     """One request, statement or draft; ``named`` is False where it does not say what."""
     concept = item.said("medicationCodeableConcept")
     product = _product(item, library, concept)
-    if not product.named and product.pointed and taking in (Taking.ACTIVE, Taking.DRAFT):
-        reason = "which medication it is was not sent, or cannot be read"
-        library.problem("unresolved-medication", item.kind.value, reason, item.source)
+    if not words.medications.reads(product.codings, product.texts):
+        # While an order is being written it need not say yet what is ordered.
+        if product.pointed and not product.named and taking in (Taking.ACTIVE, Taking.DRAFT):
+            reason = "which medication it is was not sent, or cannot be read"
+            library.problem("unresolved-medication", item.kind.value, reason, item.source)
+        elif taking is Taking.ACTIVE:
+            library.nameless(item, product.named)
     statement = _is_statement(item)
     return Medication(
         classes=concept.concepts(words.medications)
@@ -107,7 +111,7 @@ def _taking(item: Item, library: Library, as_of: datetime) -> Taking:
         if taking is not None:
             break
     else:
-        reason = "its status is missing" if status.value is None else "its status is not known"
+        reason = "its status is not known" if status.status else "its status is missing"
         library.problem("no-status", item.kind.value, f"{reason}: not counted", item.source)
         return Taking.IGNORED
     if taking is not Taking.ACTIVE:
@@ -183,13 +187,12 @@ def _product(item: Item, library: Library, concept: Said) -> _Product:
     pointer = item.value("medicationReference")
     if pointer is None:
         return _Product()
-    shown = text(part(pointer, "display"))
+    shown = naming(part(pointer, "display"))
     medication = library.resolve(pointer, item, "Medication")
     code = part(medication, "code")
     own = codings(code)
     more: list[Coding] = list(own)
-    told: list[str] = [*texts(code), *texts(part(medication, "form"))]
-    told += [coding.display for coding in codings(part(medication, "form")) if coding.display]
+    told: list[str] = [*texts(code)]
     found: list[Ingredient] = []
     for one in items(part(medication, "ingredient")):
         substance = part(one, "itemCodeableConcept")
@@ -209,8 +212,10 @@ def _product(item: Item, library: Library, concept: Said) -> _Product:
         more += codings(substance)
         told += texts(substance)
         found.append(_ingredient(substance, part(one, "strength")))
-    if not own and not told and not more and shown:
+    if not told and not more and shown:
         told = [shown]
+    if told or more:  # a form by itself is no medication
+        told += all_words(part(medication, "form"))
     name = label(code) or shown or (found[0].name if found else "")
     product = _Product(name, own, tuple(more), tuple(told), tuple(found), pointed=True)
     if not found and product.named:

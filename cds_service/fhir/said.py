@@ -72,6 +72,10 @@ class Said:
             found = self._concepts[vocabulary] = vocabulary.concepts(self.codings, self.texts)
         return found
 
+    def read_by(self, vocabulary: Vocabulary) -> bool:
+        """Whether it names something in words, or by a code of a system with a list."""
+        return vocabulary.reads(self.codings, self.texts)
+
     def derived(self, make: Callable[[Said], T]) -> T:
         """What ``make`` makes of it, made once."""
         if make not in self._derived:

@@ -166,10 +166,11 @@ def test_the_same_bundle_is_looked_at_before_the_others() -> None:
 @pytest.mark.parametrize(
     ("members", "problems"),
     [
-        ({}, []),
-        ({"medicationCodeableConcept": {}}, []),
-        ({"medicationCodeableConcept": {"coding": [{}]}}, []),
-        ({"medicationCodeableConcept": 7}, []),
+        ({}, ["no-code"]),
+        ({"medicationCodeableConcept": {}}, ["no-code"]),
+        ({"medicationCodeableConcept": {"coding": [{}]}}, ["no-code"]),
+        ({"medicationCodeableConcept": 7}, ["no-code"]),
+        ({"medicationCodeableConcept": {}, "status": "on-hold"}, []),
         ({"medicationReference": {"reference": "Medication/none"}}, ["unresolved-medication"]),
         ({"medicationReference": {"reference": "#none"}}, ["unresolved-medication"]),
         ({"medicationReference": 7}, ["unresolved-medication"]),

@@ -1,0 +1,218 @@
+"""Whether the lists that forbid a drug could be read: whole, and every active entry named."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds_service.core.facts import Kind, State
+from cds_service.core.patient import Facts, Site
+from cds_service.fhir.reading import Reading
+from hooks.knowledge.files import limits
+from hooks.reading import lists_unread
+from tests.fhir_reading.records import (
+    AS_OF,
+    CONTEXT,
+    ME,
+    SNOMED,
+    bundle,
+    condition,
+    delivery,
+    medication,
+    reader,
+)
+
+UNLISTED = {"coding": [{"system": "https://codes.example/local", "code": "4711"}]}
+ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+NOTHING = [
+    pytest.param(None, id="no element"),
+    pytest.param({}, id="empty"),
+    pytest.param({"extension": [{"url": ABSENT, "valueCode": "unknown"}]}, id="absent, extension"),
+    pytest.param(
+        {
+            "coding": [
+                {
+                    "system": "http://terminology.hl7.org/CodeSystem/data-absent-reason",
+                    "code": "unknown",
+                    "display": "Unknown",
+                }
+            ]
+        },
+        id="absent, coding",
+    ),
+    pytest.param(
+        {
+            "coding": [
+                {
+                    "system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor",
+                    "code": "UNK",
+                    "display": "unknown",
+                }
+            ]
+        },
+        id="null flavour",
+    ),
+    pytest.param({"text": "  "}, id="blank"),
+    pytest.param({"text": "Unknown"}, id="the word unknown"),
+    pytest.param({"text": "-"}, id="a dash"),
+    pytest.param(UNLISTED, id="only a code of an unlisted system"),
+    pytest.param({"coding": [{"code": "198211"}]}, id="only a code of no system"),
+    pytest.param(
+        {"coding": [{"system": "http://hl7.org/fhir/sid/ndc", "code": "00071-0155-23"}]}, id="NDC"
+    ),
+]
+
+
+def facts_of(reading: Reading) -> Facts:
+    return Facts(reading.record, reading.series, AS_OF, Site(limits=limits()))
+
+
+def facts(**pages: object) -> Facts:
+    """Facts of whole, empty lists, but for these pages: ``conditions=bundle(…)``."""
+    given = {
+        Kind[name]: delivery(Kind[name], pages.get(name.lower(), bundle()))
+        for name in ("CONDITIONS", "MEDICATIONS", "STATEMENTS")
+    }
+    return facts_of(reader().read(given, CONTEXT, AS_OF))
+
+
+def test_whole_lists_of_named_entries_could_be_read() -> None:
+    found = facts(
+        conditions=bundle(condition(), condition(id="c2", code=UNLISTED | {"text": "Gout"})),
+        medications=bundle(
+            medication(),
+            medication(id="m2", medicationCodeableConcept=UNLISTED | {"text": "Spironolactone"}),
+            medication(id="m3", medicationCodeableConcept={"coding": [RXNORM_ONLY]}),
+        ),
+    )
+    assert found.could_be_read(Kind.CONDITIONS, Kind.MEDICATIONS)
+    assert lists_unread(found) == ()
+
+
+RXNORM_ONLY = {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "197361"}
+
+
+@pytest.mark.parametrize("code", NOTHING)
+def test_an_active_medication_that_says_nothing_is_not_read(code: object) -> None:
+    found = facts(
+        medications=bundle(medication(), medication(id="m2", medicationCodeableConcept=code))
+    )
+    [problem] = found.unread(Kind.MEDICATIONS)
+    assert problem.source.reference == "MedicationRequest/m2"
+    assert not found.could_be_read(Kind.CONDITIONS, Kind.MEDICATIONS)
+    assert found.could_be_read(Kind.CONDITIONS)
+
+
+@pytest.mark.parametrize("code", NOTHING)
+def test_an_active_condition_that_says_nothing_is_not_read(code: object) -> None:
+    found = facts(conditions=bundle(condition(), condition(id="c2", code=code)))
+    [problem] = found.unread(Kind.CONDITIONS)
+    assert problem.source.reference == "Condition/c2"
+    assert found.could_be_read(Kind.MEDICATIONS)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        {"reference": "Medication/none"},
+        {"reference": "#none"},
+        {"reference": "urn:uuid:9d1bd1a6-5b1a-4f5e-9b6a-1f2e3d4c5b6a"},
+        {"identifier": {"value": "7"}},
+        {"display": "unknown"},
+    ],
+    ids=str,
+)
+def test_a_reference_that_leads_nowhere_is_not_read(reference: object) -> None:
+    made = medication(medicationCodeableConcept=None, medicationReference=reference)
+    assert not facts(medications=bundle(made)).could_be_read(Kind.MEDICATIONS)
+
+
+def test_a_product_known_only_by_its_form_is_not_read() -> None:
+    product = {"resourceType": "Medication", "id": "p", "form": {"text": "Oral tablet"}}
+    made = medication(
+        medicationCodeableConcept=None, medicationReference={"reference": "Medication/p"}
+    )
+    found = facts(medications=bundle(made, product))
+    assert not found.could_be_read(Kind.MEDICATIONS)
+    assert not found.record.medications[0].named
+
+
+@pytest.mark.parametrize("status", [None, "", "unknown", "valid", 7])
+def test_a_medication_without_a_status_is_not_read(status: object) -> None:
+    found = facts(medications=bundle(medication(status=status)))
+    [problem] = found.unread(Kind.MEDICATIONS)
+    assert problem.kind == "no-status"
+
+
+@pytest.mark.parametrize("key", ["medications", "statements", "conditions"])
+def test_an_entry_without_a_resource_is_not_read(key: str) -> None:
+    empty = {"resourceType": "Bundle", "entry": [{"fullUrl": "urn:uuid:1"}]}
+    found = facts(**{key: empty})
+    assert not found.could_be_read(Kind.CONDITIONS, Kind.MEDICATIONS)
+
+
+def test_a_statement_counts_as_an_entry_of_the_medications() -> None:
+    statement = {
+        "resourceType": "MedicationStatement",
+        "id": "s1",
+        "status": "active",
+        "subject": {"reference": f"Patient/{ME}"},
+    }
+    found = facts(statements=bundle(statement))
+    [problem] = found.unread(Kind.MEDICATIONS)
+    assert problem.source.reference == "MedicationStatement/s1"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        medication(medicationCodeableConcept={}, status="stopped"),
+        medication(medicationCodeableConcept={}, status="completed"),
+        medication(medicationCodeableConcept={}, status="on-hold"),
+        medication(medicationCodeableConcept={}, status="entered-in-error"),
+        medication(medicationCodeableConcept={}, doNotPerform=True),
+    ],
+    ids=lambda made: f"{made['status']} {made.get('doNotPerform', '')}",
+)
+def test_what_is_not_taken_need_not_say_what_it_is(made: dict) -> None:
+    assert facts(medications=bundle(made)).could_be_read(Kind.MEDICATIONS)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"clinicalStatus": {"coding": [{"code": "resolved"}]}},
+        {"verificationStatus": {"coding": [{"code": "refuted"}]}},
+        {"verificationStatus": {"coding": [{"code": "entered-in-error"}]}},
+    ],
+    ids=str,
+)
+def test_what_is_over_need_not_say_what_it_is(more: dict) -> None:
+    assert facts(conditions=bundle(condition(code=None, **more))).could_be_read(Kind.CONDITIONS)
+
+
+def test_an_unknown_status_of_a_named_condition_takes_nothing_away() -> None:
+    strange = condition(clinicalStatus={"coding": [{"code": "sleeping"}]})
+    assert facts(conditions=bundle(strange)).could_be_read(Kind.CONDITIONS)
+
+
+@pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
+@pytest.mark.parametrize("kind", [Kind.CONDITIONS, Kind.MEDICATIONS])
+def test_a_list_that_did_not_arrive_whole_is_not_read(kind: Kind, state: State) -> None:
+    pages = (bundle(),) if state is State.PARTIAL else ()
+    found = facts_of(reader().read({kind: delivery(kind, *pages, state=state)}, CONTEXT, AS_OF))
+    [problem] = found.unread(kind)
+    assert problem.kind == state.value
+    assert not found.could_be_read(kind)
+    assert "could not be checked" in lists_unread(found)[0]
+
+
+def test_statements_are_missed_only_where_they_were_asked_for() -> None:
+    given = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle())}
+    assert facts_of(reader().read(given, CONTEXT, AS_OF)).could_be_read(Kind.MEDICATIONS)
+    given[Kind.STATEMENTS] = delivery(Kind.STATEMENTS, bundle(), state=State.PARTIAL)
+    assert not facts_of(reader().read(given, CONTEXT, AS_OF)).could_be_read(Kind.MEDICATIONS)
+
+
+def test_a_code_of_a_system_with_lists_says_what_it_is() -> None:
+    coded = condition(code={"coding": [{"system": SNOMED, "code": "386661006"}]})
+    assert facts(conditions=bundle(coded)).could_be_read(Kind.CONDITIONS)
