@@ -108,6 +108,7 @@ def assemble(
     from cds_service.prefetch import keys_of
     from hooks import cramps, renal
     from hooks.knowledge import files, vocabulary
+    from hooks.priorities import PRIORITIES
 
     log = logs.logger(__name__)
 
@@ -128,16 +129,22 @@ def assemble(
             files.analytes(),
         ),
         cards=Cards(
-            CardWriter(files.references(), with_codes_of(settings.order_codes, files.orderables())),
+            CardWriter(
+                files.references(),
+                with_codes_of(settings.order_codes, files.orderables()),
+                settings.rules_address,
+            ),
             card_ids.new,
             quiet,
             failed,
+            PRIORITIES,
         ),
         site=Site(
             limits=files.limits(settings.limits),
             cramps_assumed=settings.cramps == "assumed",
             jurisdiction=settings.jurisdiction,
             max_info_cards=settings.max_info_cards,
+            card_detail=settings.card_detail,
             rules_off=frozenset(settings.rules_off),
         ),
         keys={service: keys_of(known.catalogue.of(service), known.codes) for service in Service},
@@ -278,6 +285,11 @@ def build(parts: Parts) -> Flask:
     )
     for module in (discovery, services, feedback, ops):
         app.register_blueprint(module.blueprint(parts))
+    if parts.settings.rules_address:
+        from cds_service.api import rule_pages
+        from hooks.knowledge import files
+
+        app.register_blueprint(rule_pages.blueprint(files.references()))
     if parts.settings.demo:
         from cds_service.demo import pages
 

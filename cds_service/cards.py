@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
-from cds_service.core.arranging import Shown, arrange, fired
+from cds_service.core.arranging import NO_PRIORITIES, Priorities, Shown, arrange, fired
 from cds_service.core.engine import Failed
 from cds_service.core.knowledge import Reference
 from cds_service.core.orderables import Orderable, Orderables
@@ -79,14 +79,25 @@ class _Imprint:
     """What all cards of a rule that lean on the same reference have in common."""
 
     source: Mapping[str, Any]
+    links: Sequence[Mapping[str, str]]
     closing: str
 
 
 class CardWriter:
-    """Writes one card. What does not depend on the patient is written once."""
+    """Writes one card. What does not depend on the patient is written once.
 
-    def __init__(self, references: Mapping[str, Reference], orderables: Orderables) -> None:
+    ``rule_pages`` is the address below which every rule has a public page, or "" where the
+    service serves none.
+    """
+
+    def __init__(
+        self,
+        references: Mapping[str, Reference],
+        orderables: Orderables,
+        rule_pages: str = "",
+    ) -> None:
         self.references = references
+        self._rule_pages = rule_pages
         self.orderables = orderables
         self._imprints: dict[tuple[Rule, str], _Imprint] = {}
         self._concepts = {key: _concept(orderable) for key, orderable in orderables.items()}
@@ -96,7 +107,7 @@ class CardWriter:
     ) -> dict[str, Any]:
         """One card as the CDS Hooks JSON object; ``lines`` are those of the call's cards."""
         rule, finding = shown.rule, shown.finding
-        imprint = self._imprint(rule, finding.reference or rule.references[0])
+        imprint = self._imprint(rule, finding.reference)
         card: dict[str, Any] = {
             "uuid": card_id,
             "summary": shortened(one_line(finding.summary), SUMMARY_LENGTH),
@@ -108,12 +119,14 @@ class CardWriter:
             card["suggestions"] = [self._suggestion(one, recipient) for one in finding.suggestions]
             card["selectionBehavior"] = "any"
         card["overrideReasons"] = _override_reasons(finding.overrides)
+        if imprint.links:
+            card["links"] = imprint.links
         return card
 
     def bare(self, shown: Shown, card_id: str) -> dict[str, Any]:
         """What is left of a card that cannot be written: that its rule fired, and how gravely."""
         rule, finding = shown.rule, shown.finding
-        imprint = self._imprint(rule, rule.references[0])
+        imprint = self._imprint(rule, "")
         return {
             "uuid": card_id,
             "summary": shortened(one_line(finding.summary), SUMMARY_LENGTH),
@@ -126,20 +139,49 @@ class CardWriter:
     def _imprint(self, rule: Rule, key: str) -> _Imprint:
         known = self._imprints.get((rule, key))
         if known is None:
-            reference = self.references[key]
+            reference = self._leading(rule, key)
             known = self._imprints[rule, key] = _Imprint(
                 source={
                     "label": reference.label,
-                    "url": reference.url,
+                    "url": self._address(reference),
                     "topic": {"system": TOPIC_SYSTEM, "code": rule.id, "display": rule.title},
                 },
+                links=self._links(rule, key),
                 closing=(
-                    f"Source ({reference.authority}): {reference.label}. {reference.found_at}\n\n"
-                    f"Rule {rule.id} {rule.version}. Decision support for the clinician's "
-                    "judgement; not clinically validated."
+                    f"**Source**\n\n{reference.label} ({_found(reference)})\n\n"
+                    f"**Rule**\n\n{rule.id} {rule.version}. For the clinician's judgement; not "
+                    "clinically validated."
                 ),
             )
         return known
+
+    def _leading(self, rule: Rule, key: str) -> Reference:
+        """The source that a card shows: a primary one where the rule has one, read by us first."""
+        keys = (key, *rule.references) if key else rule.references
+        listed = [self.references[one] for one in keys]
+        primary = [one for one in listed if one.primary]
+        if key and primary and primary[0].key == key:
+            return primary[0]
+        for one in primary:
+            if one.seen:
+                return one
+        return primary[0] if primary else listed[0]
+
+    def _address(self, reference: Reference) -> str:
+        """The page of a source; an opinion has none of its own, so that the article stands in."""
+        return reference.url or self.references["article"].url
+
+    def _links(self, rule: Rule, key: str) -> list[dict[str, str]]:
+        keys = dict.fromkeys((key, *rule.references) if key else rule.references)
+        links = [
+            {"label": reference.label, "url": reference.url, "type": "absolute"}
+            for reference in (self.references[one] for one in keys)
+            if reference.url
+        ]
+        if self._rule_pages:
+            page = f"{self._rule_pages}/{rule.id}"
+            links.append({"label": "About this rule", "url": page, "type": "absolute"})
+        return links
 
     # --- suggestions -------------------------------------------------------------------
 
@@ -176,6 +218,12 @@ class CardWriter:
         return offered(resource, (orderable, bool(recipient.encounter), requester))
 
 
+def _found(reference: Reference) -> str:
+    """How far a source was followed up, and its PMID or DOI."""
+    number = reference.found_at if reference.pmid or reference.doi else ""
+    return f"{reference.authority}; {number}" if number else reference.authority
+
+
 def _random_id() -> str:
     """A random UUID of version 4; `uuid.uuid4` takes as long as all the rest of an offer."""
     digits = os.urandom(16).hex()
@@ -208,16 +256,16 @@ def _detail(shown: Shown, imprint: _Imprint, lines: EvidenceLines) -> str:
     finding = shown.finding
     parts = [*finding.advice]
     parts += [f"**{heading}**\n\n{text}" for heading, text in finding.sections]
+    if shown.ordered:
+        parts.append("Already ordered, so not offered again: " + ", ".join(shown.ordered) + ".")
     if finding.evidence:
         parts.append("**Based on**\n\n" + _bullets(map(lines.line, finding.evidence)))
     if finding.missing:
         parts.append("**Not known**\n\n" + _bullets(finding.missing))
-    if shown.ordered:
-        parts.append("Already ordered, so not offered again: " + ", ".join(shown.ordered) + ".")
     if finding.background:
         parts.append("**Evidence**\n\n" + "\n\n".join(finding.background))
     if finding.strength:
-        parts.append(f"Strength of evidence: {finding.strength}")
+        parts.append(f"**Strength of evidence**\n\n{finding.strength}")
     parts.append(imprint.closing)
     return "\n\n".join(parts)
 
@@ -260,12 +308,13 @@ class Cards:
     new_id: Callable[[str, str, str, Iterable[str]], str]
     quiet: HoldsBack | None = None
     failed: Failed | None = None
+    priorities: Priorities = NO_PRIORITIES
 
     def write(
         self, service: Service, outcomes: Sequence[Outcome], facts: Facts, recipient: Recipient
     ) -> Written:
         """The cards of the rules that fired."""
-        findings = fired(outcomes)
+        findings = fired(outcomes, self.priorities)
         ids = {
             rule.id: self.new_id(rule.id, rule.version, recipient.identity, evidence_key(finding))
             for rule, finding in findings
@@ -278,10 +327,9 @@ class Cards:
                 if ids[rule.id] in held:
                     dropped[rule.id] = "answered lately for the same patient and evidence"
             findings = [(rule, finding) for rule, finding in findings if rule.id not in dropped]
-        arranged = arrange(service, findings, facts, self.writer.orderables)
-        for rule in arranged.dropped:
-            dropped[rule.id] = f"over the cap of {facts.site.max_info_cards} info cards"
-        lines = EvidenceLines(self.writer.references)
+        arranged = arrange(service, findings, facts, self.writer.orderables, self.priorities)
+        dropped.update(arranged.dropped)
+        lines = EvidenceLines(self.writer.references, origins=facts.site.card_detail == "full")
         cards = tuple(
             Card(
                 shown.rule,

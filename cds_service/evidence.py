@@ -21,23 +21,29 @@ _STATES = {
 class EvidenceLines:
     """Writes the evidence of one call; the words of a fact are made once for all its cards."""
 
-    def __init__(self, references: Mapping[str, Reference] | None = None) -> None:
+    def __init__(
+        self, references: Mapping[str, Reference] | None = None, *, origins: bool = True
+    ) -> None:
         self._references = references
+        self._origins = origins
         # By identity: every fact lives as long as its call, and comparing them reads all of it.
         self._known: dict[int, tuple[str, str]] = {}
 
     def line(self, evidence: Evidence) -> str:
-        """One fact in one line: value, day, limit, remarks, and where it came from."""
+        """One fact in one line: value, day, limit, remarks, and with origins the resource."""
         fact = evidence.fact
         known = self._known.get(id(fact))
         if known is None:
-            known = self._known[id(fact)] = (_fact(fact), _origin(fact))
+            known = self._known[id(fact)] = (
+                _fact(fact),
+                f" ({_origin(fact)})" if self._origins else "",
+            )
         words, origin = known
         if evidence.own_range and isinstance(fact, Result):
             words = f"{words}; laboratory's own range {_range(fact)}"
         elif evidence.limit is not None:
             words = f"{words}; {self._limit(evidence.limit)}"
-        return f"{words}; {evidence.note} ({origin})" if evidence.note else f"{words} ({origin})"
+        return f"{words}; {evidence.note}{origin}" if evidence.note else f"{words}{origin}"
 
     def _limit(self, limit: Limit) -> str:
         if self._references is None or limit.overridden:

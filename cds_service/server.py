@@ -105,6 +105,7 @@ def with_public_url(settings: Settings, host: str, port: int) -> Settings:
         )
     # In the environment, as the workers' application reads its settings from there.
     os.environ["CDS_PUBLIC_URL"] = address
+    os.environ.setdefault("CDS_RULE_PAGES", "0")  # no links to an address that is a guess
     return read_settings()
 
 

@@ -72,6 +72,15 @@ class Settings(BaseSettings):
     max_info_cards: int = Field(
         3, ge=0, description="Most info cards in one patient-view response."
     )
+    card_detail: Literal["short", "full"] = Field(
+        "short",
+        description="`full` adds the ids of resources and the prefetch keys to a card's detail.",
+    )
+    rule_pages: bool | None = Field(
+        None,
+        description="Serve a page about each rule at /rules/ID and link it from cards. "
+        "Unset: when CDS_PUBLIC_URL is set.",
+    )
     rules_off: CommaSeparated = Field((), description="Ids of rules that are switched off.")
     limits: str | None = Field(None, description="Path of a file that overrides clinical limits.")
     order_codes: str | None = Field(
@@ -86,6 +95,14 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written."
     )
+
+    @property
+    def rules_address(self) -> str:
+        """Where the pages about the rules are served, or "" where they are not."""
+        served = self.rule_pages
+        if served is None:
+            served = "public_url" in self.model_fields_set
+        return f"{self.public_url}/rules" if served else ""
 
     @field_validator("fhir_servers", "cors_origins", "rules_off", mode="before")
     @classmethod

@@ -52,6 +52,8 @@ def document(answering: Answering, settings: Settings) -> dict[str, Any]:
     for service in discovery(answering)["services"]:
         paths |= _paths(service)
     paths |= _ops()
+    if settings.rules_address:
+        paths["/rules/{rule}"] = _rule_page()
     secured = settings.trusted_clients is not None
     found: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -125,6 +127,25 @@ def _paths(service: dict[str, Any]) -> dict[str, Any]:
                 },
             }
         },
+    }
+
+
+def _rule_page() -> dict[str, Any]:
+    return {
+        "get": {
+            "operationId": "rule-page",
+            "summary": "A page about one rule, for people",
+            "parameters": [
+                {"name": "rule", "in": "path", "required": True, "schema": {"type": "string"}}
+            ],
+            "responses": {
+                "200": {
+                    "description": "The page.",
+                    "content": {"text/html": {"schema": {"type": "string"}}},
+                },
+                **_errors(404, 405),
+            },
+        }
     }
 
 

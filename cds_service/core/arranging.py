@@ -1,14 +1,15 @@
-"""From answers to what is shown: order, cap, and no order offered twice.
+"""From answers to what is shown: order, cap, one card for one draft, no order offered twice.
 
-The loudest first, then the order of the catalogue. At patient-view a site's cap holds for
-info cards; warnings, critical cards and the reviewing rule (data that could not be used)
-are neither dropped nor counted.
+The gravest first, in the order of the catalogue; info cards by priority (hazards, findings,
+work-up, advice) before it. At patient-view a site's cap holds for info cards; warnings, critical
+cards and the reviewing rule (data that could not be used) are neither dropped nor counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from enum import IntEnum
 
 from cds_service.core.orderables import Orderable, Orderables
 from cds_service.core.patient import Facts
@@ -23,6 +24,7 @@ from cds_service.core.rule import (
     Service,
     Suggestion,
 )
+from cds_service.core.text import one_line
 from cds_service.core.times import days
 
 _ORDER_STANDS = days(30)
@@ -39,39 +41,116 @@ class Shown:
 
 @record
 class Arranged:
-    """What is shown, in display order, and which findings the cap held back."""
+    """What is shown, in display order, and why other findings are not, by rule id."""
 
     shown: tuple[Shown, ...]
-    dropped: tuple[Rule, ...]
+    dropped: Mapping[str, str]
 
 
-def fired(outcomes: Sequence[Outcome]) -> list[tuple[Rule, Finding]]:
-    """The findings in display order: loudest first, then catalogue order."""
+class Priority(IntEnum):
+    """What kind of card a rule gives; the smaller stays when info cards exceed the cap."""
+
+    HAZARD = 1
+    FINDING = 2
+    WORKUP = 3
+    ADVICE = 4
+
+
+Findings = Sequence[tuple[Rule, Finding]]
+
+
+@record
+class Priorities:
+    """How the cards of a topic rank beside each other.
+
+    ``kinds`` by rule id; a rule that is not listed is advice. ``withheld`` names the rules
+    whose cards are not shown beside these findings, with the reason.
+    """
+
+    kinds: Mapping[str, Priority]
+    withheld: Callable[[Findings], Mapping[str, str]]
+
+
+NO_PRIORITIES = Priorities({}, lambda _: {})
+
+
+def fired(
+    outcomes: Sequence[Outcome], priorities: Priorities = NO_PRIORITIES
+) -> list[tuple[Rule, Finding]]:
+    """The findings in display order: by severity, info cards by priority, then the catalogue."""
     found = [(o.rule, o.answer) for o in outcomes if isinstance(o.answer, Finding)]
-    return sorted(found, key=lambda pair: -pair[1].indicator)
+    if len(found) < 2:
+        return found
+    kinds = priorities.kinds
+
+    def rank(pair: tuple[Rule, Finding]) -> tuple[int, int]:
+        rule, finding = pair
+        if finding.indicator is not Indicator.INFO:
+            return -finding.indicator, 0
+        return -finding.indicator, kinds.get(rule.id, Priority.ADVICE)
+
+    return sorted(found, key=rank)
 
 
 def arrange(
     service: Service,
-    findings: Sequence[tuple[Rule, Finding]],
+    findings: Findings,
     facts: Facts,
     orderables: Orderables,
+    priorities: Priorities = NO_PRIORITIES,
 ) -> Arranged:
-    """Cap the info cards, then let the first card that offers an order keep it."""
-    kept: list[Shown] = []
-    dropped: list[Rule] = []
+    """One card for one draft, then the cap, then the first card that offers an order keeps it."""
+    kept: list[tuple[Rule, Finding]] = []
+    dropped = dict(priorities.withheld(findings)) if len(findings) > 1 else {}
     informed = 0
-    for rule, finding in findings:
+    for rule, finding in _one_card_for_one_draft(findings, dropped):
+        if rule.id in dropped:
+            continue
         capped = service is Service.PATIENT_VIEW and rule.review is None
         if capped and finding.indicator is Indicator.INFO:
             if informed >= facts.site.max_info_cards:
-                dropped.append(rule)
+                dropped[rule.id] = f"over the cap of {facts.site.max_info_cards} info cards"
                 continue
             informed += 1
-        kept.append(Shown(rule, finding))
+        kept.append((rule, finding))
     offered: set[Suggestion | str] = set()
-    shown = [_offering_once(shown, facts, orderables, offered) for shown in kept]
-    return Arranged(tuple(shown), tuple(dropped))
+    shown = [_offering_once(Shown(*one), facts, orderables, offered) for one in kept]
+    return Arranged(tuple(shown), dropped)
+
+
+def _one_card_for_one_draft(findings: Findings, dropped: dict[str, str]) -> Findings:
+    """The findings, those about the same draft told on the gravest card among them."""
+    if sum(bool(finding.about) for _, finding in findings) < 2:
+        return findings
+    merged: list[tuple[Rule, Finding]] = []
+    for rule, finding in findings:
+        for place, (first, graver) in enumerate(merged):
+            if not set(graver.about).isdisjoint(finding.about):
+                merged[place] = (first, _told_together(graver, rule, finding))
+                dropped[rule.id] = f"told on the card of {first.id}, which judges the same draft"
+                break
+        else:
+            merged.append((rule, finding))
+    return merged
+
+
+def _told_together(graver: Finding, rule: Rule, other: Finding) -> Finding:
+    """The graver finding, with what another rule says of the same draft under its own heading."""
+    told = "\n\n".join([one_line(other.summary) + ".", *other.advice])
+    cited = {id(one.fact) for one in graver.evidence}
+    return replace(
+        graver,
+        sections=(*graver.sections, (rule.title, told), *other.sections),
+        background=tuple(dict.fromkeys((*graver.background, *other.background))),
+        evidence=(
+            *graver.evidence,
+            *(one for one in other.evidence if id(one.fact) not in cited),
+        ),
+        missing=tuple(dict.fromkeys((*graver.missing, *other.missing))),
+        suggestions=tuple(dict.fromkeys((*graver.suggestions, *other.suggestions))),
+        overrides=tuple(dict.fromkeys((*graver.overrides, *other.overrides))),
+        about=tuple(dict.fromkeys((*graver.about, *other.about))),
+    )
 
 
 def _offering_once(

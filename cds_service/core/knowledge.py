@@ -20,7 +20,8 @@ class Reference:
 
     ``kind`` is label, guideline, trial, review, survey, cohort, article, general knowledge
     or judgement. ``seen`` is True where the primary source itself was read; only then may
-    a card lean on its authority. ``label`` is what a card's source shows.
+    a card lean on its authority. ``label`` is what a card's source shows. ``url`` is empty for
+    general knowledge and judgements, which have no page of their own.
     """
 
     key: str
@@ -35,8 +36,13 @@ class Reference:
     checked: date | None = None
 
     @property
+    def primary(self) -> bool:
+        """Whether it is a source of its own: neither the article nor an opinion."""
+        return self.kind not in ("article", "general knowledge", "judgement")
+
+    @property
     def found_at(self) -> str:
-        """Where the source is found: PMID, DOI, or its address."""
+        """Where the source is found: PMID, DOI, or its address; empty where it has none."""
         if self.pmid:
             return f"PMID {self.pmid}"
         return f"doi:{self.doi}" if self.doi else self.url

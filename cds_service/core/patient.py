@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal
 
 from cds_service.core.facts import (
     Allergy,
@@ -44,6 +45,7 @@ class Site:
     cramps_assumed: bool = False
     jurisdiction: str = "us"
     max_info_cards: int = 3
+    card_detail: Literal["short", "full"] = "short"
     rules_off: frozenset[str] = frozenset()
 
 

@@ -88,7 +88,7 @@ def references() -> Mapping[str, Reference]:
     for key, entry in _toml("references.toml").items():
         if entry["kind"] not in KINDS:
             raise KnowledgeError(f"references.toml: {key}: kind {entry['kind']} is not known")
-        found[key] = Reference(key=key, **entry)
+        found[key] = Reference(key=key, **{"url": "", **entry})
     return found
 
 

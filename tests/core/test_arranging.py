@@ -19,6 +19,7 @@ from cds_service.core.rule import (
 )
 from hooks.knowledge.files import orderables
 from hooks.patient_view import RULES
+from hooks.priorities import PRIORITIES
 from tests.given import Given, given
 
 BY_ID = {one.id: one for one in RULES}
@@ -75,7 +76,8 @@ INFOS = (
 def test_info_cards_are_capped_in_catalogue_order(cap: int) -> None:
     answer = arranged(*(found(one, INFO) for one in INFOS), case=given().at(max_info_cards=cap))
     assert shown(answer) == list(INFOS[:cap])
-    assert [rule.id for rule in answer.dropped] == list(INFOS[cap:])
+    assert list(answer.dropped) == list(INFOS[cap:])
+    assert set(answer.dropped.values()) <= {f"over the cap of {cap} info cards"}
 
 
 def test_warnings_criticals_and_unusable_data_are_neither_dropped_nor_counted() -> None:
@@ -186,3 +188,110 @@ def test_the_removal_of_a_draft_is_offered_once() -> None:
         found("low-magnesium", WARNING, removal), found("low-potassium", WARNING, removal)
     )
     assert offered(answer) == {"low-magnesium": ["MedicationRequest/1"], "low-potassium": []}
+
+
+# --- priorities ------------------------------------------------------------------------------
+
+
+def ranked(*findings: tuple[Rule, Finding], cap: int = 3) -> Arranged:
+    outcomes = [Outcome(rule, finding) for rule, finding in findings]
+    return arrange(
+        Service.PATIENT_VIEW,
+        fired(outcomes, PRIORITIES),
+        given().at(max_info_cards=cap).facts(),
+        orderables(),
+        PRIORITIES,
+    )
+
+
+def test_hazards_findings_workup_and_advice_stay_in_this_order_under_the_cap() -> None:
+    findings = [
+        found(one, INFO)
+        for one in (
+            "low-ferritin",
+            "electrolytes-not-checked",
+            "restless-legs-mimic",
+            "magnesium-not-indicated",
+            "neuropathy-mimic",
+            "analgesic-use",
+            "first-line-measures",
+        )
+    ]
+    assert shown(ranked(*findings, cap=9)) == [
+        "analgesic-use",
+        "low-ferritin",
+        "neuropathy-mimic",
+        "electrolytes-not-checked",
+        "restless-legs-mimic",
+        "magnesium-not-indicated",
+        "first-line-measures",
+    ]
+    assert shown(ranked(*findings, cap=1)) == ["analgesic-use"]
+
+
+@pytest.mark.parametrize(
+    "advice",
+    [
+        "first-line-measures",
+        "diabetes-not-screened",
+        "ferritin-not-checked",
+        "restless-legs-mimic",
+        "magnesium-not-indicated",
+    ],
+)
+def test_no_advice_beside_a_critical_card(advice: str) -> None:
+    beside = ranked(found("anemia", CRITICAL), found(advice, INFO))
+    assert shown(beside) == ["anemia"]
+    assert beside.dropped == {advice: "advice is not shown beside a critical card"}
+    assert shown(ranked(found("anemia", WARNING), found(advice, INFO))) == ["anemia", advice]
+
+
+def test_the_check_of_electrolytes_gives_way_only_to_critical_electrolytes_or_quinine() -> None:
+    check = found("electrolytes-not-checked", INFO, OrderTest("potassium"), OrderTest("magnesium"))
+    assert shown(ranked(found("quinine-active", CRITICAL), check)) == ["quinine-active"]
+    assert shown(ranked(found("anemia", CRITICAL), check)) == ["anemia", "electrolytes-not-checked"]
+    count = found("electrolytes-not-checked", INFO, OrderTest("potassium"), OrderTest("cbc"))
+    assert shown(ranked(found("quinine-active", CRITICAL), count)) == [
+        "quinine-active",
+        "electrolytes-not-checked",
+    ]
+
+
+# --- one card for one draft ------------------------------------------------------------------
+
+
+def judged(
+    rule: str, indicator: Indicator, *about: str, offers: tuple[Suggestion, ...] = ()
+) -> tuple[Rule, Finding]:
+    finding = Finding(
+        indicator, f"{rule} speaks", (f"Advice of {rule}.",), suggestions=offers, about=about
+    )
+    return BY_ID[rule], finding
+
+
+def test_the_graver_of_two_about_one_draft_speaks_and_carries_the_other() -> None:
+    removal = RemoveDraft("MedicationRequest/1", "Baclofen")
+    answer = arranged(
+        judged("low-magnesium", WARNING, "MedicationRequest/1", offers=(MAGNESIUM,)),
+        judged("low-potassium", CRITICAL, "MedicationRequest/1", offers=(removal,)),
+        service=Service.ORDER_SELECT,
+    )
+    (card,) = answer.shown
+    assert card.rule.id == "low-potassium"
+    assert card.finding.indicator is CRITICAL
+    assert card.finding.advice == ("Advice of low-potassium.",)
+    title = BY_ID["low-magnesium"].title
+    assert card.finding.sections == ((title, "low-magnesium speaks.\n\nAdvice of low-magnesium."),)
+    assert card.finding.suggestions == (removal, MAGNESIUM)
+    assert "low-potassium" in answer.dropped["low-magnesium"]
+
+
+def test_two_drafts_have_two_cards() -> None:
+    answer = arranged(
+        judged("low-magnesium", WARNING, "MedicationRequest/1"),
+        judged("low-potassium", CRITICAL, "MedicationRequest/2"),
+        judged("anemia", INFO),
+        service=Service.ORDER_SELECT,
+    )
+    assert shown(answer) == ["low-potassium", "low-magnesium", "anemia"]
+    assert answer.dropped == {}

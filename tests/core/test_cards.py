@@ -21,6 +21,8 @@ from cds_service.core.arranging import Shown
 from cds_service.core.facts import Presence
 from cds_service.core.rule import Finding, Indicator, Rule, Service
 from hooks.knowledge.files import orderables, references
+from hooks.order_select import RULES as ORDERS
+from hooks.patient_view import RULES as CHART
 from tests.given import NOW, Given, given
 
 WRITER = CardWriter(references(), orderables())
@@ -101,7 +103,7 @@ def test_a_card_is_complete(card: dict[str, Any]) -> None:
     assert topic["system"] == TOPIC_SYSTEM
     assert topic["code"]
     assert topic["display"]
-    assert card["uuid"] == f"{topic['code']}-1.0.0-id"
+    assert re.fullmatch(rf"{topic['code']}-\d+\.\d+\.\d+-id", card["uuid"])
     for suggestion in card.get("suggestions", ()):
         assert suggestion["uuid"]
         assert suggestion["label"]
@@ -111,10 +113,63 @@ def test_a_card_is_complete(card: dict[str, Any]) -> None:
 @pytest.mark.parametrize("card", ALL)
 def test_detail_says_rule_version_strength_and_judgement(card: dict[str, Any]) -> None:
     detail = card["detail"]
-    assert f"Rule {card['source']['topic']['code']} 1.0.0" in detail
-    assert "clinician's judgement" in detail
-    assert "Strength of evidence: " in detail
-    assert f": {card['source']['label']}." in detail
+    topic = card["source"]["topic"]["code"]
+    assert re.search(rf"\*\*Rule\*\*\n\n{topic} \d+\.\d+\.\d+\. ", detail)
+    assert detail.count("clinician's judgement") == 1
+    assert detail.count("**Strength of evidence**\n\n") == 1
+    assert f"**Source**\n\n{card['source']['label']} (" in detail
+
+
+@pytest.mark.parametrize("card", ALL)
+def test_what_to_do_stands_first_and_each_heading_once(card: dict[str, Any]) -> None:
+    headings = re.findall(r"^\*\*(.+?)\*\*$", card["detail"], re.MULTILINE)
+    assert len(headings) == len(set(headings))
+    assert not card["detail"].startswith("**Based on")
+    assert headings[-2:] == ["Source", "Rule"]
+
+
+@pytest.mark.parametrize("card", ALL)
+def test_sources_are_links_with_public_pages(card: dict[str, Any]) -> None:
+    assert ".example" not in card["source"]["url"]
+    assert card["source"]["url"].startswith("https://")
+    for link in card["links"]:
+        assert link["type"] == "absolute"
+        assert link["label"]
+        assert link["url"].startswith("https://")
+        assert ".example" not in link["url"]
+    assert len({link["url"] for link in card["links"]}) == len(card["links"])
+
+
+@pytest.mark.parametrize("card", ALL)
+def test_the_publisher_of_the_article_stands_only_where_there_is_no_other(
+    card: dict[str, Any],
+) -> None:
+    rule = next(one for one in (*CHART, *ORDERS) if one.id == card["source"]["topic"]["code"])
+    has_primary = any(references()[key].primary for key in rule.references)
+    assert (card["source"]["url"] == references()["article"].url) != has_primary
+
+
+@pytest.mark.parametrize("card", ALL)
+def test_the_short_detail_names_no_resource_and_no_prefetch_key(card: dict[str, Any]) -> None:
+    assert not re.search(r"\b(Observation|Condition|Medication\w*|Encounter)/", card["detail"])
+    assert "prefetch." not in card["detail"]
+
+
+def test_with_public_pages_each_card_links_to_the_page_of_its_rule() -> None:
+    writer = CardWriter(references(), orderables(), "https://cds.hospital.org/rules")
+    case = given().result("magnesium", "0.6 mmol/L")
+    recipient = Recipient("Patient/1", "site 1", None, None, NOW)
+    answer = Cards(writer, new_id).write(
+        Service.PATIENT_VIEW, case.outcomes(Service.PATIENT_VIEW), case.facts(), recipient
+    )
+    links = [card.body["links"][-1] for card in answer.cards]
+    assert links
+    for card, link in zip(answer.cards, links, strict=True):
+        assert link == {
+            "label": "About this rule",
+            "url": f"https://cds.hospital.org/rules/{card.rule.id}",
+            "type": "absolute",
+        }
 
 
 @pytest.mark.parametrize("card", ALL)
@@ -239,7 +294,8 @@ def test_what_is_already_ordered_is_said_on_the_card() -> None:
 
 
 def test_each_value_has_date_unit_limit_and_origin() -> None:
-    detail = cards(given().result("magnesium", "1.2 mg/dL"))["low-magnesium"]["detail"]
+    case = given().result("magnesium", "1.2 mg/dL").at(card_detail="full")
+    detail = cards(case)["low-magnesium"]["detail"]
     assert "Magnesium 1.2 mg/dL (0.49 mmol/L), 2026-11-22" in detail
     assert "limit 0.70 mmol/L" in detail
     assert "Observation/magnesium-1, prefetch.results" in detail

@@ -1,0 +1,98 @@
+"""A public page about each rule, from the reference pages: what a card's link leads to."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+from flask import Blueprint, Response
+from markdown_it import MarkdownIt
+
+from cds_service.core.knowledge import Reference
+from cds_service.errors import NotFound
+
+_SECTION = re.compile(r"^### `([a-z0-9-]+)`$")
+_SOURCE_LINK = re.compile(r"\[([^\]]+)\]\(references\.md#([a-z0-9-]+)\)")
+_OTHER_LINK = re.compile(r"\[([^\]]+)\]\((?!https://)[^)]*\)")
+_STYLE = (
+    ":root{color-scheme:light dark}"
+    "body{font:1rem/1.55 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}"
+    "table{border-collapse:collapse;display:block;overflow-x:auto;margin:1rem 0}"
+    "th,td{border:1px solid #8886;padding:.3rem .6rem;text-align:left;vertical-align:top}"
+    "blockquote{border-left:.25rem solid #8886;margin:1rem 0;padding:0 1rem}"
+    "code{font-size:.95em}footer{margin-top:2rem;opacity:.8}"
+)
+_POLICY = (
+    "default-src 'none'; frame-ancestors 'none'; style-src 'sha256-"
+    + b64encode(sha256(_STYLE.encode()).digest()).decode()
+    + "'"
+)
+
+
+def blueprint(references: Mapping[str, Reference]) -> Blueprint:
+    """``/rules/ID`` for each rule of the reference pages; any other id is 404."""
+    made = Blueprint("rule_pages", __name__)
+
+    @made.get("/rules/<rule_id>")
+    def rule_page(rule_id: str) -> Response:
+        text = sections().get(rule_id)
+        if text is None:
+            raise NotFound("No rule has this id.", "`cds-service rules` lists the ids.", "url")
+        answer = Response(_page(rule_id, text, references), content_type="text/html; charset=utf-8")
+        answer.headers["Content-Security-Policy"] = _POLICY
+        answer.headers["Cache-Control"] = "public, max-age=3600"
+        return answer
+
+    return made
+
+
+@cache
+def sections() -> Mapping[str, str]:
+    """The part of the reference page about each rule, as Markdown, by rule id.
+
+    A rule of several services has one part, with what each of them adds.
+    """
+    found: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for line in _reference_page().splitlines():
+        heading = _SECTION.match(line)
+        if heading:
+            current = found.setdefault(heading[1], [])
+            if current:
+                current.append("\n---\n")
+        elif line.startswith("## "):
+            current = None
+        elif current is not None:
+            current.append(line)
+    return {rule: "\n".join(lines).strip() for rule, lines in found.items()}
+
+
+def _reference_page() -> str:
+    installed = files("cds_service") / "reference" / "rules.md"
+    if installed.is_file():
+        return installed.read_text(encoding="utf-8")
+    checkout = Path(__file__).resolve().parents[2] / "docs" / "reference" / "rules.md"
+    return checkout.read_text(encoding="utf-8") if checkout.is_file() else ""
+
+
+def _page(rule_id: str, text: str, references: Mapping[str, Reference]) -> str:
+    def source(link: re.Match[str]) -> str:
+        known = references.get(link[2])
+        return f"[{link[1]}]({known.url})" if known is not None and known.url else link[1]
+
+    linked = _OTHER_LINK.sub(r"\1", _SOURCE_LINK.sub(source, text))
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(linked)
+    name = escape(rule_id)
+    return (
+        f'<!doctype html><html lang="en-GB"><head><meta charset="utf-8"><title>{name}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head><body><h1><code>{name}</code></h1>{body}"
+        "<footer>Decision support for the clinician’s judgement; not clinically validated."
+        "</footer></body></html>"
+    )
