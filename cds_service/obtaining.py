@@ -16,7 +16,8 @@ from cds_service.core.facts import Kind, State
 from cds_service.envelope import Envelope
 from cds_service.fhir.delivery import Delivery
 from cds_service.fhir.elements import UNREADABLE
-from cds_service.fhir.peeks import Link, ResultPage, read_page
+from cds_service.fhir.peeks import ResultPage, lacking, read_extent, read_page
+from cds_service.fhir.wrapping import unwrapped
 from cds_service.prefetch import NOT_ASKED, Key
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ _LISTED_TYPES = {
 }
 _ERROR_REPORTED = "the client reported an error instead of the data"
 _ERROR_IN_PART = "the client reported an error for a part of the data"
-_FIRST_PAGE = "the client sent only the first page"
 _OTHER_KEY = "sent under a prefetch key of the client's own: it may not be everything"
 _STATES = {"given": State.GIVEN, "partial": State.PARTIAL, "unavailable": State.UNAVAILABLE}
 
@@ -54,17 +54,11 @@ class _Entry(msgspec.Struct):
     resource: _Inner | None = None
 
 
-class _Peek(msgspec.Struct):
-    resourceType: str = ""  # noqa: N815
-    link: list[Link] | None = None
-
-
 class _Bundle(msgspec.Struct):
     resourceType: str = ""  # noqa: N815
     entry: list[_Entry] | None = None
 
 
-_peek = msgspec.json.Decoder(_Peek).decode
 _read_bundle = msgspec.json.Decoder(_Bundle).decode
 
 
@@ -109,7 +103,7 @@ class Obtaining:
             raw = envelope.prefetch.get(key.name)
             if raw is not None:
                 found[key.name] = given = read_key(key, raw)
-                if given.state is not State.PARTIAL or given.reason != _FIRST_PAGE:
+                if given.state is not State.PARTIAL or given.reason == _ERROR_IN_PART:
                     continue
             elif query is None:
                 # Nothing was asked for, so nothing is missing.
@@ -162,14 +156,16 @@ def read_key(key: Key, sent: msgspec.Raw) -> Delivery:
     origin = f"prefetch.{key.name}"
     page = _results(sent) if key.kind is Kind.RESULTS else None
     if page is not None:
-        more = _goes_on(page.link)
-        state, reason = (State.PARTIAL, _FIRST_PAGE) if more else (State.GIVEN, "")
+        reason = lacking(page.link, page.total, len(page.entry))
+        state = State.PARTIAL if reason else State.GIVEN
         return Delivery(key.kind, state, (sent,), origin, reason, page)
     raw = bytes(sent)
     if raw in _NOTHING:
         return Delivery(key.kind, State.NONE, origin=origin)
+    if (inner := unwrapped(raw)) is not None:
+        return read_key(key, msgspec.Raw(inner))
     try:
-        peeked = _peek(raw)
+        peeked = read_extent(raw)
     except (msgspec.DecodeError, RecursionError):
         return Delivery(key.kind, State.GIVEN, (raw,), origin)
     if peeked.resourceType == "OperationOutcome":
@@ -178,9 +174,8 @@ def read_key(key: Key, sent: msgspec.Raw) -> Delivery:
         if failed == "all":
             return Delivery(key.kind, State.UNAVAILABLE, (), origin, _ERROR_REPORTED)
         return Delivery(key.kind, State.PARTIAL, (raw,), origin, _ERROR_IN_PART)
-    if _goes_on(peeked.link):
-        return Delivery(key.kind, State.PARTIAL, (raw,), origin, _FIRST_PAGE)
-    return Delivery(key.kind, State.GIVEN, (raw,), origin)
+    reason = peeked.lacking if peeked.resourceType == "Bundle" else ""
+    return Delivery(key.kind, State.PARTIAL if reason else State.GIVEN, (raw,), origin, reason)
 
 
 def _results(raw: msgspec.Raw) -> ResultPage | None:
@@ -192,10 +187,6 @@ def _results(raw: msgspec.Raw) -> ResultPage | None:
     if any(slot.resource.resourceType == "OperationOutcome" for slot in page.entry):
         return None
     return page
-
-
-def _goes_on(links: list[Link] | None) -> bool:
-    return links is not None and any(link.relation == "next" for link in links)
 
 
 def _failed_entries(raw: bytes) -> str:
@@ -225,8 +216,9 @@ def _by_content(envelope: Envelope, keys: Iterable[Key]) -> dict[Kind, Delivery]
     for name, raw in envelope.prefetch.items():
         if name in ours:
             continue
-        for kind in _kinds_in(bytes(raw)):
-            pages.setdefault(kind, []).append(bytes(raw))
+        page = unwrapped(raw) or bytes(raw)
+        for kind in _kinds_in(page):
+            pages.setdefault(kind, []).append(page)
     return {
         kind: Delivery(
             kind,

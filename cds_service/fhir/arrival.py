@@ -35,7 +35,8 @@ class Tally:
     """What the pages of one delivery held.
 
     ``entries`` are resources and what should have been one; ``expected`` those of the types
-    asked for, ``others`` the types of the rest. ``incomplete``: an OperationOutcome says so.
+    asked for, ``others`` the types of the rest. ``incomplete``: an OperationOutcome says so;
+    ``cut``: a Bundle inside says that it does not hold everything.
     """
 
     pages: int = 0
@@ -45,6 +46,7 @@ class Tally:
     expected: int = 0
     others: set[str] = field(default_factory=set)
     incomplete: bool = False
+    cut: bool = False
     warned: bool = False
 
     @property
@@ -68,6 +70,8 @@ def judged(delivery: Delivery, tally: Tally) -> Availability:
         return Availability(State.UNAVAILABLE, f"other resources were sent instead: {types}")
     if tally.incomplete:
         return Availability(State.PARTIAL, "the answer says that it may be incomplete")
+    if tally.cut:
+        return Availability(State.PARTIAL, "a Bundle inside does not hold all its pages")
     if tally.unread_pages:
         return Availability(State.PARTIAL, "a page of the answer cannot be read")
     if given.state is State.GIVEN:

@@ -25,6 +25,7 @@ from cds_service.fhir.peeks import (
     Missing,
     Peek,
     RawSlot,
+    read_extent,
     read_head,
     read_list,
     read_members,
@@ -33,6 +34,7 @@ from cds_service.fhir.peeks import (
     read_slots,
 )
 from cds_service.fhir.versions import R4_TYPES
+from cds_service.fhir.wrapping import address_of, unwrapped
 
 MOST_ENTRIES = 50_000
 _DEPTH = 4  # Bundles inside Bundles
@@ -214,7 +216,12 @@ class Intake:
         except msgspec.ValidationError:
             whole = decoded(raw)  # an id that is a number, or the like
             head = Head(text(part(whole, "resourceType")), identifier_of(whole))
-        if head.resourceType == "Bundle" or (not head.resourceType and b'"entry"' in bytes(raw)):
+        if not head.resourceType and at.depth < _DEPTH:
+            inner = unwrapped(raw)
+            if inner is not None:
+                at.full_url = at.full_url or address_of(raw)
+                return self._take(inner, at.deeper())
+        if head.resourceType == "Bundle":
             if at.depth >= _DEPTH:
                 self._unreadable(at, "Bundles lie too deep inside each other")
                 return False
@@ -240,6 +247,9 @@ class Intake:
         return True
 
     def _bundle(self, raw: bytes | Raw, at: _At) -> bool:
+        if at.depth:  # of a page itself it is known already whether others follow
+            with contextlib.suppress(*UNREADABLE):
+                at.tally.cut = at.tally.cut or bool(read_extent(raw).lacking)
         slots: list[RawSlot | None]
         try:
             slots = list(read_slots(raw).entry)

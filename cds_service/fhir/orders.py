@@ -129,6 +129,11 @@ def _entries(
             value = decoded(value.strip().encode())
     if value is None:
         return []
+    if isinstance(value, dict) and not {"resourceType", "entry"} & value.keys():
+        # The whole answer of an HTTP client instead of what is in it.
+        inside = [one for one in value.values() if text(part(one, "resourceType"))]
+        if len(inside) == 1:
+            return _nested(inside[0], place, text(value.get("fullUrl")), intake, depth)
     if isinstance(value, dict) and ("entry" in value or value.get("resourceType") == "Bundle"):
         entries = items(value.get("entry"))
         intake.count(len(entries), place)

@@ -64,6 +64,30 @@ class ResultPage(msgspec.Struct, gc=False):
     resourceType: Annotated[str, msgspec.Meta(pattern="^Bundle$")]  # noqa: N815
     entry: list[Slot]
     link: list[Link] | None = None
+    total: int | None = None
+
+
+class Extent(msgspec.Struct, gc=False):
+    """A Bundle as far as it says how much there is of what it holds."""
+
+    resourceType: str = ""  # noqa: N815
+    entry: list[Raw] | None = None
+    link: list[Link] | None = None
+    total: int | None = None
+
+    @property
+    def lacking(self) -> str:
+        """What is missing of it, in words; empty where nothing is."""
+        return lacking(self.link, self.total, len(self.entry or ()))
+
+
+def lacking(link: list[Link] | None, total: int | None, entries: int) -> str:
+    """What a Bundle with these links, this total and so many entries does not hold."""
+    if link is not None and any(one.relation == "next" for one in link):
+        return "only the first page was sent"
+    if total is not None and total > entries:
+        return f"the Bundle counts {total} and holds {entries}"
+    return ""
 
 
 class Quantity(msgspec.Struct, gc=False):
@@ -99,6 +123,7 @@ class RawEntries(msgspec.Struct, gc=False):
 read_page = msgspec.json.Decoder(ResultPage).decode
 read_peek = msgspec.json.Decoder(Peek).decode
 read_quantity = msgspec.json.Decoder(Quantity).decode
+read_extent = msgspec.json.Decoder(Extent).decode
 read_head = msgspec.json.Decoder(Head).decode
 read_slot = msgspec.json.Decoder(RawSlot).decode
 read_slots = msgspec.json.Decoder(RawEntries).decode

@@ -165,6 +165,17 @@ def _with_token(**changes: Any) -> dict[str, Any]:
             id="entries of another form, for the reader to report",
         ),
         pytest.param(bundle(potassium("3"), **NEXT), State.PARTIAL, 1, id="the first page"),
+        pytest.param(bundle(potassium("3"), total=1), State.GIVEN, 1, id="all that is counted"),
+        pytest.param(bundle(potassium("3"), total=2), State.PARTIAL, 1, id="fewer than counted"),
+        pytest.param(bundle(total=3), State.PARTIAL, 1, id="only the count"),
+        pytest.param({"data": bundle(potassium("3"))}, State.GIVEN, 1, id="wrapped"),
+        pytest.param({"resource": OUTCOME}, State.UNAVAILABLE, 0, id="an outcome, wrapped"),
+        pytest.param(
+            {"response": {"status": "200"}, "resource": bundle(potassium("3"), **NEXT)},
+            State.PARTIAL,
+            1,
+            id="the first page, wrapped",
+        ),
     ],
 )
 @pytest.mark.parametrize("key", ["results", "conditions"])

@@ -47,7 +47,12 @@ def arrived(page: object, kind: Kind = Kind.RESULTS):
         json.dumps(bundle(lab())),
         {"resourceType": "Bundle", "entry": {"resource": lab()}},
         {"resourceType": "Bundle", "entry": [lab()]},
-        {"entry": [{"resource": lab()}]},
+        {"response": {"status": "200 OK"}, "resource": bundle(lab())},
+        {"data": bundle(lab()), "status": 200, "headers": {"etag": "1"}},
+        {"body": json.dumps(bundle(lab()))},
+        {"value": lab()},
+        [{"fullUrl": "urn:uuid:1", "resource": lab()}],
+        bundle({"resource": lab()}),
         bundle(json.dumps(lab())),
         {"resourceType": "Bundle", "entry": [{"resource": lab(), "fullUrl": 7, "search": 8}]},
     ],
@@ -61,7 +66,12 @@ def arrived(page: object, kind: Kind = Kind.RESULTS):
         "a Bundle written as a string",
         "an entry that is an object",
         "entries that are the resources themselves",
-        "a Bundle without resourceType",
+        "the whole answer, as older clients sent it",
+        "the whole answer of an HTTP client",
+        "an answer whose body is text",
+        "a wrapped resource",
+        "a list of entries",
+        "an entry that is wrapped",
         "an entry's resource written as a string",
         "an entry with other members of a wrong type",
     ],
@@ -103,6 +113,14 @@ def test_nothing_on_file_is_none(page) -> None:
         True,
         {},
         {"id": "x"},
+        {"entry": [{"resource": lab()}]},
+        {"entry": []},
+        {"data": {"data": bundle(lab())}},
+        {"data": {"entry": [{"resource": lab()}]}},
+        {"data": [lab()]},
+        {"data": None, "response": {"status": "404"}},
+        {"resource": bundle(lab()), "response": OUTCOME},
+        {"bundle": bundle(lab()), "value": bundle(lab())},
         b"{",
         b"",
         b"\xff\xfe",
@@ -144,6 +162,23 @@ def test_nothing_but_a_warning_is_none_on_file() -> None:
 
 def test_an_error_as_the_only_entry_is_not_none() -> None:
     assert arrived(bundle(OUTCOME))[1] is State.PARTIAL
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        bundle(bundle(lab(), link=[{"relation": "next", "url": "https://ehr.example?page=2"}])),
+        json.dumps(bundle(lab(), link=[{"relation": "next", "url": "?page=2"}])),
+        [bundle(lab()), bundle(link=[{"relation": "next", "url": "?page=2"}])],
+        bundle(bundle(lab(), total=12)),
+        {"data": json.dumps(bundle(lab(), total=2))},
+    ],
+    ids=["inside a Bundle", "as text", "in a list", "by its total", "wrapped, as text"],
+)
+def test_a_cut_page_is_noticed_wherever_it_stands(page) -> None:
+    reading, state = arrived(page)
+    assert newest(reading).result is not None
+    assert state is State.PARTIAL
 
 
 def test_an_entry_without_resource_is_a_problem_at_its_place() -> None:

@@ -474,6 +474,8 @@ def test_a_selection_that_names_nothing_is_a_problem(selection) -> None:
         draft(),
         [bundle(draft())],
         bundle(bundle(draft())),
+        {"response": {"status": "200"}, "resource": bundle(draft())},
+        {"data": draft(), "headers": {}},
         bundle(draft(status=None)),
         bundle(draft(status="active")),
         bundle(draft(subject=None)),
