@@ -163,7 +163,7 @@ def create_app(settings: Settings | None = None, *, start: bool = True) -> Flask
     from cds_service import logs
 
     settings = settings or read_settings()
-    logs.configure_once(settings.log_level)
+    logs.configure_once(settings.log_level, settings.log_format)
     parts = make_parts(settings)
     if start:
         parts.records.start()

@@ -44,7 +44,13 @@ def main() -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on.",
+)
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes. Default: one a processor.")
 @click.option("--demo", is_flag=True, help="Serve the demo page at /.")
 def serve(host: str, port: int, workers: int | None, demo: bool) -> None:
@@ -69,7 +75,15 @@ def _what_next(host: str, port: int, settings: Settings) -> str:
     if settings.trusted_clients is not None:
         lines.append(f"  tokens are for {settings.public_url}/cds-services/… (CDS_PUBLIC_URL)")
     example = _example()
-    if example is None:
+    if settings.trusted_clients is not None and settings.discovery_auth:
+        lines.append('Every call needs a token: cds-service check-client "$TOKEN" explains one.')
+    elif settings.trusted_clients is not None:
+        lines += [
+            "Try, from another terminal:",
+            f"  curl -s {base}/cds-services",
+            'Calls need a token: cds-service check-client "$TOKEN" explains one.',
+        ]
+    elif example is None:
         lines.append("  (the fixtures stand in the source checkout, not in the installed package)")
     else:
         lines += [
@@ -129,7 +143,7 @@ def evaluate(
     if not bodies:
         click.echo("No cards. `cds-service explain` says why.")
         return
-    click.echo("\n\n".join(terminal.card(body) for body in bodies))
+    terminal.print_cards(bodies)
 
 
 @main.command()
@@ -151,20 +165,7 @@ def explain(request: Path, hook: str | None, as_of: str | None, as_json: bool) -
         return
     from cds_service import terminal
 
-    for kind in trace["data"]:
-        click.echo(
-            f"{kind['kind']}: {kind['state']}" + (f" ({kind['reason']})" if kind["reason"] else "")
-        )
-    click.echo()
-    for rule in trace["rules"]:
-        reasons = [*rule["because"], *rule["evidence"]]
-        click.echo(
-            terminal.answer(
-                rule["rule"], rule["version"], rule["answer"], reasons, rule["notShown"]
-            )
-        )
-    for problem in trace["problems"]:
-        click.echo(f"problem: {problem['about']}: {problem['reason']} ({problem['reference']})")
+    terminal.print_trace(trace)
 
 
 def _answer(path: Path, hook: str | None, as_of: str | None) -> Answered:
@@ -178,11 +179,22 @@ def _answer(path: Path, hook: str | None, as_of: str | None) -> Answered:
     from cds_service.terminal import patience
 
     settings = read_settings()
-    logs.configure_once(settings.log_level)
+    logs.configure_once(settings.log_level, settings.log_format)
     body = _read(path)
     when = moment(as_of) if as_of else datetime.now().astimezone()
-    with patience(f"Reading {path}"):
-        return ask(make_parts(settings), body, when, hook)
+    try:
+        with patience(f"Reading {path}"):
+            return ask(make_parts(settings), body, when, hook)
+    except ServiceError as error:
+        raise _of_file(error, path) from None
+
+
+def _of_file(error: ServiceError, path: Path) -> ServiceError:
+    """The error in the words of a file: a body is what HTTP has."""
+    subject, _, rest = error.what.partition(" ")
+    if subject == "The" and rest.startswith("body "):
+        error.what = f"{path}{rest.removeprefix('body')}"
+    return error
 
 
 def _read(path: Path) -> bytes:
@@ -236,7 +248,7 @@ def rules(as_json: bool) -> None:
         ]
         for one in listed
     ]
-    click.echo(terminal.table(["rule", "version", "tier", "", "service", "title"], rows))
+    terminal.print_table("Rules", ["rule", "version", "tier", "", "service", "title"], rows)
 
 
 @main.command()
@@ -252,9 +264,22 @@ def settings(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"settings": entries}, indent=2, ensure_ascii=False))
         return
-    for entry in entries:
-        click.echo(click.style(f"{entry['variable']}={entry['value']}", bold=True))
-        click.echo(f"    {entry['description']} Default: {entry['default'] or 'unset'}.")
+    from cds_service import terminal
+
+    if not terminal.console().is_terminal:
+        for entry in entries:
+            click.echo(f"{entry['variable']}={entry['value']}")
+            click.echo(f"    {entry['description']} Default: {entry['default'] or 'unset'}.")
+        return
+    rows = [
+        [
+            entry["variable"],
+            entry["value"],
+            f"{entry['description']} Default: {entry['default'] or 'unset'}.",
+        ]
+        for entry in entries
+    ]
+    terminal.print_table("Settings", ["variable", "value", "meaning"], rows)
 
 
 @main.command()
@@ -268,20 +293,28 @@ def report(as_json: bool, as_csv: bool) -> None:
     from cds_service.app import medicine
     from cds_service.feedback.card_ids import RuleVersion
     from cds_service.feedback.database import open_database
+    from cds_service.feedback.report import Report
     from cds_service.feedback.report import report as read_report
     from cds_service.settings import read_settings
-    from cds_service.terminal import patience
+    from cds_service.terminal import patience, print_table
 
     settings = read_settings()
     known = [RuleVersion(one.id, one.version) for one in medicine(settings).catalogue.rules]
-    with patience("Counting the feedback"):
-        found = read_report(open_database(settings.database_url), known)
+    database = open_database(settings.database_url)
+    if database.exists:
+        with patience("Counting the feedback"):
+            found = read_report(database, known)
+    else:
+        click.echo(f"cds-service: {database.url} does not exist yet: nothing stored.", err=True)
+        found = Report((), 0, 0)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     elif as_csv:
         click.echo(found.as_csv(), nl=False)
-    else:
-        click.echo(found.as_table())
+    elif database.exists:
+        print_table(f"What became of the cards ({database.url})", *found.as_rows())
+        click.echo(f"\nStored answers: {found.total}. Of unknown cards: {found.unknown}.")
+        click.echo(f"Database: {database.url}")
 
 
 @main.command()
@@ -343,9 +376,9 @@ def check_client(token: str, path: str) -> None:
     text = sys.stdin.read() if token == "-" else token  # noqa: S105  # a dash is no secret
     clients = load_clients(settings.trusted_clients)
     steps = explain_token(text, clients, settings.public_url, path, time.time())
-    for step in steps:
-        mark = click.style("ok     ", fg="green") if step.ok else click.style("refused", fg="red")
-        click.echo(f"{mark} {step.name}: {step.detail}")
+    from cds_service import terminal
+
+    terminal.print_steps((step.ok, f"{step.name}: {step.detail}") for step in steps)
     if not all(step.ok for step in steps):
         sys.exit(1)
 

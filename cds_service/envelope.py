@@ -207,6 +207,13 @@ def _drafts_shape(raw: msgspec.Raw) -> Any:
 
 
 def _malformed(error: Exception) -> BadRequest:
-    at = _AT.search(str(error))
+    said = str(error)
+    at = _AT.search(said)
     place = f" (byte {at[1]})" if at else ""
+    if "truncated" in said:
+        return BadRequest("The body is not valid JSON: it ends too early.", "Send all of it.")
+    if "out of range" in said:
+        return BadRequest(
+            f"The body has a number that is too large to be kept{place}.", "Correct the number."
+        )
     return BadRequest(f"The body is not valid JSON{place}.", "Send one JSON object.")

@@ -1,4 +1,6 @@
-"""Logs: one JSON object a line on standard error, and only keys that were thought about.
+"""Logs: one line an event on standard error, and only keys that were thought about.
+
+JSON for machines, words for a person at a terminal (``CDS_LOG_FORMAT``).
 
 A key that is not on the list is dropped before anything is written, so a value can only
 get into the log under a name that somebody put here. None of them carries a token, a name,
@@ -8,15 +10,17 @@ an identifier of a patient, a birth date, a laboratory value or free text of a r
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from types import TracebackType
 from typing import Any, TextIO
 
 import msgspec
 import structlog
+from structlog.typing import Processor
 
 ALLOWED = frozenset(
     {
@@ -28,7 +32,7 @@ ALLOWED = frozenset(
         "iss", "tenant", "check", "reason",
         # the process
         "host", "port", "workers", "pid", "worker", "logger", "message", "version", "stored",
-        "repeats", "unknown", "url", "setting",
+        "repeats", "unknown", "url", "setting", "nearest",
     }
 )  # fmt: skip
 """Keys that may be logged; ``tests/api/test_logs.py`` plants canaries in everything else."""
@@ -37,6 +41,12 @@ _LONGEST = 300
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 # Whose messages say something about the process and nothing about a request.
 _SPEAKING = "_granian"
+# The number of threads is chosen: they wait for FHIR servers, and admission bounds the work.
+_CHATTER = "Configuration allows spawning up to"
+
+
+Render = Callable[[object, str, MutableMapping[str, Any]], str]
+"""A structlog processor that makes one line of an event."""
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -45,22 +55,26 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
     return made
 
 
-def configure(level: str = "info", stream: TextIO | None = None) -> None:
-    """Send all logs of this process through the list; ``stream`` is standard error."""
+def configure(level: str = "info", stream: TextIO | None = None, style: str | None = None) -> None:
+    """Send all logs of this process through the list; ``stream`` is standard error.
+
+    ``style`` is ``json`` or ``text``; without it a terminal gets text and all else JSON.
+    """
     out = stream or sys.stderr
+    render = _words(out) if (style or _style_for(out)) == "text" else _render
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *_stamps(render),
             keep_allowed,
-            _render,
+            render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(out),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
-    root.handlers[:] = [_Foreign(out)]
+    root.handlers[:] = [_Foreign(out, render)]
     root.setLevel(logging.WARNING)
     logging.getLogger(_SPEAKING).setLevel(_LEVELS[level])
     logging.getLogger("werkzeug").disabled = True  # its access log holds whole URLs
@@ -69,10 +83,36 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     threading.excepthook = _uncaught_in_thread
 
 
-def configure_once(level: str) -> None:
+def configure_once(level: str, style: str | None = None) -> None:
     """`configure`, unless this process has done so: no server may log around the list."""
     if not structlog.is_configured():
-        configure(level)
+        configure(level, style=style)
+
+
+def _style_for(out: TextIO) -> str:
+    return "text" if out.isatty() else "json"
+
+
+def _stamps(render: Render) -> list[Processor]:
+    """UTC for machines; the clock of the wall for a person."""
+    if render is _render:
+        return [structlog.processors.TimeStamper(fmt="iso", utc=True)]
+    return [structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)]
+
+
+def _words(out: TextIO) -> Render:
+    coloured = out.isatty() and not os.environ.get("NO_COLOR")
+    written = structlog.dev.ConsoleRenderer(
+        colors=coloured, pad_event_to=0, sort_keys=False, pad_level=False
+    )
+
+    def render(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
+        # What is not there says nothing to a person.
+        shown = {key: value for key, value in event.items() if value not in ("", None)}
+        shown["event"] = str(shown["event"]).replace("_", " ")
+        return str(written(logger, method, shown))
+
+    return render
 
 
 def keep_allowed(
@@ -100,26 +140,34 @@ def _render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> s
 class _Foreign(logging.Handler):
     """Log records of libraries: their name, level and place, but hardly ever their words."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, render: Render) -> None:
         super().__init__()
         self._out = out
+        self._render = render
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line; never the record's message, unless it is about the process."""
+        speaking = record.name.partition(".")[0] == _SPEAKING
+        if speaking and record.getMessage().startswith(_CHATTER):
+            return
+        if speaking and self._render is not _render and record.levelno < logging.WARNING:
+            return  # who sits at a terminal was told where the service listens
         event: dict[str, Any] = {
             "event": "library",
             "logger": record.name,
             "level": record.levelname.lower(),
         }
-        if record.name.partition(".")[0] == _SPEAKING:
+        if speaking:
             event["event"] = "server"
             event["message"] = record.getMessage()
         else:
             event["place"] = f"{record.pathname}:{record.lineno}"
         if record.exc_info and record.exc_info[1] is not None:
             event |= described(record.exc_info[1])
-        stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "", event)
-        self._out.write(_render(None, "", keep_allowed(None, "", stamped)) + "\n")
+        for stamp in _stamps(self._render):
+            event = stamp(None, "", event)  # type: ignore[assignment]
+        line = self._render(None, "", keep_allowed(None, "", event))
+        self._out.write(line + "\n")
         self._out.flush()
 
 

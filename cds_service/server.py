@@ -31,7 +31,7 @@ from granian.server import MPServer
 from cds_service import logs
 from cds_service.errors import PreconditionFailed, StartupError
 from cds_service.memory import share_among_threads
-from cds_service.settings import Settings, read_settings
+from cds_service.settings import Settings, read_settings, unknown_variables
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -124,7 +124,9 @@ def serve(
     """
     settings = read_settings()
     refuse_unguarded(settings, host)
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, style=settings.log_format)
+    for name, nearest in unknown_variables(os.environ):
+        logs.logger(__name__).warning("unknown_setting", setting=name, nearest=nearest)
     settings = with_public_url(settings, host, port)
     if settings.demo and settings.trusted_clients is not None:
         logs.logger(__name__).warning("demo_needs_no_token", setting="CDS_DEMO")

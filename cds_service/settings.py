@@ -7,6 +7,8 @@ generated from this module.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -95,6 +97,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written."
     )
+    log_format: Literal["json", "text"] | None = Field(
+        None, description="How logs are written. Unset: text on a terminal, JSON elsewhere."
+    )
 
     @property
     def rules_address(self) -> str:
@@ -132,6 +137,16 @@ def read_settings(**overrides: object) -> Settings:
         name = str(first["loc"][0]) if first["loc"] else "settings"
         variable = name if name.startswith("CDS_") else f"CDS_{name.upper()}"
         raise StartupError(f"{variable}: {first['msg']}.", "Mend it or unset it.") from None
+
+
+def unknown_variables(environ: Iterable[str]) -> list[tuple[str, str]]:
+    """``CDS_`` variables that are not settings, each with the nearest setting or ""."""
+    known = [field.alias or f"CDS_{name.upper()}" for name, field in Settings.model_fields.items()]
+    return [
+        (name, next(iter(get_close_matches(name, known, 1, 0.6)), ""))
+        for name in sorted(environ)
+        if name.startswith("CDS_") and name not in known
+    ]
 
 
 def listed(settings: Settings) -> list[dict[str, str]]:

@@ -1,80 +1,192 @@
-"""What the command line prints: cards, traces and tables, with colour on a terminal."""
+"""What the command line prints: cards, traces and tables.
+
+A terminal gets tables as wide as it is, with colours unless ``NO_COLOR`` is set; a pipe gets
+plain text, one row a line. rich is imported only where something is printed.
+"""
 
 from __future__ import annotations
 
-import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from threading import Timer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import click
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
-_COLOURS = {"critical": "red", "warning": "yellow", "info": "cyan"}
-_ANSWERS = {"fired": "green", "did not fire": "white", "cannot tell": "yellow"}
-_WIDTH = 96
+_COLOURS = {"critical": "bold red", "warning": "bold yellow", "info": "bold cyan"}
+_ANSWERS = {"fired": "green", "cannot tell": "yellow", "did not fire": "dim"}
+_PLAIN_WIDTH = 96
+"""Columns of running text in a pipe, which has no width of its own."""
+
+
+def console(*, error: bool = False) -> Console:
+    """Standard output (or error) as rich writes to it."""
+    from rich.console import Console
+
+    made = Console(stderr=error, highlight=False, soft_wrap=False, emoji=False, markup=False)
+    if not made.is_terminal:
+        made.width = _PLAIN_WIDTH
+    return made
 
 
 @contextmanager
-def patience(doing: str, after_s: float = 1.0) -> Iterator[None]:
-    """Tells whoever waits at a terminal what is being done, where it takes longer than a second.
+def patience(doing: str, after_s: float = 2.0) -> Iterator[None]:
+    """A moving bar for whoever waits at a terminal longer than two seconds.
 
     Scripts that read standard error find an error's one line there, on slow machines too.
     """
-    if not sys.stderr.isatty():
+    out = console(error=True)
+    if not out.is_terminal:
         yield
         return
-    timer = Timer(after_s, lambda: click.echo(f"{doing} …", err=True))
+    from threading import Timer
+
+    waiting = out.status(f"{doing} …", spinner="line")
+    timer = Timer(after_s, waiting.start)
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+        waiting.stop()
 
 
-def card(body: Mapping[str, Any]) -> str:
-    """One card as a person reads it."""
-    indicator = str(body["indicator"])
-    source = body["source"]
-    lines = [
-        click.style(f"[{indicator}] ", fg=_COLOURS[indicator], bold=True)
-        + click.style(str(body["summary"]), bold=True),
-        *_indented(str(body["detail"])),
-    ]
+def print_cards(bodies: Sequence[Mapping[str, Any]]) -> None:
+    """Each card as a person reads it, with an empty line between two."""
+    out = console()
+    for at, body in enumerate(bodies):
+        if at:
+            out.print()
+        _card(out, body)
+
+
+def _card(out: Console, body: Mapping[str, Any]) -> None:
+    from rich.text import Text
+
+    indicator, source = str(body["indicator"]), body["source"]
+    out.print(
+        Text.assemble((f"[{indicator}] ", _COLOURS[indicator]), (str(body["summary"]), "bold"))
+    )
+    for line in _indented(str(body["detail"]), out.width):
+        out.print(line, soft_wrap=True)
     for suggestion in body.get("suggestions", ()):
-        lines.append("  " + click.style("→ ", fg="green") + str(suggestion["label"]))
-    lines.append(click.style(f"  {source['label']} · {source['topic']['code']}", dim=True))
-    return "\n".join(lines)
+        out.print(Text.assemble(("  → ", "green"), str(suggestion["label"])))
+    out.print(Text(f"  {source['label']} · {source['topic']['code']}", "dim"))
 
 
-def _indented(markdown: str) -> Iterable[str]:
-    for line in markdown.replace("**", "").split("\n"):
+def _indented(markdown: str, width: int) -> Iterable[Text]:
+    from rich.text import Text
+
+    for line in markdown.split("\n"):
         if not line.strip():
             continue
+        heading = line.startswith("**") and line.endswith("**")
         hanging = "    " if line.startswith("- ") else "  "
-        yield from textwrap.wrap(
-            line, _WIDTH, initial_indent="  ", subsequent_indent=hanging, break_long_words=False
+        wrapped = textwrap.wrap(
+            line.replace("**", ""),
+            max(width, 40),
+            initial_indent="  ",
+            subsequent_indent=hanging,
+            break_long_words=False,
         )
+        yield from (Text(one, "bold" if heading else "") for one in wrapped)
 
 
-def answer(rule: str, version: str, word: str, because: Sequence[str], left_out: str) -> str:
-    """One line of a trace, and the reasons under it."""
-    head = f"{click.style(f'{word:<12}', fg=_ANSWERS[word])} {rule} {version}"
-    lines = [head, *(f"{'':13}{reason}" for reason in because)]
-    if left_out:
-        lines.append(f"{'':13}not shown: {left_out}")
-    return "\n".join(lines)
+def print_trace(trace: Mapping[str, Any]) -> None:
+    """A trace: how many rules gave which answer, then those that fired, and each problem once."""
+    from rich.text import Text
 
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Aligned columns."""
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-
-    def line(cells: Sequence[str]) -> str:
-        return "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
-
-    return "\n".join(
-        [click.style(line(head).rstrip(), bold=True), *(line(row).rstrip() for row in rows)]
+    out = console()
+    rules = trace["rules"]
+    counted = Counter(rule["answer"] for rule in rules)
+    out.print(
+        Text(", ".join(f"{counted[word]} {word}" for word in _ANSWERS) + ".", "bold"),
     )
+    for word, style in _ANSWERS.items():
+        found = [rule for rule in rules if rule["answer"] == word]
+        if found:
+            out.print()
+            out.print(Text(word, f"bold {style}"))
+        for rule in found:
+            _rule(out, rule, style)
+    problems = Counter(
+        (problem["about"], problem["reason"], problem["reference"]) for problem in trace["problems"]
+    )
+    _said_once(out, problems)
+    out.print()
+    out.print(Text("data", "bold"))
+    for kind in trace["data"]:
+        reason = f" ({kind['reason']})" if kind["reason"] else ""
+        out.print(Text(f"  {kind['kind']}: {kind['state']}{reason}"), soft_wrap=True)
+
+
+def _rule(out: Console, rule: Mapping[str, Any], style: str) -> None:
+    from rich.text import Text
+
+    reasons = "; ".join(rule["because"])
+    line = Text.assemble(("  ", ""), (f"{rule['rule']} {rule['version']}", style), f": {reasons}")
+    out.print(line, soft_wrap=True)
+    shown = rule["evidence"] if rule["answer"] == "fired" else ()
+    for one in shown:
+        out.print(Text(f"      {one}"), soft_wrap=True)
+    if rule["notShown"]:
+        out.print(Text(f"      not shown: {rule['notShown']}", "yellow"), soft_wrap=True)
+
+
+def _said_once(out: Console, problems: Mapping[tuple[str, str, str], int]) -> None:
+    from rich.text import Text
+
+    alike: dict[tuple[str, str], list[str]] = {}
+    for about, reason, reference in problems:
+        alike.setdefault((about, reason), []).append(reference)
+    if alike:
+        out.print()
+        out.print(Text("problems", "bold yellow"))
+    for (about, reason), references in alike.items():
+        more = f" and {len(references) - 3} more" if len(references) > 3 else ""
+        named = ", ".join(references[:3])
+        times = f" ×{len(references)}" if len(references) > 1 else ""
+        out.print(Text(f"  {about}: {reason}{times} ({named}{more})"), soft_wrap=True)
+
+
+def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table: with a title and folded cells on a terminal, aligned plain columns in a pipe."""
+    out = console()
+    if not out.is_terminal:
+        out.print(_plain(head, rows), soft_wrap=True)
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for at, name in enumerate(head):
+        number = all(not row[at] or row[at][:1].isdigit() for row in rows) and any(
+            row[at] for row in rows
+        )
+        made.add_column(name, overflow="fold", justify="right" if number and at else "left")
+    for row in rows:
+        made.add_row(*(Text(cell) for cell in row))
+    out.print(made)
+
+
+def _plain(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (head, *rows)
+    )
+
+
+def print_steps(steps: Iterable[tuple[bool, str]]) -> None:
+    """The steps of a check, each "ok" or "refused"."""
+    from rich.text import Text
+
+    out = console()
+    for ok, words in steps:
+        word = ("ok      ", "green") if ok else ("refused ", "red")
+        out.print(Text.assemble(word, words), soft_wrap=True)

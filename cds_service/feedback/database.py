@@ -80,6 +80,11 @@ class Database:
         after_fork(self._forked)
 
     @property
+    def exists(self) -> bool:
+        """Whether there is something to read: an SQLite file is made by the first who writes."""
+        return not self.is_sqlite or Path(str(self._url.database)).is_file()
+
+    @property
     def engine(self) -> Engine:
         """This process's SQLAlchemy engine, made when first needed."""
         with self._lock:

@@ -76,19 +76,18 @@ class Report:
             writer.writerow([_no_formula(cell) for cell in _cells(one)])
         return out.getvalue()
 
-    def as_table(self) -> str:
-        """Aligned plain text, with the totals below."""
-        lines = [_HEADS, *(_cells(one) for one in self.rules)]
-        widths = [max(len(line[at]) for line in lines) for at in range(len(_HEADS))]
-        text = [
-            "  ".join(
-                cell.rjust(width) if 2 <= at <= 4 or at == 6 else cell.ljust(width)
-                for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
+    def as_rows(self) -> tuple[list[str], list[list[str]]]:
+        """The heads and rows of a table for people: only rules that have a count, with rates."""
+        rows = [
+            [*_cells(one), _rate(one.accepted, one.accepted + one.overridden)]
+            for one in self.rules
+            if one.shown or one.accepted or one.overridden or one.comments
         ]
-        text.append(f"\nStored answers: {self.total}. Of unknown cards: {self.unknown}.")
-        return "\n".join(text) + "\n"
+        return [*_HEADS, "acceptance"], rows
+
+
+def _rate(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else ""
 
 
 _HEADS = ["rule", "version", "shown", "accepted", "overridden", "reasons", "comments", "review"]

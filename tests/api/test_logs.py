@@ -302,3 +302,25 @@ def test_an_end_by_the_keyboard_and_a_thread_without_an_error_say_nothing(
     threading.excepthook(threading.ExceptHookArgs((ValueError, None, None, None)))
 
     assert written.getvalue() == ""
+
+
+def test_a_person_at_a_terminal_reads_words_with_the_same_keys() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    kept, root = sys.excepthook, logging.getLogger().handlers[:]
+    stream = Terminal()
+    try:
+        logs.configure("info", stream)
+        logs.logger("x").info("call", service="leg-cramps-patient-view", patient=CANARY, ms=3.2)
+        logging.getLogger("_granian").warning("Configuration allows spawning up to 512 threads")
+    finally:
+        sys.excepthook = kept
+        logging.getLogger().handlers[:] = root
+        structlog.reset_defaults()
+    (line,) = stream.getvalue().splitlines()
+    assert "leg-cramps-patient-view" in line
+    assert "3.2" in line
+    assert CANARY not in line
+    assert not line.startswith("{")

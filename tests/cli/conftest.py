@@ -38,7 +38,7 @@ def cds(
     monkeypatch.setenv("CDS_DATABASE_URL", f"sqlite:///{tmp_path}/records.db")
     monkeypatch.chdir(tmp_path)
     # The logs of a process are set up once, and this is the tests' process.
-    monkeypatch.setattr(logs, "configure_once", lambda _level: None)
+    monkeypatch.setattr(logs, "configure_once", lambda _level, _style=None: None)
 
     def run(*words: object) -> Ran:
         capsys.readouterr()

@@ -70,10 +70,10 @@ def test_explain_names_every_rule_its_answer_and_why(cds: Command) -> None:
 
     assert (ran.status, ran.err) == (0, "")
     lines = ran.out.splitlines()
-    assert lines[0].startswith("patient: given")
+    assert "  patient: given" in lines
     for word in ("fired", "did not fire", "cannot tell"):
-        assert any(line.startswith(f"{word:<12} ") for line in lines)
-    assert any(line.startswith("problem: ") and "Observation/" in line for line in lines)
+        assert word in lines
+    assert any("Observation/" in line for line in lines[lines.index("problems") :])
 
 
 def test_explain_says_of_a_fired_rule_why_its_card_is_not_shown(
@@ -81,12 +81,12 @@ def test_explain_says_of_a_fired_rule_why_its_card_is_not_shown(
 ) -> None:
     monkeypatch.setenv("CDS_MAX_INFO_CARDS", "0")
     ran = cds("explain", patient("cramps-not-worked-up"), *DAY)
-    assert "\n             not shown: " in ran.out
+    assert "\n      not shown: " in ran.out
 
 
 def test_explain_gives_the_reason_for_data_that_were_not_obtained(cds: Command) -> None:
     ran = cds("explain", request("partial-results-unavailable"), *DAY)
-    (line,) = [line for line in ran.out.splitlines() if line.startswith("results: ")]
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("  results: ")]
     assert line.endswith(")")
     assert "unavailable (" in line
 
@@ -168,5 +168,5 @@ def test_a_reader_who_stopped_reading_is_no_fault(
     def closed(*_: object) -> str:
         raise BrokenPipeError
 
-    monkeypatch.setattr(terminal, "table", closed)
+    monkeypatch.setattr(terminal, "print_table", closed)
     assert (cds("rules").status, cds("rules").err) == (0, "")

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from cds_service import cli, server
-from cds_service.settings import Settings, read_settings
+from cds_service.feedback.database import open_database
+from cds_service.settings import Settings, read_settings, unknown_variables
 from hooks.order_select import RULES as ORDER_SELECT
 from hooks.patient_view import RULES as PATIENT_VIEW
 from tests.cli.conftest import Command, request
@@ -94,14 +95,25 @@ def test_a_wrong_setting_ends_every_command_with_its_name(
         assert line.startswith(f"cds-service: {variable}: ")
 
 
-def test_the_report_of_an_empty_database(cds: Command) -> None:
+def test_a_report_makes_no_database_and_names_the_one_it_looked_for(
+    cds: Command, tmp_path: Path
+) -> None:
+    ran = cds("report", "--json")
+    assert (ran.status, json.loads(ran.out)["total"]) == (0, 0)
+    assert "records.db does not exist yet" in ran.err
+    assert list(csv.DictReader(io.StringIO(cds("report", "--csv").out))) == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_report_of_a_database_without_answers(cds: Command, tmp_path: Path) -> None:
+    with open_database(f"sqlite:///{tmp_path}/records.db").write():
+        pass
     shown = json.loads(cds("report", "--json").out)
-    rows = list(csv.DictReader(io.StringIO(cds("report", "--csv").out)))
+    assert all(row["shown"] == 0 for row in shown["rules"])
     table = cds("report")
-    assert shown
-    assert all(row["shown"] == "0" for row in rows)
     assert (table.status, table.err) == (0, "")
-    assert table.out.strip()
+    assert "records.db" in table.out
+    assert "low-magnesium" not in table.out
 
 
 def served(cds: Command, monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[str, Any]:
@@ -166,3 +178,23 @@ def test_wrong_usage_has_a_status_of_its_own(cds: Command) -> None:
 
 def test_every_setting_has_a_description() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999", "-1"])
+def test_a_port_that_no_machine_has_is_wrong_usage(cds: Command, port: str) -> None:
+    ran = cds("serve", "--port", port)
+    assert ran.status == 2
+    assert "is not in the range" in ran.err
+
+
+def test_a_variable_that_is_not_a_setting_is_named_with_the_nearest() -> None:
+    found = unknown_variables(["CDS_MAX_INFO_CARD", "CDS_VALIDATE", "PATH", "CDS_ZZZZZZ"])
+    assert found == [("CDS_MAX_INFO_CARD", "CDS_MAX_INFO_CARDS"), ("CDS_ZZZZZZ", "")]
+
+
+def test_a_file_is_called_by_its_name_and_its_fault_named(cds: Command, tmp_path: Path) -> None:
+    cut, large = tmp_path / "cut.json", tmp_path / "large.json"
+    cut.write_text('{"resourceType": "Bundle", "entry": [', encoding="utf-8")
+    large.write_text('{"resourceType": "Bundle", "total": 1e999}', encoding="utf-8")
+    assert "cut.json is not valid JSON: it ends too early." in cds("evaluate", cut).err
+    assert "large.json has a number that is too large to be kept" in cds("explain", large).err
