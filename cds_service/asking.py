@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from cds_service.answering import HOOKS, Answered, Call
 from cds_service.core.rule import Service
-from cds_service.envelope import checked_text, parse, read_envelope
+from cds_service.core.text import shortened
+from cds_service.envelope import checked_text, parse, read_envelope, written
 from cds_service.errors import BadRequest
 from cds_service.one_patient import request_of
 
@@ -27,12 +26,10 @@ def ask(parts: Parts, body: bytes, as_of: datetime, hook: str | None = None) -> 
     """
     content = parse(checked_text(body))
     if not isinstance(content, dict):
-        raise BadRequest("This is no JSON object.", "Give a hook request or a FHIR Bundle.")
+        raise BadRequest("This is not a JSON object.", "Give a hook request or a FHIR Bundle.")
     service = service_of(content, hook)
     if content.get("resourceType") == "Bundle":
-        body = msgspec.json.encode(
-            request_of(content, HOOKS[service], parts.answering.keys[service])
-        )
+        body = written(request_of(content, HOOKS[service], parts.answering.keys[service]))
     envelope = read_envelope(body, HOOKS[service])
     deliveries, _ = parts.obtaining.deliveries(
         envelope, parts.answering.keys[service], parts.settings.fhir_servers
@@ -60,6 +57,12 @@ def service_of(content: Mapping[str, Any], hook: str | None) -> Service:
     for service, name in HOOKS.items():
         if name == wanted:
             return service
+    if isinstance(content.get("resourceType"), str):
+        raise BadRequest(
+            f"This is a single {shortened(content['resourceType'], 40)}, not a Bundle.",
+            "Give a Bundle with the patient and everything on file.",
+            "resourceType",
+        )
     raise BadRequest(
         "This is neither a FHIR Bundle nor a request of a hook that is answered here.",
         "Its hook must be patient-view or order-select.",

@@ -102,7 +102,9 @@ def _example() -> Path | None:
     return None
 
 
-_REQUEST = click.argument("request", type=click.Path(dir_okay=False, path_type=Path))
+_REQUEST = click.argument(
+    "request", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path)
+)
 _HOOK = click.option(
     "--hook",
     type=click.Choice(["patient-view", "order-select"]),
@@ -122,6 +124,8 @@ def evaluate(
     request: Path, hook: str | None, as_of: str | None, as_json: bool, check: bool
 ) -> None:
     """Print the cards for REQUEST: a hook request, or a FHIR Bundle of one patient.
+
+    REQUEST "-" reads standard input.
 
     Example: cds-service evaluate patient.json --as-of 2026-11-23
     """
@@ -152,7 +156,7 @@ def evaluate(
 @_AS_OF
 @_JSON
 def explain(request: Path, hook: str | None, as_of: str | None, as_json: bool) -> None:
-    """Print every rule's answer for REQUEST, and why.
+    """Print every rule's answer for REQUEST, and why. REQUEST "-" reads standard input.
 
     Example: cds-service explain patient.json --hook order-select
     """
@@ -183,23 +187,29 @@ def _answer(path: Path, hook: str | None, as_of: str | None) -> Answered:
     body = _read(path)
     when = moment(as_of) if as_of else datetime.now().astimezone()
     try:
-        with patience(f"Reading {path}"):
+        with patience(f"Reading {_named(path)}"):
             return ask(make_parts(settings), body, when, hook)
     except ServiceError as error:
-        raise _of_file(error, path) from None
+        raise _of_file(error, _named(path)) from None
 
 
-def _of_file(error: ServiceError, path: Path) -> ServiceError:
+def _named(path: Path) -> str:
+    return "standard input" if str(path) == "-" else str(path)
+
+
+def _of_file(error: ServiceError, name: str) -> ServiceError:
     """The error in the words of a file: a body is what HTTP has."""
     subject, _, rest = error.what.partition(" ")
     if subject == "The" and rest.startswith("body "):
-        error.what = f"{path}{rest.removeprefix('body')}"
+        error.what = f"{name}{rest.removeprefix('body')}"
     return error
 
 
 def _read(path: Path) -> bytes:
     from cds_service.errors import BadRequest
 
+    if str(path) == "-":
+        return sys.stdin.buffer.read()
     try:
         return path.read_bytes()
     except OSError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
@@ -71,7 +72,18 @@ class _Body(msgspec.Struct):
 
 
 _read_body = msgspec.json.Decoder(_Body).decode
-_read_anything = msgspec.json.Decoder().decode
+
+
+def _number(text: str) -> Decimal:
+    """A number with the decimals it was written with: 1.20 is not 1.2 to a laboratory."""
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        raise ValueError("too large to be kept") from None
+
+
+_read_anything = msgspec.json.Decoder(float_hook=_number).decode
+_write = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def read_envelope(body: bytes, hook: str) -> Envelope:
@@ -154,6 +166,11 @@ def parse(text: bytes | msgspec.Raw) -> Any:
         return _decoded(_read_anything, bytes(text))
     except msgspec.ValidationError as error:  # of a value of any type, only a number can be wrong
         raise _malformed(error) from None
+
+
+def written(value: object) -> bytes:
+    """JSON again, with the decimals of what `parse` read."""
+    return _write(value)
 
 
 def _decoded(decode: Callable[[bytes], _T], text: bytes) -> _T:

@@ -14,7 +14,6 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-import msgspec
 from flask import Blueprint, Response, g, render_template, request
 
 from cds_service.asking import ask
@@ -22,6 +21,7 @@ from cds_service.core.rule import Service
 from cds_service.demo import seen
 from cds_service.demo.fixtures import fixture_patients, offered_orders
 from cds_service.demo.question import Asked, question_of, read_asked
+from cds_service.envelope import written
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.chart import COLOURS, trend_svg
 from cds_service.feedback.report import report
@@ -105,13 +105,13 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             asked.jurisdiction or parts.settings.jurisdiction,
         )
         return Response(
-            msgspec.json.encode(_told(chosen, asked)),
+            written(_told(chosen, asked)),
             content_type="application/json; charset=utf-8",
         )
 
     def _told(chosen: Parts, asked: Asked) -> dict[str, object]:
         question = question_of(asked, patients, chosen.answering.keys, chosen.now())
-        answered = ask(chosen, msgspec.json.encode(question.request), question.as_of)
+        answered = ask(chosen, written(question.request), question.as_of)
         _count(chosen, question.service, answered)
         rules = chosen.answering.rules(question.service)
         bodies = [card.body for card in answered.cards]

@@ -133,7 +133,7 @@ def _content(
         return content, moment(patient.as_of)
     pasted = parse(checked_text((asked.pasted or "").encode(errors="replace")))
     if not isinstance(pasted, dict):
-        raise BadRequest("This is no JSON object.", "Paste a hook request or a FHIR Bundle.")
+        raise BadRequest("This is not a JSON object.", "Paste a hook request or a FHIR Bundle.")
     return pasted, now
 
 

@@ -108,10 +108,15 @@ def bundle(*patients: str) -> dict[str, Any]:
     ("content", "said"),
     [
         pytest.param("{", "JSON", id="no JSON"),
-        pytest.param("[]", "This is no JSON object.", id="a list"),
+        pytest.param("[]", "This is not a JSON object.", id="a list"),
         pytest.param("{}", "neither a FHIR Bundle nor a request", id="no hook"),
         pytest.param('{"hook": "order-sign"}', "neither a FHIR Bundle", id="another hook"),
-        pytest.param('{"resourceType": "Bundle"}', "no list of entries", id="no entries"),
+        pytest.param('{"resourceType": "Bundle"}', "holds 0 patients", id="no entries"),
+        pytest.param(
+            '{"resourceType": "Patient", "id": "a"}',
+            "This is a single Patient, not a Bundle.",
+            id="a bare resource",
+        ),
         pytest.param(json.dumps(bundle()), "holds 0 patients", id="no patient"),
         pytest.param(json.dumps(bundle("a", "b")), "holds 2 patients", id="two patients"),
     ],
@@ -131,21 +136,13 @@ def test_what_is_no_request_ends_with_one_line(
     assert said in line
 
 
-def test_entries_that_are_no_resources_are_passed_over(cds: Command, tmp_path: Path) -> None:
-    content = bundle("a")
-    content["entry"] += [None, {}, {"resource": 3}]
-    file = tmp_path / "bundle.json"
-    file.write_text(json.dumps(content), encoding="utf-8")
-    assert cds("evaluate", file, *DAY).status == 0
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         pytest.param(("nowhere.json",), "nowhere.json cannot be read: No such file", id="no file"),
         pytest.param(
             (patient("low-magnesium"), "--as-of", "yesterday"),
-            "--as-of: yesterday is no date or instant. Write 2026-11-23",
+            "--as-of: yesterday is not a date or instant. Write 2026-11-23",
             id="no moment",
         ),
     ],

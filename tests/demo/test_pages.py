@@ -193,7 +193,7 @@ def test_a_pasted_bundle_with_drafts_is_asked_about_them(demo: Demo) -> None:
     [
         ("{", "not valid JSON"),
         ("", "empty"),
-        ("[1]", "no JSON object"),
+        ("[1]", "not a JSON object"),
         ("{}", "neither a FHIR Bundle nor a request"),
         ('{"resourceType": "Bundle", "entry": []}', "0 patients"),
         ('{"hook": "patient-view"}', "missing"),

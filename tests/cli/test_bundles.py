@@ -1,0 +1,250 @@
+"""Bundles as they come from servers and generators: each is one patient's whole chart."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Command
+
+DAY = ("--as-of", "2026-11-27T12:00:00Z")
+ME = "urn:uuid:6f1d4f0e-1111-4222-8333-aaaaaaaaaaaa"
+DRUG = "urn:uuid:6f1d4f0e-1111-4222-8333-bbbbbbbbbbbb"
+OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "timeout"}]}
+HINT = {"resourceType": "OperationOutcome", "issue": [{"severity": "information"}]}
+NEXT = {"link": [{"relation": "next", "url": "https://ehr.example/fhir?page=2"}]}
+
+Json = dict[str, Any]
+PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1958-04-02"}
+LOW = {"low-potassium", "quinine-active"}
+
+
+def potassium(value: float = 2.4, subject: str = "Patient/p1", **more: Any) -> Json:
+    return {
+        "resourceType": "Observation",
+        "id": "k1",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]},
+        "subject": {"reference": subject},
+        "effectiveDateTime": "2026-11-25T08:00:00Z",
+        "valueQuantity": {"value": value, "unit": "mmol/L"},
+    } | more
+
+
+def quinine(subject: str = "Patient/p1", **more: Any) -> Json:
+    return {
+        "resourceType": "MedicationRequest",
+        "id": "q1",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": subject},
+        "authoredOn": "2026-11-01",
+        "medicationCodeableConcept": {"text": "Quinine sulfate 324 mg oral capsule"},
+    } | more
+
+
+def bundle(*resources: Any, kind: str = "searchset", **more: Any) -> Json:
+    entries = [one if "resource" in one else {"resource": one} for one in resources]
+    return {"resourceType": "Bundle", "type": kind, "entry": entries} | more
+
+
+def answer(batch: Any) -> Json:
+    return {"resource": batch, "response": {"status": "200 OK"}}
+
+
+def without(resource: Json, *names: str) -> Json:
+    return {key: value for key, value in resource.items() if key not in names}
+
+
+@pytest.fixture
+def ask(cds: Command, tmp_path: Path) -> Any:
+    """The ids of the cards of a Bundle, and the states of its data."""
+
+    def run(content: Json, *words: str) -> tuple[set[str], dict[str, str]]:
+        file = tmp_path / "bundle.json"
+        file.write_text(json.dumps(content), encoding="utf-8")
+        ran = cds("evaluate", file, "--json", *DAY, *words)
+        assert ran.status == 0, ran.err
+        cards = {card["source"]["topic"]["code"] for card in json.loads(ran.out)["cards"]}
+        trace = json.loads(cds("explain", file, "--json", *DAY, *words).out)
+        return cards, {one["kind"]: one["state"] for one in trace["data"]}
+
+    return run
+
+
+WHOLE = {
+    "a transaction whose references are addresses": bundle(
+        {"fullUrl": ME, "resource": PATIENT},
+        {"fullUrl": "urn:uuid:1", "resource": potassium(subject=ME)},
+        {"fullUrl": DRUG, "resource": {
+            "resourceType": "Medication", "id": "m", "code": {"text": "Quinine 324 mg capsule"}}},
+        {"fullUrl": "urn:uuid:2", "resource": without(quinine(ME), "medicationCodeableConcept")
+            | {"medicationReference": {"reference": DRUG}}},
+        kind="transaction",
+    ),
+    "a transaction whose resources have no ids": bundle(
+        {"fullUrl": ME, "resource": without(PATIENT, "id"), "request": {"method": "POST"}},
+        {"fullUrl": "urn:uuid:1", "resource": without(potassium(subject=ME), "id")},
+        {"fullUrl": "urn:uuid:2", "resource": without(quinine(ME), "id")},
+        kind="transaction",
+    ),
+    "a collection of another server's addresses": bundle(
+        {"fullUrl": "https://ehr.example/fhir/Patient/77", "resource": PATIENT},
+        {"resource": potassium(subject="https://ehr.example/fhir/Patient/77")},
+        {"resource": quinine("Patient/77")},
+        kind="collection",
+    ),
+    "the answer to a batch": bundle(
+        answer(PATIENT), answer(bundle(potassium())), answer(bundle(quinine())),
+        kind="batch-response",
+    ),
+    "the answer to a batch of reads": bundle(
+        answer(PATIENT), answer(potassium()), answer(quinine()), kind="transaction-response"
+    ),
+    "searchsets inside a collection": bundle(
+        bundle(PATIENT), bundle(potassium()), bundle(quinine()), kind="collection"
+    ),
+    "a page of everything, the last": bundle(PATIENT, potassium(), quinine(), total=3),
+    "the patient in two searches": bundle(
+        bundle(PATIENT, potassium()), bundle(PATIENT, quinine()), kind="collection"
+    ),
+    "with a hint": bundle(PATIENT, potassium(), quinine(), HINT),
+    "entries that are the resources themselves": {
+        "resourceType": "Bundle", "entry": [PATIENT, potassium(), quinine()]},
+    "with what was deleted": bundle(
+        PATIENT, potassium(), quinine(), {"resource": None, "request": {"method": "DELETE"}},
+        kind="history",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_bundle_is_read_whole(ask: Any, name: str) -> None:
+    cards, states = ask(WHOLE[name])
+    assert cards == LOW
+    assert set(states.values()) <= {"given", "none"}
+
+
+PARTIAL = {
+    "a page of everything": bundle(PATIENT, potassium(), quinine(), **NEXT),
+    "an error beside the resources": bundle(PATIENT, potassium(), quinine(), OUTCOME),
+    "fewer than are counted": bundle(PATIENT, potassium(), quinine(), total=9),
+    "a batch one answer of which failed": bundle(
+        answer(PATIENT), answer(bundle(potassium())), answer(bundle(quinine())),
+        {"resource": OUTCOME, "response": {"status": "500"}}, kind="batch-response",
+    ),
+    "a batch one answer of which has no resource": bundle(
+        answer(PATIENT), answer(bundle(potassium())), answer(bundle(quinine())),
+        {"resource": None, "response": {"status": "404"}}, kind="batch-response",
+    ),
+    "an entry that is none": bundle(PATIENT, potassium(), quinine(), {"resource": None}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PARTIAL)
+def test_what_is_not_everything_is_said(ask: Any, name: str) -> None:
+    cards, states = ask(PARTIAL[name])
+    assert cards == LOW | {"data-not-usable"}
+    assert states["results"] == states["medication requests"] == "partial"
+    # Of what did not come, nobody knows that there is none.
+    assert states["conditions"] in ("unavailable", "partial")
+
+
+def test_a_cut_page_inside_a_batch_takes_from_its_own_kind_only(ask: Any) -> None:
+    content = bundle(
+        answer(PATIENT), answer(bundle(potassium(), **NEXT)), answer(bundle(quinine()))
+    )
+    _, states = ask(content)
+    assert states["results"] == "partial"
+    assert states["medication requests"] == "given"
+    assert states["conditions"] == "none"
+
+
+def test_an_error_inside_a_search_takes_from_its_own_kind_only(ask: Any) -> None:
+    content = bundle(
+        answer(PATIENT), answer(bundle(potassium())), answer(bundle(quinine(), OUTCOME))
+    )
+    _, states = ask(content)
+    assert states["results"] == "given"
+    assert states["medication requests"] == "partial"
+
+
+def test_a_medication_without_status_is_kept_and_said(ask: Any) -> None:
+    cards, _ = ask(bundle(PATIENT, without(quinine(), "status")))
+    assert cards == {"data-not-usable"}
+
+
+@pytest.mark.parametrize("status", ["completed", "stopped", "on-hold", "cancelled", "draft"])
+def test_a_medication_that_is_not_active_is_left_out(ask: Any, status: str) -> None:
+    assert ask(bundle(PATIENT, quinine(status=status)))[0] == set()
+
+
+def test_a_contained_medication_is_read(ask: Any) -> None:
+    held = {"resourceType": "Medication", "id": "m", "code": {"text": "Quinine 200 mg tablet"}}
+    request = without(quinine(), "medicationCodeableConcept") | {
+        "contained": [held],
+        "medicationReference": {"reference": "#m"},
+    }
+    assert ask(bundle(PATIENT, request))[0] == {"quinine-active"}
+
+
+def test_drafts_without_ids_are_selected_by_their_address(ask: Any) -> None:
+    draft = without(quinine(ME, status="draft"), "id")
+    content = bundle(
+        {"fullUrl": ME, "resource": without(PATIENT, "id")},
+        {"fullUrl": "urn:uuid:22222222-1111-4222-8333-aaaaaaaaaaaa", "resource": draft},
+        kind="transaction",
+    )
+    assert ask(content, "--hook", "order-select")[0] == {"quinine-ordered"}
+
+
+def test_the_decimals_of_a_bundle_count(cds: Command, tmp_path: Path) -> None:
+    # 0.70 mmol/L is 1.70 mg/dL, which is not below 1.70; read as 1.7 it would say so too, so
+    # the printed value is what shows it.
+    made = potassium().copy()
+    made["code"] = {"coding": [{"system": "http://loinc.org", "code": "19123-9"}]}
+    made["valueQuantity"] = {"value": "@", "unit": "mg/dL"}
+    file = tmp_path / "bundle.json"
+    file.write_text(json.dumps(bundle(PATIENT, made)).replace('"@"', "1.20"), encoding="utf-8")
+    assert "1.20 mg/dL" in cds("evaluate", file, *DAY).out
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        bundle(PATIENT, PATIENT | {"id": "p2"}),
+        bundle(bundle(PATIENT), bundle(PATIENT | {"id": "p2"})),
+        bundle(PATIENT, without(PATIENT, "id")),
+    ],
+    ids=["side by side", "in two searches", "one without id"],
+)
+def test_two_patients_are_refused_in_one_line(cds: Command, tmp_path: Path, content: Json) -> None:
+    file = tmp_path / "bundle.json"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    ran = cds("evaluate", file, *DAY)
+    assert (ran.status, ran.out) == (1, "")
+    assert len(ran.err.splitlines()) == 1
+    assert "one patient" in ran.err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "explain"])
+def test_a_dash_reads_standard_input(
+    cds: Command, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    text = json.dumps(bundle(PATIENT, quinine())).encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    ran = cds(command, "-", "--json", *DAY)
+    assert ran.status == 0
+    assert "quinine-active" in ran.out
+
+
+def test_an_empty_standard_input_is_said(cds: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    ran = cds("evaluate", "-", *DAY)
+    assert (ran.status, ran.out) == (1, "")
+    assert "empty" in ran.err
