@@ -20,6 +20,8 @@ from cds_service.errors import BadRequest
 MAX_DEPTH = 64
 """How deep arrays and objects may be nested."""
 
+_OUT_OF_RANGE = "out of range"  # the decoder's own words
+_LARGEST = 308  # the exponent up to which everybody can read a number
 _BOM = b"\xef\xbb\xbf"
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -77,9 +79,12 @@ _read_body = msgspec.json.Decoder(_Body).decode
 def _number(text: str) -> Decimal:
     """A number with the decimals it was written with: 1.20 is not 1.2 to a laboratory."""
     try:
-        return Decimal(text)
+        value = Decimal(text)
     except ArithmeticError:
-        raise ValueError("too large to be kept") from None
+        raise ValueError(_OUT_OF_RANGE) from None
+    if value.adjusted() > _LARGEST:
+        raise ValueError(_OUT_OF_RANGE)
+    return value
 
 
 _read_anything = msgspec.json.Decoder(float_hook=_number).decode
@@ -229,7 +234,7 @@ def _malformed(error: Exception) -> BadRequest:
     place = f" (byte {at[1]})" if at else ""
     if "truncated" in said:
         return BadRequest("The body is not valid JSON: it ends too early.", "Send all of it.")
-    if "out of range" in said:
+    if _OUT_OF_RANGE in said:
         return BadRequest(
             f"The body has a number that is too large to be kept{place}.", "Correct the number."
         )
