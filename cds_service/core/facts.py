@@ -80,6 +80,9 @@ class Problem:
     ``kind`` is a stable word for metrics (``unknown-unit``, ``implausible``, ``future``,
     ``undated``, ``wrong-patient``, ...), ``about`` the analyte key or kind of data,
     ``reason`` words for a clinician (may quote the record: escape it before showing).
+    ``critical`` is True where its laboratory flagged the result as critical; ``value`` is
+    the result as far as it could be read, where only its date is at fault (its time is then
+    the time of the call).
     """
 
     kind: str
@@ -87,6 +90,8 @@ class Problem:
     reason: str
     source: Source
     when: datetime | None = None
+    critical: bool = False
+    value: Result | None = field(default=None, compare=False, repr=False)
 
 
 # Without slots: its words are made once, for all the cards that cite it.
@@ -94,7 +99,8 @@ class Problem:
 class Result:
     """One usable laboratory result, in the unit and decimals the laboratory reported.
 
-    ``day`` is the calendar day in the time zone of the call.
+    ``day`` is the calendar day in the time zone of the call; ``critical`` says that its
+    laboratory flagged it so (interpretation HH, LL or AA).
     """
 
     analyte: Analyte
@@ -110,6 +116,7 @@ class Result:
     range_high: Decimal | None = None
     method: str = ""
     computed: bool = False
+    critical: bool = False
 
     def _limit(self, limit: Decimal) -> Decimal:
         return self.unit.from_canonical(limit, self.decimals)

@@ -7,6 +7,7 @@ why. Sources: FHIR R4 Observation and Quantity; clinical content, section 3 ("Un
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -33,6 +34,7 @@ from cds_service.fhir.elements import (
 )
 from cds_service.fhir.moments import Moment
 from cds_service.fhir.peeks import Missing, Peek, Quantity, read_members, read_quantity
+from cds_service.fhir.said import said
 
 UCUM = "http://unitsofmeasure.org"
 _UCUM = frozenset({UCUM, "https://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})
@@ -85,7 +87,31 @@ def read_value(
         kind, reason = why.kind, why.reason
     except UNREADABLE:
         kind, reason = "unreadable", "its value cannot be read"
-    return Problem(kind, expected.analyte.key, reason, expected.source, expected.moment.when)
+    return Problem(
+        kind,
+        expected.analyte.key,
+        reason,
+        expected.source,
+        expected.moment.when,
+        is_critical(peek),
+    )
+
+
+_CRITICAL = frozenset({"HH", "LL", "AA"})
+_CRITICAL_WORDS = re.compile(r"(?<!non[ -])(?<!not )\b(critical|critically|panic)\b")
+
+
+def is_critical(peek: Peek) -> bool:
+    """Whether the laboratory flagged it as critical: interpretation HH, LL or AA, or in words."""
+    if isinstance(peek.interpretation, Missing):
+        return False
+    try:
+        stated = said(bytes(peek.interpretation))
+    except UNREADABLE:
+        return False
+    return any(coding.code.upper() in _CRITICAL for coding in stated.codings) or bool(
+        _CRITICAL_WORDS.search(stated.lower)
+    )
 
 
 def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) -> Result:
@@ -121,6 +147,7 @@ def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) ->
         range_low=low,
         range_high=high,
         method=expected.method,
+        critical=is_critical(peek),
     )
 
 

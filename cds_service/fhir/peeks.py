@@ -44,6 +44,7 @@ class Peek(msgspec.Struct, gc=False):
     valueQuantity: Raw | Missing = UNSET  # noqa: N815
     referenceRange: Raw | Missing = UNSET  # noqa: N815
     dataAbsentReason: Raw | Missing = UNSET  # noqa: N815
+    interpretation: Raw | Missing = UNSET
 
 
 class Slot(msgspec.Struct, gc=False):

@@ -20,6 +20,7 @@ _RAW = (
     "valueQuantity",
     "referenceRange",
     "dataAbsentReason",
+    "interpretation",
 )
 
 

@@ -20,7 +20,7 @@ from cds_service.fhir.bundles import Entry, Intake, ObservationPage
 from cds_service.fhir.codebook import NOTHING, PREGNANCY, UNREAD, Codebook, Meaning
 from cds_service.fhir.elements import UNREADABLE, items, part, readable, text
 from cds_service.fhir.moments import Moment, read_moment, read_when, why_undated, zone_of
-from cds_service.fhir.observed import Expected, read_value
+from cds_service.fhir.observed import Expected, is_critical, read_value
 from cds_service.fhir.peeks import Key, Meta, Missing, Peek, read_peek
 from cds_service.fhir.pregnancy import Pregnancy
 from cds_service.fhir.recovery import recovered
@@ -97,7 +97,7 @@ class _Opener:
         """A dated row, not read yet."""
         moment = read_moment(self.stated(row.peek), self.zone)
         assert moment is not None  # the row is dated
-        answer = _future if moment.after(self._as_of) else self._read
+        answer = self._future if moment.after(self._as_of) else self._read
         read = partial(answer, row, analyte, moment)
         return Candidate(moment.when, moment.day, moment.day_only, read)
 
@@ -106,6 +106,26 @@ class _Opener:
         preliminary = row.peek.status == "preliminary"
         expected = Expected(analyte, moment, self.use(row), preliminary, row.meaning.method)
         return read_value(row.peek, row.whole, expected)
+
+    def _future(self, row: _Row, analyte: Analyte, moment: Moment) -> Problem:
+        reason = "its date lies in the future"
+        return self.misdated("future", reason, row, analyte, moment.when)
+
+    def misdated(
+        self, kind: str, reason: str, row: _Row, analyte: Analyte, when: datetime | None = None
+    ) -> Problem:
+        """A result that may be right but for its date: its value is kept beside the problem."""
+        now = Moment(self._as_of, self._as_of.date(), False)
+        value = self._read(row, analyte, now)
+        return Problem(
+            kind,
+            analyte.key,
+            reason,
+            row.source,
+            when,
+            is_critical(row.peek),
+            value if isinstance(value, Result) else None,
+        )
 
     def use(self, row: _Row) -> Source:
         """The source of a row that becomes a fact."""
@@ -214,7 +234,11 @@ class Results:
         if peek.status in _COUNTS or peek.status in _SILENT:
             return True
         reason = "its status is not known" if peek.status else "its status is missing"
-        self._intake.problem("no-status", meaning.about, reason, _source(where, index))
+        when = read_when(self._opener.stated(peek), self._opener.zone)
+        source = _source(where, index)
+        self._intake.problems.append(
+            Problem("no-status", meaning.about, reason, source, when, is_critical(peek))
+        )
         return False
 
     def _refuse(self, kind: Kind, reason: str, source: Source) -> None:
@@ -240,7 +264,7 @@ class Results:
             if when is None:
                 peek = row.peek
                 reason = why_undated(peek.effectiveDateTime or peek.effectiveInstant)
-                problem = Problem("undated", analyte.key, reason, row.source)
+                problem = self._opener.misdated("undated", reason, row, analyte)
                 self._undated.setdefault(analyte.key, []).append(problem)
                 continue
             row.when = when
@@ -275,8 +299,3 @@ def _source(where: ObservationPage | Entry, index: int) -> Source:
     if isinstance(where, Entry):
         return where.source
     return Source(where.reference(index), where.origin)
-
-
-def _future(row: _Row, analyte: Analyte, moment: Moment) -> Result | Problem:
-    reason = "its date lies in the future"
-    return Problem("future", analyte.key, reason, row.source, moment.when)
