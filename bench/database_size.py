@@ -12,11 +12,12 @@ from hashlib import sha256
 from sqlalchemy import Table, event, text
 
 from cds_service.app import medicine
+from cds_service.core.identity import ANYBODY, Identity
 from cds_service.core.rule import Service
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.database import Database
 from cds_service.feedback.records import Records, open_records
-from cds_service.feedback.tables import feedback, shown, token_ids
+from cds_service.feedback.tables import counts, feedback, token_ids
 from cds_service.settings import read_settings
 
 CARDS_A_CALL = 8
@@ -81,7 +82,9 @@ def _feedback(records: Records, rules: list[tuple[str, str]], rows: int) -> Writ
 def _answer(records: Records, rule: str, version: str, number: int) -> dict[str, object]:
     """Half accepted with one suggestion; half overridden with a reason, half of those in words."""
     at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
-    card = records.card_ids.new(rule, version, f"patient-{number}", "evidence")
+    card = records.card_ids.new(
+        rule, version, Identity(ANYBODY, "", f"patient-{number}"), "evidence"
+    )
     answer: dict[str, object] = {"card": card, "outcomeTimestamp": at.isoformat()}
     if number % 2:
         return answer | {"outcome": "accepted", "acceptedSuggestions": [{"id": card}]}
@@ -94,14 +97,14 @@ def _answer(records: Records, rule: str, version: str, number: int) -> dict[str,
 
 def _shown(records: Records, rules: list[tuple[str, str, str]], rows: int) -> Writes:
     """A row for each rule and day, however many cards; all since the last write go in one."""
-    before = _size(records.database, shown)
+    before = _size(records.database, counts)
     days = max(1, rows // len(rules))
     for number in range(days):
         for service, rule, version in rules:
             day = date(2026, 1, 1) + timedelta(days=number)
             records.shown.add(service, rule, version, day)
     records.shown.flush()
-    bytes_row = (_size(records.database, shown) - before) / (days * len(rules))
+    bytes_row = (_size(records.database, counts) - before) / (days * len(rules))
     calls = 100
     for _ in range(calls):
         for service, rule, version in rules[:CARDS_A_CALL]:

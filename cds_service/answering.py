@@ -16,6 +16,7 @@ from typing import Literal
 from cds_service.cards import Card, Cards, Recipient
 from cds_service.core.engine import Engine
 from cds_service.core.facts import Kind, Problem
+from cds_service.core.identity import ANYBODY, Identity, Origin
 from cds_service.core.patient import Facts, Site
 from cds_service.core.records import record
 from cds_service.core.rule import Answer, CannotTell, Finding, NotFired, Outcome, Rule, Service
@@ -37,9 +38,9 @@ Validated = Literal["cited", "all", "none"]
 class Call:
     """Who is asked about, in which service, and when.
 
-    ``site`` tells the patients of two hospitals apart: the caller's issuer, or the FHIR
-    server. ``user`` is a reference (``Practitioner/7``). ``draft_orders`` is undecoded JSON.
-    ``fhir_server`` is the base URL that the call names, called or not.
+    ``origin`` says who calls, ``fhir_server`` is the base URL that the call names, called or
+    not: the two tell the patients of two hospitals apart. ``user`` is a reference
+    (``Practitioner/7``). ``draft_orders`` is undecoded JSON.
     """
 
     service: Service
@@ -49,7 +50,7 @@ class Call:
     encounter_id: str | None = field(default=None, repr=False)
     selections: tuple[str, ...] = field(default=(), repr=False)
     draft_orders: bytes | None = field(default=None, repr=False)
-    site: str = ""
+    origin: Origin = ANYBODY
     fhir_server: str | None = None
 
 
@@ -149,7 +150,7 @@ class Answering:
         outcomes = self._engine.ask(call.service, facts)
         recipient = Recipient(
             patient=f"Patient/{call.patient_id}",
-            identity=f"{call.site} {call.patient_id}",
+            identity=Identity(call.origin, (call.fhir_server or "").rstrip("/"), call.patient_id),
             encounter=f"Encounter/{call.encounter_id}" if call.encounter_id else None,
             requester=call.user,
             as_of=call.as_of,

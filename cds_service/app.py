@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from cds_service.answering import Answering
     from cds_service.api.parts import Parts
-    from cds_service.cards import HoldsBack
+    from cds_service.cards import Asked, HoldsBack
+    from cds_service.core.identity import Identity
     from cds_service.core.rule import Catalogue, Rule
     from cds_service.feedback.card_ids import CardIds
     from cds_service.gate import Gate
@@ -53,9 +54,11 @@ class _SnoozeAside:
         self._snooze = snooze
         self._gate = gate
 
-    def held_back(self, cards: Iterable[tuple[str, str]], now: datetime) -> Mapping[str, object]:
+    def held_back(
+        self, cards: Sequence[Asked], identity: Identity, now: datetime
+    ) -> Mapping[str, object]:
         with self._gate.aside():
-            return self._snooze.held_back(cards, now)
+            return self._snooze.held_back(cards, identity, now)
 
 
 def medicine(settings: Settings) -> Medicine:

@@ -42,7 +42,6 @@ def ask(parts: Parts, body: bytes, as_of: datetime, hook: str | None = None) -> 
         encounter_id=envelope.encounter_id,
         selections=envelope.selections,
         draft_orders=envelope.draft_orders,
-        site=envelope.fhir_server or "",
         fhir_server=envelope.fhir_server,
     )
     return parts.answering.answer(call, deliveries)

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cds_service.core.arranging import NO_PRIORITIES, Priorities, Shown, arrange, fired
 from cds_service.core.engine import Failed
+from cds_service.core.identity import Identity
 from cds_service.core.knowledge import Reference
 from cds_service.core.orderables import Orderable, Orderables
 from cds_service.core.patient import Facts
@@ -58,12 +59,11 @@ OVERRIDES: Mapping[str, str] = {
 class Recipient:
     """For whom and by whom orders are drafted: references as ``Type/id``.
 
-    ``identity`` tells the patient apart from those of every other caller; only its keyed
-    digest leaves the call.
+    Of ``identity`` only a keyed digest leaves the call.
     """
 
     patient: str
-    identity: str
+    identity: Identity
     encounter: str | None
     requester: str | None
     as_of: datetime
@@ -270,11 +270,22 @@ def _detail(shown: Shown, imprint: _Imprint, lines: EvidenceLines) -> str:
     return "\n\n".join(parts)
 
 
+class Asked(NamedTuple):
+    """A card about to be shown: what makes it the same card again."""
+
+    rule: str
+    version: str
+    indicator: str
+    evidence: Sequence[str]
+
+
 class HoldsBack(Protocol):
     """Says which cards were answered lately (`feedback.snooze.SnoozeStore`)."""
 
-    def held_back(self, cards: Iterable[tuple[str, str]], now: datetime) -> Mapping[str, object]:
-        """Of the cards about to be shown (uuid, indicator), those to hold back, by uuid."""
+    def held_back(
+        self, cards: Sequence[Asked], identity: Identity, now: datetime
+    ) -> Mapping[str, object]:
+        """Of the cards about to be shown for one patient, those to hold back, by rule id."""
         ...
 
 
@@ -299,13 +310,13 @@ class Written:
 class Cards:
     """All cards of a call: held back, capped, in order, each with its id.
 
-    ``new_id(rule id, version, patient, evidence)`` makes a card's id. Held-back cards make
+    ``new_id(rule id, version, identity, evidence)`` makes a card's id. Held-back cards make
     room under the cap for others. ``failed`` is told of a card whose writing raised an
     exception, which then is shown without its details; without it the exception goes through.
     """
 
     writer: CardWriter
-    new_id: Callable[[str, str, str, Iterable[str]], str]
+    new_id: Callable[[str, str, Identity, Iterable[str]], str]
     quiet: HoldsBack | None = None
     failed: Failed | None = None
     priorities: Priorities = NO_PRIORITIES
@@ -315,17 +326,16 @@ class Cards:
     ) -> Written:
         """The cards of the rules that fired."""
         findings = fired(outcomes, self.priorities)
-        ids = {
-            rule.id: self.new_id(rule.id, rule.version, recipient.identity, evidence_key(finding))
-            for rule, finding in findings
-        }
+        keys = {rule.id: evidence_key(finding) for rule, finding in findings}
         dropped: dict[str, str] = {}
         if self.quiet is not None and findings:
-            asked = [(ids[rule.id], str(finding.indicator)) for rule, finding in findings]
-            held = self.quiet.held_back(asked, facts.as_of)
-            for rule, _ in findings:
-                if ids[rule.id] in held:
-                    dropped[rule.id] = "answered lately for the same patient and evidence"
+            asked = [
+                Asked(rule.id, rule.version, str(finding.indicator), keys[rule.id])
+                for rule, finding in findings
+                if not rule.persistent
+            ]
+            for rule_id in self.quiet.held_back(asked, recipient.identity, facts.as_of):
+                dropped[rule_id] = "answered lately for the same patient and evidence"
             findings = [(rule, finding) for rule, finding in findings if rule.id not in dropped]
         arranged = arrange(service, findings, facts, self.writer.orderables, self.priorities)
         dropped.update(arranged.dropped)
@@ -333,7 +343,7 @@ class Cards:
         cards = tuple(
             Card(
                 shown.rule,
-                self._write(shown, recipient, ids[shown.rule.id], lines),
+                self._write(shown, recipient, keys[shown.rule.id], lines),
                 tuple(dict.fromkeys([e.fact.source.reference for e in shown.finding.evidence])),
             )
             for shown in arranged.shown
@@ -341,14 +351,16 @@ class Cards:
         return Written(cards, dropped)
 
     def _write(
-        self, shown: Shown, recipient: Recipient, card_id: str, lines: EvidenceLines
+        self, shown: Shown, recipient: Recipient, key: list[str], lines: EvidenceLines
     ) -> dict[str, Any]:
+        rule = shown.rule
+        card_id = self.new_id(rule.id, rule.version, recipient.identity, key)
         try:
             return self.writer.write(shown, recipient, card_id, lines)
         except Exception as error:
             if self.failed is None:
                 raise
-            self.failed(shown.rule, error)
+            self.failed(rule, error)
             return self.writer.bare(shown, card_id)
 
 

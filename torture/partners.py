@@ -12,6 +12,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from torture.run import CARDS
 from torture.service import HOST, free_port
 
 Page = Callable[[str], bytes]
@@ -140,7 +141,7 @@ class Postgres:
         import psycopg
 
         with psycopg.connect(self.url) as line:
-            return {str(card) for (card,) in line.execute("SELECT card FROM feedback")}
+            return {str(card) for (card,) in line.execute(CARDS)}
 
     def _run(self, program: str, *arguments: str) -> None:
         data = str(self._folder / "data")

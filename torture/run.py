@@ -10,6 +10,8 @@ from pathlib import Path
 
 from torture.service import Service
 
+CARDS = "SELECT card FROM feedback UNION SELECT card FROM unknown_feedback"
+
 
 @dataclass
 class Run:
@@ -56,7 +58,7 @@ class Row:
 def stored_cards(folder: Path) -> set[str]:
     """The cards whose feedback is in the SQLite file of a service in ``folder``."""
     with sqlite3.connect(folder / "records.db", timeout=20) as kept:
-        found = {str(card) for (card,) in kept.execute("SELECT card FROM feedback")}
+        found = {str(card) for (card,) in kept.execute(CARDS)}
     kept.close()
     return found
 

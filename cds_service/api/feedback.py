@@ -30,14 +30,14 @@ def blueprint(parts: Parts) -> Blueprint:
 def _view(parts: Parts, service: Service) -> Callable[[], Response]:
     def feedback() -> Response:
         g.service = str(service)
-        parts.verified(request)
+        origin = parts.origin(parts.verified(request))
         text = parts.body(request)
         g.bytes = len(text)
         body = parse(checked_text(text))
         with parts.gate.aside():
-            saved = parts.records.feedback.save(str(service), body)
-        for answer in body["feedback"]:
-            parts.metrics.feedback(answer["outcome"])
+            saved = parts.records.feedback.save(str(service), body, origin)
+        for outcome in saved.outcomes:
+            parts.metrics.feedback(outcome)
         _log.info(
             "feedback", service=str(service), stored=saved.stored, repeats=saved.repeats,
             unknown=saved.unknown,

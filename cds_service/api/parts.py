@@ -10,6 +10,7 @@ from flask import Request
 
 from cds_service.answering import Answering
 from cds_service.api.body import read_body
+from cds_service.core.identity import ANYBODY, Origin
 from cds_service.feedback.records import Records
 from cds_service.gate import Gate
 from cds_service.metrics import Metrics
@@ -42,6 +43,10 @@ class Parts:
     def body_limit(self) -> int:
         """Bytes."""
         return int(self.settings.max_body_mb * 1e6)
+
+    def origin(self, caller: Caller | None) -> Origin:
+        """Whose a call is; everybody alike where everybody may call."""
+        return ANYBODY if caller is None else Origin(caller.iss, caller.tenant or "")
 
     def body(self, request: Request) -> bytes:
         """The body, read aside. Raises what `read_body` raises."""

@@ -70,18 +70,18 @@ def _answered(
         encounter_id=envelope.encounter_id,
         selections=envelope.selections,
         draft_orders=envelope.draft_orders,
-        site=(caller.iss if caller else envelope.fhir_server) or "",
+        origin=parts.origin(caller),
         fhir_server=envelope.fhir_server,
     )
     answered = parts.answering.answer(call, deliveries)
-    _count(parts, service, answered)
+    _count(parts, call, answered)
     g.cards = len(answered.cards)
     g.problems = len(answered.problems)
     g.fetched = len(fetched)
     return answered
 
 
-def _count(parts: Parts, service: Service, answered: Answered) -> None:
+def _count(parts: Parts, call: Call, answered: Answered) -> None:
     metrics = parts.metrics
     for outcome in answered.outcomes:
         metrics.outcome(outcome.rule.id, answer_word(outcome.answer))
@@ -90,4 +90,6 @@ def _count(parts: Parts, service: Service, answered: Answered) -> None:
     metrics.problems(problem.kind for problem in answered.problems)
     for card in answered.cards:
         metrics.shown(card.rule.id, card.body["indicator"])
-        parts.records.count_shown(str(service), card.rule.id, card.rule.version)
+        parts.records.count_shown(
+            str(call.service), card.rule.id, card.rule.version, call.origin.site
+        )

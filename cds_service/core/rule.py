@@ -214,7 +214,8 @@ class Rule:
     """One computable statement, with everything somebody needs to vouch for it.
 
     ``judges`` (order-select) names the medication classes or order kinds of a selected
-    draft that wake the rule. ``minors`` is True where it also speaks under 18.
+    draft that wake the rule. ``minors`` is True where it also speaks under 18. The card of a
+    ``persistent`` rule is never held back because it was answered.
     """
 
     id: str
@@ -229,6 +230,7 @@ class Rule:
     limits: tuple[str, ...] = ()
     judges: frozenset[str] = frozenset()
     minors: bool = False
+    persistent: bool = False
     changed: str = ""  # ISO day of the last change
     review: Review | None = None  # sees the other rules' answers; runs last
     otherwise: Finding | None = None  # what a review says where it fails itself
@@ -267,6 +269,7 @@ def rule(
     owner: str = "clinical content",
     judges: Sequence[str] = (),
     minors: bool = False,
+    persistent: bool = False,
     changed: str,
 ) -> Callable[[Check], Rule]:
     """Make a `Rule` of a function from facts to an answer."""
@@ -285,6 +288,7 @@ def rule(
             limits=tuple(limits),
             judges=frozenset(judges),
             minors=minors,
+            persistent=persistent,
             changed=changed,
             document=check.__doc__ or "",
         )

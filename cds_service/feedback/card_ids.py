@@ -1,20 +1,27 @@
-"""Card ids that say which rule spoke and whether it is the same card again, and nothing more.
+"""Card ids that say which rule spoke, are ours or not, and say nothing more.
 
 A card id is a UUID of version 8 (RFC 9562 section 5.8: 122 bits of the maker's choice)::
 
-    custom_a  48 bits   rule tag 32: SHA-256 of the rule id
-                        version tag 16: SHA-256 of the rule's version
+    custom_a  48 bits   rule tag 24: SHA-256 of the rule id
+                        version tag 12: SHA-256 of the rule's version
+                        digest, the upper 12 of 44
     ver        4 bits   8
-    custom_b  12 bits   digest, the upper 12 of 52
+    custom_b  12 bits   digest, the next 12
     var        2 bits   10
-    custom_c  62 bits   digest, the lower 40 of 52
-                        random 22
+    custom_c  62 bits   digest, the lower 20
+                        random 10
+                        seal 32
 
-The digest is HMAC-SHA256 over (rule id, version, patient, evidence) under a secret key, cut
-to 52 bits. Without the key it cannot be told apart from chance, so neither a stored id nor a
-leaked database says who a patient is; with it, the same card for the same patient can be
+The digest is HMAC-SHA256 over (rule id, version, whose patient, evidence) under a secret key,
+cut to 44 bits. Without the key it cannot be told apart from chance, so neither a stored id nor
+a leaked database says who a patient is; with it, the same card for the same patient can be
 recognised. Two rules give one patient unrelated digests. A new version of a rule gives a
 new digest: changed advice is a new card. The random bits make two showings two ids.
+
+The seal is HMAC-SHA256 under the same key over who called and all other bits, cut to 32 bits:
+an id that was made up, or that was given to another issuer, tenant or site, is not ours.
+Somebody who guesses needs 2^31 tries for one id on average, and changes nobody's report but
+its own.
 """
 
 from __future__ import annotations
@@ -27,8 +34,13 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-DIGEST_BITS = 52
-RANDOM_BITS = 22
+from cds_service.core.identity import Identity, Origin
+
+RULE_BITS = 24
+VERSION_BITS = 12
+DIGEST_BITS = 44
+RANDOM_BITS = 10
+SEAL_BITS = 32
 KEY_BYTES = 32
 
 
@@ -46,18 +58,28 @@ class CardId(NamedTuple):
     version_tag: int
     digest: int
     random: int
+    seal: int
+
+    @property
+    def made_by(self) -> tuple[int, int]:
+        """The tags of the rule and its version."""
+        return self.rule_tag, self.version_tag
 
 
 @lru_cache(maxsize=1024)
 def rule_tag(rule: str) -> int:
-    """32 bits that stand for a rule id in a card id."""
-    return int.from_bytes(hashlib.sha256(f"rule {rule}".encode()).digest()[:4])
+    """24 bits that stand for a rule id in a card id."""
+    return _tag(f"rule {rule}", RULE_BITS)
 
 
 @lru_cache(maxsize=1024)
 def version_tag(version: str) -> int:
-    """16 bits that stand for a rule's version in a card id."""
-    return int.from_bytes(hashlib.sha256(f"version {version}".encode()).digest()[:2])
+    """12 bits that stand for a rule's version in a card id."""
+    return _tag(f"version {version}", VERSION_BITS)
+
+
+def _tag(text: str, bits: int) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) >> (32 - bits)
 
 
 def canonical(card: str) -> str:
@@ -69,7 +91,7 @@ def canonical(card: str) -> str:
 
 
 def read_card_id(card: str) -> CardId | None:
-    """The parts of ``card``, or None when it is no UUID of version 8."""
+    """The parts of ``card``, or None when it is not a UUID of version 8."""
     try:
         read = uuid.UUID(card)
     except ValueError:
@@ -79,83 +101,110 @@ def read_card_id(card: str) -> CardId | None:
     bits = read.int
     low = bits & ((1 << 62) - 1)
     return CardId(
-        rule_tag=bits >> 96,
-        version_tag=(bits >> 80) & 0xFFFF,
-        digest=((bits >> 64) & 0xFFF) << 40 | low >> RANDOM_BITS,
-        random=low & ((1 << RANDOM_BITS) - 1),
+        rule_tag=bits >> 104,
+        version_tag=(bits >> 92) & 0xFFF,
+        digest=((bits >> 80) & 0xFFF) << 32 | ((bits >> 64) & 0xFFF) << 20 | low >> 42,
+        random=(low >> SEAL_BITS) & ((1 << RANDOM_BITS) - 1),
+        seal=low & ((1 << SEAL_BITS) - 1),
     )
 
 
 class CardIds:
     """Makes and recognises card ids under one secret ``key`` (bytes, 16 or more).
 
-    ``random_bits(n)`` gives n random bits as an integer; tests may pass their own.
-    The key may be replaced while the service runs (``use``): see ``records.Records``.
+    ``earlier`` keys are recognised and make nothing: see ``card_keys.CardKeys``, which may
+    replace them all while the service runs. ``random_bits(n)`` gives n random bits as an
+    integer; tests may pass their own.
     """
 
-    def __init__(self, key: bytes, random_bits: Callable[[int], int] = secrets.randbits) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        earlier: Iterable[bytes] = (),
+        random_bits: Callable[[int], int] = secrets.randbits,
+    ) -> None:
         self._random_bits = random_bits
-        self.use(key)
+        self.used = False
+        self.use(key, earlier)
 
-    def use(self, key: bytes) -> None:
-        """Make and recognise ids under ``key`` from now on."""
-        self._keyed = hmac.new(key, digestmod="sha256")  # to be copied: the key is set up once
+    def use(self, key: bytes, earlier: Iterable[bytes] = ()) -> None:
+        """Make ids under ``key`` from now on, and recognise those of the ``earlier`` keys too."""
+        keys = tuple(dict.fromkeys([key, *earlier]))
+        # One assignment: a thread sees the old keys or the new ones. HMACs are set up once.
+        self._keyed = tuple([hmac.new(one, digestmod="sha256") for one in keys])
 
-    def new(self, rule: str, version: str, patient: str, evidence: str | Iterable[str]) -> str:
+    def new(
+        self, rule: str, version: str, identity: Identity, evidence: str | Iterable[str]
+    ) -> str:
         """The id of a card about to be shown.
 
-        ``patient`` must be unique among all callers: join the FHIR server or the issuer to
-        the patient's id where several sites share one service. ``evidence`` is what the
-        card rests on (codes, values, dates); the order of several pieces does not matter.
+        ``evidence`` is what the card rests on (codes, values, dates); the order of several
+        pieces does not matter.
         """
-        digest = self._digest(rule, version, patient, evidence)
+        self.used = True
+        keyed = self._keyed[0]
+        digest = _digest(keyed, rule, version, identity, evidence)
         bits = (
-            rule_tag(rule) << 96
-            | version_tag(version) << 80
+            rule_tag(rule) << 104
+            | version_tag(version) << 92
+            | (digest >> 32) << 80
             | 8 << 76
-            | (digest >> 40) << 64
+            | ((digest >> 20) & 0xFFF) << 64
             | 0b10 << 62
-            | (digest & ((1 << 40) - 1)) << RANDOM_BITS
-            | self._random_bits(RANDOM_BITS)
+            | (digest & 0xFFFFF) << 42
+            | self._random_bits(RANDOM_BITS) << SEAL_BITS
         )
-        digits = f"{bits:032x}"
+        digits = f"{bits | _seal(keyed, identity.origin, bits):032x}"
         return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
-    def rule_of(self, card: str, rules: Iterable[RuleVersion]) -> RuleVersion | None:
-        """Which of ``rules`` made ``card``; None when none of them did."""
+    def made_for(self, card: str, origin: Origin) -> bool:
+        """Whether ``card`` was made here, under a key that still counts, for this caller."""
         read = read_card_id(card)
         if read is None:
-            return None
-        for known in rules:
-            if (rule_tag(known.rule), version_tag(known.version)) == read[:2]:
-                return known
-        return None
-
-    def digest_of(self, card: str) -> int | None:
-        """The keyed digest in ``card``; None when it is no UUID of version 8."""
-        read = read_card_id(card)
-        return None if read is None else read.digest
-
-    def matches(
-        self, card: str, rule: str, version: str, patient: str, evidence: str | Iterable[str]
-    ) -> bool:
-        """Whether ``card`` was made by this rule for this patient on this evidence."""
-        read = read_card_id(card)
-        return (
-            read is not None
-            and read.rule_tag == rule_tag(rule)
-            and read.version_tag == version_tag(version)
-            and read.digest == self._digest(rule, version, patient, evidence)
+            return False
+        seal = read.seal.to_bytes(4)
+        bits = uuid.UUID(card).int >> SEAL_BITS << SEAL_BITS
+        return any(
+            hmac.compare_digest(_seal(keyed, origin, bits).to_bytes(4), seal)
+            for keyed in self._keyed
         )
 
-    def _digest(self, rule: str, version: str, patient: str, evidence: str | Iterable[str]) -> int:
-        pieces = (evidence,) if isinstance(evidence, str) else sorted(set(evidence))
-        whole = bytearray()
-        for part in (rule, version, patient, *pieces):
-            raw = part.encode("utf-8", "surrogatepass")
-            # The length before each part keeps ("ab", "c") and ("a", "bc") apart.
-            whole += len(raw).to_bytes(8)
-            whole += raw
-        keyed = self._keyed.copy()
-        keyed.update(whole)
-        return int.from_bytes(keyed.digest()[:8]) >> (64 - DIGEST_BITS)
+    def digests(
+        self, rule: str, version: str, identity: Identity, evidence: str | Iterable[str]
+    ) -> tuple[int, ...]:
+        """The digest that this card has under the key, and under each of the earlier ones."""
+        pieces = (evidence,) if isinstance(evidence, str) else tuple(evidence)
+        return tuple([_digest(one, rule, version, identity, pieces) for one in self._keyed])
+
+    def pseudonym(self, kind: str, *parts: str) -> str:
+        """16 hexadecimal digits that stand for somebody or something of one ``kind``.
+
+        The same under the same key; without the key they say nothing.
+        """
+        return f"{_keyed_bits(self._keyed[0], ('pseudonym', kind, *parts)):016x}"
+
+
+def _digest(
+    keyed: hmac.HMAC, rule: str, version: str, identity: Identity, evidence: str | Iterable[str]
+) -> int:
+    pieces = (evidence,) if isinstance(evidence, str) else sorted(set(evidence))
+    origin, server, patient = identity
+    return _keyed_bits(keyed, ("card", rule, version, *origin, server, patient, *pieces)) >> (
+        64 - DIGEST_BITS
+    )
+
+
+def _seal(keyed: hmac.HMAC, origin: Origin, bits: int) -> int:
+    return _keyed_bits(keyed, ("seal", *origin, f"{bits:x}")) >> (64 - SEAL_BITS)
+
+
+def _keyed_bits(keyed: hmac.HMAC, parts: Iterable[str]) -> int:
+    whole = bytearray()
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass")
+        # The length before each part keeps ("ab", "c") and ("a", "bc") apart.
+        whole += len(raw).to_bytes(8)
+        whole += raw
+    copy = keyed.copy()
+    copy.update(whole)
+    return int.from_bytes(copy.digest()[:8])

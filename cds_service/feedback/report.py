@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Subquery, Table, func, select
 from sqlalchemy.engine import Connection
 
+from cds_service.core.identity import DEFAULT_SITE
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.database import Database
-from cds_service.feedback.tables import feedback, shown
+from cds_service.feedback.shown import SHOWN
+from cds_service.feedback.tables import counts, feedback, shown, unknown_feedback
 
 REVIEW_SHARE = 0.9
 REVIEW_ANSWERS = 20
@@ -105,17 +108,24 @@ def _no_formula(cell: str) -> str:
     return f"'{cell}" if cell[:1] in {"=", "+", "-", "@"} else cell
 
 
-def report(database: Database, rules: Iterable[RuleVersion] = ()) -> Report:
-    """Count everything stored. ``rules`` are listed even when nothing is known of them.
+def report(
+    database: Database, rules: Iterable[RuleVersion] = (), site: str | None = None
+) -> Report:
+    """Count everything stored, of all sites or one. ``rules`` are listed even when nothing is
+    known of them.
 
-    Raises Unavailable when the database is away.
+    The last answer to a card counts: a card answered twice is one card. Raises Unavailable.
     """
+    last = _last_answers(site)
     with database.read() as connection:
-        cards = _shown(connection)
-        answers = _answers(connection)
-        reasons = _reasons(connection)
-        comments = _comments(connection)
-        total = connection.execute(select(func.count()).select_from(feedback)).scalar_one()
+        cards = _shown(connection, site)
+        answers = _answers(connection, last)
+        reasons = _reasons(connection, last)
+        comments = _comments(connection, last)
+        stored = _rows(connection, feedback, site)
+        unknown = _rows(connection, unknown_feedback, site)
+        unknown += _rows(connection, feedback, site, feedback.c.rule.is_(None))
+        total = stored + _rows(connection, unknown_feedback, site)
     known = {RuleVersion(*one) for one in rules} | cards.keys() | answers.keys()
     lines = []
     for one in sorted(known):
@@ -132,60 +142,76 @@ def report(database: Database, rules: Iterable[RuleVersion] = ()) -> Report:
                 weeks=_weeks(per_day, per_answer),
             )
         )
-    answered = sum(line.accepted + line.overridden for line in lines)
-    return Report(tuple(lines), total, total - answered)
+    return Report(tuple(lines), total, unknown)
 
 
 Answers = Counter[tuple[str, str]]
 """(outcome, day) → count."""
 
 
-def _shown(connection: Connection) -> dict[RuleVersion, Counter[str]]:
-    query = select(shown.c.rule, shown.c.version, shown.c.day, func.sum(shown.c.cards)).group_by(
-        shown.c.rule, shown.c.version, shown.c.day
-    )
+def _shown(connection: Connection, site: str | None) -> dict[RuleVersion, Counter[str]]:
+    day = (counts.c.rule, counts.c.version, counts.c.day)
+    query = select(*day, func.sum(counts.c.number)).where(counts.c.event == SHOWN).group_by(*day)
+    if site is not None:
+        query = query.where(counts.c.site == site)
     found: defaultdict[RuleVersion, Counter[str]] = defaultdict(Counter)
-    for rule, version, day, cards in connection.execute(query):
-        found[RuleVersion(rule, version)][day] = int(cards)
+    for rule, version, on, cards in connection.execute(query):
+        found[RuleVersion(rule, version)][on] += int(cards)
+    if site in {None, DEFAULT_SITE}:  # counted before there were sites
+        before = (shown.c.rule, shown.c.version, shown.c.day)
+        for rule, version, on, cards in connection.execute(
+            select(*before, func.sum(shown.c.cards)).group_by(*before)
+        ):
+            found[RuleVersion(rule, version)][on] += int(cards)
     return found
 
 
-_OF = (feedback.c.rule, feedback.c.version)
+def _rows(
+    connection: Connection, table: Table, site: str | None, *also: ColumnElement[bool]
+) -> int:
+    query = select(func.count()).select_from(table).where(*also)
+    if site is not None:
+        query = query.where(table.c.site == site)
+    return int(connection.execute(query).scalar_one())
 
 
-def _answers(connection: Connection) -> dict[RuleVersion, Answers]:
-    day = func.substr(feedback.c.outcome_at, 1, 10).label("day")
-    query = (
-        select(*_OF, feedback.c.outcome, day, func.count())
-        .where(feedback.c.rule.is_not(None))
-        .group_by(*_OF, feedback.c.outcome, day)
-    )
+def _last_answers(site: str | None) -> Subquery:
+    """The answers that count: of each card the last one, by the client's clock."""
+    order = (feedback.c.outcome_at.desc(), feedback.c.id.desc())
+    place = func.row_number().over(partition_by=feedback.c.card, order_by=order).label("place")
+    query = select(feedback, place).where(feedback.c.rule.is_not(None))
+    if site is not None:
+        query = query.where(feedback.c.site == site)
+    ranked = query.subquery()
+    return select(ranked).where(ranked.c.place == 1).subquery()
+
+
+def _answers(connection: Connection, last: Subquery) -> dict[RuleVersion, Answers]:
+    of, day = (last.c.rule, last.c.version), func.substr(last.c.outcome_at, 1, 10)
+    query = select(*of, last.c.outcome, day, func.count()).group_by(*of, last.c.outcome, day)
     found: defaultdict[RuleVersion, Answers] = defaultdict(Counter)
     for rule, version, outcome, on, count in connection.execute(query):
         found[RuleVersion(rule, version)][(outcome, on)] = count
     return found
 
 
-def _reasons(connection: Connection) -> dict[RuleVersion, Counter[str]]:
-    code = feedback.c.reason_code
-    query = (
-        select(*_OF, code, func.count())
-        .where(feedback.c.rule.is_not(None), code.is_not(None))
-        .group_by(*_OF, code)
-        .order_by(code)
-    )
+def _reasons(connection: Connection, last: Subquery) -> dict[RuleVersion, Counter[str]]:
+    of, code = (last.c.rule, last.c.version), last.c.reason_code
+    query = select(*of, code, func.count()).where(code.is_not(None)).group_by(*of, code)
     found: defaultdict[RuleVersion, Counter[str]] = defaultdict(Counter)
-    for rule, version, reason, count in connection.execute(query):
+    for rule, version, reason, count in connection.execute(query.order_by(code)):
         found[RuleVersion(rule, version)][reason] = count
+    more = select(*of, last.c.more_reasons).where(last.c.more_reasons.is_not(None))
+    for rule, version, others in connection.execute(more):
+        # Counted by code alone, and a reason that is given twice for one card is one reason.
+        codes = dict.fromkeys(one["code"] for one in json.loads(others))
+        found[RuleVersion(rule, version)].update(codes.keys())
     return found
 
 
-def _comments(connection: Connection) -> dict[RuleVersion, int]:
-    query = (
-        select(*_OF, func.count(feedback.c.comment))
-        .where(feedback.c.rule.is_not(None))
-        .group_by(*_OF)
-    )
+def _comments(connection: Connection, last: Subquery) -> dict[RuleVersion, int]:
+    of = (last.c.rule, last.c.version)
+    query = select(*of, func.count(last.c.comment)).group_by(*of)
     return {RuleVersion(rule, version): n for rule, version, n in connection.execute(query)}
 
 

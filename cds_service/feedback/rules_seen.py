@@ -20,7 +20,7 @@ class RulesSeen:
     """Resolves the tags of a card id to the rule and version that made it.
 
     ``rules``: those of the running program. Raises StartupError when two of them share a
-    tag (one chance in 2^32 per pair of rules): their answers would be mixed up.
+    tag (one chance in 2^24 per pair of rules): their answers would be mixed up.
     """
 
     def __init__(self, rules: Iterable[RuleVersion]) -> None:
@@ -62,10 +62,13 @@ class RulesSeen:
         exact = {(rule_tag(one.rule), version_tag(one.version)): one for one in self.rules}
         by_rule = {rule_tag(one.rule): one.rule for one in self.rules}
         if not wanted <= exact.keys():
-            # The table holds a handful of rules: reading all of it beats a list of tags.
-            for rule, version, of_rule, of_version in connection.execute(select(rules_seen)):
-                exact.setdefault((of_rule, of_version), RuleVersion(rule, version))
-                by_rule.setdefault(of_rule, rule)
+            # The table holds a handful of rules: reading all of it beats a list of tags. Its
+            # own tags are those of an earlier layout of card ids.
+            for rule, version in connection.execute(
+                select(rules_seen.c.rule, rules_seen.c.version)
+            ):
+                exact.setdefault((rule_tag(rule), version_tag(version)), RuleVersion(rule, version))
+                by_rule.setdefault(rule_tag(rule), rule)
         found: dict[tuple[int, int], RuleVersion] = {}
         for pair in wanted:
             if pair in exact:

@@ -1,4 +1,4 @@
-"""How many cards were shown: counted in memory, added to the database now and then."""
+"""What happened with the cards of rules: counted in memory, added to the database now and then."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import threading
 from collections import Counter
 from datetime import UTC, date, datetime
 
+from cds_service.core.identity import DEFAULT_SITE
 from cds_service.errors import Unavailable
 from cds_service.feedback.database import Database
 from cds_service.feedback.forks import after_fork
-from cds_service.feedback.tables import insert_into, shown
+from cds_service.feedback.tables import counts, insert_into
 
-Key = tuple[str, str, str, str]
+SHOWN = "shown"
+_KEY = ("site", "service", "rule", "version", "day", "event")
+Key = tuple[str, str, str, str, str, str]
 
 
 class ShownCounters:
-    """Cards shown per (service, rule, version, day).
+    """Cards per (site, service, rule, version, day, event); the usual event is `SHOWN`.
 
     ``add`` costs a dictionary update; ``flush`` runs in the upkeep thread. While the
     database is away the counts stay in memory. A process that is killed outright loses the
@@ -28,38 +31,46 @@ class ShownCounters:
         self._counts: Counter[Key] = Counter()
         after_fork(self._forked)
 
-    def add(self, service: str, rule: str, version: str, day: date | None = None) -> None:
-        """Count one card shown on ``day`` (default: today in UTC)."""
+    def add(
+        self,
+        service: str,
+        rule: str,
+        version: str,
+        day: date | None = None,
+        *,
+        site: str = DEFAULT_SITE,
+        event: str = SHOWN,
+    ) -> None:
+        """Count one ``event`` on ``day`` (default: today in UTC)."""
         at = (day or datetime.now(UTC).date()).isoformat()
         with self._lock:
-            self._counts[(service, rule, version, at)] += 1
+            self._counts[(site, service, rule, version, at, event)] += 1
 
     def flush(self) -> None:
         """Add what was counted to the database. Raises Unavailable and keeps the counts."""
         with self._lock:
-            counts, self._counts = self._counts, Counter()
-        if not counts:
+            counted, self._counts = self._counts, Counter()
+        if not counted:
             return
         try:
-            self._write(counts)
+            self._write(counted)
         except Unavailable:
             with self._lock:
-                self._counts.update(counts)
+                self._counts.update(counted)
             raise
 
-    def _write(self, counts: Counter[Key]) -> None:
+    def _write(self, counted: Counter[Key]) -> None:
         with self._database.write() as connection:
-            insert = insert_into(connection, shown)
+            insert = insert_into(connection, counts)
             add = insert.on_conflict_do_update(
-                index_elements=["service", "rule", "version", "day"],
-                set_={"cards": shown.c.cards + insert.excluded.cards},
+                index_elements=[*_KEY],
+                set_={"number": counts.c.number + insert.excluded.number},
             )
             connection.execute(
                 add,
                 [  # sorted: two hosts take the rows in the same order and never wait in a circle
-                    dict(zip(("service", "rule", "version", "day"), key, strict=True))
-                    | {"cards": n}
-                    for key, n in sorted(counts.items())
+                    dict(zip(_KEY, key, strict=True)) | {"number": n}
+                    for key, n in sorted(counted.items())
                 ],
             )
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import select
 
+from cds_service.cards import Asked
+from cds_service.core.identity import Identity
 from cds_service.errors import Unavailable
 from cds_service.feedback.answers import read_utc_text
-from cds_service.feedback.card_ids import read_card_id
+from cds_service.feedback.card_ids import CardIds
 from cds_service.feedback.database import Database
 from cds_service.feedback.tables import feedback
 
@@ -29,46 +31,48 @@ class HeldBack(NamedTuple):
 class SnoozeStore:
     """Looks up answers by the keyed digests in card ids; knows no patient."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, ids: CardIds) -> None:
         self._database = database
+        self._ids = ids
 
-    def held_back(self, cards: Iterable[tuple[str, str]], now: datetime) -> dict[str, HeldBack]:
-        """Of the ``cards`` about to be shown (uuid, indicator): those to hold back, by uuid.
+    def held_back(
+        self, cards: Sequence[Asked], identity: Identity, now: datetime
+    ) -> dict[str, HeldBack]:
+        """Of the ``cards`` about to be shown for one patient: those to hold back, by rule id.
 
         One query for all of them. New evidence or a new version of the rule gives another
-        digest, so such a card is not found and comes back. A database that is away holds
-        nothing back: an alert too many is safer than one too few.
+        digest, so such a card is not found and comes back. A database that is unavailable
+        holds nothing back: an alert too many is safer than one too few.
         """
-        wanted = {}
-        for card, indicator in cards:
-            read = read_card_id(card)
-            if read is not None and indicator in QUIET:
-                wanted[card] = (read.rule_tag, read.digest, QUIET[indicator])
+        wanted: dict[tuple[str, int], Asked] = {}
+        for card in cards:
+            if card.indicator in QUIET:
+                for digest in self._ids.digests(card.rule, card.version, identity, card.evidence):
+                    wanted[card.rule, digest] = card
         if not wanted:
             return {}
-        digests = sorted({digest for _, digest, _ in wanted.values()})
         columns = feedback.c
         query = select(
-            columns.rule_tag,
+            columns.rule,
             columns.digest,
             columns.outcome,
             columns.outcome_at,
             columns.received_at,
-        ).where(columns.digest.in_(digests), columns.rule.is_not(None))
+        ).where(columns.digest.in_(sorted({digest for _, digest in wanted})))
         try:
             with self._database.read(hurry=True) as connection:
                 rows = connection.execute(query).all()
         except Unavailable:
             return {}
-        latest: dict[tuple[int, int], tuple[datetime, str]] = {}
-        for of_rule, digest, outcome, outcome_at, received_at in rows:
-            # The earlier of the two: a client's clock that runs ahead must not prolong silence.
-            answered = read_utc_text(min(outcome_at, received_at))
-            key = (of_rule, digest)
-            latest[key] = max(latest.get(key, (answered, outcome)), (answered, outcome))
+        latest: dict[str, tuple[datetime, str]] = {}
+        for rule, digest, outcome, outcome_at, received_at in rows:
+            if (rule, digest) in wanted:
+                # The earlier of the two: a client's clock that runs ahead must not prolong silence.
+                answered = read_utc_text(min(outcome_at, received_at))
+                latest[rule] = max(latest.get(rule, (answered, outcome)), (answered, outcome))
         held = {}
-        for card, (of_rule, digest, quiet) in wanted.items():
-            found = latest.get((of_rule, digest))
-            if found is not None and now < found[0] + quiet:
-                held[card] = HeldBack(found[1], found[0], found[0] + quiet)
+        for card in cards:
+            found = latest.get(card.rule)
+            if found is not None and now < found[0] + QUIET[card.indicator]:
+                held[card.rule] = HeldBack(found[1], found[0], found[0] + QUIET[card.indicator])
         return held

@@ -7,20 +7,31 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from sqlalchemy import Table
+from sqlalchemy.engine import Connection
+
+from cds_service.core.identity import ANYBODY, Origin
 from cds_service.feedback.answers import Answer, read_answers, utc_text
 from cds_service.feedback.card_ids import CardId, RuleVersion, read_card_id
+from cds_service.feedback.card_keys import CardKeys
 from cds_service.feedback.database import Database
 from cds_service.feedback.rules_seen import RulesSeen
-from cds_service.feedback.tables import feedback, insert_into
+from cds_service.feedback.tables import feedback, insert_into, unknown_feedback
+
+_ONCE = {
+    feedback: ["card", "outcome", "outcome_at"],
+    unknown_feedback: ["card", "outcome", "outcome_at", "issuer", "tenant", "site"],
+}
 
 
 class Saved(NamedTuple):
-    """What became of one feedback call: answers added, repeats left out,
-    and how many of all these were to unknown cards."""
+    """What became of one feedback call: answers added, repeats left out, how many of all these
+    were to unknown cards, and the outcomes in the order in which they were sent."""
 
     stored: int
     repeats: int
     unknown: int
+    outcomes: tuple[str, ...] = ()
 
 
 class FeedbackStore:
@@ -33,38 +44,65 @@ class FeedbackStore:
         self,
         database: Database,
         seen: RulesSeen,
+        keys: CardKeys,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._seen = seen
+        self._keys = keys
         self._now = now
 
-    def save(self, service: str, body: object) -> Saved:
+    def save(self, service: str, body: object, origin: Origin = ANYBODY) -> Saved:
         """Check and store the parsed JSON ``body`` of a feedback call to ``service``.
 
         When this returns, every element is on the disk, or was there before: the same card
-        with the same outcome and timestamp counts once. Raises BadRequest or TooLarge
-        (nothing stored, names the place) and Unavailable (nothing acknowledged).
+        with the same outcome and timestamp counts once. An answer to a card that was not made
+        here for this caller is kept apart. Raises BadRequest or TooLarge (nothing stored,
+        names the place) and Unavailable (nothing acknowledged).
         """
         answers = read_answers(body)
         if not answers:
             return Saved(0, 0, 0)
         received = utc_text(self._now())
-        parts = {answer.card: read_card_id(answer.card) for answer in answers}
         with self._database.write() as connection:
-            rules = self._seen.resolve(connection, {read[:2] for read in parts.values() if read})
-            rows = [
-                _row(service, answer, received, parts[answer.card], rules) for answer in answers
-            ]
-            # One order for all: two hosts that store the same repeats never wait in a circle.
-            rows.sort(key=lambda row: (row["card"], row["outcome"], row["outcome_at"]))
-            insert = insert_into(connection, feedback).on_conflict_do_nothing(
-                index_elements=["card", "outcome", "outcome_at"]
-            )
-            # Drivers do not agree on counting rows that a conflict left out: ask for the ids.
-            stored = len(connection.execute(insert.returning(feedback.c.id), rows).all())
-        unknown = sum(row["rule"] is None for row in rows)
-        return Saved(stored=stored, repeats=len(rows) - stored, unknown=unknown)
+            ours = self._ours(connection, {answer.card for answer in answers}, origin)
+            rules = self._seen.resolve(connection, {read.made_by for read in ours.values()})
+            known = {
+                card: rules[read.made_by] for card, read in ours.items() if read.made_by in rules
+            }
+            rows: dict[Table, list[dict[str, Any]]] = {feedback: [], unknown_feedback: []}
+            for answer in answers:
+                made_by = known.get(answer.card)
+                table = unknown_feedback if made_by is None else feedback
+                row = _row(service, answer, received, ours.get(answer.card), made_by)
+                rows[table].append(row | origin._asdict())
+            stored = sum(_insert(connection, table, those) for table, those in rows.items())
+        return Saved(
+            stored=stored,
+            repeats=len(answers) - stored,
+            unknown=len(rows[unknown_feedback]),
+            outcomes=tuple([answer.outcome for answer in answers]),
+        )
+
+    def _ours(self, connection: Connection, cards: set[str], origin: Origin) -> dict[str, CardId]:
+        """Those of the cards that were made here for this caller, taken apart."""
+        ids = self._keys.ids
+        found = {card for card in cards if ids.made_for(card, origin)}
+        if found != cards:
+            self._keys.refresh(connection)  # another process may have changed the key just now
+            found |= {card for card in cards - found if ids.made_for(card, origin)}
+        return {card: read for card in found if (read := read_card_id(card)) is not None}
+
+
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> int:
+    """How many of the rows are new."""
+    if not rows:
+        return 0
+    # One order for all: two hosts that store the same repeats never wait in a circle.
+    rows.sort(key=lambda row: (row["card"], row["outcome"], row["outcome_at"]))
+    insert = insert_into(connection, table).on_conflict_do_nothing(index_elements=_ONCE[table])
+    # Drivers do not agree on counting rows that a conflict left out: ask for the ids.
+    return len(connection.execute(insert.returning(table.c.id), rows).all())
 
 
 def _row(
@@ -72,9 +110,8 @@ def _row(
     answer: Answer,
     received: str,
     read: CardId | None,
-    rules: dict[tuple[int, int], RuleVersion],
+    made_by: RuleVersion | None,
 ) -> dict[str, Any]:
-    made_by = None if read is None else rules.get((read.rule_tag, read.version_tag))
     return {
         **answer._asdict(),
         "suggestions": json.dumps(answer.suggestions),

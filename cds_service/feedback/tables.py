@@ -7,11 +7,14 @@ No column holds anything that says who a patient is.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Column,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -20,33 +23,62 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from cds_service.core.identity import DEFAULT_SITE
+
 metadata = MetaData()
 
 ROW_ID = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite numbers rows by itself only for the type INTEGER."""
 
+
+def _answers() -> list[Column[Any]]:
+    return [
+        Column("id", ROW_ID, primary_key=True, autoincrement=True),
+        Column("service", Text, nullable=False),
+        Column("card", Text, nullable=False),
+        Column("outcome", Text, nullable=False),
+        Column("outcome_at", Text, nullable=False),
+        Column("received_at", Text, nullable=False),
+        # Null rule: a card this service cannot have made, or of a rule it has never known.
+        Column("rule", Text),
+        Column("version", Text),
+        Column("rule_tag", BigInteger),
+        Column("digest", BigInteger),
+        Column("suggestions", Text, nullable=False),
+        Column("reason_system", Text),
+        Column("reason_code", Text),
+        Column("reason_display", Text),
+        Column("comment", Text),
+        # Whose answer: issuer and tenant of the token, empty where everybody may call.
+        Column("issuer", Text, nullable=False, server_default=""),
+        Column("tenant", Text, nullable=False, server_default=""),
+        Column("site", Text, nullable=False, server_default=DEFAULT_SITE),
+        # JSON list of {"system", "code", "display"}: the reasons after the first.
+        Column("more_reasons", Text),
+    ]
+
+
 feedback = Table(
     "feedback",
     metadata,
-    Column("id", ROW_ID, primary_key=True, autoincrement=True),
-    Column("service", Text, nullable=False),
-    Column("card", Text, nullable=False),
-    Column("outcome", Text, nullable=False),
-    Column("outcome_at", Text, nullable=False),
-    Column("received_at", Text, nullable=False),
-    # Null rule: a card this service cannot have made, or of a rule it has never known.
-    Column("rule", Text),
-    Column("version", Text),
-    Column("rule_tag", BigInteger),
-    Column("digest", BigInteger),
-    Column("suggestions", Text, nullable=False),
-    Column("reason_system", Text),
-    Column("reason_code", Text),
-    Column("reason_display", Text),
-    Column("comment", Text),
+    *_answers(),
     UniqueConstraint("card", "outcome", "outcome_at", name="feedback_once"),
     Index("feedback_digest", "digest", "rule_tag"),
+    Index("feedback_received", "received_at"),
 )
+"""Answers to cards of this service, whose ids say so. A card belongs to one caller."""
+
+unknown_feedback = Table(
+    "unknown_feedback",
+    metadata,
+    *_answers(),
+    # Anybody may name any card: an answer never takes the place of another caller's.
+    UniqueConstraint(
+        "card", "outcome", "outcome_at", "issuer", "tenant", "site", name="unknown_feedback_once"
+    ),
+    Index("unknown_feedback_received", "received_at"),
+)
+"""Answers to cards that this service did not make, or not for this caller: counted in no rule."""
 
 rules_seen = Table(
     "rules_seen",
@@ -68,6 +100,19 @@ shown = Table(
     Column("cards", BigInteger, nullable=False),
 )
 
+counts = Table(
+    "counts",
+    metadata,
+    Column("site", Text, primary_key=True),
+    Column("service", Text, primary_key=True),
+    Column("rule", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("event", Text, primary_key=True),  # "shown", and what else is counted of a rule
+    Column("number", BigInteger, nullable=False),
+)
+"""What happened with a rule's cards, per site and day. ``shown`` holds what was counted before."""
+
 token_ids = Table(
     "token_ids",
     metadata,
@@ -82,6 +127,40 @@ kept_secrets = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+
+earlier_card_keys = Table(
+    "earlier_card_keys",
+    metadata,
+    Column("value", Text, primary_key=True),
+    Column("until", Text, nullable=False),  # the last day on which ids made under it count
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("record", Text, primary_key=True),  # a random UUID
+    Column("at", Text, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    # Keyed digests: who called, which user, which patient.
+    Column("caller", Text, nullable=False),
+    Column("clinician", Text, nullable=False),
+    Column("patient", Text, nullable=False),
+    Column("content", Text, nullable=False),  # JSON: rules, cards, limits, problems
+    Column("sealed", LargeBinary),  # what the cards said, for the holder of the private key
+    Index("audit_at", "at"),
+)
+
+audit_cards = Table(
+    "audit_cards",
+    metadata,
+    Column("card", Text, primary_key=True),
+    Column("record", Text, primary_key=True),
+    Column("at", Text, nullable=False),
+    Index("audit_cards_at", "at"),
 )
 
 

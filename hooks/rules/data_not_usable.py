@@ -258,6 +258,7 @@ def _rule(service: Service, judged: Sequence[str] = ()) -> Rule:
         tier=Tier.ALWAYS,
         references=["judgement"],
         minors=True,
+        persistent=True,
         judges=judged,
         needs=[
             results("magnesium", YEAR).optional(),

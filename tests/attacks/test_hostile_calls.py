@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from cds_service.asking import ask
 from cds_service.feedback.report import report
-from cds_service.feedback.tables import feedback as answers
+from cds_service.feedback.tables import unknown_feedback as answers
 from tests.api.conftest import service
 from tests.api.given_service import (
     SELECT,

@@ -19,6 +19,7 @@ from cds_service.cards import (
 from cds_service.checking import flaws
 from cds_service.core.arranging import Shown
 from cds_service.core.facts import Presence
+from cds_service.core.identity import ANYBODY, Identity
 from cds_service.core.rule import Finding, Indicator, Rule, Service
 from hooks.knowledge.files import orderables, references
 from hooks.order_select import RULES as ORDERS
@@ -40,7 +41,7 @@ def written(
     encounter: str | None = "Encounter/7",
     requester: str | None = "Practitioner/3",
 ) -> Written:
-    recipient = Recipient("Patient/1", "site 1", encounter, requester, NOW)
+    recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), encounter, requester, NOW)
     return Cards(WRITER, new_id).write(service, case.outcomes(service), case.facts(), recipient)
 
 
@@ -158,7 +159,7 @@ def test_the_short_detail_names_no_resource_and_no_prefetch_key(card: dict[str, 
 def test_with_public_pages_each_card_links_to_the_page_of_its_rule() -> None:
     writer = CardWriter(references(), orderables(), "https://cds.hospital.org/rules")
     case = given().result("magnesium", "0.6 mmol/L")
-    recipient = Recipient("Patient/1", "site 1", None, None, NOW)
+    recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
     answer = Cards(writer, new_id).write(
         Service.PATIENT_VIEW, case.outcomes(Service.PATIENT_VIEW), case.facts(), recipient
     )
@@ -208,7 +209,7 @@ def test_a_summary_that_is_too_long_is_cut_with_an_ellipsis() -> None:
     for outcome in outcomes:
         if isinstance(outcome.answer, Finding):
             object.__setattr__(outcome.answer, "summary", "word\n" * 100)
-    recipient = Recipient("Patient/1", "site 1", None, None, NOW)
+    recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
     made = Cards(WRITER, new_id).write(Service.PATIENT_VIEW, outcomes, case.facts(), recipient)
     summary = made.cards[0].body["summary"]
     assert len(summary) == 139
@@ -321,15 +322,15 @@ class Quiet:
     def __init__(self, held: str) -> None:
         self.held = held
 
-    def held_back(self, cards: Any, now: Any) -> dict[str, object]:
-        return {card_id: True for card_id, _ in cards if card_id == self.held}
+    def held_back(self, cards: Any, identity: Any, now: Any) -> dict[str, object]:
+        return {card.rule: True for card in cards if card.rule == self.held}
 
 
 def test_a_card_answered_lately_makes_room_for_others() -> None:
     case = crowded().at(max_info_cards=1)
     shown = [card.rule.id for card in written(case).cards if card.body["indicator"] == "info"]
-    recipient = Recipient("Patient/1", "site 1", None, None, NOW)
-    quiet = Cards(WRITER, new_id, Quiet(f"{shown[0]}-1.0.0-id"))
+    recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
+    quiet = Cards(WRITER, new_id, Quiet(shown[0]))
     outcomes = case.outcomes(Service.PATIENT_VIEW)
     answer = quiet.write(Service.PATIENT_VIEW, outcomes, case.facts(), recipient)
     now = [card.rule.id for card in answer.cards if card.body["indicator"] == "info"]
@@ -370,7 +371,7 @@ def test_a_card_that_cannot_be_written_is_shown_without_its_details(
     real = CardWriter.write
     monkeypatch.setattr(CardWriter, "write", broken)
     case = crowded()
-    recipient = Recipient("Patient/1", "site 1", None, None, NOW)
+    recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
     facts, outcomes = case.facts(), case.outcomes(Service.PATIENT_VIEW)
 
     shown = Cards(WRITER, new_id, failed=failed).write(

@@ -7,6 +7,7 @@ import pytest
 
 from cds_service.cards import CardWriter, Recipient
 from cds_service.core.arranging import Shown
+from cds_service.core.identity import ANYBODY, Identity
 from cds_service.core.knowledge import KnowledgeError
 from cds_service.core.rule import Indicator
 from hooks.knowledge.files import limits, orderables, references
@@ -159,7 +160,7 @@ def test_a_sites_limit_decides_and_its_card_says_so(tmp_path: Path) -> None:
     finding = fired(case.at(limits=own).ask("low-magnesium"))
     assert finding.indicator is Indicator.WARNING
     rule = next(one for one in RULES if one.id == "low-magnesium")
-    recipient = Recipient("Patient/1", "site 1", None, None, NOW)
+    recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
     card = CardWriter(references(), orderables()).write(Shown(rule, finding), recipient, "id")
     assert "limit 0.75 mmol/L, set by this site" in card["detail"]
     assert card["detail"].count("set by this site") == 1

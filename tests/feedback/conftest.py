@@ -17,6 +17,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 
 from cds_service.feedback.card_ids import CardIds, RuleVersion
+from cds_service.feedback.card_keys import CardKeys
 from cds_service.feedback.database import Database, open_database
 from cds_service.feedback.rules_seen import RulesSeen
 from cds_service.feedback.store import FeedbackStore
@@ -182,10 +183,15 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def card_ids() -> CardIds:
-    return CardIds(b"a key for tests only")
+def keys() -> CardKeys:
+    return CardKeys("a key for tests only")
 
 
 @pytest.fixture
-def store(database: Database) -> FeedbackStore:
-    return FeedbackStore(database, RulesSeen(RULES))
+def card_ids(keys: CardKeys) -> CardIds:
+    return keys.ids
+
+
+@pytest.fixture
+def store(database: Database, keys: CardKeys) -> FeedbackStore:
+    return FeedbackStore(database, RulesSeen(RULES), keys)

@@ -8,10 +8,13 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
+from patients import patient
+
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.records import Records, open_records
 
 RULE = RuleVersion("low-magnesium", "1.2.0")
+EVIDENCE = ("magnesium 0.5",)
 ELEMENTS = 5
 """Answers in one feedback call of the endless writer."""
 
@@ -28,7 +31,8 @@ def start(url: str, start_line: Barrier, said: Connection) -> None:
     records = open_records(url, [RULE])
     start_line.wait(30)
     records.start()
-    said.send((records.database.ready(), records.card_ids.digest_of(_card(records))))
+    [digest] = records.card_ids.digests(*RULE, patient(), EVIDENCE)
+    said.send((records.database.ready(), digest))
     records.close()
 
 
@@ -103,5 +107,5 @@ def _write_in_fork(records: Records, engine_of_parent: int) -> None:
 
 
 def _card(records: Records) -> str:
-    card: str = records.card_ids.new(*RULE, "p1", "magnesium 0.5")
+    card: str = records.card_ids.new(*RULE, patient(), EVIDENCE)
     return card

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cds_service.core.identity import ANYBODY, Identity, Origin
 from cds_service.errors import StartupError
 from cds_service.feedback import rules_seen
 from cds_service.feedback.card_ids import (
-    CardId,
     CardIds,
     RuleVersion,
     canonical,
@@ -22,49 +22,69 @@ from cds_service.feedback.card_ids import (
 from cds_service.feedback.rules_seen import RulesSeen
 
 KEY = b"a key for tests only"
-CARD = ("low-magnesium", "1.2.0", "https://fhir.example|p1", ("magnesium 0.5", "2026-11-01"))
+HERE = Origin("https://ehr.example", "north", "a")
+EVIDENCE = ("magnesium 0.5", "2026-11-01")
+CARD = ("low-magnesium", "1.2.0", Identity(HERE, "https://fhir.example", "p1"), EVIDENCE)
 
 
 def _ids(random: int = 0, key: bytes = KEY) -> CardIds:
     return CardIds(key, random_bits=lambda bits: random)
 
 
+def _digest(card: str) -> int:
+    read = read_card_id(card)
+    assert read is not None
+    return read.digest
+
+
 def test_the_layout_is_the_documented_one() -> None:
-    made = uuid.UUID(_ids(random=0x2AAAAA).new(*CARD))
+    made = uuid.UUID(_ids(random=0x2AA).new(*CARD))
     assert made.version == 8
     assert made.variant == uuid.RFC_4122
-    assert made.int >> 96 == rule_tag("low-magnesium")
-    assert made.int >> 80 & 0xFFFF == version_tag("1.2.0")
-    assert made.int & 0x3FFFFF == 0x2AAAAA
+    assert made.int >> 104 == rule_tag("low-magnesium") < 2**24
+    assert made.int >> 92 & 0xFFF == version_tag("1.2.0") < 2**12
+    assert made.int >> 32 & 0x3FF == 0x2AA
 
 
 def test_ids_stay_the_same_for_ever() -> None:
     # Stored answers and counts hang on these values: a change here orphans them.
-    assert _ids(random=1).new(*CARD) == "3c368aac-764b-8e66-85f8-5ff368000001"
+    assert _ids(random=1).new(*CARD) == "3c368a76-485b-88d3-941c-a0010a7ccd3a"
 
 
 @given(
     key=st.binary(min_size=16, max_size=64),
     rule=st.text(),
     patient=st.text(),
+    server=st.text(),
+    origin=st.tuples(st.text(), st.text(), st.text()),
     evidence=st.lists(st.text()),
-    random=st.integers(0, 2**22 - 1),
+    random=st.integers(0, 2**10 - 1),
 )
 def test_every_part_is_read_back(
-    key: bytes, rule: str, patient: str, evidence: list[str], random: int
+    key: bytes,
+    rule: str,
+    patient: str,
+    server: str,
+    origin: tuple[str, str, str],
+    evidence: list[str],
+    random: int,
 ) -> None:
     ids = _ids(random, key)
-    card = ids.new(rule, "1.0.0", patient, evidence)
+    whose = Identity(Origin(*origin), server, patient)
+    card = ids.new(rule, "1.0.0", whose, evidence)
     read = read_card_id(card)
-    assert read == CardId(rule_tag(rule), version_tag("1.0.0"), ids.digest_of(card) or 0, random)
-    assert ids.matches(card, rule, "1.0.0", patient, evidence)
+    assert read is not None
+    assert read[:2] == read.made_by == (rule_tag(rule), version_tag("1.0.0"))
+    assert (read.digest,) == ids.digests(rule, "1.0.0", whose, evidence)
+    assert read.random == random
+    assert ids.made_for(card, Origin(*origin))
 
 
 def test_the_same_card_twice_has_two_ids_and_one_digest() -> None:
     ids = CardIds(KEY)
-    first, second = ids.new(*CARD), ids.new(*CARD)
-    assert first != second
-    assert ids.digest_of(first) == ids.digest_of(second)
+    made = [ids.new(*CARD) for _ in range(20)]
+    assert len(set(made)) > 1
+    assert len({_digest(one) for one in made}) == 1
 
 
 @pytest.mark.parametrize(
@@ -72,36 +92,110 @@ def test_the_same_card_twice_has_two_ids_and_one_digest() -> None:
     [
         pytest.param(("other-rule", *CARD[1:]), id="another rule"),
         pytest.param((CARD[0], "1.2.1", *CARD[2:]), id="another version"),
-        pytest.param((*CARD[:2], "https://fhir.example|p2", CARD[3]), id="another patient"),
+        pytest.param((*CARD[:2], CARD[2]._replace(patient="p2"), EVIDENCE), id="another patient"),
+        pytest.param(
+            (*CARD[:2], CARD[2]._replace(fhir_server="https://other.example"), EVIDENCE),
+            id="the same id at another FHIR server",
+        ),
+        pytest.param(
+            (*CARD[:2], CARD[2]._replace(origin=HERE._replace(issuer="https://b")), EVIDENCE),
+            id="another issuer",
+        ),
+        pytest.param(
+            (*CARD[:2], CARD[2]._replace(origin=HERE._replace(tenant="south")), EVIDENCE),
+            id="another tenant",
+        ),
+        pytest.param(
+            (*CARD[:2], CARD[2]._replace(origin=HERE._replace(site="b")), EVIDENCE),
+            id="another site",
+        ),
+        pytest.param(
+            (*CARD[:2], Identity(HERE, "https://fhir.examplep", "1"), EVIDENCE),
+            id="server and patient, cut elsewhere",
+        ),
         pytest.param((*CARD[:3], ("magnesium 0.6", "2026-11-01")), id="new evidence"),
         pytest.param((*CARD[:3], ("magnesium 0.52026-11-01",)), id="the same text, cut elsewhere"),
     ],
 )
-def test_anything_else_is_another_card(other: tuple[str, str, str, tuple[str, ...]]) -> None:
+def test_anything_else_is_another_card(other: tuple[str, str, Identity, tuple[str, ...]]) -> None:
     ids = _ids()
-    card = ids.new(*CARD)
-    assert ids.digest_of(ids.new(*other)) != ids.digest_of(card)
-    assert not ids.matches(card, *other)
-    assert ids.matches(card, *CARD)
+    assert _digest(ids.new(*other)) != _digest(ids.new(*CARD))
+    assert ids.digests(*other) != ids.digests(*CARD)
 
 
 def test_the_order_of_the_evidence_does_not_matter() -> None:
     ids = _ids()
-    assert ids.new(*CARD) == ids.new(*CARD[:3], tuple(reversed(CARD[3])))
+    assert ids.new(*CARD) == ids.new(*CARD[:3], tuple(reversed(EVIDENCE)))
 
 
-def test_without_the_key_a_card_is_not_recognised() -> None:
+def test_without_the_key_a_card_is_neither_recognised_nor_ours() -> None:
     card = _ids().new(*CARD)
     other = _ids(key=b"another key entirely")
-    assert not other.matches(card, *CARD)
-    assert other.rule_of(card, [RuleVersion("low-magnesium", "1.2.0")]) == RuleVersion(*CARD[:2])
+    assert not other.made_for(card, HERE)
+    assert _digest(card) not in other.digests(*CARD)
 
 
-def test_a_new_key_is_used_from_then_on() -> None:
+@pytest.mark.parametrize(
+    "origin",
+    [
+        HERE._replace(issuer="https://b.example"),
+        HERE._replace(tenant="south"),
+        HERE._replace(tenant=""),
+        HERE._replace(site="default"),
+        Origin("https://ehr.examplenorth", "", "a"),
+        ANYBODY,
+    ],
+)
+def test_a_card_is_its_callers_alone(origin: Origin) -> None:
+    ids = _ids()
+    assert ids.made_for(ids.new(*CARD), HERE)
+    assert not ids.made_for(ids.new(*CARD), origin)
+
+
+def test_no_bit_of_an_id_can_be_changed() -> None:
+    ids = _ids()
+    whole = uuid.UUID(ids.new(*CARD)).int
+    changed = [str(uuid.UUID(int=whole ^ 1 << bit)) for bit in range(128)]
+    assert not any(ids.made_for(one, HERE) for one in changed)
+
+
+def test_ids_made_up_by_the_thousand_are_not_ours() -> None:
+    ids = CardIds(KEY)
+    made_up = (CardIds(b"the key of a guesser").new(*CARD) for _ in range(2000))
+    assert not any(ids.made_for(one, HERE) for one in made_up)
+
+
+def test_an_earlier_key_is_recognised_and_makes_nothing() -> None:
     ids = _ids()
     before = ids.new(*CARD)
+    ids.use(b"another key entirely", [KEY])
+    now = ids.new(*CARD)
+    assert now != before
+    assert ids.made_for(before, HERE)
+    assert ids.made_for(now, HERE)
+    assert {_digest(before), _digest(now)} == set(ids.digests(*CARD))
+    assert not _ids().made_for(now, HERE)
     ids.use(b"another key entirely")
-    assert ids.new(*CARD) != before
+    assert not ids.made_for(before, HERE)
+
+
+def test_a_pseudonym_says_nothing_without_the_key() -> None:
+    ids = _ids()
+    named = ids.pseudonym("patient", "https://fhir.example", "p1")
+    assert named == _ids().pseudonym("patient", "https://fhir.example", "p1")
+    assert (
+        len(
+            {
+                named,
+                ids.pseudonym("clinician", "https://fhir.example", "p1"),
+                ids.pseudonym("patient", "https://fhir.examplep", "1"),
+                _ids(key=b"another key entirely").pseudonym(
+                    "patient", "https://fhir.example", "p1"
+                ),
+            }
+        )
+        == 4
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,17 +208,8 @@ def test_a_new_key_is_used_from_then_on() -> None:
     ],
 )
 def test_a_foreign_id_says_nothing(card: str) -> None:
-    ids = _ids()
     assert read_card_id(card) is None
-    assert ids.digest_of(card) is None
-    assert ids.rule_of(card, [RuleVersion("low-magnesium", "1.2.0")]) is None
-    assert not ids.matches(card, *CARD)
-
-
-def test_the_rule_is_found_only_among_those_known() -> None:
-    ids = _ids()
-    assert ids.rule_of(ids.new(*CARD), [RuleVersion("low-magnesium", "1.1.0")]) is None
-    assert ids.rule_of(ids.new(*CARD), [RuleVersion("other-rule", "1.2.0")]) is None
+    assert not _ids().made_for(card, HERE)
 
 
 def test_one_writing_of_an_id_is_kept() -> None:

@@ -9,10 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 from xml.etree import ElementTree
 
 import pytest
+from patients import patient
 from test_feedback_answers import accepted, overridden
 
+from cds_service.cards import Asked
+from cds_service.core.identity import Identity, Origin
 from cds_service.errors import Unavailable
 from cds_service.feedback.card_ids import CardIds, RuleVersion
+from cds_service.feedback.card_keys import CardKeys
 from cds_service.feedback.chart import MOST_WEEKS, trend_svg
 from cds_service.feedback.database import Database, open_database
 from cds_service.feedback.report import RuleReport, Week, report
@@ -63,12 +67,13 @@ def _answer(store: FeedbackStore, card: str, minute: int, **changes: object) -> 
 def test_the_report_counts_everything_that_is_stored(
     store: FeedbackStore, database: Database, card_ids: CardIds
 ) -> None:
-    card = card_ids.new(*MAGNESIUM, "p", "e")
+    card, other = (card_ids.new(*MAGNESIUM, patient(name), "e") for name in ("p", "q"))
     known = {"reason": {"code": "known", "system": "urn:x"}, "userComment": "Yes"}
-    _answer(store, card, 1, overrideReason=known)
-    _answer(store, card, 2, overrideReason={"reason": {"code": "known"}})
-    _answer(store, card, 3, overrideReason={"reason": {"code": "away"}})
-    store.save(SERVICE, {"feedback": [accepted(card=card), accepted(card="nobody's")]})
+    # Answered twice, by the client's clock in another order: one card, the last answer.
+    _answer(store, card, 3, overrideReason=known)
+    _answer(store, card, 2, overrideReason={"reason": {"code": "away"}})
+    _answer(store, other, 1, overrideReason={"reason": {"code": "away"}})
+    store.save(SERVICE, {"feedback": [accepted(card=other), accepted(card="nobody's")]})
     ShownCounters(database).flush()
     counters = ShownCounters(database)
     counters.add(SERVICE, *MAGNESIUM, date(2026, 11, 16))
@@ -81,10 +86,10 @@ def test_the_report_counts_everything_that_is_stored(
                 "version": "1.2.0",
                 "shown": 1,
                 "accepted": 1,
-                "overridden": 3,
-                "reasons": {"known": 2, "away": 1},
+                "overridden": 1,
+                "reasons": {"known": 1},
                 "comments": 1,
-                "weeks": [{"week": "2026-W47", "shown": 1, "accepted": 1, "overridden": 3}],
+                "weeks": [{"week": "2026-W47", "shown": 1, "accepted": 1, "overridden": 1}],
                 "review": False,
             },
             {
@@ -131,9 +136,8 @@ def test_a_rule_that_is_nearly_always_overridden_is_flagged(
 def test_a_spreadsheet_runs_nothing_of_the_report(
     store: FeedbackStore, database: Database, card_ids: CardIds
 ) -> None:
-    card = card_ids.new(*MAGNESIUM, "p", "e")
+    card = card_ids.new(*MAGNESIUM, patient("p"), "e")
     _answer(store, card, 1, overrideReason={"reason": {"code": '=HYPERLINK("x"),1'}})
-    _answer(store, card, 2, overrideReason={"reason": {"code": '=HYPERLINK("x"),1'}})
     rows = list(csv.DictReader(io.StringIO(report(database).as_csv())))
     assert rows == [
         {
@@ -141,8 +145,8 @@ def test_a_spreadsheet_runs_nothing_of_the_report(
             "version": "1.2.0",
             "shown": "0",
             "accepted": "0",
-            "overridden": "2",
-            "reasons": '\'=HYPERLINK("x"),1: 2',
+            "overridden": "1",
+            "reasons": '\'=HYPERLINK("x"),1: 1',
             "comments": "0",
             "review": "",
         }
@@ -152,7 +156,7 @@ def test_a_spreadsheet_runs_nothing_of_the_report(
 def test_the_table_leaves_out_rules_without_a_count_and_has_rates(
     store: FeedbackStore, database: Database, card_ids: CardIds
 ) -> None:
-    _answer(store, card_ids.new(*MAGNESIUM, "p", "e"), 1)
+    _answer(store, card_ids.new(*MAGNESIUM, patient("p"), "e"), 1)
     head, rows = report(database, [MAGNESIUM, QUININE]).as_rows()
     (row,) = (dict(zip(head, one, strict=True)) for one in rows)
     assert (row["rule"], row["version"]) == (MAGNESIUM.rule, MAGNESIUM.version)
@@ -180,17 +184,24 @@ def test_the_chart_holds_the_last_weeks_and_nothing_too() -> None:
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
+EVIDENCE = ("magnesium 0.5", "2026-11-01")
+
+
 def _snooze(
-    database: Database, made_with: CardIds, answer: dict[str, object], received: datetime = NOW
+    database: Database,
+    keys: CardKeys,
+    answer: dict[str, object],
+    received: datetime = NOW,
+    whose: Identity = patient(),  # noqa: B008  # immutable
 ) -> SnoozeStore:
-    store = FeedbackStore(database, RulesSeen([MAGNESIUM]), now=lambda: received)
-    card = made_with.new(*MAGNESIUM, "p1", ["magnesium 0.5", "2026-11-01"])
-    store.save(SERVICE, {"feedback": [answer | {"card": card}]})
-    return SnoozeStore(database)
+    store = FeedbackStore(database, RulesSeen([MAGNESIUM]), keys, now=lambda: received)
+    card = keys.ids.new(*MAGNESIUM, whose, EVIDENCE)
+    store.save(SERVICE, {"feedback": [answer | {"card": card}]}, whose.origin)
+    return SnoozeStore(database, keys.ids)
 
 
-def _again(card_ids: CardIds) -> str:
-    return card_ids.new(*MAGNESIUM, "p1", ["magnesium 0.5", "2026-11-01"])
+def _again(indicator: str = "info", evidence: tuple[str, ...] = EVIDENCE) -> Asked:
+    return Asked(*MAGNESIUM, indicator, evidence)
 
 
 OVERRIDDEN = overridden(outcomeTimestamp="2026-11-22T11:00:00Z")
@@ -213,76 +224,122 @@ ANSWERED = datetime(2026, 11, 22, 11, tzinfo=UTC)
 @pytest.mark.parametrize("answer", [OVERRIDDEN, ACCEPTED], ids=["overridden", "accepted"])
 def test_an_answered_card_stays_away_for_its_time(
     sqlite_url: str,
-    card_ids: CardIds,
+    keys: CardKeys,
     answer: dict[str, object],
     indicator: str,
     after: timedelta,
     quiet: bool,
 ) -> None:
     database = open_database(sqlite_url)
-    snooze = _snooze(database, card_ids, answer)
-    card = _again(card_ids)
-    held = snooze.held_back([(card, indicator)], ANSWERED + after)
-    assert (card in held) is quiet
+    snooze = _snooze(database, keys, answer)
+    held = snooze.held_back([_again(indicator)], patient(), ANSWERED + after)
+    assert (MAGNESIUM.rule in held) is quiet
     database.close()
 
 
-def test_what_was_held_back_says_why_and_until_when(database: Database, card_ids: CardIds) -> None:
-    snooze = _snooze(database, card_ids, OVERRIDDEN)
-    first, other = _again(card_ids), card_ids.new(*MAGNESIUM, "p2", "e")
-    held = snooze.held_back([(first, "info"), (other, "info"), ("no-uuid", "info")], NOW)
+def test_what_was_held_back_says_why_and_until_when(database: Database, keys: CardKeys) -> None:
+    snooze = _snooze(database, keys, OVERRIDDEN)
+    asked = [_again(), Asked(*QUININE, "info", EVIDENCE), Asked("x", "1", "info", ())]
+    held = snooze.held_back(asked, patient(), NOW)
     until = ANSWERED + timedelta(days=90)
-    assert held == {first: HeldBack("overridden", ANSWERED, until)}
+    assert held == {MAGNESIUM.rule: HeldBack("overridden", ANSWERED, until)}
 
 
 @pytest.mark.parametrize(
     "again",
     [
-        pytest.param((*MAGNESIUM, "p1", ["magnesium 0.4", "2026-11-20"]), id="new evidence"),
-        pytest.param(
-            ("low-magnesium", "1.3.0", "p1", ["magnesium 0.5", "2026-11-01"]), id="new version"
-        ),
-        pytest.param((*MAGNESIUM, "p2", ["magnesium 0.5", "2026-11-01"]), id="another patient"),
-        pytest.param((*QUININE, "p1", ["magnesium 0.5", "2026-11-01"]), id="another rule"),
+        pytest.param(_again(evidence=("magnesium 0.4", "2026-11-20")), id="new evidence"),
+        pytest.param(Asked("low-magnesium", "1.3.0", "info", EVIDENCE), id="new version"),
+        pytest.param(Asked(*QUININE, "info", EVIDENCE), id="another rule"),
     ],
 )
-def test_another_card_is_not_held_back(
-    sqlite_url: str, card_ids: CardIds, again: tuple[str, str, str, list[str]]
-) -> None:
+def test_another_card_is_not_held_back(sqlite_url: str, keys: CardKeys, again: Asked) -> None:
     database = open_database(sqlite_url)
-    snooze = _snooze(database, card_ids, OVERRIDDEN)
-    assert snooze.held_back([(card_ids.new(*again), "info")], NOW) == {}
+    snooze = _snooze(database, keys, OVERRIDDEN)
+    assert snooze.held_back([again], patient(), NOW) == {}
     database.close()
 
 
-def test_the_latest_answer_counts(database: Database, card_ids: CardIds) -> None:
-    _snooze(database, card_ids, OVERRIDDEN)
+HERE = Identity(Origin("https://ehr.example", "north", "a"), "https://fhir.example", "p1")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(HERE._replace(patient="p2"), id="another patient"),
+        pytest.param(HERE._replace(fhir_server="https://b.example"), id="another FHIR server"),
+        pytest.param(HERE._replace(fhir_server=""), id="no FHIR server named"),
+        *(
+            pytest.param(HERE._replace(origin=HERE.origin._replace(**{name: "b"})), id=name)
+            for name in Origin._fields
+        ),
+    ],
+)
+def test_nobody_elses_card_is_held_back(sqlite_url: str, keys: CardKeys, other: Identity) -> None:
+    database = open_database(sqlite_url)
+    snooze = _snooze(database, keys, OVERRIDDEN, whose=HERE)
+    assert MAGNESIUM.rule in snooze.held_back([_again()], HERE, NOW)
+    assert snooze.held_back([_again()], other, NOW) == {}
+    database.close()
+
+
+def test_an_answer_counts_under_the_key_before(database: Database, keys: CardKeys) -> None:
+    snooze = _snooze(database, keys, OVERRIDDEN)
+    keys.ids.use(b"another key entirely", [b"a key for tests only"])
+    assert MAGNESIUM.rule in snooze.held_back([_again()], patient(), NOW)
+    keys.ids.use(b"another key entirely")
+    assert snooze.held_back([_again()], patient(), NOW) == {}
+
+
+def test_the_latest_answer_counts(database: Database, keys: CardKeys) -> None:
+    _snooze(database, keys, OVERRIDDEN)
     later = overridden(outcomeTimestamp="2026-11-22T11:30:00Z")
-    snooze = _snooze(database, card_ids, later)
-    _snooze(database, card_ids, overridden(outcomeTimestamp="2026-10-01T00:00:00Z"))
-    [held] = snooze.held_back([(_again(card_ids), "info")], NOW).values()
+    snooze = _snooze(database, keys, later)
+    _snooze(database, keys, overridden(outcomeTimestamp="2026-10-01T00:00:00Z"))
+    [held] = snooze.held_back([_again()], patient(), NOW).values()
     assert held.answered == ANSWERED + timedelta(minutes=30)
 
 
 def test_a_client_whose_clock_runs_ahead_does_not_prolong_the_silence(
-    database: Database, card_ids: CardIds
+    database: Database, keys: CardKeys
 ) -> None:
-    snooze = _snooze(database, card_ids, overridden(outcomeTimestamp="2036-01-01T00:00:00Z"))
-    [held] = snooze.held_back([(_again(card_ids), "info")], NOW).values()
+    snooze = _snooze(database, keys, overridden(outcomeTimestamp="2036-01-01T00:00:00Z"))
+    [held] = snooze.held_back([_again()], patient(), NOW).values()
     assert held.until == NOW + timedelta(days=90)
 
 
-def test_an_answer_to_a_rule_never_known_holds_nothing_back(
-    database: Database, card_ids: CardIds
-) -> None:
-    stranger = RuleVersion("stranger", "1")
-    store = FeedbackStore(database, RulesSeen([MAGNESIUM]))
-    card = card_ids.new(*stranger, "p1", "e")
-    store.save(SERVICE, {"feedback": [overridden(card=card)]})
-    assert SnoozeStore(database).held_back([(card, "info")], NOW) == {}
+def test_an_answer_to_a_card_made_up_holds_nothing_back(database: Database, keys: CardKeys) -> None:
+    store = FeedbackStore(database, RulesSeen([MAGNESIUM]), keys)
+    for card in (
+        keys.ids.new("stranger", "1", patient(), EVIDENCE),
+        CardIds(b"another key entirely").new(*MAGNESIUM, patient(), EVIDENCE),
+    ):
+        store.save(SERVICE, {"feedback": [overridden(card=card)]})
+    asked = [_again(), Asked("stranger", "1", "info", EVIDENCE)]
+    assert SnoozeStore(database, keys.ids).held_back(asked, patient(), NOW) == {}
 
 
-def test_a_database_that_is_away_holds_nothing_back(tmp_path, card_ids: CardIds) -> None:
+def test_a_database_that_is_away_holds_nothing_back(tmp_path, keys: CardKeys) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'none' / 'kept.db'}")
-    assert SnoozeStore(database).held_back([(_again(card_ids), "info")], NOW) == {}
+    assert SnoozeStore(database, keys.ids).held_back([_again()], patient(), NOW) == {}
     database.close()
+
+
+def test_a_report_of_one_site_counts_that_site(database: Database, keys: CardKeys) -> None:
+    store = FeedbackStore(database, RulesSeen([MAGNESIUM]), keys)
+    counters = ShownCounters(database)
+    for site, answers in (("a", 1), ("b", 2)):
+        origin = Origin("https://ehr", "", site)
+        counters.add(SERVICE, *MAGNESIUM, site=site)
+        for number in range(answers):
+            card = keys.ids.new(*MAGNESIUM, patient(str(number), origin=origin), "e")
+            store.save(SERVICE, {"feedback": [overridden(card=card)]}, origin)
+        store.save(SERVICE, {"feedback": [overridden(card="made up")]}, origin)
+    counters.add(SERVICE, *MAGNESIUM, event="would show")
+    counters.flush()
+    for site, shown, answers in (("a", 1, 1), ("b", 1, 2), (None, 2, 3)):
+        made = report(database, site=site)
+        [line] = made.rules
+        assert (line.shown, line.overridden) == (shown, answers)
+        assert made.total - made.unknown == answers
+    assert report(database, site="c").as_json() == {"rules": [], "total": 0, "unknown": 0}

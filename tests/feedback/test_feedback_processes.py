@@ -13,12 +13,14 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 import feedback_workers as workers
+from patients import patient
 from sqlalchemy import func, select
 
+from cds_service.cards import Asked
 from cds_service.feedback.database import open_database
 from cds_service.feedback.records import open_records
 from cds_service.feedback.report import report
-from cds_service.feedback.tables import feedback
+from cds_service.feedback.tables import unknown_feedback as cards
 
 SPAWN = multiprocessing.get_context("spawn")
 """Each process starts from nothing, as on another host."""
@@ -97,9 +99,9 @@ def test_an_answer_in_one_process_is_known_in_another(database_url: str) -> None
         assert process.exitcode == 0
     records = open_records(database_url, [workers.RULE])
     records.start()
-    card = records.card_ids.new(*workers.RULE, "p1", "magnesium 0.5")
     now = datetime(2026, 11, 23, tzinfo=UTC)
-    assert card in records.snooze.held_back([(card, "info")], now)
+    asked = Asked(*workers.RULE, "info", workers.EVIDENCE)
+    assert workers.RULE.rule in records.snooze.held_back([asked], patient(), now)
     # It ended without closing: what it had shown was written all the same.
     assert report(records.database).rules[0].shown == 1
     records.close()
@@ -120,7 +122,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_it_acknowledged(database_ur
     assert process.exitcode == -signal.SIGKILL
     database = open_database(database_url)
     with database.read() as connection:
-        query = select(feedback.c.outcome_at, func.count()).group_by(feedback.c.outcome_at)
+        query = select(cards.c.outcome_at, func.count()).group_by(cards.c.outcome_at)
         stored = dict(connection.execute(query).all())
     for call in acknowledged:
         sent = workers.answer("card", call)["outcomeTimestamp"].replace("Z", ".000000000Z")

@@ -5,37 +5,40 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from patients import patient
+from sqlalchemy import Table, select
 from test_feedback_answers import accepted, overridden
 
+from cds_service.core.identity import Origin
 from cds_service.errors import BadRequest
-from cds_service.feedback.card_ids import CardIds, RuleVersion
+from cds_service.feedback.card_ids import CardIds, RuleVersion, read_card_id
 from cds_service.feedback.database import Database
 from cds_service.feedback.rules_seen import UNKNOWN_VERSION, RulesSeen
 from cds_service.feedback.store import FeedbackStore, Saved
-from cds_service.feedback.tables import feedback, metadata
+from cds_service.feedback.tables import feedback, metadata, unknown_feedback
 
+KEY = b"a key for tests only"
 SERVICE = "leg-cramps-patient-view"
 
 
-def _rows(database: Database) -> list[Any]:
+def _rows(database: Database, table: Table = feedback) -> list[Any]:
     with database.read() as connection:
-        return list(connection.execute(select(feedback).order_by(feedback.c.id)))
+        return list(connection.execute(select(table).order_by(table.c.id)))
 
 
 def _card(card_ids: CardIds, rule: str = "low-magnesium", version: str = "1.2.0") -> str:
-    return card_ids.new(rule, version, "canary-patient", "canary-evidence")
+    return card_ids.new(rule, version, patient("canary-patient"), "canary-evidence")
 
 
 def test_what_was_said_is_kept(store: FeedbackStore, database: Database, card_ids: CardIds) -> None:
     card = _card(card_ids)
     reason = {"reason": {"code": "x", "system": "urn:x"}, "userComment": "Known for years"}
     body = {"feedback": [overridden(card=card.upper(), overrideReason=reason)]}
-    assert store.save(SERVICE, body) == Saved(stored=1, repeats=0, unknown=0)
+    assert store.save(SERVICE, body) == Saved(1, 0, 0, ("overridden",))
     [row] = _rows(database)
     assert (row.service, row.card, row.outcome) == (SERVICE, card, "overridden")
     assert (row.rule, row.version) == ("low-magnesium", "1.2.0")
-    assert row.digest == card_ids.digest_of(card)
+    assert row.digest == (read_card_id(card) or 0).digest
     assert (row.reason_system, row.reason_code) == ("urn:x", "x")
     assert row.comment == "Known for years"
     assert row.outcome_at == "2026-11-22T23:13:39.274000000Z"
@@ -43,7 +46,7 @@ def test_what_was_said_is_kept(store: FeedbackStore, database: Database, card_id
 
 def test_accepted_suggestions_are_kept(store: FeedbackStore, database: Database) -> None:
     store.save(SERVICE, {"feedback": [accepted(acceptedSuggestions=[{"id": "a"}, {"id": "b"}])]})
-    assert _rows(database)[0].suggestions == '["a", "b"]'
+    assert _rows(database, unknown_feedback)[0].suggestions == '["a", "b"]'
 
 
 def test_nothing_to_store_is_fine(store: FeedbackStore, database: Database) -> None:
@@ -60,9 +63,10 @@ def test_one_bad_element_refuses_the_whole_body(store: FeedbackStore, database: 
 def test_a_repeat_is_stored_once(store: FeedbackStore, database: Database) -> None:
     once = accepted(outcomeTimestamp="2026-11-22T23:13:39Z")
     elsewhere = accepted(outcomeTimestamp="2026-11-23T00:13:39+01:00")
-    assert store.save(SERVICE, {"feedback": [once, once, elsewhere]}) == Saved(1, 2, 3)
-    assert store.save(SERVICE, {"feedback": [once]}) == Saved(0, 1, 1)
-    assert len(_rows(database)) == 1
+    said = store.save(SERVICE, {"feedback": [once, once, elsewhere]})
+    assert said == Saved(1, 2, 3, ("accepted",) * 3)
+    assert store.save(SERVICE, {"feedback": [once]}) == Saved(0, 1, 1, ("accepted",))
+    assert len(_rows(database, unknown_feedback)) == 1
 
 
 @pytest.mark.parametrize(
@@ -84,16 +88,24 @@ def test_anything_else_is_stored_beside_it(store: FeedbackStore, change: dict[st
     [
         pytest.param("no-uuid-at-all", id="no UUID"),
         pytest.param("4e0a2fb1-6e4b-4f0e-8f5d-3e9f0c6a1b2c", id="somebody else's UUID"),
-        pytest.param(CardIds(b"k" * 16).new("gone-rule", "1", "p", "e"), id="a rule never known"),
+        pytest.param(
+            CardIds(b"k" * 16).new("low-magnesium", "1.2.0", patient(), "e"), id="another key"
+        ),
+        pytest.param(
+            CardIds(KEY).new("low-magnesium", "1.2.0", patient(origin=Origin("b")), "e"),
+            id="another caller's",
+        ),
+        pytest.param(CardIds(KEY).new("gone-rule", "1", patient(), "e"), id="a rule never known"),
     ],
 )
 def test_unknown_cards_are_kept_and_marked(
     store: FeedbackStore, database: Database, card: str
 ) -> None:
     assert store.save(SERVICE, {"feedback": [accepted(card=card)]}).unknown == 1
-    [row] = _rows(database)
+    [row] = _rows(database, unknown_feedback)
     assert row.card == card
     assert row.rule is None
+    assert _rows(database) == []
 
 
 def test_an_answer_to_an_older_version_finds_it(
@@ -135,4 +147,23 @@ def test_no_column_says_who_the_patient_is(
 def test_text_of_any_language_is_kept(store: FeedbackStore, database: Database) -> None:
     words = "Krämpfe — nachts; 筋痙攣 🦵"
     store.save(SERVICE, {"feedback": [overridden(overrideReason={"userComment": words})]})
-    assert _rows(database)[0].comment == words
+    assert _rows(database, unknown_feedback)[0].comment == words
+
+
+def test_answers_say_whose_they_are(
+    store: FeedbackStore, database: Database, card_ids: CardIds
+) -> None:
+    north, south = Origin("https://ehr", "north", "a"), Origin("https://ehr", "south", "b")
+    card = card_ids.new("low-magnesium", "1.2.0", patient(origin=north), "e")
+    body = {"feedback": [overridden(card=card)]}
+    assert store.save(SERVICE, body, south).unknown == 1
+    assert store.save(SERVICE, body, Origin("https://b")).unknown == 1
+    # The answer of the card's own caller is neither a repeat of theirs nor lost.
+    assert store.save(SERVICE, body, north) == Saved(1, 0, 0, ("overridden",))
+    [row] = _rows(database)
+    assert (row.issuer, row.tenant, row.site) == north
+    strangers = _rows(database, unknown_feedback)
+    assert [(row.issuer, row.tenant, row.site) for row in strangers] == [
+        south,
+        Origin("https://b"),
+    ]

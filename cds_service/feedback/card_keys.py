@@ -1,0 +1,152 @@
+"""The secret keys of card ids: where they come from, how they are changed.
+
+Unset, the key is made once and kept in the database for all processes. `cds-service data
+rotate-key` makes another one; the one before goes on being recognised for 90 days, so that
+answers to cards already shown still count. With CDS_CARD_KEY set, the setting says it all:
+``NEW,OLD@2027-02-25`` makes ids under NEW and recognises those of OLD before that day.
+
+While the database cannot be reached, ids are made under a temporary key of the process, which
+is kept among the earlier ones as soon as it can be.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.engine import Connection
+
+from cds_service.errors import BadRequest, StartupError
+from cds_service.feedback.card_ids import KEY_BYTES, CardIds
+from cds_service.feedback.database import Database
+from cds_service.feedback.tables import earlier_card_keys, insert_into, kept_secrets
+
+OVERLAP_DAYS = 90
+SHORTEST_KEY = 16
+_NAME = "card_key"
+_DATED = re.compile(r"(.+)@([0-9]{4}-[0-9]{2}-[0-9]{2})", re.DOTALL)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+class CardKeys:
+    """Gives ``ids`` their keys, from the setting or from the database.
+
+    Raises StartupError for a setting that cannot be used.
+    """
+
+    def __init__(self, setting: str | None, today: Callable[[], date] = _today) -> None:
+        self._today = today
+        self.given = setting is not None
+        self._temporary = secrets.token_bytes(KEY_BYTES)
+        keys = [self._temporary] if setting is None else read_setting(setting, today())
+        self.ids = CardIds(keys[0], keys[1:])
+
+    def settle(self, database: Database) -> None:
+        """Take over the keys in the database; the first process that asks makes one.
+
+        Raises Unavailable.
+        """
+        if self.given:
+            return
+        with database.write() as connection:
+            _keep_first(connection)
+            if self.ids.used and self._temporary:
+                _keep_earlier(connection, self._temporary, self._last_day())
+            self.refresh(connection)
+        self._temporary = b""
+
+    def refresh(self, connection: Connection) -> None:
+        """Take over what another process changed."""
+        if self.given:
+            return
+        query = select(kept_secrets.c.value).where(kept_secrets.c.name == _NAME)
+        key = connection.execute(query).scalar_one_or_none()
+        if key is None:
+            return  # nobody has settled yet
+        columns = earlier_card_keys.c
+        query = select(columns.value).where(columns.until >= self._today().isoformat())
+        earlier = [bytes.fromhex(one) for one in connection.execute(query).scalars()]
+        if self._temporary:
+            earlier.append(self._temporary)
+        self.ids.use(bytes.fromhex(key), earlier)
+
+    def reread(self, database: Database) -> None:
+        """`refresh` in a transaction of its own. Raises Unavailable."""
+        if not self.given:
+            with database.read() as connection:
+                self.refresh(connection)
+
+    def rotate(self, database: Database) -> date:
+        """Make a new key; the last day on which the one before still counts.
+
+        Raises BadRequest where the key is a setting, Unavailable.
+        """
+        if self.given:
+            raise BadRequest(
+                "CDS_CARD_KEY is set: the key is not kept in the database.",
+                f"Set CDS_CARD_KEY to {secrets.token_hex(KEY_BYTES)},<the key until now>"
+                f"@{self._last_day()} and restart.",
+            )
+        last = self._last_day()
+        with database.write() as connection:
+            _keep_first(connection)
+            name = kept_secrets.c.name == _NAME
+            # Locks the row: two who rotate at once take turns.
+            query = select(kept_secrets.c.value).where(name).with_for_update()
+            _keep_earlier(connection, bytes.fromhex(connection.execute(query).scalar_one()), last)
+            new = secrets.token_hex(KEY_BYTES)
+            connection.execute(update(kept_secrets).where(name).values(value=new))
+            past = earlier_card_keys.c.until < self._today().isoformat()
+            connection.execute(delete(earlier_card_keys).where(past))
+            self.refresh(connection)
+        return last
+
+    def _last_day(self) -> date:
+        return self._today() + timedelta(days=OVERLAP_DAYS)
+
+
+def read_setting(setting: str, today: date) -> list[bytes]:
+    """The keys in CDS_CARD_KEY, the one that makes ids first; earlier ones that ended left out.
+
+    Raises StartupError.
+    """
+    first, *rest = setting.split(",")
+    dated = [_DATED.fullmatch(one.strip()) for one in rest]
+    if not all(dated):  # a comma in a key that was chosen before there could be several
+        first, dated = setting, []
+    keys = [first]
+    for found in dated:
+        assert found is not None  # all() has just said so
+        try:
+            if date.fromisoformat(found[2]) >= today:
+                keys.append(found[1])
+        except ValueError:
+            raise StartupError(
+                f"CDS_CARD_KEY: {found[2]} is not a date.", "Write KEY,EARLIER@2027-02-25."
+            ) from None
+    if any(len(one) < SHORTEST_KEY for one in keys):
+        raise StartupError(
+            f"CDS_CARD_KEY is shorter than {SHORTEST_KEY} characters.",
+            "Use 64 random hexadecimal digits, or unset it.",
+        )
+    return [one.encode() for one in keys]
+
+
+def _keep_first(connection: Connection) -> None:
+    connection.execute(
+        insert_into(connection, kept_secrets).on_conflict_do_nothing(),
+        {"name": _NAME, "value": secrets.token_hex(KEY_BYTES)},
+    )
+
+
+def _keep_earlier(connection: Connection, key: bytes, last: date) -> None:
+    connection.execute(
+        insert_into(connection, earlier_card_keys).on_conflict_do_nothing(),
+        {"value": key.hex(), "until": last.isoformat()},
+    )
