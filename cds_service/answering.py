@@ -89,6 +89,16 @@ class Answered:
         return tuple(_traced(outcome, self.dropped) for outcome in self.outcomes)
 
     @cached_property
+    def silence(self) -> str:
+        """What an answer without cards means: never that there is nothing to say."""
+        unchecked = sum(isinstance(one.answer, CannotTell) for one in self.outcomes)
+        if unchecked:
+            return f"No cards, but {_rules(unchecked)} could not be checked."
+        if self.dropped:
+            return f"No cards, but {_rules(len(self.dropped))} fired and are not shown."
+        return f"No cards. {_rules(len(self.outcomes)).capitalize()} were checked."
+
+    @cached_property
     def refused(self) -> Mapping[str, str]:
         """The resources that the full FHIR models refuse, with the reason.
 
@@ -212,6 +222,10 @@ class Answering:
         return any(
             not self._judged.isdisjoint(draft.classes) for draft in drafts.selected_medications
         ) or any(not self._judged.isdisjoint(draft.covers) for draft in drafts.selected_orders)
+
+
+def _rules(count: int) -> str:
+    return f"{count} rule{'s' * (count != 1)}"
 
 
 def _names_something(facts: Facts) -> bool:

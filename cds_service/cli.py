@@ -145,7 +145,7 @@ def evaluate(
     from cds_service import terminal
 
     if not bodies:
-        click.echo("No cards. `cds-service explain` says why.")
+        click.echo(f"{answered.silence} `cds-service explain` says why.")
         return
     terminal.print_cards(bodies)
 

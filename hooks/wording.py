@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 
 from cds_service.core.facts import Condition, Medication, Result
 from cds_service.core.text import one_line, quoted, shortened
@@ -36,6 +37,22 @@ def named(facts: Iterable[Condition | Medication], most: int = 4) -> str:
     names = list(dict.fromkeys(quoted(fact.name) for fact in facts))
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+READ_AT_ONCE = 90
+"""Characters of a summary that a clinician takes in at a glance."""
+
+
+def short_day(when: date, today: date) -> str:
+    """A day as it is said: ``20 Nov``, with the year where it is not this one."""
+    said = f"{when.day} {_MONTHS[when.month - 1]}"
+    return said if when.year == today.year else f"{said} {when.year}"
+
+
+def fitting(text: str, ending: str) -> str:
+    """A summary with its ending, or without it where that would make it too long."""
+    return text + ending if len(text) + len(ending) <= READ_AT_ONCE else text
 
 
 def headline(text: str) -> str:

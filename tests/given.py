@@ -105,12 +105,27 @@ class Given:
         return self
 
     def unusable(
-        self, analyte: str, kind: str = "unknown-unit", *, days_ago: int | None = 1
+        self,
+        analyte: str,
+        kind: str = "unknown-unit",
+        *,
+        days_ago: int | None = 1,
+        critical: bool = False,
+        value: str = "",
     ) -> Given:
-        """A result that was there and could not be used; ``days_ago`` None: undated."""
+        """A result that was there and could not be used; ``days_ago`` None: undated.
+
+        ``value`` is what is known of it although its date cannot be used.
+        """
         when = None if days_ago is None else NOW - timedelta(days=days_ago)
         source = Source(f"Observation/{analyte}-{next(self.numbers)}", "prefetch.results")
-        problem = Problem(kind, analyte, f"{kind} in {analyte}", source, when)
+        known = None
+        if value:
+            other = Given().result(analyte, value).candidates[analyte][0].answer
+            assert isinstance(other, Result)
+            known = other
+        reason = f"{kind} in {analyte}"
+        problem = Problem(kind, analyte, reason, source, when, critical, known)
         if when is None:
             self.undated.setdefault(analyte, []).append(problem)
         else:

@@ -127,7 +127,9 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
                     "demo/switches.html", switches=question.switches, facts=answered.facts
                 ),
                 "chart": render_template("demo/chart.html", chart=seen.chart(answered, rules)),
-                "cards": render_template("demo/cards.html", cards=seen.cards(answered)),
+                "cards": render_template(
+                    "demo/cards.html", cards=seen.cards(answered), silence=answered.silence
+                ),
                 "why": render_template("demo/why.html", rules=seen.why(answered)),
             },
             "request": question.request,

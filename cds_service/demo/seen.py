@@ -197,7 +197,7 @@ def why(answered: Answered) -> tuple[ShownRule, ...]:
 def counted(answered: Answered) -> str:
     """How many cards of which kind, in words."""
     if not answered.cards:
-        return "No cards."
+        return answered.silence
     indicators = [str(card.body["indicator"]) for card in answered.cards]
     kinds = ", ".join(
         f"{count} {indicator}" + "s" * (indicator == "warning" and count > 1)

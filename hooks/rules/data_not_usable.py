@@ -3,12 +3,16 @@
 Recommendation: none of the source; a judgement of this project. Silence looks like an
 all-clear on the clinician's screen, so a card says what could not be checked.
 
-When (chart opened): relevant data could not be used or fetched, and cramps are documented, or
-conditions or medications themselves could not be read, or a rule that speaks without cramps
-sees its trigger and cannot tell. When (order picked): a rule that judges the class of a
-selected order cannot use what it needs. A record of another patient is always said, and so
-is a rule that failed by a fault of its own.
-Then: each thing that could not be checked, why, and the resource.
+When (chart opened): the newest potassium, magnesium, sodium, creatinine, eGFR or haemoglobin of
+the last 30 days could not be used (an undated one where none of these days can, or where its
+value or flag is critical; a future date counts); or conditions, medications or all laboratory
+results could not be read; or a rule that speaks without cramps sees its trigger and cannot tell;
+or cramps are documented and anything relevant could not be used or fetched. When (order picked):
+a rule that judges the class of a selected order cannot use what it needs, or what was picked
+could not be read. A record of another patient is always said, and so is a rule that failed by a
+fault of its own.
+Then: each thing that could not be checked, why, and the resource. A warning where the laboratory
+flagged it as critical, or its value is, else info.
 Does not cover: orders that no rule judges; keys that are optional and were just not sent.
 """
 
@@ -46,13 +50,32 @@ from cds_service.core.text import quoted
 from cds_service.core.times import Window
 from hooks.cramps import documented
 from hooks.knowledge.files import analytes
-from hooks.windows import YEAR
-from hooks.wording import DONE, NO_SERVICE, NOT_APPLICABLE, headline
+from hooks.windows import ACT, YEAR
+from hooks.wording import DONE, NO_SERVICE, NOT_APPLICABLE, fitting, headline, short_day
 
+WATCHED = ("potassium", "magnesium", "sodium", "creatinine", "egfr", "hemoglobin")
+"""Analytes whose newest result is never passed over in silence."""
+# Limits beyond which a value is critical.
+_BELOW = {"potassium": "potassium.severe", "magnesium": "magnesium.severe"}
+_AT_LEAST = {"potassium": "potassium.critical"}
+_WHY = {
+    "undated": "no date",
+    "future": "dated in the future",
+    "no-unit": "no unit",
+    "unknown-unit": "unknown unit",
+    "ambiguous-unit": "unclear unit",
+    "contradicting-range": "unit and range disagree",
+    "implausible": "implausible value",
+    "no-value": "no value",
+    "not-a-number": "not a number",
+    "comparator": "unclear comparator",
+    "no-status": "no status",
+}
 ESSENTIAL = (Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS)
 _LISTS = (Kind.CONDITIONS, Kind.MEDICATIONS, Kind.STATEMENTS)
+_DRAFTS = "draft orders"
 _MOST = 12  # lines in the detail
-_NAMED = 4  # names in the summary
+_NAMED = 3  # names in the summary
 _WORDS = {
     Kind.RESULTS: "laboratory results",
     Kind.CONDITIONS: "conditions",
@@ -65,7 +88,9 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     """Say at the opened chart what could not be checked."""
     sought = _sought(tuple([one.rule for one in outcomes if speaks(one.rule, facts)]))
     triggered = [one for one in outcomes if one.rule.tier is Tier.ALWAYS and _cannot_tell(one)]
+    watched = _watched(facts, WATCHED)
     lines = {
+        **{_line(problem): _name(problem.about) for problem in watched},
         **_not_obtained(facts, sought),
         **_unusable(facts, sought),
         **_problems(facts.record.problems),
@@ -74,20 +99,19 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     }
     if not lines:
         return NotFired("everything that was there could be used")
-    lists_unread = any(
-        not facts.availability(kind).whole for kind in (Kind.CONDITIONS, Kind.MEDICATIONS)
-    ) or facts.availability(Kind.STATEMENTS).state in (State.UNAVAILABLE, State.PARTIAL)
     about_lists = any(problem.about in _LISTS for problem in facts.record.problems)
     if not (
-        documented(facts)
-        or lists_unread
+        watched
+        or documented(facts)
+        or not facts.could_be_read(Kind.CONDITIONS, Kind.MEDICATIONS)
+        or not facts.obtained(Kind.RESULTS)
         or about_lists
         or triggered
         or failed
         or _of_others(facts.record.problems)
     ):
         return NotFired("what could not be used does not matter without documented cramps")
-    return _finding(lines)
+    return _finding(lines, watched, facts)
 
 
 def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
@@ -101,10 +125,14 @@ def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
         if awake or problem.source.origin.startswith("context")
     ]
     failed = _failed(outcomes)
-    if not awake and not refused and not failed:
+    unread = _unread_drafts(facts)
+    if not awake and not refused and not failed and not unread:
         return NotFired("no selected order is of a kind that a rule judges")
     about = {kind.value for kind in sought.kinds} | sought.windows.keys()
+    watched = _watched(facts, [key for key in WATCHED if key in sought.windows])
     lines = {
+        **_problems(unread),
+        **{_line(problem): _name(problem.about) for problem in watched},
         **_not_obtained(facts, sought),
         **_unusable(facts, sought),
         **_problems(p for p in facts.record.problems if p.about in about or p in refused),
@@ -113,7 +141,58 @@ def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     }
     if not lines:
         return NotFired("everything these orders need could be used")
-    return _finding(lines)
+    return _finding(lines, watched, facts)
+
+
+def _watched(facts: Facts, keys: Iterable[str]) -> list[Problem]:
+    """The newest results of some analytes that could not be used, of the last 30 days.
+
+    One with a date in the future counts. One without date counts where none of these days can
+    be used, or where it is critical. The worst stand first.
+    """
+    found: list[Problem] = []
+    for key in keys:
+        newest = facts.newest(key, Worse.LOW)
+        fresh = facts.within(newest.result, ACT)
+        for problem in (
+            *newest.unusable,
+            *(one for one in facts.record.problems if one.about == key),
+        ):
+            if problem.about not in keys or problem in found:
+                continue
+            if problem.when is None:
+                counts = not fresh or _critical(problem, facts)
+            elif newest.result is not None and problem.when < newest.result.when:
+                counts = False
+            else:
+                counts = facts.on_day(problem.when) >= ACT.start(facts.today)
+            if counts:
+                found.append(problem)
+    return sorted(found, key=lambda problem: not _critical(problem, facts))
+
+
+def _critical(problem: Problem, facts: Facts) -> bool:
+    """Whether its laboratory flagged it as critical, or its value is."""
+    if problem.critical:
+        return True
+    value = problem.value
+    if value is None:
+        return False
+    low, high = _BELOW.get(problem.about), _AT_LEAST.get(problem.about)
+    return (low is not None and value.below(facts.limits.value(low)) is True) or (
+        high is not None and value.at_least(facts.limits.value(high)) is True
+    )
+
+
+def _unread_drafts(facts: Facts) -> list[Problem]:
+    """What was picked and could not be read: it may be anything."""
+    picked = {one.source.reference for one in facts.drafts.selected_medications}
+    return [
+        problem
+        for problem in facts.record.problems
+        if problem.source.origin.startswith("context")
+        and (problem.about == _DRAFTS or problem.source.reference in picked)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +244,10 @@ def _unusable(facts: Facts, sought: _Sought) -> dict[str, str]:
     lines = {}
     for key, windows in sought.windows.items():
         for problem in facts.newest(key, Worse.LOW).unusable:
-            # An eGFR rests on creatinine: what could not be used is called by its own name.
-            name = analytes()[problem.about if problem.about in analytes() else key].name
             earliest = min(window.start(facts.today) for window in windows)
             if problem.when is None or facts.on_day(problem.when) >= earliest:
-                lines[_line(name, problem)] = name
+                # An eGFR rests on creatinine: what could not be used is called by its own name.
+                lines[_line(problem)] = _name(problem.about)
     return lines
 
 
@@ -214,18 +292,23 @@ _KIND_WORDS = {kind.value: words for kind, words in _WORDS.items()}
 
 
 def _problems(problems: Iterable[Problem]) -> dict[str, str]:
-    lines = {}
-    for problem in problems:
-        known = analytes().get(problem.about)
-        name = known.name if known else _KIND_WORDS.get(problem.about, problem.about)
-        lines[_line(name, problem)] = name
-    return lines
+    return {_line(problem): _name(problem.about) for problem in problems}
 
 
-def _line(name: str, problem: Problem) -> str:
+def _name(about: str) -> str:
+    """What a clinician calls an analyte or a kind of data."""
+    known = analytes().get(about)
+    return known.name if known else _KIND_WORDS.get(about, about)
+
+
+def _line(problem: Problem) -> str:
+    what = quoted(_name(problem.about))
+    if problem.value is not None:
+        what += f" {quoted(problem.value.reported)}"
+    if problem.critical:
+        what += ", flagged critical"
     return (
-        f"Could not check {quoted(name)}: {quoted(problem.reason)} "
-        f"({quoted(problem.source.reference, 80)})"
+        f"Could not check {what}: {quoted(problem.reason)} ({quoted(problem.source.reference, 80)})"
     )
 
 
@@ -233,33 +316,60 @@ def _of_others(problems: Iterable[Problem]) -> list[Problem]:
     return [problem for problem in problems if problem.kind == "wrong-patient"]
 
 
-def _finding(lines: dict[str, str]) -> Finding:
-    names = list(dict.fromkeys(lines.values()))
-    listed = ", ".join(names[:_NAMED]) + (" and more" if len(names) > _NAMED else "")
+def _finding(
+    lines: dict[str, str], watched: Sequence[Problem] = (), facts: Facts | None = None
+) -> Finding:
     shown = list(lines)[:_MOST]
     rest = (f"and {len(lines) - _MOST} more",) if len(lines) > _MOST else ()
+    critical = facts is not None and any(_critical(one, facts) for one in watched)
+    advice = ["Look at what could not be checked: silence about it is not an all-clear."]
+    if facts is not None and not facts.could_be_read(Kind.CONDITIONS, Kind.MEDICATIONS):
+        advice.append("No drug is drafted while a medication or condition cannot be read.")
     return Finding(
-        indicator=Indicator.INFO,
-        summary=headline(f"No card is no all-clear. Could not check: {listed}"),
-        advice=("These could not be checked, so the absence of other cards is no all-clear.",),
+        indicator=Indicator.WARNING if critical else Indicator.INFO,
+        summary=headline(_summary(list(dict.fromkeys(lines.values())), watched, facts)),
+        advice=tuple(advice),
         missing=(*shown, *rest),
         strength="A statement about the data, not about the patient.",
         overrides=(NOT_APPLICABLE, DONE, NO_SERVICE),
     )
 
 
+def _summary(names: Sequence[str], watched: Sequence[Problem], facts: Facts | None) -> str:
+    """What could not be checked, first; then what to do about it."""
+    if facts is None or not watched:
+        return fitting(f"Could not check: {_listed(names)}", ". No card is not an all-clear")
+    worst = watched[0]
+    what = _name(worst.about)
+    if worst.value is not None:
+        what += f" {worst.value.reported}"
+    elif worst.when is not None:
+        what += f" of {short_day(facts.on_day(worst.when), facts.today)}"
+    if worst.critical:
+        what += ", flagged critical,"
+    others = [name for name in names if name != _name(worst.about)]
+    also = f" (also {_listed(others)})" if others else ""
+    why = _WHY.get(worst.kind, "unreadable")
+    return fitting(f"{what} could not be used: {why}{also}", ". Look at it")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (" and more" if len(names) > _NAMED else "")
+
+
 def _rule(service: Service, judged: Sequence[str] = ()) -> Rule:
     return rule(
         id="data-not-usable",
         title="Data that could not be used",
-        version="1.0.0",
-        changed="2026-11-23",
+        version="2.0.0",
+        changed="2026-11-27",
         service=service,
         tier=Tier.ALWAYS,
         references=["judgement"],
         minors=True,
         persistent=True,
         judges=judged,
+        limits=[*_BELOW.values(), *_AT_LEAST.values()],
         needs=[
             results("magnesium", YEAR).optional(),
             conditions("leg_cramps").optional(),

@@ -204,7 +204,7 @@ def _draft_is_safe(facts: Facts, level: levels.Level, function: Renal) -> bool:
         and not level.unusable
         and facts.age is not None
         and not facts.minor
-        and not reading.medications_unread(facts)
+        and not reading.lists_unread(facts)
         and not facts.taking("magnesium", hazard=True)
         and not facts.drafted("magnesium")
         and not facts.hazards("pregnancy")

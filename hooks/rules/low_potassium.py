@@ -200,8 +200,7 @@ def _against_a_draft(facts: Facts, level: levels.Level) -> list[str]:
         found = (*facts.taking(kind, hazard=True), *facts.drafted(kind))
         if found:
             reasons.append(f"{words} ({named(found)})")
-    reasons.extend(reading.conditions_unread(facts))
-    reasons.extend(reading.medications_unread(facts))
+    reasons.extend(reading.lists_unread(facts))
     return reasons
 
 

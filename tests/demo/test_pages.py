@@ -210,6 +210,34 @@ def test_what_cannot_be_read_is_answered_with_place_and_mend(
     assert len(error_of(response)) > 20
 
 
+def test_silence_is_never_taken_for_an_all_clear(demo: Demo) -> None:
+    told = demo().post("/demo/answer", json={"pasted": json.dumps(bundle())}).get_json()
+    assert told["response"]["cards"] == []
+    unchecked = sum(rule["answer"] == "cannot tell" for rule in told["trace"]["rules"])
+    assert unchecked
+    said = f"No cards, but {unchecked} rules could not be checked."
+    assert told["status"] == said
+    assert said in told["html"]["cards"]
+    assert "nothing to say" not in told["html"]["cards"]
+
+
+def test_a_pasted_batch_response_is_read_like_any_bundle(demo: Demo) -> None:
+    quinine = {
+        "resourceType": "MedicationRequest",
+        "id": "q",
+        "status": "active",
+        "subject": {"reference": "urn:uuid:1"},
+        "medicationCodeableConcept": {"text": "Quinine sulfate 324 mg"},
+    }
+    inside = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": quinine}]}
+    patient = {"fullUrl": "urn:uuid:1", **bundle()["entry"][0]}
+    pasted = {"resourceType": "Bundle", "type": "batch-response",
+              "entry": [patient, {"resource": inside, "response": {"status": "200"}}]}  # fmt: skip
+    told = demo().post("/demo/answer", json={"pasted": json.dumps(pasted)}).get_json()
+    [card] = told["response"]["cards"]
+    assert card["source"]["topic"]["code"] == "quinine-active"
+
+
 @pytest.mark.parametrize(
     "body", [{"hook": "order-sign"}, {"drafts": 3}, {"unknown": 1}, [], {"patient": "no-such-one"}]
 )

@@ -1,6 +1,7 @@
 """data-not-usable, of both services: tables of cases."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -8,9 +9,12 @@ from cds_service.core.engine import FAILED, Engine
 from cds_service.core.facts import Kind, Presence, Problem, Source, State
 from cds_service.core.rule import Answer, Finding, Indicator, NotFired, Rule, Service
 from hooks.cramps import documented
+from hooks.knowledge.files import analytes
 from hooks.order_select import RULES as ORDER_RULES
 from hooks.patient_view import RULES as CHART_RULES
-from tests.given import Given, fired, given, silent
+from hooks.rules.data_not_usable import WATCHED
+from hooks.wording import READ_AT_ONCE
+from tests.given import NOW, Given, fired, given, offers, silent
 
 RULE = "data-not-usable"
 CHART, ORDER = Service.PATIENT_VIEW, Service.ORDER_SELECT
@@ -74,7 +78,7 @@ def test_with_cramps_what_could_not_be_used_is_said(case: Given, said: str) -> N
     assert finding.indicator is Indicator.INFO
     assert finding.suggestions == ()
     assert said in "\n".join(finding.missing)
-    assert "No card is no all-clear" in finding.summary
+    assert len(finding.summary) <= READ_AT_ONCE
 
 
 @pytest.mark.parametrize(
@@ -88,12 +92,12 @@ def test_with_cramps_what_could_not_be_used_is_said(case: Given, said: str) -> N
         pytest.param(
             given().cramps().unusable("magnesium", days_ago=400), id="too old for any rule"
         ),
-        pytest.param(given().unusable("magnesium"), id="no cramps"),
+        pytest.param(given().unusable("ferritin"), id="no cramps, and nothing that is watched"),
         pytest.param(
-            given().lacking(Kind.RESULTS, state=State.UNAVAILABLE), id="results failed, no cramps"
+            given().lacking(Kind.RESULTS, state=State.PARTIAL), id="a page cut, no cramps"
         ),
         pytest.param(
-            given().cramps(presence=Presence.SUSPECTED).unusable("magnesium"), id="suspected cramps"
+            given().cramps(presence=Presence.SUSPECTED).unusable("ferritin"), id="suspected cramps"
         ),
         pytest.param(given().cramps().lacking(Kind.ORDERS), id="orders were not sent"),
         pytest.param(given().cramps().lacking(Kind.STATEMENTS), id="statements were not sent"),
@@ -116,6 +120,182 @@ def test_with_cramps_what_could_not_be_used_is_said(case: Given, said: str) -> N
 )
 def test_is_silent(case: Given) -> None:
     silent(case.ask(RULE, CHART))
+
+
+@pytest.mark.parametrize("analyte", WATCHED)
+@pytest.mark.parametrize("age", [50, 10])
+def test_the_newest_of_what_is_watched_is_said_without_cramps(analyte: str, age: int) -> None:
+    finding = fired(given(age).unusable(analyte).ask(RULE, CHART))
+    assert finding.indicator is Indicator.INFO
+    assert (
+        f"{analytes()[analyte].name} of 22 Nov could not be used: unknown unit" in finding.summary
+    )
+    assert finding.summary.endswith(". Look at it")
+    assert len(finding.summary) <= READ_AT_ONCE
+    assert f"unknown-unit in {analyte}" in "\n".join(finding.missing)
+
+
+K = ("potassium", "4.1 mmol/L")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(given().unusable("potassium", days_ago=30), id="the first of the 30 days"),
+        pytest.param(given().unusable("potassium", "future", days_ago=-9), id="in the future"),
+        pytest.param(
+            given().unusable("potassium", "future", days_ago=-9).result(*K),
+            id="in the future, beside a usable one",
+        ),
+        pytest.param(given().unusable("potassium", days_ago=1).result(*K, days_ago=2), id="newer"),
+        pytest.param(given().unusable("potassium", "undated", days_ago=None), id="undated"),
+        pytest.param(
+            given().unusable("potassium", "undated", days_ago=None).result(*K, days_ago=31),
+            id="undated, and the usable one is old",
+        ),
+        pytest.param(
+            given().unusable("potassium", "undated", days_ago=None, critical=True).result(*K),
+            id="undated and flagged critical, beside a usable one",
+        ),
+        *(
+            pytest.param(
+                given().unusable(analyte, "undated", days_ago=None, value=value).result(*known),
+                id=f"undated {value}, beside a usable one",
+            )
+            for analyte, value, known in (
+                ("potassium", "6.0 mmol/L", K),
+                ("potassium", "2.4 mmol/L", K),
+                ("magnesium", "0.49 mmol/L", ("magnesium", "0.9 mmol/L")),
+            )
+        ),
+        pytest.param(
+            with_problem(given().result(*K, days_ago=5), Problem(
+                "no-status", "potassium", "no status", Source("Observation/9"), NOW)),
+            id="without a status, newer than a usable one",
+        ),
+        pytest.param(
+            given().lacking(Kind.RESULTS, state=State.UNAVAILABLE), id="all results failed"
+        ),
+        pytest.param(given().lacking(Kind.RESULTS), id="no results were sent"),
+    ],
+)  # fmt: skip
+def test_is_said_without_cramps(case: Given) -> None:
+    fired(case.ask(RULE, CHART))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(given().unusable("potassium", days_ago=31), id="a day too old"),
+        pytest.param(given().unusable("potassium", days_ago=5).result(*K), id="a newer usable one"),
+        pytest.param(
+            given().unusable("potassium", "undated", days_ago=None).result(*K, days_ago=30),
+            id="undated, beside a usable one",
+        ),
+        pytest.param(
+            given().unusable("potassium", "undated", days_ago=None, value="5.9 mmol/L").result(*K),
+            id="undated and not critical, beside a usable one",
+        ),
+        pytest.param(
+            given().unusable("creatinine", "undated", days_ago=None, value="9 mg/dL")
+            .result("creatinine", "0.9 mg/dL"),
+            id="undated, of an analyte without a critical limit",
+        ),
+        pytest.param(
+            with_problem(given().result(*K, days_ago=1), Problem(
+                "no-status", "potassium", "no status", Source("Observation/9"),
+                NOW - timedelta(days=2))),
+            id="without a status, older than a usable one",
+        ),
+        pytest.param(given(deceased=True).unusable("potassium"), id="deceased"),
+    ],
+)  # fmt: skip
+def test_is_not_said_without_cramps(case: Given) -> None:
+    silent(case.ask(RULE, CHART))
+
+
+@pytest.mark.parametrize(
+    ("case", "indicator", "summary"),
+    [
+        pytest.param(
+            given().unusable("potassium", "undated", days_ago=None, critical=True,
+                             value="7.0 mmol/L"),
+            Indicator.WARNING,
+            "Potassium 7.0 mmol/L, flagged critical, could not be used: no date. Look at it",
+            id="flagged, with its value",
+        ),
+        pytest.param(
+            given().unusable("sodium", "no-unit", critical=True), Indicator.WARNING,
+            "Sodium of 22 Nov, flagged critical, could not be used: no unit. Look at it",
+            id="flagged",
+        ),
+        pytest.param(
+            given().unusable("potassium", "undated", days_ago=None, value="6.5 mmol/L"),
+            Indicator.WARNING, "Potassium 6.5 mmol/L could not be used: no date. Look at it",
+            id="critical by its value",
+        ),
+        pytest.param(
+            given().unusable("potassium", "future", days_ago=-400, value="4.5 mmol/L"),
+            Indicator.INFO,
+            "Potassium 4.5 mmol/L could not be used: dated in the future. Look at it",
+            id="in the future",
+        ),
+        pytest.param(
+            given().unusable("potassium").unusable("hemoglobin", "no-unit", critical=True),
+            Indicator.WARNING,
+            "Haemoglobin of 22 Nov, flagged critical, could not be used: no unit (also Potassium)",
+            id="the worst first",
+        ),
+        pytest.param(
+            given().unusable("magnesium", days_ago=40, critical=True).cramps(), Indicator.INFO,
+            "Could not check: Magnesium. No card is not an all-clear", id="flagged long ago",
+        ),
+        pytest.param(
+            given().lacking(Kind.RESULTS), Indicator.INFO,
+            "Could not check: laboratory results. No card is not an all-clear", id="a whole kind",
+        ),
+        pytest.param(
+            given().ordering("magnesium").unusable("creatinine", critical=True), Indicator.WARNING,
+            "Creatinine of 22 Nov, flagged critical, could not be used: unknown unit. Look at it",
+            id="beside an order",
+        ),
+    ],
+)  # fmt: skip
+def test_the_summary_names_what_and_why(case: Given, indicator: Indicator, summary: str) -> None:
+    service = ORDER if case.draft_medications else CHART
+    finding = fired(case.ask(RULE, service))
+    assert (finding.indicator, finding.summary) == (indicator, summary)
+
+
+def test_no_drug_is_drafted_while_an_entry_cannot_be_read() -> None:
+    case = given().result("potassium", "3.2 mmol/L").result("egfr", "92 mL/min/{1.73_m2}")
+    assert "potassium_chloride" in offers(fired(case.ask("low-potassium")))
+    with_problem(case, problem(Kind.MEDICATIONS.value, "no-code", "prefetch.medications"))
+    finding = fired(case.ask("low-potassium"))
+    assert "potassium_chloride" not in offers(finding)
+    assert "No drug is drafted" in fired(case.ask(RULE, CHART)).advice[1]
+
+
+@pytest.mark.parametrize(
+    ("about", "kind", "said"),
+    [
+        ("draft orders", "unreadable", True),
+        ("draft orders", "unresolved-selection", True),
+        (Kind.MEDICATIONS.value, "unresolved-medication", False),
+    ],
+)
+def test_what_was_picked_and_could_not_be_read_is_said(about: str, kind: str, said: bool) -> None:
+    case = with_problem(given(), problem(about, kind, "context.draftOrders"))
+    assert isinstance(case.ask(RULE, ORDER), Finding) is said
+
+
+def test_a_picked_draft_whose_medication_was_not_sent_is_said() -> None:
+    case = given().ordering()
+    [draft] = case.draft_medications
+    case.problems.append(
+        Problem("unresolved-medication", Kind.MEDICATIONS.value, "not sent", draft.source)
+    )
+    assert "not sent" in lines(case, ORDER)
 
 
 @pytest.mark.parametrize("kind", [Kind.CONDITIONS, Kind.MEDICATIONS])
@@ -210,9 +390,9 @@ def test_many_lines_are_counted_and_few_names_stand_in_the_summary() -> None:
 
 
 @pytest.mark.parametrize("more", [False, True])
-def test_four_names_stand_in_the_summary(more: bool) -> None:
+def test_three_names_stand_in_the_summary(more: bool) -> None:
     case = given().cramps()
-    for analyte in ("magnesium", "ferritin", "hemoglobin", "sodium"):
+    for analyte in ("crp", "ferritin", "hba1c"):
         case.unusable(analyte)
     if more:
         case.unusable("platelets")
@@ -325,7 +505,7 @@ def test_a_rule_that_failed_is_said(
     (line,) = finding.missing
     assert line.startswith(f"Could not check {title}")
     assert line.endswith(FAILED)
-    assert "No card is no all-clear" in finding.summary
+    assert "not an all-clear" in finding.advice[0]
 
 
 @pytest.mark.parametrize("service", [CHART, ORDER])
@@ -333,7 +513,7 @@ def test_where_saying_so_fails_itself_that_is_said(service: Service) -> None:
     finding = fired(_with_a_fault_in(RULE, given(), service))
     assert finding.indicator is Indicator.INFO
     assert finding.missing == (f"Could not check the record: {FAILED}",)
-    assert "No card is no all-clear" in finding.summary
+    assert "not an all-clear" in finding.advice[0]
 
 
 def test_a_rule_that_does_not_speak_of_this_patient_cannot_fail() -> None:
