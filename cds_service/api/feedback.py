@@ -10,6 +10,10 @@ from cds_service import logs
 from cds_service.api.parts import Parts
 from cds_service.core.rule import Service
 from cds_service.envelope import checked_text, parse
+from cds_service.errors import TooLarge
+
+LARGEST = 1_000_000
+"""Bytes of one feedback call: some thousand answers, and a bound on what one call stores."""
 
 _log = logs.logger(__name__)
 
@@ -31,7 +35,10 @@ def _view(parts: Parts, service: Service) -> Callable[[], Response]:
     def feedback() -> Response:
         g.service = str(service)
         origin = parts.origin(parts.verified(request))
-        text = parts.body(request)
+        try:
+            text = parts.body(request, LARGEST)
+        except TooLarge as error:
+            raise TooLarge(error.what, "Send it in several calls.") from None
         g.bytes = len(text)
         body = parse(checked_text(text))
         with parts.gate.aside():

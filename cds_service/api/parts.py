@@ -48,10 +48,14 @@ class Parts:
         """Whose a call is; everybody alike where everybody may call."""
         return ANYBODY if caller is None else Origin(caller.iss, caller.tenant or "")
 
-    def body(self, request: Request) -> bytes:
-        """The body, read aside. Raises what `read_body` raises."""
+    def body(self, request: Request, most: int | None = None) -> bytes:
+        """The body, read aside; ``most`` bytes where a lower limit holds than for calls.
+
+        Raises what `read_body` raises.
+        """
+        limit = self.body_limit if most is None else min(most, self.body_limit)
         with self.gate.aside():
-            return read_body(request, self.body_limit)
+            return read_body(request, limit)
 
     def verified(self, request: Request) -> Caller | None:
         """Who calls; None where everybody may. Raises Unauthorized and Unavailable."""

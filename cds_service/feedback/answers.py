@@ -1,7 +1,8 @@
 """What a client says was done with a card: read from the body of a feedback call.
 
-The shape is ``cds_service/schemas/feedback.schema.json`` and only there. One bad element
-refuses the whole body. No error repeats a value that was sent: it may be free text.
+The published shape is ``cds_service/schemas/feedback.schema.json``; whatever it allows is
+read, and more: one answer without a list around it, a bare list, and reasons in the shapes of
+`overrides`. One bad element refuses the whole body.
 """
 
 from __future__ import annotations
@@ -9,15 +10,12 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from cds_service.errors import BadRequest, TooLarge
 from cds_service.feedback.card_ids import canonical
-
-if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator, ValidationError
+from cds_service.feedback.checks import identifier, place, refuse, required, typed
+from cds_service.feedback.overrides import read_override
 
 _TIMESTAMP = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})"
@@ -25,8 +23,18 @@ _TIMESTAMP = re.compile(
 )
 
 
+MOST_ANSWERS = 1000
+MOST_SUGGESTIONS = 100
+_OUTCOMES = ("accepted", "overridden")
+_TIME = "outcomeTimestamp"
+_SUGGESTIONS = "acceptedSuggestions"
+
+
 class Answer(NamedTuple):
-    """One answer to one card. ``outcome_at`` is UTC text with nine decimals (see tables)."""
+    """One answer to one card. ``outcome_at`` is UTC text with nine decimals (see tables).
+
+    ``more_reasons``: JSON list of the reasons after the first.
+    """
 
     card: str
     outcome: str
@@ -36,19 +44,28 @@ class Answer(NamedTuple):
     reason_code: str | None
     reason_display: str | None
     comment: str | None
+    more_reasons: str | None = None
 
 
 def read_answers(body: object) -> list[Answer]:
     """The answers in the parsed JSON ``body`` ``{"feedback": [...]}``, in their order.
 
-    Raises BadRequest naming the first bad place (``feedback[2].outcomeTimestamp``) and its
-    mend; TooLarge for too many elements.
+    Raises BadRequest naming the first bad place (``feedback[2].outcomeTimestamp``) and the
+    remedy; TooLarge for too many elements.
     """
-    error = next(iter(_validator().iter_errors(body)), None)
-    if error is not None:
-        _refuse(error)
-    assert isinstance(body, dict)  # the schema has just said so
-    return [_answer(item, f"feedback[{at}]") for at, item in enumerate(body["feedback"])]
+    given, where = body, ""
+    if isinstance(given, dict) and not ("card" in given and "feedback" not in given):
+        given, where = required(given, "feedback", "", "feedback"), "feedback"
+    if isinstance(given, dict):
+        return [_answer(given, where)]
+    items = typed(given, "array", where, "feedback")
+    if not where and not items:
+        refuse("The value is not of the JSON type object.", where, "feedback")
+    if len(items) > MOST_ANSWERS:
+        raise TooLarge(
+            f"The list has more than {MOST_ANSWERS} elements.", "Send it in several calls.", where
+        )
+    return [_answer(item, f"{where}[{at}]") for at, item in enumerate(items)]
 
 
 def utc_text(moment: datetime) -> str:
@@ -62,27 +79,48 @@ def read_utc_text(kept: str) -> datetime:
     return datetime.fromisoformat(f"{kept[:26]}+00:00")
 
 
-@cache
-def _validator() -> Draft202012Validator:
-    from jsonschema import Draft202012Validator
-
-    schema = files("cds_service.schemas").joinpath("feedback.schema.json")
-    return Draft202012Validator(json.loads(schema.read_text("utf-8")))
-
-
-def _answer(item: dict[str, Any], where: str) -> Answer:
-    override: dict[str, Any] = item.get("overrideReason", {})
-    reason: dict[str, Any] = override.get("reason", {})
+def _answer(sent: object, where: str) -> Answer:
+    item: dict[str, Any] = typed(sent, "object", where, "feedback")
+    card = identifier(required(item, "card", where, "card"), place(where, "card"), "card")
+    outcome = required(item, "outcome", where, "outcome")
+    if outcome not in _OUTCOMES:
+        refuse("The value is not one of those allowed.", place(where, "outcome"), "outcome")
+    at = place(where, _TIME)
+    moment = _utc(identifier(required(item, _TIME, where, _TIME), at, _TIME), at)
+    override = read_override(item, where)
+    first, *others = override.reasons or (None,)
     return Answer(
-        card=canonical(item["card"]),
-        outcome=item["outcome"],
-        outcome_at=_utc(item["outcomeTimestamp"], f"{where}.outcomeTimestamp"),
-        suggestions=tuple(one["id"] for one in item.get("acceptedSuggestions", ())),
-        reason_system=reason.get("system"),
-        reason_code=reason.get("code"),
-        reason_display=reason.get("display") or None,
-        comment=override.get("userComment") or None,
+        card=canonical(card),
+        outcome=outcome,
+        outcome_at=moment,
+        suggestions=_suggestions(item, where),
+        reason_system=first.system if first else None,
+        reason_code=first.code if first else None,
+        reason_display=first.display if first else None,
+        comment=override.comment,
+        more_reasons=json.dumps([one._asdict() for one in others if one]) if others else None,
     )
+
+
+def _suggestions(item: dict[str, Any], where: str) -> tuple[str, ...]:
+    where = place(where, _SUGGESTIONS)
+    if _SUGGESTIONS not in item:
+        if item["outcome"] == "accepted":
+            refuse("The property is missing.", where, _SUGGESTIONS)
+        return ()
+    given = typed(item[_SUGGESTIONS], "array", where, _SUGGESTIONS)
+    if not given and item["outcome"] == "accepted":
+        refuse("The list is empty.", where, _SUGGESTIONS)
+    if len(given) > MOST_SUGGESTIONS:
+        what = f"The list has more than {MOST_SUGGESTIONS} elements."
+        raise TooLarge(what, "Send it in several calls.", where)
+    found = []
+    for number, one in enumerate(given):
+        at = f"{where}[{number}]"
+        typed(one, "object", at, _SUGGESTIONS)
+        named = required(one, "id", at, _SUGGESTIONS)
+        found.append(identifier(named, place(at, "id"), _SUGGESTIONS))
+    return tuple(found)
 
 
 def _utc(sent: str, where: str) -> str:
@@ -108,49 +146,3 @@ def _utc(sent: str, where: str) -> str:
 
 def _text(utc: datetime, nanoseconds: str) -> str:
     return f"{utc.year:04}-{utc:%m-%dT%H:%M:%S}.{nanoseconds}Z"
-
-
-_MENDS = {
-    "feedback": 'Send {"feedback": [...]}.',
-    "card": "Send the uuid of the card.",
-    "outcome": "Send accepted or overridden.",
-    "outcomeTimestamp": "Send RFC 3339 with an offset: 2026-11-22T23:13:39Z.",
-    "acceptedSuggestions": 'Send [{"id": "<uuid of the suggestion>"}] with each accepted outcome.',
-    "overrideReason": 'Send {"reason": {"code", "system"}, "userComment"}, or leave it out.',
-}
-
-_SAID = {
-    "enum": "The value is not one of those allowed.",
-    "pattern": "The value has another form.",
-    "minLength": "The text is empty.",
-    "not": "The text contains characters that cannot be kept.",
-    "minItems": "The list is empty.",
-}
-
-
-def _refuse(error: ValidationError) -> NoReturn:
-    path = [*error.absolute_path]
-    wanted: Any = error.validator_value
-    sent: Any = error.instance
-    if error.validator == "required":
-        missing = next(name for name in wanted if name not in sent)
-        path.append(missing)
-        what = "The property is missing."
-    elif error.validator == "type":
-        what = f"The value is not of the JSON type {wanted}."
-    elif error.validator == "maxLength":
-        what = f"The text is longer than {wanted} characters."
-    elif error.validator == "maxItems":
-        what = f"The list has more than {wanted} elements."
-    else:
-        what = _SAID[str(error.validator)]
-    where = ""
-    for step in path:
-        where += f"[{step}]" if isinstance(step, int) else f".{step}" if where else str(step)
-    named = [step for step in path if step in _MENDS]
-    mend = _MENDS[str(named[-1])] if named else _MENDS["feedback"]
-    if error.validator == "maxItems":
-        raise TooLarge(what, "Send it in several calls.", where)
-    if len(path) == 2 and error.validator == "type":
-        mend = "Send each element as an object with card, outcome and outcomeTimestamp."
-    raise BadRequest(what, mend, where)

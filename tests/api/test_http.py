@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from werkzeug.exceptions import (
 )
 
 from cds_service import shapes
+from cds_service.feedback.report import report
 from tests.api.given_service import (
     INSTANCE,
     QUININE,
@@ -510,3 +512,14 @@ def test_a_card_answered_lately_stays_away_where_the_site_wants_it(service: Make
 
     assert topics(again) == []
     assert topics(post(client, VIEW, new_evidence)) == ["low-potassium"]
+
+
+def test_a_feedback_body_over_its_own_limit_is_413(service: Make) -> None:
+    client = service()
+    element = {"card": "x", "outcome": "overridden", "outcomeTimestamp": "2026-11-22T23:13:39Z"}
+    answers = {"feedback": [element | {"userComment": "c" * 4000}] * 290}
+    started = time.perf_counter()
+    response = post(client, f"{VIEW}/feedback", answers)
+    assert response.status_code == 413
+    assert time.perf_counter() - started < 1
+    assert report(client.application.extensions["cds_parts"].records.database).total == 0

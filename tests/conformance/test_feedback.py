@@ -71,9 +71,13 @@ def without(element: dict[str, Any], name: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "place"),
     [
-        ([ACCEPTED], ""),
+        ([], ""),
+        ("accepted", ""),
         ({}, "feedback"),
-        ({"feedback": ACCEPTED}, "feedback"),
+        ({"feedback": "accepted"}, "feedback"),
+        ({"feedback": without(ACCEPTED, "card")}, "feedback.card"),
+        ([ACCEPTED, without(ACCEPTED, "card")], "[1].card"),
+        (without(ACCEPTED, "outcomeTimestamp"), "outcomeTimestamp"),
         ({"feedback": [without(ACCEPTED, "card")]}, "feedback[0].card"),
         ({"feedback": [ACCEPTED | {"outcome": "ignored"}]}, "feedback[0].outcome"),
         (

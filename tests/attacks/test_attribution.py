@@ -1,0 +1,139 @@
+"""One hospital's answers never reach another's cards or counts, and never silence a danger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from cds_service.app import make_parts
+from cds_service.asking import ask
+from cds_service.core.facts import Kind
+from cds_service.core.rule import Finding, Indicator, Need, Service, Tier, rule
+from cds_service.feedback.report import Report, report
+from cds_service.settings import Settings
+from tests.api.conftest import service
+from tests.api.given_service import NOW, VIEW, body, feedback, post, topics
+from tests.conformance.given_caller import Client
+
+__all__ = ["service"]
+Make = Callable[..., FlaskClient]
+FEEDBACK = f"{VIEW}/feedback"
+SERVERS = ["https://north.example/fhir", "https://south.example/fhir"]
+
+
+@pytest.fixture
+def ehr(tmp_path: Path) -> Client:
+    return Client(tmp_path, tenants=["north", "south"], fhir_servers=SERVERS)
+
+
+def _call(client: FlaskClient, ehr: Client, tenant: str, server: str = SERVERS[0]) -> Any:
+    asked = body(fhirServer=server)
+    return client.post(VIEW, json=asked, headers=ehr.signed(VIEW, tenant=tenant))
+
+
+def _answer(client: FlaskClient, ehr: Client, tenant: str, card: str) -> None:
+    headers = ehr.signed(FEEDBACK, tenant=tenant)
+    assert client.post(FEEDBACK, json=feedback(card), headers=headers).status_code == 200
+
+
+def _report(client: FlaskClient) -> Report:
+    return report(client.application.extensions["cds_parts"].records.database)
+
+
+def test_one_tenants_answer_silences_nobody_elses_card(service: Make, ehr: Client) -> None:
+    client = service(snooze=True, **ehr.settings)
+    card = _call(client, ehr, "north").get_json()["cards"][0]["uuid"]
+    _answer(client, ehr, "north", card)
+    assert topics(_call(client, ehr, "north")) == []
+    assert topics(_call(client, ehr, "south")) == ["low-potassium"]
+    # The same id at another FHIR server is another patient; one base URL has two spellings.
+    assert topics(_call(client, ehr, "north", SERVERS[1])) == ["low-potassium"]
+    assert topics(_call(client, ehr, "north", f"{SERVERS[0]}/")) == []
+
+
+def test_an_answer_to_anothers_card_silences_and_counts_nothing(service: Make, ehr: Client) -> None:
+    client = service(snooze=True, **ehr.settings)
+    card = _call(client, ehr, "north").get_json()["cards"][0]["uuid"]
+    _answer(client, ehr, "south", card)
+    assert topics(_call(client, ehr, "north")) == ["low-potassium"]
+    assert topics(_call(client, ehr, "south")) == ["low-potassium"]
+    made = _report(client)
+    assert (made.total, made.unknown) == (1, 1)
+    # It took nobody's place: the right answer, at the same second, is stored and counted.
+    _answer(client, ehr, "north", card)
+    made = _report(client)
+    assert (made.total, made.unknown) == (2, 1)
+    assert [line.overridden for line in made.rules if line.rule == "low-potassium"] == [1]
+
+
+def test_made_up_cards_are_counted_in_no_rule(service: Make, ehr: Client) -> None:
+    client = service(snooze=True, **ehr.settings)
+    card = _call(client, ehr, "north").get_json()["cards"][0]["uuid"]
+    for digit in range(-6, 0):
+        changed = format(int(card[digit], 16) ^ 1, "x")
+        made_up = card[:digit] + changed + (card[digit + 1 :] if digit < -1 else "")
+        _answer(client, ehr, "north", made_up)
+    made = _report(client)
+    assert made.unknown == made.total == 6
+    assert all(line.overridden == 0 for line in made.rules)
+    assert topics(_call(client, ehr, "north")) == ["low-potassium"]
+
+
+def test_a_card_answered_twice_is_one_card(service: Make) -> None:
+    client = service()
+    card = post(client, VIEW, body()).get_json()["cards"][0]["uuid"]
+    (first,) = feedback(card)["feedback"]
+    accepted = first | {"outcome": "accepted", "acceptedSuggestions": [{"id": "x"}]}
+    later = accepted | {"outcomeTimestamp": "2099-01-01T00:00:00Z"}
+    assert post(client, FEEDBACK, {"feedback": [later, first]}).status_code == 200
+    [line] = [one for one in _report(client).rules if one.rule == "low-potassium"]
+    assert (line.accepted, line.overridden) == (1, 0)
+
+
+def _loud(name: str, indicator: Indicator, persistent: bool) -> Any:
+    @rule(
+        id=name,
+        title=name,
+        version="1.0.0",
+        service=Service.PATIENT_VIEW,
+        tier=Tier.ALWAYS,
+        references=["article"],
+        needs=[Need(Kind.ALLERGIES, required=False)],
+        changed="2026-11-27",
+        persistent=persistent,
+    )
+    def check(_facts: Any) -> Finding:
+        """Always speaks."""
+        return Finding(indicator, name, advice=("Look.",))
+
+    return check
+
+
+def test_what_must_be_seen_comes_back_after_an_answer(service: Make) -> None:
+    rules = [
+        _loud("critical-card", Indicator.CRITICAL, False),
+        _loud("not-checked", Indicator.INFO, True),
+        _loud("ordinary", Indicator.INFO, False),
+    ]
+    client = service(*rules, snooze=True)
+    for card in post(client, VIEW, body()).get_json()["cards"]:
+        post(client, FEEDBACK, feedback(card["uuid"]))
+    assert topics(post(client, VIEW, body())) == ["critical-card", "not-checked"]
+
+
+def test_data_that_could_not_be_used_is_said_again_and_again(tmp_path: Path) -> None:
+    parts = make_parts(Settings(database_url=f"sqlite:///{tmp_path}/a.db", snooze=True))
+    parts.records.start()
+    asked = body(prefetch={"patient": {"resourceType": "Patient", "id": "p1"}})
+    for _ in range(2):
+        answered = ask(parts, json.dumps(asked).encode(), NOW)
+        said = {card.rule.id: card.body["uuid"] for card in answered.cards}
+        assert "data-not-usable" in said
+        parts.records.feedback.save("s", feedback(said["data-not-usable"]))
+    assert report(parts.records.database).unknown == 0
+    parts.records.close()
