@@ -46,9 +46,11 @@ def fixture_patients() -> dict[str, FixturePatient]:
 
 
 def _folder() -> Path | None:
-    for base in (Path(), Path(__file__).parent.parent.parent):
-        if (base / FOLDER / "index.json").is_file():
-            return base / FOLDER
+    installed = Path(__file__).parent / "patients"
+    checkout = Path(__file__).parent.parent.parent / FOLDER
+    for folder in (FOLDER, installed, checkout):
+        if (folder / "index.json").is_file():
+            return folder
     return None
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, g, render_template, request
 
 from cds_service.asking import ask
+from cds_service.cards import OVERRIDES
 from cds_service.core.rule import Service
 from cds_service.demo import seen
 from cds_service.demo.fixtures import fixture_patients, offered_orders
@@ -24,7 +25,7 @@ from cds_service.demo.question import Asked, question_of, read_asked
 from cds_service.envelope import written
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.chart import COLOURS, trend_svg
-from cds_service.feedback.report import report
+from cds_service.feedback.report import interval, report
 from cds_service.trace import as_json
 
 if TYPE_CHECKING:
@@ -92,7 +93,19 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             found = report(parts.records.database, known)
         rules = sorted(found.rules, key=lambda one: (not one.review, -one.shown, one.rule))
         return render_template(
-            "demo/report.html", report=found, rules=rules, trend=trend_svg, colours=COLOURS
+            "demo/report.html",
+            report=found,
+            rules=rules,
+            trend=trend_svg,
+            colours=COLOURS,
+            titles={
+                rule.id: rule.title
+                for service in Service
+                for rule in parts.answering.rules(service)
+            },
+            pages=parts.settings.rules_address,
+            reasons=OVERRIDES,
+            acceptance=lambda one: interval(one.accepted, one.accepted + one.overridden),
         )
 
     @made.post("/demo/answer")
@@ -126,7 +139,9 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
                 "switches": render_template(
                     "demo/switches.html", switches=question.switches, facts=answered.facts
                 ),
-                "chart": render_template("demo/chart.html", chart=seen.chart(answered, rules)),
+                "chart": render_template(
+                    "demo/chart.html", chart=seen.chart(answered, rules), most=seen.MOST_SHOWN
+                ),
                 "cards": render_template(
                     "demo/cards.html", cards=seen.cards(answered), silence=answered.silence
                 ),

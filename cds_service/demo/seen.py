@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
@@ -14,7 +14,7 @@ from cds_service.core.facts import Kind, Medication, Presence, Result, State, Ta
 from cds_service.core.knowledge import Limit
 from cds_service.core.rule import Finding, Indicator, Rule, Tier
 from cds_service.core.series import Newest, Worse
-from cds_service.demo.timeline import Timeline, timeline
+from cds_service.demo.timeline import Beyond, Timeline, timeline
 from cds_service.demo.wording import block, inline
 from cds_service.trace import as_json
 
@@ -49,13 +49,39 @@ class Lab:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One condition, medication, order or allergy: ``read_as`` are the concepts recognised."""
+    """One condition, medication, order or allergy: ``read_as`` are the concepts recognised.
+
+    ``times`` entries say the same; ``state`` is the newest's.
+    """
 
     name: str
     state: str
     read_as: tuple[str, ...]
     source: str
     used_by: tuple[str, ...]
+    times: int = 1
+
+
+MOST_SHOWN = 8
+"""Lines of a list that are shown at once; the others are folded away."""
+
+
+def grouped(items: Iterable[Item]) -> tuple[Item, ...]:
+    """Entries that say the same as one, those that a card rests on first."""
+    found: dict[tuple[str, tuple[str, ...]], Item] = {}
+    for item in items:
+        key = (item.name, item.read_as)
+        known = found.get(key)
+        if known is None:
+            found[key] = item
+            continue
+        found[key] = replace(
+            known,
+            state=max(known.state, item.state),
+            used_by=tuple(dict.fromkeys((*known.used_by, *item.used_by))),
+            times=known.times + 1,
+        )
+    return tuple(sorted(found.values(), key=lambda one: (not one.used_by, not one.read_as)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +91,7 @@ class Chart:
     who: str
     labs: tuple[Lab, ...]
     lists: tuple[tuple[str, str, tuple[Item, ...]], ...]  # heading, note, items
-    problems: tuple[tuple[str, str, str], ...]  # about, reason, reference
+    problems: tuple[tuple[str, str, tuple[str, ...]], ...]  # about, reason, references
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +106,7 @@ class ShownCard:
     advice: Markup
     missing: tuple[Markup, ...]
     basis: Markup
+    why: ShownRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,60 +131,68 @@ def chart(answered: Answered, rules: Iterable[Rule]) -> Chart:
     record = facts.record
     read = [need.analyte for rule in rules for need in rule.needs if need.analyte]
     labs = [_lab(answered, key, uses) for key in dict.fromkeys([*read, *facts.series])]
-    medications = [_medication(one, uses) for one in record.medications]
+    lists = {
+        Kind.CONDITIONS: (
+            "Conditions",
+            [
+                Item(
+                    one.name,
+                    _presence(one.presence) + (f", {one.day.isoformat()}" if one.day else ""),
+                    tuple(sorted(one.concepts)),
+                    one.source.reference,
+                    uses[one.source.reference],
+                )
+                for one in record.conditions
+            ],
+        ),
+        Kind.MEDICATIONS: ("Medications", [_medication(one, uses) for one in record.medications]),
+        Kind.ALLERGIES: (
+            "Allergies",
+            [
+                Item(
+                    one.name,
+                    "",
+                    tuple(sorted(one.concepts)),
+                    one.source.reference,
+                    uses[one.source.reference],
+                )
+                for one in record.allergies
+            ],
+        ),
+        Kind.ORDERS: (
+            "Orders on file",
+            [
+                Item(
+                    one.name,
+                    one.when.date().isoformat() if one.when else "",
+                    tuple(sorted(one.covers)),
+                    one.source.reference,
+                    uses[one.source.reference],
+                )
+                for one in record.orders
+            ],
+        ),
+    }
+    alike: dict[tuple[str, str], list[str]] = {}
+    for one in as_json(answered)["problems"]:
+        alike.setdefault((one["about"], one["reason"]), []).append(one["reference"])
     return Chart(
         who=_who(answered),
         labs=tuple(sorted(labs, key=lambda lab: (lab.drawing is None, not lab.used_by))),
-        lists=(
-            (
-                "Conditions",
-                _note(answered, Kind.CONDITIONS),
-                tuple(
-                    Item(
-                        one.name,
-                        _presence(one.presence) + (f", {one.day.isoformat()}" if one.day else ""),
-                        tuple(sorted(one.concepts)),
-                        one.source.reference,
-                        uses[one.source.reference],
-                    )
-                    for one in record.conditions
-                ),
-            ),
-            ("Medications", _note(answered, Kind.MEDICATIONS), tuple(medications)),
-            (
-                "Allergies",
-                _note(answered, Kind.ALLERGIES),
-                tuple(
-                    Item(one.name, "", tuple(sorted(one.concepts)), one.source.reference,
-                         uses[one.source.reference])
-                    for one in record.allergies
-                ),
-            ),
-            (
-                "Orders on file",
-                _note(answered, Kind.ORDERS),
-                tuple(
-                    Item(
-                        one.name,
-                        one.when.date().isoformat() if one.when else "",
-                        tuple(sorted(one.covers)),
-                        one.source.reference,
-                        uses[one.source.reference],
-                    )
-                    for one in record.orders
-                ),
-            ),
+        lists=tuple(
+            (heading, _note(answered, kind), grouped(items))
+            for kind, (heading, items) in lists.items()
         ),
         problems=tuple(
-            (one["about"], one["reason"], one["reference"])
-            for one in as_json(answered)["problems"]
+            (about, reason, tuple(references)) for (about, reason), references in alike.items()
         ),
-    )  # fmt: skip
+    )
 
 
 def cards(answered: Answered) -> tuple[ShownCard, ...]:
     """The cards in the order of the response."""
     findings = {one.rule.id: one.answer for one in answered.outcomes}
+    reasons = {one.rule.id: one for one in why(answered)}
     shown = []
     for card in answered.cards:
         detail = str(card.body["detail"])
@@ -167,7 +202,9 @@ def cards(answered: Answered) -> tuple[ShownCard, ...]:
         finding = findings[card.rule.id]
         assert isinstance(finding, Finding)  # it made the card
         missing = tuple(inline(one) for one in finding.missing) if mark else ()
-        shown.append(ShownCard(card.body, word, block(advice), missing, basis))
+        shown.append(
+            ShownCard(card.body, word, block(advice), missing, basis, reasons[card.rule.id])
+        )
     return tuple(shown)
 
 
@@ -257,11 +294,7 @@ def _lab(answered: Answered, key: str, uses: Mapping[str, tuple[str, ...]]) -> L
         return Lab(key.replace("_", " "), "", "", "", tuple(remarks), None, ())
     if shown.computed:
         remarks.insert(0, "computed" + (f", {shown.method}" if shown.method else ""))
-    limits = [
-        limit
-        for name, limit in sorted(facts.limits.items(), key=lambda pair: pair[1].value)
-        if name.startswith(f"{key}.") and limit.unit == shown.analyte.canonical
-    ]
+    held = _limits_of(answered, key, shown.analyte.canonical)
     used_by = [rule for one in _latest(newest) for rule in uses[one.source.reference]]
     return Lab(
         name=shown.analyte.name,
@@ -269,9 +302,32 @@ def _lab(answered: Answered, key: str, uses: Mapping[str, tuple[str, ...]]) -> L
         canonical=shown.canonical,
         day=shown.day.isoformat(),
         remarks=tuple(remarks),
-        drawing=timeline(results, limits, facts.today),
+        drawing=timeline(results, sorted(held, key=lambda one: one.value), facts.today, held),
         used_by=tuple(dict.fromkeys(used_by)),
     )
+
+
+def _limits_of(answered: Answered, key: str, unit: str) -> dict[Limit, Beyond]:
+    """The limits that the rules held this patient's results against, and which side is beyond.
+
+    Where a rule has limits for men, women and pregnancy, it has chosen the right one.
+    """
+    return {
+        evidence.limit: _side(evidence.limit)
+        for outcome in answered.outcomes
+        for evidence in outcome.answer.evidence
+        if evidence.limit is not None
+        and evidence.limit.unit == unit
+        and isinstance(evidence.fact, Result)
+        and evidence.fact.analyte.key == key
+    }
+
+
+def _side(limit: Limit) -> Beyond:
+    """On which side of a limit a result is out of bounds, from what the limit says of itself."""
+    if limit.meaning.startswith(("lower limit", "below")):
+        return Beyond.BELOW
+    return Beyond.ABOVE if limit.meaning.startswith(("upper limit", "at or above")) else Beyond.NONE
 
 
 def _latest(newest: Newest) -> list[Result]:

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import Enum
 
 from cds_service.core.facts import Result
 from cds_service.core.knowledge import Limit
 from cds_service.core.quantities import printed_unit
 
-WIDTH, HEIGHT = 260, 84
-_LEFT, _RIGHT, _TOP, _BOTTOM = 8, 34, 10, 16
+WIDTH, HEIGHT = 300, 104
+_LEFT, _RIGHT, _TOP, _BOTTOM = 30, 34, 16, 16
 _LEAST_DAYS = 365
 MOST_POINTS = 60
 
 
+class Beyond(Enum):
+    """On which side of a limit a result is out of bounds."""
+
+    NONE = 0
+    BELOW = 1
+    ABOVE = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One result: place in the drawing, and its words."""
+    """One result: place in the drawing, and its words; ``beyond`` a limit that a card names."""
 
     x: float
     y: float
     words: str
     exact: bool
     newest: bool
+    beyond: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +49,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A drawing of ``WIDTH`` by ``HEIGHT``; ``first`` and ``last`` are its ends in time."""
+    """A drawing of ``WIDTH`` by ``HEIGHT``; ``first`` and ``last`` are its ends in time.
+
+    ``ticks`` are heights and numbers of the axis at the left.
+    """
 
     dots: tuple[Dot, ...]
     lines: tuple[Line, ...]
@@ -47,13 +61,24 @@ class Timeline:
     path: str
     words: str
     unit: str
+    ticks: tuple[tuple[float, str], ...]
     width: int = WIDTH
     height: int = HEIGHT
+    left: int = _LEFT
     right: int = WIDTH - _RIGHT
+    top: int = _TOP
+    bottom: int = HEIGHT - _BOTTOM
 
 
-def timeline(results: Sequence[Result], limits: Sequence[Limit], today: date) -> Timeline:
+def timeline(
+    results: Sequence[Result],
+    limits: Sequence[Limit],
+    today: date,
+    beyond: Mapping[Limit, Beyond] | None = None,
+) -> Timeline:
     """The newest results (at least one; any order) with the limits next to them, until today.
+
+    ``beyond`` says on which side of a limit results are out of bounds.
 
     Values and limits are placed in the canonical unit. A limit is drawn when it lies among
     the values or is the next one above or below them.
@@ -83,6 +108,7 @@ def timeline(results: Sequence[Result], limits: Sequence[Limit], today: date) ->
             f"{one.reported}, {one.day.isoformat()}" + (", preliminary" * one.preliminary),
             one.value.exact,
             one is drawn[-1],
+            any(_is_beyond(value, limit, side) for limit, side in (beyond or {}).items()),
         )
         for one, value in zip(drawn, values, strict=True)
     )
@@ -100,8 +126,28 @@ def timeline(results: Sequence[Result], limits: Sequence[Limit], today: date) ->
         last=last,
         path=" ".join(f"{dot.x},{dot.y}" for dot in dots),
         unit=printed_unit(drawn[-1].analyte.canonical),
+        ticks=tuple((up(value), f"{value:g}") for value in _rounded(low, high)),
         words=f"Results: {told}." + (f" Limits: {against}." if against else ""),
     )
+
+
+def _is_beyond(value: float, limit: Limit, side: Beyond) -> bool:
+    if side is Beyond.BELOW:
+        return value < float(limit.value)
+    return side is Beyond.ABOVE and value >= float(limit.value)
+
+
+def _rounded(low: float, high: float) -> list[float]:
+    """Two to five round numbers between the ends."""
+    step = 10.0 ** math.floor(math.log10(high - low))
+    for part in (1.0, 0.5, 0.2, 0.1):
+        found = [
+            round(at * step * part, 6)
+            for at in range(math.ceil(low / (step * part)), math.floor(high / (step * part)) + 1)
+        ]
+        if len(found) > 2:
+            return found if len(found) <= 5 else found[:: len(found) // 3]
+    return found
 
 
 def _near(heights: dict[str, float], low: float, high: float) -> dict[str, float]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from statistics import NormalDist
 from typing import Any
 
 from sqlalchemy import ColumnElement, Subquery, Table, func, select
@@ -82,15 +84,25 @@ class Report:
     def as_rows(self) -> tuple[list[str], list[list[str]]]:
         """The heads and rows of a table for people: only rules that have a count, with rates."""
         rows = [
-            [*_cells(one), _rate(one.accepted, one.accepted + one.overridden)]
+            [*_cells(one), interval(one.accepted, one.accepted + one.overridden)]
             for one in self.rules
             if one.shown or one.accepted or one.overridden or one.comments
         ]
         return [*_HEADS, "acceptance"], rows
 
 
-def _rate(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else ""
+def interval(part: int, whole: int) -> str:
+    """A share in per cent with its 95 % interval (Wilson score); empty where nothing was counted.
+
+    Source: Wilson EB. J Am Stat Assoc 1927;22:209-212.
+    """
+    if not whole:
+        return ""
+    z, share = NormalDist().inv_cdf(0.975), part / whole
+    middle = share + z * z / (2 * whole)
+    half = z * math.sqrt(share * (1 - share) / whole + z * z / (4 * whole * whole))
+    low, high = ((middle + sign * half) / (1 + z * z / whole) for sign in (-1, 1))
+    return f"{100 * share:.0f} % ({100 * max(low, 0):.0f} to {100 * min(high, 1):.0f})"
 
 
 _HEADS = ["rule", "version", "shown", "accepted", "overridden", "reasons", "comments", "review"]

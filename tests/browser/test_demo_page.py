@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cds_service.cards import OVERRIDES
 from tests.browser.given_page import DemoPage
 from tests.demo.given_demo import FIXTURES, PATIENTS, hostile_bundle
 
@@ -60,7 +61,7 @@ def test_the_chart_shows_values_dates_limits_and_what_rests_on_them(demo: DemoPa
     words = lab.locator("svg").get_attribute("aria-label") or ""
     assert "1.4 mg/dL, 2026-11-20" in words
     assert "0.70 mmol/L" in words
-    assert lab.locator("circle").count() == 1
+    assert lab.locator("circle").count() == 6
     picture(demo, "demo")
 
 
@@ -111,8 +112,8 @@ def test_a_card_is_dismissed_with_a_reason_and_a_comment(demo: DemoPage) -> None
     assert sent["overrideReason"]["reason"]["code"] == code
     demo.page.locator("#status", has_text="Feedback stored").wait_for(state="attached")
     cells = demo.report("low-potassium")
-    assert f"{code}: 1" in cells[5]
-    assert cells[6] == "1"
+    assert f"{OVERRIDES[code]}: 1" in cells[6]
+    assert cells[7] == "1"
 
 
 def test_a_prefetch_key_that_is_not_sent_could_not_be_checked(demo: DemoPage) -> None:
@@ -134,8 +135,8 @@ def test_a_prefetch_key_that_is_not_sent_could_not_be_checked(demo: DemoPage) ->
 def test_bad_json_is_answered_with_place_and_mend(demo: DemoPage) -> None:
     demo.open("low-magnesium")
     demo.paste('{"hook": "patient-view",')
-    assert "not valid JSON" in demo.page.inner_text("#error")
-    assert "Send one JSON object" in demo.page.inner_text("#error")
+    assert "not valid JSON" in demo.page.inner_text("#paste-error")
+    assert "Send all of it" in demo.page.inner_text("#paste-error")
     assert demo.page.locator("article.card").count() == 0
     # The browser notes the refusal itself; that is no fault of the page.
     assert all("400" in one for one in demo.complaints)

@@ -80,7 +80,7 @@ def test_at_least_a_year_until_today_is_shown_so_that_old_results_look_old() -> 
     assert (recent.first, recent.last) == (date(2025, 11, 23), TODAY)
     old = timeline([result(date(2020, 1, 1), "4.0")], LIMITS, TODAY)
     assert old.first == date(2020, 1, 1)
-    assert old.dots[0].x < WIDTH / 10
+    assert old.dots[0].x < WIDTH / 8
 
 
 def test_of_very_many_results_the_newest_are_drawn() -> None:

@@ -19,7 +19,7 @@ from cds_service.feedback.card_ids import CardIds, RuleVersion
 from cds_service.feedback.card_keys import CardKeys
 from cds_service.feedback.chart import MOST_WEEKS, trend_svg
 from cds_service.feedback.database import Database, open_database
-from cds_service.feedback.report import RuleReport, Week, report
+from cds_service.feedback.report import RuleReport, Week, interval, report
 from cds_service.feedback.rules_seen import RulesSeen
 from cds_service.feedback.shown import ShownCounters
 from cds_service.feedback.snooze import HeldBack, SnoozeStore
@@ -160,7 +160,7 @@ def test_the_table_leaves_out_rules_without_a_count_and_has_rates(
     head, rows = report(database, [MAGNESIUM, QUININE]).as_rows()
     (row,) = (dict(zip(head, one, strict=True)) for one in rows)
     assert (row["rule"], row["version"]) == (MAGNESIUM.rule, MAGNESIUM.version)
-    assert (row["overridden"], row["acceptance"]) == ("1", "0 %")
+    assert (row["overridden"], row["acceptance"]) == ("1", "0 % (0 to 79)")
 
 
 def test_the_chart_says_its_numbers_to_those_who_do_not_see_it() -> None:
@@ -343,3 +343,17 @@ def test_a_report_of_one_site_counts_that_site(database: Database, keys: CardKey
         assert (line.shown, line.overridden) == (shown, answers)
         assert made.total - made.unknown == answers
     assert report(database, site="c").as_json() == {"rules": [], "total": 0, "unknown": 0}
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "said"),
+    [
+        (0, 0, ""),
+        (0, 10, "0 % (0 to 28)"),
+        (5, 10, "50 % (24 to 76)"),
+        (10, 10, "100 % (72 to 100)"),
+        (81, 263, "31 % (26 to 37)"),
+    ],
+)
+def test_a_rate_has_its_interval(part: int, whole: int, said: str) -> None:
+    assert interval(part, whole) == said

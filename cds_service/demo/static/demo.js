@@ -21,6 +21,38 @@ function begin(source) {
   return ask();
 }
 
+// --- the address ------------------------------------------------------------------------------
+
+// All that can be chosen stands in the address, behind the #, which no browser sends anywhere.
+// A pasted record does not: it may be long, and a link is soon shared.
+const KEPT = ["patient", "hook", "drafts", "selections", "states", "asOf"];
+
+function settings() {
+  return { cramps: byId("cramps").value, jurisdiction: byId("jurisdiction").value };
+}
+
+function link() {
+  const kept = Object.fromEntries(KEPT.map((name) => [name, state[name]]));
+  const bytes = new TextEncoder().encode(JSON.stringify({ ...kept, ...settings() }));
+  const text = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+  const query = state.patient ? `?patient=${encodeURIComponent(state.patient)}` : "";
+  return `${location.origin}${location.pathname}${query}#${text.replaceAll("=", "")}`;
+}
+
+function fromAddress() {
+  const found = { patient: new URLSearchParams(location.search).get("patient") };
+  if (location.hash.length < 2) return found;
+  try {
+    const text = atob(location.hash.slice(1).replaceAll("-", "+").replaceAll("_", "/"));
+    const kept = JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (c) => c.charCodeAt(0))));
+    for (const name of KEPT) if (name in kept) found[name] = kept[name];
+    for (const id of ["cramps", "jurisdiction"]) {
+      if ([...byId(id).options].some((one) => one.value === kept[id])) byId(id).value = kept[id];
+    }
+  } catch { /* not a state of this page: the patient alone counts */ }
+  return found;
+}
+
 // Only the list is moved, never the page.
 function intoView(button, list) {
   const [inner, outer] = [button.getBoundingClientRect(), list.getBoundingClientRect()];
@@ -33,8 +65,7 @@ async function ask() {
   let response;
   let body;
   try {
-    response = await fetch(page.dataset.answer, posted({ ...state,
-      cramps: byId("cramps").value, jurisdiction: byId("jurisdiction").value }));
+    response = await fetch(page.dataset.answer, posted({ ...state, ...settings() }));
     body = await response.json();
   } catch {
     body = { issue: [{ details: { text: "The service does not answer." },
@@ -56,6 +87,7 @@ function show(answer) {
   Object.assign(state, { hook: answer.hook, drafts: answer.drafts,
     selections: answer.selections });
   byId("error").replaceChildren();
+  byId("paste-error").replaceChildren();
   for (const [id, html] of Object.entries(answer.html)) byId(id).innerHTML = html;
   for (const radio of document.getElementsByName("hook")) radio.checked = radio.value === state.hook;
   byId("as-of").value = answer.asOf;
@@ -64,6 +96,7 @@ function show(answer) {
   byId("curl").textContent = answer.curl;
   showDrafts();
   say(answer.status);
+  if (state.pasted === null) history.replaceState(null, "", link());
 }
 
 function showError(outcome) {
@@ -73,13 +106,19 @@ function showError(outcome) {
     byId(id).replaceChildren();
   }
   const place = issue.expression?.[0];
-  byId("error").replaceChildren(
+  // What is wrong with a pasted record is said where it was pasted.
+  const pasted = state.pasted !== null && issue.code !== undefined;
+  const [here, there] = pasted ? ["paste-error", "error"] : ["error", "paste-error"];
+  byId(there).replaceChildren();
+  if (pasted) byId("own").open = true;
+  byId(here).replaceChildren(
     line("p", issue.details?.text ?? "The service could not answer.", "what"),
     ...(issue.diagnostics ? [line("p", issue.diagnostics)] : []),
     ...(place ? [line("p", `Where: ${place}`)] : []),
   );
   showDrafts();
   say("No answer.");
+  if (pasted) byId(here).focus();
 }
 
 function line(tag, text, name) {
@@ -177,11 +216,16 @@ async function sendFeedback(card, answer) {
   }
 }
 
-async function close(article, done, answer) {
+function close(article, done, answer) {
   for (const part of article.querySelectorAll(".suggestions, .detail, .missing, .basis, .dismiss")) {
     part.remove();
   }
   article.classList.add("answered");
+  return tell(article, done, answer);
+}
+
+async function tell(article, done, answer) {
+  article.querySelector(".done")?.remove();
   const note = line("p", done, "done");
   note.tabIndex = -1;
   article.append(note);
@@ -194,13 +238,25 @@ async function close(article, done, answer) {
 
 const cardOf = (article) => last.response.cards.find((one) => one.uuid === article.dataset.card);
 
+// The last answer to a card counts, so each one names all that was taken so far.
 function accept(button) {
   const article = button.closest("article");
   const wanted = button.dataset.suggestion;
   const suggestion = cardOf(article).suggestions.find((one) => one.uuid === wanted);
   apply(suggestion);
-  close(article, `Accepted: ${suggestion.label}.`,
-    { outcome: "accepted", acceptedSuggestions: [{ id: wanted }] });
+  button.classList.add("taken");
+  button.disabled = true;
+  button.textContent = `✓ ${suggestion.label}`;
+  const taken = [...article.querySelectorAll(".suggestion.taken")];
+  const answer = { outcome: "accepted",
+    acceptedSuggestions: taken.map((one) => ({ id: one.dataset.suggestion })) };
+  if (!article.querySelector(".suggestion:not(.taken)")) {
+    const labels = taken.map((one) => one.textContent.slice(2)).join("; ");
+    close(article, `Accepted: ${labels}.`, answer);
+    return;
+  }
+  article.querySelector(".dismiss")?.remove();
+  tell(article, `Accepted: ${suggestion.label}.`, answer);
 }
 
 function dismiss(form) {
@@ -218,8 +274,8 @@ function dismiss(form) {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
-  if (button.dataset.patient) {
-    history.replaceState(null, "", `?patient=${encodeURIComponent(button.dataset.patient)}`);
+  if (button.id === "print") window.print();
+  else if (button.dataset.patient) {
     begin({ patient: button.dataset.patient });
   } else if (button.dataset.suggestion) accept(button);
   else if (button.dataset.remove) {
@@ -282,19 +338,37 @@ function redraft() {
 async function copy(button) {
   if (!last) return;
   const what = button.dataset.copy;
-  const text = what === "curl" ? last.curl : JSON.stringify(last[what], null, 2);
+  const texts = { curl: () => last.curl, link };
+  const text = what in texts ? texts[what]() : JSON.stringify(last[what], null, 2);
   try {
     await navigator.clipboard.writeText(text);
     say(`Copied: the ${what}.`);
   } catch {
-    byId(what).closest("details")?.setAttribute("open", "");
-    getSelection().selectAllChildren(byId(what));
-    say("Selected: copy it with your keyboard.");
+    if (what === "link") say("The address of this page is the link: copy it from there.");
+    else {
+      byId(what).closest("details")?.setAttribute("open", "");
+      getSelection().selectAllChildren(byId(what));
+      say("Selected: copy it with your keyboard.");
+    }
   }
 }
 
-const wanted = new URLSearchParams(location.search).get("patient");
-const listed = [...document.querySelectorAll("[data-patient]")];
-const first = listed.find((one) => one.dataset.patient === wanted) ?? listed[0];
+byId("stories")?.addEventListener("keydown", (event) => {
+  const steps = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+  const listed = [...document.querySelectorAll("[data-patient]")];
+  const at = listed.indexOf(event.target);
+  if (!(event.key in steps) || at < 0) return;
+  event.preventDefault();
+  listed[Math.min(Math.max(at + steps[event.key], 0), listed.length - 1)].focus();
+});
+
 showDrafts();
-if (first) begin({ patient: first.dataset.patient });
+const start = fromAddress();
+const listed = [...document.querySelectorAll("[data-patient]")];
+const known = listed.some((one) => one.dataset.patient === start.patient);
+if (start.patient && !known) {
+  state.pasted = null;
+  showError({ issue: [{ details: { text: "This page has no patient of that name." },
+    diagnostics: "Choose one from the list." }] });
+} else if (known) begin(start);
+else if (listed.length) begin({ patient: listed[0].dataset.patient });
