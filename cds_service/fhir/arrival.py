@@ -29,6 +29,12 @@ EXPECTED: Mapping[Kind, frozenset[str]] = {
 }
 """The resource types (R4's names) that each kind of data is made of."""
 
+_NOT_READ: Mapping[Kind, frozenset[str]] = dict.fromkeys(
+    (Kind.MEDICATIONS, Kind.STATEMENTS),
+    frozenset({"MedicationDispense", "MedicationAdministration"}),
+)
+"""Types that say something of the same kind in another way, and are not read."""
+
 
 @dataclass(slots=True)
 class Tally:
@@ -53,6 +59,11 @@ class Tally:
     def strangers_only(self) -> bool:
         """Whether other resources came instead of those asked for."""
         return bool(self.entries and not self.expected and self.others)
+
+    def not_read(self, kind: Kind) -> list[str]:
+        """Types that came beside those asked for, say something like them and are not read."""
+        found = self.others & _NOT_READ.get(kind, frozenset())
+        return [] if self.strangers_only else sorted(found)
 
 
 def judged(delivery: Delivery, tally: Tally) -> Availability:

@@ -129,10 +129,12 @@ class Intake:
                 tally.pages += 1
                 self._page(delivery, page, place, tally)
             self.availability[kind] = judged(delivery, tally)
+            source = Source(delivery.origin or kind.value, delivery.origin)
             if tally.strangers_only:
-                place = delivery.origin or kind.value
                 reason = self.availability[kind].reason
-                self.problem("wrong-type", kind.value, reason, Source(place, delivery.origin))
+                self.problem("wrong-type", kind.value, reason, source)
+            for name in tally.not_read(kind):
+                self.problem("not-read", kind.value, f"{name} resources are not read", source)
 
     def all_of(self, *types: str) -> Iterator[Entry]:
         """The entries of some types (R4's names), in the order they came."""

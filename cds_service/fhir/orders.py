@@ -41,6 +41,9 @@ TYPES = (
     "CommunicationRequest",
     "SupplyRequest",
 )
+_NOT_ACTIVE = frozenset(
+    {"draft", "on-hold", "revoked", "completed", "entered-in-error", "cancelled", "stopped"}
+)
 _NOT_MEANT = frozenset({"entered-in-error", "cancelled", "revoked"})
 ABOUT = "draft orders"
 
@@ -51,8 +54,14 @@ def read_orders(
     """The active orders."""
     found = []
     for item in library.of(*TYPES):
-        if "active" in status_words(item.data.get("status")) and not _forbidden(item):
+        status = status_words(item.data.get("status"))
+        if _forbidden(item):
+            continue
+        if "active" in status:
             found.append(read_order(item, library, orders, reasons, as_of))
+        elif _NOT_ACTIVE.isdisjoint(status):
+            reason = "its status is not known" if status else "its status is missing"
+            library.problem("no-status", item.kind.value, f"{reason}: not counted", item.source)
     return tuple(found)
 
 

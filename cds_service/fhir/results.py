@@ -28,7 +28,7 @@ from cds_service.fhir.subjects import Subjects
 from cds_service.fhir.superseding import current, meta_of
 
 _COUNTS = frozenset({"final", "amended", "corrected", "preliminary"})
-_SILENT = frozenset({"registered", "cancelled", "entered-in-error", "unknown"})
+_SILENT = frozenset({"registered", "cancelled", "entered-in-error"})
 _WITHDRAWN = "entered-in-error"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 

@@ -208,6 +208,24 @@ def test_another_type_beside_the_asked_one_is_no_matter() -> None:
     assert reading.record.problems == ()
 
 
+@pytest.mark.parametrize("name", ["MedicationDispense", "MedicationAdministration"])
+def test_a_drug_said_in_another_way_beside_the_list_is_noted(name) -> None:
+    given = {"resourceType": name, "id": "d", "medicationCodeableConcept": {"text": "Quinine"}}
+    reading, state = arrived(bundle(medication(), given, given | {"id": "e"}), Kind.MEDICATIONS)
+    assert state is State.GIVEN
+    [problem] = reading.record.problems
+    assert (problem.kind, problem.reason) == ("not-read", f"{name} resources are not read")
+
+
+@pytest.mark.parametrize("status", [None, "", "unknown", "odd", 7])
+def test_an_order_without_a_known_status_is_said_and_not_counted(status) -> None:
+    order = {"resourceType": "ServiceRequest", "id": "s", "status": status,
+             "code": {"text": "Magnesium"}}  # fmt: skip
+    reading, _ = arrived(bundle(order), Kind.ORDERS)
+    assert reading.record.orders == ()
+    assert kinds(reading) == [("no-status", "ServiceRequest/s")]
+
+
 def test_one_unreadable_page_of_two_leaves_a_part() -> None:
     pages = delivery(Kind.RESULTS, bundle(lab()), b"<html>")
     reading = reader().read({Kind.RESULTS: pages}, CONTEXT, AS_OF)

@@ -1,0 +1,147 @@
+"""What a resource names of what rules ask for, and whether the reading lost it.
+
+`named` is told by the vocabularies from the places where FHIR names what a resource is about;
+`lost` are the concepts of which there is neither a fact nor a problem.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from cds_service.core.codes import Coding
+from cds_service.core.facts import Kind, Result
+from cds_service.core.vocabulary import Vocabulary
+from cds_service.fhir.reading import Reading
+from hooks.knowledge import vocabulary as lists
+from hooks.knowledge.files import analytes
+
+Json = dict[str, object]
+IGNORED = {
+    "Observation": {"registered", "cancelled", "entered-in-error"},
+    "AllergyIntolerance": {"refuted", "entered-in-error", "inactive", "resolved"},
+    "ServiceRequest": {"draft", "on-hold", "revoked", "completed", "entered-in-error"},
+}
+"""Statuses that take back what a resource names, on purpose."""
+
+_KINDS = {kind.value for kind in Kind}
+
+
+def named(resource: Json, others: Iterable[Json] = ()) -> set[str]:
+    """The concepts that a resource names; ``others`` may hold the product it refers to."""
+    kind = resource.get("resourceType")
+    if statuses(resource) & IGNORED.get(str(kind), set()):
+        return set()
+    if kind in ("Observation", "DiagnosticReport"):
+        inside = [one for one in _dicts(resource.get("contained")) if _is(one, "Observation")]
+        found = set() if kind == "DiagnosticReport" else concepts(lists.OBSERVATIONS, resource)
+        for one in (*_dicts(resource.get("component")), *inside):
+            if not statuses(one) & IGNORED["Observation"]:
+                found |= concepts(lists.OBSERVATIONS, one)
+        return found & set(analytes())
+    if kind == "Condition":
+        return concepts(lists.CONDITIONS, resource)
+    if kind in ("MedicationRequest", "MedicationStatement"):
+        return _medication(resource, others)
+    if kind == "AllergyIntolerance":
+        return concepts(lists.ALLERGIES, resource)
+    if kind == "ServiceRequest":
+        return concepts(lists.ORDERS, resource)
+    return set()
+
+
+def lost(resource: Json, reading: Reading, others: Iterable[Json] = ()) -> set[str]:
+    """What it names of which there is neither a fact nor a problem."""
+    reference = f"{resource['resourceType']}/{resource.get('id')}"
+    facts, problems = facts_of(reading), problems_of(reading)
+    said = problems[reference]
+    if said & _KINDS:
+        return set()
+    return named(resource, others) - facts[reference] - said
+
+
+def facts_of(reading: Reading) -> defaultdict[str, set[str]]:
+    """The concepts of all facts, by the resource they came from."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    record = reading.record
+    for one in record.conditions:
+        found[_plain(one.source.reference)] |= one.concepts
+    for drug in (*record.medications, *record.drafts.medications):
+        found[_plain(drug.source.reference)] |= drug.classes
+    for order in (*record.orders, *record.drafts.orders):
+        found[_plain(order.source.reference)] |= order.covers
+    for allergy in record.allergies:
+        found[_plain(allergy.source.reference)] |= allergy.concepts
+    for key, series in reading.series.items():
+        for candidate in series.newest_first():
+            if isinstance(candidate.answer, Result):
+                found[_plain(candidate.answer.source.reference)].add(key)
+    return found
+
+
+def problems_of(reading: Reading) -> defaultdict[str, set[str]]:
+    """What the problems are about, by the resource they name."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    problems = list(reading.record.problems)
+    for series in reading.series.values():
+        problems += series.undated
+        answers = (candidate.answer for candidate in series.newest_first())
+        problems += [one for one in answers if not isinstance(one, Result)]
+    for problem in problems:
+        found[_plain(problem.source.reference)].add(problem.about)
+    return found
+
+
+def _plain(reference: str) -> str:
+    """The resource that a fact came from, also where it came from a part of it."""
+    return reference.partition("#")[0].partition(" ")[0]
+
+
+def statuses(resource: Json) -> set[str]:
+    """All that a resource says about its status."""
+    found = set()
+    for name in ("status", "clinicalStatus", "verificationStatus"):
+        value = resource.get(name)
+        if isinstance(value, str):
+            found.add(value)
+        for coding in _dicts(value.get("coding") if isinstance(value, dict) else None):
+            found.add(str(coding.get("code")))
+    return found
+
+
+def concepts(vocabulary: Vocabulary, resource: Json, name: str = "code") -> set[str]:
+    """What a CodeableConcept of a resource stands for."""
+    code = resource.get(name)
+    if not isinstance(code, dict):
+        return set()
+    codings = [
+        Coding(*(str(one.get(part, "")) for part in ("system", "code", "display")))
+        for one in _dicts(code.get("coding"))
+    ]
+    text = code.get("text")
+    return set(vocabulary.concepts(codings, [text] if isinstance(text, str) else []))
+
+
+def _medication(resource: Json, others: Iterable[Json]) -> set[str]:
+    found = concepts(lists.MEDICATIONS, resource, "medicationCodeableConcept")
+    pointer = resource.get("medicationReference")
+    if not isinstance(pointer, dict):
+        return found
+    target = str(pointer.get("reference", ""))
+    for one in (*_dicts(resource.get("contained")), *others):
+        if _is(one, "Medication") and target.endswith(str(one.get("id"))):
+            found |= concepts(lists.MEDICATIONS, one)
+    shown = pointer.get("display")
+    if isinstance(shown, str):
+        found |= lists.MEDICATIONS.concepts((), [shown])
+    return found
+
+
+def _is(resource: Json, kind: str) -> bool:
+    return resource.get("resourceType") == kind
+
+
+def _dicts(value: object) -> Iterator[Json]:
+    for one in value if isinstance(value, list) else []:
+        if isinstance(one, dict):
+            yield one
