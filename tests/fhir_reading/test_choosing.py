@@ -47,14 +47,16 @@ def test_a_preliminary_result_stands_beside_the_older_final_one() -> None:
     assert found.result is not None and str(found.result.value.low) == "3.1"
 
 
-@pytest.mark.parametrize("status", ["registered", "cancelled", "entered-in-error", "unknown"])
+@pytest.mark.parametrize("status", ["registered", "cancelled", "entered-in-error"])
 def test_a_result_that_is_none_is_passed_over_silently(status) -> None:
     reading = results(lab(status=status))
     assert reading.series == {}
     assert reading.record.problems == ()
 
 
-@pytest.mark.parametrize(("status", "word"), [(None, "missing"), ("done", "known"), (7, "missing")])
+@pytest.mark.parametrize(
+    ("status", "word"), [(None, "missing"), ("done", "known"), ("unknown", "known"), (7, "missing")]
+)
 def test_a_result_without_a_known_status_is_a_problem(status, word) -> None:
     reading = results(lab(status=status))
     assert reading.series == {}
