@@ -11,17 +11,15 @@ from hashlib import sha256
 
 from sqlalchemy import Table, event, text
 
-from cds_service.app import medicine
 from cds_service.core.identity import ANYBODY, Identity
-from cds_service.core.rule import Service
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.database import Database
 from cds_service.feedback.records import Records, open_records
 from cds_service.feedback.tables import counts, feedback, token_ids
-from cds_service.settings import read_settings
+from hooks import TOPIC
 
 CARDS_A_CALL = 8
-_SERVICE = str(Service.PATIENT_VIEW)
+_SERVICE = TOPIC.services[0].id
 
 
 @dataclass(frozen=True)
@@ -48,16 +46,23 @@ class DatabaseFigures:
 
 def measure(url: str, rows: int) -> DatabaseFigures:
     """Write ``rows`` of each kind into the empty database at ``url``."""
-    rules = medicine(read_settings()).catalogue.rules
-    records = open_records(url, [RuleVersion(one.id, one.version) for one in rules])
+    records = open_records(url, [RuleVersion(one.id, one.version) for one in TOPIC.rules])
     records.database.migrate()
     try:
         return DatabaseFigures(
             kind="SQLite" if records.database.is_sqlite else "PostgreSQL",
-            feedback=_feedback(records, [(one.id, one.version) for one in rules], rows),
-            shown=_shown(records, [(str(one.service), one.id, one.version) for one in rules], rows),
+            feedback=_feedback(records, [(one.id, one.version) for one in TOPIC.rules], rows),
+            shown=_shown(
+                records,
+                [
+                    (service.id, one.id, one.version)
+                    for service in TOPIC.services
+                    for one in service.rules
+                ],
+                rows,
+            ),
             tokens=_tokens(records, rows),
-            shown_rows=len(rules),
+            shown_rows=len(TOPIC.rules),
         )
     finally:
         records.database.close()

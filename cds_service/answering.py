@@ -8,7 +8,7 @@ Time is an argument. Nothing here is kept from one call to the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Literal
@@ -19,36 +19,32 @@ from cds_service.core.facts import Kind, Problem
 from cds_service.core.identity import ANYBODY, Identity, Origin
 from cds_service.core.patient import Facts, Site
 from cds_service.core.records import record
-from cds_service.core.rule import Answer, CannotTell, Finding, NotFired, Outcome, Rule, Service
-from cds_service.core.series import Newest, Worse
+from cds_service.core.rule import Answer, CannotTell, Finding, NotFired, Outcome, Rule
+from cds_service.core.topic import Service, Topic
 from cds_service.errors import PreconditionFailed
 from cds_service.fhir.delivery import Delivery
 from cds_service.fhir.elements import UNREADABLE, decoded
 from cds_service.fhir.reading import Context, Reader, Reading
 from cds_service.prefetch import NOT_ASKED, Key
 
-HOOKS = {Service.PATIENT_VIEW: "patient-view", Service.ORDER_SELECT: "order-select"}
-"""The hook that each service answers."""
-
-Computed = Callable[[Facts, str, Worse], Newest | None]
 Validated = Literal["cited", "all", "none"]
 
 
 @record
 class Call:
-    """Who is asked about, in which service, and when.
+    """Who is asked about, in which service (its id), and when.
 
     ``origin`` says who calls, ``fhir_server`` is the base URL that the call names, called or
     not: the two tell the patients of two hospitals apart. ``user`` is a reference
     (``Practitioner/7``). ``draft_orders`` is undecoded JSON.
     """
 
-    service: Service
+    service: str
     patient_id: str = field(repr=False)
     as_of: datetime
     user: str | None = field(default=None, repr=False)
     encounter_id: str | None = field(default=None, repr=False)
-    selections: tuple[str, ...] = field(default=(), repr=False)
+    selections: tuple[str, ...] | None = field(default=(), repr=False)
     draft_orders: bytes | None = field(default=None, repr=False)
     origin: Origin = ANYBODY
     fhir_server: str | None = None
@@ -107,38 +103,46 @@ class Answered:
         return self._validate()
 
 
-class Answering:
-    """Answers calls from what was delivered; made once, asked from many threads.
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What answers the calls of one topic, with the choices of one site."""
 
-    ``keys`` are the prefetch keys of each service; ``validated`` says which resources also
-    go through the full FHIR models.
+    topic: Topic
+    engine: Engine
+    reader: Reader
+    cards: Cards
+
+
+class Answering:
+    """Answers the calls of one site from what was delivered; made once, asked from many threads.
+
+    ``keys`` are the prefetch keys of each service, by its id; ``validated`` says which resources
+    also go through the full FHIR models.
     """
 
     def __init__(
         self,
         *,
-        engine: Engine,
-        reader: Reader,
-        cards: Cards,
+        desks: Sequence[Desk],
         site: Site,
-        keys: Mapping[Service, tuple[Key, ...]],
-        computed: Computed | None = None,
+        keys: Mapping[str, tuple[Key, ...]],
         validated: Validated = "cited",
     ) -> None:
-        self._engine = engine
-        self._reader = reader
-        self._cards = cards
-        self._site = site
-        self._computed = computed
+        self._desks = {one.id: desk for desk in desks for one in desk.topic.services}
+        self._judged = {
+            service: frozenset[str]().union(*(rule.judges for rule in desk.engine.rules(service)))
+            for service, desk in self._desks.items()
+        }
         self._validated = validated
+        self.site = site
         self.keys = keys
-        self._judged = frozenset[str]().union(
-            *(rule.judges for rule in engine.rules(Service.ORDER_SELECT))
-        )
+        self.services: Mapping[str, Service] = {
+            one.id: one for desk in desks for one in desk.topic.services
+        }
 
-    def rules(self, service: Service) -> tuple[Rule, ...]:
-        """The rules of one service."""
-        return self._engine.rules(service)
+    def rules(self, service: str) -> tuple[Rule, ...]:
+        """The rules of one service, by its id, in the order they are asked."""
+        return self._desks[service].engine.rules(service)
 
     def answer(self, call: Call, deliveries: Mapping[Kind, Delivery]) -> Answered:
         """The cards and the trace for one patient at one moment.
@@ -154,10 +158,12 @@ class Answering:
             selections=call.selections,
             fhir_server=call.fhir_server,
         )
-        reading = self._reader.read(deliveries, context, call.as_of)
-        facts = Facts(reading.record, reading.series, call.as_of, self._site, self._computed)
+        desk = self._desks[call.service]
+        reading = desk.reader.read(deliveries, context, call.as_of)
+        computed = desk.topic.knowledge.computed
+        facts = Facts(reading.record, reading.series, call.as_of, self.site, computed)
         self._demand_something(call, deliveries, facts)
-        outcomes = self._engine.ask(call.service, facts)
+        outcomes = desk.engine.ask(call.service, facts)
         recipient = Recipient(
             patient=f"Patient/{call.patient_id}",
             identity=Identity(call.origin, (call.fhir_server or "").rstrip("/"), call.patient_id),
@@ -165,7 +171,7 @@ class Answering:
             requester=call.user,
             as_of=call.as_of,
         )
-        written = self._cards.write(call.service, outcomes, facts, recipient)
+        written = desk.cards.write(self.services[call.service].hook, outcomes, facts, recipient)
         return Answered(
             cards=written.cards,
             dropped=written.dropped,
@@ -201,8 +207,8 @@ class Answering:
         asked = [kind for kind, one in deliveries.items() if one.reason != NOT_ASKED]
         if any(facts.obtained(kind) for kind in asked):
             return
-        if call.service is Service.ORDER_SELECT and (
-            not _names_something(facts) or self._judges_a_draft(facts)
+        if self.services[call.service].hook.drafts and (
+            not _names_something(facts) or self._judges_a_draft(call.service, facts)
         ):
             return  # nothing was picked yet, or the danger of what was picked needs no data
         names = {key.kind: key.name for key in self.keys[call.service]}
@@ -217,11 +223,11 @@ class Answering:
             "prefetch",
         )
 
-    def _judges_a_draft(self, facts: Facts) -> bool:
-        drafts = facts.drafts
+    def _judges_a_draft(self, service: str, facts: Facts) -> bool:
+        drafts, judged = facts.drafts, self._judged[service]
         return any(
-            not self._judged.isdisjoint(draft.classes) for draft in drafts.selected_medications
-        ) or any(not self._judged.isdisjoint(draft.covers) for draft in drafts.selected_orders)
+            not judged.isdisjoint(draft.classes) for draft in drafts.selected_medications
+        ) or any(not judged.isdisjoint(draft.covers) for draft in drafts.selected_orders)
 
 
 def _rules(count: int) -> str:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cds_service.core.codes import LOINC, Coding
-from cds_service.core.rule import Service
-from cds_service.errors import StartupError
 from cds_service.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -22,7 +18,8 @@ if TYPE_CHECKING:
     from cds_service.api.parts import Parts
     from cds_service.cards import Asked, HoldsBack
     from cds_service.core.identity import Identity
-    from cds_service.core.rule import Catalogue, Rule
+    from cds_service.core.rule import Rule
+    from cds_service.core.topic import Topic
     from cds_service.feedback.card_ids import CardIds
     from cds_service.gate import Gate
     from cds_service.metrics import Metrics
@@ -39,14 +36,6 @@ _READ_ON = 1 << 20
 """Bytes of an unread body that are still read, so that a refused client sees why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Medicine:
-    """The clinical side, checked: which rules, and under which codes analytes are found."""
-
-    catalogue: Catalogue
-    codes: Callable[[str], Iterable[Coding]]
-
-
 class _SnoozeAside:
     """Asks the database which cards were answered while other calls compute."""
 
@@ -61,57 +50,23 @@ class _SnoozeAside:
             return self._snooze.held_back(cards, identity, now)
 
 
-def medicine(settings: Settings) -> Medicine:
-    """The catalogue of rules. Raises StartupError naming what cannot be trusted."""
-    from cds_service.core.knowledge import KnowledgeError
-    from cds_service.core.rule import checked
-    from hooks import order_select, patient_view
-    from hooks.knowledge import files, vocabulary
-
-    try:
-        catalogue = checked(
-            [*patient_view.RULES, *order_select.RULES],
-            files.references(),
-            files.limits(settings.limits),
-            files.analytes(),
-        )
-    except KnowledgeError as error:
-        of_site = settings.limits is not None and str(error).startswith(settings.limits)
-        raise StartupError(
-            f"{error}.", "Mend the rule or the file it names.", "CDS_LIMITS" if of_site else ""
-        ) from None
-    known = {rule.id for rule in catalogue.rules}
-    for name in settings.rules_off:
-        if name not in known:
-            raise StartupError(
-                f"CDS_RULES_OFF: no rule is called {name}.", "See `cds-service rules`."
-            )
-
-    def codes(analyte: str) -> Iterable[Coding]:
-        return [one for one in vocabulary.OBSERVATIONS.codes(analyte) if one.system == LOINC]
-
-    return Medicine(catalogue, codes)
-
-
 def assemble(
     settings: Settings,
-    known: Medicine,
+    topics: Sequence[Topic],
     card_ids: CardIds,
     metrics: Metrics,
     quiet: HoldsBack | None = None,
 ) -> Answering:
     """Everything from deliveries to cards, for HTTP and the command line alike."""
     from cds_service import logs
-    from cds_service.answering import Answering
+    from cds_service.answering import Answering, Desk
     from cds_service.cards import Cards, CardWriter
     from cds_service.core.engine import Engine
     from cds_service.core.patient import Site
-    from cds_service.fhir.reading import Reader, Vocabularies
+    from cds_service.fhir.reading import Reader
     from cds_service.order_codes import with_codes_of
     from cds_service.prefetch import keys_of
-    from hooks import cramps, renal
-    from hooks.knowledge import files, vocabulary
-    from hooks.priorities import PRIORITIES
+    from cds_service.topics import limits, orderables, references
 
     log = logs.logger(__name__)
 
@@ -119,39 +74,37 @@ def assemble(
         log.error("rule_failed", rule=rule.id, **logs.described(error))
         metrics.failed(rule.id)
 
+    writer = CardWriter(
+        references(topics),
+        with_codes_of(settings.order_codes, orderables(topics)),
+        settings.rules_address,
+    )
+    desks = [
+        Desk(
+            topic,
+            Engine(
+                {one.id: one.rules for one in topic.services}, topic.knowledge.complaint, failed
+            ),
+            Reader(topic.knowledge.vocabularies, topic.knowledge.analytes),
+            Cards(writer, card_ids.new, quiet, failed, topic.knowledge.priorities),
+        )
+        for topic in topics
+    ]
     return Answering(
-        engine=Engine(known.catalogue.rules, cramps.documented, failed),
-        reader=Reader(
-            Vocabularies(
-                conditions=vocabulary.CONDITIONS,
-                medications=vocabulary.MEDICATIONS,
-                observations=vocabulary.OBSERVATIONS,
-                orders=vocabulary.ORDERS,
-                allergies=vocabulary.ALLERGIES,
-            ),
-            files.analytes(),
-        ),
-        cards=Cards(
-            CardWriter(
-                files.references(),
-                with_codes_of(settings.order_codes, files.orderables()),
-                settings.rules_address,
-            ),
-            card_ids.new,
-            quiet,
-            failed,
-            PRIORITIES,
-        ),
+        desks=desks,
         site=Site(
-            limits=files.limits(settings.limits),
+            limits=limits(topics, settings.limits),
             cramps_assumed=settings.cramps == "assumed",
             jurisdiction=settings.jurisdiction,
             max_info_cards=settings.max_info_cards,
             card_detail=settings.card_detail,
             rules_off=frozenset(settings.rules_off),
         ),
-        keys={service: keys_of(known.catalogue.of(service), known.codes) for service in Service},
-        computed=renal.computed,
+        keys={
+            one.id: keys_of(one.rules, topic.knowledge.codes)
+            for topic in topics
+            for one in topic.services
+        },
         validated=settings.validate_models,
     )
 
@@ -173,8 +126,11 @@ def create_app(settings: Settings | None = None, *, start: bool = True) -> Flask
     return build(parts)
 
 
-def make_parts(settings: Settings, known: Medicine | None = None) -> Parts:
-    """Everything behind the addresses; connects to nothing."""
+def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Parts:
+    """Everything behind the addresses; connects to nothing.
+
+    ``topics`` are the installed ones unless given.
+    """
     from cds_service.api.parts import Parts
     from cds_service.feedback.card_ids import RuleVersion
     from cds_service.feedback.records import open_records
@@ -182,17 +138,19 @@ def make_parts(settings: Settings, known: Medicine | None = None) -> Parts:
     from cds_service.gate import Gate
     from cds_service.metrics import Metrics
     from cds_service.obtaining import Obtaining
+    from cds_service.topics import chosen_topics
     from cds_service.trust.away import RemembersWhileAway
     from cds_service.trust.callers import Callers
     from cds_service.trust.clients import load_clients
     from cds_service.trust.fhir_servers import allowed_server, checked_servers
     from cds_service.trust.keys import KeySets
 
-    known = known or medicine(settings)
+    if topics is None:
+        topics = chosen_topics(settings)
     checked_servers(settings.fhir_servers, "CDS_FHIR_SERVERS")
     records = open_records(
         settings.database_url,
-        [RuleVersion(rule.id, rule.version) for rule in known.catalogue.rules],
+        [RuleVersion(rule.id, rule.version) for topic in topics for rule in topic.rules],
         settings.card_key,
     )
     gate = Gate()
@@ -209,7 +167,7 @@ def make_parts(settings: Settings, known: Medicine | None = None) -> Parts:
         settings=settings,
         answering=assemble(
             settings,
-            known,
+            topics,
             records.card_ids,
             metrics,
             _SnoozeAside(records.snooze, gate) if settings.snooze else None,
@@ -224,7 +182,7 @@ def make_parts(settings: Settings, known: Medicine | None = None) -> Parts:
         metrics=metrics,
         records=records,
         callers=callers,
-        codes=known.codes,
+        topics=topics,
     )
 
 
@@ -232,7 +190,7 @@ def _variant(parts: Parts, cramps: str, jurisdiction: str) -> Answering:
     """The answering of the demo page, with two settings of its own."""
     settings = parts.settings.model_copy(update={"cramps": cramps, "jurisdiction": jurisdiction})
     quiet = _SnoozeAside(parts.records.snooze, parts.gate) if settings.snooze else None
-    return assemble(settings, medicine(settings), parts.records.card_ids, parts.metrics, quiet)
+    return assemble(settings, parts.topics, parts.records.card_ids, parts.metrics, quiet)
 
 
 def build(parts: Parts) -> Flask:
@@ -290,9 +248,9 @@ def build(parts: Parts) -> Flask:
         app.register_blueprint(module.blueprint(parts))
     if parts.settings.rules_address:
         from cds_service.api import rule_pages
-        from hooks.knowledge import files
+        from cds_service.topics import references
 
-        app.register_blueprint(rule_pages.blueprint(files.references()))
+        app.register_blueprint(rule_pages.blueprint(references(parts.topics)))
     if parts.settings.demo:
         from cds_service.demo import pages
 

@@ -3,12 +3,12 @@ and the documents."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cds_service.answering import HOOKS, Answered, Call
-from cds_service.core.rule import Service
+from cds_service.answering import Answered, Call
+from cds_service.core.hook import HOOKS, PATIENT_VIEW
 from cds_service.core.text import shortened
 from cds_service.envelope import checked_text, parse, read_envelope, written
 from cds_service.errors import BadRequest
@@ -16,6 +16,7 @@ from cds_service.one_patient import request_of
 
 if TYPE_CHECKING:
     from cds_service.api.parts import Parts
+    from cds_service.core.topic import Service
 
 
 def ask(parts: Parts, body: bytes, as_of: datetime, hook: str | None = None) -> Answered:
@@ -27,15 +28,14 @@ def ask(parts: Parts, body: bytes, as_of: datetime, hook: str | None = None) -> 
     content = parse(checked_text(body))
     if not isinstance(content, dict):
         raise BadRequest("This is not a JSON object.", "Give a hook request or a FHIR Bundle.")
-    service = service_of(content, hook)
+    service = service_of(content, hook, parts.answering.services.values())
+    keys = parts.answering.keys[service.id]
     if content.get("resourceType") == "Bundle":
-        body = written(request_of(content, HOOKS[service], parts.answering.keys[service]))
-    envelope = read_envelope(body, HOOKS[service])
-    deliveries, _ = parts.obtaining.deliveries(
-        envelope, parts.answering.keys[service], parts.settings.fhir_servers
-    )
+        body = written(request_of(content, service.hook, keys))
+    envelope = read_envelope(body, service.hook)
+    deliveries, _ = parts.obtaining.deliveries(envelope, keys, parts.settings.fhir_servers)
     call = Call(
-        service=service,
+        service=service.id,
         patient_id=envelope.patient_id,
         as_of=as_of,
         user=envelope.user_id,
@@ -47,14 +47,16 @@ def ask(parts: Parts, body: bytes, as_of: datetime, hook: str | None = None) -> 
     return parts.answering.answer(call, deliveries)
 
 
-def service_of(content: Mapping[str, Any], hook: str | None) -> Service:
-    """The service that a request, or a Bundle asked for ``hook``, is meant for."""
+def service_of(
+    content: Mapping[str, Any], hook: str | None, services: Iterable[Service]
+) -> Service:
+    """The first service that answers a request, or a Bundle asked for ``hook``."""
     if content.get("resourceType") == "Bundle":
-        wanted = hook or "patient-view"
+        wanted = hook or PATIENT_VIEW.name
     else:
         wanted = hook or str(content.get("hook"))
-    for service, name in HOOKS.items():
-        if name == wanted:
+    for service in services:
+        if service.hook.name == wanted:
             return service
     if isinstance(content.get("resourceType"), str):
         raise BadRequest(
@@ -64,6 +66,6 @@ def service_of(content: Mapping[str, Any], hook: str | None) -> Service:
         )
     raise BadRequest(
         "This is neither a FHIR Bundle nor a request of a hook that is answered here.",
-        "Its hook must be patient-view or order-select.",
+        f"Its hook must be one of {', '.join(HOOKS)}.",
         "hook",
     )

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from cds_service.core.arranging import NO_PRIORITIES, Priorities, Shown, arrange, fired
 from cds_service.core.engine import Failed
+from cds_service.core.hook import Hook
 from cds_service.core.identity import Identity
 from cds_service.core.knowledge import Reference
 from cds_service.core.orderables import Orderable, Orderables
@@ -25,7 +26,6 @@ from cds_service.core.rule import (
     Outcome,
     RemoveDraft,
     Rule,
-    Service,
     Suggestion,
 )
 from cds_service.core.text import one_line, plain_name, shortened
@@ -322,7 +322,7 @@ class Cards:
     priorities: Priorities = NO_PRIORITIES
 
     def write(
-        self, service: Service, outcomes: Sequence[Outcome], facts: Facts, recipient: Recipient
+        self, hook: Hook, outcomes: Sequence[Outcome], facts: Facts, recipient: Recipient
     ) -> Written:
         """The cards of the rules that fired."""
         findings = fired(outcomes, self.priorities)
@@ -337,7 +337,7 @@ class Cards:
             for rule_id in self.quiet.held_back(asked, recipient.identity, facts.as_of):
                 dropped[rule_id] = "answered lately for the same patient and evidence"
             findings = [(rule, finding) for rule, finding in findings if rule.id not in dropped]
-        arranged = arrange(service, findings, facts, self.writer.orderables, self.priorities)
+        arranged = arrange(hook, findings, facts, self.writer.orderables, self.priorities)
         dropped.update(arranged.dropped)
         lines = EvidenceLines(self.writer.references, origins=facts.site.card_detail == "full")
         cards = tuple(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cds_service.core.hook import HOOKS
 from cds_service.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ _REQUEST = click.argument(
 )
 _HOOK = click.option(
     "--hook",
-    type=click.Choice(["patient-view", "order-select"]),
+    type=click.Choice(list(HOOKS)),
     help="Which hook a Bundle is asked for. Default: patient-view.",
 )
 _AS_OF = click.option("--as-of", metavar="DATE", help="The moment of the call. Default: now.")
@@ -223,16 +224,15 @@ def rules(as_json: bool) -> None:
 
     Example: cds-service rules --json
     """
-    from cds_service.app import medicine
     from cds_service.settings import read_settings
+    from cds_service.topics import chosen_topics
 
     settings = read_settings()
-    catalogue = medicine(settings).catalogue
     listed = [
         {
             "id": one.id,
             "version": one.version,
-            "service": str(one.service),
+            "service": service.id,
             "tier": str(one.tier),
             "title": one.title,
             "references": list(one.references),
@@ -240,7 +240,9 @@ def rules(as_json: bool) -> None:
             "changed": one.changed,
             "off": one.id in settings.rules_off,
         }
-        for one in catalogue.rules
+        for topic in chosen_topics(settings)
+        for service in topic.services
+        for one in service.rules
     ]
     if as_json:
         click.echo(json.dumps({"rules": listed}, indent=2, ensure_ascii=False))
@@ -300,16 +302,18 @@ def report(as_json: bool, as_csv: bool) -> None:
 
     Example: cds-service report --csv > feedback.csv
     """
-    from cds_service.app import medicine
     from cds_service.feedback.card_ids import RuleVersion
     from cds_service.feedback.database import open_database
     from cds_service.feedback.report import Report
     from cds_service.feedback.report import report as read_report
     from cds_service.settings import read_settings
     from cds_service.terminal import patience, print_table
+    from cds_service.topics import chosen_topics
 
     settings = read_settings()
-    known = [RuleVersion(one.id, one.version) for one in medicine(settings).catalogue.rules]
+    known = [
+        RuleVersion(one.id, one.version) for topic in chosen_topics(settings) for one in topic.rules
+    ]
     database = open_database(settings.database_url)
     if database.exists:
         with patience("Counting the feedback"):

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from cds_service import shapes
+from cds_service.core.hook import Hook
 from cds_service.errors import BadRequest
 
 MAX_DEPTH = 64
@@ -47,7 +48,8 @@ class Authorization:
 class Envelope:
     """One call, checked. ``prefetch`` and ``draft_orders`` are undecoded JSON values.
 
-    ``draft_orders`` is None in hooks that have none.
+    ``draft_orders`` is None in hooks that have none; ``selections`` is None in hooks that do
+    not select: then every draft is judged.
     """
 
     hook: str
@@ -55,7 +57,7 @@ class Envelope:
     patient_id: str = field(repr=False)
     user_id: str = field(repr=False)
     encounter_id: str | None = field(default=None, repr=False)
-    selections: tuple[str, ...] = ()
+    selections: tuple[str, ...] | None = None
     draft_orders: bytes | None = field(default=None, repr=False)
     fhir_server: str | None = None
     authorization: Authorization | None = None
@@ -91,7 +93,7 @@ _read_anything = msgspec.json.Decoder(float_hook=_number).decode
 _write = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def read_envelope(body: bytes, hook: str) -> Envelope:
+def read_envelope(body: bytes, hook: Hook) -> Envelope:
     """The envelope of a call to a service of ``hook``.
 
     Raises BadRequest naming the place and the mend.
@@ -112,7 +114,7 @@ def read_envelope(body: bytes, hook: str) -> Envelope:
         envelope["context"] = {}
     shapes.check("request", envelope)
     assert read.context is not msgspec.UNSET  # the schema requires it
-    if read.hook != hook:
+    if read.hook != hook.name:
         raise BadRequest("This service does not answer that hook.", f"Send {hook}.", "hook")
     raw_drafts = read.context.get("draftOrders")
     context = {
@@ -120,7 +122,7 @@ def read_envelope(body: bytes, hook: str) -> Envelope:
         for name, raw in read.context.items()
         if name in ("userId", "patientId", "encounterId", "selections", "draftOrders")
     }
-    shapes.check(hook, context, "context")
+    shapes.check(hook.schema, context, "context")
     authorization = envelope.get("fhirAuthorization")
     return Envelope(
         hook=read.hook,
@@ -128,8 +130,8 @@ def read_envelope(body: bytes, hook: str) -> Envelope:
         patient_id=context["patientId"],
         user_id=context["userId"],
         encounter_id=context.get("encounterId"),
-        selections=tuple(context.get("selections", ())) if hook == "order-select" else (),
-        draft_orders=bytes(raw_drafts) if raw_drafts and hook == "order-select" else None,
+        selections=tuple(context["selections"]) if hook.selects else None,
+        draft_orders=bytes(raw_drafts) if raw_drafts and hook.drafts else None,
         fhir_server=envelope.get("fhirServer"),
         authorization=None
         if authorization is None

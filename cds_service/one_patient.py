@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from cds_service.core.facts import Kind
+from cds_service.core.hook import Hook
 from cds_service.errors import BadRequest
 from cds_service.fhir.arrival import EXPECTED
 from cds_service.fhir.elements import items, part, status_words, text
@@ -65,9 +66,9 @@ class _Held:
 
 
 def request_of(
-    bundle: Mapping[str, Any], hook: str, keys: Sequence[Key], user: str = "Practitioner/unknown"
+    bundle: Mapping[str, Any], hook: Hook, keys: Sequence[Key], user: str = "Practitioner/unknown"
 ) -> dict[str, Any]:
-    """The request. In order-select, requests with status draft are the selected drafts.
+    """The request. Requests with status draft are the draft orders, all of them selected.
 
     Raises BadRequest for a Bundle that is not of exactly one patient.
     """
@@ -78,18 +79,19 @@ def request_of(
     for entry in entries:
         entry["resource"] = _owned(entry["resource"], patient["id"], addresses)
     context: Json = {"userId": user, "patientId": patient["id"]}
-    if hook != "patient-view":
+    if hook.drafts:
         drafts = [one for one in entries if _is_draft(one["resource"])]
         context["draftOrders"] = {
             "resourceType": "Bundle",
             "type": "collection",
             "entry": drafts,
         }
+    if hook.selects:
         context["selections"] = [
             f"{one['resource']['resourceType']}/{one['resource']['id']}" for one in drafts
         ]
     return {
-        "hook": hook,
+        "hook": hook.name,
         "hookInstance": "00000000-0000-4000-8000-000000000000",
         "context": context,
         "prefetch": {

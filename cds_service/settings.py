@@ -83,6 +83,9 @@ class Settings(BaseSettings):
         description="Serve a page about each rule at /rules/ID and link it from cards. "
         "Unset: when CDS_PUBLIC_URL is set.",
     )
+    topics: CommaSeparated = Field(
+        (), description="Keys of the topics that are served. Unset: all that are installed."
+    )
     rules_off: CommaSeparated = Field((), description="Ids of rules that are switched off.")
     limits: str | None = Field(None, description="Path of a file that overrides clinical limits.")
     order_codes: str | None = Field(
@@ -109,7 +112,7 @@ class Settings(BaseSettings):
             served = "public_url" in self.model_fields_set
         return f"{self.public_url}/rules" if served else ""
 
-    @field_validator("fhir_servers", "cors_origins", "rules_off", mode="before")
+    @field_validator("fhir_servers", "cors_origins", "topics", "rules_off", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

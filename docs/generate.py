@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
-from cds_service.core.rule import Rule, Service, Tier  # noqa: E402
-from hooks import order_select, patient_view  # noqa: E402
+from cds_service.core.rule import Rule, Tier  # noqa: E402
+from hooks import TOPIC  # noqa: E402
 from hooks.knowledge import files  # noqa: E402
 
 HEAD = "<!-- Written by docs/generate.py; edit the code or the knowledge files instead. -->\n\n"
@@ -29,7 +29,7 @@ TIERS = {
     Tier.ALWAYS: "whether or not cramps are documented",
     Tier.CRAMPS: "only when cramps are documented",
 }
-RULES: tuple[Rule, ...] = (*patient_view.RULES, *order_select.RULES)
+RULES: tuple[Rule, ...] = TOPIC.rules
 
 
 def pages() -> dict[str, str]:
@@ -60,14 +60,14 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 @cache
-def examples() -> Mapping[tuple[Service, str], tuple[str, Mapping[str, Any]]]:
+def examples() -> Mapping[Rule, tuple[str, Mapping[str, Any]]]:
     """For each rule a scenario in which it speaks, and its card there."""
     from cds_service.app import make_parts
     from cds_service.asking import ask
     from cds_service.errors import ServiceError
     from cds_service.settings import Settings
 
-    found: dict[tuple[Service, str], tuple[str, Mapping[str, Any]]] = {}
+    found: dict[Rule, tuple[str, Mapping[str, Any]]] = {}
     scenarios = ROOT / "fixtures" / "scenarios"
     for folder in sorted(one for one in scenarios.iterdir() if (one / "request.json").is_file()):
         expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
@@ -78,9 +78,8 @@ def examples() -> Mapping[tuple[Service, str], tuple[str, Mapping[str, Any]]]:
         except ServiceError:
             continue  # a scenario of a refused request
         for card in answered.cards:
-            key = (card.rule.service, card.rule.id)
-            if key not in found or folder.name == card.rule.id:
-                found[key] = (folder.name, _steady(card.body))
+            if card.rule not in found or folder.name == card.rule.id:
+                found[card.rule] = (folder.name, _steady(card.body))
     return found
 
 
@@ -95,14 +94,18 @@ def rules_page() -> str:
         "# Rules\n\nOne section for each rule: when it speaks, what it says, which limits and "
         "sources it uses, what it does not cover, and its card in an example. "
         "None of it is clinically validated.\n\n",
-        f"{len(patient_view.RULES)} rules when a chart is opened; {len(order_select.RULES) - 1} "
-        "when an order is picked, besides `data-not-usable`.\n",
+        "; ".join(f"{len(one.rules)} when {one.hook.when}" for one in TOPIC.services) + ".\n",
     ]
-    for service in Service:
-        parts.append(f"\n## {service}\n")
-        for rule in RULES:
-            if rule.service is service:
+    told: set[Rule] = set()
+    for service in TOPIC.services:
+        parts.append(f"\n## {service.id}\n\nHook {service.hook}. {service.description}\n")
+        again = [f"`{rule.id}`" for rule in service.rules if rule in told]
+        if again:
+            parts.append(f"\nAsks these rules as above: {', '.join(again)}.\n")
+        for rule in service.rules:
+            if rule not in told:
                 parts.append(_rule(rule))
+        told.update(service.rules)
     return "".join(parts)
 
 
@@ -145,7 +148,7 @@ def _rule(rule: Rule) -> str:
         f"[{files.references()[key].label}](references.md#{key})" for key in rule.references
     ]
     lines.append(f"\nSources: {'; '.join(references)}.\n")
-    example = examples().get((rule.service, rule.id))
+    example = examples().get(rule)
     if example is not None:
         name, body = example
         lines.append(

@@ -1,0 +1,71 @@
+"""Leg cramps: the workup and management of a patient with leg cramps, as a topic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cds_service.core.codes import LOINC, Coding
+from cds_service.core.hook import ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW
+from cds_service.core.topic import Knowledge, Service, Topic, Vocabularies
+from hooks import cramps, order_select, order_sign, patient_view, priorities, renal
+from hooks.knowledge import files, vocabulary
+
+
+def _codes(analyte: str) -> Iterable[Coding]:
+    return [one for one in vocabulary.OBSERVATIONS.codes(analyte) if one.system == LOINC]
+
+
+TOPIC = Topic(
+    key="leg-cramps",
+    services=(
+        Service(
+            id="leg-cramps-patient-view",
+            hook=PATIENT_VIEW,
+            title="Leg cramps: workup and management",
+            description="Looks at a patient's laboratory results, conditions and medications when "
+            "the chart is opened, and says what deserves attention where leg cramps are "
+            "concerned: low magnesium or potassium, anemia, low ferritin, cirrhosis, quinine, "
+            "magnesium in renal impairment. Decision support for clinicians; it does not replace "
+            "their judgement.",
+            rules=patient_view.RULES,
+        ),
+        Service(
+            id="leg-cramps-order-select",
+            hook=ORDER_SELECT,
+            title="Leg cramps: checks of the orders being made",
+            description="Looks at the orders just selected that are used for leg cramps (quinine, "
+            "magnesium and others), and warns where they may harm this patient or are not "
+            "expected to help. Decision support for clinicians; it does not replace their "
+            "judgement.",
+            rules=order_select.RULES,
+        ),
+        Service(
+            id="leg-cramps-order-sign",
+            hook=ORDER_SIGN,
+            title="Leg cramps: hazards among the orders being signed",
+            description="Looks at every order about to be signed that is used for leg cramps "
+            "(quinine, magnesium, potassium, baclofen, albumin), and warns where it may harm this "
+            "patient, alone or together with another of the orders. Decision support for "
+            "clinicians; it does not replace their judgement.",
+            rules=order_sign.RULES,
+        ),
+    ),
+    knowledge=Knowledge(
+        vocabularies=Vocabularies(
+            conditions=vocabulary.CONDITIONS,
+            medications=vocabulary.MEDICATIONS,
+            observations=vocabulary.OBSERVATIONS,
+            orders=vocabulary.ORDERS,
+            allergies=vocabulary.ALLERGIES,
+        ),
+        analytes=files.analytes(),
+        limits=files.limits,
+        references=files.references(),
+        orderables=files.orderables(),
+        codes=_codes,
+        complaint=cramps.documented,
+        computed=renal.computed,
+        priorities=priorities.PRIORITIES,
+    ),
+)
+"""The topic, as the entry point ``leg-cramps`` names it."""

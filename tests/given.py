@@ -33,9 +33,10 @@ from cds_service.core.facts import (
     State,
     Taking,
 )
+from cds_service.core.hook import Hook
 from cds_service.core.patient import Facts, Site
 from cds_service.core.quantities import Interval, decimals_of
-from cds_service.core.rule import Answer, CannotTell, Finding, NotFired, Outcome, Service
+from cds_service.core.rule import Answer, CannotTell, Finding, NotFired, Outcome, Rule, Service
 from cds_service.core.series import Candidate, Series
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -306,10 +307,22 @@ class Given:
         """Every rule's answer for one service."""
         from cds_service.core.engine import Engine
         from hooks.cramps import documented
-        from hooks.order_select import RULES as ORDER_SELECT
-        from hooks.patient_view import RULES as PATIENT_VIEW
 
-        return Engine((*PATIENT_VIEW, *ORDER_SELECT), documented).ask(service, self.facts())
+        return Engine(rules_by_service(), documented).ask(service, self.facts())
+
+
+def rules_by_service() -> dict[str, tuple[Rule, ...]]:
+    """The rules of leg cramps by the id of the service."""
+    from hooks import TOPIC
+
+    return {one.id: one.rules for one in TOPIC.services}
+
+
+def hook_of(service: str) -> Hook:
+    """The hook of one of the services of leg cramps."""
+    from hooks import TOPIC
+
+    return next(one.hook for one in TOPIC.services if one.id == service)
 
 
 def given(age: int | None = 50, sex: str = "female", deceased: bool = False) -> Given:

@@ -9,55 +9,38 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, request
 
-from cds_service.answering import HOOKS, Answering
+from cds_service.answering import Answering
 from cds_service.api.parts import Parts
-from cds_service.core.rule import Service
+from cds_service.core.topic import Service
 from cds_service.prefetch import Codes, data_requirements
 
 VERSION = "2.0.1"
-HOOK_VERSION = "1.0"
-_TEXTS = {
-    Service.PATIENT_VIEW: (
-        "Leg cramps: workup and management",
-        "Looks at a patient's laboratory results, conditions and medications when the chart is "
-        "opened, and says what deserves attention where leg cramps are concerned: low magnesium "
-        "or potassium, anemia, low ferritin, cirrhosis, quinine, magnesium in renal impairment. "
-        "Decision support for clinicians; it does not replace their judgement.",
-    ),
-    Service.ORDER_SELECT: (
-        "Leg cramps: checks of the orders being made",
-        "Looks at the orders just selected that are used for leg cramps (quinine, magnesium and "
-        "others), and warns where they may harm this patient or are not expected to help. "
-        "Decision support for clinicians; it does not replace their judgement.",
-    ),
-}
 
 
 def discovery(answering: Answering) -> dict[str, Any]:
     """The discovery response (``schemas/discovery.schema.json``)."""
-    return {"services": [_service(answering, service) for service in Service]}
+    return {"services": [_service(answering, service) for service in answering.services.values()]}
 
 
 def _service(answering: Answering, service: Service) -> dict[str, Any]:
-    title, description = _TEXTS[service]
     return {
-        "hook": HOOKS[service],
-        "title": title,
-        "description": description,
-        "id": str(service),
-        "prefetch": {key.name: key.template for key in answering.keys[service]},
+        "hook": service.hook.name,
+        "title": service.title,
+        "description": service.description,
+        "id": service.id,
+        "prefetch": {key.name: key.template for key in answering.keys[service.id]},
         "usageRequirements": _usage(answering, service),
         "version": VERSION,
-        "hookVersion": HOOK_VERSION,
+        "hookVersion": service.hook.version,
     }
 
 
 def _usage(answering: Answering, service: Service) -> str:
-    names = [key.name for key in answering.keys[service]]
+    names = [key.name for key in answering.keys[service.id]]
     listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
-    required = {need.kind for rule in answering.rules(service) for need in rule.needs
+    required = {need.kind for rule in answering.rules(service.id) for need in rule.needs
                 if need.required}  # fmt: skip
-    most = [key.name for key in answering.keys[service] if key.kind in required]
+    most = [key.name for key in answering.keys[service.id] if key.kind in required]
     texts = [
         f"Prefetch keys: {listed}. Every key is optional by itself, at least one must be "
         "obtained: what is missing is fetched from fhirServer when the service may call it "
@@ -88,11 +71,13 @@ def blueprint(parts: Parts) -> Blueprint:
             parts.verified(request)
         return found.respond()
 
-    for service in Service:
+    for service, codes in (
+        (service, topic.knowledge.codes) for topic in parts.topics for service in topic.services
+    ):
         made.add_url_rule(
             f"/cds-services/{service}/data-requirements",
             endpoint=f"data-requirements-{service}",
-            view_func=_view(parts, _Kept(_needs(answering, service, parts.codes))),
+            view_func=_view(parts, _Kept(_needs(answering, service, codes))),
             methods=["GET"],
         )
     return made
@@ -108,7 +93,11 @@ def _view(parts: Parts, needs: _Kept) -> Callable[[], Response]:
 
 def _needs(answering: Answering, service: Service, codes: Codes) -> dict[str, Any]:
     return data_requirements(
-        str(service), HOOKS[service], answering.rules(service), answering.keys[service], codes
+        service.id,
+        service.hook.name,
+        answering.rules(service.id),
+        answering.keys[service.id],
+        codes,
     )
 
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g, request
 
 from cds_service import logs
 from cds_service.api.parts import Parts
-from cds_service.core.rule import Service
+from cds_service.core.topic import Service
 from cds_service.envelope import checked_text, parse
 from cds_service.errors import TooLarge
 
@@ -19,9 +19,9 @@ _log = logs.logger(__name__)
 
 
 def blueprint(parts: Parts) -> Blueprint:
-    """The feedback addresses of the two services."""
+    """The feedback addresses of the services."""
     made = Blueprint("feedback", __name__)
-    for service in Service:
+    for service in parts.answering.services.values():
         made.add_url_rule(
             f"/cds-services/{service}/feedback",
             endpoint=f"feedback-{service}",

@@ -7,24 +7,18 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from cds_service import shapes
-from cds_service.answering import HOOKS, Answering
+from cds_service.answering import Answering
 from cds_service.api.discovery import discovery
-from cds_service.core.rule import Service
+from cds_service.core.hook import HOOKS, Hook
 from cds_service.settings import Settings
 
 _SHAPES = {
     "Request": "request",
-    "PatientViewContext": "patient-view",
-    "OrderSelectContext": "order-select",
     "Cards": "response",
     "Discovery": "discovery",
     "DataRequirements": "data-requirements",
     "Feedback": "feedback",
     "OperationOutcome": "operation-outcome",
-}
-_CONTEXTS = {
-    Service.PATIENT_VIEW: "PatientViewContext",
-    Service.ORDER_SELECT: "OrderSelectContext",
 }
 _PROBLEMS = {
     400: "The request cannot be read: the answer names the place and the mend.",
@@ -49,6 +43,7 @@ def document(answering: Answering, settings: Settings) -> dict[str, Any]:
             }
         }
     }
+    hooks = {service.hook: None for service in answering.services.values()}
     for service in discovery(answering)["services"]:
         paths |= _paths(service)
     paths |= _ops()
@@ -66,8 +61,12 @@ def document(answering: Answering, settings: Settings) -> dict[str, Any]:
         "servers": [{"url": settings.public_url}],
         "paths": paths,
         "components": {
-            "schemas": {name: _inlined(name) for name in _SHAPES}
-            | {_request_name(service): _request(service) for service in Service},
+            "schemas": {name: _inlined(name, shape) for name, shape in _SHAPES.items()}
+            | {
+                _named(hook, "Context"): _inlined(_named(hook, "Context"), hook.schema)
+                for hook in hooks
+            }
+            | {_named(hook, "Request"): _request(hook) for hook in hooks},
             "securitySchemes": {
                 "caller": {
                     "type": "http",
@@ -96,7 +95,7 @@ def _paths(service: dict[str, Any]) -> dict[str, Any]:
                 "operationId": f"call-{name}",
                 "summary": service["title"],
                 "description": service["description"],
-                "requestBody": _body(_request_name(Service(name))),
+                "requestBody": _body(_named(HOOKS[service["hook"]], "Request")),
                 "responses": {
                     "200": _json("The cards; none is an answer, too.", "Cards"),
                     **_errors(400, 401, 405, 412, 413, 415, 503),
@@ -185,25 +184,26 @@ def _body(name: str) -> dict[str, Any]:
     return {"required": True, "content": {"application/json": {"schema": reference}}}
 
 
-def _request_name(service: Service) -> str:
-    return _CONTEXTS[service].replace("Context", "Request")
+def _named(hook: Hook, suffix: str) -> str:
+    """The name of a hook's component: ``OrderSelectContext``."""
+    return "".join(word.capitalize() for word in hook.name.split("-")) + suffix
 
 
-def _request(service: Service) -> dict[str, Any]:
+def _request(hook: Hook) -> dict[str, Any]:
     return {
         "allOf": [{"$ref": "#/components/schemas/Request"}],
         "type": "object",
         "properties": {
-            "hook": {"const": HOOKS[service]},
-            "context": {"$ref": f"#/components/schemas/{_CONTEXTS[service]}"},
+            "hook": {"const": hook.name},
+            "context": {"$ref": f"#/components/schemas/{_named(hook, 'Context')}"},
         },
     }
 
 
-def _inlined(name: str) -> dict[str, Any]:
+def _inlined(name: str, shape: str) -> dict[str, Any]:
     """A schema file as a component: its own ``$defs`` found from the document's root."""
     found: dict[str, Any] = _relocated(
-        deepcopy(shapes.schema(_SHAPES[name])), f"#/components/schemas/{name}/"
+        deepcopy(shapes.schema(shape)), f"#/components/schemas/{name}/"
     )
     del found["$schema"], found["$id"]
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,11 +11,11 @@ from flask import Request
 from cds_service.answering import Answering
 from cds_service.api.body import read_body
 from cds_service.core.identity import ANYBODY, Origin
+from cds_service.core.topic import Topic
 from cds_service.feedback.records import Records
 from cds_service.gate import Gate
 from cds_service.metrics import Metrics
 from cds_service.obtaining import Obtaining
-from cds_service.prefetch import Codes
 from cds_service.settings import Settings
 from cds_service.trust.callers import Caller, Callers
 
@@ -34,7 +34,7 @@ class Parts:
     obtaining: Obtaining
     records: Records
     callers: Callers | None
-    codes: Codes
+    topics: Sequence[Topic]
     gate: Gate = field(default_factory=Gate)
     metrics: Metrics = field(default_factory=Metrics)
     now: Callable[[], datetime] = _now

@@ -9,9 +9,9 @@ from time import perf_counter
 import msgspec
 from flask import Blueprint, Response, g, request
 
-from cds_service.answering import HOOKS, Answered, Call, answer_word
+from cds_service.answering import Answered, Call, answer_word
 from cds_service.api.parts import Parts
-from cds_service.core.rule import Service
+from cds_service.core.topic import Service
 from cds_service.envelope import Envelope, read_envelope
 from cds_service.trust.callers import Caller
 
@@ -20,9 +20,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 def blueprint(parts: Parts) -> Blueprint:
-    """The addresses of the two services."""
+    """The addresses of the services."""
     made = Blueprint("services", __name__)
-    for service in Service:
+    for service in parts.answering.services.values():
         made.add_url_rule(
             f"/cds-services/{service}",
             endpoint=f"call-{service}",
@@ -39,7 +39,7 @@ def _view(parts: Parts, service: Service) -> Callable[[], Response]:
         caller = parts.verified(request)
         body = parts.body(request)
         g.bytes = len(body)
-        envelope = read_envelope(body, HOOKS[service])
+        envelope = read_envelope(body, service.hook)
         if _UUID.fullmatch(envelope.hook_instance):
             g.instance = envelope.hook_instance
         answered = _answered(parts, service, envelope, caller)
@@ -58,12 +58,12 @@ def _answered(
 ) -> Answered:
     servers = parts.settings.fhir_servers if caller is None else caller.client.fhir_servers
     deliveries, fetched = parts.obtaining.deliveries(
-        envelope, parts.answering.keys[service], servers
+        envelope, parts.answering.keys[service.id], servers
     )
     for answer in fetched.values():
         parts.metrics.fetched(answer.state)
     call = Call(
-        service=service,
+        service=service.id,
         patient_id=envelope.patient_id,
         as_of=parts.now(),
         user=envelope.user_id,
@@ -90,6 +90,4 @@ def _count(parts: Parts, call: Call, answered: Answered) -> None:
     metrics.problems(problem.kind for problem in answered.problems)
     for card in answered.cards:
         metrics.shown(card.rule.id, card.body["indicator"])
-        parts.records.count_shown(
-            str(call.service), card.rule.id, card.rule.version, call.origin.site
-        )
+        parts.records.count_shown(call.service, card.rule.id, card.rule.version, call.origin.site)

@@ -1,8 +1,8 @@
 """From answers to what is shown: order, cap, one card for one draft, no order offered twice.
 
 The gravest first, in the order of the catalogue; info cards by priority (hazards, findings,
-work-up, advice) before it. At patient-view a site's cap holds for info cards; warnings, critical
-cards and the reviewing rule (data that could not be used) are neither dropped nor counted.
+work-up, advice) before it. A hook may cap info cards, or show none; warnings, critical cards and
+the reviewing rule (data that could not be used) are neither dropped nor counted.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import IntEnum
 
+from cds_service.core.hook import Hook, InfoCards
 from cds_service.core.orderables import Orderable, Orderables
 from cds_service.core.patient import Facts
 from cds_service.core.records import record
@@ -21,7 +22,6 @@ from cds_service.core.rule import (
     OrderTest,
     Outcome,
     Rule,
-    Service,
     Suggestion,
 )
 from cds_service.core.text import one_line
@@ -93,7 +93,7 @@ def fired(
 
 
 def arrange(
-    service: Service,
+    hook: Hook,
     findings: Findings,
     facts: Facts,
     orderables: Orderables,
@@ -102,12 +102,14 @@ def arrange(
     """One card for one draft, then the cap, then the first card that offers an order keeps it."""
     kept: list[tuple[Rule, Finding]] = []
     dropped = dict(priorities.withheld(findings)) if len(findings) > 1 else {}
+    if hook.info_cards is InfoCards.NONE:
+        findings = _dangerous(hook, findings, dropped)
     informed = 0
     for rule, finding in _one_card_for_one_draft(findings, dropped):
         if rule.id in dropped:
             continue
-        capped = service is Service.PATIENT_VIEW and rule.review is None
-        if capped and finding.indicator is Indicator.INFO:
+        spares = rule.review is not None or finding.indicator is not Indicator.INFO
+        if not spares and hook.info_cards is InfoCards.CAPPED:
             if informed >= facts.site.max_info_cards:
                 dropped[rule.id] = f"over the cap of {facts.site.max_info_cards} info cards"
                 continue
@@ -116,6 +118,17 @@ def arrange(
     offered: set[Suggestion | str] = set()
     shown = [_offering_once(Shown(*one), facts, orderables, offered) for one in kept]
     return Arranged(tuple(shown), dropped)
+
+
+def _dangerous(hook: Hook, findings: Findings, dropped: dict[str, str]) -> Findings:
+    """The findings without those that only inform; a reviewing rule's is kept."""
+    kept = []
+    for rule, finding in findings:
+        if finding.indicator is Indicator.INFO and rule.review is None:
+            dropped[rule.id] = f"info cards are not shown when {hook.when}"
+        else:
+            kept.append((rule, finding))
+    return kept
 
 
 def _one_card_for_one_draft(findings: Findings, dropped: dict[str, str]) -> Findings:

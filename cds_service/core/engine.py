@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cds_service.core.facts import Kind
 from cds_service.core.patient import Facts
@@ -12,7 +12,6 @@ from cds_service.core.rule import (
     NotFired,
     Outcome,
     Rule,
-    Service,
     Tier,
 )
 
@@ -27,7 +26,9 @@ _DEMAND = {
 
 
 class Engine:
-    """The rules of both services, ready to be asked.
+    """The rules of some services, ready to be asked.
+
+    ``rules`` are those of each service, by its id.
 
     ``cramps`` answers whether leg cramps are documented (None: cannot tell). ``failed`` is
     told of a rule that raised an exception, which then cannot tell: the fault of one rule
@@ -35,27 +36,31 @@ class Engine:
     """
 
     def __init__(
-        self, rules: Sequence[Rule], cramps: Documented, failed: Failed | None = None
+        self,
+        rules: Mapping[str, Sequence[Rule]],
+        cramps: Documented,
+        failed: Failed | None = None,
     ) -> None:
         self._cramps = cramps
         self._failed = failed
         self._checks = {
-            service: tuple(r for r in rules if r.service is service and r.review is None)
-            for service in Service
+            service: tuple(r for r in some if r.review is None) for service, some in rules.items()
         }
         self._reviews = {
-            service: tuple(r for r in rules if r.service is service and r.review is not None)
-            for service in Service
+            service: tuple(r for r in some if r.review is not None)
+            for service, some in rules.items()
         }
         self._demands = {
-            rule: tuple(need.kind for need in rule.needs if need.required) for rule in rules
+            rule: tuple(need.kind for need in rule.needs if need.required)
+            for some in rules.values()
+            for rule in some
         }
 
-    def rules(self, service: Service) -> tuple[Rule, ...]:
+    def rules(self, service: str) -> tuple[Rule, ...]:
         """The rules of one service, in the order they are asked."""
         return self._checks[service] + self._reviews[service]
 
-    def ask(self, service: Service, facts: Facts) -> list[Outcome]:
+    def ask(self, service: str, facts: Facts) -> list[Outcome]:
         """Every rule's answer, in catalogue order; the reviewing rules come last."""
         outcomes: list[Outcome] = []
         for rule in self._checks[service]:

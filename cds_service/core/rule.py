@@ -6,7 +6,7 @@ Three answers, never two: a `Finding` (fired), `NotFired`, or `CannotTell`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 
 class Service(StrEnum):
-    """The two CDS services, by id."""
+    """Ids of services. Which rules a service has is said by its topic (`core.topic`)."""
 
     PATIENT_VIEW = "leg-cramps-patient-view"
     ORDER_SELECT = "leg-cramps-order-select"
+    ORDER_SIGN = "leg-cramps-order-sign"
 
 
 class Tier(StrEnum):
@@ -213,15 +214,14 @@ Review = Callable[["Facts", "Sequence[Outcome]"], Answer]
 class Rule:
     """One computable statement, with everything somebody needs to vouch for it.
 
-    ``judges`` (order-select) names the medication classes or order kinds of a selected
-    draft that wake the rule. ``minors`` is True where it also speaks under 18. The card of a
+    ``judges`` (order hooks) names the medication classes or order kinds of a judged draft
+    that wake the rule. ``minors`` is True where it also speaks under 18. The card of a
     ``persistent`` rule is never held back because it was answered.
     """
 
     id: str
     title: str
     version: str
-    service: Service
     tier: Tier
     references: tuple[str, ...]
     needs: tuple[Need, ...]
@@ -245,23 +245,11 @@ class Outcome:
     answer: Answer
 
 
-@dataclass(slots=True)
-class Catalogue:
-    """Rules by service, in the order of the clinical catalogue."""
-
-    rules: list[Rule] = field(default_factory=list)
-
-    def of(self, service: Service) -> tuple[Rule, ...]:
-        """The rules of one service, in catalogue order."""
-        return tuple(rule for rule in self.rules if rule.service is service)
-
-
 def rule(
     *,
     id: str,
     title: str,
     version: str,
-    service: Service,
     tier: Tier,
     references: Sequence[str],
     needs: Sequence[Need],
@@ -271,6 +259,7 @@ def rule(
     minors: bool = False,
     persistent: bool = False,
     changed: str,
+    service: object = None,  # not used any more: a topic says which services have a rule
 ) -> Callable[[Check], Rule]:
     """Make a `Rule` of a function from facts to an answer."""
 
@@ -279,7 +268,6 @@ def rule(
             id=id,
             title=title,
             version=version,
-            service=service,
             tier=tier,
             references=tuple(references),
             needs=tuple(needs),
@@ -312,13 +300,13 @@ def checked(
     references: Mapping[str, object],
     limits: Mapping[str, Limit],
     analytes: Mapping[str, object],
-) -> Catalogue:
-    """The catalogue, or a KnowledgeError that names the rule and what it lacks."""
-    seen: set[tuple[str, Service]] = set()
+) -> None:
+    """Raise a KnowledgeError that names the rule of a service, and what it lacks."""
+    seen: set[str] = set()
     for one in rules:
-        if (one.id, one.service) in seen:
+        if one.id in seen:
             raise KnowledgeError(f"rule {one.id}: two rules have this id")
-        seen.add((one.id, one.service))
+        seen.add(one.id)
         for attribute in ("id", "title", "version", "owner", "changed", "references", "needs"):
             if not getattr(one, attribute):
                 raise KnowledgeError(f"rule {one.id}: it has no {attribute}")
@@ -339,6 +327,3 @@ def checked(
         for need in one.needs:
             if need.analyte and need.analyte not in analytes:
                 raise KnowledgeError(f"rule {one.id}: it needs an unknown analyte {need.analyte}")
-        if one.service is Service.ORDER_SELECT and not one.judges and one.review is None:
-            raise KnowledgeError(f"rule {one.id}: it does not say which drafts it judges")
-    return Catalogue(list(rules))

@@ -18,7 +18,7 @@ from flask import Blueprint, Response, g, render_template, request
 
 from cds_service.asking import ask
 from cds_service.cards import OVERRIDES
-from cds_service.core.rule import Service
+from cds_service.core.topic import Service
 from cds_service.demo import seen
 from cds_service.demo.fixtures import fixture_patients, offered_orders
 from cds_service.demo.question import Asked, question_of, read_asked
@@ -85,7 +85,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
     def report_page() -> str:
         known = [
             RuleVersion(rule.id, rule.version)
-            for service in Service
+            for service in parts.answering.services
             for rule in parts.answering.rules(service)
         ]
         with parts.gate.aside():
@@ -100,7 +100,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             colours=COLOURS,
             titles={
                 rule.id: rule.title
-                for service in Service
+                for service in parts.answering.services
                 for rule in parts.answering.rules(service)
             },
             pages=parts.settings.rules_address,
@@ -123,13 +123,19 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         )
 
     def _told(chosen: Parts, asked: Asked) -> dict[str, object]:
-        question = question_of(asked, patients, chosen.answering.keys, chosen.now())
+        question = question_of(
+            asked,
+            patients,
+            chosen.answering.services.values(),
+            chosen.answering.keys,
+            chosen.now(),
+        )
         answered = ask(chosen, written(question.request), question.as_of)
         _count(chosen, question.service, answered)
-        rules = chosen.answering.rules(question.service)
+        rules = chosen.answering.rules(question.service.id)
         bodies = [card.body for card in answered.cards]
         return {
-            "service": question.service,
+            "service": question.service.id,
             "hook": question.request["hook"],
             "asOf": question.as_of.date().isoformat(),
             "drafts": question.drafts,

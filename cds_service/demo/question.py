@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
-from cds_service.answering import HOOKS
 from cds_service.asking import service_of
 from cds_service.core.facts import Kind
-from cds_service.core.rule import Service
+from cds_service.core.hook import ORDER_SELECT
+from cds_service.core.topic import Service
 from cds_service.demo.fixtures import FixturePatient
 from cds_service.envelope import checked_text, parse
 from cds_service.errors import BadRequest
@@ -33,7 +33,7 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
     patient: str | None = None
     pasted: str | None = None
-    hook: Literal["patient-view", "order-select"] | None = None
+    hook: Literal["patient-view", "order-select", "order-sign"] | None = None
     drafts: list[dict[str, Any]] | None = None
     selections: list[str] = []
     states: dict[str, Literal["null", "absent"]] = {}
@@ -82,20 +82,21 @@ def read_asked(body: bytes) -> Asked:
 def question_of(
     asked: Asked,
     patients: Mapping[str, FixturePatient],
-    keys: Mapping[Service, Sequence[Key]],
+    services: Iterable[Service],
+    keys: Mapping[str, Sequence[Key]],
     now: datetime,
 ) -> Question:
     """The hook request for ``asked``. Raises BadRequest naming the place and the mend."""
     content, as_of = _content(asked, patients, now)
     bundle = content.get("resourceType") == "Bundle"
-    came, selected = _drafts_in(content, bundle, keys)
+    came, selected = _drafts_in(content, bundle)
     hook = asked.hook or _hook_of(asked, patients, bundle and bool(came))
-    service = service_of(content, hook)
+    service = service_of(content, hook, services)
     if bundle:
-        request = request_of(content, HOOKS[service], keys[service], USER)
+        request = request_of(content, service.hook, keys[service.id], USER)
         request["hookInstance"] = str(uuid.uuid4())
     else:
-        request = {**content, "hook": HOOKS[service]}
+        request = {**content, "hook": service.hook.name}
     if asked.as_of:
         as_of = _moment(asked.as_of)
     context = request.get("context")
@@ -106,17 +107,17 @@ def question_of(
         request["context"] = context
         if asked.drafts is not None:
             drafts = [_owned(draft, context, as_of) for draft in drafts]
-        if service is Service.ORDER_SELECT:
+        context.pop("draftOrders", None)
+        context.pop("selections", None)
+        if service.hook.drafts:
             context["draftOrders"] = _collection(drafts)
+        if service.hook.selects:
             context["selections"] = selections
-        else:
-            context.pop("draftOrders", None)
-            context.pop("selections", None)
     return Question(
         service=service,
         request=request,
         as_of=as_of,
-        switches=_switched(request, keys[service], asked.states),
+        switches=_switched(request, keys[service.id], asked.states),
         drafts=drafts,
         selections=selections,
     )
@@ -141,7 +142,7 @@ def _hook_of(asked: Asked, patients: Mapping[str, FixturePatient], drafted: bool
     """The hook that was not chosen: of the story, of the drafts, or of the request itself."""
     if asked.patient is not None:
         return patients[asked.patient].hook
-    return "order-select" if drafted else None
+    return ORDER_SELECT.name if drafted else None
 
 
 def _moment(text: str) -> datetime:
@@ -151,14 +152,9 @@ def _moment(text: str) -> datetime:
         raise BadRequest(error.what, error.mend, "as of") from None
 
 
-def _drafts_in(
-    content: Mapping[str, Any], bundle: bool, keys: Mapping[Service, Sequence[Key]]
-) -> tuple[list[Any], list[str]]:
+def _drafts_in(content: Mapping[str, Any], bundle: bool) -> tuple[list[Any], list[str]]:
     """The drafts that came, and which of them are selected."""
-    if bundle:
-        context = request_of(content, "order-select", keys[Service.ORDER_SELECT])["context"]
-    else:
-        context = content.get("context")
+    context = request_of(content, ORDER_SELECT, ())["context"] if bundle else content.get("context")
     if not isinstance(context, dict):
         return [], []
     drafts = [entry["resource"] for entry in _entries(context.get("draftOrders"))]

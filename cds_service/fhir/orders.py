@@ -1,6 +1,7 @@
-"""Orders for tests, procedures and referrals; and the drafts of an order-select call.
+"""Orders for tests, procedures and referrals; and the drafts of a call about orders.
 
-Source: CDS Hooks "order-select" (draftOrders, selections); FHIR R4 ServiceRequest.
+Source: CDS Hooks "order-select" (draftOrders, selections) and "order-sign" (draftOrders); FHIR R4
+ServiceRequest.
 """
 
 from __future__ import annotations
@@ -104,10 +105,10 @@ class DraftOrders:
     """The resources of ``context.draftOrders``, taken apart but not yet read."""
 
     items: list[Item]
-    selections: tuple[str, ...]
+    selections: tuple[str, ...] | None
 
 
-def take_drafts(bundle: object, selections: Sequence[str], intake: Intake) -> DraftOrders:
+def take_drafts(bundle: object, selections: Sequence[str] | None, intake: Intake) -> DraftOrders:
     """The resources of a drafts' Bundle, whatever its shape. Raises TooLarge."""
     found: list[Item] = []
     for place, full_url, resource in _entries(bundle, PLACE, intake, 0):
@@ -127,7 +128,7 @@ def take_drafts(bundle: object, selections: Sequence[str], intake: Intake) -> Dr
         found.append(
             Item(data, Source(reference, PLACE), kind, full_url, -1, encoded(resource), True)
         )
-    return DraftOrders(found, tuple(selections))
+    return DraftOrders(found, None if selections is None else tuple(selections))
 
 
 def _entries(
@@ -183,11 +184,13 @@ def read_drafts(
     orders: Vocabulary,
     as_of: datetime,
 ) -> Drafts:
-    """The drafts of this patient, with those marked that the clinician has just picked."""
+    """The drafts of this patient, with those marked that are judged: the ones that the clinician
+    has just picked, or all where the hook selects none."""
     medications: list[Medication] = []
     others: list[Order] = []
     wanted: dict[str, set[str]] = {}
-    for target in taken.selections:
+    selections = taken.selections or ()
+    for target in selections:
         for name in _spellings(target.strip()):
             wanted.setdefault(name, set()).add(target)
     found: set[str] = set()
@@ -197,19 +200,18 @@ def read_drafts(
             continue
         picked = set().union(*(wanted.get(name, ()) for name in _names(item)))
         found |= picked
+        judged = bool(picked) or taken.selections is None
         if not library.mine(item) or _NOT_MEANT & set(status_words(item.data.get("status"))):
             continue
         if kind == "MedicationRequest":
-            one = read_medication(
-                item, library, words, as_of, taking=Taking.DRAFT, selected=bool(picked)
-            )
+            one = read_medication(item, library, words, as_of, taking=Taking.DRAFT, selected=judged)
             medications.append(one)
         else:
             order = read_order(
-                item, library, orders, words.reasons, as_of, draft=True, selected=bool(picked)
+                item, library, orders, words.reasons, as_of, draft=True, selected=judged
             )
             others.append(order)
-    for target in sorted({one for one in taken.selections if one.strip()} - found):
+    for target in sorted({one for one in selections if one.strip()} - found):
         reason = "a selection names no draft order"
         library.problem("unresolved-selection", ABOUT, reason, Source(target, "context.selections"))
     return Drafts(tuple(medications), tuple(others))

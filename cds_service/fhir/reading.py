@@ -13,7 +13,7 @@ from datetime import datetime
 from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Availability, Drafts, Kind, Problem, Record, State
 from cds_service.core.series import Series
-from cds_service.core.vocabulary import Vocabulary
+from cds_service.core.topic import Vocabularies
 from cds_service.fhir.bundles import Intake
 from cds_service.fhir.codebook import Codebook
 from cds_service.fhir.conditions import read_conditions, read_encounter
@@ -27,28 +27,18 @@ from cds_service.fhir.subjects import Subjects
 
 
 @dataclass(frozen=True)
-class Vocabularies:
-    """The vocabulary for each kind of entry."""
-
-    conditions: Vocabulary
-    medications: Vocabulary
-    observations: Vocabulary
-    orders: Vocabulary
-    allergies: Vocabulary
-
-
-@dataclass(frozen=True)
 class Context:
     """What the hook's context says; ``draft_orders`` is decoded JSON and may be anything.
 
-    ``fhir_server`` is the base URL that the call names.
+    ``fhir_server`` is the base URL that the call names. ``selections`` are the drafts that are
+    judged; None: all.
     """
 
     patient_id: str
     encounter_id: str | None = None
     user_id: str | None = None
     draft_orders: object | None = None
-    selections: tuple[str, ...] = ()
+    selections: tuple[str, ...] | None = ()
     fhir_server: str | None = None
 
 

@@ -6,7 +6,6 @@ that names the file, the entry and the mend.
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from datetime import date
@@ -15,7 +14,6 @@ from fractions import Fraction
 from functools import cache
 from importlib import resources
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from cds_service.core.analytes import Analyte
@@ -107,36 +105,18 @@ def _own_limits() -> Mapping[str, Limit]:
     }
 
 
-def limits(path: str | None = None) -> Limits:
-    """Every limit by key, overridden by a site's file where one is named.
+def limits(given: Mapping[str, Any] | None = None, where: str = "") -> Limits:
+    """Every limit by key, overridden by a site's entries where there are any.
 
-    The file is TOML or JSON: ``{"magnesium.low": {"value": "0.75", "unit": "mmol/L"}}``.
-    Raises KnowledgeError that names the file, the entry and the mend.
+    An entry is ``"magnesium.low": {"value": "0.75", "unit": "mmol/L"}``; ``where`` says whence it
+    is. Raises KnowledgeError that names the place, the entry and how to correct it.
     """
     merged = dict(_own_limits())
-    if path is not None:
-        for key, entry in _site_file(path).items():
-            merged[key] = _override(path, key, entry, merged)
-        _ordered(path, merged)
+    if given is not None:
+        for key, entry in given.items():
+            merged[key] = _override(where, key, entry, merged)
+        _ordered(where, merged)
     return Limits(merged)
-
-
-def _site_file(path: str) -> dict[str, Any]:
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise KnowledgeError(f"{path}: it cannot be read ({type(error).__name__})") from None
-    try:
-        content = json.loads(text, parse_float=str) if path.endswith(".json") else _parse(text)
-    except ValueError as error:
-        raise KnowledgeError(f"{path}: it is neither TOML nor JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise KnowledgeError(f"{path}: it must be an object of limits by key")
-    return content
-
-
-def _parse(text: str) -> Any:
-    return tomllib.loads(text, parse_float=str)
 
 
 def _override(path: str, key: str, entry: Any, known: Mapping[str, Limit]) -> Limit:

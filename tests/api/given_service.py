@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from cds_service.app import Medicine, build, make_parts
+from cds_service.app import build, make_parts
 from cds_service.core.codes import LOINC, Coding
 from cds_service.core.facts import Kind
 from cds_service.core.patient import Facts
 from cds_service.core.rule import (
     Answer,
-    Catalogue,
     Evidence,
     Finding,
     Indicator,
@@ -26,7 +26,6 @@ from cds_service.core.rule import (
     NotFired,
     RemoveDraft,
     Rule,
-    Service,
     Tier,
     conditions,
     demographics,
@@ -36,7 +35,9 @@ from cds_service.core.rule import (
 )
 from cds_service.core.series import Worse
 from cds_service.core.times import days
+from cds_service.core.topic import Topic
 from cds_service.settings import Settings
+from hooks import TOPIC
 
 VIEW = "/cds-services/leg-cramps-patient-view"
 SELECT = "/cds-services/leg-cramps-order-select"
@@ -49,7 +50,6 @@ CODES = {"potassium": (Coding(LOINC, "2823-3", "Potassium"), Coding(LOINC, "6298
     id="low-potassium",
     title="Low potassium",
     version="1.0.0",
-    service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
     references=["article"],
     needs=[
@@ -80,7 +80,6 @@ def low_potassium(facts: Facts) -> Answer:
     id="quinine-ordered",
     title="Quinine ordered",
     version="1.0.0",
-    service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=["article"],
     needs=[demographics(), conditions("malaria").optional()],
@@ -100,10 +99,17 @@ def quinine_ordered(facts: Facts) -> Answer:
     )
 
 
-def known(*more: Rule) -> Medicine:
-    """The two rules and ``more``, and the codes under which potassium is found."""
-    return Medicine(
-        Catalogue([low_potassium, quinine_ordered, *more]), lambda analyte: CODES.get(analyte, ())
+def known(*more: Rule) -> Topic:
+    """A topic of the two rules and ``more``, with the codes under which potassium is found."""
+    rules = (low_potassium, quinine_ordered, *more)
+    view, select, _ = TOPIC.services
+    return replace(
+        TOPIC,
+        services=(
+            replace(view, rules=tuple(one for one in rules if not one.judges)),
+            replace(select, rules=tuple(one for one in rules if one.judges)),
+        ),
+        knowledge=replace(TOPIC.knowledge, codes=lambda analyte: CODES.get(analyte, ())),
     )
 
 
@@ -113,7 +119,7 @@ def given_app(folder: Path, *more: Rule, **settings: Any) -> Flask:
     It asks ``more`` rules besides its two.
     """
     values: dict[str, Any] = {"database_url": f"sqlite:///{folder}/records.db"} | settings
-    app = build(make_parts(Settings(**values), known(*more)))
+    app = build(make_parts(Settings(**values), [known(*more)]))
     app.extensions["cds_parts"].records.start()
     return app
 

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cds_service.app import medicine
 from cds_service.core.facts import Kind, State
-from cds_service.core.rule import Service
+from cds_service.core.hook import PATIENT_VIEW
+from cds_service.core.topic import Topic
 from cds_service.envelope import Authorization, Envelope, read_envelope
 from cds_service.fhir.client import Access
 from cds_service.fhir.delivery import Delivery
 from cds_service.fhir.pages import Fetched
 from cds_service.obtaining import Obtaining
 from cds_service.prefetch import NOT_ASKED, Key, keys_of
-from cds_service.settings import read_settings
 from cds_service.trust.fhir_servers import allowed_server
+from hooks import TOPIC
 from tests.api.given_service import (
     NAMELESS,
     QUININE,
@@ -30,7 +30,6 @@ from tests.api.given_service import (
     draft,
     issue,
     known,
-    low_potassium,
     order_body,
     post,
     potassium,
@@ -59,16 +58,15 @@ _SHAPE = re.compile(
 
 def _templates(of: str) -> dict[str, Key]:
     rules, codes = {
-        "tests": ([low_potassium], known().codes),
-        "patient-view": _real(Service.PATIENT_VIEW),
-        "order-select": _real(Service.ORDER_SELECT),
+        "tests": _real(known(), 0),
+        "patient-view": _real(TOPIC, 0),
+        "order-select": _real(TOPIC, 1),
     }[of]
     return {key.name: key for key in keys_of(rules, codes)}
 
 
-def _real(service: Service) -> tuple[Any, Any]:
-    found = medicine(read_settings())
-    return found.catalogue.of(service), found.codes
+def _real(topic: Topic, number: int) -> tuple[Any, Any]:
+    return topic.services[number].rules, topic.knowledge.codes
 
 
 @pytest.mark.parametrize("of", ["tests", "patient-view", "order-select"])
@@ -84,7 +82,7 @@ def test_templates_are_legal_for_every_client(of: str) -> None:
 
 
 def test_a_key_is_asked_for_only_where_a_rule_needs_it() -> None:
-    names = {key.name for key in keys_of(known().catalogue.of(Service.ORDER_SELECT), known().codes)}
+    names = {key.name for key in keys_of(*_real(known(), 1))}
 
     # Conditions bring the reason of the visit with them.
     assert names == {"patient", "conditions", "encounter"}
@@ -119,7 +117,7 @@ class Server:
 def _envelope(call: dict[str, Any]) -> Envelope:
     import json
 
-    return read_envelope(json.dumps(call).encode(), "patient-view")
+    return read_envelope(json.dumps(call).encode(), PATIENT_VIEW)
 
 
 def _delivered(

@@ -114,7 +114,7 @@ def bundle(*patients: str) -> dict[str, Any]:
         pytest.param("{", "JSON", id="no JSON"),
         pytest.param("[]", "This is not a JSON object.", id="a list"),
         pytest.param("{}", "neither a FHIR Bundle nor a request", id="no hook"),
-        pytest.param('{"hook": "order-sign"}', "neither a FHIR Bundle", id="another hook"),
+        pytest.param('{"hook": "appointment-book"}', "neither a FHIR Bundle", id="another hook"),
         pytest.param('{"resourceType": "Bundle"}', "holds 0 patients", id="no entries"),
         pytest.param(
             '{"resourceType": "Patient", "id": "a"}',

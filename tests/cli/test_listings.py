@@ -14,6 +14,7 @@ from cds_service import cli, server
 from cds_service.feedback.database import open_database
 from cds_service.settings import Settings, read_settings, unknown_variables
 from hooks.order_select import RULES as ORDER_SELECT
+from hooks.order_sign import RULES as ORDER_SIGN
 from hooks.patient_view import RULES as PATIENT_VIEW
 from tests.cli.conftest import Command, request
 
@@ -25,7 +26,9 @@ def test_every_rule_is_listed_with_its_service(cds: Command) -> None:
     assert (ran.status, ran.err) == (0, "")
     head, *rows = ran.out.splitlines()
     assert head.split() == ["rule", "version", "tier", "service", "title"]
-    assert [row.split()[0] for row in rows] == [one.id for one in (*PATIENT_VIEW, *ORDER_SELECT)]
+    assert [row.split()[0] for row in rows] == [
+        one.id for one in (*PATIENT_VIEW, *ORDER_SELECT, *ORDER_SIGN)
+    ]
 
 
 def test_a_rule_that_is_switched_off_is_listed_as_off(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.core.hook import PATIENT_VIEW
 from cds_service.core.rule import CannotTell, Finding, NotFired, Rule, checked
 from cds_service.envelope import read_envelope
 from hooks.knowledge.files import analytes, limits, references
@@ -67,7 +68,7 @@ def test_the_rule_works_as_it_stands(cds: Command, checkout: Path) -> None:
 def test_its_test_and_its_scenario_can_be_read(cds: Command, checkout: Path) -> None:
     cds("new-rule", "very-low-sodium")
     ast.parse((checkout / WRITTEN[1]).read_text(encoding="utf-8"))
-    envelope = read_envelope((checkout / WRITTEN[2]).read_bytes(), "patient-view")
+    envelope = read_envelope((checkout / WRITTEN[2]).read_bytes(), PATIENT_VIEW)
     assert envelope.patient_id == "very-low-sodium"
     (card,) = json.loads((checkout / WRITTEN[3]).read_text(encoding="utf-8"))["cards"]
     assert card["rule"] == "very-low-sodium"

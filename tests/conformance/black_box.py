@@ -16,7 +16,7 @@ TOKEN = re.compile(r"\{\{([^}]*)\}\}")
 TOKENS = {"context.userId", "context.patientId", "context.encounterId",
           "userPractitionerId", "userPractitionerRoleId", "userPatientId",
           "userRelatedPersonId"}  # fmt: skip
-HOOK_VERSIONS = {"patient-view": "1.0", "order-select": "1.0"}
+HOOK_VERSIONS = {"patient-view": "1.0", "order-select": "1.0", "order-sign": "1.0"}
 _TEMPLATE = re.compile(r"[A-Z][A-Za-z]+(/\{\{[\w.]+\}\}|\?[^\s?]+)")
 _DATE = re.compile(r"(eq|lt|gt|ge|le)?\d{4}(-\d\d){0,2}")
 _TAG = re.compile(r"<[A-Za-z!/]")

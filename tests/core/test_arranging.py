@@ -20,7 +20,7 @@ from cds_service.core.rule import (
 from hooks.knowledge.files import orderables
 from hooks.patient_view import RULES
 from hooks.priorities import PRIORITIES
-from tests.given import Given, given
+from tests.given import Given, given, hook_of
 
 BY_ID = {one.id: one for one in RULES}
 INFO, WARNING, CRITICAL = Indicator.INFO, Indicator.WARNING, Indicator.CRITICAL
@@ -37,7 +37,7 @@ def arranged(
 ) -> Arranged:
     outcomes = [Outcome(rule, finding) for rule, finding in findings]
     facts = (case or given()).facts()
-    return arrange(service, fired(outcomes), facts, orderables())
+    return arrange(hook_of(service), fired(outcomes), facts, orderables())
 
 
 def shown(answer: Arranged) -> list[str]:
@@ -196,7 +196,7 @@ def test_the_removal_of_a_draft_is_offered_once() -> None:
 def ranked(*findings: tuple[Rule, Finding], cap: int = 3) -> Arranged:
     outcomes = [Outcome(rule, finding) for rule, finding in findings]
     return arrange(
-        Service.PATIENT_VIEW,
+        hook_of(Service.PATIENT_VIEW),
         fired(outcomes, PRIORITIES),
         given().at(max_info_cards=cap).facts(),
         orderables(),

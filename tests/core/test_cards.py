@@ -19,12 +19,13 @@ from cds_service.cards import (
 from cds_service.checking import flaws
 from cds_service.core.arranging import Shown
 from cds_service.core.facts import Presence
+from cds_service.core.hook import PATIENT_VIEW
 from cds_service.core.identity import ANYBODY, Identity
 from cds_service.core.rule import Finding, Indicator, Rule, Service
 from hooks.knowledge.files import orderables, references
 from hooks.order_select import RULES as ORDERS
 from hooks.patient_view import RULES as CHART
-from tests.given import NOW, Given, given
+from tests.given import NOW, Given, given, hook_of
 
 WRITER = CardWriter(references(), orderables())
 HOSTILE = '<img src=x onerror=alert(1)> [x](https://evil.example) `"&'
@@ -42,7 +43,9 @@ def written(
     requester: str | None = "Practitioner/3",
 ) -> Written:
     recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), encounter, requester, NOW)
-    return Cards(WRITER, new_id).write(service, case.outcomes(service), case.facts(), recipient)
+    return Cards(WRITER, new_id).write(
+        hook_of(service), case.outcomes(service), case.facts(), recipient
+    )
 
 
 def cards(case: Given, service: Service = Service.PATIENT_VIEW) -> dict[str, Any]:
@@ -161,7 +164,7 @@ def test_with_public_pages_each_card_links_to_the_page_of_its_rule() -> None:
     case = given().result("magnesium", "0.6 mmol/L")
     recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
     answer = Cards(writer, new_id).write(
-        Service.PATIENT_VIEW, case.outcomes(Service.PATIENT_VIEW), case.facts(), recipient
+        PATIENT_VIEW, case.outcomes(Service.PATIENT_VIEW), case.facts(), recipient
     )
     links = [card.body["links"][-1] for card in answer.cards]
     assert links
@@ -210,7 +213,7 @@ def test_a_summary_that_is_too_long_is_cut_with_an_ellipsis() -> None:
         if isinstance(outcome.answer, Finding):
             object.__setattr__(outcome.answer, "summary", "word\n" * 100)
     recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
-    made = Cards(WRITER, new_id).write(Service.PATIENT_VIEW, outcomes, case.facts(), recipient)
+    made = Cards(WRITER, new_id).write(PATIENT_VIEW, outcomes, case.facts(), recipient)
     summary = made.cards[0].body["summary"]
     assert len(summary) == 139
     assert summary.endswith("…")
@@ -332,7 +335,7 @@ def test_a_card_answered_lately_makes_room_for_others() -> None:
     recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
     quiet = Cards(WRITER, new_id, Quiet(shown[0]))
     outcomes = case.outcomes(Service.PATIENT_VIEW)
-    answer = quiet.write(Service.PATIENT_VIEW, outcomes, case.facts(), recipient)
+    answer = quiet.write(PATIENT_VIEW, outcomes, case.facts(), recipient)
     now = [card.rule.id for card in answer.cards if card.body["indicator"] == "info"]
     assert shown[0] not in now
     assert len(now) == len(shown)
@@ -374,9 +377,7 @@ def test_a_card_that_cannot_be_written_is_shown_without_its_details(
     recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
     facts, outcomes = case.facts(), case.outcomes(Service.PATIENT_VIEW)
 
-    shown = Cards(WRITER, new_id, failed=failed).write(
-        Service.PATIENT_VIEW, outcomes, facts, recipient
-    )
+    shown = Cards(WRITER, new_id, failed=failed).write(PATIENT_VIEW, outcomes, facts, recipient)
     monkeypatch.setattr(CardWriter, "write", real)
     whole = {card.rule.id: card.body for card in written(case).cards}
 
@@ -393,4 +394,4 @@ def test_a_card_that_cannot_be_written_is_shown_without_its_details(
         assert flaws({"cards": [card.body]}) == []
     monkeypatch.setattr(CardWriter, "write", broken)
     with pytest.raises(LookupError):
-        Cards(WRITER, new_id).write(Service.PATIENT_VIEW, outcomes, facts, recipient)
+        Cards(WRITER, new_id).write(PATIENT_VIEW, outcomes, facts, recipient)

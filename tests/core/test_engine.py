@@ -14,7 +14,6 @@ from cds_service.core.rule import (
     Indicator,
     NotFired,
     Rule,
-    Service,
     Tier,
     checked,
     conditions,
@@ -24,10 +23,13 @@ from cds_service.core.rule import (
     rule,
 )
 from cds_service.core.times import days
+from cds_service.core.topic import check_topics
+from hooks import TOPIC
 from hooks.knowledge.files import analytes, limits, references
 from hooks.order_select import RULES as ORDER_SELECT
+from hooks.order_sign import RULES as ORDER_SIGN
 from hooks.patient_view import RULES as PATIENT_VIEW
-from tests.given import given
+from tests.given import given, rules_by_service
 
 FIRED = Finding(Indicator.INFO, "It fired", ("Advice.",))
 
@@ -39,7 +41,6 @@ def made(**changes: object) -> Rule:
         title="A sound rule",
         version="1.0.0",
         changed="2026-11-23",
-        service=Service.PATIENT_VIEW,
         tier=Tier.ALWAYS,
         references=["article"],
         limits=["magnesium.low"],
@@ -52,10 +53,13 @@ def check(*rules: Rule) -> None:
     checked(rules, references(), limits(), analytes())
 
 
-def test_the_rules_of_both_services_can_be_vouched_for() -> None:
-    catalogue = checked((*PATIENT_VIEW, *ORDER_SELECT), references(), limits(), analytes())
-    assert catalogue.of(Service.PATIENT_VIEW) == PATIENT_VIEW
-    assert catalogue.of(Service.ORDER_SELECT) == ORDER_SELECT
+def test_the_rules_of_all_services_can_be_vouched_for() -> None:
+    check_topics([TOPIC])
+    assert rules_by_service() == {
+        "leg-cramps-patient-view": PATIENT_VIEW,
+        "leg-cramps-order-select": ORDER_SELECT,
+        "leg-cramps-order-sign": ORDER_SIGN,
+    }
 
 
 @pytest.mark.parametrize(
@@ -72,7 +76,6 @@ def test_the_rules_of_both_services_can_be_vouched_for() -> None:
         ({"references": ("hearsay",)}, "reference hearsay is not in the references"),
         ({"limits": ("magnesium.imagined",)}, "limit magnesium.imagined is not in the limits"),
         ({"needs": (results("unobtainium", days(30)),)}, "unknown analyte unobtainium"),
-        ({"service": Service.ORDER_SELECT}, "does not say which drafts"),
     ],
 )
 def test_a_rule_that_lacks_something_is_refused_by_name(
@@ -95,11 +98,12 @@ def test_a_limit_without_a_unit_or_with_an_unknown_reference_is_refused() -> Non
 def test_two_rules_with_one_id_are_refused_within_a_service_only() -> None:
     with pytest.raises(KnowledgeError, match="two rules"):
         check(made(), made())
-    check(made(), made(service=Service.ORDER_SELECT, judges=frozenset({"magnesium"})))
+    check(made())
+    check(made(judges=frozenset({"magnesium"})))
 
 
 def ask(one: Rule, facts: Facts, cramps: bool | None = True) -> object:
-    return Engine([one], lambda _: cramps).ask(one.service, facts)[0].answer
+    return Engine({"one": [one]}, lambda _: cramps).ask("one", facts)[0].answer
 
 
 @pytest.mark.parametrize(
@@ -146,7 +150,7 @@ def test_who_gets_no_answer_from_a_rule() -> None:
 
 
 def test_an_order_rule_judges_only_what_was_selected() -> None:
-    one = made(service=Service.ORDER_SELECT, judges=frozenset({"magnesium", "abi"}))
+    one = made(judges=frozenset({"magnesium", "abi"}))
     for case, woken in (
         (given().ordering("magnesium"), True),
         (given().ordering("magnesium", selected=False), False),
@@ -164,7 +168,7 @@ def test_a_reviewing_rule_is_asked_last_and_sees_every_answer() -> None:
     seen: list[str] = []
     review = reviewing(made(id="review"), lambda _, outcomes: _note(seen, outcomes))
     rules = (review, made(), made(id="other"))
-    outcomes = Engine(rules, lambda _: True).ask(Service.PATIENT_VIEW, given().facts())
+    outcomes = Engine({"one": rules}, lambda _: True).ask("one", given().facts())
     assert [one.rule.id for one in outcomes] == ["sound", "other", "review"]
     assert seen == ["sound", "other"]
 
@@ -182,7 +186,7 @@ def test_without_anybody_to_tell_the_fault_of_a_rule_goes_through() -> None:
     facts = given().facts()
     for one in (made(check=_raises), reviewing(made(), _raises)):
         with pytest.raises(ZeroDivisionError):
-            Engine([one], lambda _: True).ask(one.service, facts)
+            Engine({"one": [one]}, lambda _: True).ask("one", facts)
 
 
 def test_the_fault_of_one_rule_takes_no_answer_from_another() -> None:
@@ -195,9 +199,11 @@ def test_the_fault_of_one_rule_takes_no_answer_from_another() -> None:
         reviewing(made(id="with another answer"), _raises, FIRED),
     )
     engine = Engine(
-        rules, lambda _: True, lambda rule, error: told.append((rule.id, type(error).__name__))
+        {"one": rules},
+        lambda _: True,
+        lambda rule, error: told.append((rule.id, type(error).__name__)),
     )
-    answers = {one.rule.id: one.answer for one in engine.ask(Service.PATIENT_VIEW, given().facts())}
+    answers = {one.rule.id: one.answer for one in engine.ask("one", given().facts())}
 
     cannot = CannotTell((FAILED,), trigger=True, failed=True)
     assert answers == {
@@ -213,24 +219,28 @@ def test_the_fault_of_one_rule_takes_no_answer_from_another() -> None:
 
 def test_who_gets_no_answer_from_a_rule_does_not_meet_its_fault() -> None:
     told: list[Rule] = []
-    engine = Engine([made(check=_raises)], lambda _: True, lambda rule, _error: told.append(rule))
-    (outcome,) = engine.ask(Service.PATIENT_VIEW, given(deceased=True).facts())
+    engine = Engine(
+        {"one": [made(check=_raises)]}, lambda _: True, lambda rule, _error: told.append(rule)
+    )
+    (outcome,) = engine.ask("one", given(deceased=True).facts())
     assert isinstance(outcome.answer, NotFired)
     assert told == []
 
 
 def test_a_fault_in_telling_whether_cramps_are_documented_is_the_rules_own() -> None:
     rules = [made(tier=Tier.CRAMPS), made(id="other")]
-    engine = Engine(rules, lambda _: bool(_raises()), lambda _rule, _error: None)
-    outcomes = engine.ask(Service.PATIENT_VIEW, given().facts())
+    engine = Engine({"one": rules}, lambda _: bool(_raises()), lambda _rule, _error: None)
+    outcomes = engine.ask("one", given().facts())
     assert [type(one.answer) for one in outcomes] == [CannotTell, Finding]
 
 
-@pytest.mark.parametrize("one", [*PATIENT_VIEW, *ORDER_SELECT], ids=lambda r: f"{r.id} {r.service}")
+@pytest.mark.parametrize(
+    "one", [*PATIENT_VIEW, *ORDER_SELECT], ids=lambda r: f"{r.id} {bool(r.judges)}"
+)
 def test_the_dead_get_no_card_from_any_rule(one: Rule) -> None:
     case = given(deceased=True).cramps().ordering(*one.judges or {"magnesium"})
-    engine = Engine([one], lambda _: True)
-    assert isinstance(engine.ask(one.service, case.facts())[0].answer, NotFired)
+    engine = Engine({"one": [one]}, lambda _: True)
+    assert isinstance(engine.ask("one", case.facts())[0].answer, NotFired)
 
 
 HAZARDS_UNDER_18 = {

@@ -8,11 +8,18 @@ import pytest
 from cds_service.cards import CardWriter, Recipient
 from cds_service.core.arranging import Shown
 from cds_service.core.identity import ANYBODY, Identity
-from cds_service.core.knowledge import KnowledgeError
+from cds_service.core.knowledge import KnowledgeError, Limits
 from cds_service.core.rule import Indicator
-from hooks.knowledge.files import limits, orderables, references
+from cds_service.limits_file import read_limits
+from hooks.knowledge import files
+from hooks.knowledge.files import orderables, references
 from hooks.patient_view import RULES
 from tests.given import NOW, fired, given, silent
+
+
+def limits(path: str | None = None) -> Limits:
+    """The limits of leg cramps, overridden by the file at ``path``."""
+    return files.limits() if path is None else files.limits(read_limits(path), path)
 
 
 def written(folder: Path, text: str, name: str = "limits.toml") -> str:

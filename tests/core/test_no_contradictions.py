@@ -22,7 +22,7 @@ from cds_service.core.rule import (
 from hooks.knowledge.files import orderables
 from hooks.order_select import RULES as ORDER_SELECT
 from hooks.patient_view import RULES as PATIENT_VIEW
-from tests.given import Given
+from tests.given import Given, hook_of
 from tests.given import given as patient
 
 CHART, ORDER = Service.PATIENT_VIEW, Service.ORDER_SELECT
@@ -128,7 +128,7 @@ def patients(draw: st.DrawFn, ages: tuple[int | None, ...] = (50, 50, 72, 12, No
 
 def shown(case: Given, service: Service) -> dict[str, Finding]:
     facts = case.facts()
-    arranged = arrange(service, fired(case.outcomes(service)), facts, orderables())
+    arranged = arrange(hook_of(service), fired(case.outcomes(service)), facts, orderables())
     return {one.rule.id: one.finding for one in arranged.shown}
 
 

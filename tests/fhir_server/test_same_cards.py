@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from cds_service.answering import HOOKS
 from cds_service.checking import flaws
 from cds_service.core.rule import Service
 from cds_service.one_patient import request_of
 from tests.fhir_server.medplum import FhirServer
+from tests.given import hook_of
 from tests.scenarios.golden import FIXTURES
 from tests.scenarios.running import Running, started
 
@@ -91,7 +91,7 @@ def running(fhir_server: FhirServer, tmp_path_factory: pytest.TempPathFactory) -
 
 def full(name: str, service: Service, running: Running) -> dict[str, Any]:
     """The call with everything prefetched."""
-    return request_of(renamed(name), HOOKS[service], running.parts.answering.keys[service])
+    return request_of(renamed(name), hook_of(service), running.parts.answering.keys[service])
 
 
 def cards(running: Running, request: dict[str, Any], service: Service) -> list[dict[str, Any]]:

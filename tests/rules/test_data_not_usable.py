@@ -10,11 +10,9 @@ from cds_service.core.facts import Kind, Presence, Problem, Source, State
 from cds_service.core.rule import Answer, Finding, Indicator, NotFired, Rule, Service
 from hooks.cramps import documented
 from hooks.knowledge.files import analytes
-from hooks.order_select import RULES as ORDER_RULES
-from hooks.patient_view import RULES as CHART_RULES
 from hooks.rules.data_not_usable import WATCHED
 from hooks.wording import READ_AT_ONCE
-from tests.given import NOW, Given, fired, given, offers, silent
+from tests.given import NOW, Given, fired, given, offers, rules_by_service, silent
 
 RULE = "data-not-usable"
 CHART, ORDER = Service.PATIENT_VIEW, Service.ORDER_SELECT
@@ -479,7 +477,7 @@ def _with_a_fault_in(rule_id: str, case: Given, service: Service) -> Answer:
             return one
         return replace(one, review=bad) if one.review else replace(one, check=bad)
 
-    rules = [spoilt(one) for one in (*CHART_RULES, *ORDER_RULES)]
+    rules = {service: [spoilt(one) for one in rules_by_service()[service]]}
     outcomes = Engine(rules, documented, lambda _rule, _error: None).ask(service, case.facts())
     return outcomes[-1].answer
 

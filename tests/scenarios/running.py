@@ -12,9 +12,10 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from cds_service.answering import HOOKS, Answered, Call
+from cds_service.answering import Answered, Call
 from cds_service.api.parts import Parts
 from cds_service.app import build, make_parts
+from cds_service.core.hook import HOOKS
 from cds_service.envelope import read_envelope
 from cds_service.settings import Settings
 
@@ -29,8 +30,9 @@ class Running:
     def answered(self, request: dict[str, Any]) -> Answered:
         """What the pipeline answers to a request, with the trace that HTTP does not show."""
         hook = request["hook"]
-        service = next(one for one, name in HOOKS.items() if name == hook)
-        envelope = read_envelope(json.dumps(request).encode(), hook)
+        services = self.parts.answering.services
+        service = next(one for one, each in services.items() if each.hook.name == hook)
+        envelope = read_envelope(json.dumps(request).encode(), HOOKS[hook])
         deliveries, _ = self.parts.obtaining.deliveries(
             envelope, self.parts.answering.keys[service], self.parts.settings.fhir_servers
         )

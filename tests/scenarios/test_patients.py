@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from cds_service.answering import HOOKS
 from cds_service.checking import flaws
 from cds_service.one_patient import moment, request_of
 from tests.scenarios.conftest import Service
@@ -35,8 +34,10 @@ def test_the_index_and_the_files_are_the_same_patients() -> None:
 @pytest.mark.parametrize("entry", INDEX, ids=lambda entry: entry["name"])
 def test_a_patient_gets_the_cards_of_the_story(entry: dict[str, Any], service: Service) -> None:
     running = service(moment(f"{entry['as_of']}T12:00:00+00:00"))
-    which = next(one for one, name in HOOKS.items() if name == entry["hook"])
-    request = request_of(bundle(entry["name"]), entry["hook"], running.parts.answering.keys[which])
+    services = running.parts.answering.services.values()
+    which = next(one for one in services if one.hook.name == entry["hook"])
+    keys = running.parts.answering.keys[which.id]
+    request = request_of(bundle(entry["name"]), which.hook, keys)
     response = running.client.post(f"/cds-services/{which}", json=request)
     assert response.status_code == 200, response.text
     assert flaws(response.get_json()) == []

@@ -82,7 +82,7 @@ def test_another_page_may_not_call(client: FlaskClient) -> None:
     assert answer.headers.get("Access-Control-Allow-Origin") != "https://elsewhere.example"
 
 
-def test_discovery_lists_two_services_of_different_ids(client: FlaskClient) -> None:
+def test_discovery_lists_services_of_different_ids(client: FlaskClient) -> None:
     answer = client.get("/cds-services", headers={"Origin": ORIGIN, "Accept": "application/json"})
     assert answer.status_code == 200
     assert answer.headers["Access-Control-Allow-Origin"] in (ORIGIN, "*")
@@ -90,6 +90,7 @@ def test_discovery_lists_two_services_of_different_ids(client: FlaskClient) -> N
     assert {each["id"]: each["hook"] for each in listed} == {
         "leg-cramps-patient-view": "patient-view",
         "leg-cramps-order-select": "order-select",
+        "leg-cramps-order-sign": "order-sign",
     }
     for each in listed:
         for template in each["prefetch"].values():

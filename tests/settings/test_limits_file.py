@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.app import medicine
 from cds_service.errors import StartupError
 from cds_service.settings import Settings
+from cds_service.topics import chosen_topics
 
 
 @pytest.mark.parametrize("text", [None, "[", '["magnesium.low"]\nvalue = "75"\nunit = "mmol/L"'])
@@ -15,5 +15,5 @@ def test_the_setting_is_named(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         file.write_text(text)
     with pytest.raises(StartupError, match=r"^CDS_LIMITS: .*limits\.toml") as refused:
-        medicine(Settings(limits=str(file)))
+        chosen_topics(Settings(limits=str(file)))
     assert refused.value.mend

@@ -1,0 +1,32 @@
+"""The file that overrides clinical limits (``CDS_LIMITS``, or ``limits`` of a site)."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from cds_service.core.knowledge import KnowledgeError
+
+
+def read_limits(path: str) -> dict[str, Any]:
+    """The entries of a TOML or JSON file by the key of the limit; numbers stay text.
+
+    Raises KnowledgeError naming the file.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise KnowledgeError(f"{path}: it cannot be read ({type(error).__name__})") from None
+    try:
+        content: Any = (
+            json.loads(text, parse_float=str)
+            if path.endswith(".json")
+            else tomllib.loads(text, parse_float=str)
+        )
+    except ValueError as error:
+        raise KnowledgeError(f"{path}: it is neither TOML nor JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise KnowledgeError(f"{path}: it must be an object of limits by key")
+    return content
