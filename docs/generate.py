@@ -47,6 +47,7 @@ def pages() -> dict[str, str]:
         "reference/metrics.md": metrics_page(),
         "reference/errors.md": errors_page(),
         "reference/command-line.md": command_line_page(),
+        "reference/reading.md": reading_page(),
     }
 
 
@@ -425,6 +426,13 @@ def command_line_page() -> str:
         '```sh\neval "$(_CDS_SERVICE_COMPLETE=bash_source cds-service)"\n```\n'
     )
     return "".join(parts)
+
+
+def reading_page() -> str:
+    """What is read of each FHIR element."""
+    from docs import reading
+
+    return reading.page(HEAD, _table)
 
 
 def stale() -> list[str]:

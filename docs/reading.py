@@ -1,0 +1,493 @@
+"""docs/reference/reading.md: what is read of each FHIR element, found by trying.
+
+A whole sample of each resource type is read; then each of its elements is taken out, and put as
+rubbish, and what changes is what the page says. An element that changes nothing is not read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from cds_service.core.facts import Kind, State
+from cds_service.core.series import Worse
+from cds_service.fhir.arrival import EXPECTED
+from cds_service.fhir.reading import Context, Reader, Reading, Vocabularies
+from cds_service.fhir.versions import R4_TYPES
+from cds_service.obtaining import read_key
+from cds_service.prefetch import Key
+from hooks.knowledge import vocabulary as lists
+from hooks.knowledge.files import analytes
+
+Json = dict[str, Any]
+AS_OF = datetime(2026, 3, 10, 12, tzinfo=UTC)
+CONTEXT = Context("p1", encounter_id="e1")
+SUBJECT = {"reference": "Patient/p1"}
+DOSE = [{"text": "1 tablet", "doseAndRate": [{"doseQuantity": {"value": 1, "unit": "tablet"}}],
+         "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}}]  # fmt: skip
+CRAMPS = [{"text": "Leg cramps"}]
+QUININE = {"text": "Quinine sulfate 324 MG Oral Capsule"}
+
+SAMPLES: Mapping[str, tuple[Kind, Json]] = {
+    "Patient": (Kind.PATIENT, {
+        "id": "p1", "birthDate": "1950-01-01", "gender": "female", "deceasedBoolean": False,
+        "deceasedDateTime": None,
+    }),
+    "Observation": (Kind.RESULTS, {
+        "id": "o1", "meta": {"lastUpdated": "2026-03-09T09:00:00Z"}, "status": "final",
+        "identifier": [{"system": "urn:lab", "value": "1"}],
+        "code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]},
+        "subject": SUBJECT, "effectiveDateTime": "2026-03-09T08:00:00Z",
+        "valueQuantity": {"value": 4.1, "unit": "mmol/L"},
+        "referenceRange": [{"low": {"value": 3.4}, "high": {"value": 5.1}}],
+        "interpretation": [{"coding": [{"code": "HH"}]}],
+    }),
+    "Condition": (Kind.CONDITIONS, {
+        "id": "c1", "clinicalStatus": {"coding": [{"code": "active"}]},
+        "verificationStatus": {"coding": [{"code": "confirmed"}]},
+        "severity": {"coding": [{"code": "24484000"}]}, "code": {"text": "Leg cramps"},
+        "subject": SUBJECT, "onsetDateTime": "2026-01-01", "recordedDate": "2026-01-02",
+    }),
+    "MedicationRequest": (Kind.MEDICATIONS, {
+        "id": "m1", "status": "active", "intent": "order", "doNotPerform": False,
+        "medicationCodeableConcept": QUININE, "subject": SUBJECT, "authoredOn": "2026-01-05",
+        "reasonCode": CRAMPS, "dosageInstruction": DOSE,
+    }),
+    "MedicationStatement": (Kind.STATEMENTS, {
+        "id": "s1", "status": "active", "medicationCodeableConcept": QUININE, "subject": SUBJECT,
+        "effectiveDateTime": "2026-01-05", "dateAsserted": "2026-01-06", "reasonCode": CRAMPS,
+        "dosage": DOSE,
+    }),
+    "AllergyIntolerance": (Kind.ALLERGIES, {
+        "id": "a1", "clinicalStatus": {"coding": [{"code": "active"}]},
+        "verificationStatus": {"coding": [{"code": "confirmed"}]}, "code": {"text": "Quinine"},
+        "patient": SUBJECT, "reaction": [{"substance": {"text": "Mefloquine"}}],
+    }),
+    "ServiceRequest": (Kind.ORDERS, {
+        "id": "r1", "status": "active", "doNotPerform": False, "code": {"text": "Magnesium"},
+        "subject": SUBJECT, "authoredOn": "2026-03-01", "reasonCode": CRAMPS,
+    }),
+    "Encounter": (Kind.ENCOUNTER, {"id": "e1", "subject": SUBJECT, "reasonCode": CRAMPS}),
+}  # fmt: skip
+"""A whole resource of each type, and the kind of data it comes under."""
+
+NAMED = {"display": "Leg cramps"}
+QUININE_INSIDE = {"resourceType": "Medication", "id": "x", "code": QUININE}
+OBSERVED = {"valueQuantity": None}
+INSTEAD: Mapping[str, Mapping[str, Json]] = {
+    "Patient": {"deceasedDateTime": {"deceasedBoolean": None, "deceasedDateTime": "2026-01-01"}},
+    "Observation": {
+        "effectivePeriod": {
+            "effectiveDateTime": None, "effectivePeriod": {"end": "2026-03-09T08:00:00Z"}},
+        "effectiveInstant": {
+            "effectiveDateTime": None, "effectiveInstant": "2026-03-09T08:00:00Z"},
+        "dataAbsentReason": OBSERVED | {"dataAbsentReason": {"text": "error"}},
+        "valueCodeableConcept": OBSERVED | {"valueCodeableConcept": {"text": "high"}},
+        "valueString": OBSERVED | {"valueString": "4.1 mmol/L"},
+        "valueInteger": OBSERVED | {"valueInteger": 4},
+        "valueBoolean": OBSERVED | {"valueBoolean": True},
+        "valueRange": OBSERVED | {"valueRange": {"low": {"value": 4}}},
+        "valueRatio": OBSERVED | {"valueRatio": {"numerator": {"value": 4}}},
+        "valueSampledData": OBSERVED | {"valueSampledData": {"data": "4"}},
+        "valueTime": OBSERVED | {"valueTime": "08:00:00"},
+        "valueDateTime": OBSERVED | {"valueDateTime": "2026-03-09"},
+        "valuePeriod": OBSERVED | {"valuePeriod": {"start": "2026-03-09"}},
+        "component": OBSERVED | {"component": [
+            {"code": {"text": "Sodium"}, "valueQuantity": {"value": 140, "unit": "mmol/L"}}]},
+        "note": {"note": [{"text": "Sample haemolysed"}]},
+    },
+    "Condition": {
+        "abatementDateTime": {"clinicalStatus": None, "abatementDateTime": "2026-02-01"},
+        "abatementAge": {"clinicalStatus": None, "abatementAge": {"value": 60, "unit": "a"}},
+        "abatementPeriod": {"clinicalStatus": None, "abatementPeriod": {"end": "2026-02-01"}},
+        "abatementRange": {"clinicalStatus": None, "abatementRange": {"high": {"value": 60}}},
+        "abatementString": {"clinicalStatus": None, "abatementString": "last year"},
+        "onsetPeriod": {"onsetDateTime": None, "onsetPeriod": {"start": "2026-01-01"}},
+        "recordedDate": {"onsetDateTime": None},
+    },
+    "MedicationRequest": {
+        "doNotPerform": {"doNotPerform": True},
+        "medicationReference": {
+            "medicationCodeableConcept": None, "medicationReference": {"display": "Quinine"}},
+        "contained": {
+            "medicationCodeableConcept": None, "medicationReference": {"reference": "#x"},
+            "contained": [QUININE_INSIDE]},
+        "reasonReference": {"reasonCode": None, "reasonReference": [NAMED]},
+    },
+    "MedicationStatement": {
+        "medicationReference": {
+            "medicationCodeableConcept": None, "medicationReference": {"display": "Quinine"}},
+        "contained": {
+            "medicationCodeableConcept": None, "medicationReference": {"reference": "#x"},
+            "contained": [QUININE_INSIDE]},
+        "effectiveDateTime": {"dateAsserted": None},
+        "effectivePeriod": {
+            "dateAsserted": None, "effectiveDateTime": None,
+            "effectivePeriod": {"end": "2026-02-01"}},
+        "reasonReference": {"reasonCode": None, "reasonReference": [NAMED]},
+    },
+    "AllergyIntolerance": {
+        "code": {"reaction": None},
+        "reaction": {"code": None},
+        "clinicalStatus": {"clinicalStatus": {"coding": [{"code": "inactive"}]}},
+        "verificationStatus": {"verificationStatus": {"coding": [{"code": "refuted"}]}},
+    },
+    "ServiceRequest": {
+        "doNotPerform": {"doNotPerform": True},
+        "reasonReference": {"reasonCode": None, "reasonReference": [NAMED]},
+    },
+    "Encounter": {"reasonReference": {"reasonCode": None, "reasonReference": [NAMED]}},
+}  # fmt: skip
+"""What the sample says otherwise where one element is tried; None takes an element out."""
+
+BESIDE: Mapping[str, Json] = {
+    "meta": {"meta": {"lastUpdated": "2026-03-08T09:00:00Z"}},
+    "identifier": {"id": "o2", "status": "entered-in-error"},
+}
+"""What another version of the sample says otherwise, where only two show what is read."""
+
+READ: Mapping[str, str] = {
+    "id": "which resource it is; of two with the same id the newer counts",
+    "meta": "which of two versions is the newer",
+    "identifier": "which results are versions of one another",
+    "Patient.id": "whether it is the patient of the call",
+    "Patient.birthDate": "age; a full date only",
+    "Patient.gender": "sex, for limits and equations; anything but male and female is unknown",
+    "deceasedBoolean": "whether the patient has died: then no rule speaks",
+    "deceasedDateTime": "as deceasedBoolean",
+    "status": "whether it counts",
+    "Observation.code": "which analyte or panel, by listed codes, else by words",
+    "subject": "whose it is; none counts as this patient's, because it was asked for by patient",
+    "patient": "whose it is; none counts as this patient's",
+    "effectiveDateTime": "when it was; a date without a day is none",
+    "effectivePeriod": "its end, else its start",
+    "effectiveInstant": "as effectiveDateTime",
+    "valueQuantity": "number, comparator, and unit (UCUM code first, then the unit's text)",
+    "Observation.valueCodeableConcept": "pregnancy status; elsewhere it is not a value, and said",
+    "value": "that it is not a number with a unit, and that is said",
+    "referenceRange": "the laboratory's own limits, where one range without type or of type normal",
+    "interpretation": "whether the laboratory flagged it as critical; nothing else of it",
+    "dataAbsentReason": "that there is no value",
+    "component": "each component with a code of its own, as a result of the same time",
+    "contained": "what a reference with # means; results inside a report",
+    "note": "remarks on the sample (haemolysed, clotted, contaminated, wrong tube)",
+    "hasMember": "that a panel has results of its own",
+    "result": "that a panel has results of its own",
+    "clinicalStatus": "whether it is present now; none and no abatement: present",
+    "verificationStatus": "whether it is suspected, refuted or an error",
+    "severity": "whether cramps are severe",
+    "Condition.code": "what it is, by listed codes and by words",
+    "onsetDateTime": "the day shown",
+    "onsetPeriod": "the day shown: its start",
+    "recordedDate": "the day shown where there is no onset",
+    "abatement": "that it is over, unless it lies in the future",
+    "doNotPerform": "that it is not to be given or done",
+    "medicationCodeableConcept": "which drug, its classes and strength, by codes and words",
+    "medicationReference": "the Medication (contained, in the same Bundle, or anywhere in the "
+    "call), its code, form and ingredients; else the reference's display",
+    "authoredOn": "since when",
+    "dateAsserted": "since when, before effective[x]",
+    "reasonCode": "why it was ordered",
+    "reasonReference": "why it was ordered: a Condition of the call, else the display",
+    "dosageInstruction": "how much a day; free text is not turned into numbers",
+    "dosage": "how much a day; free text is not turned into numbers",
+    "AllergyIntolerance.code": "to what, by codes and words",
+    "reaction": "to what: the substances of reactions",
+    "ServiceRequest.code": "what is ordered, by codes and words",
+    "Encounter.id": "whether it is the encounter of the call; no other is used",
+}
+"""What is read of an element; ``Type.element`` where it differs between types."""
+
+NOT_READ: Mapping[str, str] = {
+    "issued": "when it was reported is not when it was measured",
+    "modifierExtension": "no extension is understood, this kind neither",
+    "category": "codes say more than categories",
+    "encounter": "a result counts whoever ordered it",
+    "effectiveTiming": "it is not one moment: the result counts as undated, and that is said",
+    "bodySite": "the words of the code name it where it matters",
+    "method": "the code says by which method",
+    "specimen": "the code says which specimen",
+    "intent": "a proposal that is active may be taken",
+    "priority": "urgency is the clinician's",
+    "dispenseRequest": "what was handed out is not what is taken",
+    "evidence": "only what the Condition itself says",
+    "stage": "only what the Condition itself says",
+    "note": "free text is not interpreted",
+    "text": "the narrative repeats the elements; it is never parsed",
+    "criticality": "any intolerance counts",
+    "reason": "an element of R5; it is brought to R4's reasonCode first",
+}
+"""Why an element is not read, where somebody might ask."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of one reading: a picture of its facts, and the reasons of its problems."""
+
+    facts: str
+    said: tuple[str, ...]
+
+
+@cache
+def _reader() -> Reader:
+    known = Vocabularies(
+        lists.CONDITIONS, lists.MEDICATIONS, lists.OBSERVATIONS, lists.ORDERS, lists.ALLERGIES
+    )
+    return Reader(known, analytes())
+
+
+def _read(kind: Kind, page: object) -> Reading:
+    key = Key(kind.name.lower(), kind, "", "")
+    return _reader().read({kind: read_key(key, _raw(page))}, CONTEXT, AS_OF)
+
+
+def _raw(value: object) -> Any:
+    import msgspec
+
+    return msgspec.Raw(json.dumps(value).encode())
+
+
+def _bundle(*resources: object, **more: object) -> Json:
+    entries = [{"resource": one} for one in resources]
+    return {"resourceType": "Bundle", "type": "searchset", "entry": entries, **more}
+
+
+def _tried(kind: Kind, *resources: object) -> Tried:
+    reading = _read(kind, _bundle(*resources))
+    record = reading.record
+    newest = [
+        (key, repr(series.newest(worse)))
+        for key, series in reading.series.items()
+        for worse in Worse
+    ]
+    facts = (
+        record.patient, record.conditions, record.medications, record.orders, record.allergies,
+        record.encounter, record.performed, newest,
+    )  # fmt: skip
+    problems = [*record.problems]
+    for series in reading.series.values():
+        problems += series.newest(Worse.LOW).unusable
+    return Tried(repr(facts), tuple(dict.fromkeys(one.reason for one in problems)))
+
+
+def elements(name: str) -> list[str]:
+    """The elements of a resource type of R4B, in the order of the specification."""
+    module = import_module(f"fhir.resources.R4B.{name.lower()}")
+    return list(getattr(module, name).elements_sequence())
+
+
+@dataclass(frozen=True)
+class Element:
+    """One element as the trials show it: whether it is read, and what is said without it."""
+
+    name: str
+    read: bool
+    missing: tuple[str, ...] = ()
+    rubbish: tuple[str, ...] = ()
+
+
+@cache
+def tried(name: str) -> tuple[Element, ...]:
+    """Every element of a resource type."""
+    return tuple(_try(name, element) for element in elements(name))
+
+
+def _try(name: str, element: str) -> Element:
+    kind, sample = SAMPLES[name]
+    changes = INSTEAD.get(name, {}).get(element, {})
+    whole = {
+        key: one
+        for key, one in {"resourceType": name, **sample, **changes}.items()
+        if one is not None
+    }
+    if element not in whole:
+        return Element(element, read=False)
+    more: list[Json] = []
+    if element in BESIDE and name == "Observation":
+        more = [whole | {"valueQuantity": {"value": 3, "unit": "mmol/L"}} | BESIDE[element]]
+    base = _tried(kind, whole, *more)
+    without = _tried(kind, {key: one for key, one in whole.items() if key != element}, *more)
+    spoilt = _tried(kind, whole | {element: 7}, *more)
+    return Element(
+        element,
+        read=not base == without == spoilt,
+        missing=tuple(one for one in without.said if one not in base.said),
+        rubbish=tuple(one for one in spoilt.said if one not in base.said),
+    )
+
+
+def prose(name: str, element: str) -> str:
+    """What is read of an element, in words; empty where nobody wrote them."""
+    stem = next((one for one in ("abatement", "value") if element.startswith(one)), "")
+    return READ.get(f"{name}.{element}") or READ.get(element) or READ.get(stem, "")
+
+
+STATUSES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "Observation": ("status", (
+        "final", "amended", "corrected", "preliminary", "registered", "cancelled",
+        "entered-in-error", "unknown",
+    )),
+    "Condition": ("clinicalStatus", (
+        "active", "recurrence", "relapse", "inactive", "remission", "resolved", "unknown",
+    )),
+    "MedicationRequest": ("status", (
+        "active", "on-hold", "cancelled", "completed", "entered-in-error", "stopped", "draft",
+        "unknown",
+    )),
+    "MedicationStatement": ("status", (
+        "active", "intended", "completed", "entered-in-error", "stopped", "on-hold", "not-taken",
+        "unknown",
+    )),
+    "ServiceRequest": ("status", (
+        "active", "draft", "on-hold", "revoked", "completed", "entered-in-error", "unknown",
+    )),
+}  # fmt: skip
+"""The element that says whether a resource counts, and the codes of its value set."""
+
+
+def status_rows() -> Iterable[list[str]]:
+    """What becomes of each status."""
+    for name, (element, codes) in STATUSES.items():
+        kind, sample = SAMPLES[name]
+        for code in codes:
+            value: object = code if element == "status" else {"coding": [{"code": code}]}
+            resource = {"resourceType": name, **sample, element: value}
+            reading = _read(kind, _bundle(resource))
+            said = _tried(kind, resource).said
+            yield [name, f"`{code}`", _outcome(reading), "; ".join(said)]
+
+
+def _outcome(reading: Reading) -> str:
+    record = reading.record
+    for series in reading.series.values():
+        found = series.newest(Worse.LOW)
+        if found.result is not None:
+            return "a result"
+        if found.preliminary is not None:
+            return "a preliminary result"
+    if record.conditions:
+        return record.conditions[0].presence.value
+    if record.medications:
+        return record.medications[0].taking.value
+    return "ordered" if record.orders else "not counted"
+
+
+RESULT = {"resourceType": "Observation", **SAMPLES["Observation"][1]}
+ERROR = {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}
+HINT = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning"}]}
+NEXT = [{"relation": "next", "url": "https://ehr.example/page2"}]
+SHAPES: Mapping[str, object] = {
+    "a Bundle": _bundle(RESULT),
+    "a Bundle without entries": {"resourceType": "Bundle", "type": "searchset"},
+    "`null`": None,
+    "a single resource": RESULT,
+    "a list of resources": [RESULT],
+    "a Bundle, or a resource, written as text": json.dumps(_bundle(RESULT)),
+    "a Bundle in a Bundle": _bundle(_bundle(RESULT)),
+    '`{"response": …, "resource": {…}}`': {
+        "response": {"status": "200"}, "resource": _bundle(RESULT)},
+    '`{"data": {…}}`, `body`, `value`, `bundle`, or any other one name': {"data": _bundle(RESULT)},
+    "a wrapper around two resources": {"data": _bundle(RESULT), "value": _bundle(RESULT)},
+    "a wrapper around a wrapper": {"data": {"data": _bundle(RESULT)}},
+    "a wrapper around nothing": {"response": {"status": "404"}, "resource": None},
+    '`{"entry": […]}` without resourceType': {"entry": [{"resource": RESULT}]},
+    "an error page, a number, anything else": "<html>Error 500</html>",
+    "an OperationOutcome": ERROR,
+    "an OperationOutcome among the entries": _bundle(RESULT, ERROR),
+    "a warning among the entries": _bundle(RESULT, HINT),
+    "a Bundle with a `next` link": _bundle(RESULT, link=NEXT),
+    "a Bundle inside with a `next` link": _bundle(_bundle(RESULT, link=NEXT)),
+    "a Bundle whose `total` is more than it holds": _bundle(RESULT, total=7),
+    "an entry without a resource": {
+        "resourceType": "Bundle", "entry": [{"resource": RESULT}, {"fullUrl": "urn:uuid:1"}]},
+    "other resources than were asked for": _bundle({"resourceType": "Practitioner", "id": "x"}),
+    "another patient's": _bundle(RESULT | {"subject": {"reference": "Patient/p2"}}),
+}  # fmt: skip
+"""What a prefetch key, here of results, may hold."""
+
+
+def shape_rows() -> Iterable[list[str]]:
+    """What becomes of each shape of a prefetch value."""
+    for words, page in SHAPES.items():
+        reading = _read(Kind.RESULTS, page)
+        state = reading.record.availability[Kind.RESULTS]
+        said = dict.fromkeys([*(one.reason for one in reading.record.problems), state.reason])
+        read = "yes" if reading.series else "" if state.state is State.NONE else "no"
+        yield [words, read, state.state.value, "; ".join(filter(None, said))]
+
+
+def page(head: str, table: Any) -> str:
+    """The whole page."""
+    parts = [head, INTRODUCTION]
+    parts.append(table(["what the key holds", "read", "state", "said"], list(shape_rows())))
+    parts.append("\n## Status\n\n" + STATUS_WORDS)
+    parts.append(table(["type", "status", "counts as", "said"], list(status_rows())))
+    for name in SAMPLES:
+        parts.append(f"\n## {name}\n\n")
+        rows = [
+            [f"`{one.name}`", prose(name, one.name), "; ".join(one.missing), "; ".join(one.rubbish)]
+            for one in tried(name)
+            if one.read
+        ]
+        parts.append(
+            table(["element", "what is read", "said when missing", "when unreadable"], rows)
+        )
+        parts.append(f"\nNot read, on purpose: {_ignored(name)}.\n")
+    parts.append(OTHERS)
+    parts.append("\n## Other versions\n\n" + VERSIONS)
+    renamed = [[f"`{old}`", f"`{new}`"] for old, new in R4_TYPES.items()]
+    parts.append(table(["type", "read as"], renamed))
+    return "".join(parts)
+
+
+def _ignored(name: str) -> str:
+    return ", ".join(
+        f"`{one.name}`" + (f" ({NOT_READ[one.name]})" if one.name in NOT_READ else "")
+        for one in tried(name)
+        if not one.read
+    )
+
+
+_TYPES = ", ".join(f"`{one}`" for one in sorted(frozenset().union(*EXPECTED.values())))
+INTRODUCTION = f"""# What is read of each FHIR element
+
+Three answers for everything that arrives: it becomes a fact; or a problem says what could not be
+used and why (the card `data-not-usable` shows it where it matters); or it is passed over on
+purpose, and stands here. This page is found by trying: each element is taken out of a whole
+resource, and replaced by rubbish, and the tables show what is said then. A property test
+(`READING_RECORDS=5000 python -m pytest tests/fhir_reading/test_nothing_lost.py`) finds no
+generated record that names an analyte, a condition or a drug and became neither a fact nor a
+problem.
+
+Types that are read: {_TYPES}; and `Medication`, `Substance` and contained resources where
+something refers to them. A list that did not come whole, or has an active entry that does not say
+what it is, stops every draft of a drug.
+
+An entry that names nothing (no code and no words, only a null flavour or data-absent-reason, the
+word "unknown", a dash) is a problem; so is one with only a code of a system that has no list here.
+
+## What a prefetch key may hold
+
+"""
+STATUS_WORDS = """A status that is missing, or none of these, is said. A condition whose status
+nobody knows counts as present, and never lifts a hazard.
+
+"""
+OTHERS = """
+## Other resources
+
+`MedicationDispense` and `MedicationAdministration` are not read: what was handed out or given once
+is not what is taken. Sent beside the prescriptions they are said. `Procedure`, `Immunization`,
+`CarePlan`, `Goal`, `FamilyMemberHistory`, `DocumentReference` and all others are passed over; sent
+instead of what was asked for, that is said. In a Bundle for `evaluate`, `explain` and the demo
+page only the types above are taken; requests that are not active are left out, as the prefetch
+templates leave them out.
+"""
+VERSIONS = """DSTU2, STU3 and R5 are brought to R4's shape before anything is read.
+
+"""

@@ -1,0 +1,60 @@
+"""The page of what is read of each FHIR element: found by trying, and nothing without words."""
+
+from __future__ import annotations
+
+import pytest
+
+from docs import reading
+
+ELEMENTS = [(name, one) for name in reading.SAMPLES for one in reading.tried(name)]
+
+
+@pytest.mark.parametrize(
+    ("name", "element"),
+    [(name, one.name) for name, one in ELEMENTS if one.read],
+    ids=".".join,
+)
+def test_what_is_read_has_words(name: str, element: str) -> None:
+    assert reading.prose(name, element), "say in READ of docs/reading.py what is read of it"
+
+
+def test_the_trials_see_what_is_read_and_what_is_not() -> None:
+    read = {f"{name}.{one.name}" for name, one in ELEMENTS if one.read}
+    assert {
+        "Patient.birthDate",
+        "Observation.meta",
+        "Observation.identifier",
+        "Observation.interpretation",
+        "Condition.severity",
+        "MedicationRequest.contained",
+        "MedicationRequest.doNotPerform",
+        "AllergyIntolerance.reaction",
+        "ServiceRequest.authoredOn",
+        "Encounter.reasonCode",
+    } <= read
+    assert {"Observation.issued", "Observation.performer", "Condition.stage"}.isdisjoint(read)
+
+
+@pytest.mark.parametrize(
+    ("name", "element"),
+    [
+        ("Observation", "status"),
+        ("Observation", "code"),
+        ("Observation", "effectiveDateTime"),
+        ("Observation", "valueQuantity"),
+        ("Condition", "code"),
+        ("MedicationRequest", "status"),
+        ("MedicationRequest", "medicationCodeableConcept"),
+        ("MedicationStatement", "medicationReference"),
+        ("AllergyIntolerance", "code"),
+        ("ServiceRequest", "status"),
+    ],
+)
+def test_without_what_matters_something_is_said(name: str, element: str) -> None:
+    [found] = [one for one in reading.tried(name) if one.name == element]
+    assert found.missing and found.rubbish
+
+
+def test_every_shape_is_read_or_said() -> None:
+    for shape, read, _state, said in reading.shape_rows():
+        assert read == "yes" or said or shape in ("a Bundle without entries", "`null`"), shape
