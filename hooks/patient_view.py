@@ -19,11 +19,12 @@ from hooks.rules.low_magnesium import low_magnesium
 from hooks.rules.low_potassium import low_potassium
 from hooks.rules.magnesium_benefit import magnesium_not_indicated
 from hooks.rules.magnesium_in_renal_impairment import magnesium_in_renal_impairment
+from hooks.rules.metabolic_cause import metabolic_cause_found
 from hooks.rules.nerve import neuropathy_mimic
 from hooks.rules.quinine import quinine_active
 from hooks.rules.referral import specialist_referral
 from hooks.rules.restless_legs import ferritin_not_checked, restless_legs_mimic
-from hooks.rules.vascular import claudication_mimic
+from hooks.rules.vascular import claudication_mimic, dvt_mimic
 
 RULES: tuple[Rule, ...] = (
     low_magnesium,
@@ -44,6 +45,8 @@ RULES: tuple[Rule, ...] = (
     cramp_inducing_medication,
     analgesic_use,
     specialist_referral,
+    metabolic_cause_found,
+    dvt_mimic,
     first_line_measures,
     data_not_usable,
 )

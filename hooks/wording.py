@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
+from itertools import takewhile
 
 from cds_service.core.facts import Condition, Medication, Result
 from cds_service.core.text import one_line, quoted, shortened
@@ -39,6 +40,36 @@ def named(facts: Iterable[Condition | Medication], most: int = 4) -> str:
     return ", ".join(names[:most]) + rest
 
 
+_NO_NAME = ("hr", "ml", "actuat", "mg", "day")
+
+
+def drugs(medications: Iterable[Medication], most: int = 3) -> str:
+    """What the medicines are called, short and in plain letters, for a card's summary.
+
+    ``Furosemide 40 MG Oral Tablet`` is furosemide; of a combination every part is named.
+    """
+    names = dict.fromkeys(filter(None, map(_drug, medications)))
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(list(names)[:most]) + rest
+
+
+def _drug(medication: Medication) -> str:
+    name = one_line(medication.name).split("[", 1)[0].lower()
+    parts = (_substance(part) for part in name.split(" / "))
+    return shortened("/".join(dict.fromkeys(filter(None, parts))), 40)
+
+
+def _substance(part: str) -> str:
+    words = part.replace(",", " ").split()
+    while words and (not words[0][0].isalpha() or words[0] in _NO_NAME):
+        words = words[1:]
+    named_ = takewhile(lambda word: word.replace("-", "").isalpha(), words[:3])
+    return " ".join(word for word in named_ if word not in _FORMS)
+
+
+_FORMS = frozenset(
+    ("oral", "tablet", "tablets", "capsule", "capsules", "injection", "solution", "tab", "cap")
+)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 READ_AT_ONCE = 90
 """Characters of a summary that a clinician takes in at a glance."""

@@ -100,7 +100,8 @@ class Result:
     """One usable laboratory result, in the unit and decimals the laboratory reported.
 
     ``day`` is the calendar day in the time zone of the call; ``critical`` says that its
-    laboratory flagged it so (interpretation HH, LL or AA).
+    laboratory flagged it so (interpretation HH, LL or AA). ``remarks`` are the kinds of remark
+    on its sample: haemolysed, lipaemic, clotted, contaminated.
     """
 
     analyte: Analyte
@@ -117,6 +118,7 @@ class Result:
     method: str = ""
     computed: bool = False
     critical: bool = False
+    remarks: tuple[str, ...] = ()
 
     def _limit(self, limit: Decimal) -> Decimal:
         return self.unit.from_canonical(limit, self.decimals)

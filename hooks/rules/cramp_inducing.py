@@ -5,15 +5,19 @@ cramps (article, "Common pitfalls"). How often treatment for cramps followed a n
 was measured in a sequence symmetry analysis (2012).
 
 When: cramps are documented and a long-acting beta-agonist, potassium-sparing, thiazide-like or
-loop diuretic, statin, short-acting beta-agonist or another listed drug is active.
-Then: one card that names them with the adjusted sequence ratio of their class.
-Does not cover: whether a drug may be stopped; that depends on why it is taken.
+loop diuretic, statin, short-acting beta-agonist or another listed drug is active (tyrosine
+kinase inhibitors, hedgehog inhibitors, ciclosporin, tacrolimus, ...).
+Then: one card that names them, with the adjusted sequence ratio of their class behind it.
+Does not cover: whether a drug may be stopped; that depends on why it is taken. Where another
+card says that one must be, this card says nothing to the contrary.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cds_service.core.facts import Medication
 from cds_service.core.patient import Facts
 from cds_service.core.rule import (
     Answer,
@@ -28,7 +32,7 @@ from cds_service.core.rule import (
     rule,
 )
 from hooks.reading import medications_unread
-from hooks.wording import FOR_ADVICE, headline, named
+from hooks.wording import FOR_ADVICE, drugs, headline, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,8 @@ _CLASSES = {
 @rule(
     id="cramp-inducing-medication",
     title="Medicines that may provoke cramps",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=["sequence-symmetry-2012", "article", "general-knowledge"],
@@ -64,28 +68,30 @@ _CLASSES = {
 )
 def cramp_inducing_medication(facts: Facts) -> Answer:
     """A medication review names what may provoke the cramps, and stops nothing by itself."""
-    taken = {concept: facts.taking(concept) for concept in _CLASSES}
-    found = {_CLASSES[concept]: drugs for concept, drugs in taken.items() if drugs}
+    by_class = {concept: facts.taking(concept) for concept in _CLASSES}
+    found = {_CLASSES[concept]: members for concept, members in by_class.items() if members}
     unread = medications_unread(facts)
     if not found:
         if unread:
             return CannotTell(unread)
         return NotFired("no medicine is active that is known to provoke cramps")
-    drugs = dict.fromkeys(one for drugs in found.values() for one in drugs)
+    taken = dict.fromkeys(one for members in found.values() for one in members)
     lines = [
-        f"- {kind.words} ({_ratio(kind)}): {named(drugs, most=6)}" for kind, drugs in found.items()
+        f"- {kind.words} ({_ratio(kind)}): {named(members, most=6)}"
+        for kind, members in found.items()
     ]
     return Finding(
         indicator=Indicator.INFO,
-        summary=_summary(list(found)),
+        summary=_summary(taken),
         advice=(
-            "Medication review: these may contribute to the cramps (ratio: how much more often "
-            "treatment for cramps began after than before the drug).",
-            "\n".join(lines),
-            "None of this is by itself a reason to stop a medicine: weigh why it is taken, and "
-            "whether the cramps began after it.",
+            f"Medication review: {named(taken)} may contribute to the cramps. Weigh why each "
+            "is taken, and whether the cramps began after it.",
         ),
-        evidence=tuple(Evidence(one) for one in drugs),
+        background=(
+            "How much more often treatment for cramps began after than before the drug:",
+            "\n".join(lines),
+        ),
+        evidence=tuple(Evidence(one) for one in taken),
         missing=unread,
         strength="One sequence symmetry analysis (association, not proof); classes without a "
         "ratio rest on general knowledge.",
@@ -99,9 +105,6 @@ def _ratio(kind: _Class) -> str:
     return f"adjusted sequence ratio {kind.ratio}{kind.remark}"
 
 
-def _summary(kinds: list[_Class]) -> str:
-    listed = ", ".join(f"{kind.words} {kind.ratio}".strip() for kind in kinds)
-    text = f"Medication review: may provoke cramps: {listed}"
-    if len(text) > 139:
-        text = f"Medication review: {len(kinds)} kinds of medicine on the list may provoke cramps"
-    return headline(text)
+def _summary(found: Iterable[Medication]) -> str:
+    names = drugs(found)
+    return headline(f"Possible cramp triggers: {names or 'medicines on the list'}")

@@ -14,8 +14,10 @@ from __future__ import annotations
 from cds_service.core.patient import Facts
 from cds_service.core.rule import (
     Answer,
+    Evidence,
     Finding,
     Indicator,
+    NotFired,
     Service,
     Tier,
     conditions,
@@ -42,7 +44,9 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
     references=["article", "patient-survey-2024", "cochrane-magnesium-2020", "fda-quinine"],
     limits=["age.older", "egfr.moderate", "egfr.severe"],
     needs=[
-        conditions("leg_cramps", "hepatic_encephalopathy", *ADVANCED, "ckd_stage_3").optional(),
+        conditions(
+            "leg_cramps", "dvt", "hepatic_encephalopathy", *ADVANCED, "ckd_stage_3"
+        ).optional(),
         medications(*SEDATING).optional(),
         results("egfr", YEAR).optional(),
         results("creatinine", YEAR).optional(),
@@ -51,6 +55,11 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
 )
 def first_line_measures(facts: Facts) -> Answer:
     """Stretching first; drugs only for severe or refractory cramps."""
+    if thrombosis := facts.hazards("dvt"):
+        return NotFired(
+            "a deep vein thrombosis is documented or suspected: no massage",
+            tuple(Evidence(one) for one in thrombosis),
+        )
     return Finding(
         indicator=Indicator.INFO,
         summary=headline("Leg cramps: calf stretching before bed first; drugs only if refractory"),

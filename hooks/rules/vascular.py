@@ -1,15 +1,19 @@
-"""Claudication, a mimic of leg cramps.
+"""Claudication and deep vein thrombosis, mimics of leg cramps.
 
 Recommendation: evaluate the vascular status, for claudication can mimic leg cramps:
 reproducible with exercise, relieved by minutes of rest (article, "History and physical
 examination").
 
-When: cramps documented together with peripheral arterial disease or claudication.
-Then: what to examine; offers an ankle-brachial index where none is known in 12 months.
+When: cramps documented together with peripheral arterial disease or claudication, or with a deep
+vein thrombosis of the leg, active or suspected (the article does not name it).
+Then: what to examine; offers an ankle-brachial index where none is known in 12 months. With a
+thrombosis: no massage of that leg.
 Does not cover: venous claudication; the referral (`specialist-referral`).
 """
 
 from __future__ import annotations
+
+import re
 
 from cds_service.core.facts import Kind
 from cds_service.core.patient import Facts
@@ -29,14 +33,17 @@ from cds_service.core.rule import (
 )
 from hooks import cramps
 from hooks.windows import YEAR
-from hooks.wording import FOR_TESTS, headline
+from hooks.wording import FOR_ADVICE, FOR_TESTS, headline, named
+
+THROMBOSIS = "dvt"
+_DOUBT = re.compile(r"\?|\b(rule out|r/o|suspected|possible|probable|query)\b")
 
 
 @rule(
     id="claudication-mimic",
     title="Claudication can pass for leg cramps",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=["article"],
@@ -54,17 +61,59 @@ def claudication_mimic(facts: Facts) -> Answer:
     return Finding(
         indicator=Indicator.WARNING if claudication else Indicator.INFO,
         summary=headline(
-            "Claudication is documented: exertional leg pain can pass for cramps"
+            "Claudication on record: can pass for cramps, examine pulses and bruits"
             if claudication
             else "Peripheral arterial disease: rule out claudication behind the cramps"
         ),
         advice=(
-            "Claudication is reproducible with exercise and relieved by minutes of rest; a cramp "
-            "is sudden and relieved by stretching.",
-            "Examine pulses and bruits; ankle–brachial index.",
+            "Examine pulses and bruits; measure the ankle–brachial index. "
+            "Ask whether the pain comes with walking and goes with rest.",
+        ),
+        sections=(
+            (
+                "How they differ",
+                "Claudication: reproducible with exercise, relieved by minutes of rest. "
+                "Cramp: sudden, seconds to minutes, relieved by stretching.",
+            ),
         ),
         evidence=(*(Evidence(one) for one in found), *cramps.evidence(facts)),
         strength="Clinical distinction named by the article.",
         suggestions=() if known else (OrderTest("abi", "none known in the last 12 months"),),
         overrides=FOR_TESTS,
+    )
+
+
+@rule(
+    id="dvt-mimic",
+    title="Deep vein thrombosis can pass for leg cramps",
+    version="1.0.0",
+    changed="2026-11-27",
+    service=Service.PATIENT_VIEW,
+    tier=Tier.CRAMPS,
+    references=["general-knowledge", "article"],
+    needs=[conditions(THROMBOSIS, "leg_cramps")],
+)
+def dvt_mimic(facts: Facts) -> Answer:
+    """Calf pain with a thrombosis is not a cramp until shown."""
+    found = facts.hazards(THROMBOSIS)
+    if not found:
+        if not facts.availability(Kind.CONDITIONS).whole:
+            return CannotTell(("whether a deep vein thrombosis of the leg is documented",))
+        return NotFired("no deep vein thrombosis of the leg is documented or suspected")
+    # A problem may be active and yet name what is only suspected: "rule out DVT".
+    documented = [one for one in facts.conditions(THROMBOSIS) if not _DOUBT.search(one.words)]
+    return Finding(
+        indicator=Indicator.WARNING,
+        summary=headline(
+            "Deep vein thrombosis of the leg: calf pain is not a cramp until shown; no massage"
+            if documented
+            else "Deep vein thrombosis suspected: calf pain is not a cramp until shown; no massage"
+        ),
+        advice=(
+            f"{named(found)}: examine the leg for swelling, warmth and tenderness, and settle the "
+            "thrombosis before calling the pain a cramp. No massage of that leg.",
+        ),
+        evidence=(*(Evidence(one) for one in found), *cramps.evidence(facts)),
+        strength="General knowledge; the article does not name thrombosis.",
+        overrides=FOR_ADVICE,
     )

@@ -244,6 +244,7 @@ def test_the_dead_get_no_card_from_any_rule(one: Rule) -> None:
 
 
 HAZARDS_UNDER_18 = {
+    "metabolic-cause-found",
     "quinine-active",
     "quinine-ordered",
     "high-potassium",

@@ -32,6 +32,12 @@ RANGES = {
     "sodium": (11000, 16000),
     "glucose": (300, 2000),
     "hba1c": (400, 1200),
+    "calcium": (150, 300),
+    "calcium_ionized": (60, 150),
+    "albumin": (2000, 5000),
+    "creatine_kinase": (2000, 90000),
+    "tsh": (10, 900),
+    "qtc_interval": (30000, 48000),
 }
 UNITS = [
     pytest.param(analyte, name, id=f"{key} in {name}")

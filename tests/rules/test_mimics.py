@@ -36,7 +36,7 @@ def test_a_mimic_that_is_documented_fires(
     ("rule", "concept", "summary", "advice"),
     [
         (VASCULAR, "pad", "Peripheral arterial disease", ""),
-        (VASCULAR, "claudication", "Claudication is documented", ""),
+        (VASCULAR, "claudication", "Claudication on record", ""),
         (NERVE, "neuropathy", "Nerve disease or diabetes", ""),
         (NERVE, "neurogenic_claudication", "Nerve disease or", "eased by bending forward"),
         (NERVE, "motor_neuron_disease", "Motor neuron disease", "look for fasciculation"),
@@ -91,7 +91,7 @@ def test_without_the_conditions_it_cannot_be_told(rule: str) -> None:
 def test_an_ankle_brachial_index_is_offered_where_none_is_known(case: Given, offered: bool) -> None:
     finding = fired(case.cramps().has("pad").ask(VASCULAR))
     assert offers(finding) == ({"abi"} if offered else set())
-    text = " ".join(finding.advice)
+    text = " ".join((*finding.advice, *(words for _, words in finding.sections)))
     for said in ("exercise", "minutes of rest", "pulses", "bruits", "ankle–brachial index"):
         assert said in text
 
@@ -101,3 +101,30 @@ def test_the_nerves_are_examined_and_nothing_is_ordered() -> None:
     assert finding.suggestions == ()
     assert "neurological examination" in finding.advice[0]
     assert "Burning or tingling points to neuropathy" in finding.advice[0]
+
+
+THROMBOSIS = "dvt-mimic"
+
+
+def test_calf_pain_with_a_thrombosis_is_no_cramp_until_shown() -> None:
+    finding = fired(given().cramps().has("dvt", name="DVT of left leg").ask(THROMBOSIS))
+    assert finding.indicator is Indicator.WARNING
+    assert "no massage" in finding.summary
+    assert "No massage of that leg" in finding.advice[0]
+    assert leaned_on(finding) == {"DVT of left leg", "Nocturnal leg cramps"}
+    suspected = given().cramps().has("dvt", presence=Presence.SUSPECTED)
+    assert "suspected" in fired(suspected.ask(THROMBOSIS)).summary
+
+
+def test_a_past_thrombosis_or_one_without_cramps_is_silent() -> None:
+    silent(given().cramps().has("dvt", presence=Presence.PAST).ask(THROMBOSIS))
+    silent(given().has("dvt").ask(THROMBOSIS))
+    silent(given().cramps().has("pad").ask(THROMBOSIS))
+    unknown(given().cramps().lacking(Kind.CONDITIONS, state=State.PARTIAL).ask(THROMBOSIS))
+    silent(given(age=17).cramps().has("dvt").ask(THROMBOSIS))
+
+
+def test_massage_is_never_named_beside_a_thrombosis() -> None:
+    silent(given().cramps().has("dvt").ask("first-line-measures"))
+    silent(given().cramps().has("dvt", presence=Presence.SUSPECTED).ask("first-line-measures"))
+    fired(given().cramps().has("dvt", presence=Presence.PAST).ask("first-line-measures"))

@@ -115,7 +115,7 @@ TEXTS = [
     ("Iron deficiency anemia", "anemia"),
     ("Hypothyroidism", "hypothyroidism"),
     ("Deep vein thrombosis", "dvt"),
-    ("Rule out DVT", ""),
+    ("Rule out DVT", "dvt"),
     ("Denies cramps, claudication, or rest pain", ""),
     ("Denies claudication; has leg cramps", "leg_cramps"),
     ("No ascites but hepatic encephalopathy", "hepatic_encephalopathy liver_disease"),

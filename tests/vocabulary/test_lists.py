@@ -51,7 +51,8 @@ MEDICATION_CLASSES = """quinine magnesium magnesium_antacid_laxative magnesium_i
 diuretic_loop diuretic_thiazide diuretic_potassium_sparing raas_inhibitor statin laba saba
 other_cramp_provoking nsaid acetaminophen dopaminergic gabapentinoid albumin iron baclofen
 baclofen_intrathecal anticoagulant sedative opioid"""
-CONDITION_CONCEPTS = """leg_cramps cirrhosis ascites hepatic_encephalopathy ckd_any ckd_stage_3
+CONDITION_CONCEPTS = """leg_swelling leg_cramps cirrhosis
+ascites hepatic_encephalopathy ckd_any ckd_stage_3
 ckd_stage_4_5 dialysis aki rls pad claudication neurogenic_claudication radiculopathy neuropathy
 diabetes pregnancy motor_neuron_disease g6pd_deficiency long_qt myasthenia_gravis optic_neuritis
 thrombocytopenia malaria babesiosis iron_overload heart_failure parkinson prolactinoma spasticity

@@ -40,7 +40,7 @@ COUNTS = {
     "magnesium_intravenous": 0,
     "nsaid": 437,
     "opioid": 483,
-    "other_cramp_provoking": 154,
+    "other_cramp_provoking": 228,
     "potassium": 68,
     "quinine": 9,
     "raas_inhibitor": 328,
