@@ -7,6 +7,7 @@ resources. Text from a record is escaped before it comes here (`cds_service.core
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from cds_service.core.arranging import NO_PRIORITIES, Priorities, Shown, arrange, fired
 from cds_service.core.engine import Failed
+from cds_service.core.facts import Medication, Order
 from cds_service.core.hook import Hook
 from cds_service.core.identity import Identity
 from cds_service.core.knowledge import Reference
@@ -22,6 +24,7 @@ from cds_service.core.orderables import Orderable, Orderables
 from cds_service.core.patient import Facts
 from cds_service.core.records import record
 from cds_service.core.rule import (
+    Finding,
     OrderTest,
     Outcome,
     RemoveDraft,
@@ -35,6 +38,9 @@ from cds_service.fhir.models import draft_order, offered
 TOPIC_SYSTEM = "https://leg-cramps-cds.example/rules"
 OVERRIDE_SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 SUMMARY_LENGTH = 139
+ASSOCIATED = "davinci-crd.associated-resource"
+"""The card extension of Da Vinci CRD 2.2 that ties a card to the orders it is about."""
+_REFERENCE = re.compile(r"[A-Za-z]{1,64}/[A-Za-z0-9._~-]{1,64}")
 _NOT_WRITTEN = (
     "**The details of this card could not be written; an error was logged.** What the card says "
     "holds; look into the record for the data behind it."
@@ -121,6 +127,8 @@ class CardWriter:
         card["overrideReasons"] = _override_reasons(finding.overrides)
         if imprint.links:
             card["links"] = imprint.links
+        if about := orders_judged(finding):
+            card["extension"] = {ASSOCIATED: about}
         return card
 
     def bare(self, shown: Shown, card_id: str) -> dict[str, Any]:
@@ -134,6 +142,7 @@ class CardWriter:
             "indicator": str(finding.indicator),
             "source": imprint.source,
             "overrideReasons": _override_reasons(finding.overrides),
+            **({"extension": {ASSOCIATED: about}} if (about := orders_judged(finding)) else {}),
         }
 
     def _imprint(self, rule: Rule, key: str) -> _Imprint:
@@ -216,6 +225,20 @@ class CardWriter:
         )
         requester = recipient.requester.split("/")[0] if recipient.requester else None
         return offered(resource, (orderable, bool(recipient.encounter), requester))
+
+
+def orders_judged(finding: Finding) -> list[str]:
+    """The draft orders that a card is about, as ``Type/id``: those that its rule names, else
+    those that it rests on or would remove."""
+    named = finding.about or (
+        *(
+            one.fact.source.reference
+            for one in finding.evidence
+            if isinstance(one.fact, (Medication, Order)) and one.fact.selected
+        ),
+        *(one.reference for one in finding.suggestions if isinstance(one, RemoveDraft)),
+    )
+    return [one for one in dict.fromkeys(named) if _REFERENCE.fullmatch(one)]
 
 
 def _found(reference: Reference) -> str:

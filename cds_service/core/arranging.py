@@ -181,6 +181,8 @@ def _offering_once(
                 ordered.append(orderable.label)
                 continue
             identity: Suggestion | str = suggestion.key
+        elif suggestion.reference in facts.drafts.signed:
+            continue  # not a draft any more that could be taken back
         else:
             identity = suggestion
         if identity not in offered:

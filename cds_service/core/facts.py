@@ -291,6 +291,7 @@ class Medication:
     ingredients: tuple[Ingredient, ...] = ()
     words: str = ""
     selected: bool = False
+    signed: bool = False
 
 
 @record
@@ -305,6 +306,7 @@ class Order:
     reason: Reason = Reason()
     named: bool = True
     selected: bool = False
+    signed: bool = False
 
 
 @record
@@ -328,10 +330,23 @@ class Patient:
 
 @record(slots=False)
 class Drafts:
-    """What is being ordered now (order-select); empty at patient-view."""
+    """What is being ordered now; empty where the hook brings no drafts.
+
+    ``selected`` are the drafts that are judged: those that were picked, or all where the hook
+    selects none. ``signed`` are orders that are no drafts any more and are signed again: they
+    are judged like the others, but not removed.
+    """
 
     medications: tuple[Medication, ...] = ()
     orders: tuple[Order, ...] = ()
+
+    @cached_property
+    def signed(self) -> frozenset[str]:
+        """The references of orders that were signed before, and are signed again."""
+        return frozenset(
+            [one.source.reference for one in self.medications if one.signed]
+            + [one.source.reference for one in self.orders if one.signed]
+        )
 
     @cached_property
     def selected_medications(self) -> tuple[Medication, ...]:

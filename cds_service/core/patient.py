@@ -199,8 +199,10 @@ class Facts:
 
     # --- medications, orders, allergies ----------------------------------------------
 
-    def taking(self, *classes: str, hazard: bool = False) -> tuple[Medication, ...]:
-        """Active medications of the classes.
+    def taking(
+        self, *classes: str, hazard: bool = False, other_than: Medication | None = None
+    ) -> tuple[Medication, ...]:
+        """Active medications of the classes, apart from one (an order that is signed again).
 
         A newer statement that the same drug was stopped ends an older entry, except where
         a ``hazard`` is asked about.
@@ -208,6 +210,8 @@ class Facts:
         if self._taken.isdisjoint(classes):
             return ()
         found = [one for one in self._active if not one.classes.isdisjoint(classes)]
+        if other_than is not None:
+            found = [one for one in found if one.source.reference != other_than.source.reference]
         if self._ends and not hazard:
             found = [one for one in found if not self._ended(one)]
         return tuple(found)

@@ -69,6 +69,7 @@ def read_medication(
     *,
     taking: Taking,
     selected: bool = False,
+    signed: bool = False,
 ) -> Medication:
     """One request, statement or draft; ``named`` is False where it does not say what."""
     concept = item.said("medicationCodeableConcept")
@@ -97,6 +98,7 @@ def read_medication(
         ingredients=product.ingredients,
         words=product.words,
         selected=selected,
+        signed=signed,
     )
 
 

@@ -45,7 +45,10 @@ TYPES = (
 _NOT_ACTIVE = frozenset(
     {"draft", "on-hold", "revoked", "completed", "entered-in-error", "cancelled", "stopped"}
 )
-_NOT_MEANT = frozenset({"entered-in-error", "cancelled", "revoked"})
+# Whoever signs one of these orders nothing: it ends an order, or says that there was none.
+_NOT_MEANT = frozenset(
+    {"entered-in-error", "cancelled", "revoked", "stopped", "completed", "ended"}
+)
 ABOUT = "draft orders"
 
 
@@ -75,6 +78,7 @@ def read_order(
     *,
     draft: bool = False,
     selected: bool = False,
+    signed: bool = False,
 ) -> Order:
     """One order; ``covers`` is empty for kinds of orders that no rule knows."""
     data = item.data
@@ -93,6 +97,7 @@ def read_order(
         reason=read_reason(item, library, reasons),
         named=bool(codings(asked) or texts(asked)),
         selected=selected,
+        signed=signed,
     )
 
 
@@ -185,7 +190,9 @@ def read_drafts(
     as_of: datetime,
 ) -> Drafts:
     """The drafts of this patient, with those marked that are judged: the ones that the clinician
-    has just picked, or all where the hook selects none."""
+    has just picked, or all where the hook selects none. What is ordered not to be done
+    (``doNotPerform``) orders nothing.
+    """
     medications: list[Medication] = []
     others: list[Order] = []
     wanted: dict[str, set[str]] = {}
@@ -201,14 +208,25 @@ def read_drafts(
         picked = set().union(*(wanted.get(name, ()) for name in _names(item)))
         found |= picked
         judged = bool(picked) or taken.selections is None
-        if not library.mine(item) or _NOT_MEANT & set(status_words(item.data.get("status"))):
+        status = set(status_words(item.data.get("status")))
+        if not library.mine(item) or _NOT_MEANT & status or _forbidden(item):
             continue
+        signed = bool(status) and "draft" not in status
         if kind == "MedicationRequest":
-            one = read_medication(item, library, words, as_of, taking=Taking.DRAFT, selected=judged)
+            one = read_medication(
+                item, library, words, as_of, taking=Taking.DRAFT, selected=judged, signed=signed
+            )
             medications.append(one)
         else:
             order = read_order(
-                item, library, orders, words.reasons, as_of, draft=True, selected=judged
+                item,
+                library,
+                orders,
+                words.reasons,
+                as_of,
+                draft=True,
+                selected=judged,
+                signed=signed,
             )
             others.append(order)
     for target in sorted({one for one in selections if one.strip()} - found):

@@ -209,7 +209,7 @@ def ordered(facts: Facts) -> tuple[Medication, ...]:
 def never_abruptly(facts: Facts) -> tuple[str, ...]:
     """What is said about baclofen that is, or may be, taken already."""
     how = "never stop it abruptly (withdrawal: seizures, hallucinations); taper it."
-    if facts.taking(*ANY_BACLOFEN, hazard=True):
+    if facts.taking(*ANY_BACLOFEN, hazard=True) or any(one.signed for one in ordered(facts)):
         return (f"The patient already takes baclofen: {how}",)
     return (f"Whether baclofen is already taken is not known. If so, {how}",) * bool(
         medications_unread(facts)

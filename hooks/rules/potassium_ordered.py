@@ -130,7 +130,7 @@ def potassium_ordered_hazard(facts: Facts) -> Answer:
 
 def _potassium_beside(facts: Facts, draft: Medication) -> tuple[Medication, ...]:
     return (
-        *facts.taking(POTASSIUM, hazard=True),
+        *facts.taking(POTASSIUM, hazard=True, other_than=draft),
         *facts.drafted(POTASSIUM, other_than=draft),
     )
 

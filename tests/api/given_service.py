@@ -41,6 +41,7 @@ from hooks import TOPIC
 
 VIEW = "/cds-services/leg-cramps-patient-view"
 SELECT = "/cds-services/leg-cramps-order-select"
+SIGN = "/cds-services/leg-cramps-order-sign"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 INSTANCE = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"
 CODES = {"potassium": (Coding(LOINC, "2823-3", "Potassium"), Coding(LOINC, "6298-4"))}

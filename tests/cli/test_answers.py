@@ -171,3 +171,13 @@ def test_a_reader_who_stopped_reading_is_no_fault(
 
     monkeypatch.setattr(terminal, "print_table", closed)
     assert (cds("rules").status, cds("rules").err) == (0, "")
+
+
+def test_a_bundle_is_asked_for_the_signing_of_its_drafts(cds: Command) -> None:
+    ran = cds(
+        "evaluate", patient("potassium-being-ordered"), "--json", *DAY, "--hook", "order-sign"
+    )
+    cards = json.loads(ran.out)["cards"]
+    assert cards
+    for card in cards:
+        assert card["extension"]["davinci-crd.associated-resource"]

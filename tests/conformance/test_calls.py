@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.api.given_service import INSTANCE, SELECT, VIEW, issue
+from tests.api.given_service import INSTANCE, SELECT, SIGN, VIEW, issue
 from tests.conformance import black_box
 from tests.scenarios.conftest import Service
 from tests.scenarios.golden import FOLDERS, rules, scenario
@@ -66,6 +66,14 @@ def order(*selections: str, **changes: Any) -> dict[str, Any]:
     return view(hook="order-select", context=context | changes)
 
 
+def sign(**changes: Any) -> dict[str, Any]:
+    """An order-sign call whose one draft names no medication."""
+    call = order(**changes)
+    call["hook"] = "order-sign"
+    del call["context"]["selections"]
+    return call
+
+
 # --- what is answered --------------------------------------------------------------------
 
 EMPTY = {"resourceType": "Bundle", "type": "searchset"}
@@ -97,6 +105,8 @@ ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
     "a draft without medication": (SELECT, order("MedicationRequest/1")),
     "no selections": (SELECT, order()),
     "a selection that names no draft": (SELECT, order("MedicationRequest/2")),
+    "orders that are signed": (SIGN, sign()),
+    "no orders that are signed": (SIGN, sign(draftOrders={"resourceType": "Bundle"})),
     "drafts of type collection": (
         SELECT, order(draftOrders={"resourceType": "Bundle", "type": "collection", "entry": []})
     ),
@@ -124,6 +134,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "a trailing comma": (VIEW, b'{"hook": "patient-view",}', ""),
     "no object": (VIEW, b"[]", ""),
     "hook missing": (VIEW, view(hook=...), "hook"),
+    "signing without drafts": (SIGN, sign(draftOrders=None), "context.draftOrders"),
     "hook of the other service": (VIEW, view(hook="order-select"), "hook"),
     "hookInstance missing": (VIEW, view(hookInstance=...), "hookInstance"),
     "hookInstance null": (VIEW, view(hookInstance=None), "hookInstance"),

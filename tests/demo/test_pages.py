@@ -370,6 +370,15 @@ def test_the_report_counts_what_was_shown_and_answered(demo: Demo) -> None:
     assert "<b>" not in text
 
 
+def test_orders_can_be_signed_on_the_page(demo: Demo) -> None:
+    client = demo()
+    answer = ask(client, patient="potassium-being-ordered", hook="order-sign")
+    assert answer["service"] == "leg-cramps-order-sign"
+    assert "selections" not in answer["request"]["context"]
+    assert answer["response"]["cards"]
+    assert 'value="order-sign"' in client.get("/").text
+
+
 def test_a_rule_that_is_mostly_overridden_is_marked_for_review(demo: Demo) -> None:
     client = demo()
     answers = [ask(client, patient="low-magnesium") for _ in range(20)]

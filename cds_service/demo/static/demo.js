@@ -327,11 +327,11 @@ document.addEventListener("submit", (event) => {
   } else if (form.classList.contains("override")) dismiss(form);
 });
 
-// Drafts matter to order-select only: who picks an order has left the opened chart.
+// Drafts do not matter to an opened chart: who picks an order has left it.
 function redraft() {
   showDrafts();
   if (state.patient === null && state.pasted === null) return Promise.resolve();
-  state.hook = "order-select";
+  if (state.hook !== "order-sign") state.hook = "order-select";
   return ask();
 }
 
