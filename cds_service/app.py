@@ -7,6 +7,7 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from cds_service.errors import StartupError
 from cds_service.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 
     from cds_service.answering import Answering
     from cds_service.api.parts import Parts
+    from cds_service.audit.recording import Recorder
     from cds_service.cards import Asked, HoldsBack
     from cds_service.core.identity import Identity
     from cds_service.core.rule import Rule
     from cds_service.core.topic import Topic
     from cds_service.feedback.card_ids import CardIds
+    from cds_service.feedback.records import Records
     from cds_service.gate import Gate
     from cds_service.metrics import Metrics
 
@@ -153,6 +156,11 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
         [RuleVersion(rule.id, rule.version) for topic in topics for rule in topic.rules],
         settings.card_key,
     )
+    if settings.retention_days or settings.audit_days:
+        from cds_service.feedback.lifecycle import Retention
+
+        kept = Retention(records.database, settings.retention_days, settings.audit_days)
+        records.upkeep.add(kept)
     gate = Gate()
     metrics = Metrics()
     callers = None
@@ -164,6 +172,7 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
             RemembersWhileAway(records.replay),
         )
     return Parts(
+        recorder=_recorder(settings, records, metrics, topics),
         settings=settings,
         answering=assemble(
             settings,
@@ -183,6 +192,40 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
         records=records,
         callers=callers,
         topics=topics,
+    )
+
+
+def _recorder(
+    settings: Settings, records: Records, metrics: Metrics, topics: Sequence[Topic]
+) -> Recorder | None:
+    """What writes the audit trail. Raises StartupError for settings that contradict each other."""
+    if settings.audit == "off":
+        if settings.audit_required:
+            raise StartupError(
+                "CDS_AUDIT_REQUIRED is set and CDS_AUDIT is off.", "Set CDS_AUDIT, or unset it."
+            )
+        return None
+    from cds_service.audit.recording import Recorder
+    from cds_service.audit.sealing import Sealer, read_public
+    from cds_service.audit.trail import Trail
+
+    sealer = None
+    if settings.audit == "full":
+        if settings.audit_key is None:
+            raise StartupError(
+                "CDS_AUDIT is full and CDS_AUDIT_KEY is not set.",
+                "Make a pair with `cds-service audit keygen`, and set the public half.",
+            )
+        sealer = Sealer(read_public(settings.audit_key))
+    trail = Trail(records.database, metrics.audit_lost)
+    records.upkeep.add(trail.flush)
+    return Recorder(
+        trail,
+        records.card_ids,
+        sealer,
+        records.upkeep.touch,
+        {service.id: topic.key for topic in topics for service in topic.services},
+        required=settings.audit_required,
     )
 
 

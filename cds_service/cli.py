@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cds_service.cli_kept import audit, data
 from cds_service.core.hook import HOOKS
 from cds_service.errors import ServiceError
 
@@ -395,6 +396,10 @@ def check_client(token: str, path: str) -> None:
     terminal.print_steps((step.ok, f"{step.name}: {step.detail}") for step in steps)
     if not all(step.ok for step in steps):
         sys.exit(1)
+
+
+main.add_command(audit)
+main.add_command(data)
 
 
 @main.command("new-rule")

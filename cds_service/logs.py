@@ -32,7 +32,7 @@ ALLOWED = frozenset(
         "iss", "tenant", "check", "reason",
         # the process
         "host", "port", "workers", "pid", "worker", "logger", "message", "version", "stored",
-        "repeats", "unknown", "url", "setting", "nearest",
+        "repeats", "unknown", "rows", "url", "setting", "nearest",
     }
 )  # fmt: skip
 """Keys that may be logged; ``tests/api/test_logs.py`` plants canaries in everything else."""

@@ -42,6 +42,9 @@ class Metrics:
         problems = self._counter("cds_problems", "Data that could not be used.", "kind")
         fetches = self._counter("cds_fhir_fetches", "Queries to FHIR servers.", "state")
         feedback = self._counter("cds_feedback", "Answers of clinicians to cards.", "outcome")
+        self._audit_lost = Counter(
+            "cds_audit_lost", "Calls that left no row in the audit trail.", registry=self._registry
+        )
         seconds = Histogram(
             "cds_call_seconds", "Time to answer a call of a service.", ["service"],
             buckets=_SECONDS, registry=self._registry,
@@ -96,6 +99,10 @@ class Metrics:
     def feedback(self, outcome: str) -> None:
         """Count one answer of a clinician."""
         self._feedback(outcome).inc()
+
+    def audit_lost(self, rows: int) -> None:
+        """Count calls whose audit row could not be kept."""
+        self._audit_lost.inc(rows)
 
     def exposition(self) -> bytes:
         """All figures, of all workers, as Prometheus reads them."""

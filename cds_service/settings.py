@@ -59,6 +59,27 @@ class Settings(BaseSettings):
     snooze: bool = Field(
         False, description="Hold back a card that was answered for the same patient and evidence."
     )
+    retention_days: int | None = Field(
+        None,
+        ge=1,
+        description="Days after which feedback and counts are deleted. Unset: kept until erased.",
+    )
+    audit: Literal["off", "digest", "full"] = Field(
+        "off",
+        description="What each call leaves in the audit trail: nothing, keyed digests, or also "
+        "what the cards said and the evidence, encrypted.",
+    )
+    audit_key: str | None = Field(
+        None, description="Public key for `full` (`cds-service audit keygen`), or its file."
+    )
+    audit_required: bool = Field(
+        False, description="Answer a call only when its audit row is on the disk; else 503."
+    )
+    audit_days: int | None = Field(
+        None,
+        ge=1,
+        description="Days after which audit rows are deleted. Unset: kept until erased.",
+    )
     cors_origins: CommaSeparated = Field(
         ("https://sandbox.cds-hooks.org", "http://localhost:8080"),
         description="Browser origins that may call.",

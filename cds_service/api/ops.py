@@ -49,6 +49,14 @@ def _states(parts: Parts) -> dict[str, str]:
     checks: dict[str, Callable[[], bool]] = {"database": parts.records.database.ready}
     with parts.gate.aside():
         found = {name: "ok" if check() else "away" for name, check in checks.items()}
+    recorder = parts.recorder
+    if recorder is None:
+        found["audit"] = "off"
+    elif recorder.trail.degraded:
+        # Calls are answered all the same, unless the trail is required.
+        found["audit"] = "away" if recorder.required else "degraded"
+    else:
+        found["audit"] = "ok"
     # Keys are fetched when a token names them, and kept: their server may be away for a day.
     found["callers"] = "off" if parts.callers is None else "ok"
     return found

@@ -10,6 +10,7 @@ from flask import Request
 
 from cds_service.answering import Answering
 from cds_service.api.body import read_body
+from cds_service.audit.recording import Recorder
 from cds_service.core.identity import ANYBODY, Origin
 from cds_service.core.topic import Topic
 from cds_service.feedback.records import Records
@@ -35,6 +36,7 @@ class Parts:
     records: Records
     callers: Callers | None
     topics: Sequence[Topic]
+    recorder: Recorder | None = None
     gate: Gate = field(default_factory=Gate)
     metrics: Metrics = field(default_factory=Metrics)
     now: Callable[[], datetime] = _now

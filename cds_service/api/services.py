@@ -74,6 +74,12 @@ def _answered(
         fhir_server=envelope.fhir_server,
     )
     answered = parts.answering.answer(call, deliveries)
+    if parts.recorder is not None:
+        if parts.recorder.required:
+            with parts.gate.aside():
+                parts.recorder.record(call, answered, g.get("instance"))
+        else:
+            parts.recorder.record(call, answered, g.get("instance"))
     _count(parts, call, answered)
     g.cards = len(answered.cards)
     g.problems = len(answered.problems)

@@ -199,12 +199,8 @@ def _seal(keyed: hmac.HMAC, origin: Origin, bits: int) -> int:
 
 
 def _keyed_bits(keyed: hmac.HMAC, parts: Iterable[str]) -> int:
-    whole = bytearray()
-    for part in parts:
-        raw = part.encode("utf-8", "surrogatepass")
-        # The length before each part keeps ("ab", "c") and ("a", "bc") apart.
-        whole += len(raw).to_bytes(8)
-        whole += raw
+    # The length before each part keeps ("ab", "c") and ("a", "bc") apart.
+    raws = [part.encode("utf-8", "surrogatepass") for part in parts]
     copy = keyed.copy()
-    copy.update(whole)
+    copy.update(b"".join([len(raw).to_bytes(8) + raw for raw in raws]))
     return int.from_bytes(copy.digest()[:8])

@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import create_engine, event, exc
 from sqlalchemy.engine import URL, Connection, Engine
 
+from cds_service.errors import Unavailable
+
 CONNECT_SECONDS = 2
 """How long reaching a PostgreSQL server may take (libpq's own least value)."""
 BUSY_SECONDS = 5.0
@@ -85,6 +87,20 @@ def prepare_file(path: Path) -> None:
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         except OSError:
             return  # connecting says why, in the same words as every other failure
+
+
+def compact(engine: Engine) -> None:
+    """Write the SQLite file anew, without what was deleted. Raises Unavailable."""
+    try:
+        with engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.execute("VACUUM")
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except Exception as error:
+        raise Unavailable(
+            f"What was deleted may still be in free pages of the file ({type(error).__name__}).",
+            "Stop the service and do it again.",
+        ) from None
 
 
 def turn_on_wal(engine: Engine) -> None:

@@ -140,7 +140,7 @@ earlier_card_keys = Table(
 audit = Table(
     "audit",
     metadata,
-    Column("record", Text, primary_key=True),  # a random UUID
+    Column("record", Text, primary_key=True),  # 32 random hexadecimal digits
     Column("at", Text, nullable=False),
     Column("site", Text, nullable=False),
     Column("topic", Text, nullable=False),

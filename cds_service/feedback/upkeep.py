@@ -28,6 +28,10 @@ class Upkeep:
         self._ended = threading.Event()
         after_fork(self._forked)
 
+    def add(self, task: Callable[[], None]) -> None:
+        """Run ``task``, too, from the next turn on."""
+        self._tasks = (*self._tasks, task)
+
     def touch(self) -> None:
         """Make sure that the thread of this process runs."""
         if self._thread is None:

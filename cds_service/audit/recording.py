@@ -1,0 +1,154 @@
+"""What one call leaves in the audit trail."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from cds_service import logs
+from cds_service.answering import Answered, Call
+from cds_service.audit.sealing import Sealer
+from cds_service.audit.trail import Row, Trail
+from cds_service.core.knowledge import Limits
+from cds_service.core.rule import CannotTell, Evidence, Finding, NotFired
+from cds_service.errors import Unavailable
+from cds_service.evidence import EvidenceLines
+from cds_service.feedback.answers import utc_text
+from cds_service.feedback.card_ids import CardIds
+
+_encode = msgspec.json.Encoder().encode
+_REMEMBERED = 64
+_WORDS = {Finding: "fired", NotFired: "did not fire", CannotTell: "cannot tell"}
+
+
+class Recorder:
+    """Makes the row of a call and hands it to the trail.
+
+    With a ``sealer`` also what each card said and the evidence. ``required``: the row is on
+    the disk before the call is answered. ``begin()`` makes sure that rows are flushed.
+    ``topics`` has the topic of each service.
+    """
+
+    def __init__(
+        self,
+        trail: Trail,
+        ids: CardIds,
+        sealer: Sealer | None,
+        begin: Callable[[], None],
+        topics: Mapping[str, str],
+        *,
+        required: bool = False,
+    ) -> None:
+        self.trail = trail
+        self.required = required
+        self._ids = ids
+        self._sealer = sealer
+        self._begin = begin
+        self._topics = topics
+        self._limits: dict[int, tuple[Limits, str]] = {}
+
+    def record(self, call: Call, answered: Answered, instance: str | None = None) -> None:
+        """Record one answered call; ``instance`` is its hookInstance if that is a UUID.
+
+        Raises Unavailable where the trail is required and cannot be written.
+        """
+        try:
+            row = self.row(call, answered, instance)
+            if self.required:
+                self.trail.write([row])
+                return
+            self.trail.add(row)
+        except Unavailable:
+            raise
+        except Exception as error:
+            # The clinician gets the cards all the same.
+            logs.logger(__name__).error("audit_failed", **logs.described(error))
+            self.trail.lose()
+            if self.required:
+                raise Unavailable("The audit trail cannot be written.") from None
+        self._begin()
+
+    def row(self, call: Call, answered: Answered, instance: str | None = None) -> Row:
+        """The row of one call."""
+        record = os.urandom(16).hex()
+        origin = call.origin
+        server = (call.fhir_server or "").rstrip("/")
+        pseudonym = self._ids.pseudonym
+        service = str(call.service)
+        content = {
+            "instance": instance,
+            "rules": [
+                (outcome.rule.id, outcome.rule.version, _WORDS[type(outcome.answer)])
+                for outcome in answered.outcomes
+            ],
+            "cards": [
+                {
+                    "card": card.body["uuid"],
+                    "rule": card.rule.id,
+                    "version": card.rule.version,
+                    "indicator": card.body["indicator"],
+                }
+                for card in answered.cards
+            ],
+            "notShown": answered.dropped,
+            "limits": self._limits_digest(answered.facts.limits),
+            "problems": Counter([problem.kind for problem in answered.problems]),
+        }
+        return Row(
+            record=record,
+            at=utc_text(call.as_of),
+            site=origin.site,
+            topic=self._topics.get(service, ""),
+            service=service,
+            caller=pseudonym("caller", origin.issuer, origin.tenant),
+            clinician=pseudonym("clinician", *origin, server, call.user or ""),
+            patient=pseudonym("patient", *origin, server, call.patient_id),
+            content=_encode(content).decode(),
+            cards=tuple([card.body["uuid"] for card in answered.cards]),
+            said=self._said(answered, record),
+        )
+
+    def _said(self, answered: Answered, record: str) -> Callable[[], bytes] | None:
+        if self._sealer is None:
+            return None
+        findings = {
+            outcome.rule.id: outcome.answer.evidence
+            for outcome in answered.outcomes
+            if isinstance(outcome.answer, Finding)
+        }
+        # The cards and what they cite, and nothing else of the record, outlive the call.
+        cards = [(card.body, findings.get(card.rule.id, ())) for card in answered.cards]
+        return partial(_seal, self._sealer, cards, record)
+
+    def _limits_digest(self, limits: Limits) -> str:
+        known = self._limits.get(id(limits))
+        if known is None:
+            if len(self._limits) >= _REMEMBERED:
+                self._limits.clear()
+            text = "\n".join(f"{key} {limits[key]}" for key in sorted(limits))
+            known = (limits, sha256(text.encode()).hexdigest()[:16])
+            self._limits[id(limits)] = known  # kept with its limits: the id stays theirs
+        return known[1]
+
+
+def _seal(
+    sealer: Sealer, cards: Sequence[tuple[Mapping[str, Any], Sequence[Evidence]]], record: str
+) -> bytes:
+    lines = EvidenceLines()
+    said = [
+        {
+            "card": body,
+            "evidence": [
+                {"reference": one.fact.source.reference, "said": lines.line(one)}
+                for one in evidence
+            ],
+        }
+        for body, evidence in cards
+    ]
+    return sealer.seal(_encode(said), record)

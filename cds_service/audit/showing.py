@@ -1,0 +1,54 @@
+"""A card of the audit trail, put together again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from cds_service.audit.sealing import opened
+
+
+def shown(row: Mapping[str, Any], card: str, private: X25519PrivateKey | None) -> dict[str, Any]:
+    """All that ``row`` (as `trail.find` gives it) says of the card: plain values.
+
+    ``said`` is the card as it was sent and ``evidence`` what it rested on; both are None
+    without the private key or where the row has only digests. Raises BadRequest for a wrong key.
+    """
+    content = json.loads(row["content"])
+    found: dict[str, Any] = {
+        name: row[name]
+        for name in ("record", "at", "site", "topic", "service", "caller", "clinician", "patient")
+    }
+    found |= {name: content[name] for name in ("instance", "limits", "problems", "rules")}
+    found["notShown"] = content["notShown"]
+    found["card"] = next(one for one in content["cards"] if one["card"] == card)
+    found["sealed"] = row["sealed"] is not None
+    found["said"] = found["evidence"] = None
+    if private is not None and row["sealed"] is not None:
+        for one in json.loads(opened(row["sealed"], row["record"], private)):
+            if one["card"]["uuid"] == card:
+                found["said"], found["evidence"] = one["card"], one["evidence"]
+    return found
+
+
+def printed(found: Mapping[str, Any]) -> str:
+    """The same as text for people, the card word by word."""
+    card, said = found["card"], found["said"]
+    lines = [
+        f"{found['at']}  {found['service']}  site {found['site']}",
+        f"rule {card['rule']} {card['version']}, {card['indicator']}; limits {found['limits']}",
+        f"caller {found['caller']}, clinician {found['clinician']}, patient {found['patient']}",
+    ]
+    if said is None:
+        held = "encrypted: give the private key (--key)" if found["sealed"] else "not recorded"
+        return "\n".join([*lines, f"What the card said is {held}."])
+    lines += ["", f"[{said['indicator']}] {said['summary']}", "", str(said.get("detail", ""))]
+    for suggestion in said.get("suggestions", ()):
+        lines.append(f"\nSuggestion: {suggestion['label']}")
+        lines += [f"- {action.get('description', '')}" for action in suggestion["actions"]]
+    lines += ["", f"Source: {said['source']['label']}", "", "Evidence:"]
+    lines += [f"- {one['said']}" for one in found["evidence"]]
+    return "\n".join(lines)

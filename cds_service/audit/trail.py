@@ -1,0 +1,156 @@
+"""The rows of the audit trail: written behind the calls, found by card."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import insert, select
+
+from cds_service import logs
+from cds_service.errors import Unavailable
+from cds_service.feedback.database import Database
+from cds_service.feedback.forks import after_fork
+from cds_service.feedback.tables import audit, audit_cards
+
+MOST_ROWS = 10_000
+MOST_BYTES = 32_000_000
+"""What one process keeps in memory while the database cannot be written to."""
+_BATCH = 200
+_CARD_BYTES = 4000
+
+
+class Row(NamedTuple):
+    """One call. ``caller``, ``clinician`` and ``patient`` are keyed digests; ``content`` is JSON.
+
+    ``cards`` are the ids of the cards that were sent. ``said``, where there is one, gives what
+    is to be encrypted, and is asked behind the call: `sealed`.
+    """
+
+    record: str
+    at: str
+    site: str
+    topic: str
+    service: str
+    caller: str
+    clinician: str
+    patient: str
+    content: str
+    cards: tuple[str, ...]
+    said: Callable[[], bytes] | None = None
+    sealed: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in memory, about."""
+        said = 0 if self.said is None else _CARD_BYTES * len(self.cards)
+        return 600 + len(self.content) + (len(self.sealed) if self.sealed else said)
+
+
+class Trail:
+    """Adds rows to the table, a batch every few seconds, in the thread that runs `flush`.
+
+    ``lost(n)`` hears of rows that could not be kept.
+    """
+
+    def __init__(self, database: Database, lost: Callable[[int], None]) -> None:
+        self._database = database
+        self._lost = lost
+        self._lock = threading.Lock()
+        self._rows: list[Row] = []
+        self._bytes = 0
+        self._dropped = 0
+        self._failing = False
+        after_fork(self._forked)
+
+    @property
+    def degraded(self) -> bool:
+        """Whether rows cannot be written now, or were lost since they last could be."""
+        return self._failing
+
+    def add(self, row: Row) -> None:
+        """Keep ``row`` for the next `flush`; where memory is full, count it as lost."""
+        with self._lock:
+            if len(self._rows) < MOST_ROWS and self._bytes + row.size <= MOST_BYTES:
+                self._rows.append(row)
+                self._bytes += row.size
+                return
+        self.lose()
+
+    def lose(self) -> None:
+        """Count a call that leaves no row."""
+        with self._lock:
+            self._dropped += 1
+            self._failing = True
+        self._lost(1)
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write ``rows`` now; when this returns they are on the disk. Raises Unavailable."""
+        rows = [_sealed(row) for row in rows]
+        try:
+            with self._database.write(hurry=True) as connection:
+                connection.execute(insert(audit), [_values(row) for row in rows])
+                cards = [
+                    {"card": card, "record": row.record, "at": row.at}
+                    for row in rows
+                    for card in dict.fromkeys(row.cards)
+                ]
+                if cards:
+                    connection.execute(insert(audit_cards), cards)
+        except Unavailable as error:
+            if not self._failing:
+                logs.logger(__name__).error("audit_not_written", reason=error.what)
+            self._failing = True
+            raise
+        self._failing = False
+
+    def flush(self) -> None:
+        """Write what was added. Raises Unavailable, and keeps what was not written."""
+        with self._lock:
+            rows, self._rows, self._bytes = self._rows, [], 0
+        # All of them first: what cards said does not lie in memory until a database is back.
+        rows = [_sealed(row) for row in rows]
+        while rows:
+            try:
+                self.write(rows[:_BATCH])
+            except Unavailable:
+                with self._lock:
+                    self._rows[:0] = rows
+                    self._bytes += sum(row.size for row in rows)
+                raise
+            rows = rows[_BATCH:]
+        with self._lock:
+            dropped, self._dropped = self._dropped, 0
+        if dropped:
+            logs.logger(__name__).error("audit_lost", rows=dropped)
+
+    def _forked(self) -> None:
+        self._lock = threading.Lock()
+        self._rows, self._bytes, self._dropped = [], 0, 0  # the parent writes its own
+
+
+def _sealed(row: Row) -> Row:
+    if row.said is None:
+        return row
+    time.sleep(0)  # calls that wait for this thread go first
+    return row._replace(sealed=row.said(), said=None)
+
+
+def _values(row: Row) -> dict[str, Any]:
+    values = row._asdict()
+    del values["cards"], values["said"]
+    return values
+
+
+def find(database: Database, card: str) -> list[dict[str, Any]]:
+    """The rows of the calls in which the card was sent, oldest first. Raises Unavailable."""
+    query = (
+        select(audit)
+        .join(audit_cards, audit_cards.c.record == audit.c.record)
+        .where(audit_cards.c.card == card)
+        .order_by(audit.c.at)
+    )
+    with database.read() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]
