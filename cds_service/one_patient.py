@@ -81,6 +81,9 @@ def request_of(
     context: Json = {"userId": user, "patientId": patient["id"]}
     if hook.drafts:
         drafts = [one for one in entries if _is_draft(one["resource"])]
+        for number, one in enumerate(drafts, 1):
+            if not text(one["resource"].get("id")):  # a selection must be able to name it
+                one["resource"] = {**one["resource"], "id": f"draft-{number}"}
         context["draftOrders"] = {
             "resourceType": "Bundle",
             "type": "collection",
@@ -114,11 +117,12 @@ def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
     for entry in stated:
         resource = _resource_in(entry)
         kind = text(part(resource, "resourceType"))
-        status = text(part(entry, "response", "status"))
-        if resource is None or not kind or status[:1] in ("4", "5"):
-            held.failed = held.failed or part(entry, "request", "method") != "DELETE"
+        # An answer that failed may be any; what stands there all the same is read.
+        held.failed |= str(part(entry, "response", "status"))[:1] in ("4", "5")
+        if resource is None or not kind:
+            held.failed |= part(entry, "request", "method") != "DELETE"
         elif kind == "OperationOutcome":
-            held.failed = held.failed or _is_error(resource)
+            held.failed |= _is_error(resource)
         elif kind == "Bundle" and depth < _DEPTH:
             _open(resource, groups, depth + 1)
         elif kind == "Bundle":
@@ -178,7 +182,8 @@ def _owned(resource: Json, patient: str, addresses: frozenset[str]) -> Json:
     """The resource with a subject that means the patient written as ``Patient/{id}``."""
     for name in ("subject", "patient"):
         stated = resource.get(name)
-        if isinstance(stated, dict) and text(stated.get("reference")) in addresses:
+        target = text(part(stated, "reference")).partition("/_history/")[0]
+        if isinstance(stated, dict) and target in addresses:
             meant = {**stated, "reference": f"Patient/{patient}"}
             resource = {**resource, name: meant}
     return resource
@@ -190,8 +195,7 @@ def _type(resource: Mapping[str, Any]) -> str:
 
 
 def _is_draft(resource: Mapping[str, Any]) -> bool:
-    named = _type(resource) in _DRAFTED and "id" in resource
-    return named and resource.get("status") == "draft"
+    return _type(resource) in _DRAFTED and "draft" in status_words(resource.get("status"))
 
 
 def _value(kind: Kind, groups: Sequence[_Held]) -> Json:

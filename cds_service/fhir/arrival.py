@@ -36,12 +36,18 @@ _NOT_READ: Mapping[Kind, frozenset[str]] = dict.fromkeys(
 """Types that say something of the same kind in another way, and are not read."""
 
 
+_ERROR = "the answer was an error (OperationOutcome)"
+_UNREADABLE = "what was sent cannot be read"
+_CUT = "a Bundle inside does not hold all its pages"
+
+
 @dataclass(slots=True)
 class Tally:
     """What the pages of one delivery held.
 
     ``entries`` are resources and what should have been one; ``expected`` those of the types
-    asked for, ``others`` the types of the rest. ``incomplete``: an OperationOutcome says so;
+    asked for, ``others`` the types of the rest, ``unreadable`` what should have been a
+    resource and is not. ``incomplete``: an OperationOutcome says so;
     ``cut``: a Bundle inside says that it does not hold everything.
     """
 
@@ -50,6 +56,7 @@ class Tally:
     empty_pages: int = 0
     entries: int = 0
     expected: int = 0
+    unreadable: int = 0
     others: set[str] = field(default_factory=set)
     incomplete: bool = False
     cut: bool = False
@@ -72,17 +79,22 @@ def judged(delivery: Delivery, tally: Tally) -> Availability:
     if not given.obtained or not delivery.pages:
         return given
     if tally.unread_pages == tally.pages:
-        error = "the answer was an error (OperationOutcome)"
-        return Availability(
-            State.UNAVAILABLE, error if tally.incomplete else "what was sent cannot be read"
-        )
+        return Availability(State.UNAVAILABLE, _ERROR if tally.incomplete else _UNREADABLE)
     if tally.strangers_only:
         types = ", ".join(sorted(tally.others)[:3])
         return Availability(State.UNAVAILABLE, f"other resources were sent instead: {types}")
+    if not tally.expected:
+        # Where something is missing, and nothing came, nobody knows that there is none.
+        if given.state is State.PARTIAL:
+            return Availability(State.UNAVAILABLE, given.reason)
+        if tally.incomplete or tally.unreadable:
+            return Availability(State.UNAVAILABLE, _ERROR if tally.incomplete else _UNREADABLE)
+        if tally.cut:
+            return Availability(State.UNAVAILABLE, _CUT)
     if tally.incomplete:
         return Availability(State.PARTIAL, "the answer says that it may be incomplete")
     if tally.cut:
-        return Availability(State.PARTIAL, "a Bundle inside does not hold all its pages")
+        return Availability(State.PARTIAL, _CUT)
     if tally.unread_pages:
         return Availability(State.PARTIAL, "a page of the answer cannot be read")
     if given.state is State.GIVEN:

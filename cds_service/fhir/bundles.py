@@ -261,6 +261,8 @@ class Intake:
         if odd:
             slots = _odd_slots(raw)
         self.count(len(slots), at.place)
+        if not slots and _holds_resources(raw):
+            self._unreadable(at, "it holds resources, but not as entries")
         for index, slot in enumerate(slots):
             inside = at.inside(f"entry[{index}]", counted=True)
             if slot is None:
@@ -284,6 +286,7 @@ class Intake:
     # --- what is not as it should be -------------------------------------------------
 
     def _unreadable(self, at: _At, reason: str) -> None:
+        at.tally.unreadable += 1
         self.problem("unreadable", at.delivery.kind.value, reason, at.source)
 
     def _outcome(self, raw: bytes | Raw, at: _At) -> None:
@@ -298,6 +301,18 @@ class Intake:
         at.tally.incomplete = True
         reason = "the answer holds an error (OperationOutcome) and may be incomplete"
         self.problem("incomplete", at.delivery.kind.value, reason, at.source)
+
+
+def _holds_resources(raw: bytes | Raw) -> bool:
+    """Whether a Bundle without entries holds resources all the same, under another name."""
+    if bytes(raw).count(b'"resourceType"') < 2:
+        return False
+    # In R5 the issues of a Bundle are an OperationOutcome.
+    return any(
+        b'"resourceType"' in bytes(value)
+        for name, value in read_members(raw).items()
+        if name != "issues"
+    )
 
 
 def _odd_slots(raw: bytes | Raw) -> list[RawSlot | None]:

@@ -211,6 +211,11 @@ class Library:
             for one in known:
                 for name in {one.full_url, one.source.reference} - {""}:
                     self._index.setdefault(name, []).append(one)
+            # A relative reference may mean an entry by the end of its address.
+            for one in known:
+                tail = _TAIL.search(one.full_url) if "://" in one.full_url else None
+                if tail is not None and tail.group(1) not in self._index:
+                    self._index[tail.group(1)] = [one]
         return self._index.get(key, [])
 
     def _item(self, entry: Entry) -> Item | None:

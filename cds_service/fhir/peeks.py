@@ -65,7 +65,7 @@ class ResultPage(msgspec.Struct, gc=False):
     resourceType: Annotated[str, msgspec.Meta(pattern="^Bundle$")]  # noqa: N815
     entry: list[Slot]
     link: list[Link] | None = None
-    total: int | None = None
+    total: int | float | str | None = None
 
 
 class Extent(msgspec.Struct, gc=False):
@@ -74,7 +74,7 @@ class Extent(msgspec.Struct, gc=False):
     resourceType: str = ""  # noqa: N815
     entry: list[Raw] | None = None
     link: list[Link] | None = None
-    total: int | None = None
+    total: int | float | str | None = None
 
     @property
     def lacking(self) -> str:
@@ -82,12 +82,14 @@ class Extent(msgspec.Struct, gc=False):
         return lacking(self.link, self.total, len(self.entry or ()))
 
 
-def lacking(link: list[Link] | None, total: int | None, entries: int) -> str:
+def lacking(link: list[Link] | None, total: float | str | None, entries: int) -> str:
     """What a Bundle with these links, this total and so many entries does not hold."""
+    if isinstance(total, str):
+        total = int(total) if total.isascii() and total.isdecimal() and len(total) < 10 else 0
     if link is not None and any(one.relation == "next" for one in link):
         return "only the first page was sent"
     if total is not None and total > entries:
-        return f"the Bundle counts {total} and holds {entries}"
+        return f"the Bundle counts {total:.0f} and holds {entries}"
     return ""
 
 

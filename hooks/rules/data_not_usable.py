@@ -72,7 +72,8 @@ _WHY = {
     "no-status": "no status",
 }
 ESSENTIAL = (Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS)
-_LISTS = (Kind.CONDITIONS, Kind.MEDICATIONS, Kind.STATEMENTS)
+# An entry of these that cannot be read may be anything: a potassium, or a drug.
+_NEVER_SILENT = (Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS, Kind.STATEMENTS)
 _DRAFTS = "draft orders"
 _MOST = 12  # lines in the detail
 _NAMED = 3  # names in the summary
@@ -99,7 +100,7 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     }
     if not lines:
         return NotFired("everything that was there could be used")
-    about_lists = any(problem.about in _LISTS for problem in facts.record.problems)
+    about_lists = any(problem.about in _NEVER_SILENT for problem in facts.record.problems)
     if not (
         watched
         or documented(facts)

@@ -95,7 +95,7 @@ WHOLE = {
     ),
     "a collection of another server's addresses": bundle(
         {"fullUrl": "https://ehr.example/fhir/Patient/77", "resource": PATIENT},
-        {"resource": potassium(subject="https://ehr.example/fhir/Patient/77")},
+        {"resource": potassium(subject="https://ehr.example/fhir/Patient/77/_history/2")},
         {"resource": quinine("Patient/77")},
         kind="collection",
     ),
@@ -201,6 +201,19 @@ def test_drafts_without_ids_are_selected_by_their_address(ask: Any) -> None:
         kind="transaction",
     )
     assert ask(content, "--hook", "order-select")[0] == {"quinine-ordered"}
+
+
+@pytest.mark.parametrize("more", [{"id": None}, {"id": 7}, {"status": "Draft"}], ids=str)
+def test_a_draft_is_selected_whatever_it_is_called(ask: Any, more: Json) -> None:
+    content = bundle(PATIENT, quinine(status="draft") | more)
+    assert ask(content, "--hook", "order-select")[0] == {"quinine-ordered"}
+
+
+def test_what_stands_beside_a_failed_status_is_read_all_the_same(ask: Any) -> None:
+    content = bundle(PATIENT, {"resource": potassium(), "response": {"status": "404"}}, quinine())
+    cards, states = ask(content)
+    assert cards == LOW | {"data-not-usable"}
+    assert states["results"] == "partial"
 
 
 def test_the_decimals_of_a_bundle_count(cds: Command, tmp_path: Path) -> None:

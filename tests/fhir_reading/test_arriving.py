@@ -160,8 +160,30 @@ def test_nothing_but_a_warning_is_none_on_file() -> None:
     assert arrived(bundle(WARNING))[1] is State.NONE
 
 
-def test_an_error_as_the_only_entry_is_not_none() -> None:
-    assert arrived(bundle(OUTCOME))[1] is State.PARTIAL
+@pytest.mark.parametrize(
+    "page",
+    [
+        bundle(OUTCOME),
+        [OUTCOME],
+        {"resourceType": "Bundle", "entry": [{"resource": None}]},
+        {"resourceType": "Bundle", "entry": [{"fullUrl": "urn:uuid:1"}, 7]},
+        {"resourceType": "Bundle", "entry": {"0": {"resource": lab()}}},
+        {"resourceType": "Bundle", "resources": [lab()]},
+        {"resourceType": "Bundle", "Entry": [{"resource": lab()}]},
+        bundle(bundle(bundle(bundle(bundle(bundle(lab())))))),
+        bundle(bundle(total=3)),
+        bundle(bundle(total="3")),
+    ],
+    ids=lambda page: str(page)[:60],
+)
+def test_what_holds_nothing_that_can_be_read_is_not_none(page) -> None:
+    reading, state = arrived(page)
+    assert state is State.UNAVAILABLE
+    assert reading.record.availability[Kind.RESULTS].reason
+
+
+def test_the_issues_of_a_bundle_are_no_entries() -> None:
+    assert arrived({"resourceType": "Bundle", "issues": WARNING})[1] is State.NONE
 
 
 @pytest.mark.parametrize(

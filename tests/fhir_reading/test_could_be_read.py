@@ -198,7 +198,8 @@ def test_an_unknown_status_of_a_named_condition_takes_nothing_away() -> None:
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
 @pytest.mark.parametrize("kind", [Kind.CONDITIONS, Kind.MEDICATIONS])
 def test_a_list_that_did_not_arrive_whole_is_not_read(kind: Kind, state: State) -> None:
-    pages = (bundle(),) if state is State.PARTIAL else ()
+    some = {Kind.CONDITIONS: condition(), Kind.MEDICATIONS: medication()}
+    pages = (bundle(some[kind]),) if state is State.PARTIAL else ()
     found = facts_of(reader().read({kind: delivery(kind, *pages, state=state)}, CONTEXT, AS_OF))
     [problem] = found.unread(kind)
     assert problem.kind == state.value

@@ -154,6 +154,25 @@ def test_the_medication_is_found_wherever_the_record_says_it(members) -> None:
     assert reading.record.problems == ()
 
 
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "Medication/77",
+        "https://ehr.example/fhir/Medication/77",
+        "https://ehr.example/fhir/Medication/77/_history/2",
+        "Medication/q",
+    ],
+)
+def test_a_reference_may_mean_the_address_of_an_entry(reference) -> None:
+    made = medication(medicationCodeableConcept=None, medicationReference={"reference": reference})
+    entries = [
+        {"resource": made},
+        {"fullUrl": "https://ehr.example/fhir/Medication/77", "resource": PRODUCT},
+    ]
+    reading = read({Kind.MEDICATIONS: {"resourceType": "Bundle", "entry": entries}})
+    assert "quinine" in reading.record.medications[0].classes
+
+
 def test_the_same_bundle_is_looked_at_before_the_others() -> None:
     other = PRODUCT | {"code": {"text": "Baclofen 10 MG Oral Tablet"}}
     made = medication(
