@@ -17,7 +17,9 @@ class Analyte:
     folding) to its unit. ``plausible`` are canonical ends, both allowed; outside, a
     result is unusable. ``least`` maps a unit's name to the smallest value that can be
     meant in it. ``range_low`` are the canonical ends between which a laboratory's own
-    lower reference limit must lie, else range and unit contradict each other.
+    lower reference limit must lie: one that another unit of the analyte explains contradicts
+    the value's unit, any other is left aside; so is a range whose upper limit does not lie
+    between the ends of ``range_high``.
     """
 
     key: str
@@ -27,4 +29,5 @@ class Analyte:
     plausible: tuple[Decimal, Decimal]
     decimals: int = 1
     range_low: tuple[Decimal, Decimal] | None = None
+    range_high: tuple[Decimal, Decimal] | None = None
     least: Mapping[str, Decimal] | None = None

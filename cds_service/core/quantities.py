@@ -94,7 +94,7 @@ class Interval:
     def compared(cls, comparator: str, value: Decimal) -> Interval:
         """A FHIR ``Quantity`` with comparator. Raises ValueError for an unknown one."""
         match comparator:
-            case "":
+            case "" | "=":
                 return cls(value, value)
             case "<":
                 return cls(None, value, high_open=True)

@@ -25,7 +25,6 @@ class TextUse(Enum):
 
     ALWAYS = "always"
     WHEN_NO_CODE_FITS = "when no code is in a list"
-    WHEN_UNCODED = "when no coding is of a system that the lists use"
 
 
 class Vocabulary:
@@ -88,6 +87,10 @@ class Vocabulary:
             one.display or normal_system(one.system) in self._systems for one in codings
         )
 
+    def lists(self, codings: Iterable[Coding]) -> bool:
+        """Whether one of the codings is on a list, be it one that rules a concept out."""
+        return any(any(self._by_code(normal_key(one.system, one.code))) for one in codings)
+
     def codes(self, concept: str) -> tuple[Coding, ...]:
         """The codes listed for a concept (classes as written), for search templates."""
         found = list(self._codes.get(concept, ()))
@@ -126,18 +129,13 @@ class Vocabulary:
     def _concepts(self, codings: tuple[Coding, ...], texts: tuple[str, ...]) -> frozenset[str]:
         coded: frozenset[str] = frozenset()
         ruled_out: frozenset[str] = frozenset()
-        systems: set[str] = set()
         for coding in codings:
             key = normal_key(coding.system, coding.code)
-            systems.add(key[0])
             found, out = self._by_code(key)
             coded |= found
             ruled_out |= out
         read = [coding.display for coding in codings if coding.display]
         read.extend(text for text in texts if text)
-        uncoded = not systems & self._systems
-        if self._text_use is TextUse.WHEN_UNCODED and not uncoded:
-            read = []
         if self._text_use is TextUse.WHEN_NO_CODE_FITS and (coded or ruled_out):
             read = []
         named: set[str] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cds_service.core.analytes import Analyte
-from cds_service.core.codes import Coding
+from cds_service.core.codes import LOINC, Coding, normal_system
 from cds_service.core.vocabulary import Vocabulary
 from cds_service.fhir.elements import codings, readable, texts
 
@@ -23,9 +23,13 @@ _METHODS = {
 
 
 class Meaning:
-    """What a code stands for: analytes (and by which method), panels, a statement of pregnancy."""
+    """What a code stands for: analytes (and by which method), panels, a statement of pregnancy.
 
-    __slots__ = ("about", "analytes", "method", "panels", "pregnancy")
+    ``by_words`` is True where its words say so beside a LOINC code that is on no list: then
+    the unit must bear them out.
+    """
+
+    __slots__ = ("about", "analytes", "by_words", "method", "panels", "pregnancy")
 
     def __init__(
         self,
@@ -33,7 +37,10 @@ class Meaning:
         method: str = "",
         pregnancy: bool = False,
         panels: frozenset[str] = frozenset(),
+        *,
+        by_words: bool = False,
     ) -> None:
+        self.by_words = by_words
         self.analytes = analytes
         self.panels = panels
         self.method = method
@@ -41,6 +48,10 @@ class Meaning:
         self.about = (
             analytes[0].key if analytes else PREGNANCY if pregnancy else min(panels, default="")
         )
+
+    def only(self, analytes: tuple[Analyte, ...]) -> Meaning:
+        """The same with these analytes alone."""
+        return Meaning(analytes, self.method, self.pregnancy, self.panels, by_words=self.by_words)
 
 
 NOTHING = Meaning()
@@ -90,4 +101,9 @@ class Codebook:
             if concept in concepts:
                 method = name
                 break
-        return Meaning(analytes, method, pregnancy, panels)
+        by_words = bool(analytes) and _has_loinc(coded) and not self._vocabulary.lists(coded)
+        return Meaning(analytes, method, pregnancy, panels, by_words=by_words)
+
+
+def _has_loinc(coded: Sequence[Coding]) -> bool:
+    return any(normal_system(one.system) == LOINC for one in coded)

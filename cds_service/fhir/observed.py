@@ -29,6 +29,7 @@ from cds_service.fhir.elements import (
     items,
     number,
     part,
+    readable,
     status_words,
     text,
 )
@@ -114,6 +115,65 @@ def is_critical(peek: Peek) -> bool:
     )
 
 
+# A word that begins with one of these says that a range is no range of the healthy.
+_OTHER_KINDS = re.compile(
+    r"\b(critical|panic|alert|alarm|action|therapeutic|toxic|target|goal|recommend|treat|"
+    r"pre-?dialysis|dialysis|absurd|reportable|measur|analytic|linear|detect|decision|urgent|"
+    r"warning|notif|call|life|lethal|subtherapeutic|supratherapeutic|trough|peak)"
+)
+_REMARKS = (
+    ("haemolysed", ("haemoly", "hemoly")),
+    ("lipaemic", ("lipaem", "lipem")),
+    ("clotted", ("clot",)),
+    ("contaminated", ("contaminat", "wrong tube", "incorrect tube", "wrong container", "drip arm")),
+)
+_DENIED = frozenset({"no", "not", "non", "without", "nil", "negative", "free", "absent", "none"})
+_MOST_REMARK = 2000
+
+
+def remarks_on(peek: Peek) -> tuple[str, ...]:
+    """The kinds of remark on the sample, in note, interpretation or dataAbsentReason."""
+    stated = (peek.note, peek.interpretation, peek.dataAbsentReason)
+    if all(isinstance(one, Missing) for one in stated):
+        return ()
+    words = " ".join(_words_of(one) for one in stated if not isinstance(one, Missing))
+    lower = " ".join(words[:_MOST_REMARK].lower().replace("-", " ").split())
+    return tuple(kind for kind, roots in _REMARKS if any(_remarked(one, lower) for one in roots))
+
+
+def _words_of(raw: Raw) -> str:
+    value = readable(raw)
+    found = []
+    for one in items(value):
+        if isinstance(one, dict):
+            found.append(text(one.get("text")))
+            found.extend(text(part(coding, "display")) for coding in items(one.get("coding")))
+        elif isinstance(one, str):
+            found.append(one)
+    return ". ".join(one for one in found if one)
+
+
+def _remarked(root: str, words: str) -> bool:
+    """Whether a root of a word is said, and not denied in its own sentence."""
+    at = words.find(root)
+    while at >= 0:
+        before = _sentence_end(words[max(0, at - 40) : at])
+        after = words[at : at + 40].partition(".")[0].split()[1:4]
+        denied = not _DENIED.isdisjoint(before.split()[-3:]) or not _DENIED.isdisjoint(
+            one.strip(":;,()") for one in after
+        )
+        normal = any(one.strip(":;,()") in ("normal", "0") for one in after)
+        if not denied and not normal:
+            return True
+        at = words.find(root, at + len(root))
+    return False
+
+
+def _sentence_end(words: str) -> str:
+    """What stands after the last full stop."""
+    return words.rpartition(".")[2].replace(":", " ").replace(",", " ")
+
+
 def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) -> Result:
     if not isinstance(peek.dataAbsentReason, Missing) and bytes(peek.dataAbsentReason) != b"null":
         raise _Unusable("no-value", "dataAbsentReason: it has no value")
@@ -148,6 +208,7 @@ def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) ->
         range_high=high,
         method=expected.method,
         critical=is_critical(peek),
+        remarks=remarks_on(peek),
     )
 
 
@@ -262,12 +323,16 @@ def _own_range(
             _RANGES.clear()
         known = _RANGES[key] = _read_range(raw, unit, decimals, analyte)
     low, high = known
-    ends = analyte.range_low
+    ends, upper = analyte.range_low, analyte.range_high
     if low is not None and ends is not None and not _inside(ends, low, unit, analyte):
-        raise _Unusable(
-            "contradicting-range",
-            f"its reference range, from {_written(low)}, contradicts its unit {unit.name}",
-        )
+        if any(_inside(ends, low, other, analyte) for other in analyte.units.values()):
+            raise _Unusable(
+                "contradicting-range",
+                f"its reference range, from {_written(low)}, contradicts its unit {unit.name}",
+            )
+        return None, None
+    if high is not None and upper is not None and not _inside(upper, high, unit, analyte):
+        return None, None
     if low is not None and high is not None and low > high:
         return None, None
     return low, high
@@ -293,7 +358,10 @@ def _for_everybody(one: object) -> bool:
     if any(item for item in items(one.get("appliesTo"))):
         return False
     kind = one.get("type") if one.get("type") is not None else one.get("meaning")
-    return kind is None or "normal" in status_words(kind)
+    if kind is not None and "normal" not in status_words(kind):
+        return False
+    words = text(one.get("text")).lower()
+    return not words or not _OTHER_KINDS.search(words)
 
 
 def _limit(value: object, unit: Unit, decimals: int, analyte: Analyte) -> Decimal | None:

@@ -45,6 +45,20 @@ class Peek(msgspec.Struct, gc=False):
     referenceRange: Raw | Missing = UNSET  # noqa: N815
     dataAbsentReason: Raw | Missing = UNSET  # noqa: N815
     interpretation: Raw | Missing = UNSET
+    note: Raw | Missing = UNSET
+    component: Raw | Missing = UNSET
+    hasMember: Raw | Missing = UNSET  # noqa: N815
+    contained: Raw | Missing = UNSET
+
+
+class Component(msgspec.Struct, gc=False):
+    """A component of an Observation, a result of its own."""
+
+    code: Raw | Missing = UNSET
+    valueQuantity: Raw | Missing = UNSET  # noqa: N815
+    referenceRange: Raw | Missing = UNSET  # noqa: N815
+    dataAbsentReason: Raw | Missing = UNSET  # noqa: N815
+    interpretation: Raw | Missing = UNSET
 
 
 class Slot(msgspec.Struct, gc=False):
@@ -131,4 +145,5 @@ read_head = msgspec.json.Decoder(Head).decode
 read_slot = msgspec.json.Decoder(RawSlot).decode
 read_slots = msgspec.json.Decoder(RawEntries).decode
 read_members = msgspec.json.Decoder(dict[str, Raw]).decode
+read_component = msgspec.json.Decoder(Component).decode
 read_list = msgspec.json.Decoder(list[Raw]).decode

@@ -21,6 +21,10 @@ _RAW = (
     "referenceRange",
     "dataAbsentReason",
     "interpretation",
+    "note",
+    "component",
+    "hasMember",
+    "contained",
 )
 
 

@@ -6,12 +6,13 @@ clinical content, section 3 ("Reading data").
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
 from msgspec import UNSET, Raw
+from msgspec.structs import replace
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Condition, Kind, Performed, Problem, Result, Source
@@ -21,7 +22,16 @@ from cds_service.fhir.codebook import NOTHING, PREGNANCY, UNREAD, Codebook, Mean
 from cds_service.fhir.elements import UNREADABLE, items, part, readable, text
 from cds_service.fhir.moments import Moment, read_moment, read_when, why_undated, zone_of
 from cds_service.fhir.observed import Expected, is_critical, read_value
-from cds_service.fhir.peeks import Key, Meta, Missing, Peek, read_peek
+from cds_service.fhir.peeks import (
+    Key,
+    Meta,
+    Missing,
+    Peek,
+    read_component,
+    read_head,
+    read_list,
+    read_peek,
+)
 from cds_service.fhir.pregnancy import Pregnancy
 from cds_service.fhir.recovery import recovered
 from cds_service.fhir.subjects import Subjects
@@ -34,20 +44,28 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class _Row(msgspec.Struct, eq=False, gc=False):
-    """A relevant Observation of this patient; where it stands, its peek, and when it was."""
+    """A relevant Observation of this patient; where it stands, its peek, and when it was.
+
+    A result inside of another (a component, or contained) has the ``parent`` it stands in and
+    its own undecoded ``inner`` text.
+    """
 
     peek: Peek
     meaning: Meaning
     where: ObservationPage | Entry
     index: int
     when: datetime = _NEVER
+    parent: _Row | None = None
+    inner: Raw | None = None
 
     @property
     def source(self) -> Source:
         return _source(self.where, self.index)
 
     def whole(self) -> bytes | Raw:
-        """The undecoded resource."""
+        """The undecoded resource, or what stands inside of one."""
+        if self.inner is not None:
+            return self.inner
         return self.where.raw if isinstance(self.where, Entry) else self.where.whole(self.index)
 
     # What `current` asks of a version.
@@ -66,11 +84,20 @@ class _Row(msgspec.Struct, eq=False, gc=False):
 
     @property
     def identifiers(self) -> tuple[Key, ...]:
+        # An identifier may be an order's number, or name a kind of test: it is a result's own
+        # only together with its time.
+        peek = self.peek
+        period = peek.effectivePeriod
+        time = (
+            peek.effectiveDateTime
+            or peek.effectiveInstant
+            or ("" if isinstance(period, Missing) else bytes(period).decode(errors="replace"))
+        )
         keys = (
             Key(text(part(one, "system")), text(part(one, "value")))
-            for one in items(readable(self.peek.identifier))
+            for one in items(readable(peek.identifier))
         )
-        return tuple(key for key in keys if key.value)
+        return tuple(Key(f"{key.system} {time}", key.value) for key in keys if key.value)
 
     @property
     def meta(self) -> Meta:
@@ -154,6 +181,7 @@ class Results:
         self._as_of = as_of
         self._opener = _Opener(as_of)
         self._rows: list[_Row] = []
+        self._inner: list[_Row] = []
         self._dated: dict[str, list[_Row]] = {}
         self._undated: dict[str, list[Problem]] = {}
         self._pregnancy = Pregnancy(as_of)
@@ -207,6 +235,8 @@ class Results:
         rows, kept = self._rows, 0
         for index, peek in enumerate(peeks):
             if peek.resourceType != "Observation":
+                if peek.resourceType == "DiagnosticReport" and peek.contained is not UNSET:
+                    self._take_report(peek, where, index)
                 continue
             subject, code, status = peek.subject, peek.code, peek.status
             if subject is not UNSET:
@@ -216,6 +246,11 @@ class Results:
                     continue
             kept += 1
             meaning = UNREAD if code is UNSET else meaning_of(bytes(code))
+            if peek.component is not UNSET or peek.contained is not UNSET:
+                self._take_inner(peek, meaning, where, index)
+                continue
+            if meaning.by_words and not _witnessed(peek, meaning):
+                meaning = NOTHING
             if status == _WITHDRAWN:
                 pass  # it withdraws others, whatever its own code says
             elif meaning is NOTHING:
@@ -245,11 +280,144 @@ class Results:
         self.refused[kind] = self.refused.get(kind, 0) + 1
         self._intake.problem("wrong-patient", kind.value, reason, source)
 
+    # --- results inside of others ------------------------------------------------------
+
+    def _take_inner(
+        self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
+    ) -> None:
+        """An Observation with components or contained results: each is a result of its own.
+
+        It has its parent's time, status and subject. The parent itself counts where its own
+        code says something.
+        """
+        parent = _Row(peek, NOTHING if meaning is UNREAD else meaning, where, index)
+        found = list(self._components(parent)) + list(self._contained(parent))
+        if peek.status == _WITHDRAWN:
+            self._rows.append(parent)  # it withdraws others of its id
+            return
+        mine = meaning is not NOTHING and meaning is not UNREAD
+        if mine and peek.valueQuantity is UNSET:
+            inside = {one.key for row in found for one in row.meaning.analytes}
+            analytes = tuple(one for one in meaning.analytes if one.key not in inside)
+            parent.meaning = meaning = meaning.only(analytes)
+            mine = bool(analytes or meaning.panels or meaning.pregnancy)
+        if not found and not mine:
+            if meaning is UNREAD:
+                reason = "it has no code that can be read"
+                self._intake.problem("unreadable", where.kind.value, reason, parent.source)
+            return
+        about = meaning if mine else found[0].meaning
+        if peek.status in _COUNTS or self._status_known(peek, about, where, index):
+            self._rows.append(parent)
+            self._inner.extend(found)
+
+    def _components(self, parent: _Row) -> Iterator[_Row]:
+        raw = parent.peek.component
+        if isinstance(raw, Missing):
+            return
+        try:
+            components = read_list(raw)
+        except UNREADABLE:
+            if bytes(raw) != b"null":
+                reason = "its components cannot be read"
+                kind = parent.where.kind.value
+                self._intake.problem("unreadable", kind, reason, parent.source)
+            return
+        for one in components:
+            try:
+                component = read_component(one)
+            except UNREADABLE:
+                continue  # no object, so nothing that names an analyte
+            if isinstance(component.code, Missing):
+                continue
+            peek = replace(
+                parent.peek,
+                code=component.code,
+                identifier=UNSET,
+                component=UNSET,
+                contained=UNSET,
+                valueQuantity=component.valueQuantity,
+                referenceRange=component.referenceRange,
+                dataAbsentReason=component.dataAbsentReason,
+                interpretation=component.interpretation,
+            )
+            row = self._inside(peek, parent, one)
+            if row is not None:
+                yield row
+
+    def _contained(self, parent: _Row) -> Iterator[_Row]:
+        raw = parent.peek.contained
+        if isinstance(raw, Missing):
+            return
+        try:
+            resources = read_list(raw)
+        except UNREADABLE:
+            return
+        for one in resources:
+            try:
+                peek = read_peek(one)
+            except UNREADABLE:
+                try:
+                    if read_head(one).resourceType != "Observation":
+                        continue
+                    peek = recovered(one)
+                except UNREADABLE:
+                    continue
+            if peek.resourceType != "Observation" or peek.code is UNSET:
+                continue
+            outer = parent.peek
+            own = (peek.effectiveDateTime, peek.effectiveInstant)
+            if own == (None, None) and peek.effectivePeriod is UNSET:
+                peek.effectiveDateTime = outer.effectiveDateTime
+                peek.effectivePeriod = outer.effectivePeriod
+                peek.effectiveInstant = outer.effectiveInstant
+            peek.status = _joined(peek.status, outer.status)
+            row = self._inside(peek, parent, one)
+            if row is not None and (
+                peek.status in _COUNTS
+                or self._status_known(peek, row.meaning, parent.where, parent.index)
+            ):
+                yield row
+
+    def _inside(self, peek: Peek, parent: _Row, raw: Raw) -> _Row | None:
+        """The row of a result inside of ``parent``; None for what no rule reads."""
+        assert not isinstance(peek.code, Missing)
+        meaning = self._book.meaning(bytes(peek.code))
+        if meaning.by_words and not _witnessed(peek, meaning):
+            return None
+        if meaning is NOTHING or meaning is UNREAD:
+            return None
+        return _Row(peek, meaning, parent.where, parent.index, parent=parent, inner=Raw(bytes(raw)))
+
+    def _take_report(self, peek: Peek, where: ObservationPage | Entry, index: int) -> None:
+        """A DiagnosticReport with the results contained in it."""
+        if peek.status == "partial":
+            peek.status = "preliminary"
+        elif peek.status == "appended":
+            peek.status = "final"
+        if not isinstance(peek.subject, Missing):
+            refusal = self._subjects.refusal_by(bytes(peek.subject))
+            if refusal:
+                self._refuse(where.kind, refusal, _source(where, index))
+                return
+        parent = _Row(peek, NOTHING, where, index)
+        found = list(self._contained(parent))
+        if peek.status == _WITHDRAWN:
+            self._rows.append(parent)
+        elif found and (
+            peek.status in _COUNTS or self._status_known(peek, found[0].meaning, where, index)
+        ):
+            self._rows.append(parent)
+            self._inner.extend(found)
+
     def _settle(self) -> None:
         """Leave out versions that others supersede; mostly there is nothing to settle."""
         ids = {row.peek.id for row in self._rows}
         if len(ids) < len(self._rows) or any(row.peek.status != "final" for row in self._rows):
             self._rows = current(self._rows)
+        if self._inner:
+            standing = {id(row) for row in self._rows}
+            self._rows += [row for row in self._inner if id(row.parent) in standing]
 
     # --- placing in time -------------------------------------------------------------
 
@@ -275,7 +443,7 @@ class Results:
                 rows.append(row)
 
     def _take_panel(self, row: _Row, moment: Moment | None) -> None:
-        if moment is not None and not moment.after(self._as_of):
+        if moment is not None and not moment.after(self._as_of) and _done(row.peek):
             source = self._opener.use(row)
             self.performed.append(Performed(row.meaning.panels, moment.day, source))
 
@@ -293,6 +461,39 @@ class Results:
                 kind, reason = "no-value", "it has no coded value"
         if kind:
             self._intake.problem(kind, PREGNANCY, reason, row.source)
+
+
+def _joined(own: str | None, parents: str | None) -> str | None:
+    """The status of a result that stands in another resource: the less certain of the two."""
+    return parents if own is None or (parents == "preliminary" and own != _WITHDRAWN) else own
+
+
+def _done(peek: Peek) -> bool:
+    """Whether something of a panel was done: it refers to a member, or a part has a value."""
+    if not isinstance(peek.dataAbsentReason, Missing) and bytes(peek.dataAbsentReason) != b"null":
+        return False
+    if any(part(one, "reference") for one in items(readable(peek.hasMember))):
+        return True
+    if any(
+        part(one, "valueQuantity", "value") is not None and part(one, "dataAbsentReason") is None
+        for one in items(readable(peek.component))
+    ):
+        return True
+    return any(
+        part(one, "valueQuantity", "value") is not None for one in items(readable(peek.contained))
+    )
+
+
+def _witnessed(peek: Peek, meaning: Meaning) -> bool:
+    """Whether the unit bears out what the words of an unlisted LOINC code say.
+
+    Without a unit the words stand, so that the result is said to be unusable for that.
+    """
+    if isinstance(peek.valueQuantity, Missing):
+        return True
+    quantity = readable(peek.valueQuantity)
+    stated = [one for one in (text(part(quantity, "code")), text(part(quantity, "unit"))) if one]
+    return not stated or any(one in analyte.units for analyte in meaning.analytes for one in stated)
 
 
 def _source(where: ObservationPage | Entry, index: int) -> Source:

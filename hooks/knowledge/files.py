@@ -66,7 +66,7 @@ def _analyte(key: str, entry: dict[str, Any]) -> Analyte:
                     raise KnowledgeError(f"analytes.toml: {key}: {spelled} stands twice")
                 units[spelled] = unit
     low, high = (Decimal(end) for end in entry["plausible"])
-    ends = entry.get("range_low")
+    ends, upper = entry.get("range_low"), entry.get("range_high")
     return Analyte(
         key=key,
         name=entry["name"],
@@ -75,6 +75,7 @@ def _analyte(key: str, entry: dict[str, Any]) -> Analyte:
         plausible=(low, high),
         decimals=entry["decimals"],
         range_low=(Decimal(ends[0]), Decimal(ends[1])) if ends else None,
+        range_high=(Decimal(upper[0]), Decimal(upper[1])) if upper else None,
         least=least or None,
     )
 

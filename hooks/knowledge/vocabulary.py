@@ -6,7 +6,8 @@ The content is data for clinicians to review:
   codes that rule it out whatever else is said (magnesium in urine is no serum magnesium);
 * ``names/<vocabulary>.csv``: the words that stand for it, and the words that do not.
 
-Results are told by their LOINC code; their words count only when no coding is a LOINC code.
+Results are told by their code; their words count when none of the codings is on a list, and
+beside a LOINC code that is on no list only with a unit of the analyte (`fhir.codebook`).
 An order may ask for anything that a result can be, and more (panels, imaging, referrals).
 """
 
@@ -28,7 +29,7 @@ EgfrKind = Literal["race_free_2021", "race_coefficient", "other"]
 _TEXT_USE = {
     "conditions": TextUse.ALWAYS,
     "medications": TextUse.ALWAYS,
-    "observations": TextUse.WHEN_UNCODED,
+    "observations": TextUse.WHEN_NO_CODE_FITS,
     "orders": TextUse.WHEN_NO_CODE_FITS,
     "allergies": TextUse.ALWAYS,
 }

@@ -468,8 +468,15 @@ def panel(status: str = "final", effective: str = "2026-01-05") -> dict[str, obj
     }
 
 
-def test_a_panel_without_a_value_is_known_as_done_and_is_no_problem() -> None:
-    reading = results(panel())
+@pytest.mark.parametrize(
+    "inside",
+    [
+        {"hasMember": [{"reference": "Observation/member"}]},
+        {"component": [{"code": {"text": "MCV"}, "valueQuantity": {"value": 90, "unit": "fL"}}]},
+    ],
+)
+def test_a_panel_of_which_something_was_done_is_known_as_done(inside) -> None:
+    reading = results(panel() | inside)
     (done,) = reading.record.performed
     assert done.concepts == {"panel_blood_count"}
     assert done.day.isoformat() == "2026-01-05"
@@ -479,6 +486,19 @@ def test_a_panel_without_a_value_is_known_as_done_and_is_no_problem() -> None:
 @pytest.mark.parametrize(
     "one",
     [
+        pytest.param(panel(), id="nothing in it"),
+        pytest.param(
+            panel() | {"component": [{"code": {"text": "MCV"}, "dataAbsentReason": {"text": "x"}}]},
+            id="a part without a value",
+        ),
+        pytest.param(
+            panel()
+            | {
+                "dataAbsentReason": {"text": "clotted"},
+                "hasMember": [{"reference": "Observation/m"}],
+            },
+            id="not done",
+        ),
         pytest.param(panel(status="preliminary"), id="not yet final"),
         pytest.param(panel(status="entered-in-error"), id="withdrawn"),
         pytest.param(panel(effective="2026-04-01"), id="in the future"),

@@ -156,7 +156,8 @@ def test_haemoglobin_below_the_least_of_its_unit_is_refused() -> None:
         ({"valueSampledData": {"dimensions": 1}}, "not-a-number", "sampled data"),
         ({"valueAttachment": {"title": "scan"}}, "not-a-number", "an attachment"),
         ({"valueSomethingNew": 4}, "not-a-number", "its value is not a number with a unit"),
-        ({"component": [{"code": concept("2823-3")}]}, "no-value", "components only"),
+        ({"component": [{"code": concept("2823-3")}]}, "no-value", "it has no value"),
+        ({"component": [{"code": concept("2951-2")}]}, "no-value", "components only"),
         ({}, "no-value", "it has no value"),
         ({"dataAbsentReason": {"text": "haemolysed"}}, "no-value", "dataAbsentReason"),
         ({"valueQuantity": None, "valueBoolean": False}, "not-a-number", "yes or no"),
@@ -226,9 +227,9 @@ def test_a_range_is_converted_with_the_offset_of_its_unit_and_one_decimal_at_lea
 
 def test_the_same_range_of_another_analyte_is_converted_by_that_analytes_factor() -> None:
     limits = [{"high": {"value": 5.1, "unit": "mmol/L"}}]
-    magnesium = lab(MAGNESIUM, 2.5, "mg/dL", referenceRange=limits)
+    sodium = lab("2951-2", 140, "mmol/L", referenceRange=limits)
+    assert result(sodium, analyte="sodium").range_high == Decimal("5.1")
     potassium = lab(value=16.0, unit="mg/dL", referenceRange=limits)
-    assert result(magnesium, analyte="magnesium").range_high == Decimal("12.4")
     assert result(potassium).range_high == Decimal("19.9")
 
 

@@ -77,7 +77,7 @@ READ = [
     V("creatinine 80 mg/dL is implausible", [lab("creat", "80"), CRAMPS, med(OXIDE)], "data-not-usable"),
     V("creatinine 80 umol/L is not", [lab("creat", "80", "umol/L"), CRAMPS, K, MG, lab("hb", "14")], "-data-not-usable"),
     V("a range in another unit than the value", [lab("k", "3.4", referenceRange=[{"low": {"value": 13.7, "unit": "mg/dL"}}])], "low-potassium:warning"),
-    V("a potassium range from 2.0 contradicts", [lab("k", "3.3", low="2.0"), CRAMPS], "data-not-usable -low-potassium"),
+    V("a potassium range from 2.0 is left aside, the value stands", [lab("k", "3.3", low="2.0"), CRAMPS], "low-potassium:warning -data-not-usable"),
     V("a stale preliminary low asks for the repeat", [lab("mg", "1.1", ago=40, status="preliminary")], "low-magnesium:info", says="repeat|preliminary", nots="urgent|484"),
     V("a newer unusable magnesium is told beside an older low", [lab("mg", "1.4", ago=9), lab("mg", "2.0", "furlong", 1), CRAMPS], "data-not-usable low-magnesium"),
     V("at least 6.0 by comparator", [lab("k", "6.0", comp=">=")], "high-potassium:critical"),

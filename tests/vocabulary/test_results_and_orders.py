@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cds_service.core.codes import CPT, LOINC, Coding
+from cds_service.core.codes import CPT, LOINC, SNOMED, Coding
 from hooks.knowledge.vocabulary import OBSERVATIONS, ORDERS, egfr_kind
 
 RESULTS = [
@@ -47,7 +47,7 @@ RESULTS = [
     ("Creatinine clearance", "creatinine_clearance"),
     ("Urine creatinine", ""),
     ("Albumin/Creatinine ratio", ""),
-    ("Creatinine kinase", ""),
+    ("Creatinine kinase", "creatine_kinase"),
     ("Sodium", "sodium"),
     ("Na", "sodium"),
     ("TSAT", "transferrin_saturation"),
@@ -116,7 +116,19 @@ CODED = [
     ("potassium in serum", LOINC, "2823-3", "", "potassium"),
     ("LOINC by OID", "urn:oid:2.16.840.1.113883.6.1", "2823-3", "", "potassium"),
     ("potassium in urine, whatever the display", LOINC, "2828-2", "Potassium", ""),
-    ("an unlisted LOINC code beats its display", LOINC, "32698-3", "Magnesium", ""),
+    (
+        "an unlisted LOINC code leaves the words to speak",
+        LOINC,
+        "32698-3",
+        "Magnesium",
+        "magnesium",
+    ),
+    ("an unlisted LOINC code of urine", LOINC, "32698-3", "Magnesium in Urine", ""),
+    ("SNOMED CT as the UK uses it", SNOMED, "1000651000000109", "", "potassium"),
+    ("an unlisted SNOMED code", SNOMED, "365760004", "Serum potassium level", "potassium"),
+    ("an unlisted CPT code", CPT, "84999", "Magnesium, serum", "magnesium"),
+    ("CPT", CPT, "84132", "", "potassium"),
+    ("Read v2", "http://read.info/readv2", "44I4.", "Serum potassium level", "potassium"),
     ("red-cell magnesium", LOINC, "2597-3", "Magnesium", ""),
     ("ionised magnesium", LOINC, "73573-8", "Magnesium", ""),
     ("creatinine clearance is no eGFR", LOINC, "2164-2", "", "creatinine_clearance"),
@@ -176,5 +188,5 @@ def test_a_coded_order_is_not_told_by_its_words() -> None:
 def test_codes_for_search_templates_come_with_those_of_the_parts() -> None:
     codes = {coding.code for coding in OBSERVATIONS.codes("egfr")}
     assert {"98979-8", "48642-3", "33914-3"} <= codes
-    assert all(coding.system == LOINC for coding in OBSERVATIONS.codes("egfr"))
+    assert {coding.system for coding in OBSERVATIONS.codes("egfr")} == {LOINC, SNOMED}
     assert OBSERVATIONS.codes("nothing") == ()

@@ -1,0 +1,251 @@
+"""Where a result can stand, how its code is told, and remarks on its sample."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds_service.core.series import Worse
+from tests.fhir_reading.records import HEMOGLOBIN, ME, SNOMED, concept, lab, results
+
+UNIT = {"system": "http://unitsofmeasure.org"}
+
+
+def part(code: object, value: object, unit: str = "mmol/L", **more: object) -> dict:
+    made = {"code": code, "valueQuantity": {"value": value, "unit": unit, "code": unit, **UNIT}}
+    return made | more
+
+
+def panel(*components: object, **more: object) -> dict:
+    made = lab("24326-1", component=list(components), **more)
+    made.pop("valueQuantity")
+    return made
+
+
+def value_of(reading, key: str) -> str | None:
+    series = reading.series.get(key)
+    if series is None:
+        return None
+    found = series.newest(Worse.LOW).result
+    return None if found is None else found.reported
+
+
+@pytest.mark.parametrize(
+    ("component", "analyte", "value"),
+    [
+        (part(concept("2823-3"), 6.8), "potassium", "6.8 mmol/L"),
+        (part({"text": "Serum potassium"}, 6.8), "potassium", "6.8 mmol/L"),
+        (part(concept(HEMOGLOBIN), 5.9, "g/dL"), "hemoglobin", "5.9 g/dL"),
+        (part(concept("1000651000000109", SNOMED), 2.4), "potassium", "2.4 mmol/L"),
+        (part(concept("33914-3"), 24, "mL/min/{1.73_m2}"), "egfr", "24 mL/min/1.73 m²"),
+    ],
+)
+def test_a_component_is_a_result_with_its_parents_time(component, analyte, value) -> None:
+    reading = results(panel(part({"text": "Chloride"}, 101), component))
+    assert value_of(reading, analyte) == value
+    found = reading.series[analyte].newest(Worse.LOW).result
+    assert found.day.isoformat() == "2026-03-09"
+    assert found.source.reference == "Observation/o1"
+
+
+def test_an_egfr_beside_its_creatinine_in_one_observation() -> None:
+    one = lab("2160-0", 3.1, "mg/dL", component=[part(concept("33914-3"), 19, "mL/min")])
+    reading = results(one)
+    assert value_of(reading, "creatinine") == "3.1 mg/dL"
+    assert value_of(reading, "egfr") == "19 mL/min"
+
+
+@pytest.mark.parametrize(
+    "component",
+    [
+        {"code": concept("2823-3"), "valueString": "6.8"},
+        part(concept("2823-3"), 6.8, "furlong"),
+        {"code": concept("2823-3"), "dataAbsentReason": {"text": "haemolysed"}},
+        {"code": concept("2823-3")},
+    ],
+)
+def test_a_component_that_cannot_be_used_is_a_problem(component) -> None:
+    reading = results(panel(component))
+    (problem,) = reading.series["potassium"].newest(Worse.LOW).unusable
+    assert problem.about == "potassium"
+
+
+@pytest.mark.parametrize("status", ["preliminary", "entered-in-error", "cancelled"])
+def test_a_component_has_its_parents_status(status) -> None:
+    reading = results(panel(part(concept("2823-3"), 6.8), status=status))
+    assert value_of(reading, "potassium") is None
+    found = reading.series["potassium"].newest(Worse.LOW) if reading.series else None
+    assert bool(found and found.preliminary) == (status == "preliminary")
+
+
+def test_an_amended_panel_replaces_the_components_of_the_first() -> None:
+    meta = {"lastUpdated": "2026-03-09T10:00:00Z"}
+    first = panel(part(concept("2823-3"), 6.8), meta={"lastUpdated": "2026-03-09T09:00:00Z"})
+    second = panel(part(concept("2823-3"), 4.2), status="amended", meta=meta)
+    assert value_of(results(first, second), "potassium") == "4.2 mmol/L"
+    assert value_of(results(second, first), "potassium") == "4.2 mmol/L"
+
+
+def test_a_panel_of_another_patient_is_not_read() -> None:
+    other = panel(part(concept("2823-3"), 6.8), subject={"reference": "Patient/other"})
+    assert results(other).series == {}
+
+
+def report(*contained: object, **more: object) -> dict:
+    made = {
+        "resourceType": "DiagnosticReport",
+        "id": "r1",
+        "status": "final",
+        "code": concept("51990-0"),
+        "subject": {"reference": f"Patient/{ME}"},
+        "effectiveDateTime": "2026-03-08T08:00:00Z",
+        "contained": list(contained),
+    }
+    return made | more
+
+
+def bare(code: str = "2823-3", value: object = 6.8, **more: object) -> dict:
+    made = lab(code, value, id="k", **more)
+    for name in ("subject", "effectiveDateTime", "status"):
+        if name not in more:
+            made.pop(name)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("resource", "day"),
+    [
+        (report(bare()), "2026-03-08"),
+        (report(bare(effectiveDateTime="2026-03-07T08:00:00Z")), "2026-03-07"),
+        (report({"resourceType": "Specimen", "id": "s"}, bare(), status="appended"), "2026-03-08"),
+        (panel(contained=[bare()]), "2026-03-09"),
+    ],
+)
+def test_a_contained_result_counts_with_its_reports_time_where_it_has_none(resource, day) -> None:
+    reading = results(resource)
+    assert value_of(reading, "potassium") == "6.8 mmol/L"
+    assert reading.series["potassium"].newest(Worse.LOW).result.day.isoformat() == day
+
+
+def test_a_partial_report_is_preliminary_and_another_patients_is_refused() -> None:
+    early = results(report(bare(), status="partial"))
+    assert early.series["potassium"].newest(Worse.LOW).preliminary is not None
+    assert results(report(bare(), subject={"reference": "Patient/other"})).series == {}
+    assert results(report(bare(), status="entered-in-error")).series == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "unit", "read"),
+    [
+        ("Potassium [Moles/volume] in Capillary blood", "mmol/L", True),
+        ("Potassium POC", "meq/L", True),
+        ("Potassium [Moles/volume] in Urine", "mmol/L", False),
+        ("Potassium [Moles/volume] in Body fluid", "mmol/L", False),
+        ("Potassium", "mL/min", False),
+    ],
+)
+def test_an_unlisted_loinc_code_is_read_by_its_words_with_the_unit_as_witness(
+    words, unit, read
+) -> None:
+    coding = {"coding": [{"system": "http://loinc.org", "code": "99999-8", "display": words}]}
+    reading = results(lab(value=6.8, unit=unit, code=coding))
+    assert (value_of(reading, "potassium") is not None) == read
+    assert reading.record.problems == ()
+
+
+@pytest.mark.parametrize(
+    "coding",
+    [
+        [{"system": SNOMED, "code": "365760004", "display": "Finding of potassium level"}],
+        [{"system": "http://www.ama-assn.org/go/cpt", "code": "84999"}],
+        [{"system": "urn:oid:1.2.3.4", "code": "K1"}, {"system": SNOMED, "code": "365760004"}],
+        [{"system": "http://read.info/readv2", "code": "44I4."}],
+    ],
+)
+def test_words_are_read_beside_any_unlisted_code(coding) -> None:
+    reading = results(lab(value=6.8, code={"coding": coding, "text": "Serum potassium"}))
+    assert value_of(reading, "potassium") == "6.8 mmol/L"
+
+
+IDENTIFIER = [{"system": "urn:lab", "value": "ORDER-7"}]
+
+
+def test_an_order_number_links_no_results_of_different_times() -> None:
+    first = lab(value=6.8, id="a", status="preliminary", identifier=IDENTIFIER)
+    later = lab(value=4.1, id="b", identifier=IDENTIFIER, effectiveDateTime="2026-03-01T08:00:00Z")
+    found = results(first, later).series["potassium"].newest(Worse.HIGH)
+    assert found.preliminary is not None
+    same = lab(value=4.1, id="b", identifier=IDENTIFIER)
+    assert results(first, same).series["potassium"].newest(Worse.HIGH).preliminary is None
+
+
+@pytest.mark.parametrize(
+    ("members", "remarks"),
+    [
+        ({"note": [{"text": "Sample haemolysed"}]}, ("haemolysed",)),
+        ({"note": [{"text": "Moderate hemolysis, interpret with care"}]}, ("haemolysed",)),
+        ({"note": [{"text": "Haemolysis index 3+"}]}, ("haemolysed",)),
+        ({"interpretation": [{"text": "hemolyzed specimen"}]}, ("haemolysed",)),
+        ({"note": [{"text": "Lipaemic. Clotted sample"}]}, ("lipaemic", "clotted")),
+        ({"note": [{"text": "Possible EDTA contamination"}]}, ("contaminated",)),
+        ({"note": [{"text": "Received in wrong tube"}]}, ("contaminated",)),
+        ({"note": [{"text": "No haemolysis"}]}, ()),
+        ({"note": [{"text": "Not haemolysed"}]}, ()),
+        ({"note": [{"text": "Haemolysis index: normal"}]}, ()),
+        ({"note": [{"text": "Hemolysis: none"}]}, ()),
+        ({"note": [{"text": "No clot seen"}]}, ()),
+        ({"note": "free text, no list"}, ()),
+        ({}, ()),
+    ],
+)
+def test_remarks_on_the_sample(members, remarks) -> None:
+    found = results(lab(value=6.8, **members)).series["potassium"].newest(Worse.HIGH)
+    assert found.result.remarks == remarks
+
+
+@pytest.mark.parametrize(
+    ("comparator", "exact"), [("=", True), (None, True), (">", False), ("<=", False)]
+)
+def test_an_equals_sign_is_exact(comparator, exact) -> None:
+    quantity = {"value": 6.8, "unit": "mmol/L", "comparator": comparator}
+    found = results(lab(valueQuantity=quantity)).series["potassium"].newest(Worse.HIGH)
+    assert found.result.value.exact == exact
+
+
+@pytest.mark.parametrize("comparator", ["==", "ad", "~", "about", 7])
+def test_an_unknown_comparator_is_said(comparator) -> None:
+    quantity = {"value": 6.8, "unit": "mmol/L", "comparator": comparator}
+    found = results(lab(valueQuantity=quantity)).series["potassium"].newest(Worse.HIGH)
+    assert found.result is None
+    assert found.unusable[0].kind == "comparator"
+
+
+def limits(low: object, high: object, words: str = "", kind: str = "") -> list[dict]:
+    made: dict[str, object] = {"low": {"value": low, "unit": "mmol/L"}}
+    made["high"] = {"value": high, "unit": "mmol/L"}
+    if words:
+        made["text"] = words
+    if kind:
+        made["type"] = {"coding": [{"code": kind}]}
+    return [made]
+
+
+@pytest.mark.parametrize(
+    ("stated", "low"),
+    [
+        (limits(3.6, 5.2), "3.6"),
+        (limits(3.6, 5.2, "Normal range adult"), "3.6"),
+        (limits(3.6, 5.2, kind="normal"), "3.6"),
+        (limits(2.5, 6.5, "Critical range"), None),
+        (limits(3.6, 5.2, "panic values"), None),
+        (limits(3.6, 5.2, "Therapeutic target"), None),
+        (limits(3.6, 5.2, "Alert limits"), None),
+        (limits(3.6, 5.2, kind="therapeutic"), None),
+        (limits(3.6, 5.2, "Recommended before dialysis (pre-dialysis)"), None),
+        (limits(2.5, 6.5), None),
+        (limits(3.6, 8.0), None),
+    ],
+)
+def test_only_a_normal_and_plausible_range_is_a_limit(stated, low) -> None:
+    found = results(lab(value=3.3, referenceRange=stated)).series["potassium"].newest(Worse.LOW)
+    assert found.result is not None
+    assert (None if found.result.range_low is None else str(found.result.range_low)) == low
