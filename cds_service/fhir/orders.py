@@ -7,7 +7,7 @@ ServiceRequest.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -117,15 +117,12 @@ def take_drafts(bundle: object, selections: Sequence[str] | None, intake: Intake
     """The resources of a drafts' Bundle, whatever its shape. Raises TooLarge."""
     found: list[Item] = []
     for place, full_url, resource in _entries(bundle, PLACE, intake, 0):
-        if not isinstance(resource, dict) or not text(resource.get("resourceType")):
-            if resource not in (None, {}):
-                reason = "a draft order is not a FHIR resource"
+        reason = _why_no_order(resource)
+        if reason:
+            if resource not in (None, {}) or place != PLACE:
                 intake.problem("unreadable", ABOUT, reason, Source(place, PLACE))
             continue
-        if resource["resourceType"] == "Bundle":
-            reason = "Bundles lie too deep inside each other"
-            intake.problem("unreadable", ABOUT, reason, Source(place, PLACE))
-            continue
+        assert isinstance(resource, dict)  # it has a type
         data = to_r4(resource)
         name = identifier_of(resource)
         reference = f"{text(resource['resourceType'])}/{name}" if name else place
@@ -134,6 +131,31 @@ def take_drafts(bundle: object, selections: Sequence[str] | None, intake: Intake
             Item(data, Source(reference, PLACE), kind, full_url, -1, encoded(resource), True)
         )
     return DraftOrders(found, None if selections is None else tuple(selections))
+
+
+def _why_no_order(resource: object) -> str:
+    """Why what stands among the drafts cannot be one; empty where it may be."""
+    if resource in (None, {}):
+        return "a draft order has no resource"
+    kind = text(part(resource, "resourceType"))
+    if not kind:
+        return "a draft order is not a FHIR resource"
+    if kind == "Bundle":
+        return "Bundles lie too deep inside each other"
+    if kind in ("OperationOutcome", "Parameters"):
+        return f"{kind} came instead of a draft order"
+    return ""
+
+
+def _holds_more(bundle: Mapping[str, object]) -> bool:
+    """Whether a Bundle without entries says that there are some, or holds them elsewhere."""
+    total = bundle.get("total")
+    return (isinstance(total, int) and total > 0) or any(
+        isinstance(one, dict) and ("resourceType" in one or "resource" in one)
+        for name, value in bundle.items()
+        if name != "issues"
+        for one in items(value)
+    )
 
 
 def _entries(
@@ -152,6 +174,8 @@ def _entries(
     if isinstance(value, dict) and ("entry" in value or value.get("resourceType") == "Bundle"):
         entries = items(value.get("entry"))
         intake.count(len(entries), place)
+        if not entries and _holds_more(value):
+            return [(place, "", True)]
         found = []
         for index, entry in enumerate(entries):
             where = f"{place}.entry[{index}]"

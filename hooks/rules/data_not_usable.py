@@ -56,7 +56,12 @@ from hooks.wording import DONE, NO_SERVICE, NOT_APPLICABLE, fitting, headline, s
 WATCHED = ("potassium", "magnesium", "sodium", "creatinine", "egfr", "hemoglobin")
 """Analytes whose newest result is never passed over in silence."""
 # Limits beyond which a value is critical.
-_BELOW = {"potassium": "potassium.severe", "magnesium": "magnesium.severe"}
+_BELOW = {
+    "potassium": "potassium.severe",
+    "magnesium": "magnesium.severe",
+    "sodium": "sodium.critical",
+    "hemoglobin": "hemoglobin.critical",
+}
 _AT_LEAST = {"potassium": "potassium.critical"}
 _WHY = {
     "undated": "no date",

@@ -538,14 +538,27 @@ def test_another_patients_draft_is_refused_and_said() -> None:
     assert kinds(reading) == [("wrong-patient", "MedicationRequest/d1")]
 
 
-@pytest.mark.parametrize("shape", ["x", 7, True, [7], {"entry": [7]}, {"entry": [{"id": "x"}]}])
+OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "x", 7, True, [7], {"entry": [7]}, {"entry": [{"id": "x"}]}, {"entry": [{}]},
+        bundle(None), bundle(OUTCOME), OUTCOME,
+        {"resourceType": "Bundle", "total": 2}, {"resourceType": "Bundle", "Entry": [draft()]},
+        {"resourceType": "Bundle", "entries": [{"resource": draft()}]},
+        {"resourceType": "Parameters", "parameter": [{"resource": bundle(draft())}]},
+    ],
+    ids=lambda shape: str(shape)[:60],
+)  # fmt: skip
 def test_what_is_no_draft_is_a_problem(shape) -> None:
     reading = drafts(shape)
     assert reading.record.drafts.medications == ()
     assert [one.kind for one in reading.record.problems] == ["unreadable"]
 
 
-@pytest.mark.parametrize("shape", [None, {}, [], {"entry": None}, {"entry": [{}]}, bundle()])
+@pytest.mark.parametrize("shape", [None, {}, [], {"entry": None}, bundle(), bundle(total=0)])
 def test_no_draft_is_no_problem(shape) -> None:
     reading = drafts(shape)
     assert reading.record.problems == ()

@@ -164,6 +164,8 @@ K = ("potassium", "4.1 mmol/L")
                 ("potassium", "6.0 mmol/L", K),
                 ("potassium", "2.4 mmol/L", K),
                 ("magnesium", "0.49 mmol/L", ("magnesium", "0.9 mmol/L")),
+                ("sodium", "119 mmol/L", ("sodium", "140 mmol/L")),
+                ("hemoglobin", "6.9 g/dL", ("hemoglobin", "13 g/dL")),
             )
         ),
         pytest.param(
