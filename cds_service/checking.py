@@ -12,7 +12,7 @@ from typing import Any
 from cds_service import shapes
 from cds_service.fhir.models import refusal
 
-_HTML = re.compile(r"<[A-Za-z!/][^>]*>")
+_HTML = re.compile(r"<[A-Za-z!/][^<>]*>")
 
 
 def flaws(response: Mapping[str, Any]) -> list[str]:

@@ -18,8 +18,8 @@ from cds_service.core.knowledge import Reference
 from cds_service.errors import NotFound
 
 _SECTION = re.compile(r"^### `([a-z0-9-]+)`$")
-_SOURCE_LINK = re.compile(r"\[([^\]]+)\]\(references\.md#([a-z0-9-]+)\)")
-_OTHER_LINK = re.compile(r"\[([^\]]+)\]\((?!https://)[^)]*\)")
+_SOURCE_LINK = re.compile(r"\[([^\[\]]+)\]\(references\.md#([a-z0-9-]+)\)")
+_OTHER_LINK = re.compile(r"\[([^\[\]]+)\]\((?!https://)[^)]*\)")
 _STYLE = (
     ":root{color-scheme:light dark}"
     "body{font:1rem/1.55 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}"

@@ -17,6 +17,7 @@ from cds_service.core.wording import Found, PatternIndex, Words, read_pattern, s
 
 _REACH = 8
 _REACH_BACK = 3
+_NEAR = 40  # words; marks that span more are looked at one by one
 _ALL = "*"
 
 
@@ -160,9 +161,10 @@ class Vocabulary:
                 marks[row.kind].append((row.concept, found))
             elif _counts(row.kind, found, words):
                 names.append((row.concept, found))
-        named = frozenset(
-            concept for concept, found in names if not _taken_back(concept, found, marks, words)
-        )
+        if names and any(marks[kind] for kind in ("not", "before", "after")):
+            nearby = _Marks(marks, words)
+            names = [one for one in names if not nearby.take_back(*one)]
+        named = frozenset(concept for concept, _ in names)
         denied = {concept for concept, _ in marks["unless"]}
         many: dict[str, set[int]] = {}
         for concept, found in marks["unless_three"]:
@@ -179,35 +181,68 @@ def _counts(kind: str, found: Found, text: Words) -> bool:
     return kind != "brand" or not text.aside[found.start]
 
 
-def _taken_back(
-    concept: str, name: Found, marks: Mapping[str, list[tuple[str, Found]]], text: Words
-) -> bool:
-    both = (concept, _ALL)
-    for owner, mark in marks["not"]:
-        if owner in both and mark.start <= name.start and name.end <= mark.end:
+class _Marks:
+    """The marks of one text ("no", "ruled out"), found by where they stand.
+
+    Each name looks only at the words around it: a long text costs no more per word.
+    """
+
+    def __init__(self, marks: Mapping[str, list[tuple[str, Found]]], text: Words) -> None:
+        self._text = text
+        self._around = [one for one in marks["not"] if one[1].end - one[1].start > _NEAR]
+        self._over = _by_place((one, one[1].start) for one in marks["not"])
+        self._before = _by_place((one, one[1].end) for one in marks["before"])
+        self._after = _by_place((one, one[1].start) for one in marks["after"])
+        self._until = {found.start for _, found in marks["until"]}
+        # Behind which word of each sentence no "or" follows any more.
+        self._last_or = {
+            text.sentence[at]: at for at, word in enumerate(text.words) if word in ("or", "nor")
+        }
+
+    def take_back(self, concept: str, name: Found) -> bool:
+        """Whether one of the marks says that the name does not count."""
+        both = (concept, _ALL)
+        over = [one for at in range(name.start - _NEAR, name.start + 1)
+                for one in self._over.get(at, ())]  # fmt: skip
+        if any(
+            owner in both and mark.start <= name.start and name.end <= mark.end
+            for owner, mark in (*over, *self._around)
+        ):
             return True
-    for owner, mark in marks["before"]:
-        if owner in both and mark.end <= name.start and _reaches(mark, name, marks, text):
+        if any(
+            owner in both and self._reaches(mark, name)
+            for at in range(name.start - _REACH, name.start + 1)
+            for owner, mark in self._before.get(at, ())
+        ):
             return True
-    return any(owner in both and _speaks_back(mark, name, text) for owner, mark in marks["after"])
+        return any(
+            owner in both and _speaks_back(mark, name, self._text)
+            for at in range(name.end, name.end + _REACH_BACK + 1)
+            for owner, mark in self._after.get(at, ())
+        )
+
+    def _reaches(self, mark: Found, name: Found) -> bool:
+        """Whether a word such as "no" still speaks of the name that follows it."""
+        text = self._text
+        sentence = text.sentence[name.start]
+        if text.sentence[mark.start] != sentence:
+            return False
+        if any(at in self._until for at in range(mark.end, name.start)):
+            return False
+        if text.clause[mark.start] == text.clause[name.start]:
+            return True
+        # "Denies cramps, tingling or weakness" is one list; "cirrhosis without ascites, anaemia"
+        # is not.
+        return self._last_or.get(sentence, -1) >= name.start
 
 
-def _reaches(
-    mark: Found, name: Found, marks: Mapping[str, list[tuple[str, Found]]], text: Words
-) -> bool:
-    """Whether a word such as "no" still speaks of the name that follows it."""
-    if name.start - mark.end > _REACH or text.sentence[mark.start] != text.sentence[name.start]:
-        return False
-    if any(mark.end <= end.start < name.start for _, end in marks["until"]):
-        return False
-    if text.clause[mark.start] == text.clause[name.start]:
-        return True
-    # "Denies cramps, tingling or weakness" is one list; "cirrhosis without ascites, anaemia" not.
-    rest = range(name.start, len(text.words))
-    return any(
-        text.words[at] in ("or", "nor") and text.sentence[at] == text.sentence[name.start]
-        for at in rest
-    )
+def _by_place(
+    found: Iterable[tuple[tuple[str, Found], int]],
+) -> dict[int, list[tuple[str, Found]]]:
+    places: dict[int, list[tuple[str, Found]]] = {}
+    for one, at in found:
+        places.setdefault(at, []).append(one)
+    return places
 
 
 def _speaks_back(mark: Found, name: Found, text: Words) -> bool:

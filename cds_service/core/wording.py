@@ -148,9 +148,12 @@ class Phrase:
     leading: bool = False
     closing: bool = False
 
-    def end_at(self, text: Words, start: int, free: frozenset[str]) -> int | None:
-        """Index behind the last word when the phrase stands at ``start``, else None."""
-        if self.leading and not _leads(text, start, free):
+    def end_at(self, text: Words, start: int, leading: frozenset[int]) -> int | None:
+        """Index behind the last word when the phrase stands at ``start``, else None.
+
+        ``leading``: where only free words stand before in the ingredient (see `_leading`).
+        """
+        if self.leading and start not in leading:
             return None
         end = self._follow(text, start, 0)
         if end is None or not self.closing:
@@ -177,14 +180,17 @@ class Phrase:
         return at
 
 
-def _leads(text: Words, start: int, free: frozenset[str]) -> bool:
-    at = start - 1
-    while at >= 0 and text.part[at] == text.part[start]:
-        word = text.words[at]
-        if word not in free and word not in _MEASURES and not word[0].isdigit():
-            return False
-        at -= 1
-    return True
+def _leading(text: Words, free: frozenset[str]) -> frozenset[int]:
+    """The words before which, in their ingredient, only free words and numbers stand."""
+    found = []
+    part, leads = -1, True
+    for at, word in enumerate(text.words):
+        if text.part[at] != part:
+            part, leads = text.part[at], True
+        if leads:
+            found.append(at)
+            leads = word in free or word in _MEASURES or word[0].isdigit()
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,24 +274,25 @@ class PatternIndex:
 
     def find(self, text: Words) -> Iterator[Found]:
         """Every place where a pattern stands (joint patterns: the whole text)."""
-        free = self._free
+        leading = _leading(text, self._free)
         for start, word in enumerate(text.words):
             for number, phrase in self._by_word.get(word, ()):
-                end = phrase.end_at(text, start, free)
+                end = phrase.end_at(text, start, leading)
                 if end is not None:
                     yield Found(number, start, end)
             for key, index in ((word[0], self._by_head), (word[-1], self._by_tail)):
                 for number, phrase in index.get(key, ()):
                     if _fits(word, phrase.items[0]):
-                        end = phrase.end_at(text, start, free)
+                        end = phrase.end_at(text, start, leading)
                         if end is not None:
                             yield Found(number, start, end)
         for number in self._joint:
-            if all(self._stands(phrase, text) for phrase in self._patterns[number].phrases):
+            if all(_stands(phrase, text, leading) for phrase in self._patterns[number].phrases):
                 yield Found(number, 0, len(text.words))
 
-    def _stands(self, phrase: Phrase, text: Words) -> bool:
-        return any(
-            _fits(word, phrase.items[0]) and phrase.end_at(text, start, self._free) is not None
-            for start, word in enumerate(text.words)
-        )
+
+def _stands(phrase: Phrase, text: Words, leading: frozenset[int]) -> bool:
+    return any(
+        _fits(word, phrase.items[0]) and phrase.end_at(text, start, leading) is not None
+        for start, word in enumerate(text.words)
+    )

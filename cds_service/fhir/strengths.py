@@ -16,12 +16,12 @@ from cds_service.fhir.elements import exact
 _UNIT = r"mg|mcg|ug|µg|μg|g|gm|meq|mmol|iu|unt|units?|%"
 _PER = r"ml|l|hr|h|actuat|g|mg|sqcm"
 _STRENGTH = re.compile(
-    rf"(?<![\w.,-])(?P<amount>\d{{1,3}}(?:,\d{{3}})+|\d+(?:\.\d+)?|\.\d+)\s*-?\s*(?P<unit>{_UNIT})"
-    rf"(?![a-z])(?:\s*/\s*(?P<count>\d+(?:\.\d+)?)?\s*(?P<per>{_PER})(?![a-z]))?",
+    rf"(?<![\w.,-])(?P<amount>\d{{1,3}}(?:,\d{{3}})+|\d+(?:\.\d+)?|\.\d+) ?-? ?(?P<unit>{_UNIT})"
+    rf"(?![a-z])(?: ?/ ?(?P<count>\d+(?:\.\d+)?)? ?(?P<per>{_PER})(?![a-z]))?",
     re.IGNORECASE,
 )
 # "24 HR" before the name and "5 ML" say how long and how much, not how strong.
-_SPAN = re.compile(r"(?<![\w.])\d+(?:\.\d+)?\s*(?:hr|hours?|ml|actuat)\b(?!\s*/)", re.IGNORECASE)
+_SPAN = re.compile(r"(?<![\w.])\d+(?:\.\d+)? ?(?:hr|hours?|ml|actuat)\b(?! ?/)", re.IGNORECASE)
 _ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _SPELLINGS = {
     "ug": "mcg",
@@ -46,7 +46,8 @@ def ingredients_of(name: str) -> tuple[Ingredient, ...]:
     if len(name) > _LONGEST or name.lstrip().startswith("{"):  # a pack of several products
         return ()
     found = []
-    for piece in re.split(r"\s+/\s+", name):
+    # White space is single from here on: a pattern that allows for runs of it tries each of them.
+    for piece in " ".join(name.split()).split(" / "):
         one = _ingredient(piece)
         if one is not None:
             found.append(one)
@@ -54,7 +55,7 @@ def ingredients_of(name: str) -> tuple[Ingredient, ...]:
 
 
 def _ingredient(piece: str) -> Ingredient | None:
-    plain = _ASIDE.sub(" ", piece)
+    plain = " ".join(_ASIDE.sub(" ", piece).split())
     strengths = list(_STRENGTH.finditer(plain))
     amounts = {match.group().lower().replace(" ", "") for match in strengths}
     if len(amounts) != 1:

@@ -1,0 +1,217 @@
+"""Time is linear in what comes from outside: each size is doubled, and the exponent looked at.
+
+Source: faults 1 and 10 of the attacks on the running service. Every regular expression of the
+program is listed below with the shapes that would drive it to backtrack; a new one without a
+line here fails `test_every_expression_is_listed`.
+"""
+
+from __future__ import annotations
+
+import ast
+import gc
+import math
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import pytest
+
+from cds_service.envelope import checked_text, parse, too_deep
+from cds_service.errors import BadRequest
+from cds_service.fhir.strengths import ingredients_of
+from hooks.knowledge import vocabulary
+
+ROOT = Path(__file__).parents[2]
+HIGHEST = 1.6
+"""Exponent of time over size that is still called linear; two is what an attack needs."""
+_ENOUGH_S = 0.004  # below, the clock says nothing
+
+BODIES: dict[str, Callable[[int], bytes]] = {
+    "escaped quotes without an end": lambda n: b'{"a":"' + b'\\"' * (n // 2),
+    "backslashes without an end": lambda n: b'{"a":"' + b"\\" * n,
+    "quotes": lambda n: b'"' * n,
+    "opening brackets": lambda n: b"[" * n,
+    "opening brackets in texts": lambda n: b'["[",' * (n // 5),
+    "closing brackets in texts": lambda n: b'["]",' * (n // 5),
+    "60 levels again and again": lambda n: (b"[" * 60 + b"]" * 60) * (n // 120),
+    "60 levels, never closed": lambda n: (b"[" * 60 + b"]" * 59) * (n // 119),
+    "pairs of brackets": lambda n: b"[" + b"[]," * (n // 3),
+    "half characters": lambda n: b'{"a":"' + b"\\ud800" * (n // 6),
+    "half characters with an end": lambda n: b'{"a":"' + b"\\ud800" * (n // 6) + b'"}',
+    "escapes cut short": lambda n: b'{"a":"' + b"\\u" * (n // 2) + b'"}',
+    "digits": lambda n: b'{"a":' + b"7" * n + b"}",
+    "decimals": lambda n: b'{"a":0.' + b"7" * n + b"}",
+    "white space": lambda n: b" " * n,
+    "white space in an object": lambda n: b"{" + b" \n" * (n // 2),
+    "commas": lambda n: b"[" + b"," * n,
+    "one name again and again": lambda n: b"{" + b'"a":1,' * (n // 6) + b'"a":1}',
+}
+
+TEXTS = (
+    "mg ", "mg", "1 mg ", "    ", "\t", "a  ", "9", "1,111", "1.1.", ",", " / ", "(", "[ ", "]",
+    "aspirin 1 ", "potassium ", "magnesium mg ", "no cramps ", "denies leg cramps, ",
+    "no quinine, ", "no history of ", "cramps or ", "quinine and ", "per of mg ", "ruled out ",
+    "without cramps but ", "é", "ﬁ", "İ", "mg/ml / ", "24 hr ", "'", "-", "\x00",
+)  # fmt: skip
+
+
+def exponent(do: Callable[[Any], object], make: Callable[[int], Any], start: int) -> float:
+    """By which power of the size the time grows, between sizes that take long enough."""
+    size, spent = start, 0.0
+    while size < start << 12:
+        spent = _best(do, make(size))
+        if spent > _ENOUGH_S:
+            break
+        size *= 2
+    if spent <= _ENOUGH_S:
+        return 0.0
+    return math.log(_best(do, make(size * 4)) / spent, 4)
+
+
+def _best(do: Callable[[Any], object], given: Any) -> float:
+    found = math.inf
+    for _ in range(3):
+        started = process_time()
+        with suppress(BadRequest):
+            do(given)
+        found = min(found, process_time() - started)
+    return found
+
+
+def _read(body: bytes) -> object:
+    return parse(checked_text(body))
+
+
+@pytest.fixture(autouse=True)
+def _without_collection() -> Iterator[None]:
+    """The collector's rounds come at sizes of its own, and say nothing of a reader."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("shape", BODIES)
+@pytest.mark.parametrize("do", [too_deep, _read], ids=["depth", "reading"])
+def test_a_body_is_read_in_linear_time(shape: str, do: Callable[[bytes], object]) -> None:
+    assert exponent(do, BODIES[shape], 4096) < HIGHEST
+
+
+def test_48_kb_without_an_end_cost_nothing() -> None:
+    body = BODIES["escaped quotes without an end"](48_000)
+
+    assert _best(_read, body) < 0.02
+
+
+@pytest.mark.parametrize("unit", TEXTS, ids=repr)
+@pytest.mark.parametrize(
+    "words", ["CONDITIONS", "MEDICATIONS", "OBSERVATIONS", "ORDERS", "ALLERGIES"]
+)
+def test_a_text_is_read_in_linear_time(words: str, unit: str) -> None:
+    known = getattr(vocabulary, words)
+
+    def read(text: str) -> object:
+        return known._read_text(text)
+
+    assert exponent(read, lambda n: unit * (n // len(unit)), 256) < HIGHEST
+
+
+@pytest.mark.parametrize("unit", TEXTS, ids=repr)
+def test_a_product_name_is_read_in_linear_time(unit: str) -> None:
+    read = ingredients_of.__wrapped__
+    assert _best(read, (unit * 500)[:500]) < 0.005
+
+
+_AFFIXES = ("", "1", "a", "(", '"', "/", "x" * 3)
+_UNITS = (
+    "a", "1", " ", "\t", "-", ".", ",", "/", "(", "[", "\\", '"', "a ", "1 ", "1,111", "a-", "a.",
+    "www.", "http:", "<a", "A/1", "/_history/", "\\ud800", "patient/", "every 1 ", "1 mg ",
+    ", persistent ", "0x", "a+", "%41", "\u00e9",
+)  # fmt: skip
+
+
+def _expressions() -> dict[str, re.Pattern[Any]]:
+    """Every module-level or class-level compiled expression of the program, by its place."""
+    found: dict[str, re.Pattern[Any]] = {}
+    for package in ("cds_service", "hooks"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if "migrations" in path.parts or "re.compile(" not in path.read_text():
+                continue
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            module = import_module(name.removesuffix(".__init__"))
+            for owner in (module, *(one for one in vars(module).values() if isinstance(one, type))):
+                for key, value in vars(owner).items():
+                    if isinstance(value, re.Pattern):
+                        found[f"{name}.{getattr(owner, '__qualname__', '')}.{key}"] = value
+    return found
+
+
+EXPRESSIONS = _expressions()
+
+
+def _uses(place: str) -> tuple[Callable[[Any], object], ...]:
+    """How the program applies the expression: at one place only, or wherever it fits."""
+    module, _, name = place.rpartition(".")
+    pattern = EXPRESSIONS[place]
+    path = ROOT / (module.rpartition(".")[0].replace(".", "/") + ".py")
+    source = (path if path.exists() else path.with_suffix("") / "__init__.py").read_text()
+    if re.search(rf"\b{name}\.(search|sub|subn|finditer|findall|split)\b", source):
+        return (lambda text: sum(1 for _ in pattern.finditer(text)),)
+    return (pattern.fullmatch, pattern.match)
+
+
+@pytest.mark.parametrize("place", EXPRESSIONS)
+def test_an_expression_takes_linear_time(place: str) -> None:
+    """Searched and matched over runs of what it could chew on, with and without a good start."""
+    of_bytes = isinstance(EXPRESSIONS[place].pattern, bytes)
+
+    def spent(do: Callable[[Any], object], size: int, unit: str, before: str) -> float:
+        text = before + unit * (size // len(unit)) + "\x00"
+        given: Any = text.encode() if of_bytes else text
+        started = process_time()
+        do(given)
+        return process_time() - started
+
+    slow = [
+        (unit, before)
+        for unit in _UNITS
+        for before in _AFFIXES
+        for do in _uses(place)
+        if (short := spent(do, 2_000, unit, before)) > 0.0008
+        and spent(do, 8_000, unit, before) / short > 4**HIGHEST
+        # Once may be the machine; twice is the expression.
+        and spent(do, 16_000, unit, before) / spent(do, 4_000, unit, before) > 4**HIGHEST
+    ]
+    assert not slow, slow[:3]
+
+
+def test_no_expression_is_made_where_this_test_does_not_look() -> None:
+    """Expressions are compiled once, at the top of a module or class, so that all are tested."""
+    elsewhere = []
+    for package in ("cds_service", "hooks"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            tree = ast.parse(path.read_text())
+            inside = {
+                id(node)
+                for owner in ast.walk(tree)
+                if isinstance(owner, ast.FunctionDef)
+                for node in ast.walk(owner)
+            }
+            for node in ast.walk(tree):
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Attribute)
+                    and isinstance(node.func.value, ast.Name)
+                    and node.func.value.id == "re"
+                    and (id(node) in inside or node.func.attr != "compile")
+                    and node.func.attr != "escape"
+                ):
+                    elsewhere.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    # The schemas' own patterns, and names of prefetch keys (`re.escape`): both are ours.
+    assert {place.rpartition(":")[0] for place in elsewhere} <= ALLOWED, elsewhere
+
+
+ALLOWED = {"cds_service/shapes.py", "cds_service/one_patient.py"}
