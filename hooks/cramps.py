@@ -14,6 +14,10 @@ _DOCUMENTED = "leg cramps are documented"
 _PERSISTENT = re.compile(
     r"\b(severe|persistent|refractory|intractable|progressive|incapacitating)\b"
 )
+_SEVERE = re.compile(
+    r"\b(severe|incapacitating|disabling|debilitating|intractable|unbearable|excruciating)\b"
+)
+_DENIED = re.compile(r"\b(no|not|non|never|without|denies|nor)(\W+\w+)?\W+$")
 
 
 def documented(facts: Facts) -> bool | None:
@@ -71,6 +75,29 @@ def persistent(facts: Facts) -> str:
     for reason in _reasons(facts):
         if LEG_CRAMPS in reason.concepts and (word := _PERSISTENT.search(reason.words)):
             return f"described as {word.group()}"
+    return ""
+
+
+def severe(facts: Facts) -> str:
+    """How badly the cramps are recorded, ``severe`` or ``incapacitating``; empty if not.
+
+    Severity severe, or a word of the cramps' own text that is not denied ("not severe").
+    """
+    for one in conditions(facts):
+        if word := _severe_word(one.words):
+            return word
+        if one.severe:
+            return "severe"
+    for reason in _reasons(facts):
+        if LEG_CRAMPS in reason.concepts and (word := _severe_word(reason.words)):
+            return word
+    return ""
+
+
+def _severe_word(words: str) -> str:
+    for found in _SEVERE.finditer(words):
+        if not _DENIED.search(words[max(0, found.start() - 30) : found.start()]):
+            return found.group()
     return ""
 
 

@@ -26,9 +26,9 @@ from cds_service.core.rule import (
     medications,
     rule,
 )
+from hooks.cirrhosis import DIURETICS
 from hooks.cramps import LEG_CRAMPS
 from hooks.reading import conditions_unread, medications_unread
-from hooks.rules.cirrhosis import DIURETICS
 from hooks.wording import FOR_DRUGS, TOO_COSTLY, headline
 
 

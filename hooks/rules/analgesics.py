@@ -37,10 +37,10 @@ from cds_service.core.rule import (
     rule,
 )
 from hooks import cramps, levels
+from hooks.cirrhosis import DIURETICS
 from hooks.dose import daily_amount
 from hooks.reading import conditions_unread, medications_unread, results_unread
 from hooks.renal import only_preliminary, renal
-from hooks.rules.cirrhosis import DIURETICS
 from hooks.windows import YEAR
 from hooks.wording import EVIDENCE_DOUBTED, FOR_ADVICE, FOR_DRUGS, headline, named
 

@@ -2,18 +2,22 @@
 
 Recommendation: cramps are common in liver disease on diuretics; correct potassium and
 magnesium first, consider baclofen 10 mg/day up to 30 mg/day, consider albumin 20-40 g/week,
-stop diuretics for incapacitating cramps (article, "Cirrhosis patients on diuretics").
+discontinue diuretics for incapacitating cramps (article, "Cirrhosis patients on diuretics").
+EASL 2018 discontinues them also for sodium below 125 mmol/L, acute kidney injury and worsening
+encephalopathy, furosemide for potassium below 3.0 and mineralocorticoid antagonists above 6.0.
 
 When: cirrhosis is documented, and a diuretic is active or cramps are documented. Warning when
-potassium or magnesium is low.
-Then: one pathway card in four steps. Baclofen is only named where eGFR is 60 or more, without
-encephalopathy or sedatives; neither baclofen nor albumin is ever drafted.
-Does not cover: cirrhosis that is only suspected; ascites of other causes.
+potassium or magnesium is low, or with a diuretic and one of the reasons to stop it.
+Then: one pathway card: what stops the diuretic, what is corrected, then the next steps.
+Baclofen is only named where eGFR is 60 or more and sodium 125 or more, without encephalopathy,
+pregnancy or sedatives; neither baclofen nor albumin is ever drafted.
+Does not cover: cirrhosis that is only suspected; ascites of other causes; a potassium between
+5.0 and 6.0 (see high-potassium, which decides there).
 """
 
 from __future__ import annotations
 
-from cds_service.core.facts import Kind, Medication, Result
+from cds_service.core.facts import Kind
 from cds_service.core.patient import Facts
 from cds_service.core.rule import (
     Answer,
@@ -35,28 +39,33 @@ from cds_service.core.rule import (
 )
 from cds_service.core.series import Worse
 from hooks import cramps, levels
+from hooks.cirrhosis import CHECKED_FIRST, DIURETICS, SEDATING, baclofen, electrolytes, stopping
 from hooks.reading import conditions_unread, medications_unread
 from hooks.renal import renal
 from hooks.windows import ACT, YEAR
-from hooks.wording import CONTRAINDICATED, FOR_ADVICE, day, headline, named
-
-DIURETICS = ("diuretic_loop", "diuretic_thiazide", "diuretic_potassium_sparing")
-CHECKED_FIRST = ("potassium", "magnesium", "sodium", "creatinine")
-SEDATING = ("sedative", "opioid", "gabapentinoid")
+from hooks.wording import CONTRAINDICATED, FOR_ADVICE, headline
 
 
 @rule(
     id="cirrhosis-cramps",
     title="Muscle cramps in cirrhosis",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
-    references=["article", "general-knowledge"],
-    limits=["potassium.low", "magnesium.low", "egfr.moderate", "age.older"],
+    references=["easl-2018", "article", "aasld-2021", "general-knowledge"],
+    limits=[
+        "potassium.low",
+        "potassium.urgent",
+        "potassium.critical",
+        "magnesium.low",
+        "sodium.diuretic",
+        "egfr.moderate",
+        "age.older",
+    ],
     needs=[
         conditions("cirrhosis"),
-        conditions("ascites", "hepatic_encephalopathy", "leg_cramps").optional(),
+        conditions("ascites", "hepatic_encephalopathy", "leg_cramps", "pregnancy").optional(),
         medications(*DIURETICS).optional(),
         medications(*SEDATING, "baclofen").optional(),
         results("potassium", YEAR).optional(),
@@ -83,101 +92,52 @@ def cirrhosis_cramps(facts: Facts) -> Answer:
         if documented is None:
             return CannotTell(("whether leg cramps are documented",), trigger=True)
         return NotFired("neither a diuretic nor leg cramps are documented")
-    both = (levels.low(facts, "potassium"), levels.low(facts, "magnesium"))
-    low = [level for level in both if level.beyond is True]
-    pressing = any(not level.stale for level in low)
+    stops = stopping(facts, diuretics)
+    state = electrolytes(facts)
+    function = renal(facts)
     return Finding(
-        indicator=Indicator.WARNING if pressing else Indicator.INFO,
-        summary=headline(_summary(bool(documented), bool(diuretics), pressing)),
-        advice=(
-            _first(facts, low),
-            _baclofen(facts),
-            *_albumin(facts, bool(diuretics)),
-            _diuretic(bool(diuretics), bool(medications_unread(facts))),
+        indicator=Indicator.WARNING if stops.any or state.pressing else Indicator.INFO,
+        summary=headline(
+            stops.summary or _summary(bool(documented), bool(diuretics), state.summary)
         ),
+        advice=(*stops.advice, state.advice),
+        sections=(("Next steps", _steps(facts, bool(diuretics))),),
         evidence=(
             *(Evidence(one) for one in found),
             *(Evidence(one) for one in facts.conditions("ascites")),
             *(Evidence(one) for one in diuretics),
+            *stops.evidence,
             *(Evidence(one) for one in facts.ever("hepatic_encephalopathy")),
-            *(Evidence(one) for one in _sedating(facts)),
-            *(level.evidence() for level in low),
-            *renal(facts).evidence(facts),
+            *(Evidence(one) for one in facts.taking(*SEDATING, hazard=True)),
+            *state.evidence,
+            *function.evidence(facts),
         ),
         missing=_missing(facts),
-        strength="Trial evidence for baclofen and albumin is small and from cirrhosis only.",
-        suggestions=_suggestions(facts, {one.analyte.key for one in both if one.preliminary}),
+        strength="What stops a diuretic is EASL 2018, known from secondary pages. Trial evidence "
+        "for baclofen and albumin is small and from cirrhosis only.",
+        suggestions=_suggestions(facts, state.early),
         overrides=(*FOR_ADVICE, CONTRAINDICATED),
+        reference="easl-2018" if stops.any else "article",
     )
 
 
-def _summary(documented: bool, diuretic: bool, pressing: bool) -> str:
-    lead = "Cramps in cirrhosis" if documented else "Cirrhosis on a diuretic: cramps are common"
-    if pressing:
-        return f"{lead}: correct the low potassium or magnesium first"
-    if documented and diuretic:
-        return f"{lead} on a diuretic: check potassium and magnesium first, then the next steps"
-    return f"{lead}: check potassium and magnesium first, then the next steps"
+def _summary(documented: bool, diuretic: bool, electrolytes_: str) -> str:
+    if documented:
+        lead = "Cramps in cirrhosis on a diuretic" if diuretic else "Cramps in cirrhosis"
+    else:
+        lead = "Cirrhosis on a diuretic"
+    return f"{lead}: {electrolytes_}"
 
 
-def _first(facts: Facts, low: list[levels.Level]) -> str:
-    kidney = f", carefully: {renal(facts).phrase()}" if renal(facts).severe else ""
-    text = f"1. Correct potassium and magnesium first{kidney}"
-    values = [_value(level.result, level) for level in low if level.result is not None]
-    return f"{text} (low: {', '.join(values)})." if values else f"{text}, where they are low."
-
-
-def _value(result: Result, level: levels.Level) -> str:
-    value = f"{result.analyte.name.lower()} {result.reported}"
-    if level.preliminary:
-        return f"{value}, preliminary: repeat first"
-    return f"{value} from {day(result)}: repeat first" if level.stale else value
-
-
-def _baclofen(facts: Facts) -> str:
-    taken = facts.taking("baclofen", hazard=True)
-    stop = " It is taken: review it, but never stop it abruptly." if taken else ""
-    function = renal(facts)
-    if past := facts.ever("hepatic_encephalopathy"):
-        return f"2. Baclofen is not advised: {named(past)}.{stop}"
-    if function.severe or function.moderate:
-        return f"2. Baclofen is not advised: {function.phrase()}.{stop}"
-    if sedating := _sedating(facts):
-        return f"2. Baclofen is not advised together with {named(sedating)}.{stop}"
-    if conditions_unread(facts):
-        return f"2. Baclofen is not named as an option: the problem list could not be read.{stop}"
-    if medications_unread(facts):
-        return f"2. Baclofen is not named as an option: medications could not be read.{stop}"
-    if not function.fresh_normal:
-        return (
-            "2. Baclofen is not named as an option: renal function is not known to be normal "
-            f"within 90 days.{stop}"
-        )
-    older = facts.age is not None and facts.age >= facts.limits.value("age.older")
-    falls = " Sedation and falls weigh more from 65 years on." if older else ""
-    return (
-        "2. An option for the clinician to weigh: baclofen 10 mg/day, weekly steps of 10 mg to "
-        f"30 mg/day; watch for sedation and encephalopathy.{falls}"
-    )
-
-
-def _sedating(facts: Facts) -> tuple[Medication, ...]:
-    return (*facts.taking(*SEDATING, hazard=True), *facts.drafted(*SEDATING))
-
-
-def _albumin(facts: Facts, diuretic: bool) -> tuple[str, ...]:
-    if not diuretic and not facts.conditions("ascites"):
-        return ()
-    return ("3. Albumin 20–40 g/week may be considered: discuss with hepatology.",)
-
-
-def _diuretic(taken: bool, unread: bool) -> str:
-    if not taken and not unread:
-        return "4. No diuretic is on the medication list."
-    return (
-        "4. Incapacitating cramps: reducing or stopping the diuretic is a decision for the "
-        "clinician; never automatic."
-    )
+def _steps(facts: Facts, diuretic: bool) -> str:
+    lines = [baclofen(facts)]
+    if diuretic or facts.conditions("ascites"):
+        lines.append("Albumin 20–40 g/week may be considered: discuss with hepatology.")
+    if diuretic or medications_unread(facts):
+        lines.append("If cramps become incapacitating: discontinue diuretics.")
+    else:
+        lines.append("No diuretic is on the medication list.")
+    return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
 
 
 def _missing(facts: Facts) -> tuple[str, ...]:
@@ -190,7 +150,7 @@ def _missing(facts: Facts) -> tuple[str, ...]:
     return (*lines, *conditions_unread(facts), *medications_unread(facts))
 
 
-def _suggestions(facts: Facts, early: set[str]) -> tuple[Suggestion, ...]:
+def _suggestions(facts: Facts, early: frozenset[str]) -> tuple[Suggestion, ...]:
     offers: list[Suggestion] = []
     for analyte in CHECKED_FIRST:
         newest = facts.newest(analyte, Worse.LOW)

@@ -35,8 +35,8 @@ from cds_service.core.rule import (
 )
 from cds_service.core.series import Worse
 from hooks import cramps, levels
+from hooks.cirrhosis import DIURETICS
 from hooks.reading import conditions_unread, results_unread
-from hooks.rules.cirrhosis import DIURETICS
 from hooks.windows import ACT, YEAR
 from hooks.wording import FOR_TESTS, day, headline, named
 

@@ -42,9 +42,9 @@ from cds_service.core.rule import (
 )
 from cds_service.core.series import Series, Worse
 from hooks import cramps
+from hooks.cirrhosis import DIURETICS
 from hooks.levels import unread
 from hooks.reading import conditions_unread
-from hooks.rules.cirrhosis import DIURETICS
 from hooks.windows import ACT, CHECKED
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, drugs, fitting, headline, named, short_day
 

@@ -20,7 +20,8 @@ def checked(case: Given) -> Given:
 
 
 def words(case: Given) -> str:
-    return "\n".join(fired(case.ask(RULE)).advice)
+    finding = fired(case.ask(RULE))
+    return "\n".join((*finding.advice, *(text for _, text in finding.sections)))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,20 @@ OPTION = "An option for the clinician to weigh: baclofen 10 mg/day"
     [
         pytest.param(checked(given()), True, id="nothing known speaks against it"),
         pytest.param(given(), False, id="renal function unknown"),
-        pytest.param(given().result("egfr", "60 mL/min/{1.73_m2}"), True, id="eGFR 60"),
+        pytest.param(
+            given().result("egfr", "60 mL/min/{1.73_m2}").result("sodium", "125 mmol/L"), True,
+            id="eGFR 60, sodium 125",
+        ),
+        pytest.param(given().result("egfr", EGFR), False, id="sodium unknown"),
+        pytest.param(
+            given().result("egfr", EGFR).result("sodium", "140 mmol/L", days_ago=31), False,
+            id="sodium of 31 days ago",
+        ),
+        pytest.param(
+            given().result("egfr", EGFR).result("sodium", "124 mmol/L"), False, id="sodium 124"
+        ),
+        pytest.param(checked(given()).unusable("sodium", days_ago=0), False, id="newer unusable"),
+        pytest.param(checked(given().has("pregnancy")), False, id="pregnancy"),
         pytest.param(given().result("egfr", "59 mL/min/{1.73_m2}"), False, id="eGFR 59"),
         pytest.param(given().result("egfr", EGFR, days_ago=91), False, id="eGFR of 91 days ago"),
         pytest.param(checked(given().has("aki")), False, id="acute kidney injury"),
@@ -171,7 +185,7 @@ def test_baclofen_is_only_named_where_it_may_be(case: Given, named: bool) -> Non
     text = words(case.has("cirrhosis").cramps())
     assert (OPTION in text) is named
     if not named:
-        assert "2. Baclofen is not" in text
+        assert "1. Baclofen is not" in text
 
 
 def test_baclofen_that_is_taken_is_never_stopped_abruptly() -> None:
@@ -203,7 +217,8 @@ def test_albumin_is_discussed_with_ascites_or_a_diuretic(case: Given, said: bool
 
 
 def test_the_diuretic_is_the_clinicians_decision() -> None:
-    assert "never automatic" in words(given().has("cirrhosis").takes("diuretic_loop"))
+    said = "If cramps become incapacitating: discontinue diuretics."
+    assert said in words(given().has("cirrhosis").takes("diuretic_loop"))
     assert "No diuretic is on the medication list" in words(given().has("cirrhosis").cramps())
 
 
@@ -226,22 +241,22 @@ def test_what_cannot_be_told(state: State) -> None:
 
 def test_advanced_renal_disease_makes_the_correction_careful() -> None:
     case = given().has("cirrhosis").cramps().result("egfr", "20 mL/min/{1.73_m2}")
-    assert "carefully: eGFR 20" in words(case)
+    assert "carefully: eGFR 20" in words(case.result("potassium", "3.2 mmol/L"))
 
 
 def test_advanced_renal_disease_by_diagnosis_keeps_baclofen_out() -> None:
     text = words(checked(given().has("cirrhosis").cramps().has("dialysis")))
-    assert "2. Baclofen is not advised: dialysis." in text
+    assert "1. Baclofen is not advised: dialysis." in text
 
 
 def test_the_evidence_is_all_that_the_card_speaks_of() -> None:
     case = given().has("cirrhosis", name="Cirrhosis").has("ascites", name="Ascites")
     case.has("hepatic_encephalopathy", name="Encephalopathy").takes("opioid", name="Morphine")
-    case.takes("diuretic_loop", name="Furosemide").result("potassium", "3.0 mmol/L")
+    case.takes("diuretic_loop", name="Furosemide").result("potassium", "3.1 mmol/L")
     finding = fired(case.result("magnesium", "0.85 mmol/L").result("egfr", EGFR).ask(RULE))
     assert leaned_on(finding) == {
         *("Cirrhosis", "Ascites", "Encephalopathy", "Morphine", "Furosemide"),
-        *("potassium", "egfr"),
+        *("potassium", "magnesium", "egfr"),
     }
 
 
@@ -250,8 +265,11 @@ def test_the_evidence_is_all_that_the_card_speaks_of() -> None:
     [
         (given().cramps(), "Cramps in cirrhosis: check"),
         (given().cramps().takes("diuretic_loop"), "Cramps in cirrhosis on a diuretic: check"),
-        (given().takes("diuretic_loop"), "Cirrhosis on a diuretic: cramps are common: check"),
-        (given().cramps().result("potassium", "3.0 mmol/L"), "Cramps in cirrhosis: correct"),
+        (given().takes("diuretic_loop"), "Cirrhosis on a diuretic: check potassium and"),
+        (
+            given().cramps().result("potassium", "3.0 mmol/L"),
+            "Cramps in cirrhosis: correct low potassium 3.0 first",
+        ),
     ],
 )
 def test_the_summary_says_what_is_there(case: Given, start: str) -> None:
@@ -267,3 +285,108 @@ def test_just_the_tests_without_a_fresh_result_are_missing() -> None:
 def test_minors_and_the_dead_are_not_judged() -> None:
     silent(given(age=17).has("cirrhosis").cramps().ask(RULE))
     silent(given(deceased=True).has("cirrhosis").cramps().ask(RULE))
+
+
+LOOP = {"name": "Furosemide 40 MG Oral Tablet"}
+SPARING = {"name": "Spironolactone 100 MG Oral Tablet"}
+
+
+def on_diuretics() -> Given:
+    """Cirrhosis on a loop and a potassium-sparing diuretic, without cramps."""
+    case = given().has("cirrhosis").takes("diuretic_loop", **LOOP)  # type: ignore[arg-type]
+    return case.takes("diuretic_potassium_sparing", **SPARING)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("case", "summary"),
+    [
+        pytest.param(
+            on_diuretics().result("sodium", "124 mmol/L"),
+            "Cirrhosis, sodium 124: discontinue diuretics (furosemide, spironolactone)",
+            id="sodium 124",
+        ),
+        pytest.param(on_diuretics().result("sodium", "125 mmol/L"), "", id="sodium 125"),
+        pytest.param(
+            on_diuretics().result("sodium", "121 mmol/L", days_ago=31), "", id="old sodium"
+        ),
+        pytest.param(
+            on_diuretics().result("sodium", "121 mmol/L", preliminary=True),
+            "Cirrhosis, sodium 121 (preliminary): discontinue",
+            id="preliminary sodium",
+        ),
+        pytest.param(
+            on_diuretics().has("aki"), "Cirrhosis, acute kidney injury: discontinue", id="AKI"
+        ),
+        pytest.param(
+            on_diuretics().has("aki", presence=Presence.SUSPECTED),
+            "Cirrhosis, acute kidney injury: discontinue",
+            id="AKI suspected",
+        ),
+        pytest.param(on_diuretics().has("aki", presence=Presence.PAST), "", id="AKI over"),
+        pytest.param(
+            on_diuretics().cramps(words="incapacitating leg cramps"),
+            "Cirrhosis, incapacitating cramps: discontinue diuretics",
+            id="incapacitating cramps",
+        ),
+        pytest.param(
+            on_diuretics().cramps(severe=True), "Cirrhosis, severe cramps: disc", id="severity"
+        ),
+        pytest.param(on_diuretics().cramps(words="cramps, not severe"), "", id="not severe"),
+        pytest.param(on_diuretics().cramps(words="persistent cramps"), "", id="persistent only"),
+        pytest.param(
+            on_diuretics().has("hepatic_encephalopathy"),
+            "Cirrhosis, hepatic encephalopathy on a diuretic: stop it if this is worsening",
+            id="encephalopathy",
+        ),
+        pytest.param(
+            on_diuretics().has("hepatic_encephalopathy", words="history of hepatic encephalopathy"),
+            "",
+            id="encephalopathy in the history",
+        ),
+        pytest.param(
+            on_diuretics().result("potassium", "2.9 mmol/L"),
+            "Cirrhosis, potassium 2.9: discontinue furosemide",
+            id="furosemide at 2.9",
+        ),
+        pytest.param(
+            on_diuretics().result("potassium", "6.1 mmol/L"),
+            "Cirrhosis, potassium 6.1: discontinue spironolactone",
+            id="spironolactone at 6.1",
+        ),
+        pytest.param(on_diuretics().result("potassium", "6.0 mmol/L"), "", id="6.0 is not above"),
+    ],
+)
+def test_what_stops_a_diuretic_is_named_first(case: Given, summary: str) -> None:
+    finding = fired(case.ask(RULE))
+    if summary:
+        assert finding.indicator is Indicator.WARNING
+        assert finding.summary.startswith(summary)
+        assert len(finding.summary) <= 110
+        assert "iscontinue" in finding.advice[0]
+    else:
+        assert finding.indicator is Indicator.INFO
+        assert "iscontinue" not in finding.summary
+
+
+def test_without_a_diuretic_nothing_is_to_be_discontinued() -> None:
+    case = checked(given().has("cirrhosis", "aki").cramps(severe=True))
+    finding = fired(case.ask(RULE))
+    assert finding.indicator is Indicator.INFO
+    assert "iscontinue" not in words(case)
+
+
+def test_normal_values_are_said_to_be_normal_and_only_the_rest_is_named() -> None:
+    case = given().has("cirrhosis").cramps().result("magnesium", "0.85 mmol/L")
+    text = words(case)
+    assert "Magnesium 0.85 mmol/L was normal on 2026-11-22." in text
+    assert "Check first: potassium (not known for 30 days)." in text
+    text = words(checked(given().has("cirrhosis").cramps()))
+    assert "first" not in text
+
+
+@pytest.mark.parametrize("value", ["5.6 mmol/L", "5.9 mmol/L", "6.4 mmol/L"])
+def test_a_high_potassium_is_never_called_normal_nor_may_the_antagonist_go_on(value: str) -> None:
+    text = words(checked(on_diuretics()).result("potassium", value, days_ago=0))
+    assert "Potassium 4.2" not in text
+    assert "above range" in text
+    assert "continue spironolactone" not in text.lower().replace("discontinue", "stop")

@@ -1,0 +1,249 @@
+"""Cirrhosis: what stops a diuretic, what is corrected first, and whether baclofen is an option."""
+
+from __future__ import annotations
+
+import re
+
+from cds_service.core.facts import Medication, Result
+from cds_service.core.patient import Facts
+from cds_service.core.records import record
+from cds_service.core.rule import Evidence
+from cds_service.core.series import Worse
+from hooks import cramps, levels
+from hooks.reading import conditions_unread, medications_unread
+from hooks.renal import renal
+from hooks.windows import ACT
+from hooks.wording import day, drugs, named
+
+DIURETICS = ("diuretic_loop", "diuretic_thiazide", "diuretic_potassium_sparing")
+CHECKED_FIRST = ("potassium", "magnesium", "sodium", "creatinine")
+SEDATING = ("sedative", "opioid", "gabapentinoid")
+_OVER = re.compile(r"\b(history of|hx of|h/o|previous|prior|past|resolved)\b")
+
+
+@record
+class Stopping:
+    """What stops the diuretics of a patient with cirrhosis, in a summary and as advice."""
+
+    any: bool
+    summary: str
+    advice: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+
+
+def stopping(facts: Facts, diuretics: tuple[Medication, ...]) -> Stopping:
+    """The reasons to discontinue diuretics that are on record; none without a diuretic."""
+    if not diuretics:
+        return Stopping(False, "", (), ())
+    reasons: list[str] = []
+    evidence: list[Evidence] = []
+    limit = facts.limits["sodium.diuretic"]
+    sodium = _lower(facts, "sodium")
+    if sodium is not None and sodium.below(limit.value) is True:
+        early = " (preliminary)" if sodium.preliminary else ""
+        reasons.append(f"sodium {_number(sodium)}{early}")
+        evidence.append(Evidence(sodium, limit, note="preliminary" if early else ""))
+    if acute := facts.hazards("aki"):
+        reasons.append("acute kidney injury")
+        evidence.extend(Evidence(one) for one in acute)
+    if severe := cramps.severe(facts):
+        reasons.append(f"{severe} cramps")
+    potassium_stops = _by_potassium(facts, diuretics)
+    evidence.extend(line for _, _, line in potassium_stops)
+    confused = tuple(
+        one for one in facts.hazards("hepatic_encephalopathy") if not _OVER.search(one.words)
+    )
+    advice: list[str] = []
+    if reasons:
+        advice.append(
+            f"Discontinue diuretics ({named(diuretics)}): {', '.join(reasons)}. Discuss it with "
+            "hepatology today."
+        )
+    else:
+        advice.extend(
+            f"Discontinue {named(stopped)}: potassium {value}."
+            for value, stopped, _ in potassium_stops
+        )
+    if confused:
+        advice.append(
+            f"{named(confused)}: discontinue the diuretics if it is worsening; the record cannot "
+            "tell."
+        )
+    return Stopping(
+        any=bool(reasons or potassium_stops or confused),
+        summary=_summary(reasons, potassium_stops, bool(confused), diuretics),
+        advice=tuple(advice),
+        evidence=tuple(evidence),
+    )
+
+
+_Stop = tuple[str, tuple[Medication, ...], Evidence]
+
+
+def _summary(
+    reasons: list[str],
+    by_potassium: list[_Stop],
+    confused: bool,
+    diuretics: tuple[Medication, ...],
+) -> str:
+    if reasons:
+        return f"Cirrhosis, {', '.join(reasons)}: discontinue diuretics ({drugs(diuretics)})"
+    if by_potassium:
+        value, stopped, _ = by_potassium[0]
+        return f"Cirrhosis, potassium {value}: discontinue {drugs(stopped)}"
+    if confused:
+        return "Cirrhosis, hepatic encephalopathy on a diuretic: stop it if this is worsening"
+    return ""
+
+
+def _by_potassium(facts: Facts, diuretics: tuple[Medication, ...]) -> list[_Stop]:
+    found: list[_Stop] = []
+    urgent, critical = facts.limits["potassium.urgent"], facts.limits["potassium.critical"]
+    loop = tuple(one for one in diuretics if "diuretic_loop" in one.classes)
+    low = _lower(facts, "potassium")
+    if loop and low is not None and low.below(urgent.value) is True:
+        found.append((_said(low), loop, Evidence(low, urgent)))
+    sparing = tuple(one for one in diuretics if "diuretic_potassium_sparing" in one.classes)
+    high = _extreme(facts, "potassium", Worse.HIGH)
+    if sparing and high is not None and high.above(critical.value) is True:
+        found.append((_said(high), sparing, Evidence(high, critical)))
+    return found
+
+
+def _lower(facts: Facts, analyte: str) -> Result | None:
+    return _extreme(facts, analyte, Worse.LOW)
+
+
+def _extreme(facts: Facts, analyte: str, worse: Worse) -> Result | None:
+    """The newest result of 30 days; of a final and a newer preliminary one the worse."""
+    newest = facts.newest(analyte, worse)
+    both = [one for one in (newest.result, newest.preliminary) if one and facts.within(one, ACT)]
+    pick = min if worse is Worse.LOW else max
+    return pick(both, key=lambda one: one.unit.to_canonical(one.value.middle()), default=None)
+
+
+def _number(result: Result) -> str:
+    return result.reported.split(" ")[0]
+
+
+def _said(result: Result) -> str:
+    return _number(result) + (" (preliminary)" if result.preliminary else "")
+
+
+@record
+class Electrolytes:
+    """Potassium and magnesium: what is low, what is not known, what is normal."""
+
+    pressing: bool
+    summary: str
+    advice: str
+    evidence: tuple[Evidence, ...]
+    early: frozenset[str]
+
+
+def electrolytes(facts: Facts) -> Electrolytes:
+    """What is to be corrected or checked first; what is normal is said with its date."""
+    low: list[levels.Level] = []
+    unknown: list[str] = []
+    rest: list[str] = []
+    evidence: list[Evidence] = []
+    for analyte in ("potassium", "magnesium"):
+        level = levels.low(facts, analyte)
+        above = levels.high(facts, analyte)
+        if level.beyond is True:
+            low.append(level)
+            evidence.append(level.evidence())
+        elif level.result is None or level.stale or level.unusable or level.beyond is None:
+            unknown.append(analyte)
+        elif above.beyond is True and above.result is not None:
+            rest.append(f"{analyte} {above.result.reported} is above range ({day(above.result)})")
+            evidence.append(above.evidence())
+        else:
+            rest.append(f"{analyte} {level.result.reported} was normal on {day(level.result)}")
+            evidence.append(level.evidence())
+    function = renal(facts)
+    kidney = f", carefully: {function.phrase()}" if function.severe else ""
+    sentences = []
+    if low:
+        values = ", ".join(_value(level) for level in low)
+        sentences.append(f"Correct first{kidney}: {values}.")
+    if unknown:
+        sentences.append(f"Check first: {' and '.join(unknown)} (not known for 30 days).")
+    sentences.extend(f"{line[0].upper()}{line[1:]}." for line in rest)
+    return Electrolytes(
+        pressing=any(not level.stale for level in low),
+        summary=_first(low, unknown),
+        advice=" ".join(sentences),
+        evidence=tuple(evidence),
+        early=frozenset(level.analyte.key for level in low if level.preliminary),
+    )
+
+
+def _first(low: list[levels.Level], unknown: list[str]) -> str:
+    fresh = [level for level in low if not level.stale]
+    if fresh:
+        values = " and ".join(
+            f"{level.analyte.name.lower()} {_number(level.result)}"
+            for level in fresh
+            if level.result is not None
+        )
+        return f"correct low {values} first"
+    open_ = [*(level.analyte.name.lower() for level in low), *unknown]
+    if open_:
+        return f"check {' and '.join(dict.fromkeys(open_))} first"
+    return "potassium and magnesium are not low, see the next steps"
+
+
+def _value(level: levels.Level) -> str:
+    assert level.result is not None  # low, so there is one
+    value = f"{level.analyte.name.lower()} {level.result.reported}"
+    if level.preliminary:
+        return f"{value}, preliminary: repeat first"
+    return f"{value} from {day(level.result)}: repeat first" if level.stale else value
+
+
+def baclofen(facts: Facts) -> str:
+    """Whether baclofen is named as an option, and why not."""
+    taken = facts.taking("baclofen", hazard=True)
+    stop = " It is taken: review it, but never stop it abruptly." if taken else ""
+    against = _against_baclofen(facts)
+    if against:
+        return f"Baclofen is not advised: {against}.{stop}"
+    unknown = _unknown_for_baclofen(facts)
+    if unknown:
+        return f"Baclofen is not named as an option: {unknown}.{stop}"
+    older = facts.age is not None and facts.age >= facts.limits.value("age.older")
+    falls = " Sedation and falls weigh more from 65 years on." if older else ""
+    return (
+        "An option for the clinician to weigh: baclofen 10 mg/day, weekly steps of 10 mg to "
+        f"30 mg/day; watch for sedation and encephalopathy.{falls}"
+    )
+
+
+def _against_baclofen(facts: Facts) -> str:
+    function = renal(facts)
+    if past := facts.ever("hepatic_encephalopathy"):
+        return named(past)
+    if function.severe or function.moderate:
+        return function.phrase()
+    sodium = _lower(facts, "sodium")
+    if sodium is not None and sodium.below(facts.limits.value("sodium.diuretic")) is not False:
+        return f"sodium {sodium.reported}"
+    if facts.hazards("pregnancy"):
+        return "pregnancy"
+    if sedating := (*facts.taking(*SEDATING, hazard=True), *facts.drafted(*SEDATING)):
+        return f"together with {named(sedating)}"
+    return ""
+
+
+def _unknown_for_baclofen(facts: Facts) -> str:
+    if conditions_unread(facts):
+        return "the problem list could not be read"
+    if medications_unread(facts):
+        return "medications could not be read"
+    if not renal(facts).fresh_normal:
+        return "renal function is not known to be normal within 90 days"
+    sodium = facts.newest("sodium", Worse.LOW)
+    if sodium.unusable or not facts.within(sodium.result, ACT):
+        return "sodium is not known for 30 days"
+    return ""
