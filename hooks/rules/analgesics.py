@@ -7,9 +7,10 @@ Patients in the survey the article cites found them helpful: no card calls them 
 When: an oral or systemic NSAID is active and cramps are documented (analgesic-use), or a
 selected draft orders one for cramps (analgesic-ordered-for-cramps), and there is a factor: 65
 years or older, eGFR below 60, cirrhosis, an anticoagulant, or a diuretic with a RAAS inhibitor.
-Acetaminophen only with cirrhosis.
+An active NSAID with eGFR below 30, CKD 4-5, AKI, an anticoagulant, cirrhosis, or a diuretic and
+a RAAS inhibitor is a warning, cramps or not. Acetaminophen only with cirrhosis.
 Then: the factors by name; acetaminophen in cirrhosis: usually at most 2 g/day, and safer there
-than an NSAID. Info; an NSAID being ordered is a warning.
+than an NSAID. An NSAID being ordered is a warning that offers its removal.
 Does not cover: topical forms, aspirin up to 100 mg, analgesics ordered for another reason.
 """
 
@@ -28,6 +29,7 @@ from cds_service.core.rule import (
     Finding,
     Indicator,
     NotFired,
+    RemoveDraft,
     Service,
     Tier,
     conditions,
@@ -42,7 +44,7 @@ from hooks.dose import daily_amount
 from hooks.reading import conditions_unread, medications_unread, results_unread
 from hooks.renal import only_preliminary, renal
 from hooks.windows import YEAR
-from hooks.wording import EVIDENCE_DOUBTED, FOR_ADVICE, FOR_DRUGS, headline, named
+from hooks.wording import EVIDENCE_DOUBTED, FOR_ADVICE, FOR_DRUGS, drugs, headline, named
 
 NSAID, ACETAMINOPHEN = "nsaid", "acetaminophen"
 _ASPIRIN = ("aspirin|asa|ecotrin", "acetylsalicylic acid")
@@ -67,10 +69,10 @@ _STRENGTH = (
 @rule(
     id="analgesic-use",
     title="Analgesics taken by a patient with cramps",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
-    tier=Tier.CRAMPS,
+    tier=Tier.ALWAYS,
     references=_REFERENCES,
     limits=_LIMITS,
     needs=_NEEDS,
@@ -81,14 +83,25 @@ def analgesic_use(facts: Facts) -> Answer:
     if not taken:
         unread = medications_unread(facts)
         return CannotTell(unread) if unread else NotFired("no analgesic is active")
-    return _judged(facts, taken, ordered=False)
+    answer = _judged(facts, taken, ordered=False)
+    if isinstance(answer, NotFired) or _warns(answer):
+        return answer
+    # What is no warning is for patients with cramps.
+    documented = cramps.documented(facts)
+    if documented:
+        return answer
+    if isinstance(answer, CannotTell) and answer.trigger:
+        return answer
+    if documented is None:
+        return CannotTell(("whether leg cramps are documented",))
+    return NotFired("leg cramps are not documented, and nothing known makes it a warning")
 
 
 @rule(
     id="analgesic-ordered-for-cramps",
     title="Analgesic ordered for cramps",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=_REFERENCES,
@@ -117,6 +130,10 @@ def analgesic_ordered_for_cramps(facts: Facts) -> Answer:
     return _judged(facts, ordered, ordered=True)
 
 
+def _warns(answer: Answer) -> bool:
+    return isinstance(answer, Finding) and answer.indicator is not Indicator.INFO
+
+
 @record
 class _Analgesics:
     nsaids: tuple[Medication, ...]
@@ -128,9 +145,14 @@ class _Analgesics:
 
 @record
 class _Factors:
-    """What makes an NSAID harmful here; ``open`` is what could hide another factor."""
+    """What makes an NSAID harmful here; ``open`` is what could hide another factor.
+
+    ``grave`` is True with a factor that is a warning without cramps, ``older`` from 65 on.
+    """
 
     names: tuple[str, ...]
+    grave: bool
+    older: bool
     evidence: tuple[Evidence, ...]
     open: tuple[str, ...]
     problems: tuple[Problem, ...]
@@ -148,23 +170,32 @@ def _judged(facts: Facts, analgesics: _Analgesics, *, ordered: bool) -> Answer:
         if lacking:
             return CannotTell(lacking, factors.problems, trigger=ordered and factors.unread)
         return NotFired("no factor makes the analgesic more harmful", factors.evidence)
-    drugs = dict.fromkeys((*nsaids, *acetaminophen))
+    meant = tuple(dict.fromkeys((*nsaids, *acetaminophen)))
     return Finding(
-        indicator=Indicator.WARNING if ordered and nsaids else Indicator.INFO,
-        summary=_summary(factors, bool(nsaids), ordered),
+        indicator=(Indicator.WARNING if nsaids and (ordered or factors.grave) else Indicator.INFO),
+        summary=_summary(factors, nsaids, acetaminophen),
         advice=tuple(_advice(factors, nsaids, acetaminophen, cirrhosis)),
-        evidence=(*(Evidence(one) for one in drugs), *factors.evidence),
+        evidence=(*(Evidence(one) for one in meant), *factors.evidence),
         missing=factors.open if nsaids else (),
         strength=_STRENGTH,
+        suggestions=tuple(
+            RemoveDraft(one.source.reference, one.name) for one in nsaids if one.selected
+        ),
         overrides=FOR_DRUGS if ordered else (*FOR_ADVICE, EVIDENCE_DOUBTED),
+        about=tuple(one.source.reference for one in meant if one.selected),
     )
 
 
-def _summary(factors: _Factors, nsaid: bool, ordered: bool) -> str:
-    how = "ordered for cramps" if ordered else "taken, cramps documented"
-    if nsaid:
-        return headline(f"NSAID {how}: risk of harm with {', '.join(factors.names)}")
-    return headline(f"Acetaminophen {how}, in cirrhosis: usually at most 2 g/day")
+def _summary(
+    factors: _Factors, nsaids: tuple[Medication, ...], acetaminophen: tuple[Medication, ...]
+) -> str:
+    if nsaids:
+        action = "avoid" if factors.grave else "weigh it"
+        return headline(
+            f"NSAID ({drugs(nsaids, 2) or 'on the list'}) with {', '.join(factors.names)}: {action}"
+        )
+    name = drugs(acetaminophen, 1) or "acetaminophen"
+    return headline(f"Cirrhosis on {name}: usually at most 2 g/day, safer than an NSAID")
 
 
 def _advice(
@@ -173,11 +204,17 @@ def _advice(
     acetaminophen: tuple[Medication, ...],
     cirrhosis: bool,
 ) -> Iterable[str]:
-    yield "There is no evidence that analgesics prevent cramps."
     if nsaids:
+        do = "Stop or replace it" if factors.grave else "Review whether it is needed"
         yield (
             f"{named(nsaids)}: bleeding, kidney injury and fluid retention are more likely with "
-            f"{', '.join(factors.names)}. Review whether it is needed."
+            f"{', '.join(factors.names)}. {do}."
+        )
+    yield "There is no evidence that analgesics prevent cramps."
+    if nsaids and factors.older:
+        yield (
+            "From 65 years on: multimodal pain management, each medicine chosen and watched with "
+            "care."
         )
     if cirrhosis:
         subject = named(acetaminophen) if acetaminophen else "Acetaminophen"
@@ -188,27 +225,28 @@ def _advice(
 
 
 def _factors(facts: Facts, *, early_counts: bool) -> _Factors:
-    # A preliminary value may raise an order's card, never one that needs documented cramps.
+    # A preliminary value may raise an order's card and a warning, never what needs cramps.
     names: list[str] = []
     evidence: list[Evidence] = []
-    older = facts.limits["age.older"]
-    if facts.age is not None and facts.age >= older.value:
-        names.append(f"age {facts.age}")
+    older = facts.age is not None and facts.age >= facts.limits.value("age.older")
     function = renal(facts)
     early = only_preliminary(facts, function)
-    if (function.severe or function.moderate) and (early_counts or not early):
+    if function.severe or (function.moderate and (early_counts or not early)):
         names.append(function.phrase() + (" (preliminary)" if early else ""))
         evidence.extend(function.evidence(facts))
     if cirrhosis := facts.conditions("cirrhosis"):
         names.append("cirrhosis")
         evidence.extend(Evidence(one) for one in cirrhosis)
     if anticoagulants := _present(facts, "anticoagulant"):
-        names.append("an anticoagulant")
+        names.append(drugs(anticoagulants, 1) or "an anticoagulant")
         evidence.extend(Evidence(one) for one in anticoagulants)
     diuretics, inhibitors = _present(facts, *DIURETICS), _present(facts, "raas_inhibitor")
     if diuretics and inhibitors:
         names.append("a diuretic and a RAAS inhibitor")
         evidence.extend(Evidence(one) for one in dict.fromkeys((*diuretics, *inhibitors)))
+    grave = bool(function.severe or cirrhosis or anticoagulants or (diuretics and inhibitors))
+    if older:
+        names.append(f"age {facts.age}")
     unread = (
         *conditions_unread(facts),
         *medications_unread(facts),
@@ -218,6 +256,8 @@ def _factors(facts: Facts, *, early_counts: bool) -> _Factors:
     unmeasured = function.unknown and not results_unread(facts)
     return _Factors(
         names=tuple(names),
+        grave=grave,
+        older=older,
         evidence=tuple(evidence),
         open=(
             *unread,

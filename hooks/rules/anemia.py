@@ -4,16 +4,22 @@ Recommendation: a complete blood count looks for anaemia, which may contribute t
 (article, "Laboratory evaluation").
 
 When: newest haemoglobin of 12 months below 13 g/dL in men, 12 in women and where the sex is
-unknown, 11 in pregnancy.
-Then: the value; offers ferritin and transferrin saturation where none is fresh; names the
-platelets where the patient takes quinine.
+unknown, 11 in pregnancy (the trimester, for which WHO has 10.5, is seldom on record).
+Of the last 30 days: a warning below 8 g/dL, critical below 7; a warning also with quinine and
+platelets below 100 or a fall of 2 g/dL or more within 90 days. Older: info, repeat first.
+Then: the value; severe: urgent assessment for bleeding and haemolysis, nothing about cramps;
+else offers ferritin and transferrin saturation where none is fresh; names the platelets where
+the patient takes quinine.
 Does not cover: the cause of anaemia, children.
 """
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from cds_service.core.facts import Condition, Kind, Result
 from cds_service.core.patient import Facts
+from cds_service.core.records import record
 from cds_service.core.rule import (
     Answer,
     CannotTell,
@@ -32,21 +38,32 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from cds_service.core.series import Worse
+from cds_service.core.series import Series, Worse
 from hooks.levels import unread
-from hooks.windows import IRON, YEAR
-from hooks.wording import FOR_TESTS, day, headline
+from hooks.windows import ACT, IRON, PLATELETS, YEAR
+from hooks.wording import FOR_TESTS, headline, short_day
+
+_FALL_WITHIN = 90  # days
+_SPOILING = {"clotted", "contaminated"}  # remarks that could make a haemoglobin look low
 
 
 @rule(
     id="anemia",
     title="Anaemia in the blood count",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
-    references=["article", "who-anaemia"],
-    limits=["hemoglobin.men", "hemoglobin.women", "hemoglobin.pregnant"],
+    references=["who-anaemia", "article", "general-knowledge"],
+    limits=[
+        "hemoglobin.men",
+        "hemoglobin.women",
+        "hemoglobin.pregnant",
+        "hemoglobin.severe",
+        "hemoglobin.critical",
+        "fall.hemoglobin",
+        "platelets.low",
+    ],
     needs=[
         results("hemoglobin", YEAR),
         results("ferritin", IRON).optional(),
@@ -54,7 +71,7 @@ from hooks.wording import FOR_TESTS, day, headline
         results("platelets", YEAR).optional(),
         conditions("pregnancy").optional(),
         medications("quinine").optional(),
-        orders("hemoglobin", "ferritin", "transferrin_saturation"),
+        orders("hemoglobin", "platelets", "ferritin", "transferrin_saturation"),
         demographics().optional(),
     ],
 )
@@ -64,8 +81,7 @@ def anemia(facts: Facts) -> Answer:
     limit = facts.limits[_limit_key(facts)]
     result = newest.result if facts.within(newest.result, YEAR) else None
     early = newest.preliminary if facts.within(newest.preliminary, YEAR) else None
-    settled = result is not None and result.below(limit.value) is True
-    if early is not None and not settled and early.below(limit.value) is True:
+    if early is not None and early.below(limit.value) is True and _counts(facts, early, result):
         result = early
     if result is None:
         missing = unread(newest.unusable, "haemoglobin")
@@ -77,26 +93,101 @@ def anemia(facts: Facts) -> Answer:
         if newest.unusable:
             return CannotTell(unread(newest.unusable, "haemoglobin"), newest.unusable)
         return NotFired("haemoglobin is not below its limit", (Evidence(result, limit),))
-    early_words = ", preliminary" if result.preliminary else ""
+    state = _state(facts, result)
     return Finding(
-        indicator=Indicator.INFO,
-        summary=headline(
-            f"Haemoglobin low: {result.reported} ({day(result)}){early_words}; anaemia may "
-            "contribute to symptoms"
-        ),
-        advice=_advice(facts, result),
+        indicator=state.indicator,
+        summary=headline(_summary(facts, result, state)),
+        advice=_advice(facts, result, state),
         evidence=(
-            Evidence(result, limit, note="preliminary" if result.preliminary else ""),
+            Evidence(result, facts.limits[state.limit or _limit_key(facts)], note=state.note),
             *(Evidence(one) for one in _pregnancy(facts)),
             *(Evidence(one) for one in facts.taking("quinine", hazard=True)),
             *_platelets(facts),
+            *((Evidence(state.before, note="before the fall"),) if state.before else ()),
         ),
         missing=(*unread(newest.unusable, "haemoglobin"), *_unchecked(facts)),
-        strength="The article names anaemia as a possible contributor; the limits are WHO's, from "
-        "general knowledge.",
-        suggestions=_suggestions(facts, result),
+        strength="WHO 2024 for the limits and for severe (in pregnancy WHO says below 7 g/dL); "
+        "critical, and what quinine adds, are general knowledge.",
+        suggestions=_suggestions(facts, result, state),
         overrides=FOR_TESTS,
     )
+
+
+@record
+class _State:
+    """How bad and how current the anaemia is; ``limit`` is the severe one that was crossed."""
+
+    indicator: Indicator
+    limit: str
+    stale: bool
+    note: str
+    on_quinine: str  # what quinine may have done, in words
+    before: Result | None  # the haemoglobin from which it fell
+
+
+def _counts(facts: Facts, early: Result, final: Result | None) -> bool:
+    """Whether a preliminary low value speaks: it must not make a final low one look milder."""
+    if final is None or final.below(facts.limits.value(_limit_key(facts))) is not True:
+        return True
+    fresher = facts.within(early, ACT) and not facts.within(final, ACT)
+    return fresher or _size(early) < _size(final)
+
+
+def _size(result: Result) -> Fraction:
+    return result.unit.to_canonical(result.value.middle())
+
+
+def _state(facts: Facts, result: Result) -> _State:
+    remarks = []
+    if result.preliminary:
+        remarks.append("preliminary")
+    spoilt = _SPOILING & set(result.remarks)
+    remarks.extend(sorted(spoilt))
+    stale = not facts.within(result, ACT)
+    if stale:
+        return _State(
+            Indicator.INFO, "", True, ", ".join((*remarks, "older than 30 days")), "", None
+        )
+    severe, critical = "hemoglobin.severe", "hemoglobin.critical"
+    note = ", ".join(remarks)
+    if result.below(facts.limits.value(critical)) is True:
+        indicator = Indicator.WARNING if spoilt else Indicator.CRITICAL
+        return _State(indicator, critical, False, note, "", None)
+    if result.below(facts.limits.value(severe)) is True:
+        return _State(Indicator.WARNING, severe, False, note, "", None)
+    harm, before = _by_quinine(facts, result)
+    return _State(Indicator.WARNING if harm else Indicator.INFO, "", False, note, harm, before)
+
+
+def _by_quinine(facts: Facts, result: Result) -> tuple[str, Result | None]:
+    """What quinine may have done to the blood, in words, and the haemoglobin before its fall."""
+    if not facts.taking("quinine", hazard=True):
+        return "", None
+    platelets = facts.newest("platelets", Worse.LOW)
+    for count in (platelets.result, platelets.preliminary):
+        if count is None or not facts.within(count, PLATELETS):
+            continue
+        if count.below(facts.limits.value("platelets.low")) is True:
+            return f"platelets {count.reported}", None
+    before = _before_the_fall(facts, result)
+    if before is None:
+        return "", None
+    return f"fallen from {before.reported} ({before.day.isoformat()})", before
+
+
+def _before_the_fall(facts: Facts, result: Result) -> Result | None:
+    fall = Fraction(facts.limits.value("fall.hemoglobin"))
+    earlier = []
+    for one in facts.series.get("hemoglobin", Series()).finals():
+        days = (result.day - one.day).days
+        if days > _FALL_WITHIN:
+            break
+        if days >= 0 and one.when <= result.when and one is not result:
+            earlier.append(one)
+    highest = max(earlier, key=_size, default=None)
+    if highest is None or _size(highest) - _size(result) < fall:
+        return None
+    return highest
 
 
 def _limit_key(facts: Facts) -> str:
@@ -106,19 +197,56 @@ def _limit_key(facts: Facts) -> str:
     return "hemoglobin.pregnant" if facts.conditions("pregnancy") else "hemoglobin.women"
 
 
-def _advice(facts: Facts, result: Result) -> tuple[str, ...]:
-    if result.preliminary:
-        return ("The result is preliminary: repeat it before acting on it.",)
-    lines = [
-        "Anaemia may contribute to leg symptoms: look for its cause; iron deficiency is the "
-        "commonest."
-    ]
-    if facts.taking("quinine", hazard=True):
-        lines.append(
-            "The patient takes quinine, which can lower platelets and destroy red cells: look at "
-            "the platelets in the same count."
+def _summary(facts: Facts, result: Result, state: _State) -> str:
+    value = f"Haemoglobin {result.reported}"
+    when = short_day(result.day, facts.today)
+    early = " (preliminary)" if result.preliminary else ""
+    if state.stale:
+        return f"{value} on {when}{early}: anaemia then, repeat first"
+    if state.limit:
+        return f"{value} on {when}{early}: assess urgently, bleeding or haemolysis?"
+    if state.on_quinine:
+        return f"{value}{early} on quinine, {state.on_quinine}: haemolysis or bleeding?"
+    return f"{value} on {when}{early}: anaemia, look for its cause"
+
+
+def _advice(facts: Facts, result: Result, state: _State) -> tuple[str, ...]:
+    lines = []
+    if result.preliminary or _SPOILING & set(result.remarks):
+        what = "preliminary" if result.preliminary else f"of a sample reported {state.note}"
+        lines.append(f"The result is {what}: repeat it now, before acting on it.")
+    if state.stale:
+        return (f"The count is of {result.day.isoformat()}: repeat it before acting on it.",)
+    if state.limit:
+        return (
+            *lines,
+            "Severe anaemia: assess urgently for bleeding and haemolysis, with pulse, blood "
+            "pressure, chest pain and breathlessness; repeat the count, group and save.",
+            *_quinine(facts),
         )
-    return tuple(lines)
+    if state.on_quinine:
+        return (
+            *lines,
+            f"The patient takes quinine, and: {state.on_quinine}. Stop quinine and look today for "
+            "haemolysis, microangiopathy and bleeding: film, LDH, bilirubin, creatinine.",
+        )
+    if result.preliminary:
+        return tuple(lines)
+    return (
+        *lines,
+        "Anaemia may contribute to leg symptoms: look for its cause; iron deficiency is the "
+        "commonest.",
+        *_quinine(facts),
+    )
+
+
+def _quinine(facts: Facts) -> tuple[str, ...]:
+    if not facts.taking("quinine", hazard=True):
+        return ()
+    return (
+        "The patient takes quinine, which can lower platelets and destroy red cells: look at the "
+        "platelets in the same count.",
+    )
 
 
 def _platelets(facts: Facts) -> tuple[Evidence, ...]:
@@ -145,10 +273,13 @@ def _unchecked(facts: Facts) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _suggestions(facts: Facts, result: Result) -> tuple[Suggestion, ...]:
+def _suggestions(facts: Facts, result: Result, state: _State) -> tuple[Suggestion, ...]:
+    again = OrderTest("cbc", "repeat the count", ("hemoglobin",))
     if result.preliminary:
         return (OrderTest("cbc", "repeat the early result", ("hemoglobin",)),)
-    offers: list[Suggestion] = []
+    if state.stale:
+        return (again,)
+    offers: list[Suggestion] = [again] if state.indicator is not Indicator.INFO else []
     for analyte in ("ferritin", "transferrin_saturation"):
         newest = facts.newest(analyte, Worse.LOW).result
         if newest is None or not facts.within(newest, IRON):

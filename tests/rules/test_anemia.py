@@ -23,7 +23,7 @@ IRON = {"ferritin", "transferrin_saturation"}
         pytest.param("female", "7.4 mmol/L", False, id="woman 7.4 mmol/L, where 12 g/dL rounds to"),
         pytest.param("", "12.5 g/dL", False, id="sex unknown: the female limit"),
         pytest.param("", "11.9 g/dL", True, id="sex unknown, below the female limit"),
-        pytest.param("female", "<8.0 g/dL", True, id="below the assay"),
+        pytest.param("female", "<9.0 g/dL", True, id="below the assay"),
     ],
 )
 def test_the_limit_goes_by_sex(sex: str, value: str, fires: bool) -> None:
@@ -179,3 +179,75 @@ def test_minors_and_the_dead_are_not_judged() -> None:
     silent(given(age=17).result("hemoglobin", "8 g/dL").ask(RULE))
     silent(given(deceased=True).result("hemoglobin", "8 g/dL").ask(RULE))
     fired(given(age=18).result("hemoglobin", "8 g/dL").ask(RULE))
+
+
+INFO, WARNING, CRITICAL = Indicator.INFO, Indicator.WARNING, Indicator.CRITICAL
+
+
+@pytest.mark.parametrize(
+    ("case", "indicator"),
+    [
+        pytest.param(given().result("hemoglobin", "8.0 g/dL"), INFO, id="8.0"),
+        pytest.param(given().result("hemoglobin", "7.9 g/dL"), WARNING, id="7.9"),
+        pytest.param(given().result("hemoglobin", "79 g/L"), WARNING, id="79 g/L"),
+        pytest.param(given().result("hemoglobin", "7.0 g/dL"), WARNING, id="7.0"),
+        pytest.param(given().result("hemoglobin", "6.9 g/dL"), CRITICAL, id="6.9"),
+        pytest.param(given().result("hemoglobin", "<5 g/dL"), CRITICAL, id="below the assay"),
+        pytest.param(given().result("hemoglobin", "4.3 mmol/L"), CRITICAL, id="4.3 mmol/L"),
+        pytest.param(
+            given().has("pregnancy").result("hemoglobin", "7.5 g/dL"), WARNING, id="pregnant 7.5"
+        ),
+        pytest.param(given().result("hemoglobin", "5.8 g/dL", days_ago=30), CRITICAL, id="30 days"),
+        pytest.param(given().result("hemoglobin", "5.8 g/dL", days_ago=31), INFO, id="31 days"),
+        pytest.param(
+            given().result("hemoglobin", "5.8 g/dL", preliminary=True), CRITICAL, id="preliminary"
+        ),
+    ],
+)
+def test_severity_counts_for_thirty_days(case: Given, indicator: Indicator) -> None:
+    finding = fired(case.ask(RULE))
+    assert finding.indicator is indicator
+    if indicator is not INFO:
+        text = " ".join((finding.summary, *finding.advice))
+        assert "urgent" in text
+        assert "bleeding" in text
+        assert "cramp" not in text
+        assert "cbc" in offers(finding)
+
+
+def test_an_old_value_is_repeated_first() -> None:
+    finding = fired(given().result("hemoglobin", "5.8 g/dL", days_ago=45).ask(RULE))
+    assert "repeat first" in finding.summary
+    assert offers(finding) == {"cbc"}
+
+
+@pytest.mark.parametrize(
+    ("case", "warns"),
+    [
+        pytest.param(given().result("platelets", "99 10*9/L"), True, id="platelets 99"),
+        pytest.param(given().result("platelets", "100 10*9/L"), False, id="platelets 100"),
+        pytest.param(
+            given().result("platelets", "60 10*9/L", days_ago=91), False, id="old platelets"
+        ),
+        pytest.param(given().result("hemoglobin", "12.5 g/dL", days_ago=40), True, id="fell 2.0"),
+        pytest.param(given().result("hemoglobin", "12.4 g/dL", days_ago=40), False, id="fell 1.9"),
+        pytest.param(
+            given().result("hemoglobin", "14 g/dL", days_ago=92), False, id="fell, over 90 days"
+        ),
+        pytest.param(
+            given().result("hemoglobin", "14 g/dL", days_ago=60).result(
+                "hemoglobin", "11 g/dL", days_ago=20
+            ), True, id="fell in steps",
+        ),
+        pytest.param(
+            given().result("hemoglobin", "125 g/L", days_ago=40), True, id="fell, another unit"
+        ),
+        pytest.param(given(), False, id="one value"),
+    ],
+)  # fmt: skip
+def test_what_quinine_may_have_done_warns(case: Given, warns: bool) -> None:
+    without = fired(case.result("hemoglobin", "10.5 g/dL").ask(RULE))
+    assert without.indicator is INFO
+    finding = fired(case.takes("quinine").ask(RULE))
+    assert (finding.indicator is WARNING) is warns
+    assert ("Stop quinine" in " ".join(finding.advice)) is warns
