@@ -6,9 +6,11 @@ the 2025 guideline of the American Academy of Sleep Medicine considers iron at f
 <= 75 ng/mL or transferrin saturation < 20 %.
 
 When: newest ferritin of 6 months below 50 ug/L; with restless legs documented also at or
-below 75 ug/L, or transferrin saturation below 20 %.
-Then: the value, what it may mean, when ferritin misleads; offers transferrin saturation where
-none is fresh. Iron itself is never suggested as an order.
+below 75 ug/L, or transferrin saturation below 20 %, or a ferritin above 75 that may hide a
+deficiency: CRP above 10 mg/L, CKD or liver disease, and no transferrin saturation in 6 months.
+Then: the value and what it may mean; inflammation raises ferritin, so that a low one is low
+even with it, and only one that is not low misleads. Offers transferrin saturation where none is
+fresh. Iron itself is never suggested as an order.
 Does not cover: the dose or route of iron, the cause of iron loss.
 """
 
@@ -39,23 +41,24 @@ from hooks.levels import unread
 from hooks.reading import conditions_unread
 from hooks.renal import renal
 from hooks.windows import ACT, IRON, YEAR
-from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, headline, named
+from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, fitting, headline, named
 
 FORBIDDING = ("iron_overload", "dialysis")
-MISLEADING = ("ckd_any", "ckd_stage_3", "ckd_stage_4_5", "cirrhosis", "liver_disease")
+RAISING = ("ckd_any", "ckd_stage_3", "ckd_stage_4_5", "cirrhosis", "liver_disease")
 
 
 @rule(
     id="low-ferritin",
     title="Low ferritin",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
-    references=["aasm-2025", "article", "general-knowledge"],
+    references=["aasm-2025", "article", "allen-2018", "general-knowledge"],
     limits=[
         "ferritin.low",
         "ferritin.rls",
+        "ferritin.dialysis",
         "transferrin_saturation.low",
         "transferrin_saturation.high",
         "crp.raised",
@@ -67,7 +70,7 @@ MISLEADING = ("ckd_any", "ckd_stage_3", "ckd_stage_4_5", "cirrhosis", "liver_dis
         results("egfr", YEAR).optional(),
         results("creatinine", YEAR).optional(),
         conditions("rls").optional(),
-        conditions(*MISLEADING, *FORBIDDING).optional(),
+        conditions(*RAISING, *FORBIDDING).optional(),
         orders("ferritin", "transferrin_saturation"),
         demographics(),
     ],
@@ -82,7 +85,8 @@ def low_ferritin(facts: Facts) -> Answer:
         used = replace(used, limit=facts.limits["ferritin.low"])
     short = _low(facts, saturation, "transferrin_saturation.low") if rls else None
     if used is None and short is None:
-        return _not_low(facts, ferritin, saturation, bool(rls))
+        hiding = _hiding(facts, ferritin, saturation) if rls else None
+        return hiding or _not_low(facts, ferritin, saturation, bool(rls))
     return _finding(facts, used, short, ferritin, saturation)
 
 
@@ -121,6 +125,54 @@ def _not_low(facts: Facts, ferritin: Newest, saturation: Newest, rls: bool) -> A
     share = saturation.result if facts.within(saturation.result, IRON) else None
     unmeasured = "; transferrin saturation was not measured in 6 months" if share is None else ""
     return NotFired(f"ferritin is not low{unmeasured}", (Evidence(result, limit),))
+
+
+def _hiding(facts: Facts, ferritin: Newest, saturation: Newest) -> Finding | None:
+    """In restless legs, a ferritin that is not low and may hide a deficiency."""
+    result = ferritin.result
+    share = saturation.result if facts.within(saturation.result, IRON) else None
+    if result is None or not facts.within(result, IRON) or share is not None:
+        return None
+    reason, evidence = _raising(facts)
+    limit = facts.limits["ferritin.rls"]
+    if not reason or result.above(limit.value) is not True:
+        return None
+    return Finding(
+        indicator=Indicator.INFO,
+        summary=headline(
+            fitting(f"Ferritin {result.reported} may hide a deficiency ({reason})", ": check TSAT")
+        ),
+        advice=(
+            "Measure transferrin saturation (TSAT): in restless legs, ferritin alone misleads "
+            f"here ({reason}), because it is raised whatever the iron stores are.",
+            *_dialysis(facts),
+        ),
+        evidence=(
+            Evidence(result, limit),
+            *evidence,
+            *(Evidence(one) for one in facts.conditions("rls")),
+        ),
+        missing=(
+            *unread(ferritin.unusable, "ferritin"),
+            *unread(saturation.unusable, "transferrin saturation"),
+            "transferrin saturation in the last 6 months",
+        ),
+        strength="That inflammation, kidney and liver disease raise ferritin is established.",
+        suggestions=(OrderTest("transferrin_saturation", "ferritin may hide a deficiency"),),
+        overrides=(*FOR_TESTS, CONTRAINDICATED),
+        reference="aasm-2025",
+    )
+
+
+def _dialysis(facts: Facts) -> tuple[str, ...]:
+    if not facts.hazards("dialysis") or not facts.conditions("rls"):
+        return ()
+    ferritin = facts.limits["ferritin.dialysis"].value
+    share = facts.limits["transferrin_saturation.low"].value
+    return (
+        f"On dialysis: AASM 2025 suggests IV iron sucrose when ferritin < {ferritin} ng/mL and "
+        f"TSAT < {share} %: a decision of the renal team.",
+    )
 
 
 def _would_be_low(facts: Facts) -> bool:
@@ -163,7 +215,8 @@ def _finding(
             *conditions_unread(facts),
         ),
         strength="The article cites < 50 ng/mL second-hand; ≤ 75 ng/mL or saturation < 20 % in "
-        "restless legs is the AASM 2025 guideline.",
+        "restless legs is the AASM 2025 guideline; no iron above 45 % is the IRLSSG's (2018, known "
+        "from secondary pages).",
         suggestions=_suggestions(used, short, preliminary, bool(share)),
         overrides=(*FOR_TESTS, CONTRAINDICATED),
         reference="aasm-2025" if rls else "article",
@@ -205,13 +258,14 @@ def _advice(facts: Facts, rls: bool, against: str, preliminary: bool) -> tuple[s
     lines.append(
         against
         or "Look for the cause of iron loss; whether to give iron is the clinician's decision, "
-        "not with iron overload, on dialysis or with a transferrin saturation above "
+        "not with iron overload or a transferrin saturation above "
         f"{facts.limits['transferrin_saturation.high']}."
     )
-    if reason := _misleads(facts):
+    lines.extend(_dialysis(facts))
+    if reason := _raising(facts)[0]:
         lines.append(
-            "Ferritin is an acute-phase reactant and misleads in inflammation, kidney and liver "
-            f"disease ({reason}): judge iron by transferrin saturation (TSAT)."
+            f"Inflammation, kidney and liver disease raise ferritin ({reason}): low even with "
+            "inflammation. Transferrin saturation (TSAT) confirms it."
         )
     return tuple(lines)
 
@@ -221,18 +275,23 @@ def _against_iron(facts: Facts, share: Result | None) -> str:
     high = facts.limits["transferrin_saturation.high"]
     if share is not None and share.above(high.value) is True:
         return f"No iron is advised: transferrin saturation {share.reported} is above {high}."
-    if against := facts.hazards(*FORBIDDING):
+    if against := facts.hazards("iron_overload"):
         return f"No iron is advised here: {named(against)}; this needs specialist advice."
+    if dialysis := facts.hazards("dialysis"):
+        return f"No iron is advised here ({named(dialysis)}): the renal team decides on it."
     return ""
 
 
-def _misleads(facts: Facts) -> str:
-    found = facts.hazards(*MISLEADING)
+def _raising(facts: Facts) -> tuple[str, tuple[Evidence, ...]]:
+    """What may raise this ferritin: kidney or liver disease, or a CRP of 30 days."""
+    found = facts.hazards(*RAISING)
     if found:
-        return named(found)
+        return named(found), tuple(Evidence(one) for one in found)
+    limit = facts.limits["crp.raised"]
     crp = facts.newest("crp", Worse.HIGH).result
-    raised = crp is not None and crp.above(facts.limits.value("crp.raised")) is True
-    if crp is not None and raised and facts.within(crp, ACT):
-        return f"CRP {crp.reported}"
+    if crp is not None and crp.above(limit.value) is True and facts.within(crp, ACT):
+        return f"CRP {crp.reported}", (Evidence(crp, limit),)
     function = renal(facts)
-    return function.phrase() if function.severe or function.moderate else ""
+    if function.severe or function.moderate:
+        return function.phrase(), function.evidence(facts)
+    return "", ()

@@ -41,8 +41,8 @@ NERVE = (
 @rule(
     id="neuropathy-mimic",
     title="Nerve disease can pass for leg cramps",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=["article"],
@@ -69,9 +69,9 @@ def neuropathy_mimic(facts: Facts) -> Answer:
     return Finding(
         indicator=Indicator.WARNING if motor else Indicator.INFO,
         summary=headline(
-            "Motor neuron disease is documented: cramps may be part of it"
+            "Motor neuron disease on record: cramps may be part of it"
             if motor
-            else "Nerve disease or diabetes is documented: examine for neuropathy"
+            else "Nerve disease or diabetes on record: examine strength, reflexes, sensation"
         ),
         advice=tuple(advice),
         evidence=(*(Evidence(one) for one in found), *cramps.evidence(facts)),

@@ -1,12 +1,14 @@
 """When to refer, and when not to look further.
 
 Recommendation: refer to neurology or vascular surgery for severe, persistent or progressive
-cramps, neurological deficits, or suspected vascular disease (article, "When to refer"). No
-extensive imaging or laboratory workup in typical idiopathic nocturnal cramps with a normal
-examination (article, "Common pitfalls").
+cramps, neurological deficits, or suspected vascular disease (article, "When to refer"); severe
+cramps in cirrhosis to hepatology (a judgement of this project). No extensive imaging or
+laboratory workup in typical idiopathic nocturnal cramps with a normal examination (article,
+"Common pitfalls").
 
 When: cramps documented with one of the criteria; or (order picked) imaging of leg or spine,
-nerve conduction or extended panels ordered for cramps with none of them on record.
+nerve conduction or extended panels ordered for cramps with none of them, and neither a suspected
+thrombosis nor a swollen or one-sided leg, on record. Imaging of the leg's veins is not judged.
 Then: which specialist by which criterion, with the referral; or that the workup is not
 indicated in typical cramps.
 Does not cover: findings of an examination that are not coded.
@@ -36,21 +38,29 @@ from hooks.wording import CONTRAINDICATED, FOR_ADVICE, FOR_TESTS, headline, name
 
 DEFICIT = ("motor_neuron_disease", "radiculopathy", "neurological_deficit")
 VASCULAR = ("claudication", "pad")
-RED_FLAGS = (*DEFICIT, *VASCULAR, "neurogenic_claudication", "neuropathy", "dvt", "rhabdomyolysis")
+RED_FLAGS = (
+    *DEFICIT,
+    *VASCULAR,
+    "neurogenic_claudication",
+    "neuropathy",
+    "dvt",
+    "leg_swelling",
+    "rhabdomyolysis",
+)
 EXTENSIVE = ("imaging_leg_spine", "emg_nerve_conduction", "extended_panel")
 
 
 @rule(
     id="specialist-referral",
     title="Referral for leg cramps",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=["article"],
     needs=[
-        conditions(*DEFICIT, *VASCULAR, "leg_cramps"),
-        orders("referral_neurology", "referral_vascular"),
+        conditions(*DEFICIT, *VASCULAR, "cirrhosis", "leg_cramps"),
+        orders("referral_neurology", "referral_vascular", "referral_hepatology"),
     ],
 )
 def specialist_referral(facts: Facts) -> Answer:
@@ -64,19 +74,26 @@ def specialist_referral(facts: Facts) -> Answer:
         return NotFired("no criterion for referral is documented")
     offers: list[OrderTest] = []
     specialists = []
+    cirrhosis = facts.conditions("cirrhosis") if cramps.severe(facts) else ()
+    if cirrhosis:
+        offers.append(OrderTest("referral_hepatology", "severe cramps in cirrhosis"))
+        specialists.append("hepatology")
     if persistent or deficit:
         offers.append(OrderTest("referral_neurology", "severe cramps or a neurological deficit"))
         specialists.append("neurology")
     if vascular:
         offers.append(OrderTest("referral_vascular", "vascular disease is suspected"))
         specialists.append("vascular surgery")
-    if all(facts.ordered(offer.key, within=ORDERED) for offer in offers):
+    open_ = [one for one in offers if not facts.ordered(one.key, within=ORDERED)]
+    if not open_:
         return NotFired("the referral is already ordered")
     return Finding(
         indicator=Indicator.INFO,
         summary=headline(f"Leg cramps: consider referral to {' and '.join(specialists)}"),
-        advice=_criteria(persistent, deficit, vascular),
-        evidence=tuple(Evidence(one) for one in (*deficit, *vascular, *cramps.conditions(facts))),
+        advice=_criteria(persistent, deficit, vascular, cirrhosis),
+        evidence=tuple(
+            Evidence(one) for one in (*deficit, *vascular, *cirrhosis, *cramps.conditions(facts))
+        ),
         strength="Criteria of the article.",
         suggestions=tuple(offers),
         overrides=FOR_TESTS,
@@ -84,9 +101,14 @@ def specialist_referral(facts: Facts) -> Answer:
 
 
 def _criteria(
-    persistent: str, deficit: tuple[Condition, ...], vascular: tuple[Condition, ...]
+    persistent: str,
+    deficit: tuple[Condition, ...],
+    vascular: tuple[Condition, ...],
+    cirrhosis: tuple[Condition, ...],
 ) -> tuple[str, ...]:
     lines = []
+    if cirrhosis:
+        lines.append(f"Hepatology: the cramps are severe in cirrhosis ({named(cirrhosis)}).")
     if persistent:
         lines.append(f"Neurology: the cramps are {persistent}.")
     if deficit:
@@ -99,8 +121,8 @@ def _criteria(
 @rule(
     id="extensive-workup-ordered",
     title="Extensive workup for leg cramps",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=["article", "differential-1995"],
@@ -131,7 +153,9 @@ def extensive_workup_ordered(facts: Facts) -> Answer:
         )
     return Finding(
         indicator=Indicator.INFO,
-        summary=headline("Extensive workup is not indicated in typical nocturnal leg cramps"),
+        summary=headline(
+            "Typical nocturnal cramps: this workup is not indicated; examination decides"
+        ),
         advice=(
             "Most leg cramps are idiopathic. Imaging, nerve conduction studies and extended panels "
             "are for a neurological deficit, vascular disease or another specific finding, and "
@@ -140,4 +164,5 @@ def extensive_workup_ordered(facts: Facts) -> Answer:
         evidence=(*(Evidence(order) for order in meant), *cramps.evidence(facts)),
         strength="Advice of the article.",
         overrides=(*FOR_ADVICE, CONTRAINDICATED),
+        about=tuple(order.source.reference for order in meant),
     )

@@ -2,8 +2,8 @@
 
 Recommendation: ferritin is measured where restless legs syndrome is suspected; leg cramps are
 not confused with it, for it needs different treatment, dopaminergic agents (article,
-"Laboratory evaluation" and "Common pitfalls"). Newer guidance prefers alpha-2-delta ligands,
-because dopaminergic agents make it worse in time (augmentation).
+"Laboratory evaluation" and "Common pitfalls"). AASM 2025 suggests against their standard use,
+because they make it worse in time (augmentation), and for alpha-2-delta ligands and iron.
 
 When: restless legs documented or suspected and no ferritin in 6 months; restless legs
 documented together with cramps.
@@ -41,8 +41,8 @@ from hooks.wording import FOR_ADVICE, FOR_TESTS, day, headline
 @rule(
     id="ferritin-not-checked",
     title="Restless legs without a ferritin",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
     references=["aasm-2025", "article"],
@@ -94,8 +94,8 @@ def ferritin_not_checked(facts: Facts) -> Answer:
 @rule(
     id="restless-legs-mimic",
     title="Restless legs beside leg cramps",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=["aasm-2025", "article"],
@@ -110,13 +110,19 @@ def restless_legs_mimic(facts: Facts) -> Answer:
         return NotFired("restless legs are not documented")
     return Finding(
         indicator=Indicator.INFO,
-        summary=headline("Restless legs are documented: not every leg complaint is a cramp"),
+        summary=headline("Restless legs and cramps documented: tell them apart before treating"),
         advice=(
-            "Restless legs: an urge to move, worse at rest and in the evening, relieved by "
-            "movement. Cramp: a sudden contraction, relieved by stretching.",
-            "Treatment differs. The article names dopaminergic agents; newer guidance (AASM 2025) "
-            "prefers alpha-2-delta ligands, because dopaminergic agents worsen restless legs in "
-            "time (augmentation). Nothing is suggested here.",
+            "Ask which of the two it is before treating: they need different treatment.",
+            "Of restless legs: the article names dopaminergic agents; AASM 2025 suggests against "
+            "their standard use because of augmentation, and for alpha-2-delta ligands and iron. "
+            "No drug is suggested here.",
+        ),
+        sections=(
+            (
+                "How they differ",
+                "Restless legs: an urge to move, worse at rest and in the evening, relieved by "
+                "movement. Cramp: sudden, seconds to minutes, relieved by stretching.",
+            ),
         ),
         evidence=(*(Evidence(one) for one in rls), *cramps.evidence(facts)),
         strength="The distinction is clinical; the treatment order is the AASM 2025 guideline.",

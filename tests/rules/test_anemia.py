@@ -193,7 +193,7 @@ INFO, WARNING, CRITICAL = Indicator.INFO, Indicator.WARNING, Indicator.CRITICAL
         pytest.param(given().result("hemoglobin", "7.0 g/dL"), WARNING, id="7.0"),
         pytest.param(given().result("hemoglobin", "6.9 g/dL"), CRITICAL, id="6.9"),
         pytest.param(given().result("hemoglobin", "<5 g/dL"), CRITICAL, id="below the assay"),
-        pytest.param(given().result("hemoglobin", "4.3 mmol/L"), CRITICAL, id="4.3 mmol/L"),
+        pytest.param(given().result("hemoglobin", "4.2 mmol/L"), CRITICAL, id="4.2 mmol/L"),
         pytest.param(
             given().has("pregnancy").result("hemoglobin", "7.5 g/dL"), WARNING, id="pregnant 7.5"
         ),

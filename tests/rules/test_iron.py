@@ -223,7 +223,7 @@ def test_at_45_percent_iron_is_left_to_the_clinician() -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "misleads"),
+    ("case", "raised"),
     [
         pytest.param(given().result("crp", "11 mg/L"), True, id="CRP raised"),
         pytest.param(given().result("crp", "1.1 mg/dL"), True, id="CRP raised, in mg/dL"),
@@ -236,9 +236,10 @@ def test_at_45_percent_iron_is_left_to_the_clinician() -> None:
         pytest.param(given(), False, id="none of them"),
     ],
 )
-def test_when_ferritin_misleads_saturation_is_named(case: Given, misleads: bool) -> None:
+def test_a_low_ferritin_is_low_even_with_inflammation(case: Given, raised: bool) -> None:
     text = words(case.result("ferritin", "30 ng/mL"))
-    assert ("judge iron by transferrin saturation" in text) is misleads
+    assert ("low even with inflammation" in text) is raised
+    assert "mislead" not in text
 
 
 def test_the_limit_that_decided_is_shown() -> None:
@@ -260,3 +261,47 @@ def test_minors_and_the_dead_are_not_judged() -> None:
 def test_no_medicine_is_ever_offered() -> None:
     for case in (given(), given().has("rls")):
         assert offers(fired(case.result("ferritin", "5 ng/mL").ask(RULE))) <= BOTH
+
+
+CRP = "40 mg/L"
+
+
+@pytest.mark.parametrize(
+    ("case", "fires"),
+    [
+        pytest.param(given().has("rls").result("crp", CRP), True, id="CRP"),
+        pytest.param(given().has("rls").result("crp", "10 mg/L"), False, id="CRP at 10"),
+        pytest.param(given().has("rls").result("crp", CRP, days_ago=31), False, id="old CRP"),
+        pytest.param(given().has("rls").has("ckd_any"), True, id="CKD"),
+        pytest.param(given().has("rls").has("liver_disease"), True, id="liver disease"),
+        pytest.param(given().has("rls"), False, id="nothing raises it"),
+        pytest.param(given().result("crp", CRP), False, id="no restless legs"),
+        pytest.param(
+            given().has("rls").result("crp", CRP).result("transferrin_saturation", "30 %"), False,
+            id="a saturation of 6 months",
+        ),
+        pytest.param(
+            given().has("rls").result("crp", CRP).result(
+                "transferrin_saturation", "30 %", days_ago=200
+            ), True, id="an old saturation",
+        ),
+    ],
+)  # fmt: skip
+def test_a_ferritin_that_is_not_low_may_hide_a_deficiency(case: Given, fires: bool) -> None:
+    answer = case.result("ferritin", "150 ng/mL").ask(RULE)
+    if not fires:
+        silent(answer)
+        return
+    finding = fired(answer)
+    assert finding.indicator is Indicator.INFO
+    assert "may hide a deficiency" in finding.summary
+    assert offers(finding) == {"transferrin_saturation"}
+
+
+def test_on_dialysis_with_restless_legs_the_renal_team_decides() -> None:
+    case = given().has("rls").has("dialysis").result("ferritin", "60 ng/mL")
+    text = words(case)
+    assert "IV iron sucrose when ferritin < 200 ng/mL and TSAT < 20 %" in text
+    assert "renal team" in text
+    without = words(given().has("dialysis").result("ferritin", "30 ng/mL"))
+    assert "sucrose" not in without

@@ -114,8 +114,10 @@ def test_the_evidence_is_the_restless_legs_and_beside_cramps_these_too() -> None
 
 def test_the_mimic_says_both_treatments_and_suggests_neither() -> None:
     finding = fired(given().cramps().has("rls").ask(MIMIC))
-    text = " ".join(finding.advice)
+    text = " ".join((*finding.advice, *(words for _, words in finding.sections)))
     for said in (
+        "suggests against",
+        "and iron",
         "urge to move",
         "worse at rest",
         "relieved by stretching",

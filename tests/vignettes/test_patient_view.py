@@ -69,7 +69,7 @@ IRON = [
     V("ferritin of 5 months counts", [lab("ferritin", "30", ago=150)], "low-ferritin"),
     V("ferritin of 7 months does not", [lab("ferritin", "30", ago=215)], "-low-ferritin"),
     V("ferritin below 15 by comparator", [lab("ferritin", "15", comp="<")], "low-ferritin"),
-    V("raised CRP: use TSAT", [lab("ferritin", "40"), lab("crp", "40")], "low-ferritin", says="acute-phase|TSAT"),
+    V("raised CRP: use TSAT", [lab("ferritin", "40"), lab("crp", "40")], "low-ferritin", says="even with inflammation|TSAT", nots="mislead"),
     V("ferritin in CKD: use TSAT", [lab("ferritin", "40"), CKD3], "low-ferritin", says="TSAT|kidney"),
     V("no iron with TSAT over 45", [lab("ferritin", "40"), lab("tsat", "50")], "low-ferritin", nots="oral iron is"),
     V("minors: no ferritin card", [lab("ferritin", "20")], "-low-ferritin", age=12),

@@ -16,7 +16,7 @@ NAMES = [
     ("penicillin G potassium 1000000 UNT/ML Injectable Solution", ""),
     ("amoxicillin 875 MG / clavulanate potassium 125 MG Oral Tablet", ""),
     ("potassium clavulanate 125 mg", ""),
-    ("warfarin potassium 5 mg", "anticoagulant"),
+    ("warfarin potassium 5 mg", "anticoagulant warfarin"),
     ("raltegravir potassium 400 MG Oral Tablet", ""),
     ("dabrafenib", ""),
     ("potassium iodide 1000 MG/ML Oral Solution [SSKI]", ""),
@@ -219,7 +219,7 @@ NAMES = [
     ("Magnesium Salicylate 580 MG Oral Tablet [Doan's]", "nsaid"),
     ("doxepin 6 MG Oral Tablet", "sedative"),
     ("morphine sulfate 15 MG Extended Release Oral Tablet", "opioid"),
-    ("warfarin sodium 5 MG Oral Tablet", "anticoagulant"),
+    ("warfarin sodium 5 MG Oral Tablet", "anticoagulant warfarin"),
     ("lisinopril/HCTZ", "raas_inhibitor diuretic_thiazide"),
 ]
 

@@ -86,7 +86,7 @@ ORDERED = [
     ("Heavy metal panel", "extended_panel"),
     ("Electrolyte panel", "potassium sodium panel_electrolytes"),
     ("Hemoglobin A1c", "hba1c"),
-    ("Venous duplex ultrasound of left leg", "imaging_leg_spine"),
+    ("Venous duplex ultrasound of left leg", ""),
     ("Lumbar puncture", ""),
     ("Physical therapy for leg", ""),
     ("Creatinine clearance, 24 hour urine", "creatinine_clearance"),

@@ -47,6 +47,8 @@ COUNTS = {
     "saba": 13,
     "sedative": 539,
     "statin": 127,
+    "warfarin": 34,
+    "mefloquine": 0,
 }
 
 LISTS = {
