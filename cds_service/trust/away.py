@@ -32,7 +32,7 @@ class RemembersWhileAway:
         self._used: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
-    def first_use(self, client: str, jti_digest: str, expires: float) -> bool:
+    def first_use(self, client: str, jti_digest: str, expires: float, issued: float = 0.0) -> bool:
         """Whether this is the first use, as far as the store or else this process can tell.
 
         Raises Unavailable when the store is away and the memory is full.
@@ -41,7 +41,7 @@ class RemembersWhileAway:
         if key in self._used:
             return False
         try:
-            return self._store.first_use(client, jti_digest, expires)
+            return self._store.first_use(client, jti_digest, expires, issued)
         except Unavailable:
             logs.logger(__name__).warning("replay_store_away", reason="remembered in this process")
             return self._remember(key, expires)

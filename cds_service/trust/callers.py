@@ -30,11 +30,12 @@ Passed = Callable[[str, str], None]
 class ReplayStore(Protocol):
     """Remembers which tokens were used, across workers, hosts and restarts."""
 
-    def first_use(self, client: str, jti_digest: str, expires: float) -> bool:
+    def first_use(self, client: str, jti_digest: str, expires: float, issued: float = 0.0) -> bool:
         """Whether this is the first use of the token; it is remembered from now on.
 
         ``client`` is the issuer, ``jti_digest`` a SHA-256 in hex, ``expires`` the second
-        since 1970 after which the token is refused anyway and may be forgotten. Looking
+        since 1970 after which the token is refused anyway and may be forgotten, ``issued`` the
+        one when it was made: before what the store can vouch for, it counts as used. Looking
         and remembering are one step: of two calls at once, one gets True.
         Raises Unavailable when the store is away; the call then ends with 503, because a
         replay that cannot be excluded is not let in.
@@ -47,6 +48,7 @@ class Caller:
     """A verified caller: the list's entry, and what the token says of itself.
 
     ``expires``: seconds since 1970 after which the token is refused, leeway included.
+    ``issued``: seconds since 1970 when it says it was made.
     """
 
     client: Client
@@ -54,6 +56,7 @@ class Caller:
     tenant: str | None
     jti: str
     expires: float
+    issued: float
 
 
 class Callers:
@@ -86,7 +89,7 @@ class Callers:
         caller = self.examine(authorization, path, _unheard)
         if caller.client.replay == "reject":
             digest = hashlib.sha256(caller.jti.encode()).hexdigest()
-            if not self._replay.first_use(caller.iss, digest, caller.expires):
+            if not self._replay.first_use(caller.iss, digest, caller.expires, caller.issued):
                 raise Unauthorized(
                     "the token was used before",
                     'Make a token with a new jti for each call, or set "replay": "allow".',
@@ -125,7 +128,7 @@ class Callers:
             detail = self._check_audience(token, client, path)
         passed("aud", detail)
         with _check("time"):
-            expires, detail = self._check_times(token)
+            expires, issued, detail = self._check_times(token)
         passed("time", detail)
         with _check("jti"):
             jti = text(token.claims, "jti")
@@ -147,7 +150,7 @@ class Callers:
             if not any(key.verifies(alg, token.signed, token.signature) for key in keys):
                 raise ValueError("the signature does not match")
         passed("signature", "made with the private half of that key")
-        return Caller(client, client.iss, tenant, jti, expires)
+        return Caller(client, client.iss, tenant, jti, expires, issued)
 
     def _client(self, iss: str) -> Client:
         client = self._clients.get(iss)
@@ -166,7 +169,7 @@ class Callers:
             raise ValueError(f"aud is not {endpoint}", f"It is {', '.join(named)}.")
         return f"names {endpoint}" if endpoint in named else "names an accepted audience"
 
-    def _check_times(self, token: Token) -> tuple[float, str]:
+    def _check_times(self, token: Token) -> tuple[float, float, str]:
         now = self._clock()
         expires = seconds(token.claims, "exp") + LEEWAY
         if now >= expires:
@@ -178,7 +181,11 @@ class Callers:
             valid_from = seconds(token.claims, "nbf")
             if valid_from > now + LEEWAY:
                 raise ValueError("the token is not valid yet (nbf)", "Set the clocks.")
-        return expires, f"issued {now - issued:.0f} s ago, good for {expires - now:.0f} s more"
+        return (
+            expires,
+            issued,
+            f"issued {now - issued:.0f} s ago, good for {expires - now:.0f} s more",
+        )
 
 
 def _unheard(_name: str, _detail: str) -> None:

@@ -100,7 +100,7 @@ def sign_token(
 class _NothingUsed:
     """Looking at a token does not use it up."""
 
-    def first_use(self, client: str, jti_digest: str, expires: float) -> bool:
+    def first_use(self, client: str, jti_digest: str, expires: float, issued: float = 0.0) -> bool:
         return True
 
 

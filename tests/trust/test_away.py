@@ -14,7 +14,7 @@ class Store:
         self.here = True
         self.used: set[tuple[str, str]] = set()
 
-    def first_use(self, client: str, jti_digest: str, expires: float) -> bool:
+    def first_use(self, client: str, jti_digest: str, expires: float, issued: float = 0.0) -> bool:
         if not self.here:
             raise Unavailable("away")
         first = (client, jti_digest) not in self.used

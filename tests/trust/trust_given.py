@@ -67,7 +67,7 @@ class MemoryReplay:
     def __init__(self) -> None:
         self.used: dict[tuple[str, str], float] = {}
 
-    def first_use(self, client: str, jti_digest: str, expires: float) -> bool:
+    def first_use(self, client: str, jti_digest: str, expires: float, issued: float = 0.0) -> bool:
         first = (client, jti_digest) not in self.used
         self.used[client, jti_digest] = expires
         return first
