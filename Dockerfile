@@ -1,37 +1,48 @@
 # Two stages on one base: the builder makes a virtual environment, the image only carries it.
 # The base needs Python 3.11 or newer with the venv module: the Python images have it, a plain
-# Debian has it with the packages python3 and python3-venv.
-ARG BASE=docker.io/library/python:3.11-slim
+# Debian has it with the packages python3 and python3-venv. It is named by its digest, so that the
+# same sources make the same image: python:3.11-slim@sha256:…  (`make image` says how to find it).
+ARG BASE
 
 FROM ${BASE} AS builder
+ARG BASE
+RUN case "${BASE}" in *@sha256:*|localhost/*) ;; \
+      *) echo "BASE must name the base image by its digest (…@sha256:…)" >&2; exit 1 ;; \
+    esac
 WORKDIR /build
 # The environment that is shipped has no pip: the one beside it installs into it.
 RUN python3 -m venv /build/pip && python3 -m venv --without-pip /opt/cds-service
 
-# Dependencies before sources: this layer lasts until pyproject.toml changes.
-# Secrets "pip" (a pip.conf) and "ca" (certificates it may name as /run/secrets/ca) are optional:
-# they are for networks with their own package index, and never stay in a layer.
-COPY pyproject.toml ./
+# Dependencies before sources: these layers last until the locks change. Every file is checked
+# against its hash. Secrets "pip" (a pip.conf) and "ca" (certificates it may name as
+# /run/secrets/ca) are optional: they are for networks with their own package index, and never
+# stay in a layer.
+COPY locks/build.txt locks/runtime.txt locks/
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca \
-    python3 -c 'import tomllib; \
-p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-print(*p["dependencies"], *p["optional-dependencies"]["postgres"], sep="\n")' > requirements.txt \
+    /build/pip/bin/pip install --no-cache-dir --quiet --require-hashes \
+      --requirement locks/build.txt \
  && /build/pip/bin/pip --python /opt/cds-service/bin/python install \
-      --no-cache-dir --quiet --requirement requirements.txt
+      --no-cache-dir --quiet --require-hashes --requirement locks/runtime.txt
 
-COPY README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY cds_service ./cds_service
 COPY hooks ./hooks
-RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca \
-    /build/pip/bin/pip wheel --no-cache-dir --quiet --no-deps --wheel-dir dist . \
+ARG COMMIT=""
+# The list of what is in it (CycloneDX) is made last, of the finished environment.
+RUN CDS_COMMIT="${COMMIT}" /build/pip/bin/pip wheel --no-cache-dir --quiet --no-deps --no-index \
+      --no-build-isolation --wheel-dir dist . \
  && /build/pip/bin/pip --python /opt/cds-service/bin/python install \
-      --no-cache-dir --quiet --no-deps --no-index dist/*.whl
+      --no-cache-dir --quiet --no-deps --no-index dist/*.whl \
+ && /build/pip/bin/cyclonedx-py environment --output-reproducible --output-format JSON \
+      --output-file /opt/cds-service/sbom.cdx.json /opt/cds-service/bin/python
 
 
 FROM ${BASE}
+ARG COMMIT=""
 LABEL org.opencontainers.image.title="leg-cramps-cds" \
       org.opencontainers.image.description="CDS Hooks decision support for the workup and management of leg cramps" \
-      org.opencontainers.image.licenses="Apache-2.0"
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.revision="${COMMIT}"
 
 # Fixed numbers, so that an orchestrator can demand "not root" and a volume can be given to them.
 RUN groupadd --gid 10001 cds \

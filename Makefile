@@ -9,7 +9,9 @@
 #   make bench    benchmark                     make torture   faults, with figures
 #   make capacity what one core bears, what a hospital needs
 #   make mutants  mutation testing of rules and units, half an hour
-#   make image    container image, with docker or buildah   (BASE=… to choose the base)
+#   make image    container image, with docker or buildah   (BASE=…@sha256:… is the base)
+#   make lock     write locks/ anew: what image and gate install, with hashes
+#   make sbom     list what the environment holds (CycloneDX), in sbom.cdx.json
 #   make try-image   build it without any registry of images, run it locked down, call it
 #   make clean    remove the virtual environment and what tools cached
 
@@ -24,15 +26,20 @@ CAPACITY_ARGS ?=
 TORTURE_ARGS ?=
 MUTANTS_ARGS ?=
 IMAGE       ?= leg-cramps-cds:latest
-BASE        ?= docker.io/library/python:3.11-slim
+BASE        ?=
+COMMIT      ?= $(shell git rev-parse --verify --quiet HEAD 2>/dev/null)
+UV          := uv==0.13.9
 IMAGE_ARGS  ?=
+# LOCKED=1: what locks/dev.txt says and nothing else, each file checked by its hash (the gate).
+LOCKED      ?=
+DEV_SET     := $(if $(LOCKED),--require-hashes --requirement locks/dev.txt,--editable . --group dev)
 
 SHELL := /bin/bash
 PY    := $(VENV)/bin/python
 LOWEST := $(VENV)/lowest
 CHECKS := lint format types layers test
 
-.PHONY: run test lowest coverage check lint format types layers audit docs bench capacity torture image try-image clean environment environment-dev
+.PHONY: lock sbom run test lowest coverage check lint format types layers audit docs bench capacity torture image try-image clean environment environment-dev
 .DEFAULT_GOAL := check
 
 run: environment
@@ -115,13 +122,37 @@ mutants: environment-dev
 	@$(PY) -m mutation --maker $(VENV)/mutation/bin/python $(MUTANTS_ARGS)
 
 image:
+	@case "$(BASE)" in \
+	  *@sha256:*|localhost/*) ;; \
+	  *) echo "make image needs BASE, the base image by digest: make image BASE=docker.io/library/python:3.11-slim@sha256:…" >&2; \
+	     echo "The digest: docker buildx imagetools inspect docker.io/library/python:3.11-slim" >&2; exit 2;; \
+	esac
 	@if command -v docker >/dev/null && docker info >/dev/null 2>&1; then \
-	  docker build --build-arg BASE=$(BASE) --tag $(IMAGE) $(IMAGE_ARGS) .; \
+	  docker build --build-arg BASE=$(BASE) --build-arg COMMIT=$(COMMIT) --tag $(IMAGE) $(IMAGE_ARGS) .; \
 	elif command -v buildah >/dev/null; then \
-	  buildah build --format docker --build-arg BASE=$(BASE) --tag $(IMAGE) $(IMAGE_ARGS) .; \
+	  buildah build --format docker --build-arg BASE=$(BASE) --build-arg COMMIT=$(COMMIT) --tag $(IMAGE) $(IMAGE_ARGS) .; \
 	else \
 	  echo "make image needs docker (running) or buildah." >&2; exit 1; \
 	fi
+
+# One version of each name, for all platforms and Python versions, with hashes. An index that is
+# not the public one stays out of the files.
+LOCK = $(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --no-emit-index-url $(LOCK_ARGS)
+lock: environment-dev
+	@test -x $(VENV)/lock/bin/uv || { $(PY) -m venv $(VENV)/lock \
+	  && $(VENV)/lock/bin/python -m pip install --quiet $(UV); }
+	@$(LOCK) pyproject.toml --extra postgres --output-file locks/runtime.txt
+	@$(LOCK) pyproject.toml --extra postgres --group dev --constraint locks/runtime.txt \
+	  --output-file locks/dev.txt
+	@$(LOCK) --group image --output-file locks/build.txt
+
+# In its own environment, from the lock that the image uses.
+sbom: environment
+	@test -x $(VENV)/sbom/bin/cyclonedx-py || { $(PY) -m venv $(VENV)/sbom \
+	  && $(VENV)/sbom/bin/python -m pip install --quiet --require-hashes -r locks/build.txt; }
+	@$(VENV)/sbom/bin/cyclonedx-py environment --output-reproducible --output-format JSON \
+	  --output-file sbom.cdx.json $(PY)
 
 # Builds the image on a minimal Debian and runs it locked down: root, buildah and debootstrap.
 try-image:
@@ -135,7 +166,7 @@ environment:
 	@$(call set_up,run,--editable .)
 
 environment-dev:
-	@$(call set_up,dev,--editable . --group dev)
+	@$(call set_up,dev,$(DEV_SET))
 
 # $(1): name of the stamp; $(2): what pip installs.
 # The stamp holds the folder and pyproject.toml as they were at the last successful install, so
@@ -157,6 +188,7 @@ fi; \
 echo "Installing what pyproject.toml names ($(1))"; \
 $(PY) -m pip install --quiet --upgrade 'pip>=25.1'; \
 $(PY) -m pip install --quiet $(2); \
+$(if $(LOCKED),$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .;) \
 state > $(VENV)/.installed-$(1)
 endef
 

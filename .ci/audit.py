@@ -34,8 +34,8 @@ def main(pip_audit: str, site_packages: str) -> int:
     affected = [package for package in judged if package["vulns"]]
     for package in affected:
         for flaw in package["vulns"]:
-            mended = ", ".join(flaw["fix_versions"]) or "no version yet"
-            print(f"{package['name']} {package['version']}: {flaw['id']}, mended in {mended}")
+            fixed = ", ".join(flaw["fix_versions"]) or "no version yet"
+            print(f"{package['name']} {package['version']}: {flaw['id']}, fixed in {fixed}")
     print(f"audit: {len(judged)} of {len(packages)} packages judged, {len(affected)} affected.")
     if affected:
         return 1

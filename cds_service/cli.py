@@ -35,8 +35,23 @@ class _Commands(click.Group):
             context.exit(0)
 
 
+def _print_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:
+    if asked:
+        from cds_service.version import version_text
+
+        click.echo(f"cds-service {version_text()}")
+        context.exit()
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="leg-cramps-cds", prog_name="cds-service")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and the commit, and exit.",
+)
 def main() -> None:
     """Decision support for leg cramps, as a CDS Hooks service.
 

@@ -6,8 +6,13 @@ import re
 import unicodedata
 
 _SPECIAL = str.maketrans({char: "\\" + char for char in "\\`*_[]()#|~^$"})
-_LINKS = re.compile(r"(https?|ftp|mailto|xmpp)(?=:)|(www)(?=\.)", re.IGNORECASE)
-# One line with nothing to escape, and no link but perhaps www.
+# What programs make links of: a scheme, www., the dot before a domain's last part, two slashes.
+# The last character of each is escaped.
+_LINKED = re.compile(
+    r"(?:https?|ftp|mailto|xmpp):|www\.|(?<=[^\s.])\.(?=[^\W\d_])|//", re.IGNORECASE
+)
+_ADDRESS = re.compile(r"(?<=\S)@(?=\S)")
+# One line with nothing to escape, but perhaps a link.
 _INERT = re.compile(r"[A-Za-z0-9,./%+-]+(?: [A-Za-z0-9,./%+-]+)*")
 _SPACE = re.compile(r"\s+")
 _BRACKETS = str.maketrans("<>", "‹›")
@@ -44,7 +49,14 @@ def quoted(text: str, length: int = 120) -> str:
     become entities, Markdown's own characters are escaped, and addresses are kept from
     becoming links by themselves.
     """
-    if len(text) <= length and _INERT.fullmatch(text) and "www" not in text.lower():
+    if len(text) <= length and _INERT.fullmatch(text) and not _LINKED.search(text):
         return text  # the usual case
-    line = shortened(one_line(text), length)
-    return _LINKS.sub(r"\g<0>\\", line.translate(_SPECIAL)).translate(_ENTITIES)
+    # GitHub's Markdown looks for addresses of people in the finished text, where no escape is
+    # left: only spaces keep them from becoming links.
+    line = shortened(_ADDRESS.sub(" @ ", one_line(text)), length)
+    return _LINKED.sub(_unlinked, line.translate(_SPECIAL)).translate(_ENTITIES)
+
+
+def _unlinked(found: re.Match[str]) -> str:
+    start, end = found[0][:-1], found[0][-1]
+    return f"{start}\\{end}"

@@ -25,7 +25,7 @@ AFFECTED: dict[str, Any] = {
     [
         pytest.param([CLEAN, CLEAN], 0, "2 of 2 packages judged, 0 affected", id="all are clean"),
         pytest.param([CLEAN, UNKNOWN], 0, "1 of 2 packages judged", id="one is unknown"),
-        pytest.param([CLEAN, AFFECTED], 1, "old 1.0: PYSEC-1, mended in 1.1", id="one is affected"),
+        pytest.param([CLEAN, AFFECTED], 1, "old 1.0: PYSEC-1, fixed in 1.1", id="one is affected"),
         pytest.param([UNKNOWN], 77, "nothing was audited", id="all are unknown"),
         pytest.param([], 77, "nothing was audited", id="no package was seen"),
         pytest.param(None, 77, "could not be reached", id="the source is away"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -23,12 +25,61 @@ def _last(instruction: str) -> str:
     return [value for word, value in STAGES[-1] if word == instruction][-1]
 
 
-def test_the_base_is_an_argument_for_both_stages() -> None:
+def test_the_base_is_an_argument_for_both_stages_and_has_no_default() -> None:
     before, builder, image = STAGES
-    assert [word for word, _ in before] == ["ARG"]
-    assert before[0][1].startswith("BASE=")
+    assert before == [("ARG", "BASE")]
     assert builder[0] == ("FROM", "${BASE} AS builder")
     assert image[0] == ("FROM", "${BASE}")
+
+
+@pytest.mark.parametrize(
+    ("base", "taken"),
+    [
+        ("docker.io/library/python:3.11-slim@sha256:" + "a" * 64, True),
+        ("localhost/debian-python:bookworm", True),
+        ("docker.io/library/python:3.11-slim", False),
+        ("", False),
+    ],
+)
+def test_the_base_must_be_named_by_its_digest(base: str, taken: bool) -> None:
+    (check,) = [value for word, value in STAGES[1] if word == "RUN" and "sha256" in value]
+    ended = subprocess.run(
+        ["sh", "-c", check], env={"BASE": base}, capture_output=True, check=False
+    )
+    assert (ended.returncode == 0) is taken
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+    command = ["make", "--dry-run", "image", f"BASE={base}"]
+    assert (
+        subprocess.run(
+            command, cwd=CHECKOUT, env=environment, capture_output=True, check=False
+        ).returncode
+        == 0
+    )
+    if not taken:
+        ended = subprocess.run(
+            ["make", "image", f"BASE={base}"],
+            cwd=CHECKOUT, env=environment, capture_output=True, check=False,
+        )  # fmt: skip
+        assert ended.returncode != 0
+        assert b"digest" in ended.stderr
+
+
+def test_everything_that_is_installed_is_checked_by_its_hash() -> None:
+    steps = [step for word, run in STAGES[1] if word == "RUN" for step in run.split("&&")]
+    installs = [step for step in steps if "pip" in step and " install " in step]
+    assert len(installs) == 3
+    for install in installs:
+        assert "--require-hashes" in install or "--no-index" in install
+    (wheel,) = [step for step in steps if "pip wheel" in step]
+    assert "--no-build-isolation" in wheel
+    assert "--no-index" in wheel
+
+
+def test_a_list_of_what_it_holds_is_in_the_image() -> None:
+    run = " ".join(value for word, value in STAGES[1] if word == "RUN")
+    assert "cyclonedx-py environment" in run
+    assert "--output-file /opt/cds-service/sbom.cdx.json" in run
+    assert ("COPY", "--from=builder /opt/cds-service /opt/cds-service") in STAGES[2]
 
 
 def test_runs_as_the_same_user_that_compose_and_kubernetes_demand() -> None:
