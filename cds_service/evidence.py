@@ -102,4 +102,5 @@ def _range(fact: Result) -> str:
 
 def _origin(fact: Fact) -> str:
     reference = quoted(fact.source.reference, 80)
-    return f"{reference}, {quoted(fact.source.origin, 40)}" if fact.source.origin else reference
+    # The origin is our own word for the way by which it came.
+    return f"{reference}, {fact.source.origin}" if fact.source.origin else reference

@@ -107,9 +107,17 @@ class Trail:
         self._failing = False
 
     def flush(self) -> None:
-        """Write what was added. Raises Unavailable, and keeps what was not written."""
+        """Write what was added. Raises Unavailable, and keeps what was not written.
+
+        After a failure it also tries without a row: where the trail is required, none may come
+        before `degraded` says that it can be written again.
+        """
         with self._lock:
             rows, self._rows, self._bytes = self._rows, [], 0
+        if self._failing and not rows:
+            with self._database.write():
+                pass
+            self._failing = False
         # All of them first: what cards said does not lie in memory until a database is back.
         rows = [_sealed(row) for row in rows]
         while rows:

@@ -187,6 +187,9 @@ def test_a_required_trail_refuses_the_call_and_answers_when_it_can(
     assert "cards" not in refused.get_json()
     assert client.get("/readyz").status_code == 503
     locked.release()
+    # It is ready again by itself: nobody sends a call to a process that is not.
+    client.application.extensions["cds_parts"].records.upkeep.run_once()
+    assert client.get("/readyz").status_code == 200
     assert post(client, VIEW, body()).status_code == 200
     # It is there already: nothing waits for the upkeep.
     database = client.application.extensions["cds_parts"].records.database
