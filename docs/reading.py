@@ -33,6 +33,11 @@ DOSE = [{"text": "1 tablet", "doseAndRate": [{"doseQuantity": {"value": 1, "unit
 CRAMPS = [{"text": "Leg cramps"}]
 QUININE = {"text": "Quinine sulfate 324 MG Oral Capsule"}
 
+INSIDE = {
+    "resourceType": "Observation", "id": "x", "status": "final", "code": {"text": "Sodium"},
+    "valueQuantity": {"value": 140, "unit": "mmol/L"},
+}  # fmt: skip
+
 SAMPLES: Mapping[str, tuple[Kind, Json]] = {
     "Patient": (Kind.PATIENT, {
         "id": "p1", "birthDate": "1950-01-01", "gender": "female", "deceasedBoolean": False,
@@ -46,6 +51,11 @@ SAMPLES: Mapping[str, tuple[Kind, Json]] = {
         "valueQuantity": {"value": 4.1, "unit": "mmol/L"},
         "referenceRange": [{"low": {"value": 3.4}, "high": {"value": 5.1}}],
         "interpretation": [{"coding": [{"code": "HH"}]}],
+    }),
+    "DiagnosticReport": (Kind.RESULTS, {
+        "id": "d1", "status": "final", "code": {"text": "Electrolytes"}, "subject": SUBJECT,
+        "effectiveDateTime": "2026-03-09T08:00:00Z", "result": [{"reference": "#x"}],
+        "contained": [INSIDE],
     }),
     "Condition": (Kind.CONDITIONS, {
         "id": "c1", "clinicalStatus": {"coding": [{"code": "active"}]},
@@ -99,7 +109,14 @@ INSTEAD: Mapping[str, Mapping[str, Json]] = {
         "valuePeriod": OBSERVED | {"valuePeriod": {"start": "2026-03-09"}},
         "component": OBSERVED | {"component": [
             {"code": {"text": "Sodium"}, "valueQuantity": {"value": 140, "unit": "mmol/L"}}]},
+        "contained": {"contained": [INSIDE], "hasMember": [{"reference": "#x"}]},
         "note": {"note": [{"text": "Sample haemolysed"}]},
+    },
+    "DiagnosticReport": {
+        "effectivePeriod": {
+            "effectiveDateTime": None,
+            "effectivePeriod": {"end": "2026-03-09T08:00:00Z"},
+        },
     },
     "Condition": {
         "abatementDateTime": {"clinicalStatus": None, "abatementDateTime": "2026-02-01"},
@@ -171,8 +188,8 @@ READ: Mapping[str, str] = {
     "Observation.valueCodeableConcept": "pregnancy status; elsewhere it is not a value, and said",
     "value": "that it is not a number with a unit, and that is said",
     "referenceRange": "the laboratory's own limits, where one range without type or of type normal",
-    "interpretation": "whether the laboratory flagged it as critical; nothing else of it",
-    "dataAbsentReason": "that there is no value",
+    "interpretation": "whether the laboratory flagged it as critical, and remarks on the sample",
+    "dataAbsentReason": "that there is no value, and remarks on the sample",
     "component": "each component with a code of its own, as a result of the same time",
     "contained": "what a reference with # means; results inside a report",
     "note": "remarks on the sample (haemolysed, clotted, contaminated, wrong tube)",

@@ -239,7 +239,7 @@ class Intake:
             return at.depth > 0
         kind, origin = at.delivery.kind, at.delivery.origin
         r4 = R4_TYPES.get(head.resourceType, head.resourceType)
-        if r4 in EXPECTED[kind]:
+        if r4 in EXPECTED[kind] or (kind is Kind.RESULTS and _holds_results(r4, raw)):
             at.tally.expected += 1
         else:
             at.tally.others.add(head.resourceType)
@@ -301,6 +301,11 @@ class Intake:
         at.tally.incomplete = True
         reason = "the answer holds an error (OperationOutcome) and may be incomplete"
         self.problem("incomplete", at.delivery.kind.value, reason, at.source)
+
+
+def _holds_results(r4: str, raw: bytes | Raw) -> bool:
+    """Whether it is a report that brings its results with it."""
+    return r4 == "DiagnosticReport" and b'"contained"' in bytes(raw)
 
 
 def _holds_resources(raw: bytes | Raw) -> bool:

@@ -230,6 +230,20 @@ def test_another_type_beside_the_asked_one_is_no_matter() -> None:
     assert reading.record.problems == ()
 
 
+def test_reports_that_bring_their_results_are_results() -> None:
+    inside = {key: value for key, value in lab().items() if key != "subject"} | {"id": "in"}
+    report = {
+        "resourceType": "DiagnosticReport", "id": "d", "status": "final", "contained": [inside],
+        "code": {"text": "Electrolytes"}, "result": [{"reference": "#in"}],
+        "effectiveDateTime": "2026-03-09T08:00:00Z",
+    }  # fmt: skip
+    reading, state = arrived(bundle(report))
+    assert state is State.GIVEN
+    assert newest(reading).result is not None
+    bare = {key: value for key, value in report.items() if key != "contained"}
+    assert arrived(bundle(bare))[1] is State.UNAVAILABLE
+
+
 @pytest.mark.parametrize("name", ["MedicationDispense", "MedicationAdministration"])
 def test_a_drug_said_in_another_way_beside_the_list_is_noted(name) -> None:
     given = {"resourceType": name, "id": "d", "medicationCodeableConcept": {"text": "Quinine"}}
