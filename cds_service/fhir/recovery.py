@@ -28,8 +28,11 @@ _RAW = (
 )
 
 
-def recovered(raw: bytes | Raw) -> Peek:
-    """What can be read of an Observation. Raises one of `UNREADABLE` where it is no object."""
+def recovered(raw: bytes | Raw, resource_type: str = "Observation") -> Peek:
+    """What can be read of an Observation, or of a report with results.
+
+    Raises one of `UNREADABLE` where it is not an object.
+    """
     members = read_members(raw)
 
     def member(name: str) -> object:
@@ -40,7 +43,7 @@ def recovered(raw: bytes | Raw) -> Peek:
         return (text(member(name)) or "unreadable") if name in members else None
 
     return Peek(
-        resourceType="Observation",
+        resourceType=resource_type,
         id=identifier_of({"id": member("id")}) or None,
         status=text(member("status")) or None,
         effectiveDateTime=stamp("effectiveDateTime"),

@@ -190,7 +190,8 @@ class Results:
         self.performed: list[Performed] = []
         for page in intake.pages:
             self._take(page.peeks, page)
-        for entry in intake.all_of("Observation"):
+        # What is no Observation on a page stands among the entries, too.
+        for entry in intake.all_of("Observation", "DiagnosticReport"):
             self._read_entry(entry)
         self._settle()
         for row in self._rows:
@@ -222,7 +223,7 @@ class Results:
             peek = read_peek(entry.raw)
         except UNREADABLE:
             try:
-                peek = recovered(entry.raw)
+                peek = recovered(entry.raw, entry.type)
             except UNREADABLE:
                 reason = "it cannot be read"
                 self._intake.problem("unreadable", entry.kind.value, reason, entry.source)
@@ -235,7 +236,7 @@ class Results:
         rows, kept = self._rows, 0
         for index, peek in enumerate(peeks):
             if peek.resourceType != "Observation":
-                if peek.resourceType == "DiagnosticReport" and peek.contained is not UNSET:
+                if isinstance(where, Entry) and peek.contained is not UNSET:
                     self._take_report(peek, where, index)
                 continue
             subject, code, status = peek.subject, peek.code, peek.status

@@ -240,6 +240,9 @@ def test_reports_that_bring_their_results_are_results() -> None:
     reading, state = arrived(bundle(report))
     assert state is State.GIVEN
     assert newest(reading).result is not None
+    for page in (report, [report], bundle(report, lab(id=7)), bundle(report | {"id": 7})):
+        assert newest(arrived(page)[0]).result is not None
+    assert len(arrived(bundle(report, lab(id="other")))[0].series["potassium"]) == 2
     bare = {key: value for key, value in report.items() if key != "contained"}
     assert arrived(bundle(bare))[1] is State.UNAVAILABLE
 
