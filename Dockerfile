@@ -27,6 +27,8 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=ca \
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY cds_service ./cds_service
 COPY hooks ./hooks
+COPY docs/reference/rules.md docs/reference/
+COPY fixtures/patients fixtures/patients
 ARG COMMIT=""
 # The list of what is in it (CycloneDX) is made last, of the finished environment.
 RUN CDS_COMMIT="${COMMIT}" /build/pip/bin/pip wheel --no-cache-dir --quiet --no-deps --no-index \

@@ -106,12 +106,24 @@ def test_keeps_its_database_on_the_volume() -> None:
     assert f"CDS_DATABASE_URL=sqlite:///{_last('VOLUME')}/" in _last("ENV")
 
 
-@pytest.mark.parametrize("name", ["readme", "license-files"])
-def test_what_the_build_of_the_wheel_reads_is_sent_to_the_builder(name: str) -> None:
+WHEEL = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"][
+    "build"
+]["targets"]["wheel"]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        PROJECT["readme"],
+        *PROJECT["license-files"],
+        *WHEEL["packages"],
+        *WHEEL.get("force-include", ()),
+        "hatch_build.py",
+    ],
+)
+def test_what_the_build_of_the_wheel_reads_is_sent_to_the_builder(file: str) -> None:
     sent = (CHECKOUT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     copied = " ".join(value for word, value in STAGES[1] if word == "COPY").split()
-    wanted = PROJECT[name]
-    for file in [wanted] if isinstance(wanted, str) else wanted:
-        assert f"!{file}" in sent
-        assert file in copied
-        assert (CHECKOUT / file).is_file()
+    assert f"!{file}" in sent
+    assert file in copied
+    assert (CHECKOUT / file).exists()
