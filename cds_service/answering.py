@@ -66,13 +66,15 @@ class Traced:
 
 @record(slots=False)
 class Answered:
-    """The outcome of one call. ``dropped`` says of a rule why its card is not shown.
+    """The outcome of one call. ``dropped`` says of a rule why its card is not shown; ``silent``
+    are the silent rules whose cards would be.
 
     What only a trace shows is worked out when somebody asks for it.
     """
 
     cards: tuple[Card, ...]
     dropped: Mapping[str, str]
+    silent: tuple[Rule, ...]
     problems: Sequence[Problem]
     deliveries: Mapping[Kind, Delivery]
     facts: Facts = field(repr=False)
@@ -83,6 +85,15 @@ class Answered:
     def trace(self) -> tuple[Traced, ...]:
         """Every rule's answer, in the order they were asked."""
         return tuple(_traced(outcome, self.dropped) for outcome in self.outcomes)
+
+    @property
+    def orders(self) -> tuple[str, ...]:
+        """The references of the orders that were judged."""
+        drafts = self.facts.drafts
+        return (
+            *(one.source.reference for one in drafts.selected_medications),
+            *(one.source.reference for one in drafts.selected_orders),
+        )
 
     @cached_property
     def silence(self) -> str:
@@ -175,6 +186,7 @@ class Answering:
         return Answered(
             cards=written.cards,
             dropped=written.dropped,
+            silent=written.silent,
             problems=facts.problems(),
             deliveries=deliveries,
             facts=facts,

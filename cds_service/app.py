@@ -59,17 +59,21 @@ def assemble(
     card_ids: CardIds,
     metrics: Metrics,
     quiet: HoldsBack | None = None,
-) -> Answering:
-    """Everything from deliveries to cards, for HTTP and the command line alike."""
+) -> tuple[Answering, Mapping[str, Answering]]:
+    """Everything from deliveries to cards, for HTTP and the command line alike.
+
+    First with all topics and the choices of the site ``default``, then by site. Raises
+    StartupError naming what is wrong with the file of sites.
+    """
     from cds_service import logs
     from cds_service.answering import Answering, Desk
     from cds_service.cards import Cards, CardWriter
     from cds_service.core.engine import Engine
-    from cds_service.core.patient import Site
+    from cds_service.core.identity import DEFAULT_SITE
     from cds_service.fhir.reading import Reader
-    from cds_service.order_codes import with_codes_of
     from cds_service.prefetch import keys_of
-    from cds_service.topics import limits, orderables, references
+    from cds_service.sites import Hospital, hospitals
+    from cds_service.topics import references
 
     log = logs.logger(__name__)
 
@@ -77,39 +81,41 @@ def assemble(
         log.error("rule_failed", rule=rule.id, **logs.described(error))
         metrics.failed(rule.id)
 
-    writer = CardWriter(
-        references(topics),
-        with_codes_of(settings.order_codes, orderables(topics)),
-        settings.rules_address,
-    )
-    desks = [
-        Desk(
-            topic,
-            Engine(
-                {one.id: one.rules for one in topic.services}, topic.knowledge.complaint, failed
-            ),
-            Reader(topic.knowledge.vocabularies, topic.knowledge.analytes),
-            Cards(writer, card_ids.new, quiet, failed, topic.knowledge.priorities),
+    engines = {
+        topic: Engine(
+            {one.id: one.rules for one in topic.services}, topic.knowledge.complaint, failed
         )
         for topic in topics
-    ]
-    return Answering(
-        desks=desks,
-        site=Site(
-            limits=limits(topics, settings.limits),
-            cramps_assumed=settings.cramps == "assumed",
-            jurisdiction=settings.jurisdiction,
-            max_info_cards=settings.max_info_cards,
-            card_detail=settings.card_detail,
-            rules_off=frozenset(settings.rules_off),
-        ),
-        keys={
-            one.id: keys_of(one.rules, topic.knowledge.codes)
+    }
+    readers = {
+        topic: Reader(topic.knowledge.vocabularies, topic.knowledge.analytes) for topic in topics
+    }
+    keys = {
+        one.id: keys_of(one.rules, topic.knowledge.codes)
+        for topic in topics
+        for one in topic.services
+    }
+
+    def answering(one: Hospital, topics: Sequence[Topic]) -> Answering:
+        writer = CardWriter(
+            references(topics), one.orderables, settings.rules_address, one.site.profile
+        )
+        desks = [
+            Desk(
+                topic,
+                engines[topic],
+                readers[topic],
+                Cards(writer, card_ids.new, quiet, failed, topic.knowledge.priorities),
+            )
             for topic in topics
-            for one in topic.services
-        },
-        validated=settings.validate_models,
-    )
+        ]
+        return Answering(desks=desks, site=one.site, keys=keys, validated=settings.validate_models)
+
+    found = hospitals(settings, topics)
+    sites = {name: answering(one, one.topics) for name, one in found.items()}
+    default = found[DEFAULT_SITE]
+    whole = default.topics == tuple(topics)
+    return sites[DEFAULT_SITE] if whole else answering(default, topics), sites
 
 
 def create_app(settings: Settings | None = None, *, start: bool = True) -> Flask:
@@ -144,7 +150,7 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
     from cds_service.topics import chosen_topics
     from cds_service.trust.away import RemembersWhileAway
     from cds_service.trust.callers import Callers
-    from cds_service.trust.clients import load_clients
+    from cds_service.trust.clients import check_sites, load_clients
     from cds_service.trust.fhir_servers import allowed_server, checked_servers
     from cds_service.trust.keys import KeySets
 
@@ -162,7 +168,7 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
         kept = Retention(records.database, settings.retention_days, settings.audit_days)
         records.upkeep.add(kept)
     gate = Gate()
-    metrics = Metrics()
+    metrics = Metrics(by_site=settings.sites is not None)
     callers = None
     if settings.trusted_clients is not None:
         callers = Callers(
@@ -171,16 +177,20 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
             KeySets(),
             RemembersWhileAway(records.replay),
         )
+    answering, sites = assemble(
+        settings,
+        topics,
+        records.card_ids,
+        metrics,
+        _SnoozeAside(records.snooze, gate) if settings.snooze else None,
+    )
+    if callers is not None:
+        check_sites(callers.clients, sites)
     return Parts(
         recorder=_recorder(settings, records, metrics, topics),
         settings=settings,
-        answering=assemble(
-            settings,
-            topics,
-            records.card_ids,
-            metrics,
-            _SnoozeAside(records.snooze, gate) if settings.snooze else None,
-        ),
+        answering=answering,
+        sites=sites,
         obtaining=Obtaining(
             allowed_server,
             gate.waiting(fetch_missing),
@@ -233,7 +243,7 @@ def _variant(parts: Parts, cramps: str, jurisdiction: str) -> Answering:
     """The answering of the demo page, with two settings of its own."""
     settings = parts.settings.model_copy(update={"cramps": cramps, "jurisdiction": jurisdiction})
     quiet = _SnoozeAside(parts.records.snooze, parts.gate) if settings.snooze else None
-    return assemble(settings, parts.topics, parts.records.card_ids, parts.metrics, quiet)
+    return assemble(settings, parts.topics, parts.records.card_ids, parts.metrics, quiet)[0]
 
 
 def build(parts: Parts) -> Flask:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
-from cds_service.core.arranging import NO_PRIORITIES, Priorities, Shown, arrange, fired
+from cds_service.core.arranging import NO_PRIORITIES, Findings, Priorities, Shown, arrange, fired
 from cds_service.core.engine import Failed
 from cds_service.core.facts import Medication, Order
 from cds_service.core.hook import Hook
@@ -41,6 +41,7 @@ SUMMARY_LENGTH = 139
 ASSOCIATED = "davinci-crd.associated-resource"
 """The card extension of Da Vinci CRD 2.2 that ties a card to the orders it is about."""
 _REFERENCE = re.compile(r"[A-Za-z]{1,64}/[A-Za-z0-9._~-]{1,64}")
+SILENT = "silent at this site: counted, not shown"
 _NOT_WRITTEN = (
     "**The details of this card could not be written; an error was logged.** What the card says "
     "holds; look into the record for the data behind it."
@@ -92,6 +93,7 @@ class _Imprint:
 class CardWriter:
     """Writes one card. What does not depend on the patient is written once.
 
+    ``profile`` says for whose EHR: ``epic`` changes what Epic cannot read otherwise.
     ``rule_pages`` is the address below which every rule has a public page, or "" where the
     service serves none.
     """
@@ -101,9 +103,11 @@ class CardWriter:
         references: Mapping[str, Reference],
         orderables: Orderables,
         rule_pages: str = "",
+        profile: Literal["standard", "epic"] = "standard",
     ) -> None:
         self.references = references
         self._rule_pages = rule_pages
+        self._epic = profile == "epic"
         self.orderables = orderables
         self._imprints: dict[tuple[Rule, str], _Imprint] = {}
         self._concepts = {key: _concept(orderable) for key, orderable in orderables.items()}
@@ -153,7 +157,12 @@ class CardWriter:
                 source={
                     "label": reference.label,
                     "url": self._address(reference),
-                    "topic": {"system": TOPIC_SYSTEM, "code": rule.id, "display": rule.title},
+                    "topic": {
+                        "system": TOPIC_SYSTEM,
+                        # Epic takes letters and digits only.
+                        "code": rule.id.replace("-", "") if self._epic else rule.id,
+                        "display": rule.title,
+                    },
                 },
                 links=self._links(rule, key),
                 closing=(
@@ -327,6 +336,7 @@ class Written:
 
     cards: tuple[Card, ...]
     dropped: Mapping[str, str]
+    silent: tuple[Rule, ...] = ()  # rules whose cards would be among them, were they not silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,8 +359,11 @@ class Cards:
     ) -> Written:
         """The cards of the rules that fired."""
         findings = fired(outcomes, self.priorities)
+        silent = self._silent(hook, findings, facts)
+        if silent:
+            findings = [one for one in findings if one[0] not in silent]
         keys = {rule.id: evidence_key(finding) for rule, finding in findings}
-        dropped: dict[str, str] = {}
+        dropped = {rule.id: SILENT for rule in silent}
         if self.quiet is not None and findings:
             asked = [
                 Asked(rule.id, rule.version, str(finding.indicator), keys[rule.id])
@@ -371,7 +384,19 @@ class Cards:
             )
             for shown in arranged.shown
         )
-        return Written(cards, dropped)
+        return Written(cards, dropped, tuple(rule for rule, would in silent.items() if would))
+
+    def _silent(self, hook: Hook, findings: Findings, facts: Facts) -> dict[Rule, bool]:
+        """The silent rules that fired, and whether their cards would be shown."""
+        site = facts.site
+        if not site.rules_silent and not site.starts:
+            return {}
+        silent = [rule for rule, _ in findings if site.silent(rule.id, facts.today)]
+        if not silent:
+            return {}
+        whole = arrange(hook, findings, facts, self.writer.orderables, self.priorities)
+        would = {one.rule for one in whole.shown}
+        return {rule: rule in would for rule in silent}
 
     def _write(
         self, shown: Shown, recipient: Recipient, key: list[str], lines: EvidenceLines

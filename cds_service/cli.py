@@ -313,8 +313,9 @@ def settings(as_json: bool) -> None:
 @main.command()
 @_JSON
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet.")
-def report(as_json: bool, as_csv: bool) -> None:
-    """What became of the cards: shown, accepted, overridden, why, by rule and version.
+@click.option("--site", metavar="NAME", help="Only what is of one site. Default: all.")
+def report(as_json: bool, as_csv: bool, site: str | None) -> None:
+    """What became of the cards: shown, silent, accepted, overridden, why, by rule and version.
 
     Example: cds-service report --csv > feedback.csv
     """
@@ -324,16 +325,15 @@ def report(as_json: bool, as_csv: bool) -> None:
     from cds_service.feedback.report import report as read_report
     from cds_service.settings import read_settings
     from cds_service.terminal import patience, print_table
-    from cds_service.topics import chosen_topics
+    from cds_service.topics import chosen_topics, services_of
 
     settings = read_settings()
-    known = [
-        RuleVersion(one.id, one.version) for topic in chosen_topics(settings) for one in topic.rules
-    ]
+    topics = chosen_topics(settings)
+    known = [RuleVersion(one.id, one.version) for topic in topics for one in topic.rules]
     database = open_database(settings.database_url)
     if database.exists:
         with patience("Counting the feedback"):
-            found = read_report(database, known)
+            found = read_report(database, known, site, services_of(topics))
     else:
         click.echo(f"cds-service: {database.url} does not exist yet: nothing stored.", err=True)
         found = Report((), 0, 0)

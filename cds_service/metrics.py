@@ -20,6 +20,8 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from cds_service.core.identity import DEFAULT_SITE
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -28,20 +30,28 @@ _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 class Metrics:
     """What the service counts about itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_site: bool = False) -> None:
+        """``by_site``: what is counted of rules carries the site's name, too."""
+        self._by_site = by_site
+        site = ("site",) if by_site else ()
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, of no use
         self._registry = CollectorRegistry()
         requests = self._counter("cds_requests", "HTTP requests.", "endpoint", "service", "status")
-        outcomes = self._counter("cds_rule_outcomes", "Answers of rules.", "rule", "answer")
+        outcomes = self._counter("cds_rule_outcomes", "Answers of rules.", "rule", "answer", *site)
         failures = self._counter("cds_rule_failures", "Rules that raised an error.", "rule")
         dropped = self._counter(
             "cds_cards_dropped", "Findings whose card was not shown (cap, quiet).",
-            "rule",
+            "rule", *site,
         )  # fmt: skip
-        shown = self._counter("cds_cards_shown", "Cards in answers.", "rule", "indicator")
+        shown = self._counter("cds_cards_shown", "Cards in answers.", "rule", "indicator", *site)
+        silent = self._counter(
+            "cds_cards_silent", "Cards of silent rules, counted and not returned.", "rule", *site
+        )
         problems = self._counter("cds_problems", "Data that could not be used.", "kind")
         fetches = self._counter("cds_fhir_fetches", "Queries to FHIR servers.", "state")
-        feedback = self._counter("cds_feedback", "Answers of clinicians to cards.", "outcome")
+        feedback = self._counter(
+            "cds_feedback", "Answers of clinicians to cards.", "outcome", *site
+        )
         self._audit_lost = Counter(
             "cds_audit_lost", "Calls that left no row in the audit trail.", registry=self._registry
         )
@@ -55,6 +65,7 @@ class Metrics:
         self._failures = cache(failures.labels)
         self._dropped = cache(dropped.labels)
         self._shown = cache(shown.labels)
+        self._silent = cache(silent.labels)
         self._problems = cache(problems.labels)
         self._fetches = cache(fetches.labels)
         self._feedback = cache(feedback.labels)
@@ -71,21 +82,28 @@ class Metrics:
         """Count how long one call of a service took."""
         self._seconds(service).observe(seconds)
 
-    def outcome(self, rule: str, answer: str) -> None:
+    def outcome(self, rule: str, answer: str, site: str = DEFAULT_SITE) -> None:
         """Count one rule's answer."""
-        self._outcomes(rule, answer).inc()
+        self._outcomes(rule, answer, *self._at(site)).inc()
+
+    def _at(self, site: str) -> tuple[str, ...]:
+        return (site,) if self._by_site else ()
 
     def failed(self, rule: str) -> None:
         """Count a rule that raised an error, and so could not answer."""
         self._failures(rule).inc()
 
-    def dropped(self, rule: str) -> None:
+    def dropped(self, rule: str, site: str = DEFAULT_SITE) -> None:
         """Count a finding whose card was not shown."""
-        self._dropped(rule).inc()
+        self._dropped(rule, *self._at(site)).inc()
 
-    def shown(self, rule: str, indicator: str) -> None:
+    def shown(self, rule: str, indicator: str, site: str = DEFAULT_SITE) -> None:
         """Count a card."""
-        self._shown(rule, indicator).inc()
+        self._shown(rule, indicator, *self._at(site)).inc()
+
+    def would_show(self, rule: str, site: str = DEFAULT_SITE) -> None:
+        """Count a card of a silent rule."""
+        self._silent(rule, *self._at(site)).inc()
 
     def problems(self, kinds: Iterable[str]) -> None:
         """Count data that could not be used, by the stable words of `core.facts.Problem`."""
@@ -96,9 +114,9 @@ class Metrics:
         """Count one query to a FHIR server."""
         self._fetches(state).inc()
 
-    def feedback(self, outcome: str) -> None:
+    def feedback(self, outcome: str, site: str = DEFAULT_SITE) -> None:
         """Count one answer of a clinician."""
-        self._feedback(outcome).inc()
+        self._feedback(outcome, *self._at(site)).inc()
 
     def audit_lost(self, rows: int) -> None:
         """Count calls whose audit row could not be kept."""

@@ -14,10 +14,13 @@ from cds_service.core.orderables import Orderables, with_site_codes
 from cds_service.errors import BadRequest, StartupError
 
 
-def with_codes_of(path: str | None, orderables: Orderables) -> Orderables:
+def with_codes_of(
+    path: str | None, orderables: Orderables, setting: str = "CDS_ORDER_CODES"
+) -> Orderables:
     """The orderables with the codings of the site's file in front.
 
-    Raises StartupError naming the place in the file and the mend.
+    ``setting`` says who names the file. Raises StartupError naming the place in the file and how
+    to correct it.
     """
     if path is None:
         return orderables
@@ -25,18 +28,18 @@ def with_codes_of(path: str | None, orderables: Orderables) -> Orderables:
         content = json.loads(Path(path).read_bytes())
     except OSError as error:
         raise StartupError(
-            f"CDS_ORDER_CODES: {path} cannot be read: {error.strerror}.", "Name a JSON file."
+            f"{setting}: {path} cannot be read: {error.strerror}.", "Name a JSON file."
         ) from None
     except ValueError as error:
-        raise StartupError(f"CDS_ORDER_CODES: {path} is not JSON: {error}.", "Mend it.") from None
+        raise StartupError(f"{setting}: {path} is not JSON: {error}.", "Mend it.") from None
     try:
         shapes.check("order-codes", content)
     except BadRequest as error:
-        raise StartupError(f"CDS_ORDER_CODES: {path}: {error}") from None
+        raise StartupError(f"{setting}: {path}: {error}") from None
     for key in content:
         if key not in orderables:
             raise StartupError(
-                f"CDS_ORDER_CODES: {path}: no order is called {key}.",
+                f"{setting}: {path}: no order is called {key}.",
                 f"The orders are {', '.join(sorted(orderables))}.",
             )
     return with_site_codes(

@@ -108,6 +108,16 @@ class Settings(BaseSettings):
         (), description="Keys of the topics that are served. Unset: all that are installed."
     )
     rules_off: CommaSeparated = Field((), description="Ids of rules that are switched off.")
+    rules_silent: CommaSeparated = Field(
+        (),
+        description="Ids of rules that are asked and counted as `would show`, but whose cards are "
+        "not returned; `*` for all.",
+    )
+    sites: str | None = Field(
+        None,
+        description="Path of a TOML file with a `[site.NAME]` table for each hospital; clients "
+        "name their site.",
+    )
     limits: str | None = Field(None, description="Path of a file that overrides clinical limits.")
     order_codes: str | None = Field(
         None, description="Path of a file with a site's own codings for the orders cards suggest."
@@ -133,7 +143,9 @@ class Settings(BaseSettings):
             served = "public_url" in self.model_fields_set
         return f"{self.public_url}/rules" if served else ""
 
-    @field_validator("fhir_servers", "cors_origins", "topics", "rules_off", mode="before")
+    @field_validator(
+        "fhir_servers", "cors_origins", "topics", "rules_off", "rules_silent", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

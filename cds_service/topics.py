@@ -53,6 +53,7 @@ def chosen_topics(settings: Settings) -> tuple[Topic, ...]:
             "CDS_LIMITS" if of_site else "",
         ) from None
     known_rules(settings.rules_off, topics, "CDS_RULES_OFF")
+    known_rules([one for one in settings.rules_silent if one != "*"], topics, "CDS_RULES_SILENT")
     return topics
 
 
@@ -90,6 +91,16 @@ def known_rules(names: Sequence[str], topics: Sequence[Topic], where: str) -> fr
     return frozenset(names)
 
 
+def services_of(topics: Sequence[Topic]) -> Mapping[str, frozenset[str]]:
+    """The ids of the services that ask each rule, by rule id."""
+    found: dict[str, set[str]] = {}
+    for topic in topics:
+        for service in topic.services:
+            for rule in service.rules:
+                found.setdefault(rule.id, set()).add(service.id)
+    return {rule: frozenset(services) for rule, services in found.items()}
+
+
 def references(topics: Sequence[Topic]) -> Mapping[str, Reference]:
     """The references of all topics, by key."""
     return {key: one for topic in topics for key, one in topic.knowledge.references.items()}
@@ -100,12 +111,14 @@ def orderables(topics: Sequence[Topic]) -> Orderables:
     return {key: one for topic in topics for key, one in topic.knowledge.orderables.items()}
 
 
-def limits(topics: Sequence[Topic], given: Mapping[str, object] | str | None) -> Limits:
+def limits(
+    topics: Sequence[Topic], given: Mapping[str, object] | str | None, where: str = ""
+) -> Limits:
     """The limits of all topics, overridden by a site's file (its path) or its entries.
 
     Raises KnowledgeError that names the file, the entry and how to correct it.
     """
-    where = given if isinstance(given, str) else ""
+    where = given if isinstance(given, str) else where
     entries = read_limits(given) if isinstance(given, str) else (given or {})
     own = [frozenset(topic.knowledge.limits(None, "")) for topic in topics]
     merged: dict[str, object] = {}

@@ -35,6 +35,7 @@ def _view(parts: Parts, service: Service) -> Callable[[], Response]:
     def feedback() -> Response:
         g.service = str(service)
         origin = parts.origin(parts.verified(request))
+        parts.at(origin, service.id)
         try:
             text = parts.body(request, LARGEST)
         except TooLarge as error:
@@ -44,7 +45,7 @@ def _view(parts: Parts, service: Service) -> Callable[[], Response]:
         with parts.gate.aside():
             saved = parts.records.feedback.save(str(service), body, origin)
         for outcome in saved.outcomes:
-            parts.metrics.feedback(outcome)
+            parts.metrics.feedback(outcome, origin.site)
         _log.info(
             "feedback", service=str(service), stored=saved.stored, repeats=saved.repeats,
             unknown=saved.unknown,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from cds_service.api.body import read_body
 from cds_service.audit.recording import Recorder
 from cds_service.core.identity import ANYBODY, Origin
 from cds_service.core.topic import Topic
+from cds_service.errors import NotFound
 from cds_service.feedback.records import Records
 from cds_service.gate import Gate
 from cds_service.metrics import Metrics
@@ -28,7 +29,10 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """``callers`` is None where everybody may call; ``now`` gives the aware moment of a call."""
+    """``callers`` is None where everybody may call; ``now`` gives the aware moment of a call.
+
+    ``answering`` answers the calls of the site ``default``, ``sites`` those of each site by name.
+    """
 
     settings: Settings
     answering: Answering
@@ -39,6 +43,7 @@ class Parts:
     recorder: Recorder | None = None
     gate: Gate = field(default_factory=Gate)
     metrics: Metrics = field(default_factory=Metrics)
+    sites: Mapping[str, Answering] = field(default_factory=dict)
     now: Callable[[], datetime] = _now
 
     @property
@@ -48,7 +53,16 @@ class Parts:
 
     def origin(self, caller: Caller | None) -> Origin:
         """Whose a call is; everybody alike where everybody may call."""
-        return ANYBODY if caller is None else Origin(caller.iss, caller.tenant or "")
+        if caller is None:
+            return ANYBODY
+        return Origin(caller.iss, caller.tenant or "", caller.client.site_of(caller.tenant))
+
+    def at(self, origin: Origin, service: str) -> Answering:
+        """What answers the calls of a site. Raises NotFound for a service it does not have."""
+        answering = self.sites[origin.site] if self.sites else self.answering
+        if service not in answering.services:
+            raise NotFound("Your site does not have this service.", "See CDS_SITES: topics.")
+        return answering
 
     def body(self, request: Request, most: int | None = None) -> bytes:
         """The body, read aside; ``most`` bytes where a lower limit holds than for calls.

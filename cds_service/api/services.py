@@ -11,8 +11,11 @@ from flask import Blueprint, Response, g, request
 
 from cds_service.answering import Answered, Call, answer_word
 from cds_service.api.parts import Parts
+from cds_service.core.identity import Identity
+from cds_service.core.rule import CannotTell
 from cds_service.core.topic import Service
 from cds_service.envelope import Envelope, read_envelope
+from cds_service.feedback.shown import CANNOT_TELL, SHOWN, WOULD_SHOW
 from cds_service.trust.callers import Caller
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -57,9 +60,9 @@ def _answered(
     parts: Parts, service: Service, envelope: Envelope, caller: Caller | None
 ) -> Answered:
     servers = parts.settings.fhir_servers if caller is None else caller.client.fhir_servers
-    deliveries, fetched = parts.obtaining.deliveries(
-        envelope, parts.answering.keys[service.id], servers
-    )
+    origin = parts.origin(caller)
+    answering = parts.at(origin, service.id)
+    deliveries, fetched = parts.obtaining.deliveries(envelope, answering.keys[service.id], servers)
     for answer in fetched.values():
         parts.metrics.fetched(answer.state)
     call = Call(
@@ -70,10 +73,10 @@ def _answered(
         encounter_id=envelope.encounter_id,
         selections=envelope.selections,
         draft_orders=envelope.draft_orders,
-        origin=parts.origin(caller),
+        origin=origin,
         fhir_server=envelope.fhir_server,
     )
-    answered = parts.answering.answer(call, deliveries)
+    answered = answering.answer(call, deliveries)
     if parts.recorder is not None:
         if parts.recorder.required:
             with parts.gate.aside():
@@ -88,12 +91,26 @@ def _answered(
 
 
 def _count(parts: Parts, call: Call, answered: Answered) -> None:
-    metrics = parts.metrics
+    metrics, site = parts.metrics, call.origin.site
+    events: list[tuple[str, str, str]] = []
     for outcome in answered.outcomes:
-        metrics.outcome(outcome.rule.id, answer_word(outcome.answer))
+        metrics.outcome(outcome.rule.id, answer_word(outcome.answer), site)
+        if isinstance(outcome.answer, CannotTell):
+            events.append((outcome.rule.id, outcome.rule.version, CANNOT_TELL))
     for rule in answered.dropped:
-        metrics.dropped(rule)
+        metrics.dropped(rule, site)
     metrics.problems(problem.kind for problem in answered.problems)
     for card in answered.cards:
-        metrics.shown(card.rule.id, card.body["indicator"])
-        parts.records.count_shown(call.service, card.rule.id, card.rule.version, call.origin.site)
+        metrics.shown(card.rule.id, card.body["indicator"], site)
+        events.append((card.rule.id, card.rule.version, SHOWN))
+    for would in answered.silent:
+        metrics.would_show(would.id, site)
+        events.append((would.id, would.version, WOULD_SHOW))
+    parts.records.count_call(
+        call.service,
+        Identity(call.origin, (call.fhir_server or "").rstrip("/"), call.patient_id),
+        events,
+        user=call.user,
+        encounter=call.encounter_id,
+        orders=answered.orders,
+    )

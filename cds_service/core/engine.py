@@ -114,8 +114,12 @@ class Engine:
 
 
 def speaks(rule: Rule, facts: Facts) -> bool:
-    """Whether a rule may answer for this patient at all: switched on, and of the right age."""
-    return rule.id not in facts.site.rules_off and (rule.minors or not facts.minor)
+    """Whether a rule may speak for this patient: switched on, not silent, of the right age."""
+    return (
+        rule.id not in facts.site.rules_off
+        and not facts.site.silent(rule.id, facts.today)
+        and (rule.minors or not facts.minor)
+    )
 
 
 def judges(rule: Rule, facts: Facts) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
@@ -23,6 +23,7 @@ from cds_service.core.facts import (
     State,
     Taking,
 )
+from cds_service.core.identity import DEFAULT_SITE
 from cds_service.core.knowledge import Limits
 from cds_service.core.series import Newest, Series, Worse
 from cds_service.core.times import Window, years_between
@@ -47,6 +48,16 @@ class Site:
     max_info_cards: int = 3
     card_detail: Literal["short", "full"] = "short"
     rules_off: frozenset[str] = frozenset()
+    rules_silent: frozenset[str] = frozenset()
+    starts: Mapping[str, date] = field(default_factory=dict)  # a rule is silent before its day
+    name: str = DEFAULT_SITE
+    profile: Literal["standard", "epic"] = "standard"
+
+    def silent(self, rule: str, today: date) -> bool:
+        """Whether a rule is asked and counted, but its card is not shown."""
+        return rule in self.rules_silent or (
+            (start := self.starts.get(rule)) is not None and today < start
+        )
 
 
 class Facts:

@@ -12,12 +12,14 @@ import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g, render_template, request
 
 from cds_service.asking import ask
 from cds_service.cards import OVERRIDES
+from cds_service.core.identity import ANYBODY, Identity
+from cds_service.core.rule import CannotTell
 from cds_service.core.topic import Service
 from cds_service.demo import seen
 from cds_service.demo.fixtures import fixture_patients, offered_orders
@@ -26,6 +28,8 @@ from cds_service.envelope import written
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.chart import COLOURS, trend_svg
 from cds_service.feedback.report import interval, report
+from cds_service.feedback.shown import CANNOT_TELL, SHOWN, WOULD_SHOW
+from cds_service.topics import services_of
 from cds_service.trace import as_json
 
 if TYPE_CHECKING:
@@ -90,8 +94,10 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         ]
         with parts.gate.aside():
             parts.records.shown.flush()
-            found = report(parts.records.database, known)
-        rules = sorted(found.rules, key=lambda one: (not one.review, -one.shown, one.rule))
+            parts.records.denominators.flush()
+            services = services_of(parts.topics)
+            found = report(parts.records.database, known, services=services)
+        rules = sorted(found.rules, key=lambda one: (not one.review, -one.fired, one.rule))
         return render_template(
             "demo/report.html",
             report=found,
@@ -131,7 +137,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             chosen.now(),
         )
         answered = ask(chosen, written(question.request), question.as_of)
-        _count(chosen, question.service, answered)
+        _count(chosen, question.service, answered, question.request)
         rules = chosen.answering.rules(question.service.id)
         bodies = [card.body for card in answered.cards]
         return {
@@ -162,10 +168,24 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
     return made
 
 
-def _count(parts: Parts, service: Service, answered: Answered) -> None:
+def _count(parts: Parts, service: Service, answered: Answered, asked: dict[str, Any]) -> None:
     # What is shown here can be answered here: the report counts both, or neither makes sense.
-    for card in answered.cards:
-        parts.records.count_shown(str(service), card.rule.id, card.rule.version)
+    events = [(card.rule.id, card.rule.version, SHOWN) for card in answered.cards]
+    events += [(rule.id, rule.version, WOULD_SHOW) for rule in answered.silent]
+    events += [
+        (one.rule.id, one.rule.version, CANNOT_TELL)
+        for one in answered.outcomes
+        if isinstance(one.answer, CannotTell)
+    ]
+    context = asked.get("context", {})
+    parts.records.count_call(
+        service.id,
+        Identity(ANYBODY, "", str(context.get("patientId"))),
+        events,
+        user=context.get("userId"),
+        encounter=context.get("encounterId"),
+        orders=answered.orders,
+    )
 
 
 def _curl(service: Service) -> str:

@@ -21,6 +21,7 @@ from cds_service.feedback.tables import (
     audit,
     audit_cards,
     counts,
+    denominators,
     feedback,
     shown,
     unknown_feedback,
@@ -43,6 +44,7 @@ KEPT = (
     Kept(unknown_feedback, unknown_feedback.c.received_at),
     Kept(counts, counts.c.day),
     Kept(shown, shown.c.day),
+    Kept(denominators, denominators.c.day),
     Kept(audit, audit.c.at, audit=True),
 )
 """``audit_cards`` goes with ``audit``: it only finds rows there."""

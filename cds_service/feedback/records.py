@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
-from cds_service.core.identity import DEFAULT_SITE
+from cds_service.core.identity import DEFAULT_SITE, Identity
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.card_keys import CardKeys
 from cds_service.feedback.database import Database, open_database
+from cds_service.feedback.denominators import (
+    CLINICIAN,
+    ENCOUNTER,
+    ORDER,
+    PATIENT,
+    Denominators,
+    Met,
+)
 from cds_service.feedback.replay import DatabaseReplay
 from cds_service.feedback.rules_seen import RulesSeen
-from cds_service.feedback.shown import SHOWN, ShownCounters
+from cds_service.feedback.shown import CALL, SHOWN, ShownCounters
 from cds_service.feedback.snooze import SnoozeStore
 from cds_service.feedback.store import FeedbackStore
 from cds_service.feedback.upkeep import Upkeep
@@ -34,9 +43,18 @@ class Records:
         self.card_ids = keys.ids
         self.feedback = FeedbackStore(database, seen, keys)
         self.shown = ShownCounters(database)
+        self.denominators = Denominators(database)
         self.snooze = SnoozeStore(database, keys.ids)
         self.replay = DatabaseReplay(database)
-        self.upkeep = Upkeep([database.probe, self._settle, self.shown.flush, self._reread_keys])
+        self.upkeep = Upkeep(
+            [
+                database.probe,
+                self._settle,
+                self.shown.flush,
+                self.denominators.flush,
+                self._reread_keys,
+            ]
+        )
         self._seen = seen
         self._settled = False
         self._reread_at = 0.0
@@ -52,6 +70,42 @@ class Records:
     ) -> None:
         """Count one card shown today; it reaches the database within seconds."""
         self.shown.add(service, rule, version, site=site, event=event)
+        self.upkeep.touch()
+
+    def count_call(
+        self,
+        service: str,
+        identity: Identity,
+        events: Iterable[tuple[str, str, str]],
+        *,
+        user: str | None = None,
+        encounter: str | None = None,
+        orders: Iterable[str] = (),
+    ) -> None:
+        """Count one call, whom it met, and what became of its rules; written within seconds.
+
+        ``events`` are (rule, version, event); ``user``, ``encounter`` and ``orders`` are FHIR
+        references or ids, of which only keyed digests are kept.
+        """
+        day, site = datetime.now(UTC).date(), identity.origin.site
+        self.shown.add(service, "", "", day, site=site, event=CALL)
+        for rule, version, event in events:
+            self.shown.add(service, rule, version, day, site=site, event=event)
+        server = (*identity.origin, identity.fhir_server)
+        patient = identity.patient
+        met = [(PATIENT, patient)]
+        met += [(CLINICIAN, user)] if user else []
+        met += [(ENCOUNTER, encounter)] if encounter else []
+        digest = self.card_ids.pseudonym
+        self.denominators.add(
+            [
+                *(Met(site, service, day, kind, digest(kind, *server, who)) for kind, who in met),
+                *(
+                    Met(site, service, day, ORDER, digest(ORDER, *server, patient, one))
+                    for one in orders
+                ),
+            ]
+        )
         self.upkeep.touch()
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from statistics import NormalDist
@@ -19,7 +19,8 @@ from sqlalchemy.engine import Connection
 from cds_service.core.identity import DEFAULT_SITE
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.database import Database
-from cds_service.feedback.shown import SHOWN
+from cds_service.feedback.denominators import Totals, totals
+from cds_service.feedback.shown import CALL, CANNOT_TELL, SHOWN, WOULD_SHOW
 from cds_service.feedback.tables import counts, feedback, shown, unknown_feedback
 
 REVIEW_SHARE = 0.9
@@ -38,7 +39,11 @@ class Week:
 
 @dataclass(frozen=True)
 class RuleReport:
-    """One rule at one version. ``weeks`` holds only weeks in which something happened."""
+    """One rule at one version. ``weeks`` holds only weeks in which something happened.
+
+    ``calls`` and the four after it are those of the services that ask the rule, whatever its
+    version: a patient, an encounter or an order counts once, a clinician once a day.
+    """
 
     rule: str
     version: str
@@ -48,6 +53,36 @@ class RuleReport:
     reasons: dict[str, int] = field(default_factory=dict)
     comments: int = 0
     weeks: tuple[Week, ...] = ()
+    would_show: int = 0
+    cannot_tell: int = 0
+    calls: int = 0
+    patients: int = 0
+    encounters: int = 0
+    clinician_days: int = 0
+    orders: int = 0
+
+    @property
+    def fired(self) -> int:
+        """Cards shown, and cards that a silent rule would have shown."""
+        return self.shown + self.would_show
+
+    @property
+    def seen(self) -> bool:
+        """Whether anything was counted of this rule at this version."""
+        return bool(self.weeks or self.would_show or self.cannot_tell)
+
+    @property
+    def rates(self) -> dict[str, float | None]:
+        """Cards shown or silent per 100 calls, per patient, per clinician-day, per 100 orders.
+
+        None where there was nothing to count against.
+        """
+        return {
+            "per_100_calls": _rate(self.fired, self.calls, 100),
+            "per_patient": _rate(self.fired, self.patients),
+            "per_clinician_day": _rate(self.fired, self.clinician_days),
+            "per_100_orders": _rate(self.fired, self.orders, 100),
+        }
 
     @property
     def review(self) -> bool:
@@ -67,7 +102,12 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """The report as plain values, ready for a JSON writer."""
         rules = [
-            {**asdict(one), "weeks": [asdict(week) for week in one.weeks], "review": one.review}
+            {
+                **asdict(one),
+                "weeks": [asdict(week) for week in one.weeks],
+                "review": one.review,
+                "rates": one.rates,
+            }
             for one in self.rules
         ]
         return {"rules": rules, "total": self.total, "unknown": self.unknown}
@@ -86,7 +126,7 @@ class Report:
         rows = [
             [*_cells(one), interval(one.accepted, one.accepted + one.overridden)]
             for one in self.rules
-            if one.shown or one.accepted or one.overridden or one.comments
+            if one.fired or one.cannot_tell or one.accepted or one.overridden or one.comments
         ]
         return [*_HEADS, "acceptance"], rows
 
@@ -105,14 +145,24 @@ def interval(part: int, whole: int) -> str:
     return f"{100 * share:.0f} % ({100 * max(low, 0):.0f} to {100 * min(high, 1):.0f})"
 
 
-_HEADS = ["rule", "version", "shown", "accepted", "overridden", "reasons", "comments", "review"]
+_HEADS = [
+    "rule", "version", "shown", "would show", "cannot tell", "per 100 calls", "per patient",
+    "per clinician-day", "per 100 orders", "accepted", "overridden", "reasons", "comments",
+    "review",
+]  # fmt: skip
 
 
 def _cells(one: RuleReport) -> list[str]:
     reasons = "; ".join(f"{code}: {n}" for code, n in one.reasons.items())
-    counts = [str(one.shown), str(one.accepted), str(one.overridden)]
+    counts = [str(one.shown), str(one.would_show), str(one.cannot_tell)]
+    rates = ["" if rate is None else f"{rate:.2f}" for rate in one.rates.values()]
+    answers = [str(one.accepted), str(one.overridden)]
     review = "review" if one.review else ""
-    return [one.rule, one.version, *counts, reasons, str(one.comments), review]
+    return [one.rule, one.version, *counts, *rates, *answers, reasons, str(one.comments), review]
+
+
+def _rate(cards: int, against: int, per: int = 1) -> float | None:
+    return round(per * cards / against, 4) if against else None
 
 
 def _no_formula(cell: str) -> str:
@@ -121,16 +171,24 @@ def _no_formula(cell: str) -> str:
 
 
 def report(
-    database: Database, rules: Iterable[RuleVersion] = (), site: str | None = None
+    database: Database,
+    rules: Iterable[RuleVersion] = (),
+    site: str | None = None,
+    services: Mapping[str, frozenset[str]] | None = None,
 ) -> Report:
     """Count everything stored, of all sites or one. ``rules`` are listed even when nothing is
-    known of them.
+    known of them; ``services`` are the ids of the services that ask each, by rule id.
 
     The last answer to a card counts: a card answered twice is one card. Raises Unavailable.
     """
     last = _last_answers(site)
     with database.read() as connection:
         cards = _shown(connection, site)
+        would, unknowing = (_counted(connection, one, site) for one in (WOULD_SHOW, CANNOT_TELL))
+        against = {
+            some: (_calls(connection, some, site), totals(connection, some, site))
+            for some in set((services or {}).values())
+        }
         answers = _answers(connection, last)
         reasons = _reasons(connection, last)
         comments = _comments(connection, last)
@@ -138,7 +196,7 @@ def report(
         unknown = _rows(connection, unknown_feedback, site)
         unknown += _rows(connection, feedback, site, feedback.c.rule.is_(None))
         total = stored + _rows(connection, unknown_feedback, site)
-    known = {RuleVersion(*one) for one in rules} | cards.keys() | answers.keys()
+    known = {RuleVersion(*one) for one in rules} | cards.keys() | answers.keys() | would.keys()
     lines = []
     for one in sorted(known):
         per_day, per_answer = cards.get(one, Counter()), answers.get(one, Counter())
@@ -152,9 +210,34 @@ def report(
                 reasons=dict(reasons.get(one, Counter()).most_common()),
                 comments=comments.get(one, 0),
                 weeks=_weeks(per_day, per_answer),
+                would_show=would.get(one, 0),
+                cannot_tell=unknowing.get(one, 0),
+                **_against(against.get((services or {}).get(one.rule, frozenset()))),
             )
         )
     return Report(tuple(lines), total, unknown)
+
+
+def _against(found: tuple[int, Totals] | None) -> dict[str, int]:
+    return {} if found is None else {"calls": found[0], **found[1]._asdict()}
+
+
+def _calls(connection: Connection, services: frozenset[str], site: str | None) -> int:
+    query = select(func.sum(counts.c.number)).where(
+        counts.c.event == CALL, counts.c.service.in_(sorted(services))
+    )
+    if site is not None:
+        query = query.where(counts.c.site == site)
+    return int(connection.execute(query).scalar_one() or 0)
+
+
+def _counted(connection: Connection, event: str, site: str | None) -> dict[RuleVersion, int]:
+    of = (counts.c.rule, counts.c.version)
+    query = select(*of, func.sum(counts.c.number)).where(counts.c.event == event).group_by(*of)
+    if site is not None:
+        query = query.where(counts.c.site == site)
+    found = connection.execute(query)
+    return {RuleVersion(rule, version): int(number) for rule, version, number in found}
 
 
 Answers = Counter[tuple[str, str]]

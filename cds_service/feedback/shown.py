@@ -13,6 +13,10 @@ from cds_service.feedback.forks import after_fork
 from cds_service.feedback.tables import counts, insert_into
 
 SHOWN = "shown"
+WOULD_SHOW = "would show"
+CANNOT_TELL = "cannot tell"
+CALL = "call"
+"""Events; a call is counted for its service, with no rule."""
 _KEY = ("site", "service", "rule", "version", "day", "event")
 Key = tuple[str, str, str, str, str, str]
 

@@ -113,6 +113,17 @@ counts = Table(
 )
 """What happened with a rule's cards, per site and day. ``shown`` holds what was counted before."""
 
+denominators = Table(
+    "denominators",
+    metadata,
+    Column("site", Text, primary_key=True),
+    Column("service", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),  # patient, encounter, clinician or order
+    Column("digest", Text, primary_key=True),
+)
+"""Whom a service met on a day, by keyed digests: what cards are counted against."""
+
 token_ids = Table(
     "token_ids",
     metadata,

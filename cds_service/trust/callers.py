@@ -73,7 +73,8 @@ class Callers:
         replay: ReplayStore,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._clients = {client.iss: client for client in clients}
+        self.clients = tuple(clients)
+        self._clients = {client.iss: client for client in self.clients}
         self._public_url = public_url.rstrip("/")
         self._keys = keys
         self._replay = replay

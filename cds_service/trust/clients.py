@@ -7,7 +7,8 @@ say (keys that can be used, one entry per issuer, URLs that can be called) is ch
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -15,6 +16,7 @@ from typing import Any, Literal, cast
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from cds_service.core.identity import DEFAULT_SITE
 from cds_service.errors import StartupError
 from cds_service.trust.fhir_servers import checked_servers, read_address
 from cds_service.trust.jwk import DEFAULT_ALGORITHMS, Key, read_key
@@ -29,7 +31,8 @@ class Client:
 
     ``keys`` are its inline public keys (empty when it has a ``jku``); ``audience`` are ``aud``
     values accepted beside our own address; ``tenants`` empty: any tenant, or none, may call;
-    ``fhir_servers`` are the base URLs it may name, in plain spelling.
+    ``fhir_servers`` are the base URLs it may name, in plain spelling; ``site`` is the name of its
+    site, ``tenant_sites`` of those of some tenants.
     """
 
     iss: str
@@ -40,6 +43,12 @@ class Client:
     fhir_servers: tuple[str, ...] = ()
     replay: Literal["reject", "allow"] = "reject"
     algorithms: tuple[str, ...] = DEFAULT_ALGORITHMS
+    site: str | None = None
+    tenant_sites: Mapping[str, str] = field(default_factory=dict)
+
+    def site_of(self, tenant: str | None) -> str:
+        """The name of the site whose settings apply to a tenant of this client."""
+        return self.tenant_sites.get(tenant or "", self.site or DEFAULT_SITE)
 
 
 def load_clients(path: str) -> tuple[Client, ...]:
@@ -75,6 +84,20 @@ def load_clients(path: str) -> tuple[Client, ...]:
         seen[client.iss] = number
         clients.append(client)
     return tuple(clients)
+
+
+def check_sites(clients: Sequence[Client], sites: Collection[str]) -> None:
+    """Raise StartupError for a client that names a site which is not in the file of sites."""
+    for number, client in enumerate(clients):
+        named = {"site": client.site} if client.site is not None else {}
+        named |= {f"tenant_sites.{tenant}": site for tenant, site in client.tenant_sites.items()}
+        for place, site in named.items():
+            if site not in sites:
+                raise StartupError(
+                    f"no site is called {site}.",
+                    f"The sites are {', '.join(sites)} (CDS_SITES).",
+                    f"{SETTING}: clients[{number}] (iss {client.iss!r}).{place}",
+                )
 
 
 def _check_shape(entries: object) -> None:
@@ -125,15 +148,28 @@ def _client(entry: dict[str, Any], where: str) -> Client:
             "List a fitting public key, or the algorithm under algorithms.",
             where,
         )
+    tenants, tenant_sites = tuple(entry.get("tenants", ())), entry.get("tenant_sites", {})
+    if tenant_sites and "site" not in entry:
+        # Whose settings would apply to another tenant? Nobody's: it may not call.
+        for tenant in tenants:
+            if tenant not in tenant_sites:
+                raise StartupError(
+                    f"the tenant {tenant!r} has no site.",
+                    "Name one under tenant_sites, or a site for all other tenants.",
+                    f"{where}.tenant_sites",
+                )
+        tenants = tenants or tuple(tenant_sites)
     return Client(
         iss=entry["iss"],
         keys=keys,
         jku=jku,
         audience=tuple(entry.get("audience", ())),
-        tenants=tuple(entry.get("tenants", ())),
+        tenants=tenants,
         fhir_servers=checked_servers(entry.get("fhir_servers", ()), f"{where}.fhir_servers"),
         replay=entry.get("replay", "reject"),
         algorithms=algorithms,
+        site=entry.get("site"),
+        tenant_sites=tenant_sites,
     )
 
 

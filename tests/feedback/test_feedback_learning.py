@@ -19,15 +19,19 @@ from cds_service.feedback.card_ids import CardIds, RuleVersion
 from cds_service.feedback.card_keys import CardKeys
 from cds_service.feedback.chart import MOST_WEEKS, trend_svg
 from cds_service.feedback.database import Database, open_database
+from cds_service.feedback.denominators import CLINICIAN, ORDER, PATIENT, Denominators, Met
 from cds_service.feedback.report import RuleReport, Week, interval, report
 from cds_service.feedback.rules_seen import RulesSeen
-from cds_service.feedback.shown import ShownCounters
+from cds_service.feedback.shown import CALL, CANNOT_TELL, WOULD_SHOW, ShownCounters
 from cds_service.feedback.snooze import HeldBack, SnoozeStore
 from cds_service.feedback.store import FeedbackStore
 
 SERVICE = "leg-cramps-patient-view"
 MAGNESIUM = RuleVersion("low-magnesium", "1.2.0")
 QUININE = RuleVersion("quinine-draft", "2.0.0")
+
+
+NO_RATES = dict.fromkeys(("per_100_calls", "per_patient", "per_clinician_day", "per_100_orders"))
 
 
 def test_shown_cards_add_up_over_flushes_and_processes(database: Database) -> None:
@@ -90,7 +94,15 @@ def test_the_report_counts_everything_that_is_stored(
                 "reasons": {"known": 1},
                 "comments": 1,
                 "weeks": [{"week": "2026-W47", "shown": 1, "accepted": 1, "overridden": 1}],
+                "would_show": 0,
+                "cannot_tell": 0,
+                "calls": 0,
+                "patients": 0,
+                "encounters": 0,
+                "clinician_days": 0,
+                "orders": 0,
                 "review": False,
+                "rates": NO_RATES,
             },
             {
                 "rule": "quinine-draft",
@@ -101,7 +113,15 @@ def test_the_report_counts_everything_that_is_stored(
                 "reasons": {},
                 "comments": 0,
                 "weeks": [],
+                "would_show": 0,
+                "cannot_tell": 0,
+                "calls": 0,
+                "patients": 0,
+                "encounters": 0,
+                "clinician_days": 0,
+                "orders": 0,
                 "review": False,
+                "rates": NO_RATES,
             },
         ],
         "total": 5,
@@ -144,6 +164,12 @@ def test_a_spreadsheet_runs_nothing_of_the_report(
             "rule": "low-magnesium",
             "version": "1.2.0",
             "shown": "0",
+            "would show": "0",
+            "cannot tell": "0",
+            "per 100 calls": "",
+            "per patient": "",
+            "per clinician-day": "",
+            "per 100 orders": "",
             "accepted": "0",
             "overridden": "1",
             "reasons": '\'=HYPERLINK("x"),1: 1',
@@ -357,3 +383,41 @@ def test_a_report_of_one_site_counts_that_site(database: Database, keys: CardKey
 )
 def test_a_rate_has_its_interval(part: int, whole: int, said: str) -> None:
     assert interval(part, whole) == said
+
+
+def test_rates_count_each_patient_order_and_clinician_day_once(database: Database) -> None:
+    counters, met = ShownCounters(database), Denominators(database)
+    first, second = date(2026, 11, 16), date(2026, 11, 17)
+    for day in (first, second):
+        for site, number in (("north", 3), ("south", 1)):
+            for _ in range(number):
+                counters.add(SERVICE, "", "", day, site=site, event=CALL)
+        counters.add(SERVICE, *MAGNESIUM, day, site="north")
+        counters.add(SERVICE, *MAGNESIUM, day, site="north", event=WOULD_SHOW)
+        counters.add(SERVICE, *MAGNESIUM, day, site="south", event=CANNOT_TELL)
+        met.add(
+            [
+                Met("north", SERVICE, day, PATIENT, "p"),
+                Met("north", SERVICE, day, CLINICIAN, "c"),
+                Met("north", SERVICE, day, ORDER, "o"),
+                Met("south", SERVICE, day, PATIENT, "q"),
+            ]
+        )
+    counters.flush()
+    met.flush()
+    met.flush()
+    services = {MAGNESIUM.rule: frozenset({SERVICE}), QUININE.rule: frozenset({"another"})}
+
+    (north,) = report(database, site="north", services=services).rules
+    assert (north.shown, north.would_show, north.cannot_tell) == (2, 2, 0)
+    assert (north.calls, north.patients, north.clinician_days, north.orders) == (6, 1, 2, 1)
+    assert north.rates == {
+        "per_100_calls": 66.6667,
+        "per_patient": 4.0,
+        "per_clinician_day": 2.0,
+        "per_100_orders": 400.0,
+    }
+    (both,) = report(database, services=services).rules
+    assert (both.calls, both.patients, both.cannot_tell) == (8, 2, 2)
+    (south,) = (one for one in report(database, [MAGNESIUM], "south", services).rules)
+    assert (south.fired, south.cannot_tell, south.rates["per_patient"]) == (0, 2, 0.0)

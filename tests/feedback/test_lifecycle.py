@@ -22,6 +22,7 @@ from cds_service.feedback import lifecycle, tables
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.card_keys import OVERLAP_DAYS, CardKeys, read_setting
 from cds_service.feedback.database import Database, open_database
+from cds_service.feedback.denominators import PATIENT, Met
 from cds_service.feedback.lifecycle import Retention
 from cds_service.feedback.records import Records, open_records
 from cds_service.feedback.report import report
@@ -52,18 +53,27 @@ def _fill(records: Records) -> None:
             body = {"feedback": [said, overridden(card=f"unknown {name}")]}
             records.feedback.save("s", body, origin)
             records.shown.add("s", *RULE, moment.date(), site=origin.site)
+            records.denominators.add([Met(origin.site, "s", moment.date(), PATIENT, name)])
             at = moment.strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
             kept.write(
                 [Row(name, at, origin.site, "t", "s", "c", "u", "p", "{}", (card,), None, b"\x00x")]
             )
     records.shown.flush()
+    records.denominators.flush()
 
 
 def _count(database: Database) -> dict[str, int]:
     with database.read() as connection:
         return {
             name: len(connection.execute(select(tables.metadata.tables[name])).all())
-            for name in ("feedback", "unknown_feedback", "counts", "audit", "audit_cards")
+            for name in (
+                "feedback",
+                "unknown_feedback",
+                "counts",
+                "denominators",
+                "audit",
+                "audit_cards",
+            )
         }
 
 
@@ -71,11 +81,11 @@ def test_everything_is_handed_out_of_all_sites_or_one(records: Records) -> None:
     _fill(records)
     everything = list(lifecycle.export(records.database))
     assert {row["table"] for row in everything} == {
-        "feedback", "unknown_feedback", "counts", "audit",
+        "feedback", "unknown_feedback", "counts", "denominators", "audit",
     }  # fmt: skip
-    assert len(everything) == 16
+    assert len(everything) == 20
     north = list(lifecycle.export(records.database, "north"))
-    assert len(north) == 8
+    assert len(north) == 10
     assert {row["site"] for row in north} == {"north"}
     text = json.dumps(everything)
     assert "comment south-11" in text
@@ -91,6 +101,7 @@ def test_what_is_older_is_erased_and_nothing_else(records: Records) -> None:
     erased = lifecycle.erase(records.database, date(2026, 11, 20))
     assert erased == {
         "feedback": 2, "unknown_feedback": 2, "counts": 2, "shown": 0, "audit": 2,
+        "denominators": 2,
     }  # fmt: skip
     assert set(_count(records.database).values()) == {2}
     assert lifecycle.erase(records.database, date(2026, 11, 20))["feedback"] == 0
@@ -103,7 +114,7 @@ def test_erasing_one_site_leaves_the_others_whole(records: Records) -> None:
     _fill(records)
     lifecycle.erase(records.database, date(2027, 1, 1), "north")
     left = list(lifecycle.export(records.database))
-    assert len(left) == 8
+    assert len(left) == 10
     assert {row["site"] for row in left} == {"south"}
     assert report(records.database, site="south").total == 4
 
@@ -233,7 +244,7 @@ def command(records: Records, database_url: str) -> Callable[..., Any]:
 def test_export_writes_one_object_a_line(command: Callable[..., Any], tmp_path: Path) -> None:
     ended = command("export", "--site", "north")
     assert ended.exit_code == 0
-    assert [json.loads(line)["site"] for line in ended.stdout.splitlines()] == ["north"] * 8
+    assert [json.loads(line)["site"] for line in ended.stdout.splitlines()] == ["north"] * 10
     path = tmp_path / "all.ndjson"
     assert command("export", "--out", str(path)).exit_code == 0
     assert len(path.read_text().splitlines()) == 16

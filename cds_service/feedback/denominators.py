@@ -1,0 +1,96 @@
+"""What cards are counted against: patients, encounters, clinicians and orders, each a day once.
+
+Only keyed digests are kept, made under the card key: they tell that two calls are of one patient,
+and say nobody's name. Once the key changes, a patient counts anew.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from datetime import date
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.engine import Connection
+
+from cds_service.errors import Unavailable
+from cds_service.feedback.database import Database
+from cds_service.feedback.forks import after_fork
+from cds_service.feedback.tables import denominators, insert_into
+
+PATIENT, ENCOUNTER, CLINICIAN, ORDER = "patient", "encounter", "clinician", "order"
+
+
+class Met(NamedTuple):
+    """One patient, encounter, clinician or order that a service met on a day."""
+
+    site: str
+    service: str
+    day: date
+    kind: str
+    digest: str
+
+
+class Denominators:
+    """Those met, remembered until ``flush`` writes them; each is written once a day."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._met: set[Met] = set()
+        after_fork(self._forked)
+
+    def add(self, met: Iterable[Met]) -> None:
+        """Remember whom one call met."""
+        with self._lock:
+            self._met.update(met)
+
+    def flush(self) -> None:
+        """Write whom the calls met. Raises Unavailable and keeps them."""
+        with self._lock:
+            met, self._met = self._met, set()
+        if not met:
+            return
+        try:
+            with self._database.write() as connection:
+                connection.execute(
+                    insert_into(connection, denominators).on_conflict_do_nothing(),
+                    [one._asdict() | {"day": one.day.isoformat()} for one in sorted(met)],
+                )
+        except Unavailable:
+            with self._lock:
+                self._met.update(met)
+            raise
+
+    def _forked(self) -> None:
+        self._lock = threading.Lock()
+        self._met = set()  # the parent writes its own
+
+
+class Totals(NamedTuple):
+    """How many there were, of some services: patients and encounters once, clinicians a day."""
+
+    patients: int
+    encounters: int
+    clinician_days: int
+    orders: int
+
+
+def totals(connection: Connection, services: Iterable[str], site: str | None) -> Totals:
+    """The totals of some services, of all sites or one."""
+    columns = denominators.c
+    where: list[ColumnElement[bool]] = [columns.service.in_(sorted(services))]
+    if site is not None:
+        where.append(columns.site == site)
+    once = select(columns.kind, columns.digest).where(*where).distinct().subquery()
+    counted = select(once.c.kind, func.count()).group_by(once.c.kind)
+    found = {kind: int(number) for kind, number in connection.execute(counted)}
+    daily = (
+        select(columns.day, columns.digest)
+        .where(*where, columns.kind == CLINICIAN)
+        .distinct()
+        .subquery()
+    )
+    days = int(connection.execute(select(func.count()).select_from(daily)).scalar_one())
+    return Totals(found.get(PATIENT, 0), found.get(ENCOUNTER, 0), days, found.get(ORDER, 0))

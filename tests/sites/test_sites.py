@@ -1,0 +1,331 @@
+"""One process, two hospitals with the same patient ids: nothing of one is seen by the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from cds_service.app import build, make_parts
+from cds_service.errors import StartupError
+from cds_service.feedback.report import RuleReport, report
+from cds_service.settings import Settings
+from cds_service.topics import services_of
+from tests.conformance.given_caller import Client
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "sites"
+VIEW = "/cds-services/leg-cramps-patient-view"
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+SERVER = "https://fhir.example/r4"
+TWO = """
+[site.north]
+limits = { "magnesium.low" = { value = "0.80", unit = "mmol/L" } }
+
+[site.south]
+limits = { "magnesium.low" = { value = "0.60", unit = "mmol/L" } }
+"""
+Json = dict[str, Any]
+
+
+def magnesium(value: float, **context: Any) -> Json:
+    """A chart whose magnesium is ``value`` mmol/L, the same ids at every hospital."""
+    return {
+        "hook": "patient-view",
+        "hookInstance": "6f2c3a54-7a1e-4d7b-9a3c-5f1f0f6f0a01",
+        "fhirServer": SERVER,
+        "context": {"userId": "Practitioner/7", "patientId": "p1", **context},
+        "prefetch": {
+            "patient": {"resourceType": "Patient", "id": "p1", "birthDate": "1980-01-01"},
+            "results": {
+                "resourceType": "Bundle",
+                "entry": [
+                    {
+                        "resource": {
+                            "resourceType": "Observation",
+                            "id": "mg",
+                            "status": "final",
+                            "code": {"coding": [{"system": "http://loinc.org", "code": "2601-3"}]},
+                            "subject": {"reference": "Patient/p1"},
+                            "effectiveDateTime": "2026-11-20",
+                            "valueQuantity": {"value": value, "unit": "mmol/L", "code": "mmol/L"},
+                        }
+                    }
+                ],
+            },
+            "conditions": None,
+            "medicationRequests": None,
+            "medicationStatements": None,
+            "allergies": None,
+            "orders": None,
+        },
+    }
+
+
+Make = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def ehr(tmp_path: Path) -> Client:
+    return Client(
+        tmp_path,
+        tenant_sites={"tn": "north", "ts": "south"},
+        fhir_servers=[SERVER],
+    )
+
+
+@pytest.fixture
+def hospitals(tmp_path: Path, ehr: Client) -> Iterator[Make]:
+    made: list[Any] = []
+
+    def make(text: str = TWO, **settings: Any) -> FlaskClient:
+        file = tmp_path / "sites.toml"
+        file.write_text(text)
+        values: Json = {
+            "database_url": f"sqlite:///{tmp_path}/records.db",
+            "sites": str(file),
+            "log_level": "error",
+            **ehr.settings,
+            **settings,
+        }
+        parts = replace(make_parts(Settings(**values)), now=lambda: NOW)
+        app = build(parts)
+        parts.records.start()
+        made.append(parts.records)
+        return app.test_client()
+
+    yield make
+    for records in made:
+        records.close()
+
+
+def call(client: FlaskClient, ehr: Client, tenant: str, request: Json) -> list[Json]:
+    response = client.post(VIEW, json=request, headers=ehr.signed(VIEW, tenant=tenant))
+    assert response.status_code == 200, response.text
+    found: list[Json] = response.get_json()["cards"]
+    return found
+
+
+def codes(cards: list[Json]) -> list[str]:
+    return [card["source"]["topic"]["code"] for card in cards]
+
+
+def answered(client: FlaskClient, ehr: Client, tenant: str, card: str) -> None:
+    path = f"{VIEW}/feedback"
+    element = {
+        "card": card,
+        "outcome": "overridden",
+        "outcomeTimestamp": "2026-11-23T12:00:00Z",
+        "overrideReason": {"reason": {"code": "action-completed", "system": "x"}},
+    }
+    response = client.post(
+        path, json={"feedback": [element]}, headers=ehr.signed(path, tenant=tenant)
+    )
+    assert response.status_code == 200
+
+
+def counted(client: FlaskClient, site: str | None, rule: str) -> RuleReport:
+    parts = client.application.extensions["cds_parts"]
+    parts.records.shown.flush()
+    parts.records.denominators.flush()
+    found = report(parts.records.database, (), site, services_of(parts.topics))
+    return next((one for one in found.rules if one.rule == rule), RuleReport(rule, ""))
+
+
+def test_each_hospital_has_its_own_limits(hospitals: Make, ehr: Client) -> None:
+    client = hospitals()
+    assert codes(call(client, ehr, "tn", magnesium(0.75))) == ["low-magnesium"]
+    assert codes(call(client, ehr, "ts", magnesium(0.75))) == []
+    (card,) = call(client, ehr, "ts", magnesium(0.55))
+    assert "0.60 mmol/L, set by this site" in card["detail"]
+    assert "0.80" not in card["detail"]
+
+
+def test_snooze_feedback_and_counts_never_cross(hospitals: Make, ehr: Client) -> None:
+    client = hospitals(snooze=True)
+    (north,) = call(client, ehr, "tn", magnesium(0.55))
+    (south,) = call(client, ehr, "ts", magnesium(0.55))
+    answered(client, ehr, "tn", north["uuid"])
+    assert codes(call(client, ehr, "tn", magnesium(0.55))) == []
+    assert codes(call(client, ehr, "ts", magnesium(0.55))) == ["low-magnesium"]
+    answered(client, ehr, "tn", south["uuid"])  # not its card: counted in no rule
+    assert codes(call(client, ehr, "ts", magnesium(0.55))) == ["low-magnesium"]
+    of_north, of_south = (counted(client, site, "low-magnesium") for site in ("north", "south"))
+    assert (of_north.shown, of_north.overridden, of_north.calls) == (1, 1, 2)
+    assert (of_south.shown, of_south.overridden, of_south.calls) == (3, 0, 3)
+    assert (of_north.patients, of_south.patients) == (1, 1)
+    assert counted(client, None, "low-magnesium").patients == 2
+
+
+def test_metrics_name_the_site_only_where_there_are_sites(
+    hospitals: Make, ehr: Client, tmp_path: Path
+) -> None:
+    client = hospitals()
+    call(client, ehr, "ts", magnesium(0.55))
+    text = client.get("/metrics").text
+    assert (
+        'cds_cards_shown_total{indicator="warning",rule="low-magnesium",site="south"} 1.0' in text
+    )
+    assert 'site="north"' not in text
+    alone = build(make_parts(Settings(database_url=f"sqlite:///{tmp_path}/alone.db")))
+    alone.test_client().post(VIEW, json=magnesium(0.55))
+    assert "site=" not in alone.test_client().get("/metrics").text
+
+
+def test_settings_differ_by_site_and_fall_back_to_the_environment(
+    hospitals: Make, ehr: Client
+) -> None:
+    client = hospitals(
+        '[site.north]\noff = ["low-magnesium"]\n[site.south]\ncard_detail = "full"\n',
+        limits=None,
+    )
+    assert codes(call(client, ehr, "tn", magnesium(0.55))) == []
+    (card,) = call(client, ehr, "ts", magnesium(0.55))
+    assert "Observation/mg" in card["detail"]
+
+
+@pytest.mark.parametrize("silent", ['["low-magnesium"]', '["*"]'])
+def test_a_silent_rule_is_counted_and_not_returned(
+    hospitals: Make, ehr: Client, silent: str
+) -> None:
+    client = hospitals(f"[site.north]\nsilent = {silent}\n[site.south]\n")
+    assert call(client, ehr, "tn", magnesium(0.55, encounterId="e1")) == []
+    assert codes(call(client, ehr, "ts", magnesium(0.55))) == ["low-magnesium"]
+    north = counted(client, "north", "low-magnesium")
+    assert (north.shown, north.would_show, north.calls) == (0, 1, 1)
+    assert (north.patients, north.encounters, north.clinician_days) == (1, 1, 1)
+    assert north.rates == {
+        "per_100_calls": 100.0,
+        "per_patient": 1.0,
+        "per_clinician_day": 1.0,
+        "per_100_orders": None,
+    }
+    assert counted(client, "south", "low-magnesium").would_show == 0
+
+
+def test_a_rule_is_silent_before_its_day(hospitals: Make, ehr: Client) -> None:
+    client = hospitals(
+        '[site.north.start]\n"low-magnesium" = 2026-11-24\n'
+        '[site.south.start]\n"low-magnesium" = 2026-11-23\n'
+    )
+    assert codes(call(client, ehr, "tn", magnesium(0.55))) == []
+    assert codes(call(client, ehr, "ts", magnesium(0.55))) == ["low-magnesium"]
+
+
+def test_a_silent_rule_takes_no_room_under_the_cap(hospitals: Make, ehr: Client) -> None:
+    client = hospitals(
+        '[site.north]\ncramps = "assumed"\nmax_info_cards = 1\n'
+        'silent = ["electrolytes-not-checked"]\n'
+        '[site.south]\ncramps = "assumed"\nmax_info_cards = 1\n'
+    )
+    loud = codes(call(client, ehr, "ts", magnesium(0.85)))
+    quiet = codes(call(client, ehr, "tn", magnesium(0.85)))
+    assert loud == ["electrolytes-not-checked"]
+    assert len(quiet) == 1
+    assert quiet != loud
+    assert counted(client, "north", "electrolytes-not-checked").would_show == 1
+
+
+def test_a_tenant_without_a_site_may_not_call(hospitals: Make, ehr: Client) -> None:
+    client = hospitals()
+    for claims in ({"tenant": "elsewhere"}, {}):
+        response = client.post(VIEW, json=magnesium(0.5), headers=ehr.signed(VIEW, **claims))
+        assert response.status_code == 401
+
+
+def test_a_site_without_the_topic_has_no_such_service(hospitals: Make, ehr: Client) -> None:
+    client = hospitals("[site.north]\ntopics = []\n[site.south]\n")
+    response = client.post(VIEW, json=magnesium(0.5), headers=ehr.signed(VIEW, tenant="tn"))
+    assert response.status_code == 404
+    assert call(client, ehr, "ts", magnesium(0.5))
+
+
+def test_the_environment_goes_on_without_a_client_list(tmp_path: Path) -> None:
+    client = build(
+        make_parts(Settings(database_url=f"sqlite:///{tmp_path}/r.db", rules_silent=("*",)))
+    ).test_client()
+    assert client.post(VIEW, json=magnesium(0.5)).get_json() == {"cards": []}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("site.north = 3", "site.north"),
+        ("[sites.north]", "sites"),
+        ("[site.north]\ncramp = 'assumed'", "cramp: this is not a key of a site"),
+        ("[site.north]\ncramps = 'always'", "site.north.cramps"),
+        ("[site.north]\nmax_info_cards = -1", "site.north.max_info_cards"),
+        ("[site.north]\nmax_info_cards = '3'", "site.north.max_info_cards"),
+        ("[site.'north wing']", "site"),
+        ("[site.north]\noff = ['low-magnesum']", "site north: off: no rule is called low-magnesum"),
+        ("[site.north]\nsilent = ['nothing']", "site north: silent: no rule is called nothing"),
+        ("[site.north.start]\nnothing = 2026-01-01", "start: no rule is called nothing"),
+        ("[site.north.start]\n'low-magnesium' = 'soon'", "start.low-magnesium"),
+        ("[site.north]\ntopics = ['gout']", "no topic is called gout"),
+        ("[site.north]\nlimits = { 'magnesium.lowest' = { value = '1', unit = 'mmol/L' } }",
+         "magnesium.lowest is not a limit"),
+        ("[site.north]\nlimits = { 'magnesium.low' = { value = '75', unit = 'mmol/L' } }",
+         "not plausible"),
+        ("[site.north]\nlimits = 'none.toml'", "none.toml: it cannot be read"),
+        ("[site.north]\norder_codes = 'none.json'", "none.json cannot be read"),
+        ("[site.north", "not TOML"),
+        ("[site.other]", "no site is called north"),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_refuses_the_start_and_says_which(
+    hospitals: Make, text: str, said: str
+) -> None:
+    with pytest.raises(StartupError) as refused:
+        hospitals(text)
+    assert said in str(refused.value)
+    assert "CDS_SITES" in str(refused.value) or "site" in str(refused.value)
+
+
+def test_a_file_that_is_not_there_refuses_the_start(tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match="cannot be read"):
+        make_parts(Settings(sites=str(tmp_path / "none.toml")))
+
+
+def test_a_tenant_that_has_no_site_refuses_the_start(tmp_path: Path) -> None:
+    ehr = Client(tmp_path, tenants=["tn", "tx"], tenant_sites={"tn": "default"})
+    with pytest.raises(StartupError, match="tenant 'tx' has no site"):
+        make_parts(Settings(**ehr.settings))
+
+
+def test_the_sample_files_serve_two_sites_with_different_limits(tmp_path: Path) -> None:
+    listed = json.loads((DEPLOY / "clients.json").read_text())
+    ehr = Client(tmp_path)
+    (own,) = json.loads(ehr.listed.read_text())
+    for entry in listed:  # the samples' keys are nowhere to be fetched
+        del entry["jku"]
+        entry["jwks"] = own["jwks"]
+    listed[1]["iss"], listed[0]["iss"] = own["iss"], "https://ehr.north.example"
+    ehr.listed.write_text(json.dumps(listed))
+    parts = make_parts(
+        Settings(
+            database_url=f"sqlite:///{tmp_path}/r.db",
+            sites=str(DEPLOY / "sites.toml"),
+            **ehr.settings,
+        )
+    )
+    client = build(replace(parts, now=lambda: NOW)).test_client()
+    request = magnesium(0.7)
+    del request["fhirServer"]
+    assert codes(call(client, ehr, "tenant-north", request)) == ["low-magnesium"]
+    assert "low-magnesium" not in codes(call(client, ehr, "tenant-south", request))
+    low = magnesium(0.6)
+    del low["fhirServer"]
+    cards = call(client, ehr, "tenant-south", low)
+    assert codes(cards)[0] == "lowmagnesium"
+    orders = [
+        action["resource"]["code"]["coding"][0]["code"]
+        for suggestion in cards[0]["suggestions"]
+        for action in suggestion["actions"]
+        if action["resource"]["code"]["text"] == "Magnesium, serum"
+    ]
+    assert orders == ["1000001"]
