@@ -247,7 +247,7 @@ def test_export_writes_one_object_a_line(command: Callable[..., Any], tmp_path: 
     assert [json.loads(line)["site"] for line in ended.stdout.splitlines()] == ["north"] * 10
     path = tmp_path / "all.ndjson"
     assert command("export", "--out", str(path)).exit_code == 0
-    assert len(path.read_text().splitlines()) == 16
+    assert len(path.read_text().splitlines()) == 20
     assert path.stat().st_mode & 0o777 == 0o600
     again = command("export", "--out", str(path))
     assert (again.exit_code, "exists" in again.stderr) == (1, True)
