@@ -35,8 +35,8 @@ from hooks.wording import FOR_TESTS, TOO_COSTLY, headline
 @rule(
     id="electrolytes-not-checked",
     title="Initial workup of cramps not complete",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="1.0.1",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=["article"],
@@ -81,8 +81,7 @@ def electrolytes_not_checked(facts: Facts) -> Answer:
         indicator=Indicator.INFO,
         summary=headline(f"Leg cramps: initial workup lacks {names}"),
         advice=(
-            f"The initial workup is potassium, magnesium and a complete blood count; {names} "
-            f"{'is' if len(open_) == 1 else 'are'} missing.",
+            f"Missing from the initial workup: {names}. Check only what is missing.",
             "Most leg cramps are idiopathic: nothing more extensive without a specific finding.",
         ),
         evidence=cramps.evidence(facts),
