@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds_service.core.facts import Kind, Problem
+from cds_service.core.facts import Kind, Medication, Problem, Result
 from cds_service.core.patient import Facts
 from cds_service.core.records import record
 from cds_service.core.rule import Evidence
@@ -10,7 +10,8 @@ from cds_service.core.series import Worse
 from cds_service.core.text import quoted
 from hooks import levels
 from hooks.reading import conditions_unread, results_unread
-from hooks.windows import PLATELETS
+from hooks.windows import ACT, PLATELETS
+from hooks.wording import named
 
 SENSITIVE = "quinine_hypersensitivity"
 # Words for a card, and whether one that is past still counts: myasthenia in remission is not
@@ -47,6 +48,10 @@ def contraindications(facts: Facts) -> Contraindications:
             names.append(words)
             evidence.extend(Evidence(one) for one in found)
             evidence.extend(Evidence(one) for one in allergic)
+    qtc = _long_qtc(facts)
+    if qtc is not None:
+        names.append(f"QTc {qtc.reported}")
+        evidence.append(Evidence(qtc, facts.limits["qtc_interval.long"]))
     newest = facts.newest("platelets", Worse.LOW)
     limit = facts.limits["platelets.low"]
     early, final = (
@@ -73,6 +78,49 @@ def contraindications(facts: Facts) -> Contraindications:
         unmeasured=count is None and facts.availability(Kind.RESULTS).whole,
         early=count is not None and count.preliminary and len(names) == 1,
     )
+
+
+def _long_qtc(facts: Facts) -> Result | None:
+    """A QTc of 30 days at or above the limit; a preliminary one counts."""
+    newest = facts.newest("qtc_interval", Worse.HIGH)
+    limit = facts.limits.value("qtc_interval.long")
+    for one in (newest.preliminary, newest.result):
+        if one is not None and facts.within(one, ACT) and one.at_least(limit) is True:
+            return one
+    return None
+
+
+INTERACTING = {
+    "qt_prolonging": "prolongs QT too: avoid together",
+    "mefloquine": "seizures and QT: avoid together",
+    "digoxin": "digoxin levels rise: measure them",
+    "warfarin": "INR rises: measure it",
+}
+AVOIDED = ("qt_prolonging", "mefloquine")
+
+
+@record
+class Interaction:
+    """One class of medicines that quinine interacts with, and what it does."""
+
+    concept: str
+    found: tuple[Medication, ...]
+
+    @property
+    def words(self) -> str:
+        """For a card's detail."""
+        return f"{named(self.found)} ({INTERACTING[self.concept]})"
+
+
+def interactions(facts: Facts) -> tuple[Interaction, ...]:
+    """Active or drafted medicines that quinine interacts with, those to be avoided first."""
+    found = []
+    for concept in INTERACTING:
+        others = (*facts.taking(concept, hazard=True), *facts.drafted(concept))
+        members = tuple(one for one in others if "quinine" not in one.classes)
+        if members:
+            found.append(Interaction(concept, members))
+    return tuple(found)
 
 
 def _allergies_unread(facts: Facts) -> tuple[str, ...]:

@@ -353,6 +353,16 @@ def offers(finding: Finding) -> set[str]:
     return {getattr(one, "key", None) or one.reference for one in finding.suggestions}  # type: ignore[union-attr]
 
 
+def orders_offered(finding: Finding) -> set[str]:
+    """The keys of what a finding suggests to order."""
+    return {one for one in offers(finding) if "/" not in one}
+
+
+def removed(finding: Finding) -> set[str]:
+    """The references of the drafts that a finding offers to remove."""
+    return {one for one in offers(finding) if "/" in one}
+
+
 def leaned_on(finding: Finding) -> set[str]:
     """What the evidence of a finding names: conditions, drugs and orders by name, else analytes."""
     return {getattr(one.fact, "name", "") or one.fact.analyte.key for one in finding.evidence}  # type: ignore[union-attr]

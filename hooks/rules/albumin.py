@@ -6,7 +6,7 @@ patients on diuretics"); nowhere else.
 
 When: a selected draft orders albumin with cramps as its reason, and there is no cirrhosis
 (warning), or cirrhosis with neither ascites nor a diuretic (info).
-Then: where the evidence is from.
+Then: where the evidence is from; the warning offers removal of the draft.
 Does not cover: albumin without a reason or for another one.
 """
 
@@ -20,6 +20,7 @@ from cds_service.core.rule import (
     Finding,
     Indicator,
     NotFired,
+    RemoveDraft,
     Service,
     Tier,
     conditions,
@@ -35,8 +36,8 @@ from hooks.wording import FOR_DRUGS, TOO_COSTLY, headline
 @rule(
     id="albumin-ordered-without-cirrhosis",
     title="Albumin ordered for cramps without cirrhosis and ascites",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=["article"],
@@ -75,7 +76,7 @@ def albumin_ordered_without_cirrhosis(facts: Facts) -> Answer:
         indicator, lack = Indicator.WARNING, "no cirrhosis"
     return Finding(
         indicator=indicator,
-        summary=headline(f"Albumin ordered for cramps, but {lack} is documented"),
+        summary=headline(f"Albumin for cramps, {lack} on record: evidence only there"),
         advice=(
             "Albumin has been tried for cramps only in cirrhosis with ascites on diuretics (20–40 "
             f"g a week). Documented here: {lack}.",
@@ -85,5 +86,11 @@ def albumin_ordered_without_cirrhosis(facts: Facts) -> Answer:
         ),
         evidence=evidence,
         strength="Small studies in cirrhosis with ascites; none outside it.",
+        suggestions=(
+            tuple(RemoveDraft(one.source.reference, one.name) for one in drafts)
+            if indicator is Indicator.WARNING
+            else ()
+        ),
         overrides=(*FOR_DRUGS, TOO_COSTLY),
+        about=tuple(one.source.reference for one in drafts),
     )

@@ -7,7 +7,8 @@ are watched closely for side effects (article, "Elderly patients").
 When: a selected draft orders oral baclofen for cramps (its reason, or no reason and cramps
 documented), no spasticity is active or the reason, and it starts above 10 mg/day in a patient
 without active baclofen, or goes above 30 mg/day, or the patient is 65 or older, or a sedative,
-opioid or gabapentinoid is active or drafted (warning); else cirrhosis is absent (info).
+opioid or gabapentinoid is active or drafted, or in pregnancy (warning); else cirrhosis is absent
+(info).
 Then: what is above which limit, sedation, falls and withdrawal, and how far the evidence goes.
 Does not cover: spasticity, intrathecal baclofen. A dose that cannot be computed is said to be
 unread, never guessed.
@@ -42,7 +43,7 @@ from hooks import cramps
 from hooks.dose import daily_amount
 from hooks.reading import conditions_unread, medications_unread
 from hooks.renal import renal
-from hooks.rules.baclofen_hazards import BACLOFEN, ordered
+from hooks.rules.baclofen_hazards import BACLOFEN, ordered, removals
 from hooks.windows import YEAR
 from hooks.wording import FOR_DRUGS, OUTCOME_FEARED, headline, named
 
@@ -55,8 +56,8 @@ _SEDATING = {"sedative": "a sedative", "opioid": "an opioid", "gabapentinoid": "
 @rule(
     id="baclofen-ordered-dose",
     title="Baclofen ordered for cramps: dose and sedation",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=["article", "aan-2010", "beers-2023", "general-knowledge"],
@@ -65,7 +66,7 @@ _SEDATING = {"sedative": "a sedative", "opioid": "an opioid", "gabapentinoid": "
     minors=True,
     needs=[
         conditions(
-            cramps.LEG_CRAMPS, "spasticity", "cirrhosis", "hepatic_encephalopathy"
+            cramps.LEG_CRAMPS, "spasticity", "cirrhosis", "hepatic_encephalopathy", "pregnancy"
         ).optional(),
         medications(BACLOFEN, *_SEDATING).optional(),
         results("egfr", YEAR).optional(),
@@ -90,16 +91,17 @@ def baclofen_ordered_dose(facts: Facts) -> Answer:
     doses = tuple(_dose(facts, one) for one in drafts_for)
     sedating = _sedating(facts, drafts_for)
     older = _older(facts)
+    pregnancy = facts.hazards("pregnancy")
     cirrhosis = facts.conditions("cirrhosis")
     unread = (*conditions_unread(facts), *medications_unread(facts))
     excess = tuple(phrase for dose in doses for phrase in dose.excess)
-    warned = bool(excess or sedating or older)
+    warned = bool(excess or sedating or older or pregnancy)
     unsupported = not cirrhosis and not conditions_unread(facts)
     lacking = tuple(f"dose could not be read: {quoted(d.lacking)}" for d in doses if d.lacking)
     evidence = (
         *(dose.evidence for dose in doses),
         *(Evidence(one) for one in sedating),
-        *(Evidence(one) for one in cirrhosis),
+        *(Evidence(one) for one in (*cirrhosis, *pregnancy)),
     )
     if not warned and not unsupported:
         if unread or lacking:
@@ -110,13 +112,15 @@ def baclofen_ordered_dose(facts: Facts) -> Answer:
         return NotFired("the dose is within its limits, in cirrhosis, with no sedative", evidence)
     return Finding(
         indicator=Indicator.WARNING if warned else Indicator.INFO,
-        summary=_summary(excess, sedating, older),
+        summary=_summary(excess, sedating, older, bool(pregnancy)),
         advice=tuple(_advice(facts, excess, sedating, older, unsupported)),
         evidence=evidence,
         missing=(*unread, *lacking),
         strength="Small trials in cirrhosis only; the article extends them to other cramps, and "
         "the AAN (2010) makes no recommendation on baclofen.",
+        suggestions=removals(facts, drafts_for) if warned else (),
         overrides=(*FOR_DRUGS, OUTCOME_FEARED),
+        about=tuple(one.source.reference for one in drafts_for),
     )
 
 
@@ -166,13 +170,15 @@ def _kinds(sedating: Iterable[Medication]) -> list[str]:
     return [words for concept, words in _SEDATING.items() if concept in classes]
 
 
-def _summary(excess: tuple[str, ...], sedating: tuple[Medication, ...], older: str) -> str:
-    parts = list(excess)
+def _summary(
+    excess: tuple[str, ...], sedating: tuple[Medication, ...], older: str, pregnant: bool
+) -> str:
+    parts = [*(["pregnancy, not advised"] if pregnant else []), *excess]
     risks = ([older] if older else []) + _kinds(sedating)
     if risks:
         parts.append(f"sedation and falls with {', '.join(risks)}")
     return headline(
-        "Baclofen for cramps: " + ("; ".join(parts) or "no cirrhosis, where the evidence is from")
+        "Baclofen for cramps: " + ("; ".join(parts) or "no cirrhosis, no trial evidence outside it")
     )
 
 
@@ -183,6 +189,11 @@ def _advice(
     older: str,
     unsupported: bool,
 ) -> Iterable[str]:
+    if facts.hazards("pregnancy"):
+        yield (
+            "In pregnancy only on obstetric advice: the newborn may have withdrawal after baclofen "
+            "near birth."
+        )
     if excess:
         yield f"Ordered: {'; '.join(excess)}."
     yield from _range(facts)
@@ -193,7 +204,8 @@ def _advice(
         yield f"From {limit} sedation, confusion and falls weigh more: watch closely."
     if unsupported:
         yield (
-            "No cirrhosis is documented: the evidence for baclofen in cramps comes from cirrhosis."
+            "No cirrhosis is documented: there is no trial evidence for baclofen in cramps outside "
+            "cirrhosis."
         )
     yield "Baclofen causes drowsiness and falls, and must not be stopped abruptly once taken."
 
@@ -201,8 +213,13 @@ def _advice(
 def _range(facts: Facts) -> Iterable[str]:
     """The article's doses, unless another card for the same order warns of any."""
     function = renal(facts)
-    if function.severe or function.moderate or facts.ever("hepatic_encephalopathy"):
-        yield "No dose is given here: baclofen is not advised with these kidneys or this liver."
+    if past := facts.ever("hepatic_encephalopathy"):
+        yield f"No dose is given here: baclofen is not advised, {named(past)}."
+        return
+    if function.severe or function.moderate:
+        yield f"No dose is given here: baclofen is not advised, {function.phrase()}."
+        return
+    if facts.hazards("pregnancy"):
         return
     start, most = facts.limits["baclofen.start"], facts.limits["baclofen.most"]
     first = " Renal function is not known: check it first." if function.unknown else ""

@@ -150,8 +150,8 @@ def _tests(function: Renal, early: bool) -> tuple[Suggestion, ...]:
 @rule(
     id="baclofen-ordered-encephalopathy",
     title="Baclofen ordered in hepatic encephalopathy or cirrhosis",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=["article", "general-knowledge"],
@@ -173,14 +173,14 @@ def baclofen_ordered_encephalopathy(facts: Facts) -> Answer:
         return NotFired("neither hepatic encephalopathy nor cirrhosis is documented")
     drafts = ordered(facts)
     if confused:
-        summary = "Baclofen and hepatic encephalopathy, now or before: avoid, may worsen it"
+        summary = "Hepatic encephalopathy on record: baclofen not advised, may worsen it"
         advice = (
             f"Hepatic encephalopathy is on file ({named(confused)}). Baclofen sedates and may "
             "bring it on, worsen it or hide it: avoid it.",
             *never_abruptly(facts),
         )
     else:
-        summary = "Baclofen in cirrhosis: watch for drowsiness and confusion (encephalopathy)"
+        summary = "Baclofen in cirrhosis: ask about encephalopathy, watch for drowsiness"
         advice = (
             "Baclofen for cramps was tried mostly in cirrhosis, but it sedates: ask about earlier "
             "encephalopathy, tell the patient and family which signs to report, and stop the "
@@ -198,6 +198,7 @@ def baclofen_ordered_encephalopathy(facts: Facts) -> Answer:
         strength="Certainty is low: case reports and the drug's action, no comparative studies.",
         suggestions=removals(facts, drafts) if confused else (),
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
+        about=tuple(one.source.reference for one in drafts),
     )
 
 

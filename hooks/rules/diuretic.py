@@ -5,15 +5,17 @@ first, and diuretics are discontinued when incapacitating cramps develop (articl
 patients on diuretics"); certain drugs worsen cramps (article, "Common pitfalls").
 
 When: a selected draft orders a diuretic, cramps are documented, and there is cirrhosis, or
-potassium or magnesium is low (warning), or not checked for 30 days (info).
+potassium or magnesium is low, or sodium below 130 mmol/L (a thiazide) or 125 (any) (warning), or
+potassium or magnesium was not checked for 30 days (info). For a potassium-sparing diuretic a low
+potassium does not count, it may correct it; an unchecked one does.
 Then: correct first; the tests that are missing; in cirrhosis with incapacitating cramps rather
-stop a diuretic than add one.
+stop a diuretic than add one. A warning offers removal of the draft.
 Does not cover: high potassium and potassium-sparing diuretics (see potassium-ordered-hazard).
 """
 
 from __future__ import annotations
 
-from cds_service.core.facts import Kind
+from cds_service.core.facts import Kind, Medication, Result
 from cds_service.core.patient import Facts
 from cds_service.core.records import record
 from cds_service.core.rule import (
@@ -24,6 +26,7 @@ from cds_service.core.rule import (
     Indicator,
     NotFired,
     OrderTest,
+    RemoveDraft,
     Service,
     Suggestion,
     Tier,
@@ -38,25 +41,26 @@ from hooks import cramps, levels
 from hooks.cirrhosis import DIURETICS
 from hooks.reading import conditions_unread, results_unread
 from hooks.windows import ACT, YEAR
-from hooks.wording import FOR_TESTS, day, headline, named
+from hooks.wording import FOR_TESTS, day, drugs, headline, named
 
 
 @rule(
     id="diuretic-ordered-with-cramps",
     title="Diuretic ordered for a patient with cramps",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
-    references=["article", "sequence-symmetry-2012"],
-    limits=["potassium.low", "magnesium.low"],
+    references=["article", "easl-2018", "sequence-symmetry-2012"],
+    limits=["potassium.low", "magnesium.low", "sodium.low", "sodium.diuretic"],
     judges=DIURETICS,
     needs=[
         conditions(cramps.LEG_CRAMPS, "cirrhosis").optional(),
         results("potassium", YEAR).optional(),
         results("magnesium", YEAR).optional(),
+        results("sodium", ACT).optional(),
         medications(*DIURETICS).optional(),
-        orders("potassium", "magnesium"),
+        orders("potassium", "magnesium", "sodium"),
     ],
 )
 def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
@@ -67,26 +71,41 @@ def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
     if not documented:
         return NotFired("leg cramps are not documented")
     cirrhosis = facts.conditions("cirrhosis")
+    drafts = tuple(
+        one for one in facts.drafts.selected_medications if not one.classes.isdisjoint(DIURETICS)
+    )
+    sparing = all(one.classes.isdisjoint(_LOSING) for one in drafts)
+    sodium = _sodium(facts, drafts)
     electrolytes = tuple(_electrolyte(facts, analyte) for analyte in ("potassium", "magnesium"))
-    low = tuple(one for one in electrolytes if one.low)
+    below = tuple(one for one in electrolytes if one.low)
+    low = tuple(one for one in below if not (sparing and one.name == "potassium"))
     unchecked = tuple(one for one in electrolytes if not one.low and not one.checked)
     unread = (*conditions_unread(facts), *results_unread(facts))
     evidence = tuple(line for one in electrolytes for line in one.evidence)
-    if not cirrhosis and not low:
+    evidence += (sodium,) if sodium else ()
+    if not cirrhosis and not low and not sodium:
         if unchecked and results_unread(facts):
             problems = tuple(problem for one in unchecked for problem in one.level.unusable)
             return CannotTell(unread, problems, trigger=True, evidence=evidence)
         if not unchecked:
             if unread:
                 return CannotTell(unread, trigger=True, evidence=evidence)
+            if below:
+                return NotFired(
+                    "potassium is low, which a potassium-sparing diuretic may correct", evidence
+                )
             return NotFired("potassium and magnesium are checked and not low", evidence)
-    drafts = tuple(
-        one for one in facts.drafts.selected_medications if not one.classes.isdisjoint(DIURETICS)
-    )
+    warns = bool(cirrhosis or low or sodium)
+    early = bool(low) and all(one.level.preliminary for one in low) and not cirrhosis and not sodium
+    spared = below if sparing and any(one.name == "potassium" for one in below) else ()
     return Finding(
-        indicator=Indicator.WARNING if cirrhosis or low else Indicator.INFO,
-        summary=_summary(low, unchecked, bool(cirrhosis)),
-        advice=_advice(facts, low, unchecked, bool(cirrhosis)),
+        indicator=Indicator.WARNING if warns else Indicator.INFO,
+        summary=_summary(drafts, low, unchecked, bool(cirrhosis), sodium),
+        advice=(
+            *_sodium_advice(sodium),
+            *_advice(facts, low, unchecked, bool(cirrhosis)),
+            *(_MAY_CORRECT for one in spared if one.name == "potassium"),
+        ),
         evidence=(
             *(Evidence(one) for one in drafts),
             *cramps.evidence(facts),
@@ -96,8 +115,41 @@ def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
         missing=(*unread, *(line for one in unchecked for line in one.missing)),
         strength="Correcting a documented deficiency is established practice; that a diuretic "
         "worsens cramps rests on associations and, in cirrhosis, on experience.",
-        suggestions=_tests(low, unchecked, bool(cirrhosis)),
+        suggestions=(
+            *(RemoveDraft(one.source.reference, one.name) for one in drafts if warns and not early),
+            *_tests(low, unchecked, bool(cirrhosis)),
+            *((OrderTest("sodium", "repeat the low result"),) if sodium else ()),
+        ),
         overrides=FOR_TESTS,
+        about=tuple(one.source.reference for one in drafts),
+    )
+
+
+_LOSING = frozenset({"diuretic_loop", "diuretic_thiazide"})
+_MAY_CORRECT = (
+    "The low potassium is no reason against it: a potassium-sparing diuretic may correct it."
+)
+
+
+def _sodium(facts: Facts, drafts: tuple[Medication, ...]) -> Evidence | None:
+    """The sodium of 30 days that is too low for the diuretic, with the limit that counts."""
+    thiazide = any("diuretic_thiazide" in one.classes for one in drafts)
+    limit = facts.limits["sodium.low" if thiazide else "sodium.diuretic"]
+    newest = facts.newest("sodium", Worse.LOW)
+    for one in (newest.result, newest.preliminary):
+        if one is not None and facts.within(one, ACT) and one.below(limit.value) is True:
+            return Evidence(one, limit, note="preliminary" if one.preliminary else "")
+    return None
+
+
+def _sodium_advice(sodium: Evidence | None) -> tuple[str, ...]:
+    if sodium is None:
+        return ()
+    assert isinstance(sodium.fact, Result)  # see _sodium
+    early = ", preliminary: repeat it" if sodium.fact.preliminary else ""
+    return (
+        f"Sodium {sodium.fact.reported} ({day(sodium.fact)}{early}): a diuretic may lower it "
+        "further; find its cause first.",
     )
 
 
@@ -140,21 +192,28 @@ def _before(level: levels.Level) -> str:
 
 
 def _summary(
-    low: tuple[_Electrolyte, ...], unchecked: tuple[_Electrolyte, ...], cirrhosis: bool
+    drafts: tuple[Medication, ...],
+    low: tuple[_Electrolyte, ...],
+    unchecked: tuple[_Electrolyte, ...],
+    cirrhosis: bool,
+    sodium: Evidence | None,
 ) -> str:
-    where = " in cirrhosis" if cirrhosis else ""
-    if low:
-        values = " and ".join(
-            f"{one.name} {one.level.result.reported}"
-            + (" (preliminary)" if one.level.preliminary else "")
-            for one in low
-            if one.level.result is not None
-        )
-        return headline(f"Diuretic ordered, cramps documented{where}: low {values}. Correct first")
+    subject = (drugs(drafts, 1) or "diuretic").capitalize()
+    where = "cramps in cirrhosis" if cirrhosis else "cramps"
+    values = [
+        f"low {one.name} {one.level.result.reported}"
+        + (" (preliminary)" if one.level.preliminary else "")
+        for one in low
+        if one.level.result is not None
+    ]
+    if sodium is not None and isinstance(sodium.fact, Result):
+        values.insert(0, f"sodium {sodium.fact.reported}")
+    if values:
+        return headline(f"{subject}, {where}: {' and '.join(values)}. Correct first")
     if unchecked:
         names = " and ".join(one.name for one in unchecked)
-        return headline(f"Diuretic ordered, cramps documented{where}: check {names} first")
-    return headline(f"Diuretic ordered, cramps documented{where}: weigh stopping against adding")
+        return headline(f"{subject}, {where}: check {names} first")
+    return headline(f"{subject}, {where}: weigh stopping against adding")
 
 
 def _advice(

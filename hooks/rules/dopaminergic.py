@@ -5,7 +5,7 @@ another treatment, dopaminergic agents (article, "Common pitfalls").
 
 When: a selected draft orders a dopamine agonist or levodopa with cramps as its reason, and
 neither restless legs, Parkinson disease nor prolactinoma is documented or also the reason.
-Then: how the two differ.
+Then: how the two differ; removal of the draft.
 Does not cover: whether a dopaminergic agent is right for restless legs.
 """
 
@@ -19,6 +19,7 @@ from cds_service.core.rule import (
     Finding,
     Indicator,
     NotFired,
+    RemoveDraft,
     Service,
     Tier,
     conditions,
@@ -26,7 +27,7 @@ from cds_service.core.rule import (
 )
 from hooks.cramps import LEG_CRAMPS
 from hooks.reading import conditions_unread
-from hooks.wording import FOR_DRUGS, headline, named
+from hooks.wording import FOR_DRUGS, drugs, headline, named
 
 INDICATIONS = ("rls", "parkinson", "prolactinoma")
 
@@ -34,8 +35,8 @@ INDICATIONS = ("rls", "parkinson", "prolactinoma")
 @rule(
     id="dopaminergic-ordered-for-cramps",
     title="Dopaminergic drug ordered for cramps",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=["article", "aasm-2025"],
@@ -67,19 +68,27 @@ def dopaminergic_ordered_for_cramps(facts: Facts) -> Answer:
     return Finding(
         indicator=Indicator.WARNING,
         summary=headline(
-            "Dopaminergic drug ordered for leg cramps: cramps are not restless legs syndrome"
+            f"{drugs(drafts, 1).capitalize() or 'Dopaminergic drug'} for leg cramps: not advised, "
+            "cramps are not restless legs"
         ),
         advice=(
             f"{named(drafts)}: dopaminergic drugs do not treat leg cramps, and neither restless "
             "legs, Parkinson disease nor prolactinoma is documented.",
-            "Restless legs: an urge to move, worse at rest and in the evening, relieved by moving. "
-            "Cramp: a sudden painful contraction, relieved by stretching.",
             *doubt,
+        ),
+        sections=(
+            (
+                "How they differ",
+                "Restless legs: an urge to move, worse at rest and in the evening, relieved by "
+                "moving. Cramp: a sudden painful contraction, relieved by stretching.",
+            ),
         ),
         evidence=(
             *(Evidence(one) for one in drafts),
             *(Evidence(one) for one in suspected),
         ),
         strength="The article's distinction; no trial supports dopaminergic drugs for cramps.",
+        suggestions=tuple(RemoveDraft(one.source.reference, one.name) for one in drafts),
         overrides=FOR_DRUGS,
+        about=tuple(one.source.reference for one in drafts),
     )

@@ -7,10 +7,12 @@ and the MHRA say it plainly). In the UK it is licensed for cramps, as a last res
 When: quinine is active (quinine-active) or a selected draft orders it (quinine-ordered), and
 neither its reason nor an active problem is malaria or babesiosis. A suspected, past or
 statusless malaria does not excuse it. A contraindication (long QT, myasthenia gravis, optic
-neuritis, thrombocytopenia, TTP or HUS now or before, platelets below 100 within 90 days,
-hypersensitivity) speaks for any indication. G6PD deficiency with malaria: caution.
-Then: critical (US) or warning (UK; critical with a contraindication). Active: a blood count
-with platelets. Ordered: removal of the draft, potassium and magnesium where not fresh.
+neuritis, thrombocytopenia, TTP or HUS now or before, platelets below 100 within 90 days, QTc of
+500 ms or more, hypersensitivity) speaks for any indication. With malaria: a warning with a
+QT-prolonging drug, mefloquine or G6PD deficiency, info with cirrhosis, digoxin or warfarin.
+Then: critical (US) or warning (UK; critical with a contraindication); the interactions found are
+named. Active: a blood count with platelets. Ordered: removal of the draft (with malaria only for
+a contraindication), potassium and magnesium where not fresh.
 Does not cover: tonic water, homeopathic potencies, quinidine.
 """
 
@@ -40,10 +42,19 @@ from cds_service.core.rule import (
     rule,
 )
 from cds_service.core.series import Worse
-from hooks.quinine_hazards import AGAINST, SENSITIVE, Contraindications, contraindications
+from hooks.quinine_hazards import (
+    AGAINST,
+    AVOIDED,
+    INTERACTING,
+    SENSITIVE,
+    Contraindications,
+    Interaction,
+    contraindications,
+    interactions,
+)
 from hooks.reading import medications_unread
 from hooks.windows import ACT, PLATELETS
-from hooks.wording import FOR_HAZARDS, PREFERENCE, headline
+from hooks.wording import FOR_HAZARDS, PREFERENCE, drugs, headline, named
 
 EXCUSES = ("malaria", "babesiosis")
 _REFERENCES = [
@@ -55,8 +66,10 @@ _REFERENCES = [
     "article",
 ]
 _NEEDS = [
-    conditions(*EXCUSES, *AGAINST, "g6pd_deficiency").optional(),
+    conditions(*EXCUSES, *AGAINST, "g6pd_deficiency", "cirrhosis").optional(),
+    medications(*INTERACTING).optional(),
     results("platelets", PLATELETS).optional(),
+    results("qtc_interval", ACT).optional(),
     allergies(SENSITIVE),
 ]
 
@@ -64,12 +77,12 @@ _NEEDS = [
 @rule(
     id="quinine-active",
     title="Quinine on the medication list",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
     references=_REFERENCES,
-    limits=["platelets.low"],
+    limits=["platelets.low", "qtc_interval.long"],
     minors=True,
     needs=[medications("quinine").optional(), *_NEEDS, orders("hemoglobin", "platelets")],
 )
@@ -91,12 +104,12 @@ def quinine_active(facts: Facts) -> Answer:
 @rule(
     id="quinine-ordered",
     title="Quinine ordered",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=_REFERENCES,
-    limits=["platelets.low"],
+    limits=["platelets.low", "qtc_interval.long"],
     judges=["quinine"],
     minors=True,
     needs=[
@@ -131,14 +144,17 @@ def _judged(
     unexcused = () if excusing else tuple(one for one in quinine if not _for_malaria(one))
     against = contraindications(facts)
     g6pd = facts.ever("g6pd_deficiency")
+    interacting = interactions(facts)
     evidence = (
         *evidence,
         *(Evidence(one) for one in (*excusing, *g6pd)),
+        *(Evidence(one) for each in interacting for one in each.found),
         *against.evidence,
     )
     if not unexcused and not against.names:
-        if g6pd:
-            return _caution(facts, subject, evidence, against, cautious)
+        caution = _caution(facts, subject, evidence, against, cautious)
+        if caution is not None:
+            return caution
         if against.open:
             return CannotTell(against.open, against.problems, trigger=True, evidence=evidence)
         unmeasured = "; no platelet count in 90 days" if against.unmeasured else ""
@@ -158,13 +174,18 @@ def _judged(
     return Finding(
         indicator=Indicator.WARNING if uk and not contraindicated else Indicator.CRITICAL,
         summary=_summary(subject, against, uk),
-        advice=(*early, *_advice(facts, against.names, bool(unexcused), bool(g6pd), uk)),
+        advice=(
+            *early,
+            *_advice(facts, against.names, bool(unexcused), bool(g6pd), uk),
+            *_interactions(interacting),
+        ),
         evidence=evidence,
         missing=(*against.open, *_unmeasured(against), *_unread_malaria(facts, bool(unexcused))),
         strength=_STRENGTH,
         suggestions=(*removals, *offers),
         overrides=(*FOR_HAZARDS, PREFERENCE),
         reference=_reference(uk, bool(unexcused)),
+        about=_about(quinine),
     )
 
 
@@ -190,14 +211,10 @@ def _summary(subject: str, against: Contraindications, uk: bool) -> str:
     listed = ", ".join(against.names)
     if listed:
         listed += " (preliminary)" if against.early else ""
-        return headline(f"{subject}, contraindicated for any indication: {listed}")
+        return headline(f"{subject}: contraindicated for any indication, {listed}")
     if uk:
-        return headline(
-            f"{subject}: for leg cramps a last resort only; serious blood reactions, arrhythmia"
-        )
-    return headline(
-        f"{subject}: avoid for leg cramps. Boxed warning: serious blood reactions, arrhythmia"
-    )
+        return headline(f"{subject}: for cramps a last resort only; blood reactions, arrhythmia")
+    return headline(f"{subject}: avoid for leg cramps (boxed warning: blood, arrhythmia)")
 
 
 def _advice(
@@ -246,19 +263,51 @@ def _caution(
     evidence: tuple[Evidence, ...],
     against: Contraindications,
     offers: tuple[Suggestion, ...],
-) -> Finding:
+) -> Finding | None:
+    """What is said of quinine that is for malaria and not contraindicated; None: nothing."""
+    interacting = interactions(facts)
+    avoided = [one for one in interacting if one.concept in AVOIDED]
+    g6pd = facts.ever("g6pd_deficiency")
+    cirrhosis = facts.hazards("cirrhosis")
+    lines: list[str] = [*_interactions(interacting), *([_G6PD] if g6pd else [])]
+    if cirrhosis:
+        lines.append(f"{named(cirrhosis)}: hepatic impairment raises exposure to quinine; watch.")
+    if not lines:
+        return None
+    if avoided:
+        names = drugs(medicine for one in avoided for medicine in one.found)
+        summary = f"{subject} for malaria with {names}: avoid together (QT)"
+    elif g6pd:
+        summary = f"{subject} with G6PD deficiency: caution, watch for haemolysis"
+    elif cirrhosis:
+        summary = f"{subject} for malaria in cirrhosis: exposure is raised, watch"
+    else:
+        names = drugs(medicine for one in interacting for medicine in one.found)
+        summary = f"{subject} for malaria with {names}: watch the interaction"
+    medicines = facts.drafts.selected_medications
     return Finding(
-        indicator=Indicator.WARNING,
-        summary=headline(f"{subject} with G6PD deficiency: caution, watch for haemolysis"),
-        advice=(_G6PD,),
-        evidence=evidence,
+        indicator=Indicator.WARNING if avoided or g6pd else Indicator.INFO,
+        summary=headline(summary),
+        advice=tuple(lines),
+        evidence=(*evidence, *(Evidence(one) for one in cirrhosis)),
         missing=(*against.open, *_unmeasured(against)),
         strength="Product information; malaria or babesiosis is the reason, so it is not "
         "advised against.",
         suggestions=offers,
         overrides=FOR_HAZARDS,
         reference="quinine-label",
+        about=_about(tuple(one for one in medicines if "quinine" in one.classes)),
     )
+
+
+def _interactions(found: tuple[Interaction, ...]) -> tuple[str, ...]:
+    if not found:
+        return ()
+    return (f"**Interactions:** {'; '.join(one.words for one in found)}.",)
+
+
+def _about(quinine: tuple[Medication, ...]) -> tuple[str, ...]:
+    return tuple(one.source.reference for one in quinine if one.selected)
 
 
 def _unmeasured(against: Contraindications) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from tests.given import (
     fired,
     given,
     leaned_on,
-    offers,
+    orders_offered,
     silent,
     unknown,
 )
@@ -60,7 +60,7 @@ def albumin(case: Given | None = None, reason: object = CRAMPS) -> Given:
 def test_fires(case: object, indicator: Indicator) -> None:
     finding = fired(albumin(case()).ask(RULE))  # type: ignore[operator]
     assert finding.indicator is indicator
-    assert offers(finding) == set()
+    assert orders_offered(finding) == set()
     assert "20–40" in finding.advice[0]
 
 

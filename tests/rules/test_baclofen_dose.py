@@ -15,7 +15,8 @@ from tests.given import (
     fired,
     given,
     leaned_on,
-    offers,
+    orders_offered,
+    removed,
     silent,
     unknown,
 )
@@ -78,7 +79,7 @@ def test_a_start_above_ten_or_a_dose_above_thirty_warns(
     assert finding.indicator is Indicator.WARNING
     assert above in finding.summary
     assert finding.evidence[0].limit is not None
-    assert offers(finding) == set()
+    assert orders_offered(finding) == set()
 
 
 @pytest.mark.parametrize(
@@ -232,3 +233,15 @@ def test_one_card_names_every_draft() -> None:
     assert "40 mg/day" in finding.summary
     assert len(finding.summary) <= 139
     assert len([one for one in finding.evidence if one.limit]) == 2
+
+
+def test_pregnancy_warns_and_names_the_newborn() -> None:
+    case = given().cramps().has("cirrhosis").has("pregnancy")
+    finding = fired(case.ordering("baclofen", dosages=(daily("10"),)).ask(RULE))
+    assert finding.indicator is Indicator.WARNING
+    assert "pregnancy" in finding.summary
+    assert "newborn" in said(finding)
+    assert "weekly steps" not in said(finding)
+    assert removed(finding) == set(finding.about) != set()
+    taken = given().cramps().has("pregnancy").takes("baclofen")
+    assert removed(fired(taken.ordering("baclofen").ask(RULE))) == set()

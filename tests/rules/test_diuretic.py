@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, Reason, State
 from cds_service.core.rule import Answer, Indicator
-from tests.given import CRAMPS, Given, fired, given, offers, silent, unknown
+from tests.given import CRAMPS, Given, fired, given, orders_offered, removed, silent, unknown
 
 RULE = "diuretic-ordered-with-cramps"
 DIURETICS = ["diuretic_loop", "diuretic_thiazide", "diuretic_potassium_sparing"]
@@ -31,12 +31,57 @@ def said(finding: object) -> str:
     return " ".join((*finding.advice, *finding.missing, finding.strength))  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("kind", DIURETICS)
-def test_a_low_level_warns_for_every_diuretic(kind: str) -> None:
-    finding = fired(ask(cramped(potassium="3.0 mmol/L"), kind))
+@pytest.mark.parametrize(
+    ("kind", "low"),
+    [
+        *(pytest.param(kind, "potassium", id=f"potassium, {kind}") for kind in DIURETICS[:2]),
+        *(pytest.param(kind, "magnesium", id=f"magnesium, {kind}") for kind in DIURETICS),
+    ],
+)
+def test_a_low_level_warns_and_the_draft_can_be_removed(kind: str, low: str) -> None:
+    levels = {low: {"potassium": "3.0 mmol/L", "magnesium": "0.6 mmol/L"}[low]}
+    finding = fired(ask(cramped(**levels), kind))
+    assert removed(finding) == set(finding.about) != set()
     assert finding.indicator is Indicator.WARNING
     assert "Correct first" in finding.summary
-    assert offers(finding) == {"potassium"}
+    assert orders_offered(finding) == {low}
+
+
+def test_a_potassium_sparing_diuretic_may_correct_a_low_potassium() -> None:
+    sparing = "diuretic_potassium_sparing"
+    assert "may correct" in silent(ask(cramped(potassium="3.0 mmol/L"), sparing)).because
+    unchecked = fired(ask(cramped(potassium=""), sparing))
+    assert unchecked.indicator is Indicator.INFO
+    assert orders_offered(unchecked) == {"potassium"}
+    cirrhotic = fired(ask(cramped(potassium="3.0 mmol/L").has("cirrhosis"), sparing))
+    assert "may correct it" in said(cirrhotic)
+    assert "low potassium" not in cirrhotic.summary
+    both = cramped(potassium="3.0 mmol/L").ordering(sparing, "diuretic_thiazide").ask(RULE)
+    assert "low potassium" in fired(both).summary
+
+
+@pytest.mark.parametrize(
+    ("kind", "sodium", "fires"),
+    [
+        ("diuretic_thiazide", "129 mmol/L", True),
+        ("diuretic_thiazide", "130 mmol/L", False),
+        ("diuretic_loop", "125 mmol/L", False),
+        ("diuretic_loop", "124 mmol/L", True),
+        ("diuretic_potassium_sparing", "124 mmol/L", True),
+        ("diuretic_potassium_sparing", "129 mmol/L", False),
+    ],
+)
+def test_a_low_sodium_counts(kind: str, sodium: str, fires: bool) -> None:
+    answer = ask(cramped().result("sodium", sodium), kind)
+    if not fires:
+        silent(answer)
+        return
+    finding = fired(answer)
+    assert finding.indicator is Indicator.WARNING
+    assert f"sodium {sodium}" in finding.summary
+    assert "sodium" in orders_offered(finding)
+    old = cramped().result("sodium", "115 mmol/L", days_ago=31)
+    silent(ask(old, kind))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +137,7 @@ def test_the_laboratorys_own_range_decides() -> None:
 def test_unchecked_for_thirty_days_is_info(case: object, missing: set[str]) -> None:
     finding = fired(ask(case()))  # type: ignore[operator]
     assert finding.indicator is Indicator.INFO
-    assert offers(finding) == missing
+    assert orders_offered(finding) == missing
     assert finding.missing
 
 
@@ -110,7 +155,7 @@ def test_a_preliminary_low_level_warns_and_offers_only_its_repeat() -> None:
     finding = fired(ask(case))
     assert finding.indicator is Indicator.WARNING
     assert "(preliminary)" in finding.summary
-    assert offers(finding) == {"potassium"}
+    assert orders_offered(finding) == {"potassium"}
     kept = cramped(potassium="3.0 mmol/L").result("potassium", "4.0 mmol/L", preliminary=True)
     assert fired(ask(kept)).indicator is Indicator.WARNING
 
@@ -120,7 +165,7 @@ def test_cirrhosis_warns_even_with_good_levels() -> None:
     assert finding.indicator is Indicator.WARNING
     assert "in cirrhosis" in finding.summary
     assert "reduce or stop a diuretic rather than to add one." in said(finding)
-    assert offers(finding) == set()
+    assert orders_offered(finding) == set()
     silent(ask(cramped().has("cirrhosis", presence=Presence.SUSPECTED)))
     severe = given().cramps(words="incapacitating leg cramps").has("cirrhosis")
     text = said(fired(ask(severe.takes("diuretic_loop", name="Old one"))))
@@ -130,7 +175,8 @@ def test_cirrhosis_warns_even_with_good_levels() -> None:
 
 def test_a_low_level_is_repeated_once_and_not_also_checked() -> None:
     finding = fired(ask(cramped(potassium="3.0 mmol/L")))
-    assert len(finding.suggestions) == 1
+    assert orders_offered(finding) == {"potassium"}
+    assert len(finding.suggestions) == 2
     assert "Check potassium" not in said(finding)
     assert "is preliminary" not in said(finding)
     assert finding.missing == ()

@@ -12,7 +12,6 @@ from tests.given import (
     fired,
     given,
     leaned_on,
-    offers,
     silent,
     unknown,
 )
@@ -31,15 +30,16 @@ def test_it_warns_for_cramps_alone() -> None:
     assert finding.indicator is Indicator.WARNING
     assert "not restless legs" in finding.summary
     assert "Pramipexole" in finding.advice[0]
-    assert offers(finding) == set()
+    assert {one.reference for one in finding.suggestions} == set(finding.about)  # type: ignore[union-attr]
+    assert len(finding.about) == 1
 
 
 def test_the_drug_and_a_suspicion_are_the_evidence_and_the_difference_is_told() -> None:
     case = given().has("rls", presence=Presence.SUSPECTED, name="Restless legs?")
     finding = fired(drug(case).ask(RULE))
     assert leaned_on(finding) == {"Pramipexole", "Restless legs?"}
-    assert "relieved by moving" in finding.advice[1]
-    assert "relieved by stretching" in finding.advice[1]
+    assert "relieved by moving" in finding.sections[0][1]
+    assert "relieved by stretching" in finding.sections[0][1]
 
 
 def test_another_drug_for_cramps_does_not_make_this_one_for_cramps() -> None:

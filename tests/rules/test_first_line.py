@@ -107,3 +107,32 @@ def test_sedatives_are_named() -> None:
 
 def test_the_documented_cramps_are_the_evidence() -> None:
     assert leaned_on(fired(given().cramps().ask(RULE))) == {"Nocturnal leg cramps"}
+
+
+def everything(case: Given) -> str:
+    """All that the card says."""
+    finding = fired(case.ask(RULE))
+    return " ".join((finding.summary, *finding.advice, *(text for _, text in finding.sections)))
+
+
+def test_it_opens_with_the_examination_and_tells_the_four_apart() -> None:
+    text = everything(given().cramps())
+    for said in ("strength, reflexes, sensation", "pulses and bruits", "seconds to minutes"):
+        assert said in text
+    for said in ("urge to move", "minutes of rest", "burning, tingling", "Analgesics do not"):
+        assert said in text
+
+
+def test_in_pregnancy_neither_baclofen_nor_magnesium() -> None:
+    text = everything(given().cramps().has("pregnancy"))
+    assert "aclofen" not in text
+    assert "agnesium" not in text
+    assert "obstetric" in text
+
+
+def test_vitamin_k2_is_unsettled_and_not_with_warfarin() -> None:
+    text = everything(given().cramps())
+    assert "0.96 against 3.63" in text
+    assert "not repeated" in text
+    assert "Not with warfarin" in text
+    assert "not for this patient" in everything(given().cramps().takes("warfarin"))

@@ -443,3 +443,67 @@ def test_summaries_fit_and_carry_no_text_of_the_record() -> None:
     assert len(finding.summary) <= 139
     assert "Evil" not in finding.summary
     assert "<b>" not in said(finding)
+
+
+QT = ("qt_prolonging", "Amiodarone 200 MG Oral Tablet")
+OTHERS = [QT, ("mefloquine", "Mefloquine"), ("digoxin", "Digoxin"), ("warfarin", "Warfarin")]
+
+
+@pytest.mark.parametrize(("concept", "name"), OTHERS)
+@pytest.mark.parametrize("rule", ["quinine-active", "quinine-ordered"])
+def test_interactions_are_named_in_every_case(rule: str, concept: str, name: str) -> None:
+    case = given().takes(concept, name=name)
+    case = case.takes("quinine") if rule == "quinine-active" else case.ordering("quinine")
+    finding = fired(case.ask(rule))
+    assert finding.indicator is Indicator.CRITICAL
+    assert f"**Interactions:** {name} (" in " ".join(finding.advice)
+
+
+@pytest.mark.parametrize(("concept", "name"), OTHERS)
+def test_with_malaria_an_interaction_warns_or_informs_and_removes_nothing(
+    concept: str, name: str
+) -> None:
+    case = given().has("malaria").takes(concept, name=name).ordering("quinine")
+    finding = fired(case.ask("quinine-ordered"))
+    avoided = concept in ("qt_prolonging", "mefloquine")
+    assert finding.indicator is (Indicator.WARNING if avoided else Indicator.INFO)
+    assert name.split(maxsplit=1)[0].lower() in finding.summary
+    assert not any("/" in one for one in offers(finding))
+
+
+def test_quinine_does_not_interact_with_itself() -> None:
+    case = given().has("malaria").takes("quinine", "qt_prolonging").ordering("quinine")
+    silent(case.ask("quinine-ordered"))
+
+
+def test_with_malaria_cirrhosis_is_said() -> None:
+    finding = fired(
+        given().has("malaria").has("cirrhosis").ordering("quinine").ask("quinine-ordered")
+    )
+    assert finding.indicator is Indicator.INFO
+    assert "raises exposure" in finding.advice[0]
+    assert not any("/" in one for one in offers(finding))
+
+
+@pytest.mark.parametrize(
+    ("value", "days_ago", "against"),
+    [
+        ("500 ms", 5, True),
+        ("0.51 s", 5, True),
+        ("499 ms", 5, False),
+        ("520 ms", 30, True),
+        ("520 ms", 31, False),
+    ],
+)
+def test_a_qtc_of_500_is_a_contraindication_with_malaria_too(
+    value: str, days_ago: int, against: bool
+) -> None:
+    case = given().has("malaria").result("qtc_interval", value, days_ago=days_ago)
+    answer = case.ordering("quinine").ask("quinine-ordered")
+    if not against:
+        silent(answer)
+        return
+    finding = fired(answer)
+    assert finding.indicator is Indicator.CRITICAL
+    assert "QTc" in finding.summary
+    assert any("/" in one for one in offers(finding))

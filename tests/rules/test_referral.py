@@ -187,3 +187,31 @@ def test_workup_cannot_be_judged_without_the_whole_problem_list() -> None:
 def test_workup_under_18_is_not_judged() -> None:
     case = given(age=17).testing(KINDS[0], reason=CRAMPS, selected=True)
     silent(case.ask(WORKUP))
+
+
+@pytest.mark.parametrize(
+    ("words", "severe", "named"),
+    [
+        ("incapacitating muscle cramps of legs", False, True),
+        ("nocturnal leg cramps", True, True),
+        ("persistent leg cramps", False, False),
+        ("leg cramps, not severe", False, False),
+    ],
+)
+def test_severe_cramps_in_cirrhosis_are_for_hepatology(
+    words: str, severe: bool, named: bool
+) -> None:
+    case = given().has("cirrhosis", name="Cirrhosis").cramps(words=words, severe=severe)
+    answer = case.has("radiculopathy").ask("specialist-referral")
+    finding = fired(answer)
+    assert ("hepatology" in finding.summary) is named
+    assert ("referral_hepatology" in offers(finding)) is named
+    without = fired(given().cramps(words=words, severe=True).ask("specialist-referral"))
+    assert "hepatology" not in without.summary
+
+
+@pytest.mark.parametrize("concept", ["dvt", "leg_swelling"])
+def test_a_thrombosis_or_a_swollen_leg_calls_for_imaging(concept: str) -> None:
+    case = given().cramps().testing("imaging_leg_spine", selected=True, reason=CRAMPS)
+    assert fired(case.ask("extensive-workup-ordered")).about
+    silent(case.has(concept, presence=Presence.SUSPECTED).ask("extensive-workup-ordered"))

@@ -50,7 +50,8 @@ def test_no_code_is_both_in_and_out_of_a_concept(folder: str) -> None:
 MEDICATION_CLASSES = """quinine magnesium magnesium_antacid_laxative magnesium_intravenous potassium
 diuretic_loop diuretic_thiazide diuretic_potassium_sparing raas_inhibitor statin laba saba
 other_cramp_provoking nsaid acetaminophen dopaminergic gabapentinoid albumin iron baclofen
-baclofen_intrathecal anticoagulant sedative opioid warfarin mefloquine"""
+baclofen_intrathecal anticoagulant sedative opioid warfarin mefloquine
+digoxin qt_prolonging"""
 CONDITION_CONCEPTS = """leg_swelling leg_cramps cirrhosis
 ascites hepatic_encephalopathy ckd_any ckd_stage_3
 ckd_stage_4_5 dialysis aki rls pad claudication neurogenic_claudication radiculopathy neuropathy

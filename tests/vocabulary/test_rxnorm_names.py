@@ -49,6 +49,8 @@ COUNTS = {
     "statin": 127,
     "warfarin": 34,
     "mefloquine": 0,
+    "digoxin": 19,
+    "qt_prolonging": 239,
 }
 
 LISTS = {
