@@ -204,3 +204,11 @@ def test_what_could_not_be_used_is_said() -> None:
 def test_nothing_measured_is_not_said_to_be_normal() -> None:
     assert "was measured" in silent(cramps().ask(RULE)).because
     assert "not measured" in silent(cramps().result("tsh", "2 mIU/L").ask(RULE)).because
+
+
+def test_every_test_that_is_offered_can_be_ordered() -> None:
+    from hooks.knowledge.files import orderables
+
+    case = cramps().result("calcium_ionized", "0.80 mmol/L").result("calcium", "1.70 mmol/L")
+    case.result("tsh", "40 mIU/L").result("sodium", "117 mmol/L").result(CK, "9000 U/L")
+    assert offers(fired(case.ask(RULE))) <= set(orderables())

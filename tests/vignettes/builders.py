@@ -50,6 +50,12 @@ _CODES = {
     "cbc": "58410-2",
     "bmp": "51990-0",
     "crcl": "2164-2",
+    "ca": "2000-8",
+    "ca_ionised": "1995-0",
+    "albumin": "1751-7",
+    "ck": "2157-6",
+    "tsh": "3016-3",
+    "qtc": "8636-3",
 }
 _UNITS = {
     "mg": "mg/dL",
@@ -64,6 +70,12 @@ _UNITS = {
     "crp": "mg/L",
     "a1c": "%",
     "glucose": "mg/dL",
+    "ca": "mmol/L",
+    "ca_ionised": "mmol/L",
+    "albumin": "g/dL",
+    "ck": "U/L",
+    "tsh": "m[IU]/L",
+    "qtc": "ms",
 }
 
 

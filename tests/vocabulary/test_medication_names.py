@@ -92,7 +92,7 @@ NAMES = [
     ("Quinine sulphate 6X", ""),
     ("China officinalis 30C", ""),
     ("QUININE 12 X [hp_X] pellets", ""),
-    ("tonic water with quinine", "qt_prolonging"),
+    ("tonic water with quinine", ""),
     ("quinacrine", ""),
     ("iodoquinol", ""),
     ("baclofen 0.5 MG/ML Injectable Solution [Lioresal]", "baclofen_intrathecal"),
