@@ -160,7 +160,7 @@ LIVER = [
     V("a stale low potassium does not", [CIRRHOSIS, FURO, lab("k", "3.2", ago=40)], "cirrhosis-cramps:info"),
     V("offers what is older than 30 days", [CIRRHOSIS, FURO, lab("k", "4", ago=31), lab("mg", "2", ago=31)], "cirrhosis-cramps", offers="potassium|magnesium|sodium|creatinine"),
     V("offers nothing that is fresh", [CIRRHOSIS, FURO, K, MG, lab("na", "138"), lab("creat", "0.8"), gfr("90")], "cirrhosis-cramps", nooffers="potassium|magnesium|sodium|creatinine"),
-    V("baclofen named with eGFR 60", [CIRRHOSIS, FURO, gfr("60")], "cirrhosis-cramps", says="baclofen|10 mg/day|30 mg/day", nooffers="baclofen"),
+    V("baclofen named with eGFR 60", [lab("na", "138"), CIRRHOSIS, FURO, gfr("60")], "cirrhosis-cramps", says="baclofen|10 mg/day|30 mg/day", nooffers="baclofen"),
     V("baclofen dose not named with eGFR 59", [CIRRHOSIS, FURO, gfr("59")], "cirrhosis-cramps", nots="30 mg"),
     V("baclofen dose not named with unknown eGFR", [CIRRHOSIS, FURO], "cirrhosis-cramps", nots="30 mg"),
     V("baclofen dose not named with encephalopathy", [CIRRHOSIS, FURO, gfr("80"), ENCEPHALOPATHY], "cirrhosis-cramps", nots="30 mg"),

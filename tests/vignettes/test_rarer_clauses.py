@@ -148,7 +148,7 @@ PICKED = [
     V("dopaminergic without a reason", [], "-dopaminergic-ordered-for-cramps", drafts=[draft(PRAMI)]),
     V("dopaminergic with suspected restless legs", [cond("Restless legs", ver="provisional")], "dopaminergic-ordered-for-cramps", drafts=[draft(PRAMI, **FOR_CRAMPS)]),
     V("CT of the lumbar spine with foot drop", [cond("Foot drop")], "-extensive-workup-ordered", drafts=[a_test("CT lumbar spine", **FOR_CRAMPS)]),
-    V("venous duplex of the leg for cramps", [], "extensive-workup-ordered", drafts=[a_test("Duplex ultrasound of leg veins", **FOR_CRAMPS)]),
+    V("venous duplex of the leg for cramps", [], "-extensive-workup-ordered", drafts=[a_test("Duplex ultrasound of leg veins", **FOR_CRAMPS)]),
     V("another patient's draft is not judged", [], "-quinine-ordered", drafts=[draft("quinine sulfate 324 MG Oral Capsule", **PREVIOUS)]),
     V("a nutrition order selected", [CRAMPS], "-quinine-ordered -data-not-usable", drafts=[{"resourceType": "NutritionOrder", "id": "n1", "status": "draft", "intent": "order", "patient": {"reference": "Patient/p1"}, "dateTime": days_ago(0)}]),
 ]  # fmt: skip
