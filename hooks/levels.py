@@ -57,7 +57,30 @@ class Level:
             remarks.append("preliminary")
         if self.stale:
             remarks.append("older than 30 days")
+        remarks.extend(self.result.remarks)
         return Evidence(self.result, self.limit, self.own_range, ", ".join(remarks))
+
+
+def contaminated(result: Result | None) -> bool:
+    """Whether a remark could explain any value: contaminated, or the wrong tube."""
+    return result is not None and "contaminated" in result.remarks
+
+
+def sample_words(result: Result, *, lower_still: bool = False) -> tuple[str, ...]:
+    """What a card says of a remark on the sample; ``lower_still``: haemolysis hides a deficit."""
+    lines = []
+    if "haemolysed" in result.remarks:
+        lines.append(
+            "The sample was reported haemolysed: the true value is lower still."
+            if lower_still
+            else "The sample was reported haemolysed: that raises the value."
+        )
+    if "contaminated" in result.remarks:
+        lines.append("The sample was reported contaminated or in a wrong tube: repeat it first.")
+    for remark in ("lipaemic", "clotted"):
+        if remark in result.remarks:
+            lines.append(f"The sample was reported {remark}.")
+    return tuple(lines)
 
 
 def low(facts: Facts, analyte: str) -> Level:

@@ -1,11 +1,16 @@
 """Renal function: which eGFR counts, computing it from creatinine, and how bad it is.
 
 eGFR choice: the newest day first; on that day the race-free CKD-EPI 2021 value, else the
-lowest; a reported eGFR before a computed one. A creatinine of a later day is computed.
+lowest; a reported eGFR before a computed one. A creatinine later than the eGFR is computed; of
+the two the lower where one of them has only a date.
+
+Acute kidney injury is coded, or shown by creatinine (NHS England algorithm and KDIGO). In
+pregnancy no eGFR counts as normal, and creatinine decides (Wiles 2019).
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
@@ -22,6 +27,7 @@ from hooks.knowledge.files import analytes
 from hooks.windows import FRESH_RENAL, YEAR
 
 ACUTE_OR_DIALYSIS = ("aki", "dialysis")
+PREGNANCY = "pregnancy"
 ADVANCED = ("ckd_stage_4_5", "dialysis", "aki")
 
 
@@ -43,8 +49,8 @@ def computed(facts: Facts, analyte: str, worse: Worse) -> Newest | None:
     creatinine = facts.newest("creatinine", Worse.HIGH)
     result = reported
     latest = creatinine.result
-    if latest is not None and (reported is None or latest.day > reported.day):
-        result = _from_creatinine(facts, latest) or reported
+    if latest is not None:
+        result = _of_both(reported, _from_creatinine(facts, latest))
     early = [
         one
         for one in (newest.preliminary, _from_creatinine(facts, creatinine.preliminary))
@@ -52,6 +58,15 @@ def computed(facts: Facts, analyte: str, worse: Worse) -> Newest | None:
     ]
     preliminary = max(early, key=lambda one: one.day, default=None)
     return Newest(result, preliminary, _still_newer(newest, creatinine, result))
+
+
+def _of_both(reported: Result | None, calculated: Result | None) -> Result | None:
+    """The later of the two; the lower where one of them has only the same day."""
+    if reported is None or calculated is None:
+        return reported or calculated
+    if reported.day == calculated.day and (reported.day_only or calculated.day_only):
+        return min(reported, calculated, key=_size)
+    return calculated if calculated.when > reported.when else reported
 
 
 def _best_of_day(newest: Result | None, series: Series) -> Result | None:
@@ -75,7 +90,9 @@ def _from_creatinine(facts: Facts, creatinine: Result | None) -> Result | None:
     if creatinine is None or birth is None:
         return None
     age = years_between(birth, creatinine.day)
-    if age < 18 or facts.hazards(*ACUTE_OR_DIALYSIS):
+    if age < 18 or facts.hazards(*ACUTE_OR_DIALYSIS, PREGNANCY):
+        return None
+    if acute(facts) is not None:
         return None
     sexes = {"female": (True,), "male": (False,)}.get(facts.patient.sex, (True, False))
     unit, value = creatinine.unit, creatinine.value
@@ -102,6 +119,74 @@ def _from_creatinine(facts: Facts, creatinine: Result | None) -> Result | None:
         method="computed",
         computed=True,
     )
+
+
+@record
+class Acute:
+    """A creatinine that rose so far that acute kidney injury is possible."""
+
+    newest: Result
+    before: Result
+
+    @property
+    def words(self) -> str:
+        """The rise and over how long, short enough for a summary."""
+        first, last = self.before, self.newest
+        unit = f" {first.reported.partition(' ')[2]}" if first.unit is not last.unit else ""
+        days = (last.day - first.day).days
+        span = "the same day" if days == 0 else f"{days} day{'s' * (days > 1)}"
+        return (
+            f"possible AKI, creatinine {first.reported.split(' ')[0]}{unit} → {last.reported} "
+            f"in {span}"
+        ).replace("in the same day", "on the same day")
+
+
+def acute(facts: Facts) -> Acute | None:
+    """Acute kidney injury by creatinine, derived once per call; None where there is none.
+
+    Final results with a number only; not on dialysis, not under 18.
+    """
+    if "acute" not in facts.memory:
+        facts.memory["acute"] = _acute(facts)
+    found = facts.memory["acute"]
+    return found if isinstance(found, Acute) else None
+
+
+def _acute(facts: Facts) -> Acute | None:
+    newest = facts.newest("creatinine", Worse.HIGH).result
+    if newest is None or facts.minor or facts.hazards("dialysis"):
+        return None
+    if not newest.value.exact or facts.as_of - newest.when > timedelta(days=7):
+        return None
+    earlier = [
+        one
+        for one in facts.series["creatinine"].finals()
+        if one.value.exact and timedelta(0) < newest.when - one.when <= timedelta(days=365)
+    ]
+    if not earlier:
+        return None
+    ratio = Fraction(facts.limits.value("aki.ratio"))
+    week = [one for one in earlier if newest.when - one.when <= timedelta(days=7)]
+    value = _size(newest)
+    if week:
+        lowest = min(week, key=_size)
+        if value >= ratio * _size(lowest):
+            return Acute(newest, lowest)
+    else:
+        ordered = sorted(earlier, key=_size)
+        middle = [_size(one) for one in ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]]
+        if value >= ratio * sum(middle) / len(middle):
+            return Acute(newest, ordered[(len(ordered) - 1) // 2])
+    two_days = [one for one in week if newest.when - one.when <= timedelta(hours=48)]
+    if two_days:
+        lowest = min(two_days, key=_size)
+        rise = (value - _size(lowest)) * _UMOL_PER_MG_DL
+        if rise > Fraction(facts.limits.value("aki.rise")):
+            return Acute(newest, lowest)
+    return None
+
+
+_UMOL_PER_MG_DL = Fraction("88.40")
 
 
 @cache
@@ -144,6 +229,8 @@ class Renal:
     fresh_normal: bool
     unusable: tuple[Problem, ...]
     fetched: bool
+    acute: Acute | None = None
+    creatinine: Result | None = None  # in pregnancy, where it decides
 
     @property
     def severe(self) -> bool:
@@ -166,6 +253,11 @@ class Renal:
         if self.egfr is not None:
             limit = facts.limits["egfr.severe" if self.severe else "egfr.moderate"]
             lines.append(Evidence(self.egfr, limit, note=self.note()))
+        if self.acute is not None:
+            lines += [Evidence(self.acute.newest), Evidence(self.acute.before, note="before")]
+        if self.creatinine is not None:
+            limit = facts.limits["creatinine.pregnancy"]
+            lines.append(Evidence(self.creatinine, limit, note="in pregnancy"))
         return tuple(lines)
 
     def note(self) -> str:
@@ -189,8 +281,12 @@ class Renal:
             return "acute kidney injury"
         if dialysis:
             return "dialysis"
+        if self.acute is not None:
+            return self.acute.words
         if self.egfr is not None and self.measured:
             return f"eGFR {self.egfr.reported.split(' ')[0]}"
+        if self.creatinine is not None and self.moderate:
+            return f"creatinine {self.creatinine.reported} in pregnancy"
         if self.severe:
             return "CKD stage 4-5"
         if self.moderate:
@@ -237,10 +333,15 @@ def _renal(facts: Facts) -> Renal:
     egfr = early or final
     advanced = facts.hazards(*ADVANCED)
     stage_3 = facts.hazards("ckd_stage_3")
-    if advanced or (egfr is not None and egfr.below(severe_limit) is True):
+    pregnant = bool(facts.hazards(PREGNANCY))
+    risen = acute(facts)
+    creatinine = _in_pregnancy(facts) if pregnant else None
+    if advanced or risen or (egfr is not None and egfr.below(severe_limit) is True):
         impairment = Impairment.SEVERE
     elif stage_3 or (egfr is not None and egfr.below(moderate_limit) is True):
         impairment = Impairment.MODERATE
+    elif pregnant:
+        impairment = _by_creatinine(facts, creatinine)
     elif egfr is not None and egfr.below(moderate_limit) is False:
         impairment = Impairment.NONE
     else:
@@ -258,9 +359,27 @@ def _renal(facts: Facts) -> Renal:
         fresh_normal=(
             impairment is Impairment.NONE
             and fresh
+            and not pregnant
             and not newest.unusable
             and facts.availability(Kind.CONDITIONS).whole
         ),
         unusable=newest.unusable,
         fetched=facts.obtained(Kind.RESULTS),
+        acute=risen,
+        creatinine=creatinine,
     )
+
+
+def _in_pregnancy(facts: Facts) -> Result | None:
+    """The creatinine of the last 90 days, which decides in pregnancy."""
+    newest = facts.newest("creatinine", Worse.HIGH).result
+    return newest if newest is not None and facts.within(newest, FRESH_RENAL) else None
+
+
+def _by_creatinine(facts: Facts, creatinine: Result | None) -> Impairment:
+    if creatinine is None:
+        return Impairment.UNKNOWN
+    above = creatinine.above(facts.limits.value("creatinine.pregnancy"))
+    if above is None:
+        return Impairment.UNKNOWN
+    return Impairment.MODERATE if above else Impairment.NONE

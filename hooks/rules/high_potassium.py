@@ -1,13 +1,15 @@
 """Hyperkalaemia.
 
 Recommendation: potassium is checked in a patient with cramps (article, "Laboratory
-Evaluation"); a high potassium is verified, and what raises it is stopped first (general
-medical knowledge).
+Evaluation"); a high potassium is verified, and what raises it is held or reviewed (UKKA 2023,
+cited second-hand).
 
-When: the newest usable potassium is 6.0 mmol/L or above; or 5.5 or above and potassium or a
-potassium-sparing diuretic is taken, or cramps are documented. Critical from 6.0. Older than
-30 days, or preliminary: said so, and only the repeat is offered.
-Then: verify, stop supplements first, repeat, ECG.
+When: the newest usable potassium is 6.0 mmol/L or above; or 5.5 or above with a drug that
+raises potassium, advanced renal impairment, acute kidney injury or documented cramps; or 5.0 or
+above with a potassium supplement and a potassium-sparing diuretic or advanced renal
+impairment. Critical from 6.0, severe from 6.5. A sample reported haemolysed or contaminated: a
+warning at most. Older than 30 days, or preliminary: said so.
+Then: verify, the drugs to hold and those to review, repeat, creatinine, ECG.
 Does not cover: emergency treatment of hyperkalaemia.
 """
 
@@ -26,117 +28,176 @@ from cds_service.core.rule import (
     Service,
     Tier,
     conditions,
+    demographics,
     medications,
     orders,
     results,
     rule,
 )
-from hooks import cramps, levels, reading
+from hooks import cramps, levels, potassium_raising, reading
+from hooks.potassium_raising import CLASSES, HELD, REVIEWED, SPARING, SUPPLEMENT
+from hooks.renal import ADVANCED, Renal, renal
 from hooks.windows import YEAR
-from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, headline, named
-
-RAISING = ("potassium", "diuretic_potassium_sparing")
+from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, drugs, headline, named
 
 
 @rule(
     id="high-potassium",
     title="High potassium",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
-    references=["general-knowledge", "article"],
-    limits=["potassium.high", "potassium.critical"],
+    references=["ukka-hyperkalaemia-2023", "general-knowledge", "article"],
+    limits=[
+        "potassium.caution",
+        "potassium.high",
+        "potassium.critical",
+        "potassium.very_high",
+        "egfr.severe",
+        "egfr.moderate",
+    ],
     minors=True,
     needs=[
         results("potassium", YEAR),
-        medications(*RAISING).optional(),
-        conditions(cramps.LEG_CRAMPS).optional(),
-        orders("potassium", "ecg"),
+        results("egfr", YEAR).optional(),
+        results("creatinine", YEAR).optional(),
+        medications(*CLASSES).optional(),
+        conditions(*ADVANCED, "ckd_stage_3", "pregnancy", cramps.LEG_CRAMPS).optional(),
+        demographics(),
+        orders("potassium", "creatinine", "ecg"),
     ],
 )
 def high_potassium(facts: Facts) -> Answer:
-    """A high potassium is verified, and what raises it stopped first."""
-    level = levels.at_least(facts, "potassium", "potassium.high")
-    raising = facts.taking(*RAISING, hazard=True)
+    """A high potassium is verified, and what raises it is held or reviewed."""
+    level = levels.at_least(facts, "potassium", "potassium.caution")
+    raising = potassium_raising.active(facts)
+    function = renal(facts)
+    trigger = bool(raising) or function.severe
     if level.result is None or level.beyond is None:
-        return CannotTell(levels.undecided(level), level.unusable, trigger=bool(raising))
+        return CannotTell(levels.undecided(level), level.unusable, trigger=trigger)
     if not level.beyond:
         if level.unusable:
             unread = levels.unread(level.unusable, "potassium")
-            return CannotTell(unread, level.unusable, trigger=bool(raising))
-        return NotFired("potassium is below 5.5 mmol/L", (level.evidence(),))
+            return CannotTell(unread, level.unusable, trigger=trigger)
+        return NotFired("potassium is below 5.0 mmol/L", (level.evidence(),))
     critical = level.result.at_least(facts.limits.value("potassium.critical")) is True
+    high = level.result.at_least(facts.limits.value("potassium.high")) is True
     documented = cramps.documented(facts)
-    if not (critical or raising or documented):
-        unread = (
-            *reading.medications_unread(facts),
-            *(reading.conditions_unread(facts) if documented is None else ()),
-        )
-        if unread:
-            return CannotTell(unread, trigger=True)
+    supplement = potassium_raising.active(facts, SUPPLEMENT)
+    beside = potassium_raising.active(facts, SPARING) or function.severe
+    if critical or (high and (trigger or documented)) or (supplement and beside):
+        return _finding(facts, level, raising, function)
+    unread = (
+        *reading.medications_unread(facts),
+        *(reading.conditions_unread(facts) if documented is None or not function.severe else ()),
+        *levels.unread(function.unusable, "renal function"),
+    )
+    if unread and (high or supplement):
+        return CannotTell(unread, trigger=True)
+    if high:
         return NotFired(
-            "potassium is 5.5 to 5.9 mmol/L without potassium, a potassium-sparing diuretic or "
-            "cramps",
+            "potassium is 5.5 to 5.9 mmol/L without a drug that raises it, advanced renal "
+            "impairment or cramps",
             (level.evidence(),),
         )
-    return _finding(facts, level, critical, raising)
+    return NotFired(
+        "potassium is 5.0 to 5.4 mmol/L without a supplement beside a potassium-sparing diuretic "
+        "or advanced renal impairment",
+        (level.evidence(),),
+    )
 
 
 def _finding(
-    facts: Facts, level: levels.Level, critical: bool, raising: tuple[Medication, ...]
+    facts: Facts, level: levels.Level, raising: tuple[Medication, ...], function: Renal
 ) -> Finding:
     result = level.result
     assert result is not None
-    value = f"{result.reported} ({day(result)})"
-    repeat = OrderTest("potassium", "verify the high result")
-    early = ", preliminary" if level.preliminary else ""
-    if level.stale:
-        indicator = Indicator.INFO
-        summary = f"Potassium was high: {value}. From {day(result)}: repeat first"
-    elif critical:
-        indicator = Indicator.CRITICAL
-        summary = f"Severe hyperkalaemia: {value}{early}. ECG and repeat now"
-    else:
-        indicator = Indicator.WARNING
-        summary = f"High potassium: {value}{early}. Verify, stop potassium first"
-    limit = facts.limits["potassium.critical"] if critical else level.limit
-    note = level.evidence().note
+    critical = result.at_least(facts.limits.value("potassium.critical")) is True
+    high = result.at_least(facts.limits.value("potassium.high")) is True
+    key = "critical" if critical else "high" if high else "caution"
+    doubtful = "haemolysed" in result.remarks or levels.contaminated(result)
+    indicator = Indicator.CRITICAL if critical and not doubtful else Indicator.WARNING
+    offers = [OrderTest("potassium", "verify the high result")]
+    if not level.repeat_only:
+        offers.append(OrderTest("creatinine", "renal function with a high potassium"))
+        offers.append(OrderTest("ecg", "high potassium"))
     return Finding(
-        indicator=indicator,
-        summary=headline(summary),
-        advice=_advice(level, critical, raising),
-        evidence=(Evidence(result, limit, note=note), *(Evidence(one) for one in raising)),
+        indicator=Indicator.INFO if level.stale else indicator,
+        summary=_summary(facts, level, raising, function),
+        advice=_advice(facts, level, critical, raising, function),
+        evidence=(
+            Evidence(result, facts.limits[f"potassium.{key}"], note=level.evidence().note),
+            *(Evidence(one) for one in raising),
+            *(function.evidence(facts) if function.severe or function.moderate else ()),
+        ),
         missing=(
             *levels.unread(level.unusable, "potassium"),
             *reading.medications_unread(facts),
+            *levels.unread(function.unusable, "renal function"),
         ),
-        strength="General medical knowledge; the limits are fixed for every laboratory.",
-        suggestions=(
-            (repeat,)
-            if level.repeat_only
-            else (repeat, OrderTest("ecg", "potassium 5.5 mmol/L or above"))
-        ),
+        strength="Guideline, cited second-hand; the limits are fixed for every laboratory.",
+        suggestions=tuple(offers),
         overrides=(*FOR_TESTS, CONTRAINDICATED),
     )
 
 
+def _summary(
+    facts: Facts, level: levels.Level, raising: tuple[Medication, ...], function: Renal
+) -> str:
+    result = level.result
+    assert result is not None
+    value = f"{result.reported} ({day(result)})"
+    if level.stale:
+        return headline(f"Potassium was high: {value}. From {day(result)}: repeat first")
+    if result.at_least(facts.limits.value("potassium.very_high")) is True:
+        start = "Severe hyperkalaemia"
+    elif result.at_least(facts.limits.value("potassium.critical")) is True:
+        start = "Moderate hyperkalaemia"
+    else:
+        start = "High potassium"
+    remark = "haemolysed" if "haemolysed" in result.remarks else ""
+    if levels.contaminated(result):
+        remark = "sample contaminated"
+    early = ", preliminary" * level.preliminary + (f", {remark}" if remark else "")
+    beside = [*([drugs(raising, most=3)] if raising else ())]
+    if function.severe:
+        beside.append(function.phrase())
+    with_ = f" with {', '.join(beside)}" if beside else ""
+    action = "ECG and repeat now" if start != "High potassium" else "Repeat now"
+    return headline(f"{start}: {value}{early}{with_}. {action}")
+
+
 def _advice(
-    level: levels.Level, critical: bool, raising: tuple[Medication, ...]
+    facts: Facts,
+    level: levels.Level,
+    critical: bool,
+    raising: tuple[Medication, ...],
+    function: Renal,
 ) -> tuple[str, ...]:
     assert level.result is not None
-    lines = []
+    lines = [*levels.sample_words(level.result)]
     if level.repeat_only:
         reason = "preliminary" if level.preliminary else f"from {day(level.result)}"
         lines.append(f"The result is {reason}: repeat it before acting on it.")
         if level.stale:
             return tuple(lines)
-    if critical:
+    if critical and not level.result.remarks:
         lines.append("Urgent same-day assessment with an ECG, without waiting for the repeat.")
-    lines.append("Verify: haemolysis or a delayed sample? Repeat without stasis.")
-    taken = f" Taken: {named(raising)}." if raising else ""
-    lines.append(
-        "Stop potassium supplements and salt substitutes first, then review "
-        f"potassium-sparing diuretics, RAAS inhibitors and NSAIDs.{taken}"
-    )
+    lines.append("Repeat now, without a tourniquet.")
+    held = [one for one in raising if one.classes & HELD.keys()]
+    reviewed = [one for one in raising if one.classes & REVIEWED.keys() and one not in held]
+    if held:
+        lines.append(f"Hold: {named(held, most=6)}.")
+    if reviewed:
+        lines.append(f"Review with their prescriber: {named(reviewed, most=6)}.")
+    if not raising:
+        lines.append(
+            "Ask about potassium supplements and salt substitutes, and hold them."
+            if not reading.medications_unread(facts)
+            else "Hold potassium supplements, salt substitutes, potassium-sparing diuretics, "
+            "NSAIDs and trimethoprim; review RAAS inhibitors, calcineurin inhibitors and heparins."
+        )
+    if function.severe:
+        lines.append(f"Renal function: {function.phrase()}.")
     return tuple(lines)

@@ -5,15 +5,16 @@ depletion, with magnesium oxide at night; extreme caution in renal insufficiency
 (article, "Electrolyte correction").
 
 When: the newest usable serum magnesium is below the laboratory's own range, else below
-0.70 mmol/L. Critical below 0.50 mmol/L. Older than 30 days, or preliminary: info or said to
-be preliminary, and only the repeat is offered.
-Then: value, what to do first, the dose range where renal function allows it, the tests; a
-draft of magnesium oxide only where nothing known speaks against it.
+0.70 mmol/L. Critical below 0.50 mmol/L, or below 0.60 with digoxin or a risk of long QT. Older
+than 30 days, or preliminary: info or said to be preliminary, and only the repeat is offered.
+Then: value, what to do first, causes found, the dose range where renal function allows it, the
+tests; a draft of magnesium oxide only without any known contraindication.
 Does not cover: ionised, red-cell or urine magnesium; parenteral dosing.
 """
 
 from __future__ import annotations
 
+from cds_service.core.facts import Condition, Medication
 from cds_service.core.patient import Facts
 from cds_service.core.rule import (
     Answer,
@@ -34,32 +35,45 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from hooks import levels, reading
-from hooks.renal import Impairment, Renal, renal
+from hooks import arrhythmia, levels, reading
+from hooks.arrhythmia import RhythmRisk, rhythm_risk
+from hooks.renal import Renal, renal
 from hooks.windows import FRESH_RENAL, YEAR
-from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, headline
+from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, headline, named
 
 FLUID_FIRST_UNSAFE = ("ascites", "cirrhosis", "heart_failure")
+_CAUSING_DRUGS = ("ppi", "diuretic_loop", "diuretic_thiazide", "calcineurin_inhibitor")
+_CAUSING_CONDITIONS = ("alcohol_use", "diarrhoea", "magnesium_loss")
+_LIKELY_CAUSES = "PPI, diuretics, alcohol, diarrhoea"
 
 
 @rule(
     id="low-magnesium",
     title="Documented low magnesium",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
     references=["article", "general-knowledge"],
-    limits=["magnesium.low", "magnesium.severe", "egfr.severe", "egfr.moderate"],
+    limits=[
+        "magnesium.low",
+        "magnesium.severe",
+        "magnesium.arrhythmia",
+        "magnesium.high",
+        "qtc_interval.long",
+        "egfr.severe",
+        "egfr.moderate",
+    ],
     minors=True,
     needs=[
         results("magnesium", YEAR),
         results("egfr", FRESH_RENAL).optional(),
         results("creatinine", FRESH_RENAL).optional(),
         conditions("aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3", "pregnancy").optional(),
-        conditions(*FLUID_FIRST_UNSAFE).optional(),
-        medications("magnesium").optional(),
-        orders("magnesium", "potassium", "creatinine"),
+        conditions(*FLUID_FIRST_UNSAFE, "myasthenia_gravis", *_CAUSING_CONDITIONS).optional(),
+        medications("magnesium", "magnesium_binding", *_CAUSING_DRUGS).optional(),
+        *arrhythmia.NEEDS,
+        orders("magnesium", "potassium", "creatinine", "calcium", "ecg"),
         demographics(),
     ],
 )
@@ -72,37 +86,53 @@ def low_magnesium(facts: Facts) -> Answer:
         if level.unusable:
             return CannotTell(levels.unread(level.unusable, "magnesium"), level.unusable)
         return NotFired("magnesium is not below its limit", (level.evidence(),))
+    risk = rhythm_risk(facts)
     below_severe = level.result.below(facts.limits.value("magnesium.severe"))
     severe = below_severe is True
-    if facts.minor and (not severe or level.stale):
+    critical = severe or (
+        bool(risk) and level.result.below(facts.limits.value("magnesium.arrhythmia")) is True
+    )
+    if facts.minor and (not critical or level.stale):
         if below_severe is None and not level.stale:
             return CannotTell(("whether magnesium is critically low in a patient under 18",))
         return NotFired("the patient is under 18 and the level is not critical")
     function = renal(facts)
+    causes = _causes(facts)
     return Finding(
-        indicator=_indicator(level, severe),
-        summary=_summary(level, severe, function),
-        advice=_advice(facts, level, severe, function),
-        evidence=(_evidence(facts, level, severe), *function.evidence(facts)),
+        indicator=_indicator(level, critical),
+        summary=_summary(level, severe, function, risk),
+        advice=_advice(facts, level, severe, function, risk),
+        evidence=(
+            _evidence(facts, level, severe),
+            *(() if level.repeat_only else (*risk.evidence, *(Evidence(one) for one in causes))),
+            *function.evidence(facts),
+        ),
         missing=(
             *levels.unread(level.unusable, "magnesium"),
             *levels.unread(function.unusable, "renal function"),
-            *(() if function.egfr else ("renal function in the last 12 months",)),
+            *(("renal function in the last 12 months",) if function.unknown else ()),
         ),
+        background=() if level.repeat_only else _background(facts, function),
         strength="Correcting a documented deficiency is established practice; it is not proven "
         "to stop cramps.",
-        suggestions=_suggestions(facts, level, severe, function),
+        suggestions=_suggestions(facts, level, severe, function, risk),
         overrides=(*FOR_TESTS, CONTRAINDICATED),
     )
 
 
-def _indicator(level: levels.Level, severe: bool) -> Indicator:
+def _causes(facts: Facts) -> tuple[Medication | Condition, ...]:
+    return (*facts.taking(*_CAUSING_DRUGS), *facts.hazards(*_CAUSING_CONDITIONS))
+
+
+def _indicator(level: levels.Level, critical: bool) -> Indicator:
     if level.stale:
         return Indicator.INFO
-    return Indicator.CRITICAL if severe else Indicator.WARNING
+    if critical and not levels.contaminated(level.result):
+        return Indicator.CRITICAL
+    return Indicator.WARNING
 
 
-def _summary(level: levels.Level, severe: bool, function: Renal) -> str:
+def _summary(level: levels.Level, severe: bool, function: Renal, risk: RhythmRisk) -> str:
     assert level.result is not None
     value = f"{level.result.reported} ({day(level.result)})"
     if level.stale:
@@ -110,13 +140,16 @@ def _summary(level: levels.Level, severe: bool, function: Renal) -> str:
     if level.preliminary:
         action = "Assess today and repeat" if severe else "Repeat now"
         return headline(f"Low magnesium: {value}, preliminary. {action}")
+    beside = f" with {risk.words}" if risk else ""
     if severe:
-        return headline(f"Severe hypomagnesaemia: {value}. Assess today")
-    if function.impairment is Impairment.SEVERE:
+        return headline(f"Severe hypomagnesaemia: {value}{beside}. Assess today")
+    if function.severe:
         return headline(
-            f"Low magnesium: {value}. Correct only with specialist advice: {function.phrase()}"
+            f"Low magnesium: {value}{beside}. Correct only with specialist advice: "
+            f"{function.phrase()}"
         )
-    return headline(f"Low magnesium: {value}. Correct the deficiency")
+    action = "ECG, and correct it" if risk else "Correct the deficiency"
+    return headline(f"Low magnesium: {value}{beside}. {action}")
 
 
 def _evidence(facts: Facts, level: levels.Level, severe: bool) -> Evidence:
@@ -126,7 +159,15 @@ def _evidence(facts: Facts, level: levels.Level, severe: bool) -> Evidence:
     return evidence
 
 
-def _advice(facts: Facts, level: levels.Level, severe: bool, function: Renal) -> tuple[str, ...]:
+_URGENT = (
+    "Urgent same-day assessment: ECG, potassium and calcium; parenteral replacement is to be "
+    "considered."
+)
+
+
+def _advice(
+    facts: Facts, level: levels.Level, severe: bool, function: Renal, risk: RhythmRisk
+) -> tuple[str, ...]:
     assert level.result is not None
     if level.repeat_only:
         reason = "preliminary" if level.preliminary else f"from {day(level.result)}"
@@ -134,53 +175,72 @@ def _advice(facts: Facts, level: levels.Level, severe: bool, function: Renal) ->
         if level.stale or not severe:
             return (repeat,)
         return (repeat, _URGENT)
-    lines = [_URGENT] if severe else []
+    lines = [*levels.sample_words(level.result, lower_still=True)]
+    if severe:
+        lines.append(_URGENT)
+    elif risk:
+        lines.append(f"ECG and potassium now: {risk.words} makes arrhythmia more likely.")
     if not facts.hazards(*FLUID_FIRST_UNSAFE):
         unchecked = " (not with ascites, cirrhosis or heart failure: could not be checked)"
         lines.append(
-            "If water or sodium is depleted, correct that first: secondary hyperaldosteronism "
-            f"worsens magnesium loss{unchecked if reading.conditions_unread(facts) else ''}."
+            "If water or sodium is depleted, correct that first"
+            f"{unchecked if reading.conditions_unread(facts) else ''}."
         )
     lines.append(_dose(facts, function))
+    causes = _causes(facts)
+    lines.append(
+        f"Causes found: {named(causes)}." if causes else f"Look for a cause ({_LIKELY_CAUSES})."
+    )
     return tuple(lines)
 
 
-_URGENT = (
-    "Urgent same-day assessment: ECG, potassium and calcium; parenteral replacement is to be "
-    "considered."
-)
-
-
 def _dose(facts: Facts, function: Renal) -> str:
-    if facts.minor:
-        return "No dose is given: the patient is under 18."
-    if function.impairment is Impairment.SEVERE:
-        return (
-            f"No dose of magnesium is given here: {function.phrase()}. Magnesium accumulates to "
-            "toxic levels in renal insufficiency; replacement needs specialist advice and "
-            "monitoring."
-        )
-    if reading.conditions_unread(facts):
-        return "No dose is given: the problem list could not be checked for kidney disease."
-    if function.unknown:
-        return (
-            "Renal function is unknown: check it first. With extreme caution in renal "
-            "insufficiency, magnesium oxide 12–24 mmol nightly (484–967 mg of the magnesium oxide "
-            "salt = 292–583 mg elemental magnesium)."
-        )
+    why_not = _why_no_dose(facts, function)
+    if why_not:
+        return why_not
     caution = ""
     if function.moderate:
         caution = f" {function.phrase()}: start low and monitor."
     elif function.stale or function.unusable:
         caution = " No usable renal function of the last 90 days is known: check it first."
+    binding = facts.taking("magnesium_binding")
+    apart = f" Hours apart from {named(binding)}, by its label." if binding else ""
     return (
         "Magnesium oxide 12–24 mmol nightly (484–967 mg of the magnesium oxide salt = 292–583 mg "
-        f"elemental magnesium), with extreme caution in renal insufficiency.{caution}"
+        f"elemental magnesium), with extreme caution in renal insufficiency.{caution}{apart}"
     )
 
 
+def _why_no_dose(facts: Facts, function: Renal) -> str:
+    if facts.minor:
+        return "No dose is given: the patient is under 18."
+    if facts.hazards("pregnancy"):
+        return "No dose is given in pregnancy: obstetric advice."
+    if function.severe:
+        return (
+            f"No dose is given: {function.phrase()}. Magnesium accumulates to toxic levels; "
+            "replacement needs specialist advice and monitoring."
+        )
+    if reading.conditions_unread(facts):
+        return "No dose is given: the problem list could not be checked for kidney disease."
+    if function.unknown:
+        return "No dose is given: renal function is unknown. Check creatinine first."
+    return ""
+
+
+def _background(facts: Facts, function: Renal) -> tuple[str, ...]:
+    lines = ["Secondary hyperaldosteronism from depletion of water and sodium worsens the loss."]
+    if facts.hazards(*FLUID_FIRST_UNSAFE):
+        lines = []
+    if not _why_no_dose(facts, function):
+        lines.append(
+            "The dose is a regimen described for short-bowel magnesium loss; diarrhoea is common."
+        )
+    return tuple(lines)
+
+
 def _suggestions(
-    facts: Facts, level: levels.Level, severe: bool, function: Renal
+    facts: Facts, level: levels.Level, severe: bool, function: Renal, risk: RhythmRisk
 ) -> tuple[Suggestion, ...]:
     repeat = OrderTest("magnesium", "repeat the low result")
     if level.repeat_only:
@@ -190,6 +250,10 @@ def _suggestions(
         OrderTest("potassium", "potassium and magnesium fall together"),
         OrderTest("creatinine", "renal function before replacement"),
     ]
+    if severe:
+        offers.append(OrderTest("calcium", "severe hypomagnesaemia lowers calcium"))
+    if severe or risk:
+        offers.append(OrderTest("ecg", "rhythm and QT with a low magnesium"))
     if _draft_is_safe(facts, level, function):
         offers.append(DraftMedication("magnesium_oxide", "documented deficiency"))
     return tuple(offers)
@@ -202,10 +266,11 @@ def _draft_is_safe(facts: Facts, level: levels.Level, function: Renal) -> bool:
         and level.result.at_least(facts.limits.value("magnesium.severe")) is True
         and levels.high(facts, "magnesium").beyond is not True
         and not level.unusable
+        and not levels.contaminated(level.result)
         and facts.age is not None
         and not facts.minor
         and not reading.lists_unread(facts)
         and not facts.taking("magnesium", hazard=True)
         and not facts.drafted("magnesium")
-        and not facts.hazards("pregnancy")
+        and not facts.hazards("pregnancy", "myasthenia_gravis")
     )

@@ -4,16 +4,15 @@ Recommendation: a documented potassium deficiency is corrected, its cause looked
 magnesium checked with it (article, "Laboratory Evaluation" and "Electrolyte correction").
 
 When: the newest usable potassium is below the laboratory's own range, else below 3.5 mmol/L.
-Below 3.0 urgent wording and an ECG, below 2.5 critical. Older than 30 days, or preliminary:
-said so, and only the repeat is offered.
-Then: value, causes, magnesium; a draft of potassium chloride only where nothing known speaks
-against it, and otherwise why not.
+Below 3.0 urgent wording and an ECG, below 2.5 critical; below 3.0 critical with digoxin or a
+risk of long QT. Older than 30 days, or preliminary: said so, and only the repeat is offered.
+Then: value, causes, magnesium; a draft of potassium chloride only without any known
+contraindication, and otherwise why not.
 Does not cover: intravenous replacement and its rates; redistribution (insulin, thyroid).
 """
 
 from __future__ import annotations
 
-from cds_service.core.facts import Medication
 from cds_service.core.patient import Facts
 from cds_service.core.rule import (
     Answer,
@@ -34,25 +33,20 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from hooks import levels, reading
-from hooks.renal import ADVANCED, Renal, renal
-from hooks.windows import FRESH_RENAL, YEAR
+from hooks import arrhythmia, levels, potassium_raising, reading
+from hooks.arrhythmia import RhythmRisk, rhythm_risk
+from hooks.renal import ADVANCED, PREGNANCY, Renal, renal
+from hooks.windows import ACT, FRESH_RENAL, YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, headline, named
 
 _LOSING = ("diuretic_loop", "diuretic_thiazide")
-_RAISING = {
-    "potassium": "potassium is already taken or drafted",
-    "raas_inhibitor": "a RAAS inhibitor",
-    "diuretic_potassium_sparing": "a potassium-sparing diuretic",
-    "nsaid": "an NSAID",
-}
 
 
 @rule(
     id="low-potassium",
     title="Documented low potassium",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
     references=["article", "general-knowledge"],
@@ -61,6 +55,9 @@ _RAISING = {
         "potassium.urgent",
         "potassium.severe",
         "potassium.caution",
+        "magnesium.low",
+        "magnesium.high",
+        "qtc_interval.long",
         "egfr.severe",
         "egfr.moderate",
     ],
@@ -71,7 +68,9 @@ _RAISING = {
         results("egfr", FRESH_RENAL).optional(),
         results("creatinine", FRESH_RENAL).optional(),
         conditions(*ADVANCED, "ckd_stage_3").optional(),
-        medications(*_LOSING, *_RAISING).optional(),
+        conditions(PREGNANCY).optional(),
+        medications(*_LOSING, *potassium_raising.CLASSES).optional(),
+        *arrhythmia.NEEDS,
         orders("potassium", "magnesium", "ecg"),
         demographics(),
     ],
@@ -85,37 +84,43 @@ def low_potassium(facts: Facts) -> Answer:
         if level.unusable:
             return CannotTell(levels.unread(level.unusable, "potassium"), level.unusable)
         return NotFired("potassium is not below its limit", (level.evidence(),))
+    risk = rhythm_risk(facts)
     severe = level.result.below(facts.limits.value("potassium.severe"))
-    if facts.minor and (severe is not True or level.stale):
+    urgent = level.result.below(facts.limits.value("potassium.urgent")) is True
+    critical = severe is True or (urgent and bool(risk))
+    if facts.minor and (not critical or level.stale):
         if severe is None and not level.stale:
             return CannotTell(("whether potassium is critically low in a patient under 18",))
         return NotFired("the patient is under 18 and the level is not critical")
-    urgent = level.result.below(facts.limits.value("potassium.urgent")) is True
     losing = facts.taking(*_LOSING)
     return Finding(
-        indicator=_indicator(level, severe is True),
-        summary=_summary(level, severe is True, urgent),
-        advice=_advice(facts, level, severe is True, urgent, losing),
+        indicator=_indicator(level, critical),
+        summary=_summary(level, severe is True, urgent, risk),
+        advice=_advice(facts, level, severe is True, urgent, risk),
         evidence=(
             _evidence(facts, level, severe is True, urgent),
+            *(() if level.repeat_only else risk.evidence),
             *(() if level.repeat_only else (Evidence(one) for one in losing)),
+            *(() if level.repeat_only else _magnesium(facts)[1]),
             *(() if level.repeat_only else renal(facts).evidence(facts)),
         ),
         missing=levels.unread(level.unusable, "potassium"),
         strength="Correcting a documented deficiency is established practice; it is not proven "
         "to stop cramps. The limits 2.5 and 3.0 mmol/L are general medical knowledge.",
-        suggestions=_suggestions(facts, level, urgent),
+        suggestions=_suggestions(facts, level, urgent, risk),
         overrides=(*FOR_TESTS, CONTRAINDICATED),
     )
 
 
-def _indicator(level: levels.Level, severe: bool) -> Indicator:
+def _indicator(level: levels.Level, critical: bool) -> Indicator:
     if level.stale:
         return Indicator.INFO
-    return Indicator.CRITICAL if severe else Indicator.WARNING
+    if critical and not levels.contaminated(level.result):
+        return Indicator.CRITICAL
+    return Indicator.WARNING
 
 
-def _summary(level: levels.Level, severe: bool, urgent: bool) -> str:
+def _summary(level: levels.Level, severe: bool, urgent: bool, risk: RhythmRisk) -> str:
     assert level.result is not None
     value = f"{level.result.reported} ({day(level.result)})"
     if level.stale:
@@ -123,10 +128,13 @@ def _summary(level: levels.Level, severe: bool, urgent: bool) -> str:
     if level.preliminary:
         action = "Assess today and repeat" if severe else "Repeat now"
         return headline(f"Low potassium: {value}, preliminary. {action}")
+    beside = f" with {risk.words}" if risk else ""
     if severe:
-        return headline(f"Severe hypokalaemia: {value}. Assess today")
+        return headline(f"Severe hypokalaemia: {value}{beside}. Assess today")
     if urgent:
-        return headline(f"Low potassium, urgent: {value}. ECG and correction without delay")
+        return headline(f"Low potassium, urgent: {value}{beside}. ECG and correction without delay")
+    if risk:
+        return headline(f"Low potassium: {value}{beside}. ECG, and correct it")
     return headline(f"Low potassium: {value}. Find the cause and correct it")
 
 
@@ -145,58 +153,97 @@ _AT_ONCE = (
 
 
 def _advice(
-    facts: Facts, level: levels.Level, severe: bool, urgent: bool, losing: tuple[Medication, ...]
+    facts: Facts, level: levels.Level, severe: bool, urgent: bool, risk: RhythmRisk
 ) -> tuple[str, ...]:
     assert level.result is not None
     if level.repeat_only:
         reason = "preliminary" if level.preliminary else f"from {day(level.result)}"
         repeat = f"The result is {reason}: repeat it before acting on it."
         return (repeat, _AT_ONCE) if severe and level.preliminary else (repeat,)
-    lines = [_AT_ONCE] if severe else []
-    if urgent and not severe:
+    lines = [*levels.sample_words(level.result, lower_still=True)]
+    if severe:
+        lines.append(_AT_ONCE)
+    elif urgent:
         lines.append("Urgent: ECG and correction without delay, sooner with heart disease.")
+    elif risk:
+        lines.append(f"ECG now: {risk.words} makes arrhythmia more likely.")
+    losing = facts.taking(*_LOSING)
     taken = f" Taken: {named(losing)}." if losing else ""
     lines.append(
         "Assess the cause (diuretics, gastrointestinal loss, low magnesium) and correct the "
         f"deficiency.{taken}"
     )
-    lines.append("Check magnesium with it: low magnesium makes hypokalaemia refractory.")
+    lines.append(_magnesium(facts)[0])
     against = _against_a_draft(facts, level)
     if against:
-        lines.append(f"No potassium chloride is drafted here: {'; '.join(against)}.")
+        lines.append(f"No potassium chloride is drafted: {'; '.join(against)}.")
     return tuple(lines)
 
 
-def _suggestions(facts: Facts, level: levels.Level, urgent: bool) -> tuple[Suggestion, ...]:
+def _magnesium(facts: Facts) -> tuple[str, tuple[Evidence, ...]]:
+    """What is known of magnesium, in a sentence, and the result behind it."""
+    under = levels.low(facts, "magnesium")
+    if under.beyond is True and not under.stale and under.result is not None:
+        return (
+            f"Magnesium is low too ({under.result.reported}): correct it with the potassium.",
+            (under.evidence(),),
+        )
+    if _magnesium_known(facts) and under.result is not None:
+        return (
+            f"Magnesium {under.result.reported} was normal on {day(under.result)}.",
+            (under.evidence(),),
+        )
+    return "Check magnesium with it: low magnesium makes hypokalaemia refractory.", ()
+
+
+def _magnesium_known(facts: Facts) -> bool:
+    """Whether a usable magnesium of the last 30 days is normal, and final."""
+    result = levels.low(facts, "magnesium").result
+    return (
+        levels.normal(facts, "magnesium") is True
+        and result is not None
+        and facts.within(result, ACT)
+        and not result.remarks
+    )
+
+
+def _suggestions(
+    facts: Facts, level: levels.Level, urgent: bool, risk: RhythmRisk
+) -> tuple[Suggestion, ...]:
     repeat = OrderTest("potassium", "repeat the low result")
     if level.repeat_only:
         return (repeat,)
-    offers: list[Suggestion] = [
-        repeat,
-        OrderTest("magnesium", "low magnesium makes hypokalaemia refractory"),
-    ]
-    if urgent:
-        offers.append(OrderTest("ecg", "potassium below 3.0 mmol/L"))
+    offers: list[Suggestion] = [repeat]
+    if not _magnesium_known(facts):
+        offers.append(OrderTest("magnesium", "low magnesium makes hypokalaemia refractory"))
+    if urgent or risk:
+        why = "potassium below 3.0 mmol/L" if urgent else f"low potassium with {risk.words}"
+        offers.append(OrderTest("ecg", why))
     if not _against_a_draft(facts, level):
         offers.append(DraftMedication("potassium_chloride", "documented deficiency"))
     return tuple(offers)
 
 
 def _against_a_draft(facts: Facts, level: levels.Level) -> list[str]:
-    """Everything that speaks against offering oral potassium, in words; empty: nothing."""
+    """Every contraindication to offering oral potassium, in words; empty: none."""
     assert level.result is not None
-    reasons = [*_renal_reasons(renal(facts))]
+    reasons = []
+    if facts.hazards(PREGNANCY):
+        reasons.append("pregnancy")
+    reasons += _renal_reasons(renal(facts))
     if level.result.at_least(facts.limits.value("potassium.severe")) is not True:
         reasons.append("below 2.5 mmol/L, which tablets do not treat")
     if levels.at_least(facts, "potassium", "potassium.caution").beyond is True:
         reasons.append("another result of the same time is 5.0 mmol/L or above")
+    if levels.contaminated(level.result):
+        reasons.append("the sample was reported contaminated")
     if level.unusable:
         reasons.append("a newer potassium result could not be used")
     if facts.age is None:
         reasons.append("the age is not known")
     elif facts.minor:
         reasons.append("the patient is under 18")
-    for kind, words in _RAISING.items():
+    for kind, words in potassium_raising.CLASSES.items():
         found = (*facts.taking(kind, hazard=True), *facts.drafted(kind))
         if found:
             reasons.append(f"{words} ({named(found)})")
@@ -211,4 +258,4 @@ def _renal_reasons(function: Renal) -> list[str]:
         return ["the last renal function is older than 90 days"]
     if function.unusable:
         return ["a newer renal function could not be used"]
-    return []
+    return [] if function.fresh_normal else ["renal function is not known to be normal"]

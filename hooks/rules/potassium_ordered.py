@@ -1,16 +1,20 @@
-"""Potassium ordered where it is dangerous, or a potassium-sparing diuretic on top of it.
+"""Potassium ordered where it is dangerous, or a drug that spares potassium.
 
 Recommendation: a documented deficiency is corrected (article); potassium is not added where it
-accumulates: high potassium, renal impairment, drugs that raise it (general medical knowledge).
+accumulates: high potassium, renal impairment, drugs that raise it (UKKA 2023, cited
+second-hand; trimethoprim beside spironolactone: BMJ 2011;343:d5228).
 
-When: a selected draft orders potassium, and potassium is 5.0 mmol/L or above, or renal
-impairment is advanced, or a potassium-sparing diuretic is taken or drafted: critical. eGFR
-30-59 or CKD 3, renal function unknown for 12 months, a RAAS inhibitor, an NSAID, more
-potassium taken or drafted, or potassium unknown for 30 days: warning. A selected
-potassium-sparing diuretic with potassium taken or drafted is the same danger: critical.
-A documented potassium below 3.0 lowers the renal part to a warning.
+When, for potassium: potassium 5.0 mmol/L or above, advanced renal impairment or acute kidney
+injury, or a potassium-sparing diuretic taken or drafted: critical; eGFR 30-59, another drug that
+raises potassium, more potassium, or potassium or renal function unknown: warning. With a fresh
+low potassium: a warning at most, and no removal.
+When, for a potassium-sparing diuretic or mineralocorticoid antagonist: potassium 5.5 or above,
+potassium taken or drafted, or 5.0 together with advanced renal impairment: critical; one of
+these alone, trimethoprim, eGFR 30-59 with another drug that raises potassium, or potassium or
+renal function unknown: warning. With a fresh low potassium only advanced renal impairment
+speaks, as a warning without removal.
 Then: why, removal, repeat potassium and creatinine.
-Does not cover: rates and routes of intravenous potassium; salt substitutes.
+Does not cover: rates and routes of intravenous potassium.
 """
 
 from __future__ import annotations
@@ -38,34 +42,29 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from cds_service.core.series import Worse
-from hooks import levels, reading
+from hooks import levels, potassium_raising, reading
+from hooks.potassium_raising import CLASSES, SPARING, SUPPLEMENT, TRIMETHOPRIM
 from hooks.renal import ADVANCED, Renal, renal
-from hooks.windows import ACT, YEAR
-from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, day, headline, named
-
-_WITH_SPARING = "potassium-sparing diuretic"
-POTASSIUM = "potassium"
-SPARING = "diuretic_potassium_sparing"
-_ALSO_RAISING = {"raas_inhibitor": "RAAS inhibitor", "nsaid": "NSAID"}
+from hooks.windows import YEAR
+from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, day, drugs, headline, named
 
 
 @dataclass(slots=True)
 class Dangers:
-    """What speaks against the potassium: short words for the summary, and the facts.
+    """Contraindications to the order: short words for the summary, and the facts.
 
-    ``early`` those critical or warning reasons that rest on a preliminary result alone.
+    ``early`` are the reasons that rest on a preliminary result alone, with the test to repeat.
     """
 
     critical: list[str] = field(default_factory=list)
     warning: list[str] = field(default_factory=list)
-    early: dict[str, str] = field(default_factory=dict)  # reason -> test to repeat
+    early: dict[str, str] = field(default_factory=dict)
     drugs: list[Medication] = field(default_factory=list)
 
     @property
     def reasons(self) -> list[str]:
-        """Every reason, the worse ones first."""
-        return self.critical + self.warning
+        """Every reason once, the worse ones first."""
+        return list(dict.fromkeys(self.critical + self.warning))
 
     @property
     def repeats(self) -> tuple[str, ...]:
@@ -78,38 +77,50 @@ class Dangers:
 @rule(
     id="potassium-ordered-hazard",
     title="Potassium ordered: risk of hyperkalaemia",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
-    references=["general-knowledge", "article"],
-    limits=["potassium.caution", "potassium.urgent", "egfr.severe", "egfr.moderate"],
-    judges=[POTASSIUM, SPARING],
+    references=[
+        "ukka-hyperkalaemia-2023",
+        "trimethoprim-spironolactone-2011",
+        "general-knowledge",
+        "article",
+    ],
+    limits=[
+        "potassium.low",
+        "potassium.caution",
+        "potassium.high",
+        "egfr.severe",
+        "egfr.moderate",
+    ],
+    judges=[SUPPLEMENT, SPARING],
     minors=True,
     needs=[
         results("potassium", YEAR).optional(),
         results("egfr", YEAR).optional(),
         results("creatinine", YEAR).optional(),
-        conditions(*ADVANCED, "ckd_stage_3").optional(),
-        medications(POTASSIUM, SPARING, *_ALSO_RAISING).optional(),
+        conditions(*ADVANCED, "ckd_stage_3", "pregnancy").optional(),
+        medications(*CLASSES).optional(),
         demographics(),
         orders("potassium", "creatinine"),
     ],
 )
 def potassium_ordered_hazard(facts: Facts) -> Answer:
-    """Ordered potassium is dangerous with failing kidneys and with drugs that raise it."""
+    """Ordered potassium, or a drug that spares it, in a patient who may not excrete it."""
     selected = facts.drafts.selected_medications
-    potassium = tuple(draft for draft in selected if POTASSIUM in draft.classes)
+    potassium = tuple(draft for draft in selected if SUPPLEMENT in draft.classes)
     sparing = tuple(
-        draft for draft in selected if SPARING in draft.classes and _potassium_beside(facts, draft)
+        draft for draft in selected if SPARING in draft.classes and draft not in potassium
     )
-    if not potassium and not sparing:
-        if reading.medications_unread(facts):
-            return CannotTell(reading.medications_unread(facts), trigger=True)
-        return NotFired("no potassium is taken or drafted beside the potassium-sparing diuretic")
     level = levels.at_least(facts, "potassium", "potassium.caution")
     function = renal(facts)
-    dangers = _dangers(facts, potassium, sparing, level, function)
+    deficit = _fresh_deficit(facts)
+    dangers = Dangers()
+    if potassium:
+        _with_potassium(facts, potassium, level, function, deficit, dangers)
+    if sparing:
+        _with_sparing(facts, sparing, level, function, deficit, dangers)
     if not dangers.reasons:
         unread = (
             *reading.medications_unread(facts),
@@ -119,132 +130,189 @@ def potassium_ordered_hazard(facts: Facts) -> Answer:
         )
         if unread:
             return CannotTell(unread, function.unusable, trigger=True)
+        known = () if level.result is None else (level.evidence(),)
+        looked = "potassium-raising drugs of every class" if potassium else "interacting drugs"
         return NotFired(
-            "potassium and renal function allow it, and nothing that raises potassium is taken",
-            (level.evidence(), *function.evidence(facts)),
+            f"potassium and renal function allow it, and of {looked} none is taken or drafted"
+            if not deficit
+            else "a low potassium is documented, and renal function allows it",
+            (*known, *function.evidence(facts)),
         )
-    return _finding(
-        facts, (*potassium, *(d for d in sparing if d not in potassium)), level, dangers
+    return _finding(facts, potassium, sparing, level, function, deficit, dangers)
+
+
+def _fresh_deficit(facts: Facts) -> Evidence | None:
+    """A final potassium below range within 30 days that nothing contradicts."""
+    under, over = (
+        levels.low(facts, "potassium"),
+        levels.at_least(facts, "potassium", "potassium.caution"),
     )
+    usable = under.beyond is True and not under.repeat_only and not under.unusable
+    if not usable or over.beyond is True or levels.contaminated(under.result):
+        return None
+    return under.evidence()
 
 
-def _potassium_beside(facts: Facts, draft: Medication) -> tuple[Medication, ...]:
-    return (
-        *facts.taking(POTASSIUM, hazard=True, other_than=draft),
-        *facts.drafted(POTASSIUM, other_than=draft),
-    )
+def _others(facts: Facts, drafts: tuple[Medication, ...], *classes: str) -> list[Medication]:
+    """Drugs of the classes taken, or drafted besides the judged drafts themselves."""
+    found = list(facts.taking(*classes, hazard=True))
+    for draft in drafts:
+        found += potassium_raising.drafted(facts, *classes, other_than=draft)
+    return [one for one in dict.fromkeys(found) if one not in drafts or len(drafts) > 1]
 
 
-def _dangers(
+def _with_potassium(
     facts: Facts,
-    potassium: tuple[Medication, ...],
-    sparing: tuple[Medication, ...],
+    drafts: tuple[Medication, ...],
     level: levels.Level,
     function: Renal,
-) -> Dangers:
-    found = Dangers()
-    beside = [
-        *facts.taking(SPARING, hazard=True),
-        *(one for draft in potassium for one in facts.drafted(SPARING, other_than=draft)),
-    ]
-    if sparing or beside:
-        found.critical.append(_WITH_SPARING)
-        found.drugs += [
-            *beside,
-            *(one for draft in sparing for one in _potassium_beside(facts, draft)),
-        ]
-    _level_danger(facts, level, found)
-    _renal_danger(facts, function, found)
-    for kind, words in _ALSO_RAISING.items():
-        others = (*facts.taking(kind, hazard=True), *facts.drafted(kind))
+    deficit: Evidence | None,
+    found: Dangers,
+) -> None:
+    grave = found.warning if deficit else found.critical
+    beside = _others(facts, drafts, SPARING)
+    if beside:
+        grave.append(drugs(tuple(beside), most=2))
+        found.drugs += beside
+    if not deficit:
+        _level_danger(facts, level, found, "potassium.caution")
+    _renal_danger(function, grave, found)
+    for kind in CLASSES:
+        if kind in (SUPPLEMENT, SPARING):
+            continue
+        others = [one for one in _others(facts, drafts, kind) if one not in found.drugs]
         if others:
-            found.warning.append(words)
+            found.warning.append(drugs(tuple(others), most=2))
             found.drugs += others
-    more = [one for draft in potassium for one in _potassium_beside(facts, draft)]
+    more = _others(facts, drafts, SUPPLEMENT)
     if more:
-        found.warning.append("more potassium already")
+        found.warning.append(f"more potassium ({drugs(tuple(more), most=2)})")
         found.drugs += more
-    return found
 
 
-def _level_danger(facts: Facts, level: levels.Level, found: Dangers) -> None:
+def _with_sparing(
+    facts: Facts,
+    drafts: tuple[Medication, ...],
+    level: levels.Level,
+    function: Renal,
+    deficit: Evidence | None,
+    found: Dangers,
+) -> None:
+    if deficit:
+        if function.severe:
+            found.warning.append(function.phrase())
+        return
+    potassium = _others(facts, drafts, SUPPLEMENT)
+    if potassium:
+        found.critical.append(f"potassium ({drugs(tuple(potassium), most=2)})")
+        found.drugs += potassium
+    high = level.result is not None and not level.stale and level.beyond is True
+    very = (
+        high
+        and level.result is not None
+        and level.result.at_least(facts.limits.value("potassium.high")) is True
+    )
+    both = high and function.severe
+    if high and level.result is not None:
+        reason = f"K {level.result.reported} ({day(level.result)}{_remark(level)})"
+        if level.preliminary:
+            found.early[reason] = "potassium"
+        (found.critical if very or both else found.warning).append(reason)
+    else:
+        _level_danger(facts, level, found, "potassium.caution")
+    if function.severe:
+        _renal_danger(function, found.critical if both else found.warning, found)
+    trimethoprim = _others(facts, drafts, TRIMETHOPRIM)
+    if trimethoprim:
+        found.warning.append(drugs(tuple(trimethoprim), most=2))
+        found.drugs += trimethoprim
+    raising = [
+        one
+        for one in _others(facts, drafts, *CLASSES)
+        if not one.classes & {SUPPLEMENT, TRIMETHOPRIM}
+    ]
+    if function.moderate and raising:
+        found.warning += [function.phrase(), drugs(tuple(raising), most=2)]
+        found.drugs += raising
+    if function.unknown:
+        found.warning.append(function.phrase())
+
+
+def _remark(level: levels.Level) -> str:
+    remarks = level.result.remarks if level.result is not None else ()
+    return ", preliminary" * level.preliminary + "".join(f", {one}" for one in remarks)
+
+
+def _level_danger(facts: Facts, level: levels.Level, found: Dangers, key: str) -> None:
     if level.result is None or level.stale:
         unread = reading.results_unread(facts) or level.unusable
         found.warning.append(
             "potassium could not be checked" if unread else "potassium unknown for 30 days"
         )
     elif level.beyond is True:
-        early = ", preliminary" if level.preliminary else ""
-        reason = f"K {level.result.reported} ({day(level.result)}{early})"
+        reason = f"K {level.result.reported} ({day(level.result)}{_remark(level)})"
         if level.preliminary:
             found.early[reason] = "potassium"
-        found.critical.append(reason)
+        doubtful = "haemolysed" in level.result.remarks or levels.contaminated(level.result)
+        (found.warning if doubtful else found.critical).append(reason)
     elif level.unusable:
         found.warning.append("potassium could not be checked")
     elif level.beyond is None:
         found.warning.append(f"K {level.result.reported} leaves the level open")
 
 
-def _renal_danger(facts: Facts, function: Renal, found: Dangers) -> None:
+def _renal_danger(function: Renal, grave: list[str], found: Dangers) -> None:
     reason = function.phrase()
-    if function.egfr is not None and function.egfr.preliminary and not function.diagnoses:
+    supported = function.diagnoses or function.acute is not None
+    if function.egfr is not None and function.egfr.preliminary and not supported:
         reason += " (preliminary)"
         found.early[reason] = "creatinine"
-    if function.severe and _documented_deficit(facts) is None:
-        found.critical.append(reason)
-    elif function.severe or function.moderate or function.unknown:
+    if function.severe:
+        grave.append(reason)
+    elif function.moderate or function.unknown:
         found.warning.append(reason)
 
 
-def _documented_deficit(facts: Facts) -> Evidence | None:
-    """A final potassium below 3.0 mmol/L within 30 days that nothing newer contradicts."""
-    newest = facts.newest("potassium", Worse.HIGH)
-    limit = facts.limits["potassium.urgent"]
-    if newest.result is None or newest.unusable or not facts.within(newest.result, ACT):
-        return None
-    if newest.preliminary is not None and newest.preliminary.below(limit.value) is not True:
-        return None
-    return Evidence(newest.result, limit) if newest.result.below(limit.value) is True else None
-
-
 def _finding(
-    facts: Facts, drafts: tuple[Medication, ...], level: levels.Level, dangers: Dangers
+    facts: Facts,
+    potassium: tuple[Medication, ...],
+    sparing: tuple[Medication, ...],
+    level: levels.Level,
+    function: Renal,
+    deficit: Evidence | None,
+    dangers: Dangers,
 ) -> Finding:
-    function = renal(facts)
-    deficit = _documented_deficit(facts)
-    drugs = tuple(drug for drug in dict.fromkeys(dangers.drugs) if drug not in drafts)
-    advice = [f"Ordered: {named(drafts)}. Reasons: {'; '.join(dangers.reasons)}."]
-    if drugs:
-        advice.append(f"Also taken or drafted: {named(drugs, most=6)}.")
+    drafts = (*potassium, *sparing)
+    beside = tuple(drug for drug in dict.fromkeys(dangers.drugs) if drug not in drafts)
+    advice = []
+    offers: list[Suggestion] = []
+    if dangers.repeats:
+        advice.append("The result is preliminary: repeat it before acting on it.")
+        offers = [OrderTest(key, "repeat the preliminary result") for key in dangers.repeats]
+    elif deficit is None:
+        offers += [RemoveDraft(draft.source.reference, draft.name) for draft in drafts]
+    if not dangers.repeats:
+        offers.append(OrderTest("potassium", "potassium before more of it"))
+        if function.unknown or function.stale or function.unusable:
+            offers.append(OrderTest("creatinine", "renal function before potassium"))
     if deficit is not None:
         advice.append(
-            "Potassium is documented below 3.0 mmol/L: replacement is still needed, under "
-            "monitoring of potassium and ECG."
+            "Replacement is needed: monitor potassium and ECG closely, and stop when it is normal."
         )
-    if _WITH_SPARING in dangers.critical:
-        advice.append(
-            "Potassium and a potassium-sparing diuretic are not combined without close monitoring."
-        )
-    elif deficit is None and dangers.critical:
-        advice.append("Do not add potassium before potassium and renal function are verified.")
-    elif deficit is None:
-        advice.append("If it is needed, check potassium and creatinine first and within days.")
-    offers: list[Suggestion]
-    if dangers.repeats:
-        advice.insert(0, "The result is preliminary: repeat it before acting on it.")
-        offers = [OrderTest(key, "repeat the preliminary result") for key in dangers.repeats]
+    elif dangers.critical:
+        advice.append("Do not add it before potassium and renal function are verified.")
     else:
-        offers = _offers(drafts, dangers, function, deficit)
-    ordered = "Potassium"
-    if not any(POTASSIUM in draft.classes for draft in drafts):
-        ordered = "Diuretic beside potassium"
+        advice.append("If it is needed, check potassium and creatinine first and within days.")
+    advice.append(f"Ordered: {named(drafts)}. Reasons: {'; '.join(dangers.reasons)}.")
+    if beside:
+        advice.append(f"Also taken or drafted: {named(beside, most=6)}.")
     known = () if level.result is None else (level.evidence(),)
     return Finding(
         indicator=Indicator.CRITICAL if dangers.critical else Indicator.WARNING,
-        summary=headline(f"{ordered} ordered, risk of hyperkalaemia: {'; '.join(dangers.reasons)}"),
+        summary=_summary(potassium, sparing, deficit, dangers),
         advice=tuple(advice),
         evidence=(
-            *(Evidence(draft) for draft in (*drafts, *drugs)),
+            *(Evidence(draft) for draft in (*drafts, *beside)),
             *(known if deficit is None else (deficit,)),
             *function.evidence(facts),
         ),
@@ -256,19 +324,24 @@ def _finding(
             *levels.unread(function.unusable, "renal function"),
             *(("renal function in the last 12 months",) if function.unknown else ()),
         ),
-        strength="General medical knowledge; the limits were not taken from a trial.",
+        strength="Guideline, cited second-hand; the limits were not taken from a trial.",
         suggestions=tuple(offers),
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
+        about=tuple(draft.source.reference for draft in drafts),
     )
 
 
-def _offers(
-    drafts: tuple[Medication, ...], dangers: Dangers, function: Renal, deficit: Evidence | None
-) -> list[Suggestion]:
-    offers: list[Suggestion] = []
-    if deficit is None or dangers.critical:
-        offers = [RemoveDraft(draft.source.reference, draft.name) for draft in drafts]
-    offers.append(OrderTest("potassium", "potassium before more of it"))
-    if function.unknown or function.stale or function.unusable:
-        offers.append(OrderTest("creatinine", "renal function before potassium"))
-    return offers
+def _summary(
+    potassium: tuple[Medication, ...],
+    sparing: tuple[Medication, ...],
+    deficit: Evidence | None,
+    dangers: Dangers,
+) -> str:
+    reasons = "; ".join(dangers.reasons)
+    if deficit is not None:
+        value = getattr(deficit.fact, "reported", "")
+        if potassium:
+            return headline(f"K {value}: replacement needed; {reasons}: monitor")
+        return headline(f"K {value}, {drugs(sparing)} ordered: {reasons}. Monitor")
+    what = "Potassium" if potassium else drugs(sparing).capitalize()
+    return headline(f"{what} ordered, risk of hyperkalaemia: {reasons}")

@@ -1,0 +1,64 @@
+"""What makes a low potassium or magnesium dangerous for the rhythm of the heart.
+
+Digoxin, QT-prolonging drugs, a long QT on the problem list, or a QTc of 500 ms or more within
+30 days (an uncorrected QT counts like it). The list of drugs is general knowledge, for a site
+to edit.
+"""
+
+from __future__ import annotations
+
+from cds_service.core.patient import Facts
+from cds_service.core.records import record
+from cds_service.core.rule import Evidence, Need, conditions, medications, results
+from cds_service.core.series import Worse
+from hooks.windows import ACT
+from hooks.wording import drugs
+
+DIGOXIN = "digoxin"
+PROLONGING = "qt_prolonging"
+LONG_QT = "long_qt"
+QTC = "qtc_interval"
+
+NEEDS: tuple[Need, ...] = (
+    medications(DIGOXIN, PROLONGING).optional(),
+    conditions(LONG_QT).optional(),
+    results(QTC, ACT).optional(),
+)
+
+
+@record
+class RhythmRisk:
+    """``words`` name what was found, short; empty where nothing was."""
+
+    words: str
+    evidence: tuple[Evidence, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.words)
+
+
+def rhythm_risk(facts: Facts) -> RhythmRisk:
+    """The risk of an arrhythmia as far as the record tells."""
+    found: list[str] = []
+    evidence: list[Evidence] = []
+    digoxin = facts.taking(DIGOXIN, hazard=True)
+    prolonging = facts.taking(PROLONGING, hazard=True)
+    taken = tuple(dict.fromkeys((*digoxin, *prolonging)))
+    if taken:
+        found.append(drugs(taken, most=2))
+        evidence += [Evidence(one) for one in taken]
+    long_qt = facts.hazards(LONG_QT)
+    if long_qt:
+        found.append("long QT")
+        evidence += [Evidence(one) for one in long_qt]
+    newest = facts.newest(QTC, Worse.HIGH)
+    limit = facts.limits["qtc_interval.long"]
+    measured = newest.result
+    if (
+        measured is not None
+        and facts.within(measured, ACT)
+        and measured.at_least(limit.value) is True
+    ):
+        found.append(f"QTc {measured.reported}")
+        evidence.append(Evidence(measured, limit))
+    return RhythmRisk(", ".join(found), tuple(evidence))

@@ -1,0 +1,41 @@
+"""The drugs that raise potassium: one table for every rule.
+
+Sources: UKKA hyperkalaemia guideline 2023, cited second-hand; for trimethoprim beside
+spironolactone BMJ 2011;343:d5228.
+"""
+
+from __future__ import annotations
+
+from cds_service.core.facts import Medication
+from cds_service.core.patient import Facts
+
+SUPPLEMENT = "potassium"
+SPARING = "diuretic_potassium_sparing"
+TRIMETHOPRIM = "trimethoprim"
+HELD: dict[str, str] = {
+    SUPPLEMENT: "a potassium supplement or salt substitute",
+    SPARING: "a potassium-sparing diuretic",
+    "nsaid": "an NSAID",
+    TRIMETHOPRIM: "trimethoprim",
+}
+"""Classes that are held in hyperkalaemia, in words."""
+REVIEWED: dict[str, str] = {
+    "raas_inhibitor": "a RAAS inhibitor",
+    "calcineurin_inhibitor": "a calcineurin inhibitor",
+    "heparin": "a heparin",
+}
+"""Classes that are reviewed with their prescriber, never stopped by a card."""
+CLASSES: dict[str, str] = HELD | REVIEWED
+
+
+def active(facts: Facts, *classes: str) -> tuple[Medication, ...]:
+    """Active drugs that raise potassium, each once; without ``classes`` all of them."""
+    wanted = classes or tuple(CLASSES)
+    return tuple(dict.fromkeys(facts.taking(*wanted, hazard=True)))
+
+
+def drafted(
+    facts: Facts, *classes: str, other_than: Medication | None = None
+) -> tuple[Medication, ...]:
+    """Draft orders of drugs that raise potassium."""
+    return facts.drafted(*(classes or tuple(CLASSES)), other_than=other_than)
