@@ -241,11 +241,26 @@ def _product(medication: Medication, names: tuple[str, ...]) -> _Product:
         named = list(_named_strengths(words, place))
         strengths.extend(named)
         part = words.part[place - 1]
+        # "Magnesium (as magnesium oxide) 400 MG" and "elemental" are milligrams of the mineral.
         elemental = len(named) < 2 and any(
-            word == "elemental" and words.part[at] == part for at, word in enumerate(words.words)
+            words.part[at] == part
+            and (word == "elemental" or (word == "as" and _names_a_salt(words.words[at + 1 :])))
+            for at, word in enumerate(words.words)
         )
         break
     return _Product(strengths[0] if strengths else None, elemental)
+
+
+def _names_a_salt(following: Sequence[str]) -> bool:
+    """Whether "as" is followed by a salt, and not by "needed" or "directed"."""
+    return bool(following) and following[0] in _SALT_WORDS
+
+
+_SALT_WORDS = frozenset(
+    {"magnesium", "potassium", "oxide", "citrate", "chloride", "sulfate", "sulphate"}
+    | {"carbonate", "gluconate", "lactate", "glycinate", "bisglycinate", "aspartate"}
+    | {"hydroxide", "bicarbonate", "malate", "taurate"}
+)
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,7 @@ last, before the rule that reviews the other answers.
 from cds_service.core.rule import Rule
 from hooks.rules.analgesics import analgesic_use
 from hooks.rules.anemia import anemia
+from hooks.rules.baclofen_active import baclofen_active_renal_impairment
 from hooks.rules.cirrhosis import cirrhosis_cramps
 from hooks.rules.cramp_inducing import cramp_inducing_medication
 from hooks.rules.data_not_usable import data_not_usable
@@ -45,6 +46,7 @@ RULES: tuple[Rule, ...] = (
     cramp_inducing_medication,
     analgesic_use,
     specialist_referral,
+    baclofen_active_renal_impairment,
     metabolic_cause_found,
     dvt_mimic,
     first_line_measures,

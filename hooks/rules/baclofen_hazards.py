@@ -51,8 +51,8 @@ ANY_BACLOFEN = (BACLOFEN, "baclofen_intrathecal")
 @rule(
     id="baclofen-ordered-renal-impairment",
     title="Baclofen ordered in renal impairment",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=["baclofen-ckd-2019", "beers-2023", "article"],
@@ -62,7 +62,7 @@ ANY_BACLOFEN = (BACLOFEN, "baclofen_intrathecal")
     needs=[
         results("egfr", YEAR).optional(),
         results("creatinine", YEAR).optional(),
-        conditions("aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3").optional(),
+        conditions("aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3", "pregnancy").optional(),
         medications(*ANY_BACLOFEN).optional(),
         orders("creatinine", "egfr"),
         demographics(),
@@ -82,29 +82,33 @@ def baclofen_ordered_renal_impairment(facts: Facts) -> Answer:
     early = only_preliminary(facts, function)
     return Finding(
         indicator=Indicator.CRITICAL if function.severe else Indicator.WARNING,
-        summary=_summary(function, early),
+        summary=_summary(facts, function, early),
         advice=_advice(facts, function, early),
         evidence=(*(Evidence(one) for one in drafts), *evidence),
         missing=_missing(facts, function),
         strength="Observational: 30-day admission with encephalopathy in CKD 1.11 % at 20 mg/day "
         "or more, 0.42 % below (cohort of 2019). The limits for eGFR are conventional.",
         suggestions=(
-            *(removals(facts, drafts) if function.severe and not early else ()),
+            *(removals(facts, drafts) if not early else ()),
             *_tests(function, early),
         ),
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
+        about=tuple(one.source.reference for one in drafts),
     )
 
 
-def _summary(function: Renal, early: bool) -> str:
+def _summary(facts: Facts, function: Renal, early: bool) -> str:
     state = function.phrase() + (" (preliminary)" if early else "")
     if function.severe:
-        return headline(f"Baclofen with {state}: avoid, risk of encephalopathy")
+        return headline(f"Baclofen not advised: {state}. Risk of encephalopathy")
     if function.moderate:
-        return headline(f"Baclofen with {state}: risk of encephalopathy")
-    return headline(
-        f"Baclofen ordered, {function.phrase()}: check creatinine first (risk of encephalopathy)"
-    )
+        older = facts.limits["age.older"]
+        if facts.age is not None and facts.age >= older.value:
+            return headline(
+                f"Baclofen, {state}: avoid at {older.value:f} or older; else lowest dose"
+            )
+        return headline(f"Baclofen, {state}: lowest dose, risk of encephalopathy")
+    return headline(f"Baclofen ordered, {function.phrase()}: check creatinine first")
 
 
 def _advice(facts: Facts, function: Renal, early: bool) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ Does not cover: magnesium for another reason, infusions, antacids and laxatives,
 
 from __future__ import annotations
 
-from cds_service.core.facts import Medication, Reason
+from cds_service.core.facts import Medication, Reason, Result
 from cds_service.core.patient import Facts
 from cds_service.core.rule import (
     Answer,
@@ -31,7 +31,7 @@ from cds_service.core.rule import (
     rule,
 )
 from hooks import cramps, levels, reading
-from hooks.windows import CHECKED, ORDERED
+from hooks.windows import ORDERED, YEAR
 from hooks.wording import (
     EVIDENCE_DOUBTED,
     FOR_DRUGS,
@@ -43,6 +43,7 @@ from hooks.wording import (
     named,
 )
 
+LASTING_LOSS = "magnesium_loss"
 NO_SUPPLEMENT = frozenset({"magnesium_antacid_laxative", "magnesium_intravenous"})
 # With one of these on the problem list, magnesium that carries no reason has a likelier one.
 OTHER_USES = ("arrhythmia", "eclampsia", "hypomagnesemia")
@@ -77,16 +78,16 @@ def meant_for_cramps(facts: Facts, reason: Reason) -> bool | None:
 @rule(
     id="magnesium-not-indicated",
     title="Magnesium supplement with normal magnesium",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=["cochrane-magnesium-2020", "article"],
     limits=["magnesium.low", "magnesium.high"],
     needs=[
-        results("magnesium", CHECKED),
+        results("magnesium", YEAR),
         medications("magnesium").optional(),
-        conditions("pregnancy", *OTHER_USES).optional(),
+        conditions("pregnancy", LASTING_LOSS, *OTHER_USES).optional(),
     ],
 )
 def magnesium_not_indicated(facts: Facts) -> Answer:
@@ -128,6 +129,13 @@ def _not_to_be_said(facts: Facts) -> Answer | None:
         return NotFired("pregnancy: nothing is said about the benefit of magnesium")
     if unread := reading.conditions_unread(facts):
         return CannotTell(unread, trigger=True)
+    losing = facts.hazards(LASTING_LOSS)
+    if losing:
+        return NotFired("a cause of lasting loss of magnesium is documented")
+    lately = _low_lately(facts)
+    if lately is not None:
+        evidence = (Evidence(lately, facts.limits["magnesium.low"]),)
+        return NotFired("magnesium was low in the last 12 months", evidence)
     is_normal = levels.normal(facts, "magnesium")
     if is_normal is None:
         level = levels.low(facts, "magnesium")
@@ -144,14 +152,26 @@ def _not_to_be_said(facts: Facts) -> Answer | None:
     return None
 
 
+def _low_lately(facts: Facts) -> Result | None:
+    """A final magnesium below range within 12 months."""
+    series = facts.series.get("magnesium")
+    limit = facts.limits.value("magnesium.low")
+    for result in series.finals() if series is not None else ():
+        if not facts.within(result, YEAR):
+            return None
+        if result.below_range(limit) is True:
+            return result
+    return None
+
+
 def _value(level: levels.Level) -> str:
     assert level.result is not None  # a normal level exists
     return f"{level.result.reported}, {day(level.result)}"
 
 
 _ORDER_NEEDS = [
-    results("magnesium", CHECKED).optional(),
-    conditions(cramps.LEG_CRAMPS, "pregnancy", *OTHER_USES).optional(),
+    results("magnesium", YEAR).optional(),
+    conditions(cramps.LEG_CRAMPS, "pregnancy", LASTING_LOSS, *OTHER_USES).optional(),
 ]
 
 
@@ -170,8 +190,8 @@ def _drafts_for_cramps(facts: Facts) -> tuple[Medication, ...] | Answer:
 @rule(
     id="magnesium-ordered-normal-level",
     title="Magnesium ordered for cramps with normal magnesium",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=["cochrane-magnesium-2020", "article"],
@@ -203,8 +223,8 @@ def magnesium_ordered_normal_level(facts: Facts) -> Answer:
 @rule(
     id="magnesium-ordered-level-unknown",
     title="Magnesium ordered for cramps with unknown magnesium",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="2.0.0",
+    changed="2026-11-27",
     service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=["cochrane-magnesium-2020", "article"],

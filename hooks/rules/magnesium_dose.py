@@ -47,8 +47,8 @@ _OTHER_DOSES = frozenset({"constipation", "dyspepsia", "arrhythmia", "eclampsia"
 @rule(
     id="magnesium-ordered-dose",
     title="Dose of magnesium oxide for a deficiency",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="1.0.1",
+    changed="2026-11-27",
     service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=["article"],
