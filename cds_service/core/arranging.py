@@ -136,15 +136,26 @@ def _one_card_for_one_draft(findings: Findings, dropped: dict[str, str]) -> Find
     if sum(bool(finding.about) for _, finding in findings) < 2:
         return findings
     merged: list[tuple[Rule, Finding]] = []
-    for rule, finding in findings:
-        for place, (first, graver) in enumerate(merged):
-            if not set(graver.about).isdisjoint(finding.about):
-                merged[place] = (first, _told_together(graver, rule, finding))
-                dropped[rule.id] = f"told on the card of {first.id}, which judges the same draft"
+    for pair in findings:
+        for place, leading in enumerate(merged):
+            if not set(leading[1].about).isdisjoint(pair[1].about):
+                lead, other = _leading(leading, pair)
+                merged[place] = (lead[0], _told_together(lead[1], *other))
+                dropped[other[0].id] = f"told on the card of {lead[0].id}, about the same draft"
                 break
         else:
-            merged.append((rule, finding))
+            merged.append(pair)
     return merged
+
+
+def _leading(
+    first: tuple[Rule, Finding], second: tuple[Rule, Finding]
+) -> tuple[tuple[Rule, Finding], tuple[Rule, Finding]]:
+    """The graver first; of two equally grave, what is known before what could not be checked."""
+    equal = first[1].indicator == second[1].indicator
+    if equal and len(second[1].missing) < len(first[1].missing):
+        return second, first
+    return first, second
 
 
 def _told_together(graver: Finding, rule: Rule, other: Finding) -> Finding:

@@ -88,6 +88,8 @@ def high_potassium(facts: Facts) -> Answer:
     beside = potassium_raising.active(facts, SPARING) or function.severe
     if critical or (high and (trigger or documented)) or (supplement and beside):
         return _finding(facts, level, raising, function)
+    if level.result.at_least(facts.limits.value("potassium.critical")) is None:
+        return CannotTell(levels.undecided(level), trigger=True)
     unread = (
         *reading.medications_unread(facts),
         *(reading.conditions_unread(facts) if documented is None or not function.severe else ()),
@@ -184,7 +186,7 @@ def _advice(
             return tuple(lines)
     if critical and not level.result.remarks:
         lines.append("Urgent same-day assessment with an ECG, without waiting for the repeat.")
-    lines.append("Repeat now, without a tourniquet.")
+    lines.append("Repeat now, without a tourniquet: haemolysis raises potassium.")
     held = [one for one in raising if one.classes & HELD.keys()]
     reviewed = [one for one in raising if one.classes & REVIEWED.keys() and one not in held]
     if held:

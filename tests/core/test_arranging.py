@@ -295,3 +295,14 @@ def test_two_drafts_have_two_cards() -> None:
     )
     assert shown(answer) == ["low-potassium", "low-magnesium", "anemia"]
     assert answer.dropped == {}
+
+
+def test_of_two_equally_grave_what_is_known_leads() -> None:
+    rule, unknown = judged("low-magnesium", WARNING, "MedicationRequest/1")
+    answer = arranged(
+        (rule, replace(unknown, missing=("renal function in the last 12 months",))),
+        judged("low-potassium", WARNING, "MedicationRequest/1"),
+        service=Service.ORDER_SELECT,
+    )
+    assert shown(answer) == ["low-potassium"]
+    assert "low-potassium" in answer.dropped["low-magnesium"]

@@ -254,6 +254,7 @@ HAZARDS_UNDER_18 = {
     "baclofen-ordered-renal-impairment",
     "baclofen-ordered-encephalopathy",
     "baclofen-ordered-dose",
+    "baclofen-active-renal-impairment",
     "data-not-usable",
     "low-magnesium",
     "low-potassium",

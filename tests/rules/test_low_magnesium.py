@@ -117,7 +117,11 @@ def test_the_dose_is_withheld_in_advanced_renal_impairment() -> None:
     ("case", "dose"),
     [
         pytest.param(given().result("egfr", EGFR), "in renal insufficiency.", id="normal"),
-        pytest.param(given(), "Renal function is unknown: check it first.", id="unknown"),
+        pytest.param(
+            given(),
+            "No dose is given: renal function is unknown. Check creatinine first.",
+            id="unknown",
+        ),
         pytest.param(
             given().result("egfr", "45 mL/min/{1.73_m2}"),
             "eGFR 45: start low and monitor.",
@@ -126,9 +130,7 @@ def test_the_dose_is_withheld_in_advanced_renal_impairment() -> None:
         pytest.param(
             given().result("egfr", EGFR, days_ago=91), "90 days is known: check it first.", id="old"
         ),
-        pytest.param(
-            given().has("dialysis"), "No dose of magnesium is given here: dialysis.", id="dialysis"
-        ),
+        pytest.param(given().has("dialysis"), "No dose is given: dialysis.", id="dialysis"),
         pytest.param(
             given().result("egfr", EGFR).lacking(Kind.CONDITIONS),
             "No dose is given: the problem list could not be checked",
@@ -137,9 +139,10 @@ def test_the_dose_is_withheld_in_advanced_renal_impairment() -> None:
     ],
 )
 def test_the_dose_goes_by_what_is_known_of_the_kidneys(case: Given, dose: str) -> None:
-    text = fired(case.result("magnesium", "0.6 mmol/L").ask(RULE)).advice[-1]
+    text = " ".join(fired(case.result("magnesium", "0.6 mmol/L").ask(RULE)).advice)
     assert dose in text
-    assert ("is unknown" in text) is dose.startswith("Renal")
+    assert ("is unknown" in text) is ("renal function is unknown" in dose)
+    assert ("484" in text) is not dose.startswith("No dose")
     assert ("start low" in text) is dose.startswith("eGFR")
 
 
@@ -168,8 +171,64 @@ def test_the_advice_goes_by_how_low_and_how_sure_it_is(
 
 def test_fluid_first_is_not_said_with_ascites() -> None:
     case = given().result("magnesium", "0.6 mmol/L")
-    assert "aldosteron" in " ".join(fired(case.ask(RULE)).advice)
-    assert "aldosteron" not in " ".join(fired(case.has("ascites").ask(RULE)).advice)
+    assert "correct that first" in " ".join(fired(case.ask(RULE)).advice)
+    assert "aldosteron" in " ".join(fired(case.ask(RULE)).background)
+    swollen = fired(case.has("ascites").ask(RULE))
+    assert "correct that first" not in " ".join(swollen.advice)
+    assert "aldosteron" not in " ".join(swollen.background)
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        (lambda: given().takes("ppi", name="Omeprazole"), "Causes found: Omeprazole."),
+        (lambda: given().has("alcohol_use", name="Alcoholism"), "Causes found: Alcoholism."),
+        (lambda: given().has("diarrhoea", name="Diarrhoea"), "Causes found: Diarrhoea."),
+        (lambda: given().has("magnesium_loss", name="Short bowel"), "Causes found: Short bowel."),
+        (given, "Look for a cause (PPI, diuretics, alcohol, diarrhoea)."),
+    ],
+)
+def test_causes_are_named(case: object, words: str) -> None:
+    low = case().result("magnesium", "0.6 mmol/L")  # type: ignore[operator]
+    assert words in fired(low.ask(RULE)).advice
+
+
+@pytest.mark.parametrize(
+    ("value", "case", "indicator"),
+    [
+        ("0.59 mmol/L", lambda: given().takes("digoxin", name="Digoxin"), Indicator.CRITICAL),
+        ("0.60 mmol/L", lambda: given().takes("digoxin", name="Digoxin"), Indicator.WARNING),
+        ("0.59 mmol/L", lambda: given().takes("qt_prolonging", name="Sotalol"), Indicator.CRITICAL),
+        ("0.59 mmol/L", lambda: given().has("long_qt"), Indicator.CRITICAL),
+        ("0.59 mmol/L", lambda: given().result("qtc_interval", "500 ms"), Indicator.CRITICAL),
+        ("0.59 mmol/L", lambda: given().result("qtc_interval", "499 ms"), Indicator.WARNING),
+        ("0.59 mmol/L", given, Indicator.WARNING),
+    ],
+)
+def test_a_risk_for_the_rhythm_makes_it_critical_below_sixty(
+    value: str, case: object, indicator: Indicator
+) -> None:
+    finding = fired(case().result("magnesium", value).ask(RULE))  # type: ignore[operator]
+    assert finding.indicator is indicator
+    assert ("ecg" in offers(finding)) is (" with " in finding.summary)
+
+
+def test_drugs_that_magnesium_binds_are_named_where_the_dose_is_printed() -> None:
+    case = given().takes("magnesium_binding", name="Levothyroxine").result("egfr", EGFR)
+    text = " ".join(fired(case.result("magnesium", "0.6 mmol/L").ask(RULE)).advice)
+    assert "Hours apart from Levothyroxine, by its label." in text
+    stopped = " ".join(fired(case.has("dialysis").ask(RULE)).advice)
+    assert "Levothyroxine" not in stopped
+
+
+def test_acute_kidney_injury_by_creatinine_withholds_dose_and_draft() -> None:
+    case = given().result("creatinine", "0.7 mg/dL", days_ago=6).result("egfr", EGFR, days_ago=6)
+    case.result("creatinine", "1.2 mg/dL", days_ago=1).result("magnesium", "0.6 mmol/L")
+    finding = fired(case.ask(RULE))
+    text = " ".join(finding.advice)
+    assert "possible AKI, creatinine 0.7 → 1.2 mg/dL in 5 days" in text
+    assert "484" not in text
+    assert "magnesium_oxide" not in offers(finding)
 
 
 def test_under_eighteen_only_the_critical_level_speaks_and_without_a_draft() -> None:

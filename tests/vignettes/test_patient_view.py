@@ -214,9 +214,9 @@ RENAL = [
     V("supplement on dialysis", [TAKES, DIALYSIS], "magnesium-in-renal-impairment:critical"),
     V("supplement with AKI", [TAKES, AKI], "magnesium-in-renal-impairment:critical"),
     V("supplement with suspected AKI", [TAKES, cond("AKI", (ICD10, "N17.9"), ver="unconfirmed")], "magnesium-in-renal-impairment:critical"),
-    V("supplement with Mg 1.06 mmol/L", [TAKES, gfr("90"), lab("mg", "1.06", "mmol/L")], "magnesium-in-renal-impairment:critical"),
+    V("supplement with Mg 1.06 mmol/L", [TAKES, gfr("90"), lab("mg", "1.06", "mmol/L")], "magnesium-in-renal-impairment:info"),
     V("supplement with Mg 1.05 mmol/L", [TAKES, gfr("90"), lab("mg", "1.05", "mmol/L")], "-magnesium-in-renal-impairment"),
-    V("supplement above the laboratory's own high", [TAKES, gfr("90"), lab("mg", "2.5", high="2.4", low="1.6")], "magnesium-in-renal-impairment:critical"),
+    V("supplement above the laboratory's own high", [TAKES, gfr("90"), lab("mg", "2.5", high="2.4", low="1.6")], "magnesium-in-renal-impairment:info"),
     V("CKD 3 without eGFR", [TAKES, CKD3], "magnesium-in-renal-impairment:warning"),
     V("no renal function in 12 months", [TAKES], "magnesium-in-renal-impairment:info", offers="creatinine"),
     V("eGFR 25 of 200 days counts", [TAKES, gfr("25", 200)], "magnesium-in-renal-impairment:critical"),
@@ -238,7 +238,7 @@ RENAL = [
     V("creatinine alone: computed, said so", [TAKES, lab("creat", "2.6")], "magnesium-in-renal-impairment:critical", says="comput"),
     V("CKD-EPI 2021: man of 60 with 1.33 is above 60", [TAKES, lab("creat", "1.33")], "-magnesium-in-renal-impairment", age=60, sex="male"),
     V("CKD-EPI 2021: man of 60 with 1.40 is below 60", [TAKES, lab("creat", "1.40")], "magnesium-in-renal-impairment:warning", age=60, sex="male"),
-    V("low and impaired: no dose beside the warning", [TAKES, gfr("25"), lab("mg", "1.4")], "low-magnesium magnesium-in-renal-impairment:critical", nots="484"),
+    V("low and impaired: no dose beside the warning", [TAKES, gfr("25"), lab("mg", "1.4")], "low-magnesium magnesium-in-renal-impairment:warning", nots="484"),
 ]  # fmt: skip
 
 BENEFIT = [

@@ -51,8 +51,9 @@ MEDICATION_CLASSES = """quinine magnesium magnesium_antacid_laxative magnesium_i
 diuretic_loop diuretic_thiazide diuretic_potassium_sparing raas_inhibitor statin laba saba
 other_cramp_provoking nsaid acetaminophen dopaminergic gabapentinoid albumin iron baclofen
 baclofen_intrathecal anticoagulant sedative opioid warfarin mefloquine
-digoxin qt_prolonging"""
-CONDITION_CONCEPTS = """leg_swelling leg_cramps cirrhosis
+digoxin qt_prolonging trimethoprim heparin calcineurin_inhibitor ppi magnesium_binding"""
+CONDITION_CONCEPTS = """magnesium_loss alcohol_use diarrhoea heart_block asthma_severe
+leg_swelling leg_cramps cirrhosis
 ascites hepatic_encephalopathy ckd_any ckd_stage_3
 ckd_stage_4_5 dialysis aki rls pad claudication neurogenic_claudication radiculopathy neuropathy
 diabetes pregnancy motor_neuron_disease g6pd_deficiency long_qt myasthenia_gravis optic_neuritis

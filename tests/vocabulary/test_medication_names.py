@@ -8,8 +8,8 @@ from cds_service.core.codes import ATC, RXNORM, Coding
 from hooks.knowledge.vocabulary import MEDICATIONS
 
 NAMES = [
-    ("esomeprazole magnesium 20 MG Delayed Release Oral Capsule [Nexium]", ""),
-    ("omeprazole magnesium 2.5 MG Granules for Oral Suspension", ""),
+    ("esomeprazole magnesium 20 MG Delayed Release Oral Capsule [Nexium]", "ppi"),
+    ("omeprazole magnesium 2.5 MG Granules for Oral Suspension", "ppi"),
     ("pitavastatin magnesium 2 MG Oral Tablet", "statin"),
     ("Losartan Potassium 50 MG Oral Tablet", "raas_inhibitor"),
     ("penicillin V potassium 250 MG Oral Tablet", ""),
@@ -17,7 +17,7 @@ NAMES = [
     ("amoxicillin 875 MG / clavulanate potassium 125 MG Oral Tablet", ""),
     ("potassium clavulanate 125 mg", ""),
     ("warfarin potassium 5 mg", "anticoagulant warfarin"),
-    ("raltegravir potassium 400 MG Oral Tablet", ""),
+    ("raltegravir potassium 400 MG Oral Tablet", "magnesium_binding"),
     ("dabrafenib", ""),
     ("potassium iodide 1000 MG/ML Oral Solution [SSKI]", ""),
     ("potassium nitrate 50 MG/ML Toothpaste", ""),
@@ -140,7 +140,7 @@ NAMES = [
     ("levalbuterol", "saba"),
     ("heparin sodium, porcine 100 UNT/ML Injectable Solution", "anticoagulant"),
     ("heparin lock flush", ""),
-    ("enoxaparin sodium 100 MG/ML Injectable Solution [Lovenox]", "anticoagulant"),
+    ("enoxaparin sodium 100 MG/ML Injectable Solution [Lovenox]", "anticoagulant heparin"),
     ("fentanyl 0.025 MG/HR Transdermal Patch", "opioid"),
     ("apomorphine 10 MG/ML Injection", "dopaminergic"),
     ("lorazepam 2 MG/ML Injectable Solution", "sedative"),
@@ -178,7 +178,7 @@ NAMES = [
     ("Magnesium chloride 200 MG/ML Injectable Solution", "magnesium magnesium_intravenous"),
     ("hydroquinine", "quinine"),
     ("dextromethorphan hydrobromide 20 MG / quinidine sulfate 10 MG Oral Capsule", "qt_prolonging"),
-    ("rabeprazole magnesium 20 mg", ""),
+    ("rabeprazole magnesium 20 mg", "ppi"),
     ("atorvastatin magnesium 10 mg", "statin"),
     ("Dabigatran 150 mg", "anticoagulant"),
     ("tiotropium / olodaterol", "laba"),

@@ -51,6 +51,11 @@ COUNTS = {
     "mefloquine": 0,
     "digoxin": 19,
     "qt_prolonging": 239,
+    "trimethoprim": 12,
+    "heparin": 0,
+    "calcineurin_inhibitor": 32,
+    "ppi": 52,
+    "magnesium_binding": 276,
 }
 
 LISTS = {
