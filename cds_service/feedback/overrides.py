@@ -18,6 +18,7 @@ from cds_service.feedback.checks import identifier, place, refuse, typed, words
 MOST_REASONS = 20
 _TOPIC = "overrideReason"
 _DEEPEST = 4
+_LONGEST_NAME = 200
 _COMMENTS = ("userComment", "comment")
 _HINTS = ("reason", "override", "comment")
 
@@ -175,19 +176,24 @@ def _any_coding(value: object, where: str, found: Override, depth: int = 0) -> N
 
 
 def _parts(value: object, where: str) -> Iterator[tuple[str, Any, str]]:
-    """Name, value and place of each part of an extension, by name or as FHIR lists them."""
+    """Name, value and place of each part of an extension, by name or as FHIR lists them.
+
+    A place has numbers for names, which are the sender's own; and of a name only the end is
+    looked at: time and errors are bounded whatever they are.
+    """
     if isinstance(value, list):
         for number, one in enumerate(value):
-            yield (
-                str(one.get("url", "")) if isinstance(one, dict) else "",
-                one,
-                f"{where}[{number}]",
-            )
+            url = one.get("url") if isinstance(one, dict) else None
+            yield _end(url), one, f"{where}[{number}]"
     elif isinstance(value, dict):
-        url = str(value.get("url", ""))
-        for name, inner in value.items():
+        url = _end(value.get("url"))
+        for number, (name, inner) in enumerate(value.items()):
             if name != "url":
-                yield f"{url} {name}", inner, place(where, name)
+                yield f"{url} {_end(name)}", inner, f"{where}[{number}]"
+
+
+def _end(name: object) -> str:
+    return name[-_LONGEST_NAME:] if isinstance(name, str) else ""
 
 
 def _text(name: str, text: str, where: str, found: Override) -> None:

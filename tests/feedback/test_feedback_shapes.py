@@ -105,7 +105,7 @@ def test_a_reason_in_any_shape_seen_is_kept(
         ({"overrideReasons": {"reason": [FIRST, {}]}}, "overrideReasons.reason[1].code"),
         ({"overrideReasons": {"reason": {"coding": "canary"}}}, "overrideReasons.reason.coding"),
         ({"overrideReasons": [{"code": "c" * 256}]}, "overrideReasons[0].code"),
-        ({"extension": {"ehr.reason": {"code": "canary\x00"}}}, "extension.ehr.reason.code"),
+        ({"extension": {"ehr.reason": {"code": "canary\x00"}}}, "extension[0].code"),
         ({"userComment": 7}, "userComment"),
         ({"overrideReasons": [{"code": str(n)} for n in range(21)]}, "overrideReasons[20]"),
     ],
@@ -162,6 +162,30 @@ def _largest(answers: int) -> dict[str, Any]:
         extension={"com.ehr.reason": [{"deep": [{"code": "1"}]}] * 50},
     )
     return {"feedback": [one] * answers}
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [
+        {"n" * 400_000: {str(number): {} for number in range(20_000)}},
+        {"url": "u" * 400_000} | {str(number): {} for number in range(20_000)},
+        [{"url": "u" * 400_000, "extension": [{}] * 20_000}],
+        {"reason": {"reason": {"reason": {"reason": [{"reason": [{}] * 20_000}]}}}},
+    ],
+    ids=["a long name", "a long url", "a long url of a list", "deep"],
+)
+def test_a_large_extension_costs_no_more_than_its_length(extension: object) -> None:
+    started = time.process_time()
+    [answer] = read_answers({"feedback": [overridden(extension=extension)]})
+    assert answer.reason_code is None
+    assert time.process_time() - started < 0.5
+
+
+def test_no_name_of_an_extension_is_repeated() -> None:
+    said = {"extension": {"canary": {"canary-reason": {"code": 7, "coding": [{"code": ""}]}}}}
+    with pytest.raises(BadRequest) as refused:
+        read_answers({"feedback": [overridden(**said)]})
+    assert "canary" not in str(refused.value)
 
 
 def test_the_time_to_read_feedback_grows_with_its_length() -> None:
