@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -11,20 +11,16 @@ from cds_service.errors import StartupError
 from cds_service.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from flask import Flask, Response
 
     from cds_service.answering import Answering
     from cds_service.api.parts import Parts
     from cds_service.audit.recording import Recorder
-    from cds_service.cards import Asked, HoldsBack
-    from cds_service.core.identity import Identity
+    from cds_service.cards import HoldsBack
     from cds_service.core.rule import Rule
     from cds_service.core.topic import Topic
     from cds_service.feedback.card_ids import CardIds
     from cds_service.feedback.records import Records
-    from cds_service.gate import Gate
     from cds_service.metrics import Metrics
 
 # What holds for the answers of an interface that no browser should ever render.
@@ -37,20 +33,6 @@ _HEADERS = {
 }
 _READ_ON = 1 << 20
 """Bytes of an unread body that are still read, so that a refused client sees why."""
-
-
-class _SnoozeAside:
-    """Asks the database which cards were answered while other calls compute."""
-
-    def __init__(self, snooze: HoldsBack, gate: Gate) -> None:
-        self._snooze = snooze
-        self._gate = gate
-
-    def held_back(
-        self, cards: Sequence[Asked], identity: Identity, now: datetime
-    ) -> Mapping[str, object]:
-        with self._gate.aside():
-            return self._snooze.held_back(cards, identity, now)
 
 
 def assemble(
@@ -144,7 +126,6 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
     from cds_service.feedback.card_ids import RuleVersion
     from cds_service.feedback.records import open_records
     from cds_service.fhir.client import fetch_missing
-    from cds_service.gate import Gate
     from cds_service.metrics import Metrics
     from cds_service.obtaining import Obtaining
     from cds_service.topics import chosen_topics
@@ -167,7 +148,6 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
 
         kept = Retention(records.database, settings.retention_days, settings.audit_days)
         records.upkeep.add(kept)
-    gate = Gate()
     metrics = Metrics(by_site=settings.sites is not None)
     callers = None
     if settings.trusted_clients is not None:
@@ -176,13 +156,14 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
             settings.public_url,
             KeySets(),
             RemembersWhileAway(records.replay),
+            max_age=settings.token_max_age,
         )
     answering, sites = assemble(
         settings,
         topics,
         records.card_ids,
         metrics,
-        _SnoozeAside(records.snooze, gate) if settings.snooze else None,
+        records.snooze if settings.snooze else None,
     )
     if callers is not None:
         check_sites(callers.clients, sites)
@@ -193,11 +174,10 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
         sites=sites,
         obtaining=Obtaining(
             allowed_server,
-            gate.waiting(fetch_missing),
+            fetch_missing,
             settings.fhir_deadline,
             settings.fhir_open,
         ),
-        gate=gate,
         metrics=metrics,
         records=records,
         callers=callers,
@@ -242,7 +222,7 @@ def _recorder(
 def _variant(parts: Parts, cramps: str, jurisdiction: str) -> Answering:
     """The answering of the demo page, with two settings of its own."""
     settings = parts.settings.model_copy(update={"cramps": cramps, "jurisdiction": jurisdiction})
-    quiet = _SnoozeAside(parts.records.snooze, parts.gate) if settings.snooze else None
+    quiet = parts.records.snooze if settings.snooze else None
     return assemble(settings, parts.topics, parts.records.card_ids, parts.metrics, quiet)[0]
 
 
@@ -253,6 +233,7 @@ def build(parts: Parts) -> Flask:
 
     from cds_service import logs
     from cds_service.api import body, discovery, errors, feedback, ops, services
+    from cds_service.api.origins import Origins
 
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
@@ -260,9 +241,13 @@ def build(parts: Parts) -> Flask:
     log = logs.logger(__name__)
     errors.handle_errors(app)
 
+    origins = None if parts.callers is not None else Origins(parts.settings)
+
     @app.before_request
     def _begin() -> None:
         g.started = perf_counter()
+        if origins is not None:
+            origins.check(request)
 
     @app.after_request
     def _finish(response: Response) -> Response:
@@ -270,11 +255,12 @@ def build(parts: Parts) -> Flask:
         for name, value in _HEADERS.items():
             if name not in stated:
                 response.headers.add(name, value)
+        # Whether a browser may read the answer depends on who asks, also where nobody did.
+        response.vary.add("Origin")
         # Each look through Flask's proxies costs as much as what is looked up.
         call, noted = request._get_current_object(), g._get_current_object()  # type: ignore[attr-defined]
         if call.method != "GET" and "body_taken" not in noted:
-            with parts.gate.aside():
-                body.discard(call, _READ_ON)
+            body.discard(call, _READ_ON)
         endpoint = (call.endpoint or "none").partition(".")[2] or "none"
         service = noted.get("service", "")
         parts.metrics.request(endpoint, service, response.status_code)
@@ -308,5 +294,4 @@ def build(parts: Parts) -> Flask:
         from cds_service.demo import pages
 
         app.register_blueprint(pages.blueprint(parts, partial(_variant, parts)))
-    app.wsgi_app = parts.gate.around(app.wsgi_app)  # type: ignore[method-assign,assignment]
     return app

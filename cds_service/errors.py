@@ -2,12 +2,15 @@
 
     ServiceError
     ├── BadRequest            400  the request says something that cannot be read or is not allowed
+    ├── Forbidden             403  from a web page of another origin, or for another host
     ├── Unauthorized          401  who calls could not be verified (one body for every reason)
     ├── NotFound              404  no such service or page
     ├── MethodNotAllowed      405
     ├── PreconditionFailed    412  nothing could be obtained that any rule needs
+    ├── RequestTimeout        408  the body did not arrive in time
     ├── TooLarge              413  body, or number of entries, over the limit
     ├── UnsupportedMediaType  415
+    ├── TooManyRequests       429  this client has too much under way; ask again
     ├── Unavailable           503  the store is away; ask again
     └── StartupError               the program refuses to start: settings, rules, client lists
 
@@ -77,6 +80,27 @@ class TooLarge(ServiceError):
 
     status = 413
     code = "too-costly"
+
+
+class Forbidden(ServiceError):
+    """A web page of another origin, or a name that is not this service's."""
+
+    status = 403
+    code = "forbidden"
+
+
+class RequestTimeout(ServiceError):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = "timeout"
+
+
+class TooManyRequests(ServiceError):
+    """One client has more under way than it may; the same call may be made again."""
+
+    status = 429
+    code = "throttled"
 
 
 class UnsupportedMediaType(ServiceError):

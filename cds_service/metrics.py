@@ -55,6 +55,10 @@ class Metrics:
         self._audit_lost = Counter(
             "cds_audit_lost", "Calls that left no row in the audit trail.", registry=self._registry
         )
+        refusals = self._counter(
+            "cds_admission_refusals", "Calls that were not let in: too many, too large, too slow.",
+            "reason",
+        )  # fmt: skip
         seconds = Histogram(
             "cds_call_seconds", "Time to answer a call of a service.", ["service"],
             buckets=_SECONDS, registry=self._registry,
@@ -69,6 +73,7 @@ class Metrics:
         self._problems = cache(problems.labels)
         self._fetches = cache(fetches.labels)
         self._feedback = cache(feedback.labels)
+        self._refusals = cache(refusals.labels)
         self._seconds = cache(seconds.labels)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
@@ -121,6 +126,10 @@ class Metrics:
     def audit_lost(self, rows: int) -> None:
         """Count calls whose audit row could not be kept."""
         self._audit_lost.inc(rows)
+
+    def refused(self, reason: str) -> None:
+        """Count a call that was not let in, by the words of `admission.Admission`."""
+        self._refusals(reason).inc()
 
     def exposition(self) -> bytes:
         """All figures, of all workers, as Prometheus reads them."""

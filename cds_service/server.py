@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import shutil
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-import granian._signals
-from granian._granian import WorkerSignal
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.server import MPServer
 
@@ -37,18 +35,21 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from cds_service.api.parts import Parts
+    from cds_service.front import Front
 
 BACKLOG = 1024
-THREADS = 512
-"""Most threads of a worker: one computes (see `gate`), the others wait for clients and FHIR
-servers. They start when they are needed; so many slow bodies leave one for everybody else."""
-CONNECTIONS = 1000
-"""Connections of a worker, idle ones included; further ones wait in the kernel."""
+CONNECTIONS = 16_000
+"""Most connections of a worker, idle ones included, as far as the system lets it open files;
+further ones wait in the kernel. One costs some kilobytes, and ten seconds without a head end it."""
+_OTHER_FILES = 400
+"""What a worker may open beside connections of clients."""
 GRACE_S = 30
 """Seconds that a worker may take to answer what it has accepted."""
 _ENDS = (signal.SIGTERM, signal.SIGINT)
 _AT_START = ("alembic.command", "alembic.runtime.migration", "sqlite3")
 """What each worker needs as it starts: imported before they are forked, they share it."""
+_TURN_S = 0.001
+"""How soon a computing thread lets another one (the loop that reads bodies) have its turn."""
 _CRASHES = 20
 _CRASH_WINDOW_S = 60.0
 _app: Flask | None = None
@@ -136,13 +137,13 @@ def serve(
             target="cds_service.server:load",
             address="127.0.0.1" if host == "localhost" else host,
             port=port,
-            interface=Interfaces.WSGI,
+            interface=Interfaces.RSGI,
             workers=workers or default_workers(),
-            blocking_threads=THREADS,
             backlog=BACKLOG,
-            backpressure=CONNECTIONS,
+            backpressure=_connections(),
             http=HTTPModes.http1,
             http1_settings=HTTP1Settings(header_read_timeout=10_000),
+            loop=Loops.asyncio,
             websockets=False,
             respawn_failed_workers=True,
             respawn_interval=0.1,
@@ -158,7 +159,8 @@ def serve(
             before=_hold_signals, after_in_parent=_hear_signals, after_in_child=_die_when_told
         )
         said(settings)
-        server.serve(target_loader=load_in_worker, wrap_loader=False)
+        # Its annotation knows applications that are functions only; RSGI's may be objects.
+        server.serve(target_loader=load_in_worker, wrap_loader=False)  # type: ignore[arg-type]
 
 
 def load() -> Flask:
@@ -177,15 +179,41 @@ def load() -> Flask:
     return _app
 
 
-def load_in_worker() -> Callable[..., Any]:
+def load_in_worker() -> Front:
     """The application in a worker that is about to take calls."""
-    granian._signals.set_sync_signals = _told_once
+    from cds_service.admission import Admission, Limits
+    from cds_service.front import Front
+
+    sys.setswitchinterval(_TURN_S)
     app = load()
     parts: Parts = app.extensions["cds_parts"]
+    settings = parts.settings
     parts.records.start()
+    limits = Limits(
+        calls_per_client=settings.client_calls,
+        bytes_per_client=int(settings.client_mb * 1e6),
+        bytes=int(settings.process_mb * 1e6),
+        body_s=settings.body_seconds,
+    )
+    front = Front(
+        app.wsgi_app,
+        Admission(limits, parts.metrics.refused),
+        parts.body_limit,
+        None if parts.callers is None else parts.callers.examine,
+    )
     gc.collect()
     gc.freeze()
-    return app
+    return front
+
+
+def _connections() -> int:
+    """How many connections a worker may hold, with the files that it may open."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = CONNECTIONS if allowed == resource.RLIM_INFINITY else allowed - _OTHER_FILES
+    return max(100, min(CONNECTIONS, most))
 
 
 def warm_up(parts: Parts) -> None:
@@ -254,32 +282,6 @@ def _die_when_told() -> None:
     for told in _ENDS:
         signal.signal(told, signal.SIG_DFL)
     _hear_signals()
-
-
-def _told_once() -> WorkerSignal:
-    """Granian's handling of signals in a worker, without a way to miss one.
-
-    Told twice at once (by a process manager and by its parent), the system may hand both
-    signals to a thread of the runtime; the main thread then sleeps on and never runs
-    Python's handlers. So another thread hears of signals through a pipe, and acts.
-    """
-    stop = WorkerSignal()
-    hear, tell = os.pipe()
-    os.set_blocking(tell, False)
-    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
-    for one in _ENDS:
-        signal.signal(one, _heard)
-
-    def act() -> None:
-        os.read(hear, 1)
-        stop.set()
-
-    threading.Thread(target=act, name="cds-stop", daemon=True).start()
-    return stop
-
-
-def _heard(_signal: int, _frame: object) -> None:
-    """Nothing: the byte in the pipe was written before any Python ran."""
 
 
 def _check_address(host: str, port: int) -> None:

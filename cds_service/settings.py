@@ -34,6 +34,21 @@ class Settings(BaseSettings):
         None,
         description="Path of a JSON file with the clients that may call. Unset: open to loopback.",
     )
+    token_max_age: float = Field(
+        3600, gt=0, description="Most seconds between the iat and the exp of a client's token."
+    )
+    client_calls: int = Field(
+        64, gt=0, description="Calls that one client (open: one address) may have under way."
+    )
+    client_mb: float = Field(
+        64, gt=0, description="Megabytes of bodies that one client may have under way."
+    )
+    process_mb: float = Field(
+        256, gt=0, description="Megabytes of bodies that one worker takes at a time, in all."
+    )
+    body_seconds: float = Field(
+        10, gt=0, description="Seconds in which a body must arrive, at 10 kB/s at least."
+    )
     discovery_auth: bool = Field(False, description="Discovery, too, needs a valid token.")
     insecure_open: bool = Field(
         False,

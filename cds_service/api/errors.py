@@ -15,6 +15,7 @@ from cds_service.errors import (
     NotFound,
     ServiceError,
     TooLarge,
+    TooManyRequests,
     Unauthorized,
     Unavailable,
     UnsupportedMediaType,
@@ -22,6 +23,7 @@ from cds_service.errors import (
 
 _log = logs.logger(__name__)
 _JSON = "application/json"
+_RETRY_AFTER_S = "1"
 _UNAUTHORIZED = Unauthorized("The caller could not be verified.")
 
 
@@ -45,9 +47,19 @@ def respond(error: ServiceError) -> Response:
     response = Response(msgspec.json.encode(outcome(said)), status=error.status, content_type=_JSON)
     if isinstance(error, Unauthorized):
         response.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, Unavailable):
-        response.headers["Retry-After"] = "5"
+    if isinstance(error, Unavailable | TooManyRequests):
+        response.headers["Retry-After"] = _RETRY_AFTER_S
     return response
+
+
+def answer_to(error: ServiceError) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Status, headers and body of the answer to an error, where there is no application."""
+    response = respond(error)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    headers["cache-control"] = "no-store"
+    headers["x-content-type-options"] = "nosniff"
+    headers.pop("content-length", None)  # the server counts
+    return response.status_code, list(headers.items()), response.get_data()
 
 
 def handle_errors(app: Flask) -> None:

@@ -42,8 +42,7 @@ def _view(parts: Parts, service: Service) -> Callable[[], Response]:
             raise TooLarge(error.what, "Send it in several calls.") from None
         g.bytes = len(text)
         body = parse(checked_text(text))
-        with parts.gate.aside():
-            saved = parts.records.feedback.save(str(service), body, origin)
+        saved = parts.records.feedback.save(str(service), body, origin)
         for outcome in saved.outcomes:
             parts.metrics.feedback(outcome, origin.site)
         _log.info(

@@ -47,8 +47,7 @@ def blueprint(parts: Parts) -> Blueprint:
 def _states(parts: Parts) -> dict[str, str]:
     """Each part in one word: ``ok``, ``away`` (not ready), or ``off``."""
     checks: dict[str, Callable[[], bool]] = {"database": parts.records.database.ready}
-    with parts.gate.aside():
-        found = {name: "ok" if check() else "away" for name, check in checks.items()}
+    found = {name: "ok" if check() else "away" for name, check in checks.items()}
     recorder = parts.recorder
     if recorder is None:
         found["audit"] = "off"

@@ -15,11 +15,13 @@ from cds_service.core.identity import ANYBODY, Origin
 from cds_service.core.topic import Topic
 from cds_service.errors import NotFound
 from cds_service.feedback.records import Records
-from cds_service.gate import Gate
 from cds_service.metrics import Metrics
 from cds_service.obtaining import Obtaining
 from cds_service.settings import Settings
 from cds_service.trust.callers import Caller, Callers
+
+ADMITTED = "cds.admitted"
+"""In the WSGI environ: the caller whom the front door has verified, but for replay."""
 
 
 def _now() -> datetime:
@@ -41,7 +43,6 @@ class Parts:
     callers: Callers | None
     topics: Sequence[Topic]
     recorder: Recorder | None = None
-    gate: Gate = field(default_factory=Gate)
     metrics: Metrics = field(default_factory=Metrics)
     sites: Mapping[str, Answering] = field(default_factory=dict)
     now: Callable[[], datetime] = _now
@@ -65,18 +66,18 @@ class Parts:
         return answering
 
     def body(self, request: Request, most: int | None = None) -> bytes:
-        """The body, read aside; ``most`` bytes where a lower limit holds than for calls.
+        """The body; ``most`` bytes where a lower limit holds than for calls.
 
         Raises what `read_body` raises.
         """
         limit = self.body_limit if most is None else min(most, self.body_limit)
-        with self.gate.aside():
-            return read_body(request, limit)
+        return read_body(request, limit)
 
     def verified(self, request: Request) -> Caller | None:
         """Who calls; None where everybody may. Raises Unauthorized and Unavailable."""
         if self.callers is None:
             return None
-        # Keys may have to be fetched, and whether a token is new is asked of the database.
-        with self.gate.aside():
-            return self.callers.verify(request.headers.get("Authorization"), request.path)
+        admitted = request.environ.get(ADMITTED)
+        if admitted is not None:
+            return self.callers.once(admitted)
+        return self.callers.verify(request.headers.get("Authorization"), request.path)

@@ -79,8 +79,7 @@ def _answered(
     answered = answering.answer(call, deliveries)
     if parts.recorder is not None:
         if parts.recorder.required:
-            with parts.gate.aside():
-                parts.recorder.record(call, answered, g.get("instance"))
+            parts.recorder.record(call, answered, g.get("instance"))
         else:
             parts.recorder.record(call, answered, g.get("instance"))
     _count(parts, call, answered)

@@ -92,11 +92,10 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             for service in parts.answering.services
             for rule in parts.answering.rules(service)
         ]
-        with parts.gate.aside():
-            parts.records.shown.flush()
-            parts.records.denominators.flush()
-            services = services_of(parts.topics)
-            found = report(parts.records.database, known, services=services)
+        parts.records.shown.flush()
+        parts.records.denominators.flush()
+        services = services_of(parts.topics)
+        found = report(parts.records.database, known, services=services)
         rules = sorted(found.rules, key=lambda one: (not one.review, -one.fired, one.rule))
         return render_template(
             "demo/report.html",

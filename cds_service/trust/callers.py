@@ -62,7 +62,8 @@ class Caller:
 class Callers:
     """Verifies the tokens of the listed clients, for endpoints below ``public_url``.
 
-    ``clock`` gives seconds since 1970.
+    ``clock`` gives seconds since 1970; ``max_age`` is how many seconds after it was issued
+    a token may end.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Callers:
         keys: KeySets,
         replay: ReplayStore,
         clock: Callable[[], float] = time.time,
+        max_age: float = 3600.0,
     ) -> None:
         self.clients = tuple(clients)
         self._clients = {client.iss: client for client in self.clients}
@@ -79,6 +81,7 @@ class Callers:
         self._keys = keys
         self._replay = replay
         self._clock = clock
+        self._max_age = max_age
 
     def verify(self, authorization: str | None, path: str) -> Caller:
         """Who calls the endpoint at ``path`` (from the public URL on, with a leading slash).
@@ -87,7 +90,10 @@ class Callers:
         ``what`` is for the log and quotes nothing of the token; ``mend``, which may quote
         claims, is for ``cds-service check-client`` only) and Unavailable (see ReplayStore).
         """
-        caller = self.examine(authorization, path, _unheard)
+        return self.once(self.examine(authorization, path))
+
+    def once(self, caller: Caller) -> Caller:
+        """The caller, unless its token was used before. Raises Unauthorized and Unavailable."""
         if caller.client.replay == "reject":
             digest = hashlib.sha256(caller.jti.encode()).hexdigest()
             if not self._replay.first_use(caller.iss, digest, caller.expires, caller.issued):
@@ -98,7 +104,9 @@ class Callers:
                 )
         return caller
 
-    def examine(self, authorization: str | None, path: str, passed: Passed) -> Caller:
+    def examine(
+        self, authorization: str | None, path: str, passed: Passed = lambda _name, _detail: None
+    ) -> Caller:
         """All checks of ``verify`` but replay; changes nothing.
 
         ``passed(name, detail)`` hears of each check that was passed. Raises Unauthorized
@@ -178,6 +186,11 @@ class Callers:
         issued = seconds(token.claims, "iat")
         if issued > now + LEEWAY:
             raise ValueError("the token was issued in the future (iat)", "Set the clocks.")
+        if expires - LEEWAY - issued > self._max_age:
+            raise ValueError(
+                f"the token is good for more than {self._max_age:g} s (exp after iat)",
+                "Make tokens that live for minutes, or raise CDS_TOKEN_MAX_AGE.",
+            )
         if token.claims.get("nbf") is not None:
             valid_from = seconds(token.claims, "nbf")
             if valid_from > now + LEEWAY:
@@ -187,10 +200,6 @@ class Callers:
             issued,
             f"issued {now - issued:.0f} s ago, good for {expires - now:.0f} s more",
         )
-
-
-def _unheard(_name: str, _detail: str) -> None:
-    """For those who want the verdict only."""
 
 
 @contextmanager

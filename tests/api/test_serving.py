@@ -110,7 +110,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     def start(workers: int = 1, slow_s: float = 0, **settings: str) -> Running:
         made = Running(tmp_path, workers, slow_s, **settings)
         started.append(made)
-        made.until(lambda: made.log.count("Started worker-") == workers, "the workers")
+        made.until(lambda: made.log.count("runtime-1") == workers, "the workers")
         made.until(made.ready, "readiness")
         return made
 

@@ -1,0 +1,72 @@
+"""Who may call where no token is asked for: this machine's programs, not other people's pages.
+
+A web page on another site can make a browser send requests to a service on its user's machine,
+and a name that is pointed there later (DNS rebinding) makes them look like the service's own.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from flask import Request
+
+from cds_service.errors import Forbidden
+from cds_service.settings import Settings
+
+_OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+class Origins:
+    """Checks ``Host`` and ``Origin`` of each request of a service without a client list.
+
+    With CDS_INSECURE_OPEN any host name is answered: it is not known which one is meant.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._any_host = settings.insecure_open
+        self._host = _host(urlsplit(settings.public_url).netloc)
+        self._origins = {
+            *(origin.rstrip("/").lower() for origin in settings.cors_origins),
+            "{0.scheme}://{0.netloc}".format(urlsplit(settings.public_url)).lower(),
+        }
+
+    def check(self, request: Request) -> None:
+        """Raise Forbidden for a foreign host or origin."""
+        if request.path in _OPEN:
+            return  # asked by probes, under the address of the pod; nothing of a patient in them
+        host = request.environ.get("HTTP_HOST", "")
+        if not self._any_host and not self._is_ours(_host(host)):
+            raise Forbidden(
+                "This service does not answer under that host name.",
+                "Call it under CDS_PUBLIC_URL, or as localhost.",
+            )
+        origin = request.environ.get("HTTP_ORIGIN")
+        if origin is None or "*" in self._origins or origin.lower() in self._origins:
+            return
+        try:
+            parts = urlsplit(origin)
+            same = parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+        except ValueError:
+            same = False
+        if not same:
+            raise Forbidden(
+                "Web pages of that origin may not call this service.",
+                "Add the origin to CDS_CORS_ORIGINS, or set CDS_TRUSTED_CLIENTS.",
+            )
+
+    def _is_ours(self, host: str) -> bool:
+        if host in ("localhost", self._host):
+            return True
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+
+def _host(netloc: str) -> str:
+    """The host of ``host:port``, without brackets; empty for what is none."""
+    try:
+        return (urlsplit(f"//{netloc}").hostname or "").lower().rstrip(".")
+    except ValueError:
+        return ""

@@ -1,0 +1,225 @@
+"""The front door by itself: bodies, limits, deadlines and refusals, without a network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cds_service import memory
+from cds_service.admission import Admission, Limits
+from cds_service.errors import Unauthorized
+from cds_service.front import Front
+
+CALL = "/cds-services/leg-cramps-patient-view"
+PATIENCE_S = 10
+
+
+class Exchange:
+    """One request as granian hands it over, and the answer that it is given."""
+
+    def __init__(
+        self, *parts: bytes | float, method: str = "POST", path: str = CALL,
+        announced: int | None = None, client: str = "192.0.2.1:1", **headers: str,
+    ) -> None:  # fmt: skip
+        self._parts = parts
+        self.read = 0
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.content = b""
+        named = {name.replace("_", "-").lower(): value for name, value in headers.items()}
+        if announced is not None:
+            named["content-length"] = str(announced)
+        else:
+            named["transfer-encoding"] = "chunked"
+        self.scope = SimpleNamespace(
+            method=method, path=path, query_string="", server="127.0.0.1:8000", client=client,
+            scheme="http", http_version="1.1", headers=named,
+        )  # fmt: skip
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self._parts:
+            if isinstance(part, bytes):
+                self.read += len(part)
+                yield part
+            else:
+                await asyncio.sleep(part)
+
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        assert not self.status, "answered twice"
+        self.status, self.headers, self.content = status, dict(headers), body
+
+
+def echo(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+    body = environ["wsgi.input"].read()
+    start("200 OK", [("content-type", "text/plain")])
+    return [str(len(body)).encode()]
+
+
+def ask(front: Front, *exchanges: Exchange) -> None:
+    async def run() -> None:
+        front.__rsgi_init__(asyncio.get_running_loop())
+        await asyncio.wait_for(
+            asyncio.gather(*(front.__rsgi__(one.scope, one) for one in exchanges)), PATIENCE_S
+        )
+
+    asyncio.run(run())
+
+
+def refused(exchange: Exchange) -> str:
+    outcome = json.loads(exchange.content)
+    assert outcome["resourceType"] == "OperationOutcome"
+    return str(outcome["issue"][0]["code"])
+
+
+QUICK = Limits(calls_per_client=2, bytes_per_client=100, calls=3, bytes=150, body_s=0.4,
+               patience_s=0.2, stranger_bytes=10)  # fmt: skip
+
+
+def test_a_whole_body_reaches_the_application() -> None:
+    front = Front(echo, Admission(), 1000)
+    known, chunked = Exchange(b"abc", b"de", announced=5), Exchange(b"abc", b"defg")
+    ask(front, known, chunked)
+
+    assert (known.status, known.content) == (200, b"5")
+    assert (chunked.status, chunked.content) == (200, b"7")
+
+
+def test_a_length_over_the_limit_is_refused_before_anything_is_read() -> None:
+    exchange = Exchange(*[b"x" * 10] * 3, announced=256_000_000)
+    ask(Front(echo, Admission(), 1000), exchange)
+
+    assert (exchange.status, refused(exchange)) == (413, "too-costly")
+    assert exchange.read == 30  # afterwards, so that its sender reads the answer
+
+
+def test_chunks_are_cut_at_the_limit() -> None:
+    admission = Admission()
+    exchange = Exchange(*[b"x" * 400] * 5)
+    ask(Front(echo, admission, 1000), exchange)
+
+    assert (exchange.status, refused(exchange)) == (413, "too-costly")
+    assert (admission.calls, admission.bytes) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "parts", [(b"x", 5.0, b"x"), (*[b"x", 0.05] * 100,), (5.0,)], ids=["stops", "drips", "none"]
+)
+def test_a_body_that_does_not_arrive_is_408(parts: tuple[bytes | float, ...]) -> None:
+    refusals: list[str] = []
+    admission = Admission(QUICK, refusals.append)
+    exchange = Exchange(*parts, announced=90)
+    ask(Front(echo, admission, 1000), exchange)
+
+    assert (exchange.status, refused(exchange)) == (408, "timeout")
+    assert (refusals, admission.calls, admission.bytes) == (["slow-body"], 0, 0)
+
+
+def test_bytes_in_flight_are_counted_from_what_is_announced() -> None:
+    refusals: list[str] = []
+    admission = Admission(QUICK, refusals.append)
+    front = Front(echo, admission, 1000)
+    first = Exchange(0.1, b"x" * 80, announced=80)
+    same = Exchange(b"x" * 30, announced=30)
+    other = Exchange(b"x" * 80, announced=80, client="192.0.2.2:1")
+    small = Exchange(b"x" * 60, announced=60, client="192.0.2.3:1")
+    ask(front, first, same, other, small)
+
+    assert (first.status, same.status, other.status) == (200, 429, 503)
+    assert same.headers["retry-after"]
+    assert other.headers["retry-after"]
+    assert (refused(same), refused(other)) == ("throttled", "transient")
+    assert small.status == 200
+    assert refusals == ["client-bytes", "bytes"]
+    assert (admission.calls, admission.bytes) == (0, 0)
+
+
+def test_one_client_has_its_own_number_of_calls_and_all_have_one_together() -> None:
+    import threading
+
+    go_on = threading.Event()
+
+    def waits(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        go_on.wait(PATIENCE_S)
+        return echo(environ, start)
+
+    admission = Admission(QUICK)
+    front = Front(waits, admission, 1000)
+    calls = [Exchange(b"x", announced=1, client=f"{name}:1") for name in "aaabcc"]
+    health = Exchange(method="GET", path="/healthz", announced=0)
+
+    async def run() -> None:
+        front.__rsgi_init__(asyncio.get_running_loop())
+        asked = [asyncio.ensure_future(front.__rsgi__(one.scope, one)) for one in calls]
+        await asyncio.sleep(0.1)
+        await asyncio.wait_for(front.__rsgi__(health.scope, health), 0.1)
+        go_on.set()
+        await asyncio.gather(*asked)
+
+    asyncio.run(run())
+
+    assert health.status == 200
+    assert [one.status for one in calls] == [200, 200, 429, 200, 503, 503]
+    assert (admission.calls, admission.bytes) == (0, 0)
+
+
+def test_a_strangers_body_is_not_read() -> None:
+    def nobody(_authorization: str | None, _path: str) -> object:
+        raise Unauthorized("no")
+
+    exchange = Exchange(*[b"x" * 8] * 100, announced=800)
+    admission = Admission(QUICK)
+    ask(Front(echo, admission, 1000, nobody), exchange)
+
+    assert (exchange.status, refused(exchange)) == (401, "login")
+    assert exchange.headers["www-authenticate"] == "Bearer"
+    assert exchange.read <= QUICK.stranger_bytes + 8
+
+
+def test_a_signed_caller_counts_by_its_issuer() -> None:
+    def known(authorization: str | None, _path: str) -> object:
+        return SimpleNamespace(iss=authorization)
+
+    seen: list[str] = []
+
+    def application(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        seen.append(environ["cds.admitted"].iss)
+        return echo(environ, start)
+
+    ask(Front(application, Admission(), 1000, known),
+        Exchange(b"x", announced=1, authorization="a"))  # fmt: skip
+
+    assert seen == ["a"]
+
+
+def test_a_client_that_waits_for_leave_is_refused_without_reading() -> None:
+    exchange = Exchange(b"x" * 50, announced=9_000_000, expect="100-continue")
+    ask(Front(echo, Admission(), 1000), exchange)
+
+    assert (exchange.status, exchange.read) == (413, 0)
+
+
+@pytest.mark.parametrize(("size", "times"), [(memory.LARGE_BODY, 1), (1000, 0)])
+def test_after_a_large_body_memory_is_given_back(
+    monkeypatch: pytest.MonkeyPatch, size: int, times: int
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr("cds_service.front.give_back", lambda: asked.append(True))
+    ask(Front(echo, Admission(), 5_000_000), Exchange(b"x" * size, announced=size))
+
+    assert len(asked) == times
+
+
+def test_an_application_that_fails_gives_its_place_back() -> None:
+    def broken(_environ: dict[str, Any], _start: Any) -> Iterable[bytes]:
+        raise ValueError("no")
+
+    admission = Admission()
+    with pytest.raises(ValueError, match="no"):
+        ask(Front(broken, admission, 1000), Exchange(b"x", announced=1))
+
+    assert (admission.calls, admission.bytes) == (0, 0)
