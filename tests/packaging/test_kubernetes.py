@@ -111,8 +111,8 @@ def test_what_must_be_writable_is_mounted_and_bounded(
 def test_a_pod_joins_when_ready_and_no_database_outage_takes_it_out(
     container: dict[str, Any],
 ) -> None:
-    assert container["startupProbe"]["httpGet"]["path"] == "/readyz"
-    assert container["readinessProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["startupProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     for probe in ("livenessProbe", "startupProbe", "readinessProbe"):
