@@ -83,9 +83,9 @@ def test_nothing_on_a_page_is_inline_and_nothing_comes_from_outside(demo: Demo, 
 def test_the_assets_are_served(demo: Demo) -> None:
     client = demo()
     for name, kind in (("demo.js", "javascript"), ("demo.css", "css"), ("icon.svg", "svg")):
-        response = client.get(f"/demo/static/{name}")
-        assert response.status_code == 200
-        assert kind in response.content_type
+        with client.get(f"/demo/static/{name}") as response:  # as a server does, it is closed
+            assert response.status_code == 200
+            assert kind in response.content_type
 
 
 def test_without_the_setting_there_is_no_page(demo: Demo) -> None:
