@@ -61,7 +61,7 @@ def _outage(run: Run, service: Service, fault: _Fault, rounds: int, seconds: flo
                     lambda before=before: feedback.statuses[503] > before,  # type: ignore[misc]
                     "a refusal of feedback", fault.patience_s,
                 )  # fmt: skip
-                run.must("degraded" in service.get("/readyz")[1], "/readyz does not say so")
+                run.must(b"degraded" in service.get("/readyz")[1], "/readyz does not say so")
                 run.must(service.alive(), "/healthz does not answer")
                 pause(seconds)
             finally:
@@ -75,7 +75,7 @@ def _outage(run: Run, service: Service, fault: _Fault, rounds: int, seconds: flo
                 return answered.status == 200
 
             recoveries.append(until(stored, "feedback again", 30))
-            until(lambda: "degraded" not in service.get("/readyz")[1], "the database", 30)
+            until(lambda: b"degraded" not in service.get("/readyz")[1], "the database", 30)
             pause(1)
     run.must_be_clean(service)
     kept = fault.cards()
@@ -177,7 +177,7 @@ def _unreachable(run: Run) -> None:
             under_load(service.port, answers.calls, away_feedback.add, 1, pause_s=0.005),
         ):
             pause(run.many(8, 3))
-        run.must("degraded" in service.get("/readyz")[1], "/readyz does not say so")
+        run.must(b"degraded" in service.get("/readyz")[1], "/readyz does not say so")
         gone.rename(home)
         client, source = Client(service.port, fresh=True), answers.calls()
 
@@ -187,7 +187,7 @@ def _unreachable(run: Run) -> None:
             return answered.status == 200
 
         took = until(stored, "feedback again", 30)
-        until(lambda: "degraded" not in service.get("/readyz")[1], "the database", 30)
+        until(lambda: b"degraded" not in service.get("/readyz")[1], "the database", 30)
         run.must_be_clean(service)
     missing = answers.acknowledged - stored_cards(home)
     run.must(not first.kept, f"before: {first.said()}")
