@@ -104,11 +104,12 @@ def known(*more: Rule) -> Topic:
     """A topic of the two rules and ``more``, with the codes under which potassium is found."""
     rules = (low_potassium, quinine_ordered, *more)
     view, select, _ = TOPIC.services
+    of_orders = [one for one in rules if one.judges or one in select.rules]
     return replace(
         TOPIC,
         services=(
-            replace(view, rules=tuple(one for one in rules if not one.judges)),
-            replace(select, rules=tuple(one for one in rules if one.judges)),
+            replace(view, rules=tuple(one for one in rules if one not in of_orders)),
+            replace(select, rules=tuple(of_orders)),
         ),
         knowledge=replace(TOPIC.knowledge, codes=lambda analyte: CODES.get(analyte, ())),
     )
