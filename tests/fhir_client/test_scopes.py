@@ -31,11 +31,27 @@ CASES = [
     ("a longer name of a type is another type", "patient/ObservationDefinition.rs", False, False),
     ("scopes that name no resource cover nothing", "launch openid fhirUser", False, False),
     ("no scope at all covers nothing", "", False, False),
-    ("v2 letters out of order are malformed", "patient/*.sr", False, False),
-    ("a scope without a permission is malformed", "patient/*", False, False),
-    ("a permission without letters is malformed", "patient/*.", False, False),
-    ("an unknown kind of scope covers nothing", "group/*.read", False, False),
-    ("another case is another scope", "PATIENT/*.READ", False, False),
+    ("identity and lasting access cover nothing", "launch/patient offline_access", False, False),
+    # In no spelling that is known: the server decides.
+    ("v2 letters out of order are not judged here", "patient/*.sr", True, True),
+    ("nor a scope without a permission", "patient/*", True, True),
+    ("nor a permission without letters", "patient/*.", True, True),
+    ("nor an unknown kind of scope", "group/*.read", True, True),
+    ("nor another case", "PATIENT/*.READ", True, True),
+    ("nor the address of a right", "https://ehr.example/auth/all-clinical", True, True),
+    ("nor a word beside a SMART scope of another type", "patient/Condition.rs labs", True, True),
+    # Epic's words.
+    ("a search in words covers searching", "Observation.Search (Labs) (R4)", True, False),
+    ("a read in words covers reading by id", "Patient.Read (R4)", False, True),
+    (
+        "several in words, each its own",
+        "Condition.Search (Problems) (R4) Patient.Read (R4) Observation.Search (Vital Signs) (R4)",
+        True,
+        True,
+    ),
+    ("words for another type do not cover", "Condition.Search (Problems) (R4)", False, False),
+    ("a type with a longer name is another type", "MyObservation.Search (R4)", False, False),
+    ("words beside SMART scopes", "launch Observation.Search (R4) patient/Patient.rs", True, True),
 ]
 
 
