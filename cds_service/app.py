@@ -219,9 +219,12 @@ def _recorder(
     )
 
 
-def _variant(parts: Parts, cramps: str, jurisdiction: str) -> Answering:
-    """The answering of the demo page, with two settings of its own."""
-    settings = parts.settings.model_copy(update={"cramps": cramps, "jurisdiction": jurisdiction})
+def _variant(parts: Parts, cramps: str, jurisdiction: str, silent: bool) -> Answering:
+    """The answering of the demo page, with three settings of its own."""
+    chosen: dict[str, object] = {"cramps": cramps, "jurisdiction": jurisdiction}
+    if silent:
+        chosen["rules_silent"] = ("*",)
+    settings = parts.settings.model_copy(update=chosen)
     quiet = parts.records.snooze if settings.snooze else None
     return assemble(settings, parts.topics, parts.records.card_ids, parts.metrics, quiet)[0]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.answering import Answered, Call
 from cds_service.core.hook import HOOKS, PATIENT_VIEW
+from cds_service.core.identity import ANYBODY, Origin
 from cds_service.core.text import shortened
 from cds_service.envelope import checked_text, parse, read_envelope, written
 from cds_service.errors import BadRequest
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
     from cds_service.core.topic import Service
 
 
-def ask(parts: Parts, body: bytes, as_of: datetime, hook: str | None = None) -> Answered:
+def ask(
+    parts: Parts,
+    body: bytes,
+    as_of: datetime,
+    hook: str | None = None,
+    origin: Origin = ANYBODY,
+) -> Answered:
     """The answer to a hook request, or to a FHIR Bundle of one patient, at ``as_of``.
 
     A Bundle is taken as everything on file, and ``hook`` (patient-view by default) says what
@@ -42,6 +49,7 @@ def ask(parts: Parts, body: bytes, as_of: datetime, hook: str | None = None) -> 
         encounter_id=envelope.encounter_id,
         selections=envelope.selections,
         draft_orders=envelope.draft_orders,
+        origin=origin,
         fhir_server=envelope.fhir_server,
     )
     return parts.answering.answer(call, deliveries)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cds_service.core.identity import DEFAULT_SITE
+from cds_service.core.identity import DEFAULT_SITE, DEMO_SITE
 from cds_service.core.knowledge import KnowledgeError
 from cds_service.core.patient import Site
 from cds_service.errors import StartupError
@@ -89,7 +89,7 @@ def _read(path: str) -> dict[str, _Table]:
             f"the sites file {path!r} is not TOML: {error}.", "Correct the file.", SETTING
         ) from None
     try:
-        return dict(_File.model_validate(content).site)
+        tables = dict(_File.model_validate(content).site)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"] if part != "[key]")
@@ -98,6 +98,13 @@ def _read(path: str) -> dict[str, _Table]:
             "The keys of a site are " + ", ".join(_Table.model_fields) + ".",
             SETTING,
         ) from None
+    if DEMO_SITE in tables:
+        raise StartupError(
+            f"{path}: site.{DEMO_SITE}: what is tried on the demo page is counted under this name.",
+            "Give the hospital another name.",
+            SETTING,
+        )
+    return tables
 
 
 def _flaw(error: Any) -> str:

@@ -8,9 +8,11 @@ from flask import Blueprint, Response, g, request
 
 from cds_service import logs
 from cds_service.api.parts import Parts
+from cds_service.core.identity import Origin
 from cds_service.core.topic import Service
 from cds_service.envelope import checked_text, parse
 from cds_service.errors import TooLarge
+from cds_service.feedback.store import Saved
 
 LARGEST = 1_000_000
 """Bytes of one feedback call: some thousand answers, and a bound on what one call stores."""
@@ -36,19 +38,24 @@ def _view(parts: Parts, service: Service) -> Callable[[], Response]:
         g.service = str(service)
         origin = parts.origin(parts.verified(request))
         parts.at(origin, service.id)
-        try:
-            text = parts.body(request, LARGEST)
-        except TooLarge as error:
-            raise TooLarge(error.what, "Send it in several calls.") from None
-        g.bytes = len(text)
-        body = parse(checked_text(text))
-        saved = parts.records.feedback.save(str(service), body, origin)
+        saved = taken(parts, service, origin)
         for outcome in saved.outcomes:
             parts.metrics.feedback(outcome, origin.site)
-        _log.info(
-            "feedback", service=str(service), stored=saved.stored, repeats=saved.repeats,
-            unknown=saved.unknown,
-        )  # fmt: skip
         return Response(b"{}", content_type="application/json")
 
     return feedback
+
+
+def taken(parts: Parts, service: Service, origin: Origin) -> Saved:
+    """Store the answers in the body of the present request. Raises BadRequest and TooLarge."""
+    try:
+        text = parts.body(request, LARGEST)
+    except TooLarge as error:
+        raise TooLarge(error.what, "Send it in several calls.") from None
+    g.bytes = len(text)
+    saved = parts.records.feedback.save(str(service), parse(checked_text(text)), origin)
+    _log.info(
+        "feedback", service=str(service), stored=saved.stored, repeats=saved.repeats,
+        unknown=saved.unknown,
+    )  # fmt: skip
+    return saved

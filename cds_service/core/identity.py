@@ -19,6 +19,10 @@ class Origin(NamedTuple):
 ANYBODY = Origin()
 """Where everybody may call, nobody is told apart."""
 
+DEMO_SITE = "demo"
+DEMO = Origin(site=DEMO_SITE)
+"""The demo page: what is tried there is counted apart, and in no report but its own."""
+
 
 class Identity(NamedTuple):
     """One patient of one caller. Two servers may both have a patient 7.

@@ -1,9 +1,9 @@
-"""``/``, ``/report`` and ``/demo/answer``: only where the demo is switched on.
+"""``/``, ``/report``, ``/demo/answer`` and ``/demo/feedback``: only where the demo is switched on.
 
 They show whatever data they are given to whoever opens them, without a token even where
 clients are configured (so ``serve`` refuses to show them beyond this machine): not for real
-patients. Feedback goes to the addresses that EHRs use, and needs a token there when clients
-are configured.
+patients. What is shown and answered there is counted as of the site ``demo``, and in no
+report but its own.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g, render_template, request
 
+from cds_service.api.feedback import taken
 from cds_service.asking import ask
 from cds_service.cards import OVERRIDES
-from cds_service.core.identity import ANYBODY, Identity
+from cds_service.core.identity import DEMO, DEMO_SITE, Identity
 from cds_service.core.rule import CannotTell
 from cds_service.core.topic import Service
 from cds_service.demo import seen
 from cds_service.demo.fixtures import fixture_patients, offered_orders
 from cds_service.demo.question import Asked, question_of, read_asked
 from cds_service.envelope import written
+from cds_service.errors import NotFound
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.chart import COLOURS, trend_svg
 from cds_service.feedback.report import interval, report
@@ -41,8 +43,9 @@ POLICY = (
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 
-Variant = Callable[[str, str], "Answering"]
-"""The answering with another ``cramps`` and ``jurisdiction``, made as the service's own is."""
+Variant = Callable[[str, str, bool], "Answering"]
+"""The answering with another ``cramps`` and ``jurisdiction``, all rules silent or not, made as
+the service's own is."""
 
 
 def blueprint(parts: Parts, variant: Variant) -> Blueprint:
@@ -57,8 +60,12 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
     patients = fixture_patients()
 
     @cache
-    def with_settings(cramps: str, jurisdiction: str) -> Parts:
-        own = (cramps, jurisdiction) == (parts.settings.cramps, parts.settings.jurisdiction)
+    def with_settings(cramps: str, jurisdiction: str, silent: bool) -> Parts:
+        own = (cramps, jurisdiction, silent) == (
+            parts.settings.cramps,
+            parts.settings.jurisdiction,
+            False,
+        )
         settings = parts.settings.model_copy(
             update={
                 "cramps": cramps,
@@ -67,7 +74,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
                 "fhir_servers": () if parts.callers else parts.settings.fhir_servers,
             }
         )
-        answering = parts.answering if own else variant(cramps, jurisdiction)
+        answering = parts.answering if own else variant(cramps, jurisdiction, silent)
         return replace(parts, settings=settings, answering=answering)
 
     @made.after_request
@@ -87,6 +94,10 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
 
     @made.get("/report")
     def report_page() -> str:
+        site = request.args.get("site") or None
+        sites = [*(parts.sites if len(parts.sites) > 1 else ()), DEMO_SITE]
+        if site is not None and site not in sites:
+            raise NotFound("No site of that name is served.", f"The sites are {', '.join(sites)}.")
         known = [
             RuleVersion(rule.id, rule.version)
             for service in parts.answering.services
@@ -95,11 +106,13 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         parts.records.shown.flush()
         parts.records.denominators.flush()
         services = services_of(parts.topics)
-        found = report(parts.records.database, known, services=services)
+        found = report(parts.records.database, known, site, services)
         rules = sorted(found.rules, key=lambda one: (not one.review, -one.fired, one.rule))
         return render_template(
             "demo/report.html",
             report=found,
+            site=site,
+            sites=sites,
             rules=rules,
             trend=trend_svg,
             colours=COLOURS,
@@ -113,6 +126,14 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             acceptance=lambda one: interval(one.accepted, one.accepted + one.overridden),
         )
 
+    for service in parts.answering.services.values():
+        made.add_url_rule(
+            f"/demo/feedback/{service}",
+            endpoint=f"feedback-{service}",
+            view_func=partial(_answered, parts, service),
+            methods=["POST"],
+        )
+
     @made.post("/demo/answer")
     def answer() -> Response:
         body = parts.body(request)
@@ -121,6 +142,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         chosen = with_settings(
             asked.cramps or parts.settings.cramps,
             asked.jurisdiction or parts.settings.jurisdiction,
+            asked.silent,
         )
         return Response(
             written(_told(chosen, asked)),
@@ -135,7 +157,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             chosen.answering.keys,
             chosen.now(),
         )
-        answered = ask(chosen, written(question.request), question.as_of)
+        answered = ask(chosen, written(question.request), question.as_of, origin=DEMO)
         _count(chosen, question.service, answered, question.request)
         rules = chosen.answering.rules(question.service.id)
         bodies = [card.body for card in answered.cards]
@@ -154,7 +176,10 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
                     "demo/chart.html", chart=seen.chart(answered, rules), most=seen.MOST_SHOWN
                 ),
                 "cards": render_template(
-                    "demo/cards.html", cards=seen.cards(answered), silence=answered.silence
+                    "demo/cards.html",
+                    cards=seen.cards(answered),
+                    silence=answered.silence,
+                    silent=answered.silent,
                 ),
                 "why": render_template("demo/why.html", rules=seen.why(answered)),
             },
@@ -165,6 +190,12 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         }
 
     return made
+
+
+def _answered(parts: Parts, service: Service) -> Response:
+    g.service = str(service)
+    taken(parts, service, DEMO)
+    return Response(b"{}", content_type="application/json")
 
 
 def _count(parts: Parts, service: Service, answered: Answered, asked: dict[str, Any]) -> None:
@@ -179,7 +210,7 @@ def _count(parts: Parts, service: Service, answered: Answered, asked: dict[str, 
     context = asked.get("context", {})
     parts.records.count_call(
         service.id,
-        Identity(ANYBODY, "", str(context.get("patientId"))),
+        Identity(DEMO, "", str(context.get("patientId"))),
         events,
         user=context.get("userId"),
         encounter=context.get("encounterId"),

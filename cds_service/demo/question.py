@@ -39,6 +39,7 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     states: dict[str, Literal["null", "absent"]] = {}
     cramps: Literal["documented", "assumed"] | None = None
     jurisdiction: Literal["us", "uk"] | None = None
+    silent: bool = False
     as_of: str | None = None
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.engine import Connection
 
+from cds_service.core.identity import DEMO_SITE
 from cds_service.errors import Unavailable
 from cds_service.feedback.database import Database
 from cds_service.feedback.forks import after_fork
@@ -68,6 +69,11 @@ class Denominators:
         self._met = set()  # the parent writes its own
 
 
+def of_site(column: ColumnElement[str], site: str | None) -> ColumnElement[bool]:
+    """What belongs to one site, or, for None, to any hospital: the demo page is none."""
+    return column != DEMO_SITE if site is None else column == site
+
+
 class Totals(NamedTuple):
     """How many there were, of some services: patients and encounters once, clinicians a day."""
 
@@ -78,11 +84,9 @@ class Totals(NamedTuple):
 
 
 def totals(connection: Connection, services: Iterable[str], site: str | None) -> Totals:
-    """The totals of some services, of all sites or one."""
+    """The totals of some services, of all hospitals or one site."""
     columns = denominators.c
-    where: list[ColumnElement[bool]] = [columns.service.in_(sorted(services))]
-    if site is not None:
-        where.append(columns.site == site)
+    where = [columns.service.in_(sorted(services)), of_site(columns.site, site)]
     once = select(columns.kind, columns.digest).where(*where).distinct().subquery()
     counted = select(once.c.kind, func.count()).group_by(once.c.kind)
     found = {kind: int(number) for kind, number in connection.execute(counted)}

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 from cds_service.core.identity import DEFAULT_SITE
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.database import Database
-from cds_service.feedback.denominators import Totals, totals
+from cds_service.feedback.denominators import Totals, of_site, totals
 from cds_service.feedback.shown import CALL, CANNOT_TELL, SHOWN, WOULD_SHOW
 from cds_service.feedback.tables import counts, feedback, shown, unknown_feedback
 
@@ -176,8 +176,9 @@ def report(
     site: str | None = None,
     services: Mapping[str, frozenset[str]] | None = None,
 ) -> Report:
-    """Count everything stored, of all sites or one. ``rules`` are listed even when nothing is
-    known of them; ``services`` are the ids of the services that ask each, by rule id.
+    """Count everything stored, of all hospitals or one site; what was tried on the demo page
+    only as the site ``demo``. ``rules`` are listed even when nothing is known of them;
+    ``services`` are the ids of the services that ask each, by rule id.
 
     The last answer to a card counts: a card answered twice is one card. Raises Unavailable.
     """
@@ -224,18 +225,15 @@ def _against(found: tuple[int, Totals] | None) -> dict[str, int]:
 
 def _calls(connection: Connection, services: frozenset[str], site: str | None) -> int:
     query = select(func.sum(counts.c.number)).where(
-        counts.c.event == CALL, counts.c.service.in_(sorted(services))
+        counts.c.event == CALL, counts.c.service.in_(sorted(services)), of_site(counts.c.site, site)
     )
-    if site is not None:
-        query = query.where(counts.c.site == site)
     return int(connection.execute(query).scalar_one() or 0)
 
 
 def _counted(connection: Connection, event: str, site: str | None) -> dict[RuleVersion, int]:
     of = (counts.c.rule, counts.c.version)
-    query = select(*of, func.sum(counts.c.number)).where(counts.c.event == event).group_by(*of)
-    if site is not None:
-        query = query.where(counts.c.site == site)
+    wanted = (counts.c.event == event, of_site(counts.c.site, site))
+    query = select(*of, func.sum(counts.c.number)).where(*wanted).group_by(*of)
     found = connection.execute(query)
     return {RuleVersion(rule, version): int(number) for rule, version, number in found}
 
@@ -246,9 +244,8 @@ Answers = Counter[tuple[str, str]]
 
 def _shown(connection: Connection, site: str | None) -> dict[RuleVersion, Counter[str]]:
     day = (counts.c.rule, counts.c.version, counts.c.day)
-    query = select(*day, func.sum(counts.c.number)).where(counts.c.event == SHOWN).group_by(*day)
-    if site is not None:
-        query = query.where(counts.c.site == site)
+    wanted = (counts.c.event == SHOWN, of_site(counts.c.site, site))
+    query = select(*day, func.sum(counts.c.number)).where(*wanted).group_by(*day)
     found: defaultdict[RuleVersion, Counter[str]] = defaultdict(Counter)
     for rule, version, on, cards in connection.execute(query):
         found[RuleVersion(rule, version)][on] += int(cards)
@@ -264,9 +261,7 @@ def _shown(connection: Connection, site: str | None) -> dict[RuleVersion, Counte
 def _rows(
     connection: Connection, table: Table, site: str | None, *also: ColumnElement[bool]
 ) -> int:
-    query = select(func.count()).select_from(table).where(*also)
-    if site is not None:
-        query = query.where(table.c.site == site)
+    query = select(func.count()).select_from(table).where(of_site(table.c.site, site), *also)
     return int(connection.execute(query).scalar_one())
 
 
@@ -274,10 +269,8 @@ def _last_answers(site: str | None) -> Subquery:
     """The answers that count: of each card the last one, by the client's clock."""
     order = (feedback.c.outcome_at.desc(), feedback.c.id.desc())
     place = func.row_number().over(partition_by=feedback.c.card, order_by=order).label("place")
-    query = select(feedback, place).where(feedback.c.rule.is_not(None))
-    if site is not None:
-        query = query.where(feedback.c.site == site)
-    ranked = query.subquery()
+    wanted = (feedback.c.rule.is_not(None), of_site(feedback.c.site, site))
+    ranked = select(feedback, place).where(*wanted).subquery()
     return select(ranked).where(ranked.c.place == 1).subquery()
 
 

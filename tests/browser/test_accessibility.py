@@ -30,7 +30,7 @@ def test_the_pages_have_no_finding(browser: Browser, address: str, scheme: str, 
         assert findings(demo.page) == []
     demo.page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
     assert findings(demo.page) == []
-    demo.page.goto(f"{address}/report")
+    demo.page.goto(f"{address}/report?site=demo")
     assert findings(demo.page) == []
     demo.close()
 
@@ -72,7 +72,7 @@ def test_several_suggestions_of_a_card_are_taken_one_after_the_other(demo: DemoP
     labels = card.locator(".suggestion").all_inner_texts()
     assert len(labels) > 2
     for at in range(2):
-        with demo.page.expect_request("**/feedback") as sent:
+        with demo.page.expect_request("**/demo/feedback/*") as sent:
             card.locator(".suggestion").nth(at).click()
         told = json.loads(sent.value.post_data or "{}")["feedback"][0]
         assert len(told["acceptedSuggestions"]) == at + 1

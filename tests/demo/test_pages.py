@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +16,8 @@ from werkzeug.test import TestResponse
 
 from cds_service.demo import fixtures
 from cds_service.demo.pages import POLICY
+from cds_service.feedback.report import report
+from cds_service.topics import services_of
 from cds_service.trust.inspect import make_key_pair
 from tests.demo.given_demo import FIXTURES, PATIENTS, bundle, hostile_bundle
 
@@ -43,6 +46,12 @@ def rules_of(answer: Any) -> list[str]:
 def error_of(response: TestResponse) -> str:
     issue = response.get_json()["issue"][0]
     return " ".join([issue["details"]["text"], issue.get("diagnostics", "")])
+
+
+def dismissed(client: FlaskClient, answer: Any, elements: list[Any]) -> int:
+    """The status of the feedback that the page sends."""
+    path = f"/demo/feedback/{answer['service']}"
+    return client.post(path, json={"feedback": elements}).status_code
 
 
 class Tags(HTMLParser):
@@ -303,9 +312,7 @@ def test_hostile_text_of_a_record_stays_text(demo: Demo, hook: str) -> None:
     assert "{{ 7*7 }}" in answer["html"]["chart"]
 
 
-def test_with_trusted_clients_the_page_answers_and_feedback_needs_a_token(
-    demo: Demo, tmp_path: Path
-) -> None:
+def test_with_trusted_clients_the_page_answers_by_itself(demo: Demo, tmp_path: Path) -> None:
     _, public = make_key_pair("ES384")
     clients = tmp_path / "clients.json"
     entry = {"iss": "https://ehr.example", "jwks": {"keys": [public]}}
@@ -313,16 +320,15 @@ def test_with_trusted_clients_the_page_answers_and_feedback_needs_a_token(
     client = demo(trusted_clients=str(clients), fhir_servers="http://127.0.0.1:9/fhir")
     assert "asks for a signed token" in client.get("/").text
     answer = ask(client, patient="low-magnesium")
-    assert (
-        client.post(f"/cds-services/{answer['service']}", json=answer["request"]).status_code == 401
-    )
+    address = f"/cds-services/{answer['service']}"
+    assert client.post(address, json=answer["request"]).status_code == 401
     feedback = {
         "card": answer["response"]["cards"][0]["uuid"],
         "outcome": "overridden",
         "outcomeTimestamp": "2026-11-23T12:00:00Z",
     }
-    address = f"/cds-services/{answer['service']}/feedback"
-    assert client.post(address, json={"feedback": [feedback]}).status_code == 401
+    assert client.post(f"{address}/feedback", json={"feedback": [feedback]}).status_code == 401
+    assert dismissed(client, answer, [feedback]) == 200
     # Nor does the page call a FHIR server for somebody without a token.
     request = {**answer["request"], "fhirServer": "http://127.0.0.1:9/fhir"}
     del request["prefetch"]["results"]
@@ -343,7 +349,7 @@ def test_without_the_fixtures_the_page_offers_to_paste(
 
 def test_the_report_counts_what_was_shown_and_answered(demo: Demo) -> None:
     client = demo()
-    assert "No card was shown or answered yet" in client.get("/report").text
+    assert "No card was shown or answered yet" in client.get("/report?site=demo").text
     answer = ask(client, patient="low-magnesium")
     card = answer["response"]["cards"][0]
     element = {
@@ -355,11 +361,9 @@ def test_the_report_counts_what_was_shown_and_answered(demo: Demo) -> None:
             "userComment": "<b>done</b>",
         },
     }
-    stored = client.post(
-        f"/cds-services/{answer['service']}/feedback", json={"feedback": [element]}
-    )
-    assert stored.status_code == 200
-    text = client.get("/report").text
+    assert dismissed(client, answer, [element]) == 200
+    assert "No card was shown or answered yet" in client.get("/report").text
+    text = client.get("/report?site=demo").text
     row = text[text.index('<tr data-rule="low-magnesium"') :].split("</tr>")[0]
     cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
     assert cells[0].startswith("Documented low magnesium")
@@ -393,5 +397,60 @@ def test_a_rule_that_is_mostly_overridden_is_marked_for_review(demo: Demo) -> No
         }
         for second, one in enumerate(answers)
     ]
-    client.post(f"/cds-services/{answer['service']}/feedback", json={"feedback": elements})
-    assert '<tr data-rule="low-magnesium" class="review">' in client.get("/report").text
+    assert dismissed(client, answer, elements) == 200
+    assert '<tr data-rule="low-magnesium" class="review">' in client.get("/report?site=demo").text
+
+
+def test_what_is_tried_here_is_in_no_hospital_s_report(demo: Demo) -> None:
+    client = demo()
+    answer = ask(client, patient="low-magnesium")
+    parts = client.application.extensions["cds_parts"]
+    parts.records.shown.flush()
+    parts.records.denominators.flush()
+    services = services_of(parts.topics)
+
+    def low(site: str | None) -> Counter[int]:
+        found = report(parts.records.database, (), site, services).rules
+        return sum((Counter({0: one.shown, 1: one.calls, 2: one.patients}) for one in found
+                    if one.rule == "low-magnesium"), Counter())  # fmt: skip
+
+    assert low("demo") == {0: 1, 1: 1, 2: 1}
+    assert low(None) == low("default") == {}
+    # An EHR's call beside it counts for the hospital alone, and neither can answer for the other.
+    theirs = client.post(f"/cds-services/{answer['service']}", json=answer["request"]).get_json()
+    parts.records.shown.flush()
+    parts.records.denominators.flush()
+    assert low("demo") == low(None) == low("default") == {0: 1, 1: 1, 2: 1}
+    element = {
+        "card": next(
+            card["uuid"]
+            for card in theirs["cards"]
+            if card["source"]["topic"]["code"] == "low-magnesium"
+        ),
+        "outcome": "overridden",
+        "outcomeTimestamp": "2026-11-23T12:00:00Z",
+    }
+    assert dismissed(client, answer, [element]) == 200
+    for site in ("demo", None):
+        rules = report(parts.records.database, (), site, services).rules
+        assert sum(one.overridden for one in rules) == 0
+
+
+def test_silent_mode_can_be_seen(demo: Demo) -> None:
+    client = demo()
+    loud = ask(client, patient="low-magnesium")
+    quiet = ask(client, patient="low-magnesium", silent=True)
+    assert quiet["response"] == {"cards": []}
+    would = re.findall(r'data-silent="([^"]+)"', quiet["html"]["cards"])
+    assert would == rules_of(loud)
+    assert "silent" in quiet["html"]["why"]
+    text = client.get("/report?site=demo").text
+    row = text[text.index('<tr data-rule="low-magnesium"') :].split("</tr>")[0]
+    cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
+    assert cells[2:4] == ["1", "1"]
+
+
+def test_the_report_knows_the_sites_it_has(demo: Demo) -> None:
+    client = demo()
+    assert client.get("/report?site=elsewhere").status_code == 404
+    assert client.get("/report?site=").status_code == 200

@@ -275,6 +275,7 @@ def test_the_environment_goes_on_without_a_client_list(tmp_path: Path) -> None:
         ("[site.north]\norder_codes = 'none.json'", "none.json cannot be read"),
         ("[site.north", "not TOML"),
         ("[site.other]", "no site is called north"),
+        ("[site.demo]", "site.demo: what is tried on the demo page"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_refuses_the_start_and_says_which(

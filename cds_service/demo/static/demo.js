@@ -28,7 +28,11 @@ function begin(source) {
 const KEPT = ["patient", "hook", "drafts", "selections", "states", "asOf"];
 
 function settings() {
-  return { cramps: byId("cramps").value, jurisdiction: byId("jurisdiction").value };
+  return {
+    cramps: byId("cramps").value,
+    jurisdiction: byId("jurisdiction").value,
+    silent: byId("silent").value === "yes",
+  };
 }
 
 function link() {
@@ -49,6 +53,7 @@ function fromAddress() {
     for (const id of ["cramps", "jurisdiction"]) {
       if ([...byId(id).options].some((one) => one.value === kept[id])) byId(id).value = kept[id];
     }
+    if (kept.silent === true) byId("silent").value = "yes";
   } catch { /* not a state of this page: the patient alone counts */ }
   return found;
 }
@@ -201,14 +206,11 @@ function apply(suggestion) {
 // --- answers to cards -------------------------------------------------------------------------
 
 async function sendFeedback(card, answer) {
-  const address = `${page.dataset.services}/${last.service}/feedback`;
+  const address = `${page.dataset.feedback}/${last.service}`;
   const element = { card, outcomeTimestamp: new Date().toISOString(), ...answer };
   try {
     const response = await fetch(address, posted({ feedback: [element] }));
     if (response.ok) return STORED;
-    if (response.status === 401) {
-      return "Feedback refused (401): it is taken only with a signed token (CDS_TRUSTED_CLIENTS).";
-    }
     const issue = (await response.json()).issue?.[0];
     return `Feedback not stored (${response.status}): ${issue?.details?.text ?? ""}`;
   } catch {
@@ -307,7 +309,7 @@ document.addEventListener("change", (event) => {
   } else if (target.id === "as-of") {
     state.asOf = target.value || null;
     ask();
-  } else if (target.id === "cramps" || target.id === "jurisdiction") ask();
+  } else if (["cramps", "jurisdiction", "silent"].includes(target.id)) ask();
   else if (target.id === "upload" && target.files[0]) {
     target.files[0].text().then((text) => {
       byId("pasted").value = text.length <= 2_000_000 ? text : "";
