@@ -5,6 +5,7 @@
 #   make lowest   all tests but the browser's, with the lowest versions that pyproject.toml allows
 #   make coverage what the tests cover, against two thresholds (.ci/covered.py)
 #   make check    lint, format, types, layers and tests: runs all, counts what failed
+#   make prose    spelling of documents, comments and messages
 #   make docs     write the reference pages from the code
 #   make bench    benchmark                     make torture   faults, with figures
 #   make capacity what one core bears, what a hospital needs
@@ -37,7 +38,7 @@ DEV_SET     := $(if $(LOCKED),--require-hashes --requirement locks/dev.txt,--edi
 SHELL := /bin/bash
 PY    := $(VENV)/bin/python
 LOWEST := $(VENV)/lowest
-CHECKS := lint format types layers test
+CHECKS := lint format types layers prose test
 
 .PHONY: lock sbom run test lowest coverage check lint format types layers audit docs bench capacity torture image try-image clean environment environment-dev
 .DEFAULT_GOAL := check
@@ -78,6 +79,12 @@ lint: environment-dev
 
 format: environment-dev
 	@$(PY) -m ruff format --check .
+
+# Spelling, British or American, in everything a person reads; names that are no English words
+# stand in the list.
+prose: environment-dev
+	@$(VENV)/bin/codespell --builtin clear,rare --ignore-words .codespell-words \
+	  --skip '*.csv,*.json,*.svg,*.png,./.venv,./locks,./LICENSE,./.git,*.toml' .
 
 types: environment-dev
 	@$(PY) -m mypy

@@ -1,0 +1,110 @@
+"""Every page is linked from the index, every link leads somewhere, the README tells the truth."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def links(page: Path) -> set[Path]:
+    """The files of the checkout that a page links to."""
+    found = set()
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if "://" not in target and not target.startswith("mailto:"):
+            found.add((page.parent / target).resolve())
+    return found
+
+
+PAGES = sorted(
+    path for path in (ROOT / "docs").rglob("*.md") if path != ROOT / "docs" / "README.md"
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_page_is_linked_from_the_index(page: Path) -> None:
+    assert page.resolve() in links(ROOT / "docs" / "README.md")
+
+
+def test_the_readme_links_to_the_index_and_the_glossary() -> None:
+    linked = links(ROOT / "README.md")
+    assert (ROOT / "docs" / "README.md").resolve() in linked
+    assert (ROOT / "GLOSSARY.md").resolve() in linked
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, ROOT / "docs" / "README.md", *sorted(ROOT.glob("*.md"))],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
+def test_every_link_inside_the_checkout_leads_somewhere(page: Path) -> None:
+    assert [path for path in links(page) if not path.exists()] == []
+
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_sample_card_of_the_readme_is_the_real_one() -> None:
+    shown = json.loads(re.findall(r"```json\n(.*?)```", README, re.DOTALL)[0])["cards"][0]
+    (request,) = re.findall(r"-d @(\S+)", README)
+    ran = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "cds_service",
+            "evaluate",
+            request,
+            "--as-of",
+            "2026-11-23",
+            "--json",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (card,) = (
+        one
+        for one in json.loads(ran.stdout)["cards"]
+        if one["source"]["topic"]["code"] == shown["source"]["topic"]["code"]
+    )
+    assert card["summary"] == shown["summary"]
+    assert card["indicator"] == shown["indicator"]
+    labels = [one["label"] for one in card["suggestions"]]
+    assert [one["label"] for one in shown["suggestions"]] == labels
+
+
+def test_the_make_targets_that_the_readme_names_exist() -> None:
+    named = set(re.findall(r"^make (\S+)", README, re.MULTILINE))
+    assert named
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert {
+        name for name in named if not re.search(rf"^{re.escape(name)}:", makefile, re.M)
+    } == set()
+
+
+def test_commands_of_the_pages_name_commands_that_exist() -> None:
+    from cds_service.cli import main
+
+    unknown = []
+    for page in [ROOT / "README.md", *PAGES]:
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            for line in block.splitlines():
+                try:
+                    words = shlex.split(line, comments=True)
+                except ValueError:
+                    continue
+                for at, word in enumerate(words[:-1]):
+                    following = words[at + 1]
+                    called = word == "cds-service" and re.fullmatch(r"[a-z][a-z-]*", following)
+                    if called and following not in main.commands:
+                        unknown.append((page.name, following))
+    assert unknown == []
