@@ -20,7 +20,7 @@ def test_a_request_gets_its_cards_in_words(cds: Command) -> None:
 
     assert (ran.status, ran.err) == (0, "")
     first, *_ = ran.out.splitlines()
-    assert first.startswith("[critical] Active quinine: avoid for leg cramps.")
+    assert first.startswith("[critical] Active quinine: avoid for leg cramps (")
     assert "  → Order: Complete blood count with platelets\n" in ran.out
     assert "**" not in ran.out
     assert all(len(line) <= 110 for line in ran.out.splitlines()[1:])
