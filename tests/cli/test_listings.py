@@ -176,7 +176,7 @@ def test_an_installed_package_has_no_example_and_says_so(
 def test_wrong_usage_has_a_status_of_its_own(cds: Command) -> None:
     assert cds("serve", "--workers", "0").status == 2
     assert cds("no-such-command").status == 2
-    assert cds("--version").out.startswith("cds-service, version ")
+    assert cds("--version").out.startswith("cds-service ")
 
 
 def test_every_setting_has_a_description() -> None:

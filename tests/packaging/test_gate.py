@@ -70,6 +70,7 @@ STEPS = [
     "format",
     "types",
     "layers",
+    "prose",
     "audit",
 ]
 

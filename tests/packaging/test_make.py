@@ -126,10 +126,11 @@ def test_a_failed_install_fails_and_is_tried_again(project: Project) -> None:
 def test_check_runs_every_step_and_counts_what_failed(project: Project) -> None:
     project.make("environment-dev")
     (project.folder / ".venv" / "bin" / "lint-imports").symlink_to("/bin/false")
+    (project.folder / ".venv" / "bin" / "codespell").symlink_to("/bin/true")
     ended = project.make("check")
     assert ended.returncode != 0
     last = ended.stdout.splitlines()[-1]
-    assert last == "check: 1 of 5 failed: layers"
+    assert last == "check: 1 of 6 failed: layers"
     asked = project.calls.read_text(encoding="utf-8")
     for step in ("ruff check", "ruff format --check", "mypy", "pytest"):
         assert step in asked
