@@ -84,7 +84,7 @@ def test_passes_when_no_stage_failed(gate: Gate) -> None:
     ended = gate.run()
     assert ended.returncode == 0, ended.stdout
     assert gate.asked() == [f"make {step}" for step in STEPS]
-    assert _verdict(ended) == "gate: no stage of 12 failed"
+    assert _verdict(ended) == "gate: no stage of 13 failed"
 
 
 @pytest.mark.parametrize("step", ["test", "coverage", "lowest", "layers"])
@@ -92,7 +92,7 @@ def test_fails_when_one_stage_failed_after_running_the_others(gate: Gate, step: 
     ended = gate.run(fails=step)
     assert ended.returncode == 1
     assert gate.asked() == [f"make {step}" for step in STEPS]
-    assert _verdict(ended) == "gate: 1 of 12 stages failed"
+    assert _verdict(ended) == "gate: 1 of 13 stages failed"
 
 
 def test_a_known_vulnerability_fails(gate: Gate) -> None:
