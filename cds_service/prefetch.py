@@ -1,7 +1,8 @@
 """Prefetch keys: which data a service asks its client for, derived from what its rules need.
 
 The templates keep to what clients of CDS Hooks 2.0.1 can fill: literal tokens of the
-context, a read or a search of one type, no parameter twice, no modifiers, no chains.
+context, a read or a search of one type, no parameter twice, no modifiers, no chains. Only where a
+site asks for it, the search of results is also limited to a window (``today()`` of 3.0).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from cds_service.core.codes import Coding
 from cds_service.core.facts import Kind
 from cds_service.core.rule import Need, Rule
+from cds_service.core.times import Window
 
 PAGE = 500
 """Entries a search asks for at once: above what servers send by themselves (10 to 100)."""
@@ -43,7 +45,8 @@ Codes = Callable[[str], Iterable[Coding]]
 class Key:
     """One prefetch key: its template, and what it brings.
 
-    ``codes`` are what a search of results is narrowed to; empty for the other kinds.
+    ``codes`` are what a search of results is narrowed to; empty for the other kinds. ``days``
+    is how far back the rules look at most, where each of them says so.
     """
 
     name: str
@@ -51,6 +54,15 @@ class Key:
     template: str
     resource_type: str
     codes: tuple[Coding, ...] = ()
+    days: int | None = None
+
+    @property
+    def windowed(self) -> str:
+        """The template for clients that know ``today()`` of CDS Hooks 3.0."""
+        if self.days is None:
+            return self.template
+        window = f"&date=ge{{{{today() - {self.days} days}}}}"
+        return self.template.replace("&_sort=", f"{window}&_sort=")
 
     def query(self, patient_id: str, encounter_id: str | None) -> str | None:
         """The template with its tokens filled in; None when the request lacks one."""
@@ -77,10 +89,18 @@ def keys_of(rules: Sequence[Rule], codes: Codes) -> tuple[Key, ...]:
         (coding.system, coding.code): coding for analyte in analytes for coding in codes(analyte)
     }
     found = tuple(wanted[key] for key in sorted(wanted))
-    return tuple(_key(kind, found) for kind in Kind if kind in kinds)
+    windows = [need.within for need in needs if need.kind is Kind.RESULTS]
+    days = None if None in windows else max((_days(one) for one in windows if one), default=None)
+    return tuple(_key(kind, found, days) for kind in Kind if kind in kinds)
 
 
-def _key(kind: Kind, codes: tuple[Coding, ...]) -> Key:
+def _days(window: Window) -> int:
+    """The longest that a window can be, in whole days; a month has 31 at most, a year 366."""
+    years, months = divmod(window.months, 12)
+    return window.days + 366 * years + 31 * months
+
+
+def _key(kind: Kind, codes: tuple[Coding, ...], days: int | None) -> Key:
     name, resource_type = _NAMES[kind]
     if kind is Kind.PATIENT:
         return Key(name, kind, f"Patient/{_PATIENT}", resource_type)
@@ -90,7 +110,12 @@ def _key(kind: Kind, codes: tuple[Coding, ...]) -> Key:
     if kind is Kind.RESULTS:
         listed = ",".join(f"{coding.system}|{coding.code}" for coding in codes)
         return Key(
-            name, kind, f"{query}&code={listed}&_sort=-date&_count={PAGE}", resource_type, codes
+            name,
+            kind,
+            f"{query}&code={listed}&_sort=-date&_count={PAGE}",
+            resource_type,
+            codes,
+            days,
         )
     if kind in (Kind.MEDICATIONS, Kind.ORDERS):
         query += "&status=active"
@@ -98,14 +123,23 @@ def _key(kind: Kind, codes: tuple[Coding, ...]) -> Key:
 
 
 def data_requirements(
-    service: str, hook: str, rules: Sequence[Rule], keys: Sequence[Key], codes: Codes
+    service: str,
+    hook: str,
+    rules: Sequence[Rule],
+    keys: Sequence[Key],
+    codes: Codes,
+    *,
+    windows: bool = False,
 ) -> dict[str, Any]:
-    """What each rule reads and what each key must hold, as JSON for a site's integrators."""
+    """What each rule reads and what each key must hold, as JSON for a site's integrators.
+
+    ``windows``: with the templates that are limited by ``today()``.
+    """
     names = {key.kind: key.name for key in keys}
     return {
         "service": service,
         "hook": hook,
-        "prefetch": [_described_key(key) for key in keys],
+        "prefetch": [_described_key(key, windows) for key in keys],
         "rules": [
             {
                 "id": rule.id,
@@ -118,11 +152,11 @@ def data_requirements(
     }
 
 
-def _described_key(key: Key) -> dict[str, Any]:
+def _described_key(key: Key, windows: bool) -> dict[str, Any]:
     described: dict[str, Any] = {
         "key": key.name,
         "kind": key.kind.value,
-        "template": key.template,
+        "template": key.windowed if windows else key.template,
         "resourceType": key.resource_type,
     }
     if key.codes:

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from cds_service.errors import StartupError
@@ -48,6 +48,15 @@ class Settings(BaseSettings):
     )
     body_seconds: float = Field(
         10, gt=0, description="Seconds in which a body must arrive, at 10 kB/s at least."
+    )
+    spec_version: Literal["2.0.1", "3.0"] = Field(
+        "2.0.1",
+        description="Which CDS Hooks specification discovery names. Calls and cards are the same.",
+    )
+    prefetch_windows: bool = Field(
+        False,
+        description="Prefetch templates ask for results only as far back as the rules look, by "
+        "`today()` of CDS Hooks 3.0; results without a date then do not arrive.",
     )
     discovery_auth: bool = Field(False, description="Discovery, too, needs a valid token.")
     insecure_open: bool = Field(
@@ -165,6 +174,13 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("prefetch_windows")
+    @classmethod
+    def _of_3_0(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("spec_version") != "3.0":
+            raise ValueError("needs CDS_SPEC_VERSION=3.0: clients of 2.0.1 cannot fill today()")
         return value
 
     @field_validator("public_url")

@@ -14,23 +14,38 @@ from cds_service.api.parts import Parts
 from cds_service.core.topic import Service
 from cds_service.prefetch import Codes, data_requirements
 
-VERSION = "2.0.1"
+VERSIONS = {"2.0.1": "2.0.1", "3.0": "3.0.0"}
+"""What ``version`` says of each specification that `CDS_SPEC_VERSION` can name."""
 
 
-def discovery(answering: Answering) -> dict[str, Any]:
-    """The discovery response (``schemas/discovery.schema.json``)."""
-    return {"services": [_service(answering, service) for service in answering.services.values()]}
+def discovery(
+    answering: Answering, specification: str = "2.0.1", *, windows: bool = False
+) -> dict[str, Any]:
+    """The discovery response (``schemas/discovery.schema.json``).
+
+    ``windows``: the templates limit the search of results by ``today()``, which is of 3.0.
+    """
+    version = VERSIONS[specification]
+    return {
+        "services": [
+            _service(answering, service, version, windows)
+            for service in answering.services.values()
+        ]
+    }
 
 
-def _service(answering: Answering, service: Service) -> dict[str, Any]:
+def _service(answering: Answering, service: Service, version: str, windows: bool) -> dict[str, Any]:
     return {
         "hook": service.hook.name,
         "title": service.title,
         "description": service.description,
         "id": service.id,
-        "prefetch": {key.name: key.template for key in answering.keys[service.id]},
+        "prefetch": {
+            key.name: key.windowed if windows else key.template
+            for key in answering.keys[service.id]
+        },
         "usageRequirements": _usage(answering, service),
-        "version": VERSION,
+        "version": version,
         "hookVersion": service.hook.version,
     }
 
@@ -63,7 +78,8 @@ def blueprint(parts: Parts) -> Blueprint:
     """``/cds-services`` and ``/cds-services/{id}/data-requirements``."""
     made = Blueprint("discovery", __name__)
     answering = parts.answering
-    found = _Kept(discovery(answering))
+    windows = parts.settings.prefetch_windows
+    found = _Kept(discovery(answering, parts.settings.spec_version, windows=windows))
 
     @made.get("/cds-services")
     def services() -> Response:
@@ -77,7 +93,7 @@ def blueprint(parts: Parts) -> Blueprint:
         made.add_url_rule(
             f"/cds-services/{service}/data-requirements",
             endpoint=f"data-requirements-{service}",
-            view_func=_view(parts, _Kept(_needs(answering, service, codes))),
+            view_func=_view(parts, _Kept(_needs(answering, service, codes, windows))),
             methods=["GET"],
         )
     return made
@@ -91,13 +107,14 @@ def _view(parts: Parts, needs: _Kept) -> Callable[[], Response]:
     return data_requirements_of_service
 
 
-def _needs(answering: Answering, service: Service, codes: Codes) -> dict[str, Any]:
+def _needs(answering: Answering, service: Service, codes: Codes, windows: bool) -> dict[str, Any]:
     return data_requirements(
         service.id,
         service.hook.name,
         answering.rules(service.id),
         answering.keys[service.id],
         codes,
+        windows=windows,
     )
 
 

@@ -17,7 +17,9 @@ TOKENS = {"context.userId", "context.patientId", "context.encounterId",
           "userPractitionerId", "userPractitionerRoleId", "userPatientId",
           "userRelatedPersonId"}  # fmt: skip
 HOOK_VERSIONS = {"patient-view": "1.0", "order-select": "1.0", "order-sign": "1.0"}
+TODAY = re.compile(r"today\(\)( [+-] \d+ days)?")
 _TEMPLATE = re.compile(r"[A-Z][A-Za-z]+(/\{\{[\w.]+\}\}|\?[^\s?]+)")
+_A_DAY = "2020-01-01"
 _DATE = re.compile(r"(eq|lt|gt|ge|le)?\d{4}(-\d\d){0,2}")
 _TAG = re.compile(r"<[A-Za-z!/]")
 _SEMVER = re.compile(r"\d+\.\d+\.\d+(-[\w.]+)?")
@@ -45,14 +47,16 @@ def discovery(body: Any) -> list[str]:
             found.append("D8")
         seen.add(service.get("id"))
         for template in service.get("prefetch", {}).values():
-            found += _template(template)
+            found += _template(template, service.get("version", "2.0.1"))
     return sorted(set(found))
 
 
-def _template(template: Any) -> Iterator[str]:
+def _template(template: Any, version: str) -> Iterator[str]:
     if not isinstance(template, str):
         yield "D5"
         return
+    if version.startswith("3."):  # which has today(), with days added or taken off
+        template = TOKEN.sub(lambda one: _A_DAY if TODAY.fullmatch(one[1]) else one[0], template)
     for token in TOKEN.findall(template):
         if token not in TOKENS:
             yield "P1" if not token.startswith("context.") else "P3"

@@ -21,10 +21,12 @@ OVERRIDE_CODES = {
 """https://terminology.hl7.org/ValueSet-non-adherence-reason-clinical"""
 
 
+@pytest.mark.parametrize("version", ["2.0.1", "3.0"])
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_an_answer_breaks_no_requirement(folder: Path, service: Service) -> None:
+def test_an_answer_breaks_no_requirement(folder: Path, version: str, service: Service) -> None:
     one = scenario(folder)
-    response = service(one.as_of, **one.settings).client.post(one.path, json=one.request)
+    running = service(one.as_of, spec_version=version, **one.settings)
+    response = running.client.post(one.path, json=one.request)
 
     if response.status_code == 200:
         assert response.mimetype == "application/json"

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.core.facts import Kind
+from cds_service.settings import Settings
+from hooks import TOPIC
 from tests.conformance import black_box
 from tests.scenarios.conftest import Service
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+SPECIFICATIONS = {
+    "2.0.1": {},
+    "3.0.0": {"spec_version": "3.0"},
+    "3.0.0 with windows": {"spec_version": "3.0", "prefetch_windows": True},
+}
 
 
 @pytest.fixture
@@ -20,7 +31,13 @@ def client(service: Service) -> FlaskClient:
     return service(NOW).client
 
 
-def test_discovery_breaks_no_requirement(client: FlaskClient) -> None:
+@pytest.fixture(params=SPECIFICATIONS)
+def any_version(request: pytest.FixtureRequest, service: Service) -> tuple[str, FlaskClient]:
+    return request.param.split()[0], service(NOW, **SPECIFICATIONS[request.param]).client
+
+
+def test_discovery_breaks_no_requirement(any_version: tuple[str, FlaskClient]) -> None:
+    _, client = any_version
     response = client.get("/cds-services", headers={"Accept": "application/json"})
 
     assert response.status_code == 200
@@ -28,10 +45,48 @@ def test_discovery_breaks_no_requirement(client: FlaskClient) -> None:
     assert black_box.discovery(response.get_json()) == []
 
 
-def test_every_service_says_which_specification_and_hook_it_implements(client: FlaskClient) -> None:
+def test_every_service_says_which_specification_and_hook_it_implements(
+    any_version: tuple[str, FlaskClient],
+) -> None:
+    version, client = any_version
     services = client.get("/cds-services").get_json()["services"]
 
-    assert {(one["version"], one["hookVersion"]) for one in services} == {("2.0.1", "1.0")}
+    assert {(one["version"], one["hookVersion"]) for one in services} == {(version, "1.0")}
+
+
+def test_windows_are_asked_for_by_their_own_switch_only(service: Service) -> None:
+    found = {}
+    for name, settings in SPECIFICATIONS.items():
+        services = service(NOW, **settings).client.get("/cds-services").get_json()["services"]
+        found[name] = {
+            one["id"]: [key for key, template in one["prefetch"].items() if "today()" in template]
+            for one in services
+        }
+    assert not any(found["2.0.1"].values())
+    assert not any(found["3.0.0"].values())
+    assert all(keys == ["results"] for keys in found["3.0.0 with windows"].values())
+    with pytest.raises(ValueError, match=r"needs CDS_SPEC_VERSION=3\.0"):
+        Settings(prefetch_windows=True)
+
+
+def test_a_window_is_as_long_as_the_longest_look_back(service: Service) -> None:
+    """From every day of four years: the search asks for no less than any rule looks at."""
+    running = service(NOW, **SPECIFICATIONS["3.0.0 with windows"])
+    for one in running.client.get("/cds-services").get_json()["services"]:
+        days = int(
+            re.search(r"date=ge\{\{today\(\) - (\d+) days\}\}", one["prefetch"]["results"])[1]
+        )
+        rules = [
+            rule for service in TOPIC.services for rule in service.rules if service.id == one["id"]
+        ]
+        windows = [
+            need.within for rule in rules for need in rule.needs if need.kind is Kind.RESULTS
+        ]
+        today = date(2024, 1, 1)
+        while today < date(2028, 1, 1):
+            earliest = min(window.start(today) for window in windows)
+            assert today - timedelta(days=days) <= earliest
+            today += timedelta(days=1)
 
 
 def test_every_listed_service_answers_at_its_address(client: FlaskClient) -> None:
@@ -65,6 +120,11 @@ def with_template(template: Any) -> dict[str, Any]:
     return changed(prefetch={"key": template})
 
 
+def with_window(version: str, token: str) -> dict[str, Any]:
+    prefetch = {"key": f"Observation?patient={{{{context.patientId}}}}&date=ge{{{{{token}}}}}"}
+    return changed(prefetch=prefetch, version=version)
+
+
 @pytest.mark.parametrize(
     ("body", "broken"),
     [
@@ -77,6 +137,11 @@ def with_template(template: Any) -> dict[str, Any]:
         (changed(title=1), ["D4"]),
         (changed(usageRequirements=["x"]), ["D5"]),
         (changed(version="2.0"), ["D6"]),
+        (with_window("2.0.1", "today() - 90 days"), ["P1", "P4"]),
+        (with_window("3.0.0", "today() - 90 days"), []),
+        (with_window("3.0.0", "today()"), []),
+        (with_window("3.0.0", "today() - 3 months"), ["P1", "P4"]),
+        (with_window("3.0.0", "context.draftOrders.entry.resource"), ["P3", "P4"]),
         (changed(hookVersion="2.0"), ["D7"]),
         ({"services": GOOD["services"] * 2}, ["D8"]),
         (changed(extension={}), ["G3"]),
