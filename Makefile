@@ -22,6 +22,7 @@ HOST        ?= 127.0.0.1
 PORT        ?= 8000
 RUN_ARGS    ?= --demo
 PYTEST_ARGS ?=
+TEST_PROCESSES ?= auto
 BENCH_ARGS  ?=
 CAPACITY_ARGS ?=
 TORTURE_ARGS ?=
@@ -47,7 +48,7 @@ run: environment
 	@exec $(VENV)/bin/cds-service serve --host $(HOST) --port $(PORT) $(RUN_ARGS)
 
 test: environment-dev
-	@$(PY) -m pytest $(PYTEST_ARGS)
+	@$(PY) -m pytest -n $(TEST_PROCESSES) $(PYTEST_ARGS)
 
 # In its own environment: the lowest version of what pyproject.toml names, and the newest that fits
 # of what those need. The browser's tests drive another program.
@@ -64,12 +65,12 @@ lowest: environment-dev
 	  state > $(LOWEST)/.installed; \
 	fi
 	@$(LOWEST)/bin/python .ci/lowest.py pyproject.toml
-	@$(LOWEST)/bin/python -m pytest -m "not browser" $(PYTEST_ARGS)
+	@$(LOWEST)/bin/python -m pytest -n $(TEST_PROCESSES) -m "not browser" $(PYTEST_ARGS)
 
 # Whatever of the last run lies about would count as covered: it goes first.
 coverage: environment-dev
 	@$(PY) -m coverage erase
-	@$(PY) -m coverage run -m pytest $(PYTEST_ARGS)
+	@$(PY) -m coverage run -m pytest -n $(TEST_PROCESSES) $(PYTEST_ARGS)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage json --quiet -o coverage.json
 	@$(PY) .ci/covered.py coverage.json

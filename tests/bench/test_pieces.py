@@ -72,7 +72,7 @@ def test_each_token_is_accepted_once_by_the_client_that_rejects_replay(tmp_path)
         def __init__(self) -> None:
             self.used: set[str] = set()
 
-        def first_use(self, client: str, jti_digest: str, expires: float) -> bool:
+        def first_use(self, client: str, jti_digest: str, expires: float, *_more: object) -> bool:
             first = jti_digest not in self.used
             self.used.add(jti_digest)
             return first

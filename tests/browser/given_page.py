@@ -61,11 +61,14 @@ class DemoPage:
         """The card of one rule."""
         return self.page.locator(f"article[data-rule={rule}]")
 
-    def report(self, rule: str) -> list[str]:
-        """The cells of one rule in the report, read in the same browser."""
+    def report(self, rule: str) -> dict[str, str]:
+        """The cells of one rule in the report by their heads, read in the same browser."""
         answer = self._context.new_page()
         answer.goto(f"{self.address}/report?site=demo")
-        cells = answer.locator(f"tr[data-rule={rule}]").first.locator("th, td").all_inner_texts()
+        cells: dict[str, str] = answer.locator(f"tr[data-rule={rule}]").first.evaluate(
+            "row => Object.fromEntries([...row.querySelectorAll('td[data-label]')]"
+            ".map((cell) => [cell.dataset.label, cell.innerText.trim()]))"
+        )
         answer.close()
         return cells
 
