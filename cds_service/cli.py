@@ -413,6 +413,36 @@ def check_client(token: str, path: str) -> None:
         sys.exit(1)
 
 
+def _of(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to be listened on.")
+def check(host: str) -> None:
+    """Look for what would refuse the start, and for what rules, limits, lists and sites lack.
+
+    Every fault is one line, and the status is 1. Nothing is written and nobody is called.
+
+    Example: CDS_SITES=deploy/sites/sites.toml cds-service check
+    """
+    from datetime import UTC, datetime
+
+    from cds_service import logs
+    from cds_service.inspection import inspect
+
+    logs.configure_once("error")
+    found = inspect(host, datetime.now(UTC).date())
+    for fault in found.faults:
+        click.echo(f"cds-service: {fault}", err=True)
+    if found.faults:
+        sys.exit(1)
+    click.echo(
+        f"Nothing is wrong or missing: {found.rules} rules, {_of(found.sites, 'site')}, "
+        f"{_of(found.clients, 'client')}."
+    )
+
+
 main.add_command(audit)
 main.add_command(data)
 

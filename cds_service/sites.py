@@ -8,7 +8,7 @@ list names another.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -71,8 +71,27 @@ def hospitals(settings: Settings, topics: Sequence[Topic]) -> Mapping[str, Hospi
 
     Raises StartupError that names the file, the site and the key, and how to correct it.
     """
+    found: dict[str, Hospital] = {}
+    for name, hospital in each_hospital(settings, topics):
+        if isinstance(hospital, StartupError):
+            raise hospital
+        found[name] = hospital
+    return found
+
+
+def each_hospital(
+    settings: Settings, topics: Sequence[Topic]
+) -> Iterator[tuple[str, Hospital | StartupError]]:
+    """Every site by name, or what is wrong with its table.
+
+    Raises StartupError for a file that cannot be read as one.
+    """
     tables = {DEFAULT_SITE: _Table()} | (_read(settings.sites) if settings.sites else {})
-    return {name: _hospital(name, table, settings, topics) for name, table in tables.items()}
+    for name, table in tables.items():
+        try:
+            yield name, _hospital(name, table, settings, topics)
+        except StartupError as error:
+            yield name, error
 
 
 def _read(path: str) -> dict[str, _Table]:
@@ -128,7 +147,8 @@ def _hospital(name: str, table: _Table, settings: Settings, topics: Sequence[Top
     try:
         merged = limits(own, given, where)
     except KnowledgeError as error:
-        setting = where if table.limits is not None else "CDS_LIMITS"
+        inline = "" if isinstance(table.limits, dict) else where  # which then says it already
+        setting = "CDS_LIMITS" if table.limits is None else inline
         raise StartupError(f"{error}.", "Correct the limit.", setting) from None
     return Hospital(
         Site(
