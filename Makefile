@@ -6,6 +6,7 @@
 #   make coverage what the tests cover, against two thresholds (.ci/covered.py)
 #   make check    lint, format, types, layers and tests: runs all, counts what failed
 #   make prose    spelling of documents, comments and messages
+#   make screenshots, make pictures   draw the pictures of the documents again
 #   make docs     write the reference pages from the code
 #   make bench    benchmark                     make torture   faults, with figures
 #   make capacity what one core bears, what a hospital needs
@@ -41,7 +42,7 @@ PY    := $(VENV)/bin/python
 LOWEST := $(VENV)/lowest
 CHECKS := lint format types layers prose test
 
-.PHONY: lock sbom run test lowest coverage check lint format types layers audit docs bench capacity torture image try-image clean environment environment-dev
+.PHONY: screenshots pictures prose lock sbom run test lowest coverage check lint format types layers audit docs bench capacity torture image try-image clean environment environment-dev
 .DEFAULT_GOAL := check
 
 run: environment
@@ -113,6 +114,14 @@ audit: environment-dev
 # Reference pages, from the code.
 docs: environment-dev
 	@$(PY) docs/generate.py
+
+# The documents' screenshots, taken from the demo page by its browser tests; needs Chromium.
+screenshots: environment-dev
+	@CDS_SCREENSHOTS=1 $(PY) -m pytest -q tests/browser/test_demo_page.py $(PYTEST_ARGS)
+
+# The documents' drawings, from docs/pictures/*.dot; needs Graphviz.
+pictures:
+	@$(PYTHON) docs/pictures/draw.py
 
 bench: environment-dev
 	@$(PY) -m bench $(BENCH_ARGS)
