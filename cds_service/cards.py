@@ -156,7 +156,7 @@ class CardWriter:
             known = self._imprints[rule, key] = _Imprint(
                 source={
                     "label": reference.label,
-                    "url": self._address(reference),
+                    "url": self._address(rule, reference),
                     "topic": {
                         "system": TOPIC_SYSTEM,
                         # Epic takes letters and digits only.
@@ -185,9 +185,11 @@ class CardWriter:
                 return one
         return primary[0] if primary else listed[0]
 
-    def _address(self, reference: Reference) -> str:
-        """The page of a source; an opinion has none of its own, so that the article stands in."""
-        return reference.url or self.references["article"].url
+    def _address(self, rule: Rule, reference: Reference) -> str:
+        """The page of a source. A standard opinion has no page of its own, so that the next
+        source of the rule, or of its topic, stands in."""
+        others = (self.references[key] for key in (*rule.references, *self.references))
+        return next((one.url for one in (reference, *others) if one.url), "")
 
     def _links(self, rule: Rule, key: str) -> list[dict[str, str]]:
         keys = dict.fromkeys((key, *rule.references) if key else rule.references)

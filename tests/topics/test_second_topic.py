@@ -1,0 +1,128 @@
+"""A second topic is installed beside the service, and nothing of the service changes for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent / "hyponatraemia"
+SODIUM = {
+    "resourceType": "Bundle",
+    "type": "collection",
+    "entry": [
+        {"resource": {"resourceType": "Patient", "id": "p", "birthDate": "1950-01-01"}},
+        {
+            "resource": {
+                "resourceType": "Observation",
+                "id": "na",
+                "status": "final",
+                "code": {"coding": [{"system": "http://loinc.org", "code": "2951-2"}]},
+                "subject": {"reference": "Patient/p"},
+                "effectiveDateTime": "2026-11-20T08:00:00Z",
+                "valueQuantity": {"value": 119, "unit": "mmol/L"},
+            }
+        },
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package, installed into a folder of its own; nothing is asked of the network."""
+    folder = tmp_path_factory.mktemp("topic")
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"),
+            *("--no-build-isolation", "--target", str(folder), str(HERE)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+def ran(installed: Path, *words: str, **settings: str) -> str:
+    """What ``cds-service`` prints with the topic installed."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
+    environ |= {"PYTHONPATH": str(installed), **settings}
+    done = subprocess.run(
+        [sys.executable, "-m", "cds_service", *words],
+        capture_output=True,
+        text=True,
+        env=environ,
+        check=False,
+        cwd=installed,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_its_rule_is_listed_beside_the_others_and_alone(installed: Path) -> None:
+    both = {one["id"] for one in json.loads(ran(installed, "rules", "--json"))["rules"]}
+    assert {"severe-hyponatraemia", "quinine-active"} < both
+    alone = json.loads(ran(installed, "rules", "--json", CDS_TOPICS="hyponatraemia"))["rules"]
+    assert [one["id"] for one in alone] == ["severe-hyponatraemia"]
+
+
+def test_it_gives_its_card_and_the_others_give_theirs(installed: Path, tmp_path: Path) -> None:
+    file = tmp_path / "patient.json"
+    file.write_text(json.dumps(SODIUM), encoding="utf-8")
+    said = ran(
+        installed,
+        *("evaluate", str(file), "--as-of", "2026-11-23", "--json"),
+        CDS_TOPICS="hyponatraemia",
+    )
+    (card,) = json.loads(said)["cards"]
+    assert card["source"]["topic"]["code"] == "severe-hyponatraemia"
+    assert card["summary"] == "Severe hyponatraemia: 119 mmol/L. Assess today"
+    assert [one["label"] for one in card["suggestions"]] == ["Order: Sodium, serum"]
+    assert "limit 125 mmol/L" in card["detail"]
+
+
+def test_discovery_lists_its_service_with_its_prefetch(installed: Path) -> None:
+    asked = (
+        "import json; from cds_service.app import create_app; "
+        "from cds_service.settings import Settings; "
+        "app = create_app(Settings(database_url='sqlite:///t.db'), start=False); "
+        "print(json.dumps(app.test_client().get('/cds-services').get_json()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", asked],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        cwd=installed,
+    )
+    services = {one["id"]: one for one in json.loads(done.stdout)["services"]}
+    assert {"hyponatraemia-patient-view", "leg-cramps-patient-view"} < set(services)
+    assert "2951-2" in services["hyponatraemia-patient-view"]["prefetch"]["results"]
+
+
+def test_a_contradiction_between_topics_refuses_the_start() -> None:
+    sys.path.insert(0, str(HERE))
+    try:
+        from dataclasses import replace
+
+        import hyponatraemia
+
+        from cds_service.core.knowledge import KnowledgeError
+        from cds_service.core.topic import check_topics
+        from hooks import TOPIC
+
+        check_topics([TOPIC, hyponatraemia.TOPIC])
+        known = hyponatraemia.TOPIC.knowledge
+        potassium = replace(hyponatraemia.SODIUM, key="potassium")
+        wrong = replace(
+            hyponatraemia.TOPIC,
+            knowledge=replace(known, analytes={**known.analytes, "potassium": potassium}),
+        )
+        with pytest.raises(KnowledgeError, match="potassium"):
+            check_topics([TOPIC, wrong])
+    finally:
+        sys.path.remove(str(HERE))
