@@ -16,6 +16,7 @@ import click
 from cds_service.cli_kept import audit, data
 from cds_service.core.hook import HOOKS
 from cds_service.errors import ServiceError
+from cds_service.population.command import population
 
 if TYPE_CHECKING:
     from cds_service.answering import Answered
@@ -444,6 +445,7 @@ def check(host: str) -> None:
 
 
 main.add_command(audit)
+main.add_command(population)
 main.add_command(data)
 
 

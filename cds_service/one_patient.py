@@ -31,7 +31,7 @@ ACTIVE_ONLY = (Kind.MEDICATIONS, Kind.ORDERS)
 _DRAFTED = ("MedicationRequest", "ServiceRequest")
 # What a search for active ones leaves out. What says nothing known of its status is kept: the
 # reading says so.
-_NOT_ACTIVE = frozenset({"draft", "on-hold", "revoked", "completed", "stopped", "cancelled"}) | {
+NOT_ACTIVE = frozenset({"draft", "on-hold", "revoked", "completed", "stopped", "cancelled"}) | {
     "entered-in-error", "proposed", "planned", "suspended", "rejected", "aborted", "failed",
 }  # fmt: skip
 _KINDS = {name: kind for kind, names in EXPECTED.items() for name in names} | {
@@ -220,7 +220,7 @@ def _belongs(resource: Mapping[str, Any], kind: Kind) -> bool:
         return kind is Kind.RESULTS and bool(resource.get("contained"))
     if _KINDS.get(name) is not kind:
         return False
-    return kind not in ACTIVE_ONLY or _NOT_ACTIVE.isdisjoint(status_words(resource.get("status")))
+    return kind not in ACTIVE_ONLY or NOT_ACTIVE.isdisjoint(status_words(resource.get("status")))
 
 
 def moment(text: str) -> datetime:

@@ -1,0 +1,153 @@
+"""``cds-service population``."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cds_service.core.hook import HOOKS
+from cds_service.errors import BadRequest
+
+
+class _Population(click.Group):
+    """``population SOURCE …`` runs; ``population score …`` is the one command beside it."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, "-h", "--help"):
+            args = ["run", *args]
+        elif args[0] in ("-h", "--help"):
+            args = ["run", args[0]]
+        return super().parse_args(context, args)
+
+
+@click.group(cls=_Population)
+def population() -> None:
+    """Ask the rules over an export, before they are switched on.
+
+    Example: cds-service population EXPORT --out trial
+    """
+
+
+@population.command("run")
+@click.argument("source")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the outcome; it must not exist, or be empty.",
+)
+@click.option(
+    "--at",
+    "at",
+    default="encounters",
+    show_default=True,
+    metavar="encounters|orders|DATE",
+    help="When the question is asked.",
+)
+@click.option(
+    "--hook",
+    type=click.Choice(list(HOOKS)),
+    help="Default: patient-view, or order-select with --at orders.",
+)
+@click.option("--from", "start", default="", metavar="DATE", help="First day of the calls.")
+@click.option("--to", "end", default="", metavar="DATE", help="Last day of the calls.")
+@click.option("--site", default="default", show_default=True, help="Whose settings are asked.")
+@click.option(
+    "--compare", default="", metavar="SITE", help="Also ask with another site's settings."
+)
+@click.option("--engine", type=click.Choice(["local", "spark"]), default="local", show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes. Default: one a processor.")
+@click.option(
+    "--partitions",
+    type=click.IntRange(1, 4096),
+    help="Parts the patients are split into. Default: 64.",
+)
+@click.option(
+    "--memory",
+    default="",
+    metavar="SIZE",
+    help="Memory, such as 4GB. Default: half of the machine's.",
+)
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
+@click.option("--identified", is_flag=True, help="Keep ids instead of digests, for chart review.")
+def run(
+    source: str,
+    out: Path,
+    memory: str,
+    workers: int | None,
+    partitions: int | None,
+    hook: str | None,
+    **options: Any,
+) -> None:
+    """Ask the rules over SOURCE: a folder of NDJSON, of one-patient Bundles, or of Parquet.
+
+    Writes evaluations.parquet, calls.parquet and summary.json to the folder of --out.
+
+    Example: cds-service population EXPORT --out trial --at encounters --from 2026-01-01
+    """
+    from cds_service import logs
+    from cds_service.population.running import Asked
+    from cds_service.population.running import run as run_it
+    from cds_service.settings import read_settings
+
+    settings = read_settings()
+    logs.configure_once(settings.log_level, settings.log_format)
+    asked = Asked(
+        source=source, out=out, memory=_bytes(memory), workers=workers or 0,
+        partitions=partitions or 0, hook=hook or "", **options,
+    )  # fmt: skip
+    made = run_it(asked, settings, _Said())
+    counts = made["counts"]
+    click.echo(
+        f"{counts['patients']:,} patients, {counts['calls']:,} calls, {counts['cards']:,} cards, "
+        f"{counts['failed']:,} calls without an answer. See {out}."
+    )
+
+
+_SIZE = re.compile(r"([0-9]{1,9})(?:\.([0-9]))? ?([KMGT]?)i?B?", re.IGNORECASE)
+
+
+def _bytes(size: str) -> int:
+    if not size:
+        return 0
+    found = _SIZE.fullmatch(size.strip())
+    if found is None:
+        raise BadRequest(f"{size} is not a size.", "Write 4GB or 512MB.", "--memory")
+    value = float(f"{found[1]}.{found[2] or 0}")
+    made = int(value * 1024 ** " KMGT".index(found[3].upper() or " "))
+    if made < 256 << 20:
+        raise BadRequest(f"{size} is too little.", "Give 256MB at least.", "--memory")
+    return made
+
+
+class _Said:
+    """Progress on standard error: a bar on a terminal, a line every ten seconds elsewhere."""
+
+    def __init__(self) -> None:
+        self._began: dict[str, tuple[float, float]] = {}
+        self._last = 0.0
+        self._terminal = sys.stderr.isatty()
+
+    def __call__(self, what: str, done: float, of: float) -> None:
+        now = time.monotonic()
+        began, from_ = self._began.setdefault(what, (now, done))
+        last = done >= of
+        if not last and now - self._last < (0.2 if self._terminal else 10):
+            return
+        self._last = now
+        share = min(1.0, done / of) if of else 1.0
+        took = now - began
+        left = took * (of - done) / (done - from_) if done > from_ else 0.0
+        rate = (done - from_) / took if took else 0.0
+        said = f"{rate / 1e6:.1f} MB/s" if what == "Reading" else f"{rate:.1f} partitions/s"
+        line = f"{what} {share:4.0%}, {said}, {left:.0f} s left"
+        if self._terminal:
+            bar = "#" * int(share * 30)
+            click.echo(f"\r[{bar:<30}] {line:<50}", err=True, nl=last)
+        else:
+            click.echo(line, err=True)

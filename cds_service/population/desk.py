@@ -1,0 +1,233 @@
+"""The live service, asked from an export: the same reading, rules and cards.
+
+Nothing else of this package knows how a call is answered.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cds_service.answering import Answered, Answering, Call, answer_word
+from cds_service.core.engine import judges
+from cds_service.core.facts import Kind, Result, State
+from cds_service.core.rule import CannotTell, Finding
+from cds_service.errors import BadRequest, ServiceError
+from cds_service.fhir.arrival import EXPECTED
+from cds_service.fhir.delivery import Delivery
+from cds_service.fhir.elements import status_words
+from cds_service.obtaining import read_key
+from cds_service.one_patient import ACTIVE_ONLY, NOT_ACTIVE
+from cds_service.population.moments import Item
+from cds_service.prefetch import NOT_ASKED
+
+if TYPE_CHECKING:
+    from cds_service.core.topic import Service
+    from cds_service.settings import Settings
+
+Row = dict[str, Any]
+
+
+class Desk:
+    """What answers for one site; ``hooks`` are those that are asked."""
+
+    def __init__(self, answering: Answering, topics: dict[str, str]) -> None:
+        self.answering = answering
+        self.topics = topics
+
+    def services(self, hook: str) -> list[Service]:
+        """The site's services of one hook."""
+        return [one for one in self.answering.services.values() if one.hook.name == hook]
+
+    def ask(
+        self,
+        service: Service,
+        patient: str,
+        moment: datetime,
+        known: Sequence[Item],
+        *,
+        user: str | None = None,
+        encounter: Item | None = None,
+        draft: Item | None = None,
+    ) -> tuple[Answered | None, str]:
+        """The answer with what was known, or why there is none. ``draft`` is the one order
+        that is judged."""
+        deliveries: dict[Kind, Delivery] = {}
+        visit = encounter.id if encounter is not None else None
+        for key in self.answering.keys[service.id]:
+            if key.kind is Kind.ENCOUNTER and visit is None:
+                deliveries[key.kind] = Delivery(key.kind, State.NONE, reason=NOT_ASKED)
+                continue
+            if key.kind is Kind.ENCOUNTER:
+                found = [one for one in known if one.type == "Encounter" and one.id == visit]
+            else:
+                found = [one for one in known if _belongs(one, key.kind)]
+            if key.kind is Kind.PATIENT:
+                raw = found[0].raw if found else b"null"
+            else:
+                raw = _searchset(found)
+            deliveries[key.kind] = read_key(key, msgspec.Raw(raw))
+        call = Call(
+            service=service.id,
+            patient_id=patient,
+            as_of=moment,
+            user=user,
+            encounter_id=visit,
+            selections=(f"{draft.type}/{draft.id}",) if draft is not None else (),
+            draft_orders=_searchset([draft]) if draft is not None else None,
+        )
+        try:
+            return self.answering.answer(call, deliveries), ""
+        except ServiceError as error:
+            return None, f"{type(error).__name__}: {error.what}"
+
+    def judged(self, service: Service, answered: Answered) -> bool:
+        """Whether some rule judges a draft of the class that was selected."""
+        return any(
+            rule.judges and judges(rule, answered.facts)
+            for rule in self.answering.rules(service.id)
+        )
+
+    def rows(self, service: Service, answered: Answered | None, why: str) -> list[Row]:
+        """Each rule's answer; where the call had none, each rule cannot tell."""
+        if answered is None:
+            return [
+                _row(rule.id, rule.version, "cannot tell", None, self._off(rule.id), [why], [])
+                for rule in self.answering.rules(service.id)
+            ]
+        shown = {card.rule.id for card in answered.cards}
+        silent = {rule.id for rule in answered.silent}
+        made = []
+        for outcome, traced in zip(answered.outcomes, answered.trace, strict=True):
+            rule, answer = outcome.rule, outcome.answer
+            indicator = fate = None
+            if isinstance(answer, Finding):
+                indicator = str(answer.indicator)
+                if rule.id in shown:
+                    fate = "shown"
+                else:
+                    quiet = rule.id in silent or self.answering.site.silent(
+                        rule.id, answered.facts.today
+                    )
+                    fate = "silent" if quiet else "capped"
+            else:
+                if isinstance(answer, CannotTell) and rule.id in shown:
+                    fate = "shown"
+                fate = fate or self._off(rule.id)
+            because = list(traced.because)
+            if traced.left_out:
+                because.append(traced.left_out)
+            if isinstance(answer, CannotTell):
+                because += [f"{one.about}: {one.kind}" for one in dict.fromkeys(answer.problems)]
+            facts = [_fact(one.fact) for one in answer.evidence]
+            made.append(
+                _row(rule.id, rule.version, answer_word(answer), indicator, fate, because, facts)
+            )
+        return made
+
+    def _off(self, rule: str) -> str | None:
+        return "off" if rule in self.answering.site.rules_off else None
+
+
+def desk_of(settings: Settings, site: str) -> Desk:
+    """What answers for a site. Raises BadRequest for a site that is not in the sites file."""
+    from cds_service.app import assemble
+    from cds_service.feedback.card_ids import KEY_BYTES, CardIds
+    from cds_service.metrics import Metrics
+    from cds_service.topics import chosen_topics
+
+    topics = chosen_topics(settings)
+    # Nothing is shown to anybody, so that no card's id is ever asked after.
+    ids = CardIds(secrets.token_bytes(KEY_BYTES))
+    _, sites = assemble(settings, topics, ids, Metrics())
+    if site not in sites:
+        raise BadRequest(
+            f"there is no site {site}.", f"The sites are {', '.join(sites)}.", "--site"
+        )
+    named = {service.id: topic.key for topic in topics for service in topic.services}
+    return Desk(sites[site], named)
+
+
+def _belongs(one: Item, kind: Kind) -> bool:
+    """Whether a search for one kind would have brought a resource."""
+    if one.type == "Medication":
+        return kind is Kind.MEDICATIONS
+    if one.type == "DiagnosticReport":
+        return kind is Kind.RESULTS and b'"contained"' in one.raw
+    if one.type == "MedicationRequest":
+        mine = kind is Kind.MEDICATIONS
+    elif one.type == "MedicationStatement":
+        mine = kind is Kind.STATEMENTS
+    else:
+        mine = one.type in EXPECTED[kind]
+    if not mine or kind not in ACTIVE_ONLY:
+        return mine
+    return NOT_ACTIVE.isdisjoint(status_words(one.dated.status))
+
+
+def _searchset(found: Iterable[Item]) -> bytes:
+    entries = []
+    for one in found:
+        url = b'"fullUrl":' + msgspec.json.encode(one.url) + b"," if one.url else b""
+        entries.append(b"{" + url + b'"resource":' + one.raw + b"}")
+    joined = b",".join(entries)
+    return b'{"resourceType":"Bundle","type":"searchset","entry":[' + joined + b"]}"
+
+
+def _fact(fact: Any) -> Row:
+    if isinstance(fact, Result):
+        return {
+            "code": fact.analyte.key,
+            "value": _said(fact),
+            "unit": fact.unit.name,
+            "day": fact.day.isoformat(),
+        }
+    code = ", ".join(
+        sorted(
+            getattr(fact, "concepts", None)
+            or getattr(fact, "classes", None)
+            or getattr(fact, "covers", None)
+            or ()
+        )
+    )
+    day = getattr(fact, "day", None) or getattr(fact, "when", None)
+    return {
+        "code": f"{type(fact).__name__}: {code}",
+        "value": None,
+        "unit": None,
+        "day": day.isoformat()[:10] if day else None,
+    }
+
+
+def _said(result: Result) -> str:
+    """A value as it was reported."""
+    value = result.value
+    if value.exact:
+        return f"{value.low:f}"
+    if value.low is None:
+        return f"{'<' if value.high_open else '<='}{value.high:f}"
+    return f"{'>' if value.low_open else '>='}{value.low:f}"
+
+
+def _row(
+    rule: str,
+    version: str,
+    answer: str,
+    indicator: str | None,
+    fate: str | None,
+    because: list[str],
+    facts: list[Row],
+) -> Row:
+    return {
+        "rule": rule,
+        "version": version,
+        "answer": answer,
+        "indicator": indicator,
+        "fate": fate,
+        "because": because,
+        "facts": facts,
+    }

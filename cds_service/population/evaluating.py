@@ -1,0 +1,298 @@
+"""The only evaluation: resources of some patients in, their calls and answers out."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from cds_service.fhir.bundles import MOST_ENTRIES
+from cds_service.fhir.elements import items, part, status_words, text
+from cds_service.fhir.moments import read_when
+from cds_service.population.desk import Desk, desk_of
+from cds_service.population.moments import History, Item, item_of, moments_of, newest
+from cds_service.population.source import last_of
+from cds_service.population.tables import RESOURCES, evaluated_schema, need
+
+if TYPE_CHECKING:
+    from cds_service.settings import Settings
+
+Row = dict[str, Any]
+_NOT_HELD = frozenset({"cancelled", "entered-in-error", "planned", "entered in error"})
+_ORDERS = frozenset({"MedicationRequest", "ServiceRequest"})
+_ROWS = 512
+TOO_LARGE = "TooLarge: more resources than the service reads"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked, when and of which sites; the same on every machine.
+
+    ``at`` is "encounters", "orders" or a moment. ``start`` and ``end`` bound the calls, ``end``
+    not included. ``key`` keys the digests; ``identified`` keeps ids instead.
+    """
+
+    settings: Settings
+    sites: tuple[str, ...]
+    at: str
+    moment: datetime | None
+    hook: str
+    start: datetime | None = None
+    end: datetime | None = None
+    key: bytes = field(default=b"", repr=False)
+    identified: bool = False
+    most: int = MOST_ENTRIES
+
+    def inside(self, moment: datetime) -> bool:
+        """Whether a moment lies in the window."""
+        return (self.start is None or moment >= self.start) and (
+            self.end is None or moment < self.end
+        )
+
+    def digest(self, kind: str, name: str) -> str | None:
+        """What stands for a patient, an encounter, a clinician or an order; None for none."""
+        if not name or self.identified:
+            return name or None
+        return hmac.digest(self.key, f"{kind}/{name}".encode(), hashlib.sha256).hex()[:32]
+
+
+def evaluate_partition(batches: Iterable[Any], plan: Plan) -> Iterator[Any]:
+    """The calls of some patients, as Arrow batches of `evaluated_schema`.
+
+    ``batches`` have the columns `RESOURCES`, sorted by patient, type, id, change and position;
+    all rows of a patient are among them. No patient's data can raise.
+    """
+    arrow = need("pyarrow")
+    schema = evaluated_schema()
+    desks = _desks(plan)
+    rows: list[Row] = []
+    for patient, group in groupby(_rows(batches), itemgetter(0)):
+        for row in _patient(patient, group, plan, desks):
+            rows.append(row)
+            if len(rows) >= _ROWS:
+                yield arrow.RecordBatch.from_pylist(rows, schema)
+                rows = []
+    if rows:
+        yield arrow.RecordBatch.from_pylist(rows, schema)
+
+
+@lru_cache(maxsize=1)
+def _desks_of(settings: Settings, sites: tuple[str, ...]) -> tuple[Desk, ...]:
+    return tuple(desk_of(settings, site) for site in sites)
+
+
+def _desks(plan: Plan) -> tuple[Desk, ...]:
+    try:
+        return _desks_of(plan.settings, plan.sites)
+    except TypeError:  # settings that cannot be a key
+        return tuple(desk_of(plan.settings, site) for site in plan.sites)
+
+
+def _rows(batches: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+    for batch in batches:
+        yield from zip(
+            *(batch.column(batch.schema.get_field_index(name)).to_pylist() for name in RESOURCES),
+            strict=True,
+        )
+
+
+def _patient(
+    patient: str, group: Iterable[Any], plan: Plan, desks: tuple[Desk, ...]
+) -> Iterator[Row]:
+    """The rows of one patient: each call, and one with the caveats."""
+    rows, total = [], 0
+    for row in group:
+        total += 1
+        if total <= plan.most:
+            rows.append(row)
+    caveats: Counter[str] = Counter()
+    kept = newest(rows)
+    if total > len(rows):
+        caveats["TooLarge: patients with more resources than the service reads"] += 1
+    elif len(kept) < len(rows):
+        caveats["duplicates: the newest lastUpdated counts"] += len(rows) - len(kept)
+    made = [item_of(kind, name, url, meds, raw) for _, kind, name, _, _, url, meds, raw in kept]
+    person = next((one for one in made if one.type == "Patient"), None)
+    history = History(person, [one for one in made if one.type != "Patient"])
+    if person is None:
+        caveats["patients without a Patient resource"] += 1
+    held = {f"{one.type}/{one.id}" for one in history.items}
+    for one in history.items:
+        if one.medication and f"Medication/{one.medication}" not in held:
+            caveats["a reference to a Medication that leads nowhere"] += 1
+    caveats += history.caveats()
+    about = _About(patient, person)
+    for moment, encounter, draft in _moments(history, plan, caveats):
+        if total > len(rows):
+            known: list[Item] | None = None
+        else:
+            alive = encounter is not None or draft is not None
+            but = f"{draft.type}/{draft.id}" if draft is not None else ""
+            known = list(history.at(moment, alive, but))
+        yield from _calls(about, moment, encounter, draft, known, plan, desks)
+    yield {
+        "patient": plan.digest("Patient", patient),
+        "sex": about.sex,
+        "caveats": [{"kind": kind, "count": count} for kind, count in sorted(caveats.items())],
+    }
+
+
+class _About:
+    """The patient of some calls."""
+
+    def __init__(self, patient: str, person: Item | None) -> None:
+        import json
+
+        data = json.loads(person.raw) if person is not None else {}
+        self.id = patient
+        self.sex = text(part(data, "gender")) or "unknown"
+        self.birth = text(part(data, "birthDate"))
+
+    def band(self, moment: datetime) -> str:
+        """The age band at a moment."""
+        if len(self.birth) < 4 or not self.birth[:4].isdigit():
+            return "unknown"
+        age = moment.year - int(self.birth[:4])
+        if len(self.birth) == len("2026-11-23"):
+            age -= f"{moment.month:02}-{moment.day:02}" < self.birth[5:]
+        for top, name in ((18, "0-17"), (40, "18-39"), (65, "40-64"), (80, "65-79")):
+            if age < top:
+                return name
+        return "80+"
+
+
+def _moments(
+    history: History, plan: Plan, caveats: Counter[str]
+) -> Iterator[tuple[datetime, Item | None, Item | None]]:
+    """When the question is asked, with the encounter or the order that asks it."""
+    if plan.moment is not None:
+        yield plan.moment, None, None
+        return
+    found: list[tuple[datetime, Item | None, Item | None]] = []
+    encounters = {one.id: one for one in history.items if one.type == "Encounter"}
+    for one in history.items:
+        if plan.at == "encounters" and one.type == "Encounter":
+            moment = moments_of(part(one.dated.period, "start"))
+            status = status_words(one.dated.status)
+            if not _NOT_HELD.isdisjoint(status):
+                caveats["an encounter that was cancelled or planned: not asked"] += 1
+            elif moment is None:
+                caveats["an encounter without a start: not asked"] += 1
+            elif plan.inside(moment):
+                found.append((moment, one, None))
+        elif plan.at == "orders" and one.type in _ORDERS:
+            moment = moments_of(one.dated.authoredOn)
+            if moment is None:
+                caveats["an order without authoredOn: not asked"] += 1
+            elif "entered-in-error" in status_words(one.dated.status):
+                caveats["an order entered in error: not asked"] += 1
+            elif plan.inside(moment):
+                found.append((moment, encounters.get(_encounter_of(one)), one))
+    found.sort(key=lambda one: (one[0], *(x.id if x else "" for x in one[1:])))
+    yield from found
+
+
+def _encounter_of(one: Item) -> str:
+    import msgspec
+
+    return last_of(msgspec.json.decode(one.raw).get("encounter"))
+
+
+def _calls(
+    about: _About,
+    moment: datetime,
+    encounter: Item | None,
+    draft: Item | None,
+    known: list[Item] | None,
+    plan: Plan,
+    desks: tuple[Desk, ...],
+) -> Iterator[Row]:
+    """One moment: a call of each site and service."""
+    user = _clinician(draft or encounter)
+    drafted = draft.as_draft() if draft is not None else None
+    for desk in desks:
+        for service in desk.services(plan.hook):
+            began = perf_counter()
+            if known is None:
+                answered, why = None, TOO_LARGE
+            else:
+                answered, why = desk.ask(
+                    service,
+                    about.id,
+                    moment,
+                    known,
+                    user=user,
+                    encounter=encounter,
+                    draft=drafted,
+                )
+            took = (perf_counter() - began) * 1000
+            if drafted and answered is not None and not desk.judged(service, answered):
+                continue
+            yield {
+                "site": desk.answering.site.name,
+                "hook": plan.hook,
+                "time": moment.astimezone(UTC),
+                "patient": plan.digest("Patient", about.id),
+                "encounter": plan.digest("Encounter", encounter.id if encounter else ""),
+                "clinician": plan.digest("clinician", user or ""),
+                "order": plan.digest("order", f"{draft.type}/{draft.id}" if draft else ""),
+                "topic": desk.topics[service.id],
+                **_counted(answered),
+                "milliseconds": took,
+                "failed": why or None,
+                "age_band": about.band(moment),
+                "sex": about.sex,
+                "inpatient_days": _inpatient_days(encounter),
+                "answers": desk.rows(service, answered, why),
+            }
+
+
+def _counted(answered: Any) -> Row:
+    """Cards by indicator and problems by kind."""
+    if answered is None:
+        return {"info": 0, "warning": 0, "critical": 0, "problems": []}
+    cards = Counter(card.body["indicator"] for card in answered.cards)
+    problems = Counter(one.kind for one in answered.problems)
+    return {
+        **{name: cards[name] for name in ("info", "warning", "critical")},
+        "problems": [{"kind": kind, "count": n} for kind, n in sorted(problems.items())],
+    }
+
+
+def _clinician(one: Item | None) -> str | None:
+    """Who had the encounter, or wrote the order, as a reference."""
+    if one is None:
+        return None
+    import msgspec
+
+    data = msgspec.json.decode(one.raw)
+    stated = [part(data, "requester"), part(data, "recorder")]
+    stated += [part(entry, "individual") for entry in items(part(data, "participant"))]
+    for reference in stated:
+        if name := last_of(reference):
+            return f"Practitioner/{name}"
+    return None
+
+
+def _inpatient_days(encounter: Item | None) -> float | None:
+    """Days of an inpatient stay, at least one once it has ended; None for other encounters."""
+    if encounter is None:
+        return None
+    import msgspec
+
+    data = msgspec.json.decode(encounter.raw)
+    if text(part(data, "class", "code")) not in ("IMP", "ACUTE", "NONAC"):
+        return None
+    start = read_when(part(data, "period", "start"), UTC)
+    end = read_when(part(data, "period", "end"), UTC)
+    if start is None or end is None or end < start:
+        return 1.0
+    return max(1.0, round((end - start).total_seconds() / 86400, 2))

@@ -1,0 +1,311 @@
+"""What was known of a patient at an earlier moment.
+
+An export shows each resource as it is today. Here each is given the moment from which it was
+known, and what came later (an end, a discharge, a death) is taken off again. What cannot be
+told is kept as the live service would see it and counted as a caveat.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from cds_service.fhir.elements import items, part, status_words, text
+from cds_service.fhir.moments import read_when
+
+ENDED = frozenset(
+    {"completed", "stopped", "cancelled", "revoked", "rejected", "aborted", "failed", "ended"}
+)
+"""Statuses that say that something was in force and is not any more."""
+_NEVER = frozenset({"entered-in-error", "draft", "proposed", "planned", "not-taken", "on-hold",
+                    "suspended", "unknown"})  # fmt: skip
+_REQUESTS = frozenset(
+    {
+        "MedicationRequest", "MedicationStatement", "ServiceRequest", "DeviceRequest",
+        "NutritionOrder", "VisionPrescription", "CommunicationRequest", "SupplyRequest",
+    }
+)  # fmt: skip
+_UNDATED = "{} without a date: taken as known all along"
+_DAY_ONLY = "{} dated by the day only: taken as known from the end of that day"
+_NO_ISSUED = "Observation without issued: taken as known when it was taken"
+_ENDED_WHEN = "{} ended at an unknown time: taken as ended all along"
+_INACTIVE_WHEN = "Condition no longer active since an unknown time: taken as inactive all along"
+_AMENDED = "Observation amended or corrected: its earlier versions are not in the export"
+_DIED_WHEN = "Patient dead since an unknown time: taken as alive at an encounter or order"
+
+
+class Dated(msgspec.Struct, gc=False):
+    """The dates and statuses of any resource, undecoded beyond JSON."""
+
+    status: Any = None
+    effectiveDateTime: Any = None  # noqa: N815  # FHIR's names
+    effectiveInstant: Any = None  # noqa: N815
+    effectivePeriod: Any = None  # noqa: N815
+    issued: Any = None
+    recordedDate: Any = None  # noqa: N815
+    assertedDate: Any = None  # noqa: N815
+    onsetDateTime: Any = None  # noqa: N815
+    onsetPeriod: Any = None  # noqa: N815
+    authoredOn: Any = None  # noqa: N815
+    dateAsserted: Any = None  # noqa: N815
+    dateWritten: Any = None  # noqa: N815
+    dateTime: Any = None  # noqa: N815
+    orderedOn: Any = None  # noqa: N815
+    sent: Any = None
+    created: Any = None
+    period: Any = None
+    statusChanged: Any = None  # noqa: N815
+    statusHistory: Any = None  # noqa: N815
+    dispenseRequest: Any = None  # noqa: N815
+    dosageInstruction: Any = None  # noqa: N815
+    dosage: Any = None
+    clinicalStatus: Any = None  # noqa: N815
+    abatementDateTime: Any = None  # noqa: N815
+    abatementPeriod: Any = None  # noqa: N815
+    abatementString: Any = None  # noqa: N815
+    abatementBoolean: Any = None  # noqa: N815
+    meta: Any = None
+
+
+_dated = msgspec.json.Decoder(Dated)
+_NOTHING = Dated()
+
+
+@dataclass(slots=True)
+class Item:
+    """One resource and its dates; ``known`` is None where it has none, ``ended`` where it has
+    not ended or nobody can tell when."""
+
+    type: str
+    id: str
+    url: str
+    medication: str
+    raw: bytes
+    dated: Dated
+    known: datetime | None = None
+    ended: datetime | None = None
+    caveats: tuple[str, ...] = ()
+
+    def before(self, moment: datetime) -> bool:
+        """Whether it was known at a moment."""
+        return self.known is None or self.known <= moment
+
+    def as_draft(self) -> Item:
+        """The order as it was while it was written."""
+        data = _object(self.raw)
+        data["status"] = "draft"
+        for key in ("statusReason", "statusChanged", "statusHistory", "_status"):
+            data.pop(key, None)
+        return _changed(self, data)
+
+
+def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item:
+    """A resource with the moment it was known from."""
+    try:
+        dated = _dated.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        dated = _NOTHING
+    made = Item(kind, name, url, medication, raw, dated)
+    caveats: list[str] = []
+    stated = list(_stated(kind, dated, caveats))
+    moments = [(one, when) for one in stated if (when := read_when(one, UTC)) is not None]
+    if kind in ("Patient", "Medication"):
+        return made
+    if moments:
+        made.known = max(when for _, when in moments)
+        if any(len(str(one)) == 10 and when == made.known for one, when in moments):
+            caveats.append(_DAY_ONLY.format(kind))
+    else:
+        caveats.append(_UNDATED.format(kind))
+    if kind in _REQUESTS and not ENDED.isdisjoint(status_words(dated.status)):
+        made.ended = _end(dated, made.known)
+        if made.ended is None:
+            caveats.append(_ENDED_WHEN.format(kind))
+    elif kind == "Condition":
+        made.ended = _abated(dated)
+        if made.ended is None and _inactive(dated):
+            caveats.append(_INACTIVE_WHEN)
+    made.caveats = tuple(caveats)
+    return made
+
+
+def _stated(kind: str, one: Dated, caveats: list[str]) -> Iterator[object]:
+    """The dates that say since when a resource is known: the latest of them counts."""
+    if kind in ("Observation", "DiagnosticReport"):
+        taken = (
+            one.effectiveDateTime
+            or one.effectiveInstant
+            or part(one.effectivePeriod, "end")
+            or part(one.effectivePeriod, "start")
+        )
+        yield from (taken, one.issued)
+        if taken and not one.issued and kind == "Observation":
+            caveats.append(_NO_ISSUED)
+        if not {"amended", "corrected"}.isdisjoint(status_words(one.status)):
+            caveats.append(_AMENDED)
+    elif kind in ("Condition", "AllergyIntolerance"):
+        onset = one.onsetDateTime or part(one.onsetPeriod, "start")
+        yield one.recordedDate or one.assertedDate or onset
+    elif kind == "Encounter":
+        yield part(one.period, "start")
+    elif kind == "MedicationStatement":
+        taken = one.effectiveDateTime or part(one.effectivePeriod, "start")
+        yield one.dateAsserted or taken
+    else:
+        yield (
+            one.authoredOn or one.dateWritten or one.dateTime or one.orderedOn or one.sent
+            or one.created
+        )  # fmt: skip
+
+
+def _end(one: Dated, since: datetime | None) -> datetime | None:
+    """When something stopped being in force, as far as it can be told."""
+    changes = [
+        when
+        for entry in items(one.statusHistory)
+        if not ENDED.isdisjoint(status_words(part(entry, "status")))
+        and (when := read_when(part(entry, "period", "start"), UTC))
+    ]
+    if changes:
+        return min(changes)
+    stated = [one.statusChanged, part(one.effectivePeriod, "end")]
+    for dose in [*items(one.dosageInstruction), *items(one.dosage)]:
+        stated.append(part(dose, "timing", "repeat", "boundsPeriod", "end"))
+    stated.append(part(one.dispenseRequest, "validityPeriod", "end"))
+    for value in stated:
+        if (when := read_when(value, UTC)) is not None:
+            return when
+    # A status says since when no later than the last change of its resource.
+    changed = read_when(part(one.meta, "lastUpdated"), UTC)
+    if changed is not None and since is not None and changed <= since + timedelta(minutes=1):
+        return changed
+    return None
+
+
+def _abated(one: Dated) -> datetime | None:
+    return read_when(one.abatementDateTime or part(one.abatementPeriod, "start"), UTC)
+
+
+def _inactive(one: Dated) -> bool:
+    return not {"inactive", "resolved", "remission"}.isdisjoint(status_words(one.clinicalStatus))
+
+
+@dataclass(slots=True)
+class History:
+    """Everything an export holds about one patient."""
+
+    patient: Item | None
+    items: list[Item]
+
+    def at(self, moment: datetime, alive: bool, but: str = "") -> Iterator[Item]:
+        """The resources known at a moment, as they were then, but for the one named.
+
+        ``alive``: an encounter or an order of that moment says so.
+        """
+        if self.patient is not None:
+            yield _as_patient(self.patient, moment, alive)
+        for one in self.items:
+            if one.before(moment) and f"{one.type}/{one.id}" != but:
+                yield as_it_was(one, moment)
+
+    def caveats(self) -> Counter[str]:
+        """What could not be told, with how many resources."""
+        found = Counter(caveat for one in self.items for caveat in one.caveats)
+        if self.patient is not None and b'"deceasedBoolean"' in self.patient.raw:
+            data = _object(self.patient.raw)
+            if data.get("deceasedBoolean") is True:
+                found[_DIED_WHEN] += 1
+        return found
+
+
+def as_it_was(one: Item, moment: datetime) -> Item:
+    """A resource with what came after a moment taken off."""
+    if one.type == "Encounter":
+        return _as_encounter(one, moment)
+    if one.ended is None or one.ended <= moment:
+        return one
+    data = _object(one.raw)
+    if one.type == "Condition":
+        data = {key: value for key, value in data.items() if not key.startswith("abatement")}
+        if _inactive(one.dated):
+            data["clinicalStatus"] = {"coding": [{"code": "active"}]}
+    else:
+        data["status"] = "active"
+        for key in ("statusReason", "statusChanged", "statusHistory", "reasonNotTaken"):
+            data.pop(key, None)
+        data.pop("_status", None)
+        period = data.get("effectivePeriod")
+        if isinstance(period, dict):
+            data["effectivePeriod"] = {key: value for key, value in period.items() if key != "end"}
+    return _changed(one, data)
+
+
+def _as_encounter(one: Item, moment: datetime) -> Item:
+    """An encounter as it began: its end, its diagnoses and its discharge came later."""
+    end = read_when(part(one.dated.period, "end"), UTC)
+    if end is not None and end <= moment:
+        return one
+    data = _object(one.raw)
+    data["status"] = "in-progress"
+    for key in ("diagnosis", "length", "statusHistory", "classHistory"):
+        data.pop(key, None)
+    if isinstance(data.get("period"), dict):
+        data["period"] = {key: value for key, value in data["period"].items() if key != "end"}
+    if isinstance(data.get("hospitalization"), dict):
+        data["hospitalization"] = {
+            key: value
+            for key, value in data["hospitalization"].items()
+            if not key.startswith("discharge") and key != "destination"
+        }
+    return _changed(one, data)
+
+
+def _as_patient(one: Item, moment: datetime, alive: bool) -> Item:
+    if b'"deceased' not in one.raw:
+        return one
+    data = _object(one.raw)
+    died = read_when(data.get("deceasedDateTime"), UTC)
+    later = died > moment if died is not None else alive
+    if not later:
+        return one
+    return _changed(one, {k: v for k, v in data.items() if not k.startswith("deceased")})
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    data = json.loads(raw)
+    return data if isinstance(data, dict) else {}
+
+
+def _changed(one: Item, data: dict[str, Any]) -> Item:
+    raw = json.dumps(data, ensure_ascii=False).encode()
+    return replace(one, raw=raw, dated=_dated.decode(raw))
+
+
+def moments_of(value: object) -> datetime | None:
+    """A start as a moment: of a date its noon, in this machine's time zone."""
+    stated = text(value)
+    if len(stated) == len("2026-11-23"):
+        stated += "T12:00:00"
+    zone = datetime.now().astimezone().tzinfo or UTC
+    when = read_when(stated, zone)
+    if when is None:
+        return None
+    return when.astimezone()
+
+
+def newest(rows: Iterable[Any]) -> list[Any]:
+    """Of rows sorted by type, id and change the newest of each type and id."""
+    found: dict[tuple[str, str], Any] = {}
+    kept: list[Any] = []
+    for row in rows:
+        if row[2]:
+            found[row[1], row[2]] = row
+        else:
+            kept.append(row)
+    return [*found.values(), *kept]

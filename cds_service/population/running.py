@@ -1,0 +1,241 @@
+"""One run: from the options of the command line to the files in the folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from cds_service.errors import BadRequest
+from cds_service.population.evaluating import Plan
+from cds_service.population.tables import KEYS, calls_schema, evaluations_schema, need, stream
+
+if TYPE_CHECKING:
+    from cds_service.population.local import Progress
+    from cds_service.settings import Settings
+
+ROWS_SORTED = 'site, hook, time, patient, encounter, "order", topic'
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of a run; days are local."""
+
+    source: str
+    out: Path
+    hook: str = ""
+    at: str = "encounters"
+    start: str = ""
+    end: str = ""
+    site: str = "default"
+    compare: str = ""
+    engine: Literal["local", "spark"] = "local"
+    workers: int = 0
+    partitions: int = 0
+    memory: int = 0
+    sample: int = 0
+    resume: bool = False
+    identified: bool = False
+
+
+def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
+    """What the options ask. Raises BadRequest that names the option."""
+    from cds_service.core.hook import HOOKS
+    from cds_service.one_patient import moment
+    from cds_service.population.desk import desk_of
+
+    at, when = asked.at, None
+    if at not in ("encounters", "orders"):
+        try:
+            when = moment(at)
+        except BadRequest:
+            raise BadRequest(
+                f"{at} is none of encounters, orders and a date.",
+                "Write --at 2026-11-23, for example.",
+                "--at",
+            ) from None
+        at = "date"
+    hook = asked.hook or ("order-select" if at == "orders" else "patient-view")
+    if HOOKS[hook].drafts != (at == "orders"):
+        raise BadRequest(
+            f"{hook} is not asked {'at orders' if at == 'orders' else 'without an order'}.",
+            "order-select and order-sign go with --at orders, patient-view with the others.",
+            "--hook",
+        )
+    sites = tuple(dict.fromkeys((asked.site, asked.compare) if asked.compare else (asked.site,)))
+    for site in sites:
+        if not desk_of(settings, site).services(hook):
+            raise BadRequest(f"site {site} has no service of {hook}.", "See CDS_SITES.", "--hook")
+    return Plan(
+        settings=settings,
+        sites=sites,
+        at=at,
+        moment=when,
+        hook=hook,
+        start=_day(asked.start, "--from"),
+        end=_day(asked.end, "--to", after=True),
+        key=key,
+        identified=asked.identified,
+    )
+
+
+def _day(value: str, option: str, *, after: bool = False) -> datetime | None:
+    """The begin of a local day, or of the day after it."""
+    if not value:
+        return None
+    try:
+        read = datetime.strptime(value, "%Y-%m-%d")  # noqa: DTZ007  # local, as is said
+    except ValueError:
+        raise BadRequest(f"{value} is not a date.", "Write 2026-11-23.", option) from None
+    return (read + timedelta(days=1) if after else read).astimezone()
+
+
+def run(asked: Asked, settings: Settings, progress: Progress) -> dict[str, Any]:
+    """Everything from the export to the files in the folder; the summary.
+
+    Raises BadRequest for options, an export or a folder that cannot be used.
+    """
+    for name in ("duckdb", "pyarrow"):
+        need(name)
+    work = asked.out / ".work"
+    fingerprint = _fingerprint(asked, settings)
+    _prepare(asked, work, fingerprint)
+    plan = plan_of(asked, settings, _key(asked.out))
+    if asked.engine == "spark":
+        from cds_service.population.spark import evaluate_on_spark
+
+        told, answers = evaluate_on_spark(asked.source, plan, work, asked.partitions)
+    else:
+        from cds_service.population.local import Means, evaluate, shuffle
+        from cds_service.population.source import Source
+
+        means = Means(
+            memory=asked.memory or _half_of_memory(),
+            workers=asked.workers or os.cpu_count() or 1,
+            partitions=asked.partitions or 64,
+        )
+        told = shuffle(Source(Path(asked.source)), work, means, progress)
+        answers = evaluate(plan, work, means, progress)
+    progress("Writing", 0, 1)
+    from cds_service.population.summary import summarise
+
+    write_tables(answers, asked.out)
+    made = summarise(asked, plan, told, answers)
+    _write(asked.out / "summary.json", json.dumps(made, indent=2, ensure_ascii=False) + "\n")
+    shutil.rmtree(work)
+    progress("Writing", 1, 1)
+    return made
+
+
+def _prepare(asked: Asked, work: Path, fingerprint: str) -> None:
+    mark = work / "asked"
+    if work.exists():
+        if not asked.resume:
+            raise BadRequest(
+                f"{asked.out} holds a run that did not end.",
+                "Go on with --resume, or remove the folder.",
+                "--out",
+            )
+        if not mark.exists() or mark.read_text(encoding="utf-8") != fingerprint:
+            raise BadRequest(
+                f"{asked.out} holds a run with other options, settings or data.",
+                "Resume with the options of that run, or name another folder.",
+                "--resume",
+            )
+        return
+    if asked.out.exists() and any(asked.out.iterdir()):
+        if asked.resume and (asked.out / "summary.json").exists():
+            raise BadRequest(f"the run in {asked.out} has ended.", "Read its report.", "--resume")
+        raise BadRequest(
+            f"{asked.out} is not empty.", "Name a folder that does not exist yet.", "--out"
+        )
+    work.mkdir(parents=True)
+    _write(mark, fingerprint)
+
+
+def _fingerprint(asked: Asked, settings: Settings) -> str:
+    """What must be the same for a run to be gone on with."""
+    from cds_service.version import version_text
+
+    folder = Path(asked.source)
+    files = (
+        [
+            (str(one.relative_to(folder)), one.stat().st_size, one.stat().st_mtime_ns)
+            for one in sorted(folder.rglob("*"))
+            if one.is_file()
+        ]
+        if folder.is_dir()
+        else []
+    )
+    options = {
+        name: str(value)
+        for name, value in vars(asked).items()
+        if name not in ("out", "resume", "workers", "memory", "sample")
+    }
+    content = json.dumps([options, settings.model_dump_json(), files, version_text()])
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _key(out: Path) -> bytes:
+    """The key of this run's digests, made for it and gone with it."""
+    path = out / ".work" / "key"
+    if not path.exists():
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def _half_of_memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def write_tables(answers: Path, out: Path) -> None:
+    """evaluations.parquet and calls.parquet, sorted."""
+    from pyarrow import parquet
+
+    duckdb = need("duckdb")
+    rows = f"read_parquet('{answers}/*.parquet')".replace("\\", "/")
+    keys = ", ".join(f'"{name}"' for name in KEYS)
+    evaluated = ", ".join(f'a."{one}"' for one in evaluations_schema().names[len(KEYS) :])
+    calls = ", ".join(f'"{one}"' for one in calls_schema().names)
+    spill = out / ".work" / "spill"
+    spill.mkdir(exist_ok=True)
+    tables = {
+        "evaluations": (
+            f"SELECT {keys}, {evaluated} FROM (SELECT {keys}, unnest(answers) AS a FROM {rows} "
+            f"WHERE hook IS NOT NULL) ORDER BY {ROWS_SORTED}, a.rule",
+            evaluations_schema(),
+        ),
+        "calls": (
+            f"SELECT {calls} FROM {rows} WHERE hook IS NOT NULL ORDER BY {ROWS_SORTED}",
+            calls_schema(),
+        ),
+    }
+    for name, (query, schema) in tables.items():
+        database = duckdb.connect(config={"temp_directory": str(spill)})
+        database.execute("SET TimeZone = 'UTC'")
+        part = out / f"{name}.part"
+        with parquet.ParquetWriter(part, schema, compression="zstd") as file:
+            for batch in stream(database.execute(query), 65536):
+                file.write_batch(batch.cast(schema))
+        database.close()
+        part.replace(out / f"{name}.parquet")
+
+
+def _write(path: Path, content: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(content, encoding="utf-8")
+    part.replace(path)
+
+
+def digest_of(names: Sequence[str]) -> str:
+    """A short digest of some lines, so that two runs can be told to have asked the same."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]

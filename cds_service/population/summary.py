@@ -1,0 +1,286 @@
+"""What the report says, in numbers: read from the answers with SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cds_service.population.tables import need
+
+if TYPE_CHECKING:
+    from cds_service.population.evaluating import Plan
+    from cds_service.population.running import Asked
+
+PUBLISHED = {
+    "per 100 encounters": (0.06, 0.76),
+    "per inpatient-day": (0.22, 1.06),
+    "per 100 orders": (0.98, 17.42),
+    "per clinician-day": (0.08, 3.34),
+}
+"""Cards of six systems (Orenstein 2021), by denominator."""
+
+Json = dict[str, Any]
+
+
+class Answers:
+    """The answers of a run, to be asked with SQL: the views ``calls`` and ``evaluations`` are of
+    the site that is reported, ``every`` of all; ``patients`` has a row for each patient."""
+
+    def __init__(self, answers: Path, out: Path, site: str) -> None:
+        self._database = need("duckdb").connect(config={"temp_directory": str(out / ".work/spill")})
+        self._database.execute("SET TimeZone = 'UTC'")
+        rows = f"read_parquet('{str(answers).replace(chr(39), chr(39) * 2)}/*.parquet')"
+        named = site.replace("'", "''")
+        self._database.execute(
+            f"""
+            CREATE VIEW every AS SELECT * FROM {rows} WHERE hook IS NOT NULL;
+            CREATE VIEW calls AS SELECT * FROM every WHERE site = '{named}';
+            CREATE VIEW patients AS SELECT * FROM {rows} WHERE hook IS NULL;
+            CREATE VIEW evaluations AS SELECT * EXCLUDE (answers, one), one.* FROM
+                (SELECT *, unnest(answers) AS one FROM calls);
+            CREATE VIEW every_evaluation AS SELECT * EXCLUDE (answers, one), one.* FROM
+                (SELECT *, unnest(answers) AS one FROM every);
+            """
+        )
+
+    def all(self, query: str) -> list[Json]:
+        """The rows of a query."""
+        answer = self._database.execute(query)
+        names = [one[0] for one in answer.description]
+        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+    def one(self, query: str) -> Json:
+        """The only row of a query."""
+        return self.all(query)[0]
+
+
+def summarise(asked: Asked, plan: Plan, told: Mapping[str, Any], answers: Path) -> Json:
+    """The summary of a run; ``told`` is what was read."""
+    from cds_service.version import version_text
+
+    data = Answers(answers, asked.out, asked.site)
+    counts = data.one(_COUNTS)
+    shown = data.one("SELECT coalesce(sum(info + warning + critical), 0)::BIGINT n FROM calls")["n"]
+    made: Json = {
+        "asked": {
+            "at": asked.at,
+            "hook": plan.hook,
+            "site": asked.site,
+            "compare": asked.compare or None,
+            "from": asked.start or None,
+            "to": asked.end or None,
+            "identified": asked.identified,
+            "version": version_text(),
+            "rules": rules_digest(data),
+            "limits": limits_digest(plan),
+        },
+        "counts": {**counts, "cards": shown},
+        "resources": dict(sorted(told["types"].items())),
+        "odd": _ranked(told["odd"]),
+        "caveats": _caveats(data),
+        "cards": data.one(
+            "SELECT coalesce(sum(info),0)::BIGINT info, coalesce(sum(warning),0)::BIGINT warning, "
+            "coalesce(sum(critical),0)::BIGINT critical FROM calls"
+        ),
+        "rates": rates(data, counts, shown, plan.hook),
+        "rules": _rules(data),
+        "distribution": data.all(
+            "SELECT (info + warning + critical)::INT AS cards, count(*) AS calls FROM calls "
+            "GROUP BY 1 ORDER BY 1"
+        ),
+        "latency": data.one(
+            "SELECT round(avg(milliseconds), 3) mean, round(quantile_cont(milliseconds, 0.5), 3) "
+            "median, round(quantile_cont(milliseconds, 0.95), 3) p95, "
+            "round(max(milliseconds), 3) slowest FROM calls"
+        ),
+        "weekly": data.all(_WEEKLY),
+        "repeats": data.all(_REPEATS),
+        "subgroups": _subgroups(data),
+        "data_quality": data.all(_QUALITY),
+        "problems": data.all(
+            "SELECT p.kind AS kind, sum(p.count)::BIGINT AS problems, count(*) AS calls FROM "
+            "(SELECT unnest(problems) AS p FROM calls) GROUP BY 1 ORDER BY 2 DESC, 1"
+        ),
+    }
+    if asked.compare:
+        made["compared"] = compared(data, asked.site, asked.compare)
+    return made
+
+
+_COUNTS = """
+SELECT (SELECT count(*) FROM patients)::BIGINT AS patients,
+    count(*)::BIGINT AS calls,
+    count(DISTINCT patient)::BIGINT AS patients_asked,
+    count(DISTINCT encounter)::BIGINT AS encounters,
+    count(DISTINCT "order")::BIGINT AS orders,
+    count(DISTINCT (clinician, time::DATE)) FILTER (clinician IS NOT NULL)::BIGINT
+        AS clinician_days,
+    coalesce((SELECT sum(d) FROM (SELECT max(inpatient_days) AS d FROM calls GROUP BY encounter)),
+        0)::DOUBLE AS inpatient_days,
+    count(failed)::BIGINT AS failed,
+    min(time)::DATE::VARCHAR AS first, max(time)::DATE::VARCHAR AS last
+FROM calls
+"""
+_WEEKLY = """
+SELECT date_trunc('week', time)::DATE::VARCHAR AS week, count(*)::BIGINT AS calls,
+    sum(info + warning + critical)::BIGINT AS cards FROM calls GROUP BY 1 ORDER BY 1
+"""
+_REPEATS = """
+SELECT rule, count(*)::BIGINT AS patients, sum(n)::BIGINT AS shown, max(n)::BIGINT AS most,
+    count(*) FILTER (n > 1)::BIGINT AS again
+FROM (SELECT rule, patient, count(*) AS n FROM evaluations WHERE fate = 'shown'
+    AND answer = 'fired' GROUP BY ALL)
+GROUP BY 1 ORDER BY shown DESC, 1
+"""
+_QUALITY = """
+SELECT reason, count(DISTINCT (patient, time, encounter, "order", topic))::BIGINT AS calls,
+    count(DISTINCT patient)::BIGINT AS patients,
+    count(*)::BIGINT AS answers, list_sort(list(DISTINCT rule)) AS rules
+FROM (SELECT *, unnest(because) AS reason FROM evaluations WHERE answer = 'cannot tell')
+GROUP BY 1 ORDER BY answers DESC, 1 LIMIT 100
+"""
+
+
+def _caveats(data: Answers) -> list[Json]:
+    return data.all(
+        "SELECT c.kind AS kind, sum(c.count)::BIGINT AS resources, count(*)::BIGINT AS patients "
+        "FROM (SELECT unnest(caveats) AS c FROM patients) GROUP BY 1 ORDER BY 2 DESC, 1"
+    )
+
+
+def _ranked(counted: Mapping[str, int]) -> list[Json]:
+    ranked = sorted(counted.items(), key=lambda one: (-one[1], one[0]))
+    return [{"kind": kind, "count": count} for kind, count in ranked]
+
+
+def rules_digest(data: Answers) -> str:
+    """A digest of the rules and their versions."""
+    from cds_service.population.running import digest_of
+
+    found = data.all("SELECT DISTINCT rule, version FROM evaluations ORDER BY 1, 2")
+    return digest_of([f"{one['rule']} {one['version']}" for one in found])
+
+
+def limits_digest(plan: Plan) -> str:
+    """A digest of the limits of the first site."""
+    from cds_service.population.desk import desk_of
+    from cds_service.population.running import digest_of
+
+    limits = desk_of(plan.settings, plan.sites[0]).answering.site.limits
+    return digest_of(sorted(f"{key} {limits[key]}" for key in limits))
+
+
+def rates(data: Answers, counts: Mapping[str, Any], shown: int, hook: str) -> list[Json]:
+    """Cards by four denominators, beside what is published; None where there is none."""
+    inpatient = data.one(
+        "SELECT coalesce(sum(info + warning + critical), 0)::BIGINT n FROM calls "
+        "WHERE inpatient_days IS NOT NULL"
+    )["n"]
+    by_clinician = data.one(
+        "SELECT coalesce(sum(info + warning + critical), 0)::BIGINT n FROM calls "
+        "WHERE clinician IS NOT NULL"
+    )["n"]
+    with_encounter = data.one(
+        "SELECT coalesce(sum(info + warning + critical), 0)::BIGINT n FROM calls "
+        "WHERE encounter IS NOT NULL"
+    )["n"]
+    with_order = shown if hook != "patient-view" else 0
+    found = {
+        "per 100 encounters": (100 * with_encounter, counts["encounters"]),
+        "per inpatient-day": (inpatient, counts["inpatient_days"]),
+        "per 100 orders": (100 * with_order, counts["orders"]),
+        "per clinician-day": (by_clinician, counts["clinician_days"]),
+    }
+    return [
+        {
+            "denominator": name,
+            "of": of,
+            "cards": round(cards / of, 4) if of else None,
+            "published_low": PUBLISHED[name][0],
+            "published_high": PUBLISHED[name][1],
+        }
+        for name, (cards, of) in found.items()
+    ]
+
+
+def _rules(data: Answers) -> list[Json]:
+    return data.all(
+        """
+        SELECT rule, any_value(version) AS version, count(*)::BIGINT AS calls,
+            count(*) FILTER (answer = 'fired')::BIGINT AS fired,
+            count(*) FILTER (answer = 'cannot tell')::BIGINT AS cannot_tell,
+            count(*) FILTER (answer = 'did not fire')::BIGINT AS did_not_fire,
+            count(DISTINCT patient) FILTER (answer = 'fired')::BIGINT AS patients,
+            count(*) FILTER (fate = 'shown')::BIGINT AS shown,
+            count(*) FILTER (fate = 'capped')::BIGINT AS capped,
+            count(*) FILTER (fate = 'silent')::BIGINT AS silent,
+            count(*) FILTER (indicator = 'info')::BIGINT AS info,
+            count(*) FILTER (indicator = 'warning')::BIGINT AS warning,
+            count(*) FILTER (indicator = 'critical')::BIGINT AS critical
+        FROM evaluations GROUP BY 1 ORDER BY fired DESC, 1
+        """
+    )
+
+
+def wilson(hits: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a proportion (Wilson 1927)."""
+    if not of:
+        return 0.0, 1.0
+    z = 1.959964
+    p = hits / of
+    middle = (p + z * z / (2 * of)) / (1 + z * z / of)
+    half = z / (1 + z * z / of) * (p * (1 - p) / of + z * z / (4 * of * of)) ** 0.5
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _subgroups(data: Answers) -> list[Json]:
+    """Of each age band and sex: the share of patients with a card, with its interval."""
+    found = []
+    for name in ("age_band", "sex"):
+        rows = data.all(
+            f"SELECT {name} AS value, count(DISTINCT patient)::BIGINT AS patients, "
+            "count(DISTINCT patient) FILTER (info + warning + critical > 0)::BIGINT AS with_card, "
+            "count(*)::BIGINT AS calls FROM calls GROUP BY 1 ORDER BY 1"
+        )
+        for row in rows:
+            low, high = wilson(row["with_card"], row["patients"])
+            share = row["with_card"] / row["patients"]
+            found.append(
+                {"group": name, **row, "share": round(share, 4), "low": round(low, 4),
+                 "high": round(high, 4)}
+            )  # fmt: skip
+    return found
+
+
+def compared(data: Answers, site: str, other: str) -> Json:
+    """What another site's settings would change: by rule, and the rows (at most 1,000)."""
+    keys = 'time, patient, encounter, "order", hook, topic, rule'
+    one, two = (name.replace("'", "''") for name in (site, other))
+    rows = f"""
+        SELECT {keys}, a.fate = 'shown' AS was, b.fate = 'shown' AS will,
+            a.indicator AS indicator_was, b.indicator AS indicator_will
+        FROM (SELECT * FROM every_evaluation WHERE site = '{one}') a
+        FULL JOIN (SELECT * FROM every_evaluation WHERE site = '{two}') b
+        USING ({keys})
+    """
+    changed = f"""
+        SELECT *, CASE WHEN coalesce(will, false) AND NOT coalesce(was, false) THEN 'appears'
+            WHEN coalesce(was, false) AND NOT coalesce(will, false) THEN 'vanishes'
+            ELSE 'changes indicator' END AS change
+        FROM ({rows}) WHERE coalesce(was, false) != coalesce(will, false)
+            OR (was AND will AND indicator_was IS DISTINCT FROM indicator_will)
+    """
+    return {
+        "site": site,
+        "other": other,
+        "by_rule": data.all(
+            f"SELECT rule, change, count(*)::BIGINT AS calls FROM ({changed}) "
+            "GROUP BY ALL ORDER BY calls DESC, rule, change"
+        ),
+        "rows": data.all(
+            f"SELECT strftime(time, '%Y-%m-%dT%H:%M:%SZ') AS time, patient, encounter, \"order\", "
+            f"rule, change, indicator_was, indicator_will FROM ({changed}) "
+            "ORDER BY ALL LIMIT 1000"
+        ),
+    }

@@ -1,0 +1,92 @@
+"""The shapes of the tables, as Arrow schemas."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from cds_service.errors import BadRequest
+
+RESOURCES = ("patient", "type", "id", "updated", "position", "url", "medication", "raw")
+"""One resource a row. ``updated`` is UTC text, ``position`` the file's and the line's number,
+``medication`` the id of the Medication that a request refers to."""
+
+KEYS = ("site", "hook", "time", "patient", "encounter", "clinician", "order", "topic")
+
+
+def need(name: str) -> Any:
+    """The module of an optional dependency. Raises BadRequest that says how to install it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        extra = "spark" if name == "pyspark" else "population"
+        raise BadRequest(
+            f"{name} is not installed.", f"Install it: pip install 'leg-cramps-cds[{extra}]'."
+        ) from None
+
+
+def resources_schema() -> Any:
+    """What `cds_service.population.source.Source.batches` gives."""
+    pa = need("pyarrow")
+    kinds = {"position": pa.int64(), "raw": pa.binary()}
+    return pa.schema([(name, kinds.get(name, pa.string())) for name in RESOURCES])
+
+
+def _keys(pa: Any) -> list[tuple[str, Any]]:
+    return [(k, pa.timestamp("us", tz="UTC") if k == "time" else pa.string()) for k in KEYS]
+
+
+def _answers(pa: Any) -> list[tuple[str, Any]]:
+    fact = pa.struct([(name, pa.string()) for name in ("code", "value", "unit", "day")])
+    return [
+        ("rule", pa.string()),
+        ("version", pa.string()),
+        ("answer", pa.string()),
+        ("indicator", pa.string()),
+        ("fate", pa.string()),
+        ("because", pa.list_(pa.string())),
+        ("facts", pa.list_(fact)),
+    ]
+
+
+def _counts(pa: Any) -> list[tuple[str, Any]]:
+    counted = pa.list_(pa.struct([("kind", pa.string()), ("count", pa.int32())]))
+    return [
+        ("info", pa.int32()),
+        ("warning", pa.int32()),
+        ("critical", pa.int32()),
+        ("problems", counted),
+        ("milliseconds", pa.float64()),
+        ("failed", pa.string()),
+        ("age_band", pa.string()),
+        ("sex", pa.string()),
+        ("inpatient_days", pa.float64()),
+    ]
+
+
+def evaluations_schema() -> Any:
+    """evaluations.parquet: one row per call and rule."""
+    pa = need("pyarrow")
+    return pa.schema([*_keys(pa), *_answers(pa)])
+
+
+def calls_schema() -> Any:
+    """calls.parquet: one row per call. ``failed`` says why a call had no answer."""
+    pa = need("pyarrow")
+    return pa.schema([*_keys(pa), *_counts(pa)])
+
+
+def evaluated_schema() -> Any:
+    """What `evaluate_partition` gives: a call with all its rules' answers a row, and for each
+    patient one row without a hook, with what could not be told (``caveats``)."""
+    pa = need("pyarrow")
+    caveats = pa.list_(pa.struct([("kind", pa.string()), ("count", pa.int32())]))
+    answers = pa.list_(pa.struct(_answers(pa)))
+    return pa.schema([*_keys(pa), *_counts(pa), ("caveats", caveats), ("answers", answers)])
+
+
+def stream(answer: Any, rows: int) -> Any:
+    """DuckDB's answer as an Arrow reader of batches with so many rows."""
+    # The method has had two names.
+    reader = getattr(answer, "to_arrow_reader", None) or answer.fetch_record_batch
+    return reader(rows)

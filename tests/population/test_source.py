@@ -1,0 +1,143 @@
+"""Odd data is counted and never fatal."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from cds_service.errors import BadRequest
+from cds_service.population.running import Asked, run
+from cds_service.settings import Settings
+from tests.population.export import (
+    Json,
+    answers,
+    cramps,
+    encounter,
+    outcome,
+    patient,
+    potassium,
+    quiet,
+    quinine,
+    write,
+)
+
+
+def odd(made: Json) -> dict[str, int]:
+    return {one["kind"]: one["count"] for one in made["odd"]}
+
+
+def caveats(made: Json) -> dict[str, int]:
+    return {one["kind"]: one["resources"] for one in made["caveats"]}
+
+
+def test_odd_lines_are_counted(tmp_path: Path) -> None:
+    source = write(tmp_path / "in", patient(), encounter(), cramps(), quinine())
+    with (source / "Observation.000.ndjson").open("w") as file:
+        file.write("not json\n\n[]\n{}\n")
+        file.write(json.dumps({"resourceType": "Observation", "id": "x"}) + "\n")
+        file.write(json.dumps({**potassium(3, "2026-01-01"), "subject": {"reference": "Group/1"}}))
+        file.write('\n{"resourceType": "Observ')
+
+    made = outcome(source, tmp_path / "out")
+    assert answers(made)["quinine-active"] == "fired"
+    assert odd(made) == {
+        "a line that is not JSON": 2,
+        "a line that is not a FHIR resource": 1,
+        "Observation without a patient": 2,
+        "a line cut in the middle": 1,
+    }
+
+
+def test_compressed_cut_deleted_and_error_files(tmp_path: Path) -> None:
+    source = write(tmp_path / "in", patient(), encounter(), cramps(), quinine())
+    lines = json.dumps(potassium(3.1, "2026-03-01T08:00:00Z")).encode() + b"\n"
+    whole = gzip.compress(lines * 3)
+    (source / "Observation.001.ndjson.gz").write_bytes(whole)
+    (source / "Observation.002.ndjson.gz").write_bytes(whole[:-9])
+    (source / "deleted").mkdir()
+    gone = {"request": {"method": "DELETE", "url": "MedicationRequest/quinine-p1"}}
+    (source / "deleted" / "x.ndjson").write_text(
+        json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [gone]}) + "\n"
+    )
+    (source / "error").mkdir()
+    (source / "error" / "x.ndjson").write_text('{"resourceType":"OperationOutcome"}\n')
+
+    made = outcome(source, tmp_path / "out")
+    found = answers(made)
+    assert found["quinine-active"] == "did not fire"
+    assert found["low-potassium"] == "fired"
+    assert odd(made)["deleted at the server (deleted/)"] == 1
+    assert odd(made)["an error reported by the exporting server (error/)"] == 1
+    assert odd(made)["a file that ends in the middle or cannot be read"] == 1
+    assert caveats(made)["duplicates: the newest lastUpdated counts"] >= 2
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_newest_duplicate_counts(tmp_path: Path, turned: bool) -> None:
+    old = potassium(5.0, "2026-03-01T08:00:00Z", meta={"lastUpdated": "2026-03-02T00:00:00Z"})
+    new = potassium(3.1, "2026-03-01T08:00:00Z", meta={"lastUpdated": "2026-03-03T00:00:00+02:00"})
+    both = [new, old] if turned else [old, new]
+
+    made = outcome(write(tmp_path / "in", patient(), encounter(), cramps(), *both), tmp_path / "o")
+    assert answers(made)["low-potassium"] == "fired"
+
+
+def test_a_medication_elsewhere_is_found(tmp_path: Path) -> None:
+    drug = {
+        "resourceType": "Medication",
+        "id": "m1",
+        "code": {"text": "quinine sulfate 300 MG Oral Tablet"},
+    }
+    request = {**quinine(), "medicationReference": {"reference": "Medication/m1"}}
+    del request["medicationCodeableConcept"]
+    lost = {**request, "id": "lost", "medicationReference": {"reference": "Medication/none"}}
+
+    made = outcome(
+        write(tmp_path / "in", patient(), encounter(), cramps(), request, lost, drug),
+        tmp_path / "o",
+    )
+    assert answers(made)["quinine-active"] == "fired"
+    assert caveats(made)["a reference to a Medication that leads nowhere"] == 1
+
+
+def test_bundles_and_parquet_give_what_ndjson_gives(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    resources = [
+        patient(),
+        encounter(),
+        cramps(),
+        potassium(3.1, "2026-03-01T08:00:00Z"),
+        quinine(),
+    ]
+    first = answers(outcome(write(tmp_path / "a", *resources), tmp_path / "a-out"))
+    (tmp_path / "b").mkdir()
+    entries = [{"fullUrl": f"urn:uuid:{one['id']}", "resource": one} for one in resources]
+    text = json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    (tmp_path / "b" / "p1.json").write_text(text.replace("Patient/p1", "urn:uuid:p1"))
+    (tmp_path / "c").mkdir()
+    pq.write_table(
+        pa.table({"resource": [json.dumps(one) for one in resources]}), tmp_path / "c/x.parquet"
+    )
+
+    assert answers(outcome(tmp_path / "b", tmp_path / "b-out")) == first
+    assert answers(outcome(tmp_path / "c", tmp_path / "c-out")) == first
+    assert first["low-potassium"] == "fired"
+
+
+def test_no_patient_resource_is_counted_and_rules_do_what_they_do_live(tmp_path: Path) -> None:
+    made = outcome(write(tmp_path / "in", encounter(), cramps(), quinine()), tmp_path / "out")
+
+    assert caveats(made)["patients without a Patient resource"] == 1
+    assert len(made["called"]) == 1
+
+
+@pytest.mark.parametrize("source", ["nowhere", "empty"])
+def test_a_folder_without_an_export_is_refused(tmp_path: Path, source: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadRequest):
+        run(Asked(source=str(tmp_path / source), out=tmp_path / "out"), Settings(), quiet)
