@@ -9,6 +9,7 @@
 #   make screenshots, make pictures   draw the pictures of the documents again
 #   make docs     write the reference pages from the code
 #   make bench    benchmark                     make torture   faults, with figures
+#   make sandbox  the CDS Hooks sandbox beside this service (SANDBOX=/path/to/its/checkout)
 #   make capacity what one core bears, what a hospital needs
 #   make mutants  mutation testing of rules and units, half an hour
 #   make image    container image, with docker or buildah   (BASE=…@sha256:… is the base)
@@ -27,6 +28,8 @@ TEST_PROCESSES ?= auto
 BENCH_ARGS  ?=
 CAPACITY_ARGS ?=
 TORTURE_ARGS ?=
+SANDBOX     ?=
+SANDBOX_ARGS ?=
 MUTANTS_ARGS ?=
 IMAGE       ?= leg-cramps-cds:latest
 BASE        ?=
@@ -42,7 +45,7 @@ PY    := $(VENV)/bin/python
 LOWEST := $(VENV)/lowest
 CHECKS := lint format types layers prose test
 
-.PHONY: screenshots pictures prose lock sbom run test lowest coverage check lint format types layers audit docs bench capacity torture image try-image clean environment environment-dev
+.PHONY: screenshots pictures prose lock sbom run test lowest coverage check lint format types layers audit docs bench capacity torture image try-image sandbox clean environment environment-dev
 .DEFAULT_GOAL := check
 
 run: environment
@@ -131,6 +134,12 @@ capacity: environment-dev
 
 torture: environment-dev
 	@$(PY) -m torture $(TORTURE_ARGS)
+
+sandbox: environment
+	@test -n "$(SANDBOX)" || { \
+	  echo "make sandbox needs SANDBOX: git clone https://github.com/cds-hooks/sandbox, and name the folder:" >&2; \
+	  echo "  make sandbox SANDBOX=/path/to/sandbox" >&2; exit 2; }
+	@$(PY) -m sandbox "$(SANDBOX)" $(SANDBOX_ARGS)
 
 # cosmic-ray makes the mutants in its own environment; the development set tries them.
 mutants: environment-dev

@@ -1,0 +1,150 @@
+"""A FHIR server that holds the demo's patients: enough of R4 for the sandbox, on loopback only."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from cds_service.demo.fixtures import fixture_patients
+
+Json = dict[str, Any]
+BASE = "/fhir"
+MOST_READ = 1_000_000
+_DAY = re.compile(r"\d{4}-\d\d-\d\d(?=T|$)")
+_TYPE = re.compile(r"[A-Z][A-Za-z]{2,40}")
+
+
+class Records:
+    """What is on file, by type; drafts are not. Dates are moved, so that the fixtures' day is
+    ``today``: a result of yesterday stays one."""
+
+    def __init__(self, today: date) -> None:
+        self._by_type: dict[str, list[Json]] = {}
+        self.patients: list[tuple[str, str, str]] = []  # id, title, story
+        for fixture in fixture_patients().values():
+            moved = today - date.fromisoformat(fixture.as_of[:10])
+            for entry in json.loads(fixture.bundle())["entry"]:
+                resource = _moved(entry["resource"], moved)
+                if resource["resourceType"] == "Patient":
+                    self.patients.append((resource["id"], fixture.title, fixture.story))
+                    resource.setdefault("name", [{"text": fixture.title, "family": fixture.title}])
+                if resource.get("status") != "draft":
+                    self._by_type.setdefault(resource["resourceType"], []).append(resource)
+
+    def read(self, kind: str, identity: str) -> Json | None:
+        """One resource, or None."""
+        return next((one for one in self._by_type.get(kind, ()) if one["id"] == identity), None)
+
+    def search(self, kind: str, asked: Mapping[str, str]) -> Json:
+        """All that fits, as one page; the newest results first."""
+        found = [one for one in self._by_type.get(kind, ()) if _fits(one, asked)]
+        found.sort(key=lambda one: str(one.get("effectiveDateTime", "")), reverse=True)
+        return {
+            "resourceType": "Bundle",
+            "type": "searchset",
+            "total": len(found),
+            "entry": [{"resource": one, "search": {"mode": "match"}} for one in found],
+        }
+
+
+def _moved(value: Any, by: timedelta, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _moved(member, by, key) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_moved(member, by, name) for member in value]
+    if isinstance(value, str) and name != "birthDate" and _DAY.match(value):
+        return (date.fromisoformat(value[:10]) + by).isoformat() + value[10:]
+    return value
+
+
+def _fits(resource: Json, asked: Mapping[str, str]) -> bool:
+    patient = asked.get("patient") or asked.get("subject")
+    if patient is not None:
+        holder = resource.get("subject") or resource.get("patient") or {}
+        if holder.get("reference") != f"Patient/{patient.removeprefix('Patient/')}":
+            return False
+    if (status := asked.get("status")) and resource.get("status") not in status.split(","):
+        return False
+    since = asked.get("date", "")
+    if since.startswith("ge") and str(resource.get("effectiveDateTime", "")) < since[2:]:
+        return False
+    if (codes := asked.get("code")) is not None:
+        return not set(_codes(resource)).isdisjoint(codes.split(","))
+    return True
+
+
+def _codes(resource: Json) -> Iterator[str]:
+    for coding in resource.get("code", {}).get("coding", ()):
+        yield f"{coding.get('system', '')}|{coding.get('code', '')}"
+        yield str(coding.get("code", ""))
+
+
+class Server(ThreadingHTTPServer):
+    """Answers on a port of loopback; 0 takes a free one."""
+
+    daemon_threads = True
+
+    def __init__(self, records: Records, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.records = records
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_OPTIONS(self) -> None:  # http.server's name
+        self._send(204, None)
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        self._answer(parts.path, parts.query)
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        if not 0 <= length <= MOST_READ:
+            self.close_connection = True
+            return self._refused(413)
+        query = self.rfile.read(length).decode(errors="replace")
+        path = urlsplit(self.path).path
+        if not path.endswith("/_search"):
+            return self._refused(405)
+        return self._answer(path.removesuffix("/_search"), query)
+
+    def _answer(self, path: str, query: str) -> None:
+        records = self.server.records
+        kind, _, identity = path.removeprefix(f"{BASE}/").partition("/")
+        if not path.startswith(f"{BASE}/") or not (kind == "metadata" or _TYPE.fullmatch(kind)):
+            self._refused(404)
+        elif kind == "metadata":
+            self._send(200, {"resourceType": "CapabilityStatement", "status": "active",
+                             "kind": "instance", "fhirVersion": "4.0.1", "format": ["json"],
+                             "date": date.today().isoformat()})  # fmt: skip  # noqa: DTZ011
+        elif identity:
+            found = records.read(kind, unquote(identity))
+            self._send(200, found) if found else self._refused(404)
+        else:
+            self._send(200, records.search(kind, dict(parse_qsl(query))))
+
+    def _refused(self, status: int) -> None:
+        issue = {"severity": "error", "code": "not-found" if status == 404 else "processing"}
+        self._send(status, {"resourceType": "OperationOutcome", "issue": [issue]})
+
+    def _send(self, status: int, content: Json | None) -> None:
+        body = b"" if content is None else json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.send_header("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+        self.send_header("Access-Control-Allow-Headers", "*, Authorization")
+        if content is not None:
+            self.send_header("Content-Type", "application/fhir+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing of each request."""
