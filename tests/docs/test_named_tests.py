@@ -41,7 +41,8 @@ def rows(document: str, heading: str = "") -> list[list[str]]:
     return found
 
 
-CONFORMANCE = rows("docs/conformance.md")
+FOREIGN = rows("docs/conformance.md", "Against foreign numbering")
+CONFORMANCE = rows("docs/conformance.md")[: -len(FOREIGN)]
 ATTACKS = rows("SECURITY.md", "Attacks")
 
 
@@ -91,6 +92,49 @@ def test_no_requirement_is_left_out_or_listed_twice() -> None:
         for number in (range(count) if family == "C" else range(1, count + 1))
     }
     assert wanted - {re.sub(r"[a-z]$", "", one) for one in listed} == set()
+
+
+def numbers(*spans: int | tuple[int, int]) -> set[int]:
+    """All numbers of some spans, both ends included."""
+    return {
+        number
+        for span in spans
+        for number in ([span] if isinstance(span, int) else range(span[0], span[1] + 1))
+    }
+
+
+SHEET = numbers(
+    (1, 14), 16, (27, 29), (34, 36), 52, (54, 61), (74, 78), (80, 85), (87, 90), (92, 96),
+    (98, 100), (103, 113), (115, 125), (127, 136), (138, 142), (144, 148), 168, (175, 177), 179,
+    195, (199, 201), 203, (205, 208), (210, 220),
+)  # fmt: skip
+"""Rows of Inferno's sheet of CDS Hooks 2.0 whose actor is, also, the service."""
+LIBRARY = numbers(4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64, 68, 73, 77, 81, 85,
+                  89, 93)  # fmt: skip
+"""The same of the hook library 1.0.1."""
+INVARIANTS = {
+    *(f"cds-r-{number}" for number in (1, 2)),
+    *(f"cds-resp-{number}" for number in range(1, 8)),
+    *(f"cds-fb-{number}" for number in (1, 2, 3)),
+}
+
+
+@pytest.mark.parametrize("row", FOREIGN, ids=lambda row: row[0])
+def test_every_foreign_row_has_its_row_its_test_or_its_reason(row: list[str]) -> None:
+    _, about, shown_by = row
+    assert about
+    if named := re.fullmatch(r"row ([A-Z]\d+[a-z]?)", shown_by):
+        assert named[1] in {one[0] for one in CONFORMANCE}
+    else:
+        assert list(unproved(shown_by, "not applicable because ")) == []
+
+
+def test_no_foreign_row_is_left_out_or_listed_twice() -> None:
+    listed = [row[0] for row in FOREIGN]
+    wanted = {f"S{n}" for n in SHEET} | {f"L{n}" for n in LIBRARY} | INVARIANTS
+    assert len(listed) == len(set(listed))
+    assert set(listed) == wanted
+    assert (len(SHEET), len(LIBRARY), len(INVARIANTS)) == (120, 23, 12)
 
 
 @pytest.mark.parametrize("row", ATTACKS, ids=lambda row: row[0])
