@@ -47,7 +47,7 @@ class Metrics:
         silent = self._counter(
             "cds_cards_silent", "Cards of silent rules, counted and not returned.", "rule", *site
         )
-        problems = self._counter("cds_problems", "Data that could not be used.", "kind")
+        problems = self._counter("cds_problems", "Data that could not be used.", "kind", *site)
         fetches = self._counter("cds_fhir_fetches", "Queries to FHIR servers.", "state")
         feedback = self._counter(
             "cds_feedback", "Answers of clinicians to cards.", "outcome", *site
@@ -110,10 +110,10 @@ class Metrics:
         """Count a card of a silent rule."""
         self._silent(rule, *self._at(site)).inc()
 
-    def problems(self, kinds: Iterable[str]) -> None:
+    def problems(self, kinds: Iterable[str], site: str = DEFAULT_SITE) -> None:
         """Count data that could not be used, by the stable words of `core.facts.Problem`."""
         for kind in kinds:
-            self._problems(kind).inc()
+            self._problems(kind, *self._at(site)).inc()
 
     def fetched(self, state: str) -> None:
         """Count one query to a FHIR server."""

@@ -98,7 +98,7 @@ def _count(parts: Parts, call: Call, answered: Answered) -> None:
             events.append((outcome.rule.id, outcome.rule.version, CANNOT_TELL))
     for rule in answered.dropped:
         metrics.dropped(rule, site)
-    metrics.problems(problem.kind for problem in answered.problems)
+    metrics.problems((problem.kind for problem in answered.problems), site)
     for card in answered.cards:
         metrics.shown(card.rule.id, card.body["indicator"], site)
         events.append((card.rule.id, card.rule.version, SHOWN))

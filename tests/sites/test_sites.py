@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from cds_service.app import build, make_parts
+from cds_service.cli import main
 from cds_service.errors import StartupError
+from cds_service.feedback.lifecycle import erase, export
 from cds_service.feedback.report import RuleReport, report
+from cds_service.feedback.tables import audit, audit_cards
 from cds_service.settings import Settings
 from cds_service.topics import services_of
 from tests.conformance.given_caller import Client
@@ -330,3 +336,91 @@ def test_the_sample_files_serve_two_sites_with_different_limits(tmp_path: Path) 
         if action["resource"]["code"]["text"] == "Magnesium, serum"
     ]
     assert orders == ["1000001"]
+
+
+def test_the_audit_trail_tells_the_hospitals_apart(hospitals: Make, ehr: Client) -> None:
+    client = hospitals(audit="digest")
+    sent = {tenant: call(client, ehr, tenant, magnesium(0.55)) for tenant in ("tn", "ts")}
+    parts = client.application.extensions["cds_parts"]
+    parts.records.upkeep.run_once()
+    with parts.records.database.read() as connection:
+        rows = {row.site: row for row in connection.execute(select(audit))}
+        cards = {row.card: row.record for row in connection.execute(select(audit_cards))}
+    assert rows.keys() == {"north", "south"}
+    north, south = rows["north"], rows["south"]
+    # The same patient id, user and evidence, and yet nothing by which one could be found by
+    # means of the other.
+    for column in ("caller", "clinician", "patient"):
+        assert getattr(north, column) != getattr(south, column)
+    assert json.loads(north.content)["limits"] != json.loads(south.content)["limits"]
+    assert cards[sent["tn"][0]["uuid"]] == north.record
+    assert cards[sent["ts"][0]["uuid"]] == south.record
+    assert sent["tn"][0]["uuid"] != sent["ts"][0]["uuid"]
+
+
+def test_what_is_handed_out_or_erased_is_of_one_hospital(hospitals: Make, ehr: Client) -> None:
+    client = hospitals(audit="digest")
+    for tenant in ("tn", "ts"):
+        (card,) = call(client, ehr, tenant, magnesium(0.55))
+        answered(client, ehr, tenant, card["uuid"])
+    records = client.application.extensions["cds_parts"].records
+    records.shown.flush()
+    records.denominators.flush()
+    records.upkeep.run_once()
+
+    def kept(site: str) -> dict[str, int]:
+        rows = [row for row in export(records.database, site) if "site" in row]
+        assert {row["site"] for row in rows} <= {site}
+        return Counter(row["table"] for row in rows)
+
+    before = kept("south")
+    assert {"feedback", "counts", "denominators", "audit"} <= before.keys()
+    assert before == kept("north")
+    erase(records.database, date(2100, 1, 1), "north")
+    assert kept("north") == {}
+    assert kept("south") == before
+
+
+def test_each_hospital_s_report_is_its_own(
+    hospitals: Make, ehr: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = hospitals("[site.north]\nsilent = ['*']\n[site.south]\n")
+    for _ in range(2):
+        call(client, ehr, "tn", magnesium(0.55))
+    (card,) = call(client, ehr, "ts", magnesium(0.55))
+    answered(client, ehr, "ts", card["uuid"])
+    found = {}
+    for site in ("north", "south", "default"):
+        one = counted(client, site, "low-magnesium")
+        found[site] = (one.shown, one.would_show, one.overridden, one.calls, one.patients)
+    assert found == {
+        "north": (0, 2, 0, 2, 1),
+        "south": (1, 0, 1, 1, 1),
+        "default": (0, 0, 0, 0, 0),
+    }
+    monkeypatch.setenv("CDS_DATABASE_URL", f"sqlite:///{tmp_path}/records.db")
+    ran = CliRunner().invoke(main, ["report", "--site", "north", "--json"])
+    rules = {one["rule"]: one for one in json.loads(ran.stdout)["rules"]}
+    assert (rules["low-magnesium"]["shown"], rules["low-magnesium"]["would_show"]) == (0, 2)
+    assert json.loads(ran.stdout)["total"] == 0
+
+
+def test_every_metric_of_a_rule_names_its_hospital(hospitals: Make, ehr: Client) -> None:
+    client = hospitals("[site.north]\nsilent = ['*']\n[site.south]\n")
+    call(client, ehr, "tn", magnesium(0.55))
+    (card,) = call(client, ehr, "ts", magnesium(0.55))
+    answered(client, ehr, "ts", card["uuid"])
+    lines = [
+        line
+        for line in client.get("/metrics").text.splitlines()
+        if 'rule="low-magnesium"' in line and "_created" not in line
+    ]
+    assert lines
+    assert all('site="north"' in line or 'site="south"' in line for line in lines)
+    of_north = [line for line in lines if 'site="north"' in line]
+    assert not [line for line in of_north if line.startswith("cds_cards_shown")]
+    assert [line for line in of_north if line.startswith("cds_cards_silent")]
+    fed = [one for one in client.get("/metrics").text.splitlines()
+           if one.startswith("cds_feedback_total{")]  # fmt: skip
+    assert fed
+    assert all('site="south"' in one for one in fed)
