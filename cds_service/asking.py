@@ -13,6 +13,7 @@ from cds_service.core.identity import ANYBODY, Origin
 from cds_service.core.text import shortened
 from cds_service.envelope import checked_text, parse, read_envelope, written
 from cds_service.errors import BadRequest
+from cds_service.fhir.wrapping import unwrapped
 from cds_service.one_patient import request_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,12 @@ def ask(
     A Bundle is taken as everything on file, and ``hook`` (patient-view by default) says what
     is asked. Raises BadRequest naming the place and the mend, and what `Answering.answer` does.
     """
-    content = parse(checked_text(body))
+    checked = checked_text(body)
+    content = parse(checked)
+    if isinstance(content, dict) and not {"hook", "resourceType"} & content.keys():
+        # An HTTP client's whole answer: what it holds is meant, where it is one resource.
+        inner = unwrapped(checked)
+        content = content if inner is None else parse(checked_text(inner))
     if not isinstance(content, dict):
         raise BadRequest("This is not a JSON object.", "Give a hook request or a FHIR Bundle.")
     service = service_of(content, hook, parts.answering.services.values())

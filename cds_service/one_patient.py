@@ -18,7 +18,7 @@ from typing import Any
 from cds_service.core.facts import Kind
 from cds_service.core.hook import Hook
 from cds_service.errors import BadRequest
-from cds_service.fhir.arrival import EXPECTED
+from cds_service.fhir.arrival import EXPECTED, NOT_READ
 from cds_service.fhir.elements import items, part, status_words, text
 from cds_service.fhir.versions import R4_TYPES
 from cds_service.prefetch import Key
@@ -218,6 +218,11 @@ def _belongs(resource: Mapping[str, Any], kind: Kind) -> bool:
         return kind is Kind.MEDICATIONS
     if name == "DiagnosticReport":
         return kind is Kind.RESULTS and bool(resource.get("contained"))
+    if name in NOT_READ.get(kind, ()):
+        # Nothing reads them; that they are there is said.
+        return kind is Kind.MEDICATIONS and "entered-in-error" not in status_words(
+            resource.get("status")
+        )
     if _KINDS.get(name) is not kind:
         return False
     return kind not in ACTIVE_ONLY or NOT_ACTIVE.isdisjoint(status_words(resource.get("status")))

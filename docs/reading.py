@@ -111,6 +111,7 @@ INSTEAD: Mapping[str, Mapping[str, Json]] = {
             {"code": {"text": "Sodium"}, "valueQuantity": {"value": 140, "unit": "mmol/L"}}]},
         "contained": {"contained": [INSIDE], "hasMember": [{"reference": "#x"}]},
         "note": {"note": [{"text": "Sample haemolysed"}]},
+        "focus": {"focus": [{"reference": "Patient/p2"}]},
     },
     "DiagnosticReport": {
         "effectivePeriod": {
@@ -192,6 +193,7 @@ READ: Mapping[str, str] = {
     "dataAbsentReason": "that there is no value, and remarks on the sample",
     "component": "each component with a code of its own, as a result of the same time",
     "contained": "what a reference with # means; results inside a report",
+    "focus": "whether it is about somebody else, or a device: then it is refused, and that is said",
     "note": "remarks on the sample (haemolysed, clotted, contaminated, wrong tube)",
     "hasMember": "that a panel has results of its own",
     "result": "that a panel has results of its own",
@@ -222,7 +224,7 @@ READ: Mapping[str, str] = {
 
 NOT_READ: Mapping[str, str] = {
     "issued": "when it was reported is not when it was measured",
-    "modifierExtension": "no extension is understood, this kind neither",
+    "modifierExtension": "what has one is not used, and that is said, but for the Patient",
     "category": "codes say more than categories",
     "encounter": "a result counts whoever ordered it",
     "effectiveTiming": "it is not one moment: the result counts as undated, and that is said",

@@ -29,7 +29,7 @@ EXPECTED: Mapping[Kind, frozenset[str]] = {
 }
 """The resource types (R4's names) that each kind of data is made of."""
 
-_NOT_READ: Mapping[Kind, frozenset[str]] = dict.fromkeys(
+NOT_READ: Mapping[Kind, frozenset[str]] = dict.fromkeys(
     (Kind.MEDICATIONS, Kind.STATEMENTS),
     frozenset({"MedicationDispense", "MedicationAdministration"}),
 )
@@ -69,7 +69,7 @@ class Tally:
 
     def not_read(self, kind: Kind) -> list[str]:
         """Types that came beside those asked for, say something like them and are not read."""
-        found = self.others & _NOT_READ.get(kind, frozenset())
+        found = self.others & NOT_READ.get(kind, frozenset())
         return [] if self.strangers_only else sorted(found)
 
 

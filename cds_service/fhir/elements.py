@@ -19,6 +19,8 @@ from cds_service.core.codes import Coding
 UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 """What decoding bytes that are not JSON of the right shape can raise."""
 
+MODIFIED = "an extension that is not understood changes what it means (modifierExtension)"
+
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _PLAIN = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
@@ -229,3 +231,13 @@ def choice(names: Iterable[str], stem: str) -> Iterator[str]:
     """The names that are variants of a choice element: ``onset`` gives onsetDateTime, …"""
     size = len(stem)
     return (name for name in names if name.startswith(stem) and name[size : size + 1].isupper())
+
+
+def modified(raw: msgspec.Raw | msgspec.UnsetType | None) -> bool:
+    """Whether an undecoded ``modifierExtension`` holds anything.
+
+    It may turn the meaning of its element into another, even into its opposite, and FHIR
+    forbids using an element that has one nobody understands: none is understood here.
+    """
+    nothing = (b"null", b"[]")
+    return isinstance(raw, msgspec.Raw) and bytes(raw).translate(None, b" \t\r\n") not in nothing

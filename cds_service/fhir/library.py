@@ -16,10 +16,12 @@ from cds_service.core.facts import Dosage, Kind, Source
 from cds_service.fhir.bundles import Entry, Intake
 from cds_service.fhir.dosage import read_dosages
 from cds_service.fhir.elements import (
+    MODIFIED,
     UNREADABLE,
     decoded,
     identifier_of,
     items,
+    modified,
     readable,
     reference,
     status_words,
@@ -99,6 +101,13 @@ class Item:
             return read_dosages(self.data.get(name))
         raw = self._members.get(name)
         return () if raw is None else dosages(bytes(raw))
+
+    @property
+    def modified(self) -> bool:
+        """Whether an extension nobody understands changes what it means."""
+        if self._members is not None:
+            return modified(self._members.get("modifierExtension"))
+        return bool(items(self.data.get("modifierExtension")))
 
     @property
     def subject(self) -> bytes | None:
@@ -226,10 +235,15 @@ class Library:
 
     def _read(self, entry: Entry) -> Item | None:
         item = _undecoded(entry) or self._decode(entry)
-        if item is None or entry.type in _NOBODYS:
-            return item
-        if not self.mine(item):
+        if item is None:
             return None
+        if entry.type not in _NOBODYS and not self.mine(item):
+            return None
+        if item.modified and not _withdrawn(item):
+            self.problem("modified", item.kind.value, MODIFIED, item.source)
+            return None
+        if entry.type in _NOBODYS:
+            return item
         self.kept[entry.kind] = self.kept.get(entry.kind, 0) + 1
         return item
 

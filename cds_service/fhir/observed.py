@@ -357,11 +357,22 @@ def _for_everybody(one: object) -> bool:
         return False
     if any(item for item in items(one.get("appliesTo"))):
         return False
+    if _for_children(part(one, "age", "high")):
+        return False
     kind = one.get("type") if one.get("type") is not None else one.get("meaning")
     if kind is not None and "normal" not in status_words(kind):
         return False
     words = text(one.get("text")).lower()
     return not words or not _OTHER_KINDS.search(words)
+
+
+def _for_children(oldest: object) -> bool:
+    """Whether a range ends with an age below 18 years: no limit of an adult."""
+    if oldest is None:
+        return False
+    age = number(part(oldest, "value"))
+    unit = text(part(oldest, "code")) or text(part(oldest, "unit"))
+    return age is None or age < 18 or not unit.lower().startswith(("a", "y"))
 
 
 def _limit(value: object, unit: Unit, decimals: int, analyte: Analyte) -> Decimal | None:

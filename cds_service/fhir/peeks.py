@@ -49,6 +49,8 @@ class Peek(msgspec.Struct, gc=False):
     component: Raw | Missing = UNSET
     hasMember: Raw | Missing = UNSET  # noqa: N815
     contained: Raw | Missing = UNSET
+    focus: Raw | Missing = UNSET
+    modifierExtension: Raw | Missing = UNSET  # noqa: N815
 
 
 class Component(msgspec.Struct, gc=False):
@@ -59,6 +61,7 @@ class Component(msgspec.Struct, gc=False):
     referenceRange: Raw | Missing = UNSET  # noqa: N815
     dataAbsentReason: Raw | Missing = UNSET  # noqa: N815
     interpretation: Raw | Missing = UNSET
+    modifierExtension: Raw | Missing = UNSET  # noqa: N815
 
 
 class Slot(msgspec.Struct, gc=False):

@@ -25,6 +25,8 @@ _RAW = (
     "component",
     "hasMember",
     "contained",
+    "focus",
+    "modifierExtension",
 )
 
 

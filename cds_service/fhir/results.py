@@ -19,7 +19,15 @@ from cds_service.core.facts import Condition, Kind, Performed, Problem, Result, 
 from cds_service.core.series import Candidate, Series
 from cds_service.fhir.bundles import Entry, Intake, ObservationPage
 from cds_service.fhir.codebook import NOTHING, PREGNANCY, UNREAD, Codebook, Meaning
-from cds_service.fhir.elements import UNREADABLE, items, part, readable, text
+from cds_service.fhir.elements import (
+    MODIFIED,
+    UNREADABLE,
+    items,
+    modified,
+    part,
+    readable,
+    text,
+)
 from cds_service.fhir.moments import Moment, read_moment, read_when, why_undated, zone_of
 from cds_service.fhir.observed import Expected, is_critical, read_value
 from cds_service.fhir.peeks import (
@@ -245,6 +253,11 @@ class Results:
                 if refusal:
                     self._refuse(where.kind, refusal, _source(where, index))
                     continue
+            if peek.focus is not UNSET:
+                refusal = self._subjects.refusal_for(readable(peek.focus))
+                if refusal:
+                    self._refuse(where.kind, refusal, _source(where, index))
+                    continue
             kept += 1
             meaning = UNREAD if code is UNSET else meaning_of(bytes(code))
             if peek.component is not UNSET or peek.contained is not UNSET:
@@ -260,22 +273,32 @@ class Results:
                 reason = "it has no code that can be read"
                 self._intake.problem("unreadable", where.kind.value, reason, _source(where, index))
                 continue
-            if status in _COUNTS or self._status_known(peek, meaning, where, index):
+            if self._usable(peek, meaning, where, index):
                 rows.append(_Row(peek, meaning, where, index))
         self.kept[where.kind] += kept
 
-    def _status_known(
+    def _usable(
         self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
     ) -> bool:
-        if peek.status in _COUNTS or peek.status in _SILENT:
+        """Whether a result's status and meaning are known; notes a problem where not."""
+        if peek.status in _SILENT:
+            return True
+        if peek.modifierExtension is not UNSET and modified(peek.modifierExtension):
+            self._unusable("modified", MODIFIED, peek, meaning, _source(where, index))
+            return False
+        if peek.status in _COUNTS:
             return True
         reason = "its status is not known" if peek.status else "its status is missing"
-        when = read_when(self._opener.stated(peek), self._opener.zone)
-        source = _source(where, index)
-        self._intake.problems.append(
-            Problem("no-status", meaning.about, reason, source, when, is_critical(peek))
-        )
+        self._unusable("no-status", reason, peek, meaning, _source(where, index))
         return False
+
+    def _unusable(
+        self, kind: str, reason: str, peek: Peek, meaning: Meaning, source: Source
+    ) -> None:
+        when = read_when(self._opener.stated(peek), self._opener.zone)
+        self._intake.problems.append(
+            Problem(kind, meaning.about, reason, source, when, is_critical(peek))
+        )
 
     def _refuse(self, kind: Kind, reason: str, source: Source) -> None:
         self.refused[kind] = self.refused.get(kind, 0) + 1
@@ -308,7 +331,7 @@ class Results:
                 self._intake.problem("unreadable", where.kind.value, reason, parent.source)
             return
         about = meaning if mine else found[0].meaning
-        if peek.status in _COUNTS or self._status_known(peek, about, where, index):
+        if self._usable(peek, about, where, index):
             self._rows.append(parent)
             self._inner.extend(found)
 
@@ -341,9 +364,15 @@ class Results:
                 referenceRange=component.referenceRange,
                 dataAbsentReason=component.dataAbsentReason,
                 interpretation=component.interpretation,
+                modifierExtension=component.modifierExtension,
             )
             row = self._inside(peek, parent, one)
-            if row is not None:
+            if row is None:
+                continue
+            changed = modified(component.modifierExtension) and peek.status not in _SILENT
+            if changed:
+                self._unusable("modified", MODIFIED, peek, row.meaning, parent.source)
+            else:
                 yield row
 
     def _contained(self, parent: _Row) -> Iterator[_Row]:
@@ -373,11 +402,14 @@ class Results:
                 peek.effectivePeriod = outer.effectivePeriod
                 peek.effectiveInstant = outer.effectiveInstant
             peek.status = _joined(peek.status, outer.status)
+            refusal = (
+                "" if peek.focus is UNSET else self._subjects.refusal_for(readable(peek.focus))
+            )
+            if refusal:
+                self._refuse(parent.where.kind, refusal, parent.source)
+                continue
             row = self._inside(peek, parent, one)
-            if row is not None and (
-                peek.status in _COUNTS
-                or self._status_known(peek, row.meaning, parent.where, parent.index)
-            ):
+            if row is not None and self._usable(peek, row.meaning, parent.where, parent.index):
                 yield row
 
     def _inside(self, peek: Peek, parent: _Row, raw: Raw) -> _Row | None:
@@ -405,9 +437,7 @@ class Results:
         found = list(self._contained(parent))
         if peek.status == _WITHDRAWN:
             self._rows.append(parent)
-        elif found and (
-            peek.status in _COUNTS or self._status_known(peek, found[0].meaning, where, index)
-        ):
+        elif found and self._usable(peek, found[0].meaning, where, index):
             self._rows.append(parent)
             self._inner.extend(found)
 

@@ -6,10 +6,16 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from cds_service.fhir.elements import part, readable, reference
+from cds_service.fhir.elements import items, part, readable, reference, text
 
 _URN = "urn:uuid:"
 _UNREADABLE = "whose it is cannot be read"
+_NOT_HIS = "it is about somebody or something else than the patient (focus)"
+# What of the patient a result may be about, and still be the patient's.
+_HIS_OWN = frozenset(
+    {"Condition", "Encounter", "EpisodeOfCare", "Observation", "Procedure", "ServiceRequest"}
+    | {"MedicationRequest", "MedicationStatement", "MedicationAdministration", "CarePlan"}
+)
 _HISTORY = re.compile(r"/_history/[^/]*$")
 
 
@@ -65,6 +71,19 @@ class Subjects:
             nameless = isinstance(stated, dict) and stated.get("reference") is None
             if not target and not nameless:
                 return _UNREADABLE
+        return ""
+
+    def refusal_for(self, focus: object) -> str:
+        """Why a result with this focus is not the patient's own; empty where it is.
+
+        A focus is what the result is about where that is not the subject: a fetus, a donor,
+        a device. It may also be a disease or a treatment of the patient.
+        """
+        for one in items(focus):
+            target = reference(one)
+            kind = text(part(one, "type")) or target.rpartition("/")[0].rpartition("/")[2]
+            if not self.is_mine(target) and kind not in _HIS_OWN:
+                return _NOT_HIS
         return ""
 
     def refusal_by(self, subject: bytes) -> str:

@@ -116,6 +116,10 @@ WHOLE = {
     "with a hint": bundle(PATIENT, potassium(), quinine(), HINT),
     "entries that are the resources themselves": {
         "resourceType": "Bundle", "entry": [PATIENT, potassium(), quinine()]},
+    "wrapped as an answer": {
+        "response": {"status": "200 OK"}, "resource": bundle(PATIENT, potassium(), quinine())},
+    "wrapped as data": {"data": bundle(PATIENT, potassium(), quinine())},
+    "wrapped as text": {"body": json.dumps(bundle(PATIENT, potassium(), quinine()))},
     "with what was deleted": bundle(
         PATIENT, potassium(), quinine(), {"resource": None, "request": {"method": "DELETE"}},
         kind="history",
@@ -261,3 +265,19 @@ def test_an_empty_standard_input_is_said(cds: Command, monkeypatch: pytest.Monke
     ran = cds("evaluate", "-", *DAY)
     assert (ran.status, ran.out) == (1, "")
     assert "empty" in ran.err
+
+
+@pytest.mark.parametrize("name", ["MedicationDispense", "MedicationAdministration"])
+def test_medicines_that_are_not_read_are_said(ask: Any, name: str) -> None:
+    given = {
+        "resourceType": name,
+        "id": "d1",
+        "status": "completed",
+        "subject": {"reference": "Patient/p1"},
+        "medicationCodeableConcept": {"text": "Spironolactone 25 mg"},
+    }
+    cards, states = ask(bundle(PATIENT, potassium(), given))
+    assert cards == {"low-potassium", "data-not-usable"}
+    assert states["medication requests"] == "unavailable"
+    cards, _ = ask(bundle(PATIENT, potassium(), given | {"status": "entered-in-error"}))
+    assert cards == {"low-potassium"}

@@ -1,0 +1,118 @@
+"""What is about somebody else, or means something nobody here understands, is not a fact."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds_service.core.facts import Kind
+from tests.fhir_reading.records import (
+    bundle,
+    concept,
+    condition,
+    lab,
+    medication,
+    read,
+    result,
+    results,
+)
+
+MODIFIER = [{"url": "http://example.org/not", "valueBoolean": True}]
+VALUE = {"value": 6.8, "unit": "mmol/L"}
+OTHERS = {
+    "a child": {"reference": "Patient/child"},
+    "a donor": {"reference": "RelatedPerson/donor"},
+    "a device": {"reference": "Device/pump"},
+    "an unknown urn": {"reference": "urn:uuid:0b0b"},
+    "somebody by name": {"display": "Fetus"},
+}
+
+
+@pytest.mark.parametrize("who", OTHERS)
+def test_a_result_about_somebody_else_is_not_the_patients(who: str) -> None:
+    found = results(lab(value=6.8, focus=[OTHERS[who]]))
+    assert not found.series
+    assert [one.kind for one in found.record.problems] == ["wrong-patient"]
+
+
+@pytest.mark.parametrize(
+    "focus", ["Patient/p1", "Condition/c1", "https://ehr.example/fhir/Procedure/x"]
+)
+def test_a_result_about_the_patients_own_is_the_patients(focus: str) -> None:
+    assert "potassium" in results(lab(focus=[{"reference": focus}])).series
+    assert "potassium" in results(lab(focus=[])).series
+
+
+def test_a_contained_result_about_somebody_else_is_not_the_patients() -> None:
+    inside = lab(id="k", subject=None, focus=[OTHERS["a donor"]])
+    found = results(lab("24326-1", valueQuantity=None, contained=[inside]))
+    assert not found.series
+    assert [one.kind for one in found.record.problems] == ["wrong-patient"]
+
+
+PLACES = {
+    "the result": lab(modifierExtension=MODIFIER),
+    "a component": lab(
+        "24326-1",
+        valueQuantity=None,
+        component=[
+            {"code": concept("2823-3"), "valueQuantity": VALUE, "modifierExtension": MODIFIER}
+        ],
+    ),
+    "a contained result": lab(
+        "24326-1", valueQuantity=None, contained=[lab(id="k", modifierExtension=MODIFIER)]
+    ),
+    "the panel": lab(
+        "24326-1",
+        valueQuantity=None,
+        modifierExtension=MODIFIER,
+        component=[{"code": concept("2823-3"), "valueQuantity": VALUE}],
+    ),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_result_with_a_modifier_is_said_and_not_used(place: str) -> None:
+    found = results(PLACES[place])
+    assert not found.series
+    assert [one.kind for one in found.record.problems] == ["modified"]
+
+
+@pytest.mark.parametrize("nothing", [[], None])
+def test_a_modifier_that_is_none_takes_nothing(nothing: object) -> None:
+    assert "potassium" in results(lab(modifierExtension=nothing)).series
+
+
+def test_a_withdrawn_result_with_a_modifier_is_not_spoken_of() -> None:
+    assert not results(lab(status="entered-in-error", modifierExtension=MODIFIER)).record.problems
+
+
+@pytest.mark.parametrize(
+    ("kind", "one"),
+    [
+        (Kind.CONDITIONS, condition(modifierExtension=MODIFIER)),
+        (Kind.MEDICATIONS, medication(modifierExtension=MODIFIER)),
+        (
+            Kind.STATEMENTS,
+            medication(resourceType="MedicationStatement", modifierExtension=MODIFIER),
+        ),
+    ],
+)
+def test_an_entry_with_a_modifier_is_said_and_not_used(kind: Kind, one: dict) -> None:
+    record = read({kind: bundle(one)}).record
+    assert not record.conditions and not record.medications
+    assert [(each.kind, each.about) for each in record.problems] == [("modified", kind.value)]
+
+
+@pytest.mark.parametrize(
+    ("age", "counts"),
+    [
+        ({"high": {"value": 1, "code": "a"}}, False),
+        ({"low": {"value": 0, "unit": "mo"}, "high": {"value": 28, "unit": "d"}}, False),
+        ({"high": {"value": 17, "unit": "years"}}, False),
+        ({"low": {"value": 18, "unit": "a"}}, True),
+        ({"low": {"value": 18, "unit": "a"}, "high": {"value": 120, "unit": "years"}}, True),
+    ],
+)
+def test_a_range_of_children_is_no_limit(age: dict, counts: bool) -> None:
+    ranged = lab(referenceRange=[{"low": {"value": 3.3}, "age": age}])
+    assert (result(ranged).range_low is not None) is counts
