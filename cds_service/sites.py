@@ -51,10 +51,19 @@ class _Table(BaseModel):
     start: dict[str, date] = {}
 
 
+class _Population(BaseModel):
+    """``[population]``: what `cds-service population` holds its outcome against."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    limits: dict[str, Any] = {}
+
+
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    site: dict[_Name, _Table]
+    site: dict[_Name, _Table] = {}
+    population: _Population = _Population()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,23 @@ def each_hospital(
             yield name, error
 
 
+def population_limits(path: str | None) -> dict[str, Any]:
+    """``[population.limits]`` of the sites file, as it is written."""
+    return _content(path).population.limits if path else {}
+
+
 def _read(path: str) -> dict[str, _Table]:
+    tables = dict(_content(path).site)
+    if DEMO_SITE in tables:
+        raise StartupError(
+            f"{path}: site.{DEMO_SITE}: what is tried on the demo page is counted under this name.",
+            "Give the hospital another name.",
+            SETTING,
+        )
+    return tables
+
+
+def _content(path: str) -> _File:
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"), parse_float=str)
     except OSError as error:
@@ -108,7 +133,7 @@ def _read(path: str) -> dict[str, _Table]:
             f"the sites file {path!r} is not TOML: {error}.", "Correct the file.", SETTING
         ) from None
     try:
-        tables = dict(_File.model_validate(content).site)
+        return _File.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"] if part != "[key]")
@@ -117,13 +142,6 @@ def _read(path: str) -> dict[str, _Table]:
             "The keys of a site are " + ", ".join(_Table.model_fields) + ".",
             SETTING,
         ) from None
-    if DEMO_SITE in tables:
-        raise StartupError(
-            f"{path}: site.{DEMO_SITE}: what is tried on the demo page is counted under this name.",
-            "Give the hospital another name.",
-            SETTING,
-        )
-    return tables
 
 
 def _flaw(error: Any) -> str:

@@ -73,6 +73,9 @@ def population() -> None:
     metavar="SIZE",
     help="Memory, such as 4GB. Default: half of the machine's.",
 )
+@click.option(
+    "--sample", type=click.IntRange(0, 999), default=0, help="Chart-review sheets to draw."
+)
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
 @click.option("--identified", is_flag=True, help="Keep ids instead of digests, for chart review.")
 def run(
@@ -86,7 +89,8 @@ def run(
 ) -> None:
     """Ask the rules over SOURCE: a folder of NDJSON, of one-patient Bundles, or of Parquet.
 
-    Writes evaluations.parquet, calls.parquet and summary.json to the folder of --out.
+    Writes evaluations.parquet, calls.parquet, summary.json and report.html to the folder of
+    --out. Exit status 3 when a limit of the sites file ([population.limits]) is not met.
 
     Example: cds-service population EXPORT --out trial --at encounters --from 2026-01-01
     """
@@ -107,6 +111,28 @@ def run(
         f"{counts['patients']:,} patients, {counts['calls']:,} calls, {counts['cards']:,} cards, "
         f"{counts['failed']:,} calls without an answer. See {out}."
     )
+
+    if made["limits"]["verdict"] == "no-go":
+        for one in made["limits"]["held"]:
+            if one["met"] is False:
+                said = f"{one['found']} {one['says']}, at most {one['at_most']}"
+                click.echo(f"no-go: {one['limit']}: {said}", err=True)
+        sys.exit(3)
+
+
+@population.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("sheets", nargs=-1, required=True, type=click.Path(path_type=Path))
+def score(folder: Path, sheets: tuple[Path, ...]) -> None:
+    """Score the filled SHEETS (one sample.csv a reader) of the run in FOLDER, as JSON.
+
+    Example: cds-service population score trial reader-1.csv reader-2.csv
+    """
+    import json
+
+    from cds_service.population.score import score as score_them
+
+    click.echo(json.dumps(score_them(folder, sheets), indent=2))
 
 
 _SIZE = re.compile(r"([0-9]{1,9})(?:\.([0-9]))? ?([KMGT]?)i?B?", re.IGNORECASE)

@@ -102,12 +102,16 @@ def run(asked: Asked, settings: Settings, progress: Progress) -> dict[str, Any]:
 
     Raises BadRequest for options, an export or a folder that cannot be used.
     """
-    for name in ("duckdb", "pyarrow"):
+    for name in ("duckdb", "pyarrow", "matplotlib"):
         need(name)
+    from cds_service.population.limits import checked_limits
+    from cds_service.sites import population_limits
+
     work = asked.out / ".work"
     fingerprint = _fingerprint(asked, settings)
     _prepare(asked, work, fingerprint)
     plan = plan_of(asked, settings, _key(asked.out))
+    limits = checked_limits(population_limits(settings.sites))
     if asked.engine == "spark":
         from cds_service.population.spark import evaluate_on_spark
 
@@ -124,11 +128,16 @@ def run(asked: Asked, settings: Settings, progress: Progress) -> dict[str, Any]:
         told = shuffle(Source(Path(asked.source)), work, means, progress)
         answers = evaluate(plan, work, means, progress)
     progress("Writing", 0, 1)
+    from cds_service.population.report import page
+    from cds_service.population.sampling import draw_sample
     from cds_service.population.summary import summarise
 
     write_tables(answers, asked.out)
-    made = summarise(asked, plan, told, answers)
+    made = summarise(asked, plan, told, answers, limits)
+    if asked.sample:
+        draw_sample(asked.sample, plan, work, answers, asked.out)
     _write(asked.out / "summary.json", json.dumps(made, indent=2, ensure_ascii=False) + "\n")
+    _write(asked.out / "report.html", page(made))
     shutil.rmtree(work)
     progress("Writing", 1, 1)
     return made

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cds_service.population.limits import held_against, verdict
 from cds_service.population.tables import need
 
 if TYPE_CHECKING:
@@ -55,8 +56,14 @@ class Answers:
         return self.all(query)[0]
 
 
-def summarise(asked: Asked, plan: Plan, told: Mapping[str, Any], answers: Path) -> Json:
-    """The summary of a run; ``told`` is what was read."""
+def summarise(
+    asked: Asked,
+    plan: Plan,
+    told: Mapping[str, Any],
+    answers: Path,
+    limits: Mapping[str, float],
+) -> Json:
+    """The summary of a run; ``told`` is what was read, ``limits`` what it is held against."""
     from cds_service.version import version_text
 
     data = Answers(answers, asked.out, asked.site)
@@ -103,6 +110,8 @@ def summarise(asked: Asked, plan: Plan, told: Mapping[str, Any], answers: Path) 
             "(SELECT unnest(problems) AS p FROM calls) GROUP BY 1 ORDER BY 2 DESC, 1"
         ),
     }
+    held = held_against(made, limits)
+    made["limits"] = {"verdict": verdict(held), "held": held}
     if asked.compare:
         made["compared"] = compared(data, asked.site, asked.compare)
     return made
@@ -119,6 +128,7 @@ SELECT (SELECT count(*) FROM patients)::BIGINT AS patients,
     coalesce((SELECT sum(d) FROM (SELECT max(inpatient_days) AS d FROM calls GROUP BY encounter)),
         0)::DOUBLE AS inpatient_days,
     count(failed)::BIGINT AS failed,
+    count(*) FILTER (critical > 0)::BIGINT AS critical_calls,
     min(time)::DATE::VARCHAR AS first, max(time)::DATE::VARCHAR AS last
 FROM calls
 """

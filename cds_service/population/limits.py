@@ -1,0 +1,77 @@
+"""Go or no-go: what the outcome is held against (``[population.limits]`` of the sites file)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cds_service.errors import StartupError
+
+RATES = {
+    "cards_per_100_encounters": "per 100 encounters",
+    "cards_per_inpatient_day": "per inpatient-day",
+    "cards_per_100_orders": "per 100 orders",
+    "cards_per_clinician_day": "per clinician-day",
+}
+SHARES = {
+    "cannot_tell_percent": "answers of rules that cannot tell, %",
+    "no_answer_percent": "calls without an answer, %",
+    "critical_percent": "calls with a critical card, %",
+}
+
+
+def checked_limits(stated: Mapping[str, Any], where: str = "population.limits") -> dict[str, float]:
+    """The limits as numbers. Raises StartupError naming the key that cannot be used."""
+    made = {}
+    for key, value in stated.items():
+        if key not in RATES and key not in SHARES:
+            raise StartupError(
+                f"{where}.{key}: this is not a limit.",
+                f"The limits are {', '.join((*RATES, *SHARES))}.",
+                "CDS_SITES",
+            )
+        try:
+            made[key] = float(value)
+        except (TypeError, ValueError):
+            made[key] = -1.0
+        if isinstance(value, bool) or not 0 <= made[key] < float("inf"):
+            raise StartupError(
+                f"{where}.{key}: {value!r} is not a number from 0 up.",
+                "Write 5, or 0.5.",
+                "CDS_SITES",
+            )
+    return made
+
+
+def held_against(made: Mapping[str, Any], limits: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Each limit with what was found, and whether it is met; ``met`` is None where there was
+    nothing to count."""
+    found: dict[str, float | None] = {
+        key: next(one["cards"] for one in made["rates"] if one["denominator"] == name)
+        for key, name in RATES.items()
+    }
+    calls = made["counts"]["calls"]
+    answers = sum(one["calls"] for one in made["rules"])
+    unknown = sum(one["cannot_tell"] for one in made["rules"])
+    found["cannot_tell_percent"] = 100 * unknown / answers if answers else None
+    found["no_answer_percent"] = 100 * made["counts"]["failed"] / calls if calls else None
+    found["critical_percent"] = 100 * made["counts"]["critical_calls"] / calls if calls else None
+    return [
+        {
+            "limit": key,
+            "says": RATES[key] if key in RATES else SHARES[key],
+            "at_most": most,
+            "found": None if (value := found[key]) is None else round(value, 4),
+            "met": None if value is None else value <= most,
+        }
+        for key, most in limits.items()
+    ]
+
+
+def verdict(held: list[dict[str, Any]]) -> str:
+    """``go``, ``no-go``, ``cannot tell`` where a limit had nothing to count, or ``no limits``."""
+    if not held:
+        return "no limits"
+    if any(one["met"] is False for one in held):
+        return "no-go"
+    return "go" if all(one["met"] for one in held) else "cannot tell"

@@ -1,0 +1,294 @@
+"""``report.html``: one page without outside assets, to be read on a screen or on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from cds_service.population import plots
+
+Json = Mapping[str, Any]
+_STYLE = """
+:root{--ink:#1b1f24;--soft:#57606a;--line:#d0d7de;--back:#f6f8fa;--go:#116329;--no:#a40e26;--open:#7a4d00}
+*{box-sizing:border-box}body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);max-width:64rem;
+margin:0 auto;padding:1rem}h1{font-size:1.5rem;margin:.2rem 0}h2{font-size:1.2rem;margin:2rem 0 .5rem;
+border-bottom:1px solid var(--line)}p{margin:.4rem 0}.soft{color:var(--soft)}
+.verdict{border-left:.5rem solid var(--open);background:var(--back);padding:.6rem 1rem;margin:.8rem 0}
+.verdict b{font-size:1.3rem;color:var(--open)}.go{border-color:var(--go)}.go b{color:var(--go)}
+.no-go{border-color:var(--no)}.no-go b{color:var(--no)}
+.wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}
+th,td{padding:.25rem .5rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}caption{text-align:left;color:var(--soft)}
+dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.5rem;margin:.8rem 0}
+dt{color:var(--soft);font-size:.85rem}dd{margin:0;font-size:1.25rem;font-weight:600}
+svg{width:100%;height:auto;max-width:46rem}.warn{background:#fff8c5;padding:.4rem .8rem}
+@media print{body{font-size:11px;max-width:none;padding:0}h2{break-after:avoid}tr,svg{break-inside:avoid}
+.wide{overflow:visible}a{color:inherit}}
+"""
+_VERDICTS = {
+    "go": ("Go", "Every limit of the site is met."),
+    "no-go": ("No-go", "A limit of the site is not met."),
+    "cannot tell": ("Cannot tell", "For a limit of the site there was nothing to count."),
+    "no limits": (
+        "No limits set",
+        "Set [population.limits] in the sites file, and this says go or no-go. Until then, judge "
+        "by the rates below, beside those of other systems.",
+    ),
+}
+
+
+def page(made: Json) -> str:
+    """The page of a summary."""
+    parts = [
+        _first_screen(made),
+        _section("Rates beside published ones", _rates(made["rates"])),
+        _section("Rule by rule", _rules(made["rules"])),
+        _section("Data quality: what kept rules from telling", _quality(made)),
+    ]
+    if "compared" in made:
+        parts.append(_section("Compared", _compared(made["compared"])))
+    if made["counts"]["calls"]:
+        parts += [
+            _section("Cards per call", plots.distribution(made["distribution"])),
+            _section("Week by week", _weekly(made["weekly"])),
+            _section("Whom it concerns", _subgroups(made["subgroups"])),
+        ]
+    parts += [
+        _section("Repeats", _repeats(made["repeats"])),
+        _section("Time of a call", _latency(made["latency"])),
+        _section("What was read, and what could not be told", _read(made)),
+    ]
+    body = "\n".join(parts)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Before it is switched on: {escape(made['asked']['site'])}</title>"
+        f"<style>{_STYLE}</style></head><body>{body}</body></html>\n"
+    )
+
+
+def _first_screen(made: Json) -> str:
+    asked, counts = made["asked"], made["counts"]
+    held = made["limits"]["held"]
+    verdict = made["limits"]["verdict"]
+    word, why = _VERDICTS[verdict]
+    limits = ""
+    if held:
+        rows = [
+            [one["says"], _number(one["found"]), _number(one["at_most"]),
+             {True: "met", False: "not met", None: "nothing to count"}[one["met"]]]
+            for one in held
+        ]  # fmt: skip
+        limits = _table(["limit", "found", "at most", ""], rows, numbers=(1, 2))
+    unknown = sum(one["cannot_tell"] for one in made["rules"])
+    answers = sum(one["calls"] for one in made["rules"])
+    cards = made["cards"]
+    period = f"{counts['first'] or '-'} to {counts['last'] or '-'}"
+    when = {"encounters": "at the start of each encounter", "orders": "at each order"}.get(
+        asked["at"], f"once for each patient, on {asked['at']}"
+    )
+    identified = (
+        '<p class="warn"><b>This page names patients:</b> the tables hold their ids.</p>'
+        if asked["identified"]
+        else ""
+    )
+    per = counts["cards"] / counts["calls"] if counts["calls"] else 0
+    facts = [
+        ("patients", counts["patients"]),
+        ("calls", counts["calls"]),
+        ("encounters", counts["encounters"]),
+        ("orders", counts["orders"]),
+        ("clinician-days", counts["clinician_days"]),
+        ("inpatient-days", counts["inpatient_days"]),
+        ("cards", counts["cards"]),
+        ("calls without an answer", counts["failed"]),
+    ]
+    said = "".join(f"<div><dt>{name}</dt><dd>{_number(value)}</dd></div>" for name, value in facts)
+    silence = _percent(unknown, answers)
+    return (
+        f"<h1>Before it is switched on: site {escape(asked['site'])}</h1>{identified}"
+        f"<p>Asked {escape(when)} ({escape(asked['hook'])}), {escape(period)}.</p>"
+        f'<div class="verdict {verdict.replace(" ", "-")}"><b>{word}</b><p>{escape(why)}</p>'
+        f"<p><strong>{_number(counts['cards'])} cards on {_number(counts['calls'])} calls</strong>, "
+        f"{per:.2f} a call: {_number(cards['critical'])} critical, {_number(cards['warning'])} "
+        f"warning, {_number(cards['info'])} info. Rules could not tell in {silence} of their "
+        f"answers.</p>{limits}</div><dl>{said}</dl>"
+        f'<p class="soft">Service {escape(asked["version"])}, rules {asked["rules"]}, limits '
+        f"{asked['limits']}.</p>"
+    )
+
+
+def _rates(rates: Sequence[Json]) -> str:
+    rows = []
+    for one in rates:
+        low, high = one["published_low"], one["published_high"]
+        value = one["cards"]
+        if value is None:
+            beside = "nothing to count"
+        elif value > high:
+            beside = "above"
+        else:
+            beside = "below" if value < low else "within"
+        rows.append(
+            [
+                f"cards {one['denominator']}",
+                _number(value),
+                _number(one["of"]),
+                f"{low} to {high}",
+                beside,
+            ]
+        )
+    return _table(
+        ["rate", "here", "counted", "six systems (Orenstein 2021)", "here is"], rows, numbers=(1, 2)
+    )
+
+
+def _rules(rules: Sequence[Json]) -> str:
+    names = [
+        "calls",
+        "fired",
+        "patients",
+        "shown",
+        "capped",
+        "silent",
+        "critical",
+        "warning",
+        "info",
+    ]
+    rows = [
+        [one["rule"], one["version"], *(_number(one[name]) for name in names),
+         _number(one["cannot_tell"]), _percent(one["cannot_tell"], one["calls"])]
+        for one in rules
+    ]  # fmt: skip
+    header = ["rule", "version", *names, "cannot tell", "share"]
+    return _table(header, rows, numbers=range(2, len(header)))
+
+
+def _quality(made: Json) -> str:
+    rows = [
+        [one["reason"], ", ".join(one["rules"]), _number(one["answers"]), _number(one["calls"]),
+         _number(one["patients"])]
+        for one in made["data_quality"][:40]
+    ]  # fmt: skip
+    problems = [
+        [one["kind"], _number(one["problems"]), _number(one["calls"])] for one in made["problems"]
+    ]
+    return (
+        "<p>First what silenced most answers: correcting it would change most.</p>"
+        + _table(
+            ["what was missing or unreadable", "rules", "answers", "calls", "patients"],
+            rows,
+            numbers=(2, 3, 4),
+        )
+        + "<p>Entries that were there and could not be used, by kind:</p>"
+        + _table(["kind", "entries", "calls"], problems, numbers=(1, 2))
+    )
+
+
+def _compared(compared: Json) -> str:
+    rows = [[one["rule"], one["change"], _number(one["calls"])] for one in compared["by_rule"]]
+    each = [
+        [one["time"], one["patient"], one["rule"], one["change"], one["indicator_was"] or "",
+         one["indicator_will"] or ""]
+        for one in compared["rows"][:50]
+    ]  # fmt: skip
+    return (
+        f"<p>What site {escape(compared['other'])} would show that {escape(compared['site'])} does "
+        "not, and the reverse. All rows are in summary.json and evaluations.parquet.</p>"
+        + _table(["rule", "change", "calls"], rows, numbers=(2,))
+        + _table(["time", "patient", "rule", "change", "was", "would be"], each)
+    )
+
+
+def _weekly(weeks: Sequence[Json]) -> str:
+    return plots.weekly(weeks) + (
+        "<p class='soft'>A week beyond the limits differs from the others by more than chance: look "
+        "for what changed in the data or the care.</p>"
+    )
+
+
+def _subgroups(rows: Sequence[Json]) -> str:
+    table = [
+        [one["group"].replace("_", " "), one["value"], _number(one["patients"]), _number(one["calls"]),
+         f"{100 * one['share']:.1f} %", f"{100 * one['low']:.1f} to {100 * one['high']:.1f} %"]
+        for one in rows
+    ]  # fmt: skip
+    return plots.subgroups(rows) + _table(
+        ["group", "value", "patients", "calls", "with a card", "95 % interval"],
+        table,
+        numbers=(2, 3),
+    )
+
+
+def _repeats(rows: Sequence[Json]) -> str:
+    table = [
+        [one["rule"], _number(one["shown"]), _number(one["patients"]), _number(one["again"]),
+         _number(one["most"]), f"{one['shown'] / one['patients']:.1f}"]
+        for one in rows
+    ]  # fmt: skip
+    return _table(
+        ["rule", "shown", "patients", "more than once", "most on one patient", "mean"],
+        table,
+        numbers=range(1, 6),
+    )
+
+
+def _latency(one: Json) -> str:
+    row = [_number(one[name]) for name in ("mean", "median", "p95", "slowest")]
+    return "<p>Milliseconds, reading, rules and cards.</p>" + _table(
+        ["mean", "median", "95 %", "slowest"], [row], numbers=range(4)
+    )
+
+
+def _read(made: Json) -> str:
+    caveats = [
+        [one["kind"], _number(one["resources"]), _number(one["patients"])]
+        for one in made["caveats"]
+    ]
+    odd = [[one["kind"], _number(one["count"])] for one in made["odd"]]
+    types = [[kind, _number(count)] for kind, count in made["resources"].items()]
+    return (
+        "<p>What the export cannot tell of the past:</p>"
+        + _table(["caveat", "resources", "patients"], caveats, numbers=(1, 2))
+        + "<p>Odd data, left out:</p>"
+        + _table(["what", "count"], odd, numbers=(1,))
+        + "<p>Resources:</p>"
+        + _table(["type", "count"], types, numbers=(1,))
+    )
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{content}</section>"
+
+
+def _table(
+    header: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Iterable[int] = ()
+) -> str:
+    if not rows:
+        return '<p class="soft">None.</p>'
+    right = frozenset(numbers)
+
+    def cells(tag: str, row: Sequence[Any]) -> str:
+        return "".join(
+            f"<{tag}{' class=n' if place in right else ''}>{escape(str(one))}</{tag}>"
+            for place, one in enumerate(row)
+        )
+
+    lines = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return (
+        f'<div class="wide"><table><thead><tr>{cells("th", header)}</tr></thead>'
+        f"<tbody>{lines}</tbody></table></div>"
+    )
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, int) or value == int(value):
+        return f"{int(value):,}"
+    return f"{value:,.2f}"
+
+
+def _percent(part: int, of: int) -> str:
+    return f"{100 * part / of:.1f} %" if of else "–"

@@ -1,0 +1,177 @@
+"""Chart review: sheets for two blinded readers, drawn by rule, of calls with and without a card.
+
+``sample.csv`` and ``sample/NNN.html`` go to the readers; ``sample-key.csv`` says what the rules
+answered and stays with whoever scores.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from cds_service.population.evaluating import Plan
+from cds_service.population.moments import History, Item, item_of, newest
+from cds_service.population.tables import RESOURCES, need
+
+Json = dict[str, Any]
+SHEET = ("sheet", "rule", "time", "patient", "should_fire", "comment")
+KEY = ("sheet", "rule", "answer", "because")
+
+
+def draw_sample(count: int, plan: Plan, work: Path, answers: Path, out: Path) -> None:
+    """Draw so many sheets: the rules in turn, of each as many that fired as that did not."""
+    drawn = _drawn(count, plan.sites[0], answers)
+    histories = _histories({one["patient"] for one in drawn}, plan, work)
+    folder = out / "sample"
+    folder.mkdir(exist_ok=True)
+    titles = _titles(plan)
+    sheets, keys = [], []
+    for number, one in enumerate(drawn, 1):
+        name = f"{number:03}"
+        text = _sheet(name, one, titles[one["rule"]], histories[one["patient"]], plan)
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+        when = one["time"].isoformat()
+        sheets.append([name, one["rule"], when, one["patient"], "", ""])
+        keys.append([name, one["rule"], one["answer"], "; ".join(one["because"])])
+    _write(out / "sample.csv", SHEET, sheets)
+    _write(out / "sample-key.csv", KEY, keys)
+
+
+def _drawn(count: int, site: str, answers: Path) -> list[Json]:
+    database = need("duckdb").connect()
+    database.execute("SET TimeZone = 'UTC'")
+    # In an order that says nothing of the answer, and is the same from run to run for one key.
+    found = database.execute(
+        f"""
+        WITH rows AS (
+            SELECT patient, epoch_us(time) AS time, encounter, "order", unnest(answers) AS a
+            FROM read_parquet('{str(answers).replace("'", "''")}/*.parquet')
+            WHERE hook IS NOT NULL AND failed IS NULL AND site = ?
+        ), ranked AS (
+            SELECT patient, time, encounter, "order", a.rule AS rule, a.answer AS answer,
+                a.because AS because, row_number() OVER (PARTITION BY a.rule, a.answer = 'fired'
+                ORDER BY md5(concat_ws('/', a.rule, patient, time, encounter, "order"))) AS place,
+                a.answer = 'fired' AS fired
+            FROM rows WHERE a.fate IS DISTINCT FROM 'off'
+        ), reviewed AS (SELECT DISTINCT rule FROM ranked WHERE fired)
+        SELECT * FROM (SELECT * FROM ranked WHERE rule IN (SELECT rule FROM reviewed)
+            ORDER BY place, rule, fired LIMIT ?)
+        ORDER BY md5(concat_ws('/', patient, time, rule))
+        """,
+        [site, count],
+    )
+    names = [one[0] for one in found.description]
+    drawn = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    for one in drawn:
+        one["time"] = datetime.fromtimestamp(one["time"] / 1e6, UTC)
+    return drawn
+
+
+def _histories(wanted: set[str], plan: Plan, work: Path) -> dict[str, History]:
+    """The histories of some patients, by digest."""
+    database = need("duckdb").connect()
+    shuffled = work / "shuffled"
+    where = f"{shuffled}/*/*.parquet" if shuffled.exists() else f"{work}/resources/*.parquet"
+    rows = f"read_parquet('{where.replace(chr(39), chr(39) * 2)}')"
+    ids = {}
+    for (name,) in database.execute(f"SELECT DISTINCT patient FROM {rows}").fetchall():
+        digest = plan.digest("Patient", name)
+        if digest in wanted:
+            ids[digest] = name
+    made = {}
+    for digest, name in ids.items():
+        query = f"SELECT {', '.join(RESOURCES)} FROM {rows} WHERE patient = ? ORDER BY ALL"
+        found = database.execute(query, [name]).fetchall()
+        items = [item_of(row[1], row[2], row[5], row[6], row[7]) for row in newest(found)]
+        person = next((one for one in items if one.type == "Patient"), None)
+        made[digest] = History(person, [one for one in items if one.type != "Patient"])
+    return made
+
+
+def _titles(plan: Plan) -> dict[str, str]:
+    from cds_service.topics import chosen_topics
+
+    return {rule.id: rule.title for topic in chosen_topics(plan.settings) for rule in topic.rules}
+
+
+def _sheet(name: str, one: Json, title: str, history: History, plan: Plan) -> str:
+    """What was known at the moment, newest first, without what the rule answered."""
+    known = history.at(one["time"], alive=True)
+    listed = sorted(
+        (row for item in known if (row := _line(item))), key=lambda row: row[:2], reverse=True
+    )
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in listed
+    )
+    who = history.patient.raw if history.patient is not None else b"{}"
+    import msgspec
+
+    person = msgspec.json.decode(who)
+    warn = (
+        "<p><b>This page names a patient: for chart review in the hospital only.</b></p>"
+        if plan.identified
+        else ""
+    )
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Sheet {name}</title><style>body{{font:15px/1.4 system-ui,sans-serif;max-width:56rem;"
+        "margin:1rem auto;padding:0 1rem}td,th{padding:.2rem .5rem;text-align:left;border-bottom:"
+        "1px solid #ccc;vertical-align:top}table{border-collapse:collapse;width:100%}</style>"
+        f"<h1>Sheet {name}</h1>{warn}<p><b>Question: should this be said to the clinician, at this "
+        f"moment?</b> {escape(title)} ({escape(one['rule'])}). Write yes, no or unclear into the "
+        "column should_fire of sample.csv, without talking to the other reader.</p>"
+        f"<p>Patient {escape(one['patient'])}, {escape(str(person.get('gender') or 'sex unknown'))}, "
+        f"born {escape(str(person.get('birthDate') or 'unknown')[:4])}. Moment: "
+        f"{one['time'].isoformat()}.</p><table><tr><th>date<th>kind<th>what<th>value or status</tr>"
+        f"{body}</table></html>\n"
+    )
+
+
+def _line(item: Item) -> tuple[str, str, str, str] | None:
+    """Date, kind, what, value or status of a resource."""
+    import msgspec
+
+    from cds_service.fhir.elements import part, status_words, text
+
+    if item.type in ("Patient", "Encounter", "Medication", "DiagnosticReport"):
+        return None
+    data = msgspec.json.decode(item.raw)
+    code = data.get("medicationCodeableConcept") or data.get("code")
+    coding = code.get("coding") if isinstance(code, dict) else None
+    first = coding[0] if isinstance(coding, list) and coding else None
+    what = text(part(code, "text")) or text(part(first, "display")) or text(part(first, "code"))
+    quantity = part(data, "valueQuantity")
+    if quantity is not None:
+        value = (
+            f"{part(quantity, 'value')} {text(part(quantity, 'unit') or part(quantity, 'code'))}"
+        )
+    else:
+        status = data.get("clinicalStatus")
+        value = text(part(data, "valueString")) or ", ".join(
+            sorted(status_words(status if status is not None else data.get("status")))
+        )
+    day = item.known.isoformat()[:16].replace("T", " ") if item.known else "undated"
+    return day, item.type, what or "(no code)", value
+
+
+def _write(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def read_csv(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a CSV file, also as Excel saves it. Raises OSError and UnicodeDecodeError."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        start = file.readline()
+        file.seek(0)
+        separator = ";" if start.count(";") > start.count(",") else ","
+        for row in csv.DictReader(file, delimiter=separator):
+            yield {(name or "").strip(): (value or "").strip() for name, value in row.items()
+                   if isinstance(value, str) or value is None}  # fmt: skip

@@ -1,0 +1,104 @@
+"""What two readers made of the sheets, against what the rules answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cds_service.errors import BadRequest
+from cds_service.population.sampling import read_csv
+from cds_service.population.summary import wilson
+
+_YES, _NO, _OPEN = {"yes", "y", "true", "1"}, {"no", "n", "false", "0"}, {"unclear", "?", "", "-"}
+
+
+def score(folder: Path, sheets: Sequence[Path]) -> dict[str, Any]:
+    """Predictive values by reader and by rule, and how far two readers agree.
+
+    Raises BadRequest that names the file and the line.
+    """
+    key_file = folder / "sample-key.csv"
+    if not key_file.exists():
+        raise BadRequest(f"{key_file} does not exist.", "Draw the sheets with --sample.", "FOLDER")
+    key = {(row["sheet"], row["rule"]): row["answer"] == "fired" for row in read_csv(key_file)}
+    readers = {str(path): _filled(path, key) for path in sheets}
+    made: dict[str, Any] = {"sheets": len(key), "readers": {}}
+    for name, filled in readers.items():
+        rules = sorted({rule for _, rule in filled})
+        made["readers"][name] = {
+            "all": _values(filled, key),
+            "rules": {
+                rule: _values({one: v for one, v in filled.items() if one[1] == rule}, key)
+                for rule in rules
+            },
+        }
+    if len(readers) == 2:
+        first, second = readers.values()
+        both = [one for one in first if one in second]
+        made["both"] = len(both)
+        made["kappa"] = kappa([(first[one], second[one]) for one in both])
+        agreed = {one: first[one] for one in both if first[one] == second[one]}
+        made["agreed"] = _values(agreed, key)
+    return made
+
+
+def _filled(path: Path, key: Mapping[tuple[str, str], bool]) -> dict[tuple[str, str], bool]:
+    found: dict[tuple[str, str], bool] = {}
+    try:
+        rows = list(read_csv(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(
+            f"{path} cannot be read ({type(error).__name__}).", "Save it as CSV in UTF-8."
+        ) from None
+    for line, row in enumerate(rows, 2):
+        sheet = row.get("sheet", "")
+        one = (sheet.zfill(3) if sheet else "", row.get("rule", ""))
+        said = row.get("should_fire", "").lower()
+        if one not in key:
+            raise BadRequest(
+                f"{path}, line {line}: there is no sheet {sheet!r} of this rule.",
+                "Fill in sample.csv as it was written.",
+            )
+        if one in found:
+            raise BadRequest(f"{path}, line {line}: sheet {sheet} stands here twice.", "Keep one.")
+        if said in _YES or said in _NO:
+            found[one] = said in _YES
+        elif said not in _OPEN:
+            raise BadRequest(
+                f"{path}, line {line}: should_fire is {said!r}.", "Write yes, no or unclear."
+            )
+    return found
+
+
+def _values(
+    filled: Mapping[tuple[str, str], bool], key: Mapping[tuple[str, str], bool]
+) -> dict[str, Any]:
+    """Positive and negative predictive value, each with its 95 % interval; None for none."""
+    fired = [said for one, said in filled.items() if key[one]]
+    silent = [not said for one, said in filled.items() if not key[one]]
+    return {"positive": _share(fired), "negative": _share(silent)}
+
+
+def _share(right: Sequence[bool]) -> dict[str, Any]:
+    of, hits = len(right), sum(right)
+    low, high = wilson(hits, of)
+    return {
+        "value": round(hits / of, 4) if of else None,
+        "right": hits,
+        "of": of,
+        "low": round(low, 4),
+        "high": round(high, 4),
+    }
+
+
+def kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
+    """Cohen's kappa; None where there is nothing to compare or chance alone would agree."""
+    if not pairs:
+        return None
+    count = len(pairs)
+    observed = sum(one == two for one, two in pairs) / count
+    first = sum(one for one, _ in pairs) / count
+    second = sum(two for _, two in pairs) / count
+    chance = first * second + (1 - first) * (1 - second)
+    return None if chance == 1 else round((observed - chance) / (1 - chance), 4)

@@ -1,0 +1,272 @@
+"""Orders, two sites, limits, the report, review sheets, and going on after a stop."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cds_service.errors import BadRequest, StartupError
+from cds_service.population.limits import checked_limits, held_against, verdict
+from cds_service.population.sampling import read_csv
+from cds_service.population.score import kappa, score
+from cds_service.population.summary import wilson
+from cds_service.settings import Settings
+from tests.population.export import (
+    Json,
+    cramps,
+    encounter,
+    outcome,
+    patient,
+    potassium,
+    quinine,
+    write,
+)
+
+WHO = ("p1", "p2", "p3")
+
+
+def export(folder: Path, names: tuple[str, ...] = WHO) -> Path:
+    for name in names:
+        write(
+            folder,
+            patient(name),
+            encounter(f"e-{name}", of=name),
+            cramps(of=name),
+            potassium(
+                3.1 if name == "p1" else 4.2, "2026-03-01T08:00:00Z", name=f"k-{name}", of=name
+            ),
+        )
+    return write(folder, quinine())
+
+
+def shown(made: Json) -> dict[str, str]:
+    return {one["rule"]: one["fate"] for one in made["evaluations"] if one["answer"] == "fired"}
+
+
+def test_columns_are_those_of_the_page(tmp_path: Path) -> None:
+    made = outcome(export(tmp_path / "in"), tmp_path / "out")
+
+    assert list(made["evaluations"][0]) == [
+        "site", "hook", "time", "patient", "encounter", "clinician", "order", "topic", "rule",
+        "version", "answer", "indicator", "fate", "because", "facts",
+    ]  # fmt: skip
+    low = next(
+        one for one in made["evaluations"] if one["rule"] == "low-potassium" and one["facts"]
+        and one["answer"] == "fired"
+    )  # fmt: skip
+    fact = {"code": "potassium", "value": "3.1", "unit": "mmol/L", "day": "2026-03-01"}
+    assert fact in low["facts"]
+    assert low["patient"] != "p1"
+    assert len(low["patient"]) == 32
+
+
+def test_orders_are_replayed_as_the_draft_that_is_judged(tmp_path: Path) -> None:
+    other = {**quinine(), "id": "m2", "medicationCodeableConcept": {"text": "amoxicillin 500 MG"}}
+    stopped = quinine(status="stopped", statusChanged="2026-04-01T08:00:00Z")
+    source = write(tmp_path / "in", patient(), cramps(), other, stopped)
+
+    made = outcome(source, tmp_path / "out", at="orders", identified=True)
+    assert [one["order"] for one in made["called"]] == ["MedicationRequest/quinine-p1"]
+    assert made["called"][0]["hook"] == "order-select"
+    assert any("quinine" in rule for rule in shown(made))
+
+
+def test_two_sites_are_compared_in_one_pass(tmp_path: Path) -> None:
+    sites = tmp_path / "sites.toml"
+    sites.write_text('[site.north]\noff = ["quinine-active"]\n')
+    settings = Settings(sites=str(sites))
+
+    made = outcome(export(tmp_path / "in"), tmp_path / "out", settings, compare="north")
+    found = [one for one in made["compared"]["by_rule"] if one["rule"] == "quinine-active"]
+    assert found == [{"rule": "quinine-active", "change": "vanishes", "calls": 1}]
+    assert made["counts"]["calls"] == 3
+    assert {one["site"] for one in made["evaluations"]} == {"default", "north"}
+    off = {one["fate"] for one in made["evaluations"] if one["site"] == "north"
+           and one["rule"] == "quinine-active"}  # fmt: skip
+    assert off == {"off"}
+
+
+def test_limits_say_go_or_no_go(tmp_path: Path) -> None:
+    sites = tmp_path / "sites.toml"
+    sites.write_text("[population.limits]\ncards_per_100_encounters = 5\nno_answer_percent = 0.5\n")
+    source = export(tmp_path / "in")
+
+    made = outcome(source, tmp_path / "out", Settings(sites=str(sites)))
+    assert made["limits"]["verdict"] == "no-go"
+    assert {one["limit"]: one["met"] for one in made["limits"]["held"]} == {
+        "cards_per_100_encounters": False,
+        "no_answer_percent": True,
+    }
+    ended = subprocess.run(
+        [sys.executable, "-m", "cds_service", "population", source, "--out", tmp_path / "again"],
+        env={**os.environ, "CDS_SITES": str(sites)}, capture_output=True, text=True, check=False,
+        timeout=120,
+    )  # fmt: skip
+    assert ended.returncode == 3, ended.stderr
+    assert "no-go: cards_per_100_encounters" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"cards": 1},
+        {"cannot_tell_percent": "x"},
+        {"cannot_tell_percent": True},
+        {"cannot_tell_percent": -1},
+    ],
+)
+def test_a_limit_that_cannot_be_used_is_named(stated: Json) -> None:
+    with pytest.raises(StartupError, match=next(iter(stated))):
+        checked_limits(stated)
+
+
+def test_a_limit_without_anything_to_count_is_no_go_ahead(tmp_path: Path) -> None:
+    made = outcome(export(tmp_path / "in"), tmp_path / "out")
+
+    held = held_against(made, {"cards_per_100_orders": 5.0})
+    assert held[0]["met"] is None
+    assert verdict(held) == "cannot tell"
+
+
+def test_the_report_is_one_page_without_outside_assets(tmp_path: Path) -> None:
+    outcome(export(tmp_path / "in"), tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+
+    assert "No limits set" in page
+    assert page.count("<svg") == 3
+    assert "0.98 to 17.42" in page
+    for outside in ('src="http', 'href="http', "<script", "@import"):
+        assert outside not in page
+
+
+def test_an_export_without_calls_still_has_a_report(tmp_path: Path) -> None:
+    made = outcome(write(tmp_path / "in", patient()), tmp_path / "out")
+
+    assert made["counts"]["calls"] == 0
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_too_large_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cds_service.population import running
+
+    plan_of = running.plan_of
+    monkeypatch.setattr(
+        running,
+        "plan_of",
+        lambda *given: __import__("dataclasses").replace(plan_of(*given), most=4),
+    )
+    made = outcome(export(tmp_path / "in"), tmp_path / "out")
+
+    failed = [one for one in made["called"] if one["failed"]]
+    assert len(failed) == 1
+    assert failed[0]["failed"].startswith("TooLarge")
+    assert made["counts"]["calls"] == 3
+    told = {one["answer"] for one in made["evaluations"] if one["patient"] == failed[0]["patient"]}
+    assert told == {"cannot tell"}
+
+
+def test_sheets_are_blinded_and_scored(tmp_path: Path) -> None:
+    outcome(export(tmp_path / "in"), tmp_path / "out", sample=6)
+    rows = list(read_csv(tmp_path / "out" / "sample.csv"))
+    key = {one["sheet"]: one["answer"] for one in read_csv(tmp_path / "out" / "sample-key.csv")}
+    assert {"fired", "did not fire"} <= set(key.values()) | {"did not fire"}
+    assert any(answer != "fired" for answer in key.values())
+    for row in rows:
+        sheet = (tmp_path / "out" / "sample" / f"{row['sheet']}.html").read_text()
+        assert row["rule"] in sheet
+        assert "did not fire" not in sheet
+        assert "Patient/p" not in sheet
+    readers = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for reader in readers:
+        with reader.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0].keys())
+            writer.writeheader()
+            for row in rows:
+                right = key[row["sheet"]] == "fired"
+                writer.writerow({**row, "should_fire": "yes" if right else "no"})
+
+    scored = score(tmp_path / "out", readers)
+    assert scored["kappa"] == 1.0
+    assert scored["agreed"]["positive"]["value"] == 1.0
+    assert scored["agreed"]["negative"]["value"] == 1.0
+    assert scored["both"] == 6
+
+
+def test_a_wrong_sheet_is_named(tmp_path: Path) -> None:
+    outcome(export(tmp_path / "in"), tmp_path / "out", sample=2)
+    filled = tmp_path / "a.csv"
+    text = (tmp_path / "out" / "sample.csv").read_text().splitlines()
+    filled.write_text("\n".join([text[0], text[1].replace(",,", ",perhaps,")]))
+
+    with pytest.raises(BadRequest, match="line 2: should_fire is 'perhaps'"):
+        score(tmp_path / "out", [filled])
+
+
+def test_kappa_and_intervals_are_those_of_the_books() -> None:
+    pairs = [(True, True)] * 20 + [(True, False)] * 5 + [(False, True)] * 10 + [(False, False)] * 15
+    assert kappa(pairs) == 0.4
+    assert kappa([]) is None
+    low, high = wilson(8, 10)
+    assert (round(low, 3), round(high, 3)) == (0.490, 0.943)
+
+
+def test_a_killed_run_goes_on_without_a_lost_or_doubled_row(tmp_path: Path) -> None:
+    names = tuple(f"p{number}" for number in range(1, 150))
+    source = export(tmp_path / "in", names)
+    whole = outcome(source, tmp_path / "whole", identified=True, partitions=16)
+    options = ["--identified", "--partitions", "16", "--workers", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "cds_service",
+        "population",
+        str(source),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    running = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
+    answers = tmp_path / "out" / ".work" / "answers"
+    deadline = time.monotonic() + 60
+    while len(list(answers.glob("*.parquet"))) < 2 and time.monotonic() < deadline:
+        assert running.poll() is None
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.wait(10)
+    finished = len(list(answers.glob("*.parquet")))
+    assert finished >= 2
+
+    again = subprocess.run(
+        [*command, *options], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert again.returncode == 1
+    assert "--resume" in again.stderr
+    other = subprocess.run(
+        [*command, *options, "--at", "2026-01-01", "--resume"], capture_output=True, text=True,
+        check=False, timeout=60,
+    )  # fmt: skip
+    assert "other options" in other.stderr
+    subprocess.run([*command, *options, "--resume"], check=True, capture_output=True, timeout=120)
+
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(tmp_path / "out/evaluations.parquet").to_pylist() == whole["evaluations"]
+    left = ["milliseconds"]
+    calls = pq.read_table(tmp_path / "out/calls.parquet").drop_columns(left).to_pylist()
+    assert calls == [{k: v for k, v in one.items() if k not in left} for one in whole["called"]]
+    assert not (tmp_path / "out/.work").exists()
+
+
+@pytest.mark.parametrize("partitions", [1, 64])
+def test_partitions_and_workers_change_nothing(tmp_path: Path, partitions: int) -> None:
+    source = export(tmp_path / "in")
+    first = outcome(source, tmp_path / "a", identified=True, partitions=3)
+    second = outcome(source, tmp_path / "b", identified=True, partitions=partitions, workers=2)
+
+    assert first["evaluations"] == second["evaluations"]
