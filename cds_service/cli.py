@@ -20,6 +20,7 @@ from cds_service.population.command import population
 
 if TYPE_CHECKING:
     from cds_service.answering import Answered
+    from cds_service.api.parts import Parts
     from cds_service.settings import Settings
 
 
@@ -129,6 +130,9 @@ _HOOK = click.option(
     help="Which hook a Bundle is asked for. Default: patient-view.",
 )
 _AS_OF = click.option("--as-of", metavar="DATE", help="The moment of the call. Default: now.")
+_SITE = click.option(
+    "--site", metavar="NAME", help="Ask as this site of CDS_SITES. Default: default."
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
@@ -136,10 +140,16 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scr
 @_REQUEST
 @_HOOK
 @_AS_OF
+@_SITE
 @_JSON
 @click.option("--check", is_flag=True, help="Also check every card against the specification.")
 def evaluate(
-    request: Path, hook: str | None, as_of: str | None, as_json: bool, check: bool
+    request: Path,
+    hook: str | None,
+    as_of: str | None,
+    site: str | None,
+    as_json: bool,
+    check: bool,
 ) -> None:
     """Print the cards for REQUEST: a hook request, or a FHIR Bundle of one patient.
 
@@ -147,7 +157,7 @@ def evaluate(
 
     Example: cds-service evaluate patient.json --as-of 2026-11-23
     """
-    answered = _answer(request, hook, as_of)
+    answered = _answer(request, hook, as_of, site)
     bodies = [dict(card.body) for card in answered.cards]
     if check:
         from cds_service.checking import flaws
@@ -172,15 +182,18 @@ def evaluate(
 @_REQUEST
 @_HOOK
 @_AS_OF
+@_SITE
 @_JSON
-def explain(request: Path, hook: str | None, as_of: str | None, as_json: bool) -> None:
+def explain(
+    request: Path, hook: str | None, as_of: str | None, site: str | None, as_json: bool
+) -> None:
     """Print every rule's answer for REQUEST, and why. REQUEST "-" reads standard input.
 
     Example: cds-service explain patient.json --hook order-select
     """
     from cds_service.trace import as_json as trace_json
 
-    answered = _answer(request, hook, as_of)
+    answered = _answer(request, hook, as_of, site)
     trace = trace_json(answered)
     if as_json:
         click.echo(json.dumps(trace, indent=2, ensure_ascii=False))
@@ -190,7 +203,7 @@ def explain(request: Path, hook: str | None, as_of: str | None, as_json: bool) -
     terminal.print_trace(trace)
 
 
-def _answer(path: Path, hook: str | None, as_of: str | None) -> Answered:
+def _answer(path: Path, hook: str | None, as_of: str | None, site: str | None) -> Answered:
     from datetime import datetime
 
     from cds_service import logs
@@ -206,9 +219,23 @@ def _answer(path: Path, hook: str | None, as_of: str | None) -> Answered:
     when = moment(as_of) if as_of else datetime.now().astimezone()
     try:
         with patience(f"Reading {_named(path)}"):
-            return ask(make_parts(settings), body, when, hook)
+            return ask(_as_site(make_parts(settings), site), body, when, hook)
     except ServiceError as error:
         raise _of_file(error, _named(path)) from None
+
+
+def _as_site(parts: Parts, site: str | None) -> Parts:
+    from dataclasses import replace
+
+    from cds_service.errors import BadRequest
+
+    if site is None:
+        return parts
+    if site not in parts.sites:
+        raise BadRequest(
+            f"no site is called {site}.", f"The sites are {', '.join(parts.sites)}.", "--site"
+        )
+    return replace(parts, answering=parts.sites[site])
 
 
 def _named(path: Path) -> str:

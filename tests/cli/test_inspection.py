@@ -16,7 +16,7 @@ from cds_service.core.rule import conditions, medications, results
 from cds_service.core.times import days
 from cds_service.inspection import lacking
 from hooks import TOPIC
-from tests.cli.conftest import ROOT, Command
+from tests.cli.conftest import ROOT, Command, patient
 
 TODAY = date(2026, 11, 27)
 SAMPLES = ROOT / "deploy" / "sites"
@@ -160,3 +160,22 @@ def test_what_a_topic_lacks_is_named() -> None:
         "order o: it has no label.",
         "order o: it covers gold, which no list knows.",
     ]
+
+
+def test_a_record_is_asked_with_the_settings_of_a_site(
+    cds: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDS_SITES", str(SAMPLES / "sites.toml"))
+    words = (patient("low-magnesium"), "--as-of", "2026-11-23", "--site")
+    assert "limit 0.75 mmol/L, set by this site" in " ".join(
+        cds("evaluate", *words, "north").out.split()
+    )
+    assert "limit 0.65 mmol/L, set by this site" in " ".join(
+        cds("evaluate", *words, "south").out.split()
+    )
+    assert cds("explain", *words, "south").status == 0
+    ran = cds("evaluate", *words, "nowhere")
+    assert ran.status == 1
+    assert ran.err == (
+        "cds-service: --site: no site is called nowhere. The sites are default, north, south.\n"
+    )
