@@ -46,6 +46,9 @@ def stopping(facts: Facts, diuretics: tuple[Medication, ...]) -> Stopping:
     if acute := facts.hazards("aki"):
         reasons.append("acute kidney injury")
         evidence.extend(Evidence(one) for one in acute)
+    elif risen := renal(facts).acute:
+        reasons.append(risen.words)
+        evidence += [Evidence(risen.newest), Evidence(risen.before, note="before")]
     if severe := cramps.severe(facts):
         reasons.append(f"{severe} cramps")
     potassium_stops = _by_potassium(facts, diuretics)

@@ -13,6 +13,7 @@ from hooks.reading import conditions_unread, results_unread
 from hooks.windows import ACT, PLATELETS
 from hooks.wording import named
 
+SPOILING = frozenset({"clotted", "contaminated"})  # remarks that make a count look low
 SENSITIVE = "quinine_hypersensitivity"
 # Words for a card, and whether one that is past still counts: myasthenia in remission is not
 # cured, and neither an immune reaction to quinine nor an allergy is forgotten.
@@ -34,7 +35,7 @@ class Contraindications:
     open: tuple[str, ...]
     problems: tuple[Problem, ...]
     unmeasured: bool
-    early: bool  # a preliminary platelet count is all there is
+    doubt: str  # why the platelet count, all there is, is to be repeated: "preliminary", "clotted"
 
 
 def contraindications(facts: Facts) -> Contraindications:
@@ -61,12 +62,17 @@ def contraindications(facts: Facts) -> Contraindications:
     settled = final is not None and final.below(limit.value) is True
     count = early if raises and not settled else final
     undecided: list[str] = []
+    note, counted = "", False
     if count is not None:
         low = count.below(limit.value)
-        note = "preliminary" if count.preliminary else ""
+        spoilt = sorted(SPOILING & set(count.remarks))
+        note = ", ".join((*(("preliminary",) if count.preliminary else ()), *spoilt))
         evidence.append(Evidence(count, limit, note=note))
         if low:
+            counted = True
             names.append(f"platelets {count.reported}")
+        elif spoilt:
+            undecided.append(f"platelets {count.reported} were reported {note}")
         elif low is None:
             undecided.append(f"platelets {count.reported} do not say whether below the limit")
     unread = (*conditions_unread(facts), *results_unread(facts), *_allergies_unread(facts))
@@ -76,7 +82,7 @@ def contraindications(facts: Facts) -> Contraindications:
         open=(*unread, *undecided, *levels.unread(newest.unusable, "platelet")),
         problems=newest.unusable,
         unmeasured=count is None and facts.availability(Kind.RESULTS).whole,
-        early=count is not None and count.preliminary and len(names) == 1,
+        doubt=note if counted and len(names) == 1 else "",
     )
 
 

@@ -50,7 +50,7 @@ _SPOILING = {"clotted", "contaminated"}  # remarks that could make a haemoglobin
 @rule(
     id="anemia",
     title="Anaemia in the blood count",
-    version="2.0.0",
+    version="2.1.0",
     changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
@@ -167,6 +167,8 @@ def _by_quinine(facts: Facts, result: Result) -> tuple[str, Result | None]:
     for count in (platelets.result, platelets.preliminary):
         if count is None or not facts.within(count, PLATELETS):
             continue
+        if _SPOILING & set(count.remarks):
+            continue  # a clot takes the platelets with it
         if count.below(facts.limits.value("platelets.low")) is True:
             return f"platelets {count.reported}", None
     before = _before_the_fall(facts, result)
@@ -255,7 +257,7 @@ def _platelets(facts: Facts) -> tuple[Evidence, ...]:
     platelets = facts.newest("platelets", Worse.LOW).result
     if platelets is None or not facts.within(platelets, YEAR):
         return ()
-    return (Evidence(platelets),)
+    return (Evidence(platelets, note=", ".join(sorted(_SPOILING & set(platelets.remarks)))),)
 
 
 def _pregnancy(facts: Facts) -> tuple[Condition, ...]:

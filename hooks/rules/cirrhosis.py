@@ -49,7 +49,7 @@ from hooks.wording import CONTRAINDICATED, FOR_ADVICE, headline
 @rule(
     id="cirrhosis-cramps",
     title="Muscle cramps in cirrhosis",
-    version="2.0.0",
+    version="2.1.0",
     changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,

@@ -77,7 +77,7 @@ _NEEDS = [
 @rule(
     id="quinine-active",
     title="Quinine on the medication list",
-    version="2.0.0",
+    version="2.1.0",
     changed="2026-11-27",
     service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
@@ -104,7 +104,7 @@ def quinine_active(facts: Facts) -> Answer:
 @rule(
     id="quinine-ordered",
     title="Quinine ordered",
-    version="2.0.0",
+    version="2.1.0",
     changed="2026-11-27",
     service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
@@ -168,11 +168,17 @@ def _judged(
     removals: tuple[Suggestion, ...] = tuple(
         RemoveDraft(one.source.reference, one.name) for one in avoided if one.selected
     )
-    if against.early and not unexcused:
+    if against.doubt and not unexcused:
         removals, offers = (), (_REPEAT,)
-    early = ("The platelet count is preliminary: repeat it before acting.",) * against.early
+    # A low count that clots or a wrong tube explain is a warning at most, by itself.
+    spoilt = not unexcused and against.doubt not in ("", "preliminary")
+    early = (f"The platelet count is {against.doubt}: repeat it before acting.",) * bool(
+        against.doubt
+    )
     return Finding(
-        indicator=Indicator.WARNING if uk and not contraindicated else Indicator.CRITICAL,
+        indicator=(
+            Indicator.WARNING if spoilt or (uk and not contraindicated) else Indicator.CRITICAL
+        ),
         summary=_summary(subject, against, uk),
         advice=(
             *early,
@@ -210,7 +216,7 @@ def _reference(uk: bool, unexcused: bool) -> str:
 def _summary(subject: str, against: Contraindications, uk: bool) -> str:
     listed = ", ".join(against.names)
     if listed:
-        listed += " (preliminary)" if against.early else ""
+        listed += f" ({against.doubt})" if against.doubt else ""
         return headline(f"{subject}: contraindicated for any indication, {listed}")
     if uk:
         return headline(f"{subject}: for cramps a last resort only; blood reactions, arrhythmia")
