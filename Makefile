@@ -89,7 +89,7 @@ format: environment-dev
 # stand in the list.
 prose: environment-dev
 	@$(VENV)/bin/codespell --builtin clear,rare --ignore-words .codespell-words \
-	  --skip '*.csv,*.json,*.svg,*.png,./.venv,./locks,./LICENSE,./.git,*.toml' .
+	  --skip '*.csv,*.json,*.svg,*.png,./.venv,./locks,./LICENSE,./.git,*/node_modules,*.toml' .
 
 types: environment-dev
 	@$(PY) -m mypy

@@ -77,6 +77,7 @@ class Given:
         preliminary: bool = False,
         day_only: bool = False,
         method: str = "",
+        remarks: tuple[str, ...] = (),
     ) -> Given:
         """A usable result: ``"1.2 mg/dL"``, ``"<15 mL/min/{1.73_m2}"``."""
         from hooks.knowledge.files import analytes
@@ -99,6 +100,7 @@ class Given:
             range_low=None if low is None else Decimal(low),
             range_high=None if high is None else Decimal(high),
             method=method,
+            remarks=remarks,
         )
         self.candidates.setdefault(analyte, []).append(
             Candidate(when, when.date(), day_only, lambda: result)
@@ -330,21 +332,32 @@ def given(age: int | None = 50, sex: str = "female", deceased: bool = False) -> 
     return Given(age, sex, deceased)
 
 
+def in_words(answer: Answer) -> str:
+    """One line for what a rule answered, as a failed test prints it."""
+    match answer:
+        case Finding():
+            return f"fired ({answer.indicator.value}): {answer.summary}"
+        case NotFired():
+            return f"did not fire: {answer.because}"
+        case CannotTell():
+            return f"cannot tell: {'; '.join(answer.because)}"
+
+
 def fired(answer: Answer) -> Finding:
     """The finding, or a failure that shows what was answered instead."""
-    assert isinstance(answer, Finding), answer
+    assert isinstance(answer, Finding), f"was to fire, but {in_words(answer)}"
     return answer
 
 
 def silent(answer: Answer) -> NotFired:
     """The reason for not firing, or a failure that shows what was answered instead."""
-    assert isinstance(answer, NotFired), answer
+    assert isinstance(answer, NotFired), f"was to stay silent, but {in_words(answer)}"
     return answer
 
 
 def unknown(answer: Answer) -> CannotTell:
     """Why it cannot be told, or a failure that shows what was answered instead."""
-    assert isinstance(answer, CannotTell), answer
+    assert isinstance(answer, CannotTell), f"was to say that it cannot tell, but {in_words(answer)}"
     return answer
 
 

@@ -154,6 +154,13 @@ def test_elemental_milligrams_become_salt() -> None:
     assert daily.most == Fraction("403.04")
 
 
+def test_a_mineral_given_as_a_salt_is_milligrams_of_the_mineral() -> None:
+    name = "Magnesium (as magnesium oxide) 243.05 MG Oral Tablet"
+    assert oxide(name, dose("1", "tablet")).most == Fraction("403.04")
+    needed = oxide("Magnesium oxide 400 MG Oral Tablet as needed", dose("1", "tablet"))
+    assert needed.most == Fraction(400)
+
+
 def test_the_first_text_that_names_the_drug_decides_whether_its_milligrams_are_elemental() -> None:
     named = order("magnesium oxide 243.05 mg elemental", dose("1", "tablet"))
     daily = daily_amount(replace(named, words="magnesium oxide"), OXIDE.names, OXIDE)

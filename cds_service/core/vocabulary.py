@@ -247,8 +247,6 @@ def _by_place(
 
 def _speaks_back(mark: Found, name: Found, text: Words) -> bool:
     """Whether "ruled out" speaks of the name before it: same clause, or opening the next."""
-    if not 0 <= mark.start - name.end <= _REACH_BACK:
-        return False
     here, there = text.clause[mark.start], text.clause[name.end - 1]
     opens = text.clause[mark.start - 1] != here
     return here == there or (

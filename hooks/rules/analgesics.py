@@ -90,8 +90,6 @@ def analgesic_use(facts: Facts) -> Answer:
     documented = cramps.documented(facts)
     if documented:
         return answer
-    if isinstance(answer, CannotTell) and answer.trigger:
-        return answer
     if documented is None:
         return CannotTell(("whether leg cramps are documented",))
     return NotFired("leg cramps are not documented, and nothing known makes it a warning")

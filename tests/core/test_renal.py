@@ -6,7 +6,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, Result, State
 from cds_service.core.series import Worse
-from hooks.renal import Impairment, Renal, ckd_epi_2021, only_preliminary, renal
+from hooks.renal import Impairment, Renal, acute, ckd_epi_2021, only_preliminary, renal
 from tests.given import Given, given
 
 UNIT = "mL/min/{1.73_m2}"
@@ -408,3 +408,73 @@ def test_a_preliminary_value_is_superseded_by_a_later_final_creatinine() -> None
 )
 def test_renal_function_in_a_few_words(case: Given, words: str) -> None:
     assert function(case).phrase() == words
+
+
+@pytest.mark.parametrize(
+    ("earlier", "newest", "shown"),
+    [
+        # NHS England: 1.5 x the lowest of the last 7 days.
+        pytest.param([("1.0", 6)], "1.5", True, id="1.5 x within a week"),
+        pytest.param([("1.0", 6)], "1.49", False, id="just below 1.5 x within a week"),
+        # NHS England: more than 26 umol/L (0.294 mg/dL) within 48 hours.
+        pytest.param([("1.0", 1)], "1.3", True, id="0.30 mg/dL in a day"),
+        pytest.param([("1.0", 1)], "1.29", False, id="0.29 mg/dL in a day"),
+        pytest.param([("1.0", 3)], "1.4", False, id="0.4 mg/dL in three days, below 1.5 x"),
+        # NHS England: 1.5 x the median of 8 to 365 days where the week has none.
+        pytest.param([("0.8", 200), ("1.0", 100), ("3.0", 50)], "1.5", True, id="median"),
+        pytest.param([("0.8", 200), ("1.2", 100)], "1.5", True, id="median of two: 1.0"),
+        pytest.param([("0.8", 200), ("1.3", 100)], "1.5", False, id="median of two: 1.05"),
+        pytest.param([("0.8", 366)], "3.0", False, id="older than a year"),
+    ],
+)
+def test_acute_injury_by_creatinine(
+    earlier: list[tuple[str, int]], newest: str, shown: bool
+) -> None:
+    case = given().result("creatinine", f"{newest} mg/dL", days_ago=0)
+    for value, days in earlier:
+        case.result("creatinine", f"{value} mg/dL", days_ago=days)
+    assert (acute(case.facts()) is not None) is shown
+
+
+def test_acute_injury_says_rise_and_days() -> None:
+    case = given().result("creatinine", "1.6 mg/dL", days_ago=0)
+    case.result("creatinine", "1.0 mg/dL", days_ago=2)
+    found = acute(case.facts())
+    assert found is not None
+    assert found.words == "possible AKI, creatinine 1.0 → 1.6 mg/dL in 2 days"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(given(age=17), id="under 18"),
+        pytest.param(given().has("dialysis"), id="on dialysis"),
+    ],
+)
+def test_no_acute_injury_by_creatinine(case: Given) -> None:
+    case.result("creatinine", "3.0 mg/dL", days_ago=0).result("creatinine", "1.0 mg/dL", days_ago=2)
+    assert acute(case.facts()) is None
+
+
+def test_of_two_results_of_which_one_has_only_the_day_the_lower_counts() -> None:
+    for reported, day_only, expected in (
+        ("70", True, "29.9"),
+        ("20", True, "20"),
+        ("70", False, "70"),
+    ):
+        case = given().result("creatinine", "2.0 mg/dL", days_ago=1, day_only=True)
+        case.result("egfr", egfr(reported), days_ago=1, day_only=day_only)
+        assert number(case) == (expected if day_only else "29.9")
+
+
+@pytest.mark.parametrize(
+    ("creatinine", "impairment"),
+    [
+        pytest.param("77 umol/L", Impairment.NONE, id="at the upper limit of pregnancy"),
+        pytest.param("90 umol/L", Impairment.MODERATE, id="above it"),
+        pytest.param(">50 umol/L", Impairment.UNKNOWN, id="above or below it"),
+    ],
+)
+def test_in_pregnancy_creatinine_decides(creatinine: str, impairment: Impairment) -> None:
+    case = given().has("pregnancy").result("creatinine", creatinine)
+    assert function(case).impairment is impairment

@@ -215,3 +215,13 @@ def test_silent_under_eighteen() -> None:
     child.result("magnesium", "0.85 mmol/L")
     silent(child.ask(TAKEN))
     silent(child.ask(NORMAL))
+
+
+def test_conditions_that_cannot_be_read_could_be_a_cause_of_lasting_loss() -> None:
+    for case, rule in ((taken(), TAKEN), (ordered(), NORMAL)):
+        assert unknown(case.lacking(Kind.CONDITIONS).ask(rule)).trigger
+
+
+def test_with_a_cause_of_lasting_loss_nothing_is_said_against_magnesium() -> None:
+    for case, rule in ((taken(), TAKEN), (ordered(), NORMAL)):
+        assert "lasting loss" in silent(case.has("magnesium_loss").ask(rule)).because

@@ -1,0 +1,68 @@
+"""Topics that cannot be trusted, alone or beside each other, are refused by name."""
+
+from dataclasses import replace
+
+import pytest
+
+from cds_service.core.knowledge import KnowledgeError
+from cds_service.core.topic import Topic, check_topics
+from hooks import TOPIC
+
+DRAFTS = next(one for one in TOPIC.services if one.hook.drafts)
+
+
+def other(**services: object) -> Topic:
+    """A topic of one service whose rule is not one of ours."""
+    rule = replace(DRAFTS.rules[0], id="another-rule")
+    service = replace(DRAFTS, id="another-service", rules=(rule,))
+    return replace(TOPIC, key="another", services=(replace(service, **services),))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("topics", "message"),
+    [
+        pytest.param(
+            [TOPIC, other(id=TOPIC.services[0].id)],
+            f"topic another: service {TOPIC.services[0].id} is also one of leg-cramps",
+            id="a service twice",
+        ),
+        pytest.param(
+            [TOPIC, other(rules=DRAFTS.rules[:1])],
+            f"topic another: rule {DRAFTS.rules[0].id} is also one of leg-cramps",
+            id="a rule twice",
+        ),
+        pytest.param(
+            [replace(other(), services=())],
+            "topic another: it has no services",
+            id="no services",
+        ),
+        pytest.param(
+            [other(title="")],
+            "topic another: service another-service: it has no title",
+            id="a service without a title",
+        ),
+        pytest.param(
+            [other(rules=(replace(DRAFTS.rules[0], id="another-rule", judges=(), review=None),))],
+            "topic another: rule another-rule: it does not say which drafts it judges, as "
+            "another-service asks",
+            id="a rule about orders that judges none",
+        ),
+    ],
+)
+def test_what_is_refused(topics: list[Topic], message: str) -> None:
+    with pytest.raises(KnowledgeError) as refused:
+        check_topics(topics)
+    assert str(refused.value) == message
+
+
+def test_topics_may_share_entries_that_agree() -> None:
+    check_topics([TOPIC, other()])
+
+
+def test_an_entry_of_which_topics_say_different_things_is_refused() -> None:
+    known = TOPIC.knowledge
+    key, entry = next(iter(known.references.items()))
+    changed = {**known.references, key: replace(entry, label="Another label")}
+    wrong = replace(other(), knowledge=replace(known, references=changed))
+    with pytest.raises(KnowledgeError, match=f"reference {key} contradicts the one of leg-cramps"):
+        check_topics([TOPIC, wrong])

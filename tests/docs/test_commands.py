@@ -1,0 +1,144 @@
+"""Every command that a page shows is run, page by page, as a reader would; or stands below with
+the reason why not.
+
+The commands of a page run in one shell, in a folder that looks like a fresh clone. Before the
+first ``curl`` of a page the service is started with what the page has set until then; a ``serve``
+that the page itself shows is checked (``cds-service check``) instead, since it would not end.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")],
+)
+
+# (page, how the block begins): why no test runs it.
+NOT_RUN = {
+    ("README.md", "make run"): "the gate itself runs the suite by it, in a fresh clone",
+    ("CONTRIBUTING.md", "apt-get install"): "installs packages; needs the rights of root",
+    ("docs/tutorial.md", "git clone"): "the folder of this test stands for the clone",
+    ("docs/tutorial.md", "make environment-dev"): "tests/cli/test_new_rule.py writes a rule by it",
+    (
+        "docs/how-to/connect-an-ehr.md",
+        "git clone",
+    ): "fetches the sandbox; `make sandbox` is for that",
+    ("docs/how-to/deploy.md", "docker buildx"): "needs a registry of images",
+    ("docs/how-to/deploy.md", "make image IMAGE_ARGS"): "needs a registry of images",
+    ("docs/how-to/deploy.md", "docker run"): "needs a container runtime",
+    ("docs/how-to/deploy.md", "make image BASE"): "needs a registry of images",
+    ("docs/how-to/keep-and-erase-data.md", "cds-service audit"): (
+        "the key is shortened on the page; tests/audit runs all three"
+    ),
+    ("docs/how-to/keep-and-erase-data.md", "sqlite3"): "needs the command of SQLite",
+}
+
+# These read what a service has kept.
+STARTED = {"docs/how-to/keep-and-erase-data.md", "docs/how-to/read-feedback.md"}
+
+
+def blocks() -> dict[str, list[str]]:
+    """What a reader would type, block by block, of each page that shows commands."""
+    found: dict[str, list[str]] = {}
+    for page in PAGES:
+        name = str(page.relative_to(ROOT))
+        for kind, text in re.findall(
+            r"^```(sh|console)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S
+        ):
+            found.setdefault(name, []).append(typed(text) if kind == "console" else text)
+    return found
+
+
+def typed(text: str) -> str:
+    """The commands of a console block. One whose answer begins with ``refused`` fails on purpose.
+    >>> typed("$ a \\\\\\n    b\\nsaid\\n$ c\\nrefused x\\n")
+    'a \\\\\\n    b\\n! c\\n'
+    """
+    kept = ""
+    for command, answer in re.findall(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", text, re.M):
+        kept += ("! " if re.search("^refused", answer, re.M) else "") + command + "\n"
+    return kept
+
+
+def reason(page: str, block: str) -> str:
+    """Why a block is not run; empty where it is."""
+    reasons = (
+        why for (one, start), why in NOT_RUN.items() if one == page and block.startswith(start)
+    )
+    return next(reasons, "")
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+START = """
+cds-service serve --real --demo --port {port} > served.log 2>&1 &
+served=$!
+trap 'kill $served' EXIT
+curl -s --retry 60 --retry-delay 1 --retry-connrefused --max-time 90 -o /dev/null \\
+  http://127.0.0.1:8000/healthz || { cat served.log; exit 1; }
+"""
+WRAPPER = """#!/bin/bash
+words=("$@")
+if [ "$1" = serve ] && [ "$2" = --real ]; then exec {program} serve "${{words[@]:2}}"; fi
+if [ "$1" = serve ]; then exec {program} check; fi
+exec {program} "$@"
+"""
+
+
+@pytest.mark.parametrize("page", sorted(blocks()))
+def test_the_commands_of_a_page_work(page: str, tmp_path: Path) -> None:
+    script = START if page in STARTED else ""
+    for block in blocks()[page]:
+        if reason(page, block):
+            continue
+        if re.search(r"^curl ", block, re.M) and START not in script:
+            script += START
+        script += block
+    if not script:
+        return
+    port = free_port()
+    script = script.replace("{port}", str(port)).replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+    clone = tmp_path / "clone"
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    for name in ("fixtures", "deploy"):
+        shutil.copytree(ROOT / name, clone / name)
+    program = clone / ".venv" / "bin" / "cds-service"
+    program.write_text(WRAPPER.format(program=f"{sys.executable} -m cds_service"))
+    program.chmod(0o755)
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
+    environ["PATH"] = f"{program.parent}:{environ['PATH']}"
+    environ["PYTHONPATH"] = str(ROOT)
+    environ["CDS_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-x", "-c", script],
+        cwd=clone,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
+
+
+def test_each_block_that_is_not_run_still_stands_in_its_page() -> None:
+    stale = [
+        key
+        for key in NOT_RUN
+        if not any(one.startswith(key[1]) for one in blocks().get(key[0], []))
+    ]
+    assert stale == []
