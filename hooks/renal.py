@@ -73,7 +73,7 @@ def _best_of_day(newest: Result | None, series: Series) -> Result | None:
     if newest is None:
         return None
     same_day = []
-    for result in series.finals():
+    for result in series.finals(since=newest.when - timedelta(days=2)):
         if result.day < newest.day:
             break
         same_day.append(result)  # ``newest`` is of the latest day there is
@@ -152,21 +152,27 @@ def acute(facts: Facts) -> Acute | None:
     return found if isinstance(found, Acute) else None
 
 
+def _before(facts: Facts, newest: Result, span: timedelta) -> list[Result]:
+    """The exact final creatinines of a span of time before the newest one."""
+    return [
+        one
+        for one in facts.series["creatinine"].finals(since=newest.when - span)
+        if one.value.exact and one.when < newest.when
+    ]
+
+
 def _acute(facts: Facts) -> Acute | None:
     newest = facts.newest("creatinine", Worse.HIGH).result
     if newest is None or facts.minor or facts.hazards("dialysis"):
         return None
     if not newest.value.exact or facts.as_of - newest.when > timedelta(days=7):
         return None
-    earlier = [
-        one
-        for one in facts.series["creatinine"].finals()
-        if one.value.exact and timedelta(0) < newest.when - one.when <= timedelta(days=365)
-    ]
+    # A year of results is read only where the week before says nothing.
+    week = _before(facts, newest, timedelta(days=7))
+    earlier = week or _before(facts, newest, timedelta(days=365))
     if not earlier:
         return None
     ratio = Fraction(facts.limits.value("aki.ratio"))
-    week = [one for one in earlier if newest.when - one.when <= timedelta(days=7)]
     value = _size(newest)
     if week:
         lowest = min(week, key=_size)

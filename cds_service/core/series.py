@@ -123,9 +123,11 @@ class Series:
             self._opened.append(self._open(self._dated[at]))
         return self._opened[at]
 
-    def finals(self) -> Iterable[Result]:
-        """Every usable final result, newest first."""
+    def finals(self, since: datetime | None = None) -> Iterable[Result]:
+        """Every usable final result, newest first; none from before ``since``."""
         for candidate in self.newest_first():
+            if since is not None and candidate.when < since:
+                return
             answer = candidate.answer
             if isinstance(answer, Result) and not answer.preliminary:
                 yield answer

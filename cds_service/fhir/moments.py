@@ -51,8 +51,11 @@ def read_when(value: object, zone: tzinfo) -> datetime | None:
 def read_moment(value: object, zone: tzinfo) -> Moment | None:
     """What `read_when` reads, with the day that it is in ``zone``."""
     when = read_when(value, zone)
-    if when is None:
-        return None
+    return None if when is None else moment_at(when, value, zone)
+
+
+def moment_at(when: datetime, value: object, zone: tzinfo) -> Moment:
+    """What `read_when` made of a value, with the day that it is in ``zone``."""
     here = when if when.tzinfo is zone else when.astimezone(zone)
     return Moment(when, here.date(), len(str(value)) == 10)
 

@@ -15,7 +15,7 @@ from fractions import Fraction
 from hashlib import blake2b
 from math import ceil, floor
 
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Problem, Result, Source, plain
@@ -133,9 +133,9 @@ _MOST_REMARK = 2000
 
 def remarks_on(peek: Peek) -> tuple[str, ...]:
     """The kinds of remark on the sample, in note, interpretation or dataAbsentReason."""
-    stated = (peek.note, peek.interpretation, peek.dataAbsentReason)
-    if all(isinstance(one, Missing) for one in stated):
+    if peek.note is UNSET and peek.interpretation is UNSET and peek.dataAbsentReason is UNSET:
         return ()
+    stated = (peek.note, peek.interpretation, peek.dataAbsentReason)
     words = " ".join(_words_of(one) for one in stated if not isinstance(one, Missing))
     lower = " ".join(words[:_MOST_REMARK].lower().replace("-", " ").split())
     return tuple(kind for kind, roots in _REMARKS if any(_remarked(one, lower) for one in roots))

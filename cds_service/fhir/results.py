@@ -28,7 +28,7 @@ from cds_service.fhir.elements import (
     readable,
     text,
 )
-from cds_service.fhir.moments import Moment, read_moment, read_when, why_undated, zone_of
+from cds_service.fhir.moments import Moment, moment_at, read_moment, read_when, why_undated, zone_of
 from cds_service.fhir.observed import Expected, is_critical, read_value
 from cds_service.fhir.peeks import (
     Key,
@@ -130,8 +130,7 @@ class _Opener:
 
     def candidate(self, analyte: Analyte, row: _Row) -> Candidate:
         """A dated row, not read yet."""
-        moment = read_moment(self.stated(row.peek), self.zone)
-        assert moment is not None  # the row is dated
+        moment = moment_at(row.when, self.stated(row.peek), self.zone)
         answer = self._future if moment.after(self._as_of) else self._read
         read = partial(answer, row, analyte, moment)
         return Candidate(moment.when, moment.day, moment.day_only, read)

@@ -15,6 +15,7 @@ Does not cover: the cause of anaemia, children.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from fractions import Fraction
 
 from cds_service.core.facts import Condition, Kind, Result
@@ -180,7 +181,8 @@ def _by_quinine(facts: Facts, result: Result) -> tuple[str, Result | None]:
 def _before_the_fall(facts: Facts, result: Result) -> Result | None:
     fall = Fraction(facts.limits.value("fall.hemoglobin"))
     earlier = []
-    for one in facts.series.get("hemoglobin", Series()).finals():
+    since = result.when - timedelta(days=_FALL_WITHIN + 2)  # what is a day is asked below
+    for one in facts.series.get("hemoglobin", Series()).finals(since):
         days = (result.day - one.day).days
         if days > _FALL_WITHIN:
             break

@@ -228,6 +228,9 @@ def _low(
 
 
 def _calcium(facts: Facts, result: Result) -> _Judgement:
+    indicator, evidence, decided = _low(facts, result, result, "")
+    if indicator is None and decided:
+        return None, True  # the correction only raises it
     judged, albumin, note = _corrected(facts, result)
     indicator, evidence, decided = _low(facts, result, judged, note)
     if indicator is None:
@@ -293,7 +296,9 @@ def _corrected(facts: Facts, calcium: Result) -> tuple[Result, Result | None, st
 def _albumin_of(facts: Facts, calcium: Result) -> Result | None:
     near = [
         one
-        for one in facts.series.get("albumin", Series()).finals()
+        for one in facts.series.get("albumin", Series()).finals(
+            since=calcium.when - timedelta(days=_SAME_TIME + 2)
+        )
         if abs((one.day - calcium.day).days) <= _SAME_TIME and one.value.exact
     ]
     if not near:

@@ -157,3 +157,23 @@ def test_a_result_is_read_once() -> None:
 
 def test_an_empty_series_says_nothing() -> None:
     assert newest(Worse.LOW) == Newest()
+
+
+def test_what_is_older_than_asked_for_is_not_even_read() -> None:
+    read: list[str] = []
+
+    def candidate(text: str, clock: str) -> Candidate:
+        known = at(text, clock)
+
+        def answer() -> Result | Problem:
+            read.append(text)
+            return known.answer
+
+        return Candidate(known.when, known.day, False, answer)
+
+    series = Series(
+        [candidate("4.1", "08:00"), candidate("4.0", "09:00"), candidate("4.2", "10:00")]
+    )
+    since = datetime.combine(DAY, time(9), UTC)
+    assert [one.value.low for one in series.finals(since)] == [Decimal("4.2"), Decimal("4.0")]
+    assert read == ["4.2", "4.0"]
