@@ -402,8 +402,10 @@ class Results:
                 peek.effectiveInstant = outer.effectiveInstant
             peek.status = _joined(peek.status, outer.status)
             refusal = (
-                "" if peek.focus is UNSET else self._subjects.refusal_for(readable(peek.focus))
+                "" if peek.subject is UNSET else self._subjects.refusal_by(bytes(peek.subject))
             )
+            if not refusal and peek.focus is not UNSET:
+                refusal = self._subjects.refusal_for(readable(peek.focus))
             if refusal:
                 self._refuse(parent.where.kind, refusal, parent.source)
                 continue

@@ -116,3 +116,13 @@ def test_an_entry_with_a_modifier_is_said_and_not_used(kind: Kind, one: dict) ->
 def test_a_range_of_children_is_no_limit(age: dict, counts: bool) -> None:
     ranged = lab(referenceRange=[{"low": {"value": 3.3}, "age": age}])
     assert (result(ranged).range_low is not None) is counts
+
+
+@pytest.mark.parametrize("target", ["Patient/other", "#somebody", "RelatedPerson/donor"])
+def test_a_contained_result_of_another_subject_is_not_the_patients(target: str) -> None:
+    inside = lab(id="k", subject={"reference": target})
+    for outer in ("Observation", "DiagnosticReport"):
+        parent = lab("24326-1", resourceType=outer, valueQuantity=None, contained=[inside])
+        found = results(parent)
+        assert not found.series
+        assert [one.kind for one in found.record.problems] == ["wrong-patient"]

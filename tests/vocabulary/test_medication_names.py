@@ -62,6 +62,7 @@ NAMES = [
     ("Entresto 24/26", "raas_inhibitor"),
     ("spironolactone 5 MG/ML Oral Suspension [Carospir]", "diuretic_potassium_sparing"),
     ("Klor-Con M20", "potassium"),
+    ("LoSalt", "potassium"),
     ("K-Dur 20", "potassium"),
     ("potassium chloride 20 MEQ Powder for Oral Solution", "potassium"),
     ("potassium chloride 1.33 MEQ/ML Oral Solution", "potassium"),

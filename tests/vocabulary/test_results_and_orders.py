@@ -11,6 +11,8 @@ RESULTS = [
     ("Magnesium, serum", "magnesium"),
     ("Mg", "magnesium"),
     ("Magnesium", "magnesium"),
+    ("Mg2+", "magnesium"),
+    ("eGFRcreat (CKD-EPI)/1.73 m*2", "egfr"),
     ("MAGNESIUM LEVEL", "magnesium"),
     ("Magnesium [Mass/volume] in Serum or Plasma", "magnesium"),
     ("Magnesium, urine", ""),
