@@ -38,13 +38,19 @@ def main(pyproject: str, *options: str) -> int:
     return 1 if wrong else 0
 
 
+# Installed in an environment of its own, with its lowest version: it is 400 MB.
+APART = ("pyspark",)
+
+
 def _named(read: dict) -> Iterator[Requirement]:
+    own = read["project"]["name"]
     texts = [
         *read["project"]["dependencies"],
         *(one for group in read["project"]["optional-dependencies"].values() for one in group),
         *read["dependency-groups"]["dev"],
     ]
-    return (Requirement(text) for text in texts)
+    named = (Requirement(text) for text in texts)
+    return (one for one in named if one.name not in (own, *APART))
 
 
 if __name__ == "__main__":
