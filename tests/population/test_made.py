@@ -1,0 +1,36 @@
+"""The synthetic population: the same each time, and with the gaps it promises."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+from tests.population.export import outcome
+
+
+def maker() -> ModuleType:
+    path = Path(__file__).parents[2] / "tools" / "population" / "make.py"
+    spec = importlib.util.spec_from_file_location("make_population", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_made_population_has_its_gaps_and_ends(tmp_path: Path) -> None:
+    module = maker()
+    module.write(tmp_path / "a", patients=120, seed=1, results=30)
+    module.write(tmp_path / "b", patients=120, seed=1, results=30)
+    for one in (tmp_path / "a").iterdir():
+        assert one.read_bytes() == (tmp_path / "b" / one.name).read_bytes()
+
+    made = outcome(tmp_path / "a", tmp_path / "out")
+    kinds = {one["kind"] for one in made["caveats"]}
+    assert made["counts"]["patients"] == 120
+    assert made["counts"]["failed"] == 0
+    assert any("without a date" in kind for kind in kinds)
+    assert any("ended at an unknown time" in kind for kind in kinds)
+    assert any("duplicates" in kind for kind in kinds)
+    assert {one["kind"] for one in made["problems"]} & {"unknown-unit", "no-unit", "undated"}
