@@ -121,8 +121,6 @@ class Desk:
             because = list(traced.because)
             if traced.left_out:
                 because.append(traced.left_out)
-            if isinstance(answer, CannotTell):
-                because += [f"{one.about}: {one.kind}" for one in dict.fromkeys(answer.problems)]
             facts = [_fact(one.fact) for one in answer.evidence]
             made.append(
                 _row(rule.id, rule.version, answer_word(answer), indicator, fate, because, facts)

@@ -59,7 +59,7 @@ def held_against(made: Mapping[str, Any], limits: Mapping[str, float]) -> list[d
     return [
         {
             "limit": key,
-            "says": RATES[key] if key in RATES else SHARES[key],
+            "says": f"cards {RATES[key]}" if key in RATES else SHARES[key],
             "at_most": most,
             "found": None if (value := found[key]) is None else round(value, 4),
             "met": None if value is None else value <= most,

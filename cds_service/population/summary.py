@@ -266,12 +266,15 @@ def _subgroups(data: Answers) -> list[Json]:
 def compared(data: Answers, site: str, other: str) -> Json:
     """What another site's settings would change: by rule, and the rows (at most 1,000)."""
     keys = 'time, patient, encounter, "order", hook, topic, rule'
+    # What a call lacks is NULL, which equals nothing: both sides say '' instead.
+    columns = """* REPLACE (coalesce(encounter, '') AS encounter, coalesce("order", '') AS "order",
+        coalesce(patient, '') AS patient)"""
     one, two = (name.replace("'", "''") for name in (site, other))
     rows = f"""
         SELECT {keys}, a.fate = 'shown' AS was, b.fate = 'shown' AS will,
             a.indicator AS indicator_was, b.indicator AS indicator_will
-        FROM (SELECT * FROM every_evaluation WHERE site = '{one}') a
-        FULL JOIN (SELECT * FROM every_evaluation WHERE site = '{two}') b
+        FROM (SELECT {columns} FROM every_evaluation WHERE site = '{one}') a
+        FULL JOIN (SELECT {columns} FROM every_evaluation WHERE site = '{two}') b
         USING ({keys})
     """
     changed = f"""

@@ -31,7 +31,7 @@ LABS = {
     "2276-4": ("ng/mL", 90, 60, 0),
     "3016-3": ("m[IU]/L", 2.0, 1.0, 2),
 }
-UNRELATED = ("8302-2", "29463-7", "8867-4", "2951-2", "6690-2")
+UNRELATED = ("8302-2", "29463-7", "8867-4", "8310-5", "9279-1")
 DRUGS = (
     "furosemide 40 MG Oral Tablet", "atorvastatin 20 MG Oral Tablet",
     "quinine sulfate 300 MG Oral Tablet", "magnesium oxide 400 MG Oral Tablet",
