@@ -127,10 +127,10 @@ pictures:
 	@$(PYTHON) docs/pictures/draw.py
 
 bench: environment-dev
-	@$(PY) -m bench $(BENCH_ARGS)
+	@$(PY) -m tools.bench $(BENCH_ARGS)
 
 capacity: environment-dev
-	@$(PY) -m bench.capacity $(CAPACITY_ARGS)
+	@$(PY) -m tools.bench.capacity $(CAPACITY_ARGS)
 
 torture: environment-dev
 	@$(PY) -m torture $(TORTURE_ARGS)

@@ -11,8 +11,9 @@ from itertools import pairwise
 
 import pytest
 
-from bench import capacity, capacity_loads, capacity_report, database_size, load, servers
-from bench.capacity_figures import (
+from tests.bench.counting import counting_server
+from tools.bench import capacity, capacity_loads, capacity_report, database_size, load, servers
+from tools.bench.capacity_figures import (
     CARDS,
     FETCHED,
     NONE,
@@ -23,12 +24,11 @@ from bench.capacity_figures import (
     read_figures,
     write_figures,
 )
-from bench.capacity_loads import Place, measured, places
-from bench.database_size import DatabaseFigures, Writes
-from bench.demand import ASSUMPTIONS, HOSPITALS, Costs, Hospital, assumed, need, read_changes
-from bench.load import Job
-from bench.scenarios import AGAIN, ONCE, OPEN
-from tests.bench.counting import counting_server
+from tools.bench.capacity_loads import Place, measured, places
+from tools.bench.database_size import DatabaseFigures, Writes
+from tools.bench.demand import ASSUMPTIONS, HOSPITALS, Costs, Hospital, assumed, need, read_changes
+from tools.bench.load import Job
+from tools.bench.scenarios import AGAIN, ONCE, OPEN
 
 COSTS = Costs(
     cards_ms=2.0,
@@ -192,7 +192,7 @@ def test_every_place_of_the_page_is_filled_and_a_quick_run_says_so(quick):
 
 def test_the_page_is_what_its_figures_say():
     page = capacity_report.document(read_figures(capacity.FIGURES), ASSUMPTIONS)
-    assert capacity.PAGE.read_text() == page, "python -m bench.capacity --from-figures"
+    assert capacity.PAGE.read_text() == page, "python -m tools.bench.capacity --from-figures"
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from bench import bodies, breakdown, fhir_stub, fixed, load, plan, report, servers
-from bench.goals import Process, goals
-from bench.load import Figures, Job
-from bench.plan import Entry, Measured, Scenario, measured
-from bench.scenarios import CARDS, FIXED, OURS, PEER, PEER_INSTALLED, see_that_it_works
-from bench.servers import Memory
-from bench.tokens import ALLOW, REJECT, Signer
 from cds_service.app import make_parts
 from cds_service.asking import ask
 from cds_service.errors import Unauthorized
@@ -27,6 +20,13 @@ from cds_service.trust.callers import Callers
 from cds_service.trust.clients import load_clients
 from cds_service.trust.keys import KeySets
 from tests.bench.counting import Counting, counting_server
+from tools.bench import bodies, breakdown, fhir_stub, fixed, load, plan, report, servers
+from tools.bench.goals import Process, goals
+from tools.bench.load import Figures, Job
+from tools.bench.plan import Entry, Measured, Scenario, measured
+from tools.bench.scenarios import CARDS, FIXED, OURS, PEER, PEER_INSTALLED, see_that_it_works
+from tools.bench.servers import Memory
+from tools.bench.tokens import ALLOW, REJECT, Signer
 
 STEADY = Memory(50.0, 40.0)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

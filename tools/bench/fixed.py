@@ -1,6 +1,6 @@
 """The yardstick: a Flask endpoint that only parses the body and answers a fixed card.
 
-    python -m bench.fixed PORT WORKERS
+    python -m tools.bench.fixed PORT WORKERS
 
 On the same server as the service, with one blocking thread: nothing here ever waits, and more
 threads would only make it slower.
@@ -60,7 +60,7 @@ def load() -> Callable[..., Any]:
 def main() -> None:
     """Serve until SIGTERM."""
     MPServer(
-        target="bench.fixed:load",
+        target="tools.bench.fixed:load",
         address="127.0.0.1",
         port=int(sys.argv[1]),
         interface=Interfaces.WSGI,

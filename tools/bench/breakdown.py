@@ -1,6 +1,6 @@
 """Where the time of one call goes, stage by stage, in one process without a network.
 
-    python -m bench.breakdown [OBSERVATIONS]
+    python -m tools.bench.breakdown [OBSERVATIONS]
 
 The whole application answers, as it is built for serving, with a stopwatch around each stage;
 a stage's time does not hold that of the stages inside of it. The stopwatch runs on processor
@@ -27,7 +27,7 @@ from unittest.mock import patch
 
 import orjson
 
-from bench import bodies
+from tools.bench import bodies
 
 CALLS = 300
 # What is printed, the module, and the attribute that is timed.

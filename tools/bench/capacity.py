@@ -1,7 +1,7 @@
-"""``python -m bench.capacity``: what one worker bears, and ``docs/explanation/capacity.md``.
+"""``python -m tools.bench.capacity``: what one worker bears, and ``docs/explanation/capacity.md``.
 
 Loopback only, bounded in time and in requests; the servers end with it, whatever happens. The
-figures go into ``bench/capacity.json`` and the page is written from them, so that the
+figures go into ``tools/bench/capacity.json`` and the page is written from them, so that the
 assumptions about hospitals can be changed later without measuring (``--from-figures``).
 """
 
@@ -13,19 +13,19 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import capacity_report, load, servers
-from bench.capacity_figures import CapacityFigures, read_figures, write_figures
-from bench.capacity_loads import FULL, QUICK, ground, measure
-from bench.demand import assumed, read_changes
+from tools.bench import capacity_report, load, servers
+from tools.bench.capacity_figures import CapacityFigures, read_figures, write_figures
+from tools.bench.capacity_loads import FULL, QUICK, ground, measure
+from tools.bench.demand import assumed, read_changes
 
 PAGE = servers.CHECKOUT / "docs" / "explanation" / "capacity.md"
-FIGURES = servers.CHECKOUT / "bench" / "capacity.json"
+FIGURES = servers.CHECKOUT / "tools" / "bench" / "capacity.json"
 
 
 def main() -> int:
     """Exit status 0, 1 when a server failed, 2 for assumptions that cannot be read, 3 when
     answers were no success."""
-    parser = argparse.ArgumentParser(prog="python -m bench.capacity", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.bench.capacity", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about a minute, not to plan by")
     parser.add_argument("--no-document", action="store_true", help="print the page only")
     parser.add_argument("--postgres", metavar="URL", help="an empty database, measured as well")

@@ -1,4 +1,4 @@
-"""The figures behind the capacity page, and their file ``bench/capacity.json``."""
+"""The figures behind the capacity page, and their file ``tools/bench/capacity.json``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from bench.database_size import DatabaseFigures
-from bench.demand import Costs
-from bench.scenarios import ONCE, OPEN
+from tools.bench.database_size import DatabaseFigures
+from tools.bench.demand import Costs
+from tools.bench.scenarios import ONCE, OPEN
 
 CARDS, NONE, ORDERS = "cards", "no card", "order-select"
 FETCHED = "nothing in prefetch"

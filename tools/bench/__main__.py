@@ -1,4 +1,4 @@
-"""``python -m bench``: measure, print, and write ``docs/benchmarks.md``.
+"""``python -m tools.bench``: measure, print, and write ``docs/benchmarks.md``.
 
 Loopback only, bounded in time and in requests; the servers end with it, whatever happens.
 """
@@ -14,10 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import bodies, load, report, servers
-from bench.goals import MEMORY_REQUESTS, Process, goals
-from bench.plan import Measured, measured
-from bench.scenarios import VIEW_PATH, Ground, ground, scenarios
+from tools.bench import bodies, load, report, servers
+from tools.bench.goals import MEMORY_REQUESTS, Process, goals
+from tools.bench.plan import Measured, measured
+from tools.bench.scenarios import VIEW_PATH, Ground, ground, scenarios
 
 DOCUMENT = servers.CHECKOUT / "docs" / "benchmarks.md"
 FULL_ROUNDS, QUICK_ROUNDS = 5, 1
@@ -26,7 +26,7 @@ _STARTS = 5
 
 def main() -> int:
     """Exit status 0 when every goal was reached, else 3."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round, one to two minutes")
     parser.add_argument("--rounds", type=int, help="turns of each contestant")
     parser.add_argument("--no-document", action="store_true", help="print only")
@@ -88,7 +88,7 @@ def _process(on: Ground) -> Process:
 def _breakdown() -> dict[str, dict[str, float]]:
     """In a process of its own, as a worker is."""
     ended = subprocess.run(
-        [sys.executable, "-m", "bench.breakdown"],
+        [sys.executable, "-m", "tools.bench.breakdown"],
         check=False,
         cwd=servers.CHECKOUT,
         capture_output=True,

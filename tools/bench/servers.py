@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 PEER_HOME = CHECKOUT / ".bench" / "healthchain"
 PEER_PACKAGES = ("healthchain==0.16.1", "uvicorn[standard]")
 SERVICE = Path(sys.executable).with_name("cds-service")
@@ -104,17 +104,17 @@ def service_command(port: int, workers: int) -> list[str]:
 
 def fixed_command(port: int, workers: int) -> list[str]:
     """The endpoint that only parses."""
-    return [sys.executable, "-m", "bench.fixed", str(port), str(workers)]
+    return [sys.executable, "-m", "tools.bench.fixed", str(port), str(workers)]
 
 
 def stub_command(port: int, observations: int) -> list[str]:
     """The FHIR server that takes 20 ms."""
-    return [sys.executable, "-m", "bench.fhir_stub", str(port), str(observations)]
+    return [sys.executable, "-m", "tools.bench.fhir_stub", str(port), str(observations)]
 
 
 def peer_command(port: int, workers: int, *more: str) -> list[str]:
     """The peer, in its own environment; ``h11``: on the server that comes with it."""
-    script = CHECKOUT / "bench" / "peer.py"
+    script = CHECKOUT / "tools" / "bench" / "peer.py"
     return [str(PEER_HOME / "bin" / "python"), str(script), str(port), str(workers), *more]
 
 

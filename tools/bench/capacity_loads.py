@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import bodies, database_size, load, report, servers
-from bench.capacity_figures import (
+from tools.bench import bodies, database_size, load, report, servers
+from tools.bench.capacity_figures import (
     BASE_RESULTS,
     CARDS,
     FETCHED,
@@ -22,7 +22,7 @@ from bench.capacity_figures import (
     Cell,
     WorkerMemory,
 )
-from bench.scenarios import (
+from tools.bench.scenarios import (
     AGAIN,
     MOST_TOKENS_A_SECOND,
     ONCE,
@@ -34,8 +34,8 @@ from bench.scenarios import (
     guarded_by,
     starter,
 )
-from bench.servers import Server
-from bench.tokens import ALLOW, REJECT, Signer
+from tools.bench.servers import Server
+from tools.bench.tokens import ALLOW, REJECT, Signer
 
 CONNECTIONS = (4, PLANNED_CONNECTIONS)
 FETCHING_CONNECTIONS = (1, PLANNED_CONNECTIONS, 64)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.load import Figures, Job, run
+from tools.bench.load import Figures, Job, run
 
 
 @dataclass(frozen=True)

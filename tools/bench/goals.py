@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.plan import Measured
-from bench.scenarios import (
+from tools.bench.plan import Measured
+from tools.bench.scenarios import (
     AGAIN,
     CARDS,
     FIXED,
@@ -22,7 +22,7 @@ from bench.scenarios import (
     TOKENS,
     VIEW,
 )
-from bench.servers import Memory
+from tools.bench.servers import Memory
 
 MEMORY_REQUESTS = 10_000
 _SAME = 1.1

@@ -1,6 +1,6 @@
 """The peer: a CDS service written with HealthChain, in HealthChain's own environment.
 
-    .bench/healthchain/bin/python bench/peer.py PORT WORKERS [h11]
+    .bench/healthchain/bin/python tools/bench/peer.py PORT WORKERS [h11]
 
 Two services for ``patient-view``, which give the same cards and differ in how they read:
 

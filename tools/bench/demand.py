@@ -1,7 +1,7 @@
 """What a hospital needs: arithmetic over measured costs and stated assumptions.
 
-``python -m bench.capacity --from-figures openings=60 busiest_hour=0.15`` prints the page again
-with other assumptions, without measuring.
+``python -m tools.bench.capacity --from-figures openings=60 busiest_hour=0.15`` prints the page
+again with other assumptions, without measuring.
 """
 
 from __future__ import annotations

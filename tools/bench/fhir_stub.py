@@ -1,6 +1,6 @@
 """A FHIR server that holds one patient and answers each query after 20 ms.
 
-    python -m bench.fhir_stub PORT OBSERVATIONS
+    python -m tools.bench.fhir_stub PORT OBSERVATIONS
 
 HTTP/1.1 with kept connections, as many at once as come; it reads a path and no more.
 """
@@ -11,7 +11,7 @@ import asyncio
 import re
 import sys
 
-from bench import bodies
+from tools.bench import bodies
 
 DELAY_S = 0.02
 _TYPE = re.compile(rb"GET /fhir/(\w+)")

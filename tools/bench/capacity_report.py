@@ -1,14 +1,14 @@
-"""The capacity page: ``bench/capacity.md`` with the figures and the demand in their places."""
+"""The capacity page: ``capacity.md`` of this folder with figures and demand in their places."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.capacity_figures import CARDS, FETCHED, CapacityFigures, Cell, added_ms, planned_by
-from bench.database_size import Writes
-from bench.demand import Assumption, assumptions_table, needs_table
-from bench.scenarios import AGAIN, ONCE
+from tools.bench.capacity_figures import CARDS, FETCHED, CapacityFigures, Cell, added_ms, planned_by
+from tools.bench.database_size import Writes
+from tools.bench.demand import Assumption, assumptions_table, needs_table
+from tools.bench.scenarios import AGAIN, ONCE
 
 PROSE = Path(__file__).with_name("capacity.md")
 QUICK_NOTICE = "Quick run: not to plan by"

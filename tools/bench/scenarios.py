@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bench import bodies, servers
-from bench.plan import Entry, Scenario
-from bench.servers import Server
-from bench.tokens import ALLOW, REJECT, Signer
+from tools.bench import bodies, servers
+from tools.bench.plan import Entry, Scenario
+from tools.bench.servers import Server
+from tools.bench.tokens import ALLOW, REJECT, Signer
 
 WORKERS = 2
 OURS, FIXED = "service", "fixed"

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import breakdown
-from bench.goals import Goal
-from bench.plan import Measured
-from bench.scenarios import OURS, WORKERS
+from tools.bench import breakdown
+from tools.bench.goals import Goal
+from tools.bench.plan import Measured
+from tools.bench.scenarios import OURS, WORKERS
 
 PROSE = Path(__file__).with_name("about.md")
 COLUMNS = {"cards": "cards", "none": "no card", "orders": "order-select"}
@@ -104,7 +104,7 @@ def document(
     rounds: int,
     minutes: float,
 ) -> str:
-    """``docs/benchmarks.md``: ``bench/about.md`` with the figures of this run in their places."""
+    """``docs/benchmarks.md``: ``about.md`` of this folder with the figures of this run in place."""
     failed = sum(one.failed(name) for one in runs for name in one.turns if name == OURS)
     places = {
         "{{machine}}": machine(),

@@ -1,1 +1,0 @@
-"""The benchmark: ``make bench`` (``python -m bench --help``). Not a part of the wheel."""

@@ -1,0 +1,1 @@
+"""The benchmark: ``make bench`` (``python -m tools.bench --help``). Not a part of the wheel."""
