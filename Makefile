@@ -8,7 +8,7 @@
 #   make prose    spelling of documents, comments and messages
 #   make screenshots, make pictures   draw the pictures of the documents again
 #   make docs     write the reference pages from the code
-#   make bench    benchmark                     make torture   faults, with figures
+#   make bench    benchmark                     make faults     faults, with figures
 #   make sandbox  the CDS Hooks sandbox beside this service (SANDBOX=/path/to/its/checkout)
 #   make capacity what one core bears, what a hospital needs
 #   make mutants  mutation testing of rules and units, half an hour
@@ -27,7 +27,7 @@ PYTEST_ARGS ?=
 TEST_PROCESSES ?= auto
 BENCH_ARGS  ?=
 CAPACITY_ARGS ?=
-TORTURE_ARGS ?=
+FAULTS_ARGS ?=
 SANDBOX     ?=
 SANDBOX_ARGS ?=
 MUTANTS_ARGS ?=
@@ -45,7 +45,7 @@ PY    := $(VENV)/bin/python
 LOWEST := $(VENV)/lowest
 CHECKS := lint format types layers prose test
 
-.PHONY: screenshots pictures prose lock sbom run test lowest coverage check lint format types layers audit docs bench capacity torture image try-image sandbox clean environment environment-dev
+.PHONY: screenshots pictures prose lock sbom run test lowest coverage check lint format types layers audit docs bench capacity faults image try-image sandbox clean environment environment-dev
 .DEFAULT_GOAL := check
 
 run: environment
@@ -132,20 +132,20 @@ bench: environment-dev
 capacity: environment-dev
 	@$(PY) -m tools.bench.capacity $(CAPACITY_ARGS)
 
-torture: environment-dev
-	@$(PY) -m torture $(TORTURE_ARGS)
+faults: environment-dev
+	@$(PY) -m tools.faults $(FAULTS_ARGS)
 
 sandbox: environment
 	@test -n "$(SANDBOX)" || { \
 	  echo "make sandbox needs SANDBOX: git clone https://github.com/cds-hooks/sandbox, and name the folder:" >&2; \
 	  echo "  make sandbox SANDBOX=/path/to/sandbox" >&2; exit 2; }
-	@$(PY) -m sandbox "$(SANDBOX)" $(SANDBOX_ARGS)
+	@$(PY) -m tools.sandbox "$(SANDBOX)" $(SANDBOX_ARGS)
 
 # cosmic-ray makes the mutants in its own environment; the development set tries them.
 mutants: environment-dev
 	@test -x $(VENV)/mutation/bin/cosmic-ray || { $(PY) -m venv $(VENV)/mutation \
-	  && $(VENV)/mutation/bin/python -m pip install --quiet -r mutation/requirements.txt; }
-	@$(PY) -m mutation --maker $(VENV)/mutation/bin/python $(MUTANTS_ARGS)
+	  && $(VENV)/mutation/bin/python -m pip install --quiet -r tools/mutation/requirements.txt; }
+	@$(PY) -m tools.mutation --maker $(VENV)/mutation/bin/python $(MUTANTS_ARGS)
 
 image:
 	@case "$(BASE)" in \

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/mutation.md").read_text(encoding="utf-8")
-REASONS = (ROOT / "mutation/survivors.toml").read_text(encoding="utf-8")
+REASONS = (ROOT / "tools/mutation/survivors.toml").read_text(encoding="utf-8")
 
 
 def test_every_survivor_on_the_page_has_a_reason() -> None:

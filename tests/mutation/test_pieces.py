@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mutation import page
-from mutation.known import Known
-from mutation.page import Run, Tried
-from mutation.plan import modules
-from mutation.trying import ROOT, Fate
+from tools.mutation import page
+from tools.mutation.known import Known
+from tools.mutation.page import Run, Tried
+from tools.mutation.plan import modules
+from tools.mutation.trying import ROOT, Fate
 
 
 def tried(fate: Fate, was: str = "a < b", now: str = "a <= b") -> Tried:

@@ -13,9 +13,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from sandbox.__main__ import address, built, main
-from sandbox.fhir import BASE, Records, Server
 from tests.scenarios.conftest import Service, service
+from tools.sandbox.__main__ import address, built, main
+from tools.sandbox.fhir import BASE, Records, Server
 
 __all__ = ["service"]
 TODAY = date(2027, 3, 1)

@@ -1,0 +1,1 @@
+"""Mutation testing of the rules and units, with its page docs/mutation.md."""
