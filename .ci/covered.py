@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-STRICT = ("cds_service/core/", "hooks/")
+STRICT = ("cds_service/core/", "cds_service/engine/", "cds_service/terminology/", "hooks/")
 """What decides about patients; a branch that no test takes is a branch that nobody has seen."""
 PARTS = {"core and hooks": 100.0, "the rest": 95.0}
 """Share in per cent of each part."""

@@ -13,15 +13,15 @@ from cds_service.settings import Settings, read_settings
 if TYPE_CHECKING:
     from flask import Flask, Response
 
-    from cds_service.answering import Answering
+    from cds_service.answer.answering import Answering
+    from cds_service.answer.cards import HoldsBack
     from cds_service.api.parts import Parts
     from cds_service.audit.recording import Recorder
-    from cds_service.cards import HoldsBack
-    from cds_service.core.rule import Rule
-    from cds_service.core.topic import Topic
+    from cds_service.engine.rule import Rule
+    from cds_service.engine.topic import Topic
     from cds_service.feedback.card_ids import CardIds
     from cds_service.feedback.records import Records
-    from cds_service.metrics import Metrics
+    from cds_service.ops.metrics import Metrics
 
 # What holds for the answers of an interface that no browser should ever render.
 _HEADERS = {
@@ -47,15 +47,15 @@ def assemble(
     First with all topics and the choices of the site ``default``, then by site. Raises
     StartupError naming what is wrong with the file of sites.
     """
-    from cds_service import logs
-    from cds_service.answering import Answering, Desk
-    from cds_service.cards import Cards, CardWriter
-    from cds_service.core.engine import Engine
+    from cds_service.answer.answering import Answering, Desk
+    from cds_service.answer.cards import Cards, CardWriter
+    from cds_service.catalogue.sites import Hospital, hospitals
+    from cds_service.catalogue.topics import references
     from cds_service.core.identity import DEFAULT_SITE
-    from cds_service.fhir.reading import Reader
-    from cds_service.prefetch import keys_of
-    from cds_service.sites import Hospital, hospitals
-    from cds_service.topics import references
+    from cds_service.engine.run import Engine
+    from cds_service.fhir.read.reading import Reader
+    from cds_service.ops import logs
+    from cds_service.sources.prefetch import keys_of
 
     log = logs.logger(__name__)
 
@@ -107,7 +107,7 @@ def create_app(settings: Settings | None = None, *, start: bool = True) -> Flask
     then call ``app.extensions["cds_parts"].records.start()`` themselves.
     Raises StartupError naming the setting or file to mend.
     """
-    from cds_service import logs
+    from cds_service.ops import logs
 
     settings = settings or read_settings()
     logs.configure_once(settings.log_level, settings.log_format)
@@ -123,16 +123,16 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
     ``topics`` are the installed ones unless given.
     """
     from cds_service.api.parts import Parts
+    from cds_service.catalogue.topics import chosen_topics
     from cds_service.feedback.card_ids import RuleVersion
     from cds_service.feedback.records import open_records
-    from cds_service.fhir.client import fetch_missing
-    from cds_service.metrics import Metrics
-    from cds_service.obtaining import Obtaining
-    from cds_service.topics import chosen_topics
+    from cds_service.ops.metrics import Metrics
+    from cds_service.outbound.fhir_servers import allowed_server, checked_servers
+    from cds_service.sources.fetch.client import fetch_missing
+    from cds_service.sources.obtaining import Obtaining
     from cds_service.trust.away import RemembersWhileAway
     from cds_service.trust.callers import Callers
     from cds_service.trust.clients import check_sites, load_clients
-    from cds_service.trust.fhir_servers import allowed_server, checked_servers
     from cds_service.trust.keys import KeySets
 
     if topics is None:
@@ -144,7 +144,7 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
         settings.card_key,
     )
     if settings.retention_days or settings.audit_days:
-        from cds_service.feedback.lifecycle import Retention
+        from cds_service.storage.lifecycle import Retention
 
         kept = Retention(records.database, settings.retention_days, settings.audit_days)
         records.upkeep.add(kept)
@@ -234,9 +234,9 @@ def build(parts: Parts) -> Flask:
     from flask import Flask, g, request
     from flask_cors import CORS
 
-    from cds_service import logs
     from cds_service.api import body, discovery, errors, feedback, ops, services
     from cds_service.api.origins import Origins
+    from cds_service.ops import logs
 
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
@@ -290,7 +290,7 @@ def build(parts: Parts) -> Flask:
         app.register_blueprint(module.blueprint(parts))
     if parts.settings.rules_address:
         from cds_service.api import rule_pages
-        from cds_service.topics import references
+        from cds_service.catalogue.topics import references
 
         app.register_blueprint(rule_pages.blueprint(references(parts.topics)))
     if parts.settings.demo:

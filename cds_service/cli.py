@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cds_service.cli_kept import audit, data
-from cds_service.core.hook import HOOKS
+from cds_service.commands.kept import audit, data
+from cds_service.engine.hook import HOOKS
 from cds_service.errors import ServiceError
 from cds_service.population.command import population
 
 if TYPE_CHECKING:
-    from cds_service.answering import Answered
+    from cds_service.answer.answering import Answered
     from cds_service.api.parts import Parts
     from cds_service.settings import Settings
 
@@ -39,7 +39,7 @@ class _Commands(click.Group):
 
 def _print_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:
     if asked:
-        from cds_service.version import version_text
+        from cds_service.ops.version import version_text
 
         click.echo(f"cds-service {version_text()}")
         context.exit()
@@ -79,7 +79,7 @@ def serve(host: str, port: int, workers: int | None, demo: bool) -> None:
     """
     import os
 
-    from cds_service import server
+    from cds_service.serving import server
 
     if demo:
         os.environ["CDS_DEMO"] = "1"
@@ -160,7 +160,7 @@ def evaluate(
     answered = _answer(request, hook, as_of, site)
     bodies = [dict(card.body) for card in answered.cards]
     if check:
-        from cds_service.checking import flaws
+        from cds_service.answer.checking import flaws
 
         found = flaws({"cards": bodies})
         for flaw in found:
@@ -170,7 +170,7 @@ def evaluate(
     if as_json:
         click.echo(json.dumps({"cards": bodies}, indent=2, ensure_ascii=False))
         return
-    from cds_service import terminal
+    from cds_service.commands import terminal
 
     if not bodies:
         click.echo(f"{answered.silence} `cds-service explain` says why.")
@@ -191,14 +191,14 @@ def explain(
 
     Example: cds-service explain patient.json --hook order-select
     """
-    from cds_service.trace import as_json as trace_json
+    from cds_service.answer.trace import as_json as trace_json
 
     answered = _answer(request, hook, as_of, site)
     trace = trace_json(answered)
     if as_json:
         click.echo(json.dumps(trace, indent=2, ensure_ascii=False))
         return
-    from cds_service import terminal
+    from cds_service.commands import terminal
 
     terminal.print_trace(trace)
 
@@ -206,12 +206,12 @@ def explain(
 def _answer(path: Path, hook: str | None, as_of: str | None, site: str | None) -> Answered:
     from datetime import datetime
 
-    from cds_service import logs
+    from cds_service.api.asking import ask
     from cds_service.app import make_parts
-    from cds_service.asking import ask
-    from cds_service.one_patient import moment
+    from cds_service.commands.terminal import patience
+    from cds_service.ops import logs
     from cds_service.settings import read_settings
-    from cds_service.terminal import patience
+    from cds_service.sources.one_patient import moment
 
     settings = read_settings()
     logs.configure_once(settings.log_level, settings.log_format)
@@ -268,8 +268,8 @@ def rules(as_json: bool) -> None:
 
     Example: cds-service rules --json
     """
+    from cds_service.catalogue.topics import chosen_topics
     from cds_service.settings import read_settings
-    from cds_service.topics import chosen_topics
 
     settings = read_settings()
     listed = [
@@ -291,7 +291,7 @@ def rules(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"rules": listed}, indent=2, ensure_ascii=False))
         return
-    from cds_service import terminal
+    from cds_service.commands import terminal
 
     rows = [
         [
@@ -320,7 +320,7 @@ def settings(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"settings": entries}, indent=2, ensure_ascii=False))
         return
-    from cds_service import terminal
+    from cds_service.commands import terminal
 
     if not terminal.console().is_terminal:
         for entry in entries:
@@ -347,13 +347,13 @@ def report(as_json: bool, as_csv: bool, site: str | None) -> None:
 
     Example: cds-service report --csv > feedback.csv
     """
+    from cds_service.catalogue.topics import chosen_topics, services_of
+    from cds_service.commands.terminal import patience, print_table
     from cds_service.feedback.card_ids import RuleVersion
-    from cds_service.feedback.database import open_database
     from cds_service.feedback.report import Report
     from cds_service.feedback.report import report as read_report
     from cds_service.settings import read_settings
-    from cds_service.terminal import patience, print_table
-    from cds_service.topics import chosen_topics, services_of
+    from cds_service.storage.database import open_database
 
     settings = read_settings()
     topics = chosen_topics(settings)
@@ -434,7 +434,7 @@ def check_client(token: str, path: str) -> None:
     text = sys.stdin.read() if token == "-" else token  # noqa: S105  # a dash is no secret
     clients = load_clients(settings.trusted_clients)
     steps = explain_token(text, clients, settings.public_url, path, time.time())
-    from cds_service import terminal
+    from cds_service.commands import terminal
 
     terminal.print_steps((step.ok, f"{step.name}: {step.detail}") for step in steps)
     if not all(step.ok for step in steps):
@@ -456,8 +456,8 @@ def check(host: str) -> None:
     """
     from datetime import UTC, datetime
 
-    from cds_service import logs
-    from cds_service.inspection import inspect
+    from cds_service.commands.inspection import inspect
+    from cds_service.ops import logs
 
     logs.configure_once("error")
     found = inspect(host, datetime.now(UTC).date())

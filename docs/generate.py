@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
-from cds_service.core.rule import Rule, Tier  # noqa: E402
+from cds_service.engine.rule import Rule, Tier  # noqa: E402
 from hooks import TOPIC  # noqa: E402
 from hooks.knowledge import files  # noqa: E402
 
@@ -63,8 +63,8 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 @cache
 def examples() -> Mapping[Rule, tuple[str, Mapping[str, Any]]]:
     """For each rule a scenario in which it speaks, and its card there."""
+    from cds_service.api.asking import ask
     from cds_service.app import make_parts
-    from cds_service.asking import ask
     from cds_service.errors import ServiceError
     from cds_service.settings import Settings
 
@@ -365,7 +365,7 @@ def endpoints_page() -> str:
 
 def metrics_page() -> str:
     """Every metric with its labels."""
-    from cds_service.metrics import Metrics
+    from cds_service.ops.metrics import Metrics
 
     metrics = Metrics()._registry._collector_to_names
     rows = sorted(

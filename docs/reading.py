@@ -16,11 +16,11 @@ from typing import Any
 
 from cds_service.core.facts import Kind, State
 from cds_service.core.series import Worse
-from cds_service.fhir.arrival import EXPECTED
-from cds_service.fhir.reading import Context, Reader, Reading, Vocabularies
-from cds_service.fhir.versions import R4_TYPES
-from cds_service.obtaining import read_key
-from cds_service.prefetch import Key
+from cds_service.fhir.intake.arrival import EXPECTED
+from cds_service.fhir.read.reading import Context, Reader, Reading, Vocabularies
+from cds_service.fhir.values.versions import R4_TYPES
+from cds_service.sources.obtaining import read_key
+from cds_service.sources.prefetch import Key
 from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cds_service.core.codes import LOINC, Coding
-from cds_service.core.hook import ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW
-from cds_service.core.topic import Knowledge, Service, Topic, Vocabularies
+from cds_service.engine.hook import ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW
+from cds_service.engine.topic import Knowledge, Service, Topic, Vocabularies
+from cds_service.terminology.codes import LOINC, Coding
 from hooks import cramps, order_select, order_sign, patient_view, priorities, renal
 from hooks.knowledge import files, vocabulary
 

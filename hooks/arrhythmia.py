@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from cds_service.core.patient import Facts
 from cds_service.core.records import record
-from cds_service.core.rule import Evidence, Need, conditions, medications, results
 from cds_service.core.series import Worse
+from cds_service.engine.rule import Evidence, Need, conditions, medications, results
 from hooks.windows import ACT
 from hooks.wording import drugs
 

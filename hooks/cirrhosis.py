@@ -7,8 +7,8 @@ import re
 from cds_service.core.facts import Medication, Result
 from cds_service.core.patient import Facts
 from cds_service.core.records import record
-from cds_service.core.rule import Evidence
 from cds_service.core.series import Worse
+from cds_service.engine.rule import Evidence
 from hooks import cramps, levels
 from hooks.reading import conditions_unread, medications_unread
 from hooks.renal import renal

@@ -7,7 +7,7 @@ from typing import cast
 
 from cds_service.core.facts import Condition, Kind, Reason, State
 from cds_service.core.patient import Facts
-from cds_service.core.rule import Evidence
+from cds_service.engine.rule import Evidence
 
 LEG_CRAMPS = "leg_cramps"
 _DOCUMENTED = "leg cramps are documented"

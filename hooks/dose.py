@@ -17,7 +17,7 @@ from importlib import resources
 
 from cds_service.core.facts import Dosage, Medication
 from cds_service.core.records import record
-from cds_service.core.wording import PatternIndex, Words, read_pattern, split_words
+from cds_service.terminology.wording import PatternIndex, Words, read_pattern, split_words
 
 _MG = {
     "mg": Fraction(1),

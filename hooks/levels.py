@@ -14,9 +14,9 @@ from cds_service.core.facts import Problem, Result
 from cds_service.core.knowledge import Limit
 from cds_service.core.patient import Facts
 from cds_service.core.records import record
-from cds_service.core.rule import Evidence
 from cds_service.core.series import Worse
 from cds_service.core.text import quoted
+from cds_service.engine.rule import Evidence
 from hooks.knowledge.files import analytes
 from hooks.windows import ACT, CHECKED, YEAR
 

@@ -1,6 +1,6 @@
 """What `leg-cramps-order-select` asks about the orders just picked, in catalogue order."""
 
-from cds_service.core.rule import Rule
+from cds_service.engine.rule import Rule
 from hooks.rules.albumin import albumin_ordered_without_cirrhosis
 from hooks.rules.analgesics import analgesic_ordered_for_cramps
 from hooks.rules.baclofen_dose import baclofen_ordered_dose

@@ -3,7 +3,7 @@
 Only what is dangerous: the hook shows no info cards besides `data-not-usable`.
 """
 
-from cds_service.core.rule import Rule
+from cds_service.engine.rule import Rule
 from hooks.rules.albumin import albumin_ordered_without_cirrhosis
 from hooks.rules.baclofen_hazards import (
     baclofen_ordered_encephalopathy,

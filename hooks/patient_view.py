@@ -4,7 +4,7 @@ The order is the order of display among cards equally loud; `first-line-measures
 last, before the rule that reviews the other answers.
 """
 
-from cds_service.core.rule import Rule
+from cds_service.engine.rule import Rule
 from hooks.rules.analgesics import analgesic_use
 from hooks.rules.anemia import anemia
 from hooks.rules.baclofen_active import baclofen_active_renal_impairment

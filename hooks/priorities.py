@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cds_service.core.arranging import Findings, Priorities, Priority
 from cds_service.core.facts import Result
-from cds_service.core.rule import Finding, Indicator, OrderTest
+from cds_service.engine.arranging import Findings, Priorities, Priority
+from cds_service.engine.rule import Finding, Indicator, OrderTest
 
 KINDS: Mapping[str, Priority] = {
     **dict.fromkeys(

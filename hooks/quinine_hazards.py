@@ -5,9 +5,9 @@ from __future__ import annotations
 from cds_service.core.facts import Kind, Medication, Problem, Result
 from cds_service.core.patient import Facts
 from cds_service.core.records import record
-from cds_service.core.rule import Evidence
 from cds_service.core.series import Worse
 from cds_service.core.text import quoted
+from cds_service.engine.rule import Evidence
 from hooks import levels
 from hooks.reading import conditions_unread, results_unread
 from hooks.windows import ACT, PLATELETS

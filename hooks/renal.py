@@ -20,9 +20,9 @@ from cds_service.core.facts import Condition, Kind, Problem, Result
 from cds_service.core.patient import Facts
 from cds_service.core.quantities import Interval, Unit, rounded
 from cds_service.core.records import record
-from cds_service.core.rule import Evidence
 from cds_service.core.series import Newest, Series, Worse
 from cds_service.core.times import years_between
+from cds_service.engine.rule import Evidence
 from hooks.knowledge.files import analytes
 from hooks.windows import FRESH_RENAL, YEAR
 

@@ -33,11 +33,11 @@ from cds_service.core.facts import (
     State,
     Taking,
 )
-from cds_service.core.hook import Hook
 from cds_service.core.patient import Facts, Site
 from cds_service.core.quantities import Interval, decimals_of
-from cds_service.core.rule import Answer, CannotTell, Finding, NotFired, Outcome, Rule, Service
 from cds_service.core.series import Candidate, Series
+from cds_service.engine.hook import Hook
+from cds_service.engine.rule import Answer, CannotTell, Finding, NotFired, Outcome, Rule, Service
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 NO_REASON = Reason()
@@ -307,7 +307,7 @@ class Given:
 
     def outcomes(self, service: Service) -> list[Outcome]:
         """Every rule's answer for one service."""
-        from cds_service.core.engine import Engine
+        from cds_service.engine.run import Engine
         from hooks.cramps import documented
 
         return Engine(rules_by_service(), documented).ask(service, self.facts())

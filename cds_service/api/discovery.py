@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, request
 
-from cds_service.answering import Answering
+from cds_service.answer.answering import Answering
 from cds_service.api.parts import Parts
-from cds_service.core.topic import Service
-from cds_service.prefetch import Codes, data_requirements
+from cds_service.engine.topic import Service
+from cds_service.sources.prefetch import Codes, data_requirements
 
 VERSIONS = {"2.0.1": "2.0.1", "3.0": "3.0.0"}
 """What ``version`` says of each specification that `CDS_SPEC_VERSION` can name."""

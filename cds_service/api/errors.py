@@ -8,7 +8,6 @@ import msgspec
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
-from cds_service import logs
 from cds_service.errors import (
     BadRequest,
     MethodNotAllowed,
@@ -20,6 +19,7 @@ from cds_service.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
+from cds_service.ops import logs
 
 _log = logs.logger(__name__)
 _JSON = "application/json"

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, g, request
 
-from cds_service import logs
 from cds_service.api.parts import Parts
+from cds_service.calls.envelope import checked_text, parse
 from cds_service.core.identity import Origin
-from cds_service.core.topic import Service
-from cds_service.envelope import checked_text, parse
+from cds_service.engine.topic import Service
 from cds_service.errors import TooLarge
 from cds_service.feedback.store import Saved
+from cds_service.ops import logs
 
 LARGEST = 1_000_000
 """Bytes of one feedback call: some thousand answers, and a bound on what one call stores."""

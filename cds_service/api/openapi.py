@@ -6,10 +6,10 @@ from copy import deepcopy
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from cds_service import shapes
-from cds_service.answering import Answering
+from cds_service.answer.answering import Answering
 from cds_service.api.discovery import discovery
-from cds_service.core.hook import HOOKS, Hook
+from cds_service.calls import shapes
+from cds_service.engine.hook import HOOKS, Hook
 from cds_service.settings import Settings
 
 _SHAPES = {

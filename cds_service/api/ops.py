@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 
 from cds_service.api.openapi import document
 from cds_service.api.parts import Parts
-from cds_service.metrics import CONTENT_TYPE
+from cds_service.ops.metrics import CONTENT_TYPE
 
 _ALIVE = b'{"status":"ok"}'
 

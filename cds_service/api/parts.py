@@ -8,16 +8,16 @@ from datetime import datetime
 
 from flask import Request
 
-from cds_service.answering import Answering
+from cds_service.answer.answering import Answering
 from cds_service.api.body import read_body
 from cds_service.audit.recording import Recorder
 from cds_service.core.identity import ANYBODY, Origin
-from cds_service.core.topic import Topic
+from cds_service.engine.topic import Topic
 from cds_service.errors import NotFound
 from cds_service.feedback.records import Records
-from cds_service.metrics import Metrics
-from cds_service.obtaining import Obtaining
+from cds_service.ops.metrics import Metrics
 from cds_service.settings import Settings
+from cds_service.sources.obtaining import Obtaining
 from cds_service.trust.callers import Caller, Callers
 
 ADMITTED = "cds.admitted"

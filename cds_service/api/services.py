@@ -9,12 +9,12 @@ from time import perf_counter
 import msgspec
 from flask import Blueprint, Response, g, request
 
-from cds_service.answering import Answered, Call, answer_word
+from cds_service.answer.answering import Answered, Call, answer_word
 from cds_service.api.parts import Parts
+from cds_service.calls.envelope import Envelope, read_envelope
 from cds_service.core.identity import Identity
-from cds_service.core.rule import CannotTell
-from cds_service.core.topic import Service
-from cds_service.envelope import Envelope, read_envelope
+from cds_service.engine.rule import CannotTell
+from cds_service.engine.topic import Service
 from cds_service.feedback.shown import CANNOT_TELL, SHOWN, WOULD_SHOW
 from cds_service.trust.callers import Caller
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import msgspec
 
-from cds_service import logs
-from cds_service.answering import Answered, Call
+from cds_service.answer.answering import Answered, Call
+from cds_service.answer.evidence import EvidenceLines
 from cds_service.audit.sealing import Sealer
 from cds_service.audit.trail import Row, Trail
 from cds_service.core.knowledge import Limits
-from cds_service.core.rule import CannotTell, Evidence, Finding, NotFired
+from cds_service.engine.rule import CannotTell, Evidence, Finding, NotFired
 from cds_service.errors import Unavailable
-from cds_service.evidence import EvidenceLines
 from cds_service.feedback.answers import utc_text
 from cds_service.feedback.card_ids import CardIds
+from cds_service.ops import logs
 
 _encode = msgspec.json.Encoder().encode
 _REMEMBERED = 64

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import insert, select
 
-from cds_service import logs
 from cds_service.errors import Unavailable
-from cds_service.feedback.database import Database
-from cds_service.feedback.forks import after_fork
-from cds_service.feedback.tables import audit, audit_cards
+from cds_service.ops import logs
+from cds_service.storage.database import Database
+from cds_service.storage.forks import after_fork
+from cds_service.storage.tables import audit, audit_cards
 
 MOST_ROWS = 10_000
 MOST_BYTES = 32_000_000

@@ -16,26 +16,26 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, g, render_template, request
 
+from cds_service.answer.cards import OVERRIDES
+from cds_service.answer.trace import as_json
+from cds_service.api.asking import ask
 from cds_service.api.feedback import taken
-from cds_service.asking import ask
-from cds_service.cards import OVERRIDES
+from cds_service.calls.envelope import written
+from cds_service.catalogue.topics import services_of
 from cds_service.core.identity import DEMO, DEMO_SITE, Identity
-from cds_service.core.rule import CannotTell
-from cds_service.core.topic import Service
 from cds_service.demo import seen
 from cds_service.demo.fixtures import fixture_patients, offered_orders
 from cds_service.demo.question import Asked, question_of, read_asked
-from cds_service.envelope import written
+from cds_service.engine.rule import CannotTell
+from cds_service.engine.topic import Service
 from cds_service.errors import NotFound
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.chart import COLOURS, trend_svg
 from cds_service.feedback.report import interval, report
 from cds_service.feedback.shown import CANNOT_TELL, SHOWN, WOULD_SHOW
-from cds_service.topics import services_of
-from cds_service.trace import as_json
 
 if TYPE_CHECKING:
-    from cds_service.answering import Answered, Answering
+    from cds_service.answer.answering import Answered, Answering
     from cds_service.api.parts import Parts
 
 POLICY = (

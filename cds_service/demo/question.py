@@ -10,15 +10,15 @@ from typing import Any, Literal
 
 import msgspec
 
-from cds_service.asking import service_of
+from cds_service.api.asking import service_of
+from cds_service.calls.envelope import checked_text, parse
 from cds_service.core.facts import Kind
-from cds_service.core.hook import ORDER_SELECT
-from cds_service.core.topic import Service
 from cds_service.demo.fixtures import FixturePatient
-from cds_service.envelope import checked_text, parse
+from cds_service.engine.hook import ORDER_SELECT
+from cds_service.engine.topic import Service
 from cds_service.errors import BadRequest
-from cds_service.one_patient import moment, request_of
-from cds_service.prefetch import Key
+from cds_service.sources.one_patient import moment, request_of
+from cds_service.sources.prefetch import Key
 
 USER = "Practitioner/demo"
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cds_service.answering import Answered
+from cds_service.answer.answering import Answered
+from cds_service.answer.trace import as_json
 from cds_service.core.facts import Kind, Medication, Presence, Result, State, Taking
 from cds_service.core.knowledge import Limit
-from cds_service.core.rule import Finding, Indicator, Rule, Tier
 from cds_service.core.series import Newest, Worse
 from cds_service.demo.timeline import Beyond, Timeline, timeline
 from cds_service.demo.wording import block, inline
-from cds_service.trace import as_json
+from cds_service.engine.rule import Finding, Indicator, Rule, Tier
 
 WORDS = {
     Indicator.CRITICAL: "Critical",

@@ -1,6 +1,6 @@
 """What a client says was done with a card: read from the body of a feedback call.
 
-The published shape is ``cds_service/schemas/feedback.schema.json``; whatever it allows is
+The published shape is ``cds_service/calls/schemas/feedback.schema.json``; whatever it allows is
 read, and more: one answer without a list around it, a bare list, and reasons in the shapes of
 `overrides`. One bad element refuses the whole body.
 """

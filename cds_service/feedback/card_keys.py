@@ -21,8 +21,8 @@ from sqlalchemy.engine import Connection
 
 from cds_service.errors import BadRequest, StartupError
 from cds_service.feedback.card_ids import KEY_BYTES, CardIds
-from cds_service.feedback.database import Database
-from cds_service.feedback.tables import earlier_card_keys, insert_into, kept_secrets
+from cds_service.storage.database import Database
+from cds_service.storage.tables import earlier_card_keys, insert_into, kept_secrets
 
 OVERLAP_DAYS = 90
 SHORTEST_KEY = 16

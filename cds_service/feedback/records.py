@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from cds_service.core.identity import DEFAULT_SITE, Identity
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.card_keys import CardKeys
-from cds_service.feedback.database import Database, open_database
 from cds_service.feedback.denominators import (
     CLINICIAN,
     ENCOUNTER,
@@ -23,12 +22,13 @@ from cds_service.feedback.denominators import (
     Denominators,
     Met,
 )
-from cds_service.feedback.replay import DatabaseReplay
 from cds_service.feedback.rules_seen import RulesSeen
 from cds_service.feedback.shown import CALL, SHOWN, ShownCounters
 from cds_service.feedback.snooze import SnoozeStore
 from cds_service.feedback.store import FeedbackStore
-from cds_service.feedback.upkeep import Upkeep
+from cds_service.storage.database import Database, open_database
+from cds_service.storage.replay import DatabaseReplay
+from cds_service.storage.upkeep import Upkeep
 
 REREAD_SECONDS = 60.0
 """How soon a process makes its card ids under a key that another one changed."""

@@ -18,10 +18,10 @@ from sqlalchemy.engine import Connection
 
 from cds_service.core.identity import DEFAULT_SITE
 from cds_service.feedback.card_ids import RuleVersion
-from cds_service.feedback.database import Database
 from cds_service.feedback.denominators import Totals, of_site, totals
 from cds_service.feedback.shown import CALL, CANNOT_TELL, SHOWN, WOULD_SHOW
-from cds_service.feedback.tables import counts, feedback, shown, unknown_feedback
+from cds_service.storage.database import Database
+from cds_service.storage.tables import counts, feedback, shown, unknown_feedback
 
 REVIEW_SHARE = 0.9
 REVIEW_ANSWERS = 20

@@ -9,8 +9,8 @@ from sqlalchemy.engine import Connection
 
 from cds_service.errors import StartupError
 from cds_service.feedback.card_ids import RuleVersion, rule_tag, version_tag
-from cds_service.feedback.database import Database
-from cds_service.feedback.tables import insert_into, rules_seen
+from cds_service.storage.database import Database
+from cds_service.storage.tables import insert_into, rules_seen
 
 UNKNOWN_VERSION = "unknown"
 """Stands for the version when the rule is known and that version of it is not."""

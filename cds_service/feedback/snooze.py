@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from sqlalchemy import select
 
-from cds_service.cards import Asked
+from cds_service.answer.cards import Asked
 from cds_service.core.identity import Identity
 from cds_service.errors import Unavailable
 from cds_service.feedback.answers import read_utc_text
 from cds_service.feedback.card_ids import CardIds
-from cds_service.feedback.database import Database
-from cds_service.feedback.tables import feedback
+from cds_service.storage.database import Database
+from cds_service.storage.tables import feedback
 
 QUIET = {"info": timedelta(days=90), "warning": timedelta(days=30)}
 """How long an answered card stays away, by its indicator. Critical is not here: it comes back."""

@@ -14,9 +14,9 @@ from cds_service.core.identity import ANYBODY, Origin
 from cds_service.feedback.answers import Answer, read_answers, utc_text
 from cds_service.feedback.card_ids import CardId, RuleVersion, read_card_id
 from cds_service.feedback.card_keys import CardKeys
-from cds_service.feedback.database import Database
 from cds_service.feedback.rules_seen import RulesSeen
-from cds_service.feedback.tables import feedback, insert_into, unknown_feedback
+from cds_service.storage.database import Database
+from cds_service.storage.tables import feedback, insert_into, unknown_feedback
 
 _ONCE = {
     feedback: ["card", "outcome", "outcome_at"],

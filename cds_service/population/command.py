@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from cds_service.core.hook import HOOKS
+from cds_service.engine.hook import HOOKS
 from cds_service.errors import BadRequest
 
 
@@ -94,7 +94,7 @@ def run(
 
     Example: cds-service population EXPORT --out trial --at encounters --from 2026-01-01
     """
-    from cds_service import logs
+    from cds_service.ops import logs
     from cds_service.population.running import Asked
     from cds_service.population.running import run as run_it
     from cds_service.settings import read_settings

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cds_service.answering import Answered, Answering, Call, answer_word
-from cds_service.core.engine import judges
+from cds_service.answer.answering import Answered, Answering, Call, answer_word
 from cds_service.core.facts import Kind, Result, State
-from cds_service.core.rule import CannotTell, Finding
+from cds_service.engine.rule import CannotTell, Finding
+from cds_service.engine.run import judges
 from cds_service.errors import BadRequest, ServiceError
-from cds_service.fhir.arrival import EXPECTED
-from cds_service.fhir.delivery import Delivery
-from cds_service.fhir.elements import status_words
-from cds_service.obtaining import read_key
-from cds_service.one_patient import ACTIVE_ONLY, NOT_ACTIVE
+from cds_service.fhir.intake.arrival import EXPECTED
+from cds_service.fhir.intake.delivery import Delivery
+from cds_service.fhir.values.elements import status_words
 from cds_service.population.moments import Item
-from cds_service.prefetch import NOT_ASKED
+from cds_service.sources.obtaining import read_key
+from cds_service.sources.one_patient import ACTIVE_ONLY, NOT_ACTIVE
+from cds_service.sources.prefetch import NOT_ASKED
 
 if TYPE_CHECKING:
-    from cds_service.core.topic import Service
+    from cds_service.engine.topic import Service
     from cds_service.settings import Settings
 
 Row = dict[str, Any]
@@ -134,9 +134,9 @@ class Desk:
 def desk_of(settings: Settings, site: str) -> Desk:
     """What answers for a site. Raises BadRequest for a site that is not in the sites file."""
     from cds_service.app import assemble
+    from cds_service.catalogue.topics import chosen_topics
     from cds_service.feedback.card_ids import KEY_BYTES, CardIds
-    from cds_service.metrics import Metrics
-    from cds_service.topics import chosen_topics
+    from cds_service.ops.metrics import Metrics
 
     topics = chosen_topics(settings)
     # Nothing is shown to anybody, so that no card's id is ever asked after.

@@ -14,9 +14,9 @@ from operator import itemgetter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from cds_service.fhir.bundles import MOST_ENTRIES
-from cds_service.fhir.elements import items, part, status_words, text
-from cds_service.fhir.moments import read_when
+from cds_service.fhir.intake.bundles import MOST_ENTRIES
+from cds_service.fhir.values.elements import items, part, status_words, text
+from cds_service.fhir.values.moments import read_when
 from cds_service.population.desk import Desk, desk_of
 from cds_service.population.moments import History, Item, item_of, moments_of, newest
 from cds_service.population.source import last_of

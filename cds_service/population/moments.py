@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from cds_service.fhir.elements import items, part, status_words, text
-from cds_service.fhir.moments import read_when
+from cds_service.fhir.values.elements import items, part, status_words, text
+from cds_service.fhir.values.moments import read_when
 
 ENDED = frozenset(
     {"completed", "stopped", "cancelled", "revoked", "rejected", "aborted", "failed", "ended"}

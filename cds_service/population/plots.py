@@ -10,6 +10,7 @@ from typing import Any
 from cds_service.population.tables import need
 
 _BLUE, _GREY, _RED = "#0b5394", "#8a8f98", "#b42318"
+_SIZE = re.compile(r'width="[0-9.]+pt" height="[0-9.]+pt"')
 
 
 def _figure(height: float = 2.6) -> tuple[Any, Any]:
@@ -33,7 +34,7 @@ def _svg(figure: Any, title: str) -> str:
     figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
     drawn = written.getvalue()
     drawn = drawn[drawn.index("<svg") :]
-    drawn = re.sub(r'width="[0-9.]+pt" height="[0-9.]+pt"', "", drawn, count=1)
+    drawn = _SIZE.sub("", drawn, count=1)
     return drawn.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
 
 

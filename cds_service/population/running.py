@@ -47,9 +47,9 @@ class Asked:
 
 def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
     """What the options ask. Raises BadRequest that names the option."""
-    from cds_service.core.hook import HOOKS
-    from cds_service.one_patient import moment
+    from cds_service.engine.hook import HOOKS
     from cds_service.population.desk import desk_of
+    from cds_service.sources.one_patient import moment
 
     at, when = asked.at, None
     if at not in ("encounters", "orders"):
@@ -104,8 +104,8 @@ def run(asked: Asked, settings: Settings, progress: Progress) -> dict[str, Any]:
     """
     for name in ("duckdb", "pyarrow", "matplotlib"):
         need(name)
+    from cds_service.catalogue.sites import population_limits
     from cds_service.population.limits import checked_limits
-    from cds_service.sites import population_limits
 
     work = asked.out / ".work"
     fingerprint = _fingerprint(asked, settings)
@@ -171,7 +171,7 @@ def _prepare(asked: Asked, work: Path, fingerprint: str) -> None:
 
 def _fingerprint(asked: Asked, settings: Settings) -> str:
     """What must be the same for a run to be gone on with."""
-    from cds_service.version import version_text
+    from cds_service.ops.version import version_text
 
     folder = Path(asked.source)
     files = (

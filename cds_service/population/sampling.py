@@ -93,7 +93,7 @@ def _histories(wanted: set[str], plan: Plan, work: Path) -> dict[str, History]:
 
 
 def _titles(plan: Plan) -> dict[str, str]:
-    from cds_service.topics import chosen_topics
+    from cds_service.catalogue.topics import chosen_topics
 
     return {rule.id: rule.title for topic in chosen_topics(plan.settings) for rule in topic.rules}
 
@@ -136,7 +136,7 @@ def _line(item: Item) -> tuple[str, str, str, str] | None:
     """Date, kind, what, value or status of a resource."""
     import msgspec
 
-    from cds_service.fhir.elements import part, status_words, text
+    from cds_service.fhir.values.elements import part, status_words, text
 
     if item.type in ("Patient", "Encounter", "Medication", "DiagnosticReport"):
         return None

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from cds_service.errors import BadRequest
-from cds_service.fhir.elements import part, text
+from cds_service.fhir.values.elements import part, text
 from cds_service.population.tables import RESOURCES, need
 
 READ = frozenset(
@@ -288,7 +288,7 @@ def instant(value: str) -> str:
     """An instant in a form whose order as text is its order in time."""
     from datetime import UTC
 
-    from cds_service.fhir.moments import read_when
+    from cds_service.fhir.values.moments import read_when
 
     when = read_when(value, UTC)
     return when.astimezone(UTC).isoformat(timespec="microseconds") if when else ""

@@ -64,7 +64,7 @@ def summarise(
     limits: Mapping[str, float],
 ) -> Json:
     """The summary of a run; ``told`` is what was read, ``limits`` what it is held against."""
-    from cds_service.version import version_text
+    from cds_service.ops.version import version_text
 
     data = Answers(answers, asked.out, asked.site)
     counts = data.one(_COUNTS)

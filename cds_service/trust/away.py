@@ -12,8 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from cds_service import logs
 from cds_service.errors import Unavailable
+from cds_service.ops import logs
 from cds_service.trust.callers import ReplayStore
 
 MOST = 100_000

@@ -18,7 +18,7 @@ from jsonschema.exceptions import ValidationError
 
 from cds_service.core.identity import DEFAULT_SITE
 from cds_service.errors import StartupError
-from cds_service.trust.fhir_servers import checked_servers, read_address
+from cds_service.outbound.fhir_servers import checked_servers, read_address
 from cds_service.trust.jwk import DEFAULT_ALGORITHMS, Key, read_key
 from cds_service.trust.strict_json import read_json
 
@@ -102,7 +102,7 @@ def check_sites(clients: Sequence[Client], sites: Collection[str]) -> None:
 
 def _check_shape(entries: object) -> None:
     schema = json.loads(
-        files("cds_service").joinpath("schemas/trusted-clients.schema.json").read_bytes()
+        files("cds_service.calls").joinpath("schemas/trusted-clients.schema.json").read_bytes()
     )
     # Sorted, so that the first entry with a flaw is named before later ones.
     errors = sorted(

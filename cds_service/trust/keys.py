@@ -44,7 +44,7 @@ def fetch_key_set(url: str, deadline: float = DEADLINE) -> bytes:
     held against the system's authorities as well as the public ones.
     Raises OSError: unreachable, slow, too large, or not a 200.
     """
-    from cds_service.fhir.transport import Line  # slow to import; inline keys need it not
+    from cds_service.outbound.transport import Line  # slow to import; inline keys need it not
 
     line = Line()
     # A server that sends a byte now and then never runs into a timeout of the socket.
@@ -67,7 +67,7 @@ def fetch_key_set(url: str, deadline: float = DEADLINE) -> bytes:
 def _fetched(url: str) -> bytes:
     from urllib3.exceptions import HTTPError
 
-    from cds_service.fhir.transport import new_session
+    from cds_service.outbound.transport import new_session
 
     with (
         new_session() as session,

@@ -17,10 +17,10 @@ from itertools import pairwise
 from typing import Any
 
 from cds_service.core.analytes import Analyte
-from cds_service.core.codes import Coding
 from cds_service.core.knowledge import KnowledgeError, Limit, Limits, Reference
-from cds_service.core.orderables import Orderable
 from cds_service.core.quantities import Unit
+from cds_service.engine.orderables import Orderable
+from cds_service.terminology.codes import Coding
 
 KINDS = frozenset(
     {

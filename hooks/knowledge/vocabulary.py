@@ -19,9 +19,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Literal
 
-from cds_service.core.codelists import CodeList, Name, read_codes, read_names
-from cds_service.core.codes import Coding
-from cds_service.core.vocabulary import TextUse, Vocabulary
+from cds_service.terminology.codelists import CodeList, Name, read_codes, read_names
+from cds_service.terminology.codes import Coding
+from cds_service.terminology.vocabulary import TextUse, Vocabulary
 
 VocabularyName = Literal["conditions", "medications", "observations", "orders", "allergies"]
 EgfrKind = Literal["race_free_2021", "race_coefficient", "other"]

@@ -13,7 +13,7 @@ Does not cover: albumin without a reason or for another one.
 from __future__ import annotations
 
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,

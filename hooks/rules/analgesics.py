@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from cds_service.core.facts import Medication, Problem
 from cds_service.core.patient import Facts
 from cds_service.core.records import record
-from cds_service.core.rule import (
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,

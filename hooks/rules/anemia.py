@@ -21,7 +21,8 @@ from fractions import Fraction
 from cds_service.core.facts import Condition, Kind, Result
 from cds_service.core.patient import Facts
 from cds_service.core.records import record
-from cds_service.core.rule import (
+from cds_service.core.series import Series, Worse
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,
@@ -39,7 +40,6 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from cds_service.core.series import Series, Worse
 from hooks.levels import unread
 from hooks.windows import ACT, IRON, PLATELETS, YEAR
 from hooks.wording import FOR_TESTS, headline, short_day

@@ -12,7 +12,7 @@ Does not cover: intrathecal baclofen.
 from __future__ import annotations
 
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,

@@ -23,7 +23,8 @@ from cds_service.core.facts import Medication
 from cds_service.core.knowledge import Limit
 from cds_service.core.patient import Facts
 from cds_service.core.records import record
-from cds_service.core.rule import (
+from cds_service.core.text import quoted
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,
@@ -38,7 +39,6 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from cds_service.core.text import quoted
 from hooks import cramps
 from hooks.dose import daily_amount
 from hooks.reading import conditions_unread, medications_unread

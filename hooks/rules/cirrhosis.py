@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from cds_service.core.facts import Kind
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.core.series import Worse
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,
@@ -37,7 +38,6 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from cds_service.core.series import Worse
 from hooks import cramps, levels
 from hooks.cirrhosis import CHECKED_FIRST, DIURETICS, SEDATING, baclofen, electrolytes, stopping
 from hooks.reading import conditions_unread, medications_unread

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from cds_service.core.facts import Medication
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,

@@ -22,10 +22,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cds_service.core.engine import FAILED, judges, speaks
 from cds_service.core.facts import Kind, Problem, State
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.core.series import Worse
+from cds_service.core.text import quoted
+from cds_service.core.times import Window
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Finding,
@@ -45,9 +47,7 @@ from cds_service.core.rule import (
     reviewing,
     rule,
 )
-from cds_service.core.series import Worse
-from cds_service.core.text import quoted
-from cds_service.core.times import Window
+from cds_service.engine.run import FAILED, judges, speaks
 from hooks.cramps import documented
 from hooks.knowledge.files import analytes
 from hooks.windows import ACT, YEAR

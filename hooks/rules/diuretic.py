@@ -18,7 +18,8 @@ from __future__ import annotations
 from cds_service.core.facts import Kind, Medication, Result
 from cds_service.core.patient import Facts
 from cds_service.core.records import record
-from cds_service.core.rule import (
+from cds_service.core.series import Worse
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,
@@ -36,7 +37,6 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from cds_service.core.series import Worse
 from hooks import cramps, levels
 from hooks.cirrhosis import DIURETICS
 from hooks.reading import conditions_unread, results_unread

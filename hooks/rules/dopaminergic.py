@@ -12,7 +12,7 @@ Does not cover: whether a dopaminergic agent is right for restless legs.
 from __future__ import annotations
 
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,

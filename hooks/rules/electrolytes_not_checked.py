@@ -12,7 +12,8 @@ Does not cover: ferritin (only with restless legs) and what other rules ask for.
 from __future__ import annotations
 
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.core.series import Worse
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Finding,
@@ -26,7 +27,6 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from cds_service.core.series import Worse
 from hooks import cramps, levels, reading
 from hooks.windows import CHECKED, ORDERED, YEAR
 from hooks.wording import FOR_TESTS, TOO_COSTLY, headline

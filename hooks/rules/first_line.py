@@ -15,7 +15,7 @@ Does not cover: cramps of exercise or dialysis.
 from __future__ import annotations
 
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.engine.rule import (
     Answer,
     Evidence,
     Finding,

@@ -20,7 +20,8 @@ from dataclasses import replace
 
 from cds_service.core.facts import Kind, Result
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.core.series import Newest, Worse
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,
@@ -36,7 +37,6 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from cds_service.core.series import Newest, Worse
 from hooks.levels import unread
 from hooks.reading import conditions_unread
 from hooks.renal import renal

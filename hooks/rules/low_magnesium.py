@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from cds_service.core.facts import Condition, Medication
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     DraftMedication,

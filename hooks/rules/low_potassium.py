@@ -14,7 +14,7 @@ Does not cover: intravenous replacement and its rates; redistribution (insulin, 
 from __future__ import annotations
 
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     DraftMedication,

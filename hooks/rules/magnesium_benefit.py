@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from cds_service.core.facts import Medication, Reason, Result
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,

@@ -18,7 +18,7 @@ from fractions import Fraction
 from cds_service.core.facts import Medication
 from cds_service.core.patient import Facts
 from cds_service.core.quantities import rounded
-from cds_service.core.rule import (
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,

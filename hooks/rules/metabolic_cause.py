@@ -23,7 +23,8 @@ from cds_service.core.facts import Result
 from cds_service.core.patient import Facts
 from cds_service.core.quantities import Interval, rounded
 from cds_service.core.records import record
-from cds_service.core.rule import (
+from cds_service.core.series import Series, Worse
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,
@@ -40,7 +41,6 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from cds_service.core.series import Series, Worse
 from hooks import cramps
 from hooks.cirrhosis import DIURETICS
 from hooks.levels import unread

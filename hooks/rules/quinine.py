@@ -22,7 +22,8 @@ from collections.abc import Iterable
 
 from cds_service.core.facts import Kind, Medication
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.core.series import Worse
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,
@@ -41,7 +42,6 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from cds_service.core.series import Worse
 from hooks.quinine_hazards import (
     AGAINST,
     AVOIDED,

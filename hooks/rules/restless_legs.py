@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from cds_service.core.facts import Kind
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.core.series import Worse
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,
@@ -31,7 +32,6 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from cds_service.core.series import Worse
 from hooks import cramps
 from hooks.levels import unread
 from hooks.windows import IRON, ORDERED

@@ -17,7 +17,7 @@ import re
 
 from cds_service.core.facts import Kind
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,

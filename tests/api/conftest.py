@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cds_service.core.rule import Rule
+from cds_service.engine.rule import Rule
 from tests.api.given_service import given_app
 
 

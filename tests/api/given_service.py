@@ -14,10 +14,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cds_service.app import build, make_parts
-from cds_service.core.codes import LOINC, Coding
 from cds_service.core.facts import Kind
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.core.series import Worse
+from cds_service.core.times import days
+from cds_service.engine.rule import (
     Answer,
     Evidence,
     Finding,
@@ -33,10 +34,9 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from cds_service.core.series import Worse
-from cds_service.core.times import days
-from cds_service.core.topic import Topic
+from cds_service.engine.topic import Topic
 from cds_service.settings import Settings
+from cds_service.terminology.codes import LOINC, Coding
 from hooks import TOPIC
 
 VIEW = "/cds-services/leg-cramps-patient-view"

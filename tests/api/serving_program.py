@@ -11,9 +11,10 @@ import sys
 import time
 from typing import Any
 
-from cds_service import app, server
-from cds_service.answering import Answering
+from cds_service import app
+from cds_service.answer.answering import Answering
 from cds_service.errors import StartupError
+from cds_service.serving import server
 from tests.api.given_service import known
 
 

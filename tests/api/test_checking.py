@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cds_service.checking import flaws
+from cds_service.answer.checking import flaws
 from tests.api.given_service import QUININE, SELECT, VIEW, body, order_body, post, prefetch
 
 

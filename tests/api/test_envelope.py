@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.envelope import MAX_DEPTH, too_deep
+from cds_service.calls.envelope import MAX_DEPTH, too_deep
 from tests.api.given_service import (
     QUININE,
     SELECT,

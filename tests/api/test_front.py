@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from cds_service import memory
-from cds_service.admission import Admission, Limits
 from cds_service.errors import Unauthorized
-from cds_service.front import Front
+from cds_service.ops import memory
+from cds_service.serving.admission import Admission, Limits
+from cds_service.serving.front import Front
 
 CALL = "/cds-services/leg-cramps-patient-view"
 PATIENCE_S = 10
@@ -208,7 +208,7 @@ def test_after_a_large_body_memory_is_given_back(
     monkeypatch: pytest.MonkeyPatch, size: int, times: int
 ) -> None:
     asked: list[bool] = []
-    monkeypatch.setattr("cds_service.front.give_back", lambda: asked.append(True))
+    monkeypatch.setattr("cds_service.serving.front.give_back", lambda: asked.append(True))
     ask(Front(echo, Admission(), 5_000_000), Exchange(b"x" * size, announced=size))
 
     assert len(asked) == times

@@ -12,7 +12,7 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cds_service import shapes
+from cds_service.calls import shapes
 from tests.api.given_service import (
     SELECT,
     VIEW,

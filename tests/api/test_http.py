@@ -19,7 +19,7 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from cds_service import shapes
+from cds_service.calls import shapes
 from cds_service.feedback.report import report
 from tests.api.given_service import (
     INSTANCE,

@@ -13,10 +13,10 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from prometheus_client.parser import text_string_to_metric_families
 
-from cds_service import shapes
 from cds_service.api import openapi
 from cds_service.app import build
-from cds_service.fhir.pages import Fetched
+from cds_service.calls import shapes
+from cds_service.sources.fetch.pages import Fetched
 from tests.api.given_service import (
     QUININE,
     SELECT,
@@ -130,7 +130,7 @@ def test_every_worker_shows_what_all_workers_counted(
     import sys
 
     program = (
-        "from cds_service.metrics import Metrics\n"
+        "from cds_service.ops.metrics import Metrics\n"
         "import sys\n"
         "metrics = Metrics()\n"
         "for _ in range(int(sys.argv[1])): metrics.fetched('given')\n"

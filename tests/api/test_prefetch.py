@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.calls.envelope import Authorization, Envelope, read_envelope
 from cds_service.core.facts import Kind, State
-from cds_service.core.hook import PATIENT_VIEW
-from cds_service.core.topic import Topic
-from cds_service.envelope import Authorization, Envelope, read_envelope
-from cds_service.fhir.client import Access
-from cds_service.fhir.delivery import Delivery
-from cds_service.fhir.pages import Fetched
-from cds_service.obtaining import Obtaining
-from cds_service.prefetch import NOT_ASKED, Key, keys_of
-from cds_service.trust.fhir_servers import allowed_server
+from cds_service.engine.hook import PATIENT_VIEW
+from cds_service.engine.topic import Topic
+from cds_service.fhir.intake.delivery import Delivery
+from cds_service.outbound.fhir_servers import allowed_server
+from cds_service.sources.fetch.client import Access
+from cds_service.sources.fetch.pages import Fetched
+from cds_service.sources.obtaining import Obtaining
+from cds_service.sources.prefetch import NOT_ASKED, Key, keys_of
 from hooks import TOPIC
 from tests.api.given_service import (
     NAMELESS,

@@ -9,13 +9,13 @@ import pytest
 from granian.constants import Interfaces
 from granian.server import MPServer
 
-from cds_service import server
+from cds_service.serving import server
 
 
 @pytest.fixture
 def made() -> server._Server:
     """A server that was never started."""
-    return server._Server(target="cds_service.server:load", interface=Interfaces.WSGI)
+    return server._Server(target="cds_service.serving.server:load", interface=Interfaces.WSGI)
 
 
 @pytest.mark.parametrize(("processors", "workers"), [(1, 1), (3, 3), (64, 8)])

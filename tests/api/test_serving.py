@@ -21,7 +21,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from cds_service.errors import StartupError
-from cds_service.server import refuse_unguarded, with_public_url
+from cds_service.serving.server import refuse_unguarded, with_public_url
 from cds_service.settings import read_settings
 from cds_service.trust.inspect import make_key_pair, sign_token
 from tests.api.given_service import VIEW, body

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from cds_service.api.asking import ask
 from cds_service.app import make_parts
-from cds_service.asking import ask
 from cds_service.core.facts import Kind
-from cds_service.core.rule import Finding, Indicator, Need, Service, Tier, rule
+from cds_service.engine.rule import Finding, Indicator, Need, Service, Tier, rule
 from cds_service.feedback.report import Report, report
 from cds_service.settings import Settings
 from tests.api.conftest import service

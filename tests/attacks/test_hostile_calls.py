@@ -15,9 +15,9 @@ from flask.testing import FlaskClient
 from markdown_it import MarkdownIt
 from sqlalchemy import select
 
-from cds_service.asking import ask
+from cds_service.api.asking import ask
 from cds_service.feedback.report import report
-from cds_service.feedback.tables import unknown_feedback as answers
+from cds_service.storage.tables import unknown_feedback as answers
 from tests.api.conftest import service
 from tests.api.given_service import (
     SELECT,

@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from cds_service.envelope import checked_text, parse, too_deep
+from cds_service.calls.envelope import checked_text, parse, too_deep
 from cds_service.errors import BadRequest
-from cds_service.fhir.strengths import ingredients_of
+from cds_service.fhir.values.strengths import ingredients_of
 from hooks.knowledge import vocabulary
 
 ROOT = Path(__file__).parents[2]
@@ -214,4 +214,4 @@ def test_no_expression_is_made_where_this_test_does_not_look() -> None:
     assert {place.rpartition(":")[0] for place in elsewhere} <= ALLOWED, elsewhere
 
 
-ALLOWED = {"cds_service/shapes.py", "cds_service/one_patient.py"}
+ALLOWED = {"cds_service/calls/shapes.py", "cds_service/sources/one_patient.py"}

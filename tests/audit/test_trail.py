@@ -19,8 +19,8 @@ from cds_service.audit.sealing import new_pair
 from cds_service.audit.trail import Row, Trail
 from cds_service.cli import main
 from cds_service.errors import StartupError, Unavailable
-from cds_service.feedback.database import open_database
-from cds_service.feedback.tables import audit
+from cds_service.storage.database import open_database
+from cds_service.storage.tables import audit
 from tests.api.conftest import service
 from tests.api.given_service import SELECT, VIEW, body, draft, order_body, post
 from tests.conformance.given_caller import Client
@@ -137,7 +137,7 @@ class _Locked:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    from cds_service.feedback import engines
+    from cds_service.storage import engines
 
     monkeypatch.setattr(engines, "BUSY_SECONDS", 0.05)
     yield

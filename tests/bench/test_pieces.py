@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.api.asking import ask
 from cds_service.app import make_parts
-from cds_service.asking import ask
 from cds_service.errors import Unauthorized
 from cds_service.settings import read_settings
 from cds_service.trust.callers import Callers

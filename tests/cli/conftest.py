@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cds_service import logs
 from cds_service.cli import main
+from cds_service.ops import logs
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from cds_service import checking, terminal
+from cds_service.answer import checking
+from cds_service.commands import terminal
 from tests.cli.conftest import Command, patient, request
 
 DAY = ("--as-of", "2026-11-23")

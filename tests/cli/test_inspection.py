@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.commands.inspection import lacking
 from cds_service.core.knowledge import Limit, Limits, Reference
-from cds_service.core.orderables import Orderable
-from cds_service.core.rule import conditions, medications, results
 from cds_service.core.times import days
-from cds_service.inspection import lacking
+from cds_service.engine.orderables import Orderable
+from cds_service.engine.rule import conditions, medications, results
 from hooks import TOPIC
 from tests.cli.conftest import ROOT, Command, patient
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from cds_service import cli, server
-from cds_service.feedback.database import open_database
+from cds_service import cli
+from cds_service.serving import server
 from cds_service.settings import Settings, read_settings, unknown_variables
+from cds_service.storage.database import open_database
 from hooks.order_select import RULES as ORDER_SELECT
 from hooks.order_sign import RULES as ORDER_SIGN
 from hooks.patient_view import RULES as PATIENT_VIEW

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.core.hook import PATIENT_VIEW
-from cds_service.core.rule import CannotTell, Finding, NotFired, Rule, checked
-from cds_service.envelope import read_envelope
+from cds_service.calls.envelope import read_envelope
+from cds_service.engine.hook import PATIENT_VIEW
+from cds_service.engine.rule import CannotTell, Finding, NotFired, Rule, checked
 from hooks.knowledge.files import analytes, limits, references
 from tests.cli.conftest import Command
 from tests.given import given

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from cds_service.core.arranging import Arranged, arrange, fired
-from cds_service.core.rule import (
+from cds_service.engine.arranging import Arranged, arrange, fired
+from cds_service.engine.rule import (
     DraftMedication,
     Finding,
     Indicator,

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from cds_service.cards import (
+from cds_service.answer.cards import (
     OVERRIDES,
     TOPIC_SYSTEM,
     Cards,
@@ -16,12 +16,12 @@ from cds_service.cards import (
     Written,
     evidence_key,
 )
-from cds_service.checking import flaws
-from cds_service.core.arranging import Shown
+from cds_service.answer.checking import flaws
 from cds_service.core.facts import Presence
-from cds_service.core.hook import PATIENT_VIEW
 from cds_service.core.identity import ANYBODY, Identity
-from cds_service.core.rule import Finding, Indicator, Rule, Service
+from cds_service.engine.arranging import Shown
+from cds_service.engine.hook import PATIENT_VIEW
+from cds_service.engine.rule import Finding, Indicator, Rule, Service
 from hooks.knowledge.files import orderables, references
 from hooks.order_select import RULES as ORDERS
 from hooks.patient_view import RULES as CHART

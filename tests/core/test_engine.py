@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from cds_service.core.engine import FAILED, Engine, judges, speaks
 from cds_service.core.facts import Kind, State
 from cds_service.core.knowledge import KnowledgeError
 from cds_service.core.patient import Facts
-from cds_service.core.rule import (
+from cds_service.core.times import days
+from cds_service.engine.rule import (
     CannotTell,
     Finding,
     Indicator,
@@ -22,8 +22,8 @@ from cds_service.core.rule import (
     reviewing,
     rule,
 )
-from cds_service.core.times import days
-from cds_service.core.topic import check_topics
+from cds_service.engine.run import FAILED, Engine, judges, speaks
+from cds_service.engine.topic import check_topics
 from hooks import TOPIC
 from hooks.knowledge.files import analytes, limits, references
 from hooks.order_select import RULES as ORDER_SELECT

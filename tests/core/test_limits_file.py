@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.cards import CardWriter, Recipient
-from cds_service.core.arranging import Shown
+from cds_service.answer.cards import CardWriter, Recipient
+from cds_service.catalogue.limits_file import read_limits
 from cds_service.core.identity import ANYBODY, Identity
 from cds_service.core.knowledge import KnowledgeError, Limits
-from cds_service.core.rule import Indicator
-from cds_service.limits_file import read_limits
+from cds_service.engine.arranging import Shown
+from cds_service.engine.rule import Indicator
 from hooks.knowledge import files
 from hooks.knowledge.files import orderables, references
 from hooks.patient_view import RULES

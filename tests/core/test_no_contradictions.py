@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cds_service.core.arranging import arrange, fired
 from cds_service.core.facts import Kind, Presence, State
-from cds_service.core.rule import (
+from cds_service.engine.arranging import arrange, fired
+from cds_service.engine.rule import (
     DraftMedication,
     Finding,
     Indicator,

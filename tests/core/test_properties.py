@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.quantities import Unit, rounded
-from cds_service.core.rule import Answer, Finding, Indicator, Service
+from cds_service.engine.rule import Answer, Finding, Indicator, Service
 from hooks.knowledge.files import analytes, limits
 from tests.given import Given
 from tests.given import given as patient

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cds_service.core.knowledge import KnowledgeError
-from cds_service.core.topic import Topic, check_topics
+from cds_service.engine.topic import Topic, check_topics
 from hooks import TOPIC
 
 DRAFTS = next(one for one in TOPIC.services if one.hook.drafts)

@@ -14,10 +14,10 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from cds_service.catalogue.topics import services_of
 from cds_service.demo import fixtures
 from cds_service.demo.pages import POLICY
 from cds_service.feedback.report import report
-from cds_service.topics import services_of
 from cds_service.trust.inspect import make_key_pair
 from tests.demo.given_demo import FIXTURES, PATIENTS, bundle, hostile_bundle
 

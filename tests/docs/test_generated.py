@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from cds_service.core.rule import Service
+from cds_service.engine.rule import Service
 from hooks import order_select, patient_view
 from tests.given import rules_by_service
 

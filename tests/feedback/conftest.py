@@ -18,9 +18,9 @@ from sqlalchemy.engine import URL, make_url
 
 from cds_service.feedback.card_ids import CardIds, RuleVersion
 from cds_service.feedback.card_keys import CardKeys
-from cds_service.feedback.database import Database, open_database
 from cds_service.feedback.rules_seen import RulesSeen
 from cds_service.feedback.store import FeedbackStore
+from cds_service.storage.database import Database, open_database
 
 RULES = (RuleVersion("low-magnesium", "1.2.0"), RuleVersion("quinine-draft", "2.0.0"))
 

@@ -31,7 +31,7 @@ def overridden(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_schema_is_a_schema() -> None:
-    schema = files("cds_service.schemas").joinpath("feedback.schema.json").read_text("utf-8")
+    schema = files("cds_service.calls.schemas").joinpath("feedback.schema.json").read_text("utf-8")
     Draft202012Validator.check_schema(json.loads(schema))
 
 

@@ -13,10 +13,10 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import event, func, select, text
 
 from cds_service.errors import StartupError, Unavailable
-from cds_service.feedback import database as module
-from cds_service.feedback import engines
-from cds_service.feedback.database import Database, open_database
-from cds_service.feedback.tables import insert_into, kept_secrets, metadata
+from cds_service.storage import database as module
+from cds_service.storage import engines
+from cds_service.storage.database import Database, open_database
+from cds_service.storage.tables import insert_into, kept_secrets, metadata
 
 
 def _keep(database: Database, name: str, value: str = "x") -> None:

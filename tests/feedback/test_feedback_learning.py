@@ -12,19 +12,19 @@ import pytest
 from patients import patient
 from test_feedback_answers import accepted, overridden
 
-from cds_service.cards import Asked
+from cds_service.answer.cards import Asked
 from cds_service.core.identity import Identity, Origin
 from cds_service.errors import Unavailable
 from cds_service.feedback.card_ids import CardIds, RuleVersion
 from cds_service.feedback.card_keys import CardKeys
 from cds_service.feedback.chart import MOST_WEEKS, trend_svg
-from cds_service.feedback.database import Database, open_database
 from cds_service.feedback.denominators import CLINICIAN, ORDER, PATIENT, Denominators, Met
 from cds_service.feedback.report import RuleReport, Week, interval, report
 from cds_service.feedback.rules_seen import RulesSeen
 from cds_service.feedback.shown import CALL, CANNOT_TELL, WOULD_SHOW, ShownCounters
 from cds_service.feedback.snooze import HeldBack, SnoozeStore
 from cds_service.feedback.store import FeedbackStore
+from cds_service.storage.database import Database, open_database
 
 SERVICE = "leg-cramps-patient-view"
 MAGNESIUM = RuleVersion("low-magnesium", "1.2.0")

@@ -16,11 +16,11 @@ import feedback_workers as workers
 from patients import patient
 from sqlalchemy import func, select
 
-from cds_service.cards import Asked
-from cds_service.feedback.database import open_database
+from cds_service.answer.cards import Asked
 from cds_service.feedback.records import open_records
 from cds_service.feedback.report import report
-from cds_service.feedback.tables import unknown_feedback as cards
+from cds_service.storage.database import open_database
+from cds_service.storage.tables import unknown_feedback as cards
 
 SPAWN = multiprocessing.get_context("spawn")
 """Each process starts from nothing, as on another host."""

@@ -12,12 +12,12 @@ from structlog.testing import capture_logs
 from cds_service.core.identity import ANYBODY
 from cds_service.errors import StartupError, Unavailable
 from cds_service.feedback.card_ids import RuleVersion
-from cds_service.feedback.database import Database, open_database
 from cds_service.feedback.records import open_records
-from cds_service.feedback.replay import PURGE_SECONDS, DatabaseReplay
 from cds_service.feedback.report import report
-from cds_service.feedback.tables import token_ids
-from cds_service.feedback.upkeep import Upkeep
+from cds_service.storage.database import Database, open_database
+from cds_service.storage.replay import PURGE_SECONDS, DatabaseReplay
+from cds_service.storage.tables import token_ids
+from cds_service.storage.upkeep import Upkeep
 
 RULES = [RuleVersion("low-magnesium", "1.2.0")]
 CARD = ("low-magnesium", "1.2.0", patient(), "e")

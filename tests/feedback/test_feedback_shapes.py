@@ -130,7 +130,7 @@ def test_answers_come_in_any_container(body: object) -> None:
 
 
 def test_what_the_published_schema_allows_is_read() -> None:
-    text = files("cds_service.schemas").joinpath("feedback.schema.json").read_text("utf-8")
+    text = files("cds_service.calls.schemas").joinpath("feedback.schema.json").read_text("utf-8")
     validator = Draft202012Validator(json.loads(text))
     for said in (
         {},

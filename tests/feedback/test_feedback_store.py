@@ -12,10 +12,10 @@ from test_feedback_answers import accepted, overridden
 from cds_service.core.identity import Origin
 from cds_service.errors import BadRequest
 from cds_service.feedback.card_ids import CardIds, RuleVersion, read_card_id
-from cds_service.feedback.database import Database
 from cds_service.feedback.rules_seen import UNKNOWN_VERSION, RulesSeen
 from cds_service.feedback.store import FeedbackStore, Saved
-from cds_service.feedback.tables import feedback, metadata, unknown_feedback
+from cds_service.storage.database import Database
+from cds_service.storage.tables import feedback, metadata, unknown_feedback
 
 KEY = b"a key for tests only"
 SERVICE = "leg-cramps-patient-view"

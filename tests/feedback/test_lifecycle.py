@@ -18,14 +18,14 @@ from cds_service.audit.trail import Row, Trail
 from cds_service.cli import main
 from cds_service.core.identity import ANYBODY, Origin
 from cds_service.errors import BadRequest, StartupError
-from cds_service.feedback import lifecycle, tables
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.card_keys import OVERLAP_DAYS, CardKeys, read_setting
-from cds_service.feedback.database import Database, open_database
 from cds_service.feedback.denominators import PATIENT, Met
-from cds_service.feedback.lifecycle import Retention
 from cds_service.feedback.records import Records, open_records
 from cds_service.feedback.report import report
+from cds_service.storage import lifecycle, tables
+from cds_service.storage.database import Database, open_database
+from cds_service.storage.lifecycle import Retention
 
 RULE = RuleVersion("low-magnesium", "1.2.0")
 NORTH, SOUTH = Origin("https://ehr", "n", "north"), Origin("https://ehr", "s", "south")

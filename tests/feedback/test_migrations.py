@@ -12,11 +12,11 @@ from sqlalchemy import exc, select, text
 
 from cds_service.core.identity import ANYBODY
 from cds_service.errors import Unavailable
-from cds_service.feedback import tables
 from cds_service.feedback.card_ids import CardIds, RuleVersion
-from cds_service.feedback.database import open_database
 from cds_service.feedback.records import open_records
 from cds_service.feedback.report import report
+from cds_service.storage import tables
+from cds_service.storage.database import open_database
 
 RULES = [RuleVersion("low-magnesium", "1.3.0")]
 

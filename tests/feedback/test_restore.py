@@ -16,11 +16,11 @@ from test_feedback_answers import overridden
 
 from cds_service.core.identity import ANYBODY
 from cds_service.feedback.card_ids import RuleVersion
-from cds_service.feedback.database import open_database
 from cds_service.feedback.records import Records, open_records
-from cds_service.feedback.replay import GAP_SECONDS, DatabaseReplay
 from cds_service.feedback.report import report
-from cds_service.feedback.tables import kept_secrets
+from cds_service.storage.database import open_database
+from cds_service.storage.replay import GAP_SECONDS, DatabaseReplay
+from cds_service.storage.tables import kept_secrets
 
 RULE = RuleVersion("low-magnesium", "1.2.0")
 DAY = 86_400.0

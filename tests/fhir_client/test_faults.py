@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.fhir.client import Access, Caps, Fetched, fetch_missing
+from cds_service.sources.fetch.client import Access, Caps, Fetched, fetch_missing
 from tests.fhir_client.loopback import (
     FOREVER,
     HANG_UP,

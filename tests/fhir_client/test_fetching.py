@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.fhir.client import Access, Fetched, fetch_missing
-from cds_service.fhir.transport import CREW_SIZE, run_beside
+from cds_service.outbound.transport import CREW_SIZE, run_beside
+from cds_service.sources.fetch.client import Access, Fetched, fetch_missing
 from tests.fhir_client.loopback import FOREVER, HANG_UP, RESET, Asked, Loopback, Step, bundle, reply
 
 TOKEN = "s3cr3t-t0ken"

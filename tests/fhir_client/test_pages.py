@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cds_service.fhir.client import Caps, Fetched
+from cds_service.sources.fetch.client import Caps, Fetched
 from tests.fhir_client.loopback import Asked, Loopback, Step, bundle, reply
 from tests.fhir_client.test_faults import SMALL, fetch_one
 

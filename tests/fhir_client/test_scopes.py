@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cds_service.fhir.scopes import scope_covers
+from cds_service.sources.fetch.scopes import scope_covers
 
 CASES = [
     # sentence, scope, search Observations?, read a Patient by id?

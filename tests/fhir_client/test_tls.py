@@ -13,8 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cds_service.fhir.client import Access, Fetched, fetch_missing
-from cds_service.fhir.transport import new_session
+from cds_service.outbound.transport import new_session
+from cds_service.sources.fetch.client import Access, Fetched, fetch_missing
 from tests.fhir_client.loopback import FOREVER, Asked, Loopback, Step, bundle, reply
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from cds_service.core.codes import Coding
 from cds_service.core.facts import Kind, Result
-from cds_service.core.vocabulary import Vocabulary
-from cds_service.fhir.reading import Reading
+from cds_service.fhir.read.reading import Reading
+from cds_service.terminology.codes import Coding
+from cds_service.terminology.vocabulary import Vocabulary
 from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
 

@@ -8,8 +8,8 @@ from functools import cache
 
 from cds_service.core.facts import Kind, Problem, Result, State
 from cds_service.core.series import Newest, Worse
-from cds_service.fhir.delivery import Delivery
-from cds_service.fhir.reading import Context, Reader, Reading, Vocabularies
+from cds_service.fhir.intake.delivery import Delivery
+from cds_service.fhir.read.reading import Context, Reader, Reading, Vocabularies
 from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
 

@@ -8,8 +8,8 @@ import pytest
 
 from cds_service.core.facts import Kind, State
 from cds_service.errors import TooLarge
-from cds_service.fhir.delivery import Delivery
-from cds_service.fhir.reading import Context
+from cds_service.fhir.intake.delivery import Delivery
+from cds_service.fhir.read.reading import Context
 from tests.fhir_reading.records import (
     AS_OF,
     CONTEXT,

@@ -10,7 +10,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.series import Worse
-from cds_service.fhir import observed
+from cds_service.fhir.read import observed
 from tests.fhir_reading.records import (
     AS_OF,
     CONTEXT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cds_service.core.facts import Kind, Presence
-from cds_service.fhir.reading import Context
+from cds_service.fhir.read.reading import Context
 from tests.fhir_reading.records import (
     SNOMED,
     bundle,

@@ -6,7 +6,7 @@ import pytest
 
 from cds_service.core.facts import Kind, State
 from cds_service.core.patient import Facts, Site
-from cds_service.fhir.reading import Reading
+from cds_service.fhir.read.reading import Reading
 from hooks.knowledge.files import limits
 from hooks.reading import lists_unread
 from tests.fhir_reading.records import (

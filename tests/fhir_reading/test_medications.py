@@ -9,9 +9,9 @@ from fractions import Fraction
 import pytest
 
 from cds_service.core.facts import Ingredient, Kind, State, Taking
-from cds_service.fhir.dosage import read_dosages
-from cds_service.fhir.reading import Context
-from cds_service.fhir.strengths import ingredients_of
+from cds_service.fhir.read.reading import Context
+from cds_service.fhir.values.dosage import read_dosages
+from cds_service.fhir.values.strengths import ingredients_of
 from tests.fhir_reading.records import (
     AS_OF,
     RXNORM,

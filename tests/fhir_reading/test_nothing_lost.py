@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cds_service.core.codes import Coding
 from cds_service.core.facts import Kind
-from cds_service.core.vocabulary import Vocabulary
-from cds_service.fhir.reading import Context, Reading
+from cds_service.fhir.read.reading import Context, Reading
+from cds_service.terminology.codes import Coding
+from cds_service.terminology.vocabulary import Vocabulary
 from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
 from tests.fhir_reading.nothing_lost import IGNORED, Json, facts_of, named, problems_of, statuses

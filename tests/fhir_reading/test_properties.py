@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from cds_service.core.facts import Kind, Problem, Result, State
 from cds_service.core.series import Worse
-from cds_service.fhir.delivery import Delivery
-from cds_service.fhir.dosage import read_dosages
-from cds_service.fhir.reading import Context, Reading
-from cds_service.fhir.strengths import ingredients_of
+from cds_service.fhir.intake.delivery import Delivery
+from cds_service.fhir.read.reading import Context, Reading
+from cds_service.fhir.values.dosage import read_dosages
+from cds_service.fhir.values.strengths import ingredients_of
 from tests.fhir_reading.records import AS_OF, bundle, condition, lab, medication, reader
 
 NAMES = [

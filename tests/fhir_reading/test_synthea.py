@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cds_service.core.facts import Kind, State
-from cds_service.fhir.reading import Context
+from cds_service.fhir.read.reading import Context
 from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
 from tests.fhir_reading.records import delivery, reader

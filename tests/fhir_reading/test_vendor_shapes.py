@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cds_service.core.facts import Kind, Presence, State, Taking
-from cds_service.fhir.reading import Context, Reading
+from cds_service.fhir.read.reading import Context, Reading
 from tests.fhir_reading.records import AS_OF, delivery, kinds, reader
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "vendor_shapes"

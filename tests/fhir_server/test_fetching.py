@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.fhir.client import Access, Fetched, fetch_missing
+from cds_service.sources.fetch.client import Access, Fetched, fetch_missing
 from tests.fhir_server.medplum import FhirServer
 from tests.shared_data import shared_path
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from cds_service.checking import flaws
-from cds_service.core.rule import Service
-from cds_service.one_patient import request_of
+from cds_service.answer.checking import flaws
+from cds_service.engine.rule import Service
+from cds_service.sources.one_patient import request_of
 from tests.fhir_server.medplum import FhirServer
 from tests.given import hook_of
 from tests.scenarios.golden import FIXTURES

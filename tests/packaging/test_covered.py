@@ -41,7 +41,7 @@ def judged(folder: Path, files: dict[str, Any]) -> tuple[int, list[str]]:
 
 
 ALL = {
-    "cds_service/core/engine.py": measured(),
+    "cds_service/engine/run.py": measured(),
     "hooks/renal.py": measured(),
     "cds_service/app.py": measured(),
 }
@@ -76,10 +76,10 @@ ALL = {
             id="medicine may not lack a single branch",
         ),
         pytest.param(
-            "cds_service/core/engine.py",
+            "cds_service/engine/run.py",
             measured(lines=2, branches=((1, 9), (20, 2), (30, 31))),
             1,
-            ["cds_service/core/engine.py: 1, 2, 30->31"],
+            ["cds_service/engine/run.py: 1, 2, 30->31"],
             id="the core neither; branches of a named line are not named again",
         ),
     ],

@@ -15,8 +15,9 @@ SCRIPT = Path(__file__).resolve().parents[2] / ".ci" / "lowest.py"
 def judged(folder: Path, requirement: str, *options: str) -> subprocess.CompletedProcess[str]:
     pyproject = folder / "pyproject.toml"
     pyproject.write_text(
-        f'[project]\ndependencies = ["{requirement}"]\n[project.optional-dependencies]\n'
-        f'more = []\n[dependency-groups]\ndev = ["pytest>={version("pytest")}"]\n'
+        f'[project]\nname = "one"\ndependencies = ["{requirement}"]\n'
+        "[project.optional-dependencies]\nmore = []\n"
+        f'[dependency-groups]\ndev = ["pytest>={version("pytest")}"]\n'
     )
     return subprocess.run(
         [sys.executable, str(SCRIPT), str(pyproject), *options],

@@ -57,11 +57,11 @@ def test_holds_every_file_of_both_packages_and_no_other(names: set[str]) -> None
 @pytest.mark.parametrize(
     ("folder", "ending"),
     [
-        ("cds_service/schemas/", ".json"),
+        ("cds_service/calls/schemas/", ".json"),
         ("cds_service/", "py.typed"),
         ("hooks/knowledge/codelists/", ".csv"),
         ("hooks/rules/", ".py"),
-        ("cds_service/feedback/migrations/", ".py"),
+        ("cds_service/storage/migrations/", ".py"),
     ],
 )
 def test_holds(names: set[str], folder: str, ending: str) -> None:

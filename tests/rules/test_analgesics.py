@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from cds_service.core.facts import Dosage, Ingredient, Kind, Medication, Presence, State, Taking
-from cds_service.core.rule import Indicator
+from cds_service.engine.rule import Indicator
 from tests.given import (
     CRAMPS,
     NO_REASON,

@@ -3,7 +3,7 @@
 import pytest
 
 from cds_service.core.facts import Kind
-from cds_service.core.rule import Indicator
+from cds_service.engine.rule import Indicator
 from tests.given import Given, fired, given, offers, silent, unknown
 
 RULE = "baclofen-active-renal-impairment"

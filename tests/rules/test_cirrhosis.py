@@ -3,7 +3,7 @@
 import pytest
 
 from cds_service.core.facts import Kind, Presence, State, Taking
-from cds_service.core.rule import DraftMedication, Indicator, RemoveDraft
+from cds_service.engine.rule import DraftMedication, Indicator, RemoveDraft
 from tests.given import CRAMPS, Given, fired, given, leaned_on, offers, silent, unknown
 
 RULE = "cirrhosis-cramps"

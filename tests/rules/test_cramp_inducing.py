@@ -3,7 +3,7 @@
 import pytest
 
 from cds_service.core.facts import Kind, State, Taking
-from cds_service.core.rule import Indicator
+from cds_service.engine.rule import Indicator
 from tests.given import CRAMPS, Given, fired, given, offers, silent, unknown
 
 RULE = "cramp-inducing-medication"

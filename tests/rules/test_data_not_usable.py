@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from cds_service.core.engine import FAILED, Engine
 from cds_service.core.facts import Kind, Presence, Problem, Source, State
-from cds_service.core.rule import Answer, Finding, Indicator, NotFired, Rule, Service
+from cds_service.engine.rule import Answer, Finding, Indicator, NotFired, Rule, Service
+from cds_service.engine.run import FAILED, Engine
 from hooks.cramps import documented
 from hooks.knowledge.files import analytes
 from hooks.rules.data_not_usable import WATCHED

@@ -3,7 +3,7 @@
 import pytest
 
 from cds_service.core.facts import Kind, Presence, Reason, State
-from cds_service.core.rule import Answer, Indicator
+from cds_service.engine.rule import Answer, Indicator
 from tests.given import CRAMPS, Given, fired, given, orders_offered, removed, silent, unknown
 
 RULE = "diuretic-ordered-with-cramps"

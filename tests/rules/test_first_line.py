@@ -3,7 +3,7 @@
 import pytest
 
 from cds_service.core.facts import Kind, Presence, State
-from cds_service.core.rule import Indicator, Service
+from cds_service.engine.rule import Indicator, Service
 from tests.given import CRAMPS, OTHER_REASON, Given, fired, given, leaned_on, silent, unknown
 
 RULE = "first-line-measures"

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from cds_service.core.facts import Dosage, Kind, Reason
-from cds_service.core.rule import Indicator
+from cds_service.engine.rule import Indicator
 from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
 
 RULE = "magnesium-ordered-dose"

@@ -3,7 +3,7 @@
 import pytest
 
 from cds_service.core.facts import Kind, Presence, State
-from cds_service.core.rule import Indicator
+from cds_service.engine.rule import Indicator
 from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
 
 VASCULAR, NERVE = "claudication-mimic", "neuropathy-mimic"

@@ -3,7 +3,7 @@
 import pytest
 
 from cds_service.core.facts import Kind, Presence, Reason, State, Taking
-from cds_service.core.rule import Indicator, OrderTest
+from cds_service.engine.rule import Indicator, OrderTest
 from tests.given import (
     CRAMPS,
     NO_REASON,

@@ -12,11 +12,11 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from cds_service.answering import Answered, Call
+from cds_service.answer.answering import Answered, Call
 from cds_service.api.parts import Parts
 from cds_service.app import build, make_parts
-from cds_service.core.hook import HOOKS
-from cds_service.envelope import read_envelope
+from cds_service.calls.envelope import read_envelope
+from cds_service.engine.hook import HOOKS
 from cds_service.settings import Settings
 
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from cds_service.checking import flaws
-from cds_service.core.engine import FAILED
+from cds_service.answer.checking import flaws
+from cds_service.engine.run import FAILED
 from tests.scenarios.conftest import Service
 from tests.scenarios.golden import FOLDERS, rules, scenario
 from tests.scenarios.running import Running

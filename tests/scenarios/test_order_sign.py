@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.checking import flaws
+from cds_service.answer.checking import flaws
 from tests.scenarios.conftest import Service
 from tests.scenarios.golden import FOLDERS, rules, scenario
 from tests.scenarios.running import Running

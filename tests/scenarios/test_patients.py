@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.checking import flaws
-from cds_service.one_patient import moment, request_of
+from cds_service.answer.checking import flaws
+from cds_service.sources.one_patient import moment, request_of
 from tests.scenarios.conftest import Service
 from tests.scenarios.golden import FIXTURES, rules
 

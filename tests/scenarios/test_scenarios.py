@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cds_service.checking import flaws
+from cds_service.answer.checking import flaws
 from hooks import TOPIC
 from tests.scenarios.conftest import Service
 from tests.scenarios.golden import FOLDERS, differences, scenario

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.catalogue.topics import chosen_topics
 from cds_service.errors import StartupError
 from cds_service.settings import Settings
-from cds_service.topics import chosen_topics
 
 
 @pytest.mark.parametrize("text", [None, "[", '["magnesium.low"]\nvalue = "75"\nunit = "mmol/L"'])

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.core.codes import Coding
+from cds_service.catalogue.order_codes import with_codes_of
 from cds_service.errors import StartupError
-from cds_service.order_codes import with_codes_of
+from cds_service.terminology.codes import Coding
 from hooks.knowledge.files import orderables
 
 EPIC = "urn:com.epic.cdshooks.action.code.system.preference-list-item"

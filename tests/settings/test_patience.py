@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from cds_service import terminal
+from cds_service.commands import terminal
 
 
 class _Screen(io.StringIO):

@@ -15,10 +15,10 @@ from sqlalchemy import select
 
 from cds_service.app import build, make_parts
 from cds_service.core.facts import Kind, State
-from cds_service.feedback.tables import feedback
-from cds_service.fhir.client import Access
-from cds_service.obtaining import Obtaining
 from cds_service.settings import Settings
+from cds_service.sources.fetch.client import Access
+from cds_service.sources.obtaining import Obtaining
+from cds_service.storage.tables import feedback
 from tests.conformance.given_caller import Client
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,7 +112,7 @@ def test_orders_carry_the_site_s_own_item_first(client: FlaskClient, ehr: Client
 
 
 def test_a_search_that_found_nothing_is_nothing_on_file(client: FlaskClient) -> None:
-    from cds_service.asking import ask
+    from cds_service.api.asking import ask
 
     parts = client.application.extensions["cds_parts"]
     body = json.dumps(fixture("patient-view")).encode()

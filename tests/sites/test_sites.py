@@ -16,13 +16,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from cds_service.app import build, make_parts
+from cds_service.catalogue.topics import services_of
 from cds_service.cli import main
 from cds_service.errors import StartupError
-from cds_service.feedback.lifecycle import erase, export
 from cds_service.feedback.report import RuleReport, report
-from cds_service.feedback.tables import audit, audit_cards
 from cds_service.settings import Settings
-from cds_service.topics import services_of
+from cds_service.storage.lifecycle import erase, export
+from cds_service.storage.tables import audit, audit_cards
 from tests.conformance.given_caller import Client
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "sites"

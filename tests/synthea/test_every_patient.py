@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.answering import Answered
-from cds_service.checking import flaws
+from cds_service.answer.answering import Answered
+from cds_service.answer.checking import flaws
 from cds_service.core.facts import Kind, State
 from hooks import TOPIC
 from tests.fhir_json import SELECT, VIEW, Chart, Resource, dosage

@@ -191,7 +191,7 @@ def test_the_eleventh_entry_is_not_named_before_the_third(listed: Any) -> None:
 
 
 def test_the_schema_is_itself_in_order() -> None:
-    schema = files("cds_service").joinpath("schemas/trusted-clients.schema.json").read_text()
+    schema = files("cds_service.calls").joinpath("schemas/trusted-clients.schema.json").read_text()
 
     Draft202012Validator.check_schema(json.loads(schema))
 

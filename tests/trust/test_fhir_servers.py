@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cds_service.errors import StartupError
-from cds_service.trust.fhir_servers import allowed_server, checked_servers, same_origin
+from cds_service.outbound.fhir_servers import allowed_server, checked_servers, same_origin
 
 ALLOWED = (
     "https://fhir.example/r4",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cds_service.core.codes import (
+from cds_service.terminology.codes import (
     ATC,
     CPT,
     ICD10CM,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cds_service.core.codes import ICD10CM, RXNORM, SNOMED, Coding
+from cds_service.terminology.codes import ICD10CM, RXNORM, SNOMED, Coding
 from hooks.knowledge.vocabulary import ALLERGIES, CONDITIONS
 
 TEXTS = [

@@ -6,9 +6,9 @@ from importlib.resources import files
 
 import pytest
 
-from cds_service.core.codelists import Name, read_codes, read_names
-from cds_service.core.codes import ATC, ICD10CM, CodeError, Coding
-from cds_service.core.vocabulary import Vocabulary
+from cds_service.terminology.codelists import Name, read_codes, read_names
+from cds_service.terminology.codes import ATC, ICD10CM, CodeError, Coding
+from cds_service.terminology.vocabulary import Vocabulary
 from hooks.knowledge.vocabulary import (
     ALLERGIES,
     CONDITIONS,

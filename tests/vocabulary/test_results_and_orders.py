@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cds_service.core.codes import CPT, LOINC, SNOMED, Coding
+from cds_service.terminology.codes import CPT, LOINC, SNOMED, Coding
 from hooks.knowledge.vocabulary import OBSERVATIONS, ORDERS, egfr_kind
 
 RESULTS = [

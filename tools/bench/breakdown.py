@@ -33,17 +33,21 @@ CALLS = 300
 # What is printed, the module, and the attribute that is timed.
 STAGES = (
     ("read the body (aside of the gate)", "cds_service.api.parts", "Parts.body"),
-    ("check UTF-8 and depth", "cds_service.envelope", "checked_text"),
+    ("check UTF-8 and depth", "cds_service.calls.envelope", "checked_text"),
     ("envelope: decode, schemas", "cds_service.api.services", "read_envelope"),
-    ("prefetch: which keys came, in which state", "cds_service.obtaining", "Obtaining.deliveries"),
-    ("reading: peek at all, select, facts", "cds_service.fhir.reading", "Reader.read"),
-    ("rules: all of them, decoding values at their turn", "cds_service.core.engine", "Engine.ask"),
-    ("cards: arrange, write, ids", "cds_service.cards", "Cards.write"),
-    ("the rest of answering", "cds_service.answering", "Answering.answer"),
+    (
+        "prefetch: which keys came, in which state",
+        "cds_service.sources.obtaining",
+        "Obtaining.deliveries",
+    ),
+    ("reading: peek at all, select, facts", "cds_service.fhir.read.reading", "Reader.read"),
+    ("rules: all of them, decoding values at their turn", "cds_service.engine.run", "Engine.ask"),
+    ("cards: arrange, write, ids", "cds_service.answer.cards", "Cards.write"),
+    ("the rest of answering", "cds_service.answer.answering", "Answering.answer"),
     ("encode the answer", "cds_service.api.services", "_encode"),
     ("count: rules, problems, cards", "cds_service.api.services", "_count"),
-    ("count: request", "cds_service.metrics", "Metrics.request"),
-    ("count: duration", "cds_service.metrics", "Metrics.call"),
+    ("count: request", "cds_service.ops.metrics", "Metrics.request"),
+    ("count: duration", "cds_service.ops.metrics", "Metrics.call"),
 )
 LOG = "log line"
 REST = "Flask: routing, headers, CORS, response; freeing what was read"
@@ -137,9 +141,9 @@ def _median(seconds: list[float]) -> float:
 
 def _application(folder: str, watch: Stopwatch) -> Any:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    from cds_service import logs
     from cds_service.app import build, make_parts
-    from cds_service.server import warm_up
+    from cds_service.ops import logs
+    from cds_service.serving.server import warm_up
     from cds_service.settings import read_settings
 
     logs.configure("info", Path(os.devnull).open("w"))  # noqa: SIM115  # until the process ends

@@ -13,9 +13,9 @@ from sqlalchemy import Table, event, text
 
 from cds_service.core.identity import ANYBODY, Identity
 from cds_service.feedback.card_ids import RuleVersion
-from cds_service.feedback.database import Database
 from cds_service.feedback.records import Records, open_records
-from cds_service.feedback.tables import counts, feedback, token_ids
+from cds_service.storage.database import Database
+from cds_service.storage.tables import counts, feedback, token_ids
 from hooks import TOPIC
 
 CARDS_A_CALL = 8

@@ -18,7 +18,7 @@ from flask import Flask, Response, request
 from granian.constants import HTTPModes, Interfaces
 from granian.server import MPServer
 
-from cds_service.server import BACKLOG, CONNECTIONS
+from cds_service.serving.server import BACKLOG, CONNECTIONS
 
 CARD = {
     "cards": [

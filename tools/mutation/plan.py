@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tools.mutation.trying import ROOT, SAID, Contexts, Tests, forked, run_pytest, start
 
-UNITS = ("cds_service/core/quantities.py", "cds_service/fhir/observed.py")
+UNITS = ("cds_service/core/quantities.py", "cds_service/fhir/read/observed.py")
 WHOLE = (
     UNITS[0],
     *(f"hooks/{one}.py" for one in ("levels", "quinine_hazards", "renal")),
@@ -27,7 +27,7 @@ _TOO_SLOW = (
 )
 _OWN = {
     "cds_service/core/quantities.py": ("tests/core/test_quantities.py",),
-    "cds_service/fhir/observed.py": ("tests/fhir_reading/test_values.py",),
+    "cds_service/fhir/read/observed.py": ("tests/fhir_reading/test_values.py",),
     "hooks/renal.py": ("tests/core/test_renal.py",),
     "hooks/dose.py": ("tests/test_dose.py",),
     "hooks/levels.py": ("tests/rules/test_levels.py",),

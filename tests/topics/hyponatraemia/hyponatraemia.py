@@ -12,14 +12,14 @@ from fractions import Fraction
 from typing import Any
 
 from cds_service.core.analytes import Analyte
-from cds_service.core.codelists import CodeList, Name, read_codes, read_names
-from cds_service.core.codes import LOINC, Coding
-from cds_service.core.hook import PATIENT_VIEW
 from cds_service.core.knowledge import Limit, Limits, Reference
-from cds_service.core.orderables import Orderable
 from cds_service.core.patient import Facts
 from cds_service.core.quantities import Unit
-from cds_service.core.rule import (
+from cds_service.core.series import Worse
+from cds_service.core.times import days
+from cds_service.engine.hook import PATIENT_VIEW
+from cds_service.engine.orderables import Orderable
+from cds_service.engine.rule import (
     Answer,
     CannotTell,
     Evidence,
@@ -32,10 +32,10 @@ from cds_service.core.rule import (
     results,
     rule,
 )
-from cds_service.core.series import Worse
-from cds_service.core.times import days
-from cds_service.core.topic import Knowledge, Service, Topic, Vocabularies
-from cds_service.core.vocabulary import TextUse, Vocabulary
+from cds_service.engine.topic import Knowledge, Service, Topic, Vocabularies
+from cds_service.terminology.codelists import CodeList, Name, read_codes, read_names
+from cds_service.terminology.codes import LOINC, Coding
+from cds_service.terminology.vocabulary import TextUse, Vocabulary
 
 MONTH = days(30)
 _HEAD = "system,code,display,verified,source\n"

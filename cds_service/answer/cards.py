@@ -1,0 +1,418 @@
+"""Findings become cards: the one place that writes what a clinician reads.
+
+A card says what, why, how sure, and from which data; its suggestions carry complete draft
+resources. Text from a record is escaped before it comes here (`cds_service.core.text`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
+from typing import Any, Literal, NamedTuple, Protocol
+
+from cds_service.answer.evidence import EvidenceLines, evidence_key
+from cds_service.core.facts import Medication, Order
+from cds_service.core.identity import Identity
+from cds_service.core.knowledge import Reference
+from cds_service.core.patient import Facts
+from cds_service.core.records import record
+from cds_service.core.text import one_line, plain_name, shortened
+from cds_service.engine.arranging import NO_PRIORITIES, Findings, Priorities, Shown, arrange, fired
+from cds_service.engine.hook import Hook
+from cds_service.engine.orderables import Orderable, Orderables
+from cds_service.engine.rule import (
+    Finding,
+    OrderTest,
+    Outcome,
+    RemoveDraft,
+    Rule,
+    Suggestion,
+)
+from cds_service.engine.run import Failed
+from cds_service.fhir.models import draft_order, offered
+
+TOPIC_SYSTEM = "https://leg-cramps-cds.example/rules"
+OVERRIDE_SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+SUMMARY_LENGTH = 139
+ASSOCIATED = "davinci-crd.associated-resource"
+"""The card extension of Da Vinci CRD 2.2 that ties a card to the orders it is about."""
+_REFERENCE = re.compile(r"[A-Za-z]{1,64}/[A-Za-z0-9._~-]{1,64}")
+SILENT = "silent at this site: counted, not shown"
+_NOT_WRITTEN = (
+    "**The details of this card could not be written; an error was logged.** What the card says "
+    "holds; look into the record for the data behind it."
+)
+OVERRIDES: Mapping[str, str] = {
+    "cds-not-applicable": "Does not apply to this patient",
+    "cds-suboptimal-context": "Wrong moment in the workflow",
+    "recipient-disagrees-evidence": "Disagree with the evidence",
+    "recipient-concerns-outcomes": "Concerned about the outcome",
+    "does-not-align-preferences": "Not what the patient or clinician prefers",
+    "not-convenient-feasible": "Not convenient or feasible",
+    "action-completed": "Already done",
+    "patient-contraindication": "Contraindicated for this patient",
+    "patient-refuses": "Patient declines",
+    "too-costly-uncovered": "Too costly or not covered",
+    "service-not-available": "Service not available",
+    "recipient-does-not-understand": "The advice is not clear",
+}
+
+
+@record(slots=False)
+class Recipient:
+    """For whom and by whom orders are drafted: references as ``Type/id``.
+
+    Of ``identity`` only a keyed digest leaves the call.
+    """
+
+    patient: str
+    identity: Identity
+    encounter: str | None
+    requester: str | None
+    as_of: datetime
+
+    @cached_property
+    def authored(self) -> str:
+        """When orders are drafted, as an ISO instant."""
+        return self.as_of.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@record
+class _Imprint:
+    """What all cards of a rule that lean on the same reference have in common."""
+
+    source: Mapping[str, Any]
+    links: Sequence[Mapping[str, str]]
+    closing: str
+
+
+class CardWriter:
+    """Writes one card. What does not depend on the patient is written once.
+
+    ``profile`` says for whose EHR: ``epic`` changes what Epic cannot read otherwise.
+    ``rule_pages`` is the address below which every rule has a public page, or "" where the
+    service serves none.
+    """
+
+    def __init__(
+        self,
+        references: Mapping[str, Reference],
+        orderables: Orderables,
+        rule_pages: str = "",
+        profile: Literal["standard", "epic"] = "standard",
+    ) -> None:
+        self.references = references
+        self._rule_pages = rule_pages
+        self._epic = profile == "epic"
+        self.orderables = orderables
+        self._imprints: dict[tuple[Rule, str], _Imprint] = {}
+        self._concepts = {key: _concept(orderable) for key, orderable in orderables.items()}
+
+    def write(
+        self, shown: Shown, recipient: Recipient, card_id: str, lines: EvidenceLines | None = None
+    ) -> dict[str, Any]:
+        """One card as the CDS Hooks JSON object; ``lines`` are those of the call's cards."""
+        rule, finding = shown.rule, shown.finding
+        imprint = self._imprint(rule, finding.reference)
+        card: dict[str, Any] = {
+            "uuid": card_id,
+            "summary": shortened(one_line(finding.summary), SUMMARY_LENGTH),
+            "detail": _detail(shown, imprint, lines or EvidenceLines(self.references)),
+            "indicator": str(finding.indicator),
+            "source": imprint.source,
+        }
+        if finding.suggestions:
+            card["suggestions"] = [self._suggestion(one, recipient) for one in finding.suggestions]
+            card["selectionBehavior"] = "any"
+        card["overrideReasons"] = _override_reasons(finding.overrides)
+        if imprint.links:
+            card["links"] = imprint.links
+        if about := orders_judged(finding):
+            card["extension"] = {ASSOCIATED: about}
+        return card
+
+    def bare(self, shown: Shown, card_id: str) -> dict[str, Any]:
+        """What is left of a card that cannot be written: that its rule fired, and how gravely."""
+        rule, finding = shown.rule, shown.finding
+        imprint = self._imprint(rule, "")
+        return {
+            "uuid": card_id,
+            "summary": shortened(one_line(finding.summary), SUMMARY_LENGTH),
+            "detail": f"{_NOT_WRITTEN}\n\n{imprint.closing}",
+            "indicator": str(finding.indicator),
+            "source": imprint.source,
+            "overrideReasons": _override_reasons(finding.overrides),
+            **({"extension": {ASSOCIATED: about}} if (about := orders_judged(finding)) else {}),
+        }
+
+    def _imprint(self, rule: Rule, key: str) -> _Imprint:
+        known = self._imprints.get((rule, key))
+        if known is None:
+            reference = self._leading(rule, key)
+            known = self._imprints[rule, key] = _Imprint(
+                source={
+                    "label": reference.label,
+                    "url": self._address(rule, reference),
+                    "topic": {
+                        "system": TOPIC_SYSTEM,
+                        # Epic takes letters and digits only.
+                        "code": rule.id.replace("-", "") if self._epic else rule.id,
+                        "display": rule.title,
+                    },
+                },
+                links=self._links(rule, key),
+                closing=(
+                    f"**Source**\n\n{reference.label} ({_found(reference)})\n\n"
+                    f"**Rule**\n\n{rule.id} {rule.version}. For the clinician's judgement; not "
+                    "clinically validated."
+                ),
+            )
+        return known
+
+    def _leading(self, rule: Rule, key: str) -> Reference:
+        """The source that a card shows: a primary one where the rule has one, read by us first."""
+        keys = (key, *rule.references) if key else rule.references
+        listed = [self.references[one] for one in keys]
+        primary = [one for one in listed if one.primary]
+        if key and primary and primary[0].key == key:
+            return primary[0]
+        for one in primary:
+            if one.seen:
+                return one
+        return primary[0] if primary else listed[0]
+
+    def _address(self, rule: Rule, reference: Reference) -> str:
+        """The page of a source. A standard opinion has no page of its own, so that the next
+        source of the rule, or of its topic, stands in."""
+        others = (self.references[key] for key in (*rule.references, *self.references))
+        return next((one.url for one in (reference, *others) if one.url), "")
+
+    def _links(self, rule: Rule, key: str) -> list[dict[str, str]]:
+        keys = dict.fromkeys((key, *rule.references) if key else rule.references)
+        links = [
+            {"label": reference.label, "url": reference.url, "type": "absolute"}
+            for reference in (self.references[one] for one in keys)
+            if reference.url
+        ]
+        if self._rule_pages:
+            page = f"{self._rule_pages}/{rule.id}"
+            links.append({"label": "About this rule", "url": page, "type": "absolute"})
+        return links
+
+    # --- suggestions -------------------------------------------------------------------
+
+    def _suggestion(self, suggestion: Suggestion, recipient: Recipient) -> dict[str, Any]:
+        if isinstance(suggestion, RemoveDraft):
+            label = f"Remove the draft order: {plain_name(suggestion.name)}"
+            action: dict[str, Any] = {
+                "type": "delete",
+                "description": label,
+                "resourceId": suggestion.reference,
+            }
+        else:
+            orderable = self.orderables[suggestion.key]
+            verb = "Order" if isinstance(suggestion, OrderTest) else "Draft for review"
+            label = f"{verb}: {orderable.label}"
+            action = {
+                "type": "create",
+                "description": f"{label} ({suggestion.why})" if suggestion.why else label,
+                "resource": self._resource(orderable, recipient),
+            }
+        return {"label": label, "uuid": _random_id(), "actions": [action]}
+
+    def _resource(self, orderable: Orderable, recipient: Recipient) -> dict[str, Any]:
+        resource = draft_order(
+            "MedicationRequest" if orderable.medication else "ServiceRequest",
+            self._concepts[orderable.key],
+            recipient.patient,
+            recipient.authored,
+            encounter=recipient.encounter,
+            requester=recipient.requester,
+            dosage=orderable.dosage,
+        )
+        requester = recipient.requester.split("/")[0] if recipient.requester else None
+        return offered(resource, (orderable, bool(recipient.encounter), requester))
+
+
+def orders_judged(finding: Finding) -> list[str]:
+    """The draft orders that a card is about, as ``Type/id``: those that its rule names, else
+    those that it rests on or would remove."""
+    named = finding.about or (
+        *(
+            one.fact.source.reference
+            for one in finding.evidence
+            if isinstance(one.fact, (Medication, Order)) and one.fact.selected
+        ),
+        *(one.reference for one in finding.suggestions if isinstance(one, RemoveDraft)),
+    )
+    return [one for one in dict.fromkeys(named) if _REFERENCE.fullmatch(one)]
+
+
+def _found(reference: Reference) -> str:
+    """How far a source was followed up, and its PMID or DOI."""
+    number = reference.found_at if reference.pmid or reference.doi else ""
+    return f"{reference.authority}; {number}" if number else reference.authority
+
+
+def _random_id() -> str:
+    """A random UUID of version 4; `uuid.uuid4` takes as long as all the rest of an offer."""
+    digits = os.urandom(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+def _concept(orderable: Orderable) -> dict[str, Any]:
+    codings = [
+        {"system": code.system, "code": code.code, "display": code.display}
+        if code.display
+        else {"system": code.system, "code": code.code}
+        for code in orderable.codes
+    ]
+    concept: dict[str, Any] = {"text": orderable.label}
+    if codings:
+        concept["coding"] = codings
+    return concept
+
+
+@lru_cache(maxsize=256)
+def _override_reasons(codes: tuple[str, ...]) -> list[dict[str, str]]:
+    return [
+        {"code": code, "system": OVERRIDE_SYSTEM, "display": OVERRIDES[code]}
+        for code in (dict.fromkeys(codes) or ("cds-not-applicable",))
+    ]
+
+
+def _detail(shown: Shown, imprint: _Imprint, lines: EvidenceLines) -> str:
+    """The card's Markdown: advice, evidence, what is missing, how sure, which rule."""
+    finding = shown.finding
+    parts = [*finding.advice]
+    parts += [f"**{heading}**\n\n{text}" for heading, text in finding.sections]
+    if shown.ordered:
+        parts.append("Already ordered, so not offered again: " + ", ".join(shown.ordered) + ".")
+    if finding.evidence:
+        parts.append("**Based on**\n\n" + _bullets(map(lines.line, finding.evidence)))
+    if finding.missing:
+        parts.append("**Not known**\n\n" + _bullets(finding.missing))
+    if finding.background:
+        parts.append("**Evidence**\n\n" + "\n\n".join(finding.background))
+    if finding.strength:
+        parts.append(f"**Strength of evidence**\n\n{finding.strength}")
+    parts.append(imprint.closing)
+    return "\n\n".join(parts)
+
+
+class Asked(NamedTuple):
+    """A card about to be shown: what makes it the same card again."""
+
+    rule: str
+    version: str
+    indicator: str
+    evidence: Sequence[str]
+
+
+class HoldsBack(Protocol):
+    """Says which cards were answered lately (`feedback.snooze.SnoozeStore`)."""
+
+    def held_back(
+        self, cards: Sequence[Asked], identity: Identity, now: datetime
+    ) -> Mapping[str, object]:
+        """Of the cards about to be shown for one patient, those to hold back, by rule id."""
+        ...
+
+
+@record
+class Card:
+    """One card: the rule it speaks for, and its JSON."""
+
+    rule: Rule
+    body: Mapping[str, Any]
+    cited: tuple[str, ...] = ()  # references of the resources it rests on
+
+
+@record
+class Written:
+    """The cards of one call in display order, and why others are not shown, by rule id."""
+
+    cards: tuple[Card, ...]
+    dropped: Mapping[str, str]
+    silent: tuple[Rule, ...] = ()  # rules whose cards would be among them, were they not silent
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """All cards of a call: held back, capped, in order, each with its id.
+
+    ``new_id(rule id, version, identity, evidence)`` makes a card's id. Held-back cards make
+    room under the cap for others. ``failed`` is told of a card whose writing raised an
+    exception, which then is shown without its details; without it the exception goes through.
+    """
+
+    writer: CardWriter
+    new_id: Callable[[str, str, Identity, Iterable[str]], str]
+    quiet: HoldsBack | None = None
+    failed: Failed | None = None
+    priorities: Priorities = NO_PRIORITIES
+
+    def write(
+        self, hook: Hook, outcomes: Sequence[Outcome], facts: Facts, recipient: Recipient
+    ) -> Written:
+        """The cards of the rules that fired."""
+        findings = fired(outcomes, self.priorities)
+        silent = self._silent(hook, findings, facts)
+        if silent:
+            findings = [one for one in findings if one[0] not in silent]
+        keys = {rule.id: evidence_key(finding) for rule, finding in findings}
+        dropped = {rule.id: SILENT for rule in silent}
+        if self.quiet is not None and findings:
+            asked = [
+                Asked(rule.id, rule.version, str(finding.indicator), keys[rule.id])
+                for rule, finding in findings
+                if not rule.persistent
+            ]
+            for rule_id in self.quiet.held_back(asked, recipient.identity, facts.as_of):
+                dropped[rule_id] = "answered lately for the same patient and evidence"
+            findings = [(rule, finding) for rule, finding in findings if rule.id not in dropped]
+        arranged = arrange(hook, findings, facts, self.writer.orderables, self.priorities)
+        dropped.update(arranged.dropped)
+        lines = EvidenceLines(self.writer.references, origins=facts.site.card_detail == "full")
+        cards = tuple(
+            Card(
+                shown.rule,
+                self._write(shown, recipient, keys[shown.rule.id], lines),
+                tuple(dict.fromkeys([e.fact.source.reference for e in shown.finding.evidence])),
+            )
+            for shown in arranged.shown
+        )
+        return Written(cards, dropped, tuple(rule for rule, would in silent.items() if would))
+
+    def _silent(self, hook: Hook, findings: Findings, facts: Facts) -> dict[Rule, bool]:
+        """The silent rules that fired, and whether their cards would be shown."""
+        site = facts.site
+        if not site.rules_silent and not site.starts:
+            return {}
+        silent = [rule for rule, _ in findings if site.silent(rule.id, facts.today)]
+        if not silent:
+            return {}
+        whole = arrange(hook, findings, facts, self.writer.orderables, self.priorities)
+        would = {one.rule for one in whole.shown}
+        return {rule: rule in would for rule in silent}
+
+    def _write(
+        self, shown: Shown, recipient: Recipient, key: list[str], lines: EvidenceLines
+    ) -> dict[str, Any]:
+        rule = shown.rule
+        card_id = self.new_id(rule.id, rule.version, recipient.identity, key)
+        try:
+            return self.writer.write(shown, recipient, card_id, lines)
+        except Exception as error:
+            if self.failed is None:
+                raise
+            self.failed(rule, error)
+            return self.writer.bare(shown, card_id)
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join([f"- {line}" for line in lines])

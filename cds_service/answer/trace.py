@@ -1,0 +1,65 @@
+"""The trace of one call as JSON: every rule's answer, and what it was made from.
+
+For ``cds-service explain`` and the demo page. It shows patient data, so it is never logged.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cds_service.answer.answering import Answered
+from cds_service.answer.evidence import evidence_line
+from cds_service.engine.rule import Finding, Outcome
+
+
+def as_json(answered: Answered) -> dict[str, Any]:
+    """``data`` (state of each kind), ``rules``, ``problems``, and resources refused."""
+    return {
+        "data": [
+            {
+                "kind": kind.value,
+                "state": available.state.value,
+                "reason": available.reason,
+                "origin": delivery.origin,
+            }
+            for kind, delivery in answered.deliveries.items()
+            for available in (answered.facts.availability(kind),)
+        ],
+        "rules": [
+            {
+                "rule": traced.rule,
+                "version": traced.version,
+                "answer": traced.answer,
+                "because": list(traced.because),
+                "evidence": [evidence_line(one) for one in outcome.answer.evidence],
+                "missing": _missing(outcome),
+                "notShown": traced.left_out,
+            }
+            for traced, outcome in zip(answered.trace, answered.outcomes, strict=True)
+        ],
+        "problems": [
+            {
+                "kind": problem.kind,
+                "about": problem.about,
+                "reason": problem.reason,
+                "reference": problem.source.reference,
+            }
+            for problem in (*answered.problems, *_unusable(answered))
+        ],
+        "refusedByModels": dict(answered.refused),
+    }
+
+
+def _missing(outcome: Outcome) -> list[str]:
+    return list(outcome.answer.missing) if isinstance(outcome.answer, Finding) else []
+
+
+def _unusable(answered: Answered) -> list[Any]:
+    """Problems of results, which are read only as far as a rule asked."""
+    from cds_service.core.series import Worse
+
+    seen: dict[str, Any] = {}
+    for key in answered.facts.series:
+        for problem in answered.facts.newest(key, Worse.LOW).unusable:
+            seen.setdefault(f"{problem.source.reference} {problem.kind}", problem)
+    return list(seen.values())

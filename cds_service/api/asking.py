@@ -1,0 +1,85 @@
+"""A request in a file or a form, asked without HTTP: for the command line, the demo page
+and the documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from cds_service.answer.answering import Answered, Call
+from cds_service.calls.envelope import checked_text, parse, read_envelope, written
+from cds_service.core.identity import ANYBODY, Origin
+from cds_service.core.text import shortened
+from cds_service.engine.hook import HOOKS, PATIENT_VIEW
+from cds_service.errors import BadRequest
+from cds_service.fhir.intake.wrapping import unwrapped
+from cds_service.sources.one_patient import request_of
+
+if TYPE_CHECKING:
+    from cds_service.api.parts import Parts
+    from cds_service.engine.topic import Service
+
+
+def ask(
+    parts: Parts,
+    body: bytes,
+    as_of: datetime,
+    hook: str | None = None,
+    origin: Origin = ANYBODY,
+) -> Answered:
+    """The answer to a hook request, or to a FHIR Bundle of one patient, at ``as_of``.
+
+    A Bundle is taken as everything on file, and ``hook`` (patient-view by default) says what
+    is asked. Raises BadRequest naming the place and the mend, and what `Answering.answer` does.
+    """
+    checked = checked_text(body)
+    content = parse(checked)
+    if isinstance(content, dict) and not {"hook", "resourceType"} & content.keys():
+        # An HTTP client's whole answer: what it holds is meant, where it is one resource.
+        inner = unwrapped(checked)
+        content = content if inner is None else parse(checked_text(inner))
+    if not isinstance(content, dict):
+        raise BadRequest("This is not a JSON object.", "Give a hook request or a FHIR Bundle.")
+    service = service_of(content, hook, parts.answering.services.values())
+    keys = parts.answering.keys[service.id]
+    if content.get("resourceType") == "Bundle":
+        body = written(request_of(content, service.hook, keys))
+    envelope = read_envelope(body, service.hook)
+    deliveries, _ = parts.obtaining.deliveries(envelope, keys, parts.settings.fhir_servers)
+    call = Call(
+        service=service.id,
+        patient_id=envelope.patient_id,
+        as_of=as_of,
+        user=envelope.user_id,
+        encounter_id=envelope.encounter_id,
+        selections=envelope.selections,
+        draft_orders=envelope.draft_orders,
+        origin=origin,
+        fhir_server=envelope.fhir_server,
+    )
+    return parts.answering.answer(call, deliveries)
+
+
+def service_of(
+    content: Mapping[str, Any], hook: str | None, services: Iterable[Service]
+) -> Service:
+    """The first service that answers a request, or a Bundle asked for ``hook``."""
+    if content.get("resourceType") == "Bundle":
+        wanted = hook or PATIENT_VIEW.name
+    else:
+        wanted = hook or str(content.get("hook"))
+    for service in services:
+        if service.hook.name == wanted:
+            return service
+    if isinstance(content.get("resourceType"), str):
+        raise BadRequest(
+            f"This is a single {shortened(content['resourceType'], 40)}, not a Bundle.",
+            "Give a Bundle with the patient and everything on file.",
+            "resourceType",
+        )
+    raise BadRequest(
+        "This is neither a FHIR Bundle nor a request of a hook that is answered here.",
+        f"Its hook must be one of {', '.join(HOOKS)}.",
+        "hook",
+    )

@@ -1,0 +1,259 @@
+"""The envelope of a call: who, about whom, in which hook. What it carries is read elsewhere.
+
+The body is decoded once. The values of prefetch keys and the draft orders stay undecoded
+(`msgspec.Raw`), so their size costs a scan and nothing more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import accumulate
+from typing import Any, TypeVar
+
+import msgspec
+
+from cds_service.calls import shapes
+from cds_service.engine.hook import Hook
+from cds_service.errors import BadRequest
+
+MAX_DEPTH = 64
+"""How deep arrays and objects may be nested."""
+
+_OUT_OF_RANGE = "out of range"  # the decoder's own words
+_LARGEST = 308  # the exponent up to which everybody can read a number
+_BOM = b"\xef\xbb\xbf"
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_NO_QUOTES = bytes(byte for byte in _NO_BRACKETS if byte not in b'"')
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_STEPS = bytes.maketrans(b"[]", b"\x01\xff")  # one level in, one level out, as signed bytes
+_ROUNDS = 16
+_SLICE = 1 << 16
+_AT = re.compile(r"byte (\d+)")
+# An escaped backslash, a whole surrogate pair, or half of one.
+_HALF = re.compile(
+    rb"(\\\\)|(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """``fhirAuthorization``: what the client lets us ask its FHIR server."""
+
+    token: str = field(repr=False)
+    scope: str
+    patient: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One call, checked. ``prefetch`` and ``draft_orders`` are undecoded JSON values.
+
+    ``draft_orders`` is None in hooks that have none; ``selections`` is None in hooks that do
+    not select: then every draft is judged.
+    """
+
+    hook: str
+    hook_instance: str
+    patient_id: str = field(repr=False)
+    user_id: str = field(repr=False)
+    encounter_id: str | None = field(default=None, repr=False)
+    selections: tuple[str, ...] | None = None
+    draft_orders: bytes | None = field(default=None, repr=False)
+    fhir_server: str | None = None
+    authorization: Authorization | None = None
+    prefetch: Mapping[str, msgspec.Raw] = field(default_factory=dict, repr=False)
+
+
+class _Body(msgspec.Struct):
+    """Only what is used; everything else is skipped, whatever it is."""
+
+    hook: Any = msgspec.UNSET
+    hookInstance: Any = msgspec.UNSET  # noqa: N815  # the protocol's names
+    fhirServer: Any = msgspec.UNSET  # noqa: N815
+    fhirAuthorization: Any = msgspec.UNSET  # noqa: N815
+    context: dict[str, msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    prefetch: dict[str, msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
+
+
+_read_body = msgspec.json.Decoder(_Body).decode
+
+
+def _number(text: str) -> Decimal:
+    """A number with the decimals it was written with: 1.20 is not 1.2 to a laboratory."""
+    try:
+        value = Decimal(text)
+    except ArithmeticError:
+        raise ValueError(_OUT_OF_RANGE) from None
+    if value.adjusted() > _LARGEST:
+        raise ValueError(_OUT_OF_RANGE)
+    return value
+
+
+_read_anything = msgspec.json.Decoder(float_hook=_number).decode
+_write = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def read_envelope(body: bytes, hook: Hook) -> Envelope:
+    """The envelope of a call to a service of ``hook``.
+
+    Raises BadRequest naming the place and the mend.
+    """
+    text = checked_text(body)
+    try:
+        read = _decoded(_read_body, text)
+    except msgspec.ValidationError:
+        # Its shape is wrong; the schema says where, and only the schema decides.
+        shapes.check("request", parse(text))
+        raise BadRequest("The body is not a call of a CDS service.", "Send an object.") from None
+    envelope = {
+        name: value
+        for name in ("hook", "hookInstance", "fhirServer", "fhirAuthorization")
+        if (value := getattr(read, name)) is not msgspec.UNSET
+    }
+    if read.context is not msgspec.UNSET:
+        envelope["context"] = {}
+    shapes.check("request", envelope)
+    assert read.context is not msgspec.UNSET  # the schema requires it
+    if read.hook != hook.name:
+        raise BadRequest("This service does not answer that hook.", f"Send {hook}.", "hook")
+    raw_drafts = read.context.get("draftOrders")
+    context = {
+        name: _drafts_shape(raw) if name == "draftOrders" else parse(raw)
+        for name, raw in read.context.items()
+        if name in ("userId", "patientId", "encounterId", "selections", "draftOrders")
+    }
+    shapes.check(hook.schema, context, "context")
+    authorization = envelope.get("fhirAuthorization")
+    return Envelope(
+        hook=read.hook,
+        hook_instance=read.hookInstance,
+        patient_id=context["patientId"],
+        user_id=context["userId"],
+        encounter_id=context.get("encounterId"),
+        selections=tuple(context["selections"]) if hook.selects else None,
+        draft_orders=bytes(raw_drafts) if raw_drafts and hook.drafts else None,
+        fhir_server=envelope.get("fhirServer"),
+        authorization=None
+        if authorization is None
+        else Authorization(
+            authorization["access_token"], authorization["scope"], authorization.get("patient")
+        ),
+        prefetch=read.prefetch or {},
+    )
+
+
+def checked_text(body: bytes) -> bytes:
+    """The body without a byte order mark.
+
+    Raises BadRequest for one that is empty, not UTF-8, or nested too deeply.
+    """
+    text = body.removeprefix(_BOM)
+    if not text or text.isspace():
+        raise BadRequest("The body is empty.", "Send JSON.")
+    if not text.isascii():
+        try:
+            text.decode()
+        except UnicodeDecodeError as error:
+            raise BadRequest(
+                f"The body is not UTF-8 (byte {error.start}).", "Encode the JSON as UTF-8."
+            ) from None
+    if too_deep(text):
+        raise BadRequest(
+            f"The JSON is nested more than {MAX_DEPTH} levels deep.", "Send flatter resources."
+        )
+    return text
+
+
+def parse(text: bytes | msgspec.Raw) -> Any:
+    """Any JSON value.
+
+    Raises BadRequest for malformed JSON and for numbers too large to be kept, without quoting.
+    """
+    try:
+        return _decoded(_read_anything, bytes(text))
+    except msgspec.ValidationError as error:  # of a value of any type, only a number can be wrong
+        raise _malformed(error) from None
+
+
+def written(value: object) -> bytes:
+    """JSON again, with the decimals of what `parse` read."""
+    return _write(value)
+
+
+def _decoded(decode: Callable[[bytes], _T], text: bytes) -> _T:
+    """What ``decode`` makes of ``text``; its ValidationError is passed on."""
+    try:
+        try:
+            return decode(text)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            # Half a character, from a text cut in the middle of it, spoils only itself.
+            mended = _HALF.sub(_whole, text)
+            if mended == text:
+                raise
+            return decode(mended)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _malformed(error) from None
+
+
+def _whole(found: re.Match[bytes]) -> bytes:
+    return found[0] if found[1] or found[2] else rb"\ufffd"
+
+
+def too_deep(body: bytes) -> bool:
+    """Whether arrays and objects are nested more than `MAX_DEPTH` levels deep."""
+    if not _levels_left(body.translate(_ONE_KIND, _NO_BRACKETS)):
+        return False
+    # Brackets inside of texts, or really deep: leave the texts out. Every step is one pass at
+    # the speed of memory, whatever stands in the body, as nothing has been decoded yet.
+    plain = body.replace(rb"\\", b"").replace(rb"\"", b"").translate(_ONE_KIND, _NO_QUOTES)
+    return _levels_left(b"".join(plain.split(b'"')[::2]))
+
+
+def _levels_left(brackets: bytes) -> bool:
+    """Whether brackets (of one kind) are nested more than `MAX_DEPTH` levels deep."""
+    limit = MAX_DEPTH
+    for _ in range(_ROUNDS):
+        if not brackets:
+            return False
+        # One round takes the innermost level away.
+        outer = brackets.replace(b"[]", b"")
+        if len(outer) == len(brackets):
+            break
+        brackets = outer
+        limit -= 1
+    # Rarely as deep as this: count, in slices, as nothing else runs while one is counted.
+    steps = memoryview(brackets.translate(_STEPS)).cast("b")
+    depth = 0
+    for start in range(0, len(steps), _SLICE):
+        levels = list(accumulate(steps[start : start + _SLICE], initial=depth))
+        if max(levels) > limit:
+            return True
+        depth = levels[-1]
+    return False
+
+
+def _drafts_shape(raw: msgspec.Raw) -> Any:
+    """Stands in for the draft orders before the schema: an object, unopened, or what it is."""
+    return {} if bytes(raw)[:1] == b"{" else parse(raw)
+
+
+def _malformed(error: Exception) -> BadRequest:
+    said = str(error)
+    at = _AT.search(said)
+    place = f" (byte {at[1]})" if at else ""
+    if "truncated" in said:
+        return BadRequest("The body is not valid JSON: it ends too early.", "Send all of it.")
+    if _OUT_OF_RANGE in said:
+        return BadRequest(
+            f"The body has a number that is too large to be kept{place}.", "Correct the number."
+        )
+    return BadRequest(f"The body is not valid JSON{place}.", "Send one JSON object.")

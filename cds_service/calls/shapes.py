@@ -1,0 +1,104 @@
+"""The shapes of bodies: the JSON Schema files in ``schemas/``, each loaded and compiled once.
+
+They are the only copy of each shape: requests are checked with them, tests check answers
+with them, and the OpenAPI document is assembled from them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from cds_service.errors import BadRequest
+
+_KINDS = {
+    "object": "an object",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+def _pattern(
+    _validator: Draft202012Validator, pattern: str, instance: Any, _schema: Any
+) -> Iterator[ValidationError]:
+    # Python lets $ match before a final line break; JSON Schema's dialect (ECMA-262) does not.
+    if isinstance(instance, str) and not _compiled(pattern).search(instance):
+        yield ValidationError("does not match")
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern.replace("$", r"\Z"))
+
+
+_Validator = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+
+
+@cache
+def schema(name: str) -> dict[str, Any]:
+    """The JSON Schema ``schemas/<name>.schema.json``."""
+    text = files("cds_service.calls").joinpath(f"schemas/{name}.schema.json").read_bytes()
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+@cache
+def validator(name: str) -> Draft202012Validator:
+    """A compiled validator for the shape ``name``."""
+    made: Draft202012Validator = _Validator(schema(name))
+    return made
+
+
+def check(name: str, instance: Any, where: str = "") -> None:
+    """Raise BadRequest at the first place where ``instance`` is not of the shape ``name``.
+
+    ``where`` is the place of ``instance`` in the request. Values are never quoted.
+    """
+    compiled = validator(name)
+    # The common case: nothing is wrong, and nothing needs to be sorted.
+    first = next(compiled.iter_errors(instance), None)
+    if first is not None:
+        raise _refusal(_shallowest(list(compiled.iter_errors(instance))), where)
+
+
+def _shallowest(errors: list[ValidationError]) -> ValidationError:
+    return min(errors, key=lambda error: len(error.absolute_path))
+
+
+def _refusal(error: ValidationError, where: str) -> BadRequest:
+    place = where
+    for part in error.absolute_path:
+        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
+    properties: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    if error.validator == "required":
+        required: list[str] = properties["required"]
+        instance: Any = error.instance
+        missing = next(name for name in required if name not in instance)
+        place += f".{missing}" if place else missing
+        wanted = properties.get("properties", {}).get(missing, {}).get("description", "given")
+        return BadRequest(f"{missing} is missing.", f"Send it: {wanted}.", place)
+    wanted = properties.get("description", "as the schema says")
+    if not place:
+        wanted = "one JSON object"
+    if error.validator == "type":
+        return BadRequest(f"This is {_kind(error.instance)}.", f"Send {wanted}.", place)
+    return BadRequest("This value cannot be used.", f"Send {wanted}.", place)
+
+
+def _kind(instance: Any) -> str:
+    for name, words in _KINDS.items():
+        if Draft202012Validator.TYPE_CHECKER.is_type(instance, name):
+            return words
+    return "something else"

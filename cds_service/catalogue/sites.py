@@ -1,0 +1,218 @@
+"""The hospitals that one process serves: the file that ``CDS_SITES`` names.
+
+Each ``[site.NAME]`` table sets what is different from the environment's settings at that
+hospital. The site ``default`` is made of the environment's settings; it applies where no client
+list names another.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cds_service.catalogue.order_codes import with_codes_of
+from cds_service.catalogue.topics import known_rules, limits, orderables
+from cds_service.core.identity import DEFAULT_SITE, DEMO_SITE
+from cds_service.core.knowledge import KnowledgeError
+from cds_service.core.patient import Site
+from cds_service.errors import StartupError
+
+if TYPE_CHECKING:
+    from cds_service.engine.orderables import Orderables
+    from cds_service.engine.topic import Topic
+    from cds_service.settings import Settings
+
+SETTING = "CDS_SITES"
+ALL = "*"
+_Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
+
+
+class _Table(BaseModel):
+    """One ``[site.NAME]`` table; what it does not set is as the environment says."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    cramps: Literal["documented", "assumed"] | None = None
+    jurisdiction: Literal["us", "uk"] | None = None
+    max_info_cards: Annotated[int, Field(ge=0)] | None = None
+    limits: str | dict[str, Any] | None = None
+    order_codes: str | None = None
+    silent: list[str] | None = None
+    off: list[str] | None = None
+    topics: list[str] | None = None
+    card_detail: Literal["short", "full"] | None = None
+    profile: Literal["standard", "epic"] | None = None
+    start: dict[str, date] = {}
+
+
+class _Population(BaseModel):
+    """``[population]``: what `cds-service population` holds its outcome against."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    limits: dict[str, Any] = {}
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    site: dict[_Name, _Table] = {}
+    population: _Population = _Population()
+
+
+@dataclass(frozen=True, slots=True)
+class Hospital:
+    """One site: what its rules are asked with, and what its cards may offer."""
+
+    site: Site
+    topics: tuple[Topic, ...]
+    orderables: Orderables = field(repr=False)
+
+
+def hospitals(settings: Settings, topics: Sequence[Topic]) -> Mapping[str, Hospital]:
+    """Every site by name; ``default`` is always among them.
+
+    Raises StartupError that names the file, the site and the key, and how to correct it.
+    """
+    found: dict[str, Hospital] = {}
+    for name, hospital in each_hospital(settings, topics):
+        if isinstance(hospital, StartupError):
+            raise hospital
+        found[name] = hospital
+    return found
+
+
+def each_hospital(
+    settings: Settings, topics: Sequence[Topic]
+) -> Iterator[tuple[str, Hospital | StartupError]]:
+    """Every site by name, or what is wrong with its table.
+
+    Raises StartupError for a file that cannot be read as one.
+    """
+    tables = {DEFAULT_SITE: _Table()} | (_read(settings.sites) if settings.sites else {})
+    for name, table in tables.items():
+        try:
+            yield name, _hospital(name, table, settings, topics)
+        except StartupError as error:
+            yield name, error
+
+
+def population_limits(path: str | None) -> dict[str, Any]:
+    """``[population.limits]`` of the sites file, as it is written."""
+    return _content(path).population.limits if path else {}
+
+
+def _read(path: str) -> dict[str, _Table]:
+    tables = dict(_content(path).site)
+    if DEMO_SITE in tables:
+        raise StartupError(
+            f"{path}: site.{DEMO_SITE}: what is tried on the demo page is counted under this name.",
+            "Give the hospital another name.",
+            SETTING,
+        )
+    return tables
+
+
+def _content(path: str) -> _File:
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"), parse_float=str)
+    except OSError as error:
+        raise StartupError(
+            f"the sites file {path!r} cannot be read ({error.strerror}).",
+            f"Set {SETTING} to a file that can be read, or unset it.",
+            SETTING,
+        ) from None
+    except ValueError as error:
+        raise StartupError(
+            f"the sites file {path!r} is not TOML: {error}.", "Correct the file.", SETTING
+        ) from None
+    try:
+        return _File.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"] if part != "[key]")
+        raise StartupError(
+            f"{path}: {where}: {_flaw(first)}.",
+            "The keys of a site are " + ", ".join(_Table.model_fields) + ".",
+            SETTING,
+        ) from None
+
+
+def _flaw(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "this is not a key of a site" if error["loc"][0] == "site" else "write [site.NAME]"
+    message = str(error["msg"])
+    return message[0].lower() + message[1:]
+
+
+def _hospital(name: str, table: _Table, settings: Settings, topics: Sequence[Topic]) -> Hospital:
+    folder = Path(settings.sites).parent if settings.sites else Path()
+    where = f"{SETTING}: site {name}"
+    own = _topics(table.topics, topics, where)
+    silent = _rules(table.silent, settings.rules_silent, own, f"{where}: silent", "RULES_SILENT")
+    off = _rules(table.off, settings.rules_off, own, f"{where}: off", "RULES_OFF")
+    known_rules(list(table.start), topics, f"{where}: start")
+    codes = str(folder / table.order_codes) if table.order_codes else settings.order_codes
+    given = table.limits if table.limits is not None else settings.limits
+    if isinstance(table.limits, str):
+        given = str(folder / table.limits)
+    try:
+        merged = limits(own, given, where)
+    except KnowledgeError as error:
+        inline = "" if isinstance(table.limits, dict) else where  # which then says it already
+        setting = "CDS_LIMITS" if table.limits is None else inline
+        raise StartupError(f"{error}.", "Correct the limit.", setting) from None
+    return Hospital(
+        Site(
+            limits=merged,
+            cramps_assumed=(table.cramps or settings.cramps) == "assumed",
+            jurisdiction=table.jurisdiction or settings.jurisdiction,
+            max_info_cards=settings.max_info_cards
+            if table.max_info_cards is None
+            else table.max_info_cards,
+            card_detail=table.card_detail or settings.card_detail,
+            rules_off=off,
+            rules_silent=silent,
+            starts=dict(table.start),
+            name=name,
+            profile=table.profile or "standard",
+        ),
+        own,
+        with_codes_of(codes, orderables(own), where if table.order_codes else "CDS_ORDER_CODES"),
+    )
+
+
+def _topics(keys: list[str] | None, topics: Sequence[Topic], where: str) -> tuple[Topic, ...]:
+    if keys is None:
+        return tuple(topics)
+    known = {topic.key: topic for topic in topics}
+    for key in keys:
+        if key not in known:
+            raise StartupError(
+                f"{where}: topics: no topic is called {key}.",
+                f"The topics that are served are {', '.join(known)}.",
+            )
+    return tuple(known[key] for key in dict.fromkeys(keys))
+
+
+def _rules(
+    own: list[str] | None,
+    general: Sequence[str],
+    topics: Sequence[Topic],
+    where: str,
+    setting: str,
+) -> frozenset[str]:
+    """The ids that a site names, else those of the environment; ``*`` is every rule."""
+    names = general if own is None else own
+    where = f"CDS_{setting}" if own is None else where
+    if ALL in names:
+        return frozenset(rule.id for topic in topics for rule in topic.rules)
+    if own is None:  # the environment names rules of all topics, not only of this site's
+        return frozenset(names)
+    return known_rules(names, topics, where)

@@ -1,0 +1,133 @@
+"""The installed topics, chosen and checked, and what they bring together.
+
+A topic is an entry point of the group ``cds_service.topics``. Two topics may share analytes,
+limits, references and orders by their keys; where they disagree, the program does not start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from cds_service.catalogue.limits_file import read_limits
+from cds_service.core.knowledge import KnowledgeError, Limits, Reference
+from cds_service.engine.orderables import Orderables
+from cds_service.engine.topic import Topic, check_topics
+from cds_service.errors import StartupError
+
+if TYPE_CHECKING:
+    from cds_service.settings import Settings
+
+GROUP = "cds_service.topics"
+
+
+def chosen_topics(settings: Settings) -> tuple[Topic, ...]:
+    """The topics that `CDS_TOPICS` names, else all that are installed, checked.
+
+    Raises StartupError naming what cannot be found or trusted.
+    """
+    installed = _installed()
+    if not installed:
+        raise StartupError(
+            "no topic is installed.",
+            "Install this package again (`make environment-dev` in a checkout), or a package "
+            f"with an entry point of the group {GROUP}.",
+        )
+    for key in settings.topics:
+        if key not in installed:
+            raise StartupError(
+                f"CDS_TOPICS: no topic is called {key}.",
+                f"The installed topics are {', '.join(installed)}.",
+            )
+    topics = tuple(installed[key] for key in settings.topics or installed)
+    try:
+        check_topics(topics)
+        limits(topics, settings.limits)
+    except KnowledgeError as error:
+        of_site = settings.limits is not None and str(error).startswith(settings.limits)
+        raise StartupError(
+            f"{error}.",
+            "Correct the rule or the file that it names.",
+            "CDS_LIMITS" if of_site else "",
+        ) from None
+    known_rules(settings.rules_off, topics, "CDS_RULES_OFF")
+    known_rules([one for one in settings.rules_silent if one != "*"], topics, "CDS_RULES_SILENT")
+    return topics
+
+
+@cache
+def _installed() -> Mapping[str, Topic]:
+    """Every installed topic by key, leg cramps or not, in the order of the keys."""
+    found: dict[str, Topic] = {}
+    for one in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        try:
+            topic = one.load()
+        except (ImportError, AttributeError) as error:
+            raise StartupError(
+                f"the topic {one.name} ({one.value}) cannot be loaded: {error}.",
+                "Install its package again, or remove it.",
+            ) from None
+        except KnowledgeError as error:
+            raise StartupError(f"the topic {one.name}: {error}.", "Correct its files.") from None
+        if not isinstance(topic, Topic) or topic.key != one.name:
+            raise StartupError(
+                f"the entry point {one.name} ({one.value}) is not a Topic of that key.",
+                "Name an object of cds_service.engine.topic.Topic with the same key.",
+            )
+        found[topic.key] = topic
+    return found
+
+
+def known_rules(names: Sequence[str], topics: Sequence[Topic], where: str) -> frozenset[str]:
+    """The ids, all of rules that exist. Raises StartupError naming the place."""
+    known = {rule.id for topic in topics for rule in topic.rules}
+    for name in names:
+        if name not in known:
+            raise StartupError(
+                f"{where}: no rule is called {name}.", "`cds-service rules` lists them."
+            )
+    return frozenset(names)
+
+
+def services_of(topics: Sequence[Topic]) -> Mapping[str, frozenset[str]]:
+    """The ids of the services that ask each rule, by rule id."""
+    found: dict[str, set[str]] = {}
+    for topic in topics:
+        for service in topic.services:
+            for rule in service.rules:
+                found.setdefault(rule.id, set()).add(service.id)
+    return {rule: frozenset(services) for rule, services in found.items()}
+
+
+def references(topics: Sequence[Topic]) -> Mapping[str, Reference]:
+    """The references of all topics, by key."""
+    return {key: one for topic in topics for key, one in topic.knowledge.references.items()}
+
+
+def orderables(topics: Sequence[Topic]) -> Orderables:
+    """What cards of all topics may offer, by key."""
+    return {key: one for topic in topics for key, one in topic.knowledge.orderables.items()}
+
+
+def limits(
+    topics: Sequence[Topic], given: Mapping[str, object] | str | None, where: str = ""
+) -> Limits:
+    """The limits of all topics, overridden by a site's file (its path) or its entries.
+
+    Raises KnowledgeError that names the file, the entry and how to correct it.
+    """
+    where = given if isinstance(given, str) else where
+    entries = read_limits(given) if isinstance(given, str) else (given or {})
+    own = [frozenset(topic.knowledge.limits(None, "")) for topic in topics]
+    merged: dict[str, object] = {}
+    for number, topic in enumerate(topics):
+        mine = {
+            key: entry
+            for key, entry in entries.items()
+            # What no topic knows is refused by the first.
+            if key in own[number] or (number == 0 and not any(key in keys for keys in own))
+        }
+        merged.update(topic.knowledge.limits(mine or None, where))
+    return Limits(merged)  # type: ignore[arg-type]

@@ -1,0 +1,227 @@
+"""``cds-service check``: everything that a start checks, and what the parts of it lack.
+
+A start stops at the first fault; here each part is looked at by itself, so that all are said.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from cds_service.app import make_parts
+from cds_service.catalogue.sites import SETTING, Hospital, each_hospital
+from cds_service.catalogue.topics import chosen_topics
+from cds_service.core.facts import Kind
+from cds_service.core.identity import DEFAULT_SITE
+from cds_service.errors import ServiceError, StartupError, Unavailable
+from cds_service.outbound.fhir_servers import checked_servers
+from cds_service.serving.server import refuse_unguarded
+from cds_service.settings import read_settings, unknown_variables
+from cds_service.storage.database import open_database
+from cds_service.trust.clients import check_sites, load_clients
+
+if TYPE_CHECKING:
+    from cds_service.engine.topic import Knowledge, Topic
+    from cds_service.settings import Settings
+    from cds_service.terminology.vocabulary import Vocabulary
+    from cds_service.trust.clients import Client
+
+
+_BARE = {
+    "limits": None,
+    "rules_off": (),
+    "rules_silent": (),
+    "sites": None,
+    "order_codes": None,
+    "trusted_clients": None,
+    "fhir_servers": (),
+    "database_url": "sqlite:///cds-service.db",
+}
+"""The settings without those that are looked at one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """``faults`` has a line for each; the numbers say how much was looked at."""
+
+    faults: tuple[str, ...]
+    rules: int = 0
+    sites: int = 0
+    clients: int = 0
+
+
+def inspect(host: str, today: date) -> Inspected:
+    """Look at the settings, the files that they name and the installed topics.
+
+    ``host`` is the address that would be listened on. Nothing is written, nobody is called, and a
+    database is only read where there is one.
+    """
+    faults = [
+        f"{name} is not a setting" + (f"; did you mean {nearest}?" if nearest else ".")
+        for name, nearest in unknown_variables(os.environ)
+    ]
+    try:
+        settings = read_settings()
+    except StartupError as error:
+        return Inspected((*faults, str(error)))
+    _tried(lambda: refuse_unguarded(settings, host), faults)
+    _tried(lambda: checked_servers(settings.fhir_servers, "CDS_FHIR_SERVERS"), faults)
+    _tried(lambda: _database(settings), faults)
+    listed: list[Client] = []
+    path = settings.trusted_clients
+    if path is not None:
+        _tried(lambda: listed.extend(load_clients(path)), faults)
+    topics: list[Topic] = []
+    _tried(lambda: topics.extend(chosen_topics(settings.model_copy(update=_BARE))), faults)
+    if not topics:
+        return Inspected(tuple(faults), clients=len(listed))
+    for topic in topics:
+        faults += [f"topic {topic.key}: {lack}" for lack in lacking(topic, today)]
+    before = len(faults)
+    _tried(lambda: chosen_topics(settings), faults)
+    own = {name: _BARE[name] for name in ("limits", "rules_off", "rules_silent")}
+    of_sites = settings if len(faults) == before else settings.model_copy(update=own)
+    sites = _sites(of_sites, topics, listed, faults)
+    # Whatever else a start would refuse: all of it where nothing was found, else the rest.
+    rest = settings.model_copy(update=_BARE) if faults else settings
+    _tried(lambda: make_parts(rest, topics), faults)
+    rules = len({rule.id for topic in topics for rule in topic.rules})
+    return Inspected(tuple(dict.fromkeys(faults)), rules, sites, len(listed))
+
+
+def _tried(check: Callable[[], object], faults: list[str]) -> None:
+    try:
+        check()
+    except ServiceError as error:
+        faults.append(" ".join(str(error).split()))
+
+
+def _database(settings: Settings) -> None:
+    database = open_database(settings.database_url)
+    if not database.exists:
+        return
+    try:
+        with database.read(hurry=True):
+            pass
+    except Unavailable as error:
+        raise StartupError(f"CDS_DATABASE_URL: {error}") from None
+    finally:
+        database.close()
+
+
+# --- sites ---------------------------------------------------------------------------------------
+
+
+def _sites(
+    settings: Settings, topics: Sequence[Topic], clients: Sequence[Client], faults: list[str]
+) -> int:
+    found: dict[str, Hospital | None] = {}
+    try:
+        for name, hospital in each_hospital(settings, topics):
+            if isinstance(hospital, StartupError):
+                faults.append(str(hospital))
+                found[name] = None
+            else:
+                found[name] = hospital
+                faults += [f"{SETTING}: site {name}: {lack}" for lack in _site_lacks(hospital)]
+    except StartupError as error:  # the file itself
+        faults.append(str(error))
+        return 0
+    _tried(lambda: check_sites(clients, found), faults)
+    if settings.sites:
+        named = {site for one in clients for site in (one.site, *one.tenant_sites.values())}
+        for name in (one for one in found if one not in {*named, DEFAULT_SITE}):
+            faults.append(f"{SETTING}: site {name}: no client of CDS_TRUSTED_CLIENTS names it.")
+    return len(found)
+
+
+def _site_lacks(hospital: Hospital) -> Iterator[str]:
+    site = hospital.site
+    for rule in sorted(site.rules_off & site.starts.keys()):
+        yield f"start: {rule} is switched off there, so that it never starts."
+    if not hospital.topics:
+        yield "topics: it has none, so that it answers no call."
+    if site.profile == "epic":
+        without = sorted(
+            key
+            for key, one in hospital.orderables.items()
+            if not any(code.system.startswith("urn:com.epic.") for code in one.codes)
+        )
+        if without:
+            yield (
+                "profile epic: order_codes has no preference-list item for "
+                f"{', '.join(without)}, so that these suggested orders cannot be placed."
+            )
+
+
+# --- topics --------------------------------------------------------------------------------------
+
+
+def lacking(topic: Topic, today: date) -> Iterator[str]:
+    """What the rules, limits, references, orders and lists of a topic lack, in sentences."""
+    known = topic.knowledge
+    limits = known.limits(None, "")
+    for rule in topic.rules:
+        where = f"rule {rule.id}:"
+        if not rule.document.strip():
+            yield f"{where} its function has no docstring, which is its page."
+        yield from _dated(f"{where} changed", rule.changed, today)
+        for need in rule.needs:
+            vocabulary = _read_with(known, need.kind)
+            for concept in need.concepts:
+                if vocabulary is not None and concept not in vocabulary.known:
+                    yield f"{where} no code or name list of {need.kind.value} knows {concept}."
+            if need.analyte and not list(known.codes(need.analyte)):
+                yield f"{where} the analyte {need.analyte} has no code to search it by."
+        drafts = known.vocabularies.medications.known | known.vocabularies.orders.known
+        for judged in sorted(rule.judges - drafts):
+            yield f"{where} no code or name list of medications or orders knows {judged}."
+    for limit in limits.values():
+        where = f"limit {limit.key}:"
+        if not limit.meaning:
+            yield f"{where} it does not say what it means."
+        if not limit.unit:
+            yield f"{where} it has no unit."
+        if limit.reference not in known.references:
+            yield f"{where} its reference {limit.reference} is not in the references."
+        yield from _dated(f"{where} checked", limit.checked.isoformat(), today)
+    for reference in known.references.values():
+        for attribute in ("label", "citation"):
+            if not getattr(reference, attribute):
+                yield f"reference {reference.key}: it has no {attribute}."
+        if reference.primary and not reference.url:
+            yield f"reference {reference.key}: it has no address, though it is a source of its own."
+    orders = (*known.analytes, *known.vocabularies.orders.known)
+    can_be_covered = {*orders, *known.vocabularies.medications.known}
+    for order in known.orderables.values():
+        if not order.label:
+            yield f"order {order.key}: it has no label."
+        for covered in sorted(order.covers - can_be_covered):
+            yield f"order {order.key}: it covers {covered}, which no list knows."
+    ids = {rule.id for rule in topic.rules}
+    for rule_id in sorted(known.priorities.kinds.keys() - ids):
+        yield f"priorities: no rule is called {rule_id}."
+
+
+def _dated(where: str, day: str, today: date) -> Iterator[str]:
+    try:
+        if date.fromisoformat(day) > today:
+            yield f"{where}: {day} is in the future."
+    except ValueError:
+        yield f"{where}: {day} is not a date like 2026-11-27."
+
+
+def _read_with(known: Knowledge, kind: Kind) -> Vocabulary | None:
+    """The vocabulary that reads entries of a kind; None where concepts are not of one."""
+    lists = known.vocabularies
+    return {
+        Kind.CONDITIONS: lists.conditions,
+        Kind.MEDICATIONS: lists.medications,
+        Kind.STATEMENTS: lists.medications,
+        Kind.ALLERGIES: lists.allergies,
+        Kind.ORDERS: lists.orders,
+        Kind.RESULTS: lists.observations,
+    }.get(kind)

@@ -1,0 +1,181 @@
+"""``cds-service audit`` and ``cds-service data``: what is kept, read, handed out and erased."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from cds_service.storage.database import Database
+
+_SITE = click.option("--site", metavar="NAME", help="Of one site only.")
+
+
+@click.group()
+def audit() -> None:
+    """The audit trail (CDS_AUDIT): what was asked of the rules, and what the cards said."""
+
+
+@audit.command()
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("audit-private.pem"),
+    show_default=True,
+    help="File for the private half; it must not exist.",
+)
+def keygen(out: Path) -> None:
+    """Make a pair of keys: the private half to a file, the public one for CDS_AUDIT_KEY.
+
+    Example: cds-service audit keygen --out audit-private.pem
+    """
+    from cds_service.audit.sealing import new_pair
+
+    private, public = new_pair()
+    with _new_file(out) as file:
+        file.write(private)
+    click.echo(f"{out}: the private half. Keep it where the service cannot read it.", err=True)
+    click.echo(f"CDS_AUDIT_KEY={public}")
+
+
+@audit.command()
+@click.argument("card")
+@click.option(
+    "--key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The private key, to read what the card said (CDS_AUDIT=full).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def show(card: str, key: Path | None, as_json: bool) -> None:
+    """Print what is known of the card with the id CARD: when, which rule, what it said.
+
+    Example: cds-service audit show 3c368a76-485b-88d3-941c-a0010a7ccd3a --key audit-private.pem
+    """
+    from cds_service.audit.sealing import read_private
+    from cds_service.audit.showing import printed, shown
+    from cds_service.audit.trail import find
+    from cds_service.errors import BadRequest
+    from cds_service.feedback.card_ids import canonical
+
+    private = None if key is None else read_private(key)
+    wanted = canonical(card)
+    with _database() as database:
+        rows = find(database, wanted)
+    if not rows:
+        raise BadRequest(
+            "The audit trail knows no card with this id.",
+            "It knows the cards that were sent while CDS_AUDIT was on and CDS_AUDIT_DAYS lasted.",
+        )
+    found = [shown(row, wanted, private) for row in rows]
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n\n".join(map(printed, found)))
+
+
+@click.group()
+def data() -> None:
+    """What the service keeps: feedback, counts, the audit trail, the card key."""
+
+
+@data.command()
+@_SITE
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A new file, readable for its owner only. Default: standard output.",
+)
+def export(site: str | None, out: Path | None) -> None:
+    """Write every row that is kept as one JSON object a line, with the name of its table.
+
+    Example: cds-service data export --site north --out north.ndjson
+    """
+    from cds_service.storage import lifecycle
+
+    rows = 0
+    with (
+        _database() as database,
+        nullcontext(sys.stdout) if out is None else _new_file(out) as file,
+    ):
+        for row in lifecycle.export(database, site):
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            rows += 1
+    click.echo(f"{rows} rows of {database.url}", err=True)
+
+
+@data.command()
+@click.option(
+    "--before",
+    required=True,
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Erase what was received or counted before this day (UTC).",
+)
+@_SITE
+def erase(before: datetime, site: str | None) -> None:
+    """Erase feedback, counts and audit rows from before DATE, for good.
+
+    Example: cds-service data erase --before 2026-01-01 --site north
+    """
+    from cds_service.storage import lifecycle
+
+    with _database() as database:
+        for table, rows in lifecycle.erase(database, before.date(), site).items():
+            click.echo(f"{table}: {rows} rows erased")
+
+
+@data.command("rotate-key")
+def rotate_key() -> None:
+    """Make a new card key. Ids made under the one before are recognised for 90 days.
+
+    Example: cds-service data rotate-key
+    """
+    from cds_service.feedback.card_keys import CardKeys
+    from cds_service.settings import read_settings
+
+    keys = CardKeys(read_settings().card_key)
+    with _database() as database:
+        last = keys.rotate(database)
+    click.echo(
+        "The card key is new; running processes take it within a minute. "
+        f"The one before counts until {last}."
+    )
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    """The database of the settings, closed at the end. Raises BadRequest where there is none."""
+    from cds_service.errors import BadRequest
+    from cds_service.settings import read_settings
+    from cds_service.storage.database import open_database
+
+    database = open_database(read_settings().database_url)
+    if not database.exists:
+        raise BadRequest(
+            f"{database.url} does not exist yet: nothing is kept.", "Set CDS_DATABASE_URL."
+        )
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _new_file(path: Path) -> Any:
+    """A new text file for its owner only. Raises BadRequest."""
+    from cds_service.errors import BadRequest
+
+    try:
+        # Private from its first byte.
+        return open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w")  # noqa: PTH123
+    except FileExistsError:
+        raise BadRequest(f"{path} exists.", "Name another file with --out.", "--out") from None
+    except OSError as error:
+        raise BadRequest(f"{path} cannot be written: {error.strerror}.", "", "--out") from None

@@ -1,0 +1,44 @@
+"""What a card can offer: tests, referrals and drug proposals, by key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cds_service.terminology.codes import Coding
+
+
+@dataclass(frozen=True, slots=True)
+class Orderable:
+    """One thing a card can suggest to order.
+
+    ``covers`` are the analytes, kinds or medication classes it answers, so that nothing
+    already ordered is offered again. ``dosage`` is text for the clinician, never a dose
+    that could be signed unread.
+    """
+
+    key: str
+    label: str
+    covers: frozenset[str]
+    codes: tuple[Coding, ...] = ()
+    medication: bool = False
+    dosage: str = ""
+
+
+Orderables = Mapping[str, Orderable]
+
+
+def with_site_codes(
+    orderables: Orderables, site: Mapping[str, Iterable[Coding]]
+) -> dict[str, Orderable]:
+    """The orderables with a site's own codings in front, where it has any.
+
+    Raises KeyError for a key that is no orderable.
+    """
+    merged = dict(orderables)
+    for key, codes in site.items():
+        one = merged[key]
+        merged[key] = Orderable(
+            one.key, one.label, one.covers, (*codes, *one.codes), one.medication, one.dosage
+        )
+    return merged

@@ -1,0 +1,138 @@
+"""Ask every rule, remember every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from cds_service.core.facts import Kind
+from cds_service.core.patient import Facts
+from cds_service.engine.rule import (
+    Answer,
+    CannotTell,
+    NotFired,
+    Outcome,
+    Rule,
+    Tier,
+)
+
+Documented = Callable[[Facts], bool | None]
+Failed = Callable[[Rule, Exception], None]
+FAILED = "this rule failed: an error was logged"
+_DEMAND = {
+    Kind.RESULTS: "laboratory results",
+    Kind.CONDITIONS: "conditions",
+    Kind.MEDICATIONS: "medications",
+}
+
+
+class Engine:
+    """The rules of some services, ready to be asked.
+
+    ``rules`` are those of each service, by its id.
+
+    ``cramps`` answers whether leg cramps are documented (None: cannot tell). ``failed`` is
+    told of a rule that raised an exception, which then cannot tell: the fault of one rule
+    hides no card of another. Without it the exception goes through.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[str, Sequence[Rule]],
+        cramps: Documented,
+        failed: Failed | None = None,
+    ) -> None:
+        self._cramps = cramps
+        self._failed = failed
+        self._checks = {
+            service: tuple(r for r in some if r.review is None) for service, some in rules.items()
+        }
+        self._reviews = {
+            service: tuple(r for r in some if r.review is not None)
+            for service, some in rules.items()
+        }
+        self._demands = {
+            rule: tuple(need.kind for need in rule.needs if need.required)
+            for some in rules.values()
+            for rule in some
+        }
+
+    def rules(self, service: str) -> tuple[Rule, ...]:
+        """The rules of one service, in the order they are asked."""
+        return self._checks[service] + self._reviews[service]
+
+    def ask(self, service: str, facts: Facts) -> list[Outcome]:
+        """Every rule's answer, in catalogue order; the reviewing rules come last."""
+        outcomes: list[Outcome] = []
+        for rule in self._checks[service]:
+            try:
+                answer = self._answer(rule, facts)
+            except Exception as error:
+                answer = self._at_fault(rule, error)
+            outcomes.append(Outcome(rule, answer))
+        for rule in self._reviews[service]:
+            assert rule.review is not None
+            try:
+                answer = self._stopped(rule, facts) or rule.review(facts, outcomes)
+            except Exception as error:
+                answer = self._at_fault(rule, error)
+            outcomes.append(Outcome(rule, answer))
+        return outcomes
+
+    def _at_fault(self, rule: Rule, error: Exception) -> Answer:
+        if self._failed is None:
+            raise error
+        self._failed(rule, error)
+        return rule.otherwise or CannotTell((FAILED,), trigger=True, failed=True)
+
+    def _answer(self, rule: Rule, facts: Facts) -> Answer:
+        stopped = self._stopped(rule, facts)
+        if stopped is not None:
+            return stopped
+        if rule.judges and not judges(rule, facts):
+            return NotFired("no selected order is of a kind this rule judges")
+        if rule.tier is Tier.CRAMPS:
+            documented = self._cramps(facts)
+            if documented is None:
+                return CannotTell(("whether leg cramps are documented",))
+            if not documented:
+                return NotFired("leg cramps are not documented")
+        lacking = [lack for kind in self._demands[rule] if (lack := _lack(kind, facts))]
+        if lacking:
+            return CannotTell(tuple(lacking))
+        assert rule.check is not None
+        return rule.check(facts)
+
+    @staticmethod
+    def _stopped(rule: Rule, facts: Facts) -> Answer | None:
+        if rule.id in facts.site.rules_off:
+            return NotFired("switched off by the site")
+        if facts.patient.deceased:
+            return NotFired("the patient is recorded as deceased")
+        if facts.minor and not rule.minors:
+            return NotFired("the patient is under 18")
+        return None
+
+
+def speaks(rule: Rule, facts: Facts) -> bool:
+    """Whether a rule may speak for this patient: switched on, not silent, of the right age."""
+    return (
+        rule.id not in facts.site.rules_off
+        and not facts.site.silent(rule.id, facts.today)
+        and (rule.minors or not facts.minor)
+    )
+
+
+def judges(rule: Rule, facts: Facts) -> bool:
+    """Whether a selected draft is of a class or kind this rule judges."""
+    drafts = facts.drafts
+    return any(not rule.judges.isdisjoint(d.classes) for d in drafts.selected_medications) or any(
+        not rule.judges.isdisjoint(d.covers) for d in drafts.selected_orders
+    )
+
+
+def _lack(kind: Kind, facts: Facts) -> str:
+    availability = facts.availability(kind)
+    if availability.obtained:
+        return ""
+    reason = availability.reason or availability.state.value
+    return f"{_DEMAND.get(kind, kind.value)}: {reason}"

@@ -1,0 +1,143 @@
+"""Topics: what a package of medicine brings, and the services it offers.
+
+A topic is found by an entry point of the group ``cds_service.topics``; the service itself
+holds no medicine. See docs/how-to/add-a-topic.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cds_service.core.analytes import Analyte
+from cds_service.core.knowledge import KnowledgeError, Limits, Reference
+from cds_service.core.patient import Facts
+from cds_service.core.series import Newest, Worse
+from cds_service.engine.arranging import NO_PRIORITIES, Priorities
+from cds_service.engine.hook import Hook
+from cds_service.engine.orderables import Orderable
+from cds_service.engine.rule import Rule, checked
+from cds_service.terminology.codes import Coding
+from cds_service.terminology.vocabulary import Vocabulary
+
+Computed = Callable[[Facts, str, Worse], Newest | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabularies:
+    """The vocabulary for each kind of entry."""
+
+    conditions: Vocabulary
+    medications: Vocabulary
+    observations: Vocabulary
+    orders: Vocabulary
+    allergies: Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the rules of a topic rest on.
+
+    ``limits`` makes the limits, overridden by a site's entries, which come from the named place,
+    and raises KnowledgeError. ``codes`` gives the codes by which results of an
+    analyte are searched for. ``computed`` gives results that are computed from others.
+    ``complaint`` says whether what the topic is about is documented (None: cannot tell): the
+    rules of tier C wait for it.
+    """
+
+    vocabularies: Vocabularies
+    analytes: Mapping[str, Analyte]
+    limits: Callable[[Mapping[str, Any] | None, str], Limits]
+    references: Mapping[str, Reference]
+    orderables: Mapping[str, Orderable]
+    codes: Callable[[str], Iterable[Coding]]
+    complaint: Callable[[Facts], bool | None]
+    computed: Computed | None = None
+    priorities: Priorities = NO_PRIORITIES
+
+
+# Made once; compared as what it is.
+@dataclass(frozen=True, slots=True, eq=False)
+class Service:
+    """One CDS service: some rules, asked at one hook. A rule may stand in several services."""
+
+    id: str
+    hook: Hook
+    title: str
+    description: str
+    rules: tuple[Rule, ...]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Topic:
+    """One field of medicine: its services, and what their rules rest on."""
+
+    key: str
+    services: tuple[Service, ...]
+    knowledge: Knowledge
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every rule once, in the order of the services."""
+        return tuple(dict.fromkeys(rule for one in self.services for rule in one.rules))
+
+
+def check_topics(topics: Sequence[Topic]) -> None:
+    """Raise KnowledgeError naming the topic, and the rule or key, that cannot be trusted."""
+    for topic in topics:
+        try:
+            _check_topic(topic)
+        except KnowledgeError as error:
+            raise KnowledgeError(f"topic {topic.key}: {error}") from None
+    services: dict[str, str] = {}
+    rules: dict[str, str] = {}
+    for topic in topics:
+        for service in topic.services:
+            if service.id in services:
+                raise KnowledgeError(
+                    f"topic {topic.key}: service {service.id} is also one of {services[service.id]}"
+                )
+            services[service.id] = topic.key
+        for rule in topic.rules:
+            if rules.setdefault(rule.id, topic.key) != topic.key:
+                raise KnowledgeError(
+                    f"topic {topic.key}: rule {rule.id} is also one of {rules[rule.id]}"
+                )
+    knowledge = [(topic.key, topic.knowledge) for topic in topics]
+    _agree("analyte", [(key, one.analytes) for key, one in knowledge])
+    _agree("limit", [(key, one.limits(None, "")) for key, one in knowledge])
+    _agree("reference", [(key, one.references) for key, one in knowledge])
+    _agree("order", [(key, one.orderables) for key, one in knowledge])
+
+
+def _check_topic(topic: Topic) -> None:
+    known = topic.knowledge
+    limits = known.limits(None, "")
+    if not topic.services:
+        raise KnowledgeError("it has no services")
+    for service in topic.services:
+        for attribute in ("id", "title", "description", "rules"):
+            if not getattr(service, attribute):
+                raise KnowledgeError(f"service {service.id}: it has no {attribute}")
+        checked(service.rules, known.references, limits, known.analytes)
+        for rule in service.rules:
+            if service.hook.drafts and not rule.judges and rule.review is None:
+                raise KnowledgeError(
+                    f"rule {rule.id}: it does not say which drafts it judges, as {service.id} asks"
+                )
+
+
+def _agree(what: str, offered: Sequence[tuple[str, Mapping[str, object]]]) -> None:
+    """Topics may share an entry by its key, but not disagree on it."""
+    seen: dict[str, tuple[str, object]] = {}
+    for topic, entries in offered:
+        for key, entry in entries.items():
+            first = seen.setdefault(key, (topic, entry))
+            if first[1] != entry:
+                raise KnowledgeError(
+                    f"topic {topic}: {what} {key} contradicts the one of {first[0]}"
+                )

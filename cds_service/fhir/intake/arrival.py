@@ -1,0 +1,104 @@
+"""What state a kind of data is in, once it is known what its pages really held."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cds_service.core.facts import Availability, Kind, State
+from cds_service.fhir.intake.delivery import Delivery
+
+EXPECTED: Mapping[Kind, frozenset[str]] = {
+    Kind.PATIENT: frozenset({"Patient"}),
+    Kind.RESULTS: frozenset({"Observation"}),
+    Kind.CONDITIONS: frozenset({"Condition"}),
+    Kind.MEDICATIONS: frozenset({"MedicationRequest", "MedicationStatement"}),
+    Kind.STATEMENTS: frozenset({"MedicationRequest", "MedicationStatement"}),
+    Kind.ALLERGIES: frozenset({"AllergyIntolerance"}),
+    Kind.ORDERS: frozenset(
+        {
+            "ServiceRequest",
+            "DeviceRequest",
+            "NutritionOrder",
+            "VisionPrescription",
+            "CommunicationRequest",
+            "SupplyRequest",
+        }
+    ),
+    Kind.ENCOUNTER: frozenset({"Encounter"}),
+}
+"""The resource types (R4's names) that each kind of data is made of."""
+
+NOT_READ: Mapping[Kind, frozenset[str]] = dict.fromkeys(
+    (Kind.MEDICATIONS, Kind.STATEMENTS),
+    frozenset({"MedicationDispense", "MedicationAdministration"}),
+)
+"""Types that say something of the same kind in another way, and are not read."""
+
+
+_ERROR = "the answer was an error (OperationOutcome)"
+_UNREADABLE = "what was sent cannot be read"
+_CUT = "a Bundle inside does not hold all its pages"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the pages of one delivery held.
+
+    ``entries`` are resources and what should have been one; ``expected`` those of the types
+    asked for, ``others`` the types of the rest, ``unreadable`` what should have been a
+    resource and is not. ``incomplete``: an OperationOutcome says so;
+    ``cut``: a Bundle inside says that it does not hold everything.
+    """
+
+    pages: int = 0
+    unread_pages: int = 0
+    empty_pages: int = 0
+    entries: int = 0
+    expected: int = 0
+    unreadable: int = 0
+    others: set[str] = field(default_factory=set)
+    incomplete: bool = False
+    cut: bool = False
+    warned: bool = False
+
+    @property
+    def strangers_only(self) -> bool:
+        """Whether other resources came instead of those asked for."""
+        return bool(self.entries and not self.expected and self.others)
+
+    def not_read(self, kind: Kind) -> list[str]:
+        """Types that came beside those asked for, say something like them and are not read."""
+        found = self.others & NOT_READ.get(kind, frozenset())
+        return [] if self.strangers_only else sorted(found)
+
+
+def judged(delivery: Delivery, tally: Tally) -> Availability:
+    """The delivery's state after what its pages turned out to be."""
+    given = delivery.availability
+    if not given.obtained or not delivery.pages:
+        return given
+    if tally.unread_pages == tally.pages:
+        return Availability(State.UNAVAILABLE, _ERROR if tally.incomplete else _UNREADABLE)
+    if tally.strangers_only:
+        types = ", ".join(sorted(tally.others)[:3])
+        return Availability(State.UNAVAILABLE, f"other resources were sent instead: {types}")
+    if not tally.expected:
+        # Where something is missing, and nothing came, nobody knows that there is none.
+        if given.state is State.PARTIAL:
+            return Availability(State.UNAVAILABLE, given.reason)
+        if tally.incomplete or tally.unreadable:
+            return Availability(State.UNAVAILABLE, _ERROR if tally.incomplete else _UNREADABLE)
+        if tally.cut:
+            return Availability(State.UNAVAILABLE, _CUT)
+    if tally.incomplete:
+        return Availability(State.PARTIAL, "the answer says that it may be incomplete")
+    if tally.cut:
+        return Availability(State.PARTIAL, _CUT)
+    if tally.unread_pages:
+        return Availability(State.PARTIAL, "a page of the answer cannot be read")
+    if given.state is State.GIVEN:
+        state = State.NONE if tally.empty_pages == tally.pages else State.GIVEN
+        note = "the answer came with a warning (OperationOutcome)" if tally.warned else ""
+        return Availability(state, given.reason or note)
+    return given

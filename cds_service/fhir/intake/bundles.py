@@ -1,0 +1,337 @@
+"""Pages of raw JSON taken apart into resources that are still raw.
+
+A page should be a Bundle, or one resource where a read was asked. What arrives may also be
+a list, a Bundle where a resource was asked (and the reverse), a Bundle in a Bundle, a
+resource written as a JSON string, an error page. Whatever can be read is; the rest becomes
+one `Problem` each, and the kind's `Availability` says what is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec import Raw
+
+from cds_service.core.facts import Availability, Kind, Problem, Source
+from cds_service.errors import TooLarge
+from cds_service.fhir.intake.arrival import EXPECTED, Tally, judged
+from cds_service.fhir.intake.delivery import Delivery
+from cds_service.fhir.intake.wrapping import address_of, unwrapped
+from cds_service.fhir.values.elements import UNREADABLE, decoded, identifier_of, items, part, text
+from cds_service.fhir.values.peeks import (
+    Head,
+    Missing,
+    Peek,
+    RawSlot,
+    read_extent,
+    read_head,
+    read_list,
+    read_members,
+    read_page,
+    read_slot,
+    read_slots,
+)
+from cds_service.fhir.values.versions import R4_TYPES
+
+MOST_ENTRIES = 50_000
+_DEPTH = 4  # Bundles inside Bundles
+
+
+@dataclass(slots=True)
+class Entry:
+    """One resource, undecoded. ``type`` is R4's name for it, ``source`` keeps the original."""
+
+    kind: Kind
+    type: str
+    raw: bytes | Raw
+    source: Source
+    full_url: str = ""
+    page: int = 0
+
+
+@dataclass(slots=True)
+class ObservationPage:
+    """A page decoded in one go; ``peeks`` in the order of its entries."""
+
+    kind: Kind
+    raw: bytes | Raw
+    peeks: list[Peek]
+    origin: str
+    place: str
+    number: int
+    _slots: list[RawSlot] | None = None
+
+    def entry(self, index: int) -> RawSlot:
+        """The raw entry behind a peek."""
+        if self._slots is None:
+            self._slots = read_slots(self.raw).entry
+        return self._slots[index]
+
+    def whole(self, index: int) -> bytes | Raw:
+        """The raw resource behind a peek."""
+        resource = self.entry(index).resource
+        assert not isinstance(resource, Missing)  # it was peeked at
+        return resource
+
+    def reference(self, index: int) -> str:
+        """``Observation/{id}``, or the place where there is no id."""
+        name = self.peeks[index].id
+        return f"Observation/{name}" if name else f"{self.place} entry[{index}]"
+
+
+@dataclass(slots=True)
+class _At:
+    """Where in a delivery a JSON value stands, and what is counted there."""
+
+    delivery: Delivery
+    tally: Tally
+    place: str
+    depth: int = 0
+    counted: bool = False
+    full_url: str = ""
+
+    @property
+    def source(self) -> Source:
+        return Source(self.place, self.delivery.origin)
+
+    def inside(self, step: str, *, counted: bool = False) -> _At:
+        """The place one step further in."""
+        return _At(self.delivery, self.tally, f"{self.place} {step}", self.depth + 1, counted)
+
+    def deeper(self) -> _At:
+        """The same place, one wrapping taken off."""
+        return replace(self, depth=self.depth + 1)
+
+
+class Intake:
+    """Every resource that arrived, by type, with what was wrong on the way.
+
+    Raises TooLarge when there are more entries than the service reads.
+    """
+
+    def __init__(self, deliveries: Mapping[Kind, Delivery]) -> None:
+        self.by_type: dict[str, list[Entry]] = {}
+        self.pages: list[ObservationPage] = []
+        self.problems: list[Problem] = []
+        self.availability: dict[Kind, Availability] = {}
+        self.entries = 0
+        self._number = 0
+        for kind, delivery in deliveries.items():
+            tally = Tally()
+            for index, page in enumerate(delivery.pages):
+                self._number += 1
+                place = delivery.origin or kind.value
+                if index:
+                    place = f"{place} page {index + 1}"
+                tally.pages += 1
+                self._page(delivery, page, place, tally)
+            self.availability[kind] = judged(delivery, tally)
+            source = Source(delivery.origin or kind.value, delivery.origin)
+            if tally.strangers_only:
+                reason = self.availability[kind].reason
+                self.problem("wrong-type", kind.value, reason, source)
+            for name in tally.not_read(kind):
+                self.problem("not-read", kind.value, f"{name} resources are not read", source)
+
+    def all_of(self, *types: str) -> Iterator[Entry]:
+        """The entries of some types (R4's names), in the order they came."""
+        for kind in types:
+            yield from self.by_type.get(kind, ())
+
+    def problem(self, kind: str, about: str, reason: str, source: Source) -> None:
+        """Note something that could not be used."""
+        self.problems.append(Problem(kind, about, reason, source))
+
+    def count(self, more: int, place: str) -> None:
+        """Count entries. Raises TooLarge over the limit."""
+        self.entries += more
+        if self.entries > MOST_ENTRIES:
+            raise TooLarge(
+                f"There are more than {MOST_ENTRIES:,} entries in all.",
+                "Send only the resources that the prefetch templates ask for.",
+                place,
+            )
+
+    # --- one page --------------------------------------------------------------------
+
+    def _page(self, delivery: Delivery, page: bytes | Raw, place: str, tally: Tally) -> None:
+        before = tally.entries
+        if not self._read(delivery, page, place, tally):
+            tally.unread_pages += 1
+        elif tally.entries == before and not tally.incomplete:
+            tally.empty_pages += 1
+
+    def _read(self, delivery: Delivery, page: bytes | Raw, place: str, tally: Tally) -> bool:
+        """Take one page apart, the quick way where it can be. False: it cannot be read."""
+        peeked = delivery.peeked if page is delivery.pages[0] else None
+        if peeked is None and delivery.kind is Kind.RESULTS:
+            # Where it cannot be taken apart at once, its entries are read one by one below.
+            with contextlib.suppress(*UNREADABLE):
+                peeked = read_page(page)
+        if peeked is None:
+            raw = bytes(page)
+            return raw.strip() == b"null" or self._take(raw, _At(delivery, tally, place))
+        self._fast(delivery, page, [slot.resource for slot in peeked.entry], place, tally)
+        return True
+
+    def _fast(
+        self, delivery: Delivery, raw: bytes | Raw, peeks: list[Peek], place: str, tally: Tally
+    ) -> None:
+        self.count(len(peeks), place)
+        page = ObservationPage(delivery.kind, raw, peeks, delivery.origin, place, self._number)
+        strange = [i for i, peek in enumerate(peeks) if peek.resourceType != "Observation"]
+        tally.entries += len(peeks) - len(strange)
+        tally.expected += len(peeks) - len(strange)
+        self.pages.append(page)
+        at = _At(delivery, tally, place)
+        for index in strange:
+            self._slot(page.entry(index), at.inside(f"entry[{index}]", counted=True))
+
+    def _take(self, raw: bytes | Raw, at: _At) -> bool:
+        """Take one JSON value apart. False: nothing of it could be read."""
+        start = bytes(raw).lstrip()[:1]
+        try:
+            if start == b'"' and at.depth < _DEPTH:
+                inner = text(decoded(raw)).encode()
+                if inner[:1] in (b"{", b"["):
+                    return self._take(inner, at.deeper())
+                self._unreadable(at, "it is text, not a FHIR resource")
+                return False
+            if start == b"[" and at.depth < _DEPTH:
+                for index, element in enumerate(read_list(raw)):
+                    self._take(element, at.inside(f"[{index}]"))
+                return True
+            if start != b"{":
+                self._unreadable(at, "it is not a FHIR resource")
+                return False
+            return self._resource(raw, at)
+        except UNREADABLE:
+            self._unreadable(at, "it is not JSON that can be read")
+            return False
+
+    def _resource(self, raw: bytes | Raw, at: _At) -> bool:
+        try:
+            head = read_head(raw)
+        except msgspec.ValidationError:
+            whole = decoded(raw)  # an id that is a number, or the like
+            head = Head(text(part(whole, "resourceType")), identifier_of(whole))
+        if not head.resourceType and at.depth < _DEPTH:
+            inner = unwrapped(raw)
+            if inner is not None:
+                at.full_url = at.full_url or address_of(raw)
+                return self._take(inner, at.deeper())
+        if head.resourceType == "Bundle":
+            if at.depth >= _DEPTH:
+                self._unreadable(at, "Bundles lie too deep inside each other")
+                return False
+            return self._bundle(raw, at)
+        if not at.counted:
+            self.count(1, at.place)
+        if head.resourceType == "OperationOutcome":
+            self._outcome(raw, at)
+            return at.depth > 0
+        at.tally.entries += 1
+        if not head.resourceType:
+            self._unreadable(at, "it has no resourceType")
+            return at.depth > 0
+        kind, origin = at.delivery.kind, at.delivery.origin
+        r4 = R4_TYPES.get(head.resourceType, head.resourceType)
+        if r4 in EXPECTED[kind] or (kind is Kind.RESULTS and _holds_results(r4, raw)):
+            at.tally.expected += 1
+        else:
+            at.tally.others.add(head.resourceType)
+        reference = f"{head.resourceType}/{head.id}" if head.id else at.place
+        entry = Entry(kind, r4, raw, Source(reference, origin), at.full_url, self._number)
+        self.by_type.setdefault(r4, []).append(entry)
+        return True
+
+    def _bundle(self, raw: bytes | Raw, at: _At) -> bool:
+        if at.depth:  # of a page itself it is known already whether others follow
+            with contextlib.suppress(*UNREADABLE):
+                at.tally.cut = at.tally.cut or bool(read_extent(raw).lacking)
+        slots: list[RawSlot | None]
+        try:
+            slots = list(read_slots(raw).entry)
+            odd = any(slot is None or isinstance(slot.resource, Missing) for slot in slots)
+        except msgspec.ValidationError:
+            odd = True
+        if odd:
+            slots = _odd_slots(raw)
+        self.count(len(slots), at.place)
+        if not slots and _holds_resources(raw):
+            self._unreadable(at, "it holds resources, but not as entries")
+        for index, slot in enumerate(slots):
+            inside = at.inside(f"entry[{index}]", counted=True)
+            if slot is None:
+                at.tally.entries += 1
+                self._unreadable(inside, "it is not an entry")
+            else:
+                self._slot(slot, inside)
+        return True
+
+    def _slot(self, slot: RawSlot, at: _At) -> None:
+        resource = b"null" if isinstance(slot.resource, Missing) else bytes(slot.resource)
+        if resource == b"null":
+            at.tally.entries += 1
+            self._unreadable(at, "the entry has no resource")
+            return
+        if not isinstance(slot.fullUrl, Missing):
+            with contextlib.suppress(*UNREADABLE):
+                at.full_url = text(decoded(slot.fullUrl))
+        self._take(resource, at)
+
+    # --- what is not as it should be -------------------------------------------------
+
+    def _unreadable(self, at: _At, reason: str) -> None:
+        at.tally.unreadable += 1
+        self.problem("unreadable", at.delivery.kind.value, reason, at.source)
+
+    def _outcome(self, raw: bytes | Raw, at: _At) -> None:
+        severities = {
+            text(part(issue, "severity")).lower() for issue in items(part(decoded(raw), "issue"))
+        }
+        # An outcome that does not say how bad it is may be the worst.
+        if severities and severities <= {"warning", "information", "success"}:
+            at.tally.warned = True
+            if at.depth:
+                return
+        at.tally.incomplete = True
+        reason = "the answer holds an error (OperationOutcome) and may be incomplete"
+        self.problem("incomplete", at.delivery.kind.value, reason, at.source)
+
+
+def _holds_results(r4: str, raw: bytes | Raw) -> bool:
+    """Whether it is a report that brings its results with it."""
+    return r4 == "DiagnosticReport" and b'"contained"' in bytes(raw)
+
+
+def _holds_resources(raw: bytes | Raw) -> bool:
+    """Whether a Bundle without entries holds resources all the same, under another name."""
+    if bytes(raw).count(b'"resourceType"') < 2:
+        return False
+    # In R5 the issues of a Bundle are an OperationOutcome.
+    return any(
+        b'"resourceType"' in bytes(value)
+        for name, value in read_members(raw).items()
+        if name != "issues"
+    )
+
+
+def _odd_slots(raw: bytes | Raw) -> list[RawSlot | None]:
+    """The entries of a Bundle that is not quite one; None for what is no entry."""
+    entry = read_members(raw).get("entry")
+    if entry is None or bytes(entry) == b"null":
+        return []
+    slots: list[RawSlot | None] = []
+    for one in read_list(entry) if bytes(entry)[:1] == b"[" else [entry]:
+        slot: RawSlot | None = None
+        with contextlib.suppress(*UNREADABLE):
+            slot = read_slot(one)
+            # An entry may be the resource itself.
+            if isinstance(slot.resource, Missing) and b'"resourceType"' in bytes(one):
+                slot.resource = one
+        slots.append(slot)
+    return slots

@@ -1,0 +1,34 @@
+"""What arrived for one kind of data, before anybody has read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from msgspec import Raw
+
+from cds_service.core.facts import Availability, Kind, State
+from cds_service.fhir.values.peeks import ResultPage
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The raw JSON of one kind of data and the state it arrived in.
+
+    ``pages`` are undecoded JSON values: Bundles or single resources, in the order they
+    came; ``origin`` says by which way (``prefetch.results``, ``FHIR server``) and goes
+    into every fact's source. ``reason`` explains a state that is not whole, in words for
+    a clinician, without patient data. ``peeked`` is the first page where it was
+    taken apart on arrival, so that this is not done twice.
+    """
+
+    kind: Kind
+    state: State
+    pages: tuple[bytes | Raw, ...] = ()
+    origin: str = ""
+    reason: str = ""
+    peeked: ResultPage | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def availability(self) -> Availability:
+        """The delivery as rules see it."""
+        return Availability(self.state, self.reason)

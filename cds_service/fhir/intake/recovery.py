@@ -1,0 +1,54 @@
+"""An Observation whose shape is wrong somewhere: every member read by itself.
+
+One member of a wrong type costs that member, never the whole result, and never more than
+the member: a date that cannot be read makes it undated.
+"""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Raw
+
+from cds_service.fhir.values.elements import identifier_of, readable, text
+from cds_service.fhir.values.peeks import Peek, read_members
+
+_RAW = (
+    "code",
+    "subject",
+    "effectivePeriod",
+    "identifier",
+    "meta",
+    "valueQuantity",
+    "referenceRange",
+    "dataAbsentReason",
+    "interpretation",
+    "note",
+    "component",
+    "hasMember",
+    "contained",
+    "focus",
+    "modifierExtension",
+)
+
+
+def recovered(raw: bytes | Raw, resource_type: str = "Observation") -> Peek:
+    """What can be read of an Observation, or of a report with results.
+
+    Raises one of `UNREADABLE` where it is not an object.
+    """
+    members = read_members(raw)
+
+    def member(name: str) -> object:
+        return readable(members.get(name, UNSET))
+
+    def stamp(name: str) -> str | None:
+        # What is there and is no text must not pass for absent.
+        return (text(member(name)) or "unreadable") if name in members else None
+
+    return Peek(
+        resourceType=resource_type,
+        id=identifier_of({"id": member("id")}) or None,
+        status=text(member("status")) or None,
+        effectiveDateTime=stamp("effectiveDateTime"),
+        effectiveInstant=stamp("effectiveInstant"),
+        **{name: members.get(name, UNSET) for name in _RAW},
+    )

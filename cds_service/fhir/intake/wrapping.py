@@ -1,0 +1,51 @@
+"""A FHIR resource inside something that is none: ``{"response": …, "resource": {…}}``.
+
+HTTP clients and older CDS clients hand over the whole answer instead of its body, under names
+such as ``resource``, ``data``, ``body``, ``value`` or ``bundle``. One level is taken off where
+exactly one FHIR resource lies inside; what holds none, or several, cannot be read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from msgspec import Raw
+
+from cds_service.fhir.values.elements import UNREADABLE, decoded, text
+from cds_service.fhir.values.peeks import read_head, read_members
+
+
+def unwrapped(raw: bytes | Raw) -> bytes | None:
+    """The one resource inside a JSON object that is not a resource itself.
+
+    None where it is a resource itself, or does not hold exactly one. Raises nothing.
+    """
+    try:
+        members = read_members(raw)
+    except UNREADABLE:
+        return None
+    if "resourceType" in members:
+        return None
+    found = [inner for value in members.values() if (inner := _resource(bytes(value)))]
+    return found[0] if len(found) == 1 else None
+
+
+def address_of(raw: bytes | Raw) -> str:
+    """The ``fullUrl`` beside a wrapped resource; empty where there is none."""
+    with contextlib.suppress(*UNREADABLE):
+        members = read_members(raw)
+        if "fullUrl" in members:
+            return text(decoded(members["fullUrl"]))
+    return ""
+
+
+def _resource(value: bytes) -> bytes:
+    """The value where it is a resource, or text that holds one; else nothing."""
+    if b"resourceType" not in value:
+        return b""
+    with contextlib.suppress(*UNREADABLE):
+        if value[:1] == b'"':
+            value = text(decoded(value)).encode()
+        if value[:1] == b"{" and read_head(value).resourceType:
+            return value
+    return b""

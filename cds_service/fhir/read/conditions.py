@@ -1,0 +1,161 @@
+"""Conditions, and reasons: what a problem list, an encounter or an order says is the matter.
+
+Source: clinical content, section 3 ("Status") and 5; FHIR R4 Condition.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from cds_service.core.facts import Condition, Kind, Presence, Reason
+from cds_service.fhir.read.library import Item, Library
+from cds_service.fhir.read.said import Said
+from cds_service.fhir.values.elements import (
+    all_words,
+    choice,
+    codings,
+    items,
+    part,
+    text,
+    texts,
+)
+from cds_service.fhir.values.moments import Moment, read_moment, zone_of
+from cds_service.terminology.vocabulary import Vocabulary
+
+_ACTIVE = frozenset({"active", "recurrence", "relapse"})
+_PAST = frozenset({"inactive", "remission", "resolved"})
+_NO_STATEMENT = frozenset({"unknown"})  # R5
+_SUSPECTED = frozenset({"provisional", "differential", "unconfirmed"})
+_REFUTED = frozenset({"refuted", "entered-in-error"})
+_VERIFIED = frozenset({"confirmed", "unknown"})
+_VERIFICATIONS = _SUSPECTED | _REFUTED | _VERIFIED
+_STATUSES = _ACTIVE | _PAST | _NO_STATEMENT
+_SEVERE = "24484000"
+_NO_REASON = Reason()
+
+
+def read_conditions(
+    library: Library, vocabulary: Vocabulary, as_of: datetime
+) -> tuple[Condition, ...]:
+    """Every Condition of the patient, whatever its presence."""
+    read = (read_condition(item, library, vocabulary, as_of) for item in library.of("Condition"))
+    return tuple(one for one in read if one is not None)
+
+
+def read_condition(
+    item: Item, library: Library, vocabulary: Vocabulary, as_of: datetime
+) -> Condition | None:
+    """One Condition; None, with a problem, where it does not say what is the matter."""
+    code = item.said("code")
+    presence, status = _presence(item, library, as_of)
+    if not code.read_by(vocabulary) and presence not in (Presence.REFUTED, Presence.PAST):
+        library.nameless(item, code.anything)
+    if not code.anything:
+        return None
+    return Condition(
+        concepts=code.concepts(vocabulary),
+        name=code.name,
+        presence=presence,
+        source=item.source,
+        words=code.lower,
+        clinical_status=status,
+        severe=_severe(item.said("severity")),
+        day=_day(item, as_of),
+    )
+
+
+def _presence(item: Item, library: Library, as_of: datetime) -> tuple[Presence, str]:
+    verified = _known(item, library, "verificationStatus", _VERIFICATIONS)
+    status = _known(item, library, "clinicalStatus", _STATUSES)
+    if verified in _REFUTED:
+        return Presence.REFUTED, status
+    if status in _PAST:
+        return Presence.PAST, status
+    if status not in _ACTIVE and _abated(item, as_of):
+        return Presence.PAST, ""
+    if verified in _SUSPECTED:
+        return Presence.SUSPECTED, status
+    return (Presence.ACTIVE, status) if status in _ACTIVE else (Presence.ASSUMED, "")
+
+
+def _known(item: Item, library: Library, name: str, known: frozenset[str]) -> str:
+    """The status among the known ones; a problem where there is one that nobody knows."""
+    stated = item.said(name)
+    for word in stated.status:
+        if word in known:
+            return word
+    if stated.status or (stated.value is not None and stated.value not in ({}, [], "")):
+        reason = f"its {name} is not known: taken as not stated"
+        library.problem("unknown-status", item.kind.value, reason, item.source)
+    return ""
+
+
+def _abated(item: Item, as_of: datetime) -> bool:
+    """Whether it is said to have ended; an end in the future is none yet."""
+    zone = zone_of(as_of)
+    for name in choice(item.names, "abatement"):
+        value = item.value(name)
+        if value is None or value is False:
+            continue
+        bound = value
+        if isinstance(value, dict):
+            bound = value.get("end") or value.get("start")
+        end = read_moment(bound, zone)
+        if end is None or not end.after(as_of):
+            return True
+    return False
+
+
+def _severe(severity: Said) -> bool:
+    if any(coding.code == _SEVERE for coding in severity.codings):
+        return True
+    return any(word.lower().split("(")[0].strip() == "severe" for word in severity.words)
+
+
+def _day(item: Item, as_of: datetime) -> date | None:
+    zone = zone_of(as_of)
+    for value in (
+        item.value("onsetDateTime"),
+        part(item.value("onsetPeriod"), "start"),
+        item.value("recordedDate"),
+    ):
+        moment: Moment | None = read_moment(value, zone)
+        if moment is not None:
+            return moment.day
+    return None
+
+
+def read_reason(item: Item, library: Library, vocabulary: Vocabulary) -> Reason:
+    """Why something was ordered or took place; ``given`` also where it cannot be read."""
+    codes = [one for one in items(item.value("reasonCode")) if one not in (None, {}, "")]
+    pointers = [one for one in items(item.value("reasonReference")) if one not in (None, {}, "")]
+    if not codes and not pointers:
+        return _NO_REASON
+    given = bool(codings(codes) or texts(codes) or pointers)
+    concepts: set[str] = set()
+    words: list[str] = []
+    for code in codes:
+        concepts |= vocabulary.concepts(codings(code), texts(code))
+        words += all_words(code)
+        given = given or not isinstance(code, dict) or bool(set(code) - {"coding", "text"})
+    for pointer in pointers:
+        meant = library.resolve(pointer, item)
+        code = part(meant, "code")
+        shown = text(part(pointer, "display"))
+        labels = (*texts(code), shown) if shown else texts(code)
+        concepts |= vocabulary.concepts(codings(code), labels)
+        words += [*all_words(code), *([shown] if shown else [])]
+    return Reason(given, frozenset(concepts), "; ".join(dict.fromkeys(words)).lower())
+
+
+def read_encounter(library: Library, vocabulary: Vocabulary, encounter_id: str | None) -> Reason:
+    """The reason of the call's encounter; another encounter is not used."""
+    found = Reason()
+    for item in library.of("Encounter"):
+        if encounter_id is not None and item.id == encounter_id:
+            reason = read_reason(item, library, vocabulary)
+            found = reason if not found.given else found
+        elif item.kind is Kind.ENCOUNTER:
+            reason_ = "it is not the encounter of this call"
+            library.problem("wrong-encounter", item.kind.value, reason_, item.source)
+    return found

@@ -1,0 +1,309 @@
+"""The resources of one call other than results, decoded once each, and how they refer.
+
+Each is in R4's shape and belongs to the patient of the call: another patient's is refused
+here, with a problem, before anything reads it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+
+from msgspec import Raw
+
+from cds_service.core.facts import Dosage, Kind, Source
+from cds_service.fhir.intake.bundles import Entry, Intake
+from cds_service.fhir.read.said import NOTHING, Said, dosages, said
+from cds_service.fhir.read.subjects import Subjects
+from cds_service.fhir.read.superseding import MOST_VERSIONS, meta_of, newer
+from cds_service.fhir.values.dosage import read_dosages
+from cds_service.fhir.values.elements import (
+    MODIFIED,
+    UNREADABLE,
+    decoded,
+    identifier_of,
+    items,
+    modified,
+    readable,
+    reference,
+    status_words,
+    text,
+)
+from cds_service.fhir.values.peeks import read_members
+from cds_service.fhir.values.versions import R4_NAMES, Resource, to_r4
+
+_TAIL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[^/]*)?$")
+# Not about one patient: a product, not what somebody takes.
+_NOBODYS = frozenset({"Medication", "Substance"})
+
+
+class Item:
+    """One resource in R4's shape, with where it came from.
+
+    ``members`` are the undecoded elements of one that needs no translation, else None.
+    """
+
+    __slots__ = ("_data", "_members", "draft", "full_url", "kind", "page", "raw", "source")
+
+    def __init__(
+        self,
+        data: Resource | None,
+        source: Source,
+        kind: Kind,
+        full_url: str = "",
+        page: int = 0,
+        raw: bytes | Raw = b"",
+        draft: bool = False,
+        members: Mapping[str, Raw] | None = None,
+    ) -> None:
+        self._data = data
+        self._members = members
+        self.source = source
+        self.kind = kind
+        self.full_url = full_url
+        self.page = page
+        self.raw = raw
+        self.draft = draft
+
+    @property
+    def data(self) -> Resource:
+        """The whole resource."""
+        if self._data is None:
+            whole = decoded(self.raw)
+            assert isinstance(whole, dict)  # it has members
+            self._data = to_r4(whole)
+        return self._data
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The names of its elements."""
+        return self.data if self._members is None else self._members
+
+    def value(self, name: str) -> object:
+        """One element, decoded; None where there is none."""
+        if self._members is None:
+            return self.data.get(name)
+        raw = self._members.get(name)
+        return None if raw is None else decoded(raw)
+
+    def said(self, name: str) -> Said:
+        """One element that is a CodeableConcept, or should be."""
+        if self._members is None:
+            value = self.data.get(name)
+            return NOTHING if value is None else Said(value)
+        raw = self._members.get(name)
+        return NOTHING if raw is None else said(bytes(raw))
+
+    def dosages(self, name: str) -> tuple[Dosage, ...]:
+        """One element that holds dosage instructions."""
+        if self._members is None:
+            return read_dosages(self.data.get(name))
+        raw = self._members.get(name)
+        return () if raw is None else dosages(bytes(raw))
+
+    @property
+    def modified(self) -> bool:
+        """Whether an extension nobody understands changes what it means."""
+        if self._members is not None:
+            return modified(self._members.get("modifierExtension"))
+        return bool(items(self.data.get("modifierExtension")))
+
+    @property
+    def subject(self) -> bytes | None:
+        """The undecoded subject, where the resource is undecoded and has one."""
+        raw = None if self._members is None else self._members.get("subject")
+        return None if raw is None else bytes(raw)
+
+    @property
+    def id(self) -> str:
+        """The logical id, empty where there is none."""
+        return identifier_of({"id": self.value("id")})
+
+
+class Library:
+    """Decoded resources by type, and the targets of references between them."""
+
+    def __init__(self, intake: Intake, subjects: Subjects) -> None:
+        self._intake = intake
+        self._subjects = subjects
+        self._decoded: dict[int, Item | None] = {}
+        self._index: dict[str, list[Entry | Item]] | None = None
+        self._extra: list[Item] = []
+        self.refused: dict[Kind, int] = {}
+        self.kept: dict[Kind, int] = {}
+
+    def add(self, resources: Iterable[Item]) -> None:
+        """Make further resources (the drafts' Bundle) findable by reference."""
+        self._extra.extend(resources)
+        self._index = None
+
+    def of(self, *types: str) -> list[Item]:
+        """This patient's resources of some types (R4's names), superseded versions left out."""
+        groups: dict[str, list[Item]] = {}
+        for entry in self._intake.all_of(*types):
+            found = self._item(entry)
+            if found is not None:
+                _file(groups.setdefault(found.source.reference, []), found)
+        return [one for group in groups.values() for one in group]
+
+    def mine(self, item: Item) -> bool:
+        """Whether a resource is this patient's; notes a problem where it is not."""
+        subject = item.subject
+        refusal = (
+            self._subjects.refusal(item.data)
+            if subject is None
+            else self._subjects.refusal_by(subject)
+        )
+        if refusal:
+            if not item.draft:
+                self.refused[item.kind] = self.refused.get(item.kind, 0) + 1
+            self._intake.problem("wrong-patient", item.kind.value, refusal, item.source)
+        return not refusal
+
+    def problem(self, kind: str, about: str, reason: str, source: Source) -> None:
+        """Note something that could not be used."""
+        self._intake.problem(kind, about, reason, source)
+
+    def nameless(self, item: Item, coded: bool) -> None:
+        """Note an entry that does not say what it is; ``coded``: but for an unknown code."""
+        if coded:
+            kind, reason = "unknown-code", "it has only a code of a system that is not read here"
+        else:
+            kind, reason = "no-code", "it does not say what it is"
+        self.problem(kind, item.kind.value, reason, item.source)
+
+    def raw(self, target: str) -> bytes | None:
+        """The undecoded resource with this ``Type/id``."""
+        for found in self._candidates(target):
+            if found.source.reference == target:
+                return bytes(found.raw)
+        return None
+
+    def resolve(self, pointer: object, owner: Item, *types: str) -> Resource | None:
+        """The resource a Reference means: contained, in the same Bundle, or anywhere here.
+
+        With ``types`` (R4's names) only one of these; another's than the patient's is none.
+        """
+        found = self._target(pointer, owner)
+        return found if found is None or not types or found["resourceType"] in types else None
+
+    def _target(self, pointer: object, owner: Item) -> Resource | None:
+        target = reference(pointer)
+        if target.startswith("#"):
+            for one in items(owner.value("contained")):
+                if isinstance(one, dict) and text(one.get("id")).lstrip("#") == target[1:]:
+                    return to_r4(one)
+            return None
+        if not target:
+            return None
+        found = self._candidates(target)
+        tail = _TAIL.search(target)
+        if not found and tail is not None:
+            found = self._candidates(tail.group(1))
+        for one in sorted(found, key=lambda each: each.page != owner.page):
+            item = self._item(one) if isinstance(one, Entry) else one
+            if item is not None:
+                return item.data
+        return None
+
+    def _candidates(self, key: str) -> list[Entry | Item]:
+        if self._index is None:
+            self._index = {}
+            everything = (
+                one
+                for kind, entries in self._intake.by_type.items()
+                if kind != "Observation"
+                for one in entries
+            )
+            known: list[Entry | Item] = [*everything, *self._extra]
+            for one in known:
+                for name in {one.full_url, one.source.reference} - {""}:
+                    self._index.setdefault(name, []).append(one)
+            # A relative reference may mean an entry by the end of its address.
+            for one in known:
+                tail = _TAIL.search(one.full_url) if "://" in one.full_url else None
+                if tail is not None and tail.group(1) not in self._index:
+                    self._index[tail.group(1)] = [one]
+        return self._index.get(key, [])
+
+    def _item(self, entry: Entry) -> Item | None:
+        number = id(entry)
+        if number not in self._decoded:
+            self._decoded[number] = self._read(entry)
+        return self._decoded[number]
+
+    def _read(self, entry: Entry) -> Item | None:
+        item = _undecoded(entry) or self._decode(entry)
+        if item is None:
+            return None
+        if entry.type not in _NOBODYS and not self.mine(item):
+            return None
+        if item.modified and not _withdrawn(item):
+            self.problem("modified", item.kind.value, MODIFIED, item.source)
+            return None
+        if entry.type in _NOBODYS:
+            return item
+        self.kept[entry.kind] = self.kept.get(entry.kind, 0) + 1
+        return item
+
+    def _decode(self, entry: Entry) -> Item | None:
+        data = readable(entry.raw)
+        if not isinstance(data, dict):
+            self.problem("unreadable", entry.kind.value, "it cannot be read", entry.source)
+            return None
+        return Item(to_r4(data), entry.source, entry.kind, entry.full_url, entry.page, entry.raw)
+
+
+def _undecoded(entry: Entry) -> Item | None:
+    """The resource by its elements; None where it must be translated, or cannot be read."""
+    names = R4_NAMES.get(entry.type)
+    if names is None:
+        return None
+    raw = bytes(entry.raw)
+    try:
+        members = read_members(raw)
+        # All that the reading of an element could still refuse: what is not UTF-8, and whole
+        # numbers of thousands of digits.
+        if not raw.isascii():
+            raw.decode()
+        if len(raw) >= sys.int_info.default_max_str_digits:
+            decoded(raw)
+    except UNREADABLE:
+        return None
+    if not names.issuperset(members):
+        return None
+    return Item(
+        None,
+        entry.source,
+        entry.kind,
+        entry.full_url,
+        entry.page,
+        entry.raw,
+        members=members,
+    )
+
+
+def _file(group: list[Item], new: Item) -> None:
+    """Put a resource beside others of the same id: once if equal, the newer if one is newer."""
+    for at, old in enumerate(group[:MOST_VERSIONS]):
+        if not old.id:
+            continue
+        if old.data == new.data:
+            return
+        later = newer(meta_of(new.value("meta")), meta_of(old.value("meta")))
+        if later is None:
+            # Withdrawn beats what it withdraws; otherwise both stay, as nobody can tell.
+            withdrawn = _withdrawn(old), _withdrawn(new)
+            later = None if withdrawn[0] == withdrawn[1] else withdrawn[1]
+        if later is False:
+            return
+        if later:
+            group[at] = new
+            return
+    group.append(new)
+
+
+def _withdrawn(item: Item) -> bool:
+    stated = item.value("verificationStatus") or item.value("status")
+    return "entered-in-error" in status_words(stated)

@@ -1,0 +1,395 @@
+"""The value of one Observation: number, unit, comparator and the laboratory's own range.
+
+Nothing is repaired: a value that cannot be used as it stands becomes a `Problem` that says
+why. Sources: FHIR R4 Observation and Quantity; clinical content, section 3 ("Units",
+"Plausible", "Comparators").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from hashlib import blake2b
+from math import ceil, floor
+
+from msgspec import UNSET, Raw
+
+from cds_service.core.analytes import Analyte
+from cds_service.core.facts import Problem, Result, Source, plain
+from cds_service.core.quantities import Interval, Unit, decimals_of, rounded
+from cds_service.core.text import shortened
+from cds_service.fhir.read.said import said
+from cds_service.fhir.values.elements import (
+    MOST_DECIMALS,
+    UNREADABLE,
+    decoded,
+    exact,
+    items,
+    number,
+    part,
+    readable,
+    status_words,
+    text,
+)
+from cds_service.fhir.values.moments import Moment
+from cds_service.fhir.values.peeks import Missing, Peek, Quantity, read_members, read_quantity
+
+UCUM = "http://unitsofmeasure.org"
+_UCUM = frozenset({UCUM, "https://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})
+_RANGES: dict[tuple[bytes, str, str, int], tuple[Decimal | None, Decimal | None]] = {}
+_MOST_RANGES = 4096
+_ENDS: dict[tuple[object, ...], tuple[Decimal, Decimal]] = {}
+_NOT_NUMBERS = {
+    "valueString": "text",
+    "valueInteger": "a number without a unit",
+    "valueDecimal": "a number without a unit",
+    "valueCodeableConcept": "a code",
+    "valueBoolean": "yes or no",
+    "valueRange": "a range",
+    "valueRatio": "a ratio",
+    "valueSampledData": "sampled data",
+    "valueAttachment": "an attachment",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is known of a result before its value is read."""
+
+    analyte: Analyte
+    moment: Moment
+    source: Source
+    preliminary: bool = False
+    method: str = ""
+
+
+class _Unusable(Exception):
+    """Ends the reading of one value; never leaves this module."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+
+
+def read_value(
+    peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected
+) -> Result | Problem:
+    """The result of a peeked-at Observation, or why it cannot be used. Raises nothing.
+
+    ``whole`` gives the undecoded resource; it is asked for only where there is no quantity.
+    """
+    try:
+        return _result(peek, whole, expected)
+    except _Unusable as why:
+        kind, reason = why.kind, why.reason
+    except UNREADABLE:
+        kind, reason = "unreadable", "its value cannot be read"
+    return Problem(
+        kind,
+        expected.analyte.key,
+        reason,
+        expected.source,
+        expected.moment.when,
+        is_critical(peek),
+    )
+
+
+_CRITICAL = frozenset({"HH", "LL", "AA"})
+_CRITICAL_WORDS = re.compile(r"(?<!non[ -])(?<!not )\b(critical|critically|panic)\b")
+
+
+def is_critical(peek: Peek) -> bool:
+    """Whether the laboratory flagged it as critical: interpretation HH, LL or AA, or in words."""
+    if isinstance(peek.interpretation, Missing):
+        return False
+    try:
+        stated = said(bytes(peek.interpretation))
+    except UNREADABLE:
+        return False
+    return any(coding.code.upper() in _CRITICAL for coding in stated.codings) or bool(
+        _CRITICAL_WORDS.search(stated.lower)
+    )
+
+
+# A word that begins with one of these says that a range is no range of the healthy.
+_OTHER_KINDS = re.compile(
+    r"\b(critical|panic|alert|alarm|action|therapeutic|toxic|target|goal|recommend|treat|"
+    r"pre-?dialysis|dialysis|absurd|reportable|measur|analytic|linear|detect|decision|urgent|"
+    r"warning|notif|call|life|lethal|subtherapeutic|supratherapeutic|trough|peak)"
+)
+_REMARKS = (
+    ("haemolysed", ("haemoly", "hemoly")),
+    ("lipaemic", ("lipaem", "lipem")),
+    ("clotted", ("clot",)),
+    ("contaminated", ("contaminat", "wrong tube", "incorrect tube", "wrong container", "drip arm")),
+)
+_DENIED = frozenset({"no", "not", "non", "without", "nil", "negative", "free", "absent", "none"})
+_MOST_REMARK = 2000
+
+
+def remarks_on(peek: Peek) -> tuple[str, ...]:
+    """The kinds of remark on the sample, in note, interpretation or dataAbsentReason."""
+    if peek.note is UNSET and peek.interpretation is UNSET and peek.dataAbsentReason is UNSET:
+        return ()
+    stated = (peek.note, peek.interpretation, peek.dataAbsentReason)
+    words = " ".join(_words_of(one) for one in stated if not isinstance(one, Missing))
+    lower = " ".join(words[:_MOST_REMARK].lower().replace("-", " ").split())
+    return tuple(kind for kind, roots in _REMARKS if any(_remarked(one, lower) for one in roots))
+
+
+def _words_of(raw: Raw) -> str:
+    value = readable(raw)
+    found = []
+    for one in items(value):
+        if isinstance(one, dict):
+            found.append(text(one.get("text")))
+            found.extend(text(part(coding, "display")) for coding in items(one.get("coding")))
+        elif isinstance(one, str):
+            found.append(one)
+    return ". ".join(one for one in found if one)
+
+
+def _remarked(root: str, words: str) -> bool:
+    """Whether a root of a word is said, and not denied in its own sentence."""
+    at = words.find(root)
+    while at >= 0:
+        before = _sentence_end(words[max(0, at - 40) : at])
+        after = words[at : at + 40].partition(".")[0].split()[1:4]
+        denied = not _DENIED.isdisjoint(before.split()[-3:]) or not _DENIED.isdisjoint(
+            one.strip(":;,()") for one in after
+        )
+        normal = any(one.strip(":;,()") in ("normal", "0") for one in after)
+        if not denied and not normal:
+            return True
+        at = words.find(root, at + len(root))
+    return False
+
+
+def _sentence_end(words: str) -> str:
+    """What stands after the last full stop."""
+    return words.rpartition(".")[2].replace(":", " ").replace(",", " ")
+
+
+def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) -> Result:
+    if not isinstance(peek.dataAbsentReason, Missing) and bytes(peek.dataAbsentReason) != b"null":
+        raise _Unusable("no-value", "dataAbsentReason: it has no value")
+    if isinstance(peek.valueQuantity, Missing) or bytes(peek.valueQuantity) == b"null":
+        raise _why_no_quantity(whole())
+    analyte = expected.analyte
+    quantity = _quantity(peek.valueQuantity)
+    written = "" if isinstance(quantity.value, Missing) else bytes(quantity.value).decode()
+    if written in ("", "null"):
+        raise _Unusable("no-value", "it has no value")
+    if written.startswith('"'):
+        raise _Unusable("not-a-number", "its value is text, not a number")
+    value = exact(written)
+    if value is None:
+        raise _Unusable("not-a-number", "its value is not a number that a laboratory reports")
+    interval = _interval(text(quantity.comparator), value)
+    unit = unit_of(quantity, analyte)
+    _check_plausible(value, unit, analyte)
+    decimals = decimals_of(value)
+    low, high = _own_range(peek.referenceRange, unit, decimals, analyte)
+    return Result(
+        analyte=analyte,
+        value=interval,
+        decimals=decimals,
+        unit=unit,
+        when=expected.moment.when,
+        day=expected.moment.day,
+        day_only=expected.moment.day_only,
+        source=expected.source,
+        preliminary=expected.preliminary,
+        range_low=low,
+        range_high=high,
+        method=expected.method,
+        critical=is_critical(peek),
+        remarks=remarks_on(peek),
+    )
+
+
+def _why_no_quantity(whole: bytes | Raw) -> _Unusable:
+    members = read_members(whole)
+    for name, words in _NOT_NUMBERS.items():
+        if name in members:
+            return _Unusable("not-a-number", f"its value is {words}, not a number with a unit")
+    if any(name.startswith("value") for name in members):
+        return _Unusable("not-a-number", "its value is not a number with a unit")
+    if "component" in members:
+        return _Unusable("no-value", "it has components only, no value of its own")
+    return _Unusable("no-value", "it has no value")
+
+
+def _quantity(raw: Raw | bytes) -> Quantity:
+    """A Quantity, each member by itself where one of them is of a wrong type."""
+    try:
+        return read_quantity(raw)
+    except UNREADABLE:
+        members = read_members(raw)  # not an object: unreadable
+        found = Quantity()
+        if "value" in members:
+            found.value = members["value"]
+        stated = decoded(members.get("comparator", b"null"))
+        if stated is not None:
+            # One that is no word could be any of them.
+            found.comparator = text(stated) or "?"
+        for name in ("unit", "system", "code"):
+            if name in members:
+                setattr(found, name, text(decoded(members[name])))
+        return found
+
+
+def _interval(comparator: str, value: Decimal) -> Interval:
+    try:
+        return Interval.compared(comparator, value)
+    except ValueError:
+        reason = f"its comparator {shortened(comparator, 10)} says nothing about the value"
+        raise _Unusable("comparator", reason) from None
+
+
+def unit_of(quantity: Quantity, analyte: Analyte) -> Unit:
+    """The unit: UCUM code first, then the unit's text. Raises where it is not known."""
+    code, name = text(quantity.code), text(quantity.unit)
+    system = text(quantity.system).rstrip("/")
+    if not code and not name:
+        raise _Unusable("no-unit", "it has no unit")
+    if code and (not system or system in _UCUM):
+        known = analyte.units.get(code)
+        if known is not None:
+            return known
+        if system or not name:
+            raise _Unusable("unknown-unit", f"its unit {shortened(code, 30)} is not known")
+    known = analyte.units.get(name) if name else None
+    if known is None:
+        raise _Unusable("unknown-unit", f"its unit {shortened(name or code, 30)} is not known")
+    return known
+
+
+def _check_plausible(value: Decimal, unit: Unit, analyte: Analyte) -> None:
+    least = (analyte.least or {}).get(unit.name)
+    if least is not None and value < least:
+        raise _Unusable(
+            "ambiguous-unit",
+            f"{plain(value)} {unit.name} is too small for this unit: "
+            "it may be meant by another convention (tetramer)",
+        )
+    if not _inside(analyte.plausible, value, unit, analyte):
+        raise _Unusable("implausible", f"{_written(value)} {unit.name} is not plausible")
+
+
+def _inside(ends: tuple[Decimal, Decimal], value: Decimal, unit: Unit, analyte: Analyte) -> bool:
+    """Whether a value lies between two canonical ends, both allowed."""
+    key = (analyte.key, unit.name, *ends)
+    known = _ENDS.get(key)
+    if known is None:
+        known = _ENDS[key] = _ends_in(ends, unit)
+    lowest, highest = known
+    return lowest <= value <= highest
+
+
+def _ends_in(ends: tuple[Decimal, Decimal], unit: Unit) -> tuple[Decimal, Decimal]:
+    """Canonical ends in a unit: to as many decimals as a value can have, rounded inwards."""
+    lowest, highest = ((Fraction(end) - unit.offset) / unit.factor for end in ends)
+    scale = 10**MOST_DECIMALS
+    return (
+        Decimal(f"{ceil(lowest * scale)}E-{MOST_DECIMALS}"),
+        Decimal(f"{floor(highest * scale)}E-{MOST_DECIMALS}"),
+    )
+
+
+def _written(value: Decimal) -> str:
+    written = plain(value)
+    return written if len(written) <= 16 else f"{value:.6g}"
+
+
+def _own_range(
+    raw: Raw | Missing, unit: Unit, decimals: int, analyte: Analyte
+) -> tuple[Decimal | None, Decimal | None]:
+    """The laboratory's own limits in the value's unit; None where there is no clear one.
+
+    Raises where the low limit cannot belong to this unit: then the value's unit is in doubt.
+    """
+    if isinstance(raw, Missing):
+        return None, None
+    # A laboratory gives the same range with every result; only its digest is kept.
+    key = (blake2b(raw, digest_size=16).digest(), analyte.key, unit.name, decimals)
+    known = _RANGES.get(key)
+    if known is None:
+        if len(_RANGES) >= _MOST_RANGES:
+            _RANGES.clear()
+        known = _RANGES[key] = _read_range(raw, unit, decimals, analyte)
+    low, high = known
+    ends, upper = analyte.range_low, analyte.range_high
+    if low is not None and ends is not None and not _inside(ends, low, unit, analyte):
+        if any(_inside(ends, low, other, analyte) for other in analyte.units.values()):
+            raise _Unusable(
+                "contradicting-range",
+                f"its reference range, from {_written(low)}, contradicts its unit {unit.name}",
+            )
+        return None, None
+    if high is not None and upper is not None and not _inside(upper, high, unit, analyte):
+        return None, None
+    if low is not None and high is not None and low > high:
+        return None, None
+    return low, high
+
+
+def _read_range(
+    raw: Raw, unit: Unit, decimals: int, analyte: Analyte
+) -> tuple[Decimal | None, Decimal | None]:
+    fitting = [one for one in items(decoded(raw)) if _for_everybody(one)]
+    if len(fitting) != 1:
+        return None, None
+    try:
+        low = _limit(part(fitting[0], "low"), unit, decimals, analyte)
+        high = _limit(part(fitting[0], "high"), unit, decimals, analyte)
+    except _Unusable:
+        return None, None
+    return low, high
+
+
+def _for_everybody(one: object) -> bool:
+    if not isinstance(one, dict) or (one.get("low") is None and one.get("high") is None):
+        return False
+    if any(item for item in items(one.get("appliesTo"))):
+        return False
+    if _for_children(part(one, "age", "high")):
+        return False
+    kind = one.get("type") if one.get("type") is not None else one.get("meaning")
+    if kind is not None and "normal" not in status_words(kind):
+        return False
+    words = text(one.get("text")).lower()
+    return not words or not _OTHER_KINDS.search(words)
+
+
+def _for_children(oldest: object) -> bool:
+    """Whether a range ends with an age below 18 years: no limit of an adult."""
+    if oldest is None:
+        return False
+    age = number(part(oldest, "value"))
+    unit = text(part(oldest, "code")) or text(part(oldest, "unit"))
+    return age is None or age < 18 or not unit.lower().startswith(("a", "y"))
+
+
+def _limit(value: object, unit: Unit, decimals: int, analyte: Analyte) -> Decimal | None:
+    if value is None:
+        return None
+    limit = number(part(value, "value"))
+    if limit is None or part(value, "comparator") is not None:
+        raise _Unusable("range", "")
+    stated = Quantity(
+        unit=text(part(value, "unit")),
+        system=text(part(value, "system")),
+        code=text(part(value, "code")),
+    )
+    if not stated.unit and not stated.code:
+        return limit
+    own = unit_of(stated, analyte)
+    if (own.factor, own.offset) == (unit.factor, unit.offset):
+        return limit
+    converted: Fraction = (own.to_canonical(limit) - unit.offset) / unit.factor
+    return rounded(converted, max(decimals, 1))

@@ -1,0 +1,277 @@
+"""Orders for tests, procedures and referrals; and the drafts of a call about orders.
+
+Source: CDS Hooks "order-select" (draftOrders, selections) and "order-sign" (draftOrders); FHIR R4
+ServiceRequest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cds_service.core.facts import Drafts, Kind, Medication, Order, Source, Taking
+from cds_service.fhir.intake.bundles import Intake
+from cds_service.fhir.read.conditions import read_reason
+from cds_service.fhir.read.library import Item, Library
+from cds_service.fhir.read.medications import Words, read_medication
+from cds_service.fhir.values.elements import (
+    UNREADABLE,
+    codings,
+    decoded,
+    encoded,
+    identifier_of,
+    items,
+    label,
+    part,
+    status_words,
+    text,
+    texts,
+)
+from cds_service.fhir.values.moments import read_moment, zone_of
+from cds_service.fhir.values.versions import to_r4
+from cds_service.terminology.vocabulary import Vocabulary
+
+PLACE = "context.draftOrders"
+TYPES = (
+    "ServiceRequest",
+    "DeviceRequest",
+    "NutritionOrder",
+    "VisionPrescription",
+    "CommunicationRequest",
+    "SupplyRequest",
+)
+_NOT_ACTIVE = frozenset(
+    {"draft", "on-hold", "revoked", "completed", "entered-in-error", "cancelled", "stopped"}
+)
+# Whoever signs one of these orders nothing: it ends an order, or says that there was none.
+_NOT_MEANT = frozenset(
+    {"entered-in-error", "cancelled", "revoked", "stopped", "completed", "ended"}
+)
+ABOUT = "draft orders"
+
+
+def read_orders(
+    library: Library, orders: Vocabulary, reasons: Vocabulary, as_of: datetime
+) -> tuple[Order, ...]:
+    """The active orders."""
+    found = []
+    for item in library.of(*TYPES):
+        status = status_words(item.data.get("status"))
+        if _forbidden(item):
+            continue
+        if "active" in status:
+            found.append(read_order(item, library, orders, reasons, as_of))
+        elif _NOT_ACTIVE.isdisjoint(status):
+            reason = "its status is not known" if status else "its status is missing"
+            library.problem("no-status", item.kind.value, f"{reason}: not counted", item.source)
+    return tuple(found)
+
+
+def read_order(
+    item: Item,
+    library: Library,
+    orders: Vocabulary,
+    reasons: Vocabulary,
+    as_of: datetime,
+    *,
+    draft: bool = False,
+    selected: bool = False,
+    signed: bool = False,
+) -> Order:
+    """One order; ``covers`` is empty for kinds of orders that no rule knows."""
+    data = item.data
+    asked = [one for one in items(data.get("code")) if one is not None]
+    covers: set[str] = set()
+    if data.get("resourceType") == "ServiceRequest":
+        for one in asked:
+            covers |= orders.concepts(codings(one), texts(one))
+    moment = read_moment(data.get("authoredOn"), zone_of(as_of))
+    return Order(
+        covers=frozenset(covers),
+        name="; ".join(filter(None, (label(one) for one in asked))),
+        source=item.source,
+        draft=draft,
+        when=None if moment is None else moment.when,
+        reason=read_reason(item, library, reasons),
+        named=bool(codings(asked) or texts(asked)),
+        selected=selected,
+        signed=signed,
+    )
+
+
+def _forbidden(item: Item) -> bool:
+    return item.data.get("doNotPerform") is True
+
+
+@dataclass(slots=True)
+class DraftOrders:
+    """The resources of ``context.draftOrders``, taken apart but not yet read."""
+
+    items: list[Item]
+    selections: tuple[str, ...] | None
+
+
+def take_drafts(bundle: object, selections: Sequence[str] | None, intake: Intake) -> DraftOrders:
+    """The resources of a drafts' Bundle, whatever its shape. Raises TooLarge."""
+    found: list[Item] = []
+    for place, full_url, resource in _entries(bundle, PLACE, intake, 0):
+        reason = _why_no_order(resource)
+        if reason:
+            if resource not in (None, {}) or place != PLACE:
+                intake.problem("unreadable", ABOUT, reason, Source(place, PLACE))
+            continue
+        assert isinstance(resource, dict)  # it has a type
+        data = to_r4(resource)
+        name = identifier_of(resource)
+        reference = f"{text(resource['resourceType'])}/{name}" if name else place
+        kind = Kind.MEDICATIONS if data["resourceType"] == "MedicationRequest" else Kind.ORDERS
+        found.append(
+            Item(data, Source(reference, PLACE), kind, full_url, -1, encoded(resource), True)
+        )
+    return DraftOrders(found, None if selections is None else tuple(selections))
+
+
+def _why_no_order(resource: object) -> str:
+    """Why what stands among the drafts cannot be one; empty where it may be."""
+    if resource in (None, {}):
+        return "a draft order has no resource"
+    kind = text(part(resource, "resourceType"))
+    if not kind:
+        return "a draft order is not a FHIR resource"
+    if kind == "Bundle":
+        return "Bundles lie too deep inside each other"
+    if kind in ("OperationOutcome", "Parameters"):
+        return f"{kind} came instead of a draft order"
+    return ""
+
+
+def _holds_more(bundle: Mapping[str, object]) -> bool:
+    """Whether a Bundle without entries says that there are some, or holds them elsewhere."""
+    total = bundle.get("total")
+    return (isinstance(total, int) and total > 0) or any(
+        isinstance(one, dict) and ("resourceType" in one or "resource" in one)
+        for name, value in bundle.items()
+        if name != "issues"
+        for one in items(value)
+    )
+
+
+def _entries(
+    value: object, place: str, intake: Intake, depth: int
+) -> list[tuple[str, str, object]]:
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        with contextlib.suppress(*UNREADABLE):
+            value = decoded(value.strip().encode())
+    if value is None:
+        return []
+    if isinstance(value, dict) and not {"resourceType", "entry"} & value.keys():
+        # The whole answer of an HTTP client instead of what is in it.
+        inside = [one for one in value.values() if text(part(one, "resourceType"))]
+        if len(inside) == 1:
+            return _nested(inside[0], place, text(value.get("fullUrl")), intake, depth)
+    if isinstance(value, dict) and ("entry" in value or value.get("resourceType") == "Bundle"):
+        entries = items(value.get("entry"))
+        intake.count(len(entries), place)
+        if not entries and _holds_more(value):
+            return [(place, "", True)]
+        found = []
+        for index, entry in enumerate(entries):
+            where = f"{place}.entry[{index}]"
+            if isinstance(entry, dict) and "resource" in entry:
+                found += _nested(
+                    entry["resource"], where, text(entry.get("fullUrl")), intake, depth
+                )
+            else:
+                found += _nested(entry, where, "", intake, depth)
+        return found
+    if isinstance(value, list):
+        intake.count(len(value), place)
+        return [
+            one
+            for index, entry in enumerate(value)
+            for one in _nested(entry, f"{place}[{index}]", "", intake, depth)
+        ]
+    return [(place, "", value)]
+
+
+def _nested(
+    resource: object, place: str, full_url: str, intake: Intake, depth: int
+) -> list[tuple[str, str, object]]:
+    if depth < 3 and (
+        isinstance(resource, list | str) or part(resource, "resourceType") == "Bundle"
+    ):
+        return _entries(resource, place, intake, depth + 1)
+    return [(place, full_url, resource)]
+
+
+def read_drafts(
+    taken: DraftOrders,
+    library: Library,
+    words: Words,
+    orders: Vocabulary,
+    as_of: datetime,
+) -> Drafts:
+    """The drafts of this patient, with those marked that are judged: the ones that the clinician
+    has just picked, or all where the hook selects none. What is ordered not to be done
+    (``doNotPerform``) orders nothing.
+    """
+    medications: list[Medication] = []
+    others: list[Order] = []
+    wanted: dict[str, set[str]] = {}
+    selections = taken.selections or ()
+    for target in selections:
+        for name in _spellings(target.strip()):
+            wanted.setdefault(name, set()).add(target)
+    found: set[str] = set()
+    for item in taken.items:
+        kind = text(item.data.get("resourceType"))
+        if kind not in ("MedicationRequest", *TYPES):
+            continue
+        picked = set().union(*(wanted.get(name, ()) for name in _names(item)))
+        found |= picked
+        judged = bool(picked) or taken.selections is None
+        status = set(status_words(item.data.get("status")))
+        if not library.mine(item) or _NOT_MEANT & status or _forbidden(item):
+            continue
+        signed = bool(status) and "draft" not in status
+        if kind == "MedicationRequest":
+            one = read_medication(
+                item, library, words, as_of, taking=Taking.DRAFT, selected=judged, signed=signed
+            )
+            medications.append(one)
+        else:
+            order = read_order(
+                item,
+                library,
+                orders,
+                words.reasons,
+                as_of,
+                draft=True,
+                selected=judged,
+                signed=signed,
+            )
+            others.append(order)
+    for target in sorted({one for one in selections if one.strip()} - found):
+        reason = "a selection names no draft order"
+        library.problem("unresolved-selection", ABOUT, reason, Source(target, "context.selections"))
+    return Drafts(tuple(medications), tuple(others))
+
+
+def _names(item: Item) -> set[str]:
+    """What a selection may call a draft: ``Type/id``, the id alone, or its address."""
+    names = {item.full_url} - {""}
+    if item.id:
+        renamed = f"{text(item.data['resourceType'])}/{item.id}"
+        names |= {item.source.reference, renamed, item.id, f"urn:uuid:{item.id}"}
+    return names
+
+
+def _spellings(target: str) -> set[str]:
+    """A selection as it stands, without version, and without the server's address."""
+    plain = target.split("/_history/", maxsplit=1)[0]
+    names = {target, plain} - {""}
+    if "://" in plain:
+        names.add("/".join(plain.split("/")[-2:]))
+    return names

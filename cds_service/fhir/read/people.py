@@ -1,0 +1,115 @@
+"""Who the patient is as far as rules ask, and what is not tolerated."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from cds_service.core.facts import Allergy, Kind, Patient
+from cds_service.fhir.intake.bundles import Intake
+from cds_service.fhir.read.library import Item, Library
+from cds_service.fhir.values.elements import (
+    codings,
+    identifier_of,
+    items,
+    label,
+    part,
+    readable,
+    status_words,
+    text,
+    texts,
+)
+from cds_service.fhir.values.moments import read_moment, zone_of
+from cds_service.fhir.values.versions import Resource
+from cds_service.terminology.vocabulary import Vocabulary
+
+_NOT_MEANT = frozenset({"refuted", "entered-in-error"})
+_OVER = frozenset({"inactive", "resolved"})
+
+
+def find_patient(intake: Intake, patient_id: str) -> tuple[Item | None, list[str]]:
+    """The call's Patient resource and the urns by which Bundles refer to it.
+
+    Another patient's resource is refused with a problem. One without id is taken for the
+    one asked for, where it is the only one.
+    """
+    mine: list[Item] = []
+    nameless: list[Item] = []
+    urns: set[str] = set()
+    others: set[str] = set()
+    for entry in intake.all_of("Patient"):
+        data = readable(entry.raw)
+        if not isinstance(data, dict):
+            intake.problem("unreadable", entry.kind.value, "it cannot be read", entry.source)
+            continue
+        item = Item(data, entry.source, entry.kind, entry.full_url, entry.page, entry.raw)
+        if data.get("id") is None:
+            nameless.append(item)
+        elif identifier_of(data) == patient_id:
+            mine.append(item)
+            urns.add(entry.full_url)
+        else:
+            others.add(entry.full_url)
+            intake.problem("wrong-patient", entry.kind.value, "it is another patient", entry.source)
+    if not mine and len(nameless) == 1 and nameless[0].kind is Kind.PATIENT:
+        mine = nameless
+    # Other addresses say by themselves whose they are; one urn for two patients says nothing.
+    named = sorted(urn for urn in urns - others if urn.startswith("urn:"))
+    return (mine[0] if mine else None), named
+
+
+def read_patient(item: Item | None, intake: Intake, as_of: datetime) -> Patient:
+    """Birth date (only a full one), sex and whether the patient has died."""
+    if item is None:
+        return Patient()
+    data = item.data
+    sex = text(data.get("gender")).lower()
+    return Patient(
+        birth=_birth(data, item, intake, as_of),
+        sex=sex if sex in ("male", "female") else "",
+        deceased=_deceased(data, item, intake),
+        source=item.source,
+    )
+
+
+def _birth(data: Resource, item: Item, intake: Intake, as_of: datetime) -> date | None:
+    stated = data.get("birthDate")
+    if stated is None:
+        return None
+    moment = read_moment(stated, zone_of(as_of))
+    if moment is not None and moment.day_only and moment.day <= as_of.date():
+        return moment.day
+    reason = "the birth date has no day, or cannot be read: the age is taken as unknown"
+    intake.problem("no-birth-date", Kind.PATIENT.value, reason, item.source)
+    return None
+
+
+def _deceased(data: Resource, item: Item, intake: Intake) -> bool:
+    flag, when = data.get("deceasedBoolean"), data.get("deceasedDateTime")
+    if flag is True or text(when):
+        return True
+    if flag not in (None, False) or when is not None:
+        reason = "whether the patient has died cannot be read"
+        intake.problem("unreadable", Kind.PATIENT.value, reason, item.source)
+    return False
+
+
+def read_allergies(library: Library, vocabulary: Vocabulary) -> tuple[Allergy, ...]:
+    """Allergies and intolerances that are neither refuted nor over."""
+    found = []
+    for item in library.of("AllergyIntolerance"):
+        data = item.data
+        if _NOT_MEANT & set(status_words(data.get("verificationStatus"))):
+            continue
+        if _OVER & set(status_words(data.get("clinicalStatus"))):
+            continue
+        substances = [part(one, "substance") for one in items(data.get("reaction"))]
+        stated = [one for one in (data.get("code"), *substances) if one is not None]
+        if not codings(stated) and not texts(stated):
+            library.problem("no-code", item.kind.value, "it does not say to what", item.source)
+            continue
+        concepts: set[str] = set()
+        for one in stated:
+            concepts |= vocabulary.concepts(codings(one), texts(one))
+        name = label(data.get("code")) or label(stated)
+        found.append(Allergy(frozenset(concepts), name, item.source))
+    return tuple(found)

@@ -1,0 +1,140 @@
+"""From what arrived to facts: the one entrance to the reading of FHIR data.
+
+Nothing in a record can make this raise, except that there is too much of it. What cannot
+be used becomes a `Problem`; what did not arrive shows in the `Availability`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cds_service.core.analytes import Analyte
+from cds_service.core.facts import Availability, Drafts, Kind, Problem, Record, State
+from cds_service.core.series import Series
+from cds_service.engine.topic import Vocabularies
+from cds_service.fhir.intake.bundles import Intake
+from cds_service.fhir.intake.delivery import Delivery
+from cds_service.fhir.read.codebook import Codebook
+from cds_service.fhir.read.conditions import read_conditions, read_encounter
+from cds_service.fhir.read.library import Library
+from cds_service.fhir.read.medications import Words, read_medications
+from cds_service.fhir.read.orders import read_drafts, read_orders, take_drafts
+from cds_service.fhir.read.people import find_patient, read_allergies, read_patient
+from cds_service.fhir.read.results import Results
+from cds_service.fhir.read.subjects import Subjects
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the hook's context says; ``draft_orders`` is decoded JSON and may be anything.
+
+    ``fhir_server`` is the base URL that the call names. ``selections`` are the drafts that are
+    judged; None: all.
+    """
+
+    patient_id: str
+    encounter_id: str | None = None
+    user_id: str | None = None
+    draft_orders: object | None = None
+    selections: tuple[str, ...] | None = ()
+    fhir_server: str | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read.
+
+    ``resources`` gives the raw JSON behind a fact's ``Type/id``, None where there is none;
+    ``entries`` is how many resources were looked at.
+    """
+
+    record: Record
+    series: dict[str, Series]
+    resources: Callable[[str], bytes | None]
+    entries: int
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads deliveries; made once at start. ``analytes`` by their key."""
+
+    vocabularies: Vocabularies
+    analytes: Mapping[str, Analyte]
+    _book: Codebook = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        book = Codebook(self.vocabularies.observations, self.analytes)
+        object.__setattr__(self, "_book", book)
+
+    def read(
+        self, deliveries: Mapping[Kind, Delivery], context: Context, as_of: datetime
+    ) -> Reading:
+        """The facts of one call; ``as_of`` is aware. Raises only TooLarge."""
+        known = self.vocabularies
+        intake = Intake(deliveries)
+        person, urls = find_patient(intake, context.patient_id)
+        subjects = Subjects(context.patient_id, urls, context.fhir_server)
+        library = Library(intake, subjects)
+        taken = take_drafts(context.draft_orders, context.selections, intake)
+        library.add(taken.items)
+        results = Results(intake, self._book, subjects, as_of)
+        words = Words(known.medications, known.conditions)
+        conditions = read_conditions(library, known.conditions, as_of)
+        if results.pregnancy is not None:
+            conditions = (*conditions, results.pregnancy)
+        medications = read_medications(library, words, as_of)
+        orders = read_orders(library, known.orders, known.conditions, as_of)
+        allergies = read_allergies(library, known.allergies)
+        encounter = read_encounter(library, known.conditions, context.encounter_id)
+        patient = read_patient(person, intake, as_of)
+        drafts = (
+            read_drafts(taken, library, words, known.orders, as_of)
+            if taken.items or taken.selections
+            else Drafts()
+        )
+        record = Record(
+            patient=patient,
+            conditions=conditions,
+            medications=medications,
+            orders=orders,
+            allergies=allergies,
+            performed=tuple(results.performed),
+            drafts=drafts,
+            encounter=encounter,
+            availability=_availability(intake, library, results, person is not None),
+            problems=_once(intake.problems),
+        )
+
+        def resources(reference: str) -> bytes | None:
+            return results.raw(reference) or library.raw(reference)
+
+        return Reading(record, results.series, resources, intake.entries)
+
+
+def _availability(
+    intake: Intake, library: Library, results: Results, patient_found: bool
+) -> dict[Kind, Availability]:
+    """What is missing once other patients' data are out."""
+    found = dict(intake.availability)
+    for kind, state in found.items():
+        refused = library.refused.get(kind, 0) + results.refused.get(kind, 0)
+        kept = library.kept.get(kind, 0) + results.kept.get(kind, 0)
+        if refused and state.obtained:
+            what = "what was sent belongs to another patient"
+            if kept:
+                found[kind] = Availability(State.PARTIAL, f"a part of {what}")
+            else:
+                found[kind] = Availability(State.UNAVAILABLE, what)
+    given = found.get(Kind.PATIENT)
+    if given is not None and given.state in (State.GIVEN, State.PARTIAL) and not patient_found:
+        found[Kind.PATIENT] = Availability(
+            State.UNAVAILABLE, "what was sent is not this patient, or cannot be read"
+        )
+    return found
+
+
+def _once(problems: list[Problem]) -> tuple[Problem, ...]:
+    """Each problem once: a resource may be met by several ways."""
+    return tuple(dict.fromkeys(problems))

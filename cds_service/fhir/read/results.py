@@ -1,0 +1,541 @@
+"""Observations: which results there are; their values are read when a rule asks.
+
+Every Observation is peeked at (code, status, date, subject). Sources: FHIR R4 Observation;
+clinical content, section 3 ("Reading data").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+import msgspec
+from msgspec import UNSET, Raw
+from msgspec.structs import replace
+
+from cds_service.core.analytes import Analyte
+from cds_service.core.facts import Condition, Kind, Performed, Problem, Result, Source
+from cds_service.core.series import Candidate, Series
+from cds_service.fhir.intake.bundles import Entry, Intake, ObservationPage
+from cds_service.fhir.intake.recovery import recovered
+from cds_service.fhir.read.codebook import NOTHING, PREGNANCY, UNREAD, Codebook, Meaning
+from cds_service.fhir.read.observed import Expected, is_critical, read_value
+from cds_service.fhir.read.pregnancy import Pregnancy
+from cds_service.fhir.read.subjects import Subjects
+from cds_service.fhir.read.superseding import current, meta_of
+from cds_service.fhir.values.elements import (
+    MODIFIED,
+    UNREADABLE,
+    items,
+    modified,
+    part,
+    readable,
+    text,
+)
+from cds_service.fhir.values.moments import (
+    Moment,
+    moment_at,
+    read_moment,
+    read_when,
+    why_undated,
+    zone_of,
+)
+from cds_service.fhir.values.peeks import (
+    Key,
+    Meta,
+    Missing,
+    Peek,
+    read_component,
+    read_head,
+    read_list,
+    read_peek,
+)
+
+_COUNTS = frozenset({"final", "amended", "corrected", "preliminary"})
+_SILENT = frozenset({"registered", "cancelled", "entered-in-error"})
+_WITHDRAWN = "entered-in-error"
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class _Row(msgspec.Struct, eq=False, gc=False):
+    """A relevant Observation of this patient; where it stands, its peek, and when it was.
+
+    A result inside of another (a component, or contained) has the ``parent`` it stands in and
+    its own undecoded ``inner`` text.
+    """
+
+    peek: Peek
+    meaning: Meaning
+    where: ObservationPage | Entry
+    index: int
+    when: datetime = _NEVER
+    parent: _Row | None = None
+    inner: Raw | None = None
+
+    @property
+    def source(self) -> Source:
+        return _source(self.where, self.index)
+
+    def whole(self) -> bytes | Raw:
+        """The undecoded resource, or what stands inside of one."""
+        if self.inner is not None:
+            return self.inner
+        return self.where.raw if isinstance(self.where, Entry) else self.where.whole(self.index)
+
+    # What `current` asks of a version.
+
+    @property
+    def id(self) -> str:
+        return self.peek.id or ""
+
+    @property
+    def status(self) -> str:
+        return self.peek.status or ""
+
+    @property
+    def topic(self) -> str:
+        return self.meaning.about
+
+    @property
+    def identifiers(self) -> tuple[Key, ...]:
+        # An identifier may be an order's number, or name a kind of test: it is a result's own
+        # only together with its time.
+        peek = self.peek
+        period = peek.effectivePeriod
+        time = (
+            peek.effectiveDateTime
+            or peek.effectiveInstant
+            or ("" if isinstance(period, Missing) else bytes(period).decode(errors="replace"))
+        )
+        keys = (
+            Key(text(part(one, "system")), text(part(one, "value")))
+            for one in items(readable(peek.identifier))
+        )
+        return tuple(Key(f"{key.system} {time}", key.value) for key in keys if key.value)
+
+    @property
+    def meta(self) -> Meta:
+        return meta_of(readable(self.peek.meta))
+
+    @property
+    def content(self) -> Peek:
+        return self.peek
+
+
+class _Opener:
+    """Makes a candidate of a row, and its value, when it is their turn.
+
+    It stands apart from `Results` because every series holds it: in a ring of references the
+    data of a call would stay in memory until the garbage collector comes.
+    """
+
+    def __init__(self, as_of: datetime) -> None:
+        self._as_of = as_of
+        self.zone = zone_of(as_of)
+        self.used: dict[str, _Row] = {}  # what a fact came from, by its reference
+
+    def candidate(self, analyte: Analyte, row: _Row) -> Candidate:
+        """A dated row, not read yet."""
+        moment = moment_at(row.when, self.stated(row.peek), self.zone)
+        answer = self._future if moment.after(self._as_of) else self._read
+        read = partial(answer, row, analyte, moment)
+        return Candidate(moment.when, moment.day, moment.day_only, read)
+
+    def _read(self, row: _Row, analyte: Analyte, moment: Moment) -> Result | Problem:
+        """The value, when it is its turn."""
+        preliminary = row.peek.status == "preliminary"
+        expected = Expected(analyte, moment, self.use(row), preliminary, row.meaning.method)
+        return read_value(row.peek, row.whole, expected)
+
+    def _future(self, row: _Row, analyte: Analyte, moment: Moment) -> Problem:
+        reason = "its date lies in the future"
+        return self.misdated("future", reason, row, analyte, moment.when)
+
+    def misdated(
+        self, kind: str, reason: str, row: _Row, analyte: Analyte, when: datetime | None = None
+    ) -> Problem:
+        """A result that may be right but for its date: its value is kept beside the problem."""
+        now = Moment(self._as_of, self._as_of.date(), False)
+        value = self._read(row, analyte, now)
+        return Problem(
+            kind,
+            analyte.key,
+            reason,
+            row.source,
+            when,
+            is_critical(row.peek),
+            value if isinstance(value, Result) else None,
+        )
+
+    def use(self, row: _Row) -> Source:
+        """The source of a row that becomes a fact."""
+        source = row.source
+        self.used.setdefault(source.reference, row)
+        return source
+
+    def stated(self, peek: Peek) -> str | None:
+        """When it was, as it is written."""
+        if peek.effectiveDateTime is not None:
+            return peek.effectiveDateTime
+        if not isinstance(peek.effectivePeriod, Missing):
+            period = readable(peek.effectivePeriod)
+            end = text(part(period, "end"))
+            return end if read_when(end, self.zone) else text(part(period, "start"))
+        return peek.effectiveInstant
+
+
+class Results:
+    """All Observations of one call: ``series`` by analyte, panels ``performed``, ``pregnancy``."""
+
+    def __init__(self, intake: Intake, book: Codebook, subjects: Subjects, as_of: datetime) -> None:
+        self._intake = intake
+        self._book = book
+        self._subjects = subjects
+        self._as_of = as_of
+        self._opener = _Opener(as_of)
+        self._rows: list[_Row] = []
+        self._inner: list[_Row] = []
+        self._dated: dict[str, list[_Row]] = {}
+        self._undated: dict[str, list[Problem]] = {}
+        self._pregnancy = Pregnancy(as_of)
+        self.refused: dict[Kind, int] = {}
+        self.kept: dict[Kind, int] = dict.fromkeys(Kind, 0)
+        self.performed: list[Performed] = []
+        for page in intake.pages:
+            self._take(page.peeks, page)
+        # What is no Observation on a page stands among the entries, too.
+        for entry in intake.all_of("Observation", "DiagnosticReport"):
+            self._read_entry(entry)
+        self._settle()
+        for row in self._rows:
+            if row.peek.status in _COUNTS:
+                self._place(row)
+        self.series = {
+            key: Series.of(
+                self._dated.get(key, ()),
+                partial(self._opener.candidate, book.analytes[key]),
+                self._undated.get(key, ()),
+            )
+            for key in {**self._dated, **self._undated}
+        }
+
+    @property
+    def pregnancy(self) -> Condition | None:
+        """The condition that the newest statement about pregnancy amounts to."""
+        return self._pregnancy.condition
+
+    def raw(self, reference: str) -> bytes | None:
+        """The undecoded Observation behind a result's source."""
+        row = self._opener.used.get(reference)
+        return None if row is None else bytes(row.whole())
+
+    # --- choosing --------------------------------------------------------------------
+
+    def _read_entry(self, entry: Entry) -> None:
+        try:
+            peek = read_peek(entry.raw)
+        except UNREADABLE:
+            try:
+                peek = recovered(entry.raw, entry.type)
+            except UNREADABLE:
+                reason = "it cannot be read"
+                self._intake.problem("unreadable", entry.kind.value, reason, entry.source)
+                return
+        self._take([peek], entry)
+
+    def _take(self, peeks: Sequence[Peek], where: ObservationPage | Entry) -> None:
+        """Keep the Observations that are this patient's and that a rule may read."""
+        refusal_by, meaning_of = self._subjects.refusal_by, self._book.meaning
+        rows, kept = self._rows, 0
+        for index, peek in enumerate(peeks):
+            if peek.resourceType != "Observation":
+                if isinstance(where, Entry) and peek.contained is not UNSET:
+                    self._take_report(peek, where, index)
+                continue
+            subject, code, status = peek.subject, peek.code, peek.status
+            if subject is not UNSET:
+                refusal = refusal_by(bytes(subject))
+                if refusal:
+                    self._refuse(where.kind, refusal, _source(where, index))
+                    continue
+            if peek.focus is not UNSET:
+                refusal = self._subjects.refusal_for(readable(peek.focus))
+                if refusal:
+                    self._refuse(where.kind, refusal, _source(where, index))
+                    continue
+            kept += 1
+            meaning = UNREAD if code is UNSET else meaning_of(bytes(code))
+            if peek.component is not UNSET or peek.contained is not UNSET:
+                self._take_inner(peek, meaning, where, index)
+                continue
+            if meaning.by_words and not _witnessed(peek, meaning):
+                meaning = NOTHING
+            if status == _WITHDRAWN:
+                pass  # it withdraws others, whatever its own code says
+            elif meaning is NOTHING:
+                continue
+            elif meaning is UNREAD:
+                reason = "it has no code that can be read"
+                self._intake.problem("unreadable", where.kind.value, reason, _source(where, index))
+                continue
+            if self._usable(peek, meaning, where, index):
+                rows.append(_Row(peek, meaning, where, index))
+        self.kept[where.kind] += kept
+
+    def _usable(
+        self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
+    ) -> bool:
+        """Whether a result's status and meaning are known; notes a problem where not."""
+        if peek.status in _SILENT:
+            return True
+        if peek.modifierExtension is not UNSET and modified(peek.modifierExtension):
+            self._unusable("modified", MODIFIED, peek, meaning, _source(where, index))
+            return False
+        if peek.status in _COUNTS:
+            return True
+        reason = "its status is not known" if peek.status else "its status is missing"
+        self._unusable("no-status", reason, peek, meaning, _source(where, index))
+        return False
+
+    def _unusable(
+        self, kind: str, reason: str, peek: Peek, meaning: Meaning, source: Source
+    ) -> None:
+        when = read_when(self._opener.stated(peek), self._opener.zone)
+        self._intake.problems.append(
+            Problem(kind, meaning.about, reason, source, when, is_critical(peek))
+        )
+
+    def _refuse(self, kind: Kind, reason: str, source: Source) -> None:
+        self.refused[kind] = self.refused.get(kind, 0) + 1
+        self._intake.problem("wrong-patient", kind.value, reason, source)
+
+    # --- results inside of others ------------------------------------------------------
+
+    def _take_inner(
+        self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
+    ) -> None:
+        """An Observation with components or contained results: each is a result of its own.
+
+        It has its parent's time, status and subject. The parent itself counts where its own
+        code says something.
+        """
+        parent = _Row(peek, NOTHING if meaning is UNREAD else meaning, where, index)
+        found = list(self._components(parent)) + list(self._contained(parent))
+        if peek.status == _WITHDRAWN:
+            self._rows.append(parent)  # it withdraws others of its id
+            return
+        mine = meaning is not NOTHING and meaning is not UNREAD
+        if mine and peek.valueQuantity is UNSET:
+            inside = {one.key for row in found for one in row.meaning.analytes}
+            analytes = tuple(one for one in meaning.analytes if one.key not in inside)
+            parent.meaning = meaning = meaning.only(analytes)
+            mine = bool(analytes or meaning.panels or meaning.pregnancy)
+        if not found and not mine:
+            if meaning is UNREAD:
+                reason = "it has no code that can be read"
+                self._intake.problem("unreadable", where.kind.value, reason, parent.source)
+            return
+        about = meaning if mine else found[0].meaning
+        if self._usable(peek, about, where, index):
+            self._rows.append(parent)
+            self._inner.extend(found)
+
+    def _components(self, parent: _Row) -> Iterator[_Row]:
+        raw = parent.peek.component
+        if isinstance(raw, Missing):
+            return
+        try:
+            components = read_list(raw)
+        except UNREADABLE:
+            if bytes(raw) != b"null":
+                reason = "its components cannot be read"
+                kind = parent.where.kind.value
+                self._intake.problem("unreadable", kind, reason, parent.source)
+            return
+        for one in components:
+            try:
+                component = read_component(one)
+            except UNREADABLE:
+                continue  # no object, so nothing that names an analyte
+            if isinstance(component.code, Missing):
+                continue
+            peek = replace(
+                parent.peek,
+                code=component.code,
+                identifier=UNSET,
+                component=UNSET,
+                contained=UNSET,
+                valueQuantity=component.valueQuantity,
+                referenceRange=component.referenceRange,
+                dataAbsentReason=component.dataAbsentReason,
+                interpretation=component.interpretation,
+                modifierExtension=component.modifierExtension,
+            )
+            row = self._inside(peek, parent, one)
+            if row is None:
+                continue
+            changed = modified(component.modifierExtension) and peek.status not in _SILENT
+            if changed:
+                self._unusable("modified", MODIFIED, peek, row.meaning, parent.source)
+            else:
+                yield row
+
+    def _contained(self, parent: _Row) -> Iterator[_Row]:
+        raw = parent.peek.contained
+        if isinstance(raw, Missing):
+            return
+        try:
+            resources = read_list(raw)
+        except UNREADABLE:
+            return
+        for one in resources:
+            try:
+                peek = read_peek(one)
+            except UNREADABLE:
+                try:
+                    if read_head(one).resourceType != "Observation":
+                        continue
+                    peek = recovered(one)
+                except UNREADABLE:
+                    continue
+            if peek.resourceType != "Observation" or peek.code is UNSET:
+                continue
+            outer = parent.peek
+            own = (peek.effectiveDateTime, peek.effectiveInstant)
+            if own == (None, None) and peek.effectivePeriod is UNSET:
+                peek.effectiveDateTime = outer.effectiveDateTime
+                peek.effectivePeriod = outer.effectivePeriod
+                peek.effectiveInstant = outer.effectiveInstant
+            peek.status = _joined(peek.status, outer.status)
+            refusal = (
+                "" if peek.subject is UNSET else self._subjects.refusal_by(bytes(peek.subject))
+            )
+            if not refusal and peek.focus is not UNSET:
+                refusal = self._subjects.refusal_for(readable(peek.focus))
+            if refusal:
+                self._refuse(parent.where.kind, refusal, parent.source)
+                continue
+            row = self._inside(peek, parent, one)
+            if row is not None and self._usable(peek, row.meaning, parent.where, parent.index):
+                yield row
+
+    def _inside(self, peek: Peek, parent: _Row, raw: Raw) -> _Row | None:
+        """The row of a result inside of ``parent``; None for what no rule reads."""
+        assert not isinstance(peek.code, Missing)
+        meaning = self._book.meaning(bytes(peek.code))
+        if meaning.by_words and not _witnessed(peek, meaning):
+            return None
+        if meaning is NOTHING or meaning is UNREAD:
+            return None
+        return _Row(peek, meaning, parent.where, parent.index, parent=parent, inner=Raw(bytes(raw)))
+
+    def _take_report(self, peek: Peek, where: ObservationPage | Entry, index: int) -> None:
+        """A DiagnosticReport with the results contained in it."""
+        if peek.status == "partial":
+            peek.status = "preliminary"
+        elif peek.status == "appended":
+            peek.status = "final"
+        if not isinstance(peek.subject, Missing):
+            refusal = self._subjects.refusal_by(bytes(peek.subject))
+            if refusal:
+                self._refuse(where.kind, refusal, _source(where, index))
+                return
+        parent = _Row(peek, NOTHING, where, index)
+        found = list(self._contained(parent))
+        if peek.status == _WITHDRAWN:
+            self._rows.append(parent)
+        elif found and self._usable(peek, found[0].meaning, where, index):
+            self._rows.append(parent)
+            self._inner.extend(found)
+
+    def _settle(self) -> None:
+        """Leave out versions that others supersede; mostly there is nothing to settle."""
+        ids = {row.peek.id for row in self._rows}
+        if len(ids) < len(self._rows) or any(row.peek.status != "final" for row in self._rows):
+            self._rows = current(self._rows)
+        if self._inner:
+            standing = {id(row) for row in self._rows}
+            self._rows += [row for row in self._inner if id(row.parent) in standing]
+
+    # --- placing in time -------------------------------------------------------------
+
+    def _place(self, row: _Row) -> None:
+        stated, meaning = self._opener.stated(row.peek), row.meaning
+        when = read_when(stated, self._opener.zone)
+        if meaning.pregnancy:
+            self._take_pregnancy(row, read_moment(stated, self._opener.zone))
+        if meaning.panels and row.peek.status != "preliminary":
+            self._take_panel(row, read_moment(stated, self._opener.zone))
+        for analyte in meaning.analytes:
+            if when is None:
+                peek = row.peek
+                reason = why_undated(peek.effectiveDateTime or peek.effectiveInstant)
+                problem = self._opener.misdated("undated", reason, row, analyte)
+                self._undated.setdefault(analyte.key, []).append(problem)
+                continue
+            row.when = when
+            rows = self._dated.get(analyte.key)
+            if rows is None:
+                self._dated[analyte.key] = [row]
+            else:
+                rows.append(row)
+
+    def _take_panel(self, row: _Row, moment: Moment | None) -> None:
+        if moment is not None and not moment.after(self._as_of) and _done(row.peek):
+            source = self._opener.use(row)
+            self.performed.append(Performed(row.meaning.panels, moment.day, source))
+
+    def _take_pregnancy(self, row: _Row, moment: Moment | None) -> None:
+        if row.peek.status == "preliminary":
+            return
+        kind = reason = ""
+        if moment is None:
+            kind, reason = "undated", "it has no usable date"
+        elif moment.after(self._as_of):
+            kind, reason = "future", "its date lies in the future"
+        else:
+            value = part(readable(row.whole()), "valueCodeableConcept")
+            if not self._pregnancy.take(value, moment, self._opener.use(row)):
+                kind, reason = "no-value", "it has no coded value"
+        if kind:
+            self._intake.problem(kind, PREGNANCY, reason, row.source)
+
+
+def _joined(own: str | None, parents: str | None) -> str | None:
+    """The status of a result that stands in another resource: the less certain of the two."""
+    return parents if own is None or (parents == "preliminary" and own != _WITHDRAWN) else own
+
+
+def _done(peek: Peek) -> bool:
+    """Whether something of a panel was done: it refers to a member, or a part has a value."""
+    if not isinstance(peek.dataAbsentReason, Missing) and bytes(peek.dataAbsentReason) != b"null":
+        return False
+    if any(part(one, "reference") for one in items(readable(peek.hasMember))):
+        return True
+    if any(
+        part(one, "valueQuantity", "value") is not None and part(one, "dataAbsentReason") is None
+        for one in items(readable(peek.component))
+    ):
+        return True
+    return any(
+        part(one, "valueQuantity", "value") is not None for one in items(readable(peek.contained))
+    )
+
+
+def _witnessed(peek: Peek, meaning: Meaning) -> bool:
+    """Whether the unit bears out what the words of an unlisted LOINC code say.
+
+    Without a unit the words stand, so that the result is said to be unusable for that.
+    """
+    if isinstance(peek.valueQuantity, Missing):
+        return True
+    quantity = readable(peek.valueQuantity)
+    stated = [one for one in (text(part(quantity, "code")), text(part(quantity, "unit"))) if one]
+    return not stated or any(one in analyte.units for analyte in meaning.analytes for one in stated)
+
+
+def _source(where: ObservationPage | Entry, index: int) -> Source:
+    if isinstance(where, Entry):
+        return where.source
+    return Source(where.reference(index), where.origin)

@@ -1,0 +1,123 @@
+"""Whose a resource is: only what belongs to the patient of the call may become a fact."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from cds_service.fhir.values.elements import items, part, readable, reference, text
+
+_URN = "urn:uuid:"
+_UNREADABLE = "whose it is cannot be read"
+_NOT_HIS = "it is about somebody or something else than the patient (focus)"
+# What of the patient a result may be about, and still be the patient's.
+_HIS_OWN = frozenset(
+    {"Condition", "Encounter", "EpisodeOfCare", "Observation", "Procedure", "ServiceRequest"}
+    | {"MedicationRequest", "MedicationStatement", "MedicationAdministration", "CarePlan"}
+)
+_HISTORY = re.compile(r"/_history/[^/]*$")
+
+
+class Subjects:
+    """Recognises references to the one patient of the call.
+
+    ``Patient/{id}``, an absolute address that ends so, a version of either, the bare urn
+    of the same id, and urns that a Bundle gives to this patient's own resource. No
+    reference at all (nothing, or only an identifier or a name) counts as this patient:
+    the data were asked for by patient. A contained subject is somebody nobody can verify.
+
+    ``server`` is the base URL of the call's FHIR server, where it names one: the same id at
+    another address is somebody else. Where it names none, nobody knows which is the client's
+    own, and an absolute address counts by its id alone.
+    """
+
+    def __init__(
+        self, patient_id: str, urls: Iterable[str] = (), server: str | None = None
+    ) -> None:
+        self.patient_id = patient_id
+        self._server = None if server is None else _place(server)
+        self._mine = f"Patient/{patient_id}"
+        self._known: dict[str, bool] = {self._mine: True, _URN + patient_id: True}
+        self._known.update((url, True) for url in urls if url)
+        self._refusals: dict[bytes, str] = {}
+
+    def is_mine(self, target: str) -> bool:
+        """Whether a literal reference means the patient of the call."""
+        answer = self._known.get(target)
+        if answer is None:
+            plain = _HISTORY.sub("", target.strip())
+            answer = plain in (self._mine, self.patient_id, _URN + self.patient_id) or (
+                plain.startswith(("http://", "https://"))
+                and plain.endswith("/" + self._mine)
+                and self._here(plain.removesuffix("/" + self._mine))
+            )
+            if len(self._known) < 1000:
+                self._known[target] = answer
+        return answer
+
+    def _here(self, base: str) -> bool:
+        return self._server is None or _place(base) == self._server
+
+    def refusal(self, resource: object) -> str:
+        """Why a resource is not this patient's; empty where it is."""
+        for name in ("subject", "patient"):
+            stated = part(resource, name)
+            if stated is None:
+                continue
+            target = reference(stated)
+            if target and not self.is_mine(target):
+                return refusal_of(target)
+            nameless = isinstance(stated, dict) and stated.get("reference") is None
+            if not target and not nameless:
+                return _UNREADABLE
+        return ""
+
+    def refusal_for(self, focus: object) -> str:
+        """Why a result with this focus is not the patient's own; empty where it is.
+
+        A focus is what the result is about where that is not the subject: a fetus, a donor,
+        a device. It may also be a disease or a treatment of the patient.
+        """
+        for one in items(focus):
+            target = reference(one)
+            kind = text(part(one, "type")) or target.rpartition("/")[0].rpartition("/")[2]
+            if not self.is_mine(target) and kind not in _HIS_OWN:
+                return _NOT_HIS
+        return ""
+
+    def refusal_by(self, subject: bytes) -> str:
+        """Why what has this undecoded subject is not this patient's; empty where it is.
+
+        Mostly all resources of a call have the same: it is read once.
+        """
+        known = self._refusals.get(subject)
+        if known is None:
+            value = readable(subject)
+            odd = value is None and subject != b"null"
+            known = self._refusals[subject] = (
+                _UNREADABLE if odd else self.refusal({"subject": value})
+            )
+        return known
+
+
+def refusal_of(target: str) -> str:
+    """The words for a reference to somebody else; never the reference itself."""
+    if target.startswith("#") or target.startswith(_URN):
+        return "it belongs to a patient who cannot be identified"
+    if "://" in target:
+        return "it belongs to another patient, or to a patient of another server"
+    return "it belongs to another patient"
+
+
+def _place(base: str) -> tuple[str, int | None, str] | str:
+    """Host, port and path of a base URL, as far as they tell servers apart.
+
+    Not the scheme: servers behind a proxy write http where clients call https.
+    """
+    try:
+        parts = urlsplit(base)
+        port = None if parts.port in (80, 443) else parts.port
+    except ValueError:
+        return base
+    return (parts.hostname or "").rstrip("."), port, parts.path.rstrip("/")

@@ -1,0 +1,158 @@
+"""Which of several versions of one result counts.
+
+A corrected result replaces its original, a withdrawn one retracts it; the same result sent
+twice counts once. Two belong together by id, or by a business identifier within the same
+analyte. Where nothing tells which of two is the newer, both stay: whoever reads the series
+takes the worse.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from cds_service.fhir.values.elements import part, text
+from cds_service.fhir.values.peeks import Key, Meta
+
+_PRELIMINARY, _FINAL, _CORRECTED, _WITHDRAWN = 1, 2, 3, 4
+_RANK = {
+    "preliminary": _PRELIMINARY,
+    "final": _FINAL,
+    "amended": _CORRECTED,
+    "corrected": _CORRECTED,
+    "entered-in-error": _WITHDRAWN,
+}
+
+
+class Version(Protocol):
+    """One version of a result.
+
+    ``topic`` is the analyte (empty where the code was withdrawn too), ``content`` anything
+    that compares equal for equal content.
+    """
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def topic(self) -> str: ...
+    @property
+    def identifiers(self) -> Sequence[Key]: ...
+    @property
+    def meta(self) -> Meta: ...
+    @property
+    def content(self) -> object: ...
+
+
+MOST_VERSIONS = 64
+"""Of one resource; where there are more, the work must not grow with their square."""
+
+V = TypeVar("V", bound=Version)
+
+
+def current(versions: Sequence[V]) -> list[V]:
+    """The versions that count, in the order given (withdrawn ones among them).
+
+    Where every one is final and no id stands twice there is nothing to settle: the caller
+    may skip this.
+    """
+    kept = _settled(_thinned(versions), lambda one: [one.id] if one.id else [], _replaced_by_id)
+    return _settled(kept, lambda one: one.identifiers, _replaced)
+
+
+def _rank(one: Version) -> int:
+    return _RANK.get(one.status, 0)
+
+
+def meta_of(value: object) -> Meta:
+    """The version that ``Resource.meta`` states."""
+    return Meta(text(part(value, "lastUpdated")), text(part(value, "versionId")))
+
+
+def newer(one: Meta, other: Meta) -> bool | None:
+    """Whether ``one`` was written after ``other``; None where nobody can tell."""
+    first, second = _instant(one.last_updated), _instant(other.last_updated)
+    if first is not None and second is not None and first != second:
+        return first > second
+    left, right = one.version, other.version
+    numbers = left.isdecimal() and right.isdecimal() and max(len(left), len(right)) < 20
+    if numbers and left != right:
+        return int(left) > int(right)
+    return None
+
+
+def _instant(value: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
+def _settled(
+    versions: Sequence[V],
+    keys: Callable[[V], Iterable[object]],
+    replaced: Callable[[V, V], bool],
+) -> list[V]:
+    groups: dict[object, list[int]] = {}
+    for number, one in enumerate(versions):
+        for key in keys(one):
+            groups.setdefault(key, []).append(number)
+    gone: set[int] = set()
+    for group in groups.values():
+        # What names more than this is no identifier of one result.
+        if 1 < len(group) <= MOST_VERSIONS:
+            out = {
+                at
+                for at in group
+                if any(other != at and replaced(versions[at], versions[other]) for other in group)
+            }
+            # Contradictory stamps can rule everybody out; then nobody is.
+            if len(out) < len(group):
+                gone |= out
+    seen: dict[str, list[object]] = {}
+    kept: list[V] = []
+    for number, one in enumerate(versions):
+        if number in gone:
+            continue
+        if one.id:
+            same = seen.setdefault(one.id, [])
+            if one.content in same:
+                continue
+            same.append(one.content)
+        kept.append(one)
+    return kept
+
+
+def _thinned(versions: Sequence[V]) -> Sequence[V]:
+    """The same, but of a flood of versions of one id only the one that replaces the others."""
+    counts = Counter(one.id for one in versions if one.id)
+    floods = {name for name, count in counts.items() if count > MOST_VERSIONS}
+    if not floods:
+        return versions
+    best: dict[str, V] = {}
+    for one in versions:
+        if one.id in floods and (one.id not in best or _replaced_by_id(best[one.id], one)):
+            best[one.id] = one
+    return [one for one in versions if one.id not in floods or best[one.id] is one]
+
+
+def _replaced_by_id(one: Version, other: Version) -> bool:
+    later = newer(other.meta, one.meta)
+    return _rank(other) > _rank(one) if later is None else later
+
+
+def _replaced(one: Version, other: Version) -> bool:
+    """By identifier: another resource of the same sample, so only where it says so."""
+    if other.topic != one.topic and other.topic:
+        return False
+    later = newer(other.meta, one.meta)
+    mine, others = _rank(one), _rank(other)
+    if others == _CORRECTED and mine == _CORRECTED:
+        return later is True
+    # A correction with its own id outlives the withdrawal of what it corrects.
+    weaker = mine in (_PRELIMINARY, _FINAL) and mine < others
+    return weaker and later is not False

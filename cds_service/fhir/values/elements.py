@@ -1,0 +1,243 @@
+"""FHIR data types out of plain JSON, whatever shape they really have.
+
+Records are not always valid: an object stands where a list should, a string where a
+CodeableConcept should. Each function here takes any JSON value, gives what can be read of
+it, and raises nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from functools import lru_cache
+
+import msgspec
+
+from cds_service.terminology.codes import Coding
+
+UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What decoding bytes that are not JSON of the right shape can raise."""
+
+MODIFIED = "an extension that is not understood changes what it means (modifierExtension)"
+
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_PLAIN = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
+_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
+# Codes that say that there is no code: HL7's null flavours, FHIR's data-absent-reason.
+_NO_CODE = ("/v3-NullFlavor", "/NullFlavor", "/data-absent-reason", "2.16.840.1.113883.5.1008")
+# What forms and interfaces put where there is nothing to say.
+_NO_WORDS = frozenset(
+    (
+        "unknown",
+        "unk",
+        "unspecified",
+        "n/a",
+        "null",
+        "nil",
+        "undefined",
+        "nan",
+        "not available",
+        "not specified",
+        "not provided",
+        "not recorded",
+        "no information",
+        "missing",
+        "tbd",
+        "unknown medication",
+        "unknown drug",
+        "unknown condition",
+        "unknown problem",
+        "unknown diagnosis",
+        "unknown allergy",
+    )
+)
+_LONGEST_NO_WORDS = max(map(len, _NO_WORDS)) + 4
+_LONGEST = 2000  # characters of a name; a text longer than this is none
+MOST_DECIMALS = 30
+"""Decimal places of a number, to either side; nothing clinical is larger or finer."""
+
+
+def exact(written: str) -> Decimal | None:
+    """A number as it was written, all decimals kept; None for what no instrument reports."""
+    if _PLAIN.fullmatch(written):
+        return Decimal(written)
+    if not _NUMBER.fullmatch(written):
+        return None
+    value = Decimal(written)
+    exponent = value.as_tuple().exponent
+    if (
+        not isinstance(exponent, int)
+        or exponent < -MOST_DECIMALS
+        or value.adjusted() > MOST_DECIMALS
+    ):
+        return None
+    return value
+
+
+_BOUND = 10**MOST_DECIMALS
+_plain = msgspec.json.Decoder(float_hook=exact)
+
+
+def decoded(raw: bytes | msgspec.Raw) -> object:
+    """Plain JSON, numbers with decimals as exact Decimals (None where absurd).
+
+    Raises one of `UNREADABLE`.
+    """
+    return _plain.decode(raw)
+
+
+def readable(raw: bytes | msgspec.Raw | msgspec.UnsetType) -> object:
+    """Plain JSON; None for what is not there, and for what cannot be read."""
+    if isinstance(raw, msgspec.UnsetType):
+        return None
+    try:
+        return decoded(raw)
+    except UNREADABLE:
+        return None
+
+
+_written = msgspec.json.Encoder(decimal_format="number")
+
+
+def encoded(value: object) -> bytes:
+    """JSON again, decimals as they were written."""
+    return _written.encode(value)
+
+
+def items(value: object) -> list[object]:
+    """The elements of a list; a single value where FHIR wants a list counts as one."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def text(value: object) -> str:
+    """A string without surrounding space; empty for anything else."""
+    return value.strip() if isinstance(value, str) else ""
+
+
+def naming(value: object) -> str:
+    """A string that names something; empty for "unknown", for dashes and for anything else."""
+    stated = text(value)
+    if len(stated) <= _LONGEST_NO_WORDS and (
+        stated.lower().strip(" .-*[]()<>?") in _NO_WORDS or not any(map(str.isalnum, stated))
+    ):
+        return ""
+    return stated
+
+
+def part(value: object, *path: str) -> object:
+    """What stands below the keys of ``path``, or None."""
+    for key in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value
+
+
+def identifier_of(resource: object) -> str:
+    """The logical id of a resource; empty where it has none that can be one."""
+    value = text(part(resource, "id"))
+    return value if _ID.fullmatch(value) else ""
+
+
+def number(value: object) -> Decimal | None:
+    """A JSON number as an exact decimal; None for strings, booleans and absurd sizes."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, int):
+        return Decimal(value) if -_BOUND < value < _BOUND else None
+    return exact(repr(value)) if isinstance(value, float) else None
+
+
+@lru_cache(maxsize=8192)
+def _coding(system: str, code: str, display: str) -> Coding:
+    return Coding(system, code, display)
+
+
+def codings(value: object) -> tuple[Coding, ...]:
+    """All codings of one or several CodeableConcepts (or bare Codings) that say anything."""
+    found: list[Coding] = []
+    for concept in value if isinstance(value, list) else (value,):
+        if not isinstance(concept, dict):
+            continue
+        stated = concept.get("coding", concept if "code" in concept else None)
+        for one in stated if isinstance(stated, list) else (stated,):
+            if isinstance(one, dict):
+                code, display = text(one.get("code")), naming(one.get("display"))
+                system = text(one.get("system"))
+                if (code or display) and not system.endswith(_NO_CODE):
+                    found.append(_coding(system, code, display[:_LONGEST]))
+    return tuple(found)
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """The texts of one or several CodeableConcepts, without the displays of their codings."""
+    found: list[str] = []
+    for concept in value if isinstance(value, list) else (value,):
+        stated = naming(concept.get("text") if isinstance(concept, dict) else concept)
+        if stated:
+            found.append(stated[:_LONGEST])
+    return tuple(found)
+
+
+def name_of(codes: tuple[Coding, ...], words: tuple[str, ...]) -> str:
+    """What a person would call it: the text, else the first display, else the first code."""
+    if words:
+        return words[0]
+    for coding in codes:
+        if coding.display:
+            return coding.display
+    return f"code {codes[0].code}" if codes else ""
+
+
+def label(value: object) -> str:
+    """What a person would call a CodeableConcept."""
+    return name_of(codings(value), texts(value))
+
+
+def said_by(codes: tuple[Coding, ...], words: tuple[str, ...]) -> tuple[str, ...]:
+    """Texts and displays, each once."""
+    return tuple(dict.fromkeys([*words, *(coding.display for coding in codes if coding.display)]))
+
+
+def all_words(value: object) -> tuple[str, ...]:
+    """Texts and displays of a CodeableConcept, each once."""
+    return said_by(codings(value), texts(value))
+
+
+def status_words(value: object) -> tuple[str, ...]:
+    """A status in small letters, written as code, as CodeableConcept or as its text."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        plain = value.strip().lower()
+        return (plain,) if plain else ()
+    codes, words = codings(value), texts(value)
+    found = [coding.code.lower() for coding in codes if coding.code]
+    found += [word.lower() for word in said_by(codes, words)]
+    return tuple(found)
+
+
+def reference(value: object) -> str:
+    """The literal reference of a Reference, or a reference written as a bare string."""
+    return text(value) if isinstance(value, str) else text(part(value, "reference"))
+
+
+def choice(names: Iterable[str], stem: str) -> Iterator[str]:
+    """The names that are variants of a choice element: ``onset`` gives onsetDateTime, …"""
+    size = len(stem)
+    return (name for name in names if name.startswith(stem) and name[size : size + 1].isupper())
+
+
+def modified(raw: msgspec.Raw | msgspec.UnsetType | None) -> bool:
+    """Whether an undecoded ``modifierExtension`` holds anything.
+
+    It may turn the meaning of its element into another, even into its opposite, and FHIR
+    forbids using an element that has one nobody understands: none is understood here.
+    """
+    nothing = (b"null", b"[]")
+    return isinstance(raw, msgspec.Raw) and bytes(raw).translate(None, b" \t\r\n") not in nothing

@@ -1,0 +1,247 @@
+"""Other FHIR versions, brought to the shape of R4 before anybody reads them.
+
+DSTU2, STU3 and R5 name and nest some elements otherwise. `to_r4` gives a resource in R4's
+shape; what it does not know it leaves as it is. Nothing here judges a value.
+
+Sources: the resource pages of FHIR DSTU2, STU3, R4 and R5, "R3 diff"/"R4 diff".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from cds_service.fhir.values.elements import items, part, status_words, text
+
+Resource = dict[str, object]
+
+R4_TYPES: Mapping[str, str] = {
+    "MedicationOrder": "MedicationRequest",
+    "MedicationUsage": "MedicationStatement",
+    "ProcedureRequest": "ServiceRequest",
+    "DiagnosticOrder": "ServiceRequest",
+    "DiagnosticRequest": "ServiceRequest",
+    "ReferralRequest": "ServiceRequest",
+    "DeviceUseRequest": "DeviceRequest",
+}
+"""Names that R4 no longer (or not yet) uses, and what they became."""
+
+# R5 MedicationStatement.adherence.code, as the status of R4 that says the same.
+_ADHERENCE = {
+    "not-taking": "not-taken",
+    "not-taking-as-directed": "not-taken",
+    "on-hold": "on-hold",
+    "on-hold-as-directed": "on-hold",
+    "stopped": "stopped",
+    "stopped-as-directed": "stopped",
+    "unknown": "unknown",
+}
+# DSTU2 ProcedureRequest, DiagnosticOrder and ReferralRequest.
+_ORDER_STATUS = {
+    "proposed": "draft",
+    "planned": "draft",
+    "requested": "active",
+    "received": "active",
+    "accepted": "active",
+    "in-progress": "active",
+    "review": "active",
+    "suspended": "on-hold",
+    "rejected": "revoked",
+    "aborted": "revoked",
+    "failed": "revoked",
+    "cancelled": "revoked",
+}
+_ANY = (
+    "resourceType id meta implicitRules language text contained extension modifierExtension "
+    "identifier subject encounter category note"
+)
+R4_NAMES: Mapping[str, frozenset[str]] = {
+    "Condition": frozenset(
+        f"{_ANY} clinicalStatus verificationStatus severity code bodySite onsetDateTime "
+        "onsetAge onsetPeriod onsetRange onsetString abatementDateTime abatementAge "
+        "abatementPeriod abatementRange abatementString recordedDate recorder asserter stage "
+        "evidence".split()
+    ),
+    "MedicationRequest": frozenset(
+        f"{_ANY} status statusReason intent priority doNotPerform reportedBoolean "
+        "reportedReference medicationCodeableConcept medicationReference supportingInformation "
+        "authoredOn requester performer performerType recorder reasonCode reasonReference "
+        "instantiatesCanonical instantiatesUri basedOn groupIdentifier courseOfTherapyType "
+        "insurance dosageInstruction dispenseRequest substitution priorPrescription "
+        "detectedIssue eventHistory".split()
+    ),
+}
+"""The elements of R4 resources: one that has no others needs no translation."""
+
+_ALLERGY_VERIFICATION = {"unconfirmed", "confirmed", "refuted", "entered-in-error"}
+
+
+def to_r4(resource: Mapping[str, object]) -> Resource:
+    """The resource in R4's shape; the original is not changed."""
+    made = dict(resource)
+    kind = text(made.get("resourceType"))
+    made["resourceType"] = kind = R4_TYPES.get(kind, kind)
+    translate = _TRANSLATORS.get(kind)
+    if translate is not None:
+        if "subject" not in made and "patient" in made and kind != "AllergyIntolerance":
+            made["subject"] = made["patient"]
+        translate(made)
+    return made
+
+
+def _moved(made: Resource, new: str, *old: str) -> None:
+    for name in old:
+        if made.get(new) is None and made.get(name) is not None:
+            made[new] = made[name]
+
+
+def _reasons(made: Resource) -> None:
+    """`reason` of R5 (CodeableReference) and DSTU2 (CodeableConcept, or reason[x])."""
+    codes = items(made.get("reasonCode"))
+    references = items(made.get("reasonReference"))
+    for one in (
+        *items(made.get("reason")),
+        *items(made.get("reasonCodeableConcept")),
+        *items(made.get("reasonForUseCodeableConcept")),
+        *items(made.get("reasonForUseReference")),
+        *items(made.get("indication")),
+    ):
+        inner = items(part(one, "value")) or [one]
+        for each in inner:
+            concept, target = part(each, "concept"), part(each, "reference")
+            if concept is not None:
+                codes.append(concept)
+            if isinstance(target, dict):
+                references.append(target)
+            elif isinstance(target, str):
+                references.append(each)
+            elif concept is None:
+                codes.append(each)
+    made["reasonCode"] = codes
+    made["reasonReference"] = references
+
+
+def dosage_to_r4(value: object) -> object:
+    """A dosage instruction in R4's shape."""
+    if not isinstance(value, dict):
+        return value
+    made = dict(value)
+    _moved(made, "doseQuantity", "quantityQuantity", "quantity")
+    _moved(made, "doseRange", "quantityRange")
+    if made.get("doseAndRate") is None:
+        doses = {key: made[key] for key in ("doseQuantity", "doseRange") if key in made}
+        if doses:
+            made["doseAndRate"] = [doses]
+    if made.get("asNeeded") is True or made.get("asNeededFor") is not None:
+        made["asNeededBoolean"] = True
+    repeat = part(made, "timing", "repeat")
+    if isinstance(repeat, dict) and "periodUnits" in repeat and "periodUnit" not in repeat:
+        timing = dict(made["timing"])
+        timing["repeat"] = repeat | {"periodUnit": repeat["periodUnits"]}
+        made["timing"] = timing
+    return made
+
+
+def _medication_of(made: Resource) -> None:
+    """`medication` of R5 (CodeableReference), or a bare CodeableConcept or Reference."""
+    value = made.get("medication")
+    if value is None:
+        return
+    concept, target = part(value, "concept"), part(value, "reference")
+    if isinstance(target, dict):
+        made.setdefault("medicationReference", target)
+    elif isinstance(target, str):
+        made.setdefault("medicationReference", value)
+    if concept is not None:
+        made.setdefault("medicationCodeableConcept", concept)
+    elif target is None:
+        made.setdefault("medicationCodeableConcept", value)
+
+
+def _medication_request(made: Resource) -> None:
+    _medication_of(made)
+    _reasons(made)
+    _moved(made, "authoredOn", "dateWritten")
+    made["dosageInstruction"] = [dosage_to_r4(one) for one in items(made.get("dosageInstruction"))]
+
+
+def _medication_statement(made: Resource) -> None:
+    _medication_of(made)
+    _reasons(made)
+    made["dosage"] = [dosage_to_r4(one) for one in items(made.get("dosage"))]
+    if made.get("wasNotTaken") is True or status_words(made.get("taken")) == ("n",):
+        made["status"] = "not-taken"
+    said = status_words(made.get("status"))
+    if "recorded" in said:
+        made["status"] = "active"
+        for word in status_words(part(made, "adherence", "code")):
+            if word in _ADHERENCE:
+                made["status"] = _ADHERENCE[word]
+                break
+
+
+def _medication(made: Resource) -> None:
+    ingredients = items(made.get("ingredient")) or items(part(made, "product", "ingredient"))
+    shaped = []
+    for one in ingredients:
+        if not isinstance(one, dict):
+            continue
+        ingredient = dict(one)
+        item = ingredient.get("item")
+        if isinstance(item, dict):
+            if "concept" in item or "reference" in item:
+                ingredient.setdefault("itemCodeableConcept", item.get("concept"))
+                ingredient.setdefault("itemReference", item.get("reference"))
+                if isinstance(item.get("reference"), str):
+                    ingredient["itemReference"] = item
+            else:
+                ingredient.setdefault("itemCodeableConcept", item)
+        _moved(ingredient, "strength", "strengthRatio", "amount")
+        if ingredient.get("strength") is None and ingredient.get("strengthQuantity") is not None:
+            ingredient["strength"] = {"numerator": ingredient["strengthQuantity"]}
+        shaped.append(ingredient)
+    made["ingredient"] = shaped
+    _moved(made, "form", "doseForm")
+    if made.get("form") is None and part(made, "product", "form") is not None:
+        made["form"] = part(made, "product", "form")
+
+
+def _condition(made: Resource) -> None:
+    _moved(made, "recordedDate", "assertedDate", "dateRecorded")
+
+
+def _service_request(made: Resource) -> None:
+    _reasons(made)
+    _moved(made, "authoredOn", "orderedOn", "date", "dateSent")
+    if part(made.get("code"), "concept") is not None:
+        made["code"] = part(made.get("code"), "concept")
+    if made.get("code") is None:
+        asked = [part(one, "code") for one in items(made.get("item"))]
+        asked += [*items(made.get("serviceRequested")), *items(made.get("type"))]
+        made["code"] = [one for one in asked if one is not None]
+    for word in status_words(made.get("status")):
+        if word in _ORDER_STATUS:
+            made["status"] = _ORDER_STATUS[word]
+
+
+def _encounter(made: Resource) -> None:
+    _reasons(made)
+
+
+def _allergy(made: Resource) -> None:
+    _moved(made, "subject", "patient")
+    _moved(made, "code", "substance")
+    status = status_words(made.get("status"))
+    if status and made.get("clinicalStatus") is None and made.get("verificationStatus") is None:
+        verifying = status[0] in _ALLERGY_VERIFICATION
+        made["verificationStatus" if verifying else "clinicalStatus"] = status[0]
+
+
+_TRANSLATORS: Mapping[str, Callable[[Resource], None]] = {
+    "MedicationRequest": _medication_request,
+    "MedicationStatement": _medication_statement,
+    "Medication": _medication,
+    "Condition": _condition,
+    "ServiceRequest": _service_request,
+    "Encounter": _encounter,
+    "AllergyIntolerance": _allergy,
+}

@@ -1,0 +1,258 @@
+"""The front door: what stands between the network and the WSGI application.
+
+An event loop per process reads the bodies, so a slow client costs a few kilobytes and no
+thread. Only whole bodies of admitted calls (`admission`) reach the application, each on a
+thread of its own; `/healthz` is answered by the loop itself. With a client list nobody's body
+is read beyond 64 kB before its token has been verified.
+
+It speaks RSGI, granian's own interface. The application stays plain WSGI and runs without this
+module under any other server, whose settings must then bound bodies and connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+from cds_service.api.errors import answer_to
+from cds_service.api.parts import ADMITTED
+from cds_service.errors import ServiceError, TooLarge
+from cds_service.ops.memory import LARGE_BODY, give_back
+from cds_service.serving.admission import Admission, Ticket
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+_SIGNED = "/cds-services/"
+_HEALTH = [
+    ("content-type", "application/json"),
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+]
+_ALIVE = b'{"status":"ok"}'
+_ASIDE = frozenset({"/readyz", "/metrics"})
+_READ_ON_S = 10.0
+_READ_ON = 300_000_000
+"""Bytes of a refused body that are read and thrown away, so that its sender sees the answer."""
+_MOST_READ_ON = 32
+
+Examine = Callable[[str | None, str], Any]
+Answer = tuple[int, list[tuple[str, str]], bytes]
+
+
+class Front:
+    """The RSGI application of one worker.
+
+    ``examine(authorization, path)`` says who calls, or raises Unauthorized; None: everybody
+    may. ``largest`` is the limit of a body in bytes.
+    """
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        admission: Admission,
+        largest: int,
+        examine: Examine | None = None,
+    ) -> None:
+        self._application = application
+        self._admission = admission
+        self._largest = largest
+        self._examine = examine
+        self._reading_on = 0
+        self._threads = ThreadPoolExecutor(admission.limits.calls, "cds-call")
+        # Apart: what strangers have looked at takes no thread of a call that was admitted.
+        self._verifying = ThreadPoolExecutor(32, "cds-token")
+        # Readiness and figures wait for nobody's call.
+        self._aside = ThreadPoolExecutor(2, "cds-ops")
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    async def __rsgi__(self, scope: Any, proto: Any) -> None:
+        method, path = scope.method, scope.path
+        if path == "/healthz" and method in ("GET", "HEAD"):
+            proto.response_bytes(200, _HEALTH, _ALIVE if method == "GET" else b"")
+            return
+        environ = _environ(scope)
+        if method in ("GET", "HEAD", "OPTIONS"):
+            threads = self._aside if path in _ASIDE else self._threads
+            await self._answer(proto, environ, b"", threads)
+            return
+        arriving = _arriving(proto)
+        try:
+            await self._admit(proto, environ, arriving)
+        except ServiceError as error:
+            status, headers, body = answer_to(error)
+            proto.response_bytes(status, headers, body)
+            await self._read_on(arriving, environ)
+
+    async def _admit(
+        self, proto: Any, environ: dict[str, Any], arriving: AsyncIterator[bytes]
+    ) -> None:
+        """Read a body and have it answered. Raises ServiceError for what is refused."""
+        announced = _announced(environ)
+        client = environ["REMOTE_ADDR"]
+        if self._examine is not None and environ["PATH_INFO"].startswith(_SIGNED):
+            # Nobody's body is read, or counted, before it is known whose it is.
+            environ[ADMITTED] = caller = await self._verified(environ)
+            client = caller.iss
+        if announced is not None and announced > self._largest:
+            raise _too_large(self._largest)
+        ticket = self._admission.enter(client)
+        try:
+            ticket.take(announced or 0)
+            body = await self._read(arriving, announced, ticket)
+            ticket.begin()
+            await self._answer(proto, environ, body, self._threads)
+        finally:
+            ticket.close()
+
+    async def _verified(self, environ: dict[str, Any]) -> Any:
+        assert self._examine is not None
+        assert self._loop is not None
+        return await self._loop.run_in_executor(
+            self._verifying, self._examine, environ.get("HTTP_AUTHORIZATION"), environ["PATH_INFO"]
+        )
+
+    async def _read(
+        self, arriving: AsyncIterator[bytes], announced: int | None, ticket: Ticket
+    ) -> bytes:
+        """The whole body. Raises RequestTimeout, TooLarge, TooManyRequests, Unavailable."""
+        if announced == 0:
+            return b""
+        parts: list[bytes] = []
+        arrived = 0
+        assert self._loop is not None
+        began = self._loop.time()
+        try:
+            async with asyncio.timeout(self._admission.time_for(0)) as late:
+                async for part in arriving:
+                    if not part:
+                        break
+                    parts.append(part)
+                    arrived += len(part)
+                    if announced is None:
+                        if arrived > self._largest:
+                            raise _too_large(self._largest)
+                        ticket.take(arrived)
+                    if arrived == announced:
+                        break
+                    late.reschedule(began + self._admission.time_for(arrived))
+        except TimeoutError:
+            raise self._admission.too_slow() from None
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _answer(
+        self, proto: Any, environ: dict[str, Any], body: bytes, threads: ThreadPoolExecutor
+    ) -> None:
+        assert self._loop is not None
+        status, headers, content = await self._loop.run_in_executor(
+            threads, self._run, environ, body
+        )
+        proto.response_bytes(status, headers, content)
+
+    def _run(self, environ: dict[str, Any], body: bytes) -> Answer:
+        """The application's answer to one request."""
+        environ["wsgi.input"] = BytesIO(body)
+        environ["CONTENT_LENGTH"] = str(len(body))
+        said: list[Any] = []
+
+        def start_response(
+            status: str, headers: list[tuple[str, str]], _exc_info: Any = None
+        ) -> Callable[[bytes], object]:
+            said[:] = int(status[:3]), headers
+            return _no_writing
+
+        answer = self._application(environ, start_response)
+        try:
+            content = b"".join(answer)
+        finally:
+            close = getattr(answer, "close", None)
+            if close is not None:
+                close()
+        if len(body) >= LARGE_BODY:
+            environ.clear()
+            del body
+            give_back()
+        return said[0], said[1], content
+
+    async def _read_on(self, arriving: AsyncIterator[bytes], environ: dict[str, Any]) -> None:
+        """Throw away what a refused client still sends: many read the answer only afterwards."""
+        stranger = self._examine is not None and ADMITTED not in environ
+        if self._reading_on >= _MOST_READ_ON or "HTTP_EXPECT" in environ:
+            return
+        left = self._admission.limits.stranger_bytes if stranger else _READ_ON
+        self._reading_on += 1
+        try:
+            async with asyncio.timeout(_READ_ON_S):
+                async for part in arriving:
+                    left -= len(part)
+                    if not part or left < 0:
+                        break
+        except TimeoutError:
+            pass
+        finally:
+            self._reading_on -= 1
+
+
+async def _arriving(proto: Any) -> AsyncIterator[bytes]:
+    """The parts of a body; who has read some may hand it on to be read to the end."""
+    async for part in proto:
+        yield part
+
+
+def _announced(environ: dict[str, Any]) -> int | None:
+    """Bytes of body that are announced; None where it ends with its last chunk."""
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        return None
+    stated = environ.get("CONTENT_LENGTH", "0")
+    return int(stated) if stated.isdecimal() and len(stated) < 16 else 0
+
+
+def _environ(scope: Any) -> dict[str, Any]:
+    """The WSGI environ (PEP 3333) of a request; its input comes later."""
+    host, _, port = scope.server.rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        # The path as bytes of UTF-8 in the form of Latin-1, as PEP 3333 has it.
+        "PATH_INFO": unquote_to_bytes(scope.path).decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": host,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.errors": sys.stderr,
+        "wsgi.input_terminated": True,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope.headers.items():
+        if name == "content-type":
+            environ["CONTENT_TYPE"] = value
+        elif name == "content-length":
+            environ["CONTENT_LENGTH"] = value
+        elif "_" not in name:
+            key = "HTTP_" + name.upper().replace("-", "_")
+            environ[key] = f"{environ[key]},{value}" if key in environ else value
+    return environ
+
+
+def _no_writing(_data: bytes) -> None:
+    raise NotImplementedError("write() of start_response is not supported")
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(
+        f"The body is larger than {limit / 1e6:g} MB.",
+        "Narrow the prefetch to the published templates, or raise CDS_MAX_BODY_MB.",
+    )

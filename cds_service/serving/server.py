@@ -1,0 +1,314 @@
+"""Serving: granian workers around the WSGI application, made once and forked.
+
+The application is made before the workers are: what is wrong with a setting is said in one
+line before anybody listens, workers share its memory, and a replaced worker answers at once.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from importlib import import_module
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.server import MPServer
+
+from cds_service.errors import PreconditionFailed, StartupError
+from cds_service.ops import logs
+from cds_service.ops.memory import share_among_threads
+from cds_service.settings import Settings, read_settings, unknown_variables
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from cds_service.api.parts import Parts
+    from cds_service.serving.front import Front
+
+BACKLOG = 1024
+CONNECTIONS = 16_000
+"""Most connections of a worker, idle ones included, as far as the system lets it open files;
+further ones wait in the kernel. One costs some kilobytes, and ten seconds without a head end it."""
+_OTHER_FILES = 400
+"""What a worker may open beside connections of clients."""
+GRACE_S = 30
+"""Seconds that a worker may take to answer what it has accepted."""
+_ENDS = (signal.SIGTERM, signal.SIGINT)
+_AT_START = ("alembic.command", "alembic.runtime.migration", "sqlite3")
+"""What each worker needs as it starts: imported before they are forked, they share it."""
+_TURN_S = 0.001
+"""How soon a computing thread lets another one (the loop that reads bodies) have its turn."""
+_CRASHES = 20
+_CRASH_WINDOW_S = 60.0
+_app: Flask | None = None
+
+
+def default_workers() -> int:
+    """As many workers as this process may use processors, at most eight."""
+    return max(1, min(8, len(os.sched_getaffinity(0))))
+
+
+def refuse_unguarded(settings: Settings, host: str) -> None:
+    """Raise StartupError for a service that is open to more than this machine."""
+    if settings.insecure_open or _is_loopback(host):
+        return
+    if settings.trusted_clients is None:
+        raise StartupError(
+            f"it would listen on {host} and let everybody call.",
+            "Set CDS_TRUSTED_CLIENTS, or CDS_INSECURE_OPEN=1 to insist.",
+            "serve",
+        )
+    if settings.demo:
+        raise StartupError(
+            f"it would listen on {host} and let everybody use the demo page, without a token.",
+            "Unset CDS_DEMO and leave out --demo, or set CDS_INSECURE_OPEN=1 to insist.",
+            "serve",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def served_at(host: str, port: int) -> str:
+    """The base URL under which clients reach a server that listens there."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104  # asked about, not listened on
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def with_public_url(settings: Settings, host: str, port: int) -> Settings:
+    """The settings; where no public URL is set, it is the address that is listened on.
+
+    Tokens are signed for the address that is called, so another would refuse them all.
+    """
+    if "public_url" in settings.model_fields_set:
+        return settings
+    address = served_at(host, port)
+    if settings.trusted_clients is not None and not _is_loopback(host):
+        logs.logger(__name__).warning(
+            "tokens_are_for_a_guessed_address", url=address, setting="CDS_PUBLIC_URL"
+        )
+    # In the environment, as the workers' application reads its settings from there.
+    os.environ["CDS_PUBLIC_URL"] = address
+    os.environ.setdefault("CDS_RULE_PAGES", "0")  # no links to an address that is a guess
+    return read_settings()
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    workers: int | None = None,
+    said: Callable[[Settings], None] = lambda _settings: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what was accepted and return.
+
+    ``said`` is called once nothing stands in the way of serving any more.
+
+    Raises StartupError for settings, rules or client lists that cannot be used, and for an
+    address that cannot be listened on.
+    """
+    settings = read_settings()
+    refuse_unguarded(settings, host)
+    logs.configure(settings.log_level, style=settings.log_format)
+    for name, nearest in unknown_variables(os.environ):
+        logs.logger(__name__).warning("unknown_setting", setting=name, nearest=nearest)
+    settings = with_public_url(settings, host, port)
+    if settings.demo and settings.trusted_clients is not None:
+        logs.logger(__name__).warning("demo_needs_no_token", setting="CDS_DEMO")
+    with _metrics_folder():
+        load()
+        server = _Server(
+            target="cds_service.serving.server:load",
+            address="127.0.0.1" if host == "localhost" else host,
+            port=port,
+            interface=Interfaces.RSGI,
+            workers=workers or default_workers(),
+            backlog=BACKLOG,
+            backpressure=_connections(),
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=10_000),
+            loop=Loops.asyncio,
+            websockets=False,
+            respawn_failed_workers=True,
+            respawn_interval=0.1,
+            workers_kill_timeout=GRACE_S,
+            log_dictconfig={
+                "formatters": {},
+                "handlers": {},
+                "loggers": {"_granian": {"handlers": [], "propagate": True}},
+            },
+        )
+        _check_address(host, port)
+        os.register_at_fork(
+            before=_hold_signals, after_in_parent=_hear_signals, after_in_child=_die_when_told
+        )
+        said(settings)
+        # Its annotation knows applications that are functions only; RSGI's may be objects.
+        server.serve(target_loader=load_in_worker, wrap_loader=False)  # type: ignore[arg-type]
+
+
+def load() -> Flask:
+    """The application of this process, made and warmed up at the first call."""
+    global _app  # noqa: PLW0603  # one per process, inherited by forked workers
+    if _app is None:
+        share_among_threads()
+        from cds_service.app import create_app
+
+        _app = create_app(read_settings(), start=False)
+        warm_up(_app.extensions["cds_parts"])
+        for name in _AT_START:
+            import_module(name)
+        gc.collect()
+        gc.freeze()
+    return _app
+
+
+def load_in_worker() -> Front:
+    """The application in a worker that is about to take calls."""
+    from cds_service.serving.admission import Admission, Limits
+    from cds_service.serving.front import Front
+
+    sys.setswitchinterval(_TURN_S)
+    app = load()
+    parts: Parts = app.extensions["cds_parts"]
+    settings = parts.settings
+    parts.records.start()
+    limits = Limits(
+        calls_per_client=settings.client_calls,
+        bytes_per_client=int(settings.client_mb * 1e6),
+        bytes=int(settings.process_mb * 1e6),
+        body_s=settings.body_seconds,
+    )
+    front = Front(
+        app.wsgi_app,
+        Admission(limits, parts.metrics.refused),
+        parts.body_limit,
+        None if parts.callers is None else parts.callers.examine,
+    )
+    gc.collect()
+    gc.freeze()
+    return front
+
+
+def _connections() -> int:
+    """How many connections a worker may hold, with the files that it may open."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = CONNECTIONS if allowed == resource.RLIM_INFINITY else allowed - _OTHER_FILES
+    return max(100, min(CONNECTIONS, most))
+
+
+def warm_up(parts: Parts) -> None:
+    """Answer one made-up call of each service, so that the first real one finds all at hand."""
+    from cds_service.answer.answering import Call
+    from cds_service.core.facts import State
+    from cds_service.fhir import models
+    from cds_service.fhir.intake.delivery import Delivery
+
+    for service, keys in parts.answering.keys.items():
+        empty = {
+            key.kind: Delivery(
+                key.kind, State.GIVEN, (b'{"resourceType":"Bundle","entry":[]}',), "warm-up"
+            )
+            for key in keys
+        }
+        try:
+            parts.answering.answer(Call(service, "warm-up", datetime.now(UTC)), empty)
+        except PreconditionFailed:
+            continue
+    models.warm()
+
+
+class _Server(MPServer):
+    """Granian, with a longer patience for dying workers and a clean end.
+
+    By itself it gives up when a worker dies twice within seconds, and ends with status 1
+    when the whole process group is told to stop.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._crashes: deque[float] = deque(maxlen=_CRASHES)
+
+    def _respawn_workers(
+        self, workers: Any, spawn_target: Any, target_loader: Any, delay: float = 0
+    ) -> None:
+        super()._respawn_workers(workers, spawn_target, target_loader, delay)
+        now = time.monotonic()
+        self._crashes.extend([now] * len(workers))
+        if len(self._crashes) < _CRASHES or now - self._crashes[0] > _CRASH_WINDOW_S:
+            self.respawned_wrks.clear()
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        try:
+            super().shutdown(exit_code)  # type: ignore[no-untyped-call]
+        except SystemExit:
+            if not self.interrupt_signal:
+                raise
+
+
+def _hold_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+
+
+def _hear_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
+
+
+def _die_when_told() -> None:
+    """In a worker that is still starting: end at a signal, as it has accepted nothing yet.
+
+    The parent's handlers, which it inherits, would swallow the signal; its own come later.
+    A signal that comes before this is held back since before the fork, and comes now.
+    """
+    for told in _ENDS:
+        signal.signal(told, signal.SIG_DFL)
+    _hear_signals()
+
+
+def _check_address(host: str, port: int) -> None:
+    """Raise StartupError where nothing can listen; granian would end with a traceback."""
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise StartupError(
+            f"{host}:{port} cannot be listened on ({error.strerror}).",
+            "Choose another --host or --port, or end what listens there.",
+            "serve",
+        ) from None
+
+
+@contextmanager
+def _metrics_folder() -> Iterator[None]:
+    """A fresh folder in which all workers count, removed at the end."""
+    # The library looks for it when it is imported, so it must not have been.
+    assert "prometheus_client" not in sys.modules, "metrics were imported before serving"
+    folder = tempfile.mkdtemp(prefix=f"cds-metrics-{os.getpid()}-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,124 @@
+"""Asking a FHIR server for what prefetch lacks.
+
+All missing keys are asked side by side under one deadline. Whatever the server does, every
+key gets an answer in words: ``given``, ``partial`` (some pages, not all) or ``unavailable``.
+The access token goes into the Authorization header and nowhere else.
+
+Sources: CDS Hooks 2.0.1, "FHIR resource access"; FHIR R4, "Search: paging";
+SMART App Launch 1.0 and 2.2 (scopes).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+
+import requests
+
+from cds_service.outbound.fhir_servers import read_base
+from cds_service.outbound.transport import run_beside, shared_session
+from cds_service.sources.fetch.pages import Ask, Caps, Fetched, Round
+from cds_service.sources.fetch.scopes import scope_covers
+
+__all__ = ["Access", "Caps", "Fetched", "fetch_missing"]
+
+_GRACE = 0.05  # seconds in which threads may report a timeout themselves
+_NO_CAPS_GIVEN = Caps()
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_QUERY = re.compile(
+    r"(?P<type>[A-Z][A-Za-z]+)(?:/(?P<id>[A-Za-z0-9.-]{1,64})|\?[^#\\\x00-\x1f\x7f]*)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a request allows us to ask, and whom."""
+
+    server: str
+    """Base URL, already on the allowlist: https, or http on loopback."""
+    token: str | None = field(repr=False)
+    """Bearer token; None only for open sandboxes (CDS_FHIR_OPEN)."""
+    scope: str | None
+    """``fhirAuthorization.scope``; None: not told, the server decides."""
+    patient: str | None = field(repr=False)
+    """``fhirAuthorization.patient``: the one patient the token is for."""
+
+
+def fetch_missing(
+    queries: Mapping[str, str],
+    access: Access,
+    patient_id: str,
+    *,
+    deadline_s: float,
+    caps: Caps = _NO_CAPS_GIVEN,
+    session_factory: Callable[[], requests.Session] = shared_session,
+) -> dict[str, Fetched]:
+    """Ask for every query (prefetch key → relative FHIR query, tokens filled in).
+
+    Returns within ``deadline_s`` seconds (and a blink), in the order of ``queries``, and
+    raises nothing, whatever the server does. ``patient_id`` is the context's patient: a
+    token for another patient is not used.
+    """
+    started = time.monotonic()
+    refusal = _refusal(access, patient_id)
+    if refusal:
+        return {key: Fetched("unavailable", (), refusal, None, 0) for key in queries}
+    reports: SimpleQueue[tuple[str, Fetched]] = SimpleQueue()
+    shared = Round(
+        str(read_base(access.server)),
+        access.token,
+        started,
+        deadline_s,
+        caps,
+        session_factory(),
+        reports,
+    )
+    settled: dict[str, Fetched] = {}
+    asks: dict[str, Ask] = {}
+    for key, query in queries.items():
+        if reason := _query_refusal(query, access):
+            settled[key] = Fetched("unavailable", (), reason, None, 0)
+        else:
+            asks[key] = Ask(key, query, shared)
+    for ask in asks.values():
+        run_beside(ask.run)
+    while len(settled) < len(queries):
+        left = started + deadline_s + _GRACE - time.monotonic()
+        try:
+            key, fetched = reports.get(timeout=max(0.0, left))
+        except Empty:
+            break
+        settled[key] = fetched
+    for key, ask in asks.items():
+        if key not in settled:
+            settled[key] = ask.given_up()
+    return {key: settled[key] for key in queries}
+
+
+def _refusal(access: Access, patient_id: str) -> str:
+    """Why nothing at all may be asked with this access; empty when something may."""
+    try:
+        read_base(access.server)
+    except ValueError as error:
+        return f"the FHIR server's address {error}"
+    if access.token is not None and not _TOKEN.fullmatch(access.token):
+        return "the access token holds characters that cannot be sent"
+    if access.patient is not None and access.patient.removeprefix("Patient/") != patient_id:
+        return "the access token is for another patient"
+    return ""
+
+
+def _query_refusal(query: str, access: Access) -> str:
+    """Why this query may not be asked; empty when it may."""
+    match = _QUERY.fullmatch(query)
+    if match is None or match["id"] in {".", ".."}:
+        return "the query cannot be sent to a FHIR server"
+    if access.scope is None:
+        return ""
+    if scope_covers(access.scope, match["type"], search=match["id"] is None):
+        return ""
+    doing = "searching" if match["id"] is None else "reading"
+    return f"the scope of the access token does not cover {doing} {match['type']}"

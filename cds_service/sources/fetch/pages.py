@@ -1,0 +1,292 @@
+"""The pages of one FHIR query: asked one after the other, cut off when time or room is up.
+
+Whatever the server does ends in one `Fetched`, in words; nothing is raised.
+"""
+
+from __future__ import annotations
+
+import http.client
+import time
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Literal
+from urllib.parse import unquote, urldefrag, urljoin
+
+import msgspec
+import requests
+import urllib3
+
+from cds_service.outbound.fhir_servers import read_address, read_base
+from cds_service.outbound.transport import Line
+
+_CHUNK = 65_536
+_RETRY_PAUSE = 0.1  # seconds, unless the server names a time
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came for one key."""
+
+    state: Literal["given", "partial", "unavailable"]
+    pages: tuple[bytes, ...] = field(repr=False)
+    """Raw JSON bodies in order: pages of a Bundle, or one resource. Each is a JSON object
+    with a resourceType other than OperationOutcome; nothing else of it has been checked."""
+    reason: str
+    """Why not all came, for people; neither token nor patient data. Empty when given."""
+    status: int | None
+    """HTTP status of the last answer, if there was one."""
+    milliseconds: int
+    """From the call until this key was settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The most that is read for one key."""
+
+    pages: int = 20
+    entries: int = 10_000
+    """No further page is asked once this many entries came."""
+    bytes: int = 32_000_000
+    """Over all pages, after decompression."""
+    connect_s: float = 1.5
+    """Seconds to open a connection (one lost packet is forgiven), within the deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What the queries of one call share."""
+
+    server: str
+    """Base URL in plain spelling, no slash at its end."""
+    token: str | None = field(repr=False)
+    started: float
+    """time.monotonic() when the call began."""
+    limit_s: float
+    caps: Caps
+    session: requests.Session
+    reports: SimpleQueue[tuple[str, Fetched]]
+    """Where each query reports, with its key, unless it was given up before."""
+
+
+class _Fault(Exception):  # never leaves this module
+    """Why a page could not be had, in words."""
+
+
+class _Link(msgspec.Struct):
+    relation: str = ""
+    url: str = ""
+
+
+class _Page(msgspec.Struct):
+    resourceType: str  # noqa: N815  # FHIR's name
+    entry: list[msgspec.Raw] | None = None
+    link: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_read_page = msgspec.json.Decoder(_Page).decode
+_read_links = msgspec.json.Decoder(list[_Link] | None).decode
+
+
+class Ask:
+    """The pages of one key, asked on one thread of the crew."""
+
+    def __init__(self, key: str, query: str, shared: Round) -> None:
+        self._key = key
+        self._round = shared
+        self._url = f"{shared.server}/{query}"
+        self._what = query.partition("?")[0].partition("/")[0]
+        self._headers = {
+            "Accept": "application/fhir+json, application/json;q=0.9",
+            "Accept-Encoding": "gzip",
+        }
+        if shared.token is not None:
+            self._headers["Authorization"] = f"Bearer {shared.token}"
+        self._line = Line()
+        self._begun = False
+        self._retried = False
+        self._status: int | None = None
+        self._pages: list[bytes] = []
+        self._bytes = 0
+        self._entries = 0
+
+    def run(self) -> None:
+        """Ask until there is nothing more to ask; report once."""
+        if self._line.is_cut or time.monotonic() >= self._round.started + self._round.limit_s:
+            return  # whoever waits finds that this was never begun
+        self._begun = True
+        try:
+            with self._line.held():
+                self._follow()
+            fetched = self._ended("")
+        except _Fault as fault:
+            fetched = self._ended(str(fault))
+        except Exception:  # whatever a server may provoke, one key must not take the call with it
+            fetched = self._ended(f"the FHIR server's answer to {self._what} could not be handled")
+        self._round.reports.put((self._key, fetched))
+
+    def given_up(self) -> Fetched:
+        """The deadline has passed: what has come until now. Nothing more will be read."""
+        self._line.cut()
+        if not self._begun:
+            return self._ended("too many other FHIR queries were under way")
+        return self._ended(self._too_late())
+
+    def _follow(self) -> None:
+        url, seen = self._url, set[str]()
+        while True:
+            seen.add(url)
+            body = self._get(url)
+            following = self._accept(body, url)
+            if following is None:
+                return
+            if following in seen:
+                raise _Fault("the pages lead back to one already read")
+            if len(self._pages) >= self._round.caps.pages:
+                raise _Fault(f"there are more than {self._round.caps.pages} pages")
+            if self._entries >= self._round.caps.entries:
+                raise _Fault(f"there are more than {self._round.caps.entries} entries")
+            url = following
+
+    def _get(self, url: str) -> bytes:
+        """One page's body, decompressed."""
+        while True:
+            left = self._left()
+            try:
+                with self._round.session.get(
+                    url,
+                    headers=self._headers,
+                    stream=True,
+                    allow_redirects=False,
+                    timeout=(min(left, self._round.caps.connect_s), left),
+                ) as response:
+                    self._status = response.status_code
+                    if response.status_code == 200:
+                        return self._body(response)
+                    pause = _retry_pause(response)
+            except requests.exceptions.SSLError:
+                raise _Fault("no secure connection to the FHIR server could be made") from None
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                # A kept connection may be closed in the moment in which it is used again.
+                if self._retried or not _hung_up(error):
+                    raise self._broken(error) from None
+                self._retried = True
+                continue
+            except http.client.HTTPException as error:
+                raise self._broken(error) from None
+            if pause is None or self._retried or pause >= self._left():
+                redirected = 300 <= self._status < 400
+                tail = ": redirects are not followed" if redirected else ""
+                raise _Fault(f"the FHIR server answered {self._status} to {self._what}{tail}")
+            self._retried = True
+            self._line.pause(pause)
+
+    def _body(self, response: requests.Response) -> bytes:
+        room = self._round.caps.bytes - self._bytes
+        announced = response.headers.get("Content-Length", "")
+        body = bytearray()
+        too_much = announced.isdecimal() and int(announced) > room
+        while not too_much:
+            chunk = response.raw.read1(_CHUNK, decode_content=True)
+            if not chunk:
+                self._bytes += len(body)
+                return bytes(body.removeprefix(b"\xef\xbb\xbf"))
+            body += chunk
+            too_much = len(body) > room
+            self._left()
+        raise _Fault(
+            f"the answer to {self._what} is larger than {self._round.caps.bytes / 1e6:g} MB"
+        )
+
+    def _accept(self, body: bytes, url: str) -> str | None:
+        """Keep the page if it is one. Returns the next page's address."""
+        try:
+            page = _read_page(body)
+        except msgspec.ValidationError:
+            raise _Fault(f"the answer to {self._what} is not a FHIR resource") from None
+        except (msgspec.DecodeError, RecursionError):
+            raise _Fault(f"the answer to {self._what} is not complete JSON") from None
+        if page.resourceType == "OperationOutcome":
+            raise _Fault(f"the FHIR server answered {self._what} with an error (OperationOutcome)")
+        self._pages.append(body)
+        self._entries += len(page.entry or ())
+        if page.resourceType != "Bundle":
+            return None
+        try:
+            links = _read_links(page.link) or []
+        except msgspec.DecodeError:
+            raise _Fault("whether there are further pages cannot be read") from None
+        following = next((link.url for link in links if link.relation == "next"), None)
+        return None if following is None else self._allowed(following, url)
+
+    def _allowed(self, link: str, url: str) -> str:
+        """The address to which ``link``, found on the page at ``url``, leads."""
+        try:
+            following: str = urldefrag(urljoin(url, link)).url
+        except ValueError:
+            following = ""
+        # urljoin drops line breaks in silence: look at the link as it came.
+        plain = link.isascii() and link.isprintable()
+        if not link or not plain or not _is_below(self._round.server, following):
+            raise _Fault("the next page is at another address, which is not asked")
+        return following
+
+    def _left(self) -> float:
+        """Seconds until the deadline, more than none."""
+        left = self._round.started + self._round.limit_s - time.monotonic()
+        if left <= 0 or self._line.is_cut:
+            raise _Fault(self._too_late())
+        return left
+
+    def _too_late(self) -> str:
+        return (
+            f"the FHIR server gave no full answer to {self._what} within {self._round.limit_s:g} s"
+        )
+
+    def _broken(self, error: Exception) -> _Fault:
+        self._left()
+        if isinstance(error, requests.ConnectTimeout):
+            return _Fault("the FHIR server could not be reached in time")
+        if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
+            return _Fault(self._too_late())
+        return _Fault(f"the connection to the FHIR server broke before {self._what} was answered")
+
+    def _ended(self, reason: str) -> Fetched:
+        pages = tuple(self._pages)
+        if reason and pages:
+            plural = "s" if len(pages) > 1 else ""
+            reason = f"only {len(pages)} page{plural} of {self._what} could be read: {reason}"
+        state: Literal["given", "partial", "unavailable"] = (
+            "given" if not reason else "partial" if pages else "unavailable"
+        )
+        spent = round((time.monotonic() - self._round.started) * 1000)
+        return Fetched(state, pages, reason, self._status, spent)
+
+
+def _hung_up(error: Exception) -> bool:
+    """Whether the server closed the connection instead of answering: a read may be repeated."""
+    cause = error.args[0] if isinstance(error, requests.ConnectionError) and error.args else None
+    return isinstance(cause, urllib3.exceptions.ProtocolError) and isinstance(
+        cause.args[-1], ConnectionResetError | BrokenPipeError
+    )
+
+
+def _retry_pause(response: requests.Response) -> float | None:
+    """Seconds until asking again makes sense; None when it does not."""
+    if response.status_code not in {502, 503, 504}:
+        return None
+    named = response.headers.get("Retry-After", "")
+    return float(named) if named.isdecimal() and len(named) < 9 else _RETRY_PAUSE
+
+
+def _is_below(base: str, url: str) -> bool:
+    """Whether ``url`` is on the origin of ``base``, at its path or below."""
+    place = url.partition("?")[0]  # the query is free, and may be as long as the one we sent
+    try:
+        ours, theirs = read_base(base), read_address(place)
+    except ValueError:
+        return False
+    if ours.origin != theirs.origin:
+        return False
+    if any(part in {".", ".."} for part in unquote(theirs.path).split("/")):
+        return False
+    return theirs.path == ours.path or theirs.path.startswith(f"{ours.path}/")

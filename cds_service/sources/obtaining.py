@@ -1,0 +1,244 @@
+"""Obtaining a call's data: what came in prefetch, and what is fetched for what did not.
+
+Each key ends in one of five states that are never mixed up: given, none on file, absent,
+unavailable (an error came instead), partial (some of it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from cds_service.calls.envelope import Envelope
+from cds_service.core.facts import Kind, State
+from cds_service.fhir.intake.delivery import Delivery
+from cds_service.fhir.intake.wrapping import unwrapped
+from cds_service.fhir.values.elements import UNREADABLE
+from cds_service.fhir.values.peeks import ResultPage, lacking, read_extent, read_page
+from cds_service.sources.prefetch import NOT_ASKED, Key
+
+if TYPE_CHECKING:
+    from cds_service.sources.fetch.client import Access, Fetched
+
+_NOTHING = (b"", b"null")
+_PATIENT_TYPES = {"Patient": Kind.PATIENT, "Encounter": Kind.ENCOUNTER}
+_LISTED_TYPES = {
+    "Observation": Kind.RESULTS,
+    "Condition": Kind.CONDITIONS,
+    "MedicationRequest": Kind.MEDICATIONS,
+    "MedicationOrder": Kind.MEDICATIONS,
+    "MedicationStatement": Kind.STATEMENTS,
+    "AllergyIntolerance": Kind.ALLERGIES,
+    "ServiceRequest": Kind.ORDERS,
+    "ProcedureRequest": Kind.ORDERS,
+}
+_ERROR_REPORTED = "the client reported an error instead of the data"
+_ERROR_IN_PART = "the client reported an error for a part of the data"
+_OTHER_KEY = "sent under a prefetch key of the client's own: it may not be everything"
+_STATES = {"given": State.GIVEN, "partial": State.PARTIAL, "unavailable": State.UNAVAILABLE}
+
+
+class _Issue(msgspec.Struct):
+    severity: str = ""
+
+
+class _Inner(msgspec.Struct):
+    resourceType: str = ""  # noqa: N815  # FHIR's name
+    issue: list[_Issue] = []
+
+
+class _Entry(msgspec.Struct):
+    resource: _Inner | None = None
+
+
+class _Bundle(msgspec.Struct):
+    resourceType: str = ""  # noqa: N815
+    entry: list[_Entry] | None = None
+
+
+_read_bundle = msgspec.json.Decoder(_Bundle).decode
+
+
+class Fetch(Protocol):
+    """Asks a FHIR server for several queries side by side (`fhir.client.fetch_missing`)."""
+
+    def __call__(
+        self, queries: Mapping[str, str], access: Access, patient_id: str, *, deadline_s: float
+    ) -> Mapping[str, Fetched]:
+        """One answer for each query, within the deadline, whatever the server does."""
+        ...
+
+
+class ServerAllowed(Protocol):
+    """The plain spelling of a FHIR base URL that may be called, else None."""
+
+    def __call__(self, url: str, allowed: Sequence[str]) -> str | None:
+        """``allowed``: the base URLs on the list."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Obtaining:
+    """Makes the deliveries of a call. ``open_servers``: ask without a token (sandboxes)."""
+
+    allowed_server: ServerAllowed
+    fetch: Fetch
+    deadline_s: float
+    open_servers: bool = False
+
+    def deliveries(
+        self, envelope: Envelope, keys: Sequence[Key], servers: Sequence[str]
+    ) -> tuple[dict[Kind, Delivery], Mapping[str, Fetched]]:
+        """One delivery for each key, and what was fetched, by key.
+
+        ``servers`` are the FHIR base URLs that this caller may name.
+        """
+        found: dict[str, Delivery] = {}
+        queries: dict[str, str] = {}
+        for key in keys:
+            query = key.query(envelope.patient_id, envelope.encounter_id)
+            raw = envelope.prefetch.get(key.name)
+            if raw is not None:
+                found[key.name] = given = read_key(key, raw)
+                if given.state is not State.PARTIAL or given.reason == _ERROR_IN_PART:
+                    continue
+            elif query is None:
+                # Nothing was asked for, so nothing is missing.
+                found[key.name] = Delivery(key.kind, State.NONE, reason=NOT_ASKED)
+                continue
+            if query is not None:
+                queries[key.name] = query
+        if not queries:
+            return {key.kind: found[key.name] for key in keys}, {}
+        access, refusal = self._access(envelope, servers)
+        fetched: Mapping[str, Fetched] = {}
+        if access is not None:
+            fetched = self.fetch(queries, access, envelope.patient_id, deadline_s=self.deadline_s)
+        others = _by_content(envelope, keys)
+        for key in keys:
+            if key.name not in queries:
+                continue
+            came = found.get(key.name)
+            answer = fetched.get(key.name)
+            if answer is not None and (came is None or answer.state == "given"):
+                came = Delivery(
+                    key.kind, _STATES[answer.state], answer.pages, "FHIR server", answer.reason
+                )
+            if came is None or came.state is State.UNAVAILABLE:
+                came = others.get(key.kind, came)
+            found[key.name] = came or Delivery(key.kind, State.ABSENT, reason=refusal)
+        return {key.kind: found[key.name] for key in keys}, fetched
+
+    def _access(self, envelope: Envelope, servers: Sequence[str]) -> tuple[Access | None, str]:
+        """With what the caller's FHIR server may be asked; else why it may not."""
+        from cds_service.sources.fetch.client import Access
+
+        if envelope.fhir_server is None:
+            return None, "not sent by the client, and the call names no FHIR server"
+        server = self.allowed_server(envelope.fhir_server, servers)
+        if server is None:
+            return None, "not sent by the client, and its FHIR server is not on the allowlist"
+        authorization = envelope.authorization
+        if authorization is not None:
+            return Access(
+                server, authorization.token, authorization.scope, authorization.patient
+            ), ""
+        if self.open_servers:
+            return Access(server, None, None, None), ""
+        return None, "not sent by the client, and the call carries no token for its FHIR server"
+
+
+def read_key(key: Key, sent: msgspec.Raw) -> Delivery:
+    """What the client sent for one key. What cannot be read is given on as it came."""
+    origin = f"prefetch.{key.name}"
+    page = _results(sent) if key.kind is Kind.RESULTS else None
+    if page is not None:
+        reason = lacking(page.link, page.total, len(page.entry))
+        state = State.PARTIAL if reason else State.GIVEN
+        return Delivery(key.kind, state, (sent,), origin, reason, page)
+    raw = bytes(sent)
+    if raw in _NOTHING:
+        return Delivery(key.kind, State.NONE, origin=origin)
+    if (inner := unwrapped(raw)) is not None:
+        return read_key(key, msgspec.Raw(inner))
+    try:
+        peeked = read_extent(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return Delivery(key.kind, State.GIVEN, (raw,), origin)
+    if peeked.resourceType == "OperationOutcome":
+        return Delivery(key.kind, State.UNAVAILABLE, (), origin, _ERROR_REPORTED)
+    if b"OperationOutcome" in raw and (failed := _failed_entries(raw)):
+        if failed == "all":
+            return Delivery(key.kind, State.UNAVAILABLE, (), origin, _ERROR_REPORTED)
+        return Delivery(key.kind, State.PARTIAL, (raw,), origin, _ERROR_IN_PART)
+    reason = peeked.lacking if peeked.resourceType == "Bundle" else ""
+    return Delivery(key.kind, State.PARTIAL if reason else State.GIVEN, (raw,), origin, reason)
+
+
+def _results(raw: msgspec.Raw) -> ResultPage | None:
+    """A Bundle of Observations taken apart; None where it is not just that."""
+    try:
+        page = read_page(raw)
+    except UNREADABLE:
+        return None
+    if any(slot.resource.resourceType == "OperationOutcome" for slot in page.entry):
+        return None
+    return page
+
+
+def _failed_entries(raw: bytes) -> str:
+    """``all`` or ``some`` where a Bundle carries an error among its entries; else nothing.
+
+    Servers also send hints and warnings this way; those take nothing away.
+    """
+    try:
+        entries = _read_bundle(raw).entry or []
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    inner = [entry.resource for entry in entries if entry.resource is not None]
+    outcomes = [one for one in inner if one.resourceType == "OperationOutcome"]
+    if not any(issue.severity in ("error", "fatal") for one in outcomes for issue in one.issue):
+        return ""
+    return "all" if len(outcomes) == len(inner) else "some"
+
+
+def _by_content(envelope: Envelope, keys: Iterable[Key]) -> dict[Kind, Delivery]:
+    """What lies under keys of the client's own, by kind.
+
+    Sites that configure prefetch by hand choose their own names. Whether such a key holds
+    everything of its kind, nobody knows: all but a single resource counts as a part.
+    """
+    ours = {key.name for key in keys}
+    pages: dict[Kind, list[bytes]] = {}
+    for name, raw in envelope.prefetch.items():
+        if name in ours:
+            continue
+        page = unwrapped(raw) or bytes(raw)
+        for kind in _kinds_in(page):
+            pages.setdefault(kind, []).append(page)
+    return {
+        kind: Delivery(
+            kind,
+            State.GIVEN if kind in _PATIENT_TYPES.values() else State.PARTIAL,
+            tuple(pages[kind]),
+            # A client's own names may be anything: they are not repeated.
+            "prefetch",
+            "" if kind in _PATIENT_TYPES.values() else _OTHER_KEY,
+        )
+        for kind in pages
+    }
+
+
+def _kinds_in(raw: bytes) -> Iterator[Kind]:
+    try:
+        bundle = _read_bundle(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return
+    types = [bundle.resourceType]
+    if bundle.resourceType == "Bundle":
+        types = [entry.resource.resourceType for entry in bundle.entry or [] if entry.resource]
+    known = _LISTED_TYPES | _PATIENT_TYPES
+    yield from dict.fromkeys(known[one] for one in types if one in known)

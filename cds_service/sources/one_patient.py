@@ -1,0 +1,246 @@
+"""A FHIR Bundle of one patient as the hook request a client would send for it.
+
+For the command line, the demo page and tests: the Bundle is taken as everything on file,
+and each prefetch key gets what its template would have brought. Any Bundle will do: a
+collection, a transaction, a document, the answer to a batch with searchsets inside, a page of
+``$everything``. Where it says that it is not everything (a further page, an error among its
+entries), each key that may lack something says so too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cds_service.core.facts import Kind
+from cds_service.engine.hook import Hook
+from cds_service.errors import BadRequest
+from cds_service.fhir.intake.arrival import EXPECTED, NOT_READ
+from cds_service.fhir.values.elements import items, part, status_words, text
+from cds_service.fhir.values.versions import R4_TYPES
+from cds_service.sources.prefetch import Key
+
+Json = dict[str, Any]
+
+ACTIVE_ONLY = (Kind.MEDICATIONS, Kind.ORDERS)
+"""Kinds whose templates ask for active ones alone."""
+
+_DRAFTED = ("MedicationRequest", "ServiceRequest")
+# What a search for active ones leaves out. What says nothing known of its status is kept: the
+# reading says so.
+NOT_ACTIVE = frozenset({"draft", "on-hold", "revoked", "completed", "stopped", "cancelled"}) | {
+    "entered-in-error", "proposed", "planned", "suspended", "rejected", "aborted", "failed",
+}  # fmt: skip
+_KINDS = {name: kind for kind, names in EXPECTED.items() for name in names} | {
+    "MedicationRequest": Kind.MEDICATIONS,
+    "MedicationStatement": Kind.STATEMENTS,
+}
+_DEPTH = 4  # Bundles inside Bundles
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_NEXT = [{"relation": "next", "url": "urn:not-sent"}]
+_ERROR: Json = {
+    "resourceType": "OperationOutcome",
+    "issue": [{"severity": "error", "code": "incomplete"}],
+}
+
+
+@dataclass(slots=True)
+class _Held:
+    """What one Bundle holds: its entries, and whether there should be more of them.
+
+    ``inside`` another one: then what it lacks is of the kind that it holds.
+    """
+
+    inside: bool
+    entries: list[Json] = field(default_factory=list)  # each with fullUrl and resource
+    cut: bool = False
+    failed: bool = False
+
+    def may_lack(self, kind: Kind) -> bool:
+        """Whether what is missing here may be of a kind."""
+        kinds = {one for entry in self.entries if (one := _KINDS.get(_type(entry["resource"])))}
+        return not self.inside or len(kinds) != 1 or kind in kinds
+
+
+def request_of(
+    bundle: Mapping[str, Any], hook: Hook, keys: Sequence[Key], user: str = "Practitioner/unknown"
+) -> dict[str, Any]:
+    """The request. Requests with status draft are the draft orders, all of them selected.
+
+    Raises BadRequest for a Bundle that is not of exactly one patient.
+    """
+    groups: list[_Held] = []
+    _open(bundle, groups, 0)
+    entries = [entry for group in groups for entry in group.entries]
+    patient, addresses = _patient_in(entries)
+    for entry in entries:
+        entry["resource"] = _owned(entry["resource"], patient["id"], addresses)
+    context: Json = {"userId": user, "patientId": patient["id"]}
+    if hook.drafts:
+        drafts = [one for one in entries if _is_draft(one["resource"])]
+        for number, one in enumerate(drafts, 1):
+            if not text(one["resource"].get("id")):  # a selection must be able to name it
+                one["resource"] = {**one["resource"], "id": f"draft-{number}"}
+        context["draftOrders"] = {
+            "resourceType": "Bundle",
+            "type": "collection",
+            "entry": drafts,
+        }
+    if hook.selects:
+        context["selections"] = [
+            f"{one['resource']['resourceType']}/{one['resource']['id']}" for one in drafts
+        ]
+    return {
+        "hook": hook.name,
+        "hookInstance": "00000000-0000-4000-8000-000000000000",
+        "context": context,
+        "prefetch": {
+            key.name: patient if key.kind is Kind.PATIENT else _value(key.kind, groups)
+            for key in keys
+            if key.kind is not Kind.ENCOUNTER  # no encounter is named, so none is asked for
+        },
+    }
+
+
+def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
+    """Every resource in a Bundle, and in the Bundles inside it, one group for each."""
+    held = _Held(inside=depth > 0)
+    groups.append(held)
+    stated = items(bundle.get("entry"))
+    total = bundle.get("total")
+    held.cut = any(part(link, "relation") == "next" for link in items(bundle.get("link"))) or (
+        isinstance(total, int) and total > len(stated)
+    )
+    for entry in stated:
+        resource = _resource_in(entry)
+        kind = text(part(resource, "resourceType"))
+        # An answer that failed may be any; what stands there all the same is read.
+        held.failed |= str(part(entry, "response", "status"))[:1] in ("4", "5")
+        if resource is None or not kind:
+            held.failed |= part(entry, "request", "method") != "DELETE"
+        elif kind == "OperationOutcome":
+            held.failed |= _is_error(resource)
+        elif kind == "Bundle" and depth < _DEPTH:
+            _open(resource, groups, depth + 1)
+        elif kind == "Bundle":
+            held.failed = True
+        else:
+            held.entries.append(_named(resource, text(part(entry, "fullUrl"))))
+
+
+def _resource_in(entry: object) -> Json | None:
+    """The resource of an entry; an entry may be the resource itself, or wrap it once more."""
+    if not isinstance(entry, dict):
+        return None
+    if "resourceType" in entry:
+        return entry
+    resource = entry.get("resource")
+    if not isinstance(resource, dict) or "resourceType" in resource:
+        return resource if isinstance(resource, dict) else None
+    inside = [one for one in resource.values() if text(part(one, "resourceType"))]
+    return inside[0] if len(inside) == 1 else None
+
+
+def _is_error(outcome: Json) -> bool:
+    severities = {text(part(one, "severity")).lower() for one in items(outcome.get("issue"))}
+    return not severities or not severities <= {"warning", "information", "success"}
+
+
+def _named(resource: Json, full_url: str) -> Json:
+    """An entry whose resource has an id: its own, else the end of its address."""
+    if not text(resource.get("id")):
+        name = re.split("[/:]", full_url)[-1]
+        if _ID.fullmatch(name):
+            resource = {**resource, "id": name}
+    entry: Json = {"resource": resource}
+    return {"fullUrl": full_url, **entry} if full_url else entry
+
+
+def _patient_in(entries: Iterable[Json]) -> tuple[Json, frozenset[str]]:
+    """The one patient, and the addresses by which the Bundle means the same.
+
+    Raises BadRequest where there is none, or more than one.
+    """
+    found = [one for one in entries if one["resource"]["resourceType"] == "Patient"]
+    ids = {text(one["resource"].get("id")) for one in found} - {""}
+    if len(ids) != 1 or (len(found) > 1 and not all(one["resource"].get("id") for one in found)):
+        raise BadRequest(
+            f"the Bundle holds {len(ids)} patients with an id.",
+            "Give a Bundle of one patient.",
+            "entry",
+        )
+    addresses = {text(one.get("fullUrl")) for one in found} - {""}
+    # Within a Bundle a relative reference means an address below the same server.
+    addresses |= {"/".join(one.split("/")[-2:]) for one in addresses if "://" in one}
+    return found[0]["resource"], frozenset(addresses)
+
+
+def _owned(resource: Json, patient: str, addresses: frozenset[str]) -> Json:
+    """The resource with a subject that means the patient written as ``Patient/{id}``."""
+    for name in ("subject", "patient"):
+        stated = resource.get(name)
+        target = text(part(stated, "reference")).partition("/_history/")[0]
+        if isinstance(stated, dict) and target in addresses:
+            meant = {**stated, "reference": f"Patient/{patient}"}
+            resource = {**resource, name: meant}
+    return resource
+
+
+def _type(resource: Mapping[str, Any]) -> str:
+    stated = text(resource.get("resourceType"))
+    return R4_TYPES.get(stated, stated)
+
+
+def _is_draft(resource: Mapping[str, Any]) -> bool:
+    return _type(resource) in _DRAFTED and "draft" in status_words(resource.get("status"))
+
+
+def _value(kind: Kind, groups: Sequence[_Held]) -> Json:
+    """What the template of one kind would have brought."""
+    found = [
+        entry for group in groups for entry in group.entries if _belongs(entry["resource"], kind)
+    ]
+    lacking = [group for group in groups if group.may_lack(kind)]
+    made: Json = {"resourceType": "Bundle", "type": "searchset"}
+    if any(group.cut for group in lacking):
+        made["link"] = _NEXT
+    if any(group.failed for group in lacking):
+        found.append({"resource": _ERROR})
+    return {**made, "entry": found}
+
+
+def _belongs(resource: Mapping[str, Any], kind: Kind) -> bool:
+    name = _type(resource)
+    if name == "Medication":
+        return kind is Kind.MEDICATIONS
+    if name == "DiagnosticReport":
+        return kind is Kind.RESULTS and bool(resource.get("contained"))
+    if name in NOT_READ.get(kind, ()):
+        # Nothing reads them; that they are there is said.
+        return kind is Kind.MEDICATIONS and "entered-in-error" not in status_words(
+            resource.get("status")
+        )
+    if _KINDS.get(name) is not kind:
+        return False
+    return kind not in ACTIVE_ONLY or NOT_ACTIVE.isdisjoint(status_words(resource.get("status")))
+
+
+def moment(text: str) -> datetime:
+    """An ISO date or instant as an aware moment; a date means its noon here.
+
+    Raises BadRequest for anything else.
+    """
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRequest(
+            f"{text} is not a date or instant.",
+            "Write 2026-11-23 or 2026-11-23T12:00:00Z.",
+            "--as-of",
+        ) from None
+    if len(text) == len("2026-11-23"):
+        read = read.replace(hour=12)
+    return read.astimezone() if read.tzinfo is None else read

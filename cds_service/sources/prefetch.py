@@ -1,0 +1,184 @@
+"""Prefetch keys: which data a service asks its client for, derived from what its rules need.
+
+The templates keep to what clients of CDS Hooks 2.0.1 can fill: literal tokens of the
+context, a read or a search of one type, no parameter twice, no modifiers, no chains. Only where a
+site asks for it, the search of results is also limited to a window (``today()`` of 3.0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cds_service.core.facts import Kind
+from cds_service.core.times import Window
+from cds_service.engine.rule import Need, Rule
+from cds_service.terminology.codes import Coding
+
+PAGE = 500
+"""Entries a search asks for at once: above what servers send by themselves (10 to 100)."""
+
+NOT_ASKED = "the call names no encounter"
+"""Why a key is "none" although nobody looked: the call leaves no question."""
+
+_PATIENT = "{{context.patientId}}"
+_ENCOUNTER = "{{context.encounterId}}"
+_NAMES = {
+    Kind.PATIENT: ("patient", "Patient"),
+    Kind.RESULTS: ("results", "Observation"),
+    Kind.CONDITIONS: ("conditions", "Condition"),
+    Kind.MEDICATIONS: ("medicationRequests", "MedicationRequest"),
+    Kind.STATEMENTS: ("medicationStatements", "MedicationStatement"),
+    Kind.ALLERGIES: ("allergies", "AllergyIntolerance"),
+    Kind.ORDERS: ("orders", "ServiceRequest"),
+    Kind.ENCOUNTER: ("encounter", "Encounter"),
+}
+# Who needs the one is answered by both: statements say what is taken as requests do, and
+# a visit's reason names a complaint as a condition does.
+_WITH = {Kind.MEDICATIONS: Kind.STATEMENTS, Kind.CONDITIONS: Kind.ENCOUNTER}
+
+Codes = Callable[[str], Iterable[Coding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One prefetch key: its template, and what it brings.
+
+    ``codes`` are what a search of results is narrowed to; empty for the other kinds. ``days``
+    is how far back the rules look at most, where each of them says so.
+    """
+
+    name: str
+    kind: Kind
+    template: str
+    resource_type: str
+    codes: tuple[Coding, ...] = ()
+    days: int | None = None
+
+    @property
+    def windowed(self) -> str:
+        """The template for clients that know ``today()`` of CDS Hooks 3.0."""
+        if self.days is None:
+            return self.template
+        window = f"&date=ge{{{{today() - {self.days} days}}}}"
+        return self.template.replace("&_sort=", f"{window}&_sort=")
+
+    def query(self, patient_id: str, encounter_id: str | None) -> str | None:
+        """The template with its tokens filled in; None when the request lacks one."""
+        if _ENCOUNTER in self.template:
+            if encounter_id is None:
+                return None
+            return self.template.replace(_ENCOUNTER, encounter_id)
+        return self.template.replace(_PATIENT, patient_id)
+
+
+def keys_of(rules: Sequence[Rule], codes: Codes) -> tuple[Key, ...]:
+    """The keys that a service with these rules asks for, in a fixed order.
+
+    ``codes`` gives the codes under which an analyte's results are found.
+    """
+    needs = [need for rule in rules for need in rule.needs]
+    # Whether the patient is a child, or has died, matters to every rule.
+    kinds = {Kind.PATIENT, *(need.kind for need in needs)}
+    kinds |= {_WITH[kind] for kind in kinds if kind in _WITH}
+    analytes = {need.analyte for need in needs if need.analyte} | {
+        panel for need in needs if need.kind is Kind.RESULTS for panel in need.concepts
+    }
+    wanted = {
+        (coding.system, coding.code): coding for analyte in analytes for coding in codes(analyte)
+    }
+    found = tuple(wanted[key] for key in sorted(wanted))
+    windows = [need.within for need in needs if need.kind is Kind.RESULTS]
+    days = None if None in windows else max((_days(one) for one in windows if one), default=None)
+    return tuple(_key(kind, found, days) for kind in Kind if kind in kinds)
+
+
+def _days(window: Window) -> int:
+    """The longest that a window can be, in whole days; a month has 31 at most, a year 366."""
+    years, months = divmod(window.months, 12)
+    return window.days + 366 * years + 31 * months
+
+
+def _key(kind: Kind, codes: tuple[Coding, ...], days: int | None) -> Key:
+    name, resource_type = _NAMES[kind]
+    if kind is Kind.PATIENT:
+        return Key(name, kind, f"Patient/{_PATIENT}", resource_type)
+    if kind is Kind.ENCOUNTER:
+        return Key(name, kind, f"Encounter/{_ENCOUNTER}", resource_type)
+    query = f"{resource_type}?patient={_PATIENT}"
+    if kind is Kind.RESULTS:
+        listed = ",".join(f"{coding.system}|{coding.code}" for coding in codes)
+        return Key(
+            name,
+            kind,
+            f"{query}&code={listed}&_sort=-date&_count={PAGE}",
+            resource_type,
+            codes,
+            days,
+        )
+    if kind in (Kind.MEDICATIONS, Kind.ORDERS):
+        query += "&status=active"
+    return Key(name, kind, f"{query}&_count={PAGE}", resource_type)
+
+
+def data_requirements(
+    service: str,
+    hook: str,
+    rules: Sequence[Rule],
+    keys: Sequence[Key],
+    codes: Codes,
+    *,
+    windows: bool = False,
+) -> dict[str, Any]:
+    """What each rule reads and what each key must hold, as JSON for a site's integrators.
+
+    ``windows``: with the templates that are limited by ``today()``.
+    """
+    names = {key.kind: key.name for key in keys}
+    return {
+        "service": service,
+        "hook": hook,
+        "prefetch": [_described_key(key, windows) for key in keys],
+        "rules": [
+            {
+                "id": rule.id,
+                "version": rule.version,
+                "title": rule.title,
+                "needs": [_described_need(need, names[need.kind], codes) for need in rule.needs],
+            }
+            for rule in rules
+        ],
+    }
+
+
+def _described_key(key: Key, windows: bool) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "key": key.name,
+        "kind": key.kind.value,
+        "template": key.windowed if windows else key.template,
+        "resourceType": key.resource_type,
+    }
+    if key.codes:
+        described["codes"] = [_described_code(coding) for coding in key.codes]
+    return described
+
+
+def _described_need(need: Need, key: str, codes: Codes) -> dict[str, Any]:
+    described: dict[str, Any] = {"kind": need.kind.value, "key": key, "required": need.required}
+    if need.analyte:
+        described["analyte"] = need.analyte
+        if found := [_described_code(coding) for coding in codes(need.analyte)]:
+            described["codes"] = found
+    if need.within is not None:
+        described["within"] = str(need.within)
+    if need.concepts:
+        described["concepts"] = list(need.concepts)
+    return described
+
+
+def _described_code(coding: Coding) -> dict[str, str]:
+    described = {"system": coding.system, "code": coding.code}
+    if coding.display:
+        described["display"] = coding.display
+    return described

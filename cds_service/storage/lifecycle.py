@@ -1,0 +1,144 @@
+"""The life of what is kept: handed out, deleted when its time is over, erased on demand.
+
+Kept are feedback, counts of rules and the audit trail. Ids of tokens end by themselves, card
+keys by rotation; neither is handed out.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Column, ColumnElement, Table, delete, select
+
+from cds_service.core.identity import DEFAULT_SITE
+from cds_service.storage import engines
+from cds_service.storage.database import Database
+from cds_service.storage.tables import (
+    audit,
+    audit_cards,
+    counts,
+    denominators,
+    feedback,
+    shown,
+    unknown_feedback,
+)
+
+_BATCH = 1000
+_EVERY = 3600.0
+
+
+class Kept(NamedTuple):
+    """One table of what is kept, and the column that says of when a row is."""
+
+    table: Table
+    when: Column[str]
+    audit: bool = False
+
+
+KEPT = (
+    Kept(feedback, feedback.c.received_at),
+    Kept(unknown_feedback, unknown_feedback.c.received_at),
+    Kept(counts, counts.c.day),
+    Kept(shown, shown.c.day),
+    Kept(denominators, denominators.c.day),
+    Kept(audit, audit.c.at, audit=True),
+)
+"""``audit_cards`` goes with ``audit``: it only finds rows there."""
+
+
+def export(database: Database, site: str | None = None) -> Iterator[dict[str, Any]]:
+    """Every row that is kept, of all sites or one, as plain values with the ``table``'s name.
+
+    What is encrypted stays so, as base64. Raises Unavailable.
+    """
+    with database.read() as connection:
+        for kept in KEPT:
+            query = select(kept.table).order_by(*kept.table.primary_key.columns)
+            if (wanted := _of_site(kept.table, site)) is not None:
+                query = query.where(wanted)
+            elif site not in {None, DEFAULT_SITE}:
+                continue  # counted before there were sites
+            rows = connection.execution_options(yield_per=_BATCH).execute(query)
+            for row in rows.mappings():
+                yield {"table": kept.table.name} | {
+                    name: base64.b64encode(value).decode() if isinstance(value, bytes) else value
+                    for name, value in row.items()
+                }
+
+
+def erase(database: Database, before: date, site: str | None = None) -> dict[str, int]:
+    """Delete what is older than ``before``, of all sites or one; rows deleted by table.
+
+    On SQLite the file is then written anew, so that nothing deleted is left in free pages.
+    Raises Unavailable, also where the file is in use for longer than that can wait.
+    """
+    erased: dict[str, int] = {}
+    for kept in KEPT:
+        if site in {None, DEFAULT_SITE} or "site" in kept.table.c:
+            erased[kept.table.name] = _delete(database, kept, before, site)
+    if database.is_sqlite and any(erased.values()):
+        engines.compact(database.engine)
+    return erased
+
+
+def _delete(
+    database: Database, kept: Kept, before: date, site: str | None, batches: int | None = None
+) -> int:
+    """Delete in short transactions, so that nobody waits long; at most ``batches`` of them."""
+    table, (key, *more) = kept.table, kept.table.primary_key.columns
+    where = [kept.when < before.isoformat()]
+    if (wanted := _of_site(table, site)) is not None:
+        where.append(wanted)
+    deleted = 0
+    while batches is None or batches > 0:
+        with database.write() as connection:
+            if more:  # a few rows a day
+                return int(connection.execute(delete(table).where(*where)).rowcount)
+            old = connection.execute(select(key).where(*where).limit(_BATCH)).scalars().all()
+            if kept.audit:
+                connection.execute(delete(audit_cards).where(audit_cards.c.record.in_(old)))
+            connection.execute(delete(table).where(key.in_(old)))
+        deleted += len(old)
+        if len(old) < _BATCH:
+            break
+        batches = None if batches is None else batches - 1
+    return deleted
+
+
+def _of_site(table: Table, site: str | None) -> ColumnElement[bool] | None:
+    return None if site is None or "site" not in table.c else table.c.site == site
+
+
+class Retention:
+    """Deletes what is older than its days, once an hour: a task of the upkeep."""
+
+    def __init__(
+        self,
+        database: Database,
+        days: int | None,
+        audit_days: int | None,
+        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._days = days
+        self._audit_days = audit_days
+        self._today = today
+        self._clock = clock
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        """Delete what is over, some thousand rows a turn. Raises Unavailable."""
+        if self._clock() < self._next:
+            return
+        for kept in KEPT:
+            days = self._audit_days if kept.audit else self._days
+            if days is not None:
+                before = self._today() - timedelta(days=days)
+                if _delete(self._database, kept, before, None, batches=1) == _BATCH:
+                    return  # the rest at the next turn
+        self._next = self._clock() + _EVERY

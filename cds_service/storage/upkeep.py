@@ -1,0 +1,80 @@
+"""One small thread per process that does what no call should wait for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from multiprocessing.util import Finalize
+
+import structlog
+
+from cds_service.errors import Unavailable
+from cds_service.storage.forks import after_fork
+
+
+class Upkeep:
+    """Runs ``tasks`` every ``every`` seconds, and a last time at the end of the process.
+
+    The thread starts at the first ``touch`` in a process, so a process that forks workers
+    needs none. A task that raises Unavailable is tried again at the next turn.
+    """
+
+    def __init__(self, tasks: Sequence[Callable[[], None]], every: float = 2.0) -> None:
+        self._tasks = tuple(tasks)
+        self._every = every
+        self._away = False
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        after_fork(self._forked)
+
+    def add(self, task: Callable[[], None]) -> None:
+        """Run ``task``, too, from the next turn on."""
+        self._tasks = (*self._tasks, task)
+
+    def touch(self) -> None:
+        """Make sure that the thread of this process runs."""
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None and not self._ended.is_set():
+                    self._begin()
+
+    def run_once(self) -> None:
+        """Run every task now, in this thread; a database that is away is only logged."""
+        log = structlog.get_logger(__name__)
+        away = False
+        for task in self._tasks:
+            try:
+                task()
+            except Unavailable:
+                away = True
+            except Exception as error:
+                # The other tasks, and the next turn, must not fall with this one.
+                log.warning("upkeep_failed", error=type(error).__name__)
+        if away != self._away:
+            self._away = away
+            log.warning("database_away" if away else "database_back")
+
+    def close(self) -> None:
+        """End the thread and run the tasks a last time. Calling it again does nothing."""
+        with self._lock:
+            if self._thread is None or self._ended.is_set():
+                return
+            self._ended.set()
+        self._thread.join(timeout=10)
+        self.run_once()
+
+    def _begin(self) -> None:
+        self._thread = threading.Thread(target=self._loop, name="cds-upkeep", daemon=True)
+        self._thread.start()
+        # Like atexit, but it also runs in worker processes of multiprocessing.
+        Finalize(None, self.close, exitpriority=10)
+
+    def _loop(self) -> None:
+        while not self._ended.wait(self._every):
+            self.run_once()
+
+    def _forked(self) -> None:
+        self._thread = None
+        self._lock = threading.Lock()
+        self._ended = threading.Event()

@@ -1,0 +1,123 @@
+"""Code lists and name lists: the CSV files in which clinicians say what means what.
+
+A code list has the columns ``system,code,display,verified,source``. A name list has
+``concept,kind,pattern,note``; the kinds are:
+
+=============  =====================================================================
+ingredient,    a name of the concept (patterns: :mod:`cds_service.terminology.wording`)
+phrase
+brand          likewise, but not in square brackets behind the ingredients
+exact          a name only when it is the whole text
+not            names that lie wholly inside this pattern do not count
+unless         found anywhere: the concept does not apply, even when a code matched
+unless_three   three different ones found anywhere: likewise
+even_so        found anywhere: the ``unless`` kinds do not apply
+before         in the same clause, at most eight words before a name: takes it back
+after          in the same clause, or opening the next, at most three words behind: likewise
+until          a word behind which ``before`` no longer reaches
+qualifier      a word that may stand before ``^``
+implies        the pattern is another concept that comes with this one
+=============  =====================================================================
+
+The concept ``*`` in a ``not``, ``unless``, ``before``, ``after``, ``until`` or ``qualifier``
+row means every concept of the vocabulary.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cds_service.terminology.codes import Code, CodeError, parse_code
+from cds_service.terminology.wording import PatternError, read_pattern
+
+NAMES = frozenset({"ingredient", "brand", "phrase", "exact"})
+MARKS = frozenset({"not", "unless", "unless_three", "even_so", "before", "after", "until"})
+_KINDS = NAMES | MARKS | {"qualifier", "implies"}
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRow:
+    """One row of a code list."""
+
+    code: Code
+    display: str
+    verified: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeList:
+    """The codes of one concept; ``excludes`` lists those that rule the concept out."""
+
+    concept: str
+    rows: tuple[CodeRow, ...]
+    excludes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One row of a name list."""
+
+    concept: str
+    kind: str
+    pattern: str
+
+
+def _rows(text: str, file: str, columns: list[str]) -> Iterable[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text))
+    if next(reader, None) != columns:
+        raise CodeError("the first line is not right.", f"Write {','.join(columns)}.", f"{file}:1")
+    for cells in reader:
+        if len(cells) != len(columns):
+            raise CodeError(
+                f"{len(cells)} columns instead of {len(columns)}.",
+                "Put texts with commas in double quotes.",
+                f"{file}:{reader.line_num}",
+            )
+        yield reader.line_num, cells
+
+
+def read_codes(text: str, file: str, concept: str, excludes: bool = False) -> CodeList:
+    """Read a code list; raises :class:`CodeError` naming file, line and what to do."""
+    rows: list[CodeRow] = []
+    seen: set[tuple[str, str]] = set()
+    for line, cells in _rows(text, file, ["system", "code", "display", "verified", "source"]):
+        where = f"{file}:{line}"
+        system, written, display, verified, source = cells
+        try:
+            code = parse_code(system, written)
+        except CodeError as error:
+            raise CodeError(error.what, error.mend, where) from None
+        if (code.system, code) in seen:
+            raise CodeError(f"{code} stands twice.", "Keep one row.", where)
+        if verified not in ("true", "false") or not source:
+            raise CodeError(
+                "verified or source is missing.", "Write true or false, and where seen.", where
+            )
+        seen.add((code.system, code))
+        rows.append(CodeRow(code, display, verified == "true", source))
+    return CodeList(concept, tuple(rows), excludes)
+
+
+def read_names(text: str, file: str) -> tuple[Name, ...]:
+    """Read a name list; raises :class:`CodeError` naming file, line and what to do."""
+    names: dict[tuple[str, str, str], Name] = {}
+    for line, (concept, kind, pattern, _) in _rows(
+        text, file, ["concept", "kind", "pattern", "note"]
+    ):
+        where = f"{file}:{line}"
+        if kind not in _KINDS:
+            raise CodeError(
+                f"{kind!r} is no kind.", f"Use one of {', '.join(sorted(_KINDS))}.", where
+            )
+        try:
+            read_pattern(pattern)
+        except PatternError as error:
+            raise CodeError(f"{error}.", "See cds_service/terminology/wording.py.", where) from None
+        if (concept, kind, pattern) in names:
+            raise CodeError(f"{pattern!r} stands twice.", "Keep one row.", where)
+        names[concept, kind, pattern] = Name(concept, kind, pattern)
+    return tuple(names.values())

@@ -1,0 +1,261 @@
+"""From codes and texts to clinical concepts, by code lists and name lists that are data.
+
+The engine knows no medicine: which codes and names mean what, which words take a name back,
+and which forms of a product do not count, all stand in CSV files (see ``hooks/knowledge``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from functools import lru_cache
+from types import MappingProxyType
+
+from cds_service.terminology.codelists import MARKS, NAMES, CodeList, Name
+from cds_service.terminology.codes import (
+    ATC,
+    ICD10CM,
+    Coding,
+    category_of,
+    normal_key,
+    normal_system,
+)
+from cds_service.terminology.wording import Found, PatternIndex, Words, read_pattern, split_words
+
+_REACH = 8
+_REACH_BACK = 3
+_NEAR = 40  # words; marks that span more are looked at one by one
+_ALL = "*"
+
+
+class TextUse(Enum):
+    """When the texts of an entry are read at all."""
+
+    ALWAYS = "always"
+    WHEN_NO_CODE_FITS = "when no code is in a list"
+
+
+class Vocabulary:
+    """Codings and texts of one kind of entry (conditions, medications, …) to concepts."""
+
+    def __init__(
+        self,
+        lists: Iterable[CodeList],
+        names: Iterable[Name],
+        text_use: TextUse = TextUse.ALWAYS,
+    ) -> None:
+        self._text_use = text_use
+        self._codes: dict[str, list[Coding]] = {}
+        exact: dict[tuple[str, str], set[str]] = {}
+        excluded: dict[tuple[str, str], set[str]] = {}
+        classes: dict[tuple[str, str], set[str]] = {}
+        excluded_classes: dict[tuple[str, str], set[str]] = {}
+        for entry in lists:
+            for row in entry.rows:
+                key = (row.code.system, str(row.code))
+                prefix = category_of(row.code)
+                if entry.excludes:
+                    target = excluded if prefix is None else excluded_classes
+                else:
+                    target = exact if prefix is None else classes
+                target.setdefault((key[0], prefix or key[1]), set()).add(entry.concept)
+                if entry.excludes:
+                    continue
+                self._codes.setdefault(entry.concept, []).append(Coding(*key, row.display))
+        rows = tuple(names)
+        self._implied: dict[str, set[str]] = {}
+        for row_ in rows:
+            if row_.kind == "implies":
+                self._implied.setdefault(row_.concept, set()).add(row_.pattern)
+        self._classes = {key: self._with_implied(found) for key, found in classes.items()}
+        self._excluded = {key: frozenset(found) for key, found in excluded.items()}
+        self._excluded_classes = {k: frozenset(found) for k, found in excluded_classes.items()}
+        self.code_index: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType(
+            {
+                key: self._with_implied(found) - self._excluded.get(key, frozenset())
+                for key, found in exact.items()
+            }
+        )
+        self._systems = {key[0] for key in (*exact, *classes, *excluded, *excluded_classes)}
+        self._rows = tuple(row for row in rows if row.kind not in ("implies", "qualifier"))
+        free = (row.pattern.split()[0].lower() for row in rows if row.kind == "qualifier")
+        self._patterns = PatternIndex([read_pattern(row.pattern) for row in self._rows], free)
+        self.known = frozenset(self._codes) | {r.concept for r in rows if r.kind in NAMES}
+        self.known = self._with_implied(self.known) | frozenset(self._implied)
+        self._cached = lru_cache(maxsize=20_000)(self._concepts)
+        self._cached_text = lru_cache(maxsize=20_000)(self._read_text)
+
+    def concepts(self, codings: Sequence[Coding], texts: Sequence[str]) -> frozenset[str]:
+        """All concepts that the codings, their displays and the texts stand for."""
+        return self._cached(tuple(codings), tuple(texts))
+
+    def reads(self, codings: Iterable[Coding], texts: Sequence[str]) -> bool:
+        """Whether it says what it is: in words, or by a code of a system that the lists use."""
+        return bool(texts) or any(
+            one.display or normal_system(one.system) in self._systems for one in codings
+        )
+
+    def lists(self, codings: Iterable[Coding]) -> bool:
+        """Whether one of the codings is on a list, be it one that rules a concept out."""
+        return any(any(self._by_code(normal_key(one.system, one.code))) for one in codings)
+
+    def codes(self, concept: str) -> tuple[Coding, ...]:
+        """The codes listed for a concept (classes as written), for search templates."""
+        found = list(self._codes.get(concept, ()))
+        for part, implied in self._implied.items():
+            if concept in implied:
+                found.extend(self.codes(part))
+        return tuple(dict.fromkeys(found))
+
+    def _with_implied(self, concepts: Iterable[str]) -> frozenset[str]:
+        found = set(concepts)
+        waiting = list(found)
+        while waiting:
+            new = self._implied.get(waiting.pop(), set()) - found
+            found |= new
+            waiting.extend(new)
+        return frozenset(found)
+
+    def _by_code(self, key: tuple[str, str]) -> tuple[frozenset[str], frozenset[str]]:
+        """The concepts that a code stands for, and those that it rules out."""
+        found = self.code_index.get(key, frozenset())
+        out = self._excluded.get(key, frozenset())
+        system, code = key
+        lengths: Iterable[int] = ()
+        if system == ATC:
+            lengths = (1, 3, 4, 5, 7)
+        elif system == ICD10CM:
+            # A record may itself name a category (E11.-).
+            code = code.rstrip("-").rstrip(".")
+            lengths = range(3, len(code) + 1)
+        for length in lengths:
+            prefix = (system, code[:length])
+            found |= self._classes.get(prefix, frozenset())
+            out |= self._excluded_classes.get(prefix, frozenset())
+        return found, out
+
+    def _concepts(self, codings: tuple[Coding, ...], texts: tuple[str, ...]) -> frozenset[str]:
+        coded: frozenset[str] = frozenset()
+        ruled_out: frozenset[str] = frozenset()
+        for coding in codings:
+            key = normal_key(coding.system, coding.code)
+            found, out = self._by_code(key)
+            coded |= found
+            ruled_out |= out
+        read = [coding.display for coding in codings if coding.display]
+        read.extend(text for text in texts if text)
+        if self._text_use is TextUse.WHEN_NO_CODE_FITS and (coded or ruled_out):
+            read = []
+        named: set[str] = set()
+        denied: set[str] = set()
+        for text in dict.fromkeys(read):
+            names, unless = self._cached_text(text)
+            named |= names
+            denied |= unless
+        gone = ruled_out | denied
+        if _ALL in denied:
+            return frozenset()
+        # What a denied concept would have implied does not follow from it either.
+        return self._with_implied((coded | named) - gone) - ruled_out - denied
+
+    def _read_text(self, text: str) -> tuple[frozenset[str], frozenset[str]]:
+        words = split_words(text)
+        marks: dict[str, list[tuple[str, Found]]] = {kind: [] for kind in MARKS}
+        names: list[tuple[str, Found]] = []
+        for found in self._patterns.find(words):
+            row = self._rows[found.number]
+            if row.kind in MARKS:
+                marks[row.kind].append((row.concept, found))
+            elif _counts(row.kind, found, words):
+                names.append((row.concept, found))
+        if names and any(marks[kind] for kind in ("not", "before", "after")):
+            nearby = _Marks(marks, words)
+            names = [one for one in names if not nearby.take_back(*one)]
+        named = frozenset(concept for concept, _ in names)
+        denied = {concept for concept, _ in marks["unless"]}
+        many: dict[str, set[int]] = {}
+        for concept, found in marks["unless_three"]:
+            many.setdefault(concept, set()).add(found.number)
+        denied |= {concept for concept, numbers in many.items() if len(numbers) >= 3}
+        denied -= {concept for concept, _ in marks["even_so"]}
+        return named, frozenset(denied)
+
+
+def _counts(kind: str, found: Found, text: Words) -> bool:
+    if kind == "exact":
+        return found.end - found.start == len(text.words)
+    # "Calcium carbonate 600 MG [Maalox ...]": the ingredients stand there, and they decide.
+    return kind != "brand" or not text.aside[found.start]
+
+
+class _Marks:
+    """The marks of one text ("no", "ruled out"), found by where they stand.
+
+    Each name looks only at the words around it: a long text costs no more per word.
+    """
+
+    def __init__(self, marks: Mapping[str, list[tuple[str, Found]]], text: Words) -> None:
+        self._text = text
+        self._around = [one for one in marks["not"] if one[1].end - one[1].start > _NEAR]
+        self._over = _by_place((one, one[1].start) for one in marks["not"])
+        self._before = _by_place((one, one[1].end) for one in marks["before"])
+        self._after = _by_place((one, one[1].start) for one in marks["after"])
+        self._until = {found.start for _, found in marks["until"]}
+        # Behind which word of each sentence no "or" follows any more.
+        self._last_or = {
+            text.sentence[at]: at for at, word in enumerate(text.words) if word in ("or", "nor")
+        }
+
+    def take_back(self, concept: str, name: Found) -> bool:
+        """Whether one of the marks says that the name does not count."""
+        both = (concept, _ALL)
+        over = [one for at in range(name.start - _NEAR, name.start + 1)
+                for one in self._over.get(at, ())]  # fmt: skip
+        if any(
+            owner in both and mark.start <= name.start and name.end <= mark.end
+            for owner, mark in (*over, *self._around)
+        ):
+            return True
+        if any(
+            owner in both and self._reaches(mark, name)
+            for at in range(name.start - _REACH, name.start + 1)
+            for owner, mark in self._before.get(at, ())
+        ):
+            return True
+        return any(
+            owner in both and _speaks_back(mark, name, self._text)
+            for at in range(name.end, name.end + _REACH_BACK + 1)
+            for owner, mark in self._after.get(at, ())
+        )
+
+    def _reaches(self, mark: Found, name: Found) -> bool:
+        """Whether a word such as "no" still speaks of the name that follows it."""
+        text = self._text
+        sentence = text.sentence[name.start]
+        if text.sentence[mark.start] != sentence:
+            return False
+        if any(at in self._until for at in range(mark.end, name.start)):
+            return False
+        if text.clause[mark.start] == text.clause[name.start]:
+            return True
+        # "Denies cramps, tingling or weakness" is one list; "cirrhosis without ascites, anaemia"
+        # is not.
+        return self._last_or.get(sentence, -1) >= name.start
+
+
+def _by_place(
+    found: Iterable[tuple[tuple[str, Found], int]],
+) -> dict[int, list[tuple[str, Found]]]:
+    places: dict[int, list[tuple[str, Found]]] = {}
+    for one, at in found:
+        places.setdefault(at, []).append(one)
+    return places
+
+
+def _speaks_back(mark: Found, name: Found, text: Words) -> bool:
+    """Whether "ruled out" speaks of the name before it: same clause, or opening the next."""
+    here, there = text.clause[mark.start], text.clause[name.end - 1]
+    opens = text.clause[mark.start - 1] != here
+    return here == there or (
+        opens and here == there + 1 and text.sentence[mark.start] == text.sentence[name.end - 1]
+    )
