@@ -196,6 +196,7 @@ def traceability_page() -> str:
             became.append(f"modifier: {statement['modifier']}")
         if "not_computed" in statement:
             became.append(f"not computed: {statement['not_computed']}")
+        became += [f"`{rule}` says: {text}" for rule, text in statement.get("on_card", {}).items()]
         rows.append([statement["id"], statement["section"], statement["says"], "; ".join(became)])
     rest = [[f"`{rule}`", why] for rule, why in content["complement"].items()]
     return (

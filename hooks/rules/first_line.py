@@ -74,8 +74,7 @@ def first_line_measures(facts: Facts) -> Answer:
         summary=headline("Leg cramps: examine nerves and pulses; calf stretching before bed first"),
         advice=(
             "Examine first: strength, reflexes, sensation; pulses and bruits.",
-            "Calf stretching before bed; forced dorsiflexion of the foot during a cramp; massage "
-            "and ice as adjuncts.",
+            "Calf stretching before bed; forced dorsiflexion during a cramp; massage and ice.",
             f"Analgesics do not prevent cramps. {_drug(facts)}",
         ),
         sections=(("Tell apart", _MIMICS), ("Vitamin K2", _vitamin_k2(facts))),
@@ -107,7 +106,7 @@ def _drug(facts: Facts) -> str:
     if facts.hazards("pregnancy"):
         return "In pregnancy, drugs only on obstetric advice. No quinine."
     return (
-        f"A drug only for severe or refractory cramps: {_baclofen(facts)} No empiric magnesium, "
+        f"Drugs only for severe or refractory cramps: {_baclofen(facts)} No empiric magnesium, "
         "no quinine."
     )
 
@@ -120,9 +119,9 @@ def _baclofen(facts: Facts) -> str:
     ]
     if against:
         return f"baclofen, which the article names, is not advised here ({', '.join(against)})."
-    text = "the article names baclofen, the trial evidence is from cirrhosis."
+    text = "the article names baclofen; the trial evidence is from cirrhosis."
     if sedating := (*facts.taking(*SEDATING, hazard=True), *facts.drafted(*SEDATING)):
         text += f" Sedation adds up with {named(sedating)}."
     if facts.age is not None and facts.age >= facts.limits.value("age.older"):
-        text += " From 65 years on, sedation, falls and interactions weigh more."
+        text += " At 65 or older: sedation, falls, interactions."
     return text

@@ -244,30 +244,35 @@ def _summary(used: Evidence | None, short: Evidence | None, rls: bool, prelimina
 
 
 def _advice(facts: Facts, rls: bool, against: str, preliminary: bool) -> tuple[str, ...]:
-    lines = ["The result is preliminary: repeat it before acting on it."] if preliminary else []
-    if rls:
-        lines.append(
-            "Restless legs are documented: in them AASM 2025 takes ferritin ≤ 75 ng/mL or "
-            "transferrin saturation < 20 % as short of iron."
+    dialysis = _dialysis(facts)
+    high = facts.limits["transferrin_saturation.high"]
+    if rls and not dialysis:
+        meaning = (
+            "Restless legs are documented: AASM 2025 considers iron at ferritin ≤ 75 ng/mL or "
+            "transferrin saturation (TSAT) < 20 %."
         )
+    elif rls:
+        meaning = ""
     else:
-        lines.append(
-            "Ferritin < 50 ng/mL may be associated with restless legs syndrome, a mimic of leg "
-            "cramps: ask for an urge to move, worse at rest and in the evening."
+        meaning = (
+            "Ferritin < 50 ng/mL may be associated with restless legs syndrome: ask about an urge "
+            "to move at rest and in the evening."
         )
-    lines.append(
-        against
-        or "Look for the cause of iron loss; whether to give iron is the clinician's decision, "
-        "not with iron overload or a transferrin saturation above "
-        f"{facts.limits['transferrin_saturation.high']}."
+    if preliminary:
+        iron = "The result is preliminary: repeat it before acting on it."
+    else:
+        iron = against or (
+            "Look for a cause; whether to give iron is the clinician's decision, "
+            f"not with overload or TSAT above {high}."
+        )
+    reason = _raising(facts)[0]
+    inflamed = (
+        f"Inflammation raises ferritin ({reason}): low even with inflammation. TSAT confirms it."
+        if reason
+        else ""
     )
-    lines.extend(_dialysis(facts))
-    if reason := _raising(facts)[0]:
-        lines.append(
-            f"Inflammation, kidney and liver disease raise ferritin ({reason}): low even with "
-            "inflammation. Transferrin saturation (TSAT) confirms it."
-        )
-    return tuple(lines)
+    lines = (iron, meaning) if preliminary else (meaning, *dialysis, iron)
+    return tuple(line for line in (*lines, inflamed) if line)
 
 
 def _against_iron(facts: Facts, share: Result | None) -> str:

@@ -48,8 +48,7 @@ NO_SUPPLEMENT = frozenset({"magnesium_antacid_laxative", "magnesium_intravenous"
 # With one of these on the problem list, magnesium that carries no reason has a likelier one.
 OTHER_USES = ("arrhythmia", "eclampsia", "hypomagnesemia")
 _FIGURES = (
-    "In patients with normal magnesium, supplements brought no clinically meaningful benefit: "
-    "mean difference −0.18 cramps a week (95 % CI −0.84 to 0.49; 5 studies, n = 307; Cochrane "
+    "With normal magnesium, supplements brought no clinically meaningful benefit: mean difference −0.18 cramps a week (95 % CI −0.84 to 0.49; 5 studies, n = 307; Cochrane "
     "2020)."
 )
 _DIARRHOEA = "Diarrhoea in 11–37 % is the article's figure."
@@ -114,8 +113,7 @@ def magnesium_not_indicated(facts: Facts) -> Answer:
         ),
         advice=(
             f"On the list: {named(supplements)}. {_FIGURES} {_DIARRHOEA}",
-            "If it is taken for cramps, review whether it is still wanted. This does not hold "
-            "where it has another reason.",
+            "If it is taken for cramps alone, review whether it is still wanted.",
         ),
         evidence=(*(Evidence(one) for one in supplements), level.evidence()),
         strength=_STRENGTH,

@@ -22,6 +22,7 @@ from cds_service.engine.rule import (
 from hooks.knowledge.files import orderables
 from hooks.order_select import RULES as ORDER_SELECT
 from hooks.patient_view import RULES as PATIENT_VIEW
+from hooks.renal import renal
 from tests.given import Given, hook_of
 from tests.given import given as patient
 
@@ -46,7 +47,10 @@ LABS = {
         "6.1 mmol/L",
     ],
     "egfr": [f"{value} mL/min/{{1.73_m2}}" for value in ("20", "45", "80", "<50", ">60")],
-    "creatinine": ["0.8 mg/dL", "3.0 mg/dL"],
+    "creatinine": ["0.8 mg/dL", "1.3 mg/dL", "3.0 mg/dL"],
+    "sodium": ["118 mmol/L", "138 mmol/L"],
+    "creatine_kinase": ["12000 U/L"],
+    "calcium": ["1.7 mmol/L"],
     "ferritin": ["20 ng/mL"],
     "transferrin_saturation": ["12 %", "60 %"],
     "hemoglobin": ["9 g/dL"],
@@ -66,6 +70,8 @@ CONCEPTS = [
     "heart_failure",
     "long_qt",
     "spasticity",
+    "dvt",
+    "myasthenia_gravis",
 ]
 CLASSES = [
     "magnesium",
@@ -79,6 +85,11 @@ CLASSES = [
     "sedative",
     "iron",
     "acetaminophen",
+    "trimethoprim",
+    "heparin",
+    "calcineurin_inhibitor",
+    "digoxin",
+    "qt_prolonging",
 ]
 
 
@@ -111,6 +122,9 @@ def patients(draw: st.DrawFn, ages: tuple[int | None, ...] = (50, 50, 72, 12, No
         case.result("magnesium", "0.6 mmol/L").result("potassium", "3.1 mmol/L")
     if draw(st.booleans()):
         case.cramps()
+    if draw(st.integers(0, 3)) == 0:  # acute kidney injury that only the creatinine shows
+        case.result("creatinine", "0.8 mg/dL", days_ago=5)
+        case.result("creatinine", "1.3 mg/dL", days_ago=1)
     for analyte, value, days_ago, early in draw(st.lists(labs, max_size=4)):
         case.result(analyte, value, days_ago=days_ago, preliminary=early)
     for concept, presence in draw(st.lists(conditions, max_size=2)):
@@ -173,6 +187,8 @@ def test_no_drug_is_drafted_that_another_card_warns_of(case: Given) -> None:
         assert not warnings & POTASSIUM_WARNINGS
         assert not facts.hazards("aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3")
     if offered:
+        assert renal(facts).acute is None
+        assert not facts.hazards("pregnancy")
         assert facts.age is not None
         assert facts.age >= 18
         for kind in (Kind.CONDITIONS, Kind.MEDICATIONS):
@@ -221,8 +237,8 @@ def test_no_advice_holds_out_what_another_card_warns_of(case: Given) -> None:
     cards = shown(case, CHART)
     fires = warned(case)
     text = {rule: "\n".join(finding.advice) for rule, finding in cards.items()}
-    renal = cards.get("magnesium-in-renal-impairment")
-    if renal is not None and renal.indicator is Indicator.CRITICAL:
+    toxic = cards.get("magnesium-in-renal-impairment")
+    if toxic is not None and toxic.indicator is Indicator.CRITICAL:
         assert all("484" not in one for one in text.values())
     ordered = shown(case, ORDER)
     baclofen = {"baclofen-ordered-renal-impairment", "baclofen-ordered-encephalopathy"}
@@ -230,11 +246,15 @@ def test_no_advice_holds_out_what_another_card_warns_of(case: Given) -> None:
         rule in baclofen and one.indicator is Indicator.CRITICAL for rule, one in ordered.items()
     )
     facts = case.facts()
-    if critical or facts.ever("hepatic_encephalopathy"):
+    if critical or renal(facts).severe or facts.ever("hepatic_encephalopathy"):
         assert all("An option for the clinician to weigh" not in one for one in text.values())
         assert "evidence is from cirrhosis" not in text.get("first-line-measures", "")
     if facts.hazards("iron_overload", "dialysis"):
         assert "whether to give iron" not in text.get("low-ferritin", "")
+    if facts.hazards("pregnancy") or renal(facts).severe:
+        assert all("484" not in one for one in text.values())
+    if "dvt-mimic" in cards:
+        assert all("massage and ice" not in one for one in text.values())
     if "high-potassium" in fires:
         assert "potassium_chloride" not in drafts(cards)
 

@@ -92,7 +92,7 @@ def test_baclofen_is_not_held_out_where_another_card_warns_of_it(
 
 @pytest.mark.parametrize(("age", "said"), [(64, False), (65, True), (None, False)])
 def test_age_makes_sedation_weigh_more(age: int | None, said: bool) -> None:
-    assert ("From 65 years on" in words(given(age=age))) is said
+    assert ("At 65 or older" in words(given(age=age))) is said
 
 
 def test_sedatives_are_named() -> None:

@@ -154,10 +154,10 @@ def test_what_is_missing_is_what_was_not_measured_or_could_not_be_used() -> None
 def test_the_advice_is_of_restless_legs_where_they_are_documented_and_else_asks_for_them() -> None:
     known = words(given().has("rls").result("ferritin", "30 ng/mL"))
     assert "Restless legs are documented" in known
-    assert "ask for an urge to move" not in known
+    assert "ask about an urge to move" not in known
     asked = words(given().result("ferritin", "30 ng/mL"))
     assert "Restless legs are documented" not in asked
-    assert "ask for an urge to move" in asked
+    assert "ask about an urge to move" in asked
 
 
 def test_restless_legs_and_what_forbids_iron_are_evidence() -> None:

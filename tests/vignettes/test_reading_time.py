@@ -1,0 +1,41 @@
+"""Cards are read in seconds: the advice stands first and is short, spelling is British."""
+
+from __future__ import annotations
+
+import re
+
+from tests.vignettes import test_kidneys_by_creatinine as kidneys
+from tests.vignettes import test_magnesium_and_potassium as electrolytes
+from tests.vignettes import test_order_select, test_patient_view, test_second_edition
+from tests.vignettes import test_whole_patients as whole
+from tests.vignettes.builders import Program, Vignette
+
+AMERICAN = re.compile(
+    r"\b(anemia|hemoly\w+|edema|diarrhea|hypokalemia|hyperkalemia|hypomagnesemia|color)\b", re.I
+)
+MODULES = (electrolytes, test_order_select, test_patient_view, test_second_edition, kidneys, whole)
+PATIENTS = [
+    one
+    for module in MODULES
+    for listed in vars(module).values()
+    if isinstance(listed, list)
+    for one in listed
+    if isinstance(one, Vignette)
+]
+
+
+def test_the_advice_stands_first_and_is_short(program: Program) -> None:
+    offenders = []
+    for one in PATIENTS:
+        for card in program.answer(one).get("cards", ()):
+            rule, detail = card["source"]["topic"]["code"], card["detail"]
+            advice = re.split(r"\n\s*(?:#+ |\*\*)", detail, maxsplit=1)[0]
+            words = len(advice.split())
+            if not 0 < words <= (60 if card["indicator"] == "info" else 90):
+                offenders.append(f"{rule}: {words} words: {advice}")
+            if ".example" in card["source"].get("url", ""):
+                offenders.append(f"{rule}: {card['source']['url']}")
+            said = AMERICAN.search(f"{card['summary']}\n{advice}")
+            if said:
+                offenders.append(f"{rule}: {said[0]}")
+    assert not offenders, "\n".join(offenders)
