@@ -48,7 +48,8 @@ NO_SUPPLEMENT = frozenset({"magnesium_antacid_laxative", "magnesium_intravenous"
 # With one of these on the problem list, magnesium that carries no reason has a likelier one.
 OTHER_USES = ("arrhythmia", "eclampsia", "hypomagnesemia")
 _FIGURES = (
-    "With normal magnesium, supplements brought no clinically meaningful benefit: mean difference −0.18 cramps a week (95 % CI −0.84 to 0.49; 5 studies, n = 307; Cochrane "
+    "With normal magnesium, supplements brought no clinically meaningful benefit: mean "
+    "difference −0.18 cramps a week (95 % CI −0.84 to 0.49; 5 studies, n = 307; Cochrane "
     "2020)."
 )
 _DIARRHOEA = "Diarrhoea in 11–37 % is the article's figure."
