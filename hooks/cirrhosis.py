@@ -149,19 +149,21 @@ class Electrolytes:
 def electrolytes(facts: Facts) -> Electrolytes:
     """What is to be corrected or checked first; what is normal is said with its date."""
     low: list[levels.Level] = []
+    high: list[levels.Level] = []
     unknown: list[str] = []
     rest: list[str] = []
     evidence: list[Evidence] = []
     for analyte in ("potassium", "magnesium"):
         level = levels.low(facts, analyte)
-        above = levels.high(facts, analyte)
+        above = _above(facts, analyte)
         if level.beyond is True:
             low.append(level)
             evidence.append(level.evidence())
         elif level.result is None or level.stale or level.unusable or level.beyond is None:
             unknown.append(analyte)
         elif above.beyond is True and above.result is not None:
-            rest.append(f"{analyte} {above.result.reported} is above range ({day(above.result)})")
+            high.append(above)
+            rest.append(f"{analyte} {above.result.reported} is high ({day(above.result)})")
             evidence.append(above.evidence())
         else:
             rest.append(f"{analyte} {level.result.reported} was normal on {day(level.result)}")
@@ -169,30 +171,45 @@ def electrolytes(facts: Facts) -> Electrolytes:
     function = renal(facts)
     kidney = f", carefully: {function.phrase()}" if function.severe else ""
     sentences = []
-    if low:
-        values = ", ".join(_value(level) for level in low)
-        sentences.append(f"Correct first{kidney}: {values}.")
+    now = [level for level in low if not level.repeat_only]
+    again = [level for level in low if level.repeat_only]
+    if now:
+        sentences.append(f"Correct first{kidney}: {', '.join(map(_value, now))}.")
+    if again:
+        sentences.append(f"Repeat first: {', '.join(map(_value, again))}.")
     if unknown:
         sentences.append(f"Check first: {' and '.join(unknown)} (not known for 30 days).")
     sentences.extend(f"{line[0].upper()}{line[1:]}." for line in rest)
     return Electrolytes(
         pressing=any(not level.stale for level in low),
-        summary=_first(low, unknown),
+        summary=_first(low, high, unknown),
         advice=" ".join(sentences),
         evidence=tuple(evidence),
         early=frozenset(level.analyte.key for level in low if level.preliminary),
     )
 
 
-def _first(low: list[levels.Level], unknown: list[str]) -> str:
+def _above(facts: Facts, analyte: str) -> levels.Level:
+    """The level against what is not normal any more: for potassium 5.0 mmol/L, whoever measured."""
+    if analyte == "potassium":
+        return levels.at_least(facts, "potassium", "potassium.caution")
+    return levels.high(facts, analyte)
+
+
+def _numbers(found: list[levels.Level]) -> str:
+    return " and ".join(
+        f"{level.analyte.name.lower()} {_number(level.result)}"
+        for level in found
+        if level.result is not None
+    )
+
+
+def _first(low: list[levels.Level], high: list[levels.Level], unknown: list[str]) -> str:
     fresh = [level for level in low if not level.stale]
     if fresh:
-        values = " and ".join(
-            f"{level.analyte.name.lower()} {_number(level.result)}"
-            for level in fresh
-            if level.result is not None
-        )
-        return f"correct low {values} first"
+        return f"correct low {_numbers(fresh)} first"
+    if high:
+        return f"{_numbers(high)} is high"
     open_ = [*(level.analyte.name.lower() for level in low), *unknown]
     if open_:
         return f"check {' and '.join(dict.fromkeys(open_))} first"
@@ -203,15 +220,15 @@ def _value(level: levels.Level) -> str:
     assert level.result is not None  # low, so there is one
     value = f"{level.analyte.name.lower()} {level.result.reported}"
     if level.preliminary:
-        return f"{value}, preliminary: repeat first"
-    return f"{value} from {day(level.result)}: repeat first" if level.stale else value
+        return f"{value} (preliminary)"
+    return f"{value} (from {day(level.result)})" if level.stale else value
 
 
 def baclofen(facts: Facts) -> str:
     """Whether baclofen is named as an option, and why not."""
     taken = facts.taking("baclofen", hazard=True)
     stop = " It is taken: review it, but never stop it abruptly." if taken else ""
-    against = _against_baclofen(facts)
+    against = against_baclofen(facts)
     if against:
         return f"Baclofen is not advised: {against}.{stop}"
     unknown = _unknown_for_baclofen(facts)
@@ -225,7 +242,8 @@ def baclofen(facts: Facts) -> str:
     )
 
 
-def _against_baclofen(facts: Facts) -> str:
+def against_baclofen(facts: Facts) -> str:
+    """Why baclofen is not advised in this patient with cirrhosis; empty where nothing known is."""
     function = renal(facts)
     if past := facts.ever("hepatic_encephalopathy"):
         return named(past)

@@ -34,6 +34,11 @@ def active(facts: Facts, *classes: str) -> tuple[Medication, ...]:
     return tuple(dict.fromkeys(facts.taking(*wanted, hazard=True)))
 
 
+def held_first(medications: tuple[Medication, ...]) -> tuple[Medication, ...]:
+    """The drugs that are held before those that are reviewed, for a summary that names three."""
+    return tuple(sorted(medications, key=lambda one: one.classes.isdisjoint(HELD)))
+
+
 def drafted(
     facts: Facts, *classes: str, other_than: Medication | None = None
 ) -> tuple[Medication, ...]:

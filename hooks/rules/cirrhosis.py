@@ -58,6 +58,7 @@ from hooks.wording import CONTRAINDICATED, FOR_ADVICE, headline
         "potassium.low",
         "potassium.urgent",
         "potassium.critical",
+        "potassium.caution",
         "magnesium.low",
         "sodium.diuretic",
         "egfr.moderate",

@@ -30,8 +30,9 @@ from cds_service.engine.rule import (
     rule,
 )
 from hooks import cramps
+from hooks.cirrhosis import against_baclofen
 from hooks.renal import ADVANCED, renal
-from hooks.windows import YEAR
+from hooks.windows import ACT, YEAR
 from hooks.wording import FOR_ADVICE, REFUSED, headline, named
 
 SEDATING = ("sedative", "opioid", "gabapentinoid")
@@ -51,14 +52,15 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
         "fda-quinine",
         "vitamin-k2-2024",
     ],
-    limits=["age.older", "egfr.moderate", "egfr.severe"],
+    limits=["age.older", "egfr.moderate", "egfr.severe", "sodium.diuretic"],
     needs=[
         conditions(
-            "leg_cramps", "dvt", "hepatic_encephalopathy", *ADVANCED, "ckd_stage_3"
+            "leg_cramps", "dvt", "cirrhosis", "hepatic_encephalopathy", *ADVANCED, "ckd_stage_3"
         ).optional(),
         medications(*SEDATING, "warfarin").optional(),
         results("egfr", YEAR).optional(),
         results("creatinine", YEAR).optional(),
+        results("sodium", ACT).optional(),
         demographics(),
     ],
 )
@@ -117,6 +119,8 @@ def _baclofen(facts: Facts) -> str:
         *([renal(facts).phrase()] if renal(facts).severe or renal(facts).moderate else []),
         *([named(past)] if (past := facts.ever("hepatic_encephalopathy")) else []),
     ]
+    if not against and facts.conditions("cirrhosis"):
+        against = list(filter(None, [against_baclofen(facts)]))
     if against:
         return f"baclofen, which the article names, is not advised here ({', '.join(against)})."
     text = "the article names baclofen; the trial evidence is from cirrhosis."

@@ -71,7 +71,7 @@ from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, drugs, headline, name
 def high_potassium(facts: Facts) -> Answer:
     """A high potassium is verified, and what raises it is held or reviewed."""
     level = levels.at_least(facts, "potassium", "potassium.caution")
-    raising = potassium_raising.active(facts)
+    raising = potassium_raising.held_first(potassium_raising.active(facts))
     function = renal(facts)
     trigger = bool(raising) or function.severe
     if level.result is None or level.beyond is None:

@@ -199,11 +199,10 @@ def _finding(
     share = saturation.result if facts.within(saturation.result, IRON) else None
     if share is not None and short is None:
         evidence.append(Evidence(share))
-    against = _against_iron(facts, share)
     return Finding(
         indicator=Indicator.INFO,
         summary=_summary(used, short, bool(rls), preliminary),
-        advice=_advice(facts, bool(rls), against, preliminary),
+        advice=_advice(facts, bool(rls), share, low=used is not None, preliminary=preliminary),
         evidence=(
             *evidence,
             *(Evidence(one) for one in (*rls, *facts.hazards(*FORBIDDING))),
@@ -243,48 +242,49 @@ def _summary(used: Evidence | None, short: Evidence | None, rls: bool, prelimina
     return headline(f"{name} low: {lead.fact.reported} ({day(lead.fact)}){early}; {meaning}")
 
 
-def _advice(facts: Facts, rls: bool, against: str, preliminary: bool) -> tuple[str, ...]:
-    dialysis = _dialysis(facts)
-    high = facts.limits["transferrin_saturation.high"]
-    if rls and not dialysis:
+def _advice(
+    facts: Facts, rls: bool, share: Result | None, *, low: bool, preliminary: bool
+) -> tuple[str, ...]:
+    if rls:
         meaning = (
             "Restless legs are documented: AASM 2025 considers iron at ferritin ≤ 75 ng/mL or "
             "transferrin saturation (TSAT) < 20 %."
         )
-    elif rls:
-        meaning = ""
     else:
         meaning = (
             "Ferritin < 50 ng/mL may be associated with restless legs syndrome: ask about an urge "
             "to move at rest and in the evening."
         )
-    if preliminary:
-        iron = "The result is preliminary: repeat it before acting on it."
-    else:
-        iron = against or (
-            "Look for a cause; whether to give iron is the clinician's decision, "
-            f"not with overload or TSAT above {high}."
-        )
     reason = _raising(facts)[0]
-    inflamed = (
-        f"Inflammation raises ferritin ({reason}): low even with inflammation. TSAT confirms it."
-        if reason
-        else ""
-    )
-    lines = (iron, meaning) if preliminary else (meaning, *dialysis, iron)
+    inflamed = ""
+    if reason and low:
+        confirms = "" if share is not None else " TSAT confirms it."
+        inflamed = f"Inflammation raises ferritin ({reason}): low even with inflammation.{confirms}"
+    elif reason:
+        inflamed = f"Ferritin misleads here ({reason}): go by the transferrin saturation."
+    if preliminary:
+        lines = ("The result is preliminary: repeat it before acting on it.", meaning)
+    else:
+        dialysis = _dialysis(facts)
+        lines = (*(() if dialysis else (meaning,)), *_iron(facts, share, dialysis))
     return tuple(line for line in (*lines, inflamed) if line)
 
 
-def _against_iron(facts: Facts, share: Result | None) -> str:
-    """Why no iron is advised; empty where nothing known speaks against it."""
+def _iron(facts: Facts, share: Result | None, dialysis: tuple[str, ...]) -> tuple[str, ...]:
+    """Whether iron is left to the clinician, or why it is not advised."""
     high = facts.limits["transferrin_saturation.high"]
     if share is not None and share.above(high.value) is True:
-        return f"No iron is advised: transferrin saturation {share.reported} is above {high}."
+        return (f"No iron is advised: transferrin saturation {share.reported} is above {high}.",)
     if against := facts.hazards("iron_overload"):
-        return f"No iron is advised here: {named(against)}; this needs specialist advice."
-    if dialysis := facts.hazards("dialysis"):
-        return f"No iron is advised here ({named(dialysis)}): the renal team decides on it."
-    return ""
+        return (f"No iron is advised here: {named(against)}; this needs specialist advice.",)
+    if dialysis:
+        return dialysis
+    if patient := facts.hazards("dialysis"):
+        return (f"No iron is advised here ({named(patient)}): the renal team decides on it.",)
+    return (
+        "Look for a cause; whether to give iron is the clinician's decision, not with overload or "
+        f"TSAT above {high}.",
+    )
 
 
 def _raising(facts: Facts) -> tuple[str, tuple[Evidence, ...]]:

@@ -135,6 +135,8 @@ def _indicator(level: levels.Level, critical: bool) -> Indicator:
 def _summary(level: levels.Level, severe: bool, function: Renal, risk: RhythmRisk) -> str:
     assert level.result is not None
     value = f"{level.result.reported} ({day(level.result)})"
+    if levels.contaminated(level.result):
+        value += ", sample contaminated"
     if level.stale:
         return headline(f"Magnesium was low: {value}. From {day(level.result)}: repeat first")
     if level.preliminary:

@@ -37,7 +37,7 @@ from hooks import arrhythmia, levels, potassium_raising, reading
 from hooks.arrhythmia import RhythmRisk, rhythm_risk
 from hooks.renal import ADVANCED, PREGNANCY, Renal, renal
 from hooks.windows import ACT, FRESH_RENAL, YEAR
-from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, headline, named
+from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, fitting, headline, named
 
 _LOSING = ("diuretic_loop", "diuretic_thiazide")
 
@@ -123,6 +123,8 @@ def _indicator(level: levels.Level, critical: bool) -> Indicator:
 def _summary(level: levels.Level, severe: bool, urgent: bool, risk: RhythmRisk) -> str:
     assert level.result is not None
     value = f"{level.result.reported} ({day(level.result)})"
+    if levels.contaminated(level.result):
+        value += ", sample contaminated"
     if level.stale:
         return headline(f"Potassium was low: {value}. From {day(level.result)}: repeat first")
     if level.preliminary:
@@ -132,7 +134,9 @@ def _summary(level: levels.Level, severe: bool, urgent: bool, risk: RhythmRisk) 
     if severe:
         return headline(f"Severe hypokalaemia: {value}{beside}. Assess today")
     if urgent:
-        return headline(f"Low potassium, urgent: {value}{beside}. ECG and correction without delay")
+        return headline(
+            fitting(f"Low potassium: {value}{beside}. Urgent: ECG", ", correct it today")
+        )
     if risk:
         return headline(f"Low potassium: {value}{beside}. ECG, and correct it")
     return headline(f"Low potassium: {value}. Find the cause and correct it")

@@ -71,6 +71,10 @@ _LIMITS = [
 ]
 _REFERENCES = ["magnesium-sulfate-label", "article", "general-knowledge"]
 _WATCH = "Watch levels, reflexes, breathing and urine output; keep calcium at hand."
+_TOXIC = (
+    "Magnesium is toxic at this level: pause the infusion as its protocol says, give calcium where "
+    "breathing or rhythm fails. "
+)
 _SIGNS = "Signs of toxicity: weakness, lost reflexes, drowsiness, low blood pressure, bradycardia."
 
 
@@ -141,7 +145,7 @@ class Accumulation:
         """The danger in a few words, for a summary."""
         parts = []
         if self.deficit is not None:
-            parts.append(f"Mg {self.deficit.reported} is low")
+            parts.append(f"Mg {self.deficit.reported} low")
         if self.function.severe or self.function.moderate:
             early = self.function.egfr is not None and self.function.egfr.preliminary
             parts.append(self.function.phrase() + (" (preliminary)" if early else ""))
@@ -241,14 +245,11 @@ def _treated(facts: Facts, danger: Accumulation, taken: tuple[Medication, ...]) 
     return Finding(
         indicator=Indicator.CRITICAL if danger.toxic else Indicator.WARNING,
         summary=headline(
-            f"Magnesium treatment with {danger.because()}: "
+            f"Magnesium treatment, {danger.because()}: "
             + ("act on the level now" if danger.toxic else "levels, reflexes, urine output")
         ),
         advice=(
-            "Magnesium is toxic at this level: pause the infusion as its protocol says, give "
-            "calcium where breathing or rhythm fails. " + _SIGNS
-            if danger.toxic
-            else "Therapy in progress. " + _WATCH,
+            _TOXIC + _SIGNS if danger.toxic else "Therapy in progress. " + _WATCH,
             f"On the list: {named(taken)}.",
         ),
         evidence=(*(Evidence(one) for one in taken), *danger.evidence(facts)),
@@ -293,6 +294,8 @@ def _taken(facts: Facts, danger: Accumulation, supplements: tuple[Medication, ..
         action = "toxic accumulation possible" if impaired else "stop it and recheck"
         advice.append(
             "Review today whether it is still needed; check magnesium and creatinine. " + _SIGNS
+            if impaired
+            else "Stop it today; check magnesium and creatinine. " + _SIGNS
         )
     elif not impaired:
         action = "recheck, less or none"
@@ -308,7 +311,7 @@ def _taken(facts: Facts, danger: Accumulation, supplements: tuple[Medication, ..
     tests = danger.repeats or ("magnesium", "creatinine")
     return Finding(
         indicator=indicator,
-        summary=headline(f"Magnesium taken with {danger.because()}: {action}"),
+        summary=headline(f"Magnesium taken, {danger.because()}: {action}"),
         advice=tuple(advice),
         evidence=(*(Evidence(one) for one in supplements), *danger.evidence(facts)),
         missing=danger.missing(),
@@ -452,9 +455,11 @@ def _treatment_ordered(
     if not (danger.toxic or impaired or against or function.unknown):
         return NotFired("a treatment with magnesium, and renal function is not impaired")
     if danger.toxic:
-        indicator, action = Indicator.CRITICAL, "toxic level: reconsider now"
-    elif impaired or against:
+        indicator, action = Indicator.CRITICAL, "toxic level, pause and monitor"
+    elif impaired:
         indicator, action = Indicator.WARNING, "adjust the dose and monitor"
+    elif against:
+        indicator, action = Indicator.WARNING, "weigh the risk and monitor"
     else:
         indicator, action = Indicator.INFO, "reflexes, urine output, levels"
     words = [danger.because() or (function.phrase() if function.unknown else "")]
@@ -463,7 +468,9 @@ def _treatment_ordered(
     emergency = any(not draft.reason.concepts.isdisjoint(EMERGENCIES) for draft in drafts)
     emergency = emergency or bool(facts.hazards(*EMERGENCIES))
     advice = []
-    if impaired:
+    if danger.toxic:
+        advice.append(_TOXIC + _SIGNS)
+    elif impaired:
         advice.append(
             "Loading dose unchanged; lower maintenance dose."
             if emergency
@@ -478,7 +485,7 @@ def _treatment_ordered(
         advice += levels.sample_words(danger.level.result)
     return Finding(
         indicator=indicator,
-        summary=headline(f"Magnesium treatment: {'; '.join(filter(None, words))}. {action}"),
+        summary=headline(f"Magnesium treatment, {'; '.join(filter(None, words))}: {action}"),
         advice=tuple(advice),
         evidence=(
             *(Evidence(one) for one in drafts),
@@ -486,10 +493,7 @@ def _treatment_ordered(
             *danger.evidence(facts),
         ),
         missing=danger.missing(),
-        background=(
-            "For replacement with an eGFR below 30: half the dose (NHS Highland, cited "
-            "second-hand). For eclampsia and arrhythmia the loading dose is kept.",
-        ),
+        background=(_DOSES,) if impaired and not danger.toxic else (),
         strength=_STRENGTH,
         suggestions=(
             OrderTest("magnesium", "level under treatment"),
@@ -498,6 +502,12 @@ def _treatment_ordered(
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
         about=tuple(draft.source.reference for draft in drafts),
     )
+
+
+_DOSES = (
+    "For replacement with an eGFR below 30: half the dose (NHS Highland, cited second-hand). For "
+    "eclampsia and arrhythmia the loading dose is kept."
+)
 
 
 def _against_parenteral(facts: Facts) -> tuple[Condition, ...]:
@@ -560,7 +570,7 @@ def _ordered(facts: Facts, danger: Accumulation, drafts: tuple[Medication, ...])
     because = danger.because() or function.phrase()
     return Finding(
         indicator=Indicator.CRITICAL if critical else Indicator.WARNING,
-        summary=headline(f"Magnesium ordered: {because}: {action}"),
+        summary=headline(f"Magnesium ordered, {because}: {action}"),
         advice=tuple(advice),
         evidence=(*(Evidence(one) for one in drafts), *danger.evidence(facts)),
         missing=danger.missing(),

@@ -214,12 +214,13 @@ def _with_sparing(
         and level.result is not None
         and level.result.at_least(facts.limits.value("potassium.high")) is True
     )
-    both = high and function.severe
+    both = high and function.severe and not _doubtful(level)
     if high and level.result is not None:
         reason = f"K {level.result.reported} ({day(level.result)}{_remark(level)})"
         if level.preliminary:
             found.early[reason] = "potassium"
-        (found.critical if very or both else found.warning).append(reason)
+        grave = both or (very and not _doubtful(level))
+        (found.critical if grave else found.warning).append(reason)
     else:
         _level_danger(facts, level, found, "potassium.caution")
     if function.severe:
@@ -245,6 +246,12 @@ def _remark(level: levels.Level) -> str:
     return ", preliminary" * level.preliminary + "".join(f", {one}" for one in remarks)
 
 
+def _doubtful(level: levels.Level) -> bool:
+    """Whether a remark on the sample could explain the high potassium."""
+    remarks = level.result.remarks if level.result is not None else ()
+    return "haemolysed" in remarks or levels.contaminated(level.result)
+
+
 def _level_danger(facts: Facts, level: levels.Level, found: Dangers, key: str) -> None:
     if level.result is None or level.stale:
         unread = reading.results_unread(facts) or level.unusable
@@ -255,8 +262,7 @@ def _level_danger(facts: Facts, level: levels.Level, found: Dangers, key: str) -
         reason = f"K {level.result.reported} ({day(level.result)}{_remark(level)})"
         if level.preliminary:
             found.early[reason] = "potassium"
-        doubtful = "haemolysed" in level.result.remarks or levels.contaminated(level.result)
-        (found.warning if doubtful else found.critical).append(reason)
+        (found.warning if _doubtful(level) else found.critical).append(reason)
     elif level.unusable:
         found.warning.append("potassium could not be checked")
     elif level.beyond is None:
@@ -297,7 +303,13 @@ def _finding(
         offers.append(OrderTest("potassium", "potassium before more of it"))
         if function.unknown or function.stale or function.unusable:
             offers.append(OrderTest("creatinine", "renal function before potassium"))
-    if deficit is not None:
+    if level.result is not None and level.beyond is True and not level.stale:
+        advice += levels.sample_words(level.result)
+    if deficit is not None and not potassium:
+        advice.append(
+            "It may correct the low potassium: monitor potassium and creatinine within days."
+        )
+    elif deficit is not None:
         advice.append(
             "Replacement is needed: monitor potassium and ECG closely, and stop when it is normal."
         )
@@ -329,6 +341,11 @@ def _finding(
         strength="Guideline, cited second-hand; the limits were not taken from a trial.",
         suggestions=tuple(offers),
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
+        reference=(
+            "trimethoprim-spironolactone-2011"
+            if any(TRIMETHOPRIM in one.classes for one in dangers.drugs)
+            else "ukka-hyperkalaemia-2023"
+        ),
         about=tuple(draft.source.reference for draft in drafts),
     )
 
@@ -344,6 +361,6 @@ def _summary(
         value = getattr(deficit.fact, "reported", "")
         if potassium:
             return headline(f"K {value}: replacement needed; {reasons}: monitor")
-        return headline(f"K {value}, {drugs(sparing)} ordered: {reasons}. Monitor")
+        return headline(f"{drugs(sparing).capitalize()} ordered, K {value}; {reasons}: monitor")
     what = "Potassium" if potassium else drugs(sparing).capitalize()
     return headline(f"{what} ordered, risk of hyperkalaemia: {reasons}")

@@ -172,7 +172,7 @@ def _judged(
         removals, offers = (), (_REPEAT,)
     # A low count that clots or a wrong tube explain is a warning at most, by itself.
     spoilt = not unexcused and against.doubt not in ("", "preliminary")
-    early = (f"The platelet count is {against.doubt}: repeat it before acting.",) * bool(
+    early = (f"The platelet count was {_doubt(against)}: repeat it before acting.",) * bool(
         against.doubt
     )
     return Finding(
@@ -201,6 +201,10 @@ _STRENGTH = (
     "Harm: regulators' warnings (FDA 2006: 665 reports of serious reactions, 93 deaths; boxed "
     "warning; MHRA). Benefit: modest, outweighed by harm (Cochrane review 2015; AAN 2010)."
 )
+
+
+def _doubt(against: Contraindications) -> str:
+    return against.doubt if against.doubt == "preliminary" else f"reported {against.doubt}"
 
 
 def _for_malaria(medication: Medication) -> bool:

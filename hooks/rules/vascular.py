@@ -107,11 +107,11 @@ def dvt_mimic(facts: Facts) -> Answer:
         summary=headline(
             "Deep vein thrombosis of the leg: calf pain is not a cramp until shown; no massage"
             if documented
-            else "Deep vein thrombosis suspected: calf pain is not a cramp until shown; no massage"
+            else "Deep vein thrombosis suspected: exclude it before treating a cramp; no massage"
         ),
         advice=(
-            f"{named(found)}: examine the leg for swelling, warmth and tenderness, and settle the "
-            "thrombosis before calling the pain a cramp. No massage of that leg.",
+            f"{named(found)}: examine the leg for swelling, warmth and tenderness. Calf pain with "
+            "a thrombosis is not a cramp until shown. No massage of that leg.",
         ),
         evidence=(*(Evidence(one) for one in found), *cramps.evidence(facts)),
         strength="General knowledge; the article does not name thrombosis.",

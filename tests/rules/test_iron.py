@@ -203,7 +203,7 @@ def test_a_preliminary_value_neither_clears_nor_softens_a_final_one() -> None:
             given().result("transferrin_saturation", "46 %"), "46 % is above 45 %", id="TSAT 46 %"
         ),
         pytest.param(given().has("iron_overload"), "No iron is advised here", id="overload"),
-        pytest.param(given().has("dialysis"), "No iron is advised here", id="dialysis"),
+        pytest.param(given().has("dialysis"), "a decision of the renal team", id="dialysis"),
         pytest.param(
             given().has("iron_overload", presence=Presence.SUSPECTED),
             "No iron is advised here",

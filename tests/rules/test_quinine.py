@@ -218,7 +218,7 @@ def test_preliminary_platelets_raise_and_never_clear(rule: str) -> None:
     low.result("platelets", f"80 {PLATELETS}", preliminary=True)
     finding = fired(quinine(rule, low, MALARIA).ask(rule))
     assert any(one.note == "preliminary" for one in finding.evidence)
-    assert finding.advice[0] == "The platelet count is preliminary: repeat it before acting."
+    assert finding.advice[0] == "The platelet count was preliminary: repeat it before acting."
     (repeat,) = finding.suggestions
     assert isinstance(repeat, OrderTest)
     assert repeat.wanted == ("platelets",)

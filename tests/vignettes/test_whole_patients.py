@@ -183,6 +183,42 @@ ORDERS = [
 ]  # fmt: skip
 
 
-@table([*VIEW, *ORDERS])
+REVIEWED = [
+    V("restless legs on dialysis, ferritin 150, TSAT 15: the renal team decides on IV iron, and this ferritin is not low",
+      [RLS, lab("ferritin", "150"), lab("tsat", "15"), DIALYSIS], "low-ferritin:info", says="IV iron sucrose|ferritin misleads here", nots="low even with|No iron is advised"),
+    V("restless legs on dialysis with TSAT 60: no iron, and none is suggested",
+      [RLS, lab("ferritin", "40"), lab("tsat", "60"), DIALYSIS], "low-ferritin:info", says="No iron is advised", nots="IV iron"),
+    V("with TSAT measured, nothing is left to confirm a low ferritin",
+      [RLS, lab("ferritin", "30"), lab("tsat", "25"), lab("crp", "60")], "low-ferritin:info", says="low even with inflammation", nots="confirms it"),
+    V("six drugs raise potassium: those to hold are named before those to review",
+      [lab("k", "6.7"), GFR, med("Lisinopril 10 MG Oral Tablet"), med("tacrolimus 1 MG Oral Capsule"), med("enoxaparin sodium 40 MG"), SPIRONOLACTONE, med("ibuprofen 400 MG Oral Tablet"), med("trimethoprim 100 MG Oral Tablet")],
+      "high-potassium:critical", says="with spironolactone, ibuprofen, trimethoprim"),
+    V("magnesium 0.45 in a contaminated sample: the summary says so",
+      [lab("mg_molar", "0.45", note=[{"text": "contaminated with EDTA"}]), GFR], "low-magnesium:warning", says="0.45 mmol/L (2026-11-20), sample contaminated", nooffers="magnesium oxide"),
+    V("cirrhosis on spironolactone with potassium 5.2: not called normal",
+      [CIRRHOSIS, SPIRONOLACTONE, lab("k", "5.2"), MG, NA, GFR], "cirrhosis-cramps:info", says="Potassium 5.2 mmol/L is high", nots="5.2 mmol/L was normal"),
+    V("cirrhosis, potassium low six weeks ago: repeated, not corrected",
+      [CIRRHOSIS, SPIRONOLACTONE, lab("k", "3.2", ago=40), MG, NA, GFR], "cirrhosis-cramps:info", says="Repeat first: potassium 3.2", nots="Correct first"),
+    V("cirrhosis with cramps and sodium 122: no card names baclofen as the drug for cramps",
+      [CIRRHOSIS, CRAMPS, SPIRONOLACTONE, K, MG, lab("na", "122"), GFR], "first-line-measures", says="not advised here (sodium 122", nots="trial evidence is from cirrhosis"),
+    V("cirrhosis with cramps on a sedative: both cards say the same of baclofen",
+      [CIRRHOSIS, CRAMPS, K, MG, NA, GFR, med("zolpidem tartrate 10 MG Oral Tablet")], "first-line-measures", says="not advised here (together with zolpidem", nots="trial evidence is from cirrhosis"),
+    V("a high potassium of a haemolysed sample before spironolactone: a warning, repeat",
+      [lab("k", "6.4", note=[{"text": "haemolysed"}]), GFR], "potassium-ordered-hazard:warning", says="reported haemolysed", drafts=[draft("Spironolactone 25 MG Oral Tablet")]),
+    V("a haemolysed potassium of 5.2 on dialysis before spironolactone: a warning",
+      [lab("k", "5.2", note=[{"text": "haemolysed"}]), DIALYSIS], "potassium-ordered-hazard:warning", drafts=[draft("Spironolactone 25 MG Oral Tablet")]),
+    V("spironolactone on dialysis at potassium 3.1: it is not called a replacement",
+      [lab("k", "3.1"), DIALYSIS], "potassium-ordered-hazard:warning", says="may correct the low potassium", nots="Replacement is needed", nooffers="remove", drafts=[draft("Spironolactone 25 MG Oral Tablet")]),
+    V("eclampsia, magnesium 3.6 mmol/L and failing kidneys: no loading dose is advised at a toxic level",
+      [PREGNANT, cond("Eclampsia"), AKI, lab("mg_molar", "3.6")], "magnesium-ordered-renal-impairment:critical", says="toxic at this level|calcium", nots="loading dose unchanged", nooffers="remove",
+      drafts=[draft(SULFATE, **because("Eclampsia"))]),
+    V("magnesium by vein with complete heart block: the risk is weighed, no dose is adjusted for kidneys that work",
+      [GFR, cond("Complete atrioventricular block")], "magnesium-ordered-renal-impairment:warning", says="weigh the risk", nots="half the dose", nooffers="remove", drafts=[draft(SULFATE)]),
+    V("platelets 80 in a clotted sample, quinine for malaria: counted again before anything else",
+      [cond("Malaria"), lab("plt", "80", note=[{"text": "clotted"}])], "quinine-ordered:warning", says="was reported clotted: repeat it", nooffers="remove", drafts=[draft("quinine sulfate 324 MG Oral Capsule", **because("Malaria"))]),
+]  # fmt: skip
+
+
+@table([*VIEW, *ORDERS, *REVIEWED])
 def test_the_whole_patient(program: Program, one: Vignette) -> None:
     program.check(one)
