@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cds_service.errors import StartupError
@@ -23,14 +22,6 @@ if TYPE_CHECKING:
     from cds_service.feedback.records import Records
     from cds_service.ops.metrics import Metrics
 
-# What holds for the answers of an interface that no browser should ever render.
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-}
 _READ_ON = 1 << 20
 """Bytes of an unread body that are still read, so that a refused client sees why."""
 
@@ -231,50 +222,38 @@ def _variant(parts: Parts, cramps: str, jurisdiction: str, silent: bool) -> Answ
 
 def build(parts: Parts) -> Flask:
     """The Flask application around ``parts``."""
-    from flask import Flask, g, request
+    from flask import Flask, request
     from flask_cors import CORS
 
-    from cds_service.api import body, discovery, errors, feedback, ops, services
+    from cds_service.api import access, body, discovery, errors, feedback, ops, services
     from cds_service.api.origins import Origins
-    from cds_service.ops import logs
 
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.extensions["cds_parts"] = parts
-    log = logs.logger(__name__)
     errors.handle_errors(app)
+    finished = access.Access(parts.metrics)
 
     origins = None if parts.callers is not None else Origins(parts.settings)
 
     @app.before_request
     def _begin() -> None:
-        g.started = perf_counter()
+        access.begin(request.environ)
         if origins is not None:
-            origins.check(request)
+            origins.check(request.environ)
 
     @app.after_request
     def _finish(response: Response) -> Response:
         stated = {name for name, _ in response.headers}
-        for name, value in _HEADERS.items():
+        for name, value in access.HEADERS:
             if name not in stated:
                 response.headers.add(name, value)
         # Whether a browser may read the answer depends on who asks, also where nobody did.
         response.vary.add("Origin")
-        # Each look through Flask's proxies costs as much as what is looked up.
-        call, noted = request._get_current_object(), g._get_current_object()  # type: ignore[attr-defined]
-        if call.method != "GET" and "body_taken" not in noted:
-            body.discard(call, _READ_ON)
-        endpoint = (call.endpoint or "none").partition(".")[2] or "none"
-        service = noted.get("service", "")
-        parts.metrics.request(endpoint, service, response.status_code)
-        if service or response.status_code >= 400:
-            log.info(
-                "call", endpoint=endpoint, service=service, status=response.status_code,
-                ms=round((perf_counter() - noted.started) * 1000, 2), bytes=noted.get("bytes"),
-                cards=noted.get("cards"), problems=noted.get("problems"),
-                fetched=noted.get("fetched"), instance=noted.get("instance"),
-                error=noted.get("error"),
-            )  # fmt: skip
+        if request.method != "GET" and body.TAKEN not in request.environ:
+            body.discard(request.environ, _READ_ON)
+        endpoint = (request.endpoint or "none").partition(".")[2] or "none"
+        finished.done(request.environ, endpoint, response.status_code)
         return response
 
     # After `_finish` in the file, before it in time: errors get these headers, too.
@@ -297,4 +276,5 @@ def build(parts: Parts) -> Flask:
         from cds_service.demo import pages
 
         app.register_blueprint(pages.blueprint(parts, partial(_variant, parts)))
+    app.wsgi_app = services.Calls(parts, app.wsgi_app, origins, finished)  # type: ignore[method-assign]
     return app

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-from flask import Request, g
+from werkzeug.http import parse_options_header
+from werkzeug.wsgi import get_content_length
 
 from cds_service.errors import BadRequest, ServiceError, TooLarge, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+TAKEN = "cds.body_taken"
+"""In the WSGI environ: somebody has read the body, or refused to."""
 
 _ACCEPTED = frozenset({"", "application/json", "application/fhir+json"})
 _CHUNK = 1 << 20
@@ -14,20 +21,20 @@ _DISCARDED = 4
 """How many times the limit is still read and thrown away, so that the answer can be read."""
 
 
-def read_body(request: Request, limit: int) -> bytes:
+def read_body(environ: WSGIEnvironment, limit: int) -> bytes:
     """The body, at most ``limit`` bytes of JSON.
 
     Raises UnsupportedMediaType, TooLarge (after reading on, so that a client that sends
     before it listens gets its answer) and BadRequest for a body that breaks off.
     """
-    g.body_taken = True
-    length = announced(request)
-    stream: IO[bytes] = request.environ["wsgi.input"]
-    refusal = _media_type_refusal(request)
+    environ[TAKEN] = True
+    length = announced(environ)
+    stream: IO[bytes] = environ["wsgi.input"]
+    refusal = _media_type_refusal(environ)
     if refusal is None and length is not None and length > limit:
         refusal = _too_large(limit)
     if refusal is not None:
-        discard(request, limit * _DISCARDED)
+        discard(environ, limit * _DISCARDED)
         raise refusal
     body = _read(stream, length, limit)
     if len(body) > limit:
@@ -38,24 +45,26 @@ def read_body(request: Request, limit: int) -> bytes:
     return body
 
 
-def announced(request: Request) -> int | None:
+def announced(environ: WSGIEnvironment) -> int | None:
     """The length of the body in bytes; None where it ends where the stream does (chunked)."""
-    if request.content_length is None and not request.environ.get("wsgi.input_terminated"):
+    length = get_content_length(environ)
+    if length is None and not environ.get("wsgi.input_terminated"):
         return 0  # without an end or a length there is no body (PEP 3333)
-    return request.content_length
+    return length
 
 
-def discard(request: Request, most: int) -> None:
+def discard(environ: WSGIEnvironment, most: int) -> None:
     """Read what a refused client is still sending, up to ``most`` bytes."""
-    if "Expect" in request.headers:
+    if "HTTP_EXPECT" in environ:
         return  # it waits for leave to send, and gets the refusal instead
-    _discard(request.environ["wsgi.input"], announced(request), most)
+    _discard(environ["wsgi.input"], announced(environ), most)
 
 
-def _media_type_refusal(request: Request) -> ServiceError | None:
-    if request.mimetype not in _ACCEPTED:
+def _media_type_refusal(environ: WSGIEnvironment) -> ServiceError | None:
+    stated = environ.get("CONTENT_TYPE", "")
+    if stated not in _ACCEPTED and parse_options_header(stated)[0].lower() not in _ACCEPTED:
         return UnsupportedMediaType("The body is not declared as JSON.", "Send application/json.")
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         return UnsupportedMediaType("The body is compressed.", "Send it without Content-Encoding.")
     return None
 

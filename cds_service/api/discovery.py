@@ -84,7 +84,7 @@ def blueprint(parts: Parts) -> Blueprint:
     @made.get("/cds-services")
     def services() -> Response:
         if parts.settings.discovery_auth:
-            parts.verified(request)
+            parts.verified(request.environ)
         return found.respond()
 
     for service, codes in (
@@ -101,7 +101,7 @@ def blueprint(parts: Parts) -> Blueprint:
 
 def _view(parts: Parts, needs: _Kept) -> Callable[[], Response]:
     def data_requirements_of_service() -> Response:
-        parts.verified(request)
+        parts.verified(request.environ)
         return needs.respond()
 
     return data_requirements_of_service

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from flask import Flask, Response, g
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from cds_service.api.access import note
 from cds_service.errors import (
     BadRequest,
     MethodNotAllowed,
@@ -67,7 +68,7 @@ def handle_errors(app: Flask) -> None:
 
     @app.errorhandler(ServiceError)
     def _foreseen(error: ServiceError) -> Response:
-        g.error = type(error).__name__
+        note(request.environ, error=type(error).__name__)
         if isinstance(error, Unauthorized):
             _log.warning("caller_refused", check=error.where, reason=error.what)
         return respond(error)
@@ -82,7 +83,7 @@ def handle_errors(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def _unforeseen(error: Exception) -> Response:
-        g.error = type(error).__name__
+        note(request.environ, error=type(error).__name__)
         _log.error("unforeseen_error", **logs.described(error))
         return respond(
             ServiceError(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 
+from cds_service.api.access import note
 from cds_service.api.parts import Parts
 from cds_service.calls.envelope import checked_text, parse
 from cds_service.core.identity import Origin
@@ -35,8 +36,8 @@ def blueprint(parts: Parts) -> Blueprint:
 
 def _view(parts: Parts, service: Service) -> Callable[[], Response]:
     def feedback() -> Response:
-        g.service = str(service)
-        origin = parts.origin(parts.verified(request))
+        note(request.environ, service=str(service))
+        origin = parts.origin(parts.verified(request.environ))
         parts.at(origin, service.id)
         saved = taken(parts, service, origin)
         for outcome in saved.outcomes:
@@ -49,10 +50,10 @@ def _view(parts: Parts, service: Service) -> Callable[[], Response]:
 def taken(parts: Parts, service: Service, origin: Origin) -> Saved:
     """Store the answers in the body of the present request. Raises BadRequest and TooLarge."""
     try:
-        text = parts.body(request, LARGEST)
+        text = parts.body(request.environ, LARGEST)
     except TooLarge as error:
         raise TooLarge(error.what, "Send it in several calls.") from None
-    g.bytes = len(text)
+    note(request.environ, bytes=len(text))
     saved = parts.records.feedback.save(str(service), parse(checked_text(text)), origin)
     _log.info(
         "feedback", service=str(service), stored=saved.stored, repeats=saved.repeats,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-
-from flask import Request
+from typing import TYPE_CHECKING
 
 from cds_service.answer.answering import Answering
 from cds_service.api.body import read_body
@@ -19,6 +18,9 @@ from cds_service.ops.metrics import Metrics
 from cds_service.settings import Settings
 from cds_service.sources.obtaining import Obtaining
 from cds_service.trust.callers import Caller, Callers
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 ADMITTED = "cds.admitted"
 """In the WSGI environ: the caller whom the front door has verified, but for replay."""
@@ -65,19 +67,19 @@ class Parts:
             raise NotFound("Your site does not have this service.", "See CDS_SITES: topics.")
         return answering
 
-    def body(self, request: Request, most: int | None = None) -> bytes:
+    def body(self, environ: WSGIEnvironment, most: int | None = None) -> bytes:
         """The body; ``most`` bytes where a lower limit holds than for calls.
 
         Raises what `read_body` raises.
         """
         limit = self.body_limit if most is None else min(most, self.body_limit)
-        return read_body(request, limit)
+        return read_body(environ, limit)
 
-    def verified(self, request: Request) -> Caller | None:
+    def verified(self, environ: WSGIEnvironment) -> Caller | None:
         """Who calls; None where everybody may. Raises Unauthorized and Unavailable."""
         if self.callers is None:
             return None
-        admitted = request.environ.get(ADMITTED)
+        admitted = environ.get(ADMITTED)
         if admitted is not None:
             return self.callers.once(admitted)
-        return self.callers.verify(request.headers.get("Authorization"), request.path)
+        return self.callers.verify(environ.get("HTTP_AUTHORIZATION"), environ["PATH_INFO"])

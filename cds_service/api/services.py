@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import msgspec
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 
 from cds_service.answer.answering import Answered, Call, answer_word
+from cds_service.api.access import HEADERS, Access, begin, note
+from cds_service.api.origins import Origins
 from cds_service.api.parts import Parts
 from cds_service.calls.envelope import Envelope, read_envelope
 from cds_service.core.identity import Identity
@@ -18,6 +21,11 @@ from cds_service.engine.topic import Service
 from cds_service.feedback.shown import CANNOT_TELL, SHOWN, WOULD_SHOW
 from cds_service.trust.callers import Caller
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_CONTENT = "application/json; charset=utf-8"
+_FAILED = "cds.failed"
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _encode = msgspec.json.Encoder().encode
 
@@ -35,30 +43,78 @@ def blueprint(parts: Parts) -> Blueprint:
     return made
 
 
+class Calls:
+    """Answers calls without Flask, whose contexts and proxies cost as much as many a rule.
+
+    Calls of web pages (with an ``Origin``) and whatever goes wrong go to ``others``, the Flask
+    application: what CORS and errors need stands there and nowhere else.
+    """
+
+    def __init__(
+        self, parts: Parts, others: WSGIApplication, origins: Origins | None, access: Access
+    ) -> None:
+        self._parts = parts
+        self._others = others
+        self._origins = origins
+        self._access = access
+        self._services = {
+            f"/cds-services/{one.id}": one for one in parts.answering.services.values()
+        }
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        service = self._services.get(environ.get("PATH_INFO", ""))
+        if service is None or environ["REQUEST_METHOD"] != "POST" or "HTTP_ORIGIN" in environ:
+            return self._others(environ, start_response)
+        begin(environ)
+        try:
+            if self._origins is not None:
+                self._origins.check(environ)
+            content = _answer(self._parts, service, environ)
+        except Exception as error:
+            environ[_FAILED] = error
+            return self._others(environ, start_response)
+        self._access.done(environ, f"call-{service}", 200)
+        length = ("Content-Length", str(len(content)))
+        headers = [("Content-Type", _CONTENT), length, *HEADERS, ("Vary", "Origin")]
+        start_response("200 OK", headers)
+        return (content,)
+
+
 def _view(parts: Parts, service: Service) -> Callable[[], Response]:
     def call() -> Response:
-        started = perf_counter()
-        g.service = str(service)
-        caller = parts.verified(request)
-        body = parts.body(request)
-        g.bytes = len(body)
-        envelope = read_envelope(body, service.hook)
-        if _UUID.fullmatch(envelope.hook_instance):
-            g.instance = envelope.hook_instance
-        answered = _answered(parts, service, envelope, caller)
-        response = Response(
-            _encode({"cards": [card.body for card in answered.cards]}),
-            content_type="application/json; charset=utf-8",
-        )
-        parts.metrics.call(str(service), perf_counter() - started)
-        return response
+        failed = request.environ.get(_FAILED)
+        if failed is not None:
+            raise failed
+        return Response(_answer(parts, service, request.environ), content_type=_CONTENT)
 
     return call
 
 
+def _answer(parts: Parts, service: Service, environ: WSGIEnvironment) -> bytes:
+    """The JSON answer to one call. Raises ServiceError for what is refused."""
+    started = perf_counter()
+    note(environ, service=str(service))
+    caller = parts.verified(environ)
+    body = parts.body(environ)
+    note(environ, bytes=len(body))
+    envelope = read_envelope(body, service.hook)
+    instance = envelope.hook_instance if _UUID.fullmatch(envelope.hook_instance) else None
+    note(environ, instance=instance)
+    answered, fetched = _answered(parts, service, envelope, caller, instance)
+    note(environ, cards=len(answered.cards), problems=len(answered.problems), fetched=fetched)
+    content = _encode({"cards": [card.body for card in answered.cards]})
+    parts.metrics.call(str(service), perf_counter() - started)
+    return content
+
+
 def _answered(
-    parts: Parts, service: Service, envelope: Envelope, caller: Caller | None
-) -> Answered:
+    parts: Parts,
+    service: Service,
+    envelope: Envelope,
+    caller: Caller | None,
+    instance: str | None,
+) -> tuple[Answered, int]:
+    """What is answered, and how many queries were sent to a FHIR server for it."""
     servers = parts.settings.fhir_servers if caller is None else caller.client.fhir_servers
     origin = parts.origin(caller)
     answering = parts.at(origin, service.id)
@@ -78,15 +134,9 @@ def _answered(
     )
     answered = answering.answer(call, deliveries)
     if parts.recorder is not None:
-        if parts.recorder.required:
-            parts.recorder.record(call, answered, g.get("instance"))
-        else:
-            parts.recorder.record(call, answered, g.get("instance"))
+        parts.recorder.record(call, answered, instance)
     _count(parts, call, answered)
-    g.cards = len(answered.cards)
-    g.problems = len(answered.problems)
-    g.fetched = len(fetched)
-    return answered
+    return answered, len(fetched)
 
 
 def _count(parts: Parts, call: Call, answered: Answered) -> None:

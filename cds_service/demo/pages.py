@@ -14,10 +14,11 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, g, render_template, request
+from flask import Blueprint, Response, render_template, request
 
 from cds_service.answer.cards import OVERRIDES
 from cds_service.answer.trace import as_json
+from cds_service.api.access import note
 from cds_service.api.asking import ask
 from cds_service.api.feedback import taken
 from cds_service.calls.envelope import written
@@ -136,8 +137,8 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
 
     @made.post("/demo/answer")
     def answer() -> Response:
-        body = parts.body(request)
-        g.bytes = len(body)
+        body = parts.body(request.environ)
+        note(request.environ, bytes=len(body))
         asked = read_asked(body)
         chosen = with_settings(
             asked.cramps or parts.settings.cramps,
@@ -193,7 +194,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
 
 
 def _answered(parts: Parts, service: Service) -> Response:
-    g.service = str(service)
+    note(request.environ, service=str(service))
     taken(parts, service, DEMO)
     return Response(b"{}", content_type="application/json")
 

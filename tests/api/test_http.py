@@ -351,6 +351,22 @@ def test_answers_and_errors_can_be_read_by_browsers(
     assert "Origin" in response.headers["Vary"]
 
 
+@pytest.mark.parametrize(
+    ("content", "status"), [(body(), 200), (b"{", 400), (body(hookInstance=""), 400)]
+)
+def test_a_browser_is_answered_as_a_program_is_apart_from_cors(
+    client: FlaskClient, content: Any, status: int
+) -> None:
+    program = post(client, VIEW, content)
+    browser = post(client, VIEW, content, headers={"Origin": ORIGIN})
+
+    assert program.status_code == browser.status_code == status
+    assert program.get_json().keys() == browser.get_json().keys()
+    apart = {"Access-Control-Allow-Origin", "Content-Length"}
+    theirs = {name: value for name, value in browser.headers if name not in apart}
+    assert {k: v for k, v in program.headers if k not in apart} == theirs
+
+
 def test_another_origin_is_not_let_in(client: FlaskClient) -> None:
     response = post(client, VIEW, body(), headers={"Origin": "https://evil.example"})
 

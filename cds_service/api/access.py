@@ -1,0 +1,60 @@
+"""What every answer carries, and what every request leaves behind: a count and a line in the log.
+
+What is noted about a request on its way lies in the WSGI environ, so that it is there with Flask
+and without.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from cds_service.ops import logs
+from cds_service.ops.metrics import Metrics
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Frame-Options", "DENY"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cache-Control", "no-store"),
+)
+"""What holds for the answers of an interface that no browser should ever render."""
+
+_NOTED = "cds.noted"
+_FIRST_ERROR = 400
+
+
+def begin(environ: WSGIEnvironment) -> None:
+    """A request has arrived; handed on within the application, it arrives once."""
+    environ.setdefault(_NOTED, {"started": perf_counter()})
+
+
+def note(environ: WSGIEnvironment, **what: object) -> None:
+    """Remember something about a request, by keys that `Access.done` logs."""
+    environ[_NOTED].update(what)
+
+
+class Access:
+    """Counts and logs the requests that were answered."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._log = logs.logger(__name__)
+
+    def done(self, environ: WSGIEnvironment, endpoint: str, status: int) -> None:
+        """A request was answered: count it, and log it if it was a call or went wrong."""
+        noted: dict[str, Any] = environ[_NOTED]
+        service = noted.get("service", "")
+        self._metrics.request(endpoint, service, status)
+        if service or status >= _FIRST_ERROR:
+            self._log.info(
+                "call", endpoint=endpoint, service=service, status=status,
+                ms=round((perf_counter() - noted["started"]) * 1000, 2), bytes=noted.get("bytes"),
+                cards=noted.get("cards"), problems=noted.get("problems"),
+                fetched=noted.get("fetched"), instance=noted.get("instance"),
+                error=noted.get("error"),
+            )  # fmt: skip
