@@ -11,7 +11,7 @@
 #   make bench    benchmark                     make faults     faults, with figures
 #   make sandbox  the CDS Hooks sandbox beside this service (SANDBOX=/path/to/its/checkout)
 #   make capacity what one core bears, what a hospital needs
-#   make mutants  mutation testing of rules and units, half an hour
+#   make mutants  mutation testing of rules and units, some two hours
 #   make image    container image, with docker or buildah   (BASE=…@sha256:… is the base)
 #   make lock     write locks/ anew: what image and gate install, with hashes
 #   make sbom     list what the environment holds (CycloneDX), in sbom.cdx.json
@@ -133,7 +133,7 @@ capacity: environment-dev
 	@$(PY) -m tools.bench.capacity $(CAPACITY_ARGS)
 
 faults: environment-dev
-	@$(PY) -m tools.faults $(FAULTS_ARGS)
+	@$(PY) -m pytest -q -s tools/faults $(FAULTS_ARGS)
 
 sandbox: environment
 	@test -n "$(SANDBOX)" || { \
@@ -141,11 +141,12 @@ sandbox: environment
 	  echo "  make sandbox SANDBOX=/path/to/sandbox" >&2; exit 2; }
 	@$(PY) -m tools.sandbox "$(SANDBOX)" $(SANDBOX_ARGS)
 
-# cosmic-ray makes the mutants in its own environment; the development set tries them.
-mutants: environment-dev
+# In an environment of its own: the development set, cosmic-ray and what it needs.
+mutants: environment
 	@test -x $(VENV)/mutation/bin/cosmic-ray || { $(PY) -m venv $(VENV)/mutation \
-	  && $(VENV)/mutation/bin/python -m pip install --quiet -r tools/mutation/requirements.txt; }
-	@$(PY) -m tools.mutation --maker $(VENV)/mutation/bin/python $(MUTANTS_ARGS)
+	  && $(VENV)/mutation/bin/python -m pip install --quiet --upgrade 'pip>=25.1' \
+	  && $(VENV)/mutation/bin/python -m pip install --quiet --editable . --group dev --editable tools/mutation; }
+	@$(VENV)/mutation/bin/python -m tools.mutation $(MUTANTS_ARGS)
 
 image:
 	@case "$(BASE)" in \

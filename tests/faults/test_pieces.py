@@ -5,26 +5,26 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from tools.faults import wire
-from tools.faults.balancer import Balancer
-from tools.faults.bodies import VIEW, good_calls, scenarios, view_call, with_results
+from tests.fhir_client.loopback import Loopback, reply
+from tests.testing.serving import serving
+from tests.testing.spoiling import damaged
+from tools.faults import calls
+from tools.faults.calls import VIEW, good_calls, scenarios, view_call, with_results
+from tools.faults.conftest import write
 from tools.faults.load import Answered, Call, Client, Tally, flaw
-from tools.faults.mutator import mutated
-from tools.faults.partners import WebServer
-from tools.faults.rows import ROWS
-from tools.faults.rows.processes import _slope
-from tools.faults.run import Row, Run
-from tools.faults.service import serving
-from tools.faults.table import Found, write
+from tools.faults.proxy import Proxy
+from tools.faults.test_calls import mutated
 
 ROOT = Path(__file__).parents[2]
 REFUSAL = json.dumps({"resourceType": "OperationOutcome", "issue": [{"code": "invalid"}]}).encode()
@@ -51,7 +51,8 @@ def test_mutants_differ_and_reach_every_way() -> None:
 
 def test_mutating_leaves_the_originals_as_they_are() -> None:
     before = json.dumps(scenarios())
-    list(mutated(300, 3))
+    for seed in range(100):
+        damaged(random.Random(seed), scenarios()[seed % len(scenarios())], 4)
 
     assert json.dumps(scenarios()) == before
 
@@ -62,7 +63,7 @@ def test_good_calls_are_of_both_services_and_bring_data() -> None:
 
 
 def test_a_record_of_so_many_results_is_json() -> None:
-    body = json.loads(with_results(3))
+    body = json.loads(with_results(3).body)
 
     assert len(body["prefetch"]["results"]["entry"]) == 3
 
@@ -76,8 +77,11 @@ def test_a_record_of_so_many_results_is_json() -> None:
         (_answered(503, REFUSAL), "status 503"),
         (_answered(200, b"<html>"), "status 200, not JSON"),
         (_answered(200, b"[]"), "status 200, not an object"),
-        (_answered(400, b"{}"), "status 400, no OperationOutcome"),
-        (_answered(400, b'{"resourceType":"OperationOutcome"}'), "status 400, no issue"),
+        (_answered(400, b"{}"), "status 400, not an OperationOutcome with an issue"),
+        (
+            _answered(400, b'{"resourceType":"OperationOutcome"}'),
+            "status 400, not an OperationOutcome with an issue",
+        ),
     ],
 )
 def test_what_is_wrong_with_an_answer_is_seen(answered: Answered, wrong: str) -> None:
@@ -85,27 +89,20 @@ def test_what_is_wrong_with_an_answer_is_seen(answered: Answered, wrong: str) ->
 
 
 def test_a_tally_counts_keeps_and_says() -> None:
-    tally = Tally(keep=lambda one: one.status != 200)
+    tally = Tally()
     for one in (_answered(200), _answered(200), _answered(400), _answered(0, lost="TimeoutError")):
         tally.add(one)
 
     assert tally.total == 4
     assert tally.said() == "2 × 200, 1 × 400, 1 × TimeoutError"
-    assert [one.status for one in tally.kept] == [400, 0]
+    assert [one.status for one in tally.wrong] == [400, 0]
     assert tally.quantile_ms(0.5) == pytest.approx(10)
 
 
-def test_the_slope_of_a_line_is_found() -> None:
-    assert _slope([(0.0, 5.0), (1.0, 7.0), (2.0, 9.0)]) == pytest.approx(2)
-    assert _slope([(1.0, 5.0)]) == 0
-
-
 @pytest.fixture
-def web() -> Iterator[WebServer]:
-    server = WebServer(lambda target: json.dumps({"asked": target}).encode())
-    server.start()
-    yield server
-    server.die()
+def web() -> Iterator[Loopback]:
+    with Loopback(lambda asked: [reply({"asked": asked.target})]) as server:
+        yield server
 
 
 def _get(port: int) -> bytes:
@@ -117,28 +114,34 @@ def _get(port: int) -> bytes:
         line.close()
 
 
-def test_a_server_dies_and_returns_at_the_same_address(web: WebServer) -> None:
-    assert json.loads(_get(web.port)) == {"asked": "/a?b"}
-    web.die()
-    with pytest.raises(OSError):
-        _get(web.port)
-    web.start()
-
-    assert json.loads(_get(web.port)) == {"asked": "/a?b"}
-
-
-def test_the_balancer_passes_on_whole_answers_and_counts_who_is_not_there(web: WebServer) -> None:
-    balancer = Balancer()
-    balancer.use(web.port)
-    balancer.start()
-    assert json.loads(_get(balancer.port)) == {"asked": "/a?b"}
-
-    web.die()
+def test_a_partner_behind_the_proxy_dies_and_returns_at_the_same_address(web: Loopback) -> None:
+    proxy = Proxy(web.server_address[1])
+    kept = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=5)
+    kept.request("GET", "/a?b")
+    assert json.loads(kept.getresponse().read()) == {"asked": "/a?b"}
+    proxy.die()
     with pytest.raises((OSError, http.client.HTTPException)):
-        _get(balancer.port)
-    balancer.stop()
+        kept.getresponse()
+    kept.close()
+    with pytest.raises(OSError):
+        _get(proxy.port)
+    proxy.return_()
 
-    assert balancer.refused == 1
+    assert len(web.asked) == 1
+    line = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=5)
+    line.request("GET", "/again")
+    assert json.loads(line.getresponse().read()) == {"asked": "/again"}
+    line.close()
+    proxy.die()
+
+
+def test_the_proxy_counts_who_is_not_there() -> None:
+    proxy = Proxy(1)
+    with pytest.raises((OSError, http.client.HTTPException)):
+        _get(proxy.port)
+    proxy.die()
+
+    assert proxy.refused == 1
 
 
 def test_a_client_counts_a_connection_that_closes_as_lost() -> None:
@@ -151,7 +154,7 @@ def test_a_client_counts_a_connection_that_closes_as_lost() -> None:
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        answered = Client(server.getsockname()[1], timeout=5).send(Call(VIEW, b"{}"))
+        answered = Client(server.getsockname()[1]).send(Call(VIEW, b"{}"))
         thread.join()
 
     assert answered.status == 0
@@ -162,51 +165,53 @@ def test_chunks_are_read_back_as_they_were() -> None:
     here, there = socket.socketpair()
     with here, there:
         there.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        there.sendall(wire.chunked(b"0123456789", 3))
+        there.sendall(calls.chunked(b"0123456789", 3))
 
-        assert wire.said(here) == (200, b"0123456789")
+        assert calls.said(here) == (200, b"0123456789")
 
 
 def test_the_table_keeps_the_rows_that_were_not_run_again(tmp_path: Path) -> None:
     page = tmp_path / "reliability.md"
-    first, second = (Row(name, "done", "holds", lambda _run: None) for name in ("one", "two"))
-    held, failed = Run(tmp_path), Run(tmp_path)
-    held.figures.append("7 calls")
-    failed.failures.append("2 | lost")
-    write([Found(first, held, 1.0), Found(second, held, 1.0)], ["one", "two"], page)
-    write([Found(second, failed, 2.0)], ["one", "two"], page)
+    write("one", "| `one` | held |", ["one", "two"], page)
+    write("two", "| `two` | held |", ["one", "two"], page)
+    write("one", "| `one` | **failed** |", ["one", "two"], page)
 
     lines = [line for line in page.read_text().splitlines() if line.startswith("| `")]
-    assert len(lines) == 2
-    assert "held" in lines[0]
-    assert "7 calls" in lines[0]
-    assert "**failed**: 2 \\| lost" in lines[1]
+    assert lines == ["| `one` | **failed** |", "| `two` | held |"]
 
 
-def test_every_row_has_a_name_of_its_own_and_a_line_in_the_document() -> None:
-    names = [row.name for row in ROWS]
+def test_every_row_has_a_line_in_the_document_and_says_what_it_does() -> None:
+    found = [
+        (name, function.__doc__)
+        for path in sorted((ROOT / "tools/faults").glob("test_*.py"))
+        for name, function in vars(import_module(f"tools.faults.{path.stem}")).items()
+        if name.startswith("test_")
+    ]
+    names = [name.removeprefix("test_").replace("_", "-") for name, _ in found]
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
 
-    assert len(set(names)) == len(names)
+    assert len(names) == 16
     assert [name for name in names if f"| `{name}` |" not in page] == []
+    assert all(len(said.split("\n\n")) == 2 for _, said in found)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["token-clocks", "sqlite-gone"])
+@pytest.mark.parametrize("name", ["token_clocks", "sqlite_gone"])
 def test_a_quick_row_holds(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tools.faults", "--quick", "--only", name, "--keep", str(tmp_path)],
+        [sys.executable, "-m", "pytest", "tools/faults", "--quick", "-k", name,
+         f"--basetemp={tmp_path / 'row'}"],
         capture_output=True, text=True, timeout=120, check=False, cwd=ROOT, env=os.environ,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 of 1 rows held" in done.stdout
+    assert "1 passed" in done.stdout
 
 
 @pytest.mark.slow
 def test_nothing_that_was_started_lives_on(tmp_path: Path) -> None:
     with serving(tmp_path) as service:
-        assert len(service.worker_pids()) == 2
+        assert len(service.worker_processes()) == 2
 
-    assert service.worker_pids() == []
+    assert service.worker_processes() == []
     assert service.process.poll() is not None

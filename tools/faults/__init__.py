@@ -1,1 +1,1 @@
-"""Faults, with figures: ``make faults`` (``python -m tools.faults --help``). Not in the wheel."""
+"""Faults, with figures: each test here is a row of docs/reliability.md (`make faults`)."""

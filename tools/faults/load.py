@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tools.faults.service import HOST
+from tests.testing.serving import HOST
 
 TIMEOUT_S = 40.0
 
@@ -29,7 +29,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What became of a call. ``status`` is 0 where no whole answer came; ``lost`` says how."""
+    """What became of a call. ``status`` is 0 where no whole answer came; ``lost`` says how.
+
+    ``at`` is time.monotonic() when it was sent.
+    """
 
     call: Call
     status: int
@@ -37,52 +40,45 @@ class Answered:
     body: bytes = b""
     lost: str = ""
     at: float = 0.0
-    """time.monotonic() when it was sent."""
 
 
 class Client:
     """One connection, kept alive as long as the server agrees; never tries a call twice."""
 
-    def __init__(self, port: int, timeout: float = TIMEOUT_S, fresh: bool = False) -> None:
-        self._port = port
-        self._timeout = timeout
+    def __init__(self, port: int, fresh: bool = False) -> None:
+        self._line = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_S)
         self._fresh = fresh
-        self._line: http.client.HTTPConnection | None = None
 
     def send(self, call: Call) -> Answered:
         """Send ``call`` once."""
         started = time.monotonic()
-        line = self._line or http.client.HTTPConnection(HOST, self._port, timeout=self._timeout)
-        self._line = line
         try:
             headers = {"Content-Type": "application/json", **call.headers}
-            line.request("POST", call.path, call.body, headers)
-            answer = line.getresponse()
+            self._line.request("POST", call.path, call.body, headers)
+            answer = self._line.getresponse()
             body = answer.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
             took = time.monotonic() - started
             return Answered(call, 0, took, lost=type(error).__name__, at=started)
-        if self._fresh or answer.will_close:
+        if self._fresh:
             self.close()
         return Answered(call, answer.status, time.monotonic() - started, body, at=started)
 
     def close(self) -> None:
         """Close the connection; the next call opens another."""
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+        self._line.close()
 
 
 class Tally:
-    """What became of many calls; safe for threads."""
+    """What became of many calls; safe for threads. ``right``: statuses, or a judge of answers."""
 
-    def __init__(self, keep: Callable[[Answered], bool] | None = None) -> None:
+    def __init__(self, right: Iterable[int] | Callable[[Answered], bool] = (200,)) -> None:
         self.statuses: Counter[int] = Counter()
-        self.lost: Counter[str] = Counter()
-        self.kept: list[Answered] = []
+        self.wrong: list[Answered] = []
+        self._lost: Counter[str] = Counter()
         self._seconds: list[float] = []
-        self._keep = keep
+        self._right = right if callable(right) else lambda answered: answered.status in right
         self._lock = threading.Lock()
 
     def add(self, answered: Answered) -> None:
@@ -90,10 +86,10 @@ class Tally:
         with self._lock:
             self.statuses[answered.status] += 1
             if answered.lost:
-                self.lost[answered.lost] += 1
+                self._lost[answered.lost] += 1
             self._seconds.append(answered.seconds)
-            if self._keep is not None and self._keep(answered):
-                self.kept.append(answered)
+            if not self._right(answered):
+                self.wrong.append(answered)
 
     @property
     def total(self) -> int:
@@ -102,98 +98,100 @@ class Tally:
 
     def quantile_ms(self, share: float) -> float:
         """The time within which ``share`` of the calls were answered, in milliseconds."""
-        ordered = sorted(self._seconds)
-        if not ordered:
-            return 0.0
+        ordered = sorted(self._seconds) or [0.0]
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
 
     def said(self) -> str:
         """The statuses in words: ``900 × 200, 100 × 400``."""
-        parts = [
-            f"{count:,} × {status}" for status, count in sorted(self.statuses.items()) if status
-        ]
-        parts += [f"{count:,} × {how}" for how, count in sorted(self.lost.items())]
-        return ", ".join(parts) or "none"
+        statuses = sorted((one, count) for one, count in self.statuses.items() if one)
+        found = [f"{count:,} × {one}" for one, count in [*statuses, *sorted(self._lost.items())]]
+        return ", ".join(found) or "none"
+
+    def flaws(self) -> dict[str, int]:
+        """What is wrong with the wrong ones, and how often."""
+        return dict(Counter(flaw(one) for one in self.wrong if flaw(one)))
+
+    def __str__(self) -> str:
+        return f"{self.said()}, p99 {self.quantile_ms(0.99):.0f} ms"
 
 
-def send_all(
-    calls: Iterable[Call],
-    port: int,
-    each: Callable[[Answered], None],
-    connections: int = 8,
-) -> None:
-    """Send every call once over so many connections; ``each`` hears of every answer."""
-    source = iter(calls)
-    lock = threading.Lock()
-
-    def work() -> None:
-        client = Client(port)
-        while True:
-            with lock:
-                call = next(source, None)
-            if call is None:
-                break
-            each(client.send(call))
-        client.close()
-
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def send_all(calls: Iterable[Call], port: int, tally: Tally, connections: int = 8) -> None:
+    """Send every call once over so many connections."""
+    _wait(_senders(port, iter(calls), tally, connections, threading.Event()))
 
 
 @contextmanager
 def under_load(
     port: int,
-    calls: Callable[[], Iterator[Call]],
-    each: Callable[[Answered], None],
+    calls: Iterable[Call],
+    tally: Tally,
     connections: int = 4,
     fresh: bool = False,
-    pause_s: float = 0.0,
+    pause_s: float = 0.005,
 ) -> Iterator[None]:
-    """Send calls from so many connections for as long as the block lasts."""
+    """Send the calls again and again from so many connections for as long as the block lasts."""
     ended = threading.Event()
-
-    def work(source: Iterator[Call]) -> None:
-        client = Client(port, fresh=fresh)
-        while not ended.is_set():
-            each(client.send(next(source)))
-            if pause_s:
-                ended.wait(pause_s)
-        client.close()
-
-    threads = [
-        threading.Thread(target=work, args=(calls(),), daemon=True) for _ in range(connections)
-    ]
-    for thread in threads:
-        thread.start()
+    source = itertools.cycle(calls) if isinstance(calls, tuple) else iter(calls)
+    threads = _senders(port, source, tally, connections, ended, fresh, pause_s)
     try:
         yield
     finally:
         ended.set()
-        for thread in threads:
-            thread.join(TIMEOUT_S)
+        _wait(threads)
 
 
-def endless(calls: Iterable[Call]) -> Callable[[], Iterator[Call]]:
-    """The same calls again and again."""
-    fixed = list(calls)
-    return lambda: itertools.cycle(fixed)
+def _senders(
+    port: int,
+    calls: Iterator[Call],
+    tally: Tally,
+    connections: int,
+    ended: threading.Event,
+    fresh: bool = False,
+    pause_s: float = 0.0,
+) -> list[threading.Thread]:
+    lock = threading.Lock()
+
+    def work() -> None:
+        client = Client(port, fresh=fresh)
+        while not ended.is_set():
+            with lock:
+                call = next(calls, None)
+            if call is None:
+                break
+            tally.add(client.send(call))
+            if pause_s:
+                ended.wait(pause_s)
+        client.close()
+
+    return _at_once(work, connections)
+
+
+def _at_once(work: Callable[[], object], count: int) -> list[threading.Thread]:
+    """Start the same in so many threads."""
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def _wait(threads: Iterable[threading.Thread]) -> None:
+    for thread in threads:
+        thread.join()
 
 
 def flaw(answered: Answered) -> str:
     """What is wrong with an answer; empty where it is right: JSON, errors OperationOutcomes."""
+    status = f"status {answered.status}"
     if answered.lost:
         return f"lost connection ({answered.lost})"
     if answered.status >= 500:
-        return f"status {answered.status}"
+        return status
     try:
         read = json.loads(answered.body)
     except ValueError:
-        return f"status {answered.status}, not JSON"
-    if answered.status == 200:
-        return "" if isinstance(read, dict) else "status 200, not an object"
-    if not isinstance(read, dict) or read.get("resourceType") != "OperationOutcome":
-        return f"status {answered.status}, no OperationOutcome"
-    return "" if read.get("issue") else f"status {answered.status}, no issue"
+        return f"{status}, not JSON"
+    if not isinstance(read, dict):
+        return f"{status}, not an object"
+    is_outcome = read.get("resourceType") == "OperationOutcome" and read.get("issue")
+    right = answered.status == 200 or is_outcome
+    return "" if right else f"{status}, not an OperationOutcome with an issue"

@@ -1,0 +1,1 @@
+"""What tests of every folder build with: FHIR JSON, spoilt calls, a running service."""

@@ -1,0 +1,346 @@
+"""Spoilt calls, bodies and connections at the edges, tokens from clocks that jump."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import socket
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.testing.serving import serving
+from tests.testing.spoiling import ADDRESSES, HEADERS, damaged, spoilt, written
+from tests.testing.strategies import JSON, VALUE
+from tools.faults import calls
+from tools.faults.conftest import Row
+from tools.faults.load import Answered, Call, Client, Tally, flaw, send_all, under_load
+
+
+def mutated(count: int, seed: int) -> Iterator[Call]:
+    """``count`` spoilt calls, the same ones for the same seed; the note names the ways."""
+    dice = random.Random(seed)
+    originals = [*calls.scenarios(), json.loads(calls.feedback(calls.INSTANCE))]
+    for _ in range(count):
+        original = dice.choice(originals)
+        path = calls.PATHS.get(original.get("hook", ""), calls.FEEDBACK)
+        changes = dice.choice((1, 1, 2, 4, 12)) if dice.random() < 0.8 else 0
+        tree, names = damaged(dice, original, changes)
+        body = written(dice, tree)
+        if not names or dice.random() < 0.45:
+            body, name = spoilt(dice, body)
+            names.append(name)
+        headers: dict[str, str] = {}
+        if dice.random() < 0.08:
+            headers = dict([dice.choice(HEADERS)])
+            names.append("headers")
+        if dice.random() < 0.03:
+            path = dice.choice(ADDRESSES)
+            names.append("path")
+        yield Call(path, body, headers, "+".join(names))
+
+
+def _flawless(answered: Answered) -> bool:
+    return not flaw(answered)
+
+
+def test_mutants(row: Row) -> None:
+    """20,000 mutated calls over 8 connections, 2 workers: flipped bytes, cuts, nodes dropped,
+    replaced, doubled, deepened, types swapped, odd Unicode, huge numbers, keys twice, wrong
+    headers and paths
+
+    no 5xx, no lost connection, every answer JSON, every error an OperationOutcome
+    """
+    count = row.many(20_000, 2_000)
+    tally = Tally(_flawless)
+    with serving(row.folder) as service:
+        send_all(mutated(count, row.seed), service.port, tally)
+        row.must_be_clean(service)
+        row.must(service.says("/readyz"), "not ready afterwards")
+    row.figure(f"{tally.total:,} calls: {tally.said()}")
+    row.figure(f"p50 {tally.quantile_ms(0.5):.1f} ms, p99 {tally.quantile_ms(0.99):.1f} ms")
+    for number, answered in enumerate(tally.wrong[:20]):
+        (row.folder / f"flaw-{number}.bin").write_bytes(answered.call.body)
+        print(f"    {flaw(answered)}: {answered.call.note} at {answered.call.path}")
+    row.must(tally.total == count, f"only {tally.total:,} of {count:,} were sent")
+    row.must_be_right("mutants", tally)
+
+
+def _made_up() -> st.SearchStrategy[bytes]:
+    keys = ("patient", "results", "conditions", "medicationRequests", "orders", "allergies")
+    call = st.fixed_dictionaries({
+        "hook": st.sampled_from(tuple(calls.PATHS)), "hookInstance": st.just("h"),
+        "prefetch": st.dictionaries(st.sampled_from(keys), VALUE, max_size=6),
+        "context": st.fixed_dictionaries({
+            "userId": st.just("Practitioner/1"), "patientId": st.just("p1"),
+            "selections": st.just(["a/b"]), "draftOrders": VALUE,
+        }),
+    })  # fmt: skip
+    made = call | st.fixed_dictionaries({"feedback": JSON}) | JSON
+    return st.binary(max_size=400) | made.map(lambda value: json.dumps(value).encode())
+
+
+def test_properties(row: Row) -> None:
+    """2,000 calls that hypothesis makes up
+
+    no 5xx, no lost connection, every answer JSON, every error an OperationOutcome
+    """
+    tally = Tally(_flawless)
+    with serving(row.folder) as service:
+        client = Client(service.port)
+
+        @settings(
+            max_examples=row.many(2_000, 200), deadline=None, database=None, derandomize=True,
+            phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck),
+        )  # fmt: skip
+        @given(_made_up(), st.sampled_from((calls.VIEW, calls.SELECT, calls.FEEDBACK)))
+        def every_answer_is_right(body: bytes, path: str) -> None:
+            answered = client.send(Call(path, body))
+            tally.add(answered)
+            assert not flaw(answered), f"{flaw(answered)} at {path}: {body[:400]!r}"
+
+        try:
+            every_answer_is_right()
+        except AssertionError as error:
+            row.must(False, str(error)[:500])
+        client.close()
+        row.must_be_clean(service)
+    row.figure(f"{tally.total:,} calls: {tally}")
+
+
+_HEAD = (
+    b'{"hook":"patient-view","hookInstance":"h","context":{"userId":"Practitioner/1",'
+    b'"patientId":"p1"},"prefetch":{"patient":{"resourceType":"Patient","id":"p1"},'
+)
+
+
+def _result(value: bytes) -> bytes:
+    return calls.with_results(1).body.replace(b"4.1", value)
+
+
+def _nested(levels: int) -> bytes:
+    return _HEAD + b'"x":' + b"[" * levels + b"]" * levels + b"}}"
+
+
+def _padded(size: int) -> bytes:
+    body = _HEAD + b'"x":"'
+    return body + b"x" * (size - len(body) - 3) + b'"}}'
+
+
+def _edges() -> list[tuple[str, str, bytes, set[int]]]:
+    """Name, path, body, and the statuses of which one is right."""
+    big = calls.with_results(49_999).body  # and the patient
+    drafts = big.replace(b"patient-view", b"order-select", 1).replace(
+        b'"patientId":"p1"', b'"patientId":"p1","selections":[],"draftOrders":{}'
+    )
+    keys = b",".join(b'"k%d":{}' % at for at in range(100_000))
+    twice = calls.view_call().body[:-1] + b"," + calls.view_call().body[1:]
+    return [
+        ("60 levels deep", calls.VIEW, _nested(57), {200}),
+        ("65 levels deep", calls.VIEW, _nested(63), {400}),
+        ("100,000 levels deep", calls.VIEW, _nested(100_000), {400}),
+        ("5 million levels, never closed", calls.VIEW, b"[" * 5_000_000, {400}),
+        ("100,000 levels in feedback", calls.FEEDBACK, b'{"feedback":' + b"[" * 100_000, {400}),
+        ("1e400 as a result", calls.VIEW, _result(b"1e400"), {200, 400}),
+        ("a result of 1,000,000 digits", calls.VIEW, _result(b"7" * 1_000_000), {200, 400}),
+        ("1,000,000 decimals", calls.VIEW, _result(b"0." + b"3" * 1_000_000), {200, 400}),
+        ("1e-999999999", calls.VIEW, _result(b"1e-999999999"), {200, 400}),
+        ("each key twice", calls.VIEW, twice, {200, 400}),
+        ("a key 100,000 times", calls.VIEW, _HEAD + b'"x":1,' * 100_000 + b'"x":1}}', {200, 400}),
+        ("100,000 prefetch keys", calls.VIEW, _HEAD + keys + b"}}", {200, 400, 413}),
+        ("10 MB", calls.VIEW, _padded(10_000_000), {200}),
+        ("40 MB", calls.VIEW, _padded(40_000_000), {413}),
+        ("40 MB of feedback", calls.FEEDBACK, _padded(40_000_000), {413}),
+        ("50,000 entries", calls.VIEW, big, {200}),
+        ("100,000 entries", calls.VIEW, calls.with_results(100_000).body, {413}),
+        ("50,000 entries as drafts", calls.SELECT, drafts, {200, 400, 413}),
+    ]
+
+
+def test_bodies(row: Row) -> None:
+    """nesting to 5 million levels, 1e400 and a million digits, keys twice and 100,000 times, 10
+    and 40 MB, chunked uploads, Bundles of 50,000 and 100,000 entries
+
+    each the right status (400 too deep, 413 too large, 200 within the limits) as JSON; others are
+    served meanwhile
+    """
+    slowest = ("", 0.0)
+    tally, others = Tally(), Tally()
+    with (
+        serving(row.folder) as service,
+        under_load(service.port, calls.good_calls()[:20], others, connections=1, pause_s=0.01),
+    ):
+        client = Client(service.port, fresh=True)
+        for name, path, body, right in _edges():
+            answered = client.send(Call(path, body))
+            tally.add(answered)
+            bad = flaw(answered)
+            print(f"    {name}: {answered.status} in {answered.seconds * 1000:.0f} ms")
+            row.must(not bad and answered.status in right, f"{name}: {bad or answered.status}")
+            slowest = max(slowest, (name, answered.seconds), key=lambda one: one[1])
+        for name, size, count, wanted in (
+            ("10 MB in chunks of 64 KB", 65_536, 10_000_000, 200),
+            ("1 MB in chunks of 7 bytes", 7, 1_000_000, 200),
+            ("40 MB in chunks", 65_536, 40_000_000, 413),
+        ):
+            with calls.connect(service.port) as line:
+                line.sendall(calls.head(None) + calls.chunked(_padded(count), size))
+                found, said = calls.said(line)
+            row.must(found == wanted, f"{name}: {found} {said[:80]!r}")
+            tally.add(Answered(Call(calls.VIEW, b""), found, 0.0))
+        row.must_be_clean(service)
+        peak = max(one.memory_info().rss for one in service.worker_processes()) / 2**20
+    row.figure(f"{tally.total} bodies: {tally.said()}")
+    row.figure(f"slowest: {slowest[0]}, {slowest[1]:.2f} s; worker afterwards {peak:.0f} MiB")
+    row.figure(f"others meanwhile: {others}")
+    row.must_be_right("others", others)
+
+
+def test_slow_clients(row: Row) -> None:
+    """hundreds of connections that send their head or their body byte by byte
+
+    others are served; slow heads are cut off; slow bodies get 408
+    """
+    count, seconds = 200, row.many(25, 13)
+    body = calls.view_call().body
+    before, others = Tally(), Tally()
+    with serving(row.folder) as service:
+        with under_load(service.port, calls.good_calls(), before):
+            time.sleep(2)
+        heads = [calls.connect(service.port) for _ in range(count)]
+        slow = [calls.connect(service.port) for _ in range(count)]
+        for line in heads:
+            line.sendall(f"POST {calls.VIEW} HTTP/1.1\r\nHost: x\r\n".encode())
+        for line in slow:
+            line.sendall(calls.head(len(body)) + body[:1])
+        with under_load(service.port, calls.good_calls(), others):
+            ended = time.monotonic() + seconds
+            for at in itertools.count(1):
+                for line in slow:
+                    with suppress(OSError):  # it has been told that it is too slow
+                        line.sendall(body[at : at + 1])
+                dropped = sum(_is_ended(line) for line in heads)
+                if time.monotonic() > ended:
+                    break
+                time.sleep(0.5)
+            statuses = [calls.said(line)[0] for line in slow]
+        for line in (*heads, *slow):
+            line.close()
+        row.must(service.says("/readyz"), "not ready afterwards")
+        row.must_be_clean(service)
+    row.figure(
+        f"{count} slow heads ({dropped} cut off after the server's 10 s) and {count} bodies at "
+        f"2 bytes/s for {seconds} s: {statuses.count(408)} of these bodies told so (408)"
+    )
+    row.figure(f"others meanwhile: {others} (without them p99 {before.quantile_ms(0.99):.0f} ms)")
+    row.must_be_right("others", others)
+    row.must(others.total > seconds * 20, f"others were starved: {others.total} answers")
+    row.must(dropped == count, f"{count - dropped} slow heads were kept")
+    row.must(statuses.count(408) == count, f"slow bodies: {sorted(set(statuses))}")
+
+
+def _is_ended(line: socket.socket) -> bool:
+    """Send one byte more; whether the server has ended the connection."""
+    try:
+        line.settimeout(0.001)
+        line.sendall(b"x")
+        return line.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+def test_broken_off(row: Row) -> None:
+    """connections that end in the middle of a request, or speak no HTTP
+
+    others are served, no worker dies, nothing unforeseen is logged
+    """
+    count = row.many(600, 120)
+    body = calls.view_call().body
+    half = calls.head(len(body)) + body[: len(body) // 2]
+    ways = (
+        half[:40], half, calls.head(len(body)) + body,
+        calls.head(None) + calls.chunked(body, 100)[:250], half, b"\x16\x03\x01nonsense\r\n\r\n",
+    )  # fmt: skip
+    others = Tally()
+    told: Counter[int] = Counter()
+    with serving(row.folder) as service:
+        with under_load(service.port, calls.good_calls(), others, 2):
+            for number in range(count):
+                line = calls.connect(service.port)
+                line.sendall(ways[number % 6])
+                if number % 6 == 4:
+                    line.shutdown(socket.SHUT_WR)
+                    told[calls.said(line)[0]] += 1
+                calls.reset(line) if number % 2 else line.close()
+            time.sleep(1)
+        row.must(service.says("/readyz"), "not ready afterwards")
+        row.must_be_clean(service)
+        row.must(len(service.worker_processes()) == 2, "a worker died")
+        row.must("Unexpected exit" not in service.log, "a worker died")
+    row.figure(
+        f"{count} connections dropped in the head, in the body, before the answer, in a chunk, "
+        f"half closed, or sending no HTTP; others: {others}"
+    )
+    row.figure(f"half-closed bodies were answered {dict(told)} (0: closed)")
+    row.must_be_right("others", others)
+    row.must(set(told) <= {0, 400}, f"half-closed bodies: {dict(told)}")
+
+
+def _payload(claims: dict[str, Any], changes: dict[str, str]) -> bytes:
+    """The JSON of a token: ``changes`` are texts as in odd_times.toml."""
+    texts = {name: json.dumps(value) for name, value in claims.items()}
+    for name, text in changes.items():
+        base, _, offset = text.partition("now")
+        texts[name] = str(int(time.time()) + float(offset or 0)) if not base and text else text
+    return (
+        "{" + ",".join(f'"{name}":{text}' for name, text in texts.items() if text) + "}"
+    ).encode()
+
+
+def test_token_clocks(row: Row) -> None:
+    """tokens whose iat, exp and nbf lie seconds, years or 10^400 s off, or are no numbers; one
+    token from sixteen connections at once, and after a restart
+
+    accepted within 60 s of leeway, else 401; never a 5xx; a token is good once
+    """
+    signer = calls.Signer("https://ehr.example")
+    options = {"TRUSTED_CLIENTS": calls.client_list(row.folder, signer)}
+    found: Counter[int] = Counter()
+    used: list[Call] = []
+    odd = tomllib.loads(Path(__file__).with_name("odd_times.toml").read_text(encoding="utf-8"))
+    rounds = row.many(20, 3)
+    with serving(row.folder, settings=options) as service:
+        client = Client(service.port)
+        for _ in range(rounds):
+            for name, (wanted, changes) in odd.items():
+                answered = client.send(signer.call(_payload(signer.claims(), changes)))
+                found[answered.status] += 1
+                said = flaw(answered) or answered.status
+                row.must(said == wanted, f"{name}: {said} instead of {wanted}")
+        for _ in range(rounds):
+            call, race = signer.call(), Tally()
+            used.append(call)
+            send_all([call] * 16, service.port, race, connections=16)
+            row.must(race.statuses == {200: 1, 401: 15}, f"one token sent 16 times: {race.said()}")
+        row.must_be_clean(service)
+        service.stop()
+    with serving(row.folder, settings=options) as service:
+        again = Tally((401,))
+        send_all(used, service.port, again, connections=1)
+        row.must_be_clean(service)
+    row.must_be_right("used tokens after a restart", again)
+    row.figure(f"{len(odd)} odd times, {rounds} times each: {found[200]} × 200, {found[401]} × 401")
+    row.figure(
+        f"{rounds} tokens sent 16 times at once to 2 workers: 1 × 200 and 15 × 401 each; after a "
+        f"restart {again.said()}"
+    )
