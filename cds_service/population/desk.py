@@ -58,18 +58,16 @@ class Desk:
         that is judged."""
         deliveries: dict[Kind, Delivery] = {}
         visit = encounter.id if encounter is not None else None
+        found = _found(known, visit)
         for key in self.answering.keys[service.id]:
             if key.kind is Kind.ENCOUNTER and visit is None:
                 deliveries[key.kind] = Delivery(key.kind, State.NONE, reason=NOT_ASKED)
                 continue
-            if key.kind is Kind.ENCOUNTER:
-                found = [one for one in known if one.type == "Encounter" and one.id == visit]
-            else:
-                found = [one for one in known if _belongs(one, key.kind)]
+            mine = found[key.kind]
             if key.kind is Kind.PATIENT:
-                raw = found[0].raw if found else b"null"
+                raw = mine[0].raw if mine else b"null"
             else:
-                raw = _searchset(found)
+                raw = _searchset(mine)
             deliveries[key.kind] = read_key(key, msgspec.Raw(raw))
         call = Call(
             service=service.id,
@@ -150,28 +148,40 @@ def desk_of(settings: Settings, site: str) -> Desk:
     return Desk(sites[site], named)
 
 
-def _belongs(one: Item, kind: Kind) -> bool:
-    """Whether a search for one kind would have brought a resource."""
-    if one.type == "Medication":
-        return kind is Kind.MEDICATIONS
-    if one.type == "DiagnosticReport":
-        return kind is Kind.RESULTS and b'"contained"' in one.raw
-    if one.type == "MedicationRequest":
-        mine = kind is Kind.MEDICATIONS
-    elif one.type == "MedicationStatement":
-        mine = kind is Kind.STATEMENTS
-    else:
-        mine = one.type in EXPECTED[kind]
-    if not mine or kind not in ACTIVE_ONLY:
-        return mine
-    return NOT_ACTIVE.isdisjoint(status_words(one.dated.status))
+_KINDS = {
+    name: tuple(kind for kind, names in EXPECTED.items() if name in names)
+    for name in frozenset().union(*EXPECTED.values())
+} | {
+    "MedicationRequest": (Kind.MEDICATIONS,),
+    "MedicationStatement": (Kind.STATEMENTS,),
+    "Medication": (Kind.MEDICATIONS,),
+    "DiagnosticReport": (Kind.RESULTS,),
+}
+
+
+def _found(known: Iterable[Item], visit: str | None) -> dict[Kind, list[Item]]:
+    """What a search for each kind would have brought; of encounters the one asked about."""
+    found: dict[Kind, list[Item]] = {kind: [] for kind in Kind}
+    for one in known:
+        if one.type == "DiagnosticReport" and b'"contained"' not in one.raw:
+            continue
+        if one.type == "Encounter" and one.id != visit:
+            continue
+        for kind in _KINDS.get(one.type, ()):
+            if (
+                kind not in ACTIVE_ONLY
+                or one.type == "Medication"
+                or NOT_ACTIVE.isdisjoint(status_words(one.dated.status))
+            ):
+                found[kind].append(one)
+    return found
 
 
 def _searchset(found: Iterable[Item]) -> bytes:
     entries = []
     for one in found:
-        url = b'"fullUrl":' + msgspec.json.encode(one.url) + b"," if one.url else b""
-        entries.append(b"{" + url + b'"resource":' + one.raw + b"}")
+        url = b'"fullUrl":%b,' % msgspec.json.encode(one.url) if one.url else b""
+        entries.append(b'{%b"resource":%b}' % (url, one.raw))
     joined = b",".join(entries)
     return b'{"resourceType":"Bundle","type":"searchset","entry":[' + joined + b"]}"
 

@@ -19,7 +19,7 @@ from cds_service.fhir.values.elements import items, part, status_words, text
 from cds_service.fhir.values.moments import read_when
 from cds_service.population.desk import Desk, desk_of
 from cds_service.population.moments import History, Item, item_of, moments_of, newest
-from cds_service.population.source import last_of
+from cds_service.population.reading import last_of
 from cds_service.population.tables import RESOURCES, evaluated_schema, need
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from cds_service.population.evaluating import Plan, evaluate_partition
-from cds_service.population.source import MEDICATIONS, Source
+from cds_service.population.reading import MEDICATIONS
+from cds_service.population.source import Source
 from cds_service.population.tables import evaluated_schema, need, stream
 
 Progress = Callable[[str, float, float], None]

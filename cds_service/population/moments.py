@@ -23,8 +23,7 @@ ENDED = frozenset(
     {"completed", "stopped", "cancelled", "revoked", "rejected", "aborted", "failed", "ended"}
 )
 """Statuses that say that something was in force and is not any more."""
-_NEVER = frozenset({"entered-in-error", "draft", "proposed", "planned", "not-taken", "on-hold",
-                    "suspended", "unknown"})  # fmt: skip
+_CHANGED = frozenset({"amended", "corrected"})
 _REQUESTS = frozenset(
     {
         "MedicationRequest", "MedicationStatement", "ServiceRequest", "DeviceRequest",
@@ -40,14 +39,19 @@ _AMENDED = "Observation amended or corrected: its earlier versions are not in th
 _DIED_WHEN = "Patient dead since an unknown time: taken as alive at an encounter or order"
 
 
-class Dated(msgspec.Struct, gc=False):
-    """The dates and statuses of any resource, undecoded beyond JSON."""
+class DatedResult(msgspec.Struct, gc=False):
+    """The dates and the status of a result, undecoded beyond JSON."""
 
     status: Any = None
     effectiveDateTime: Any = None  # noqa: N815  # FHIR's names
     effectiveInstant: Any = None  # noqa: N815
     effectivePeriod: Any = None  # noqa: N815
     issued: Any = None
+
+
+class Dated(DatedResult, gc=False):
+    """The dates and statuses of any resource, undecoded beyond JSON."""
+
     recordedDate: Any = None  # noqa: N815
     assertedDate: Any = None  # noqa: N815
     onsetDateTime: Any = None  # noqa: N815
@@ -74,6 +78,9 @@ class Dated(msgspec.Struct, gc=False):
 
 
 _dated = msgspec.json.Decoder(Dated)
+# Most of an export are results: what they cannot have is not looked for.
+_decoders = {"Observation": msgspec.json.Decoder(DatedResult)}
+_RESULTS = frozenset({"Observation", "DiagnosticReport"})
 _NOTHING = Dated()
 
 
@@ -92,10 +99,6 @@ class Item:
     ended: datetime | None = None
     caveats: tuple[str, ...] = ()
 
-    def before(self, moment: datetime) -> bool:
-        """Whether it was known at a moment."""
-        return self.known is None or self.known <= moment
-
     def as_draft(self) -> Item:
         """The order as it was while it was written."""
         data = _object(self.raw)
@@ -108,21 +111,23 @@ class Item:
 def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item:
     """A resource with the moment it was known from."""
     try:
-        dated = _dated.decode(raw)
+        read: DatedResult = _decoders.get(kind, _dated).decode(raw)
     except (msgspec.DecodeError, RecursionError):
-        dated = _NOTHING
+        read = _NOTHING
+    dated = read if isinstance(read, Dated) else _NOTHING
     made = Item(kind, name, url, medication, raw, dated)
-    caveats: list[str] = []
-    stated = list(_stated(kind, dated, caveats))
-    moments = [(one, when) for one in stated if (when := read_when(one, UTC)) is not None]
     if kind in ("Patient", "Medication"):
         return made
-    if moments:
-        made.known = max(when for _, when in moments)
-        if any(len(str(one)) == 10 and when == made.known for one, when in moments):
-            caveats.append(_DAY_ONLY.format(kind))
-    else:
+    caveats: list[str] = []
+    last: object = None
+    for stated in _of_result(kind, read, caveats) if kind in _RESULTS else _stated(kind, dated):
+        when = read_when(stated, UTC)
+        if when is not None and (made.known is None or when >= made.known):
+            made.known, last = when, stated
+    if made.known is None:
         caveats.append(_UNDATED.format(kind))
+    elif len(str(last)) == len("2026-11-23"):
+        caveats.append(_DAY_ONLY.format(kind))
     if kind in _REQUESTS and not ENDED.isdisjoint(status_words(dated.status)):
         made.ended = _end(dated, made.known)
         if made.ended is None:
@@ -135,33 +140,33 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
     return made
 
 
-def _stated(kind: str, one: Dated, caveats: list[str]) -> Iterator[object]:
-    """The dates that say since when a resource is known: the latest of them counts."""
-    if kind in ("Observation", "DiagnosticReport"):
-        taken = (
-            one.effectiveDateTime
-            or one.effectiveInstant
-            or part(one.effectivePeriod, "end")
-            or part(one.effectivePeriod, "start")
-        )
-        yield from (taken, one.issued)
-        if taken and not one.issued and kind == "Observation":
-            caveats.append(_NO_ISSUED)
-        if not {"amended", "corrected"}.isdisjoint(status_words(one.status)):
-            caveats.append(_AMENDED)
-    elif kind in ("Condition", "AllergyIntolerance"):
+def _of_result(kind: str, one: DatedResult, caveats: list[str]) -> tuple[object, object]:
+    """When a result was taken and when it was issued: the later of them counts."""
+    taken = (
+        one.effectiveDateTime
+        or one.effectiveInstant
+        or part(one.effectivePeriod, "end")
+        or part(one.effectivePeriod, "start")
+    )
+    if taken and not one.issued and kind == "Observation":
+        caveats.append(_NO_ISSUED)
+    if one.status != "final" and not _CHANGED.isdisjoint(status_words(one.status)):
+        caveats.append(_AMENDED)
+    return taken, one.issued
+
+
+def _stated(kind: str, one: Dated) -> tuple[object]:
+    """The date that says since when a resource is known."""
+    if kind in ("Condition", "AllergyIntolerance"):
         onset = one.onsetDateTime or part(one.onsetPeriod, "start")
-        yield one.recordedDate or one.assertedDate or onset
-    elif kind == "Encounter":
-        yield part(one.period, "start")
-    elif kind == "MedicationStatement":
+        return (one.recordedDate or one.assertedDate or onset,)
+    if kind == "Encounter":
+        return (part(one.period, "start"),)
+    if kind == "MedicationStatement":
         taken = one.effectiveDateTime or part(one.effectivePeriod, "start")
-        yield one.dateAsserted or taken
-    else:
-        yield (
-            one.authoredOn or one.dateWritten or one.dateTime or one.orderedOn or one.sent
-            or one.created
-        )  # fmt: skip
+        return (one.dateAsserted or taken,)
+    ordered = one.authoredOn or one.dateWritten or one.dateTime or one.orderedOn
+    return (ordered or one.sent or one.created,)
 
 
 def _end(one: Dated, since: datetime | None) -> datetime | None:
@@ -211,8 +216,12 @@ class History:
         if self.patient is not None:
             yield _as_patient(self.patient, moment, alive)
         for one in self.items:
-            if one.before(moment) and f"{one.type}/{one.id}" != but:
-                yield as_it_was(one, moment)
+            if one.known is not None and one.known > moment:
+                continue
+            if but and f"{one.type}/{one.id}" == but:
+                continue
+            changed = one.ended is not None or one.type == "Encounter"
+            yield as_it_was(one, moment) if changed else one
 
     def caveats(self) -> Counter[str]:
         """What could not be told, with how many resources."""

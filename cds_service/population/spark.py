@@ -1,69 +1,164 @@
-"""The engine for many machines: Spark shuffles by patient, `mapInArrow` evaluates.
+"""The engine for many machines: Spark reads, shuffles by patient, and evaluates.
 
-The driver reads the export, from a folder that it sees, and writes it as Parquet where all
-executors see it (``FOLDER/.work``); everything after that is Spark's.
+The export is read from wherever the cluster reads, by the same `Reader` as on one machine, and
+kept as Parquet in ``FOLDER/.work``, which driver and executors share. Reading and evaluation run
+under `mapInArrow`; everything that distributes is Spark's.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from cds_service.errors import BadRequest
 from cds_service.population.evaluating import Plan, evaluate_partition
-from cds_service.population.source import MEDICATIONS, Source
-from cds_service.population.tables import (
-    RESOURCES,
-    evaluated_schema,
-    need,
-    resources_schema,
-)
+from cds_service.population.reading import MEDICATIONS, Reader
+from cds_service.population.source import FILE_BITS, batches_of, parts_of
+from cds_service.population.tables import RESOURCES, evaluated_schema, need, resources_schema
 
 _ORDER = ("patient", "type", "id", "updated", "position")
-_FILE = 512 << 20  # bytes of rows in one Parquet file between the reading and the shuffle
+_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
+_COUNTED = ("odd", "types")  # rows without a patient: what was counted while reading
 
 
 def evaluate_on_spark(
-    source: str, plan: Plan, work: Path, partitions: int, session: Any = None
+    source: str, plan: Plan, work: Path, partitions: int
 ) -> tuple[dict[str, Any], Path]:
-    """What was read, and the folder of the answers. ``session``: else the one that
-    ``spark-submit`` gives, else one on all processors of this machine."""
+    """What was read, and the folder of the answers, on the session that ``spark-submit`` gives,
+    else on all processors of this machine. Raises BadRequest where there is no export."""
     need("pyspark")
-    from pyspark.sql import SparkSession
+    from pyspark.sql import SparkSession, functions
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    if session is None:
-        builder = SparkSession.builder.appName("cds-service population")
-        if "SPARK_ENV_LOADED" not in os.environ:
-            builder = builder.config("spark.ui.enabled", "false")
-        session = builder.getOrCreate()
+    builder = SparkSession.builder.appName("cds-service population")
+    if "SPARK_ENV_LOADED" not in os.environ:
+        builder = builder.config("spark.ui.enabled", "false")
+    session = builder.getOrCreate()
     session.conf.set("spark.sql.session.timeZone", "UTC")
-    session.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "2048")
-    read = Source(Path(source))
-    rows = session.read.schema(_spark_schema(resources_schema())).parquet(
-        *(str(one) for one in _as_parquet(read, work))
-    )
-    rows = with_medications(rows)
-    if partitions:
-        shuffled = rows.repartition(partitions, "patient")
-    else:
-        shuffled = rows.repartition("patient")
-    schema = _spark_schema(evaluated_schema())
+    # Plain paths would be looked for in the cluster's own file system.
+    address = source if "://" in source else f"file://{Path(source).resolve()}"
+    resources = f"file://{work.resolve()}/resources"
     answers = work / "answers"
+    _read(session, address, resources)
+    session.conf.set(_ROWS, "2048")
+    read = session.read.parquet(resources)
+    counted = read.filter(functions.col("patient").isNull())
+    told: dict[str, Any] = {name: {} for name in _COUNTED}
+    for row in counted.groupBy("type", "id").agg(functions.sum("position").alias("n")).collect():
+        told[row["type"]][row["id"]] = row["n"]
+    rows = with_medications(read.filter(functions.col("patient").isNotNull()))
+    shuffled = rows.repartition(*([partitions] if partitions else []), "patient")
 
     def evaluated(batches: Iterable[Any]) -> Iterator[Any]:
         return evaluate_partition(batches, plan)
 
     (
         shuffled.sortWithinPartitions(*_ORDER)
-        .mapInArrow(evaluated, schema)
+        .mapInArrow(evaluated, _spark_schema(evaluated_schema()))
         .write.mode("overwrite")
-        .parquet(str(answers))
+        .parquet(f"file://{answers.resolve()}")
     )
-    told = {"odd": dict(read.odd), "types": dict(read.types)}
     return told, answers
+
+
+def _read(session: Any, address: str, to: str) -> None:
+    """Write the export's resources as Parquet, with what was counted on the way."""
+    from pyspark.errors import AnalysisException
+    from pyspark.sql import functions
+
+    path = functions.col("_metadata.file_path")
+    try:
+        files = session.read.format("binaryFile").load(address, recursiveFileLookup=True)
+        names = [row["path"] for row in files.select(path.alias("path")).collect()]
+    except AnalysisException:
+        raise BadRequest(
+            f"{address} cannot be read by Spark.", "Name a folder that the cluster reads.", "SOURCE"
+        ) from None
+    # Spark spells the address its own way (file:/x, s3a://bucket/x), with as many steps.
+    steps = len([one for one in urlsplit(address).path.split("/") if one])
+    above = ""
+    if names:
+        before = 3 if "://" in names[0] else 1
+        above = "/".join(names[0].split("/")[: before + steps]) + "/"
+    parts = parts_of((name.removeprefix(above) for name in names), address)
+    numbers = {above + name: number for number, name in enumerate(parts.files)}
+    told = Reader()
+    gone: set[str] = set()
+    for name in (*parts.errors, *parts.deletions):
+        content = io.BytesIO(files.filter(path == above + name).select("content").head()[0])
+        if name in parts.errors:
+            told.errors(name, content)
+        else:
+            gone.update(told.deletions(name, content))
+    deleted = frozenset(gone)
+    schema = _spark_schema(resources_schema())
+
+    def by_line(batches: Iterable[Any]) -> Iterator[Any]:
+        return _batches(_lines(batches, numbers), Reader(deleted))
+
+    def by_file(batches: Iterable[Any]) -> Iterator[Any]:
+        return _batches(_files(batches, numbers), Reader(deleted))
+
+    lines = session.read.text(
+        address, lineSep="\n", recursiveFileLookup=True, pathGlobFilter="*.ndjson"
+    ).select(path, "_metadata.file_block_start", functions.col("value").cast("binary"))
+    session.conf.set(_ROWS, "2048")
+    lines.mapInArrow(by_line, schema).write.mode("overwrite").parquet(to)
+    # What is compressed or one JSON text cannot be split: a file at a time, whole.
+    session.conf.set(_ROWS, "1")
+    whole = files.filter(~path.endswith(".ndjson")).select(path, "content")
+    whole.mapInArrow(by_file, schema).write.mode("append").parquet(to)
+    if told.odd:
+        first = session.createDataFrame(_counts(told), schema)
+        first.write.mode("append").parquet(to)
+
+
+def _batches(found: Iterable[Any], reader: Reader) -> Iterator[Any]:
+    """The rows of some lines or files, and what the reader counted."""
+
+    def rows() -> Iterator[Any]:
+        for name, content, position in found:
+            if name:
+                yield from reader.file(name, io.BytesIO(content), position)
+            else:
+                yield from reader.line(content, position)
+
+    yield from batches_of(rows())
+    if counted := _counts(reader):
+        yield from batches_of(counted)
+
+
+def _counts(reader: Reader) -> list[tuple[Any, ...]]:
+    return [
+        (None, kind, name, "", count, "", "", b"")
+        for kind, counter in zip(_COUNTED, (reader.odd, reader.types), strict=True)
+        for name, count in counter.items()
+    ]
+
+
+def _lines(batches: Iterable[Any], numbers: dict[str, int]) -> Iterator[tuple[str, bytes, int]]:
+    """Lines with their positions. A part of a file comes as a whole, from its first line on."""
+    at, offset = ("", -1), 0
+    for batch in batches:
+        for path, start, line in zip(*(one.to_pylist() for one in batch.columns), strict=True):
+            if path not in numbers:
+                continue
+            if (path, start) != at:
+                at, offset = (path, start), start
+            yield "", line, numbers[path] << FILE_BITS | offset
+            offset += len(line) + 1
+
+
+def _files(batches: Iterable[Any], numbers: dict[str, int]) -> Iterator[tuple[str, bytes, int]]:
+    for batch in batches:
+        for path, content in zip(*(one.to_pylist() for one in batch.columns), strict=True):
+            if path in numbers:
+                yield path, content, numbers[path] << FILE_BITS
 
 
 def with_medications(rows: Any) -> Any:
@@ -78,31 +173,6 @@ def with_medications(rows: Any) -> Any:
     )
     without = rows.filter(functions.col("patient") == MEDICATIONS).drop("patient")
     return own.unionByName(wanted.join(without, "id").select(*RESOURCES))
-
-
-def _as_parquet(source: Source, work: Path) -> list[Path]:
-    """The export as Parquet files of a few hundred megabytes."""
-    from pyarrow import parquet
-
-    folder = work / "resources"
-    folder.mkdir(exist_ok=True)
-    made: list[Path] = []
-    file: Any = None
-    size = 0
-    for batch in source.batches():
-        if file is None or size > _FILE:
-            if file is not None:
-                file.close()
-            made.append(folder / f"{len(made):05}.parquet")
-            file = parquet.ParquetWriter(made[-1], resources_schema(), compression="zstd")
-            size = 0
-        file.write_batch(batch)
-        size += batch.nbytes
-    if file is None:
-        made.append(folder / "00000.parquet")
-        file = parquet.ParquetWriter(made[-1], resources_schema())
-    file.close()
-    return made
 
 
 def _spark_schema(schema: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -105,10 +106,22 @@ def write(folder: Path, *resources: Json) -> Path:
     return folder
 
 
-def outcome(source: Path, out: Path, settings: Settings | None = None, **options: Any) -> Json:
-    """A run's summary, and its rows under ``evaluations`` and ``called``."""
-    options = {"workers": 1, "partitions": 2, **options}
-    made = run(Asked(source=str(source), out=out, **options), settings or Settings(), quiet)
+def outcome(
+    source: Path,
+    out: Path,
+    settings: Settings | None = None,
+    *,
+    report: bool = False,
+    **options: Any,
+) -> Json:
+    """A run's summary, and its rows under ``evaluations`` and ``called``. Drawing the plots takes
+    most of a small run's time: ``report`` says whether to."""
+    asked = Asked(source=str(source), out=out, **{"workers": 1, "partitions": 2, **options})
+    if report:
+        made = run(asked, settings or Settings(), quiet)
+    else:
+        with patch("cds_service.population.report.page", return_value=""):
+            made = run(asked, settings or Settings(), quiet)
     made["evaluations"] = pq.read_table(out / "evaluations.parquet").to_pylist()
     made["called"] = pq.read_table(out / "calls.parquet").to_pylist()
     return made

@@ -1,0 +1,253 @@
+"""Rows of one resource each, from the lines of an export. Odd data is counted by reason and
+never ends the run.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import msgspec
+
+from cds_service.fhir.values.elements import part, text
+from cds_service.population.tables import need
+
+READ = frozenset(
+    {
+        "Patient", "Observation", "DiagnosticReport", "Condition", "MedicationRequest",
+        "MedicationStatement", "Medication", "AllergyIntolerance", "Encounter", "ServiceRequest",
+        "DeviceRequest", "NutritionOrder", "VisionPrescription", "CommunicationRequest",
+        "SupplyRequest",
+    }
+)  # fmt: skip
+"""The types that some rule may need; the rest is counted only."""
+
+MEDICATIONS = ""
+"""The patient of a resource that belongs to none: a Medication that requests refer to."""
+
+Row = tuple[Any, ...]
+"""One resource, with the columns `RESOURCES`."""
+
+CUT = "a file that ends in the middle or cannot be read"
+_BATCH = 4096
+
+
+class _Head(msgspec.Struct, gc=False):
+    resourceType: Any = None  # noqa: N815  # FHIR's names
+    id: Any = None
+    meta: Any = None
+    subject: Any = None
+    patient: Any = None
+    medicationReference: Any = None  # noqa: N815
+
+
+class _Request(msgspec.Struct, gc=False):
+    method: Any = None
+    url: Any = None
+
+
+class _Entry(msgspec.Struct, gc=False):
+    fullUrl: Any = None  # noqa: N815
+    resource: msgspec.Raw = msgspec.Raw(b"")
+    request: _Request | None = None
+
+
+class _Bundle(msgspec.Struct, gc=False):
+    entry: list[_Entry] = []  # msgspec copies it
+
+
+_head = msgspec.json.Decoder(_Head)
+_bundle = msgspec.json.Decoder(_Bundle)
+
+
+class Reader:
+    """Rows of the resources in some lines. ``odd`` counts what was odd by reason, ``types`` the
+    resources by type; ``deleted`` (``Type/id``) is left out."""
+
+    def __init__(self, deleted: frozenset[str] = frozenset()) -> None:
+        self.odd: Counter[str] = Counter()
+        self.types: Counter[str] = Counter()
+        self.read_bytes = 0
+        self._deleted = deleted
+
+    def file(self, name: str, file: BinaryIO, position: int) -> Iterator[Row]:
+        """The rows of a file: each line of NDJSON, the whole of JSON, each row of Parquet."""
+        for count, line in enumerate(self._resources(name, file)):
+            yield from self.line(line, position + count)
+
+    def line(self, line: bytes, position: int) -> Iterator[Row]:
+        """The rows of a resource or a Bundle; ``position`` tells which of two came later."""
+        if not line.strip():
+            return
+        try:
+            head = _head.decode(line)
+            line.decode()
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            cut = "truncated" in str(error) and line.lstrip().startswith(b"{")
+            self.odd["a line cut in the middle" if cut else "a line that is not JSON"] += 1
+            return
+        if head.resourceType == "Bundle":
+            yield from self._of_bundle(line, position)
+        else:
+            yield from self._row(head, line.strip(), position, "")
+
+    def lines(self, name: str, file: BinaryIO) -> Iterator[bytes]:
+        """The lines of a file, compressed or not, as far as it can be read."""
+        opened = gzip.GzipFile(fileobj=file) if name.endswith(".gz") else file
+        try:
+            for line in opened:
+                self.read_bytes += len(line)
+                yield line
+        except (OSError, EOFError, zlib.error):
+            self.odd[CUT] += 1
+
+    def errors(self, name: str, file: BinaryIO) -> None:
+        """Count what a file of ``error/`` reports."""
+        for line in self.lines(name, file):
+            if line.strip():
+                self.odd["an error reported by the exporting server (error/)"] += 1
+
+    def deletions(self, name: str, file: BinaryIO) -> Iterator[str]:
+        """``Type/id`` of what a file of ``deleted/`` says was deleted at the server."""
+        for line in self.lines(name, file):
+            if not line.strip():
+                continue
+            try:
+                entries = _bundle.decode(line).entry
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                self.odd["a line of deleted/ that cannot be read"] += 1
+                continue
+            for one in entries:
+                url = text(one.request.url) if one.request else ""
+                if one.request and one.request.method == "DELETE" and "/" in url:
+                    yield "/".join(url.partition("?")[0].rstrip("/").split("/")[-2:])
+                else:
+                    self.odd["an entry of deleted/ that names no deletion"] += 1
+
+    def _resources(self, name: str, file: BinaryIO) -> Iterator[bytes]:
+        if name.endswith(".parquet"):
+            yield from self._parquet(file)
+        elif ".ndjson" in name:
+            yield from self.lines(name, file)
+        else:
+            whole = b"".join(self.lines(name, file))
+            try:
+                msgspec.json.decode(whole, type=msgspec.Raw)
+            except msgspec.DecodeError:
+                # NDJSON under another name, or broken: by its lines.
+                yield from whole.splitlines()
+            else:
+                yield whole
+
+    def _parquet(self, opened: BinaryIO) -> Iterator[bytes]:
+        arrow = need("pyarrow")
+        from pyarrow import parquet
+
+        try:
+            file = parquet.ParquetFile(opened)
+            fields = [
+                one.name
+                for one in file.schema_arrow
+                if arrow.types.is_string(one.type)
+                or arrow.types.is_large_string(one.type)
+                or arrow.types.is_binary(one.type)
+                or arrow.types.is_large_binary(one.type)
+            ]
+            named = [one for one in ("resource", "raw", "json", "value") if one in fields]
+            if not named and len(fields) != 1:
+                self.odd["a Parquet file without a column resource"] += 1
+                return
+            column = (named or fields)[0]
+            for batch in file.iter_batches(_BATCH, columns=[column]):
+                for one in batch.column(0).to_pylist():
+                    if one is None:
+                        self.odd["a row without a resource"] += 1
+                    else:
+                        yield one.encode() if isinstance(one, str) else one
+        except (OSError, arrow.ArrowException):
+            self.odd[CUT] += 1
+
+    def _of_bundle(self, line: bytes, position: int) -> Iterator[Row]:
+        try:
+            entries = _bundle.decode(line).entry
+        except (msgspec.DecodeError, RecursionError):
+            self.odd["a Bundle that cannot be read"] += 1
+            return
+        read = []
+        for one in entries:
+            raw = bytes(one.resource)
+            try:
+                read.append((text(one.fullUrl), _head.decode(raw), raw))
+            except (msgspec.DecodeError, RecursionError):
+                self.odd["an entry without a resource"] += 1
+        # Within a Bundle patients may be referred to by the address of their entry.
+        names = {
+            url: text(head.id)
+            for url, head, _ in read
+            if head.resourceType == "Patient" and url and text(head.id)
+        }
+        for url, head, raw in read:
+            owner = text(part(head.subject or head.patient, "reference"))
+            whole = raw
+            if owner in names:
+                meant = f"Patient/{names[owner]}"
+                whole = raw.replace(f'"{owner}"'.encode(), f'"{meant}"'.encode())
+                head.subject = {"reference": meant}
+            yield from self._row(head, whole, position, url)
+
+    def _row(self, head: _Head, raw: bytes, position: int, url: str) -> Iterator[Row]:
+        kind, name = text(head.resourceType), text(head.id)
+        if not kind:
+            self.odd["a line that is not a FHIR resource"] += 1
+            return
+        self.types[kind] += 1
+        if kind not in READ:
+            return
+        if not name and kind in ("Patient", "Medication", "Encounter"):
+            self.odd[f"{kind} without an id"] += 1
+            return
+        if f"{kind}/{name}" in self._deleted:
+            self.odd["deleted at the server (deleted/)"] += 1
+            return
+        if kind == "Patient":
+            patient = name
+        elif kind == "Medication":
+            patient = MEDICATIONS
+        else:
+            patient = patient_of(head.subject) or patient_of(head.patient)
+            if not patient:
+                self.odd[f"{kind} without a patient"] += 1
+                return
+        medication = last_of(head.medicationReference)
+        updated = text(part(head.meta, "lastUpdated"))
+        yield patient, kind, name, instant(updated), position, url, medication, raw
+
+
+_PATIENT = re.compile(r"(?:^|/)Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/.*)?$")
+_LAST = re.compile(r"[/:]")
+
+
+def patient_of(reference: object) -> str:
+    """The id in a reference to a patient; nothing where it is not one."""
+    found = _PATIENT.search(text(part(reference, "reference")))
+    return found[1] if found else ""
+
+
+def last_of(reference: object) -> str:
+    """The id at the end of a reference of any kind."""
+    stated = text(part(reference, "reference")).partition("/_history/")[0]
+    return "" if stated.startswith("#") else _LAST.split(stated)[-1]
+
+
+def instant(value: str) -> str:
+    """An instant in a form whose order as text is its order in time."""
+    from datetime import UTC
+
+    from cds_service.fhir.values.moments import read_when
+
+    when = read_when(value, UTC)
+    return when.astimezone(UTC).isoformat(timespec="microseconds") if when else ""
