@@ -3,6 +3,7 @@
 #   make run      start the service on http://127.0.0.1:8000 with the demo page
 #   make test     all tests                     (PYTEST_ARGS="-k magnesium -x" to choose)
 #   make lowest   all tests but the browser's, with the lowest versions that pyproject.toml allows
+#   make spark    the tests of the Spark engine, with the lowest version allowed; needs Java 17
 #   make coverage what the tests cover, against two thresholds (.ci/covered.py)
 #   make check    lint, format, types, layers and tests: runs all, counts what failed
 #   make prose    spelling of documents, comments and messages
@@ -43,9 +44,10 @@ DEV_SET     := $(if $(LOCKED),--require-hashes --requirement locks/dev.txt,--edi
 SHELL := /bin/bash
 PY    := $(VENV)/bin/python
 LOWEST := $(VENV)/lowest
+SPARK := $(VENV)/spark
 CHECKS := lint format types layers prose test
 
-.PHONY: screenshots pictures prose lock sbom run test lowest coverage check lint format types layers audit docs bench capacity faults image try-image sandbox clean environment environment-dev
+.PHONY: screenshots pictures prose lock sbom run test lowest spark spark-environment coverage check lint format types layers audit docs bench capacity faults image try-image sandbox clean environment environment-dev
 .DEFAULT_GOAL := check
 
 run: environment
@@ -70,6 +72,25 @@ lowest: environment-dev
 	fi
 	@$(LOWEST)/bin/python .ci/lowest.py pyproject.toml
 	@$(LOWEST)/bin/python -m pytest -n $(TEST_PROCESSES) -m "not browser" $(PYTEST_ARGS)
+
+# In its own environment, because Spark is 400 MB: its lowest version, and what it needs.
+spark: spark-environment
+	@command -v java >/dev/null || { \
+	  echo "make spark needs Java 17 or newer (Debian: apt-get install default-jre-headless)." >&2; exit 2; }
+	@$(SPARK)/bin/python -m pytest tests/population/test_spark.py $(PYTEST_ARGS)
+
+spark-environment: environment-dev
+	@set -euo pipefail; \
+	state() { pwd; cat pyproject.toml; }; \
+	if ! state | cmp -s - $(SPARK)/.installed; then \
+	  echo "Installing the lowest version of Spark that pyproject.toml allows"; \
+	  $(PY) -m venv --clear $(SPARK); \
+	  $(PY) .ci/lowest.py pyproject.toml --print --apart > $(SPARK)/constraints.txt; \
+	  $(SPARK)/bin/python -m pip install --quiet --upgrade "pip>=25.1"; \
+	  $(SPARK)/bin/python -m pip install --quiet --constraint $(SPARK)/constraints.txt \
+	    --editable '.[spark]' pytest; \
+	  state > $(SPARK)/.installed; \
+	fi
 
 # Whatever of the last run lies about would count as covered: it goes first.
 coverage: environment-dev

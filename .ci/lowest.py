@@ -1,6 +1,7 @@
 """The lowest versions that pyproject.toml allows: printed, or compared with what is installed.
 
     python .ci/lowest.py pyproject.toml --print      constraints for pip, one a line
+    python .ci/lowest.py pyproject.toml --print --apart   of what has an environment of its own
     python .ci/lowest.py pyproject.toml              by the environment that was filled with them
 
 A name without a lower bound promises everything; a bound that is not what is installed was
@@ -22,7 +23,8 @@ from packaging.version import Version
 def main(pyproject: str, *options: str) -> int:
     read = tomllib.loads(Path(pyproject).read_text("utf-8"))
     wrong = 0
-    named = sorted({str(one): one for one in _named(read)}.items())
+    apart = "--apart" in options
+    named = sorted({str(one): one for one in _named(read) if apart == (one.name in APART)}.items())
     for text, requirement in named:
         bounds = [one.version for one in requirement.specifier if one.operator == ">="]
         if not bounds:
@@ -50,7 +52,7 @@ def _named(read: dict) -> Iterator[Requirement]:
         *read["dependency-groups"]["dev"],
     ]
     named = (Requirement(text) for text in texts)
-    return (one for one in named if one.name not in (own, *APART))
+    return (one for one in named if one.name != own)
 
 
 if __name__ == "__main__":

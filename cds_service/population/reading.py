@@ -81,19 +81,20 @@ class Reader:
 
     def line(self, line: bytes, position: int) -> Iterator[Row]:
         """The rows of a resource or a Bundle; ``position`` tells which of two came later."""
-        if not line.strip():
+        line = line.strip()
+        if not line:
             return
         try:
             head = _head.decode(line)
             line.decode()
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            cut = "truncated" in str(error) and line.lstrip().startswith(b"{")
+            cut = "truncated" in str(error) and line.startswith(b"{")
             self.odd["a line cut in the middle" if cut else "a line that is not JSON"] += 1
             return
         if head.resourceType == "Bundle":
             yield from self._of_bundle(line, position)
         else:
-            yield from self._row(head, line.strip(), position, "")
+            yield from self._row(head, line, position, "")
 
     def lines(self, name: str, file: BinaryIO) -> Iterator[bytes]:
         """The lines of a file, compressed or not, as far as it can be read."""

@@ -29,7 +29,7 @@ class Gate:
         shutil.copy(CHECKOUT / ".ci" / "run", self.checkout / ".ci")
         self.tools = folder / "tools"
         self.tools.mkdir()
-        for name, text in (("make", MAKE), ("apt-get", "#!/bin/sh\n")):
+        for name, text in (("make", MAKE), ("apt-get", "#!/bin/sh\n"), ("java", "#!/bin/sh\n")):
             (self.tools / name).write_text(text, encoding="utf-8")
             (self.tools / name).chmod(0o755)
 
@@ -66,6 +66,8 @@ STEPS = [
     "test",
     "coverage",
     "lowest",
+    "spark-environment",
+    "spark",
     "lint",
     "format",
     "types",
@@ -84,15 +86,15 @@ def test_passes_when_no_stage_failed(gate: Gate) -> None:
     ended = gate.run()
     assert ended.returncode == 0, ended.stdout
     assert gate.asked() == [f"make {step}" for step in STEPS]
-    assert _verdict(ended) == "gate: no stage of 13 failed"
+    assert _verdict(ended) == "gate: no stage of 14 failed"
 
 
-@pytest.mark.parametrize("step", ["test", "coverage", "lowest", "layers"])
+@pytest.mark.parametrize("step", ["test", "coverage", "lowest", "spark", "layers"])
 def test_fails_when_one_stage_failed_after_running_the_others(gate: Gate, step: str) -> None:
     ended = gate.run(fails=step)
     assert ended.returncode == 1
     assert gate.asked() == [f"make {step}" for step in STEPS]
-    assert _verdict(ended) == "gate: 1 of 13 stages failed"
+    assert _verdict(ended) == "gate: 1 of 14 stages failed"
 
 
 def test_a_known_vulnerability_fails(gate: Gate) -> None:
@@ -107,3 +109,11 @@ def test_vulnerability_data_out_of_reach_is_said_and_does_not_fail(gate: Gate) -
     assert "NOT RUN: " in last
     assert last.endswith("audit (dependencies were not audited)")
     assert any(line.split()[:2] == ["audit", "skipped"] for line in ended.stdout.splitlines())
+
+
+def test_spark_that_cannot_be_installed_is_said_and_does_not_fail(gate: Gate) -> None:
+    ended = gate.run(fails="spark-environment")
+    assert ended.returncode == 0
+    assert "make spark" not in gate.asked()
+    assert "Spark could not be installed" in ended.stdout
+    assert any(line.split()[:2] == ["spark", "skipped"] for line in ended.stdout.splitlines())

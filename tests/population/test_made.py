@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 from tests.population.export import outcome
-
-
-def maker() -> ModuleType:
-    path = Path(__file__).parents[2] / "tools" / "population" / "make.py"
-    spec = importlib.util.spec_from_file_location("make_population", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tools.population import make
 
 
 def test_a_made_population_has_its_gaps_and_ends(tmp_path: Path) -> None:
-    module = maker()
-    module.write(tmp_path / "a", patients=120, seed=1, results=30)
-    module.write(tmp_path / "b", patients=120, seed=1, results=30)
+    make.write(tmp_path / "a", patients=120, seed=1, results=30)
+    make.write(tmp_path / "b", patients=120, seed=1, results=30)
     for one in (tmp_path / "a").iterdir():
         assert one.read_bytes() == (tmp_path / "b" / one.name).read_bytes()
 

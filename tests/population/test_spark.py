@@ -15,7 +15,7 @@ import pytest
 
 from cds_service.errors import BadRequest
 from tests.population.export import cramps, encounter, outcome, patient, potassium, quinine, write
-from tests.population.test_made import maker
+from tools.population import make
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -46,7 +46,7 @@ def session() -> Iterator[Any]:
 
 def export(folder: Path) -> Path:
     """300 patients, and what is odd about an export."""
-    maker().write(folder, patients=300, seed=3, results=20)
+    make.write(folder, patients=300, seed=3, results=20)
     request = {**quinine(), "medicationReference": {"reference": "Medication/m1"}}
     del request["medicationCodeableConcept"]
     drug = {"resourceType": "Medication", "id": "m1", "code": {"text": "quinine sulfate 300 MG"}}

@@ -1,0 +1,1 @@
+"""Synthetic populations, and the benchmark of the population command."""
