@@ -4,6 +4,7 @@
 #   make test     all tests                     (PYTEST_ARGS="-k magnesium -x" to choose)
 #   make lowest   all tests but the browser's, with the lowest versions that pyproject.toml allows
 #   make spark    the tests of the Spark engine, with the lowest version allowed; needs Java 17
+#   make smart-fetch   the tests of exports that smart-fetch makes of the test FHIR server
 #   make coverage what the tests cover, against two thresholds (.ci/covered.py)
 #   make check    lint, format, types, layers and tests: runs all, counts what failed
 #   make prose    spelling of documents, comments and messages
@@ -47,7 +48,7 @@ LOWEST := $(VENV)/lowest
 SPARK := $(VENV)/spark
 CHECKS := lint format types layers prose test
 
-.PHONY: screenshots pictures prose lock sbom run test lowest spark spark-environment coverage check lint format types layers audit docs bench capacity faults image try-image sandbox clean environment environment-dev
+.PHONY: screenshots pictures prose lock sbom run test lowest spark spark-environment smart-fetch smart-fetch-environment coverage check lint format types layers audit docs bench capacity faults image try-image sandbox clean environment environment-dev
 .DEFAULT_GOAL := check
 
 run: environment
@@ -91,6 +92,15 @@ spark-environment: environment-dev
 	    --editable '.[spark]' pytest; \
 	  state > $(SPARK)/.installed; \
 	fi
+
+# In its own environment: it brings 40 packages. It makes exports; nothing of it is imported.
+smart-fetch: smart-fetch-environment
+	@CDS_SMART_FETCH=$(VENV)/smart-fetch/bin/smart-fetch $(PY) -m pytest tests/population/test_smart_fetch.py \
+	  $(PYTEST_ARGS)
+
+smart-fetch-environment: environment-dev
+	@test -x $(VENV)/smart-fetch/bin/smart-fetch || { $(PY) -m venv --clear $(VENV)/smart-fetch \
+	  && $(VENV)/smart-fetch/bin/python -m pip install --quiet 'smart-fetch>=1.0.3,<2'; }
 
 # Whatever of the last run lies about would count as covered: it goes first.
 coverage: environment-dev

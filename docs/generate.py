@@ -413,11 +413,19 @@ def command_line_page() -> str:
         main, info_name="cds-service", terminal_width=96, max_content_width=96,
         **main.context_settings,
     )  # fmt: skip
-    for name in ["", *sorted(main.commands)]:
-        command = main.commands[name] if name else main
-        context = (
-            click.Context(command, info_name=name, parent=root, terminal_width=96) if name else root
-        )
+    commands = {"": (main, root)}
+    for name, command in sorted(main.commands.items()):
+        context = click.Context(command, info_name=name, parent=root, terminal_width=96)
+        if name == "population":
+            # The first of its two commands goes without its name.
+            for inner, one in command.commands.items():
+                shown = name if inner == "run" else f"{name} {inner}"
+                commands[shown] = (
+                    one, click.Context(one, info_name=inner, parent=context, terminal_width=96)
+                )  # fmt: skip
+        else:
+            commands[name] = (command, context)
+    for name, (command, context) in commands.items():
         parts.append(
             f"\n## cds-service {name}".rstrip() + f"\n\n```\n{command.get_help(context)}\n```\n"
         )

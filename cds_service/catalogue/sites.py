@@ -52,11 +52,13 @@ class _Table(BaseModel):
 
 
 class _Population(BaseModel):
-    """``[population]``: what `cds-service population` holds its outcome against."""
+    """``[population]``: what `cds-service population` holds its outcome against, and the groups
+    it is broken down by (a name and the address of an extension of Patient)."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     limits: dict[str, Any] = {}
+    subgroups: dict[_Name, str] = {}
 
 
 class _File(BaseModel):
@@ -106,6 +108,11 @@ def each_hospital(
 def population_limits(path: str | None) -> dict[str, Any]:
     """``[population.limits]`` of the sites file, as it is written."""
     return _content(path).population.limits if path else {}
+
+
+def population_subgroups(path: str | None) -> dict[str, str]:
+    """``[population.subgroups]`` of the sites file: names and addresses of extensions."""
+    return dict(_content(path).population.subgroups) if path else {}
 
 
 def _read(path: str) -> dict[str, _Table]:

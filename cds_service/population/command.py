@@ -14,6 +14,14 @@ from cds_service.engine.hook import HOOKS
 from cds_service.errors import BadRequest
 
 
+class _Run(click.Command):
+    """``population SOURCE …``: the command that goes without its name."""
+
+    def format_usage(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show it as it is typed."""
+        formatter.write_usage("cds-service population", "[OPTIONS] SOURCE")
+
+
 class _Population(click.Group):
     """``population SOURCE …`` runs; ``population score …`` is the one command beside it."""
 
@@ -33,13 +41,13 @@ def population() -> None:
     """
 
 
-@population.command("run")
+@population.command("run", cls=_Run)
 @click.argument("source")
 @click.option(
     "--out",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the outcome; it must not exist, or be empty.",
+    help="Folder to write to. It must be empty or not exist yet.",
 )
 @click.option(
     "--at",
@@ -47,7 +55,7 @@ def population() -> None:
     default="encounters",
     show_default=True,
     metavar="encounters|orders|DATE",
-    help="When the question is asked.",
+    help="When the rules are asked.",
 )
 @click.option(
     "--hook",
@@ -56,16 +64,16 @@ def population() -> None:
 )
 @click.option("--from", "start", default="", metavar="DATE", help="First day of the calls.")
 @click.option("--to", "end", default="", metavar="DATE", help="Last day of the calls.")
-@click.option("--site", default="default", show_default=True, help="Whose settings are asked.")
+@click.option("--site", default="default", show_default=True, help="Whose settings are used.")
 @click.option(
-    "--compare", default="", metavar="SITE", help="Also ask with another site's settings."
+    "--compare", default="", metavar="SITE", help="Also ask with the settings of another site."
 )
 @click.option("--engine", type=click.Choice(["local", "spark"]), default="local", show_default=True)
-@click.option("--workers", type=click.IntRange(1, 64), help="Processes. Default: one a processor.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes. Default: all processors.")
 @click.option(
     "--partitions",
     type=click.IntRange(1, 4096),
-    help="Parts the patients are split into. Default: 64.",
+    help="Parts that the patients are split into. Default: 64.",
 )
 @click.option(
     "--memory",
@@ -74,9 +82,12 @@ def population() -> None:
     help="Memory, such as 4GB. Default: half of the machine's.",
 )
 @click.option(
-    "--sample", type=click.IntRange(0, 999), default=0, help="Chart-review sheets to draw."
+    "--sample",
+    type=click.IntRange(0, 999),
+    default=0,
+    help="How many chart-review sheets to draw.",
 )
-@click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
+@click.option("--resume", is_flag=True, help="Continue a run that was stopped or killed.")
 @click.option("--identified", is_flag=True, help="Keep ids instead of digests, for chart review.")
 def run(
     source: str,
@@ -89,8 +100,9 @@ def run(
 ) -> None:
     """Ask the rules over SOURCE: a folder of NDJSON, of one-patient Bundles, or of Parquet.
 
-    Writes evaluations.parquet, calls.parquet, summary.json and report.html to the folder of
-    --out. Exit status 3 when a limit of the sites file ([population.limits]) is not met.
+    Writes evaluations.parquet, calls.parquet, summary.json and report.html to the folder given
+    by --out. Exit status 3 when a limit in the sites file ([population.limits]) is not met.
+    The chart-review sheets are scored by `cds-service population score`.
 
     Example: cds-service population EXPORT --out trial --at encounters --from 2026-01-01
     """
@@ -124,7 +136,7 @@ def run(
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("sheets", nargs=-1, required=True, type=click.Path(path_type=Path))
 def score(folder: Path, sheets: tuple[Path, ...]) -> None:
-    """Score the filled SHEETS (one sample.csv a reader) of the run in FOLDER, as JSON.
+    """Score the completed SHEETS (one sample.csv per reader) of the run in FOLDER; prints JSON.
 
     Example: cds-service population score trial reader-1.csv reader-2.csv
     """
@@ -147,7 +159,7 @@ def _bytes(size: str) -> int:
     value = float(f"{found[1]}.{found[2] or 0}")
     made = int(value * 1024 ** " KMGT".index(found[3].upper() or " "))
     if made < 256 << 20:
-        raise BadRequest(f"{size} is too little.", "Give 256MB at least.", "--memory")
+        raise BadRequest(f"{size} is too small.", "Give at least 256MB.", "--memory")
     return made
 
 

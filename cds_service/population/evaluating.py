@@ -19,6 +19,7 @@ from cds_service.fhir.values.elements import items, part, status_words, text
 from cds_service.fhir.values.moments import read_when
 from cds_service.population.desk import Desk, desk_of
 from cds_service.population.moments import History, Item, item_of, moments_of, newest
+from cds_service.population.person import Person
 from cds_service.population.reading import last_of
 from cds_service.population.tables import RESOURCES, evaluated_schema, need
 
@@ -37,7 +38,8 @@ class Plan:
     """What is asked, when and of which sites; the same on every machine.
 
     ``at`` is "encounters", "orders" or a moment. ``start`` and ``end`` bound the calls, ``end``
-    not included. ``key`` keys the digests; ``identified`` keeps ids instead.
+    not included. ``key`` keys the digests; ``identified`` keeps ids instead. ``subgroups`` are
+    the names of groups and the extensions of Patient that say which one a patient is in.
     """
 
     settings: Settings
@@ -50,6 +52,7 @@ class Plan:
     key: bytes = field(default=b"", repr=False)
     identified: bool = False
     most: int = MOST_ENTRIES
+    subgroups: tuple[tuple[str, str], ...] = ()
 
     def inside(self, moment: datetime) -> bool:
         """Whether a moment lies in the window."""
@@ -127,9 +130,9 @@ def _patient(
     held = {f"{one.type}/{one.id}" for one in history.items}
     for one in history.items:
         if one.medication and f"Medication/{one.medication}" not in held:
-            caveats["a reference to a Medication that leads nowhere"] += 1
+            caveats["a reference to a Medication that is not in the export"] += 1
     caveats += history.caveats()
-    about = _About(patient, person)
+    about = Person(patient, person, plan.subgroups)
     for moment, encounter, draft in _moments(history, plan, caveats):
         if total > len(rows):
             known: list[Item] | None = None
@@ -143,30 +146,6 @@ def _patient(
         "sex": about.sex,
         "caveats": [{"kind": kind, "count": count} for kind, count in sorted(caveats.items())],
     }
-
-
-class _About:
-    """The patient of some calls."""
-
-    def __init__(self, patient: str, person: Item | None) -> None:
-        import json
-
-        data = json.loads(person.raw) if person is not None else {}
-        self.id = patient
-        self.sex = text(part(data, "gender")) or "unknown"
-        self.birth = text(part(data, "birthDate"))
-
-    def band(self, moment: datetime) -> str:
-        """The age band at a moment."""
-        if len(self.birth) < 4 or not self.birth[:4].isdigit():
-            return "unknown"
-        age = moment.year - int(self.birth[:4])
-        if len(self.birth) == len("2026-11-23"):
-            age -= f"{moment.month:02}-{moment.day:02}" < self.birth[5:]
-        for top, name in ((18, "0-17"), (40, "18-39"), (65, "40-64"), (80, "65-79")):
-            if age < top:
-                return name
-        return "80+"
 
 
 def _moments(
@@ -183,17 +162,17 @@ def _moments(
             moment = moments_of(part(one.dated.period, "start"))
             status = status_words(one.dated.status)
             if not _NOT_HELD.isdisjoint(status):
-                caveats["an encounter that was cancelled or planned: not asked"] += 1
+                caveats["an encounter that was cancelled or only planned: not evaluated"] += 1
             elif moment is None:
-                caveats["an encounter without a start: not asked"] += 1
+                caveats["an encounter without a start: not evaluated"] += 1
             elif plan.inside(moment):
                 found.append((moment, one, None))
         elif plan.at == "orders" and one.type in _ORDERS:
             moment = moments_of(one.dated.authoredOn)
             if moment is None:
-                caveats["an order without authoredOn: not asked"] += 1
+                caveats["an order without authoredOn: not evaluated"] += 1
             elif "entered-in-error" in status_words(one.dated.status):
-                caveats["an order entered in error: not asked"] += 1
+                caveats["an order entered in error: not evaluated"] += 1
             elif plan.inside(moment):
                 found.append((moment, encounters.get(_encounter_of(one)), one))
     found.sort(key=lambda one: (one[0], *(x.id if x else "" for x in one[1:])))
@@ -207,7 +186,7 @@ def _encounter_of(one: Item) -> str:
 
 
 def _calls(
-    about: _About,
+    about: Person,
     moment: datetime,
     encounter: Item | None,
     draft: Item | None,
@@ -250,6 +229,7 @@ def _calls(
                 "failed": why or None,
                 "age_band": about.band(moment),
                 "sex": about.sex,
+                "subgroups": [{"group": name, "value": value} for name, value in about.groups],
                 "inpatient_days": _inpatient_days(encounter),
                 "answers": desk.rows(service, answered, why),
             }

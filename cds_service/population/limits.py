@@ -1,4 +1,4 @@
-"""Go or no-go: what the outcome is held against (``[population.limits]`` of the sites file)."""
+"""Go or no-go: the limits of a site (``[population.limits]`` of the sites file)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def checked_limits(stated: Mapping[str, Any], where: str = "population.limits") 
             made[key] = -1.0
         if isinstance(value, bool) or not 0 <= made[key] < float("inf"):
             raise StartupError(
-                f"{where}.{key}: {value!r} is not a number from 0 up.",
+                f"{where}.{key}: {value!r} is not a number of 0 or more.",
                 "Write 5, or 0.5.",
                 "CDS_SITES",
             )

@@ -1,8 +1,8 @@
 """The engine for one machine: DuckDB shuffles by patient, processes evaluate.
 
-Everything under way stands in ``FOLDER/.work``: what was shuffled, one folder a partition, and
-the answers, one file a partition. A file gets its name once it is whole, so that a run that
-was killed goes on behind the last finished partition.
+Work in progress is kept in ``FOLDER/.work``: what was shuffled, one folder per partition, and the
+answers, one file per partition. A file gets its final name once it is complete, so that a run that
+was killed continues after the last finished partition.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 from cds_service.population.evaluating import Plan, evaluate_partition
 from cds_service.population.reading import MEDICATIONS
 from cds_service.population.source import Source
-from cds_service.population.tables import evaluated_schema, need, stream
+from cds_service.population.tables import database, evaluated_schema, need, stream
 
 Progress = Callable[[str, float, float], None]
 """Told what is done, how much of it, and of how much."""
@@ -43,7 +43,7 @@ class Means:
 
 def shuffle(source: Source, work: Path, means: Means, progress: Progress) -> dict[str, Any]:
     """Write each patient's resources into one partition; what was read, as kept for a resume."""
-    duckdb, arrow = need("duckdb"), need("pyarrow")
+    arrow = need("pyarrow")
     done = work / "shuffled.json"
     if done.exists():
         told: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
@@ -59,14 +59,14 @@ def shuffle(source: Source, work: Path, means: Means, progress: Progress) -> dic
             yield batch
 
     reader = arrow.RecordBatchReader.from_batches(resources_schema(), batches())
-    database = _database(duckdb, work, means.memory, means.workers)
-    database.register("resources", reader)
-    database.execute(
+    shuffling = _database(work, means.memory, means.workers)
+    shuffling.register("resources", reader)
+    shuffling.execute(
         f"COPY (SELECT *, CASE WHEN patient = '{MEDICATIONS}' THEN {_WITHOUT} ELSE "
         f"(hash(patient) % {means.partitions})::INT END AS partition FROM resources) "
         f"TO '{_quoted(folder)}' (FORMAT parquet, PARTITION_BY (partition), COMPRESSION zstd)"
     )
-    database.close()
+    shuffling.close()
     told = {"odd": dict(source.odd), "types": dict(source.types), "partitions": means.partitions}
     _write_whole(done, json.dumps(told))
     return told
@@ -108,20 +108,19 @@ def evaluate(plan: Plan, work: Path, means: Means, progress: Progress) -> Path:
 
 
 def _evaluate_one(plan: Plan, work: Path, partition: int, memory: int) -> None:
-    duckdb = need("duckdb")
     from pyarrow import parquet
 
-    database = _database(duckdb, work, memory, 1)
+    sorting = _database(work, memory, 1)
     whole = work / "answers" / _name(partition)
     part = whole.with_suffix(".part")
     with parquet.ParquetWriter(part, evaluated_schema(), compression="zstd") as file:
-        for batch in evaluate_partition(sorted_rows(database, work, partition), plan):
+        for batch in evaluate_partition(sorted_rows(sorting, work, partition), plan):
             file.write_batch(batch)
-    database.close()
+    sorting.close()
     part.replace(whole)
 
 
-def sorted_rows(database: Any, work: Path, partition: int) -> Iterator[Any]:
+def sorted_rows(sorting: Any, work: Path, partition: int) -> Iterator[Any]:
     """The rows of one partition, sorted, with the Medications that its requests refer to."""
     folder = work / "shuffled"
     columns = "patient, type, id, updated, position, url, medication, raw"
@@ -134,20 +133,18 @@ def sorted_rows(database: Any, work: Path, partition: int) -> Iterator[Any]:
             f"m.medication, m.raw FROM {without} m JOIN (SELECT DISTINCT patient, medication "
             f"FROM {rows} WHERE medication != '') wanted ON wanted.medication = m.id"
         )
-    answer = database.execute(f"SELECT * FROM ({query}) ORDER BY {_ORDER}")
+    answer = sorting.execute(f"SELECT * FROM ({query}) ORDER BY {_ORDER}")
     yield from stream(answer, 2048)
 
 
-def _database(duckdb: Any, work: Path, memory: int, threads: int) -> Any:
+def _database(work: Path, memory: int, threads: int) -> Any:
     spill = work / "spill"
     spill.mkdir(exist_ok=True)
-    return duckdb.connect(
-        config={
-            "memory_limit": f"{max(memory, 64 << 20) >> 20}MiB",
-            "threads": threads,
-            "temp_directory": str(spill),
-            "preserve_insertion_order": False,
-        }
+    return database(
+        memory_limit=f"{max(memory, 64 << 20) >> 20}MiB",
+        threads=threads,
+        temp_directory=str(spill),
+        preserve_insertion_order=False,
     )
 
 

@@ -1,8 +1,8 @@
 """What was known of a patient at an earlier moment.
 
 An export shows each resource as it is today. Here each is given the moment from which it was
-known, and what came later (an end, a discharge, a death) is taken off again. What cannot be
-told is kept as the live service would see it and counted as a caveat.
+known, and what came later (an end, a discharge, a death) is removed again. What cannot be
+worked out is left as the live service would see it, and counted as a caveat.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _REQUESTS = frozenset(
         "NutritionOrder", "VisionPrescription", "CommunicationRequest", "SupplyRequest",
     }
 )  # fmt: skip
-_UNDATED = "{} without a date: taken as known all along"
-_DAY_ONLY = "{} dated by the day only: taken as known from the end of that day"
-_NO_ISSUED = "Observation without issued: taken as known when it was taken"
-_ENDED_WHEN = "{} ended at an unknown time: taken as ended all along"
-_INACTIVE_WHEN = "Condition no longer active since an unknown time: taken as inactive all along"
+_UNDATED = "{} without a date: treated as known from the beginning"
+_DAY_ONLY = "{} dated by the day only: treated as known from the end of that day"
+_NO_ISSUED = "Observation without issued: treated as known when the sample was taken"
+_ENDED_WHEN = "{} ended at an unknown time: treated as ended from the beginning"
+_INACTIVE_WHEN = "Condition inactive since an unknown time: treated as inactive from the beginning"
 _AMENDED = "Observation amended or corrected: its earlier versions are not in the export"
-_DIED_WHEN = "Patient dead since an unknown time: taken as alive at an encounter or order"
+_DIED_WHEN = "Patient deceased at an unknown time: treated as alive at an encounter or order"
 
 
 class DatedResult(msgspec.Struct, gc=False):
@@ -125,7 +125,8 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
         if when is not None and (made.known is None or when >= made.known):
             made.known, last = when, stated
     if made.known is None:
-        caveats.append(_UNDATED.format(kind))
+        if kind != "Encounter":  # it is not asked at, and that is counted
+            caveats.append(_UNDATED.format(kind))
     elif len(str(last)) == len("2026-11-23"):
         caveats.append(_DAY_ONLY.format(kind))
     if kind in _REQUESTS and not ENDED.isdisjoint(status_words(dated.status)):
@@ -234,7 +235,7 @@ class History:
 
 
 def as_it_was(one: Item, moment: datetime) -> Item:
-    """A resource with what came after a moment taken off."""
+    """A resource without what came after a moment."""
     if one.type == "Encounter":
         return _as_encounter(one, moment)
     if one.ended is None or one.ended <= moment:

@@ -45,7 +45,7 @@ def distribution(rows: Sequence[Mapping[str, Any]]) -> str:
     drawn = axes.bar(cards, [row["calls"] for row in rows], color=_BLUE, width=0.7)
     axes.bar_label(drawn, fontsize=9)
     axes.set_xticks(range(max(cards, default=0) + 1))
-    axes.set(xlabel="cards of a call", ylabel="calls", title="Cards per call")
+    axes.set(xlabel="cards per call", ylabel="calls", title="Cards per call")
     return _svg(figure, "Cards per call")
 
 
@@ -78,7 +78,7 @@ def weekly(weeks: Sequence[Mapping[str, Any]]) -> str:
         if not bottom <= rate <= top
     ]
     if beyond:
-        axes.plot(*zip(*beyond, strict=True), "o", color=_RED, markersize=5, label="beyond them")
+        axes.plot(*zip(*beyond, strict=True), "o", color=_RED, markersize=5, label="outside")
     axes.set(
         xlabel="week (its Monday)", ylabel="cards per 100 calls", title="Cards week by week",
         ylim=(0, None),
@@ -101,6 +101,8 @@ def subgroups(rows: Sequence[Mapping[str, Any]]) -> str:
     axes.set_yticks(range(len(rows)), names)
     axes.invert_yaxis()
     axes.set(
-        xlabel="patients with a card, % (95 % interval)", xlim=(0, 100), title="Whom it concerns"
+        xlabel="patients with a card, % (95 % interval)",
+        xlim=(0, 100),
+        title="Patients with a card",
     )
     return _svg(figure, "Share of patients with a card, by age band and sex")

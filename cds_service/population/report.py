@@ -27,13 +27,16 @@ svg{width:100%;height:auto;max-width:46rem}.warn{background:#fff8c5;padding:.4re
 .wide{overflow:visible}a{color:inherit}}
 """
 _VERDICTS = {
-    "go": ("Go", "Every limit of the site is met."),
-    "no-go": ("No-go", "A limit of the site is not met."),
-    "cannot tell": ("Cannot tell", "For a limit of the site there was nothing to count."),
+    "go": ("Go", "Every limit that the site has set is met."),
+    "no-go": ("No-go", "At least one limit that the site has set is not met."),
+    "cannot tell": (
+        "Cannot tell",
+        "No limit is exceeded, but for at least one there was nothing to count.",
+    ),
     "no limits": (
         "No limits set",
-        "Set [population.limits] in the sites file, and this says go or no-go. Until then, judge "
-        "by the rates below, beside those of other systems.",
+        "Set [population.limits] in the sites file to get a go or no-go here. Until then, judge by "
+        "the rates below, which are shown beside those of other systems.",
     ),
 }
 
@@ -44,26 +47,26 @@ def page(made: Json) -> str:
         _first_screen(made),
         _section("Rates beside published ones", _rates(made["rates"])),
         _section("Rule by rule", _rules(made["rules"])),
-        _section("Data quality: what kept rules from telling", _quality(made)),
+        _section("Data quality: why rules could not tell", _quality(made)),
     ]
     if "compared" in made:
-        parts.append(_section("Compared", _compared(made["compared"])))
+        parts.append(_section("Compared with other settings", _compared(made["compared"])))
     if made["counts"]["calls"]:
         parts += [
             _section("Cards per call", plots.distribution(made["distribution"])),
             _section("Week by week", _weekly(made["weekly"])),
-            _section("Whom it concerns", _subgroups(made["subgroups"])),
+            _section("Patients with a card", _subgroups(made["subgroups"])),
         ]
     parts += [
-        _section("Repeats", _repeats(made["repeats"])),
-        _section("Time of a call", _latency(made["latency"])),
-        _section("What was read, and what could not be told", _read(made)),
+        _section("Repeats for the same patient", _repeats(made["repeats"])),
+        _section("Response time", _latency(made["latency"])),
+        _section("What was read, and what the export does not tell", _read(made)),
     ]
     body = "\n".join(parts)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Before it is switched on: {escape(made['asked']['site'])}</title>"
+        f"<title>Before go-live: {escape(made['asked']['site'])}</title>"
         f"<style>{_STYLE}</style></head><body>{body}</body></html>\n"
     )
 
@@ -107,7 +110,7 @@ def _first_screen(made: Json) -> str:
     said = "".join(f"<div><dt>{name}</dt><dd>{_number(value)}</dd></div>" for name, value in facts)
     silence = _percent(unknown, answers)
     return (
-        f"<h1>Before it is switched on: site {escape(asked['site'])}</h1>{identified}"
+        f"<h1>Before go-live: site {escape(asked['site'])}</h1>{identified}"
         f"<p>Asked {escape(when)} ({escape(asked['hook'])}), {escape(period)}.</p>"
         f'<div class="verdict {verdict.replace(" ", "-")}"><b>{word}</b><p>{escape(why)}</p>'
         f"<p><strong>{_number(counts['cards'])} cards on {_number(counts['calls'])} calls</strong>, "
@@ -140,7 +143,9 @@ def _rates(rates: Sequence[Json]) -> str:
             ]
         )
     return _table(
-        ["rate", "here", "counted", "six systems (Orenstein 2021)", "here is"], rows, numbers=(1, 2)
+        ["rate", "here", "counted", "six systems (Orenstein 2021)", "compared"],
+        rows,
+        numbers=(1, 2),
     )
 
 
@@ -167,23 +172,26 @@ def _rules(rules: Sequence[Json]) -> str:
 
 def _quality(made: Json) -> str:
     rows = [
-        [one["reason"], ", ".join(one["rules"]), _number(one["answers"]), _number(one["calls"]),
-         _number(one["patients"])]
+        [one["reason"], ", ".join(one["rules"]), _number(one["answers"]), _number(one["alone"]),
+         f"{one['would_fire']:,.0f}", _number(one["patients"])]
         for one in made["data_quality"][:40]
     ]  # fmt: skip
     problems = [
         [one["kind"], _number(one["problems"]), _number(one["calls"])] for one in made["problems"]
     ]
     return (
-        "<p>First what silenced most answers: correcting it would change most.</p>"
+        "<p>Ranked by what a correction would change: the findings to expect if what the reason "
+        "names were corrected, at the rate at which the rule fires where it can tell. Answers with "
+        "several reasons need all of them corrected, and are not counted there.</p>"
         + _table(
-            ["what was missing or unreadable", "rules", "answers", "calls", "patients"],
+            ["what was missing or unreadable", "rules", "answers it silenced", "it alone",
+             "findings to expect", "patients"],
             rows,
-            numbers=(2, 3, 4),
+            numbers=(2, 3, 4, 5),
         )
         + "<p>Entries that were there and could not be used, by kind:</p>"
         + _table(["kind", "entries", "calls"], problems, numbers=(1, 2))
-    )
+    )  # fmt: skip
 
 
 def _compared(compared: Json) -> str:
@@ -194,8 +202,9 @@ def _compared(compared: Json) -> str:
         for one in compared["rows"][:50]
     ]  # fmt: skip
     return (
-        f"<p>What site {escape(compared['other'])} would show that {escape(compared['site'])} does "
-        "not, and the reverse. All rows are in summary.json and evaluations.parquet.</p>"
+        f"<p>What would change under the settings of site {escape(compared['other'])}, compared with "
+        f"{escape(compared['site'])}. summary.json has up to 1,000 of the rows, evaluations.parquet "
+        "all of them.</p>"
         + _table(["rule", "change", "calls"], rows, numbers=(2,))
         + _table(["time", "patient", "rule", "change", "was", "would be"], each)
     )
@@ -203,8 +212,8 @@ def _compared(compared: Json) -> str:
 
 def _weekly(weeks: Sequence[Json]) -> str:
     return plots.weekly(weeks) + (
-        "<p class='soft'>A week beyond the limits differs from the others by more than chance: look "
-        "for what changed in the data or the care.</p>"
+        "<p class='soft'>A week outside the limits differs from the others by more than chance: find "
+        "out what changed in the data or in the care.</p>"
     )
 
 
@@ -236,8 +245,8 @@ def _repeats(rows: Sequence[Json]) -> str:
 
 def _latency(one: Json) -> str:
     row = [_number(one[name]) for name in ("mean", "median", "p95", "slowest")]
-    return "<p>Milliseconds, reading, rules and cards.</p>" + _table(
-        ["mean", "median", "95 %", "slowest"], [row], numbers=range(4)
+    return "<p>Milliseconds per call: reading, rules and cards.</p>" + _table(
+        ["mean", "median", "95th percentile", "slowest"], [row], numbers=range(4)
     )
 
 
@@ -249,9 +258,9 @@ def _read(made: Json) -> str:
     odd = [[one["kind"], _number(one["count"])] for one in made["odd"]]
     types = [[kind, _number(count)] for kind, count in made["resources"].items()]
     return (
-        "<p>What the export cannot tell of the past:</p>"
+        "<p>What the export does not tell about the past, and how it was treated:</p>"
         + _table(["caveat", "resources", "patients"], caveats, numbers=(1, 2))
-        + "<p>Odd data, left out:</p>"
+        + "<p>Odd data, left out and counted:</p>"
         + _table(["what", "count"], odd, numbers=(1,))
         + "<p>Resources:</p>"
         + _table(["type", "count"], types, numbers=(1,))

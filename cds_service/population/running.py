@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cds_service.errors import BadRequest
 from cds_service.population.evaluating import Plan
-from cds_service.population.tables import KEYS, calls_schema, evaluations_schema, need, stream
+from cds_service.population.tables import (
+    KEYS,
+    calls_schema,
+    database,
+    evaluations_schema,
+    need,
+    stream,
+)
 
 if TYPE_CHECKING:
     from cds_service.population.local import Progress
@@ -47,6 +54,7 @@ class Asked:
 
 def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
     """What the options ask. Raises BadRequest that names the option."""
+    from cds_service.catalogue.sites import population_subgroups
     from cds_service.engine.hook import HOOKS
     from cds_service.population.desk import desk_of
     from cds_service.sources.one_patient import moment
@@ -57,7 +65,7 @@ def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
             when = moment(at)
         except BadRequest:
             raise BadRequest(
-                f"{at} is none of encounters, orders and a date.",
+                f"{at} is not encounters, orders or a date.",
                 "Write --at 2026-11-23, for example.",
                 "--at",
             ) from None
@@ -65,8 +73,8 @@ def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
     hook = asked.hook or ("order-select" if at == "orders" else "patient-view")
     if HOOKS[hook].drafts != (at == "orders"):
         raise BadRequest(
-            f"{hook} is not asked {'at orders' if at == 'orders' else 'without an order'}.",
-            "order-select and order-sign go with --at orders, patient-view with the others.",
+            f"{hook} cannot be used with --at {asked.at}.",
+            "Use order-select or order-sign with --at orders, and patient-view otherwise.",
             "--hook",
         )
     sites = tuple(dict.fromkeys((asked.site, asked.compare) if asked.compare else (asked.site,)))
@@ -82,6 +90,7 @@ def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
         start=_day(asked.start, "--from"),
         end=_day(asked.end, "--to", after=True),
         key=key,
+        subgroups=tuple(population_subgroups(settings.sites).items()),
         identified=asked.identified,
     )
 
@@ -148,8 +157,8 @@ def _prepare(asked: Asked, work: Path, fingerprint: str) -> None:
     if work.exists():
         if not asked.resume:
             raise BadRequest(
-                f"{asked.out} holds a run that did not end.",
-                "Go on with --resume, or remove the folder.",
+                f"{asked.out} holds an unfinished run.",
+                "Continue it with --resume, or remove the folder.",
                 "--out",
             )
         if not mark.exists() or mark.read_text(encoding="utf-8") != fingerprint:
@@ -170,7 +179,7 @@ def _prepare(asked: Asked, work: Path, fingerprint: str) -> None:
 
 
 def _fingerprint(asked: Asked, settings: Settings) -> str:
-    """What must be the same for a run to be gone on with."""
+    """What must be unchanged for a run to be resumed."""
     from cds_service.ops.version import version_text
 
     folder = Path(asked.source)
@@ -193,7 +202,7 @@ def _fingerprint(asked: Asked, settings: Settings) -> str:
 
 
 def _key(out: Path) -> bytes:
-    """The key of this run's digests, made for it and gone with it."""
+    """The key of this run's digests: made for it, and removed with its working files."""
     path = out / ".work" / "key"
     if not path.exists():
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -210,7 +219,6 @@ def write_tables(answers: Path, out: Path) -> None:
     """evaluations.parquet and calls.parquet, sorted."""
     from pyarrow import parquet
 
-    duckdb = need("duckdb")
     rows = f"read_parquet('{answers}/*.parquet')".replace("\\", "/")
     keys = ", ".join(f'"{name}"' for name in KEYS)
     evaluated = ", ".join(f'a."{one}"' for one in evaluations_schema().names[len(KEYS) :])
@@ -229,13 +237,12 @@ def write_tables(answers: Path, out: Path) -> None:
         ),
     }
     for name, (query, schema) in tables.items():
-        database = duckdb.connect(config={"temp_directory": str(spill)})
-        database.execute("SET TimeZone = 'UTC'")
+        joined = database(temp_directory=str(spill))
         part = out / f"{name}.part"
         with parquet.ParquetWriter(part, schema, compression="zstd") as file:
-            for batch in stream(database.execute(query), 65536):
+            for batch in stream(joined.execute(query), 65536):
                 file.write_batch(batch.cast(schema))
-        database.close()
+        joined.close()
         part.replace(out / f"{name}.parquet")
 
 
@@ -246,5 +253,5 @@ def _write(path: Path, content: str) -> None:
 
 
 def digest_of(names: Sequence[str]) -> str:
-    """A short digest of some lines, so that two runs can be told to have asked the same."""
+    """A short digest of some lines, so that it can be seen whether two runs asked the same."""
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]

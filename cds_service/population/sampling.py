@@ -13,9 +13,13 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from cds_service.fhir.values.elements import items, part, status_words, text
 from cds_service.population.evaluating import Plan
 from cds_service.population.moments import History, Item, item_of, newest
-from cds_service.population.tables import RESOURCES, need
+from cds_service.population.reading import MEDICATIONS
+from cds_service.population.tables import RESOURCES, database
 
 Json = dict[str, Any]
 SHEET = ("sheet", "rule", "time", "patient", "should_fire", "comment")
@@ -32,7 +36,7 @@ def draw_sample(count: int, plan: Plan, work: Path, answers: Path, out: Path) ->
     sheets, keys = [], []
     for number, one in enumerate(drawn, 1):
         name = f"{number:03}"
-        text = _sheet(name, one, titles[one["rule"]], histories[one["patient"]], plan)
+        text = _sheet(name, one, titles[one["rule"]], *histories[one["patient"]], plan)
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
         when = one["time"].isoformat()
         sheets.append([name, one["rule"], when, one["patient"], "", ""])
@@ -42,10 +46,9 @@ def draw_sample(count: int, plan: Plan, work: Path, answers: Path, out: Path) ->
 
 
 def _drawn(count: int, site: str, answers: Path) -> list[Json]:
-    database = need("duckdb").connect()
-    database.execute("SET TimeZone = 'UTC'")
+    joined = database()
     # In an order that says nothing of the answer, and is the same from run to run for one key.
-    found = database.execute(
+    found = joined.execute(
         f"""
         WITH rows AS (
             SELECT patient, epoch_us(time) AS time, encounter, "order", unnest(answers) AS a
@@ -71,25 +74,34 @@ def _drawn(count: int, site: str, answers: Path) -> list[Json]:
     return drawn
 
 
-def _histories(wanted: set[str], plan: Plan, work: Path) -> dict[str, History]:
-    """The histories of some patients, by digest."""
-    database = need("duckdb").connect()
+def _histories(
+    wanted: set[str], plan: Plan, work: Path
+) -> dict[str, tuple[History, dict[str, str]]]:
+    """The histories of some patients, by digest, with the names of the drugs they refer to."""
+    joined = database()
     shuffled = work / "shuffled"
     where = f"{shuffled}/*/*.parquet" if shuffled.exists() else f"{work}/resources/*.parquet"
     rows = f"read_parquet('{where.replace(chr(39), chr(39) * 2)}')"
     ids = {}
-    for (name,) in database.execute(f"SELECT DISTINCT patient FROM {rows}").fetchall():
+    for (name,) in joined.execute(f"SELECT DISTINCT patient FROM {rows}").fetchall():
         digest = plan.digest("Patient", name)
         if digest in wanted:
             ids[digest] = name
+    drugs = f"SELECT id, raw FROM {rows} WHERE patient = '{MEDICATIONS}' AND type = 'Medication'"
+    named = {name: _what(raw) for name, raw in joined.execute(drugs).fetchall()}
     made = {}
     for digest, name in ids.items():
         query = f"SELECT {', '.join(RESOURCES)} FROM {rows} WHERE patient = ? ORDER BY ALL"
-        found = database.execute(query, [name]).fetchall()
-        items = [item_of(row[1], row[2], row[5], row[6], row[7]) for row in newest(found)]
-        person = next((one for one in items if one.type == "Patient"), None)
-        made[digest] = History(person, [one for one in items if one.type != "Patient"])
+        found = joined.execute(query, [name]).fetchall()
+        whole = [item_of(row[1], row[2], row[5], row[6], row[7]) for row in newest(found)]
+        person = next((one for one in whole if one.type == "Patient"), None)
+        history = History(person, [one for one in whole if one.type != "Patient"])
+        made[digest] = history, {one: named[one] for one in _drugs(whole) if one in named}
     return made
+
+
+def _drugs(whole: Sequence[Item]) -> Iterator[str]:
+    return (one.medication for one in whole if one.medication)
 
 
 def _titles(plan: Plan) -> dict[str, str]:
@@ -98,18 +110,26 @@ def _titles(plan: Plan) -> dict[str, str]:
     return {rule.id: rule.title for topic in chosen_topics(plan.settings) for rule in topic.rules}
 
 
-def _sheet(name: str, one: Json, title: str, history: History, plan: Plan) -> str:
+def _sheet(
+    name: str, one: Json, title: str, history: History, drugs: dict[str, str], plan: Plan
+) -> str:
     """What was known at the moment, newest first, without what the rule answered."""
-    known = history.at(one["time"], alive=True)
+    order = ""
+    placed = next((x for x in history.items if _digest(plan, x) == one["order"]), None)
+    if one["order"] and placed is not None and (row := _line(placed, drugs)):
+        order = f"<p>Order being placed: <b>{escape(row[2])}</b> ({escape(row[1])}).</p>"
+    known = history.at(
+        one["time"], alive=True, but=f"{placed.type}/{placed.id}" if order and placed else ""
+    )
     listed = sorted(
-        (row for item in known if (row := _line(item))), key=lambda row: row[:2], reverse=True
+        (row for item in known if (row := _line(item, drugs))),
+        key=lambda row: row[:2],
+        reverse=True,
     )
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in listed
     )
     who = history.patient.raw if history.patient is not None else b"{}"
-    import msgspec
-
     person = msgspec.json.decode(who)
     warn = (
         "<p><b>This page names a patient: for chart review in the hospital only.</b></p>"
@@ -122,29 +142,34 @@ def _sheet(name: str, one: Json, title: str, history: History, plan: Plan) -> st
         f"<title>Sheet {name}</title><style>body{{font:15px/1.4 system-ui,sans-serif;max-width:56rem;"
         "margin:1rem auto;padding:0 1rem}td,th{padding:.2rem .5rem;text-align:left;border-bottom:"
         "1px solid #ccc;vertical-align:top}table{border-collapse:collapse;width:100%}</style>"
-        f"<h1>Sheet {name}</h1>{warn}<p><b>Question: should this be said to the clinician, at this "
+        f"<h1>Sheet {name}</h1>{warn}<p><b>Question: should the clinician be told this, at this "
         f"moment?</b> {escape(title)} ({escape(one['rule'])}). Write yes, no or unclear into the "
         "column should_fire of sample.csv, without talking to the other reader.</p>"
         f"<p>Patient {escape(one['patient'])}, {escape(str(person.get('gender') or 'sex unknown'))}, "
         f"born {escape(str(person.get('birthDate') or 'unknown')[:4])}. Moment: "
-        f"{one['time'].isoformat()}.</p><table><tr><th>date<th>kind<th>what<th>value or status</tr>"
+        f"{one['time'].isoformat()}.</p>{order}<table><tr><th>date<th>kind<th>what<th>value or status</tr>"
         f"{body}</table></html>\n"
     )
 
 
-def _line(item: Item) -> tuple[str, str, str, str] | None:
+def _digest(plan: Plan, item: Item) -> str | None:
+    return plan.digest("order", f"{item.type}/{item.id}")
+
+
+def _what(raw: bytes) -> str:
+    """What a resource is about, in words."""
+    data = msgspec.json.decode(raw)
+    code = part(data, "medicationCodeableConcept") or part(data, "code")
+    first = next(iter(items(part(code, "coding"))), None)
+    return text(part(code, "text")) or text(part(first, "display")) or text(part(first, "code"))
+
+
+def _line(item: Item, drugs: dict[str, str]) -> tuple[str, str, str, str] | None:
     """Date, kind, what, value or status of a resource."""
-    import msgspec
-
-    from cds_service.fhir.values.elements import part, status_words, text
-
     if item.type in ("Patient", "Encounter", "Medication", "DiagnosticReport"):
         return None
     data = msgspec.json.decode(item.raw)
-    code = data.get("medicationCodeableConcept") or data.get("code")
-    coding = code.get("coding") if isinstance(code, dict) else None
-    first = coding[0] if isinstance(coding, list) and coding else None
-    what = text(part(code, "text")) or text(part(first, "display")) or text(part(first, "code"))
+    what = _what(item.raw) or drugs.get(item.medication, "")
     quantity = part(data, "valueQuantity")
     if quantity is not None:
         value = (

@@ -1,4 +1,4 @@
-"""What two readers made of the sheets, against what the rules answered."""
+"""How two readers judged the sheets, compared with what the rules answered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _YES, _NO, _OPEN = {"yes", "y", "true", "1"}, {"no", "n", "false", "0"}, {"uncle
 
 
 def score(folder: Path, sheets: Sequence[Path]) -> dict[str, Any]:
-    """Predictive values by reader and by rule, and how far two readers agree.
+    """Predictive values by reader and by rule, and the agreement of two readers.
 
     Raises BadRequest that names the file and the line.
     """
@@ -57,11 +57,11 @@ def _filled(path: Path, key: Mapping[tuple[str, str], bool]) -> dict[tuple[str, 
         said = row.get("should_fire", "").lower()
         if one not in key:
             raise BadRequest(
-                f"{path}, line {line}: there is no sheet {sheet!r} of this rule.",
-                "Fill in sample.csv as it was written.",
+                f"{path}, line {line}: there is no sheet {sheet!r} for this rule.",
+                "Complete a copy of sample.csv without changing its other columns.",
             )
         if one in found:
-            raise BadRequest(f"{path}, line {line}: sheet {sheet} stands here twice.", "Keep one.")
+            raise BadRequest(f"{path}, line {line}: sheet {sheet} is listed twice.", "Keep one.")
         if said in _YES or said in _NO:
             found[one] = said in _YES
         elif said not in _OPEN:

@@ -21,6 +21,7 @@ _BATCH = 4096
 _BATCH_BYTES = 16 << 20
 _ENDS = (".ndjson", ".json", ".ndjson.gz", ".json.gz", ".parquet")
 _ASIDE = frozenset({"error", "deleted"})
+_LOG = "log.ndjson"  # what the exporting client did, not data
 
 
 class Source:
@@ -37,8 +38,9 @@ class Source:
                 else "Name the folder of an export: NDJSON, Bundles or Parquet.",
                 "SOURCE",
             )
-        names = [str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()]
-        self._parts = parts_of(names, str(folder))
+        linked = inner_links(folder)
+        names = {str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()}
+        self._parts = parts_of(names - linked, str(folder))
         self._folder = folder
         self._reader = Reader()
         self.bytes = sum((folder / one).stat().st_size for one in self._parts.files)
@@ -92,12 +94,26 @@ class Parts(NamedTuple):
     deletions: tuple[str, ...]
 
 
+def inner_links(folder: Path) -> frozenset[str]:
+    """The links to what is in the folder anyway, as smart-fetch makes them for its exports."""
+    whole = folder.resolve()
+    links = (one for one in folder.rglob("*") if one.is_symlink())
+    return frozenset(
+        str(one.relative_to(folder)) for one in links if one.resolve().is_relative_to(whole)
+    )
+
+
 def parts_of(names: Iterable[str], folder: str) -> Parts:
     """Sort out the files below a folder. Raises BadRequest where none holds resources."""
     found = []
     for name in sorted(names):
-        if name.endswith(_ENDS) and not any(one.startswith(".") for one in name.split("/")):
-            found.append((name, frozenset(name.split("/")[:-1])))
+        *above, last = name.split("/")
+        if (
+            last.endswith(_ENDS)
+            and last != _LOG
+            and not any(one.startswith(".") for one in (*above, last))
+        ):
+            found.append((name, frozenset(above)))
     parts = Parts(
         tuple(name for name, above in found if _ASIDE.isdisjoint(above)),
         tuple(name for name, above in found if "error" in above),

@@ -13,12 +13,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from cds_service.errors import BadRequest
 from cds_service.population.evaluating import Plan, evaluate_partition
 from cds_service.population.reading import MEDICATIONS, Reader
-from cds_service.population.source import FILE_BITS, batches_of, parts_of
+from cds_service.population.source import FILE_BITS, batches_of, inner_links, parts_of
 from cds_service.population.tables import RESOURCES, evaluated_schema, need, resources_schema
 
 _ORDER = ("patient", "type", "id", "updated", "position")
@@ -85,7 +85,10 @@ def _read(session: Any, address: str, to: str) -> None:
     if names:
         before = 3 if "://" in names[0] else 1
         above = "/".join(names[0].split("/")[: before + steps]) + "/"
-    parts = parts_of((name.removeprefix(above) for name in names), address)
+    below = {name.removeprefix(above) for name in names}
+    if address.startswith("file://"):
+        below -= {quote(one) for one in inner_links(Path(address.removeprefix("file://")))}
+    parts = parts_of(below, address)
     numbers = {above + name: number for number, name in enumerate(parts.files)}
     told = Reader()
     gone: set[str] = set()

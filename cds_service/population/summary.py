@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cds_service.population.limits import held_against, verdict
-from cds_service.population.tables import need
+from cds_service.population.tables import database
 
 if TYPE_CHECKING:
     from cds_service.population.evaluating import Plan
@@ -29,8 +29,7 @@ class Answers:
     the site that is reported, ``every`` of all; ``patients`` has a row for each patient."""
 
     def __init__(self, answers: Path, out: Path, site: str) -> None:
-        self._database = need("duckdb").connect(config={"temp_directory": str(out / ".work/spill")})
-        self._database.execute("SET TimeZone = 'UTC'")
+        self._database = database(temp_directory=str(out / ".work/spill"))
         rows = f"read_parquet('{str(answers).replace(chr(39), chr(39) * 2)}/*.parquet')"
         named = site.replace("'", "''")
         self._database.execute(
@@ -143,12 +142,23 @@ FROM (SELECT rule, patient, count(*) AS n FROM evaluations WHERE fate = 'shown'
     AND answer = 'fired' GROUP BY ALL)
 GROUP BY 1 ORDER BY shown DESC, 1
 """
+# How often a rule fires where it can tell says what its silence may have hidden. What stands alone
+# as the reason would change something if it were corrected; several together only at once.
 _QUALITY = """
+WITH shares AS (
+    SELECT rule, count(*) FILTER (answer = 'fired') / nullif(count(*) FILTER
+        (answer != 'cannot tell'), 0) AS share FROM evaluations GROUP BY 1
+), reasons AS (
+    SELECT *, unnest(list_distinct(because)) AS reason, len(list_distinct(because)) = 1 AS alone
+    FROM evaluations JOIN shares USING (rule) WHERE answer = 'cannot tell'
+)
 SELECT reason, count(DISTINCT (patient, time, encounter, "order", topic))::BIGINT AS calls,
     count(DISTINCT patient)::BIGINT AS patients,
-    count(*)::BIGINT AS answers, list_sort(list(DISTINCT rule)) AS rules
-FROM (SELECT *, unnest(because) AS reason FROM evaluations WHERE answer = 'cannot tell')
-GROUP BY 1 ORDER BY answers DESC, 1 LIMIT 100
+    count(*)::BIGINT AS answers,
+    count(*) FILTER (alone)::BIGINT AS alone,
+    round(coalesce(sum(share) FILTER (alone), 0), 1) AS would_fire,
+    list_sort(list(DISTINCT rule)) AS rules
+FROM reasons GROUP BY 1 ORDER BY would_fire DESC, alone DESC, answers DESC, 1 LIMIT 100
 """
 
 
@@ -245,21 +255,23 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
 
 
 def _subgroups(data: Answers) -> list[Json]:
-    """Of each age band and sex: the share of patients with a card, with its interval."""
-    found = []
-    for name in ("age_band", "sex"):
-        rows = data.all(
-            f"SELECT {name} AS value, count(DISTINCT patient)::BIGINT AS patients, "
-            "count(DISTINCT patient) FILTER (info + warning + critical > 0)::BIGINT AS with_card, "
-            "count(*)::BIGINT AS calls FROM calls GROUP BY 1 ORDER BY 1"
-        )
-        for row in rows:
-            low, high = wilson(row["with_card"], row["patients"])
-            share = row["with_card"] / row["patients"]
-            found.append(
-                {"group": name, **row, "share": round(share, 4), "low": round(low, 4),
-                 "high": round(high, 4)}
-            )  # fmt: skip
+    """Of each age band, sex and group of the site: the share of patients with a card, with its
+    interval."""
+    found = data.all(
+        """
+        SELECT "group", value, count(DISTINCT patient)::BIGINT AS patients,
+            count(DISTINCT patient) FILTER (info + warning + critical > 0)::BIGINT AS with_card,
+            count(*)::BIGINT AS calls
+        FROM (
+            SELECT *, unnest(list_concat([{'group': 'age', 'value': age_band},
+                {'group': 'sex', 'value': sex}], subgroups), recursive := true) FROM calls
+        ) GROUP BY "group", value ORDER BY "group" != 'age', "group" != 'sex', "group", value
+        """
+    )
+    for row in found:
+        low, high = wilson(row["with_card"], row["patients"])
+        share = row["with_card"] / row["patients"]
+        row.update(share=round(share, 4), low=round(low, 4), high=round(high, 4))
     return found
 
 

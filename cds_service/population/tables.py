@@ -25,6 +25,13 @@ def need(name: str) -> Any:
         ) from None
 
 
+def database(**config: Any) -> Any:
+    """A DuckDB in memory, in UTC, that writes nothing to the terminal by itself."""
+    made = need("duckdb").connect(config=config)
+    made.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    return made
+
+
 def resources_schema() -> Any:
     """What `cds_service.population.source.Source.batches` gives."""
     pa = need("pyarrow")
@@ -60,6 +67,7 @@ def _counts(pa: Any) -> list[tuple[str, Any]]:
         ("failed", pa.string()),
         ("age_band", pa.string()),
         ("sex", pa.string()),
+        ("subgroups", pa.list_(pa.struct([("group", pa.string()), ("value", pa.string())]))),
         ("inpatient_days", pa.float64()),
     ]
 

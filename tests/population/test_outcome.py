@@ -115,6 +115,8 @@ def test_limits_say_go_or_no_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ended = CliRunner().invoke(main, ["population", str(source), "--out", str(tmp_path / "again"),
                                       "--workers", "1"])  # fmt: skip
     assert ended.exit_code == 3, ended.stderr
+    assert ended.stdout.startswith("3 patients, 3 calls, ")
+    assert ended.stdout.count("\n") == 1
     assert "no-go: cards_per_100_encounters" in ended.stderr
     assert (tmp_path / "again/report.html").exists()
 
@@ -249,7 +251,7 @@ def test_a_killed_run_goes_on_without_a_lost_or_doubled_row(tmp_path: Path) -> N
     assert finished >= 2
 
     same = {"identified": True, "partitions": 16}
-    with pytest.raises(BadRequest, match="did not end"):
+    with pytest.raises(BadRequest, match="unfinished"):
         outcome(source, tmp_path / "out", **same)
     with pytest.raises(BadRequest, match="other options"):
         outcome(source, tmp_path / "out", **same, at="2026-01-01", resume=True)
@@ -271,3 +273,65 @@ def test_partitions_and_workers_change_nothing(tmp_path: Path, partitions: int) 
     second = outcome(source, tmp_path / "b", identified=True, partitions=partitions, workers=2)
 
     assert first["evaluations"] == second["evaluations"]
+
+
+RACE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race"
+
+
+def test_subgroups_by_an_extension_that_the_site_names(tmp_path: Path) -> None:
+    sites = tmp_path / "sites.toml"
+    sites.write_text(f'[population.subgroups]\nrace = "{RACE}"\nvip = "urn:vip"\n')
+    omb = {"url": "ombCategory", "valueCoding": {"code": "2054-5", "display": "Black"}}
+    words = {"url": "text", "valueString": "Black or African American"}
+    source = export(tmp_path / "in", ("p2", "p3"))
+    write(
+        source,
+        patient("p1", extension=[{"url": RACE, "extension": [omb, words]}]),
+        encounter("e-p1"),
+        cramps(),
+        patient("p4", extension=[{"url": "urn:vip", "valueBoolean": True}]),
+        encounter("e-p4", of="p4"),
+    )
+
+    made = outcome(source, tmp_path / "out", Settings(sites=str(sites)))
+    counted = {(one["group"], one["value"]): one["patients"] for one in made["subgroups"]}
+    assert counted["race", "Black or African American"] == 1
+    assert counted["race", "unknown"] == 3
+    assert counted["vip", "yes"] == 1
+    assert counted["sex", "female"] == 4
+    with_card = {one["value"]: one["with_card"] for one in made["subgroups"]}
+    assert with_card["Black or African American"] == 1
+
+
+def test_data_quality_is_ranked_by_what_a_correction_would_change(tmp_path: Path) -> None:
+    source = export(tmp_path / "in", tuple(f"p{number}" for number in range(1, 9)))
+    for name, more in (("x1", {"valueQuantity": {"value": 3.0}}), ("x2", {})):
+        result = potassium(3.0, "2026-03-01T08:00:00Z", name=f"k-{name}", of=name, **more)
+        if not more:
+            result["code"] = {"text": "something"}
+        write(source, patient(name), encounter(f"e-{name}", of=name), cramps(of=name), result)
+
+    ranked = outcome(source, tmp_path / "out")["data_quality"]
+    assert [one["would_fire"] for one in ranked] == sorted(
+        (one["would_fire"] for one in ranked), reverse=True
+    )
+    no_unit = next(one for one in ranked if "no unit" in one["reason"])
+    assert "low-potassium" in no_unit["rules"]
+    assert 0 < no_unit["alone"] <= no_unit["answers"]
+    # One of the eight whose potassium could be read had a low one.
+    share = no_unit["would_fire"] / sum(rule == "low-potassium" for rule in no_unit["rules"])
+    assert 0 < share < no_unit["alone"]
+
+
+def test_a_sheet_shows_the_order_that_is_placed_and_drugs_by_name(tmp_path: Path) -> None:
+    drug = {"resourceType": "Medication", "id": "m1", "code": {"text": "quinine sulfate 300 MG"}}
+    request = {**quinine(), "medicationReference": {"reference": "Medication/m1"}}
+    del request["medicationCodeableConcept"]
+    before = {**request, "id": "before", "authoredOn": "2026-01-20T08:00:00Z", "status": "active"}
+    source = write(tmp_path / "in", patient(), cramps(), request, before, drug)
+
+    outcome(source, tmp_path / "out", at="orders", sample=2, start="2026-02-01")
+    for row in read_csv(tmp_path / "out" / "sample.csv"):
+        sheet = (tmp_path / "out" / "sample" / f"{row['sheet']}.html").read_text()
+        assert "Order being placed: <b>quinine sulfate 300 MG</b>" in sheet
+        assert sheet.count("<td>quinine sulfate 300 MG</td>") == 1

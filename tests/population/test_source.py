@@ -100,7 +100,7 @@ def test_a_medication_elsewhere_is_found(tmp_path: Path) -> None:
         tmp_path / "o",
     )
     assert answers(made)["quinine-active"] == "fired"
-    assert caveats(made)["a reference to a Medication that leads nowhere"] == 1
+    assert caveats(made)["a reference to a Medication that is not in the export"] == 1
 
 
 def test_bundles_and_parquet_give_what_ndjson_gives(tmp_path: Path) -> None:
@@ -141,3 +141,20 @@ def test_a_folder_without_an_export_is_refused(tmp_path: Path, source: str) -> N
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadRequest):
         run(Asked(source=str(tmp_path / source), out=tmp_path / "out"), Settings(), quiet)
+
+
+def test_links_and_the_log_of_an_export_are_not_read(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    write(source / "001.2026-03-01", patient(), encounter(), cramps(), quinine())
+    for one in (source / "001.2026-03-01").iterdir():
+        (source / one.name).symlink_to(one.relative_to(source))
+    (source / "001.2026-03-01/log.ndjson").write_text('{"eventId": "kickoff"}\n')
+    write(tmp_path / "elsewhere", potassium(3.1, "2026-03-01T08:00:00Z"))
+    linked = tmp_path / "elsewhere/Observation.000.ndjson"
+    (source / "Observation.000.ndjson").symlink_to(linked)
+
+    made = outcome(source, tmp_path / "out")
+    assert made["odd"] == []
+    assert "duplicates: the newest lastUpdated counts" not in caveats(made)
+    assert answers(made)["quinine-active"] == "fired"
+    assert answers(made)["low-potassium"] == "fired"

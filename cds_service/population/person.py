@@ -1,0 +1,70 @@
+"""What the outcome is broken down by: age, sex, and what a site's extensions say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from cds_service.fhir.values.elements import items, part, text
+from cds_service.population.moments import Item
+
+UNKNOWN = "unknown"
+
+
+class Person:
+    """A patient's age bands and groups. ``groups`` are names and values."""
+
+    def __init__(
+        self, patient: str, resource: Item | None, subgroups: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        data = json.loads(resource.raw) if resource is not None else {}
+        self.id = patient
+        self.sex = text(part(data, "gender")) or UNKNOWN
+        self.birth = text(part(data, "birthDate"))
+        self.groups = tuple((name, _stated(data, url)) for name, url in subgroups)
+
+    def band(self, moment: datetime) -> str:
+        """The age band at a moment."""
+        if len(self.birth) < 4 or not self.birth[:4].isdigit():
+            return UNKNOWN
+        age = moment.year - int(self.birth[:4])
+        if len(self.birth) == len("2026-11-23"):
+            age -= f"{moment.month:02}-{moment.day:02}" < self.birth[5:]
+        for top, name in ((18, "0-17"), (40, "18-39"), (65, "40-64"), (80, "65-79")):
+            if age < top:
+                return name
+        return "80+"
+
+
+def _stated(data: object, url: str) -> str:
+    """What the extension of an address says in words; "unknown" where there is none."""
+    for one in items(part(data, "extension")):
+        if part(one, "url") == url:
+            return next(_values(one), UNKNOWN)
+    return UNKNOWN
+
+
+def _values(extension: object) -> Iterator[str]:
+    """Its own value; of a nested extension (race, ethnicity) its text, else what comes first."""
+    if isinstance(extension, dict):
+        for name, value in extension.items():
+            if name.startswith("value"):
+                yield from filter(None, (_words(value),))
+    inner = [one for one in items(part(extension, "extension")) if isinstance(one, dict)]
+    for one in sorted(inner, key=lambda one: one.get("url") != "text"):
+        yield from _values(one)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    coding = part(value, "coding")
+    return (
+        text(part(value, "text"))
+        or text(part(value, "display"))
+        or text(part(value, "code"))
+        or (_words(items(coding)[0]) if items(coding) else "")
+    )

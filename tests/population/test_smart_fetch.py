@@ -1,0 +1,111 @@
+"""Exports that smart-fetch itself made of the test FHIR server are read as they are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fhir_server.medplum import FhirServer, missing, started
+from tests.population.export import (
+    Json,
+    answers,
+    cramps,
+    encounter,
+    outcome,
+    patient,
+    potassium,
+    quinine,
+    write,
+)
+
+TOOL = Path(os.environ.get("CDS_SMART_FETCH", ".venv/smart-fetch/bin/smart-fetch")).resolve()
+TYPES = "patient,observation,condition,encounter,medicationrequest,allergyintolerance"
+LABORATORY = {
+    "category": [
+        {
+            "coding": [
+                {
+                    "system": "http://terminology.hl7.org/CodeSystem/observation-category",
+                    "code": "laboratory",
+                }
+            ]
+        }
+    ]
+}
+RESOURCES = [
+    patient(),
+    encounter(),
+    cramps(),
+    potassium(3.1, "2026-03-01T08:00:00Z", **LABORATORY),
+    quinine(),
+]
+
+pytestmark = [pytest.mark.node, pytest.mark.slow]
+if not TOOL.exists():
+    pytest.skip("smart-fetch is not installed: make smart-fetch", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[FhirServer]:
+    if reason := missing():
+        pytest.skip(reason)
+    with started() as made:
+        made.load(RESOURCES)
+        yield made
+
+
+def fetched(server: FhirServer, folder: Path, *options: str) -> Path:
+    command = [str(TOOL), *options, str(folder), "--fhir-url", server.url]
+    command += ["--id-list", "p1", "--type", TYPES]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return folder
+
+
+def as_given(made: Json) -> None:
+    assert made["odd"] == []
+    assert made["resources"] == {
+        "Condition": 1,
+        "Encounter": 1,
+        "MedicationRequest": 1,
+        "Observation": 1,
+        "Patient": 1,
+    }
+    assert not [one for one in made["caveats"] if "duplicates" in one["kind"]]
+
+
+def test_a_crawl_is_read_as_it_is(server: FhirServer, tmp_path: Path) -> None:
+    plain = outcome(write(tmp_path / "plain", *RESOURCES), tmp_path / "plain-out")
+    source = fetched(server, tmp_path / "in", "crawl")
+    assert {one.name for one in source.iterdir()} > {"log.ndjson", "Patient.ndjson.gz"}
+
+    made = outcome(source, tmp_path / "out")
+    as_given(made)
+    assert answers(made) == answers(plain)
+    assert answers(made)["low-potassium"] == "fired"
+
+
+def test_a_managed_export_is_not_read_twice_through_its_links(
+    server: FhirServer, tmp_path: Path
+) -> None:
+    source = fetched(server, tmp_path / "in", "export", "--export-mode", "crawl")
+    assert [one for one in source.iterdir() if one.is_symlink()]
+
+    made = outcome(source, tmp_path / "out")
+    as_given(made)
+    assert answers(made)["quinine-active"] == "fired"
+
+
+def test_a_second_managed_export_wins(server: FhirServer, tmp_path: Path) -> None:
+    source = fetched(server, tmp_path / "in", "export", "--export-mode", "crawl")
+    with started() as other:
+        other.load([*RESOURCES[:3], potassium(4.2, "2026-03-01T08:00:00Z", **LABORATORY)])
+        fetched(other, source, "export", "--export-mode", "crawl", "--nickname", "second")
+
+    made = outcome(source, tmp_path / "out")
+    assert answers(made)["low-potassium"] == "did not fire"
+    assert made["caveats"][0]["kind"].startswith("duplicates")

@@ -1,0 +1,182 @@
+"""What the population command costs: rates of its parts, and whole runs with their memory.
+
+    python -m tools.population.bench rates                     one core, in processor time
+    python -m tools.population.bench run NAME SOURCE [OPTION…] a run of the command, whole
+
+Each prints one line of JSON, to be kept: `tools/population/measured.jsonl` has those that
+docs/benchmarks-population.md reports. Times are given twice: as they passed, and as the
+processors' own, which a machine that others use at the same time changes less.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tools.population import make
+
+PATIENTS = 400
+ROUNDS = 5
+
+
+def rates() -> dict[str, Any]:
+    """Reading, and evaluations with 100 results a patient: calls without and with cards."""
+    from cds_service.population.evaluating import evaluate_partition
+    from cds_service.population.local import Means, shuffle
+    from cds_service.population.running import Asked, plan_of
+    from cds_service.population.source import Source
+    from cds_service.population.tables import RESOURCES, database
+    from cds_service.settings import Settings
+
+    made: dict[str, Any] = {"what": "rates", "patients": PATIENTS}
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "in"
+        resources = make.write(source, PATIENTS, seed=1, results=100)
+        work = Path(folder) / "work"
+        work.mkdir()
+        made["resources"] = resources
+        made["reading_per_s"] = round(resources / _least(lambda: list(Source(source).batches())))
+
+        def shuffled() -> None:
+            (work / "shuffled.json").unlink(missing_ok=True)
+            shuffle(Source(source), work, Means(1 << 30, 1, 1), lambda *_: None)
+
+        made["reading_and_shuffling_per_s"] = round(resources / _least(shuffled))
+        shuffled_rows = f"read_parquet('{work}/shuffled/*/*.parquet')"
+        query = f"SELECT {', '.join(RESOURCES)} FROM {shuffled_rows} ORDER BY ALL"  # noqa: S608
+        rows = database().execute(query).to_arrow_table()
+        plan = plan_of(Asked(source="", out=Path("none"), at="2026-06-30"), Settings(), b"k" * 32)
+        with_cards = set()
+        for batch in evaluate_partition(rows.to_batches(), plan):
+            for row in batch.to_pylist():
+                if row["hook"] and row["info"] + row["warning"] + row["critical"]:
+                    with_cards.add(row["patient"])
+        for name, wanted in (("no_card", False), ("cards", True)):
+            mine = rows.filter(
+                [
+                    (plan.digest("Patient", one) in with_cards) is wanted
+                    for one in rows["patient"].to_pylist()
+                ]
+            )
+            batches = mine.to_batches()
+            calls = len(set(mine["patient"].to_pylist()))
+
+            def evaluated(batches: list[Any] = batches) -> None:
+                for _ in evaluate_partition(batches, plan):
+                    pass
+
+            made[f"calls_{name}"] = calls
+            made[f"evaluations_{name}_per_s"] = round(calls / _least(evaluated))
+    return made
+
+
+def _least(work: Callable[[], object]) -> float:
+    """Processor seconds of the quickest of some rounds."""
+    times = []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        work()
+        times.append(time.process_time() - began)
+    return min(times)
+
+
+def run(name: str, source: str, options: list[str]) -> dict[str, Any]:
+    """A whole run: time, processor time, the most memory that all its processes had at once."""
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_FOLDER")) as folder:
+        out = Path(folder) / "out"
+        command = [sys.executable, "-m", "cds_service", "population", source, "--out", str(out)]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        began = time.monotonic()
+        process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
+        memory = _Memory(process.pid)
+        assert process.stderr is not None
+        said = process.stderr.read()
+        status = process.wait()
+        took = time.monotonic() - began
+        most = memory.most()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if status not in (0, 3):
+            raise SystemExit(f"status {status}: {said[-2000:]}")
+        summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+        written = sum(one.stat().st_size for one in out.glob("*.parquet"))
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    patients = summary["counts"]["patients"]
+    return {
+        "what": "run", "name": name, "options": options, "seconds": round(took, 1),
+        "processor_seconds": round(cpu, 1),
+        "processor_ms_per_patient": round(1000 * cpu / patients, 3),
+        "most_memory_mb": most >> 20,
+        "load_before": round(load, 1), "load_after": round(os.getloadavg()[0], 1),
+        "patients": patients, "calls": summary["counts"]["calls"],
+        "cards": summary["counts"]["cards"],
+        "resources": sum(summary["resources"].values()), "parquet_mb": written >> 20,
+        "latency_ms": summary["latency"], "progress": said.splitlines()[-12:],
+    }  # fmt: skip
+
+
+class _Memory:
+    """The most memory that a process and its descendants had at once: what each has of its own,
+    and its share of what they share (PSS)."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid, self._most, self._ended = pid, 0, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def most(self) -> int:
+        """In bytes; ends the watch."""
+        self._ended.set()
+        self._thread.join()
+        return self._most
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.5):
+            self._most = max(self._most, sum(_share(one) for one in _family(self._pid)))
+
+
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from _family(int(child))
+    except OSError:
+        return
+
+
+def _share(pid: int) -> int:
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) << 10
+    except OSError:
+        pass
+    return 0
+
+
+def main() -> None:
+    """Measure, and print one line of JSON."""
+    what, *rest = sys.argv[1:] or ["rates"]
+    made = rates() if what == "rates" else run(rest[0], rest[1], rest[2:])
+    made |= {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(), "processors": os.cpu_count(),
+        "machine_gb": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30,
+    }  # fmt: skip
+    print(json.dumps(made))
+
+
+if __name__ == "__main__":
+    main()
