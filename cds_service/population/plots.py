@@ -44,6 +44,7 @@ def distribution(rows: Sequence[Mapping[str, Any]]) -> str:
     cards = [row["cards"] for row in rows]
     drawn = axes.bar(cards, [row["calls"] for row in rows], color=_BLUE, width=0.7)
     axes.bar_label(drawn, fontsize=9)
+    axes.margins(y=0.15)
     axes.set_xticks(range(max(cards, default=0) + 1))
     axes.set(xlabel="cards per call", ylabel="calls", title="Cards per call")
     return _svg(figure, "Cards per call")

@@ -20,10 +20,11 @@ border-bottom:1px solid var(--line)}p{margin:.4rem 0}.soft{color:var(--soft)}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}
 th,td{padding:.25rem .5rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}caption{text-align:left;color:var(--soft)}
-dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.5rem;margin:.8rem 0}
+dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(6.6rem,1fr));gap:.5rem;margin:.8rem 0}
 dt{color:var(--soft);font-size:.85rem}dd{margin:0;font-size:1.25rem;font-weight:600}
 svg{width:100%;height:auto;max-width:46rem}.warn{background:#fff8c5;padding:.4rem .8rem}
-@media print{body{font-size:11px;max-width:none;padding:0}h2{break-after:avoid}tr,svg{break-inside:avoid}
+@page{margin:14mm}
+@media print{html{font-size:11px}body{font-size:1rem;max-width:none;padding:0}h2{break-after:avoid}tr,svg{break-inside:avoid}
 .wide{overflow:visible}a{color:inherit}}
 """
 _VERDICTS = {
@@ -116,10 +117,31 @@ def _first_screen(made: Json) -> str:
         f"<p><strong>{_number(counts['cards'])} cards on {_number(counts['calls'])} calls</strong>, "
         f"{per:.2f} a call: {_number(cards['critical'])} critical, {_number(cards['warning'])} "
         f"warning, {_number(cards['info'])} info. Rules could not tell in {silence} of their "
-        f"answers.</p>{limits}</div><dl>{said}</dl>"
+        f"answers.</p>{_loudest(made['rules'])}{limits}</div><dl>{said}</dl>"
         f'<p class="soft">Service {escape(asked["version"])}, rules {asked["rules"]}, limits '
         f"{asked['limits']}.</p>"
     )
+
+
+def _loudest(rules: Sequence[Json]) -> str:
+    """Which rules speak most, and which cannot tell in half of their answers or more."""
+    shown = [one for one in rules if one["shown"]]
+    blind = [one for one in rules if 2 * one["cannot_tell"] >= one["calls"]]
+    said = ""
+    if shown:
+        shown.sort(key=lambda one: -one["shown"])
+        most = ", ".join(f"{one['rule']} ({_number(one['shown'])})" for one in shown[:3])
+        said += f"<p>Most cards: {escape(most)}.</p>"
+    if blind:
+        blind.sort(key=lambda one: -one["cannot_tell"] / one["calls"])
+        least = ", ".join(
+            f"{one['rule']} ({_percent(one['cannot_tell'], one['calls'])})" for one in blind
+        )
+        said += (
+            f"<p><strong>Could not tell in most calls: {escape(least)}.</strong> Their silence is not "
+            "an all-clear: see data quality.</p>"
+        )
+    return said
 
 
 def _rates(rates: Sequence[Json]) -> str:
@@ -199,7 +221,7 @@ def _compared(compared: Json) -> str:
     each = [
         [one["time"], one["patient"], one["rule"], one["change"], one["indicator_was"] or "",
          one["indicator_will"] or ""]
-        for one in compared["rows"][:50]
+        for one in compared["rows"][:20]
     ]  # fmt: skip
     return (
         f"<p>What would change under the settings of site {escape(compared['other'])}, compared with "

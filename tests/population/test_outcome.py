@@ -149,6 +149,8 @@ def test_the_report_is_one_page_without_outside_assets(tmp_path: Path) -> None:
 
     assert "No limits set" in page
     assert page.count("<svg") == 3
+    assert "Most cards: " in page
+    assert "Could not tell in most calls: anemia (100.0 %), low-ferritin" in page
     assert "0.98 to 17.42" in page
     for outside in ('src="http', 'href="http', "<script", "@import"):
         assert outside not in page

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -97,21 +96,18 @@ def run(name: str, source: str, options: list[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_FOLDER")) as folder:
         out = Path(folder) / "out"
         command = [sys.executable, "-m", "cds_service", "population", source, "--out", str(out)]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.monotonic()
         process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
-        memory = _Memory(process.pid)
+        watch = _Watch(process.pid)
         assert process.stderr is not None
         said = process.stderr.read()
         status = process.wait()
         took = time.monotonic() - began
-        most = memory.most()
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        most, cpu = watch.ended()
         if status not in (0, 3):
             raise SystemExit(f"status {status}: {said[-2000:]}")
         summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
         written = sum(one.stat().st_size for one in out.glob("*.parquet"))
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     patients = summary["counts"]["patients"]
     return {
         "what": "run", "name": name, "options": options, "seconds": round(took, 1),
@@ -126,24 +122,29 @@ def run(name: str, source: str, options: list[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class _Memory:
-    """The most memory that a process and its descendants had at once: what each has of its own,
-    and its share of what they share (PSS)."""
+class _Watch:
+    """A process and its descendants, looked at twice a second: the most memory they had at once
+    (PSS: what each has of its own, and its share of what they share), and their processor time
+    (Spark's are not all waited for, so that the kernel's own sum would lack some)."""
 
     def __init__(self, pid: int) -> None:
         self._pid, self._most, self._ended = pid, 0, threading.Event()
+        self._times: dict[int, float] = {}
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def most(self) -> int:
-        """In bytes; ends the watch."""
+    def ended(self) -> tuple[int, float]:
+        """Bytes and seconds; ends the watch."""
         self._ended.set()
         self._thread.join()
-        return self._most
+        return self._most, sum(self._times.values())
 
     def _watch(self) -> None:
         while not self._ended.wait(0.5):
-            self._most = max(self._most, sum(_share(one) for one in _family(self._pid)))
+            family = list(_family(self._pid))
+            self._most = max(self._most, sum(_share(one) for one in family))
+            for one in family:
+                self._times[one] = _time(one) or self._times.get(one, 0.0)
 
 
 def _family(pid: int) -> Iterator[int]:
@@ -154,6 +155,14 @@ def _family(pid: int) -> Iterator[int]:
                 yield from _family(int(child))
     except OSError:
         return
+
+
+def _time(pid: int) -> float:
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _share(pid: int) -> int:
