@@ -119,6 +119,7 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
     from cds_service.feedback.records import open_records
     from cds_service.ops.metrics import Metrics
     from cds_service.outbound.fhir_servers import allowed_server, checked_servers
+    from cds_service.outbound.servers import Servers
     from cds_service.sources.fetch.client import fetch_missing
     from cds_service.sources.obtaining import Obtaining
     from cds_service.trust.away import RemembersWhileAway
@@ -129,23 +130,24 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
     if topics is None:
         topics = chosen_topics(settings)
     checked_servers(settings.fhir_servers, "CDS_FHIR_SERVERS")
+    metrics = Metrics(by_site=settings.sites is not None)
     records = open_records(
         settings.database_url,
         [RuleVersion(rule.id, rule.version) for topic in topics for rule in topic.rules],
         settings.card_key,
     )
+    records.database.breaker_heard = metrics.database_breaker
     if settings.retention_days or settings.audit_days:
         from cds_service.storage.lifecycle import Retention
 
         kept = Retention(records.database, settings.retention_days, settings.audit_days)
         records.upkeep.add(kept)
-    metrics = Metrics(by_site=settings.sites is not None)
     callers = None
     if settings.trusted_clients is not None:
         callers = Callers(
             load_clients(settings.trusted_clients),
             settings.public_url,
-            KeySets(),
+            KeySets(heard=metrics.key_server),
             RemembersWhileAway(records.replay),
             max_age=settings.token_max_age,
         )
@@ -165,7 +167,7 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
         sites=sites,
         obtaining=Obtaining(
             allowed_server,
-            fetch_missing,
+            partial(fetch_missing, servers=Servers(metrics.fhir_breaker)),
             settings.fhir_deadline,
             settings.fhir_open,
         ),

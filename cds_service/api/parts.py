@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 ADMITTED = "cds.admitted"
 """In the WSGI environ: the caller whom the front door has verified, but for replay."""
 
+STARTED = "cds.started"
+"""In the WSGI environ: the value of ``time.monotonic()`` from which the call's deadline counts."""
+FETCHED = "cds.fetched"
+"""In the WSGI environ: how many bytes were fetched for the call."""
+
 
 def _now() -> datetime:
     # The calendar day of the site, where the server's clock knows it.

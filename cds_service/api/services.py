@@ -13,7 +13,7 @@ from flask import Blueprint, Response, request
 from cds_service.answer.answering import Answered, Call, answer_word
 from cds_service.api.access import HEADERS, Access, begin, note
 from cds_service.api.origins import Origins
-from cds_service.api.parts import Parts
+from cds_service.api.parts import FETCHED, STARTED, Parts
 from cds_service.calls.envelope import Envelope, read_envelope
 from cds_service.core.identity import Identity
 from cds_service.engine.rule import CannotTell
@@ -100,7 +100,7 @@ def _answer(parts: Parts, service: Service, environ: WSGIEnvironment) -> bytes:
     envelope = read_envelope(body, service.hook)
     instance = envelope.hook_instance if _UUID.fullmatch(envelope.hook_instance) else None
     note(environ, instance=instance)
-    answered, fetched = _answered(parts, service, envelope, caller, instance)
+    answered, fetched = _answered(parts, service, envelope, caller, instance, environ)
     note(environ, cards=len(answered.cards), problems=len(answered.problems), fetched=fetched)
     content = _encode({"cards": [card.body for card in answered.cards]})
     parts.metrics.call(str(service), perf_counter() - started)
@@ -113,14 +113,20 @@ def _answered(
     envelope: Envelope,
     caller: Caller | None,
     instance: str | None,
+    environ: WSGIEnvironment,
 ) -> tuple[Answered, int]:
     """What is answered, and how many queries were sent to a FHIR server for it."""
     servers = parts.settings.fhir_servers if caller is None else caller.client.fhir_servers
     origin = parts.origin(caller)
     answering = parts.at(origin, service.id)
-    deliveries, fetched = parts.obtaining.deliveries(envelope, answering.keys[service.id], servers)
+    deliveries, fetched = parts.obtaining.deliveries(
+        envelope, answering.keys[service.id], servers, environ.get(STARTED)
+    )
     for answer in fetched.values():
         parts.metrics.fetched(answer.state)
+    if fetched:
+        size = sum(len(page) for answer in fetched.values() for page in answer.pages)
+        environ[FETCHED] = size
     call = Call(
         service=service.id,
         patient_id=envelope.patient_id,

@@ -18,6 +18,8 @@ from cds_service.storage.tables import audit, audit_cards
 MOST_ROWS = 10_000
 MOST_BYTES = 32_000_000
 """What one process keeps in memory while the database cannot be written to."""
+PATIENCE_S = 2.0
+"""How long a row that must be written waits for another writer."""
 _BATCH = 200
 _CARD_BYTES = 4000
 
@@ -90,7 +92,7 @@ class Trail:
         """Write ``rows`` now; when this returns they are on the disk. Raises Unavailable."""
         rows = [_sealed(row) for row in rows]
         try:
-            with self._database.write(hurry=True) as connection:
+            with self._database.write(hurry=True, patience_s=PATIENCE_S) as connection:
                 connection.execute(insert(audit), [_values(row) for row in rows])
                 cards = [
                     {"card": card, "record": row.record, "at": row.at}

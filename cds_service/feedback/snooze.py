@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from cds_service.answer.cards import Asked
 from cds_service.core.identity import Identity
@@ -59,9 +59,13 @@ class SnoozeStore:
             columns.outcome_at,
             columns.received_at,
         ).where(columns.digest.in_(sorted({digest for _, digest in wanted})))
-        try:
+
+        def answers() -> Sequence[Row[str, int, str, str, str]]:
             with self._database.read(hurry=True) as connection:
-                rows = connection.execute(query).all()
+                return connection.execute(query).all()
+
+        try:
+            rows = self._database.in_a_hurry(answers)
         except Unavailable:
             return {}
         latest: dict[str, tuple[datetime, str]] = {}

@@ -10,21 +10,34 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from cds_service.core.identity import DEFAULT_SITE
+from cds_service.ops.metrics_files import FOLDER
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+class _Nothing:
+    """Counts nothing."""
+
+    def inc(self, _amount: float = 1) -> None: ...
+
+    def observe(self, _amount: float) -> None: ...
+
+    def set(self, _value: float) -> None: ...
 
 
 class Metrics:
@@ -63,6 +76,14 @@ class Metrics:
             "cds_call_seconds", "Time to answer a call of a service.", ["service"],
             buckets=_SECONDS, registry=self._registry,
         )  # fmt: skip
+        breakers = self._counter(
+            "cds_breaker_changes", "How often a breaker changed into this state.",
+            "partner", "server", "state",
+        )  # fmt: skip
+        broken = Gauge(
+            "cds_breaker_open", "Processes that leave this partner alone now.",
+            ["partner", "server"], registry=self._registry, multiprocess_mode="livesum",
+        )  # fmt: skip
         # Finding a child by its labels costs more than counting: each is looked up once.
         self._requests = cache(requests.labels)
         self._outcomes = cache(outcomes.labels)
@@ -75,6 +96,21 @@ class Metrics:
         self._feedback = cache(feedback.labels)
         self._refusals = cache(refusals.labels)
         self._seconds = cache(seconds.labels)
+        self._breakers = cache(breakers.labels)
+        self._broken = cache(broken.labels)
+        self.counts = True
+        """Whether anything is counted in this process: not where there was no room for it."""
+
+    def stop(self) -> None:
+        """Count nothing more in this process: figures never stand in the way of a card."""
+
+        def nothing(*_labels: str) -> Any:
+            return _Nothing()
+
+        self.counts = False
+        self._audit_lost = nothing()
+        for name in [name for name, value in vars(self).items() if hasattr(value, "cache_info")]:
+            setattr(self, name, nothing)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(name, meaning, labels, registry=self._registry)
@@ -131,10 +167,30 @@ class Metrics:
         """Count a call that was not let in, by the words of `admission.Admission`."""
         self._refusals(reason).inc()
 
+    def fhir_breaker(self, server: str, state: str) -> None:
+        """Note that the breaker of a FHIR server (an entry of an allowlist) changed."""
+        self._breaker("fhir", server, state)
+
+    def database_breaker(self, state: str) -> None:
+        """Note that the breaker of the database changed."""
+        self._breaker("database", "", state)
+
+    def key_server(self, address: str, state: str) -> None:
+        """Note that a key server (an address of the client list) failed, or answers again."""
+        self._breaker("keys", address, state)
+
+    def _breaker(self, partner: str, server: str, state: str) -> None:
+        self._breakers(partner, server, state).inc()
+        self._broken(partner, server).set(0 if state == "closed" else 1)
+
     def exposition(self) -> bytes:
         """All figures, of all workers, as Prometheus reads them."""
         if not os.environ.get(FOLDER):
             return generate_latest(self._registry)
+        for path in Path(os.environ[FOLDER]).glob("gauge_live*_*.db"):
+            pid = path.stem.rpartition("_")[2]
+            if not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+                mark_process_dead(int(pid))  # type: ignore[no-untyped-call]
         together = CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         return generate_latest(together)

@@ -140,8 +140,9 @@ def checked_servers(urls: Iterable[str], setting: str) -> tuple[str, ...]:
     return tuple(servers)
 
 
-def allowed_server(url: str, allowed: Sequence[str]) -> str | None:
-    """The plain spelling of ``url`` if it is, or lies below, an ``allowed`` base URL; else None.
+def allowed_server(url: str, allowed: Sequence[str]) -> tuple[str, str] | None:
+    """The plain spelling of ``url`` if it is, or lies below, an ``allowed`` base URL, and that of
+    the base URL; else None.
 
     Call the returned text, never ``url`` itself. No slash at the end.
     """
@@ -157,7 +158,7 @@ def allowed_server(url: str, allowed: Sequence[str]) -> str | None:
         if wanted.origin == known.origin and (
             wanted.path == known.path or wanted.path.startswith(f"{known.path}/")
         ):
-            return str(wanted)
+            return str(wanted), str(known)
     return None
 
 

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.cookiejar import DefaultCookiePolicy
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import requests
@@ -24,7 +24,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-CREW_SIZE = 32  # threads per process: four calls with eight missing keys each, side by side
+CREW_SIZE = 32  # threads for each server: four calls with eight missing keys each, side by side
+FETCHED_BYTES = 256_000_000
+"""Answers of FHIR servers that one process holds at once."""
 
 _here = threading.local()
 _guard = threading.Lock()
@@ -151,28 +153,36 @@ def new_session() -> requests.Session:
     return session
 
 
-class _Crew:
-    """Daemon threads that start when first needed and stay; never more than ``size``."""
+class Crew:
+    """Daemon threads that start when first needed and end when idle; never more than ``size``."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int = CREW_SIZE, idle_s: float = 60.0) -> None:
         self._size = size
+        self._idle_s = idle_s
         self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._lock = threading.Lock()
         self._open = 0  # tasks handed in and not yet finished
         self._threads = 0
 
     def run(self, task: Callable[[], None]) -> None:
+        """Run ``task`` beside. It must not raise, and must end by itself."""
         with self._lock:
             self._open += 1
             if self._open > self._threads and self._threads < self._size:
                 self._threads += 1
-                name = f"fhir-{self._threads}"
-                threading.Thread(target=self._work, name=name, daemon=True).start()
-        self._tasks.put(task)
+                threading.Thread(target=self._work, name="fhir", daemon=True).start()
+            self._tasks.put(task)
 
     def _work(self) -> None:
         while True:
-            task = self._tasks.get()
+            try:
+                task = self._tasks.get(timeout=self._idle_s)
+            except Empty:
+                with self._lock:
+                    if self._tasks.empty():  # nothing was handed in since
+                        self._threads -= 1
+                        return
+                continue
             try:
                 task()
             finally:
@@ -181,12 +191,54 @@ class _Crew:
                     self._open -= 1
 
 
+class Room:
+    """How many bytes of answers a process holds at once; shared by its threads."""
+
+    def __init__(self, most: int = FETCHED_BYTES) -> None:
+        self._most = most
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> bool:
+        """Whether there is room for ``size`` bytes more; they then count until given back."""
+        with self._lock:
+            if self._taken + size > self._most:
+                return False
+            self._taken += size
+            return True
+
+    def give_back(self, size: int) -> None:
+        """``size`` bytes are held no longer."""
+        with self._lock:
+            self._taken -= size
+
+
+class Held:
+    """What the answers to one call take of a `Room`; given back when nobody holds them."""
+
+    def __init__(self, room: Room, most: int) -> None:
+        self._room = room
+        self._most = most
+        self._lock = threading.Lock()
+        self.bytes = 0
+
+    def take(self, size: int) -> bool:
+        """Whether this call may hold ``size`` bytes more."""
+        with self._lock:
+            if self.bytes + size > self._most or not self._room.take(size):
+                return False
+            self.bytes += size
+            return True
+
+    def __del__(self) -> None:
+        self._room.give_back(self.bytes)
+
+
 class _Process:
     """What one process shares. A fork keeps neither threads nor connections."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.crew = _Crew(CREW_SIZE)
         self.session: requests.Session | None = None
 
 
@@ -210,8 +262,3 @@ def shared_session() -> requests.Session:
         if process.session is None:
             process.session = new_session()
         return process.session
-
-
-def run_beside(task: Callable[[], None]) -> None:
-    """Run ``task`` on the process's crew. It must not raise, and must end by itself."""
-    _process.crew.run(task)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from cds_service.api.errors import answer_to
-from cds_service.api.parts import ADMITTED
+from cds_service.api.parts import ADMITTED, FETCHED, STARTED
 from cds_service.errors import ServiceError, TooLarge
 from cds_service.ops.memory import LARGE_BODY, give_back
 from cds_service.serving.admission import Admission, Ticket
@@ -66,7 +66,7 @@ class Front:
         self._reading_on = 0
         self._threads = ThreadPoolExecutor(admission.limits.calls, "cds-call")
         # Apart: what strangers have looked at takes no thread of a call that was admitted.
-        self._verifying = ThreadPoolExecutor(32, "cds-token")
+        self._verifying = ThreadPoolExecutor(128, "cds-token")
         # Readiness and figures wait for nobody's call.
         self._aside = ThreadPoolExecutor(2, "cds-ops")
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -96,6 +96,8 @@ class Front:
         self, proto: Any, environ: dict[str, Any], arriving: AsyncIterator[bytes]
     ) -> None:
         """Read a body and have it answered. Raises ServiceError for what is refused."""
+        assert self._loop is not None
+        began = self._loop.time()  # of asyncio's loop: time.monotonic()
         announced = _announced(environ)
         client = environ["REMOTE_ADDR"]
         if self._examine is not None and environ["PATH_INFO"].startswith(_SIGNED):
@@ -107,7 +109,10 @@ class Front:
         ticket = self._admission.enter(client)
         try:
             ticket.take(announced or 0)
+            asked = self._loop.time()
             body = await self._read(arriving, announced, ticket)
+            # The time that the client took to send is its own; all other time is the call's.
+            environ[STARTED] = began + self._loop.time() - asked
             ticket.begin()
             await self._answer(proto, environ, body, self._threads)
         finally:
@@ -176,7 +181,7 @@ class Front:
             close = getattr(answer, "close", None)
             if close is not None:
                 close()
-        if len(body) >= LARGE_BODY:
+        if len(body) + environ.get(FETCHED, 0) >= LARGE_BODY:
             environ.clear()
             del body
             give_back()

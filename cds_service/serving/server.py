@@ -9,14 +9,12 @@ from __future__ import annotations
 import gc
 import os
 import resource
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from ipaddress import ip_address
@@ -29,6 +27,7 @@ from granian.server import MPServer
 from cds_service.errors import PreconditionFailed, StartupError
 from cds_service.ops import logs
 from cds_service.ops.memory import share_among_threads
+from cds_service.ops.metrics_files import reserve, shared_folder
 from cds_service.settings import Settings, read_settings, unknown_variables
 
 if TYPE_CHECKING:
@@ -131,7 +130,8 @@ def serve(
     settings = with_public_url(settings, host, port)
     if settings.demo and settings.trusted_clients is not None:
         logs.logger(__name__).warning("demo_needs_no_token", setting="CDS_DEMO")
-    with _metrics_folder():
+    assert "prometheus_client" not in sys.modules, "metrics were imported before serving"
+    with shared_folder():
         load()
         server = _Server(
             target="cds_service.serving.server:load",
@@ -188,6 +188,11 @@ def load_in_worker() -> Front:
     app = load()
     parts: Parts = app.extensions["cds_parts"]
     settings = parts.settings
+    try:
+        reserve(len(parts.sites))
+    except OSError as error:
+        logs.logger(__name__).warning("figures_off", reason=error.strerror)
+        parts.metrics.stop()
     parts.records.start()
     limits = Limits(
         calls_per_client=settings.client_calls,
@@ -299,16 +304,3 @@ def _check_address(host: str, port: int) -> None:
             "Choose another --host or --port, or end what listens there.",
             "serve",
         ) from None
-
-
-@contextmanager
-def _metrics_folder() -> Iterator[None]:
-    """A fresh folder in which all workers count, removed at the end."""
-    # The library looks for it when it is imported, so it must not have been.
-    assert "prometheus_client" not in sys.modules, "metrics were imported before serving"
-    folder = tempfile.mkdtemp(prefix=f"cds-metrics-{os.getpid()}-")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    try:
-        yield
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

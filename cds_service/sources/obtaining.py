@@ -6,6 +6,7 @@ unavailable (an error came instead), partial (some of it).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -73,9 +74,10 @@ class Fetch(Protocol):
 
 
 class ServerAllowed(Protocol):
-    """The plain spelling of a FHIR base URL that may be called, else None."""
+    """The plain spelling of a FHIR base URL that may be called, and of the entry of the list
+    that allows it; else None."""
 
-    def __call__(self, url: str, allowed: Sequence[str]) -> str | None:
+    def __call__(self, url: str, allowed: Sequence[str]) -> tuple[str, str] | None:
         """``allowed``: the base URLs on the list."""
         ...
 
@@ -90,11 +92,16 @@ class Obtaining:
     open_servers: bool = False
 
     def deliveries(
-        self, envelope: Envelope, keys: Sequence[Key], servers: Sequence[str]
+        self,
+        envelope: Envelope,
+        keys: Sequence[Key],
+        servers: Sequence[str],
+        started: float | None = None,
     ) -> tuple[dict[Kind, Delivery], Mapping[str, Fetched]]:
         """One delivery for each key, and what was fetched, by key.
 
-        ``servers`` are the FHIR base URLs that this caller may name.
+        ``servers`` are the FHIR base URLs that this caller may name. ``started``: the value of
+        ``time.monotonic()`` from which the deadline counts; now, if not given.
         """
         found: dict[str, Delivery] = {}
         queries: dict[str, str] = {}
@@ -116,7 +123,9 @@ class Obtaining:
         access, refusal = self._access(envelope, servers)
         fetched: Mapping[str, Fetched] = {}
         if access is not None:
-            fetched = self.fetch(queries, access, envelope.patient_id, deadline_s=self.deadline_s)
+            spent = 0.0 if started is None else time.monotonic() - started
+            left = max(0.0, self.deadline_s - spent)
+            fetched = self.fetch(queries, access, envelope.patient_id, deadline_s=left)
         others = _by_content(envelope, keys)
         for key in keys:
             if key.name not in queries:
@@ -141,13 +150,14 @@ class Obtaining:
         server = self.allowed_server(envelope.fhir_server, servers)
         if server is None:
             return None, "not sent by the client, and its FHIR server is not on the allowlist"
+        base, listed = server
         authorization = envelope.authorization
         if authorization is not None:
             return Access(
-                server, authorization.token, authorization.scope, authorization.patient
+                base, authorization.token, authorization.scope, authorization.patient, listed
             ), ""
         if self.open_servers:
-            return Access(server, None, None, None), ""
+            return Access(base, None, None, None, listed), ""
         return None, "not sent by the client, and the call carries no token for its FHIR server"
 
 

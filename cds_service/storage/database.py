@@ -14,22 +14,34 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import exc, text
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from cds_service.errors import StartupError, Unavailable
+from cds_service.ops.breaker import CLOSED, Breaker
 from cds_service.storage import engines
 from cds_service.storage.forks import after_fork
+from cds_service.storage.hurried import PATIENCE_S, Hurried
+from cds_service.storage.watch import Watch
 
 AWAY_SECONDS = 5.0
-"""After it could not be reached, calls in a hurry take the database to be away for so long,
-or until another call (``probe``, from the upkeep thread) has found it back."""
+"""After a failure, calls in a hurry do without the database for so long, or until another call
+(``probe``, from the upkeep thread) has found it back."""
+STATEMENT_SECONDS = 12.0
+"""How long the work of one transaction may take, measured on this side."""
+MIGRATION_SECONDS = 90.0
+ROOM = 8
+"""Transactions at once that are in no hurry (feedback, audit, upkeep)."""
+ROOM_SECONDS = 5.0
+"""How long one of them waits for another to end."""
+
+T = TypeVar("T")
 
 _MIGRATION_LOCK = 0x636473_66656564
 """Key of the PostgreSQL advisory lock under which one process migrates ("cds" "feed")."""
@@ -73,8 +85,13 @@ class Database:
         self.url = url.render_as_string(hide_password=True)
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._url = url
+        self.breaker_heard: Callable[[str], None] = lambda _state: None
+        self._breaker = self._new_breaker()
         self._failed_at = float("-inf")
         self._migrated = False
+        self._room = threading.BoundedSemaphore(ROOM)
+        self._watch = Watch()
+        self._hurried = Hurried(self._too_late)
         self._engine: Engine | None = None
         self._lock = threading.RLock()
         after_fork(self._forked)
@@ -89,29 +106,41 @@ class Database:
         """This process's SQLAlchemy engine, made when first needed."""
         with self._lock:
             if self._engine is None:
-                make = engines.sqlite if self.is_sqlite else engines.postgres
-                self._engine = make(self._url)
+                if self.is_sqlite:
+                    self._engine = engines.sqlite(self._url)
+                else:
+                    self._engine = engines.postgres(self._url, self._watch)
             return self._engine
+
+    def in_a_hurry(self, work: Callable[[], T]) -> T:
+        """What ``work`` gives: it uses ``read`` or ``write`` with ``hurry``, and is not waited for
+        longer than a fifth of a second. Raises Unavailable."""
+        if self._breaker.refuses:
+            raise _unavailable("The database is unavailable.")
+        return self._hurried(work)
 
     @contextmanager
     def read(self, *, hurry: bool = False) -> Iterator[Connection]:
         """A connection in a transaction that only reads.
 
         ``hurry``: right after a failure, do not try again but raise at once, so that a
-        card never waits for a database that is away. Raises Unavailable.
+        card never waits for a database that is unavailable. Raises Unavailable.
         """
         with self._transaction(hurry, {"sqlite_begin": "BEGIN"}) as connection:
             yield connection
 
     @contextmanager
-    def write(self, *, hurry: bool = False, durable: bool = True) -> Iterator[Connection]:
+    def write(
+        self, *, hurry: bool = False, durable: bool = True, patience_s: float = PATIENCE_S
+    ) -> Iterator[Connection]:
         """A connection in a transaction that is committed at the end of the block, all or nothing.
 
         ``durable=False``: on SQLite, survive the end of the process but perhaps not a power
-        cut. ``hurry`` as for ``read``. Raises Unavailable; then nothing was acknowledged.
+        cut. ``hurry`` as for ``read``; then another writer is waited for ``patience_s`` at most.
+        Raises Unavailable; then nothing was acknowledged.
         """
         options = {"sqlite_begin": "BEGIN IMMEDIATE", "sqlite_durable": durable}
-        with self._transaction(hurry, options) as connection:
+        with self._transaction(hurry, options, patience_s) as connection:
             yield connection
 
     def migrate(self) -> None:
@@ -125,13 +154,14 @@ class Database:
             if self._migrated:
                 return
             if self._failed_at > asked:  # it failed for another thread while this one waited
-                raise _unavailable("The database is away.")
-            with self._translated():
+                raise _unavailable("The database is unavailable.")
+            with self._translated(), ExitStack() as stack:
                 if self.is_sqlite:
                     engines.prepare_file(Path(str(self._url.database)))
                     engines.turn_on_wal(self.engine)
                 with self.engine.connect() as connection, connection.begin():
                     if not self.is_sqlite:
+                        stack.enter_context(self._watched(connection, MIGRATION_SECONDS))
                         connection.execute(text("SET LOCAL statement_timeout = '60s'"))
                         connection.execute(text("SET LOCAL lock_timeout = '60s'"))
                         lock = text("SELECT pg_advisory_xact_lock(:key)")
@@ -150,8 +180,8 @@ class Database:
 
     def probe(self) -> None:
         """After a failure, try again, so that no call in a hurry has to. Raises Unavailable."""
-        if self._failed_at > float("-inf"):
-            with self.read():
+        if self._breaker.state != CLOSED:
+            with self.write():  # reading works while another process holds an SQLite file
                 pass
 
     def close(self) -> None:
@@ -162,31 +192,62 @@ class Database:
                 self._engine = None
 
     @contextmanager
-    def _transaction(self, hurry: bool, options: dict[str, Any]) -> Iterator[Connection]:
-        if hurry and time.monotonic() - self._failed_at < AWAY_SECONDS:
-            raise _unavailable("The database is away.")
-        if not self._migrated:
-            self.migrate()
-        with self._translated(), self.engine.connect() as connection:
-            connection.execution_options(**options)
-            with connection.begin():
-                yield connection
+    def _transaction(
+        self, hurry: bool, options: dict[str, Any], patience_s: float = PATIENCE_S
+    ) -> Iterator[Connection]:
+        if hurry:
+            if not self._breaker.allows():
+                raise _unavailable("The database is unavailable.")
+        elif not self._room.acquire(timeout=ROOM_SECONDS):
+            raise _unavailable("Too many calls wait for the database.")
+        try:
+            if not self._migrated:
+                self.migrate()
+            seconds = patience_s if hurry else engines.BUSY_SECONDS
+            with self._translated(), self.engine.connect() as connection:
+                connection.execution_options(sqlite_busy_ms=int(seconds * 1000), **options)
+                with self._watched(connection, STATEMENT_SECONDS), connection.begin():
+                    yield connection
+        finally:
+            if not hurry:
+                self._room.release()
+
+    def _watched(self, connection: Connection, seconds: float) -> AbstractContextManager[None]:
+        """Cuts a server's connection that takes longer than ``seconds``."""
+        if self.is_sqlite:
+            return nullcontext()
+        return self._watch.over(connection.connection.driver_connection, seconds)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except (exc.DBAPIError, exc.TimeoutError) as error:
-            if _is_away(error):
+            if isinstance(error, exc.IntegrityError | exc.DataError):
+                self._breaker.succeeded()  # it has answered: this statement is refused
+            else:
                 self._failed_at = time.monotonic()
+                self._breaker.failed()
             if _tables_missing(error):  # the database was replaced: make them before the next use
                 self._migrated = False
             # "from None": SQLAlchemy's own text can carry the values of the statement.
             raise _unavailable(*_explain(error)) from None
-        self._failed_at = float("-inf")
+        self._breaker.succeeded()
+
+    def _too_late(self) -> None:
+        self._failed_at = time.monotonic()
+        self._breaker.failed()
+
+    def _new_breaker(self) -> Breaker:
+        def heard(state: str) -> None:
+            self.breaker_heard(state)  # whoever listens may be set later
+
+        return Breaker(1, AWAY_SECONDS, heard)
 
     def _forked(self) -> None:
         self._lock = threading.RLock()
+        self._room = threading.BoundedSemaphore(ROOM)
+        self._breaker = self._new_breaker()
         if self._engine is not None:
             self._engine.dispose(close=False)  # the connections belong to the parent
             self._engine = None
@@ -224,15 +285,6 @@ _STATES = {
     "53100": "Free space on the disk of the database.",
     "42501": "Give the user of CDS_DATABASE_URL the rights on the tables.",
 }
-
-
-def _is_away(error: Exception) -> bool:
-    """Whether the database could not be reached, rather than refused one statement."""
-    if not isinstance(error, exc.DBAPIError):
-        return True  # no connection came free in time
-    # psycopg says None where the server gave no SQLSTATE: it was not reached. SQLite has none.
-    unreached = getattr(error.orig, "sqlstate", "") is None
-    return error.connection_invalidated or unreached or "unable to open" in str(error.orig)
 
 
 def _tables_missing(error: Exception) -> bool:

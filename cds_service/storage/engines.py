@@ -11,9 +11,12 @@ from sqlalchemy import create_engine, event, exc
 from sqlalchemy.engine import URL, Connection, Engine
 
 from cds_service.errors import Unavailable
+from cds_service.storage.watch import Watch
 
 CONNECT_SECONDS = 2
 """How long reaching a PostgreSQL server may take (libpq's own least value)."""
+PING_SECONDS = 1.0
+"""How long a server may take to say that it is there."""
 BUSY_SECONDS = 5.0
 """How long a SQLite writer waits for another one."""
 
@@ -30,7 +33,7 @@ def sqlite(url: URL) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
-        pool_size=5,
+        pool_size=8,
         max_overflow=10,
         pool_timeout=BUSY_SECONDS,
         connect_args={"timeout": BUSY_SECONDS},
@@ -44,14 +47,21 @@ def sqlite(url: URL) -> Engine:
     def _begin(connection: Connection) -> None:
         options = connection.get_execution_options()
         durable = options.get("sqlite_durable", True)
+        busy = options.get("sqlite_busy_ms", int(BUSY_SECONDS * 1000))
+        if connection.info.get("busy_ms") != busy:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={busy}")
+            connection.info["busy_ms"] = busy
         connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         connection.exec_driver_sql(options.get("sqlite_begin", "BEGIN IMMEDIATE"))
 
     return engine
 
 
-def postgres(url: URL) -> Engine:
-    """An engine that waits for nothing long and commits to the disk."""
+def postgres(url: URL, watch: Watch) -> Engine:
+    """An engine that waits for nothing long and commits to the disk.
+
+    Connections are tried before they are used again; ``watch`` cuts those that say nothing.
+    """
     limits = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "cds-service",
@@ -65,17 +75,31 @@ def postgres(url: URL) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
-        pool_pre_ping=True,
-        pool_size=5,
+        pool_size=8,
         max_overflow=10,
         pool_timeout=BUSY_SECONDS,
         connect_args={name: value for name, value in limits.items() if name not in url.query},
     )
 
     @event.listens_for(engine, "connect")
-    def _session(connection: Any, _record: object) -> None:
-        connection.execute(_POSTGRES_SESSION)
-        connection.commit()
+    def _session(connection: Any, record: Any) -> None:
+        with watch.over(connection, PING_SECONDS):
+            connection.execute(_POSTGRES_SESSION)
+            connection.commit()
+        record.info["new"] = True
+
+    @event.listens_for(engine, "checkout")
+    def _alive(connection: Any, record: Any, _proxy: object) -> None:
+        # SQLAlchemy's own ping would wait without a limit for a server that was stopped.
+        if record.info.pop("new", False):
+            return
+        try:
+            with watch.over(connection, PING_SECONDS):
+                connection.autocommit = True
+                connection.execute("SELECT 1")
+                connection.autocommit = False
+        except Exception:
+            raise exc.DisconnectionError from None
 
     return engine
 

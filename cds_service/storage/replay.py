@@ -54,11 +54,14 @@ class DatabaseReplay:
 
         Atomic: of any number of simultaneous calls, on any host, one gets True. On SQLite
         the id survives the end of the process, but perhaps not a power cut in the same
-        second. Raises Unavailable when the database is away: the caller decides.
+        second. Raises Unavailable when the database does not answer within a fifth of a
+        second: the caller decides.
         """
         now = self._clock()
         try:
-            return self._first_use(client, jti_digest, expires, issued, now)
+            return self._database.in_a_hurry(
+                lambda: self._first_use(client, jti_digest, expires, issued, now)
+            )
         except Unavailable:
             self._issued_from = None  # what comes back may be a backup
             raise

@@ -20,6 +20,8 @@ from typing import Final
 
 import structlog
 
+from cds_service.errors import Unavailable
+from cds_service.ops.breaker import CLOSED, OPEN
 from cds_service.trust.clients import Client
 from cds_service.trust.jwk import Key, read_key
 from cds_service.trust.strict_json import read_object
@@ -29,6 +31,8 @@ RETRY: Final = 60.0  # least seconds between two tries at one address
 KEEP_WHILE_AWAY: Final = 86_400.0  # seconds that a set outlives its server
 LARGEST: Final = 256 * 1024  # bytes of a key set
 MOST_KEYS: Final = 100
+MOST_WAITING: Final = 32
+"""Calls that wait for one key server at once; further ones are told to come again."""
 CONNECT_TIMEOUT: Final = 1.0  # seconds
 READ_TIMEOUT: Final = 2.0  # seconds, for each read
 DEADLINE: Final = 3.0  # seconds for the whole answer
@@ -116,9 +120,11 @@ class _Fetched:
 
     def __init__(self) -> None:
         self.asking = threading.Lock()
+        self.room = threading.BoundedSemaphore(MOST_WAITING)
         self.keys: tuple[Key, ...] = ()
         self.fetched_at = -inf
         self.tried_at = -inf
+        self.failed = False
         self.missed_at = -inf  # last try because of a kid that a fresh set did not have
 
 
@@ -126,19 +132,27 @@ class KeySets:
     """Finds the keys of a client by ``kid``; may be used by many threads at once.
 
     ``fetch`` gets an address and gives the bytes of the answer, or raises OSError; ``clock``
-    counts seconds and never goes back.
+    counts seconds and never goes back. ``heard(address, state)`` hears when a key server fails
+    (``open``: it is left alone for a minute) and when it answers again (``closed``).
     """
 
     def __init__(
-        self, fetch: Fetch = fetch_key_set, clock: Callable[[], float] = time.monotonic
+        self,
+        fetch: Fetch = fetch_key_set,
+        clock: Callable[[], float] = time.monotonic,
+        heard: Callable[[str, str], None] = lambda _address, _state: None,
     ) -> None:
         self._fetch = fetch
         self._clock = clock
+        self._heard = heard
         self._lock = threading.Lock()
         self._sets: dict[str, _Fetched] = {}
 
     def find(self, client: Client, kid: str) -> tuple[Key, ...]:
-        """The keys of ``client`` with this ``kid``: none if unknown, seldom more than one."""
+        """The keys of ``client`` with this ``kid``: none if unknown, seldom more than one.
+
+        Raises Unavailable where too many calls wait for the client's key server already.
+        """
         if client.jku is None:
             return _with_kid(client.keys, kid)
         with self._lock:
@@ -146,15 +160,21 @@ class KeySets:
         found = self._current(known, kid)
         if found and self._clock() - known.fetched_at < KEEP:
             return found
-        # Who has keys that still serve does not wait for another thread's fetch.
-        if known.asking.acquire(blocking=not found):
-            try:
-                # Another thread may have brought it while this one waited.
-                found = found or self._current(known, kid)
-                if self._may_ask(known, unknown=not found):
-                    self._ask(client, client.jku, known)
-            finally:
-                known.asking.release()
+        # A key server that hangs holds up a few of its own callers, and no thread of others.
+        if not known.room.acquire(blocking=False):
+            raise Unavailable("The client's key server is slow.", "Call again in a few seconds.")
+        try:
+            # Who has keys that still serve does not wait for another thread's fetch.
+            if known.asking.acquire(blocking=not found):
+                try:
+                    # Another thread may have brought it while this one waited.
+                    found = found or self._current(known, kid)
+                    if self._may_ask(known, unknown=not found):
+                        self._ask(client, client.jku, known)
+                finally:
+                    known.asking.release()
+        finally:
+            known.room.release()
         return self._current(known, kid)
 
     def _may_ask(self, known: _Fetched, *, unknown: bool) -> bool:
@@ -180,8 +200,14 @@ class KeySets:
             # The library's own messages may quote what the server sent.
             reason = str(error) if type(error) in {OSError, ValueError} else type(error).__name__
             _log.warning("key_set_away", iss=client.iss, reason=reason)
+            if not known.failed:
+                known.failed = True
+                self._heard(jku, OPEN)
             return
         known.fetched_at = self._clock()
+        if known.failed:
+            known.failed = False
+            self._heard(jku, CLOSED)
 
 
 def _with_kid(keys: tuple[Key, ...], kid: str) -> tuple[Key, ...]:

@@ -215,7 +215,7 @@ def test_only_missing_keys_are_fetched() -> None:
 
     assert set(server.asked) == {"results", "orders"}
     assert server.asked["orders"] == "ServiceRequest?patient=p1&status=active&_count=500"
-    assert server.access == Access(SERVER, "secret", "patient/*.read", "p1")
+    assert server.access == Access(SERVER, "secret", "patient/*.read", "p1", SERVER)
     assert found[Kind.RESULTS] == Delivery(Kind.RESULTS, State.GIVEN, came.pages, "FHIR server", "")
     assert found[Kind.ORDERS].state is State.UNAVAILABLE
     assert found[Kind.ORDERS].reason == "the FHIR server answered 500"
@@ -265,7 +265,7 @@ def test_a_sandbox_may_be_asked_without_a_token() -> None:
 
     _delivered(body(prefetch={}, fhirServer=SERVER), server, open_servers=True)
 
-    assert server.access == Access(SERVER, None, None, None)
+    assert server.access == Access(SERVER, None, None, None, SERVER)
 
 
 def test_keys_of_the_clients_own_are_read_by_their_content_as_a_part() -> None:

@@ -178,6 +178,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     opened = open_database(database_url)
+    opened.migrate()  # as at the start of the service: no call in a hurry waits for it
     yield opened
     opened.close()
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.outbound.transport import CREW_SIZE, run_beside
+from cds_service.outbound.servers import FAILURES, Servers
+from cds_service.outbound.transport import CREW_SIZE, Crew, Room
 from cds_service.sources.fetch.client import Access, Fetched, fetch_missing
 from tests.fhir_client.loopback import FOREVER, HANG_UP, RESET, Asked, Loopback, Step, bundle, reply
 
@@ -149,21 +150,120 @@ def test_a_server_that_hangs_keeps_no_threads_and_does_not_block_the_next(
     steps: list[Step],
 ) -> None:
     many = {f"key-{n}": f"Condition?code={n}" for n in range(CREW_SIZE + 8)}
+    servers = Servers()
     with (
         Loopback(lambda _: steps) as hanging,
         Loopback(lambda _: [reply(bundle())]) as server,
     ):
         for _ in range(3):
-            answers = fetch_missing(many, access_to(hanging.url), "p-77", deadline_s=0.3)
+            answers = fetch_missing(
+                many, access_to(hanging.url), "p-77", deadline_s=0.3, servers=servers
+            )
             assert {fetched.state for fetched in answers.values()} == {"unavailable"}
             reasons = [fetched.reason for fetched in answers.values()]
             assert reasons.count("too many other FHIR queries were under way") >= 8
         # The first server still holds on to its connections; nobody waits for them.
-        answers = fetch_missing(KEYS, access_to(server.url), "p-77", deadline_s=10)
+        answers = fetch_missing(KEYS, access_to(server.url), "p-77", deadline_s=10, servers=servers)
         assert {fetched.state for fetched in answers.values()} == {"given"}
-    crew = [thread for thread in threading.enumerate() if thread.name.startswith("fhir-")]
-    assert len(crew) == CREW_SIZE
+    crew = [thread for thread in threading.enumerate() if thread.name == "fhir"]
     assert all(thread.daemon for thread in crew)
+
+
+def test_calls_to_another_server_do_not_wait_for_one_that_hangs() -> None:
+    servers = Servers()
+    many = {f"key-{n}": f"Condition?code={n}" for n in range(CREW_SIZE + 8)}
+    with (
+        Loopback(lambda _: [FOREVER]) as hanging,
+        Loopback(lambda _: [reply(bundle())]) as server,
+    ):
+        stuck = threading.Thread(
+            target=fetch_missing,
+            args=(many, access_to(hanging.url), "p-77"),
+            kwargs={"deadline_s": 3, "servers": servers},
+        )
+        stuck.start()
+        time.sleep(0.3)
+        started = time.monotonic()
+        answers = fetch_missing(KEYS, access_to(server.url), "p-77", deadline_s=3, servers=servers)
+        assert time.monotonic() - started < 1
+        assert {fetched.state for fetched in answers.values()} == {"given"}
+        stuck.join()
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [SILENT, DRIPPING, [HANG_UP], [reply(b"", 500)], [reply(b"", 503)]],
+    ids=["silent", "dripping", "hangs up", "500", "503"],
+)
+def test_a_server_without_an_answer_is_left_alone_and_used_again_when_it_is_back(
+    steps: list[Step],
+) -> None:
+    heard: list[str] = []
+    servers = Servers(lambda _server, state: heard.append(state))
+    given = [steps]
+
+    def ask(deadline_s: float) -> str:
+        access = access_to(server.url)
+        (fetched,) = fetch_missing(
+            KEYS_OF_ONE, access, "p-77", deadline_s=deadline_s, servers=servers
+        ).values()
+        return fetched.reason or fetched.state
+
+    with Loopback(lambda _: given[0]) as server:
+        for _ in range(FAILURES):
+            assert "not answered lately" not in ask(0.3)
+        asked = len(server.asked)
+        started = time.monotonic()
+        assert "not answered lately" in ask(5)
+        assert time.monotonic() - started < 0.2
+        assert len(server.asked) == asked
+        given[0] = [reply(bundle())]
+        time.sleep(1.1)
+        assert ask(5) == "given"
+        assert ask(5) == "given"
+    assert heard == ["open", "half-open", "closed"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429])
+def test_a_server_that_refuses_has_answered(status: int) -> None:
+    servers = Servers()
+    with Loopback(lambda _: [reply(b"", status)]) as server:
+        for _ in range(FAILURES + 2):
+            (fetched,) = fetch_missing(
+                KEYS_OF_ONE, access_to(server.url), "p-77", deadline_s=5, servers=servers
+            ).values()
+            assert str(status) in fetched.reason
+
+
+def test_no_time_left_is_said_and_the_server_is_not_asked() -> None:
+    with Loopback(lambda _: [reply(bundle())]) as server:
+        (fetched,) = fetch_missing(
+            KEYS_OF_ONE, access_to(server.url), "p-77", deadline_s=0
+        ).values()
+        assert fetched.reason == "no time was left to ask the FHIR server"
+        assert server.connections == 0
+
+
+def test_what_is_fetched_at_once_is_bounded_and_given_back() -> None:
+    servers = Servers()
+    servers.room = Room(200_000)
+    large = reply(bundle(*(f"c{n}" for n in range(800))))
+    with Loopback(lambda _: [large]) as server:
+
+        def fetch() -> dict[str, Fetched]:
+            return fetch_missing(
+                KEYS, access_to(server.url), "p-77", deadline_s=20, servers=servers
+            )
+
+        first = fetch()
+        states = [fetched.state for fetched in first.values()]
+        assert "given" in states
+        assert "unavailable" in states
+        assert any("no room" in fetched.reason for fetched in first.values())
+        assert not servers.room.take(150_000)
+        del first
+        again = fetch()
+        assert any(fetched.state == "given" for fetched in again.values())
 
 
 def test_no_keys_no_contact() -> None:
@@ -319,7 +419,7 @@ def test_an_idle_thread_keeps_nothing_of_its_last_task_which_held_a_token() -> N
 
     task = Task()
     remembered = weakref.ref(task)
-    run_beside(task)
+    Crew().run(task)
     del task
     patience = time.monotonic() + 20
     while remembered() is not None and time.monotonic() < patience:

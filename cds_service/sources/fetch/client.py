@@ -12,19 +12,24 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 import requests
 
+from cds_service.ops.breaker import Breaker
 from cds_service.outbound.fhir_servers import read_base
-from cds_service.outbound.transport import run_beside, shared_session
+from cds_service.outbound.servers import Servers
+from cds_service.outbound.transport import Held, shared_session
 from cds_service.sources.fetch.pages import Ask, Caps, Fetched, Round
 from cds_service.sources.fetch.scopes import scope_covers
 
 __all__ = ["Access", "Caps", "Fetched", "fetch_missing"]
 
+_SHARED = Servers()
+_NO_TIME = "no time was left to ask the FHIR server"
+_LEFT_ALONE = "the FHIR server has not answered lately and is not asked for the moment"
 _GRACE = 0.05  # seconds in which threads may report a timeout themselves
 _NO_CAPS_GIVEN = Caps()
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -45,6 +50,8 @@ class Access:
     """``fhirAuthorization.scope``; None: not told, the server decides."""
     patient: str | None = field(repr=False)
     """``fhirAuthorization.patient``: the one patient the token is for."""
+    listed: str = ""
+    """The entry of the allowlist that `server` is, or lies below: whose limits count."""
 
 
 def fetch_missing(
@@ -55,15 +62,23 @@ def fetch_missing(
     deadline_s: float,
     caps: Caps = _NO_CAPS_GIVEN,
     session_factory: Callable[[], requests.Session] = shared_session,
+    servers: Servers = _SHARED,
 ) -> dict[str, Fetched]:
     """Ask for every query (prefetch key → relative FHIR query, tokens filled in).
 
     Returns within ``deadline_s`` seconds (and a blink), in the order of ``queries``, and
     raises nothing, whatever the server does. ``patient_id`` is the context's patient: a
-    token for another patient is not used.
+    token for another patient is not used. ``servers`` keep the callers of one server from
+    those of another.
     """
     started = time.monotonic()
     refusal = _refusal(access, patient_id)
+    server = servers.at(access.listed or access.server)
+    if not refusal and queries:
+        if deadline_s <= 0:
+            refusal = _NO_TIME
+        elif not server.breaker.allows():
+            refusal = _LEFT_ALONE
     if refusal:
         return {key: Fetched("unavailable", (), refusal, None, 0) for key in queries}
     reports: SimpleQueue[tuple[str, Fetched]] = SimpleQueue()
@@ -75,6 +90,7 @@ def fetch_missing(
         caps,
         session_factory(),
         reports,
+        Held(servers.room, caps.bytes_in_all),
     )
     settled: dict[str, Fetched] = {}
     asks: dict[str, Ask] = {}
@@ -84,7 +100,7 @@ def fetch_missing(
         else:
             asks[key] = Ask(key, query, shared)
     for ask in asks.values():
-        run_beside(ask.run)
+        server.crew.run(ask.run)
     while len(settled) < len(queries):
         left = started + deadline_s + _GRACE - time.monotonic()
         try:
@@ -95,7 +111,17 @@ def fetch_missing(
     for key, ask in asks.items():
         if key not in settled:
             settled[key] = ask.given_up()
+    _report(server.breaker, [settled[key] for key in asks])
     return {key: settled[key] for key in queries}
+
+
+def _report(breaker: Breaker, asked: Sequence[Fetched]) -> None:
+    """Tell the breaker whether the server answered anything at all; it may have been asked
+    nothing."""
+    if any(one.answered for one in asked):
+        breaker.succeeded()
+    elif any(one.answered is False for one in asked):
+        breaker.failed()
 
 
 def _refusal(access: Access, patient_id: str) -> str:

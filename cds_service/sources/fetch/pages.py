@@ -17,7 +17,7 @@ import requests
 import urllib3
 
 from cds_service.outbound.fhir_servers import read_address, read_base
-from cds_service.outbound.transport import Line
+from cds_service.outbound.transport import Held, Line
 
 _CHUNK = 65_536
 _RETRY_PAUSE = 0.1  # seconds, unless the server names a time
@@ -37,6 +37,11 @@ class Fetched:
     """HTTP status of the last answer, if there was one."""
     milliseconds: int
     """From the call until this key was settled."""
+    answered: bool | None = field(default=None, compare=False)
+    """Whether the server answered: not with silence, a broken line or a status from 500 on.
+    None where it was not asked."""
+    held: Held | None = field(default=None, repr=False, compare=False)
+    """Counts the bytes of the pages for as long as somebody has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ class Caps:
     """No further page is asked once this many entries came."""
     bytes: int = 32_000_000
     """Over all pages, after decompression."""
+    bytes_in_all: int = 64_000_000
+    """Over all keys of a call."""
     connect_s: float = 1.5
     """Seconds to open a connection (one lost packet is forgiven), within the deadline."""
 
@@ -66,6 +73,7 @@ class Round:
     session: requests.Session
     reports: SimpleQueue[tuple[str, Fetched]]
     """Where each query reports, with its key, unless it was given up before."""
+    held: Held
 
 
 class _Fault(Exception):  # never leaves this module
@@ -103,6 +111,7 @@ class Ask:
             self._headers["Authorization"] = f"Bearer {shared.token}"
         self._line = Line()
         self._begun = False
+        self._late = False
         self._retried = False
         self._status: int | None = None
         self._pages: list[bytes] = []
@@ -192,6 +201,10 @@ class Ask:
                 return bytes(body.removeprefix(b"\xef\xbb\xbf"))
             body += chunk
             too_much = len(body) > room
+            if not self._round.held.take(len(chunk)):
+                raise _Fault(
+                    f"the answer to {self._what} found no room: too much was fetched at once"
+                )
             self._left()
         raise _Fault(
             f"the answer to {self._what} is larger than {self._round.caps.bytes / 1e6:g} MB"
@@ -238,6 +251,7 @@ class Ask:
         return left
 
     def _too_late(self) -> str:
+        self._late = True
         return (
             f"the FHIR server gave no full answer to {self._what} within {self._round.limit_s:g} s"
         )
@@ -259,7 +273,11 @@ class Ask:
             "given" if not reason else "partial" if pages else "unavailable"
         )
         spent = round((time.monotonic() - self._round.started) * 1000)
-        return Fetched(state, pages, reason, self._status, spent)
+        answered = None
+        if self._begun:
+            said = self._status is not None and self._status < 500 and not self._late
+            answered = said or bool(pages)
+        return Fetched(state, pages, reason, self._status, spent, answered, self._round.held)
 
 
 def _hung_up(error: Exception) -> bool:

@@ -1,0 +1,97 @@
+"""A database that is locked, stopped or silent keeps no card waiting.
+
+Source: fault 6 of the attacks: a locked or stalled database delayed every signed call by 5 to 38 s.
+"""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from cds_service.errors import Unavailable
+from cds_service.storage.database import open_database
+from cds_service.storage.hurried import Hurried
+from cds_service.storage.replay import DatabaseReplay
+from cds_service.storage.watch import Watch
+from cds_service.trust.away import RemembersWhileAway
+
+AT_ONCE = 0.1
+PATIENCE = 0.45  # a fifth of a second, on a busy machine
+
+
+def test_a_locked_file_costs_one_call_a_fifth_of_a_second_and_the_next_ones_nothing(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    database = open_database(sqlite_url)
+    database.migrate()
+    replay = RemembersWhileAway(DatabaseReplay(database))
+    with closing(sqlite3.connect(tmp_path / "kept.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        assert replay.first_use("ehr", "first", time.time() + 300)
+        assert time.monotonic() - started < PATIENCE
+        for number in range(20):
+            started = time.monotonic()
+            assert replay.first_use("ehr", f"j{number}", time.time() + 300)
+            assert not replay.first_use("ehr", f"j{number}", time.time() + 300)
+            assert time.monotonic() - started < AT_ONCE
+        with pytest.raises(Unavailable):
+            database.probe()  # reading works all the while; that it can be written is asked
+        other.execute("ROLLBACK")
+    database.probe()
+    assert replay.first_use("ehr", "after", time.time() + 300)
+    with database.read() as connection:
+        kept = connection.exec_driver_sql("SELECT count(*) FROM token_ids").scalar_one()
+    assert kept >= 1
+    assert not replay.first_use("ehr", "first", time.time() + 300)
+    database.close()
+
+
+def test_a_server_that_takes_connections_and_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
+        port = silent.getsockname()[1]
+        database = open_database(f"postgresql://cds@127.0.0.1:{port}/x")
+        replay = RemembersWhileAway(DatabaseReplay(database))
+        started = time.monotonic()
+        assert replay.first_use("ehr", "first", time.time() + 300)
+        assert time.monotonic() - started < PATIENCE
+        started = time.monotonic()
+        for number in range(50):
+            assert replay.first_use("ehr", f"j{number}", time.time() + 300)
+        assert time.monotonic() - started < AT_ONCE
+        database.close()
+
+
+def test_work_that_fails_says_so_and_work_that_hangs_is_given_up() -> None:
+    late: list[int] = []
+    hurried = Hurried(lambda: late.append(1))
+    assert hurried(lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        hurried(lambda: 1 // 0)
+    assert not late
+    gate = threading.Event()
+    started = time.monotonic()
+    with pytest.raises(Unavailable):
+        hurried(gate.wait)
+    assert time.monotonic() - started < PATIENCE
+    assert late
+    gate.set()
+
+
+def test_a_connection_that_says_nothing_is_cut_and_one_in_time_is_not() -> None:
+    ours, theirs = socket.socketpair()
+    watch = Watch()
+    with ours, theirs:
+        with watch.over(ours, 30):
+            theirs.send(b"x")
+            assert ours.recv(1) == b"x"
+        started = time.monotonic()
+        with watch.over(ours, 0.2):
+            assert ours.recv(1) == b""
+        assert time.monotonic() - started < 2
