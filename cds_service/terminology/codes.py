@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar
 
 LOINC = "http://loinc.org"
@@ -193,7 +192,6 @@ _TYPES: dict[str, type[Code]] = {
 KNOWN_SYSTEMS = frozenset(_TYPES)
 
 
-@lru_cache(maxsize=512)
 def normal_system(system: str) -> str:
     """The one spelling of a code system's address; an unknown one comes back as it was."""
     if system in _TYPES:
@@ -209,7 +207,6 @@ def normal_system(system: str) -> str:
     return _OTHER_SPELLINGS.get(plain, system)
 
 
-@lru_cache(maxsize=16384)
 def normal_key(system: str, code: str) -> tuple[str, str]:
     """System and code in the spelling of the code lists.
 

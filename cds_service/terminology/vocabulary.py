@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from functools import lru_cache
 from types import MappingProxyType
+from typing import Any
 
+from cds_service.terminology.call_texts import digest, memory, spend
 from cds_service.terminology.codelists import MARKS, NAMES, CodeList, Name
 from cds_service.terminology.codes import (
     ATC,
@@ -26,6 +27,8 @@ _REACH = 8
 _REACH_BACK = 3
 _NEAR = 40  # words; marks that span more are looked at one by one
 _ALL = "*"
+_MOST_MET = 20_000
+"""Texts of which a vocabulary remembers what they name: by digest, some 150 bytes each."""
 
 
 class TextUse(Enum):
@@ -82,12 +85,19 @@ class Vocabulary:
         self._patterns = PatternIndex([read_pattern(row.pattern) for row in self._rows], free)
         self.known = frozenset(self._codes) | {r.concept for r in rows if r.kind in NAMES}
         self.known = self._with_implied(self.known) | frozenset(self._implied)
-        self._cached = lru_cache(maxsize=20_000)(self._concepts)
-        self._cached_text = lru_cache(maxsize=20_000)(self._read_text)
+        self._met: dict[bytes, tuple[frozenset[str], frozenset[str]]] = {}
+        self._found: dict[object, Any] = {}  # equal findings are kept once
 
     def concepts(self, codings: Sequence[Coding], texts: Sequence[str]) -> frozenset[str]:
-        """All concepts that the codings, their displays and the texts stand for."""
-        return self._cached(tuple(codings), tuple(texts))
+        """All concepts that the codings, their displays and the texts stand for.
+
+        Raises TooMuchTextError beyond the budget of the call.
+        """
+        call, key = memory(), (self, tuple(codings), tuple(texts))
+        found: frozenset[str] | None = call.get(key)
+        if found is None:
+            found = call[key] = self._concepts(key[1], key[2])
+        return found
 
     def reads(self, codings: Iterable[Coding], texts: Sequence[str]) -> bool:
         """Whether it says what it is: in words, or by a code of a system that the lists use."""
@@ -149,7 +159,7 @@ class Vocabulary:
         named: set[str] = set()
         denied: set[str] = set()
         for text in dict.fromkeys(read):
-            names, unless = self._cached_text(text)
+            names, unless = self._read(text)
             named |= names
             denied |= unless
         gone = ruled_out | denied
@@ -157,6 +167,22 @@ class Vocabulary:
             return frozenset()
         # What a denied concept would have implied does not follow from it either.
         return self._with_implied((coded | named) - gone) - ruled_out - denied
+
+    def _read(self, text: str) -> tuple[frozenset[str], frozenset[str]]:
+        """As `_read_text`; a text that was met before is not read again.
+
+        Raises TooMuchTextError beyond the budget of the call.
+        """
+        name = digest(text.encode("utf-8", "surrogatepass"))
+        known = self._met.get(name)
+        if known is None:
+            spend(len(text))
+            read = self._read_text(text)
+            known = self._found.setdefault(read, read)
+            if len(self._met) >= _MOST_MET:
+                self._met = {}
+            self._met[name] = known
+        return known
 
     def _read_text(self, text: str) -> tuple[frozenset[str], frozenset[str]]:
         words = split_words(text)

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 
 from cds_service.core.analytes import Analyte
 from cds_service.fhir.values.elements import codings, readable, texts
+from cds_service.terminology.call_texts import TooMuchTextError, digest, memory
 from cds_service.terminology.codes import LOINC, Coding, normal_system
 from cds_service.terminology.vocabulary import Vocabulary
 
 PREGNANCY = "pregnancy_status"
 PANEL = "panel_"
 """How the concepts of panels begin."""
-# A flood of free texts must not fill the memory.
 _MOST = 20_000
-_LONGEST = 2000
+"""Codes of which the meaning is kept, some 100 bytes each."""
 # Concepts of the code lists that say by which equation an eGFR was computed.
 _METHODS = {
     "egfr_race_free_2021": "race_free_2021",
@@ -61,6 +61,9 @@ NOTHING = Meaning()
 UNREAD = Meaning()
 """The meaning of what is no code, or cannot be read."""
 
+TOO_MUCH = Meaning()
+"""The meaning of what was left unread, because the call holds too much text."""
+
 
 class Codebook:
     """Meanings by code. One for the life of the program; safe to share between threads."""
@@ -73,15 +76,27 @@ class Codebook:
     def meaning(self, code: bytes) -> Meaning:
         """What an undecoded CodeableConcept stands for.
 
-        `NOTHING` for what no rule reads, `UNREAD` for what nobody can.
+        `NOTHING` for what no rule reads, `UNREAD` for what nobody can, `TOO_MUCH` for what is left
+        unread.
         """
-        found = self._known.get(code)
+        call = memory()
+        found: Meaning | None = call.get((self, code))
         if found is None:
-            found = self._read(code)
-            if len(code) <= _LONGEST:
-                if len(self._known) >= _MOST:
-                    self._known = {}
-                self._known[code] = found
+            found = call[self, code] = self._met(code)
+        return found
+
+    def _met(self, code: bytes) -> Meaning:
+        """From call to call a code is known by its digest only: it may hold a person's words."""
+        name = digest(code)
+        found = self._known.get(name)
+        if found is None:
+            try:
+                found = self._read(code)
+            except TooMuchTextError:
+                return TOO_MUCH
+            if len(self._known) >= _MOST:
+                self._known = {}
+            self._known[name] = found
         return found
 
     def _read(self, code: bytes) -> Meaning:

@@ -6,6 +6,7 @@ Source: clinical content, section 3 ("Status") and 5; FHIR R4 Condition.
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import partial
 
 from cds_service.core.facts import Condition, Kind, Presence, Reason
 from cds_service.fhir.read.library import Item, Library
@@ -38,7 +39,10 @@ def read_conditions(
     library: Library, vocabulary: Vocabulary, as_of: datetime
 ) -> tuple[Condition, ...]:
     """Every Condition of the patient, whatever its presence."""
-    read = (read_condition(item, library, vocabulary, as_of) for item in library.of("Condition"))
+    read = (
+        library.attempt(item, partial(read_condition, item, library, vocabulary, as_of))
+        for item in library.of("Condition")
+    )
     return tuple(one for one in read if one is not None)
 
 
@@ -153,7 +157,8 @@ def read_encounter(library: Library, vocabulary: Vocabulary, encounter_id: str |
     found = Reason()
     for item in library.of("Encounter"):
         if encounter_id is not None and item.id == encounter_id:
-            reason = read_reason(item, library, vocabulary)
+            read = library.attempt(item, partial(read_reason, item, library, vocabulary))
+            reason = read or Reason(given=True)
             found = reason if not found.given else found
         elif item.kind is Kind.ENCOUNTER:
             reason_ = "it is not the encounter of this call"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from msgspec import Raw
 
@@ -32,6 +33,9 @@ from cds_service.fhir.values.elements import (
 )
 from cds_service.fhir.values.peeks import read_members
 from cds_service.fhir.values.versions import R4_NAMES, Resource, to_r4
+from cds_service.terminology.call_texts import TooMuchTextError
+
+T = TypeVar("T")
 
 _TAIL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[^/]*)?$")
 # Not about one patient: a product, not what somebody takes.
@@ -132,6 +136,7 @@ class Library:
         self._extra: list[Item] = []
         self.refused: dict[Kind, int] = {}
         self.kept: dict[Kind, int] = {}
+        self._left_unread: set[Kind] = set()
 
     def add(self, resources: Iterable[Item]) -> None:
         """Make further resources (the drafts' Bundle) findable by reference."""
@@ -160,6 +165,16 @@ class Library:
                 self.refused[item.kind] = self.refused.get(item.kind, 0) + 1
             self._intake.problem("wrong-patient", item.kind.value, refusal, item.source)
         return not refusal
+
+    def attempt(self, item: Item, read: Callable[[], T]) -> T | None:
+        """What ``read`` makes of a resource; None, said once, where its texts are too much."""
+        try:
+            return read()
+        except TooMuchTextError as error:
+            if item.kind not in self._left_unread:
+                self._left_unread.add(item.kind)
+                self.problem("too-much-text", item.kind.value, error.reason, item.source)
+            return None
 
     def problem(self, kind: str, about: str, reason: str, source: Source) -> None:
         """Note something that could not be used."""

@@ -55,10 +55,16 @@ class Words:
 
 def read_medications(library: Library, words: Words, as_of: datetime) -> tuple[Medication, ...]:
     """Every medication request and statement, whatever its status."""
-    return tuple(
-        read_medication(item, library, words, as_of, taking=_taking(item, library, as_of))
+    found = (
+        library.attempt(
+            item,
+            lambda item=item: read_medication(  # type: ignore[misc]
+                item, library, words, as_of, taking=_taking(item, library, as_of)
+            ),
+        )
         for item in library.of(*TYPES)
     )
+    return tuple(one for one in found if one is not None)
 
 
 def read_medication(

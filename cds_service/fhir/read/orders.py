@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from cds_service.core.facts import Drafts, Kind, Medication, Order, Source, Taking
 from cds_service.fhir.intake.bundles import Intake
@@ -62,7 +63,9 @@ def read_orders(
         if _forbidden(item):
             continue
         if "active" in status:
-            found.append(read_order(item, library, orders, reasons, as_of))
+            read = partial(read_order, item, library, orders, reasons, as_of)
+            if (one := library.attempt(item, read)) is not None:
+                found.append(one)
         elif _NOT_ACTIVE.isdisjoint(status):
             reason = "its status is not known" if status else "its status is missing"
             library.problem("no-status", item.kind.value, f"{reason}: not counted", item.source)
@@ -237,22 +240,27 @@ def read_drafts(
             continue
         signed = bool(status) and "draft" not in status
         if kind == "MedicationRequest":
-            one = read_medication(
-                item, library, words, as_of, taking=Taking.DRAFT, selected=judged, signed=signed
-            )
-            medications.append(one)
-        else:
-            order = read_order(
+            medication = library.attempt(
                 item,
-                library,
-                orders,
-                words.reasons,
-                as_of,
-                draft=True,
-                selected=judged,
-                signed=signed,
-            )
-            others.append(order)
+                partial(
+                    read_medication,
+                    item, library, words, as_of,
+                    taking=Taking.DRAFT, selected=judged, signed=signed,
+                ),
+            )  # fmt: skip
+            if medication is not None:
+                medications.append(medication)
+        else:
+            order = library.attempt(
+                item,
+                partial(
+                    read_order,
+                    item, library, orders, words.reasons, as_of,
+                    draft=True, selected=judged, signed=signed,
+                ),
+            )  # fmt: skip
+            if order is not None:
+                others.append(order)
     for target in sorted({one for one in selections if one.strip()} - found):
         reason = "a selection names no draft order"
         library.problem("unresolved-selection", ABOUT, reason, Source(target, "context.selections"))

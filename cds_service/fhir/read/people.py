@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import partial
 
 from cds_service.core.facts import Allergy, Kind, Patient
 from cds_service.fhir.intake.bundles import Intake
@@ -107,9 +108,14 @@ def read_allergies(library: Library, vocabulary: Vocabulary) -> tuple[Allergy, .
         if not codings(stated) and not texts(stated):
             library.problem("no-code", item.kind.value, "it does not say to what", item.source)
             continue
-        concepts: set[str] = set()
-        for one in stated:
-            concepts |= vocabulary.concepts(codings(one), texts(one))
-        name = label(data.get("code")) or label(stated)
-        found.append(Allergy(frozenset(concepts), name, item.source))
+        concepts = library.attempt(item, partial(_concepts, vocabulary, stated))
+        if concepts is not None:
+            name = label(data.get("code")) or label(stated)
+            found.append(Allergy(concepts, name, item.source))
     return tuple(found)
+
+
+def _concepts(vocabulary: Vocabulary, stated: list[object]) -> frozenset[str]:
+    return frozenset[str]().union(
+        *(vocabulary.concepts(codings(one), texts(one)) for one in stated)
+    )

@@ -24,6 +24,10 @@ from cds_service.fhir.read.orders import read_drafts, read_orders, take_drafts
 from cds_service.fhir.read.people import find_patient, read_allergies, read_patient
 from cds_service.fhir.read.results import Results
 from cds_service.fhir.read.subjects import Subjects
+from cds_service.terminology.call_texts import afresh, one_call
+
+_DRAFTS = 50_000
+"""Characters that are read of draft orders, however much the rest of the call holds."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,12 @@ class Reader:
         self, deliveries: Mapping[Kind, Delivery], context: Context, as_of: datetime
     ) -> Reading:
         """The facts of one call; ``as_of`` is aware. Raises only TooLarge."""
+        with one_call():
+            return self._read(deliveries, context, as_of)
+
+    def _read(
+        self, deliveries: Mapping[Kind, Delivery], context: Context, as_of: datetime
+    ) -> Reading:
         known = self.vocabularies
         intake = Intake(deliveries)
         person, urls = find_patient(intake, context.patient_id)
@@ -89,6 +99,7 @@ class Reader:
         allergies = read_allergies(library, known.allergies)
         encounter = read_encounter(library, known.conditions, context.encounter_id)
         patient = read_patient(person, intake, as_of)
+        afresh(_DRAFTS)
         drafts = (
             read_drafts(taken, library, words, known.orders, as_of)
             if taken.items or taken.selections

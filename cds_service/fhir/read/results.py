@@ -19,7 +19,7 @@ from cds_service.core.facts import Condition, Kind, Performed, Problem, Result, 
 from cds_service.core.series import Candidate, Series
 from cds_service.fhir.intake.bundles import Entry, Intake, ObservationPage
 from cds_service.fhir.intake.recovery import recovered
-from cds_service.fhir.read.codebook import NOTHING, PREGNANCY, UNREAD, Codebook, Meaning
+from cds_service.fhir.read.codebook import NOTHING, PREGNANCY, TOO_MUCH, UNREAD, Codebook, Meaning
 from cds_service.fhir.read.observed import Expected, is_critical, read_value
 from cds_service.fhir.read.pregnancy import Pregnancy
 from cds_service.fhir.read.subjects import Subjects
@@ -51,6 +51,7 @@ from cds_service.fhir.values.peeks import (
     read_list,
     read_peek,
 )
+from cds_service.terminology.call_texts import TooMuchTextError
 
 _COUNTS = frozenset({"final", "amended", "corrected", "preliminary"})
 _SILENT = frozenset({"registered", "cancelled", "entered-in-error"})
@@ -199,6 +200,7 @@ class Results:
         self._dated: dict[str, list[_Row]] = {}
         self._undated: dict[str, list[Problem]] = {}
         self._pregnancy = Pregnancy(as_of)
+        self._left_unread: set[Kind] = set()
         self.refused: dict[Kind, int] = {}
         self.kept: dict[Kind, int] = dict.fromkeys(Kind, 0)
         self.performed: list[Performed] = []
@@ -279,6 +281,9 @@ class Results:
                 reason = "it has no code that can be read"
                 self._intake.problem("unreadable", where.kind.value, reason, _source(where, index))
                 continue
+            elif meaning is TOO_MUCH:
+                self._too_much(where, _source(where, index))
+                continue
             if self._usable(peek, meaning, where, index):
                 rows.append(_Row(peek, meaning, where, index))
         self.kept[where.kind] += kept
@@ -320,12 +325,15 @@ class Results:
         It has its parent's time, status and subject. The parent itself counts where its own
         code says something.
         """
-        parent = _Row(peek, NOTHING if meaning is UNREAD else meaning, where, index)
+        if meaning is TOO_MUCH:
+            self._too_much(where, _source(where, index))
+        unread = meaning is UNREAD or meaning is TOO_MUCH
+        parent = _Row(peek, NOTHING if unread else meaning, where, index)
         found = list(self._components(parent)) + list(self._contained(parent))
         if peek.status == _WITHDRAWN:
             self._rows.append(parent)  # it withdraws others of its id
             return
-        mine = meaning is not NOTHING and meaning is not UNREAD
+        mine = meaning is not NOTHING and not unread
         if mine and peek.valueQuantity is UNSET:
             inside = {one.key for row in found for one in row.meaning.analytes}
             analytes = tuple(one for one in meaning.analytes if one.key not in inside)
@@ -340,6 +348,13 @@ class Results:
         if self._usable(peek, about, where, index):
             self._rows.append(parent)
             self._inner.extend(found)
+
+    def _too_much(self, where: ObservationPage | Entry, source: Source) -> None:
+        """Say once of each kind that not all of its texts were read."""
+        if where.kind not in self._left_unread:
+            self._left_unread.add(where.kind)
+            reason = TooMuchTextError.reason
+            self._intake.problem("too-much-text", where.kind.value, reason, source)
 
     def _components(self, parent: _Row) -> Iterator[_Row]:
         raw = parent.peek.component
@@ -426,7 +441,9 @@ class Results:
         meaning = self._book.meaning(bytes(peek.code))
         if meaning.by_words and not _witnessed(peek, meaning):
             return None
-        if meaning is NOTHING or meaning is UNREAD:
+        if meaning is TOO_MUCH:
+            self._too_much(parent.where, parent.source)
+        if meaning is NOTHING or meaning is UNREAD or meaning is TOO_MUCH:
             return None
         return _Row(peek, meaning, parent.where, parent.index, parent=parent, inner=Raw(bytes(raw)))
 

@@ -1,13 +1,12 @@
 """What CodeableConcepts say, read once for each wording that is met.
 
-The same statuses, diagnoses and products come with every call. What is kept of them from one
-call to the next is a bounded number of short texts without whose they were or when.
+Within a call each wording is read once. From one call to the next only statuses are kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TypeVar, cast
 
 from cds_service.core.facts import Dosage
@@ -22,12 +21,35 @@ from cds_service.fhir.values.elements import (
     texts,
 )
 from cds_service.fhir.values.versions import dosage_to_r4
+from cds_service.terminology.call_texts import memory, spend
 from cds_service.terminology.codes import Coding
 from cds_service.terminology.vocabulary import Vocabulary
 
 T = TypeVar("T")
-_KEPT = 4096
-_LONGEST = 1000  # bytes; what is longer is free text, read anew each time
+_LONGEST = 400
+_MOST = 500
+_PER_CHARACTER = 4  # reading a dosage costs a quarter of what reading a name does
+_STATUS_SYSTEMS = frozenset(
+    f"http://terminology.hl7.org/CodeSystem/{name}"
+    for name in (
+        "condition-clinical",
+        "condition-ver-status",
+        "allergyintolerance-clinical",
+        "allergyintolerance-verification",
+        "condition-category",
+        "observation-category",
+    )
+)
+_STATUS_WORDS = frozenset(
+    (
+        "active", "recurrence", "relapse", "inactive", "remission", "resolved", "unconfirmed",
+        "provisional", "differential", "confirmed", "refuted", "entered-in-error",
+        "problem-list-item", "problem list item", "encounter-diagnosis", "encounter diagnosis",
+        "laboratory", "vital-signs", "vital signs",
+    )
+)  # fmt: skip
+_KEPT: dict[bytes, Said] = {}
+"""Statuses of HL7's lists, which come with every entry: the only wordings that outlive a call."""
 
 
 class Said:
@@ -88,21 +110,44 @@ NOTHING = Said()
 
 def said(raw: bytes) -> Said:
     """What an undecoded CodeableConcept says. Raises one of `UNREADABLE`."""
-    return _said(raw) if len(raw) <= _LONGEST else Said(decoded(raw))
-
-
-@lru_cache(maxsize=_KEPT)
-def _said(raw: bytes) -> Said:
-    return Said(decoded(raw))
+    found = _KEPT.get(raw)
+    if found is None:
+        call = memory()
+        found = call.get(raw)
+        if found is None:
+            found = call[raw] = Said(decoded(raw))
+            if len(raw) <= _LONGEST and len(_KEPT) < _MOST and _is_a_status(found.value):
+                _KEPT[raw] = found
+    return found
 
 
 def dosages(raw: bytes) -> tuple[Dosage, ...]:
     """What an undecoded list of dosage instructions says. Raises one of `UNREADABLE`."""
-    return _dosages(raw) if len(raw) <= _LONGEST else _read_dosages(raw)
+    call, key = memory(), (dosages, raw)
+    found: tuple[Dosage, ...] | None = call.get(key)
+    if found is None:
+        spend(len(raw) // _PER_CHARACTER)
+        found = read_dosages([dosage_to_r4(one) for one in items(decoded(raw))])
+        call[key] = found
+    return found
 
 
-def _read_dosages(raw: bytes) -> tuple[Dosage, ...]:
-    return read_dosages([dosage_to_r4(one) for one in items(decoded(raw))])
+def _is_a_status(value: object) -> bool:
+    """Whether it is a status of HL7's and nothing else, word for word."""
+    if not isinstance(value, dict) or not value.keys() <= {"coding", "text"}:
+        return False
+    stated = value.get("coding")
+    if not isinstance(stated, list) or not _is_plain(value.get("text")):
+        return False
+    return all(
+        isinstance(one, dict)
+        and one.keys() <= {"system", "code", "display"}
+        and str(one.get("system")) in _STATUS_SYSTEMS
+        and _is_plain(one.get("code"))
+        and _is_plain(one.get("display"))
+        for one in stated
+    )
 
 
-_dosages = lru_cache(maxsize=_KEPT)(_read_dosages)
+def _is_plain(word: object) -> bool:
+    return word is None or (isinstance(word, str) and word.lower() in _STATUS_WORDS)

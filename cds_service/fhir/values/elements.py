@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from functools import lru_cache
 
 import msgspec
 
@@ -153,11 +152,6 @@ def number(value: object) -> Decimal | None:
     return exact(repr(value)) if isinstance(value, float) else None
 
 
-@lru_cache(maxsize=8192)
-def _coding(system: str, code: str, display: str) -> Coding:
-    return Coding(system, code, display)
-
-
 def codings(value: object) -> tuple[Coding, ...]:
     """All codings of one or several CodeableConcepts (or bare Codings) that say anything."""
     found: list[Coding] = []
@@ -170,7 +164,7 @@ def codings(value: object) -> tuple[Coding, ...]:
                 code, display = text(one.get("code")), naming(one.get("display"))
                 system = text(one.get("system"))
                 if (code or display) and not system.endswith(_NO_CODE):
-                    found.append(_coding(system, code, display[:_LONGEST]))
+                    found.append(Coding(system, code, display[:_LONGEST]))
     return tuple(found)
 
 

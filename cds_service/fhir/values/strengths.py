@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from functools import lru_cache
 
 from cds_service.core.facts import Ingredient
 from cds_service.fhir.values.elements import exact
@@ -36,7 +35,6 @@ _SPELLINGS = {
 _LONGEST = 500
 
 
-@lru_cache(maxsize=4096)
 def ingredients_of(name: str) -> tuple[Ingredient, ...]:
     """The ingredients a product name gives a strength for, in its order.
 
