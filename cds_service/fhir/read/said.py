@@ -21,14 +21,13 @@ from cds_service.fhir.values.elements import (
     texts,
 )
 from cds_service.fhir.values.versions import dosage_to_r4
-from cds_service.terminology.call_texts import memory, spend
+from cds_service.terminology.call_texts import memory
 from cds_service.terminology.codes import Coding
 from cds_service.terminology.vocabulary import Vocabulary
 
 T = TypeVar("T")
 _LONGEST = 400
 _MOST = 500
-_PER_CHARACTER = 4  # reading a dosage costs a quarter of what reading a name does
 _STATUS_SYSTEMS = frozenset(
     f"http://terminology.hl7.org/CodeSystem/{name}"
     for name in (
@@ -126,7 +125,6 @@ def dosages(raw: bytes) -> tuple[Dosage, ...]:
     call, key = memory(), (dosages, raw)
     found: tuple[Dosage, ...] | None = call.get(key)
     if found is None:
-        spend(len(raw) // _PER_CHARACTER)
         found = read_dosages([dosage_to_r4(one) for one in items(decoded(raw))])
         call[key] = found
     return found

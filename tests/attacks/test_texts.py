@@ -1,0 +1,206 @@
+"""What a call may cost in texts, and that none of them outlives it.
+
+Source: faults 3 and 10 of the attacks on the running service.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import tracemalloc
+from time import process_time
+from typing import Any
+
+import pytest
+
+from cds_service.answer.answering import Answered, Call
+from cds_service.api.parts import Parts
+from cds_service.app import make_parts
+from cds_service.calls.envelope import read_envelope
+from cds_service.settings import Settings
+from cds_service.terminology.call_texts import BUDGET
+
+VIEW = "leg-cramps-patient-view"
+SELECT = "leg-cramps-order-select"
+LONGEST_S = 2.0  # a busy machine; two microseconds a character make half of it
+KINDS = {
+    "Condition": "conditions",
+    "MedicationRequest": "medications",
+    "Observation": "results",
+    "AllergyIntolerance": "allergies",
+    "ServiceRequest": "orders",
+}
+TEXTS = ("mg ", "no cramps, ", "magnesium 1 mg / ", "no quinine or ", "a ", "1 mg    ", "(", "é")
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    folder = tmp_path_factory.mktemp("texts")
+    return make_parts(Settings(database_url=f"sqlite:///{folder}/x.db"))
+
+
+def _resource(kind: str, number: int, text: str, where: str) -> dict[str, Any]:
+    concept: dict[str, Any] = {"text": text}
+    if where == "display":
+        concept = {"coding": [{"system": "urn:x", "code": str(number), "display": text}]}
+    if where == "code":
+        concept = {"coding": [{"system": "http://loinc.org", "code": text, "display": "x"}]}
+    name = "medicationCodeableConcept" if kind == "MedicationRequest" else "code"
+    subject = "patient" if kind == "AllergyIntolerance" else "subject"
+    found: dict[str, Any] = {
+        "resourceType": kind, "id": f"r{number}", subject: {"reference": "Patient/p1"},
+        name: concept, "intent": "order",
+        "status": "final" if kind == "Observation" else "active",
+        "effectiveDateTime": "2026-01-01", "valueString": text,
+    }  # fmt: skip
+    if where == "dosage":
+        found["dosageInstruction"] = [{"text": text}]
+        found[name] = {"text": "magnesium oxide"}
+    if where == "reason":
+        found["reasonCode"] = [{"text": text}]
+    return found
+
+
+def _answer(
+    parts: Parts, kind: str, texts: list[str], where: str = "text", draft: str = ""
+) -> Answered:
+    entries = [{"resource": _resource(kind, at, text, where)} for at, text in enumerate(texts)]
+    hook = "order-select" if draft else "patient-view"
+    context: dict[str, Any] = {"userId": "Practitioner/1", "patientId": "p1"}
+    if draft:
+        order = _resource("MedicationRequest", 0, draft, "text") | {"status": "draft"}
+        context["draftOrders"] = {"resourceType": "Bundle", "entry": [{"resource": order}]}
+        context["selections"] = ["MedicationRequest/r0"]
+    body = {
+        "hook": hook, "hookInstance": "h", "context": context,
+        "prefetch": {
+            "patient": {"resourceType": "Patient", "id": "p1", "birthDate": "1950-01-01"},
+            KINDS[kind]: {"resourceType": "Bundle", "type": "searchset", "entry": entries},
+        },
+    }  # fmt: skip
+    service = SELECT if draft else VIEW
+    answering = parts.answering
+    envelope = read_envelope(json.dumps(body).encode(), answering.services[service].hook)
+    deliveries, _ = parts.obtaining.deliveries(envelope, answering.keys[service], ())
+    call = Call(
+        service=service, patient_id="p1", as_of=parts.now(), selections=envelope.selections,
+        draft_orders=envelope.draft_orders,
+    )  # fmt: skip
+    return answering.answer(call, deliveries)
+
+
+@pytest.mark.parametrize("unit", TEXTS, ids=repr)
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_megabytes_of_texts_cost_no_more_than_the_budget(
+    parts: Parts, kind: str, unit: str
+) -> None:
+    texts = [f"{number} {unit * (1900 // len(unit))}" for number in range(1000)]
+    started = process_time()
+    answered = _answer(parts, kind, texts)
+    assert process_time() - started < LONGEST_S
+    assert "too-much-text" in {problem.kind for problem in answered.problems}
+    assert any(card.rule.id == "data-not-usable" for card in answered.cards)
+
+
+def test_reasons_displays_and_dosages_cost_no_more_either(parts: Parts) -> None:
+    for where in ("dosage", "reason", "display"):
+        texts = [f"{number} {'take 1 mg every ' * 118}" for number in range(1000)]
+        started = process_time()
+        answered = _answer(parts, "MedicationRequest", texts, where)
+        assert process_time() - started < LONGEST_S, where
+        if where == "dosage":
+            continue  # its words are not searched for names
+        assert "too-much-text" in {problem.kind for problem in answered.problems}, where
+
+
+def test_a_list_that_was_not_read_in_full_is_not_taken_to_be_whole(parts: Parts) -> None:
+    """No rule may take the silence of an unread list for "none on file"."""
+    from cds_service.core.facts import Kind
+
+    texts = [f"{number} {'walks at night ' * 130}" for number in range(1000)]
+    for kind, meant in (
+        ("Condition", Kind.CONDITIONS),
+        ("MedicationRequest", Kind.MEDICATIONS),
+        ("AllergyIntolerance", Kind.ALLERGIES),
+    ):
+        answered = _answer(parts, kind, texts)
+        assert not answered.facts.could_be_read(meant), kind
+
+
+def test_what_is_about_to_be_ordered_is_judged_whatever_else_the_call_holds(parts: Parts) -> None:
+    texts = [f"{number} {'walks at night ' * 130}" for number in range(1000)]
+    answered = _answer(parts, "Condition", texts, draft="quinine sulfate 324 MG Oral Capsule")
+    assert any(card.rule.id == "quinine-ordered" for card in answered.cards)
+
+
+def test_the_names_of_a_long_record_are_all_read(parts: Parts) -> None:
+    texts = [f"Disorder number {number} of the left lower leg, chronic" for number in range(2000)]
+    answered = _answer(parts, "Condition", [*texts, "Leg cramps"])
+    assert "too-much-text" not in {problem.kind for problem in answered.problems}
+    assert sum(map(len, texts)) < BUDGET
+
+
+PLACES = [
+    ("Condition", "text"), ("Condition", "display"), ("Condition", "code"),
+    ("MedicationRequest", "text"), ("MedicationRequest", "display"),
+    ("MedicationRequest", "dosage"), ("MedicationRequest", "reason"),
+    ("Observation", "text"), ("Observation", "code"), ("Observation", "display"),
+    ("AllergyIntolerance", "text"), ("ServiceRequest", "text"),
+]  # fmt: skip
+
+
+def _texts_alive(mark: str) -> list[str]:
+    """Every text and every bytes object of the process in which ``mark`` occurs."""
+    gc.collect()
+    seen: set[int] = set()
+    found: list[str] = []
+    waiting: list[object] = [*gc.get_objects(), *map(vars, [*sys.modules.values()])]
+    here = sys._getframe()
+    skipped = {id(here), id(here.f_locals), id(waiting), id(seen), id(found)}
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or id(one) in skipped:
+            continue
+        seen.add(id(one))
+        if isinstance(one, str) and mark in one and one != mark:
+            found.append(one[:80])
+        elif isinstance(one, bytes) and mark.encode() in one:
+            found.append(repr(one[:80]))
+        elif isinstance(one, dict):
+            waiting.extend(one.keys())
+            waiting.extend(one.values())
+        elif isinstance(one, list | tuple | set | frozenset):
+            waiting.extend(one)
+        else:
+            # Caches of the library hold their keys where only the collector sees them.
+            waiting.extend(gc.get_referents(one))
+    return found
+
+
+@pytest.mark.parametrize("length", [20, 60, 900])
+def test_no_text_of_a_record_is_alive_after_the_call(parts: Parts, length: int) -> None:
+    mark = "Zyx" + "wvut"
+
+    def made(number: int) -> str:
+        return f"{mark}{number} magnesium Miller ".ljust(length, "k")[:length]
+
+    for kind, where in PLACES:
+        _answer(parts, kind, [made(number) for number in range(50)], where)
+    assert not _texts_alive(mark)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_memory_comes_back_after_distinct_texts(parts: Parts, kind: str) -> None:
+    """30 valid calls once took a worker from 88 to 1,096 MB for good."""
+    _answer(parts, kind, [f"first {number}" for number in range(50)])
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for turn in range(6):
+        texts = [f"{turn} {number} text of a record ".ljust(900, "n") for number in range(300)]
+        _answer(parts, kind, texts)
+    gc.collect()
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 1_000_000, f"{grown:,} bytes are kept of 1,800 texts"
