@@ -18,6 +18,7 @@ from cds_service.calls.envelope import Envelope, read_envelope
 from cds_service.core.identity import Identity
 from cds_service.engine.rule import CannotTell
 from cds_service.engine.topic import Service
+from cds_service.errors import ServiceError
 from cds_service.feedback.shown import CANNOT_TELL, SHOWN, WOULD_SHOW
 from cds_service.trust.callers import Caller
 
@@ -71,6 +72,10 @@ class Calls:
                 self._origins.check(environ)
             content = _answer(self._parts, service, environ)
         except Exception as error:
+            if isinstance(error, ServiceError):
+                # Whoever catches it needs its words only. What hangs on it (every frame of this
+                # call, and so its whole record) would wait for the collector.
+                error.__traceback__ = error.__context__ = None
             environ[_FAILED] = error
             return self._others(environ, start_response)
         self._access.done(environ, f"call-{service}", 200)
@@ -82,9 +87,12 @@ class Calls:
 
 def _view(parts: Parts, service: Service) -> Callable[[], Response]:
     def call() -> Response:
-        failed = request.environ.get(_FAILED)
+        failed = request.environ.pop(_FAILED, None)
         if failed is not None:
-            raise failed
+            try:
+                raise failed
+            finally:
+                del failed  # or it would hold this frame, and the frame it
         return Response(_answer(parts, service, request.environ), content_type=_CONTENT)
 
     return call
