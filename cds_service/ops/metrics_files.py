@@ -56,5 +56,9 @@ def reserve(sites: int = 1) -> None:
         # What is counted by site is counted up.
         size = _ROOM + (sites * _ROOM_PER_SITE if kind == "counter" else 0)
         path = Path(os.environ[FOLDER]) / f"{kind}_{os.getpid()}.db"
-        with path.open("ab") as file:
-            os.posix_fallocate(file.fileno(), 0, size)
+        try:
+            with path.open("ab") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError:
+            path.unlink(missing_ok=True)  # half a file could not be read by the others
+            raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import ipaddress
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,21 @@ def test_the_network_policy_names_who_calls_in_and_what_is_called() -> None:
     assert all(rule["to"] and rule["ports"] for rule in spec["egress"])
     assert {p["port"] for rule in spec["ingress"] for p in rule["ports"]} == {8000}
     assert {p["port"] for rule in spec["egress"] for p in rule["ports"]} == {53, 5432, 443}
+
+
+def test_nothing_is_called_but_dns_the_database_and_servers_named_by_their_addresses() -> None:
+    spec = _only("NetworkPolicy")["spec"]
+    for rule in spec["egress"]:
+        ports = {one["port"] for one in rule["ports"]}
+        for target in rule["to"]:
+            if ports == {443}:
+                network = ipaddress.ip_network(target["ipBlock"]["cidr"])
+                assert network.prefixlen >= 24, "a whole network is open"
+            elif ports == {53}:
+                assert target["podSelector"]["matchLabels"] == {"k8s-app": "kube-dns"}
+            else:
+                assert ports == {5432}
+                assert target["namespaceSelector"]["matchLabels"]
 
 
 def test_every_variable_is_a_setting_and_secrets_stay_out_of_the_config_map(
