@@ -30,8 +30,8 @@ _NAMES = pytest.StashKey[list[str]]()
 class Row:
     """What a test is given: a folder, how much to do, and where to note what it found."""
 
-    def __init__(self, folder: Path, quick: bool, seed: int) -> None:
-        self.folder, self.quick, self.seed = folder, quick, seed
+    def __init__(self, folder: Path, quick: bool, seed: int, minutes: float | None) -> None:
+        self.folder, self.quick, self.seed, self.minutes = folder, quick, seed, minutes
         self.figures: list[str] = []
         self.failures: list[str] = []
 
@@ -70,11 +70,13 @@ class Row:
 @pytest.fixture
 def row(request: pytest.FixtureRequest, tmp_path: Path) -> Row:
     config = request.config
-    return Row(tmp_path, config.getoption("quick"), config.getoption("seed"))
+    quick, seed = config.getoption("quick"), config.getoption("seed")
+    return Row(tmp_path, quick, seed, config.getoption("minutes"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="smaller numbers")
+    parser.addoption("--minutes", type=float, help="how long the soak lasts; 30 unless --quick")
     parser.addoption("--write", action="store_true", help="write docs/reliability.md")
     parser.addoption("--seed", type=int, default=20_260_101, help="of the mutator and the kills")
 
