@@ -1,23 +1,28 @@
 """The envelope of a call: who, about whom, in which hook. What it carries is read elsewhere.
 
-The body is decoded once. The values of prefetch keys and the draft orders stay undecoded
-(`msgspec.Raw`), so their size costs a scan and nothing more.
+The body is decoded in one pass, by types made of the JSON Schemas; the results are peeked at in
+the same pass. What these types refuse the schemas judge: they are stricter than the schemas, never
+laxer. Other values of prefetch keys, and the draft orders, stay undecoded (`msgspec.Raw`), so
+their size costs a scan and nothing more.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from itertools import accumulate
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
 from cds_service.calls import shapes
 from cds_service.engine.hook import Hook
 from cds_service.errors import BadRequest
+from cds_service.fhir.values.peeks import ResultPage, Slot
 
 MAX_DEPTH = 64
 """How deep arrays and objects may be nested."""
@@ -66,21 +71,74 @@ class Envelope:
     draft_orders: bytes | None = field(default=None, repr=False)
     fhir_server: str | None = None
     authorization: Authorization | None = None
-    prefetch: Mapping[str, msgspec.Raw] = field(default_factory=dict, repr=False)
+    prefetch: Mapping[str, Raw] | Sent = field(default_factory=dict, repr=False)
+    results: ResultPage | None = field(default=None, repr=False)
+    """What `RESULTS` of ``prefetch`` holds, where it was taken apart with the envelope."""
+
+
+RESULTS = "results"
+"""The prefetch key under which results come."""
+
+
+class _Page(ResultPage):
+    entry: list[Slot] | UnsetType = UNSET  # type: ignore[assignment]  # none: read with more care
+
+
+class _Prefetch(msgspec.Struct):
+    results: _Page | UnsetType | None = UNSET
+    patient: Raw | UnsetType = UNSET
+    conditions: Raw | UnsetType = UNSET
+    medicationRequests: Raw | UnsetType = UNSET  # noqa: N815  # our own names
+    medicationStatements: Raw | UnsetType = UNSET  # noqa: N815
+    allergies: Raw | UnsetType = UNSET
+    orders: Raw | UnsetType = UNSET
+    encounter: Raw | UnsetType = UNSET
+
+
+class Sent:
+    """All that came as prefetch. What was not decoded with the body is decoded once asked for."""
+
+    def __init__(self, known: _Prefetch, body: bytes) -> None:
+        self._known = known
+        self._body = body
+        self._all: Mapping[str, Raw] | None = None
+
+    def get(self, name: str) -> Raw | None:
+        """The undecoded value of one key; None where it was not sent."""
+        found = getattr(self._known, name, None)
+        if isinstance(found, Raw):
+            return found
+        if found is UNSET:
+            return None
+        return self._everything().get(name)
+
+    def items(self) -> Iterable[tuple[str, Raw]]:
+        """Every key that was sent, with its undecoded value."""
+        return self._everything().items()
+
+    def _everything(self) -> Mapping[str, Raw]:
+        if self._all is None:
+            self._all = _read_prefetch(self._body).prefetch or {}
+        return self._all
+
+
+class _Whole(msgspec.Struct):
+    prefetch: dict[str, Raw] | None = None
 
 
 class _Body(msgspec.Struct):
     """Only what is used; everything else is skipped, whatever it is."""
 
-    hook: Any = msgspec.UNSET
-    hookInstance: Any = msgspec.UNSET  # noqa: N815  # the protocol's names
-    fhirServer: Any = msgspec.UNSET  # noqa: N815
-    fhirAuthorization: Any = msgspec.UNSET  # noqa: N815
-    context: dict[str, msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
-    prefetch: dict[str, msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
+    hook: Any = UNSET
+    hookInstance: Any = UNSET  # noqa: N815  # the protocol's names
+    fhirServer: Any = UNSET  # noqa: N815
+    fhirAuthorization: Any = UNSET  # noqa: N815
+    context: dict[str, Raw] | UnsetType = UNSET
+    prefetch: dict[str, Raw] | UnsetType | None = UNSET
 
 
 _read_body = msgspec.json.Decoder(_Body).decode
+_read_prefetch = msgspec.json.Decoder(_Whole).decode
 
 
 def _number(text: str) -> Decimal:
@@ -105,7 +163,52 @@ def read_envelope(body: bytes, hook: Hook) -> Envelope:
     """
     text = checked_text(body)
     try:
-        read = _decoded(_read_body, text)
+        read, text = _decoded(_typed(hook.schema), text)
+    except msgspec.ValidationError:
+        return _judged(text, hook)
+    context, authorization = read.context, read.fhirAuthorization or None
+    drafts = bytes(context.draftOrders) if hook.drafts else None
+    if (
+        (authorization and not read.fhirServer)
+        or read.hook != hook.name
+        or (drafts is not None and drafts[:1] != b"{")
+    ):
+        return _judged(text, hook)
+    sent = read.prefetch or _Prefetch()
+    page = sent.results or None
+    return Envelope(
+        hook=read.hook,
+        hook_instance=read.hookInstance,
+        patient_id=context.patientId,
+        user_id=context.userId,
+        encounter_id=context.encounterId or None,
+        selections=tuple(context.selections) if hook.selects else None,
+        draft_orders=drafts,
+        fhir_server=read.fhirServer or None,
+        authorization=None
+        if authorization is None
+        else Authorization(
+            authorization.access_token, authorization.scope, authorization.patient or None
+        ),
+        prefetch=Sent(sent, text),
+        results=page if page is not None and page.entry is not UNSET else None,
+    )
+
+
+@cache
+def _typed(context: str) -> Callable[[bytes], Any]:
+    """Decodes the body of a call with a context of this shape, or raises ValidationError."""
+    types = {
+        "context": shapes.struct(context, {"draftOrders": Raw}),
+        "prefetch": _Prefetch | None,
+    }
+    return msgspec.json.Decoder(shapes.struct("request", types)).decode
+
+
+def _judged(text: bytes, hook: Hook) -> Envelope:
+    """The envelope as the schemas judge it, who say what is wrong and where."""
+    try:
+        read, text = _decoded(_read_body, text)
     except msgspec.ValidationError:
         # Its shape is wrong; the schema says where, and only the schema decides.
         shapes.check("request", parse(text))
@@ -113,12 +216,12 @@ def read_envelope(body: bytes, hook: Hook) -> Envelope:
     envelope = {
         name: value
         for name in ("hook", "hookInstance", "fhirServer", "fhirAuthorization")
-        if (value := getattr(read, name)) is not msgspec.UNSET
+        if (value := getattr(read, name)) is not UNSET
     }
-    if read.context is not msgspec.UNSET:
+    if read.context is not UNSET:
         envelope["context"] = {}
     shapes.check("request", envelope)
-    assert read.context is not msgspec.UNSET  # the schema requires it
+    assert read.context is not UNSET  # the schema requires it
     if read.hook != hook.name:
         raise BadRequest("This service does not answer that hook.", f"Send {hook}.", "hook")
     raw_drafts = read.context.get("draftOrders")
@@ -169,13 +272,13 @@ def checked_text(body: bytes) -> bytes:
     return text
 
 
-def parse(text: bytes | msgspec.Raw) -> Any:
+def parse(text: bytes | Raw) -> Any:
     """Any JSON value.
 
     Raises BadRequest for malformed JSON and for numbers too large to be kept, without quoting.
     """
     try:
-        return _decoded(_read_anything, bytes(text))
+        return _decoded(_read_anything, bytes(text))[0]
     except msgspec.ValidationError as error:  # of a value of any type, only a number can be wrong
         raise _malformed(error) from None
 
@@ -185,11 +288,11 @@ def written(value: object) -> bytes:
     return _write(value)
 
 
-def _decoded(decode: Callable[[bytes], _T], text: bytes) -> _T:
-    """What ``decode`` makes of ``text``; its ValidationError is passed on."""
+def _decoded(decode: Callable[[bytes], _T], text: bytes) -> tuple[_T, bytes]:
+    """What ``decode`` makes of ``text``, and the text read; its ValidationError is passed on."""
     try:
         try:
-            return decode(text)
+            return decode(text), text
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
@@ -197,7 +300,7 @@ def _decoded(decode: Callable[[bytes], _T], text: bytes) -> _T:
             mended = _HALF.sub(_whole, text)
             if mended == text:
                 raise
-            return decode(mended)
+            return decode(mended), mended
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, RecursionError) as error:
@@ -241,7 +344,7 @@ def _levels_left(brackets: bytes) -> bool:
     return False
 
 
-def _drafts_shape(raw: msgspec.Raw) -> Any:
+def _drafts_shape(raw: Raw) -> Any:
     """Stands in for the draft orders before the schema: an object, unopened, or what it is."""
     return {} if bytes(raw)[:1] == b"{" else parse(raw)
 

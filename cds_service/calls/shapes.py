@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
@@ -71,6 +72,45 @@ def check(name: str, instance: Any, where: str = "") -> None:
     first = next(compiled.iter_errors(instance), None)
     if first is not None:
         raise _refusal(_shallowest(list(compiled.iter_errors(instance))), where)
+
+
+def struct(name: str, types: Mapping[str, Any]) -> type[msgspec.Struct]:
+    """A type for decoding that takes nothing which the shape ``name`` refuses, but for its ``if``.
+
+    It may refuse more: what a schema says of an object that is none of ``types`` (by the name of
+    the property) must be said with ``properties``.
+    """
+    return _struct(schema(name), types)
+
+
+def _struct(shape: dict[str, Any], types: Mapping[str, Any]) -> type[msgspec.Struct]:
+    required, optional = [], []
+    for name, one in shape["properties"].items():
+        made = types[name] if name in types else _typed(one, types)
+        if name in shape["required"]:
+            required.append((name, made))
+        else:
+            optional.append((name, made | msgspec.UnsetType, msgspec.UNSET))
+    return msgspec.defstruct("Shape", [*required, *optional])
+
+
+def _typed(shape: dict[str, Any], types: Mapping[str, Any]) -> Any:
+    kinds = shape["type"] if isinstance(shape["type"], list) else [shape["type"]]
+    made: Any
+    match [kind for kind in kinds if kind != "null"]:
+        case ["string"]:
+            # Python lets $ match before a final line break, too.
+            pattern = shape["pattern"].replace("$", r"\Z") if "pattern" in shape else None
+            made = Annotated[str, msgspec.Meta(pattern=pattern, min_length=shape.get("minLength"))]
+        case ["integer"]:
+            made = int
+        case ["array"]:
+            made = list[_typed(shape["items"], types)]  # type: ignore[misc]  # made as it runs
+        case ["object"]:
+            made = _struct(shape, types)
+        case others:
+            raise NotImplementedError(f"values of the types {others}")
+    return made | None if "null" in kinds else made
 
 
 def _shallowest(errors: list[ValidationError]) -> ValidationError:

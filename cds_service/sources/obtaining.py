@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from cds_service.calls.envelope import Envelope
+from cds_service.calls.envelope import RESULTS, Envelope
 from cds_service.core.facts import Kind, State
-from cds_service.fhir.intake.delivery import Delivery
+from cds_service.fhir.intake.delivery import Delivery, Later
 from cds_service.fhir.intake.wrapping import unwrapped
 from cds_service.fhir.values.elements import UNREADABLE
 from cds_service.fhir.values.peeks import ResultPage, lacking, read_extent, read_page
@@ -106,18 +107,17 @@ class Obtaining:
         found: dict[str, Delivery] = {}
         queries: dict[str, str] = {}
         for key in keys:
-            query = key.query(envelope.patient_id, envelope.encounter_id)
-            raw = envelope.prefetch.get(key.name)
-            if raw is not None:
-                found[key.name] = given = read_key(key, raw)
+            given = self._given(envelope, key)
+            if given is not None:
+                found[key.name] = given
                 if given.state is not State.PARTIAL or given.reason == _ERROR_IN_PART:
                     continue
-            elif query is None:
-                # Nothing was asked for, so nothing is missing.
-                found[key.name] = Delivery(key.kind, State.NONE, reason=NOT_ASKED)
-                continue
+            query = key.query(envelope.patient_id, envelope.encounter_id)
             if query is not None:
                 queries[key.name] = query
+            elif given is None:
+                # Nothing was asked for, so nothing is missing.
+                found[key.name] = Delivery(key.kind, State.NONE, reason=NOT_ASKED)
         if not queries:
             return {key.kind: found[key.name] for key in keys}, {}
         access, refusal = self._access(envelope, servers)
@@ -140,6 +140,15 @@ class Obtaining:
                 came = others.get(key.kind, came)
             found[key.name] = came or Delivery(key.kind, State.ABSENT, reason=refusal)
         return {key.kind: found[key.name] for key in keys}, fetched
+
+    @staticmethod
+    def _given(envelope: Envelope, key: Key) -> Delivery | None:
+        """What the client sent for one key; None where it sent nothing."""
+        page = envelope.results if key.name == RESULTS else None
+        if page is not None and key.kind is Kind.RESULTS and not _reports_an_error(page):
+            return _page(key, Later(partial(_sent, envelope, key.name)), page)
+        raw = envelope.prefetch.get(key.name)
+        return None if raw is None else read_key(key, raw)
 
     def _access(self, envelope: Envelope, servers: Sequence[str]) -> tuple[Access | None, str]:
         """With what the caller's FHIR server may be asked; else why it may not."""
@@ -166,9 +175,7 @@ def read_key(key: Key, sent: msgspec.Raw) -> Delivery:
     origin = f"prefetch.{key.name}"
     page = _results(sent) if key.kind is Kind.RESULTS else None
     if page is not None:
-        reason = lacking(page.link, page.total, len(page.entry))
-        state = State.PARTIAL if reason else State.GIVEN
-        return Delivery(key.kind, state, (sent,), origin, reason, page)
+        return _page(key, sent, page)
     raw = bytes(sent)
     if raw in _NOTHING:
         return Delivery(key.kind, State.NONE, origin=origin)
@@ -188,15 +195,28 @@ def read_key(key: Key, sent: msgspec.Raw) -> Delivery:
     return Delivery(key.kind, State.PARTIAL if reason else State.GIVEN, (raw,), origin, reason)
 
 
+def _sent(envelope: Envelope, name: str) -> bytes:
+    return bytes(envelope.prefetch.get(name) or b"")
+
+
+def _page(key: Key, sent: msgspec.Raw | Later, page: ResultPage) -> Delivery:
+    """A Bundle of Observations that was taken apart."""
+    reason = lacking(page.link, page.total, len(page.entry))
+    state = State.PARTIAL if reason else State.GIVEN
+    return Delivery(key.kind, state, (sent,), f"prefetch.{key.name}", reason, page)
+
+
+def _reports_an_error(page: ResultPage) -> bool:
+    return any(slot.resource.resourceType == "OperationOutcome" for slot in page.entry)
+
+
 def _results(raw: msgspec.Raw) -> ResultPage | None:
     """A Bundle of Observations taken apart; None where it is not just that."""
     try:
         page = read_page(raw)
     except UNREADABLE:
         return None
-    if any(slot.resource.resourceType == "OperationOutcome" for slot in page.entry):
-        return None
-    return page
+    return None if _reports_an_error(page) else page
 
 
 def _failed_entries(raw: bytes) -> str:

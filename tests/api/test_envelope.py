@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +14,16 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.calls.envelope import MAX_DEPTH, too_deep
+from cds_service.calls.envelope import (
+    MAX_DEPTH,
+    Envelope,
+    _judged,
+    read_envelope,
+    too_deep,
+)
+from cds_service.engine.hook import HOOKS, Hook
+from cds_service.errors import BadRequest
+from cds_service.fhir.values.peeks import read_page
 from tests.api.given_service import (
     QUININE,
     SELECT,
@@ -296,3 +309,74 @@ def test_depth_is_counted_as_a_parser_counts_it(value: Any, more: int) -> None:
         value = [value]
 
     assert too_deep(json.dumps(value).encode()) is (_depth(value) > MAX_DEPTH)
+
+
+# --- the quick types against the schemas ---------------------------------------------------
+
+_VALUES = (
+    None, "", " ", "x", "p1\n", "..", "Patient/p1", "Practitioner/7", 0, 1, 300.0, 1e400, -0.0,
+    True,
+    [], [1], ["A/1"], [None], {}, {"a": 1}, {"resourceType": "Bundle", "entry": []}, "bearer\n",
+    "\ud800", {"resourceType": "Bundle", "entry": [{}]}, {"resourceType": "OperationOutcome"},
+)  # fmt: skip
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    if isinstance(value, dict | list) and len(path) < 4:
+        keys = value if isinstance(value, dict) else range(len(value))
+        for key in keys:
+            yield from _places(value[key], (*path, key))
+
+
+def _mutated(call: dict[str, Any], chance: random.Random) -> Any:
+    made = copy.deepcopy(call)
+    for _ in range(chance.choice((1, 1, 2))):
+        *path, last = chance.choice([one for one in _places(made) if one])
+        inside = made
+        for step in path:
+            inside = inside[step]
+        if chance.random() < 0.3:
+            del inside[last]
+        elif isinstance(inside, dict) and chance.random() < 0.1:
+            inside["more"] = chance.choice(_VALUES)
+        else:
+            inside[last] = copy.deepcopy(chance.choice(_VALUES))
+    return made
+
+
+def _read(read: Callable[[bytes, Hook], Envelope], text: bytes, hook: Hook) -> object:
+    try:
+        found = read(text, hook)
+    except BadRequest as error:
+        return error.what, error.mend, error.where
+    sent = {name: bytes(raw) for name, raw in found.prefetch.items()}
+    assert {name: bytes(found.prefetch.get(name) or b"") for name in sent} == sent
+    if found.results is not None:
+        assert found.results.entry == read_page(sent["results"]).entry
+    return replace(found, prefetch={}, results=None), sent
+
+
+def test_the_quick_types_take_nothing_that_the_schemas_refuse() -> None:
+    chance = random.Random(17)
+    signed = order_body(QUININE) | {"hook": "order-sign"}
+    secured = {"fhirServer": "https://f.example", "fhirAuthorization": AUTHORIZATION}
+    calls = [
+        (HOOKS[call["hook"]], call)
+        for one in (
+            body(),
+            body(prefetch={"results": bundle(potassium("3.1"))}),
+            order_body(QUININE),
+            signed,
+        )
+        for call in (one, one | secured)
+    ]
+    taken = 0
+    for _ in range(3000):
+        hook, call = chance.choice(calls)
+        text = json.dumps(_mutated(call, chance)).encode()
+        expected = _read(_judged, text, hook)
+
+        assert _read(read_envelope, text, hook) == expected
+        taken += isinstance(expected, tuple) and isinstance(expected[0], Envelope)
+    assert 500 < taken < 2500

@@ -18,7 +18,7 @@ from msgspec import Raw
 from cds_service.core.facts import Availability, Kind, Problem, Source
 from cds_service.errors import TooLarge
 from cds_service.fhir.intake.arrival import EXPECTED, Tally, judged
-from cds_service.fhir.intake.delivery import Delivery
+from cds_service.fhir.intake.delivery import Delivery, Later
 from cds_service.fhir.intake.wrapping import address_of, unwrapped
 from cds_service.fhir.values.elements import UNREADABLE, decoded, identifier_of, items, part, text
 from cds_service.fhir.values.peeks import (
@@ -57,7 +57,7 @@ class ObservationPage:
     """A page decoded in one go; ``peeks`` in the order of its entries."""
 
     kind: Kind
-    raw: bytes | Raw
+    raw: bytes | Raw | Later
     peeks: list[Peek]
     origin: str
     place: str
@@ -67,7 +67,7 @@ class ObservationPage:
     def entry(self, index: int) -> RawSlot:
         """The raw entry behind a peek."""
         if self._slots is None:
-            self._slots = read_slots(self.raw).entry
+            self._slots = read_slots(bytes(self.raw)).entry
         return self._slots[index]
 
     def whole(self, index: int) -> bytes | Raw:
@@ -157,20 +157,24 @@ class Intake:
 
     # --- one page --------------------------------------------------------------------
 
-    def _page(self, delivery: Delivery, page: bytes | Raw, place: str, tally: Tally) -> None:
+    def _page(
+        self, delivery: Delivery, page: bytes | Raw | Later, place: str, tally: Tally
+    ) -> None:
         before = tally.entries
         if not self._read(delivery, page, place, tally):
             tally.unread_pages += 1
         elif tally.entries == before and not tally.incomplete:
             tally.empty_pages += 1
 
-    def _read(self, delivery: Delivery, page: bytes | Raw, place: str, tally: Tally) -> bool:
+    def _read(
+        self, delivery: Delivery, page: bytes | Raw | Later, place: str, tally: Tally
+    ) -> bool:
         """Take one page apart, the quick way where it can be. False: it cannot be read."""
         peeked = delivery.peeked if page is delivery.pages[0] else None
         if peeked is None and delivery.kind is Kind.RESULTS:
             # Where it cannot be taken apart at once, its entries are read one by one below.
             with contextlib.suppress(*UNREADABLE):
-                peeked = read_page(page)
+                peeked = read_page(bytes(page))
         if peeked is None:
             raw = bytes(page)
             return raw.strip() == b"null" or self._take(raw, _At(delivery, tally, place))
@@ -178,7 +182,12 @@ class Intake:
         return True
 
     def _fast(
-        self, delivery: Delivery, raw: bytes | Raw, peeks: list[Peek], place: str, tally: Tally
+        self,
+        delivery: Delivery,
+        raw: bytes | Raw | Later,
+        peeks: list[Peek],
+        place: str,
+        tally: Tally,
     ) -> None:
         self.count(len(peeks), place)
         page = ObservationPage(delivery.kind, raw, peeks, delivery.origin, place, self._number)

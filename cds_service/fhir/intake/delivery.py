@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from msgspec import Raw
 
 from cds_service.core.facts import Availability, Kind, State
 from cds_service.fhir.values.peeks import ResultPage
+
+
+class Later:
+    """A JSON value whose text is cut out of the body only when somebody asks for it."""
+
+    __slots__ = ("_cut",)
+
+    def __init__(self, cut: Callable[[], bytes]) -> None:
+        self._cut = cut
+
+    def __bytes__(self) -> bytes:
+        return self._cut()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +36,7 @@ class Delivery:
 
     kind: Kind
     state: State
-    pages: tuple[bytes | Raw, ...] = ()
+    pages: tuple[bytes | Raw | Later, ...] = ()
     origin: str = ""
     reason: str = ""
     peeked: ResultPage | None = field(default=None, repr=False, compare=False)
