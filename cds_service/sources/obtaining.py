@@ -19,7 +19,14 @@ from cds_service.core.facts import Kind, State
 from cds_service.fhir.intake.delivery import Delivery, Later
 from cds_service.fhir.intake.wrapping import unwrapped
 from cds_service.fhir.values.elements import UNREADABLE
-from cds_service.fhir.values.peeks import ResultPage, lacking, read_extent, read_page
+from cds_service.fhir.values.peeks import (
+    EntryPage,
+    ResultPage,
+    lacking,
+    read_entries,
+    read_extent,
+    read_page,
+)
 from cds_service.sources.prefetch import NOT_ASKED, Key
 
 if TYPE_CHECKING:
@@ -179,6 +186,8 @@ def read_key(key: Key, sent: msgspec.Raw) -> Delivery:
     raw = bytes(sent)
     if raw in _NOTHING:
         return Delivery(key.kind, State.NONE, origin=origin)
+    if key.kind is not Kind.RESULTS and (listed := read_entries(raw)) is not None:
+        return _page(key, raw, listed)
     if (inner := unwrapped(raw)) is not None:
         return read_key(key, msgspec.Raw(inner))
     try:
@@ -199,8 +208,8 @@ def _sent(envelope: Envelope, name: str) -> bytes:
     return bytes(envelope.prefetch.get(name) or b"")
 
 
-def _page(key: Key, sent: msgspec.Raw | Later, page: ResultPage) -> Delivery:
-    """A Bundle of Observations that was taken apart."""
+def _page(key: Key, sent: bytes | msgspec.Raw | Later, page: ResultPage | EntryPage) -> Delivery:
+    """A Bundle that was taken apart."""
     reason = lacking(page.link, page.total, len(page.entry))
     state = State.PARTIAL if reason else State.GIVEN
     return Delivery(key.kind, state, (sent,), f"prefetch.{key.name}", reason, page)

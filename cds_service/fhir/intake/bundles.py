@@ -22,10 +22,12 @@ from cds_service.fhir.intake.delivery import Delivery, Later
 from cds_service.fhir.intake.wrapping import address_of, unwrapped
 from cds_service.fhir.values.elements import UNREADABLE, decoded, identifier_of, items, part, text
 from cds_service.fhir.values.peeks import (
+    EntryPage,
     Head,
     Missing,
     Peek,
     RawSlot,
+    read_entries,
     read_extent,
     read_head,
     read_list,
@@ -175,11 +177,35 @@ class Intake:
             # Where it cannot be taken apart at once, its entries are read one by one below.
             with contextlib.suppress(*UNREADABLE):
                 peeked = read_page(bytes(page))
+        elif peeked is None:
+            peeked = read_entries(bytes(page))
         if peeked is None:
             raw = bytes(page)
             return raw.strip() == b"null" or self._take(raw, _At(delivery, tally, place))
+        if isinstance(peeked, EntryPage):
+            self._entries(delivery, peeked, place, tally)
+            return True
         self._fast(delivery, page, [slot.resource for slot in peeked.entry], place, tally)
         return True
+
+    def _entries(self, delivery: Delivery, page: EntryPage, place: str, tally: Tally) -> None:
+        """Take the entries of a Bundle as it should be, as `_resource` takes them one by one."""
+        self.count(len(page.entry), place)
+        kind, origin, number = delivery.kind, delivery.origin, self._number
+        expected = EXPECTED[kind]
+        for index, (slot, headed) in enumerate(zip(page.entry, page.heads, strict=True)):
+            head = headed.resource
+            stated = head.resourceType
+            r4 = R4_TYPES.get(stated, stated)
+            if r4 in expected:
+                tally.expected += 1
+            else:
+                tally.others.add(stated)
+            reference = f"{stated}/{head.id}" if head.id else f"{place} entry[{index}]"
+            source, url = Source(reference, origin), slot.fullUrl.strip()
+            entries = self.by_type.setdefault(r4, [])
+            entries.append(Entry(kind, r4, slot.resource, source, url, number))
+        tally.entries += len(page.entry)
 
     def _fast(
         self,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from msgspec import Raw
 
 from cds_service.core.facts import Availability, Kind, State
-from cds_service.fhir.values.peeks import ResultPage
+from cds_service.fhir.values.peeks import EntryPage, ResultPage
 
 
 class Later:
@@ -39,7 +39,7 @@ class Delivery:
     pages: tuple[bytes | Raw | Later, ...] = ()
     origin: str = ""
     reason: str = ""
-    peeked: ResultPage | None = field(default=None, repr=False, compare=False)
+    peeked: ResultPage | EntryPage | None = field(default=None, repr=False, compare=False)
 
     @property
     def availability(self) -> Availability:

@@ -76,6 +76,13 @@ class Link(msgspec.Struct, gc=False):
     relation: str = ""
 
 
+class Head(msgspec.Struct, gc=False):
+    """What tells which resource it is."""
+
+    resourceType: str = ""  # noqa: N815
+    id: str | None = None
+
+
 class ResultPage(msgspec.Struct, gc=False):
     """A Bundle that holds Observations."""
 
@@ -83,6 +90,54 @@ class ResultPage(msgspec.Struct, gc=False):
     entry: list[Slot]
     link: list[Link] | None = None
     total: int | float | str | None = None
+
+
+class Headed(msgspec.Struct, gc=False):
+    """An entry of a Bundle as far as it says what it holds."""
+
+    resource: Head
+
+
+class Heads(msgspec.Struct, gc=False):
+    """A Bundle as far as its entries say what they hold."""
+
+    entry: list[Headed]
+
+
+class EntrySlot(msgspec.Struct, gc=False):
+    """An entry of a Bundle as it should be, its resource unread."""
+
+    resource: Raw
+    fullUrl: str = ""  # noqa: N815
+
+
+class EntryPage(msgspec.Struct):
+    """A Bundle as it should be: each entry holds a resource that says what it is."""
+
+    resourceType: Annotated[str, msgspec.Meta(pattern=r"^Bundle\Z")]  # noqa: N815
+    entry: list[EntrySlot] = []
+    link: list[Link] | None = None
+    total: int | float | str | None = None
+    heads: list[Headed] = []
+
+
+_read_entry_page = msgspec.json.Decoder(EntryPage).decode
+_read_heads = msgspec.json.Decoder(Heads).decode
+_NO_RESOURCES = frozenset({"", "Bundle", "OperationOutcome"})
+
+
+def read_entries(raw: bytes) -> EntryPage | None:
+    """A Bundle of resources, none of them a Bundle or an error; None for anything else."""
+    try:
+        page = _read_entry_page(raw)
+        if not page.entry:  # resources under another name are for those who read with more care
+            return page if raw.count(b'"resourceType"') < 2 else None
+        page.heads = _read_heads(raw).entry
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    if any(one.resource.resourceType in _NO_RESOURCES for one in page.heads):
+        return None
+    return page
 
 
 class Extent(msgspec.Struct, gc=False):
@@ -118,13 +173,6 @@ class Quantity(msgspec.Struct, gc=False):
     unit: str | None = None
     system: str | None = None
     code: str | None = None
-
-
-class Head(msgspec.Struct, gc=False):
-    """What tells which resource it is."""
-
-    resourceType: str = ""  # noqa: N815
-    id: str | None = None
 
 
 class RawSlot(msgspec.Struct, gc=False):
