@@ -81,7 +81,7 @@ class Facts:
         self.series = series
         self._computed = computed
         self._newest: dict[Worse, dict[str, Newest]] = {worse: {} for worse in Worse}
-        self._asked: list[Newest] = []  # in the order of asking
+        self._unusable: list[Newest] = []  # those with problems, in the order of asking
         self._unread: dict[Kind, tuple[Problem, ...]] = {}
         self.memory: dict[str, object] = {}  # answers derived once per call, by concept
         birth = self.patient.birth
@@ -160,15 +160,15 @@ class Facts:
             if found is None:
                 found = self.series.get(analyte, _EMPTY).newest(worse)
             known[analyte] = found
-            self._asked.append(found)
+            if found.unusable:
+                self._unusable.append(found)
         return found
 
     def problems(self) -> tuple[Problem, ...]:
         """What could not be used: in the record, and among the results anybody asked for."""
         found = dict.fromkeys(self.record.problems)
-        for newest in self._asked:
-            if newest.unusable:
-                found.update(dict.fromkeys(newest.unusable))
+        for newest in self._unusable:
+            found.update(dict.fromkeys(newest.unusable))
         return tuple(found)
 
     def within(self, result: Result | None, window: Window) -> bool:

@@ -98,6 +98,7 @@ class Series:
         self._dated: Sequence[Dated] = self._opened
         self._open: Callable[[Any], Candidate]
         self._foremost: _Foremost | None = None
+        self._alike: Newest | None = None  # what is newest where nothing has to be chosen
         self.undated = tuple(undated)
 
     @classmethod
@@ -134,14 +135,19 @@ class Series:
 
     def newest(self, worse: Worse) -> Newest:
         """The newest usable result, and what stands before it."""
+        if self._alike is not None:
+            return self._alike
         if self._foremost is None:
             self._foremost = self._find_foremost()
         final, preliminary, newer = self._foremost
-        return Newest(
+        found = Newest(
             result=_worst(final, worse),
             preliminary=_worst(preliminary, worse),
             unusable=(*newer, *self.undated),
         )
+        if len(final) < 2 and len(preliminary) < 2:
+            self._alike = found
+        return found
 
     def _find_foremost(self) -> _Foremost:
         unusable: list[tuple[Candidate, Problem]] = []

@@ -198,9 +198,18 @@ def _seal(keyed: hmac.HMAC, origin: Origin, bits: int) -> int:
     return _keyed_bits(keyed, ("seal", *origin, f"{bits:x}")) >> (64 - SEAL_BITS)
 
 
+_SHORT = 128
+_LENGTHS = tuple(size.to_bytes(8) for size in range(_SHORT))
+
+
 def _keyed_bits(keyed: hmac.HMAC, parts: Iterable[str]) -> int:
     # The length before each part keeps ("ab", "c") and ("a", "bc") apart.
-    raws = [part.encode("utf-8", "surrogatepass") for part in parts]
+    pieces: list[bytes] = []
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass")
+        size = len(raw)
+        pieces.append(_LENGTHS[size] if size < _SHORT else size.to_bytes(8))
+        pieces.append(raw)
     copy = keyed.copy()
-    copy.update(b"".join([len(raw).to_bytes(8) + raw for raw in raws]))
+    copy.update(b"".join(pieces))
     return int.from_bytes(copy.digest()[:8])

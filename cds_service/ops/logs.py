@@ -115,6 +115,9 @@ def _words(out: TextIO) -> Render:
     return render
 
 
+_PLAIN = (str, int, float, bool)
+
+
 def keep_allowed(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
@@ -122,7 +125,7 @@ def keep_allowed(
     return {
         key: value[:_LONGEST] if isinstance(value, str) else value
         for key, value in event.items()
-        if key in ALLOWED and isinstance(value, str | int | float | bool)
+        if key in ALLOWED and isinstance(value, _PLAIN)
     }
 
 
@@ -134,7 +137,10 @@ def described(error: BaseException) -> dict[str, str]:
 
 
 def _render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
-    return msgspec.json.encode(event, enc_hook=lambda value: type(value).__name__).decode()
+    return _encode(event).decode()
+
+
+_encode = msgspec.json.Encoder(enc_hook=lambda value: type(value).__name__).encode
 
 
 class _Foreign(logging.Handler):

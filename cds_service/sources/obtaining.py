@@ -188,12 +188,15 @@ def read_key(key: Key, sent: msgspec.Raw) -> Delivery:
         return Delivery(key.kind, State.NONE, origin=origin)
     if key.kind is not Kind.RESULTS and (listed := read_entries(raw)) is not None:
         return _page(key, raw, listed)
-    if (inner := unwrapped(raw)) is not None:
-        return read_key(key, msgspec.Raw(inner))
     try:
         peeked = read_extent(raw)
     except (msgspec.DecodeError, RecursionError):
-        return Delivery(key.kind, State.GIVEN, (raw,), origin)
+        peeked = None
+    if peeked is None or not peeked.resourceType:
+        if (inner := unwrapped(raw)) is not None:
+            return read_key(key, msgspec.Raw(inner))
+        if peeked is None:
+            return Delivery(key.kind, State.GIVEN, (raw,), origin)
     if peeked.resourceType == "OperationOutcome":
         return Delivery(key.kind, State.UNAVAILABLE, (), origin, _ERROR_REPORTED)
     if b"OperationOutcome" in raw and (failed := _failed_entries(raw)):

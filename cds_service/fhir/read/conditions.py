@@ -118,12 +118,10 @@ def _severe(severity: Said) -> bool:
 
 def _day(item: Item, as_of: datetime) -> date | None:
     zone = zone_of(as_of)
-    for value in (
-        item.value("onsetDateTime"),
-        part(item.value("onsetPeriod"), "start"),
-        item.value("recordedDate"),
-    ):
-        moment: Moment | None = read_moment(value, zone)
+    for name in ("onsetDateTime", "onsetPeriod", "recordedDate"):
+        value = item.value(name)
+        stated = part(value, "start") if name == "onsetPeriod" else value
+        moment: Moment | None = read_moment(stated, zone)
         if moment is not None:
             return moment.day
     return None

@@ -179,7 +179,7 @@ def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) ->
         raise _Unusable("no-value", "dataAbsentReason: it has no value")
     if isinstance(peek.valueQuantity, Missing) or bytes(peek.valueQuantity) == b"null":
         raise _why_no_quantity(whole())
-    analyte = expected.analyte
+    analyte, moment = expected.analyte, expected.moment
     quantity = _quantity(peek.valueQuantity)
     written = "" if isinstance(quantity.value, Missing) else bytes(quantity.value).decode()
     if written in ("", "null"):
@@ -189,7 +189,7 @@ def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) ->
     value = exact(written)
     if value is None:
         raise _Unusable("not-a-number", "its value is not a number that a laboratory reports")
-    interval = _interval(text(quantity.comparator), value)
+    interval = _interval(quantity.comparator, value)
     unit = unit_of(quantity, analyte)
     _check_plausible(value, unit, analyte)
     decimals = decimals_of(value)
@@ -199,9 +199,9 @@ def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) ->
         value=interval,
         decimals=decimals,
         unit=unit,
-        when=expected.moment.when,
-        day=expected.moment.day,
-        day_only=expected.moment.day_only,
+        when=moment.when,
+        day=moment.day,
+        day_only=moment.day_only,
         source=expected.source,
         preliminary=expected.preliminary,
         range_low=low,
@@ -243,16 +243,21 @@ def _quantity(raw: Raw | bytes) -> Quantity:
         return found
 
 
-def _interval(comparator: str, value: Decimal) -> Interval:
+def _interval(comparator: str | None, value: Decimal) -> Interval:
+    if comparator is None:
+        return Interval(value, value)
     try:
-        return Interval.compared(comparator, value)
+        return Interval.compared(text(comparator), value)
     except ValueError:
-        reason = f"its comparator {shortened(comparator, 10)} says nothing about the value"
+        reason = f"its comparator {shortened(text(comparator), 10)} says nothing about the value"
         raise _Unusable("comparator", reason) from None
 
 
 def unit_of(quantity: Quantity, analyte: Analyte) -> Unit:
     """The unit: UCUM code first, then the unit's text. Raises where it is not known."""
+    known = analyte.units.get(quantity.code or "")
+    if known is not None and (quantity.system is None or quantity.system in _UCUM):
+        return known
     code, name = text(quantity.code), text(quantity.unit)
     system = text(quantity.system).rstrip("/")
     if not code and not name:
