@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from functools import cache
 from itertools import accumulate
@@ -20,6 +20,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from cds_service.calls import shapes
+from cds_service.core.records import record
 from cds_service.engine.hook import Hook
 from cds_service.errors import BadRequest
 from cds_service.fhir.values.peeks import ResultPage, Slot
@@ -45,7 +46,7 @@ _HALF = re.compile(
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Authorization:
     """``fhirAuthorization``: what the client lets us ask its FHIR server."""
 
@@ -54,7 +55,7 @@ class Authorization:
     patient: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Envelope:
     """One call, checked. ``prefetch`` and ``draft_orders`` are undecoded JSON values.
 

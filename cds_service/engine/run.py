@@ -115,11 +115,12 @@ class Engine:
 
 def speaks(rule: Rule, facts: Facts) -> bool:
     """Whether a rule may speak for this patient: switched on, not silent, of the right age."""
-    return (
-        rule.id not in facts.site.rules_off
-        and not facts.site.silent(rule.id, facts.today)
-        and (rule.minors or not facts.minor)
-    )
+    site = facts.site
+    if facts.minor and not rule.minors:
+        return False
+    if not (site.rules_off or site.rules_silent or site.starts):
+        return True
+    return rule.id not in site.rules_off and not site.silent(rule.id, facts.today)
 
 
 def judges(rule: Rule, facts: Facts) -> bool:

@@ -49,6 +49,9 @@ _AT_START = ("alembic.command", "alembic.runtime.migration", "sqlite3")
 """What each worker needs as it starts: imported before they are forked, they share it."""
 _TURN_S = 0.001
 """How soon a computing thread lets another one (the loop that reads bodies) have its turn."""
+_COLLECT_AT = (20_000, 20, 20)
+"""When the collector looks for rings of references: a call makes some thousand objects and no
+ring, so that every few calls are soon enough."""
 _CRASHES = 20
 _CRASH_WINDOW_S = 60.0
 _app: Flask | None = None
@@ -176,6 +179,7 @@ def load() -> Flask:
             import_module(name)
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_COLLECT_AT)
     return _app
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from msgspec import Raw
 
 from cds_service.core.facts import Availability, Kind, State
+from cds_service.core.records import record
 from cds_service.fhir.values.peeks import EntryPage, ResultPage
 
 
@@ -23,7 +24,7 @@ class Later:
         return self._cut()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Delivery:
     """The raw JSON of one kind of data and the state it arrived in.
 

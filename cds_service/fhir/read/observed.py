@@ -41,7 +41,7 @@ UCUM = "http://unitsofmeasure.org"
 _UCUM = frozenset({UCUM, "https://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})
 _RANGES: dict[tuple[bytes, str, str, int], tuple[Decimal | None, Decimal | None]] = {}
 _MOST_RANGES = 4096
-_ENDS: dict[tuple[object, ...], tuple[Decimal, Decimal]] = {}
+_ENDS: dict[tuple[Unit, int], tuple[tuple[Decimal, Decimal], Decimal, Decimal]] = {}
 _NOT_NUMBERS = {
     "valueString": "text",
     "valueInteger": "a number without a unit",
@@ -282,18 +282,17 @@ def _check_plausible(value: Decimal, unit: Unit, analyte: Analyte) -> None:
             f"{plain(value)} {unit.name} is too small for this unit: "
             "it may be meant by another convention (tetramer)",
         )
-    if not _inside(analyte.plausible, value, unit, analyte):
+    if not _inside(analyte.plausible, value, unit):
         raise _Unusable("implausible", f"{_written(value)} {unit.name} is not plausible")
 
 
-def _inside(ends: tuple[Decimal, Decimal], value: Decimal, unit: Unit, analyte: Analyte) -> bool:
+def _inside(ends: tuple[Decimal, Decimal], value: Decimal, unit: Unit) -> bool:
     """Whether a value lies between two canonical ends, both allowed."""
-    key = (analyte.key, unit.name, *ends)
+    key = (unit, id(ends))  # kept with its ends, so that the id stays theirs
     known = _ENDS.get(key)
     if known is None:
-        known = _ENDS[key] = _ends_in(ends, unit)
-    lowest, highest = known
-    return lowest <= value <= highest
+        known = _ENDS[key] = (ends, *_ends_in(ends, unit))
+    return known[1] <= value <= known[2]
 
 
 def _ends_in(ends: tuple[Decimal, Decimal], unit: Unit) -> tuple[Decimal, Decimal]:
@@ -329,14 +328,14 @@ def _own_range(
         known = _RANGES[key] = _read_range(raw, unit, decimals, analyte)
     low, high = known
     ends, upper = analyte.range_low, analyte.range_high
-    if low is not None and ends is not None and not _inside(ends, low, unit, analyte):
-        if any(_inside(ends, low, other, analyte) for other in analyte.units.values()):
+    if low is not None and ends is not None and not _inside(ends, low, unit):
+        if any(_inside(ends, low, other) for other in analyte.units.values()):
             raise _Unusable(
                 "contradicting-range",
                 f"its reference range, from {_written(low)}, contradicts its unit {unit.name}",
             )
         return None, None
-    if high is not None and upper is not None and not _inside(upper, high, unit, analyte):
+    if high is not None and upper is not None and not _inside(upper, high, unit):
         return None, None
     if low is not None and high is not None and low > high:
         return None, None

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Availability, Drafts, Kind, Problem, Record, State
+from cds_service.core.records import record
 from cds_service.core.series import Series
 from cds_service.engine.topic import Vocabularies
 from cds_service.fhir.intake.bundles import Intake
@@ -30,7 +31,7 @@ _DRAFTS = 50_000
 """Characters that are read of draft orders, however much the rest of the call holds."""
 
 
-@dataclass(frozen=True)
+@record
 class Context:
     """What the hook's context says; ``draft_orders`` is decoded JSON and may be anything.
 
@@ -46,7 +47,7 @@ class Context:
     fhir_server: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Reading:
     """What was read.
 
