@@ -39,6 +39,10 @@ class RhythmRisk:
 
 def rhythm_risk(facts: Facts) -> RhythmRisk:
     """The risk of an arrhythmia as far as the record tells."""
+    return facts.derived(_rhythm_risk)
+
+
+def _rhythm_risk(facts: Facts) -> RhythmRisk:
     found: list[str] = []
     evidence: list[Evidence] = []
     digoxin = facts.taking(DIGOXIN, hazard=True)

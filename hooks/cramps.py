@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import cast
 
 from cds_service.core.facts import Condition, Kind, Reason, State
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import Evidence
 
 LEG_CRAMPS = "leg_cramps"
-_DOCUMENTED = "leg cramps are documented"
 _PERSISTENT = re.compile(
     r"\b(severe|persistent|refractory|intractable|progressive|incapacitating)\b"
 )
@@ -27,9 +25,7 @@ def documented(facts: Facts) -> bool | None:
 
     A suspected condition does not count. A site may have cramps assumed of everybody.
     """
-    if _DOCUMENTED not in facts.memory:
-        facts.memory[_DOCUMENTED] = _documented(facts)
-    return cast("bool | None", facts.memory[_DOCUMENTED])
+    return facts.derived(_documented)
 
 
 def _documented(facts: Facts) -> bool | None:

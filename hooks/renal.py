@@ -146,10 +146,7 @@ def acute(facts: Facts) -> Acute | None:
 
     Final results with a number only; not on dialysis, not under 18.
     """
-    if "acute" not in facts.memory:
-        facts.memory["acute"] = _acute(facts)
-    found = facts.memory["acute"]
-    return found if isinstance(found, Acute) else None
+    return facts.derived(_acute)
 
 
 def _before(facts: Facts, newest: Result, span: timedelta) -> list[Result]:
@@ -318,10 +315,7 @@ def _size(egfr: Result) -> Fraction:
 
 def renal(facts: Facts) -> Renal:
     """Renal function now, derived once per call."""
-    known = facts.memory.get("renal")
-    if not isinstance(known, Renal):
-        known = facts.memory["renal"] = _renal(facts)
-    return known
+    return facts.derived(_renal)
 
 
 def _renal(facts: Facts) -> Renal:

@@ -287,8 +287,9 @@ class Medication:
     identity: frozenset[tuple[str, str]] = frozenset()  # codes; to see two as the same drug
     when: datetime | None = None
     reason: Reason = Reason()
-    dosages: tuple[Dosage, ...] = ()
-    ingredients: tuple[Ingredient, ...] = ()
+    # Equal medicines have equal names: hashing numbers as well would only cost time.
+    dosages: tuple[Dosage, ...] = field(default=(), hash=False)
+    ingredients: tuple[Ingredient, ...] = field(default=(), hash=False)
     words: str = ""
     selected: bool = False
     signed: bool = False

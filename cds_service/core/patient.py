@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 from cds_service.core.facts import (
     Allergy,
@@ -28,6 +28,7 @@ from cds_service.core.knowledge import Limits
 from cds_service.core.series import Newest, Series, Worse
 from cds_service.core.times import Window, years_between
 
+_T = TypeVar("_T")
 _EMPTY = Series()
 _ABSENT = Availability(State.ABSENT, "not sent")
 _PRESENT = frozenset({Presence.ACTIVE, Presence.ASSUMED})
@@ -83,7 +84,7 @@ class Facts:
         self._newest: dict[Worse, dict[str, Newest]] = {worse: {} for worse in Worse}
         self._unusable: list[Newest] = []  # those with problems, in the order of asking
         self._unread: dict[Kind, tuple[Problem, ...]] = {}
-        self.memory: dict[str, object] = {}  # answers derived once per call, by concept
+        self.memory: dict[object, object] = {}  # answers derived once per call
         birth = self.patient.birth
         # Completed years, or None where the birth date is unknown.
         self.age: int | None = None if birth is None else years_between(birth, self.today)
@@ -99,6 +100,12 @@ class Facts:
         self._drafted = _union(one.classes for one in record.drafts.medications)
         self._orders = (*record.drafts.orders, *record.orders)
         self._covered = _union(one.covers for one in self._orders)
+
+    def derived(self, make: Callable[[Facts], _T]) -> _T:
+        """What ``make`` makes of these facts, for all rules that ask: made once."""
+        if make not in self.memory:
+            self.memory[make] = make(self)
+        return cast("_T", self.memory[make])
 
     # --- what arrived ----------------------------------------------------------------
 

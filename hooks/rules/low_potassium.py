@@ -13,6 +13,8 @@ Does not cover: intravenous replacement and its rates; redistribution (insulin, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import (
     Answer,
@@ -93,10 +95,11 @@ def low_potassium(facts: Facts) -> Answer:
             return CannotTell(("whether potassium is critically low in a patient under 18",))
         return NotFired("the patient is under 18 and the level is not critical")
     losing = facts.taking(*_LOSING)
+    against = [] if level.repeat_only else _against_a_draft(facts, level)
     return Finding(
         indicator=_indicator(level, critical),
         summary=_summary(level, severe is True, urgent, risk),
-        advice=_advice(facts, level, severe is True, urgent, risk),
+        advice=_advice(facts, level, severe is True, urgent, risk, against),
         evidence=(
             _evidence(facts, level, severe is True, urgent),
             *(() if level.repeat_only else risk.evidence),
@@ -107,7 +110,7 @@ def low_potassium(facts: Facts) -> Answer:
         missing=levels.unread(level.unusable, "potassium"),
         strength="Correcting a documented deficiency is established practice; it is not proven "
         "to stop cramps. The limits 2.5 and 3.0 mmol/L are general medical knowledge.",
-        suggestions=_suggestions(facts, level, urgent, risk),
+        suggestions=_suggestions(facts, level, urgent, risk, against),
         overrides=(*FOR_TESTS, CONTRAINDICATED),
     )
 
@@ -157,7 +160,12 @@ _AT_ONCE = (
 
 
 def _advice(
-    facts: Facts, level: levels.Level, severe: bool, urgent: bool, risk: RhythmRisk
+    facts: Facts,
+    level: levels.Level,
+    severe: bool,
+    urgent: bool,
+    risk: RhythmRisk,
+    against: Sequence[str],
 ) -> tuple[str, ...]:
     assert level.result is not None
     if level.repeat_only:
@@ -178,7 +186,6 @@ def _advice(
         f"deficiency.{taken}"
     )
     lines.append(_magnesium(facts)[0])
-    against = _against_a_draft(facts, level)
     if against:
         lines.append(f"No potassium chloride is drafted: {'; '.join(against)}.")
     return tuple(lines)
@@ -212,7 +219,7 @@ def _magnesium_known(facts: Facts) -> bool:
 
 
 def _suggestions(
-    facts: Facts, level: levels.Level, urgent: bool, risk: RhythmRisk
+    facts: Facts, level: levels.Level, urgent: bool, risk: RhythmRisk, against: Sequence[str]
 ) -> tuple[Suggestion, ...]:
     repeat = OrderTest("potassium", "repeat the low result")
     if level.repeat_only:
@@ -223,7 +230,7 @@ def _suggestions(
     if urgent or risk:
         why = "potassium below 3.0 mmol/L" if urgent else f"low potassium with {risk.words}"
         offers.append(OrderTest("ecg", why))
-    if not _against_a_draft(facts, level):
+    if not against:
         offers.append(DraftMedication("potassium_chloride", "documented deficiency"))
     return tuple(offers)
 
