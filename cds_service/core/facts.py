@@ -15,6 +15,8 @@ from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
 
+from msgspec import Struct
+
 from cds_service.core.analytes import Analyte
 from cds_service.core.quantities import Interval, Unit, printed_unit, rounded
 from cds_service.core.records import record
@@ -43,8 +45,7 @@ class State(StrEnum):
     PARTIAL = "partial"  # the first pages only
 
 
-@record
-class Availability:
+class Availability(Struct, frozen=True):
     """State of one kind of data, in words for a clinician where it is not whole."""
 
     state: State
@@ -65,8 +66,7 @@ _WHOLE = frozenset({State.GIVEN, State.NONE})
 _OBTAINED = _WHOLE | {State.PARTIAL}
 
 
-@record
-class Source:
+class Source(Struct, frozen=True):
     """Where a fact came from: ``Type/id`` and the way it reached us."""
 
     reference: str

@@ -12,7 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
-from cds_service.core.records import record
+from msgspec import Struct
 
 
 # A unit is made once; compared as what it is, it is a cheap key of conversions.
@@ -77,8 +77,7 @@ def printed_unit(name: str) -> str:
     return name.replace("{1.73_m2}", "1.73 m²").replace("10*", "10^")
 
 
-@record
-class Interval:
+class Interval(Struct, frozen=True):
     """What a reported value says: a point, or all that a comparator leaves open.
 
     ``below`` and its sisters answer True, False, or None where the interval

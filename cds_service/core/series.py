@@ -14,8 +14,9 @@ from fractions import Fraction
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
+from msgspec import Struct
+
 from cds_service.core.facts import Problem, Result
-from cds_service.core.records import record
 
 
 class Worse(Enum):
@@ -53,8 +54,7 @@ class Candidate:
         return self.day == other.day and (self.day_only or other.day_only)
 
 
-@record
-class Newest:
+class Newest(Struct, frozen=True):
     """The newest results of one analyte.
 
     ``result`` is the newest usable final one; ``preliminary`` a not yet final one, newer or

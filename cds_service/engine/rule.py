@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from cds_service.core.facts import Allergy, Condition, Kind, Medication, Order, Problem, Result
 from cds_service.core.knowledge import KnowledgeError, Limit
 from cds_service.core.records import record
@@ -180,8 +182,7 @@ class Finding:
     about: tuple[str, ...] = ()
 
 
-@record
-class NotFired:
+class NotFired(Struct, frozen=True):
     """A rule looked and has nothing to say; ``because`` is one sentence for the trace."""
 
     because: str
@@ -237,8 +238,7 @@ class Rule:
     document: str = ""
 
 
-@record
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What one rule answered in one call."""
 
     rule: Rule
