@@ -269,7 +269,7 @@ def build(parts: Parts) -> Flask:
     )
     for module in (discovery, services, feedback, ops):
         app.register_blueprint(module.blueprint(parts))
-    if parts.settings.rules_address:
+    if parts.settings.serves_rule_pages:
         from cds_service.api import rule_pages
         from cds_service.catalogue.topics import references
 

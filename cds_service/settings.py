@@ -161,11 +161,16 @@ class Settings(BaseSettings):
 
     @property
     def rules_address(self) -> str:
-        """Where the pages about the rules are served, or "" where they are not."""
+        """The address of the pages about the rules that cards link to, or "" for no link."""
         served = self.rule_pages
         if served is None:
             served = "public_url" in self.model_fields_set
         return f"{self.public_url}/rules" if served else ""
+
+    @property
+    def serves_rule_pages(self) -> bool:
+        """Whether ``/rules/ID`` is served: where cards link to it, and beside the demo page."""
+        return bool(self.rules_address) or (self.demo and self.rule_pages is not False)
 
     @field_validator(
         "fhir_servers", "cors_origins", "topics", "rules_off", "rules_silent", mode="before"

@@ -62,7 +62,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 @cache
 def examples() -> Mapping[Rule, tuple[str, Mapping[str, Any]]]:
-    """For each rule a scenario in which it speaks, and its card there."""
+    """For each rule a scenario in which it fires, and its card there."""
     from cds_service.api.asking import ask
     from cds_service.app import make_parts
     from cds_service.errors import ServiceError
@@ -92,7 +92,7 @@ def rules_page() -> str:
     """One section for each rule, for a clinician to sign off."""
     parts = [
         HEAD,
-        "# Rules\n\nOne section for each rule: when it speaks, what it says, which limits and "
+        "# Rules\n\nOne section for each rule: when it fires, what its card says, which limits and "
         "sources it uses, what it does not cover, and its card in an example. "
         "None of it is clinically validated.\n\n",
         "; ".join(f"{len(one.rules)} when {one.hook.when}" for one in TOPIC.services) + ".\n",
@@ -115,7 +115,7 @@ def _rule(rule: Rule) -> str:
     limits = files.limits()
     lines = [f"\n### `{rule.id}`\n\n**{rule.title}.** {rule.document.strip()}\n"]
     lines.append(
-        f"\nVersion {rule.version}, last changed {rule.changed}; owner: {rule.owner}; speaks "
+        f"\nVersion {rule.version}, last changed {rule.changed}; owner: {rule.owner}; applies "
         f"{TIERS[rule.tier]}{', also under 18' if rule.minors else ''}.\n"
     )
     if rule.judges:

@@ -176,7 +176,7 @@ READ: Mapping[str, str] = {
     "Patient.id": "whether it is the patient of the call",
     "Patient.birthDate": "age; a full date only",
     "Patient.gender": "sex, for limits and equations; anything but male and female is unknown",
-    "deceasedBoolean": "whether the patient has died: then no rule speaks",
+    "deceasedBoolean": "whether the patient has died: then no rule applies",
     "deceasedDateTime": "as deceasedBoolean",
     "status": "whether it counts",
     "Observation.code": "which analyte or panel, by listed codes, else by words",

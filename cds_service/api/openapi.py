@@ -47,7 +47,7 @@ def document(answering: Answering, settings: Settings) -> dict[str, Any]:
     for service in discovery(answering)["services"]:
         paths |= _paths(service)
     paths |= _ops()
-    if settings.rules_address:
+    if settings.serves_rule_pages:
         paths["/rules/{rule}"] = _rule_page()
     secured = settings.trusted_clients is not None
     found: dict[str, Any] = {

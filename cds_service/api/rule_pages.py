@@ -18,15 +18,17 @@ from cds_service.core.knowledge import Reference
 from cds_service.errors import NotFound
 
 _SECTION = re.compile(r"^### `([a-z0-9-]+)`$")
+_TITLE = re.compile(r"\*\*([^*\n]+?)\.\*\* ?")
 _SOURCE_LINK = re.compile(r"\[([^\[\]]+)\]\(references\.md#([a-z0-9-]+)\)")
 _OTHER_LINK = re.compile(r"\[([^\[\]]+)\]\((?!https://)[^)]*\)")
 _STYLE = (
-    ":root{color-scheme:light dark}"
+    ":root{color-scheme:light dark;background:#fff;color:#17211f}a{color:#175e54}"
+    "@media(prefers-color-scheme:dark){:root{background:#101514;color:#e8eeec}a{color:#6cc7b6}}"
     "body{font:1rem/1.55 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;display:block;overflow-x:auto;margin:1rem 0}"
+    "table{border-collapse:collapse}div{overflow-x:auto;margin:1rem 0}"
     "th,td{border:1px solid #8886;padding:.3rem .6rem;text-align:left;vertical-align:top}"
     "blockquote{border-left:.25rem solid #8886;margin:1rem 0;padding:0 1rem}"
-    "code{font-size:.95em}footer{margin-top:2rem;opacity:.8}"
+    "code{font-size:.95em}footer{margin-top:2rem}"
 )
 _POLICY = (
     "default-src 'none'; frame-ancestors 'none'; style-src 'sha256-"
@@ -86,13 +88,20 @@ def _page(rule_id: str, text: str, references: Mapping[str, Reference]) -> str:
         known = references.get(link[2])
         return f"[{link[1]}]({known.url})" if known is not None and known.url else link[1]
 
+    title = _TITLE.match(text)
+    heading = title[1] if title else rule_id
+    text = text[title.end() :] if title else text
     linked = _OTHER_LINK.sub(r"\1", _SOURCE_LINK.sub(source, text))
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(linked)
-    name = escape(rule_id)
+    # A table that is wider than a phone is moved by keyboard, too.
+    body = body.replace("<table>", '<div tabindex="0" role="group" aria-label="Table"><table>')
+    body = body.replace("</table>", "</table></div>")
+    name = escape(heading)
     return (
         f'<!doctype html><html lang="en-GB"><head><meta charset="utf-8"><title>{name}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{_STYLE}</style></head><body><h1><code>{name}</code></h1>{body}"
+        f"<style>{_STYLE}</style></head><body><main><h1>{name}</h1>"
+        f"<p>Rule <code>{escape(rule_id)}</code></p>{body}</main>"
         "<footer>Decision support for the clinician’s judgement; not clinically validated."
         "</footer></body></html>"
     )

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template, request, url_for
 
 from cds_service.answer.cards import OVERRIDES
 from cds_service.answer.trace import as_json
@@ -43,6 +43,13 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+
+_RATE_HEADS = {
+    "per_100_calls": "Per 100 calls",
+    "per_patient": "Per patient",
+    "per_clinician_day": "Per clinician-day",
+    "per_100_orders": "Per 100 orders",
+}
 
 Variant = Callable[[str, str, bool], "Answering"]
 """The answering with another ``cramps`` and ``jurisdiction``, all rules silent or not, made as
@@ -122,7 +129,8 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
                 for service in parts.answering.services
                 for rule in parts.answering.rules(service)
             },
-            pages=parts.settings.rules_address,
+            page_of=_rule_page if parts.settings.serves_rule_pages else None,
+            rate_heads=_RATE_HEADS,
             reasons=OVERRIDES,
             acceptance=lambda one: interval(one.accepted, one.accepted + one.overridden),
         )
@@ -182,7 +190,11 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
                     silence=answered.silence,
                     silent=answered.silent,
                 ),
-                "why": render_template("demo/why.html", rules=seen.why(answered)),
+                "why": render_template(
+                    "demo/why.html",
+                    rules=seen.why(answered),
+                    page_of=_rule_page if parts.settings.serves_rule_pages else None,
+                ),
             },
             "request": question.request,
             "response": {"cards": bodies},
@@ -217,6 +229,10 @@ def _count(parts: Parts, service: Service, answered: Answered, asked: dict[str, 
         encounter=context.get("encounterId"),
         orders=answered.orders,
     )
+
+
+def _rule_page(rule: str) -> str:
+    return url_for("rule_pages.rule_page", rule_id=rule)
 
 
 def _curl(service: Service) -> str:

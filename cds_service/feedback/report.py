@@ -72,16 +72,30 @@ class RuleReport:
         return bool(self.weeks or self.would_show or self.cannot_tell)
 
     @property
+    def shown_or_answered(self) -> bool:
+        """Whether its card was shown, or an answer to it stored."""
+        return bool(self.weeks)
+
+    @property
+    def only_cannot_tell(self) -> bool:
+        """Whether it had no card, shown or silent, and could at times not tell."""
+        return bool(self.cannot_tell and not self.weeks and not self.would_show)
+
+    @property
     def rates(self) -> dict[str, float | None]:
         """Cards shown or silent per 100 calls, per patient, per clinician-day, per 100 orders.
 
         None where there was nothing to count against.
         """
+        return self.rates_of(self.fired)
+
+    def rates_of(self, cards: int) -> dict[str, float | None]:
+        """The rates of so many cards, as in `rates`."""
         return {
-            "per_100_calls": _rate(self.fired, self.calls, 100),
-            "per_patient": _rate(self.fired, self.patients),
-            "per_clinician_day": _rate(self.fired, self.clinician_days),
-            "per_100_orders": _rate(self.fired, self.orders, 100),
+            "per_100_calls": _rate(cards, self.calls, 100),
+            "per_patient": _rate(cards, self.patients),
+            "per_clinician_day": _rate(cards, self.clinician_days),
+            "per_100_orders": _rate(cards, self.orders, 100),
         }
 
     @property

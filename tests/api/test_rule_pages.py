@@ -32,7 +32,7 @@ def test_the_page_of_a_rule_is_public_html_with_its_sources(tmp_path: Path) -> N
     assert answer.status_code == 200
     assert answer.content_type == "text/html; charset=utf-8"
     assert "script" not in answer.headers["Content-Security-Policy"]
-    assert "<h1><code>quinine-active</code></h1>" in answer.text
+    assert "<h1>Quinine on the medication list</h1>" in answer.text
     assert 'href="https://' in answer.text
     assert "references.md" not in answer.text
     assert ".example" not in answer.text

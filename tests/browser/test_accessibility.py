@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.browser.given_page import DemoPage
+from tests.demo.given_demo import PATIENTS
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 
@@ -21,32 +23,130 @@ def findings(page: Page) -> list[tuple[str, str]]:
     return [(one["id"], str(one["nodes"][0]["target"])) for one in found]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 390])
-def test_the_pages_have_no_finding(browser: Browser, address: str, scheme: str, width: int) -> None:
+OPEN_ALL = "document.querySelectorAll('details').forEach((one) => (one.open = true))"
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1400, "light"), (1400, "dark"), (768, "light"), (390, "dark")]
+)
+def test_the_pages_have_no_finding(browser: Browser, address: str, width: int, scheme: str) -> None:
     demo = DemoPage(browser, address, color_scheme=scheme, viewport={"width": width, "height": 900})
     for patient in ("elderly-polypharmacy", "nothing-to-say", "partial-data-unknown-unit"):
         demo.open(patient)
+        demo.page.evaluate(OPEN_ALL)
         assert findings(demo.page) == []
-    demo.page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
-    assert findings(demo.page) == []
-    demo.page.goto(f"{address}/report?site=demo")
-    assert findings(demo.page) == []
+    for path in ("/report", "/report?site=demo", "/rules/quinine-active"):
+        demo.page.goto(f"{address}{path}")
+        demo.page.evaluate(OPEN_ALL)
+        assert findings(demo.page) == [], path
     demo.close()
 
 
-def test_the_states_after_an_answer_and_an_error_have_no_finding(
-    browser: Browser, address: str
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_state_of_the_page_has_no_finding(
+    browser: Browser, address: str, scheme: str
 ) -> None:
-    demo = DemoPage(browser, address)
+    demo = DemoPage(browser, address, color_scheme=scheme)
     demo.open("low-magnesium")
     demo.page.locator(".suggestion").first.click()
     demo.page.wait_for_selector(".done:has-text('Feedback stored')")
     assert findings(demo.page) == []
+    card = demo.card("low-magnesium")
+    while card.locator(".suggestion:not(.taken)").count():
+        card.locator(".suggestion:not(.taken)").first.click()
+    assert findings(demo.page) == []
+    demo.open("quinine-active")
+    demo.card("quinine-active").locator(".dismiss summary").click()
+    assert findings(demo.page) == []
+    demo.card("quinine-active").locator("input[type=radio]").first.check()
+    demo.card("quinine-active").locator(".override button").click()
+    demo.page.wait_for_selector(".done:has-text('Feedback stored')")
+    assert findings(demo.page) == []
+    demo.pick("quinine")
+    assert findings(demo.page) == []
+    with demo.page.expect_response("**/demo/answer"):
+        demo.page.check("input[value=order-sign]")
+    demo.answered()
+    assert findings(demo.page) == []
+    with demo.page.expect_response("**/demo/answer"):
+        demo.page.select_option("#silent", "yes")
+    demo.page.wait_for_selector(".silent")
+    assert findings(demo.page) == []
     demo.paste("{")
     demo.page.wait_for_selector("#paste-error .what")
     assert findings(demo.page) == []
+    demo.page.goto(f"{address}/?patient=nobody")
+    demo.page.wait_for_selector("#error .what")
+    assert findings(demo.page) == []
+    demo.page.route("**/demo/answer", lambda route: route.abort())
+    demo.page.click("[data-patient=child]")
+    demo.page.wait_for_selector("#error .what:has-text('does not answer')")
+    assert findings(demo.page) == []
     demo.close()
+
+
+def test_a_slow_answer_is_announced_after_300_ms(browser: Browser, address: str) -> None:
+    demo = DemoPage(browser, address)
+    demo.open("child")
+    held: list[Route] = []
+    demo.page.route("**/demo/answer", lambda route: held.append(route))
+    demo.page.click("[data-patient=low-magnesium]")
+    assert not demo.page.locator(".busy").is_visible()
+    demo.page.locator(".busy").wait_for(state="visible", timeout=5_000)
+    assert demo.page.inner_text(".busy") == "Asking the service …"
+    held[0].continue_()
+    demo.page.locator(".busy").wait_for(state="hidden")
+    demo.card("low-magnesium").wait_for()
+    demo.close()
+
+
+def test_each_patient_prints_on_one_page(browser: Browser, address: str) -> None:
+    demo = DemoPage(browser, address)
+    for patient in PATIENTS:
+        demo.open(patient)
+        printed = demo.page.pdf(format="A4")
+        assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1, patient
+    demo.close()
+
+
+def test_all_of_it_can_be_done_by_keyboard(demo: DemoPage) -> None:
+    """From the address bar on: a patient, an order, its signing, a dismissal; no mouse."""
+    demo.open("nothing-to-say")
+    keyboard = demo.page.keyboard
+
+    def tab_to(wanted: str) -> None:
+        for _ in range(150):
+            keyboard.press("Tab")
+            if demo.page.evaluate("(one) => document.activeElement.matches(one)", wanted):
+                return
+        raise AssertionError(f"Tab does not reach {wanted}")
+
+    tab_to("[data-patient]")
+    keyboard.press("Home")
+    with demo.page.expect_response("**/demo/answer"):
+        keyboard.press("Enter")
+    demo.answered()
+    tab_to("#order")
+    keyboard.press("End")
+    keyboard.press("Home")
+    tab_to("#add button")
+    with demo.page.expect_response("**/demo/answer"):
+        keyboard.press("Enter")
+    demo.card("quinine-ordered").wait_for()
+    demo.page.focus("[data-patient][aria-pressed=true]")
+    tab_to("input[name=hook]")
+    with demo.page.expect_response("**/demo/answer"):
+        keyboard.press("ArrowDown")
+    demo.answered()
+    assert demo.page.is_checked("input[value=order-sign]")
+    tab_to("article .dismiss summary")
+    keyboard.press("Enter")
+    tab_to("article input[type=radio]")
+    keyboard.press("Space")
+    tab_to("article .override button")
+    keyboard.press("Enter")
+    demo.page.wait_for_selector(".done:has-text('Feedback stored')")
+    tab_to("[data-copy=link]")
 
 
 def test_arrow_keys_move_between_patients(demo: DemoPage) -> None:

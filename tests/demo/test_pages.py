@@ -367,12 +367,15 @@ def test_the_report_counts_what_was_shown_and_answered(demo: Demo) -> None:
     row = text[text.index('<tr data-rule="low-magnesium"') :].split("</tr>")[0]
     cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
     assert cells[0].startswith("Documented low magnesium")
-    assert cells[2:8] == ["1", "0", "0", "100.00", "1.00", "1.00"]
-    assert cells[9:12] == ["0", "1", "0 % (0 to 79)"]
-    assert "Already done: 1" in cells[12]
-    assert cells[13] == "1"
-    assert '<svg xmlns="http://www.w3.org/2000/svg" role="img"' in cells[14]
+    assert '<a href="/rules/low-magnesium">' in cells[0]
+    assert client.get("/rules/low-magnesium").status_code == 200
+    assert cells[1:7] == ["1", "0", "100.00", "1.00", "1.00", ""]
+    assert cells[7:10] == ["0", "1", "0 % (0 to 79)"]
+    assert "Already done: 1" in cells[10]
+    assert cells[11] == "1"
+    assert '<svg xmlns="http://www.w3.org/2000/svg" role="img"' in cells[12]
     assert "<b>" not in text
+    assert "data-silent" not in text
 
 
 def test_orders_can_be_signed_on_the_page(demo: Demo) -> None:
@@ -445,9 +448,15 @@ def test_silent_mode_can_be_seen(demo: Demo) -> None:
     assert would == rules_of(loud)
     assert "silent" in quiet["html"]["why"]
     text = client.get("/report?site=demo").text
-    row = text[text.index('<tr data-rule="low-magnesium"') :].split("</tr>")[0]
-    cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)
-    assert cells[2:4] == ["1", "1"]
+    for row, cards in (
+        ('<tr data-rule="low-magnesium"', "1"),
+        ('<tr data-silent="low-magnesium"', "1"),
+    ):
+        found = text[text.index(row) :].split("</tr>")[0]
+        cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", found, re.DOTALL)
+        assert cells[1] == cards
+        assert cells[3] == "50.00"  # one of two calls
+    assert text.index("Cards shown") < text.index("Silent rules")
 
 
 def test_the_report_knows_the_sites_it_has(demo: Demo) -> None:

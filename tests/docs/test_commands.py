@@ -29,6 +29,7 @@ NOT_RUN = {
     ("CONTRIBUTING.md", "apt-get install"): "installs packages; needs the rights of root",
     ("docs/tutorial.md", "git clone"): "the folder of this test stands for the clone",
     ("docs/tutorial.md", "make environment-dev"): "tests/cli/test_new_rule.py writes a rule by it",
+    ("docs/tutorial.md", "CDS_LIMITS=site-limits.toml make run"): "it would not end",
     (
         "docs/how-to/connect-an-ehr.md",
         "git clone",
