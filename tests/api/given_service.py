@@ -38,6 +38,8 @@ from cds_service.engine.topic import Topic
 from cds_service.settings import Settings
 from cds_service.terminology.codes import LOINC, Coding
 from hooks import TOPIC
+from tests.testing import fhir
+from tests.testing.fhir import RXNORM, Json
 
 VIEW = "/cds-services/leg-cramps-patient-view"
 SELECT = "/cds-services/leg-cramps-order-select"
@@ -120,70 +122,44 @@ def given_app(folder: Path, *more: Rule, **settings: Any) -> Flask:
 
     It asks ``more`` rules besides its two.
     """
-    values: dict[str, Any] = {"database_url": f"sqlite:///{folder}/records.db"} | settings
+    values: Json = {"database_url": f"sqlite:///{folder}/records.db"} | settings
     app = build(make_parts(Settings(**values), [known(*more)]))
     app.extensions["cds_parts"].records.start()
     return app
 
 
-def body(**changes: Any) -> dict[str, Any]:
+def body(**changes: Any) -> Json:
     """A patient-view call with a low potassium; ``changes`` replace or (None) stay null."""
-    made: dict[str, Any] = {
-        "hook": "patient-view",
-        "hookInstance": INSTANCE,
-        "context": {"userId": "Practitioner/7", "patientId": "p1"},
-        "prefetch": prefetch(),
-    }
-    made.update(changes)
-    return made
+    return fhir.call("patient-view", prefetch(), hookInstance=INSTANCE) | changes
 
 
 def order_body(
     *drafts: Mapping[str, Any], selections: list[str] | None = None, **changes: Any
-) -> dict[str, Any]:
+) -> Json:
     """An order-select call in which all ``drafts`` are selected, unless said otherwise."""
-    if selections is None:
-        selections = [f"{draft['resourceType']}/{draft['id']}" for draft in drafts]
-    return body(
-        hook="order-select",
-        context={
-            "userId": "Practitioner/7",
-            "patientId": "p1",
-            "selections": selections,
-            "draftOrders": {
-                "resourceType": "Bundle",
-                "entry": [{"resource": draft} for draft in drafts],
-            },
-        },
-        **changes,
-    )
+    context = fhir.drafted(*drafts)
+    if selections is not None:
+        context["selections"] = selections
+    made = body(hook="order-select")
+    return made | {"context": made["context"] | context} | changes
 
 
-def draft(text: str, code: str = "", **fields: Any) -> dict[str, Any]:
+def draft(text: str, code: str = "", **fields: Any) -> Json:
     """A draft MedicationRequest for patient p1."""
-    concept: dict[str, Any] = {"text": text}
-    if code:
-        concept["coding"] = [
-            {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": code}
-        ]
-    return {
-        "resourceType": "MedicationRequest",
-        "id": "request-123",
-        "status": "draft",
-        "intent": "order",
-        "subject": {"reference": "Patient/p1"},
-        "medicationCodeableConcept": concept,
-    } | fields
+    made = {"id": "request-123", "status": "draft", "authoredOn": None}
+    if not code:
+        made["medicationCodeableConcept"] = {"text": text}
+    return fhir.prescription(text, (RXNORM, code), **made | fields)
 
 
 QUININE = draft("Quinine 130 MG Oral Tablet", "312762")
 NAMELESS = draft("")
 
 
-def prefetch(**keys: Any) -> dict[str, Any]:
+def prefetch(**keys: Any) -> Json:
     """All keys filled: a low potassium, and nothing else on file."""
-    filled: dict[str, Any] = {
-        "patient": {"resourceType": "Patient", "id": "p1", "birthDate": "1956-01-01"},
+    filled: Json = {
+        "patient": fhir.patient(born="1956-01-01", gender=None),
         "results": bundle(potassium("3.1")),
         "conditions": bundle(),
         "medicationRequests": bundle(),
@@ -194,30 +170,16 @@ def prefetch(**keys: Any) -> dict[str, Any]:
     return filled | keys
 
 
-def bundle(*resources: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
+def bundle(*resources: Mapping[str, Any], **fields: Any) -> Json:
     """A searchset Bundle."""
-    made: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
-    if resources:
-        made["entry"] = [{"resource": one} for one in resources]
-    return made | fields
+    made = fhir.searchset(*resources)
+    return (made if resources else {"resourceType": "Bundle", "type": "searchset"}) | fields
 
 
-def potassium(value: str, number: int = 1, patient: str = "p1") -> dict[str, Any]:
+def potassium(value: str, number: int = 1, patient: str = "p1") -> Json:
     """A final potassium of today, in mmol/L."""
-    return {
-        "resourceType": "Observation",
-        "id": f"k{number}",
-        "status": "final",
-        "code": {"coding": [{"system": LOINC, "code": "2823-3"}]},
-        "subject": {"reference": f"Patient/{patient}"},
-        "effectiveDateTime": datetime.now(UTC).strftime("%Y-%m-%dT00:00:00Z"),
-        "valueQuantity": {
-            "value": float(value),
-            "unit": "mmol/L",
-            "system": "http://unitsofmeasure.org",
-            "code": "mmol/L",
-        },
-    }
+    today = datetime.now(UTC).strftime("%Y-%m-%dT00:00:00Z")
+    return fhir.lab("2823-3", float(value), "mmol/L", today, id=f"k{number}", of=patient)
 
 
 def post(client: FlaskClient, path: str, content: Any, **options: Any) -> TestResponse:
@@ -227,7 +189,7 @@ def post(client: FlaskClient, path: str, content: Any, **options: Any) -> TestRe
     return client.post(path, data=data, **options)
 
 
-def issue(response: TestResponse) -> dict[str, Any]:
+def issue(response: TestResponse) -> Json:
     """The one issue of an OperationOutcome."""
     outcome = response.get_json()
     assert outcome["resourceType"] == "OperationOutcome"
@@ -236,7 +198,7 @@ def issue(response: TestResponse) -> dict[str, Any]:
     return found
 
 
-def feedback(card: str) -> dict[str, Any]:
+def feedback(card: str) -> Json:
     """The feedback that a card was overridden just now."""
     moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {"feedback": [{"card": card, "outcome": "overridden", "outcomeTimestamp": moment}]}

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.api.given_service import VIEW, body, feedback
 from tests.conformance.given_caller import Client
@@ -27,61 +23,26 @@ from tests.feedback.conftest import (
     shared_postgres,
     sqlite_url,
 )
+from tests.testing.serving import HOST, PATIENCE_S, Service
 
 __all__ = ["cluster", "database_url", "empty_postgres", "postgres_server", "shared_postgres",
            "sqlite_url"]  # fmt: skip
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30
 FEEDBACK = f"{VIEW}/feedback"
 
 
-class Instance:
-    """One ``cds-service serve`` in its own process group."""
-
-    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
-        self._log = folder / f"server-{self.port}.log"
-        program = "from cds_service.cli import main; main()"
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", program, "serve", "--port", str(self.port),
-                 "--workers", "1"],
-                env=environ | settings | {"PYTHONPATH": str(ROOT)},
-                cwd=folder, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+class Instance(Service):
+    """One instance, with one worker."""
 
     def ask(
         self, method: str, path: str, content: Any = None, headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
-        with contextlib.closing(connection):
-            connection.request(
-                method,
-                path,
-                None if content is None else json.dumps(content),
-                {"Content-Type": "application/json"} | (headers or {}),
-            )
-            response = connection.getresponse()
-            return response.status, json.loads(response.read())
-
-    def wait(self) -> None:
-        end = time.monotonic() + PATIENCE_S
-        while True:
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                if self.ask("GET", "/readyz")[0] == 200:
-                    return
-            assert self.process.poll() is None, self._log.read_text()
-            assert time.monotonic() < end, self._log.read_text()
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        address = f"http://{HOST}:{self.port}{path}"
+        answer = requests.request(
+            method, address, json=content, headers=headers, timeout=PATIENCE_S
+        )
+        return answer.status_code, answer.json()
 
 
 @pytest.fixture
@@ -92,19 +53,19 @@ def ehr(tmp_path: Path) -> Client:
 @pytest.fixture
 def instances(tmp_path: Path, database_url: str, ehr: Client) -> Iterator[list[Instance]]:
     settings = {
-        "CDS_DATABASE_URL": database_url,
-        "CDS_TRUSTED_CLIENTS": ehr.settings["trusted_clients"],
-        "CDS_PUBLIC_URL": ehr.settings["public_url"],
-        "CDS_SNOOZE": "1",
+        "DATABASE_URL": database_url,
+        "TRUSTED_CLIENTS": ehr.settings["trusted_clients"],
+        "PUBLIC_URL": ehr.settings["public_url"],
+        "SNOOZE": "1",
     }
-    started = [Instance(tmp_path, settings) for _ in range(2)]
+    started = [Instance(tmp_path, workers=1, settings=settings) for _ in range(2)]
     try:
         for one in started:
-            one.wait()
+            one.wait_ready()
         yield started
     finally:
         for one in started:
-            one.stop()
+            one.kill()
 
 
 @pytest.mark.slow

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Command
+from tests.testing import fhir
+from tests.testing.fhir import Json
 
 DAY = ("--as-of", "2026-11-27T12:00:00Z")
 ME = "urn:uuid:6f1d4f0e-1111-4222-8333-aaaaaaaaaaaa"
@@ -19,33 +21,18 @@ OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "
 HINT = {"resourceType": "OperationOutcome", "issue": [{"severity": "information"}]}
 NEXT = {"link": [{"relation": "next", "url": "https://ehr.example/fhir?page=2"}]}
 
-Json = dict[str, Any]
-PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1958-04-02"}
+PATIENT = fhir.patient(born="1958-04-02")
 LOW = {"low-potassium", "quinine-active"}
 
 
 def potassium(value: float = 2.4, subject: str = "Patient/p1", **more: Any) -> Json:
-    return {
-        "resourceType": "Observation",
-        "id": "k1",
-        "status": "final",
-        "code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]},
-        "subject": {"reference": subject},
-        "effectiveDateTime": "2026-11-25T08:00:00Z",
-        "valueQuantity": {"value": value, "unit": "mmol/L"},
-    } | more
+    made = {"id": "k1", "subject": {"reference": subject}}
+    return fhir.lab("2823-3", value, "mmol/L", "2026-11-25T08:00:00Z", **made | more)
 
 
 def quinine(subject: str = "Patient/p1", **more: Any) -> Json:
-    return {
-        "resourceType": "MedicationRequest",
-        "id": "q1",
-        "status": "active",
-        "intent": "order",
-        "subject": {"reference": subject},
-        "authoredOn": "2026-11-01",
-        "medicationCodeableConcept": {"text": "Quinine sulfate 324 mg oral capsule"},
-    } | more
+    made = {"id": "q1", "subject": {"reference": subject}, "authoredOn": "2026-11-01"}
+    return fhir.prescription("Quinine sulfate 324 mg oral capsule", **made | more)
 
 
 def bundle(*resources: Any, kind: str = "searchset", **more: Any) -> Json:

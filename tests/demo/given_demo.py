@@ -12,6 +12,7 @@ from flask import Flask
 
 from cds_service.app import build, make_parts
 from cds_service.settings import Settings
+from tests.testing import fhir
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures" / "patients"
@@ -35,53 +36,19 @@ def demo_app(folder: Path, **settings: Any) -> Flask:
 
 def bundle(*resources: dict[str, Any]) -> dict[str, Any]:
     """A record of one patient with a hostile name."""
-    patient = {
-        "resourceType": "Patient",
-        "id": "p1",
-        "gender": "female",
-        "birthDate": "1960-01-01",
-        "name": [{"text": HOSTILE, "family": HOSTILE}],
-    }
-    subject = {"reference": "Patient/p1"}
-    return {
-        "resourceType": "Bundle",
-        "type": "collection",
-        "entry": [{"resource": patient}]
-        + [{"resource": {"subject": subject, **one}} for one in resources],
-    }
+    name = [{"text": HOSTILE, "family": HOSTILE}]
+    ours = ({"subject": fhir.subject()} | one for one in resources)
+    return fhir.collection(fhir.patient(born="1960-01-01", name=name), *ours)
 
 
 def hostile_bundle() -> dict[str, Any]:
     """Hostile text wherever the page shows text of a record."""
-    active = {"coding": [{"code": "active"}]}
+    quinine = f"Quinine sulfate 324 MG {HOSTILE}"
+    odd = {"value": 3.1, "unit": HOSTILE, "code": HOSTILE}
+    code = fhir.concept(HOSTILE, (fhir.LOINC, "2823-3"))
     return bundle(
-        {
-            "resourceType": "Condition",
-            "id": "c1",
-            "code": {"text": f"Nocturnal leg cramps {HOSTILE}"},
-            "clinicalStatus": active,
-        },
-        {
-            "resourceType": "MedicationRequest",
-            "id": "m1",
-            "status": "active",
-            "intent": "order",
-            "medicationCodeableConcept": {"text": f"Quinine sulfate 324 MG {HOSTILE}"},
-            "authoredOn": "2026-10-01",
-        },
-        {
-            "resourceType": "MedicationRequest",
-            "id": "d1",
-            "status": "draft",
-            "intent": "order",
-            "medicationCodeableConcept": {"text": f"Quinine sulfate 324 MG {HOSTILE}"},
-        },
-        {
-            "resourceType": "Observation",
-            "id": "o1",
-            "status": "final",
-            "code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}], "text": HOSTILE},
-            "effectiveDateTime": "2026-11-20",
-            "valueQuantity": {"value": 3.1, "unit": HOSTILE, "code": HOSTILE},
-        },
+        fhir.condition(f"Nocturnal leg cramps {HOSTILE}"),
+        fhir.prescription(quinine, authoredOn="2026-10-01"),
+        fhir.prescription(quinine, id="d1", status="draft", authoredOn=None),
+        fhir.lab("2823-3", when="2026-11-20", code=code, valueQuantity=odd),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
 from cds_service.core.facts import Kind, Problem, Result, State
 from cds_service.core.series import Newest, Worse
@@ -12,14 +13,14 @@ from cds_service.fhir.intake.delivery import Delivery
 from cds_service.fhir.read.reading import Context, Reader, Reading, Vocabularies
 from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
+from tests.testing import fhir
+from tests.testing.fhir import LOINC, RXNORM, SNOMED, UCUM, Json
+
+__all__ = ["LOINC", "RXNORM", "SNOMED", "UCUM"]
 
 AS_OF = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 ME = "p1"
 CONTEXT = Context(ME)
-UCUM = "http://unitsofmeasure.org"
-LOINC = "http://loinc.org"
-SNOMED = "http://snomed.info/sct"
-RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 POTASSIUM, MAGNESIUM, EGFR, HEMOGLOBIN = "2823-3", "19123-9", "98979-8", "718-7"
 
 
@@ -36,10 +37,9 @@ def reader() -> Reader:
     return Reader(known, analytes())
 
 
-def bundle(*resources: object, **more: object) -> dict[str, object]:
+def bundle(*resources: object, **more: object) -> Json:
     """A search Bundle."""
-    entries = [{"resource": one} for one in resources]
-    return {"resourceType": "Bundle", "type": "searchset", "entry": entries} | more
+    return fhir.searchset(*resources, **more)
 
 
 def delivery(kind: Kind, *pages: object, state: State = State.GIVEN) -> Delivery:
@@ -54,54 +54,24 @@ def read(pages: dict[Kind, object], context: Context = CONTEXT, as_of: datetime 
     return reader().read(deliveries, context, as_of)
 
 
-def concept(code: str, system: str = LOINC, words: str = "") -> dict[str, object]:
+def concept(code: str, system: str = LOINC, words: str = "") -> Json:
     """A CodeableConcept."""
-    return {"coding": [{"system": system, "code": code}]} | ({"text": words} if words else {})
+    return fhir.concept(words, (system, code))
 
 
-def lab(loinc: str = POTASSIUM, value: object = 4.1, unit: str = "mmol/L", **more: object) -> dict:
+def lab(loinc: str = POTASSIUM, value: Any = 4.1, unit: str = "mmol/L", **more: object) -> Json:
     """A final laboratory result; ``more`` replaces or (with None) removes members."""
-    made: dict[str, object] = {
-        "resourceType": "Observation",
-        "id": "o1",
-        "status": "final",
-        "code": concept(loinc),
-        "subject": {"reference": f"Patient/{ME}"},
-        "effectiveDateTime": "2026-03-09T08:00:00Z",
-        "valueQuantity": {"value": value, "unit": unit, "system": UCUM, "code": unit},
-    }
-    return _with(made, more)
+    return fhir.lab(loinc, value, unit, **more)
 
 
-def condition(**more: object) -> dict:
+def condition(**more: object) -> Json:
     """An active, confirmed problem."""
-    made: dict[str, object] = {
-        "resourceType": "Condition",
-        "id": "c1",
-        "clinicalStatus": {"coding": [{"code": "active"}]},
-        "verificationStatus": {"coding": [{"code": "confirmed"}]},
-        "code": concept("19943007", SNOMED, "Cirrhosis of liver"),
-        "subject": {"reference": f"Patient/{ME}"},
-    }
-    return _with(made, more)
+    return fhir.condition("Cirrhosis of liver", (SNOMED, "19943007"), **more)
 
 
-def medication(name: str = "Quinine Sulfate 324 MG Oral Capsule", **more: object) -> dict:
+def medication(name: str = "Quinine Sulfate 324 MG Oral Capsule", **more: object) -> Json:
     """An active medication request, known by its text."""
-    made: dict[str, object] = {
-        "resourceType": "MedicationRequest",
-        "id": "m1",
-        "status": "active",
-        "intent": "order",
-        "medicationCodeableConcept": {"text": name},
-        "subject": {"reference": f"Patient/{ME}"},
-        "authoredOn": "2026-01-05",
-    }
-    return _with(made, more)
-
-
-def _with(made: dict[str, object], more: dict[str, object]) -> dict[str, object]:
-    return {key: value for key, value in (made | more).items() if value is not None}
+    return fhir.prescription(name, **more)
 
 
 def newest(reading: Reading, analyte: str = "potassium", worse: Worse = Worse.LOW) -> Newest:

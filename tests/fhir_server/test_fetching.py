@@ -6,13 +6,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from cds_service.sources.fetch.client import Access, Fetched, fetch_missing
 from tests.fhir_server.medplum import FhirServer
 from tests.shared_data import shared_path
+from tests.testing import fhir
+from tests.testing.fhir import Json
 
 pytestmark = pytest.mark.node
 
@@ -20,46 +21,23 @@ LOINC = "http://loinc.org"
 POTASSIUM, MAGNESIUM, HEMOGLOBIN = "2823-3", "2601-3", "718-7"
 
 
-def coded(system: str, code: str) -> dict[str, Any]:
-    return {"coding": [{"system": system, "code": code}]}
+def result(number: int, patient: str, code: str, date: str) -> Json:
+    return fhir.lab(code, 4.1, "mmol/L", date, of=patient, id=f"result-{number}")
 
 
-def result(number: int, patient: str, code: str, date: str) -> dict[str, Any]:
-    return {
-        "resourceType": "Observation",
-        "id": f"result-{number}",
-        "status": "final",
-        "subject": {"reference": f"Patient/{patient}"},
-        "code": coded(LOINC, code),
-        "effectiveDateTime": date,
-        "valueQuantity": {"value": 4.1, "unit": "mmol/L"},
-    }
+def condition(number: int, patient: str, status: str) -> Json:
+    known = (fhir.SNOMED, "449917004")
+    return fhir.condition(None, known, status=status, of=patient, id=f"condition-{number}")
 
 
-def condition(number: int, patient: str, status: str) -> dict[str, Any]:
-    return {
-        "resourceType": "Condition",
-        "id": f"condition-{number}",
-        "subject": {"reference": f"Patient/{patient}"},
-        "clinicalStatus": coded("http://terminology.hl7.org/CodeSystem/condition-clinical", status),
-        "code": coded("http://snomed.info/sct", "449917004"),
-    }
-
-
-def prescription(number: int, patient: str, status: str) -> dict[str, Any]:
-    return {
-        "resourceType": "MedicationRequest",
-        "id": f"prescription-{number}",
-        "status": status,
-        "intent": "order",
-        "subject": {"reference": f"Patient/{patient}"},
-        "medicationCodeableConcept": coded("http://www.nlm.nih.gov/research/umls/rxnorm", "197730"),
-    }
+def prescription(number: int, patient: str, status: str) -> Json:
+    made = {"id": f"prescription-{number}", "status": status, "authoredOn": None}
+    return fhir.prescription(None, (fhir.RXNORM, "197730"), of=patient, **made)
 
 
 PATIENTS = [
-    {"resourceType": "Patient", "id": "ada", "birthDate": "1950-02-03"},
-    {"resourceType": "Patient", "id": "bea", "birthDate": "1971-11-30"},
+    fhir.patient("ada", "1950-02-03"),
+    fhir.patient("bea", "1971-11-30"),
     *(result(n, "ada", POTASSIUM, f"2026-0{n}-01") for n in range(1, 6)),
     *(result(10 + n, "ada", MAGNESIUM, f"2026-0{n}-02") for n in range(1, 4)),
     *(result(20 + n, "ada", HEMOGLOBIN, f"2026-0{n}-03") for n in range(1, 3)),

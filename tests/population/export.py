@@ -11,8 +11,11 @@ import pytest
 
 from cds_service.population.running import Asked, run
 from cds_service.settings import Settings
+from tests.testing import fhir
+from tests.testing.fhir import Json, encounter, patient, subject
 
-Json = dict[str, Any]
+__all__ = ["encounter", "patient", "subject"]
+
 pq = pytest.importorskip("pyarrow.parquet")
 
 
@@ -20,45 +23,10 @@ def quiet(_what: str, _done: float, _of: float) -> None:
     """No progress."""
 
 
-def patient(name: str = "p1", **more: Any) -> Json:
-    return {
-        "resourceType": "Patient",
-        "id": name,
-        "gender": "female",
-        "birthDate": "1950-03-01",
-        **more,
-    }
-
-
-def subject(name: str = "p1") -> Json:
-    return {"reference": f"Patient/{name}"}
-
-
-def encounter(
-    name: str = "e1", start: str = "2026-03-10T09:00:00Z", of: str = "p1", **more: Any
-) -> Json:
-    return {
-        "resourceType": "Encounter",
-        "id": name,
-        "status": "finished",
-        "class": {"code": "AMB"},
-        "subject": subject(of),
-        "period": {"start": start, "end": start[:11] + "23:00:00Z"},
-        "participant": [{"individual": {"reference": "Practitioner/d1"}}],
-        **more,
-    }  # fmt: skip
-
-
 def cramps(recorded: str = "2026-01-05T08:00:00Z", of: str = "p1", **more: Any) -> Json:
-    return {
-        "resourceType": "Condition",
-        "id": f"cramps-{of}",
-        "clinicalStatus": {"coding": [{"code": "active"}]},
-        "code": {"text": "leg cramps"},
-        "subject": subject(of),
-        "recordedDate": recorded,
-        **more,
-    }  # fmt: skip
+    """Documented leg cramps."""
+    more = {"id": f"cramps-{of}", "recordedDate": recorded} | more
+    return fhir.condition("leg cramps", of=of, verification=None, **more)
 
 
 def potassium(
@@ -69,32 +37,19 @@ def potassium(
     of: str = "p1",
     **more: Any,
 ) -> Json:
-    made = {
-        "resourceType": "Observation",
-        "id": name,
-        "status": "final",
-        "code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]},
-        "subject": subject(of),
-        "effectiveDateTime": when,
-        "issued": issued or when,
-        "valueQuantity": {"value": value, "unit": "mmol/L", "code": "mmol/L"},
-        **more,
-    }  # fmt: skip
-    return {key: one for key, one in made.items() if one is not None}
+    """A potassium in mmol/L; ``issued`` as it was taken, unless said otherwise."""
+    more = {"id": name, "issued": issued or when} | more
+    return fhir.lab("2823-3", value, "mmol/L", when, of=of, **more)
 
 
 def quinine(authored: str = "2026-02-01T08:00:00Z", of: str = "p1", **more: Any) -> Json:
-    return {
-        "resourceType": "MedicationRequest",
+    """A prescription of quinine."""
+    made = {
         "id": f"quinine-{of}",
-        "status": "active",
-        "intent": "order",
-        "medicationCodeableConcept": {"text": "quinine sulfate 300 MG Oral Tablet"},
-        "subject": subject(of),
         "authoredOn": authored,
         "requester": {"reference": "Practitioner/d1"},
-        **more,
     }
+    return fhir.prescription("quinine sulfate 300 MG Oral Tablet", of=of, **made | more)
 
 
 def write(folder: Path, *resources: Json) -> Path:

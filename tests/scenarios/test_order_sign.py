@@ -15,8 +15,9 @@ from cds_service.answer.checking import flaws
 from tests.scenarios.conftest import Service
 from tests.scenarios.golden import FOLDERS, rules, scenario
 from tests.scenarios.running import Running
+from tests.testing import fhir
+from tests.testing.fhir import Json, searchset
 
-Json = dict[str, Any]
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SIGN = "/cds-services/leg-cramps-order-sign"
 ASSOCIATED = "davinci-crd.associated-resource"
@@ -42,36 +43,12 @@ def running(service: Service) -> Running:
 
 
 def medication(name: str, number: int = 1, status: str = "draft", **fields: Any) -> Json:
-    return {
-        "resourceType": "MedicationRequest",
-        "id": f"order-{number}",
-        "status": status,
-        "intent": "order",
-        "medicationCodeableConcept": {"text": name},
-        "subject": {"reference": "Patient/p1"},
-        "authoredOn": "2026-11-23",
-        **fields,
-    }
+    made = {"id": f"order-{number}", "status": status, "authoredOn": "2026-11-23"}
+    return fhir.prescription(name, **made | fields)
 
 
 def result(code: str, value: float, unit: str) -> Json:
-    return {
-        "resourceType": "Observation",
-        "id": f"result-{code}",
-        "status": "final",
-        "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
-        "subject": {"reference": "Patient/p1"},
-        "effectiveDateTime": "2026-11-20",
-        "valueQuantity": {"value": value, "unit": unit, "code": unit},
-    }
-
-
-def searchset(*resources: Json) -> Json:
-    return {
-        "resourceType": "Bundle",
-        "type": "searchset",
-        "entry": [{"resource": one} for one in resources],
-    }
+    return fhir.lab(code, value, unit, "2026-11-20", id=f"result-{code}")
 
 
 HEALTHY = (
@@ -88,33 +65,15 @@ def signing(
     taken: tuple[Json, ...] = (),
     **context: Any,
 ) -> Json:
-    return {
-        "hook": "order-sign",
-        "hookInstance": "6f2c3a54-7a1e-4d7b-9a3c-5f1f0f6f0a01",
-        "context": {
-            "userId": "PractitionerRole/7",
-            "patientId": "p1",
-            "draftOrders": {
-                "resourceType": "Bundle",
-                "entry": [{"resource": one} for one in drafts],
-            },
-            **context,
-        },
-        "prefetch": {
-            "patient": {
-                "resourceType": "Patient",
-                "id": "p1",
-                "gender": "female",
-                "birthDate": "1980-01-01",
-            },
-            "results": searchset(*results),
-            "conditions": searchset(*conditions),
-            "medicationRequests": searchset(*taken),
-            "medicationStatements": None,
-            "allergies": None,
-            "orders": None,
-        },
+    prefetch = {
+        "patient": fhir.patient(born="1980-01-01"),
+        "results": searchset(*results),
+        "conditions": searchset(*conditions),
+        "medicationRequests": searchset(*taken),
+        **dict.fromkeys(("medicationStatements", "allergies", "orders")),
     }
+    ordered = {"userId": "PractitionerRole/7", "draftOrders": fhir.collection(*drafts)}
+    return fhir.call("order-sign", prefetch, context=ordered | context)
 
 
 def cards(running: Running, request: Json, path: str = SIGN) -> list[Json]:

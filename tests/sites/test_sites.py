@@ -24,6 +24,8 @@ from cds_service.settings import Settings
 from cds_service.storage.lifecycle import erase, export
 from cds_service.storage.tables import audit, audit_cards
 from tests.conformance.given_caller import Client
+from tests.testing import fhir
+from tests.testing.fhir import Json
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "sites"
 VIEW = "/cds-services/leg-cramps-patient-view"
@@ -36,41 +38,15 @@ limits = { "magnesium.low" = { value = "0.80", unit = "mmol/L" } }
 [site.south]
 limits = { "magnesium.low" = { value = "0.60", unit = "mmol/L" } }
 """
-Json = dict[str, Any]
 
 
 def magnesium(value: float, **context: Any) -> Json:
     """A chart whose magnesium is ``value`` mmol/L, the same ids at every hospital."""
-    return {
-        "hook": "patient-view",
-        "hookInstance": "6f2c3a54-7a1e-4d7b-9a3c-5f1f0f6f0a01",
-        "fhirServer": SERVER,
-        "context": {"userId": "Practitioner/7", "patientId": "p1", **context},
-        "prefetch": {
-            "patient": {"resourceType": "Patient", "id": "p1", "birthDate": "1980-01-01"},
-            "results": {
-                "resourceType": "Bundle",
-                "entry": [
-                    {
-                        "resource": {
-                            "resourceType": "Observation",
-                            "id": "mg",
-                            "status": "final",
-                            "code": {"coding": [{"system": "http://loinc.org", "code": "2601-3"}]},
-                            "subject": {"reference": "Patient/p1"},
-                            "effectiveDateTime": "2026-11-20",
-                            "valueQuantity": {"value": value, "unit": "mmol/L", "code": "mmol/L"},
-                        }
-                    }
-                ],
-            },
-            "conditions": None,
-            "medicationRequests": None,
-            "medicationStatements": None,
-            "allergies": None,
-            "orders": None,
-        },
-    }
+    keys = ("conditions", "medicationRequests", "medicationStatements", "allergies", "orders")
+    found = fhir.lab("2601-3", value, "mmol/L", "2026-11-20", id="mg")
+    prefetch = {"patient": fhir.patient(born="1980-01-01"), "results": fhir.searchset(found)}
+    filled = prefetch | dict.fromkeys(keys)
+    return fhir.call("patient-view", filled, fhirServer=SERVER, context=context)
 
 
 Make = Callable[..., FlaskClient]

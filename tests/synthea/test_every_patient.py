@@ -18,11 +18,11 @@ from cds_service.answer.answering import Answered
 from cds_service.answer.checking import flaws
 from cds_service.core.facts import Kind, State
 from hooks import TOPIC
-from tests.fhir_json import SELECT, VIEW, Chart, Resource, dosage
 from tests.scenarios.golden import rules
 from tests.scenarios.running import Running, started
 from tests.shared_data import shared_path
 from tests.synthea.template import as_stored, date_of, filled
+from tests.testing.chart import SELECT, VIEW, Chart, Resource, dosage
 
 pytestmark = pytest.mark.shared
 

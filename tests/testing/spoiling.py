@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 Dice = random.Random
-_ODD: tuple[Any, ...] = (
+ODD: tuple[Any, ...] = (
     None, True, False, 0, -1, 1e308, -1e-308, 10**40, 2**63, "", " ", "null", "NaN", "é" * 40,
     "\u202edcba", "\x00", "\U0001f9b5", "<script>alert(1)</script>", "' OR 1=1 --", "../../etc",
     "2024-13-45", "9999-12-31T23:59:60Z", "0000-00-00", "-5", "1e400", "Patient/" + "x" * 300,
@@ -82,7 +82,7 @@ def _drop(_dice: Dice, holder: Any, key: Any, _places: Any) -> None:
 
 
 def _replace(dice: Dice, holder: Any, key: Any, _places: Any) -> None:
-    holder[key] = copy.deepcopy(dice.choice(_ODD))
+    holder[key] = copy.deepcopy(dice.choice(ODD))
 
 
 def _duplicate(dice: Dice, holder: Any, key: Any, _places: Any) -> None:

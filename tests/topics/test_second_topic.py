@@ -10,25 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.testing import fhir
+
 HERE = Path(__file__).parent / "hyponatraemia"
-SODIUM = {
-    "resourceType": "Bundle",
-    "type": "collection",
-    "entry": [
-        {"resource": {"resourceType": "Patient", "id": "p", "birthDate": "1950-01-01"}},
-        {
-            "resource": {
-                "resourceType": "Observation",
-                "id": "na",
-                "status": "final",
-                "code": {"coding": [{"system": "http://loinc.org", "code": "2951-2"}]},
-                "subject": {"reference": "Patient/p"},
-                "effectiveDateTime": "2026-11-20T08:00:00Z",
-                "valueQuantity": {"value": 119, "unit": "mmol/L"},
-            }
-        },
-    ],
-}
+SODIUM = fhir.collection(
+    fhir.patient("p"), fhir.lab("2951-2", 119, "mmol/L", "2026-11-20T08:00:00Z", of="p", id="na")
+)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,17 +13,15 @@ from typing import Any
 import pytest
 
 from tests.scenarios.running import Running, started
+from tests.testing import fhir
+from tests.testing.fhir import ATC, ICD10, LOINC, RXNORM, SNOMED, Json
 
-Json = dict[str, Any]
+__all__ = ["ATC", "ICD10", "LOINC", "RXNORM", "SNOMED"]
+
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PATIENT = "p1"
 _ids = count(1)
 
-LOINC = "http://loinc.org"
-SNOMED = "http://snomed.info/sct"
-ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"
-RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
-ATC = "http://www.whocc.no/atc"
 _CODES = {
     "mg": "19123-9",
     "mg_molar": "2601-3",
@@ -86,12 +83,7 @@ def days_ago(days: float) -> str:
 
 def concept(text: str | None = None, *codings: tuple[str, str]) -> Json:
     """A CodeableConcept of text and (system, code) pairs."""
-    out: Json = {}
-    if text:
-        out["text"] = text
-    if codings:
-        out["coding"] = [{"system": system, "code": code} for system, code in codings]
-    return out
+    return fhir.concept(text, *codings)
 
 
 def lab(
@@ -110,34 +102,15 @@ def lab(
     """A result; ``value`` is written to the JSON as the number it spells, ``unit`` None: none."""
     if unit == "":
         unit = _UNITS.get(what, "mL/min/{1.73_m2}")
-    quantity: Json = {}
+    made = {"id": f"o{next(_ids)}", "status": status}
+    limits = {"low": low, "high": high}
+    ends = {end: {"value": fhir.number(one), "unit": unit} for end, one in limits.items() if one}
+    if ends:
+        made["referenceRange"] = [ends]
     if value is not None:
-        quantity["value"] = f"@@{value}@@"
-    if unit is not None:
-        quantity["unit"] = unit
-    if comp:
-        quantity["comparator"] = comp
-    out: Json = {
-        "resourceType": "Observation",
-        "id": f"o{next(_ids)}",
-        "status": status,
-        "code": concept(None, (LOINC, _CODES[what])),
-        "subject": {"reference": f"Patient/{PATIENT}"},
-        "effectiveDateTime": at or days_ago(ago),
-    }
-    if value is not None:
-        out["valueQuantity"] = quantity
-    if low or high:
-        limits = {"low": low, "high": high}
-        out["referenceRange"] = [
-            {
-                side: {"value": f"@@{number}@@", "unit": unit}
-                for side, number in limits.items()
-                if number
-            }
-        ]
-    out.update(more)
-    return {key: one for key, one in out.items() if one is not None}
+        plain = {"value": fhir.number(value), "unit": unit, "comparator": comp}
+        made["valueQuantity"] = {key: one for key, one in plain.items() if one is not None}
+    return fhir.lab(_CODES[what], None, unit, at or days_ago(ago), **(made | more))
 
 
 def cond(
@@ -148,79 +121,32 @@ def cond(
     **more: Any,
 ) -> Json:
     """A Condition."""
-    out: Json = {
-        "resourceType": "Condition",
-        "id": f"c{next(_ids)}",
-        "code": concept(text, *codings),
-        "subject": {"reference": f"Patient/{PATIENT}"},
-    }
-    if status:
-        out["clinicalStatus"] = concept(
-            None, ("http://terminology.hl7.org/CodeSystem/condition-clinical", status)
-        )
-    if ver:
-        out["verificationStatus"] = concept(
-            None, ("http://terminology.hl7.org/CodeSystem/condition-ver-status", ver)
-        )
-    out.update(more)
-    return out
+    more = {"id": f"c{next(_ids)}"} | more
+    return fhir.condition(text, *codings, status=status, verification=ver, **more)
 
 
-def med(text: str | None, *codings: tuple[str, str], status: str = "active", **more: Any) -> Json:
+def med(text: str | None, *codings: tuple[str, str], **more: Any) -> Json:
     """An active MedicationRequest."""
-    out: Json = {
-        "resourceType": "MedicationRequest",
-        "id": f"m{next(_ids)}",
-        "status": status,
-        "intent": "order",
-        "subject": {"reference": f"Patient/{PATIENT}"},
-        "authoredOn": days_ago(20),
-    }
-    if text or codings:
-        out["medicationCodeableConcept"] = concept(text, *codings)
-    out.update(more)
-    return out
+    return fhir.prescription(
+        text, *codings, **{"id": f"m{next(_ids)}", "authoredOn": days_ago(20)} | more
+    )
 
 
 def statement(text: str, status: str = "active", **more: Any) -> Json:
     """A MedicationStatement."""
-    return {
-        "resourceType": "MedicationStatement",
-        "id": f"s{next(_ids)}",
-        "status": status,
-        "medicationCodeableConcept": concept(text),
-        "subject": {"reference": f"Patient/{PATIENT}"},
-        **more,
-    }
+    return fhir.statement(text, **{"id": f"s{next(_ids)}", "status": status} | more)
 
 
-def service(
-    text: str | None, *codings: tuple[str, str], status: str = "active", ago: float = 3, **more: Any
-) -> Json:
+def service(text: str | None, *codings: tuple[str, str], ago: float = 3, **more: Any) -> Json:
     """A ServiceRequest."""
-    return {
-        "resourceType": "ServiceRequest",
-        "id": f"r{next(_ids)}",
-        "status": status,
-        "intent": "order",
-        "code": concept(text, *codings),
-        "subject": {"reference": f"Patient/{PATIENT}"},
-        "authoredOn": days_ago(ago),
-        **more,
-    }
+    return fhir.order(
+        text, *codings, **{"id": f"r{next(_ids)}", "authoredOn": days_ago(ago)} | more
+    )
 
 
 def allergy(text: str, status: str = "active", ver: str = "confirmed") -> Json:
     """An AllergyIntolerance."""
-    base = "http://terminology.hl7.org/CodeSystem/allergyintolerance-"
-    return {
-        "resourceType": "AllergyIntolerance",
-        "id": f"a{next(_ids)}",
-        "clinicalStatus": concept(None, (base + "clinical", status)),
-        "verificationStatus": concept(None, (base + "verification", ver)),
-        "code": concept(text),
-        "patient": {"reference": f"Patient/{PATIENT}"},
-    }
+    return fhir.allergy(text, status=status, verification=ver, id=f"a{next(_ids)}")
 
 
 def dose(
@@ -235,33 +161,12 @@ def dose(
     text: str | None = None,
 ) -> dict[str, list[Json]]:
     """``dosageInstruction`` for `med`: so many units so often a day."""
-    one: Json = {}
-    if value and high:
-        one["doseAndRate"] = [
-            {
-                "doseRange": {
-                    "low": {"value": f"@@{value}@@", "unit": unit},
-                    "high": {"value": f"@@{high}@@", "unit": unit},
-                }
-            }
-        ]
-    elif value:
-        one["doseAndRate"] = [{"doseQuantity": {"value": f"@@{value}@@", "unit": unit}}]
-    if code:
-        system = "http://terminology.hl7.org/CodeSystem/v3-GTSAbbreviation"
-        one["timing"] = {"code": concept(None, (system, code))}
-    elif frequency:
-        one["timing"] = {"repeat": {"frequency": frequency, "period": 1, "periodUnit": "d"}}
-    if as_needed:
-        one["asNeededBoolean"] = True
-    if top:
-        one["maxDosePerPeriod"] = {
-            "numerator": {"value": f"@@{top[0]}@@", "unit": top[1]},
-            "denominator": {"value": 1, "unit": "day", "code": "d"},
-        }
-    if text:
-        one["text"] = text
-    return {"dosageInstruction": [one]}
+    more = {"asNeededBoolean": as_needed or None, "text": text}
+    made = fhir.dosage(
+        value, unit, frequency, high=high, code=code, most=top,
+        **{key: one for key, one in more.items() if one},
+    )  # fmt: skip
+    return {"dosageInstruction": [made]}
 
 
 def because(text: str) -> dict[str, list[Json]]:
@@ -280,15 +185,6 @@ PREGNANT = cond("Pregnancy", (SNOMED, "77386006"))
 ASCITES = cond("Ascites", (SNOMED, "389026000"))
 ENCEPHALOPATHY = cond("Hepatic encephalopathy", (SNOMED, "13920009"))
 OXIDE = "magnesium oxide 400 MG Oral Tablet"
-
-_KEYS = {
-    "results": "Observation",
-    "conditions": "Condition",
-    "medicationRequests": "MedicationRequest",
-    "medicationStatements": "MedicationStatement",
-    "allergies": "AllergyIntolerance",
-    "orders": "ServiceRequest",
-}
 
 
 @dataclass(frozen=True)
@@ -319,47 +215,22 @@ class Vignette:
 
 def request_of(one: Vignette) -> Json:
     """The hook request of a vignette."""
-    patient: Json = {"resourceType": "Patient", "id": PATIENT}
-    if one.sex:
-        patient["gender"] = one.sex
-    if one.age is not None:
-        patient["birthDate"] = f"{NOW.year - one.age}-05-05"
-    prefetch: Json = {"patient": {**patient, **one.patient}}
-    for key, kind in _KEYS.items():
-        mine = [each for each in one.given if each["resourceType"] == kind]
-        prefetch[key] = {
-            "resourceType": "Bundle",
-            "type": "searchset",
-            "entry": [{"resource": each} for each in mine],
-        }
+    born = None if one.age is None else f"{NOW.year - one.age}-05-05"
+    person = fhir.patient(PATIENT, born, **{"gender": one.sex} | one.patient)
+    prefetch = fhir.prefetched(person, *one.given)
     for key in one.without.split():
         del prefetch[key]
     prefetch.update(one.prefetch)
     for each in one.given:
         if each["resourceType"] == "Encounter":
             prefetch["encounter"] = each
-    context: Json = {"userId": "Practitioner/d1", "patientId": PATIENT, **one.context}
+    hook, drafts = "patient-view", {}
     if one.drafts:
-        context["draftOrders"] = {
-            "resourceType": "Bundle",
-            "type": "collection",
-            "entry": [{"resource": each} for each in one.drafts],
-        }
-        chosen = range(len(one.drafts)) if one.pick is None else one.pick
-        context["selections"] = [
-            f"{one.drafts[at]['resourceType']}/{one.drafts[at]['id']}" for at in chosen
-        ]
-    return {
-        "hook": "order-select" if one.drafts else "patient-view",
-        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
-        "context": context,
-        "prefetch": prefetch,
-    }
+        hook, drafts = "order-select", fhir.drafted(*one.drafts, selected=one.pick)
+    return fhir.call(hook, prefetch, context=one.context | drafts, of=PATIENT)
 
 
-def body_of(request: Json) -> bytes:
-    """The bytes of a request, numbers as spelled."""
-    return re.sub(r'"@@([^"@]*)@@"', r"\1", json.dumps(request)).encode()
+body_of = fhir.spelled
 
 
 class Program:
