@@ -14,8 +14,13 @@ RULE = "low-magnesium"
     [
         pytest.param("0.69 mmol/L", Indicator.WARNING, id="just below 0.70 mmol/L warns"),
         pytest.param("1.6 mg/dL", Indicator.WARNING, id="1.6 mg/dL warns"),
+        pytest.param("0.699 mmol/L", Indicator.WARNING, id="three decimals decide at 0.700 mmol/L"),
         pytest.param("1.69 mg/dL", Indicator.WARNING, id="two decimals decide at 1.70 mg/dL"),
+        pytest.param("1.700 mg/dL", Indicator.WARNING, id="1.700 mg/dL is 0.6994 mmol/L"),
         pytest.param("1.3 mEq/L", Indicator.WARNING, id="mEq/L is divided by the valence 2"),
+        pytest.param("1.0 mEq/L", Indicator.WARNING, id="1.0 mEq/L is not below 0.50 mmol/L"),
+        pytest.param("0.9 mEq/L", Indicator.CRITICAL, id="0.9 mEq/L is critical"),
+        pytest.param("1.20 mg/dL", Indicator.CRITICAL, id="1.20 mg/dL is 0.494 mmol/L"),
         pytest.param("0.50 mmol/L", Indicator.WARNING, id="at 0.50 mmol/L it is not yet critical"),
         pytest.param("1.2 mg/dL", Indicator.WARNING, id="1.2 mg/dL is not below 0.50 mmol/L"),
         pytest.param("0.49 mmol/L", Indicator.CRITICAL, id="just below 0.50 mmol/L is critical"),
@@ -32,6 +37,8 @@ def test_fires(value: str, indicator: Indicator) -> None:
     [
         pytest.param("0.70 mmol/L", id="at the limit"),
         pytest.param("1.7 mg/dL", id="1.7 mg/dL is normal although it is 0.6994 mmol/L"),
+        pytest.param("1.70 mg/dL", id="two decimals at the limit"),
+        pytest.param("1.701 mg/dL", id="just above it"),
         pytest.param("1.4 mEq/L", id="at the limit in mEq/L"),
         pytest.param(">0.70 mmol/L", id="above the limit by comparator"),
     ],
