@@ -62,8 +62,9 @@ class Cluster:
         log = str(self._folder / "log")
         self._run("pg_ctl", "--wait", "--silent", "--log", log, "--options", options, "start")
 
-    def stop(self) -> None:
-        self._run("pg_ctl", "--wait", "--silent", "--mode", "fast", "stop")
+    def stop(self, mode: str = "fast") -> None:
+        """``immediate``: without a goodbye to anybody."""
+        self._run("pg_ctl", "--wait", "--silent", "--mode", mode, "stop")
 
     def remove(self) -> None:
         self.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,8 @@ def test_the_score_is_of_the_mutants_that_start_and_is_never_rounded_up(
 def test_a_survivor_without_a_reason_is_said_and_one_with_a_reason_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "reasons", lambda: {("hooks/renal.py", "x", "y"): "Because."})
-    known, unknown = mutant("survived", "x", "y"), mutant("survived")
+    known = replace(mutant("survived", "x", "y"), reason="Because.")
+    unknown = mutant("survived")
     text = written(tmp_path, monkeypatch, known, unknown, mutant("killed"))
     assert "Because.\n\n- line 3, Lt_LtE: `x` → `y`" in text
     assert "**unexplained**\n\n- line 3, Lt_LtE: `a < b` → `a <= b`" in text
@@ -69,10 +70,15 @@ def test_a_survivor_without_a_reason_is_said_and_one_with_a_reason_has_it(
     ],
 )
 def test_a_session_of_cosmic_ray_is_read(
-    outcome: tuple[str, str | None, str], fate: str, tmp_path: Path
+    outcome: tuple[str, str | None, str],
+    fate: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    key = ("hooks/renal.py", "return (a < b)", "return (a <= b)")
+    monkeypatch.setattr(page, "reasons", lambda: {key: "Because."})
     assert _read(tmp_path, *outcome) == [
-        Mutant("hooks/renal.py", 3, "Lt_LtE", "return (a < b)", "return (a <= b)", fate)
+        Mutant("hooks/renal.py", 3, "Lt_LtE", "return (a < b)", "return (a <= b)", fate, "Because.")
     ]
 
 

@@ -85,7 +85,6 @@ QUININE = [
     V("malaria, platelets 99", [MALARIA, lab("plt", "99")], f"{Q}:critical", drafts=[quinine()]),
     V("malaria, platelets 100", [MALARIA, lab("plt", "100")], f"-{Q}", drafts=[quinine()]),
     V("malaria, platelets 99000 /uL", [MALARIA, lab("plt", "99000", "/uL")], f"{Q}:critical", drafts=[quinine()]),
-    V("malaria, platelets 80 of 91 days", [MALARIA, lab("plt", "80", ago=91)], f"-{Q}", drafts=[quinine()]),
     V("malaria, allergy to quinidine", [MALARIA, allergy("Quinidine")], f"{Q}:critical", drafts=[quinine()], says="quinidine"),
     V("malaria, allergy to mefloquine", [MALARIA, allergy("Mefloquine")], f"{Q}:critical", drafts=[quinine()]),
     V("malaria, refuted allergy", [MALARIA, allergy("Quinine", ver="refuted")], f"-{Q}", drafts=[quinine()]),
@@ -108,9 +107,6 @@ U = "magnesium-ordered-level-unknown"
 D = "magnesium-ordered-dose"
 MAGNESIUM = [
     V("eGFR 29", [gfr("29")], f"{R}:critical", drafts=[oxide()], offers="remove|magnesium, serum|creatinine"),
-    V("eGFR 30", [gfr("30")], f"{R}:warning", drafts=[oxide()], offers="remove"),
-    V("eGFR 59", [gfr("59")], f"{R}:warning", drafts=[oxide()]),
-    V("eGFR 60", [gfr("60"), OK_MG], f"-{R}", drafts=[oxide()]),
     V("CKD 4", [CKD4], f"{R}:critical", drafts=[oxide()]),
     V("CKD 3 with eGFR unknown", [CKD3], f"{R}:warning", drafts=[oxide()]),
     V("dialysis", [DIALYSIS, gfr("90")], f"{R}:critical", drafts=[oxide()]),
@@ -130,7 +126,6 @@ MAGNESIUM = [
     V("normal level, no reason, cramps documented", [OK_GFR, OK_MG, CRAMPS], f"{N}:info", drafts=[oxide()]),
     V("normal level, no reason, no cramps", [OK_GFR, OK_MG], f"-{N}", drafts=[oxide()]),
     V("normal level, another reason", [OK_GFR, OK_MG, CRAMPS], f"-{N}", drafts=[oxide(**because("Migraine prophylaxis"))]),
-    V("normal level of 91 days is unknown", [OK_GFR, lab("mg", "2.0", ago=91), CRAMPS], f"{U}:info -{N}", drafts=[oxide()], offers="magnesium"),
     V("normal level, IV", [OK_GFR, OK_MG, CRAMPS], f"-{N}", drafts=[draft("magnesium sulfate 500 MG/ML Injectable Solution")]),
     V("normal level, laxative", [OK_GFR, OK_MG, CRAMPS], f"-{N}", drafts=[draft("magnesium hydroxide 80 MG/ML Oral Suspension")]),
     V("normal level, pregnancy", [OK_GFR, OK_MG, CRAMPS, PREGNANT], f"-{N}", drafts=[oxide()]),
@@ -167,8 +162,6 @@ POTASSIUM = [
     V("K 5.0", [lab("k", "5.0"), OK_GFR], f"{H}:critical", drafts=[kcl()], offers="remove"),
     V("K 4.9", [lab("k", "4.9"), OK_GFR], f"-{H}", drafts=[kcl()]),
     V("eGFR 29", [OK_K, gfr("29")], f"{H}:critical", drafts=[kcl()]),
-    V("eGFR 30", [OK_K, gfr("30")], f"{H}:warning", drafts=[kcl()]),
-    V("eGFR 60", [OK_K, gfr("60")], f"-{H}", drafts=[kcl()]),
     V("CKD 4", [OK_K, CKD4], f"{H}:critical", drafts=[kcl()]),
     V("dialysis", [OK_K, OK_GFR, DIALYSIS], f"{H}:critical", drafts=[kcl()]),
     V("AKI", [OK_K, OK_GFR, AKI], f"{H}:critical", drafts=[kcl()]),
@@ -179,8 +172,6 @@ POTASSIUM = [
     V("spironolactone selected alone", [OK_K, OK_GFR], f"-{H}", drafts=[draft("spironolactone 25 MG Oral Tablet")]),
     V("lisinopril active", [OK_K, OK_GFR, med("lisinopril 10 MG Oral Tablet")], f"{H}:warning", drafts=[kcl()]),
     V("ibuprofen active", [OK_K, OK_GFR, med("ibuprofen 400 MG Oral Tablet")], f"{H}:warning", drafts=[kcl()]),
-    V("K unknown for 30 days", [lab("k", "4.0", ago=31), OK_GFR], f"{H}:warning", drafts=[kcl()]),
-    V("K of 30 days", [lab("k", "4.0", ago=30), OK_GFR], f"-{H}", drafts=[kcl()]),
     V("renal function unknown", [OK_K], f"{H}:warning", drafts=[kcl()]),
     V("a supplement already active", [OK_K, OK_GFR, med("Klor-Con M20")], f"{H}:warning", drafts=[kcl()]),
     V("K 2.9 lowers the renal part", [lab("k", "2.9"), gfr("20")], f"{H}:warning", drafts=[kcl()]),
@@ -201,9 +192,6 @@ BR, BE, BD = (
 ONE = dose("1")
 BACLOFEN = [
     V("eGFR 29", [gfr("29")], f"{BR}:critical", drafts=[baclofen()], offers="remove", says="1.11|0.42"),
-    V("eGFR 30", [gfr("30")], f"{BR}:warning", drafts=[baclofen()], offers="remove"),
-    V("eGFR 59", [gfr("59")], f"{BR}:warning", drafts=[baclofen()]),
-    V("eGFR 60", [gfr("60")], f"-{BR}", drafts=[baclofen()]),
     V("CKD 4", [CKD4], f"{BR}:critical", drafts=[baclofen()]),
     V("dialysis", [DIALYSIS], f"{BR}:critical", drafts=[baclofen()]),
     V("AKI", [AKI, gfr("90")], f"{BR}:critical", drafts=[baclofen()]),

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
@@ -25,7 +24,8 @@ REASONS = Path(__file__).with_name("survivors.toml")
 FATES = ("killed", "timed out", "refused", "survived")
 NOT_TRIED = "not tried"
 _READ = """
-SELECT module_path, start_pos_row, operator_name, worker_outcome, test_outcome, output, diff
+SELECT module_path, start_pos_row, replace(replace(operator_name, 'core/', ''), 'rules/', ''),
+  worker_outcome, test_outcome, output, diff
 FROM mutation_specs JOIN work_results USING (job_id)
 WHERE worker_outcome != 'SKIPPED' OR output = ?
 ORDER BY module_path, start_pos_row, operator_name, occurrence
@@ -34,7 +34,10 @@ ORDER BY module_path, start_pos_row, operator_name, occurrence
 
 @dataclass(frozen=True)
 class Mutant:
-    """One mutant and its fate; ``was`` and ``now`` are the changed lines."""
+    """One mutant and its fate; ``was`` and ``now`` are the changed lines.
+
+    ``reason``: why it may survive; empty: nobody has said.
+    """
 
     path: str
     line: int
@@ -42,19 +45,17 @@ class Mutant:
     was: str
     now: str
     fate: str
-
-    @property
-    def reason(self) -> str:
-        """Why it may survive; empty: nobody has said."""
-        return reasons().get((self.path, self.was, self.now), "")
+    reason: str = ""
 
 
 def read(session: Path) -> list[Mutant]:
     """The mutants of a finished session. Raises RuntimeError where a worker broke down."""
+    known = reasons()
     with sqlite3.connect(session) as rows:
         return [
-            Mutant(path, line, operator.partition("/")[2], *changed(diff or ""), _fate(*outcome))
-            for path, line, operator, *outcome, diff in rows.execute(_READ, [NOT_IN_SAMPLE])
+            Mutant(path, line, name, *lines, _fate(*outcome), known.get((path, *lines), ""))
+            for path, line, name, *outcome, diff in rows.execute(_READ, [NOT_IN_SAMPLE])
+            for lines in [changed(diff or "")]
         ]
 
 
@@ -78,7 +79,6 @@ def changed(diff: str) -> tuple[str, str]:
     return " ".join(" ".join(old).split()), " ".join(" ".join(new).split())
 
 
-@cache
 def reasons() -> Mapping[tuple[str, str, str], str]:
     """Why a survivor may live, by module, old and new line."""
     return {

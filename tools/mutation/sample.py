@@ -27,7 +27,7 @@ WHOLE = {
     *(f"hooks/rules/{one}.py" for one in ("potassium_ordered", "quinine")),
 }
 """Never sampled: units, levels, renal function, and the orders that can kill."""
-_SAME = {"dataclass", "lru_cache", "cache", "total_ordering"}
+_SAME = re.compile(r"(dataclass|lru_cache|cache|total_ordering)\b")
 _MADE = """
 SELECT job_id, module_path, operator_name, start_pos_row, start_pos_col, end_pos_row, end_pos_col
 FROM mutation_specs ORDER BY module_path, 4, 5, operator_name, occurrence
@@ -48,21 +48,11 @@ def spared(source: str) -> list[Span]:
 
 def _silent(node: Any) -> Iterator[Any]:
     """The parts of a node whose change says nothing."""
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-        yield node  # a docstring
-    if isinstance(node, ast.ClassDef | ast.FunctionDef):
-        yield from (one for one in node.decorator_list if _name(one) in _SAME)
-    if isinstance(node, ast.FunctionDef) and node.returns:
-        yield node.returns
-    if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation:
-        yield node.annotation
-    if isinstance(node, ast.Assert):
+    docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    if docstring or isinstance(node, ast.Assert):
         yield node
-
-
-def _name(decorator: ast.expr) -> str:
-    called = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return called.id if isinstance(called, ast.Name) else ""
+    yield from (one for one in getattr(node, "decorator_list", ()) if _SAME.match(ast.unparse(one)))
+    yield from filter(None, (getattr(node, name, None) for name in ("returns", "annotation")))
 
 
 def left_out(path: str, places: Sequence[Span], paths: Sequence[str], most: int) -> dict[int, str]:
