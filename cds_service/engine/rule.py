@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Service(StrEnum):
-    """Ids of services. Which rules a service has is said by its topic (`core.topic`)."""
+    """Ids of services. Which rules a service has is said by its topic (`engine.topic`)."""
 
     PATIENT_VIEW = "leg-cramps-patient-view"
     ORDER_SELECT = "leg-cramps-order-select"
