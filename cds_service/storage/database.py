@@ -12,6 +12,7 @@ need PostgreSQL, and SQLite's file must not lie on a network share.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -76,6 +77,18 @@ def open_database(url: str) -> Database:
             "Name a file: sqlite:///file.db.",
         )
     return Database(read.set(drivername="sqlite+pysqlite"))
+
+
+_upgrading = threading.Lock()
+
+
+def _forked() -> None:
+    global _upgrading  # noqa: PLW0603 - another thread of the parent may have held it
+    _upgrading = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # absent on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_forked)
 
 
 class Database:
@@ -265,7 +278,9 @@ def _upgrade(connection: Connection) -> None:
     known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
     current = set(MigrationContext.configure(connection).get_current_heads())
     if current <= known:
-        command.upgrade(config, "head")
+        # Alembic keeps what it is doing in variables of its module: one thread at a time.
+        with _upgrading:
+            command.upgrade(config, "head")
 
 
 _REASONS = {

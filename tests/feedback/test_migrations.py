@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,17 @@ def test_a_file_of_release_1_is_for_its_owner_only_after_the_upgrade(tmp_path: P
     database.migrate()
     assert path.stat().st_mode & 0o777 == 0o600
     database.close()
+
+
+def test_two_databases_of_one_process_are_made_at_the_same_time(tmp_path: Path) -> None:
+    """Alembic works in variables of its module: side by side, one would take the other's."""
+    for again in range(5):
+        databases = [
+            open_database(f"sqlite:///{tmp_path}/{again}-{number}.db") for number in range(6)
+        ]
+        with ThreadPoolExecutor(len(databases)) as threads:
+            for made in [threads.submit(one.migrate) for one in databases]:
+                made.result()
+        for one in databases:
+            assert one.ready()
+            one.close()
