@@ -145,6 +145,8 @@ def _rule(rule: Rule) -> str:
         for need in rule.needs
     ]
     lines.append("\n" + _table(["reads", "what", "back to", "required"], needs))
+    if rule.offers:
+        lines.append(f"\nMay offer: {', '.join(f'`{key}`' for key in sorted(rule.offers))}.\n")
     references = [
         f"[{files.references()[key].label}](references.md#{key})" for key in rule.references
     ]

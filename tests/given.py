@@ -11,6 +11,7 @@ import itertools
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 
 from cds_service.core.facts import (
     Allergy,
@@ -37,7 +38,16 @@ from cds_service.core.patient import Facts, Site
 from cds_service.core.quantities import Interval, decimals_of
 from cds_service.core.series import Candidate, Series
 from cds_service.engine.hook import Hook
-from cds_service.engine.rule import Answer, CannotTell, Finding, NotFired, Outcome, Rule, Service
+from cds_service.engine.rule import Answer, CannotTell, Finding, NotFired, Outcome, Rule
+
+
+class Service(StrEnum):
+    """The services of leg cramps."""
+
+    PATIENT_VIEW = "leg-cramps-patient-view"
+    ORDER_SELECT = "leg-cramps-order-select"
+    ORDER_SIGN = "leg-cramps-order-sign"
+
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 NO_REASON = Reason()
@@ -307,10 +317,14 @@ class Given:
 
     def outcomes(self, service: Service) -> list[Outcome]:
         """Every rule's answer for one service."""
+        from cds_service.engine.declared import Declared, undeclared
         from cds_service.engine.run import Engine
         from hooks.cramps import documented
 
-        return Engine(rules_by_service(), documented).ask(service, self.facts())
+        asked = Engine(rules_by_service(), documented, scope=Declared).ask(service, self.facts())
+        said = [line for one in asked for line in undeclared(one.rule, one.answer)]
+        assert not said, said
+        return asked
 
 
 def rules_by_service() -> dict[str, tuple[Rule, ...]]:

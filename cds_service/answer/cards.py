@@ -24,6 +24,7 @@ from cds_service.core.text import one_line, plain_name, shortened
 from cds_service.engine.arranging import NO_PRIORITIES, Findings, Priorities, Shown, arrange, fired
 from cds_service.engine.hook import Hook
 from cds_service.engine.orderables import Orderable, Orderables
+from cds_service.engine.overrides import OVERRIDES
 from cds_service.engine.rule import (
     Finding,
     OrderTest,
@@ -46,20 +47,6 @@ _NOT_WRITTEN = (
     "**The details of this card could not be written; an error was logged.** What the card says "
     "holds; look into the record for the data behind it."
 )
-OVERRIDES: Mapping[str, str] = {
-    "cds-not-applicable": "Does not apply to this patient",
-    "cds-suboptimal-context": "Wrong moment in the workflow",
-    "recipient-disagrees-evidence": "Disagree with the evidence",
-    "recipient-concerns-outcomes": "Concerned about the outcome",
-    "does-not-align-preferences": "Not what the patient or clinician prefers",
-    "not-convenient-feasible": "Not convenient or feasible",
-    "action-completed": "Already done",
-    "patient-contraindication": "Contraindicated for this patient",
-    "patient-refuses": "Patient declines",
-    "too-costly-uncovered": "Too costly or not covered",
-    "service-not-available": "Service not available",
-    "recipient-does-not-understand": "The advice is not clear",
-}
 
 
 @record(slots=False)

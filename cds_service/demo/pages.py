@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, render_template, request, url_for
 
-from cds_service.answer.cards import OVERRIDES
 from cds_service.answer.trace import as_json
 from cds_service.api.access import note
 from cds_service.api.asking import ask
@@ -27,6 +26,7 @@ from cds_service.core.identity import DEMO, DEMO_SITE, Identity
 from cds_service.demo import seen
 from cds_service.demo.fixtures import fixture_patients, offered_orders
 from cds_service.demo.question import Asked, question_of, read_asked
+from cds_service.engine.overrides import OVERRIDES
 from cds_service.engine.rule import CannotTell
 from cds_service.engine.topic import Service
 from cds_service.errors import NotFound

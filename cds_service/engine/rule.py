@@ -16,17 +16,10 @@ from cds_service.core.facts import Allergy, Condition, Kind, Medication, Order, 
 from cds_service.core.knowledge import KnowledgeError, Limit
 from cds_service.core.records import record
 from cds_service.core.times import Window
+from cds_service.engine.overrides import OVERRIDES
 
 if TYPE_CHECKING:
     from cds_service.core.patient import Facts
-
-
-class Service(StrEnum):
-    """Ids of services. Which rules a service has is said by its topic (`engine.topic`)."""
-
-    PATIENT_VIEW = "leg-cramps-patient-view"
-    ORDER_SELECT = "leg-cramps-order-select"
-    ORDER_SIGN = "leg-cramps-order-sign"
 
 
 class Tier(StrEnum):
@@ -215,6 +208,9 @@ Review = Callable[["Facts", "Sequence[Outcome]"], Answer]
 class Rule:
     """One computable statement, with everything somebody needs to vouch for it.
 
+    ``needs``, ``limits``, ``offers`` (keys of the orders it may suggest) and ``overrides`` (codes
+    of the reasons it may give) are all that it reads, uses and offers: the tests ask a rule
+    through `cds_service.engine.declared`, which refuses the rest.
     ``judges`` (order hooks) names the medication classes or order kinds of a judged draft
     that wake the rule. ``minors`` is True where it also speaks under 18. The card of a
     ``persistent`` rule is never held back because it was answered.
@@ -229,6 +225,8 @@ class Rule:
     owner: str
     check: Check | None
     limits: tuple[str, ...] = ()
+    offers: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
     judges: frozenset[str] = frozenset()
     minors: bool = False
     persistent: bool = False
@@ -254,12 +252,13 @@ def rule(
     references: Sequence[str],
     needs: Sequence[Need],
     limits: Sequence[str] = (),
+    offers: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     owner: str = "clinical content",
     judges: Sequence[str] = (),
     minors: bool = False,
     persistent: bool = False,
     changed: str,
-    service: object = None,  # not used any more: a topic says which services have a rule
 ) -> Callable[[Check], Rule]:
     """Make a `Rule` of a function from facts to an answer."""
 
@@ -274,6 +273,8 @@ def rule(
             owner=owner,
             check=check,
             limits=tuple(limits),
+            offers=tuple(offers),
+            overrides=tuple(overrides),
             judges=frozenset(judges),
             minors=minors,
             persistent=persistent,
@@ -300,6 +301,7 @@ def checked(
     references: Mapping[str, object],
     limits: Mapping[str, Limit],
     analytes: Mapping[str, object],
+    orderables: Mapping[str, object],
 ) -> None:
     """Raise a KnowledgeError that names the rule of a service, and what it lacks."""
     seen: set[str] = set()
@@ -324,6 +326,12 @@ def checked(
                 raise KnowledgeError(
                     f"limit {key}: reference {limits[key].reference} is not in the references"
                 )
+        for key in one.offers:
+            if key not in orderables:
+                raise KnowledgeError(f"rule {one.id}: order {key} is not in the orders")
+        for code in one.overrides:
+            if code not in OVERRIDES:
+                raise KnowledgeError(f"rule {one.id}: {code} is not a known override reason")
         for need in one.needs:
             if need.analyte and need.analyte not in analytes:
                 raise KnowledgeError(f"rule {one.id}: it needs an unknown analyte {need.analyte}")

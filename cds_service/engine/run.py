@@ -17,6 +17,7 @@ from cds_service.engine.rule import (
 
 Documented = Callable[[Facts], bool | None]
 Failed = Callable[[Rule, Exception], None]
+Scope = Callable[[Facts, Rule], Facts]
 FAILED = "this rule failed: an error was logged"
 _DEMAND = {
     Kind.RESULTS: "laboratory results",
@@ -40,8 +41,10 @@ class Engine:
         rules: Mapping[str, Sequence[Rule]],
         cramps: Documented,
         failed: Failed | None = None,
+        scope: Scope | None = None,
     ) -> None:
         self._cramps = cramps
+        self._scope = scope
         self._failed = failed
         self._checks = {
             service: tuple(r for r in some if r.review is None) for service, some in rules.items()
@@ -71,8 +74,9 @@ class Engine:
             outcomes.append(Outcome(rule, answer))
         for rule in self._reviews[service]:
             assert rule.review is not None
+            seen = facts if self._scope is None else self._scope(facts, rule)
             try:
-                answer = self._stopped(rule, facts) or rule.review(facts, outcomes)
+                answer = self._stopped(rule, facts) or rule.review(seen, outcomes)
             except Exception as error:
                 answer = self._at_fault(rule, error)
             outcomes.append(Outcome(rule, answer))
@@ -100,7 +104,7 @@ class Engine:
         if lacking:
             return CannotTell(tuple(lacking))
         assert rule.check is not None
-        return rule.check(facts)
+        return rule.check(facts if self._scope is None else self._scope(facts, rule))
 
     @staticmethod
     def _stopped(rule: Rule, facts: Facts) -> Answer | None:

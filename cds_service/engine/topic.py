@@ -123,7 +123,7 @@ def _check_topic(topic: Topic) -> None:
         for attribute in ("id", "title", "description", "rules"):
             if not getattr(service, attribute):
                 raise KnowledgeError(f"service {service.id}: it has no {attribute}")
-        checked(service.rules, known.references, limits, known.analytes)
+        checked(service.rules, known.references, limits, known.analytes, known.orderables)
         for rule in service.rules:
             if service.hook.drafts and not rule.judges and rule.review is None:
                 raise KnowledgeError(

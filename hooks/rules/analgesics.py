@@ -30,7 +30,6 @@ from cds_service.engine.rule import (
     Indicator,
     NotFired,
     RemoveDraft,
-    Service,
     Tier,
     conditions,
     demographics,
@@ -44,21 +43,42 @@ from hooks.dose import daily_amount
 from hooks.reading import conditions_unread, medications_unread, results_unread
 from hooks.renal import only_preliminary, renal
 from hooks.windows import YEAR
-from hooks.wording import EVIDENCE_DOUBTED, FOR_ADVICE, FOR_DRUGS, drugs, headline, named
+from hooks.wording import (
+    EVIDENCE_DOUBTED,
+    FOR_ADVICE,
+    FOR_DRUGS,
+    FOR_HAZARDS,
+    PREFERENCE,
+    drugs,
+    headline,
+    named,
+)
 
 NSAID, ACETAMINOPHEN = "nsaid", "acetaminophen"
 _ASPIRIN = ("aspirin|asa|ecotrin", "acetylsalicylic acid")
 _LOCAL = re.compile(r"\b(topical|cutaneous|transdermal|ophthalmic|eye|otic|ear)\b")
 _NEEDS = [
     conditions(
-        cramps.LEG_CRAMPS, "cirrhosis", "aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3"
+        cramps.LEG_CRAMPS,
+        "cirrhosis",
+        "aki",
+        "dialysis",
+        "ckd_stage_4_5",
+        "ckd_stage_3",
+        "pregnancy",
     ).optional(),
     medications(NSAID, ACETAMINOPHEN, "anticoagulant", *DIURETICS, "raas_inhibitor").optional(),
     results("egfr", YEAR).optional(),
     results("creatinine", YEAR).optional(),
     demographics(),
 ]
-_LIMITS = ["age.older", "egfr.moderate", "egfr.severe", "aspirin.analgesic"]
+_LIMITS = [
+    "age.older",
+    "egfr.moderate",
+    "egfr.severe",
+    "aspirin.analgesic",
+    "creatinine.pregnancy",
+]
 _REFERENCES = ["article", "patient-survey-2024", "general-knowledge"]
 _STRENGTH = (
     "There is no evidence that analgesics prevent cramps; patients in a survey (2024) found "
@@ -71,10 +91,10 @@ _STRENGTH = (
     title="Analgesics taken by a patient with cramps",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
     references=_REFERENCES,
     limits=_LIMITS,
+    overrides=(*FOR_HAZARDS, PREFERENCE),
     needs=_NEEDS,
 )
 def analgesic_use(facts: Facts) -> Answer:
@@ -100,11 +120,11 @@ def analgesic_use(facts: Facts) -> Answer:
     title="Analgesic ordered for cramps",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=_REFERENCES,
     limits=_LIMITS,
     judges=[NSAID, ACETAMINOPHEN],
+    overrides=FOR_DRUGS,
     needs=_NEEDS,
 )
 def analgesic_ordered_for_cramps(facts: Facts) -> Answer:

@@ -30,7 +30,6 @@ from cds_service.engine.rule import (
     Indicator,
     NotFired,
     OrderTest,
-    Service,
     Suggestion,
     Tier,
     conditions,
@@ -53,7 +52,6 @@ _SPOILING = {"clotted", "contaminated"}  # remarks that could make a haemoglobin
     title="Anaemia in the blood count",
     version="2.1.0",
     changed="2026-11-27",
-    service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
     references=["who-anaemia", "article", "general-knowledge"],
     limits=[
@@ -65,6 +63,8 @@ _SPOILING = {"clotted", "contaminated"}  # remarks that could make a haemoglobin
         "fall.hemoglobin",
         "platelets.low",
     ],
+    offers=["cbc", "ferritin", "transferrin_saturation"],
+    overrides=FOR_TESTS,
     needs=[
         results("hemoglobin", YEAR),
         results("ferritin", IRON).optional(),

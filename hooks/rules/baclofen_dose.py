@@ -31,7 +31,6 @@ from cds_service.engine.rule import (
     Finding,
     Indicator,
     NotFired,
-    Service,
     Tier,
     conditions,
     demographics,
@@ -42,7 +41,7 @@ from cds_service.engine.rule import (
 from hooks import cramps
 from hooks.dose import daily_amount
 from hooks.reading import conditions_unread, medications_unread
-from hooks.renal import renal
+from hooks.renal import ADVANCED, renal
 from hooks.rules.baclofen_hazards import BACLOFEN, ordered, removals
 from hooks.windows import YEAR
 from hooks.wording import FOR_DRUGS, OUTCOME_FEARED, headline, named
@@ -58,17 +57,30 @@ _SEDATING = {"sedative": "a sedative", "opioid": "an opioid", "gabapentinoid": "
     title="Baclofen ordered for cramps: dose and sedation",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=["article", "aan-2010", "beers-2023", "general-knowledge"],
-    limits=["baclofen.start", "baclofen.most", "age.older"],
+    limits=[
+        "aki.ratio",
+        "egfr.moderate",
+        "egfr.severe",
+        "baclofen.start",
+        "baclofen.most",
+        "age.older",
+    ],
     judges=[BACLOFEN],
     minors=True,
+    overrides=(*FOR_DRUGS, OUTCOME_FEARED),
     needs=[
         conditions(
-            cramps.LEG_CRAMPS, "spasticity", "cirrhosis", "hepatic_encephalopathy", "pregnancy"
+            cramps.LEG_CRAMPS,
+            "spasticity",
+            "cirrhosis",
+            "hepatic_encephalopathy",
+            "pregnancy",
+            *ADVANCED,
+            "ckd_stage_3",
         ).optional(),
-        medications(BACLOFEN, *_SEDATING).optional(),
+        medications(BACLOFEN, "baclofen_intrathecal", *_SEDATING).optional(),
         results("egfr", YEAR).optional(),
         results("creatinine", YEAR).optional(),
         demographics(),

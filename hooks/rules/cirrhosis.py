@@ -28,7 +28,6 @@ from cds_service.engine.rule import (
     Indicator,
     NotFired,
     OrderTest,
-    Service,
     Suggestion,
     Tier,
     conditions,
@@ -41,7 +40,7 @@ from cds_service.engine.rule import (
 from hooks import cramps, levels
 from hooks.cirrhosis import CHECKED_FIRST, DIURETICS, SEDATING, baclofen, electrolytes, stopping
 from hooks.reading import conditions_unread, medications_unread
-from hooks.renal import renal
+from hooks.renal import ADVANCED, renal
 from hooks.windows import ACT, YEAR
 from hooks.wording import CONTRAINDICATED, FOR_ADVICE, headline
 
@@ -51,10 +50,13 @@ from hooks.wording import CONTRAINDICATED, FOR_ADVICE, headline
     title="Muscle cramps in cirrhosis",
     version="2.1.0",
     changed="2026-11-27",
-    service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
     references=["easl-2018", "article", "aasld-2021", "general-knowledge"],
     limits=[
+        "creatinine.pregnancy",
+        "egfr.severe",
+        "magnesium.high",
+        "potassium.high",
         "potassium.low",
         "potassium.urgent",
         "potassium.critical",
@@ -64,9 +66,12 @@ from hooks.wording import CONTRAINDICATED, FOR_ADVICE, headline
         "egfr.moderate",
         "age.older",
     ],
+    offers=["creatinine", "magnesium", "potassium", "sodium"],
+    overrides=(*FOR_ADVICE, CONTRAINDICATED),
     needs=[
         conditions("cirrhosis"),
         conditions("ascites", "hepatic_encephalopathy", "leg_cramps", "pregnancy").optional(),
+        conditions(*ADVANCED, "ckd_stage_3").optional(),
         medications(*DIURETICS).optional(),
         medications(*SEDATING, "baclofen").optional(),
         results("potassium", YEAR).optional(),

@@ -26,7 +26,6 @@ from cds_service.engine.rule import (
     Finding,
     Indicator,
     NotFired,
-    Service,
     Tier,
     medications,
     rule,
@@ -61,9 +60,9 @@ _CLASSES = {
     title="Medicines that may provoke cramps",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=["sequence-symmetry-2012", "article", "general-knowledge"],
+    overrides=FOR_ADVICE,
     needs=[medications(*_CLASSES).optional()],
 )
 def cramp_inducing_medication(facts: Facts) -> Answer:

@@ -36,7 +36,6 @@ from cds_service.engine.rule import (
     NotFired,
     Outcome,
     Rule,
-    Service,
     Tier,
     allergies,
     conditions,
@@ -363,21 +362,21 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (" and more" if len(names) > _NAMED else "")
 
 
-def _rule(service: Service, judged: Sequence[str] = ()) -> Rule:
+def _rule(judged: Sequence[str] = ()) -> Rule:
     return rule(
         id="data-not-usable",
         title="Data that could not be used",
         version="2.0.0",
         changed="2026-11-27",
-        service=service,
         tier=Tier.ALWAYS,
         references=["judgement"],
         minors=True,
         persistent=True,
         judges=judged,
         limits=[*_BELOW.values(), *_AT_LEAST.values()],
+        overrides=(DONE, NOT_APPLICABLE, NO_SERVICE),
         needs=[
-            results("magnesium", YEAR).optional(),
+            *(results(analyte, YEAR).optional() for analyte in sorted(analytes())),
             conditions("leg_cramps").optional(),
             medications("magnesium").optional(),
             allergies(),
@@ -389,5 +388,5 @@ def _rule(service: Service, judged: Sequence[str] = ()) -> Rule:
 
 _UNKNOWN = _finding({f"Could not check the record: {FAILED}": "what the record lacks"})
 
-data_not_usable = reviewing(_rule(Service.PATIENT_VIEW), _review_chart, _UNKNOWN)
-data_not_usable_for_order = reviewing(_rule(Service.ORDER_SELECT), _review_order, _UNKNOWN)
+data_not_usable = reviewing(_rule(), _review_chart, _UNKNOWN)
+data_not_usable_for_order = reviewing(_rule(), _review_order, _UNKNOWN)

@@ -20,7 +20,6 @@ from cds_service.engine.rule import (
     Indicator,
     NotFired,
     RemoveDraft,
-    Service,
     Tier,
     conditions,
     rule,
@@ -37,10 +36,10 @@ INDICATIONS = ("rls", "parkinson", "prolactinoma")
     title="Dopaminergic drug ordered for cramps",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=["article", "aasm-2025"],
     judges=["dopaminergic"],
+    overrides=FOR_DRUGS,
     needs=[conditions(*INDICATIONS).optional()],
 )
 def dopaminergic_ordered_for_cramps(facts: Facts) -> Answer:

@@ -21,7 +21,6 @@ from cds_service.engine.rule import (
     Finding,
     Indicator,
     NotFired,
-    Service,
     Tier,
     conditions,
     demographics,
@@ -43,7 +42,6 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
     title="First-line measures for leg cramps",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=[
         "article",
@@ -52,10 +50,17 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
         "fda-quinine",
         "vitamin-k2-2024",
     ],
-    limits=["age.older", "egfr.moderate", "egfr.severe", "sodium.diuretic"],
+    limits=["aki.ratio", "age.older", "egfr.moderate", "egfr.severe", "sodium.diuretic"],
+    overrides=(*FOR_ADVICE, REFUSED),
     needs=[
         conditions(
-            "leg_cramps", "dvt", "cirrhosis", "hepatic_encephalopathy", *ADVANCED, "ckd_stage_3"
+            "leg_cramps",
+            "dvt",
+            "cirrhosis",
+            "hepatic_encephalopathy",
+            *ADVANCED,
+            "ckd_stage_3",
+            "pregnancy",
         ).optional(),
         medications(*SEDATING, "warfarin").optional(),
         results("egfr", YEAR).optional(),

@@ -22,7 +22,6 @@ from cds_service.engine.rule import (
     Indicator,
     NotFired,
     OrderTest,
-    Service,
     Tier,
     conditions,
     medications,
@@ -80,14 +79,14 @@ def meant_for_cramps(facts: Facts, reason: Reason) -> bool | None:
     title="Magnesium supplement with normal magnesium",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=["cochrane-magnesium-2020", "article"],
     limits=["magnesium.low", "magnesium.high"],
+    overrides=FOR_DRUGS,
     needs=[
         results("magnesium", YEAR),
         medications("magnesium").optional(),
-        conditions("pregnancy", LASTING_LOSS, *OTHER_USES).optional(),
+        conditions("leg_cramps", "pregnancy", LASTING_LOSS, *OTHER_USES).optional(),
     ],
 )
 def magnesium_not_indicated(facts: Facts) -> Answer:
@@ -191,11 +190,11 @@ def _drafts_for_cramps(facts: Facts) -> tuple[Medication, ...] | Answer:
     title="Magnesium ordered for cramps with normal magnesium",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=["cochrane-magnesium-2020", "article"],
     limits=["magnesium.low", "magnesium.high"],
     judges=["magnesium"],
+    overrides=(NOT_APPLICABLE, PREFERENCE, EVIDENCE_DOUBTED),
     needs=_ORDER_NEEDS,
 )
 def magnesium_ordered_normal_level(facts: Facts) -> Answer:
@@ -224,10 +223,12 @@ def magnesium_ordered_normal_level(facts: Facts) -> Answer:
     title="Magnesium ordered for cramps with unknown magnesium",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=["cochrane-magnesium-2020", "article"],
     judges=["magnesium"],
+    offers=["magnesium"],
+    overrides=FOR_TESTS,
+    limits=["magnesium.low"],
     needs=[*_ORDER_NEEDS, orders("magnesium")],
 )
 def magnesium_ordered_level_unknown(facts: Facts) -> Answer:

@@ -30,7 +30,6 @@ from cds_service.engine.rule import (
     NotFired,
     OrderTest,
     RemoveDraft,
-    Service,
     Suggestion,
     Tier,
     conditions,
@@ -43,7 +42,7 @@ from cds_service.engine.rule import (
 from hooks import cramps, levels, reading
 from hooks.renal import ADVANCED, Renal, renal
 from hooks.windows import YEAR
-from hooks.wording import CONTRAINDICATED, FOR_ADVICE, FOR_HAZARDS, day, headline, named
+from hooks.wording import CONTRAINDICATED, FOR_ADVICE, FOR_HAZARDS, PREFERENCE, day, headline, named
 
 _NEEDS = [
     results("egfr", YEAR).optional(),
@@ -61,6 +60,8 @@ INTRAVENOUS = "magnesium_intravenous"
 EMERGENCIES = ("eclampsia", "arrhythmia", "asthma_severe")
 """Reasons for which magnesium is a treatment that no card obstructs."""
 _LIMITS = [
+    "aki.ratio",
+    "creatinine.pregnancy",
     "egfr.severe",
     "egfr.moderate",
     "magnesium.low",
@@ -208,11 +209,12 @@ def treats(medication: Medication) -> bool:
     title="Magnesium in renal impairment",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
     references=_REFERENCES,
     limits=_LIMITS,
     minors=True,
+    offers=["creatinine", "magnesium"],
+    overrides=(*FOR_HAZARDS, PREFERENCE, CONTRAINDICATED),
     needs=[*_NEEDS, medications("magnesium").optional(), conditions(cramps.LEG_CRAMPS).optional()],
 )
 def magnesium_in_renal_impairment(facts: Facts) -> Answer:
@@ -407,12 +409,13 @@ def _advanced_chronic(facts: Facts, function: Renal) -> bool:
     title="Magnesium ordered in renal impairment",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=_REFERENCES,
     limits=_LIMITS,
     judges=["magnesium"],
     minors=True,
+    offers=["creatinine", "magnesium"],
+    overrides=(*FOR_HAZARDS, CONTRAINDICATED),
     needs=[*_NEEDS, conditions("myasthenia_gravis", "heart_block", *EMERGENCIES).optional()],
 )
 def magnesium_ordered_renal_impairment(facts: Facts) -> Answer:

@@ -21,7 +21,6 @@ from cds_service.engine.rule import (
     Finding,
     Indicator,
     NotFired,
-    Service,
     Tier,
     conditions,
     rule,
@@ -43,9 +42,9 @@ NERVE = (
     title="Nerve disease can pass for leg cramps",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=["article"],
+    overrides=FOR_ADVICE,
     needs=[conditions(*NERVE, "leg_cramps")],
 )
 def neuropathy_mimic(facts: Facts) -> Answer:

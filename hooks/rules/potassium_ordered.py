@@ -32,7 +32,6 @@ from cds_service.engine.rule import (
     NotFired,
     OrderTest,
     RemoveDraft,
-    Service,
     Suggestion,
     Tier,
     conditions,
@@ -79,7 +78,6 @@ class Dangers:
     title="Potassium ordered: risk of hyperkalaemia",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=[
         "ukka-hyperkalaemia-2023",
@@ -96,6 +94,8 @@ class Dangers:
     ],
     judges=[SUPPLEMENT, SPARING],
     minors=True,
+    offers=["creatinine", "potassium"],
+    overrides=(*FOR_HAZARDS, CONTRAINDICATED),
     needs=[
         results("potassium", YEAR).optional(),
         results("egfr", YEAR).optional(),

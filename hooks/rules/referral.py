@@ -26,7 +26,6 @@ from cds_service.engine.rule import (
     Indicator,
     NotFired,
     OrderTest,
-    Service,
     Tier,
     conditions,
     orders,
@@ -55,9 +54,10 @@ EXTENSIVE = ("imaging_leg_spine", "emg_nerve_conduction", "extended_panel")
     title="Referral for leg cramps",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=["article"],
+    offers=["referral_hepatology", "referral_neurology", "referral_vascular"],
+    overrides=FOR_TESTS,
     needs=[
         conditions(*DEFICIT, *VASCULAR, "cirrhosis", "leg_cramps"),
         orders("referral_neurology", "referral_vascular", "referral_hepatology"),
@@ -123,10 +123,10 @@ def _criteria(
     title="Extensive workup for leg cramps",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.ORDER_SELECT,
     tier=Tier.ALWAYS,
     references=["article", "differential-1995"],
     judges=EXTENSIVE,
+    overrides=(*FOR_ADVICE, CONTRAINDICATED),
     needs=[conditions(*RED_FLAGS, "leg_cramps")],
 )
 def extensive_workup_ordered(facts: Facts) -> Answer:

@@ -25,7 +25,6 @@ from cds_service.engine.rule import (
     Indicator,
     NotFired,
     OrderTest,
-    Service,
     Tier,
     conditions,
     orders,
@@ -43,9 +42,10 @@ from hooks.wording import FOR_ADVICE, FOR_TESTS, day, headline
     title="Restless legs without a ferritin",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.PATIENT_VIEW,
     tier=Tier.ALWAYS,
     references=["aasm-2025", "article"],
+    offers=["ferritin", "transferrin_saturation"],
+    overrides=FOR_TESTS,
     needs=[
         conditions("rls"),
         results("ferritin", IRON),
@@ -96,9 +96,9 @@ def ferritin_not_checked(facts: Facts) -> Answer:
     title="Restless legs beside leg cramps",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=["aasm-2025", "article"],
+    overrides=FOR_ADVICE,
     needs=[conditions("rls", "leg_cramps")],
 )
 def restless_legs_mimic(facts: Facts) -> Answer:

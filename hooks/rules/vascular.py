@@ -25,7 +25,6 @@ from cds_service.engine.rule import (
     Indicator,
     NotFired,
     OrderTest,
-    Service,
     Tier,
     conditions,
     orders,
@@ -44,9 +43,10 @@ _DOUBT = re.compile(r"\?|\b(rule out|r/o|suspected|possible|probable|query)\b")
     title="Claudication can pass for leg cramps",
     version="2.0.0",
     changed="2026-11-27",
-    service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=["article"],
+    offers=["abi"],
+    overrides=FOR_TESTS,
     needs=[conditions("pad", "claudication", "leg_cramps"), orders("abi")],
 )
 def claudication_mimic(facts: Facts) -> Answer:
@@ -88,9 +88,9 @@ def claudication_mimic(facts: Facts) -> Answer:
     title="Deep vein thrombosis can pass for leg cramps",
     version="1.0.0",
     changed="2026-11-27",
-    service=Service.PATIENT_VIEW,
     tier=Tier.CRAMPS,
     references=["general-knowledge", "article"],
+    overrides=FOR_ADVICE,
     needs=[conditions(THROMBOSIS, "leg_cramps")],
 )
 def dvt_mimic(facts: Facts) -> Answer:

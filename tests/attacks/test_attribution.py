@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from cds_service.api.asking import ask
 from cds_service.app import make_parts
 from cds_service.core.facts import Kind
-from cds_service.engine.rule import Finding, Indicator, Need, Service, Tier, rule
+from cds_service.engine.rule import Finding, Indicator, Need, Tier, rule
 from cds_service.feedback.report import Report, report
 from cds_service.settings import Settings
 from tests.api.conftest import service
@@ -100,7 +100,6 @@ def _loud(name: str, indicator: Indicator, persistent: bool) -> Any:
         id=name,
         title=name,
         version="1.0.0",
-        service=Service.PATIENT_VIEW,
         tier=Tier.ALWAYS,
         references=["article"],
         needs=[Need(Kind.ALLERGIES, required=False)],

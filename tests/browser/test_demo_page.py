@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cds_service.answer.cards import OVERRIDES
+from cds_service.engine.overrides import OVERRIDES
 from tests.browser.given_page import DemoPage
 from tests.demo.given_demo import FIXTURES, PATIENTS, hostile_bundle
 

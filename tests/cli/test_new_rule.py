@@ -12,7 +12,7 @@ import pytest
 from cds_service.calls.envelope import read_envelope
 from cds_service.engine.hook import PATIENT_VIEW
 from cds_service.engine.rule import CannotTell, Finding, NotFired, Rule, checked
-from hooks.knowledge.files import analytes, limits, references
+from hooks.knowledge.files import analytes, limits, orderables, references
 from tests.cli.conftest import Command
 from tests.given import given
 
@@ -57,7 +57,7 @@ def test_the_rule_works_as_it_stands(cds: Command, checkout: Path) -> None:
     rule = module.very_low_sodium
     assert isinstance(rule, Rule)
     assert rule.id == "very-low-sodium"
-    checked([rule], references(), limits(), analytes())
+    checked([rule], references(), limits(), analytes(), orderables())
     assert rule.check is not None
     assert isinstance(rule.check(given().result("sodium", "134 mmol/L").facts()), Finding)
     assert isinstance(rule.check(given().result("sodium", "135 mmol/L").facts()), NotFired)

@@ -14,13 +14,12 @@ from cds_service.engine.rule import (
     Outcome,
     RemoveDraft,
     Rule,
-    Service,
     Suggestion,
 )
 from hooks.knowledge.files import orderables
 from hooks.patient_view import RULES
 from hooks.priorities import PRIORITIES
-from tests.given import Given, given, hook_of
+from tests.given import Given, Service, given, hook_of
 
 BY_ID = {one.id: one for one in RULES}
 INFO, WARNING, CRITICAL = Indicator.INFO, Indicator.WARNING, Indicator.CRITICAL
@@ -274,7 +273,6 @@ def test_the_graver_of_two_about_one_draft_speaks_and_carries_the_other() -> Non
     answer = arranged(
         judged("low-magnesium", WARNING, "MedicationRequest/1", offers=(MAGNESIUM,)),
         judged("low-potassium", CRITICAL, "MedicationRequest/1", offers=(removal,)),
-        service=Service.ORDER_SELECT,
     )
     (card,) = answer.shown
     assert card.rule.id == "low-potassium"
@@ -291,7 +289,6 @@ def test_two_drafts_have_two_cards() -> None:
         judged("low-magnesium", WARNING, "MedicationRequest/1"),
         judged("low-potassium", CRITICAL, "MedicationRequest/2"),
         judged("anemia", INFO),
-        service=Service.ORDER_SELECT,
     )
     assert shown(answer) == ["low-potassium", "low-magnesium", "anemia"]
     assert answer.dropped == {}
@@ -302,7 +299,6 @@ def test_of_two_equally_grave_what_is_known_leads() -> None:
     answer = arranged(
         (rule, replace(unknown, missing=("renal function in the last 12 months",))),
         judged("low-potassium", WARNING, "MedicationRequest/1"),
-        service=Service.ORDER_SELECT,
     )
     assert shown(answer) == ["low-potassium"]
     assert "low-potassium" in answer.dropped["low-magnesium"]

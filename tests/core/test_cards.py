@@ -21,11 +21,11 @@ from cds_service.core.facts import Presence
 from cds_service.core.identity import ANYBODY, Identity
 from cds_service.engine.arranging import Shown
 from cds_service.engine.hook import PATIENT_VIEW
-from cds_service.engine.rule import Finding, Indicator, Rule, Service
+from cds_service.engine.rule import Finding, Indicator, Rule
 from hooks.knowledge.files import orderables, references
 from hooks.order_select import RULES as ORDERS
 from hooks.patient_view import RULES as CHART
-from tests.given import NOW, Given, given, hook_of
+from tests.given import NOW, Given, Service, given, hook_of
 
 WRITER = CardWriter(references(), orderables())
 HOSTILE = '<img src=x onerror=alert(1)> [x](https://evil.example) `"&'

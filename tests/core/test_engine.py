@@ -25,7 +25,7 @@ from cds_service.engine.rule import (
 from cds_service.engine.run import FAILED, Engine, judges, speaks
 from cds_service.engine.topic import check_topics
 from hooks import TOPIC
-from hooks.knowledge.files import analytes, limits, references
+from hooks.knowledge.files import analytes, limits, orderables, references
 from hooks.order_select import RULES as ORDER_SELECT
 from hooks.order_sign import RULES as ORDER_SIGN
 from hooks.patient_view import RULES as PATIENT_VIEW
@@ -50,7 +50,7 @@ def made(**changes: object) -> Rule:
 
 
 def check(*rules: Rule) -> None:
-    checked(rules, references(), limits(), analytes())
+    checked(rules, references(), limits(), analytes(), orderables())
 
 
 def test_the_rules_of_all_services_can_be_vouched_for() -> None:
@@ -75,6 +75,8 @@ def test_the_rules_of_all_services_can_be_vouched_for() -> None:
         ({"id": ""}, "no id"),
         ({"references": ("hearsay",)}, "reference hearsay is not in the references"),
         ({"limits": ("magnesium.imagined",)}, "limit magnesium.imagined is not in the limits"),
+        ({"offers": ("moonlight",)}, "order moonlight is not in the orders"),
+        ({"overrides": ("no-mood",)}, "no-mood is not a known override reason"),
         ({"needs": (results("unobtainium", days(30)),)}, "unknown analyte unobtainium"),
     ],
 )
@@ -92,7 +94,7 @@ def test_a_limit_without_a_unit_or_with_an_unknown_reference_is_refused() -> Non
         (replace(low, reference="hearsay"), "reference hearsay"),
     ):
         with pytest.raises(KnowledgeError, match=said):
-            checked((made(),), references(), {"magnesium.low": broken}, analytes())
+            checked((made(),), references(), {"magnesium.low": broken}, analytes(), orderables())
 
 
 def test_two_rules_with_one_id_are_refused_within_a_service_only() -> None:

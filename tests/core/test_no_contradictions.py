@@ -17,13 +17,12 @@ from cds_service.engine.rule import (
     Indicator,
     OrderTest,
     RemoveDraft,
-    Service,
 )
 from hooks.knowledge.files import orderables
 from hooks.order_select import RULES as ORDER_SELECT
 from hooks.patient_view import RULES as PATIENT_VIEW
 from hooks.renal import renal
-from tests.given import Given, hook_of
+from tests.given import Given, Service, hook_of
 from tests.given import given as patient
 
 CHART, ORDER = Service.PATIENT_VIEW, Service.ORDER_SELECT

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.quantities import Unit, rounded
-from cds_service.engine.rule import Answer, Finding, Indicator, Service
+from cds_service.engine.rule import Answer, Finding, Indicator
 from hooks.knowledge.files import analytes, limits
-from tests.given import Given
+from tests.given import Given, Service
 from tests.given import given as patient
 
 quick = settings(max_examples=100, deadline=None, derandomize=True)

@@ -8,9 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from cds_service.engine.rule import Service
 from hooks import order_select, patient_view
-from tests.given import rules_by_service
+from tests.given import Service, rules_by_service
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = (*patient_view.RULES, *order_select.RULES)

@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 
 from cds_service.core.facts import Kind, Presence, Problem, Source, State
-from cds_service.engine.rule import Answer, Finding, Indicator, NotFired, Rule, Service
+from cds_service.engine.rule import Answer, Finding, Indicator, NotFired, Rule
 from cds_service.engine.run import FAILED, Engine
 from hooks.cramps import documented
 from hooks.knowledge.files import analytes
 from hooks.rules.data_not_usable import WATCHED
 from hooks.wording import READ_AT_ONCE
-from tests.given import NOW, Given, fired, given, offers, rules_by_service, silent
+from tests.given import NOW, Given, Service, fired, given, offers, rules_by_service, silent
 
 RULE = "data-not-usable"
 CHART, ORDER = Service.PATIENT_VIEW, Service.ORDER_SELECT

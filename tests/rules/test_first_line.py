@@ -3,8 +3,18 @@
 import pytest
 
 from cds_service.core.facts import Kind, Presence, State
-from cds_service.engine.rule import Indicator, Service
-from tests.given import CRAMPS, OTHER_REASON, Given, fired, given, leaned_on, silent, unknown
+from cds_service.engine.rule import Indicator
+from tests.given import (
+    CRAMPS,
+    OTHER_REASON,
+    Given,
+    Service,
+    fired,
+    given,
+    leaned_on,
+    silent,
+    unknown,
+)
 
 RULE = "first-line-measures"
 

@@ -9,8 +9,7 @@ from fractions import Fraction
 import pytest
 
 from cds_service.core.facts import Dosage, Kind, Reason
-from cds_service.engine.rule import Service
-from tests.given import CRAMPS, Given, fired, given
+from tests.given import CRAMPS, Given, Service, fired, given
 
 DONE, ELSEWHERE = "action-completed", "cds-not-applicable"
 TESTS = {DONE, ELSEWHERE, "not-convenient-feasible", "patient-refuses"}

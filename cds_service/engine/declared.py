@@ -1,0 +1,137 @@
+"""Facts as one rule may read them: what its declaration does not name cannot be read.
+
+A rule's needs say what is fetched, what its page lists and what it cannot answer without. A read
+that no need names would be none of that, so the tests ask every rule through this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from cds_service.core.facts import Kind
+from cds_service.core.knowledge import KnowledgeError, Limit, Limits
+from cds_service.core.patient import Facts
+from cds_service.engine.rule import DraftMedication, Finding, OrderTest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cds_service.core.facts import Allergy, Condition, Medication, Order, Performed
+    from cds_service.core.series import Newest, Series, Worse
+    from cds_service.core.times import Window
+    from cds_service.engine.rule import Answer, Need, Rule
+
+
+class Undeclared(KnowledgeError):
+    """A rule did what its declaration does not name."""
+
+
+class Declared(Facts):
+    """The facts of one patient, narrowed to what ``rule`` declares.
+
+    Raises Undeclared, naming the rule and what is missing from its declaration, for everything
+    else. What the topic computes or asks for itself is not the rule's reading.
+    """
+
+    def __init__(self, facts: Facts, rule: Rule) -> None:
+        vars(self).update(vars(facts))
+        self.memory = {}  # what another rule derived would hide what this one reads
+        self._whole = facts
+        self._rule = rule
+        self._named_by: dict[Kind, frozenset[str]] = {
+            kind: frozenset().union(*(_names(need) for need in rule.needs if need.kind is kind))
+            for kind in Kind
+        }
+        self.limits = _Limits(facts.limits, rule)
+        self.series = _Series(facts.series, self)
+
+    def _may(self, kind: Kind, *names: str) -> None:
+        allowed = self._named_by[kind]
+        if kind is Kind.ORDERS:  # a draft that the rule judges
+            allowed = allowed | self._rule.judges
+        for name in names:
+            if name not in allowed:
+                raise Undeclared(
+                    f"rule {self._rule.id}: it reads {name} from {kind.value}, which its needs "
+                    "do not name"
+                )
+
+    def newest(self, analyte: str, worse: Worse) -> Newest:
+        self._may(Kind.RESULTS, analyte)
+        return self._whole.newest(analyte, worse)
+
+    def conditions(self, *concepts: str, suspected: bool = False) -> tuple[Condition, ...]:
+        self._may(Kind.CONDITIONS, *concepts)
+        return super().conditions(*concepts, suspected=suspected)
+
+    def _naming(self, concepts: tuple[str, ...]) -> Sequence[Condition]:
+        self._may(Kind.CONDITIONS, *concepts)
+        return super()._naming(concepts)
+
+    def taking(
+        self, *classes: str, hazard: bool = False, other_than: Medication | None = None
+    ) -> tuple[Medication, ...]:
+        self._may(Kind.MEDICATIONS, *classes)
+        return super().taking(*classes, hazard=hazard, other_than=other_than)
+
+    def ordered(self, *covers: str, within: Window) -> tuple[Order, ...]:
+        self._may(Kind.ORDERS, *covers)
+        return super().ordered(*covers, within=within)
+
+    def performed(self, *concepts: str, within: Window) -> tuple[Performed, ...]:
+        self._may(Kind.RESULTS, *concepts)
+        return super().performed(*concepts, within=within)
+
+    def allergic(self, *concepts: str) -> tuple[Allergy, ...]:
+        self._may(Kind.ALLERGIES, *concepts)
+        return super().allergic(*concepts)
+
+
+class _Limits(Limits):
+    """The limits that the rule names."""
+
+    def __init__(self, limits: Limits, rule: Rule) -> None:
+        super().__init__(dict(limits))
+        self._rule = rule
+
+    def __getitem__(self, key: str) -> Limit:
+        if key not in self._rule.limits:
+            raise Undeclared(
+                f"rule {self._rule.id}: it uses the limit {key}, which it does not name"
+            )
+        return super().__getitem__(key)
+
+
+class _Series(Mapping[str, "Series"]):
+    """The results that the rule's needs name."""
+
+    def __init__(self, series: Mapping[str, Series], facts: Declared) -> None:
+        self._series = series
+        self._facts = facts
+
+    def __getitem__(self, analyte: str) -> Series:
+        self._facts._may(Kind.RESULTS, analyte)
+        return self._series[analyte]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._series)
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+
+def undeclared(rule: Rule, answer: Answer) -> Iterator[str]:
+    """What an answer offers that the rule does not declare, in sentences."""
+    if not isinstance(answer, Finding):
+        return
+    for one in answer.suggestions:
+        if isinstance(one, OrderTest | DraftMedication) and one.key not in rule.offers:
+            yield f"rule {rule.id}: it offers {one.key}, which it does not name"
+    for code in answer.overrides:
+        if code not in rule.overrides:
+            yield f"rule {rule.id}: it gives the override reason {code}, which it does not name"
+
+
+def _names(need: Need) -> frozenset[str]:
+    return frozenset((need.analyte, *need.concepts)) - {""}
