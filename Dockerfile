@@ -6,9 +6,14 @@ ARG BASE
 
 FROM ${BASE} AS builder
 ARG BASE
+# Which Python the base must have (3.11, 3.13, 3.14), so that a base is not another one than meant;
+# empty: any that the program supports.
+ARG PYTHON_VERSION=""
 RUN case "${BASE}" in *@sha256:*|localhost/*) ;; \
       *) echo "BASE must name the base image by its digest (…@sha256:…)" >&2; exit 1 ;; \
     esac
+RUN python3 -c 'import sys; wanted, found = sys.argv[1], "%d.%d" % sys.version_info[:2]; \
+      sys.exit(wanted not in ("", found) and f"The base has Python {found}, not {wanted}.")' "${PYTHON_VERSION}"
 WORKDIR /build
 # The environment that is shipped has no pip: the one beside it installs into it.
 RUN python3 -m venv /build/pip && python3 -m venv --without-pip /opt/cds-service

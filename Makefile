@@ -12,7 +12,7 @@
 #   make docs     write the reference pages from the code
 #   make bench    benchmark                     make faults     faults, with figures
 #   make sandbox  the CDS Hooks sandbox beside this service (SANDBOX=/path/to/its/checkout)
-#   make capacity what one core bears, what a hospital needs
+#   make guard    processor time of fixed calls, against what is recorded
 #   make mutants  mutation testing of rules and units, some two hours
 #   make image    container image, with docker or buildah   (BASE=…@sha256:… is the base)
 #   make lock     write locks/ anew: what image and gate install, with hashes
@@ -28,13 +28,15 @@ RUN_ARGS    ?= --demo
 PYTEST_ARGS ?=
 TEST_PROCESSES ?= auto
 BENCH_ARGS  ?=
-CAPACITY_ARGS ?=
+GUARD_ARGS  ?=
 FAULTS_ARGS ?=
 SANDBOX     ?=
 SANDBOX_ARGS ?=
 MUTANTS_ARGS ?=
 IMAGE       ?= leg-cramps-cds:latest
 BASE        ?=
+# Which Python the base must have (3.13); empty: any from 3.11 on.
+PYTHON_VERSION ?=
 COMMIT      ?= $(shell git rev-parse --verify --quiet HEAD 2>/dev/null)
 UV          := uv==0.13.9
 IMAGE_ARGS  ?=
@@ -48,7 +50,7 @@ LOWEST := $(VENV)/lowest
 SPARK := $(VENV)/spark
 CHECKS := lint format types layers prose test
 
-.PHONY: screenshots pictures prose lock sbom run test lowest spark spark-environment smart-fetch smart-fetch-environment coverage check lint format types layers audit docs bench capacity faults image try-image sandbox clean environment environment-dev
+.PHONY: screenshots pictures prose lock sbom run test lowest spark spark-environment smart-fetch smart-fetch-environment coverage check lint format types layers audit docs bench guard faults image try-image sandbox clean environment environment-dev
 .DEFAULT_GOAL := check
 
 run: environment
@@ -160,8 +162,9 @@ pictures:
 bench: environment-dev
 	@$(PY) -m tools.bench $(BENCH_ARGS)
 
-capacity: environment-dev
-	@$(PY) -m tools.bench.capacity $(CAPACITY_ARGS)
+# Against the recorded ratios; GUARD_ARGS=--record records anew.
+guard: environment-dev
+	@$(PY) -m tools.bench.guard $(GUARD_ARGS)
 
 faults: environment-dev
 	@$(PY) -m pytest -q -s tools/faults $(FAULTS_ARGS)
@@ -186,9 +189,9 @@ image:
 	     echo "The digest: docker buildx imagetools inspect docker.io/library/python:3.11-slim" >&2; exit 2;; \
 	esac
 	@if command -v docker >/dev/null && docker info >/dev/null 2>&1; then \
-	  docker build --build-arg BASE=$(BASE) --build-arg COMMIT=$(COMMIT) --tag $(IMAGE) $(IMAGE_ARGS) .; \
+	  docker build --build-arg BASE=$(BASE) --build-arg COMMIT=$(COMMIT) --build-arg PYTHON_VERSION=$(PYTHON_VERSION) --tag $(IMAGE) $(IMAGE_ARGS) .; \
 	elif command -v buildah >/dev/null; then \
-	  buildah build --format docker --build-arg BASE=$(BASE) --build-arg COMMIT=$(COMMIT) --tag $(IMAGE) $(IMAGE_ARGS) .; \
+	  buildah build --format docker --build-arg BASE=$(BASE) --build-arg COMMIT=$(COMMIT) --build-arg PYTHON_VERSION=$(PYTHON_VERSION) --tag $(IMAGE) $(IMAGE_ARGS) .; \
 	else \
 	  echo "make image needs docker (running) or buildah." >&2; exit 1; \
 	fi

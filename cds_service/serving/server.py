@@ -7,6 +7,7 @@ line before anybody listens, workers share its memory, and a replaced worker ans
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import resource
 import signal
@@ -18,6 +19,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from ipaddress import ip_address
+from threading import BrokenBarrierError
 from typing import TYPE_CHECKING, Any
 
 from granian.constants import HTTPModes, Interfaces, Loops
@@ -31,6 +33,8 @@ from cds_service.ops.metrics_files import reserve, shared_folder
 from cds_service.settings import Settings, read_settings, unknown_variables
 
 if TYPE_CHECKING:
+    from multiprocessing.synchronize import Barrier
+
     from flask import Flask
 
     from cds_service.api.parts import Parts
@@ -52,9 +56,12 @@ _TURN_S = 0.001
 _COLLECT_AT = (20_000, 20, 20)
 """When the collector looks for rings of references: a call makes some thousand objects and no
 ring, so that every few calls are soon enough."""
+_TOGETHER_S = 5.0
+"""How long a worker that is ready waits for the others, before it listens without them."""
 _CRASHES = 20
 _CRASH_WINDOW_S = 60.0
 _app: Flask | None = None
+_together: Barrier | None = None
 
 
 def default_workers() -> int:
@@ -134,6 +141,11 @@ def serve(
     if settings.demo and settings.trusted_clients is not None:
         logs.logger(__name__).warning("demo_needs_no_token", setting="CDS_DEMO")
     assert "prometheus_client" not in sys.modules, "metrics were imported before serving"
+    # Whatever this Python's default is: forked workers share the memory of the application.
+    multiprocessing.set_start_method("fork", force=True)
+    count = workers or default_workers()
+    global _together  # noqa: PLW0603  # one per server, inherited by forked workers
+    _together = multiprocessing.Barrier(count)
     with shared_folder():
         load()
         server = _Server(
@@ -141,7 +153,7 @@ def serve(
             address="127.0.0.1" if host == "localhost" else host,
             port=port,
             interface=Interfaces.RSGI,
-            workers=workers or default_workers(),
+            workers=count,
             backlog=BACKLOG,
             backpressure=_connections(),
             http=HTTPModes.http1,
@@ -212,7 +224,20 @@ def load_in_worker() -> Front:
     )
     gc.collect()
     gc.freeze()
+    _listen_together()
     return front
+
+
+def _listen_together() -> None:
+    """Wait until the first workers are all about to listen.
+
+    Each has a socket of its own. Would one listen earlier, it got all the connections that
+    clients open at once and then keep. A worker that replaces another does not wait.
+    """
+    if _together is not None:
+        with suppress(BrokenBarrierError):
+            _together.wait(_TOGETHER_S)
+        _together.abort()
 
 
 def _connections() -> int:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -62,6 +63,21 @@ def test_the_base_must_be_named_by_its_digest(base: str, taken: bool) -> None:
         )  # fmt: skip
         assert ended.returncode != 0
         assert b"digest" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status"),
+    [("", 0), ("{}.{}".format(*sys.version_info[:2]), 0), ("3.10", 1), ("3.1", 1)],
+)
+def test_the_python_that_is_asked_for_is_the_one_of_the_base(wanted: str, status: int) -> None:
+    (check,) = [value for word, value in STAGES[1] if word == "RUN" and "version_info" in value]
+    folder = str(Path(sys.executable).parent)
+    environment = {"PYTHON_VERSION": wanted, "PATH": f"{folder}:{os.environ['PATH']}"}
+    ended = subprocess.run(
+        ["sh", "-c", check], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == status, ended.stderr
+    assert not status or f"not {wanted}." in ended.stderr
 
 
 def test_everything_that_is_installed_is_checked_by_its_hash() -> None:

@@ -1,16 +1,19 @@
-"""The yardstick: a Flask endpoint that only parses the body and answers a fixed card.
+"""The floors, and a FHIR server: what never changes, on the server that serves the service.
 
-    python -m tools.bench.fixed PORT WORKERS
+    python -m tools.bench.fixed PORT WORKERS THREADS
 
-On the same server as the service, with one blocking thread: nothing here ever waits, and more
-threads would only make it slower.
+``/parsed`` is Flask and orjson, ``/flask`` is Flask that only receives the body, and ``/wsgi``
+does so without a framework; all answer a fixed card. ``/fhir/TYPE`` answers after 20 ms what a
+FHIR server holds of the patient with a hundred results.
 """
 
 from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 import orjson
@@ -18,38 +21,60 @@ from flask import Flask, Response, request
 from granian.constants import HTTPModes, Interfaces
 from granian.server import MPServer
 
-from cds_service.serving.server import BACKLOG, CONNECTIONS
+from tools.bench import bodies
 
 CARD = {
-    "cards": [
-        {
-            "uuid": "0b6ddbf6-44c2-4a22-9c55-5d6f6a0c1a11",
-            "summary": "A fixed card",
-            "detail": "The body was parsed, and nobody looked at it.",
-            "indicator": "info",
-            "source": {"label": "bench"},
-        }
-    ]
+    "summary": "A fixed card",
+    "detail": "Nobody looked at the body.",
+    "indicator": "info",
+    "source": {"label": "bench"},
 }
+_ANSWER = orjson.dumps({"cards": [CARD]})
+_HEADERS = [("Content-Type", "application/json")]
+_FHIR_S = 0.02
+_EMPTY = b'{"resourceType":"Bundle","type":"searchset","total":0}'
 
 
-def make_app() -> Flask:
-    """One address, ``POST /fixed``, and ``GET /healthz``."""
+@cache
+def _record() -> dict[str, bytes]:
+    data = bodies.prefetch(100)
+    kinds = {
+        one["entry"][0]["resource"]["resourceType"]: one for one in data.values() if "entry" in one
+    }
+    return {kind: orjson.dumps(one) for kind, one in (kinds | {"Patient": data["patient"]}).items()}
+
+
+def make_app() -> Callable[..., Iterable[bytes]]:
+    """The WSGI application."""
     app = Flask(__name__, static_folder=None)
 
-    @app.post("/fixed")
-    def fixed() -> Response:
+    @app.post("/parsed")
+    def parsed() -> Response:
         orjson.loads(request.get_data())
-        return Response(orjson.dumps(CARD), content_type="application/json; charset=utf-8")
+        return Response(_ANSWER, content_type="application/json")
 
-    @app.get("/healthz")
-    def healthz() -> Response:
-        return Response(b"{}", content_type="application/json")
+    @app.post("/flask")
+    def received() -> Response:
+        request.get_data()
+        return Response(_ANSWER, content_type="application/json")
 
-    return app
+    @app.get("/fhir/<kind>")
+    @app.get("/fhir/<kind>/<_id>")
+    def held(kind: str, _id: str = "") -> Response:
+        time.sleep(_FHIR_S)
+        return Response(_record().get(kind, _EMPTY), content_type="application/fhir+json")
+
+    def entry(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/wsgi":
+            return app.wsgi_app(environ, start)
+        environ["wsgi.input"].read()
+        start("200 OK", [*_HEADERS, ("Content-Length", str(len(_ANSWER)))])
+        return [_ANSWER]
+
+    return entry
 
 
-def load() -> Callable[..., Any]:
+def load() -> Callable[..., Iterable[bytes]]:
     """The application of one worker, its collector frozen as the service's is."""
     app = make_app()
     gc.collect()
@@ -65,9 +90,7 @@ def main() -> None:
         port=int(sys.argv[1]),
         interface=Interfaces.WSGI,
         workers=int(sys.argv[2]),
-        blocking_threads=1,
-        backlog=BACKLOG,
-        backpressure=CONNECTIONS,
+        blocking_threads=int(sys.argv[3]),
         http=HTTPModes.http1,
         websockets=False,
         log_enabled=False,

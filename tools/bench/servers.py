@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
-import signal
 import socket
-import statistics
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+import requests
+
+from tests.testing.serving import free_port
+
 CHECKOUT = Path(__file__).resolve().parents[2]
-PEER_HOME = CHECKOUT / ".bench" / "healthchain"
-PEER_PACKAGES = ("healthchain==0.16.1", "uvicorn[standard]")
-SERVICE = Path(sys.executable).with_name("cds-service")
 _READY_S = 30.0
 _PATIENCE_S = 8.0
 
@@ -31,196 +28,143 @@ class Server:
 
     name: str
     port: int
-    pid: int = field(default=0)
+    pid: int
     ready_s: float = 0.0
 
+    @property
+    def workers(self) -> list[psutil.Process]:
+        """The processes that the first one has started and not yet lost."""
+        return psutil.Process(self.pid).children()
 
-def free_port() -> int:
-    """A port on loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    def processor_s(self) -> float:
+        """The processor time that its processes have used so far, in steps of 10 ms."""
+        times = [one.cpu_times() for one in (psutil.Process(self.pid), *self.workers)]
+        return sum(one.user + one.system for one in times)
+
+    def rest(self) -> None:
+        """Wait until it has no work left, at most a few seconds: load ends before its answers."""
+        before, deadline = self.processor_s(), time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            time.sleep(0.1)
+            now = self.processor_s()
+            if now - before <= 0.01:
+                return
+            before = now
+
+    def memory(self) -> dict[str, float]:
+        """Of its largest worker, in MB (10^6 bytes): ``after`` counts in full what workers share,
+        ``share`` divides it by those who share it, ``peak`` is since `forget_peaks`."""
+        found = [one.memory_full_info() for one in self.workers]
+        statuses = [Path(f"/proc/{one.pid}/status").read_text() for one in self.workers]
+        peaks = [int(one.partition("VmHWM:")[2].split()[0]) * 1024 for one in statuses]
+        after, share = max(one.rss for one in found), max(one.pss for one in found)
+        return {"after": after / 1e6, "share": share / 1e6, "peak": max(peaks) / 1e6}
+
+    def forget_peaks(self) -> None:
+        """Let the peaks of memory begin anew."""
+        for one in self.workers:
+            Path(f"/proc/{one.pid}/clear_refs").write_text("5")
+
+    def connections(self) -> list[int]:
+        """How many connections of clients each worker holds."""
+        return [
+            sum(
+                each.status == psutil.CONN_ESTABLISHED and each.laddr.port == self.port
+                for each in one.net_connections("tcp")
+            )
+            for one in self.workers
+        ]
+
+
+def spread(server: Server, connections: int) -> list[int]:
+    """Open so many connections at once, and count what each worker got."""
+    opened = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(connections)]
+    try:
+        deadline = time.monotonic() + _PATIENCE_S
+        while sum(server.connections()) < connections and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return server.connections()
+    finally:
+        for one in opened:
+            one.close()
 
 
 @contextmanager
 def running(
-    name: str, command: list[str], port: int, folder: Path, more: Mapping[str, str] | None = None
+    name: str, command: Sequence[str], folder: Path, more: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """The server, from its first answer to the end of the block; its logs go into ``folder``.
+    """The server from its first answer to the end of the block; its log goes into ``folder``.
 
-    Raises RuntimeError when it does not answer within half a minute.
+    ``{port}`` in the command becomes a free port. Raises RuntimeError when nothing answers
+    within half a minute.
     """
-    environment = _environment() | {"PYTHONPATH": str(CHECKOUT), **(more or {})}
+    port = free_port()
+    home = folder / name.replace(" ", "-")
+    home.mkdir(parents=True)
+    environment = user_environment() | {
+        "PYTHONPATH": str(CHECKOUT),
+        "CDS_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        **(more or {}),
+    }
     started = time.perf_counter()
-    with (folder / f"{name}.log").open("wb") as log:
+    with (home / "log").open("wb") as log:
         process = subprocess.Popen(
-            command,
-            cwd=folder,
+            [one.format(port=port) for one in command],
+            cwd=home,
             env=environment,
             stdout=log,
             stderr=log,
-            start_new_session=True,
         )
     try:
-        _wait(name, process, port)
+        _wait(name, process, port, home / "log")
         yield Server(name, port, process.pid, time.perf_counter() - started)
     finally:
         _end(process)
 
 
-def _wait(name: str, process: subprocess.Popen[bytes], port: int) -> None:
+def _wait(name: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + _READY_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f"{name} ended with status {process.returncode}; see its log")
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status < 500:
+            raise RuntimeError(f"{name} ended with {process.returncode}: {log.read_text()[-300:]}")
+        with suppress(requests.RequestException):
+            if ask(port, "GET", "/readyz")[0] < 500:
                 return
-        except (OSError, http.client.HTTPException):
-            pass
-        finally:
-            connection.close()
         time.sleep(0.01)
     raise RuntimeError(f"{name} did not answer within {_READY_S:g} s")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Stop the process, and whatever it left behind in its session."""
-    if process.poll() is None:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_PATIENCE_S)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """Stop the process, and whatever it started."""
+    started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_PATIENCE_S)
+    for one in started:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    process.kill()
     process.wait()
 
 
-def service_command(port: int, workers: int) -> list[str]:
-    """The service as its users start it."""
-    return [str(SERVICE), "serve", "--port", str(port), "--workers", str(workers)]
-
-
-def fixed_command(port: int, workers: int) -> list[str]:
-    """The endpoint that only parses."""
-    return [sys.executable, "-m", "tools.bench.fixed", str(port), str(workers)]
-
-
-def stub_command(port: int, observations: int) -> list[str]:
-    """The FHIR server that takes 20 ms."""
-    return [sys.executable, "-m", "tools.bench.fhir_stub", str(port), str(observations)]
-
-
-def peer_command(port: int, workers: int, *more: str) -> list[str]:
-    """The peer, in its own environment; ``h11``: on the server that comes with it."""
-    script = CHECKOUT / "tools" / "bench" / "peer.py"
-    return [str(PEER_HOME / "bin" / "python"), str(script), str(port), str(workers), *more]
-
-
-def answer(port: int, path: str, body: bytes) -> Any:
-    """What a server answers to one call, decoded. Raises RuntimeError unless its status is 200."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_READY_S)
+def ask(
+    port: int, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> tuple[int, Any]:
+    """Status and decoded answer of one call."""
+    answer = requests.request(
+        method,
+        f"http://127.0.0.1:{port}{path}",
+        data=body,
+        headers={"Content-Type": "application/json", **(headers or {})},
+        timeout=_READY_S,
+    )
     try:
-        connection.request("POST", path, body, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        content = response.read()
-    finally:
-        connection.close()
-    if response.status != 200:
-        raise RuntimeError(f"{path} answered {response.status}: {content[:200]!r}")
-    return json.loads(content)
+        return answer.status_code, answer.json()
+    except ValueError:
+        return answer.status_code, None
 
 
-def peer_installed() -> bool:
-    """Whether the peer is at hand; it is installed at the first run, which needs the network."""
-    python = str(PEER_HOME / "bin" / "python")
-    try:
-        if not Path(python).exists():
-            subprocess.run([sys.executable, "-m", "venv", str(PEER_HOME)], check=True)
-        found = subprocess.run(
-            [python, "-c", "import healthchain"], check=False, capture_output=True
-        )
-        if found.returncode:
-            command = [python, "-m", "pip", "install", "--quiet", *PEER_PACKAGES]
-            subprocess.run(command, check=True, timeout=300)
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return True
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Memory of one worker in MB (10^6 bytes).
-
-    ``resident`` counts what workers share in full for each, ``share`` divides it by those who
-    share it: the shares of all add up to what the machine gives.
-    """
-
-    resident: float
-    share: float
-
-
-def largest_worker(server: Server) -> Memory:
-    """The memory of the worker that has most. Raises RuntimeError where it cannot be read."""
-    found = [_memory(child) for child in children(server.pid)]
-    if not found:
-        raise RuntimeError(f"{server.name} has no workers")
-    return max(found, key=lambda one: one.share)
-
-
-def whole_memory(server: Server) -> Memory:
-    """The memory of all processes of a server together."""
-    found = [_memory(pid) for pid in (server.pid, *children(server.pid))]
-    return Memory(sum(one.resident for one in found), sum(one.share for one in found))
-
-
-def processor_seconds(server: Server) -> float:
-    """The processor time that a server's processes have used so far, in steps of 10 ms."""
-    ticks = 0
-    for pid in (server.pid, *children(server.pid)):
-        # The name in brackets may hold anything; behind it, user and system time come 12th, 13th.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-@contextmanager
-def on_cores(cores: set[int]) -> Iterator[None]:
-    """What this thread starts in the block runs on these processor cores and no others."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-def _memory(pid: int) -> Memory:
-    sizes = {}
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
-        name, size = line.split(":")
-        sizes[name] = int(size.split()[0]) * 1024 / 1e6
-    return Memory(sizes["Rss"], sizes["Pss"])
-
-
-def children(pid: int) -> list[int]:
-    """The processes that ``pid`` has started and not yet lost."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(one) for one in listed.read_text().split()] if listed.exists() else []
-
-
-def median_seconds(command: list[str], times: int) -> float:
-    """The median duration of a command that must succeed, after a first time."""
-    taken = []
-    for _ in range(times + 1):
-        started = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True, cwd=CHECKOUT, env=_environment())
-        taken.append(time.perf_counter() - started)
-    return statistics.median(taken[1:])
-
-
-def _environment() -> dict[str, str]:
+def user_environment() -> dict[str, str]:
     """The environment as users have it: no settings of ours, and bytecode is kept."""
     dropped = ("CDS_", "PYTHONDONTWRITEBYTECODE")
     return {key: value for key, value in os.environ.items() if not key.startswith(dropped)}

@@ -1,0 +1,97 @@
+"""The regression guard: ``make guard``, a stage of the gate, in about ten seconds.
+
+Processor time of a few fixed calls through the WSGI application, each as a ratio to a tiny
+reference workload in the same process, in turns: what slows the machine slows both. It fails
+where a ratio is beyond 1.25 × the recorded one. ``make guard GUARD_ARGS=--record`` records
+anew, for a change that is worth its cost; the commit says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tools.bench import bodies, calls
+from tools.bench.contestants import ORDERS_PATH, VIEW_PATH
+
+RECORD = Path(__file__).with_name("guard.json")
+ALLOWED = 1.25
+ROUNDS, TRIES = 150, 3
+REFERENCE = "reference"
+FIXED_CALLS = {
+    "eight cards, 100 results": (VIEW_PATH, lambda: bodies.patient_view(100)),
+    "no card, 10 results": (VIEW_PATH, lambda: bodies.patient_view(10, cards=False)),
+    "no card, 1,000 results": (VIEW_PATH, lambda: bodies.patient_view(1_000, cards=False)),
+    "order-select, 100 results": (ORDERS_PATH, lambda: bodies.order_select(100)),
+}
+
+
+def reference() -> int:
+    """Frozen: records decoded, sorted, grouped, written. A change makes recorded ratios void."""
+    text = json.dumps([{"code": f"{n * 7919 % 997}-{n % 10}", "value": n / 8} for n in range(300)])
+    groups: dict[str, list[float]] = {}
+    for one in sorted(json.loads(text), key=lambda each: each["code"]):
+        groups.setdefault(one["code"].partition("-")[2], []).append(one["value"])
+    lines = [f"{code}: {max(values):.2f} of {len(values)}" for code, values in groups.items()]
+    return len("\n".join(lines)) + round(sum(map(sum, groups.values())))
+
+
+def timed_reference() -> float:
+    """Processor seconds of the reference."""
+    started = time.process_time()
+    reference()
+    return time.process_time() - started
+
+
+def ratios(app: Any, rounds: int = ROUNDS) -> dict[str, float]:
+    """Each fixed call against the reference."""
+    made = {name: calls.call(app, path, body()) for name, (path, body) in FIXED_CALLS.items()}
+    timed = {REFERENCE: timed_reference, **made}
+    calls.settle(timed)
+    found = calls.medians(timed, rounds)
+    return {name: found[name] / found[REFERENCE] for name in made}
+
+
+def slower(found: dict[str, float], recorded: dict[str, float]) -> list[str]:
+    """The calls beyond what is allowed, as lines; a call without a record is one of them."""
+    return [
+        f"{name}: {now:.2f} × the reference, recorded {recorded.get(name, 0):.2f}"
+        for name, now in found.items()
+        if not now <= ALLOWED * recorded.get(name, 0)
+    ]
+
+
+def main() -> int:
+    """Exit status 1 where a call is slower in every one of three tries."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bench.guard", description=__doc__)
+    parser.add_argument("--record", action="store_true", help=f"write {RECORD.name}")
+    options = parser.parse_args()
+    app = calls.application()
+    version = ".".join(platform.python_version_tuple()[:2])
+    if options.record:
+        tries = [ratios(app) for _ in range(TRIES)]
+        found = {name: round(sorted(one[name] for one in tries)[1], 3) for name in tries[0]}
+        RECORD.write_text(json.dumps({"python": version, "ratios": found}, indent=2) + "\n")
+        print(f"guard: recorded {found}")
+        return 0
+    record = json.loads(RECORD.read_text())
+    if record["python"] != version:
+        print(f"guard: recorded with Python {record['python']}, this is {version}: not judged.")
+        return 77
+    for _ in range(TRIES):
+        found = ratios(app)
+        print("guard:", ", ".join(f"{name} {ratio:.2f}" for name, ratio in found.items()))
+        beyond = slower(found, record["ratios"])
+        if not beyond:
+            return 0
+    print(*(f"guard: SLOWER by more than {ALLOWED - 1:.0%}: {line}" for line in beyond), sep="\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

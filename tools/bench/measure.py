@@ -1,0 +1,165 @@
+"""What is measured. Contestants take turns, so that the mood of the machine hits all of them."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from tools.bench import bodies, compare, load, servers
+from tools.bench import contestants as who
+from tools.bench.contestants import Ground, Server
+
+RELEASE = "b980901"
+"""The last commit of 23 November 2026: the first edition, that the goals are set against."""
+CARDS, NONE, ORDERS, MISSING = ("eight cards", "no card", "order-select", "nothing in prefetch")
+PEERS = (who.CHAIN_FHIR, who.CHAIN_PLAIN, who.CQL)
+FLOORS = (who.FIXED, who.FLASK, who.WSGI)
+SIZES = (10, 100, 1_000, 10_000, 49_900)
+"""Results of the growth; a call of more than 50,000 entries is refused."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One body, so many results and connections, and who answers it in turns."""
+
+    what: str
+    results: int
+    connections: int
+    names: tuple[str, ...]
+    workers: int = who.WORKERS
+    longer: int = 1  # times a turn, where a peer answers few calls in one
+
+    @property
+    def key(self) -> str:
+        """How figures are found again."""
+        return f"{self.what}/{self.results}/{self.connections}/{self.workers}"
+
+
+SCENARIOS = (
+    Scenario(CARDS, 100, 16, (who.SERVICE, *FLOORS, *PEERS)),
+    Scenario(NONE, 10, 16, (who.SERVICE, *FLOORS, who.CQL)),
+    Scenario(NONE, 100, 16, (who.SERVICE, who.FIXED, who.CQL)),
+    Scenario(NONE, 1_000, 16, (who.SERVICE, who.FIXED, who.CQL), longer=5),
+    Scenario(CARDS, 1_000, 16, (who.SERVICE, who.FIXED)),
+    Scenario(CARDS, 100, 1, (who.SERVICE, who.FIXED, *PEERS)),
+    Scenario(NONE, 100, 1, (who.SERVICE, who.FIXED)),
+    Scenario(ORDERS, 100, 16, ("order-select",)),
+    Scenario(NONE, 100, 8, (who.SERVICE, who.AUDITED)),
+    Scenario(CARDS, 100, 8, (who.SERVICE, who.TOKENS, who.AUDITED)),
+    Scenario(MISSING, 100, 1, (who.FETCHING,)),
+    *(Scenario(CARDS, n, 1, (who.LARGE, who.FIXED), longer=1 + n // 10_000) for n in SIZES),
+    *(Scenario(CARDS, 100, 16, (who.SERVICE, who.FIXED), workers) for workers in (1, 4, 8)),
+)
+
+
+def turns(on: Ground, at: Scenario, rounds: int, seconds: float) -> dict[str, list[dict[str, Any]]]:
+    """The figures of each turn by contestant; a first short turn warms up. A peer that cannot be
+    installed or started is left out, and said."""
+    made: dict[str, Callable[[], bytes]] = {
+        CARDS: lambda: bodies.patient_view(at.results),
+        NONE: lambda: bodies.patient_view(at.results, cards=False),
+        ORDERS: lambda: bodies.order_select(at.results),
+        MISSING: lambda: bodies.without_prefetch(on.fhir_server),
+    }
+    found: dict[str, list[dict[str, Any]]] = {}
+    ready: dict[str, Server] = {}
+    for name in at.names:
+        try:
+            ready[name] = on.server(name, at.workers)
+        except RuntimeError as error:
+            if name not in PEERS:
+                raise
+            print(f"{name} is left out: {error}", file=sys.stderr)
+    body = on.body("body", made[at.what]())
+
+    def turn(name: str, length: float) -> load.Figures:
+        token = on.token(ready[name]) if name == who.TOKENS else ""
+        return load.run(ready[name], who.PATHS[name][1], body, at.connections, length, token)
+
+    for name in ready:
+        turn(name, 1.0)
+        found[name] = []
+    for number in range(rounds):
+        # Whoever begins has the cooler machine: they take turns at that, too.
+        for name in list(ready)[:: 1 if number % 2 == 0 else -1]:
+            found[name].append(asdict(turn(name, seconds * at.longer)))
+            if name not in PEERS and found[name][-1]["failed"]:
+                raise RuntimeError(f"{name}, {at.key}: {found[name][-1]['failed']} calls failed")
+    return found
+
+
+def against_release(folder: Path, rounds: int) -> compare.Compared:
+    """Processor time of calls here and in the release of 23 November, see `compare.compared`."""
+    archive = ["git", "-C", str(servers.CHECKOUT), "archive", RELEASE]
+    packed = subprocess.run(archive, check=True, capture_output=True)
+    with tarfile.open(fileobj=BytesIO(packed.stdout)) as release:
+        release.extractall(folder / "release", filter="data")
+    command = compare.here([sys.executable], compare.arguments(folder))
+    both = {"release": str(folder / "release"), "now": str(servers.CHECKOUT)}
+    return compare.compared({name: (command, one) for name, one in both.items()}, rounds)
+
+
+def newer_pythons(rounds: int) -> compare.Compared:
+    """Processor time of calls under this Python and newer ones, where these can be had."""
+    with tempfile.TemporaryDirectory(dir=who.HOME) as folder:
+        made, here = compare.arguments(Path(folder)), str(servers.CHECKOUT)
+        found = {platform.python_version(): (compare.here([sys.executable], made), here)}
+        for release in ("trixie", "forky"):
+            python = [str(servers.CHECKOUT / "tools" / "newer_python"), release, "python"]
+            asked = subprocess.run(
+                [*python, "-VV"], check=False, capture_output=True, text=True, timeout=900
+            )
+            if asked.returncode:
+                print(asked.stdout.strip(), file=sys.stderr)
+            else:
+                found[asked.stdout.split()[1]] = (compare.here(python, made), here)
+        return compare.compared(found, rounds)
+
+
+def memory(on: Ground, requests: int) -> list[dict[str, Any]]:
+    """The largest worker, in MB, after calls of each kind, and its peak during them."""
+    server = on.server(who.SERVICE)
+    found, done = [], 0.0
+    body = on.body("body", bodies.patient_view(100))
+    for most in (requests * 3 // 4, requests):
+        while done < most:
+            done += load.run(server, who.VIEW_PATH, body, 16, 2.0).rate * 2
+        found.append({"what": f"{most:,} calls", "status": 200} | server.memory())
+    large = {f"{size:,} results": bodies.patient_view(size) for size in (10_000, 50_000)}
+    for name, content in (large | bodies.hostile()).items():
+        server.forget_peaks()
+        status = [servers.ask(server.port, "POST", who.VIEW_PATH, content)[0] for _ in range(6)]
+        server.rest()
+        found.append({"what": name, "status": max(status)} | server.memory())
+    return found
+
+
+def starts(on: Ground, times: int) -> dict[str, float]:
+    """Seconds until the rules are listed, and until a server answers."""
+    command = [who.CDS_SERVICE, "rules"]
+    taken = []
+    for _ in range(times + 1):
+        began = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True, env=servers.user_environment())
+        taken.append(time.perf_counter() - began)
+    return {"rules": statistics.median(taken[1:]), "ready": on.server(who.SERVICE).ready_s}
+
+
+def spreads(on: Ground, opened: int = 16, times: int = 5) -> dict[str, list[list[int]]]:
+    """How many of sixteen connections, opened at once, each worker got."""
+    return {
+        str(workers): [
+            sorted(servers.spread(on.server(who.SERVICE, workers), opened)) for _ in range(times)
+        ]
+        for workers in (2, 4, 8)
+    }
