@@ -87,12 +87,25 @@ class Vocabulary:
         self.known = self._with_implied(self.known) | frozenset(self._implied)
         self._met: dict[bytes, tuple[frozenset[str], frozenset[str]]] = {}
         self._found: dict[object, Any] = {}  # equal findings are kept once
+        self._named: dict[bytes, frozenset[str]] = {}
+        self._alike: dict[frozenset[str], frozenset[str]] = {}
 
-    def concepts(self, codings: Sequence[Coding], texts: Sequence[str]) -> frozenset[str]:
+    def concepts(
+        self, codings: Sequence[Coding], texts: Sequence[str], name: bytes = b""
+    ) -> frozenset[str]:
         """All concepts that the codings, their displays and the texts stand for.
 
-        Raises TooMuchTextError beyond the budget of the call.
+        ``name`` is the digest of where they were read, if it is known: what was met before is
+        not looked up again. Raises TooMuchTextError beyond the budget of the call.
         """
+        if name:
+            known = self._named.get(name)
+            if known is None:
+                known = self._concepts(tuple(codings), tuple(texts))
+                if len(self._named) >= _MOST_MET:
+                    self._named = {}
+                self._named[name] = known = self._alike.setdefault(known, known)
+            return known
         call, key = memory(), (self, tuple(codings), tuple(texts))
         found: frozenset[str] | None = call.get(key)
         if found is None:

@@ -37,6 +37,7 @@ from tests.api.given_service import (
     prefetch,
     topics,
 )
+from tests.mutations import MUTATIONS
 
 AUTHORIZATION = {
     "access_token": "t",
@@ -372,11 +373,11 @@ def test_the_quick_types_take_nothing_that_the_schemas_refuse() -> None:
         for call in (one, one | secured)
     ]
     taken = 0
-    for _ in range(3000):
+    for _ in range(MUTATIONS):
         hook, call = chance.choice(calls)
         text = json.dumps(_mutated(call, chance)).encode()
         expected = _read(_judged, text, hook)
 
         assert _read(read_envelope, text, hook) == expected
         taken += isinstance(expected, tuple) and isinstance(expected[0], Envelope)
-    assert 500 < taken < 2500
+    assert MUTATIONS / 6 < taken < MUTATIONS * 5 / 6

@@ -6,7 +6,6 @@ Within a call each wording is read once. From one call to the next only statuses
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import TypeVar, cast
 
 from cds_service.core.facts import Dosage
@@ -21,15 +20,16 @@ from cds_service.fhir.values.elements import (
     texts,
 )
 from cds_service.fhir.values.versions import dosage_to_r4
-from cds_service.terminology.call_texts import memory
+from cds_service.terminology.call_texts import digest, memory
 from cds_service.terminology.codes import Coding
 from cds_service.terminology.vocabulary import Vocabulary
 
 T = TypeVar("T")
 _LONGEST = 400
 _MOST = 500
+_STATUS_PLACE = b"http://terminology.hl7.org/CodeSystem/"
 _STATUS_SYSTEMS = frozenset(
-    f"http://terminology.hl7.org/CodeSystem/{name}"
+    f"{_STATUS_PLACE.decode()}{name}"
     for name in (
         "condition-clinical",
         "condition-ver-status",
@@ -54,11 +54,16 @@ _KEPT: dict[bytes, Said] = {}
 class Said:
     """A CodeableConcept (or several, or whatever stands in its place) and what it says."""
 
-    def __init__(self, value: object = None) -> None:
+    __slots__ = ("_derived", "_name", "_status", "codings", "texts", "value", "words")
+
+    def __init__(self, value: object = None, name: bytes = b"") -> None:
+        """``name`` is the digest of the wording, where it is undecoded."""
         self.value = value
         self.codings: tuple[Coding, ...] = codings(value)
         self.texts: tuple[str, ...] = texts(value)
-        self._concepts: dict[Vocabulary, frozenset[str]] = {}
+        self.words: tuple[str, ...] = said_by(self.codings, self.texts)  # each once
+        self._name = name
+        self._status: tuple[str, ...] | None = None
         self._derived: dict[object, object] = {}
 
     @property
@@ -66,32 +71,26 @@ class Said:
         """Whether it names anything at all."""
         return bool(self.codings or self.texts)
 
-    @cached_property
+    @property
     def name(self) -> str:
         """What a person would call it; empty where it names nothing."""
         return name_of(self.codings, self.texts)
 
-    @cached_property
-    def words(self) -> tuple[str, ...]:
-        """Texts and displays, each once."""
-        return said_by(self.codings, self.texts)
-
-    @cached_property
+    @property
     def lower(self) -> str:
         """All `words` in small letters."""
         return "; ".join(self.words).lower()
 
-    @cached_property
+    @property
     def status(self) -> tuple[str, ...]:
         """The words of a status, in small letters."""
-        return status_words(self.value)
+        if self._status is None:
+            self._status = status_words(self.value)
+        return self._status
 
     def concepts(self, vocabulary: Vocabulary) -> frozenset[str]:
         """The concepts it stands for."""
-        found = self._concepts.get(vocabulary)
-        if found is None:
-            found = self._concepts[vocabulary] = vocabulary.concepts(self.codings, self.texts)
-        return found
+        return vocabulary.concepts(self.codings, self.texts, self._name)
 
     def read_by(self, vocabulary: Vocabulary) -> bool:
         """Whether it names something in words, or by a code of a system with a list."""
@@ -114,8 +113,9 @@ def said(raw: bytes) -> Said:
         call = memory()
         found = call.get(raw)
         if found is None:
-            found = call[raw] = Said(decoded(raw))
-            if len(raw) <= _LONGEST and len(_KEPT) < _MOST and _is_a_status(found.value):
+            found = call[raw] = Said(decoded(raw), digest(raw))
+            may_be = len(raw) <= _LONGEST and len(_KEPT) < _MOST and _STATUS_PLACE in raw
+            if may_be and _is_a_status(found.value):
                 _KEPT[raw] = found
     return found
 

@@ -1,0 +1,8 @@
+"""How many mutated requests a test tries that holds a quick way against the careful one."""
+
+from __future__ import annotations
+
+import os
+
+MUTATIONS = int(os.environ.get("CDS_MUTATIONS", "3000"))
+"""Some seconds' worth; ``CDS_MUTATIONS=20000`` for the full count."""
