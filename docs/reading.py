@@ -112,6 +112,7 @@ INSTEAD: Mapping[str, Mapping[str, Json]] = {
         "contained": {"contained": [INSIDE], "hasMember": [{"reference": "#x"}]},
         "note": {"note": [{"text": "Sample haemolysed"}]},
         "focus": {"focus": [{"reference": "Patient/p2"}]},
+        "specimen": {"specimen": {"display": "Urine"}},
     },
     "DiagnosticReport": {
         "effectivePeriod": {
@@ -127,6 +128,9 @@ INSTEAD: Mapping[str, Mapping[str, Json]] = {
         "abatementString": {"clinicalStatus": None, "abatementString": "last year"},
         "onsetPeriod": {"onsetDateTime": None, "onsetPeriod": {"start": "2026-01-01"}},
         "recordedDate": {"onsetDateTime": None},
+        "stage": {
+            "code": {"text": "Chronic kidney disease"},
+            "stage": [{"summary": {"text": "Stage 5"}}]},
     },
     "MedicationRequest": {
         "doNotPerform": {"doNotPerform": True},
@@ -179,7 +183,9 @@ READ: Mapping[str, str] = {
     "deceasedBoolean": "whether the patient has died: then no rule applies",
     "deceasedDateTime": "as deceasedBoolean",
     "status": "whether it counts",
-    "Observation.code": "which analyte or panel, by listed codes, else by words",
+    "Observation.code": "which analyte or panel, by listed codes, else by words; a name that "
+    "leaves it open, and a code of an unlisted system without words, are said where the unit "
+    "fits",
     "subject": "whose it is; none counts as this patient's, because it was asked for by patient",
     "patient": "whose it is; none counts as this patient's",
     "effectiveDateTime": "when it was; a date without a day is none",
@@ -188,10 +194,14 @@ READ: Mapping[str, str] = {
     "valueQuantity": "number, comparator, and unit (UCUM code first, then the unit's text)",
     "Observation.valueCodeableConcept": "pregnancy status; elsewhere it is not a value, and said",
     "value": "that it is not a number with a unit, and that is said",
-    "referenceRange": "the laboratory's own limits, where one range without type or of type normal",
+    "referenceRange": "the laboratory's own limits: of the ranges without type or of type "
+    "normal, without `appliesTo` and for the patient's age, where exactly one is left",
+    "specimen": "whether its name (or the type of a contained one) says another fluid than blood: "
+    "then it is another quantity, and said where its code names blood",
     "interpretation": "whether the laboratory flagged it as critical, and remarks on the sample",
     "dataAbsentReason": "that there is no value, and remarks on the sample",
-    "component": "each component with a code of its own, as a result of the same time",
+    "component": "each component, as a result of the same time; one with a value and no code "
+    "is said",
     "contained": "what a reference with # means; results inside a report",
     "focus": "whether it is about somebody else, or a device: then it is refused, and that is said",
     "note": "remarks on the sample (haemolysed, clotted, contaminated, wrong tube)",
@@ -201,6 +211,7 @@ READ: Mapping[str, str] = {
     "verificationStatus": "whether it is suspected, refuted or an error",
     "severity": "whether cramps are severe",
     "Condition.code": "what it is, by listed codes and by words",
+    "stage": "words that complete the name: chronic kidney disease, stage 5",
     "onsetDateTime": "the day shown",
     "onsetPeriod": "the day shown: its start",
     "recordedDate": "the day shown where there is no onset",
@@ -230,12 +241,10 @@ NOT_READ: Mapping[str, str] = {
     "effectiveTiming": "it is not one moment: the result counts as undated, and that is said",
     "bodySite": "the words of the code name it where it matters",
     "method": "the code says by which method",
-    "specimen": "the code says which specimen",
     "intent": "a proposal that is active may be taken",
     "priority": "urgency is the clinician's",
     "dispenseRequest": "what was handed out is not what is taken",
     "evidence": "only what the Condition itself says",
-    "stage": "only what the Condition itself says",
     "note": "free text is not interpreted",
     "text": "the narrative repeats the elements; it is never parsed",
     "criticality": "any intolerance counts",
@@ -341,7 +350,7 @@ def _try(name: str, element: str) -> Element:
 
 
 def prose(name: str, element: str) -> str:
-    """What is read of an element, in words; empty where nobody wrote them."""
+    """What is read of an element, in words; empty where none were written."""
     stem = next((one for one in ("abatement", "value") if element.startswith(one)), "")
     return READ.get(f"{name}.{element}") or READ.get(element) or READ.get(stem, "")
 
@@ -475,37 +484,42 @@ def _ignored(name: str) -> str:
 _TYPES = ", ".join(f"`{one}`" for one in sorted(frozenset().union(*EXPECTED.values())))
 INTRODUCTION = f"""# What is read of each FHIR element
 
-Three answers for everything that arrives: it becomes a fact; or a problem says what could not be
-used and why (the card `data-not-usable` shows it where it matters); or it is passed over on
-purpose, and stands here. This page is found by trying: each element is taken out of a whole
-resource, and replaced by rubbish, and the tables show what is said then. A property test
+There are three answers for everything that arrives: it becomes a fact; or a problem says what
+could not be used and why (the card `data-not-usable` shows it where it matters); or it is passed
+over on purpose, and is listed here. This page is made by trying: each element is removed from a
+complete resource, then replaced by an invalid value, and the tables show what is said in each
+case. A property test
 (`READING_RECORDS=5000 python -m pytest tests/fhir_reading/test_nothing_lost.py`) finds no
 generated record that names an analyte, a condition or a drug and became neither a fact nor a
 problem.
 
-Types that are read: {_TYPES}; and `Medication`, `Substance` and contained resources where
-something refers to them. A list that did not come whole, or has an active entry that does not say
-what it is, stops every draft of a drug.
+Types that are read: {_TYPES}; results contained in a `DiagnosticReport` or an `Observation`; and
+`Medication`, `Substance` and other contained resources where something refers to them. The
+capitals of a type's name do not matter. No drug is drafted while a list is incomplete, or has an
+active entry that does not say what it is.
 
-An entry that names nothing (no code and no words, only a null flavour or data-absent-reason, the
-word "unknown", a dash) is a problem; so is one with only a code of a system that has no list here.
+An entry that names nothing (no code and no words, only a null flavour or data-absent-reason, a
+placeholder such as "unknown", "see notes" or "non-formulary medication", a number, a dash, its own
+code again) is a problem; so is one with only a code of a system that has no list here.
 
 ## What a prefetch key may hold
 
 """
-STATUS_WORDS = """A status that is missing, or none of these, is said. A condition whose status
-nobody knows counts as present, and never lifts a hazard.
+STATUS_WORDS = """A status that is missing, or not one of these, is said. A condition of unknown
+status counts as present, and never lifts a hazard.
 
 """
 OTHERS = """
 ## Other resources
 
 `MedicationDispense` and `MedicationAdministration` are not read: what was handed out or given once
-is not what is taken. Sent beside the prescriptions they are said. `Procedure`, `Immunization`,
-`CarePlan`, `Goal`, `FamilyMemberHistory`, `DocumentReference` and all others are passed over; sent
-instead of what was asked for, that is said. In a Bundle for `evaluate`, `explain` and the demo
-page only the types above are taken; requests that are not active are left out, as the prefetch
-templates leave them out.
+is not what is taken. Where they are sent beside the prescriptions, that is said. `Procedure`,
+`Immunization`, `CarePlan`, `Goal`, `FamilyMemberHistory`, `DocumentReference` and all others are
+passed over; where one is sent instead of what was asked for, that is said. In a Bundle for
+`evaluate`, `explain` and the demo page only the types above are taken; requests that are not
+active are left out, as the prefetch templates leave them out. Results to which a
+`DiagnosticReport` or a panel only refers, and which were not sent, are not missed: the templates
+ask for some codes only.
 """
 VERSIONS = """DSTU2, STU3 and R5 are brought to R4's shape before anything is read.
 

@@ -33,14 +33,7 @@ def ask(
     A Bundle is taken as everything on file, and ``hook`` (patient-view by default) says what
     is asked. Raises BadRequest naming the place and the mend, and what `Answering.answer` does.
     """
-    checked = checked_text(body)
-    content = parse(checked)
-    if isinstance(content, dict) and not {"hook", "resourceType"} & content.keys():
-        # An HTTP client's whole answer: what it holds is meant, where it is one resource.
-        inner = unwrapped(checked)
-        content = content if inner is None else parse(checked_text(inner))
-    if not isinstance(content, dict):
-        raise BadRequest("This is not a JSON object.", "Give a hook request or a FHIR Bundle.")
+    content = content_of(checked_text(body))
     service = service_of(content, hook, parts.answering.services.values())
     keys = parts.answering.keys[service.id]
     if content.get("resourceType") == "Bundle":
@@ -59,6 +52,20 @@ def ask(
         fhir_server=envelope.fhir_server,
     )
     return parts.answering.answer(call, deliveries)
+
+
+def content_of(checked: bytes) -> dict[str, Any]:
+    """A hook request or a FHIR Bundle as it was given. Raises BadRequest for anything else.
+
+    Of an HTTP client's whole answer what it holds is meant, where it is one resource.
+    """
+    content = parse(checked)
+    if isinstance(content, dict) and not {"hook", "resourceType"} & content.keys():
+        inner = unwrapped(checked)
+        content = content if inner is None else parse(checked_text(inner))
+    if not isinstance(content, dict):
+        raise BadRequest("This is not a JSON object.", "Give a hook request or a FHIR Bundle.")
+    return content
 
 
 def service_of(

@@ -334,7 +334,7 @@ class Drafts:
     """What is being ordered now; empty where the hook brings no drafts.
 
     ``selected`` are the drafts that are judged: those that were picked, or all where the hook
-    selects none. ``signed`` are orders that are no drafts any more and are signed again: they
+    selects none. ``signed`` are orders that are not drafts any more and are signed again: they
     are judged like the others, but not removed.
     """
 

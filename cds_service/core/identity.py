@@ -17,7 +17,7 @@ class Origin(NamedTuple):
 
 
 ANYBODY = Origin()
-"""Where everybody may call, nobody is told apart."""
+"""The one identity of all callers where anybody may call."""
 
 DEMO_SITE = "demo"
 DEMO = Origin(site=DEMO_SITE)

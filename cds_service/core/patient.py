@@ -35,7 +35,7 @@ _PRESENT = frozenset({Presence.ACTIVE, Presence.ASSUMED})
 _PRESENT_OR_SUSPECTED = _PRESENT | {Presence.SUSPECTED}
 _NOT_ANY_MORE = frozenset({Taking.STOPPED, Taking.NOT_TAKEN})
 _CAME_BADLY = frozenset({State.UNAVAILABLE, State.PARTIAL})
-# An entry with such a problem still says what it is, or is no entry of this patient's list.
+# An entry with such a problem still says what it is, or is not an entry of this patient's list.
 _SAYS_WHAT_IT_IS = frozenset({"unknown-status", "wrong-patient", "wrong-type", "incomplete"})
 
 

@@ -45,7 +45,7 @@ class Unit:
     def from_canonical(self, value: Decimal, decimals: int) -> Decimal:
         """A canonical value in this unit, rounded half up to ``decimals``.
 
-        Where nothing has to be converted the value is returned as it stands.
+        Where nothing has to be converted the value is returned unchanged.
         """
         return value if self.same else _converted(value, self, max(decimals, 1))
 

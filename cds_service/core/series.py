@@ -134,7 +134,7 @@ class Series:
                 yield answer
 
     def newest(self, worse: Worse) -> Newest:
-        """The newest usable result, and what stands before it."""
+        """The newest usable result, and what is newer than it."""
         if self._alike is not None:
             return self._alike
         if self._foremost is None:

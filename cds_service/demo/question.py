@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from cds_service.api.asking import service_of
+from cds_service.api.asking import content_of, service_of
 from cds_service.calls.envelope import checked_text, parse
 from cds_service.core.facts import Kind
 from cds_service.demo.fixtures import FixturePatient
@@ -133,10 +133,7 @@ def _content(
             raise BadRequest("There is no such fixture patient.", "Choose one of the list.")
         content: dict[str, Any] = parse(checked_text(patient.bundle()))
         return content, moment(patient.as_of)
-    pasted = parse(checked_text((asked.pasted or "").encode(errors="replace")))
-    if not isinstance(pasted, dict):
-        raise BadRequest("This is not a JSON object.", "Paste a hook request or a FHIR Bundle.")
-    return pasted, now
+    return content_of(checked_text((asked.pasted or "").encode(errors="replace"))), now
 
 
 def _hook_of(asked: Asked, patients: Mapping[str, FixturePatient], drafted: bool) -> str | None:

@@ -27,6 +27,7 @@ from cds_service.fhir.values.peeks import (
     read_extent,
     read_page,
 )
+from cds_service.fhir.values.versions import type_of
 from cds_service.sources.prefetch import NOT_ASKED, Key
 
 if TYPE_CHECKING:
@@ -197,13 +198,14 @@ def read_key(key: Key, sent: msgspec.Raw) -> Delivery:
             return read_key(key, msgspec.Raw(inner))
         if peeked is None:
             return Delivery(key.kind, State.GIVEN, (raw,), origin)
-    if peeked.resourceType == "OperationOutcome":
+    kind = type_of(peeked.resourceType)
+    if kind == "OperationOutcome":
         return Delivery(key.kind, State.UNAVAILABLE, (), origin, _ERROR_REPORTED)
     if b"OperationOutcome" in raw and (failed := _failed_entries(raw)):
         if failed == "all":
             return Delivery(key.kind, State.UNAVAILABLE, (), origin, _ERROR_REPORTED)
         return Delivery(key.kind, State.PARTIAL, (raw,), origin, _ERROR_IN_PART)
-    reason = peeked.lacking if peeked.resourceType == "Bundle" else ""
+    reason = peeked.lacking if kind == "Bundle" else ""
     return Delivery(key.kind, State.PARTIAL if reason else State.GIVEN, (raw,), origin, reason)
 
 

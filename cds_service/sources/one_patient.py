@@ -20,7 +20,7 @@ from cds_service.engine.hook import Hook
 from cds_service.errors import BadRequest
 from cds_service.fhir.intake.arrival import EXPECTED, NOT_READ
 from cds_service.fhir.values.elements import items, part, status_words, text
-from cds_service.fhir.values.versions import R4_TYPES
+from cds_service.fhir.values.versions import r4_type, type_of
 from cds_service.sources.prefetch import Key
 
 Json = dict[str, Any]
@@ -116,7 +116,10 @@ def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
     )
     for entry in stated:
         resource = _resource_in(entry)
-        kind = text(part(resource, "resourceType"))
+        written = text(part(resource, "resourceType"))
+        kind = type_of(written)
+        if resource is not None and kind != written:
+            resource = {**resource, "resourceType": kind}
         # An answer that failed may be any; what stands there all the same is read.
         held.failed |= str(part(entry, "response", "status"))[:1] in ("4", "5")
         if resource is None or not kind:
@@ -190,8 +193,7 @@ def _owned(resource: Json, patient: str, addresses: frozenset[str]) -> Json:
 
 
 def _type(resource: Mapping[str, Any]) -> str:
-    stated = text(resource.get("resourceType"))
-    return R4_TYPES.get(stated, stated)
+    return r4_type(text(resource.get("resourceType")))
 
 
 def _is_draft(resource: Mapping[str, Any]) -> bool:

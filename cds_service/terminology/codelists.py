@@ -8,6 +8,8 @@ ingredient,    a name of the concept (patterns: :mod:`cds_service.terminology.wo
 phrase
 brand          likewise, but not in square brackets behind the ingredients
 exact          a name only when it is the whole text
+bare           a name only when all the other words of the text are ``neutral``
+neutral        words that say nothing against a ``bare`` name: "serum", "level", "mmol"
 not            names that lie wholly inside this pattern do not count
 unless         found anywhere: the concept does not apply, even when a code matched
 unless_three   three different ones found anywhere: likewise
@@ -15,12 +17,12 @@ even_so        found anywhere: the ``unless`` kinds do not apply
 before         in the same clause, at most eight words before a name: takes it back
 after          in the same clause, or opening the next, at most three words behind: likewise
 until          a word behind which ``before`` no longer reaches
-qualifier      a word that may stand before ``^``
+qualifier      a word that may come before ``^``
 implies        the pattern is another concept that comes with this one
 =============  =====================================================================
 
 The concept ``*`` in a ``not``, ``unless``, ``before``, ``after``, ``until`` or ``qualifier``
-row means every concept of the vocabulary.
+row means every concept of the vocabulary; ``neutral`` words are always everybody's.
 """
 
 from __future__ import annotations
@@ -33,9 +35,9 @@ from dataclasses import dataclass
 from cds_service.terminology.codes import Code, CodeError, parse_code
 from cds_service.terminology.wording import PatternError, read_pattern
 
-NAMES = frozenset({"ingredient", "brand", "phrase", "exact"})
+NAMES = frozenset({"ingredient", "brand", "phrase", "exact", "bare"})
 MARKS = frozenset({"not", "unless", "unless_three", "even_so", "before", "after", "until"})
-_KINDS = NAMES | MARKS | {"qualifier", "implies"}
+_KINDS = NAMES | MARKS | {"qualifier", "neutral", "implies"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def read_codes(text: str, file: str, concept: str, excludes: bool = False) -> Co
         except CodeError as error:
             raise CodeError(error.what, error.mend, where) from None
         if (code.system, code) in seen:
-            raise CodeError(f"{code} stands twice.", "Keep one row.", where)
+            raise CodeError(f"{code} is listed twice.", "Keep one row.", where)
         if verified not in ("true", "false") or not source:
             raise CodeError(
                 "verified or source is missing.", "Write true or false, and where seen.", where
@@ -111,13 +113,15 @@ def read_names(text: str, file: str) -> tuple[Name, ...]:
         where = f"{file}:{line}"
         if kind not in _KINDS:
             raise CodeError(
-                f"{kind!r} is no kind.", f"Use one of {', '.join(sorted(_KINDS))}.", where
+                f"{kind!r} is not a kind of name.",
+                f"Use one of {', '.join(sorted(_KINDS))}.",
+                where,
             )
         try:
             read_pattern(pattern)
         except PatternError as error:
             raise CodeError(f"{error}.", "See cds_service/terminology/wording.py.", where) from None
         if (concept, kind, pattern) in names:
-            raise CodeError(f"{pattern!r} stands twice.", "Keep one row.", where)
+            raise CodeError(f"{pattern!r} is listed twice.", "Keep one row.", where)
         names[concept, kind, pattern] = Name(concept, kind, pattern)
     return tuple(names.values())

@@ -41,6 +41,27 @@ _OTHER_SPELLINGS = {
     "http://fhir.de/codesystem/bfarm/atc": ATC,
     "urn:oid:2.16.840.1.113883.6.12": CPT,
     "http://ama-assn.org/go/cpt": CPT,
+    # Bare names, as HL7 v2 messages and interfaces made from them write them.
+    "loinc": LOINC,
+    "ln": LOINC,
+    "lnc": LOINC,
+    "snomed": SNOMED,
+    "snomedct": SNOMED,
+    "snomed-ct": SNOMED,
+    "snomed ct": SNOMED,
+    "sct": SNOMED,
+    "icd10": ICD10CM,
+    "icd-10": ICD10CM,
+    "icd10cm": ICD10CM,
+    "icd-10-cm": ICD10CM,
+    "i10": ICD10CM,
+    "i10c": ICD10CM,
+    "rxnorm": RXNORM,
+    "rxn": RXNORM,
+    "atc": ATC,
+    "cpt": CPT,
+    "cpt4": CPT,
+    "c4": CPT,
 }
 
 
@@ -210,11 +231,14 @@ def normal_system(system: str) -> str:
 def normal_key(system: str, code: str) -> tuple[str, str]:
     """System and code in the spelling of the code lists.
 
-    ICD-10 codes get their dot and capitals, ATC codes capitals; nothing is refused here.
+    ICD-10 codes get their dot and capitals, ATC codes capitals; nothing is refused here. A code
+    without a system is a LOINC code where its check digit is right: no other system has its shape.
     """
     known = normal_system(system)
     plain = code.strip()
-    if known == ICD10CM:
+    if not known and Loinc.shape.fullmatch(plain) and Loinc.check(plain):
+        known = LOINC
+    elif known == ICD10CM:
         plain = plain.upper()
         if len(plain) > 3 and "." not in plain and plain[3] != "-":
             plain = f"{plain[:3]}.{plain[3:]}"

@@ -1,7 +1,7 @@
 """From codes and texts to clinical concepts, by code lists and name lists that are data.
 
 The engine knows no medicine: which codes and names mean what, which words take a name back,
-and which forms of a product do not count, all stand in CSV files (see ``hooks/knowledge``).
+and which forms of a product do not count, is all in CSV files (see ``hooks/knowledge``).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from cds_service.terminology.call_texts import digest, memory, spend
 from cds_service.terminology.codelists import MARKS, NAMES, CodeList, Name
@@ -27,6 +27,7 @@ _REACH = 8
 _REACH_BACK = 3
 _NEAR = 40  # words; marks that span more are looked at one by one
 _ALL = "*"
+_WORD = 5  # letters of a name that is looked for among any other words ("K" is not)
 _MOST_MET = 20_000
 """Texts of which a vocabulary remembers what they name: by digest, some 150 bytes each."""
 
@@ -80,12 +81,21 @@ class Vocabulary:
             }
         )
         self._systems = {key[0] for key in (*exact, *classes, *excluded, *excluded_classes)}
-        self._rows = tuple(row for row in rows if row.kind not in ("implies", "qualifier"))
+        self._rows = tuple(
+            row for row in rows if row.kind not in ("implies", "qualifier", "neutral")
+        )
+        # The words beside which a bare name stands for its concept.
+        neutral = _words_of(row for row in rows if row.kind == "neutral")
+        bare = [row for row in rows if row.kind == "bare"]
+        self._beside = {
+            concept: neutral | _words_of(row for row in bare if row.concept == concept)
+            for concept in {row.concept for row in bare}
+        }
         free = (row.pattern.split()[0].lower() for row in rows if row.kind == "qualifier")
         self._patterns = PatternIndex([read_pattern(row.pattern) for row in self._rows], free)
         self.known = frozenset(self._codes) | {r.concept for r in rows if r.kind in NAMES}
         self.known = self._with_implied(self.known) | frozenset(self._implied)
-        self._met: dict[bytes, tuple[frozenset[str], frozenset[str]]] = {}
+        self._met: dict[bytes, _Told] = {}
         self._found: dict[object, Any] = {}  # equal findings are kept once
         self._named: dict[bytes, frozenset[str]] = {}
         self._alike: dict[frozenset[str], frozenset[str]] = {}
@@ -111,6 +121,15 @@ class Vocabulary:
         if found is None:
             found = call[key] = self._concepts(key[1], key[2])
         return found
+
+    def mentions(self, codings: Sequence[Coding], texts: Sequence[str]) -> frozenset[str]:
+        """The concepts that are named among words which leave open whether they are meant."""
+        read = [coding.display for coding in codings if coding.display]
+        found = [self._read(text) for text in (*read, *texts) if text]
+        denied = {concept for one in found for concept in one.denied}
+        if _ALL in denied:
+            return frozenset()
+        return frozenset(concept for one in found for concept in one.mentioned) - denied
 
     def reads(self, codings: Iterable[Coding], texts: Sequence[str]) -> bool:
         """Whether it says what it is: in words, or by a code of a system that the lists use."""
@@ -172,16 +191,16 @@ class Vocabulary:
         named: set[str] = set()
         denied: set[str] = set()
         for text in dict.fromkeys(read):
-            names, unless = self._read(text)
-            named |= names
-            denied |= unless
+            told = self._read(text)
+            named |= told.named
+            denied |= told.denied
         gone = ruled_out | denied
         if _ALL in denied:
             return frozenset()
         # What a denied concept would have implied does not follow from it either.
         return self._with_implied((coded | named) - gone) - ruled_out - denied
 
-    def _read(self, text: str) -> tuple[frozenset[str], frozenset[str]]:
+    def _read(self, text: str) -> _Told:
         """As `_read_text`; a text that was met before is not read again.
 
         Raises TooMuchTextError beyond the budget of the call.
@@ -197,14 +216,18 @@ class Vocabulary:
             self._met[name] = known
         return known
 
-    def _read_text(self, text: str) -> tuple[frozenset[str], frozenset[str]]:
+    def _read_text(self, text: str) -> _Told:
         words = split_words(text)
+        mentioned: set[str] = set()
         marks: dict[str, list[tuple[str, Found]]] = {kind: [] for kind in MARKS}
         names: list[tuple[str, Found]] = []
         for found in self._patterns.find(words):
             row = self._rows[found.number]
             if row.kind in MARKS:
                 marks[row.kind].append((row.concept, found))
+            elif row.kind == "bare" and not self._alone(row.concept, found, words):
+                if any(len(word) >= _WORD for word in words.words[found.start : found.end]):
+                    mentioned.add(row.concept)
             elif _counts(row.kind, found, words):
                 names.append((row.concept, found))
         if names and any(marks[kind] for kind in ("not", "before", "after")):
@@ -217,18 +240,41 @@ class Vocabulary:
             many.setdefault(concept, set()).add(found.number)
         denied |= {concept for concept, numbers in many.items() if len(numbers) >= 3}
         denied -= {concept for concept, _ in marks["even_so"]}
-        return named, frozenset(denied)
+        return _Told(named, frozenset(denied), frozenset(mentioned) - named)
+
+    def _alone(self, concept: str, found: Found, text: Words) -> bool:
+        """Whether all words around a name are neutral."""
+        beside = self._beside[concept]
+        return all(
+            word in beside
+            for at, word in enumerate(text.words)
+            if not found.start <= at < found.end
+        )
+
+
+class _Told(NamedTuple):
+    """What one text says: concepts named, ruled out, and named beside other words."""
+
+    named: frozenset[str]
+    denied: frozenset[str]
+    mentioned: frozenset[str]
+
+
+def _words_of(rows: Iterable[Name]) -> frozenset[str]:
+    return frozenset(
+        word for row in rows for item in row.pattern.split() for word in item.split("|")
+    )
 
 
 def _counts(kind: str, found: Found, text: Words) -> bool:
     if kind == "exact":
         return found.end - found.start == len(text.words)
-    # "Calcium carbonate 600 MG [Maalox ...]": the ingredients stand there, and they decide.
+    # "Calcium carbonate 600 MG [Maalox ...]": the ingredients are listed, and they decide.
     return kind != "brand" or not text.aside[found.start]
 
 
 class _Marks:
-    """The marks of one text ("no", "ruled out"), found by where they stand.
+    """The marks of one text ("no", "ruled out"), found by their position.
 
     Each name looks only at the words around it: a long text costs no more per word.
     """
@@ -268,7 +314,7 @@ class _Marks:
         )
 
     def _reaches(self, mark: Found, name: Found) -> bool:
-        """Whether a word such as "no" still speaks of the name that follows it."""
+        """Whether a word such as "no" still refers to the name that follows it."""
         text = self._text
         sentence = text.sentence[name.start]
         if text.sentence[mark.start] != sentence:
@@ -292,7 +338,7 @@ def _by_place(
 
 
 def _speaks_back(mark: Found, name: Found, text: Words) -> bool:
-    """Whether "ruled out" speaks of the name before it: same clause, or opening the next."""
+    """Whether "ruled out" refers to the name before it: same clause, or opening the next."""
     here, there = text.clause[mark.start], text.clause[name.end - 1]
     opens = text.clause[mark.start - 1] != here
     return here == there or (

@@ -3,11 +3,11 @@
 A pattern is made of words; capitals, accents, hyphens and apostrophes do not count.
 
     muscle cramps        these words, side by side
-    leg|calf cramp*      ``|`` gives a choice for one word; ``*`` stands for the rest of a word
+    leg|calf cramp*      ``|`` gives a choice for one word; ``*`` is the rest of a word
     *sartan              a word with this ending
     aspirin ... <=100 mg ``...`` is up to five words between; ``<=100``, ``<100``, ``>=100``,
                          ``>100`` and ``#`` (any) are numbers; ``#x`` is a number with x (6X)
-    ^potassium #         ``^`` only where an ingredient begins (``qualifier`` words may stand
+    ^potassium #         ``^`` only where an ingredient begins (``qualifier`` words may come
                          before it)
     ^potassium $         ``$`` only where an ingredient ends
     magnesium + antacid  ``+`` parts anywhere in the text, in any order
@@ -40,7 +40,7 @@ _MEASURES = _UNITS | {"per", "of"}
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A text as its words, each with the ingredient, clause and sentence it stands in.
+    """A text as its words, each with the ingredient, clause and sentence it belongs to.
 
     ``aside`` marks words in square brackets behind others: "Calcium carbonate [Maalox]".
     """
@@ -149,9 +149,9 @@ class Phrase:
     closing: bool = False
 
     def end_at(self, text: Words, start: int, leading: frozenset[int]) -> int | None:
-        """Index behind the last word when the phrase stands at ``start``, else None.
+        """Index behind the last word when the phrase begins at ``start``, else None.
 
-        ``leading``: where only free words stand before in the ingredient (see `_leading`).
+        ``leading``: where only free words precede in the ingredient (see `_leading`).
         """
         if self.leading and start not in leading:
             return None
@@ -181,7 +181,7 @@ class Phrase:
 
 
 def _leading(text: Words, free: frozenset[str]) -> frozenset[int]:
-    """The words before which, in their ingredient, only free words and numbers stand."""
+    """The words before which, in their ingredient, only free words and numbers precede."""
     found = []
     part, leads = -1, True
     for at, word in enumerate(text.words):
@@ -212,7 +212,7 @@ def _check(text: str, items: tuple[tuple[str, ...], ...]) -> None:
             if choice[0] in "<>" and _number(choice.lstrip("<>=")) is None:
                 raise PatternError(f"{choice!r} in {text!r} is not a number with a sign")
             if choice.strip("*") == "" or "*" in choice[1:-1]:
-                raise PatternError(f"{choice!r} in {text!r}: * stands at the end or the start")
+                raise PatternError(f"{choice!r} in {text!r}: put * at the end or the start")
 
 
 @lru_cache(maxsize=8192)
@@ -273,7 +273,7 @@ class PatternIndex:
                 self._by_word.setdefault(choice, []).append((number, phrase))
 
     def find(self, text: Words) -> Iterator[Found]:
-        """Every place where a pattern stands (joint patterns: the whole text)."""
+        """Every place where a pattern is found (joint patterns: the whole text)."""
         leading = _leading(text, self._free)
         for start, word in enumerate(text.words):
             for number, phrase in self._by_word.get(word, ()):

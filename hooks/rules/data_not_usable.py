@@ -5,13 +5,15 @@ all-clear on the clinician's screen, so a card says what could not be checked.
 
 When (chart opened): the newest potassium, magnesium, sodium, creatinine, eGFR or haemoglobin of
 the last 30 days could not be used (an undated one where none of these days can, or where its
-value or flag is critical; a future date counts); or conditions, medications or all laboratory
-results could not be read; or a rule that speaks without cramps sees its trigger and cannot tell;
-or cramps are documented and anything relevant could not be used or fetched. When (order picked):
+value or flag is critical; a future date counts), or stands behind a comparator that leaves a
+rule open; or conditions, medications or laboratory results did not come whole, or could not be
+read; or a rule that speaks without cramps sees its trigger and cannot tell; or cramps are
+documented and anything relevant could not be used or fetched. When (order picked):
 a rule that judges the class of a selected order cannot use what it needs, or what was picked
 could not be read. A record of another patient is always said, and so is a rule that failed by a
 fault of its own.
-Then: each thing that could not be checked, why, and the resource. A warning where the laboratory
+Then: each thing that could not be checked, why, and the resource; and the rules that could not
+be asked, where a whole kind of data is missing. A warning where the laboratory
 flagged it as critical, or its value is, else info.
 Does not cover: orders that no rule judges; keys that are optional and were just not sent.
 """
@@ -73,7 +75,8 @@ _WHY = {
     "no-value": "no value",
     "not-a-number": "not a number",
     "comparator": "unclear comparator",
-    "no-status": "no status",
+    "no-status": "status missing or unknown",
+    "unknown-name": "unclear name",
 }
 ESSENTIAL = (Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS)
 # An entry of these that cannot be read may be anything: a potassium, or a drug.
@@ -92,31 +95,34 @@ _WORDS = {
 def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     """Say at the opened chart what could not be checked."""
     sought = _sought(tuple([one.rule for one in outcomes if speaks(one.rule, facts)]))
-    triggered = [one for one in outcomes if one.rule.tier is Tier.ALWAYS and _cannot_tell(one)]
+    always = [one for one in outcomes if one.rule.tier is Tier.ALWAYS and speaks(one.rule, facts)]
+    triggered = [one for one in always if _cannot_tell(one) or _left_open(one, facts)]
+    problems = [one for one in facts.record.problems if _matters(one, facts)]
     watched = _watched(facts, WATCHED)
     lines = {
         **{_line(problem): _name(problem.about) for problem in watched},
         **_not_obtained(facts, sought),
         **_unusable(facts, sought),
-        **_problems(facts.record.problems),
+        **_problems(problems),
         **_undecided(facts, triggered),
         **(failed := _failed(outcomes)),
     }
     if not lines:
         return NotFired("everything that was there could be used")
-    about_lists = any(problem.about in _NEVER_SILENT for problem in facts.record.problems)
+    about_lists = any(problem.about in _NEVER_SILENT for problem in problems)
     if not (
         watched
         or documented(facts)
         or not facts.could_be_read(Kind.CONDITIONS, Kind.MEDICATIONS)
-        or not facts.obtained(Kind.RESULTS)
+        or not facts.availability(Kind.RESULTS).whole
+        or facts.availability(Kind.PATIENT).state is State.UNAVAILABLE
         or about_lists
         or triggered
         or failed
         or _of_others(facts.record.problems)
     ):
         return NotFired("what could not be used does not matter without documented cramps")
-    return _finding(lines, watched, facts)
+    return _finding(lines, watched, facts, _not_asked(facts, always))
 
 
 def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
@@ -141,12 +147,12 @@ def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
         **_not_obtained(facts, sought),
         **_unusable(facts, sought),
         **_problems(p for p in facts.record.problems if p.about in about or p in refused),
-        **_undecided(facts, judging),
+        **_undecided(facts, filter(_cannot_tell, judging)),
         **failed,
     }
     if not lines:
         return NotFired("everything these orders need could be used")
-    return _finding(lines, watched, facts)
+    return _finding(lines, watched, facts, _not_asked(facts, judging))
 
 
 def _watched(facts: Facts, keys: Iterable[str]) -> list[Problem]:
@@ -174,6 +180,17 @@ def _watched(facts: Facts, keys: Iterable[str]) -> list[Problem]:
             if counts:
                 found.append(problem)
     return sorted(found, key=lambda problem: not _critical(problem, facts))
+
+
+def _matters(problem: Problem, facts: Facts) -> bool:
+    """Whether a problem is of the last 12 months, and no newer result of the same is usable."""
+    if problem.when is None:
+        return True
+    if facts.on_day(problem.when) < YEAR.start(facts.today):
+        return False
+    usable = facts.series.get(problem.about)
+    result = None if usable is None else facts.newest(problem.about, Worse.LOW).result
+    return result is None or problem.when >= result.when
 
 
 def _critical(problem: Problem, facts: Facts) -> bool:
@@ -260,15 +277,41 @@ def _cannot_tell(outcome: Outcome) -> bool:
     return isinstance(outcome.answer, CannotTell) and outcome.answer.trigger
 
 
+def _left_open(outcome: Outcome, facts: Facts) -> bool:
+    """Whether a rule cannot tell because the newest result of these days has a comparator."""
+    if not isinstance(outcome.answer, CannotTell):
+        return False
+    for need in outcome.rule.needs:
+        if need.analyte in WATCHED and _open(facts, need):
+            result = facts.newest(need.analyte, Worse.LOW).result
+            assert result is not None  # it is open
+            if facts.within(result, ACT) and any(
+                result.reported in reason for reason in outcome.answer.because
+            ):
+                return True
+    return False
+
+
+def _not_asked(facts: Facts, outcomes: Iterable[Outcome]) -> str:
+    """The rules for which a whole kind of data that they need is missing, in words."""
+    titles = [
+        one.rule.title
+        for one in outcomes
+        if isinstance(one.answer, CannotTell)
+        and any(need.required and not facts.obtained(need.kind) for need in one.rule.needs)
+    ]
+    return f"Rules that could not be asked: {'; '.join(titles)}" if titles else ""
+
+
 def _undecided(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, str]:
     """What rules could not decide because a result stands behind a comparator ("<50").
 
-    A result that was never measured is no unusable datum.
+    A result that was never measured is not one that could not be used.
     """
     lines = {}
     for outcome in outcomes:
         answer = outcome.answer
-        if not isinstance(answer, CannotTell) or not _cannot_tell(outcome):
+        if not isinstance(answer, CannotTell):
             continue
         if any(_open(facts, need) for need in outcome.rule.needs):
             title = outcome.rule.title
@@ -322,19 +365,24 @@ def _of_others(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _finding(
-    lines: dict[str, str], watched: Sequence[Problem] = (), facts: Facts | None = None
+    lines: dict[str, str],
+    watched: Sequence[Problem] = (),
+    facts: Facts | None = None,
+    not_asked: str = "",
 ) -> Finding:
     shown = list(lines)[:_MOST]
     rest = (f"and {len(lines) - _MOST} more",) if len(lines) > _MOST else ()
     critical = facts is not None and any(_critical(one, facts) for one in watched)
-    advice = ["Look at what could not be checked: silence about it is not an all-clear."]
+    advice = [
+        "Look these up in the chart: the absence of other cards does not mean that they are normal."
+    ]
     if facts is not None and not facts.could_be_read(Kind.CONDITIONS, Kind.MEDICATIONS):
         advice.append("No drug is drafted while a medication or condition cannot be read.")
     return Finding(
         indicator=Indicator.WARNING if critical else Indicator.INFO,
         summary=headline(_summary(list(dict.fromkeys(lines.values())), watched, facts)),
         advice=tuple(advice),
-        missing=(*shown, *rest),
+        missing=(*shown, *rest, *((not_asked,) if not_asked else ())),
         strength="A statement about the data, not about the patient.",
         overrides=(NOT_APPLICABLE, DONE, NO_SERVICE),
     )
@@ -343,7 +391,7 @@ def _finding(
 def _summary(names: Sequence[str], watched: Sequence[Problem], facts: Facts | None) -> str:
     """What could not be checked, first; then what to do about it."""
     if facts is None or not watched:
-        return fitting(f"Could not check: {_listed(names)}", ". No card is not an all-clear")
+        return fitting(f"Not checked: {_listed(names)}", ". Look in the chart")
     worst = watched[0]
     what = _name(worst.about)
     if worst.value is not None:
@@ -366,7 +414,7 @@ def _rule(judged: Sequence[str] = ()) -> Rule:
     return rule(
         id="data-not-usable",
         title="Data that could not be used",
-        version="2.0.0",
+        version="2.1.0",
         changed="2026-11-27",
         tier=Tier.ALWAYS,
         references=["judgement"],

@@ -3,11 +3,12 @@
 Recommendation: exclude secondary causes (article, "Overview"); what was measured and is far
 from normal is treated as such. All limits are general knowledge.
 
-When: calcium below the laboratory's range (else 2.10 mmol/L, ionised 1.12), total calcium
-corrected for an albumin of the same 7 days; creatine kinase above 5 times its upper limit;
-sodium below 130 mmol/L; TSH above 10 mIU/L. Of the last 90 days, and of the last 30 for more
-than info. Critical, and then cramps or not: calcium below 1.90 (ionised 0.90), creatine kinase
-above 10 times with a statin or 25 times without, sodium below 120.
+When: calcium below the laboratory's range (else 2.10 mmol/L, ionised 1.12), as the laboratory
+adjusted it, else total calcium corrected for an albumin of the same 7 days; creatine kinase
+above 5 times its upper limit; sodium below 130 mmol/L; TSH above 10 mIU/L. Of the last 90 days,
+and of the last 30 for more than info. Critical, and then cramps or not: calcium below 1.90
+(ionised 0.90), creatine kinase above 10 times with a statin or 25 times without, sodium below
+120.
 Then: one card, the worst first; offers what confirms it.
 Does not cover: high calcium or sodium, the treatment itself.
 """
@@ -47,7 +48,7 @@ from hooks.reading import conditions_unread
 from hooks.windows import ACT, CHECKED
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, drugs, fitting, headline, named, short_day
 
-_READ = ("calcium", "calcium_ionized", "creatine_kinase", "sodium", "tsh")
+_READ = ("calcium", "calcium_adjusted", "calcium_ionized", "creatine_kinase", "sodium", "tsh")
 _WORSE = {"creatine_kinase": Worse.HIGH, "tsh": Worse.HIGH}
 _SAME_TIME = 7  # days
 _PER_GRAM = Fraction(2, 100)  # mmol/L of calcium for each g/L of albumin that is missing
@@ -56,7 +57,7 @@ _PER_GRAM = Fraction(2, 100)  # mmol/L of calcium for each g/L of albumin that i
 @rule(
     id="metabolic-cause-found",
     title="A metabolic cause of cramps was measured",
-    version="1.0.0",
+    version="1.1.0",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["general-knowledge", "article"],
@@ -99,7 +100,7 @@ _PER_GRAM = Fraction(2, 100)  # mmol/L of calcium for each g/L of albumin that i
 )
 def metabolic_cause_found(facts: Facts) -> Answer:
     """Low calcium or sodium, a high creatine kinase or TSH: named, and treated as a cause."""
-    judged = [_judged(facts, analyte) for analyte in _READ]
+    judged = [_judged(facts, analyte) for analyte in _READ if analyte != _superseded(facts)]
     found = [one for one in judged if isinstance(one, _Cause)]
     undecided = tuple(line for one in judged if isinstance(one, tuple) for line in one)
     critical = [one for one in found if one.indicator is Indicator.CRITICAL]
@@ -124,6 +125,16 @@ def metabolic_cause_found(facts: Facts) -> Answer:
         suggestions=tuple(dict.fromkeys(test for one in found for test in one.tests)),
         overrides=(*FOR_TESTS, CONTRAINDICATED),
     )
+
+
+def _superseded(facts: Facts) -> str:
+    """Of total and adjusted calcium the one that the other says more of, or more recently."""
+    total, adjusted = (
+        facts.newest(key, Worse.LOW).result for key in ("calcium", "calcium_adjusted")
+    )
+    if total is None or adjusted is None:
+        return ""
+    return "calcium" if adjusted.day >= total.day else "calcium_adjusted"
 
 
 @record
@@ -181,6 +192,7 @@ def _cause(facts: Facts, result: Result | None) -> tuple[_Cause | None, tuple[st
         return None, ()
     judge = {
         "calcium": _calcium,
+        "calcium_adjusted": _adjusted,
         "calcium_ionized": _ionised,
         "creatine_kinase": _creatine_kinase,
         "sodium": _sodium,
@@ -226,7 +238,7 @@ def _low(
     facts: Facts, result: Result, judged: Result, note: str, remark: str = ""
 ) -> tuple[Indicator | None, Evidence, bool]:
     """How low: against the laboratory's range, else the limit, and against the critical one."""
-    key = result.analyte.key
+    key = result.analyte.key.removesuffix("_adjusted")
     limit, critical = facts.limits[f"{key}.low"], facts.limits[f"{key}.critical"]
     beyond = judged.below_range(limit.value)
     grave = judged.below(critical.value) is True
@@ -253,6 +265,14 @@ def _calcium(facts: Facts, result: Result) -> _Judgement:
         (evidence, *((Evidence(albumin),) if albumin else ())),
         "calcium",
     )
+
+
+def _adjusted(facts: Facts, result: Result) -> _Judgement:
+    indicator, evidence, decided = _low(facts, result, result, "adjusted by the laboratory")
+    if indicator is None:
+        return None, decided
+    value = f"Adjusted calcium {result.reported}"
+    return _calcium_cause(indicator, value, "", (evidence,), "calcium")
 
 
 def _ionised(facts: Facts, result: Result) -> _Judgement:

@@ -107,6 +107,10 @@ WHOLE = {
         "response": {"status": "200 OK"}, "resource": bundle(PATIENT, potassium(), quinine())},
     "wrapped as data": {"data": bundle(PATIENT, potassium(), quinine())},
     "wrapped as text": {"body": json.dumps(bundle(PATIENT, potassium(), quinine()))},
+    "with types in small letters": bundle(
+        PATIENT | {"resourceType": "patient"}, potassium(resourceType="observation"),
+        quinine(resourceType="medicationrequest"),
+    ),
     "with what was deleted": bundle(
         PATIENT, potassium(), quinine(), {"resource": None, "request": {"method": "DELETE"}},
         kind="history",

@@ -33,6 +33,7 @@ RANGES = {
     "glucose": (300, 2000),
     "hba1c": (400, 1200),
     "calcium": (150, 300),
+    "calcium_adjusted": (120, 300),
     "calcium_ionized": (60, 150),
     "albumin": (2000, 5000),
     "creatine_kinase": (2000, 90000),

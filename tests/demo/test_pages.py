@@ -191,6 +191,16 @@ def test_a_pasted_hook_request_is_asked_as_it_is(demo: Demo) -> None:
     assert rules_of(answer) == ["quinine-ordered"]
 
 
+@pytest.mark.parametrize("name", ["resource", "data", "body"])
+def test_a_pasted_answer_of_an_http_client_is_taken_for_what_it_holds(
+    demo: Demo, name: str
+) -> None:
+    plain = ask(demo(), pasted=json.dumps(bundle()))
+    assert rules_of(ask(demo(), pasted=json.dumps({"status": 200, name: bundle()}))) == rules_of(
+        plain
+    )
+
+
 def test_a_pasted_bundle_with_drafts_is_asked_about_them(demo: Demo) -> None:
     answer = ask(demo(), pasted=json.dumps(bundle(QUININE)))
     assert answer["hook"] == "order-select"

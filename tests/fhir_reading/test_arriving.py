@@ -589,7 +589,7 @@ def test_whose_a_resource_is_must_be_readable(resource: dict, spoilt: bytes) -> 
         {kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x")}, CONTEXT, AS_OF
     )
     [found] = reading.record.problems
-    assert (found.kind, found.reason) == ("wrong-patient", "whose it is cannot be read")
+    assert (found.kind, found.reason) == ("wrong-patient", "its subject cannot be read")
     assert reading.record.availability[kind].state is State.UNAVAILABLE
 
 

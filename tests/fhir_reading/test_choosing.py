@@ -231,6 +231,25 @@ def values(*resources: object) -> list[str]:
         ),
         (
             [
+                lab(id="a", value=3.1, identifier=IDENTIFIER),
+                lab(
+                    id="b",
+                    status="entered-in-error",
+                    identifier=IDENTIFIER,
+                    code={"text": "Comment"},
+                ),
+            ],
+            ["3.1"],
+        ),
+        (
+            [
+                lab(id="a", value=3.1, identifier=IDENTIFIER),
+                lab("2951-2", 140, id="b", status="entered-in-error", identifier=IDENTIFIER),
+            ],
+            ["3.1"],
+        ),
+        (
+            [
                 lab(id="a", value=3.1, identifier=IDENTIFIER, status="entered-in-error"),
                 lab(id="b", status="corrected", identifier=IDENTIFIER),
             ],
@@ -272,6 +291,8 @@ def values(*resources: object) -> list[str]:
         "a later cancelled version takes the result away",
         "a correction under a new id replaces by identifier",
         "a withdrawal under another id retracts by identifier",
+        "a withdrawn comment with the same order number retracts nothing",
+        "nor does a withdrawn result of another analyte",
         "a correction outlives the withdrawal of what it corrects",
         "another system's identifier is another identifier",
         "an identifier binds only within one analyte",

@@ -54,6 +54,17 @@ NOTHING = [
     pytest.param({"text": "  "}, id="blank"),
     pytest.param({"text": "Unknown"}, id="the word unknown"),
     pytest.param({"text": "-"}, id="a dash"),
+    pytest.param({"text": "See notes"}, id="said elsewhere"),
+    pytest.param({"text": "Non-formulary medication"}, id="a form's own word"),
+    pytest.param({"text": "Other."}, id="other"),
+    pytest.param({"text": "12345"}, id="a number"),
+    pytest.param(
+        {
+            "coding": [{"system": "https://codes.example", "code": "K05..", "display": "K05.."}],
+            "text": "k05..",
+        },
+        id="the code once more as words",
+    ),
     pytest.param(UNLISTED, id="only a code of an unlisted system"),
     pytest.param({"coding": [{"code": "198211"}]}, id="only a code of no system"),
     pytest.param(
@@ -124,6 +135,33 @@ def test_an_active_condition_that_says_nothing_is_not_read(code: object) -> None
 def test_a_reference_that_leads_nowhere_is_not_read(reference: object) -> None:
     made = medication(medicationCodeableConcept=None, medicationReference=reference)
     assert not facts(medications=bundle(made)).could_be_read(Kind.MEDICATIONS)
+
+
+@pytest.mark.parametrize("words", ["5-HTP", "HbA1c", "B12", "K2", "Vitamin D3"])
+def test_a_name_with_digits_is_a_name(words: str) -> None:
+    code = {"coding": [{"system": "https://codes.example", "code": "x"}], "text": words}
+    found = facts(medications=bundle(medication(medicationCodeableConcept=code)))
+    assert found.could_be_read(Kind.MEDICATIONS)
+
+
+@pytest.mark.parametrize(
+    ("stage", "concept"),
+    [
+        ([{"summary": {"text": "Stage 5"}}], "ckd_stage_4_5"),
+        ([{"summary": {"coding": [{"code": "x", "display": "stage 4"}]}}], "ckd_stage_4_5"),
+        ({"summary": {"text": "Stage 3a"}}, "ckd_stage_3"),
+    ],
+)
+def test_a_condition_is_read_together_with_its_stage(stage: object, concept: str) -> None:
+    one = condition(code={"text": "Chronic kidney disease"}, stage=stage)
+    (read,) = facts(conditions=bundle(one)).conditions(concept)
+    assert read.name == "Chronic kidney disease"
+
+
+@pytest.mark.parametrize("stage", [[], [{"summary": {}}], [{"type": {"text": "5"}}], "5", None])
+def test_without_a_readable_stage_it_is_what_its_code_says(stage: object) -> None:
+    one = condition(code={"text": "Chronic kidney disease"}, stage=stage)
+    assert facts(conditions=bundle(one)).conditions("ckd_stage_4_5") == ()
 
 
 def test_a_product_known_only_by_its_form_is_not_read() -> None:

@@ -654,3 +654,32 @@ def test_largest_doses_that_say_nothing_or_contradict_each_other() -> None:
     [dosage] = read_dosages([{"maxDosePerPeriod": [bound(3, "tablet"), bound(30, "mg")]}])
     assert dosage.max_per_day is None
     assert "different units" in dosage.unread
+
+
+LOCAL_ONLY = {"coding": [{"system": "urn:oid:1.2.840.114350.1", "code": "26224"}]}
+
+
+@pytest.mark.parametrize(
+    ("code", "at_selection", "at_signing"),
+    [
+        (LOCAL_ONLY, ["unknown-code"], ["unknown-code"]),
+        ({"text": "See notes"}, [], ["no-code"]),
+        (None, [], ["no-code"]),
+        ({}, [], ["no-code"]),
+        (LOCAL_ONLY | {"text": "Baclofen 10 mg tablet"}, [], []),
+    ],
+    ids=str,
+)
+def test_a_draft_that_does_not_say_what_it_is_is_said(code, at_selection, at_signing) -> None:
+    page = bundle(draft(medicationCodeableConcept=code))
+    for selections, said in ((("MedicationRequest/d1",), at_selection), (None, at_signing)):
+        context = Context("p1", draft_orders=page, selections=selections)
+        problems = reader().read({}, context, AS_OF).record.problems
+        assert [(one.kind, one.source.reference) for one in problems] == [
+            (kind, "MedicationRequest/d1") for kind in said
+        ]
+
+
+def test_a_draft_that_was_not_selected_need_not_say_what_it_is() -> None:
+    page = bundle(draft(medicationCodeableConcept=LOCAL_ONLY), draft(id="d2"))
+    assert kinds(drafts(page, "MedicationRequest/d2")) == []

@@ -7,10 +7,12 @@ from decimal import Decimal
 
 import pytest
 
+from cds_service.core.facts import Kind
 from tests.fhir_reading.records import (
     EGFR,
     HEMOGLOBIN,
     MAGNESIUM,
+    ME,
     UCUM,
     bundle,
     concept,
@@ -18,6 +20,7 @@ from tests.fhir_reading.records import (
     newest,
     problem,
     raw_results,
+    read,
     result,
     results,
 )
@@ -211,6 +214,59 @@ def test_the_laboratorys_own_range(ranges, expected) -> None:
     found = result(lab(referenceRange=ranges))
     want = tuple(None if one is None else Decimal(one) for one in expected)
     assert (found.range_low, found.range_high) == want
+
+
+@pytest.mark.parametrize(
+    ("ages", "birth", "low"),
+    [
+        ({"low": {"value": 70, "unit": "a"}}, "1970-01-01", None),
+        ({"low": {"value": 50, "unit": "years"}}, "1970-01-01", "3.3"),
+        ({"high": {"value": 60, "unit": "yr"}}, "1970-01-01", "3.3"),
+        ({"high": {"value": 55, "code": "a"}}, "1970-01-01", None),
+        ({"low": {"value": 600, "unit": "months"}}, "1970-01-01", "3.3"),
+        ({"high": {"value": 28, "unit": "d"}}, "1970-01-01", None),
+        ({"low": {"value": 18, "unit": "a"}}, None, "3.3"),
+        ({"low": {"value": 60, "unit": "a"}}, None, None),
+        ({"high": {"value": 60, "unit": "a"}}, None, None),
+        ({"low": {"value": 18, "unit": "moons"}}, "1970-01-01", None),
+        ({"low": {"value": "18", "unit": "a"}}, "1970-01-01", None),
+        ({}, "1970-01-01", None),
+    ],
+)
+def test_a_range_by_age_counts_only_at_that_age(ages, birth, low) -> None:
+    ranges = [{"low": {"value": 3.3, "unit": "mmol/L"}, "age": ages}]
+    person = {"resourceType": "Patient", "id": ME} | ({"birthDate": birth} if birth else {})
+    pages = {Kind.PATIENT: person, Kind.RESULTS: bundle(lab(referenceRange=ranges))}
+    found = newest(read(pages)).result
+    assert found.range_low == (low and Decimal(low))
+
+
+def test_of_ranges_by_age_the_patients_own_counts() -> None:
+    ranges = [
+        {"low": {"value": low}, "age": {"low": {"value": since, "unit": "a"}, "high": high}}
+        for low, since, high in (
+            (3.0, 0, {"value": 17, "unit": "a"}),
+            (3.4, 18, {"value": 64, "unit": "a"}),
+            (3.2, 65, {"value": 120, "unit": "a"}),
+        )
+    ]
+    for birth, low in (("2010-01-01", "3.0"), ("1970-01-01", "3.4"), ("1950-01-01", "3.2")):
+        person = {"resourceType": "Patient", "id": ME, "birthDate": birth}
+        pages = {Kind.PATIENT: person, Kind.RESULTS: bundle(lab(referenceRange=ranges))}
+        assert newest(read(pages)).result.range_low == Decimal(low)
+
+
+@pytest.mark.parametrize(
+    "words", ["Kritisch", "Therapeutischer Bereich", "2nd trimester", "Newborn", "Panikwerte"]
+)
+def test_a_range_of_another_kind_in_other_words_is_no_limit(words: str) -> None:
+    ranges = [{"low": {"value": 3.3}, "high": {"value": 5.5}, "text": words}]
+    assert result(lab(referenceRange=ranges)).range_low is None
+
+
+@pytest.mark.parametrize("unit", ["mmol / L", "mEq /L", "mmol/litre"])
+def test_spaces_in_a_unit_do_not_matter(unit: str) -> None:
+    assert result(lab(valueQuantity={"value": 4.1, "unit": unit}))
 
 
 def test_a_range_in_another_unit_is_converted_into_the_values() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from cds_service.core.facts import Kind, Presence, Problem, Source, State
-from cds_service.engine.rule import Answer, Finding, Indicator, NotFired, Rule
+from cds_service.engine.rule import Answer, Finding, Indicator, NotFired, Rule, Tier
 from cds_service.engine.run import FAILED, Engine
 from hooks.cramps import documented
 from hooks.knowledge.files import analytes
@@ -92,7 +92,20 @@ def test_with_cramps_what_could_not_be_used_is_said(case: Given, said: str) -> N
         ),
         pytest.param(given().unusable("ferritin"), id="no cramps, and nothing that is watched"),
         pytest.param(
-            given().lacking(Kind.RESULTS, state=State.PARTIAL), id="a page cut, no cramps"
+            with_problem(
+                given(),
+                Problem(
+                    "unknown-code",
+                    Kind.RESULTS.value,
+                    "unknown code",
+                    Source("Observation/1"),
+                    NOW - timedelta(days=400),
+                ),
+            ),
+            id="an unknown code of long ago",
+        ),
+        pytest.param(
+            given().result("egfr", ">60 mL/min/{1.73_m2}"), id="a comparator leaves nothing open"
         ),
         pytest.param(
             given().cramps(presence=Presence.SUSPECTED).unusable("ferritin"), id="suspected cramps"
@@ -248,11 +261,11 @@ def test_is_not_said_without_cramps(case: Given) -> None:
         ),
         pytest.param(
             given().unusable("magnesium", days_ago=40, critical=True).cramps(), Indicator.INFO,
-            "Could not check: Magnesium. No card is not an all-clear", id="flagged long ago",
+            "Not checked: Magnesium. Look in the chart", id="flagged long ago",
         ),
         pytest.param(
             given().lacking(Kind.RESULTS), Indicator.INFO,
-            "Could not check: laboratory results. No card is not an all-clear", id="a whole kind",
+            "Not checked: laboratory results. Look in the chart", id="a whole kind",
         ),
         pytest.param(
             given().ordering("magnesium").unusable("creatinine", critical=True), Indicator.WARNING,
@@ -265,6 +278,46 @@ def test_the_summary_names_what_and_why(case: Given, indicator: Indicator, summa
     service = ORDER if case.draft_medications else CHART
     finding = fired(case.ask(RULE, service))
     assert (finding.indicator, finding.summary) == (indicator, summary)
+
+
+@pytest.mark.parametrize(
+    ("analyte", "value", "title"),
+    [
+        ("potassium", "<6.8 mmol/L", "low potassium"),
+        ("potassium", ">2.0 mmol/L", "low potassium"),
+        ("magnesium", "<2.0 mmol/L", "low magnesium"),
+        ("sodium", ">110 mmol/L", "metabolic cause"),
+        ("hemoglobin", "<16 g/dL", "anaemia"),
+    ],
+)
+def test_a_comparator_that_leaves_a_rule_open_is_said_without_cramps(
+    analyte: str, value: str, title: str
+) -> None:
+    said = "\n".join(fired(given().result(analyte, value).ask(RULE, CHART)).missing).lower()
+    assert title in said and value.split(maxsplit=1)[0] in said
+    silent(given().result(analyte, value, days_ago=40).ask(RULE, CHART))
+
+
+@pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE])
+@pytest.mark.parametrize("kind", [Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS])
+def test_a_missing_kind_names_the_rules_that_could_not_be_asked(kind: Kind, state: State) -> None:
+    case = given().lacking(kind, state=state)
+    titles = [
+        one.rule.title
+        for one in case.outcomes(CHART)
+        if one.rule.tier is Tier.ALWAYS
+        and any(n.required and n.kind is kind for n in one.rule.needs)
+    ]
+    said = fired(case.ask(RULE, CHART)).missing[-1]
+    assert [title for title in titles if title not in said] == []
+    assert said.startswith("Rules that could not be asked: ") is bool(titles)
+
+
+def test_results_that_did_not_come_whole_are_said_without_cramps() -> None:
+    case = given().lacking(Kind.RESULTS, state=State.PARTIAL, reason="page cut")
+    assert fired(case.ask(RULE, CHART)).missing == (
+        "Could not check all laboratory results: page cut",
+    )
 
 
 def test_no_drug_is_drafted_while_an_entry_cannot_be_read() -> None:
@@ -505,7 +558,7 @@ def test_a_rule_that_failed_is_said(
     (line,) = finding.missing
     assert line.startswith(f"Could not check {title}")
     assert line.endswith(FAILED)
-    assert "not an all-clear" in finding.advice[0]
+    assert "does not mean that they are normal" in finding.advice[0]
 
 
 @pytest.mark.parametrize("service", [CHART, ORDER])
@@ -513,7 +566,7 @@ def test_where_saying_so_fails_itself_that_is_said(service: Service) -> None:
     finding = fired(_with_a_fault_in(RULE, given(), service))
     assert finding.indicator is Indicator.INFO
     assert finding.missing == (f"Could not check the record: {FAILED}",)
-    assert "not an all-clear" in finding.advice[0]
+    assert "does not mean that they are normal" in finding.advice[0]
 
 
 def test_a_rule_that_does_not_speak_of_this_patient_cannot_fail() -> None:

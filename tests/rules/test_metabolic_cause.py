@@ -32,6 +32,36 @@ def cramps() -> Given:
         pytest.param(cramps().result("calcium", "1.90 mmol/L"), WARNING, id="Ca at critical"),
         pytest.param(cramps().result("calcium", "1.89 mmol/L"), CRITICAL, id="Ca critical"),
         pytest.param(
+            cramps().result("calcium_adjusted", "2.05 mmol/L"), WARNING, id="adjusted by the lab"
+        ),
+        pytest.param(
+            given().result("calcium_adjusted", "7.5 mg/dL"), CRITICAL, id="adjusted, critical"
+        ),
+        pytest.param(
+            cramps().result("calcium_adjusted", "2.15 mmol/L", low="2.20"),
+            WARNING,
+            id="adjusted, own range",
+        ),
+        pytest.param(
+            cramps().result("calcium", "2.00 mmol/L").result("calcium_adjusted", "2.25 mmol/L"),
+            None,
+            id="the adjusted one says more than the total",
+        ),
+        pytest.param(
+            cramps()
+            .result("calcium", "2.00 mmol/L")
+            .result("calcium_adjusted", "2.25 mmol/L", days_ago=9),
+            WARNING,
+            id="a newer total one counts",
+        ),
+        pytest.param(
+            cramps()
+            .result("calcium", "2.30 mmol/L", days_ago=9)
+            .result("calcium_adjusted", "2.00 mmol/L"),
+            WARNING,
+            id="a newer adjusted one counts",
+        ),
+        pytest.param(
             cramps().result("calcium", "1.95 mmol/L").result("albumin", "30 g/L"),
             None,
             id="Ca 1.95 with albumin 30 is 2.15",

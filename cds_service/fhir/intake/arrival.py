@@ -84,7 +84,7 @@ def judged(delivery: Delivery, tally: Tally) -> Availability:
         types = ", ".join(sorted(tally.others)[:3])
         return Availability(State.UNAVAILABLE, f"other resources were sent instead: {types}")
     if not tally.expected:
-        # Where something is missing, and nothing came, nobody knows that there is none.
+        # Where something is missing and nothing came, it is not known that there is none.
         if given.state is State.PARTIAL:
             return Availability(State.UNAVAILABLE, given.reason)
         if tally.incomplete or tally.unreadable:

@@ -36,7 +36,7 @@ from cds_service.fhir.values.peeks import (
     read_slot,
     read_slots,
 )
-from cds_service.fhir.values.versions import R4_TYPES
+from cds_service.fhir.values.versions import r4_type
 
 MOST_ENTRIES = 50_000
 _DEPTH = 4  # Bundles inside Bundles
@@ -86,7 +86,7 @@ class ObservationPage:
 
 @dataclass(slots=True)
 class _At:
-    """Where in a delivery a JSON value stands, and what is counted there."""
+    """Where in a delivery a JSON value was found, and what is counted there."""
 
     delivery: Delivery
     tally: Tally
@@ -196,7 +196,7 @@ class Intake:
         for index, (slot, headed) in enumerate(zip(page.entry, page.heads, strict=True)):
             head = headed.resource
             stated = head.resourceType
-            r4 = R4_TYPES.get(stated, stated)
+            r4 = r4_type(stated)
             if r4 in expected:
                 tally.expected += 1
             else:
@@ -258,14 +258,15 @@ class Intake:
             if inner is not None:
                 at.full_url = at.full_url or address_of(raw)
                 return self._take(inner, at.deeper())
-        if head.resourceType == "Bundle":
+        r4 = r4_type(head.resourceType)
+        if r4 == "Bundle":
             if at.depth >= _DEPTH:
                 self._unreadable(at, "Bundles lie too deep inside each other")
                 return False
             return self._bundle(raw, at)
         if not at.counted:
             self.count(1, at.place)
-        if head.resourceType == "OperationOutcome":
+        if r4 == "OperationOutcome":
             self._outcome(raw, at)
             return at.depth > 0
         at.tally.entries += 1
@@ -273,7 +274,6 @@ class Intake:
             self._unreadable(at, "it has no resourceType")
             return at.depth > 0
         kind, origin = at.delivery.kind, at.delivery.origin
-        r4 = R4_TYPES.get(head.resourceType, head.resourceType)
         if r4 in EXPECTED[kind] or (kind is Kind.RESULTS and _holds_results(r4, raw)):
             at.tally.expected += 1
         else:
@@ -356,7 +356,7 @@ def _holds_resources(raw: bytes | Raw) -> bool:
 
 
 def _odd_slots(raw: bytes | Raw) -> list[RawSlot | None]:
-    """The entries of a Bundle that is not quite one; None for what is no entry."""
+    """The entries of a Bundle that is not quite one; None for what is not an entry."""
     entry = read_members(raw).get("entry")
     if entry is None or bytes(entry) == b"null":
         return []

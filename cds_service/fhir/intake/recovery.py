@@ -26,6 +26,7 @@ _RAW = (
     "hasMember",
     "contained",
     "focus",
+    "specimen",
     "modifierExtension",
 )
 
@@ -41,7 +42,7 @@ def recovered(raw: bytes | Raw, resource_type: str = "Observation") -> Peek:
         return readable(members.get(name, UNSET))
 
     def stamp(name: str) -> str | None:
-        # What is there and is no text must not pass for absent.
+        # A value that is not text must not pass for an absent one.
         return (text(member(name)) or "unreadable") if name in members else None
 
     return Peek(

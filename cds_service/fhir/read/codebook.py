@@ -25,11 +25,12 @@ _METHODS = {
 class Meaning:
     """What a code stands for: analytes (and by which method), panels, a statement of pregnancy.
 
-    ``by_words`` is True where its words say so beside a LOINC code that is on no list: then
-    the unit must bear them out.
+    ``by_words`` is True where no code on a list says so, but only words, beside a LOINC code or
+    beside words that are not known: then the unit must bear them out. ``doubt`` says why even
+    so the result cannot be taken for one of these analytes; empty where it can.
     """
 
-    __slots__ = ("about", "analytes", "by_words", "method", "panels", "pregnancy")
+    __slots__ = ("about", "analytes", "by_words", "doubt", "method", "panels", "pregnancy")
 
     def __init__(
         self,
@@ -39,8 +40,10 @@ class Meaning:
         panels: frozenset[str] = frozenset(),
         *,
         by_words: bool = False,
+        doubt: str = "",
     ) -> None:
         self.by_words = by_words
+        self.doubt = doubt
         self.analytes = analytes
         self.panels = panels
         self.method = method
@@ -57,9 +60,11 @@ class Meaning:
 NOTHING = Meaning()
 """The meaning of a code that no rule reads."""
 
-
 UNREAD = Meaning()
-"""The meaning of what is no code, or cannot be read."""
+"""The meaning of what is not a code, or cannot be read."""
+
+UNLISTED = Meaning(by_words=True, doubt="it has only a code of a system that is not read here")
+"""The meaning of a code without words, of a system that has no list."""
 
 TOO_MUCH = Meaning()
 """The meaning of what was left unread, because the call holds too much text."""
@@ -72,6 +77,7 @@ class Codebook:
         self._vocabulary = vocabulary
         self.analytes = analytes
         self._known: dict[bytes, Meaning] = {}
+        self._units = frozenset(unit for one in analytes.values() for unit in one.units)
 
     def meaning(self, code: bytes) -> Meaning:
         """What an undecoded CodeableConcept stands for.
@@ -99,6 +105,17 @@ class Codebook:
             self._known[name] = found
         return found
 
+    def bears_out(self, meaning: Meaning, units: Sequence[str]) -> bool:
+        """Whether one of the unit's spellings is of an analyte that is meant, or may be."""
+        if meaning is UNLISTED:
+            return not self._units.isdisjoint(units)
+        return any(unit in analyte.units for analyte in meaning.analytes for unit in units)
+
+    def of_blood(self, code: bytes) -> bool:
+        """Whether a code says by itself in what it is measured: a LOINC code on a list."""
+        listed = [one for one in codings(readable(code)) if normal_system(one.system) == LOINC]
+        return self._vocabulary.lists(listed)
+
     def _read(self, code: bytes) -> Meaning:
         value = readable(code)
         coded, words = codings(value), texts(value)
@@ -110,7 +127,7 @@ class Codebook:
         pregnancy = PREGNANCY in concepts
         panels = frozenset(key for key in concepts if key.startswith(PANEL))
         if not analytes and not pregnancy and not panels:
-            return NOTHING
+            return self._doubtful(coded, words)
         method = "other" if "egfr" in concepts else ""
         for concept, name in _METHODS.items():
             if concept in concepts:
@@ -118,6 +135,18 @@ class Codebook:
                 break
         by_words = bool(analytes) and _has_loinc(coded) and not self._vocabulary.lists(coded)
         return Meaning(analytes, method, pregnancy, panels, by_words=by_words)
+
+    def _doubtful(self, coded: Sequence[Coding], words: Sequence[str]) -> Meaning:
+        """The meaning of a code that stands for nothing here, or may do so."""
+        if not self._vocabulary.reads(coded, words):
+            return UNLISTED
+        if self._vocabulary.lists(coded):
+            return NOTHING
+        mentioned = self._vocabulary.mentions(coded, words)
+        analytes = tuple(self.analytes[key] for key in sorted(mentioned) if key in self.analytes)
+        if not analytes:
+            return NOTHING
+        return Meaning(analytes, by_words=True, doubt="its name leaves open what was measured")
 
 
 def _has_loinc(coded: Sequence[Coding]) -> bool:

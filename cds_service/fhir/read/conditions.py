@@ -56,8 +56,11 @@ def read_condition(
         library.nameless(item, code.anything)
     if not code.anything:
         return None
+    stages = _stages(item, code.name)
     return Condition(
-        concepts=code.concepts(vocabulary),
+        concepts=vocabulary.concepts(code.codings, (*code.texts, *stages))
+        if stages
+        else code.concepts(vocabulary),
         name=code.name,
         presence=presence,
         source=item.source,
@@ -66,6 +69,12 @@ def read_condition(
         severe=_severe(item.said("severity")),
         day=_day(item, as_of),
     )
+
+
+def _stages(item: Item, name: str) -> tuple[str, ...]:
+    """What it is together with its stage: "Chronic kidney disease stage 5"."""
+    found = (all_words(part(one, "summary")) for one in items(item.value("stage")))
+    return tuple(f"{name} {words}" for one in found for words in one if name)
 
 
 def _presence(item: Item, library: Library, as_of: datetime) -> tuple[Presence, str]:
@@ -83,7 +92,7 @@ def _presence(item: Item, library: Library, as_of: datetime) -> tuple[Presence, 
 
 
 def _known(item: Item, library: Library, name: str, known: frozenset[str]) -> str:
-    """The status among the known ones; a problem where there is one that nobody knows."""
+    """The status among the known ones; with a problem where it is not one of them."""
     stated = item.said(name)
     for word in stated.status:
         if word in known:

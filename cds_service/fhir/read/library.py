@@ -308,7 +308,7 @@ def _file(group: list[Item], new: Item) -> None:
             return
         later = newer(meta_of(new.value("meta")), meta_of(old.value("meta")))
         if later is None:
-            # Withdrawn beats what it withdraws; otherwise both stay, as nobody can tell.
+            # Withdrawn beats what it withdraws; otherwise both stay, as the newer one is not known.
             withdrawn = _withdrawn(old), _withdrawn(new)
             later = None if withdrawn[0] == withdrawn[1] else withdrawn[1]
         if later is False:

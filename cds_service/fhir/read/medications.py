@@ -76,16 +76,21 @@ def read_medication(
     taking: Taking,
     selected: bool = False,
     signed: bool = False,
+    complete: bool = False,
 ) -> Medication:
-    """One request, statement or draft; ``named`` is False where it does not say what."""
+    """One request, statement or draft; ``named`` is False where it does not say what.
+
+    ``complete`` drafts are being signed: they must say what they are.
+    """
     concept = item.said("medicationCodeableConcept")
     product = _product(item, library, concept)
     if not words.medications.reads(product.codings, product.texts):
-        # While an order is being written it need not say yet what is ordered.
+        # While an order is being written it need not say yet what is ordered. A code that cannot
+        # be read may be any drug.
         if product.pointed and not product.named and taking in (Taking.ACTIVE, Taking.DRAFT):
-            reason = "which medication it is was not sent, or cannot be read"
+            reason = "its medication was not sent, or cannot be read"
             library.problem("unresolved-medication", item.kind.value, reason, item.source)
-        elif taking is Taking.ACTIVE:
+        elif taking is Taking.ACTIVE or (selected and (product.named or complete)):
             library.nameless(item, product.named)
     statement = _is_statement(item)
     return Medication(
@@ -222,7 +227,7 @@ def _product(item: Item, library: Library, concept: Said) -> _Product:
         found.append(_ingredient(substance, part(one, "strength")))
     if not told and not more and shown:
         told = [shown]
-    if told or more:  # a form by itself is no medication
+    if told or more:  # a form alone does not name a medication
         told += all_words(part(medication, "form"))
     name = label(code) or shown or (found[0].name if found else "")
     product = _Product(name, own, tuple(more), tuple(told), tuple(found), pointed=True)

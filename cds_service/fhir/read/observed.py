@@ -1,6 +1,6 @@
 """The value of one Observation: number, unit, comparator and the laboratory's own range.
 
-Nothing is repaired: a value that cannot be used as it stands becomes a `Problem` that says
+Nothing is repaired: a value that cannot be used as reported becomes a `Problem` that says
 why. Sources: FHIR R4 Observation and Quantity; clinical content, section 3 ("Units",
 "Plausible", "Comparators").
 """
@@ -25,6 +25,7 @@ from cds_service.fhir.read.said import said
 from cds_service.fhir.values.elements import (
     MOST_DECIMALS,
     UNREADABLE,
+    all_words,
     decoded,
     exact,
     items,
@@ -39,7 +40,7 @@ from cds_service.fhir.values.peeks import Missing, Peek, Quantity, read_members,
 
 UCUM = "http://unitsofmeasure.org"
 _UCUM = frozenset({UCUM, "https://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})
-_RANGES: dict[tuple[bytes, str, str, int], tuple[Decimal | None, Decimal | None]] = {}
+_RANGES: dict[tuple[bytes, str, str, int, int | None], tuple[Decimal | None, Decimal | None]] = {}
 _MOST_RANGES = 4096
 _ENDS: dict[tuple[Unit, int], tuple[tuple[Decimal, Decimal], Decimal, Decimal]] = {}
 _NOT_NUMBERS = {
@@ -57,13 +58,14 @@ _NOT_NUMBERS = {
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What is known of a result before its value is read."""
+    """What is known of a result before its value is read; ``age`` of the patient in years."""
 
     analyte: Analyte
     moment: Moment
     source: Source
     preliminary: bool = False
     method: str = ""
+    age: int | None = None
 
 
 class _Unusable(Exception):
@@ -115,17 +117,32 @@ def is_critical(peek: Peek) -> bool:
     )
 
 
-# A word that begins with one of these says that a range is no range of the healthy.
+# A word that begins with one of these says that a range is not that of healthy adults.
 _OTHER_KINDS = re.compile(
-    r"\b(critical|panic|alert|alarm|action|therapeutic|toxic|target|goal|recommend|treat|"
+    r"\b(crit|krit|panic|panik|alert|alarm|action|therap|toxi|target|ziel|goal|recommend|treat|"
     r"pre-?dialysis|dialysis|absurd|reportable|measur|analytic|linear|detect|decision|urgent|"
-    r"warning|notif|call|life|lethal|subtherapeutic|supratherapeutic|trough|peak)"
+    r"warning|notif|call|life|lethal|sub-?therap|supra-?therap|trough|peak|pregnan|trimester|"
+    r"schwanger|gravid|newborn|neonat|infant|child|kinder|paediatric|pediatric)"
 )
+# How many of a unit of age make a year.
+_OF_A_YEAR = {"a": 1, "y": 1, "yr": 1, "yrs": 1, "year": 1, "years": 1, "jahr": 1, "jahre": 1} | {
+    "mo": 12, "month": 12, "months": 12, "monat": 12, "monate": 12, "wk": 52, "week": 52,
+    "weeks": 52, "d": 365, "day": 365, "days": 365, "h": 8760, "hour": 8760, "hours": 8760,
+}  # fmt: skip
+_ADULT = 18
+_OLD = 110
 _REMARKS = (
     ("haemolysed", ("haemoly", "hemoly")),
     ("lipaemic", ("lipaem", "lipem")),
     ("clotted", ("clot",)),
     ("contaminated", ("contaminat", "wrong tube", "incorrect tube", "wrong container", "drip arm")),
+)
+# What a rule reads is measured in blood, serum or plasma.
+_OF_BLOOD = re.compile(r"\b(blood|serum|plasma|ser|plas|venous|arterial|capillary|vollblut|blut)\b")
+_OTHER_SPECIMENS = re.compile(
+    r"\b(urin|harn|csf|cerebrospinal|liquor|stool|faec|fec(al|es)|fluid|sweat|saliva|dialys|"
+    r"periton|ascit|pleura|synovi|drain|tissue|hair|nail|milk|bile|gastric|sputum|swab|semen|"
+    r"amnio|vitreous|calculus)"
 )
 _DENIED = frozenset({"no", "not", "non", "without", "nil", "negative", "free", "absent", "none"})
 _MOST_REMARK = 2000
@@ -139,6 +156,21 @@ def remarks_on(peek: Peek) -> tuple[str, ...]:
     words = " ".join(_words_of(one) for one in stated if not isinstance(one, Missing))
     lower = " ".join(words[:_MOST_REMARK].lower().replace("-", " ").split())
     return tuple(kind for kind, roots in _REMARKS if any(_remarked(one, lower) for one in roots))
+
+
+def of_another_specimen(peek: Peek) -> bool:
+    """Whether the specimen is said, by its name or type, to be something else than blood."""
+    pointer = readable(peek.specimen)
+    target = text(part(pointer, "reference"))
+    inside: list[object] = []
+    if target.startswith("#"):
+        inside = [
+            part(one, "type")
+            for one in items(readable(peek.contained))
+            if text(part(one, "id")).lstrip("#") == target[1:]
+        ]
+    said_ = " ".join([text(part(pointer, "display")), *all_words(inside)]).lower()
+    return bool(_OTHER_SPECIMENS.search(said_)) and not _OF_BLOOD.search(said_)
 
 
 def _words_of(raw: Raw) -> str:
@@ -170,13 +202,13 @@ def _remarked(root: str, words: str) -> bool:
 
 
 def _sentence_end(words: str) -> str:
-    """What stands after the last full stop."""
+    """The words after the last full stop."""
     return words.rpartition(".")[2].replace(":", " ").replace(",", " ")
 
 
 def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) -> Result:
     if not isinstance(peek.dataAbsentReason, Missing) and bytes(peek.dataAbsentReason) != b"null":
-        raise _Unusable("no-value", "dataAbsentReason: it has no value")
+        raise _Unusable("no-value", "the laboratory gave no value (dataAbsentReason)")
     if isinstance(peek.valueQuantity, Missing) or bytes(peek.valueQuantity) == b"null":
         raise _why_no_quantity(whole())
     analyte, moment = expected.analyte, expected.moment
@@ -193,7 +225,7 @@ def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) ->
     unit = unit_of(quantity, analyte)
     _check_plausible(value, unit, analyte)
     decimals = decimals_of(value)
-    low, high = _own_range(peek.referenceRange, unit, decimals, analyte)
+    low, high = _own_range(peek.referenceRange, unit, decimals, analyte, expected.age)
     return Result(
         analyte=analyte,
         value=interval,
@@ -213,7 +245,7 @@ def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) ->
 
 
 def _why_no_quantity(whole: bytes | Raw) -> _Unusable:
-    members = read_members(whole)
+    members = {name for name, value in read_members(whole).items() if bytes(value) != b"null"}
     for name, words in _NOT_NUMBERS.items():
         if name in members:
             return _Unusable("not-a-number", f"its value is {words}, not a number with a unit")
@@ -235,7 +267,7 @@ def _quantity(raw: Raw | bytes) -> Quantity:
             found.value = members["value"]
         stated = decoded(members.get("comparator", b"null"))
         if stated is not None:
-            # One that is no word could be any of them.
+            # One that is not text could be any of them.
             found.comparator = text(stated) or "?"
         for name in ("unit", "system", "code"):
             if name in members:
@@ -249,7 +281,7 @@ def _interval(comparator: str | None, value: Decimal) -> Interval:
     try:
         return Interval.compared(text(comparator), value)
     except ValueError:
-        reason = f"its comparator {shortened(text(comparator), 10)} says nothing about the value"
+        reason = f"its comparator {shortened(text(comparator), 10)} is not known"
         raise _Unusable("comparator", reason) from None
 
 
@@ -269,6 +301,8 @@ def unit_of(quantity: Quantity, analyte: Analyte) -> Unit:
         if system or not name:
             raise _Unusable("unknown-unit", f"its unit {shortened(code, 30)} is not known")
     known = analyte.units.get(name) if name else None
+    if known is None and " " in name:
+        known = analyte.units.get(name.replace(" ", ""))
     if known is None:
         raise _Unusable("unknown-unit", f"its unit {shortened(name or code, 30)} is not known")
     return known
@@ -280,7 +314,7 @@ def _check_plausible(value: Decimal, unit: Unit, analyte: Analyte) -> None:
         raise _Unusable(
             "ambiguous-unit",
             f"{plain(value)} {unit.name} is too small for this unit: "
-            "it may be meant by another convention (tetramer)",
+            "it may follow another convention (tetramer)",
         )
     if not _inside(analyte.plausible, value, unit):
         raise _Unusable("implausible", f"{_written(value)} {unit.name} is not plausible")
@@ -311,7 +345,7 @@ def _written(value: Decimal) -> str:
 
 
 def _own_range(
-    raw: Raw | Missing, unit: Unit, decimals: int, analyte: Analyte
+    raw: Raw | Missing, unit: Unit, decimals: int, analyte: Analyte, age: int | None
 ) -> tuple[Decimal | None, Decimal | None]:
     """The laboratory's own limits in the value's unit; None where there is no clear one.
 
@@ -320,12 +354,14 @@ def _own_range(
     if isinstance(raw, Missing):
         return None, None
     # A laboratory gives the same range with every result; only its digest is kept.
-    key = (blake2b(raw, digest_size=16).digest(), analyte.key, unit.name, decimals)
+    if b'"age"' not in bytes(raw):
+        age = None
+    key = (blake2b(raw, digest_size=16).digest(), analyte.key, unit.name, decimals, age)
     known = _RANGES.get(key)
     if known is None:
         if len(_RANGES) >= _MOST_RANGES:
             _RANGES.clear()
-        known = _RANGES[key] = _read_range(raw, unit, decimals, analyte)
+        known = _RANGES[key] = _read_range(raw, unit, decimals, analyte, age)
     low, high = known
     ends, upper = analyte.range_low, analyte.range_high
     if low is not None and ends is not None and not _inside(ends, low, unit):
@@ -343,12 +379,12 @@ def _own_range(
 
 
 def _read_range(
-    raw: Raw, unit: Unit, decimals: int, analyte: Analyte
+    raw: Raw, unit: Unit, decimals: int, analyte: Analyte, age: int | None
 ) -> tuple[Decimal | None, Decimal | None]:
-    fitting = [one for one in items(decoded(raw)) if _for_everybody(one)]
-    if len(fitting) != 1:
-        return None, None
     try:
+        fitting = [one for one in items(decoded(raw)) if _for_everybody(one, age)]
+        if len(fitting) != 1:
+            return None, None
         low = _limit(part(fitting[0], "low"), unit, decimals, analyte)
         high = _limit(part(fitting[0], "high"), unit, decimals, analyte)
     except _Unusable:
@@ -356,12 +392,13 @@ def _read_range(
     return low, high
 
 
-def _for_everybody(one: object) -> bool:
+def _for_everybody(one: object, age: int | None) -> bool:
+    """Whether a range is that of all healthy people of the patient's age."""
     if not isinstance(one, dict) or (one.get("low") is None and one.get("high") is None):
         return False
     if any(item for item in items(one.get("appliesTo"))):
         return False
-    if _for_children(part(one, "age", "high")):
+    if not _of_age(one.get("age"), age):
         return False
     kind = one.get("type") if one.get("type") is not None else one.get("meaning")
     if kind is not None and "normal" not in status_words(kind):
@@ -370,13 +407,27 @@ def _for_everybody(one: object) -> bool:
     return not words or not _OTHER_KINDS.search(words)
 
 
-def _for_children(oldest: object) -> bool:
-    """Whether a range ends with an age below 18 years: no limit of an adult."""
-    if oldest is None:
+def _of_age(ages: object, age: int | None) -> bool:
+    """Whether a patient's age lies between two ends, both included; unknown: any adult's."""
+    if ages is None:
+        return True
+    least, most = (_years(part(ages, end)) for end in ("low", "high"))
+    if least is None and most is None:
         return False
-    age = number(part(oldest, "value"))
-    unit = text(part(oldest, "code")) or text(part(oldest, "unit"))
-    return age is None or age < 18 or not unit.lower().startswith(("a", "y"))
+    youngest, oldest = (_ADULT, _OLD) if age is None else (age, age)
+    return (least is None or least <= youngest) and (most is None or oldest <= most)
+
+
+def _years(end: object) -> Fraction | None:
+    """An age in years; None where there is none. Raises where it cannot be read."""
+    if end is None:
+        return None
+    value = number(part(end, "value"))
+    unit = text(part(end, "code")) or text(part(end, "unit"))
+    parts = _OF_A_YEAR.get(unit.lower()) if unit else 1
+    if value is None or parts is None:
+        raise _Unusable("range", "")
+    return Fraction(value) / parts
 
 
 def _limit(value: object, unit: Unit, decimals: int, analyte: Analyte) -> Decimal | None:

@@ -137,7 +137,7 @@ def take_drafts(bundle: object, selections: Sequence[str] | None, intake: Intake
 
 
 def _why_no_order(resource: object) -> str:
-    """Why what stands among the drafts cannot be one; empty where it may be."""
+    """Why an entry among the drafts cannot be a draft; empty where it can."""
     if resource in (None, {}):
         return "a draft order has no resource"
     kind = text(part(resource, "resourceType"))
@@ -246,6 +246,7 @@ def read_drafts(
                     read_medication,
                     item, library, words, as_of,
                     taking=Taking.DRAFT, selected=judged, signed=signed,
+                    complete=taken.selections is None,
                 ),
             )  # fmt: skip
             if medication is not None:
@@ -277,7 +278,7 @@ def _names(item: Item) -> set[str]:
 
 
 def _spellings(target: str) -> set[str]:
-    """A selection as it stands, without version, and without the server's address."""
+    """A selection as it was sent, without version, and without the server's address."""
     plain = target.split("/_history/", maxsplit=1)[0]
     names = {target, plain} - {""}
     if "://" in plain:

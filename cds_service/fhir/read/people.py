@@ -106,7 +106,9 @@ def read_allergies(library: Library, vocabulary: Vocabulary) -> tuple[Allergy, .
         substances = [part(one, "substance") for one in items(data.get("reaction"))]
         stated = [one for one in (data.get("code"), *substances) if one is not None]
         if not codings(stated) and not texts(stated):
-            library.problem("no-code", item.kind.value, "it does not say to what", item.source)
+            library.problem(
+                "no-code", item.kind.value, "it does not say to which substance", item.source
+            )
             continue
         concepts = library.attempt(item, partial(_concepts, vocabulary, stated))
         if concepts is not None:

@@ -14,6 +14,7 @@ from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Availability, Drafts, Kind, Problem, Record, State
 from cds_service.core.records import record
 from cds_service.core.series import Series
+from cds_service.core.times import years_between
 from cds_service.engine.topic import Vocabularies
 from cds_service.fhir.intake.bundles import Intake
 from cds_service.fhir.intake.delivery import Delivery
@@ -90,7 +91,9 @@ class Reader:
         library = Library(intake, subjects)
         taken = take_drafts(context.draft_orders, context.selections, intake)
         library.add(taken.items)
-        results = Results(intake, self._book, subjects, as_of)
+        patient = read_patient(person, intake, as_of)
+        age = None if patient.birth is None else years_between(patient.birth, as_of.date())
+        results = Results(intake, self._book, subjects, as_of, age)
         words = Words(known.medications, known.conditions)
         conditions = read_conditions(library, known.conditions, as_of)
         if results.pregnancy is not None:
@@ -99,7 +102,6 @@ class Reader:
         orders = read_orders(library, known.orders, known.conditions, as_of)
         allergies = read_allergies(library, known.allergies)
         encounter = read_encounter(library, known.conditions, context.encounter_id)
-        patient = read_patient(person, intake, as_of)
         afresh(_DRAFTS)
         drafts = (
             read_drafts(taken, library, words, known.orders, as_of)

@@ -19,8 +19,21 @@ from cds_service.core.facts import Condition, Kind, Performed, Problem, Result, 
 from cds_service.core.series import Candidate, Series
 from cds_service.fhir.intake.bundles import Entry, Intake, ObservationPage
 from cds_service.fhir.intake.recovery import recovered
-from cds_service.fhir.read.codebook import NOTHING, PREGNANCY, TOO_MUCH, UNREAD, Codebook, Meaning
-from cds_service.fhir.read.observed import Expected, is_critical, read_value
+from cds_service.fhir.read.codebook import (
+    NOTHING,
+    PREGNANCY,
+    TOO_MUCH,
+    UNLISTED,
+    UNREAD,
+    Codebook,
+    Meaning,
+)
+from cds_service.fhir.read.observed import (
+    Expected,
+    is_critical,
+    of_another_specimen,
+    read_value,
+)
 from cds_service.fhir.read.pregnancy import Pregnancy
 from cds_service.fhir.read.subjects import Subjects
 from cds_service.fhir.read.superseding import current, meta_of
@@ -48,7 +61,7 @@ from cds_service.fhir.values.peeks import (
     Peek,
     read_component,
     read_head,
-    read_list,
+    read_items,
     read_peek,
 )
 from cds_service.terminology.call_texts import TooMuchTextError
@@ -60,9 +73,9 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class _Row(msgspec.Struct, eq=False, gc=False):
-    """A relevant Observation of this patient; where it stands, its peek, and when it was.
+    """A relevant Observation of this patient; where it was found, its peek, and its time.
 
-    A result inside of another (a component, or contained) has the ``parent`` it stands in and
+    A result inside another (a component, or contained) has the ``parent`` that holds it and
     its own undecoded ``inner`` text.
     """
 
@@ -79,7 +92,7 @@ class _Row(msgspec.Struct, eq=False, gc=False):
         return _source(self.where, self.index)
 
     def whole(self) -> bytes | Raw:
-        """The undecoded resource, or what stands inside of one."""
+        """The undecoded resource, or the part of one."""
         if self.inner is not None:
             return self.inner
         return self.where.raw if isinstance(self.where, Entry) else self.where.whole(self.index)
@@ -127,12 +140,13 @@ class _Row(msgspec.Struct, eq=False, gc=False):
 class _Opener:
     """Makes a candidate of a row, and its value, when it is their turn.
 
-    It stands apart from `Results` because every series holds it: in a ring of references the
-    data of a call would stay in memory until the garbage collector comes.
+    It is separate from `Results` because every series holds it: a cycle of references would keep
+    the data of a call in memory until the garbage collector runs.
     """
 
-    def __init__(self, as_of: datetime) -> None:
+    def __init__(self, as_of: datetime, age: int | None) -> None:
         self._as_of = as_of
+        self._age = age
         self.zone = zone_of(as_of)
         self.used: dict[str, _Row] = {}  # what a fact came from, by its reference
 
@@ -146,7 +160,9 @@ class _Opener:
     def _read(self, row: _Row, analyte: Analyte, moment: Moment) -> Result | Problem:
         """The value, when it is its turn."""
         preliminary = row.peek.status == "preliminary"
-        expected = Expected(analyte, moment, self.use(row), preliminary, row.meaning.method)
+        expected = Expected(
+            analyte, moment, self.use(row), preliminary, row.meaning.method, self._age
+        )
         return read_value(row.peek, row.whole, expected)
 
     def _future(self, row: _Row, analyte: Analyte, moment: Moment) -> Problem:
@@ -187,14 +203,24 @@ class _Opener:
 
 
 class Results:
-    """All Observations of one call: ``series`` by analyte, panels ``performed``, ``pregnancy``."""
+    """All Observations of one call: ``series`` by analyte, panels ``performed``, ``pregnancy``.
 
-    def __init__(self, intake: Intake, book: Codebook, subjects: Subjects, as_of: datetime) -> None:
+    ``age`` of the patient in years: laboratories give ranges by age.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        book: Codebook,
+        subjects: Subjects,
+        as_of: datetime,
+        age: int | None = None,
+    ) -> None:
         self._intake = intake
         self._book = book
         self._subjects = subjects
         self._as_of = as_of
-        self._opener = _Opener(as_of)
+        self._opener = _Opener(as_of, age)
         self._rows: list[_Row] = []
         self._inner: list[_Row] = []
         self._dated: dict[str, list[_Row]] = {}
@@ -206,7 +232,7 @@ class Results:
         self.performed: list[Performed] = []
         for page in intake.pages:
             self._take(page.peeks, page)
-        # What is no Observation on a page stands among the entries, too.
+        # Whatever on a page is not an Observation is among the entries as well.
         for entry in intake.all_of("Observation", "DiagnosticReport"):
             self._read_entry(entry)
         self._settle()
@@ -244,6 +270,7 @@ class Results:
                 reason = "it cannot be read"
                 self._intake.problem("unreadable", entry.kind.value, reason, entry.source)
                 return
+        peek.resourceType = entry.type  # whatever its capitals
         self._take([peek], entry)
 
     def _take(self, peeks: Sequence[Peek], where: ObservationPage | Entry) -> None:
@@ -268,18 +295,20 @@ class Results:
                     continue
             kept += 1
             meaning = UNREAD if code is UNSET else meaning_of(bytes(code))
+            if peek.specimen is not UNSET and of_another_specimen(peek):
+                self._elsewhere(peek, meaning, where, index)
+                continue
             if peek.component is not UNSET or peek.contained is not UNSET:
                 self._take_inner(peek, meaning, where, index)
                 continue
-            if meaning.by_words and not _witnessed(peek, meaning):
-                meaning = NOTHING
+            if meaning.by_words:
+                meaning = self._borne_out(peek, meaning, where, index)
             if status == _WITHDRAWN:
                 pass  # it withdraws others, whatever its own code says
             elif meaning is NOTHING:
                 continue
             elif meaning is UNREAD:
-                reason = "it has no code that can be read"
-                self._intake.problem("unreadable", where.kind.value, reason, _source(where, index))
+                self._unnamed(where, index)
                 continue
             elif meaning is TOO_MUCH:
                 self._too_much(where, _source(where, index))
@@ -295,27 +324,59 @@ class Results:
         if peek.status in _SILENT:
             return True
         if peek.modifierExtension is not UNSET and modified(peek.modifierExtension):
-            self._unusable("modified", MODIFIED, peek, meaning, _source(where, index))
+            self._unusable("modified", MODIFIED, peek, meaning.about, _source(where, index))
             return False
         if peek.status in _COUNTS:
             return True
         reason = "its status is not known" if peek.status else "its status is missing"
-        self._unusable("no-status", reason, peek, meaning, _source(where, index))
+        self._unusable("no-status", reason, peek, meaning.about, _source(where, index))
         return False
 
-    def _unusable(
-        self, kind: str, reason: str, peek: Peek, meaning: Meaning, source: Source
-    ) -> None:
+    def _unusable(self, kind: str, reason: str, peek: Peek, about: str, source: Source) -> None:
         when = read_when(self._opener.stated(peek), self._opener.zone)
-        self._intake.problems.append(
-            Problem(kind, meaning.about, reason, source, when, is_critical(peek))
-        )
+        self._intake.problems.append(Problem(kind, about, reason, source, when, is_critical(peek)))
+
+    def _unnamed(self, where: ObservationPage | Entry, index: int) -> None:
+        reason = "it has no code that can be read"
+        self._intake.problem("unreadable", where.kind.value, reason, _source(where, index))
+
+    def _borne_out(
+        self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
+    ) -> Meaning:
+        """What is left of a meaning that rests on words: `NOTHING` where the unit denies it.
+
+        Where a doubt is left the result may be one that a rule asks for, and that is said.
+        """
+        quantity = None if isinstance(peek.valueQuantity, Missing) else readable(peek.valueQuantity)
+        stated = (text(part(quantity, "code")), text(part(quantity, "unit")))
+        units = [spelling for one in stated if one for spelling in (one, one.replace(" ", ""))]
+        # Without a unit the words count, so that the missing unit is said.
+        if units and not self._book.bears_out(meaning, units):
+            return NOTHING
+        if not meaning.doubt:
+            return meaning
+        if units and peek.status not in _SILENT:
+            about = meaning.about or where.kind.value
+            kind = "unknown-code" if meaning is UNLISTED else "unknown-name"
+            self._unusable(kind, meaning.doubt, peek, about, _source(where, index))
+        return NOTHING
+
+    def _elsewhere(
+        self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
+    ) -> None:
+        """A result of urine or another fluid: no rule's, and said where its code says blood."""
+        code = peek.code
+        if peek.status in _SILENT or isinstance(code, Missing) or not meaning.analytes:
+            return
+        if self._book.of_blood(bytes(code)):
+            reason = "its specimen is not the one its code names"
+            self._unusable("specimen", reason, peek, meaning.about, _source(where, index))
 
     def _refuse(self, kind: Kind, reason: str, source: Source) -> None:
         self.refused[kind] = self.refused.get(kind, 0) + 1
         self._intake.problem("wrong-patient", kind.value, reason, source)
 
-    # --- results inside of others ------------------------------------------------------
+    # --- results inside others ------------------------------------------------------
 
     def _take_inner(
         self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
@@ -340,9 +401,8 @@ class Results:
             parent.meaning = meaning = meaning.only(analytes)
             mine = bool(analytes or meaning.panels or meaning.pregnancy)
         if not found and not mine:
-            if meaning is UNREAD:
-                reason = "it has no code that can be read"
-                self._intake.problem("unreadable", where.kind.value, reason, parent.source)
+            if meaning is UNREAD and peek.valueQuantity is not UNSET:
+                self._unnamed(where, index)
             return
         about = meaning if mine else found[0].meaning
         if self._usable(peek, about, where, index):
@@ -361,7 +421,7 @@ class Results:
         if isinstance(raw, Missing):
             return
         try:
-            components = read_list(raw)
+            components = read_items(raw)
         except UNREADABLE:
             if bytes(raw) != b"null":
                 reason = "its components cannot be read"
@@ -373,8 +433,6 @@ class Results:
                 component = read_component(one)
             except UNREADABLE:
                 continue  # no object, so nothing that names an analyte
-            if isinstance(component.code, Missing):
-                continue
             peek = replace(
                 parent.peek,
                 code=component.code,
@@ -392,7 +450,7 @@ class Results:
                 continue
             changed = modified(component.modifierExtension) and peek.status not in _SILENT
             if changed:
-                self._unusable("modified", MODIFIED, peek, row.meaning, parent.source)
+                self._unusable("modified", MODIFIED, peek, row.meaning.about, parent.source)
             else:
                 yield row
 
@@ -401,8 +459,11 @@ class Results:
         if isinstance(raw, Missing):
             return
         try:
-            resources = read_list(raw)
+            resources = read_items(raw)
         except UNREADABLE:
+            if bytes(raw) != b"null":
+                reason = "what is contained in it cannot be read"
+                self._intake.problem("unreadable", parent.where.kind.value, reason, parent.source)
             return
         for one in resources:
             try:
@@ -414,7 +475,7 @@ class Results:
                     peek = recovered(one)
                 except UNREADABLE:
                     continue
-            if peek.resourceType != "Observation" or peek.code is UNSET:
+            if peek.resourceType != "Observation":
                 continue
             outer = parent.peek
             own = (peek.effectiveDateTime, peek.effectiveInstant)
@@ -431,16 +492,27 @@ class Results:
             if refusal:
                 self._refuse(parent.where.kind, refusal, parent.source)
                 continue
+            if peek.specimen is not UNSET and of_another_specimen(peek):
+                continue
             row = self._inside(peek, parent, one)
             if row is not None and self._usable(peek, row.meaning, parent.where, parent.index):
                 yield row
+            if peek.component is not UNSET:
+                inner = _Row(peek, NOTHING, parent.where, parent.index)
+                for component in self._components(inner):
+                    component.parent = parent
+                    if self._usable(peek, component.meaning, parent.where, parent.index):
+                        yield component
 
     def _inside(self, peek: Peek, parent: _Row, raw: Raw) -> _Row | None:
         """The row of a result inside of ``parent``; None for what no rule reads."""
-        assert not isinstance(peek.code, Missing)
-        meaning = self._book.meaning(bytes(peek.code))
-        if meaning.by_words and not _witnessed(peek, meaning):
-            return None
+        code = peek.code
+        meaning = UNREAD if isinstance(code, Missing) else self._book.meaning(bytes(code))
+        if meaning.by_words:
+            meaning = self._borne_out(peek, meaning, parent.where, parent.index)
+        if meaning is UNREAD and peek.valueQuantity is not UNSET and peek.status not in _SILENT:
+            reason = "a result in it has no code that can be read"
+            self._intake.problem("unreadable", parent.where.kind.value, reason, parent.source)
         if meaning is TOO_MUCH:
             self._too_much(parent.where, parent.source)
         if meaning is NOTHING or meaning is UNREAD or meaning is TOO_MUCH:
@@ -520,7 +592,7 @@ class Results:
 
 
 def _joined(own: str | None, parents: str | None) -> str | None:
-    """The status of a result that stands in another resource: the less certain of the two."""
+    """The status of a result inside another resource: the less certain of the two."""
     return parents if own is None or (parents == "preliminary" and own != _WITHDRAWN) else own
 
 
@@ -538,18 +610,6 @@ def _done(peek: Peek) -> bool:
     return any(
         part(one, "valueQuantity", "value") is not None for one in items(readable(peek.contained))
     )
-
-
-def _witnessed(peek: Peek, meaning: Meaning) -> bool:
-    """Whether the unit bears out what the words of an unlisted LOINC code say.
-
-    Without a unit the words stand, so that the result is said to be unusable for that.
-    """
-    if isinstance(peek.valueQuantity, Missing):
-        return True
-    quantity = readable(peek.valueQuantity)
-    stated = [one for one in (text(part(quantity, "code")), text(part(quantity, "unit"))) if one]
-    return not stated or any(one in analyte.units for analyte in meaning.analytes for one in stated)
 
 
 def _source(where: ObservationPage | Entry, index: int) -> Source:

@@ -52,7 +52,7 @@ _KEPT: dict[bytes, Said] = {}
 
 
 class Said:
-    """A CodeableConcept (or several, or whatever stands in its place) and what it says."""
+    """A CodeableConcept (or several, or whatever was sent in its place) and what it says."""
 
     __slots__ = ("_derived", "_name", "_status", "codings", "texts", "value", "words")
 

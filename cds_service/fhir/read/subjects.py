@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from cds_service.fhir.values.elements import items, part, readable, reference, text
 
 _URN = "urn:uuid:"
-_UNREADABLE = "whose it is cannot be read"
-_NOT_HIS = "it is about somebody or something else than the patient (focus)"
+_UNREADABLE = "its subject cannot be read"
+_NOT_HIS = "it is about somebody or something other than the patient (focus)"
 # What of the patient a result may be about, and still be the patient's.
 _HIS_OWN = frozenset(
     {"Condition", "Encounter", "EpisodeOfCare", "Observation", "Procedure", "ServiceRequest"}
@@ -25,11 +25,11 @@ class Subjects:
     ``Patient/{id}``, an absolute address that ends so, a version of either, the bare urn
     of the same id, and urns that a Bundle gives to this patient's own resource. No
     reference at all (nothing, or only an identifier or a name) counts as this patient:
-    the data were asked for by patient. A contained subject is somebody nobody can verify.
+    the data were asked for by patient. A contained subject cannot be verified.
 
     ``server`` is the base URL of the call's FHIR server, where it names one: the same id at
-    another address is somebody else. Where it names none, nobody knows which is the client's
-    own, and an absolute address counts by its id alone.
+    another address is somebody else. Where it names none, the client's own address is not known,
+    and an absolute address counts by its id alone.
     """
 
     def __init__(

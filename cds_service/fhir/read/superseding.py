@@ -1,9 +1,9 @@
 """Which of several versions of one result counts.
 
-A corrected result replaces its original, a withdrawn one retracts it; the same result sent
-twice counts once. Two belong together by id, or by a business identifier within the same
-analyte. Where nothing tells which of two is the newer, both stay: whoever reads the series
-takes the worse.
+A corrected result replaces its original, a withdrawn one retracts it; a result sent twice
+counts once. Two belong together by id, or by a business identifier within the same
+analyte and at the same time. Where nothing tells which of two is the newer, both stay: whoever
+reads the series takes the worse.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _RANK = {
 class Version(Protocol):
     """One version of a result.
 
-    ``topic`` is the analyte (empty where the code was withdrawn too), ``content`` anything
-    that compares equal for equal content.
+    ``topic`` is the analyte (empty where its code names none), ``content`` anything that
+    compares equal for equal content.
     """
 
     @property
@@ -56,7 +56,7 @@ V = TypeVar("V", bound=Version)
 def current(versions: Sequence[V]) -> list[V]:
     """The versions that count, in the order given (withdrawn ones among them).
 
-    Where every one is final and no id stands twice there is nothing to settle: the caller
+    Where every one is final and no id is used twice there is nothing to settle: the caller
     may skip this.
     """
     kept = _settled(_thinned(versions), lambda one: [one.id] if one.id else [], _replaced_by_id)
@@ -73,7 +73,7 @@ def meta_of(value: object) -> Meta:
 
 
 def newer(one: Meta, other: Meta) -> bool | None:
-    """Whether ``one`` was written after ``other``; None where nobody can tell."""
+    """Whether ``one`` was written after ``other``; None where that is not known."""
     first, second = _instant(one.last_updated), _instant(other.last_updated)
     if first is not None and second is not None and first != second:
         return first > second
@@ -103,14 +103,14 @@ def _settled(
             groups.setdefault(key, []).append(number)
     gone: set[int] = set()
     for group in groups.values():
-        # What names more than this is no identifier of one result.
+        # What more than this share does not identify one result.
         if 1 < len(group) <= MOST_VERSIONS:
             out = {
                 at
                 for at in group
                 if any(other != at and replaced(versions[at], versions[other]) for other in group)
             }
-            # Contradictory stamps can rule everybody out; then nobody is.
+            # Contradictory versions can rule each other out; then all are kept.
             if len(out) < len(group):
                 gone |= out
     seen: dict[str, list[object]] = {}
@@ -146,8 +146,12 @@ def _replaced_by_id(one: Version, other: Version) -> bool:
 
 
 def _replaced(one: Version, other: Version) -> bool:
-    """By identifier: another resource of the same sample, so only where it says so."""
-    if other.topic != one.topic and other.topic:
+    """By identifier: another resource of the same sample, so only where it says so.
+
+    An identifier may be an order's number: what is of another analyte, or of none, is another
+    result, whatever its status.
+    """
+    if other.topic != one.topic:
         return False
     later = newer(other.meta, one.meta)
     mine, others = _rank(one), _rank(other)

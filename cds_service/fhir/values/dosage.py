@@ -48,7 +48,7 @@ _WEEKDAYS = frozenset({"mon", "tue", "wed", "thu", "fri", "sat", "sun"})
 
 
 class _Unread(Exception):
-    """Why a part of an instruction is no number; never leaves this module."""
+    """Why a part of an instruction is not a number; never leaves this module."""
 
 
 def read_dosages(value: object) -> tuple[Dosage, ...]:

@@ -1,6 +1,6 @@
 """FHIR data types out of plain JSON, whatever shape they really have.
 
-Records are not always valid: an object stands where a list should, a string where a
+Records are not always valid: an object in the place of a list, a string in the place of a
 CodeableConcept should. Each function here takes any JSON value, gives what can be read of
 it, and raises nothing.
 """
@@ -23,34 +23,29 @@ MODIFIED = "an extension that is not understood changes what it means (modifierE
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _PLAIN = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
-# Codes that say that there is no code: HL7's null flavours, FHIR's data-absent-reason.
+# Codes that mean that there is no code: HL7's null flavours, FHIR's data-absent-reason.
 _NO_CODE = ("/v3-NullFlavor", "/NullFlavor", "/data-absent-reason", "2.16.840.1.113883.5.1008")
-# What forms and interfaces put where there is nothing to say.
+# What forms and interfaces put where there is nothing to say, or where it is said elsewhere.
 _NO_WORDS = frozenset(
-    (
-        "unknown",
-        "unk",
-        "unspecified",
-        "n/a",
-        "null",
-        "nil",
-        "undefined",
-        "nan",
-        "not available",
-        "not specified",
-        "not provided",
-        "not recorded",
-        "no information",
-        "missing",
-        "tbd",
-        "unknown medication",
-        "unknown drug",
-        "unknown condition",
-        "unknown problem",
-        "unknown diagnosis",
-        "unknown allergy",
-    )
-)
+    {
+        "unknown", "unk", "unspecified", "n/a", "null", "nil", "undefined", "nan", "missing", "tbd",
+        "not available", "not specified", "not provided", "not recorded", "not coded", "uncoded",
+        "no information", "no text", "text", "free text", "freetext", "free text order", "other",
+        "misc", "miscellaneous", "xxx", "test", "various", "see note", "see notes", "see comment",
+        "see comments", "see instructions", "see admin instructions", "see below", "see text",
+        "medication", "medicine", "drug", "prescription", "medication order", "drug order",
+        "nonformulary", "non formulary", "non-formulary", "non formulary medication",
+        "non-formulary medication", "nonformulary medication", "non-formulary drug",
+        "own medication",
+        "patient own medication", "patient's own medication", "patient supplied medication",
+        "home medication", "study drug", "study medication", "investigational drug",
+        "investigational medication", "other medication", "misc medication",
+        "miscellaneous medication", "unlisted medication", "medication not listed", "condition",
+        "problem", "diagnosis", "other condition", "other problem", "other diagnosis",
+        "unknown medication", "unknown drug", "unknown condition", "unknown problem",
+        "unknown diagnosis", "unknown allergy",
+    }
+)  # fmt: skip
 _LONGEST_NO_WORDS = max(map(len, _NO_WORDS)) + 4
 _LONGEST = 2000  # characters of a name; a text longer than this is none
 MOST_DECIMALS = 30
@@ -117,17 +112,25 @@ def text(value: object) -> str:
 
 
 def naming(value: object) -> str:
-    """A string that names something; empty for "unknown", for dashes and for anything else."""
+    """A string that names something; empty for "unknown", numbers, dashes and anything else."""
     stated = text(value)
     if len(stated) <= _LONGEST_NO_WORDS and (
-        stated.lower().strip(" .-*[]()<>?") in _NO_WORDS or not any(map(str.isalnum, stated))
+        stated.lower().strip(" .-*[]()<>?") in _NO_WORDS or not any(map(str.isalpha, stated))
     ):
         return ""
     return stated
 
 
+def _repeats(words: str, code: str) -> bool:
+    """Whether words only say a code again: mostly digits ("E87.6"), and no name ("HbA1c")."""
+    if words.casefold() != code.casefold():
+        return False
+    digits, letters = sum(map(str.isdigit, words)), sum(map(str.isalpha, words))
+    return digits > letters
+
+
 def part(value: object, *path: str) -> object:
-    """What stands below the keys of ``path``, or None."""
+    """The value under the keys of ``path``, or None."""
     for key in path:
         if not isinstance(value, dict):
             return None
@@ -162,6 +165,8 @@ def codings(value: object) -> tuple[Coding, ...]:
         for one in stated if isinstance(stated, list) else (stated,):
             if isinstance(one, dict):
                 code, display = text(one.get("code")), naming(one.get("display"))
+                if display and _repeats(display, code):
+                    display = ""
                 system = text(one.get("system"))
                 if (code or display) and not system.endswith(_NO_CODE):
                     found.append(Coding(system, code, display[:_LONGEST]))
@@ -172,7 +177,13 @@ def texts(value: object) -> tuple[str, ...]:
     """The texts of one or several CodeableConcepts, without the displays of their codings."""
     found: list[str] = []
     for concept in value if isinstance(value, list) else (value,):
-        stated = naming(concept.get("text") if isinstance(concept, dict) else concept)
+        if isinstance(concept, dict):
+            stated = naming(concept.get("text"))
+            codes = items(concept.get("coding")) if stated else ()
+            if any(_repeats(stated, text(part(one, "code"))) for one in codes):
+                continue
+        else:
+            stated = naming(concept)
         if stated:
             found.append(stated[:_LONGEST])
     return tuple(found)

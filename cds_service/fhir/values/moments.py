@@ -1,4 +1,4 @@
-"""FHIR dates and times, brought to one time zone; what has no day is no date here.
+"""FHIR dates and times, brought to one time zone; what has no day does not count as a date.
 
 Source: FHIR R4, "Datatypes: dateTime": year, month, day, or second with offset.
 """

@@ -50,6 +50,7 @@ class Peek(msgspec.Struct, gc=False):
     hasMember: Raw | Missing = UNSET  # noqa: N815
     contained: Raw | Missing = UNSET
     focus: Raw | Missing = UNSET
+    specimen: Raw | Missing = UNSET
     modifierExtension: Raw | Missing = UNSET  # noqa: N815
 
 
@@ -73,7 +74,12 @@ class Slot(msgspec.Struct, gc=False):
 class Link(msgspec.Struct, gc=False):
     """Where another page is."""
 
-    relation: str = ""
+    relation: str | None = None
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether it leads to the next page."""
+        return self.relation is not None and self.relation.lower() == "next"
 
 
 class Head(msgspec.Struct, gc=False):
@@ -88,7 +94,7 @@ class ResultPage(msgspec.Struct, gc=False):
 
     resourceType: Annotated[str, msgspec.Meta(pattern="^Bundle$")]  # noqa: N815
     entry: list[Slot]
-    link: list[Link] | None = None
+    link: list[Link] | Link | None = None
     total: int | float | str | None = None
 
 
@@ -116,14 +122,14 @@ class EntryPage(msgspec.Struct):
 
     resourceType: Annotated[str, msgspec.Meta(pattern=r"^Bundle\Z")]  # noqa: N815
     entry: list[EntrySlot] = []
-    link: list[Link] | None = None
+    link: list[Link] | Link | None = None
     total: int | float | str | None = None
     heads: list[Headed] = []
 
 
 _read_entry_page = msgspec.json.Decoder(EntryPage).decode
 _read_heads = msgspec.json.Decoder(Heads).decode
-_NO_RESOURCES = frozenset({"", "Bundle", "OperationOutcome"})
+_NO_RESOURCES = frozenset({"", "Bundle", "OperationOutcome", "bundle", "operationoutcome"})
 
 
 def read_entries(raw: bytes) -> EntryPage | None:
@@ -145,7 +151,7 @@ class Extent(msgspec.Struct, gc=False):
 
     resourceType: str = ""  # noqa: N815
     entry: list[Raw] | None = None
-    link: list[Link] | None = None
+    link: list[Link] | Link | None = None
     total: int | float | str | None = None
 
     @property
@@ -154,11 +160,13 @@ class Extent(msgspec.Struct, gc=False):
         return lacking(self.link, self.total, len(self.entry or ()))
 
 
-def lacking(link: list[Link] | None, total: float | str | None, entries: int) -> str:
+def lacking(link: list[Link] | Link | None, total: float | str | None, entries: int) -> str:
     """What a Bundle with these links, this total and so many entries does not hold."""
+    if isinstance(link, Link):
+        link = [link]
     if isinstance(total, str):
         total = int(total) if total.isascii() and total.isdecimal() and len(total) < 10 else 0
-    if link is not None and any(one.relation == "next" for one in link):
+    if link is not None and any(one.leads_on for one in link):
         return "only the first page was sent"
     if total is not None and total > entries:
         return f"the Bundle counts {total:.0f} and holds {entries}"
@@ -198,3 +206,11 @@ read_slots = msgspec.json.Decoder(RawEntries).decode
 read_members = msgspec.json.Decoder(dict[str, Raw]).decode
 read_component = msgspec.json.Decoder(Component).decode
 read_list = msgspec.json.Decoder(list[Raw]).decode
+
+
+def read_items(raw: Raw) -> list[Raw]:
+    """The elements of a list; a single object where FHIR wants a list counts as one.
+
+    Raises one of `UNREADABLE` for anything else.
+    """
+    return [raw] if bytes(raw)[:1] == b"{" else read_list(raw)

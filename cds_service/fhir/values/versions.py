@@ -24,6 +24,27 @@ R4_TYPES: Mapping[str, str] = {
     "DeviceUseRequest": "DeviceRequest",
 }
 """Names that R4 no longer (or not yet) uses, and what they became."""
+_BY_LETTERS = {
+    name.lower(): name
+    for name in (
+        *R4_TYPES, *R4_TYPES.values(), "AllergyIntolerance", "Bundle", "CommunicationRequest",
+        "Condition", "DiagnosticReport", "Encounter", "Medication", "MedicationAdministration",
+        "MedicationDispense", "MedicationStatement", "NutritionOrder", "Observation",
+        "OperationOutcome", "Patient", "Substance", "SupplyRequest", "VisionPrescription",
+    )
+}  # fmt: skip
+
+
+def type_of(stated: str) -> str:
+    """The name of a resource type as FHIR writes it, whatever its capitals; others unchanged."""
+    return _BY_LETTERS.get(stated.lower(), stated)
+
+
+def r4_type(stated: str) -> str:
+    """R4's name of a resource type."""
+    name = type_of(stated)
+    return R4_TYPES.get(name, name)
+
 
 # R5 MedicationStatement.adherence.code, as the status of R4 that says the same.
 _ADHERENCE = {
@@ -78,8 +99,7 @@ _ALLERGY_VERIFICATION = {"unconfirmed", "confirmed", "refuted", "entered-in-erro
 def to_r4(resource: Mapping[str, object]) -> Resource:
     """The resource in R4's shape; the original is not changed."""
     made = dict(resource)
-    kind = text(made.get("resourceType"))
-    made["resourceType"] = kind = R4_TYPES.get(kind, kind)
+    made["resourceType"] = kind = r4_type(text(made.get("resourceType")))
     translate = _TRANSLATORS.get(kind)
     if translate is not None:
         if "subject" not in made and "patient" in made and kind != "AllergyIntolerance":
