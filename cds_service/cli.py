@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,6 +38,12 @@ class _Commands(click.Group):
             context.exit(0)
 
 
+class _WholeNumber(click.IntRange):
+    """A range whose errors call a number by its name."""
+
+    name = "whole number"
+
+
 def _print_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:
     if asked:
         from cds_service.ops.version import version_text
@@ -45,7 +52,13 @@ def _print_version(context: click.Context, _parameter: click.Parameter, asked: b
         context.exit()
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": min(120, get_terminal_size().columns),
+    },
+)
 @click.option(
     "--version",
     is_flag=True,
@@ -65,12 +78,12 @@ def main() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
-    type=click.IntRange(1, 65535),
+    type=_WholeNumber(1, 65535),
     default=8000,
     show_default=True,
     help="Port to listen on.",
 )
-@click.option("--workers", type=click.IntRange(1, 64), help="Processes. Default: one a processor.")
+@click.option("--workers", type=_WholeNumber(1, 64), help="Processes. Default: one a processor.")
 @click.option("--demo", is_flag=True, help="Serve the demo page at /.")
 def serve(host: str, port: int, workers: int | None, demo: bool) -> None:
     """Run the service.
@@ -95,15 +108,20 @@ def _what_next(host: str, port: int, settings: Settings) -> str:
         lines.append(f"  tokens are for {settings.public_url}/cds-services/… (CDS_PUBLIC_URL)")
     example = _example()
     if settings.trusted_clients is not None and settings.discovery_auth:
-        lines.append('Every call needs a token: cds-service check-client "$TOKEN" explains one.')
+        lines += [
+            "Try, from another terminal:",
+            f"  curl -s {base}/healthz",
+            'Every other call needs a token: cds-service check-client "$TOKEN" explains one.',
+        ]
     elif settings.trusted_clients is not None:
+        # Discovery needs no token, so that this call works as it stands.
         lines += [
             "Try, from another terminal:",
             f"  curl -s {base}/cds-services",
             'Calls need a token: cds-service check-client "$TOKEN" explains one.',
         ]
     elif example is None:
-        lines.append("  (the fixtures stand in the source checkout, not in the installed package)")
+        lines.append("  (sample requests are in the source checkout, not in the installed package)")
     else:
         lines += [
             "Try, from another terminal:",
@@ -217,11 +235,12 @@ def _answer(path: Path, hook: str | None, as_of: str | None, site: str | None) -
     logs.configure_once(settings.log_level, settings.log_format)
     body = _read(path)
     when = moment(as_of) if as_of else datetime.now().astimezone()
-    try:
-        with patience(f"Reading {_named(path)}"):
-            return ask(_as_site(make_parts(settings), site), body, when, hook)
-    except ServiceError as error:
-        raise _of_file(error, _named(path)) from None
+    with patience(f"Reading {_named(path)}"):
+        parts = _as_site(make_parts(settings), site)
+        try:
+            return ask(parts, body, when, hook)
+        except ServiceError as error:
+            raise _of_file(error, _named(path)) from None
 
 
 def _as_site(parts: Parts, site: str | None) -> Parts:
@@ -243,10 +262,12 @@ def _named(path: Path) -> str:
 
 
 def _of_file(error: ServiceError, name: str) -> ServiceError:
-    """The error in the words of a file: a body is what HTTP has."""
+    """The error in the words of a file: a body is what HTTP has. It names the file."""
     subject, _, rest = error.what.partition(" ")
     if subject == "The" and rest.startswith("body "):
         error.what = f"{name}{rest.removeprefix('body')}"
+    elif not error.where.startswith("--"):
+        error.where = f"{name}: {error.where}" if error.where else name
     return error
 
 
@@ -264,7 +285,7 @@ def _read(path: Path) -> bytes:
 @main.command()
 @_JSON
 def rules(as_json: bool) -> None:
-    """List the rules: id, version, service, when they speak.
+    """List the rules: id, version, service, title.
 
     Example: cds-service rules --json
     """
@@ -283,6 +304,7 @@ def rules(as_json: bool) -> None:
             "limits": list(one.limits),
             "changed": one.changed,
             "off": one.id in settings.rules_off,
+            "state": _state(one.id, settings),
         }
         for topic in chosen_topics(settings)
         for service in topic.services
@@ -293,18 +315,13 @@ def rules(as_json: bool) -> None:
         return
     from cds_service.commands import terminal
 
-    rows = [
-        [
-            str(one["id"]),
-            str(one["version"]),
-            str(one["tier"]),
-            "off" if one["off"] else "on",
-            str(one["service"]).removeprefix("leg-cramps-"),
-            str(one["title"]),
-        ]
-        for one in listed
-    ]
-    terminal.print_table("Rules", ["rule", "version", "tier", "", "service", "title"], rows)
+    terminal.print_rules(listed)
+
+
+def _state(rule: str, settings: Settings) -> str:
+    if rule in settings.rules_off:
+        return "off"
+    return "silent" if {rule, "*"} & {*settings.rules_silent} else "on"
 
 
 @main.command()
@@ -348,7 +365,8 @@ def report(as_json: bool, as_csv: bool, site: str | None) -> None:
     Example: cds-service report --csv > feedback.csv
     """
     from cds_service.catalogue.topics import chosen_topics, services_of
-    from cds_service.commands.terminal import patience, print_table
+    from cds_service.commands.feedback import print_report
+    from cds_service.commands.terminal import patience
     from cds_service.feedback.card_ids import RuleVersion
     from cds_service.feedback.report import Report
     from cds_service.feedback.report import report as read_report
@@ -370,7 +388,8 @@ def report(as_json: bool, as_csv: bool, site: str | None) -> None:
     elif as_csv:
         click.echo(found.as_csv(), nl=False)
     elif database.exists:
-        print_table(f"What became of the cards ({database.url})", *found.as_rows())
+        titles = {one.id: one.title for topic in topics for one in topic.rules}
+        print_report(found, titles)
         click.echo(f"\nStored answers: {found.total}. Of unknown cards: {found.unknown}.")
         click.echo(f"Database: {database.url}")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +96,34 @@ def _indented(markdown: str, width: int) -> Iterable[Text]:
         yield from (Text(one, "bold" if heading else "") for one in wrapped)
 
 
+def print_rules(listed: Sequence[Mapping[str, Any]]) -> None:
+    """The catalogue: on a terminal a table for each service, in a pipe one for all."""
+    states = {one["id"]: str(one["state"]) for one in listed}
+    if not console().is_terminal:
+        print_table(
+            "Rules",
+            ["rule", "version", "tier", "state", "service", "title"],
+            [
+                [*(str(one[key]) for key in ("id", "version", "tier")), states[one["id"]],
+                 str(one["service"]), str(one["title"])]
+                for one in listed
+            ],
+        )  # fmt: skip
+        return
+    for service in dict.fromkeys(str(one["service"]) for one in listed):
+        own = [one for one in listed if one["service"] == service]
+        head = ["rule", "version", "tier", "state", "title"]
+        rows = [
+            [*(str(one[key]) for key in ("id", "version", "tier")), states[one["id"]],
+             str(one["title"])]
+            for one in own
+        ]  # fmt: skip
+        print_table(f"{service}: {len(own)} rules", head, rows, whole=head[:-1])
+    console().print(
+        "Tier A applies to everybody, C to patients with leg cramps (CDS_CRAMPS).", style="dim"
+    )
+
+
 def print_trace(trace: Mapping[str, Any]) -> None:
     """A trace: how many rules gave which answer, then those that fired, and each problem once."""
     from rich.text import Text
@@ -153,8 +181,16 @@ def _said_once(out: Console, problems: Mapping[tuple[str, str, str], int]) -> No
         out.print(Text(f"  {about}: {reason}{times} ({named}{more})"), soft_wrap=True)
 
 
-def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table: with a title and folded cells on a terminal, aligned plain columns in a pipe."""
+def print_table(
+    title: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    whole: Collection[str] = (),
+) -> None:
+    """A table: with a title and folded cells on a terminal, aligned plain columns in a pipe.
+
+    ``whole`` names the columns that a terminal never breaks: what a reader would copy.
+    """
     out = console()
     if not out.is_terminal:
         out.print(_plain(head, rows), soft_wrap=True)
@@ -163,15 +199,27 @@ def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) 
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    made = Table(
+        title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold",
+        pad_edge=False,
+    )  # fmt: skip
     for at, name in enumerate(head):
-        number = all(not row[at] or row[at][:1].isdigit() for row in rows) and any(
-            row[at] for row in rows
+        number = all(_is_number(row[at]) for row in rows) and any(row[at] for row in rows)
+        # A column of numbers is as narrow as they and the words above them.
+        narrow = max(len(one) for one in (*name.split(), *(row[at] for row in rows)))
+        made.add_column(
+            textwrap.fill(name, narrow) if number else name,
+            overflow="fold",
+            no_wrap=number or name in whole,
+            justify="right" if number and at else "left",
         )
-        made.add_column(name, overflow="fold", justify="right" if number and at else "left")
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     out.print(made)
+
+
+def _is_number(cell: str) -> bool:
+    return not cell or cell.replace(".", "", 1).isdigit()
 
 
 def _plain(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -130,7 +130,7 @@ def serve(
     ``said`` is called once nothing stands in the way of serving any more.
 
     Raises StartupError for settings, rules or client lists that cannot be used, and for an
-    address that cannot be listened on.
+    address on which it cannot listen.
     """
     settings = read_settings()
     refuse_unguarded(settings, host)
@@ -329,7 +329,7 @@ def _check_address(host: str, port: int) -> None:
             probe.bind((host, port))
     except OSError as error:
         raise StartupError(
-            f"{host}:{port} cannot be listened on ({error.strerror}).",
+            f"cannot listen on {host}:{port} ({error.strerror}).",
             "Choose another --host or --port, or end what listens there.",
             "serve",
         ) from None

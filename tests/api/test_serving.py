@@ -366,5 +366,5 @@ def test_an_address_in_use_is_said_in_one_line(run: Callable[..., Running], tmp_
         )  # fmt: skip
 
     assert second.returncode == 1
-    assert "cannot be listened on" in second.stderr.splitlines()[-1]
+    assert "cannot listen on" in second.stderr.splitlines()[-1]
     assert "Traceback" not in second.stderr

@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cds_service import cli
+from cds_service.feedback.shown import CANNOT_TELL, SHOWN, WOULD_SHOW
 from cds_service.serving import server
 from cds_service.settings import Settings, read_settings, unknown_variables
 from cds_service.storage.database import open_database
+from cds_service.storage.tables import counts
 from hooks.order_select import RULES as ORDER_SELECT
 from hooks.order_sign import RULES as ORDER_SIGN
 from hooks.patient_view import RULES as PATIENT_VIEW
@@ -26,7 +29,7 @@ def test_every_rule_is_listed_with_its_service(cds: Command) -> None:
     ran = cds("rules")
     assert (ran.status, ran.err) == (0, "")
     head, *rows = ran.out.splitlines()
-    assert head.split() == ["rule", "version", "tier", "service", "title"]
+    assert head.split() == ["rule", "version", "tier", "state", "service", "title"]
     assert [row.split()[0] for row in rows] == [
         one.id for one in (*PATIENT_VIEW, *ORDER_SELECT, *ORDER_SIGN)
     ]
@@ -170,7 +173,7 @@ def test_an_installed_package_has_no_example_and_says_so(
 ) -> None:
     monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages" / "cds_service" / "cli.py"))
     said, _ = served(cds, monkeypatch)
-    assert "the fixtures stand in the source checkout" in said
+    assert "sample requests are in the source checkout" in said
     assert "curl" not in said
 
 
@@ -202,3 +205,84 @@ def test_a_file_is_called_by_its_name_and_its_fault_named(cds: Command, tmp_path
     large.write_text('{"resourceType": "Bundle", "total": 1e999}', encoding="utf-8")
     assert "cut.json is not valid JSON: it ends too early." in cds("evaluate", cut).err
     assert "large.json has a number that is too large to be kept" in cds("explain", large).err
+
+
+@pytest.fixture
+def terminal_80(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard output as a terminal of 80 columns, without colours."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def plain(text: str) -> list[str]:
+    """The lines of what a terminal got, without its control sequences."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+
+
+@pytest.mark.usefixtures("terminal_80")
+def test_a_narrow_terminal_has_every_id_in_one_piece(cds: Command) -> None:
+    lines = plain(cds("rules").out)
+    assert max(map(len, lines)) <= 80
+    for service, listed in (("patient-view", PATIENT_VIEW), ("order-sign", ORDER_SIGN)):
+        assert any(f"leg-cramps-{service}: {len(listed)} rules" in line for line in lines)
+    words = {line.split()[0] for line in lines if line.strip()}
+    assert {rule.id for rule in (*PATIENT_VIEW, *ORDER_SELECT, *ORDER_SIGN)} <= words
+
+
+@pytest.mark.usefixtures("terminal_80")
+def test_a_report_on_a_narrow_terminal_fits_and_has_silent_rules_apart(
+    cds: Command, tmp_path: Path
+) -> None:
+    database = open_database(f"sqlite:///{tmp_path}/records.db")
+    with database.write() as connection:
+        for event, rule, number in (
+            (SHOWN, "low-magnesium", 7),
+            (WOULD_SHOW, "magnesium-ordered-renal-impairment", 3),
+            (CANNOT_TELL, "low-ferritin", 5),
+        ):
+            connection.execute(
+                counts.insert().values(
+                    event=event, site="default", service="s", rule=rule, version="9.9.9",
+                    day="2026-11-20", number=number,
+                )
+            )  # fmt: skip
+    database.close()
+    *lines, last = plain(cds("report").out)
+    assert last.startswith("Database: ")
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    shown, silent = text.split("Silent rules")
+    assert "Documented low" in shown
+    assert re.search(r"Documented low +7 ", shown)
+    assert re.search(r"Magnesium ordered in +3 ", silent)
+    assert re.search(r"Low ferritin \(9.9.9\) +5", text)
+    assert "Answers" not in text
+
+
+@pytest.mark.parametrize("port", ["http", "80.5", ""])
+def test_a_port_that_is_not_a_number_is_said_in_words(cds: Command, port: str) -> None:
+    ran = cds("serve", "--port", port)
+    assert ran.status == 2
+    assert "is not a valid whole number" in ran.err
+
+
+@pytest.mark.parametrize(
+    "text", ['{"resourceType": "Patient", "id": "1"}', "[]", '{"hook": "patient-view"}']
+)
+def test_every_error_of_a_file_names_it(cds: Command, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(text)
+    for command in ("evaluate", "explain"):
+        ran = cds(command, path)
+        assert ran.status == 1
+        assert ran.err.startswith(f"cds-service: {path}: ")
+
+
+def test_where_discovery_needs_a_token_the_banner_shows_a_call_that_does_not(
+    cds: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDS_TRUSTED_CLIENTS", "clients.json")
+    monkeypatch.setenv("CDS_DISCOVERY_AUTH", "1")
+    said, _ = served(cds, monkeypatch)
+    assert "  curl -s http://127.0.0.1:8000/healthz\n" in said
