@@ -203,8 +203,10 @@ def print_table(
         title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold",
         pad_edge=False,
     )  # fmt: skip
+    filled = [at for at in range(len(head)) if any(row[at] for row in rows)]
+    head, rows = [head[at] for at in filled], [[row[at] for at in filled] for row in rows]
     for at, name in enumerate(head):
-        number = all(_is_number(row[at]) for row in rows) and any(row[at] for row in rows)
+        number = all(_is_number(row[at]) for row in rows)
         # A column of numbers is as narrow as they and the words above them.
         narrow = max(len(one) for one in (*name.split(), *(row[at] for row in rows)))
         made.add_column(

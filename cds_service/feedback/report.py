@@ -211,7 +211,8 @@ def report(
         unknown = _rows(connection, unknown_feedback, site)
         unknown += _rows(connection, feedback, site, feedback.c.rule.is_(None))
         total = stored + _rows(connection, unknown_feedback, site)
-    known = {RuleVersion(*one) for one in rules} | cards.keys() | answers.keys() | would.keys()
+    known = {RuleVersion(*one) for one in rules} | cards.keys() | answers.keys()
+    known |= would.keys() | unknowing.keys()
     lines = []
     for one in sorted(known):
         per_day, per_answer = cards.get(one, Counter()), answers.get(one, Counter())
