@@ -96,7 +96,7 @@ def create_app(settings: Settings | None = None, *, start: bool = True) -> Flask
 
     ``start=False`` leaves the database alone: for a process that only forks workers, which
     then call ``app.extensions["cds_parts"].records.start()`` themselves.
-    Raises StartupError naming the setting or file to mend.
+    Raises StartupError naming the setting or file to correct.
     """
     from cds_service.ops import logs
 

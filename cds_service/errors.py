@@ -11,10 +11,10 @@
     ├── TooLarge              413  body, or number of entries, over the limit
     ├── UnsupportedMediaType  415
     ├── TooManyRequests       429  this client has too much under way; ask again
-    ├── Unavailable           503  the store is away; ask again
+    ├── Unavailable           503  the database is unavailable; ask again
     └── StartupError               the program refuses to start: settings, rules, client lists
 
-Each says what happened (``what``), what to do about it (``mend``) and, where it
+Each says what happened (``what``), what to do about it (``fix``) and, where it
 helps, the place in the request (``where``, a dotted path such as
 ``context.draftOrders.entry[2]``). None ever carries patient data or a token.
 """
@@ -28,16 +28,16 @@ class ServiceError(Exception):
     status = 500
     code = "exception"
 
-    def __init__(self, what: str, mend: str = "", where: str = "") -> None:
+    def __init__(self, what: str, fix: str = "", where: str = "") -> None:
         super().__init__(what)
         self.what = what
-        self.mend = mend
+        self.fix = fix
         self.where = where
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        mend = f" {self.mend}" if self.mend else ""
-        return f"{place}{self.what}{mend}"
+        fix = f" {self.fix}" if self.fix else ""
+        return f"{place}{self.what}{fix}"
 
 
 class BadRequest(ServiceError):
@@ -118,4 +118,4 @@ class Unavailable(ServiceError):
 
 
 class StartupError(ServiceError):
-    """The program refuses to start, and says which setting or file to mend."""
+    """The program refuses to start, and says which setting or file to correct."""

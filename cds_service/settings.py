@@ -200,7 +200,7 @@ class Settings(BaseSettings):
 def read_settings(**overrides: object) -> Settings:
     """Settings from the environment, ``overrides`` on top.
 
-    Raises StartupError naming the setting and the mend.
+    Raises StartupError naming the setting and what to do.
     """
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # names and types are checked by pydantic

@@ -399,8 +399,8 @@ def errors_page() -> str:
             rows.append([name, status, one.code, summary])
     return (
         HEAD + "# Errors\n\nOver HTTP every error is an OperationOutcome with the place "
-        "(`expression`), what happened and the mend (`diagnostics`). On the command line it is one "
-        "line on standard error.\n\n" + _table(["error", "status", "issue code", "meaning"], rows)
+        "(`expression`), what happened and what to do (`diagnostics`). On the command line it "
+        "is one line on standard error.\n\n" + _table(["error", "status", "issue code", "meaning"], rows)
     )
 
 
@@ -412,8 +412,8 @@ def command_line_page() -> str:
 
     parts = [HEAD, "# Command line\n"]
     root = click.Context(
-        main, info_name="cds-service", terminal_width=96, max_content_width=96,
-        **main.context_settings,
+        main, info_name="cds-service", terminal_width=96,
+        **{**main.context_settings, "max_content_width": 96},
     )  # fmt: skip
     commands = {"": (main, root)}
     for name, command in sorted(main.commands.items()):

@@ -31,7 +31,7 @@ def ask(
     """The answer to a hook request, or to a FHIR Bundle of one patient, at ``as_of``.
 
     A Bundle is taken as everything on file, and ``hook`` (patient-view by default) says what
-    is asked. Raises BadRequest naming the place and the mend, and what `Answering.answer` does.
+    is asked. Raises BadRequest naming the place and what to do, and what `Answering.answer` does.
     """
     content = content_of(checked_text(body))
     service = service_of(content, hook, parts.answering.services.values())

@@ -35,8 +35,8 @@ def outcome(error: ServiceError) -> dict[str, Any]:
         "code": error.code,
         "details": {"text": error.what},
     }
-    if error.mend:
-        issue["diagnostics"] = error.mend
+    if error.fix:
+        issue["diagnostics"] = error.fix
     if error.where:
         issue["expression"] = [error.where]
     return {"resourceType": "OperationOutcome", "issue": [issue]}

@@ -21,14 +21,14 @@ _SHAPES = {
     "OperationOutcome": "operation-outcome",
 }
 _PROBLEMS = {
-    400: "The request cannot be read: the answer names the place and the mend.",
+    400: "The request cannot be read: the answer names the place and what to do.",
     401: "The caller could not be verified.",
     404: "There is nothing at this address.",
     405: "This address does not answer that method.",
     412: "None of the data that the rules need could be obtained.",
     413: "The body, or the number of entries in it, is over the limit.",
     415: "The body is not declared as JSON.",
-    503: "The store is away: ask again.",
+    503: "The database is unavailable: ask again.",
 }
 
 
@@ -155,12 +155,12 @@ def _ops() -> dict[str, Any]:
              "content": {"text/plain": {"schema": {"type": "string"}}}}  # fmt: skip
     alive = {"description": "The process answers.", "content": {"application/json": status}}
     ready = {"description": "Ready.", "content": {"application/json": status}}
-    away = {"description": "A part is away.", "content": {"application/json": status}}
+    unavailable = {"description": "A part is unavailable.", "content": {"application/json": status}}
     whole = {"description": "This document.",
              "content": {"application/json": {"schema": {"type": "object"}}}}  # fmt: skip
     return {
         "/healthz": _get("healthz", "Whether the process answers", {"200": alive}),
-        "/readyz": _get("readyz", "Whether it can serve", {"200": ready, "503": away}),
+        "/readyz": _get("readyz", "Whether it can serve", {"200": ready, "503": unavailable}),
         "/metrics": _get("metrics", "Figures", {"200": plain}),
         "/openapi.json": _get("openapi", "This document", {"200": whole}),
     }

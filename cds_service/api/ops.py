@@ -31,7 +31,7 @@ def blueprint(parts: Parts) -> Blueprint:
         said = "ready"
         if "degraded" in found.values():
             said = "degraded"
-        if "away" in found.values():
+        if "unavailable" in found.values():
             said = "not ready"
         status = 503 if said == "not ready" else 200
         body = {"status": said, "parts": found}
@@ -51,7 +51,7 @@ def blueprint(parts: Parts) -> Blueprint:
 
 
 def _states(parts: Parts) -> dict[str, str]:
-    """Each part in one word: ``ok``, ``degraded`` (cards flow without it), ``away``, ``off``."""
+    """Each part in a word: ``ok``, ``degraded`` (cards go on), ``unavailable`` or ``off``."""
     checks: dict[str, Callable[[], bool]] = {"database": parts.records.database.ready}
     found = {name: "ok" if check() else "degraded" for name, check in checks.items()}
     recorder = parts.recorder
@@ -59,9 +59,9 @@ def _states(parts: Parts) -> dict[str, str]:
         found["audit"] = "off"
     elif recorder.trail.degraded:
         # Calls are answered all the same, unless the trail is required.
-        found["audit"] = "away" if recorder.required else "degraded"
+        found["audit"] = "unavailable" if recorder.required else "degraded"
     else:
         found["audit"] = "ok"
-    # Keys are fetched when a token names them, and kept: their server may be away for a day.
+    # Keys are fetched when a token names them, and kept: their server may be unavailable for a day.
     found["callers"] = "off" if parts.callers is None else "ok"
     return found

@@ -160,7 +160,7 @@ _write = msgspec.json.Encoder(decimal_format="number").encode
 def read_envelope(body: bytes, hook: Hook) -> Envelope:
     """The envelope of a call to a service of ``hook``.
 
-    Raises BadRequest naming the place and the mend.
+    Raises BadRequest naming the place and what to do.
     """
     text = checked_text(body)
     try:
@@ -298,10 +298,10 @@ def _decoded(decode: Callable[[bytes], _T], text: bytes) -> tuple[_T, bytes]:
             raise
         except msgspec.DecodeError:
             # Half a character, from a text cut in the middle of it, spoils only itself.
-            mended = _HALF.sub(_whole, text)
-            if mended == text:
+            fixed = _HALF.sub(_whole, text)
+            if fixed == text:
                 raise
-            return decode(mended), mended
+            return decode(fixed), fixed
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, RecursionError) as error:

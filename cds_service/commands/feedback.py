@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cds_service.answer.cards import OVERRIDES
 from cds_service.commands.terminal import console, print_table
+from cds_service.engine.overrides import OVERRIDES
 from cds_service.feedback.report import interval
 
 if TYPE_CHECKING:

@@ -87,7 +87,7 @@ def question_of(
     keys: Mapping[str, Sequence[Key]],
     now: datetime,
 ) -> Question:
-    """The hook request for ``asked``. Raises BadRequest naming the place and the mend."""
+    """The hook request for ``asked``. Raises BadRequest naming the place and what to do."""
     content, as_of = _content(asked, patients, now)
     bundle = content.get("resourceType") == "Bundle"
     came, selected = _drafts_in(content, bundle)
@@ -130,7 +130,7 @@ def _content(
     if asked.patient is not None:
         patient = patients.get(asked.patient)
         if patient is None:
-            raise BadRequest("There is no such fixture patient.", "Choose one of the list.")
+            raise BadRequest("There is no patient of that name.", "Choose one from the list.")
         content: dict[str, Any] = parse(checked_text(patient.bundle()))
         return content, moment(patient.as_of)
     return content_of(checked_text((asked.pasted or "").encode(errors="replace"))), now
@@ -147,7 +147,7 @@ def _moment(text: str) -> datetime:
     try:
         return moment(text)
     except BadRequest as error:
-        raise BadRequest(error.what, error.mend, "as of") from None
+        raise BadRequest(error.what, error.fix, "as of") from None
 
 
 def _drafts_in(content: Mapping[str, Any], bundle: bool) -> tuple[list[Any], list[str]]:

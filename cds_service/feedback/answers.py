@@ -128,7 +128,9 @@ def _utc(sent: str, where: str) -> str:
     refusal = BadRequest(
         "The date and time do not exist.", "Send RFC 3339: 2026-11-22T23:13:39Z.", where
     )
-    if read is None or int(read[10] or 0) > 59:
+    if read is None:
+        refuse("This is not a date and time with an offset.", where, _TIME)
+    if int(read[10] or 0) > 59:
         raise refusal
     year, month, day, hour, minute, second = (int(part) for part in read.groups()[:6])
     fraction, sign, offset_hours, offset_minutes = read.groups()[6:]

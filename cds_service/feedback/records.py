@@ -60,7 +60,7 @@ class Records:
         self._reread_at = 0.0
 
     def start(self) -> None:
-        """Migrate, take the shared key and record the rules; if the database is away, later."""
+        """Migrate, take the shared key and record the rules; later where there is no database."""
         self.upkeep.run_once()
         if not self._settled:
             self.upkeep.touch()

@@ -25,7 +25,7 @@ class ShownCounters:
     """Cards per (site, service, rule, version, day, event); the usual event is `SHOWN`.
 
     ``add`` costs a dictionary update; ``flush`` runs in the upkeep thread. While the
-    database is away the counts stay in memory. A process that is killed outright loses the
+    database is unavailable the counts stay in memory. A process that is killed outright loses the
     counts since its last flush (seconds), never feedback.
     """
 

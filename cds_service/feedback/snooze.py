@@ -17,11 +17,11 @@ from cds_service.storage.database import Database
 from cds_service.storage.tables import feedback
 
 QUIET = {"info": timedelta(days=90), "warning": timedelta(days=30)}
-"""How long an answered card stays away, by its indicator. Critical is not here: it comes back."""
+"""How long an answered card is not shown again, by its indicator. A critical card always comes back."""
 
 
 class HeldBack(NamedTuple):
-    """Why a card is not shown now: what was answered, when, and until when it stays away."""
+    """Why a card is not shown now: what was answered, when, and until when it is not shown."""
 
     outcome: str
     answered: datetime

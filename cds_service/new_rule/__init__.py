@@ -27,15 +27,17 @@ _FILES = {
 def write(name: str, root: Path, today: date) -> list[Path]:
     """Write the files of rule ``name`` (like ``low-sodium``) under ``root``, and name them.
 
-    Raises BadRequest for a name that cannot be used, a folder that is no source checkout, or
+    Raises BadRequest for a name that cannot be used, a folder that is not a source checkout, or
     a file that already exists; then nothing is written.
     """
     if not _NAME.fullmatch(name):
         raise BadRequest(
-            f"{name} is no rule id.", "Use lower-case words with hyphens, like low-sodium.", "NAME"
+            f"{name} is not a valid rule id.",
+            "Use lower-case words with hyphens, like low-sodium.",
+            "NAME",
         )
     if not (root / "hooks" / "patient_view.py").is_file():
-        raise BadRequest(f"{root} is no source checkout.", "Run this in the project's folder.")
+        raise BadRequest(f"{root} is not a source checkout.", "Run this in the project's folder.")
     words = {
         "name": name,
         "module": name.replace("-", "_"),

@@ -1,8 +1,8 @@
 """The database behind feedback, counters and token ids: SQLite by default, PostgreSQL by URL.
 
 Nothing is connected until something is asked, so the service starts and answers cards while
-the database is away. Every use makes sure first that the tables are there (``migrate``), so a
-database that comes late, or comes back empty, mends itself. Every failure of the database is
+the database is unavailable. Every use makes sure first that the tables are there
+(``migrate``), so a database that comes late, or comes back empty, repairs itself. Every failure of the database is
 ``Unavailable`` with what to do; values never appear in its text.
 
 SQLite runs in WAL mode; a transaction that returns is on the disk (``synchronous=FULL``)
@@ -57,11 +57,11 @@ def open_database(url: str) -> Database:
     Accepts ``sqlite:///file.db`` and ``postgresql://user:password@host/name``.
     Raises StartupError for anything else, without repeating a password.
     """
-    mend = "Use sqlite:///file.db or postgresql://user:password@host/name."
+    fix = "Use sqlite:///file.db or postgresql://user:password@host/name."
     try:
         read = make_url(url)
     except (exc.ArgumentError, ValueError):
-        raise StartupError("CDS_DATABASE_URL cannot be read.", mend) from None
+        raise StartupError("CDS_DATABASE_URL cannot be read.", fix) from None
     if read.drivername in _POSTGRES_NAMES:
         if find_spec("psycopg") is None:
             raise StartupError(
@@ -70,7 +70,7 @@ def open_database(url: str) -> Database:
             )
         return Database(read.set(drivername="postgresql+psycopg"))
     if read.drivername not in _SQLITE_NAMES:
-        raise StartupError(f"CDS_DATABASE_URL: no support for {read.drivername}.", mend)
+        raise StartupError(f"CDS_DATABASE_URL: no support for {read.drivername}.", fix)
     if read.database in {None, "", ":memory:"} or "mode=memory" in url:
         raise StartupError(
             "CDS_DATABASE_URL names a database in memory, which forgets what was acknowledged.",
@@ -160,7 +160,7 @@ class Database:
         """Bring the tables to this program's shape; one process at a time, others wait.
 
         A database already shaped by a newer program is left alone (steps only add).
-        Raises Unavailable when the database is away.
+        Raises Unavailable when the database is unavailable.
         """
         asked = time.monotonic()
         with self._lock:
@@ -311,10 +311,10 @@ def _explain(error: Exception) -> tuple[str, str]:
     cause = getattr(error, "orig", None) or error
     state = str(getattr(cause, "sqlstate", None) or "")
     said = str(cause)
-    mend = _STATES.get(state) or next((_REASONS[key] for key in _REASONS if key in said), "")
+    fix = _STATES.get(state) or next((_REASONS[key] for key in _REASONS if key in said), "")
     name = f"{type(cause).__name__} {state}".strip()
-    return f"The database cannot be used ({name}).", mend
+    return f"The database cannot be used ({name}).", fix
 
 
-def _unavailable(what: str, mend: str = "") -> Unavailable:
-    return Unavailable(what, mend or "Send the same again later; see that the database runs.")
+def _unavailable(what: str, fix: str = "") -> Unavailable:
+    return Unavailable(what, fix or "Send the same again later; see that the database runs.")

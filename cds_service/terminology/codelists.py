@@ -92,7 +92,7 @@ def read_codes(text: str, file: str, concept: str, excludes: bool = False) -> Co
         try:
             code = parse_code(system, written)
         except CodeError as error:
-            raise CodeError(error.what, error.mend, where) from None
+            raise CodeError(error.what, error.fix, where) from None
         if (code.system, code) in seen:
             raise CodeError(f"{code} is listed twice.", "Keep one row.", where)
         if verified not in ("true", "false") or not source:

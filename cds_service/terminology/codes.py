@@ -77,10 +77,10 @@ class Coding:
 class CodeError(ValueError):
     """A code list or name list that cannot be used: where, what is wrong, what to do."""
 
-    def __init__(self, what: str, mend: str, where: str = "") -> None:
-        super().__init__(f"{where}: {what} {mend}" if where else f"{what} {mend}")
+    def __init__(self, what: str, fix: str, where: str = "") -> None:
+        super().__init__(f"{where}: {what} {fix}" if where else f"{what} {fix}")
         self.what = what
-        self.mend = mend
+        self.fix = fix
         self.where = where
 
 
@@ -91,11 +91,11 @@ class Code(str):
     system: ClassVar[str] = ""
     name: ClassVar[str] = "code"
     shape: ClassVar[re.Pattern[str]] = re.compile(r".+")
-    mend: ClassVar[str] = ""
+    fix: ClassVar[str] = ""
 
     def __new__(cls, code: str) -> Code:
         if not cls.shape.fullmatch(code) or not cls.check(code):
-            raise CodeError(f"{code!r} is not a {cls.name}.", cls.mend)
+            raise CodeError(f"{code!r} is not a {cls.name}.", cls.fix)
         return super().__new__(cls, code)
 
     @classmethod
@@ -111,7 +111,7 @@ class Loinc(Code):
     system = LOINC
     name = "LOINC code"
     shape = re.compile(r"[1-9][0-9]{0,6}-[0-9]")
-    mend = "Write digits, a hyphen and the check digit, as in 2823-3."
+    fix = "Write digits, a hyphen and the check digit, as in 2823-3."
 
     @classmethod
     def check(cls, code: str) -> bool:
@@ -157,7 +157,7 @@ class Snomed(Code):
     system = SNOMED
     name = "SNOMED CT identifier"
     shape = re.compile(r"[1-9][0-9]{5,17}")
-    mend = "Write the 6 to 18 digits of the concept, with its check digit."
+    fix = "Write the 6 to 18 digits of the concept, with its check digit."
 
     @classmethod
     def check(cls, code: str) -> bool:
@@ -174,7 +174,7 @@ class Icd10cm(Code):
     system = ICD10CM
     name = "ICD-10-CM code"
     shape = re.compile(r"[A-Z][0-9][0-9A-Z](?:\.[0-9A-Z]{1,4}|\.-|-|\.[0-9A-Z]{1,3}-)?")
-    mend = "Write it as E11.42, or E11.- for the whole category."
+    fix = "Write it as E11.42, or E11.- for the whole category."
 
 
 class RxNorm(Code):
@@ -184,7 +184,7 @@ class RxNorm(Code):
     system = RXNORM
     name = "RxNorm identifier"
     shape = re.compile(r"[1-9][0-9]{0,7}")
-    mend = "Write the digits of the RXCUI only."
+    fix = "Write the digits of the RXCUI only."
 
 
 class Atc(Code):
@@ -194,7 +194,7 @@ class Atc(Code):
     system = ATC
     name = "ATC code"
     shape = re.compile(r"[A-V](?:[0-9]{2}(?:[A-Z](?:[A-Z](?:[0-9]{2})?)?)?)?")
-    mend = "Write 1, 3, 4, 5 or 7 characters, as in C03CA01 or C03C."
+    fix = "Write 1, 3, 4, 5 or 7 characters, as in C03CA01 or C03C."
 
 
 class Cpt(Code):
@@ -204,7 +204,7 @@ class Cpt(Code):
     system = CPT
     name = "CPT code"
     shape = re.compile(r"[0-9]{4}[0-9A-Z]")
-    mend = "Write the five characters of the procedure."
+    fix = "Write the five characters of the procedure."
 
 
 _TYPES: dict[str, type[Code]] = {

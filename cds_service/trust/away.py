@@ -1,4 +1,4 @@
-"""Token replay while the database is away: each process remembers for itself.
+"""Token replay while the database is unavailable: each process remembers for itself.
 
 A hospital's decision support must not go dark with its feedback database. While that is
 away, a token is good once for each worker instead of once for all; what a worker let in
@@ -35,7 +35,7 @@ class RemembersWhileAway:
     def first_use(self, client: str, jti_digest: str, expires: float, issued: float = 0.0) -> bool:
         """Whether this is the first use, as far as the store or else this process can tell.
 
-        Raises Unavailable when the store is away and the memory is full.
+        Raises Unavailable when the database is unavailable and the memory is full.
         """
         key = (client, jti_digest)
         if key in self._used:

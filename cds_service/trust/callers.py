@@ -37,7 +37,7 @@ class ReplayStore(Protocol):
         since 1970 after which the token is refused anyway and may be forgotten, ``issued`` the
         one when it was made: before what the store can vouch for, it counts as used. Looking
         and remembering are one step: of two calls at once, one gets True.
-        Raises Unavailable when the store is away; the call then ends with 503, because a
+        Raises Unavailable when the database is unavailable; the call then ends with 503, because a
         replay that cannot be excluded is not let in.
         """
         ...
@@ -87,7 +87,7 @@ class Callers:
         """Who calls the endpoint at ``path`` (from the public URL on, with a leading slash).
 
         ``authorization`` is the request's Authorization header. Raises Unauthorized (its
-        ``what`` is for the log and quotes nothing of the token; ``mend``, which may quote
+        ``what`` is for the log and quotes nothing of the token; ``fix``, which may quote
         claims, is for ``cds-service check-client`` only) and Unavailable (see ReplayStore).
         """
         return self.once(self.examine(authorization, path))

@@ -54,7 +54,7 @@ class Client:
 def load_clients(path: str) -> tuple[Client, ...]:
     """The clients listed in the JSON file at ``path``.
 
-    Raises StartupError, naming the entry (``clients[1]``: the second one) and the mend, for
+    Raises StartupError, naming the entry (``clients[1]``: the second one) and what to do, for
     any entry that is malformed, empty, unusable or given twice.
     """
     try:

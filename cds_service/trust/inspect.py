@@ -127,7 +127,7 @@ def explain_token(
             lambda name, detail: steps.append(Step(name, True, detail)),
         )
     except Unauthorized as refusal:
-        steps.append(Step(refusal.where, False, f"{refusal.what}. {refusal.mend}".strip()))
+        steps.append(Step(refusal.where, False, f"{refusal.what}. {refusal.fix}".strip()))
         return steps
     remembered = (
         "this client may use a token again"

@@ -1,7 +1,7 @@
 """Reads the knowledge files: analytes, limits, references and orderables.
 
 All are read once per process. A file that is wrong is refused with a `KnowledgeError`
-that names the file, the entry and the mend.
+that names the file, the entry and the fix.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _analyte(key: str, entry: dict[str, Any]) -> Analyte:
         for spelling in row["spellings"]:
             for spelled in dict.fromkeys((spelling, spelling.replace("µ", "μ"))):
                 if spelled in units:
-                    raise KnowledgeError(f"analytes.toml: {key}: {spelled} stands twice")
+                    raise KnowledgeError(f"analytes.toml: {key}: {spelled} is listed twice")
                 units[spelled] = unit
     low, high = (Decimal(end) for end in entry["plausible"])
     ends, upper = entry.get("range_low"), entry.get("range_high")

@@ -1,4 +1,4 @@
-"""The envelope: what is refused, where and with which mend; what is tolerated."""
+"""The envelope: what is refused, where and with which fix; what is tolerated."""
 
 from __future__ import annotations
 
@@ -350,7 +350,7 @@ def _read(read: Callable[[bytes, Hook], Envelope], text: bytes, hook: Hook) -> o
     try:
         found = read(text, hook)
     except BadRequest as error:
-        return error.what, error.mend, error.where
+        return error.what, error.fix, error.where
     sent = {name: bytes(raw) for name, raw in found.prefetch.items()}
     assert {name: bytes(found.prefetch.get(name) or b"") for name in sent} == sent
     if found.results is not None:

@@ -80,7 +80,7 @@ def test_a_name_that_is_no_rule_id_writes_nothing(cds: Command, checkout: Path, 
     before = files(checkout)
     ran = cds("new-rule", name)
     assert ran.status == 1
-    assert f"NAME: {name} is no rule id." in ran.err
+    assert f"NAME: {name} is not a valid rule id." in ran.err
     assert files(checkout) == before
 
 
@@ -98,5 +98,5 @@ def test_one_file_in_the_way_stops_all(cds: Command, checkout: Path) -> None:
 def test_outside_a_source_checkout_nothing_is_written(cds: Command, tmp_path: Path) -> None:
     ran = cds("new-rule", "very-low-sodium")
     assert ran.status == 1
-    assert "is no source checkout" in ran.err
+    assert "is not a source checkout" in ran.err
     assert files(tmp_path) == set()

@@ -130,7 +130,7 @@ def test_a_time_that_is_none_is_refused_by_name(sent: object) -> None:
     with pytest.raises(BadRequest) as refused:
         read_answers(body)
     assert refused.value.where == "feedback[2].outcomeTimestamp"
-    assert "RFC 3339" in refused.value.mend
+    assert "RFC 3339" in refused.value.fix
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_bad_element_is_named_and_never_repeated(element: object, where: str) 
     with pytest.raises(BadRequest) as refused:
         read_answers({"feedback": [accepted(), element]})
     assert refused.value.where == where
-    assert refused.value.mend
+    assert refused.value.fix
     assert "canary" not in str(refused.value)
 
 

@@ -45,7 +45,7 @@ def test_a_url_that_cannot_be_used_refuses_to_start(url: str) -> None:
     with pytest.raises(StartupError) as refused:
         open_database(url)
     assert "CDS_DATABASE_URL" in refused.value.what
-    assert refused.value.mend
+    assert refused.value.fix
 
 
 def test_no_error_or_url_shows_the_password() -> None:
@@ -68,7 +68,7 @@ def test_postgresql_without_its_driver_refuses_to_start(monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "find_spec", lambda _name: None)
     with pytest.raises(StartupError) as refused:
         open_database("postgresql://h/x")
-    assert ".[postgres]" in refused.value.mend
+    assert ".[postgres]" in refused.value.fix
 
 
 def test_the_tables_are_those_the_program_knows(database: Database) -> None:

@@ -116,7 +116,7 @@ def test_a_reason_that_cannot_be_read_is_refused_with_its_place(
     with pytest.raises(BadRequest) as refused:
         read_answers({"feedback": [accepted(), overridden(**said)]})
     assert refused.value.where == f"feedback[1].{where}"
-    assert refused.value.mend
+    assert refused.value.fix
     assert "canary" not in str(refused.value)
 
 

@@ -292,7 +292,7 @@ def test_more_than_fifty_thousand_entries_are_refused(kind) -> None:
     with pytest.raises(TooLarge) as caught:
         reader().read({kind: delivery(kind, page)}, CONTEXT, AS_OF)
     assert caught.value.where == f"prefetch.{kind.name.lower()}"
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 def test_drafts_count_among_the_entries() -> None:

@@ -16,4 +16,4 @@ def test_the_setting_is_named(tmp_path: Path, text: str | None) -> None:
         file.write_text(text)
     with pytest.raises(StartupError, match=r"^CDS_LIMITS: .*limits\.toml") as refused:
         chosen_topics(Settings(limits=str(file)))
-    assert refused.value.mend
+    assert refused.value.fix

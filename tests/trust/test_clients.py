@@ -177,7 +177,7 @@ def test_a_list_with_a_flaw_is_refused_with_the_place_and_the_mend(
     error = caught.value
     assert where in error.where
     assert said in str(error)
-    assert error.mend
+    assert error.fix
     assert "CANARY" not in str(error)
     assert "\n" not in str(error)
 

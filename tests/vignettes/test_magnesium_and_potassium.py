@@ -83,7 +83,7 @@ MAGNESIUM = [
     V("no date: unusable, issued does not help", [mg("1.2", effectiveDateTime=None, issued=days_ago(2)), CRAMPS], f"data-not-usable -{LOW}"),
     V("text values are not parsed", [mg("1.2", valueQuantity=None, valueString="1.2 mg/dL"), CRAMPS], f"data-not-usable -{LOW}"),
     V("an unusable magnesium is said, cramps or not", [mg("1.2", "furlong")], f"data-not-usable -{LOW}"),
-    V("a mend: an older unusable result is not told when a newer one is usable", [mg("1.2", "furlong", 5), mg("2.0"), k("4.0"), lab("hb", "14"), CRAMPS], f"first-line-measures -data-not-usable -{LOW}"),
+    V("a fix: an older unusable result is not told when a newer one is usable", [mg("1.2", "furlong", 5), mg("2.0"), k("4.0"), lab("hb", "14"), CRAMPS], f"first-line-measures -data-not-usable -{LOW}"),
     V("data absent: no value", [mg("1.2", dataAbsentReason={"text": "error"}, valueQuantity=None)], f"-{LOW}"),
     *[V(f"status {status} is ignored", [mg("1.2", status=status)], f"-{LOW}") for status in ("registered", "cancelled", "entered-in-error", "unknown")],
     *[V(f"status {status} decides", [mg("1.4", status=status)], f"{LOW}:warning") for status in ("amended", "corrected")],

@@ -67,7 +67,7 @@ def test_a_malformed_code_is_refused_with_a_mend(what: str, system: str, code: s
     with pytest.raises(CodeError) as refused:
         parse_code(system, code)
     assert refused.value.what
-    assert refused.value.mend
+    assert refused.value.fix
 
 
 SYSTEMS = [

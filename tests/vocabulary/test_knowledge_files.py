@@ -33,7 +33,7 @@ def test_a_spelling_of_two_units_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         "unit": units,
     }
     instead(monkeypatch, {"zinc": entry})
-    with pytest.raises(KnowledgeError, match=r"analytes\.toml: zinc: mM stands twice"):
+    with pytest.raises(KnowledgeError, match=r"analytes\.toml: zinc: mM is listed twice"):
         analytes()
     units[1]["spellings"] = ["mg/dL"]
     assert set(analytes()["zinc"].units) == {"mmol/L", "mM", "mg/dL"}

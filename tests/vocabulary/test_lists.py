@@ -1,4 +1,4 @@
-"""The data files are whole, and wrong files are refused with file, line and mend."""
+"""The data files are whole, and wrong files are refused with file, line and fix."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_wrong_code_list_is_refused_naming_file_and_line(
         read_codes(text, "x.csv", "potassium")
     assert refused.value.where == where
     assert str(refused.value).startswith(f"{where}: ")
-    assert refused.value.mend
+    assert refused.value.fix
 
 
 REFUSED_NAMES = [
@@ -126,7 +126,7 @@ def test_a_wrong_name_list_is_refused_naming_file_and_line(what: str, rows: str)
     with pytest.raises(CodeError) as refused:
         read_names(NAMES_HEAD + rows, "n.csv")
     assert refused.value.where.startswith("n.csv:")
-    assert refused.value.mend
+    assert refused.value.fix
 
 
 def _vocabulary(*names: tuple[str, str, str], codes: str = "") -> Vocabulary:

@@ -3,6 +3,7 @@
 
 const byId = (id) => document.getElementById(id);
 const page = byId("main");
+const NOT_IN_LINK = " It has the settings, but not the record that you pasted.";
 const STORED = "Feedback stored.";
 
 const state = {};
@@ -344,7 +345,7 @@ async function copy(button) {
   const text = what in texts ? texts[what]() : JSON.stringify(last[what], null, 2);
   try {
     await navigator.clipboard.writeText(text);
-    say(`Copied: the ${what}.`);
+    say(`Copied: the ${what}.${what === "link" && state.pasted !== null ? NOT_IN_LINK : ""}`);
   } catch {
     if (what === "link") say("The address of this page is the link: copy it from there.");
     else {
