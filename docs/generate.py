@@ -400,7 +400,8 @@ def errors_page() -> str:
     return (
         HEAD + "# Errors\n\nOver HTTP every error is an OperationOutcome with the place "
         "(`expression`), what happened and what to do (`diagnostics`). On the command line it "
-        "is one line on standard error.\n\n" + _table(["error", "status", "issue code", "meaning"], rows)
+        "is one line on standard error.\n\n"
+        + _table(["error", "status", "issue code", "meaning"], rows)
     )
 
 

@@ -17,7 +17,7 @@ from cds_service.storage.database import Database
 from cds_service.storage.tables import feedback
 
 QUIET = {"info": timedelta(days=90), "warning": timedelta(days=30)}
-"""How long an answered card is not shown again, by its indicator. A critical card always comes back."""
+"""How long an answered card is not shown again, by indicator. Critical ones always come back."""
 
 
 class HeldBack(NamedTuple):

@@ -2,8 +2,8 @@
 
 Nothing is connected until something is asked, so the service starts and answers cards while
 the database is unavailable. Every use makes sure first that the tables are there
-(``migrate``), so a database that comes late, or comes back empty, repairs itself. Every failure of the database is
-``Unavailable`` with what to do; values never appear in its text.
+(``migrate``), so a database that comes late, or comes back empty, repairs itself. Every failure
+of the database is ``Unavailable`` with what to do; values never appear in its text.
 
 SQLite runs in WAL mode; a transaction that returns is on the disk (``synchronous=FULL``)
 unless it asked for less. Several processes of one host may share the file; several hosts
