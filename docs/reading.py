@@ -415,6 +415,7 @@ SHAPES: Mapping[str, object] = {
     "`null`": None,
     "a single resource": RESULT,
     "a list of resources": [RESULT],
+    "an empty list": [],
     "a Bundle, or a resource, written as text": json.dumps(_bundle(RESULT)),
     "a Bundle in a Bundle": _bundle(_bundle(RESULT)),
     '`{"response": …, "resource": {…}}`': {

@@ -92,7 +92,6 @@ def test_what_can_be_read_is_read(page) -> None:
         {"resourceType": "Bundle", "entry": []},
         {"resourceType": "Bundle", "entry": {}},
         {"resourceType": "Bundle", "total": 0, "type": "searchset"},
-        [],
     ],
     ids=str,
 )
@@ -111,6 +110,8 @@ def test_nothing_on_file_is_none(page) -> None:
         "",
         7,
         True,
+        [],
+        "[]",
         {},
         {"id": "x"},
         {"entry": [{"resource": lab()}]},

@@ -236,7 +236,11 @@ class Intake:
                 self._unreadable(at, "it is text, not a FHIR resource")
                 return False
             if start == b"[" and at.depth < _DEPTH:
-                for index, element in enumerate(read_list(raw)):
+                elements = read_list(raw)
+                if not elements:  # only a Bundle can say that there is nothing on file
+                    self._unreadable(at, "it is an empty list, not a Bundle")
+                    return False
+                for index, element in enumerate(elements):
                     self._take(element, at.inside(f"[{index}]"))
                 return True
             if start != b"{":
