@@ -174,9 +174,9 @@ BESIDE: Mapping[str, Json] = {
 """What another version of the sample says otherwise, where only two show what is read."""
 
 READ: Mapping[str, str] = {
-    "id": "which resource it is; of two with the same id the newer counts",
+    "id": "which resource it is; of two with the same id the newer counts, where `meta` tells",
     "meta": "which of two versions is the newer",
-    "identifier": "which results are versions of one another",
+    "identifier": "which results are versions of one another, at the same time and of one analyte",
     "Patient.id": "whether it is the patient of the call",
     "Patient.birthDate": "age; a full date only",
     "Patient.gender": "sex, for limits and equations; anything but male and female is unknown",

@@ -160,7 +160,10 @@ def remarks_on(peek: Peek) -> tuple[str, ...]:
 
 def of_another_specimen(peek: Peek) -> bool:
     """Whether the specimen is said, by its name or type, to be something else than blood."""
-    pointer = readable(peek.specimen)
+    raw = b"" if isinstance(peek.specimen, Missing) else bytes(peek.specimen)
+    if b'"display"' not in raw and b'"#' not in raw:
+        return False  # mostly it is a reference only, to what was not sent
+    pointer = readable(raw)
     target = text(part(pointer, "reference"))
     inside: list[object] = []
     if target.startswith("#"):
