@@ -232,6 +232,8 @@ def build(parts: Parts) -> Flask:
 
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    # An address with two slashes is not found: a redirect would name a host that the caller chose.
+    app.url_map.merge_slashes = False
     app.extensions["cds_parts"] = parts
     errors.handle_errors(app)
     finished = access.Access(parts.metrics)

@@ -21,7 +21,7 @@ from urllib.parse import unquote_to_bytes
 
 from cds_service.api.errors import answer_to
 from cds_service.api.parts import ADMITTED, FETCHED, STARTED
-from cds_service.errors import ServiceError, TooLarge
+from cds_service.errors import ServiceError, TooLarge, Unavailable
 from cds_service.ops.memory import LARGE_BODY, give_back
 from cds_service.serving.admission import Admission, Ticket
 
@@ -40,6 +40,9 @@ _READ_ON_S = 10.0
 _READ_ON = 300_000_000
 """Bytes of a refused body that are read and thrown away, so that its sender sees the answer."""
 _MOST_READ_ON = 32
+_PAGES = 8
+_MOST_PAGES = 256
+"""Requests without a body that are answered at once, and that may wait for it."""
 
 Examine = Callable[[str | None, str], Any]
 Answer = tuple[int, list[tuple[str, str]], bytes]
@@ -49,7 +52,8 @@ class Front:
     """The RSGI application of one worker.
 
     ``examine(authorization, path)`` says who calls, or raises Unauthorized; None: everybody
-    may. ``largest`` is the limit of a body in bytes.
+    may. ``largest`` is the limit of a body in bytes; ``others`` is that of a body that is sent to
+    another address than a service's, where it is known to be less.
     """
 
     def __init__(
@@ -58,17 +62,22 @@ class Front:
         admission: Admission,
         largest: int,
         examine: Examine | None = None,
+        others: int | None = None,
     ) -> None:
         self._application = application
         self._admission = admission
         self._largest = largest
+        self._others = largest if others is None else others
         self._examine = examine
-        self._reading_on = 0
+        self._reading_on = {True: 0, False: 0}  # by whether nobody knows who sends
         self._threads = ThreadPoolExecutor(admission.limits.calls, "cds-call")
         # Apart: what strangers have looked at takes no thread of a call that was admitted.
         self._verifying = ThreadPoolExecutor(128, "cds-token")
-        # Readiness and figures wait for nobody's call.
-        self._aside = ThreadPoolExecutor(2, "cds-ops")
+        # Readiness and figures wait for nobody's call, nor for each other.
+        self._aside = {path: ThreadPoolExecutor(1, "cds-ops") for path in _ASIDE}
+        # What is asked for without a body takes no thread of a call either.
+        self._pages = ThreadPoolExecutor(_PAGES, "cds-page")
+        self._asked_for = 0
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -81,8 +90,7 @@ class Front:
             return
         environ = _environ(scope)
         if method in ("GET", "HEAD", "OPTIONS"):
-            threads = self._aside if path in _ASIDE else self._threads
-            await self._answer(proto, environ, b"", threads)
+            await self._get(proto, environ)
             return
         arriving = _arriving(proto)
         try:
@@ -92,6 +100,23 @@ class Front:
             proto.response_bytes(status, headers, body)
             await self._read_on(arriving, environ)
 
+    async def _get(self, proto: Any, environ: dict[str, Any]) -> None:
+        """Answer a request without a body; 503 where too many wait for one."""
+        aside = self._aside.get(environ["PATH_INFO"])
+        if aside is not None:
+            await self._answer(proto, environ, b"", aside)
+            return
+        if self._asked_for >= _MOST_PAGES:
+            proto.response_bytes(
+                *answer_to(Unavailable("The service is busy.", "Ask again later."))
+            )
+            return
+        self._asked_for += 1
+        try:
+            await self._answer(proto, environ, b"", self._pages)
+        finally:
+            self._asked_for -= 1
+
     async def _admit(
         self, proto: Any, environ: dict[str, Any], arriving: AsyncIterator[bytes]
     ) -> None:
@@ -99,18 +124,20 @@ class Front:
         assert self._loop is not None
         began = self._loop.time()  # of asyncio's loop: time.monotonic()
         announced = _announced(environ)
-        client = environ["REMOTE_ADDR"]
+        client, largest = environ["REMOTE_ADDR"], self._others
+        if environ["PATH_INFO"].startswith(_SIGNED):
+            largest = self._largest
         if self._examine is not None and environ["PATH_INFO"].startswith(_SIGNED):
             # Nobody's body is read, or counted, before it is known whose it is.
             environ[ADMITTED] = caller = await self._verified(environ)
             client = caller.iss
-        if announced is not None and announced > self._largest:
-            raise _too_large(self._largest)
+        if announced is not None and announced > largest:
+            raise _too_large(largest)
         ticket = self._admission.enter(client)
         try:
             ticket.take(announced or 0)
             asked = self._loop.time()
-            body = await self._read(arriving, announced, ticket)
+            body = await self._read(arriving, announced, ticket, largest)
             # The time that the client took to send is its own; all other time is the call's.
             environ[STARTED] = began + self._loop.time() - asked
             ticket.begin()
@@ -126,7 +153,7 @@ class Front:
         )
 
     async def _read(
-        self, arriving: AsyncIterator[bytes], announced: int | None, ticket: Ticket
+        self, arriving: AsyncIterator[bytes], announced: int | None, ticket: Ticket, largest: int
     ) -> bytes:
         """The whole body. Raises RequestTimeout, TooLarge, TooManyRequests, Unavailable."""
         if announced == 0:
@@ -143,8 +170,8 @@ class Front:
                     parts.append(part)
                     arrived += len(part)
                     if announced is None:
-                        if arrived > self._largest:
-                            raise _too_large(self._largest)
+                        if arrived > largest:
+                            raise _too_large(largest)
                         ticket.take(arrived)
                     if arrived == announced:
                         break
@@ -190,10 +217,11 @@ class Front:
     async def _read_on(self, arriving: AsyncIterator[bytes], environ: dict[str, Any]) -> None:
         """Throw away what a refused client still sends: many read the answer only afterwards."""
         stranger = self._examine is not None and ADMITTED not in environ
-        if self._reading_on >= _MOST_READ_ON or "HTTP_EXPECT" in environ:
+        # Each has a number of its own: strangers who say nothing more must not use up the others'.
+        if self._reading_on[stranger] >= _MOST_READ_ON or "HTTP_EXPECT" in environ:
             return
         left = self._admission.limits.stranger_bytes if stranger else _READ_ON
-        self._reading_on += 1
+        self._reading_on[stranger] += 1
         try:
             async with asyncio.timeout(_READ_ON_S):
                 async for part in arriving:
@@ -203,7 +231,7 @@ class Front:
         except TimeoutError:
             pass
         finally:
-            self._reading_on -= 1
+            self._reading_on[stranger] -= 1
 
 
 async def _arriving(proto: Any) -> AsyncIterator[bytes]:
@@ -217,7 +245,7 @@ def _announced(environ: dict[str, Any]) -> int | None:
     if "HTTP_TRANSFER_ENCODING" in environ:
         return None
     stated = environ.get("CONTENT_LENGTH", "0")
-    return int(stated) if stated.isdecimal() and len(stated) < 16 else 0
+    return int(stated) if stated.isdecimal() else 0
 
 
 def _environ(scope: Any) -> dict[str, Any]:

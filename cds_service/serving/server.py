@@ -221,6 +221,7 @@ def load_in_worker() -> Front:
         Admission(limits, parts.metrics.refused),
         parts.body_limit,
         None if parts.callers is None else parts.callers.examine,
+        None if parts.callers is None or settings.demo else limits.stranger_bytes,
     )
     gc.collect()
     gc.freeze()

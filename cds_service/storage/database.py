@@ -183,10 +183,14 @@ class Database:
             self._migrated = True
 
     def ready(self) -> bool:
-        """Whether the database answers and has its tables."""
-        try:
-            with self.read() as connection:
+        """Whether the database answers, in a fifth of a second, and has its tables."""
+
+        def asked() -> None:
+            with self.read(hurry=True) as connection:
                 connection.execute(text("SELECT 1 FROM alembic_version"))
+
+        try:
+            self.in_a_hurry(asked)
         except Unavailable:
             return False
         return True

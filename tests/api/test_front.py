@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Iterable
 from types import SimpleNamespace
 from typing import Any
@@ -223,3 +224,75 @@ def test_an_application_that_fails_gives_its_place_back() -> None:
         ask(Front(broken, admission, 1000), Exchange(b"x", announced=1))
 
     assert (admission.calls, admission.bytes) == (0, 0)
+
+
+@pytest.mark.parametrize("announced", [1001, 10**15, 10**18])
+def test_what_is_announced_over_the_limit_is_413_at_once(announced: int) -> None:
+    exchange = Exchange(b"x", announced=announced)
+    ask(Front(echo, Admission(), 1000), exchange)
+    assert exchange.status == 413
+
+
+@pytest.mark.parametrize("announced", [500, None], ids=["announced", "chunked"])
+@pytest.mark.parametrize("path", ["/", "/demo/answer", "//cds-services/x", "/cds-services"])
+def test_what_strangers_send_elsewhere_is_read_to_their_limit_only(
+    path: str, announced: int | None
+) -> None:
+    def nobody(_header: str | None, _path: str) -> Any:
+        raise Unauthorized("nobody")
+
+    exchange = Exchange(b"x" * 100, b"x" * 100, b"x" * 300, path=path, announced=announced)
+    ask(Front(echo, Admission(), 1000, nobody, 150), exchange)
+    assert exchange.status == 413
+
+
+def test_a_flood_of_pages_takes_no_thread_of_a_call() -> None:
+    """Requests without a body wait for each other only; too many of them are told to come again."""
+    gate = threading.Event()
+
+    def application(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "GET":
+            gate.wait(PATIENCE_S)
+        return echo(environ, start)
+
+    front = Front(application, Admission(), 1000)
+    pages = [Exchange(method="GET", path="/cds-services", announced=0) for _ in range(400)]
+    call = Exchange(b"x" * 10, announced=10)
+
+    async def run() -> None:
+        front.__rsgi_init__(asyncio.get_running_loop())
+        flood = [asyncio.ensure_future(front.__rsgi__(one.scope, one)) for one in pages]
+        await asyncio.sleep(0.05)
+        await asyncio.wait_for(front.__rsgi__(call.scope, call), PATIENCE_S)
+        assert call.status == 200
+        gate.set()
+        await asyncio.wait_for(asyncio.gather(*flood), PATIENCE_S)
+
+    asyncio.run(run())
+    statuses = [one.status for one in pages]
+    assert statuses.count(503) == 400 - 256
+    assert statuses.count(200) == 256
+
+
+def test_strangers_who_hold_on_do_not_keep_the_others_from_hearing_their_answer() -> None:
+    def known(header: str | None, _path: str) -> Any:
+        if header is None:
+            raise Unauthorized("nobody")
+        return SimpleNamespace(iss="https://ehr.example")
+
+    front = Front(echo, Admission(), 1000, known)
+    strangers = [Exchange(b"x", 5.0, announced=900) for _ in range(60)]
+    caller = Exchange(*[b"x" * 500] * 10, announced=5000, authorization="Bearer x")
+
+    async def run() -> None:
+        front.__rsgi_init__(asyncio.get_running_loop())
+        held = [asyncio.ensure_future(front.__rsgi__(one.scope, one)) for one in strangers]
+        await asyncio.sleep(0.3)
+        await asyncio.wait_for(front.__rsgi__(caller.scope, caller), PATIENCE_S)
+        for one in held:
+            one.cancel()
+
+    asyncio.run(run())
+    assert caller.status == 413
+    assert caller.read == 5000  # whoever sends before it listens is heard to the end
+    assert {one.status for one in strangers} == {401}

@@ -539,3 +539,10 @@ def test_a_feedback_body_over_its_own_limit_is_413(service: Make) -> None:
     assert response.status_code == 413
     assert time.perf_counter() - started < 1
     assert report(client.application.extensions["cds_parts"].records.database).total == 0
+
+
+@pytest.mark.parametrize("path", ["//cds-services", "/cds-services//leg-cramps-patient-view"])
+def test_no_redirect_names_a_host_that_the_caller_chose(client: FlaskClient, path: str) -> None:
+    answer = client.get(path, base_url="http://localhost", headers={"Host": "localhost"})
+    assert answer.status_code == 404
+    assert "Location" not in answer.headers

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tools.faults.calls import FEEDBACK, VIEW, Signer, connect, encoded, head, view
 from tools.faults.load import Call
@@ -18,19 +17,21 @@ UNENDED = Call(VIEW, b'{"a":"' + b'\\"' * 24_000, note="48 kB without an end")
 _PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1950-01-01"}
 
 
-def with_texts(texts: Iterator[str] | list[str], **more: Any) -> Call:
-    """A call whose conditions are these texts."""
+def with_texts(texts: list[str], *, as_codes: bool = False) -> Call:
+    """A call whose conditions are these texts, or have them for codes."""
     entries = [
         {
             "resource": {
                 "resourceType": "Condition", "id": f"c{number}",
-                "subject": {"reference": "Patient/p1"}, "code": {"text": text},
+                "subject": {"reference": "Patient/p1"},
+                "code": {"coding": [{"system": "urn:x", "code": text}]} if as_codes
+                else {"text": text},
             }
         }
         for number, text in enumerate(texts)
     ]  # fmt: skip
     bundle = {"resourceType": "Bundle", "type": "searchset", "entry": entries}
-    return view({"patient": _PATIENT, "conditions": bundle}, **more)
+    return view({"patient": _PATIENT, "conditions": bundle})
 
 
 def with_products(texts: list[str]) -> Call:
