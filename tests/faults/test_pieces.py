@@ -172,9 +172,9 @@ def test_chunks_are_read_back_as_they_were() -> None:
 
 def test_the_table_keeps_the_rows_that_were_not_run_again(tmp_path: Path) -> None:
     page = tmp_path / "reliability.md"
-    write("one", "| `one` | held |", ["one", "two"], page)
-    write("two", "| `two` | held |", ["one", "two"], page)
-    write("one", "| `one` | **failed** |", ["one", "two"], page)
+    write("one", "| `one` | held |", page)
+    write("two", "| `two` | held |", page)
+    write("one", "| `one` | **failed** |", page)
 
     lines = [line for line in page.read_text().splitlines() if line.startswith("| `")]
     assert lines == ["| `one` | **failed** |", "| `two` | held |"]

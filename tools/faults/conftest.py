@@ -11,7 +11,7 @@ import os
 import platform
 import re
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from tools.faults.load import Tally
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 ABOUT = Path(__file__).with_name("page.md")
 _LINE = re.compile(r"^\| `([a-z-]+)` \|.*$", re.MULTILINE)
-_NAMES = pytest.StashKey[list[str]]()
 
 
 class Row:
@@ -87,11 +86,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "default")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
-    config.stash[_NAMES] = [_name(item) for item in items]
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     found = item.funcargs["row"]  # type: ignore[attr-defined]
@@ -109,7 +103,7 @@ def pytest_runtest_makereport(
 ) -> Iterator[pytest.TestReport]:
     report = yield
     if call.when == "call" and item.config.getoption("write"):
-        write(_name(item), line(item, report), item.config.stash[_NAMES])
+        write(_name(item), line(item, report))
     return report
 
 
@@ -129,8 +123,8 @@ def line(item: pytest.Item, report: pytest.TestReport) -> str:
     return f"| {' | '.join(' '.join(one.replace('|', '¦').split()) for one in cells)} |"
 
 
-def write(name: str, text: str, names: Sequence[str], page: Path = PAGE) -> None:
-    """Put one line into the page, in the order of ``names``; keep the others."""
+def write(name: str, text: str, page: Path = PAGE) -> None:
+    """Put one line into the page, in its place; keep the others."""
     known = page.read_text(encoding="utf-8") if page.exists() else ""
     lines = {one[1]: one[0] for one in _LINE.finditer(known)} | {name: text}
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -138,6 +132,6 @@ def write(name: str, text: str, names: Sequence[str], page: Path = PAGE) -> None
         f"{len(os.sched_getaffinity(0))} cores ({platform.machine()}), {memory:.0f} GiB of memory, "
         f"{platform.system()}, Python {platform.python_version()}"
     )
-    table = "\n".join(lines[one] for one in names if one in lines)
+    table = "\n".join(lines.values())
     about = ABOUT.read_text(encoding="utf-8")
     page.write_text(about.format(machine=machine, table=table), encoding="utf-8")

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -117,66 +118,44 @@ class Tally:
 
 def send_all(calls: Iterable[Call], port: int, tally: Tally, connections: int = 8) -> None:
     """Send every call once over so many connections."""
-    _wait(_senders(port, iter(calls), tally, connections, threading.Event()))
+    with ThreadPoolExecutor(connections) as pool:
+        _send(pool, connections, port, iter(calls), tally, threading.Event())
 
 
 @contextmanager
 def under_load(
-    port: int,
-    calls: Iterable[Call],
-    tally: Tally,
-    connections: int = 4,
-    fresh: bool = False,
+    port: int, calls: Iterable[Call], tally: Tally, connections: int = 4, fresh: bool = False,
     pause_s: float = 0.005,
-) -> Iterator[None]:
+) -> Iterator[None]:  # fmt: skip
     """Send the calls again and again from so many connections for as long as the block lasts."""
     ended = threading.Event()
     source = itertools.cycle(calls) if isinstance(calls, tuple) else iter(calls)
-    threads = _senders(port, source, tally, connections, ended, fresh, pause_s)
-    try:
-        yield
-    finally:
-        ended.set()
-        _wait(threads)
+    with ThreadPoolExecutor(connections) as pool:
+        _send(pool, connections, port, source, tally, ended, fresh, pause_s)
+        try:
+            yield
+        finally:
+            ended.set()
 
 
-def _senders(
-    port: int,
-    calls: Iterator[Call],
-    tally: Tally,
-    connections: int,
-    ended: threading.Event,
-    fresh: bool = False,
-    pause_s: float = 0.0,
-) -> list[threading.Thread]:
+def _send(
+    pool: ThreadPoolExecutor, connections: int, port: int, calls: Iterator[Call], tally: Tally,
+    ended: threading.Event, fresh: bool = False, pause_s: float = 0.0,
+) -> None:  # fmt: skip
     lock = threading.Lock()
 
     def work() -> None:
         client = Client(port, fresh=fresh)
-        while not ended.is_set():
+        while not ended.wait(pause_s):
             with lock:
                 call = next(calls, None)
             if call is None:
                 break
             tally.add(client.send(call))
-            if pause_s:
-                ended.wait(pause_s)
         client.close()
 
-    return _at_once(work, connections)
-
-
-def _at_once(work: Callable[[], object], count: int) -> list[threading.Thread]:
-    """Start the same in so many threads."""
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    return threads
-
-
-def _wait(threads: Iterable[threading.Thread]) -> None:
-    for thread in threads:
-        thread.join()
+    for _ in range(connections):
+        pool.submit(work)
 
 
 def flaw(answered: Answered) -> str:
