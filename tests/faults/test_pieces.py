@@ -19,7 +19,6 @@ import pytest
 from tests.fhir_client.loopback import Loopback, reply
 from tests.testing.serving import serving
 from tests.testing.spoiling import damaged
-from tools.faults import calls
 from tools.faults.calls import VIEW, good_calls, scenarios, view_call, with_results
 from tools.faults.conftest import write
 from tools.faults.load import Answered, Call, Client, Tally, flaw
@@ -159,15 +158,6 @@ def test_a_client_counts_a_connection_that_closes_as_lost() -> None:
 
     assert answered.status == 0
     assert answered.lost
-
-
-def test_chunks_are_read_back_as_they_were() -> None:
-    here, there = socket.socketpair()
-    with here, there:
-        there.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        there.sendall(calls.chunked(b"0123456789", 3))
-
-        assert calls.said(here) == (200, b"0123456789")
 
 
 def test_the_table_keeps_the_rows_that_were_not_run_again(tmp_path: Path) -> None:

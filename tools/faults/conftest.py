@@ -1,8 +1,6 @@
 """A test is a row of docs/reliability.md: it notes figures, and what must hold and does not.
 
-Its docstring says in two paragraphs what is done to the service and what must hold. Options:
-``--quick`` (smaller numbers), ``--write`` (the page), ``--seed`` (of what is random); ``-k`` and
-``--basetemp`` are pytest's own.
+Its docstring says in two paragraphs what is done to the service and what must hold.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ import pytest
 
 from tests.testing.serving import NotInTimeError, Service
 from tools.faults.calls import Feedback
-from tools.faults.load import Tally
+from tools.faults.load import Tally, flaw
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 ABOUT = Path(__file__).with_name("page.md")
@@ -52,7 +50,7 @@ class Row:
     def must_be_right(self, what: str, *tallies: Tally) -> None:
         """Every answer must be as it should."""
         for tally in tallies:
-            self.must(not tally.wrong, f"{what}: {tally.said()} {tally.flaws()}")
+            self.must(not tally.wrong, f"{what}: {tally.said()} {[*map(flaw, tally.wrong[:3])]}")
 
     def must_be_kept(self, feedback: Feedback, stored: set[str]) -> None:
         """Every answer to a card that was acknowledged must be stored."""
@@ -68,9 +66,8 @@ class Row:
 
 @pytest.fixture
 def row(request: pytest.FixtureRequest, tmp_path: Path) -> Row:
-    config = request.config
-    quick, seed = config.getoption("quick"), config.getoption("seed")
-    return Row(tmp_path, quick, seed, config.getoption("minutes"))
+    asked = request.config.getoption
+    return Row(tmp_path, asked("quick"), asked("seed"), asked("minutes"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -117,9 +114,8 @@ def line(item: pytest.Item, report: pytest.TestReport) -> str:
     what, holds = item.function.__doc__.split("\n\n")  # type: ignore[attr-defined]
     failures = "; ".join(found.failures) or str(report.longrepr).splitlines()[-1:]
     result = "held" if report.passed else f"**failed**: {failures}"
-    scale = ", quick" if found.quick else ""
-    day = f"{datetime.now(UTC).date()}, {report.duration:.0f} s{scale}"
-    cells = (f"`{_name(item)}`", what, holds, f"{result} ({day})", "; ".join(found.figures))
+    result += f" ({datetime.now(UTC).date()}, {report.duration:.0f} s{', quick' * found.quick})"
+    cells = (f"`{_name(item)}`", what, holds, result, "; ".join(found.figures))
     return f"| {' | '.join(' '.join(one.replace('|', '¦').split()) for one in cells)} |"
 
 
@@ -128,10 +124,7 @@ def write(name: str, text: str, page: Path = PAGE) -> None:
     known = page.read_text(encoding="utf-8") if page.exists() else ""
     lines = {one[1]: one[0] for one in _LINE.finditer(known)} | {name: text}
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    machine = (
-        f"{len(os.sched_getaffinity(0))} cores ({platform.machine()}), {memory:.0f} GiB of memory, "
-        f"{platform.system()}, Python {platform.python_version()}"
-    )
-    table = "\n".join(lines.values())
+    machine = f"{os.cpu_count()} cores, {memory:.0f} GiB of memory, {platform.platform()}"
     about = ABOUT.read_text(encoding="utf-8")
-    page.write_text(about.format(machine=machine, table=table), encoding="utf-8")
+    text = about.format(machine=machine, table="\n".join(lines.values()))
+    page.write_text(text, encoding="utf-8")

@@ -20,10 +20,10 @@ TIMEOUT_S = 40.0
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One POST, to be sent as it is."""
+    """One POST, to be sent as it is; a list of bytes is sent in chunks."""
 
     path: str
-    body: bytes
+    body: bytes | list[bytes]
     headers: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
 
@@ -108,63 +108,53 @@ class Tally:
         found = [f"{count:,} × {one}" for one, count in [*statuses, *sorted(self._lost.items())]]
         return ", ".join(found) or "none"
 
-    def flaws(self) -> dict[str, int]:
-        """What is wrong with the wrong ones, and how often."""
-        return dict(Counter(flaw(one) for one in self.wrong if flaw(one)))
-
     def __str__(self) -> str:
         return f"{self.said()}, p99 {self.quantile_ms(0.99):.0f} ms"
 
 
 def send_all(calls: Iterable[Call], port: int, tally: Tally, connections: int = 8) -> None:
     """Send every call once over so many connections."""
-    with ThreadPoolExecutor(connections) as pool:
-        _send(pool, connections, port, iter(calls), tally, threading.Event())
+    with under_load(port, iter(calls), tally, connections, pause_s=0, to_the_end=True):
+        pass
 
 
 @contextmanager
 def under_load(
     port: int, calls: Iterable[Call], tally: Tally, connections: int = 4, fresh: bool = False,
-    pause_s: float = 0.005,
+    pause_s: float = 0.005, to_the_end: bool = False,
 ) -> Iterator[None]:  # fmt: skip
-    """Send the calls again and again from so many connections for as long as the block lasts."""
-    ended = threading.Event()
+    """Send calls from so many connections for as long as the block lasts, a tuple again and again.
+
+    ``to_the_end``: the block ends when all are sent.
+    """
+    ended, lock = threading.Event(), threading.Lock()
     source = itertools.cycle(calls) if isinstance(calls, tuple) else iter(calls)
-    with ThreadPoolExecutor(connections) as pool:
-        _send(pool, connections, port, source, tally, ended, fresh, pause_s)
-        try:
-            yield
-        finally:
-            ended.set()
-
-
-def _send(
-    pool: ThreadPoolExecutor, connections: int, port: int, calls: Iterator[Call], tally: Tally,
-    ended: threading.Event, fresh: bool = False, pause_s: float = 0.0,
-) -> None:  # fmt: skip
-    lock = threading.Lock()
 
     def work() -> None:
         client = Client(port, fresh=fresh)
         while not ended.wait(pause_s):
             with lock:
-                call = next(calls, None)
+                call = next(source, None)
             if call is None:
                 break
             tally.add(client.send(call))
         client.close()
 
-    for _ in range(connections):
-        pool.submit(work)
+    with ThreadPoolExecutor(connections) as pool:
+        for _ in range(connections):
+            pool.submit(work)
+        try:
+            yield
+        finally:
+            if not to_the_end:
+                ended.set()
 
 
 def flaw(answered: Answered) -> str:
     """What is wrong with an answer; empty where it is right: JSON, errors OperationOutcomes."""
     status = f"status {answered.status}"
-    if answered.lost:
-        return f"lost connection ({answered.lost})"
-    if answered.status >= 500:
-        return status
+    if answered.lost or answered.status >= 500:
+        return f"lost connection ({answered.lost})" if answered.lost else status
     try:
         read = json.loads(answered.body)
     except ValueError:

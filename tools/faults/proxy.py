@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import socket
-import socketserver
 import threading
 
-from tests.testing.serving import HOST
+from tests.testing.serving import HOST, free_port
 
 
-class Proxy(socketserver.ThreadingTCPServer):
+class Proxy:
     """Each new connection goes to the next of ``backends`` (ports of loopback).
 
     It never tries a connection twice and never looks inside. Taken off the list, a backend keeps
@@ -18,71 +17,56 @@ class Proxy(socketserver.ThreadingTCPServer):
     not take; ``delay_s`` is how long it holds back what backends say.
     """
 
-    allow_reuse_address = True
-    daemon_threads = True
-    request_queue_size = 512
-
     def __init__(self, *backends: int) -> None:
-        super().__init__((HOST, 0), _Joined)
-        self.port: int = self.server_address[1]
+        self.port = free_port()
         self.backends = backends
         self.refused = self.number = 0
         self.delay_s = 0.0
-        self.woken = threading.Event()
-        self.lines: set[socket.socket] = set()
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+        self._loop = asyncio.new_event_loop()
+        self._lines: set[asyncio.StreamWriter] = set()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self.return_()
+
+    def return_(self) -> None:
+        """Listen (again, at the same address), without delay."""
+        self.delay_s = 0.0
+        starting = asyncio.start_server(self._join, HOST, self.port, backlog=512)
+        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(10)
 
     def die(self) -> None:
         """Refuse connections, and cut those that are open."""
-        self.woken.set()
-        self.shutdown()
-        self.server_close()
-        for line in tuple(self.lines):
-            _end(line)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
 
-    def return_(self) -> None:
-        """Listen again, at the same address, without delay."""
-        self.delay_s = 0.0
-        self.woken.clear()
-        self.socket = socket.create_server((HOST, self.port), backlog=self.request_queue_size)
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+    async def _end(self) -> None:
+        self._server.close()
+        for line in tuple(self._lines):
+            line.transport.abort()
 
-
-class _Joined(socketserver.BaseRequestHandler):
-    server: Proxy
-
-    def handle(self) -> None:
-        proxy = self.server
-        proxy.number += 1
-        backend = proxy.backends[proxy.number % len(proxy.backends)]
+    async def _join(self, ours: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        self.number += 1
+        backend = self.backends[self.number % len(self.backends)]
         try:
-            there = socket.create_connection((HOST, backend), timeout=10)
+            theirs, there = await asyncio.open_connection(HOST, backend)
         except OSError:
-            proxy.refused += 1
+            self.refused += 1
+            client.close()
             return
-        there.settimeout(None)
-        ours = {self.request, there}
-        proxy.lines |= ours
-        forth = threading.Thread(target=self._copy, args=(self.request, there, False), daemon=True)
-        forth.start()
-        self._copy(there, self.request, True)
+        self._lines |= {client, there}
+        forth = asyncio.create_task(self._copy(ours, there, False))
+        await self._copy(theirs, client, True)
         # The backend has sent everything: nobody waits for the client's end.
-        for line in ours:
-            _end(line)
-        forth.join()
-        proxy.lines -= ours
-        there.close()
+        forth.cancel()
+        for line in (client, there):
+            line.close()
+            self._lines.discard(line)
 
-    def _copy(self, source: socket.socket, sink: socket.socket, held_back: bool) -> None:
+    async def _copy(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, held_back: bool
+    ) -> None:
         """Pass on what comes, and its end."""
         with contextlib.suppress(OSError):
-            while part := source.recv(65536):
-                if held_back and self.server.delay_s:
-                    self.server.woken.wait(self.server.delay_s)
-                sink.sendall(part)
-            sink.shutdown(socket.SHUT_WR)
-
-
-def _end(line: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        line.shutdown(socket.SHUT_RDWR)
+            while part := await source.read(65536):
+                await asyncio.sleep(self.delay_s if held_back else 0)
+                sink.write(part)
+                await sink.drain()
+            sink.write_eof()
