@@ -18,8 +18,6 @@ from pathlib import Path
 import psutil
 import requests
 
-from tests.conformance.given_caller import BASE
-
 PATIENCE_S = 40.0
 HOST = "127.0.0.1"
 CARDS = "SELECT card FROM feedback UNION SELECT card FROM unknown_feedback"
@@ -70,7 +68,7 @@ class Service:
         self._log = folder / f"service-{self.port}.log"
         environ = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
         environ["CDS_DATABASE_URL"] = f"sqlite:///{folder}/records.db"
-        environ["CDS_PUBLIC_URL"] = BASE
+        environ["CDS_PUBLIC_URL"] = "http://cds.example"
         environ |= {f"CDS_{name}": value for name, value in (settings or {}).items()}
         program = [str(Path(sys.executable).with_name("cds-service"))]
         if key_retry_s is not None:

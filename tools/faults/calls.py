@@ -8,15 +8,19 @@ import itertools
 import json
 import socket
 import struct
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from tests.conformance.given_caller import Client
+import jwt
+
+from cds_service.trust.inspect import make_key_pair
 from tests.scenarios.golden import FIXTURES, FOLDERS, scenario
 from tests.testing import fhir
-from tests.testing.fhir import spelled
+from tests.testing.fhir import spelled as encoded
 from tests.testing.serving import HOST
 from tools.faults.load import Answered, Call, Tally
 
@@ -24,6 +28,7 @@ VIEW = "/cds-services/leg-cramps-patient-view"
 SELECT = "/cds-services/leg-cramps-order-select"
 FEEDBACK = f"{VIEW}/feedback"
 PATHS = {"patient-view": VIEW, "order-select": SELECT}
+PUBLIC_URL = "http://cds.example"
 INSTANCE = "5f1d9f5a-3a80-4c0b-9f3f-8f0a3c0e7b11"
 
 
@@ -42,7 +47,7 @@ def scenarios() -> tuple[dict[str, Any], ...]:
 def good_calls() -> tuple[Call, ...]:
     """Calls to two of the services that bring their data and are answered with 200."""
     return tuple(
-        Call(one.path, spelled(one.request))
+        Call(one.path, encoded(one.request))
         for one in map(scenario, FOLDERS)
         if one.path in PATHS.values() and "status" not in one.expected
         if one.request.get("prefetch") and "fhirServer" not in one.request
@@ -54,11 +59,16 @@ def view_call() -> Call:
     return next(call for call in good_calls() if call.path == VIEW)
 
 
+def view(prefetch: Mapping[str, Any] | None, **more: Any) -> Call:
+    """A patient-view call of patient p1; without prefetch it sends us to a FHIR server."""
+    return Call(VIEW, encoded(fhir.call("patient-view", prefetch, **more)))
+
+
 def with_results(count: int) -> Call:
     """A patient-view call whose prefetch holds so many results, each small."""
     results = (fhir.lab("2823-3", id=f"o{number}") for number in range(count))
     prefetch = {"patient": fhir.patient("p1"), "results": fhir.searchset(*results)}
-    return Call(VIEW, spelled(fhir.call("patient-view", prefetch)))
+    return view(prefetch)
 
 
 class Feedback(Tally):
@@ -91,14 +101,44 @@ def feedback(card: str) -> bytes:
         "card": card, "outcome": "overridden", "outcomeTimestamp": "2026-01-02T03:04:05Z",
         "overrideReason": {"userComment": "faults"},
     }  # fmt: skip
-    return spelled({"feedback": [answer]})
+    return encoded({"feedback": [answer]})
 
 
-def signed(client: Client) -> Iterator[Call]:
-    """Patient-view calls with good tokens, without end."""
-    plain = view_call()
-    while True:
-        yield Call(VIEW, plain.body, client.signed(VIEW))
+class Signer:
+    """One client of the list; its keys are in the list, or behind ``jku``."""
+
+    def __init__(self, iss: str, jku: str | None = None) -> None:
+        self.iss = iss
+        self._pem, self._public = make_key_pair("ES384")
+        self.key_set = {"keys": [self._public]}
+        self.entry = {"iss": iss, **({"jku": jku} if jku else {"jwks": self.key_set})}
+        self._ids = (f"{time.time_ns()}-{number}" for number in itertools.count())
+        self._lock = threading.Lock()
+
+    def claims(self) -> dict[str, Any]:
+        """What a good token says."""
+        now = int(time.time())
+        with self._lock:
+            jti = next(self._ids)
+        return {"iss": self.iss, "aud": PUBLIC_URL + VIEW, "iat": now, "exp": now + 300, "jti": jti}
+
+    def call(self, payload: bytes = b"") -> Call:
+        """A patient-view call with a token: a good one, or around this payload."""
+        header = {"typ": "JWT", "kid": self._public["kid"]}
+        token = jwt.PyJWS().encode(payload or encoded(self.claims()), self._pem, "ES384", header)
+        return Call(VIEW, view_call().body, {"Authorization": f"Bearer {token}"}, self.iss)
+
+    def calls(self) -> Iterator[Call]:
+        """Calls with good tokens, without end."""
+        while True:
+            yield self.call()
+
+
+def client_list(folder: Path, *signers: Signer) -> str:
+    """The path of a client list with these clients."""
+    path = folder / "clients.json"
+    path.write_text(json.dumps([one.entry for one in signers]), encoding="utf-8")
+    return str(path)
 
 
 def head(length: int | None) -> bytes:

@@ -17,7 +17,6 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.conformance.given_caller import Client as Signer
 from tests.testing.serving import serving
 from tests.testing.spoiling import ADDRESSES, HEADERS, damaged, spoilt, written
 from tests.testing.strategies import JSON, VALUE
@@ -309,8 +308,8 @@ def test_token_clocks(row: Row) -> None:
 
     accepted within 60 s of leeway, else 401; never a 5xx; a token is good once
     """
-    signer = Signer(row.folder)
-    options = {"TRUSTED_CLIENTS": str(signer.listed)}
+    signer = calls.Signer("https://ehr.example")
+    options = {"TRUSTED_CLIENTS": calls.client_list(row.folder, signer)}
     found: Counter[int] = Counter()
     used: list[Call] = []
     odd = tomllib.loads(Path(__file__).with_name("odd_times.toml").read_text(encoding="utf-8"))
@@ -319,14 +318,12 @@ def test_token_clocks(row: Row) -> None:
         client = Client(service.port)
         for _ in range(rounds):
             for name, (wanted, changes) in odd.items():
-                token = signer.around(_payload(signer.claims(calls.VIEW), changes))
-                headers = {"Authorization": f"Bearer {token}"}
-                answered = client.send(Call(calls.VIEW, calls.view_call().body, headers))
+                answered = client.send(signer.call(_payload(signer.claims(), changes)))
                 found[answered.status] += 1
                 said = flaw(answered) or answered.status
                 row.must(said == wanted, f"{name}: {said} instead of {wanted}")
         for _ in range(rounds):
-            call, race = next(calls.signed(signer)), Tally()
+            call, race = signer.call(), Tally()
             used.append(call)
             send_all([call] * 16, service.port, race, connections=16)
             row.must(race.statuses == {200: 1, 401: 15}, f"one token sent 16 times: {race.said()}")

@@ -6,14 +6,11 @@ import json
 import time
 from typing import Any
 
-from tests.conformance.given_caller import Client as Signer
-from tests.conformance.given_caller import client_list
 from tests.fhir_client.loopback import Loopback, reply
-from tests.testing import fhir
 from tests.testing.serving import HOST, serving, until
-from tools.faults.calls import VIEW, good_calls, signed, view_call
+from tools.faults.calls import Signer, client_list, good_calls, view, view_call
 from tools.faults.conftest import Row
-from tools.faults.load import Call, Client, Tally, flaw, under_load
+from tools.faults.load import Client, Tally, flaw, under_load
 from tools.faults.proxy import Proxy
 
 _WITHIN_S = 5.0  # the default of CDS_FHIR_DEADLINE, and slack for a loaded machine
@@ -46,21 +43,28 @@ def test_fhir_server(row: Row) -> None:
 
     others = Tally()
     tallies: dict[str, Tally] = {}
+    again: list[float] = []
     with Loopback(lambda asked: [reply(page(asked.target))]) as server:
         proxy = Proxy(server.server_address[1])
         base = f"http://{HOST}:{proxy.port}/fhir"
         context = {"userId": "Practitioner/1", "patientId": patient}
-        request = fhir.call("patient-view", None, context=context, fhirServer=base)
-        asking = (Call(VIEW, fhir.spelled(request)),)
+        asking = (view(None, context=context, fhirServer=base),)
         with (
             serving(row.folder, settings={"FHIR_SERVERS": base, "FHIR_OPEN": "1"}) as service,
             under_load(service.port, good_calls(), others, 2),
         ):
+            client = Client(service.port, fresh=True)
+
+            def all_have_cards() -> bool:
+                return all(client.send(asking[0]).status == 200 for _ in range(20))
+
             for state in ("up", "dead", "back", "slow", "dead while slow", "back again"):
                 if state.startswith("dead"):
                     proxy.die()
                 elif state.startswith("back"):
                     proxy.return_()
+                    # A server that did not answer is left alone for a while, by each worker.
+                    again.append(until(all_have_cards, "cards again", 20))
                 elif state == "slow":
                     proxy.delay_s = 10.0
                 if state == "back":
@@ -86,6 +90,7 @@ def test_fhir_server(row: Row) -> None:
     row.figure("; ".join(f"{state}: {tally.said()}" for state, tally in tallies.items()))
     slowest = max(tally.quantile_ms(1) for tally in tallies.values()) / 1000
     row.figure(f"slowest answer {slowest:.1f} s (deadline 3 s); others: {others}")
+    row.figure(f"cards from every worker {max(again):.1f} s after the return")
 
 
 def test_key_server(row: Row) -> None:
@@ -94,23 +99,23 @@ def test_key_server(row: Row) -> None:
     known keys go on being accepted; a new worker refuses (401) what it cannot verify; all accepted
     after the return; clients with listed keys notice nothing but the kill
     """
-    inline = Signer(row.folder, iss="https://inline.example")
+    inline = Signer("https://inline.example")
     others = Tally()
     phases: dict[str, Tally] = {}
     with Loopback(lambda _asked: [reply(fetched.key_set)]) as server:
         proxy = Proxy(server.server_address[1])
         jku = f"http://{HOST}:{proxy.port}/jwks.json"
-        fetched = Signer(row.folder, iss="https://fetched.example", jku=jku)
-        settings = {"TRUSTED_CLIENTS": str(client_list(row.folder, inline, fetched))}
+        fetched = Signer("https://fetched.example", jku)
+        settings = {"TRUSTED_CLIENTS": client_list(row.folder, inline, fetched)}
         retry = 3 if row.quick else None
         with (
             serving(row.folder, settings=settings, key_retry_s=retry) as service,
-            under_load(service.port, signed(inline), others, 1, pause_s=0.01),
+            under_load(service.port, inline.calls(), others, 1, pause_s=0.01),
         ):
 
             def phase(name: str, right: tuple[int, ...] = (200,)) -> None:
                 tally = phases[name] = Tally(right)
-                with under_load(service.port, signed(fetched), tally, 2, fresh=True, pause_s=0.01):
+                with under_load(service.port, fetched.calls(), tally, 2, fresh=True, pause_s=0.01):
                     time.sleep(row.many(6, 3))
 
             phase("up")
@@ -122,7 +127,7 @@ def test_key_server(row: Row) -> None:
             phase("dead, one worker new", (200, 401))
             proxy.return_()
             client = Client(service.port, fresh=True)
-            more = signed(fetched)
+            more = fetched.calls()
             took = until(
                 lambda: all(client.send(next(more)).status == 200 for _ in range(20)),
                 "acceptance by all workers", 90,
