@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
@@ -92,11 +93,20 @@ def serve(host: str, port: int, workers: int | None, demo: bool) -> None:
     """
     import os
 
+    from cds_service.commands.terminal import patience
     from cds_service.serving import server
 
     if demo:
         os.environ["CDS_DEMO"] = "1"
-    server.serve(host, port, workers, said=lambda found: click.echo(_what_next(host, port, found)))
+
+    with ExitStack() as starting:
+        starting.enter_context(patience("Starting"))
+
+        def say(found: Settings) -> None:
+            starting.close()
+            click.echo(_what_next(host, port, found))
+
+        server.serve(host, port, workers, said=say)
 
 
 def _what_next(host: str, port: int, settings: Settings) -> str:
@@ -154,7 +164,7 @@ _SITE = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
-@main.command()
+@main.command(short_help="Print the cards for a request or a Bundle.")
 @_REQUEST
 @_HOOK
 @_AS_OF
@@ -196,7 +206,7 @@ def evaluate(
     terminal.print_cards(bodies)
 
 
-@main.command()
+@main.command(short_help="Print every rule's answer, and why.")
 @_REQUEST
 @_HOOK
 @_AS_OF
@@ -282,7 +292,7 @@ def _read(path: Path) -> bytes:
         raise BadRequest(f"{path} cannot be read: {error.strerror}.", "Name a JSON file.") from None
 
 
-@main.command()
+@main.command(short_help="List the rules.")
 @_JSON
 def rules(as_json: bool) -> None:
     """List the rules: id, version, service, title.
@@ -324,7 +334,7 @@ def _state(rule: str, settings: Settings) -> str:
     return "silent" if {rule, "*"} & {*settings.rules_silent} else "on"
 
 
-@main.command()
+@main.command(short_help="List the settings, their values and defaults.")
 @_JSON
 def settings(as_json: bool) -> None:
     """List the settings: variable, value now, default, meaning. Secrets are not shown.
@@ -355,7 +365,7 @@ def settings(as_json: bool) -> None:
     terminal.print_table("Settings", ["variable", "value", "meaning"], rows)
 
 
-@main.command()
+@main.command(short_help="Report what became of the cards.")
 @_JSON
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet.")
 @click.option("--site", metavar="NAME", help="Only what is of one site. Default: all.")
@@ -394,7 +404,7 @@ def report(as_json: bool, as_csv: bool, site: str | None) -> None:
         click.echo(f"Database: {database.url}")
 
 
-@main.command()
+@main.command(short_help="Make a key pair, and sign a test token.")
 @click.option("--alg", default="ES384", show_default=True, help="ES384 or RS384, for example.")
 @click.option("--iss", help="Also sign a test token: the client's issuer.")
 @click.option("--aud", help="For the test token: full URL of the endpoint.")
@@ -430,7 +440,7 @@ def keys(alg: str, iss: str | None, aud: str | None, out: Path) -> None:
         click.echo(sign_token(pem, str(public["kid"]), iss, aud, now=time.time(), alg=alg))
 
 
-@main.command("check-client")
+@main.command("check-client", short_help="Say why a token is accepted or refused.")
 @click.argument("token")
 @click.option("--path", default="/cds-services/leg-cramps-patient-view", show_default=True)
 def check_client(token: str, path: str) -> None:
@@ -464,8 +474,13 @@ def _of(count: int, what: str) -> str:
     return f"{count} {what}{'s' * (count != 1)}"
 
 
-@main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to be listened on.")
+@main.command(short_help="Look for faults in settings, rules and sites.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address that the service would listen on.",
+)
 def check(host: str) -> None:
     """Look for what would refuse the start, and for what rules, limits, lists and sites lack.
 
@@ -476,10 +491,12 @@ def check(host: str) -> None:
     from datetime import UTC, datetime
 
     from cds_service.commands.inspection import inspect
+    from cds_service.commands.terminal import patience
     from cds_service.ops import logs
 
     logs.configure_once("error")
-    found = inspect(host, datetime.now(UTC).date())
+    with patience("Checking"):
+        found = inspect(host, datetime.now(UTC).date())
     for fault in found.faults:
         click.echo(f"cds-service: {fault}", err=True)
     if found.faults:
@@ -495,7 +512,7 @@ main.add_command(population)
 main.add_command(data)
 
 
-@main.command("new-rule")
+@main.command("new-rule", short_help="Write a rule, its test and its scenario.")
 @click.argument("name")
 def new_rule(name: str) -> None:
     """Write the rule NAME, its test and its scenario from templates (in a source checkout).

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SITE = click.option("--site", metavar="NAME", help="Of one site only.")
 
 
-@click.group()
+@click.group(short_help="The audit trail: keys, and what a card said.")
 def audit() -> None:
     """The audit trail (CDS_AUDIT): what was asked of the rules, and what the cards said."""
 
@@ -81,12 +81,12 @@ def show(card: str, key: Path | None, as_json: bool) -> None:
         click.echo("\n\n".join(map(printed, found)))
 
 
-@click.group()
+@click.group(short_help="Kept data: export, erase, rotate the key.")
 def data() -> None:
     """What the service keeps: feedback, counts, the audit trail, the card key."""
 
 
-@data.command()
+@data.command(short_help="Write every row that is kept as JSON lines.")
 @_SITE
 @click.option(
     "--out",
@@ -98,12 +98,14 @@ def export(site: str | None, out: Path | None) -> None:
 
     Example: cds-service data export --site north --out north.ndjson
     """
+    from cds_service.commands.terminal import patience
     from cds_service.storage import lifecycle
 
     rows = 0
     with (
         _database() as database,
         nullcontext(sys.stdout) if out is None else _new_file(out) as file,
+        nullcontext() if out is None else patience(f"Writing {out}"),
     ):
         for row in lifecycle.export(database, site):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -111,7 +113,7 @@ def export(site: str | None, out: Path | None) -> None:
     click.echo(f"{rows} rows of {database.url}", err=True)
 
 
-@data.command()
+@data.command(short_help="Erase what is older than a day, for good.")
 @click.option(
     "--before",
     required=True,
@@ -125,10 +127,13 @@ def erase(before: datetime, site: str | None) -> None:
 
     Example: cds-service data erase --before 2026-01-01 --site north
     """
+    from cds_service.commands.terminal import patience
     from cds_service.storage import lifecycle
 
     with _database() as database:
-        for table, rows in lifecycle.erase(database, before.date(), site).items():
+        with patience("Erasing"):
+            erased = lifecycle.erase(database, before.date(), site)
+        for table, rows in erased.items():
             click.echo(f"{table}: {rows} rows erased")
 
 

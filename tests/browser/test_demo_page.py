@@ -87,6 +87,57 @@ def test_quinine_is_picked_warned_of_and_removed_by_the_suggestion(demo: DemoPag
     assert demo.report("quinine-ordered")["Accepted"] == "1"
 
 
+def test_signing_shows_hazards_only_and_names_every_draft(demo: DemoPage) -> None:
+    demo.open("potassium-being-ordered")
+    demo.pick("baclofen")
+    demo.pick("quinine")
+    selected = demo.page.locator("article.card").count()
+    with demo.page.expect_response("**/demo/answer") as asked:
+        demo.page.check("input[value=order-sign]")
+    demo.answered()
+    told = asked.value.json()
+    assert told["service"] == "leg-cramps-order-sign"
+    assert "selections" not in told["request"]["context"]
+    assert len(told["request"]["context"]["draftOrders"]["entry"]) == 3
+    for rule in ("potassium-ordered-hazard", "quinine-ordered"):
+        demo.card(rule).wait_for()
+    assert demo.page.locator("article.card.info").count() == 0
+    assert selected > 0
+    picture(demo, "order-sign")
+
+
+def test_silent_mode_shows_what_would_be_shown(demo: DemoPage) -> None:
+    demo.open("elderly-polypharmacy")
+    rules = demo.page.locator("article.card").evaluate_all(
+        "all => all.map((one) => one.dataset.rule)"
+    )
+    with demo.page.expect_response("**/demo/answer") as asked:
+        demo.page.select_option("#silent", "yes")
+    demo.answered()
+    assert asked.value.json()["response"] == {"cards": []}
+    silent = demo.page.locator("[data-silent]").evaluate_all(
+        "all => all.map((one) => one.dataset.silent)"
+    )
+    assert silent == rules
+    picture(demo, "silent")
+    demo.page.goto(f"{demo.address}/report?site=demo")
+    row = demo.page.locator(f"tr[data-silent={rules[0]}]")
+    assert int(row.locator("[data-label='Would show']").inner_text()) > 0
+    picture(demo, "report")
+
+
+def test_a_copied_link_says_that_it_has_no_pasted_record(demo: DemoPage) -> None:
+    demo.open("low-magnesium")
+    demo.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    demo.page.click("[data-copy=link]")
+    demo.page.locator("#status", has_text="Copied: the link.").wait_for(state="attached")
+    assert demo.page.evaluate("navigator.clipboard.readText()") == demo.page.url
+    demo.paste((FIXTURES / "quinine-active.json").read_text("utf-8"))
+    demo.page.click("[data-copy=link]")
+    demo.page.locator("#status", has_text="not the record").wait_for(state="attached")
+    assert "resourceType" not in demo.page.evaluate("navigator.clipboard.readText()")
+
+
 def test_a_suggested_order_is_drafted(demo: DemoPage) -> None:
     demo.open("low-magnesium")
     button = demo.card("low-magnesium").locator(".suggestion").first
@@ -132,7 +183,7 @@ def test_a_prefetch_key_that_is_not_sent_could_not_be_checked(demo: DemoPage) ->
     demo.card("low-magnesium").wait_for()
 
 
-def test_bad_json_is_answered_with_place_and_mend(demo: DemoPage) -> None:
+def test_bad_json_is_answered_with_place_and_remedy(demo: DemoPage) -> None:
     demo.open("low-magnesium")
     demo.paste('{"hook": "patient-view",')
     assert "not valid JSON" in demo.page.inner_text("#paste-error")

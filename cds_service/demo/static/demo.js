@@ -3,7 +3,7 @@
 
 const byId = (id) => document.getElementById(id);
 const page = byId("main");
-const NOT_IN_LINK = " It has the settings, but not the record that you pasted.";
+const NOT_IN_LINK = " It has the settings, not the record that you pasted.";
 const STORED = "Feedback stored.";
 
 const state = {};
