@@ -99,6 +99,9 @@ class Answered:
     def silence(self) -> str:
         """What an answer without cards means: never that there is nothing to say."""
         unchecked = sum(isinstance(one.answer, CannotTell) for one in self.outcomes)
+        if self.silent:
+            more = f"; {_rules(unchecked)} could not be checked" if unchecked else ""
+            return f"No cards: in silent mode, {_rules(len(self.silent))} would show one{more}."
         if unchecked:
             return f"No cards, but {_rules(unchecked)} could not be checked."
         if self.dropped:

@@ -456,6 +456,8 @@ def test_silent_mode_can_be_seen(demo: Demo) -> None:
     assert quiet["response"] == {"cards": []}
     would = re.findall(r'data-silent="([^"]+)"', quiet["html"]["cards"])
     assert would == rules_of(loud)
+    assert quiet["status"].startswith(f"No cards: in silent mode, {len(would)} rule")
+    assert quiet["html"]["cards"].count("No cards") == 0
     assert "silent" in quiet["html"]["why"]
     text = client.get("/report?site=demo").text
     for row, cards in (
