@@ -288,8 +288,8 @@ class Medication:
     when: datetime | None = None
     reason: Reason = Reason()
     # Equal medicines have equal names: hashing numbers as well would only cost time.
-    dosages: tuple[Dosage, ...] = field(default=(), hash=False)
-    ingredients: tuple[Ingredient, ...] = field(default=(), hash=False)
+    dosages: Sequence[Dosage] = field(default=(), hash=False)
+    ingredients: Sequence[Ingredient] = field(default=(), hash=False)
     words: str = ""
     selected: bool = False
     signed: bool = False

@@ -6,11 +6,13 @@ FHIR R4 MedicationRequest, MedicationStatement, Medication.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 from cds_service.core.facts import Ingredient, Medication, Taking
+from cds_service.core.records import Deferred
 from cds_service.fhir.read.conditions import read_reason
 from cds_service.fhir.read.library import Item, Library
 from cds_service.fhir.read.said import Said
@@ -105,7 +107,7 @@ def read_medication(
         identity=product.identity,
         when=_when(item, as_of),
         reason=read_reason(item, library, words.reasons),
-        dosages=item.dosages("dosage" if statement else "dosageInstruction"),
+        dosages=Deferred(partial(item.dosages, "dosage" if statement else "dosageInstruction")),
         ingredients=product.ingredients,
         words=product.words,
         selected=selected,
@@ -164,7 +166,7 @@ class _Product:
     own_codings: tuple[Coding, ...] = ()
     codings: tuple[Coding, ...] = ()
     texts: tuple[str, ...] = ()
-    ingredients: tuple[Ingredient, ...] = ()
+    ingredients: Sequence[Ingredient] = ()
     pointed: bool = False
 
     @property
@@ -190,7 +192,8 @@ class _Product:
 
 def _of_concept(concept: Said) -> _Product:
     own, words = concept.codings, concept.texts
-    return _Product(concept.name, own, own, words, _from_names(concept.words))
+    strengths = Deferred(partial(_from_names, concept.words))
+    return _Product(concept.name, own, own, words, strengths)
 
 
 def _product(item: Item, library: Library, concept: Said) -> _Product:
