@@ -501,7 +501,8 @@ active entry that does not say what it is.
 
 An entry that names nothing (no code and no words, only a null flavour or data-absent-reason, a
 placeholder such as "unknown", "see notes" or "non-formulary medication", a number, a dash, its own
-code again) is a problem; so is one with only a code of a system that has no list here.
+code again) is a problem; so is one with only a code of a system that has no list here, or with
+words in another script than the Latin one.
 
 ## What a prefetch key may hold
 

@@ -132,9 +132,12 @@ class Vocabulary:
         return frozenset(concept for one in found for concept in one.mentioned) - denied
 
     def reads(self, codings: Iterable[Coding], texts: Sequence[str]) -> bool:
-        """Whether it says what it is: in words, or by a code of a system that the lists use."""
-        return bool(texts) or any(
-            one.display or normal_system(one.system) in self._systems for one in codings
+        """Whether it says what it is: in words, or by a code of a system that the lists use.
+
+        Words in another script than the Latin one are not read.
+        """
+        return any(map(_legible, texts)) or any(
+            _legible(one.display) or normal_system(one.system) in self._systems for one in codings
         )
 
     def lists(self, codings: Iterable[Coding]) -> bool:
@@ -250,6 +253,10 @@ class Vocabulary:
             for at, word in enumerate(text.words)
             if not found.start <= at < found.end
         )
+
+
+def _legible(text: str) -> bool:
+    return any("a" <= letter <= "z" for letter in text.lower())
 
 
 class _Told(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cds_service.core.facts import Kind
+from cds_service.core.series import Worse
 from tests.fhir_reading.records import UCUM, bundle, concept, kinds, lab, read, result, results
 from tests.fhir_reading.test_places import panel, part
 
@@ -22,6 +23,10 @@ CRITICAL = [{"coding": [{"code": "HH"}]}]
         ("U&E - Potassium", "potassium"),
         ("Kalium i.S.", "potassium"),
         ("Kalium (Serum)", "potassium"),
+        ("Kalium (ISE indirekt)", "potassium"),
+        ("Potassium post dialysis", "potassium"),
+        ("Potassium (repeat)", "potassium"),
+        ("Potas w surowicy", "potassium"),
         ("Potasio sérico", "potassium"),
         ("P—Kalium; stofk.", "potassium"),
         ("Natrium im Serum", "sodium"),
@@ -76,6 +81,28 @@ def test_a_name_that_leaves_it_open_is_said(name: str) -> None:
 def test_another_quantity_is_passed_over(name: str, unit: str) -> None:
     reading = results(lab(code={"text": name}, unit=unit))
     assert (dict(reading.series), kinds(reading)) == ({}, [])
+
+
+@pytest.mark.parametrize(("unit", "said"), [("furlong", True), ("mL/min", False), ("%", False)])
+def test_an_unlisted_loinc_code_with_an_unknown_unit_is_said(unit: str, said: bool) -> None:
+    code = {"coding": [{"system": "http://loinc.org", "code": "99999-8", "display": "Potassium"}]}
+    reading = results(lab(code=code, unit=unit))
+    assert ("potassium" in reading.series) is said
+    if said:
+        (one,) = reading.series["potassium"].newest(Worse.LOW).unusable
+        assert one.kind == "unknown-unit"
+
+
+def test_each_analyte_that_a_name_may_mean_is_said() -> None:
+    reading = results(lab(code={"text": "Sodium corrected for glucose"}))
+    assert {one.about for one in reading.record.problems} == {"glucose", "sodium"}
+
+
+@pytest.mark.parametrize("name", ["血钾", "Калий", "カリウム", "בוטסיום"])
+def test_a_name_in_a_script_that_is_not_read_is_said(name: str) -> None:
+    assert kinds(results(lab(code={"text": name}))) == [("unknown-code", "Observation/o1")]
+    assert kinds(results(lab(code={"text": name}, value=71, unit="kg"))) == []
+    assert result(lab(code=concept("2823-3", words=name)))
 
 
 @pytest.mark.parametrize("status", ["cancelled", "entered-in-error", "registered"])

@@ -63,7 +63,9 @@ NOTHING = Meaning()
 UNREAD = Meaning()
 """The meaning of what is not a code, or cannot be read."""
 
-UNLISTED = Meaning(by_words=True, doubt="it has only a code of a system that is not read here")
+UNLISTED = Meaning(
+    by_words=True, doubt="it has only a code, or words in a script, that is not read here"
+)
 """The meaning of a code without words, of a system that has no list."""
 
 TOO_MUCH = Meaning()
@@ -108,8 +110,12 @@ class Codebook:
     def bears_out(self, meaning: Meaning, units: Sequence[str]) -> bool:
         """Whether one of the unit's spellings is of an analyte that is meant, or may be."""
         if meaning is UNLISTED:
-            return not self._units.isdisjoint(units)
+            return self.knows(units)
         return any(unit in analyte.units for analyte in meaning.analytes for unit in units)
+
+    def knows(self, units: Sequence[str]) -> bool:
+        """Whether one of the unit's spellings is of any analyte."""
+        return not self._units.isdisjoint(units)
 
     def of_blood(self, code: bytes) -> bool:
         """Whether a code says by itself in what it is measured: a LOINC code on a list."""

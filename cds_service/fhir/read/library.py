@@ -183,7 +183,10 @@ class Library:
     def nameless(self, item: Item, coded: bool) -> None:
         """Note an entry that does not say what it is; ``coded``: but for an unknown code."""
         if coded:
-            kind, reason = "unknown-code", "it has only a code of a system that is not read here"
+            kind, reason = (
+                "unknown-code",
+                "it has only a code, or words in a script, that is not read here",
+            )
         else:
             kind, reason = "no-code", "it does not say what it is"
         self.problem(kind, item.kind.value, reason, item.source)

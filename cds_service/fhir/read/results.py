@@ -350,15 +350,16 @@ class Results:
         quantity = None if isinstance(peek.valueQuantity, Missing) else readable(peek.valueQuantity)
         stated = (text(part(quantity, "code")), text(part(quantity, "unit")))
         units = [spelling for one in stated if one for spelling in (one, one.replace(" ", ""))]
-        # Without a unit the words count, so that the missing unit is said.
+        # Without a unit, or with one that is of nothing known, the words count: then that is said.
         if units and not self._book.bears_out(meaning, units):
-            return NOTHING
+            return NOTHING if meaning.doubt or self._book.knows(units) else meaning
         if not meaning.doubt:
             return meaning
         if units and peek.status not in _SILENT:
-            about = meaning.about or where.kind.value
             kind = "unknown-code" if meaning is UNLISTED else "unknown-name"
-            self._unusable(kind, meaning.doubt, peek, about, _source(where, index))
+            source = _source(where, index)
+            for about in [one.key for one in meaning.analytes] or [where.kind.value]:
+                self._unusable(kind, meaning.doubt, peek, about, source)
         return NOTHING
 
     def _elsewhere(
