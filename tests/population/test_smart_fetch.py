@@ -50,12 +50,18 @@ if not TOOL.exists():
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[FhirServer]:
+def running() -> Iterator[FhirServer]:
     if reason := missing():
         pytest.skip(reason)
     with started() as made:
-        made.load(RESOURCES)
         yield made
+
+
+@pytest.fixture
+def server(running: FhirServer) -> FhirServer:
+    running.reset()
+    running.load(RESOURCES)
+    return running
 
 
 def fetched(server: FhirServer, folder: Path, *options: str) -> Path:
@@ -102,9 +108,9 @@ def test_a_managed_export_is_not_read_twice_through_its_links(
 
 def test_a_second_managed_export_wins(server: FhirServer, tmp_path: Path) -> None:
     source = fetched(server, tmp_path / "in", "export", "--export-mode", "crawl")
-    with started() as other:
-        other.load([*RESOURCES[:3], potassium(4.2, "2026-03-01T08:00:00Z", **LABORATORY)])
-        fetched(other, source, "export", "--export-mode", "crawl", "--nickname", "second")
+    server.reset()
+    server.load([*RESOURCES[:3], potassium(4.2, "2026-03-01T08:00:00Z", **LABORATORY)])
+    fetched(server, source, "export", "--export-mode", "crawl", "--nickname", "second")
 
     made = outcome(source, tmp_path / "out")
     assert answers(made)["low-potassium"] == "did not fire"

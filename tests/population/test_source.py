@@ -39,7 +39,7 @@ def test_odd_lines_are_counted(tmp_path: Path) -> None:
         file.write("not json\n\n[]\n{}\n")
         file.write(json.dumps({"resourceType": "Observation", "id": "x"}) + "\n")
         file.write(json.dumps({**potassium(3, "2026-01-01"), "subject": {"reference": "Group/1"}}))
-        file.write('\n{"resourceType": "Observ\n{"resourceType": "Obs')
+        file.write('\n{"resourceType": "Obs\n{"resourceType": "Ob')
 
     made = outcome(source, tmp_path / "out")
     assert answers(made)["quinine-active"] == "fired"

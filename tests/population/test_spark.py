@@ -64,7 +64,7 @@ def export(folder: Path) -> Path:
     (inner / "Observation.001.ndjson.gz").write_bytes(whole)
     (inner / "Observation.002.ndjson.gz").write_bytes(whole[:-9])
     with (inner / "Observation.003.ndjson").open("wb") as file:
-        file.write(b'not json\n\n[]\n{}\n\xff\xfe\n{"resourceType": "Observ')
+        file.write(b'not json\n\n[]\n{}\n\xff\xfe\n{"resourceType": "Obs')
     pq.write_table(
         pa.table({"resource": [json.dumps(potassium(6.5, "2026-03-03", name="k9"))]}),
         inner / "x.parquet",
