@@ -45,26 +45,26 @@ def test_what_was_known_fires(tmp_path: Path) -> None:
     assert found["quinine-active"] == "fired"
 
 
-@pytest.mark.parametrize(
-    "later",
-    [
-        pytest.param(potassium(6.9, "2026-03-11T08:00:00Z", name="k2"), id="taken later"),
-        pytest.param(
-            potassium(6.9, "2026-03-10T08:00:00Z", "2026-03-10T10:00:00Z", name="k2"),
-            id="issued later",
-        ),
-        pytest.param(
-            cramps("2026-03-10T09:30:00Z", id="ckd", code={"text": "end stage renal disease"},
-                   onsetDateTime="2020-01-01"),
-            id="recorded later, although it began earlier",
-        ),
-        pytest.param(
-            {**quinine("2026-03-12T08:00:00Z"), "id": "m2",
-             "medicationCodeableConcept": {"text": "furosemide 40 MG Oral Tablet"}},
-            id="prescribed later",
-        ),
-    ],
-)  # fmt: skip
+LATER = [
+    pytest.param(potassium(6.9, "2026-03-11T08:00:00Z", name="k2"), id="taken later"),
+    pytest.param(
+        potassium(6.9, "2026-03-10T08:00:00Z", "2026-03-10T10:00:00Z", name="k2"),
+        id="issued later",
+    ),
+    pytest.param(
+        cramps("2026-03-10T09:30:00Z", id="ckd", code={"text": "end stage renal disease"},
+               onsetDateTime="2020-01-01"),
+        id="recorded later, although it began earlier",
+    ),
+    pytest.param(
+        {**quinine("2026-03-12T08:00:00Z"), "id": "m2",
+         "medicationCodeableConcept": {"text": "furosemide 40 MG Oral Tablet"}},
+        id="prescribed later",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("later", LATER)
 def test_what_came_later_changes_nothing(tmp_path: Path, later: Json) -> None:
     assert rows(told(tmp_path, *BASE)) == rows(told(tmp_path, *BASE, later))
 
@@ -142,3 +142,37 @@ def test_the_window_bounds_the_calls(tmp_path: Path) -> None:
 
     made = told(tmp_path, *BASE, second, start="2026-04-01", end="2026-04-10")
     assert [one["time"].month for one in made["called"]] == [4]
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+@pytest.mark.parametrize("later", LATER)
+def test_what_came_after_an_order_changes_nothing(tmp_path: Path, hook: str, later: Json) -> None:
+    order = {**quinine("2026-03-10T09:00:00Z"), "id": "new"}
+    base = (cramps(), potassium(3.1, "2026-03-01T08:00:00Z"), order)
+    window = {"at": "orders", "hook": hook, "end": "2026-03-10"}
+
+    before = told(tmp_path, *base, **window)
+    assert len(before["called"]) == 1
+    assert "fired" in {one["answer"] for one in before["evaluations"]}
+    after = told(tmp_path, *base, later, **window)
+    assert [{**one, "order": ""} for one in rows(before)] == [
+        {**one, "order": ""} for one in rows(after)
+    ]
+
+
+def test_an_order_stopped_later_was_in_force_when_the_next_was_placed(tmp_path: Path) -> None:
+    spironolactone = {"medicationCodeableConcept": {"text": "spironolactone 25 MG Oral Tablet"}}
+    chloride = {"medicationCodeableConcept": {"text": "potassium chloride 600 MG Oral Tablet"}}
+    order = {**quinine("2026-03-10T09:00:00Z"), "id": "new", **chloride}
+
+    def found(**stop: str) -> list[str]:
+        taken = quinine(**spironolactone, **stop)
+        made = told(tmp_path, cramps(), order, taken, at="orders", start="2026-03-01")
+        (hazard,) = [
+            one for one in made["evaluations"] if one["rule"] == "potassium-ordered-hazard"
+        ]
+        return [*hazard["because"], *(one["code"] for one in hazard["facts"])]
+
+    active = found(status="active")
+    assert found(status="stopped", statusChanged="2026-04-01T08:00:00Z") == active
+    assert found(status="stopped", statusChanged="2026-03-01T08:00:00Z") != active
