@@ -57,7 +57,7 @@ run: environment
 	@exec $(VENV)/bin/cds-service serve --host $(HOST) --port $(PORT) $(RUN_ARGS)
 
 test: environment-dev
-	@$(PY) -m pytest -n $(TEST_PROCESSES) $(PYTEST_ARGS)
+	@$(PY) -m pytest -n $(TEST_PROCESSES) --dist worksteal $(PYTEST_ARGS)
 
 # In its own environment: the lowest version of what pyproject.toml names, and the newest that fits
 # of what those need. The browser's tests drive another program.
@@ -74,7 +74,7 @@ lowest: environment-dev
 	  state > $(LOWEST)/.installed; \
 	fi
 	@$(LOWEST)/bin/python .ci/lowest.py pyproject.toml
-	@$(LOWEST)/bin/python -m pytest -n $(TEST_PROCESSES) -m "not browser" $(PYTEST_ARGS)
+	@$(LOWEST)/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "not browser" $(PYTEST_ARGS)
 
 # In its own environment, because Spark is 400 MB: its lowest version, and what it needs.
 spark: spark-environment
@@ -107,7 +107,7 @@ smart-fetch-environment: environment-dev
 # Whatever of the last run lies about would count as covered: it goes first.
 coverage: environment-dev
 	@$(PY) -m coverage erase
-	@$(PY) -m coverage run -m pytest -n $(TEST_PROCESSES) $(PYTEST_ARGS)
+	@$(PY) -m coverage run -m pytest -n $(TEST_PROCESSES) --dist worksteal $(PYTEST_ARGS)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage json --quiet -o coverage.json
 	@$(PY) .ci/covered.py coverage.json

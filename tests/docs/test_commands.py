@@ -89,8 +89,10 @@ START = """
 cds-service serve --real --demo --port {port} > served.log 2>&1 &
 served=$!
 trap 'kill $served' EXIT
-curl -s --retry 60 --retry-delay 1 --retry-connrefused --max-time 90 -o /dev/null \\
-  http://127.0.0.1:8000/healthz || { cat served.log; exit 1; }
+for _ in {1..900}; do
+  curl -s --max-time 90 -o /dev/null http://127.0.0.1:8000/healthz && break || sleep 0.1
+done
+curl -s -o /dev/null http://127.0.0.1:8000/healthz || { cat served.log; exit 1; }
 """
 WRAPPER = """#!/bin/bash
 words=("$@")
