@@ -19,8 +19,6 @@ from tools.mutation.sample import NOT_IN_SAMPLE
 from tools.mutation.verdict import REFUSED
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "mutation.md"
-TEMPLATE = Path(__file__).with_name("page.md")
-REASONS = Path(__file__).with_name("survivors.toml")
 FATES = ("killed", "timed out", "refused", "survived")
 NOT_TRIED = "not tried"
 _READ = """
@@ -73,8 +71,8 @@ def _fate(worker: str, test: str | None, output: str | None) -> str:
 def changed(diff: str) -> tuple[str, str]:
     """The changed lines of a unified diff before and after, each as one line."""
     lines = [one for one in diff.split("\n") if one[:3] not in ("---", "+++", "@@ ")]
-    at = [number for number, line in enumerate(lines) if line[:1] in ("-", "+")]
-    block = lines[at[0] : at[-1] + 1] if at else []
+    at = [number for number, line in enumerate(lines) if line[:1] in ("-", "+")] or [0]
+    block = lines[at[0] : at[-1] + 1]
     old, new = ([line[1:] for line in block if line[:1] != sign] for sign in ("+", "-"))
     return " ".join(" ".join(old).split()), " ".join(" ".join(new).split())
 
@@ -83,9 +81,13 @@ def reasons() -> Mapping[tuple[str, str, str], str]:
     """Why a survivor may live, by module, old and new line."""
     return {
         (group["module"], was, now): group["because"]
-        for group in tomllib.loads(REASONS.read_text(encoding="utf-8"))["group"]
+        for group in tomllib.loads(_beside("survivors.toml"))["group"]
         for was, now in group["mutants"]
     }
+
+
+def _beside(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 def unexplained(mutants: Iterable[Mutant]) -> list[Mutant]:
@@ -99,7 +101,7 @@ def write(mutants: Sequence[Mutant], day: str = "", tool: str = "") -> None:
     counts = {path: _counted(list(ones)) for path, ones in modules}
     # The page is Markdown: nothing is to be escaped.
     template = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)  # noqa: S701
-    page = template.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    page = template.from_string(_beside("page.md")).render(
         day=day or datetime.now(UTC).date().isoformat(),
         version=tool or version("cosmic-ray"),
         all=(total := _counted(mutants)),

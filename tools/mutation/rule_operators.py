@@ -6,7 +6,7 @@ A plugin of cosmic-ray, which `make mutants` installs into its own environment (
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from cosmic_ray.operators.operator import Operator
@@ -30,8 +30,7 @@ _OTHER = {
 class _Own(Operator):  # type: ignore[misc]
     """``edits`` gives each change: the place it concerns, the node to replace, the new code."""
 
-    def edits(self, node: Node) -> list[Edit]:
-        raise NotImplementedError
+    edits: Callable[[Any, Node], list[Edit]]
 
     def mutation_positions(self, node: Node) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
         for place, _, _ in self.edits(node):
@@ -99,16 +98,14 @@ class RemoveMember(_Own):
                 members[-1].append(child)
         members = [member for member in members if member]
         codes = ["".join(one.get_code() for one in member) for member in members]
+        # A call can do without a keyword argument or a starred one, hardly without the others.
+        spare = ("name", "operator") if node.type == "arglist" else ()
         return [
-            (member[0], node, "".join(f"{one}," for one in codes[:at] + codes[at + 1 :]))
-            for at, member in enumerate(members)
-            if (_can_be_spared(member[0]) if node.type == "arglist" else len(members) > 1)
+            (first, node, "".join(f"{one}," for one in codes[:at] + codes[at + 1 :]))
+            for at, (first, *_) in enumerate(members)
+            if (first.type == "argument" and first.children[0].type in spare)
+            or (not spare and len(members) > 1)
         ]
-
-
-def _can_be_spared(first: Node) -> bool:
-    """A keyword argument or a starred one: a call can hardly do without the others."""
-    return bool(first.type == "argument" and first.children[0].type in ("name", "operator"))
 
 
 class RemoveStatement(_Own):
@@ -138,11 +135,7 @@ class DropOperand(_Own):
         ]
 
 
-_OPERATORS = (ChangeKey, FlipMembership, ChangeMember, RemoveMember, RemoveStatement, DropOperand)
-
-
-class Provider(dict[str, type[Operator]]):
+def operators() -> dict[str, type[Operator]]:
     """The operators under their names, as cosmic-ray asks for them."""
-
-    def __init__(self) -> None:
-        super().__init__({one.__name__: one for one in _OPERATORS})
+    own = (ChangeKey, FlipMembership, ChangeMember, RemoveMember, RemoveStatement, DropOperand)
+    return {one.__name__: one for one in own}

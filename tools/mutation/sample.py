@@ -1,8 +1,8 @@
 """Which of cosmic-ray's mutants are tried: python -m tools.mutation.sample SESSION MOST [PATH…]
 
-A filter in cosmic-ray's sense: what is left out is marked as skipped in the session. Left out is
-what changes no answer (annotations, docstrings, assertions, decorators of data classes and
-caches), what an operator does that is not among ours, and what is outside the sample.
+What is left out is marked as skipped in the session: what changes no answer (annotations,
+docstrings, assertions, decorators of data classes and caches), operators that are not in
+cosmic-ray.toml, and what is outside the sample.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from typing import Any
 
 NOT_IN_SAMPLE = "not in the sample"
 NO_CHANGE = "changes no answer"
-SEED = 7
 WHOLE = {
     "cds_service/core/quantities.py",
     *(f"hooks/{one}.py" for one in ("levels", "quinine_hazards", "renal")),
@@ -33,8 +32,7 @@ SELECT job_id, module_path, operator_name, start_pos_row, start_pos_col, end_pos
 FROM mutation_specs ORDER BY module_path, 4, 5, operator_name, occurrence
 """
 _SKIP = "INSERT INTO work_results (job_id, output, worker_outcome) VALUES (?, ?, 'SKIPPED')"
-Position = tuple[int, int]
-Span = tuple[Position, Position]
+Span = tuple[tuple[int, int], tuple[int, int]]
 
 
 def spared(source: str) -> list[Span]:
@@ -70,7 +68,7 @@ def left_out(path: str, places: Sequence[Span], paths: Sequence[str], most: int)
     meant = [number for number in range(len(places)) if number not in silent]
     sample = meant if not paths or path in paths else []
     if not paths and len(meant) > most and path not in WHOLE:
-        sample = random.Random(f"{SEED} {path}").sample(meant, most)  # noqa: S311
+        sample = random.Random(f"7 {path}").sample(meant, most)  # noqa: S311
     return dict.fromkeys(set(meant) - set(sample), NOT_IN_SAMPLE) | dict.fromkeys(silent, NO_CHANGE)
 
 
