@@ -98,7 +98,7 @@ QUININE = [
     V("quinidine is not quinine", [], f"-{Q}", drafts=[draft("quinidine gluconate 324 MG Extended Release Oral Tablet")]),
     V("quinine by ATC", [], Q, drafts=[draft(None, ("http://www.whocc.no/atc", "P01BC01"))]),
     V("a draft with no medication", [CRAMPS], f"-{Q} -data-not-usable", drafts=[draft(None)]),
-    V("a draft with an unknown code", [CRAMPS], f"-{Q} -data-not-usable", drafts=[draft(None, ("urn:x", "1"))]),
+    V("a draft with an unknown code and no name: nobody can judge it, and that is said", [CRAMPS], f"data-not-usable:info -{Q}", drafts=[draft(None, ("urn:x", "1"))]),
 ]  # fmt: skip
 
 R = "magnesium-ordered-renal-impairment"
