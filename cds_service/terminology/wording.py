@@ -32,7 +32,7 @@ _GLUED = re.compile(r"([0-9.]+)(mg|mcg|ug|g|gm|ml|meq|mmol|unt|iu)")
 _UNITS = frozenset(
     {
         "mg", "mcg", "ug", "g", "gm", "ml", "l", "meq", "mmol", "unt", "iu", "hr", "actuat",
-        "sqcm", "dose", "day", "week",
+        "sqcm", "dose", "day", "week", "unit", "units",
     }
 )  # fmt: skip
 _MEASURES = _UNITS | {"per", "of"}
