@@ -120,7 +120,7 @@ def _lower(facts: Facts, analyte: str) -> Result | None:
 def _extreme(facts: Facts, analyte: str, worse: Worse) -> Result | None:
     """The newest result of 30 days; of a final and a newer preliminary one the worse."""
     newest = facts.newest(analyte, worse)
-    both = [one for one in (newest.result, newest.preliminary) if one and facts.within(one, ACT)]
+    both = [one for one in (newest.result, newest.tentative) if one and facts.within(one, ACT)]
     if len(both) < 2:
         return both[0] if both else None
     pick = min if worse is Worse.LOW else max

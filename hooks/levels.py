@@ -140,7 +140,7 @@ def _level(
     own_range: Callable[[Result], bool] = lambda _: False,
 ) -> Level:
     newest = facts.newest(analyte, worse)
-    early = newest.preliminary
+    early = newest.tentative
     final = newest.result if facts.within(newest.result, YEAR) else None
     result = final
     # An early result that was never made final is asked for again, like any stale one.
@@ -158,7 +158,7 @@ def _level(
         own_range=result is not None and own_range(result),
         stale=result is not None and not facts.within(result, ACT),
         checked=final is not None and facts.within(final, CHECKED),
-        unusable=newest.unusable,
+        unusable=newest.beside(result),
     )
 
 

@@ -56,7 +56,7 @@ def contraindications(facts: Facts) -> Contraindications:
     newest = facts.newest("platelets", Worse.LOW)
     limit = facts.limits["platelets.low"]
     early, final = (
-        one if facts.within(one, PLATELETS) else None for one in (newest.preliminary, newest.result)
+        one if facts.within(one, PLATELETS) else None for one in (newest.tentative, newest.result)
     )
     raises = early is not None and early.below(limit.value) is True
     settled = final is not None and final.below(limit.value) is True
@@ -79,9 +79,9 @@ def contraindications(facts: Facts) -> Contraindications:
     return Contraindications(
         names=tuple(names),
         evidence=tuple(evidence),
-        open=(*unread, *undecided, *levels.unread(newest.unusable, "platelet")),
+        open=(*unread, *undecided, *levels.unread(newest.beside(count), "platelet")),
         problems=newest.unusable,
-        unmeasured=count is None and facts.availability(Kind.RESULTS).whole,
+        unmeasured=count is None and not newest.unusable and facts.availability(Kind.RESULTS).whole,
         doubt=note if counted and len(names) == 1 else "",
     )
 
@@ -90,7 +90,7 @@ def _long_qtc(facts: Facts) -> Result | None:
     """A QTc of 30 days at or above the limit; a preliminary one counts."""
     newest = facts.newest("qtc_interval", Worse.HIGH)
     limit = facts.limits.value("qtc_interval.long")
-    for one in (newest.preliminary, newest.result):
+    for one in (newest.tentative, newest.result):
         if one is not None and facts.within(one, ACT) and one.at_least(limit) is True:
             return one
     return None

@@ -53,7 +53,7 @@ def computed(facts: Facts, analyte: str, worse: Worse) -> Newest | None:
         result = _of_both(reported, _from_creatinine(facts, latest))
     early = [
         one
-        for one in (newest.preliminary, _from_creatinine(facts, creatinine.preliminary))
+        for one in (newest.tentative, _from_creatinine(facts, creatinine.tentative))
         if one is not None and (result is None or one.day >= result.day)
     ]
     preliminary = max(early, key=lambda one: one.day, default=None)
@@ -116,6 +116,7 @@ def _from_creatinine(facts: Facts, creatinine: Result | None) -> Result | None:
         day_only=creatinine.day_only,
         source=creatinine.source,
         preliminary=creatinine.preliminary,
+        remarks=creatinine.remarks,
         method="computed",
         computed=True,
     )
@@ -154,12 +155,21 @@ def _before(facts: Facts, newest: Result, span: timedelta) -> list[Result]:
     return [
         one
         for one in facts.series["creatinine"].finals(since=newest.when - span)
-        if one.value.exact and one.when < newest.when
+        if one.value.exact and one.when < newest.when and "contaminated" not in one.remarks
     ]
 
 
+def _latest_creatinine(facts: Facts) -> Result | None:
+    """The newest final creatinine; one of a haemolysed sample raises, one of a wrong tube not."""
+    newest = facts.newest("creatinine", Worse.HIGH)
+    doubted = newest.tentative
+    if doubted is None or doubted.preliminary or "contaminated" in doubted.remarks:
+        return newest.result
+    return doubted
+
+
 def _acute(facts: Facts) -> Acute | None:
-    newest = facts.newest("creatinine", Worse.HIGH).result
+    newest = _latest_creatinine(facts)
     if newest is None or facts.minor or facts.hazards("dialysis"):
         return None
     if not newest.value.exact or facts.as_of - newest.when > timedelta(days=7):
@@ -234,6 +244,7 @@ class Renal:
     fetched: bool
     acute: Acute | None = None
     creatinine: Result | None = None  # in pregnancy, where it decides
+    doubtful: bool = False  # advanced only by a contaminated sample: MODERATE, and no dose
 
     @property
     def severe(self) -> bool:
@@ -272,6 +283,7 @@ class Renal:
             remarks.append("computed from creatinine, CKD-EPI 2021")
         if self.egfr.preliminary:
             remarks.append("preliminary")
+        remarks.extend(self.egfr.remarks)
         if self.stale:
             remarks.append("older than 90 days")
         return ", ".join(remarks)
@@ -287,7 +299,8 @@ class Renal:
         if self.acute is not None:
             return self.acute.words
         if self.egfr is not None and self.measured:
-            return f"eGFR {self.egfr.reported.split(' ')[0]}"
+            doubt = " (sample contaminated)" if "contaminated" in self.egfr.remarks else ""
+            return f"eGFR {self.egfr.reported.split(' ')[0]}{doubt}"
         if self.creatinine is not None and self.moderate:
             return f"creatinine {self.creatinine.reported} in pregnancy"
         if self.severe:
@@ -322,7 +335,7 @@ def _renal(facts: Facts) -> Renal:
     newest = facts.newest("egfr", Worse.LOW)
     severe_limit = facts.limits.value("egfr.severe")
     moderate_limit = facts.limits.value("egfr.moderate")
-    early = newest.preliminary
+    early = newest.tentative
     if early is not None and (
         not facts.within(early, YEAR) or early.below(moderate_limit) is not True
     ):
@@ -346,6 +359,15 @@ def _renal(facts: Facts) -> Renal:
         impairment = Impairment.NONE
     else:
         impairment = Impairment.UNKNOWN
+    doubtful = (
+        impairment is Impairment.SEVERE
+        and not advanced
+        and risen is None
+        and egfr is not None
+        and "contaminated" in egfr.remarks
+    )
+    if doubtful:  # a warning at most: see the doubt in its words
+        impairment = Impairment.MODERATE
     shown_below = {Impairment.SEVERE: severe_limit, Impairment.MODERATE: moderate_limit}.get(
         impairment
     )
@@ -360,20 +382,26 @@ def _renal(facts: Facts) -> Renal:
             impairment is Impairment.NONE
             and fresh
             and not pregnant
-            and not newest.unusable
+            and not newest.unusable  # a doubted one neither
             and facts.availability(Kind.CONDITIONS).whole
         ),
-        unusable=newest.unusable,
+        unusable=newest.beside(egfr),
         fetched=facts.obtained(Kind.RESULTS),
         acute=risen,
         creatinine=creatinine,
+        doubtful=doubtful,
     )
 
 
 def _in_pregnancy(facts: Facts) -> Result | None:
     """The creatinine of the last 90 days, which decides in pregnancy."""
-    newest = facts.newest("creatinine", Worse.HIGH).result
-    return newest if newest is not None and facts.within(newest, FRESH_RENAL) else None
+    newest = facts.newest("creatinine", Worse.HIGH)
+    limit = facts.limits.value("creatinine.pregnancy")
+    for one in (newest.tentative, newest.result):
+        raises = one is not None and bool(one.remarks) and one.above(limit) is True
+        if one is not None and facts.within(one, FRESH_RENAL) and (raises or one is newest.result):
+            return one
+    return None
 
 
 def _by_creatinine(facts: Facts, creatinine: Result | None) -> Impairment:

@@ -57,15 +57,22 @@ class Candidate:
 class Newest(Struct, frozen=True):
     """The newest results of one analyte.
 
-    ``result`` is the newest usable final one; ``preliminary`` a not yet final one, newer or
-    of the same moment;
-    ``unusable`` are the problems newer than ``result`` (all there are where it is None),
-    together with results that carry no date at all.
+    ``result`` is the newest usable final one. ``tentative`` may raise a finding and never
+    clears one: a not yet final result, or one with a remark on its sample (haemolysed, ...),
+    newer than ``result`` or of the same moment. ``unusable`` are the problems newer than
+    ``result`` (all there are where it is None), together with results that carry no date at
+    all; a result with a remark is among them.
     """
 
     result: Result | None = None
-    preliminary: Result | None = None
+    tentative: Result | None = None
     unusable: tuple[Problem, ...] = ()
+
+    def beside(self, used: Result | None) -> tuple[Problem, ...]:
+        """What could not be used, without the one result that a rule has raised a finding on."""
+        if used is None or not used.remarks:
+            return self.unusable
+        return tuple(one for one in self.unusable if one.source != used.source)
 
 
 class Dated(Protocol):
@@ -80,7 +87,7 @@ _when = attrgetter("when")
 _NO_TIE = timedelta(days=2)  # apart by more two moments are on different days, wherever it is
 
 
-# Final results of the newest moment, preliminary ones before or with them, newer problems.
+# Final results of the newest moment, tentative ones before or with them, newer problems.
 _Foremost = tuple[list[Result], list[Result], list[Problem]]
 
 
@@ -139,13 +146,13 @@ class Series:
             return self._alike
         if self._foremost is None:
             self._foremost = self._find_foremost()
-        final, preliminary, newer = self._foremost
+        final, tentative, newer = self._foremost
         found = Newest(
             result=_worst(final, worse),
-            preliminary=_worst(preliminary, worse),
+            tentative=_worst(tentative, worse),
             unusable=(*newer, *self.undated),
         )
-        if len(final) < 2 and len(preliminary) < 2:
+        if len(final) < 2 and len(tentative) < 2:
             self._alike = found
         return found
 
@@ -153,6 +160,7 @@ class Series:
         unusable: list[tuple[Candidate, Problem]] = []
         preliminary: list[tuple[Candidate, Result]] = []
         final: list[tuple[Candidate, Result]] = []
+        remarked: list[tuple[Candidate, Result]] = []
         for at, dated in enumerate(self._dated):
             if final and final[0][0].when - dated.when > _NO_TIE:
                 break
@@ -162,6 +170,10 @@ class Series:
             answer = candidate.answer
             if isinstance(answer, Problem):
                 unusable.append((candidate, answer))
+            elif answer.remarks and not answer.preliminary:
+                unusable.append((candidate, _doubtful(answer)))
+                if not remarked or candidate.ties_with(remarked[0][0]):
+                    remarked.append((candidate, answer))
             elif not answer.preliminary:
                 final.append((candidate, answer))
             elif not preliminary or candidate.ties_with(preliminary[0][0]):
@@ -173,7 +185,21 @@ class Series:
             for candidate, problem in unusable
             if not any(candidate.when == usable.when for usable, _ in final)
         ]
-        return [one for _, one in final], [one for _, one in preliminary], newer
+        tentative = [one for _, one in (*preliminary, *remarked)]
+        return [one for _, one in final], tentative, newer
+
+
+def _doubtful(result: Result) -> Problem:
+    """A result with a remark on its sample, as what cannot clear anything."""
+    return Problem(
+        "sample",
+        result.analyte.key,
+        f"the sample was reported {' and '.join(result.remarks)}",
+        result.source,
+        result.when,
+        result.critical,
+        result,
+    )
 
 
 def _worst(tied: list[Result], worse: Worse) -> Result | None:

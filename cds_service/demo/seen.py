@@ -285,9 +285,10 @@ def _lab(answered: Answered, key: str, uses: Mapping[str, tuple[str, ...]]) -> L
     finals = list(series.finals()) if series else []
     results = finals + [one for one in _latest(newest) if one not in finals]
     remarks = [f"not usable: {problem.reason}" for problem in newest.unusable]
-    if newest.preliminary is not None:
-        remarks.insert(0, f"preliminary: {newest.preliminary.reported}")
-    shown = newest.result or newest.preliminary
+    early = newest.tentative
+    if early is not None and early.preliminary:
+        remarks.insert(0, f"preliminary: {early.reported}")
+    shown = newest.result or early
     if shown is None:
         if not remarks:
             remarks.append(_note(answered, Kind.RESULTS) or "no result on file")
@@ -331,7 +332,7 @@ def _side(limit: Limit) -> Beyond:
 
 
 def _latest(newest: Newest) -> list[Result]:
-    return [one for one in (newest.result, newest.preliminary) if one is not None]
+    return [one for one in (newest.result, newest.tentative) if one is not None]
 
 
 def _medication(one: Medication, uses: Mapping[str, tuple[str, ...]]) -> Item:

@@ -81,7 +81,7 @@ def anemia(facts: Facts) -> Answer:
     newest = facts.newest("hemoglobin", Worse.LOW)
     limit = facts.limits[_limit_key(facts)]
     result = newest.result if facts.within(newest.result, YEAR) else None
-    early = newest.preliminary if facts.within(newest.preliminary, YEAR) else None
+    early = newest.tentative if facts.within(newest.tentative, YEAR) else None
     if early is not None and early.below(limit.value) is True and _counts(facts, early, result):
         result = early
     if result is None:
@@ -106,7 +106,7 @@ def anemia(facts: Facts) -> Answer:
             *_platelets(facts),
             *((Evidence(state.before, note="before the fall"),) if state.before else ()),
         ),
-        missing=(*unread(newest.unusable, "haemoglobin"), *_unchecked(facts)),
+        missing=(*unread(newest.beside(result), "haemoglobin"), *_unchecked(facts)),
         strength="WHO 2024 for the limits and for severe (in pregnancy WHO says below 7 g/dL); "
         "critical, and what quinine adds, are general knowledge.",
         suggestions=_suggestions(facts, result, state),
@@ -165,7 +165,7 @@ def _by_quinine(facts: Facts, result: Result) -> tuple[str, Result | None]:
     if not facts.taking("quinine", hazard=True):
         return "", None
     platelets = facts.newest("platelets", Worse.LOW)
-    for count in (platelets.result, platelets.preliminary):
+    for count in (platelets.result, platelets.tentative):
         if count is None or not facts.within(count, PLATELETS):
             continue
         if _SPOILING & set(count.remarks):
@@ -256,7 +256,8 @@ def _quinine(facts: Facts) -> tuple[str, ...]:
 def _platelets(facts: Facts) -> tuple[Evidence, ...]:
     if not facts.taking("quinine", hazard=True):
         return ()
-    platelets = facts.newest("platelets", Worse.LOW).result
+    newest = facts.newest("platelets", Worse.LOW)
+    platelets = newest.result or newest.tentative
     if platelets is None or not facts.within(platelets, YEAR):
         return ()
     return (Evidence(platelets, note=", ".join(sorted(_SPOILING & set(platelets.remarks)))),)

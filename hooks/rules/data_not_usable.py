@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cds_service.core.facts import Kind, Problem, State
+from cds_service.core.facts import Kind, Problem, Result, State
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
 from cds_service.core.text import quoted
@@ -102,7 +102,7 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     lines = {
         **{_line(problem): _name(problem.about) for problem in watched},
         **_not_obtained(facts, sought),
-        **_unusable(facts, sought),
+        **_unusable(facts, sought, outcomes),
         **_problems(problems),
         **_undecided(facts, triggered),
         **(failed := _failed(outcomes)),
@@ -145,7 +145,7 @@ def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
         **_problems(unread),
         **{_line(problem): _name(problem.about) for problem in watched},
         **_not_obtained(facts, sought),
-        **_unusable(facts, sought),
+        **_unusable(facts, sought, outcomes),
         **_problems(p for p in facts.record.problems if p.about in about or p in refused),
         **_undecided(facts, filter(_cannot_tell, judging)),
         **failed,
@@ -169,8 +169,8 @@ def _watched(facts: Facts, keys: Iterable[str]) -> list[Problem]:
             *newest.unusable,
             *(one for one in facts.record.problems if one.about == key),
         ):
-            if problem.about not in keys or problem in found:
-                continue
+            if problem.about not in keys or problem in found or problem.kind == "sample":
+                continue  # a remark on a sample is for the rules to weigh
             if problem.when is None:
                 counts = not fresh or _critical(problem, facts)
             elif newest.result is not None and problem.when < newest.result.when:
@@ -261,12 +261,24 @@ def _not_obtained(facts: Facts, sought: _Sought) -> dict[str, str]:
     return lines
 
 
-def _unusable(facts: Facts, sought: _Sought) -> dict[str, str]:
-    """Results that could not be used and are not older than any rule would look."""
+def _unusable(facts: Facts, sought: _Sought, outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Results that could not be used and are not older than any rule would look.
+
+    A result with a remark on its sample is left to the rule that used it.
+    """
+    used = {
+        line.fact.source
+        for outcome in outcomes
+        if isinstance(outcome.answer, Finding | NotFired)
+        for line in outcome.answer.evidence
+        if isinstance(line.fact, Result)
+    }
     lines = {}
     for key, windows in sought.windows.items():
         for problem in facts.newest(key, Worse.LOW).unusable:
             earliest = min(window.start(facts.today) for window in windows)
+            if problem.kind == "sample" and problem.source in used:
+                continue
             if problem.when is None or facts.on_day(problem.when) >= earliest:
                 # An eGFR rests on creatinine: what could not be used is called by its own name.
                 lines[_line(problem)] = _name(problem.about)

@@ -136,7 +136,7 @@ def _sodium(facts: Facts, drafts: tuple[Medication, ...]) -> Evidence | None:
     thiazide = any("diuretic_thiazide" in one.classes for one in drafts)
     limit = facts.limits["sodium.low" if thiazide else "sodium.diuretic"]
     newest = facts.newest("sodium", Worse.LOW)
-    for one in (newest.result, newest.preliminary):
+    for one in (newest.result, newest.tentative):
         if one is not None and facts.within(one, ACT) and one.below(limit.value) is True:
             return Evidence(one, limit, note="preliminary" if one.preliminary else "")
     return None

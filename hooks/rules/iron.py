@@ -95,7 +95,7 @@ def low_ferritin(facts: Facts) -> Answer:
 def _low(facts: Facts, newest: Newest, key: str) -> Evidence | None:
     """The result that is low against a limit: the final one, else one that is preliminary."""
     limit = facts.limits[key]
-    for result in (newest.result, newest.preliminary):
+    for result in (newest.result, newest.tentative):
         if result is None or not facts.within(result, IRON):
             continue
         at_limit = key == "ferritin.rls"

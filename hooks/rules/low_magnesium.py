@@ -225,6 +225,8 @@ def _why_no_dose(facts: Facts, function: Renal) -> str:
             f"No dose is given: {function.phrase()}. Magnesium accumulates to toxic levels; "
             "replacement needs specialist advice and monitoring."
         )
+    if function.doubtful:
+        return f"No dose is given: {function.phrase()}. Repeat creatinine first."
     if reading.conditions_unread(facts):
         return "No dose is given: the problem list could not be checked for kidney disease."
     if function.unknown:

@@ -111,10 +111,10 @@ class Accumulation:
         """Magnesium above range within 30 days."""
         return self.high and not self.level.stale
 
-    def reaches(self, facts: Facts, key: str) -> bool:
-        """Whether the recent magnesium is at or above a limit, and not by its sample alone."""
+    def reaches(self, facts: Facts, key: str, *, doubtful: bool = False) -> bool:
+        """Whether the recent magnesium is at or above a limit; ``doubtful``: of any sample."""
         result = self.level.result
-        if not self.urgent or result is None or self.doubtful:
+        if not self.urgent or result is None or (self.doubtful and not doubtful):
             return False
         return result.at_least(facts.limits.value(key)) is True
 
@@ -273,7 +273,7 @@ def _graded(facts: Facts, danger: Accumulation) -> Indicator:
         return Indicator.CRITICAL
     if danger.function.moderate or not danger.function.fresh_normal:
         return Indicator.WARNING
-    if danger.reaches(facts, "magnesium.mild"):
+    if danger.reaches(facts, "magnesium.mild", doubtful=True):
         return Indicator.WARNING
     return Indicator.INFO
 

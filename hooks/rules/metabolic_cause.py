@@ -175,12 +175,17 @@ def _judged(facts: Facts, analyte: str) -> _Cause | tuple[str, ...]:
     name = (newest.result.analyte.name if newest.result else analyte).lower()
     doubts = unread(newest.unusable, name)
     final = newest.result if facts.within(newest.result, CHECKED) else None
-    early = newest.preliminary if facts.within(newest.preliminary, CHECKED) else None
+    early = newest.tentative if facts.within(newest.tentative, CHECKED) else None
     final_cause, final_doubt = _cause(facts, final)
     early_cause, _ = _cause(facts, early)
     # A preliminary result may raise what speaks without cramps, the critical level, and no more.
-    graver = final_cause is None or final_cause.indicator is not Indicator.CRITICAL
-    if early_cause is not None and early_cause.indicator is Indicator.CRITICAL and graver:
+    raises = early_cause is not None and (
+        early_cause.indicator is Indicator.CRITICAL or (early is not None and bool(early.remarks))
+    )
+    graver = final_cause is None or (
+        early_cause is not None and early_cause.indicator > final_cause.indicator
+    )
+    if early_cause is not None and raises and graver:
         return early_cause
     if final_cause is not None:
         return final_cause

@@ -131,6 +131,7 @@ def potassium_ordered_hazard(facts: Facts) -> Answer:
         if unread:
             return CannotTell(unread, function.unusable, trigger=True)
         known = () if level.result is None else (level.evidence(),)
+        known = known if deficit is None else (deficit,)
         looked = "potassium-raising drugs of every class" if potassium else "interacting drugs"
         return NotFired(
             f"potassium and renal function allow it, and of {looked} none is taken or drafted"

@@ -20,6 +20,7 @@ def at(
     *,
     preliminary: bool = False,
     unusable: bool = False,
+    remarks: tuple[str, ...] = (),
 ) -> Candidate:
     """A potassium; without a clock it has only a date (the end of that day)."""
     moment = time.fromisoformat(clock) if clock else time(23, 59, 59, 999999)
@@ -38,6 +39,7 @@ def at(
         day=day,
         day_only=not clock,
         source=source,
+        remarks=remarks,
         preliminary=preliminary,
     )
     return Candidate(when, day, not clock, lambda: problem if unusable else result)
@@ -85,23 +87,49 @@ def test_the_newest_wins_and_ties_go_to_the_worse(
 
 def test_a_preliminary_result_stands_beside_the_final_one() -> None:
     found = newest(Worse.LOW, at("4.1", "08:00"), at("2.9", "09:00", preliminary=True))
-    assert (value(found.result), value(found.preliminary)) == ("4.1", "2.9")
+    assert (value(found.result), value(found.tentative)) == ("4.1", "2.9")
 
 
 def test_an_older_preliminary_result_is_superseded() -> None:
     found = newest(Worse.LOW, at("4.1", "08:00"), at("2.9", "07:00", preliminary=True))
-    assert found.preliminary is None
+    assert found.tentative is None
 
 
 def test_a_preliminary_result_of_the_same_moment_still_counts() -> None:
     found = newest(Worse.LOW, at("4.1", "08:00"), at("2.9", "08:00", preliminary=True))
-    assert (value(found.result), value(found.preliminary)) == ("4.1", "2.9")
+    assert (value(found.result), value(found.tentative)) == ("4.1", "2.9")
+
+
+def test_a_result_of_a_doubtful_sample_may_raise_and_never_clears() -> None:
+    haemolysed = at("4.2", "09:00", remarks=("haemolysed",))
+    found = newest(Worse.LOW, at("3.1", "08:00"), haemolysed)
+    assert (value(found.result), value(found.tentative)) == ("3.1", "4.2")
+    assert [problem.kind for problem in found.unusable] == ["sample"]
+    assert "haemolysed" in found.unusable[0].reason
+    assert found.beside(found.tentative) == ()  # where it raised a finding, it is no problem
+    assert found.beside(found.result) == found.unusable
+    assert newest(Worse.HIGH, haemolysed).result is None
+
+
+def test_of_a_preliminary_and_a_doubtful_result_the_worse_counts() -> None:
+    found = newest(
+        Worse.LOW,
+        at("4.1", "07:00"),
+        at("2.4", "08:00", remarks=("haemolysed",)),
+        at("4.0", "09:00", preliminary=True),
+    )
+    assert (value(found.result), value(found.tentative)) == ("4.1", "2.4")
+
+
+def test_an_older_doubtful_result_is_superseded() -> None:
+    found = newest(Worse.HIGH, at("6.8", "07:00", remarks=("haemolysed",)), at("4.1", "08:00"))
+    assert (found.tentative, found.unusable) == (None, ())
 
 
 def test_only_preliminary_results_give_no_final_one() -> None:
     found = newest(Worse.LOW, at("2.9", "08:00", preliminary=True))
     assert found.result is None
-    assert value(found.preliminary) == "2.9"
+    assert value(found.tentative) == "2.9"
 
 
 @pytest.mark.parametrize(

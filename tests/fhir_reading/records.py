@@ -99,7 +99,7 @@ def result(*resources: object, analyte: str = "potassium") -> Result:
 def problem(*resources: object, analyte: str = "potassium") -> Problem:
     """The one reason why there is no usable result."""
     found = newest(results(*resources), analyte)
-    assert found.result is None and found.preliminary is None
+    assert found.result is None and found.tentative is None
     assert len(found.unusable) == 1
     return found.unusable[0]
 

@@ -43,7 +43,7 @@ def test_a_preliminary_result_stands_beside_the_older_final_one() -> None:
     found = newest(
         results(lab(id="a", status="preliminary"), lab(id="b", value=3.1, effectiveDateTime=OLD))
     )
-    assert found.preliminary is not None and found.preliminary.preliminary
+    assert found.tentative is not None and found.tentative.preliminary
     assert found.result is not None and str(found.result.value.low) == "3.1"
 
 
@@ -308,7 +308,7 @@ def test_a_final_result_replaces_its_own_preliminary_one() -> None:
     first = lab(id="a", value=6.4, status="preliminary", identifier=IDENTIFIER)
     final = lab(id="b", value=4.4, identifier=IDENTIFIER)
     found = newest(results(first, final), worse=Worse.HIGH)
-    assert found.preliminary is None
+    assert found.tentative is None
     assert found.result is not None and str(found.result.value.low) == "4.4"
 
 

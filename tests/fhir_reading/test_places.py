@@ -74,7 +74,7 @@ def test_a_component_has_its_parents_status(status) -> None:
     reading = results(panel(part(concept("2823-3"), 6.8), status=status))
     assert value_of(reading, "potassium") is None
     found = reading.series["potassium"].newest(Worse.LOW) if reading.series else None
-    assert bool(found and found.preliminary) == (status == "preliminary")
+    assert bool(found and found.tentative) == (status == "preliminary")
 
 
 def test_an_amended_panel_replaces_the_components_of_the_first() -> None:
@@ -128,7 +128,7 @@ def test_a_contained_result_counts_with_its_reports_time_where_it_has_none(resou
 
 def test_a_partial_report_is_preliminary_and_another_patients_is_refused() -> None:
     early = results(report(bare(), status="partial"))
-    assert early.series["potassium"].newest(Worse.LOW).preliminary is not None
+    assert early.series["potassium"].newest(Worse.LOW).tentative is not None
     assert results(report(bare(), subject={"reference": "Patient/other"})).series == {}
     assert results(report(bare(), status="entered-in-error")).series == {}
 
@@ -173,9 +173,9 @@ def test_an_order_number_links_no_results_of_different_times() -> None:
     first = lab(value=6.8, id="a", status="preliminary", identifier=IDENTIFIER)
     later = lab(value=4.1, id="b", identifier=IDENTIFIER, effectiveDateTime="2026-03-01T08:00:00Z")
     found = results(first, later).series["potassium"].newest(Worse.HIGH)
-    assert found.preliminary is not None
+    assert found.tentative is not None
     same = lab(value=4.1, id="b", identifier=IDENTIFIER)
-    assert results(first, same).series["potassium"].newest(Worse.HIGH).preliminary is None
+    assert results(first, same).series["potassium"].newest(Worse.HIGH).tentative is None
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,8 @@ def test_an_order_number_links_no_results_of_different_times() -> None:
 )
 def test_remarks_on_the_sample(members, remarks) -> None:
     found = results(lab(value=6.8, **members)).series["potassium"].newest(Worse.HIGH)
-    assert found.result.remarks == remarks
+    read = found.tentative if remarks else found.result
+    assert read.remarks == remarks
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def look_at_all(reading: Reading) -> None:
     for key, series in reading.series.items():
         for worse in Worse:
             newest = series.newest(worse)
-            for one in (newest.result, newest.preliminary):
+            for one in (newest.result, newest.tentative):
                 if one is not None:
                     assert isinstance(one, Result) and one.analyte.key == key
                     assert one.reported

@@ -28,6 +28,7 @@ METHADONE = med("Methadone Hydrochloride 10 MG Oral Tablet")
 SPIRONOLACTONE = med("Spironolactone 25 MG Oral Tablet")
 KCL = "Potassium chloride 20 MEQ Extended Release Oral Tablet"
 BACLOFEN = "Baclofen 10 MG Oral Tablet"
+HAEMOLYSED: dict[str, object] = {"note": [{"text": "Haemolysed sample"}]}
 SULFATE = "magnesium sulfate 500 MG/ML Injectable Solution"
 K, MG, NA, GFR = lab("k", "4.2"), lab("mg", "2.0"), lab("na", "138"), lab("egfr", "90")
 
@@ -216,6 +217,30 @@ REVIEWED = [
       [GFR, cond("Complete atrioventricular block")], "magnesium-ordered-renal-impairment:warning", says="weigh the risk", nots="half the dose", nooffers="remove", drafts=[draft(SULFATE)]),
     V("platelets 80 in a clotted sample, quinine for malaria: counted again before anything else",
       [cond("Malaria"), lab("plt", "80", note=[{"text": "clotted"}])], "quinine-ordered:warning", says="was reported clotted: repeat it", nooffers="remove", drafts=[draft("quinine sulfate 324 MG Oral Capsule", **because("Malaria"))]),
+    V("a haemolysed potassium of 4.2 does not clear the 3.1 before it",
+      [lab("k", "3.1"), lab("k", "4.2", ago=1, **HAEMOLYSED), GFR], "low-potassium:warning", says="3.1|was reported haemolysed", nooffers="potassium chloride"),
+    V("a potassium of 4.2 from a wrong tube does not clear the 6.3 before it",
+      [lab("k", "6.3"), lab("k", "4.2", ago=1, note=[{"text": "Wrong tube"}]), GFR], "high-potassium:critical", says="6.3"),
+    V("a haemoglobin of 13 in a clotted sample does not clear the 7.0 before it",
+      [lab("hb", "7.0"), lab("hb", "13", ago=1, note=[{"text": "clotted"}])], "anemia:warning", says="7.0"),
+    V("a haemolysed potassium counts as not checked: it is measured again",
+      [CRAMPS, lab("k", "4.2", **HAEMOLYSED), MG, lab("hb", "14"), GFR], "electrolytes-not-checked data-not-usable", offers="potassium", nooffers="magnesium"),
+    V("a haemolysed potassium does not clear an order of potassium",
+      [lab("k", "4.2", **HAEMOLYSED), GFR], "potassium-ordered-hazard:warning", says="could not be checked", drafts=[draft(KCL)]),
+    V("a haemolysed potassium of 3.1 is lower still: potassium may be ordered",
+      [lab("k", "3.1", **HAEMOLYSED), GFR], "-potassium-ordered-hazard -data-not-usable", drafts=[draft(KCL)]),
+    V("a haemolysed magnesium in range is no ground to call a supplement needless",
+      [CRAMPS, lab("mg_molar", "0.85", **HAEMOLYSED), med(OXIDE), GFR], "-magnesium-not-indicated"),
+    V("magnesium 2.1 of a haemolysed sample on a supplement: a warning, not critical",
+      [lab("mg_molar", "2.1", **HAEMOLYSED), med(OXIDE), GFR], "magnesium-in-renal-impairment:warning", says="reported haemolysed"),
+    V("a creatinine of 3.4 from a contaminated sample: a warning, and no dose",
+      [med(BACLOFEN), lab("creat", "3.4", note=[{"text": "contaminated with infusion fluid"}])], "baclofen-active-renal-impairment:info", age=50, says="sample contaminated"),
+    V("magnesium low, creatinine 3.4 from a contaminated sample: creatinine first, no dose",
+      [lab("mg_molar", "0.6"), lab("creat", "3.4", note=[{"text": "contaminated"}])], "low-magnesium:warning", says="Repeat creatinine first", nots="484"),
+    V("a normal eGFR of a contaminated sample clears no baclofen",
+      [lab("egfr", "90", note=[{"text": "contaminated"}])], "baclofen-ordered-renal-impairment:warning", says="check", drafts=[draft(BACLOFEN)]),
+    V("a creatine kinase of 1,500 in a haemolysed sample is still five times too high",
+      [CRAMPS, lab("ck", "1500", **HAEMOLYSED)], "metabolic-cause-found:warning", says="repeat it now"),
 ]  # fmt: skip
 
 
