@@ -34,7 +34,7 @@ def _documented(facts: Facts) -> bool | None:
     if any(LEG_CRAMPS in reason.concepts for reason in _reasons(facts)):
         return True
     unread = facts.availability(Kind.ENCOUNTER).state is State.UNAVAILABLE
-    return None if unread or not facts.availability(Kind.CONDITIONS).whole else False
+    return None if unread or not facts.could_be_read(Kind.CONDITIONS) else False
 
 
 def _reasons(facts: Facts) -> tuple[Reason, ...]:

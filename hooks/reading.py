@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds_service.core.facts import Kind, Problem, State
+from cds_service.core.facts import Kind, Problem
 from cds_service.core.patient import Facts
 from cds_service.core.text import quoted
 
@@ -15,20 +15,21 @@ _NAMES = {
 
 
 def conditions_unread(facts: Facts) -> tuple[str, ...]:
-    """Why the problem list is not known to be whole; empty where it is."""
-    return _unread(facts, Kind.CONDITIONS)
+    """Why the problem list is not known in full; empty where it is.
+
+    It did not arrive whole, or an active entry does not say what it is: nothing can be said
+    to be absent then.
+    """
+    return _lines(facts.unread(Kind.CONDITIONS))
 
 
 def medications_unread(facts: Facts) -> tuple[str, ...]:
-    """Why the medication list is not known to be whole; empty where it is.
+    """Why the medication list is not known in full; empty where it is.
 
     Statements are a second list that many sites do not keep: they are missed only where
     they were asked for and did not come whole.
     """
-    lines = _unread(facts, Kind.MEDICATIONS)
-    if facts.availability(Kind.STATEMENTS).state in (State.UNAVAILABLE, State.PARTIAL):
-        lines += _unread(facts, Kind.STATEMENTS)
-    return lines
+    return _lines(facts.unread(Kind.MEDICATIONS))
 
 
 def results_unread(facts: Facts) -> tuple[str, ...]:
@@ -39,10 +40,12 @@ def results_unread(facts: Facts) -> tuple[str, ...]:
 def lists_unread(facts: Facts) -> tuple[str, ...]:
     """Why no drug may be drafted: the conditions or medications could not all be read.
 
-    Besides what did not arrive, every active entry that does not say what it is counts: it
-    may be the one that forbids the drug. Empty where all could be read.
+    What could not be read may be what forbids the drug.
     """
-    problems = [*facts.unread(Kind.MEDICATIONS), *facts.unread(Kind.CONDITIONS)]
+    return (*medications_unread(facts), *conditions_unread(facts))
+
+
+def _lines(problems: tuple[Problem, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(_entry, problems)))
 
 

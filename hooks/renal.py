@@ -383,7 +383,7 @@ def _renal(facts: Facts) -> Renal:
             and fresh
             and not pregnant
             and not newest.unusable  # a doubted one neither
-            and facts.availability(Kind.CONDITIONS).whole
+            and facts.could_be_read(Kind.CONDITIONS)
         ),
         unusable=newest.beside(egfr),
         fetched=facts.obtained(Kind.RESULTS),

@@ -271,7 +271,7 @@ def _unchecked(facts: Facts) -> tuple[str, ...]:
     lines = []
     if not facts.patient.sex:
         lines.append("sex: the limit for women was used")
-    if facts.patient.sex != "male" and not facts.availability(Kind.CONDITIONS).whole:
+    if facts.patient.sex != "male" and not facts.could_be_read(Kind.CONDITIONS):
         lines.append("pregnancy: the problem list could not be checked")
     if facts.taking("quinine", hazard=True) and not _platelets(facts):
         lines.append("platelets in the last 12 months, of a patient who takes quinine")

@@ -87,7 +87,7 @@ def cirrhosis_cramps(facts: Facts) -> Answer:
     """One pathway card for cirrhosis with a diuretic or with cramps."""
     found = facts.conditions("cirrhosis")
     if not found:
-        if not facts.availability(Kind.CONDITIONS).whole:
+        if not facts.could_be_read(Kind.CONDITIONS):
             return CannotTell(("whether cirrhosis is documented: not all conditions came",))
         return NotFired("cirrhosis is not documented")
     diuretics = facts.taking(*DIURETICS)

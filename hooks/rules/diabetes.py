@@ -67,7 +67,7 @@ def diabetes_not_screened(facts: Facts) -> Answer:
             return NotFired("HbA1c or glucose was measured", (Evidence(one.result),))
     if not facts.availability(Kind.RESULTS).whole:
         return CannotTell(("whether glucose was measured: not all results came",))
-    if not facts.availability(Kind.CONDITIONS).whole:
+    if not facts.could_be_read(Kind.CONDITIONS):
         return CannotTell(("whether diabetes is documented: not all conditions came",))
     if facts.ordered("hba1c", "glucose", within=ORDERED):
         return NotFired("HbA1c or glucose is already ordered")

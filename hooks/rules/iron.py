@@ -115,7 +115,7 @@ def _not_low(facts: Facts, ferritin: Newest, saturation: Newest, rls: bool) -> A
     problems = (*ferritin.unusable, *(saturation.unusable if rls else ()))
     if problems:
         return CannotTell(unread(problems, "iron"), problems)
-    if not rls and not facts.availability(Kind.CONDITIONS).whole and _would_be_low(facts):
+    if not rls and not facts.could_be_read(Kind.CONDITIONS) and _would_be_low(facts):
         return CannotTell(("whether restless legs are documented",), trigger=True)
     result = ferritin.result if facts.within(ferritin.result, IRON) else None
     if result is None:

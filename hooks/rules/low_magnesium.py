@@ -14,7 +14,7 @@ Does not cover: ionised, red-cell or urine magnesium; parenteral dosing.
 
 from __future__ import annotations
 
-from cds_service.core.facts import Condition, Medication
+from cds_service.core.facts import Condition, Kind, Medication
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import (
     Answer,
@@ -227,7 +227,7 @@ def _why_no_dose(facts: Facts, function: Renal) -> str:
         )
     if function.doubtful:
         return f"No dose is given: {function.phrase()}. Repeat creatinine first."
-    if reading.conditions_unread(facts):
+    if not facts.availability(Kind.CONDITIONS).whole:
         return "No dose is given: the problem list could not be checked for kidney disease."
     if function.unknown:
         return "No dose is given: renal function is unknown. Check creatinine first."

@@ -44,7 +44,7 @@ from cds_service.engine.rule import (
 from hooks import cramps
 from hooks.cirrhosis import DIURETICS
 from hooks.levels import unread
-from hooks.reading import conditions_unread
+from hooks.reading import conditions_unread, results_unread
 from hooks.windows import ACT, CHECKED
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, drugs, fitting, headline, named, short_day
 
@@ -105,7 +105,8 @@ def metabolic_cause_found(facts: Facts) -> Answer:
     undecided = tuple(line for one in judged if isinstance(one, tuple) for line in one)
     critical = [one for one in found if one.indicator is Indicator.CRITICAL]
     if not found:
-        return CannotTell(undecided) if undecided else NotFired(_nothing(facts))
+        lacking = (*undecided, *results_unread(facts))
+        return CannotTell(lacking) if lacking else NotFired(_nothing(facts))
     if not critical:
         if facts.minor:
             return NotFired("the patient is under 18 and nothing measured is critical")

@@ -51,7 +51,7 @@ def neuropathy_mimic(facts: Facts) -> Answer:
     """Nerve disease or diabetes beside leg cramps: examine the nerves."""
     found = facts.conditions(*NERVE)
     if not found:
-        if not facts.availability(Kind.CONDITIONS).whole:
+        if not facts.could_be_read(Kind.CONDITIONS):
             return CannotTell(("whether nerve disease or diabetes is documented",))
         return NotFired("neither nerve disease nor diabetes is documented")
     motor = facts.conditions("motor_neuron_disease")

@@ -326,7 +326,7 @@ def _unmeasured(against: Contraindications) -> tuple[str, ...]:
 
 
 def _unread_malaria(facts: Facts, unexcused: bool) -> tuple[str, ...]:
-    if unexcused and not facts.availability(Kind.CONDITIONS).whole:
+    if unexcused and not facts.could_be_read(Kind.CONDITIONS):
         return ("whether malaria or babesiosis is an active problem, which would excuse quinine",)
     return ()
 

@@ -69,7 +69,7 @@ def specialist_referral(facts: Facts) -> Answer:
     deficit = facts.hazards(*DEFICIT)
     vascular = facts.hazards(*VASCULAR)
     if not persistent and not deficit and not vascular:
-        if not facts.availability(Kind.CONDITIONS).whole:
+        if not facts.could_be_read(Kind.CONDITIONS):
             return CannotTell(("whether a criterion for referral is documented",))
         return NotFired("no criterion for referral is documented")
     offers: list[OrderTest] = []
@@ -147,7 +147,7 @@ def extensive_workup_ordered(facts: Facts) -> Answer:
         return NotFired("a finding calls for it", tuple(Evidence(one) for one in flags))
     if cramps.persistent(facts):
         return NotFired("the cramps are severe or persistent")
-    if not facts.availability(Kind.CONDITIONS).whole:
+    if not facts.could_be_read(Kind.CONDITIONS):
         return CannotTell(
             ("whether a finding calls for it: not all conditions came",), trigger=True
         )

@@ -57,7 +57,7 @@ def ferritin_not_checked(facts: Facts) -> Answer:
     """Restless legs, documented or suspected, without ferritin in 6 months."""
     rls = facts.hazards("rls")
     if not rls:
-        if not facts.availability(Kind.CONDITIONS).whole:
+        if not facts.could_be_read(Kind.CONDITIONS):
             return CannotTell(("whether restless legs are documented: not all conditions came",))
         return NotFired("restless legs are neither documented nor suspected")
     ferritin = facts.newest("ferritin", Worse.LOW)
@@ -105,7 +105,7 @@ def restless_legs_mimic(facts: Facts) -> Answer:
     """Restless legs and leg cramps in one patient: tell them apart."""
     rls = facts.conditions("rls")
     if not rls:
-        if not facts.availability(Kind.CONDITIONS).whole:
+        if not facts.could_be_read(Kind.CONDITIONS):
             return CannotTell(("whether restless legs are documented: not all conditions came",))
         return NotFired("restless legs are not documented")
     return Finding(

@@ -54,7 +54,7 @@ def claudication_mimic(facts: Facts) -> Answer:
     claudication = facts.conditions("claudication")
     found = facts.conditions("pad", "claudication")
     if not found:
-        if not facts.availability(Kind.CONDITIONS).whole:
+        if not facts.could_be_read(Kind.CONDITIONS):
             return CannotTell(("whether arterial disease is documented",))
         return NotFired("neither arterial disease nor claudication is documented")
     known = facts.ordered("abi", within=YEAR)
@@ -97,7 +97,7 @@ def dvt_mimic(facts: Facts) -> Answer:
     """Calf pain with a thrombosis is not a cramp until shown."""
     found = facts.hazards(THROMBOSIS)
     if not found:
-        if not facts.availability(Kind.CONDITIONS).whole:
+        if not facts.could_be_read(Kind.CONDITIONS):
             return CannotTell(("whether a deep vein thrombosis of the leg is documented",))
         return NotFired("no deep vein thrombosis of the leg is documented or suspected")
     # A problem may be active and yet name what is only suspected: "rule out DVT".
