@@ -235,7 +235,7 @@ def baclofen(facts: Facts) -> str:
     if unknown:
         return f"Baclofen is not named as an option: {unknown}.{stop}"
     older = facts.age is not None and facts.age >= facts.limits.value("age.older")
-    falls = " Sedation and falls weigh more from 65 years on." if older else ""
+    falls = " At 65 or older, sedation and falls are more likely." if older else ""
     return (
         "An option for the clinician to weigh: baclofen 10 mg/day, weekly steps of 10 mg to "
         f"30 mg/day; watch for sedation and encephalopathy.{falls}"

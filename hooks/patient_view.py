@@ -1,6 +1,6 @@
 """What `leg-cramps-patient-view` asks when a chart is opened, in catalogue order.
 
-The order is the order of display among cards equally loud; `first-line-measures` stands
+The order is the order of display among cards of equal severity; `first-line-measures` stands
 last, before the rule that reviews the other answers.
 """
 

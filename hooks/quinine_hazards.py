@@ -1,4 +1,4 @@
-"""What speaks against quinine for any indication, malaria included."""
+"""Contraindications to quinine for any indication, malaria included, and its interactions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AGAINST = {
 
 @record
 class Contraindications:
-    """What speaks against quinine for any indication; ``open`` is what leaves that undecided."""
+    """Contraindications to quinine for any indication; ``open`` is what leaves that undecided."""
 
     names: tuple[str, ...]
     evidence: tuple[Evidence, ...]
@@ -39,7 +39,7 @@ class Contraindications:
 
 
 def contraindications(facts: Facts) -> Contraindications:
-    """Conditions, allergies and platelets that speak against quinine, and what is not known."""
+    """The conditions, allergies and platelets that forbid quinine, and what is not known."""
     names: list[str] = []
     evidence: list[Evidence] = []
     for concept, (words, past_counts) in AGAINST.items():

@@ -313,7 +313,7 @@ class Renal:
 
 
 def only_preliminary(facts: Facts, function: Renal) -> bool:
-    """Whether nothing but a preliminary value says how far the kidneys are impaired."""
+    """Whether the impairment rests on a preliminary value alone."""
     supported = function.diagnoses if function.moderate else facts.hazards(*ADVANCED)
     if function.egfr is None or not function.egfr.preliminary or supported:
         return False

@@ -3,7 +3,7 @@
 The content is data for clinicians to review:
 
 * ``codelists/<vocabulary>/<concept>.csv``: the codes of a concept; ``<concept>.not.csv``:
-  codes that rule it out whatever else is said (magnesium in urine is no serum magnesium);
+  codes that rule it out whatever else is said (magnesium in urine is not serum magnesium);
 * ``names/<vocabulary>.csv``: the words that stand for it, and the words that do not.
 
 Results are told by their code; their words count when none of the codings is on a list, and

@@ -106,7 +106,7 @@ def analgesic_use(facts: Facts) -> Answer:
     answer = _judged(facts, taken, ordered=False)
     if isinstance(answer, NotFired) or _warns(answer):
         return answer
-    # What is no warning is for patients with cramps.
+    # Below a warning the card is only for patients with cramps.
     documented = cramps.documented(facts)
     if documented:
         return answer
@@ -208,7 +208,7 @@ def _summary(
     factors: _Factors, nsaids: tuple[Medication, ...], acetaminophen: tuple[Medication, ...]
 ) -> str:
     if nsaids:
-        action = "avoid" if factors.grave else "weigh it"
+        action = "avoid" if factors.grave else "review the need"
         return headline(
             f"NSAID ({drugs(nsaids, 2) or 'on the list'}) with {', '.join(factors.names)}: {action}"
         )
@@ -231,7 +231,7 @@ def _advice(
     yield "There is no evidence that analgesics prevent cramps."
     if nsaids and factors.older:
         yield (
-            "From 65 years on: multimodal pain management, each medicine chosen and watched with "
+            "At 65 or older: multimodal pain management, each medicine chosen and watched with "
             "care."
         )
     if cirrhosis:

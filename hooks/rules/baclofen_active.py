@@ -59,7 +59,7 @@ _SEDATING = ("sedative", "opioid", "gabapentinoid")
     ],
 )
 def baclofen_active_renal_impairment(facts: Facts) -> Answer:
-    """Baclofen that is taken accumulates and causes encephalopathy when the kidneys fail."""
+    """Baclofen that is taken accumulates in renal impairment and causes encephalopathy."""
     taken = facts.taking(BACLOFEN, hazard=True)
     if not taken:
         unread = medications_unread(facts)

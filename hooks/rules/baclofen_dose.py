@@ -156,7 +156,7 @@ def _dose(facts: Facts, draft: Medication) -> _Dose:
         excess.append(f"{_amount(daily.start)} to start, above {start}")
         limit = start
     if daily.most is not None and daily.most > most.value:
-        excess.append(f"{_amount(daily.most)}, above {most}")
+        excess = [f"{_amount(daily.most)}, above {most}"]  # says more than what it starts with
         limit = most
     known = daily.most if daily.most is not None else daily.start
     note = "" if known is None else f"up to {_amount(known)}"
@@ -213,7 +213,7 @@ def _advice(
         yield f"Sedation adds up with {named(sedating)}: review whether both are needed."
     if older:
         limit = facts.limits["age.older"]
-        yield f"From {limit} sedation, confusion and falls weigh more: watch closely."
+        yield f"At {limit} or older: more sedation, confusion and falls, watch closely."
     if unsupported:
         yield (
             "No cirrhosis is documented: there is no trial evidence for baclofen in cramps outside "

@@ -1,4 +1,4 @@
-"""Oral baclofen being ordered for a patient whose kidneys or liver make it dangerous.
+"""Oral baclofen ordered in renal impairment or liver disease.
 
 Recommendation: baclofen is the drug the article names for severe cramps ("Pharmacological
 treatment"); it is cleared by the kidney and causes encephalopathy in renal impairment (cohort
@@ -40,7 +40,7 @@ from hooks import levels
 from hooks.reading import conditions_unread, medications_unread, results_unread
 from hooks.renal import Renal, only_preliminary, renal
 from hooks.windows import YEAR
-from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, headline, named
+from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, fitting, headline, named
 
 BACLOFEN = "baclofen"
 # A pump is baclofen too: its patient is not a patient without baclofen.
@@ -69,7 +69,7 @@ ANY_BACLOFEN = (BACLOFEN, "baclofen_intrathecal")
     ],
 )
 def baclofen_ordered_renal_impairment(facts: Facts) -> Answer:
-    """Baclofen accumulates and causes encephalopathy when the kidneys are impaired."""
+    """Baclofen accumulates in renal impairment and causes encephalopathy."""
     function = renal(facts)
     evidence = function.evidence(facts)
     impaired = function.severe or function.moderate
@@ -100,7 +100,7 @@ def baclofen_ordered_renal_impairment(facts: Facts) -> Answer:
 def _summary(facts: Facts, function: Renal, early: bool) -> str:
     state = function.phrase() + (" (preliminary)" if early else "")
     if function.severe:
-        return headline(f"Baclofen not advised: {state}. Risk of encephalopathy")
+        return headline(fitting(f"Baclofen not advised: {state}", ". Risk of encephalopathy"))
     if function.moderate:
         older = facts.limits["age.older"]
         if facts.age is not None and facts.age >= older.value:
@@ -167,7 +167,7 @@ def _tests(function: Renal, early: bool) -> tuple[Suggestion, ...]:
     ],
 )
 def baclofen_ordered_encephalopathy(facts: Facts) -> Answer:
-    """Baclofen may bring on or hide hepatic encephalopathy."""
+    """Baclofen may cause or mask hepatic encephalopathy."""
     confused = facts.ever("hepatic_encephalopathy")
     cirrhosis = facts.conditions("cirrhosis")
     unread = conditions_unread(facts)
@@ -179,8 +179,8 @@ def baclofen_ordered_encephalopathy(facts: Facts) -> Answer:
     if confused:
         summary = "Hepatic encephalopathy on record: baclofen not advised, may worsen it"
         advice = (
-            f"Hepatic encephalopathy is on file ({named(confused)}). Baclofen sedates and may "
-            "bring it on, worsen it or hide it: avoid it.",
+            f"Hepatic encephalopathy is on record ({named(confused)}). Baclofen sedates and may "
+            "cause, worsen or mask it: avoid it.",
             *never_abruptly(facts),
         )
     else:

@@ -159,7 +159,7 @@ def _watched(facts: Facts, keys: Iterable[str]) -> list[Problem]:
     """The newest results of some analytes that could not be used, of the last 30 days.
 
     One with a date in the future counts. One without date counts where none of these days can
-    be used, or where it is critical. The worst stand first.
+    be used, or where it is critical. The worst come first.
     """
     found: list[Problem] = []
     for key in keys:

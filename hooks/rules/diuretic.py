@@ -126,9 +126,7 @@ def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
 
 
 _LOSING = frozenset({"diuretic_loop", "diuretic_thiazide"})
-_MAY_CORRECT = (
-    "The low potassium is no reason against it: a potassium-sparing diuretic may correct it."
-)
+_MAY_CORRECT = "The potassium is low: a potassium-sparing diuretic may correct it."
 
 
 def _sodium(facts: Facts, drafts: tuple[Medication, ...]) -> Evidence | None:

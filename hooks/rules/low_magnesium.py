@@ -148,10 +148,8 @@ def _summary(level: levels.Level, severe: bool, function: Renal, risk: RhythmRis
     if severe:
         return headline(f"Severe hypomagnesaemia: {value}{beside}. Assess today")
     if function.severe:
-        return headline(
-            f"Low magnesium: {value}{beside}. Correct only with specialist advice: "
-            f"{function.phrase()}"
-        )
+        kidney = f", {function.phrase()}" if risk else f" with {function.phrase()}"
+        return headline(f"Low magnesium: {value}{beside}{kidney}. Specialist advice")
     action = "ECG, and correct it" if risk else "Correct the deficiency"
     return headline(f"Low magnesium: {value}{beside}. {action}")
 
@@ -183,7 +181,7 @@ def _advice(
     if severe:
         lines.append(_URGENT)
     elif risk:
-        lines.append(f"ECG and potassium now: {risk.words} makes arrhythmia more likely.")
+        lines.append(f"ECG and potassium now: arrhythmia is more likely with {risk.words}.")
     if not facts.hazards(*FLUID_FIRST_UNSAFE):
         unchecked = " (not with ascites, cirrhosis or heart failure: could not be checked)"
         lines.append(

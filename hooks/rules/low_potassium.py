@@ -180,7 +180,7 @@ def _advice(
     elif urgent:
         lines.append("Urgent: ECG and correction without delay, sooner with heart disease.")
     elif risk:
-        lines.append(f"ECG now: {risk.words} makes arrhythmia more likely.")
+        lines.append(f"ECG now: arrhythmia is more likely with {risk.words}.")
     losing = facts.taking(*_LOSING)
     taken = f" Taken: {named(losing)}." if losing else ""
     lines.append(

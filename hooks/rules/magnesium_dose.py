@@ -7,7 +7,7 @@ When: a selected draft orders magnesium oxide, magnesium is documented low, and 
 can be computed and, rounded to whole mmol, lies outside 12-24.
 Then: the arithmetic, in salt, elemental magnesium and mmol.
 Does not cover: other salts, infusions, antacids and laxatives, pregnancy, anybody under 18, and
-anybody in whom the kidneys speak against magnesium or are not known.
+anybody in renal impairment or whose renal function is not known.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def magnesium_ordered_dose(facts: Facts) -> Answer:
     assert magnesium_ordered_renal_impairment.check is not None
     kidney = magnesium_ordered_renal_impairment.check(facts)
     if isinstance(kidney, Finding):
-        return NotFired("the kidneys speak against magnesium, or are not known")
+        return NotFired("renal function is impaired or not known: see the card about it")
     if isinstance(kidney, CannotTell):
         return kidney
     level = levels.low(facts, "magnesium")

@@ -1,4 +1,4 @@
-"""Magnesium and impaired kidneys: taken, or being ordered.
+"""Magnesium in renal impairment: taken, or being ordered.
 
 Recommendation: extreme caution with magnesium in renal insufficiency, because it can
 accumulate to toxic levels (article, "Electrolyte correction").
@@ -7,9 +7,9 @@ When: magnesium of any kind (supplement, antacid, laxative, infusion) is on the 
 list or in a selected draft, and renal function is impaired or unknown, or serum magnesium is
 above range. A supplement in advanced disease (eGFR below 30, CKD 4-5, dialysis, AKI), or with a
 magnesium of 2.0 mmol/L or more: critical; eGFR 30-59, CKD 3 or a milder high magnesium: warning
-(info below 1.5 with good kidneys); with a fresh low magnesium never more than a warning and
-no removal. Advanced chronic disease with cramps and no magnesium: advice on over-the-counter
-products.
+(info below 1.5 with normal renal function); with a fresh low magnesium never more than a
+warning and no removal. Advanced chronic disease with cramps and no magnesium: advice on
+over-the-counter products.
 Treatment: parenteral magnesium, or magnesium for eclampsia, pre-eclampsia, torsades, another
 arrhythmia or severe asthma, is never obstructed: no removal, at most a warning up to 3.5 mmol/L.
 Then: why, magnesium and creatinine, and for a supplement's draft its removal.
@@ -218,7 +218,7 @@ def treats(medication: Medication) -> bool:
     needs=[*_NEEDS, medications("magnesium").optional(), conditions(cramps.LEG_CRAMPS).optional()],
 )
 def magnesium_in_renal_impairment(facts: Facts) -> Answer:
-    """Magnesium on the medication list accumulates when the kidneys fail."""
+    """Magnesium on the medication list accumulates in renal impairment."""
     danger = accumulation(facts)
     taken = facts.taking("magnesium", hazard=True)
     if not taken:
@@ -384,9 +384,9 @@ def _without(facts: Facts, danger: Accumulation) -> Answer:
             f"Leg cramps with {danger.function.phrase()}: advise against over-the-counter magnesium"
         ),
         advice=(
-            "Many people take magnesium for cramps without telling. In advanced renal impairment "
-            "it can accumulate to toxic levels: ask about supplements, antacids and laxatives "
-            "that contain it, and advise against them.",
+            "Many people take magnesium for cramps without mentioning it. In advanced renal "
+            "impairment it can accumulate to toxic levels: ask about supplements, antacids and "
+            "laxatives that contain it, and advise against them.",
         ),
         evidence=danger.evidence(facts),
         missing=danger.missing(),
@@ -419,7 +419,7 @@ def _advanced_chronic(facts: Facts, function: Renal) -> bool:
     needs=[*_NEEDS, conditions("myasthenia_gravis", "heart_block", *EMERGENCIES).optional()],
 )
 def magnesium_ordered_renal_impairment(facts: Facts) -> Answer:
-    """Magnesium that is being ordered accumulates when the kidneys fail."""
+    """Magnesium that is being ordered accumulates in renal impairment."""
     danger = accumulation(facts)
     drafts = tuple(
         draft for draft in facts.drafts.selected_medications if "magnesium" in draft.classes

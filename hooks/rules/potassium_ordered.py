@@ -207,7 +207,7 @@ def _with_sparing(
         return
     potassium = _others(facts, drafts, SUPPLEMENT)
     if potassium:
-        found.critical.append(f"potassium ({drugs(tuple(potassium), most=2)})")
+        found.critical.append(drugs(tuple(potassium), most=2) or "potassium")
         found.drugs += potassium
     high = level.result is not None and not level.stale and level.beyond is True
     very = (
@@ -315,9 +315,11 @@ def _finding(
             "Replacement is needed: monitor potassium and ECG closely, and stop when it is normal."
         )
     elif dangers.critical:
-        advice.append("Do not add it before potassium and renal function are verified.")
+        advice.append("Do not give it before potassium and renal function are verified.")
     else:
-        advice.append("If it is needed, check potassium and creatinine first and within days.")
+        advice.append(
+            "If it is needed, check potassium and creatinine first, and again within days."
+        )
     advice.append(f"Ordered: {named(drafts)}. Reasons: {'; '.join(dangers.reasons)}.")
     if beside:
         advice.append(f"Also taken or drafted: {named(beside, most=6)}.")

@@ -50,7 +50,7 @@ _DOUBT = re.compile(r"\?|\b(rule out|r/o|suspected|possible|probable|query)\b")
     needs=[conditions("pad", "claudication", "leg_cramps"), orders("abi")],
 )
 def claudication_mimic(facts: Facts) -> Answer:
-    """Arterial disease beside leg cramps: is it claudication?"""
+    """Arterial disease with leg cramps: is it claudication?"""
     claudication = facts.conditions("claudication")
     found = facts.conditions("pad", "claudication")
     if not found:
@@ -63,7 +63,7 @@ def claudication_mimic(facts: Facts) -> Answer:
         summary=headline(
             "Claudication on record: can pass for cramps, examine pulses and bruits"
             if claudication
-            else "Peripheral arterial disease: rule out claudication behind the cramps"
+            else "Peripheral arterial disease: could the cramps be claudication?"
         ),
         advice=(
             "Examine pulses and bruits; measure the ankle–brachial index. "

@@ -111,7 +111,7 @@ def test_from_sixty_five_it_warns(age: int | None, indicator: Indicator | None) 
     else:
         assert fired(answer).indicator is indicator
         assert "falls" in fired(answer).summary
-        assert "From 65 years" in said(fired(answer))
+        assert "At 65 years or older" in said(fired(answer))
 
 
 @pytest.mark.parametrize("sedating", ["sedative", "opioid", "gabapentinoid"])

@@ -213,7 +213,7 @@ def test_a_newer_preliminary_one_that_is_as_low_contradicts_nothing() -> None:
     assert fired(early.ask(RULE)).indicator is WARNING
 
 
-VERIFY = "Do not add it before"
+VERIFY = "Do not give it before"
 FIRST = "check potassium and creatinine first"
 STILL = "Replacement is needed"
 

@@ -91,7 +91,7 @@ DANGERS = [
       [APIXABAN, IBUPROFEN, GFR], f"{NSAID}:warning", says="apixaban"),
     V("NSAID, diuretic and ACE inhibitor: the triple whammy",
       [FUROSEMIDE, LISINOPRIL, IBUPROFEN, GFR], f"{NSAID}:warning", says="a diuretic and a RAAS inhibitor"),
-    V("an NSAID at 70 with good kidneys: weigh it, and treat pain by more than one means",
+    V("an NSAID at 70 with normal renal function: review it, and treat pain by more than one means",
       [CRAMPS, IBUPROFEN, GFR], f"{NSAID}:info", says="multimodal", age=70),
     V("an NSAID at 70 without cramps: not for this service",
       [IBUPROFEN, GFR], f"-{NSAID}", age=70),
