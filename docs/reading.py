@@ -396,7 +396,7 @@ def _outcome(reading: Reading) -> str:
         found = series.newest(Worse.LOW)
         if found.result is not None:
             return "a result"
-        if found.preliminary is not None:
+        if found.tentative is not None:
             return "a preliminary result"
     if record.conditions:
         return record.conditions[0].presence.value

@@ -7,6 +7,7 @@ to edit.
 
 from __future__ import annotations
 
+from cds_service.core.facts import Result
 from cds_service.core.patient import Facts
 from cds_service.core.records import record
 from cds_service.core.series import Worse
@@ -24,6 +25,13 @@ NEEDS: tuple[Need, ...] = (
     conditions(LONG_QT).optional(),
     results(QTC, ACT).optional(),
 )
+
+
+def qt_words(interval: Result) -> str:
+    """The QT interval, called uncorrected where it is."""
+    if interval.method == "uncorrected":
+        return f"QT {interval.reported} (uncorrected)"
+    return f"QTc {interval.reported}"
 
 
 @record
@@ -63,6 +71,6 @@ def _rhythm_risk(facts: Facts) -> RhythmRisk:
         and facts.within(measured, ACT)
         and measured.at_least(limit.value) is True
     ):
-        found.append(f"QTc {measured.reported}")
+        found.append(qt_words(measured))
         evidence.append(Evidence(measured, limit))
     return RhythmRisk(", ".join(found), tuple(evidence))

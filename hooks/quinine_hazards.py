@@ -9,6 +9,7 @@ from cds_service.core.series import Worse
 from cds_service.core.text import quoted
 from cds_service.engine.rule import Evidence
 from hooks import levels
+from hooks.arrhythmia import qt_words
 from hooks.reading import conditions_unread, results_unread
 from hooks.windows import ACT, PLATELETS
 from hooks.wording import named
@@ -51,7 +52,7 @@ def contraindications(facts: Facts) -> Contraindications:
             evidence.extend(Evidence(one) for one in allergic)
     qtc = _long_qtc(facts)
     if qtc is not None:
-        names.append(f"QTc {qtc.reported}")
+        names.append(qt_words(qtc))
         evidence.append(Evidence(qtc, facts.limits["qtc_interval.long"]))
     newest = facts.newest("platelets", Worse.LOW)
     limit = facts.limits["platelets.low"]

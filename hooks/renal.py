@@ -25,6 +25,7 @@ from cds_service.core.times import years_between
 from cds_service.engine.rule import Evidence
 from hooks.knowledge.files import analytes
 from hooks.windows import FRESH_RENAL, YEAR
+from hooks.wording import READ_AT_ONCE, headline
 
 ACUTE_OR_DIALYSIS = ("aki", "dialysis")
 PREGNANCY = "pregnancy"
@@ -310,6 +311,19 @@ class Renal:
         if self.egfr is not None and not self.unknown:
             return f"eGFR {self.egfr.reported.split(' ')[0]}"
         return "renal function unknown" if self.fetched else "renal function could not be checked"
+
+
+def kidney_headline(function: Renal, text: str) -> str:
+    """A summary that says the renal function; a long rise of creatinine is cut where it must be."""
+    risen = function.acute
+    if risen is not None and len(text) > READ_AT_ONCE:
+        first, last = (one.reported.split(" ")[0] for one in (risen.before, risen.newest))
+        same = risen.before.unit is risen.newest.unit
+        short = f"possible AKI, creatinine {first} → {last}" if same else "possible AKI"
+        text = text.replace(risen.words, short)
+        if len(text) > READ_AT_ONCE:
+            text = text.replace(short, "possible AKI")
+    return headline(text)
 
 
 def only_preliminary(facts: Facts, function: Renal) -> bool:

@@ -276,6 +276,12 @@ class Given:
             self.availability[kind] = Availability(state, reason)
         return self
 
+    def nameless(self, kind: Kind) -> Given:
+        """An active entry of a list that does not say what it is."""
+        source = Source(f"{kind.value}/{next(self.numbers)}", f"prefetch.{kind.value}")
+        self.problems.append(Problem("nameless", kind.value, "it does not say what it is", source))
+        return self
+
     def at(self, **site: object) -> Given:
         """Choices of the site: cramps_assumed, jurisdiction, max_info_cards, rules_off."""
         self.site.update(site)

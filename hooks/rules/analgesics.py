@@ -41,7 +41,7 @@ from hooks import cramps, levels
 from hooks.cirrhosis import DIURETICS
 from hooks.dose import daily_amount
 from hooks.reading import conditions_unread, medications_unread, results_unread
-from hooks.renal import only_preliminary, renal
+from hooks.renal import kidney_headline, only_preliminary, renal
 from hooks.windows import YEAR
 from hooks.wording import (
     EVIDENCE_DOUBTED,
@@ -50,7 +50,6 @@ from hooks.wording import (
     FOR_HAZARDS,
     PREFERENCE,
     drugs,
-    headline,
     named,
 )
 
@@ -191,7 +190,7 @@ def _judged(facts: Facts, analgesics: _Analgesics, *, ordered: bool) -> Answer:
     meant = tuple(dict.fromkeys((*nsaids, *acetaminophen)))
     return Finding(
         indicator=(Indicator.WARNING if nsaids and (ordered or factors.grave) else Indicator.INFO),
-        summary=_summary(factors, nsaids, acetaminophen),
+        summary=kidney_headline(renal(facts), _summary(factors, nsaids, acetaminophen)),
         advice=tuple(_advice(factors, nsaids, acetaminophen, cirrhosis)),
         evidence=(*(Evidence(one) for one in meant), *factors.evidence),
         missing=factors.open if nsaids else (),
@@ -209,11 +208,11 @@ def _summary(
 ) -> str:
     if nsaids:
         action = "avoid" if factors.grave else "review the need"
-        return headline(
+        return (
             f"NSAID ({drugs(nsaids, 2) or 'on the list'}) with {', '.join(factors.names)}: {action}"
         )
     name = drugs(acetaminophen, 1) or "acetaminophen"
-    return headline(f"Cirrhosis on {name}: usually at most 2 g/day, safer than an NSAID")
+    return f"Cirrhosis on {name}: usually at most 2 g/day, safer than an NSAID"
 
 
 def _advice(

@@ -30,10 +30,10 @@ from cds_service.engine.rule import (
 )
 from hooks import levels
 from hooks.reading import conditions_unread, medications_unread
-from hooks.renal import ADVANCED, renal
+from hooks.renal import ADVANCED, kidney_headline, renal
 from hooks.rules.baclofen_hazards import BACLOFEN
 from hooks.windows import YEAR
-from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, drugs, headline, named
+from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, drugs, named
 
 _SEDATING = ("sedative", "opioid", "gabapentinoid")
 
@@ -92,7 +92,7 @@ def baclofen_active_renal_impairment(facts: Facts) -> Answer:
         advice.append(f"Other sedatives: {named(sedating)}.")
     return Finding(
         indicator=indicator,
-        summary=headline(f"Baclofen{beside} taken, {function.phrase()}: {action}"),
+        summary=kidney_headline(function, f"Baclofen{beside} taken, {function.phrase()}: {action}"),
         advice=tuple(advice),
         evidence=(*evidence, *(Evidence(one) for one in sedating)),
         missing=(

@@ -38,9 +38,9 @@ from cds_service.engine.rule import (
 )
 from hooks import levels
 from hooks.reading import conditions_unread, medications_unread, results_unread
-from hooks.renal import Renal, only_preliminary, renal
+from hooks.renal import Renal, kidney_headline, only_preliminary, renal
 from hooks.windows import YEAR
-from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, fitting, headline, named
+from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, headline, named
 
 BACLOFEN = "baclofen"
 # A pump is baclofen too: its patient is not a patient without baclofen.
@@ -100,7 +100,7 @@ def baclofen_ordered_renal_impairment(facts: Facts) -> Answer:
 def _summary(facts: Facts, function: Renal, early: bool) -> str:
     state = function.phrase() + (" (preliminary)" if early else "")
     if function.severe:
-        return headline(fitting(f"Baclofen not advised: {state}", ". Risk of encephalopathy"))
+        return kidney_headline(function, f"Baclofen not advised: {state}. Risk of encephalopathy")
     if function.moderate:
         older = facts.limits["age.older"]
         if facts.age is not None and facts.age >= older.value:

@@ -40,9 +40,9 @@ from cds_service.engine.rule import (
 from hooks import cramps, levels
 from hooks.cirrhosis import CHECKED_FIRST, DIURETICS, SEDATING, baclofen, electrolytes, stopping
 from hooks.reading import conditions_unread, medications_unread
-from hooks.renal import ADVANCED, renal
+from hooks.renal import ADVANCED, kidney_headline, renal
 from hooks.windows import ACT, YEAR
-from hooks.wording import CONTRAINDICATED, FOR_ADVICE, headline
+from hooks.wording import CONTRAINDICATED, FOR_ADVICE
 
 
 @rule(
@@ -103,8 +103,8 @@ def cirrhosis_cramps(facts: Facts) -> Answer:
     function = renal(facts)
     return Finding(
         indicator=Indicator.WARNING if stops.any or state.pressing else Indicator.INFO,
-        summary=headline(
-            stops.summary or _summary(bool(documented), bool(diuretics), state.summary)
+        summary=kidney_headline(
+            function, stops.summary or _summary(bool(documented), bool(diuretics), state.summary)
         ),
         advice=(*stops.advice, state.advice),
         sections=(("Next steps", _steps(facts, bool(diuretics))),),

@@ -35,7 +35,7 @@ from cds_service.engine.rule import (
 )
 from hooks import cramps, levels, potassium_raising, reading
 from hooks.potassium_raising import CLASSES, HELD, REVIEWED, SPARING, SUPPLEMENT
-from hooks.renal import ADVANCED, Renal, renal
+from hooks.renal import ADVANCED, Renal, kidney_headline, renal
 from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, drugs, headline, named
 
@@ -97,7 +97,7 @@ def high_potassium(facts: Facts) -> Answer:
         *(reading.conditions_unread(facts) if documented is None or not function.severe else ()),
         *levels.unread(function.unusable, "renal function"),
     )
-    if unread and (high or supplement):
+    if unread and (high or supplement or reading.medications_unread(facts)):
         return CannotTell(unread, trigger=True)
     if high:
         return NotFired(
@@ -169,7 +169,7 @@ def _summary(
         beside.append(function.phrase())
     with_ = f" with {', '.join(beside)}" if beside else ""
     action = "ECG and repeat now" if start != "High potassium" else "Repeat now"
-    return headline(f"{start}: {value}{early}{with_}. {action}")
+    return kidney_headline(function, f"{start}: {value}{early}{with_}. {action}")
 
 
 def _advice(

@@ -36,7 +36,7 @@ from cds_service.engine.rule import (
 )
 from hooks import arrhythmia, levels, reading
 from hooks.arrhythmia import RhythmRisk, rhythm_risk
-from hooks.renal import Renal, renal
+from hooks.renal import Renal, kidney_headline, renal
 from hooks.windows import FRESH_RENAL, YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, headline, named
 
@@ -149,7 +149,8 @@ def _summary(level: levels.Level, severe: bool, function: Renal, risk: RhythmRis
         return headline(f"Severe hypomagnesaemia: {value}{beside}. Assess today")
     if function.severe:
         kidney = f", {function.phrase()}" if risk else f" with {function.phrase()}"
-        return headline(f"Low magnesium: {value}{beside}{kidney}. Specialist advice")
+        text = f"Low magnesium: {value}{beside}{kidney}. Specialist advice"
+        return kidney_headline(function, text)
     action = "ECG, and correct it" if risk else "Correct the deficiency"
     return headline(f"Low magnesium: {value}{beside}. {action}")
 

@@ -40,7 +40,7 @@ from cds_service.engine.rule import (
     rule,
 )
 from hooks import cramps, levels, reading
-from hooks.renal import ADVANCED, Renal, renal
+from hooks.renal import ADVANCED, Renal, kidney_headline, renal
 from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_ADVICE, FOR_HAZARDS, PREFERENCE, day, headline, named
 
@@ -246,9 +246,10 @@ def magnesium_in_renal_impairment(facts: Facts) -> Answer:
 def _treated(facts: Facts, danger: Accumulation, taken: tuple[Medication, ...]) -> Finding:
     return Finding(
         indicator=Indicator.CRITICAL if danger.toxic else Indicator.WARNING,
-        summary=headline(
+        summary=kidney_headline(
+            danger.function,
             f"Magnesium treatment, {danger.because()}: "
-            + ("act on the level now" if danger.toxic else "levels, reflexes, urine output")
+            + ("act on the level now" if danger.toxic else "levels, reflexes, urine output"),
         ),
         advice=(
             _TOXIC + _SIGNS if danger.toxic else "Therapy in progress. " + _WATCH,
@@ -313,7 +314,7 @@ def _taken(facts: Facts, danger: Accumulation, supplements: tuple[Medication, ..
     tests = danger.repeats or ("magnesium", "creatinine")
     return Finding(
         indicator=indicator,
-        summary=headline(f"Magnesium taken, {danger.because()}: {action}"),
+        summary=kidney_headline(danger.function, f"Magnesium taken, {danger.because()}: {action}"),
         advice=tuple(advice),
         evidence=(*(Evidence(one) for one in supplements), *danger.evidence(facts)),
         missing=danger.missing(),
@@ -488,7 +489,9 @@ def _treatment_ordered(
         advice += levels.sample_words(danger.level.result)
     return Finding(
         indicator=indicator,
-        summary=headline(f"Magnesium treatment, {'; '.join(filter(None, words))}: {action}"),
+        summary=kidney_headline(
+            danger.function, f"Magnesium treatment, {'; '.join(filter(None, words))}: {action}"
+        ),
         advice=tuple(advice),
         evidence=(
             *(Evidence(one) for one in drafts),
@@ -573,7 +576,7 @@ def _ordered(facts: Facts, danger: Accumulation, drafts: tuple[Medication, ...])
     because = danger.because() or function.phrase()
     return Finding(
         indicator=Indicator.CRITICAL if critical else Indicator.WARNING,
-        summary=headline(f"Magnesium ordered, {because}: {action}"),
+        summary=kidney_headline(danger.function, f"Magnesium ordered, {because}: {action}"),
         advice=tuple(advice),
         evidence=(*(Evidence(one) for one in drafts), *danger.evidence(facts)),
         missing=danger.missing(),

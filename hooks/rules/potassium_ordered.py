@@ -43,9 +43,9 @@ from cds_service.engine.rule import (
 )
 from hooks import levels, potassium_raising, reading
 from hooks.potassium_raising import CLASSES, SPARING, SUPPLEMENT, TRIMETHOPRIM
-from hooks.renal import ADVANCED, Renal, renal
+from hooks.renal import ADVANCED, Renal, kidney_headline, renal
 from hooks.windows import YEAR
-from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, day, drugs, headline, named
+from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, day, drugs, named
 
 
 @dataclass(slots=True)
@@ -326,7 +326,7 @@ def _finding(
     known = () if level.result is None else (level.evidence(),)
     return Finding(
         indicator=Indicator.CRITICAL if dangers.critical else Indicator.WARNING,
-        summary=_summary(potassium, sparing, deficit, dangers),
+        summary=kidney_headline(function, _summary(potassium, sparing, deficit, dangers)),
         advice=tuple(advice),
         evidence=(
             *(Evidence(draft) for draft in (*drafts, *beside)),
@@ -363,7 +363,7 @@ def _summary(
     if deficit is not None:
         value = getattr(deficit.fact, "reported", "")
         if potassium:
-            return headline(f"K {value}: replacement needed; {reasons}: monitor")
-        return headline(f"{drugs(sparing).capitalize()} ordered, K {value}; {reasons}: monitor")
+            return f"K {value}: replacement needed; {reasons}: monitor"
+        return f"{drugs(sparing).capitalize()} ordered, K {value}; {reasons}: monitor"
     what = "Potassium" if potassium else drugs(sparing).capitalize()
-    return headline(f"{what} ordered, risk of hyperkalaemia: {reasons}")
+    return f"{what} ordered, risk of hyperkalaemia: {reasons}"

@@ -5,6 +5,8 @@ A grid of patients goes through the engine and the arranging of both services.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from cds_service.engine.rule import (
     DraftMedication,
     Finding,
     Indicator,
+    NotFired,
     OrderTest,
     RemoveDraft,
 )
@@ -256,6 +259,47 @@ def test_no_advice_holds_out_what_another_card_warns_of(case: Given) -> None:
         assert all("massage and ice" not in one for one in text.values())
     if "high-potassium" in fires:
         assert "potassium_chloride" not in drafts(cards)
+
+
+ABSENT = {
+    Kind.CONDITIONS: re.compile(
+        r"(is|are|was) not documented|^neither .*(documented|suspected)|^no criterion|^no deep vein"
+        r"|no cirrhosis|documented nor|no contraindication is on file",
+        re.I,
+    ),
+    Kind.MEDICATIONS: re.compile(
+        r"^no (active|analgesic|medicine|baclofen|magnesium)\b.*(active|list|cramps)$"
+        r"|none is taken|without (a drug|a supplement)|no sedative|no diuretic is"
+        r"|^neither a diuretic",
+        re.I,
+    ),
+}
+
+
+@many
+@given(
+    case=patients(),
+    kind=st.sampled_from(sorted(ABSENT)),
+    lost=st.sampled_from([State.ABSENT, State.UNAVAILABLE, State.PARTIAL, None]),
+)
+def test_nothing_is_said_to_be_absent_unless_its_list_was_read_whole(
+    case: Given, kind: Kind, lost: State | None
+) -> None:
+    if lost is None:
+        case.nameless(kind)
+    else:
+        case.lacking(kind, state=lost)
+    for service in Service:
+        for outcome in case.outcomes(service):
+            answer = outcome.answer
+            said: tuple[str, ...] = ()
+            if isinstance(answer, NotFired):
+                said = (answer.because,)
+            elif isinstance(answer, Finding):
+                lines = (*answer.advice, *(text for _, text in answer.sections))
+                said = (answer.summary, *(line for text in lines for line in text.split("\n")))
+            for line in said:
+                assert not ABSENT[kind].search(line), (outcome.rule.id, line)
 
 
 @many

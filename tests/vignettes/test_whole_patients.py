@@ -241,6 +241,20 @@ REVIEWED = [
       [lab("egfr", "90", note=[{"text": "contaminated"}])], "baclofen-ordered-renal-impairment:warning", says="check", drafts=[draft(BACLOFEN)]),
     V("a creatine kinase of 1,500 in a haemolysed sample is still five times too high",
       [CRAMPS, lab("ck", "1500", **HAEMOLYSED)], "metabolic-cause-found:warning", says="repeat it now"),
+    V("potassium 6.1 with co-trimoxazole, ramipril and a rising creatinine: drugs and what to do fit in the summary",
+      [lab("k", "6.1"), lab("creat", "0.9", ago=6), lab("creat", "1.6", ago=1), med("sulfamethoxazole / trimethoprim 800/160"), med("ramipril 5 MG")],
+      "high-potassium:critical", age=77, says="trimethoprim, ramipril, possible AKI. ECG and repeat now"),
+    V("an uncorrected QT of 520 ms counts, and is called uncorrected",
+      [med("quinine 324 MG"), {**lab("qtc", "520"), "code": {"coding": [{"system": "http://loinc.org", "code": "8634-8"}]}}], "quinine-active:critical", says="QT 520 ms (uncorrected)"),
+    V("a nameless condition may be the cirrhosis: albumin for cramps is not called unfounded",
+      [CRAMPS, cond(None)], "data-not-usable -albumin-ordered-without-cirrhosis", says="conditions", drafts=[draft("albumin human 25 % Injection", **because("leg cramps"))]),
+    V("a nameless medicine may be baclofen already taken: no removal of the baclofen ordered",
+      [CKD4, med(None)], "baclofen-ordered-renal-impairment:critical", says="not known", nooffers="remove", drafts=[draft(BACLOFEN)]),
+    V("baclofen 40 mg a day at 70 with eGFR 41: one card, which carries the dose",
+      [CRAMPS, lab("egfr", "41")], "baclofen-ordered-renal-impairment:warning -baclofen-ordered-dose", age=70, says="avoid at 65 or older|40 mg/day, above 30 mg/day", offers="remove",
+      drafts=[draft(BACLOFEN, **because("leg cramps"), **dose("2", frequency=2))]),
+    V("magnesium low at CKD 4 on digoxin: everything that decides in one line",
+      [lab("mg_molar", "0.58"), DIGOXIN, CKD4], "low-magnesium:critical", says="0.58 mmol/L (2026-11-20) with digoxin, CKD stage 4-5. Specialist advice"),
 ]  # fmt: skip
 
 

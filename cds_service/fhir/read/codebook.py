@@ -19,6 +19,7 @@ _MOST = 20_000
 _METHODS = {
     "egfr_race_free_2021": "race_free_2021",
     "egfr_race_coefficient": "race_coefficient",
+    "qt_uncorrected": "uncorrected",
 }
 
 
