@@ -30,6 +30,8 @@ from hooks.wording import READ_AT_ONCE, headline
 ACUTE_OR_DIALYSIS = ("aki", "dialysis")
 PREGNANCY = "pregnancy"
 ADVANCED = ("ckd_stage_4_5", "dialysis", "aki")
+LIMITS = ("egfr.severe", "egfr.moderate", "aki.ratio", "aki.rise", "creatinine.pregnancy")
+"""What a rule that asks for the renal function uses, for its own list of limits."""
 
 
 def ckd_epi_2021(creatinine: Fraction, age: int, female: bool) -> float:

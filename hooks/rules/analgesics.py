@@ -41,6 +41,7 @@ from hooks import cramps, levels
 from hooks.cirrhosis import DIURETICS
 from hooks.dose import daily_amount
 from hooks.reading import conditions_unread, medications_unread, results_unread
+from hooks.renal import LIMITS as KIDNEY
 from hooks.renal import kidney_headline, only_preliminary, renal
 from hooks.windows import YEAR
 from hooks.wording import (
@@ -72,11 +73,9 @@ _NEEDS = [
     demographics(),
 ]
 _LIMITS = [
+    *KIDNEY,
     "age.older",
-    "egfr.moderate",
-    "egfr.severe",
     "aspirin.analgesic",
-    "creatinine.pregnancy",
 ]
 _REFERENCES = ["article", "patient-survey-2024", "general-knowledge"]
 _STRENGTH = (

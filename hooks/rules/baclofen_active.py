@@ -31,6 +31,7 @@ from cds_service.engine.rule import (
 from hooks import levels
 from hooks.reading import conditions_unread, medications_unread
 from hooks.renal import ADVANCED, kidney_headline, renal
+from hooks.renal import LIMITS as KIDNEY
 from hooks.rules.baclofen_hazards import BACLOFEN
 from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, drugs, named
@@ -45,7 +46,7 @@ _SEDATING = ("sedative", "opioid", "gabapentinoid")
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["baclofen-ckd-2019", "beers-2023", "article"],
-    limits=["aki.ratio", "egfr.severe", "egfr.moderate", "age.older"],
+    limits=[*KIDNEY, "age.older"],
     minors=True,
     offers=["creatinine"],
     overrides=(*FOR_HAZARDS, CONTRAINDICATED),

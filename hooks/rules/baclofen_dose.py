@@ -42,6 +42,7 @@ from hooks import cramps
 from hooks.dose import daily_amount
 from hooks.reading import conditions_unread, medications_unread
 from hooks.renal import ADVANCED, renal
+from hooks.renal import LIMITS as KIDNEY
 from hooks.rules.baclofen_hazards import BACLOFEN, ordered, removals
 from hooks.windows import YEAR
 from hooks.wording import FOR_DRUGS, OUTCOME_FEARED, headline, named
@@ -60,9 +61,7 @@ _SEDATING = {"sedative": "a sedative", "opioid": "an opioid", "gabapentinoid": "
     tier=Tier.ALWAYS,
     references=["article", "aan-2010", "beers-2023", "general-knowledge"],
     limits=[
-        "aki.ratio",
-        "egfr.moderate",
-        "egfr.severe",
+        *KIDNEY,
         "baclofen.start",
         "baclofen.most",
         "age.older",

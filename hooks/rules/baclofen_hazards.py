@@ -38,6 +38,7 @@ from cds_service.engine.rule import (
 )
 from hooks import levels
 from hooks.reading import conditions_unread, medications_unread, results_unread
+from hooks.renal import LIMITS as KIDNEY
 from hooks.renal import Renal, kidney_headline, only_preliminary, renal
 from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, headline, named
@@ -54,7 +55,7 @@ ANY_BACLOFEN = (BACLOFEN, "baclofen_intrathecal")
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["baclofen-ckd-2019", "beers-2023", "article"],
-    limits=["aki.ratio", "egfr.severe", "egfr.moderate", "age.older"],
+    limits=[*KIDNEY, "age.older"],
     judges=[BACLOFEN],
     minors=True,
     offers=["creatinine"],

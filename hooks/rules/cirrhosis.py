@@ -41,6 +41,7 @@ from hooks import cramps, levels
 from hooks.cirrhosis import CHECKED_FIRST, DIURETICS, SEDATING, baclofen, electrolytes, stopping
 from hooks.reading import conditions_unread, medications_unread
 from hooks.renal import ADVANCED, kidney_headline, renal
+from hooks.renal import LIMITS as KIDNEY
 from hooks.windows import ACT, YEAR
 from hooks.wording import CONTRAINDICATED, FOR_ADVICE
 
@@ -53,8 +54,7 @@ from hooks.wording import CONTRAINDICATED, FOR_ADVICE
     tier=Tier.ALWAYS,
     references=["easl-2018", "article", "aasld-2021", "general-knowledge"],
     limits=[
-        "creatinine.pregnancy",
-        "egfr.severe",
+        *KIDNEY,
         "magnesium.high",
         "potassium.high",
         "potassium.low",
@@ -63,7 +63,6 @@ from hooks.wording import CONTRAINDICATED, FOR_ADVICE
         "potassium.caution",
         "magnesium.low",
         "sodium.diuretic",
-        "egfr.moderate",
         "age.older",
     ],
     offers=["creatinine", "magnesium", "potassium", "sodium"],

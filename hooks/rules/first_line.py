@@ -31,6 +31,7 @@ from cds_service.engine.rule import (
 from hooks import cramps
 from hooks.cirrhosis import against_baclofen
 from hooks.renal import ADVANCED, renal
+from hooks.renal import LIMITS as KIDNEY
 from hooks.windows import ACT, YEAR
 from hooks.wording import FOR_ADVICE, REFUSED, headline, named
 
@@ -50,7 +51,7 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
         "fda-quinine",
         "vitamin-k2-2024",
     ],
-    limits=["aki.ratio", "age.older", "egfr.moderate", "egfr.severe", "sodium.diuretic"],
+    limits=[*KIDNEY, "age.older", "sodium.diuretic"],
     overrides=(*FOR_ADVICE, REFUSED),
     needs=[
         conditions(

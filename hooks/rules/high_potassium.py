@@ -36,6 +36,7 @@ from cds_service.engine.rule import (
 from hooks import cramps, levels, potassium_raising, reading
 from hooks.potassium_raising import CLASSES, HELD, REVIEWED, SPARING, SUPPLEMENT
 from hooks.renal import ADVANCED, Renal, kidney_headline, renal
+from hooks.renal import LIMITS as KIDNEY
 from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, drugs, headline, named
 
@@ -48,14 +49,11 @@ from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, drugs, headline, name
     tier=Tier.ALWAYS,
     references=["ukka-hyperkalaemia-2023", "general-knowledge", "article"],
     limits=[
-        "aki.ratio",
-        "creatinine.pregnancy",
+        *KIDNEY,
         "potassium.caution",
         "potassium.high",
         "potassium.critical",
         "potassium.very_high",
-        "egfr.severe",
-        "egfr.moderate",
     ],
     minors=True,
     offers=["creatinine", "ecg", "potassium"],

@@ -38,6 +38,7 @@ from cds_service.engine.rule import (
 )
 from hooks.levels import unread
 from hooks.reading import conditions_unread
+from hooks.renal import LIMITS as KIDNEY
 from hooks.renal import renal
 from hooks.windows import ACT, IRON, YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, fitting, headline, named
@@ -54,8 +55,7 @@ RAISING = ("ckd_any", "ckd_stage_3", "ckd_stage_4_5", "cirrhosis", "liver_diseas
     tier=Tier.ALWAYS,
     references=["aasm-2025", "article", "allen-2018", "general-knowledge"],
     limits=[
-        "egfr.moderate",
-        "egfr.severe",
+        *KIDNEY,
         "ferritin.low",
         "ferritin.rls",
         "ferritin.dialysis",

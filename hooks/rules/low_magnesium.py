@@ -36,6 +36,7 @@ from cds_service.engine.rule import (
 )
 from hooks import arrhythmia, levels, reading
 from hooks.arrhythmia import RhythmRisk, rhythm_risk
+from hooks.renal import LIMITS as KIDNEY
 from hooks.renal import Renal, kidney_headline, renal
 from hooks.windows import FRESH_RENAL, YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, headline, named
@@ -54,15 +55,12 @@ _LIKELY_CAUSES = "PPI, diuretics, alcohol, diarrhoea"
     tier=Tier.ALWAYS,
     references=["article", "general-knowledge"],
     limits=[
-        "aki.ratio",
-        "creatinine.pregnancy",
+        *KIDNEY,
         "magnesium.low",
         "magnesium.severe",
         "magnesium.arrhythmia",
         "magnesium.high",
         "qtc_interval.long",
-        "egfr.severe",
-        "egfr.moderate",
     ],
     minors=True,
     offers=["calcium", "creatinine", "ecg", "magnesium", "magnesium_oxide", "potassium"],

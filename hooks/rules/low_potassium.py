@@ -37,6 +37,7 @@ from cds_service.engine.rule import (
 from hooks import arrhythmia, levels, potassium_raising, reading
 from hooks.arrhythmia import RhythmRisk, rhythm_risk
 from hooks.renal import ADVANCED, PREGNANCY, Renal, renal
+from hooks.renal import LIMITS as KIDNEY
 from hooks.windows import ACT, FRESH_RENAL, YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, fitting, headline, named
 
@@ -51,8 +52,7 @@ _LOSING = ("diuretic_loop", "diuretic_thiazide")
     tier=Tier.ALWAYS,
     references=["article", "general-knowledge"],
     limits=[
-        "aki.ratio",
-        "creatinine.pregnancy",
+        *KIDNEY,
         "potassium.low",
         "potassium.urgent",
         "potassium.severe",
@@ -60,8 +60,6 @@ _LOSING = ("diuretic_loop", "diuretic_thiazide")
         "magnesium.low",
         "magnesium.high",
         "qtc_interval.long",
-        "egfr.severe",
-        "egfr.moderate",
     ],
     minors=True,
     offers=["ecg", "magnesium", "potassium", "potassium_chloride"],

@@ -35,6 +35,7 @@ from cds_service.engine.rule import (
 from hooks import levels
 from hooks.dose import Salt, daily_amount, salts
 from hooks.renal import ADVANCED
+from hooks.renal import LIMITS as KIDNEY
 from hooks.rules.magnesium_benefit import is_supplement
 from hooks.rules.magnesium_in_renal_impairment import magnesium_ordered_renal_impairment
 from hooks.windows import YEAR
@@ -51,8 +52,7 @@ _OTHER_DOSES = frozenset({"constipation", "dyspepsia", "arrhythmia", "eclampsia"
     tier=Tier.ALWAYS,
     references=["article"],
     limits=[
-        "egfr.moderate",
-        "egfr.severe",
+        *KIDNEY,
         "magnesium.high",
         "magnesium.mild",
         "magnesium.toxic",

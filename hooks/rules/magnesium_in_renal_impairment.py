@@ -41,6 +41,7 @@ from cds_service.engine.rule import (
 )
 from hooks import cramps, levels, reading
 from hooks.renal import ADVANCED, Renal, kidney_headline, renal
+from hooks.renal import LIMITS as KIDNEY
 from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_ADVICE, FOR_HAZARDS, PREFERENCE, day, headline, named
 
@@ -60,10 +61,7 @@ INTRAVENOUS = "magnesium_intravenous"
 EMERGENCIES = ("eclampsia", "arrhythmia", "asthma_severe")
 """Reasons for which magnesium is a treatment that no card obstructs."""
 _LIMITS = [
-    "aki.ratio",
-    "creatinine.pregnancy",
-    "egfr.severe",
-    "egfr.moderate",
+    *KIDNEY,
     "magnesium.low",
     "magnesium.high",
     "magnesium.mild",

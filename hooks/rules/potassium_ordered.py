@@ -44,6 +44,7 @@ from cds_service.engine.rule import (
 from hooks import levels, potassium_raising, reading
 from hooks.potassium_raising import CLASSES, SPARING, SUPPLEMENT, TRIMETHOPRIM
 from hooks.renal import ADVANCED, Renal, kidney_headline, renal
+from hooks.renal import LIMITS as KIDNEY
 from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, day, drugs, named
 
@@ -86,11 +87,10 @@ class Dangers:
         "article",
     ],
     limits=[
+        *KIDNEY,
         "potassium.low",
         "potassium.caution",
         "potassium.high",
-        "egfr.severe",
-        "egfr.moderate",
     ],
     judges=[SUPPLEMENT, SPARING],
     minors=True,
