@@ -25,7 +25,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 CREW_SIZE = 32  # threads for each server: four calls with eight missing keys each, side by side
-FETCHED_BYTES = 256_000_000
+FETCHED_BYTES = 128_000_000
 """Answers of FHIR servers that one process holds at once."""
 
 _here = threading.local()

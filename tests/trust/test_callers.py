@@ -459,3 +459,16 @@ def test_a_store_that_is_away_ends_the_call_with_503() -> None:
 
     with pytest.raises(Unavailable):
         callers(replay=Away()).verify(bearer(token()), PATH)
+
+
+@pytest.mark.parametrize(
+    ("lives_s", "good"),
+    [(60, True), (3600, True), (3601, False), (86_400, False), (250_000_000_000, False)],
+)
+def test_a_token_that_lives_too_long_is_refused(lives_s: int, good: bool) -> None:
+    """Fault 17 of the attacks: its id would be kept until the year 9900."""
+    draft = Draft(claims={"iat": NOW, "exp": NOW + lives_s})
+    if good:
+        assert callers().verify(bearer(draft), PATH).iss
+    else:
+        assert refusal(bearer(draft)).where == "time"

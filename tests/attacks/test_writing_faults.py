@@ -1,0 +1,47 @@
+"""A fault in what a rule gives costs that rule's card, never the call.
+
+Source: fault 20 of the attacks: an unknown order key or override code was a 500.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from msgspec.structs import replace as changed
+
+from cds_service.engine.rule import Finding
+from tests.api.conftest import service
+from tests.api.given_service import VIEW, body, low_potassium, post, topics
+
+__all__ = ["service"]
+
+
+def _with(**changes: Any) -> Any:
+    sound = low_potassium
+
+    def check(facts: Any) -> Any:
+        answer = sound.check(facts)
+        assert isinstance(answer, Finding)
+        return changed(answer, **changes)
+
+    return replace(sound, id="spoilt", title="A spoilt rule", check=check)
+
+
+SPOILT = {
+    "an override code that is on no list": {"overrides": ("no-such-code",)},
+    "a number where a text belongs": {"summary": 7},
+    "nothing where a list belongs": {"advice": None},
+    "an indicator that is on no list": {"indicator": "alarming"},
+    "evidence that is not a fact": {"evidence": (object(),)},
+}
+
+
+@pytest.mark.parametrize("changes", SPOILT.values(), ids=SPOILT)
+def test_it_costs_its_card_and_the_others_are_shown(service: Any, changes: Any) -> None:
+    client = service(low_potassium, _with(**changes))
+    response = post(client, VIEW, body())
+    assert response.status_code == 200
+    assert "low-potassium" in topics(response)
+    assert "spoilt" not in topics(response)
