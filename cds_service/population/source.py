@@ -22,6 +22,7 @@ _BATCH_BYTES = 16 << 20
 _ENDS = (".ndjson", ".json", ".ndjson.gz", ".json.gz", ".parquet")
 _ASIDE = frozenset({"error", "deleted"})
 _LOG = "log.ndjson"  # what the exporting client did, not data
+_REMOTE = re.compile(r"[a-z0-9]{2,}:/")
 
 
 class Source:
@@ -30,7 +31,7 @@ class Source:
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            addressed = "://" in str(folder) or re.match("[a-z0-9]{2,}:/", str(folder))
+            addressed = "://" in str(folder) or _REMOTE.match(str(folder))
             raise BadRequest(
                 f"{folder} is not a folder.",
                 "Only --engine spark reads an address."
