@@ -129,6 +129,8 @@ def _day(item: Item, as_of: datetime) -> date | None:
     zone = zone_of(as_of)
     for name in ("onsetDateTime", "onsetPeriod", "recordedDate"):
         value = item.value(name)
+        if value is None:
+            continue
         stated = part(value, "start") if name == "onsetPeriod" else value
         moment: Moment | None = read_moment(stated, zone)
         if moment is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 
 from cds_service.core.facts import Ingredient, Medication, Taking
 from cds_service.core.records import Deferred
@@ -174,7 +174,7 @@ class _Product:
         """Whether there is anything to tell the medication by."""
         return bool(self.codings or self.texts)
 
-    @cached_property
+    @property
     def identity(self) -> frozenset[tuple[str, str]]:
         """Its codes, by which two entries are seen to be the same drug."""
         return frozenset(
@@ -183,7 +183,7 @@ class _Product:
             if coding.system and coding.code
         )
 
-    @cached_property
+    @property
     def words(self) -> str:
         """All it is called, in small letters."""
         named = tuple(coding.display for coding in self.codings if coding.display)

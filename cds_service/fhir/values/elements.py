@@ -123,7 +123,8 @@ def naming(value: object) -> str:
 
 def _repeats(words: str, code: str) -> bool:
     """Whether words only say a code again: mostly digits ("E87.6"), and no name ("HbA1c")."""
-    if words.casefold() != code.casefold():
+    # Most words are far longer than the code; folding makes a text three times as long at most.
+    if len(words) > 3 * len(code) or words.casefold() != code.casefold():
         return False
     digits, letters = sum(map(str.isdigit, words)), sum(map(str.isalpha, words))
     return digits > letters
@@ -179,9 +180,10 @@ def texts(value: object) -> tuple[str, ...]:
     for concept in value if isinstance(value, list) else (value,):
         if isinstance(concept, dict):
             stated = naming(concept.get("text"))
-            codes = items(concept.get("coding")) if stated else ()
-            if any(_repeats(stated, text(part(one, "code"))) for one in codes):
-                continue
+            for one in items(concept.get("coding")) if stated else ():
+                if _repeats(stated, text(part(one, "code"))):
+                    stated = ""
+                    break
         else:
             stated = naming(concept)
         if stated:
