@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     max_body_mb: float = Field(32, gt=0, description="Largest request body, in megabytes (10^6).")
     cramps: Literal["documented", "assumed"] = Field(
         "documented",
-        description="Whether leg cramps must be documented, or are assumed of every patient.",
+        description="Whether leg cramps must be documented, or are assumed for every patient.",
     )
     jurisdiction: Literal["us", "uk"] = Field(
         "us", description="Whose licensing decides how quinine is judged."

@@ -23,7 +23,7 @@ class FixturePatient:
     file: Path
 
     def bundle(self) -> bytes:
-        """The FHIR Bundle as it stands in the file."""
+        """The FHIR Bundle as it is in the file."""
         return self.file.read_bytes()
 
 

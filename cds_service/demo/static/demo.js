@@ -24,7 +24,7 @@ function begin(source) {
 
 // --- the address ------------------------------------------------------------------------------
 
-// All that can be chosen stands in the address, behind the #, which no browser sends anywhere.
+// All that can be chosen is in the address, behind the #, which no browser sends anywhere.
 // A pasted record does not: it may be long, and a link is soon shared.
 const KEPT = ["patient", "hook", "drafts", "selections", "states", "asOf"];
 
