@@ -22,7 +22,8 @@ from tests.scenarios.golden import rules
 from tests.scenarios.running import Running, started
 from tests.shared_data import shared_path
 from tests.synthea.template import as_stored, date_of, filled
-from tests.testing.chart import SELECT, VIEW, Chart, Resource, dosage
+from tests.testing.chart import SELECT, VIEW, Chart, dosage
+from tests.testing.fhir import Json
 
 pytestmark = pytest.mark.shared
 
@@ -47,7 +48,7 @@ class Patient:
         (self.resource,) = self.of("Patient")
         self.newest = max(date_of(one) for one in self.stored)
 
-    def of(self, kind: str) -> list[Resource]:
+    def of(self, kind: str) -> list[Json]:
         return [one for one in self.stored if one["resourceType"] == kind]
 
     @property
@@ -163,7 +164,7 @@ def lost(request: dict[str, Any], answered: Answered) -> list[str]:
     ]
 
 
-def _says_nothing(resource: Resource) -> bool:
+def _says_nothing(resource: Json) -> bool:
     """Resolved and inactive allergies say nothing, and are no facts."""
     status = resource.get("clinicalStatus", {}).get("coding", [{}])[0].get("code")
     return resource["resourceType"] == "AllergyIntolerance" and status in ("inactive", "resolved")
