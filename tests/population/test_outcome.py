@@ -337,3 +337,24 @@ def test_a_sheet_shows_the_order_that_is_placed_and_drugs_by_name(tmp_path: Path
         sheet = (tmp_path / "out" / "sample" / f"{row['sheet']}.html").read_text()
         assert "Order being placed: <b>quinine sulfate 300 MG</b>" in sheet
         assert sheet.count("<td>quinine sulfate 300 MG</td>") == 1
+
+
+@pytest.mark.parametrize("size", ["much", "1MB", "-4GB", "4 XB"])
+def test_a_size_that_cannot_be_used_is_named(tmp_path: Path, size: str) -> None:
+    command = ["population", str(export(tmp_path / "in")), "--out", str(tmp_path / "out")]
+    ended = CliRunner().invoke(main, [*command, "--memory", size])
+    assert ended.exit_code == 1
+    assert size in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_shows_the_options_and_scores_are_printed(tmp_path: Path) -> None:
+    assert "--resume" in CliRunner().invoke(main, ["population", "--help"]).output
+
+    outcome(export(tmp_path / "in"), tmp_path / "out", sample=2)
+    sheet = str(tmp_path / "out" / "sample.csv")
+    ended = CliRunner().invoke(main, ["population", "score", str(tmp_path / "out"), sheet])
+    assert ended.exit_code == 0
+    assert '"sheets": 2' in ended.output
+    with pytest.raises(BadRequest, match="Only --engine spark"):
+        outcome(Path("s3a:/bucket/x"), tmp_path / "other")
