@@ -26,7 +26,7 @@ SELECT = "leg-cramps-order-select"
 LONGEST_S = 2.0  # a busy machine; two microseconds a character make half of it
 KINDS = {
     "Condition": "conditions",
-    "MedicationRequest": "medications",
+    "MedicationRequest": "medicationRequests",
     "Observation": "results",
     "AllergyIntolerance": "allergies",
     "ServiceRequest": "orders",

@@ -47,7 +47,7 @@ def with_products(texts: list[str]) -> Call:
         for number, text in enumerate(texts)
     ]  # fmt: skip
     bundle = {"resourceType": "Bundle", "type": "searchset", "entry": entries}
-    return view({"patient": _PATIENT, "medications": bundle})
+    return view({"patient": _PATIENT, "medicationRequests": bundle})
 
 
 def padded(size: int, filler: bytes = b"x") -> Call:
