@@ -177,7 +177,13 @@ def test_a_single_contained_result_where_a_list_is_due() -> None:
     assert ("unreadable", "DiagnosticReport/d1") in kinds(results(report(contained="lost"), lab()))
 
 
-@pytest.mark.parametrize("name", ["observation", "OBSERVATION", "oBservation"])
+@pytest.mark.parametrize("name", ["x", "observatio", "Observation1", "Obs ervation", "検査"])
+def test_a_type_that_cannot_be_one_of_fhir_is_said(name: str) -> None:
+    reading = results(lab(id="o2"), lab(value=6.8) | {"resourceType": name})
+    assert [kind for kind, _ in kinds(reading)] == ["unreadable"]
+
+
+@pytest.mark.parametrize("name", ["observation", "OBSERVATION", "oBservation", " Observation "])
 def test_capitals_of_a_resource_type_do_not_matter(name: str) -> None:
     one = lab() | {"resourceType": name}
     assert result(one).reported == "4.1 mmol/L"

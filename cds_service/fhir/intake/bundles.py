@@ -277,6 +277,9 @@ class Intake:
         if not head.resourceType:
             self._unreadable(at, "it has no resourceType")
             return at.depth > 0
+        if not (r4.isascii() and r4.isalpha() and r4[0].isupper()):
+            self._unreadable(at, "its resourceType is not one of FHIR")
+            return at.depth > 0
         kind, origin = at.delivery.kind, at.delivery.origin
         if r4 in EXPECTED[kind] or (kind is Kind.RESULTS and _holds_results(r4, raw)):
             at.tally.expected += 1

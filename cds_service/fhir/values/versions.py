@@ -37,7 +37,7 @@ _BY_LETTERS = {
 
 def type_of(stated: str) -> str:
     """The name of a resource type as FHIR writes it, whatever its capitals; others unchanged."""
-    return _BY_LETTERS.get(stated.lower(), stated)
+    return _BY_LETTERS.get(stated.strip().lower(), stated)
 
 
 def r4_type(stated: str) -> str:
