@@ -20,7 +20,7 @@ from cds_service.engine.hook import Hook
 from cds_service.errors import BadRequest
 from cds_service.fhir.intake.arrival import EXPECTED, NOT_READ
 from cds_service.fhir.values.elements import items, part, status_words, text
-from cds_service.fhir.values.versions import r4_type, type_of
+from cds_service.fhir.values.versions import may_be_a_type, r4_type, type_of
 from cds_service.sources.prefetch import Key
 
 Json = dict[str, Any]
@@ -122,7 +122,7 @@ def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
             resource = {**resource, "resourceType": kind}
         # An answer that failed may be any; what stands there all the same is read.
         held.failed |= str(part(entry, "response", "status"))[:1] in ("4", "5")
-        if resource is None or not kind:
+        if resource is None or not may_be_a_type(kind):
             held.failed |= part(entry, "request", "method") != "DELETE"
         elif kind == "OperationOutcome":
             held.failed |= _is_error(resource)

@@ -137,6 +137,9 @@ PARTIAL = {
         answer(PATIENT), answer(bundle(potassium())), answer(bundle(quinine())),
         {"resource": None, "response": {"status": "404"}}, kind="batch-response",
     ),
+    "a type that cannot be one of FHIR": bundle(
+        PATIENT, potassium(), quinine(), {"resource": {"resourceType": "x", "id": "1"}}
+    ),
     "an entry that is none": bundle(PATIENT, potassium(), quinine(), {"resource": None}),
 }  # fmt: skip
 

@@ -138,6 +138,19 @@ def test_a_reference_that_leads_nowhere_is_not_read(reference: object) -> None:
     assert not facts(medications=bundle(made)).could_be_read(Kind.MEDICATIONS)
 
 
+@pytest.mark.parametrize("name", ["x", "7", "medication-request"])
+def test_an_entry_whose_type_cannot_be_one_of_fhir_is_not_read(name: str) -> None:
+    found = facts(medications=bundle(medication(), medication(id="m2") | {"resourceType": name}))
+    assert not found.could_be_read(Kind.MEDICATIONS)
+
+
+@pytest.mark.parametrize("name", ["medicationrequest", "MedicationRequest ", "MEDICATIONREQUEST"])
+def test_capitals_and_spaces_of_a_type_do_not_matter(name: str) -> None:
+    found = facts(medications=bundle(medication(), medication(id="m2") | {"resourceType": name}))
+    assert found.could_be_read(Kind.MEDICATIONS)
+    assert len(found.record.medications) == 2
+
+
 @pytest.mark.parametrize("words", ["5-HTP", "HbA1c", "B12", "K2", "Vitamin D3"])
 def test_a_name_with_digits_is_a_name(words: str) -> None:
     code = {"coding": [{"system": "https://codes.example", "code": "x"}], "text": words}

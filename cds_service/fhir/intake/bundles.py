@@ -36,10 +36,11 @@ from cds_service.fhir.values.peeks import (
     read_slot,
     read_slots,
 )
-from cds_service.fhir.values.versions import r4_type
+from cds_service.fhir.values.versions import may_be_a_type, r4_type
 
 MOST_ENTRIES = 50_000
 _DEPTH = 4  # Bundles inside Bundles
+_NO_TYPE = "its resourceType is not one of FHIR"
 
 
 @dataclass(slots=True)
@@ -199,6 +200,10 @@ class Intake:
             r4 = r4_type(stated)
             if r4 in expected:
                 tally.expected += 1
+            elif not may_be_a_type(r4):
+                at = _At(delivery, tally, place).inside(f"entry[{index}]", counted=True)
+                self._unreadable(at, _NO_TYPE)
+                continue
             else:
                 tally.others.add(stated)
             reference = f"{stated}/{head.id}" if head.id else f"{place} entry[{index}]"
@@ -277,8 +282,8 @@ class Intake:
         if not head.resourceType:
             self._unreadable(at, "it has no resourceType")
             return at.depth > 0
-        if not (r4.isascii() and r4.isalpha() and r4[0].isupper()):
-            self._unreadable(at, "its resourceType is not one of FHIR")
+        if not may_be_a_type(r4):
+            self._unreadable(at, _NO_TYPE)
             return at.depth > 0
         kind, origin = at.delivery.kind, at.delivery.origin
         if r4 in EXPECTED[kind] or (kind is Kind.RESULTS and _holds_results(r4, raw)):

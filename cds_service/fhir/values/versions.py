@@ -40,6 +40,11 @@ def type_of(stated: str) -> str:
     return _BY_LETTERS.get(stated.strip().lower(), stated)
 
 
+def may_be_a_type(name: str) -> bool:
+    """Whether a name may be that of a resource type, if only of one that is not read."""
+    return name.isascii() and name.isalpha() and name[0].isupper()
+
+
 def r4_type(stated: str) -> str:
     """R4's name of a resource type."""
     name = type_of(stated)
