@@ -256,7 +256,8 @@ class Vocabulary:
 
 
 def _legible(text: str) -> bool:
-    return any("a" <= letter <= "z" for letter in text.lower())
+    """Whether a text has a Latin letter: one alone names no drug and no disease."""
+    return len(text) > 1 and any("a" <= letter <= "z" for letter in text.lower())
 
 
 class _Told(NamedTuple):

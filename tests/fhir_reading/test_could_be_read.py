@@ -58,6 +58,7 @@ NOTHING = [
     pytest.param({"text": "Non-formulary medication"}, id="a form's own word"),
     pytest.param({"text": "Other."}, id="other"),
     pytest.param({"text": "12345"}, id="a number"),
+    pytest.param({"text": "x"}, id="one letter"),
     pytest.param({"text": "спиронолактон 25 мг"}, id="another script"),
     pytest.param(
         {
