@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from cds_service.errors import BadRequest
+from cds_service.errors import BadRequest, StartupError
 from cds_service.population.evaluating import Plan
 from cds_service.population.tables import (
     KEYS,
@@ -109,14 +109,27 @@ def _day(value: str, option: str, *, after: bool = False) -> datetime | None:
 def run(asked: Asked, settings: Settings, progress: Progress) -> dict[str, Any]:
     """Everything from the export to the files in the folder; the summary.
 
-    Raises BadRequest for options, an export or a folder that cannot be used.
+    Raises BadRequest and StartupError for options, settings, an export or a folder that cannot be
+    used; what such a run has begun is removed again.
     """
+    work = asked.out / ".work"
+    resumed = work.exists()
+    try:
+        return _run(asked, settings, progress, work)
+    except (BadRequest, StartupError):
+        if not resumed and work.exists():
+            shutil.rmtree(work)
+            if not any(asked.out.iterdir()):
+                asked.out.rmdir()
+        raise
+
+
+def _run(asked: Asked, settings: Settings, progress: Progress, work: Path) -> dict[str, Any]:
     for name in ("duckdb", "pyarrow", "matplotlib"):
         need(name)
     from cds_service.catalogue.sites import population_limits
     from cds_service.population.limits import checked_limits
 
-    work = asked.out / ".work"
     fingerprint = _fingerprint(asked, settings)
     _prepare(asked, work, fingerprint)
     plan = plan_of(asked, settings, _key(asked.out))

@@ -141,6 +141,7 @@ def test_a_folder_without_an_export_is_refused(tmp_path: Path, source: str) -> N
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadRequest):
         run(Asked(source=str(tmp_path / source), out=tmp_path / "out"), Settings(), quiet)
+    assert not (tmp_path / "out").exists()
 
 
 def test_links_and_the_log_of_an_export_are_not_read(tmp_path: Path) -> None:
