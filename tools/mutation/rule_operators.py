@@ -130,7 +130,7 @@ class DropOperand(_Own):
         codes = [one.get_code() for one in operands]
         word = f" {node.children[1].value}"
         return [
-            (one, node, f"({word.join(codes[:at] + codes[at + 1 :])})")
+            (one, node, f" ({word.join(codes[:at] + codes[at + 1 :])})")
             for at, one in enumerate(operands)
         ]
 
