@@ -76,6 +76,7 @@ STEPS = [
     "types",
     "layers",
     "prose",
+    "guard",
     "audit",
 ]
 
@@ -89,7 +90,7 @@ def test_passes_when_no_stage_failed(gate: Gate) -> None:
     ended = gate.run()
     assert ended.returncode == 0, ended.stdout
     assert gate.asked() == [f"make {step}" for step in STEPS]
-    assert _verdict(ended) == "gate: no stage of 15 failed"
+    assert _verdict(ended) == "gate: no stage of 17 failed"
 
 
 @pytest.mark.parametrize("step", ["test", "coverage", "lowest", "spark", "layers"])
@@ -97,7 +98,7 @@ def test_fails_when_one_stage_failed_after_running_the_others(gate: Gate, step: 
     ended = gate.run(fails=step)
     assert ended.returncode == 1
     assert gate.asked() == [f"make {step}" for step in STEPS]
-    assert _verdict(ended) == "gate: 1 of 15 stages failed"
+    assert _verdict(ended) == "gate: 1 of 17 stages failed"
 
 
 def test_a_known_vulnerability_fails(gate: Gate) -> None:
