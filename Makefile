@@ -104,10 +104,11 @@ smart-fetch-environment: environment-dev
 	@test -x $(VENV)/smart-fetch/bin/smart-fetch || { $(PY) -m venv --clear $(VENV)/smart-fetch \
 	  && $(VENV)/smart-fetch/bin/python -m pip install --quiet 'smart-fetch>=1.0.3,<2'; }
 
+# Measuring slows what is timed: those tests (marker timed) are left to `make test`.
 # Whatever of the last run lies about would count as covered: it goes first.
 coverage: environment-dev
 	@$(PY) -m coverage erase
-	@$(PY) -m coverage run -m pytest -n $(TEST_PROCESSES) --dist worksteal $(PYTEST_ARGS)
+	@$(PY) -m coverage run -m pytest -n $(TEST_PROCESSES) --dist worksteal -m 'not timed' $(PYTEST_ARGS)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage json --quiet -o coverage.json
 	@$(PY) .ci/covered.py coverage.json

@@ -224,11 +224,12 @@ class Vocabulary:
         mentioned: set[str] = set()
         marks: dict[str, list[tuple[str, Found]]] = {kind: [] for kind in MARKS}
         names: list[tuple[str, Found]] = []
+        others: dict[str, int] = {}
         for found in self._patterns.find(words):
             row = self._rows[found.number]
             if row.kind in MARKS:
                 marks[row.kind].append((row.concept, found))
-            elif row.kind == "bare" and not self._alone(row.concept, found, words):
+            elif row.kind == "bare" and not self._alone(row.concept, found, words, others):
                 if any(len(word) >= _WORD for word in words.words[found.start : found.end]):
                     mentioned.add(row.concept)
             elif _counts(row.kind, found, words):
@@ -245,14 +246,16 @@ class Vocabulary:
         denied -= {concept for concept, _ in marks["even_so"]}
         return _Told(named, frozenset(denied), frozenset(mentioned) - named)
 
-    def _alone(self, concept: str, found: Found, text: Words) -> bool:
-        """Whether all words around a name are neutral."""
+    def _alone(self, concept: str, found: Found, text: Words, others: dict[str, int]) -> bool:
+        """Whether all words around a name are neutral.
+
+        ``others`` keeps, by concept, how many words of the text are not: they are counted once.
+        """
         beside = self._beside[concept]
-        return all(
-            word in beside
-            for at, word in enumerate(text.words)
-            if not found.start <= at < found.end
-        )
+        if concept not in others:
+            others[concept] = sum(word not in beside for word in text.words)
+        own = sum(word not in beside for word in text.words[found.start : found.end])
+        return others[concept] == own
 
 
 def _legible(text: str) -> bool:

@@ -323,8 +323,7 @@ def _undecided(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, str]:
     lines = {}
     for outcome in outcomes:
         answer = outcome.answer
-        if not isinstance(answer, CannotTell):
-            continue
+        assert isinstance(answer, CannotTell)  # the callers ask about no others
         if any(_open(facts, need) for need in outcome.rule.needs):
             title = outcome.rule.title
             lines.update({f"Could not check {title}: {reason}": title for reason in answer.because})

@@ -90,6 +90,7 @@ def _answer(
     return answering.answer(call, deliveries)
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("unit", TEXTS, ids=repr)
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_megabytes_of_texts_cost_no_more_than_the_budget(
@@ -103,6 +104,7 @@ def test_two_megabytes_of_texts_cost_no_more_than_the_budget(
     assert any(card.rule.id == "data-not-usable" for card in answered.cards)
 
 
+@pytest.mark.timed
 def test_reasons_displays_and_dosages_cost_no_more_either(parts: Parts) -> None:
     for where in ("dosage", "reason", "display"):
         texts = [f"{number} {'take 1 mg every ' * 118}" for number in range(1000)]

@@ -26,6 +26,7 @@ def findings(page: Page) -> list[tuple[str, str]]:
 OPEN_ALL = "document.querySelectorAll('details').forEach((one) => (one.open = true))"
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize(
     ("width", "scheme"), [(1400, "light"), (1400, "dark"), (768, "light"), (390, "dark")]
 )

@@ -1,0 +1,58 @@
+"""What other tables of cases leave open, each with its reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds_service.core.records import Deferred
+from cds_service.terminology import vocabulary as module
+from cds_service.terminology.call_texts import afresh
+from hooks.knowledge.vocabulary import vocabulary as read
+from tests.given import fired, given
+
+
+def test_what_is_made_later_equals_what_it_will_be() -> None:
+    later: Deferred[int] = Deferred(lambda: (1, 2))
+    assert later == (1, 2)
+    assert later != [1, 2]
+    assert hash(later) == hash((1, 2))
+
+
+def test_outside_a_call_no_budget_is_given() -> None:
+    afresh(100)
+
+
+def test_a_vocabulary_forgets_what_it_met_beyond_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_MET", 2)
+    vocabulary = read.__wrapped__("conditions")
+    for number in range(5):
+        texts = (f"cirrhosis {number}",)
+        assert vocabulary.concepts((), texts, f"name {number}".encode()) >= {"cirrhosis"}
+    assert len(vocabulary._named) <= 2
+    assert len(vocabulary._met) <= 2
+
+
+def test_a_homeopathic_name_mentions_nothing() -> None:
+    assert read("medications").mentions((), ("quinine 30C homeopathic",)) == frozenset()
+
+
+def test_of_two_doubtful_results_of_a_day_the_newest_is_told() -> None:
+    case = given().has("cirrhosis").takes("diuretic_loop", name="furosemide")
+    case.result("potassium", "3.1 mmol/L", days_ago=3, remarks=("haemolysed",))
+    case.result("potassium", "2.6 mmol/L", days_ago=2, remarks=("haemolysed",))
+    case.result("potassium", "3.4 mmol/L", days_ago=9)
+    assert "2.6" in fired(case.ask("low-potassium")).summary
+    assert "2.6" in str(fired(case.ask("cirrhosis-cramps")))
+
+
+def test_a_clotted_count_above_the_limit_leaves_the_platelets_open() -> None:
+    case = given().takes("quinine", name="quinine sulfate")
+    case.result("platelets", "180 10*9/L", remarks=("clotted",))
+    assert "clotted" in str(fired(case.ask("quinine-active")))
+
+
+def test_a_rising_creatinine_of_a_haemolysed_sample_counts() -> None:
+    case = given().takes("nsaid", name="naproxen")
+    case.result("creatinine", "0.8 mg/dL", days_ago=4)
+    case.result("creatinine", "2.4 mg/dL", days_ago=1, remarks=("haemolysed",))
+    assert "2.4" in str(fired(case.ask("analgesic-use")))
