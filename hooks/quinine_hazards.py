@@ -72,8 +72,6 @@ def contraindications(facts: Facts) -> Contraindications:
         if low:
             counted = True
             names.append(f"platelets {count.reported}")
-        elif spoilt:
-            undecided.append(f"platelets {count.reported} were reported {note}")
         elif low is None:
             undecided.append(f"platelets {count.reported} do not say whether below the limit")
     unread = (*conditions_unread(facts), *results_unread(facts), *_allergies_unread(facts))
