@@ -113,10 +113,9 @@ def with_public_url(settings: Settings, host: str, port: int) -> Settings:
         logs.logger(__name__).warning(
             "tokens_are_for_a_guessed_address", url=address, setting="CDS_PUBLIC_URL"
         )
-    # In the environment, as the workers' application reads its settings from there.
-    os.environ["CDS_PUBLIC_URL"] = address
-    os.environ.setdefault("CDS_RULE_PAGES", "0")  # no links to an address that is a guess
-    return read_settings()
+    listening = settings.model_copy(update={"public_url": address})
+    listening.model_fields_set.discard("public_url")  # a guess: cards do not link to it
+    return listening
 
 
 def serve(
@@ -147,7 +146,7 @@ def serve(
     global _together  # noqa: PLW0603  # one per server, inherited by forked workers
     _together = multiprocessing.Barrier(count)
     with shared_folder():
-        load()
+        load(settings)
         server = _Server(
             target="cds_service.serving.server:load",
             address="127.0.0.1" if host == "localhost" else host,
@@ -178,14 +177,17 @@ def serve(
         server.serve(target_loader=load_in_worker, wrap_loader=False)  # type: ignore[arg-type]
 
 
-def load() -> Flask:
-    """The application of this process, made and warmed up at the first call."""
+def load(settings: Settings | None = None) -> Flask:
+    """The application of this process, made and warmed up at the first call.
+
+    Forked workers inherit the one that was made with the server's ``settings``.
+    """
     global _app  # noqa: PLW0603  # one per process, inherited by forked workers
     if _app is None:
         share_among_threads()
         from cds_service.app import create_app
 
-        _app = create_app(read_settings(), start=False)
+        _app = create_app(settings, start=False)
         warm_up(_app.extensions["cds_parts"])
         for name in _AT_START:
             import_module(name)

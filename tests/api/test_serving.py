@@ -342,14 +342,23 @@ def test_set_the_audience_is_what_the_setting_says(
 def test_a_guess_of_the_public_url_beyond_this_machine_is_logged(
     monkeypatch: pytest.MonkeyPatch, host: str, clients: str | None, address: str, warned: bool
 ) -> None:
-    monkeypatch.setenv("CDS_PUBLIC_URL", "restored afterwards")
-    monkeypatch.delenv("CDS_PUBLIC_URL")
+    monkeypatch.delenv("CDS_PUBLIC_URL", raising=False)
+    before = dict(os.environ)
     with capture_logs() as lines:
         found = with_public_url(read_settings(trusted_clients=clients), host, 9000)
 
     assert found.public_url == address
+    assert found.rules_address == ""  # no links to a guess
+    assert dict(os.environ) == before
     events = [("tokens_are_for_a_guessed_address", address)] if warned else []
     assert [(line["event"], line["url"]) for line in lines] == events
+
+
+def test_beside_the_demo_page_the_pages_of_rules_are_served(
+    run: Callable[..., Running],
+) -> None:
+    server = run(CDS_DEMO="1")
+    assert server.get("/rules/quinine-active")[0] == 200
 
 
 def test_an_address_in_use_is_said_in_one_line(run: Callable[..., Running], tmp_path: Path) -> None:

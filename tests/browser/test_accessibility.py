@@ -36,7 +36,7 @@ def test_the_pages_have_no_finding(browser: Browser, address: str, width: int, s
         demo.open(patient)
         demo.page.evaluate(OPEN_ALL)
         assert findings(demo.page) == []
-    for path in ("/report", "/report?site=demo"):
+    for path in ("/report", "/report?site=demo", "/rules/quinine-active"):
         demo.page.goto(f"{address}{path}")
         demo.page.evaluate(OPEN_ALL)
         assert findings(demo.page) == [], path
