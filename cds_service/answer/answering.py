@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
-from typing import Literal
+from typing import Literal, Self
 
 from cds_service.answer.cards import Card, Cards, Recipient
+from cds_service.calls.envelope import Envelope
 from cds_service.core.facts import Kind, Problem
 from cds_service.core.identity import ANYBODY, Identity, Origin
 from cds_service.core.patient import Facts, Site
@@ -48,6 +49,21 @@ class Call:
     draft_orders: bytes | None = field(default=None, repr=False)
     origin: Origin = ANYBODY
     fhir_server: str | None = None
+
+    @classmethod
+    def of(cls, envelope: Envelope, service: str, as_of: datetime, origin: Origin) -> Self:
+        """What an envelope asks of a service."""
+        return cls(
+            service=service,
+            patient_id=envelope.patient_id,
+            as_of=as_of,
+            user=envelope.user_id,
+            encounter_id=envelope.encounter_id,
+            selections=envelope.selections,
+            draft_orders=envelope.draft_orders,
+            origin=origin,
+            fhir_server=envelope.fhir_server,
+        )
 
 
 @record

@@ -40,17 +40,7 @@ def ask(
         body = written(request_of(content, service.hook, keys))
     envelope = read_envelope(body, service.hook)
     deliveries, _ = parts.obtaining.deliveries(envelope, keys, parts.settings.fhir_servers)
-    call = Call(
-        service=service.id,
-        patient_id=envelope.patient_id,
-        as_of=as_of,
-        user=envelope.user_id,
-        encounter_id=envelope.encounter_id,
-        selections=envelope.selections,
-        draft_orders=envelope.draft_orders,
-        origin=origin,
-        fhir_server=envelope.fhir_server,
-    )
+    call = Call.of(envelope, service.id, as_of, origin)
     return parts.answering.answer(call, deliveries)
 
 

@@ -135,17 +135,7 @@ def _answered(
     if fetched:
         size = sum(len(page) for answer in fetched.values() for page in answer.pages)
         environ[FETCHED] = size
-    call = Call(
-        service=service.id,
-        patient_id=envelope.patient_id,
-        as_of=parts.now(),
-        user=envelope.user_id,
-        encounter_id=envelope.encounter_id,
-        selections=envelope.selections,
-        draft_orders=envelope.draft_orders,
-        origin=origin,
-        fhir_server=envelope.fhir_server,
-    )
+    call = Call.of(envelope, service.id, parts.now(), origin)
     answered = answering.answer(call, deliveries)
     if parts.recorder is not None:
         parts.recorder.record(call, answered, instance)

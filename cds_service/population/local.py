@@ -13,7 +13,6 @@ import os
 import shutil
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -171,12 +170,3 @@ def _write_whole(path: Path, content: str) -> None:
     part = path.with_suffix(".part")
     part.write_text(content, encoding="utf-8")
     part.replace(path)
-
-
-def caveats_of(rows: Iterator[Any]) -> Counter[str]:
-    """The sum of some patients' caveats."""
-    found: Counter[str] = Counter()
-    for caveats in rows:
-        for one in caveats or ():
-            found[one["kind"]] += one["count"]
-    return found

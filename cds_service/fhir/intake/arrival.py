@@ -8,6 +8,14 @@ from dataclasses import dataclass, field
 from cds_service.core.facts import Availability, Kind, State
 from cds_service.fhir.intake.delivery import Delivery
 
+ORDER_TYPES = (
+    "ServiceRequest",
+    "DeviceRequest",
+    "NutritionOrder",
+    "VisionPrescription",
+    "CommunicationRequest",
+    "SupplyRequest",
+)
 EXPECTED: Mapping[Kind, frozenset[str]] = {
     Kind.PATIENT: frozenset({"Patient"}),
     Kind.RESULTS: frozenset({"Observation"}),
@@ -15,16 +23,7 @@ EXPECTED: Mapping[Kind, frozenset[str]] = {
     Kind.MEDICATIONS: frozenset({"MedicationRequest", "MedicationStatement"}),
     Kind.STATEMENTS: frozenset({"MedicationRequest", "MedicationStatement"}),
     Kind.ALLERGIES: frozenset({"AllergyIntolerance"}),
-    Kind.ORDERS: frozenset(
-        {
-            "ServiceRequest",
-            "DeviceRequest",
-            "NutritionOrder",
-            "VisionPrescription",
-            "CommunicationRequest",
-            "SupplyRequest",
-        }
-    ),
+    Kind.ORDERS: frozenset(ORDER_TYPES),
     Kind.ENCOUNTER: frozenset({"Encounter"}),
 }
 """The resource types (R4's names) that each kind of data is made of."""

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 
 from cds_service.core.facts import Drafts, Kind, Medication, Order, Source, Taking
+from cds_service.fhir.intake.arrival import ORDER_TYPES
 from cds_service.fhir.intake.bundles import Intake
 from cds_service.fhir.read.conditions import read_reason
 from cds_service.fhir.read.library import Item, Library
@@ -35,14 +36,6 @@ from cds_service.fhir.values.versions import to_r4
 from cds_service.terminology.vocabulary import Vocabulary
 
 PLACE = "context.draftOrders"
-TYPES = (
-    "ServiceRequest",
-    "DeviceRequest",
-    "NutritionOrder",
-    "VisionPrescription",
-    "CommunicationRequest",
-    "SupplyRequest",
-)
 _NOT_ACTIVE = frozenset(
     {"draft", "on-hold", "revoked", "completed", "entered-in-error", "cancelled", "stopped"}
 )
@@ -58,7 +51,7 @@ def read_orders(
 ) -> tuple[Order, ...]:
     """The active orders."""
     found = []
-    for item in library.of(*TYPES):
+    for item in library.of(*ORDER_TYPES):
         status = status_words(item.data.get("status"))
         if _forbidden(item):
             continue
@@ -230,7 +223,7 @@ def read_drafts(
     found: set[str] = set()
     for item in taken.items:
         kind = text(item.data.get("resourceType"))
-        if kind not in ("MedicationRequest", *TYPES):
+        if kind not in ("MedicationRequest", *ORDER_TYPES):
             continue
         picked = set().union(*(wanted.get(name, ()) for name in _names(item)))
         found |= picked

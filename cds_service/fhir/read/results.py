@@ -417,19 +417,20 @@ class Results:
             reason = TooMuchTextError.reason
             self._intake.problem("too-much-text", where.kind.value, reason, source)
 
-    def _components(self, parent: _Row) -> Iterator[_Row]:
-        raw = parent.peek.component
+    def _items(self, raw: Raw | Missing, unreadable: str, parent: _Row) -> Sequence[Raw]:
+        """What a list inside a result holds, undecoded; that it cannot be read is said."""
         if isinstance(raw, Missing):
-            return
+            return ()
         try:
-            components = read_items(raw)
+            return read_items(raw)
         except UNREADABLE:
             if bytes(raw) != b"null":
-                reason = "its components cannot be read"
                 kind = parent.where.kind.value
-                self._intake.problem("unreadable", kind, reason, parent.source)
-            return
-        for one in components:
+                self._intake.problem("unreadable", kind, unreadable, parent.source)
+            return ()
+
+    def _components(self, parent: _Row) -> Iterator[_Row]:
+        for one in self._items(parent.peek.component, "its components cannot be read", parent):
             try:
                 component = read_component(one)
             except UNREADABLE:
@@ -456,17 +457,8 @@ class Results:
                 yield row
 
     def _contained(self, parent: _Row) -> Iterator[_Row]:
-        raw = parent.peek.contained
-        if isinstance(raw, Missing):
-            return
-        try:
-            resources = read_items(raw)
-        except UNREADABLE:
-            if bytes(raw) != b"null":
-                reason = "what is contained in it cannot be read"
-                self._intake.problem("unreadable", parent.where.kind.value, reason, parent.source)
-            return
-        for one in resources:
+        unreadable = "what is contained in it cannot be read"
+        for one in self._items(parent.peek.contained, unreadable, parent):
             try:
                 peek = read_peek(one)
             except UNREADABLE:
