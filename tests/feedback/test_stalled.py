@@ -21,6 +21,8 @@ from cds_service.storage.replay import DatabaseReplay
 from cds_service.storage.watch import Watch
 from cds_service.trust.away import RemembersWhileAway
 
+pytestmark = pytest.mark.timed
+
 AT_ONCE = 0.1
 PATIENCE = 0.45  # a fifth of a second, on a busy machine
 
