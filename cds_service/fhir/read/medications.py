@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from cds_service.core.facts import Ingredient, Medication, Taking
+from cds_service.core.facts import Dosage, Ingredient, Medication, Taking
 from cds_service.core.records import Deferred
 from cds_service.fhir.read.conditions import read_reason
 from cds_service.fhir.read.library import Item, Library
@@ -28,6 +28,7 @@ from cds_service.fhir.values.elements import (
     texts,
 )
 from cds_service.fhir.values.moments import read_moment, zone_of
+from cds_service.fhir.values.routes import routes_of
 from cds_service.fhir.values.strengths import ingredients_of
 from cds_service.terminology.codes import Coding, normal_key
 from cds_service.terminology.vocabulary import Vocabulary
@@ -95,10 +96,14 @@ def read_medication(
         elif taking is Taking.ACTIVE or (selected and (product.named or complete)):
             library.nameless(item, product.named)
     statement = _is_statement(item)
-    return Medication(
-        classes=concept.concepts(words.medications)
+    dosages = Deferred(partial(item.dosages, "dosage" if statement else "dosageInstruction"))
+    classes = (
+        concept.concepts(words.medications)
         if concept.anything
-        else words.medications.concepts(product.codings, product.texts),
+        else words.medications.concepts(product.codings, product.texts)
+    )
+    return Medication(
+        classes=_as_given(classes, product, dosages, words.medications) if classes else classes,
         name=product.name,
         taking=taking,
         source=item.source,
@@ -107,11 +112,31 @@ def read_medication(
         identity=product.identity,
         when=_when(item, as_of),
         reason=read_reason(item, library, words.reasons),
-        dosages=Deferred(partial(item.dosages, "dosage" if statement else "dosageInstruction")),
+        dosages=dosages,
         ingredients=product.ingredients,
         words=product.words,
         selected=selected,
         signed=signed,
+    )
+
+
+def _as_given(
+    classes: frozenset[str], product: _Product, dosages: Sequence[Dosage], vocabulary: Vocabulary
+) -> frozenset[str]:
+    """The classes by name and route: as if the product's name said how it is given.
+
+    Several routes make it several products.
+    """
+    routes = routes_of(dosages)
+    if not routes:
+        return classes
+    # A code without words is called by what it stands for.
+    name = product.words or " ".join(sorted(classes)).replace("_", " ")
+    return frozenset[str]().union(
+        *(
+            vocabulary.concepts(product.codings, (*product.texts, f"{name} {route}"))
+            for route in routes
+        )
     )
 
 
@@ -231,7 +256,9 @@ def _product(item: Item, library: Library, concept: Said) -> _Product:
     if not told and not more and shown:
         told = [shown]
     if told or more:  # a form alone does not name a medication
-        told += all_words(part(medication, "form"))
+        named = (*told, *(coding.display for coding in more if coding.display))
+        told += [f"{named[0]} {form}" if named else form
+                 for form in all_words(part(medication, "form"))]  # fmt: skip
     name = label(code) or shown or (found[0].name if found else "")
     product = _Product(name, own, tuple(more), tuple(told), tuple(found), pointed=True)
     if not found and product.named:

@@ -1,7 +1,7 @@
 """Dosage instructions as numbers, where they have them.
 
 Of a range the high end counts. What cannot be turned into numbers says why in ``unread``;
-nothing is taken out of free text. Source: FHIR R4 Dosage and Timing.
+no number is taken out of free text. Source: FHIR R4 Dosage and Timing.
 """
 
 from __future__ import annotations
