@@ -9,7 +9,8 @@ potassium or magnesium is low, or sodium below 130 mmol/L (a thiazide) or 125 (a
 potassium or magnesium was not checked for 30 days (info). For a potassium-sparing diuretic a low
 potassium does not count, it may correct it; an unchecked one does.
 Then: correct first; the tests that are missing; in cirrhosis with incapacitating cramps rather
-stop a diuretic than add one. A warning offers removal of the draft.
+stop a diuretic than add one. A warning offers removal of the draft, unless it is ordered for heart
+failure or pulmonary oedema: then the deficiency is corrected alongside, and nothing is delayed.
 Does not cover: high potassium and potassium-sparing diuretics (see potassium-ordered-hazard).
 """
 
@@ -96,14 +97,15 @@ def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
                 )
             return NotFired("potassium and magnesium are checked and not low", evidence)
     warns = bool(cirrhosis or low or sodium)
+    urgent = any(_URGENT in one.reason.concepts for one in drafts)
     early = bool(low) and all(one.level.preliminary for one in low) and not cirrhosis and not sodium
     spared = below if sparing and any(one.name == "potassium" for one in below) else ()
     return Finding(
         indicator=Indicator.WARNING if warns else Indicator.INFO,
-        summary=_summary(drafts, low, unchecked, bool(cirrhosis), sodium),
+        summary=_summary(drafts, low, unchecked, bool(cirrhosis), sodium, urgent),
         advice=(
             *_sodium_advice(sodium),
-            *_advice(facts, low, unchecked, bool(cirrhosis)),
+            *_advice(facts, low, unchecked, bool(cirrhosis), urgent),
             *(_MAY_CORRECT for one in spared if one.name == "potassium"),
         ),
         evidence=(
@@ -116,7 +118,11 @@ def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
         strength="Correcting a documented deficiency is established practice; that a diuretic "
         "worsens cramps rests on associations and, in cirrhosis, on experience.",
         suggestions=(
-            *(RemoveDraft(one.source.reference, one.name) for one in drafts if warns and not early),
+            *(
+                RemoveDraft(one.source.reference, one.name)
+                for one in drafts
+                if warns and not early and not urgent
+            ),
             *_tests(low, unchecked, bool(cirrhosis)),
             *((OrderTest("sodium", "repeat the low result"),) if sodium else ()),
         ),
@@ -125,6 +131,8 @@ def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
     )
 
 
+_URGENT = "heart_failure"
+"""A reason for which no card delays a diuretic."""
 _LOSING = frozenset({"diuretic_loop", "diuretic_thiazide"})
 _MAY_CORRECT = "The potassium is low: a potassium-sparing diuretic may correct it."
 
@@ -195,6 +203,7 @@ def _summary(
     unchecked: tuple[_Electrolyte, ...],
     cirrhosis: bool,
     sodium: Evidence | None,
+    urgent: bool,
 ) -> str:
     subject = (drugs(drafts, 1) or "diuretic").capitalize()
     where = "cramps in cirrhosis" if cirrhosis else "cramps"
@@ -207,10 +216,11 @@ def _summary(
     if sodium is not None and isinstance(sodium.fact, Result):
         values.insert(0, f"sodium {sodium.fact.reported}")
     if values:
-        return headline(f"{subject}, {where}: {' and '.join(values)}. Correct first")
+        action = "Correct alongside" if urgent else "Correct first"
+        return headline(f"{subject}, {where}: {' and '.join(values)}. {action}")
     if unchecked:
         names = " and ".join(one.name for one in unchecked)
-        return headline(f"{subject}, {where}: check {names} first")
+        return headline(f"{subject}, {where}: check {names}{' first' * (not urgent)}")
     return headline(f"{subject}, {where}: weigh stopping against adding")
 
 
@@ -219,16 +229,18 @@ def _advice(
     low: tuple[_Electrolyte, ...],
     unchecked: tuple[_Electrolyte, ...],
     cirrhosis: bool,
+    urgent: bool,
 ) -> tuple[str, ...]:
+    when = "while the diuretic is given" if urgent else "before the diuretic is added"
     lines = []
     if any(one.level.preliminary for one in low):
         lines.append("A low result is preliminary: repeat it before acting on it.")
     if low:
         names = " and ".join(one.name for one in low)
-        lines.append(f"Correct the deficiency of {names} before the diuretic is added.")
+        lines.append(f"Correct the deficiency of {names} {when}.")
     if unchecked:
         names = " and ".join(one.name for one in unchecked)
-        lines.append(f"Check {names} before the diuretic is added: not known for 30 days.")
+        lines.append(f"Check {names} {when}: not known for 30 days.")
     if cirrhosis:
         severe = cramps.persistent(facts)
         lines.append(

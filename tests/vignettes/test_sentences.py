@@ -202,6 +202,8 @@ OTHERS = [
     V("furosemide in cirrhosis with cramps: warning", [CRAMPS, CIRRHOSIS, K, MG, NA], "diuretic-ordered-with-cramps:warning", drafts=[draft("furosemide 40 MG Oral Tablet")]),
     V("furosemide, K and Mg fresh and normal, no cirrhosis", [CRAMPS, K, MG, NA], "-diuretic-ordered-with-cramps", drafts=[draft("furosemide 40 MG Oral Tablet")]),
     V("furosemide at sodium 128", [CRAMPS, K, MG, lab("na", "128")], "-diuretic-ordered-with-cramps", drafts=[draft("furosemide 40 MG Oral Tablet")]),
+    V("furosemide for pulmonary oedema at potassium 2.9: nothing is delayed", [CRAMPS, lab("k", "2.9"), MG, NA], "diuretic-ordered-with-cramps:warning", says="correct alongside", nots="before the diuretic|correct first", nooffers="remove", drafts=[draft("furosemide 10 MG/ML Injectable Solution", **because("Acute pulmonary oedema"))]),
+    V("furosemide at potassium 2.9 for oedema of the legs: correct first", [CRAMPS, lab("k", "2.9"), MG, NA], "diuretic-ordered-with-cramps:warning", says="correct first", offers="remove", drafts=[draft("furosemide 40 MG Oral Tablet", **because("leg oedema"))]),
     V("furosemide at sodium 124", [CRAMPS, K, MG, lab("na", "124")], "diuretic-ordered-with-cramps:warning", drafts=[draft("furosemide 40 MG Oral Tablet")]),
     V("albumin in cirrhosis without ascites: info", [CIRRHOSIS, CRAMPS], "albumin-ordered-without-cirrhosis:info", drafts=[draft("albumin human 25 % Injection", **because("leg cramps"))]),
     V("MRI for typical cramps", [CRAMPS], "extensive-workup-ordered:info", drafts=[service("MRI lumbar spine", status="draft", **because("leg cramps"))]),
