@@ -2,8 +2,8 @@
 
 An event loop per process reads the bodies, so a slow client costs a few kilobytes and no
 thread. Only whole bodies of admitted calls (`admission`) reach the application, each on a
-thread of its own; `/healthz` is answered by the loop itself. With a client list nobody's body
-is read beyond 64 kB before its token has been verified.
+thread of its own. With a client list nobody's body is read beyond 64 kB before its token has been
+verified. (`/healthz` does not come this far: see `liveness`.)
 
 It speaks RSGI, granian's own interface. The application stays plain WSGI and runs without this
 module under any other server, whose settings must then bound bodies and connections.
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _SIGNED = "/cds-services/"
-_HEALTH = [
-    ("content-type", "application/json"),
-    ("cache-control", "no-store"),
-    ("x-content-type-options", "nosniff"),
-]
-_ALIVE = b'{"status":"ok"}'
 _ASIDE = frozenset({"/readyz", "/metrics"})
 _READ_ON_S = 10.0
 _READ_ON = 300_000_000
@@ -63,12 +57,14 @@ class Front:
         largest: int,
         examine: Examine | None = None,
         others: int | None = None,
+        started: Callable[[asyncio.AbstractEventLoop], None] = lambda _loop: None,
     ) -> None:
         self._application = application
         self._admission = admission
         self._largest = largest
         self._others = largest if others is None else others
         self._examine = examine
+        self._started = started
         self._reading_on = {True: 0, False: 0}  # by whether nobody knows who sends
         self._threads = ThreadPoolExecutor(admission.limits.calls, "cds-call")
         # Apart: what strangers have looked at takes no thread of a call that was admitted.
@@ -82,14 +78,11 @@ class Front:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._started(loop)
 
     async def __rsgi__(self, scope: Any, proto: Any) -> None:
-        method, path = scope.method, scope.path
-        if path == "/healthz" and method in ("GET", "HEAD"):
-            proto.response_bytes(200, _HEALTH, _ALIVE if method == "GET" else b"")
-            return
         environ = _environ(scope)
-        if method in ("GET", "HEAD", "OPTIONS"):
+        if scope.method in ("GET", "HEAD", "OPTIONS"):
             await self._get(proto, environ)
             return
         arriving = _arriving(proto)

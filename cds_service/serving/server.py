@@ -30,6 +30,7 @@ from cds_service.errors import PreconditionFailed, StartupError
 from cds_service.ops import logs
 from cds_service.ops.memory import share_among_threads
 from cds_service.ops.metrics_files import reserve, shared_folder
+from cds_service.serving.liveness import HEALTH, end_if_hung
 from cds_service.settings import Settings, read_settings, unknown_variables
 
 if TYPE_CHECKING:
@@ -224,6 +225,7 @@ def load_in_worker() -> Front:
         parts.body_limit,
         None if parts.callers is None else parts.callers.examine,
         None if parts.callers is None or settings.demo else limits.stranger_bytes,
+        end_if_hung,
     )
     gc.collect()
     gc.freeze()
@@ -283,6 +285,7 @@ class _Server(MPServer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.static_path = HEALTH  # type: ignore[assignment]  # annotated by its default
         self._crashes: deque[float] = deque(maxlen=_CRASHES)
 
     def _respawn_workers(

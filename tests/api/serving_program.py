@@ -1,7 +1,8 @@
 """What `tests/api/test_serving.py` starts: the real server around the tests' two rules.
 
-A patient called ``slow`` takes as long as CDS_TEST_SLOW_S says, and a forked worker sleeps for
-CDS_TEST_SLOW_FORK_S before the server's own preparations.
+A patient called ``slow`` takes as long as CDS_TEST_SLOW_S says; for one called ``greedy`` nothing
+else of Python runs for a second, as when a very large number is computed. A forked worker sleeps
+for CDS_TEST_SLOW_FORK_S before the server's own preparations.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from cds_service.errors import StartupError
 from cds_service.serving import server
 from tests.api.given_service import known
 
+GREEDY = 4_000_000
+
 
 def _slowly(answer: Any) -> Any:
     def answered(self: Answering, call: Any, deliveries: Any) -> Any:
         if call.patient_id == "slow":
             time.sleep(float(os.environ["CDS_TEST_SLOW_S"]))
+        if call.patient_id == "greedy":
+            _ = 7**GREEDY
         return answer(self, call, deliveries)
 
     return answered

@@ -1,0 +1,84 @@
+"""`/healthz` whatever a worker computes, and the end of a worker that hangs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.api.test_serving import Running, run
+
+__all__ = ["run"]
+_HANGS = """
+import asyncio, time
+from cds_service.serving.liveness import end_if_hung
+
+async def work():
+    end_if_hung(asyncio.get_running_loop(), 0.6)
+    {}
+    print("still there")
+
+asyncio.run(work())
+"""
+
+
+def test_health_is_answered_while_nothing_else_of_python_runs(run: Callable[..., Running]) -> None:
+    server = run()
+    took: list[float] = []
+
+    def call() -> None:
+        started = time.monotonic()
+        server.call("greedy")
+        took.append(time.monotonic() - started)
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    time.sleep(0.1)
+    slowest = 0.0
+    asked = 0
+    while caller.is_alive():
+        started = time.monotonic()
+        status, said = server.get("/healthz")
+        slowest = max(slowest, time.monotonic() - started)
+        asked += 1
+        assert (status, json.loads(said)) == (200, {"status": "ok"})
+        time.sleep(0.02)
+
+    assert asked > 5
+    assert slowest < took[0] / 3
+
+
+def test_below_and_beside_health_there_is_nothing(run: Callable[..., Running]) -> None:
+    server = run()
+
+    for path in ("/healthz/", "/healthz/x", "/healthzx", "/healthz/../liveness.py",
+                 "/healthz%2f..%2fliveness.py", "/healthz/../../app.py"):  # fmt: skip
+        status, said = server.get(path)
+        assert status == 404
+        assert "OperationOutcome" in said
+
+
+@pytest.mark.parametrize("hangs", ["time.sleep(20)", "_ = 7 ** 9_000_000"])
+def test_a_worker_whose_loop_stands_still_ends(hangs: str) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", _HANGS.format(hangs)],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+    assert found.returncode == 1
+    assert "in work" in found.stderr
+    assert not found.stdout
+
+
+def test_a_worker_whose_loop_turns_goes_on() -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", _HANGS.format("await asyncio.sleep(1.5)")],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+    assert (found.returncode, found.stdout) == (0, "still there\n")
