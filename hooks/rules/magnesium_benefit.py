@@ -108,8 +108,7 @@ def magnesium_not_indicated(facts: Facts) -> Answer:
     return Finding(
         indicator=Indicator.INFO,
         summary=headline(
-            f"Magnesium supplement, but magnesium is normal ({_value(level)}): no benefit for "
-            "cramps expected"
+            f"Magnesium supplement at a normal level ({_value(level)}): no benefit for cramps"
         ),
         advice=(
             f"On the list: {named(supplements)}. {_FIGURES} {_DIARRHOEA}",

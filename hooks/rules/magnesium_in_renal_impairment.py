@@ -247,7 +247,7 @@ def _treated(facts: Facts, danger: Accumulation, taken: tuple[Medication, ...]) 
         summary=kidney_headline(
             danger.function,
             f"Magnesium treatment, {danger.because()}: "
-            + ("act on the level now" if danger.toxic else "levels, reflexes, urine output"),
+            + ("act now" if danger.toxic else "levels, reflexes, urine output"),
         ),
         advice=(
             _TOXIC + _SIGNS if danger.toxic else "Therapy in progress. " + _WATCH,
@@ -457,7 +457,7 @@ def _treatment_ordered(
     if not (danger.toxic or impaired or against or function.unknown):
         return NotFired("a treatment with magnesium, and renal function is not impaired")
     if danger.toxic:
-        indicator, action = Indicator.CRITICAL, "toxic level, pause and monitor"
+        indicator, action = Indicator.CRITICAL, "toxic, pause and monitor"
     elif impaired:
         indicator, action = Indicator.WARNING, "adjust the dose and monitor"
     elif against:

@@ -366,4 +366,7 @@ def _summary(
             return f"K {value}: replacement needed; {reasons}: monitor"
         return f"{drugs(sparing).capitalize()} ordered, K {value}; {reasons}: monitor"
     what = "Potassium" if potassium else drugs(sparing).capitalize()
+    unchecked = " could not be checked"
+    both = f"potassium{unchecked}; renal function{unchecked}"
+    reasons = reasons.replace(both, f"potassium and renal function{unchecked}")
     return f"{what} ordered, risk of hyperkalaemia: {reasons}"

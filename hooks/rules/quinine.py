@@ -222,7 +222,7 @@ def _summary(subject: str, against: Contraindications, uk: bool) -> str:
     listed = ", ".join(against.names)
     if listed:
         listed += f" ({against.doubt})" if against.doubt else ""
-        return headline(f"{subject}: contraindicated for any indication, {listed}")
+        return headline(f"{subject}, contraindicated for any use: {listed}")
     if uk:
         return headline(f"{subject}: for cramps a last resort only; blood reactions, arrhythmia")
     return headline(f"{subject}: avoid for leg cramps (boxed warning: blood, arrhythmia)")
