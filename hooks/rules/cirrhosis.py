@@ -150,16 +150,22 @@ def _missing(facts: Facts) -> tuple[str, ...]:
     for analyte in CHECKED_FIRST:
         newest = facts.newest(analyte, Worse.LOW)
         lines.extend(levels.unread(newest.unusable, analyte))
-        if not facts.within(newest.result, ACT):
+        if not _measured(facts, analyte):
             lines.append(f"{analyte} in the last 30 days")
     return (*lines, *conditions_unread(facts), *medications_unread(facts))
+
+
+def _measured(facts: Facts, analyte: str) -> bool:
+    """Whether it is known for the last 30 days; an eGFR shows that creatinine was measured."""
+    analytes = (analyte, "egfr") if analyte == "creatinine" else (analyte,)
+    return any(facts.within(facts.newest(one, Worse.LOW).result, ACT) for one in analytes)
 
 
 def _suggestions(facts: Facts, early: frozenset[str]) -> tuple[Suggestion, ...]:
     offers: list[Suggestion] = []
     for analyte in CHECKED_FIRST:
         newest = facts.newest(analyte, Worse.LOW)
-        if not facts.within(newest.result, ACT):
+        if not _measured(facts, analyte):
             offers.append(OrderTest(analyte, "none in the last 30 days"))
         elif newest.unusable:
             offers.append(OrderTest(analyte, "the newest one could not be used"))

@@ -190,6 +190,8 @@ OTHERS = [
     V("ibuprofen in cirrhosis: warning without cramps", [med("ibuprofen 400 MG Oral Tablet"), CIRRHOSIS], "analgesic-use:warning"),
     V("spironolactone, ascites, no cramps", [CIRRHOSIS, ASCITES, SPIRONOLACTONE, K, MG, NA, GFR], "cirrhosis-cramps:info", says="albumin"),
     V("furosemide at K 2.9 in cirrhosis", [CIRRHOSIS, med("Furosemide 40 MG Oral Tablet"), lab("k", "2.9"), MG, NA, GFR], "cirrhosis-cramps:warning", says="discontinue furosemide"),
+    V("cirrhosis with everything fresh: nothing is offered", [CIRRHOSIS, CRAMPS, K, MG, NA, GFR], "cirrhosis-cramps:info", nots="in the last 30 days", nooffers="creatinine|potassium|sodium|magnesium"),
+    V("cirrhosis, eGFR of two months: creatinine is offered", [CIRRHOSIS, CRAMPS, K, MG, NA, lab("egfr", "90", ago=60)], "cirrhosis-cramps:info", offers="creatinine"),
     V("cirrhosis with eGFR 45: baclofen not named", [CIRRHOSIS, CRAMPS, K, MG, NA, lab("egfr", "45")], "cirrhosis-cramps:info", nots="baclofen 10 mg/day"),
     V("quinine in the UK: warning", [med(QUININE)], "quinine-active:warning", settings={"jurisdiction": "uk"}),
     V("quinine for babesiosis", [cond("Babesiosis")], "-quinine-ordered", drafts=[draft(QUININE)]),
