@@ -16,6 +16,7 @@ from enum import StrEnum
 from cds_service.core.facts import (
     Allergy,
     Availability,
+    Called,
     Condition,
     Dosage,
     Drafts,
@@ -160,10 +161,9 @@ class Given:
         self.conditions.append(
             Condition(
                 concepts=frozenset(concepts),
-                name=name or " ".join(concepts).replace("_", " "),
+                called=Called(name or " ".join(concepts).replace("_", " "), words),
                 presence=presence,
                 source=Source(f"Condition/{next(self.numbers)}", "prefetch.conditions"),
-                words=words,
                 clinical_status=status,
                 severe=severe,
             )
@@ -181,13 +181,15 @@ class Given:
         taking: Taking = Taking.ACTIVE,
         statement: bool = False,
         days_ago: int = 10,
+        words: str = "",
+        identity: frozenset[tuple[str, str]] = frozenset(),
         **more: object,
     ) -> Given:
         """A medication on the list."""
         self.medications.append(
             Medication(
                 classes=frozenset(classes),
-                name=name or " ".join(classes).replace("_", " "),
+                called=Called(name or " ".join(classes).replace("_", " "), words, identity),
                 taking=taking,
                 statement=statement,
                 source=Source(f"MedicationRequest/{next(self.numbers)}", "prefetch.medications"),
@@ -217,13 +219,12 @@ class Given:
         self.draft_medications.append(
             Medication(
                 classes=frozenset(classes),
-                name=name or " ".join(classes).replace("_", " "),
+                called=Called(name or " ".join(classes).replace("_", " "), words or name.lower()),
                 taking=Taking.DRAFT,
                 source=Source(f"MedicationRequest/draft-{number}", "context.draftOrders"),
                 reason=reason,
                 dosages=dosages,
                 ingredients=ingredients,
-                words=words or name.lower(),
                 selected=selected,
             )
         )

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from cds_service.core.facts import Dosage, Ingredient, Medication, Source, Taking
+from cds_service.core.facts import Called, Dosage, Ingredient, Medication, Source, Taking
 from cds_service.core.quantities import rounded
 from hooks.dose import Daily, daily_amount, salts
 
@@ -16,12 +16,11 @@ OXIDE = salts()["magnesium_oxide"]
 def order(name: str, *dosages: Dosage, ingredients: tuple[Ingredient, ...] = ()) -> Medication:
     return Medication(
         classes=frozenset({"magnesium"}),
-        name=name,
+        called=Called(name, name.lower()),
         taking=Taking.DRAFT,
         source=Source("MedicationRequest/1"),
         dosages=dosages,
         ingredients=ingredients,
-        words=name.lower(),
     )
 
 
@@ -163,7 +162,9 @@ def test_a_mineral_given_as_a_salt_is_milligrams_of_the_mineral() -> None:
 
 def test_the_first_text_that_names_the_drug_decides_whether_its_milligrams_are_elemental() -> None:
     named = order("magnesium oxide 243.05 mg elemental", dose("1", "tablet"))
-    daily = daily_amount(replace(named, words="magnesium oxide"), OXIDE.names, OXIDE)
+    daily = daily_amount(
+        replace(named, called=Called(named.name, "magnesium oxide")), OXIDE.names, OXIDE
+    )
     assert daily.most == Fraction("403.04")
 
 
@@ -265,4 +266,6 @@ def test_which_products_are_magnesium_oxide(name: str, is_oxide: bool) -> None:
     ],
 )
 def test_a_code_alone_names_the_salt(code: tuple[str, str]) -> None:
-    assert OXIDE.is_in(replace(order("tablets"), identity=frozenset({code})))
+    assert OXIDE.is_in(
+        replace(order("tablets"), called=Called("tablets", identity=frozenset({code})))
+    )

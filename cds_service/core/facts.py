@@ -14,6 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -211,18 +212,55 @@ class Presence(StrEnum):
     REFUTED = "refuted"  # refuted or entered in error
 
 
+class Named(Protocol):
+    """What an entry calls itself: of a record it is read only where somebody looks."""
+
+    @property
+    def name(self) -> str:
+        """What a person would call it."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """All its texts in small letters, for words of severity and the like."""
+        ...
+
+    @property
+    def identity(self) -> frozenset[tuple[str, str]]:
+        """Its codes, by which two entries are seen to be the same."""
+        ...
+
+
+@record
+class Called:
+    """A name that is known already."""
+
+    name: str = ""
+    words: str = ""
+    identity: frozenset[tuple[str, str]] = frozenset()
+
+
 @record
 class Condition:
     """One problem or diagnosis, with the concepts its codes and words name."""
 
     concepts: frozenset[str]
-    name: str
+    called: Named = field(hash=False)  # what it costs to read says no more than the source
     presence: Presence
     source: Source
-    words: str = ""  # all its texts, lower case, for severity words
     clinical_status: str = ""
     severe: bool = False
     day: date | None = None
+
+    @property
+    def name(self) -> str:
+        """What a person would call it."""
+        return self.called.name
+
+    @property
+    def words(self) -> str:
+        """All its texts in small letters."""
+        return self.called.words
 
 
 @record
@@ -279,20 +317,32 @@ class Medication:
     """One medication request, statement, or draft order, with its classes."""
 
     classes: frozenset[str]
-    name: str
+    called: Named = field(hash=False)
     taking: Taking
     source: Source
     statement: bool = False
     named: bool = True
-    identity: frozenset[tuple[str, str]] = frozenset()  # codes; to see two as the same drug
     when: datetime | None = None
     reason: Reason = Reason()
-    # Equal medicines have equal names: hashing numbers as well would only cost time.
     dosages: Sequence[Dosage] = field(default=(), hash=False)
     ingredients: Sequence[Ingredient] = field(default=(), hash=False)
-    words: str = ""
     selected: bool = False
     signed: bool = False
+
+    @property
+    def name(self) -> str:
+        """What a person would call it."""
+        return self.called.name
+
+    @property
+    def words(self) -> str:
+        """All it is called, in small letters."""
+        return self.called.words
+
+    @property
+    def identity(self) -> frozenset[tuple[str, str]]:
+        """Its codes, by which two entries are seen to be the same drug."""
+        return self.called.identity
 
 
 @record

@@ -6,7 +6,7 @@ and which forms of a product do not count, is all in CSV files (see ``hooks/know
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -97,30 +97,39 @@ class Vocabulary:
         self.known = self._with_implied(self.known) | frozenset(self._implied)
         self._met: dict[bytes, _Told] = {}
         self._found: dict[object, Any] = {}  # equal findings are kept once
-        self._named: dict[bytes, frozenset[str]] = {}
-        self._alike: dict[frozenset[str], frozenset[str]] = {}
+        self._wordings: dict[bytes, Wording] = {}
 
-    def concepts(
-        self, codings: Sequence[Coding], texts: Sequence[str], name: bytes = b""
-    ) -> frozenset[str]:
+    def concepts(self, codings: Sequence[Coding], texts: Sequence[str]) -> frozenset[str]:
         """All concepts that the codings, their displays and the texts stand for.
 
-        ``name`` is the digest of where they were read, if it is known: what was met before is
-        not looked up again. Raises TooMuchTextError beyond the budget of the call.
+        Raises TooMuchTextError beyond the budget of the call.
         """
-        if name:
-            known = self._named.get(name)
-            if known is None:
-                known = self._concepts(tuple(codings), tuple(texts))
-                if len(self._named) >= _MOST_MET:
-                    self._named = {}
-                self._named[name] = known = self._alike.setdefault(known, known)
-            return known
         call, key = memory(), (self, tuple(codings), tuple(texts))
         found: frozenset[str] | None = call.get(key)
         if found is None:
             found = call[key] = self._concepts(key[1], key[2])
         return found
+
+    def wording(self, codings: Sequence[Coding], texts: Sequence[str]) -> Wording:
+        """What codings and texts say. Raises TooMuchTextError beyond the budget of the call."""
+        concepts = self.concepts(codings, texts)
+        return Wording(concepts, bool(codings or texts), self.reads(codings, texts))
+
+    def remembered(self, raw: bytes, read: Callable[[], Wording]) -> Wording:
+        """What undecoded bytes say by this vocabulary; what was met before is not read again.
+
+        Of the bytes only their digest is kept; empty ones are always read.
+        """
+        if not raw:
+            return read()
+        name = digest(raw)
+        known = self._wordings.get(name)
+        if known is None:
+            known = read()
+            if len(self._wordings) >= _MOST_MET:
+                self._wordings = {}
+            self._wordings[name] = known = self._found.setdefault(known, known)
+        return known
 
     def mentions(self, codings: Sequence[Coding], texts: Sequence[str]) -> frozenset[str]:
         """The concepts that are named among words which leave open whether they are meant."""
@@ -261,6 +270,15 @@ class Vocabulary:
 def _legible(text: str) -> bool:
     """Whether a text has a Latin letter: one alone names no drug and no disease."""
     return len(text) > 1 and any("a" <= letter <= "z" for letter in text.lower())
+
+
+class Wording(NamedTuple):
+    """What a CodeableConcept says: its concepts, whether it says ``anything`` at all, and
+    whether that can be ``read``: words, or a code of a system with a list."""
+
+    concepts: frozenset[str]
+    anything: bool
+    read: bool
 
 
 class _Told(NamedTuple):

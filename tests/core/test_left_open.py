@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from cds_service.core.records import Deferred
@@ -27,8 +29,11 @@ def test_a_vocabulary_forgets_what_it_met_beyond_a_number(monkeypatch: pytest.Mo
     vocabulary = read.__wrapped__("conditions")
     for number in range(5):
         texts = (f"cirrhosis {number}",)
-        assert vocabulary.concepts((), texts, f"name {number}".encode()) >= {"cirrhosis"}
-    assert len(vocabulary._named) <= 2
+        meaning = vocabulary.remembered(
+            f"name {number}".encode(), partial(vocabulary.wording, (), texts)
+        )
+        assert meaning.concepts >= {"cirrhosis"}
+    assert len(vocabulary._wordings) <= 2
     assert len(vocabulary._met) <= 2
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cds_service.core.facts import Taking
+from cds_service.core.facts import Called, Taking
 from cds_service.core.times import days
 from tests.given import Given, given
 
@@ -42,9 +42,9 @@ def test_a_newer_statement_ends_an_entry_of_the_same_drug(case: Given, taken: bo
 
 def test_the_same_code_under_another_name_is_the_same_drug() -> None:
     code = frozenset({("http://www.nlm.nih.gov/research/umls/rxnorm", "36567")})
-    case = stopped(name="Zocor", identity=code)
+    case = stopped(called=Called("Zocor", identity=code))
     assert case.facts().taking("statin")
-    case.medications[0] = replace(case.medications[0], identity=code)
+    case.medications[0] = replace(case.medications[0], called=Called("Simvastatin", identity=code))
     assert not case.facts().taking("statin")
 
 

@@ -52,29 +52,31 @@ def read_condition(
     """One Condition; None, with a problem, where it does not say what is the matter."""
     code = item.said("code")
     presence, status = _presence(item, library, as_of)
-    if not code.read_by(vocabulary) and presence not in (Presence.REFUTED, Presence.PAST):
-        library.nameless(item, code.anything)
-    if not code.anything:
+    meaning = code.meaning(vocabulary)
+    if not meaning.read and presence not in (Presence.REFUTED, Presence.PAST):
+        library.nameless(item, meaning.anything)
+    if not meaning.anything:
         return None
-    stages = _stages(item, code.name)
+    stages = _stages(item, code)
     return Condition(
         concepts=vocabulary.concepts(code.codings, (*code.texts, *stages))
         if stages
-        else code.concepts(vocabulary),
-        name=code.name,
+        else meaning.concepts,
+        called=code,
         presence=presence,
         source=item.source,
-        words=code.lower,
         clinical_status=status,
         severe=_severe(item.said("severity")),
         day=_day(item, as_of),
     )
 
 
-def _stages(item: Item, name: str) -> tuple[str, ...]:
+def _stages(item: Item, code: Said) -> tuple[str, ...]:
     """What it is together with its stage: "Chronic kidney disease stage 5"."""
-    found = (all_words(part(one, "summary")) for one in items(item.value("stage")))
-    return tuple(f"{name} {words}" for one in found for words in one if name)
+    stages = items(item.value("stage"))
+    if not stages or not (name := code.name):
+        return ()
+    return tuple(f"{name} {words}" for one in stages for words in all_words(part(one, "summary")))
 
 
 def _presence(item: Item, library: Library, as_of: datetime) -> tuple[Presence, str]:
@@ -122,7 +124,7 @@ def _abated(item: Item, as_of: datetime) -> bool:
 def _severe(severity: Said) -> bool:
     if any(coding.code == _SEVERE for coding in severity.codings):
         return True
-    return any(word.lower().split("(")[0].strip() == "severe" for word in severity.words)
+    return any(word.lower().split("(")[0].strip() == "severe" for word in severity.phrases)
 
 
 def _day(item: Item, as_of: datetime) -> date | None:

@@ -99,6 +99,12 @@ class Item:
         raw = self._members.get(name)
         return NOTHING if raw is None else said(bytes(raw))
 
+    def undecoded(self, *names: str) -> bytes:
+        """Some elements as they were sent; empty where the first is absent, or all is decoded."""
+        if self._members is None or names[0] not in self._members:
+            return b""
+        return b"\n".join([bytes(self._members[one]) for one in names if one in self._members])
+
     def dosages(self, name: str) -> tuple[Dosage, ...]:
         """One element that holds dosage instructions."""
         if self._members is None:

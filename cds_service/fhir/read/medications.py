@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from cds_service.core.facts import Dosage, Ingredient, Medication, Taking
-from cds_service.core.records import Deferred
+from cds_service.core.facts import Called, Dosage, Ingredient, Medication, Named, Taking
+from cds_service.core.records import Deferred, record
 from cds_service.fhir.read.conditions import read_reason
 from cds_service.fhir.read.library import Item, Library
-from cds_service.fhir.read.said import Said
 from cds_service.fhir.values.elements import (
     all_words,
     codings,
@@ -24,6 +23,7 @@ from cds_service.fhir.values.elements import (
     naming,
     number,
     part,
+    said_by,
     text,
     texts,
 )
@@ -31,7 +31,7 @@ from cds_service.fhir.values.moments import read_moment, zone_of
 from cds_service.fhir.values.routes import routes_of
 from cds_service.fhir.values.strengths import ingredients_of
 from cds_service.terminology.codes import Coding, normal_key
-from cds_service.terminology.vocabulary import Vocabulary
+from cds_service.terminology.vocabulary import Vocabulary, Wording
 
 TYPES = ("MedicationRequest", "MedicationStatement")
 _TAKING = {
@@ -85,9 +85,11 @@ def read_medication(
 
     ``complete`` drafts are being signed: they must say what they are.
     """
-    concept = item.said("medicationCodeableConcept")
-    product = _product(item, library, concept)
-    if not words.medications.reads(product.codings, product.texts):
+    statement = _is_statement(item)
+    instructed = "dosage" if statement else "dosageInstruction"
+    dosages = Deferred(partial(item.dosages, instructed))
+    product = _product(item, library, words.medications, instructed, dosages)
+    if not product.read:
         # While an order is being written it need not say yet what is ordered. A code that cannot
         # be read may be any drug.
         if product.pointed and not product.named and taking in (Taking.ACTIVE, Taking.DRAFT):
@@ -95,49 +97,46 @@ def read_medication(
             library.problem("unresolved-medication", item.kind.value, reason, item.source)
         elif taking is Taking.ACTIVE or (selected and (product.named or complete)):
             library.nameless(item, product.named)
-    statement = _is_statement(item)
-    dosages = Deferred(partial(item.dosages, "dosage" if statement else "dosageInstruction"))
-    classes = (
-        concept.concepts(words.medications)
-        if concept.anything
-        else words.medications.concepts(product.codings, product.texts)
-    )
     return Medication(
-        classes=_as_given(classes, product, dosages, words.medications) if classes else classes,
-        name=product.name,
+        classes=product.classes,
+        called=product.called,
         taking=taking,
         source=item.source,
         statement=statement,
         named=product.named,
-        identity=product.identity,
         when=_when(item, as_of),
         reason=read_reason(item, library, words.reasons),
         dosages=dosages,
         ingredients=product.ingredients,
-        words=product.words,
         selected=selected,
         signed=signed,
     )
 
 
 def _as_given(
-    classes: frozenset[str], product: _Product, dosages: Sequence[Dosage], vocabulary: Vocabulary
-) -> frozenset[str]:
-    """The classes by name and route: as if the product's name said how it is given.
+    vocabulary: Vocabulary,
+    codes: Sequence[Coding],
+    words: Sequence[str],
+    dosages: Sequence[Dosage],
+) -> Wording:
+    """What codes and words say, with the route: as if the name said how the product is given.
 
     Several routes make it several products.
     """
-    routes = routes_of(dosages)
+    meaning = vocabulary.wording(codes, words)
+    routes = routes_of(dosages) if meaning.concepts else ()
     if not routes:
-        return classes
+        return meaning
     # A code without words is called by what it stands for.
-    name = product.words or " ".join(sorted(classes)).replace("_", " ")
-    return frozenset[str]().union(
-        *(
-            vocabulary.concepts(product.codings, (*product.texts, f"{name} {route}"))
-            for route in routes
-        )
+    name = _words(codes, words) or " ".join(sorted(meaning.concepts)).replace("_", " ")
+    classes = frozenset[str]().union(
+        *(vocabulary.concepts(codes, (*words, f"{name} {route}")) for route in routes)
     )
+    return meaning._replace(concepts=classes)
+
+
+def _words(codes: Sequence[Coding], words: Sequence[str]) -> str:
+    return "; ".join(said_by(tuple(codes), tuple(words))).lower()
 
 
 def _is_statement(item: Item) -> bool:
@@ -183,48 +182,37 @@ def _when(item: Item, as_of: datetime) -> datetime | None:
     return None
 
 
-@dataclass
+@record
 class _Product:
-    """What a medication is, from wherever the record says it."""
+    """What a medication is, from wherever the record says it.
 
-    name: str = ""
-    own_codings: tuple[Coding, ...] = ()
-    codings: tuple[Coding, ...] = ()
-    texts: tuple[str, ...] = ()
+    ``read``: whether what it says can be read; ``pointed``: whether it stands elsewhere.
+    """
+
+    classes: frozenset[str] = frozenset()
+    called: Named = Called()
+    named: bool = False
+    read: bool = False
     ingredients: Sequence[Ingredient] = ()
     pointed: bool = False
 
-    @property
-    def named(self) -> bool:
-        """Whether there is anything to tell the medication by."""
-        return bool(self.codings or self.texts)
 
-    @property
-    def identity(self) -> frozenset[tuple[str, str]]:
-        """Its codes, by which two entries are seen to be the same drug."""
-        return frozenset(
-            normal_key(coding.system, coding.code)
-            for coding in self.own_codings
-            if coding.system and coding.code
-        )
-
-    @property
-    def words(self) -> str:
-        """All it is called, in small letters."""
-        named = tuple(coding.display for coding in self.codings if coding.display)
-        return "; ".join(dict.fromkeys((*self.texts, *named))).lower()
-
-
-def _of_concept(concept: Said) -> _Product:
-    own, words = concept.codings, concept.texts
-    strengths = Deferred(partial(_from_names, concept.words))
-    return _Product(concept.name, own, own, words, strengths)
-
-
-def _product(item: Item, library: Library, concept: Said) -> _Product:
+def _product(
+    item: Item,
+    library: Library,
+    vocabulary: Vocabulary,
+    instructed: str,
+    dosages: Sequence[Dosage],
+) -> _Product:
     """The concept itself; else what the reference means; else the reference's display."""
-    if concept.anything:
-        return concept.derived(_of_concept)
+    concept = item.said("medicationCodeableConcept")
+    meaning = vocabulary.remembered(
+        item.undecoded("medicationCodeableConcept", instructed),
+        lambda: _as_given(vocabulary, concept.codings, concept.texts, dosages),
+    )
+    if meaning.anything:
+        strengths = Deferred(lambda: _from_names(concept.phrases))
+        return _Product(meaning.concepts, concept, True, meaning.read, strengths)
     pointer = item.value("medicationReference")
     if pointer is None:
         return _Product()
@@ -259,11 +247,18 @@ def _product(item: Item, library: Library, concept: Said) -> _Product:
         named = (*told, *(coding.display for coding in more if coding.display))
         told += [f"{named[0]} {form}" if named else form
                  for form in all_words(part(medication, "form"))]  # fmt: skip
-    name = label(code) or shown or (found[0].name if found else "")
-    product = _Product(name, own, tuple(more), tuple(told), tuple(found), pointed=True)
-    if not found and product.named:
-        product.ingredients = _from_names(all_words(code) or (shown,))
-    return product
+    anything = bool(told or more)
+    if not found and anything:
+        ingredients: Sequence[Ingredient] = _from_names(all_words(code) or (shown,))
+    else:
+        ingredients = tuple(found)
+    meaning = _as_given(vocabulary, more, told, dosages)
+    called = Called(
+        label(code) or shown or (found[0].name if found else ""),
+        _words(more, told),
+        frozenset(normal_key(one.system, one.code) for one in own if one.system and one.code),
+    )
+    return _Product(meaning.concepts, called, anything, meaning.read, ingredients, pointed=True)
 
 
 def _nearby(item: Item, medication: object) -> list[object]:

@@ -113,7 +113,7 @@ def is_critical(peek: Peek) -> bool:
     except UNREADABLE:
         return False
     return any(coding.code.upper() in _CRITICAL for coding in stated.codings) or bool(
-        _CRITICAL_WORDS.search(stated.lower)
+        _CRITICAL_WORDS.search(stated.words)
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from cds_service.core.facts import Condition, Presence, Source
+from cds_service.core.facts import Called, Condition, Presence, Source
 from cds_service.fhir.values.elements import all_words, codings, label
 from cds_service.fhir.values.moments import Moment
 
@@ -42,10 +42,9 @@ class Pregnancy:
             name = f"Pregnancy status: {label(value)}"
             self.condition = Condition(
                 concepts=frozenset({"pregnancy"}),
-                name=name,
+                called=Called(name, name.lower()),
                 presence=Presence.ACTIVE,
                 source=source,
-                words=name.lower(),
                 day=moment.day,
             )
         return True

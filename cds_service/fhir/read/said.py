@@ -5,9 +5,6 @@ Within a call each wording is read once. From one call to the next only statuses
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar, cast
-
 from cds_service.core.facts import Dosage
 from cds_service.fhir.values.dosage import read_dosages
 from cds_service.fhir.values.elements import (
@@ -20,11 +17,10 @@ from cds_service.fhir.values.elements import (
     texts,
 )
 from cds_service.fhir.values.versions import dosage_to_r4
-from cds_service.terminology.call_texts import digest, memory
-from cds_service.terminology.codes import Coding
-from cds_service.terminology.vocabulary import Vocabulary
+from cds_service.terminology.call_texts import memory
+from cds_service.terminology.codes import Coding, normal_key
+from cds_service.terminology.vocabulary import Vocabulary, Wording
 
-T = TypeVar("T")
 _LONGEST = 400
 _MOST = 500
 _STATUS_PLACE = b"http://terminology.hl7.org/CodeSystem/"
@@ -52,34 +48,73 @@ _KEPT: dict[bytes, Said] = {}
 
 
 class Said:
-    """A CodeableConcept (or several, or whatever was sent in its place) and what it says."""
+    """A CodeableConcept (or several, or whatever was sent in its place) and what it says.
 
-    __slots__ = ("_derived", "_name", "_status", "codings", "texts", "value", "words")
+    ``raw`` is the undecoded element, decoded where somebody asks for more than its concepts.
+    """
 
-    def __init__(self, value: object = None, name: bytes = b"") -> None:
-        """``name`` is the digest of the wording, where it is undecoded."""
-        self.value = value
-        self.codings: tuple[Coding, ...] = codings(value)
-        self.texts: tuple[str, ...] = texts(value)
-        self.words: tuple[str, ...] = said_by(self.codings, self.texts)  # each once
-        self._name = name
+    __slots__ = ("_codings", "_name", "_raw", "_status", "_texts", "_value", "_words")
+
+    def __init__(self, value: object = None, raw: bytes = b"") -> None:
+        self._value = value
+        self._raw = raw
+        self._codings: tuple[Coding, ...] | None = None
+        self._texts: tuple[str, ...] | None = None
+        self._name: str | None = None
+        self._words: str | None = None
         self._status: tuple[str, ...] | None = None
-        self._derived: dict[object, object] = {}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Said) and self.value == other.value
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
-    def anything(self) -> bool:
-        """Whether it names anything at all."""
-        return bool(self.codings or self.texts)
+    def value(self) -> object:
+        """The element itself."""
+        if self._value is None and self._raw:
+            self._value = decoded(self._raw)
+        return self._value
+
+    @property
+    def codings(self) -> tuple[Coding, ...]:
+        """Its codings that say anything."""
+        if self._codings is None:
+            self._codings = codings(self.value)
+        return self._codings
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Its texts, without the displays of its codings."""
+        if self._texts is None:
+            self._texts = texts(self.value)
+        return self._texts
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """Its texts and displays, each once."""
+        return said_by(self.codings, self.texts)
 
     @property
     def name(self) -> str:
         """What a person would call it; empty where it names nothing."""
-        return name_of(self.codings, self.texts)
+        if self._name is None:
+            self._name = name_of(self.codings, self.texts)
+        return self._name
 
     @property
-    def lower(self) -> str:
-        """All `words` in small letters."""
-        return "; ".join(self.words).lower()
+    def words(self) -> str:
+        """All `phrases` in small letters."""
+        if self._words is None:
+            self._words = "; ".join(self.phrases).lower()
+        return self._words
+
+    @property
+    def identity(self) -> frozenset[tuple[str, str]]:
+        """Its codes, by which two entries are seen to be the same."""
+        return frozenset(
+            normal_key(one.system, one.code) for one in self.codings if one.system and one.code
+        )
 
     @property
     def status(self) -> tuple[str, ...]:
@@ -88,19 +123,11 @@ class Said:
             self._status = status_words(self.value)
         return self._status
 
-    def concepts(self, vocabulary: Vocabulary) -> frozenset[str]:
-        """The concepts it stands for."""
-        return vocabulary.concepts(self.codings, self.texts, self._name)
-
-    def read_by(self, vocabulary: Vocabulary) -> bool:
-        """Whether it names something in words, or by a code of a system with a list."""
-        return vocabulary.reads(self.codings, self.texts)
-
-    def derived(self, make: Callable[[Said], T]) -> T:
-        """What ``make`` makes of it, made once."""
-        if make not in self._derived:
-            self._derived[make] = make(self)
-        return cast("T", self._derived[make])
+    def meaning(self, vocabulary: Vocabulary) -> Wording:
+        """What it stands for. Raises TooMuchTextError beyond the budget of the call."""
+        return vocabulary.remembered(
+            self._raw, lambda: vocabulary.wording(self.codings, self.texts)
+        )
 
 
 NOTHING = Said()
@@ -113,7 +140,7 @@ def said(raw: bytes) -> Said:
         call = memory()
         found = call.get(raw)
         if found is None:
-            found = call[raw] = Said(decoded(raw), digest(raw))
+            found = call[raw] = Said(raw=raw)
             may_be = len(raw) <= _LONGEST and len(_KEPT) < _MOST and _STATUS_PLACE in raw
             if may_be and _is_a_status(found.value):
                 _KEPT[raw] = found
