@@ -281,7 +281,7 @@ def parse(text: bytes | Raw) -> Any:
     try:
         return _decoded(_read_anything, bytes(text))[0]
     except msgspec.ValidationError as error:  # of a value of any type, only a number can be wrong
-        raise _malformed(error) from None
+        raise _malformed(error, len(text)) from None
 
 
 def written(value: object) -> bytes:
@@ -305,7 +305,7 @@ def _decoded(decode: Callable[[bytes], _T], text: bytes) -> tuple[_T, bytes]:
     except msgspec.ValidationError:
         raise
     except (msgspec.DecodeError, RecursionError) as error:
-        raise _malformed(error) from None
+        raise _malformed(error, len(text)) from None
 
 
 def _whole(found: re.Match[bytes]) -> bytes:
@@ -350,12 +350,14 @@ def _drafts_shape(raw: Raw) -> Any:
     return {} if bytes(raw)[:1] == b"{" else parse(raw)
 
 
-def _malformed(error: Exception) -> BadRequest:
+def _malformed(error: Exception, size: int) -> BadRequest:
     said = str(error)
     at = _AT.search(said)
     place = f" (byte {at[1]})" if at else ""
     if "truncated" in said:
-        return BadRequest("The body is not valid JSON: it ends too early.", "Send all of it.")
+        return BadRequest(
+            f"The body is not valid JSON: it ends too early, after byte {size}.", "Send all of it."
+        )
     if _OUT_OF_RANGE in said:
         return BadRequest(
             f"The body has a number that is too large to be kept{place}.", "Correct the number."

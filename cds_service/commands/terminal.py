@@ -149,20 +149,31 @@ def print_trace(trace: Mapping[str, Any]) -> None:
     out.print(Text("data", "bold"))
     for kind in trace["data"]:
         reason = f" ({kind['reason']})" if kind["reason"] else ""
-        out.print(Text(f"  {kind['kind']}: {kind['state']}{reason}"), soft_wrap=True)
+        _hanging(out, 2, Text(f"{kind['kind']}: {kind['state']}{reason}"))
+
+
+def _hanging(out: Console, indent: int, text: Text) -> None:
+    """One line, of which a terminal indents what does not fit; a pipe gets it whole."""
+    from rich.text import Text
+
+    if not out.is_terminal:
+        out.print(Text(" " * indent) + text, soft_wrap=True)
+        return
+    for at, line in enumerate(text.wrap(out, max(out.width - indent - 2, 40))):
+        line.rstrip()
+        out.print(Text(" " * (indent + 2 * (at > 0))) + line)
 
 
 def _rule(out: Console, rule: Mapping[str, Any], style: str) -> None:
     from rich.text import Text
 
     reasons = "; ".join(rule["because"])
-    line = Text.assemble(("  ", ""), (f"{rule['rule']} {rule['version']}", style), f": {reasons}")
-    out.print(line, soft_wrap=True)
+    _hanging(out, 2, Text.assemble((f"{rule['rule']} {rule['version']}", style), f": {reasons}"))
     shown = rule["evidence"] if rule["answer"] == "fired" else ()
     for one in shown:
-        out.print(Text(f"      {one}"), soft_wrap=True)
+        _hanging(out, 6, Text(f"{one}"))
     if rule["notShown"]:
-        out.print(Text(f"      not shown: {rule['notShown']}", "yellow"), soft_wrap=True)
+        _hanging(out, 6, Text(f"not shown: {rule['notShown']}", "yellow"))
 
 
 def _said_once(out: Console, problems: Mapping[tuple[str, str, str], int]) -> None:
@@ -178,7 +189,7 @@ def _said_once(out: Console, problems: Mapping[tuple[str, str, str], int]) -> No
         more = f" and {len(references) - 3} more" if len(references) > 3 else ""
         named = ", ".join(references[:3])
         times = f" ×{len(references)}" if len(references) > 1 else ""
-        out.print(Text(f"  {about}: {reason}{times} ({named}{more})"), soft_wrap=True)
+        _hanging(out, 2, Text(f"{about}: {reason}{times} ({named}{more})"))
 
 
 def print_table(

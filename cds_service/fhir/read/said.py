@@ -69,6 +69,9 @@ class Said:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __repr__(self) -> str:
+        return f"Said({self.value!r})"
+
     @property
     def value(self) -> object:
         """The element itself."""
