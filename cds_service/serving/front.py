@@ -22,7 +22,7 @@ from urllib.parse import unquote_to_bytes
 from cds_service.api.errors import answer_to
 from cds_service.api.parts import ADMITTED, FETCHED, STARTED
 from cds_service.errors import ServiceError, TooLarge, Unavailable
-from cds_service.ops.memory import LARGE_BODY, give_back
+from cds_service.ops.memory import LARGE_BODY, give_back_soon
 from cds_service.serving.admission import Admission, Ticket
 
 if TYPE_CHECKING:
@@ -202,9 +202,7 @@ class Front:
             if close is not None:
                 close()
         if len(body) + environ.get(FETCHED, 0) >= LARGE_BODY:
-            environ.clear()
-            del body
-            give_back()
+            give_back_soon()
         return said[0], said[1], content
 
     async def _read_on(self, arriving: AsyncIterator[bytes], environ: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Iterable
 from types import SimpleNamespace
 from typing import Any
@@ -206,10 +207,25 @@ def test_after_a_large_body_memory_is_given_back(
     monkeypatch: pytest.MonkeyPatch, size: int, times: int
 ) -> None:
     asked: list[bool] = []
-    monkeypatch.setattr("cds_service.serving.front.give_back", lambda: asked.append(True))
+    monkeypatch.setattr("cds_service.serving.front.give_back_soon", lambda: asked.append(True))
     ask(Front(echo, Admission(), 5_000_000), Exchange(b"x" * size, announced=size))
 
     assert len(asked) == times
+
+
+def test_memory_is_given_back_once_for_all_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(memory, "_SOON_S", 0.05)
+    monkeypatch.setattr(
+        memory.ctypes, "CDLL", lambda _name: SimpleNamespace(malloc_trim=given.append)
+    )
+
+    for _ in range(2):
+        for _ in range(5):
+            memory.give_back_soon()
+        time.sleep(0.3)
+
+    assert given == [0, 0]
 
 
 def test_an_application_that_fails_gives_its_place_back() -> None:

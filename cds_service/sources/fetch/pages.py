@@ -16,7 +16,7 @@ import msgspec
 import requests
 import urllib3
 
-from cds_service.ops.memory import LARGE_BODY, give_back
+from cds_service.ops.memory import LARGE_BODY, give_back_soon
 from cds_service.outbound.fhir_servers import read_address, read_base
 from cds_service.outbound.transport import Held, Line
 
@@ -133,13 +133,8 @@ class Ask:
         except Exception:  # whatever a server may provoke, one key must not take the call with it
             fetched = self._ended(f"the FHIR server's answer to {self._what} could not be handled")
         self._round.reports.put((self._key, fetched))
-        del fetched
-        self._tidy()
-
-    def _tidy(self) -> None:
-        """Give memory back where the call has ended before, and could not."""
-        if self._line.is_cut and self._round.held.bytes >= LARGE_BODY:
-            give_back()
+        if self._round.held.bytes >= LARGE_BODY:
+            give_back_soon()  # also what the call never gets: too large, or too late
 
     def given_up(self) -> Fetched:
         """The deadline has passed: what has come until now. Nothing more will be read."""
