@@ -122,10 +122,10 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
     from cds_service.outbound.servers import Servers
     from cds_service.sources.fetch.client import fetch_missing
     from cds_service.sources.obtaining import Obtaining
-    from cds_service.trust.away import RemembersWhileAway
     from cds_service.trust.callers import Callers
     from cds_service.trust.clients import check_sites, load_clients
     from cds_service.trust.keys import KeySets
+    from cds_service.trust.used_tokens import ReplayCheck
 
     if topics is None:
         topics = chosen_topics(settings)
@@ -148,7 +148,7 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
             load_clients(settings.trusted_clients),
             settings.public_url,
             KeySets(heard=metrics.key_server),
-            RemembersWhileAway(records.replay),
+            ReplayCheck(records.replay),
             max_age=settings.token_max_age,
         )
     answering, sites = assemble(

@@ -11,8 +11,8 @@ from sqlalchemy import insert, select
 
 from cds_service.errors import Unavailable
 from cds_service.ops import logs
+from cds_service.ops.forks import after_fork
 from cds_service.storage.database import Database
-from cds_service.storage.forks import after_fork
 from cds_service.storage.tables import audit, audit_cards
 
 MOST_ROWS = 10_000

@@ -16,8 +16,8 @@ from sqlalchemy.engine import Connection
 
 from cds_service.core.identity import DEMO_SITE
 from cds_service.errors import Unavailable
+from cds_service.ops.forks import after_fork
 from cds_service.storage.database import Database
-from cds_service.storage.forks import after_fork
 from cds_service.storage.tables import denominators, insert_into
 
 PATIENT, ENCOUNTER, CLINICIAN, ORDER = "patient", "encounter", "clinician", "order"

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 
 from cds_service.core.identity import DEFAULT_SITE
 from cds_service.errors import Unavailable
+from cds_service.ops.forks import after_fork
 from cds_service.storage.database import Database
-from cds_service.storage.forks import after_fork
 from cds_service.storage.tables import counts, insert_into
 
 SHOWN = "shown"

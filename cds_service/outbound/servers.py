@@ -6,12 +6,12 @@ without an answer its callers are told so at once instead of waiting for the dea
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from cds_service.ops.breaker import Breaker
+from cds_service.ops.forks import after_fork
 from cds_service.outbound.transport import Crew, Room
 
 FAILURES = 5
@@ -41,14 +41,11 @@ class Servers:
         self._heard = heard
         self._made: dict[str, Server] = {}
         self._lock = threading.Lock()
-        self._pid = os.getpid()
         self.room = Room()
+        after_fork(self._forked)
 
     def at(self, listed: str) -> Server:
         """What is kept for the entry ``listed`` of the allowlist."""
-        if self._pid != os.getpid():
-            self._made, self._lock, self._pid = {}, threading.Lock(), os.getpid()
-            self.room = Room()
         found = self._made.get(listed)
         if found is None:
             with self._lock:
@@ -57,3 +54,6 @@ class Servers:
                     breaker = Breaker(FAILURES, OPEN_S, lambda state: self._heard(listed, state))
                     found = self._made[listed] = Server(Crew(), breaker)
         return found
+
+    def _forked(self) -> None:
+        self._made, self._lock, self.room = {}, threading.Lock(), Room()

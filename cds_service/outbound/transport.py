@@ -8,7 +8,6 @@ then never runs into them. So whoever waits may cut the line of a request from o
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import ssl
 import threading
@@ -23,6 +22,8 @@ from certifi import where
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from cds_service.ops.forks import after_fork
 
 CREW_SIZE = 32  # threads for each server: four calls with eight missing keys each, side by side
 FETCHED_BYTES = 128_000_000
@@ -245,12 +246,12 @@ class _Process:
 _process = _Process()
 
 
-def _after_fork() -> None:
+def _forked() -> None:
     global _process, _guard  # a lock held by another thread never opens here
     _process, _guard = _Process(), threading.Lock()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+after_fork(_forked)
 for _name in ("urllib3.connectionpool", "urllib3.connection"):
     logging.getLogger(_name).addFilter(_Quiet())
 

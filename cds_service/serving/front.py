@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _SIGNED = "/cds-services/"
 _ASIDE = frozenset({"/readyz", "/metrics"})
+_LOOKED_AT = 4096
+"""Bytes of a body after which its limits are looked at again."""
 _READ_ON_S = 10.0
 _READ_ON = 300_000_000
 """Bytes of a refused body that are read and thrown away, so that its sender sees the answer."""
@@ -152,7 +154,7 @@ class Front:
         if announced == 0:
             return b""
         parts: list[bytes] = []
-        arrived = 0
+        arrived = looked_at = 0
         assert self._loop is not None
         began = self._loop.time()
         try:
@@ -162,15 +164,21 @@ class Front:
                         break
                     parts.append(part)
                     arrived += len(part)
+                    if arrived == announced:
+                        break
+                    if arrived - looked_at < _LOOKED_AT:
+                        continue  # it may come in very many pieces
+                    looked_at = arrived
                     if announced is None:
                         if arrived > largest:
                             raise _too_large(largest)
                         ticket.take(arrived)
-                    if arrived == announced:
-                        break
                     late.reschedule(began + self._admission.time_for(arrived))
         except TimeoutError:
             raise self._admission.too_slow() from None
+        if arrived > largest:
+            raise _too_large(largest)
+        ticket.take(arrived)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def _answer(

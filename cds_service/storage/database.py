@@ -12,7 +12,6 @@ need PostgreSQL, and SQLite's file must not lie on a network share.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,8 +25,8 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from cds_service.errors import StartupError, Unavailable
 from cds_service.ops.breaker import CLOSED, Breaker
+from cds_service.ops.forks import after_fork
 from cds_service.storage import engines
-from cds_service.storage.forks import after_fork
 from cds_service.storage.hurried import PATIENCE_S, Hurried
 from cds_service.storage.watch import Watch
 
@@ -87,8 +86,7 @@ def _forked() -> None:
     _upgrading = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):  # absent on Windows, where nothing forks
-    os.register_at_fork(after_in_child=_forked)
+after_fork(_forked)
 
 
 class Database:

@@ -9,7 +9,7 @@ from multiprocessing.util import Finalize
 import structlog
 
 from cds_service.errors import Unavailable
-from cds_service.storage.forks import after_fork
+from cds_service.ops.forks import after_fork
 
 
 class Upkeep:

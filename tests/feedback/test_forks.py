@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cds_service.storage.forks import after_fork
+from cds_service.ops.forks import after_fork
 
 
 class Counter:

@@ -19,7 +19,7 @@ from cds_service.storage.database import open_database
 from cds_service.storage.hurried import Hurried
 from cds_service.storage.replay import DatabaseReplay
 from cds_service.storage.watch import Watch
-from cds_service.trust.away import RemembersWhileAway
+from cds_service.trust.used_tokens import ReplayCheck
 
 pytestmark = pytest.mark.timed
 
@@ -32,7 +32,7 @@ def test_a_locked_file_costs_one_call_a_fifth_of_a_second_and_the_next_ones_noth
 ) -> None:
     database = open_database(sqlite_url)
     database.migrate()
-    replay = RemembersWhileAway(DatabaseReplay(database))
+    replay = ReplayCheck(DatabaseReplay(database))
     with closing(sqlite3.connect(tmp_path / "kept.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         started = time.monotonic()
@@ -59,7 +59,7 @@ def test_a_server_that_takes_connections_and_says_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
         port = silent.getsockname()[1]
         database = open_database(f"postgresql://cds@127.0.0.1:{port}/x")
-        replay = RemembersWhileAway(DatabaseReplay(database))
+        replay = ReplayCheck(DatabaseReplay(database))
         started = time.monotonic()
         assert replay.first_use("ehr", "first", time.time() + 300)
         assert time.monotonic() - started < PATIENCE

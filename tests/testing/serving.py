@@ -20,6 +20,8 @@ import requests
 
 PATIENCE_S = 40.0
 HOST = "127.0.0.1"
+PROGRAM = os.environ.get("FAULTS_PROGRAM") or str(Path(sys.executable).with_name("cds-service"))
+"""What is started: that of another release to have its figures."""
 CARDS = "SELECT card FROM feedback UNION SELECT card FROM unknown_feedback"
 _SHORT_RETRY = (
     "import sys; from cds_service.trust import keys; keys.RETRY = float(sys.argv.pop(1)); "
@@ -70,7 +72,7 @@ class Service:
         environ["CDS_DATABASE_URL"] = f"sqlite:///{folder}/records.db"
         environ["CDS_PUBLIC_URL"] = "http://cds.example"
         environ |= {f"CDS_{name}": value for name, value in (settings or {}).items()}
-        program = [str(Path(sys.executable).with_name("cds-service"))]
+        program = [PROGRAM]
         if key_retry_s is not None:
             program = [sys.executable, "-c", _SHORT_RETRY, str(key_retry_s)]
         serve = ["serve", "--host", HOST, "--port", str(self.port), "--workers", str(workers)]

@@ -1,0 +1,125 @@
+"""Replay of tokens while the database is unavailable, in one process and in several."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+
+import pytest
+
+from cds_service.errors import Unavailable
+from cds_service.trust.used_tokens import Noted, ReplayCheck, UsedTokens
+
+NOW = 50.0
+
+
+class Store:
+    """A store that can become unavailable."""
+
+    def __init__(self) -> None:
+        self.here = True
+        self.used: set[tuple[str, str]] = set()
+
+    def first_use(self, client: str, jti_digest: str, expires: float, issued: float = 0.0) -> bool:
+        if not self.here:
+            raise Unavailable("unavailable")
+        first = (client, jti_digest) not in self.used
+        self.used.add((client, jti_digest))
+        return first
+
+
+def check(store: Store, used: UsedTokens | None = None) -> ReplayCheck:
+    return ReplayCheck(store, lambda: NOW, used)
+
+
+def test_the_store_decides_while_it_is_there() -> None:
+    store = Store()
+    replay = check(store)
+    assert replay.first_use("ehr", "a", 100.0)
+    assert not replay.first_use("ehr", "a", 100.0)
+    assert replay.first_use("other", "a", 100.0)
+    assert not check(store).first_use("ehr", "a", 100.0)
+
+
+def test_without_the_store_a_token_is_good_once_and_stays_used_when_it_is_back() -> None:
+    store = Store()
+    replay = check(store)
+    store.here = False
+    assert replay.first_use("ehr", "a", 100.0)
+    assert not replay.first_use("ehr", "a", 100.0)
+    store.here = True
+    assert not replay.first_use("ehr", "a", 100.0)
+    assert replay.first_use("ehr", "b", 100.0)
+
+
+def test_a_token_used_before_the_outage_is_not_good_again_in_it() -> None:
+    store = Store()
+    replay = check(store)
+    assert replay.first_use("ehr", "a", 100.0)
+    store.here = False
+    assert not replay.first_use("ehr", "a", 100.0)
+
+
+def test_where_there_is_no_room_the_store_alone_decides_and_without_it_nobody_is_let_in() -> None:
+    store = Store()
+    replay = check(store, UsedTokens(buckets=1))
+    store.here = False
+    assert replay.first_use("ehr", "ended", 40.0)
+    for number in range(16):
+        assert replay.first_use("ehr", f"valid {number}", 60.0)
+    with pytest.raises(Unavailable, match="cannot be remembered"):
+        replay.first_use("ehr", "one too many", 60.0)
+    assert not replay.first_use("ehr", "valid 0", 60.0)
+    store.here = True
+    assert replay.first_use("ehr", "one too many", 60.0)
+    assert not replay.first_use("ehr", "one too many", 60.0)
+
+
+@pytest.mark.parametrize("expires", [60, 1e18, 2.0**62, float(10**30)])
+def test_a_token_that_never_ends_is_remembered_too(expires: float) -> None:
+    used = UsedTokens(buckets=2)
+    assert used.add("ehr", "a", expires, NOW) is Noted.FIRST
+    assert used.add("ehr", "a", expires, NOW) is Noted.KNOWN
+
+
+def test_of_all_threads_and_processes_of_a_host_one_is_first() -> None:
+    used = UsedTokens(buckets=64)
+    tokens = [f"token {number}" for number in range(100)]
+    reading, writing = os.pipe()
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if not child:
+            firsts: list[str] = []
+
+            def use(firsts: list[str] = firsts) -> None:
+                for token in tokens:
+                    if used.add("ehr", token, 60.0, NOW) is Noted.FIRST:
+                        firsts.append(token)
+
+            threads = [threading.Thread(target=use) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            os.write(writing, "".join(f"{token}\n" for token in firsts).encode())
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        assert os.waitpid(child, 0)[1] == 0
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        found = Counter(said.read().splitlines())
+
+    assert found == Counter(tokens)
+    assert used.add("ehr", tokens[0], 60.0, NOW) is Noted.KNOWN
+
+
+def test_it_is_cheap() -> None:
+    import timeit
+
+    used = UsedTokens()
+    numbers = iter(range(10_000))
+    taken = timeit.timeit(lambda: used.add("ehr", str(next(numbers)), 60.0, NOW), number=5000)
+    assert taken / 5000 < 0.0005
