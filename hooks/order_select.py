@@ -16,7 +16,7 @@ from hooks.rules.magnesium_benefit import (
     magnesium_ordered_normal_level,
 )
 from hooks.rules.magnesium_dose import magnesium_ordered_dose
-from hooks.rules.magnesium_in_renal_impairment import magnesium_ordered_renal_impairment
+from hooks.rules.magnesium_ordered import magnesium_ordered_renal_impairment
 from hooks.rules.potassium_ordered import potassium_ordered_hazard
 from hooks.rules.quinine import quinine_ordered
 from hooks.rules.referral import extensive_workup_ordered

@@ -10,7 +10,7 @@ from hooks.rules.baclofen_hazards import (
     baclofen_ordered_renal_impairment,
 )
 from hooks.rules.data_not_usable import data_not_usable_for_order
-from hooks.rules.magnesium_in_renal_impairment import magnesium_ordered_renal_impairment
+from hooks.rules.magnesium_ordered import magnesium_ordered_renal_impairment
 from hooks.rules.potassium_ordered import potassium_ordered_hazard
 from hooks.rules.quinine import quinine_ordered
 

@@ -37,7 +37,7 @@ from hooks.dose import Salt, daily_amount, salts
 from hooks.renal import ADVANCED
 from hooks.renal import LIMITS as KIDNEY
 from hooks.rules.magnesium_benefit import is_supplement
-from hooks.rules.magnesium_in_renal_impairment import magnesium_ordered_renal_impairment
+from hooks.rules.magnesium_ordered import magnesium_ordered_renal_impairment
 from hooks.windows import YEAR
 from hooks.wording import EVIDENCE_DOUBTED, NOT_APPLICABLE, PREFERENCE, day, headline, named
 

@@ -1,0 +1,255 @@
+"""Magnesium ordered in renal impairment.
+
+Recommendation: extreme caution with magnesium in renal insufficiency, because it can
+accumulate to toxic levels (article, "Electrolyte correction").
+
+When: a selected draft orders magnesium of any kind (supplement, antacid, laxative, infusion), and
+renal function is impaired or unknown, or serum magnesium is above range. A supplement in advanced
+disease (eGFR below 30, CKD 4-5, dialysis, AKI): critical; eGFR 30-59, CKD 3, an unknown renal
+function or a mildly high magnesium with normal renal function: warning; with a fresh low magnesium
+never more than a warning and no removal.
+Treatment: parenteral magnesium, or magnesium for eclampsia, pre-eclampsia, torsades, another
+arrhythmia or severe asthma, is never obstructed: no removal, at most a warning up to 3.5 mmol/L.
+Then: why, magnesium and creatinine, and for a supplement's draft its removal.
+Does not cover: treatment of magnesium toxicity; how to dose magnesium in renal impairment.
+"""
+
+from __future__ import annotations
+
+from cds_service.core.facts import Condition, Medication
+from cds_service.core.patient import Facts
+from cds_service.engine.rule import (
+    Answer,
+    CannotTell,
+    Evidence,
+    Finding,
+    Indicator,
+    NotFired,
+    OrderTest,
+    RemoveDraft,
+    Suggestion,
+    Tier,
+    conditions,
+    rule,
+)
+from hooks import levels
+from hooks.magnesium import (
+    EMERGENCIES,
+    LIMITS,
+    NEEDS,
+    REFERENCES,
+    SIGNS,
+    STRENGTH,
+    TOXIC,
+    WATCH,
+    Accumulation,
+    accumulation,
+    treats,
+)
+from hooks.renal import kidney_headline
+from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, day, headline, named
+
+
+@rule(
+    id="magnesium-ordered-renal-impairment",
+    title="Magnesium ordered in renal impairment",
+    version="2.0.0",
+    changed="2026-11-27",
+    tier=Tier.ALWAYS,
+    references=REFERENCES,
+    limits=LIMITS,
+    judges=["magnesium"],
+    minors=True,
+    offers=["creatinine", "magnesium"],
+    overrides=(*FOR_HAZARDS, CONTRAINDICATED),
+    needs=[*NEEDS, conditions("myasthenia_gravis", "heart_block", *EMERGENCIES).optional()],
+)
+def magnesium_ordered_renal_impairment(facts: Facts) -> Answer:
+    """Magnesium that is being ordered accumulates in renal impairment."""
+    danger = accumulation(facts)
+    drafts = tuple(
+        draft for draft in facts.drafts.selected_medications if "magnesium" in draft.classes
+    )
+    supplements = tuple(draft for draft in drafts if not _treatment(facts, draft))
+    if not supplements:
+        return _treatment_ordered(facts, danger, drafts)
+    function = danger.function
+    if function.severe or function.moderate or function.unknown or danger.urgent:
+        return _ordered(facts, danger, supplements)
+    if danger.high:
+        return _ordered_and_once_high(facts, danger, supplements)
+    if danger.open:
+        return CannotTell(danger.open, (*function.unusable, *danger.level.unusable), trigger=True)
+    return NotFired(
+        "renal function is not impaired and magnesium is not above range",
+        danger.evidence(facts),
+    )
+
+
+def _treatment(facts: Facts, draft: Medication) -> bool:
+    """Whether a draft is a treatment, by its route or reason.
+
+    Where it has no reason, an eclampsia on the problem list is reason enough: obstructing the
+    treatment is the greater danger.
+    """
+    return treats(draft) or (not draft.reason.given and bool(facts.hazards("eclampsia")))
+
+
+def _treatment_ordered(
+    facts: Facts, danger: Accumulation, drafts: tuple[Medication, ...]
+) -> Answer:
+    function = danger.function
+    against = _against_parenteral(facts)
+    impaired = function.severe or function.moderate
+    if not (danger.toxic or impaired or against or function.unknown):
+        return NotFired("a treatment with magnesium, and renal function is not impaired")
+    if danger.toxic:
+        indicator, action = Indicator.CRITICAL, "toxic, pause and monitor"
+    elif impaired:
+        indicator, action = Indicator.WARNING, "adjust the dose and monitor"
+    elif against:
+        indicator, action = Indicator.WARNING, "weigh the risk and monitor"
+    else:
+        indicator, action = Indicator.INFO, "reflexes, urine output, levels"
+    words = [danger.because() or (function.phrase() if function.unknown else "")]
+    if against:
+        words.append(named(against))
+    emergency = any(not draft.reason.concepts.isdisjoint(EMERGENCIES) for draft in drafts)
+    emergency = emergency or bool(facts.hazards(*EMERGENCIES))
+    advice = []
+    if danger.toxic:
+        advice.append(TOXIC + SIGNS)
+    elif impaired:
+        advice.append(
+            "Loading dose unchanged; lower maintenance dose."
+            if emergency
+            else "Half the dose, more slowly."
+        )
+    if against:
+        advice.append(
+            f"{named(against)}: magnesium weakens neuromuscular and atrioventricular conduction."
+        )
+    advice += [WATCH, f"Ordered: {named(drafts)}."]
+    if danger.level.result is not None and danger.urgent:
+        advice += levels.sample_words(danger.level.result)
+    return Finding(
+        indicator=indicator,
+        summary=kidney_headline(
+            danger.function, f"Magnesium treatment, {'; '.join(filter(None, words))}: {action}"
+        ),
+        advice=tuple(advice),
+        evidence=(
+            *(Evidence(one) for one in drafts),
+            *(Evidence(one) for one in against),
+            *danger.evidence(facts),
+        ),
+        missing=danger.missing(),
+        background=(_DOSES,) if impaired and not danger.toxic else (),
+        strength=STRENGTH,
+        suggestions=(
+            OrderTest("magnesium", "level under treatment"),
+            OrderTest("creatinine", "renal function under treatment"),
+        ),
+        overrides=(*FOR_HAZARDS, CONTRAINDICATED),
+        about=tuple(draft.source.reference for draft in drafts),
+    )
+
+
+_DOSES = (
+    "For replacement with an eGFR below 30: half the dose (NHS Highland, cited second-hand). For "
+    "eclampsia and arrhythmia the loading dose is kept."
+)
+
+
+def _against_parenteral(facts: Facts) -> tuple[Condition, ...]:
+    return tuple(facts.hazards("myasthenia_gravis", "heart_block"))
+
+
+def _ordered(facts: Facts, danger: Accumulation, drafts: tuple[Medication, ...]) -> Finding:
+    function = danger.function
+    impaired = function.severe or function.moderate
+    unknown = function.unknown and not danger.urgent
+    mild = (
+        danger.urgent
+        and not impaired
+        and function.fresh_normal
+        and not danger.reaches(facts, "magnesium.mild")
+    )
+    critical = (function.severe or danger.urgent) and not mild and not danger.doubtful
+    critical = (critical or function.severe) and danger.deficit is None
+    advice = []
+    if danger.repeats:
+        advice.append("The result is preliminary: repeat it before acting on it.")
+    if danger.level.result is not None and danger.urgent:
+        advice += levels.sample_words(danger.level.result)
+    if danger.deficit is not None and function.severe:
+        action = "dose and monitor with care"
+        advice.append(
+            "A deficiency is documented: correct it with a dose for this renal function, with "
+            "specialist advice and levels."
+        )
+    elif critical:
+        action = "risk of toxic accumulation" if impaired else "no more magnesium"
+        advice.append(
+            "Do not give it without a documented deficiency, a dose for this renal function and "
+            "monitoring. " + SIGNS
+            if impaired
+            else "Magnesium is above range: give none, and recheck. " + SIGNS
+        )
+    elif danger.urgent and not impaired:
+        action = "above range, no more magnesium needed"
+        advice.append("Magnesium is above range: no more is needed; recheck it.")
+    elif unknown:
+        action = "check creatinine first"
+        advice.append("Check creatinine and magnesium before it is given.")
+    else:
+        action = "low dose, monitor"
+        advice.append("If it is needed, use a low dose and monitor magnesium and creatinine.")
+    advice.append(f"Ordered: {named(drafts)}.")
+    if impaired and danger.deficit is None:
+        advice.append("In renal insufficiency magnesium can accumulate to toxic levels.")
+    offers: list[Suggestion]
+    if danger.repeats:
+        offers = [OrderTest(key, "repeat the preliminary result") for key in danger.repeats]
+    else:
+        removal = danger.deficit is None or not function.severe
+        offers = [
+            *(RemoveDraft(draft.source.reference, draft.name) for draft in drafts if removal),
+            OrderTest("creatinine", "renal function before magnesium"),
+            OrderTest("magnesium", "magnesium before more of it"),
+        ]
+    because = danger.because() or function.phrase()
+    return Finding(
+        indicator=Indicator.CRITICAL if critical else Indicator.WARNING,
+        summary=kidney_headline(danger.function, f"Magnesium ordered, {because}: {action}"),
+        advice=tuple(advice),
+        evidence=(*(Evidence(one) for one in drafts), *danger.evidence(facts)),
+        missing=danger.missing(),
+        strength=STRENGTH,
+        suggestions=tuple(offers),
+        overrides=(*FOR_HAZARDS, CONTRAINDICATED),
+        about=tuple(draft.source.reference for draft in drafts),
+    )
+
+
+def _ordered_and_once_high(
+    facts: Facts, danger: Accumulation, drafts: tuple[Medication, ...]
+) -> Finding:
+    result = danger.level.result
+    assert result is not None  # a level above range exists
+    return Finding(
+        indicator=Indicator.INFO,
+        summary=headline(
+            f"Magnesium ordered and was high: {result.reported}. From {day(result)}: repeat first"
+        ),
+        advice=(
+            f"Ordered: {named(drafts)}. Magnesium was above range on {day(result)}: repeat it "
+            "before more is given.",
+        ),
+        evidence=(*(Evidence(one) for one in drafts), *danger.evidence(facts)),
+        missing=danger.missing(),
+        strength=STRENGTH,
+        suggestions=(OrderTest("magnesium", "repeat the high result"),),
+        overrides=FOR_HAZARDS,
+        about=tuple(draft.source.reference for draft in drafts),
+    )
