@@ -537,7 +537,7 @@ def test_a_feedback_body_over_its_own_limit_is_413(service: Make) -> None:
     started = time.perf_counter()
     response = post(client, f"{VIEW}/feedback", answers)
     assert response.status_code == 413
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 5
     assert report(client.application.extensions["cds_parts"].records.database).total == 0
 
 

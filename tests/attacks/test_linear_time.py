@@ -104,7 +104,7 @@ def test_a_body_is_read_in_linear_time(shape: str, do: Callable[[bytes], object]
 def test_48_kb_without_an_end_cost_nothing() -> None:
     body = BODIES["escaped quotes without an end"](48_000)
 
-    assert _best(_read, body) < 0.02
+    assert _best(_read, body) < 0.1
 
 
 @pytest.mark.parametrize("unit", TEXTS, ids=repr)
@@ -123,7 +123,7 @@ def test_a_text_is_read_in_linear_time(words: str, unit: str) -> None:
 @pytest.mark.parametrize("unit", TEXTS, ids=repr)
 def test_a_product_name_is_read_in_linear_time(unit: str) -> None:
     read = ingredients_of
-    assert _best(read, (unit * 500)[:500]) < 0.005
+    assert _best(read, (unit * 500)[:500]) < 0.05
 
 
 _AFFIXES = ("", "1", "a", "(", '"', "/", "x" * 3)

@@ -178,7 +178,7 @@ def test_a_large_extension_costs_no_more_than_its_length(extension: object) -> N
     started = time.process_time()
     [answer] = read_answers({"feedback": [overridden(extension=extension)]})
     assert answer.reason_code is None
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 2
 
 
 def test_no_name_of_an_extension_is_repeated() -> None:
