@@ -65,7 +65,12 @@ class Said:
         self._status: tuple[str, ...] | None = None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Said) and self.value == other.value
+        """Whether both say the same, however it is written."""
+        return (
+            isinstance(other, Said)
+            and self.words == other.words
+            and (self.name, self.identity) == (other.name, other.identity)
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
