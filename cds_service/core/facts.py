@@ -95,9 +95,8 @@ class Problem:
     value: Result | None = field(default=None, compare=False, repr=False)
 
 
-# Without slots: its words are made once, for all the cards that cite it.
-@record(slots=False)
-class Result:
+# With a dict: its words are made once, for all the cards that cite it.
+class Result(Struct, frozen=True, dict=True):
     """One usable laboratory result, in the unit and decimals the laboratory reported.
 
     ``day`` is the calendar day in the time zone of the call; ``critical`` says that its

@@ -55,7 +55,8 @@ class Reference:
         return self.kind if self.seen else f"{self.kind}, cited second-hand"
 
 
-@dataclass(frozen=True, slots=True)
+# A limit is made once; compared as what it is, it is a cheap key of what is written about it.
+@dataclass(frozen=True, slots=True, eq=False)
 class Limit:
     """One number a rule compares with, in the analyte's canonical unit or as named."""
 

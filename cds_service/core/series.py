@@ -28,17 +28,14 @@ class Worse(Enum):
     __hash__ = object.__hash__  # it is a key at every turn, and Enum's own is in Python
 
 
-class Candidate:
+class Candidate(Struct, eq=False):
     """A dated result that has not been read yet. Reading happens once."""
 
-    def __init__(
-        self, when: datetime, day: date, day_only: bool, read: Callable[[], Result | Problem]
-    ) -> None:
-        self.when = when
-        self.day = day
-        self.day_only = day_only
-        self._read = read
-        self._answer: Result | Problem | None = None
+    when: datetime
+    day: date
+    day_only: bool
+    _read: Callable[[], Result | Problem]
+    _answer: Result | Problem | None = None
 
     @property
     def answer(self) -> Result | Problem:

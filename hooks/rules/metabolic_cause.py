@@ -20,6 +20,8 @@ from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
+from msgspec import structs
+
 from cds_service.core.facts import Result
 from cds_service.core.patient import Facts
 from cds_service.core.quantities import Interval, rounded
@@ -325,7 +327,9 @@ def _corrected(facts: Facts, calcium: Result) -> tuple[Result, Result | None, st
     exact = calcium.unit.to_canonical(calcium.value.low) + lacking * _PER_GRAM
     unit = calcium.unit
     value = rounded((exact - unit.offset) / unit.factor, max(calcium.decimals, 1))
-    corrected = replace(calcium, value=Interval(value, value), decimals=max(calcium.decimals, 1))
+    corrected = structs.replace(
+        calcium, value=Interval(value, value), decimals=max(calcium.decimals, 1)
+    )
     return corrected, albumin, f"corrected for albumin: {corrected.reported}"
 
 

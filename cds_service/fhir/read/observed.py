@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from hashlib import blake2b
 from math import ceil, floor
 
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, Struct
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Problem, Result, Source, plain
@@ -56,8 +55,7 @@ _NOT_NUMBERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """What is known of a result before its value is read; ``age`` of the patient in years."""
 
     analyte: Analyte

@@ -313,7 +313,9 @@ class Results:
             elif meaning is TOO_MUCH:
                 self._too_much(where, _source(where, index))
                 continue
-            if self._usable(peek, meaning, where, index):
+            if (status == "final" and peek.modifierExtension is UNSET) or self._usable(
+                peek, meaning, where, index
+            ):
                 rows.append(_Row(peek, meaning, where, index))
         self.kept[where.kind] += kept
 
