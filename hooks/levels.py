@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Problem, Result
 from cds_service.core.knowledge import Limit
 from cds_service.core.patient import Facts
-from cds_service.core.records import record
 from cds_service.core.series import Worse
 from cds_service.core.text import quoted
 from cds_service.engine.rule import Evidence
@@ -21,8 +22,7 @@ from hooks.knowledge.files import analytes
 from hooks.windows import ACT, CHECKED, YEAR
 
 
-@record
-class Level:
+class Level(Struct, frozen=True):
     """The level a rule judges, already held against one limit.
 
     ``result`` is the one that decides (None: no usable one in 12 months); ``beyond`` whether

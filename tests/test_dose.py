@@ -1,10 +1,11 @@
 """Daily amounts: tablets, ranges, as needed, steps, and the arithmetic of salts."""
 
-from dataclasses import replace
+from dataclasses import replace as changed
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
+from msgspec.structs import replace
 
 from cds_service.core.facts import Called, Dosage, Ingredient, Medication, Source, Taking
 from cds_service.core.quantities import rounded
@@ -142,7 +143,7 @@ def test_molar_amounts_become_salt() -> None:
 
 
 def test_a_salt_with_two_atoms_of_its_mineral_holds_twice_as_much() -> None:
-    two = replace(OXIDE, mass=Fraction(100), element=Fraction(24), atoms=2)
+    two = changed(OXIDE, mass=Fraction(100), element=Fraction(24), atoms=2)
     assert two.mmol(Fraction(50)) == 1
     assert two.elemental(Fraction(50)) == 24
     assert two.salt_mg(Fraction(1)) == 50

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Any, Literal, NamedTuple, Protocol
 
+from msgspec import Struct
+
 from cds_service.answer.evidence import EvidenceLines, evidence_key
 from cds_service.core.facts import Medication, Order
 from cds_service.core.identity import Identity
@@ -310,8 +312,7 @@ class HoldsBack(Protocol):
         ...
 
 
-@record
-class Card:
+class Card(Struct, frozen=True):
     """One card: the rule it speaks for, and its JSON."""
 
     rule: Rule

@@ -192,8 +192,7 @@ def plain(value: Decimal) -> str:
     return written if len(decimals) <= _SHOWN else f"{value:.{_SHOWN}f}"
 
 
-@record
-class Performed:
+class Performed(Struct, frozen=True):
     """A panel that was done and has no value of its own; ``concepts`` say which."""
 
     concepts: frozenset[str]
@@ -230,8 +229,7 @@ class Named(Protocol):
         ...
 
 
-@record
-class Called:
+class Called(Struct, frozen=True):
     """A name that is known already."""
 
     name: str = ""
@@ -239,17 +237,19 @@ class Called:
     identity: frozenset[tuple[str, str]] = frozenset()
 
 
-@record
-class Condition:
+class Condition(Struct, frozen=True):
     """One problem or diagnosis, with the concepts its codes and words name."""
 
     concepts: frozenset[str]
-    called: Named = field(hash=False)  # what it costs to read says no more than the source
+    called: Named
     presence: Presence
     source: Source
     clinical_status: str = ""
     severe: bool = False
     day: date | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.source, self.concepts))  # the name may not have been read yet
 
     @property
     def name(self) -> str:
@@ -262,8 +262,7 @@ class Condition:
         return self.called.words
 
 
-@record
-class Reason:
+class Reason(Struct, frozen=True):
     """Why something was ordered: the concepts named, and whether any reason was given."""
 
     given: bool = False
@@ -271,8 +270,7 @@ class Reason:
     words: str = ""
 
 
-@record
-class Dosage:
+class Dosage(Struct, frozen=True):
     """One dosage instruction, as numbers where it has them.
 
     ``amount`` units per dose (high end of a range) in ``amount_unit``; ``per_day`` doses
@@ -292,8 +290,7 @@ class Dosage:
     sequence: int | None = None
 
 
-@record
-class Ingredient:
+class Ingredient(Struct, frozen=True):
     """One ingredient with its strength per unit of the product, where it is known."""
 
     name: str
@@ -311,22 +308,24 @@ class Taking(StrEnum):
     IGNORED = "ignored"  # entered in error, unknown
 
 
-@record
-class Medication:
+class Medication(Struct, frozen=True):
     """One medication request, statement, or draft order, with its classes."""
 
     classes: frozenset[str]
-    called: Named = field(hash=False)
+    called: Named
     taking: Taking
     source: Source
     statement: bool = False
     named: bool = True
     when: datetime | None = None
     reason: Reason = Reason()
-    dosages: Sequence[Dosage] = field(default=(), hash=False)
-    ingredients: Sequence[Ingredient] = field(default=(), hash=False)
+    dosages: Sequence[Dosage] = ()
+    ingredients: Sequence[Ingredient] = ()
     selected: bool = False
     signed: bool = False
+
+    def __hash__(self) -> int:
+        return hash((self.source, self.classes))  # the name may not have been read yet
 
     @property
     def name(self) -> str:
@@ -344,8 +343,7 @@ class Medication:
         return self.called.identity
 
 
-@record
-class Order:
+class Order(Struct, frozen=True):
     """One ordered test, procedure or referral; ``covers`` are the analytes or kinds."""
 
     covers: frozenset[str]
@@ -359,8 +357,7 @@ class Order:
     signed: bool = False
 
 
-@record
-class Allergy:
+class Allergy(Struct, frozen=True):
     """One allergy or intolerance that is neither refuted nor inactive."""
 
     concepts: frozenset[str]
@@ -368,8 +365,7 @@ class Allergy:
     source: Source
 
 
-@record
-class Patient:
+class Patient(Struct, frozen=True):
     """Who the facts are about, without saying who it is."""
 
     birth: date | None = None

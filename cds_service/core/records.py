@@ -5,8 +5,8 @@ making, so that a record is frozen where it costs nothing: for the type checker,
 to set a field. Records are compared and hashed by their fields.
 
 Those that a call makes by the dozen are frozen `msgspec.Struct`s instead, made in half the time:
-where a field is left out of comparing or printing, or a property is kept, that is not possible.
-Of those a changed copy is made by `msgspec.structs.replace`.
+where a field is left out of comparing or printing that is not possible. Of those a changed copy
+is made by `msgspec.structs.replace`.
 """
 
 from __future__ import annotations

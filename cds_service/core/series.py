@@ -142,6 +142,9 @@ class Series:
         if self._alike is not None:
             return self._alike
         if self._foremost is None:
+            if (usual := self._usual()) is not None:
+                self._alike = usual
+                return usual
             self._foremost = self._find_foremost()
         final, tentative, newer = self._foremost
         found = Newest(
@@ -152,6 +155,16 @@ class Series:
         if len(final) < 2 and len(tentative) < 2:
             self._alike = found
         return found
+
+    def _usual(self) -> Newest | None:
+        """The newest where it is final, without a remark, and days apart from the next."""
+        dated = self._dated
+        if not dated or (len(dated) > 1 and dated[0].when - dated[1].when <= _NO_TIE):
+            return None
+        answer = self._candidate(0).answer
+        if isinstance(answer, Problem) or answer.preliminary or answer.remarks:
+            return None
+        return Newest(answer, None, self.undated)
 
     def _find_foremost(self) -> _Foremost:
         unusable: list[tuple[Candidate, Problem]] = []

@@ -8,8 +8,10 @@ the reviewing rule (data that could not be used) are neither dropped nor counted
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from enum import IntEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cds_service.core.patient import Facts
 from cds_service.core.records import record
@@ -30,8 +32,7 @@ from cds_service.engine.rule import (
 _ORDER_STANDS = days(30)
 
 
-@record
-class Shown:
+class Shown(Struct, frozen=True):
     """One finding that becomes a card; ``ordered`` are the labels of tests already ordered."""
 
     rule: Rule

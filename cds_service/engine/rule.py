@@ -14,7 +14,6 @@ from msgspec import Struct
 
 from cds_service.core.facts import Allergy, Condition, Kind, Medication, Order, Problem, Result
 from cds_service.core.knowledge import KnowledgeError, Limit
-from cds_service.core.records import record
 from cds_service.core.times import Window
 from cds_service.engine.overrides import OVERRIDES
 
@@ -101,8 +100,7 @@ def demographics() -> Need:
 # --- What a rule says -------------------------------------------------------------------
 
 
-@record
-class OrderTest:
+class OrderTest(Struct, frozen=True):
     """Suggest ordering a test, procedure or referral, by its key in the order catalogue.
 
     It is not offered again where an order stands that answers it: one for all of ``wanted``
@@ -114,16 +112,14 @@ class OrderTest:
     wanted: tuple[str, ...] = ()
 
 
-@record
-class DraftMedication:
+class DraftMedication(Struct, frozen=True):
     """Suggest a medication order (intent proposal) by its key in the order catalogue."""
 
     key: str
     why: str = ""
 
 
-@record
-class RemoveDraft:
+class RemoveDraft(Struct, frozen=True):
     """Suggest removing a draft order; ``reference`` is its ``Type/id``."""
 
     reference: str
@@ -134,8 +130,7 @@ Suggestion = OrderTest | DraftMedication | RemoveDraft
 Fact = Result | Condition | Medication | Order | Allergy
 
 
-@record
-class Evidence:
+class Evidence(Struct, frozen=True):
     """One fact a rule leaned on, with the limit it was held against.
 
     ``own_range`` is True where the laboratory's own reference limit decided instead.
@@ -148,8 +143,7 @@ class Evidence:
     note: str = ""
 
 
-@record
-class Finding:
+class Finding(Struct, frozen=True):
     """A rule fired.
 
     ``summary`` is one line without patient text, at most 139 characters; ``advice`` are
@@ -182,8 +176,7 @@ class NotFired(Struct, frozen=True):
     evidence: tuple[Evidence, ...] = ()
 
 
-@record
-class CannotTell:
+class CannotTell(Struct, frozen=True):
     """A rule could not answer; each of ``because`` names what was missing, stale or unreadable.
 
     ``trigger`` is True where what the rule watches for is there and only the rest is

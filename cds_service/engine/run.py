@@ -6,9 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from cds_service.core.facts import Kind
 from cds_service.core.patient import Facts
+from cds_service.engine.overrides import OVERRIDES
 from cds_service.engine.rule import (
     Answer,
     CannotTell,
+    Evidence,
+    Finding,
+    Indicator,
     NotFired,
     Outcome,
     Rule,
@@ -104,7 +108,10 @@ class Engine:
         if lacking:
             return CannotTell(tuple(lacking))
         assert rule.check is not None
-        return rule.check(facts if self._scope is None else self._scope(facts, rule))
+        answer = rule.check(facts if self._scope is None else self._scope(facts, rule))
+        if isinstance(answer, Finding):
+            _demand_sound(answer)
+        return answer
 
     @staticmethod
     def _stopped(rule: Rule, facts: Facts) -> Answer | None:
@@ -115,6 +122,18 @@ class Engine:
         if facts.minor and not rule.minors:
             return NotFired("the patient is under 18")
         return None
+
+
+def _demand_sound(found: Finding) -> None:
+    """Raise TypeError for what no card can be made of: it costs its rule's card and no other."""
+    if not (
+        isinstance(found.indicator, Indicator)
+        and isinstance(found.summary, str)
+        and isinstance(found.advice, tuple)
+        and all(isinstance(one, Evidence) for one in found.evidence)
+        and OVERRIDES.keys() >= set(found.overrides)
+    ):
+        raise TypeError("a finding has a part of a wrong type, or an unknown override reason")
 
 
 def speaks(rule: Rule, facts: Facts) -> bool:

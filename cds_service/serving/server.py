@@ -54,7 +54,7 @@ _AT_START = ("alembic.command", "alembic.runtime.migration", "sqlite3")
 """What each worker needs as it starts: imported before they are forked, they share it."""
 _TURN_S = 0.001
 """How soon a computing thread lets another one (the loop that reads bodies) have its turn."""
-_COLLECT_AT = (20_000, 20, 20)
+COLLECT_AT = (20_000, 20, 20)
 """When the collector looks for rings of references: a call makes some thousand objects and no
 ring, so that every few calls are soon enough."""
 _TOGETHER_S = 5.0
@@ -194,7 +194,7 @@ def load(settings: Settings | None = None) -> Flask:
             import_module(name)
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*_COLLECT_AT)
+        gc.set_threshold(*COLLECT_AT)
     return _app
 
 

@@ -16,7 +16,7 @@ Does not cover: the dose or route of iron, the cause of iron loss.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from cds_service.core.facts import Kind, Result
 from cds_service.core.patient import Facts

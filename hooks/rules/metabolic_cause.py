@@ -102,7 +102,8 @@ _PER_GRAM = Fraction(2, 100)  # mmol/L of calcium for each g/L of albumin that i
 )
 def metabolic_cause_found(facts: Facts) -> Answer:
     """Low calcium or sodium, a high creatine kinase or TSH: named, and treated as a cause."""
-    judged = [_judged(facts, analyte) for analyte in _READ if analyte != _superseded(facts)]
+    superseded = _superseded(facts)
+    judged = [_judged(facts, analyte) for analyte in _READ if analyte != superseded]
     found = [one for one in judged if isinstance(one, _Cause)]
     undecided = tuple(line for one in judged if isinstance(one, tuple) for line in one)
     critical = [one for one in found if one.indicator is Indicator.CRITICAL]

@@ -1,8 +1,7 @@
 """Order, cap, and no order offered twice."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from cds_service.engine.arranging import Arranged, arrange, fired
 from cds_service.engine.rule import (

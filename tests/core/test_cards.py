@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from cds_service.answer.cards import (
     OVERRIDES,
@@ -208,10 +209,12 @@ def test_override_reasons_have_system_code_and_display(card: dict[str, Any]) -> 
 
 def test_a_summary_that_is_too_long_is_cut_with_an_ellipsis() -> None:
     case = given().result("magnesium", "0.6 mmol/L")
-    outcomes = case.outcomes(Service.PATIENT_VIEW)
-    for outcome in outcomes:
-        if isinstance(outcome.answer, Finding):
-            object.__setattr__(outcome.answer, "summary", "word\n" * 100)
+    outcomes = [
+        replace(one, answer=replace(one.answer, summary="word\n" * 100))
+        if isinstance(one.answer, Finding)
+        else one
+        for one in case.outcomes(Service.PATIENT_VIEW)
+    ]
     recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
     made = Cards(WRITER, new_id).write(PATIENT_VIEW, outcomes, case.facts(), recipient)
     summary = made.cards[0].body["summary"]

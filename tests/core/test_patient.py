@@ -1,8 +1,7 @@
 """What a patient takes: which newer statement ends an older entry, and which does not."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from cds_service.core.facts import Called, Taking
 from cds_service.core.times import days

@@ -43,8 +43,7 @@ _DEPTH = 4  # Bundles inside Bundles
 _NO_TYPE = "its resourceType is not one of FHIR"
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(msgspec.Struct, eq=False):
     """One resource, undecoded. ``type`` is R4's name for it, ``source`` keeps the original."""
 
     kind: Kind

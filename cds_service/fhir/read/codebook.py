@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cds_service.core.analytes import Analyte
 from cds_service.fhir.values.elements import codings, readable, texts
@@ -88,11 +88,19 @@ class Codebook:
         `NOTHING` for what no rule reads, `UNREAD` for what nobody can, `TOO_MUCH` for what is left
         unread.
         """
-        call = memory()
-        found: Meaning | None = call.get((self, code))
-        if found is None:
-            found = call[self, code] = self._met(code)
-        return found
+        return self.meanings()(code)
+
+    def meanings(self) -> Callable[[bytes], Meaning]:
+        """`meaning`, for many codes of one call."""
+        met: dict[bytes, Meaning] = memory().setdefault(self, {})
+
+        def meaning(code: bytes) -> Meaning:
+            found = met.get(code)
+            if found is None:
+                found = met[code] = self._met(code)
+            return found
+
+        return meaning
 
     def _met(self, code: bytes) -> Meaning:
         """From call to call a code is known by its digest only: it may hold a person's words."""

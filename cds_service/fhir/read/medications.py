@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from msgspec import Struct
+
 from cds_service.core.facts import Called, Dosage, Ingredient, Medication, Named, Taking
-from cds_service.core.records import Deferred, record
+from cds_service.core.records import Deferred
 from cds_service.fhir.read.conditions import read_reason
 from cds_service.fhir.read.library import Item, Library
 from cds_service.fhir.values.elements import (
@@ -182,8 +184,7 @@ def _when(item: Item, as_of: datetime) -> datetime | None:
     return None
 
 
-@record
-class _Product:
+class _Product(Struct, frozen=True):
     """What a medication is, from wherever the record says it.
 
     ``read``: whether what it says can be read; ``pointed``: whether it stands elsewhere.

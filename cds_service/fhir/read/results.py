@@ -6,7 +6,8 @@ clinical content, section 3 ("Reading data").
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -223,7 +224,7 @@ class Results:
         self._opener = _Opener(as_of, age)
         self._rows: list[_Row] = []
         self._inner: list[_Row] = []
-        self._dated: dict[str, list[_Row]] = {}
+        self._dated: defaultdict[str, list[_Row]] = defaultdict(list)
         self._undated: dict[str, list[Problem]] = {}
         self._pregnancy = Pregnancy(as_of)
         self._left_unread: set[Kind] = set()
@@ -236,9 +237,7 @@ class Results:
         for entry in intake.all_of("Observation", "DiagnosticReport"):
             self._read_entry(entry)
         self._settle()
-        for row in self._rows:
-            if row.peek.status in _COUNTS:
-                self._place(row)
+        self._place(self._rows)
         self.series = {
             key: Series.of(
                 self._dated.get(key, ()),
@@ -275,7 +274,7 @@ class Results:
 
     def _take(self, peeks: Sequence[Peek], where: ObservationPage | Entry) -> None:
         """Keep the Observations that are this patient's and that a rule may read."""
-        refusal_by, meaning_of = self._subjects.refusal_by, self._book.meaning
+        refusal_by, meaning_of = self._subjects.refusal_by, self._book.meanings()
         rows, kept = self._rows, 0
         for index, peek in enumerate(peeks):
             if peek.resourceType != "Observation":
@@ -544,26 +543,28 @@ class Results:
 
     # --- placing in time -------------------------------------------------------------
 
-    def _place(self, row: _Row) -> None:
-        stated, meaning = self._opener.stated(row.peek), row.meaning
-        when = read_when(stated, self._opener.zone)
-        if meaning.pregnancy:
-            self._take_pregnancy(row, read_moment(stated, self._opener.zone))
-        if meaning.panels and row.peek.status != "preliminary":
-            self._take_panel(row, read_moment(stated, self._opener.zone))
-        for analyte in meaning.analytes:
-            if when is None:
-                peek = row.peek
-                reason = why_undated(peek.effectiveDateTime or peek.effectiveInstant)
-                problem = self._opener.misdated("undated", reason, row, analyte)
-                self._undated.setdefault(analyte.key, []).append(problem)
+    def _place(self, rows: Iterable[_Row]) -> None:
+        opener, dated = self._opener, self._dated
+        for row in rows:
+            peek, meaning = row.peek, row.meaning
+            if peek.status not in _COUNTS:
                 continue
-            row.when = when
-            rows = self._dated.get(analyte.key)
-            if rows is None:
-                self._dated[analyte.key] = [row]
-            else:
-                rows.append(row)
+            stated = peek.effectiveDateTime
+            if stated is None:
+                stated = opener.stated(peek)
+            when = read_when(stated, opener.zone)
+            if meaning.pregnancy:
+                self._take_pregnancy(row, read_moment(stated, opener.zone))
+            if meaning.panels and peek.status != "preliminary":
+                self._take_panel(row, read_moment(stated, opener.zone))
+            for analyte in meaning.analytes:
+                if when is None:
+                    reason = why_undated(peek.effectiveDateTime or peek.effectiveInstant)
+                    problem = opener.misdated("undated", reason, row, analyte)
+                    self._undated.setdefault(analyte.key, []).append(problem)
+                else:
+                    row.when = when
+                    dated[analyte.key].append(row)
 
     def _take_panel(self, row: _Row, moment: Moment | None) -> None:
         if moment is not None and not moment.after(self._as_of) and _done(row.peek):

@@ -5,6 +5,8 @@ Within a call each wording is read once. From one call to the next only statuses
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from cds_service.core.facts import Dosage
 from cds_service.fhir.values.dosage import read_dosages
 from cds_service.fhir.values.elements import (
@@ -47,22 +49,19 @@ _KEPT: dict[bytes, Said] = {}
 """Statuses of HL7's lists, which come with every entry: the only wordings that outlive a call."""
 
 
-class Said:
+class Said(Struct, eq=False):
     """A CodeableConcept (or several, or whatever was sent in its place) and what it says.
 
     ``raw`` is the undecoded element, decoded where somebody asks for more than its concepts.
     """
 
-    __slots__ = ("_codings", "_name", "_raw", "_status", "_texts", "_value", "_words")
-
-    def __init__(self, value: object = None, raw: bytes = b"") -> None:
-        self._value = value
-        self._raw = raw
-        self._codings: tuple[Coding, ...] | None = None
-        self._texts: tuple[str, ...] | None = None
-        self._name: str | None = None
-        self._words: str | None = None
-        self._status: tuple[str, ...] | None = None
+    _value: object = None
+    raw: bytes = b""
+    _codings: tuple[Coding, ...] | None = None
+    _texts: tuple[str, ...] | None = None
+    _name: str | None = None
+    _words: str | None = None
+    _status: tuple[str, ...] | None = None
 
     def __eq__(self, other: object) -> bool:
         """Whether both say the same, however it is written."""
@@ -72,7 +71,8 @@ class Said:
             and (self.name, self.identity) == (other.name, other.identity)
         )
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash(self.words)
 
     def __repr__(self) -> str:
         return f"Said({self.value!r})"
@@ -80,8 +80,8 @@ class Said:
     @property
     def value(self) -> object:
         """The element itself."""
-        if self._value is None and self._raw:
-            self._value = decoded(self._raw)
+        if self._value is None and self.raw:
+            self._value = decoded(self.raw)
         return self._value
 
     @property
@@ -107,7 +107,8 @@ class Said:
     def name(self) -> str:
         """What a person would call it; empty where it names nothing."""
         if self._name is None:
-            self._name = name_of(self.codings, self.texts)
+            stated = self.texts
+            self._name = stated[0] if stated else name_of(self.codings, ())
         return self._name
 
     @property
@@ -133,9 +134,7 @@ class Said:
 
     def meaning(self, vocabulary: Vocabulary) -> Wording:
         """What it stands for. Raises TooMuchTextError beyond the budget of the call."""
-        return vocabulary.remembered(
-            self._raw, lambda: vocabulary.wording(self.codings, self.texts)
-        )
+        return vocabulary.remembered(self.raw, lambda: vocabulary.wording(self.codings, self.texts))
 
 
 NOTHING = Said()
