@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from cds_service.engine.hook import ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW
-from cds_service.engine.topic import Knowledge, Service, Topic, Vocabularies
-from cds_service.terminology.codes import LOINC, Coding
+from cds_service.engine.topic import Knowledge, Service, Topic
 from hooks import cramps, order_select, order_sign, patient_view, priorities, renal
-from hooks.knowledge import files, vocabulary
-
-
-def _codes(analyte: str) -> Iterable[Coding]:
-    return [one for one in vocabulary.OBSERVATIONS.codes(analyte) if one.system == LOINC]
-
+from hooks.knowledge.files import FOLDER
 
 TOPIC = Topic(
     key="leg-cramps",
@@ -51,18 +43,12 @@ TOPIC = Topic(
         ),
     ),
     knowledge=Knowledge(
-        vocabularies=Vocabularies(
-            conditions=vocabulary.CONDITIONS,
-            medications=vocabulary.MEDICATIONS,
-            observations=vocabulary.OBSERVATIONS,
-            orders=vocabulary.ORDERS,
-            allergies=vocabulary.ALLERGIES,
-        ),
-        analytes=files.analytes(),
-        limits=files.limits,
-        references=files.references(),
-        orderables=files.orderables(),
-        codes=_codes,
+        vocabularies=FOLDER.vocabularies,
+        analytes=FOLDER.analytes,
+        limits=FOLDER.limits,
+        references=FOLDER.references,
+        orderables=FOLDER.orderables,
+        codes=FOLDER.codes,
         complaint=cramps.documented,
         computed=renal.computed,
         priorities=priorities.PRIORITIES,

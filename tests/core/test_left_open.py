@@ -7,9 +7,10 @@ from functools import partial
 import pytest
 
 from cds_service.core.records import Deferred
+from cds_service.engine.knowledge_files import KnowledgeFolder
 from cds_service.terminology import vocabulary as module
 from cds_service.terminology.call_texts import afresh
-from hooks.knowledge.vocabulary import vocabulary as read
+from hooks.knowledge.files import FOLDER
 from tests.given import fired, given
 
 
@@ -26,7 +27,7 @@ def test_outside_a_call_no_budget_is_given() -> None:
 
 def test_a_vocabulary_forgets_what_it_met_beyond_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_MET", 2)
-    vocabulary = read.__wrapped__("conditions")
+    vocabulary = KnowledgeFolder(FOLDER.folder).vocabulary("conditions")
     for number in range(5):
         texts = (f"cirrhosis {number}",)
         meaning = vocabulary.remembered(
@@ -38,7 +39,9 @@ def test_a_vocabulary_forgets_what_it_met_beyond_a_number(monkeypatch: pytest.Mo
 
 
 def test_a_homeopathic_name_mentions_nothing() -> None:
-    assert read("medications").mentions((), ("quinine 30C homeopathic",)) == frozenset()
+    assert (
+        FOLDER.vocabulary("medications").mentions((), ("quinine 30C homeopathic",)) == frozenset()
+    )
 
 
 def test_of_two_doubtful_results_of_a_day_the_newest_is_told() -> None:

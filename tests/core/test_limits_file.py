@@ -61,7 +61,7 @@ def test_toml_and_json_are_taken_and_the_written_decimals_kept(
             id="unknown key, with the list of keys",
         ),
         pytest.param(
-            '[magnesium.low]\nvalue = "0.75"\nunit = "mmol/L"', "the key stands in quotes",
+            '[magnesium.low]\nvalue = "0.75"\nunit = "mmol/L"', "the key is written in quotes",
             id="key without quotes",
         ),
         pytest.param('"magnesium.low" = 0.75', 'write {"value": ..., "unit": "mmol/L"}', id="bare"),

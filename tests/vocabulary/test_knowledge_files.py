@@ -1,59 +1,137 @@
-"""Our own knowledge files, were they wrong: refused with file, entry and reason."""
+"""Knowledge files that are wrong are refused with file, entry and correction; a new analyte is
+one block of one file."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cds_service.core.knowledge import KnowledgeError
-from hooks.knowledge import files, vocabulary
+from cds_service.engine.knowledge_files import KnowledgeFolder
+from cds_service.terminology.codes import LOINC, CodeError, Coding
 
-# The readers keep what they have read; under the cache they read anew.
-analytes = files.analytes.__wrapped__
-references = files.references.__wrapped__
-code_lists = vocabulary.code_lists.__wrapped__
-
-
-def instead(monkeypatch: pytest.MonkeyPatch, content: dict[str, Any]) -> None:
-    monkeypatch.setattr(files, "_toml", lambda _name: content)
-
-
-def test_a_spelling_of_two_units_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    units = [
-        {"name": "mmol/L", "spellings": ["mmol/L", "mM"]},
-        {"name": "mg/dL", "spellings": ["mg/dL", "mM"]},
-    ]
-    entry = {
-        "name": "Zinc",
-        "canonical": "mmol/L",
-        "plausible": ["0", "1"],
-        "decimals": 2,
-        "unit": units,
-    }
-    instead(monkeypatch, {"zinc": entry})
-    with pytest.raises(KnowledgeError, match=r"analytes\.toml: zinc: mM is listed twice"):
-        analytes()
-    units[1]["spellings"] = ["mg/dL"]
-    assert set(analytes()["zinc"].units) == {"mmol/L", "mM", "mg/dL"}
+ZINC = """
+[zinc]
+name = "Zinc"
+canonical = "umol/L"
+decimals = 1
+plausible = ["0.5", "200"]
+codes = [{ code = "5763-8", display = "Zinc in Serum", source = "general knowledge" }]
+names = ["zinc", "Serum zinc"]
+order = "Zinc, serum"
+[[zinc.unit]]
+name = "umol/L"
+spellings = ["umol/L", "µmol/L"]
+[[zinc.unit]]
+name = "ug/dL"
+spellings = ["ug/dL"]
+by = "6.538"
+"""
 
 
-def test_a_source_of_an_unknown_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    instead(monkeypatch, {"neighbour": {"kind": "hearsay"}})
-    with pytest.raises(KnowledgeError, match=r"references\.toml: neighbour: kind hearsay"):
-        references()
+def folder(path: Path, **files: str) -> KnowledgeFolder:
+    for name, text in files.items():
+        (path / f"{name}.toml").write_text(text, encoding="utf-8")
+    return KnowledgeFolder(path)
 
 
-def test_only_tables_among_the_code_lists_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_one_block_is_an_analyte_with_its_codes_names_and_order(tmp_path: Path) -> None:
+    known = folder(tmp_path, analytes=ZINC)
+    observations = known.vocabularies.observations
+    assert set(known.analytes["zinc"].units) == {"umol/L", "µmol/L", "μmol/L", "ug/dL"}
+    coding = Coding(LOINC, "5763-8", "Zinc in Serum")
+    assert list(known.codes("zinc")) == [coding]
+    assert observations.concepts([coding], ()) == {"zinc"}
+    assert observations.concepts((), ["Serum zinc"]) == {"zinc"}
+    assert observations.concepts((), ["zinc oxide cream"]) == frozenset()
+    assert known.vocabularies.orders.concepts((), ["zinc"]) == {"zinc"}
+    order = known.orderables["zinc"]
+    assert (order.label, order.codes, order.covers) == ("Zinc, serum", (coding,), {"zinc"})
+
+
+def test_files_that_are_not_there_hold_nothing(tmp_path: Path) -> None:
+    known = KnowledgeFolder(tmp_path)
+    assert (dict(known.analytes), dict(known.references), dict(known.orderables)) == ({}, {}, {})
+    assert dict(known.limits()) == {}
+    assert known.vocabularies.conditions.known == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name = "Zinc"', "", "zinc: add name"),
+        ('spellings = ["ug/dL"]', 'spellings = ["umol/L"]', "zinc: umol/L is listed twice"),
+        ('canonical = "umol/L"', 'canonical = "mg/L"', "none of its units is mg/L"),
+        ("plausible =", "plausable =", "zinc: add plausible"),
+        ('order = "Zinc', 'ordre = "Zinc', "zinc: ordre is not a field here"),
+        ('["0.5", "200"]', '["200", "0.5"]', "plausible: 200 must lie below 0.5"),
+        ('["0.5", "200"]', '["few", "200"]', "few is not a number"),
+        ('["0.5", "200"]', '"0.5"', "write plausible like"),
+        ("[zinc]", "copper = 1\n[zinc]", "copper is not a table"),
+        ('display = "Zinc in Serum",', "", "zinc: codes: add display"),
+        ('[{ code = "5763-8"', '["5763-8", { code = "5763-8"', "zinc: codes: write"),
+        ('names = ["zinc"', 'names = [1, "zinc"', "zinc: write names like"),
+        ('spellings = ["ug/dL"]', 'spelling = "ug/dL"', "zinc.unit: add spellings"),
+        ("[[zinc.unit]]", "[zinc.unit", "analytes.toml: "),
+    ],
+)
+def test_a_wrong_block_is_refused_with_its_name(
+    tmp_path: Path, old: str, new: str, said: str
 ) -> None:
-    folder = tmp_path / "codelists" / "orders"
-    folder.mkdir(parents=True)
-    (folder / "abi.csv").write_text(
+    assert old in ZINC
+    with pytest.raises(KnowledgeError, match=r"analytes\.toml: ") as refused:
+        known = folder(tmp_path, analytes=ZINC.replace(old, new, 1))
+        assert known.analytes
+        assert known.vocabularies
+        assert known.orderables
+    assert said in str(refused.value)
+
+
+def test_a_wrong_code_is_refused_with_the_name_of_the_block(tmp_path: Path) -> None:
+    known = folder(tmp_path, analytes=ZINC.replace("5763-8", "5763-7"))
+    with pytest.raises(CodeError, match=r"analytes\.toml: zinc: codes"):
+        known.vocabulary("observations")
+
+
+def test_codes_and_an_order_are_listed_in_one_place(tmp_path: Path) -> None:
+    lists = tmp_path / "codelists" / "observations"
+    lists.mkdir(parents=True)
+    (lists / "zinc.csv").write_text("system,code,display,verified,source\n", encoding="utf-8")
+    with pytest.raises(KnowledgeError, match=r"also in codelists/observations/zinc\.csv"):
+        folder(tmp_path, analytes=ZINC).vocabulary("observations")
+    (lists / "zinc.csv").unlink()
+    orders = '[zinc]\nlabel = "Zinc"\ncovers = ["zinc"]\ncodes = []\n'
+    with pytest.raises(KnowledgeError, match=r"its order is listed in orders\.toml too"):
+        assert folder(tmp_path, orders=orders).orderables
+    without = "".join(line for line in ZINC.splitlines(True) if "codes" not in line)
+    with pytest.raises(KnowledgeError, match="add codes to the block"):
+        assert folder(tmp_path, analytes=without, orders="").orderables
+
+
+def test_a_wrong_limit_or_source_is_refused(tmp_path: Path) -> None:
+    limit = '["zinc.low"]\nvalue = "9"\nunit = "umol/L"\nreference = "x"\n'
+    whole = limit + 'checked = 2026-11-27\nmeaning = "low"\n'
+    for text, said in (
+        (limit, "zinc.low: add checked, meaning"),
+        (whole.replace('"9"', '"nine"'), "nine is not a number"),
+        (whole.replace("2026-11-27", '"today"'), "checked is not a day"),
+        (whole.replace('["zinc.low"]', "[zinc.low]"), "write the key in quotes"),
+    ):
+        with pytest.raises(KnowledgeError, match=r"limits\.toml: ") as refused:
+            folder(tmp_path, limits=text).limits()
+        assert said in str(refused.value)
+    source = '[neighbour]\nlabel = "A"\ncitation = "A"\nkind = "hearsay"\n'
+    with pytest.raises(KnowledgeError, match=r"references\.toml: neighbour: kind hearsay"):
+        assert folder(tmp_path, references=source).references
+
+
+def test_only_tables_among_the_code_lists_are_read(tmp_path: Path) -> None:
+    lists = tmp_path / "codelists" / "orders"
+    lists.mkdir(parents=True)
+    (lists / "abi.csv").write_text(
         "system,code,display,verified,source\nhttp://loinc.org,44974-4,ABI,true,a page\n",
         encoding="utf-8",
     )
-    (folder / "abi.csv.orig").write_text("left by an editor", encoding="utf-8")
-    monkeypatch.setattr(vocabulary, "_folder", lambda: tmp_path)
-    assert [one.concept for one in code_lists("orders")] == ["abi"]
+    (lists / "abi.csv.orig").write_text("left by an editor", encoding="utf-8")
+    assert [one.concept for one in KnowledgeFolder(tmp_path).code_lists("orders")] == ["abi"]

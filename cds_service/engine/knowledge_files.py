@@ -1,0 +1,392 @@
+"""The knowledge of a topic as data files: one folder, read once, refused where it is wrong.
+
+================================  ==================================================================
+``analytes.toml``                 what is measured: units, plausible ends, and the codes and names
+``limits.toml``                   every number that a rule compares with
+``references.toml``               the sources
+``orders.toml``                   what a card can offer
+``codelists/VOCABULARY/KEY.csv``  the codes of a concept; ``KEY.not.csv``: codes that rule it out
+``names/VOCABULARY.csv``          the words that stand for a concept, and the words that do not
+================================  ==================================================================
+
+Every file may be missing. A new analyte is one block of ``analytes.toml``: its ``codes`` and
+``names`` are written there (long lists are files of their own), and ``order`` is the label of the
+test that a card offers for it. An order may ask for whatever can be a result, and for more.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from functools import cached_property
+from importlib.resources.abc import Traversable
+from itertools import pairwise
+from typing import Any
+
+from cds_service.core.analytes import Analyte
+from cds_service.core.knowledge import KnowledgeError, Limit, Limits, Reference
+from cds_service.core.quantities import Unit
+from cds_service.engine.orderables import Orderable
+from cds_service.engine.topic import Vocabularies
+from cds_service.terminology.codelists import (
+    CodeList,
+    CodeRow,
+    Name,
+    read_codes,
+    read_names,
+)
+from cds_service.terminology.codes import LOINC, CodeError, Coding, parse_code
+from cds_service.terminology.vocabulary import TextUse, Vocabulary
+
+KINDS = frozenset(
+    {
+        "label",
+        "guideline",
+        "trial",
+        "review",
+        "survey",
+        "cohort",
+        "article",
+        "general knowledge",
+        "judgement",
+    }
+)
+_TEXT_USE = {
+    "conditions": TextUse.ALWAYS,
+    "medications": TextUse.ALWAYS,
+    "observations": TextUse.WHEN_NO_CODE_FITS,
+    "orders": TextUse.WHEN_NO_CODE_FITS,
+    "allergies": TextUse.ALWAYS,
+}
+_ANALYTE = {"name", "canonical", "decimals", "plausible", "unit"}
+_ANALYTE_MAY = _ANALYTE | {"range_low", "range_high", "codes", "names", "order"}
+
+
+class KnowledgeFolder:
+    """The files of one topic in ``folder``; each is read when it is first asked for.
+
+    ``ascending`` are keys of limits that must be in this order whatever a site sets. Everything
+    raises KnowledgeError (CodeError for code and name lists) naming file, entry and correction.
+    """
+
+    def __init__(self, folder: Traversable, ascending: Sequence[Sequence[str]] = ()) -> None:
+        self.folder = folder
+        self._ascending = ascending
+
+    def _toml(self, name: str) -> dict[str, dict[str, Any]]:
+        file = self.folder.joinpath(name)
+        if not file.is_file():
+            return {}
+        try:
+            content = tomllib.loads(file.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise KnowledgeError(f"{name}: {error}") from None
+        for key, entry in content.items():
+            if not isinstance(entry, dict):
+                raise KnowledgeError(f"{name}: {key} is not a table; write [{key}] above its lines")
+        return content
+
+    @cached_property
+    def _analyte_blocks(self) -> Mapping[str, dict[str, Any]]:
+        blocks = self._toml("analytes.toml")
+        for key, entry in blocks.items():
+            _complete("analytes.toml", key, entry, _ANALYTE, _ANALYTE_MAY)
+        return blocks
+
+    @cached_property
+    def analytes(self) -> Mapping[str, Analyte]:
+        """Every analyte by key, with all spellings of its units."""
+        return {key: _analyte(key, entry) for key, entry in self._analyte_blocks.items()}
+
+    @cached_property
+    def references(self) -> Mapping[str, Reference]:
+        """Every source by key."""
+        file, found = "references.toml", {}
+        must = {"label", "citation", "kind"}
+        may = must | {"url", "year", "pmid", "doi", "seen", "checked"}
+        for key, entry in self._toml(file).items():
+            _complete(file, key, entry, must, may)
+            if entry["kind"] not in KINDS:
+                raise KnowledgeError(
+                    f"{file}: {key}: kind {entry['kind']} is not known; "
+                    f"use one of {', '.join(sorted(KINDS))}"
+                )
+            found[key] = Reference(key=key, **{"url": "", **entry})
+        return found
+
+    @cached_property
+    def _own_limits(self) -> Mapping[str, Limit]:
+        file, found = "limits.toml", {}
+        fields = {"value", "unit", "reference", "checked", "meaning"}
+        for key, entry in self._toml(file).items():
+            if not fields & entry.keys():
+                raise KnowledgeError(f'{file}: {key}: write the key in quotes: ["{key}.low"]')
+            _complete(file, key, entry, fields, fields)
+            if not isinstance(entry["checked"], date):
+                raise KnowledgeError(f"{file}: {key}: checked is not a day like 2026-11-23")
+            found[key] = Limit(key=key, **{**entry, "value": _number(file, key, entry["value"])})
+        return found
+
+    @cached_property
+    def orderables(self) -> Mapping[str, Orderable]:
+        """Everything a card can offer, by key: the entries of orders.toml, and the test of each
+        analyte that has an ``order``."""
+        file, found = "orders.toml", {}
+        must = {"label", "covers", "codes"}
+        for key, entry in self._toml(file).items():
+            _complete(file, key, entry, must, must | {"medication", "dosage", "verified"})
+            found[key] = Orderable(
+                key=key,
+                label=entry["label"],
+                covers=frozenset(entry["covers"]),
+                codes=tuple(
+                    Coding(code["system"], code["code"], code["display"]) for code in entry["codes"]
+                ),
+                medication=entry.get("medication", False),
+                dosage=entry.get("dosage", ""),
+            )
+        for key, entry in self._analyte_blocks.items():
+            if "order" not in entry:
+                continue
+            if key in found:
+                raise KnowledgeError(f"analytes.toml: {key}: its order is listed in {file} too")
+            codes = [coding for coding in self.codes(key) if coding.system == LOINC][:1]
+            if not codes:
+                raise KnowledgeError(
+                    f"analytes.toml: {key}: its order has no code; add codes to the block"
+                )
+            found[key] = Orderable(key, entry["order"], frozenset({key}), tuple(codes))
+        return found
+
+    def codes(self, analyte: str) -> Iterable[Coding]:
+        """The LOINC codes by which results of an analyte are searched for."""
+        return [
+            one for one in self.vocabulary("observations").codes(analyte) if one.system == LOINC
+        ]
+
+    # --- vocabularies ----------------------------------------------------------------------------
+
+    @cached_property
+    def vocabularies(self) -> Vocabularies:
+        """The vocabulary for each kind of entry."""
+        return Vocabularies(**{name: self.vocabulary(name) for name in _TEXT_USE})
+
+    def vocabulary(self, name: str) -> Vocabulary:
+        """One vocabulary, read once."""
+        known = self._vocabularies.get(name)
+        if known is None:
+            lists, names = self.code_lists(name), self.name_list(name)
+            if name == "orders":
+                lists = (*self.code_lists("observations"), *lists)
+                names = (*self.name_list("observations"), *names)
+            known = self._vocabularies[name] = Vocabulary(lists, names, _TEXT_USE[name])
+        return known
+
+    @cached_property
+    def _vocabularies(self) -> dict[str, Vocabulary]:
+        return {}
+
+    def code_lists(self, vocabulary: str) -> tuple[CodeList, ...]:
+        """The code lists of a vocabulary; raises CodeError naming file and line."""
+        lists: list[CodeList] = []
+        folder = self.folder.joinpath("codelists", vocabulary)
+        entries = folder.iterdir() if folder.is_dir() else ()
+        for entry in sorted(entries, key=lambda one: one.name):
+            if entry.name.endswith(".csv"):
+                concept = entry.name.removesuffix(".csv")
+                excludes = concept.endswith(".not")
+                text = entry.read_text(encoding="utf-8")
+                where = f"codelists/{vocabulary}/{entry.name}"
+                lists.append(read_codes(text, where, concept.removesuffix(".not"), excludes))
+        if vocabulary == "observations":
+            listed = {one.concept for one in lists if not one.excludes}
+            for key, block in self._analyte_blocks.items():
+                if "codes" not in block:
+                    continue
+                if key in listed:
+                    raise KnowledgeError(
+                        f"analytes.toml: {key}: codes are also in "
+                        f"codelists/observations/{key}.csv; keep one of them"
+                    )
+                lists.append(_inline_codes(key, block["codes"]))
+        return tuple(lists)
+
+    def name_list(self, vocabulary: str) -> tuple[Name, ...]:
+        """The names of a vocabulary; raises CodeError naming file and line."""
+        names: tuple[Name, ...] = ()
+        file = self.folder.joinpath("names", f"{vocabulary}.csv")
+        if file.is_file():
+            names = read_names(file.read_text(encoding="utf-8"), f"names/{vocabulary}.csv")
+        if vocabulary == "observations":
+            for key, block in self._analyte_blocks.items():
+                names += _inline_names(key, block.get("names", ()))
+        return names
+
+    # --- limits ----------------------------------------------------------------------------------
+
+    def limits(self, given: Mapping[str, Any] | None = None, where: str = "") -> Limits:
+        """Every limit by key, overridden by a site's entries where there are any.
+
+        An entry is ``"magnesium.low": {"value": "0.75", "unit": "mmol/L"}``; ``where`` says whence
+        it is. Raises KnowledgeError that names the place, the entry and how to correct it.
+        """
+        merged = dict(self._own_limits)
+        if given is not None:
+            for key, entry in given.items():
+                merged[key] = self._override(where, key, entry, merged)
+            self._ordered(where, merged)
+        return Limits(merged)
+
+    def _override(self, path: str, key: str, entry: Any, known: Mapping[str, Limit]) -> Limit:
+        own = known.get(key)
+        if own is None:
+            hint = (
+                f' (in TOML the key is written in quotes: ["{key}.low"])' if "." not in key else ""
+            )
+            raise KnowledgeError(
+                f"{path}: {key} is not a limit{hint}; the limits are {', '.join(sorted(known))}"
+            )
+        if not isinstance(entry, dict):
+            raise KnowledgeError(f'{path}: {key}: write {{"value": ..., "unit": "{own.unit}"}}')
+        stray = set(entry) - {"value", "unit", "checked", "meaning"}
+        if stray:
+            raise KnowledgeError(
+                f"{path}: {key}: {', '.join(sorted(stray))} is not a field of a limit"
+            )
+        raw = entry.get("value")
+        if isinstance(raw, bool) or not isinstance(raw, (str, int)):
+            raise KnowledgeError(f"{path}: {key}: it has no number as value")
+        value = _number(path, key, raw)
+        if value <= 0:
+            raise KnowledgeError(f"{path}: {key}: {raw} must be a number above zero")
+        if entry.get("unit") != own.unit:
+            raise KnowledgeError(f'{path}: {key}: the unit must be given and be "{own.unit}"')
+        analyte = self.analytes.get(key.split(".", 1)[0])
+        if analyte and not analyte.plausible[0] <= value <= analyte.plausible[1]:
+            raise KnowledgeError(f"{path}: {key}: {value} {own.unit} is not plausible")
+        checked = entry.get("checked", own.checked)
+        if isinstance(checked, str):
+            try:
+                checked = date.fromisoformat(checked)
+            except ValueError:
+                checked = None
+        if not isinstance(checked, date):
+            raise KnowledgeError(f"{path}: {key}: checked is not a day like 2026-11-23")
+        meaning = str(entry.get("meaning", own.meaning))
+        return Limit(key, value, own.unit, own.reference, checked, meaning, overridden=True)
+
+    def _ordered(self, path: str, merged: Mapping[str, Limit]) -> None:
+        for keys in self._ascending:
+            for lower, higher in pairwise(keys):
+                if merged[lower].value >= merged[higher].value:
+                    raise KnowledgeError(
+                        f"{path}: {lower} ({merged[lower]}) must lie below "
+                        f"{higher} ({merged[higher]})"
+                    )
+
+
+def _complete(
+    file: str, key: str, entry: Mapping[str, Any], must: Iterable[str], may: Iterable[str]
+) -> None:
+    """Raise KnowledgeError for a field that is missing, or that nobody reads."""
+    missing = sorted(set(must) - entry.keys())
+    if missing:
+        raise KnowledgeError(f"{file}: {key}: add {', '.join(missing)}")
+    stray = sorted(entry.keys() - set(may))
+    if stray:
+        raise KnowledgeError(
+            f"{file}: {key}: {', '.join(stray)} is not a field here; use {', '.join(sorted(may))}"
+        )
+
+
+def _number(file: str, key: str, raw: object) -> Decimal:
+    try:
+        value = Decimal(str(raw))
+    except InvalidOperation:
+        raise KnowledgeError(f"{file}: {key}: {raw} is not a number") from None
+    if not value.is_finite():
+        raise KnowledgeError(f"{file}: {key}: {raw} must be a number above zero")
+    return value
+
+
+def _analyte(key: str, entry: Mapping[str, Any]) -> Analyte:
+    units: dict[str, Unit] = {}
+    least: dict[str, Decimal] = {}
+    file = "analytes.toml"
+    for row in entry["unit"]:
+        _complete(
+            file,
+            f"{key}.unit",
+            row,
+            {"name", "spellings"},
+            {"name", "spellings", "times", "by", "plus", "note", "least"},
+        )
+        unit = Unit(
+            name=row["name"],
+            factor=Fraction(row.get("times", "1")) / Fraction(row.get("by", "1")),
+            offset=Fraction(row.get("plus", "0")),
+            note=row.get("note", ""),
+        )
+        if "least" in row:
+            least[unit.name] = _number(file, key, row["least"])
+        for spelling in row["spellings"]:
+            for spelled in dict.fromkeys((spelling, spelling.replace("µ", "μ"))):
+                if spelled in units:
+                    raise KnowledgeError(f"{file}: {key}: {spelled} is listed twice")
+                units[spelled] = unit
+    if not any(unit.name == entry["canonical"] and unit.same for unit in units.values()):
+        raise KnowledgeError(
+            f"{file}: {key}: none of its units is {entry['canonical']}, the canonical one; "
+            f"add a [[{key}.unit]] of that name, without times, by and plus"
+        )
+    return Analyte(
+        key=key,
+        name=entry["name"],
+        canonical=entry["canonical"],
+        units=units,
+        plausible=_pair(key, "plausible", entry["plausible"]),
+        decimals=entry["decimals"],
+        range_low=_pair(key, "range_low", entry["range_low"]) if "range_low" in entry else None,
+        range_high=_pair(key, "range_high", entry["range_high"]) if "range_high" in entry else None,
+        least=least or None,
+    )
+
+
+def _pair(key: str, name: str, ends: object) -> tuple[Decimal, Decimal]:
+    if not isinstance(ends, list) or len(ends) != 2:
+        raise KnowledgeError(f'analytes.toml: {key}: write {name} like ["0.5", "3.5"]')
+    low, high = (_number("analytes.toml", f"{key}: {name}", end) for end in ends)
+    if low >= high:
+        raise KnowledgeError(f"analytes.toml: {key}: {name}: {low} must lie below {high}")
+    return low, high
+
+
+def _inline_codes(key: str, rows: object) -> CodeList:
+    """``codes = [{ code = "2000-8", display = "…", source = "…" }]``; LOINC where no ``system``."""
+    found: list[CodeRow] = []
+    for row in rows if isinstance(rows, list) else [rows]:
+        where = f"analytes.toml: {key}: codes"
+        if not isinstance(row, dict):
+            raise KnowledgeError(f'{where}: write {{ code = "…", display = "…", source = "…" }}')
+        must = {"code", "display", "source"}
+        _complete("analytes.toml", f"{key}: codes", row, must, must | {"system", "verified"})
+        try:
+            code = parse_code(row.get("system", LOINC), row["code"])
+        except CodeError as error:
+            raise CodeError(error.what, error.fix, where) from None
+        if code in [one.code for one in found]:
+            raise KnowledgeError(f"{where}: {code} is listed twice")
+        found.append(CodeRow(code, row["display"], bool(row.get("verified", False)), row["source"]))
+    return CodeList(key, tuple(found))
+
+
+def _inline_names(key: str, names: object) -> tuple[Name, ...]:
+    """Names that count where they are the whole text: ``names = ["calcium", "serum calcium"]``."""
+    if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
+        raise KnowledgeError(f'analytes.toml: {key}: write names like ["calcium", "ca"]')
+    head = "concept,kind,pattern,note\n"
+    rows = "".join(f'{key},exact,"{one.lower()}",\n' for one in names)
+    return read_names(head + rows, f"analytes.toml: {key}: names")
