@@ -71,6 +71,14 @@ class Accumulation:
         return self.low.result
 
     @property
+    def early_deficit(self) -> Result | None:
+        """A preliminary magnesium below range: it softens nothing, and yet nobody who may need a
+        replacement has it taken away."""
+        if self.low.beyond is not True or self.low.stale or self.urgent:
+            return None
+        return self.low.result if self.low.preliminary else None
+
+    @property
     def high(self) -> bool:
         """Magnesium above range, recent or not."""
         return self.level.beyond is True
@@ -116,6 +124,8 @@ class Accumulation:
         parts = []
         if self.deficit is not None:
             parts.append(f"Mg {self.deficit.reported} low")
+        if self.early_deficit is not None:
+            parts.append(f"Mg {self.early_deficit.reported} low, preliminary")
         if self.function.severe or self.function.moderate:
             early = self.function.egfr is not None and self.function.egfr.preliminary
             parts.append(self.function.phrase() + (" (preliminary)" if early else ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from itertools import takewhile
@@ -54,19 +55,24 @@ def drugs(medications: Iterable[Medication], most: int = 3) -> str:
 
 
 def _drug(medication: Medication) -> str:
-    name = one_line(medication.name).split("[", 1)[0].lower()
-    parts = (_substance(part) for part in name.split(" / "))
-    return shortened("/".join(dict.fromkeys(filter(None, parts))), 40)
+    whole = _MARKUP.sub(" ", one_line(medication.name)).lower()
+    name = whole.split("[", 1)[0]
+    parts = (_substance(part) for part in _PARTS.split(name))
+    # A summary never names a drug by nothing at all.
+    return shortened("/".join(dict.fromkeys(filter(None, parts))) or one_line(whole), 40)
 
 
 def _substance(part: str) -> str:
     words = part.replace(",", " ").split()
     while words and (not words[0][0].isalpha() or words[0] in _NO_NAME):
         words = words[1:]
-    named_ = takewhile(lambda word: word.replace("-", "").isalpha(), words[:3])
+    named_ = (*words[:1], *takewhile(lambda word: word.replace("-", "").isalpha(), words[1:3]))
     return " ".join(word for word in named_ if word not in _FORMS)
 
 
+# Between two names, not between units: "sacubitril/valsartan", and not "mcg/actuat".
+_PARTS = re.compile(r" / |(?<=[a-z]{3})(?<!mcg)(?<!meq)(?<!unt)/(?=[a-z]{3})")
+_MARKUP = re.compile(r"[<>&\"`*_]")  # some clients render a summary as HTML
 _FORMS = frozenset(
     ("oral", "tablet", "tablets", "capsule", "capsules", "injection", "solution", "tab", "cap")
 )

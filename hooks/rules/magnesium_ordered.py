@@ -75,7 +75,8 @@ def magnesium_ordered_renal_impairment(facts: Facts) -> Answer:
         return _treatment_ordered(facts, danger, drafts)
     function = danger.function
     if function.severe or function.moderate or function.unknown or danger.urgent:
-        return _ordered(facts, danger, supplements)
+        treatments = tuple(draft for draft in drafts if draft not in supplements)
+        return _ordered(facts, danger, supplements, treatments)
     if danger.high:
         return _ordered_and_once_high(facts, danger, supplements)
     if danger.open:
@@ -115,7 +116,8 @@ def _treatment_ordered(
     if against:
         words.append(named(against))
     emergency = any(not draft.reason.concepts.isdisjoint(EMERGENCIES) for draft in drafts)
-    emergency = emergency or bool(facts.hazards(*EMERGENCIES))
+    # In pregnancy magnesium by vein is given against seizures, whatever the order says.
+    emergency = emergency or bool(facts.hazards(*EMERGENCIES, "pregnancy"))
     advice = []
     if danger.toxic:
         advice.append(TOXIC + SIGNS)
@@ -165,7 +167,13 @@ def _against_parenteral(facts: Facts) -> tuple[Condition, ...]:
     return tuple(facts.hazards("myasthenia_gravis", "heart_block"))
 
 
-def _ordered(facts: Facts, danger: Accumulation, drafts: tuple[Medication, ...]) -> Finding:
+def _ordered(
+    facts: Facts,
+    danger: Accumulation,
+    drafts: tuple[Medication, ...],
+    treatments: tuple[Medication, ...],
+) -> Finding:
+    """``treatments`` are ordered beside the supplements, and are never removed."""
     function = danger.function
     impaired = function.severe or function.moderate
     unknown = function.unknown and not danger.urgent
@@ -205,7 +213,12 @@ def _ordered(facts: Facts, danger: Accumulation, drafts: tuple[Medication, ...])
     else:
         action = "low dose, monitor"
         advice.append("If it is needed, use a low dose and monitor magnesium and creatinine.")
+    if danger.early_deficit is not None:
+        advice.append("The low magnesium is preliminary: confirm it now.")
     advice.append(f"Ordered: {named(drafts)}.")
+    if treatments:
+        dose = "adjust the dose. " if impaired else ""
+        advice.append(f"Treatment, not to be removed: {named(treatments)}; {dose}{WATCH}")
     if impaired and danger.deficit is None:
         advice.append("In renal insufficiency magnesium can accumulate to toxic levels.")
     offers: list[Suggestion]
@@ -213,6 +226,7 @@ def _ordered(facts: Facts, danger: Accumulation, drafts: tuple[Medication, ...])
         offers = [OrderTest(key, "repeat the preliminary result") for key in danger.repeats]
     else:
         removal = danger.deficit is None or not function.severe
+        removal = removal and danger.early_deficit is None
         offers = [
             *(RemoveDraft(draft.source.reference, draft.name) for draft in drafts if removal),
             OrderTest("creatinine", "renal function before magnesium"),
@@ -228,7 +242,7 @@ def _ordered(facts: Facts, danger: Accumulation, drafts: tuple[Medication, ...])
         strength=STRENGTH,
         suggestions=tuple(offers),
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
-        about=tuple(draft.source.reference for draft in drafts),
+        about=tuple(draft.source.reference for draft in (*drafts, *treatments)),
     )
 
 

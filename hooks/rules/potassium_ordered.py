@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cds_service.core.facts import Medication
+from cds_service.core.facts import Medication, Result
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import (
     Answer,
@@ -154,6 +154,14 @@ def _fresh_deficit(facts: Facts) -> Evidence | None:
     return under.evidence()
 
 
+def _early_deficit(facts: Facts) -> Result | None:
+    """A preliminary potassium below range: it softens nothing, and yet nobody who may need a
+    replacement has it taken away."""
+    under = levels.low(facts, "potassium")
+    early = under.beyond is True and under.preliminary and not under.stale
+    return under.result if early and not levels.contaminated(under.result) else None
+
+
 def _others(facts: Facts, drafts: tuple[Medication, ...], *classes: str) -> list[Medication]:
     """Drugs of the classes taken, or drafted besides the judged drafts themselves."""
     found: list[Medication] = []
@@ -254,7 +262,10 @@ def _doubtful(level: levels.Level) -> bool:
 
 
 def _level_danger(facts: Facts, level: levels.Level, found: Dangers, key: str) -> None:
-    if level.result is None or level.stale:
+    early = _early_deficit(facts)
+    if early is not None:
+        found.warning.append(f"K {early.reported} (preliminary) is low")
+    elif level.result is None or level.stale:
         unread = reading.results_unread(facts) or level.unusable
         found.warning.append(
             "potassium could not be checked" if unread else "potassium unknown for 30 days"
@@ -293,12 +304,13 @@ def _finding(
 ) -> Finding:
     drafts = (*potassium, *sparing)
     beside = tuple(drug for drug in dict.fromkeys(dangers.drugs) if drug not in drafts)
+    early = _early_deficit(facts)
     advice = []
     offers: list[Suggestion] = []
     if dangers.repeats:
         advice.append("The result is preliminary: repeat it before acting on it.")
         offers = [OrderTest(key, "repeat the preliminary result") for key in dangers.repeats]
-    elif deficit is None:
+    elif deficit is None and early is None:
         offers += [RemoveDraft(draft.source.reference, draft.name) for draft in drafts]
     if not dangers.repeats:
         offers.append(OrderTest("potassium", "potassium before more of it"))
@@ -306,6 +318,8 @@ def _finding(
             offers.append(OrderTest("creatinine", "renal function before potassium"))
     if level.result is not None and level.beyond is True and not level.stale:
         advice += levels.sample_words(level.result)
+    if early is not None:
+        advice.append(f"Potassium {early.reported} is low but preliminary: confirm it now.")
     if deficit is not None and not potassium:
         advice.append(
             "It may correct the low potassium: monitor potassium and creatinine within days."
@@ -314,7 +328,7 @@ def _finding(
         advice.append(
             "Replacement is needed: monitor potassium and ECG closely, and stop when it is normal."
         )
-    elif dangers.critical:
+    elif dangers.critical and early is None:
         advice.append("Do not give it before potassium and renal function are verified.")
     else:
         advice.append(

@@ -234,7 +234,15 @@ def _advice(
     if names:
         yield f"**Contraindicated for any indication:** {'; '.join(names)}."
     if names and not unexcused:
-        yield "Malaria or babesiosis does not excuse this: choose another drug."
+        if all(one.startswith("platelets ") for one in names):
+            # The page forbids it below 100; the record cannot tell what lowered the platelets.
+            yield (
+                "Malaria itself lowers platelets: quinine is contraindicated where it lowered "
+                "them. Decide on another drug today."
+            )
+        else:
+            yield "Malaria or babesiosis does not excuse this: choose another drug."
+        yield "Do not leave the infection untreated."
     elif uk:
         yield (
             "Quinine can cause serious, sometimes fatal thrombocytopenia, haemolysis and "

@@ -41,7 +41,8 @@ def test_the_summary_names_the_drugs_without_strength_or_form() -> None:
     case.takes("saba", name="0.3 ML Something 1 MG").takes("saba", name="<b>Hurt</b>")
     summary = fired(case.ask(RULE)).summary
     assert summary.startswith("Possible cramp triggers: chlorthalidone, atorvastatin, ")
-    assert summary.endswith("amlodipine/rosuvastatin and 1 more")
+    assert summary.endswith("amlodipine/rosuvastatin and 2 more")
+    assert "<" not in summary
 
 
 def test_one_card_names_all_and_a_combination_counts_in_every_class() -> None:

@@ -226,6 +226,19 @@ OTHERS = [
 ]  # fmt: skip
 
 
-@table([*MAGNESIUM, *POTASSIUM, *KIDNEYS, *CAUSES, *OTHERS])
+KCL_IV = "potassium chloride 20 MEQ/100 ML Injection"
+EMERGENCIES = [
+    V("a preliminary potassium of 2.1 in AKI: confirmed, and not taken away", [AKI, lab("k", "2.1", ago=0.02, status="preliminary")], "potassium-ordered-hazard:critical", says="2.1|preliminary|confirm", nots="unknown for 30 days|do not give", nooffers="remove", drafts=[draft(KCL_IV)]),
+    V("a preliminary magnesium of 0.3 on dialysis: confirmed, and not taken away", [DIALYSIS, lab("mg_molar", "0.30", ago=0.02, status="preliminary")], "magnesium-ordered-renal-impairment:critical", says="0.30|preliminary", nooffers="remove", drafts=[draft(OXIDE)]),
+    V("pregnant, creatinine 1.3, sulfate by vein without a reason: the loading dose is not halved", [PREGNANT, lab("creat", "1.3")], "magnesium-ordered-renal-impairment:warning", says="loading dose unchanged", nots="half the dose, more", nooffers="remove", drafts=[draft(SULFATE)]),
+    V("oxide and sulfate together in AKI: both are spoken of, the sulfate stays", [AKI, lab("mg_molar", "1.0")], "magnesium-ordered-renal-impairment:critical", says="not to be removed: magnesium sulfate|reflexes", nooffers="remove the draft order: magnesium sulfate", drafts=[draft(OXIDE), draft(SULFATE)]),
+    V("malaria with platelets of 40: malaria lowers them", [MALARIA, lab("plt", "40")], "quinine-ordered:critical", says="malaria itself lowers platelets|untreated", nots="choose another drug", drafts=[draft(QUININE, **because("Malaria"))]),
+    V("triamterene/HCTZ as the EHR writes it has a name", [K, GFR, med("triamterene/HCTZ 37.5/25 mg tab")], "potassium-ordered-hazard:critical", says="triamterene", drafts=[draft(KCL)]),
+    V("sacubitril/valsartan as the EHR writes it has a name", [lab("k", "5.8"), GFR, med("sacubitril/valsartan 49/51 mg")], "high-potassium:warning", says="sacubitril/valsartan"),
+    V("a name of digits keeps its digits", [lab("k", "5.8"), GFR, med("Maxzide-25")], "high-potassium:warning", says="maxzide-25"),
+]  # fmt: skip
+
+
+@table([*MAGNESIUM, *POTASSIUM, *KIDNEYS, *CAUSES, *OTHERS, *EMERGENCIES])
 def test_the_sentence(program: Program, one: Vignette) -> None:
     program.check(one)
