@@ -414,9 +414,9 @@ def keys(alg: str, iss: str | None, aud: str | None, out: Path) -> None:
 
     Example: cds-service keys --iss https://ehr.example --aud http://127.0.0.1:8000/cds-services/leg-cramps-patient-view
     """
-    import os
     import time
 
+    from cds_service.commands.private_files import new_private_file
     from cds_service.errors import BadRequest
     from cds_service.trust.inspect import make_key_pair, sign_token
 
@@ -427,10 +427,8 @@ def keys(alg: str, iss: str | None, aud: str | None, out: Path) -> None:
     except ValueError as error:
         raise BadRequest(str(error), "Use ES384 or RS384.", "--alg") from None
     private, clients = out / "private.pem", out / "clients.json"
-    if private.exists():
-        raise BadRequest(f"{private} exists.", "Name another folder with --out.", "--out")
     out.mkdir(parents=True, exist_ok=True)
-    with open(os.open(private, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:  # noqa: PTH123  # private from its first byte
+    with new_private_file(private) as file:
         file.write(pem)
     entry: dict[str, Any] = {"iss": iss or "https://ehr.example", "jwks": {"keys": [public]}}
     clients.write_text(json.dumps([entry], indent=2) + "\n", encoding="utf-8")

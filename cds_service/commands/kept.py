@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from cds_service.commands.private_files import new_private_file
 
 if TYPE_CHECKING:
     from cds_service.storage.database import Database
@@ -40,7 +41,7 @@ def keygen(out: Path) -> None:
     from cds_service.audit.sealing import new_pair
 
     private, public = new_pair()
-    with _new_file(out) as file:
+    with new_private_file(out) as file:
         file.write(private)
     click.echo(f"{out}: the private half. Keep it where the service cannot read it.", err=True)
     click.echo(f"CDS_AUDIT_KEY={public}")
@@ -104,7 +105,7 @@ def export(site: str | None, out: Path | None) -> None:
     rows = 0
     with (
         _database() as database,
-        nullcontext(sys.stdout) if out is None else _new_file(out) as file,
+        nullcontext(sys.stdout) if out is None else new_private_file(out) as file,
         nullcontext() if out is None else patience(f"Writing {out}"),
     ):
         for row in lifecycle.export(database, site):
@@ -171,16 +172,3 @@ def _database() -> Iterator[Database]:
         yield database
     finally:
         database.close()
-
-
-def _new_file(path: Path) -> Any:
-    """A new text file for its owner only. Raises BadRequest."""
-    from cds_service.errors import BadRequest
-
-    try:
-        # Private from its first byte.
-        return open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w")  # noqa: PTH123
-    except FileExistsError:
-        raise BadRequest(f"{path} exists.", "Name another file with --out.", "--out") from None
-    except OSError as error:
-        raise BadRequest(f"{path} cannot be written: {error.strerror}.", "", "--out") from None
