@@ -10,7 +10,7 @@ from cds_service.errors import BadRequest
 
 
 def new_private_file(path: Path) -> TextIO:
-    """A new text file (UTF-8), private from its first byte. Raises BadRequest, also if it exists."""
+    """A new text file (UTF-8), private from its first byte. Raises BadRequest."""
     try:
         made = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
