@@ -6,6 +6,7 @@ and a name that is pointed there later (DNS rebinding) makes them look like the 
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
+_NETLOC = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+))(?::[0-9]*)?")
 
 
 class Origins:
@@ -67,8 +69,6 @@ class Origins:
 
 
 def _host(netloc: str) -> str:
-    """The host of ``host:port``, without brackets; empty for what is none."""
-    try:
-        return (urlsplit(f"//{netloc}").hostname or "").lower().rstrip(".")
-    except ValueError:
-        return ""
+    """The host of ``host:port``, without brackets; empty for anything else, as two of them."""
+    found = _NETLOC.fullmatch(netloc)
+    return (found[1] or found[2]).lower().rstrip(".") if found else ""

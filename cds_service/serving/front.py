@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes
 
 from cds_service.api.errors import answer_to
 from cds_service.api.parts import ADMITTED, FETCHED, STARTED
@@ -253,8 +252,9 @@ def _environ(scope: Any) -> dict[str, Any]:
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope.method,
         "SCRIPT_NAME": "",
-        # The path as bytes of UTF-8 in the form of Latin-1, as PEP 3333 has it.
-        "PATH_INFO": unquote_to_bytes(scope.path).decode("latin-1"),
+        # Granian has decoded it, once as everybody does. As bytes of UTF-8 in the form of
+        # Latin-1, as PEP 3333 has it.
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
         "QUERY_STRING": scope.query_string,
         "SERVER_NAME": host,
         "SERVER_PORT": port,

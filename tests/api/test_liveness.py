@@ -63,6 +63,14 @@ def test_below_and_beside_health_there_is_nothing(run: Callable[..., Running]) -
         assert "OperationOutcome" in said
 
 
+def test_a_path_is_decoded_once(run: Callable[..., Running]) -> None:
+    server = run()
+
+    assert server.get("/%63ds-services")[0] == 200
+    for path in ("/%2563ds-services", "/%252563ds-services", "/cds-services%252f", "/%256detrics"):
+        assert server.get(path)[0] == 404
+
+
 @pytest.mark.parametrize("hangs", ["time.sleep(20)", "_ = 7 ** 9_000_000"])
 def test_a_worker_whose_loop_stands_still_ends(hangs: str) -> None:
     found = subprocess.run(

@@ -32,7 +32,8 @@ def _status(client: FlaskClient, path: str, **headers: str) -> int:
     "host",
     [
         "evil.example", "127.0.0.1.nip.io", "localhost.evil.example", "localhost@evil.example",
-        "0x7f.1", "192.0.2.1:8000", "",
+        "0x7f.1", "192.0.2.1:8000", "", "localhost,evil.example", "127.0.0.1:80,evil.example",
+        "evil@localhost", "localhost/evil", "localhost:80:90", "[::1]evil", "[::1", "local host",
     ],
 )  # fmt: skip
 def test_a_foreign_host_is_refused(client: FlaskClient, path: str, host: str) -> None:
