@@ -3,67 +3,59 @@
 from __future__ import annotations
 
 import itertools
+import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from tools.faults.calls import FEEDBACK, VIEW, Signer, connect, encoded, head, view
+from tests.testing import fhir
+from tools.faults.calls import (
+    FEEDBACK,
+    INSTANCE,
+    VIEW,
+    Signer,
+    connect,
+    encoded,
+    feedback,
+    head,
+    view,
+)
 from tools.faults.load import Call
 
 UNENDED = Call(VIEW, b'{"a":"' + b'\\"' * 24_000, note="48 kB without an end")
-_PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1950-01-01"}
 
 
 def with_texts(texts: list[str], *, as_codes: bool = False) -> Call:
     """A call whose conditions are these texts, or have them for codes."""
-    entries = [
-        {
-            "resource": {
-                "resourceType": "Condition", "id": f"c{number}",
-                "subject": {"reference": "Patient/p1"},
-                "code": {"coding": [{"system": "urn:x", "code": text}]} if as_codes
-                else {"text": text},
-            }
-        }
-        for number, text in enumerate(texts)
-    ]  # fmt: skip
-    bundle = {"resourceType": "Bundle", "type": "searchset", "entry": entries}
-    return view({"patient": _PATIENT, "conditions": bundle})
+    made = (fhir.condition(None, ("urn:x", one)) if as_codes else fhir.condition(one)
+            for one in texts)  # fmt: skip
+    return view({"patient": fhir.patient(), "conditions": _numbered(made)})
 
 
 def with_products(texts: list[str]) -> Call:
     """A call whose medications are products of these names."""
-    entries = [
-        {
-            "resource": {
-                "resourceType": "MedicationRequest", "id": f"m{number}", "status": "active",
-                "intent": "order", "subject": {"reference": "Patient/p1"},
-                "medicationCodeableConcept": {"text": text},
-            }
-        }
-        for number, text in enumerate(texts)
-    ]  # fmt: skip
-    bundle = {"resourceType": "Bundle", "type": "searchset", "entry": entries}
-    return view({"patient": _PATIENT, "medicationRequests": bundle})
+    made = map(fhir.prescription, texts)
+    return view({"patient": fhir.patient(), "medicationRequests": _numbered(made)})
+
+
+def _numbered(made: Iterable[fhir.Json]) -> fhir.Json:
+    return fhir.searchset(*({**one, "id": f"x{number}"} for number, one in enumerate(made)))
 
 
 def padded(size: int, filler: bytes = b"x") -> Call:
     """A call of ``size`` bytes, most of them one text under a key of the client's own."""
-    small = view({"patient": _PATIENT, "extra": "@"}).body
+    small = view({"patient": fhir.patient(), "extra": "@"}).body
     before, _, after = small.partition(b"@")
     return Call(VIEW, before + filler * (size - len(small)) + after)
 
 
 def many_answers(count: int) -> Call:
-    """A feedback body with so many answers, each with suggestions and a comment."""
-    one = {
-        "card": "00000000-0000-4000-8000-000000000000", "outcome": "accepted",
-        "outcomeTimestamp": "2026-01-02T03:04:05Z",
-        "acceptedSuggestions": [{"id": "1" * 36}] * 50,
-    }  # fmt: skip
+    """A feedback body with so many answers, each with suggestions."""
+    one = json.loads(feedback(INSTANCE))["feedback"][0]
+    one |= {"outcome": "accepted", "acceptedSuggestions": [{"id": "1" * 36}] * 50}
     return Call(FEEDBACK, encoded({"feedback": [one] * count}))
 
 

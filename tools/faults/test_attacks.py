@@ -19,6 +19,7 @@ import pytest
 
 from tests.feedback.conftest import Cluster, cluster
 from tests.fhir_client.loopback import FOREVER, Loopback, reply
+from tests.testing import fhir
 from tests.testing.serving import HOST, Service, serving
 from tools.faults import attacks
 from tools.faults.calls import FEEDBACK, VIEW, Signer, client_list, good_calls, view
@@ -209,21 +210,17 @@ def test_hung_fhir_server(row: Row) -> None:
     """
     hanging = [True]
 
-    def page(asked: Any) -> Any:
-        if hanging[0]:
-            return [FOREVER]
-        return _page(asked)
+    def answer(asked: Any) -> Any:
+        return [reply(fhir.patient() if "/Patient/" in asked.target else fhir.searchset())]
 
-    def _page(asked: Any) -> Any:
-        if "/Patient/" in asked.target:
-            return [reply({"resourceType": "Patient", "id": "p1", "birthDate": "1950-01-01"})]
-        return [reply({"resourceType": "Bundle", "type": "searchset", "entry": []})]
+    def hang(asked: Any) -> Any:
+        return [FOREVER] if hanging[0] else answer(asked)
 
     north, south = Signer("https://north.example"), Signer("https://south.example")
     stuck, others, alone = Tally((200, 412)), Tally(), Tally()
     granted = {"access_token": "x", "token_type": "Bearer", "expires_in": 300,
                "scope": "patient/*.read", "subject": "x"}  # fmt: skip
-    with Loopback(page) as hung, Loopback(_page) as working, ExitStack() as load:
+    with Loopback(hang) as hung, Loopback(answer) as working, ExitStack() as load:
         bases = [f"http://{HOST}:{one.server_address[1]}/fhir" for one in (hung, working)]
         for signer, base in zip((north, south), bases, strict=True):
             signer.entry["fhir_servers"] = [base]
@@ -355,9 +352,8 @@ def test_bytes_in_flight(row: Row) -> None:
     the service's memory stays below 1 GB and comes back; who is over a limit is told 429 or 503
     """
     large = attacks.padded(31_000_000)
-    entries = [{"resource": {"resourceType": "Observation", "id": f"o{n}", "note": "n" * 900}}
-               for n in range(20_000)]  # fmt: skip
-    page = reply({"resourceType": "Bundle", "type": "searchset", "entry": entries})
+    page = reply(fhir.searchset(*({"resourceType": "Observation", "id": f"o{n}", "note": "n" * 900}
+                                  for n in range(20_000))))  # fmt: skip
     bodies, fetches = Tally((200, 429, 503)), Tally((200, 412, 413, 429, 503))
     peak = [0.0]
     ended = threading.Event()

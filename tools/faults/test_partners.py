@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from tests.fhir_client.loopback import Loopback, reply
+from tests.testing import fhir
 from tests.testing.serving import HOST, serving, until
 from tools.faults.calls import Signer, client_list, good_calls, view, view_call
 from tools.faults.conftest import Row
@@ -37,9 +38,7 @@ def test_fhir_server(row: Row) -> None:
     def page(target: str) -> dict[str, Any]:
         if "/Patient/" in target:
             return kinds["Patient"][0]
-        found = kinds.get(target.rpartition("?")[0].rpartition("/")[2], [])
-        entries = [{"resource": one} for one in found]
-        return {"resourceType": "Bundle", "type": "searchset", "entry": entries}
+        return fhir.searchset(*kinds.get(target.rpartition("?")[0].rpartition("/")[2], []))
 
     others = Tally()
     tallies: dict[str, Tally] = {}
