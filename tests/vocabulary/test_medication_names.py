@@ -25,7 +25,7 @@ NAMES = [
     ("ACE inhibitor", "raas_inhibitor"),
     ("NoSalt salt substitute", "potassium"),
     ("Salt substitute, low sodium diet", "potassium"),
-    ("Chinidin 200 mg", ""),
+    ("Chinidin 200 mg", "qt_prolonging"),
     ("Magnesiumoxid 400 mg", "magnesium"),
     ("Furosemid 40 mg", "diuretic_loop"),
     ("Digoxina 0,25 mg", "digoxin"),

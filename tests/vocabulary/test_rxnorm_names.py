@@ -50,7 +50,7 @@ COUNTS = {
     "warfarin": 34,
     "mefloquine": 0,
     "digoxin": 19,
-    "qt_prolonging": 239,
+    "qt_prolonging": 279,
     "trimethoprim": 12,
     "heparin": 0,
     "calcineurin_inhibitor": 32,
