@@ -9,8 +9,9 @@ potassium or magnesium is low, or sodium below 130 mmol/L (a thiazide) or 125 (a
 potassium or magnesium was not checked for 30 days (info). For a potassium-sparing diuretic a low
 potassium does not count, it may correct it; an unchecked one does.
 Then: correct first; the tests that are missing; in cirrhosis with incapacitating cramps rather
-stop a diuretic than add one. A warning offers removal of the draft, unless it is ordered for heart
-failure or pulmonary oedema: then the deficiency is corrected alongside, and nothing is delayed.
+stop a diuretic than add one. A warning offers removal of the draft, but not with heart failure or
+pulmonary oedema, nor at a potassium of 5.5 mmol/L or more, which a diuretic may treat: then the
+deficiency is corrected alongside, and nothing is delayed; nor where it is ordered for ascites.
 Does not cover: high potassium and potassium-sparing diuretics (see potassium-ordered-hazard).
 """
 
@@ -51,12 +52,12 @@ from hooks.wording import FOR_TESTS, day, drugs, headline, named
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["article", "easl-2018", "sequence-symmetry-2012"],
-    limits=["potassium.low", "magnesium.low", "sodium.low", "sodium.diuretic"],
+    limits=["potassium.low", "potassium.high", "magnesium.low", "sodium.low", "sodium.diuretic"],
     judges=DIURETICS,
     offers=["magnesium", "potassium", "sodium"],
     overrides=FOR_TESTS,
     needs=[
-        conditions(cramps.LEG_CRAMPS, "cirrhosis").optional(),
+        conditions(cramps.LEG_CRAMPS, "cirrhosis", "heart_failure").optional(),
         results("potassium", YEAR).optional(),
         results("magnesium", YEAR).optional(),
         results("sodium", ACT).optional(),
@@ -97,9 +98,16 @@ def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
                 )
             return NotFired("potassium and magnesium are checked and not low", evidence)
     warns = bool(cirrhosis or low or sodium)
-    urgent = any(_URGENT in one.reason.concepts for one in drafts)
-    early = bool(low) and all(one.level.preliminary for one in low) and not cirrhosis and not sodium
     spared = below if sparing and any(one.name == "potassium" for one in below) else ()
+    urgent = (
+        any(_URGENT in one.reason.concepts for one in drafts)
+        or bool(facts.hazards(_URGENT))
+        or (not sparing and _potassium_high(facts))
+    )
+    kept = (spared and not low and not sodium) or any(
+        "ascites" in one.reason.concepts for one in drafts
+    )
+    early = bool(low) and all(one.level.preliminary for one in low) and not cirrhosis and not sodium
     return Finding(
         indicator=Indicator.WARNING if warns else Indicator.INFO,
         summary=_summary(drafts, low, unchecked, bool(cirrhosis), sodium, urgent),
@@ -121,7 +129,7 @@ def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
             *(
                 RemoveDraft(one.source.reference, one.name)
                 for one in drafts
-                if warns and not early and not urgent
+                if warns and not early and not urgent and not kept
             ),
             *_tests(low, unchecked, bool(cirrhosis)),
             *((OrderTest("sodium", "repeat the low result"),) if sodium else ()),
@@ -135,6 +143,11 @@ _URGENT = "heart_failure"
 """A reason for which no card delays a diuretic."""
 _LOSING = frozenset({"diuretic_loop", "diuretic_thiazide"})
 _MAY_CORRECT = "The potassium is low: a potassium-sparing diuretic may correct it."
+
+
+def _potassium_high(facts: Facts) -> bool:
+    level = levels.at_least(facts, "potassium", "potassium.high")
+    return level.beyond is True and not level.stale
 
 
 def _sodium(facts: Facts, drafts: tuple[Medication, ...]) -> Evidence | None:

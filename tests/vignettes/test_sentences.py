@@ -227,7 +227,13 @@ OTHERS = [
 
 
 KCL_IV = "potassium chloride 20 MEQ/100 ML Injection"
+FURO_IV = "furosemide 10 MG/ML Injectable Solution"
 EMERGENCIES = [
+    V("furosemide at potassium 6.8 with a low magnesium: it may be the treatment", [CRAMPS, AKI, lab("k", "6.8"), LOW_MG], "diuretic-ordered-with-cramps:warning", says="alongside", nots="before the diuretic", nooffers="remove", drafts=[draft(FURO_IV)]),
+    V("furosemide with pulmonary oedema on the problem list", [CRAMPS, cond("Acute pulmonary oedema"), lab("k", "3.1"), MG], "diuretic-ordered-with-cramps:warning", says="alongside", nooffers="remove", drafts=[draft(FURO_IV)]),
+    V("furosemide for heart failure on the problem list", [CRAMPS, cond("Congestive heart failure"), lab("k", "3.1"), MG], "diuretic-ordered-with-cramps:warning", says="alongside", nooffers="remove", drafts=[draft(FURO_IV)]),
+    V("spironolactone for ascites: weighed, not removed", [CRAMPS, CIRRHOSIS, ASCITES, K, MG, NA, GFR], "diuretic-ordered-with-cramps:warning", nooffers="remove", drafts=[draft("Spironolactone 100 MG Oral Tablet", **because("Ascites"))]),
+    V("spironolactone in cirrhosis at potassium 3.1 may correct it: not removed", [CRAMPS, CIRRHOSIS, lab("k", "3.1"), MG, NA, GFR], "diuretic-ordered-with-cramps:warning", says="may correct it", nooffers="remove", drafts=[draft("Spironolactone 100 MG Oral Tablet")]),
     V("a preliminary potassium of 2.1 in AKI: confirmed, and not taken away", [AKI, lab("k", "2.1", ago=0.02, status="preliminary")], "potassium-ordered-hazard:critical", says="2.1|preliminary|confirm", nots="unknown for 30 days|do not give", nooffers="remove", drafts=[draft(KCL_IV)]),
     V("a preliminary magnesium of 0.3 on dialysis: confirmed, and not taken away", [DIALYSIS, lab("mg_molar", "0.30", ago=0.02, status="preliminary")], "magnesium-ordered-renal-impairment:critical", says="0.30|preliminary", nooffers="remove", drafts=[draft(OXIDE)]),
     V("pregnant, creatinine 1.3, sulfate by vein without a reason: the loading dose is not halved", [PREGNANT, lab("creat", "1.3")], "magnesium-ordered-renal-impairment:warning", says="loading dose unchanged", nots="half the dose, more", nooffers="remove", drafts=[draft(SULFATE)]),
