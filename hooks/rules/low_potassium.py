@@ -14,8 +14,11 @@ Does not cover: intravenous replacement and its rates; redistribution (insulin, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
+from cds_service.core.facts import Result
 from cds_service.core.patient import Facts
+from cds_service.core.series import Series
 from cds_service.engine.rule import (
     Answer,
     CannotTell,
@@ -246,6 +249,9 @@ def _against_a_draft(facts: Facts, level: levels.Level) -> list[str]:
         reasons.append("below 2.5 mmol/L, which tablets do not treat")
     if levels.at_least(facts, "potassium", "potassium.caution").beyond is True:
         reasons.append("another result of the same time is 5.0 mmol/L or above")
+    high = _high_lately(facts, level.result)
+    if high is not None:
+        reasons.append(f"potassium was {high.reported} on {day(high)}: repeat it first")
     if levels.contaminated(level.result):
         reasons.append("the sample was reported contaminated")
     if level.unusable:
@@ -260,6 +266,17 @@ def _against_a_draft(facts: Facts, level: levels.Level) -> list[str]:
             reasons.append(f"{words} ({named(found)})")
     reasons.extend(reading.lists_unread(facts))
     return reasons
+
+
+def _high_lately(facts: Facts, low: Result) -> Result | None:
+    """A high potassium of the week before: it may come back, or one of the two is wrong."""
+    limit = facts.limits.value("potassium.caution")
+    since = low.when - timedelta(days=_REBOUND_DAYS)
+    earlier = facts.series.get("potassium", Series()).finals(since)
+    return next((one for one in earlier if one.when < low.when and one.at_least(limit)), None)
+
+
+_REBOUND_DAYS = 7
 
 
 def _renal_reasons(function: Renal) -> list[str]:

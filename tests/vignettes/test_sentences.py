@@ -229,6 +229,17 @@ OTHERS = [
 KCL_IV = "potassium chloride 20 MEQ/100 ML Injection"
 FURO_IV = "furosemide 10 MG/ML Injectable Solution"
 EMERGENCIES = [
+    *(
+        V(f"potassium 6.9, {remark}: the sample is in order", [lab("k", "6.9", note=[{"text": remark}]), GFR], "high-potassium:critical", nots="haemolysed")
+        for remark in ("Haemolysis index 5, within limits", "Haemolysis index acceptable", "Haemolysis excluded", "Haemolysis unlikely", "hemolysis ruled out", "Hemolysis index below threshold")
+    ),
+    *(
+        V(f"potassium 6.9, {remark}: a warning", [lab("k", "6.9", note=[{"text": remark}]), GFR], "high-potassium:warning", says="haemolysed")
+        for remark in ("Haemolysis index 320, result unreliable", "Slightly hemolyzed", "Haemolysis above acceptable limits", "Haemolysed specimen. Other results within limits", "Haemolysis ++")
+    ),
+    V("potassium 6.4 five hours ago, 3.2 now: repeated, nothing drafted", [lab("k", "6.4", ago=0.2), lab("k", "3.2", ago=0.04), MG, GFR], "low-potassium:warning", says="6.4|repeat it first", nooffers="chloride"),
+    V("potassium 5.9 yesterday, 3.1 today", [lab("k", "5.9", ago=1), lab("k", "3.1", ago=0.1), MG, GFR], "low-potassium:warning", says="5.9", nooffers="chloride"),
+    V("potassium 5.9 two weeks ago, 3.1 today", [lab("k", "5.9", ago=14), lab("k", "3.1", ago=0.1), MG, GFR], "low-potassium:warning", offers="chloride"),
     V("furosemide at potassium 6.8 with a low magnesium: it may be the treatment", [CRAMPS, AKI, lab("k", "6.8"), LOW_MG], "diuretic-ordered-with-cramps:warning", says="alongside", nots="before the diuretic", nooffers="remove", drafts=[draft(FURO_IV)]),
     V("furosemide with pulmonary oedema on the problem list", [CRAMPS, cond("Acute pulmonary oedema"), lab("k", "3.1"), MG], "diuretic-ordered-with-cramps:warning", says="alongside", nooffers="remove", drafts=[draft(FURO_IV)]),
     V("furosemide for heart failure on the problem list", [CRAMPS, cond("Congestive heart failure"), lab("k", "3.1"), MG], "diuretic-ordered-with-cramps:warning", says="alongside", nooffers="remove", drafts=[draft(FURO_IV)]),

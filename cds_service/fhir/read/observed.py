@@ -143,6 +143,12 @@ _OTHER_SPECIMENS = re.compile(
     r"amnio|vitreous|calculus)"
 )
 _DENIED = frozenset({"no", "not", "non", "without", "nil", "negative", "free", "absent", "none"})
+# What makes "haemolysis index 5, within limits" no remark at all.
+_AS_IT_SHOULD = frozenset(
+    ("normal", "0", "within", "acceptable", "excluded", "unlikely", "ruled", "insignificant",
+     "satisfactory", "unremarkable", "below", "ok", "negligible")
+)  # fmt: skip
+_BEYOND = frozenset(("above", "exceeds", "exceeding", "outside", "over", "beyond"))
 _MOST_REMARK = 2000
 
 
@@ -191,11 +197,12 @@ def _remarked(root: str, words: str) -> bool:
     at = words.find(root)
     while at >= 0:
         before = _sentence_end(words[max(0, at - 40) : at])
-        after = words[at : at + 40].partition(".")[0].split()[1:4]
+        after = words[at : at + 60].partition(".")[0].split()[1:6]
         denied = not _DENIED.isdisjoint(before.split()[-3:]) or not _DENIED.isdisjoint(
-            one.strip(":;,()") for one in after
+            one.strip(":;,()") for one in after[:3]
         )
-        normal = any(one.strip(":;,()") in ("normal", "0") for one in after)
+        said_ = {one.strip(":;,()") for one in after}
+        normal = not said_.isdisjoint(_AS_IT_SHOULD) and said_.isdisjoint(_BEYOND)
         if not denied and not normal:
             return True
         at = words.find(root, at + len(root))
