@@ -143,9 +143,8 @@ class Accumulation:
 
     def missing(self) -> tuple[str, ...]:
         """What was missing, in words for a card."""
-        unknown = self.function.egfr is None and self.function.fetched
         return (
-            *(("renal function in the last 12 months",) if unknown else ()),
+            *(self.function.lacking if self.function.fetched else ()),
             *(() if self.level.result else ("magnesium in the last 12 months",)),
             *self.open,
         )

@@ -30,6 +30,8 @@ from hooks.wording import READ_AT_ONCE, headline
 ACUTE_OR_DIALYSIS = ("aki", "dialysis")
 PREGNANCY = "pregnancy"
 ADVANCED = ("ckd_stage_4_5", "dialysis", "aki")
+NO_EGFR = "without an eGFR"
+"""Ends the words for a creatinine of which none can be computed."""
 LIMITS = ("egfr.severe", "egfr.moderate", "aki.ratio", "aki.rise", "creatinine.pregnancy")
 """What a rule that asks for the renal function uses, for its own list of limits."""
 
@@ -247,6 +249,7 @@ class Renal:
     fetched: bool
     acute: Acute | None = None
     creatinine: Result | None = None  # in pregnancy, where it decides
+    uncomputed: Result | None = None  # creatinine of 12 months that gives no eGFR
     doubtful: bool = False  # advanced only by a contaminated sample: MODERATE, and no dose
 
     @property
@@ -264,9 +267,18 @@ class Renal:
         """No renal function in 12 months, or none that decides."""
         return self.impairment is Impairment.UNKNOWN
 
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """What of renal function is not known, in words for a card."""
+        if not self.unknown:
+            return ()
+        return (self.phrase() if self.uncomputed else "renal function in the last 12 months",)
+
     def evidence(self, facts: Facts) -> tuple[Evidence, ...]:
         """The eGFR and diagnoses that were used."""
         lines = [Evidence(one) for one in self.diagnoses]
+        if self.uncomputed is not None:
+            lines.append(Evidence(self.uncomputed, note="gives no eGFR under 18 or without an age"))
         if self.egfr is not None:
             limit = facts.limits["egfr.severe" if self.severe else "egfr.moderate"]
             lines.append(Evidence(self.egfr, limit, note=self.note()))
@@ -312,6 +324,8 @@ class Renal:
             return "CKD stage 3"
         if self.egfr is not None and not self.unknown:
             return f"eGFR {self.egfr.reported.split(' ')[0]}"
+        if self.uncomputed is not None:
+            return f"creatinine {self.uncomputed.reported} {NO_EGFR}"
         return "renal function unknown" if self.fetched else "renal function could not be checked"
 
 
@@ -388,6 +402,7 @@ def _renal(facts: Facts) -> Renal:
         impairment
     )
     fresh = egfr is not None and facts.within(egfr, FRESH_RENAL)
+    uncomputable = impairment is Impairment.UNKNOWN and (facts.age is None or facts.minor)
     return Renal(
         impairment=impairment,
         egfr=egfr,
@@ -405,8 +420,14 @@ def _renal(facts: Facts) -> Renal:
         fetched=facts.obtained(Kind.RESULTS),
         acute=risen,
         creatinine=creatinine,
+        uncomputed=_creatinine(facts) if uncomputable and egfr is None else None,
         doubtful=doubtful,
     )
+
+
+def _creatinine(facts: Facts) -> Result | None:
+    newest = facts.newest("creatinine", Worse.HIGH)
+    return next((one for one in (newest.result, newest.tentative) if facts.within(one, YEAR)), None)
 
 
 def _in_pregnancy(facts: Facts) -> Result | None:

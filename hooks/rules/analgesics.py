@@ -277,7 +277,7 @@ def _factors(facts: Facts, *, early_counts: bool) -> _Factors:
         evidence=tuple(evidence),
         open=(
             *unread,
-            *(("renal function in the last 12 months",) if unmeasured else ()),
+            *(function.lacking if unmeasured else ()),
             *(("the newest eGFR is preliminary",) if early else ()),
         ),
         problems=function.unusable,

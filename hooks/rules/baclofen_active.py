@@ -70,7 +70,7 @@ def baclofen_active_renal_impairment(facts: Facts) -> Answer:
     if not (function.severe or function.moderate):
         unread = (*conditions_unread(facts), *levels.unread(function.unusable, "renal function"))
         if unread or function.unknown:
-            why = unread or ("renal function of the last 12 months is not known",)
+            why = unread or function.lacking
             return CannotTell(why, function.unusable, trigger=True, evidence=evidence)
         return NotFired("renal function is not impaired", evidence)
     older = facts.age is not None and facts.age >= facts.limits.value("age.older")

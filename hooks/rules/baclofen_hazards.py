@@ -118,8 +118,8 @@ def _advice(facts: Facts, function: Renal, early: bool) -> tuple[str, ...]:
         lines.append("The eGFR is preliminary: repeat it before acting on it.")
     if function.unknown:
         lines.append(
-            "Renal function of the last 12 months is not known: check it before the first dose. "
-            "Baclofen is cleared by the kidney and causes encephalopathy when it accumulates."
+            f"{_unknown(function)}: check renal function before the first dose. Baclofen is "
+            "cleared by the kidney and causes encephalopathy when it accumulates."
         )
     else:
         lines.append(
@@ -135,11 +135,17 @@ def _advice(facts: Facts, function: Renal, early: bool) -> tuple[str, ...]:
     return (*lines, *never_abruptly(facts))
 
 
+def _unknown(function: Renal) -> str:
+    if function.uncomputed is not None:
+        return f"No eGFR can be computed from the creatinine ({function.uncomputed.reported})"
+    return "Renal function of the last 12 months is not known"
+
+
 def _missing(facts: Facts, function: Renal) -> tuple[str, ...]:
     unread = results_unread(facts)
     return (
         *unread,
-        *(("renal function in the last 12 months",) if function.unknown and not unread else ()),
+        *(() if unread else function.lacking),
         *levels.unread(function.unusable, "renal function"),
         *conditions_unread(facts),
         *medications_unread(facts),

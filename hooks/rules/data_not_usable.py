@@ -51,6 +51,7 @@ from cds_service.engine.rule import (
 from cds_service.engine.run import FAILED, judges, speaks
 from hooks.cramps import documented
 from hooks.knowledge.files import analytes
+from hooks.renal import NO_EGFR
 from hooks.windows import ACT, YEAR
 from hooks.wording import DONE, NO_SERVICE, NOT_APPLICABLE, fitting, headline, short_day
 
@@ -324,6 +325,9 @@ def _undecided(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, str]:
     for outcome in outcomes:
         answer = outcome.answer
         assert isinstance(answer, CannotTell)  # the callers ask about no others
+        for reason in answer.because:
+            if reason.endswith(NO_EGFR):
+                lines[f"Could not check renal function: {reason}"] = "renal function"
         if any(_open(facts, need) for need in outcome.rule.needs):
             title = outcome.rule.title
             lines.update({f"Could not check {title}: {reason}": title for reason in answer.because})

@@ -110,7 +110,7 @@ def low_magnesium(facts: Facts) -> Answer:
         missing=(
             *levels.unread(level.unusable, "magnesium"),
             *levels.unread(function.unusable, "renal function"),
-            *(("renal function in the last 12 months",) if function.unknown else ()),
+            *function.lacking,
         ),
         background=() if level.repeat_only else _background(facts, function),
         strength="Correcting a documented deficiency is established practice; it is not proven "

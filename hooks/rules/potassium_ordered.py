@@ -353,7 +353,7 @@ def _finding(
             *reading.results_unread(facts),
             *levels.unread(level.unusable, "potassium"),
             *levels.unread(function.unusable, "renal function"),
-            *(("renal function in the last 12 months",) if function.unknown else ()),
+            *function.lacking,
         ),
         strength="Guideline, cited second-hand; the limits were not taken from a trial.",
         suggestions=tuple(offers),
