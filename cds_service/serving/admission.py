@@ -29,6 +29,9 @@ class Limits:
     body_rate: float = 10_000.0
     patience_s: float = 2.0
     """How long the rate of a body is not looked at."""
+    part_s: float = 0.0001
+    """What this process itself may take to read one part of a body (a chunk, as a rule), which is
+    not the client's time. A body in very many parts has up to three times as long."""
     stranger_bytes: int = 64_000
     """Bytes of a body that are read before it is known who sends it."""
 
@@ -142,10 +145,12 @@ class Admission:
             f"{self.limits.body_rate / 1000:g} kB/s at least.",
         )
 
-    def time_for(self, arrived: int) -> float:
-        """Seconds from the start after which a body of which ``arrived`` bytes came is late."""
+    def time_for(self, arrived: int, parts: int = 0) -> float:
+        """Seconds from the start after which a body of which so many bytes came, in so many parts,
+        is late."""
         limits = self.limits
-        return min(limits.body_s, limits.patience_s + arrived / limits.body_rate)
+        ours = min(parts * limits.part_s, 2 * limits.body_s)
+        return min(limits.body_s, limits.patience_s + arrived / limits.body_rate) + ours
 
     def _refusal(self, reason: str) -> ServiceError:
         self._refused(reason)

@@ -172,7 +172,7 @@ class Front:
                         if arrived > largest:
                             raise _too_large(largest)
                         ticket.take(arrived)
-                    late.reschedule(began + self._admission.time_for(arrived))
+                    late.reschedule(began + self._admission.time_for(arrived, len(parts)))
         except TimeoutError:
             raise self._admission.too_slow() from None
         if arrived > largest:

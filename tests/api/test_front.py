@@ -121,6 +121,17 @@ def test_a_body_that_does_not_arrive_is_408(parts: tuple[bytes | float, ...]) ->
     assert (refusals, admission.calls, admission.bytes) == (["slow-body"], 0, 0)
 
 
+def test_the_time_to_read_very_many_parts_is_not_the_clients() -> None:
+    admission = Admission()
+    small = 1_000_000 // 7
+
+    assert admission.time_for(0) == 2
+    assert admission.time_for(1_000_000, 16) == pytest.approx(10, abs=0.01)
+    assert admission.time_for(1_000_000, small) == pytest.approx(10 + small / 10_000)
+    assert admission.time_for(30_000_000, 30_000_000) == 30
+    assert admission.time_for(20, 20) < 2.01  # who sends byte by byte, and slowly, gains nothing
+
+
 def test_bytes_in_flight_are_counted_from_what_is_announced() -> None:
     refusals: list[str] = []
     admission = Admission(QUICK, refusals.append)
