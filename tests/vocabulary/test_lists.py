@@ -60,7 +60,8 @@ diabetes pregnancy motor_neuron_disease g6pd_deficiency long_qt myasthenia_gravi
 thrombocytopenia malaria babesiosis iron_overload heart_failure parkinson prolactinoma spasticity
 liver_disease neurological_deficit quinine_hypersensitivity eclampsia arrhythmia constipation
 dyspepsia hypomagnesemia hypermagnesemia hypokalemia hyperkalemia hypothyroidism anemia
-rhabdomyolysis dvt"""
+rhabdomyolysis dvt baclofen_withdrawal congenital_long_qt limb_ischaemia_acute
+limb_or_spine_emergency spine_red_flag"""
 ANALYTES = """magnesium potassium ferritin transferrin_saturation crp hemoglobin platelets
 creatinine egfr creatinine_clearance sodium glucose hba1c pregnancy_status"""
 ORDER_KEYS = """imaging_leg_spine emg_nerve_conduction ecg abi extended_panel referral_neurology
