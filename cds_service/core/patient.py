@@ -197,6 +197,8 @@ class Facts:
 
     def hazards(self, *concepts: str) -> tuple[Condition, ...]:
         """Present or only suspected: for hazards and contraindications."""
+        if self._named.isdisjoint(concepts):
+            return ()
         return self.conditions(*concepts, suspected=True)
 
     def ever(self, *concepts: str) -> tuple[Condition, ...]:

@@ -49,8 +49,10 @@ def quoted(text: str, length: int = 120) -> str:
     become entities, Markdown's own characters are escaped, and addresses are kept from
     becoming links by themselves.
     """
-    if len(text) <= length and _INERT.fullmatch(text) and not _LINKED.search(text):
-        return text  # the usual case
+    # The usual case: of these characters no link is made without a dot or two slashes.
+    inert = len(text) <= length and _INERT.fullmatch(text)
+    if inert and (("." not in text and "//" not in text) or not _LINKED.search(text)):
+        return text
     # GitHub's Markdown looks for addresses of people in the finished text, where no escape is
     # left: only spaces keep them from becoming links.
     line = shortened(_ADDRESS.sub(" @ ", one_line(text)), length)

@@ -39,7 +39,8 @@ from cds_service.fhir.values.peeks import Missing, Peek, Quantity, read_members,
 
 UCUM = "http://unitsofmeasure.org"
 _UCUM = frozenset({UCUM, "https://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})
-_RANGES: dict[tuple[bytes, str, str, int, int | None], tuple[Decimal | None, Decimal | None]] = {}
+_Range = tuple[Decimal | None, Decimal | None, Decimal | None]
+_RANGES: dict[tuple[bytes, str, str, int, int | None], _Range] = {}
 _MOST_RANGES = 4096
 _ENDS: dict[tuple[Unit, int], tuple[tuple[Decimal, Decimal], Decimal, Decimal]] = {}
 _NOT_NUMBERS = {
@@ -369,21 +370,28 @@ def _own_range(
     if known is None:
         if len(_RANGES) >= _MOST_RANGES:
             _RANGES.clear()
-        known = _RANGES[key] = _read_range(raw, unit, decimals, analyte, age)
-    low, high = known
+        low, high = _read_range(raw, unit, decimals, analyte, age)
+        known = _RANGES[key] = _belonging(low, high, unit, analyte)
+    low, high, contradicts = known
+    if contradicts is not None:
+        raise _Unusable(
+            "contradicting-range",
+            f"its reference range, from {_written(contradicts)}, contradicts its unit {unit.name}",
+        )
+    return low, high
+
+
+def _belonging(low: Decimal | None, high: Decimal | None, unit: Unit, analyte: Analyte) -> _Range:
+    """Limits that can belong to the unit; else the low limit that is of another unit, or none."""
     ends, upper = analyte.range_low, analyte.range_high
     if low is not None and ends is not None and not _inside(ends, low, unit):
-        if any(_inside(ends, low, other) for other in analyte.units.values()):
-            raise _Unusable(
-                "contradicting-range",
-                f"its reference range, from {_written(low)}, contradicts its unit {unit.name}",
-            )
-        return None, None
+        other = any(_inside(ends, low, other) for other in analyte.units.values())
+        return None, None, low if other else None
     if high is not None and upper is not None and not _inside(upper, high, unit):
-        return None, None
+        return None, None, None
     if low is not None and high is not None and low > high:
-        return None, None
-    return low, high
+        return None, None, None
+    return low, high, None
 
 
 def _read_range(
