@@ -172,6 +172,12 @@ def test_fifteen_times_the_peer_is_reached_at_fifteen(cpu_ms, reached):
     assert [goal.reached for goal in found] == [reached]
 
 
+def test_a_goal_that_one_turn_misses_is_missed():
+    turns = [_turn(99, cpu_ms) for cpu_ms in (20.0, 14.0, 20.0)]
+    (goal,) = goals.goals(_run(ours=[_turn(99)] * 3, chain=turns))
+    assert (goal.held, goal.turns, goal.reached) == (2, 3, False)
+
+
 def test_what_was_not_measured_is_no_goal():
     assert goals.goals({"rows": {}}) == []
 
@@ -186,7 +192,9 @@ def test_every_goal_speaks_of_a_scenario_that_is_measured():
     names = ("eight cards", "no card")
     run = {
         "rows": measured,
-        "release": {f"{one}, 100 results": {"now": {"ratio": 1.0}} for one in names},
+        "release": {
+            f"{one}, 100 results": {"now": {"ratio": 1.0, "thirds": [1.0] * 3}} for one in names
+        },
         "memory": memory,
         "starts": {"rules": 0.1, "ready": 0.5},
         "spread": {"2": [[7, 9]]},

@@ -46,7 +46,7 @@ def main() -> int:
     found = goals(run)
     for one in found:
         word = "holds " if one.reached else "MISSED"
-        print(f"{word} {one.found:>10} {one.wanted:>10}  {one.what}")
+        print(f"{word} {one.held}/{one.turns} {one.found:>10} {one.wanted:>10}  {one.what}")
     if not options.quick:
         FIGURES.write_text(json.dumps(run, indent=1) + "\n")
         DOCUMENT.write_text(report.document(run))

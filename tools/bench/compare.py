@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tools.bench import bodies, servers
 from tools.bench.contestants import ORDERS_PATH, VIEW_PATH
@@ -30,7 +31,7 @@ CALLS = {
     "order-select, 100 results": (ORDERS_PATH, 100, True),
 }
 _EACH = 30
-Compared = dict[str, dict[str, dict[str, float]]]
+Compared = dict[str, dict[str, dict[str, Any]]]
 
 
 def arguments(folder: Path) -> list[str]:
@@ -46,9 +47,10 @@ def arguments(folder: Path) -> list[str]:
 
 
 def compared(processes: Mapping[str, tuple[Sequence[str], str]], rounds: int) -> Compared:
-    """``{call: {process: {"us": microseconds, "ratio": to the first}}}``, medians.
+    """``{call: {process: {"us": microseconds, "ratio": to the first, "thirds": [three of it]}}}``.
 
-    A process is its command and its checkout. They take turns, each time started anew.
+    Medians; ``thirds`` are those of the first, second and last third of the turns. A process is
+    its command and its checkout. They take turns, each time started anew.
     """
     seen: dict[str, list[list[float]]] = {name: [] for name in CALLS}
     for turn in range(rounds):
@@ -66,11 +68,20 @@ def compared(processes: Mapping[str, tuple[Sequence[str], str]], rounds: int) ->
             name: {
                 "us": statistics.median(one[at] for one in turns),
                 "ratio": statistics.median(one[at] / one[0] for one in turns),
+                "thirds": [
+                    statistics.median(one[at] / one[0] for one in part) for part in _thirds(turns)
+                ],
             }
             for at, name in enumerate(processes)
         }
         for call, turns in seen.items()
     }
+
+
+def _thirds(turns: list[list[float]]) -> list[list[list[float]]]:
+    """The turns in three parts one after another; in one where they are too few."""
+    size = len(turns) // 3
+    return [turns[:size], turns[size : 2 * size], turns[2 * size :]] if size else [turns]
 
 
 def here(python: Sequence[str], made: Sequence[str]) -> list[str]:
