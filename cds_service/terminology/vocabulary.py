@@ -113,7 +113,9 @@ class Vocabulary:
     def wording(self, codings: Sequence[Coding], texts: Sequence[str]) -> Wording:
         """What codings and texts say. Raises TooMuchTextError beyond the budget of the call."""
         concepts = self.concepts(codings, texts)
-        return Wording(concepts, bool(codings or texts), self.reads(codings, texts))
+        read = self.reads(codings, texts)
+        listed = read and (self._legible(codings, texts) or self._tells(codings))
+        return Wording(concepts, bool(codings or texts), read, listed)
 
     def remembered(self, raw: bytes, read: Callable[[], Wording]) -> Wording:
         """What undecoded bytes say by this vocabulary; what was met before is not read again.
@@ -148,6 +150,14 @@ class Vocabulary:
         return any(map(_legible, texts)) or any(
             _legible(one.display) or normal_system(one.system) in self._systems for one in codings
         )
+
+    def _legible(self, codings: Iterable[Coding], texts: Sequence[str]) -> bool:
+        return any(map(_legible, texts)) or any(_legible(one.display) for one in codings)
+
+    def _tells(self, codings: Iterable[Coding]) -> bool:
+        """Whether a code is listed, or of a classification, where what is not listed is not
+        of the class."""
+        return self.lists(codings) or any(normal_system(one.system) == ATC for one in codings)
 
     def lists(self, codings: Iterable[Coding]) -> bool:
         """Whether one of the codings is on a list, be it one that rules a concept out."""
@@ -274,11 +284,13 @@ def _legible(text: str) -> bool:
 
 class Wording(NamedTuple):
     """What a CodeableConcept says: its concepts, whether it says ``anything`` at all, and
-    whether that can be ``read``: words, or a code of a system with a list."""
+    whether that can be ``read``: words, or a code of a system with a list. ``told`` is False for a
+    code without words that no list has: it may be anything."""
 
     concepts: frozenset[str]
     anything: bool
     read: bool
+    told: bool
 
 
 class _Told(NamedTuple):

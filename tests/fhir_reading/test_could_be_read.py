@@ -101,7 +101,7 @@ def test_whole_lists_of_named_entries_could_be_read() -> None:
     assert lists_unread(found) == ()
 
 
-RXNORM_ONLY = {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "197361"}
+RXNORM_ONLY = {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "29046"}
 
 
 @pytest.mark.parametrize("code", NOTHING)

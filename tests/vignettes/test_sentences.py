@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.testing.fhir import LOINC, SNOMED
+from tests.testing.fhir import ATC, LOINC, RXNORM, SNOMED
 from tests.vignettes.builders import (
     AKI,
     ASCITES,
@@ -228,6 +228,13 @@ OTHERS = [
 
 KCL_IV = "potassium chloride 20 MEQ/100 ML Injection"
 FURO_IV = "furosemide 10 MG/ML Injectable Solution"
+WORDLESS = [
+    V("an active RxNorm code that no list has, without words: it may be the spironolactone", [lab("k", "2.7"), MG, GFR, med(None, (RXNORM, "200817"))], "low-potassium data-not-usable", nooffers="chloride"),
+    V("a listed RxNorm code needs no words", [lab("k", "5.8"), GFR, med(None, (RXNORM, "29046"))], "high-potassium:warning -data-not-usable"),
+    V("an ATC code of another class needs no words", [lab("k", "3.2"), MG, GFR, med(None, (ATC, "J01CA04"))], "low-potassium -data-not-usable", offers="chloride"),
+    V("an unlisted RxNorm code with its words is read by them", [lab("k", "3.2"), MG, GFR, med("Amoxicillin 500 MG Oral Capsule", (RXNORM, "308191"))], "low-potassium -data-not-usable", offers="chloride"),
+    V("a draft with an unlisted code: no card", [GFR, K], "-data-not-usable", drafts=[med(None, (RXNORM, "308191"), status="draft")]),
+]  # fmt: skip
 EMERGENCIES = [
     *(
         V(f"potassium 6.9, {remark}: the sample is in order", [lab("k", "6.9", note=[{"text": remark}]), GFR], "high-potassium:critical", nots="haemolysed")
@@ -259,6 +266,6 @@ EMERGENCIES = [
 ]  # fmt: skip
 
 
-@table([*MAGNESIUM, *POTASSIUM, *KIDNEYS, *CAUSES, *OTHERS, *EMERGENCIES])
+@table([*MAGNESIUM, *POTASSIUM, *KIDNEYS, *CAUSES, *OTHERS, *WORDLESS, *EMERGENCIES])
 def test_the_sentence(program: Program, one: Vignette) -> None:
     program.check(one)

@@ -91,7 +91,7 @@ def read_medication(
     instructed = "dosage" if statement else "dosageInstruction"
     dosages = Deferred(partial(item.dosages, instructed))
     product = _product(item, library, words.medications, instructed, dosages)
-    if not product.read:
+    if not (product.told if taking is Taking.ACTIVE else product.read):
         # While an order is being written it need not say yet what is ordered. A code that cannot
         # be read may be any drug.
         if product.pointed and not product.named and taking in (Taking.ACTIVE, Taking.DRAFT):
@@ -187,13 +187,14 @@ def _when(item: Item, as_of: datetime) -> datetime | None:
 class _Product(Struct, frozen=True):
     """What a medication is, from wherever the record says it.
 
-    ``read``: whether what it says can be read; ``pointed``: whether it stands elsewhere.
+    ``read`` and ``told`` as of its wording; ``pointed``: whether it stands elsewhere.
     """
 
     classes: frozenset[str] = frozenset()
     called: Named = Called()
     named: bool = False
     read: bool = False
+    told: bool = False
     ingredients: Sequence[Ingredient] = ()
     pointed: bool = False
 
@@ -213,7 +214,7 @@ def _product(
     )
     if meaning.anything:
         strengths = Deferred(lambda: _from_names(concept.phrases))
-        return _Product(meaning.concepts, concept, True, meaning.read, strengths)
+        return _Product(meaning.concepts, concept, True, meaning.read, meaning.told, strengths)
     pointer = item.value("medicationReference")
     if pointer is None:
         return _Product()
@@ -259,7 +260,9 @@ def _product(
         _words(more, told),
         frozenset(normal_key(one.system, one.code) for one in own if one.system and one.code),
     )
-    return _Product(meaning.concepts, called, anything, meaning.read, ingredients, pointed=True)
+    return _Product(
+        meaning.concepts, called, anything, meaning.read, meaning.told, ingredients, pointed=True
+    )
 
 
 def _nearby(item: Item, medication: object) -> list[object]:
