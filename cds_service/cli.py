@@ -510,18 +510,56 @@ main.add_command(population)
 main.add_command(data)
 
 
-@main.command("new-rule", short_help="Write a rule, its test and its scenario.")
+@main.command("new-rule", short_help="Write a rule, its cases and its scenario.")
 @click.argument("name")
-def new_rule(name: str) -> None:
-    """Write the rule NAME, its test and its scenario from templates (in a source checkout).
+@click.option("--hook", metavar="HOOK", help="When it is asked: patient-view, order-select, …")
+@click.option("--analyte", metavar="KEY", help="The analyte whose newest result it looks at.")
+@click.option(
+    "--orders",
+    metavar="KEYS",
+    help="What it offers at patient-view, else the drafts it judges; with commas, or none.",
+)
+@click.option("--below", metavar="NUMBER", help="Fires below this. Default: the limit ANALYTE.low.")
+@click.option("--above", metavar="NUMBER", help="Fires above this; high: the limit ANALYTE.high.")
+@click.option("--topic", metavar="KEY", help="Default: the topic of this folder.")
+def new_rule(
+    name: str,
+    hook: str | None,
+    analyte: str | None,
+    orders: str | None,
+    below: str | None,
+    above: str | None,
+    topic: str | None,
+) -> None:
+    """Write and register the rule NAME with its cases and its scenario (in a source checkout).
 
-    Example: cds-service new-rule low-sodium
+    They pass as they are, and are then changed into what the rule shall say. What is not given
+    is asked for on a terminal.
+
+    Example: cds-service new-rule low-sodium --hook patient-view --analyte sodium --orders sodium
+    """
+    from cds_service.commands.new_rule import run
+
+    for line in run(name, hook, analyte, orders, below, above, topic):
+        click.echo(line)
+
+
+@main.command("new-topic", short_help="Write a topic: a package of its own.")
+@click.argument("key")
+def new_topic(key: str) -> None:
+    """Write a package for the topic KEY into a new folder of that name.
+
+    Example: cds-service new-topic hypocalcaemia
     """
     from datetime import UTC, datetime
 
-    from cds_service.new_rule import next_steps, write
+    from cds_service.new_rule.topic import write_topic
 
     root = Path.cwd()
-    for path in write(name, root, datetime.now(UTC).date()):
+    for path in write_topic(key, root, datetime.now(UTC).date()):
         click.echo(f"wrote {path.relative_to(root)}")
-    click.echo(next_steps(name))
+    package = key.replace("-", "_")
+    click.echo(
+        f"Next: pip install -e ./{key}; describe an analyte in "
+        f"{key}/{package}/knowledge/analytes.toml; in the folder {key}, cds-service new-rule."
+    )

@@ -36,5 +36,6 @@ RULES: tuple[Rule, ...] = (
     analgesic_ordered_for_cramps,
     diuretic_ordered_with_cramps,
     extensive_workup_ordered,
+    # cds-service new-rule adds above this line
     data_not_usable_for_order,
 )

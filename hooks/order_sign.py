@@ -21,5 +21,6 @@ RULES: tuple[Rule, ...] = (
     baclofen_ordered_renal_impairment,
     baclofen_ordered_encephalopathy,
     albumin_ordered_without_cirrhosis,
+    # cds-service new-rule adds above this line
     data_not_usable_for_order,
 )

@@ -1,6 +1,6 @@
 """What `leg-cramps-patient-view` asks when a chart is opened, in catalogue order.
 
-The order is the order of display among cards of equal severity; `first-line-measures` stands
+The order is the order of display among cards of equal severity; `first-line-measures` is
 last, before the rule that reviews the other answers.
 """
 
@@ -49,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     baclofen_active_renal_impairment,
     metabolic_cause_found,
     dvt_mimic,
+    # cds-service new-rule adds above this line
     first_line_measures,
     data_not_usable,
 )

@@ -6,9 +6,13 @@ limits, references and orders by their keys; where they disagree, the program do
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cds_service.catalogue.limits_file import read_limits
@@ -16,6 +20,7 @@ from cds_service.core.knowledge import KnowledgeError, Limits, Reference
 from cds_service.engine.orderables import Orderables
 from cds_service.engine.topic import Topic, check_topics
 from cds_service.errors import StartupError
+from cds_service.terminology.codes import CodeError
 
 if TYPE_CHECKING:
     from cds_service.settings import Settings
@@ -57,26 +62,51 @@ def chosen_topics(settings: Settings) -> tuple[Topic, ...]:
     return topics
 
 
-@cache
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A topic with the name of its package and the folder of that."""
+
+    topic: Topic
+    package: str
+    folder: Path
+
+
 def _installed() -> Mapping[str, Topic]:
-    """Every installed topic by key, leg cramps or not, in the order of the keys."""
-    found: dict[str, Topic] = {}
+    return {key: one.topic for key, one in installed_topics().items()}
+
+
+@cache
+def installed_topics() -> Mapping[str, Installed]:
+    """Every installed topic by key, checked or not.
+
+    Raises StartupError naming a topic that cannot be loaded, and the line at fault.
+    """
+    found: dict[str, Installed] = {}
     for one in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         try:
             topic = one.load()
-        except (ImportError, AttributeError) as error:
+        except (KnowledgeError, CodeError) as error:
+            raise StartupError(f"the topic {one.name}: {error}.", "Correct its files.") from None
+        except ImportError as error:
             raise StartupError(
                 f"the topic {one.name} ({one.value}) cannot be loaded: {error}.",
                 "Install its package again, or remove it.",
             ) from None
-        except KnowledgeError as error:
-            raise StartupError(f"the topic {one.name}: {error}.", "Correct its files.") from None
+        except Exception as error:
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            raise StartupError(
+                f"the topic {one.name} cannot be loaded: {type(error).__name__}: {error} "
+                f"({at.filename}:{at.lineno}).",
+                "Correct that line, or remove the package.",
+            ) from None
         if not isinstance(topic, Topic) or topic.key != one.name:
             raise StartupError(
                 f"the entry point {one.name} ({one.value}) is not a Topic of that key.",
                 "Name an object of cds_service.engine.topic.Topic with the same key.",
             )
-        found[topic.key] = topic
+        package = one.module.partition(".")[0]
+        folder = Path(str(sys.modules[package].__file__)).parent
+        found[topic.key] = Installed(topic, package, folder)
     return found
 
 

@@ -12,21 +12,21 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from cds_service.app import make_parts
-from cds_service.catalogue.sites import SETTING, Hospital, each_hospital
-from cds_service.catalogue.topics import chosen_topics
-from cds_service.core.facts import Kind
+from cds_service.catalogue.sites import SETTING, Hospital, each_hospital, population_limits
+from cds_service.catalogue.topics import Installed, chosen_topics, installed_topics
+from cds_service.commands.lacking import lacking
 from cds_service.core.identity import DEFAULT_SITE
 from cds_service.errors import ServiceError, StartupError, Unavailable
 from cds_service.outbound.fhir_servers import checked_servers
+from cds_service.population.limits import checked_limits
 from cds_service.serving.server import refuse_unguarded
 from cds_service.settings import read_settings, unknown_variables
 from cds_service.storage.database import open_database
 from cds_service.trust.clients import check_sites, load_clients
 
 if TYPE_CHECKING:
-    from cds_service.engine.topic import Knowledge, Topic
+    from cds_service.engine.topic import Topic
     from cds_service.settings import Settings
-    from cds_service.terminology.vocabulary import Vocabulary
     from cds_service.trust.clients import Client
 
 
@@ -74,17 +74,28 @@ def inspect(host: str, today: date) -> Inspected:
     path = settings.trusted_clients
     if path is not None:
         _tried(lambda: listed.extend(load_clients(path)), faults)
+    installed: dict[str, Installed] = {}
+    _tried(lambda: installed.update(installed_topics()), faults)
+    lacks = [
+        f"topic {key}: {lack}"
+        for key, one in installed.items()
+        if not settings.topics or key in settings.topics
+        for lack in lacking(one.topic, today, one.folder)
+    ]
+    faults += lacks
     topics: list[Topic] = []
-    _tried(lambda: topics.extend(chosen_topics(settings.model_copy(update=_BARE))), faults)
+    refused: list[str] = []
+    if installed:
+        _tried(lambda: topics.extend(chosen_topics(settings.model_copy(update=_BARE))), refused)
     if not topics:
-        return Inspected(tuple(faults), clients=len(listed))
-    for topic in topics:
-        faults += [f"topic {topic.key}: {lack}" for lack in lacking(topic, today)]
+        # Where something is lacking, the first refusal says it again.
+        return Inspected((*faults, *(() if lacks else refused)), clients=len(listed))
     before = len(faults)
     _tried(lambda: chosen_topics(settings), faults)
     own = {name: _BARE[name] for name in ("limits", "rules_off", "rules_silent")}
     of_sites = settings if len(faults) == before else settings.model_copy(update=own)
     sites = _sites(of_sites, topics, listed, faults)
+    _tried(lambda: checked_limits(population_limits(settings.sites)), faults)
     # Whatever else a start would refuse: all of it where nothing was found, else the rest.
     rest = settings.model_copy(update=_BARE) if faults else settings
     _tried(lambda: make_parts(rest, topics), faults)
@@ -155,73 +166,3 @@ def _site_lacks(hospital: Hospital) -> Iterator[str]:
                 "profile epic: order_codes has no preference-list item for "
                 f"{', '.join(without)}, so that these suggested orders cannot be placed."
             )
-
-
-# --- topics --------------------------------------------------------------------------------------
-
-
-def lacking(topic: Topic, today: date) -> Iterator[str]:
-    """What the rules, limits, references, orders and lists of a topic lack, in sentences."""
-    known = topic.knowledge
-    limits = known.limits(None, "")
-    for rule in topic.rules:
-        where = f"rule {rule.id}:"
-        if not rule.document.strip():
-            yield f"{where} its function has no docstring, which is its page."
-        yield from _dated(f"{where} changed", rule.changed, today)
-        for need in rule.needs:
-            vocabulary = _read_with(known, need.kind)
-            for concept in need.concepts:
-                if vocabulary is not None and concept not in vocabulary.known:
-                    yield f"{where} no code or name list of {need.kind.value} knows {concept}."
-            if need.analyte and not list(known.codes(need.analyte)):
-                yield f"{where} the analyte {need.analyte} has no code to search it by."
-        drafts = known.vocabularies.medications.known | known.vocabularies.orders.known
-        for judged in sorted(rule.judges - drafts):
-            yield f"{where} no code or name list of medications or orders knows {judged}."
-    for limit in limits.values():
-        where = f"limit {limit.key}:"
-        if not limit.meaning:
-            yield f"{where} it does not say what it means."
-        if not limit.unit:
-            yield f"{where} it has no unit."
-        if limit.reference not in known.references:
-            yield f"{where} its reference {limit.reference} is not in the references."
-        yield from _dated(f"{where} checked", limit.checked.isoformat(), today)
-    for reference in known.references.values():
-        for attribute in ("label", "citation"):
-            if not getattr(reference, attribute):
-                yield f"reference {reference.key}: it has no {attribute}."
-        if reference.primary and not reference.url:
-            yield f"reference {reference.key}: it has no address, though it is a source of its own."
-    orders = (*known.analytes, *known.vocabularies.orders.known)
-    can_be_covered = {*orders, *known.vocabularies.medications.known}
-    for order in known.orderables.values():
-        if not order.label:
-            yield f"order {order.key}: it has no label."
-        for covered in sorted(order.covers - can_be_covered):
-            yield f"order {order.key}: it covers {covered}, which no list knows."
-    ids = {rule.id for rule in topic.rules}
-    for rule_id in sorted(known.priorities.kinds.keys() - ids):
-        yield f"priorities: no rule is called {rule_id}."
-
-
-def _dated(where: str, day: str, today: date) -> Iterator[str]:
-    try:
-        if date.fromisoformat(day) > today:
-            yield f"{where}: {day} is in the future."
-    except ValueError:
-        yield f"{where}: {day} is not a date like 2026-11-27."
-
-
-def _read_with(known: Knowledge, kind: Kind) -> Vocabulary | None:
-    """The vocabulary that reads entries of a kind; None where concepts are not of one."""
-    lists = known.vocabularies
-    return {
-        Kind.CONDITIONS: lists.conditions,
-        Kind.MEDICATIONS: lists.medications,
-        Kind.STATEMENTS: lists.medications,
-        Kind.ALLERGIES: lists.allergies,
-        Kind.ORDERS: lists.orders,
-        Kind.RESULTS: lists.observations,
-    }.get(kind)

@@ -5,7 +5,7 @@ Three answers, never two: a `Finding` (fired), `NotFired`, or `CannotTell`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
@@ -302,29 +302,40 @@ def checked(
         if one.id in seen:
             raise KnowledgeError(f"rule {one.id}: two rules have this id")
         seen.add(one.id)
-        for attribute in ("id", "title", "version", "owner", "changed", "references", "needs"):
-            if not getattr(one, attribute):
-                raise KnowledgeError(f"rule {one.id}: it has no {attribute}")
-        if one.version.count(".") != 2:
-            raise KnowledgeError(f"rule {one.id}: version {one.version} is not like 1.0.0")
-        for key in one.references:
-            if key not in references:
-                raise KnowledgeError(f"rule {one.id}: reference {key} is not in the references")
-        for key in one.limits:
-            if key not in limits:
-                raise KnowledgeError(f"rule {one.id}: limit {key} is not in the limits")
-            if not limits[key].unit:
-                raise KnowledgeError(f"rule {one.id}: limit {key} has no unit")
-            if limits[key].reference not in references:
-                raise KnowledgeError(
-                    f"limit {key}: reference {limits[key].reference} is not in the references"
-                )
-        for key in one.offers:
-            if key not in orderables:
-                raise KnowledgeError(f"rule {one.id}: order {key} is not in the orders")
-        for code in one.overrides:
-            if code not in OVERRIDES:
-                raise KnowledgeError(f"rule {one.id}: {code} is not a known override reason")
-        for need in one.needs:
-            if need.analyte and need.analyte not in analytes:
-                raise KnowledgeError(f"rule {one.id}: it needs an unknown analyte {need.analyte}")
+        for flaw in flaws(one, references, limits, analytes, orderables):
+            raise KnowledgeError(flaw if flaw.startswith("limit ") else f"rule {one.id}: {flaw}")
+
+
+def flaws(
+    rule: Rule,
+    references: Mapping[str, object],
+    limits: Mapping[str, Limit],
+    analytes: Mapping[str, object],
+    orderables: Mapping[str, object],
+) -> Iterator[str]:
+    """What is wrong with the declaration of a rule, and what it names that does not exist."""
+    for attribute in ("id", "title", "version", "owner", "changed", "references", "needs"):
+        if not getattr(rule, attribute):
+            yield f"it has no {attribute}"
+    if rule.version.count(".") != 2:
+        yield f"version {rule.version} is not like 1.0.0"
+    for key in rule.references:
+        if key not in references:
+            yield f"reference {key} is not in the references"
+    for key in rule.limits:
+        if key not in limits:
+            yield f"limit {key} is not in the limits"
+            continue
+        if not limits[key].unit:
+            yield f"limit {key} has no unit"
+        if limits[key].reference not in references:
+            yield f"limit {key}: reference {limits[key].reference} is not in the references"
+    for key in rule.offers:
+        if key not in orderables:
+            yield f"order {key} is not in the orders"
+    for code in rule.overrides:
+        if code not in OVERRIDES:
+            yield f"{code} is not a known override reason"
+    for need in rule.needs:
+        if need.analyte and need.analyte not in analytes:
+            yield f"it needs an unknown analyte {need.analyte}"

@@ -1,71 +1,392 @@
-"""``cds-service new-rule``: a rule, its table of cases and its scenario, from templates.
+"""``cds-service new-rule`` and ``new-topic``: first drafts, from templates.
 
-Works in a source checkout; what it writes passes the tests as it stands, once the rule is
-registered, and is then changed into what the rule shall be.
+A rule comes with its table of cases and its scenario, which pass as they are, and is registered:
+nothing is left to edit before its tests run. It is then changed into what it shall say.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import os
 import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from importlib import resources
 from pathlib import Path
 from string import Template
+from typing import Any
 
+from cds_service.core.quantities import decimals_of
+from cds_service.engine.hook import HOOKS, Hook
+from cds_service.engine.topic import Topic
 from cds_service.errors import BadRequest
+from cds_service.new_rule.request import draft_of, scenario_request
 
+AS_OF = "2026-11-23T12:00:00+00:00"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_FILES = {
-    "rule.py.txt": "hooks/rules/{module}.py",
-    "test.py.txt": "tests/rules/test_{module}.py",
-    "request.json.txt": "fixtures/scenarios/{name}/request.json",
-    "expected.json.txt": "fixtures/scenarios/{name}/expected.json",
-    "why.md.txt": "fixtures/scenarios/{name}/why.md",
-}
+_ADD_HERE = "# cds-service new-rule adds above this line"
 
 
-def write(name: str, root: Path, today: date) -> list[Path]:
-    """Write the files of rule ``name`` (like ``low-sodium``) under ``root``, and name them.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a new rule is asked to be.
 
-    Raises BadRequest for a name that cannot be used, a folder that is not a source checkout, or
-    a file that already exists; then nothing is written.
+    ``orders`` are offered where the hook has no drafts, else judged. It fires where the newest
+    result is ``below`` a number in the canonical unit, or above one; None: the limit
+    ``ANALYTE.low`` (or ``ANALYTE.high``) that exists.
     """
-    if not _NAME.fullmatch(name):
+
+    name: str
+    hook: str
+    analyte: str
+    orders: tuple[str, ...]
+    number: str | None = None
+    below: bool = True
+
+
+def analytes_of(topic: Topic) -> tuple[str, ...]:
+    """The analytes that a rule can be about: those that have a code to search them by."""
+    known = topic.knowledge
+    return tuple(key for key in known.analytes if list(known.codes(key)))
+
+
+def orders_of(topic: Topic, hook: Hook) -> tuple[str, ...]:
+    """What a rule may offer, or at a hook with drafts, judge."""
+    known = topic.knowledge
+    if not hook.drafts:
+        return tuple(known.orderables)
+    drafts = known.vocabularies.medications.known | known.vocabularies.orders.known
+    return tuple(sorted(one for one in drafts if draft_of(topic, one) is not None))
+
+
+def has_limit(topic: Topic, wanted: Wanted) -> bool:
+    """Whether the limit that the rule uses exists already."""
+    return _own_limit(wanted) in topic.knowledge.limits(None, "")
+
+
+def check_name(name: str) -> None:
+    """Raise BadRequest for what cannot be the id of a rule."""
+    _one_of(
+        name if _NAME.fullmatch(name) else "", (name,), "NAME", f"{name} is not a valid rule id."
+    )
+
+
+def check_wanted(topic: Topic, wanted: Wanted) -> None:
+    """Raise BadRequest that names the option and its valid values."""
+    check_name(wanted.name)
+    _one_of(wanted.hook, tuple(HOOKS), "--hook", f"no hook is called {wanted.hook}.")
+    lacks = f"{topic.key} has no analyte {wanted.analyte} with a code to search it by."
+    _one_of(wanted.analyte, analytes_of(topic), "--analyte", lacks)
+    hook = HOOKS[wanted.hook]
+    allowed = orders_of(topic, hook)
+    for one in wanted.orders:
+        what = "code list of drafts" if hook.drafts else "order"
+        _one_of(one, allowed, "--orders", f"{topic.key} has no {what} {one}.")
+    if hook.drafts and not wanted.orders:
         raise BadRequest(
-            f"{name} is not a valid rule id.",
-            "Use lower-case words with hyphens, like low-sodium.",
-            "NAME",
+            f"a rule of {hook} judges drafts, and none is named.",
+            f"Name one or more of {', '.join(allowed)}.",
+            "--orders",
         )
-    if not (root / "hooks" / "patient_view.py").is_file():
-        raise BadRequest(f"{root} is not a source checkout.", "Run this in the project's folder.")
-    words = {
-        "name": name,
-        "module": name.replace("-", "_"),
-        "title": name.replace("-", " ").capitalize(),
-        "today": today.isoformat(),
-    }
-    texts = {
-        root / target.format(**words): Template(_text(source)).substitute(words)
-        for source, target in _FILES.items()
-    }
-    for path in texts:
+
+
+def _one_of(given: str, allowed: Sequence[str], where: str, lacks: str) -> None:
+    if where == "NAME":
+        if not given:
+            raise BadRequest(lacks, "Use lower-case words with hyphens, like low-sodium.", where)
+    elif given not in allowed:
+        raise BadRequest(lacks, f"Use one of {', '.join(allowed) or '(there is none)'}.", where)
+
+
+def write(topic: Topic, package: str, root: Path, wanted: Wanted, today: date) -> list[Path]:
+    """Write and register a rule of ``topic``, whose ``package`` is a folder of ``root``.
+
+    Gives the files written or changed. Raises BadRequest for what cannot be; then nothing has
+    changed.
+    """
+    check_wanted(topic, wanted)
+    module, hook = wanted.name.replace("-", "_"), HOOKS[wanted.hook]
+    service = root / package / f"{wanted.hook.replace('-', '_')}.py"
+    if not service.is_file():
+        raise BadRequest(
+            f"{root} is not a source checkout of {topic.key}: it has no "
+            f"{service.relative_to(root)}.",
+            "Run this in the folder of its pyproject.toml.",
+        )
+    if wanted.name in {one.id for one in topic.rules}:
+        raise BadRequest(f"rule {wanted.name} exists.", "Choose another name.", "NAME")
+    scenario = root / "fixtures" / "scenarios" / wanted.name
+    rule, cases = (
+        root / package / "rules" / f"{module}.py",
+        root / "tests" / "rules" / f"test_{module}.py",
+    )
+    for path in (rule, cases, scenario):
         if path.exists():
             raise BadRequest(f"{path.relative_to(root)} exists.", "Choose another name.", "NAME")
-    for path, text in texts.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    words, limit = _words(topic, wanted, today)
+    request = scenario_request(
+        topic, wanted.name, hook, wanted.analyte, wanted.orders, words["value_fires"]
+    )
+    template = "order.py.txt" if hook.drafts else "chart.py.txt"
+    traced = root / "docs" / "traceability.toml"
+    texts = {
+        rule: _filled(template, words),
+        cases: _filled("test.py.txt", words),
+        scenario / "request.json": json.dumps(request, indent=2, ensure_ascii=False) + "\n",
+        scenario / "expected.json": "{}\n",
+        scenario / "why.md": _filled("why.md.txt", words),
+        service: registered(_read(service), package, module),
+        traced: _traced(_read(traced), wanted.name),
+    }
+    if limit:
+        numbers = root / package / "knowledge" / "limits.toml"
+        texts[numbers] = f"{_read(numbers).rstrip()}\n\n{limit}".lstrip()
+    before = {path: path.read_bytes() if path.exists() else None for path in texts}
+    try:
+        _put(texts)
+        _format(path for path in texts if path.suffix == ".py")
+        expected = _asked(root, topic.key, wanted.name, scenario / "request.json")
+        _put({scenario / "expected.json": expected})
+    except BaseException:
+        _restore(before)
+        raise
     return list(texts)
 
 
-def next_steps(name: str) -> str:
-    """What is left to do by hand."""
-    module = name.replace("-", "_")
-    return f"""Left to do:
-  1. hooks/patient_view.py: from hooks.rules.{module} import {module}; add it to RULES.
-  2. docs/traceability.toml: name "{name}" in the statement it comes from, or under [complement].
-  3. make docs, then make test PYTEST_ARGS="-k {module}"
-  4. Change the rule, its cases and its scenario into what you mean; a line in CHANGELOG.md."""
+def _own_limit(wanted: Wanted) -> str:
+    return f"{wanted.analyte}.{'low' if wanted.below else 'high'}"
 
 
-def _text(source: str) -> str:
-    return resources.files("cds_service.new_rule").joinpath(source).read_text(encoding="utf-8")
+def _words(topic: Topic, wanted: Wanted, today: date) -> tuple[dict[str, str], str]:
+    """The words of the templates, and the limit to add (empty where one is used that exists)."""
+    known = topic.knowledge
+    analyte, limits = known.analytes[wanted.analyte], known.limits(None, "")
+    option = "--below" if wanted.below else "--above"
+    key, reference, added = _own_limit(wanted), _reference(topic), ""
+    if wanted.number is None:
+        if key not in limits:
+            raise BadRequest(
+                f"{topic.key} has no limit {key}, and none was given.",
+                f"Give the number in {analyte.canonical}, like {option} {analyte.plausible[0]}.",
+                option,
+            )
+        limit = limits[key].value
+    else:
+        limit = _number(wanted.number, option)
+        if key not in limits or limits[key].value != limit:
+            key = f"{wanted.analyte}.{wanted.name.replace('-', '_')}" if key in limits else key
+            added = _filled(
+                "limit.toml.txt",
+                {
+                    "key": key,
+                    "value": str(limit),
+                    "unit": analyte.canonical,
+                    "reference": reference,
+                    "today": today.isoformat(),
+                    "side": "below" if wanted.below else "above",
+                    "name": wanted.name,
+                },
+            )
+    places = max(analyte.decimals, decimals_of(limit))
+    step = Decimal(1).scaleb(-places) * (1 if wanted.below else -1)
+    low, high = analyte.plausible
+    if not low <= limit - 2 * abs(step) < limit + 2 * abs(step) <= high:
+        raise BadRequest(
+            f"{limit} {analyte.canonical} is not between {low} and {high}, the plausible ends of "
+            f"{wanted.analyte}.",
+            "Give a number between them.",
+            option,
+        )
+    name = analyte.name
+    what = name if name[1:2].isupper() else name[:1].lower() + name[1:]
+    words = {
+        "name": wanted.name,
+        "module": wanted.name.replace("-", "_"),
+        "title": wanted.name.replace("-", " ").capitalize(),
+        "topic": topic.key,
+        "today": today.isoformat(),
+        "analyte": wanted.analyte,
+        "label": name,
+        "what": what,
+        "limit": key,
+        "reference": reference,
+        "orders": _tuple(wanted.orders),
+        "side": "below" if wanted.below else "above",
+        "adjective": "low" if wanted.below else "high",
+        "compare": "below" if wanted.below else "above",
+        "worse": "LOW" if wanted.below else "HIGH",
+        "comparator": "<" if wanted.below else ">",
+        "unit": analyte.canonical,
+        "value_fires": f"{limit - step:f}",
+        "value_limit": f"{limit:f}",
+        "value_silent": f"{limit + step:f}",
+    }
+    return words | {"other_unit": _other_unit(topic, wanted, limit)}, added
+
+
+def _other_unit(topic: Topic, wanted: Wanted, limit: Decimal) -> str:
+    """A case in another unit, where the analyte has one."""
+    analyte = topic.knowledge.analytes[wanted.analyte]
+    value = limit * (Decimal("0.9") if wanted.below else Decimal("1.1"))
+    for spelling, unit in analyte.units.items():
+        if unit.same or unit.name in (analyte.least or {}):
+            continue
+        if analyte.plausible[0] <= value <= analyte.plausible[1]:
+            said = unit.from_canonical(value, analyte.decimals + 3)
+            return f'        pytest.param("{said:f}", "{spelling}", id="in another unit"),\n'
+    return ""
+
+
+def _number(text: str, option: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite():
+        raise BadRequest(f"{text} is not a number.", "Write it like 2.1.", option)
+    return value
+
+
+def _reference(topic: Topic) -> str:
+    """The reference that a first draft names: a judgement, else whatever the topic has."""
+    references = topic.knowledge.references
+    for kind in ("judgement", "general knowledge"):
+        for key, one in references.items():
+            if one.kind == kind:
+                return key
+    raise BadRequest(
+        f"{topic.key} has no reference of the kind judgement.",
+        "Add one to knowledge/references.toml: [judgement], with label, citation and kind.",
+    )
+
+
+def _tuple(names: Sequence[str]) -> str:
+    quoted = ", ".join(f'"{one}"' for one in names)
+    return f"({quoted},)" if len(names) == 1 else f"({quoted})"
+
+
+def registered(text: str, package: str, module: str) -> str:
+    """The module of a service with one more rule: its import in order, its name in RULES."""
+    line = f"from {package}.rules.{module} import {module}"
+    lines = text.splitlines()
+    imports = [number for number, one in enumerate(lines) if one.startswith(("from ", "import "))]
+    own = [number for number in imports if lines[number].startswith(f"from {package}.")]
+    after = [number for number in own if lines[number].split()[1] > line.split()[1]]
+    lines.insert(
+        after[0] if after else (own or imports)[-1] + _length(lines, (own or imports)[-1]), line
+    )
+    start = next((n for n, one in enumerate(lines) if one.startswith("RULES")), None)
+    if start is None:
+        raise BadRequest(
+            f"{package} has a module without RULES.", "Write RULES: tuple[Rule, ...] = ()."
+        )
+    if lines[start].endswith("()"):
+        lines[start : start + 1] = [lines[start][:-1], f"    {_ADD_HERE}", ")"]
+    end = next(
+        n for n in range(start, len(lines)) if _ADD_HERE in lines[n] or lines[n].startswith(")")
+    )
+    lines.insert(end, f"    {module},")
+    return "\n".join(lines) + "\n"
+
+
+def _length(lines: Sequence[str], start: int) -> int:
+    """How many lines an import takes."""
+    if not lines[start].endswith("("):
+        return 1
+    return next(n for n in range(start, len(lines)) if lines[n] == ")") - start + 1
+
+
+def _traced(text: str, name: str) -> str:
+    line = f'"{name}" = "A first draft: say why the rule exists."'
+    head, found, rest = text.partition("[complement]\n")
+    return f"{head}{found}{line}\n{rest}" if found else f"{text}[complement]\n{line}\n"
+
+
+def _asked(root: Path, topic: str, name: str, request: Path) -> str:
+    """What a fresh process answers to the scenario, as its expected.json."""
+    cards = _said(root, topic, "evaluate", request)["cards"]
+    if name not in [card["source"]["topic"]["code"] for card in cards]:
+        rules = _said(root, topic, "explain", request)["rules"]
+        (own,) = [one for one in rules if one["rule"] == name]
+        raise BadRequest(
+            f"the scenario does not show the card of the rule: it {own['answer']}. "
+            f"{own['notShown'] or '; '.join(own['because'])}".rstrip(". ")
+            + ".",
+            "Choose another analyte, hook or orders. Nothing was written.",
+        )
+    expected = [_expected(card, name) for card in cards]
+    return json.dumps({"as_of": AS_OF, "cards": expected}, indent=2) + "\n"
+
+
+def _said(root: Path, topic: str, command: str, request: Path) -> Any:
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
+    with tempfile.TemporaryDirectory() as folder:
+        environ |= {"CDS_TOPICS": topic, "CDS_DATABASE_URL": f"sqlite:///{folder}/records.db"}
+        done = subprocess.run(
+            [sys.executable, "-m", "cds_service", command, request, "--as-of", AS_OF, "--json"],
+            cwd=root,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise BadRequest(
+            f"the service does not start with the rule: {done.stderr.strip()[-600:]}",
+            "Correct what it names. Nothing was written.",
+        )
+    return json.loads(done.stdout)
+
+
+def _expected(card: Mapping[str, Any], name: str) -> dict[str, Any]:
+    rule = card["source"]["topic"]["code"]
+    said = {"rule": rule, "indicator": card["indicator"]}
+    if rule != name:
+        return said
+    offers = [one["label"] for one in card.get("suggestions", ())]
+    return {**said, "summary": card["summary"], "offers": offers}
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _put(texts: Mapping[Path, str]) -> None:
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def _restore(before: Mapping[Path, bytes | None]) -> None:
+    for path, content in before.items():
+        if content is not None:
+            path.write_bytes(content)
+            continue
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if not folder.is_dir() or any(folder.iterdir()):
+                break
+            folder.rmdir()
+
+
+def _format(paths: Any) -> None:
+    """In a development environment the files are written as the formatter would."""
+    if importlib.util.find_spec("ruff") is not None:
+        subprocess.run(
+            [sys.executable, "-m", "ruff", "format", "--quiet", "--no-cache", *map(str, paths)],
+            check=False, capture_output=True,
+        )  # fmt: skip
+
+
+def _filled(source: str, words: Mapping[str, str]) -> str:
+    text = resources.files("cds_service.new_rule").joinpath(source).read_text(encoding="utf-8")
+    return Template(text).substitute(words)

@@ -93,7 +93,8 @@ class Vocabulary:
         }
         free = (row.pattern.split()[0].lower() for row in rows if row.kind == "qualifier")
         self._patterns = PatternIndex([read_pattern(row.pattern) for row in self._rows], free)
-        self.known = frozenset(self._codes) | {r.concept for r in rows if r.kind in NAMES}
+        self.named = frozenset(row.concept for row in rows if row.kind in NAMES)
+        self.known = frozenset(self._codes) | self.named
         self.known = self._with_implied(self.known) | frozenset(self._implied)
         self._met: dict[bytes, _Told] = {}
         self._found: dict[object, Any] = {}  # equal findings are kept once

@@ -6,15 +6,22 @@ import json
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cds_service.commands.inspection import lacking
+from cds_service.catalogue import topics
+from cds_service.catalogue.topics import Installed
+from cds_service.commands import inspection
+from cds_service.commands.lacking import lacking
 from cds_service.core.knowledge import Limit, Limits, Reference
 from cds_service.core.times import days
 from cds_service.engine.orderables import Orderable
-from cds_service.engine.rule import conditions, medications, results
+from cds_service.engine.rule import Rule, conditions, medications, results
+from cds_service.engine.topic import Topic
+from cds_service.terminology.vocabulary import Vocabulary
 from hooks import TOPIC
 from tests.cli.conftest import ROOT, Command, patient
 
@@ -119,40 +126,105 @@ def test_what_refuses_the_start_is_said_once(
     assert said in line
 
 
-def test_what_a_topic_lacks_is_named() -> None:
-    rule = replace(
-        RULE,
-        document=" ",
-        changed="2026-11-28",
-        needs=(results("unobtainium", days(3)), conditions("gout"), medications("elixir")),
-        judges=frozenset({"elixir"}),
-    )
-    undated = replace(RULE, id="other", changed="yesterday")
-    limit = Limit("x.low", Decimal(1), "", "nowhere", date(2027, 1, 1))
-    knowledge = TOPIC.knowledge
-    references = {"bare": Reference("bare", "", "", "trial", "")}
-    flawed = replace(
-        TOPIC,
-        services=(replace(TOPIC.services[0], rules=(rule, undated)),),
-        knowledge=replace(
-            knowledge,
-            limits=lambda _given, _where: Limits({"x.low": limit}),
-            references=references,
-            orderables={"o": Orderable("o", "", frozenset({"gold"}))},
-            priorities=replace(knowledge.priorities, kinds={}),
+def with_rules(*rules: Rule, **knowledge: Any) -> Topic:
+    """Leg cramps with other rules at the first of its services, and other knowledge."""
+    services = (replace(TOPIC.services[0], rules=rules), *TOPIC.services[1:])
+    return replace(TOPIC, services=services, knowledge=replace(TOPIC.knowledge, **knowledge))
+
+
+def of_rule(rule: Rule, **knowledge: Any) -> list[str]:
+    """What is lacking for one rule; places are named where they are in the package."""
+    found = lacking(with_rules(rule, **knowledge), TODAY)
+    return [one.removeprefix(f"rule {rule.id}: ") for one in found if f"rule {rule.id}: " in one]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"document": " "}, "its function has no docstring, which is its page."),
+        ({"changed": "2026-11-28"}, "changed: 2026-11-28 is in the future."),
+        ({"changed": "yesterday"}, "changed: yesterday is not a date like 2026-11-27."),
+        ({"version": "2"}, "version 2 is not like 1.0.0."),
+        ({"title": ""}, "it has no title."),
+        ({"overrides": ("because",)}, "because is not a known override reason."),
+        (
+            {"needs": (results("zinc", days(3)),)},
+            "it needs an unknown analyte zinc. Add to knowledge/analytes.toml: [zinc] with name, "
+            "canonical, decimals, plausible and unit.",
         ),
+        (
+            {"needs": (conditions("gout"),)},
+            "no code or name list of conditions knows gout. Add "
+            "knowledge/codelists/conditions/gout.csv.",
+        ),
+        (
+            {"needs": (medications("elixir"),)},
+            "no code or name list of medication requests knows elixir. Add "
+            "knowledge/codelists/medications/elixir.csv.",
+        ),
+        (
+            {"judges": frozenset({"elixir"})},
+            "no code or name list of medications or orders knows elixir. Add elixir.csv to "
+            "knowledge/codelists/medications or knowledge/codelists/orders.",
+        ),
+        (
+            {"limits": ("zinc.low",)},
+            "limit zinc.low is not in the limits. Add to knowledge/limits.toml: "
+            '["zinc.low"] with value, unit, reference, checked and meaning.',
+        ),
+        (
+            {"references": ("hearsay",)},
+            "reference hearsay is not in the references. Add to knowledge/references.toml: "
+            "[hearsay] with label, citation and kind.",
+        ),
+        (
+            {"offers": ("zinc",)},
+            "order zinc is not in the orders. Add to knowledge/orders.toml: [zinc] with label, "
+            "covers and codes.",
+        ),
+    ],
+)
+def test_what_a_rule_lacks_is_named_with_the_file_to_add_it_to(
+    change: dict[str, Any], said: str
+) -> None:
+    assert of_rule(replace(RULE, **change)) == [said]
+
+
+def test_all_that_an_analyte_lacks_is_said_at_once() -> None:
+    bare = replace(TOPIC.knowledge.analytes["magnesium"], units={})
+    unlisted = replace(TOPIC.knowledge.vocabularies, observations=Vocabulary((), ()))
+    said = of_rule(
+        replace(RULE, needs=(results("magnesium", days(3)),)),
+        analytes={"magnesium": bare},
+        vocabularies=unlisted,
+        codes=lambda _key: (),
     )
-    assert list(lacking(flawed, TODAY)) == [
-        "rule low-magnesium: its function has no docstring, which is its page.",
-        "rule low-magnesium: changed: 2026-11-28 is in the future.",
-        "rule low-magnesium: the analyte unobtainium has no code to search it by.",
-        "rule low-magnesium: no code or name list of conditions knows gout.",
-        "rule low-magnesium: no code or name list of medication requests knows elixir.",
-        "rule low-magnesium: no code or name list of medications or orders knows elixir.",
-        "rule other: changed: yesterday is not a date like 2026-11-27.",
+    assert said == [
+        "the analyte magnesium has no code to search it by. Add to [magnesium] in "
+        'knowledge/analytes.toml: codes = [{ code = "…", display = "…", source = "…" }].',
+        "the analyte magnesium has no name, so that a result without a code is not read. Add to "
+        '[magnesium] in knowledge/analytes.toml: names = ["magnesium"].',
+        "the analyte magnesium has no unit, so that no result is read. Add to [magnesium] in "
+        "knowledge/analytes.toml: [[magnesium.unit]].",
+    ]
+
+
+def test_what_the_knowledge_lacks_is_named() -> None:
+    limit = Limit("x.low", Decimal(1), "", "nowhere", date(2027, 1, 1))
+    said = lacking(
+        with_rules(
+            limits=lambda _given, _where: Limits({"x.low": limit}),
+            references={"bare": Reference("bare", "", "", "trial", "")},
+            orderables={"o": Orderable("o", "", frozenset({"gold"}))},
+            priorities=replace(TOPIC.knowledge.priorities, kinds={}),
+        ),
+        TODAY,
+    )
+    assert [one for one in said if not one.startswith("rule ")] == [
         "limit x.low: it does not say what it means.",
         "limit x.low: it has no unit.",
-        "limit x.low: its reference nowhere is not in the references.",
+        "limit x.low: its reference nowhere is not in the references. Add to "
+        "knowledge/references.toml: [nowhere] with label, citation and kind.",
         "limit x.low: checked: 2027-01-01 is in the future.",
         "reference bare: it has no label.",
         "reference bare: it has no citation.",
@@ -160,6 +232,76 @@ def test_what_a_topic_lacks_is_named() -> None:
         "order o: it has no label.",
         "order o: it covers gold, which no list knows.",
     ]
+
+
+def test_a_topic_without_rules_is_told_how_to_get_one() -> None:
+    said = list(lacking(replace(TOPIC, services=()), TODAY))
+    assert said[0] == "it has no services: cds-service new-rule writes a first rule."
+
+
+def test_a_checkout_is_told_which_rule_has_no_service_row_cases_or_scenario(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    first, *others = TOPIC.services[0].rules
+    made_up = replace(first, id="made-up")
+    said = list(lacking(with_rules(made_up, *others), TODAY, ROOT / "hooks"))
+    place = "hooks/rules/low_magnesium.py:"
+    for line, end in (
+        (f"rule {first.id}: no service asks it. Add to RULES in hooks/patient_view.py, ",
+         "low_magnesium."),
+        ("rule made-up: nothing says why it exists. Add to [complement] in docs/traceability.toml",
+         "that asks for it."),
+        ("rule made-up: no file of tests/rules has a table of its cases. Add test_made_up.py",
+         "."),
+        ("rule made-up: no scenario shows its card. Add fixtures/scenarios/made-up/", "why.md."),
+    ):  # fmt: skip
+        (found,) = [one for one in said if line in one]
+        assert found.startswith(place)
+        assert found.removeprefix(place).split(":")[0].isdigit()
+        assert found.endswith(end)
+    assert f"docs/traceability.toml: no rule is called {first.id}. Take it out." in said
+
+
+def test_every_lack_is_one_line_of_the_command_and_never_a_traceback(
+    cds: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flawed = with_rules(replace(RULE, limits=("zinc.low", "tin.low"), offers=("tin",)))
+    installed = {"leg-cramps": Installed(flawed, "hooks", ROOT / "hooks")}
+    for module in (inspection, topics):
+        monkeypatch.setattr(module, "installed_topics", lambda: installed)
+    ran = cds("check")
+    assert ran.status == 1
+    for one in ("limit zinc.low", "limit tin.low", "order tin"):
+        assert len([line for line in ran.err.splitlines() if one in line]) == 1
+
+
+def test_a_topic_that_cannot_be_loaded_names_the_line(
+    cds: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faulty_topic.py").write_text("LIMITS = {}\nLOW = LIMITS['zinc.low']\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = EntryPoint("faulty", "faulty_topic:TOPIC", topics.GROUP)
+    monkeypatch.setattr(topics, "entry_points", lambda group: [entry])
+    topics.installed_topics.cache_clear()
+    try:
+        ran = cds("check")
+    finally:
+        topics.installed_topics.cache_clear()
+    assert ran.status == 1
+    assert "the topic faulty cannot be loaded: KeyError: 'zinc.low'" in ran.err
+    assert "faulty_topic.py:2" in ran.err
+
+
+def test_a_misspelt_limit_of_a_population_is_named(
+    cds: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sites.toml").write_text("[population.limits]\ncards_per_clinican_day = 3\n")
+    monkeypatch.setenv("CDS_SITES", "sites.toml")
+    ran = cds("check")
+    assert ran.status == 1
+    assert "population.limits.cards_per_clinican_day: this is not a limit" in ran.err
+    assert "cards_per_clinician_day" in ran.err
 
 
 def test_a_record_is_asked_with_the_settings_of_a_site(

@@ -1,102 +1,238 @@
-"""`new-rule` writes a rule that works as it stands, or writes nothing."""
+"""`new-rule` writes and registers a rule that passes as it is, or changes nothing."""
 
 from __future__ import annotations
 
-import ast
-import importlib.util
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from cds_service.calls.envelope import read_envelope
-from cds_service.engine.hook import PATIENT_VIEW
-from cds_service.engine.rule import CannotTell, Finding, NotFired, Rule, checked
-from hooks.knowledge.files import analytes, limits, orderables, references
-from tests.cli.conftest import Command
-from tests.given import given
+from cds_service.commands import new_rule
+from cds_service.engine.hook import HOOKS
+from cds_service.errors import BadRequest
+from cds_service.new_rule import registered
+from hooks import TOPIC
+from tests.cli.conftest import ROOT, Command
 
-WRITTEN = (
-    "hooks/rules/very_low_sodium.py",
-    "tests/rules/test_very_low_sodium.py",
-    "fixtures/scenarios/very-low-sodium/request.json",
-    "fixtures/scenarios/very-low-sodium/expected.json",
-    "fixtures/scenarios/very-low-sodium/why.md",
+SODIUM = ("--hook", "patient-view", "--analyte", "sodium", "--orders", "sodium")
+ABI = ("--hook", "order-select", "--analyte", "calcium", "--orders", "abi,ecg")
+NEW = (
+    "hooks/rules/very_low.py",
+    "tests/rules/test_very_low.py",
+    "fixtures/scenarios/very-low/request.json",
+    "fixtures/scenarios/very-low/expected.json",
+    "fixtures/scenarios/very-low/why.md",
 )
 
 
 @pytest.fixture
 def checkout(tmp_path: Path, cds: Command) -> Path:
-    """The folder the command runs in, with what shows that it is a source checkout."""
-    (tmp_path / "hooks").mkdir()
-    (tmp_path / "hooks" / "patient_view.py").touch()
+    """The folder the command runs in: what it needs of a source checkout."""
+    shutil.copytree(ROOT / "hooks", tmp_path / "hooks")
+    for name in ("pyproject.toml", "docs/traceability.toml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
 
-def files(folder: Path) -> set[str]:
-    return {str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()}
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(one.relative_to(folder)): one.read_bytes()
+        for one in folder.rglob("*")
+        if one.is_file() and "__pycache__" not in one.parts
+    }
 
 
-def test_the_files_are_written_and_the_next_steps_said(cds: Command, checkout: Path) -> None:
+def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "service", "limits"),
+    [
+        pytest.param(SODIUM, "patient_view", False, id="by a limit that exists"),
+        pytest.param((*ABI, "--above", "2.6"), "order_select", True, id="with its own limit"),
+    ],
+)
+def test_a_rule_is_registered_and_passes_as_it_is(
+    cds: Command, checkout: Path, words: tuple[str, ...], service: str, limits: bool
+) -> None:
     before = files(checkout)
-    ran = cds("new-rule", "very-low-sodium")
-
-    assert (ran.status, ran.err) == (0, "")
-    assert files(checkout) - before == set(WRITTEN)
-    assert [f"wrote {name}" for name in WRITTEN] == ran.out.splitlines()[: len(WRITTEN)]
-    assert "from hooks.rules.very_low_sodium import very_low_sodium; add it to RULES" in ran.out
-
-
-def test_the_rule_works_as_it_stands(cds: Command, checkout: Path) -> None:
-    cds("new-rule", "very-low-sodium")
-    spec = importlib.util.spec_from_file_location("written_rule", checkout / WRITTEN[0])
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    rule = module.very_low_sodium
-    assert isinstance(rule, Rule)
-    assert rule.id == "very-low-sodium"
-    checked([rule], references(), limits(), analytes(), orderables())
-    assert rule.check is not None
-    assert isinstance(rule.check(given().result("sodium", "134 mmol/L").facts()), Finding)
-    assert isinstance(rule.check(given().result("sodium", "135 mmol/L").facts()), NotFired)
-    assert isinstance(rule.check(given().facts()), CannotTell)
-    assert isinstance(rule.check(given().result("sodium", "<140 mmol/L").facts()), CannotTell)
-
-
-def test_its_test_and_its_scenario_can_be_read(cds: Command, checkout: Path) -> None:
-    cds("new-rule", "very-low-sodium")
-    ast.parse((checkout / WRITTEN[1]).read_text(encoding="utf-8"))
-    envelope = read_envelope((checkout / WRITTEN[2]).read_bytes(), PATIENT_VIEW)
-    assert envelope.patient_id == "very-low-sodium"
-    (card,) = json.loads((checkout / WRITTEN[3]).read_text(encoding="utf-8"))["cards"]
-    assert card["rule"] == "very-low-sodium"
-    assert all("$" not in (checkout / name).read_text(encoding="utf-8") for name in WRITTEN)
+    ran = cds("new-rule", "very-low", *words)
+    assert (ran.err, ran.status) == ("", 0)
+    after = files(checkout)
+    changed = {name for name in after if before.get(name) != after[name]} - set(NEW)
+    assert set(NEW) <= after.keys()
+    assert changed == {
+        f"hooks/{service}.py",
+        "docs/traceability.toml",
+        *(["hooks/knowledge/limits.toml"] if limits else []),
+    }
+    assert [f"wrote {name}" for name in NEW] == ran.out.splitlines()[: len(NEW)]
+    # Nothing is edited before its tests, and the linter and formatter of the project, pass.
+    tested = python(checkout, "pytest", "-q", "-p", "no:cacheprovider", NEW[1])
+    assert tested.returncode == 0, tested.stdout
+    ours = 'lint.isort.known-first-party = ["cds_service", "hooks"]'
+    for words_ in (("check", "--config", ours), ("format", "--check")):
+        linted = python(checkout, "ruff", *words_, NEW[0], NEW[1], f"hooks/{service}.py")
+        assert linted.returncode == 0, linted.stdout
+    # The check has nothing to say of it.
+    checked = python(checkout, "cds_service", "check")
+    assert "very-low" not in checked.stderr
+    listed = json.loads(python(checkout, "cds_service", "rules", "--json").stdout)["rules"]
+    (own,) = [one for one in listed if one["id"] == "very-low"]
+    assert own["service"] == f"leg-cramps-{service.replace('_', '-')}"
 
 
 @pytest.mark.parametrize("name", ["Low-Sodium", "low_sodium", "../low", "1-low", "low--sodium"])
-def test_a_name_that_is_no_rule_id_writes_nothing(cds: Command, checkout: Path, name: str) -> None:
+def test_a_name_that_is_not_a_rule_id_writes_nothing(
+    cds: Command, checkout: Path, name: str
+) -> None:
     before = files(checkout)
-    ran = cds("new-rule", name)
+    ran = cds("new-rule", name, *SODIUM)
     assert ran.status == 1
     assert f"NAME: {name} is not a valid rule id." in ran.err
     assert files(checkout) == before
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "--hook: --hook is missing. Use one of patient-view, order-select, order-sign."),
+        (SODIUM[:2], "--analyte: --analyte is missing. Use one of magnesium, potassium, "),
+        (SODIUM[:4], "--orders: --orders is missing. Use one of magnesium, potassium, "),
+        (("--hook", "nurse-view"), "no hook is called nurse-view. Use one of patient-view, "),
+        ((*SODIUM[:2], "--analyte", "zinc", "--orders", "none"), "has no analyte zinc"),
+        ((*SODIUM[:4], "--orders", "sodium,zinc"), "has no order zinc. Use one of magnesium, "),
+        (("--hook", "order-sign", *SODIUM[2:4], "--orders", "zinc"), "list of drafts zinc"),
+        (("--hook", "order-sign", *SODIUM[2:4], "--orders", "none"), "none is named"),
+        ((*SODIUM, "--above", "high"), "has no limit sodium.high, and none was given"),
+        ((*SODIUM, "--below", "few"), "--below: few is not a number"),
+        ((*SODIUM, "--below", "9"), "9 mmol/L is not between"),
+        ((*SODIUM, "--topic", "gout"), "no topic is called gout"),
+    ],
+)
+def test_an_option_that_cannot_be_names_the_valid_values(
+    cds: Command, checkout: Path, words: tuple[str, ...], said: str
+) -> None:
+    before = files(checkout)
+    ran = cds("new-rule", "very-low", *words)
+    assert ran.status == 1
+    assert said in ran.err
+    assert files(checkout) == before
+
+
+def test_a_rule_cannot_fire_below_and_above(cds: Command, checkout: Path) -> None:
+    ran = cds("new-rule", "very-low", *SODIUM, "--below", "130", "--above", "150")
+    assert ran.status == 2
+    assert "--below and --above exclude each other" in ran.err
+
+
+def test_on_a_terminal_what_is_missing_is_asked_for(
+    cds: Command, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(["patient-view", "calcium", "none", "2.0"])
+    asked: list[str] = []
+    written: list[object] = []
+
+    class Terminal:
+        def isatty(self) -> bool:
+            return True
+
+    def prompt(what: str, default: str | None = None) -> str:
+        asked.append(what)
+        return next(answers)
+
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr(new_rule.click, "prompt", prompt)
+    monkeypatch.setattr(new_rule, "has_limit", lambda _topic, _wanted: False)
+    monkeypatch.setattr(new_rule, "write", lambda *given: written.append(given[3]) or [])
+    assert cds("new-rule", "very-low").status == 0
+    assert asked == ["Hook", "Analyte", "Orders it offers, or none", "It fires below (mmol/L)"]
+    (wanted,) = written
+    assert (wanted.hook, wanted.analyte, wanted.orders, wanted.number) == (  # type: ignore[attr-defined]
+        "patient-view", "calcium", (), "2.0",
+    )  # fmt: skip
+
+
 def test_one_file_in_the_way_stops_all(cds: Command, checkout: Path) -> None:
     (checkout / "tests" / "rules").mkdir(parents=True)
-    (checkout / WRITTEN[1]).write_text("mine", encoding="utf-8")
+    (checkout / NEW[1]).write_text("mine", encoding="utf-8")
     before = files(checkout)
-    ran = cds("new-rule", "very-low-sodium")
+    ran = cds("new-rule", "very-low", *SODIUM)
     assert ran.status == 1
-    assert f"{WRITTEN[1]} exists" in ran.err
+    assert f"{NEW[1]} exists" in ran.err
     assert files(checkout) == before
-    assert (checkout / WRITTEN[1]).read_text(encoding="utf-8") == "mine"
+
+
+def test_a_rule_that_exists_is_not_written_again(cds: Command, checkout: Path) -> None:
+    before = files(checkout)
+    ran = cds("new-rule", "low-magnesium", *SODIUM)
+    assert ran.status == 1
+    assert "rule low-magnesium exists" in ran.err
+    assert files(checkout) == before
+
+
+def test_where_the_service_does_not_start_with_it_nothing_is_left(
+    cds: Command, checkout: Path
+) -> None:
+    with (checkout / "hooks" / "order_sign.py").open("a", encoding="utf-8") as file:
+        file.write("RULES = RULES[0]\n")
+    before = files(checkout)
+    ran = cds("new-rule", "very-low", *SODIUM)
+    assert ran.status == 1
+    assert "the service does not start with the rule" in ran.err
+    assert files(checkout) == before
 
 
 def test_outside_a_source_checkout_nothing_is_written(cds: Command, tmp_path: Path) -> None:
-    ran = cds("new-rule", "very-low-sodium")
+    ran = cds("new-rule", "very-low", *SODIUM)
     assert ran.status == 1
     assert "is not a source checkout" in ran.err
-    assert files(tmp_path) == set()
+    assert files(tmp_path) == {}
+
+
+def test_a_rule_is_registered_among_others_before_the_mark_or_at_the_end() -> None:
+    text = (ROOT / "hooks" / "patient_view.py").read_text(encoding="utf-8")
+    lines = registered(text, "hooks", "diet").splitlines()
+    assert lines.index("from hooks.rules.diet import diet") == 1 + lines.index(
+        "from hooks.rules.diabetes import diabetes_not_screened"
+    )
+    assert lines[lines.index("    diet,") + 1].startswith("    # cds-service new-rule adds above")
+    empty = "from cds_service.engine.rule import (\n    Rule,\n)\n\nRULES: tuple[Rule, ...] = ()\n"
+    once = registered(empty, "gout", "acid")
+    assert once.splitlines()[3] == "from gout.rules.acid import acid"
+    assert "RULES: tuple[Rule, ...] = (\n    acid,\n    # cds-service new-rule" in once
+    assert "    acid,\n    more,\n)" in registered(
+        "import x\nRULES = (\n    acid,\n)\n", "gout", "more"
+    )
+    with pytest.raises(BadRequest, match="without RULES"):
+        registered("import x\n", "gout", "acid")
+
+
+def test_every_hook_has_its_module_and_its_drafts() -> None:
+    from cds_service.new_rule import orders_of
+
+    for hook in HOOKS.values():
+        assert (ROOT / "hooks" / f"{hook.name.replace('-', '_')}.py").is_file()
+        assert ("quinine" in orders_of(TOPIC, hook)) == hook.drafts
+
+
+def test_a_topic_is_written_once_and_only_by_a_valid_key(cds: Command, tmp_path: Path) -> None:
+    assert cds("new-topic", "Gout").status == 1
+    ran = cds("new-topic", "gout-flares")
+    assert ran.status == 0
+    assert "wrote gout-flares/gout_flares/__init__.py" in ran.out
+    assert all(b"$" not in text for text in files(tmp_path / "gout-flares").values())
+    again = cds("new-topic", "gout-flares")
+    assert again.status == 1
+    assert "exists" in again.err

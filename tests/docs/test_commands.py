@@ -28,7 +28,7 @@ NOT_RUN = {
     ("README.md", "make run"): "the gate itself runs the suite by it, in a fresh clone",
     ("CONTRIBUTING.md", "apt-get install"): "installs packages; needs the rights of root",
     ("docs/tutorial.md", "git clone"): "the folder of this test stands for the clone",
-    ("docs/tutorial.md", "make environment-dev"): "tests/cli/test_new_rule.py writes a rule by it",
+    ("docs/tutorial.md", "make environment-dev"): "installs packages",
     ("docs/tutorial.md", "CDS_LIMITS=site-limits.toml make run"): "it would not end",
     (
         "docs/how-to/connect-an-ehr.md",
@@ -102,6 +102,15 @@ exec {program} "$@"
 """
 
 
+def a_checkout(clone: Path) -> None:
+    """What `new-rule` and `check` read of a clone, which is not changed itself."""
+    for name in ("hooks", "tests/rules"):
+        shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (clone / "docs").mkdir()
+    for name in ("docs/traceability.toml", "pyproject.toml"):
+        shutil.copy(ROOT / name, clone / name)
+
+
 @pytest.mark.parametrize("page", sorted(blocks()))
 def test_the_commands_of_a_page_work(page: str, tmp_path: Path) -> None:
     script = START if page in STARTED else ""
@@ -119,12 +128,25 @@ def test_the_commands_of_a_page_work(page: str, tmp_path: Path) -> None:
     (clone / ".venv" / "bin").mkdir(parents=True)
     for name in ("fixtures", "deploy"):
         shutil.copytree(ROOT / name, clone / name)
+    if "new-rule" in script:
+        a_checkout(clone)
+    installed = tmp_path / "installed"
+    installed.mkdir()
+    (installed / "sitecustomize.py").write_text(f"import site; site.addsitedir({str(installed)!r})")
+    for name, words in (
+        ("pip", f"pip install -q --no-index --no-deps --no-build-isolation --target {installed}"),
+        ("pytest", "pytest -p no:cacheprovider"),
+    ):
+        tool = clone / ".venv" / "bin" / name
+        rest = "${@:2}" if name == "pip" else "$@"
+        tool.write_text(f'#!/bin/bash\nexec {sys.executable} -m {words} "{rest}"\n')
+        tool.chmod(0o755)
     program = clone / ".venv" / "bin" / "cds-service"
     program.write_text(WRAPPER.format(program=f"{sys.executable} -m cds_service"))
     program.chmod(0o755)
     environ = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
     environ["PATH"] = f"{program.parent}:{environ['PATH']}"
-    environ["PYTHONPATH"] = str(ROOT)
+    environ["PYTHONPATH"] = f"{installed}:{ROOT}"
     environ["CDS_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-x", "-c", script],

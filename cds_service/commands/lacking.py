@@ -1,0 +1,240 @@
+"""What a topic lacks: each piece that a rule names and nobody has, with the file to add it to.
+
+The knowledge is looked at wherever the topic is installed. In a source checkout (a pyproject.toml
+beside the package) so are rules that no service asks, rows of docs/traceability.toml, tables of
+cases and scenarios.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cds_service.core.facts import Kind
+from cds_service.engine.rule import Rule, flaws
+
+if TYPE_CHECKING:
+    from cds_service.engine.topic import Knowledge, Topic
+    from cds_service.terminology.vocabulary import Vocabulary
+
+_ADD = {
+    "reference": ("references.toml", "[{key}] with label, citation and kind"),
+    "limit": ("limits.toml", '["{key}"] with value, unit, reference, checked and meaning'),
+    "order": ("orders.toml", "[{key}] with label, covers and codes"),
+    "analyte": ("analytes.toml", "[{key}] with name, canonical, decimals, plausible and unit"),
+}
+"""The file of the folder ``knowledge`` that holds a piece, and what an entry of it is."""
+
+
+def lacking(topic: Topic, today: date, folder: Path | None = None) -> Iterator[str]:
+    """What the rules, limits, references, orders and lists of a topic lack, in sentences.
+
+    ``folder`` is the package of the topic: places are named in it.
+    """
+    knowledge = f"{_named(folder)}/knowledge" if folder is not None else "knowledge"
+    if not topic.services:
+        yield "it has no services: cds-service new-rule writes a first rule."
+    for rule in topic.rules:
+        for lack in _of_rule(rule, topic.knowledge, knowledge, today):
+            yield f"{_place(rule, folder)}rule {rule.id}: {lack}"
+    yield from _of_knowledge(topic, knowledge, today)
+    if folder is not None:
+        yield from _unregistered(topic, folder)
+        if (folder.parent / "pyproject.toml").is_file():
+            yield from _of_checkout(topic, folder.parent)
+
+
+def _named(path: Path) -> str:
+    """A path as it is seen from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _place(rule: Rule, folder: Path | None) -> str:
+    """File and line of a rule, where the folder of its topic is known."""
+    check = rule.check or rule.review
+    code = getattr(check, "__code__", None)
+    if folder is None or code is None:
+        return ""
+    return f"{_named(Path(code.co_filename))}:{code.co_firstlineno}: "
+
+
+def _of_rule(rule: Rule, known: Knowledge, folder: str, today: date) -> Iterator[str]:
+    if not rule.document.strip():
+        yield "its function has no docstring, which is its page."
+    for flaw in flaws(
+        rule, known.references, known.limits(None, ""), known.analytes, known.orderables
+    ):
+        yield f"{flaw}.{_to_add(flaw, folder)}"
+    yield from _dated("changed", rule.changed, today)
+    for need in rule.needs:
+        vocabulary = _read_with(known, need.kind)
+        for concept in need.concepts:
+            if vocabulary is not None and concept not in vocabulary.known:
+                yield (
+                    f"no code or name list of {need.kind.value} knows {concept}. Add "
+                    f"{folder}/codelists/{_list_of(need.kind)}/{concept}.csv."
+                )
+        if need.analyte in known.analytes:
+            yield from _of_analyte(need.analyte, known, folder)
+    drafts = known.vocabularies.medications.known | known.vocabularies.orders.known
+    for judged in sorted(rule.judges - drafts):
+        yield (
+            f"no code or name list of medications or orders knows {judged}. Add {judged}.csv to "
+            f"{folder}/codelists/medications or {folder}/codelists/orders."
+        )
+
+
+def _to_add(flaw: str, folder: str) -> str:
+    """The entry whose lack is the flaw, and its file."""
+    found = re.search(r"(reference|limit|order) (\S+) is not in the|unknown (analyte) (\S+)", flaw)
+    if found is None:
+        return ""
+    kind, key = found[1] or found[3], found[2] or found[4]
+    file, entry = _ADD[kind]
+    return f" Add to {folder}/{file}: {entry.format(key=key)}."
+
+
+def _of_analyte(key: str, known: Knowledge, folder: str) -> Iterator[str]:
+    """What keeps results of an analyte from being found, told, or read."""
+    block = f"Add to [{key}] in {folder}/analytes.toml:"
+    if not list(known.codes(key)):
+        yield (
+            f"the analyte {key} has no code to search it by. {block} "
+            'codes = [{ code = "…", display = "…", source = "…" }].'
+        )
+    if key not in known.vocabularies.observations.named:
+        yield (
+            f"the analyte {key} has no name, so that a result without a code is not read. {block} "
+            f'names = ["{key.replace("_", " ")}"].'
+        )
+    if not known.analytes[key].units:
+        yield f"the analyte {key} has no unit, so that no result is read. {block} [[{key}.unit]]."
+
+
+def _of_knowledge(topic: Topic, folder: str, today: date) -> Iterator[str]:
+    known = topic.knowledge
+    for limit in known.limits(None, "").values():
+        where = f"limit {limit.key}:"
+        if not limit.meaning:
+            yield f"{where} it does not say what it means."
+        if not limit.unit:
+            yield f"{where} it has no unit."
+        if limit.reference not in known.references:
+            flaw = f"reference {limit.reference} is not in the references"
+            yield f"{where} its {flaw}.{_to_add(flaw, folder)}"
+        yield from _dated(f"{where} checked", limit.checked.isoformat(), today)
+    for reference in known.references.values():
+        for attribute in ("label", "citation"):
+            if not getattr(reference, attribute):
+                yield f"reference {reference.key}: it has no {attribute}."
+        if reference.primary and not reference.url:
+            yield f"reference {reference.key}: it has no address, though it is a source of its own."
+    orders = (*known.analytes, *known.vocabularies.orders.known)
+    can_be_covered = {*orders, *known.vocabularies.medications.known}
+    for order in known.orderables.values():
+        if not order.label:
+            yield f"order {order.key}: it has no label."
+        for covered in sorted(order.covers - can_be_covered):
+            yield f"order {order.key}: it covers {covered}, which no list knows."
+    ids = {rule.id for rule in topic.rules}
+    for rule_id in sorted(known.priorities.kinds.keys() - ids):
+        yield f"priorities: no rule is called {rule_id}."
+
+
+# --- a source checkout ---------------------------------------------------------------------------
+
+
+def _unregistered(topic: Topic, folder: Path) -> Iterator[str]:
+    """The rules of the folder ``rules`` that no service asks."""
+    asked = {rule.id for rule in topic.rules}
+    for file in sorted((folder / "rules").glob("*.py")):
+        try:
+            module = importlib.import_module(f"{folder.name}.rules.{file.stem}")
+        except Exception as error:
+            yield f"{_named(file)}: it cannot be imported: {type(error).__name__}: {error}."
+            continue
+        for name, rule in vars(module).items():
+            if isinstance(rule, Rule) and rule.id not in asked:
+                asked.add(rule.id)
+                yield (
+                    f"{_place(rule, folder)}rule {rule.id}: no service asks it. Add to RULES in "
+                    f"{_named(folder)}/patient_view.py, order_select.py or order_sign.py: {name}."
+                )
+
+
+def _of_checkout(topic: Topic, root: Path) -> Iterator[str]:
+    """What the documents and tests of a source checkout lack."""
+    traced = root / "docs" / "traceability.toml"
+    content = tomllib.loads(traced.read_text(encoding="utf-8")) if traced.is_file() else {}
+    statements = content.get("statement", [])
+    said = {rule for one in statements for rule in one.get("rules", ())}
+    explained = said | set(content.get("complement", {}))
+    cases = "\n".join(
+        file.read_text(encoding="utf-8") for file in (root / "tests" / "rules").glob("*.py")
+    )
+    shown = set()
+    for file in (root / "fixtures" / "scenarios").glob("*/expected.json"):
+        try:
+            cards = json.loads(file.read_text(encoding="utf-8")).get("cards", [])
+            shown |= {card["rule"] for card in cards}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            yield f"{_named(file)}: it cannot be read: {type(error).__name__}: {error}."
+    for rule in topic.rules:
+        where = f"{_place(rule, root)}rule {rule.id}:"
+        module = rule.id.replace("-", "_")
+        if rule.id not in explained:
+            yield (
+                f"{where} nothing says why it exists. Add to [complement] in {_named(traced)}: "
+                f'"{rule.id}" = "…", or name it in rules of the statement that asks for it.'
+            )
+        if f'"{rule.id}"' not in cases:
+            yield (
+                f"{where} no file of {_named(root / 'tests' / 'rules')} has a table of its cases. "
+                f'Add test_{module}.py with RULE = "{rule.id}".'
+            )
+        if rule.id not in shown:
+            yield (
+                f"{where} no scenario shows its card. Add "
+                f"{_named(root / 'fixtures' / 'scenarios' / rule.id)}/ with request.json, "
+                "expected.json and why.md."
+            )
+    for name in sorted(explained - {rule.id for rule in topic.rules}):
+        yield f"{_named(traced)}: no rule is called {name}. Take it out."
+
+
+def _dated(where: str, day: str, today: date) -> Iterator[str]:
+    try:
+        if date.fromisoformat(day) > today:
+            yield f"{where}: {day} is in the future."
+    except ValueError:
+        yield f"{where}: {day} is not a date like 2026-11-27."
+
+
+def _list_of(kind: Kind) -> str:
+    """The folder of the code lists for a kind."""
+    return {
+        Kind.CONDITIONS: "conditions",
+        Kind.ALLERGIES: "allergies",
+        Kind.ORDERS: "orders",
+        Kind.RESULTS: "observations",
+    }.get(kind, "medications")
+
+
+def _read_with(known: Knowledge, kind: Kind) -> Vocabulary | None:
+    """The vocabulary that reads entries of a kind; None where concepts are not of one."""
+    lists = known.vocabularies
+    return {
+        Kind.CONDITIONS: lists.conditions,
+        Kind.MEDICATIONS: lists.medications,
+        Kind.STATEMENTS: lists.medications,
+        Kind.ALLERGIES: lists.allergies,
+        Kind.ORDERS: lists.orders,
+        Kind.RESULTS: lists.observations,
+    }.get(kind)

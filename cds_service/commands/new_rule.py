@@ -1,0 +1,101 @@
+"""``cds-service new-rule``: asks for what is missing, and says what was written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from cds_service.catalogue.topics import installed_topics
+from cds_service.engine.hook import HOOKS
+from cds_service.engine.topic import Topic
+from cds_service.errors import BadRequest
+from cds_service.new_rule import (
+    Wanted,
+    analytes_of,
+    check_name,
+    check_wanted,
+    has_limit,
+    orders_of,
+    write,
+)
+
+
+def run(
+    name: str,
+    hook: str | None,
+    analyte: str | None,
+    orders: str | None,
+    below: str | None,
+    above: str | None,
+    key: str | None,
+) -> Iterator[str]:
+    """Write the rule; one line for each file, and what to do next."""
+    check_name(name)
+    if below is not None and above is not None:
+        raise click.UsageError("--below and --above exclude each other.")
+    topic, package, root = _place(key)
+    hook = hook or _asked("--hook", "Hook", tuple(HOOKS), lambda: "patient-view")
+    if hook not in HOOKS:
+        check_wanted(topic, Wanted(name, hook, "", ()))
+    analyte = analyte or _asked("--analyte", "Analyte", analytes_of(topic), None)
+    if orders is None:
+        allowed = orders_of(topic, HOOKS[hook])
+        what = "Drafts it judges" if HOOKS[hook].drafts else "Orders it offers, or none"
+        default = analyte if analyte in allowed else None
+        orders = _asked("--orders", what, allowed, lambda: default)
+    keys = tuple(one.strip() for one in orders.split(",") if one.strip() not in ("", "none"))
+    number = below if above is None else (None if above == "high" else above)
+    wanted = Wanted(name, hook, analyte, keys, number, above is None)
+    check_wanted(topic, wanted)
+    if number is None and not has_limit(topic, wanted) and sys.stdin.isatty():
+        unit = topic.knowledge.analytes[analyte].canonical
+        number = click.prompt(f"It fires {'below' if above is None else 'above'} ({unit})")
+        wanted = Wanted(name, hook, analyte, keys, number, above is None)
+    home = Path.cwd()
+    for path in write(topic, package, root, wanted, datetime.now(UTC).date()):
+        yield f"wrote {path.relative_to(home) if path.is_relative_to(home) else path}"
+    module = name.replace("-", "_")
+    docs = (
+        "make docs, and a line in CHANGELOG.md; " if (root / "docs/generate.py").is_file() else ""
+    )
+    yield f"It is registered, and passes as it is: pytest tests/rules/test_{module}.py"
+    yield f"Next: {docs}change the rule, its cases and its scenario into what you mean."
+
+
+def _place(key: str | None) -> tuple[Topic, str, Path]:
+    """The topic, its package, and the folder of its sources."""
+    installed = installed_topics()
+    if key is not None and key not in installed:
+        raise BadRequest(
+            f"no topic is called {key}.",
+            f"The installed topics are {', '.join(installed)}; cds-service new-topic makes one.",
+            "--topic",
+        )
+    here = Path.cwd()
+    for name, one in installed.items():
+        if key not in (None, name):
+            continue
+        if (here / one.package).is_dir():
+            return one.topic, one.package, here
+        if key is not None and (one.folder.parent / "pyproject.toml").is_file():
+            return one.topic, one.package, one.folder.parent
+    raise BadRequest(
+        f"{here} is not a source checkout of an installed topic.",
+        "Run this in the folder of its pyproject.toml, after installing it with pip install -e.",
+    )
+
+
+def _asked(
+    option: str, what: str, allowed: Sequence[str], default: Callable[[], str | None] | None
+) -> str:
+    """What the person at the terminal answers; without one, an error that names the values."""
+    values = ", ".join(allowed) or "(there is none)"
+    if not sys.stdin.isatty():
+        raise BadRequest(f"{option} is missing.", f"Use one of {values}.", option)
+    click.echo(f"{what}: {values}")
+    answer: str = click.prompt(what, default=default() if default is not None else None)
+    return answer

@@ -1,0 +1,94 @@
+"""The request of a new rule's scenario: a patient, one result, and the drafts it judges."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from cds_service.engine.hook import Hook
+from cds_service.engine.topic import Topic
+from cds_service.terminology.codes import Coding, category_of, parse_code
+from cds_service.terminology.vocabulary import Vocabulary
+
+
+def scenario_request(
+    topic: Topic, name: str, hook: Hook, analyte: str, orders: Sequence[str], value: str
+) -> dict[str, Any]:
+    """A request of ``hook`` for a woman of 66, with one result of three days ago."""
+    known = topic.knowledge
+    subject = {"reference": f"Patient/{name}"}
+    unit = known.analytes[analyte].canonical
+    context: dict[str, Any] = {"userId": "Practitioner/example-clinician", "patientId": name}
+    if hook.drafts:
+        drafts = [
+            {"resource": {**draft, "id": f"draft-{number}", "subject": subject}}
+            for number, one in enumerate(orders, 1)
+            if (draft := draft_of(topic, one)) is not None
+        ]
+        if hook.selects:
+            context["selections"] = [
+                f"{one['resource']['resourceType']}/{one['resource']['id']}" for one in drafts
+            ]
+        context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": drafts}
+    coding = next(iter(known.codes(analyte)))
+    observation = {
+        "resourceType": "Observation",
+        "id": f"{analyte.replace('_', '-')}-1",
+        "status": "final",
+        "code": {"coding": [_written(coding)]},
+        "subject": subject,
+        "effectiveDateTime": "2026-11-20T08:00:00Z",
+        "valueQuantity": {
+            "value": json.loads(value),
+            "unit": unit,
+            "system": "http://unitsofmeasure.org",
+            "code": unit,
+        },
+    }
+    kinds = ("conditions", "medicationRequests", "medicationStatements", "allergies", "orders")
+    return {
+        "hook": hook.name,
+        "hookInstance": "6f2c3a54-7a1e-4d7b-9a3c-5f1f0f6f0aff",
+        "context": context,
+        "prefetch": {
+            "patient": {
+                "resourceType": "Patient",
+                "id": name,
+                "gender": "female",
+                "birthDate": "1960-05-04",
+            },
+            "results": {
+                "resourceType": "Bundle",
+                "type": "searchset",
+                "entry": [{"resource": observation}],
+            },
+            **dict.fromkeys(kinds),
+        },
+    }
+
+
+def draft_of(topic: Topic, concept: str) -> dict[str, Any] | None:
+    """A draft order of a concept, by the first code of its list; None where it has none."""
+    lists = topic.knowledge.vocabularies
+    coding = _first(lists.medications, concept)
+    common = {"status": "draft", "intent": "order", "authoredOn": "2026-11-23"}
+    if coding is not None:
+        drug = {"coding": [_written(coding)], "text": coding.display}
+        return {"resourceType": "MedicationRequest", **common, "medicationCodeableConcept": drug}
+    coding = _first(lists.orders, concept)
+    if coding is None:
+        return None
+    return {"resourceType": "ServiceRequest", **common, "code": {"coding": [_written(coding)]}}
+
+
+def _first(vocabulary: Vocabulary, concept: str) -> Coding | None:
+    """The first code of a concept that is not a whole class of codes."""
+    for one in vocabulary.codes(concept):
+        if category_of(parse_code(one.system, one.code)) is None:
+            return one
+    return None
+
+
+def _written(coding: Coding) -> dict[str, str]:
+    return {"system": coding.system, "code": coding.code, "display": coding.display}

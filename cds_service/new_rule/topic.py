@@ -1,0 +1,61 @@
+"""``cds-service new-topic``: a topic of its own, ready for its first analyte and its first rule."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+from cds_service.errors import BadRequest
+
+_KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_FILES = {
+    "pyproject.toml.txt": "pyproject.toml",
+    "topic.py.txt": "{package}/__init__.py",
+    "patient_view.py.txt": "{package}/patient_view.py",
+    "order_select.py.txt": "{package}/order_select.py",
+    "order_sign.py.txt": "{package}/order_sign.py",
+    "analytes.toml.txt": "{package}/knowledge/analytes.toml",
+    "limits.toml.txt": "{package}/knowledge/limits.toml",
+    "references.toml.txt": "{package}/knowledge/references.toml",
+    "orders.toml.txt": "{package}/knowledge/orders.toml",
+    "traceability.toml.txt": "docs/traceability.toml",
+}
+
+
+def write_topic(key: str, root: Path, today: date) -> list[Path]:
+    """Write the files of topic ``key`` into a new folder of that name under ``root``.
+
+    Raises BadRequest for a key that cannot be used and a folder that exists.
+    """
+    if not _KEY.fullmatch(key):
+        raise BadRequest(
+            f"{key} is not a valid key of a topic.",
+            "Use lower-case words with hyphens, like low-calcium.",
+            "KEY",
+        )
+    folder = root / key
+    if folder.exists():
+        raise BadRequest(f"{folder} exists.", "Choose another key, or another folder.", "KEY")
+    words = {
+        "key": key,
+        "package": key.replace("-", "_"),
+        "title": key.replace("-", " ").capitalize(),
+        "today": today.isoformat(),
+    }
+    written = []
+    for source, target in _FILES.items():
+        path = folder / target.format(**words)
+        template = resources.files("cds_service.new_rule").joinpath("topic_files", source)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = Template(template.read_text(encoding="utf-8")).substitute(words)
+        path.write_text(text, encoding="utf-8")
+        written.append(path)
+    for package in ("rules", "knowledge"):
+        path = folder / words["package"] / package / "__init__.py"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        written.append(path)
+    return written
