@@ -396,6 +396,13 @@ def stated(value: object, when: str = "2026-03-01", **more: object) -> dict:
         ([stated({"text": "Pregnant"})], True),
         ([stated({"text": "positive"})], True),
         ([stated({"text": "yes"})], True),
+        ([stated({"text": "Detected"})], True),
+        ([stated({"coding": [{"system": "http://loinc.org", "code": "LA6576-8"}]})], True),
+        ([stated(None, valueString="Positive")], True),
+        ([stated(None, valueString="Weakly positive.")], True),
+        ([stated(None, valueString="NEGATIVE")], False),
+        ([stated({"text": "Indeterminate"})], False),
+        ([stated(PREGNANT), stated({"text": "Inconclusive"}, "2026-03-05", id="o2")], True),
         ([stated({"text": "Not pregnant"})], False),
         ([stated(NOT_PREGNANT)], False),
         ([stated({"text": "unknown"})], False),
@@ -427,7 +434,8 @@ def test_a_coded_pregnancy_is_a_condition_for_42_weeks(resources, pregnant) -> N
         (stated(PREGNANT, "2027-01-01"), "future"),
         (stated(PREGNANT, "2026"), "undated"),
         (stated(None), "no-value"),
-        (stated(None, valueString="pregnant"), "no-value"),
+        (stated(None, valueString="see report"), "no-value"),
+        (stated(None, valueDateTime="2026-09"), "no-value"),
     ],
     ids=str,
 )
@@ -435,6 +443,19 @@ def test_a_statement_of_pregnancy_that_cannot_be_used_is_a_problem(resource, kin
     reading = results(resource)
     assert reading.record.conditions == ()
     assert kinds(reading) == [(kind, "Observation/o1")]
+
+
+@pytest.mark.parametrize(
+    ("due", "pregnant"),
+    [("2026-09-01", True), ("2026-03-01", True), ("2026-02-01", False), ("2027-06-01", False)],
+)
+def test_a_due_date_is_a_pregnancy_until_two_weeks_after_it(due: str, pregnant: bool) -> None:
+    reading = results(
+        lab("11778-8", effectiveDateTime="2026-02-20", valueQuantity=None, valueDateTime=due)
+    )
+    found = [one.name for one in reading.record.conditions if "pregnancy" in one.concepts]
+    assert found == ([f"Pregnancy: due {due}"] if pregnant else [])
+    assert kinds(reading) == []
 
 
 def test_a_series_for_the_newest_of_many() -> None:

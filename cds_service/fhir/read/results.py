@@ -580,9 +580,16 @@ class Results:
         elif moment.after(self._as_of):
             kind, reason = "future", "its date lies in the future"
         else:
-            value = part(readable(row.whole()), "valueCodeableConcept")
-            if not self._pregnancy.take(value, moment, self._opener.use(row)):
-                kind, reason = "no-value", "it has no coded value"
+            whole = readable(row.whole())
+            source = self._opener.use(row)
+            due = part(whole, "valueDateTime")
+            value = part(whole, "valueCodeableConcept") or part(whole, "valueString")
+            if due is not None:
+                taken = self._pregnancy.take_due(due, moment, source)
+            else:
+                taken = self._pregnancy.take(value, moment, source)
+            if not taken:
+                kind, reason = "no-value", "it has no answer that is known"
         if kind:
             self._intake.problem(kind, PREGNANCY, reason, row.source)
 
