@@ -192,7 +192,12 @@ READ: Mapping[str, str] = {
     "effectivePeriod": "its end, else its start",
     "effectiveInstant": "as effectiveDateTime",
     "valueQuantity": "number, comparator, and unit (UCUM code first, then the unit's text)",
-    "Observation.valueCodeableConcept": "pregnancy status; elsewhere it is not a value, and said",
+    "Observation.valueCodeableConcept": "pregnancy status or test; elsewhere it is not a value, "
+    "and said",
+    "Observation.valueString": "the answer of a pregnancy test; elsewhere that it is not a number "
+    "with a unit, and that is said",
+    "Observation.valueDateTime": "the date a child is due; elsewhere that it is not a number with "
+    "a unit, and that is said",
     "value": "that it is not a number with a unit, and that is said",
     "referenceRange": "the laboratory's own limits: of the ranges without type or of type "
     "normal, without `appliesTo` and for the patient's age, where exactly one is left",

@@ -29,8 +29,8 @@ _YES_CODES = frozenset(
 _YES_WORDS = frozenset(
     {
         "pregnant", "positive", "yes", "pregnancy", "currently pregnant", "pos", "detected",
-        "present", "reactive", "weakly positive", "weak positive", "faint positive", "positiv", "positif",
-        "positivo", "positief",
+        "present", "reactive", "weakly positive", "weak positive", "faint positive", "positiv",
+        "positif", "positivo", "positief",
     }
 )  # fmt: skip
 _NO_WORDS = frozenset(
