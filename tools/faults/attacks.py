@@ -52,11 +52,13 @@ def padded(size: int, filler: bytes = b"x") -> Call:
     return Call(VIEW, before + filler * (size - len(small)) + after)
 
 
-def many_answers(count: int) -> Call:
-    """A feedback body with so many answers, each with suggestions."""
+def many_answers(count: int, suggestions: int = 50, comment: str = "x") -> Call:
+    """A feedback body with answers to so many cards, each with suggestions and a comment."""
     one = json.loads(feedback(INSTANCE))["feedback"][0]
-    one |= {"outcome": "accepted", "acceptedSuggestions": [{"id": "1" * 36}] * 50}
-    return Call(FEEDBACK, encoded({"feedback": [one] * count}))
+    one |= {"outcome": "accepted", "acceptedSuggestions": [{"id": "1" * 36}] * suggestions,
+            "overrideReason": {"userComment": comment}}  # fmt: skip
+    cards = ({**one, "card": f"00000000-0000-4000-8000-{number:012}"} for number in range(count))
+    return Call(FEEDBACK, encoded({"feedback": list(cards)}))
 
 
 def signed(signer: Signer, call: Call) -> Call:
