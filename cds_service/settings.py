@@ -208,7 +208,7 @@ def read_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
         variable = name if name.startswith("CDS_") else f"CDS_{name.upper()}"
-        raise StartupError(f"{variable}: {first['msg']}.", "Mend it or unset it.") from None
+        raise StartupError(f"{variable}: {first['msg']}.", "Correct it or unset it.") from None
 
 
 def unknown_variables(environ: Iterable[str]) -> list[tuple[str, str]]:

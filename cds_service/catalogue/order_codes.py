@@ -31,7 +31,7 @@ def with_codes_of(
             f"{setting}: {path} cannot be read: {error.strerror}.", "Name a JSON file."
         ) from None
     except ValueError as error:
-        raise StartupError(f"{setting}: {path} is not JSON: {error}.", "Mend it.") from None
+        raise StartupError(f"{setting}: {path} is not JSON: {error}.", "Correct it.") from None
     try:
         shapes.check("order-codes", content)
     except BadRequest as error:

@@ -130,7 +130,7 @@ def checked_servers(urls: Iterable[str], setting: str) -> tuple[str, ...]:
             server = str(read_base(url))
         except ValueError as error:
             raise StartupError(
-                f"the FHIR server {url!r} {error}.", "Mend the URL or take it out.", setting
+                f"the FHIR server {url!r} {error}.", "Correct the URL or take it out.", setting
             ) from None
         if server in servers:
             raise StartupError(

@@ -30,7 +30,7 @@ from cds_service.storage import engines
 from cds_service.storage.hurried import PATIENCE_S, Hurried
 from cds_service.storage.watch import Watch
 
-AWAY_SECONDS = 5.0
+LEFT_ALONE_SECONDS = 5.0
 """After a failure, calls in a hurry do without the database for so long, or until another call
 (``probe``, from the upkeep thread) has found it back."""
 STATEMENT_SECONDS = 12.0
@@ -257,7 +257,7 @@ class Database:
         def heard(state: str) -> None:
             self.breaker_heard(state)  # whoever listens may be set later
 
-        return Breaker(1, AWAY_SECONDS, heard)
+        return Breaker(1, LEFT_ALONE_SECONDS, heard)
 
     def _forked(self) -> None:
         self._lock = threading.RLock()
@@ -294,7 +294,7 @@ _REASONS = {
     "malformed": "Restore the file from a backup.",
     # What libpq says on connecting carries no SQLSTATE, only words.
     "does not exist": "Create the database and the user that CDS_DATABASE_URL names.",
-    "password authentication": "Mend user or password in CDS_DATABASE_URL.",
+    "password authentication": "Correct user or password in CDS_DATABASE_URL.",
     "too many": "Raise the server's max_connections, or run fewer workers.",
 }
 _STATES = {

@@ -22,7 +22,7 @@ class Upkeep:
     def __init__(self, tasks: Sequence[Callable[[], None]], every: float = 2.0) -> None:
         self._tasks = tuple(tasks)
         self._every = every
-        self._away = False
+        self._unavailable = False
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -40,20 +40,20 @@ class Upkeep:
                     self._begin()
 
     def run_once(self) -> None:
-        """Run every task now, in this thread; a database that is away is only logged."""
+        """Run every task now, in this thread; a database that is unavailable is only logged."""
         log = structlog.get_logger(__name__)
-        away = False
+        unavailable = False
         for task in self._tasks:
             try:
                 task()
             except Unavailable:
-                away = True
+                unavailable = True
             except Exception as error:
                 # The other tasks, and the next turn, must not fall with this one.
                 log.warning("upkeep_failed", error=type(error).__name__)
-        if away != self._away:
-            self._away = away
-            log.warning("database_away" if away else "database_back")
+        if unavailable != self._unavailable:
+            self._unavailable = unavailable
+            log.warning("database_unavailable" if unavailable else "database_available")
 
     def close(self) -> None:
         """End the thread and run the tasks a last time. Calling it again does nothing."""

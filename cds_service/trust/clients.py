@@ -67,7 +67,7 @@ def load_clients(path: str) -> tuple[Client, ...]:
         ) from None
     except ValueError as error:
         raise StartupError(
-            f"the client list {path!r} is {error}.", "Mend the file.", SETTING
+            f"the client list {path!r} is {error}.", "Correct the file.", SETTING
         ) from None
     _check_shape(entries)
     clients: list[Client] = []
@@ -141,7 +141,9 @@ def _client(entry: dict[str, Any], where: str) -> Client:
         try:
             read_address(jku)
         except ValueError as error:
-            raise StartupError(f"the address {error}.", "Mend the URL.", f"{where}.jku") from None
+            raise StartupError(
+                f"the address {error}.", "Correct the URL.", f"{where}.jku"
+            ) from None
     elif not any(key.fits(alg) for key in keys for alg in algorithms):
         raise StartupError(
             f"none of its keys can be used with {', '.join(algorithms)}.",

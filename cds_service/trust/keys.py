@@ -5,7 +5,7 @@ only picks from the set of the client that its ``iss`` names.
 
 Fetched sets are kept per process for ten minutes. An unknown ``kid`` asks again, at once (a
 client may have new keys just after it called with the old ones), but at most once a minute;
-so does a server that failed. While the key server is away the old keys go on being used, for
+so does a server that failed. While the key server is unavailable the old keys go on being used, for
 a day at most: a key that was withdrawn must not live for ever because somebody keeps us from
 hearing of it.
 """
@@ -199,7 +199,7 @@ class KeySets:
         except (OSError, ValueError) as error:
             # The library's own messages may quote what the server sent.
             reason = str(error) if type(error) in {OSError, ValueError} else type(error).__name__
-            _log.warning("key_set_away", iss=client.iss, reason=reason)
+            _log.warning("key_set_unavailable", iss=client.iss, reason=reason)
             if not known.failed:
                 known.failed = True
                 self._heard(jku, OPEN)

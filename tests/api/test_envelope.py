@@ -137,7 +137,7 @@ SELECT_REFUSED = {
     [pytest.param(VIEW, *case, id=name) for name, case in VIEW_REFUSED.items()]
     + [pytest.param(SELECT, *case, id=name) for name, case in SELECT_REFUSED.items()],
 )
-def test_a_wrong_field_is_refused_with_its_place_and_the_mend(
+def test_a_wrong_field_is_refused_with_its_place_and_the_remedy(
     client: FlaskClient, path: str, call: dict[str, Any], place: str
 ) -> None:
     response = post(client, path, call)

@@ -148,7 +148,7 @@ def test_every_worker_shows_what_all_workers_counted(
     assert 'cds_fhir_fetches_total{state="given"} 5.0' in shown[1]
 
 
-def test_ready_says_which_part_is_away(service: Make, tmp_path: Path) -> None:
+def test_ready_says_which_part_is_unavailable(service: Make, tmp_path: Path) -> None:
     ready = service().get("/readyz")
     away = service(database_url=f"sqlite:///{tmp_path}/nowhere/x.db").get("/readyz")
 

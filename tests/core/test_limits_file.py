@@ -123,7 +123,7 @@ def test_toml_and_json_are_taken_and_the_written_decimals_kept(
         ),
     ],
 )  # fmt: skip
-def test_a_wrong_file_is_refused_with_file_entry_and_mend(
+def test_a_wrong_file_is_refused_with_file_entry_and_remedy(
     tmp_path: Path, text: str, said: str
 ) -> None:
     path = written(tmp_path, text)

@@ -151,7 +151,7 @@ def test_a_switched_key_is_not_sent_as_it_came(demo: Demo, state: str, sent: boo
         assert "Could not check" in answer["html"]["why"]
 
 
-def test_nothing_sent_at_all_is_said_and_names_the_mend(demo: Demo) -> None:
+def test_nothing_sent_at_all_is_said_and_names_the_remedy(demo: Demo) -> None:
     client = demo()
     keys = ask(client, patient="low-magnesium")["request"]["prefetch"]
     response = client.post(
@@ -220,7 +220,7 @@ def test_a_pasted_bundle_with_drafts_is_asked_about_them(demo: Demo) -> None:
         ("[" * 500 + "]" * 500, "nested"),
     ],
 )
-def test_what_cannot_be_read_is_answered_with_place_and_mend(
+def test_what_cannot_be_read_is_answered_with_place_and_remedy(
     demo: Demo, pasted: str, said: str
 ) -> None:
     response = demo().post("/demo/answer", json={"pasted": pasted})

@@ -268,7 +268,7 @@ def test_the_file_is_for_its_owner_only(sqlite_url: str, tmp_path: Path) -> None
 def test_a_call_in_a_hurry_does_not_try_a_database_that_just_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "AWAY_SECONDS", 3600)
+    monkeypatch.setattr(module, "LEFT_ALONE_SECONDS", 3600)
     folder = tmp_path / "late"
     database = open_database(f"sqlite:///{folder / 'kept.db'}")
     with pytest.raises(Unavailable):
@@ -286,7 +286,7 @@ def test_a_call_in_a_hurry_does_not_try_a_database_that_just_failed(
 def test_the_probe_finds_a_database_that_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "AWAY_SECONDS", 3600)
+    monkeypatch.setattr(module, "LEFT_ALONE_SECONDS", 3600)
     folder = tmp_path / "late"
     database = open_database(f"sqlite:///{folder / 'kept.db'}")
     database.probe()  # nothing failed yet: nothing is tried
@@ -301,10 +301,10 @@ def test_the_probe_finds_a_database_that_is_back(
     database.close()
 
 
-def test_one_refused_statement_does_not_make_the_database_away(
+def test_one_refused_statement_does_not_make_the_database_unavailable(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "AWAY_SECONDS", 3600)
+    monkeypatch.setattr(module, "LEFT_ALONE_SECONDS", 3600)
     _keep(database, "a")
     with pytest.raises(Unavailable):
         _keep(database, "a")
@@ -316,7 +316,7 @@ def test_one_refused_statement_does_not_make_the_database_away(
 def test_a_server_that_cannot_be_reached_is_away_for_those_in_a_hurry(
     postgres_database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "AWAY_SECONDS", 3600)
+    monkeypatch.setattr(module, "LEFT_ALONE_SECONDS", 3600)
     postgres_database.drop()
     database = open_database(postgres_database.url)
     with pytest.raises(Unavailable):

@@ -72,7 +72,7 @@ def test_a_token_that_never_ends_is_remembered(database: Database, expires: floa
     assert not replay.first_use("a", "j", expires)
 
 
-def test_replay_says_when_the_database_is_away(tmp_path) -> None:
+def test_replay_says_when_the_database_is_unavailable(tmp_path) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'none' / 'kept.db'}")
     with pytest.raises(Unavailable):
         DatabaseReplay(database).first_use("a", "j", 1)
@@ -159,6 +159,6 @@ def test_one_failing_task_does_not_stop_the_others() -> None:
         upkeep.run_once()
     assert done == [1, 1]
     said = str(lines)
-    assert [line["event"] for line in lines].count("database_away") == 1
+    assert [line["event"] for line in lines].count("database_unavailable") == 1
     assert "LookupError" in said
     assert "canary" not in said

@@ -168,7 +168,7 @@ BAD: dict[str, tuple[Any, str, str]] = {
 
 
 @pytest.mark.parametrize(("content", "where", "said"), BAD.values(), ids=BAD.keys())
-def test_a_list_with_a_flaw_is_refused_with_the_place_and_the_mend(
+def test_a_list_with_a_flaw_is_refused_with_the_place_and_the_remedy(
     content: Any, where: str, said: str, listed: Any
 ) -> None:
     with pytest.raises(StartupError) as caught:

@@ -124,7 +124,7 @@ def test_old_keys_serve_while_the_server_is_away_for_a_day_at_most(
     clock.now += 86_399
     with capture_logs() as lines:
         assert kids(sets, OLD.kid) == [OLD.kid]
-    assert [(line["event"], line["iss"]) for line in lines] == [("key_set_away", REMOTE.iss)]
+    assert [(line["event"], line["iss"]) for line in lines] == [("key_set_unavailable", REMOTE.iss)]
 
     clock.now += 1
     assert kids(sets, OLD.kid) == []

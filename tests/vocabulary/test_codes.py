@@ -63,7 +63,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("what", "system", "code"), BAD, ids=[row[0] for row in BAD])
-def test_a_malformed_code_is_refused_with_a_mend(what: str, system: str, code: str) -> None:
+def test_a_malformed_code_is_refused_with_a_remedy(what: str, system: str, code: str) -> None:
     with pytest.raises(CodeError) as refused:
         parse_code(system, code)
     assert refused.value.what
