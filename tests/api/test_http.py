@@ -484,7 +484,7 @@ def test_an_error_of_the_framework_is_said_in_our_words(
     assert "p1" not in response.text
 
 
-def test_cards_are_answered_while_the_database_is_unavailable(service: Make, tmp_path: Path) -> None:
+def test_cards_are_answered_while_the_database_is_down(service: Make, tmp_path: Path) -> None:
     client = service(database_url=f"sqlite:///{tmp_path}/nowhere/records.db")
 
     assert topics(post(client, VIEW, body())) == ["low-potassium"]

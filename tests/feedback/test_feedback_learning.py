@@ -48,7 +48,7 @@ def test_shown_cards_add_up_over_flushes_and_processes(database: Database) -> No
     assert line.weeks == (Week("2026-W47", 4, 0, 0), Week("2026-W49", 2, 0, 0))
 
 
-def test_counts_wait_in_memory_while_the_database_is_unavailable(tmp_path) -> None:
+def test_counts_wait_in_memory_while_the_database_is_down(tmp_path) -> None:
     folder = tmp_path / "late"
     database = open_database(f"sqlite:///{folder / 'kept.db'}")
     counters = ShownCounters(database)

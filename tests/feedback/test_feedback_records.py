@@ -72,7 +72,7 @@ def test_a_token_that_never_ends_is_remembered(database: Database, expires: floa
     assert not replay.first_use("a", "j", expires)
 
 
-def test_replay_says_when_the_database_is_unavailable(tmp_path) -> None:
+def test_replay_says_when_the_database_is_down(tmp_path) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'none' / 'kept.db'}")
     with pytest.raises(Unavailable):
         DatabaseReplay(database).first_use("a", "j", 1)
@@ -102,7 +102,7 @@ def test_a_short_card_key_refuses_to_start(sqlite_url: str) -> None:
         open_records(sqlite_url, RULES, "fifteen letters")
 
 
-def test_the_service_starts_without_its_database_and_mends_itself(tmp_path) -> None:
+def test_the_service_starts_without_its_database_and_repairs_itself(tmp_path) -> None:
     folder = tmp_path / "late"
     records = open_records(f"sqlite:///{folder / 'kept.db'}", RULES)
     records.start()
