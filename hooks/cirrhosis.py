@@ -231,7 +231,7 @@ def baclofen(facts: Facts) -> str:
     against = against_baclofen(facts)
     if against:
         return f"Baclofen is not advised: {against}.{stop}"
-    unknown = _unknown_for_baclofen(facts)
+    unknown = unknown_for_baclofen(facts)
     if unknown:
         return f"Baclofen is not named as an option: {unknown}.{stop}"
     older = facts.age is not None and facts.age >= facts.limits.value("age.older")
@@ -259,7 +259,7 @@ def against_baclofen(facts: Facts) -> str:
     return ""
 
 
-def _unknown_for_baclofen(facts: Facts) -> str:
+def unknown_for_baclofen(facts: Facts) -> str:
     if conditions_unread(facts):
         return "the problem list could not be read"
     if medications_unread(facts):

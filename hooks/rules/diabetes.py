@@ -71,9 +71,10 @@ def diabetes_not_screened(facts: Facts) -> Answer:
         return CannotTell(("whether diabetes is documented: not all conditions came",))
     if facts.ordered("hba1c", "glucose", within=ORDERED):
         return NotFired("HbA1c or glucose is already ordered")
+    usable = "usable " if any(one.unusable for one in newest) else ""
     return Finding(
         indicator=Indicator.INFO,
-        summary=headline("No HbA1c or glucose in 3 years: screen for diabetes"),
+        summary=headline(f"No {usable}HbA1c or glucose in 3 years: screen for diabetes"),
         advice=("Diabetes may contribute to neuropathic symptoms: one HbA1c is enough.",),
         evidence=cramps.evidence(facts),
         missing=tuple(line for one in newest for line in unread(one.unusable, "glucose or HbA1c")),

@@ -29,7 +29,7 @@ from cds_service.engine.rule import (
     rule,
 )
 from hooks import cramps
-from hooks.cirrhosis import against_baclofen
+from hooks.cirrhosis import against_baclofen, unknown_for_baclofen
 from hooks.renal import ADVANCED, renal
 from hooks.renal import LIMITS as KIDNEY
 from hooks.windows import ACT, YEAR
@@ -126,7 +126,7 @@ def _baclofen(facts: Facts) -> str:
         *([named(past)] if (past := facts.ever("hepatic_encephalopathy")) else []),
     ]
     if not against and facts.conditions("cirrhosis"):
-        against = list(filter(None, [against_baclofen(facts)]))
+        against = list(filter(None, [against_baclofen(facts) or unknown_for_baclofen(facts)]))
     if against:
         return f"baclofen, which the article names, is not advised here ({', '.join(against)})."
     text = "the article names baclofen; the trial evidence is from cirrhosis."

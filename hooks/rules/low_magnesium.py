@@ -71,7 +71,9 @@ _LIKELY_CAUSES = "PPI, diuretics, alcohol, diarrhoea"
         results("creatinine", FRESH_RENAL).optional(),
         conditions("aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3", "pregnancy").optional(),
         conditions(*FLUID_FIRST_UNSAFE, "myasthenia_gravis", *_CAUSING_CONDITIONS).optional(),
-        medications("magnesium", "magnesium_binding", *_CAUSING_DRUGS).optional(),
+        medications(
+            "magnesium", "magnesium_intravenous", "magnesium_binding", *_CAUSING_DRUGS
+        ).optional(),
         *arrhythmia.NEEDS,
         orders("magnesium", "potassium", "creatinine", "calcium", "ecg"),
         demographics(),
@@ -217,6 +219,8 @@ def _why_no_dose(facts: Facts, function: Renal) -> str:
         return "No dose is given: the patient is under 18."
     if facts.hazards("pregnancy"):
         return "No dose is given in pregnancy: obstetric advice."
+    if running := facts.taking("magnesium_intravenous"):
+        return f"No oral dose is given: {named(running)} is active."
     if function.severe:
         return (
             f"No dose is given: {function.phrase()}. Magnesium accumulates to toxic levels; "

@@ -8,7 +8,8 @@ list, and renal function is impaired or unknown, or serum magnesium is
 above range. A supplement in advanced disease (eGFR below 30, CKD 4-5, dialysis, AKI), or with a
 magnesium of 2.0 mmol/L or more: critical; eGFR 30-59, CKD 3 or a milder high magnesium: warning
 (info below 1.5 with normal renal function); with a fresh low magnesium never more than a
-warning. Advanced chronic disease with cramps and no magnesium: advice on
+warning. A magnesium of 2.0 mmol/L or more without any on the list:
+critical, find its source. Advanced chronic disease with cramps and no magnesium: advice on
 over-the-counter products.
 Treatment: parenteral magnesium, or magnesium for eclampsia, pre-eclampsia, torsades, another
 arrhythmia or severe asthma, is never told to stop: at most a warning up to 3.5 mmol/L.
@@ -211,6 +212,8 @@ def _taken_unchecked(
 
 
 def _without(facts: Facts, danger: Accumulation) -> Answer:
+    if danger.reaches(facts, "magnesium.critical"):
+        return _of_unknown_source(facts, danger)
     advanced = _advanced_chronic(facts, danger.function)
     unread = reading.medications_unread(facts)
     if unread:
@@ -240,6 +243,31 @@ def _without(facts: Facts, danger: Accumulation) -> Answer:
         strength=STRENGTH,
         suggestions=tuple(tests),
         overrides=FOR_ADVICE,
+    )
+
+
+def _of_unknown_source(facts: Facts, danger: Accumulation) -> Finding:
+    """Dangerously high, though no list has magnesium: it comes from somewhere."""
+    result = danger.level.result
+    assert result is not None  # it reaches a limit
+    early = "The result is preliminary: repeat it now. " if danger.level.preliminary else ""
+    return Finding(
+        indicator=Indicator.WARNING if danger.level.preliminary else Indicator.CRITICAL,
+        summary=kidney_headline(
+            danger.function, f"Magnesium {result.reported} ({day(result)}) is high: find its source"
+        ),
+        advice=(
+            f"{early}No magnesium is known to be taken: ask about laxatives, antacids, enemas, "
+            "supplements and infusions, and stop them. " + SIGNS,
+        ),
+        evidence=danger.evidence(facts),
+        missing=(*danger.missing(), *reading.medications_unread(facts)),
+        strength=STRENGTH,
+        suggestions=(
+            OrderTest("magnesium", "repeat the high result"),
+            OrderTest("creatinine", "renal function with a high magnesium"),
+        ),
+        overrides=(*FOR_HAZARDS, CONTRAINDICATED),
     )
 
 
