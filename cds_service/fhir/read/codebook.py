@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from cds_service.core.analytes import Analyte
-from cds_service.fhir.values.elements import codings, readable, texts
+from cds_service.fhir.read.specimens import names_blood, names_other_specimen
+from cds_service.fhir.values.elements import all_words, codings, readable, texts
 from cds_service.terminology.call_texts import TooMuchTextError, digest, memory
 from cds_service.terminology.codes import LOINC, Coding, normal_system
 from cds_service.terminology.vocabulary import Vocabulary
@@ -28,10 +29,20 @@ class Meaning:
 
     ``by_words`` is True where no code on a list says so, but only words, beside a LOINC code or
     beside words that are not known: then the unit must bear them out. ``doubt`` says why even
-    so the result cannot be taken for one of these analytes; empty where it can.
+    so the result cannot be taken for one of these analytes; empty where it can. ``elsewhere`` is
+    True where the words name urine or another fluid: of a panel, then, that holds for its parts.
     """
 
-    __slots__ = ("about", "analytes", "by_words", "doubt", "method", "panels", "pregnancy")
+    __slots__ = (
+        "about",
+        "analytes",
+        "by_words",
+        "doubt",
+        "elsewhere",
+        "method",
+        "panels",
+        "pregnancy",
+    )
 
     def __init__(
         self,
@@ -42,7 +53,9 @@ class Meaning:
         *,
         by_words: bool = False,
         doubt: str = "",
+        elsewhere: bool = False,
     ) -> None:
+        self.elsewhere = elsewhere
         self.by_words = by_words
         self.doubt = doubt
         self.analytes = analytes
@@ -60,6 +73,9 @@ class Meaning:
 
 NOTHING = Meaning()
 """The meaning of a code that no rule reads."""
+
+ELSEWHERE = Meaning(elsewhere=True)
+"""The meaning of a code that no rule reads, of urine or another fluid."""
 
 UNREAD = Meaning()
 """The meaning of what is not a code, or cannot be read."""
@@ -127,9 +143,10 @@ class Codebook:
         return not self._units.isdisjoint(units)
 
     def of_blood(self, code: bytes) -> bool:
-        """Whether a code says by itself in what it is measured: a LOINC code on a list."""
-        listed = [one for one in codings(readable(code)) if normal_system(one.system) == LOINC]
-        return self._vocabulary.lists(listed)
+        """Whether a code says by itself in what it is measured: LOINC on a list, or its words."""
+        value = readable(code)
+        listed = [one for one in codings(value) if normal_system(one.system) == LOINC]
+        return self._vocabulary.lists(listed) or names_blood(all_words(value))
 
     def _read(self, code: bytes) -> Meaning:
         value = readable(code)
@@ -141,8 +158,12 @@ class Codebook:
         analytes = tuple(self.analytes[key] for key in sorted(concepts) if key in self.analytes)
         pregnancy = PREGNANCY in concepts
         panels = frozenset(key for key in concepts if key.startswith(PANEL))
+        named = [*words, *(one.display for one in coded if one.display)]
+        elsewhere = names_other_specimen(named, [one.key for one in analytes])
+        if elsewhere:
+            return self._of_other_specimen(coded, analytes)
         if not analytes and not pregnancy and not panels:
-            return self._doubtful(coded, words)
+            return self._contradictory(coded) or self._doubtful(coded, words)
         method = "other" if "egfr" in concepts else ""
         for concept, name in _METHODS.items():
             if concept in concepts:
@@ -150,6 +171,26 @@ class Codebook:
                 break
         by_words = bool(analytes) and _has_loinc(coded) and not self._vocabulary.lists(coded)
         return Meaning(analytes, method, pregnancy, panels, by_words=by_words)
+
+    def _of_other_specimen(self, coded: Sequence[Coding], analytes: tuple[Analyte, ...]) -> Meaning:
+        """The meaning of a name that says urine or another fluid: said where its code denies it."""
+        if not analytes or not self._vocabulary.lists(coded):
+            return self._contradictory(coded) or ELSEWHERE
+        doubt = "its name says another specimen than its code"
+        return Meaning(analytes, by_words=True, doubt=doubt, elsewhere=True)
+
+    def _contradictory(self, coded: Sequence[Coding]) -> Meaning | None:
+        """The meaning of codings of which one is listed for an analyte that another rules out."""
+        if len(coded) < 2 or not self._vocabulary.lists(coded):
+            return None
+        meant = {
+            concept
+            for one in coded
+            for concept in self._vocabulary.concepts([Coding(one.system, one.code)], ())
+        }
+        analytes = tuple(self.analytes[key] for key in sorted(meant) if key in self.analytes)
+        doubt = "its codes contradict each other: one is of another quantity"
+        return Meaning(analytes, by_words=True, doubt=doubt) if analytes else None
 
     def _doubtful(self, coded: Sequence[Coding], words: Sequence[str]) -> Meaning:
         """The meaning of a code that stands for nothing here, or may do so."""

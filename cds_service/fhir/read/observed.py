@@ -24,7 +24,6 @@ from cds_service.fhir.read.said import said
 from cds_service.fhir.values.elements import (
     MOST_DECIMALS,
     UNREADABLE,
-    all_words,
     decoded,
     exact,
     items,
@@ -136,13 +135,6 @@ _REMARKS = (
     ("clotted", ("clot",)),
     ("contaminated", ("contaminat", "wrong tube", "incorrect tube", "wrong container", "drip arm")),
 )
-# What a rule reads is measured in blood, serum or plasma.
-_OF_BLOOD = re.compile(r"\b(blood|serum|plasma|ser|plas|venous|arterial|capillary|vollblut|blut)\b")
-_OTHER_SPECIMENS = re.compile(
-    r"\b(urin|harn|csf|cerebrospinal|liquor|stool|faec|fec(al|es)|fluid|sweat|saliva|dialys|"
-    r"periton|ascit|pleura|synovi|drain|tissue|hair|nail|milk|bile|gastric|sputum|swab|semen|"
-    r"amnio|vitreous|calculus)"
-)
 _DENIED = frozenset({"no", "not", "non", "without", "nil", "negative", "free", "absent", "none"})
 # What makes "haemolysis index 5, within limits" no remark at all.
 _AS_IT_SHOULD = frozenset(
@@ -161,24 +153,6 @@ def remarks_on(peek: Peek) -> tuple[str, ...]:
     words = " ".join(_words_of(one) for one in stated if not isinstance(one, Missing))
     lower = " ".join(words[:_MOST_REMARK].lower().replace("-", " ").split())
     return tuple(kind for kind, roots in _REMARKS if any(_remarked(one, lower) for one in roots))
-
-
-def of_another_specimen(peek: Peek) -> bool:
-    """Whether the specimen is said, by its name or type, to be something else than blood."""
-    raw = b"" if isinstance(peek.specimen, Missing) else bytes(peek.specimen)
-    if b'"display"' not in raw and b'"#' not in raw:
-        return False  # mostly it is a reference only, to what was not sent
-    pointer = readable(raw)
-    target = text(part(pointer, "reference"))
-    inside: list[object] = []
-    if target.startswith("#"):
-        inside = [
-            part(one, "type")
-            for one in items(readable(peek.contained))
-            if text(part(one, "id")).lstrip("#") == target[1:]
-        ]
-    said_ = " ".join([text(part(pointer, "display")), *all_words(inside)]).lower()
-    return bool(_OTHER_SPECIMENS.search(said_)) and not _OF_BLOOD.search(said_)
 
 
 def _words_of(raw: Raw) -> str:

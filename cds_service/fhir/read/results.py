@@ -21,6 +21,7 @@ from cds_service.core.series import Candidate, Series
 from cds_service.fhir.intake.bundles import Entry, Intake, ObservationPage
 from cds_service.fhir.intake.recovery import recovered
 from cds_service.fhir.read.codebook import (
+    ELSEWHERE,
     NOTHING,
     PREGNANCY,
     TOO_MUCH,
@@ -32,10 +33,10 @@ from cds_service.fhir.read.codebook import (
 from cds_service.fhir.read.observed import (
     Expected,
     is_critical,
-    of_another_specimen,
     read_value,
 )
 from cds_service.fhir.read.pregnancy import Pregnancy
+from cds_service.fhir.read.specimens import of_another_specimen
 from cds_service.fhir.read.subjects import Subjects
 from cds_service.fhir.read.superseding import current, meta_of
 from cds_service.fhir.values.elements import (
@@ -70,6 +71,7 @@ from cds_service.terminology.call_texts import TooMuchTextError
 _COUNTS = frozenset({"final", "amended", "corrected", "preliminary"})
 _SILENT = frozenset({"registered", "cancelled", "entered-in-error"})
 _WITHDRAWN = "entered-in-error"
+_DEEPEST = 3  # components inside components
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -294,8 +296,10 @@ class Results:
                     continue
             kept += 1
             meaning = UNREAD if code is UNSET else meaning_of(bytes(code))
-            if peek.specimen is not UNSET and of_another_specimen(peek):
-                self._elsewhere(peek, meaning, where, index)
+            if (peek.specimen is not UNSET or peek.bodySite is not UNSET) and of_another_specimen(
+                peek
+            ):
+                self._take_inner(peek, meaning, where, index, elsewhere=True)
                 continue
             if peek.component is not UNSET or peek.contained is not UNSET:
                 self._take_inner(peek, meaning, where, index)
@@ -304,7 +308,7 @@ class Results:
                 meaning = self._borne_out(peek, meaning, where, index)
             if status == _WITHDRAWN:
                 pass  # it withdraws others, whatever its own code says
-            elif meaning is NOTHING:
+            elif meaning is NOTHING or meaning is ELSEWHERE:
                 continue
             elif meaning is UNREAD:
                 self._unnamed(where, index)
@@ -381,20 +385,32 @@ class Results:
     # --- results inside others ------------------------------------------------------
 
     def _take_inner(
-        self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
+        self,
+        peek: Peek,
+        meaning: Meaning,
+        where: ObservationPage | Entry,
+        index: int,
+        elsewhere: bool = False,
     ) -> None:
         """An Observation with components or contained results: each is a result of its own.
 
-        It has its parent's time, status and subject. The parent itself counts where its own
-        code says something.
+        It has its parent's time, status, subject and specimen (``elsewhere``: not blood). The
+        parent itself counts where its own code says something.
         """
         if meaning is TOO_MUCH:
             self._too_much(where, _source(where, index))
+        if meaning.by_words and not elsewhere and not meaning.elsewhere:
+            meaning = self._borne_out(peek, meaning, where, index)
         unread = meaning is UNREAD or meaning is TOO_MUCH
+        elsewhere = elsewhere or meaning.elsewhere
         parent = _Row(peek, NOTHING if unread else meaning, where, index)
         found = list(self._components(parent)) + list(self._contained(parent))
         if peek.status == _WITHDRAWN:
             self._rows.append(parent)  # it withdraws others of its id
+            return
+        if elsewhere:
+            for row in (parent, *found):
+                self._elsewhere(row.peek, row.meaning, where, index)
             return
         mine = meaning is not NOTHING and not unread
         if mine and peek.valueQuantity is UNSET:
@@ -430,7 +446,7 @@ class Results:
                 self._intake.problem("unreadable", kind, unreadable, parent.source)
             return ()
 
-    def _components(self, parent: _Row) -> Iterator[_Row]:
+    def _components(self, parent: _Row, depth: int = 0) -> Iterator[_Row]:
         for one in self._items(parent.peek.component, "its components cannot be read", parent):
             try:
                 component = read_component(one)
@@ -449,12 +465,36 @@ class Results:
                 modifierExtension=component.modifierExtension,
             )
             row = self._inside(peek, parent, one)
-            if row is None:
-                continue
             changed = modified(component.modifierExtension) and peek.status not in _SILENT
-            if changed:
+            if row is not None and changed:
                 self._unusable("modified", MODIFIED, peek, row.meaning.about, parent.source)
+            elif row is not None:
+                yield row
+            if component.component is not UNSET:
+                yield from self._nested(replace(peek, component=component.component), parent, depth)
+
+    def _nested(self, peek: Peek, parent: _Row, depth: int) -> Iterator[_Row]:
+        """The results inside a component: FHIR knows none, but what is there is not lost."""
+        if depth >= _DEEPEST:
+            reason = "its components are nested too deeply to be read"
+            self._intake.problem("unreadable", parent.where.kind.value, reason, parent.source)
+            return
+        found = self._components(_Row(peek, NOTHING, parent.where, parent.index), depth + 1)
+        yield from self._of_blood(found, peek, parent)
+
+    def _of_blood(self, found: Iterable[_Row], holder: Peek, parent: _Row) -> Iterator[_Row]:
+        """The results inside ``holder``, unless that is of another specimen: said, where due."""
+        code = holder.code
+        elsewhere = (
+            holder.specimen is not UNSET or holder.bodySite is not UNSET
+        ) and of_another_specimen(holder)
+        if not elsewhere and not isinstance(code, Missing):
+            elsewhere = self._book.meaning(bytes(code)).elsewhere
+        for row in found:
+            if elsewhere:
+                self._elsewhere(row.peek, row.meaning, parent.where, parent.index)
             else:
+                row.parent = parent
                 yield row
 
     def _contained(self, parent: _Row) -> Iterator[_Row]:
@@ -486,17 +526,13 @@ class Results:
             if refusal:
                 self._refuse(parent.where.kind, refusal, parent.source)
                 continue
-            if peek.specimen is not UNSET and of_another_specimen(peek):
-                continue
             row = self._inside(peek, parent, one)
-            if row is not None and self._usable(peek, row.meaning, parent.where, parent.index):
-                yield row
+            found = [] if row is None else [row]
             if peek.component is not UNSET:
-                inner = _Row(peek, NOTHING, parent.where, parent.index)
-                for component in self._components(inner):
-                    component.parent = parent
-                    if self._usable(peek, component.meaning, parent.where, parent.index):
-                        yield component
+                found += self._components(_Row(peek, NOTHING, parent.where, parent.index))
+            for result in self._of_blood(found, peek, parent):
+                if self._usable(peek, result.meaning, parent.where, parent.index):
+                    yield result
 
     def _inside(self, peek: Peek, parent: _Row, raw: Raw) -> _Row | None:
         """The row of a result inside of ``parent``; None for what no rule reads."""
@@ -509,7 +545,7 @@ class Results:
             self._intake.problem("unreadable", parent.where.kind.value, reason, parent.source)
         if meaning is TOO_MUCH:
             self._too_much(parent.where, parent.source)
-        if meaning is NOTHING or meaning is UNREAD or meaning is TOO_MUCH:
+        if meaning in (NOTHING, ELSEWHERE, UNREAD, TOO_MUCH):
             return None
         return _Row(peek, meaning, parent.where, parent.index, parent=parent, inner=Raw(bytes(raw)))
 
@@ -525,7 +561,7 @@ class Results:
                 self._refuse(where.kind, refusal, _source(where, index))
                 return
         parent = _Row(peek, NOTHING, where, index)
-        found = list(self._contained(parent))
+        found = list(self._of_blood(self._contained(parent), peek, parent))
         if peek.status == _WITHDRAWN:
             self._rows.append(parent)
         elif found and self._usable(peek, found[0].meaning, where, index):
@@ -596,6 +632,8 @@ class Results:
 
 def _joined(own: str | None, parents: str | None) -> str | None:
     """The status of a result inside another resource: the less certain of the two."""
+    if parents in _SILENT and own != _WITHDRAWN:
+        return parents
     return parents if own is None or (parents == "preliminary" and own != _WITHDRAWN) else own
 
 

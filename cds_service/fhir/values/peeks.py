@@ -51,6 +51,7 @@ class Peek(msgspec.Struct, gc=False):
     contained: Raw | Missing = UNSET
     focus: Raw | Missing = UNSET
     specimen: Raw | Missing = UNSET
+    bodySite: Raw | Missing = UNSET  # noqa: N815
     modifierExtension: Raw | Missing = UNSET  # noqa: N815
 
 
@@ -62,6 +63,7 @@ class Component(msgspec.Struct, gc=False):
     referenceRange: Raw | Missing = UNSET  # noqa: N815
     dataAbsentReason: Raw | Missing = UNSET  # noqa: N815
     interpretation: Raw | Missing = UNSET
+    component: Raw | Missing = UNSET
     modifierExtension: Raw | Missing = UNSET  # noqa: N815
 
 

@@ -1,0 +1,109 @@
+"""In what a result was measured: names, words and codes that say it was not blood.
+
+What the rules read is measured in serum, plasma or blood. Sources: HL7 table 0487 (specimen
+type) and SNOMED CT specimens; the abbreviations of laboratories before and behind a name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from cds_service.fhir.values.elements import all_words, codings, items, part, readable, text
+from cds_service.fhir.values.peeks import Missing, Peek
+from cds_service.terminology.codes import SNOMED, normal_system
+
+_OF_BLOOD = re.compile(
+    r"\b(blood|serum|plasma|ser|serpl|plas|bld|venous|arterial|capillary|vollblut|blut|sang)\b"
+)
+_ANY_OTHER = (
+    r"(?<![pa])urin|orina\b|harn(?!st|sä|sae)|\b(csf|cerebrospinal|liquor|punktat|stool|stuhl|"
+    r"faec|feces|fecal|fluid|sweat|saliva|speichel|periton|ascit|pleura|synovi|drain|tissue|hair|"
+    r"nail|milk|bile|gastric|sputum|swab|semen|amnio|vitreous|calculus"
+)
+_OTHER_SPECIMENS = re.compile(rf"{_ANY_OTHER}|dialys)|\b(24|12) ?-?h(ou)?r?s? (collect|sample)")
+# A name may say "post dialysis": that is when, not what.
+_OTHER_IN_NAMES = re.compile(rf"{_ANY_OTHER}|dialysat|dialysis (fluid|solution|bath|effluent))")
+# "U-Kalium", "Kalium (U)", "Na, U", "Kalium i.U.", "dU-Kalium"; not "U&E", and not "U/L".
+_URINE_FOR_SHORT = re.compile(
+    r"(?<![a-z0-9])ur?(?![a-z0-9])"
+    r"(?! ?(?:[&+/,.-]|and|und|et|en|y|e)? ?(?:e|es|c)(?![a-z]))(?! ?/ ?[a-z]{0,2}l\b)"
+    r"|(?:^|[(,;/] ?)(?:d|t|24h)u(?:-(?=[a-z])| (?=kali|natri|kreat))|[-(,/ ](?:dur?|tu)\)?$"
+)
+_IN_UNITS = frozenset({"creatine_kinase", "tsh"})
+"""Analytes whose unit is a U: the letter in their name may be it."""
+_MOST = 300  # letters of a name that are looked at
+
+_URINE_OR_FLUID = frozenset(
+    (
+        "122575003", "258574006", "276833005", "278020009", "122565001", "698276005", "309051001",
+        "258450006", "119339001", "119334006", "119342007", "122569007", "119332005",
+        "418564007", "168139001", "309201001", "119373006", "258459007", "119326000", "119327009",
+        "119376003", "258442002", "119323008", "122571007",
+    )
+)  # fmt: skip
+"""SNOMED CT specimens: urine, fluids, stool, sputum, saliva, sweat, hair, nail, tissue [GK]."""
+_TABLE_0487 = frozenset(
+    (
+        "UR", "URC", "URT", "URNS", "URNC", "URNX", "UMED", "USUB", "URINE", "URAN", "CSF", "STL",
+        "SAL", "SPT", "SWT", "PLR", "FLD", "FLU", "PRT", "DIAF", "DIALY", "AMN", "JNTFLD", "ASC",
+        "BDY", "TISS", "HAR", "NAIL", "SMN", "GAST", "BIL", "MILK", "STON", "VITF", "SNV", "PCAR",
+    )
+)  # fmt: skip
+"""Codes of HL7 tables 0487 and 0070 for specimens other than blood [GK]."""
+
+
+def names_other_specimen(words: Sequence[str], analytes: Sequence[str]) -> bool:
+    """Whether the name of a result says that it was not measured in blood."""
+    for one in words:
+        lower = one[:_MOST].lower()
+        if _OTHER_IN_NAMES.search(lower):
+            if not _OF_BLOOD.search(lower):
+                return True
+        elif (
+            "u" in lower and _IN_UNITS.isdisjoint(analytes) and _URINE_FOR_SHORT.search(lower)
+        ):  # "U" beside "serum" is a contradiction, and that is said as well
+            return True
+    return False
+
+
+def names_blood(words: Sequence[str]) -> bool:
+    """Whether the name of a result says that it was measured in blood."""
+    return any(_OF_BLOOD.search(one[:_MOST].lower()) for one in words)
+
+
+def of_another_specimen(peek: Peek) -> bool:
+    """Whether specimen or bodySite say, by name or type, that it was something else than blood."""
+    site = b"" if isinstance(peek.bodySite, Missing) else bytes(peek.bodySite)
+    raw = b"" if isinstance(peek.specimen, Missing) else bytes(peek.specimen)
+    said: list[str] = []
+    if site:
+        said += all_words(readable(site))
+    if b'"display"' in raw or b'"#' in raw or b'"type"' in raw:
+        # Mostly it is a reference only, to what was not sent.
+        for pointer in items(readable(raw)):
+            said += _words_of(pointer, peek)
+    words = " ".join(said).lower()
+    return bool(_OTHER_SPECIMENS.search(words)) and not _OF_BLOOD.search(words)
+
+
+def _words_of(pointer: object, peek: Peek) -> list[str]:
+    """What a Reference to a Specimen says it is; a code for another specimen says so in words."""
+    target = text(part(pointer, "reference"))
+    kinds = [part(pointer, "type")]
+    if target.startswith("#"):
+        kinds += [
+            part(one, "type")
+            for one in items(readable(peek.contained))
+            if text(part(one, "id")).lstrip("#") == target[1:]
+        ]
+    said = [text(part(pointer, "display"))]
+    for kind in kinds:
+        said += all_words(kind)
+        for coding in codings(kind):
+            coded = coding.code.strip().upper()
+            if normal_system(coding.system) == SNOMED:
+                said += ["fluid"] * (coded in _URINE_OR_FLUID)
+            elif coded in _TABLE_0487:
+                said.append("fluid")
+    return said

@@ -1,0 +1,145 @@
+"""What is not measured in blood is refused, and said where its code says blood."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds_service.core.facts import Kind
+from tests.fhir_reading.records import bundle, concept, kinds, lab, read, result, results
+from tests.fhir_reading.test_places import panel, part
+
+LOINC_K = {"system": "http://loinc.org", "code": "2823-3"}
+URINE_SNOMED = {"coding": [{"system": "http://snomed.info/sct", "code": "122575003"}]}
+TABLE = "http://terminology.hl7.org/CodeSystem/v2-0487"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "U-Kalium", "U-K", "dU-Kalium", "Kalium (U)", "Kalium i.U.", "Kalium/U", "K, U", "U Kalium",
+        "Potassium-U", "Kalium (Sammelurin)", "24hU-Kalium", "Potassium, Ur",
+    ],
+)  # fmt: skip
+def test_urine_for_short_is_another_specimen_and_said_where_the_code_is_of_blood(name) -> None:
+    by_name = results(lab(code={"text": name}, value=6.8))
+    assert (dict(by_name.series), kinds(by_name)) == ({}, [])
+    coded = results(lab(code={"text": name, "coding": [LOINC_K]}, value=6.8))
+    assert dict(coded.series) == {}
+    assert kinds(coded) == [("unknown-name", "Observation/o1")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "S-Kalium", "P-Kalium", "fS-Kalium", "aB-Kalium", "P(aB)-Kalium", "U&E Potassium",
+        "U+E: Potassium", "U/E potassium", "Potassium U&E", "Potassium (U&Es)", "U and E Potassium",
+        "UEC Potassium", "Dosage du potassium", "du potassium", "K (mmol/L)",
+    ],
+)  # fmt: skip
+def test_prefixes_of_blood_and_names_of_panels_are_not_urine(name) -> None:
+    assert result(lab(code={"text": name}, value=6.8), analyte="potassium")
+
+
+def test_a_unit_in_the_name_is_not_urine() -> None:
+    one = lab(code={"text": "CK (U/L)"}, value=900, unit="U/L")
+    assert result(one, analyte="creatine_kinase")
+
+
+PANELS = [
+    "Urine electrolytes", "Urinalysis", "CSF analysis", "Dialysis fluid",
+    "Albumin/creatinine ratio, random urine",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_what_a_panel_was_measured_in_holds_for_its_parts(name) -> None:
+    code = {"text": name}
+    by_words = results(panel(part({"text": "Potassium"}, 6.8, "mmol/L"), code=code))
+    assert (dict(by_words.series), kinds(by_words)) == ({}, [])
+    coded = results(panel(part({"coding": [LOINC_K]}, 6.8, "mmol/L"), code=code))
+    assert dict(coded.series) == {}
+    assert kinds(coded) == [("specimen", "Observation/o1")]
+
+
+@pytest.mark.parametrize("place", ["specimen", "bodySite"])
+def test_the_specimen_of_a_panel_holds_for_its_parts(place) -> None:
+    said = {"display": "Urine"} if place == "specimen" else {"text": "Urine"}
+    one = panel(part({"coding": [LOINC_K]}, 6.8, "mmol/L"), code={"text": "Electrolytes"})
+    reading = results(one | {place: said})
+    assert dict(reading.series) == {}
+    assert kinds(reading) == [("specimen", "Observation/o1")]
+
+
+def report(**more):
+    inside = lab(code={"coding": [LOINC_K]}, value=6.8)
+    return {
+        "resourceType": "DiagnosticReport", "id": "d1", "status": "final",
+        "subject": inside["subject"], "effectiveDateTime": inside["effectiveDateTime"],
+        "contained": [inside],
+    } | more  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"code": {"text": "Urine electrolytes"}},
+        {"code": {"text": "Electrolytes"}, "specimen": [{"display": "Urine"}]},
+        {"code": {"text": "CSF analysis"}},
+    ],
+    ids=str,
+)
+def test_what_a_report_is_of_holds_for_what_is_in_it(more) -> None:
+    reading = read({Kind.RESULTS: bundle(report(**more))})
+    assert dict(reading.series) == {}
+    assert [kind for kind, _ in kinds(reading)] == ["specimen"]
+
+
+@pytest.mark.parametrize("status", ["cancelled", "registered", "entered-in-error"])
+def test_what_is_in_a_report_that_does_not_count_does_not_count(status) -> None:
+    reading = read({Kind.RESULTS: bundle(report(code={"text": "Bloods"}, status=status))})
+    assert reading.series == {} or not list(reading.series["potassium"].newest_first())
+
+
+def test_a_report_of_blood_is_read() -> None:
+    reading = read({Kind.RESULTS: bundle(report(code={"text": "Electrolytes"}))})
+    assert "potassium" in reading.series
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        URINE_SNOMED,
+        concept("UR", TABLE),
+        concept("CSF", TABLE),
+        {"text": "Sammelurin"},
+        {"text": "24h collection"},
+    ],
+    ids=str,
+)
+def test_a_specimen_is_known_by_its_code_alone(kind) -> None:
+    inside = [{"resourceType": "Specimen", "id": "s", "type": kind}]
+    one = lab(code={"text": "Potassium"}, specimen={"reference": "#s"}, contained=inside)
+    assert dict(results(one).series) == {}
+    coded = lab(code={"coding": [LOINC_K]}, specimen={"reference": "#s"}, contained=inside)
+    assert kinds(results(coded)) == [("specimen", "Observation/o1")]
+
+
+def test_a_part_of_the_body_is_not_a_specimen() -> None:
+    assert result(lab(code={"text": "Potassium"}, bodySite={"text": "Left arm"}))
+
+
+@pytest.mark.parametrize("other", ["2828-2", "2829-0"])
+def test_codings_of_two_quantities_are_said(other) -> None:
+    codings = [{"system": "http://loinc.org", "code": other}, LOINC_K]
+    for both in (codings, codings[::-1]):
+        reading = results(lab(code={"coding": both}, value=6.8))
+        assert dict(reading.series) == {}
+        assert kinds(reading) == [("unknown-name", "Observation/o1")]
+
+
+def test_a_component_inside_a_component_is_read_with_what_holds_it() -> None:
+    deep = {"code": {"text": "Electrolytes"}}
+    deep["component"] = [part({"text": "Potassium"}, 6.8, "mmol/L")]
+    assert "potassium" in results(panel(deep)).series
+    deep["code"] = {"text": "Urine electrolytes"}
+    assert dict(results(panel(deep)).series) == {}
