@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from cds_service.errors import StartupError
@@ -21,12 +22,17 @@ SHARES = {
 
 
 def checked_limits(stated: Mapping[str, Any], where: str = "population.limits") -> dict[str, float]:
-    """The limits as numbers. Raises StartupError naming the key that cannot be used."""
+    """The limits as numbers; ``where`` says in messages which table they are from.
+
+    Raises StartupError naming the key that cannot be used.
+    """
     made = {}
     for key, value in stated.items():
         if key not in RATES and key not in SHARES:
+            nearest = next(iter(get_close_matches(key, (*RATES, *SHARES), 1, 0.6)), "")
             raise StartupError(
-                f"{where}.{key}: this is not a limit.",
+                f"{where}.{key} is not a limit"
+                + (f"; did you mean {nearest}?" if nearest else "."),
                 f"The limits are {', '.join((*RATES, *SHARES))}.",
                 "CDS_SITES",
             )

@@ -36,13 +36,15 @@ _NO_ISSUED = "Observation without issued: treated as known when the sample was t
 _ENDED_WHEN = "{} ended at an unknown time: treated as ended from the beginning"
 _INACTIVE_WHEN = "Condition inactive since an unknown time: treated as inactive from the beginning"
 _AMENDED = "Observation amended or corrected: its earlier versions are not in the export"
+_UNCODED = "Observation without a code: judged, if at all, by its words"
 _DIED_WHEN = "Patient deceased at an unknown time: treated as alive at an encounter or order"
 
 
 class DatedResult(msgspec.Struct, gc=False):
-    """The dates and the status of a result, undecoded beyond JSON."""
+    """The dates, the status and the undecoded code of a result, read no further than JSON."""
 
     status: Any = None
+    code: msgspec.Raw = msgspec.Raw(b"")
     effectiveDateTime: Any = None  # noqa: N815  # FHIR's names
     effectiveInstant: Any = None  # noqa: N815
     effectivePeriod: Any = None  # noqa: N815
@@ -114,11 +116,19 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
         read: DatedResult = _decoders.get(kind, _dated).decode(raw)
     except (msgspec.DecodeError, RecursionError):
         read = _NOTHING
+    coded = kind != "Observation" or b'"code"' in bytes(read.code)
+    if kind == "Observation" and coded and read.status == "final":
+        # Most of an export: taken and issued at stated instants, and nothing to be noted.
+        taken, issued = read.effectiveDateTime, read.issued
+        if _stated_to_the_second(taken) and _stated_to_the_second(issued):
+            at, out = read_when(taken, UTC), read_when(issued, UTC)
+            if at is not None and out is not None:
+                return Item(kind, name, url, medication, raw, _NOTHING, out if out >= at else at)
     dated = read if isinstance(read, Dated) else _NOTHING
     made = Item(kind, name, url, medication, raw, dated)
     if kind in ("Patient", "Medication"):
         return made
-    caveats: list[str] = []
+    caveats: list[str] = [] if coded else [_UNCODED]
     last: object = None
     for stated in _of_result(kind, read, caveats) if kind in _RESULTS else _stated(kind, dated):
         when = read_when(stated, UTC)
@@ -139,6 +149,10 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
             caveats.append(_INACTIVE_WHEN)
     made.caveats = tuple(caveats)
     return made
+
+
+def _stated_to_the_second(value: object) -> bool:
+    return isinstance(value, str) and len(value) > len("2026-11-23")
 
 
 def _of_result(kind: str, one: DatedResult, caveats: list[str]) -> tuple[object, object]:

@@ -34,6 +34,7 @@ Row = tuple[Any, ...]
 
 CUT = "a file that ends in the middle or cannot be read"
 _BATCH = 4096
+_MARK = b"\xef\xbb\xbf"  # what some programs write before UTF-8
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -81,7 +82,7 @@ class Reader:
 
     def line(self, line: bytes, position: int) -> Iterator[Row]:
         """The rows of a resource or a Bundle; ``position`` tells which of two came later."""
-        line = line.strip()
+        line = line.strip().removeprefix(_MARK)
         if not line:
             return
         try:
@@ -150,14 +151,7 @@ class Reader:
 
         try:
             file = parquet.ParquetFile(opened)
-            fields = [
-                one.name
-                for one in file.schema_arrow
-                if arrow.types.is_string(one.type)
-                or arrow.types.is_large_string(one.type)
-                or arrow.types.is_binary(one.type)
-                or arrow.types.is_large_binary(one.type)
-            ]
+            fields = [one.name for one in file.schema_arrow if _is_text(arrow.types, one.type)]
             named = [one for one in ("resource", "raw", "json", "value") if one in fields]
             if not named and len(fields) != 1:
                 self.odd["a Parquet file without a column resource"] += 1
@@ -226,6 +220,16 @@ class Reader:
         medication = last_of(head.medicationReference)
         updated = text(part(head.meta, "lastUpdated"))
         yield patient, kind, name, instant(updated), position, url, medication, raw
+
+
+def _is_text(types: Any, kind: Any) -> bool:
+    """Whether an Arrow type holds text or bytes, as they are or each distinct one once."""
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return any(
+        getattr(types, f"is_{name}")(kind)
+        for name in ("string", "large_string", "binary", "large_binary")
+    )
 
 
 _PATIENT = re.compile(r"(?:^|/)Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/.*)?$")

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from cds_service.population import plots
+from cds_service.population.evaluating import NO_PATIENT
 
 Json = Mapping[str, Any]
 _STYLE = """
@@ -117,9 +118,10 @@ def _first_screen(made: Json) -> str:
         f"<p><strong>{_number(counts['cards'])} cards on {_number(counts['calls'])} calls</strong>, "
         f"{per:.2f} a call: {_number(cards['critical'])} critical, {_number(cards['warning'])} "
         f"warning, {_number(cards['info'])} info. Rules could not tell in {silence} of their "
-        f"answers.</p>{_loudest(made['rules'])}{limits}</div><dl>{said}</dl>"
-        f'<p class="soft">Service {escape(asked["version"])}, rules {asked["rules"]}, limits '
-        f"{asked['limits']}.</p>"
+        f"answers.</p>{_loudest(made['rules'])}{_beyond(made['rates'])}{_lost(made)}{limits}</div>"
+        f"<dl>{said}</dl>"
+        f'<p class="soft">Service {escape(asked["version"])}; digest of the rules '
+        f"{asked['rules']}, of their limits {asked['limits']}.</p>"
     )
 
 
@@ -142,6 +144,39 @@ def _loudest(rules: Sequence[Json]) -> str:
             "an all-clear: see data quality.</p>"
         )
     return said
+
+
+def _beyond(rates: Sequence[Json]) -> str:
+    """Which rates are above what other systems published: a limit of the site may allow that."""
+    above = ", ".join(
+        f"cards {one['denominator']} ({_number(one['cards'])}; there {one['published_low']} to "
+        f"{one['published_high']})"
+        for one in rates
+        if one["cards"] is not None and one["cards"] > one["published_high"]
+    )
+    return f"<p><strong>More than six published systems:</strong> {escape(above)}.</p>" * bool(
+        above
+    )
+
+
+def _lost(made: Json) -> str:
+    """What the answer lacks: data that could not be read, and calls that could not be answered."""
+    said = [f"{one['kind']} ({_number(one['count'])})" for one in made["odd"]]
+    patients = made["counts"]["patients"]
+    said += [
+        f"age and sex of {_number(one['patients'])} of {_number(patients)} patients"
+        for one in made["caveats"]
+        if one["kind"] == NO_PATIENT and 20 * one["patients"] >= patients
+    ]
+    if failed := made["counts"]["failed"]:
+        said.append(f"calls without an answer ({_number(failed)})")
+    if not said:
+        return ""
+    more = f" and {len(said) - 3} more kinds" if len(said) > 3 else ""
+    return (
+        f"<p><strong>Not in these figures:</strong> {escape('; '.join(said[:3]))}{more}. The last "
+        "section has all of it.</p>"
+    )
 
 
 def _rates(rates: Sequence[Json]) -> str:

@@ -130,10 +130,12 @@ def _run(asked: Asked, settings: Settings, progress: Progress, work: Path) -> di
     from cds_service.catalogue.sites import population_limits
     from cds_service.population.limits import checked_limits
 
+    limits = checked_limits(
+        population_limits(settings.sites), f"{settings.sites}: population.limits"
+    )
     fingerprint = _fingerprint(asked, settings)
     _prepare(asked, work, fingerprint)
     plan = plan_of(asked, settings, _key(asked.out))
-    limits = checked_limits(population_limits(settings.sites))
     if asked.engine == "spark":
         from cds_service.population.spark import evaluate_on_spark
 
@@ -149,6 +151,13 @@ def _run(asked: Asked, settings: Settings, progress: Progress, work: Path) -> di
         )
         told = shuffle(Source(Path(asked.source)), work, means, progress)
         answers = evaluate(plan, work, means, progress)
+    if not any(answers.glob("*.parquet")):
+        odd = "; ".join(f"{kind} ({count})" for kind, count in told["odd"].items())
+        raise BadRequest(
+            f"{asked.source} holds no resource of any patient" + (f": {odd}." if odd else "."),
+            "Name the folder of an export in FHIR: NDJSON, Bundles or Parquet.",
+            "SOURCE",
+        )
     progress("Writing", 0, 1)
     from cds_service.population.report import page
     from cds_service.population.sampling import draw_sample

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from cds_service.cli import main
 from cds_service.errors import BadRequest, StartupError
 from cds_service.population.limits import checked_limits, held_against, verdict
+from cds_service.population.running import Asked, run
 from cds_service.population.sampling import read_csv
 from cds_service.population.score import kappa, score
 from cds_service.population.summary import wilson
@@ -26,6 +27,7 @@ from tests.population.export import (
     outcome,
     patient,
     potassium,
+    quiet,
     quinine,
     write,
 )
@@ -133,6 +135,57 @@ def test_limits_say_go_or_no_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_limit_that_cannot_be_used_is_named(stated: Json) -> None:
     with pytest.raises(StartupError, match=next(iter(stated))):
         checked_limits(stated)
+
+
+def test_a_misspelt_limit_is_named_with_its_file_before_anything_is_read(tmp_path: Path) -> None:
+    sites = tmp_path / "sites.toml"
+    for written, said in (
+        (
+            "[population.limits]\ncards_per_clincian_day = 3",
+            "population.limits.cards_per_clincian_day",
+        ),
+        ("[population.limit]\ncards_per_clinician_day = 3", "population.limit"),
+        ("[population.limits]\nCritical_percent = 3", "did you mean critical_percent?"),
+    ):
+        sites.write_text(written)
+        command = ["population", str(export(tmp_path / "in")), "--out", str(tmp_path / "out")]
+        ended = CliRunner().invoke(main, command, env={"CDS_SITES": str(sites)})
+        assert ended.exit_code == 1
+        assert str(sites) in ended.stderr
+        assert said in ended.stderr
+        assert not (tmp_path / "out").exists()
+
+
+def test_the_first_screen_says_what_is_above_published_rates_and_what_is_missing(
+    tmp_path: Path,
+) -> None:
+    source = export(tmp_path / "in")
+    (source / "Observation.cut.ndjson").write_text('{"resourceType": "Observation", "id"')
+    outcome(source, tmp_path / "out", report=True)
+    first = (tmp_path / "out" / "report.html").read_text().partition("<dl>")[0]
+    assert "More than six published systems:</strong> cards per 100 encounters" in first
+    assert "Not in these figures:</strong> a line cut in the middle (1)" in first
+
+
+def test_an_export_that_lacks_its_patients_says_so_first(tmp_path: Path) -> None:
+    source = export(tmp_path / "in")
+    (source / "Patient.000.ndjson").unlink()
+    outcome(source, tmp_path / "out", report=True)
+    first = (tmp_path / "out" / "report.html").read_text().partition("<dl>")[0]
+    assert "age and sex of" in first
+
+
+def test_results_without_a_code_are_counted(tmp_path: Path) -> None:
+    results = [potassium(3.0, "2026-03-01T08:00:00Z", name=f"k{n}") for n in range(5)]
+    results[0]["code"] = {"text": "Potassium (local panel)"}
+    results[1]["code"] = {"coding": [{"display": "Potassium"}]}
+    del results[2]["code"]
+    results[3]["code"] = {"coding": [{"system": "urn:local", "code": "K"}]}
+    source = write(export(tmp_path / "in", ("p9",)), *results)
+    counted = {
+        one["kind"]: one["resources"] for one in outcome(source, tmp_path / "out")["caveats"]
+    }
+    assert counted["Observation without a code: judged, if at all, by its words"] == 3
 
 
 def test_a_limit_without_anything_to_count_is_no_go_ahead(tmp_path: Path) -> None:
@@ -337,6 +390,18 @@ def test_a_sheet_shows_the_order_that_is_placed_and_drugs_by_name(tmp_path: Path
         sheet = (tmp_path / "out" / "sample" / f"{row['sheet']}.html").read_text()
         assert "Order being placed: <b>quinine sulfate 300 MG</b>" in sheet
         assert sheet.count("<td>quinine sulfate 300 MG</td>") == 1
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x00\xff junk", b"", "{}".encode("utf-16"), b'{"resourceType": "Location"}']
+)
+def test_an_export_without_any_patient_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "a.ndjson").write_bytes(content)
+    with pytest.raises(BadRequest, match="no resource of any patient"):
+        run(Asked(source=str(source), out=tmp_path / "out", workers=1), Settings(), quiet)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("size", ["much", "1MB", "-4GB", "4 XB"])

@@ -97,13 +97,16 @@ def run(name: str, source: str, options: list[str]) -> dict[str, Any]:
         out = Path(folder) / "out"
         command = [sys.executable, "-m", "cds_service", "population", source, "--out", str(out)]
         began = time.monotonic()
-        process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [*command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
         watch = _Watch(process.pid)
         assert process.stderr is not None
         said = process.stderr.read()
         status = process.wait()
         took = time.monotonic() - began
-        most, cpu = watch.ended()
+        most, each = watch.ended()
+        cpu = sum(each)
         if status not in (0, 3):
             raise SystemExit(f"status {status}: {said[-2000:]}")
         summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
@@ -112,6 +115,7 @@ def run(name: str, source: str, options: list[str]) -> dict[str, Any]:
     return {
         "what": "run", "name": name, "options": options, "seconds": round(took, 1),
         "processor_seconds": round(cpu, 1),
+        "of_each_process": [round(one, 1) for one in each if one >= 0.05],
         "processor_ms_per_patient": round(1000 * cpu / patients, 3),
         "most_memory_mb": most >> 20,
         "load_before": round(load, 1), "load_after": round(os.getloadavg()[0], 1),
@@ -133,11 +137,11 @@ class _Watch:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
-    def ended(self) -> tuple[int, float]:
-        """Bytes and seconds; ends the watch."""
+    def ended(self) -> tuple[int, list[float]]:
+        """Bytes, and the seconds of each process, the first one's first; ends the watch."""
         self._ended.set()
         self._thread.join()
-        return self._most, sum(self._times.values())
+        return self._most, list(self._times.values())
 
     def _watch(self) -> None:
         while not self._ended.wait(0.5):
