@@ -238,8 +238,8 @@ class Database:
         try:
             yield
         except (exc.DBAPIError, exc.TimeoutError) as error:
-            if isinstance(error, exc.IntegrityError | exc.DataError):
-                self._breaker.succeeded()  # it has answered: this statement is refused
+            if _refuses_this_only(error):
+                self._breaker.succeeded()  # it has answered
             else:
                 self._failed_at = time.monotonic()
                 self._breaker.failed()
@@ -302,6 +302,15 @@ _STATES = {
     "53100": "Free space on the disk of the database.",
     "42501": "Give the user of CDS_DATABASE_URL the rights on the tables.",
 }
+
+
+def _refuses_this_only(error: Exception) -> bool:
+    """Whether a database that works refuses one statement, for what is in it.
+
+    Of SQLSTATE: 40, it was in the way of another; 54, something in it is too long, or too much.
+    """
+    state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
+    return isinstance(error, exc.IntegrityError | exc.DataError) or state[:2] in ("40", "54")
 
 
 def _tables_missing(error: Exception) -> bool:

@@ -21,6 +21,8 @@ from cds_service.trust.jwk import ALGORITHMS
 from cds_service.trust.keys import KeySets
 from cds_service.trust.token import Token, bearer_token, read_token, seconds, text, texts
 
+LONGEST_TENANT: Final = 255
+"""Characters; what a database can keep beside the longest id of a card."""
 LEEWAY: Final = 60.0  # seconds by which two clocks may differ
 _FEEDBACK: Final = re.compile(r"(/cds-services/[^/]+)/feedback")
 
@@ -231,6 +233,8 @@ def _check_jku(token: Token, client: Client) -> str:
 
 def _tenant(token: Token, client: Client) -> str | None:
     tenant = text(token.claims, "tenant") if token.claims.get("tenant") is not None else None
+    if tenant is not None and len(tenant) > LONGEST_TENANT:
+        raise ValueError(f"tenant has more than {LONGEST_TENANT} characters")
     if client.tenants and tenant not in client.tenants:
         raise ValueError("tenant is missing" if tenant is None else "tenant is not listed")
     return tenant
