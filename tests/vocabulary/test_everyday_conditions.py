@@ -331,6 +331,11 @@ Epidural abscess
 Vertebral osteomyelitis
 Multiple myeloma
 """,
+    "myasthenia_gravis": """
+Lambert-Eaton myasthenic syndrome
+LEMS
+Ocular myasthenia
+""",
 }
 
 SAYS_ROWS = [

@@ -109,6 +109,10 @@ Trofocard
 Mag 2 ampoules buvables
 magnesium dietary supplement, oral
 magnesium sulfate oral solution
+Ca/Mg/Zn supplement
+Cal-Mag
+Cal/Mag/Zinc
+CaCO3 / MgCO3 phosphate binder
 """,
     "magnesium magnesium_antacid_laxative": """
 MOM 30 mL PO PRN
@@ -134,6 +138,7 @@ hydroxyde de magnésium
 Magnesiumhydroxid
 Izinova
 Eziclen
+Mg(OH)2 suspension
 """,
     "magnesium potassium": """
 Panangin
@@ -161,6 +166,7 @@ Floxin otic
 Nurofen gel
 Voltarol Emulgel
 Feldene gel
+Camphor / menthol
 """,
     "ppi": """
 Esomeprazole magnesium 40 mg intravenous
@@ -171,9 +177,15 @@ rabeprazole magnesium 20
 """,
     "raas_inhibitor": """
 losartan potassium
+Delix 5
+Triatec
 """,
     "statin": """
 pitavastatin magnesium
+Simvador
+Sortis 20 mg
+Simvastatine
+Atozet
 """,
     "potassium": """
 potassium 99 mg citrate
@@ -370,6 +382,68 @@ Neo-Naclex
 Metenix 5
 Diurexan
 Esidrex
+""",
+    "quinine": """
+Legatrin
+Q-vel
+Quinoctal
+Circonyl
+""",
+    "acetaminophen sedative": """
+Legatrin PM
+""",
+    "baclofen": """
+Lebic
+Balgifen
+Beklo
+Stelax
+Pacifen
+""",
+    "baclofen_intrathecal": """
+Lioresal intrathekal 10 mg
+ITB baclofen pump
+""",
+    "sedative": """
+Stilnoct
+Zimovane
+Temesta
+Rivotril
+Frisium
+Sirdalud
+""",
+    "opioid": """
+Zamadol SR
+Palexia retard
+Longtec
+MST Continus
+Zomorph
+Durogesic
+Morphin 10 mg
+""",
+    "acetaminophen opioid": """
+Solpadol
+""",
+    "acetaminophen": """
+Doliprane 1000
+Tachipirina
+""",
+    "acetaminophen nsaid": """
+Anadin Extra
+""",
+    "trimethoprim": """
+Cotrim forte
+""",
+    "calcineurin_inhibitor": """
+Modigraf
+""",
+    "anticoagulant heparin": """
+Fraxiparine
+""",
+    "anticoagulant warfarin": """
+Previscan
+""",
+    "gabapentinoid": """
+Lyrica 75
 """,
 }
 
