@@ -43,7 +43,7 @@ from hooks.dose import daily_amount
 from hooks.reading import conditions_unread, medications_unread
 from hooks.renal import ADVANCED, renal
 from hooks.renal import LIMITS as KIDNEY
-from hooks.rules.baclofen_hazards import BACLOFEN, ordered, removals
+from hooks.rules.baclofen_hazards import BACLOFEN, WITHDRAWAL, ordered, removals
 from hooks.windows import YEAR
 from hooks.wording import FOR_DRUGS, OUTCOME_FEARED, headline, named
 
@@ -73,6 +73,7 @@ _SEDATING = {"sedative": "a sedative", "opioid": "an opioid", "gabapentinoid": "
         conditions(
             cramps.LEG_CRAMPS,
             "spasticity",
+            WITHDRAWAL,
             "cirrhosis",
             "hepatic_encephalopathy",
             "pregnancy",

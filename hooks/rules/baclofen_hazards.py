@@ -45,6 +45,7 @@ from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, headline, named
 
 BACLOFEN = "baclofen"
 # A pump is baclofen too: its patient is not a patient without baclofen.
+WITHDRAWAL = "baclofen_withdrawal"
 ANY_BACLOFEN = (BACLOFEN, "baclofen_intrathecal")
 
 
@@ -64,6 +65,7 @@ ANY_BACLOFEN = (BACLOFEN, "baclofen_intrathecal")
         results("egfr", YEAR).optional(),
         results("creatinine", YEAR).optional(),
         conditions("aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3", "pregnancy").optional(),
+        conditions(WITHDRAWAL).optional(),
         medications(*ANY_BACLOFEN).optional(),
         orders("creatinine", "egfr"),
         demographics(),
@@ -100,6 +102,10 @@ def baclofen_ordered_renal_impairment(facts: Facts) -> Answer:
 
 def _summary(facts: Facts, function: Renal, early: bool) -> str:
     state = function.phrase() + (" (preliminary)" if early else "")
+    if function.severe and withdrawing(facts, ordered(facts)):
+        return kidney_headline(
+            function, f"Baclofen for withdrawal, {state}: low dose under supervision"
+        )
     if function.severe:
         return kidney_headline(function, f"Baclofen not advised: {state}. Risk of encephalopathy")
     if function.moderate:
@@ -169,7 +175,7 @@ def _tests(function: Renal, early: bool) -> tuple[Suggestion, ...]:
     minors=True,
     overrides=(*FOR_HAZARDS, CONTRAINDICATED),
     needs=[
-        conditions("hepatic_encephalopathy", "cirrhosis").optional(),
+        conditions("hepatic_encephalopathy", "cirrhosis", WITHDRAWAL).optional(),
         medications(*ANY_BACLOFEN).optional(),
     ],
 )
@@ -218,8 +224,20 @@ def ordered(facts: Facts) -> tuple[Medication, ...]:
     return tuple(one for one in facts.drafts.selected_medications if BACLOFEN in one.classes)
 
 
+def withdrawing(facts: Facts, drafts: tuple[Medication, ...]) -> bool:
+    """Whether baclofen is ordered against its own withdrawal, an emergency."""
+    return bool(facts.hazards(WITHDRAWAL)) or any(
+        WITHDRAWAL in one.reason.concepts for one in drafts
+    )
+
+
 def never_abruptly(facts: Facts) -> tuple[str, ...]:
     """What is said about baclofen that is, or may be, taken already."""
+    if withdrawing(facts, ordered(facts)):
+        return (
+            "Withdrawal of baclofen is on record (seizures, hallucinations, high fever): restart "
+            "it at a dose for this patient, under supervision.",
+        )
     how = "never stop it abruptly (withdrawal: seizures, hallucinations); taper it."
     if facts.taking(*ANY_BACLOFEN, hazard=True) or any(one.signed for one in ordered(facts)):
         return (f"The patient already takes baclofen: {how}",)
@@ -230,6 +248,7 @@ def never_abruptly(facts: Facts) -> tuple[str, ...]:
 
 def removals(facts: Facts, drafts: tuple[Medication, ...]) -> tuple[Suggestion, ...]:
     """Removal of the drafts, for a patient who is known not to take baclofen already."""
-    if medications_unread(facts) or facts.taking(*ANY_BACLOFEN, hazard=True):
+    taken = bool(facts.taking(*ANY_BACLOFEN, hazard=True)) or withdrawing(facts, drafts)
+    if medications_unread(facts) or taken:
         return ()
     return tuple(RemoveDraft(one.source.reference, one.name) for one in drafts)

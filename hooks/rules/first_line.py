@@ -35,6 +35,7 @@ from hooks.renal import LIMITS as KIDNEY
 from hooks.windows import ACT, YEAR
 from hooks.wording import FOR_ADVICE, REFUSED, headline, named
 
+NO_MASSAGE = ("dvt", "limb_or_spine_emergency")
 SEDATING = ("sedative", "opioid", "gabapentinoid")
 
 
@@ -56,7 +57,7 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
     needs=[
         conditions(
             "leg_cramps",
-            "dvt",
+            *NO_MASSAGE,
             "cirrhosis",
             "hepatic_encephalopathy",
             *ADVANCED,
@@ -72,10 +73,10 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
 )
 def first_line_measures(facts: Facts) -> Answer:
     """Stretching first; drugs only for severe or refractory cramps."""
-    if thrombosis := facts.hazards("dvt"):
+    if against := facts.hazards(*NO_MASSAGE):
         return NotFired(
-            "a deep vein thrombosis is documented or suspected: no massage",
-            tuple(Evidence(one) for one in thrombosis),
+            "a thrombosis, or an emergency of leg or spine, is documented or suspected",
+            tuple(Evidence(one) for one in against),
         )
     return Finding(
         indicator=Indicator.INFO,

@@ -45,6 +45,8 @@ RED_FLAGS = (
     "dvt",
     "leg_swelling",
     "rhabdomyolysis",
+    "limb_or_spine_emergency",
+    "spine_red_flag",
 )
 EXTENSIVE = ("imaging_leg_spine", "emg_nerve_conduction", "extended_panel")
 

@@ -7,15 +7,16 @@ examination").
 When: cramps documented together with peripheral arterial disease or claudication, or with a deep
 vein thrombosis of the leg, active or suspected (the article does not name it).
 Then: what to examine; offers an ankle-brachial index where none is known in 12 months. With a
-thrombosis: no massage of that leg.
+thrombosis: no massage of that leg. Acute limb ischaemia: vascular surgery at once.
 Does not cover: venous claudication; the referral (`specialist-referral`).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from cds_service.core.facts import Kind
+from cds_service.core.facts import Condition, Kind
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import (
     Answer,
@@ -35,6 +36,7 @@ from hooks.windows import YEAR
 from hooks.wording import FOR_ADVICE, FOR_TESTS, headline, named
 
 THROMBOSIS = "dvt"
+_ACUTE = "limb_ischaemia_acute"
 _DOUBT = re.compile(r"\?|\b(rule out|r/o|suspected|possible|probable|query)\b")
 
 
@@ -47,16 +49,18 @@ _DOUBT = re.compile(r"\?|\b(rule out|r/o|suspected|possible|probable|query)\b")
     references=["article"],
     offers=["abi"],
     overrides=FOR_TESTS,
-    needs=[conditions("pad", "claudication", "leg_cramps"), orders("abi")],
+    needs=[conditions("pad", "claudication", _ACUTE, "leg_cramps"), orders("abi")],
 )
 def claudication_mimic(facts: Facts) -> Answer:
     """Arterial disease with leg cramps: is it claudication?"""
     claudication = facts.conditions("claudication")
     found = facts.conditions("pad", "claudication")
-    if not found:
+    if not found and not facts.hazards(_ACUTE):
         if not facts.could_be_read(Kind.CONDITIONS):
             return CannotTell(("whether arterial disease is documented",))
         return NotFired("neither arterial disease nor claudication is documented")
+    if acute := facts.hazards(_ACUTE):
+        return _acute(facts, acute)
     known = facts.ordered("abi", within=YEAR)
     return Finding(
         indicator=Indicator.WARNING if claudication else Indicator.INFO,
@@ -80,6 +84,21 @@ def claudication_mimic(facts: Facts) -> Answer:
         strength="Clinical distinction named by the article.",
         suggestions=() if known else (OrderTest("abi", "none known in the last 12 months"),),
         overrides=FOR_TESTS,
+    )
+
+
+def _acute(facts: Facts, found: Sequence[Condition]) -> Finding:
+    return Finding(
+        indicator=Indicator.WARNING,
+        summary=headline("Acute limb ischaemia on record: not a cramp; vascular surgery now"),
+        advice=(
+            "A leg without blood flow is an emergency: examine pulses, sensation and strength now, "
+            "and call vascular surgery. No massage, no ice.",
+        ),
+        evidence=(*(Evidence(one) for one in found), *cramps.evidence(facts)),
+        strength="General medical knowledge; the article asks for pulses and bruits.",
+        overrides=FOR_TESTS,
+        reference="article",
     )
 
 
