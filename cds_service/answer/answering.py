@@ -273,11 +273,16 @@ def _names_something(facts: Facts) -> bool:
     )
 
 
+_WORDS: Mapping[type[Answer], str] = {
+    Finding: "fired",
+    NotFired: "did not fire",
+    CannotTell: "cannot tell",
+}
+
+
 def answer_word(answer: Answer) -> str:
     """Which of the three answers it is: fired, did not fire or cannot tell."""
-    if isinstance(answer, Finding):
-        return "fired"
-    return "did not fire" if isinstance(answer, NotFired) else "cannot tell"
+    return _WORDS[type(answer)]
 
 
 def _traced(outcome: Outcome, dropped: Mapping[str, str]) -> Traced:

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cds_service.core.facts import Kind, Problem, Result, State
+from cds_service.core.facts import Kind, Problem, Result, Source, State
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
 from cds_service.core.text import quoted
@@ -267,23 +267,26 @@ def _unusable(facts: Facts, sought: _Sought, outcomes: Sequence[Outcome]) -> dic
 
     A result with a remark on its sample is left to the rule that used it.
     """
-    used = {
-        line.fact.source
-        for outcome in outcomes
-        if isinstance(outcome.answer, Finding | NotFired)
-        for line in outcome.answer.evidence
-        if isinstance(line.fact, Result)
-    }
     lines = {}
     for key, windows in sought.windows.items():
         for problem in facts.newest(key, Worse.LOW).unusable:
             earliest = min(window.start(facts.today) for window in windows)
-            if problem.kind == "sample" and problem.source in used:
+            if problem.kind == "sample" and _used(problem.source, outcomes):
                 continue
             if problem.when is None or facts.on_day(problem.when) >= earliest:
                 # An eGFR rests on creatinine: what could not be used is called by its own name.
                 lines[_line(problem)] = _name(problem.about)
     return lines
+
+
+def _used(source: Source, outcomes: Sequence[Outcome]) -> bool:
+    """Whether a rule that could answer rests on the result from there."""
+    return any(
+        isinstance(line.fact, Result) and line.fact.source == source
+        for outcome in outcomes
+        if not isinstance(outcome.answer, CannotTell)
+        for line in outcome.answer.evidence
+    )
 
 
 def _cannot_tell(outcome: Outcome) -> bool:

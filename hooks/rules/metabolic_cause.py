@@ -199,15 +199,7 @@ def _judged(facts: Facts, analyte: str) -> _Cause | tuple[str, ...]:
 def _cause(facts: Facts, result: Result | None) -> tuple[_Cause | None, tuple[str, ...]]:
     if result is None:
         return None, ()
-    judge = {
-        "calcium": _calcium,
-        "calcium_adjusted": _adjusted,
-        "calcium_ionized": _ionised,
-        "creatine_kinase": _creatine_kinase,
-        "sodium": _sodium,
-        "tsh": _tsh,
-    }[result.analyte.key]
-    cause, decided = judge(facts, result)
+    cause, decided = _JUDGES[result.analyte.key](facts, result)
     if cause is None:
         doubt = f"{result.analyte.name.lower()} {result.reported} does not say whether it is beyond"
         return None, (() if decided else (doubt,))
@@ -453,3 +445,13 @@ def _tsh(facts: Facts, result: Result) -> _Judgement:
         ),
         True,
     )
+
+
+_JUDGES = {
+    "calcium": _calcium,
+    "calcium_adjusted": _adjusted,
+    "calcium_ionized": _ionised,
+    "creatine_kinase": _creatine_kinase,
+    "sodium": _sodium,
+    "tsh": _tsh,
+}
