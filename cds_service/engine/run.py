@@ -10,11 +10,14 @@ from cds_service.engine.overrides import OVERRIDES
 from cds_service.engine.rule import (
     Answer,
     CannotTell,
+    DraftMedication,
     Evidence,
     Finding,
     Indicator,
     NotFired,
+    OrderTest,
     Outcome,
+    RemoveDraft,
     Rule,
     Tier,
 )
@@ -132,8 +135,11 @@ def _demand_sound(found: Finding) -> None:
         and isinstance(found.advice, tuple)
         and all(isinstance(one, Evidence) for one in found.evidence)
         and OVERRIDES.keys() >= set(found.overrides)
+        and all(
+            isinstance(one, OrderTest | DraftMedication | RemoveDraft) for one in found.suggestions
+        )
     ):
-        raise TypeError("a finding has a part of a wrong type, or an unknown override reason")
+        raise TypeError("a finding has a part of a wrong type, or one that is on no list")
 
 
 def speaks(rule: Rule, facts: Facts) -> bool:

@@ -31,6 +31,7 @@ def _with(**changes: Any) -> Any:
 
 SPOILT = {
     "an override code that is on no list": {"overrides": ("no-such-code",)},
+    "a suggestion that is not one": {"suggestions": ("magnesium",)},
     "a number where a text belongs": {"summary": 7},
     "nothing where a list belongs": {"advice": None},
     "an indicator that is on no list": {"indicator": "alarming"},
