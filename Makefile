@@ -1,7 +1,8 @@
 # Every target does its own set-up; a second call finds it done and asks nothing of the network.
 #
 #   make run      start the service on http://127.0.0.1:8000 with the demo page
-#   make test     all tests                     (PYTEST_ARGS="-k magnesium -x" to choose)
+#   make test     the tests, a sample of what is tried many times (TESTS=all: all of it;
+#                 PYTEST_ARGS="-k magnesium -x" to choose)
 #   make lowest   all tests but the browser's, with the lowest versions that pyproject.toml allows
 #   make spark    the tests of the Spark engine, with the lowest version allowed; needs Java 17
 #   make smart-fetch   the tests of exports that smart-fetch makes of the test FHIR server
@@ -26,6 +27,8 @@ HOST        ?= 127.0.0.1
 PORT        ?= 8000
 RUN_ARGS    ?= --demo
 PYTEST_ARGS ?=
+# all: each property on all its examples, and what other tests show too (the gate).
+TESTS       ?= everyday
 TEST_PROCESSES ?= auto
 BENCH_ARGS  ?=
 GUARD_ARGS  ?=
@@ -57,7 +60,7 @@ run: environment
 	@exec $(VENV)/bin/cds-service serve --host $(HOST) --port $(PORT) $(RUN_ARGS)
 
 test: environment-dev
-	@$(PY) -m pytest -n $(TEST_PROCESSES) --dist worksteal $(PYTEST_ARGS)
+	@TESTS=$(TESTS) $(PY) -m pytest -n $(TEST_PROCESSES) --dist worksteal $(PYTEST_ARGS)
 
 # In its own environment: the lowest version of what pyproject.toml names, and the newest that fits
 # of what those need. The browser's tests drive another program.
@@ -108,7 +111,7 @@ smart-fetch-environment: environment-dev
 # Whatever of the last run lies about would count as covered: it goes first.
 coverage: environment-dev
 	@$(PY) -m coverage erase
-	@$(PY) -m coverage run -m pytest -n $(TEST_PROCESSES) --dist worksteal -m 'not timed' $(PYTEST_ARGS)
+	@TESTS=all $(PY) -m coverage run -m pytest -n $(TEST_PROCESSES) --dist worksteal -m 'not timed' $(PYTEST_ARGS)
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage json --quiet -o coverage.json
 	@$(PY) .ci/covered.py coverage.json

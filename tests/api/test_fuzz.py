@@ -24,6 +24,7 @@ from tests.api.given_service import (
     prefetch,
 )
 from tests.testing.strategies import JSON, RESOURCE, VALUE
+from tests.testing.thorough import examples
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of the library and what it imports
@@ -42,7 +43,7 @@ CHECKS: list[Callable[..., Any]] = [
     response_schema_conformance,
 ]
 QUIET = settings(
-    max_examples=40,
+    max_examples=examples(40),
     deadline=None,
     database=None,
     derandomize=True,
@@ -76,7 +77,7 @@ def test_requests_made_from_the_document_get_answers_of_the_document(api: Any, p
 
 
 @given(st.dictionaries(st.sampled_from([*prefetch(), "encounter", "other"]), VALUE, max_size=8))
-@settings(QUIET, max_examples=80)
+@settings(QUIET, max_examples=examples(80))
 def test_any_prefetch_is_answered_with_cards_or_412(app: Flask, found: dict[str, Any]) -> None:
     response = post(app.test_client(), VIEW, body(prefetch=found))
 
@@ -86,7 +87,7 @@ def test_any_prefetch_is_answered_with_cards_or_412(app: Flask, found: dict[str,
 
 
 @given(JSON | RESOURCE, st.lists(st.text(max_size=30), max_size=3))
-@settings(QUIET, max_examples=80)
+@settings(QUIET, max_examples=examples(80))
 def test_any_draft_is_answered_with_cards_or_412(
     app: Flask, drafted: Any, selections: list[str]
 ) -> None:
@@ -99,7 +100,7 @@ def test_any_draft_is_answered_with_cards_or_412(
 
 
 @given(st.binary(max_size=200))
-@settings(QUIET, max_examples=80)
+@settings(QUIET, max_examples=examples(80))
 def test_any_bytes_are_answered(app: Flask, content: bytes) -> None:
     for path in (VIEW, f"{VIEW}/feedback"):
         response = post(app.test_client(), path, content)

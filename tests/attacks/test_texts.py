@@ -20,6 +20,7 @@ from cds_service.app import make_parts
 from cds_service.calls.envelope import read_envelope
 from cds_service.settings import Settings
 from cds_service.terminology.call_texts import BUDGET
+from tests.testing.thorough import rest, thorough
 
 VIEW = "leg-cramps-patient-view"
 SELECT = "leg-cramps-order-select"
@@ -32,6 +33,12 @@ KINDS = {
     "ServiceRequest": "orders",
 }
 TEXTS = ("mg ", "no cramps, ", "magnesium 1 mg / ", "no quinine or ", "a ", "1 mg    ", "(", "é")
+# Each kind and each text once; every pair of them where all tests are run.
+GRID = [
+    pytest.param(kind, unit, marks=() if row == column % len(KINDS) else thorough)
+    for row, kind in enumerate(KINDS)
+    for column, unit in enumerate(TEXTS)
+]
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +98,7 @@ def _answer(
 
 
 @pytest.mark.timed
-@pytest.mark.parametrize("unit", TEXTS, ids=repr)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "unit"), GRID)
 def test_two_megabytes_of_texts_cost_no_more_than_the_budget(
     parts: Parts, kind: str, unit: str
 ) -> None:
@@ -180,7 +186,7 @@ def _texts_alive(mark: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("length", [20, 60, 900])
+@pytest.mark.parametrize("length", rest([60, 20, 900]))
 def test_no_text_of_a_record_is_alive_after_the_call(parts: Parts, length: int) -> None:
     mark = "Zyx" + "wvut"
 
@@ -192,7 +198,7 @@ def test_no_text_of_a_record_is_alive_after_the_call(parts: Parts, length: int) 
     assert not _texts_alive(mark)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", rest([*KINDS], everyday=2))
 def test_memory_comes_back_after_distinct_texts(parts: Parts, kind: str) -> None:
     """30 valid calls once took a worker from 88 to 1,096 MB for good."""
     _answer(parts, kind, [f"first {number}" for number in range(50)])

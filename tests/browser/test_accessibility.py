@@ -10,6 +10,7 @@ import pytest
 
 from tests.browser.given_page import DemoPage
 from tests.demo.given_demo import PATIENTS
+from tests.testing.thorough import thorough
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -28,7 +29,13 @@ OPEN_ALL = "document.querySelectorAll('details').forEach((one) => (one.open = tr
 
 @pytest.mark.timed
 @pytest.mark.parametrize(
-    ("width", "scheme"), [(1400, "light"), (1400, "dark"), (768, "light"), (390, "dark")]
+    ("width", "scheme"),
+    [
+        (1400, "light"),
+        pytest.param(1400, "dark", marks=thorough),
+        pytest.param(768, "light", marks=thorough),
+        (390, "dark"),
+    ],
 )
 def test_the_pages_have_no_finding(browser: Browser, address: str, width: int, scheme: str) -> None:
     demo = DemoPage(browser, address, color_scheme=scheme, viewport={"width": width, "height": 900})
@@ -43,7 +50,7 @@ def test_the_pages_have_no_finding(browser: Browser, address: str, width: int, s
     demo.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=thorough)])
 def test_every_state_of_the_page_has_no_finding(
     browser: Browser, address: str, scheme: str
 ) -> None:

@@ -27,6 +27,7 @@ from hooks.patient_view import RULES as PATIENT_VIEW
 from hooks.renal import renal
 from tests.given import Given, Service, hook_of
 from tests.given import given as patient
+from tests.testing.thorough import examples
 
 CHART, ORDER = Service.PATIENT_VIEW, Service.ORDER_SELECT
 MAGNESIUM_WARNINGS = {
@@ -162,7 +163,7 @@ def warned(case: Given) -> set[str]:
     return {*shown(case, CHART), *shown(case, ORDER)}
 
 
-many = settings(max_examples=400, deadline=None, derandomize=True)
+many = settings(max_examples=examples(400), deadline=None, derandomize=True)
 
 
 def low_everything() -> Given:

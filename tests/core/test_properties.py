@@ -15,8 +15,9 @@ from cds_service.engine.rule import Answer, Finding, Indicator
 from hooks.knowledge.files import analytes, limits
 from tests.given import Given, Service
 from tests.given import given as patient
+from tests.testing.thorough import examples
 
-quick = settings(max_examples=100, deadline=None, derandomize=True)
+quick = settings(max_examples=examples(100), deadline=None, derandomize=True)
 
 # Canonical values that a patient can have, in hundredths.
 RANGES = {

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.testing.thorough import thorough
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")],
@@ -117,7 +119,13 @@ def a_checkout(clone: Path) -> None:
         shutil.copy(ROOT / name, clone / name)
 
 
-@pytest.mark.parametrize("page", sorted(blocks()))
+EVERYDAY = ("README.md", "docs/how-to/add-a-topic.md")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [one if one in EVERYDAY else pytest.param(one, marks=thorough) for one in sorted(blocks())],
+)
 def test_the_commands_of_a_page_work(page: str, tmp_path: Path) -> None:
     script = START if page in STARTED else ""
     for block in blocks()[page]:

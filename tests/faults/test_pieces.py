@@ -20,6 +20,7 @@ import pytest
 from tests.fhir_client.loopback import Loopback, reply
 from tests.testing.serving import serving
 from tests.testing.spoiling import damaged
+from tests.testing.thorough import thorough
 from tools.faults.calls import VIEW, good_calls, scenarios, view_call, with_results
 from tools.faults.conftest import write
 from tools.faults.load import Answered, Call, Client, Tally, flaw
@@ -187,6 +188,7 @@ def test_every_row_has_a_line_in_the_document_and_says_what_it_does() -> None:
 
 
 @pytest.mark.slow
+@thorough  # as `make faults` does
 @pytest.mark.parametrize("name", ["token_clocks", "sqlite_gone"])
 def test_a_quick_row_holds(name: str, tmp_path: Path) -> None:
     done = subprocess.run(

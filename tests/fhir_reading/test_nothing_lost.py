@@ -26,8 +26,9 @@ from hooks.knowledge.files import analytes
 from tests.fhir_reading.nothing_lost import IGNORED, Json, facts_of, named, problems_of, statuses
 from tests.fhir_reading.records import AS_OF, CONTEXT, ME, bundle, delivery, reader
 from tests.shared_data import shared_path
+from tests.testing.thorough import examples
 
-RECORDS = int(os.environ.get("READING_RECORDS", "300"))
+RECORDS = int(os.environ.get("READING_RECORDS", examples(300)))
 WORDS = {
     "potassium": "Potassium", "magnesium": "Magnesium, serum", "sodium": "Sodium",
     "creatinine": "Creatinine", "egfr": "eGFR", "hemoglobin": "Haemoglobin",
@@ -313,7 +314,7 @@ def test_the_records_name_what_they_should() -> None:
         assert lists.MEDICATIONS.concepts((), [words])
     counts: Counter[str] = Counter()
 
-    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=examples(200), deadline=None, derandomize=True, database=None)
     @given(records(MAKERS))
     def count(record: Record) -> None:
         found = set().union(*facts_of(read(record)).values())

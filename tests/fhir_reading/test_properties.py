@@ -15,6 +15,7 @@ from cds_service.fhir.read.reading import Context, Reading
 from cds_service.fhir.values.dosage import read_dosages
 from cds_service.fhir.values.strengths import ingredients_of
 from tests.fhir_reading.records import AS_OF, bundle, condition, lab, medication, reader
+from tests.testing.thorough import examples
 
 NAMES = [
     "resourceType", "id", "entry", "resource", "fullUrl", "status", "code", "coding", "system",
@@ -58,7 +59,7 @@ resources = st.builds(
 )
 pages = anything | resources | st.lists(resources, max_size=4).map(lambda all_: bundle(*all_))
 fast = settings(
-    max_examples=150,
+    max_examples=examples(150),
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

@@ -64,7 +64,7 @@ def gate(tmp_path: Path) -> Gate:
 
 STEPS = [
     "environment-dev LOCKED=1",
-    "test",
+    "test TESTS=all",
     "coverage",
     "lowest",
     "spark-environment",
@@ -93,7 +93,7 @@ def test_passes_when_no_stage_failed(gate: Gate) -> None:
     assert _verdict(ended) == "gate: no stage of 17 failed"
 
 
-@pytest.mark.parametrize("step", ["test", "coverage", "lowest", "spark", "layers"])
+@pytest.mark.parametrize("step", ["test TESTS=all", "coverage", "lowest", "spark", "layers"])
 def test_fails_when_one_stage_failed_after_running_the_others(gate: Gate, step: str) -> None:
     ended = gate.run(fails=step)
     assert ended.returncode == 1

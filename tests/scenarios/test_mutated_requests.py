@@ -21,8 +21,9 @@ from tests.scenarios.golden import FOLDERS, rules, scenario
 from tests.scenarios.running import Running
 from tests.testing.spoiling import ODD, damaged, spoilt
 from tests.testing.strategies import JSON
+from tests.testing.thorough import examples
 
-EXAMPLES = int(os.environ.get("CDS_TEST_EXAMPLES", "250"))
+EXAMPLES = int(os.environ.get("CDS_TEST_EXAMPLES", examples(250)))
 BASES = (
     "elderly-polypharmacy",
     "cirrhosis-on-diuretic",
