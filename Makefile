@@ -108,7 +108,7 @@ smart-fetch-environment: environment-dev
 	  && $(VENV)/smart-fetch/bin/python -m pip install --quiet 'smart-fetch>=1.0.3,<2'; }
 
 # Measuring slows what is timed: those tests (marker timed) are left to `make test`.
-# Whatever of the last run lies about would count as covered: it goes first.
+# Data left by the last run would count as covered: it is erased first.
 coverage: environment-dev
 	@$(PY) -m coverage erase
 	@TESTS=all $(PY) -m coverage run -m pytest -n $(TEST_PROCESSES) --dist worksteal -m 'not timed' $(PYTEST_ARGS)
@@ -122,8 +122,8 @@ lint: environment-dev
 format: environment-dev
 	@$(PY) -m ruff format --check .
 
-# Spelling, British or American, in everything a person reads; names that are no English words
-# stand in the list.
+# Spelling, British or American, in everything a person reads; names that are not English words
+# are in the list.
 prose: environment-dev
 	@$(VENV)/bin/codespell --builtin clear,rare --ignore-words .codespell-words \
 	  --skip '*.csv,*.json,*.svg,*.png,./.venv,./locks,./LICENSE,./.git,*/node_modules,*.toml' .

@@ -1,6 +1,6 @@
 """Magnesium and potassium: the newest level, how far it can be trusted, and in which words.
 
-A level acts for 30 days. From 31 days to 12 months the same rule speaks as info, says the
+A level acts for 30 days. From 31 days to 12 months the same rule fires as info, says the
 date and offers only the repeat. Within 90 days it counts as checked. A preliminary value
 may raise a card, never clear one.
 """

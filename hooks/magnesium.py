@@ -52,7 +52,7 @@ SIGNS = "Signs of toxicity: weakness, lost reflexes, drowsiness, low blood press
 class Accumulation:
     """What is known about the danger that magnesium accumulates.
 
-    ``urgent`` the high magnesium is recent enough to act on. ``early`` everything that speaks
+    ``urgent`` the high magnesium is recent enough to act on. ``early`` everything that fires
     for the danger is preliminary; ``open`` names what was there, or not obtained, and keeps
     an all-clear from being given.
     """

@@ -9,4 +9,4 @@ YEAR = months(12)  # haemoglobin, platelets; the outer end of potassium, magnesi
 IRON = months(6)  # ferritin and transferrin saturation
 GLYCEMIA = months(36)  # HbA1c and glucose
 PLATELETS = days(90)  # platelets as a contraindication
-ORDERED = days(30)  # an active order still stands for the test
+ORDERED = days(30)  # an active order still counts as the test

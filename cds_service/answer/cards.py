@@ -176,7 +176,7 @@ class CardWriter:
 
     def _address(self, rule: Rule, reference: Reference) -> str:
         """The page of a source. A standard opinion has no page of its own, so that the next
-        source of the rule, or of its topic, stands in."""
+        source of the rule, or of its topic, is used."""
         others = (self.references[key] for key in (*rule.references, *self.references))
         return next((one.url for one in (reference, *others) if one.url), "")
 
@@ -313,7 +313,7 @@ class HoldsBack(Protocol):
 
 
 class Card(Struct, frozen=True):
-    """One card: the rule it speaks for, and its JSON."""
+    """One card: the rule it comes from, and its JSON."""
 
     rule: Rule
     body: Mapping[str, Any]

@@ -48,7 +48,7 @@ class Calls:
     """Answers calls without Flask, whose contexts and proxies cost as much as many a rule.
 
     Calls of web pages (with an ``Origin``) and whatever goes wrong go to ``others``, the Flask
-    application: what CORS and errors need stands there and nowhere else.
+    application: what CORS and errors need is there and nowhere else.
     """
 
     def __init__(

@@ -317,7 +317,7 @@ def too_deep(body: bytes) -> bool:
     if not _levels_left(body.translate(_ONE_KIND, _NO_BRACKETS)):
         return False
     # Brackets inside of texts, or really deep: leave the texts out. Every step is one pass at
-    # the speed of memory, whatever stands in the body, as nothing has been decoded yet.
+    # the speed of memory, whatever the body holds, as nothing has been decoded yet.
     plain = body.replace(rb"\\", b"").replace(rb"\"", b"").translate(_ONE_KIND, _NO_QUOTES)
     return _levels_left(b"".join(plain.split(b'"')[::2]))
 

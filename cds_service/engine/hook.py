@@ -16,7 +16,7 @@ class InfoCards(Enum):
 
     ALL = "all are shown"
     CAPPED = "as many as the site's cap allows"
-    NONE = "none is shown: only what is dangerous speaks"
+    NONE = "none is shown: only hazards are shown"
 
 
 @dataclass(frozen=True, slots=True)

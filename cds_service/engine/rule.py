@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class Tier(StrEnum):
-    """Whether leg cramps must be documented before a rule speaks."""
+    """Whether the topic's complaint must be documented before a rule may fire."""
 
     ALWAYS = "A"
     CRAMPS = "C"
 
 
 class Indicator(IntEnum):
-    """How loud a card is; larger is louder."""
+    """The severity of a card; the larger the more severe."""
 
     INFO = 1
     WARNING = 2
@@ -103,7 +103,7 @@ def demographics() -> Need:
 class OrderTest(Struct, frozen=True):
     """Suggest ordering a test, procedure or referral, by its key in the order catalogue.
 
-    It is not offered again where an order stands that answers it: one for all of ``wanted``
+    It is not offered again where an active order answers it: one for all of ``wanted``
     (of a panel, the parts that the rule is about), or without these, for any that it covers.
     """
 
@@ -205,7 +205,7 @@ class Rule:
     of the reasons it may give) are all that it reads, uses and offers: the tests ask a rule
     through `cds_service.engine.declared`, which refuses the rest.
     ``judges`` (order hooks) names the medication classes or order kinds of a judged draft
-    that wake the rule. ``minors`` is True where it also speaks under 18. The card of a
+    for which the rule is asked. ``minors`` is True where it may also fire under 18. The card of a
     ``persistent`` rule is never held back because it was answered.
     """
 
@@ -281,8 +281,8 @@ def rule(
 def reviewing(base: Rule, review: Review, otherwise: Finding | None = None) -> Rule:
     """The same rule, asked last and shown the answers of all others.
 
-    ``otherwise`` is its answer where the review itself fails: a rule that speaks of what the
-    others could not say has nobody behind it.
+    ``otherwise`` is its answer where the review itself fails: nobody reviews the rule that
+    reports what the others could not tell.
     """
     return replace(
         base, check=None, review=review, otherwise=otherwise, document=review.__doc__ or ""

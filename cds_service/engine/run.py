@@ -142,8 +142,8 @@ def _demand_sound(found: Finding) -> None:
         raise TypeError("a finding has a part of a wrong type, or one that is on no list")
 
 
-def speaks(rule: Rule, facts: Facts) -> bool:
-    """Whether a rule may speak for this patient: switched on, not silent, of the right age."""
+def may_fire(rule: Rule, facts: Facts) -> bool:
+    """Whether a rule may fire for this patient: switched on, not silent, of the right age."""
     site = facts.site
     if facts.minor and not rule.minors:
         return False

@@ -60,7 +60,7 @@ class Knowledge:
 # Made once; compared as what it is.
 @dataclass(frozen=True, slots=True, eq=False)
 class Service:
-    """One CDS service: some rules, asked at one hook. A rule may stand in several services."""
+    """One CDS service: some rules, asked at one hook. A rule may belong to several services."""
 
     id: str
     hook: Hook

@@ -20,7 +20,7 @@ COLOURS = {"accepted": "#2a7f62", "overridden": "#b3541e", "no answer": "#c9ced6
 def trend_svg(weeks: Sequence[Week], title: str) -> str:
     """Bars per week, the last 26: accepted, overridden and, on top, shown without an answer.
 
-    ``title`` is plain text; the numbers also stand in the description and in each bar.
+    ``title`` is plain text; the numbers are also in the description and in each bar.
     """
     drawn = list(weeks)[-MOST_WEEKS:]
     stacks = [

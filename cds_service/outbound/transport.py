@@ -2,7 +2,7 @@
 
 ``requests`` knows timeouts per socket operation only: a server that sends one byte now and
 then never runs into them. So whoever waits may cut the line of a request from outside
-(`Line.cut`), which wakes the thread that reads from it.
+(`Line.cut`), which ends the wait of the thread that reads from it.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def _first_screen(made: Json) -> str:
 
 
 def _loudest(rules: Sequence[Json]) -> str:
-    """Which rules speak most, and which cannot tell in half of their answers or more."""
+    """Which rules fire most often, and which cannot tell in half of their answers or more."""
     shown = [one for one in rules if one["shown"]]
     blind = [one for one in rules if 2 * one["cannot_tell"] >= one["calls"]]
     said = ""

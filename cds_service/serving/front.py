@@ -1,4 +1,4 @@
-"""The front door: what stands between the network and the WSGI application.
+"""The front door: what is between the network and the WSGI application.
 
 An event loop per process reads the bodies, so a slow client costs a few kilobytes and no
 thread. Only whole bodies of admitted calls (`admission`) reach the application, each on a

@@ -127,7 +127,7 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then answer what was accepted and return.
 
-    ``said`` is called once nothing stands in the way of serving any more.
+    ``said`` is called once nothing prevents serving any more.
 
     Raises StartupError for settings, rules or client lists that cannot be used, and for an
     address on which it cannot listen.

@@ -120,7 +120,7 @@ def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
         kind = type_of(written)
         if resource is not None and kind != written:
             resource = {**resource, "resourceType": kind}
-        # An answer that failed may be any; what stands there all the same is read.
+        # An answer that failed may be any; what it holds is read all the same.
         held.failed |= str(part(entry, "response", "status"))[:1] in ("4", "5")
         if resource is None or not may_be_a_type(kind):
             held.failed |= part(entry, "request", "method") != "DELETE"

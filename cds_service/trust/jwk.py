@@ -1,4 +1,4 @@
-"""Public keys as they stand in a JSON Web Key Set (RFC 7517, RFC 7518).
+"""Public keys as a JSON Web Key Set holds them (RFC 7517, RFC 7518).
 
 Only asymmetric keys exist here. A symmetric key, or one that carries its private half,
 is not a key we could trust: whoever can read the list could sign.

@@ -127,7 +127,7 @@ class _State:
 
 
 def _counts(facts: Facts, early: Result, final: Result | None) -> bool:
-    """Whether a preliminary low value speaks: it must not make a final low one look milder."""
+    """Whether a preliminary low value fires: it must not make a final low one look milder."""
     if final is None or final.below(facts.limits.value(_limit_key(facts))) is not True:
         return True
     fresher = facts.within(early, ACT) and not facts.within(final, ACT)

@@ -5,9 +5,9 @@ all-clear on the clinician's screen, so a card says what could not be checked.
 
 When (chart opened): the newest potassium, magnesium, sodium, creatinine, eGFR or haemoglobin of
 the last 30 days could not be used (an undated one where none of these days can, or where its
-value or flag is critical; a future date counts), or stands behind a comparator that leaves a
+value or flag is critical; a future date counts), or is given with a comparator that leaves a
 rule open; or conditions, medications or laboratory results did not come whole, or could not be
-read; or a rule that speaks without cramps sees its trigger and cannot tell; or cramps are
+read; or a rule that does not need cramps sees its trigger and cannot tell; or cramps are
 documented and anything relevant could not be used or fetched. When (order picked):
 a rule that judges the class of a selected order cannot use what it needs, or what was picked
 could not be read. A record of another patient is always said, and so is a rule that failed by a
@@ -48,7 +48,7 @@ from cds_service.engine.rule import (
     reviewing,
     rule,
 )
-from cds_service.engine.run import FAILED, judges, speaks
+from cds_service.engine.run import FAILED, judges, may_fire
 from hooks.cramps import documented
 from hooks.knowledge.files import analytes
 from hooks.renal import NO_EGFR
@@ -95,8 +95,8 @@ _WORDS = {
 
 def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     """Say at the opened chart what could not be checked."""
-    sought = _sought(tuple([one.rule for one in outcomes if speaks(one.rule, facts)]))
-    always = [one for one in outcomes if one.rule.tier is Tier.ALWAYS and speaks(one.rule, facts)]
+    sought = _sought(tuple([one.rule for one in outcomes if may_fire(one.rule, facts)]))
+    always = [one for one in outcomes if one.rule.tier is Tier.ALWAYS and may_fire(one.rule, facts)]
     triggered = [one for one in always if _cannot_tell(one) or _left_open(one, facts)]
     problems = [one for one in facts.record.problems if _matters(one, facts)]
     watched = _watched(facts, WATCHED)
@@ -128,7 +128,7 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
 
 def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     """Say beside a selected order what its rules could not check."""
-    judging = [one for one in outcomes if speaks(one.rule, facts) and judges(one.rule, facts)]
+    judging = [one for one in outcomes if may_fire(one.rule, facts) and judges(one.rule, facts)]
     awake = tuple([outcome.rule for outcome in judging])
     sought = _sought(awake)
     refused = [
@@ -320,7 +320,7 @@ def _not_asked(facts: Facts, outcomes: Iterable[Outcome]) -> str:
 
 
 def _undecided(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, str]:
-    """What rules could not decide because a result stands behind a comparator ("<50").
+    """What rules could not decide because a result has a comparator ("<50").
 
     A result that was never measured is not one that could not be used.
     """

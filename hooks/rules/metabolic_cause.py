@@ -182,7 +182,7 @@ def _judged(facts: Facts, analyte: str) -> _Cause | tuple[str, ...]:
     early = newest.tentative if facts.within(newest.tentative, CHECKED) else None
     final_cause, final_doubt = _cause(facts, final)
     early_cause, _ = _cause(facts, early)
-    # A preliminary result may raise what speaks without cramps, the critical level, and no more.
+    # A preliminary result may raise only the critical level, which fires without cramps.
     raises = early_cause is not None and (
         early_cause.indicator is Indicator.CRITICAL or (early is not None and bool(early.remarks))
     )

@@ -166,7 +166,7 @@ def _others(facts: Facts, drafts: tuple[Medication, ...], *classes: str) -> list
     """Drugs of the classes taken, or drafted besides the judged drafts themselves."""
     found: list[Medication] = []
     for draft in drafts:
-        # An order that is signed again stands among the active ones, too.
+        # An order that is signed again is also among the active ones.
         found += facts.taking(*classes, hazard=True, other_than=draft)
         found += potassium_raising.drafted(facts, *classes, other_than=draft)
     return [one for one in dict.fromkeys(found) if one not in drafts or len(drafts) > 1]

@@ -22,7 +22,7 @@ from cds_service.engine.rule import (
     reviewing,
     rule,
 )
-from cds_service.engine.run import FAILED, Engine, judges, speaks
+from cds_service.engine.run import FAILED, Engine, judges, may_fire
 from cds_service.engine.topic import check_topics
 from hooks import TOPIC
 from hooks.knowledge.files import analytes, limits, orderables, references
@@ -147,8 +147,8 @@ def test_who_gets_no_answer_from_a_rule() -> None:
     assert isinstance(ask(made(minors=True), given(age=17).facts()), Finding)
     off = given().at(rules_off=frozenset({"sound"})).facts()
     assert isinstance(ask(one, off), NotFired)
-    assert not speaks(one, off)
-    assert speaks(made(minors=True), given(age=17).facts())
+    assert not may_fire(one, off)
+    assert may_fire(made(minors=True), given(age=17).facts())
 
 
 def test_an_order_rule_judges_only_what_was_selected() -> None:

@@ -63,7 +63,7 @@ def test_files_that_are_not_there_hold_nothing(tmp_path: Path) -> None:
         ('name = "Zinc"', "", "zinc: add name"),
         ('spellings = ["ug/dL"]', 'spellings = ["umol/L"]', "zinc: umol/L is listed twice"),
         ('canonical = "umol/L"', 'canonical = "mg/L"', "none of its units is mg/L"),
-        ("plausible =", "plausable =", "zinc: add plausible"),
+        ("plausible =", "plausibles =", "zinc: add plausible"),
         ('order = "Zinc', 'ordre = "Zinc', "zinc: ordre is not a field here"),
         ('["0.5", "200"]', '["200", "0.5"]', "plausible: 200 must lie below 0.5"),
         ('["0.5", "200"]', '["few", "200"]', "few is not a number"),

@@ -187,7 +187,7 @@ def _when(item: Item, as_of: datetime) -> datetime | None:
 class _Product(Struct, frozen=True):
     """What a medication is, from wherever the record says it.
 
-    ``read`` and ``told`` as of its wording; ``pointed``: whether it stands elsewhere.
+    ``read`` and ``told`` as of its wording; ``pointed``: whether it is elsewhere.
     """
 
     classes: frozenset[str] = frozenset()
