@@ -188,12 +188,12 @@ class Series:
                 final.append((candidate, answer))
             elif not preliminary or candidate.ties_with(preliminary[0][0]):
                 preliminary.append((candidate, answer))
-        # At the very moment of a usable result an unusable one is not newer; where one of the
-        # two has only a date, it may be.
+        # At the very moment of a usable result an unusable one is not newer, unless its
+        # laboratory flagged it critical; where one of the two has only a date, it may be.
         newer = [
             problem
             for candidate, problem in unusable
-            if not any(candidate.when == usable.when for usable, _ in final)
+            if problem.critical or not any(candidate.when == usable.when for usable, _ in final)
         ]
         tentative = [one for _, one in (*preliminary, *remarked)]
         return [one for _, one in final], tentative, newer

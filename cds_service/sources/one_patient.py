@@ -20,6 +20,7 @@ from cds_service.engine.hook import Hook
 from cds_service.errors import BadRequest
 from cds_service.fhir.intake.arrival import EXPECTED, NOT_READ
 from cds_service.fhir.values.elements import items, part, status_words, text
+from cds_service.fhir.values.peeks import Link, lacking
 from cds_service.fhir.values.versions import may_be_a_type, r4_type, type_of
 from cds_service.sources.prefetch import Key
 
@@ -110,10 +111,7 @@ def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
     held = _Held(inside=depth > 0)
     groups.append(held)
     stated = items(bundle.get("entry"))
-    total = bundle.get("total")
-    held.cut = any(part(link, "relation") == "next" for link in items(bundle.get("link"))) or (
-        isinstance(total, int) and total > len(stated)
-    )
+    held.cut = _is_cut(bundle, len(stated))
     for entry in stated:
         resource = _resource_in(entry)
         written = text(part(resource, "resourceType"))
@@ -132,6 +130,14 @@ def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
             held.failed = True
         else:
             held.entries.append(_named(resource, text(part(entry, "fullUrl"))))
+
+
+def _is_cut(bundle: Mapping[str, Any], entries: int) -> bool:
+    """Whether a Bundle says that there is more of it, as a page from a server says it."""
+    links = [Link(text(part(one, "relation"))) for one in items(bundle.get("link"))]
+    total = bundle.get("total")
+    known = isinstance(total, int | float | str) and not isinstance(total, bool)
+    return bool(lacking(links, total if known else None, entries))
 
 
 def _resource_in(entry: object) -> Json | None:
@@ -205,11 +211,11 @@ def _value(kind: Kind, groups: Sequence[_Held]) -> Json:
     found = [
         entry for group in groups for entry in group.entries if _belongs(entry["resource"], kind)
     ]
-    lacking = [group for group in groups if group.may_lack(kind)]
+    partial = [group for group in groups if group.may_lack(kind)]
     made: Json = {"resourceType": "Bundle", "type": "searchset"}
-    if any(group.cut for group in lacking):
+    if any(group.cut for group in partial):
         made["link"] = _NEXT
-    if any(group.failed for group in lacking):
+    if any(group.failed for group in partial):
         found.append({"resource": _ERROR})
     return {**made, "entry": found}
 

@@ -27,6 +27,8 @@ _GAP = 5
 _PIECE = re.compile(r"[0-9]+(?:\.[0-9]+)?[a-z]*|[a-z]+[a-z0-9]*|[0-9]+|[/+;.,:()\[\]]")
 _PLAIN = re.compile(r"[a-z0-9]+(?: [a-z0-9]+)*")
 _THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
+# "cK+", "cCa2+": blood gas analysers write c for the concentration of an ion; CK is an enzyme.
+_ION = re.compile(r"(?<![a-z0-9])c(k|na|ca2?|mg2?)(?=\+)")
 _GLUED = re.compile(r"([0-9.]+)(mg|mcg|ug|g|gm|ml|meq|mmol|unt|iu)")
 # A slash after a unit belongs to a strength (MG/ML); after any other word it parts ingredients.
 _UNITS = frozenset(
@@ -64,6 +66,8 @@ def split_words(text: str) -> Words:
     plain = unicodedata.normalize("NFKD", text.lower())
     plain = "".join(c for c in plain if not unicodedata.combining(c))
     plain = _THOUSANDS.sub("", plain.replace("'", "").replace("’", ""))
+    if "+" in plain:
+        plain = _ION.sub(r"\1", plain)
     words: list[str] = []
     parts: list[int] = []
     clauses: list[int] = []

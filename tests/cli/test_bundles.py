@@ -129,6 +129,10 @@ PARTIAL = {
     "a page of everything": bundle(PATIENT, potassium(), quinine(), **NEXT),
     "an error beside the resources": bundle(PATIENT, potassium(), quinine(), OUTCOME),
     "fewer than are counted": bundle(PATIENT, potassium(), quinine(), total=9),
+    "fewer than are counted in text": bundle(PATIENT, potassium(), quinine(), total="9"),
+    "a further page, with a capital": bundle(
+        PATIENT, potassium(), quinine(), link=[{"relation": "Next", "url": "https://ehr.example/2"}]
+    ),
     "a batch one answer of which failed": bundle(
         answer(PATIENT), answer(bundle(potassium())), answer(bundle(quinine())),
         {"resource": OUTCOME, "response": {"status": "500"}}, kind="batch-response",

@@ -13,6 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from hashlib import blake2b
 from math import ceil, floor
+from unicodedata import combining, normalize
 
 from msgspec import UNSET, Raw, Struct
 
@@ -35,6 +36,7 @@ from cds_service.fhir.values.elements import (
 )
 from cds_service.fhir.values.moments import Moment
 from cds_service.fhir.values.peeks import Missing, Peek, Quantity, read_members, read_quantity
+from cds_service.fhir.values.unit_spellings import plainer
 
 UCUM = "http://unitsofmeasure.org"
 _UCUM = frozenset({UCUM, "https://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})
@@ -98,19 +100,23 @@ def read_value(
     )
 
 
-_CRITICAL = frozenset({"HH", "LL", "AA"})
-_CRITICAL_WORDS = re.compile(r"(?<!non[ -])(?<!not )\b(critical|critically|panic)\b")
+_CRITICAL = frozenset({"HH", "LL", "AA", "HU", "LU", "H!", "L!", "CRIT", "HH*", "LL*"})
+_CRITICAL_WORDS = re.compile(
+    r"(?<!non[ -])(?<!not )(?<!no )(?<!nicht )"
+    r"\b(critical|critically|crit|panic|alert|kritisch\w*|panik\w*|critique|cr[ií]tic[oa])\b"
+)
 
 
 def is_critical(peek: Peek) -> bool:
-    """Whether the laboratory flagged it as critical: interpretation HH, LL or AA, or in words."""
+    """Whether the laboratory flagged it as critical: an interpretation as HH or LL, or in words."""
     if isinstance(peek.interpretation, Missing):
         return False
     try:
         stated = said(bytes(peek.interpretation))
     except UNREADABLE:
         return False
-    return any(coding.code.upper() in _CRITICAL for coding in stated.codings) or bool(
+    flags = (*(coding.code for coding in stated.codings), *stated.texts)
+    return any(flag.upper() in _CRITICAL for flag in flags) or bool(
         _CRITICAL_WORDS.search(stated.words)
     )
 
@@ -130,12 +136,15 @@ _OF_A_YEAR = {"a": 1, "y": 1, "yr": 1, "yrs": 1, "year": 1, "years": 1, "jahr": 
 _ADULT = 18
 _OLD = 110
 _REMARKS = (
-    ("haemolysed", ("haemoly", "hemoly")),
-    ("lipaemic", ("lipaem", "lipem")),
-    ("clotted", ("clot",)),
+    ("haemolysed", ("haemoly", "hemoly", "hamoly", "emoliz", "emolis", " h index", " lysed")),
+    ("lipaemic", ("lipaem", "lipem", "lipam")),
+    ("clotted", ("clot", "geronnen")),
     ("contaminated", ("contaminat", "wrong tube", "incorrect tube", "wrong container", "drip arm")),
 )
-_DENIED = frozenset({"no", "not", "non", "without", "nil", "negative", "free", "absent", "none"})
+_DENIED = frozenset(
+    ("no", "not", "non", "without", "nil", "negative", "free", "absent", "none", "nicht", "kein",
+     "keine", "ohne", "pas", "sans", "sin", "ikke", "inte")
+)  # fmt: skip
 # What makes "haemolysis index 5, within limits" no remark at all.
 _AS_IT_SHOULD = frozenset(
     ("normal", "0", "within", "acceptable", "excluded", "unlikely", "ruled", "insignificant",
@@ -146,12 +155,15 @@ _MOST_REMARK = 2000
 
 
 def remarks_on(peek: Peek) -> tuple[str, ...]:
-    """The kinds of remark on the sample, in note, interpretation or dataAbsentReason."""
-    if peek.note is UNSET and peek.interpretation is UNSET and peek.dataAbsentReason is UNSET:
+    """The kinds of remark on the sample, in note (older: comment), interpretation and so on."""
+    stated = (peek.note, peek.interpretation, peek.dataAbsentReason, peek.comments, peek.comment)
+    if all(one is UNSET for one in stated):
         return ()
-    stated = (peek.note, peek.interpretation, peek.dataAbsentReason)
     words = " ".join(_words_of(one) for one in stated if not isinstance(one, Missing))
-    lower = " ".join(words[:_MOST_REMARK].lower().replace("-", " ").split())
+    lower = words[:_MOST_REMARK].lower().replace("-", " ").replace("æ", "ae").replace("'", " ")
+    if not lower.isascii():
+        lower = "".join(c for c in normalize("NFKD", lower) if not combining(c))
+    lower = f" {' '.join(lower.split())}"
     return tuple(kind for kind, roots in _REMARKS if any(_remarked(one, lower) for one in roots))
 
 
@@ -269,26 +281,37 @@ def _interval(comparator: str | None, value: Decimal) -> Interval:
 
 
 def unit_of(quantity: Quantity, analyte: Analyte) -> Unit:
-    """The unit: UCUM code first, then the unit's text. Raises where it is not known."""
+    """The unit: UCUM code first, then the unit's text.
+
+    Raises where it is not known, and where the text is another unit of the analyte.
+    """
     known = analyte.units.get(quantity.code or "")
     if known is not None and (quantity.system is None or quantity.system in _UCUM):
-        return known
+        return known if quantity.unit == quantity.code else _agreed(known, quantity, analyte)
     code, name = text(quantity.code), text(quantity.unit)
     system = text(quantity.system).rstrip("/")
     if not code and not name:
         raise _Unusable("no-unit", "it has no unit")
     if code and (not system or system in _UCUM):
-        known = analyte.units.get(code)
+        known = analyte.units.get(code) or analyte.units.get(plainer(code))
         if known is not None:
-            return known
+            return _agreed(known, quantity, analyte)
         if system or not name:
             raise _Unusable("unknown-unit", f"its unit {shortened(code, 30)} is not known")
-    known = analyte.units.get(name) if name else None
-    if known is None and " " in name:
-        known = analyte.units.get(name.replace(" ", ""))
+    known = analyte.units.get(name) or analyte.units.get(plainer(name))
     if known is None:
         raise _Unusable("unknown-unit", f"its unit {shortened(name or code, 30)} is not known")
     return known
+
+
+def _agreed(known: Unit, quantity: Quantity, analyte: Analyte) -> Unit:
+    """The unit of the code, unless the text beside it is another one that the analyte has."""
+    name = text(quantity.unit)
+    other = analyte.units.get(name) or analyte.units.get(plainer(name))
+    if other is None or (other.factor, other.offset) == (known.factor, known.offset):
+        return known
+    stated = f"{shortened(text(quantity.code), 30)} and {shortened(name, 30)}"
+    raise _Unusable("unknown-unit", f"it has two units that differ: {stated}")
 
 
 def _check_plausible(value: Decimal, unit: Unit, analyte: Analyte) -> None:

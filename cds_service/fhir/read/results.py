@@ -66,6 +66,7 @@ from cds_service.fhir.values.peeks import (
     read_items,
     read_peek,
 )
+from cds_service.fhir.values.unit_spellings import plainer
 from cds_service.terminology.call_texts import TooMuchTextError
 
 _COUNTS = frozenset({"final", "amended", "corrected", "preliminary"})
@@ -354,7 +355,7 @@ class Results:
         """
         quantity = None if isinstance(peek.valueQuantity, Missing) else readable(peek.valueQuantity)
         stated = (text(part(quantity, "code")), text(part(quantity, "unit")))
-        units = [spelling for one in stated if one for spelling in (one, one.replace(" ", ""))]
+        units = [spelling for one in stated if one for spelling in (one, plainer(one))]
         # Without a unit, or with one that is of nothing known, the words count: then that is said.
         if units and not self._book.bears_out(meaning, units):
             return NOTHING if meaning.doubt or self._book.knows(units) else meaning

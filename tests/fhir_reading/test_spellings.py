@@ -1,0 +1,152 @@
+"""Names, units and flags as laboratories write them; what contradicts itself is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fhir_reading.records import UCUM, kinds, lab, newest, result, results
+
+FLAG_HH = [{"coding": [{"code": "HH"}]}]
+
+
+def quantity(value: float, code: str, unit: str):
+    return {"value": value, "system": UCUM, "code": code, "unit": unit}
+
+
+@pytest.mark.parametrize(
+    ("analyte", "value", "code", "unit"),
+    [
+        ("potassium", 6.8, "mg/dL", "mmol/L"),
+        ("potassium", 6.8, "mmol/L", "mg/dL"),
+        ("magnesium", 1.2, "mg/dL", "mmol / L"),
+        ("creatinine", 88, "umol/L", "mg/dL"),
+    ],
+)
+def test_two_units_that_differ_are_no_guess(analyte, value, code, unit) -> None:
+    one = lab(code={"text": analyte}, valueQuantity=quantity(value, code, unit))
+    found = newest(results(one), analyte)
+    assert found.result is None
+    assert [problem.kind for problem in found.unusable] == ["unknown-unit"]
+    assert "differ" in found.unusable[0].reason
+
+
+@pytest.mark.parametrize("unit", ["mEq/L", "mmol/l", "millimole per litre", "mmol/L (SI)"])
+def test_one_unit_in_two_spellings_or_with_a_label_is_read(unit) -> None:
+    one = lab(valueQuantity=quantity(4.2, "mmol/L", unit))
+    assert result(one).unit.name == "mmol/L"
+
+
+@pytest.mark.parametrize(
+    "unit", ["mmol / L", "mmol/Liter", "mmol.L-1", "mmol L-1", "mmol·L-1", "mM", "mmol*L^-1"]
+)
+def test_a_unit_is_read_however_it_is_written(unit) -> None:
+    bare = {"value": 4.2, "unit": unit}
+    coded = quantity(4.2, unit, unit)
+    for stated in (bare, coded):
+        assert result(lab(valueQuantity=stated)).unit.name == "mmol/L"
+        assert result(lab(code={"text": "Kalium"}, valueQuantity=stated)).unit.name == "mmol/L"
+
+
+@pytest.mark.parametrize("unit", ["mL/min/1.73 m(2)", "mL/min/1.73m²", "mL/min/1.73 m^2"])
+def test_a_square_metre_is_read_however_it_is_written(unit) -> None:
+    one = lab(code={"text": "eGFR"}, valueQuantity={"value": 40, "unit": unit})
+    assert result(one, analyte="egfr")
+
+
+IONISED = [
+    "Calcium (Blood Gas)", "Ca (BGA)", "Ca++ (VBG)", "iCa", "POC Calcium", "cCa2+", "Ionized Ca",
+    "Ca2+", "Ca ionisiert", "Calcium.ionized [Moles/volume] in Serum or Plasma", "Calcio iónico",
+    "Freies Calcium", "iCa++ (pH 7.4)", "i-STAT Calcium",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IONISED)
+def test_what_a_blood_gas_analyser_measures_is_ionised_calcium(name) -> None:
+    assert set(results(lab(code={"text": name}, value=1.2)).series) == {"calcium_ionized"}
+
+
+@pytest.mark.parametrize("name", ["Calcium", "Serum calcium", "Ca++", "Calcium gesamt", "Ca (S)"])
+def test_other_calcium_is_total(name) -> None:
+    assert set(results(lab(code={"text": name}, value=2.2)).series) == {"calcium"}
+
+
+@pytest.mark.parametrize(
+    ("name", "analyte", "value", "unit"),
+    [
+        ("cK+(aP)", "potassium", 4, "mmol/L"),
+        ("cK+", "potassium", 4, "mmol/L"),
+        ("Potasium", "potassium", 4, "mmol/L"),
+        ("cNa+", "sodium", 140, "mmol/L"),
+        ("ctHb (aB)", "hemoglobin", 12, "g/dL"),
+        ("tHb", "hemoglobin", 12, "g/dL"),
+        ("CK gesamt", "creatine_kinase", 90, "U/L"),
+        ("CK NAC", "creatine_kinase", 90, "U/L"),
+        ("DFG estimé", "egfr", 40, "mL/min"),
+        ("DFG (CKD-EPI)", "egfr", 40, "mL/min"),
+        ("Filtrado glomerular", "egfr", 40, "mL/min"),
+    ],
+)
+def test_names_of_laboratories_are_read(name, analyte, value, unit) -> None:
+    assert set(results(lab(code={"text": name}, value=value, unit=unit)).series) == {analyte}
+
+
+@pytest.mark.parametrize("name", ["eGFR target", "Potassium goal", "Serum potassium target"])
+def test_a_target_is_not_a_measurement(name) -> None:
+    unit = "mL/min" if "GFR" in name else "mmol/L"
+    assert dict(results(lab(code={"text": name}, value=4, unit=unit)).series) == {}
+
+
+@pytest.mark.parametrize(
+    ("flag", "critical"),
+    [
+        ({"text": "HH"}, True),
+        ({"text": "LL"}, True),
+        ({"text": "Kritisch hoch"}, True),
+        ({"text": "alert"}, True),
+        ({"coding": [{"code": "H!"}]}, True),
+        ({"coding": [{"code": "CRIT"}]}, True),
+        ({"coding": [{"code": "HU"}]}, True),
+        ({"text": "H"}, False),
+        ({"text": "not critical"}, False),
+        ({"text": "nicht kritisch"}, False),
+    ],
+)
+def test_flags_of_laboratories(flag, critical) -> None:
+    assert result(lab(interpretation=[flag])).critical is critical
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"note": [{"text": "hämolytisch"}]},
+        {"note": [{"text": "H-Index erhöht"}]},
+        {"note": [{"text": "échantillon hémolysé"}]},
+        {"note": [{"text": "muestra hemolizada"}]},
+        {"note": [{"text": "grossly lysed"}]},
+        {"comments": "Specimen haemolysed"},
+        {"comment": "hemolyzed"},
+    ],
+    ids=str,
+)
+def test_haemolysis_in_other_words(said) -> None:
+    assert newest(results(lab(**said))).tentative.remarks == ("haemolysed",)
+
+
+@pytest.mark.parametrize(
+    "words", ["nicht hämolytisch", "keine Hämolyse", "Sample analysed twice", "pas d'hémolyse"]
+)
+def test_no_haemolysis_in_other_words(words) -> None:
+    assert result(lab(note=[{"text": words}])).remarks == ()
+
+
+def test_an_unusable_critical_result_at_the_moment_of_a_usable_one_is_said() -> None:
+    fine = lab(id="o1", value=4.2)
+    for flag, told in ((FLAG_HH, 1), (None, 0)):
+        worse = lab(id="o2", value=6.8, unit="foo", interpretation=flag)
+        found = newest(results(fine, worse))
+        assert found.result is not None
+        assert len(found.unusable) == told
+
+
+def test_kinds_of_a_usable_result_are_none() -> None:
+    assert kinds(results(lab())) == []
