@@ -29,7 +29,7 @@ class Limits:
     body_rate: float = 10_000.0
     patience_s: float = 2.0
     """How long the rate of a body is not looked at."""
-    part_s: float = 0.0001
+    part_s: float = 0.0003
     """What this process itself may take to read one part of a body (a chunk, as a rule), which is
     not the client's time. A body in very many parts has up to three times as long."""
     stranger_bytes: int = 64_000

@@ -234,7 +234,7 @@ def _check_jku(token: Token, client: Client) -> str:
 def _tenant(token: Token, client: Client) -> str | None:
     tenant = text(token.claims, "tenant") if token.claims.get("tenant") is not None else None
     if tenant is not None and len(tenant) > LONGEST_TENANT:
-        raise ValueError(f"tenant has more than {LONGEST_TENANT} characters")
+        raise ValueError("tenant is too long", f"It may have {LONGEST_TENANT} characters.")
     if client.tenants and tenant not in client.tenants:
         raise ValueError("tenant is missing" if tenant is None else "tenant is not listed")
     return tenant
