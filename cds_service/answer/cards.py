@@ -15,6 +15,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Literal, NamedTuple, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cds_service.answer.evidence import EvidenceLines, evidence_key
 from cds_service.core.facts import Medication, Order
@@ -348,7 +349,10 @@ class Cards:
         self, hook: Hook, outcomes: Sequence[Outcome], facts: Facts, recipient: Recipient
     ) -> Written:
         """The cards of the rules that fired."""
-        findings = fired(outcomes, self.priorities)
+        findings = [
+            (rule, self._offerable(rule, finding))
+            for rule, finding in fired(outcomes, self.priorities)
+        ]
         silent = self._silent(hook, findings, facts)
         if silent:
             findings = [one for one in findings if one[0] not in silent]
@@ -375,6 +379,24 @@ class Cards:
             for shown in arranged.shown
         )
         return Written(cards, dropped, tuple(rule for rule, would in silent.items() if would))
+
+    def _offerable(self, rule: Rule, finding: Finding) -> Finding:
+        """The finding without offers that nobody can order, which is its rule's fault."""
+        orderables = self.writer.orderables
+        known = tuple(
+            [
+                one
+                for one in finding.suggestions
+                if isinstance(one, RemoveDraft) or one.key in orderables
+            ]
+        )
+        if len(known) == len(finding.suggestions):
+            return finding
+        error = KeyError("a suggestion names an order that is on no list")
+        if self.failed is None:
+            raise error
+        self.failed(rule, error)
+        return replace(finding, suggestions=known)
 
     def _silent(self, hook: Hook, findings: Findings, facts: Facts) -> dict[Rule, bool]:
         """The silent rules that fired, and whether their cards would be shown."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 
-from cds_service.engine.rule import Finding
+from cds_service.engine.rule import Finding, OrderTest
 from tests.api.conftest import service
 from tests.api.given_service import VIEW, body, low_potassium, post, topics
 
@@ -46,3 +46,12 @@ def test_it_costs_its_card_and_the_others_are_shown(service: Any, changes: Any) 
     assert response.status_code == 200
     assert "low-potassium" in topics(response)
     assert "spoilt" not in topics(response)
+
+
+def test_an_offer_that_nobody_can_order_is_left_out_of_its_card(service: Any) -> None:
+    client = service(_with(suggestions=(OrderTest("no-such-test"), OrderTest("potassium"))))
+    response = post(client, VIEW, body())
+    assert response.status_code == 200
+    card = next(one for one in response.json["cards"] if one["source"]["topic"]["code"] == "spoilt")
+    assert len(card["suggestions"]) == 1
+    assert "otassium" in card["suggestions"][0]["label"]
