@@ -5,6 +5,7 @@ Source: clinical content, section 3 ("Status") and 5; FHIR R4 Condition.
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from functools import partial
 
@@ -21,6 +22,7 @@ from cds_service.fhir.values.elements import (
     texts,
 )
 from cds_service.fhir.values.moments import Moment, read_moment, zone_of
+from cds_service.terminology.codes import Coding
 from cds_service.terminology.vocabulary import Vocabulary
 
 _ACTIVE = frozenset({"active", "recurrence", "relapse"})
@@ -32,6 +34,15 @@ _VERIFIED = frozenset({"confirmed", "unknown"})
 _VERIFICATIONS = _SUSPECTED | _REFUTED | _VERIFIED
 _STATUSES = _ACTIVE | _PAST | _NO_STATEMENT
 _SEVERE = "24484000"
+_SEVERE_WORDS = frozenset(
+    ("severe", "schwer", "schwere", "schwerer", "schwergradig", "sévère", "grave", "severo",
+     "severa", "ernstig", "svær")
+)  # fmt: skip
+# An end in words that says that there is none.
+_NOT_OVER = re.compile(
+    r"\b(ongoing|on-going|not (resolved|over|ended|abated)|unresolved|continu|persist|still|active|"
+    r"current|present|unknown|none|never|no|n/a|andauernd|anhaltend|laufend|en cours)"
+)
 _NO_REASON = Reason()
 
 
@@ -57,10 +68,10 @@ def read_condition(
         library.nameless(item, meaning.anything)
     if not meaning.anything:
         return None
-    stages = _stages(item, code)
+    stages, coded = _stages(item, code)
     return Condition(
-        concepts=vocabulary.concepts(code.codings, (*code.texts, *stages))
-        if stages
+        concepts=vocabulary.concepts((*code.codings, *coded), (*code.texts, *stages))
+        if stages or coded
         else meaning.concepts,
         called=code,
         presence=presence,
@@ -71,12 +82,22 @@ def read_condition(
     )
 
 
-def _stages(item: Item, code: Said) -> tuple[str, ...]:
-    """What it is together with its stage: "Chronic kidney disease stage 5"."""
+def _stages(item: Item, code: Said) -> tuple[tuple[str, ...], tuple[Coding, ...]]:
+    """What it is together with its stage ("Chronic kidney disease stage 5"), and codes of stages.
+
+    Some write the stage as the severity.
+    """
     stages = items(item.value("stage"))
-    if not stages or not (name := code.name):
-        return ()
-    return tuple(f"{name} {words}" for one in stages for words in all_words(part(one, "summary")))
+    severity = item.said("severity").phrases
+    if not (stages or severity) or not (name := code.name):
+        return (), ()
+    told = [words for one in stages for words in all_words(part(one, "summary"))]
+    told += [words for one in stages for words in all_words(part(one, "type"))]
+    told += [
+        words for words in severity if any(map(str.isdigit, words)) or "stage" in words.lower()
+    ]
+    coded = tuple(one for stage in stages for one in codings(part(stage, "summary")))
+    return tuple(f"{name} {words}" for words in told), coded
 
 
 def _presence(item: Item, library: Library, as_of: datetime) -> tuple[Presence, str]:
@@ -112,6 +133,8 @@ def _abated(item: Item, as_of: datetime) -> bool:
         value = item.value(name)
         if value is None or value is False:
             continue
+        if isinstance(value, str) and _NOT_OVER.search(value.lower()):
+            continue
         bound = value
         if isinstance(value, dict):
             bound = value.get("end") or value.get("start")
@@ -124,7 +147,7 @@ def _abated(item: Item, as_of: datetime) -> bool:
 def _severe(severity: Said) -> bool:
     if any(coding.code == _SEVERE for coding in severity.codings):
         return True
-    return any(word.lower().split("(")[0].strip() == "severe" for word in severity.phrases)
+    return any(word.lower().split("(")[0].strip() in _SEVERE_WORDS for word in severity.phrases)
 
 
 def _day(item: Item, as_of: datetime) -> date | None:

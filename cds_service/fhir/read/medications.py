@@ -20,6 +20,7 @@ from cds_service.fhir.read.library import Item, Library
 from cds_service.fhir.values.elements import (
     all_words,
     codings,
+    is_true,
     items,
     label,
     naming,
@@ -157,7 +158,7 @@ def _taking(item: Item, library: Library, as_of: datetime) -> Taking:
         return Taking.IGNORED
     if taking is not Taking.ACTIVE:
         return taking
-    if item.value("doNotPerform") is True:
+    if is_true(item.value("doNotPerform")):
         return Taking.NOT_TAKEN
     if _is_statement(item):
         end = read_moment(part(item.value("effectivePeriod"), "end"), zone_of(as_of))

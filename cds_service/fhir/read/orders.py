@@ -24,6 +24,7 @@ from cds_service.fhir.values.elements import (
     decoded,
     encoded,
     identifier_of,
+    is_true,
     items,
     label,
     part,
@@ -98,7 +99,7 @@ def read_order(
 
 
 def _forbidden(item: Item) -> bool:
-    return item.data.get("doNotPerform") is True
+    return is_true(item.data.get("doNotPerform"))
 
 
 @dataclass(slots=True)

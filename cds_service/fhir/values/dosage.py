@@ -15,6 +15,7 @@ from functools import lru_cache
 from cds_service.core.facts import Dosage
 from cds_service.fhir.values.elements import all_words, codings, items, label, number, part, text
 
+_SITES_OF_ROUTE = re.compile(r"intra-?thecal|intraspinal|epidural|intraventricular")
 _DAYS: Mapping[str, Fraction] = {
     "s": Fraction(1, 86400),
     "min": Fraction(1, 1440),
@@ -91,10 +92,19 @@ def _dosage(value: object) -> Dosage:
         max_per_day=most,
         max_unit=most_unit,
         text=words,
-        route="; ".join(all_words(value.get("route"))).lower() or label(value.get("route")),
+        route=_route(value),
         unread="; ".join(unread),
         sequence=step if isinstance(step, int) and not isinstance(step, bool) else None,
     )
+
+
+def _route(value: Mapping[str, object]) -> str:
+    """The route in words, else its code; a site that names one ("Intrathecal pump") is one too."""
+    route = "; ".join(all_words(value.get("route"))).lower() or label(value.get("route"))
+    if value.get("site") is None:
+        return route
+    site = "; ".join(all_words(value.get("site"))).lower()
+    return site if _SITES_OF_ROUTE.search(site) else route
 
 
 def _amount(value: object) -> tuple[Decimal, str]:

@@ -43,7 +43,32 @@ _NO_WORDS = frozenset(
         "miscellaneous medication", "unlisted medication", "medication not listed", "condition",
         "problem", "diagnosis", "other condition", "other problem", "other diagnosis",
         "unknown medication", "unknown drug", "unknown condition", "unknown problem",
-        "unknown diagnosis", "unknown allergy",
+        "unknown diagnosis", "unknown allergy", "unspecified medication", "medication unspecified",
+        "medication, unspecified", "drug, unspecified", "unspecified drug", "free text medication",
+        "freetext medication", "free text entry", "free-text medication", "free text drug",
+        "see list", "see scanned list", "scanned list", "see scanned document", "see scan",
+        "see attached", "see attached list", "see attachment", "see letter", "see letters",
+        "see chart", "see record", "see records", "see mar", "see paper chart", "see old notes",
+        "see gp letter", "see gp record", "see discharge letter", "see discharge summary",
+        "see history", "see problem list", "as per list", "as per chart", "as per gp",
+        "unbekannt", "unbekanntes medikament", "unbekannte medikation", "unbekannte diagnose",
+        "nicht bekannt", "keine angabe", "keine angaben", "siehe liste", "siehe brief",
+        "siehe arztbrief", "inconnu", "desconocido", "sconosciuto", "onbekend", "ukendt", "okänd",
+        "nil known", "not known", "none known", "custom", "custom medication", "custom drug",
+        "custom order", "study drug / placebo", "study drug/placebo", "study drug or placebo",
+        "study medication/placebo", "study medication / placebo", "trial medication",
+        "trial drug", "clinical trial drug", "clinical trial medication", "blinded study drug",
+        "blood pressure pill", "blood pressure pills", "blood pressure tablet",
+        "blood pressure tablets", "blood pressure medication", "blood pressure medicine",
+        "bp pill", "bp tablet", "bp meds", "water tablet", "water tablets", "water pill",
+        "water pills", "fluid pill", "fluid tablet", "heart pill", "heart tablet",
+        "heart medication", "kidney pill", "kidney tablet", "sleeping tablet", "sleeping pill",
+        "pain tablet", "pain pill", "painkiller", "pain medication", "blutdrucktablette",
+        "blutdruckmittel", "wassertablette", "wassertabletten", "herzmedikament",
+        "unspecified condition", "condition unspecified", "condition, unspecified",
+        "unspecified problem", "unspecified diagnosis", "diagnosis, unspecified",
+        "diagnosis unspecified", "problem, unspecified", "unspecified disorder", "to be coded",
+        "pending coding", "to be confirmed", "tbc",
     }
 )  # fmt: skip
 _LONGEST_NO_WORDS = max(map(len, _NO_WORDS)) + 4
@@ -119,6 +144,11 @@ def naming(value: object) -> str:
     ):
         return ""
     return stated
+
+
+def is_true(value: object) -> bool:
+    """Whether a flag is set; some systems write it as text."""
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
 
 
 def _repeats(words: str, code: str) -> bool:

@@ -1,0 +1,135 @@
+"""Conditions and medications in the shapes that records have; what says nothing is nameless."""
+
+from __future__ import annotations
+
+import pytest
+
+from cds_service.core.facts import Presence, Taking
+from tests.fhir_reading.records import concept, condition, medication
+from tests.fhir_reading.test_clinical import conditions
+from tests.fhir_reading.test_medications import medications
+
+SNOMED = "http://snomed.info/sct"
+
+
+def concepts(**more):
+    return conditions(condition(**more)).record.conditions[0].concepts
+
+
+CKD = {"text": "Chronic kidney disease"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"stage": [{"summary": concept("433146000", SNOMED)}]},
+        {"stage": [{"summary": concept("431857002", SNOMED)}]},
+        {"stage": [{"type": {"text": "KDIGO G5"}}]},
+        {"stage": [{"summary": {"text": "Stage 4"}}]},
+        {"severity": {"text": "stage 4"}},
+        {"severity": {"text": "Stage 5"}},
+    ],
+    ids=str,
+)
+def test_a_stage_counts_wherever_it_stands(more) -> None:
+    assert "ckd_stage_4_5" in concepts(code=CKD, **more)
+
+
+@pytest.mark.parametrize("more", [{}, {"severity": {"text": "moderate"}}], ids=str)
+def test_without_a_stage_none_is_read(more) -> None:
+    assert "ckd_stage_4_5" not in concepts(code=CKD, **more)
+
+
+@pytest.mark.parametrize(
+    ("words", "over"),
+    [
+        ("ongoing", False),
+        ("not resolved", False),
+        ("still present", False),
+        ("resolved", True),
+        ("spring 2019", True),
+    ],
+)
+def test_an_end_in_words(words, over) -> None:
+    one = condition(code=CKD, clinicalStatus=None, abatementString=words)
+    presence = conditions(one).record.conditions[0].presence
+    assert (presence is Presence.PAST) is over
+
+
+@pytest.mark.parametrize("words", ["schwer", "schwergradig", "Severe", "grave"])
+def test_severe_in_other_words(words) -> None:
+    found = conditions(condition(severity={"text": words})).record.conditions[0]
+    assert found.severe
+
+
+@pytest.mark.parametrize(
+    ("words", "not_meant"),
+    [
+        ("Father on dialysis", "dialysis"),
+        ("Awaiting dialysis", "dialysis"),
+        ("Referred for dialysis", "dialysis"),
+        ("Dialysis catheter removed", "dialysis"),
+        ("CKD stage 5 (resolved after transplant)", "ckd_stage_4_5"),
+        ("Exclude acute kidney injury", "aki"),
+        ("AKI risk", "aki"),
+        ("Risk of AKI", "aki"),
+    ],
+)
+def test_words_that_do_not_say_that_it_is_so(words, not_meant) -> None:
+    assert not_meant not in concepts(code={"text": words})
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("On dialysis", "dialysis"),
+        ("Dialysis via catheter", "dialysis"),
+        ("CKD stage 5", "ckd_stage_4_5"),
+        ("CKD 3-4", "ckd_any"),
+        ("Acute kidney injury", "aki"),
+    ],
+)
+def test_words_that_say_that_it_is_so(words, meant) -> None:
+    assert meant in concepts(code={"text": words})
+
+
+@pytest.mark.parametrize("words", ["Unspecified condition", "See letter", "Unbekannt"])
+def test_a_condition_that_says_nothing_is_nameless(words) -> None:
+    reading = conditions(condition(code={"text": words}))
+    assert [problem.kind for problem in reading.record.problems] == ["no-code"]
+
+
+@pytest.mark.parametrize("stated", [True, "true", "True"])
+def test_do_not_perform_counts_as_text_too(stated) -> None:
+    [found] = medications(medication(doNotPerform=stated)).record.medications
+    assert found.taking is Taking.NOT_TAKEN
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Discontinued: quinine 300 mg", "Quinine - do not give", "STOPPED: quinine sulfate 300 mg"],
+)
+def test_an_entry_that_says_it_is_not_given_is_not_of_the_drug(words) -> None:
+    [found] = medications(medication(words)).record.medications
+    assert "quinine" not in found.classes
+
+
+def test_a_site_that_names_a_route_is_one() -> None:
+    site = [{"text": "1 daily", "site": {"text": "Intrathecal pump"}}]
+    [found] = medications(medication("Baclofen", dosageInstruction=site)).record.medications
+    assert "baclofen" not in found.classes
+    arm = [{"text": "1 daily", "site": {"text": "Left arm"}}]
+    [found] = medications(medication("Baclofen", dosageInstruction=arm)).record.medications
+    assert "baclofen" in found.classes
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Medication, unspecified", "Free text medication", "See scanned list", "Unbekannt",
+        "nil known", "Custom", "Study drug / placebo", "blood pressure pill", "water tablet",
+    ],
+)  # fmt: skip
+def test_a_medication_that_says_nothing_is_nameless(words) -> None:
+    reading = medications(medication(words))
+    assert [problem.kind for problem in reading.record.problems] == ["no-code"]
