@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _GAP = 5
+_EDGE = 2  # letters of a beginning or an end of a word by which phrases are filed
 _PIECE = re.compile(r"[0-9]+(?:\.[0-9]+)?[a-z]*|[a-z]+[a-z0-9]*|[0-9]+|[/+;.,:()\[\]]")
 _PLAIN = re.compile(r"[a-z0-9]+(?: [a-z0-9]+)*")
 _THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
@@ -248,55 +249,74 @@ class Found:
     end: int
 
 
+_Filed = tuple[int, int, Phrase]
+"""A phrase with the number of its pattern and its place among the pattern's phrases."""
+
+
 class PatternIndex:
     """Many patterns, looked up by their first word so that a text is read once."""
 
     def __init__(self, patterns: Sequence[Pattern], free: Iterable[str] = ()) -> None:
         self._free = frozenset(free)
-        self._patterns = patterns
-        self._by_word: dict[str, list[tuple[int, Phrase]]] = {}
-        self._by_head: dict[str, list[tuple[int, Phrase]]] = {}
-        self._by_tail: dict[str, list[tuple[int, Phrase]]] = {}
-        self._joint: list[int] = []
+        self._parts: dict[int, int] = {}  # of a joint pattern: how many phrases it has
+        self._by_word: dict[str, list[_Filed]] = {}
+        self._by_head: dict[str, list[_Filed]] = {}
+        self._by_tail: dict[str, list[_Filed]] = {}
         for number, pattern in enumerate(patterns):
             if len(pattern.phrases) > 1:
-                self._joint.append(number)
-                continue
-            self._file(number, pattern.phrases[0])
+                self._parts[number] = len(pattern.phrases)
+            for part, phrase in enumerate(pattern.phrases):
+                self._file(number, part, phrase)
 
-    def _file(self, number: int, phrase: Phrase) -> None:
-        for choice in dict.fromkeys(phrase.items[0]):
+    def _file(self, number: int, part: int, phrase: Phrase) -> None:
+        """File a phrase under each word, and each beginning or end of a word, it may start with."""
+        words: set[str] = set()
+        heads: set[str] = set()
+        tails: set[str] = set()
+        for choice in phrase.items[0]:
             if choice[0] in "#<>":
-                for digit in "0123456789":
-                    self._by_head.setdefault(digit, []).append((number, phrase))
+                heads.update("0123456789")
             elif choice[-1] == "*":
-                self._by_head.setdefault(choice[0], []).append((number, phrase))
+                heads.add(choice[:-1][:_EDGE])
             elif choice[0] == "*":
-                self._by_tail.setdefault(choice[-1], []).append((number, phrase))
+                tails.add(choice[1:][-_EDGE:])
             else:
-                self._by_word.setdefault(choice, []).append((number, phrase))
+                words.add(choice)
+        filed = (number, part, phrase)
+        for keys, index in (
+            (words, self._by_word), (heads, self._by_head), (tails, self._by_tail)
+        ):  # fmt: skip
+            for key in keys:
+                index.setdefault(key, []).append(filed)
 
     def find(self, text: Words) -> Iterator[Found]:
         """Every place where a pattern is found (joint patterns: the whole text)."""
         leading = _leading(text, self._free)
+        joint: dict[int, set[int]] = {}
         for start, word in enumerate(text.words):
-            for number, phrase in self._by_word.get(word, ()):
+            for number, part, phrase in self._starting(word):
+                seen = joint.get(number)
+                if seen is not None and part in seen:
+                    continue
                 end = phrase.end_at(text, start, leading)
-                if end is not None:
+                if end is None:
+                    continue
+                if number in self._parts:
+                    joint.setdefault(number, set()).add(part)
+                else:
                     yield Found(number, start, end)
-            for key, index in ((word[0], self._by_head), (word[-1], self._by_tail)):
-                for number, phrase in index.get(key, ()):
-                    if _fits(word, phrase.items[0]):
-                        end = phrase.end_at(text, start, leading)
-                        if end is not None:
-                            yield Found(number, start, end)
-        for number in self._joint:
-            if all(_stands(phrase, text, leading) for phrase in self._patterns[number].phrases):
+        for number, seen in joint.items():
+            if len(seen) == self._parts[number]:
                 yield Found(number, 0, len(text.words))
 
-
-def _stands(phrase: Phrase, text: Words, leading: frozenset[int]) -> bool:
-    return any(
-        _fits(word, phrase.items[0]) and phrase.end_at(text, start, leading) is not None
-        for start, word in enumerate(text.words)
-    )
+    def _starting(self, word: str) -> Iterator[_Filed]:
+        """The phrases that may start with a word."""
+        yield from self._by_word.get(word, ())
+        for keys, index in (
+            ({word[0], word[:_EDGE]}, self._by_head),
+            ({word[-1], word[-_EDGE:]}, self._by_tail),
+        ):
+            for key in keys:
+                for filed in index.get(key, ()):
+                    if _fits(word, filed[2].items[0]):
+                        yield filed

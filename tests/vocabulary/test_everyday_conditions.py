@@ -96,6 +96,8 @@ Crampes abdominales
 Crampes menstruelles
 Fieberkrampf
 Krampfadern
+Facial PIH after acne
+Post-inflammatory hyperpigmentation (PIH)
 PET scan
 PET-CT
 PET/CT
@@ -122,6 +124,12 @@ Umbilical cord compression
 Numbness of left hand
 No evidence of metastases
 Prostate cancer
+Exercise tolerance more than 4 METs
+On HD methotrexate
+COPD without acute exacerbation
+History of COPD exacerbation
+Has not met criteria for dialysis
+Cervical spinal nerve root compression
 """,
     "thrombocytopenia": """
 Hemolytic uremic syndrome
@@ -136,6 +144,7 @@ Leberzirrhose Child B
 Cirrhose hépatique
 Cirrosis hepática
 Cirrosi epatica
+Leberzirrhose ohne Aszites
 """,
     "leg_cramps": """
 Wadenkrämpfe
@@ -160,7 +169,6 @@ Cãibras noturnas
 Seizure in pregnancy
 Gestational hypertension with severe features
 Gestational hypertension
-PIH
 Pregnancy-induced hypertension
 PET in pregnancy
 Severe hypertension in pregnancy
@@ -168,6 +176,7 @@ Hypertensive disorder of pregnancy
 """,
     "eclampsia": """
 Seizures postpartum
+PIH
 PET
 Severe PET
 Severe range blood pressures
@@ -185,6 +194,8 @@ Superimposed preeclampsia
     "pregnancy": """
 PET scan in pregnancy
 Seizure disorder in pregnancy
+Fit for pregnancy
+Pregnant, no seizures
 Schwangerschaft
 Grossesse
 Embarazo
@@ -234,6 +245,7 @@ Raised potassium
 Hyperkaliämie
 Hyperpotassaemia
 Hiperpotasemia
+Increased potassium
 """,
     "arrhythmia congenital_long_qt long_qt": """
 Congenital long QT
@@ -253,6 +265,7 @@ Femoral artery embolism
 Acute popliteal artery occlusion
 Embolism and thrombosis of arteries of the lower extremities
 Pulseless leg
+Acute left leg ischaemia
 """,
     "pad": """
 Chronic limb-threatening ischaemia
@@ -335,6 +348,12 @@ Multiple myeloma
 Lambert-Eaton myasthenic syndrome
 LEMS
 Ocular myasthenia
+""",
+    "ckd_any liver_disease": """
+Renal insufficiency, end-stage liver disease
+""",
+    "aki pad": """
+Acute kidney injury, chronic limb ischaemia
 """,
 }
 

@@ -58,6 +58,12 @@ Magnesium 10 mmol Ampullen
 magnesium aspartate injection
 mag drip
 magnesium gtt
+Magnesium Sulfate 50 % IJ SOLN
+Mg bolus
+2 g mag
+4 grams of magnesium
+Mg SO4 2g
+magnesium sulf heptahydrate
 """,
     "magnesium": """
 over the counter magnesium supplement
@@ -112,6 +118,7 @@ magnesium sulfate oral solution
 Ca/Mg/Zn supplement
 Cal-Mag
 Cal/Mag/Zinc
+CALCIUM CARB-MAG CARB-FOLIC ACID
 CaCO3 / MgCO3 phosphate binder
 """,
     "magnesium magnesium_antacid_laxative": """
@@ -139,6 +146,11 @@ Magnesiumhydroxid
 Izinova
 Eziclen
 Mg(OH)2 suspension
+mag citrate 1 bottle
+Magnesium Citrate PO SOLN
+milk of mag
+Al hyd-Mg hyd-Simeth
+Mg hydroxide
 """,
     "magnesium potassium": """
 Panangin
@@ -166,6 +178,8 @@ Floxin otic
 Nurofen gel
 Voltarol Emulgel
 Feldene gel
+Vitamin K 10 mg
+10 mg bolus
 Camphor / menthol
 """,
     "ppi": """
@@ -212,6 +226,7 @@ potassium (unknown dose)
 over the counter potassium supplement
 K-Contin
 Diffu-K
+K+ 20 mmol
 """,
     "qt_prolonging": """
 quinidine
@@ -264,6 +279,8 @@ Erythromycin 500 mg
 Erythrocin
 Agrylin
 Plaquenil
+azithro 500
+HCQ 200
 """,
     "qt_prolonging magnesium_binding": """
 ofloxacin 400 mg
@@ -338,6 +355,7 @@ Navispare
 Aldactide 50
 Dyta-urese
 Aldactacine
+Amilorid comp
 """,
     "diuretic_potassium_sparing": """
 Dytac
@@ -352,6 +370,7 @@ Xenalon
 Soldactone
 Aldopur
 Soludactone
+spiro 25
 """,
     "diuretic_potassium_sparing diuretic_loop": """
 Frumil
@@ -362,6 +381,7 @@ Co-amilofruse 5/40
 Lasoride
 Froop Co
 Aldalix
+Furorese Comp
 """,
     "diuretic_loop potassium": """
 Burinex K
@@ -402,6 +422,7 @@ Pacifen
     "baclofen_intrathecal": """
 Lioresal intrathekal 10 mg
 ITB baclofen pump
+BACLOFEN 40 MG/20ML IT SOLN
 """,
     "sedative": """
 Stilnoct
@@ -410,6 +431,7 @@ Temesta
 Rivotril
 Frisium
 Sirdalud
+25 mg iv promethazine
 """,
     "opioid": """
 Zamadol SR
@@ -419,6 +441,7 @@ MST Continus
 Zomorph
 Durogesic
 Morphin 10 mg
+morphine 10 mg sulfate
 """,
     "acetaminophen opioid": """
 Solpadol

@@ -160,7 +160,7 @@ class Codebook:
         panels = frozenset(key for key in concepts if key.startswith(PANEL))
         named = [*words, *(one.display for one in coded if one.display)]
         elsewhere = names_other_specimen(named, [one.key for one in analytes])
-        if elsewhere:
+        if elsewhere and not pregnancy:  # hCG is looked for in urine
             return self._of_other_specimen(coded, analytes)
         if not analytes and not pregnancy and not panels:
             return self._contradictory(coded) or self._doubtful(coded, words)
