@@ -25,7 +25,7 @@ from cds_service.population.source import Source
 from cds_service.population.tables import database, evaluated_schema, need, stream
 
 Progress = Callable[[str, float, float], None]
-"""Told what is done, how much of it, and of how much."""
+"""Called with the name of the step, how much of it is done, and the total."""
 
 _WITHOUT = -1  # the partition of the resources that belong to no patient
 _ORDER = "patient, type, id, updated, position"

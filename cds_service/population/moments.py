@@ -1,8 +1,8 @@
 """What was known of a patient at an earlier moment.
 
 An export shows each resource as it is today. Here each is given the moment from which it was
-known, and what came later (an end, a discharge, a death) is removed again. What cannot be
-worked out is left as the live service would see it, and counted as a caveat.
+known, and what came later (an end, a discharge, a death) is removed. What cannot be worked out
+is left as the live service would see it, and counted as a caveat.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def _end(one: Dated, since: datetime | None) -> datetime | None:
     for value in stated:
         if (when := read_when(value, UTC)) is not None:
             return when
-    # A status says since when no later than the last change of its resource.
+    # The status was set at the latest when the resource was last changed.
     changed = read_when(part(one.meta, "lastUpdated"), UTC)
     if changed is not None and since is not None and changed <= since + timedelta(minutes=1):
         return changed

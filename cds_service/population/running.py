@@ -96,7 +96,7 @@ def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
 
 
 def _day(value: str, option: str, *, after: bool = False) -> datetime | None:
-    """The begin of a local day, or of the day after it."""
+    """The start of a local day, or of the day after it."""
     if not value:
         return None
     try:
@@ -110,7 +110,7 @@ def run(asked: Asked, settings: Settings, progress: Progress) -> dict[str, Any]:
     """Everything from the export to the files in the folder; the summary.
 
     Raises BadRequest and StartupError for options, settings, an export or a folder that cannot be
-    used; what such a run has begun is removed again.
+    used; what such a run has written is removed.
     """
     work = asked.out / ".work"
     resumed = work.exists()

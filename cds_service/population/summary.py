@@ -142,8 +142,8 @@ FROM (SELECT rule, patient, count(*) AS n FROM evaluations WHERE fate = 'shown'
     AND answer = 'fired' GROUP BY ALL)
 GROUP BY 1 ORDER BY shown DESC, 1
 """
-# How often a rule fires where it can tell says what its silence may have hidden. What is alone
-# as the reason would change something if it were corrected; several together only at once.
+# How often a rule fires where it can tell says what its silence may have hidden. Correcting a
+# reason changes the answers of which it is the only one; where there are several, all need it.
 _QUALITY = """
 WITH shares AS (
     SELECT rule, count(*) FILTER (answer = 'fired') / nullif(count(*) FILTER
