@@ -11,7 +11,7 @@ import importlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,9 +45,16 @@ def lacking(topic: Topic, today: date, folder: Path | None = None) -> Iterator[s
             yield f"{_place(rule, folder)}rule {rule.id}: {lack}"
     yield from _of_knowledge(topic, knowledge, today)
     if folder is not None:
-        yield from _unregistered(topic, folder)
+        written, faults = _written(folder)
+        yield from faults
+        asked = {rule.id for rule in topic.rules}
+        for name, rule in (one for key, one in written.items() if key not in asked):
+            yield (
+                f"{_place(rule, folder)}rule {rule.id}: no service asks it. Add to RULES in "
+                f"{_named(folder)}/patient_view.py, order_select.py or order_sign.py: {name}."
+            )
         if (folder.parent / "pyproject.toml").is_file():
-            yield from _of_checkout(topic, folder.parent)
+            yield from _of_checkout(topic, folder.parent, asked | written.keys())
 
 
 def _named(path: Path) -> str:
@@ -151,26 +158,26 @@ def _of_knowledge(topic: Topic, folder: str, today: date) -> Iterator[str]:
 # --- a source checkout ---------------------------------------------------------------------------
 
 
-def _unregistered(topic: Topic, folder: Path) -> Iterator[str]:
-    """The rules of the folder ``rules`` that no service asks."""
-    asked = {rule.id for rule in topic.rules}
+def _written(folder: Path) -> tuple[dict[str, tuple[str, Rule]], list[str]]:
+    """The rules of the folder ``rules`` by id, with their names there, and what cannot be read."""
+    found: dict[str, tuple[str, Rule]] = {}
+    faults = []
     for file in sorted((folder / "rules").glob("*.py")):
         try:
             module = importlib.import_module(f"{folder.name}.rules.{file.stem}")
         except Exception as error:
-            yield f"{_named(file)}: it cannot be imported: {type(error).__name__}: {error}."
+            faults.append(
+                f"{_named(file)}: it cannot be imported: {type(error).__name__}: {error}."
+            )
             continue
         for name, rule in vars(module).items():
-            if isinstance(rule, Rule) and rule.id not in asked:
-                asked.add(rule.id)
-                yield (
-                    f"{_place(rule, folder)}rule {rule.id}: no service asks it. Add to RULES in "
-                    f"{_named(folder)}/patient_view.py, order_select.py or order_sign.py: {name}."
-                )
+            if isinstance(rule, Rule):
+                found.setdefault(rule.id, (name, rule))
+    return found, faults
 
 
-def _of_checkout(topic: Topic, root: Path) -> Iterator[str]:
-    """What the documents and tests of a source checkout lack."""
+def _of_checkout(topic: Topic, root: Path, known: Set[str]) -> Iterator[str]:
+    """What the documents and tests of a source checkout lack; ``known`` are the ids of rules."""
     traced = root / "docs" / "traceability.toml"
     content = tomllib.loads(traced.read_text(encoding="utf-8")) if traced.is_file() else {}
     statements = content.get("statement", [])
@@ -205,7 +212,7 @@ def _of_checkout(topic: Topic, root: Path) -> Iterator[str]:
                 f"{_named(root / 'fixtures' / 'scenarios' / rule.id)}/ with request.json, "
                 "expected.json and why.md."
             )
-    for name in sorted(explained - {rule.id for rule in topic.rules}):
+    for name in sorted(explained - known):
         yield f"{_named(traced)}: no rule is called {name}. Take it out."
 
 
