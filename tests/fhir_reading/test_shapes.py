@@ -72,6 +72,9 @@ def test_severe_in_other_words(words) -> None:
         ("CKD stage 5 (resolved after transplant)", "ckd_stage_4_5"),
         ("Exclude acute kidney injury", "aki"),
         ("AKI risk", "aki"),
+        ("Waiting list for dialysis", "dialysis"),
+        ("Will need dialysis", "dialysis"),
+        ("Family member with dialysis", "dialysis"),
         ("Risk of AKI", "aki"),
     ],
 )
@@ -93,7 +96,17 @@ def test_words_that_say_that_it_is_so(words, meant) -> None:
     assert meant in concepts(code={"text": words})
 
 
-@pytest.mark.parametrize("words", ["Unspecified condition", "See letter", "Unbekannt"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Unspecified condition",
+        "See letter",
+        "Unbekannt",
+        "Problem list",
+        "Diagnose",
+        "k.A.",
+    ],
+)
 def test_a_condition_that_says_nothing_is_nameless(words) -> None:
     reading = conditions(condition(code={"text": words}))
     assert [problem.kind for problem in reading.record.problems] == ["no-code"]
@@ -128,8 +141,17 @@ def test_a_site_that_names_a_route_is_one() -> None:
     [
         "Medication, unspecified", "Free text medication", "See scanned list", "Unbekannt",
         "nil known", "Custom", "Study drug / placebo", "blood pressure pill", "water tablet",
+        "Medication NOS", "medication - see list", "Unknown tablets", "Patient's own drugs",
+        "Study medication (blinded)", "Medikament", "TBA", "OTC",
     ],
 )  # fmt: skip
 def test_a_medication_that_says_nothing_is_nameless(words) -> None:
     reading = medications(medication(words))
     assert [problem.kind for problem in reading.record.problems] == ["no-code"]
+
+
+@pytest.mark.parametrize(
+    "words", ["Water for injection", "Heart failure", "Kidney disease", "Pain", "Fluid overload"]
+)
+def test_a_name_with_such_words_in_it_is_one(words) -> None:
+    assert conditions(condition(code={"text": words})).record.problems == ()

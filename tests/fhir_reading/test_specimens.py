@@ -47,7 +47,7 @@ def test_a_unit_in_the_name_is_not_urine() -> None:
 
 PANELS = [
     "Urine electrolytes", "Urinalysis", "CSF analysis", "Dialysis fluid",
-    "Albumin/creatinine ratio, random urine",
+    "Albumin/creatinine ratio, random urine", "Harnstatus", "UA", "PD effluent",
 ]  # fmt: skip
 
 
@@ -113,6 +113,7 @@ def test_a_report_of_blood_is_read() -> None:
         concept("CSF", TABLE),
         {"text": "Sammelurin"},
         {"text": "24h collection"},
+        {"text": "Harn"},
     ],
     ids=str,
 )
@@ -122,6 +123,19 @@ def test_a_specimen_is_known_by_its_code_alone(kind) -> None:
     assert dict(results(one).series) == {}
     coded = lab(code={"coding": [LOINC_K]}, specimen={"reference": "#s"}, contained=inside)
     assert kinds(results(coded)) == [("specimen", "Observation/o1")]
+
+
+@pytest.mark.parametrize(
+    "more", [{"specimen": {"display": "UR"}}, {"bodySite": URINE_SNOMED}], ids=str
+)
+def test_a_code_counts_where_words_belong(more) -> None:
+    assert dict(results(lab(code={"text": "Potassium"}, **more)).series) == {}
+
+
+@pytest.mark.parametrize("name", ["Harnstoff/Kreatinin", "Post dialysis bloods", "U&E"])
+def test_a_panel_of_blood_is_read(name) -> None:
+    one = panel(part({"text": "Potassium"}, 6.8, "mmol/L"), code={"text": name})
+    assert "potassium" in results(one).series
 
 
 def test_a_part_of_the_body_is_not_a_specimen() -> None:

@@ -101,9 +101,10 @@ def read_value(
 
 
 _CRITICAL = frozenset({"HH", "LL", "AA", "HU", "LU", "H!", "L!", "CRIT", "HH*", "LL*"})
+_SHORTEST_WORD = 4
 _CRITICAL_WORDS = re.compile(
     r"(?<!non[ -])(?<!not )(?<!no )(?<!nicht )"
-    r"\b(critical|critically|crit|panic|alert|kritisch\w*|panik\w*|critique|cr[ií]tic[oa])\b"
+    r"\b(critical|critically|crit|panic|alert|alarm|kritisch\w*|panik\w*|critique|cr[ií]tic[oa])\b"
 )
 
 
@@ -116,9 +117,10 @@ def is_critical(peek: Peek) -> bool:
     except UNREADABLE:
         return False
     flags = (*(coding.code for coding in stated.codings), *stated.texts)
-    return any(flag.upper() in _CRITICAL for flag in flags) or bool(
-        _CRITICAL_WORDS.search(stated.words)
-    )
+    if any(flag.upper() in _CRITICAL for flag in flags):
+        return True
+    words = (stated.words, *(coding.code.lower() for coding in stated.codings))
+    return any(len(one) >= _SHORTEST_WORD and _CRITICAL_WORDS.search(one) for one in words)
 
 
 # A word that begins with one of these says that a range is not that of healthy adults.
@@ -136,7 +138,7 @@ _OF_A_YEAR = {"a": 1, "y": 1, "yr": 1, "yrs": 1, "year": 1, "years": 1, "jahr": 
 _ADULT = 18
 _OLD = 110
 _REMARKS = (
-    ("haemolysed", ("haemoly", "hemoly", "hamoly", "emoliz", "emolis", " h index", " lysed")),
+    ("haemolysed", ("haemoly", "hemoly", "hamoly", "emoli", " h index", " lyse")),
     ("lipaemic", ("lipaem", "lipem", "lipam")),
     ("clotted", ("clot", "geronnen")),
     ("contaminated", ("contaminat", "wrong tube", "incorrect tube", "wrong container", "drip arm")),
@@ -148,7 +150,7 @@ _DENIED = frozenset(
 # What makes "haemolysis index 5, within limits" no remark at all.
 _AS_IT_SHOULD = frozenset(
     ("normal", "0", "within", "acceptable", "excluded", "unlikely", "ruled", "insignificant",
-     "satisfactory", "unremarkable", "below", "ok", "negligible")
+     "satisfactory", "unremarkable", "below", "ok", "negligible", "negativ", "unauffallig")
 )  # fmt: skip
 _BEYOND = frozenset(("above", "exceeds", "exceeding", "outside", "over", "beyond"))
 _MOST_REMARK = 2000

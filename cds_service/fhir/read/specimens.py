@@ -14,16 +14,18 @@ from cds_service.fhir.values.peeks import Missing, Peek
 from cds_service.terminology.codes import SNOMED, normal_system
 
 _OF_BLOOD = re.compile(
-    r"\b(blood|serum|plasma|ser|serpl|plas|bld|venous|arterial|capillary|vollblut|blut|sang)\b"
+    r"\b(bloods?|serum|plasma|ser|serpl|plas|bld|venous|arterial|capillary|vollblut|blut|sang)\b"
 )
 _ANY_OTHER = (
-    r"(?<![pa])urin|orina\b|harn(?!st|sä|sae)|\b(csf|cerebrospinal|liquor|punktat|stool|stuhl|"
-    r"faec|feces|fecal|fluid|sweat|saliva|speichel|periton|ascit|pleura|synovi|drain|tissue|hair|"
+    r"(?<![pa])urin|orina\b|harn(?!stoff|sä|sae)|\b(csf|cerebrospinal|liquor|punktat|stool|stuhl|"
+    r"faec|feces|fecal|fluid|sweat|saliva|speichel|periton|ascit|pleura|synovi|drain|effluent|tissue|hair|"
     r"nail|milk|bile|gastric|sputum|swab|semen|amnio|vitreous|calculus"
 )
 _OTHER_SPECIMENS = re.compile(rf"{_ANY_OTHER}|dialys)|\b(24|12) ?-?h(ou)?r?s? (collect|sample)")
 # A name may say "post dialysis": that is when, not what.
-_OTHER_IN_NAMES = re.compile(rf"{_ANY_OTHER}|dialysat|dialysis (fluid|solution|bath|effluent))")
+_OTHER_IN_NAMES = re.compile(
+    rf"{_ANY_OTHER}|dialysat|dialysis (fluid|solution|bath|effluent))|^ua\b"
+)
 # "U-Kalium", "Kalium (U)", "Na, U", "Kalium i.U.", "dU-Kalium"; not "U&E", and not "U/L".
 _URINE_FOR_SHORT = re.compile(
     r"(?<![a-z0-9])ur?(?![a-z0-9])"
@@ -45,7 +47,8 @@ _URINE_OR_FLUID = frozenset(
 """SNOMED CT specimens: urine, fluids, stool, sputum, saliva, sweat, hair, nail, tissue [GK]."""
 _TABLE_0487 = frozenset(
     (
-        "UR", "URC", "URT", "URNS", "URNC", "URNX", "UMED", "USUB", "URINE", "URAN", "CSF", "STL",
+        "U", "UR",
+        "URC", "URT", "URNS", "URNC", "URNX", "UMED", "USUB", "URINE", "URAN", "CSF", "STL",
         "SAL", "SPT", "SWT", "PLR", "FLD", "FLU", "PRT", "DIAF", "DIALY", "AMN", "JNTFLD", "ASC",
         "BDY", "TISS", "HAR", "NAIL", "SMN", "GAST", "BIL", "MILK", "STON", "VITF", "SNV", "PCAR",
     )
@@ -78,7 +81,7 @@ def of_another_specimen(peek: Peek) -> bool:
     raw = b"" if isinstance(peek.specimen, Missing) else bytes(peek.specimen)
     said: list[str] = []
     if site:
-        said += all_words(readable(site))
+        said += _named(readable(site))
     if b'"display"' in raw or b'"#' in raw or b'"type"' in raw:
         # Mostly it is a reference only, to what was not sent.
         for pointer in items(readable(raw)):
@@ -97,13 +100,19 @@ def _words_of(pointer: object, peek: Peek) -> list[str]:
             for one in items(readable(peek.contained))
             if text(part(one, "id")).lstrip("#") == target[1:]
         ]
-    said = [text(part(pointer, "display"))]
+    shown = text(part(pointer, "display"))
+    said = [shown, "fluid" if shown.upper() in _TABLE_0487 else ""]
     for kind in kinds:
-        said += all_words(kind)
-        for coding in codings(kind):
-            coded = coding.code.strip().upper()
-            if normal_system(coding.system) == SNOMED:
-                said += ["fluid"] * (coded in _URINE_OR_FLUID)
-            elif coded in _TABLE_0487:
-                said.append("fluid")
+        said += _named(kind)
+    return said
+
+
+def _named(kind: object) -> list[str]:
+    """The words of a type or place, and "fluid" for a code of a specimen other than blood."""
+    said = list(all_words(kind))
+    for coding in codings(kind):
+        coded = coding.code.strip().upper()
+        listed = _URINE_OR_FLUID if normal_system(coding.system) == SNOMED else _TABLE_0487
+        if coded in listed:
+            said.append("fluid")
     return said

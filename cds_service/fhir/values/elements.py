@@ -43,34 +43,41 @@ _NO_WORDS = frozenset(
         "miscellaneous medication", "unlisted medication", "medication not listed", "condition",
         "problem", "diagnosis", "other condition", "other problem", "other diagnosis",
         "unknown medication", "unknown drug", "unknown condition", "unknown problem",
-        "unknown diagnosis", "unknown allergy", "unspecified medication", "medication unspecified",
-        "medication, unspecified", "drug, unspecified", "unspecified drug", "free text medication",
-        "freetext medication", "free text entry", "free-text medication", "free text drug",
-        "see list", "see scanned list", "scanned list", "see scanned document", "see scan",
-        "see attached", "see attached list", "see attachment", "see letter", "see letters",
-        "see chart", "see record", "see records", "see mar", "see paper chart", "see old notes",
-        "see gp letter", "see gp record", "see discharge letter", "see discharge summary",
-        "see history", "see problem list", "as per list", "as per chart", "as per gp",
-        "unbekannt", "unbekanntes medikament", "unbekannte medikation", "unbekannte diagnose",
-        "nicht bekannt", "keine angabe", "keine angaben", "siehe liste", "siehe brief",
-        "siehe arztbrief", "inconnu", "desconocido", "sconosciuto", "onbekend", "ukendt", "okänd",
-        "nil known", "not known", "none known", "custom", "custom medication", "custom drug",
-        "custom order", "study drug / placebo", "study drug/placebo", "study drug or placebo",
-        "study medication/placebo", "study medication / placebo", "trial medication",
-        "trial drug", "clinical trial drug", "clinical trial medication", "blinded study drug",
-        "blood pressure pill", "blood pressure pills", "blood pressure tablet",
-        "blood pressure tablets", "blood pressure medication", "blood pressure medicine",
-        "bp pill", "bp tablet", "bp meds", "water tablet", "water tablets", "water pill",
-        "water pills", "fluid pill", "fluid tablet", "heart pill", "heart tablet",
-        "heart medication", "kidney pill", "kidney tablet", "sleeping tablet", "sleeping pill",
-        "pain tablet", "pain pill", "painkiller", "pain medication", "blutdrucktablette",
+        "unknown diagnosis", "unknown allergy", "free text entry", "see list", "see scanned list",
+        "scanned list", "see scanned document", "see scan", "see attached", "see attachment",
+        "see letter", "see letters", "see chart", "see record", "see records", "see old records",
+        "see mar", "see paper chart", "see old notes", "see gp letter", "see gp record",
+        "see discharge letter", "see discharge summary", "see history", "as per list",
+        "as per chart", "as per gp", "not on list", "nil known", "not known", "none known",
+        "custom", "custom order", "tba", "tbc", "to be confirmed", "to be coded", "to be advised",
+        "pending coding", "free-text", "painkiller", "painkillers", "otc", "herbal remedy",
+        "unspecified disorder", "nicht bekannt", "keine angabe", "keine angaben", "k.a", "n.n",
+        "unklar", "unbekannt", "siehe liste", "siehe brief", "siehe arztbrief", "inconnu",
+        "desconocido", "sconosciuto", "onbekend", "ukendt", "okänd", "blutdrucktablette",
         "blutdruckmittel", "wassertablette", "wassertabletten", "herzmedikament",
-        "unspecified condition", "condition unspecified", "condition, unspecified",
-        "unspecified problem", "unspecified diagnosis", "diagnosis, unspecified",
-        "diagnosis unspecified", "problem, unspecified", "unspecified disorder", "to be coded",
-        "pending coding", "to be confirmed", "tbc",
     }
 )  # fmt: skip
+# Words of names that say nothing: one of the first, and none but these and the second.
+_OF_ANY = frozenset(
+    (
+        "medication", "medications", "medicine", "medicines", "meds", "med", "drug", "drugs", "tablet",
+        "tablets", "pill", "pills", "capsule", "capsules", "unspecified", "unknown", "nos",
+        "placebo", "medikament", "medikamente", "medikation", "arzneimittel", "tablette",
+        "tabletten", "condition", "conditions", "problem", "problems", "diagnosis", "diagnose",
+        "product",
+    )
+)  # fmt: skip
+_BESIDE = _OF_ANY | frozenset(
+    (
+        "the", "a", "of", "or", "and", "as", "per", "for", "see", "list", "text", "free",
+        "freetext", "patient", "patients", "s", "own", "home", "other", "misc", "various",
+        "several", "study",
+        "trial", "clinical", "blinded", "investigational", "custom", "blood", "pressure", "bp",
+        "water", "fluid", "heart", "kidney", "sleeping", "pain", "otc", "herbal", "scanned",
+        "unbekannte", "unbekanntes", "unbekannter", "unbekannt",
+    )
+)  # fmt: skip
+_LETTERS = re.compile(r"[^\W\d_]+")
 _LONGEST_NO_WORDS = max(map(len, _NO_WORDS)) + 4
 _LONGEST = 2000  # characters of a name; a text longer than this is none
 MOST_DECIMALS = 30
@@ -139,11 +146,20 @@ def text(value: object) -> str:
 def naming(value: object) -> str:
     """A string that names something; empty for "unknown", numbers, dashes and anything else."""
     stated = text(value)
-    if len(stated) <= _LONGEST_NO_WORDS and (
-        stated.lower().strip(" .-*[]()<>?") in _NO_WORDS or not any(map(str.isalpha, stated))
-    ):
-        return ""
+    if len(stated) <= _LONGEST_NO_WORDS:
+        words = stated.lower().strip(" .-*[]()<>?")
+        if words in _NO_WORDS or not any(map(str.isalpha, stated)) or _says_nothing(words):
+            return ""
     return stated
+
+
+def _says_nothing(words: str) -> bool:
+    """Whether it is made of words that name nothing: "Medication, unspecified", "water tablet"."""
+    first = _LETTERS.match(words)
+    if first is None or first.group() not in _BESIDE:
+        return False  # almost always
+    found = _LETTERS.findall(words)
+    return _BESIDE.issuperset(found) and not _OF_ANY.isdisjoint(found)
 
 
 def is_true(value: object) -> bool:
