@@ -94,6 +94,14 @@ def test_what_a_report_is_of_holds_for_what_is_in_it(more) -> None:
     assert [kind for kind, _ in kinds(reading)] == ["specimen"]
 
 
+def test_a_specimen_contained_in_the_report_is_found() -> None:
+    urine = {"resourceType": "Specimen", "id": "s", "type": {"text": "Urine"}}
+    inside = lab(code={"coding": [LOINC_K]}, value=6.8, specimen={"reference": "#s"})
+    reading = read({Kind.RESULTS: bundle(report(contained=[inside, urine]))})
+    assert dict(reading.series) == {}
+    assert [kind for kind, _ in kinds(reading)] == ["specimen"]
+
+
 @pytest.mark.parametrize("status", ["cancelled", "registered", "entered-in-error"])
 def test_what_is_in_a_report_that_does_not_count_does_not_count(status) -> None:
     reading = read({Kind.RESULTS: bundle(report(code={"text": "Bloods"}, status=status))})

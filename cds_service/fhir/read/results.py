@@ -486,9 +486,11 @@ class Results:
     def _of_blood(self, found: Iterable[_Row], holder: Peek, parent: _Row) -> Iterator[_Row]:
         """The results inside ``holder``, unless that is of another specimen: said, where due."""
         code = holder.code
-        elsewhere = (
-            holder.specimen is not UNSET or holder.bodySite is not UNSET
-        ) and of_another_specimen(holder)
+        elsewhere = False
+        if holder.specimen is not UNSET or holder.bodySite is not UNSET:
+            # A specimen that is contained stands beside the results, not in one of them.
+            beside = holder.contained if holder.contained is not UNSET else parent.peek.contained
+            elsewhere = of_another_specimen(replace(holder, contained=beside))
         if not elsewhere and not isinstance(code, Missing):
             elsewhere = self._book.meaning(bytes(code)).elsewhere
         for row in found:

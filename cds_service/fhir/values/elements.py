@@ -60,8 +60,8 @@ _NO_WORDS = frozenset(
 # Words of names that say nothing: one of the first, and none but these and the second.
 _OF_ANY = frozenset(
     (
-        "medication", "medications", "medicine", "medicines", "meds", "med", "drug", "drugs", "tablet",
-        "tablets", "pill", "pills", "capsule", "capsules", "unspecified", "unknown", "nos",
+        "medication", "medications", "medicine", "medicines", "meds", "med", "drug", "drugs",
+        "tablet", "tablets", "pill", "pills", "capsule", "capsules", "unspecified", "unknown", "nos",
         "placebo", "medikament", "medikamente", "medikation", "arzneimittel", "tablette",
         "tabletten", "condition", "conditions", "problem", "problems", "diagnosis", "diagnose",
         "product",
