@@ -61,8 +61,8 @@ _NO_WORDS = frozenset(
 _OF_ANY = frozenset(
     (
         "medication", "medications", "medicine", "medicines", "meds", "med", "drug", "drugs",
-        "tablet", "tablets", "pill", "pills", "capsule", "capsules", "unspecified", "unknown", "nos",
-        "placebo", "medikament", "medikamente", "medikation", "arzneimittel", "tablette",
+        "tablet", "tablets", "pill", "pills", "capsule", "capsules", "unspecified", "unknown",
+        "nos", "placebo", "medikament", "medikamente", "medikation", "arzneimittel", "tablette",
         "tabletten", "condition", "conditions", "problem", "problems", "diagnosis", "diagnose",
         "product",
     )
