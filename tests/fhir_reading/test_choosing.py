@@ -400,6 +400,7 @@ def stated(value: object, when: str = "2026-03-01", **more: object) -> dict:
         ([stated({"coding": [{"system": "http://loinc.org", "code": "LA6576-8"}]})], True),
         ([stated(None, valueString="Positive")], True),
         ([stated(None, valueString="Weakly positive.")], True),
+        ([stated({"text": "Positive"}, specimen={"display": "Urine"})], True),
         ([stated(None, valueString="NEGATIVE")], False),
         ([stated({"text": "Indeterminate"})], False),
         ([stated(PREGNANT), stated({"text": "Inconclusive"}, "2026-03-05", id="o2")], True),

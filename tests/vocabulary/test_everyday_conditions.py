@@ -51,6 +51,8 @@ Dialysepflicht
 Dialysepflichtig
 Hämodialyse
 Hémodialyse
+HD line infection
+Hypotension during HD
 """,
     "ckd_any ckd_stage_3": """
 CKD stage 3bT
@@ -130,6 +132,10 @@ COPD without acute exacerbation
 History of COPD exacerbation
 Has not met criteria for dialysis
 Cervical spinal nerve root compression
+Post-op urinary retention resolved
+Hyperkalemia resolved
+Potassium high normal
+off CRRT
 """,
     "thrombocytopenia": """
 Hemolytic uremic syndrome
@@ -173,6 +179,7 @@ Pregnancy-induced hypertension
 PET in pregnancy
 Severe hypertension in pregnancy
 Hypertensive disorder of pregnancy
+Gestational hypertension, not in preterm labor
 """,
     "eclampsia": """
 Seizures postpartum

@@ -297,8 +297,10 @@ class Results:
                     continue
             kept += 1
             meaning = UNREAD if code is UNSET else meaning_of(bytes(code))
-            if (peek.specimen is not UNSET or peek.bodySite is not UNSET) and of_another_specimen(
-                peek
+            if (
+                (peek.specimen is not UNSET or peek.bodySite is not UNSET)
+                and not meaning.pregnancy  # hCG is looked for in urine
+                and of_another_specimen(peek)
             ):
                 self._take_inner(peek, meaning, where, index, elsewhere=True)
                 continue
