@@ -120,11 +120,27 @@ def test_do_not_perform_counts_as_text_too(stated) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["Discontinued: quinine 300 mg", "Quinine - do not give", "STOPPED: quinine sulfate 300 mg"],
+    [
+        "On hold: quinine",
+        "Discontinued: quinine 300 mg",
+        "Quinine - do not give",
+        "STOPPED: quinine sulfate 300 mg",
+        "Quinine (discontinued)",
+        "Quinine [stopped 2024]",
+        "Do not give quinine",
+    ],
 )
 def test_an_entry_that_says_it_is_not_given_is_not_of_the_drug(words) -> None:
     [found] = medications(medication(words)).record.medications
     assert "quinine" not in found.classes
+
+
+@pytest.mark.parametrize(
+    "words", ["Quinine - do not crush", "Discontinued: magnesium; started quinine 300 mg"]
+)
+def test_an_entry_that_is_given_is_of_the_drug(words) -> None:
+    [found] = medications(medication(words)).record.medications
+    assert "quinine" in found.classes
 
 
 def test_a_site_that_names_a_route_is_one() -> None:
