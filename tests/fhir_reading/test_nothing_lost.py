@@ -314,7 +314,7 @@ def test_the_records_name_what_they_should() -> None:
         assert lists.MEDICATIONS.concepts((), [words])
     counts: Counter[str] = Counter()
 
-    @settings(max_examples=examples(500), deadline=None, derandomize=True, database=None)
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
     @given(records(MAKERS))
     def count(record: Record) -> None:
         found = set().union(*facts_of(read(record)).values())

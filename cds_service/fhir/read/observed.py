@@ -307,11 +307,21 @@ def unit_of(quantity: Quantity, analyte: Analyte) -> Unit:
 
 
 def _agreed(known: Unit, quantity: Quantity, analyte: Analyte) -> Unit:
-    """The unit of the code, unless the text beside it is another one that the analyte has."""
+    """The unit of the code, which goes before the text beside it.
+
+    Where the text is another unit that the analyte has, the code counts only if the value is low,
+    or not, by both: else one of the two turns a high value into a low one.
+    """
     name = text(quantity.unit)
     other = analyte.units.get(name) or analyte.units.get(plainer(name))
     if other is None or (other.factor, other.offset) == (known.factor, known.offset):
         return known
+    value = exact(bytes(quantity.value).decode()) if isinstance(quantity.value, Raw) else None
+    if value is not None and analyte.range_low is not None:
+        top = Fraction(analyte.range_low[1])
+        low_by = {one.to_canonical(value) < top for one in (known, other)}
+        if len(low_by) == 1:
+            return known
     stated = f"{shortened(text(quantity.code), 30)} and {shortened(name, 30)}"
     raise _Unusable("unknown-unit", f"it has two units that differ: {stated}")
 
