@@ -113,6 +113,7 @@ INSTEAD: Mapping[str, Mapping[str, Json]] = {
         "note": {"note": [{"text": "Sample haemolysed"}]},
         "focus": {"focus": [{"reference": "Patient/p2"}]},
         "specimen": {"specimen": {"display": "Urine"}},
+        "bodySite": {"bodySite": {"text": "Urine"}},
     },
     "DiagnosticReport": {
         "effectivePeriod": {
@@ -203,6 +204,7 @@ READ: Mapping[str, str] = {
     "normal, without `appliesTo` and for the patient's age, where exactly one is left",
     "specimen": "whether its name (or the type of a contained one) says another fluid than blood: "
     "then it is another quantity, and said where its code names blood",
+    "bodySite": "whether it says another fluid than blood, as `specimen`",
     "interpretation": "whether the laboratory flagged it as critical, and remarks on the sample",
     "dataAbsentReason": "that there is no value, and remarks on the sample",
     "component": "each component, as a result of the same time; one with a value and no code "
