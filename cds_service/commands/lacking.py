@@ -98,9 +98,12 @@ def _of_rule(rule: Rule, known: Knowledge, folder: str, today: date) -> Iterator
         )
 
 
+_UNKNOWN = re.compile(r"(reference|limit|order) (\S+) is not in the|unknown (analyte) (\S+)")
+
+
 def _to_add(flaw: str, folder: str) -> str:
     """The entry whose lack is the flaw, and its file."""
-    found = re.search(r"(reference|limit|order) (\S+) is not in the|unknown (analyte) (\S+)", flaw)
+    found = _UNKNOWN.search(flaw)
     if found is None:
         return ""
     kind, key = found[1] or found[3], found[2] or found[4]
