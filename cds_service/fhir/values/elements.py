@@ -154,10 +154,15 @@ def naming(value: object) -> str:
 
 
 def _says_nothing(words: str) -> bool:
-    """Whether it is made of words that name nothing: "Medication, unspecified", "water tablet"."""
+    """Whether it is made of words that name nothing: "Medication, unspecified", "water tablet".
+
+    "Problem 12" is the name that somebody gave it.
+    """
     first = _LETTERS.match(words)
     if first is None or first.group() not in _BESIDE:
         return False  # almost always
+    if any(map(str.isdigit, words)):
+        return False
     found = _LETTERS.findall(words)
     return _BESIDE.issuperset(found) and not _OF_ANY.isdisjoint(found)
 
