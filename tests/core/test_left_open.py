@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from cds_service.core.facts import Called, Condition, Presence, Source
 from cds_service.core.records import Deferred
 from cds_service.engine.knowledge_files import KnowledgeFolder
 from cds_service.terminology import vocabulary as module
@@ -19,6 +20,17 @@ def test_what_is_made_later_equals_what_it_will_be() -> None:
     assert later == (1, 2)
     assert later != [1, 2]
     assert hash(later) == hash((1, 2))
+
+
+def test_equal_conditions_are_one_in_a_set() -> None:
+    """What names them may not have been read yet."""
+
+    def one() -> Condition:
+        return Condition(
+            frozenset({"gout"}), Called("Gout"), Presence.ACTIVE, Source("Condition/1")
+        )
+
+    assert len({one(), one()}) == 1
 
 
 def test_outside_a_call_no_budget_is_given() -> None:

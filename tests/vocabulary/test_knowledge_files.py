@@ -71,6 +71,11 @@ def test_files_that_are_not_there_hold_nothing(tmp_path: Path) -> None:
         ("[zinc]", "copper = 1\n[zinc]", "copper is not a table"),
         ('display = "Zinc in Serum",', "", "zinc: codes: add display"),
         ('[{ code = "5763-8"', '["5763-8", { code = "5763-8"', "zinc: codes: write"),
+        (
+            "= [{ code",
+            '= [{ code = "5763-8", display = "Z", source = "x" }, { code',
+            "listed twice",
+        ),
         ('names = ["zinc"', 'names = [1, "zinc"', "zinc: write names like"),
         ('spellings = ["ug/dL"]', 'spelling = "ug/dL"', "zinc.unit: add spellings"),
         ("[[zinc.unit]]", "[zinc.unit", "analytes.toml: "),
