@@ -55,9 +55,9 @@ def drugs(medications: Iterable[Medication], most: int = 3) -> str:
 
 
 def _drug(medication: Medication) -> str:
-    whole = _MARKUP.sub(" ", one_line(medication.name)).lower()
+    whole = one_line(medication.name).translate(_MARKUP).lower()
     name = whole.split("[", 1)[0]
-    parts = (_substance(part) for part in _PARTS.split(name))
+    parts = [_substance(part) for part in (_PARTS.split(name) if "/" in name else (name,))]
     # A summary never names a drug by nothing at all.
     return shortened("/".join(dict.fromkeys(filter(None, parts))) or one_line(whole), 40)
 
@@ -72,7 +72,7 @@ def _substance(part: str) -> str:
 
 # Between two names, not between units: "sacubitril/valsartan", and not "mcg/actuat".
 _PARTS = re.compile(r" / |(?<=[a-z]{3})(?<!mcg)(?<!meq)(?<!unt)/(?=[a-z]{3})")
-_MARKUP = re.compile(r"[<>&\"`*_]")  # some clients render a summary as HTML
+_MARKUP = str.maketrans(dict.fromkeys('<>&"`*_', " "))  # some clients render a summary as HTML
 _FORMS = frozenset(
     ("oral", "tablet", "tablets", "capsule", "capsules", "injection", "solution", "tab", "cap")
 )
