@@ -260,6 +260,7 @@ def against_baclofen(facts: Facts) -> str:
 
 
 def unknown_for_baclofen(facts: Facts) -> str:
+    """What must be known before baclofen is named, and is not; empty where all is."""
     if conditions_unread(facts):
         return "the problem list could not be read"
     if medications_unread(facts):

@@ -49,6 +49,14 @@ class Level(Struct, frozen=True):
         """Whether the level is too old or too early for anything but a repeat."""
         return self.stale or self.preliminary
 
+    @property
+    def early(self) -> Result | None:
+        """The deciding result where it is beyond the limit, recent and not final yet.
+
+        It softens nothing, and yet nobody who may need a replacement has it taken away.
+        """
+        return self.result if self.beyond is True and self.preliminary and not self.stale else None
+
     def evidence(self) -> Evidence:
         """The result and the limit, with remarks."""
         assert self.result is not None  # only a level that exists is evidence

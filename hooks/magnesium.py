@@ -52,9 +52,7 @@ SIGNS = "Signs of toxicity: weakness, lost reflexes, drowsiness, low blood press
 class Accumulation:
     """What is known about the danger that magnesium accumulates.
 
-    ``urgent`` the high magnesium is recent enough to act on. ``early`` everything that fires
-    for the danger is preliminary; ``open`` names what was there, or not obtained, and keeps
-    an all-clear from being given.
+    ``open`` names what was there, or not obtained, and keeps an all-clear from being given.
     """
 
     function: Renal
@@ -72,11 +70,8 @@ class Accumulation:
 
     @property
     def early_deficit(self) -> Result | None:
-        """A preliminary magnesium below range: it softens nothing, and yet nobody who may need a
-        replacement has it taken away."""
-        if self.low.beyond is not True or self.low.stale or self.urgent:
-            return None
-        return self.low.result if self.low.preliminary else None
+        """A preliminary magnesium below range within 30 days."""
+        return None if self.urgent else self.low.early
 
     @property
     def high(self) -> bool:

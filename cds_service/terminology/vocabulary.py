@@ -114,9 +114,10 @@ class Vocabulary:
     def wording(self, codings: Sequence[Coding], texts: Sequence[str]) -> Wording:
         """What codings and texts say. Raises TooMuchTextError beyond the budget of the call."""
         concepts = self.concepts(codings, texts)
-        read = self.reads(codings, texts)
-        listed = read and (self._legible(codings, texts) or self._tells(codings))
-        return Wording(concepts, bool(codings or texts), read, listed)
+        in_words = _in_words(codings, texts)
+        read = in_words or self._of_a_listed_system(codings)
+        told = in_words or (read and self._tells(codings))
+        return Wording(concepts, bool(codings or texts), read, told)
 
     def remembered(self, raw: bytes, read: Callable[[], Wording]) -> Wording:
         """What undecoded bytes say by this vocabulary; what was met before is not read again.
@@ -143,17 +144,15 @@ class Vocabulary:
             return frozenset()
         return frozenset(concept for one in found for concept in one.mentioned) - denied
 
-    def reads(self, codings: Iterable[Coding], texts: Sequence[str]) -> bool:
+    def reads(self, codings: Sequence[Coding], texts: Sequence[str]) -> bool:
         """Whether it says what it is: in words, or by a code of a system that the lists use.
 
         Words in another script than the Latin one are not read.
         """
-        return any(map(_legible, texts)) or any(
-            _legible(one.display) or normal_system(one.system) in self._systems for one in codings
-        )
+        return _in_words(codings, texts) or self._of_a_listed_system(codings)
 
-    def _legible(self, codings: Iterable[Coding], texts: Sequence[str]) -> bool:
-        return any(map(_legible, texts)) or any(_legible(one.display) for one in codings)
+    def _of_a_listed_system(self, codings: Iterable[Coding]) -> bool:
+        return any(normal_system(one.system) in self._systems for one in codings)
 
     def _tells(self, codings: Iterable[Coding]) -> bool:
         """Whether a code is listed, or of a classification, where what is not listed is not
@@ -276,6 +275,10 @@ class Vocabulary:
             others[concept] = sum(word not in beside for word in text.words)
         own = sum(word not in beside for word in text.words[found.start : found.end])
         return others[concept] == own
+
+
+def _in_words(codings: Sequence[Coding], texts: Sequence[str]) -> bool:
+    return any(map(_legible, texts)) or any(_legible(one.display) for one in codings)
 
 
 def _legible(text: str) -> bool:

@@ -155,11 +155,9 @@ def _fresh_deficit(facts: Facts) -> Evidence | None:
 
 
 def _early_deficit(facts: Facts) -> Result | None:
-    """A preliminary potassium below range: it softens nothing, and yet nobody who may need a
-    replacement has it taken away."""
-    under = levels.low(facts, "potassium")
-    early = under.beyond is True and under.preliminary and not under.stale
-    return under.result if early and not levels.contaminated(under.result) else None
+    """A preliminary potassium below range within 30 days."""
+    early = levels.low(facts, "potassium").early
+    return None if levels.contaminated(early) else early
 
 
 def _others(facts: Facts, drafts: tuple[Medication, ...], *classes: str) -> list[Medication]:

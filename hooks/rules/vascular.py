@@ -53,14 +53,14 @@ _DOUBT = re.compile(r"\?|\b(rule out|r/o|suspected|possible|probable|query)\b")
 )
 def claudication_mimic(facts: Facts) -> Answer:
     """Arterial disease with leg cramps: is it claudication?"""
+    if acute := facts.hazards(_ACUTE):
+        return _acute(facts, acute)
     claudication = facts.conditions("claudication")
     found = facts.conditions("pad", "claudication")
-    if not found and not facts.hazards(_ACUTE):
+    if not found:
         if not facts.could_be_read(Kind.CONDITIONS):
             return CannotTell(("whether arterial disease is documented",))
         return NotFired("neither arterial disease nor claudication is documented")
-    if acute := facts.hazards(_ACUTE):
-        return _acute(facts, acute)
     known = facts.ordered("abi", within=YEAR)
     return Finding(
         indicator=Indicator.WARNING if claudication else Indicator.INFO,
