@@ -13,21 +13,33 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cds_service.population.evaluating import Plan, evaluate_partition
-from cds_service.population.reading import MEDICATIONS
-from cds_service.population.source import Source
-from cds_service.population.tables import database, evaluated_schema, need, stream
+from cds_service.population.reading import MEDICATIONS, Reader
+from cds_service.population.source import Source, Span, batches_in
+from cds_service.population.tables import (
+    database,
+    evaluated_schema,
+    need,
+    resources_schema,
+    stream,
+)
+
+T = TypeVar("T")
 
 Progress = Callable[[str, float, float], None]
 """Called with the name of the step, how much of it is done, and the total."""
 
 _WITHOUT = -1  # the partition of the resources that belong to no patient
+_SPAN = 256 << 20  # bytes read before the progress is told; each span leaves a file per partition
 _ORDER = "patient, type, id, updated, position"
 
 
@@ -40,9 +52,36 @@ class Means:
     partitions: int
 
 
-def shuffle(source: Source, work: Path, means: Means, progress: Progress) -> dict[str, Any]:
+@contextmanager
+def processes(means: Means) -> Iterator[Executor | None]:
+    """Where the work is done: several processes, or this one alone (none)."""
+    if means.workers == 1:
+        yield None
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        means.workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
+    ) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _each(pool: Executor | None, work: Callable[..., T], all_of: Iterable[Any]) -> Iterator[T]:
+    """What comes of each, in the order in which they end."""
+    if pool is None:
+        yield from map(work, all_of)
+    else:
+        for ended in as_completed([pool.submit(work, one) for one in all_of]):
+            yield ended.result()
+
+
+def shuffle(
+    source: Path, work: Path, means: Means, progress: Progress, pool: Executor | None = None
+) -> dict[str, Any]:
     """Write each patient's resources into one partition; what was read, as kept for a resume."""
-    arrow = need("pyarrow")
     done = work / "shuffled.json"
     if done.exists():
         told: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
@@ -50,63 +89,65 @@ def shuffle(source: Source, work: Path, means: Means, progress: Progress) -> dic
     folder = work / "shuffled"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    from cds_service.population.tables import resources_schema
-
-    def batches() -> Iterator[Any]:
-        for batch in source.batches():
-            progress("Reading", source.read_bytes, source.bytes)
-            yield batch
-
-    reader = arrow.RecordBatchReader.from_batches(resources_schema(), batches())
-    shuffling = _database(work, means.memory, means.workers)
-    shuffling.register("resources", reader)
-    shuffling.execute(
-        f"COPY (SELECT *, CASE WHEN patient = '{MEDICATIONS}' THEN {_WITHOUT} ELSE "
-        f"(hash(patient) % {means.partitions})::INT END AS partition FROM resources) "
-        f"TO '{_quoted(folder)}' (FORMAT parquet, PARTITION_BY (partition), COMPRESSION zstd)"
-    )
-    shuffling.close()
-    told = {"odd": dict(source.odd), "types": dict(source.types), "partitions": means.partitions}
+    export = Source(source)
+    whole, read = export.bytes, 0
+    reader = export.aside()
+    one_span = partial(_shuffle_one, source, work, means, reader.deleted)
+    spans = export.spans(min(max(whole // means.workers, 1 << 20), _SPAN))
+    for size, odd, types in _each(pool, one_span, enumerate(spans)):
+        reader.odd.update(odd)
+        reader.types.update(types)
+        read += size
+        progress("Reading", read, whole)
+    told = {"odd": dict(reader.odd), "types": dict(reader.types), "partitions": means.partitions}
     _write_whole(done, json.dumps(told))
     return told
 
 
-def evaluate(plan: Plan, work: Path, means: Means, progress: Progress) -> Path:
+def _shuffle_one(
+    source: Path, work: Path, means: Means, deleted: frozenset[str], numbered: tuple[int, Span]
+) -> tuple[int, Counter[str], Counter[str]]:
+    """Write the resources of a span by partition; its bytes, what was odd, and the types."""
+    arrow = need("pyarrow")
+    number, span = numbered
+    reader = Reader(deleted)
+    batches = arrow.RecordBatchReader.from_batches(
+        resources_schema(), batches_in(source, span, reader)
+    )
+    shuffling = _database(work, means.memory // means.workers, 1)
+    shuffling.register("resources", batches)
+    shuffling.execute(
+        f"COPY (SELECT *, CASE WHEN patient = '{MEDICATIONS}' THEN {_WITHOUT} ELSE "
+        f"(hash(patient) % {means.partitions})::INT END AS partition FROM resources) "
+        f"TO '{_quoted(work / 'shuffled' / str(number))}' "
+        "(FORMAT parquet, PARTITION_BY (partition), COMPRESSION zstd)"
+    )
+    shuffling.close()
+    return span.end - span.start, reader.odd, reader.types
+
+
+def evaluate(
+    plan: Plan, work: Path, means: Means, progress: Progress, pool: Executor | None = None
+) -> Path:
     """Evaluate each partition that has no answers yet; the folder of all answers."""
     answers = work / "answers"
     answers.mkdir(exist_ok=True)
     for left in answers.glob("*.part"):
         left.unlink()
-    partitions = sorted(
-        int(one.name.partition("=")[2]) for one in (work / "shuffled").glob("partition=*")
-    )
-    wanted = [one for one in partitions if one != _WITHOUT]
+    partitions = {
+        int(one.name.partition("=")[2]) for one in (work / "shuffled").glob("*/partition=*")
+    }
+    wanted = sorted(partitions - {_WITHOUT})
     left_over = [one for one in wanted if not (answers / _name(one)).exists()]
     done = len(wanted) - len(left_over)
     share = max(64 << 20, means.memory // (2 * means.workers))
-    if means.workers == 1:
-        for one in left_over:
-            _evaluate_one(plan, work, one, share)
-            done += 1
-            progress("Evaluating", done, len(wanted))
-        return answers
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        means.workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
-    ) as pool:
-        under_way = [pool.submit(_evaluate_one, plan, work, one, share) for one in left_over]
-        try:
-            for ended in as_completed(under_way):
-                ended.result()
-                done += 1
-                progress("Evaluating", done, len(wanted))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    for _ in _each(pool, partial(_evaluate_one, plan, work, share), left_over):
+        done += 1
+        progress("Evaluating", done, len(wanted))
     return answers
 
 
-def _evaluate_one(plan: Plan, work: Path, partition: int, memory: int) -> None:
+def _evaluate_one(plan: Plan, work: Path, memory: int, partition: int) -> None:
     from pyarrow import parquet
 
     sorting = _database(work, memory, 1)
@@ -123,10 +164,10 @@ def sorted_rows(sorting: Any, work: Path, partition: int) -> Iterator[Any]:
     """The rows of one partition, sorted, with the Medications that its requests refer to."""
     folder = work / "shuffled"
     columns = "patient, type, id, updated, position, url, medication, raw"
-    rows = f"read_parquet('{_quoted(folder)}/partition={partition}/*.parquet')"
+    rows = f"read_parquet('{_quoted(folder)}/*/partition={partition}/*.parquet')"
     query = f"SELECT {columns} FROM {rows}"
-    if (folder / f"partition={_WITHOUT}").exists():
-        without = f"read_parquet('{_quoted(folder)}/partition={_WITHOUT}/*.parquet')"
+    if any(folder.glob(f"*/partition={_WITHOUT}")):
+        without = f"read_parquet('{_quoted(folder)}/*/partition={_WITHOUT}/*.parquet')"
         query += (
             f" UNION ALL SELECT wanted.patient, m.type, m.id, m.updated, m.position, m.url, "
             f"m.medication, m.raw FROM {without} m JOIN (SELECT DISTINCT patient, medication "
@@ -137,8 +178,8 @@ def sorted_rows(sorting: Any, work: Path, partition: int) -> Iterator[Any]:
 
 
 def _database(work: Path, memory: int, threads: int) -> Any:
-    spill = work / "spill"
-    spill.mkdir(exist_ok=True)
+    spill = work / "spill" / str(os.getpid())
+    spill.mkdir(parents=True, exist_ok=True)
     return database(
         memory_limit=f"{max(memory, 64 << 20) >> 20}MiB",
         threads=threads,

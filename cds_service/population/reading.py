@@ -67,18 +67,31 @@ _bundle = msgspec.json.Decoder(_Bundle)
 
 class Reader:
     """Rows of the resources in some lines. ``odd`` counts what was odd by reason, ``types`` the
-    resources by type; ``deleted`` (``Type/id``) is left out."""
+    resources by type; what ``deleted`` names (``Type/id``) is left out."""
 
     def __init__(self, deleted: frozenset[str] = frozenset()) -> None:
         self.odd: Counter[str] = Counter()
         self.types: Counter[str] = Counter()
-        self.read_bytes = 0
-        self._deleted = deleted
+        self.deleted = deleted
 
     def file(self, name: str, file: BinaryIO, position: int) -> Iterator[Row]:
         """The rows of a file: each line of NDJSON, the whole of JSON, each row of Parquet."""
         for count, line in enumerate(self._resources(name, file)):
             yield from self.line(line, position + count)
+
+    def span(
+        self, file: BinaryIO, position: int, start: int = 0, end: int | None = None
+    ) -> Iterator[Row]:
+        """The rows of the lines of plain NDJSON that begin at one of the bytes from ``start`` to
+        ``end`` (to the end of the file without one)."""
+        if start:
+            file.seek(start - 1)
+            start += len(file.readline()) - 1  # the rest of a line that begins before
+        for line in file:
+            if end is not None and start >= end:
+                return
+            yield from self.line(line, position + start)
+            start += len(line)
 
     def line(self, line: bytes, position: int) -> Iterator[Row]:
         """The rows of a resource or a Bundle; ``position`` tells which of two came later."""
@@ -101,9 +114,7 @@ class Reader:
         """The lines of a file, compressed or not, as far as it can be read."""
         opened = gzip.GzipFile(fileobj=file) if name.endswith(".gz") else file
         try:
-            for line in opened:
-                self.read_bytes += len(line)
-                yield line
+            yield from opened
         except (OSError, EOFError, zlib.error):
             self.odd[CUT] += 1
 
@@ -205,7 +216,7 @@ class Reader:
         if not name and kind in ("Patient", "Medication", "Encounter"):
             self.odd[f"{kind} without an id"] += 1
             return
-        if f"{kind}/{name}" in self._deleted:
+        if f"{kind}/{name}" in self.deleted:
             self.odd["deleted at the server (deleted/)"] += 1
             return
         if kind == "Patient":

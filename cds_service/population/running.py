@@ -141,16 +141,16 @@ def _run(asked: Asked, settings: Settings, progress: Progress, work: Path) -> di
 
         told, answers = evaluate_on_spark(asked.source, plan, work, asked.partitions)
     else:
-        from cds_service.population.local import Means, evaluate, shuffle
-        from cds_service.population.source import Source
+        from cds_service.population.local import Means, evaluate, processes, shuffle
 
         means = Means(
             memory=asked.memory or _half_of_memory(),
             workers=asked.workers or os.cpu_count() or 1,
             partitions=asked.partitions or 64,
         )
-        told = shuffle(Source(Path(asked.source)), work, means, progress)
-        answers = evaluate(plan, work, means, progress)
+        with processes(means) as pool:
+            told = shuffle(Path(asked.source), work, means, progress, pool)
+            answers = evaluate(plan, work, means, progress, pool)
     if not any(answers.glob("*.parquet")):
         odd = "; ".join(f"{kind} ({count})" for kind, count in told["odd"].items())
         raise BadRequest(

@@ -80,7 +80,7 @@ def _histories(
     """The histories of some patients, by digest, with the names of the drugs they refer to."""
     joined = database()
     shuffled = work / "shuffled"
-    where = f"{shuffled}/*/*.parquet" if shuffled.exists() else f"{work}/resources/*.parquet"
+    where = f"{shuffled}/*/*/*.parquet" if shuffled.exists() else f"{work}/resources/*.parquet"
     rows = f"read_parquet('{where.replace(chr(39), chr(39) * 2)}')"
     ids = {}
     for (name,) in joined.execute(f"SELECT DISTINCT patient FROM {rows}").fetchall():

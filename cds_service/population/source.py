@@ -5,7 +5,6 @@ or of Parquet with a raw resource a row.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,9 +24,17 @@ _LOG = "log.ndjson"  # what the exporting client did, not data
 _REMOTE = re.compile(r"[a-z0-9]{2,}:/")
 
 
+class Span(NamedTuple):
+    """Some of an export's files: the number and name of each, and the bytes from ``start`` to
+    ``end`` in which a line must begin to be read here."""
+
+    files: tuple[tuple[int, str], ...]
+    start: int
+    end: int
+
+
 class Source:
-    """An export on this machine. ``odd`` counts what was odd by reason, ``types`` the resources
-    by type. Raises BadRequest where there is none."""
+    """An export on this machine. Raises BadRequest where there is none."""
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
@@ -43,26 +50,38 @@ class Source:
         names = {str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()}
         self._parts = parts_of(names - linked, str(folder))
         self._folder = folder
-        self._reader = Reader()
-        self.bytes = sum((folder / one).stat().st_size for one in self._parts.files)
+
+    def spans(self, at_most: int) -> tuple[Span, ...]:
+        """The export in spans of some ``at_most`` bytes. Only a file of plain NDJSON can be
+        divided; small files share a span."""
+        spans: list[Span] = []
+        small: list[tuple[int, str]] = []
+        gathered = 0
+        for number, name in enumerate(self._parts.files):
+            size = (self._folder / name).stat().st_size
+            if size > at_most and name.endswith(".ndjson"):
+                step = -(-size // -(-size // at_most))  # equal parts, rounded up
+                spans += [
+                    Span(((number, name),), start, min(start + step, size))
+                    for start in range(0, size, step)
+                ]
+                continue
+            if small and gathered + size > at_most:
+                spans.append(Span(tuple(small), 0, gathered))
+                small, gathered = [], 0
+            small.append((number, name))
+            gathered += size
+        if small:
+            spans.append(Span(tuple(small), 0, gathered))
+        return tuple(spans)
 
     @property
-    def odd(self) -> Counter[str]:
-        """What was odd so far, by reason."""
-        return self._reader.odd
+    def bytes(self) -> int:
+        """The size of all files that hold resources."""
+        return sum((self._folder / name).stat().st_size for name in self._parts.files)
 
-    @property
-    def types(self) -> Counter[str]:
-        """The resources read so far, by type."""
-        return self._reader.types
-
-    @property
-    def read_bytes(self) -> int:
-        """How much of ``bytes`` was read so far."""
-        return self._reader.read_bytes
-
-    def batches(self) -> Iterator[Any]:
-        """Arrow batches of the shape `RESOURCES`."""
+    def aside(self) -> Reader:
+        """What ``error/`` and ``deleted/`` report: counted, and to be left out."""
         aside, gone = Reader(), set[str]()
         for name in self._parts.errors:
             with (self._folder / name).open("rb") as file:
@@ -70,21 +89,26 @@ class Source:
         for name in self._parts.deletions:
             with (self._folder / name).open("rb") as file:
                 gone.update(aside.deletions(name, file))
-        self._reader = Reader(frozenset(gone))
-        self._reader.odd.update(aside.odd)
-        yield from batches_of(self._rows())
+        aside.deleted = frozenset(gone)
+        return aside
 
-    def _rows(self) -> Iterator[Row]:
-        before = 0
-        for number, name in enumerate(self._parts.files):
-            path = self._folder / name
+
+def batches_in(folder: Path, span: Span, reader: Reader) -> Iterator[Any]:
+    """The resources of a span as Arrow batches of the shape `RESOURCES`."""
+
+    def rows() -> Iterator[Row]:
+        for number, name in span.files:
             try:
-                with path.open("rb") as file:
-                    yield from self._reader.file(name, file, number << FILE_BITS)
+                with (folder / name).open("rb") as file:
+                    if name.endswith(".ndjson"):
+                        end = span.end if len(span.files) == 1 else None
+                        yield from reader.span(file, number << FILE_BITS, span.start, end)
+                    else:
+                        yield from reader.file(name, file, number << FILE_BITS)
             except OSError:
-                self.odd[CUT] += 1
-            before += path.stat().st_size
-            self._reader.read_bytes = before
+                reader.odd[CUT] += 1
+
+    yield from batches_of(rows())
 
 
 class Parts(NamedTuple):

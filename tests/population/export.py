@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from cds_service.population.running import Asked, run
-from cds_service.population.source import Source
+from cds_service.population.source import Source, batches_in
 from cds_service.settings import Settings
 from tests.testing import fhir
 from tests.testing.fhir import Json, encounter, patient, subject
@@ -80,8 +80,10 @@ def outcome(
             made = run(asked, settings or Settings(), quiet)
     if asked.engine == "local":
         # In this thread: DuckDB reads in its own, which nothing here can follow.
-        read = Source(source)
-        assert sum(batch.num_rows for batch in read.batches()) <= sum(read.types.values())
+        export = Source(source)
+        read = export.aside()
+        rows = [one for span in export.spans(100) for one in batches_in(source, span, read)]
+        assert sum(batch.num_rows for batch in rows) <= sum(read.types.values())
         assert dict(read.odd) == {one["kind"]: one["count"] for one in made["odd"]}
         assert dict(read.types) == made["resources"]
     made["evaluations"] = pq.read_table(out / "evaluations.parquet").to_pylist()

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from cds_service.errors import BadRequest
+from cds_service.population.local import Means, shuffle, sorted_rows
+from cds_service.population.reading import Reader
 from cds_service.population.running import Asked, run
+from cds_service.population.source import Source, batches_in
+from cds_service.population.tables import database
 from cds_service.settings import Settings
 from tests.population.export import (
     Json,
@@ -23,6 +27,12 @@ from tests.population.export import (
     quinine,
     write,
 )
+
+
+def rows_of(work: Path, partition: int) -> list[Json]:
+    if not any((work / "shuffled").glob(f"*/partition={partition}")):
+        return []
+    return [row for one in sorted_rows(database(), work, partition) for row in one.to_pylist()]
 
 
 def odd(made: Json) -> dict[str, int]:
@@ -161,3 +171,50 @@ def test_links_and_the_log_of_an_export_are_not_read(tmp_path: Path) -> None:
     assert "duplicates: the newest lastUpdated counts" not in caveats(made)
     assert answers(made)["quinine-active"] == "fired"
     assert answers(made)["low-potassium"] == "fired"
+
+
+@pytest.mark.parametrize("at_most", [1, 7, 64, 150, 151, 1000, 1 << 20])
+def test_each_line_is_read_in_exactly_one_span(tmp_path: Path, at_most: int) -> None:
+    many = [potassium(3.1, f"2026-03-{day:02}T08:00:00Z") for day in range(1, 20)]
+    source = write(tmp_path / "in", patient(), encounter(), cramps(), quinine(), *many)
+    observations = source / "Observation.000.ndjson"
+    content = observations.read_bytes()
+    observations.write_bytes(b"\n\r\n" + content.rstrip(b"\n"))  # and no newline at the end
+
+    def rows(at_most: int) -> list[tuple[object, ...]]:
+        export, reader = Source(source), Reader()
+        found = [
+            tuple(row.values())
+            for span in export.spans(at_most)
+            for batch in batches_in(source, span, reader)
+            for row in batch.to_pylist()
+        ]
+        assert not reader.odd
+        return sorted(found)
+
+    assert rows(at_most) == rows(1 << 40)
+    assert len(rows(at_most)) == 4 + len(many)
+
+
+def test_small_files_share_a_span_and_compressed_ones_are_whole(tmp_path: Path) -> None:
+    source = write(tmp_path / "in", patient(), encounter(), cramps(), quinine())
+    (source / "Observation.000.ndjson.gz").write_bytes(gzip.compress(b"x" * 5000))
+    sizes = {one.name: one.stat().st_size for one in source.iterdir()}
+    spans = Source(source).spans(sum(sizes.values()))
+    assert [len(one.files) for one in spans] == [len(sizes)]
+    least = min(sizes.values())
+    for one in Source(source).spans(least // 2):
+        names = [name for _, name in one.files]
+        assert names == ["Observation.000.ndjson.gz"] or one.end - one.start <= least // 2
+
+
+def test_what_a_killed_run_had_half_read_is_read_anew(tmp_path: Path) -> None:
+    source = write(tmp_path / "in", patient(), encounter(), cramps(), quinine())
+    half = tmp_path / "work" / "shuffled" / "0" / "partition=1" / "data_0.parquet"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"PAR1 cut")
+    means = Means(memory=64 << 20, workers=1, partitions=2)
+    told = shuffle(source, tmp_path / "work", means, quiet)
+    assert sum(told["types"].values()) == 4
+    read = [row for one in (0, 1) for row in rows_of(tmp_path / "work", one)]
+    assert len(read) == 4

@@ -33,8 +33,9 @@ def rates() -> dict[str, Any]:
     """Reading, and evaluations with 100 results a patient: calls without and with cards."""
     from cds_service.population.evaluating import evaluate_partition
     from cds_service.population.local import Means, shuffle
+    from cds_service.population.reading import Reader
     from cds_service.population.running import Asked, plan_of
-    from cds_service.population.source import Source
+    from cds_service.population.source import Source, batches_in
     from cds_service.population.tables import RESOURCES, database
     from cds_service.settings import Settings
 
@@ -45,14 +46,19 @@ def rates() -> dict[str, Any]:
         work = Path(folder) / "work"
         work.mkdir()
         made["resources"] = resources
-        made["reading_per_s"] = round(resources / _least(lambda: list(Source(source).batches())))
+
+        def read() -> None:
+            for span in Source(source).spans(1 << 40):
+                list(batches_in(source, span, Reader()))
+
+        made["reading_per_s"] = round(resources / _least(read))
 
         def shuffled() -> None:
             (work / "shuffled.json").unlink(missing_ok=True)
-            shuffle(Source(source), work, Means(1 << 30, 1, 1), lambda *_: None)
+            shuffle(source, work, Means(1 << 30, 1, 1), lambda *_: None)
 
         made["reading_and_shuffling_per_s"] = round(resources / _least(shuffled))
-        shuffled_rows = f"read_parquet('{work}/shuffled/*/*.parquet')"
+        shuffled_rows = f"read_parquet('{work}/shuffled/*/*/*.parquet')"
         query = f"SELECT {', '.join(RESOURCES)} FROM {shuffled_rows} ORDER BY ALL"  # noqa: S608
         rows = database().execute(query).to_arrow_table()
         plan = plan_of(Asked(source="", out=Path("none"), at="2026-06-30"), Settings(), b"k" * 32)
