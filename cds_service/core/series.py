@@ -57,8 +57,8 @@ class Newest(Struct, frozen=True):
     ``result`` is the newest usable final one. ``tentative`` may raise a finding and never
     clears one: a not yet final result, or one with a remark on its sample (haemolysed, ...),
     newer than ``result`` or of the same moment. ``unusable`` are the problems newer than
-    ``result`` (all there are where it is None), together with results that carry no date at
-    all; a result with a remark is among them.
+    ``result`` or of its moment (all there are where it is None), together with results that
+    carry no date at all; a result with a remark is among them.
     """
 
     result: Result | None = None
@@ -81,6 +81,7 @@ class Dated(Protocol):
 
 _D = TypeVar("_D", bound=Dated)
 _when = attrgetter("when")
+_NOTHING_MORE = frozenset({"no-value", "sample"})
 _NO_TIE = timedelta(days=2)  # apart by more two moments are on different days, wherever it is
 
 
@@ -188,12 +189,14 @@ class Series:
                 final.append((candidate, answer))
             elif not preliminary or candidate.ties_with(preliminary[0][0]):
                 preliminary.append((candidate, answer))
-        # At the very moment of a usable result an unusable one is not newer, unless its
-        # laboratory flagged it critical; where one of the two has only a date, it may be.
+        # Of the same moment as a usable result it may be the worse of the two, but for one that
+        # had no value, or whose value a rule weighs beside the other.
         newer = [
             problem
             for candidate, problem in unusable
-            if problem.critical or not any(candidate.when == usable.when for usable, _ in final)
+            if problem.critical
+            or problem.kind not in _NOTHING_MORE
+            or not any(candidate.when == usable.when for usable, _ in final)
         ]
         tentative = [one for _, one in (*preliminary, *remarked)]
         return [one for _, one in final], tentative, newer

@@ -78,6 +78,8 @@ _WHY = {
     "comparator": "unclear comparator",
     "no-status": "status missing or unknown",
     "unknown-name": "unclear name",
+    "other-quantity": "another quantity",
+    "specimen": "another specimen",
 }
 ESSENTIAL = (Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS)
 # An entry of these that cannot be read may be anything: a potassium, or a drug.
@@ -174,7 +176,10 @@ def _watched(facts: Facts, keys: Iterable[str]) -> list[Problem]:
                 continue  # a remark on a sample is for the rules to weigh
             if problem.when is None:
                 counts = not fresh or _critical(problem, facts)
-            elif newest.result is not None and problem.when < newest.result.when:
+            elif newest.result is not None and (
+                problem.when < newest.result.when
+                or (problem.kind == "other-quantity" and problem.when == newest.result.when)
+            ):
                 counts = False
             else:
                 counts = facts.on_day(problem.when) >= ACT.start(facts.today)
@@ -432,7 +437,7 @@ def _rule(judged: Sequence[str] = ()) -> Rule:
     return rule(
         id="data-not-usable",
         title="Data that could not be used",
-        version="2.1.0",
+        version="2.2.0",
         changed="2026-11-27",
         tier=Tier.ALWAYS,
         references=["judgement"],

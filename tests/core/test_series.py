@@ -20,13 +20,14 @@ def at(
     *,
     preliminary: bool = False,
     unusable: bool = False,
+    kind: str = "unknown-unit",
     remarks: tuple[str, ...] = (),
 ) -> Candidate:
     """A potassium; without a clock it has only a date (the end of that day)."""
     moment = time.fromisoformat(clock) if clock else time(23, 59, 59, 999999)
     when = datetime.combine(day, moment, UTC)
     source = Source(f"Observation/{text}")
-    problem = Problem("unknown-unit", "potassium", text, source, when)
+    problem = Problem(kind, "potassium", text, source, when)
     known = analytes()["potassium"]
     comparator = text.rstrip("0123456789.")
     value = Decimal(text[len(comparator) :] or "0")
@@ -137,8 +138,12 @@ def test_only_preliminary_results_give_no_final_one() -> None:
     [
         pytest.param((at("4.1", "08:00"), at("9", "09:00", unusable=True)), 1, id="newer"),
         pytest.param((at("4.1", "08:00"), at("9", "07:00", unusable=True)), 0, id="older"),
-        pytest.param((at("4.1", "08:00"), at("9", "08:00", unusable=True)), 0, id="same instant"),
-        pytest.param((at("4.1"), at("9", unusable=True)), 0, id="both have only the date"),
+        pytest.param((at("4.1", "08:00"), at("9", "08:00", unusable=True)), 1, id="same instant"),
+        pytest.param((at("4.1"), at("9", unusable=True)), 1, id="both have only the date"),
+        pytest.param(
+            (at("4.1", "08:00"), at("9", "08:00", unusable=True, kind="no-value")), 0,
+            id="same instant, without a value",
+        ),
         pytest.param((at("4.1"), at("9", "09:00", unusable=True)), 1, id="may be newer"),
         pytest.param((at("9", "09:00", unusable=True),), 1, id="nothing usable"),
         pytest.param(

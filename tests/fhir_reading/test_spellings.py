@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fhir_reading.records import UCUM, kinds, lab, newest, result, results
+from tests.fhir_reading.records import LOINC, UCUM, kinds, lab, newest, result, results
 
 FLAG_HH = [{"coding": [{"code": "HH"}]}]
 
@@ -141,14 +141,101 @@ def test_no_haemolysis_in_other_words(words) -> None:
     assert result(lab(note=[{"text": words}])).remarks == ()
 
 
-def test_an_unusable_critical_result_at_the_moment_of_a_usable_one_is_said() -> None:
-    fine = lab(id="o1", value=4.2)
-    for flag, told in ((FLAG_HH, 1), (None, 0)):
-        worse = lab(id="o2", value=6.8, unit="foo", interpretation=flag)
-        found = newest(results(fine, worse))
-        assert found.result is not None
-        assert len(found.unusable) == told
+@pytest.mark.parametrize(
+    ("worse", "told"),
+    [
+        ({"value": 6.8, "unit": "foo", "interpretation": FLAG_HH}, 1),
+        ({"value": 6.8, "unit": "foo"}, 1),
+        ({"value": 68}, 1),
+        ({"value": None, "valueString": "6.8"}, 1),
+        ({"value": None, "dataAbsentReason": {"text": "error"}}, 0),
+        ({"value": None, "dataAbsentReason": {"text": "error"}, "interpretation": FLAG_HH}, 1),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_used_of_the_moment_of_a_usable_result_is_said(worse, told) -> None:
+    found = newest(results(lab(id="o1", value=4.2), lab(id="o2", **worse)))
+    assert found.result is not None
+    assert len(found.unusable) == told
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["C", "!!", "H*", "L*", "**", "*H", "HH!", "H!!", "PH", "PL", "LC", "CL", "VH", "HHH", "A*",
+     "+++", ">", "<", "(HH)", "C*", "crit", "panic", "PANICHIGH", "Extreme low", "very high",
+     "Life-threatening", "critically high"],
+)  # fmt: skip
+def test_what_laboratories_write_for_critical(flag) -> None:
+    for stated in ({"coding": [{"code": flag}]}, {"text": flag},
+                   {"coding": [{"system": "urn:lab", "code": "7", "display": flag}]}):  # fmt: skip
+        assert result(lab(interpretation=[stated])).critical, stated
+
+
+@pytest.mark.parametrize(
+    "flag", ["H", "L", "A", "N", "*", "!", "--", "HX", "U", "High", "abnormal", "non-critical", ""]
+)
+def test_what_they_write_for_less(flag) -> None:
+    for stated in ({"coding": [{"code": flag, "display": flag}]}, {"text": flag}, flag):
+        assert not result(lab(interpretation=[stated])).critical, stated
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["HIL: H 3+", "HIL H3 I0 L0", "HIL 3/0/0", "H-Index 250", "HI 250", "hemolyzed +++",
+     "Hemolyzed 4+", "Hem 3+", "Haem +++", "H:3+ I:0 L:0", "H+++", "Serum index H=4", "SI-H 4",
+     "HMLZ", "HEMOL", "mod hemol", "red cell lysis"],
+)  # fmt: skip
+def test_an_index_of_haemolysis_is_a_remark(words) -> None:
+    assert newest(results(lab(note=[{"text": words}]))).tentative.remarks == ("haemolysed",)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["HIL: H 0", "HIL: H neg", "HIL H0 I3 L0", "HIL 0/2/0", "Hemolysis 0", "Icterus 3+",
+     "Hb 12.3 g/dL", "24 h", "Hi 7.2", "Na 140 K 4.1 H 7.38"],
+)  # fmt: skip
+def test_an_index_of_nothing_is_none(words) -> None:
+    assert result(lab(note=[{"text": words}])).remarks == ()
+
+
+def test_a_code_of_haemolysis_is_a_remark_as_its_words_are() -> None:
+    for code in ("HEMOLYZED", "hemolysis", "HMLZ"):
+        found = newest(results(lab(interpretation=[{"coding": [{"code": code}]}])))
+        assert found.tentative.remarks == ("haemolysed",)
 
 
 def test_kinds_of_a_usable_result_are_none() -> None:
     assert kinds(results(lab())) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        {"coding": [{"system": LOINC, "code": "2164-2"}]},
+        {"coding": [{"system": LOINC, "code": "35591-7"}]},
+        {"text": "Creatinine clearance, 24 h urine"},
+        {"text": "CrCl (Cockcroft-Gault)"},
+        {"text": "Measured GFR (iohexol)"},
+        {"text": "GFR measured by isotope clearance"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("unit", ["mL/min", "mL/s", "mL/min/{1.73_m2}"])
+def test_what_stands_for_an_egfr_is_said_and_not_read_as_it(code, unit) -> None:
+    reading = results(lab(code=code, value=22, unit=unit))
+    assert "egfr" not in reading.series
+    [said] = reading.record.problems
+    assert (said.kind, said.about, str(said.when)[:10]) == ("other-quantity", "egfr", "2026-03-09")
+
+
+@pytest.mark.parametrize(
+    "name", ["eGFR (cystatin C)", "eGFRcys cystatin", "Estimated GFR by creatinine and cystatin C"]
+)
+def test_an_egfr_by_cystatin_c_is_an_egfr(name) -> None:
+    found = results(lab(code={"text": name}, value=22, unit="mL/min/{BSA}"))
+    assert newest(found, "egfr").result is not None
+
+
+def test_potassium_of_red_cells_is_another_quantity() -> None:
+    for code in ("2824-1", "2828-2", "32336-0"):
+        assert "potassium" not in results(lab(code, value=9.5)).series

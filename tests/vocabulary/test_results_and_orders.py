@@ -63,7 +63,9 @@ RESULTS = [
     ("Iron saturation", "transferrin_saturation"),
     ("CRP", "crp"),
     ("Protein/creatinine ratio in urine", ""),
-    ("Cystatin C eGFR", ""),
+    ("Cystatin C eGFR", "egfr"),
+    ("Cystatin C", ""),
+    ("Measured GFR", "gfr_measured"),
     ("Glucose tolerance 2h", ""),
 ]
 

@@ -22,6 +22,11 @@ _METHODS = {
     "egfr_race_coefficient": "race_coefficient",
     "qt_uncorrected": "uncorrected",
 }
+# Concepts that say what an analyte says, but are not it: they are never read as it.
+_INSTEAD = {
+    "creatinine_clearance": ("egfr", "it is a creatinine clearance, which is not an eGFR"),
+    "gfr_measured": ("egfr", "it is a measured filtration rate, which is not an eGFR"),
+}
 
 
 class Meaning:
@@ -29,8 +34,8 @@ class Meaning:
 
     ``by_words`` is True where no code on a list says so, but only words, beside a LOINC code or
     beside words that are not known: then the unit must bear them out. ``doubt`` says why even
-    so the result cannot be taken for one of these analytes; empty where it can. ``elsewhere`` is
-    True where the words name urine or another fluid: of a panel, then, that holds for its parts.
+    so the result cannot be taken for one of these analytes, and ``kind`` which kind of problem that
+    is; empty where it can. ``elsewhere`` is True where the words name urine or another fluid: of a panel, then, that holds for its parts.
     """
 
     __slots__ = (
@@ -39,6 +44,7 @@ class Meaning:
         "by_words",
         "doubt",
         "elsewhere",
+        "kind",
         "method",
         "panels",
         "pregnancy",
@@ -53,8 +59,10 @@ class Meaning:
         *,
         by_words: bool = False,
         doubt: str = "",
+        kind: str = "unknown-name",
         elsewhere: bool = False,
     ) -> None:
+        self.kind = kind
         self.elsewhere = elsewhere
         self.by_words = by_words
         self.doubt = doubt
@@ -81,7 +89,9 @@ UNREAD = Meaning()
 """The meaning of what is not a code, or cannot be read."""
 
 UNLISTED = Meaning(
-    by_words=True, doubt="it has only a code, or words in a script, that is not read here"
+    by_words=True,
+    doubt="it has only a code, or words in a script, that is not read here",
+    kind="unknown-code",
 )
 """The meaning of a code without words, of a system that has no list."""
 
@@ -159,6 +169,8 @@ class Codebook:
         pregnancy = PREGNANCY in concepts
         panels = frozenset(key for key in concepts if key.startswith(PANEL))
         named = [*words, *(one.display for one in coded if one.display)]
+        if not analytes and (instead := self._instead(concepts)):
+            return instead
         elsewhere = names_other_specimen(named, [one.key for one in analytes])
         if elsewhere and not pregnancy:  # hCG is looked for in urine
             return self._of_other_specimen(coded, analytes)
@@ -171,6 +183,15 @@ class Codebook:
                 break
         by_words = bool(analytes) and _has_loinc(coded) and not self._vocabulary.lists(coded)
         return Meaning(analytes, method, pregnancy, panels, by_words=by_words)
+
+    def _instead(self, concepts: frozenset[str]) -> Meaning | None:
+        """The meaning of what says what an analyte says and is not it."""
+        for concept, (key, doubt) in _INSTEAD.items():
+            if concept in concepts and key in self.analytes:
+                return Meaning(
+                    (self.analytes[key],), by_words=True, doubt=doubt, kind="other-quantity"
+                )
+        return None
 
     def _of_other_specimen(self, coded: Sequence[Coding], analytes: tuple[Analyte, ...]) -> Meaning:
         """The meaning of a name that says urine or another fluid: said where its code denies it."""

@@ -8,7 +8,7 @@ why. Sources: FHIR R4 Observation and Quantity; clinical content, section 3 ("Un
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from hashlib import blake2b
@@ -21,7 +21,6 @@ from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Problem, Result, Source, plain
 from cds_service.core.quantities import Interval, Unit, decimals_of, rounded
 from cds_service.core.text import shortened
-from cds_service.fhir.read.said import said
 from cds_service.fhir.values.elements import (
     MOST_DECIMALS,
     UNREADABLE,
@@ -37,6 +36,7 @@ from cds_service.fhir.values.elements import (
 from cds_service.fhir.values.moments import Moment
 from cds_service.fhir.values.peeks import Missing, Peek, Quantity, read_members, read_quantity
 from cds_service.fhir.values.unit_spellings import plainer
+from cds_service.terminology.call_texts import memory
 
 UCUM = "http://unitsofmeasure.org"
 _UCUM = frozenset({UCUM, "https://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})
@@ -100,11 +100,17 @@ def read_value(
     )
 
 
-_CRITICAL = frozenset({"HH", "LL", "AA", "HU", "LU", "H!", "L!", "CRIT", "HH*", "LL*"})
-_SHORTEST_WORD = 4
+# "HH", "LL", "AA", "HU", "CH", "PL", "C"; "H*", "*L", "A!!"; "!!", "**", "++"; off scale: ">".
+_CRITICAL_FLAG = re.compile(
+    r"(?:H{2,3}|L{2,3}|A{2,3}|[HL][CPU]|[CPV][HL]|C)[!*+]*|[HLA]{1,3}[!*+]+|[!*]+[HLAC]{1,3}[!*+]*"
+    r"|[!*+]{2,}|[<>]"
+)
+_LONGEST_FLAG = 6
 _CRITICAL_WORDS = re.compile(
-    r"(?<!non[ -])(?<!not )(?<!no )(?<!nicht )"
-    r"\b(critical|critically|crit|panic|alert|alarm|kritisch\w*|panik\w*|critique|cr[ií]tic[oa])\b"
+    r"(?<!non[ -])(?<!not )(?<!no )(?<!nicht )(?<!kein )(?<!nie )"
+    r"\b(critical|critically|crit|crit[-_ ]?(?:high|low|hi|lo)|panic\w*|alert|alarm|kritisch\w*|"
+    r"panik\w*|critique|cr[ií]tic[oa]s?|very[-_ ]?(?:high|low|abnormal)|vabnormal|extreme\w*|"
+    r"life[- ]?threat\w*|lebensbedroh\w*|danger\w*|severely)\b"
 )
 
 
@@ -112,15 +118,30 @@ def is_critical(peek: Peek) -> bool:
     """Whether the laboratory flagged it as critical: an interpretation as HH or LL, or in words."""
     if isinstance(peek.interpretation, Missing):
         return False
-    try:
-        stated = said(bytes(peek.interpretation))
-    except UNREADABLE:
-        return False
-    flags = (*(coding.code for coding in stated.codings), *stated.texts)
-    if any(flag.upper() in _CRITICAL for flag in flags):
+    call, key = memory(), (is_critical, bytes(peek.interpretation))
+    found: bool | None = call.get(key)
+    if found is None:
+        found = call[key] = any(map(_says_critical, _flags(readable(peek.interpretation))))
+    return found
+
+
+def _flags(value: object) -> Iterator[str]:
+    """Codes, displays and texts of an interpretation, also those that would name nothing."""
+    for one in items(value):
+        if isinstance(one, dict):
+            for coding in (one, *items(one.get("coding"))):
+                yield text(part(coding, "code"))
+                yield text(part(coding, "display"))
+            yield text(one.get("text"))
+        else:
+            yield text(one)
+
+
+def _says_critical(flag: str) -> bool:
+    short = flag.strip(" ()[]").upper()
+    if len(short) <= _LONGEST_FLAG and _CRITICAL_FLAG.fullmatch(short):
         return True
-    words = (stated.words, *(coding.code.lower() for coding in stated.codings))
-    return any(len(one) >= _SHORTEST_WORD and _CRITICAL_WORDS.search(one) for one in words)
+    return len(short) > 3 and _CRITICAL_WORDS.search(flag[:_MOST_REMARK].lower()) is not None
 
 
 # A word that begins with one of these says that a range is not that of healthy adults.
@@ -138,10 +159,44 @@ _OF_A_YEAR = {"a": 1, "y": 1, "yr": 1, "yrs": 1, "year": 1, "years": 1, "jahr": 
 _ADULT = 18
 _OLD = 110
 _REMARKS = (
-    ("haemolysed", ("haemoly", "hemoly", "hamoly", "emoli", " h index", " lyse")),
+    (
+        "haemolysed",
+        (
+            "haemoly",
+            "hemoly",
+            "hamoly",
+            "emoli",
+            " h index",
+            " lyse",
+            " hemol",
+            " haemol",
+            " hmlz",
+            "cell lysis",
+            "rbc lysis",
+        ),
+    ),
     ("lipaemic", ("lipaem", "lipem", "lipam")),
     ("clotted", ("clot", "geronnen")),
-    ("contaminated", ("contaminat", "wrong tube", "incorrect tube", "wrong container", "drip arm")),
+    (
+        "contaminated",
+        (
+            "contaminat",
+            "wrong tube",
+            "incorrect tube",
+            "wrong container",
+            "drip arm",
+            "wrong blood",
+        ),
+    ),
+)
+# An index of haemolysis above none: "HIL: H 3+", "HIL 3/0/0", "H:2 I:0 L:0", "Hem 3+", "H+++".
+_INDEX = re.compile(
+    r"\b(?:hil|lih|serum ind(?:ex|ices)|si h|h ?ind(?:ex)?)\b[ :=]{0,3}(?:h[a-z]{0,8}[ :=]{0,3})?"
+    r"(?:\+{1,4}|[1-9]\d{0,3}\b(?!\.\d))"
+    r"|\bhi[ :=]{0,3}[1-9]\d{1,3}\b(?!\.\d)"
+    r"|\bh[ :=]{0,3}(?:\+{1,4}|[1-9]\d{0,3}\b\+?)[ ,;/|]{1,3}[il][ :=]{0,3}[+\d]"
+    r"|\bha?em?[ :=]{0,3}(?:\+{1,4}|[1-4]\+)"
+    r"|\bh[ :=]{0,2}(?:\+{2,4}|[1-4]\+)"
 )
 _DENIED = frozenset(
     ("no", "not", "non", "without", "nil", "negative", "free", "absent", "none", "nicht", "kein",
@@ -166,7 +221,10 @@ def remarks_on(peek: Peek) -> tuple[str, ...]:
     if not lower.isascii():
         lower = "".join(c for c in normalize("NFKD", lower) if not combining(c))
     lower = f" {' '.join(lower.split())}"
-    return tuple(kind for kind, roots in _REMARKS if any(_remarked(one, lower) for one in roots))
+    found = [kind for kind, roots in _REMARKS if any(_remarked(one, lower) for one in roots)]
+    if "haemolysed" not in found and _INDEX.search(lower):
+        found.insert(0, "haemolysed")
+    return tuple(found)
 
 
 def _words_of(raw: Raw) -> str:
@@ -175,7 +233,10 @@ def _words_of(raw: Raw) -> str:
     for one in items(value):
         if isinstance(one, dict):
             found.append(text(one.get("text")))
-            found.extend(text(part(coding, "display")) for coding in items(one.get("coding")))
+            for coding in items(one.get("coding")):
+                found.append(text(part(coding, "display")))
+                if len(code := text(part(coding, "code"))) > 2:  # "H" is no word
+                    found.append(code)
         elif isinstance(one, str):
             found.append(one)
     return ". ".join(one for one in found if one)

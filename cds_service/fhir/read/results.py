@@ -25,7 +25,6 @@ from cds_service.fhir.read.codebook import (
     NOTHING,
     PREGNANCY,
     TOO_MUCH,
-    UNLISTED,
     UNREAD,
     Codebook,
     Meaning,
@@ -358,16 +357,16 @@ class Results:
         quantity = None if isinstance(peek.valueQuantity, Missing) else readable(peek.valueQuantity)
         stated = (text(part(quantity, "code")), text(part(quantity, "unit")))
         units = [spelling for one in stated if one for spelling in (one, plainer(one))]
+        certain = meaning.kind == "other-quantity"  # whatever its unit
         # Without a unit, or with one that is of nothing known, the words count: then that is said.
-        if units and not self._book.bears_out(meaning, units):
+        if not certain and units and not self._book.bears_out(meaning, units):
             return NOTHING if meaning.doubt or self._book.knows(units) else meaning
         if not meaning.doubt:
             return meaning
-        if units and peek.status not in _SILENT:
-            kind = "unknown-code" if meaning is UNLISTED else "unknown-name"
+        if (units or certain) and peek.status not in _SILENT:
             source = _source(where, index)
             for about in [one.key for one in meaning.analytes] or [where.kind.value]:
-                self._unusable(kind, meaning.doubt, peek, about, source)
+                self._unusable(meaning.kind, meaning.doubt, peek, about, source)
         return NOTHING
 
     def _elsewhere(
