@@ -34,8 +34,9 @@ class Meaning:
 
     ``by_words`` is True where no code on a list says so, but only words, beside a LOINC code or
     beside words that are not known: then the unit must bear them out. ``doubt`` says why even
-    so the result cannot be taken for one of these analytes, and ``kind`` which kind of problem that
-    is; empty where it can. ``elsewhere`` is True where the words name urine or another fluid: of a panel, then, that holds for its parts.
+    so the result cannot be taken for one of these analytes, and ``kind`` which kind of problem
+    that is; ``doubt`` is empty where it can. ``elsewhere`` is True where the words name urine or
+    another fluid: of a panel, then, that holds for its parts.
     """
 
     __slots__ = (
