@@ -14,30 +14,28 @@ TOPIC = Topic(
             id="leg-cramps-patient-view",
             hook=PATIENT_VIEW,
             title="Leg cramps: workup and management",
-            description="Looks at a patient's laboratory results, conditions and medications when "
-            "the chart is opened, and says what deserves attention where leg cramps are "
-            "concerned: low magnesium or potassium, anemia, low ferritin, cirrhosis, quinine, "
-            "magnesium in renal impairment. Decision support for clinicians; it does not replace "
-            "their judgement.",
+            description="Reviews a patient's laboratory results, conditions and medications when "
+            "the chart is opened, and points out what matters for leg cramps: low magnesium or "
+            "potassium, anaemia, low ferritin, cirrhosis, quinine, and magnesium in renal "
+            "impairment. Decision support for clinicians; it does not replace their judgement.",
             rules=patient_view.RULES,
         ),
         Service(
             id="leg-cramps-order-select",
             hook=ORDER_SELECT,
             title="Leg cramps: checks of the orders being made",
-            description="Looks at the orders just selected that are used for leg cramps (quinine, "
-            "magnesium and others), and warns where they may harm this patient or are not "
-            "expected to help. Decision support for clinicians; it does not replace their "
-            "judgement.",
+            description="Checks the orders just selected that are used for leg cramps (quinine, "
+            "magnesium and others), and warns if they may harm this patient or are unlikely to "
+            "help. Decision support for clinicians; it does not replace their judgement.",
             rules=order_select.RULES,
         ),
         Service(
             id="leg-cramps-order-sign",
             hook=ORDER_SIGN,
             title="Leg cramps: hazards among the orders being signed",
-            description="Looks at every order about to be signed that is used for leg cramps "
-            "(quinine, magnesium, potassium, baclofen, albumin), and warns where it may harm this "
-            "patient, alone or together with another of the orders. Decision support for "
+            description="Checks every order about to be signed that is used for leg cramps "
+            "(quinine, magnesium, potassium, baclofen, albumin), and warns if it may harm this "
+            "patient, on its own or together with another of the orders. Decision support for "
             "clinicians; it does not replace their judgement.",
             rules=order_sign.RULES,
         ),
@@ -54,4 +52,4 @@ TOPIC = Topic(
         priorities=priorities.PRIORITIES,
     ),
 )
-"""The topic, as the entry point ``leg-cramps`` names it."""
+"""The topic that the entry point ``leg-cramps`` refers to."""

@@ -1,8 +1,8 @@
-"""What makes a low potassium or magnesium dangerous for the rhythm of the heart.
+"""What makes a low potassium or magnesium an arrhythmia risk.
 
 Digoxin, QT-prolonging drugs, a long QT on the problem list, or a QTc of 500 ms or more within
-30 days (an uncorrected QT counts like it). The list of drugs is general knowledge, for a site
-to edit.
+30 days (an uncorrected QT counts in the same way). The list of drugs is general knowledge, and a
+site may edit it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NEEDS: tuple[Need, ...] = (
 
 
 def qt_words(interval: Result) -> str:
-    """The QT interval, called uncorrected where it is."""
+    """The QT interval in words, marked as uncorrected if it is."""
     if interval.method == "uncorrected":
         return f"QT {interval.reported} (uncorrected)"
     return f"QTc {interval.reported}"
@@ -36,7 +36,7 @@ def qt_words(interval: Result) -> str:
 
 @record
 class RhythmRisk:
-    """``words`` name what was found, short; empty where nothing was."""
+    """``words`` names what was found, briefly; empty if nothing was."""
 
     words: str
     evidence: tuple[Evidence, ...] = ()
@@ -46,7 +46,7 @@ class RhythmRisk:
 
 
 def rhythm_risk(facts: Facts) -> RhythmRisk:
-    """The risk of an arrhythmia as far as the record tells."""
+    """The risk of an arrhythmia as far as the record shows it."""
     return facts.derived(_rhythm_risk)
 
 

@@ -1,4 +1,4 @@
-"""Cirrhosis: what stops a diuretic, what is corrected first, and whether baclofen is an option."""
+"""Cirrhosis: when to stop a diuretic, what to correct first, and whether to consider baclofen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OVER = re.compile(r"\b(history of|hx of|h/o|previous|prior|past|resolved)\b")
 
 @record
 class Stopping:
-    """What stops the diuretics of a patient with cirrhosis, in a summary and as advice."""
+    """Reasons to stop diuretics in a patient with cirrhosis, for a summary and as advice."""
 
     any: bool
     summary: str
@@ -59,7 +59,7 @@ def stopping(facts: Facts, diuretics: tuple[Medication, ...]) -> Stopping:
     advice: list[str] = []
     if reasons:
         advice.append(
-            f"Discontinue diuretics ({named(diuretics)}): {', '.join(reasons)}. Discuss it with "
+            f"Discontinue diuretics ({named(diuretics)}): {', '.join(reasons)}. Discuss with "
             "hepatology today."
         )
     else:
@@ -69,8 +69,8 @@ def stopping(facts: Facts, diuretics: tuple[Medication, ...]) -> Stopping:
         )
     if confused:
         advice.append(
-            f"{named(confused)}: discontinue the diuretics if it is worsening; the record cannot "
-            "tell."
+            f"{named(confused)}: discontinue the diuretics if it is worsening, which the record "
+            "does not show."
         )
     return Stopping(
         any=bool(reasons or potassium_stops or confused),
@@ -95,7 +95,7 @@ def _summary(
         value, stopped, _ = by_potassium[0]
         return f"Cirrhosis, potassium {value}: discontinue {drugs(stopped)}"
     if confused:
-        return "Cirrhosis, hepatic encephalopathy on a diuretic: stop it if this is worsening"
+        return "Cirrhosis, hepatic encephalopathy: stop the diuretic if it is worsening"
     return ""
 
 
@@ -118,7 +118,7 @@ def _lower(facts: Facts, analyte: str) -> Result | None:
 
 
 def _extreme(facts: Facts, analyte: str, worse: Worse) -> Result | None:
-    """The newest result of 30 days; of a final and a newer preliminary one the worse."""
+    """The newest result of the last 30 days; the worse of a final and a newer preliminary one."""
     newest = facts.newest(analyte, worse)
     both = [one for one in (newest.result, newest.tentative) if one and facts.within(one, ACT)]
     if len(both) < 2:
@@ -137,7 +137,7 @@ def _said(result: Result) -> str:
 
 @record
 class Electrolytes:
-    """Potassium and magnesium: what is low, what is not known, what is normal."""
+    """Potassium and magnesium: what is low, what is not known and what is normal."""
 
     pressing: bool
     summary: str
@@ -147,7 +147,7 @@ class Electrolytes:
 
 
 def electrolytes(facts: Facts) -> Electrolytes:
-    """What is to be corrected or checked first; what is normal is said with its date."""
+    """What to correct or check first; normal values are given with their date."""
     low: list[levels.Level] = []
     high: list[levels.Level] = []
     unknown: list[str] = []
@@ -169,7 +169,7 @@ def electrolytes(facts: Facts) -> Electrolytes:
             rest.append(f"{analyte} {level.result.reported} was normal on {day(level.result)}")
             evidence.append(level.evidence())
     function = renal(facts)
-    kidney = f", carefully: {function.phrase()}" if function.severe else ""
+    kidney = f", with care ({function.phrase()})" if function.severe else ""
     sentences = []
     now = [level for level in low if not level.repeat_only]
     again = [level for level in low if level.repeat_only]
@@ -178,7 +178,9 @@ def electrolytes(facts: Facts) -> Electrolytes:
     if again:
         sentences.append(f"Repeat first: {', '.join(map(_value, again))}.")
     if unknown:
-        sentences.append(f"Check first: {' and '.join(unknown)} (not known for 30 days).")
+        sentences.append(
+            f"Check first: {' and '.join(unknown)} (no reliable result in the last 30 days)."
+        )
     sentences.extend(f"{line[0].upper()}{line[1:]}." for line in rest)
     return Electrolytes(
         pressing=any(not level.stale for level in low),
@@ -190,7 +192,7 @@ def electrolytes(facts: Facts) -> Electrolytes:
 
 
 def _above(facts: Facts, analyte: str) -> levels.Level:
-    """The level against what is not normal any more: for potassium 5.0 mmol/L, whoever measured."""
+    """The level against the end of normal: for potassium 5.0 mmol/L, whichever the laboratory."""
     if analyte == "potassium":
         return levels.at_least(facts, "potassium", "potassium.caution")
     return levels.high(facts, analyte)
@@ -213,7 +215,7 @@ def _first(low: list[levels.Level], high: list[levels.Level], unknown: list[str]
     open_ = [*(level.analyte.name.lower() for level in low), *unknown]
     if open_:
         return f"check {' and '.join(dict.fromkeys(open_))} first"
-    return "potassium and magnesium are not low, see the next steps"
+    return "potassium and magnesium not low; see the next steps"
 
 
 def _value(level: levels.Level) -> str:
@@ -225,15 +227,15 @@ def _value(level: levels.Level) -> str:
 
 
 def baclofen(facts: Facts) -> str:
-    """Whether baclofen is named as an option, and why not."""
+    """Whether baclofen is an option, or why it is not."""
     taken = facts.taking("baclofen", hazard=True)
-    stop = " It is taken: review it, but never stop it abruptly." if taken else ""
+    stop = " The patient takes it: review it, but never stop it abruptly." if taken else ""
     against = against_baclofen(facts)
     if against:
         return f"Baclofen is not advised: {against}.{stop}"
     unknown = unknown_for_baclofen(facts)
     if unknown:
-        return f"Baclofen is not named as an option: {unknown}.{stop}"
+        return f"Baclofen is not offered as an option: {unknown}.{stop}"
     older = facts.age is not None and facts.age >= facts.limits.value("age.older")
     falls = " At 65 or older, sedation and falls are more likely." if older else ""
     return (
@@ -243,7 +245,7 @@ def baclofen(facts: Facts) -> str:
 
 
 def against_baclofen(facts: Facts) -> str:
-    """Why baclofen is not advised in this patient with cirrhosis; empty where nothing known is."""
+    """What is known to make baclofen inadvisable in this patient with cirrhosis, or empty."""
     function = renal(facts)
     if past := facts.ever("hepatic_encephalopathy"):
         return named(past)
@@ -260,7 +262,7 @@ def against_baclofen(facts: Facts) -> str:
 
 
 def unknown_for_baclofen(facts: Facts) -> str:
-    """What must be known before baclofen is named, and is not; empty where all is."""
+    """What is not known and must be before baclofen is an option; empty if everything is."""
     if conditions_unread(facts):
         return "the problem list could not be read"
     if medications_unread(facts):
@@ -269,5 +271,5 @@ def unknown_for_baclofen(facts: Facts) -> str:
         return "renal function is not known to be normal within 90 days"
     sodium = facts.newest("sodium", Worse.LOW)
     if sodium.unusable or not facts.within(sodium.result, ACT):
-        return "sodium is not known for 30 days"
+        return "sodium is not known (no reliable result in the last 30 days)"
     return ""

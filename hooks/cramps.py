@@ -1,4 +1,4 @@
-"""Whether leg cramps are documented, how badly, and whether an order is meant for them."""
+"""Whether leg cramps are documented, how severe they are, and whether an order is for them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _DENIED = re.compile(r"\b(no|not|non|never|without|denies|nor)(\W+\w+)?\W+$")
 
 def documented(facts: Facts) -> bool | None:
     """Whether leg cramps are documented: an active condition, or the reason of the
-    encounter or of a draft order. None where the conditions, or the encounter that was
-    asked for, could not be read.
+    encounter or of a draft order. None if the conditions, or the encounter that was
+    requested, could not be read.
 
-    A suspected condition does not count. A site may have cramps assumed of everybody.
+    A suspected condition does not count. A site may assume cramps in every patient.
     """
     return facts.derived(_documented)
 
@@ -57,9 +57,9 @@ def evidence(facts: Facts) -> tuple[Evidence, ...]:
 
 
 def persistent(facts: Facts) -> str:
-    """Why the cramps count as severe or persistent, in words; empty where they do not.
+    """Why the cramps count as severe or persistent, in words; empty if they do not.
 
-    Severity severe, a recurrence or relapse, or the words in the cramps' own text.
+    They do with a severity of severe, a recurrence or relapse, or such a word in their own text.
     """
     for one in conditions(facts):
         if one.severe:
@@ -75,9 +75,10 @@ def persistent(facts: Facts) -> str:
 
 
 def severe(facts: Facts) -> str:
-    """How badly the cramps are recorded, ``severe`` or ``incapacitating``; empty if not.
+    """The recorded severity of the cramps, such as ``severe`` or ``incapacitating``; else empty.
 
-    Severity severe, or a word of the cramps' own text that is not denied ("not severe").
+    A severity of severe, or such a word in the cramps' own text unless it is negated ("not
+    severe").
     """
     for one in conditions(facts):
         if word := _severe_word(one.words):
@@ -99,7 +100,7 @@ def _severe_word(words: str) -> str:
 
 def intended(facts: Facts, reason: Reason) -> bool | None:
     """Whether an order is for cramps: its reason says so, or it has none and cramps are
-    documented. Another reason given: not for cramps. None where that cannot be told.
+    documented. An order with another reason is not for cramps. None if that cannot be told.
     """
     if reason.given:
         return LEG_CRAMPS in reason.concepts

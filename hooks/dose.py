@@ -1,8 +1,8 @@
-"""How much of a drug an order comes to in a day, exactly, or why that cannot be said.
+"""The exact daily dose that an order comes to, or why it cannot be computed.
 
-Tablets count by their strength from the ingredient or the name; of a range the high end; an
-as-needed order by its upper bound, else by its frequency. Whatever is missing makes the dose
-unknown, never zero.
+Tablets are converted by their strength, taken from the ingredient or the name. A range counts by
+its upper end; an as-needed order by its daily maximum, else by its frequency. If anything is
+missing, the dose is unknown, never zero.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Salt:
         return self.mmol(mg) * self.element
 
     def salt_mg(self, mmol: Fraction) -> Fraction:
-        """Mg of the salt that hold ``mmol`` of the mineral."""
+        """Mg of the salt that contain ``mmol`` of the mineral."""
         return mmol * self.mass / self.atoms
 
     def is_in(self, medication: Medication) -> bool:
@@ -127,10 +127,10 @@ def salts() -> Mapping[str, Salt]:
 
 @record
 class Daily:
-    """Mg a day of one ingredient (of a salt: the salt, not the mineral).
+    """Mg a day of one ingredient (for a salt: of the salt, not of the mineral).
 
-    ``start`` is the first step of a stepwise order, ``most`` its highest; both are the same
-    where there is one step, and None where they cannot be computed: then ``lacking`` says why.
+    ``start`` is the first step of a stepwise order, ``most`` its highest; with a single step
+    they are the same. Either is None if it cannot be computed; ``lacking`` then says why.
     """
 
     start: Fraction | None
@@ -139,9 +139,10 @@ class Daily:
 
 
 def daily_amount(medication: Medication, names: Sequence[str], salt: Salt | None = None) -> Daily:
-    """Mg a day of the ingredient with one of the ``names`` (patterns, see core.wording).
+    """Mg a day of the ingredient with one of the ``names`` (patterns, see terminology.wording).
 
-    Instructions of the same step add up. ``salt`` lets mmol, mEq and elemental amounts count.
+    Instructions of the same step add up. With ``salt``, amounts in mmol, in mEq and of the
+    elemental mineral can be converted.
     """
     if not medication.dosages:
         return Daily(None, None, "the order gives no dose")
@@ -199,14 +200,14 @@ def _milligrams(
         strength = product.strength
         per = "ml" if plain in _ML else ""
         if strength is None or strength.per != per:
-            return f"the strength of one {'millilitre' if per else 'piece'} is not known"
+            return f"the strength of one {'millilitre' if per else 'tablet or unit'} is not known"
         amount, plain = amount * strength.amount, strength.unit
     if plain in _MG:
         mass = amount * _MG[plain]
         if not product.elemental:
             return mass
         if salt is None:
-            return "the amount is of the mineral, not of the salt"
+            return "the amount is given as the mineral, not as the salt"
         return salt.salt_mg(mass / salt.element)
     if plain in _MMOL and salt is not None:
         return salt.salt_mg(amount)
@@ -216,9 +217,9 @@ def _milligrams(
 
 
 def _plain(unit: str) -> str:
-    """A unit of doses in small letters: UCUM braces and plural marks in brackets dropped.
+    """A dose unit in lower case, without UCUM braces and without a bracketed plural.
 
-    Doses have no prefixes that only a capital letter tells apart (nobody orders megagrams).
+    No two dose units differ only in the case of a letter (nobody orders megagrams).
     """
     return unit.strip().lower().strip("{}").replace("(s)", "").strip(" .")
 
@@ -252,7 +253,7 @@ def _product(medication: Medication, names: tuple[str, ...]) -> _Product:
 
 
 def _names_a_salt(following: Sequence[str]) -> bool:
-    """Whether "as" is followed by a salt, and not by "needed" or "directed"."""
+    """Whether "as" is followed by a salt, rather than by "needed" or "directed"."""
     return bool(following) and following[0] in _SALT_WORDS
 
 
@@ -269,7 +270,7 @@ def _patterns(names: tuple[str, ...]) -> PatternIndex:
 
 
 def _place(text: str, names: tuple[str, ...]) -> int | None:
-    """Where the first of the names ends in a text, as the number of a word."""
+    """The number of the word at which the first of the names ends in a text."""
     ends = [found.end for found in _patterns(names).find(split_words(text))]
     return min(ends, default=None)
 

@@ -1,8 +1,8 @@
-"""Magnesium and potassium: the newest level, how far it can be trusted, and in which words.
+"""Magnesium and potassium: the newest level, how far it can be trusted, and how a card says so.
 
-A level acts for 30 days. From 31 days to 12 months the same rule fires as info, says the
-date and offers only the repeat. Within 90 days it counts as checked. A preliminary value
-may raise a card, never clear one.
+Rules act on a level for 30 days. From 31 days to 12 months the same rule fires as info, gives
+the date and offers only the repeat. Within 90 days the level counts as checked. A preliminary
+value may raise a card, but never clears one.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from hooks.windows import ACT, CHECKED, YEAR
 
 
 class Level(Struct, frozen=True):
-    """The level a rule judges, already held against one limit.
+    """The level that a rule judges, already compared with one limit.
 
     ``result`` is the one that decides (None: no usable one in 12 months); ``beyond`` whether
-    it is below (or above) the limit, None where a comparator leaves that open; ``limit`` the
-    limit used where the laboratory gave no range of its own.
+    it is below (or above) the limit, None if a comparator leaves that open; ``limit`` is used
+    if the laboratory gave no range of its own.
     """
 
     analyte: Analyte
@@ -51,9 +51,9 @@ class Level(Struct, frozen=True):
 
     @property
     def early(self) -> Result | None:
-        """The deciding result where it is beyond the limit, recent and not final yet.
+        """The deciding result if it is beyond the limit, recent and not final yet.
 
-        It softens nothing, and yet nobody who may need a replacement has it taken away.
+        It makes no card milder, but a replacement that may be needed is not offered for removal.
         """
         return self.result if self.beyond is True and self.preliminary and not self.stale else None
 
@@ -70,12 +70,15 @@ class Level(Struct, frozen=True):
 
 
 def contaminated(result: Result | None) -> bool:
-    """Whether a remark could explain any value: contaminated, or the wrong tube."""
+    """Whether the sample was contaminated or in the wrong tube, which could explain any value."""
     return result is not None and "contaminated" in result.remarks
 
 
 def sample_words(result: Result, *, lower_still: bool = False) -> tuple[str, ...]:
-    """What a card says of a remark on the sample; ``lower_still``: haemolysis hides a deficit."""
+    """What a card says about a remark on the sample.
+
+    ``lower_still``: for a low value, because haemolysis raises it and so hides a deficit.
+    """
     lines = []
     if "haemolysed" in result.remarks:
         lines.append(
@@ -84,7 +87,9 @@ def sample_words(result: Result, *, lower_still: bool = False) -> tuple[str, ...
             else "The sample was reported haemolysed: that raises the value."
         )
     if "contaminated" in result.remarks:
-        lines.append("The sample was reported contaminated or in a wrong tube: repeat it first.")
+        lines.append(
+            "The sample was reported contaminated or in the wrong tube: repeat the test first."
+        )
     for remark in ("lipaemic", "clotted"):
         if remark in result.remarks:
             lines.append(f"The sample was reported {remark}.")
@@ -151,11 +156,11 @@ def _level(
     early = newest.tentative
     final = newest.result if facts.within(newest.result, YEAR) else None
     result = final
-    # An early result that was never made final is asked for again, like any stale one.
+    # A preliminary result that was never finalised is to be repeated, like any stale one.
     if early is not None and facts.within(early, YEAR) and beyond(early) is True:
         both = final is not None and beyond(final) is True
         as_fresh = final is not None and facts.within(early, ACT) == facts.within(final, ACT)
-        # Both out of range: the early one must not make the final one look milder.
+        # Both out of range: the preliminary one must not make the final one look milder.
         if final is None or not (both and as_fresh) or _more_extreme(early, final, worse):
             result = early
     return Level(
@@ -176,7 +181,7 @@ def _more_extreme(one: Result, other: Result, worse: Worse) -> bool:
 
 
 def out_of_range(facts: Facts, analyte: str) -> Level | None:
-    """The level that is below its lower or else above its upper limit; None: neither is known."""
+    """The level that is below its lower or above its upper limit; None if neither is known."""
     for level in (low(facts, analyte), high(facts, analyte)):
         if level.beyond is True:
             return level
@@ -186,8 +191,8 @@ def out_of_range(facts: Facts, analyte: str) -> Level | None:
 def normal(facts: Facts, analyte: str) -> bool | None:
     """Whether the level of the last 90 days is neither low nor above range.
 
-    None where there is none, where a newer one could not be used, or where a comparator
-    leaves it open. A preliminary result that is out of range makes it not normal.
+    None if there is none, if a newer one could not be used, or if a comparator leaves it
+    open. A preliminary result that is out of range makes the level not normal.
     """
     level = out_of_range(facts, analyte)
     if level is not None:

@@ -1,7 +1,7 @@
-"""Magnesium that may accumulate: what the rules on magnesium taken and ordered share.
+"""Accumulation of magnesium: what the rules on magnesium taken and on magnesium ordered share.
 
-The renal function and the magnesium together say how far it may; a treatment (parenteral, or for
-an emergency) is told from a supplement.
+Renal function and the magnesium level together show how great the danger is. A treatment
+(parenteral, or for an emergency) is distinguished from a supplement.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STRENGTH = (
 )
 INTRAVENOUS = "magnesium_intravenous"
 EMERGENCIES = ("eclampsia", "arrhythmia", "asthma_severe")
-"""Reasons for which magnesium is a treatment that no card obstructs."""
+"""Reasons that make magnesium a treatment, which no card obstructs."""
 LIMITS = [
     *KIDNEY,
     "magnesium.low",
@@ -42,17 +42,19 @@ LIMITS = [
 REFERENCES = ["magnesium-sulfate-label", "article", "general-knowledge"]
 WATCH = "Watch levels, reflexes, breathing and urine output; keep calcium at hand."
 TOXIC = (
-    "Magnesium is toxic at this level: pause the infusion as its protocol says, give calcium where "
-    "breathing or rhythm fails. "
+    "Magnesium is toxic at this level: pause the infusion as its protocol says, and give calcium "
+    "if breathing or heart rhythm is failing. "
 )
-SIGNS = "Signs of toxicity: weakness, lost reflexes, drowsiness, low blood pressure, bradycardia."
+SIGNS = (
+    "Signs of toxicity: weakness, loss of reflexes, drowsiness, low blood pressure, bradycardia."
+)
 
 
 @record
 class Accumulation:
     """What is known about the danger that magnesium accumulates.
 
-    ``open`` names what was there, or not obtained, and keeps an all-clear from being given.
+    ``open`` names what could not be used or was not obtained, and so rules out an all-clear.
     """
 
     function: Renal
@@ -84,7 +86,10 @@ class Accumulation:
         return self.high and not self.level.stale
 
     def reaches(self, facts: Facts, key: str, *, doubtful: bool = False) -> bool:
-        """Whether the recent magnesium is at or above a limit; ``doubtful``: of any sample."""
+        """Whether the recent magnesium is at or above a limit.
+
+        A doubtful sample counts only with ``doubtful``.
+        """
         result = self.level.result
         if not self.urgent or result is None or (self.doubtful and not doubtful):
             return False
@@ -92,7 +97,7 @@ class Accumulation:
 
     @property
     def toxic(self) -> bool:
-        """Whether magnesium is above what parenteral treatment aims at."""
+        """Whether magnesium is above the target range of parenteral treatment."""
         return self.above_toxic and not self.doubtful
 
     @property
@@ -105,7 +110,7 @@ class Accumulation:
 
     @property
     def repeats(self) -> tuple[str, ...]:
-        """The tests to repeat before anything else, where all the danger is preliminary."""
+        """The tests to repeat first, if the whole danger rests on preliminary results."""
         kidney = self.function.severe or self.function.moderate
         egfr = self.function.egfr
         kidney_early = egfr is not None and egfr.preliminary and not self.function.diagnoses
@@ -118,9 +123,9 @@ class Accumulation:
         """The danger in a few words, for a summary."""
         parts = []
         if self.deficit is not None:
-            parts.append(f"Mg {self.deficit.reported} low")
+            parts.append(f"low Mg {self.deficit.reported}")
         if self.early_deficit is not None:
-            parts.append(f"Mg {self.early_deficit.reported} low, preliminary")
+            parts.append(f"low Mg {self.early_deficit.reported}, preliminary")
         if self.function.severe or self.function.moderate:
             early = self.function.egfr is not None and self.function.egfr.preliminary
             parts.append(self.function.phrase() + (" (preliminary)" if early else ""))
@@ -146,7 +151,7 @@ class Accumulation:
 
 
 def accumulation(facts: Facts) -> Accumulation:
-    """How far magnesium may accumulate in this patient."""
+    """How dangerous an accumulation of magnesium may be in this patient."""
     function, level = renal(facts), levels.high(facts, "magnesium")
     undecided = level.result is not None and level.beyond is None
     toxic = facts.limits.value("magnesium.toxic")
@@ -165,13 +170,13 @@ def accumulation(facts: Facts) -> Accumulation:
             *reading.results_unread(facts),
             *levels.unread(function.unusable, "renal function"),
             *levels.unread(level.unusable, "magnesium"),
-            *(("magnesium behind a comparator may be above range",) if undecided else ()),
+            *(("magnesium, given with a comparator, may be above range",) if undecided else ()),
         ),
     )
 
 
 def treats(medication: Medication) -> bool:
-    """Whether it is a treatment: parenteral, or for one of the emergencies."""
+    """Whether the magnesium is a treatment: parenteral, or for one of the emergencies."""
     return INTRAVENOUS in medication.classes or not medication.reason.concepts.isdisjoint(
         EMERGENCIES
     )

@@ -1,4 +1,7 @@
-"""What `leg-cramps-order-select` asks about the orders just picked, in catalogue order."""
+"""The rules that `leg-cramps-order-select` asks about the orders just selected.
+
+They are in catalogue order.
+"""
 
 from cds_service.engine.rule import Rule
 from hooks.rules.albumin import albumin_ordered_without_cirrhosis

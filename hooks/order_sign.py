@@ -1,6 +1,7 @@
-"""What `leg-cramps-order-sign` asks about all orders being signed, in catalogue order.
+"""The rules that `leg-cramps-order-sign` asks about all orders being signed.
 
-Only what is dangerous: the hook shows no info cards besides `data-not-usable`.
+They are in catalogue order, and look only for hazards: the hook shows no info card except
+`data-not-usable`.
 """
 
 from cds_service.engine.rule import Rule

@@ -1,7 +1,7 @@
-"""What `leg-cramps-patient-view` asks when a chart is opened, in catalogue order.
+"""The rules that `leg-cramps-patient-view` asks when a chart is opened, in catalogue order.
 
-The order is the order of display among cards of equal severity; `first-line-measures` is
-last, before the rule that reviews the other answers.
+Cards of equal severity are displayed in this order; `first-line-measures` is last, before the
+rule that reviews the outcomes of the others.
 """
 
 from cds_service.engine.rule import Rule

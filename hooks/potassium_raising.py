@@ -18,24 +18,24 @@ HELD: dict[str, str] = {
     "nsaid": "an NSAID",
     TRIMETHOPRIM: "trimethoprim",
 }
-"""Classes that are held in hyperkalaemia, in words."""
+"""Classes to hold in hyperkalaemia, in words."""
 REVIEWED: dict[str, str] = {
     "raas_inhibitor": "a RAAS inhibitor",
     "calcineurin_inhibitor": "a calcineurin inhibitor",
     "heparin": "a heparin",
 }
-"""Classes that are reviewed with their prescriber, never stopped by a card."""
+"""Classes to review with their prescriber; a card never says to stop them."""
 CLASSES: dict[str, str] = HELD | REVIEWED
 
 
 def active(facts: Facts, *classes: str) -> tuple[Medication, ...]:
-    """Active drugs that raise potassium, each once; without ``classes`` all of them."""
+    """Active drugs that raise potassium, each once: those of ``classes``, by default of all."""
     wanted = classes or tuple(CLASSES)
     return tuple(dict.fromkeys(facts.taking(*wanted, hazard=True)))
 
 
 def held_first(medications: tuple[Medication, ...]) -> tuple[Medication, ...]:
-    """The drugs that are held before those that are reviewed, for a summary that names three."""
+    """The drugs to hold before those to review, for a summary that names three."""
     return tuple(sorted(medications, key=lambda one: one.classes.isdisjoint(HELD)))
 
 

@@ -1,4 +1,4 @@
-"""Which cards stay under the cap, and which are not shown beside a critical one.
+"""Which cards are kept under the cap, and which are not shown beside a critical one.
 
 Source: clinical content, section 4 (a judgement of this project): hazards first, then
 findings, work-up and advice; beside a critical card no advice card is shown.

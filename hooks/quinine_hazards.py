@@ -16,14 +16,14 @@ from hooks.wording import named
 
 SPOILING = frozenset({"clotted", "contaminated"})  # remarks that make a count look low
 SENSITIVE = "quinine_hypersensitivity"
-# Words for a card, and whether one that is past still counts: myasthenia in remission is not
-# cured, and neither an immune reaction to quinine nor an allergy is forgotten.
+# Words for a card, and whether a past one still counts: myasthenia in remission is not cured,
+# and an immune reaction or an allergy to quinine can recur years later.
 AGAINST = {
     "long_qt": ("long QT", False),
     "myasthenia_gravis": ("myasthenia gravis", True),
     "optic_neuritis": ("optic neuritis", False),
-    "thrombocytopenia": ("thrombocytopenia, TTP or HUS now or before", True),
-    SENSITIVE: ("hypersensitivity to quinine or its relatives", True),
+    "thrombocytopenia": ("current or previous thrombocytopenia, TTP or HUS", True),
+    SENSITIVE: ("hypersensitivity to quinine or a related drug", True),
 }
 
 
@@ -36,11 +36,11 @@ class Contraindications:
     open: tuple[str, ...]
     problems: tuple[Problem, ...]
     unmeasured: bool
-    doubt: str  # why the platelet count, all there is, is to be repeated: "preliminary", "clotted"
+    doubt: str  # why to repeat a platelet count that alone contraindicates: "clotted", ...
 
 
 def contraindications(facts: Facts) -> Contraindications:
-    """The conditions, allergies and platelets that forbid quinine, and what is not known."""
+    """The conditions, allergies and platelets that contraindicate quinine, and what is unknown."""
     names: list[str] = []
     evidence: list[Evidence] = []
     for concept, (words, past_counts) in AGAINST.items():
@@ -73,7 +73,7 @@ def contraindications(facts: Facts) -> Contraindications:
             counted = True
             names.append(f"platelets {count.reported}")
         elif low is None:
-            undecided.append(f"platelets {count.reported} do not say whether below the limit")
+            undecided.append(f"platelets {count.reported} may or may not be below the limit")
     unread = (*conditions_unread(facts), *results_unread(facts), *_allergies_unread(facts))
     return Contraindications(
         names=tuple(names),
@@ -86,7 +86,7 @@ def contraindications(facts: Facts) -> Contraindications:
 
 
 def _long_qtc(facts: Facts) -> Result | None:
-    """A QTc of 30 days at or above the limit; a preliminary one counts."""
+    """A QTc of the last 30 days at or above the limit; a preliminary one counts."""
     newest = facts.newest("qtc_interval", Worse.HIGH)
     limit = facts.limits.value("qtc_interval.long")
     for one in (newest.tentative, newest.result):
@@ -96,8 +96,8 @@ def _long_qtc(facts: Facts) -> Result | None:
 
 
 INTERACTING = {
-    "qt_prolonging": "prolongs QT too: avoid together",
-    "mefloquine": "seizures and QT: avoid together",
+    "qt_prolonging": "also prolongs QT: avoid together",
+    "mefloquine": "seizures and QT prolongation: avoid together",
     "digoxin": "digoxin levels rise: measure them",
     "warfarin": "INR rises: measure it",
 }
@@ -106,7 +106,7 @@ AVOIDED = ("qt_prolonging", "mefloquine")
 
 @record
 class Interaction:
-    """One class of medicines that quinine interacts with, and what it does."""
+    """One class of medicines that quinine interacts with, and those found of it."""
 
     concept: str
     found: tuple[Medication, ...]
@@ -118,7 +118,7 @@ class Interaction:
 
 
 def interactions(facts: Facts) -> tuple[Interaction, ...]:
-    """Active or drafted medicines that quinine interacts with, those to be avoided first."""
+    """Active or drafted medicines that quinine interacts with; those to avoid come first."""
     found = []
     for concept in INTERACTING:
         others = (*facts.taking(concept, hazard=True), *facts.drafted(concept))

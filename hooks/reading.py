@@ -1,4 +1,4 @@
-"""Whether the problem list and the medication list could be read, and in which words not."""
+"""Whether the problem list and the medication list could be read, and how a card says if not."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ _NAMES = {
 
 
 def conditions_unread(facts: Facts) -> tuple[str, ...]:
-    """Why the problem list is not known in full; empty where it is.
+    """Why the problem list is not known in full; empty if it is.
 
-    It did not arrive whole, or an active entry does not say what it is: nothing can be said
-    to be absent then.
+    Either it did not arrive complete, or an active entry does not say what it is. Nothing can
+    then be said to be absent.
     """
     return _lines(facts.unread(Kind.CONDITIONS))
 
 
 def medications_unread(facts: Facts) -> tuple[str, ...]:
-    """Why the medication list is not known in full; empty where it is.
+    """Why the medication list is not known in full; empty if it is.
 
-    Statements are a second list that many sites do not keep: they are missed only where
-    they were asked for and did not come whole.
+    Statements are a second list that many sites do not keep: they count as missing only if
+    they were requested and did not arrive complete.
     """
     return _lines(facts.unread(Kind.MEDICATIONS))
 
 
 def results_unread(facts: Facts) -> tuple[str, ...]:
-    """Why the results are not known to be whole; empty where they are."""
+    """Why the results are not known to be complete; empty if they are."""
     return _unread(facts, Kind.RESULTS)
 
 
 def lists_unread(facts: Facts) -> tuple[str, ...]:
     """Why no drug may be drafted: the conditions or medications could not all be read.
 
-    What could not be read may be what forbids the drug.
+    An entry that could not be read may be a contraindication to the drug.
     """
     return (*medications_unread(facts), *conditions_unread(facts))
 

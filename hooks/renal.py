@@ -1,8 +1,8 @@
-"""Renal function: which eGFR counts, computing it from creatinine, and how bad it is.
+"""Renal function: which eGFR counts, how it is computed from creatinine, and how impaired it is.
 
-eGFR choice: the newest day first; on that day the race-free CKD-EPI 2021 value, else the
-lowest; a reported eGFR before a computed one. A creatinine later than the eGFR is computed; of
-the two the lower where one of them has only a date.
+Choice of eGFR: the newest day first; on that day the race-free CKD-EPI 2021 value, else the
+lowest; a reported eGFR before a computed one. From a creatinine later than the eGFR a new eGFR
+is computed; if one of the two has only a date, the lower counts.
 
 Acute kidney injury is coded, or shown by creatinine (NHS England algorithm and KDIGO). In
 pregnancy no eGFR counts as normal, and creatinine decides (Wiles 2019).
@@ -31,9 +31,9 @@ ACUTE_OR_DIALYSIS = ("aki", "dialysis")
 PREGNANCY = "pregnancy"
 ADVANCED = ("ckd_stage_4_5", "dialysis", "aki")
 NO_EGFR = "without an eGFR"
-"""Ends the words for a creatinine of which none can be computed."""
+"""Ends the words for a creatinine from which no eGFR can be computed."""
 LIMITS = ("egfr.severe", "egfr.moderate", "aki.ratio", "aki.rise", "creatinine.pregnancy")
-"""What a rule that asks for the renal function uses, for its own list of limits."""
+"""The limits that renal function uses; a rule that asks for it adds them to its own."""
 
 
 def ckd_epi_2021(creatinine: Fraction, age: int, female: bool) -> float:
@@ -45,7 +45,7 @@ def ckd_epi_2021(creatinine: Fraction, age: int, female: bool) -> float:
 
 
 def computed(facts: Facts, analyte: str, worse: Worse) -> Newest | None:
-    """The newest eGFR with its choice among methods; None for every other analyte."""
+    """The newest eGFR, chosen among the methods; None for every other analyte."""
     if analyte != "egfr":
         return None
     series = facts.series.get("egfr", Series())
@@ -66,7 +66,7 @@ def computed(facts: Facts, analyte: str, worse: Worse) -> Newest | None:
 
 
 def _of_both(reported: Result | None, calculated: Result | None) -> Result | None:
-    """The later of the two; the lower where one of them has only the same day."""
+    """The later of the two; the lower if they are of one day and one has no time."""
     if reported is None or calculated is None:
         return reported or calculated
     if reported.day == calculated.day and (reported.day_only or calculated.day_only):
@@ -81,7 +81,7 @@ def _best_of_day(newest: Result | None, series: Series) -> Result | None:
     for result in series.finals(since=newest.when - timedelta(days=2)):
         if result.day < newest.day:
             break
-        same_day.append(result)  # ``newest`` is of the latest day there is
+        same_day.append(result)  # no result is of a later day than ``newest``
     race_free = [result for result in same_day if result.method == "race_free_2021"]
     return min(
         race_free or same_day or [newest],
@@ -90,7 +90,7 @@ def _best_of_day(newest: Result | None, series: Series) -> Result | None:
 
 
 def _from_creatinine(facts: Facts, creatinine: Result | None) -> Result | None:
-    """eGFR computed for adults outside AKI and dialysis; None where it must not be."""
+    """The eGFR computed for an adult without AKI, dialysis or pregnancy; else None."""
     birth = facts.patient.birth
     if creatinine is None or birth is None:
         return None
@@ -129,14 +129,14 @@ def _from_creatinine(facts: Facts, creatinine: Result | None) -> Result | None:
 
 @record
 class Acute:
-    """A creatinine that rose so far that acute kidney injury is possible."""
+    """A rise in creatinine large enough for possible acute kidney injury."""
 
     newest: Result
     before: Result
 
     @property
     def words(self) -> str:
-        """The rise and over how long, short enough for a summary."""
+        """The rise and the time it took, short enough for a summary."""
         first, last = self.before, self.newest
         unit = f" {first.reported.partition(' ')[2]}" if first.unit is not last.unit else ""
         days = (last.day - first.day).days
@@ -148,15 +148,15 @@ class Acute:
 
 
 def acute(facts: Facts) -> Acute | None:
-    """Acute kidney injury by creatinine, derived once per call; None where there is none.
+    """Acute kidney injury shown by creatinine, derived once per call; None if there is none.
 
-    Final results with a number only; not on dialysis, not under 18.
+    Only final, exact results count; nobody on dialysis or under 18 is judged.
     """
     return facts.derived(_acute)
 
 
 def _before(facts: Facts, newest: Result, span: timedelta) -> list[Result]:
-    """The exact final creatinines of a span of time before the newest one."""
+    """The exact final creatinines within a span of time before the newest one."""
     return [
         one
         for one in facts.series["creatinine"].finals(since=newest.when - span)
@@ -165,7 +165,7 @@ def _before(facts: Facts, newest: Result, span: timedelta) -> list[Result]:
 
 
 def _latest_creatinine(facts: Facts) -> Result | None:
-    """The newest final creatinine; one of a haemolysed sample raises, one of a wrong tube not."""
+    """The newest final creatinine, also of a haemolysed sample but not of a contaminated one."""
     newest = facts.newest("creatinine", Worse.HIGH)
     doubted = newest.tentative
     if doubted is None or doubted.preliminary or "contaminated" in doubted.remarks:
@@ -179,7 +179,7 @@ def _acute(facts: Facts) -> Acute | None:
         return None
     if not newest.value.exact or facts.as_of - newest.when > timedelta(days=7):
         return None
-    # A year of results is read only where the week before says nothing.
+    # A year of results is read only if the week before has none.
     week = _before(facts, newest, timedelta(days=7))
     earlier = week or _before(facts, newest, timedelta(days=365))
     if not earlier:
@@ -249,8 +249,8 @@ class Renal:
     fetched: bool
     acute: Acute | None = None
     creatinine: Result | None = None  # in pregnancy, where it decides
-    uncomputed: Result | None = None  # creatinine of 12 months that gives no eGFR
-    doubtful: bool = False  # advanced only by a contaminated sample: MODERATE, and no dose
+    uncomputed: Result | None = None  # creatinine of the last 12 months that gives no eGFR
+    doubtful: bool = False  # advanced by a contaminated sample alone: MODERATE, and no dose
 
     @property
     def severe(self) -> bool:
@@ -264,12 +264,12 @@ class Renal:
 
     @property
     def unknown(self) -> bool:
-        """No renal function in 12 months, or none that decides."""
+        """No renal function in 12 months, or none that is conclusive."""
         return self.impairment is Impairment.UNKNOWN
 
     @property
     def lacking(self) -> tuple[str, ...]:
-        """What of renal function is not known, in words for a card."""
+        """What is not known about renal function, in words for a card."""
         if not self.unknown:
             return ()
         return (self.phrase() if self.uncomputed else "renal function in the last 12 months",)
@@ -278,7 +278,7 @@ class Renal:
         """The eGFR and diagnoses that were used."""
         lines = [Evidence(one) for one in self.diagnoses]
         if self.uncomputed is not None:
-            lines.append(Evidence(self.uncomputed, note="gives no eGFR under 18 or without an age"))
+            lines.append(Evidence(self.uncomputed, note="no eGFR: under 18, or the age is unknown"))
         if self.egfr is not None:
             limit = facts.limits["egfr.severe" if self.severe else "egfr.moderate"]
             lines.append(Evidence(self.egfr, limit, note=self.note()))
@@ -330,7 +330,7 @@ class Renal:
 
 
 def kidney_headline(function: Renal, text: str) -> str:
-    """A summary that says the renal function; a long rise of creatinine is cut where it must be."""
+    """A summary that states renal function; a creatinine rise is shortened if it is too long."""
     risen = function.acute
     if risen is not None and len(text) > READ_AT_ONCE:
         first, last = (one.reported.split(" ")[0] for one in (risen.before, risen.newest))
@@ -369,10 +369,10 @@ def _renal(facts: Facts) -> Renal:
     if early is not None and (
         not facts.within(early, YEAR) or early.below(moderate_limit) is not True
     ):
-        early = None  # a preliminary value may raise a hazard, never clear one
+        early = None  # a preliminary value may raise a hazard, but never clears one
     final = newest.result if facts.within(newest.result, YEAR) else None
     if early is not None and final is not None and _size(early) >= _size(final):
-        early = None  # nor make it look milder
+        early = None  # nor does it make one look milder
     egfr = early or final
     advanced = facts.hazards(*ADVANCED)
     stage_3 = facts.hazards("ckd_stage_3")
@@ -396,7 +396,7 @@ def _renal(facts: Facts) -> Renal:
         and egfr is not None
         and "contaminated" in egfr.remarks
     )
-    if doubtful:  # a warning at most: see the doubt in its words
+    if doubtful:  # a warning at most; `phrase` says why
         impairment = Impairment.MODERATE
     shown_below = {Impairment.SEVERE: severe_limit, Impairment.MODERATE: moderate_limit}.get(
         impairment
@@ -413,7 +413,7 @@ def _renal(facts: Facts) -> Renal:
             impairment is Impairment.NONE
             and fresh
             and not pregnant
-            and not newest.unusable  # a doubted one neither
+            and not newest.unusable  # nor a doubtful one
             and facts.could_be_read(Kind.CONDITIONS)
         ),
         unusable=newest.beside(egfr),

@@ -30,7 +30,7 @@ FOR_ADVICE = (DONE, NOT_APPLICABLE, POOR_MOMENT, PREFERENCE)
 
 
 def day(result: Result) -> str:
-    """The day of a result, as ISO date."""
+    """The day of a result, as an ISO date."""
     return result.day.isoformat()
 
 
@@ -45,9 +45,9 @@ _NO_NAME = ("hr", "ml", "actuat", "mg", "day")
 
 
 def drugs(medications: Iterable[Medication], most: int = 3) -> str:
-    """What the medicines are called, short and in plain letters, for a card's summary.
+    """The short names of the medicines, without markup, for a card's summary.
 
-    ``Furosemide 40 MG Oral Tablet`` is furosemide; of a combination every part is named.
+    ``Furosemide 40 MG Oral Tablet`` becomes furosemide; every part of a combination is named.
     """
     names = dict.fromkeys(filter(None, map(_drug, medications)))
     rest = f" and {len(names) - most} more" if len(names) > most else ""
@@ -58,7 +58,7 @@ def _drug(medication: Medication) -> str:
     whole = one_line(medication.name).translate(_MARKUP).lower()
     name = whole.split("[", 1)[0]
     parts = [_substance(part) for part in (_PARTS.split(name) if "/" in name else (name,))]
-    # A summary never names a drug by nothing at all.
+    # In a summary a drug always has some name.
     return shortened("/".join(dict.fromkeys(filter(None, parts))) or one_line(whole), 40)
 
 
@@ -78,17 +78,17 @@ _FORMS = frozenset(
 )
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 READ_AT_ONCE = 90
-"""Characters of a summary that a clinician takes in at a glance."""
+"""The longest summary, in characters, that a clinician takes in at a glance."""
 
 
 def short_day(when: date, today: date) -> str:
-    """A day as it is said: ``20 Nov``, with the year where it is not this one."""
+    """A day in words: ``20 Nov``, with the year if it is not the current one."""
     said = f"{when.day} {_MONTHS[when.month - 1]}"
     return said if when.year == today.year else f"{said} {when.year}"
 
 
 def fitting(text: str, ending: str) -> str:
-    """A summary with its ending, or without it where that would make it too long."""
+    """A summary with its ending, or without it if that would make it too long."""
     return text + ending if len(text) + len(ending) <= READ_AT_ONCE else text
 
 

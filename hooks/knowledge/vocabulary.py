@@ -3,8 +3,8 @@
 The content is data for clinicians to review: ``codelists/`` and ``names/``, and the ``codes`` and
 ``names`` of blocks in ``analytes.toml`` (`cds_service.engine.knowledge_files`).
 
-Results are told by their code; their words count when none of the codings is on a list, and
-beside a LOINC code that is on no list only with a unit of the analyte (`fhir.codebook`).
+Results are recognised by their code. Their words count if none of the codings is on a list, and
+beside a LOINC code that is on no list only with a unit of the analyte (`fhir.read.codebook`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ALLERGIES = vocabulary("allergies")
 
 
 def egfr_kind(codings: Sequence[Coding]) -> EgfrKind:
-    """By which equation an eGFR was reported, as far as its code says."""
+    """The equation by which a reported eGFR was computed, as far as its code says."""
     concepts = OBSERVATIONS.concepts(codings, ())
     if "egfr_race_free_2021" in concepts:
         return "race_free_2021"

@@ -6,8 +6,8 @@ patients on diuretics"); nowhere else.
 
 When: a selected draft orders albumin with cramps as its reason, and there is no cirrhosis
 (warning), or cirrhosis with neither ascites nor a diuretic (info).
-Then: where the evidence is from; the warning offers removal of the draft.
-Does not cover: albumin without a reason or for another one.
+Then: where the evidence comes from; the warning offers removal of the draft.
+Does not cover: albumin ordered without a reason, or for another one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from hooks.wording import FOR_DRUGS, TOO_COSTLY, headline
 @rule(
     id="albumin-ordered-without-cirrhosis",
     title="Albumin ordered for cramps without cirrhosis and ascites",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["article"],
@@ -71,15 +71,18 @@ def albumin_ordered_without_cirrhosis(facts: Facts) -> Answer:
         return CannotTell(unread, trigger=True, evidence=evidence)
     if cirrhosis:
         indicator, lack = Indicator.INFO, "neither ascites nor a diuretic"
+        action = "discuss it with hepatology"
     else:
         indicator, lack = Indicator.WARNING, "no cirrhosis"
+        action = "not advised"
     return Finding(
         indicator=indicator,
-        summary=headline(f"Albumin for cramps, {lack} on record: evidence only there"),
+        summary=headline(f"Albumin for cramps, {lack} on record: {action}"),
         advice=(
             "Albumin has been tried for cramps only in cirrhosis with ascites on diuretics (20–40 "
-            f"g a week). Documented here: {lack}.",
-            "If cirrhosis with ascites is meant, document it and discuss albumin with hepatology."
+            f"g a week). On record: {lack}.",
+            "If the patient has cirrhosis with ascites, document it and discuss albumin with "
+            "hepatology."
             if not cirrhosis
             else "Discuss it with hepatology first.",
         ),

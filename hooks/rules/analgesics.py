@@ -1,16 +1,16 @@
-"""Analgesics taken or ordered for cramps, where they are likely to harm.
+"""Analgesics taken or ordered for cramps by a patient whom they are likely to harm.
 
 Recommendation: over-the-counter analgesics are common, are not shown to prevent cramps and
 carry risk, above all in older patients (article, "Medications to avoid or use cautiously").
 Patients in the survey the article cites found them helpful: no card calls them ineffective.
 
 When: an oral or systemic NSAID is active and cramps are documented (analgesic-use), or a
-selected draft orders one for cramps (analgesic-ordered-for-cramps), and there is a factor: 65
-years or older, eGFR below 60, cirrhosis, an anticoagulant, or a diuretic with a RAAS inhibitor.
-An active NSAID with eGFR below 30, CKD 4-5, AKI, an anticoagulant, cirrhosis, or a diuretic and
-a RAAS inhibitor is a warning, cramps or not. Acetaminophen only with cirrhosis.
-Then: the factors by name; acetaminophen in cirrhosis: usually at most 2 g/day, and safer there
-than an NSAID. An NSAID being ordered is a warning that offers its removal.
+selected draft orders one for cramps (analgesic-ordered-for-cramps), and the patient has a risk
+factor: 65 years or older, eGFR below 60, cirrhosis, an anticoagulant, or a diuretic with a RAAS
+inhibitor. An active NSAID with eGFR below 30, CKD 4-5, AKI, an anticoagulant, cirrhosis, or a
+diuretic and a RAAS inhibitor is a warning, cramps or not. Acetaminophen counts only in cirrhosis.
+Then: the risk factors by name; acetaminophen in cirrhosis: usually at most 2 g/day, and safer
+there than an NSAID. For an NSAID being ordered a warning that offers removal of the draft.
 Does not cover: topical forms, aspirin up to 100 mg, analgesics ordered for another reason.
 """
 
@@ -80,14 +80,14 @@ _LIMITS = [
 _REFERENCES = ["article", "patient-survey-2024", "general-knowledge"]
 _STRENGTH = (
     "There is no evidence that analgesics prevent cramps; patients in a survey (2024) found "
-    "them helpful. The harm with the factors named, and 2 g/day, are general knowledge."
+    "them helpful. The risk with these factors and the limit of 2 g/day are general knowledge."
 )
 
 
 @rule(
     id="analgesic-use",
     title="Analgesics taken by a patient with cramps",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=_REFERENCES,
@@ -96,7 +96,7 @@ _STRENGTH = (
     needs=_NEEDS,
 )
 def analgesic_use(facts: Facts) -> Answer:
-    """An analgesic does not prevent cramps, and harms some patients."""
+    """An analgesic does not prevent cramps, and may harm some patients."""
     taken = _Analgesics(_analgesics(facts, facts.taking(NSAID)), facts.taking(ACETAMINOPHEN))
     if not taken:
         unread = medications_unread(facts)
@@ -110,13 +110,13 @@ def analgesic_use(facts: Facts) -> Answer:
         return answer
     if documented is None:
         return CannotTell(("whether leg cramps are documented",))
-    return NotFired("leg cramps are not documented, and nothing known makes it a warning")
+    return NotFired("leg cramps are not documented, and no known risk factor makes it a warning")
 
 
 @rule(
     id="analgesic-ordered-for-cramps",
     title="Analgesic ordered for cramps",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=_REFERENCES,
@@ -126,7 +126,7 @@ def analgesic_use(facts: Facts) -> Answer:
     needs=_NEEDS,
 )
 def analgesic_ordered_for_cramps(facts: Facts) -> Answer:
-    """An analgesic ordered for cramps is weighed against what it can do to this patient."""
+    """An analgesic ordered for cramps is weighed against its risks for this patient."""
     selected = facts.drafts.selected_medications
     of_class = tuple(
         one
@@ -161,9 +161,9 @@ class _Analgesics:
 
 @record
 class _Factors:
-    """What makes an NSAID harmful here; ``open`` is what could hide another factor.
+    """The risk factors for an NSAID; ``open`` names what could hide another one.
 
-    ``grave`` is True with a factor that is a warning without cramps, ``older`` from 65 on.
+    ``grave``: one of them makes a warning even without cramps; ``older``: 65 years or more.
     """
 
     names: tuple[str, ...]
@@ -185,7 +185,7 @@ def _judged(facts: Facts, analgesics: _Analgesics, *, ordered: bool) -> Answer:
         lacking = factors.open if analgesics.nsaids else conditions_unread(facts)
         if lacking:
             return CannotTell(lacking, factors.problems, trigger=ordered and factors.unread)
-        return NotFired("no factor makes the analgesic more harmful", factors.evidence)
+        return NotFired("no risk factor is known", factors.evidence)
     meant = tuple(dict.fromkeys((*nsaids, *acetaminophen)))
     return Finding(
         indicator=(Indicator.WARNING if nsaids and (ordered or factors.grave) else Indicator.INFO),
@@ -211,7 +211,7 @@ def _summary(
             f"NSAID ({drugs(nsaids, 2) or 'on the list'}) with {', '.join(factors.names)}: {action}"
         )
     name = drugs(acetaminophen, 1) or "acetaminophen"
-    return f"Cirrhosis on {name}: usually at most 2 g/day, safer than an NSAID"
+    return f"{name.capitalize()} in cirrhosis: usually at most 2 g/day; safer than an NSAID"
 
 
 def _advice(
@@ -233,7 +233,7 @@ def _advice(
             "care."
         )
     if cirrhosis:
-        subject = named(acetaminophen) if acetaminophen else "Acetaminophen"
+        subject = named(acetaminophen) if acetaminophen else "Acetaminophen (paracetamol)"
         yield (
             f"{subject}: in cirrhosis usually at most 2 g/day; where an analgesic is needed, it "
             "is safer there than an NSAID."
@@ -241,7 +241,7 @@ def _advice(
 
 
 def _factors(facts: Facts, *, early_counts: bool) -> _Factors:
-    # A preliminary value may raise an order's card and a warning, never what needs cramps.
+    # A preliminary value may raise an order card or a warning, never a card that needs cramps.
     names: list[str] = []
     evidence: list[Evidence] = []
     older = facts.age is not None and facts.age >= facts.limits.value("age.older")
@@ -294,7 +294,7 @@ def _analgesics(facts: Facts, nsaids: Iterable[Medication]) -> tuple[Medication,
 
 
 def _is_analgesic(facts: Facts, nsaid: Medication) -> bool:
-    """Neither given locally by its route, nor aspirin in a dose that only protects vessels."""
+    """Whether it is neither given locally nor aspirin in an antiplatelet dose."""
     if nsaid.dosages and all(_LOCAL.search(dosage.route) for dosage in nsaid.dosages):
         return False
     if len(nsaid.ingredients) > 1 or "/" in nsaid.name:

@@ -3,12 +3,13 @@
 Recommendation: a complete blood count looks for anaemia, which may contribute to symptoms
 (article, "Laboratory evaluation").
 
-When: newest haemoglobin of 12 months below 13 g/dL in men, 12 in women and where the sex is
-unknown, 11 in pregnancy (the trimester, for which WHO has 10.5, is seldom on record).
-Of the last 30 days: a warning below 8 g/dL, critical below 7; a warning also with quinine and
-platelets below 100 or a fall of 2 g/dL or more within 90 days. Older: info, repeat first.
-Then: the value; severe: urgent assessment for bleeding and haemolysis, nothing about cramps;
-else offers ferritin and transferrin saturation where none is fresh; names the platelets where
+When: the newest haemoglobin of the last 12 months is below 13 g/dL in men, 12 in women and if
+the sex is unknown, or 11 in pregnancy (the second trimester, for which WHO gives 10.5, is seldom
+on record). A result of the last 30 days is a warning below 8 g/dL and critical below 7; also a
+warning on quinine with platelets below 100 or a fall of 2 g/dL or more within 90 days. An older
+result is info: repeat first.
+Then: the value; if severe, urgent assessment for bleeding and haemolysis, and nothing about
+cramps; else offers ferritin and transferrin saturation if none is recent; gives the platelets if
 the patient takes quinine.
 Does not cover: the cause of anaemia, children.
 """
@@ -44,13 +45,13 @@ from hooks.windows import ACT, IRON, PLATELETS, YEAR
 from hooks.wording import FOR_TESTS, headline, short_day
 
 _FALL_WITHIN = 90  # days
-_SPOILING = {"clotted", "contaminated"}  # remarks that could make a haemoglobin look low
+_SPOILING = {"clotted", "contaminated"}  # remarks that could explain a low haemoglobin
 
 
 @rule(
     id="anemia",
     title="Anaemia in the blood count",
-    version="2.1.0",
+    version="2.1.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["who-anaemia", "article", "general-knowledge"],
@@ -107,8 +108,8 @@ def anemia(facts: Facts) -> Answer:
             *((Evidence(state.before, note="before the fall"),) if state.before else ()),
         ),
         missing=(*unread(newest.beside(result), "haemoglobin"), *_unchecked(facts)),
-        strength="WHO 2024 for the limits and for severe (in pregnancy WHO says below 7 g/dL); "
-        "critical, and what quinine adds, are general knowledge.",
+        strength="WHO 2024 for the limits and for severe anaemia (in pregnancy below 7 g/dL); "
+        "the critical limit and the effect of quinine are general knowledge.",
         suggestions=_suggestions(facts, result, state),
         overrides=FOR_TESTS,
     )
@@ -116,18 +117,18 @@ def anemia(facts: Facts) -> Answer:
 
 @record
 class _State:
-    """How bad and how current the anaemia is; ``limit`` is the severe one that was crossed."""
+    """How severe and how recent the anaemia is; ``limit`` is the severe limit it is below."""
 
     indicator: Indicator
     limit: str
     stale: bool
     note: str
-    on_quinine: str  # what quinine may have done, in words
+    on_quinine: str  # what quinine may have caused, in words
     before: Result | None  # the haemoglobin from which it fell
 
 
 def _counts(facts: Facts, early: Result, final: Result | None) -> bool:
-    """Whether a preliminary low value fires: it must not make a final low one look milder."""
+    """Whether a preliminary low value counts: it must not make a final low one look milder."""
     if final is None or final.below(facts.limits.value(_limit_key(facts))) is not True:
         return True
     fresher = facts.within(early, ACT) and not facts.within(final, ACT)
@@ -161,7 +162,7 @@ def _state(facts: Facts, result: Result) -> _State:
 
 
 def _by_quinine(facts: Facts, result: Result) -> tuple[str, Result | None]:
-    """What quinine may have done to the blood, in words, and the haemoglobin before its fall."""
+    """What quinine may have caused, in words, and the haemoglobin before a fall."""
     if not facts.taking("quinine", hazard=True):
         return "", None
     platelets = facts.newest("platelets", Worse.LOW)
@@ -169,7 +170,7 @@ def _by_quinine(facts: Facts, result: Result) -> tuple[str, Result | None]:
         if count is None or not facts.within(count, PLATELETS):
             continue
         if _SPOILING & set(count.remarks):
-            continue  # a clot takes the platelets with it
+            continue  # clotting or contamination lowers the count
         if count.below(facts.limits.value("platelets.low")) is True:
             return f"platelets {count.reported}", None
     before = _before_the_fall(facts, result)
@@ -181,7 +182,7 @@ def _by_quinine(facts: Facts, result: Result) -> tuple[str, Result | None]:
 def _before_the_fall(facts: Facts, result: Result) -> Result | None:
     fall = Fraction(facts.limits.value("fall.hemoglobin"))
     earlier = []
-    since = result.when - timedelta(days=_FALL_WITHIN + 2)  # what is a day is asked below
+    since = result.when - timedelta(days=_FALL_WITHIN + 2)  # the days are counted below
     for one in facts.series.get("hemoglobin", Series()).finals(since):
         days = (result.day - one.day).days
         if days > _FALL_WITHIN:
@@ -206,39 +207,40 @@ def _summary(facts: Facts, result: Result, state: _State) -> str:
     when = short_day(result.day, facts.today)
     early = " (preliminary)" if result.preliminary else ""
     if state.stale:
-        return f"{value} on {when}{early}: anaemia then, repeat first"
+        return f"{value} on {when}{early}: anaemia then; repeat first"
     if state.limit:
-        return f"{value} on {when}{early}: assess urgently, bleeding or haemolysis?"
+        return f"{value} on {when}{early}: assess urgently; bleeding or haemolysis?"
     if state.on_quinine:
         return f"{value}{early} on quinine, {state.on_quinine}: haemolysis or bleeding?"
-    return f"{value} on {when}{early}: anaemia, look for its cause"
+    return f"{value} on {when}{early}: anaemia; look for the cause"
 
 
 def _advice(facts: Facts, result: Result, state: _State) -> tuple[str, ...]:
     lines = []
     if result.preliminary or _SPOILING & set(result.remarks):
-        what = "preliminary" if result.preliminary else f"of a sample reported {state.note}"
+        what = "preliminary" if result.preliminary else f"from a sample reported {state.note}"
         lines.append(f"The result is {what}: repeat it now, before acting on it.")
     if state.stale:
-        return (f"The count is of {result.day.isoformat()}: repeat it before acting on it.",)
+        return (f"The count is from {result.day.isoformat()}: repeat it before acting on it.",)
     if state.limit:
         return (
             *lines,
-            "Severe anaemia: assess urgently for bleeding and haemolysis, with pulse, blood "
-            "pressure, chest pain and breathlessness; repeat the count, group and save.",
+            "Severe anaemia: assess urgently for bleeding and haemolysis; check pulse and blood "
+            "pressure, ask about chest pain and breathlessness; repeat the count, group and save.",
             *_quinine(facts),
         )
     if state.on_quinine:
         return (
             *lines,
-            f"The patient takes quinine, and: {state.on_quinine}. Stop quinine and look today for "
-            "haemolysis, microangiopathy and bleeding: film, LDH, bilirubin, creatinine.",
+            f"Haemoglobin {result.reported}, {state.on_quinine}, in a patient who takes quinine: "
+            "stop quinine and look today for haemolysis, microangiopathy and bleeding (blood film, "
+            "LDH, bilirubin, creatinine).",
         )
     if result.preliminary:
         return tuple(lines)
     return (
         *lines,
-        "Anaemia may contribute to leg symptoms: look for its cause; iron deficiency is the "
+        "Anaemia may contribute to leg symptoms: look for the cause; iron deficiency is the "
         "commonest.",
         *_quinine(facts),
     )
@@ -248,7 +250,7 @@ def _quinine(facts: Facts) -> tuple[str, ...]:
     if not facts.taking("quinine", hazard=True):
         return ()
     return (
-        "The patient takes quinine, which can lower platelets and destroy red cells: look at the "
+        "The patient takes quinine, which can lower platelets and destroy red cells: check the "
         "platelets in the same count.",
     )
 
@@ -274,14 +276,14 @@ def _unchecked(facts: Facts) -> tuple[str, ...]:
     if facts.patient.sex != "male" and not facts.could_be_read(Kind.CONDITIONS):
         lines.append("pregnancy: the problem list could not be checked")
     if facts.taking("quinine", hazard=True) and not _platelets(facts):
-        lines.append("platelets in the last 12 months, of a patient who takes quinine")
+        lines.append("platelets in the last 12 months, in a patient who takes quinine")
     return tuple(lines)
 
 
 def _suggestions(facts: Facts, result: Result, state: _State) -> tuple[Suggestion, ...]:
     again = OrderTest("cbc", "repeat the count", ("hemoglobin",))
     if result.preliminary:
-        return (OrderTest("cbc", "repeat the early result", ("hemoglobin",)),)
+        return (OrderTest("cbc", "repeat the preliminary result", ("hemoglobin",)),)
     if state.stale:
         return (again,)
     offers: list[Suggestion] = [again] if state.indicator is not Indicator.INFO else []

@@ -1,11 +1,12 @@
-"""Baclofen that is taken already, in renal impairment.
+"""Baclofen already taken in renal impairment.
 
-Recommendation: baclofen is cleared by the kidney and causes encephalopathy where it accumulates
+Recommendation: baclofen is cleared by the kidney and causes encephalopathy when it accumulates
 (cohort of 2019; Beers criteria 2023); it is never stopped abruptly (label: withdrawal).
 
-When: baclofen by mouth is on the medication list, and advanced renal impairment, dialysis or
-acute kidney injury is known: critical; eGFR 30-59: warning from 65 years, else info.
-Then: reduce or replace under supervision, other sedatives, creatinine. No drafts, no removal.
+When: baclofen by mouth is on the medication list. With advanced renal impairment, dialysis or
+acute kidney injury: critical; with eGFR 30-59: warning from 65 years, else info.
+Then: reduce or replace it under supervision; names other sedatives and offers creatinine. No
+draft and no removal.
 Does not cover: intrathecal baclofen.
 """
 
@@ -42,7 +43,7 @@ _SEDATING = ("sedative", "opioid", "gabapentinoid")
 @rule(
     id="baclofen-active-renal-impairment",
     title="Baclofen taken in renal impairment",
-    version="1.0.0",
+    version="1.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["baclofen-ckd-2019", "beers-2023", "article"],
@@ -60,7 +61,7 @@ _SEDATING = ("sedative", "opioid", "gabapentinoid")
     ],
 )
 def baclofen_active_renal_impairment(facts: Facts) -> Answer:
-    """Baclofen that is taken accumulates in renal impairment and causes encephalopathy."""
+    """Baclofen accumulates in renal impairment and causes encephalopathy."""
     taken = facts.taking(BACLOFEN, hazard=True)
     if not taken:
         unread = medications_unread(facts)
@@ -93,7 +94,7 @@ def baclofen_active_renal_impairment(facts: Facts) -> Answer:
         advice.append(f"Other sedatives: {named(sedating)}.")
     return Finding(
         indicator=indicator,
-        summary=kidney_headline(function, f"Baclofen{beside} taken, {function.phrase()}: {action}"),
+        summary=kidney_headline(function, f"On baclofen{beside}, {function.phrase()}: {action}"),
         advice=tuple(advice),
         evidence=(*evidence, *(Evidence(one) for one in sedating)),
         missing=(
@@ -102,10 +103,10 @@ def baclofen_active_renal_impairment(facts: Facts) -> Answer:
             *medications_unread(facts),
         ),
         background=(
-            "Encephalopathy is most frequent at 20 mg/day or more: 30-day admission 1.11 % against "
-            "0.42 % below (CKD).",
+            "Encephalopathy is most frequent at 20 mg/day or more: 1.11 % admitted within 30 days, "
+            "against 0.42 % below that dose (in CKD).",
         ),
-        strength="Observational (cohort of 2019); the limits for eGFR are conventional.",
-        suggestions=(OrderTest("creatinine", "renal function of a patient who takes baclofen"),),
+        strength="Observational (cohort of 2019); the eGFR limits are conventional.",
+        suggestions=(OrderTest("creatinine", "renal function while taking baclofen"),),
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
     )

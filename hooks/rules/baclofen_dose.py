@@ -4,14 +4,14 @@ Recommendation: baclofen starts at 10 mg/day and rises weekly by 10 mg to 30 mg/
 "Evidence-based pharmacological options" and "Cirrhosis patients on diuretics"); older patients
 are watched closely for side effects (article, "Elderly patients").
 
-When: a selected draft orders oral baclofen for cramps (its reason, or no reason and cramps
-documented), no spasticity is active or the reason, and it starts above 10 mg/day in a patient
-without active baclofen, or goes above 30 mg/day, or the patient is 65 or older, or a sedative,
-opioid or gabapentinoid is active or drafted, or in pregnancy (warning); else cirrhosis is absent
-(info).
-Then: what is above which limit, sedation, falls and withdrawal, and how far the evidence goes.
-Does not cover: spasticity, intrathecal baclofen. A dose that cannot be computed is said to be
-unread, never guessed.
+When: a selected draft orders oral baclofen for cramps (by its reason, or without one if cramps are
+documented), and spasticity is neither active nor the reason. A warning if it starts above 10
+mg/day in a patient without active baclofen or goes above 30 mg/day, if the patient is 65 or
+older or pregnant, or if a sedative, opioid or gabapentinoid is active or drafted; else info if
+there is no cirrhosis.
+Then: which limit the dose is above; sedation, falls and withdrawal; how far the evidence goes.
+Does not cover: spasticity, intrathecal baclofen. A dose that cannot be computed is named as such,
+never guessed.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _SEDATING = {"sedative": "a sedative", "opioid": "an opioid", "gabapentinoid": "
 @rule(
     id="baclofen-ordered-dose",
     title="Baclofen ordered for cramps: dose and sedation",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["article", "aan-2010", "beers-2023", "general-knowledge"],
@@ -87,11 +87,12 @@ _SEDATING = {"sedative": "a sedative", "opioid": "an opioid", "gabapentinoid": "
     ],
 )
 def baclofen_ordered_dose(facts: Facts) -> Answer:
-    """Baclofen for cramps starts low, sedates, and was tried in cirrhosis."""
+    """Baclofen for cramps is started low; it sedates, and was tried only in cirrhosis."""
     spastic = facts.certain("spasticity")
     if spastic:
         return NotFired(
-            "spasticity is documented: not for cramps", tuple(Evidence(one) for one in spastic)
+            "spasticity is documented: the baclofen is not for cramps",
+            tuple(Evidence(one) for one in spastic),
         )
     drafts = [one for one in ordered(facts) if "spasticity" not in one.reason.concepts]
     meant = [(one, cramps.intended(facts, one.reason)) for one in drafts]
@@ -138,7 +139,7 @@ def baclofen_ordered_dose(facts: Facts) -> Answer:
 
 @record
 class _Dose:
-    """One draft's daily dose: what of it is above a limit, or why it could not be read."""
+    """One draft's daily dose: how it exceeds a limit, or why it could not be read."""
 
     draft: Medication
     excess: tuple[str, ...]
@@ -151,12 +152,12 @@ def _dose(facts: Facts, draft: Medication) -> _Dose:
     start, most = facts.limits["baclofen.start"], facts.limits["baclofen.most"]
     excess: list[str] = []
     limit: Limit | None = None
-    # Nobody starts what is already taken; where the list could not be read it may be a start.
+    # A drug already taken is not being started; if the list could not be read, it may be.
     if daily.start is not None and daily.start > start.value and not facts.taking(BACLOFEN):
         excess.append(f"{_amount(daily.start)} to start, above {start}")
         limit = start
     if daily.most is not None and daily.most > most.value:
-        excess = [f"{_amount(daily.most)}, above {most}"]  # says more than what it starts with
+        excess = [f"{_amount(daily.most)}, above {most}"]  # says more than the starting dose
         limit = most
     known = daily.most if daily.most is not None else daily.start
     note = "" if known is None else f"up to {_amount(known)}"
@@ -190,7 +191,8 @@ def _summary(
     if risks:
         parts.append(f"sedation and falls with {', '.join(risks)}")
     return headline(
-        "Baclofen for cramps: " + ("; ".join(parts) or "no cirrhosis, no trial evidence outside it")
+        "Baclofen for cramps: "
+        + ("; ".join(parts) or "no cirrhosis on record; no trial evidence outside it")
     )
 
 
@@ -203,8 +205,8 @@ def _advice(
 ) -> Iterable[str]:
     if facts.hazards("pregnancy"):
         yield (
-            "In pregnancy only on obstetric advice: the newborn may have withdrawal after baclofen "
-            "near birth."
+            "In pregnancy only on obstetric advice: baclofen near term may cause withdrawal in "
+            "the newborn."
         )
     if excess:
         yield f"Ordered: {'; '.join(excess)}."
@@ -213,7 +215,7 @@ def _advice(
         yield f"Sedation adds up with {named(sedating)}: review whether both are needed."
     if older:
         limit = facts.limits["age.older"]
-        yield f"At {limit} or older: more sedation, confusion and falls, watch closely."
+        yield f"At {limit} or older, sedation, confusion and falls are more likely: watch closely."
     if unsupported:
         yield (
             "No cirrhosis is documented: there is no trial evidence for baclofen in cramps outside "
@@ -223,13 +225,13 @@ def _advice(
 
 
 def _range(facts: Facts) -> Iterable[str]:
-    """The article's doses, unless another card for the same order warns of any."""
+    """The article's doses, unless another card for the same order advises against any."""
     function = renal(facts)
     if past := facts.ever("hepatic_encephalopathy"):
-        yield f"No dose is given here: baclofen is not advised, {named(past)}."
+        yield f"No dose is given here: baclofen is not advised ({named(past)})."
         return
     if function.severe or function.moderate:
-        yield f"No dose is given here: baclofen is not advised, {function.phrase()}."
+        yield f"No dose is given here: baclofen is not advised ({function.phrase()})."
         return
     if facts.hazards("pregnancy"):
         return

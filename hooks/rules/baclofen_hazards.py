@@ -5,12 +5,12 @@ treatment"); it is cleared by the kidney and causes encephalopathy in renal impa
 of 2019), and older adults with eGFR below 60 should avoid it (Beers criteria 2023). In
 hepatic encephalopathy it may worsen confusion (general knowledge, low certainty).
 
-When: a selected draft orders oral baclofen and eGFR is below 30, CKD is stage 4 or 5, or
-there is dialysis or AKI (critical), eGFR 30-59 or CKD 3 (warning), or renal function is
-unknown for 12 months or could not be checked (warning); or hepatic encephalopathy is recorded
-now or ever (critical), or cirrhosis without it (info).
-Then: why; creatinine where renal function is not fresh; removal of the draft only when it is
-critical and the patient is known not to take baclofen already: it is never stopped abruptly.
+When: a selected draft orders oral baclofen. Critical with eGFR below 30, CKD stage 4 or 5,
+dialysis or AKI; warning with eGFR 30-59 or CKD 3, or if renal function has not been known for 12
+months or could not be checked. Critical if hepatic encephalopathy is or ever was recorded; info
+with cirrhosis without it.
+Then: why; creatinine if renal function is not recent; removal of the draft only if the patient is
+known not to take baclofen already, because it is never stopped abruptly.
 Does not cover: intrathecal baclofen; the dose (see baclofen-ordered-dose).
 """
 
@@ -44,15 +44,15 @@ from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, headline, named
 
 BACLOFEN = "baclofen"
-# A pump is baclofen too: its patient is not a patient without baclofen.
 WITHDRAWAL = "baclofen_withdrawal"
+# A patient with an intrathecal pump already takes baclofen.
 ANY_BACLOFEN = (BACLOFEN, "baclofen_intrathecal")
 
 
 @rule(
     id="baclofen-ordered-renal-impairment",
     title="Baclofen ordered in renal impairment",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["baclofen-ckd-2019", "beers-2023", "article"],
@@ -89,8 +89,8 @@ def baclofen_ordered_renal_impairment(facts: Facts) -> Answer:
         advice=_advice(facts, function, early),
         evidence=(*(Evidence(one) for one in drafts), *evidence),
         missing=_missing(facts, function),
-        strength="Observational: 30-day admission with encephalopathy in CKD 1.11 % at 20 mg/day "
-        "or more, 0.42 % below (cohort of 2019). The limits for eGFR are conventional.",
+        strength="Observational: in CKD, 1.11 % were admitted with encephalopathy within 30 days "
+        "at 20 mg/day or more, 0.42 % below (cohort of 2019). The eGFR limits are conventional.",
         suggestions=(
             *(removals(facts, drafts) if not early else ()),
             *_tests(function, early),
@@ -135,8 +135,8 @@ def _advice(facts: Facts, function: Renal, early: bool) -> tuple[str, ...]:
     older = facts.limits["age.older"]
     if facts.age is not None and facts.age >= older.value and not function.unknown:
         lines.append(
-            f"Age {facts.age}: the Beers criteria 2023 advise against baclofen from {older} with "
-            "eGFR below 60."
+            f"Age {facts.age}: the Beers criteria 2023 advise against baclofen at {older} or older "
+            "with eGFR below 60."
         )
     return (*lines, *never_abruptly(facts))
 
@@ -167,7 +167,7 @@ def _tests(function: Renal, early: bool) -> tuple[Suggestion, ...]:
 @rule(
     id="baclofen-ordered-encephalopathy",
     title="Baclofen ordered in hepatic encephalopathy or cirrhosis",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["article", "general-knowledge"],
@@ -190,7 +190,7 @@ def baclofen_ordered_encephalopathy(facts: Facts) -> Answer:
         return NotFired("neither hepatic encephalopathy nor cirrhosis is documented")
     drafts = ordered(facts)
     if confused:
-        summary = "Hepatic encephalopathy on record: baclofen not advised, may worsen it"
+        summary = "Baclofen not advised: hepatic encephalopathy on record, which it may worsen"
         advice = (
             f"Hepatic encephalopathy is on record ({named(confused)}). Baclofen sedates and may "
             "cause, worsen or mask it: avoid it.",
@@ -199,9 +199,9 @@ def baclofen_ordered_encephalopathy(facts: Facts) -> Answer:
     else:
         summary = "Baclofen in cirrhosis: ask about encephalopathy, watch for drowsiness"
         advice = (
-            "Baclofen for cramps was tried mostly in cirrhosis, but it sedates: ask about earlier "
-            "encephalopathy, tell the patient and family which signs to report, and stop the "
-            "increase at the first of them.",
+            "Baclofen for cramps was tried mostly in cirrhosis, but it sedates: ask about previous "
+            "encephalopathy, tell the patient and family which signs to report, and stop "
+            "increasing the dose at the first of them.",
         )
     return Finding(
         indicator=Indicator.CRITICAL if confused else Indicator.INFO,
@@ -225,18 +225,18 @@ def ordered(facts: Facts) -> tuple[Medication, ...]:
 
 
 def withdrawing(facts: Facts, drafts: tuple[Medication, ...]) -> bool:
-    """Whether baclofen is ordered against its own withdrawal, an emergency."""
+    """Whether baclofen is ordered to treat its own withdrawal, an emergency."""
     return bool(facts.hazards(WITHDRAWAL)) or any(
         WITHDRAWAL in one.reason.concepts for one in drafts
     )
 
 
 def never_abruptly(facts: Facts) -> tuple[str, ...]:
-    """What is said about baclofen that is, or may be, taken already."""
+    """The advice on baclofen that is, or may be, taken already."""
     if withdrawing(facts, ordered(facts)):
         return (
-            "Withdrawal of baclofen is on record (seizures, hallucinations, high fever): restart "
-            "it at a dose for this patient, under supervision.",
+            "Baclofen withdrawal is on record (seizures, hallucinations, high fever): restart it "
+            "at a dose adjusted for this patient, under supervision.",
         )
     how = "never stop it abruptly (withdrawal: seizures, hallucinations); taper it."
     if facts.taking(*ANY_BACLOFEN, hazard=True) or any(one.signed for one in ordered(facts)):

@@ -1,16 +1,16 @@
-"""Muscle cramps in cirrhosis, above all on diuretics.
+"""Muscle cramps in cirrhosis, especially on diuretics.
 
 Recommendation: cramps are common in liver disease on diuretics; correct potassium and
 magnesium first, consider baclofen 10 mg/day up to 30 mg/day, consider albumin 20-40 g/week,
 discontinue diuretics for incapacitating cramps (article, "Cirrhosis patients on diuretics").
-EASL 2018 discontinues them also for sodium below 125 mmol/L, acute kidney injury and worsening
+EASL 2018 also discontinues them for sodium below 125 mmol/L, acute kidney injury and worsening
 encephalopathy, furosemide for potassium below 3.0 and mineralocorticoid antagonists above 6.0.
 
-When: cirrhosis is documented, and a diuretic is active or cramps are documented. Warning when
+When: cirrhosis is documented, and a diuretic is active or cramps are documented. A warning if
 potassium or magnesium is low, or with a diuretic and one of the reasons to stop it.
-Then: one pathway card: what stops the diuretic, what is corrected, then the next steps.
-Baclofen is only named where eGFR is 60 or more and sodium 125 or more, without encephalopathy,
-pregnancy or sedatives; neither baclofen nor albumin is ever drafted.
+Then: one pathway card: reasons to stop the diuretic, what to correct, then the next steps.
+Baclofen is mentioned as an option only with eGFR 60 or more and sodium 125 or more, and without
+encephalopathy, pregnancy or sedatives; neither baclofen nor albumin is ever drafted.
 Does not cover: cirrhosis that is only suspected; ascites of other causes; a potassium between
 5.0 and 6.0 (see high-potassium, which decides there).
 """
@@ -49,7 +49,7 @@ from hooks.wording import CONTRAINDICATED, FOR_ADVICE
 @rule(
     id="cirrhosis-cramps",
     title="Muscle cramps in cirrhosis",
-    version="2.1.0",
+    version="2.1.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["easl-2018", "article", "aasld-2021", "general-knowledge"],
@@ -87,7 +87,9 @@ def cirrhosis_cramps(facts: Facts) -> Answer:
     found = facts.conditions("cirrhosis")
     if not found:
         if not facts.could_be_read(Kind.CONDITIONS):
-            return CannotTell(("whether cirrhosis is documented: not all conditions came",))
+            return CannotTell(
+                ("whether cirrhosis is documented: not all conditions were received",)
+            )
         return NotFired("cirrhosis is not documented")
     diuretics = facts.taking(*DIURETICS)
     documented = cramps.documented(facts)
@@ -118,8 +120,8 @@ def cirrhosis_cramps(facts: Facts) -> Answer:
             *function.evidence(facts),
         ),
         missing=_missing(facts),
-        strength="What stops a diuretic is EASL 2018, known from secondary pages. Trial evidence "
-        "for baclofen and albumin is small and from cirrhosis only.",
+        strength="The reasons to stop a diuretic are those of EASL 2018, cited second-hand. Trials "
+        "of baclofen and albumin are few, small and only in cirrhosis.",
         suggestions=_suggestions(facts, state.early),
         overrides=(*FOR_ADVICE, CONTRAINDICATED),
         reference="easl-2018" if stops.any else "article",
@@ -156,7 +158,7 @@ def _missing(facts: Facts) -> tuple[str, ...]:
 
 
 def _measured(facts: Facts, analyte: str) -> bool:
-    """Whether it is known for the last 30 days; an eGFR shows that creatinine was measured."""
+    """Whether it was measured in the last 30 days; an eGFR shows that creatinine was."""
     analytes = (analyte, "egfr") if analyte == "creatinine" else (analyte,)
     return any(facts.within(facts.newest(one, Worse.LOW).result, ACT) for one in analytes)
 
@@ -170,5 +172,5 @@ def _suggestions(facts: Facts, early: frozenset[str]) -> tuple[Suggestion, ...]:
         elif newest.unusable:
             offers.append(OrderTest(analyte, "the newest one could not be used"))
         elif analyte in early:
-            offers.append(OrderTest(analyte, "repeat the early result"))
+            offers.append(OrderTest(analyte, "repeat the preliminary result"))
     return tuple(offers)

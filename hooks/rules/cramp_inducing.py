@@ -1,15 +1,15 @@
 """Medicines on the list that may provoke cramps.
 
 Recommendation: do not overlook medication review; certain drugs may precipitate or worsen
-cramps (article, "Common pitfalls"). How often treatment for cramps followed a new prescription
-was measured in a sequence symmetry analysis (2012).
+cramps (article, "Common pitfalls"). A sequence symmetry analysis (2012) measured how often
+treatment for cramps followed a new prescription.
 
 When: cramps are documented and a long-acting beta-agonist, potassium-sparing, thiazide-like or
 loop diuretic, statin, short-acting beta-agonist or another listed drug is active (tyrosine
 kinase inhibitors, hedgehog inhibitors, ciclosporin, tacrolimus, ...).
-Then: one card that names them, with the adjusted sequence ratio of their class behind it.
-Does not cover: whether a drug may be stopped; that depends on why it is taken. Where another
-card says that one must be, this card says nothing to the contrary.
+Then: one card that names them, with the adjusted sequence ratio of their class as background.
+Does not cover: whether a drug may be stopped; that depends on why it is taken. If another card
+says that one must be stopped, this card does not contradict it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _CLASSES = {
 @rule(
     id="cramp-inducing-medication",
     title="Medicines that may provoke cramps",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.CRAMPS,
     references=["sequence-symmetry-2012", "article", "general-knowledge"],
@@ -66,7 +66,7 @@ _CLASSES = {
     needs=[medications(*_CLASSES).optional()],
 )
 def cramp_inducing_medication(facts: Facts) -> Answer:
-    """A medication review names what may provoke the cramps, and stops nothing by itself."""
+    """A medication review names what may provoke the cramps; it does not say to stop anything."""
     by_class = {concept: facts.taking(concept) for concept in _CLASSES}
     found = {_CLASSES[concept]: members for concept, members in by_class.items() if members}
     unread = medications_unread(facts)
@@ -83,11 +83,11 @@ def cramp_inducing_medication(facts: Facts) -> Answer:
         indicator=Indicator.INFO,
         summary=_summary(taken),
         advice=(
-            f"Medication review: {named(taken)} may contribute to the cramps. Weigh why each "
-            "is taken, and whether the cramps began after it.",
+            f"Medication review: {named(taken)} may contribute to the cramps. Consider why each "
+            "is taken, and whether the cramps began after it was started.",
         ),
         background=(
-            "How much more often treatment for cramps began after than before the drug:",
+            "How much more often treatment for cramps was started after the drug than before it:",
             "\n".join(lines),
         ),
         evidence=tuple(Evidence(one) for one in taken),

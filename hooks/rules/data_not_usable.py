@@ -1,21 +1,22 @@
-"""Data that were there, or should have been, and could not be used.
+"""Data that arrived, or should have, and could not be used.
 
-Recommendation: none of the source; a judgement of this project. Silence looks like an
+Recommendation: none in the source; a judgement of this project. Silence looks like an
 all-clear on the clinician's screen, so a card says what could not be checked.
 
 When (chart opened): the newest potassium, magnesium, sodium, creatinine, eGFR or haemoglobin of
-the last 30 days could not be used (an undated one where none of these days can, or where its
-value or flag is critical; a future date counts), or is given with a comparator that leaves a
-rule open; or conditions, medications or laboratory results did not come whole, or could not be
-read; or a rule that does not need cramps sees its trigger and cannot tell; or cramps are
-documented and anything relevant could not be used or fetched. When (order picked):
-a rule that judges the class of a selected order cannot use what it needs, or what was picked
-could not be read. A record of another patient is always said, and so is a rule that failed by a
-fault of its own.
+the last 30 days could not be used (a result dated in the future counts; an undated one counts if
+none of these days is usable, or if its value or flag is critical), or is given with a comparator
+that leaves a rule open; or conditions, medications or laboratory results did not arrive complete
+or could not be read; or a rule that does not need cramps sees its trigger and cannot tell; or
+cramps are documented and anything relevant could not be used or fetched.
+When (order selected): a rule that judges the class of a selected order cannot use what it needs,
+or the selected order could not be read.
+A record of another patient is always reported, and so is a rule that failed through a fault of
+its own.
 Then: each thing that could not be checked, why, and the resource; and the rules that could not
-be asked, where a whole kind of data is missing. A warning where the laboratory
-flagged it as critical, or its value is, else info.
-Does not cover: orders that no rule judges; keys that are optional and were just not sent.
+be asked because a whole kind of data is missing. A warning if the laboratory flagged a result as
+critical or its value is, else info.
+Does not cover: orders that no rule judges; optional prefetch keys that were simply not sent.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ from hooks.windows import ACT, YEAR
 from hooks.wording import DONE, NO_SERVICE, NOT_APPLICABLE, fitting, headline, short_day
 
 WATCHED = ("potassium", "magnesium", "sodium", "creatinine", "egfr", "hemoglobin")
-"""Analytes whose newest result is never passed over in silence."""
+"""Analytes whose newest result is never ignored silently."""
 # Limits beyond which a value is critical.
 _BELOW = {
     "potassium": "potassium.severe",
@@ -82,7 +83,7 @@ _WHY = {
     "specimen": "another specimen",
 }
 ESSENTIAL = (Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS)
-# An entry of these that cannot be read may be anything: a potassium, or a drug.
+# An unreadable entry of these may be anything: a potassium result, or a drug.
 _NEVER_SILENT = (Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS, Kind.STATEMENTS)
 _DRAFTS = "draft orders"
 _MOST = 12  # lines in the detail
@@ -96,7 +97,7 @@ _WORDS = {
 
 
 def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
-    """Say at the opened chart what could not be checked."""
+    """Say when a chart is opened what could not be checked."""
     sought = _sought(tuple([one.rule for one in outcomes if may_fire(one.rule, facts)]))
     always = [one for one in outcomes if one.rule.tier is Tier.ALWAYS and may_fire(one.rule, facts)]
     triggered = [one for one in always if _cannot_tell(one) or _left_open(one, facts)]
@@ -111,7 +112,7 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
         **(failed := _failed(outcomes)),
     }
     if not lines:
-        return NotFired("everything that was there could be used")
+        return NotFired("everything that arrived could be used")
     about_lists = any(problem.about in _NEVER_SILENT for problem in problems)
     if not (
         watched
@@ -159,10 +160,10 @@ def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
 
 
 def _watched(facts: Facts, keys: Iterable[str]) -> list[Problem]:
-    """The newest results of some analytes that could not be used, of the last 30 days.
+    """The newest results of some analytes in the last 30 days that could not be used.
 
-    One with a date in the future counts. One without date counts where none of these days can
-    be used, or where it is critical. The worst come first.
+    One with a date in the future counts. One without a date counts if none of these days can
+    be used, or if it is critical. The worst come first.
     """
     found: list[Problem] = []
     for key in keys:
@@ -189,7 +190,7 @@ def _watched(facts: Facts, keys: Iterable[str]) -> list[Problem]:
 
 
 def _matters(problem: Problem, facts: Facts) -> bool:
-    """Whether a problem is of the last 12 months, and no newer result of the same is usable."""
+    """Whether a problem is of the last 12 months and no newer result of its kind is usable."""
     if problem.when is None:
         return True
     if facts.on_day(problem.when) < YEAR.start(facts.today):
@@ -213,7 +214,7 @@ def _critical(problem: Problem, facts: Facts) -> bool:
 
 
 def _unread_drafts(facts: Facts) -> list[Problem]:
-    """What was picked and could not be read: it may be anything."""
+    """Selected orders that could not be read: they may be anything."""
     picked = {one.source.reference for one in facts.drafts.selected_medications}
     return [
         problem
@@ -268,7 +269,7 @@ def _not_obtained(facts: Facts, sought: _Sought) -> dict[str, str]:
 
 
 def _unusable(facts: Facts, sought: _Sought, outcomes: Sequence[Outcome]) -> dict[str, str]:
-    """Results that could not be used and are not older than any rule would look.
+    """Results that could not be used and are recent enough for some rule to have read them.
 
     A result with a remark on its sample is left to the rule that used it.
     """
@@ -279,13 +280,13 @@ def _unusable(facts: Facts, sought: _Sought, outcomes: Sequence[Outcome]) -> dic
             if problem.kind == "sample" and _used(problem.source, outcomes):
                 continue
             if problem.when is None or facts.on_day(problem.when) >= earliest:
-                # An eGFR rests on creatinine: what could not be used is called by its own name.
+                # An eGFR may rest on creatinine: the result is called by its own name.
                 lines[_line(problem)] = _name(problem.about)
     return lines
 
 
 def _used(source: Source, outcomes: Sequence[Outcome]) -> bool:
-    """Whether a rule that could answer rests on the result from there."""
+    """Whether a rule that could answer rests on the result from this source."""
     return any(
         isinstance(line.fact, Result) and line.fact.source == source
         for outcome in outcomes
@@ -299,7 +300,7 @@ def _cannot_tell(outcome: Outcome) -> bool:
 
 
 def _left_open(outcome: Outcome, facts: Facts) -> bool:
-    """Whether a rule cannot tell because the newest result of these days has a comparator."""
+    """Whether a rule cannot tell because the newest recent result has a comparator."""
     if not isinstance(outcome.answer, CannotTell):
         return False
     for need in outcome.rule.needs:
@@ -314,7 +315,7 @@ def _left_open(outcome: Outcome, facts: Facts) -> bool:
 
 
 def _not_asked(facts: Facts, outcomes: Iterable[Outcome]) -> str:
-    """The rules for which a whole kind of data that they need is missing, in words."""
+    """The rules that lack a whole kind of data that they need, in words."""
     titles = [
         one.rule.title
         for one in outcomes
@@ -343,7 +344,7 @@ def _undecided(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, str]:
 
 
 def _failed(outcomes: Iterable[Outcome]) -> dict[str, str]:
-    """The rules that are at fault themselves: whatever they look for was not looked for."""
+    """The rules that failed themselves, so that nobody looked for what they look for."""
     lines = {}
     for outcome in outcomes:
         answer, title = outcome.answer, outcome.rule.title
@@ -406,7 +407,7 @@ def _finding(
         summary=headline(_summary(list(dict.fromkeys(lines.values())), watched, facts)),
         advice=tuple(advice),
         missing=(*shown, *rest, *((not_asked,) if not_asked else ())),
-        strength="A statement about the data, not about the patient.",
+        strength="This card is about the data, not about the patient.",
         overrides=(NOT_APPLICABLE, DONE, NO_SERVICE),
     )
 
@@ -457,7 +458,7 @@ def _rule(judged: Sequence[str] = ()) -> Rule:
     )(lambda facts: NotFired(""))
 
 
-_UNKNOWN = _finding({f"Could not check the record: {FAILED}": "what the record lacks"})
+_UNKNOWN = _finding({f"Could not check the record: {FAILED}": "whether all data could be used"})
 
 data_not_usable = reviewing(_rule(), _review_chart, _UNKNOWN)
 data_not_usable_for_order = reviewing(_rule(), _review_order, _UNKNOWN)

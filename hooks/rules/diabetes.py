@@ -37,8 +37,8 @@ from hooks.wording import FOR_TESTS, headline
 @rule(
     id="diabetes-not-screened",
     title="No screening for diabetes",
-    version="1.0.0",
-    changed="2026-11-23",
+    version="1.0.1",
+    changed="2026-11-27",
     tier=Tier.CRAMPS,
     references=["article"],
     limits=["age.older"],
@@ -53,10 +53,10 @@ from hooks.wording import FOR_TESTS, headline
     ],
 )
 def diabetes_not_screened(facts: Facts) -> Answer:
-    """From 65 years on, look for diabetes once in three years."""
+    """From the age of 65, look for diabetes once every three years."""
     older = facts.limits["age.older"]
     if facts.age is None:
-        return CannotTell(("the age: no birth date is known",))
+        return CannotTell(("the age: no date of birth is known",))
     if facts.age < older.value:
         return NotFired(f"the patient is under {older}")
     if known := facts.conditions("diabetes"):
@@ -66,9 +66,9 @@ def diabetes_not_screened(facts: Facts) -> Answer:
         if one.result is not None and facts.within(one.result, GLYCEMIA):
             return NotFired("HbA1c or glucose was measured", (Evidence(one.result),))
     if not facts.availability(Kind.RESULTS).whole:
-        return CannotTell(("whether glucose was measured: not all results came",))
+        return CannotTell(("whether glucose was measured: not all results were received",))
     if not facts.could_be_read(Kind.CONDITIONS):
-        return CannotTell(("whether diabetes is documented: not all conditions came",))
+        return CannotTell(("whether diabetes is documented: not all conditions were received",))
     if facts.ordered("hba1c", "glucose", within=ORDERED):
         return NotFired("HbA1c or glucose is already ordered")
     usable = "usable " if any(one.unusable for one in newest) else ""

@@ -4,14 +4,14 @@ Recommendation: in cirrhosis patients on diuretics, low potassium and magnesium 
 first, and diuretics are discontinued when incapacitating cramps develop (article, "Cirrhosis
 patients on diuretics"); certain drugs worsen cramps (article, "Common pitfalls").
 
-When: a selected draft orders a diuretic, cramps are documented, and there is cirrhosis, or
-potassium or magnesium is low, or sodium below 130 mmol/L (a thiazide) or 125 (any) (warning), or
-potassium or magnesium was not checked for 30 days (info). For a potassium-sparing diuretic a low
-potassium does not count, it may correct it; an unchecked one does.
-Then: correct first; the tests that are missing; in cirrhosis with incapacitating cramps rather
-stop a diuretic than add one. A warning offers removal of the draft, but not with heart failure or
-pulmonary oedema, nor at a potassium of 5.5 mmol/L or more, which a diuretic may treat: then the
-deficiency is corrected alongside, and nothing is delayed; nor where it is ordered for ascites.
+When: a selected draft orders a diuretic and cramps are documented. A warning in cirrhosis, or if
+potassium or magnesium is low, or sodium is below 130 mmol/L (a thiazide) or 125 (any diuretic);
+info if potassium or magnesium has not been checked for 30 days. For a potassium-sparing diuretic
+a low potassium does not count, because it may correct it; an unchecked one does.
+Then: correct first; the tests that are missing; in cirrhosis with incapacitating cramps, stop a
+diuretic rather than add one. A warning offers removal of the draft, but not with heart failure or
+pulmonary oedema, nor at a potassium of 5.5 mmol/L or more, which a diuretic may treat: the
+deficiency is then corrected alongside, and nothing is delayed; nor if it is ordered for ascites.
 Does not cover: high potassium and potassium-sparing diuretics (see potassium-ordered-hazard).
 """
 
@@ -48,7 +48,7 @@ from hooks.wording import FOR_TESTS, day, drugs, headline, named
 @rule(
     id="diuretic-ordered-with-cramps",
     title="Diuretic ordered for a patient with cramps",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["article", "easl-2018", "sequence-symmetry-2012"],
@@ -66,7 +66,7 @@ from hooks.wording import FOR_TESTS, day, drugs, headline, named
     ],
 )
 def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
-    """Potassium and magnesium are corrected before a diuretic is added to cramps."""
+    """Potassium and magnesium are corrected before a diuretic is added in cramps."""
     documented = cramps.documented(facts)
     if documented is None:
         return CannotTell(conditions_unread(facts), trigger=True)
@@ -123,8 +123,8 @@ def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
             *evidence,
         ),
         missing=(*unread, *(line for one in unchecked for line in one.missing)),
-        strength="Correcting a documented deficiency is established practice; that a diuretic "
-        "worsens cramps rests on associations and, in cirrhosis, on experience.",
+        strength="Correcting a documented deficiency is established practice. That diuretics "
+        "worsen cramps rests on associations and, in cirrhosis, on clinical experience.",
         suggestions=(
             *(
                 RemoveDraft(one.source.reference, one.name)
@@ -140,7 +140,7 @@ def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
 
 
 _URGENT = "heart_failure"
-"""A reason for which no card delays a diuretic."""
+"""A condition in which no card delays a diuretic."""
 _LOSING = frozenset({"diuretic_loop", "diuretic_thiazide"})
 _MAY_CORRECT = "The potassium is low: a potassium-sparing diuretic may correct it."
 
@@ -151,7 +151,7 @@ def _potassium_high(facts: Facts) -> bool:
 
 
 def _sodium(facts: Facts, drafts: tuple[Medication, ...]) -> Evidence | None:
-    """The sodium of 30 days that is too low for the diuretic, with the limit that counts."""
+    """The sodium of the last 30 days that is too low for the diuretic, with its limit."""
     thiazide = any("diuretic_thiazide" in one.classes for one in drafts)
     limit = facts.limits["sodium.low" if thiazide else "sodium.diuretic"]
     newest = facts.newest("sodium", Worse.LOW)
@@ -174,7 +174,7 @@ def _sodium_advice(sodium: Evidence | None) -> tuple[str, ...]:
 
 @record
 class _Electrolyte:
-    """Potassium or magnesium: low now, or known to be checked within 30 days, or neither."""
+    """Potassium or magnesium: low now, or checked within 30 days, or neither."""
 
     name: str
     level: levels.Level
@@ -234,7 +234,7 @@ def _summary(
     if unchecked:
         names = " and ".join(one.name for one in unchecked)
         return headline(f"{subject}, {where}: check {names}{' first' * (not urgent)}")
-    return headline(f"{subject}, {where}: weigh stopping against adding")
+    return headline(f"{subject}, {where}: consider stopping, not adding, a diuretic")
 
 
 def _advice(
@@ -250,10 +250,10 @@ def _advice(
         lines.append("A low result is preliminary: repeat it before acting on it.")
     if low:
         names = " and ".join(one.name for one in low)
-        lines.append(f"Correct the deficiency of {names} {when}.")
+        lines.append(f"Correct the low {names} {when}.")
     if unchecked:
         names = " and ".join(one.name for one in unchecked)
-        lines.append(f"Check {names} {when}: not known for 30 days.")
+        lines.append(f"Check {names} {when}: no reliable result in the last 30 days.")
     if cirrhosis:
         severe = cramps.persistent(facts)
         lines.append(

@@ -1,10 +1,10 @@
 """A dopamine agonist or levodopa ordered for cramps.
 
-Recommendation: leg cramps are not to be confused with restless legs syndrome, which needs
-another treatment, dopaminergic agents (article, "Common pitfalls").
+Recommendation: leg cramps must not be confused with restless legs syndrome, which needs
+different treatment, dopaminergic agents (article, "Common pitfalls").
 
 When: a selected draft orders a dopamine agonist or levodopa with cramps as its reason, and
-neither restless legs, Parkinson disease nor prolactinoma is documented or also the reason.
+neither restless legs, Parkinson disease nor prolactinoma is documented, or a reason as well.
 Then: how the two differ; removal of the draft.
 Does not cover: whether a dopaminergic agent is right for restless legs.
 """
@@ -34,7 +34,7 @@ INDICATIONS = ("rls", "parkinson", "prolactinoma")
 @rule(
     id="dopaminergic-ordered-for-cramps",
     title="Dopaminergic drug ordered for cramps",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["article", "aasm-2025"],
@@ -67,7 +67,7 @@ def dopaminergic_ordered_for_cramps(facts: Facts) -> Answer:
     return Finding(
         indicator=Indicator.WARNING,
         summary=headline(
-            f"{drugs(drafts, 1).capitalize() or 'Dopaminergic drug'} for leg cramps: not advised, "
+            f"{drugs(drafts, 1).capitalize() or 'Dopaminergic drug'} not advised for leg cramps: "
             "cramps are not restless legs"
         ),
         advice=(

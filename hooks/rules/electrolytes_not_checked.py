@@ -1,4 +1,4 @@
-"""The initial laboratory workup of leg cramps, as far as it is missing.
+"""The parts of the initial laboratory workup of leg cramps that are missing.
 
 Recommendation: potassium, magnesium and a complete blood count in a patient with cramps;
 nothing more extensive without a specific finding (article, "Laboratory Evaluation").
@@ -6,7 +6,7 @@ nothing more extensive without a specific finding (article, "Laboratory Evaluati
 When: cramps are documented, and there is no usable potassium or magnesium in 90 days, or no
 blood count in 12 months.
 Then: what is missing, each as its own order.
-Does not cover: ferritin (only with restless legs) and what other rules ask for.
+Does not cover: ferritin (measured only with restless legs) and what other rules ask for.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from hooks.wording import FOR_TESTS, TOO_COSTLY, headline
 @rule(
     id="electrolytes-not-checked",
     title="Initial workup of cramps not complete",
-    version="1.0.1",
+    version="1.0.2",
     changed="2026-11-27",
     tier=Tier.CRAMPS,
     references=["article"],
@@ -93,8 +93,8 @@ def electrolytes_not_checked(facts: Facts) -> Answer:
             for key in missing
             for line in (_WINDOWS[key], *levels.unread(unusable[key], _NAMES[key]))
         ),
-        strength="The article's recommendation; that most cramps are idiopathic is why no more is "
-        "asked for.",
+        strength="The article's recommendation. No more is asked for because most cramps are "
+        "idiopathic.",
         suggestions=tuple(_TESTS[key] for key in open_),
         overrides=(*FOR_TESTS, TOO_COSTLY),
     )
@@ -105,7 +105,7 @@ _NAMES = {
     "magnesium": "magnesium",
     "hemoglobin": "complete blood count",
 }
-# A haemoglobin on file came with its count, but an order for it alone asks for no count.
+# A haemoglobin result comes from a blood count, but an order for it alone does not ask for one.
 _TESTS = {
     key: OrderTest(test, "initial workup of cramps", wanted)
     for key, test, wanted in (

@@ -1,14 +1,14 @@
-"""What helps first in leg cramps.
+"""First-line measures for leg cramps.
 
 Recommendation: a neurological and vascular examination that tells cramps from their mimics;
-stretching of the calves before bed, forced dorsiflexion during a cramp, massage and ice as
+stretching the calves before bed, forced dorsiflexion during a cramp, massage and ice as
 adjuncts; drugs only for severe or refractory cramps (article, "Initial clinical assessment",
 "First-line non-pharmacological interventions" and "Pharmacological treatment").
 
 When: leg cramps are documented, and no deep vein thrombosis of the leg is documented or
 suspected.
 Then: the examination, the measures, and how weak the evidence is; vitamin K2 as unsettled. In
-pregnancy neither baclofen nor a sentence on magnesium.
+pregnancy neither baclofen nor magnesium is mentioned.
 Does not cover: cramps of exercise or dialysis.
 """
 
@@ -42,7 +42,7 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
 @rule(
     id="first-line-measures",
     title="First-line measures for leg cramps",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.CRAMPS,
     references=[
@@ -75,7 +75,7 @@ def first_line_measures(facts: Facts) -> Answer:
     """Stretching first; drugs only for severe or refractory cramps."""
     if against := facts.hazards(*NO_MASSAGE):
         return NotFired(
-            "a thrombosis, or an emergency of leg or spine, is documented or suspected",
+            "a thrombosis, or an emergency of the leg or spine, is documented or suspected",
             tuple(Evidence(one) for one in against),
         )
     return Finding(
@@ -111,17 +111,17 @@ def _vitamin_k2(facts: Facts) -> str:
 
 
 def _drug(facts: Facts) -> str:
-    """The pharmacological step; in pregnancy neither baclofen nor a word on magnesium."""
+    """The pharmacological step; in pregnancy neither baclofen nor magnesium is mentioned."""
     if facts.hazards("pregnancy"):
         return "In pregnancy, drugs only on obstetric advice. No quinine."
     return (
-        f"Drugs only for severe or refractory cramps: {_baclofen(facts)} No empiric magnesium, "
+        f"Drugs only for severe or refractory cramps: {_baclofen(facts)} No empirical magnesium, "
         "no quinine."
     )
 
 
 def _baclofen(facts: Facts) -> str:
-    """What is said of baclofen: nothing that would endanger this patient."""
+    """What the card says about baclofen, without anything that would endanger this patient."""
     against = [
         *([renal(facts).phrase()] if renal(facts).severe or renal(facts).moderate else []),
         *([named(past)] if (past := facts.ever("hepatic_encephalopathy")) else []),

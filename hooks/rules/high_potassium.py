@@ -7,9 +7,9 @@ cited second-hand).
 When: the newest usable potassium is 6.0 mmol/L or above; or 5.5 or above with a drug that
 raises potassium, advanced renal impairment, acute kidney injury or documented cramps; or 5.0 or
 above with a potassium supplement and a potassium-sparing diuretic or advanced renal
-impairment. Critical from 6.0, severe from 6.5. A sample reported haemolysed or contaminated: a
-warning at most. Older than 30 days, or preliminary: said so.
-Then: verify, the drugs to hold and those to review, repeat, creatinine, ECG.
+impairment. Critical from 6.0, called severe from 6.5. A sample reported haemolysed or
+contaminated gives a warning at most. A result older than 30 days, or preliminary, is named so.
+Then: verify it; the drugs to hold and those to review; offers the repeat, creatinine and ECG.
 Does not cover: emergency treatment of hyperkalaemia.
 """
 
@@ -44,7 +44,7 @@ from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, drugs, headline, name
 @rule(
     id="high-potassium",
     title="High potassium",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["ukka-hyperkalaemia-2023", "general-knowledge", "article"],
@@ -122,7 +122,7 @@ def _finding(
     indicator = Indicator.CRITICAL if critical and not doubtful else Indicator.WARNING
     offers = [OrderTest("potassium", "verify the high result")]
     if not level.repeat_only:
-        offers.append(OrderTest("creatinine", "renal function with a high potassium"))
+        offers.append(OrderTest("creatinine", "renal function in high potassium"))
         offers.append(OrderTest("ecg", "high potassium"))
     return Finding(
         indicator=Indicator.INFO if level.stale else indicator,
@@ -138,7 +138,7 @@ def _finding(
             *reading.medications_unread(facts),
             *levels.unread(function.unusable, "renal function"),
         ),
-        strength="Guideline, cited second-hand; the limits are fixed for every laboratory.",
+        strength="Guideline, cited second-hand; the limits are the same for every laboratory.",
         suggestions=tuple(offers),
         overrides=(*FOR_TESTS, CONTRAINDICATED),
     )
@@ -151,7 +151,7 @@ def _summary(
     assert result is not None
     value = f"{result.reported} ({day(result)})"
     if level.stale:
-        return headline(f"Potassium was high: {value}. From {day(result)}: repeat first")
+        return headline(f"Potassium was high, {result.reported} from {day(result)}: repeat first")
     if result.at_least(facts.limits.value("potassium.very_high")) is True:
         start = "Severe hyperkalaemia"
     elif result.at_least(facts.limits.value("potassium.critical")) is True:

@@ -5,12 +5,13 @@ it may be associated with it (article, "Laboratory evaluation"). In documented r
 the 2025 guideline of the American Academy of Sleep Medicine considers iron at ferritin
 <= 75 ng/mL or transferrin saturation < 20 %.
 
-When: newest ferritin of 6 months below 50 ug/L; with restless legs documented also at or
-below 75 ug/L, or transferrin saturation below 20 %, or a ferritin above 75 that may hide a
-deficiency: CRP above 10 mg/L, CKD or liver disease, and no transferrin saturation in 6 months.
-Then: the value and what it may mean; inflammation raises ferritin, so that a low one is low
-even with it, and only one that is not low misleads. Offers transferrin saturation where none is
-fresh. Iron itself is never suggested as an order.
+When: the newest ferritin of the last 6 months is below 50 ug/L; with restless legs documented
+also at or below 75 ug/L, or transferrin saturation below 20 %, or a ferritin above 75 that may
+hide a deficiency: CRP above 10 mg/L, CKD or liver disease, and no transferrin saturation in 6
+months.
+Then: the value and what it may mean. Inflammation raises ferritin: a low one is low even with
+inflammation, and only one that is not low misleads. Offers transferrin saturation if none is
+recent. Iron itself is never suggested as an order.
 Does not cover: the dose or route of iron, the cause of iron loss.
 """
 
@@ -50,7 +51,7 @@ RAISING = ("ckd_any", "ckd_stage_3", "ckd_stage_4_5", "cirrhosis", "liver_diseas
 @rule(
     id="low-ferritin",
     title="Low ferritin",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["aasm-2025", "article", "allen-2018", "general-knowledge"],
@@ -78,7 +79,7 @@ RAISING = ("ckd_any", "ckd_stage_3", "ckd_stage_4_5", "cirrhosis", "liver_diseas
     ],
 )
 def low_ferritin(facts: Facts) -> Answer:
-    """Ferritin below 50, or iron short in documented restless legs."""
+    """Ferritin below 50, or low iron stores in documented restless legs."""
     ferritin = facts.newest("ferritin", Worse.LOW)
     saturation = facts.newest("transferrin_saturation", Worse.LOW)
     rls = facts.conditions("rls")
@@ -93,7 +94,7 @@ def low_ferritin(facts: Facts) -> Answer:
 
 
 def _low(facts: Facts, newest: Newest, key: str) -> Evidence | None:
-    """The result that is low against a limit: the final one, else one that is preliminary."""
+    """The result that is low against a limit: the final one, else a preliminary one."""
     limit = facts.limits[key]
     for result in (newest.result, newest.tentative):
         if result is None or not facts.within(result, IRON):
@@ -146,7 +147,7 @@ def _hiding(facts: Facts, ferritin: Newest, saturation: Newest) -> Finding | Non
         ),
         advice=(
             "Measure transferrin saturation (TSAT): in restless legs, ferritin alone misleads "
-            f"here ({reason}), because it is raised whatever the iron stores are.",
+            f"here ({reason}), because inflammation or disease raises it whatever the iron stores.",
             *_dialysis(facts),
         ),
         evidence=(
@@ -173,12 +174,12 @@ def _dialysis(facts: Facts) -> tuple[str, ...]:
     share = facts.limits["transferrin_saturation.low"].value
     return (
         f"On dialysis: AASM 2025 suggests IV iron sucrose when ferritin < {ferritin} ng/mL and "
-        f"TSAT < {share} %: a decision of the renal team.",
+        f"TSAT < {share} %: a decision for the renal team.",
     )
 
 
 def _would_be_low(facts: Facts) -> bool:
-    """Whether the iron is low by the limits that hold in restless legs alone."""
+    """Whether iron is low by the limits that apply only in restless legs."""
     for analyte, key in (
         ("ferritin", "ferritin.rls"),
         ("transferrin_saturation", "transferrin_saturation.low"),
@@ -216,8 +217,8 @@ def _finding(
             *conditions_unread(facts),
         ),
         strength="The article cites < 50 ng/mL second-hand; ≤ 75 ng/mL or saturation < 20 % in "
-        "restless legs is the AASM 2025 guideline; no iron above 45 % is the IRLSSG's (2018, known "
-        "from secondary pages).",
+        "restless legs is from the AASM 2025 guideline; no iron above 45 % is from the IRLSSG "
+        "(2018, cited second-hand).",
         suggestions=_suggestions(used, short, preliminary, bool(share)),
         overrides=(*FOR_TESTS, CONTRAINDICATED),
         reference="aasm-2025" if rls else "article",
@@ -229,10 +230,10 @@ def _suggestions(
 ) -> tuple[OrderTest, ...]:
     if preliminary:
         found = (("ferritin", used), ("transferrin_saturation", short))
-        return tuple(OrderTest(key, "repeat the early result") for key, one in found if one)
+        return tuple(OrderTest(key, "repeat the preliminary result") for key, one in found if one)
     if fresh:
         return ()
-    return (OrderTest("transferrin_saturation", "confirms what ferritin suggests"),)
+    return (OrderTest("transferrin_saturation", "to confirm what ferritin suggests"),)
 
 
 def _summary(used: Evidence | None, short: Evidence | None, rls: bool, preliminary: bool) -> str:
@@ -260,10 +261,10 @@ def _advice(
     reason = _raising(facts)[0]
     inflamed = ""
     if reason and low:
-        confirms = "" if share is not None else " TSAT confirms it."
+        confirms = "" if share is not None else " Confirm it by TSAT."
         inflamed = f"Inflammation raises ferritin ({reason}): low even with inflammation.{confirms}"
     elif reason:
-        inflamed = f"Ferritin misleads here ({reason}): go by the transferrin saturation."
+        inflamed = f"Ferritin misleads here ({reason}): rely on the transferrin saturation."
     if preliminary:
         lines = ("The result is preliminary: repeat it before acting on it.", meaning)
     else:
@@ -278,14 +279,14 @@ def _iron(facts: Facts, share: Result | None, dialysis: tuple[str, ...]) -> tupl
     if share is not None and share.above(high.value) is True:
         return (f"No iron is advised: transferrin saturation {share.reported} is above {high}.",)
     if against := facts.hazards("iron_overload"):
-        return (f"No iron is advised here: {named(against)}; this needs specialist advice.",)
+        return (f"No iron is advised here: {named(against)}; seek specialist advice.",)
     if dialysis:
         return dialysis
     if patient := facts.hazards("dialysis"):
         return (f"No iron is advised here ({named(patient)}): the renal team decides on it.",)
     return (
-        "Look for a cause; whether to give iron is the clinician's decision, not with overload or "
-        f"TSAT above {high}.",
+        "Look for a cause. Whether to give iron is the clinician's decision; none with iron "
+        f"overload or TSAT above {high}.",
     )
 
 

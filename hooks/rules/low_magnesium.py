@@ -5,9 +5,9 @@ depletion, with magnesium oxide at night; extreme caution in renal insufficiency
 (article, "Electrolyte correction").
 
 When: the newest usable serum magnesium is below the laboratory's own range, else below
-0.70 mmol/L. Critical below 0.50 mmol/L, or below 0.60 with digoxin or a risk of long QT. Older
-than 30 days, or preliminary: info or said to be preliminary, and only the repeat is offered.
-Then: value, what to do first, causes found, the dose range where renal function allows it, the
+0.70 mmol/L. Critical below 0.50 mmol/L, or below 0.60 with digoxin or a risk of long QT. A result
+older than 30 days is info, a preliminary one is named so, and for both only the repeat is offered.
+Then: the value, what to do first, causes found, the dose range if renal function allows it, the
 tests; a draft of magnesium oxide only without any known contraindication.
 Does not cover: ionised, red-cell or urine magnesium; parenteral dosing.
 """
@@ -50,7 +50,7 @@ _LIKELY_CAUSES = "PPI, diuretics, alcohol, diarrhoea"
 @rule(
     id="low-magnesium",
     title="Documented low magnesium",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["article", "general-knowledge"],
@@ -80,7 +80,7 @@ _LIKELY_CAUSES = "PPI, diuretics, alcohol, diarrhoea"
     ],
 )
 def low_magnesium(facts: Facts) -> Answer:
-    """Serum magnesium below range is corrected, with the kidney in mind."""
+    """Serum magnesium below range is corrected, with regard to renal function."""
     level = levels.low(facts, "magnesium")
     if level.result is None or level.beyond is None:
         return CannotTell(levels.undecided(level), level.unusable)
@@ -140,7 +140,11 @@ def _summary(level: levels.Level, severe: bool, function: Renal, risk: RhythmRis
     if levels.contaminated(level.result):
         value += ", sample contaminated"
     if level.stale:
-        return headline(f"Magnesium was low: {value}. From {day(level.result)}: repeat first")
+        spoilt = ", sample contaminated" * levels.contaminated(level.result)
+        return headline(
+            f"Magnesium was low, {level.result.reported} from {day(level.result)}{spoilt}: "
+            "repeat first"
+        )
     if level.preliminary:
         action = "Assess today and repeat" if severe else "Repeat now"
         return headline(f"Low magnesium: {value}, preliminary. {action}")
@@ -149,7 +153,7 @@ def _summary(level: levels.Level, severe: bool, function: Renal, risk: RhythmRis
         return headline(f"Severe hypomagnesaemia: {value}{beside}. Assess today")
     if function.severe:
         kidney = f", {function.phrase()}" if risk else f" with {function.phrase()}"
-        text = f"Low magnesium: {value}{beside}{kidney}. Specialist advice"
+        text = f"Low magnesium: {value}{beside}{kidney}. Get specialist advice"
         return kidney_headline(function, text)
     action = "ECG, and correct it" if risk else "Correct the deficiency"
     return headline(f"Low magnesium: {value}{beside}. {action}")
@@ -162,10 +166,7 @@ def _evidence(facts: Facts, level: levels.Level, severe: bool) -> Evidence:
     return evidence
 
 
-_URGENT = (
-    "Urgent same-day assessment: ECG, potassium and calcium; parenteral replacement is to be "
-    "considered."
-)
+_URGENT = "Urgent same-day assessment: ECG, potassium and calcium; consider parenteral replacement."
 
 
 def _advice(
@@ -184,7 +185,7 @@ def _advice(
     elif risk:
         lines.append(f"ECG and potassium now: arrhythmia is more likely with {risk.words}.")
     if not facts.hazards(*FLUID_FIRST_UNSAFE):
-        unchecked = " (not with ascites, cirrhosis or heart failure: could not be checked)"
+        unchecked = " (but not in ascites, cirrhosis or heart failure, which could not be checked)"
         lines.append(
             "If water or sodium is depleted, correct that first"
             f"{unchecked if reading.conditions_unread(facts) else ''}."
@@ -205,9 +206,9 @@ def _dose(facts: Facts, function: Renal) -> str:
     if function.moderate:
         caution = f" {function.phrase()}: start low and monitor."
     elif function.stale or function.unusable:
-        caution = " No usable renal function of the last 90 days is known: check it first."
+        caution = " No usable renal function from the last 90 days is known: check it first."
     binding = facts.taking("magnesium_binding")
-    apart = f" Hours apart from {named(binding)}, by its label." if binding else ""
+    apart = f" Give it hours apart from {named(binding)}, by its label." if binding else ""
     return (
         "Magnesium oxide 12–24 mmol nightly (484–967 mg of the magnesium oxide salt = 292–583 mg "
         f"elemental magnesium), with extreme caution in renal insufficiency.{caution}{apart}"
@@ -218,7 +219,7 @@ def _why_no_dose(facts: Facts, function: Renal) -> str:
     if facts.minor:
         return "No dose is given: the patient is under 18."
     if facts.hazards("pregnancy"):
-        return "No dose is given in pregnancy: obstetric advice."
+        return "No dose is given in pregnancy: seek obstetric advice."
     if running := facts.taking("magnesium_intravenous"):
         return f"No oral dose is given: {named(running)} is active."
     if function.severe:
@@ -236,7 +237,7 @@ def _why_no_dose(facts: Facts, function: Renal) -> str:
 
 
 def _background(facts: Facts, function: Renal) -> tuple[str, ...]:
-    lines = ["Secondary hyperaldosteronism from depletion of water and sodium worsens the loss."]
+    lines = ["Secondary hyperaldosteronism from water and sodium depletion worsens the loss."]
     if facts.hazards(*FLUID_FIRST_UNSAFE):
         lines = []
     if not _why_no_dose(facts, function):
@@ -254,13 +255,13 @@ def _suggestions(
         return (repeat,)
     offers: list[Suggestion] = [
         repeat,
-        OrderTest("potassium", "potassium and magnesium fall together"),
+        OrderTest("potassium", "potassium and magnesium are often low together"),
         OrderTest("creatinine", "renal function before replacement"),
     ]
     if severe:
         offers.append(OrderTest("calcium", "severe hypomagnesaemia lowers calcium"))
     if severe or risk:
-        offers.append(OrderTest("ecg", "rhythm and QT with a low magnesium"))
+        offers.append(OrderTest("ecg", "rhythm and QT in low magnesium"))
     if _draft_is_safe(facts, level, function):
         offers.append(DraftMedication("magnesium_oxide", "documented deficiency"))
     return tuple(offers)

@@ -5,8 +5,9 @@ magnesium checked with it (article, "Laboratory Evaluation" and "Electrolyte cor
 
 When: the newest usable potassium is below the laboratory's own range, else below 3.5 mmol/L.
 Below 3.0 urgent wording and an ECG, below 2.5 critical; below 3.0 critical with digoxin or a
-risk of long QT. Older than 30 days, or preliminary: said so, and only the repeat is offered.
-Then: value, causes, magnesium; a draft of potassium chloride only without any known
+risk of long QT. A result older than 30 days, or preliminary, is named so, and only the repeat is
+offered.
+Then: the value, causes, magnesium; a draft of potassium chloride only without any known
 contraindication, and otherwise why not.
 Does not cover: intravenous replacement and its rates; redistribution (insulin, thyroid).
 """
@@ -50,7 +51,7 @@ _LOSING = ("diuretic_loop", "diuretic_thiazide")
 @rule(
     id="low-potassium",
     title="Documented low potassium",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["article", "general-knowledge"],
@@ -81,7 +82,7 @@ _LOSING = ("diuretic_loop", "diuretic_thiazide")
     ],
 )
 def low_potassium(facts: Facts) -> Answer:
-    """Serum potassium below range is corrected, with its cause and magnesium in mind."""
+    """Serum potassium below range is corrected, with regard to its cause and to magnesium."""
     level = levels.low(facts, "potassium")
     if level.result is None or level.beyond is None:
         return CannotTell(levels.undecided(level), level.unusable)
@@ -132,7 +133,11 @@ def _summary(level: levels.Level, severe: bool, urgent: bool, risk: RhythmRisk) 
     if levels.contaminated(level.result):
         value += ", sample contaminated"
     if level.stale:
-        return headline(f"Potassium was low: {value}. From {day(level.result)}: repeat first")
+        spoilt = ", sample contaminated" * levels.contaminated(level.result)
+        return headline(
+            f"Potassium was low, {level.result.reported} from {day(level.result)}{spoilt}: "
+            "repeat first"
+        )
     if level.preliminary:
         action = "Assess today and repeat" if severe else "Repeat now"
         return headline(f"Low potassium: {value}, preliminary. {action}")
@@ -157,8 +162,8 @@ def _evidence(facts: Facts, level: levels.Level, severe: bool, urgent: bool) -> 
 
 
 _AT_ONCE = (
-    "Urgent same-day assessment with an ECG; replacement under monitoring, to be considered "
-    "parenterally."
+    "Urgent same-day assessment with an ECG; replacement under monitoring, and consider the "
+    "parenteral route."
 )
 
 
@@ -179,7 +184,7 @@ def _advice(
     if severe:
         lines.append(_AT_ONCE)
     elif urgent:
-        lines.append("Urgent: ECG and correction without delay, sooner with heart disease.")
+        lines.append("Urgent: ECG and correction without delay, above all with heart disease.")
     elif risk:
         lines.append(f"ECG now: arrhythmia is more likely with {risk.words}.")
     losing = facts.taking(*_LOSING)
@@ -199,7 +204,7 @@ def _magnesium(facts: Facts) -> tuple[str, tuple[Evidence, ...]]:
     under = levels.low(facts, "magnesium")
     if under.beyond is True and not under.stale and under.result is not None:
         return (
-            f"Magnesium is low too ({under.result.reported}): correct it with the potassium.",
+            f"Magnesium is low too ({under.result.reported}): correct both together.",
             (under.evidence(),),
         )
     if _magnesium_known(facts) and under.result is not None:
@@ -207,7 +212,7 @@ def _magnesium(facts: Facts) -> tuple[str, tuple[Evidence, ...]]:
             f"Magnesium {under.result.reported} was normal on {day(under.result)}.",
             (under.evidence(),),
         )
-    return "Check magnesium with it: low magnesium makes hypokalaemia refractory.", ()
+    return "Check magnesium as well: low magnesium makes hypokalaemia refractory.", ()
 
 
 def _magnesium_known(facts: Facts) -> bool:
@@ -239,16 +244,16 @@ def _suggestions(
 
 
 def _against_a_draft(facts: Facts, level: levels.Level) -> list[str]:
-    """Every contraindication to offering oral potassium, in words; empty: none."""
+    """Every contraindication to offering oral potassium, in words; empty if there is none."""
     assert level.result is not None
     reasons = []
     if facts.hazards(PREGNANCY):
         reasons.append("pregnancy")
     reasons += _renal_reasons(renal(facts))
     if level.result.at_least(facts.limits.value("potassium.severe")) is not True:
-        reasons.append("below 2.5 mmol/L, which tablets do not treat")
+        reasons.append("below 2.5 mmol/L, where tablets are not enough")
     if levels.at_least(facts, "potassium", "potassium.caution").beyond is True:
-        reasons.append("another result of the same time is 5.0 mmol/L or above")
+        reasons.append("another result from the same time is 5.0 mmol/L or above")
     high = _high_lately(facts, level.result)
     if high is not None:
         reasons.append(f"potassium was {high.reported} on {day(high)}: repeat it first")
@@ -269,7 +274,7 @@ def _against_a_draft(facts: Facts, level: levels.Level) -> list[str]:
 
 
 def _high_lately(facts: Facts, low: Result) -> Result | None:
-    """A high potassium of the week before: it may come back, or one of the two is wrong."""
+    """A high potassium in the week before: it may recur, or one of the two is wrong."""
     limit = facts.limits.value("potassium.caution")
     since = low.when - timedelta(days=_REBOUND_DAYS)
     earlier = facts.series.get("potassium", Series()).finals(since)

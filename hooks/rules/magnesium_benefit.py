@@ -1,12 +1,12 @@
-"""Magnesium for cramps without a deficiency: taken, or being ordered.
+"""Magnesium for cramps without a deficiency, taken or being ordered.
 
 Recommendation: magnesium is not supplemented empirically; in patients with normal magnesium it
-brings no clinically meaningful benefit for cramps (article, "Medications to Avoid" and
+has no clinically meaningful benefit for cramps (article, "Medications to Avoid" and
 "Common Pitfalls"; Cochrane review 2020).
 
-When: magnesium for cramps, and serum magnesium normal within 90 days; or, for an order, no
-usable magnesium within 90 days.
-Then: the figures of the review, or the test first.
+When: magnesium is taken or ordered for cramps, and serum magnesium was normal within 90 days; or,
+for an order, there is no usable magnesium within 90 days.
+Then: the figures of the review, or to measure magnesium first.
 Does not cover: magnesium for another reason, infusions, antacids and laxatives, pregnancy.
 """
 
@@ -44,10 +44,10 @@ from hooks.wording import (
 
 LASTING_LOSS = "magnesium_loss"
 NO_SUPPLEMENT = frozenset({"magnesium_antacid_laxative", "magnesium_intravenous"})
-# With one of these on the problem list, magnesium that carries no reason has a likelier one.
+# With one of these on the problem list, it is the likelier reason for magnesium without one.
 OTHER_USES = ("arrhythmia", "eclampsia", "hypomagnesemia")
 _FIGURES = (
-    "With normal magnesium, supplements brought no clinically meaningful benefit: mean "
+    "With normal magnesium, supplements had no clinically meaningful benefit: mean "
     "difference −0.18 cramps a week (95 % CI −0.84 to 0.49; 5 studies, n = 307; Cochrane "
     "2020)."
 )
@@ -59,15 +59,15 @@ _STRENGTH = (
 
 
 def is_supplement(medication: Medication) -> bool:
-    """Whether it is magnesium as a supplement: no antacid, laxative or infusion."""
+    """Whether it is magnesium as a supplement, not as an antacid, laxative or infusion."""
     return "magnesium" in medication.classes and not NO_SUPPLEMENT & medication.classes
 
 
 def meant_for_cramps(facts: Facts, reason: Reason) -> bool | None:
-    """Whether magnesium is meant for cramps; None where that cannot be told.
+    """Whether magnesium is meant for cramps; None if that cannot be told.
 
-    Where no reason is given, a documented arrhythmia, eclampsia or magnesium deficiency is
-    the likelier one.
+    If no reason is given, a documented arrhythmia, eclampsia or magnesium deficiency is the
+    likelier one.
     """
     if not reason.given and facts.hazards(*OTHER_USES):
         return False
@@ -77,7 +77,7 @@ def meant_for_cramps(facts: Facts, reason: Reason) -> bool | None:
 @rule(
     id="magnesium-not-indicated",
     title="Magnesium supplement with normal magnesium",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.CRAMPS,
     references=["cochrane-magnesium-2020", "article"],
@@ -107,9 +107,7 @@ def magnesium_not_indicated(facts: Facts) -> Answer:
     level = levels.low(facts, "magnesium")
     return Finding(
         indicator=Indicator.INFO,
-        summary=headline(
-            f"Magnesium supplement at a normal level ({_value(level)}): no benefit for cramps"
-        ),
+        summary=headline(f"Magnesium taken, level normal ({_value(level)}): no benefit for cramps"),
         advice=(
             f"On the list: {named(supplements)}. {_FIGURES} {_DIARRHOEA}",
             "If it is taken for cramps alone, review whether it is still wanted.",
@@ -121,7 +119,7 @@ def magnesium_not_indicated(facts: Facts) -> Answer:
 
 
 def _not_to_be_said(facts: Facts) -> Answer | None:
-    """The answer where no card about a missing benefit may be shown, else None."""
+    """The answer if no card about the lack of benefit may be shown, else None."""
     if facts.hazards("pregnancy"):
         return NotFired("pregnancy: nothing is said about the benefit of magnesium")
     if unread := reading.conditions_unread(facts):
@@ -173,7 +171,7 @@ _ORDER_NEEDS = [
 
 
 def _drafts_for_cramps(facts: Facts) -> tuple[Medication, ...] | Answer:
-    """The selected supplements meant for cramps, or the answer where there is none."""
+    """The selected supplements meant for cramps, or the answer if there are none."""
     selected = [one for one in facts.drafts.selected_medications if is_supplement(one)]
     meant = [(one, meant_for_cramps(facts, one.reason)) for one in selected]
     found = tuple(one for one, for_cramps in meant if for_cramps)
@@ -187,7 +185,7 @@ def _drafts_for_cramps(facts: Facts) -> tuple[Medication, ...] | Answer:
 @rule(
     id="magnesium-ordered-normal-level",
     title="Magnesium ordered for cramps with normal magnesium",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["cochrane-magnesium-2020", "article"],
@@ -197,7 +195,7 @@ def _drafts_for_cramps(facts: Facts) -> tuple[Medication, ...] | Answer:
     needs=_ORDER_NEEDS,
 )
 def magnesium_ordered_normal_level(facts: Facts) -> Answer:
-    """Magnesium ordered for cramps brings nothing when magnesium is normal."""
+    """Magnesium ordered for cramps has no benefit when magnesium is normal."""
     drafts = _drafts_for_cramps(facts)
     if not isinstance(drafts, tuple):
         return drafts
@@ -208,7 +206,7 @@ def magnesium_ordered_normal_level(facts: Facts) -> Answer:
     return Finding(
         indicator=Indicator.INFO,
         summary=headline(
-            f"Magnesium for cramps, but magnesium is normal ({_value(level)}): no benefit expected"
+            f"Magnesium for cramps, but level normal ({_value(level)}): no benefit expected"
         ),
         advice=(f"Ordered: {named(drafts)}. {_FIGURES} {_DIARRHOEA}",),
         evidence=(*(Evidence(one) for one in drafts), level.evidence()),
@@ -220,7 +218,7 @@ def magnesium_ordered_normal_level(facts: Facts) -> Answer:
 @rule(
     id="magnesium-ordered-level-unknown",
     title="Magnesium ordered for cramps with unknown magnesium",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["cochrane-magnesium-2020", "article"],
@@ -250,7 +248,7 @@ def magnesium_ordered_level_unknown(facts: Facts) -> Answer:
         indicator=Indicator.INFO,
         summary="Magnesium ordered for cramps without a recent level: check magnesium first",
         advice=(
-            f"Ordered: {named(drafts)}. No usable serum magnesium of the last 90 days is known. "
+            f"Ordered: {named(drafts)}. No usable serum magnesium from the last 90 days is known. "
             f"Check it before supplementing: a documented deficiency is corrected. {_FIGURES}",
         ),
         evidence=(*(Evidence(one) for one in drafts), *known),

@@ -6,8 +6,8 @@ at night (article, "Electrolyte correction"). The article's "480-960 mg" is the 
 When: a selected draft orders magnesium oxide, magnesium is documented low, and the daily dose
 can be computed and, rounded to whole mmol, lies outside 12-24.
 Then: the arithmetic, in salt, elemental magnesium and mmol.
-Does not cover: other salts, infusions, antacids and laxatives, pregnancy, anybody under 18, and
-anybody in renal impairment or whose renal function is not known.
+Does not cover: other salts, infusions, antacids and laxatives, pregnancy, patients under 18, and
+patients whose renal function is impaired or not known.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _OTHER_DOSES = frozenset({"constipation", "dyspepsia", "arrhythmia", "eclampsia"
 @rule(
     id="magnesium-ordered-dose",
     title="Dose of magnesium oxide for a deficiency",
-    version="1.0.1",
+    version="1.0.2",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["article"],
@@ -88,7 +88,7 @@ def magnesium_ordered_dose(facts: Facts) -> Answer:
     assert magnesium_ordered_renal_impairment.check is not None
     kidney = magnesium_ordered_renal_impairment.check(facts)
     if isinstance(kidney, Finding):
-        return NotFired("renal function is impaired or not known: see the card about it")
+        return NotFired("renal function is impaired or not known: see the card on that")
     if isinstance(kidney, CannotTell):
         return kidney
     level = levels.low(facts, "magnesium")
@@ -115,7 +115,7 @@ def _judged(
     if not outside:
         if lacking:
             return NotFired(f"the daily dose is not known: {lacking[0]}")
-        return NotFired("the daily dose lies inside the range", (level.evidence(),))
+        return NotFired("the daily dose is within the range", (level.evidence(),))
     assert level.result is not None
     advice = [_arithmetic(salt, draft, mg) for draft, mg in outside]
     advice.append(

@@ -4,16 +4,16 @@ Recommendation: extreme caution with magnesium in renal insufficiency, because i
 accumulate to toxic levels (article, "Electrolyte correction").
 
 When: magnesium of any kind (supplement, antacid, laxative, infusion) is on the medication
-list, and renal function is impaired or unknown, or serum magnesium is
-above range. A supplement in advanced disease (eGFR below 30, CKD 4-5, dialysis, AKI), or with a
-magnesium of 2.0 mmol/L or more: critical; eGFR 30-59, CKD 3 or a milder high magnesium: warning
-(info below 1.5 with normal renal function); with a fresh low magnesium never more than a
-warning. A magnesium of 2.0 mmol/L or more without any on the list:
-critical, find its source. Advanced chronic disease with cramps and no magnesium: advice on
-over-the-counter products.
+list, and renal function is impaired or unknown, or serum magnesium is above range. A supplement
+in advanced disease (eGFR below 30, CKD 4-5, dialysis, AKI), or with a magnesium of 2.0 mmol/L or
+more: critical; with eGFR 30-59, CKD 3 or a milder high magnesium: warning (info below 1.5 with
+normal renal function); with a recent low magnesium never more than a warning. A magnesium of 2.0
+mmol/L or more with none on the list: critical, find its source. Advanced chronic kidney disease
+with cramps and no magnesium: advice on over-the-counter products.
 Treatment: parenteral magnesium, or magnesium for eclampsia, pre-eclampsia, torsades, another
-arrhythmia or severe asthma, is never told to stop: at most a warning up to 3.5 mmol/L.
-Then: why, magnesium and creatinine.
+arrhythmia or severe asthma: the card never says to stop it, and is at most a warning up to
+3.5 mmol/L.
+Then: why; offers magnesium and creatinine.
 Does not cover: treatment of magnesium toxicity; how to dose magnesium in renal impairment.
 """
 
@@ -54,7 +54,7 @@ from hooks.wording import CONTRAINDICATED, FOR_ADVICE, FOR_HAZARDS, PREFERENCE, 
 @rule(
     id="magnesium-in-renal-impairment",
     title="Magnesium in renal impairment",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=REFERENCES,
@@ -114,7 +114,7 @@ def _treated(facts: Facts, danger: Accumulation, taken: tuple[Medication, ...]) 
 
 
 def _graded(facts: Facts, danger: Accumulation) -> Indicator:
-    """How grave a supplement is."""
+    """The severity of the card for a supplement."""
     if danger.deficit is not None:
         return Indicator.WARNING
     if danger.function.severe or danger.reaches(facts, "magnesium.critical"):
@@ -137,8 +137,8 @@ def _taken(facts: Facts, danger: Accumulation, supplements: tuple[Medication, ..
     if danger.deficit is not None:
         action = "correct it with specialist advice"
         advice.append(
-            f"Magnesium is low all the same ({danger.deficit.reported}): decide on stopping and "
-            "on correcting it together, with specialist advice."
+            f"Magnesium is low nevertheless ({danger.deficit.reported}): decide together on "
+            "stopping the supplement and on correcting the deficiency, with specialist advice."
         )
     elif indicator is Indicator.CRITICAL:
         action = "toxic accumulation possible" if impaired else "stop it and recheck"
@@ -161,12 +161,12 @@ def _taken(facts: Facts, danger: Accumulation, supplements: tuple[Medication, ..
     tests = danger.repeats or ("magnesium", "creatinine")
     return Finding(
         indicator=indicator,
-        summary=kidney_headline(danger.function, f"Magnesium taken, {danger.because()}: {action}"),
+        summary=kidney_headline(danger.function, f"On magnesium, {danger.because()}: {action}"),
         advice=tuple(advice),
         evidence=(*(Evidence(one) for one in supplements), *danger.evidence(facts)),
         missing=danger.missing(),
         strength=STRENGTH,
-        suggestions=tuple(OrderTest(key, "magnesium in the blood") for key in tests),
+        suggestions=tuple(OrderTest(key, "monitoring while on magnesium") for key in tests),
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
     )
 
@@ -179,7 +179,7 @@ def _taken_and_once_high(
     return Finding(
         indicator=Indicator.INFO,
         summary=headline(
-            f"Magnesium is taken and was high: {result.reported}. From {day(result)}: repeat first"
+            f"On magnesium, level was high, {result.reported} from {day(result)}: repeat first"
         ),
         advice=(
             f"Magnesium on the list: {named(supplements)}. The result above range is from "
@@ -198,15 +198,15 @@ def _taken_unchecked(
 ) -> Finding:
     return Finding(
         indicator=Indicator.INFO,
-        summary=headline("Magnesium is taken and renal function is not known: check creatinine"),
+        summary=headline("On magnesium, renal function not known: check creatinine"),
         advice=(
             f"Magnesium on the list: {named(supplements)}. It accumulates in renal "
-            "insufficiency, and no usable renal function of the last 12 months is known.",
+            "insufficiency, and no usable renal function from the last 12 months is known.",
         ),
         evidence=(*(Evidence(one) for one in supplements), *danger.evidence(facts)),
         missing=danger.missing(),
         strength=STRENGTH,
-        suggestions=(OrderTest("creatinine", "renal function of a patient who takes magnesium"),),
+        suggestions=(OrderTest("creatinine", "renal function while on magnesium"),),
         overrides=FOR_HAZARDS,
     )
 
@@ -247,7 +247,7 @@ def _without(facts: Facts, danger: Accumulation) -> Answer:
 
 
 def _of_unknown_source(facts: Facts, danger: Accumulation) -> Finding:
-    """Dangerously high, though no list has magnesium: it comes from somewhere."""
+    """A dangerously high magnesium, although none is on the list: it has some source."""
     result = danger.level.result
     assert result is not None  # it reaches a limit
     early = "The result is preliminary: repeat it now. " if danger.level.preliminary else ""
@@ -265,7 +265,7 @@ def _of_unknown_source(facts: Facts, danger: Accumulation) -> Finding:
         strength=STRENGTH,
         suggestions=(
             OrderTest("magnesium", "repeat the high result"),
-            OrderTest("creatinine", "renal function with a high magnesium"),
+            OrderTest("creatinine", "renal function in high magnesium"),
         ),
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
     )

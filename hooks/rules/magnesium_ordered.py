@@ -5,12 +5,12 @@ accumulate to toxic levels (article, "Electrolyte correction").
 
 When: a selected draft orders magnesium of any kind (supplement, antacid, laxative, infusion), and
 renal function is impaired or unknown, or serum magnesium is above range. A supplement in advanced
-disease (eGFR below 30, CKD 4-5, dialysis, AKI): critical; eGFR 30-59, CKD 3, an unknown renal
-function or a mildly high magnesium with normal renal function: warning; with a fresh low magnesium
-never more than a warning and no removal.
+disease (eGFR below 30, CKD 4-5, dialysis, AKI): critical; with eGFR 30-59, CKD 3, an unknown renal
+function, or a mildly high magnesium and normal renal function: warning; with a recent low
+magnesium never more than a warning, and no removal.
 Treatment: parenteral magnesium, or magnesium for eclampsia, pre-eclampsia, torsades, another
 arrhythmia or severe asthma, is never obstructed: no removal, at most a warning up to 3.5 mmol/L.
-Then: why, magnesium and creatinine, and for a supplement's draft its removal.
+Then: why; offers magnesium and creatinine, and removal of the draft of a supplement.
 Does not cover: treatment of magnesium toxicity; how to dose magnesium in renal impairment.
 """
 
@@ -53,7 +53,7 @@ from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, day, headline, named
 @rule(
     id="magnesium-ordered-renal-impairment",
     title="Magnesium ordered in renal impairment",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=REFERENCES,
@@ -90,8 +90,8 @@ def magnesium_ordered_renal_impairment(facts: Facts) -> Answer:
 def _treatment(facts: Facts, draft: Medication) -> bool:
     """Whether a draft is a treatment, by its route or reason.
 
-    Where it has no reason, an eclampsia on the problem list is reason enough: obstructing the
-    treatment is the greater danger.
+    If it has no reason, eclampsia on the problem list is reason enough: to obstruct the
+    treatment would be the greater danger.
     """
     return treats(draft) or (not draft.reason.given and bool(facts.hazards("eclampsia")))
 
@@ -105,7 +105,7 @@ def _treatment_ordered(
     if not (danger.toxic or impaired or against or function.unknown):
         return NotFired("a treatment with magnesium, and renal function is not impaired")
     if danger.toxic:
-        indicator, action = Indicator.CRITICAL, "toxic, pause and monitor"
+        indicator, action = Indicator.CRITICAL, "toxic; pause and monitor"
     elif impaired:
         indicator, action = Indicator.WARNING, "adjust the dose and monitor"
     elif against:
@@ -116,7 +116,7 @@ def _treatment_ordered(
     if against:
         words.append(named(against))
     emergency = any(not draft.reason.concepts.isdisjoint(EMERGENCIES) for draft in drafts)
-    # In pregnancy magnesium by vein is given against seizures, whatever the order says.
+    # In pregnancy intravenous magnesium is given against seizures, whatever the order says.
     emergency = emergency or bool(facts.hazards(*EMERGENCIES, "pregnancy"))
     advice = []
     if danger.toxic:
@@ -129,7 +129,7 @@ def _treatment_ordered(
         )
     if against:
         advice.append(
-            f"{named(against)}: magnesium weakens neuromuscular and atrioventricular conduction."
+            f"{named(against)}: magnesium impairs neuromuscular and atrioventricular conduction."
         )
     advice += [WATCH, f"Ordered: {named(drafts)}."]
     if danger.level.result is not None and danger.urgent:
@@ -173,7 +173,7 @@ def _ordered(
     drafts: tuple[Medication, ...],
     treatments: tuple[Medication, ...],
 ) -> Finding:
-    """``treatments`` are ordered beside the supplements, and are never removed."""
+    """``treatments`` are ordered together with the supplements, and are never removed."""
     function = danger.function
     impaired = function.severe or function.moderate
     unknown = function.unknown and not danger.urgent
@@ -193,14 +193,14 @@ def _ordered(
     if danger.deficit is not None and function.severe:
         action = "dose and monitor with care"
         advice.append(
-            "A deficiency is documented: correct it with a dose for this renal function, with "
-            "specialist advice and levels."
+            "A deficiency is documented: correct it with a dose adjusted for renal function, with "
+            "specialist advice and monitoring of levels."
         )
     elif critical:
         action = "risk of toxic accumulation" if impaired else "no more magnesium"
         advice.append(
-            "Do not give it without a documented deficiency, a dose for this renal function and "
-            "monitoring. " + SIGNS
+            "Do not give it without a documented deficiency, a dose adjusted for renal function "
+            "and monitoring. " + SIGNS
             if impaired
             else "Magnesium is above range: give none, and recheck. " + SIGNS
         )
@@ -230,7 +230,7 @@ def _ordered(
         offers = [
             *(RemoveDraft(draft.source.reference, draft.name) for draft in drafts if removal),
             OrderTest("creatinine", "renal function before magnesium"),
-            OrderTest("magnesium", "magnesium before more of it"),
+            OrderTest("magnesium", "magnesium level before giving more"),
         ]
     because = danger.because() or function.phrase()
     return Finding(
@@ -254,7 +254,7 @@ def _ordered_and_once_high(
     return Finding(
         indicator=Indicator.INFO,
         summary=headline(
-            f"Magnesium ordered and was high: {result.reported}. From {day(result)}: repeat first"
+            f"Magnesium ordered, level was high, {result.reported} from {day(result)}: repeat first"
         ),
         advice=(
             f"Ordered: {named(drafts)}. Magnesium was above range on {day(result)}: repeat it "

@@ -1,15 +1,15 @@
 """Calcium, creatine kinase, sodium and TSH: metabolic causes of cramps that were measured.
 
-Recommendation: exclude secondary causes (article, "Overview"); what was measured and is far
-from normal is treated as such. All limits are general knowledge.
+Recommendation: exclude secondary causes (article, "Overview"); a measured value that is far
+from normal is treated as one. All limits are general knowledge.
 
-When: calcium below the laboratory's range (else 2.10 mmol/L, ionised 1.12), as the laboratory
-adjusted it, else total calcium corrected for an albumin of the same 7 days; creatine kinase
-above 5 times its upper limit; sodium below 130 mmol/L; TSH above 10 mIU/L. Of the last 90 days,
-and of the last 30 for more than info. Critical, and then cramps or not: calcium below 1.90
-(ionised 0.90), creatine kinase above 10 times with a statin or 25 times without, sodium below
-120.
-Then: one card, the worst first; offers what confirms it.
+When: calcium below the laboratory's range (else 2.10 mmol/L, ionised 1.12), as adjusted by the
+laboratory, else total calcium corrected for an albumin within 7 days; creatine kinase above 5
+times its upper limit; sodium below 130 mmol/L; TSH above 10 mIU/L. Results of the last 90 days
+count; those older than 30 days are info. Critical, whether or not cramps are documented: calcium
+below 1.90 (ionised 0.90), creatine kinase above 10 times its upper limit with a statin or 25
+times without, sodium below 120.
+Then: one card, the worst first; offers the tests that confirm it.
 Does not cover: high calcium or sodium, the treatment itself.
 """
 
@@ -59,7 +59,7 @@ _PER_GRAM = Fraction(2, 100)  # mmol/L of calcium for each g/L of albumin that i
 @rule(
     id="metabolic-cause-found",
     title="A metabolic cause of cramps was measured",
-    version="1.1.0",
+    version="1.1.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["general-knowledge", "article"],
@@ -125,14 +125,14 @@ def metabolic_cause_found(facts: Facts) -> Answer:
         advice=tuple(one.advice for one in found),
         evidence=tuple(line for one in found for line in one.evidence),
         missing=undecided,
-        strength="The limits are general knowledge, and for the site to confirm.",
+        strength="The limits are general knowledge; each site should confirm them.",
         suggestions=tuple(dict.fromkeys(test for one in found for test in one.tests)),
         overrides=(*FOR_TESTS, CONTRAINDICATED),
     )
 
 
 def _superseded(facts: Facts) -> str:
-    """Of total and adjusted calcium the one that the other says more of, or more recently."""
+    """Whichever of total and adjusted calcium is superseded by the other; empty if neither is."""
     total, adjusted = (
         facts.newest(key, Worse.LOW).result for key in ("calcium", "calcium_adjusted")
     )
@@ -143,7 +143,7 @@ def _superseded(facts: Facts) -> str:
 
 @record
 class _Cause:
-    """One finding: how grave, the value, what to do, and what to measure again."""
+    """One finding: its severity, the value, what to do, and what to measure again."""
 
     indicator: Indicator
     value: str
@@ -163,7 +163,7 @@ def _nothing(facts: Facts) -> str:
     usable = [name for name, fresh in measured if fresh]
     if not usable:
         return "neither calcium, creatine kinase, sodium nor TSH was measured in 90 days"
-    return f"{', '.join(usable)}: not beyond the limits; the others were not measured in 90 days"
+    return f"{', '.join(usable)}: within the limits; the others were not measured in 90 days"
 
 
 def _summary(found: list[_Cause]) -> str:
@@ -201,7 +201,8 @@ def _cause(facts: Facts, result: Result | None) -> tuple[_Cause | None, tuple[st
         return None, ()
     cause, decided = _JUDGES[result.analyte.key](facts, result)
     if cause is None:
-        doubt = f"{result.analyte.name.lower()} {result.reported} does not say whether it is beyond"
+        name = result.analyte.name.lower()
+        doubt = f"{name} {result.reported} does not say whether it is beyond the limit"
         return None, (() if decided else (doubt,))
     if not facts.within(result, ACT):
         seen = short_day(result.day, facts.today)
@@ -211,13 +212,14 @@ def _cause(facts: Facts, result: Result | None) -> tuple[_Cause | None, tuple[st
                 indicator=Indicator.INFO,
                 words=f"{cause.words} on {seen}",
                 action="repeat first",
-                advice=f"{cause.words} is of {seen}: repeat it before acting on it.",
+                advice=f"{cause.value[0].upper()}{cause.value[1:]} is from {seen}: repeat it "
+                "before acting on it.",
                 tests=cause.tests[:1],
             ),
             (),
         )
     if result.preliminary or result.remarks:
-        why = "preliminary" if result.preliminary else "of a doubtful sample"
+        why = "preliminary" if result.preliminary else "from a doubtful sample"
         spoilt = "contaminated" in result.remarks
         return (
             replace(
@@ -262,7 +264,7 @@ def _calcium(facts: Facts, result: Result) -> _Judgement:
     return _calcium_cause(
         indicator,
         value,
-        "" if albumin or judged is not result else " No albumin of these 7 days: the total value.",
+        "" if albumin or judged is not result else " No albumin within 7 days: total calcium.",
         (evidence, *((Evidence(albumin),) if albumin else ())),
         "calcium",
     )
@@ -293,7 +295,7 @@ def _calcium_cause(
             indicator=indicator,
             value=value,
             words=f"{value} low",
-            action="assess today, ECG" if urgent else "a cause of cramps, correct it",
+            action="assess today, ECG" if urgent else "a cause of cramps; correct it",
             advice=f"{urgent}{value} is a cause of cramps: correct it together with the magnesium; "
             f"it prolongs QT.{remark}",
             evidence=evidence,
@@ -311,7 +313,7 @@ def _corrected(facts: Facts, calcium: Result) -> tuple[Result, Result | None, st
     """Total calcium corrected for the albumin nearest to it within 7 days, with that albumin."""
     albumin = _albumin_of(facts, calcium)
     if albumin is None or not calcium.value.exact or calcium.value.low is None:
-        return calcium, None, "not corrected: no albumin of the same 7 days"
+        return calcium, None, "not corrected: no albumin within 7 days"
     grams = albumin.canonical_value()
     assert grams is not None  # only exact ones are looked for
     lacking = Fraction(facts.limits.value("albumin.corrects")) - grams
@@ -338,7 +340,7 @@ def _albumin_of(facts: Facts, calcium: Result) -> Result | None:
         return None
 
     def distance(one: Result) -> tuple[timedelta, Fraction]:
-        # Of two equally near the higher one: it corrects less, and hides no low calcium.
+        # Of two equally near the higher one counts: it corrects less and so hides no low calcium.
         return abs(one.when - calcium.when), -(one.canonical_value() or Fraction(0))
 
     return min(near, key=distance)
@@ -373,7 +375,7 @@ def _creatine_kinase(facts: Facts, result: Result) -> _Judgement:
             tests=(
                 OrderTest("creatine_kinase", "repeat the high value"),
                 OrderTest("creatinine", "kidney injury from muscle breakdown"),
-                OrderTest("potassium", "muscle breakdown sets potassium free"),
+                OrderTest("potassium", "muscle breakdown releases potassium"),
             ),
         ),
         True,
@@ -416,7 +418,7 @@ def _sodium(facts: Facts, result: Result) -> _Judgement:
             words=f"Sodium {result.reported}{taken}",
             action="assess today" if grave else action,
             advice=f"{urgent}Sodium {result.reported} is a cause of cramps. {review}"
-            "Correct it slowly: too fast a rise harms the brain.",
+            "Correct it slowly: too rapid a rise harms the brain.",
             evidence=(
                 Evidence(result, critical if grave else limit),
                 *(Evidence(one) for one in diuretics),

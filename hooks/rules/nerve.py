@@ -6,7 +6,7 @@ examination").
 
 When: cramps documented together with neuropathy, radiculopathy, spinal stenosis or neurogenic
 claudication, motor neuron disease, or diabetes. Warning for motor neuron disease.
-Then: which examination, and what tells them apart.
+Then: what to examine, and how to tell them apart.
 Does not cover: the workup of neuropathy.
 """
 
@@ -40,7 +40,7 @@ NERVE = (
 @rule(
     id="neuropathy-mimic",
     title="Nerve disease can pass for leg cramps",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.CRAMPS,
     references=["article"],
@@ -62,9 +62,7 @@ def neuropathy_mimic(facts: Facts) -> Answer:
     if motor:
         advice.append("Motor neuron disease: cramps may be part of it; look for fasciculation.")
     elif facts.conditions("neurogenic_claudication"):
-        advice.append(
-            "Neurogenic claudication: with standing and walking, eased by bending forward."
-        )
+        advice.append("Neurogenic claudication: on standing and walking, eased by bending forward.")
     return Finding(
         indicator=Indicator.WARNING if motor else Indicator.INFO,
         summary=headline(
@@ -74,6 +72,6 @@ def neuropathy_mimic(facts: Facts) -> Answer:
         ),
         advice=tuple(advice),
         evidence=(*(Evidence(one) for one in found), *cramps.evidence(facts)),
-        strength="Clinical distinction named by the article.",
+        strength="A clinical distinction that the article names.",
         overrides=FOR_ADVICE,
     )

@@ -1,19 +1,19 @@
-"""Potassium ordered where it is dangerous, or a drug that spares potassium.
+"""Potassium, or a potassium-sparing drug, ordered where it is dangerous.
 
-Recommendation: a documented deficiency is corrected (article); potassium is not added where it
-accumulates: high potassium, renal impairment, drugs that raise it (UKKA 2023, cited
-second-hand; trimethoprim beside spironolactone: BMJ 2011;343:d5228).
+Recommendation: a documented deficiency is corrected (article); potassium is not given where it
+accumulates: with high potassium, renal impairment or drugs that raise it (UKKA 2023, cited
+second-hand; trimethoprim together with spironolactone: BMJ 2011;343:d5228).
 
 When, for potassium: potassium 5.0 mmol/L or above, advanced renal impairment or acute kidney
 injury, or a potassium-sparing diuretic taken or drafted: critical; eGFR 30-59, another drug that
-raises potassium, more potassium, or potassium or renal function unknown: warning. With a fresh
+raises potassium, more potassium, or potassium or renal function unknown: warning. With a recent
 low potassium: a warning at most, and no removal.
 When, for a potassium-sparing diuretic or mineralocorticoid antagonist: potassium 5.5 or above,
 potassium taken or drafted, or 5.0 together with advanced renal impairment: critical; one of
 these alone, trimethoprim, eGFR 30-59 with another drug that raises potassium, or potassium or
-renal function unknown: warning. With a fresh low potassium only advanced renal impairment
-speaks, as a warning without removal.
-Then: why, removal, repeat potassium and creatinine.
+renal function unknown: warning. With a recent low potassium only advanced renal impairment
+counts, as a warning without removal.
+Then: why; offers removal, and repeat potassium and creatinine.
 Does not cover: rates and routes of intravenous potassium.
 """
 
@@ -51,7 +51,7 @@ from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, day, drugs, named
 
 @dataclass(slots=True)
 class Dangers:
-    """Contraindications to the order: short words for the summary, and the facts.
+    """Reasons against the order, in short words for the summary, and the drugs behind them.
 
     ``early`` are the reasons that rest on a preliminary result alone, with the test to repeat.
     """
@@ -63,12 +63,12 @@ class Dangers:
 
     @property
     def reasons(self) -> list[str]:
-        """Every reason once, the worse ones first."""
+        """Every reason once, the more serious ones first."""
         return list(dict.fromkeys(self.critical + self.warning))
 
     @property
     def repeats(self) -> tuple[str, ...]:
-        """The tests to repeat, where every reason rests on a preliminary result."""
+        """The tests to repeat, if every reason rests on a preliminary result."""
         if self.reasons and all(reason in self.early for reason in self.reasons):
             return tuple(dict.fromkeys(self.early.values()))
         return ()
@@ -77,7 +77,7 @@ class Dangers:
 @rule(
     id="potassium-ordered-hazard",
     title="Potassium ordered: risk of hyperkalaemia",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=[
@@ -107,7 +107,7 @@ class Dangers:
     ],
 )
 def potassium_ordered_hazard(facts: Facts) -> Answer:
-    """Ordered potassium, or a drug that spares it, in a patient who may not excrete it."""
+    """Potassium, or a drug that spares it, ordered for a patient who may not excrete it."""
     selected = facts.drafts.selected_medications
     potassium = tuple(draft for draft in selected if SUPPLEMENT in draft.classes)
     sparing = tuple(
@@ -132,9 +132,9 @@ def potassium_ordered_hazard(facts: Facts) -> Answer:
             return CannotTell(unread, function.unusable, trigger=True)
         known = () if level.result is None else (level.evidence(),)
         known = known if deficit is None else (deficit,)
-        looked = "potassium-raising drugs of every class" if potassium else "interacting drugs"
+        looked = "potassium-raising drugs of any class" if potassium else "interacting drugs"
         return NotFired(
-            f"potassium and renal function allow it, and of {looked} none is taken or drafted"
+            f"potassium and renal function allow it, and no {looked} are taken or drafted"
             if not deficit
             else "a low potassium is documented, and renal function allows it",
             (*known, *function.evidence(facts)),
@@ -161,10 +161,10 @@ def _early_deficit(facts: Facts) -> Result | None:
 
 
 def _others(facts: Facts, drafts: tuple[Medication, ...], *classes: str) -> list[Medication]:
-    """Drugs of the classes taken, or drafted besides the judged drafts themselves."""
+    """Drugs of the classes that are taken, or drafted apart from the judged drafts."""
     found: list[Medication] = []
     for draft in drafts:
-        # An order that is signed again is also among the active ones.
+        # An order that is being re-signed is also among the active ones.
         found += facts.taking(*classes, hazard=True, other_than=draft)
         found += potassium_raising.drafted(facts, *classes, other_than=draft)
     return [one for one in dict.fromkeys(found) if one not in drafts or len(drafts) > 1]
@@ -266,7 +266,7 @@ def _level_danger(facts: Facts, level: levels.Level, found: Dangers, key: str) -
     elif level.result is None or level.stale:
         unread = reading.results_unread(facts) or level.unusable
         found.warning.append(
-            "potassium could not be checked" if unread else "potassium unknown for 30 days"
+            "potassium could not be checked" if unread else "no final potassium in 30 days"
         )
     elif level.beyond is True:
         reason = f"K {level.result.reported} ({day(level.result)}{_remark(level)})"
@@ -276,7 +276,7 @@ def _level_danger(facts: Facts, level: levels.Level, found: Dangers, key: str) -
     elif level.unusable:
         found.warning.append("potassium could not be checked")
     elif level.beyond is None:
-        found.warning.append(f"K {level.result.reported} leaves the level open")
+        found.warning.append(f"K {level.result.reported} may or may not be high")
 
 
 def _renal_danger(function: Renal, grave: list[str], found: Dangers) -> None:
@@ -311,7 +311,7 @@ def _finding(
     elif deficit is None and early is None:
         offers += [RemoveDraft(draft.source.reference, draft.name) for draft in drafts]
     if not dangers.repeats:
-        offers.append(OrderTest("potassium", "potassium before more of it"))
+        offers.append(OrderTest("potassium", "potassium level before giving more"))
         if function.unknown or function.stale or function.unusable:
             offers.append(OrderTest("creatinine", "renal function before potassium"))
     if level.result is not None and level.beyond is True and not level.stale:
@@ -320,17 +320,17 @@ def _finding(
         advice.append(f"Potassium {early.reported} is low but preliminary: confirm it now.")
     if deficit is not None and not potassium:
         advice.append(
-            "It may correct the low potassium: monitor potassium and creatinine within days."
+            "It may correct the low potassium: recheck potassium and creatinine within days."
         )
     elif deficit is not None:
         advice.append(
             "Replacement is needed: monitor potassium and ECG closely, and stop when it is normal."
         )
     elif dangers.critical and early is None:
-        advice.append("Do not give it before potassium and renal function are verified.")
+        advice.append("Do not give it until potassium and renal function have been verified.")
     else:
         advice.append(
-            "If it is needed, check potassium and creatinine first, and again within days."
+            "If it is needed, check potassium and creatinine first, and again within a few days."
         )
     advice.append(f"Ordered: {named(drafts)}. Reasons: {'; '.join(dangers.reasons)}.")
     if beside:

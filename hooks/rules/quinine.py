@@ -5,14 +5,14 @@ Recommendation: quinine is avoided for leg cramps; its benefit is modest and its
 and the MHRA say it plainly). In the UK it is licensed for cramps, as a last resort.
 
 When: quinine is active (quinine-active) or a selected draft orders it (quinine-ordered), and
-neither its reason nor an active problem is malaria or babesiosis. A suspected, past or
-statusless malaria does not excuse it. A contraindication (long QT, myasthenia gravis, optic
-neuritis, thrombocytopenia, TTP or HUS now or before, platelets below 100 within 90 days, QTc of
-500 ms or more, hypersensitivity) speaks for any indication. With malaria: a warning with a
+neither its reason nor an active problem is malaria or babesiosis. Malaria that is suspected, past
+or without a status does not justify it. A contraindication (long QT, myasthenia gravis, optic
+neuritis, current or previous thrombocytopenia, TTP or HUS, platelets below 100 within 90 days,
+QTc of 500 ms or more, hypersensitivity) fires for any indication. With malaria: a warning with a
 QT-prolonging drug, mefloquine or G6PD deficiency, info with cirrhosis, digoxin or warfarin.
 Then: critical (US) or warning (UK; critical with a contraindication); the interactions found are
-named. Active: a blood count with platelets. Ordered: removal of the draft (with malaria only for
-a contraindication), potassium and magnesium where not fresh.
+named. Active: offers a blood count with platelets. Ordered: offers removal of the draft (with
+malaria only for a contraindication), and potassium and magnesium if they are not recent.
 Does not cover: tonic water, homeopathic potencies, quinidine.
 """
 
@@ -76,7 +76,7 @@ _NEEDS = [
 @rule(
     id="quinine-active",
     title="Quinine on the medication list",
-    version="2.1.0",
+    version="2.1.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=_REFERENCES,
@@ -87,14 +87,14 @@ _NEEDS = [
     needs=[medications("quinine").optional(), *_NEEDS, orders("hemoglobin", "platelets")],
 )
 def quinine_active(facts: Facts) -> Answer:
-    """Active quinine without malaria, or with a contraindication, is reviewed now."""
+    """Active quinine, without malaria or with a contraindication, is reviewed now."""
     taken = facts.taking("quinine", hazard=True)
     if not taken:
         lacking = medications_unread(facts)
         return CannotTell(lacking) if lacking else NotFired("no active quinine")
     current = facts.taking("quinine")
     evidence = tuple(
-        Evidence(one, note="" if one in current else "a newer statement says stopped: confirm")
+        Evidence(one, note="" if one in current else "a newer statement says stopped; confirm")
         for one in taken
     )
     offers = (_COUNT,)
@@ -104,7 +104,7 @@ def quinine_active(facts: Facts) -> Answer:
 @rule(
     id="quinine-ordered",
     title="Quinine ordered",
-    version="2.1.0",
+    version="2.1.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=_REFERENCES,
@@ -121,7 +121,7 @@ def quinine_active(facts: Facts) -> Answer:
     ],
 )
 def quinine_ordered(facts: Facts) -> Answer:
-    """An order of quinine without malaria, or against a contraindication, is stopped."""
+    """An order of quinine, without malaria or despite a contraindication, is advised against."""
     drafts = tuple(one for one in facts.drafts.selected_medications if "quinine" in one.classes)
     levels_first = tuple(
         OrderTest(analyte, "low potassium or magnesium adds to QT prolongation")
@@ -160,7 +160,8 @@ def _judged(
             return CannotTell(against.open, against.problems, trigger=True, evidence=evidence)
         unmeasured = "; no platelet count in 90 days" if against.unmeasured else ""
         return NotFired(
-            f"quinine is for malaria or babesiosis and no contraindication is on file{unmeasured}",
+            "quinine is for malaria or babesiosis and no contraindication is on "
+            f"record{unmeasured}",
             evidence,
         )
     contraindicated = bool(against.names)
@@ -171,7 +172,7 @@ def _judged(
     )
     if against.doubt and not unexcused:
         removals, offers = (), (_REPEAT,)
-    # A low count that clots or a wrong tube explain is a warning at most, by itself.
+    # A low count that clotting or a wrong tube explains is, by itself, a warning at most.
     spoilt = not unexcused and against.doubt not in ("", "preliminary")
     early = (f"The platelet count was {_doubt(against)}: repeat it before acting.",) * bool(
         against.doubt
@@ -224,8 +225,8 @@ def _summary(subject: str, against: Contraindications, uk: bool) -> str:
         listed += f" ({against.doubt})" if against.doubt else ""
         return headline(f"{subject}, contraindicated for any use: {listed}")
     if uk:
-        return headline(f"{subject}: for cramps a last resort only; blood reactions, arrhythmia")
-    return headline(f"{subject}: avoid for leg cramps (boxed warning: blood, arrhythmia)")
+        return headline(f"{subject}: only a last resort for cramps; blood reactions, arrhythmia")
+    return headline(f"{subject}: avoid for leg cramps (boxed warning: blood reactions, arrhythmia)")
 
 
 def _advice(
@@ -235,13 +236,13 @@ def _advice(
         yield f"**Contraindicated for any indication:** {'; '.join(names)}."
     if names and not unexcused:
         if all(one.startswith("platelets ") for one in names):
-            # The page forbids it below 100; the record cannot tell what lowered the platelets.
+            # Below 100 it is contraindicated; the record cannot tell what lowered the platelets.
             yield (
-                "Malaria itself lowers platelets: quinine is contraindicated where it lowered "
-                "them. Decide on another drug today."
+                "Malaria itself lowers platelets; if quinine lowered them, it is contraindicated. "
+                "Decide on another drug today."
             )
         else:
-            yield "Malaria or babesiosis does not excuse this: choose another drug."
+            yield "Malaria or babesiosis does not justify quinine here: choose another drug."
         yield "Do not leave the infection untreated."
     elif uk:
         yield (
@@ -263,8 +264,8 @@ def _advice(
         )
     if unexcused and facts.ever(*EXCUSES):
         yield (
-            "Malaria or babesiosis is on file only as suspected, past or without a status: that "
-            "does not excuse quinine. If it is meant, say so as the reason."
+            "Malaria or babesiosis is on record only as suspected, past or without a status: that "
+            "does not justify quinine. If it is the indication, give it as the reason."
         )
     if g6pd:
         yield _G6PD
@@ -283,14 +284,14 @@ def _caution(
     against: Contraindications,
     offers: tuple[Suggestion, ...],
 ) -> Finding | None:
-    """What is said of quinine that is for malaria and not contraindicated; None: nothing."""
+    """The card on quinine that is for malaria and not contraindicated; None if there is none."""
     interacting = interactions(facts)
     avoided = [one for one in interacting if one.concept in AVOIDED]
     g6pd = facts.ever("g6pd_deficiency")
     cirrhosis = facts.hazards("cirrhosis")
     lines: list[str] = [*_interactions(interacting), *([_G6PD] if g6pd else [])]
     if cirrhosis:
-        lines.append(f"{named(cirrhosis)}: hepatic impairment raises exposure to quinine; watch.")
+        lines.append(f"{named(cirrhosis)}: hepatic impairment raises exposure to quinine; monitor.")
     if not lines:
         return None
     if avoided:
@@ -299,10 +300,10 @@ def _caution(
     elif g6pd:
         summary = f"{subject} with G6PD deficiency: caution, watch for haemolysis"
     elif cirrhosis:
-        summary = f"{subject} for malaria in cirrhosis: exposure is raised, watch"
+        summary = f"{subject} for malaria in cirrhosis: exposure is raised; monitor"
     else:
         names = drugs(medicine for one in interacting for medicine in one.found)
-        summary = f"{subject} for malaria with {names}: watch the interaction"
+        summary = f"{subject} for malaria with {names}: monitor the interaction"
     medicines = facts.drafts.selected_medications
     return Finding(
         indicator=Indicator.WARNING if avoided or g6pd else Indicator.INFO,
@@ -310,8 +311,8 @@ def _caution(
         advice=tuple(lines),
         evidence=(*evidence, *(Evidence(one) for one in cirrhosis)),
         missing=(*against.open, *_unmeasured(against)),
-        strength="Product information; malaria or babesiosis is the reason, so it is not "
-        "advised against.",
+        strength="Product information. Quinine is not advised against, because malaria or "
+        "babesiosis is the reason.",
         suggestions=offers,
         overrides=FOR_HAZARDS,
         reference="quinine-label",
@@ -335,7 +336,7 @@ def _unmeasured(against: Contraindications) -> tuple[str, ...]:
 
 def _unread_malaria(facts: Facts, unexcused: bool) -> tuple[str, ...]:
     if unexcused and not facts.could_be_read(Kind.CONDITIONS):
-        return ("whether malaria or babesiosis is an active problem, which would excuse quinine",)
+        return ("whether malaria or babesiosis is an active problem, which would justify quinine",)
     return ()
 
 

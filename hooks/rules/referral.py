@@ -6,12 +6,13 @@ cramps in cirrhosis to hepatology (a judgement of this project). No extensive im
 laboratory workup in typical idiopathic nocturnal cramps with a normal examination (article,
 "Common pitfalls").
 
-When: cramps documented with one of the criteria; or (order picked) imaging of leg or spine,
-nerve conduction or extended panels ordered for cramps with none of them, and neither a suspected
-thrombosis nor a swollen or one-sided leg, on record. Imaging of the leg's veins is not judged.
+When: cramps are documented with one of the criteria; or (order selected) imaging of the leg or
+spine, nerve conduction studies or extended panels are ordered for cramps with none of the criteria
+on record, and neither a suspected thrombosis nor a swollen or one-sided leg. Imaging of the leg
+veins is not judged.
 Then: which specialist by which criterion, with the referral; or that the workup is not
 indicated in typical cramps.
-Does not cover: findings of an examination that are not coded.
+Does not cover: examination findings that are not coded.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ EXTENSIVE = ("imaging_leg_spine", "emg_nerve_conduction", "extended_panel")
 @rule(
     id="specialist-referral",
     title="Referral for leg cramps",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.CRAMPS,
     references=["article"],
@@ -66,7 +67,7 @@ EXTENSIVE = ("imaging_leg_spine", "emg_nerve_conduction", "extended_panel")
     ],
 )
 def specialist_referral(facts: Facts) -> Answer:
-    """Severe or persistent cramps, a deficit, or vascular disease: name the specialist."""
+    """Severe or persistent cramps, a neurological deficit or vascular disease: which specialist."""
     persistent = cramps.persistent(facts)
     deficit = facts.hazards(*DEFICIT)
     vascular = facts.hazards(*VASCULAR)
@@ -96,7 +97,7 @@ def specialist_referral(facts: Facts) -> Answer:
         evidence=tuple(
             Evidence(one) for one in (*deficit, *vascular, *cirrhosis, *cramps.conditions(facts))
         ),
-        strength="Criteria of the article.",
+        strength="The article's criteria.",
         suggestions=tuple(offers),
         overrides=FOR_TESTS,
     )
@@ -123,7 +124,7 @@ def _criteria(
 @rule(
     id="extensive-workup-ordered",
     title="Extensive workup for leg cramps",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["article", "differential-1995"],
@@ -132,7 +133,7 @@ def _criteria(
     needs=[conditions(*RED_FLAGS, "leg_cramps")],
 )
 def extensive_workup_ordered(facts: Facts) -> Answer:
-    """Imaging, nerve conduction or extended panels for typical cramps."""
+    """Imaging, nerve conduction studies or extended panels for typical cramps."""
     selected = [
         order for order in facts.drafts.selected_orders if not order.covers.isdisjoint(EXTENSIVE)
     ]
@@ -151,20 +152,18 @@ def extensive_workup_ordered(facts: Facts) -> Answer:
         return NotFired("the cramps are severe or persistent")
     if not facts.could_be_read(Kind.CONDITIONS):
         return CannotTell(
-            ("whether a finding calls for it: not all conditions came",), trigger=True
+            ("whether a finding calls for it: not all conditions were received",), trigger=True
         )
     return Finding(
         indicator=Indicator.INFO,
-        summary=headline(
-            "Typical nocturnal cramps: this workup is not indicated; examination decides"
-        ),
+        summary=headline("Typical nocturnal cramps: this workup is not indicated; examine first"),
         advice=(
             "Most leg cramps are idiopathic. Imaging, nerve conduction studies and extended panels "
             "are for a neurological deficit, vascular disease or another specific finding, and "
-            "none is on record. A finding of the examination decides before this card.",
+            "none is on record. A finding on examination takes precedence over this card.",
         ),
         evidence=(*(Evidence(order) for order in meant), *cramps.evidence(facts)),
-        strength="Advice of the article.",
+        strength="The article's advice.",
         overrides=(*FOR_ADVICE, CONTRAINDICATED),
         about=tuple(order.source.reference for order in meant),
     )

@@ -1,14 +1,14 @@
-"""Restless legs: a mimic of leg cramps, and the iron that belongs to it.
+"""Restless legs, a mimic of leg cramps, and the iron studies they call for.
 
-Recommendation: ferritin is measured where restless legs syndrome is suspected; leg cramps are
-not confused with it, for it needs different treatment, dopaminergic agents (article,
+Recommendation: ferritin is measured if restless legs syndrome is suspected; leg cramps must not
+be confused with it, because it needs different treatment, dopaminergic agents (article,
 "Laboratory evaluation" and "Common pitfalls"). AASM 2025 suggests against their standard use,
-because they make it worse in time (augmentation), and for alpha-2-delta ligands and iron.
+because they make it worse over time (augmentation), and suggests alpha-2-delta ligands and iron.
 
-When: restless legs documented or suspected and no ferritin in 6 months; restless legs
-documented together with cramps.
-Then: offers ferritin and transferrin saturation; says how the two differ and what is said
-about treatment, and suggests no drug.
+When: restless legs are documented or suspected and there is no ferritin in 6 months; or restless
+legs are documented together with cramps.
+Then: offers ferritin and transferrin saturation; or says how the two differ and what the sources
+say about treatment, and suggests no drug.
 Does not cover: the diagnosis of restless legs.
 """
 
@@ -40,7 +40,7 @@ from hooks.wording import FOR_ADVICE, FOR_TESTS, day, headline
 @rule(
     id="ferritin-not-checked",
     title="Restless legs without a ferritin",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["aasm-2025", "article"],
@@ -58,14 +58,18 @@ def ferritin_not_checked(facts: Facts) -> Answer:
     rls = facts.hazards("rls")
     if not rls:
         if not facts.could_be_read(Kind.CONDITIONS):
-            return CannotTell(("whether restless legs are documented: not all conditions came",))
+            return CannotTell(
+                ("whether restless legs are documented: not all conditions were received",)
+            )
         return NotFired("restless legs are neither documented nor suspected")
     ferritin = facts.newest("ferritin", Worse.LOW)
     if facts.within(ferritin.result, IRON):
         assert ferritin.result is not None
         return NotFired("ferritin was measured in the last 6 months", (Evidence(ferritin.result),))
     if not facts.availability(Kind.RESULTS).whole:
-        return CannotTell(("whether ferritin was measured: not all results came",), trigger=True)
+        return CannotTell(
+            ("whether ferritin was measured: not all results were received",), trigger=True
+        )
     if facts.ordered("ferritin", within=ORDERED):
         return NotFired("ferritin is already ordered")
     share = facts.newest("transferrin_saturation", Worse.LOW)
@@ -85,7 +89,7 @@ def ferritin_not_checked(facts: Facts) -> Answer:
             *unread(ferritin.unusable, "ferritin"),
             *((f"ferritin since {day(last)} ({last.reported})",) if last else ()),
         ),
-        strength="AASM 2025 asks for iron studies in everybody with restless legs.",
+        strength="AASM 2025 advises iron studies in everyone with restless legs.",
         suggestions=tuple(offers),
         overrides=FOR_TESTS,
     )
@@ -94,7 +98,7 @@ def ferritin_not_checked(facts: Facts) -> Answer:
 @rule(
     id="restless-legs-mimic",
     title="Restless legs beside leg cramps",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.CRAMPS,
     references=["aasm-2025", "article"],
@@ -106,16 +110,18 @@ def restless_legs_mimic(facts: Facts) -> Answer:
     rls = facts.conditions("rls")
     if not rls:
         if not facts.could_be_read(Kind.CONDITIONS):
-            return CannotTell(("whether restless legs are documented: not all conditions came",))
+            return CannotTell(
+                ("whether restless legs are documented: not all conditions were received",)
+            )
         return NotFired("restless legs are not documented")
     return Finding(
         indicator=Indicator.INFO,
         summary=headline("Restless legs and cramps documented: tell them apart before treating"),
         advice=(
             "Ask which of the two it is before treating: they need different treatment.",
-            "Of restless legs: the article names dopaminergic agents; AASM 2025 suggests against "
-            "their standard use because of augmentation, and for alpha-2-delta ligands and iron. "
-            "No drug is suggested here.",
+            "For restless legs, the article names dopaminergic agents; AASM 2025 suggests against "
+            "their standard use because of augmentation, and suggests alpha-2-delta ligands and "
+            "iron. No drug is suggested here.",
         ),
         sections=(
             (
@@ -125,6 +131,6 @@ def restless_legs_mimic(facts: Facts) -> Answer:
             ),
         ),
         evidence=(*(Evidence(one) for one in rls), *cramps.evidence(facts)),
-        strength="The distinction is clinical; the treatment order is the AASM 2025 guideline.",
+        strength="The distinction is clinical; the order of treatments is from AASM 2025.",
         overrides=FOR_ADVICE,
     )

@@ -1,12 +1,12 @@
 """Claudication and deep vein thrombosis, mimics of leg cramps.
 
-Recommendation: evaluate the vascular status, for claudication can mimic leg cramps:
+Recommendation: assess the vascular status, because claudication can mimic leg cramps:
 reproducible with exercise, relieved by minutes of rest (article, "History and physical
 examination").
 
-When: cramps documented together with peripheral arterial disease or claudication, or with a deep
-vein thrombosis of the leg, active or suspected (the article does not name it).
-Then: what to examine; offers an ankle-brachial index where none is known in 12 months. With a
+When: cramps are documented together with peripheral arterial disease or claudication, or with a
+deep vein thrombosis of the leg, active or suspected (which the article does not name).
+Then: what to examine; offers an ankle-brachial index if none is known in 12 months. With a
 thrombosis: no massage of that leg. Acute limb ischaemia: vascular surgery at once.
 Does not cover: venous claudication; the referral (`specialist-referral`).
 """
@@ -43,7 +43,7 @@ _DOUBT = re.compile(r"\?|\b(rule out|r/o|suspected|possible|probable|query)\b")
 @rule(
     id="claudication-mimic",
     title="Claudication can pass for leg cramps",
-    version="2.0.0",
+    version="2.0.1",
     changed="2026-11-27",
     tier=Tier.CRAMPS,
     references=["article"],
@@ -65,7 +65,7 @@ def claudication_mimic(facts: Facts) -> Answer:
     return Finding(
         indicator=Indicator.WARNING if claudication else Indicator.INFO,
         summary=headline(
-            "Claudication on record: can pass for cramps, examine pulses and bruits"
+            "Claudication on record: can pass for cramps; examine pulses and bruits"
             if claudication
             else "Peripheral arterial disease: could the cramps be claudication?"
         ),
@@ -81,7 +81,7 @@ def claudication_mimic(facts: Facts) -> Answer:
             ),
         ),
         evidence=(*(Evidence(one) for one in found), *cramps.evidence(facts)),
-        strength="Clinical distinction named by the article.",
+        strength="A clinical distinction that the article names.",
         suggestions=() if known else (OrderTest("abi", "none known in the last 12 months"),),
         overrides=FOR_TESTS,
     )
@@ -105,7 +105,7 @@ def _acute(facts: Facts, found: Sequence[Condition]) -> Finding:
 @rule(
     id="dvt-mimic",
     title="Deep vein thrombosis can pass for leg cramps",
-    version="1.0.0",
+    version="1.0.1",
     changed="2026-11-27",
     tier=Tier.CRAMPS,
     references=["general-knowledge", "article"],
@@ -113,7 +113,7 @@ def _acute(facts: Facts, found: Sequence[Condition]) -> Finding:
     needs=[conditions(THROMBOSIS, "leg_cramps")],
 )
 def dvt_mimic(facts: Facts) -> Answer:
-    """Calf pain with a thrombosis is not a cramp until shown."""
+    """Calf pain in a leg with a thrombosis is not taken for a cramp until proven."""
     found = facts.hazards(THROMBOSIS)
     if not found:
         if not facts.could_be_read(Kind.CONDITIONS):
@@ -124,13 +124,13 @@ def dvt_mimic(facts: Facts) -> Answer:
     return Finding(
         indicator=Indicator.WARNING,
         summary=headline(
-            "Deep vein thrombosis of the leg: calf pain is not a cramp until shown; no massage"
+            "Deep vein thrombosis of the leg: do not assume calf pain is a cramp; no massage"
             if documented
             else "Deep vein thrombosis suspected: exclude it before treating a cramp; no massage"
         ),
         advice=(
-            f"{named(found)}: examine the leg for swelling, warmth and tenderness. Calf pain with "
-            "a thrombosis is not a cramp until shown. No massage of that leg.",
+            f"{named(found)}: examine the leg for swelling, warmth and tenderness. Do not assume "
+            "that calf pain with a thrombosis is a cramp. No massage of that leg.",
         ),
         evidence=(*(Evidence(one) for one in found), *cramps.evidence(facts)),
         strength="General knowledge; the article does not name thrombosis.",

@@ -265,7 +265,7 @@ def test_no_advice_holds_out_what_another_card_warns_of(case: Given) -> None:
 ABSENT = {
     Kind.CONDITIONS: re.compile(
         r"(is|are|was) not documented|^neither .*(documented|suspected)|^no criterion|^no deep vein"
-        r"|no cirrhosis|documented nor|no contraindication is on file",
+        r"|no cirrhosis|documented nor|no contraindication is on record",
         re.I,
     ),
     Kind.MEDICATIONS: re.compile(

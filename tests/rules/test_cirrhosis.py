@@ -241,7 +241,7 @@ def test_what_cannot_be_told(state: State) -> None:
 
 def test_advanced_renal_disease_makes_the_correction_careful() -> None:
     case = given().has("cirrhosis").cramps().result("egfr", "20 mL/min/{1.73_m2}")
-    assert "carefully: eGFR 20" in words(case.result("potassium", "3.2 mmol/L"))
+    assert "with care (eGFR 20)" in words(case.result("potassium", "3.2 mmol/L"))
 
 
 def test_advanced_renal_disease_by_diagnosis_keeps_baclofen_out() -> None:
@@ -335,7 +335,7 @@ def on_diuretics() -> Given:
         pytest.param(on_diuretics().cramps(words="persistent cramps"), "", id="persistent only"),
         pytest.param(
             on_diuretics().has("hepatic_encephalopathy"),
-            "Cirrhosis, hepatic encephalopathy on a diuretic: stop it if this is worsening",
+            "Cirrhosis, hepatic encephalopathy: stop the diuretic if it is worsening",
             id="encephalopathy",
         ),
         pytest.param(
@@ -379,7 +379,7 @@ def test_normal_values_are_said_to_be_normal_and_only_the_rest_is_named() -> Non
     case = given().has("cirrhosis").cramps().result("magnesium", "0.85 mmol/L")
     text = words(case)
     assert "Magnesium 0.85 mmol/L was normal on 2026-11-22." in text
-    assert "Check first: potassium (not known for 30 days)." in text
+    assert "Check first: potassium (no reliable result in the last 30 days)." in text
     text = words(checked(given().has("cirrhosis").cramps()))
     assert "first" not in text
 

@@ -24,7 +24,7 @@ def test_from_65_years_on(age: int, fires: bool) -> None:
 
 
 def test_without_a_birth_date_it_cannot_be_told() -> None:
-    assert "birth date" in unknown(older(None).ask(RULE)).because[0]
+    assert "date of birth" in unknown(older(None).ask(RULE)).because[0]
 
 
 @pytest.mark.parametrize(

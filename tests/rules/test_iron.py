@@ -203,7 +203,7 @@ def test_a_preliminary_value_neither_clears_nor_softens_a_final_one() -> None:
             given().result("transferrin_saturation", "46 %"), "46 % is above 45 %", id="TSAT 46 %"
         ),
         pytest.param(given().has("iron_overload"), "No iron is advised here", id="overload"),
-        pytest.param(given().has("dialysis"), "a decision of the renal team", id="dialysis"),
+        pytest.param(given().has("dialysis"), "a decision for the renal team", id="dialysis"),
         pytest.param(
             given().has("iron_overload", presence=Presence.SUSPECTED),
             "No iron is advised here",
@@ -219,7 +219,7 @@ def test_no_iron_where_it_would_harm(case: Given, said: str) -> None:
 
 def test_at_45_percent_iron_is_left_to_the_clinician() -> None:
     case = given().result("ferritin", "30 ng/mL").result("transferrin_saturation", "45 %")
-    assert "whether to give iron is the clinician's decision" in words(case)
+    assert "Whether to give iron is the clinician's decision" in words(case)
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ def test_a_risk_for_the_rhythm_makes_it_critical_below_sixty(
 def test_drugs_that_magnesium_binds_are_named_where_the_dose_is_printed() -> None:
     case = given().takes("magnesium_binding", name="Levothyroxine").result("egfr", EGFR)
     text = " ".join(fired(case.result("magnesium", "0.6 mmol/L").ask(RULE)).advice)
-    assert "Hours apart from Levothyroxine, by its label." in text
+    assert "Give it hours apart from Levothyroxine, by its label." in text
     stopped = " ".join(fired(case.has("dialysis").ask(RULE)).advice)
     assert "Levothyroxine" not in stopped
 
@@ -298,7 +298,7 @@ def test_renal_function_that_is_old_or_unusable_is_to_be_checked_before_a_dose()
 
 def test_fluid_first_carries_its_exceptions_where_they_could_not_be_checked() -> None:
     case = given().result("magnesium", "0.6 mmol/L").lacking(Kind.CONDITIONS)
-    assert "not with ascites" in " ".join(fired(case.ask(RULE)).advice)
+    assert "but not in ascites" in " ".join(fired(case.ask(RULE)).advice)
 
 
 def test_a_preliminary_value_asks_for_the_repeat_in_its_summary() -> None:

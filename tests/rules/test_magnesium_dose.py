@@ -136,7 +136,7 @@ def test_an_old_low_magnesium_is_named_by_its_day() -> None:
 def test_the_first_dose_that_is_not_known_is_the_reason_of_silence() -> None:
     case = ordered(dose("1", "tablet"), name="magnesium oxide")
     case.ordering("magnesium", name="magnesium oxide", dosages=(dose("2", "puffs"),))
-    assert "strength of one piece" in silent(low(case).ask(RULE)).because
+    assert "strength of one tablet" in silent(low(case).ask(RULE)).because
 
 
 def test_one_card_names_every_draft_outside() -> None:

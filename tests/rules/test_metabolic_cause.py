@@ -186,7 +186,7 @@ def test_one_card_the_worst_first() -> None:
 def test_calcium_is_corrected_with_the_magnesium() -> None:
     finding = fired(cramps().result("calcium", "1.80 mmol/L").ask(RULE))
     assert offers(finding) == {"calcium", "magnesium", "ecg"}
-    assert "No albumin of these 7 days" in finding.advice[0]
+    assert "No albumin within 7 days" in finding.advice[0]
     corrected = cramps().result("calcium", "1.70 mmol/L").result("albumin", "35 g/L")
     finding = fired(corrected.ask(RULE))
     assert "Calcium 1.80 mmol/L (corrected)" in finding.summary

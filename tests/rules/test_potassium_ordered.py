@@ -213,7 +213,7 @@ def test_a_newer_preliminary_one_that_is_as_low_contradicts_nothing() -> None:
     assert fired(early.ask(RULE)).indicator is WARNING
 
 
-VERIFY = "Do not give it before"
+VERIFY = "Do not give it until"
 FIRST = "check potassium and creatinine first"
 STILL = "Replacement is needed"
 
@@ -268,7 +268,7 @@ def test_the_evidence_is_the_drugs_and_what_was_measured() -> None:
 @pytest.mark.parametrize(
     ("case", "reason"),
     [
-        pytest.param(lambda: ordered(""), "potassium unknown for 30 days", id="never measured"),
+        pytest.param(lambda: ordered(""), "no final potassium in 30 days", id="never measured"),
         pytest.param(
             lambda: ordered("").unusable("potassium"), "potassium could not be checked", id="unread"
         ),

@@ -38,7 +38,7 @@ def test_a_headline_is_one_line_of_at_most_139_characters() -> None:
 
 RAISED = "The sample was reported haemolysed: that raises the value."
 HIDDEN = "The sample was reported haemolysed: the true value is lower still."
-WRONG = "The sample was reported contaminated or in a wrong tube: repeat it first."
+WRONG = "The sample was reported contaminated or in the wrong tube: repeat the test first."
 FATTY = "The sample was reported lipaemic."
 CLOTTED = "The sample was reported clotted."
 

@@ -100,7 +100,7 @@ MAGNESIUM = [
     V("31 days old is info, repeat first, offers only the repeat", [mg("1.1", ago=31), gfr("90")], f"{LOW}:info", says="repeat", offers="magnesium, serum", nooffers="oxide|potassium|creatinine", nots="484"),
     V("a date alone is the end of that day: 30 days ago acts", [mg("1.4", at="2026-10-24")], f"{LOW}:warning"),
     V("cramps are not needed", [mg("1.4")], f"{LOW}:warning"),
-    V("value, date, salt and elemental dose are printed", [mg("1.4"), gfr("90")], f"{LOW}:warning", says="1.4 mg/dL|2026-11-20|12–24 mmol|484|967|292|583|extreme caution|salt|elemental|2.0.0|clinician's judg", offers="magnesium, serum|potassium, serum|creatinine|magnesium oxide"),
+    V("value, date, salt and elemental dose are printed", [mg("1.4"), gfr("90")], f"{LOW}:warning", says="1.4 mg/dL|2026-11-20|12–24 mmol|484|967|292|583|extreme caution|salt|elemental|low-magnesium 2.0|clinician's judg", offers="magnesium, serum|potassium, serum|creatinine|magnesium oxide"),
     V("never the word guideline", [mg("1.4"), gfr("90"), CRAMPS], f"{LOW}", nots="guideline"),
     V("sodium and water first", [mg("1.4"), gfr("90")], LOW, says="sodium|aldosteron"),
     V("no volume advice with ascites", [mg("1.4"), gfr("90"), ASCITES], LOW, nots="aldosteron"),

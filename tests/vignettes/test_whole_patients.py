@@ -254,7 +254,7 @@ REVIEWED = [
       [CRAMPS, lab("egfr", "41")], "baclofen-ordered-renal-impairment:warning -baclofen-ordered-dose", age=70, says="avoid at 65 or older|40 mg/day, above 30 mg/day", offers="remove",
       drafts=[draft(BACLOFEN, **because("leg cramps"), **dose("2", frequency=2))]),
     V("magnesium low at CKD 4 on digoxin: everything that decides in one line",
-      [lab("mg_molar", "0.58"), DIGOXIN, CKD4], "low-magnesium:critical", says="0.58 mmol/L (2026-11-20) with digoxin, CKD stage 4-5. Specialist advice"),
+      [lab("mg_molar", "0.58"), DIGOXIN, CKD4], "low-magnesium:critical", says="0.58 mmol/L (2026-11-20) with digoxin, CKD stage 4-5. Get specialist advice"),
 ]  # fmt: skip
 
 
