@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cds_service.ops.metrics import Metrics
 
 _READ_ON = 1 << 20
-"""Bytes of an unread body that are still read, so that a refused client sees why."""
+"""How many bytes of an unread body are still read, so that a refused client sees why."""
 
 
 def assemble(
@@ -33,10 +33,10 @@ def assemble(
     metrics: Metrics,
     quiet: HoldsBack | None = None,
 ) -> tuple[Answering, Mapping[str, Answering]]:
-    """Everything from deliveries to cards, for HTTP and the command line alike.
+    """Everything between deliveries and cards, for HTTP and the command line alike.
 
-    First with all topics and the choices of the site ``default``, then by site. Raises
-    StartupError naming what is wrong with the file of sites.
+    The first is for all topics with the settings of the site ``default``; the mapping has one
+    for each site by name. Raises StartupError naming what is wrong with the sites file.
     """
     from cds_service.answer.answering import Answering, Desk
     from cds_service.answer.cards import Cards, CardWriter
@@ -109,9 +109,10 @@ def create_app(settings: Settings | None = None, *, start: bool = True) -> Flask
 
 
 def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Parts:
-    """Everything behind the addresses; connects to nothing.
+    """Everything that the endpoints use; opens no connection.
 
-    ``topics`` are the installed ones unless given.
+    ``topics`` defaults to the chosen ones of those installed. Raises StartupError naming the
+    setting or file to correct.
     """
     from cds_service.api.parts import Parts
     from cds_service.catalogue.topics import chosen_topics
@@ -181,7 +182,10 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
 def _recorder(
     settings: Settings, records: Records, metrics: Metrics, topics: Sequence[Topic]
 ) -> Recorder | None:
-    """What writes the audit trail. Raises StartupError for settings that contradict each other."""
+    """What writes the audit trail; None where it is off.
+
+    Raises StartupError for settings that contradict each other.
+    """
     if settings.audit == "off":
         if settings.audit_required:
             raise StartupError(
@@ -197,7 +201,7 @@ def _recorder(
         if settings.audit_key is None:
             raise StartupError(
                 "CDS_AUDIT is full and CDS_AUDIT_KEY is not set.",
-                "Make a pair with `cds-service audit keygen`, and set the public half.",
+                "Make a key pair with `cds-service audit keygen`, and set the public key.",
             )
         sealer = Sealer(read_public(settings.audit_key))
     trail = Trail(records.database, metrics.audit_lost)
@@ -213,7 +217,7 @@ def _recorder(
 
 
 def _variant(parts: Parts, cramps: str, jurisdiction: str, silent: bool) -> Answering:
-    """The answering of the demo page, with three settings of its own."""
+    """The answering for the demo page, which overrides three settings."""
     chosen: dict[str, object] = {"cramps": cramps, "jurisdiction": jurisdiction}
     if silent:
         chosen["rules_silent"] = ("*",)
@@ -232,7 +236,7 @@ def build(parts: Parts) -> Flask:
 
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
-    # An address with two slashes is not found: a redirect would name a host that the caller chose.
+    # A path with two slashes gets a 404: a redirect would name a host that the caller chose.
     app.url_map.merge_slashes = False
     app.extensions["cds_parts"] = parts
     errors.handle_errors(app)
@@ -252,7 +256,7 @@ def build(parts: Parts) -> Flask:
         for name, value in access.HEADERS:
             if name not in stated:
                 response.headers.add(name, value)
-        # Whether a browser may read the answer depends on who asks, also where nobody did.
+        # Whether a browser may read the answer depends on the origin, even when none was sent.
         response.vary.add("Origin")
         if request.method != "GET" and body.TAKEN not in request.environ:
             body.discard(request.environ, _READ_ON)
@@ -260,7 +264,7 @@ def build(parts: Parts) -> Flask:
         finished.done(request.environ, endpoint, response.status_code)
         return response
 
-    # After `_finish` in the file, before it in time: errors get these headers, too.
+    # Registered after `_finish` and therefore run before it: errors get these headers, too.
     CORS(
         app,
         origins=list(parts.settings.cors_origins),

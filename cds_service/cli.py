@@ -40,7 +40,7 @@ class _Commands(click.Group):
 
 
 class _WholeNumber(click.IntRange):
-    """A range whose errors call a number by its name."""
+    """A range whose errors say "whole number" instead of "integer range"."""
 
     name = "whole number"
 
@@ -84,7 +84,9 @@ def main() -> None:
     show_default=True,
     help="Port to listen on.",
 )
-@click.option("--workers", type=_WholeNumber(1, 64), help="Processes. Default: one a processor.")
+@click.option(
+    "--workers", type=_WholeNumber(1, 64), help="Number of processes. Default: one per processor."
+)
 @click.option("--demo", is_flag=True, help="Serve the demo page at /.")
 def serve(host: str, port: int, workers: int | None, demo: bool) -> None:
     """Run the service.
@@ -115,7 +117,9 @@ def _what_next(host: str, port: int, settings: Settings) -> str:
     if settings.demo:
         lines.append(f"  demo page  {base}/")
     if settings.trusted_clients is not None:
-        lines.append(f"  tokens are for {settings.public_url}/cds-services/… (CDS_PUBLIC_URL)")
+        lines.append(
+            f"  the audience of tokens is {settings.public_url}/cds-services/… (CDS_PUBLIC_URL)"
+        )
     example = _example()
     if settings.trusted_clients is not None and settings.discovery_auth:
         lines += [
@@ -124,7 +128,7 @@ def _what_next(host: str, port: int, settings: Settings) -> str:
             'Every other call needs a token: cds-service check-client "$TOKEN" explains one.',
         ]
     elif settings.trusted_clients is not None:
-        # Discovery needs no token, so that this call works as it stands.
+        # Discovery needs no token, so that this call works unchanged.
         lines += [
             "Try, from another terminal:",
             f"  curl -s {base}/cds-services",
@@ -155,11 +159,11 @@ _REQUEST = click.argument(
 _HOOK = click.option(
     "--hook",
     type=click.Choice(list(HOOKS)),
-    help="Which hook a Bundle is asked for. Default: patient-view.",
+    help="Which hook a Bundle is evaluated for. Default: patient-view.",
 )
 _AS_OF = click.option("--as-of", metavar="DATE", help="The moment of the call. Default: now.")
 _SITE = click.option(
-    "--site", metavar="NAME", help="Ask as this site of CDS_SITES. Default: default."
+    "--site", metavar="NAME", help="Use the settings of this site of CDS_SITES. Default: default."
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
@@ -206,7 +210,7 @@ def evaluate(
     terminal.print_cards(bodies)
 
 
-@main.command(short_help="Print every rule's answer, and why.")
+@main.command(short_help="Print every rule's outcome and the reasons.")
 @_REQUEST
 @_HOOK
 @_AS_OF
@@ -215,7 +219,7 @@ def evaluate(
 def explain(
     request: Path, hook: str | None, as_of: str | None, site: str | None, as_json: bool
 ) -> None:
-    """Print every rule's answer for REQUEST, and why. REQUEST "-" reads standard input.
+    """Print every rule's outcome for REQUEST and the reasons. REQUEST "-" reads standard input.
 
     Example: cds-service explain patient.json --hook order-select
     """
@@ -272,7 +276,7 @@ def _named(path: Path) -> str:
 
 
 def _of_file(error: ServiceError, name: str) -> ServiceError:
-    """The error in the words of a file: a body is what HTTP has. It names the file."""
+    """The error with the name of the file in place of the words for an HTTP body."""
     subject, _, rest = error.what.partition(" ")
     if subject == "The" and rest.startswith("body "):
         error.what = f"{name}{rest.removeprefix('body')}"
@@ -337,7 +341,7 @@ def _state(rule: str, settings: Settings) -> str:
 @main.command(short_help="List the settings, their values and defaults.")
 @_JSON
 def settings(as_json: bool) -> None:
-    """List the settings: variable, value now, default, meaning. Secrets are not shown.
+    """List the settings: variable, current value, default and meaning. Secrets are not shown.
 
     Example: CDS_JURISDICTION=uk cds-service settings
     """
@@ -365,12 +369,12 @@ def settings(as_json: bool) -> None:
     terminal.print_table("Settings", ["variable", "value", "meaning"], rows)
 
 
-@main.command(short_help="Report what became of the cards.")
+@main.command(short_help="Report how often cards were shown, accepted and overridden.")
 @_JSON
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet.")
-@click.option("--site", metavar="NAME", help="Only what is of one site. Default: all.")
+@click.option("--site", metavar="NAME", help="Count one site only. Default: all.")
 def report(as_json: bool, as_csv: bool, site: str | None) -> None:
-    """What became of the cards: shown, silent, accepted, overridden, why, by rule and version.
+    """How often cards were shown, silent, accepted and overridden, and why, by rule and version.
 
     Example: cds-service report --csv > feedback.csv
     """
@@ -391,7 +395,7 @@ def report(as_json: bool, as_csv: bool, site: str | None) -> None:
         with patience("Counting the feedback"):
             found = read_report(database, known, site, services_of(topics))
     else:
-        click.echo(f"cds-service: {database.url} does not exist yet: nothing stored.", err=True)
+        click.echo(f"cds-service: {database.url} does not exist yet: nothing is stored.", err=True)
         found = Report((), 0, 0)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
@@ -400,11 +404,11 @@ def report(as_json: bool, as_csv: bool, site: str | None) -> None:
     elif database.exists:
         titles = {one.id: one.title for topic in topics for one in topic.rules}
         print_report(found, titles)
-        click.echo(f"\nStored answers: {found.total}. Of unknown cards: {found.unknown}.")
+        click.echo(f"\nStored feedback: {found.total}, of unknown cards: {found.unknown}.")
         click.echo(f"Database: {database.url}")
 
 
-@main.command(short_help="Make a key pair, and sign a test token.")
+@main.command(short_help="Make a key pair and sign a test token.")
 @click.option("--alg", default="ES384", show_default=True, help="ES384 or RS384, for example.")
 @click.option("--iss", help="Also sign a test token: the client's issuer.")
 @click.option("--aud", help="For the test token: full URL of the endpoint.")
@@ -421,7 +425,7 @@ def keys(alg: str, iss: str | None, aud: str | None, out: Path) -> None:
     from cds_service.trust.inspect import make_key_pair, sign_token
 
     if bool(iss) != bool(aud):
-        raise click.UsageError("--iss and --aud go together.")
+        raise click.UsageError("Give both --iss and --aud, or neither.")
     try:
         pem, public = make_key_pair(alg)
     except ValueError as error:
@@ -438,11 +442,11 @@ def keys(alg: str, iss: str | None, aud: str | None, out: Path) -> None:
         click.echo(sign_token(pem, str(public["kid"]), iss, aud, now=time.time(), alg=alg))
 
 
-@main.command("check-client", short_help="Say why a token is accepted or refused.")
+@main.command("check-client", short_help="Explain why a token is accepted or refused.")
 @click.argument("token")
 @click.option("--path", default="/cds-services/leg-cramps-patient-view", show_default=True)
 def check_client(token: str, path: str) -> None:
-    """Say step by step why TOKEN would be accepted or refused ("-" reads standard input).
+    """Explain step by step why TOKEN would be accepted or refused ("-" reads standard input).
 
     Example: cds-service check-client "$TOKEN" --path /cds-services/leg-cramps-order-select
     """
@@ -456,9 +460,9 @@ def check_client(token: str, path: str) -> None:
     settings = read_settings()
     if settings.trusted_clients is None:
         raise BadRequest(
-            "CDS_TRUSTED_CLIENTS is not set: everybody may call.", "Set it to the client list."
+            "CDS_TRUSTED_CLIENTS is not set: anybody may call.", "Set it to the client list."
         )
-    text = sys.stdin.read() if token == "-" else token  # noqa: S105  # a dash is no secret
+    text = sys.stdin.read() if token == "-" else token  # noqa: S105  # a dash is not a secret
     clients = load_clients(settings.trusted_clients)
     steps = explain_token(text, clients, settings.public_url, path, time.time())
     from cds_service.commands import terminal
@@ -468,11 +472,11 @@ def check_client(token: str, path: str) -> None:
         sys.exit(1)
 
 
-def _of(count: int, what: str) -> str:
+def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'s' * (count != 1)}"
 
 
-@main.command(short_help="Look for faults in settings, rules and sites.")
+@main.command(short_help="Check the settings, rules and sites.")
 @click.option(
     "--host",
     default="127.0.0.1",
@@ -480,9 +484,9 @@ def _of(count: int, what: str) -> str:
     help="Address that the service would listen on.",
 )
 def check(host: str) -> None:
-    """Look for what would refuse the start, and for what rules, limits, lists and sites lack.
+    """Check everything that a start checks, and what rules, limits, lists and sites lack.
 
-    Every fault is one line, and the status is 1. Nothing is written and nobody is called.
+    Each fault is one line, and the status is 1. Nothing is written, and no server is called.
 
     Example: CDS_SITES=deploy/sites/sites.toml cds-service check
     """
@@ -500,8 +504,8 @@ def check(host: str) -> None:
     if found.faults:
         sys.exit(1)
     click.echo(
-        f"Nothing is wrong or missing: {found.rules} rules, {_of(found.sites, 'site')}, "
-        f"{_of(found.clients, 'client')}."
+        f"Nothing is wrong or missing: {found.rules} rules, {_counted(found.sites, 'site')}, "
+        f"{_counted(found.clients, 'client')}."
     )
 
 
@@ -512,12 +516,12 @@ main.add_command(data)
 
 @main.command("new-rule", short_help="Write a rule, its cases and its scenario.")
 @click.argument("name")
-@click.option("--hook", metavar="HOOK", help="When it is asked: patient-view, order-select, …")
-@click.option("--analyte", metavar="KEY", help="The analyte whose newest result it looks at.")
+@click.option("--hook", metavar="HOOK", help="The rule's hook: patient-view, order-select, …")
+@click.option("--analyte", metavar="KEY", help="The analyte whose newest result the rule reads.")
 @click.option(
     "--orders",
     metavar="KEYS",
-    help="What it offers at patient-view, else the drafts it judges; with commas, or none.",
+    help="Orders that it offers (patient-view) or drafts that it judges, comma-separated, or none.",
 )
 @click.option("--below", metavar="NUMBER", help="Fires below this. Default: the limit ANALYTE.low.")
 @click.option("--above", metavar="NUMBER", help="Fires above this; high: the limit ANALYTE.high.")
@@ -533,8 +537,8 @@ def new_rule(
 ) -> None:
     """Write and register the rule NAME with its cases and its scenario (in a source checkout).
 
-    They pass as they are, and are then changed into what the rule shall say. What is not given
-    is asked for on a terminal.
+    The cases pass at once; change them into what the rule should do. Options that are not given
+    are asked for on a terminal.
 
     Example: cds-service new-rule low-sodium --hook patient-view --analyte sodium --orders sodium
     """
@@ -544,10 +548,10 @@ def new_rule(
         click.echo(line)
 
 
-@main.command("new-topic", short_help="Write a topic: a package of its own.")
+@main.command("new-topic", short_help="Write a package for a new topic.")
 @click.argument("key")
 def new_topic(key: str) -> None:
-    """Write a package for the topic KEY into a new folder of that name.
+    """Write a package for the topic KEY into a new folder with that name.
 
     Example: cds-service new-topic hypocalcaemia
     """

@@ -3,15 +3,15 @@
     ServiceError
     ├── BadRequest            400  the request says something that cannot be read or is not allowed
     ├── Forbidden             403  from a web page of another origin, or for another host
-    ├── Unauthorized          401  who calls could not be verified (one body for every reason)
+    ├── Unauthorized          401  the caller could not be verified (one body for every reason)
     ├── NotFound              404  no such service or page
     ├── MethodNotAllowed      405
-    ├── PreconditionFailed    412  nothing could be obtained that any rule needs
+    ├── PreconditionFailed    412  no data that any rule needs could be obtained
     ├── RequestTimeout        408  the body did not arrive in time
     ├── TooLarge              413  body, or number of entries, over the limit
     ├── UnsupportedMediaType  415
-    ├── TooManyRequests       429  this client has too much under way; ask again
-    ├── Unavailable           503  the database is unavailable; ask again
+    ├── TooManyRequests       429  this client has too many calls in progress; try again
+    ├── Unavailable           503  the database is unavailable; try again
     └── StartupError               the program refuses to start: settings, rules, client lists
 
 Each says what happened (``what``), what to do about it (``fix``) and, where it
@@ -83,7 +83,7 @@ class TooLarge(ServiceError):
 
 
 class Forbidden(ServiceError):
-    """A web page of another origin, or a name that is not this service's."""
+    """A web page of another origin, or a host name that is not this service's."""
 
     status = 403
     code = "forbidden"
@@ -97,7 +97,7 @@ class RequestTimeout(ServiceError):
 
 
 class TooManyRequests(ServiceError):
-    """One client has more under way than it may; the same call may be made again."""
+    """One client has more calls in progress than it may; the same call may be made again."""
 
     status = 429
     code = "throttled"
@@ -111,7 +111,7 @@ class UnsupportedMediaType(ServiceError):
 
 
 class Unavailable(ServiceError):
-    """The store cannot be reached now; the same call may be made again."""
+    """The database cannot be reached now; the same call may be made again."""
 
     status = 503
     code = "transient"

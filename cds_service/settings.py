@@ -32,22 +32,26 @@ class Settings(BaseSettings):
     )
     trusted_clients: str | None = Field(
         None,
-        description="Path of a JSON file with the clients that may call. Unset: open to loopback.",
+        description="Path of a JSON file with the clients that may call. Unset: anybody on "
+        "loopback may.",
     )
     token_max_age: float = Field(
-        3600, gt=0, description="Most seconds between the iat and the exp of a client's token."
+        3600, gt=0, description="Longest life of a client's token, from iat to exp, in seconds."
     )
     client_calls: int = Field(
-        64, gt=0, description="Calls that one client (open: one address) may have under way."
+        64,
+        gt=0,
+        description="Calls that one client (without a client list: one address) may have in "
+        "progress at a time.",
     )
     client_mb: float = Field(
-        64, gt=0, description="Megabytes of bodies that one client may have under way."
+        64, gt=0, description="Megabytes of request bodies that one client may have in progress."
     )
     process_mb: float = Field(
-        256, gt=0, description="Megabytes of bodies that one worker takes at a time, in all."
+        256, gt=0, description="Megabytes of request bodies that one worker holds at a time."
     )
     body_seconds: float = Field(
-        10, gt=0, description="Seconds in which a body must arrive, at 10 kB/s at least."
+        10, gt=0, description="Seconds in which a body must arrive; it must also keep 10 kB/s."
     )
     spec_version: Literal["2.0.1", "3.0"] = Field(
         "2.0.1",
@@ -58,10 +62,10 @@ class Settings(BaseSettings):
         description="Prefetch templates ask for results only as far back as the rules look, by "
         "`today()` of CDS Hooks 3.0; results without a date then do not arrive.",
     )
-    discovery_auth: bool = Field(False, description="Discovery, too, needs a valid token.")
+    discovery_auth: bool = Field(False, description="Discovery needs a valid token, too.")
     insecure_open: bool = Field(
         False,
-        description="Listen beyond loopback although no client list is set, or the demo is on.",
+        description="Listen beyond loopback even without a client list, or with the demo page on.",
     )
     fhir_servers: CommaSeparated = Field(
         (), description="FHIR base URLs that may be called when no client list is used."
@@ -70,7 +74,7 @@ class Settings(BaseSettings):
         False, description="Call the allowed FHIR servers without an access token (sandboxes)."
     )
     fhir_deadline: float = Field(
-        3.0, gt=0, le=60, description="Seconds in all for fetching what prefetch lacks."
+        3.0, gt=0, le=60, description="Seconds in total for fetching what prefetch lacks."
     )
     database_url: str = Field(
         "sqlite:///cds-service.db",
@@ -78,7 +82,7 @@ class Settings(BaseSettings):
     )
     card_key: str | None = Field(
         None,
-        description="Secret from which card ids are made. Unset: made once, kept in the database.",
+        description="Secret that authenticates card ids. Unset: made once, kept in the database.",
     )
     snooze: bool = Field(
         False, description="Hold back a card that was answered for the same patient and evidence."
@@ -97,7 +101,7 @@ class Settings(BaseSettings):
         None, description="Public key for `full` (`cds-service audit keygen`), or its file."
     )
     audit_required: bool = Field(
-        False, description="Answer a call only when its audit row is on the disk; else 503."
+        False, description="Answer a call only when its audit row has been written; else 503."
     )
     audit_days: int | None = Field(
         None,
@@ -114,14 +118,14 @@ class Settings(BaseSettings):
         description="Whether leg cramps must be documented, or are assumed for every patient.",
     )
     jurisdiction: Literal["us", "uk"] = Field(
-        "us", description="Whose licensing decides how quinine is judged."
+        "us", description="The country whose licensing decides how quinine is judged."
     )
     max_info_cards: int = Field(
-        3, ge=0, description="Most info cards in one patient-view response."
+        3, ge=0, description="Maximum number of info cards in one patient-view response."
     )
     card_detail: Literal["short", "full"] = Field(
         "short",
-        description="`full` adds the ids of resources and the prefetch keys to a card's detail.",
+        description="`full` adds resource ids and prefetch keys to a card's detail.",
     )
     rule_pages: bool | None = Field(
         None,
@@ -134,26 +138,27 @@ class Settings(BaseSettings):
     rules_off: CommaSeparated = Field((), description="Ids of rules that are switched off.")
     rules_silent: CommaSeparated = Field(
         (),
-        description="Ids of rules that are asked and counted as `would show`, but whose cards are "
-        "not returned; `*` for all.",
+        description="Ids of rules that are evaluated and counted as `would show`, but whose cards "
+        "are not returned; `*` for all.",
     )
     sites: str | None = Field(
         None,
-        description="Path of a TOML file with a `[site.NAME]` table for each hospital; clients "
-        "name their site.",
+        description="Path of a TOML file with a `[site.NAME]` table for each hospital; each "
+        "client in the client list names its site.",
     )
     limits: str | None = Field(None, description="Path of a file that overrides clinical limits.")
     order_codes: str | None = Field(
-        None, description="Path of a file with a site's own codings for the orders cards suggest."
+        None,
+        description="Path of a file with a site's own codings for the orders that cards suggest.",
     )
     validate_models: Literal["cited", "all", "none"] = Field(
         "cited",
         alias="CDS_VALIDATE",
-        description="Which resources also go through full FHIR models, to say so in a trace.",
+        description="Which resources are also validated with full FHIR models; the trace says so.",
     )
     demo: bool = Field(False, description="Serve the demo page at /.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe log line that is written."
+        "info", description="Lowest level of log lines that are written."
     )
     log_format: Literal["json", "text"] | None = Field(
         None, description="How logs are written. Unset: text on a terminal, JSON elsewhere."
@@ -161,7 +166,7 @@ class Settings(BaseSettings):
 
     @property
     def rules_address(self) -> str:
-        """The address of the pages about the rules that cards link to, or "" for no link."""
+        """The base address of the pages about rules that cards link to, or "" for no link."""
         served = self.rule_pages
         if served is None:
             served = "public_url" in self.model_fields_set
@@ -198,7 +203,7 @@ class Settings(BaseSettings):
 
 
 def read_settings(**overrides: object) -> Settings:
-    """Settings from the environment, ``overrides`` on top.
+    """Settings from the environment, with ``overrides`` taking precedence.
 
     Raises StartupError naming the setting and what to do.
     """

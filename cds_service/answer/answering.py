@@ -1,4 +1,4 @@
-"""One way from data to cards, for HTTP, the command line and the demo page alike.
+"""The way from data to cards, the same for HTTP, the command line and the demo page.
 
     deliveries → reading → facts → engine → arranging → cards
 
@@ -33,11 +33,11 @@ Validated = Literal["cited", "all", "none"]
 
 @record
 class Call:
-    """Who is asked about, in which service (its id), and when.
+    """One call: the patient, the service (its id) and the moment.
 
-    ``origin`` says who calls, ``fhir_server`` is the base URL that the call names, called or
-    not: the two tell the patients of two hospitals apart. ``user`` is a reference
-    (``Practitioner/7``). ``draft_orders`` is undecoded JSON.
+    ``origin`` is the caller, and ``fhir_server`` the base URL that the call names, whether it is
+    contacted or not: the two distinguish the patients of different hospitals. ``as_of`` has a
+    time zone. ``user`` is a reference (``Practitioner/7``). ``draft_orders`` is undecoded JSON.
     """
 
     service: str
@@ -52,7 +52,7 @@ class Call:
 
     @classmethod
     def of(cls, envelope: Envelope, service: str, as_of: datetime, origin: Origin) -> Self:
-        """What an envelope asks of a service."""
+        """The call that an envelope makes to a service."""
         return cls(
             service=service,
             patient_id=envelope.patient_id,
@@ -68,9 +68,9 @@ class Call:
 
 @record
 class Traced:
-    """One rule's answer in words; ``answer`` as `answer_word` says it.
+    """One rule's outcome in words; ``answer`` is one of those of `answer_word`.
 
-    ``left_out`` says why its card is not shown although it fired.
+    ``left_out`` says why the card of a rule that fired is not shown.
     """
 
     rule: str
@@ -82,10 +82,10 @@ class Traced:
 
 @record(slots=False)
 class Answered:
-    """The outcome of one call. ``dropped`` says of a rule why its card is not shown; ``silent``
-    are the silent rules whose cards would be.
+    """The result of one call.
 
-    What only a trace shows is worked out when somebody asks for it.
+    ``dropped`` says, by rule id, why a card is not shown; ``silent`` are the silent rules whose
+    cards would have been shown. What only a trace needs is computed on demand.
     """
 
     cards: tuple[Card, ...]
@@ -99,7 +99,7 @@ class Answered:
 
     @cached_property
     def trace(self) -> tuple[Traced, ...]:
-        """Every rule's answer, in the order they were asked."""
+        """Every rule's outcome, in the order of evaluation."""
         return tuple(_traced(outcome, self.dropped) for outcome in self.outcomes)
 
     @property
@@ -113,7 +113,7 @@ class Answered:
 
     @cached_property
     def silence(self) -> str:
-        """What an answer without cards means: never that there is nothing to say."""
+        """What a response without cards means, so that it does not look like an all-clear."""
         unchecked = sum(isinstance(one.answer, CannotTell) for one in self.outcomes)
         if self.silent:
             more = f"; {_rules(unchecked)} could not be checked" if unchecked else ""
@@ -126,16 +126,16 @@ class Answered:
 
     @cached_property
     def refused(self) -> Mapping[str, str]:
-        """The resources that the full FHIR models refuse, with the reason.
+        """The resources that the full FHIR models reject, with the reason.
 
-        What was read from them still counts: no card depends on it.
+        They are used all the same: no card depends on this.
         """
         return self._validate()
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What answers the calls of one topic, with the choices of one site."""
+    """The parts that answer the calls of one topic, with the settings of one site."""
 
     topic: Topic
     engine: Engine
@@ -144,10 +144,10 @@ class Desk:
 
 
 class Answering:
-    """Answers the calls of one site from what was delivered; made once, asked from many threads.
+    """Answers the calls of one site from their deliveries; made once and thread-safe.
 
-    ``keys`` are the prefetch keys of each service, by its id; ``validated`` says which resources
-    also go through the full FHIR models.
+    ``keys`` are the prefetch keys of each service, by service id; ``validated`` says which
+    resources are also validated with the full FHIR models.
     """
 
     def __init__(
@@ -171,14 +171,14 @@ class Answering:
         }
 
     def rules(self, service: str) -> tuple[Rule, ...]:
-        """The rules of one service, by its id, in the order they are asked."""
+        """The rules of a service, given its id, in the order of evaluation."""
         return self._desks[service].engine.rules(service)
 
     def answer(self, call: Call, deliveries: Mapping[Kind, Delivery]) -> Answered:
         """The cards and the trace for one patient at one moment.
 
-        Raises PreconditionFailed when nothing was obtained that any rule could use, and
-        TooLarge for more entries than the limit.
+        Raises PreconditionFailed when no data was obtained that any rule could use, and
+        TooLarge when there are more entries than the limit.
         """
         context = Context(
             patient_id=call.patient_id,
@@ -192,7 +192,7 @@ class Answering:
         reading = desk.reader.read(deliveries, context, call.as_of)
         computed = desk.topic.knowledge.computed
         facts = Facts(reading.record, reading.series, call.as_of, self.site, computed)
-        self._demand_something(call, deliveries, facts)
+        self._require_data(call, deliveries, facts)
         outcomes = desk.engine.ask(call.service, facts)
         recipient = Recipient(
             patient=f"Patient/{call.patient_id}",
@@ -214,7 +214,7 @@ class Answering:
         )
 
     def _refused(self, reading: Reading, cards: Sequence[Card]) -> dict[str, str]:
-        """What the full models refuse, of what was to be validated."""
+        """The reason why the full models reject a resource, by reference."""
         if self._validated == "none":
             return {}
         if self._validated == "cited":
@@ -230,11 +230,9 @@ class Answering:
                 refused[reference] = reason
         return refused
 
-    def _demand_something(
-        self, call: Call, deliveries: Mapping[Kind, Delivery], facts: Facts
-    ) -> None:
+    def _require_data(self, call: Call, deliveries: Mapping[Kind, Delivery], facts: Facts) -> None:
         """Raise PreconditionFailed when no rule at all could answer."""
-        # What the call leaves no question for is no answer either.
+        # A kind that the call gave no reason to ask for does not count as obtained.
         asked = [kind for kind, one in deliveries.items() if one.reason != NOT_ASKED]
         if any(facts.obtained(kind) for kind in asked):
             return
@@ -266,7 +264,7 @@ def _rules(count: int) -> str:
 
 
 def _names_something(facts: Facts) -> bool:
-    """Whether a selected draft says what is ordered; while one is typed it does not."""
+    """Whether a selected draft says what is ordered; while the clinician types it does not."""
     drafts = facts.drafts
     return any(draft.named for draft in drafts.selected_medications) or any(
         draft.named for draft in drafts.selected_orders
@@ -281,7 +279,7 @@ _WORDS: Mapping[type[Answer], str] = {
 
 
 def answer_word(answer: Answer) -> str:
-    """Which of the three answers it is: fired, did not fire or cannot tell."""
+    """The answer in words: fired, did not fire or cannot tell."""
     return _WORDS[type(answer)]
 
 
@@ -305,12 +303,12 @@ def _drafts(raw: bytes | None) -> object:
     try:
         return decoded(raw)
     except UNREADABLE:
-        # Whatever it is that cannot be read, the reader says so as of any other draft.
+        # The reader reports a draft that cannot be read, whatever is wrong with it.
         return raw.decode(errors="replace")
 
 
 def _sources(reading: Reading) -> Iterator[str]:
-    """The resource behind each fact that was read."""
+    """The reference of the resource behind each fact that was read."""
     record = reading.record
     lists = (record.conditions, record.medications, record.orders, record.allergies)
     yield from (fact.source.reference for facts in lists for fact in facts)

@@ -1,7 +1,8 @@
-"""Findings become cards: the one place that writes what a clinician reads.
+"""From findings to cards: the only place that writes what a clinician reads.
 
-A card says what, why, how sure, and from which data; its suggestions carry complete draft
-resources. Text from a record is escaped before it comes here (`cds_service.core.text`).
+A card says what was found, why it matters, how strong the evidence is and which data it is based
+on; its suggestions have complete draft resources. Text from a record has been escaped before
+(`cds_service.core.text`).
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ TOPIC_SYSTEM = "https://leg-cramps-cds.example/rules"
 OVERRIDE_SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 SUMMARY_LENGTH = 139
 ASSOCIATED = "davinci-crd.associated-resource"
-"""The card extension of Da Vinci CRD 2.2 that ties a card to the orders it is about."""
+"""The card extension of Da Vinci CRD 2.2 that links a card to the orders it is about."""
 _REFERENCE = re.compile(r"[A-Za-z]{1,64}/[A-Za-z0-9._~-]{1,64}")
 SILENT = "silent at this site: counted, not shown"
 _NOT_WRITTEN = (
     "**The details of this card could not be written; an error was logged.** What the card says "
-    "holds; look into the record for the data behind it."
+    "is still true; see the record for the data behind it."
 )
 
 
@@ -56,7 +57,7 @@ _NOT_WRITTEN = (
 class Recipient:
     """For whom and by whom orders are drafted: references as ``Type/id``.
 
-    Of ``identity`` only a keyed digest leaves the call.
+    Only a keyed digest of ``identity`` leaves the call.
     """
 
     patient: str
@@ -73,7 +74,7 @@ class Recipient:
 
 @record
 class _Imprint:
-    """What all cards of a rule that lean on the same reference have in common."""
+    """What all cards of a rule with the same reference have in common."""
 
     source: Mapping[str, Any]
     links: Sequence[Mapping[str, str]]
@@ -81,11 +82,11 @@ class _Imprint:
 
 
 class CardWriter:
-    """Writes one card. What does not depend on the patient is written once.
+    """Writes one card. What does not depend on the patient is written only once.
 
-    ``profile`` says for whose EHR: ``epic`` changes what Epic cannot read otherwise.
-    ``rule_pages`` is the address below which every rule has a public page, or "" where the
-    service serves none.
+    ``profile`` is the kind of EHR: ``epic`` changes what Epic could not read.
+    ``rule_pages`` is the base address of the public pages about rules, or "" where the service
+    has none.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class CardWriter:
     def write(
         self, shown: Shown, recipient: Recipient, card_id: str, lines: EvidenceLines | None = None
     ) -> dict[str, Any]:
-        """One card as the CDS Hooks JSON object; ``lines`` are those of the call's cards."""
+        """One card as the CDS Hooks JSON object; ``lines`` is shared by the cards of a call."""
         rule, finding = shown.rule, shown.finding
         imprint = self._imprint(rule, finding.reference)
         card: dict[str, Any] = {
@@ -126,7 +127,7 @@ class CardWriter:
         return card
 
     def bare(self, shown: Shown, card_id: str) -> dict[str, Any]:
-        """What is left of a card that cannot be written: that its rule fired, and how gravely."""
+        """A card without its details, where they cannot be written: summary and severity."""
         rule, finding = shown.rule, shown.finding
         imprint = self._imprint(rule, "")
         return {
@@ -164,7 +165,7 @@ class CardWriter:
         return known
 
     def _leading(self, rule: Rule, key: str) -> Reference:
-        """The source that a card shows: a primary one where the rule has one, read by us first."""
+        """The source that a card shows: primary where there is one, preferably one that was read."""
         keys = (key, *rule.references) if key else rule.references
         listed = [self.references[one] for one in keys]
         primary = [one for one in listed if one.primary]
@@ -176,8 +177,8 @@ class CardWriter:
         return primary[0] if primary else listed[0]
 
     def _address(self, rule: Rule, reference: Reference) -> str:
-        """The page of a source. A standard opinion has no page of its own, so that the next
-        source of the rule, or of its topic, is used."""
+        """The URL of a source. General knowledge and judgements have none; then it is that of
+        the next source of the rule, or of its topic."""
         others = (self.references[key] for key in (*rule.references, *self.references))
         return next((one.url for one in (reference, *others) if one.url), "")
 
@@ -230,7 +231,7 @@ class CardWriter:
 
 def orders_judged(finding: Finding) -> list[str]:
     """The draft orders that a card is about, as ``Type/id``: those that its rule names, else
-    those that it rests on or would remove."""
+    those in its evidence or that it would remove."""
     named = finding.about or (
         *(
             one.fact.source.reference
@@ -243,13 +244,13 @@ def orders_judged(finding: Finding) -> list[str]:
 
 
 def _found(reference: Reference) -> str:
-    """How far a source was followed up, and its PMID or DOI."""
+    """The kind of a source, whether it was read or cited second-hand, and its PMID or DOI."""
     number = reference.found_at if reference.pmid or reference.doi else ""
     return f"{reference.authority}; {number}" if number else reference.authority
 
 
 def _random_id() -> str:
-    """A random UUID of version 4; `uuid.uuid4` takes as long as all the rest of an offer."""
+    """A random UUID (version 4); `uuid.uuid4` would take as long as the rest of a suggestion."""
     digits = os.urandom(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
@@ -276,7 +277,7 @@ def _override_reasons(codes: tuple[str, ...]) -> list[dict[str, str]]:
 
 
 def _detail(shown: Shown, imprint: _Imprint, lines: EvidenceLines) -> str:
-    """The card's Markdown: advice, evidence, what is missing, how sure, which rule."""
+    """The card's Markdown: advice, data, what is missing, strength of evidence, and rule."""
     finding = shown.finding
     parts = [*finding.advice]
     parts += [f"**{heading}**\n\n{text}" for heading, text in finding.sections]
@@ -295,7 +296,7 @@ def _detail(shown: Shown, imprint: _Imprint, lines: EvidenceLines) -> str:
 
 
 class Asked(NamedTuple):
-    """A card about to be shown: what makes it the same card again."""
+    """A card about to be shown, with what identifies it when it is shown again."""
 
     rule: str
     version: str
@@ -304,12 +305,12 @@ class Asked(NamedTuple):
 
 
 class HoldsBack(Protocol):
-    """Says which cards were answered lately (`feedback.snooze.SnoozeStore`)."""
+    """Says which cards were answered recently (`feedback.snooze.SnoozeStore`)."""
 
     def held_back(
         self, cards: Sequence[Asked], identity: Identity, now: datetime
     ) -> Mapping[str, object]:
-        """Of the cards about to be shown for one patient, those to hold back, by rule id."""
+        """The cards to hold back, by rule id, of those about to be shown for one patient."""
         ...
 
 
@@ -327,16 +328,16 @@ class Written:
 
     cards: tuple[Card, ...]
     dropped: Mapping[str, str]
-    silent: tuple[Rule, ...] = ()  # rules whose cards would be among them, were they not silent
+    silent: tuple[Rule, ...] = ()  # silent rules whose cards would have been shown
 
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """All cards of a call: held back, capped, in order, each with its id.
+    """Makes all cards of a call: holds back, caps and sorts them, and gives each an id.
 
-    ``new_id(rule id, version, identity, evidence)`` makes a card's id. Held-back cards make
-    room under the cap for others. ``failed`` is told of a card whose writing raised an
-    exception, which then is shown without its details; without it the exception goes through.
+    ``new_id(rule id, version, identity, evidence)`` makes a card's id. Cards that are held back
+    make room for others under the cap. ``failed`` is called when writing a card raises an
+    exception, and the card is shown without its details; without ``failed`` it propagates.
     """
 
     writer: CardWriter
@@ -365,7 +366,7 @@ class Cards:
                 if not rule.persistent
             ]
             for rule_id in self.quiet.held_back(asked, recipient.identity, facts.as_of):
-                dropped[rule_id] = "answered lately for the same patient and evidence"
+                dropped[rule_id] = "answered recently for the same patient and evidence"
             findings = [(rule, finding) for rule, finding in findings if rule.id not in dropped]
         arranged = arrange(hook, findings, facts, self.writer.orderables, self.priorities)
         dropped.update(arranged.dropped)
@@ -381,7 +382,7 @@ class Cards:
         return Written(cards, dropped, tuple(rule for rule, would in silent.items() if would))
 
     def _offerable(self, rule: Rule, finding: Finding) -> Finding:
-        """The finding without offers that nobody can order, which is its rule's fault."""
+        """The finding without suggestions of unknown orders, which are the rule's mistake."""
         orderables = self.writer.orderables
         known = tuple(
             [
@@ -392,7 +393,7 @@ class Cards:
         )
         if len(known) == len(finding.suggestions):
             return finding
-        error = KeyError("a suggestion names an order that is on no list")
+        error = KeyError("a suggestion names an unknown order")
         if self.failed is None:
             raise error
         self.failed(rule, error)

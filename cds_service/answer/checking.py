@@ -1,4 +1,4 @@
-"""Every requirement on cards that a schema alone cannot say, checked at the exit.
+"""Checks a response against its schema, and against requirements that a schema cannot express.
 
 Used by tests and by ``cds-service evaluate --check``.
 """
@@ -16,7 +16,7 @@ _HTML = re.compile(r"<[A-Za-z!/][^<>]*>")
 
 
 def flaws(response: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a response, each with its place; empty where it is right."""
+    """What is wrong with a response, each with its place; empty where nothing is."""
     found = [
         f"{'.'.join(str(part) for part in error.absolute_path)}: {error.message}"
         for error in shapes.validator("response").iter_errors(response)
@@ -46,7 +46,7 @@ def _refused(resource: Mapping[str, Any], place: str) -> Iterator[str]:
 
 
 def _empty(value: Any, place: str) -> Iterator[str]:
-    """Nulls and empty strings, arrays and objects: forbidden but for ``cards: []``."""
+    """Nulls and empty strings, arrays and objects: forbidden except in ``cards: []``."""
     if value is None or (value in ("", [], {}) and place != "cards"):
         yield f"{place}: null or empty"
     elif isinstance(value, Mapping):

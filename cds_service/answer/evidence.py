@@ -1,4 +1,4 @@
-"""What a card rests on, in words: one line for each fact, and a key that tells evidence apart."""
+"""The evidence of a card: one line of text for each fact, and a key that identifies it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _STATES = {
 
 
 class EvidenceLines:
-    """Writes the evidence of one call; the words of a fact are made once for all its cards."""
+    """Writes the evidence of one call; the text of a fact is made once for all cards."""
 
     def __init__(
         self, references: Mapping[str, Reference] | None = None, *, origins: bool = True
     ) -> None:
         self._references = references
         self._origins = origins
-        # By identity: every fact lives as long as its call, and comparing them reads all of it.
+        # By identity: facts live as long as the call, and comparing them would read every field.
         self._known: dict[int, tuple[str, str]] = {}
 
     def line(self, evidence: Evidence) -> str:
-        """One fact in one line: value, day, limit, remarks, and with origins the resource."""
+        """One fact in one line: value, day, limit, note, and with ``origins`` the resource."""
         fact = evidence.fact
         known = self._known.get(id(fact))
         if known is None:
@@ -52,12 +52,12 @@ class EvidenceLines:
 
 
 def evidence_line(evidence: Evidence) -> str:
-    """One fact in one line, the limit without its source."""
+    """One fact in one line, with the limit but not the limit's source."""
     return EvidenceLines().line(evidence)
 
 
 def evidence_key(finding: Finding) -> list[str]:
-    """What a card rests on, as text: the same facts give the same key, new ones another."""
+    """The evidence of a card as text: the same facts give the same key, new facts a new one."""
     key = [str(finding.indicator)]
     for evidence in finding.evidence:
         fact = evidence.fact
@@ -102,5 +102,5 @@ def _range(fact: Result) -> str:
 
 def _origin(fact: Fact) -> str:
     reference = quoted(fact.source.reference, 80)
-    # The origin is our own word for the way by which it came.
+    # The origin is text of this program, and needs no escaping.
     return f"{reference}, {fact.source.origin}" if fact.source.origin else reference

@@ -1,6 +1,6 @@
-"""The trace of one call as JSON: every rule's answer, and what it was made from.
+"""The trace of one call as JSON: every rule's outcome and the data behind it.
 
-For ``cds-service explain`` and the demo page. It shows patient data, so it is never logged.
+For ``cds-service explain`` and the demo page. It has patient data, so it is never logged.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from cds_service.engine.rule import Finding, Outcome
 
 
 def as_json(answered: Answered) -> dict[str, Any]:
-    """``data`` (state of each kind), ``rules``, ``problems``, and resources refused."""
+    """``data`` (the state of each kind), ``rules``, ``problems`` and ``refusedByModels``."""
     return {
         "data": [
             {
@@ -55,7 +55,7 @@ def _missing(outcome: Outcome) -> list[str]:
 
 
 def _unusable(answered: Answered) -> list[Any]:
-    """Problems of results, which are read only as far as a rule asked."""
+    """Problems of all results; the rules have read only those that they needed."""
     from cds_service.core.series import Worse
 
     seen: dict[str, Any] = {}

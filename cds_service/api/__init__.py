@@ -1,1 +1,1 @@
-"""HTTP: one module per group of addresses; `cds_service.app` puts them together."""
+"""HTTP: one module per group of endpoints; `cds_service.app` puts them together."""

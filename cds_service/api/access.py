@@ -1,7 +1,7 @@
-"""What every answer carries, and what every request leaves behind: a count and a line in the log.
+"""The headers of every response, and the count and log line of every request.
 
-What is noted about a request on its way lies in the WSGI environ, so that it is there with Flask
-and without.
+What is noted about a request is kept in the WSGI environ, so that it works with and without
+Flask.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ HEADERS = (
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
     ("Cache-Control", "no-store"),
 )
-"""What holds for the answers of an interface that no browser should ever render."""
+"""Headers of an API whose responses no browser should ever render."""
 
 _NOTED = "cds.noted"
 _FIRST_ERROR = 400
 
 
 def begin(environ: WSGIEnvironment) -> None:
-    """A request has arrived; handed on within the application, it arrives once."""
+    """Start the clock of a request; a second call for the same request changes nothing."""
     environ.setdefault(_NOTED, {"started": perf_counter()})
 
 
 def note(environ: WSGIEnvironment, **what: object) -> None:
-    """Remember something about a request, by keys that `Access.done` logs."""
+    """Remember something about a request under the names that `Access.done` logs."""
     environ[_NOTED].update(what)
 
 
@@ -46,7 +46,7 @@ class Access:
         self._log = logs.logger(__name__)
 
     def done(self, environ: WSGIEnvironment, endpoint: str, status: int) -> None:
-        """A request was answered: count it, and log it if it was a call or went wrong."""
+        """Count a request that was answered, and log it if it was a call or failed."""
         noted: dict[str, Any] = environ[_NOTED]
         service = noted.get("service", "")
         self._metrics.request(endpoint, service, status)

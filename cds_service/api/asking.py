@@ -1,4 +1,4 @@
-"""A request in a file or a form, asked without HTTP: for the command line, the demo page
+"""Answers a request from a file or a form, without HTTP: for the command line, the demo page
 and the documents."""
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ def ask(
 ) -> Answered:
     """The answer to a hook request, or to a FHIR Bundle of one patient, at ``as_of``.
 
-    A Bundle is taken as everything on file, and ``hook`` (patient-view by default) says what
-    is asked. Raises BadRequest naming the place and what to do, and what `Answering.answer` does.
+    A Bundle is taken as everything on file, and is evaluated for ``hook`` (default:
+    patient-view). Raises BadRequest naming the place and what to do, and the errors of
+    `Answering.answer`.
     """
     content = content_of(checked_text(body))
     service = service_of(content, hook, parts.answering.services.values())
@@ -45,23 +46,26 @@ def ask(
 
 
 def content_of(checked: bytes) -> dict[str, Any]:
-    """A hook request or a FHIR Bundle as it was given. Raises BadRequest for anything else.
+    """The hook request or FHIR Bundle that was given. Raises BadRequest for anything else.
 
-    Of an HTTP client's whole answer what it holds is meant, where it is one resource.
+    Some HTTP clients save the whole response: where its body is a resource, that is used.
     """
     content = parse(checked)
     if isinstance(content, dict) and not {"hook", "resourceType"} & content.keys():
         inner = unwrapped(checked)
         content = content if inner is None else parse(checked_text(inner))
     if not isinstance(content, dict):
-        raise BadRequest("This is not a JSON object.", "Give a hook request or a FHIR Bundle.")
+        raise BadRequest("This is not a JSON object.", "Use a hook request or a FHIR Bundle.")
     return content
 
 
 def service_of(
     content: Mapping[str, Any], hook: str | None, services: Iterable[Service]
 ) -> Service:
-    """The first service that answers a request, or a Bundle asked for ``hook``."""
+    """The first service for the hook of a request, or for ``hook`` where a Bundle was given.
+
+    Raises BadRequest where there is none.
+    """
     if content.get("resourceType") == "Bundle":
         wanted = hook or PATIENT_VIEW.name
     else:
@@ -72,11 +76,11 @@ def service_of(
     if isinstance(content.get("resourceType"), str):
         raise BadRequest(
             f"This is a single {shortened(content['resourceType'], 40)}, not a Bundle.",
-            "Give a Bundle with the patient and everything on file.",
+            "Use a Bundle with the patient and everything on file.",
             "resourceType",
         )
     raise BadRequest(
-        "This is neither a FHIR Bundle nor a request of a hook that is answered here.",
+        "This is neither a FHIR Bundle nor a request for a hook of this service.",
         f"Its hook must be one of {', '.join(HOOKS)}.",
         "hook",
     )

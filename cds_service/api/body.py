@@ -1,4 +1,4 @@
-"""Reading the body of a request: media type, size, and nothing else."""
+"""Reads the body of a request after checking its media type and size."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 TAKEN = "cds.body_taken"
-"""In the WSGI environ: somebody has read the body, or refused to."""
+"""In the WSGI environ: True once the body has been read or refused."""
 
 _ACCEPTED = frozenset({"", "application/json", "application/fhir+json"})
 _CHUNK = 1 << 20
 _DISCARDED = 4
-"""How many times the limit is still read and thrown away, so that the answer can be read."""
+"""How many times the limit is read and discarded, so that the client can read the response."""
 
 
 def read_body(environ: WSGIEnvironment, limit: int) -> bytes:
     """The body, at most ``limit`` bytes of JSON.
 
-    Raises UnsupportedMediaType, TooLarge (after reading on, so that a client that sends
-    before it listens gets its answer) and BadRequest for a body that breaks off.
+    Raises UnsupportedMediaType, TooLarge (after reading more, so that a client that sends all
+    before it reads gets the response) and BadRequest for a body that is too short.
     """
     environ[TAKEN] = True
     length = announced(environ)
@@ -41,22 +41,22 @@ def read_body(environ: WSGIEnvironment, limit: int) -> bytes:
         _discard(stream, None, limit * _DISCARDED)
         raise _too_large(limit)
     if length is not None and len(body) < length:
-        raise BadRequest("The body broke off.", "Send as many bytes as Content-Length says.")
+        raise BadRequest("The body is incomplete.", "Send as many bytes as Content-Length says.")
     return body
 
 
 def announced(environ: WSGIEnvironment) -> int | None:
-    """The length of the body in bytes; None where it ends where the stream does (chunked)."""
+    """The length of the body in bytes; None where only the end of the stream tells (chunked)."""
     length = get_content_length(environ)
     if length is None and not environ.get("wsgi.input_terminated"):
-        return 0  # without an end or a length there is no body (PEP 3333)
+        return 0  # without a length or an end of the stream there is no body (PEP 3333)
     return length
 
 
 def discard(environ: WSGIEnvironment, most: int) -> None:
     """Read what a refused client is still sending, up to ``most`` bytes."""
     if "HTTP_EXPECT" in environ:
-        return  # it waits for leave to send, and gets the refusal instead
+        return  # it waits for permission to send, and gets the refusal instead
     _discard(environ["wsgi.input"], announced(environ), most)
 
 
@@ -70,7 +70,7 @@ def _media_type_refusal(environ: WSGIEnvironment) -> ServiceError | None:
 
 
 def _read(stream: IO[bytes], length: int | None, limit: int) -> bytes:
-    """As much as was announced; without a length, until the end or one byte over the limit."""
+    """``length`` bytes; without a length, all until the end or one byte over the limit."""
     left = limit + 1 if length is None else length
     parts = []
     while left > 0:

@@ -1,4 +1,4 @@
-"""Discovery, and what data each rule needs. Both are made once and answered from memory."""
+"""Discovery, and the data that each rule needs. Both are made once and served from memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cds_service.engine.topic import Service
 from cds_service.sources.prefetch import Codes, data_requirements
 
 VERSIONS = {"2.0.1": "2.0.1", "3.0": "3.0.0"}
-"""What ``version`` says of each specification that `CDS_SPEC_VERSION` can name."""
+"""The ``version`` of discovery for each value of `CDS_SPEC_VERSION`."""
 
 
 def discovery(
@@ -23,7 +23,8 @@ def discovery(
 ) -> dict[str, Any]:
     """The discovery response (``schemas/discovery.schema.json``).
 
-    ``windows``: the templates limit the search of results by ``today()``, which is of 3.0.
+    With ``windows`` the templates limit the search for results by ``today()``, a token of
+    CDS Hooks 3.0.
     """
     version = VERSIONS[specification]
     return {
@@ -57,18 +58,18 @@ def _usage(answering: Answering, service: Service) -> str:
                 if need.required}  # fmt: skip
     most = [key.name for key in answering.keys[service.id] if key.kind in required]
     texts = [
-        f"Prefetch keys: {listed}. Every key is optional by itself, at least one must be "
-        "obtained: what is missing is fetched from fhirServer when the service may call it "
-        "(ask those who run it to list your server, and send fhirAuthorization), and else the "
-        "rules that need it say that they cannot tell.",
+        f"Prefetch keys: {listed}. Each key is optional, but at least one must be obtained: "
+        "what is missing is fetched from fhirServer where the service may call it (ask its "
+        "operators to list your server, and send fhirAuthorization); otherwise the rules that "
+        "need it say that they cannot tell.",
     ]
     if most:
         texts.append(f"Most rules depend on {', '.join(most)}; the other keys refine the answers.")
     if "encounter" in names:
-        texts.append("encounter is only filled where the context has an encounterId.")
+        texts.append("encounter is filled only where the context has an encounterId.")
     texts.append(
-        "Fill a key with null where there is nothing on file and leave it out where you could "
-        "not look: a missing result is never taken for a normal one. Send all pages of a search. "
+        "Set a key to null where there is nothing on file, and leave it out where you could not "
+        "look: a missing result is never taken for a normal one. Send all pages of a search. "
         f"GET /cds-services/{service}/data-requirements lists what each rule reads."
     )
     return " ".join(texts)
@@ -119,14 +120,14 @@ def _needs(answering: Answering, service: Service, codes: Codes, windows: bool) 
 
 
 class _Kept:
-    """One JSON answer that stays the same while the process lives."""
+    """A JSON response that stays the same for the life of the process."""
 
     def __init__(self, content: dict[str, Any]) -> None:
         self._body = msgspec.json.encode(content)
         self._tag = hashlib.sha256(self._body).hexdigest()[:32]
 
     def respond(self) -> Response:
-        """The answer, or 304 to a client that has it."""
+        """The response, or 304 for a client that has it already."""
         response = Response(self._body, content_type="application/json; charset=utf-8")
         response.set_etag(self._tag)
         response.headers["Cache-Control"] = "private, max-age=300"

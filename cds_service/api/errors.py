@@ -1,4 +1,4 @@
-"""One shape for every error: an OperationOutcome, and nothing about the patient in it."""
+"""One shape for every error: an OperationOutcome without patient data."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def outcome(error: ServiceError) -> dict[str, Any]:
 
 
 def respond(error: ServiceError) -> Response:
-    """The HTTP answer to an error. Every refusal to a caller looks the same."""
+    """The HTTP response to an error. It is the same for every reason to refuse a caller."""
     said = _UNAUTHORIZED if isinstance(error, Unauthorized) else error
     response = Response(msgspec.json.encode(outcome(said)), status=error.status, content_type=_JSON)
     if isinstance(error, Unauthorized):
@@ -54,17 +54,17 @@ def respond(error: ServiceError) -> Response:
 
 
 def answer_to(error: ServiceError) -> tuple[int, list[tuple[str, str]], bytes]:
-    """Status, headers and body of the answer to an error, where there is no application."""
+    """Status, headers and body of the response to an error, for use without an application."""
     response = respond(error)
     headers = {name.lower(): value for name, value in response.headers.items()}
     headers["cache-control"] = "no-store"
     headers["x-content-type-options"] = "nosniff"
-    headers.pop("content-length", None)  # the server counts
+    headers.pop("content-length", None)  # the server sets it
     return response.status_code, list(headers.items()), response.get_data()
 
 
 def handle_errors(app: Flask) -> None:
-    """Answer every error of ``app`` as an OperationOutcome, the unforeseen ones too."""
+    """Answer every error of ``app``, expected or not, with an OperationOutcome."""
 
     @app.errorhandler(ServiceError)
     def _foreseen(error: ServiceError) -> Response:
@@ -87,25 +87,23 @@ def handle_errors(app: Flask) -> None:
         _log.error("unforeseen_error", **logs.described(error))
         return respond(
             ServiceError(
-                "The service could not answer this call because of a fault of its own.",
-                "Report the time of the call to those who run the service.",
+                "The service could not answer this call because of an internal error.",
+                "Report the time of the call to the operators of the service.",
             )
         )
 
 
 def _translated(error: HTTPException) -> ServiceError:
-    """Flask's and Werkzeug's own errors in our words; theirs may quote the request."""
+    """An error of Flask or Werkzeug with our own text: theirs may quote the request."""
     status = error.code or 500
     if status == 404:
-        return NotFound("There is nothing at this address.", "See /openapi.json for the addresses.")
+        return NotFound("There is nothing at this path.", "See /openapi.json for the paths.")
     if status == 405:
-        return MethodNotAllowed(
-            "This address does not answer that method.", "See the Allow header."
-        )
+        return MethodNotAllowed("This path does not support that method.", "See the Allow header.")
     if status == 413:
         return TooLarge("The request is too large.", "Send less.")
     if status == 415:
         return UnsupportedMediaType("The body is not JSON.", "Send application/json.")
     if status < 500:
-        return BadRequest("The request cannot be read.", "Send HTTP as /openapi.json says.")
+        return BadRequest("The request cannot be read.", "Send it as described in /openapi.json.")
     return ServiceError("The service could not answer this call.")

@@ -16,13 +16,13 @@ from cds_service.feedback.store import Saved
 from cds_service.ops import logs
 
 LARGEST = 1_000_000
-"""Bytes of one feedback call: some thousand answers, and a bound on what one call stores."""
+"""Most bytes of one feedback call: some thousand elements, which bounds what it stores."""
 
 _log = logs.logger(__name__)
 
 
 def blueprint(parts: Parts) -> Blueprint:
-    """The feedback addresses of the services."""
+    """The feedback endpoints of the services."""
     made = Blueprint("feedback", __name__)
     for service in parts.answering.services.values():
         made.add_url_rule(
@@ -48,11 +48,11 @@ def _view(parts: Parts, service: Service) -> Callable[[], Response]:
 
 
 def taken(parts: Parts, service: Service, origin: Origin) -> Saved:
-    """Store the answers in the body of the present request. Raises BadRequest and TooLarge."""
+    """Store the feedback in the body of the current request. Raises BadRequest and TooLarge."""
     try:
         text = parts.body(request.environ, LARGEST)
     except TooLarge as error:
-        raise TooLarge(error.what, "Send it in several calls.") from None
+        raise TooLarge(error.what, "Send the feedback in several calls.") from None
     note(request.environ, bytes=len(text))
     saved = parts.records.feedback.save(str(service), parse(checked_text(text)), origin)
     _log.info(

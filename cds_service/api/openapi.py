@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document: assembled from the schema files and the services themselves."""
+"""The OpenAPI 3.1 document, assembled from the schema files and the services."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _SHAPES = {
     "OperationOutcome": "operation-outcome",
 }
 _PROBLEMS = {
-    400: "The request cannot be read: the answer names the place and what to do.",
+    400: "The request cannot be read: the response names the place and what to do.",
     401: "The caller could not be verified.",
-    404: "There is nothing at this address.",
-    405: "This address does not answer that method.",
+    404: "There is nothing at this path.",
+    405: "This path does not support that method.",
     412: "None of the data that the rules need could be obtained.",
     413: "The body, or the number of entries in it, is over the limit.",
     415: "The body is not declared as JSON.",
-    503: "The database is unavailable: ask again.",
+    503: "The database is unavailable: try again.",
 }
 
 
@@ -38,7 +38,7 @@ def document(answering: Answering, settings: Settings) -> dict[str, Any]:
         "/cds-services": {
             "get": {
                 "operationId": "discovery",
-                "summary": "The services, and the data they ask for",
+                "summary": "The services, and the data that they need",
                 "responses": {"200": _json("The services.", "Discovery"), **_errors(401, 405)},
             }
         }
@@ -97,7 +97,7 @@ def _paths(service: dict[str, Any]) -> dict[str, Any]:
                 "description": service["description"],
                 "requestBody": _body(_named(HOOKS[service["hook"]], "Request")),
                 "responses": {
-                    "200": _json("The cards; none is an answer, too.", "Cards"),
+                    "200": _json("The cards; there may be none.", "Cards"),
                     **_errors(400, 401, 405, 412, 413, 415, 503),
                 },
             }
@@ -105,11 +105,11 @@ def _paths(service: dict[str, Any]) -> dict[str, Any]:
         f"{where}/feedback": {
             "post": {
                 "operationId": f"feedback-{name}",
-                "summary": "What was done with cards",
+                "summary": "Feedback: what was done with cards",
                 "requestBody": _body("Feedback"),
                 "responses": {
                     "200": {
-                        "description": "All of it is kept.",
+                        "description": "All of the feedback is stored.",
                         "content": {"application/json": {"schema": {"const": {}}}},
                     },
                     **_errors(400, 401, 405, 413, 415, 503),
@@ -133,7 +133,7 @@ def _rule_page() -> dict[str, Any]:
     return {
         "get": {
             "operationId": "rule-page",
-            "summary": "A page about one rule, for people",
+            "summary": "A page about one rule, for human readers",
             "parameters": [
                 {"name": "rule", "in": "path", "required": True, "schema": {"type": "string"}}
             ],
@@ -151,17 +151,17 @@ def _rule_page() -> dict[str, Any]:
 def _ops() -> dict[str, Any]:
     status = {"schema": {"type": "object", "required": ["status"],
                          "properties": {"status": {"type": "string"}}}}  # fmt: skip
-    plain = {"description": "Figures for Prometheus.",
+    plain = {"description": "Metrics for Prometheus.",
              "content": {"text/plain": {"schema": {"type": "string"}}}}  # fmt: skip
-    alive = {"description": "The process answers.", "content": {"application/json": status}}
+    alive = {"description": "The process responds.", "content": {"application/json": status}}
     ready = {"description": "Ready.", "content": {"application/json": status}}
     unavailable = {"description": "A part is unavailable.", "content": {"application/json": status}}
     whole = {"description": "This document.",
              "content": {"application/json": {"schema": {"type": "object"}}}}  # fmt: skip
     return {
-        "/healthz": _get("healthz", "Whether the process answers", {"200": alive}),
+        "/healthz": _get("healthz", "Whether the process responds", {"200": alive}),
         "/readyz": _get("readyz", "Whether it can serve", {"200": ready, "503": unavailable}),
-        "/metrics": _get("metrics", "Figures", {"200": plain}),
+        "/metrics": _get("metrics", "Metrics", {"200": plain}),
         "/openapi.json": _get("openapi", "This document", {"200": whole}),
     }
 
@@ -201,7 +201,7 @@ def _request(hook: Hook) -> dict[str, Any]:
 
 
 def _inlined(name: str, shape: str) -> dict[str, Any]:
-    """A schema file as a component: its own ``$defs`` found from the document's root."""
+    """A schema file as a component, with the references to its ``$defs`` from the root."""
     found: dict[str, Any] = _relocated(
         deepcopy(shapes.schema(shape)), f"#/components/schemas/{name}/"
     )

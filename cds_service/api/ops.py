@@ -1,4 +1,4 @@
-"""For those who run the service: alive, ready, figures, and the OpenAPI document."""
+"""For the operators of the service: health, readiness, metrics and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ def blueprint(parts: Parts) -> Blueprint:
 
     @made.get("/healthz")
     def healthz() -> Response:
-        # Says that the process answers, and asks nobody else: who restarts it needs no more.
+        # Says that the process responds, without asking anything else: a supervisor that
+        # restarts processes needs no more.
         return Response(_ALIVE, content_type="application/json")
 
     @made.get("/readyz")
     def readyz() -> Response:
         found = _states(parts)
-        # What is degraded still serves: no probe should take the cards for a lost statistic.
+        # A degraded service still serves: no probe should end the cards for a lost statistic.
         said = "ready"
         if "degraded" in found.values():
             said = "degraded"
@@ -51,17 +52,17 @@ def blueprint(parts: Parts) -> Blueprint:
 
 
 def _states(parts: Parts) -> dict[str, str]:
-    """Each part in a word: ``ok``, ``degraded`` (cards go on), ``unavailable`` or ``off``."""
+    """The state of each part: ``ok``, ``degraded`` (cards still work), ``unavailable``, ``off``."""
     checks: dict[str, Callable[[], bool]] = {"database": parts.records.database.ready}
     found = {name: "ok" if check() else "degraded" for name, check in checks.items()}
     recorder = parts.recorder
     if recorder is None:
         found["audit"] = "off"
     elif recorder.trail.degraded:
-        # Calls are answered all the same, unless the trail is required.
+        # Calls are answered nevertheless, unless the trail is required.
         found["audit"] = "unavailable" if recorder.required else "degraded"
     else:
         found["audit"] = "ok"
-    # Keys are fetched when a token names them, and kept: their server may be unavailable for a day.
+    # Keys are fetched on demand and kept: a day without the key server is no reason to fail.
     found["callers"] = "off" if parts.callers is None else "ok"
     return found

@@ -1,7 +1,8 @@
-"""Who may call where no token is asked for: this machine's programs, not other people's pages.
+"""Who may call without a token: programs on this machine, but not web pages of other sites.
 
-A web page on another site can make a browser send requests to a service on its user's machine,
-and a name that is pointed there later (DNS rebinding) makes them look like the service's own.
+A web page of another site can make a browser send requests to a service on its user's machine,
+and a host name that is later pointed to that machine (DNS rebinding) makes them look as if they
+came from the service's own pages.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _NETLOC = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+))(?::[0-9]*)?")
 class Origins:
     """Checks ``Host`` and ``Origin`` of each request of a service without a client list.
 
-    With CDS_INSECURE_OPEN any host name is answered: it is not known which one is meant.
+    With CDS_INSECURE_OPEN any host name is accepted: it is not known which one is right.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -38,12 +39,12 @@ class Origins:
     def check(self, environ: WSGIEnvironment) -> None:
         """Raise Forbidden for a foreign host or origin."""
         if environ["PATH_INFO"] in _OPEN:
-            return  # asked by probes, under the address of the pod; nothing of a patient in them
+            return  # for probes, which use the pod's address; they have no patient data
         host = environ.get("HTTP_HOST", "")
         if not self._any_host and not self._is_ours(_host(host)):
             raise Forbidden(
-                "This service does not answer under that host name.",
-                "Call it under CDS_PUBLIC_URL, or as localhost.",
+                "This service does not accept that host name.",
+                "Use the host of CDS_PUBLIC_URL, or localhost.",
             )
         origin = environ.get("HTTP_ORIGIN")
         if origin is None or "*" in self._origins or origin.lower() in self._origins:
@@ -69,6 +70,6 @@ class Origins:
 
 
 def _host(netloc: str) -> str:
-    """The host of ``host:port``, without brackets; empty for anything else, as two of them."""
+    """The host of ``host:port``, without brackets; "" for anything else (two hosts, for example)."""
     found = _NETLOC.fullmatch(netloc)
     return (found[1] or found[2]).lower().rstrip(".") if found else ""

@@ -1,4 +1,4 @@
-"""What the HTTP side is given: everything behind the addresses, made once."""
+"""Everything that the HTTP endpoints use, made once."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 ADMITTED = "cds.admitted"
-"""In the WSGI environ: the caller whom the front door has verified, but for replay."""
+"""In the WSGI environ: the caller that the front end has verified, except for replay."""
 
 STARTED = "cds.started"
 """In the WSGI environ: the value of ``time.monotonic()`` from which the call's deadline counts."""
 FETCHED = "cds.fetched"
-"""In the WSGI environ: how many bytes were fetched for the call."""
+"""In the WSGI environ: the number of bytes that were fetched for the call."""
 
 
 def _now() -> datetime:
-    # The calendar day of the site, where the server's clock knows it.
+    # In the server's time zone, so that the calendar day is the hospital's.
     return datetime.now().astimezone()
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """``callers`` is None where everybody may call; ``now`` gives the aware moment of a call.
+    """Everything that the endpoints use.
 
     ``answering`` answers the calls of the site ``default``, ``sites`` those of each site by name.
+    ``callers`` is None where anybody may call; ``now`` gives the time of a call, with time zone.
     """
 
     settings: Settings
@@ -56,32 +57,32 @@ class Parts:
 
     @property
     def body_limit(self) -> int:
-        """Bytes."""
+        """The largest body of a call, in bytes."""
         return int(self.settings.max_body_mb * 1e6)
 
     def origin(self, caller: Caller | None) -> Origin:
-        """Whose a call is; everybody alike where everybody may call."""
+        """The origin of a call; the same for all where anybody may call."""
         if caller is None:
             return ANYBODY
         return Origin(caller.iss, caller.tenant or "", caller.client.site_of(caller.tenant))
 
     def at(self, origin: Origin, service: str) -> Answering:
-        """What answers the calls of a site. Raises NotFound for a service it does not have."""
+        """The answering of a site. Raises NotFound for a service that the site does not have."""
         answering = self.sites[origin.site] if self.sites else self.answering
         if service not in answering.services:
             raise NotFound("Your site does not have this service.", "See CDS_SITES: topics.")
         return answering
 
     def body(self, environ: WSGIEnvironment, most: int | None = None) -> bytes:
-        """The body; ``most`` bytes where a lower limit holds than for calls.
+        """The body of a request; ``most`` is a limit in bytes where it is lower than for calls.
 
-        Raises what `read_body` raises.
+        Raises the errors of `read_body`.
         """
         limit = self.body_limit if most is None else min(most, self.body_limit)
         return read_body(environ, limit)
 
     def verified(self, environ: WSGIEnvironment) -> Caller | None:
-        """Who calls; None where everybody may. Raises Unauthorized and Unavailable."""
+        """The caller; None where anybody may call. Raises Unauthorized and Unavailable."""
         if self.callers is None:
             return None
         admitted = environ.get(ADMITTED)

@@ -1,4 +1,4 @@
-"""A public page about each rule, from the reference pages: what a card's link leads to."""
+"""A public page about each rule, made from the reference pages; cards link to it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _POLICY = (
 
 
 def blueprint(references: Mapping[str, Reference]) -> Blueprint:
-    """``/rules/ID`` for each rule of the reference pages; any other id is 404."""
+    """``/rules/ID`` for each rule of the reference pages; 404 for any other id."""
     made = Blueprint("rule_pages", __name__)
 
     @made.get("/rules/<rule_id>")
@@ -56,9 +56,9 @@ def blueprint(references: Mapping[str, Reference]) -> Blueprint:
 
 @cache
 def sections() -> Mapping[str, str]:
-    """The part of the reference page about each rule, as Markdown, by rule id.
+    """The section of the reference page about each rule, as Markdown, by rule id.
 
-    A rule of several services has one part, with what each of them adds.
+    The sections of a rule that belongs to several services are joined.
     """
     found: dict[str, list[str]] = {}
     current: list[str] | None = None
@@ -93,7 +93,7 @@ def _page(rule_id: str, text: str, references: Mapping[str, Reference]) -> str:
     text = text[title.end() :] if title else text
     linked = _OTHER_LINK.sub(r"\1", _SOURCE_LINK.sub(source, text))
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(linked)
-    # A table that is wider than a phone is moved by keyboard, too.
+    # A table wider than a phone's screen can be scrolled by keyboard, too.
     body = body.replace("<table>", '<div tabindex="0" role="group" aria-label="Table"><table>')
     body = body.replace("</table>", "</table></div>")
     name = escape(heading)

@@ -32,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def blueprint(parts: Parts) -> Blueprint:
-    """The addresses of the services."""
+    """The endpoints of the services."""
     made = Blueprint("services", __name__)
     for service in parts.answering.services.values():
         made.add_url_rule(
@@ -45,10 +45,10 @@ def blueprint(parts: Parts) -> Blueprint:
 
 
 class Calls:
-    """Answers calls without Flask, whose contexts and proxies cost as much as many a rule.
+    """Answers calls without Flask, whose contexts and proxies cost as much as some rules.
 
-    Calls of web pages (with an ``Origin``) and whatever goes wrong go to ``others``, the Flask
-    application: what CORS and errors need is there and nowhere else.
+    Calls of web pages (with an ``Origin``) and whatever fails go to ``others``, the Flask
+    application: CORS and errors are handled there and nowhere else.
     """
 
     def __init__(
@@ -73,8 +73,8 @@ class Calls:
             content = _answer(self._parts, service, environ)
         except Exception as error:
             if isinstance(error, ServiceError):
-                # Whoever catches it needs its words only. What hangs on it (every frame of this
-                # call, and so its whole record) would wait for the collector.
+                # Only its text is needed. Its traceback refers to every frame of this call and so
+                # to the whole record, which would wait for the garbage collector.
                 error.__traceback__ = error.__context__ = None
             environ[_FAILED] = error
             return self._others(environ, start_response)
@@ -92,14 +92,14 @@ def _view(parts: Parts, service: Service) -> Callable[[], Response]:
             try:
                 raise failed
             finally:
-                del failed  # or it would hold this frame, and the frame it
+                del failed  # else the error and this frame would refer to each other
         return Response(_answer(parts, service, request.environ), content_type=_CONTENT)
 
     return call
 
 
 def _answer(parts: Parts, service: Service, environ: WSGIEnvironment) -> bytes:
-    """The JSON answer to one call. Raises ServiceError for what is refused."""
+    """The JSON response to one call. Raises ServiceError for a call that is refused."""
     started = perf_counter()
     note(environ, service=str(service))
     caller = parts.verified(environ)
@@ -123,7 +123,7 @@ def _answered(
     instance: str | None,
     environ: WSGIEnvironment,
 ) -> tuple[Answered, int]:
-    """What is answered, and how many queries were sent to a FHIR server for it."""
+    """The result, and the number of queries that were sent to a FHIR server for it."""
     servers = parts.settings.fhir_servers if caller is None else caller.client.fhir_servers
     origin = parts.origin(caller)
     answering = parts.at(origin, service.id)

@@ -11,14 +11,14 @@ from cds_service.core.knowledge import KnowledgeError
 
 
 def read_limits(path: str) -> dict[str, Any]:
-    """The entries of a TOML or JSON file by the key of the limit; numbers stay text.
+    """The entries of a TOML or JSON file by limit key; numbers stay text.
 
     Raises KnowledgeError naming the file.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise KnowledgeError(f"{path}: it cannot be read ({type(error).__name__})") from None
+        raise KnowledgeError(f"{path}: cannot be read ({type(error).__name__})") from None
     try:
         content: Any = (
             json.loads(text, parse_float=str)
@@ -26,7 +26,7 @@ def read_limits(path: str) -> dict[str, Any]:
             else tomllib.loads(text, parse_float=str)
         )
     except ValueError as error:
-        raise KnowledgeError(f"{path}: it is neither TOML nor JSON: {error}") from None
+        raise KnowledgeError(f"{path}: is neither TOML nor JSON: {error}") from None
     if not isinstance(content, dict):
-        raise KnowledgeError(f"{path}: it must be an object of limits by key")
+        raise KnowledgeError(f"{path}: must be an object with the keys of limits as its names")
     return content

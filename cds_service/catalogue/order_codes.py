@@ -19,8 +19,8 @@ def with_codes_of(
 ) -> Orderables:
     """The orderables with the codings of the site's file in front.
 
-    ``setting`` says who names the file. Raises StartupError naming the place in the file and how
-    to correct it.
+    ``setting`` is what names the file, for error messages. Raises StartupError naming the place
+    in the file and how to correct it.
     """
     if path is None:
         return orderables

@@ -1,8 +1,8 @@
 """The hospitals that one process serves: the file that ``CDS_SITES`` names.
 
-Each ``[site.NAME]`` table sets what is different from the environment's settings at that
-hospital. The site ``default`` is made of the environment's settings; it applies where no client
-list names another.
+Each ``[site.NAME]`` table overrides the environment's settings for that hospital. The site
+``default`` is made from the environment's settings; it applies where no client list names
+another.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_
 
 
 class _Table(BaseModel):
-    """One ``[site.NAME]`` table; what it does not set is as the environment says."""
+    """One ``[site.NAME]`` table; what it does not set comes from the environment."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -52,8 +52,8 @@ class _Table(BaseModel):
 
 
 class _Population(BaseModel):
-    """``[population]``: what `cds-service population` holds its outcome against, and the groups
-    it is broken down by (a name and the address of an extension of Patient)."""
+    """``[population]``: the limits that `cds-service population` checks its outcome against, and
+    the groups it reports separately (a name and the URL of an extension of Patient)."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -70,7 +70,7 @@ class _File(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Hospital:
-    """One site: what its rules are asked with, and what its cards may offer."""
+    """One site: its settings, its topics, and what its cards may offer."""
 
     site: Site
     topics: tuple[Topic, ...]
@@ -106,12 +106,12 @@ def each_hospital(
 
 
 def population_limits(path: str | None) -> dict[str, Any]:
-    """``[population.limits]`` of the sites file, as it is written."""
+    """``[population.limits]`` of the sites file, unchecked."""
     return _content(path).population.limits if path else {}
 
 
 def population_subgroups(path: str | None) -> dict[str, str]:
-    """``[population.subgroups]`` of the sites file: names and addresses of extensions."""
+    """``[population.subgroups]`` of the sites file: names and URLs of extensions."""
     return dict(_content(path).population.subgroups) if path else {}
 
 
@@ -119,7 +119,7 @@ def _read(path: str) -> dict[str, _Table]:
     tables = dict(_content(path).site)
     if DEMO_SITE in tables:
         raise StartupError(
-            f"{path}: site.{DEMO_SITE}: what is tried on the demo page is counted under this name.",
+            f"{path}: site.{DEMO_SITE}: this name is reserved for calls of the demo page.",
             "Give the hospital another name.",
             SETTING,
         )
@@ -153,7 +153,7 @@ def _content(path: str) -> _File:
 
 def _flaw(error: Any) -> str:
     if error["type"] == "extra_forbidden":
-        return "this is not a key of a site" if error["loc"][0] == "site" else "write [site.NAME]"
+        return "not a key of a site" if error["loc"][0] == "site" else "write [site.NAME]"
     message = str(error["msg"])
     return message[0].lower() + message[1:]
 
@@ -172,7 +172,7 @@ def _hospital(name: str, table: _Table, settings: Settings, topics: Sequence[Top
     try:
         merged = limits(own, given, where)
     except KnowledgeError as error:
-        inline = "" if isinstance(table.limits, dict) else where  # which then says it already
+        inline = "" if isinstance(table.limits, dict) else where  # the error names it already
         setting = "CDS_LIMITS" if table.limits is None else inline
         raise StartupError(f"{error}.", "Correct the limit.", setting) from None
     return Hospital(

@@ -1,4 +1,4 @@
-"""The installed topics, chosen and checked, and what they bring together.
+"""The installed topics, chosen and checked, and the knowledge they share.
 
 A topic is an entry point of the group ``cds_service.topics``. Two topics may share analytes,
 limits, references and orders by their keys; where they disagree, the program does not start.
@@ -29,9 +29,9 @@ GROUP = "cds_service.topics"
 
 
 def chosen_topics(settings: Settings) -> tuple[Topic, ...]:
-    """The topics that `CDS_TOPICS` names, else all that are installed, checked.
+    """The topics that `CDS_TOPICS` names, else all installed ones, after checking them.
 
-    Raises StartupError naming what cannot be found or trusted.
+    Raises StartupError naming what is missing or wrong.
     """
     installed = _installed()
     if not installed:
@@ -64,7 +64,7 @@ def chosen_topics(settings: Settings) -> tuple[Topic, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A topic with the name of its package and the folder of that."""
+    """A topic with the name and the folder of its package."""
 
     topic: Topic
     package: str
@@ -101,7 +101,7 @@ def installed_topics() -> Mapping[str, Installed]:
             ) from None
         if not isinstance(topic, Topic) or topic.key != one.name:
             raise StartupError(
-                f"the entry point {one.name} ({one.value}) is not a Topic of that key.",
+                f"the entry point {one.name} ({one.value}) is not a Topic with that key.",
                 "Name an object of cds_service.engine.topic.Topic with the same key.",
             )
         package = one.module.partition(".")[0]
@@ -111,7 +111,7 @@ def installed_topics() -> Mapping[str, Installed]:
 
 
 def known_rules(names: Sequence[str], topics: Sequence[Topic], where: str) -> frozenset[str]:
-    """The ids, all of rules that exist. Raises StartupError naming the place."""
+    """The ids as a set. Raises StartupError naming the place where one is not a rule's."""
     known = {rule.id for topic in topics for rule in topic.rules}
     for name in names:
         if name not in known:
@@ -122,7 +122,7 @@ def known_rules(names: Sequence[str], topics: Sequence[Topic], where: str) -> fr
 
 
 def services_of(topics: Sequence[Topic]) -> Mapping[str, frozenset[str]]:
-    """The ids of the services that ask each rule, by rule id."""
+    """The ids of the services that evaluate each rule, by rule id."""
     found: dict[str, set[str]] = {}
     for topic in topics:
         for service in topic.services:
@@ -156,7 +156,7 @@ def limits(
         mine = {
             key: entry
             for key, entry in entries.items()
-            # What no topic knows is refused by the first.
+            # A key that no topic knows goes to the first topic, which refuses it.
             if key in own[number] or (number == 0 and not any(key in keys for keys in own))
         }
         merged.update(topic.knowledge.limits(mine or None, where))

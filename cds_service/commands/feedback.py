@@ -1,4 +1,4 @@
-"""The report of feedback on a terminal: tables that fit 80 columns, titles instead of ids."""
+"""The feedback report on a terminal: tables that fit 80 columns, titles instead of ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _RATES = ["per 100 calls", "per patient", "per clinician and day", "per 100 orde
 
 
 def print_report(found: Report, titles: Mapping[str, str]) -> None:
-    """The rules with a count: cards shown, silent rules, answers. In a pipe one table of all."""
+    """Print the rules with any count: cards shown, silent rules, feedback.
+
+    A pipe gets one table with everything.
+    """
     if not console().is_terminal:
         print_table("", *found.as_rows())
         return
@@ -54,9 +57,9 @@ def print_report(found: Report, titles: Mapping[str, str]) -> None:
         print_table("Silent rules: cards that were not shown", head, silent)
     unable = [[named(one), str(one.cannot_tell)] for one in found.rules if one.only_cannot_tell]
     if unable:
-        print_table("No card, and at times unable to tell", ["rule", "cannot tell"], unable)
+        print_table("No card, and sometimes cannot tell", ["rule", "cannot tell"], unable)
     if answers:
         head = ["rule", "accepted", "overridden", "acceptance", "reasons", "comments"]
-        print_table("Answers", head, answers)
+        print_table("Feedback", head, answers)
     if not (shown or silent or unable or answers):
-        console().print("No card was shown or answered yet.")
+        console().print("No card has been shown or answered yet.")

@@ -1,6 +1,7 @@
-"""``cds-service check``: everything that a start checks, and what the parts of it lack.
+"""``cds-service check``: everything that a start checks, and what rules, topics and sites lack.
 
-A start stops at the first fault; here each part is looked at by itself, so that all are said.
+A start stops at the first fault; here each part is checked by itself, so that all faults are
+reported.
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ _BARE = {
     "fhir_servers": (),
     "database_url": "sqlite:///cds-service.db",
 }
-"""The settings without those that are looked at one by one."""
+"""Defaults for the settings that are checked one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """``faults`` has a line for each; the numbers say how much was looked at."""
+    """The faults, one line each, and how many rules, sites and clients were checked."""
 
     faults: tuple[str, ...]
     rules: int = 0
@@ -54,10 +55,10 @@ class Inspected:
 
 
 def inspect(host: str, today: date) -> Inspected:
-    """Look at the settings, the files that they name and the installed topics.
+    """Check the settings, the files that they name and the installed topics.
 
-    ``host`` is the address that would be listened on. Nothing is written, nobody is called, and a
-    database is only read where there is one.
+    ``host`` is the address that the service would listen on. Nothing is written, no server is
+    called, and the database is only read, where there is one.
     """
     faults = [
         f"{name} is not a setting" + (f"; did you mean {nearest}?" if nearest else ".")
@@ -88,7 +89,7 @@ def inspect(host: str, today: date) -> Inspected:
     if installed:
         _tried(lambda: topics.extend(chosen_topics(settings.model_copy(update=_BARE))), refused)
     if not topics:
-        # Where something is lacking, the first refusal says it again.
+        # Where something is lacking, the first refusal would only repeat it.
         return Inspected((*faults, *(() if lacks else refused)), clients=len(listed))
     before = len(faults)
     _tried(lambda: chosen_topics(settings), faults)
@@ -96,7 +97,7 @@ def inspect(host: str, today: date) -> Inspected:
     of_sites = settings if len(faults) == before else settings.model_copy(update=own)
     sites = _sites(of_sites, topics, listed, faults)
     _tried(lambda: checked_limits(population_limits(settings.sites)), faults)
-    # Whatever else a start would refuse: all of it where nothing was found, else the rest.
+    # Whatever else a start would refuse; with faults found, without the settings checked above.
     rest = settings.model_copy(update=_BARE) if faults else settings
     _tried(lambda: make_parts(rest, topics), faults)
     rules = len({rule.id for topic in topics for rule in topic.rules})
@@ -152,9 +153,9 @@ def _sites(
 def _site_lacks(hospital: Hospital) -> Iterator[str]:
     site = hospital.site
     for rule in sorted(site.rules_off & site.starts.keys()):
-        yield f"start: {rule} is switched off there, so that it never starts."
+        yield f"start: {rule} is switched off at this site, so that it never starts."
     if not hospital.topics:
-        yield "topics: it has none, so that it answers no call."
+        yield "topics: the site has none, so that it answers no call."
     if site.profile == "epic":
         without = sorted(
             key

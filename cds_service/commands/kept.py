@@ -1,4 +1,4 @@
-"""``cds-service audit`` and ``cds-service data``: what is kept, read, handed out and erased."""
+"""``cds-service audit`` and ``cds-service data``: stored data is read, exported and erased."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from cds_service.commands.private_files import new_private_file
 if TYPE_CHECKING:
     from cds_service.storage.database import Database
 
-_SITE = click.option("--site", metavar="NAME", help="Of one site only.")
+_SITE = click.option("--site", metavar="NAME", help="Rows of one site only. Default: all.")
 
 
-@click.group(short_help="The audit trail: keys, and what a card said.")
+@click.group(short_help="The audit trail: make keys, show a card.")
 def audit() -> None:
-    """The audit trail (CDS_AUDIT): what was asked of the rules, and what the cards said."""
+    """The audit trail (CDS_AUDIT): the calls, the rules' outcomes and what the cards said."""
 
 
 @audit.command()
@@ -31,10 +31,10 @@ def audit() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("audit-private.pem"),
     show_default=True,
-    help="File for the private half; it must not exist.",
+    help="File for the private key; it must not exist.",
 )
 def keygen(out: Path) -> None:
-    """Make a pair of keys: the private half to a file, the public one for CDS_AUDIT_KEY.
+    """Make a key pair: the private key goes to a file, the public key is for CDS_AUDIT_KEY.
 
     Example: cds-service audit keygen --out audit-private.pem
     """
@@ -43,7 +43,7 @@ def keygen(out: Path) -> None:
     private, public = new_pair()
     with new_private_file(out) as file:
         file.write(private)
-    click.echo(f"{out}: the private half. Keep it where the service cannot read it.", err=True)
+    click.echo(f"{out}: the private key. Keep it where the service cannot read it.", err=True)
     click.echo(f"CDS_AUDIT_KEY={public}")
 
 
@@ -56,7 +56,7 @@ def keygen(out: Path) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def show(card: str, key: Path | None, as_json: bool) -> None:
-    """Print what is known of the card with the id CARD: when, which rule, what it said.
+    """Print what is known of the card with the id CARD: its time, its rule and what it said.
 
     Example: cds-service audit show 3c368a76-485b-88d3-941c-a0010a7ccd3a --key audit-private.pem
     """
@@ -72,8 +72,8 @@ def show(card: str, key: Path | None, as_json: bool) -> None:
         rows = find(database, wanted)
     if not rows:
         raise BadRequest(
-            "The audit trail knows no card with this id.",
-            "It knows the cards that were sent while CDS_AUDIT was on and CDS_AUDIT_DAYS lasted.",
+            "The audit trail has no card with this id.",
+            "It has the cards that were sent while CDS_AUDIT was on, for CDS_AUDIT_DAYS days.",
         )
     found = [shown(row, wanted, private) for row in rows]
     if as_json:
@@ -82,20 +82,20 @@ def show(card: str, key: Path | None, as_json: bool) -> None:
         click.echo("\n\n".join(map(printed, found)))
 
 
-@click.group(short_help="Kept data: export, erase, rotate the key.")
+@click.group(short_help="Stored data: export, erase, rotate the card key.")
 def data() -> None:
-    """What the service keeps: feedback, counts, the audit trail, the card key."""
+    """What the service stores: feedback, counts, the audit trail and the card key."""
 
 
-@data.command(short_help="Write every row that is kept as JSON lines.")
+@data.command(short_help="Write every stored row as JSON lines.")
 @_SITE
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A new file, readable for its owner only. Default: standard output.",
+    help="A new file that only its owner can read. Default: standard output.",
 )
 def export(site: str | None, out: Path | None) -> None:
-    """Write every row that is kept as one JSON object a line, with the name of its table.
+    """Write every stored row as a line of JSON with the name of its table.
 
     Example: cds-service data export --site north --out north.ndjson
     """
@@ -114,17 +114,17 @@ def export(site: str | None, out: Path | None) -> None:
     click.echo(f"{rows} rows of {database.url}", err=True)
 
 
-@data.command(short_help="Erase what is older than a day, for good.")
+@data.command(short_help="Erase rows from before a date permanently.")
 @click.option(
     "--before",
     required=True,
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="DATE",
-    help="Erase what was received or counted before this day (UTC).",
+    help="Erase rows that were received or counted before this day (UTC).",
 )
 @_SITE
 def erase(before: datetime, site: str | None) -> None:
-    """Erase feedback, counts and audit rows from before DATE, for good.
+    """Erase feedback, counts and audit rows from before DATE permanently.
 
     Example: cds-service data erase --before 2026-01-01 --site north
     """
@@ -140,7 +140,7 @@ def erase(before: datetime, site: str | None) -> None:
 
 @data.command("rotate-key")
 def rotate_key() -> None:
-    """Make a new card key. Ids made under the one before are recognised for 90 days.
+    """Make a new card key. Card ids made with the previous key are recognised for 90 days.
 
     Example: cds-service data rotate-key
     """
@@ -151,14 +151,14 @@ def rotate_key() -> None:
     with _database() as database:
         last = keys.rotate(database)
     click.echo(
-        "The card key is new; running processes take it within a minute. "
-        f"The one before counts until {last}."
+        "There is a new card key; running processes use it within a minute. "
+        f"The previous key is valid until {last}."
     )
 
 
 @contextmanager
 def _database() -> Iterator[Database]:
-    """The database of the settings, closed at the end. Raises BadRequest where there is none."""
+    """The configured database, closed at the end. Raises BadRequest where it does not exist."""
     from cds_service.errors import BadRequest
     from cds_service.settings import read_settings
     from cds_service.storage.database import open_database
@@ -166,7 +166,7 @@ def _database() -> Iterator[Database]:
     database = open_database(read_settings().database_url)
     if not database.exists:
         raise BadRequest(
-            f"{database.url} does not exist yet: nothing is kept.", "Set CDS_DATABASE_URL."
+            f"{database.url} does not exist yet: nothing is stored.", "Set CDS_DATABASE_URL."
         )
     try:
         yield database

@@ -1,8 +1,8 @@
-"""What a topic lacks: each piece that a rule names and nobody has, with the file to add it to.
+"""What a topic lacks: each piece that a rule names and that is missing, with the file to add it to.
 
-The knowledge is looked at wherever the topic is installed. In a source checkout (a pyproject.toml
-beside the package) so are rules that no service asks, rows of docs/traceability.toml, tables of
-cases and scenarios.
+The knowledge is checked wherever the topic is installed. In a source checkout (a pyproject.toml
+beside the package) the check also covers rules that no service uses, rows of
+docs/traceability.toml, tables of cases and scenarios.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _ADD = {
     "order": ("orders.toml", "[{key}] with label, covers and codes"),
     "analyte": ("analytes.toml", "[{key}] with name, canonical, decimals, plausible and unit"),
 }
-"""The file of the folder ``knowledge`` that holds a piece, and what an entry of it is."""
+"""The file in the folder ``knowledge`` that holds each piece, and what an entry consists of."""
 
 
 def lacking(topic: Topic, today: date, folder: Path | None = None) -> Iterator[str]:
-    """What the rules, limits, references, orders and lists of a topic lack, in sentences.
+    """What the rules, limits, references, orders and lists of a topic lack, one sentence each.
 
-    ``folder`` is the package of the topic: places are named in it.
+    ``folder`` is the package of the topic; the sentences name files in it.
     """
     knowledge = f"{_named(folder)}/knowledge" if folder is not None else "knowledge"
     if not topic.services:
-        yield "it has no services: cds-service new-rule writes a first rule."
+        yield "it has no services: cds-service new-rule writes its first rule."
     for rule in topic.rules:
         for lack in _of_rule(rule, topic.knowledge, knowledge, today):
             yield f"{_place(rule, folder)}rule {rule.id}: {lack}"
@@ -50,7 +50,7 @@ def lacking(topic: Topic, today: date, folder: Path | None = None) -> Iterator[s
         asked = {rule.id for rule in topic.rules}
         for name, rule in (one for key, one in written.items() if key not in asked):
             yield (
-                f"{_place(rule, folder)}rule {rule.id}: no service asks it. Add to RULES in "
+                f"{_place(rule, folder)}rule {rule.id}: no service uses it. Add to RULES in "
                 f"{_named(folder)}/patient_view.py, order_select.py or order_sign.py: {name}."
             )
         if (folder.parent / "pyproject.toml").is_file():
@@ -58,7 +58,7 @@ def lacking(topic: Topic, today: date, folder: Path | None = None) -> Iterator[s
 
 
 def _named(path: Path) -> str:
-    """A path as it is seen from here."""
+    """A path relative to the current folder, where it is inside it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
@@ -74,7 +74,7 @@ def _place(rule: Rule, folder: Path | None) -> str:
 
 def _of_rule(rule: Rule, known: Knowledge, folder: str, today: date) -> Iterator[str]:
     if not rule.document.strip():
-        yield "its function has no docstring, which is its page."
+        yield "its function has no docstring, from which its page is made."
     for flaw in flaws(
         rule, known.references, known.limits(None, ""), known.analytes, known.orderables
     ):
@@ -85,7 +85,7 @@ def _of_rule(rule: Rule, known: Knowledge, folder: str, today: date) -> Iterator
         for concept in need.concepts:
             if vocabulary is not None and concept not in vocabulary.known:
                 yield (
-                    f"no code or name list of {need.kind.value} knows {concept}. Add "
+                    f"no code list or name list of {need.kind.value} has {concept}. Add "
                     f"{folder}/codelists/{_list_of(need.kind)}/{concept}.csv."
                 )
         if need.analyte in known.analytes:
@@ -93,7 +93,7 @@ def _of_rule(rule: Rule, known: Knowledge, folder: str, today: date) -> Iterator
     drafts = known.vocabularies.medications.known | known.vocabularies.orders.known
     for judged in sorted(rule.judges - drafts):
         yield (
-            f"no code or name list of medications or orders knows {judged}. Add {judged}.csv to "
+            f"no code list or name list of medications or orders has {judged}. Add {judged}.csv to "
             f"{folder}/codelists/medications or {folder}/codelists/orders."
         )
 
@@ -102,7 +102,7 @@ _UNKNOWN = re.compile(r"(reference|limit|order) (\S+) is not in the|unknown (ana
 
 
 def _to_add(flaw: str, folder: str) -> str:
-    """The entry whose lack is the flaw, and its file."""
+    """A sentence with the missing entry and its file, or "" where the flaw is another one."""
     found = _UNKNOWN.search(flaw)
     if found is None:
         return ""
@@ -112,7 +112,7 @@ def _to_add(flaw: str, folder: str) -> str:
 
 
 def _of_analyte(key: str, known: Knowledge, folder: str) -> Iterator[str]:
-    """What keeps results of an analyte from being found, told, or read."""
+    """What keeps results of an analyte from being found, recognised or read."""
     block = f"Add to [{key}] in {folder}/analytes.toml:"
     if not list(known.codes(key)):
         yield (
@@ -133,7 +133,7 @@ def _of_knowledge(topic: Topic, folder: str, today: date) -> Iterator[str]:
     for limit in known.limits(None, "").values():
         where = f"limit {limit.key}:"
         if not limit.meaning:
-            yield f"{where} it does not say what it means."
+            yield f"{where} it has no meaning."
         if not limit.unit:
             yield f"{where} it has no unit."
         if limit.reference not in known.references:
@@ -145,14 +145,14 @@ def _of_knowledge(topic: Topic, folder: str, today: date) -> Iterator[str]:
             if not getattr(reference, attribute):
                 yield f"reference {reference.key}: it has no {attribute}."
         if reference.primary and not reference.url:
-            yield f"reference {reference.key}: it has no address, though it is a source of its own."
+            yield f"reference {reference.key}: it has no url, although it is a primary source."
     orders = (*known.analytes, *known.vocabularies.orders.known)
     can_be_covered = {*orders, *known.vocabularies.medications.known}
     for order in known.orderables.values():
         if not order.label:
             yield f"order {order.key}: it has no label."
         for covered in sorted(order.covers - can_be_covered):
-            yield f"order {order.key}: it covers {covered}, which no list knows."
+            yield f"order {order.key}: it covers {covered}, which is in no list."
     ids = {rule.id for rule in topic.rules}
     for rule_id in sorted(known.priorities.kinds.keys() - ids):
         yield f"priorities: no rule is called {rule_id}."
@@ -162,16 +162,14 @@ def _of_knowledge(topic: Topic, folder: str, today: date) -> Iterator[str]:
 
 
 def _written(folder: Path) -> tuple[dict[str, tuple[str, Rule]], list[str]]:
-    """The rules of the folder ``rules`` by id, with their names there, and what cannot be read."""
+    """The rules in the folder ``rules`` by id, with their variable names, and what failed."""
     found: dict[str, tuple[str, Rule]] = {}
     faults = []
     for file in sorted((folder / "rules").glob("*.py")):
         try:
             module = importlib.import_module(f"{folder.name}.rules.{file.stem}")
         except Exception as error:
-            faults.append(
-                f"{_named(file)}: it cannot be imported: {type(error).__name__}: {error}."
-            )
+            faults.append(f"{_named(file)}: cannot be imported: {type(error).__name__}: {error}.")
             continue
         for name, rule in vars(module).items():
             if isinstance(rule, Rule):
@@ -195,7 +193,7 @@ def _of_checkout(topic: Topic, root: Path, known: Set[str]) -> Iterator[str]:
             cards = json.loads(file.read_text(encoding="utf-8")).get("cards", [])
             shown |= {card["rule"] for card in cards}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            yield f"{_named(file)}: it cannot be read: {type(error).__name__}: {error}."
+            yield f"{_named(file)}: cannot be read: {type(error).__name__}: {error}."
     for rule in topic.rules:
         where = f"{_place(rule, root)}rule {rule.id}:"
         module = rule.id.replace("-", "_")
@@ -216,7 +214,7 @@ def _of_checkout(topic: Topic, root: Path, known: Set[str]) -> Iterator[str]:
                 "expected.json and why.md."
             )
     for name in sorted(explained - known):
-        yield f"{_named(traced)}: no rule is called {name}. Take it out."
+        yield f"{_named(traced)}: no rule is called {name}. Remove it."
 
 
 def _dated(where: str, day: str, today: date) -> Iterator[str]:
@@ -238,7 +236,7 @@ def _list_of(kind: Kind) -> str:
 
 
 def _read_with(known: Knowledge, kind: Kind) -> Vocabulary | None:
-    """The vocabulary that reads entries of a kind; None where concepts are not of one."""
+    """The vocabulary that reads entries of a kind; None for a kind without one."""
     lists = known.vocabularies
     return {
         Kind.CONDITIONS: lists.conditions,

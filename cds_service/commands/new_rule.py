@@ -1,4 +1,4 @@
-"""``cds-service new-rule``: asks for what is missing, and says what was written."""
+"""``cds-service new-rule``: asks for missing options and lists the files that it wrote."""
 
 from __future__ import annotations
 
@@ -33,10 +33,13 @@ def run(
     above: str | None,
     key: str | None,
 ) -> Iterator[str]:
-    """Write the rule; one line for each file, and what to do next."""
+    """Write the rule; yields one line for each file, and what to do next.
+
+    Raises BadRequest or UsageError for an option that is missing or wrong.
+    """
     check_name(name)
     if below is not None and above is not None:
-        raise click.UsageError("--below and --above exclude each other.")
+        raise click.UsageError("Use either --below or --above, not both.")
     topic, package, root = _place(key)
     hook = hook or _asked("--hook", "Hook", tuple(HOOKS), lambda: "patient-view")
     if hook not in HOOKS:
@@ -44,7 +47,7 @@ def run(
     analyte = analyte or _asked("--analyte", "Analyte", analytes_of(topic), None)
     if orders is None:
         allowed = orders_of(topic, HOOKS[hook])
-        what = "Drafts it judges" if HOOKS[hook].drafts else "Orders it offers, or none"
+        what = "Drafts that it judges" if HOOKS[hook].drafts else "Orders that it offers, or none"
         default = analyte if analyte in allowed else None
         orders = _asked("--orders", what, allowed, lambda: default)
     keys = tuple(one.strip() for one in orders.split(",") if one.strip() not in ("", "none"))
@@ -62,12 +65,12 @@ def run(
     docs = (
         "make docs, and a line in CHANGELOG.md; " if (root / "docs/generate.py").is_file() else ""
     )
-    yield f"It is registered, and passes as it is: pytest tests/rules/test_{module}.py"
-    yield f"Next: {docs}change the rule, its cases and its scenario into what you mean."
+    yield f"The rule is registered, and its cases pass: pytest tests/rules/test_{module}.py"
+    yield f"Next: {docs}change the rule, its cases and its scenario into what you want."
 
 
 def _place(key: str | None) -> tuple[Topic, str, Path]:
-    """The topic, its package, and the folder of its sources."""
+    """The topic, its package, and the folder of its source checkout."""
     installed = installed_topics()
     if key is not None and key not in installed:
         raise BadRequest(
@@ -85,15 +88,15 @@ def _place(key: str | None) -> tuple[Topic, str, Path]:
             return one.topic, one.package, one.folder.parent
     raise BadRequest(
         f"{here} is not a source checkout of an installed topic.",
-        "Run this in the folder of its pyproject.toml, after installing it with pip install -e.",
+        "Run this in the folder of its pyproject.toml after installing it with pip install -e.",
     )
 
 
 def _asked(
     option: str, what: str, allowed: Sequence[str], default: Callable[[], str | None] | None
 ) -> str:
-    """What the person at the terminal answers; without one, an error that names the values."""
-    values = ", ".join(allowed) or "(there is none)"
+    """What the user answers. Raises BadRequest naming the values where there is no terminal."""
+    values = ", ".join(allowed) or "(there are none)"
     if not sys.stdin.isatty():
         raise BadRequest(f"{option} is missing.", f"Use one of {values}.", option)
     click.echo(f"{what}: {values}")

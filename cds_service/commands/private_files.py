@@ -1,4 +1,4 @@
-"""Files that commands write and only their owner may read."""
+"""Files that commands write and that only their owner may read."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from cds_service.errors import BadRequest
 
 
 def new_private_file(path: Path) -> TextIO:
-    """A new text file (UTF-8), private from its first byte. Raises BadRequest."""
+    """A new text file (UTF-8), private from its first byte.
+
+    Raises BadRequest where the file exists or cannot be written.
+    """
     try:
         made = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
-        raise BadRequest(f"{path} exists.", "Name another place with --out.", "--out") from None
+        raise BadRequest(f"{path} exists.", "Name another file with --out.", "--out") from None
     except OSError as error:
         raise BadRequest(f"{path} cannot be written: {error.strerror}.", "", "--out") from None
-    return open(made, "w", encoding="utf-8")  # noqa: PTH123  # of a descriptor
+    return open(made, "w", encoding="utf-8")  # noqa: PTH123  # opens a descriptor

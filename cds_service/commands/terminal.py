@@ -1,7 +1,7 @@
 """What the command line prints: cards, traces and tables.
 
 A terminal gets tables as wide as it is, with colours unless ``NO_COLOR`` is set; a pipe gets
-plain text, one row a line. rich is imported only where something is printed.
+plain text with one row per line. rich is imported only where something is printed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 _COLOURS = {"critical": "bold red", "warning": "bold yellow", "info": "bold cyan"}
 _ANSWERS = {"fired": "green", "cannot tell": "yellow", "did not fire": "dim"}
 _PLAIN_WIDTH = 96
-"""Columns of running text in a pipe, which has no width of its own."""
+"""Columns of running text in a pipe, which has no width."""
 
 
 def console(*, error: bool = False) -> Console:
-    """Standard output (or error) as rich writes to it."""
+    """Standard output (or standard error) as a rich console."""
     from rich.console import Console
 
     made = Console(stderr=error, highlight=False, soft_wrap=False, emoji=False, markup=False)
@@ -34,9 +34,9 @@ def console(*, error: bool = False) -> Console:
 
 @contextmanager
 def patience(doing: str, after_s: float = 2.0) -> Iterator[None]:
-    """A moving bar for whoever waits at a terminal longer than two seconds.
+    """A progress indicator on a terminal, shown after ``after_s`` seconds.
 
-    Scripts that read standard error find an error's one line there, on slow machines too.
+    Nothing is written to a pipe, so that a script reads only an error's one line there.
     """
     out = console(error=True)
     if not out.is_terminal:
@@ -56,7 +56,7 @@ def patience(doing: str, after_s: float = 2.0) -> Iterator[None]:
 
 
 def print_cards(bodies: Sequence[Mapping[str, Any]]) -> None:
-    """Each card as a person reads it, with an empty line between two."""
+    """Print each card for a person to read, with an empty line between two."""
     out = console()
     for at, body in enumerate(bodies):
         if at:
@@ -97,7 +97,7 @@ def _indented(markdown: str, width: int) -> Iterable[Text]:
 
 
 def print_rules(listed: Sequence[Mapping[str, Any]]) -> None:
-    """The catalogue: on a terminal a table for each service, in a pipe one for all."""
+    """Print the rules: on a terminal one table for each service, in a pipe one for all."""
     states = {one["id"]: str(one["state"]) for one in listed}
     if not console().is_terminal:
         print_table(
@@ -120,12 +120,12 @@ def print_rules(listed: Sequence[Mapping[str, Any]]) -> None:
         ]  # fmt: skip
         print_table(f"{service}: {len(own)} rules", head, rows, whole=head[:-1])
     console().print(
-        "Tier A applies to everybody, C to patients with leg cramps (CDS_CRAMPS).", style="dim"
+        "Tier A applies to all patients, C to those with leg cramps (CDS_CRAMPS).", style="dim"
     )
 
 
 def print_trace(trace: Mapping[str, Any]) -> None:
-    """A trace: how many rules gave which answer, then those that fired, and each problem once."""
+    """Print a trace: the number of rules by outcome, each rule, and each problem once."""
     from rich.text import Text
 
     out = console()
@@ -144,7 +144,7 @@ def print_trace(trace: Mapping[str, Any]) -> None:
     problems = Counter(
         (problem["about"], problem["reason"], problem["reference"]) for problem in trace["problems"]
     )
-    _said_once(out, problems)
+    _print_problems(out, problems)
     out.print()
     out.print(Text("data", "bold"))
     for kind in trace["data"]:
@@ -153,7 +153,7 @@ def print_trace(trace: Mapping[str, Any]) -> None:
 
 
 def _hanging(out: Console, indent: int, text: Text) -> None:
-    """One line, of which a terminal indents what does not fit; a pipe gets it whole."""
+    """Print one line: wrapped with a hanging indent on a terminal, whole in a pipe."""
     from rich.text import Text
 
     if not out.is_terminal:
@@ -176,7 +176,7 @@ def _rule(out: Console, rule: Mapping[str, Any], style: str) -> None:
         _hanging(out, 6, Text(f"not shown: {rule['notShown']}", "yellow"))
 
 
-def _said_once(out: Console, problems: Mapping[tuple[str, str, str], int]) -> None:
+def _print_problems(out: Console, problems: Mapping[tuple[str, str, str], int]) -> None:
     from rich.text import Text
 
     alike: dict[tuple[str, str], list[str]] = {}
@@ -198,9 +198,10 @@ def print_table(
     rows: Sequence[Sequence[str]],
     whole: Collection[str] = (),
 ) -> None:
-    """A table: with a title and folded cells on a terminal, aligned plain columns in a pipe.
+    """Print a table: with a title and wrapped cells on a terminal, plain columns in a pipe.
 
-    ``whole`` names the columns that a terminal never breaks: what a reader would copy.
+    ``head`` are the column names, ``rows`` the cells of each row. ``whole`` names the columns
+    that are never wrapped because a reader would copy from them.
     """
     out = console()
     if not out.is_terminal:
@@ -218,7 +219,7 @@ def print_table(
     head, rows = [head[at] for at in filled], [[row[at] for at in filled] for row in rows]
     for at, name in enumerate(head):
         number = all(_is_number(row[at]) for row in rows)
-        # A column of numbers is as narrow as they and the words above them.
+        # A column of numbers is as wide as its widest number or heading word.
         narrow = max(len(one) for one in (*name.split(), *(row[at] for row in rows)))
         made.add_column(
             textwrap.fill(name, narrow) if number else name,
@@ -244,7 +245,7 @@ def _plain(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def print_steps(steps: Iterable[tuple[bool, str]]) -> None:
-    """The steps of a check, each "ok" or "refused"."""
+    """Print the steps of a check, each as "ok" or "refused"."""
     from rich.text import Text
 
     out = console()

@@ -1,4 +1,4 @@
-"""Analytes: what is measured, in which units, and what no living patient can have."""
+"""Analytes: what is measured, in which units, and which values are impossible in life."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cds_service.core.quantities import Unit
 class Analyte:
     """One analyte as the rules know it.
 
-    ``units`` maps every accepted spelling (UCUM is case-sensitive: a list, no case
-    folding) to its unit. ``plausible`` are canonical ends, both allowed; outside, a
-    result is unusable. ``least`` maps a unit's name to the smallest value that can be
-    meant in it. ``range_low`` are the canonical ends between which a laboratory's own
-    lower reference limit must lie: one that another unit of the analyte explains contradicts
-    the value's unit, any other is left aside; so is a range whose upper limit does not lie
-    between the ends of ``range_high``.
+    ``units`` maps every accepted spelling to its unit (UCUM is case-sensitive, so that
+    spellings are listed and never case-folded). ``plausible`` is the inclusive range of
+    usable values, in the canonical unit. ``least`` maps a unit's name to the smallest value
+    that can be meant in it. ``range_low`` and ``range_high`` are the limits, in the canonical
+    unit, between which the lower and the upper end of a laboratory's reference range must
+    lie. A range outside them is ignored; where another unit of the analyte would explain its
+    lower end, it contradicts the unit of the value.
     """
 
     key: str

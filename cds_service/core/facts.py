@@ -1,8 +1,8 @@
-"""Facts: what is known about one patient at one moment, each with where it came from.
+"""Facts: what is known about one patient at one moment, each with its source.
 
-Facts know neither FHIR nor HTTP. Whoever reads a record makes them; rules only read
-them. Missing is never normal: what could not be used is a `Problem`, what could not
-be obtained shows in `Availability`.
+Facts know neither FHIR nor HTTP. The readers of a record make them; rules only read
+them. Missing never counts as normal: what could not be used is a `Problem`, and what could
+not be obtained shows in `Availability`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cds_service.core.records import record
 
 
 class Kind(StrEnum):
-    """The kinds of data a rule can need; each is obtained by one query."""
+    """The kinds of data that a rule can need; one query obtains each."""
 
     PATIENT = "patient"
     RESULTS = "results"
@@ -37,29 +37,29 @@ class Kind(StrEnum):
 
 
 class State(StrEnum):
-    """How one kind of data arrived. The five are never mixed up."""
+    """How one kind of data arrived. The five states are never confused."""
 
     GIVEN = "given"
-    NONE = "none"  # asked, and there is none on file
-    ABSENT = "absent"  # nobody asked, or the client could not get it
-    UNAVAILABLE = "unavailable"  # asked, and an error came back
-    PARTIAL = "partial"  # the first pages only
+    NONE = "none"  # asked for, and there is none on file
+    ABSENT = "absent"  # not asked for, or the client could not get it
+    UNAVAILABLE = "unavailable"  # asked for, and an error came back
+    PARTIAL = "partial"  # only the first pages
 
 
 class Availability(Struct, frozen=True):
-    """State of one kind of data, in words for a clinician where it is not whole."""
+    """The state of one kind of data, with a reason for the clinician where it is not complete."""
 
     state: State
     reason: str = ""
 
     @property
     def obtained(self) -> bool:
-        """Whether there is an answer at all, if only a part of it."""
+        """Whether any of it arrived, or it is known that there is none."""
         return self.state in _OBTAINED
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is missing: what is not there is known not to be there."""
+        """Whether it arrived complete: what is not in it does not exist on file."""
         return self.state in _WHOLE
 
 
@@ -68,7 +68,7 @@ _OBTAINED = _WHOLE | {State.PARTIAL}
 
 
 class Source(Struct, frozen=True):
-    """Where a fact came from: ``Type/id`` and the way it reached us."""
+    """Where a fact came from: ``Type/id``, and how it arrived (the prefetch key, for example)."""
 
     reference: str
     origin: str = ""
@@ -79,11 +79,11 @@ class Problem:
     """Something that was there and could not be used, and why.
 
     ``kind`` is a stable word for metrics (``unknown-unit``, ``implausible``, ``future``,
-    ``undated``, ``wrong-patient``, ...), ``about`` the analyte key or kind of data,
-    ``reason`` words for a clinician (may quote the record: escape it before showing).
-    ``critical`` is True where its laboratory flagged the result as critical; ``value`` is
-    the result as far as it could be read, where only its date is at fault (its time is then
-    the time of the call).
+    ``undated``, ``wrong-patient``, ...), ``about`` the analyte key or kind of data, and
+    ``reason`` says why in words for a clinician (it may quote the record: escape it before
+    showing it). ``critical`` is True where the laboratory flagged the result as critical;
+    ``value`` is the result where only its date is wrong (its time is then the time of the
+    call).
     """
 
     kind: str
@@ -95,13 +95,13 @@ class Problem:
     value: Result | None = field(default=None, compare=False, repr=False)
 
 
-# With a dict: its words are made once, for all the cards that cite it.
+# With a dict, so that `cached_property` works: its text is made once for all cards that cite it.
 class Result(Struct, frozen=True, dict=True):
-    """One usable laboratory result, in the unit and decimals the laboratory reported.
+    """One usable laboratory result, in the unit and with the decimals that were reported.
 
-    ``day`` is the calendar day in the time zone of the call; ``critical`` says that its
-    laboratory flagged it so (interpretation HH, LL or AA). ``remarks`` are the kinds of remark
-    on its sample: haemolysed, lipaemic, clotted, contaminated.
+    ``day`` is the calendar day in the time zone of the call; ``critical`` means that the
+    laboratory flagged it as critical (interpretation HH, LL or AA). ``remarks`` are the kinds
+    of remark on its sample: haemolysed, lipaemic, clotted, contaminated.
     """
 
     analyte: Analyte
@@ -173,7 +173,7 @@ class Result(Struct, frozen=True, dict=True):
         return f"{plain(value)} {printed_unit(self.analyte.canonical)}"
 
     def canonical_value(self) -> Fraction | None:
-        """The exact value in the canonical unit; None behind a comparator."""
+        """The exact value in the canonical unit; None where it was reported with a comparator."""
         if not self.value.exact or self.value.low is None:
             return None
         return self.unit.to_canonical(self.value.low)
@@ -183,9 +183,9 @@ _SHOWN = 4
 
 
 def plain(value: Decimal) -> str:
-    """A decimal as a person writes it: no exponent, the written zeros kept.
+    """A decimal as a person writes it: without an exponent, with the zeros that were written.
 
-    Some systems send many meaningless digits: beyond four decimals they are not shown.
+    Some systems send many meaningless digits; only the first four decimals are shown.
     """
     written = f"{value:f}"
     _, _, decimals = written.partition(".")
@@ -193,7 +193,7 @@ def plain(value: Decimal) -> str:
 
 
 class Performed(Struct, frozen=True):
-    """A panel that was done and has no value of its own; ``concepts`` say which."""
+    """A panel that was done and has no value of its own; ``concepts`` name it."""
 
     concepts: frozenset[str]
     day: date
@@ -201,7 +201,7 @@ class Performed(Struct, frozen=True):
 
 
 class Presence(StrEnum):
-    """What a Condition says about now."""
+    """Whether a Condition is present now."""
 
     ACTIVE = "active"  # said to be active
     ASSUMED = "assumed"  # no clinical status and no abatement: taken as present
@@ -211,7 +211,7 @@ class Presence(StrEnum):
 
 
 class Named(Protocol):
-    """What an entry calls itself: of a record it is read only where somebody looks."""
+    """The name of an entry: in a large record it is read only when it is needed."""
 
     @property
     def name(self) -> str:
@@ -220,12 +220,12 @@ class Named(Protocol):
 
     @property
     def words(self) -> str:
-        """All its texts in small letters, for words of severity and the like."""
+        """All its text in lower case, in which words of severity and the like are looked for."""
         ...
 
     @property
     def identity(self) -> frozenset[tuple[str, str]]:
-        """Its codes, by which two entries are seen to be the same."""
+        """Its codes, which show whether two entries are the same."""
         ...
 
 
@@ -238,7 +238,7 @@ class Called(Struct, frozen=True):
 
 
 class Condition(Struct, frozen=True):
-    """One problem or diagnosis, with the concepts its codes and words name."""
+    """One problem or diagnosis, with the concepts that its codes and words name."""
 
     concepts: frozenset[str]
     called: Named
@@ -258,12 +258,12 @@ class Condition(Struct, frozen=True):
 
     @property
     def words(self) -> str:
-        """All its texts in small letters."""
+        """All its text in lower case."""
         return self.called.words
 
 
 class Reason(Struct, frozen=True):
-    """Why something was ordered: the concepts named, and whether any reason was given."""
+    """Why something was ordered: the concepts that were named, and whether any reason was given."""
 
     given: bool = False
     concepts: frozenset[str] = frozenset()
@@ -273,9 +273,9 @@ class Reason(Struct, frozen=True):
 class Dosage(Struct, frozen=True):
     """One dosage instruction, as numbers where it has them.
 
-    ``amount`` units per dose (high end of a range) in ``amount_unit``; ``per_day`` doses
-    a day; ``max_per_day`` an upper bound in ``max_unit`` from maxDosePerPeriod; ``sequence``
-    the step of a stepwise order (instructions of the same step apply together).
+    ``amount`` is the dose (the high end of a range) in ``amount_unit``; ``per_day`` the number
+    of doses a day; ``max_per_day`` an upper bound in ``max_unit`` from maxDosePerPeriod;
+    ``sequence`` the step of a stepwise order (instructions of the same step apply together).
     """
 
     amount: Decimal | None = None
@@ -291,7 +291,7 @@ class Dosage(Struct, frozen=True):
 
 
 class Ingredient(Struct, frozen=True):
-    """One ingredient with its strength per unit of the product, where it is known."""
+    """One ingredient, with its strength per unit of the product where that is known."""
 
     name: str
     amount: Decimal | None = None
@@ -334,12 +334,12 @@ class Medication(Struct, frozen=True):
 
     @property
     def words(self) -> str:
-        """All it is called, in small letters."""
+        """All its names in lower case."""
         return self.called.words
 
     @property
     def identity(self) -> frozenset[tuple[str, str]]:
-        """Its codes, by which two entries are seen to be the same drug."""
+        """Its codes, which show whether two entries are the same drug."""
         return self.called.identity
 
 
@@ -366,7 +366,7 @@ class Allergy(Struct, frozen=True):
 
 
 class Patient(Struct, frozen=True):
-    """Who the facts are about, without saying who it is."""
+    """The patient of the facts, without anything that identifies one."""
 
     birth: date | None = None
     sex: str = ""  # "male", "female", or "" where unknown
@@ -376,11 +376,11 @@ class Patient(Struct, frozen=True):
 
 @record(slots=False)
 class Drafts:
-    """What is being ordered now; empty where the hook brings no drafts.
+    """What is being ordered now; empty where the hook has no drafts.
 
     ``selected`` are the drafts that are judged: those that were picked, or all where the hook
-    selects none. ``signed`` are orders that are not drafts any more and are signed again: they
-    are judged like the others, but not removed.
+    has no selection. ``signed`` are orders that are no longer drafts and are signed again: they
+    are judged like the others, but no card suggests removing them.
     """
 
     medications: tuple[Medication, ...] = ()
@@ -388,7 +388,7 @@ class Drafts:
 
     @cached_property
     def signed(self) -> frozenset[str]:
-        """The references of orders that were signed before, and are signed again."""
+        """The references of orders that were signed before and are signed again."""
         return frozenset(
             [one.source.reference for one in self.medications if one.signed]
             + [one.source.reference for one in self.orders if one.signed]
@@ -396,18 +396,18 @@ class Drafts:
 
     @cached_property
     def selected_medications(self) -> tuple[Medication, ...]:
-        """The drafts the clinician has just picked."""
+        """The medication drafts that are judged."""
         return tuple(draft for draft in self.medications if draft.selected)
 
     @cached_property
     def selected_orders(self) -> tuple[Order, ...]:
-        """The test and procedure drafts the clinician has just picked."""
+        """The test and procedure drafts that are judged."""
         return tuple(draft for draft in self.orders if draft.selected)
 
 
 @record
 class Record:
-    """All that was read from one patient's data, apart from the results (see Series)."""
+    """Everything that was read from one patient's data, apart from the results (see Series)."""
 
     patient: Patient = Patient()
     conditions: tuple[Condition, ...] = ()

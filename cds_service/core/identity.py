@@ -1,4 +1,4 @@
-"""Whose a call, an answer or a card is: what keeps hospitals and patients apart everywhere."""
+"""Whose a call, a card or its feedback is: this keeps hospitals and patients apart everywhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ DEFAULT_SITE = "default"
 
 
 class Origin(NamedTuple):
-    """Who calls: the issuer and tenant of the token (empty where everybody may call), and the
+    """The caller: the issuer and tenant of the token (empty where anybody may call), and the
     site whose settings apply."""
 
     issuer: str = ""
@@ -17,17 +17,17 @@ class Origin(NamedTuple):
 
 
 ANYBODY = Origin()
-"""The one identity of all callers where anybody may call."""
+"""The origin that all callers share where anybody may call."""
 
 DEMO_SITE = "demo"
 DEMO = Origin(site=DEMO_SITE)
-"""The demo page: what is tried there is counted apart, and in no report but its own."""
+"""The demo page: its calls are counted separately, and appear in no report but its own."""
 
 
 class Identity(NamedTuple):
-    """One patient of one caller. Two servers may both have a patient 7.
+    """One patient of one caller. Two servers may both have a patient with id 7.
 
-    Only its keyed digest outlives a call.
+    Only its keyed digest is kept beyond a call.
     """
 
     origin: Origin

@@ -1,4 +1,4 @@
-"""Limits and references as data: every number has a unit, a source and a day it was checked."""
+"""Limits and references as data: each number has a unit, a source and the day it was checked."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from cds_service.core.quantities import printed_unit
 
 
 class KnowledgeError(Exception):
-    """A limit, reference or rule that cannot be trusted; the program does not start with it."""
+    """A limit, reference or rule that is wrong; the program does not start with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One source, once.
+    """One source, described in one place.
 
     ``kind`` is label, guideline, trial, review, survey, cohort, article, general knowledge
     or judgement. ``seen`` is True where the primary source itself was read; only then may
-    a card lean on its authority. ``label`` is what a card's source shows. ``url`` is empty for
-    general knowledge and judgements, which have no page of their own.
+    a card cite it as an authority. ``label`` is what a card shows as its source. ``url`` is
+    empty for general knowledge and judgements, which have no page of their own.
     """
 
     key: str
@@ -37,28 +37,28 @@ class Reference:
 
     @property
     def primary(self) -> bool:
-        """Whether it is a source of its own: neither the article nor an opinion."""
+        """Whether it is a primary source: neither the article nor an opinion."""
         return self.kind not in ("article", "general knowledge", "judgement")
 
     @property
     def found_at(self) -> str:
-        """Where the source is found: PMID, DOI, or its address; empty where it has none."""
+        """Where to find the source: PMID, DOI or its address; empty where it has none."""
         if self.pmid:
             return f"PMID {self.pmid}"
         return f"doi:{self.doi}" if self.doi else self.url
 
     @property
     def authority(self) -> str:
-        """How far the source was followed up, in words for a card."""
+        """The kind of source, and whether it was read or cited second-hand, in words for a card."""
         if self.kind in ("general knowledge", "judgement"):
             return self.kind
         return self.kind if self.seen else f"{self.kind}, cited second-hand"
 
 
-# A limit is made once; compared as what it is, it is a cheap key of what is written about it.
+# A limit is made once. Compared by identity, it is a cheap key for the text that is made of it.
 @dataclass(frozen=True, slots=True, eq=False)
 class Limit:
-    """One number a rule compares with, in the analyte's canonical unit or as named."""
+    """One number that a rule compares with, in the analyte's canonical unit or in ``unit``."""
 
     key: str
     value: Decimal
@@ -74,7 +74,7 @@ class Limit:
 
 
 class Limits(Mapping[str, Limit]):
-    """All limits by key; an unknown key is an error of the rule's author."""
+    """All limits by key. An unknown key raises KnowledgeError: it is the rule author's mistake."""
 
     def __init__(self, limits: Mapping[str, Limit]) -> None:
         self._limits = dict(limits)

@@ -35,13 +35,13 @@ _PRESENT = frozenset({Presence.ACTIVE, Presence.ASSUMED})
 _PRESENT_OR_SUSPECTED = _PRESENT | {Presence.SUSPECTED}
 _NOT_ANY_MORE = frozenset({Taking.STOPPED, Taking.NOT_TAKEN})
 _CAME_BADLY = frozenset({State.UNAVAILABLE, State.PARTIAL})
-# An entry with such a problem still says what it is, or is not an entry of this patient's list.
+# An entry with such a problem still says what it is, or does not belong to this patient's list.
 _SAYS_WHAT_IT_IS = frozenset({"unknown-status", "wrong-patient", "wrong-type", "incomplete"})
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The choices of the hospital that runs the service."""
+    """The settings of one hospital."""
 
     limits: Limits
     cramps_assumed: bool = False
@@ -55,14 +55,14 @@ class Site:
     profile: Literal["standard", "epic"] = "standard"
 
     def silent(self, rule: str, today: date) -> bool:
-        """Whether a rule is asked and counted, but its card is not shown."""
+        """Whether a rule is evaluated and counted, but its card is not shown."""
         return rule in self.rules_silent or (
             (start := self.starts.get(rule)) is not None and today < start
         )
 
 
 class Facts:
-    """What is known about one patient at ``as_of`` (aware). Read-only; answers are cached."""
+    """What is known about one patient at ``as_of`` (with a time zone). Read-only, and cached."""
 
     def __init__(
         self,
@@ -82,15 +82,15 @@ class Facts:
         self.series = series
         self._computed = computed
         self._newest: dict[Worse, dict[str, Newest]] = {worse: {} for worse in Worse}
-        self._unusable: list[Newest] = []  # those with problems, in the order of asking
+        self._unusable: list[Newest] = []  # those with problems, in the order they were asked for
         self._unread: dict[Kind, tuple[Problem, ...]] = {}
-        self.memory: dict[object, object] = {}  # answers derived once per call
+        self.memory: dict[object, object] = {}  # derived once per call
         birth = self.patient.birth
         # Completed years, or None where the birth date is unknown.
         self.age: int | None = None if birth is None else years_between(birth, self.today)
         # Known to be under 18. An unknown birth date counts as adult.
         self.minor = self.age is not None and self.age < 18
-        # What lists name at all: most of what rules ask for is not on them.
+        # Everything that the lists name: most of what rules ask for is not in them.
         self._named = _union(one.concepts for one in record.conditions)
         self._active = [one for one in record.medications if one.taking is Taking.ACTIVE]
         self._taken = _union(one.classes for one in self._active)
@@ -102,7 +102,7 @@ class Facts:
         self._covered = _union(one.covers for one in self._orders)
 
     def derived(self, make: Callable[[Facts], _T]) -> _T:
-        """What ``make`` makes of these facts, for all rules that ask: made once."""
+        """What ``make`` derives from these facts: computed once for all rules that ask."""
         if make not in self.memory:
             self.memory[make] = make(self)
         return cast("_T", self.memory[make])
@@ -114,24 +114,24 @@ class Facts:
         return self.record.availability.get(kind, _ABSENT)
 
     def obtained(self, kind: Kind) -> bool:
-        """Whether there is an answer for this kind of data at all."""
+        """Whether any of this kind of data arrived, or it is known that there is none."""
         return self.availability(kind).obtained
 
     def could_be_read(self, *kinds: Kind) -> bool:
-        """Whether the lists arrived whole and every active entry says what it is.
+        """Whether the lists arrived complete and every active entry says what it is.
 
-        No drug may be drafted while the conditions or medications could not: what is not
-        known may be the one that forbids it.
+        No drug may be offered while the conditions or medications could not be read: an unknown
+        entry may be the one that forbids it.
         """
         return not any(self.unread(kind) for kind in kinds)
 
     def unread(self, kind: Kind) -> tuple[Problem, ...]:
         """Why one list is not known in full; empty where it could be read.
 
-        That it did not arrive whole (``kind`` of the problem is the state: absent,
-        unavailable, partial), and each entry that does not say what it is. Medication
-        statements are a second list of medications that many sites do not keep: they are
-        missed only where they were asked for.
+        One problem where it did not arrive complete (its ``kind`` is the state: absent,
+        unavailable, partial), and one for each entry that does not say what it is. Medication
+        statements are a second list of medications that many sites do not keep: they count as
+        missing only where they were asked for and failed, or arrived in part.
         """
         found = self._unread.get(kind)
         if found is None:
@@ -172,7 +172,7 @@ class Facts:
         return found
 
     def problems(self) -> tuple[Problem, ...]:
-        """What could not be used: in the record, and among the results anybody asked for."""
+        """What could not be used: in the record, and among the results that a rule asked for."""
         found = dict.fromkeys(self.record.problems)
         for newest in self._unusable:
             found.update(dict.fromkeys(newest.unusable))
@@ -196,23 +196,23 @@ class Facts:
         return tuple([one for one in self._naming(concepts) if one.presence in wanted])
 
     def hazards(self, *concepts: str) -> tuple[Condition, ...]:
-        """Present or only suspected: for hazards and contraindications."""
+        """Conditions that are present or only suspected: for hazards and contraindications."""
         if self._named.isdisjoint(concepts):
             return ()
         return self.conditions(*concepts, suspected=True)
 
     def ever(self, *concepts: str) -> tuple[Condition, ...]:
-        """Now or in the past, suspected or not; never what was refuted."""
+        """Conditions present now or in the past, suspected or not; never refuted ones."""
         return tuple(
             [one for one in self._naming(concepts) if one.presence is not Presence.REFUTED]
         )
 
     def certain(self, *concepts: str) -> tuple[Condition, ...]:
-        """Said to be active and not merely suspected: the only ones that may lift a hazard."""
+        """Conditions stated to be active: only these may rule out a hazard."""
         return tuple([one for one in self._naming(concepts) if one.presence is Presence.ACTIVE])
 
     def _naming(self, concepts: tuple[str, ...]) -> Sequence[Condition]:
-        """Conditions that name one of the concepts, whatever they say about now."""
+        """Conditions that name one of the concepts, present or not."""
         if self._named.isdisjoint(concepts):
             return ()
         return [one for one in self.record.conditions if not one.concepts.isdisjoint(concepts)]
@@ -222,10 +222,10 @@ class Facts:
     def taking(
         self, *classes: str, hazard: bool = False, other_than: Medication | None = None
     ) -> tuple[Medication, ...]:
-        """Active medications of the classes, apart from one (an order that is signed again).
+        """Active medications of the classes, except one (an order that is signed again).
 
-        A newer statement that the same drug was stopped ends an older entry, except where
-        a ``hazard`` is asked about.
+        A newer statement that the same drug was stopped ends an older entry, unless the
+        question is about a ``hazard``.
         """
         if self._taken.isdisjoint(classes):
             return ()
@@ -247,7 +247,7 @@ class Facts:
     def drafted(
         self, *classes: str, other_than: Medication | None = None
     ) -> tuple[Medication, ...]:
-        """Draft medication orders of the classes, apart from one."""
+        """Draft medication orders of the classes, except one."""
         if self._drafted.isdisjoint(classes):
             return ()
         return tuple(
@@ -270,7 +270,7 @@ class Facts:
         return tuple(found)
 
     def performed(self, *concepts: str, within: Window) -> tuple[Performed, ...]:
-        """Panels done inside the window, known only as done."""
+        """Panels done inside the window, of which only that is known."""
         start = within.start(self.today)
         return tuple(
             one

@@ -1,8 +1,8 @@
-"""Measured values: intervals, units, and comparison with a limit in the lab's own unit.
+"""Measured values: intervals, units, and comparison with a limit in the laboratory's own unit.
 
-Numbers are exact. A value keeps the unit and the decimals the laboratory reported;
-a limit is brought into that unit, rounded half up to those decimals (at least one),
-and only then compared, strictly: 1.7 mg/dL is not below 0.70 mmol/L (1.70135 mg/dL).
+Numbers are exact. A value keeps the unit and the decimals that the laboratory reported. A
+limit is converted to that unit, rounded half up to those decimals (at least one), and only
+then compared, strictly: 1.7 mg/dL is not below 0.70 mmol/L (1.70135 mg/dL).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from functools import lru_cache
 from msgspec import Struct
 
 
-# A unit is made once; compared as what it is, it is a cheap key of conversions.
+# A unit is made once. Compared by identity, it is a cheap key for cached conversions.
 @dataclass(frozen=True, slots=True, eq=False)
 class Unit:
     """One unit of one analyte: ``canonical = reported * factor + offset``.
 
-    ``name`` is how the unit is printed; ``note`` says where the factor comes from; ``same``
-    is True where the canonical unit's numbers are this one's, so that nothing is converted.
+    ``name`` is the unit in UCUM; ``note`` says where the factor comes from; ``same`` is True
+    where the canonical unit has the same numbers, so that nothing is converted.
     """
 
     name: str
@@ -45,26 +45,26 @@ class Unit:
     def from_canonical(self, value: Decimal, decimals: int) -> Decimal:
         """A canonical value in this unit, rounded half up to ``decimals``.
 
-        Where nothing has to be converted the value is returned unchanged.
+        Where no conversion is needed the value is returned unchanged.
         """
         return value if self.same else _converted(value, self, max(decimals, 1))
 
 
-# Only limits are converted this way, and they are few: nothing of a patient is kept.
+# Only limits are converted this way, and they are few: no patient data is kept.
 @lru_cache(maxsize=4096)
 def _converted(value: Decimal, unit: Unit, decimals: int) -> Decimal:
     return rounded((Fraction(value) - unit.offset) / unit.factor, decimals)
 
 
 def rounded(value: Fraction, decimals: int) -> Decimal:
-    """``value`` rounded half up (away from zero at the half) to ``decimals`` places."""
+    """``value`` rounded to ``decimals`` places, halves away from zero."""
     scaled, divisor = abs(value.numerator) * 10**decimals, value.denominator
     whole = (2 * scaled + divisor) // (2 * divisor)
     return Decimal(f"{'-' if value.numerator < 0 else ''}{whole}E-{decimals}")
 
 
 def decimals_of(value: Decimal) -> int:
-    """How many decimals were written: 1.20 has two, 5 has none, 1E+2 has none."""
+    """The number of decimals that were written: 1.20 has two, 5 has none, 1E+2 has none."""
     written = str(value)
     if "E" in written:
         written = f"{value:f}"
@@ -78,10 +78,10 @@ def printed_unit(name: str) -> str:
 
 
 class Interval(Struct, frozen=True):
-    """What a reported value says: a point, or all that a comparator leaves open.
+    """What a reported value says: a point, or the whole range that a comparator allows.
 
-    ``below`` and its sisters answer True, False, or None where the interval
-    straddles the limit ("<50" against 30).
+    ``below``, ``above``, ``at_least`` and ``at_most`` give True, False, or None where the
+    interval straddles the limit ("<50" against 30).
     """
 
     low: Decimal | None
@@ -91,7 +91,7 @@ class Interval(Struct, frozen=True):
 
     @classmethod
     def compared(cls, comparator: str, value: Decimal) -> Interval:
-        """A FHIR ``Quantity`` with comparator. Raises ValueError for an unknown one."""
+        """A FHIR ``Quantity`` with a comparator. Raises ValueError for an unknown comparator."""
         match comparator:
             case "" | "=":
                 return cls(value, value)
@@ -137,6 +137,6 @@ class Interval(Struct, frozen=True):
         return None if answer is None else not answer
 
     def middle(self) -> Decimal:
-        """The known end, or the point: only for saying which of two is the worse."""
+        """The known end, or the point: only for deciding which of two values is worse."""
         known = self.low if self.low is not None else self.high
         return known if known is not None else Decimal(0)

@@ -1,12 +1,12 @@
 """Records: small values that never change once they are made.
 
-A call makes some hundreds of them. A frozen dataclass pays a function call for every field at
-making, so that a record is frozen where it costs nothing: for the type checker, which refuses
-to set a field. Records are compared and hashed by their fields.
+A call makes some hundreds of them. Creating a frozen dataclass costs a function call for every
+field, so that a record is frozen where that costs nothing: for the type checker, which refuses
+assignments to its fields. Records are compared and hashed by their fields.
 
-Those that a call makes by the dozen are frozen `msgspec.Struct`s instead, made in half the time:
-where a field is left out of comparing or printing that is not possible. Of those a changed copy
-is made by `msgspec.structs.replace`.
+What a call makes by the dozen is a frozen `msgspec.Struct` instead, created in half the time;
+that is not possible where a field takes no part in comparison or printing. Use
+`msgspec.structs.replace` to make a changed copy of one.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _T = TypeVar("_T")
 
 
 class Deferred(Sequence[_T]):
-    """The elements of a tuple that is made only when somebody looks at it; it compares like one.
+    """A tuple that is made only when its elements are used; it compares like a tuple.
 
-    For what most rules never ask, and what takes longer to read than all they do ask.
+    For what most rules never ask for and what takes longer to read than everything else.
     """
 
     __slots__ = ("_made", "_make")
@@ -69,7 +69,7 @@ def record(
 ) -> type[_Made] | Callable[[type[_Made]], type[_Made]]:
     """Make a record of a class with annotated fields, as `dataclasses.dataclass` does.
 
-    Without slots a record can have a `functools.cached_property`.
+    With ``slots=False`` a record can have a `functools.cached_property`.
     """
     make = dataclass(slots=slots, unsafe_hash=True)
     return make if cls is None else make(cls)

@@ -1,8 +1,8 @@
-"""The results of one analyte, newest first, read only as far as somebody asks.
+"""The results of one analyte, newest first, read only as far as they are needed.
 
 A record may hold thousands of results; a rule wants the newest usable one of each
 analyte. A `Candidate` is a result of which only code, status and date are known; its
-value is read when it is its turn.
+value is read only when it is needed.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from cds_service.core.facts import Problem, Result
 
 
 class Worse(Enum):
-    """Which of two results of the same moment counts: the one worse for the rule."""
+    """Which of two results of the same moment counts: the worse one for the rule."""
 
     LOW = "low"
     HIGH = "high"
 
-    __hash__ = object.__hash__  # it is a key at every turn, and Enum's own is in Python
+    __hash__ = object.__hash__  # often a dictionary key, and Enum's own is slow (Python code)
 
 
 class Candidate(Struct, eq=False):
-    """A dated result that has not been read yet. Reading happens once."""
+    """A dated result whose value has not been read yet; it is read once."""
 
     when: datetime
     day: date
@@ -45,7 +45,7 @@ class Candidate(Struct, eq=False):
         return self._answer
 
     def ties_with(self, other: Candidate) -> bool:
-        """Whether the two are of the same moment as far as anybody can tell."""
+        """Whether the two may be of the same moment."""
         if self.when == other.when:
             return True
         return self.day == other.day and (self.day_only or other.day_only)
@@ -54,11 +54,11 @@ class Candidate(Struct, eq=False):
 class Newest(Struct, frozen=True):
     """The newest results of one analyte.
 
-    ``result`` is the newest usable final one. ``tentative`` may raise a finding and never
-    clears one: a not yet final result, or one with a remark on its sample (haemolysed, ...),
-    newer than ``result`` or of the same moment. ``unusable`` are the problems newer than
-    ``result`` or of its moment (all there are where it is None), together with results that
-    carry no date at all; a result with a remark is among them.
+    ``result`` is the newest usable final one. ``tentative`` may raise a finding but never
+    clears one: a result that is not final yet, or has a remark on its sample (haemolysed, ...),
+    and is newer than ``result`` or of the same moment. ``unusable`` are the problems newer than
+    ``result`` or of its moment (all of them where it is None) together with all results without
+    a date; a result with a remark is among them.
     """
 
     result: Result | None = None
@@ -66,14 +66,14 @@ class Newest(Struct, frozen=True):
     unusable: tuple[Problem, ...] = ()
 
     def beside(self, used: Result | None) -> tuple[Problem, ...]:
-        """What could not be used, without the one result that a rule has raised a finding on."""
+        """What could not be used, except the result ``used`` that raised a finding."""
         if used is None or not used.remarks:
             return self.unusable
         return tuple(one for one in self.unusable if one.source != used.source)
 
 
 class Dated(Protocol):
-    """Anything of which ``when`` it was is known, if nothing else yet."""
+    """Anything that has a date, even if nothing else of it has been read."""
 
     @property
     def when(self) -> datetime: ...
@@ -82,18 +82,18 @@ class Dated(Protocol):
 _D = TypeVar("_D", bound=Dated)
 _when = attrgetter("when")
 _NOTHING_MORE = frozenset({"no-value", "sample"})
-_NO_TIE = timedelta(days=2)  # apart by more two moments are on different days, wherever it is
+_NO_TIE = timedelta(days=2)  # moments further apart are on different days in every time zone
 
 
-# Final results of the newest moment, tentative ones before or with them, newer problems.
+# Final results of the newest moment, tentative ones newer or of that moment, newer problems.
 _Foremost = tuple[list[Result], list[Result], list[Problem]]
 
 
 class Series:
     """All results of one analyte.
 
-    ``undated`` are results without a usable date: they can never be the newest, and
-    are never forgotten either.
+    ``undated`` are results without a usable date: they are never the newest, and never
+    forgotten either.
     """
 
     def __init__(
@@ -103,14 +103,14 @@ class Series:
         self._dated: Sequence[Dated] = self._opened
         self._open: Callable[[Any], Candidate]
         self._foremost: _Foremost | None = None
-        self._alike: Newest | None = None  # what is newest where nothing has to be chosen
+        self._alike: Newest | None = None  # the newest, where it is the same for both `Worse`
         self.undated = tuple(undated)
 
     @classmethod
     def of(
         cls, dated: Iterable[_D], candidate: Callable[[_D], Candidate], undated: Iterable[Problem]
     ) -> Series:
-        """A series that makes a candidate of what is dated only when it is asked for."""
+        """A series that makes each candidate only when it is needed."""
         made = cls(undated=undated)
         made._dated = sorted(dated, key=_when, reverse=True)
         made._open = candidate
@@ -120,7 +120,7 @@ class Series:
         return len(self._dated) + len(self.undated)
 
     def newest_first(self) -> Iterator[Candidate]:
-        """Every dated result, newest first, read only as far as somebody looks."""
+        """Every dated result, newest first, made one at a time."""
         for at in range(len(self._dated)):
             yield self._candidate(at)
 
@@ -139,7 +139,7 @@ class Series:
                 yield answer
 
     def newest(self, worse: Worse) -> Newest:
-        """The newest usable result, and what is newer than it."""
+        """The newest usable result, and the tentative and unusable ones that are newer."""
         if self._alike is not None:
             return self._alike
         if self._foremost is None:
@@ -158,7 +158,7 @@ class Series:
         return found
 
     def _usual(self) -> Newest | None:
-        """The newest where it is final, without a remark, and days apart from the next."""
+        """The newest where it is final, without a remark, and days newer than the next."""
         dated = self._dated
         if not dated or (len(dated) > 1 and dated[0].when - dated[1].when <= _NO_TIE):
             return None
@@ -189,8 +189,8 @@ class Series:
                 final.append((candidate, answer))
             elif not preliminary or candidate.ties_with(preliminary[0][0]):
                 preliminary.append((candidate, answer))
-        # Of the same moment as a usable result it may be the worse of the two, but for one that
-        # had no value, or whose value a rule weighs beside the other.
+        # An unusable result of the same moment as a usable one may be the worse of the two, unless
+        # it had no value, or a rule weighs its value together with the other.
         newer = [
             problem
             for candidate, problem in unusable
@@ -203,7 +203,7 @@ class Series:
 
 
 def _doubtful(result: Result) -> Problem:
-    """A result with a remark on its sample, as what cannot clear anything."""
+    """The problem of a result with a remark on its sample: it cannot clear a finding."""
     return Problem(
         "sample",
         result.analyte.key,

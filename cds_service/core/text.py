@@ -1,4 +1,4 @@
-"""Words for cards: one line, and text from a record that cannot act as Markdown or HTML."""
+"""Text for cards: one line, and text from a record that cannot act as Markdown or HTML."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 import unicodedata
 
 _SPECIAL = str.maketrans({char: "\\" + char for char in "\\`*_[]()#|~^$"})
-# What programs make links of: a scheme, www., the dot before a domain's last part, two slashes.
-# The last character of each is escaped.
+# What programs turn into links: a scheme, www., the dot before a domain's last part, two
+# slashes. The last character of each is escaped.
 _LINKED = re.compile(
     r"(?:https?|ftp|mailto|xmpp):|www\.|(?<=[^\s.])\.(?=[^\W\d_])|//", re.IGNORECASE
 )
 _ADDRESS = re.compile(r"(?<=\S)@(?=\S)")
-# One line with nothing to escape, but perhaps a link.
+# One line with nothing to escape, although it may contain a link.
 _INERT = re.compile(r"[A-Za-z0-9,./%+-]+(?: [A-Za-z0-9,./%+-]+)*")
 _SPACE = re.compile(r"\s+")
 _BRACKETS = str.maketrans("<>", "‹›")
@@ -22,7 +22,7 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"
 def one_line(text: str) -> str:
     """``text`` without control characters, direction overrides and line breaks."""
     if text.isprintable():
-        # Nothing of these categories, and no space but the plain one: the usual case.
+        # The usual case: none of these categories, and no space but the plain one.
         return " ".join(text.split()) if "  " in text else text.strip(" ")
     kept = "".join(
         " " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char
@@ -38,23 +38,23 @@ def shortened(text: str, length: int) -> str:
 
 
 def plain_name(text: str, length: int = 80) -> str:
-    """Text from a record where a client shows plain text (labels): no tag can be made of it."""
+    """Text from a record where a client shows plain text (labels): it cannot form a tag."""
     return shortened(one_line(text), length).translate(_BRACKETS)
 
 
 def quoted(text: str, length: int = 120) -> str:
-    """Text that came from a record, as inert Markdown: no HTML, no links, one line.
+    """Text from a record as inert Markdown: no HTML, no links, one line.
 
     Some clients render raw HTML in a card's detail, so angle brackets and ampersands
     become entities, Markdown's own characters are escaped, and addresses are kept from
-    becoming links by themselves.
+    turning into links.
     """
-    # The usual case: of these characters no link is made without a dot or two slashes.
+    # The usual case: these characters form no link without a dot or two slashes.
     inert = len(text) <= length and _INERT.fullmatch(text)
     if inert and (("." not in text and "//" not in text) or not _LINKED.search(text)):
         return text
-    # GitHub's Markdown looks for addresses of people in the finished text, where no escape is
-    # left: only spaces keep them from becoming links.
+    # GitHub's Markdown looks for email addresses in the finished text, after escapes are
+    # resolved: only spaces keep them from becoming links.
     line = shortened(_ADDRESS.sub(" @ ", one_line(text)), length)
     return _LINKED.sub(_unlinked, line.translate(_SPECIAL)).translate(_ENTITIES)
 

@@ -1,8 +1,9 @@
-"""From answers to what is shown: order, cap, one card for one draft, no order offered twice.
+"""From outcomes to what is shown: order, cap, one card per draft, no order offered twice.
 
-The gravest first, in the order of the catalogue; info cards by priority (hazards, findings,
-work-up, advice) before it. A hook may cap info cards, or show none; warnings, critical cards and
-the reviewing rule (data that could not be used) are neither dropped nor counted.
+The most severe come first, and within a severity the order of the catalogue; info cards are
+sorted by priority (hazards, findings, work-up, advice) first. A hook may cap info cards or show
+none; warnings, critical cards and the card of the reviewing rule (data that could not be used)
+are neither dropped nor counted.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from cds_service.engine.rule import (
     Suggestion,
 )
 
-_ORDER_STANDS = days(30)
+_ORDER_COUNTS = days(30)
 
 
 class Shown(Struct, frozen=True):
@@ -42,14 +43,14 @@ class Shown(Struct, frozen=True):
 
 @record
 class Arranged:
-    """What is shown, in display order, and why other findings are not, by rule id."""
+    """The findings that are shown, in display order, and why others are not, by rule id."""
 
     shown: tuple[Shown, ...]
     dropped: Mapping[str, str]
 
 
 class Priority(IntEnum):
-    """What kind of card a rule gives; the smaller stays when info cards exceed the cap."""
+    """The kind of card a rule gives; smaller ones are kept when info cards exceed the cap."""
 
     HAZARD = 1
     FINDING = 2
@@ -62,10 +63,11 @@ Findings = Sequence[tuple[Rule, Finding]]
 
 @record
 class Priorities:
-    """How the cards of a topic rank beside each other.
+    """How the cards of a topic rank among each other.
 
-    ``kinds`` by rule id; a rule that is not listed is advice. ``withheld`` names the rules
-    whose cards are not shown beside these findings, with the reason.
+    ``kinds`` are priorities by rule id; a rule that is not listed is advice. ``withheld`` takes
+    the findings of a call and gives, by id, the rules whose cards are not shown beside them,
+    with the reason.
     """
 
     kinds: Mapping[str, Priority]
@@ -100,7 +102,10 @@ def arrange(
     orderables: Orderables,
     priorities: Priorities = NO_PRIORITIES,
 ) -> Arranged:
-    """One card for one draft, then the cap, then the first card that offers an order keeps it."""
+    """Merge the findings about one draft, apply the cap, and offer each order only once.
+
+    Where several cards offer the same order, the first one keeps it.
+    """
     kept: list[tuple[Rule, Finding]] = []
     dropped = dict(priorities.withheld(findings)) if len(findings) > 1 else {}
     if hook.info_cards is InfoCards.NONE:
@@ -109,8 +114,8 @@ def arrange(
     for rule, finding in _one_card_for_one_draft(findings, dropped):
         if rule.id in dropped:
             continue
-        spares = rule.review is not None or finding.indicator is not Indicator.INFO
-        if not spares and hook.info_cards is InfoCards.CAPPED:
+        exempt = rule.review is not None or finding.indicator is not Indicator.INFO
+        if not exempt and hook.info_cards is InfoCards.CAPPED:
             if informed >= facts.site.max_info_cards:
                 dropped[rule.id] = f"over the cap of {facts.site.max_info_cards} info cards"
                 continue
@@ -122,7 +127,7 @@ def arrange(
 
 
 def _dangerous(hook: Hook, findings: Findings, dropped: dict[str, str]) -> Findings:
-    """The findings without those that only inform; a reviewing rule's is kept."""
+    """The findings without info cards; that of a reviewing rule is kept."""
     kept = []
     for rule, finding in findings:
         if finding.indicator is Indicator.INFO and rule.review is None:
@@ -133,7 +138,7 @@ def _dangerous(hook: Hook, findings: Findings, dropped: dict[str, str]) -> Findi
 
 
 def _one_card_for_one_draft(findings: Findings, dropped: dict[str, str]) -> Findings:
-    """The findings, those about the same draft told on the gravest card among them."""
+    """The findings, with those about the same draft merged into the most severe of them."""
     if sum(bool(finding.about) for _, finding in findings) < 2:
         return findings
     merged: list[tuple[Rule, Finding]] = []
@@ -141,8 +146,8 @@ def _one_card_for_one_draft(findings: Findings, dropped: dict[str, str]) -> Find
         for place, leading in enumerate(merged):
             if not set(leading[1].about).isdisjoint(pair[1].about):
                 lead, other = _leading(leading, pair)
-                merged[place] = (lead[0], _told_together(lead[1], *other))
-                dropped[other[0].id] = f"told on the card of {lead[0].id}, about the same draft"
+                merged[place] = (lead[0], _merged(lead[1], *other))
+                dropped[other[0].id] = f"shown on the card of {lead[0].id}, about the same draft"
                 break
         else:
             merged.append(pair)
@@ -152,29 +157,29 @@ def _one_card_for_one_draft(findings: Findings, dropped: dict[str, str]) -> Find
 def _leading(
     first: tuple[Rule, Finding], second: tuple[Rule, Finding]
 ) -> tuple[tuple[Rule, Finding], tuple[Rule, Finding]]:
-    """The graver first; of two equally grave, what is known before what could not be checked."""
+    """The more severe first; of two equally severe, the one with less that was not checked."""
     equal = first[1].indicator == second[1].indicator
     if equal and len(second[1].missing) < len(first[1].missing):
         return second, first
     return first, second
 
 
-def _told_together(graver: Finding, rule: Rule, other: Finding) -> Finding:
-    """The graver finding, with what another rule says of the same draft under its own heading."""
-    told = "\n\n".join([one_line(other.summary) + ".", *other.advice])
-    cited = {id(one.fact) for one in graver.evidence}
+def _merged(leading: Finding, rule: Rule, other: Finding) -> Finding:
+    """The leading finding, with what another rule says of the same draft in a section."""
+    section = "\n\n".join([one_line(other.summary) + ".", *other.advice])
+    cited = {id(one.fact) for one in leading.evidence}
     return replace(
-        graver,
-        sections=(*graver.sections, (rule.title, told), *other.sections),
-        background=tuple(dict.fromkeys((*graver.background, *other.background))),
+        leading,
+        sections=(*leading.sections, (rule.title, section), *other.sections),
+        background=tuple(dict.fromkeys((*leading.background, *other.background))),
         evidence=(
-            *graver.evidence,
+            *leading.evidence,
             *(one for one in other.evidence if id(one.fact) not in cited),
         ),
-        missing=tuple(dict.fromkeys((*graver.missing, *other.missing))),
-        suggestions=tuple(dict.fromkeys((*graver.suggestions, *other.suggestions))),
-        overrides=tuple(dict.fromkeys((*graver.overrides, *other.overrides))),
-        about=tuple(dict.fromkeys((*graver.about, *other.about))),
+        missing=tuple(dict.fromkeys((*leading.missing, *other.missing))),
+        suggestions=tuple(dict.fromkeys((*leading.suggestions, *other.suggestions))),
+        overrides=tuple(dict.fromkeys((*leading.overrides, *other.overrides))),
+        about=tuple(dict.fromkeys((*leading.about, *other.about))),
     )
 
 
@@ -189,12 +194,12 @@ def _offering_once(
         if isinstance(suggestion, (OrderTest, DraftMedication)):
             orderable = orderables[suggestion.key]
             wanted = suggestion.wanted if isinstance(suggestion, OrderTest) else ()
-            if _stands(orderable, wanted, facts):
+            if _already_ordered(orderable, wanted, facts):
                 ordered.append(orderable.label)
                 continue
             identity: Suggestion | str = suggestion.key
         elif suggestion.reference in facts.drafts.signed:
-            continue  # not a draft any more that could be taken back
+            continue  # no longer a draft that could be removed
         else:
             identity = suggestion
         if identity not in offered:
@@ -206,11 +211,11 @@ def _offering_once(
     return Shown(shown.rule, finding, tuple(ordered))
 
 
-def _stands(orderable: Orderable, wanted: Sequence[str], facts: Facts) -> bool:
+def _already_ordered(orderable: Orderable, wanted: Sequence[str], facts: Facts) -> bool:
     if orderable.medication:
         return bool(
             facts.taking(*orderable.covers, hazard=True) or facts.drafted(*orderable.covers)
         )
     if wanted:
-        return all(facts.ordered(one, within=_ORDER_STANDS) for one in wanted)
-    return bool(facts.ordered(*orderable.covers, within=_ORDER_STANDS))
+        return all(facts.ordered(one, within=_ORDER_COUNTS) for one in wanted)
+    return bool(facts.ordered(*orderable.covers, within=_ORDER_COUNTS))

@@ -1,7 +1,7 @@
-"""Facts as one rule may read them: what its declaration does not name cannot be read.
+"""The facts that one rule may read: those that its declaration names.
 
-A rule's needs say what is fetched, what its page lists and what it cannot answer without. A read
-that no need names would be none of that, so the tests ask every rule through this.
+A rule's needs decide what is fetched, what its page lists and what it cannot do without. None
+of that would cover a read that no need names, so the tests evaluate every rule through this.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 
 class Undeclared(KnowledgeError):
-    """A rule did what its declaration does not name."""
+    """A rule read, used or offered something that its declaration does not name."""
 
 
 class Declared(Facts):
-    """The facts of one patient, narrowed to what ``rule`` declares.
+    """The facts of one patient, restricted to what ``rule`` declares.
 
-    Raises Undeclared, naming the rule and what is missing from its declaration, for everything
-    else. What the topic computes or asks for itself is not the rule's reading.
+    Any other read raises Undeclared, which names the rule and what its declaration lacks. What
+    the topic itself reads or computes does not count as read by the rule.
     """
 
     def __init__(self, facts: Facts, rule: Rule) -> None:
         vars(self).update(vars(facts))
-        self.memory = {}  # what another rule derived would hide what this one reads
+        self.memory = {}  # facts derived for another rule would hide what this one reads
         self._whole = facts
         self._rule = rule
         self._named_by: dict[Kind, frozenset[str]] = {
@@ -53,8 +53,8 @@ class Declared(Facts):
         for name in names:
             if name not in allowed:
                 raise Undeclared(
-                    f"rule {self._rule.id}: it reads {name} from {kind.value}, which its needs "
-                    "do not name"
+                    f"rule {self._rule.id} reads {name} from {kind.value}, which its needs do "
+                    "not name"
                 )
 
     def newest(self, analyte: str, worse: Worse) -> Newest:
@@ -89,7 +89,7 @@ class Declared(Facts):
 
 
 class _Limits(Limits):
-    """The limits that the rule names."""
+    """The limits that the rule declares."""
 
     def __init__(self, limits: Limits, rule: Rule) -> None:
         super().__init__(dict(limits))
@@ -98,7 +98,7 @@ class _Limits(Limits):
     def __getitem__(self, key: str) -> Limit:
         if key not in self._rule.limits:
             raise Undeclared(
-                f"rule {self._rule.id}: it uses the limit {key}, which it does not name"
+                f"rule {self._rule.id} uses the limit {key}, which it does not declare"
             )
         return super().__getitem__(key)
 
@@ -122,15 +122,15 @@ class _Series(Mapping[str, "Series"]):
 
 
 def undeclared(rule: Rule, answer: Answer) -> Iterator[str]:
-    """What an answer offers that the rule does not declare, in sentences."""
+    """What an answer offers without the rule declaring it, one sentence each."""
     if not isinstance(answer, Finding):
         return
     for one in answer.suggestions:
         if isinstance(one, OrderTest | DraftMedication) and one.key not in rule.offers:
-            yield f"rule {rule.id}: it offers {one.key}, which it does not name"
+            yield f"rule {rule.id} offers {one.key}, which it does not declare"
     for code in answer.overrides:
         if code not in rule.overrides:
-            yield f"rule {rule.id}: it gives the override reason {code}, which it does not name"
+            yield f"rule {rule.id} gives the override reason {code}, which it does not declare"
 
 
 def _names(need: Need) -> frozenset[str]:

@@ -1,7 +1,7 @@
-"""Hooks: the moments of the workflow at which a client asks.
+"""Hooks: the moments of the workflow at which a client calls.
 
-What is different from one hook to the next is said here and nowhere else: the rest of the
-service asks a `Hook` and never compares names.
+Every difference between hooks is defined here and nowhere else: the rest of the service asks a
+`Hook` and never compares names.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from enum import Enum
 
 
 class InfoCards(Enum):
-    """What becomes of info cards; the cards of a reviewing rule are always shown."""
+    """How many info cards are shown; the card of a reviewing rule always is."""
 
     ALL = "all are shown"
     CAPPED = "as many as the site's cap allows"
-    NONE = "none is shown: only hazards are shown"
+    NONE = "none are shown: only hazards are"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,8 @@ class Hook:
     """One hook of the CDS Hooks library.
 
     ``schema`` names the JSON Schema of its context (``schemas/<schema>.schema.json``).
-    ``drafts`` is True where the context brings draft orders; of these, those named in
-    ``context.selections`` are judged where it ``selects``, else all. ``when`` completes
-    "asked when …".
+    ``drafts`` is True where the context has draft orders. With ``selects`` those named in
+    ``context.selections`` are judged, else all of them. ``when`` completes "called when …".
     """
 
     name: str
@@ -52,4 +51,4 @@ ORDER_SIGN = Hook(
 )
 
 HOOKS: Mapping[str, Hook] = {hook.name: hook for hook in (PATIENT_VIEW, ORDER_SELECT, ORDER_SIGN)}
-"""Every hook that a service can answer, by name."""
+"""Every hook that a service can have, by name."""

@@ -1,7 +1,7 @@
-"""The knowledge of a topic as data files: one folder, read once, refused where it is wrong.
+"""The knowledge of a topic as data files: one folder, read once and checked.
 
 ================================  ==================================================================
-``analytes.toml``                 what is measured: units, plausible ends, and the codes and names
+``analytes.toml``                 what is measured: units, plausible range, codes and names
 ``limits.toml``                   every number that a rule compares with
 ``references.toml``               the sources
 ``orders.toml``                   what a card can offer
@@ -11,7 +11,7 @@
 
 Every file may be missing. A new analyte is one block of ``analytes.toml``: its ``codes`` and
 ``names`` are written there (long lists are files of their own), and ``order`` is the label of the
-test that a card offers for it. An order may ask for whatever can be a result, and for more.
+test that a card offers for it. Orders are recognised by the codes and names of results, too.
 """
 
 from __future__ import annotations
@@ -68,8 +68,9 @@ _ANALYTE_MAY = _ANALYTE | {"range_low", "range_high", "codes", "names", "order"}
 class KnowledgeFolder:
     """The files of one topic in ``folder``; each is read when it is first asked for.
 
-    ``ascending`` are keys of limits that must be in this order whatever a site sets. Everything
-    raises KnowledgeError (CodeError for code and name lists) naming file, entry and correction.
+    ``ascending`` are sequences of limit keys whose values must ascend, whatever a site sets.
+    Every property and method raises KnowledgeError (CodeError for code and name lists) that
+    names the file, the entry and how to correct it.
     """
 
     def __init__(self, folder: Traversable, ascending: Sequence[Sequence[str]] = ()) -> None:
@@ -152,7 +153,7 @@ class KnowledgeFolder:
             if "order" not in entry:
                 continue
             if key in found:
-                raise KnowledgeError(f"analytes.toml: {key}: its order is listed in {file} too")
+                raise KnowledgeError(f"analytes.toml: {key}: its order is also listed in {file}")
             codes = [coding for coding in self.codes(key) if coding.system == LOINC][:1]
             if not codes:
                 raise KnowledgeError(
@@ -230,8 +231,9 @@ class KnowledgeFolder:
     def limits(self, given: Mapping[str, Any] | None = None, where: str = "") -> Limits:
         """Every limit by key, overridden by a site's entries where there are any.
 
-        An entry is ``"magnesium.low": {"value": "0.75", "unit": "mmol/L"}``; ``where`` says whence
-        it is. Raises KnowledgeError that names the place, the entry and how to correct it.
+        An entry is ``"magnesium.low": {"value": "0.75", "unit": "mmol/L"}``; ``where`` names the
+        file or setting that it comes from. Raises KnowledgeError that names this, the entry and
+        how to correct it.
         """
         merged = dict(self._own_limits)
         if given is not None:
@@ -243,9 +245,7 @@ class KnowledgeFolder:
     def _override(self, path: str, key: str, entry: Any, known: Mapping[str, Limit]) -> Limit:
         own = known.get(key)
         if own is None:
-            hint = (
-                f' (in TOML the key is written in quotes: ["{key}.low"])' if "." not in key else ""
-            )
+            hint = f' (in TOML write the key in quotes: ["{key}.low"])' if "." not in key else ""
             raise KnowledgeError(
                 f"{path}: {key} is not a limit{hint}; the limits are {', '.join(sorted(known))}"
             )
@@ -258,12 +258,12 @@ class KnowledgeFolder:
             )
         raw = entry.get("value")
         if isinstance(raw, bool) or not isinstance(raw, (str, int)):
-            raise KnowledgeError(f"{path}: {key}: it has no number as value")
+            raise KnowledgeError(f"{path}: {key}: value is not a number")
         value = _number(path, key, raw)
         if value <= 0:
             raise KnowledgeError(f"{path}: {key}: {raw} must be a number above zero")
         if entry.get("unit") != own.unit:
-            raise KnowledgeError(f'{path}: {key}: the unit must be given and be "{own.unit}"')
+            raise KnowledgeError(f'{path}: {key}: unit must be "{own.unit}"')
         analyte = self.analytes.get(key.split(".", 1)[0])
         if analyte and not analyte.plausible[0] <= value <= analyte.plausible[1]:
             raise KnowledgeError(f"{path}: {key}: {value} {own.unit} is not plausible")
@@ -283,7 +283,7 @@ class KnowledgeFolder:
             for lower, higher in pairwise(keys):
                 if merged[lower].value >= merged[higher].value:
                     raise KnowledgeError(
-                        f"{path}: {lower} ({merged[lower]}) must lie below "
+                        f"{path}: {lower} ({merged[lower]}) must be below "
                         f"{higher} ({merged[higher]})"
                     )
 
@@ -291,7 +291,7 @@ class KnowledgeFolder:
 def _complete(
     file: str, key: str, entry: Mapping[str, Any], must: Iterable[str], may: Iterable[str]
 ) -> None:
-    """Raise KnowledgeError for a field that is missing, or that nobody reads."""
+    """Raise KnowledgeError for a field that is missing or unknown."""
     missing = sorted(set(must) - entry.keys())
     if missing:
         raise KnowledgeError(f"{file}: {key}: add {', '.join(missing)}")
@@ -340,7 +340,7 @@ def _analyte(key: str, entry: Mapping[str, Any]) -> Analyte:
     if not any(unit.name == entry["canonical"] and unit.same for unit in units.values()):
         raise KnowledgeError(
             f"{file}: {key}: none of its units is {entry['canonical']}, the canonical one; "
-            f"add a [[{key}.unit]] of that name, without times, by and plus"
+            f"add a [[{key}.unit]] with that name, without times, by and plus"
         )
     return Analyte(
         key=key,
@@ -360,12 +360,12 @@ def _pair(key: str, name: str, ends: object) -> tuple[Decimal, Decimal]:
         raise KnowledgeError(f'analytes.toml: {key}: write {name} like ["0.5", "3.5"]')
     low, high = (_number("analytes.toml", f"{key}: {name}", end) for end in ends)
     if low >= high:
-        raise KnowledgeError(f"analytes.toml: {key}: {name}: {low} must lie below {high}")
+        raise KnowledgeError(f"analytes.toml: {key}: {name}: {low} must be below {high}")
     return low, high
 
 
 def _inline_codes(key: str, rows: object) -> CodeList:
-    """``codes = [{ code = "2000-8", display = "…", source = "…" }]``; LOINC where no ``system``."""
+    """``codes = [{ code = "2000-8", display = "…", source = "…" }]``; LOINC without ``system``."""
     found: list[CodeRow] = []
     for row in rows if isinstance(rows, list) else [rows]:
         where = f"analytes.toml: {key}: codes"
@@ -384,7 +384,7 @@ def _inline_codes(key: str, rows: object) -> CodeList:
 
 
 def _inline_names(key: str, names: object) -> tuple[Name, ...]:
-    """Names that count where they are the whole text: ``names = ["calcium", "serum calcium"]``."""
+    """Names that match the whole text only: ``names = ["calcium", "serum calcium"]``."""
     if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
         raise KnowledgeError(f'analytes.toml: {key}: write names like ["calcium", "ca"]')
     head = "concept,kind,pattern,note\n"

@@ -10,11 +10,11 @@ from cds_service.terminology.codes import Coding
 
 @dataclass(frozen=True, slots=True)
 class Orderable:
-    """One thing a card can suggest to order.
+    """One thing that a card can offer to order.
 
-    ``covers`` are the analytes, kinds or medication classes it answers, so that nothing
-    already ordered is offered again. ``dosage`` is text for the clinician, never a dose
-    that could be signed unread.
+    ``covers`` are the analytes, kinds of order or medication classes that it answers, so that
+    nothing already ordered is offered again. ``dosage`` is text for the clinician, never a
+    structured dose that could be signed unread.
     """
 
     key: str
@@ -31,9 +31,9 @@ Orderables = Mapping[str, Orderable]
 def with_site_codes(
     orderables: Orderables, site: Mapping[str, Iterable[Coding]]
 ) -> dict[str, Orderable]:
-    """The orderables with a site's own codings in front, where it has any.
+    """The orderables, with a site's own codings first where it has any.
 
-    Raises KeyError for a key that is no orderable.
+    Raises KeyError for a key that is not in ``orderables``.
     """
     merged = dict(orderables)
     for key, codes in site.items():

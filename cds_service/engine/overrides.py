@@ -18,4 +18,4 @@ OVERRIDES: Mapping[str, str] = {
     "service-not-available": "Service not available",
     "recipient-does-not-understand": "The advice is not clear",
 }
-"""Codes of http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes, with what is shown."""
+"""The labels of the codes of http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes."""

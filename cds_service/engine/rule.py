@@ -1,6 +1,6 @@
-"""A rule: what it needs, what it answers, and what makes it trustworthy enough to run.
+"""A rule: its declaration, the answers it can give, and the checks it must pass to run.
 
-Three answers, never two: a `Finding` (fired), `NotFired`, or `CannotTell`.
+There are three answers, never two: a `Finding` (fired), `NotFired`, or `CannotTell`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Tier(StrEnum):
 
 
 class Indicator(IntEnum):
-    """The severity of a card; the larger the more severe."""
+    """The severity of a card; a larger number is more severe."""
 
     INFO = 1
     WARNING = 2
@@ -44,11 +44,11 @@ _INDICATOR_WORDS = {indicator: indicator.name.lower() for indicator in Indicator
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One thing a rule reads.
+    """One thing that a rule reads.
 
-    ``kind`` of data; for results the ``analyte`` and how far back it is read; for the
-    others the ``concepts`` looked for. Without a ``required`` need the rule cannot tell;
-    an optional one only refines its answer.
+    ``kind`` is the kind of data. For results, ``analyte`` is what is read and ``within`` how
+    far back; for the others, ``concepts`` are what is looked for. Without the data of a
+    ``required`` need the rule cannot tell; an optional need only refines its answer.
     """
 
     kind: Kind
@@ -97,14 +97,14 @@ def demographics() -> Need:
     return Need(Kind.PATIENT, required=False)
 
 
-# --- What a rule says -------------------------------------------------------------------
+# --- What a rule answers ----------------------------------------------------------------
 
 
 class OrderTest(Struct, frozen=True):
     """Suggest ordering a test, procedure or referral, by its key in the order catalogue.
 
-    It is not offered again where an active order answers it: one for all of ``wanted``
-    (of a panel, the parts that the rule is about), or without these, for any that it covers.
+    It is not offered where it is already ordered: where active orders cover all of ``wanted``
+    (the parts of a panel that the rule is about), or, without ``wanted``, anything it covers.
     """
 
     key: str
@@ -131,9 +131,9 @@ Fact = Result | Condition | Medication | Order | Allergy
 
 
 class Evidence(Struct, frozen=True):
-    """One fact a rule leaned on, with the limit it was held against.
+    """One fact that a rule relied on, with the limit it was compared with.
 
-    ``own_range`` is True where the laboratory's own reference limit decided instead.
+    ``own_range`` is True where the laboratory's own reference range was used instead.
     ``note`` is a short remark in the rule's words ("stale", "computed, CKD-EPI 2021").
     """
 
@@ -146,13 +146,13 @@ class Evidence(Struct, frozen=True):
 class Finding(Struct, frozen=True):
     """A rule fired.
 
-    ``summary`` is one line without patient text, at most 139 characters; ``advice`` are
-    Markdown paragraphs or list items in the rule's own words (patient text only through
-    `cds_service.core.text.quoted`); ``missing`` what was absent or stale; ``overrides``
-    codes of the override reasons that fit. ``advice`` says what to do, in at most 60 words on
-    an info card and 90 on the others. ``sections`` are pairs of a heading and Markdown, shown
-    after it; ``background`` are the figures and trials behind the advice. ``about`` are the
-    draft orders that the finding judges, as ``Type/id``.
+    ``summary`` is one line without patient text, at most 139 characters. ``advice`` says what
+    to do, as Markdown paragraphs or list items, in at most 60 words on an info card and 90 on
+    the others (patient text only through `cds_service.core.text.quoted`). ``sections`` are
+    pairs of a heading and Markdown, shown after it; ``background`` are the figures and trials
+    behind the advice. ``missing`` is what was absent or stale; ``overrides`` are codes of the
+    override reasons that fit; ``about`` are the draft orders that the finding judges, as
+    ``Type/id``.
     """
 
     indicator: Indicator
@@ -163,14 +163,16 @@ class Finding(Struct, frozen=True):
     strength: str = ""
     suggestions: tuple[Suggestion, ...] = ()
     overrides: tuple[str, ...] = ()
-    reference: str = ""  # key of the reference the card shows as its source; else the rule's first
+    reference: str = (
+        ""  # key of the reference that the card shows as its source; default: the rule's first
+    )
     sections: tuple[tuple[str, str], ...] = ()
     background: tuple[str, ...] = ()
     about: tuple[str, ...] = ()
 
 
 class NotFired(Struct, frozen=True):
-    """A rule looked and has nothing to say; ``because`` is one sentence for the trace."""
+    """A rule has nothing to say; ``because`` gives the reason in one phrase for the trace."""
 
     because: str
     evidence: tuple[Evidence, ...] = ()
@@ -179,9 +181,9 @@ class NotFired(Struct, frozen=True):
 class CannotTell(Struct, frozen=True):
     """A rule could not answer; each of ``because`` names what was missing, stale or unreadable.
 
-    ``trigger`` is True where what the rule watches for is there and only the rest is
-    missing: then silence would look like an all-clear. ``failed`` is True where nothing
-    is missing but the rule itself is at fault: it raised an exception.
+    ``trigger`` is True where the trigger of the rule is present and only the rest is missing:
+    then silence would look like an all-clear. ``failed`` is True where nothing is missing but
+    the rule raised an exception.
     """
 
     because: tuple[str, ...]
@@ -196,17 +198,17 @@ Check = Callable[["Facts"], Answer]
 Review = Callable[["Facts", "Sequence[Outcome]"], Answer]
 
 
-# A rule is made once; compared as what it is, it is a cheap key of what is known about it.
+# A rule is made once. Compared by identity, it is a cheap key for what is derived from it.
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """One computable statement, with everything somebody needs to vouch for it.
+    """One computable statement, with everything that is needed to review it.
 
     ``needs``, ``limits``, ``offers`` (keys of the orders it may suggest) and ``overrides`` (codes
-    of the reasons it may give) are all that it reads, uses and offers: the tests ask a rule
-    through `cds_service.engine.declared`, which refuses the rest.
-    ``judges`` (order hooks) names the medication classes or order kinds of a judged draft
-    for which the rule is asked. ``minors`` is True where it may also fire under 18. The card of a
-    ``persistent`` rule is never held back because it was answered.
+    of the override reasons it may give) are all that it reads, uses and offers: the tests
+    evaluate a rule through `cds_service.engine.declared`, which refuses anything else.
+    ``judges`` (order hooks) names the medication classes or kinds of order of a judged draft
+    for which the rule is evaluated. ``minors`` is True where it may also fire for patients under
+    18. The card of a ``persistent`` rule is never held back because it was answered before.
     """
 
     id: str
@@ -224,8 +226,8 @@ class Rule:
     minors: bool = False
     persistent: bool = False
     changed: str = ""  # ISO day of the last change
-    review: Review | None = None  # sees the other rules' answers; runs last
-    otherwise: Finding | None = None  # what a review says where it fails itself
+    review: Review | None = None  # sees the outcomes of the other rules; runs last
+    otherwise: Finding | None = None  # what a review answers where it raises an exception
     document: str = ""
 
 
@@ -253,7 +255,10 @@ def rule(
     persistent: bool = False,
     changed: str,
 ) -> Callable[[Check], Rule]:
-    """Make a `Rule` of a function from facts to an answer."""
+    """Decorator that makes a `Rule` of a function from facts to an answer.
+
+    The arguments are the fields of `Rule`; the function's docstring becomes its document.
+    """
 
     def make(check: Check) -> Rule:
         return Rule(
@@ -279,10 +284,9 @@ def rule(
 
 
 def reviewing(base: Rule, review: Review, otherwise: Finding | None = None) -> Rule:
-    """The same rule, asked last and shown the answers of all others.
+    """The same rule, evaluated last with the outcomes of all other rules.
 
-    ``otherwise`` is its answer where the review itself fails: nobody reviews the rule that
-    reports what the others could not tell.
+    ``otherwise`` is its answer where the review itself fails: no other rule would report that.
     """
     return replace(
         base, check=None, review=review, otherwise=otherwise, document=review.__doc__ or ""
@@ -296,7 +300,7 @@ def checked(
     analytes: Mapping[str, object],
     orderables: Mapping[str, object],
 ) -> None:
-    """Raise a KnowledgeError that names the rule of a service, and what it lacks."""
+    """Raise KnowledgeError naming the first rule of a service with a flaw, and the flaw."""
     seen: set[str] = set()
     for one in rules:
         if one.id in seen:
@@ -313,7 +317,7 @@ def flaws(
     analytes: Mapping[str, object],
     orderables: Mapping[str, object],
 ) -> Iterator[str]:
-    """What is wrong with the declaration of a rule, and what it names that does not exist."""
+    """What is wrong in the declaration of a rule, and what it names that does not exist."""
     for attribute in ("id", "title", "version", "owner", "changed", "references", "needs"):
         if not getattr(rule, attribute):
             yield f"it has no {attribute}"

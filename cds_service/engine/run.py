@@ -1,4 +1,4 @@
-"""Ask every rule, remember every answer."""
+"""Evaluate every rule and keep every outcome."""
 
 from __future__ import annotations
 
@@ -34,13 +34,12 @@ _DEMAND = {
 
 
 class Engine:
-    """The rules of some services, ready to be asked.
+    """The rules of some services, ready to be evaluated.
 
-    ``rules`` are those of each service, by its id.
-
-    ``cramps`` answers whether leg cramps are documented (None: cannot tell). ``failed`` is
-    told of a rule that raised an exception, which then cannot tell: the fault of one rule
-    hides no card of another. Without it the exception goes through.
+    ``rules`` are the rules of each service, by service id. ``cramps`` says whether leg cramps
+    are documented (None: cannot tell). ``failed`` is called when a rule raises an exception;
+    that rule then cannot tell, and no card of another rule is lost. Without ``failed`` the
+    exception propagates. ``scope`` restricts the facts that a rule gets, for tests.
     """
 
     def __init__(
@@ -67,11 +66,11 @@ class Engine:
         }
 
     def rules(self, service: str) -> tuple[Rule, ...]:
-        """The rules of one service, in the order they are asked."""
+        """The rules of one service, in the order of evaluation."""
         return self._checks[service] + self._reviews[service]
 
     def ask(self, service: str, facts: Facts) -> list[Outcome]:
-        """Every rule's answer, in catalogue order; the reviewing rules come last."""
+        """Every rule's outcome, in catalogue order; the reviewing rules come last."""
         outcomes: list[Outcome] = []
         for rule in self._checks[service]:
             try:
@@ -100,7 +99,7 @@ class Engine:
         if stopped is not None:
             return stopped
         if rule.judges and not judges(rule, facts):
-            return NotFired("no selected order is of a kind this rule judges")
+            return NotFired("no selected order is of a kind that this rule judges")
         if rule.tier is Tier.CRAMPS:
             documented = self._cramps(facts)
             if documented is None:
@@ -128,7 +127,7 @@ class Engine:
 
 
 def _demand_sound(found: Finding) -> None:
-    """Raise TypeError for what no card can be made of: it costs its rule's card and no other."""
+    """Raise TypeError for a malformed finding, so that it costs only its own rule's card."""
     if not (
         isinstance(found.indicator, Indicator)
         and isinstance(found.summary, str)
@@ -139,7 +138,7 @@ def _demand_sound(found: Finding) -> None:
             isinstance(one, OrderTest | DraftMedication | RemoveDraft) for one in found.suggestions
         )
     ):
-        raise TypeError("a finding has a part of a wrong type, or one that is on no list")
+        raise TypeError("a finding has a field of the wrong type, or an unknown override reason")
 
 
 def may_fire(rule: Rule, facts: Facts) -> bool:
@@ -153,7 +152,7 @@ def may_fire(rule: Rule, facts: Facts) -> bool:
 
 
 def judges(rule: Rule, facts: Facts) -> bool:
-    """Whether a selected draft is of a class or kind this rule judges."""
+    """Whether a selected draft is of a class or kind that this rule judges."""
     drafts = facts.drafts
     return any(not rule.judges.isdisjoint(d.classes) for d in drafts.selected_medications) or any(
         not rule.judges.isdisjoint(d.covers) for d in drafts.selected_orders

@@ -1,4 +1,4 @@
-"""Topics: what a package of medicine brings, and the services it offers.
+"""Topics: the knowledge in a package of medicine, and the services that it offers.
 
 A topic is found by an entry point of the group ``cds_service.topics``; the service itself
 holds no medicine. See docs/how-to/add-a-topic.md.
@@ -37,13 +37,13 @@ class Vocabularies:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What the rules of a topic rest on.
+    """The knowledge behind the rules of a topic.
 
-    ``limits`` makes the limits, overridden by a site's entries, which come from the named place,
-    and raises KnowledgeError. ``codes`` gives the codes by which results of an
-    analyte are searched for. ``computed`` gives results that are computed from others.
-    ``complaint`` says whether what the topic is about is documented (None: cannot tell): the
-    rules of tier C wait for it.
+    ``limits`` takes a site's entries (or None) and the name of their file or setting, gives the
+    limits that result, and raises KnowledgeError. ``codes`` gives the codes by which results of
+    an analyte are searched for. ``computed`` gives results that are computed from others.
+    ``complaint`` says whether the topic's complaint is documented (None: cannot tell); rules of
+    tier C fire only where it is.
     """
 
     vocabularies: Vocabularies
@@ -57,10 +57,10 @@ class Knowledge:
     priorities: Priorities = NO_PRIORITIES
 
 
-# Made once; compared as what it is.
+# Made once; compared by identity.
 @dataclass(frozen=True, slots=True, eq=False)
 class Service:
-    """One CDS service: some rules, asked at one hook. A rule may belong to several services."""
+    """One CDS service: the rules for one hook. A rule may belong to several services."""
 
     id: str
     hook: Hook
@@ -74,7 +74,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Topic:
-    """One field of medicine: its services, and what their rules rest on."""
+    """One field of medicine: its services and the knowledge behind them."""
 
     key: str
     services: tuple[Service, ...]
@@ -87,7 +87,7 @@ class Topic:
 
 
 def check_topics(topics: Sequence[Topic]) -> None:
-    """Raise KnowledgeError naming the topic, and the rule or key, that cannot be trusted."""
+    """Raise KnowledgeError naming the topic and the rule or key that is wrong."""
     for topic in topics:
         try:
             _check_topic(topic)
@@ -99,13 +99,14 @@ def check_topics(topics: Sequence[Topic]) -> None:
         for service in topic.services:
             if service.id in services:
                 raise KnowledgeError(
-                    f"topic {topic.key}: service {service.id} is also one of {services[service.id]}"
+                    f"topic {topic.key}: service {service.id} also belongs to "
+                    f"{services[service.id]}"
                 )
             services[service.id] = topic.key
         for rule in topic.rules:
             if rules.setdefault(rule.id, topic.key) != topic.key:
                 raise KnowledgeError(
-                    f"topic {topic.key}: rule {rule.id} is also one of {rules[rule.id]}"
+                    f"topic {topic.key}: rule {rule.id} also belongs to {rules[rule.id]}"
                 )
     knowledge = [(topic.key, topic.knowledge) for topic in topics]
     _agree("analyte", [(key, one.analytes) for key, one in knowledge])
@@ -127,17 +128,16 @@ def _check_topic(topic: Topic) -> None:
         for rule in service.rules:
             if service.hook.drafts and not rule.judges and rule.review is None:
                 raise KnowledgeError(
-                    f"rule {rule.id}: it does not say which drafts it judges, as {service.id} asks"
+                    f"rule {rule.id}: it must say which drafts it judges, because {service.id} "
+                    "is for drafts"
                 )
 
 
 def _agree(what: str, offered: Sequence[tuple[str, Mapping[str, object]]]) -> None:
-    """Topics may share an entry by its key, but not disagree on it."""
+    """Raise KnowledgeError where two topics have different entries under one key."""
     seen: dict[str, tuple[str, object]] = {}
     for topic, entries in offered:
         for key, entry in entries.items():
             first = seen.setdefault(key, (topic, entry))
             if first[1] != entry:
-                raise KnowledgeError(
-                    f"topic {topic}: {what} {key} contradicts the one of {first[0]}"
-                )
+                raise KnowledgeError(f"topic {topic}: {what} {key} contradicts that of {first[0]}")

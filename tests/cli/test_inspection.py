@@ -88,7 +88,7 @@ def test_every_fault_is_one_line(
         "no rule is called nix",
         "CDS_SITES: site north: off: no rule is called low-magnesum",
         "CDS_SITES: site south: magnesium.low: 75 mmol/L is not plausible",
-        "CDS_SITES: site east: start: low-magnesium is switched off there",
+        "CDS_SITES: site east: start: low-magnesium is switched off at this site",
         "CDS_SITES: site east: profile epic: order_codes has no preference-list item for abi,",
         "CDS_SITES: site west: topics: it has none",
         "tenant_sites.c: no site is called nowhere",
@@ -141,7 +141,7 @@ def of_rule(rule: Rule, **knowledge: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"document": " "}, "its function has no docstring, which is its page."),
+        ({"document": " "}, "its function has no docstring, from which its page is made."),
         ({"changed": "2026-11-28"}, "changed: 2026-11-28 is in the future."),
         ({"changed": "yesterday"}, "changed: yesterday is not a date like 2026-11-27."),
         ({"version": "2"}, "version 2 is not like 1.0.0."),
@@ -154,17 +154,17 @@ def of_rule(rule: Rule, **knowledge: Any) -> list[str]:
         ),
         (
             {"needs": (conditions("gout"),)},
-            "no code or name list of conditions knows gout. Add "
+            "no code list or name list of conditions has gout. Add "
             "knowledge/codelists/conditions/gout.csv.",
         ),
         (
             {"needs": (medications("elixir"),)},
-            "no code or name list of medication requests knows elixir. Add "
+            "no code list or name list of medication requests has elixir. Add "
             "knowledge/codelists/medications/elixir.csv.",
         ),
         (
             {"judges": frozenset({"elixir"})},
-            "no code or name list of medications or orders knows elixir. Add elixir.csv to "
+            "no code list or name list of medications or orders has elixir. Add elixir.csv to "
             "knowledge/codelists/medications or knowledge/codelists/orders.",
         ),
         (
@@ -221,22 +221,22 @@ def test_what_the_knowledge_lacks_is_named() -> None:
         TODAY,
     )
     assert [one for one in said if not one.startswith("rule ")] == [
-        "limit x.low: it does not say what it means.",
+        "limit x.low: it has no meaning.",
         "limit x.low: it has no unit.",
         "limit x.low: its reference nowhere is not in the references. Add to "
         "knowledge/references.toml: [nowhere] with label, citation and kind.",
         "limit x.low: checked: 2027-01-01 is in the future.",
         "reference bare: it has no label.",
         "reference bare: it has no citation.",
-        "reference bare: it has no address, though it is a source of its own.",
+        "reference bare: it has no url, although it is a primary source.",
         "order o: it has no label.",
-        "order o: it covers gold, which no list knows.",
+        "order o: it covers gold, which is in no list.",
     ]
 
 
 def test_a_topic_without_rules_is_told_how_to_get_one() -> None:
     said = list(lacking(replace(TOPIC, services=()), TODAY))
-    assert said[0] == "it has no services: cds-service new-rule writes a first rule."
+    assert said[0] == "it has no services: cds-service new-rule writes its first rule."
 
 
 def test_a_checkout_is_told_which_rule_has_no_service_row_cases_or_scenario(
@@ -248,7 +248,7 @@ def test_a_checkout_is_told_which_rule_has_no_service_row_cases_or_scenario(
     said = list(lacking(with_rules(made_up, *others), TODAY, ROOT / "hooks"))
     place = "hooks/rules/low_magnesium.py:"
     for line, end in (
-        (f"rule {first.id}: no service asks it. Add to RULES in hooks/patient_view.py, ",
+        (f"rule {first.id}: no service uses it. Add to RULES in hooks/patient_view.py, ",
          "low_magnesium."),
         ("rule made-up: nothing says why it exists. Add to [complement] in docs/traceability.toml",
          "that asks for it."),

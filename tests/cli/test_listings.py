@@ -145,7 +145,7 @@ def test_serve_says_where_it_listens_and_what_to_try(
     assert "discovery  http://127.0.0.1:8123/cds-services\n" in said
     assert f"-d @{SCENARIO}" in said
     assert "demo page" not in said
-    assert "tokens are for" not in said
+    assert "the audience of tokens" not in said
 
 
 def test_serve_with_the_demo_and_a_client_list(
@@ -157,7 +157,7 @@ def test_serve_with_the_demo_and_a_client_list(
     said, asked = served(cds, monkeypatch, "--demo", "--host", "127.0.0.2")
     assert asked == ("127.0.0.2", 8000, None)
     assert "demo page  http://127.0.0.2:8000/\n" in said
-    assert "tokens are for https://cds.example/cds-services/" in said
+    assert "the audience of tokens is https://cds.example/cds-services/" in said
 
 
 def test_the_example_is_named_by_the_shorter_way(

@@ -23,12 +23,12 @@ def other(**services: object) -> Topic:
     [
         pytest.param(
             [TOPIC, other(id=TOPIC.services[0].id)],
-            f"topic another: service {TOPIC.services[0].id} is also one of leg-cramps",
+            f"topic another: service {TOPIC.services[0].id} also belongs to leg-cramps",
             id="a service twice",
         ),
         pytest.param(
             [TOPIC, other(rules=DRAFTS.rules[:1])],
-            f"topic another: rule {DRAFTS.rules[0].id} is also one of leg-cramps",
+            f"topic another: rule {DRAFTS.rules[0].id} also belongs to leg-cramps",
             id="a rule twice",
         ),
         pytest.param(
@@ -43,8 +43,8 @@ def other(**services: object) -> Topic:
         ),
         pytest.param(
             [other(rules=(replace(DRAFTS.rules[0], id="another-rule", judges=(), review=None),))],
-            "topic another: rule another-rule: it does not say which drafts it judges, as "
-            "another-service asks",
+            "topic another: rule another-rule: it must say which drafts it judges, because "
+            "another-service is for drafts",
             id="a rule about orders that judges none",
         ),
     ],
@@ -64,5 +64,5 @@ def test_an_entry_of_which_topics_say_different_things_is_refused() -> None:
     key, entry = next(iter(known.references.items()))
     changed = {**known.references, key: replace(entry, label="Another label")}
     wrong = replace(other(), knowledge=replace(known, references=changed))
-    with pytest.raises(KnowledgeError, match=f"reference {key} contradicts the one of leg-cramps"):
+    with pytest.raises(KnowledgeError, match=f"reference {key} contradicts that of leg-cramps"):
         check_topics([TOPIC, wrong])

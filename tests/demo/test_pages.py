@@ -359,7 +359,7 @@ def test_without_the_fixtures_the_page_offers_to_paste(
 
 def test_the_report_counts_what_was_shown_and_answered(demo: Demo) -> None:
     client = demo()
-    assert "No card was shown or answered yet" in client.get("/report?site=demo").text
+    assert "No card has been shown or answered yet" in client.get("/report?site=demo").text
     answer = ask(client, patient="low-magnesium")
     card = answer["response"]["cards"][0]
     element = {
@@ -372,7 +372,7 @@ def test_the_report_counts_what_was_shown_and_answered(demo: Demo) -> None:
         },
     }
     assert dismissed(client, answer, [element]) == 200
-    assert "No card was shown or answered yet" in client.get("/report").text
+    assert "No card has been shown or answered yet" in client.get("/report").text
     text = client.get("/report?site=demo").text
     row = text[text.index('<tr data-rule="low-magnesium"') :].split("</tr>")[0]
     cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)

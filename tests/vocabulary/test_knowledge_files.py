@@ -65,7 +65,7 @@ def test_files_that_are_not_there_hold_nothing(tmp_path: Path) -> None:
         ('canonical = "umol/L"', 'canonical = "mg/L"', "none of its units is mg/L"),
         ("plausible =", "plausibles =", "zinc: add plausible"),
         ('order = "Zinc', 'ordre = "Zinc', "zinc: ordre is not a field here"),
-        ('["0.5", "200"]', '["200", "0.5"]', "plausible: 200 must lie below 0.5"),
+        ('["0.5", "200"]', '["200", "0.5"]', "plausible: 200 must be below 0.5"),
         ('["0.5", "200"]', '["few", "200"]', "few is not a number"),
         ('["0.5", "200"]', '"0.5"', "write plausible like"),
         ("[zinc]", "copper = 1\n[zinc]", "copper is not a table"),
@@ -107,7 +107,7 @@ def test_codes_and_an_order_are_listed_in_one_place(tmp_path: Path) -> None:
         folder(tmp_path, analytes=ZINC).vocabulary("observations")
     (lists / "zinc.csv").unlink()
     orders = '[zinc]\nlabel = "Zinc"\ncovers = ["zinc"]\ncodes = []\n'
-    with pytest.raises(KnowledgeError, match=r"its order is listed in orders\.toml too"):
+    with pytest.raises(KnowledgeError, match=r"its order is also listed in orders\.toml"):
         assert folder(tmp_path, orders=orders).orderables
     without = "".join(line for line in ZINC.splitlines(True) if "codes" not in line)
     with pytest.raises(KnowledgeError, match="add codes to the block"):
