@@ -165,7 +165,7 @@ class CardWriter:
         return known
 
     def _leading(self, rule: Rule, key: str) -> Reference:
-        """The source that a card shows: primary where there is one, preferably one that was read."""
+        """The source that a card shows: a primary one where there is one, preferably one read."""
         keys = (key, *rule.references) if key else rule.references
         listed = [self.references[one] for one in keys]
         primary = [one for one in listed if one.primary]

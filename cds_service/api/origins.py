@@ -70,6 +70,6 @@ class Origins:
 
 
 def _host(netloc: str) -> str:
-    """The host of ``host:port``, without brackets; "" for anything else (two hosts, for example)."""
+    """The host of ``host:port``, without brackets; "" for anything else, such as two hosts."""
     found = _NETLOC.fullmatch(netloc)
     return (found[1] or found[2]).lower().rstrip(".") if found else ""

@@ -112,7 +112,7 @@ class Engine:
         assert rule.check is not None
         answer = rule.check(facts if self._scope is None else self._scope(facts, rule))
         if isinstance(answer, Finding):
-            _demand_sound(answer)
+            _require_sound(answer)
         return answer
 
     @staticmethod
@@ -126,7 +126,7 @@ class Engine:
         return None
 
 
-def _demand_sound(found: Finding) -> None:
+def _require_sound(found: Finding) -> None:
     """Raise TypeError for a malformed finding, so that it costs only its own rule's card."""
     if not (
         isinstance(found.indicator, Indicator)

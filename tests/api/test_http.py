@@ -287,7 +287,7 @@ def test_a_body_that_breaks_off_is_400(client: FlaskClient) -> None:
     )
 
     assert response.status_code == 400
-    assert "broke off" in issue(response)["details"]["text"]
+    assert "is incomplete" in issue(response)["details"]["text"]
 
 
 # --- headers and CORS --------------------------------------------------------------------

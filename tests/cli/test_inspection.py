@@ -90,7 +90,7 @@ def test_every_fault_is_one_line(
         "CDS_SITES: site south: magnesium.low: 75 mmol/L is not plausible",
         "CDS_SITES: site east: start: low-magnesium is switched off at this site",
         "CDS_SITES: site east: profile epic: order_codes has no preference-list item for abi,",
-        "CDS_SITES: site west: topics: it has none",
+        "CDS_SITES: site west: topics: the site has none",
         "tenant_sites.c: no site is called nowhere",
         "CDS_SITES: site south: no client of CDS_TRUSTED_CLIENTS names it",
         "CDS_SITES: site west: no client of CDS_TRUSTED_CLIENTS names it",

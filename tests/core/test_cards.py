@@ -342,7 +342,7 @@ def test_a_card_answered_lately_makes_room_for_others() -> None:
     now = [card.rule.id for card in answer.cards if card.body["indicator"] == "info"]
     assert shown[0] not in now
     assert len(now) == len(shown)
-    assert answer.dropped[shown[0]].startswith("answered lately")
+    assert answer.dropped[shown[0]].startswith("answered recently")
 
 
 def test_the_key_of_a_cards_evidence_changes_with_the_value_alone() -> None:

@@ -78,7 +78,9 @@ def test_toml_and_json_are_taken_and_the_written_decimals_kept(
             '["magnesium.low"]\nvalue = "low"\nunit = "mmol/L"', "low is not a number", id="a word"
         ),
         pytest.param(
-            '["magnesium.low"]\nvalue = true\nunit = "mmol/L"', "value is not a number", id="a boolean"
+            '["magnesium.low"]\nvalue = true\nunit = "mmol/L"',
+            "value is not a number",
+            id="a boolean",
         ),
         pytest.param(
             '["magnesium.low"]\nvalue = "0"\nunit = "mmol/L"', "above zero", id="zero"
