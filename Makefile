@@ -14,7 +14,7 @@
 #   make bench    benchmark                     make faults     faults, with figures
 #   make sandbox  the CDS Hooks sandbox beside this service (SANDBOX=/path/to/its/checkout)
 #   make guard    processor time of fixed calls, against what is recorded
-#   make mutants  mutation testing of rules and units, some two hours
+#   make mutants  mutation testing of rules and units (MUTANTS_ARGS=hooks/rules/iron.py: one module)
 #   make image    container image, with docker or buildah   (BASE=…@sha256:… is the base)
 #   make lock     write locks/ anew: what image and gate install, with hashes
 #   make sbom     list what the environment holds (CycloneDX), in sbom.cdx.json

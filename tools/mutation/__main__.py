@@ -1,94 +1,147 @@
-"""Mutate the rules and units, and write down what no test noticed: `make mutants`.
+"""Mutate the rules and units, and print what no test noticed: `make mutants`.
 
-Runs in the environment that has cosmic-ray, and mutates clones of the last commit. Ends with
-status 1 where a mutant survived that `tools/mutation/survivors.toml` does not explain.
+cosmic-ray makes, filters and runs the mutants, in clones of the last commit. Exit status 1: a
+mutant survived that `tools/mutation/survivors.csv` does not explain.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
+import csv
+import json
 import os
+import re
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from tools.mutation import page
-from tools.mutation.verdict import NONE_REACHED, QUIET, TESTS
+from tools.mutation.verdict import TESTS
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".mutation"
-SESSION = HOME / "session.sqlite"
-CONFIG = ROOT / "tools/mutation/cosmic-ray.toml"
+CONFIG, SESSION = str(HOME / "cosmic-ray.toml"), str(HOME / "session.sqlite")
+Span = tuple[tuple[int, int], tuple[int, int]]
 
 
 def main() -> int:
-    """Make, try, write; the exit status is what matters."""
+    """Make, try, report."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutation", description=__doc__)
     parser.add_argument("paths", nargs="*", help="only these modules")
-    parser.add_argument("--all", action="store_true", help="every mutant, no sample")
     parser.add_argument("--resume", action="store_true", help="go on with the last run")
-    parser.add_argument("--write", action="store_true", help="the page of the last run again")
     asked = parser.parse_args()
     os.chdir(ROOT)
-    if not asked.write:
-        HOME.mkdir(exist_ok=True)
-        # The programs of this environment, and testmon's record of who runs what.
-        os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        os.environ["TESTMON_DATAFILE"] = str(HOME / "testmon")
-        if asked.resume:
-            _again()
-        else:
-            _make(["1000000" if asked.all else "60", *asked.paths])
+    HOME.mkdir(exist_ok=True)
+    # The programs of this environment, and testmon's record of which test reaches which line.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    os.environ["TESTMON_DATAFILE"] = str(HOME / "testmon")
+    if not asked.resume:
+        config = Path(__file__).with_name("cosmic-ray.toml").read_text(encoding="utf-8")
+        if asked.paths:
+            config = re.sub(
+                "(?m)^module-path = .*$", f"module-path = {json.dumps(asked.paths)}", config
+            )
+        Path(CONFIG).write_text(config, encoding="utf-8")
+        _run("cosmic-ray", "init", "--force", CONFIG, SESSION)
+        _run("cr-filter-operators", SESSION, CONFIG)
+        _skip_silent()
         # The unchanged program first: all tests must pass.
-        _run(sys.executable, "-m", "pytest", *QUIET, "--testmon", *TESTS)
-        _try()
-    mutants = page.read(SESSION)
-    if not asked.paths:
-        page.write(mutants)
-    open_ = page.unexplained(mutants)
-    for one in open_:
-        print(f"unexplained: {one.path}:{one.line} {one.operator}: {one.was}  =>  {one.now}")
-    return 1 if open_ else 0
-
-
-def _run(*command: str) -> None:
-    if subprocess.call(command) not in (0, NONE_REACHED):
-        sys.exit(f"mutation: {' '.join(command[:3])} failed: nothing was tried")
-
-
-def _make(sample: list[str]) -> None:
-    """A new session, with what is left out marked in it."""
-    _run("cosmic-ray", "init", "--force", str(CONFIG), str(SESSION))
-    _run(sys.executable, "-m", "tools.mutation.sample", str(SESSION), *sample)
-    (HOME / "source").write_text(_source(), encoding="utf-8")
-
-
-def _again() -> None:
-    """Forget the survivors: a new test may kill them. The program must be the same."""
-    if (HOME / "source").read_text(encoding="utf-8") != _source():
-        sys.exit("mutation: the program has changed since the last run: start without --resume")
-    with sqlite3.connect(SESSION) as session:
-        session.execute("DELETE FROM work_results WHERE test_outcome = 'SURVIVED'")
-
-
-def _source() -> str:
-    """What is mutated, as git knows it."""
-    return subprocess.check_output(
-        ["git", "rev-parse", "HEAD:hooks", "HEAD:cds_service"], text=True
-    )
-
-
-def _try() -> None:
-    workers = subprocess.Popen(["cr-http-workers", str(CONFIG), "."], start_new_session=True)
+        _run(sys.executable, "-m", "pytest", "-q", "--testmon-noselect", *TESTS)
+    workers = subprocess.Popen(["cr-http-workers", CONFIG, "."], start_new_session=True)
     try:
         time.sleep(10)  # they clone first
-        _run("cosmic-ray", "exec", str(CONFIG), str(SESSION))
+        _run("cosmic-ray", "exec", CONFIG, SESSION)
     finally:
         os.killpg(workers.pid, signal.SIGTERM)
         workers.wait()
+    return _report()
+
+
+def _run(*command: str) -> None:
+    if subprocess.call(command):
+        sys.exit(f"mutation: {' '.join(command[:3])} failed")
+
+
+def spared(source: str) -> list[Span]:
+    """Where a change alters no answer: annotations, docstrings, assertions, and the decorators of
+    data classes and caches. Start and end as (line from 1, column)."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        parts = [getattr(node, name, None) for name in ("returns", "annotation")]
+        decorators = getattr(node, "decorator_list", ())
+        parts += [
+            one
+            for one in decorators
+            if re.match(r"(dataclass|lru_cache|cache|total_ordering)\b", ast.unparse(one))
+        ]
+        docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        parts += [node] if docstring or isinstance(node, ast.Assert) else []
+        found += [
+            ((one.lineno, one.col_offset), (one.end_lineno, one.end_col_offset))
+            for one in parts
+            if one
+        ]
+    return found
+
+
+def _skip_silent() -> None:
+    """Mark the mutants of `spared` places as skipped, as cosmic-ray's own filters do."""
+    from cosmic_ray.work_db import use_db
+    from cosmic_ray.work_item import WorkerOutcome, WorkResult
+
+    spans = cache(lambda path: spared(path.read_text(encoding="utf-8")))
+    with use_db(SESSION) as session:
+        for item in list(session.pending_work_items):
+            (one,) = item.mutations
+            if any(
+                start <= one.start_pos and one.end_pos <= end
+                for start, end in spans(one.module_path)
+            ):
+                session.set_result(item.job_id, WorkResult(WorkerOutcome.SKIPPED))
+
+
+def changed(diff: str) -> tuple[str, str]:
+    """The changed lines of a unified diff before and after, each as one line."""
+    lines = [one for one in diff.split("\n") if one[:3] not in ("---", "+++", "@@ ")]
+    at = [number for number, line in enumerate(lines) if line[:1] in ("-", "+")] or [0]
+    block = lines[at[0] : at[-1] + 1]
+    old, new = ([line[1:] for line in block if line[:1] != sign] for sign in ("+", "-"))
+    return " ".join(" ".join(old).split()), " ".join(" ".join(new).split())
+
+
+def reasons() -> dict[tuple[str, str, str], str]:
+    """Why a survivor may live, by module and the changed lines before and after."""
+    with Path(__file__).with_name("survivors.csv").open(encoding="utf-8", newline="") as rows:
+        return {
+            (one["module"], one["before"], one["after"]): one["because"]
+            for one in csv.DictReader(rows)
+        }
+
+
+def _report() -> int:
+    """Print the counts and the survivors without a reason; exit status 1 where there are any."""
+    from cosmic_ray.work_db import use_db
+
+    known, fates, unexplained = reasons(), Counter[str](), 0
+    with use_db(SESSION) as session:
+        results: list[tuple[Any, Any]] = list(session.completed_work_items)
+    for item, result in results:
+        fates[(result.test_outcome or result.worker_outcome).value] += 1
+        if result.test_outcome == "survived":
+            (one,) = item.mutations
+            key = (str(one.module_path), *changed(result.diff))
+            if key not in known:
+                unexplained += 1
+                place = f"{key[0]}:{one.start_pos[0]} {one.operator_name}"
+                print(f"unexplained: {place}: {key[1]}  =>  {key[2]}")
+    counts = ", ".join(f"{count:,} {fate}" for fate, count in fates.most_common())
+    print(f"{counts}; {unexplained} survivors without a reason")
+    return 1 if unexplained or fates["incompetent"] else 0
 
 
 if __name__ == "__main__":
