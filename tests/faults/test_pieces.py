@@ -21,7 +21,7 @@ from tests.fhir_client.loopback import Loopback, reply
 from tests.testing.serving import serving
 from tests.testing.spoiling import damaged
 from tests.testing.thorough import thorough
-from tools.faults.calls import VIEW, good_calls, scenarios, view_call, with_results
+from tools.faults.calls import VIEW, good_calls, scenarios, with_results
 from tools.faults.conftest import write
 from tools.faults.load import Answered, Call, Client, Tally, flaw
 from tools.faults.proxy import Proxy
@@ -60,7 +60,7 @@ def test_mutating_leaves_the_originals_as_they_are() -> None:
 
 def test_good_calls_are_of_both_services_and_bring_data() -> None:
     assert {call.path.rpartition("-")[2] for call in good_calls()} == {"view", "select"}
-    assert json.loads(view_call().body)["prefetch"]
+    assert json.loads(good_calls(VIEW)[0].body)["prefetch"]
 
 
 def test_a_record_of_so_many_results_is_json() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from tools.mutation.__main__ import changed, reasons, spared
+from tools.mutation.__main__ import changed, reasons
 from tools.mutation.verdict import TESTS, own_tests
 
 ROOT = Path(__file__).parents[2]
@@ -31,14 +31,6 @@ def test_every_reason_is_a_sentence_about_a_line_that_is_there() -> None:
         assert before in " ".join((ROOT / module).read_text(encoding="utf-8").split()), before
         assert before != after
         assert because.endswith(".")
-
-
-def test_what_changes_no_answer_is_spared() -> None:
-    source = '"""Doc."""\n@cache\ndef f(a: int = 3) -> str:\n    assert a\n    return g(a)\n'
-    assert sorted(spared(source)) == [
-        ((1, 0), (1, 10)), ((2, 1), (2, 6)), ((3, 9), (3, 12)), ((3, 21), (3, 24)),
-        ((4, 4), (4, 12)),
-    ]  # fmt: skip
 
 
 def test_the_modules_and_tests_that_are_named_exist() -> None:

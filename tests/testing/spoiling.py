@@ -15,6 +15,12 @@ ODD: tuple[Any, ...] = (
     "2024-13-45", "9999-12-31T23:59:60Z", "0000-00-00", "-5", "1e400", "Patient/" + "x" * 300,
     [], {}, [[]], {"": ""}, [None], {"resourceType": "Bundle"}, {"resourceType": 7},
     {"reference": "#"}, {"value": "7", "unit": None}, {"coding": "x"}, ["Patient/p1"] * 3,
+    # What rules look at.
+    6.8, "unknown", "2026-11-26", "2026-11-26T08:00:00Z", "2030-01-01", "2026-02-31", "2026", "<",
+    ">=", "mmol/L", "mg/dL", "no leg cramps", "quinine", "muscle cramp", "entered-in-error",
+    "preliminary", "final", "haemolysed", {"reference": "Patient/other"}, {"text": "hypokalaemia"},
+    [{"url": "https://x.example", "valueBoolean": True}],
+    {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]},
 )  # fmt: skip
 _HUGE = ("1e400", "-1e400", "1" * 5_000, "0." + "3" * 5_000, "1E+2147483648", "-0", "00", "1e")
 HEADERS: tuple[tuple[str, str], ...] = (
@@ -106,7 +112,7 @@ def _swap_type(dice: Dice, holder: Any, key: Any, _places: Any) -> None:
     elif isinstance(value, list):
         choices += [value[0] if value else None, {str(at): one for at, one in enumerate(value)}]
     elif isinstance(value, int | float):
-        choices += [-value, value * 1_000_000]
+        choices += [-value, value * 1_000_000, value / 2, value * 2, round(value * 0.8, 2)]
     holder[key] = dice.choice(choices)
 
 

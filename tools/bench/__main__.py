@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tools.bench import agreement, bodies, breakdown, load, measure, report, servers
+from tools.bench import agreement, bodies, breakdown, measure, report, servers
 from tools.bench.contestants import Ground
 from tools.bench.goals import Run, goals
 
@@ -35,14 +36,12 @@ def main() -> int:
     if options.from_figures:
         DOCUMENT.write_text(report.document(json.loads(FIGURES.read_text())))
         return 0
-    if not load.has_wrk():
-        print("bench: wrk is missing (Debian: apt-get install wrk)", file=sys.stderr)
-        return 1
+    if not shutil.which("wrk"):
+        sys.exit("bench: wrk is missing (Debian: apt-get install wrk)")
     try:
         run = _measured(1 if options.quick else 3, 1.0 if options.quick else 2.0)
     except RuntimeError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
+        sys.exit(f"bench: {error}")
     found = goals(run)
     for one in found:
         word = "holds " if one.reached else "MISSED"
@@ -58,19 +57,17 @@ def _measured(rounds: int, seconds: float) -> Run:
     run: Run = {"when": datetime.now(UTC).date().isoformat(), "machine": report.hardware()}
     run |= {"rounds": rounds, "load": f"{os.getloadavg()[0]:.1f}", "rows": {}}
     with tempfile.TemporaryDirectory(prefix="cds-bench-") as home, ExitStack() as stack:
-        folder = Path(home)
-        on = Ground(folder, stack)
+        on = Ground(Path(home), stack)
         run["starts"] = measure.starts(on, 5)
         for at in measure.SCENARIOS:
-            run["rows"][at.key] = run["rows"].get(at.key, {}) | measure.turns(
-                on, at, rounds, seconds
-            )
-            for name, turns in run["rows"][at.key].items():
+            row = run["rows"].setdefault(at.key, {})
+            row |= measure.turns(on, at, rounds, seconds)
+            for name, turns in row.items():
                 print(f"{at.key:30} {name:30} {turns[-1]['rate']:10,.1f}/s", flush=True)
         run["spread"] = measure.spreads(on)
         run["memory"] = measure.memory(on, 10_000)
         run["agreement"] = agreement.compared(on)
-        run["release"] = measure.against_release(folder, rounds * 7)
+        run["release"] = measure.against_release(Path(home), rounds * 7)
         run["stages"] = breakdown.stages(bodies.patient_view(100))
         run["pythons"] = measure.newer_pythons(rounds * 7)
     run["minutes"] = f"{(time.monotonic() - began) / 60:.0f}"

@@ -9,6 +9,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cds_service.api.asking import ask
+from cds_service.app import make_parts
+from cds_service.settings import read_settings
+from tests.scenarios.golden import FOLDERS, scenario
 from tools.bench import servers
 from tools.bench.contestants import CQL, PATHS, Ground
 
@@ -23,44 +27,30 @@ _SHARED = Path(os.environ.get("CDS_SHARED", servers.CHECKOUT.parent / "shared"))
 
 def cases() -> Iterator[tuple[str, dict[str, Any], datetime]]:
     """Name, ``patient-view`` call or Bundle, moment: scenarios with default settings, patients."""
-    for folder in sorted((servers.CHECKOUT / "fixtures" / "scenarios").iterdir()):
-        if not folder.is_dir():
-            continue
-        call = json.loads((folder / "request.json").read_bytes())
-        expected = json.loads((folder / "expected.json").read_bytes())
-        if call["hook"] == "patient-view" and not {"settings", "status"} & expected.keys():
-            yield folder.name, call, datetime.fromisoformat(expected["as_of"])
+    for one in map(scenario, FOLDERS):
+        if one.request["hook"] == "patient-view" and not {"settings", "status"} & set(one.expected):
+            yield one.name, one.request, one.as_of
     for file in sorted((_SHARED / "synthea").glob("*.json")):
         text = file.read_text()
-        bundle = json.loads(text)
-        names = {one["fullUrl"]: one["resource"] for one in bundle["entry"]}
+        names = {one["fullUrl"]: one["resource"] for one in json.loads(text)["entry"]}
         for url, resource in names.items():  # references as a server stores them
             text = text.replace(f'"{url}"', f'"{resource["resourceType"]}/{resource["id"]}"')
-        dates = [one.get("effectiveDateTime", "")[:10] for one in names.values()]
-        newest = datetime.fromisoformat(max(dates) + "T12:00:00+00:00")
-        yield file.stem.rpartition("_")[0], json.loads(text), newest + timedelta(days=1)
+        newest = max(one.get("effectiveDateTime", "")[:10] for one in names.values())
+        day_after = datetime.fromisoformat(f"{newest}T12:00:00+00:00") + timedelta(days=1)
+        yield file.stem.rpartition("_")[0], json.loads(text), day_after
 
 
 def compared(on: Ground) -> dict[str, Any]:
     """How many cases, how many cards, and each case with different ones: ours, then CQL's."""
-    from cds_service.api.asking import ask
-    from cds_service.app import make_parts
-    from cds_service.settings import read_settings
-
     parts = make_parts(read_settings(database_url=f"sqlite:///{on.folder}/agreement.db"))
-    port = on.server(CQL).port
+    port, path = on.server(CQL).port, PATHS[CQL][1]
     found: dict[str, Any] = {"cases": 0, "cards": 0, "differ": []}
     for name, call, now in cases():
         answered = ask(parts, json.dumps(call).encode(), now).cards
-        ours = {
-            f"{one.rule.id} ({one.body['indicator']})"
-            for one in answered
-            if one.rule.id in RULES.values()
-        }
-        asked = call if "hook" in call else {"prefetch": {"all": call}}
-        status, answer = servers.ask(
-            port, "POST", PATHS[CQL][1], json.dumps(asked).encode(), {"X-Now": now.isoformat()}
-        )
+        told = ((one.rule.id, one.body["indicator"]) for one in answered)
+        ours = {f"{rule} ({indicator})" for rule, indicator in told if rule in RULES.values()}
+        asked = json.dumps(call if "hook" in call else {"prefetch": {"all": call}}).encode()
+        status, answer = servers.ask(port, path, asked, **{"X-Now": now.isoformat()})
         theirs = {f"status {status}"} if status != 200 else set()
         for card in (answer or {}).get("cards", ()):
             (rule,) = (RULES[key] for key in RULES if card["summary"].startswith(key))

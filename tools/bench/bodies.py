@@ -12,99 +12,65 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.testing import fhir
+
 _PARTS: dict[str, Any] = json.loads(Path(__file__).with_name("patient.json").read_bytes())
 PATIENT: str = _PARTS["patient"]["id"]
 _DAYS_BETWEEN_DRAWS = 17
-_LOINC, _UCUM = "http://loinc.org", "http://unitsofmeasure.org"
-_RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
-_ICD = "http://hl7.org/fhir/sid/icd-10-cm"
 
 
 def patient_view(results: int, *, cards: bool = True, now: datetime | None = None) -> bytes:
     """A ``patient-view`` call with so many results; ``cards=False``: a patient without any."""
-    return _encoded(_call(prefetch(results, cards=cards, now=now)))
+    return _encoded("patient-view", prefetch(results, cards=cards, now=now))
 
 
 def order_select(results: int, *, now: datetime | None = None) -> bytes:
     """An ``order-select`` call: the prefetch of `patient_view`, and five drafts just picked."""
-    moment = _moment(now)
+    moment = now or _now()
     drafts = [_medication(90 + n, *one, moment) for n, one in enumerate(_PARTS["drafts"])]
     for code, name, *_ in _PARTS["panel"][:2]:
-        order = {"resourceType": "ServiceRequest", "id": f"order-{code}", "intent": "order"}
-        about = {"subject": {"reference": f"Patient/{PATIENT}"}}
-        drafts.append(order | about | {"code": _concept(_LOINC, code, name)})
-    for one in drafts:
-        one |= {"status": "draft", "authoredOn": moment.isoformat()}
-    call = _call(prefetch(results, now=moment)) | {"hook": "order-select"}
-    call["context"]["selections"] = [f"{one['resourceType']}/{one['id']}" for one in drafts]
-    call["context"]["draftOrders"] = _bundle(drafts)
-    return _encoded(call)
+        drafts.append(fhir.order(name, (fhir.LOINC, code), id=f"order-{code}", of=PATIENT))
+    drafts = [one | {"status": "draft", "authoredOn": moment.isoformat()} for one in drafts]
+    return _encoded("order-select", prefetch(results, now=moment), context=fhir.drafted(*drafts))
 
 
 def without_prefetch(fhir_server: str) -> bytes:
     """A ``patient-view`` call that brings nothing but the address of a FHIR server."""
-    call = _call({}) | {"fhirServer": fhir_server}
-    del call["prefetch"]
-    return _encoded(call)
-
-
-def hostile() -> dict[str, bytes]:
-    """Calls that are meant to hurt, by what is wrong with them."""
-    plain, inside = _encoded(_call(prefetch(10))), b'"prefetch":{'
-    more = {
-        "a note of 15 MB": b'"note":"' + b"a" * 15_000_000 + b'"',
-        "a million levels deep": b'"deep":' + b"[" * 1_000_000 + b"]" * 1_000_000,
-        "two million empty objects": b'"many":[' + b"{}," * 2_000_000 + b"{}]",
-        "a number of a million digits": b'"number":' + b"9" * 1_000_000,
-        "300,000 keys": b"".join(b'"k%d":null,' % n for n in range(300_000))[:-1],
-    }
-    return {name: plain.replace(inside, inside + one + b",", 1) for name, one in more.items()}
+    return _encoded("patient-view", None, fhirServer=fhir_server)
 
 
 def prefetch(results: int, *, cards: bool = True, now: datetime | None = None) -> dict[str, Any]:
     """The patient's record by prefetch key."""
-    moment, kind = _moment(now), "with cards" if cards else "without"
-    conditions, medications = _PARTS[f"conditions {kind}"], _PARTS[f"medications {kind}"]
-    return {
-        "patient": _PARTS["patient"] | {"birthDate": f"{moment.year - 64}-04-12"},
-        "results": _bundle([_observation(n, cards, moment) for n in range(results)]),
-        "conditions": _bundle([_condition(n, *one, moment) for n, one in enumerate(conditions)]),
-        "medicationRequests": _bundle(
-            [_medication(n, *one, moment) for n, one in enumerate(medications)]
-        ),
-        **{key: _bundle([]) for key in ("medicationStatements", "allergies", "orders")},
-    }
+    moment, kind = now or _now(), "with cards" if cards else "without"
+    held = [_observation(n, cards, moment) for n in range(results)]
+    for n, (name, code) in enumerate(_PARTS[f"conditions {kind}"]):
+        day = (moment - timedelta(days=400 + n)).date().isoformat()
+        held.append(fhir.condition(id=f"problem-{n}", of=PATIENT, recordedDate=day,
+                                   code=_concept(name, fhir.ICD10, code)))  # fmt: skip
+    for n, (name, code) in enumerate(_PARTS[f"medications {kind}"]):
+        held.append(_medication(n, name, code, moment))
+    person = _PARTS["patient"] | {"birthDate": f"{moment.year - 64}-04-12"}
+    found = fhir.prefetched(person, *held)
+    for bundle in list(found.values())[1:]:
+        bundle["total"] = len(bundle["entry"])
+        for entry in bundle["entry"]:
+            one = entry["resource"]
+            entry["fullUrl"] = f"https://ehr.example/fhir/{one['resourceType']}/{one['id']}"
+            entry["search"] = {"mode": "match"}
+    return found
 
 
-def _moment(now: datetime | None) -> datetime:
-    return now or datetime.now(UTC).replace(microsecond=0)
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
 
 
-def _encoded(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+def _encoded(hook: str, data: dict[str, Any] | None, **more: Any) -> bytes:
+    call = fhir.call(hook, data, of=PATIENT, **more)
+    return json.dumps(call, separators=(",", ":")).encode()
 
 
-def _call(data: dict[str, Any]) -> dict[str, Any]:
-    return _PARTS["call"] | {"context": dict(_PARTS["call"]["context"]), "prefetch": data}
-
-
-def _bundle(resources: list[dict[str, Any]]) -> dict[str, Any]:
-    base = "https://ehr.example/fhir"
-    entries = [
-        {
-            "fullUrl": f"{base}/{one['resourceType']}/{one['id']}",
-            "resource": one,
-            "search": {"mode": "match"},
-        }
-        for one in resources
-    ]
-    bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(resources)}
-    return bundle | ({"entry": entries} if entries else {})
-
-
-def _concept(system: str, code: str, name: str) -> dict[str, Any]:
-    coding = {"coding": [{"system": system, "code": code, "display": name}]} if code else {}
-    return coding | {"text": name}
+def _concept(name: str, system: str, code: str) -> dict[str, Any]:
+    return fhir.concept(name, *[(system, code)] if code else [], display=name)
 
 
 def _observation(number: int, cards: bool, now: datetime) -> dict[str, Any]:
@@ -112,38 +78,23 @@ def _observation(number: int, cards: bool, now: datetime) -> dict[str, Any]:
     code, name, with_cards, without, unit, low, high = _PARTS["panel"][position]
     taken = now - timedelta(days=2 + _DAYS_BETWEEN_DRAWS * draw, minutes=position)
     released = (taken + timedelta(hours=2)).isoformat()
-
-    def quantity(value: float) -> dict[str, Any]:
-        return {"value": value, "unit": unit, "system": _UCUM, "code": unit}
-
     # Older values differ a little, so that no two results are the same.
     value = round((with_cards if cards else without) * (1 + 0.002 * (draw % 7)), 2)
-    normal = {"low": quantity(low), "high": quantity(high), "text": f"{low} to {high} {unit}"}
+    ends = {"low": fhir.quantity(low, unit), "high": fhir.quantity(high, unit)}
     template = _PARTS["observation"]
-    return template | {
+    return fhir.lab(code, value, unit, taken.isoformat()) | template | {
         "id": f"lab-{number}",
         "meta": template["meta"] | {"lastUpdated": released},
         "identifier": [template["identifier"][0] | {"value": f"R-{number:07d}"}],
-        "code": _concept(_LOINC, code, name),
+        "code": _concept(name, fhir.LOINC, code),
         "encounter": {"reference": f"Encounter/draw-{draw}"},
-        "effectiveDateTime": taken.isoformat(),
         "issued": released,
-        "valueQuantity": quantity(value),
-        "referenceRange": [normal],
-    }
-
-
-def _condition(number: int, name: str, code: str, now: datetime) -> dict[str, Any]:
-    return _PARTS["condition"] | {
-        "id": f"problem-{number}",
-        "code": _concept(_ICD, code, name),
-        "recordedDate": (now - timedelta(days=400 + number)).date().isoformat(),
-    }
+        "referenceRange": [ends | {"text": f"{low} to {high} {unit}"}],
+    }  # fmt: skip
 
 
 def _medication(number: int, name: str, code: str, now: datetime) -> dict[str, Any]:
-    return _PARTS["medication"] | {
-        "id": f"prescription-{number}",
-        "medicationCodeableConcept": _concept(_RXNORM, code, name),
-        "authoredOn": (now - timedelta(days=60 + number)).date().isoformat(),
-    }
+    day = (now - timedelta(days=60 + number)).date().isoformat()
+    concept = _concept(name, fhir.RXNORM, code)
+    return fhir.prescription(name, of=PATIENT, id=f"prescription-{number}", authoredOn=day,
+                             medicationCodeableConcept=concept, **_PARTS["medication"])  # fmt: skip

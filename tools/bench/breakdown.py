@@ -6,53 +6,47 @@ python -m tools.bench.breakdown [RESULTS]
 from __future__ import annotations
 
 import signal
-import statistics
 import sys
 from collections import Counter
 from pathlib import Path
 from types import FrameType
 
-from tools.bench import bodies, calls, contestants, servers
+from tools.bench import bodies, calls
+from tools.bench.contestants import VIEW_PATH
+from tools.bench.servers import CHECKOUT
 
 _SAMPLE_S = 0.001
-WHOLE = "**whole call**"
-_PARTS = 2
-"""Names of a path that tell one part from another: ``cds_service/fhir``, ``flask``."""
 
 
 def part_of(frame: FrameType | None) -> str:
-    """The part of the program that runs: the innermost frame of ours, else of a library."""
-    library = "the rest"
+    """The part of the program that runs, in two names of its path (``cds_service/fhir``): the
+    innermost frame of ours, else of a library."""
+    library = ""
     while frame is not None:
         path = Path(frame.f_code.co_filename)
-        if path.is_relative_to(servers.CHECKOUT) and ".venv" not in path.parts:
-            inside = path.relative_to(servers.CHECKOUT)
-            if inside.parts[0] != "tools":
-                return "/".join(inside.with_suffix("").parts[:_PARTS])
-        elif library == "the rest" and "site-packages" in path.parts:
-            library = path.parts[path.parts.index("site-packages") + 1].removesuffix(".py")
+        if "site-packages" in path.parts:
+            package = path.parts[path.parts.index("site-packages") + 1]
+            library = library or package.removesuffix(".py")
+        elif path.is_relative_to(CHECKOUT) and not path.is_relative_to(CHECKOUT / "tools"):
+            return "/".join(path.relative_to(CHECKOUT).with_suffix("").parts[:2])
         frame = frame.f_back
-    return library
+    return library or "the rest"
 
 
 def stages(body: bytes, rounds: int = 2_000) -> dict[str, float]:
     """Microseconds of one ``patient-view`` call by part, the largest first, and the whole."""
-    one = calls.call(calls.application(), contestants.VIEW_PATH, body)
-    calls.settle({"": one})
+    one = {"": calls.call(calls.application(), VIEW_PATH, body)}
+    calls.medians(one, 1)
     seen: Counter[str] = Counter()
-
-    def sample(_number: int, frame: FrameType | None) -> None:
-        seen[part_of(frame)] += 1
-
-    before = signal.signal(signal.SIGPROF, sample)
+    before = signal.signal(signal.SIGPROF, lambda _, frame: seen.update([part_of(frame)]))
     signal.setitimer(signal.ITIMER_PROF, _SAMPLE_S, _SAMPLE_S)
     try:
-        whole = statistics.median(one() for _ in range(rounds)) * 1e6
+        (whole,) = calls.medians(one, rounds).values()
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
     parts = {name: whole * n / seen.total() for name, n in seen.most_common() if n > rounds / 200}
-    return parts | {"smaller parts": whole - sum(parts.values()), WHOLE: whole}
+    return parts | {"smaller parts": whole - sum(parts.values()), "**whole call**": whole}
 
 
 def main() -> None:

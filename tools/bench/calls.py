@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,54 +38,53 @@ def application() -> Any:
     return create_app().wsgi_app
 
 
-def call(app: Any, path: str, body: bytes) -> Call:
-    """One call that gives its processor seconds. It raises RuntimeError unless answered 200."""
+def post(app: Any, path: str, body: bytes | str) -> tuple[str, bytes, float]:
+    """Status, answer, and processor seconds of one call."""
     from werkzeug.test import create_environ, run_wsgi_app
 
+    environ = create_environ(path, method="POST", data=body, content_type="application/json")
+    started = time.process_time()
+    answer, status, _ = run_wsgi_app(app, environ, buffered=True)
+    return status, b"".join(answer), time.process_time() - started
+
+
+def call(app: Any, path: str, body: bytes) -> Call:
+    """One call that gives its processor seconds. It raises RuntimeError unless answered 200."""
+
     def timed() -> float:
-        environ = create_environ(path, method="POST", data=body, content_type="application/json")
-        started = time.process_time()
-        answer, status, _ = run_wsgi_app(app, environ, buffered=True)
-        taken = time.process_time() - started
+        status, answer, taken = post(app, path, body)
         if not status.startswith("200"):
-            raise RuntimeError(f"{path} answered {status}: {b''.join(answer)[:200]!r}")
+            raise RuntimeError(f"{path} answered {status}: {answer[:200]!r}")
         return taken
 
     return timed
 
 
-def medians(calls: dict[str, Call], rounds: int) -> dict[str, float]:
-    """Median microseconds of each call; they take turns, so that all see the same machine."""
-    taken: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, one in calls.items():
-            taken[name].append(one())
-    return {name: statistics.median(seen) * 1e6 for name, seen in taken.items()}
+def medians(calls: Mapping[str, Call], rounds: int) -> dict[str, float]:
+    """Median microseconds of each call; they take turns, so that all see the same machine.
 
-
-def settle(calls: dict[str, Call]) -> None:
-    """What a worker does before it is measured: first calls made, the collector's work done.
-
-    The collector is set as the workers of the release set it.
+    First what a worker does before it is measured: some calls made, the collector's work done,
+    and the collector set as the workers of the release set it.
     """
-    for one in calls.values():
-        for _ in range(10):
+    for _ in range(10):
+        for one in calls.values():
             one()
     gc.collect()
     gc.freeze()
     with contextlib.suppress(ImportError, AttributeError):  # the first edition leaves it alone
         gc.set_threshold(*importlib.import_module("cds_service.serving.server").COLLECT_AT)
+    turns = [[one() for one in calls.values()] for _ in range(rounds)]
+    found = (statistics.median(seen) * 1e6 for seen in zip(*turns, strict=True))
+    return dict(zip(calls, found, strict=True))
 
 
 def main() -> None:
     """Print the medians of so many rounds."""
-    app = application()
-    calls = {}
+    app, calls = application(), {}
     for argument in sys.argv[2:]:
         name, _, rest = argument.partition("=")
         path, _, file = rest.partition("@")
         calls[name] = call(app, path, Path(file).read_bytes())
-    settle(calls)
     print(json.dumps(medians(calls, int(sys.argv[1]))))
 
 

@@ -13,7 +13,6 @@ import gc
 import sys
 import time
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any
 
 import orjson
@@ -30,67 +29,54 @@ CARD = {
     "source": {"label": "bench"},
 }
 _ANSWER = orjson.dumps({"cards": [CARD]})
-_HEADERS = [("Content-Type", "application/json")]
+_JSON = "application/json"
 _FHIR_S = 0.02
-_EMPTY = b'{"resourceType":"Bundle","type":"searchset","total":0}'
+_KINDS = {"Patient": "patient", "Observation": "results", "Condition": "conditions",
+          "MedicationRequest": "medicationRequests"}  # fmt: skip
 
 
-@cache
-def _record() -> dict[str, bytes]:
-    data = bodies.prefetch(100)
-    kinds = {
-        one["entry"][0]["resource"]["resourceType"]: one for one in data.values() if "entry" in one
-    }
-    return {kind: orjson.dumps(one) for kind, one in (kinds | {"Patient": data["patient"]}).items()}
-
-
-def make_app() -> Callable[..., Iterable[bytes]]:
-    """The WSGI application."""
-    app = Flask(__name__, static_folder=None)
+def load() -> Callable[..., Iterable[bytes]]:
+    """The application of one worker, its collector frozen as the service's is."""
+    app, record = Flask(__name__, static_folder=None), bodies.prefetch(100)
 
     @app.post("/parsed")
     def parsed() -> Response:
         orjson.loads(request.get_data())
-        return Response(_ANSWER, content_type="application/json")
+        return Response(_ANSWER, content_type=_JSON)
 
     @app.post("/flask")
     def received() -> Response:
         request.get_data()
-        return Response(_ANSWER, content_type="application/json")
+        return Response(_ANSWER, content_type=_JSON)
 
     @app.get("/fhir/<kind>")
     @app.get("/fhir/<kind>/<_id>")
     def held(kind: str, _id: str = "") -> Response:
         time.sleep(_FHIR_S)
-        return Response(_record().get(kind, _EMPTY), content_type="application/fhir+json")
+        found = orjson.dumps(record[_KINDS.get(kind, "allergies")])
+        return Response(found, content_type="application/fhir+json")
 
     def entry(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] != "/wsgi":
             return app.wsgi_app(environ, start)
         environ["wsgi.input"].read()
-        start("200 OK", [*_HEADERS, ("Content-Length", str(len(_ANSWER)))])
+        start("200 OK", [("Content-Type", _JSON), ("Content-Length", str(len(_ANSWER)))])
         return [_ANSWER]
 
-    return entry
-
-
-def load() -> Callable[..., Iterable[bytes]]:
-    """The application of one worker, its collector frozen as the service's is."""
-    app = make_app()
     gc.collect()
     gc.freeze()
-    return app
+    return entry
 
 
 def main() -> None:
     """Serve until SIGTERM."""
+    port, workers, threads = map(int, sys.argv[1:])
     MPServer(
         target="tools.bench.fixed:load",
-        address="127.0.0.1",
-        port=int(sys.argv[1]),
+        port=port,
         interface=Interfaces.WSGI,
-        workers=int(sys.argv[2]),
-        blocking_threads=int(sys.argv[3]),
+        workers=workers,
+        blocking_threads=threads,
         http=HTTPModes.http1,
         websockets=False,
         log_enabled=False,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -22,7 +23,6 @@ from tools.bench.contestants import ORDERS_PATH, VIEW_PATH
 RECORD = Path(__file__).with_name("guard.json")
 ALLOWED = 1.25
 ROUNDS, TRIES = 150, 3
-REFERENCE = "reference"
 FIXED_CALLS = {
     "eight cards, 100 results": (VIEW_PATH, lambda: bodies.patient_view(100)),
     "no card, 10 results": (VIEW_PATH, lambda: bodies.patient_view(10, cards=False)),
@@ -51,10 +51,8 @@ def timed_reference() -> float:
 def ratios(app: Any, rounds: int = ROUNDS) -> dict[str, float]:
     """Each fixed call against the reference."""
     made = {name: calls.call(app, path, body()) for name, (path, body) in FIXED_CALLS.items()}
-    timed = {REFERENCE: timed_reference, **made}
-    calls.settle(timed)
-    found = calls.medians(timed, rounds)
-    return {name: found[name] / found[REFERENCE] for name in made}
+    found = calls.medians({"": timed_reference, **made}, rounds)
+    return {name: found[name] / found[""] for name in made}
 
 
 def slower(found: dict[str, float], recorded: dict[str, float]) -> list[str]:
@@ -75,7 +73,7 @@ def main() -> int:
     version = ".".join(platform.python_version_tuple()[:2])
     if options.record:
         tries = [ratios(app) for _ in range(TRIES)]
-        found = {name: round(sorted(one[name] for one in tries)[1], 3) for name in tries[0]}
+        found = {name: round(statistics.median(one[name] for one in tries), 3) for name in tries[0]}
         RECORD.write_text(json.dumps({"python": version, "ratios": found}, indent=2) + "\n")
         print(f"guard: recorded {found}")
         return 0

@@ -26,13 +26,15 @@ from healthchain.models import Card, CDSRequest, CDSResponse
 
 MAGNESIUM, QUININE, LOW = "19123-9", "198186", 1.7
 FINAL = {"final", "amended", "corrected"}
-Result = tuple[datetime, float, str | None]
 
 # The adapter would warn at each call that there is no document.
 logging.getLogger("healthchain").setLevel(logging.ERROR)
+adapter = CdsFhirAdapter()
+fhir = CDSHooksService()
+plain = CDSHooksService(CDSHooksConfig(base_path="/plain"))
 
 
-def cards_of(magnesium: Iterable[Result], quinine: bool) -> list[Card]:
+def cards_of(magnesium: Iterable[tuple[datetime, float, str | None]], quinine: bool) -> list[Card]:
     """The cards of both services, from dates, values, UCUM codes."""
     found = []
     taken, value, unit = max(magnesium, default=(None, LOW, None))
@@ -40,34 +42,29 @@ def cards_of(magnesium: Iterable[Result], quinine: bool) -> list[Card]:
         found.append(("Low magnesium", f"{value} {unit} on {taken:%Y-%m-%d}"))
     if quinine:
         found.append(("Quinine among the prescriptions", "Its harm outweighs its benefit."))
-    return [
-        Card(summary=summary, indicator="warning", source={"label": "bench"}, detail=detail)
-        for summary, detail in found
-    ]
-
-
-adapter = CdsFhirAdapter()
-fhir = CDSHooksService()
-plain = CDSHooksService(CDSHooksConfig(base_path="/plain"))
+    source = {"label": "bench"}
+    return [Card(summary=one, indicator="warning", source=source, detail=two) for one, two in found]
 
 
 @fhir.hook("patient-view", id="fhir")
 def from_resources(request: CDSRequest) -> CDSResponse:
     """Reads validated FHIR resources."""
     document = adapter.parse(request)
-    results = document.fhir.get_prefetch_resources("results")
+
+    def resources(key: str, kind: str) -> Iterable:
+        return get_resources(document.fhir.get_prefetch_resources(key), kind)
+
+    def coded(concept, code: str) -> bool:
+        return any(coding.code == code for coding in concept.coding or ())
+
     magnesium = [
         (one.effectiveDateTime, float(one.valueQuantity.value), one.valueQuantity.code)
-        for one in get_resources(results, "Observation")
-        if one.status in FINAL
-        and one.valueQuantity is not None
-        and any(coding.code == MAGNESIUM for coding in one.code.coding or ())
+        for one in resources("results", "Observation")
+        if one.status in FINAL and one.valueQuantity is not None and coded(one.code, MAGNESIUM)
     ]
-    prescriptions = document.fhir.get_prefetch_resources("medicationRequests")
     quinine = any(
-        one.status == "active"
-        and any(coding.code == QUININE for coding in one.medicationCodeableConcept.coding or ())
-        for one in get_resources(prescriptions, "MedicationRequest")
+        one.status == "active" and coded(one.medicationCodeableConcept, QUININE)
+        for one in resources("medicationRequests", "MedicationRequest")
     )
     if cards := cards_of(magnesium, quinine):  # the document refuses an empty list
         document.cds.cards = cards
@@ -84,19 +81,16 @@ def from_dicts(request: CDSRequest) -> CDSResponse:
     def coded(concept: dict, code: str) -> bool:
         return any(coding["code"] == code for coding in concept.get("coding", ()))
 
-    magnesium = [
-        (
-            datetime.fromisoformat(one["effectiveDateTime"]),
-            one["valueQuantity"]["value"],
-            one["valueQuantity"].get("code"),
-        )
+    results = (
+        (datetime.fromisoformat(one["effectiveDateTime"]), one["valueQuantity"])
         for one in resources("results")
         if one["status"] in FINAL and coded(one["code"], MAGNESIUM)
-    ]
+    )
     quinine = any(
         one["status"] == "active" and coded(one["medicationCodeableConcept"], QUININE)
         for one in resources("medicationRequests")
     )
+    magnesium = ((taken, value["value"], value.get("code")) for taken, value in results)
     return CDSResponse(cards=cards_of(magnesium, quinine))
 
 
@@ -104,14 +98,8 @@ app = HealthChainAPI(title="bench")
 app.register_service(fhir)
 app.register_service(plain, path="/plain")
 
-
 if __name__ == "__main__":
-    uvicorn.run(
-        "healthchain_peer:app",
-        app_dir=__file__.rpartition("/")[0],
-        host="127.0.0.1",
-        port=int(sys.argv[1]),
-        workers=int(sys.argv[2]),
-        log_level="error",
-        access_log=False,
-    )
+    port, workers = map(int, sys.argv[1:])
+    quiet = {"log_level": "error", "access_log": False}
+    folder = __file__.rpartition("/")[0]
+    uvicorn.run("healthchain_peer:app", app_dir=folder, port=port, workers=workers, **quiet)

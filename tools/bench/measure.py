@@ -7,7 +7,6 @@ import statistics
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,7 +16,8 @@ from typing import Any
 
 from tools.bench import bodies, compare, load, servers
 from tools.bench import contestants as who
-from tools.bench.contestants import Ground, Server
+from tools.bench.contestants import Ground
+from tools.faults import calls
 
 RELEASE = "b980901"
 """The last commit of 23 November 2026: the first edition, that the goals are set against."""
@@ -46,104 +46,109 @@ class Scenario:
         return f"{self.what}/{self.results}/{self.connections}/{self.workers}"
 
 
+BOTH = (who.SERVICE, who.FIXED)
 SCENARIOS = (
     Scenario(CARDS, 100, 16, (who.SERVICE, *FLOORS, *PEERS)),
     Scenario(NONE, 10, 16, (who.SERVICE, *FLOORS, who.CQL)),
-    Scenario(NONE, 100, 16, (who.SERVICE, who.FIXED, who.CQL)),
-    Scenario(NONE, 1_000, 16, (who.SERVICE, who.FIXED, who.CQL), longer=5),
-    Scenario(CARDS, 1_000, 16, (who.SERVICE, who.FIXED)),
-    Scenario(CARDS, 100, 1, (who.SERVICE, who.FIXED, *PEERS)),
-    Scenario(NONE, 100, 1, (who.SERVICE, who.FIXED)),
-    Scenario(ORDERS, 100, 16, ("order-select",)),
+    Scenario(NONE, 100, 16, (*BOTH, who.CQL)),
+    Scenario(NONE, 1_000, 16, (*BOTH, who.CQL), longer=5),
+    Scenario(CARDS, 1_000, 16, BOTH),
+    Scenario(CARDS, 100, 1, (*BOTH, *PEERS)),
+    Scenario(NONE, 100, 1, BOTH),
+    Scenario(ORDERS, 100, 16, (who.ORDERS,)),
     Scenario(NONE, 100, 8, (who.SERVICE, who.AUDITED)),
     Scenario(CARDS, 100, 8, (who.SERVICE, who.TOKENS, who.AUDITED)),
     Scenario(MISSING, 100, 1, (who.FETCHING,)),
     *(Scenario(CARDS, n, 1, (who.LARGE, who.FIXED), longer=1 + n // 10_000) for n in SIZES),
-    *(Scenario(CARDS, 100, 16, (who.SERVICE, who.FIXED), workers) for workers in (1, 4, 8)),
-    *(
-        Scenario(CARDS, 100, n, (who.SERVICE, who.FIXED), refusals=True, longer=2)
-        for n in (64, 256, 1_024)
-    ),
+    *(Scenario(CARDS, 100, 16, BOTH, workers) for workers in (1, 4, 8)),
+    *(Scenario(CARDS, 100, n, BOTH, refusals=True, longer=2) for n in (64, 256, 1_024)),
 )
 
 
 def turns(on: Ground, at: Scenario, rounds: int, seconds: float) -> dict[str, list[dict[str, Any]]]:
     """The figures of each turn by contestant; a first short turn warms up. A peer that cannot be
     installed or started is left out, and said."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name in at.names:
+        try:
+            on.server(name, at.workers)
+            found[name] = []
+        except RuntimeError as error:
+            if name not in PEERS:
+                raise
+            print(f"{name} is left out: {error}", file=sys.stderr)
     made: dict[str, Callable[[], bytes]] = {
         CARDS: lambda: bodies.patient_view(at.results),
         NONE: lambda: bodies.patient_view(at.results, cards=False),
         ORDERS: lambda: bodies.order_select(at.results),
         MISSING: lambda: bodies.without_prefetch(on.fhir_server),
     }
-    found: dict[str, list[dict[str, Any]]] = {}
-    ready: dict[str, Server] = {}
-    for name in at.names:
-        try:
-            ready[name] = on.server(name, at.workers)
-        except RuntimeError as error:
-            if name not in PEERS:
-                raise
-            print(f"{name} is left out: {error}", file=sys.stderr)
-    body = on.body("body", made[at.what]())
-
-    def turn(name: str, length: float) -> load.Figures:
-        token = on.token(ready[name]) if name == who.TOKENS else ""
-        return load.run(ready[name], who.PATHS[name][1], body, at.connections, length, token)
-
-    for name in ready:
-        turn(name, 1.0)
-        found[name] = []
-    for number in range(rounds):
+    body = on.body(made[at.what]())
+    for number in range(-1, rounds):
         # Whoever begins has the cooler machine: they take turns at that, too.
-        for name in list(ready)[:: 1 if number % 2 == 0 else -1]:
-            found[name].append(asdict(turn(name, seconds * at.longer)))
-            if name not in PEERS and not at.refusals and found[name][-1]["failed"]:
-                raise RuntimeError(f"{name}, {at.key}: {found[name][-1]['failed']} calls failed")
+        for name in list(found)[:: 1 if number % 2 == 0 else -1]:
+            server = on.server(name, at.workers)
+            token = on.token(server) if name == who.TOKENS else ""
+            length = 1.0 if number < 0 else seconds * at.longer
+            turn = load.run(server, who.PATHS[name][1], body, at.connections, length, token)
+            if number < 0:
+                continue
+            found[name].append(asdict(turn))
+            if name not in PEERS and not at.refusals and turn.failed:
+                raise RuntimeError(f"{name}, {at.key}: {turn.failed} calls failed")
     return found
 
 
 def against_release(folder: Path, rounds: int) -> compare.Compared:
     """Processor time of calls here and in the release of 23 November, see `compare.compared`."""
     archive = ["git", "-C", str(servers.CHECKOUT), "archive", RELEASE]
-    packed = subprocess.run(archive, check=True, capture_output=True)
-    with tarfile.open(fileobj=BytesIO(packed.stdout)) as release:
+    with tarfile.open(fileobj=BytesIO(subprocess.check_output(archive))) as release:
         release.extractall(folder / "release", filter="data")
-    command = compare.here([sys.executable], compare.arguments(folder))
-    both = {"release": str(folder / "release"), "now": str(servers.CHECKOUT)}
-    return compare.compared({name: (command, one) for name, one in both.items()}, rounds)
+    both = {"release": folder / "release", "now": servers.CHECKOUT}
+    return compare.compared(
+        {name: ([sys.executable], str(at)) for name, at in both.items()}, rounds
+    )
 
 
 def newer_pythons(rounds: int) -> compare.Compared:
     """Processor time of calls under this Python and newer ones, where these can be had."""
-    with tempfile.TemporaryDirectory(dir=who.HOME) as folder:
-        made, here = compare.arguments(Path(folder)), str(servers.CHECKOUT)
-        found = {platform.python_version(): (compare.here([sys.executable], made), here)}
-        for release in ("trixie", "forky"):
-            python = [str(servers.CHECKOUT / "tools" / "newer_python"), release, "python"]
-            asked = subprocess.run(
-                [*python, "-VV"], check=False, capture_output=True, text=True, timeout=900
-            )
-            if asked.returncode:
-                print(asked.stdout.strip(), file=sys.stderr)
-            else:
-                found[asked.stdout.split()[1]] = (compare.here(python, made), here)
-        return compare.compared(found, rounds)
+    here = str(servers.CHECKOUT)
+    found = {platform.python_version(): ([sys.executable], here)}
+    for release in ("trixie", "forky"):
+        python = [f"{here}/tools/newer_python", release, "python"]
+        asked = subprocess.run([*python, "-VV"], capture_output=True, text=True, check=False)
+        if asked.returncode:
+            print(asked.stdout.strip(), file=sys.stderr)
+        else:
+            found[asked.stdout.split()[1]] = (python, here)
+    return compare.compared(found, rounds)
+
+
+def hostile() -> dict[str, bytes]:
+    """Calls that are meant to hurt, by what is wrong with them."""
+    extra = {
+        "a million levels deep": b"[" * 1_000_000 + b"]" * 1_000_000,
+        "two million empty objects": b"[" + b"{}," * 2_000_000 + b"{}]",
+        "a number of a million digits": b"9" * 1_000_000,
+        "300,000 keys": b"1" + b"".join(b',"k%d":null' % n for n in range(300_000)),
+    }
+    made = {name: calls.with_extra(one).body for name, one in extra.items()}
+    return {"a note of 15 MB": calls.padded(15_000_000).body, **made}
 
 
 def memory(on: Ground, requests: int) -> list[dict[str, Any]]:
     """The largest worker, in MB, after calls of each kind, and its peak during them."""
     server = on.server(who.SERVICE)
     found, done = [], 0.0
-    body = on.body("body", bodies.patient_view(100))
+    body = on.body(bodies.patient_view(100))
     for most in (requests * 3 // 4, requests):
         while done < most:
             done += load.run(server, who.VIEW_PATH, body, 16, 2.0).rate * 2
         found.append({"what": f"{most:,} calls", "status": 200} | server.memory())
     large = {f"{size:,} results": bodies.patient_view(size) for size in (10_000, 50_000)}
-    for name, content in (large | bodies.hostile()).items():
+    for name, content in (large | hostile()).items():
         server.forget_peaks()
-        status = [servers.ask(server.port, "POST", who.VIEW_PATH, content)[0] for _ in range(6)]
+        status = [servers.ask(server.port, who.VIEW_PATH, content)[0] for _ in range(6)]
         server.rest()
         found.append({"what": name, "status": max(status)} | server.memory())
     return found
@@ -151,20 +156,18 @@ def memory(on: Ground, requests: int) -> list[dict[str, Any]]:
 
 def starts(on: Ground, times: int) -> dict[str, float]:
     """Seconds until the rules are listed, and until a server answers."""
-    command = [who.CDS_SERVICE, "rules"]
     taken = []
     for _ in range(times + 1):
         began = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True, env=servers.user_environment())
+        subprocess.check_output([who.CDS_SERVICE, "rules"], env=servers.user_environment())
         taken.append(time.perf_counter() - began)
     return {"rules": statistics.median(taken[1:]), "ready": on.server(who.SERVICE).ready_s}
 
 
 def spreads(on: Ground, opened: int = 16, times: int = 5) -> dict[str, list[list[int]]]:
     """How many of sixteen connections, opened at once, each worker got."""
-    return {
-        str(workers): [
-            sorted(servers.spread(on.server(who.SERVICE, workers), opened)) for _ in range(times)
-        ]
-        for workers in (2, 4, 8)
-    }
+    found = {}
+    for workers in (2, 4, 8):
+        server = on.server(who.SERVICE, workers)
+        found[str(workers)] = [sorted(servers.spread(server, opened)) for _ in range(times)]
+    return found

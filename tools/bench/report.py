@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,34 +27,26 @@ def hardware() -> str:
     )
 
 
-def _times(run: Run, key: str, name: str, figure: str) -> float | None:
-    """How many calls the service answers for one of theirs: in a second, or by processor time."""
-    if who.SERVICE not in run["rows"][key]:
-        return None
-    one, two = (who.SERVICE, name) if figure == "rate" else (name, who.SERVICE)
-    return ratio(run, key, one, two, figure)
-
-
-def rows(run: Run) -> Iterator[dict[str, Any]]:
+def rows(run: Run) -> list[dict[str, Any]]:
     """Every scenario and contestant, with medians of the turns."""
+    found = []
     for key, names in run["rows"].items():
-        what, results, connections, workers = key.split("/")
+        what, *numbers = key.split("/")
+        results, connections, workers = map(int, numbers)
+        place = {"what": what, "results": results, "connections": connections, "workers": workers}
         for name, turns in names.items():
-            yield {
-                **{one: median(run, key, name, one) for one in turns[0] if one != "failed"},
-                "what": what,
-                "results": int(results),
-                "connections": int(connections),
-                "workers": int(workers),
-                "name": name,
-                "times": _times(run, key, name, "rate"),
-                "per_core": _times(run, key, name, "cpu_ms"),
-                "failed": sum(one["failed"] for one in turns),
-            }
+            row = {one: median(run, key, name, one) for one in turns[0]} | place | {"name": name}
+            row["failed"] = sum(one["failed"] for one in turns)
+            # How many calls the service answers for one of theirs: in a second, on a core.
+            compared = who.SERVICE in names
+            row["times"] = ratio(run, key, who.SERVICE, name) if compared else None
+            row["per_core"] = ratio(run, key, name, who.SERVICE, "cpu_ms") if compared else None
+            found.append(row)
+    return found
 
 
 def document(run: Run) -> str:
     """The page. Raises what Jinja does where the run lacks something."""
     language = Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)  # noqa: S701
     template = language.from_string(TEMPLATE.read_text())
-    return template.render(run | {"table": list(rows(run)), "goals": goals(run), "who": who}) + "\n"
+    return template.render(run | {"table": rows(run), "goals": goals(run), "who": who}) + "\n"

@@ -2,15 +2,14 @@
 
     python -m tools.bench.same CHECKOUT [--requests 20000] [--seed 1]
 
-Requests are the benchmark's and those of ``fixtures``, with parts of them taken out, exchanged,
-repeated or made into something else. Compared are cards, the answer of every rule with its
-reasons, problems, and refusals. The first requests that differ are printed whole; exit status 1.
+Requests are the benchmark's and those of ``fixtures``, damaged as in ``tests.testing.spoiling``.
+Compared are cards, the answer of every rule with its reasons, problems, and refusals. The first
+requests that differ are printed whole; exit status 1.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import random
 import subprocess
@@ -23,85 +22,41 @@ from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 27, 9, 30, tzinfo=UTC)
-ODD = (
-    None, True, 0, -1, 6.8, 1e40, "", " ", "unknown", "x", [], {}, [None], [[]], {"x": 1},
-    "2026-11-26", "2026-11-26T08:00:00Z", "2030-01-01", "2026-02-31", "2026", "<", ">=", "mmol/L",
-    "mg/dL", "no leg cramps", "quinine", "muscle cramp", "active", "entered-in-error",
-    "preliminary", "final", "haemolysed", {"reference": "Patient/other"}, {"reference": "#a"},
-    [{"url": "https://x.example", "valueBoolean": True}], {"text": "hypokalaemia"},
-    {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]},
-)  # fmt: skip
-_NUMBERS = (0, 0.1, 0.5, 0.8, 1.2, 2, 10, -1)
 _SHOWN = 3
-
-
-def originals() -> list[tuple[str, Any]]:
-    """(address, call) of the requests that are mutated."""
-    from tools.bench import bodies
-    from tools.bench.contestants import ORDERS_PATH, VIEW_PATH
-
-    made = [
-        (VIEW_PATH, json.loads(bodies.patient_view(size, cards=cards, now=NOW)))
-        for size in (10, 40)
-        for cards in (True, False)
-    ]
-    made.append((ORDERS_PATH, json.loads(bodies.order_select(10, now=NOW))))
-    for file in sorted((CHECKOUT / "fixtures" / "scenarios").glob("*/request.json")):
-        call = json.loads(file.read_bytes())
-        if isinstance(call, dict) and isinstance(call.get("hook"), str):
-            made.append((f"/cds-services/leg-cramps-{call['hook']}", call))
-    return made
-
-
-def mutated(call: Any, chance: random.Random) -> Any:
-    """A copy with one to six places changed."""
-    call = copy.deepcopy(call)
-    for _ in range(chance.choice((1, 1, 2, 3, 6))):
-        places = list(_places(call.get("prefetch") if chance.random() < 0.95 else call))
-        if not places:
-            return call
-        holder, key = chance.choice(places)
-        value = holder[key]
-        kind = chance.random()
-        if kind < 0.2:
-            del holder[key]
-        elif kind < 0.35:
-            other, at = chance.choice(places)
-            if (other, at) != (holder, key):
-                holder[key] = copy.deepcopy(other[at])
-        elif kind < 0.45 and isinstance(holder, list):
-            holder.append(copy.deepcopy(value))
-        elif isinstance(value, int | float) and not isinstance(value, bool) and kind < 0.9:
-            holder[key] = round(value * chance.choice(_NUMBERS), 2)
-        else:
-            holder[key] = copy.deepcopy(chance.choice(ODD))
-    return call
-
-
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every place in a JSON value, as what holds it and its key."""
-    for key, inner in (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    ):
-        yield value, key
-        yield from _places(inner)
 
 
 def mutated_lines(number: int, seed: int) -> Iterator[str]:
     """So many requests, each as its address and its JSON; the same for the same seed."""
-    chance, calls = random.Random(seed), originals()  # noqa: S311  # no secret is made of it
+    from tests.scenarios.golden import FOLDERS, scenario
+    from tests.testing.spoiling import damaged
+    from tools.bench import bodies
+
+    sizes = ((size, cards) for size in (10, 40) for cards in (True, False))
+    made = [bodies.patient_view(size, cards=cards, now=NOW) for size, cards in sizes]
+    calls = list(map(json.loads, (*made, bodies.order_select(10, now=NOW))))
+    calls += [scenario(folder).request for folder in FOLDERS]
+    chance = random.Random(seed)  # noqa: S311  # no secret is made of it
     for at in range(number):
-        path, call = calls[at % len(calls)]
-        yield f"{path} {json.dumps(call if at < len(calls) else mutated(call, chance))}"
+        call = calls[at % len(calls)]
+        path = f"/cds-services/leg-cramps-{call['hook']}"
+        if at >= len(calls):
+            changes = chance.choice((1, 1, 2, 3, 6))
+            prefetch, _ = damaged(chance, call.get("prefetch"), changes)
+            call = {**call, "prefetch": prefetch}
+            if chance.random() < 0.05:
+                call, _ = damaged(chance, call, changes)
+        yield f"{path} {json.dumps(call)}"
 
 
 def answered(lines: Iterator[str]) -> Iterator[str]:
     """What the ``cds_service`` that is imported answers to each line, as a line of JSON."""
+    from dataclasses import replace
+
+    from werkzeug.test import create_environ, run_wsgi_app
+
     from cds_service.answer.answering import Answering
+    from cds_service.app import build, make_parts
+    from cds_service.settings import read_settings
 
     answer, seen = Answering.answer, []
 
@@ -110,21 +65,7 @@ def answered(lines: Iterator[str]) -> Iterator[str]:
         seen.append([found.trace, found.problems, found.silence, found.orders])
         return found
 
-    Answering.answer = kept  # type: ignore[method-assign]
-    try:
-        yield from _answers(lines, seen)
-    finally:
-        Answering.answer = answer  # type: ignore[method-assign]
-
-
-def _answers(lines: Iterator[str], seen: list[object]) -> Iterator[str]:
-    from dataclasses import replace
-
-    from werkzeug.test import create_environ, run_wsgi_app
-
-    from cds_service.app import build, make_parts
-    from cds_service.settings import read_settings
-
+    Answering.answer = kept
     with tempfile.TemporaryDirectory() as folder:
         parts = make_parts(read_settings(database_url=f"sqlite:///{folder}/same.db"))
         app = build(replace(parts, now=lambda: NOW)).wsgi_app
@@ -132,56 +73,49 @@ def _answers(lines: Iterator[str], seen: list[object]) -> Iterator[str]:
             for line in lines:
                 seen.clear()
                 path, _, body = line.partition(" ")
-                environ = create_environ(
-                    path, method="POST", data=body, content_type="application/json"
-                )
-                content, status, _ = run_wsgi_app(app, environ, buffered=True)
+                told = {"data": body, "content_type": "application/json"}
+                call = create_environ(path, method="POST", **told)
+                content, status, _ = run_wsgi_app(app, call, buffered=True)
                 yield json.dumps([status, _lasting(json.loads(b"".join(content))), repr(seen)])
         finally:
+            Answering.answer = answer
             parts.records.close()
 
 
 def _lasting(answer: Any) -> Any:
     """An answer without the ids, a part of which is random."""
     for card in answer.get("cards", ()):
-        del card["uuid"]
-        for suggestion in card.get("suggestions", ()):
-            del suggestion["uuid"]
+        for one in (card, *card.get("suggestions", ())):
+            del one["uuid"]
     return answer
-
-
-def process(checkout: Path) -> subprocess.Popen[str]:
-    """Another process that answers each line of requests with the code of a checkout."""
-    return subprocess.Popen(
-        [sys.executable, "-P", __file__],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(checkout)},
-    )
 
 
 def differences(checkouts: tuple[Path, Path], number: int, seed: int) -> Iterator[str]:
     """The requests that two checkouts answer differently, with both answers."""
-    processes = [process(one) for one in checkouts]
+    # Each answers in a process of its own, line by line.
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-P", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(one)},
+        )
+        for one in checkouts
+    ]
     try:
         for line in mutated_lines(number, seed):
-            said = []
             for one in processes:
-                assert one.stdin is not None and one.stdout is not None
-                one.stdin.write(f"{line}\n")
-                one.stdin.flush()
-            for one in processes:
-                assert one.stdout is not None
-                said.append(one.stdout.readline())
-                if not said[-1]:
-                    raise RuntimeError("a process has ended")
-            if said[0] != said[1]:
-                yield f"{line}\n{said[0]}{said[1]}"
+                print(line, file=one.stdin, flush=True)
+            ours, theirs = (one.stdout.readline() for one in processes)
+            if not ours or not theirs:
+                raise RuntimeError("a process has ended")
+            if ours != theirs:
+                yield f"{line}\n{ours}{theirs}"
     finally:
         for one in processes:
             one.kill()
-            one.wait()
+            one.communicate()
 
 
 def main() -> int:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,18 @@ from typing import Any
 import psutil
 import requests
 
-from tests.testing.serving import free_port
+from tests.testing.serving import HOST, NotInTimeError, free_port, until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 _READY_S = 30.0
 _PATIENCE_S = 8.0
+
+
+def home() -> Path:
+    """What the benchmark installs, and files that other roots (``tools/newer_python``) must see."""
+    folder = CHECKOUT / ".bench"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @dataclass(frozen=True)
@@ -38,27 +44,28 @@ class Server:
 
     def processor_s(self) -> float:
         """The processor time that its processes have used so far, in steps of 10 ms."""
-        times = [one.cpu_times() for one in (psutil.Process(self.pid), *self.workers)]
-        return sum(one.user + one.system for one in times)
+        return sum(sum(one.cpu_times()[:2]) for one in (psutil.Process(self.pid), *self.workers))
 
     def rest(self) -> None:
         """Wait until it has no work left, at most a few seconds: load ends before its answers."""
-        before, deadline = self.processor_s(), time.monotonic() + _PATIENCE_S
-        while time.monotonic() < deadline:
+        seen = [self.processor_s()]
+
+        def idle() -> bool:
             time.sleep(0.1)
-            now = self.processor_s()
-            if now - before <= 0.01:
-                return
-            before = now
+            seen.append(self.processor_s())
+            return seen[-1] - seen[-2] <= 0.01
+
+        with suppress(NotInTimeError):
+            until(idle, "rest", _PATIENCE_S)
 
     def memory(self) -> dict[str, float]:
         """Of its largest worker, in MB (10^6 bytes): ``after`` counts in full what workers share,
         ``share`` divides it by those who share it, ``peak`` is since `forget_peaks`."""
         found = [one.memory_full_info() for one in self.workers]
         statuses = [Path(f"/proc/{one.pid}/status").read_text() for one in self.workers]
-        peaks = [int(one.partition("VmHWM:")[2].split()[0]) * 1024 for one in statuses]
+        peaks = [int(one.partition("VmHWM:")[2].split()[0]) / 1e3 * 1.024 for one in statuses]
         after, share = max(one.rss for one in found), max(one.pss for one in found)
-        return {"after": after / 1e6, "share": share / 1e6, "peak": max(peaks) / 1e6}
+        return {"after": after / 1e6, "share": share / 1e6, "peak": max(peaks)}
 
     def forget_peaks(self) -> None:
         """Let the peaks of memory begin anew."""
@@ -67,26 +74,19 @@ class Server:
 
     def connections(self) -> list[int]:
         """How many connections of clients each worker holds."""
-        return [
-            sum(
-                each.status == psutil.CONN_ESTABLISHED and each.laddr.port == self.port
-                for each in one.net_connections("tcp")
-            )
-            for one in self.workers
-        ]
+        held = [one.net_connections("tcp") for one in self.workers]
+        ours = (psutil.CONN_ESTABLISHED, self.port)
+        return [sum((one.status, one.laddr.port) == ours for one in each) for each in held]
 
 
 def spread(server: Server, connections: int) -> list[int]:
     """Open so many connections at once, and count what each worker got."""
-    opened = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(connections)]
-    try:
-        deadline = time.monotonic() + _PATIENCE_S
-        while sum(server.connections()) < connections and time.monotonic() < deadline:
-            time.sleep(0.05)
+    with ExitStack() as stack:
+        for _ in range(connections):
+            stack.enter_context(socket.create_connection((HOST, server.port)))
+        with suppress(NotInTimeError):
+            until(lambda: sum(server.connections()) == connections, "all", _PATIENCE_S)
         return server.connections()
-    finally:
-        for one in opened:
-            one.close()
 
 
 @contextmanager
@@ -101,62 +101,42 @@ def running(
     port = free_port()
     home = folder / name.replace(" ", "-")
     home.mkdir(parents=True)
-    environment = user_environment() | {
-        "PYTHONPATH": str(CHECKOUT),
-        "CDS_PUBLIC_URL": f"http://127.0.0.1:{port}",
-        **(more or {}),
-    }
-    started = time.perf_counter()
+    url = f"http://{HOST}:{port}"
+    told = {"PYTHONPATH": str(CHECKOUT), "CDS_PUBLIC_URL": url, **(more or {})}
+    command = [one.format(port=port) for one in command]
     with (home / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [one.format(port=port) for one in command],
-            cwd=home,
-            env=environment,
-            stdout=log,
-            stderr=log,
+        process = psutil.Popen(
+            command, cwd=home, env=user_environment() | told, stdout=log, stderr=log
         )
-    try:
-        _wait(name, process, port, home / "log")
-        yield Server(name, port, process.pid, time.perf_counter() - started)
-    finally:
-        _end(process)
 
-
-def _wait(name: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + _READY_S
-    while time.monotonic() < deadline:
+    def answers() -> bool:
         if process.poll() is not None:
-            raise RuntimeError(f"{name} ended with {process.returncode}: {log.read_text()[-300:]}")
+            said = (home / "log").read_text()[-300:]
+            raise RuntimeError(f"{name} ended with {process.returncode}: {said}")
         with suppress(requests.RequestException):
-            if ask(port, "GET", "/readyz")[0] < 500:
-                return
-        time.sleep(0.01)
-    raise RuntimeError(f"{name} did not answer within {_READY_S:g} s")
+            return requests.get(f"{url}/readyz", timeout=_READY_S).status_code < 500
+        return False
 
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Stop the process, and whatever it started."""
-    started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_PATIENCE_S)
-    for one in started:
+    try:
+        ready_s = until(answers, name, _READY_S)
+        yield Server(name, port, process.pid, ready_s)
+    finally:
+        started = process.children(recursive=True) if process.poll() is None else []
         with suppress(psutil.NoSuchProcess):
-            one.kill()
-    process.kill()
-    process.wait()
+            process.terminate()
+        for one in psutil.wait_procs([process, *started], _PATIENCE_S)[1]:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        process.wait()
 
 
 def ask(
-    port: int, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    port: int, path: str, body: bytes = b"", method: str = "POST", **headers: str
 ) -> tuple[int, Any]:
     """Status and decoded answer of one call."""
+    headers = {"Content-Type": "application/json", **headers}
     answer = requests.request(
-        method,
-        f"http://127.0.0.1:{port}{path}",
-        data=body,
-        headers={"Content-Type": "application/json", **(headers or {})},
-        timeout=_READY_S,
+        method, f"http://{HOST}:{port}{path}", data=body, headers=headers, timeout=_READY_S
     )
     try:
         return answer.status_code, answer.json()

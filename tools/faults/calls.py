@@ -1,4 +1,4 @@
-"""The calls that are sent: scenarios, feedback, signed ones, and requests by hand."""
+"""What is sent: scenarios, feedback, signed calls, what hostile callers send, requests by hand."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ FEEDBACK = f"{VIEW}/feedback"
 PATHS = {"patient-view": VIEW, "order-select": SELECT}
 PUBLIC_URL = "http://cds.example"
 INSTANCE = "5f1d9f5a-3a80-4c0b-9f3f-8f0a3c0e7b11"
+GRANTED = {"access_token": "x", "token_type": "Bearer", "expires_in": 300,
+           "scope": "patient/*.read", "subject": "x"}  # fmt: skip
+UNENDED = Call(VIEW, b'{"a":"' + b'\\"' * 24_000, note="48 kB without an end")
 
 
 @cache
@@ -44,19 +48,14 @@ def scenarios() -> tuple[dict[str, Any], ...]:
 
 
 @cache
-def good_calls() -> tuple[Call, ...]:
-    """Calls to two of the services that bring their data and are answered with 200."""
+def good_calls(*paths: str) -> tuple[Call, ...]:
+    """Calls to (both) services that bring their data and are answered with 200."""
     return tuple(
         Call(one.path, encoded(one.request))
         for one in map(scenario, FOLDERS)
-        if one.path in PATHS.values() and "status" not in one.expected
+        if one.path in (paths or PATHS.values()) and "status" not in one.expected
         if one.request.get("prefetch") and "fhirServer" not in one.request
     )
-
-
-def view_call() -> Call:
-    """One of them, to patient-view."""
-    return next(call for call in good_calls() if call.path == VIEW)
 
 
 def view(prefetch: Mapping[str, Any] | None, **more: Any) -> Call:
@@ -64,11 +63,52 @@ def view(prefetch: Mapping[str, Any] | None, **more: Any) -> Call:
     return Call(VIEW, encoded(fhir.call("patient-view", prefetch, **more)))
 
 
+def holding(key: str, *resources: fhir.Json) -> Call:
+    """A call with these resources, each with an id of its own."""
+    numbered = ({**one, "id": f"x{number}"} for number, one in enumerate(resources))
+    return view({"patient": fhir.patient(), key: fhir.searchset(*numbered)})
+
+
 def with_results(count: int) -> Call:
-    """A patient-view call whose prefetch holds so many results, each small."""
-    results = (fhir.lab("2823-3", id=f"o{number}") for number in range(count))
-    prefetch = {"patient": fhir.patient("p1"), "results": fhir.searchset(*results)}
-    return view(prefetch)
+    """A call with so many results, each small."""
+    return holding("results", *[fhir.lab("2823-3")] * count)
+
+
+def with_texts(*texts: str) -> Call:
+    """A call whose conditions are these texts."""
+    return holding("conditions", *map(fhir.condition, texts))
+
+
+def with_products(*names: str) -> Call:
+    """A call whose medications are products of these names."""
+    return holding("medicationRequests", *map(fhir.prescription, names))
+
+
+def with_extra(value: bytes) -> Call:
+    """A call whose prefetch holds this, as it is, under a key of the client's own."""
+    call = view({"patient": fhir.patient(), "extra": "@"})
+    return replace(call, body=call.body.replace(b'"@"', value))
+
+
+def padded(size: int) -> Call:
+    """A call of ``size`` bytes, most of them one text."""
+    return with_extra(b'"' + b"x" * (size - len(with_extra(b'""').body)) + b'"')
+
+
+def feedback(*cards: str, suggestions: int = 0, comment: str = "faults") -> Call:
+    """An answer to each of these cards."""
+    answer = {"outcome": "overridden", "outcomeTimestamp": "2026-01-02T03:04:05Z",
+              "overrideReason": {"userComment": comment}}  # fmt: skip
+    if suggestions:
+        answer |= {"outcome": "accepted", "acceptedSuggestions": [{"id": "1" * 36}] * suggestions}
+    body = encoded({"feedback": [{"card": card, **answer} for card in cards]})
+    return Call(FEEDBACK, body, note=cards[0])
+
+
+def many_answers(count: int, suggestions: int = 50, comment: str = "x") -> Call:
+    """Answers to so many cards, each with suggestions and a comment."""
+    cards = (f"00000000-0000-4000-8000-{number:012}" for number in range(count))
+    return feedback(*cards, suggestions=suggestions, comment=comment)
 
 
 class Feedback(Tally):
@@ -83,8 +123,7 @@ class Feedback(Tally):
     def calls(self) -> Iterator[Call]:
         """Feedback calls without end, one answer each; the card is the call's note."""
         for number in self._next:
-            card = f"{number >> 32:08x}-0000-4000-8000-{number & 0xFFFFFFFF:012x}"
-            yield Call(FEEDBACK, feedback(card), note=card)
+            yield feedback(f"{number >> 32:08x}-0000-4000-8000-{number & 0xFFFFFFFF:012x}")
 
     def add(self, answered: Answered) -> None:
         """Count one, and remember the card where it was answered with 200."""
@@ -95,43 +134,38 @@ class Feedback(Tally):
             self.refusal_s = max(self.refusal_s, answered.seconds)
 
 
-def feedback(card: str) -> bytes:
-    """One answer to one card."""
-    answer = {
-        "card": card, "outcome": "overridden", "outcomeTimestamp": "2026-01-02T03:04:05Z",
-        "overrideReason": {"userComment": "faults"},
-    }  # fmt: skip
-    return encoded({"feedback": [answer]})
-
-
 class Signer:
     """One client of the list; its keys are in the list, or behind ``jku``."""
 
-    def __init__(self, iss: str, jku: str | None = None) -> None:
+    def __init__(self, iss: str, jku: str | None = None, **entry: Any) -> None:
         self.iss = iss
         self._pem, self._public = make_key_pair("ES384")
         self.key_set = {"keys": [self._public]}
-        self.entry = {"iss": iss, **({"jku": jku} if jku else {"jwks": self.key_set})}
+        self.entry = {"iss": iss, **({"jku": jku} if jku else {"jwks": self.key_set}), **entry}
         self._ids = (f"{time.time_ns()}-{number}" for number in itertools.count())
         self._lock = threading.Lock()
 
-    def claims(self) -> dict[str, Any]:
+    def claims(self, service: str = PUBLIC_URL) -> dict[str, Any]:
         """What a good token says."""
         now = int(time.time())
         with self._lock:
             jti = next(self._ids)
-        return {"iss": self.iss, "aud": PUBLIC_URL + VIEW, "iat": now, "exp": now + 300, "jti": jti}
+        return {"iss": self.iss, "aud": service + VIEW, "iat": now, "exp": now + 300, "jti": jti}
 
-    def call(self, payload: bytes = b"") -> Call:
-        """A patient-view call with a token: a good one, or around this payload."""
+    def token(self, payload: bytes) -> str:
+        """A token around these bytes."""
         header = {"typ": "JWT", "kid": self._public["kid"]}
-        token = jwt.PyJWS().encode(payload or encoded(self.claims()), self._pem, "ES384", header)
-        return Call(VIEW, view_call().body, {"Authorization": f"Bearer {token}"}, self.iss)
+        return jwt.PyJWS().encode(payload, self._pem, "ES384", header)
 
-    def calls(self) -> Iterator[Call]:
-        """Calls with good tokens, without end."""
-        while True:
-            yield self.call()
+    def signed(self, call: Call | None = None, payload: bytes = b"") -> Call:
+        """The call (else any to patient-view) with a token: a good one, or around ``payload``."""
+        token = self.token(payload or encoded(self.claims()))
+        call = call or good_calls(VIEW)[0]
+        return replace(call, headers={"Authorization": f"Bearer {token}"})
+
+    def calls(self, *calls: Call) -> Iterator[Call]:
+        """These calls again and again, else good ones, each with a token of its own."""
+        return map(self.signed, itertools.cycle(calls or good_calls(VIEW)))
 
 
 def client_list(folder: Path, *signers: Signer) -> str:
@@ -144,15 +178,8 @@ def client_list(folder: Path, *signers: Signer) -> str:
 def head(length: int | None) -> bytes:
     """The head of a POST by hand; without a length it is chunked."""
     body = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
-    lines = (
-        f"POST {VIEW} HTTP/1.1",
-        "Host: cds.example",
-        "Content-Type: application/json",
-        body,
-        "",
-        "",
-    )
-    return "\r\n".join(lines).encode()
+    lines = (f"POST {VIEW} HTTP/1.1", "Host: cds.example", "Content-Type: application/json", body)
+    return "\r\n".join((*lines, "", "")).encode()
 
 
 def connect(port: int) -> socket.socket:
@@ -160,16 +187,27 @@ def connect(port: int) -> socket.socket:
     return socket.create_connection((HOST, port), timeout=20)
 
 
-def said(line: socket.socket) -> tuple[int, bytes]:
-    """Status and body of the answer on ``line``; 0 where the server closed without one."""
-    with contextlib.suppress(ConnectionError, http.client.HTTPException):
+def said(line: socket.socket) -> int:
+    """Status of the answer on ``line``; 0 where the server closed without one."""
+    with contextlib.suppress(OSError, http.client.HTTPException):
         answer = http.client.HTTPResponse(line)
         answer.begin()
-        return answer.status, answer.read()
-    return 0, b""
+        answer.read()
+        return answer.status
+    return 0
 
 
 def reset(line: socket.socket) -> None:
     """Close with a reset instead of a goodbye."""
     line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     line.close()
+
+
+@contextlib.contextmanager
+def strangers(port: int, count: int) -> Iterator[list[socket.socket]]:
+    """So many connections without a token that send a head and one byte of the body."""
+    with contextlib.ExitStack() as stack:
+        lines = [stack.enter_context(connect(port)) for _ in range(count)]
+        for line in lines:
+            line.sendall(head(1_000_000) + b"{")
+        yield lines

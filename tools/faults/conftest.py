@@ -9,28 +9,39 @@ import os
 import platform
 import re
 import signal
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.testing.serving import NotInTimeError, Service
+from tests.testing.serving import HOST, NotInTimeError, Service, free_port, serving
+from tools.bench.load import wrk
 from tools.faults.calls import Feedback
-from tools.faults.load import Tally, flaw
+from tools.faults.load import Answered, Call, Client, Tally, flaw, under_load
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 ABOUT = Path(__file__).with_name("page.md")
 _LINE = re.compile(r"^\| `([a-z-]+)` \|.*$", re.MULTILINE)
+_HEALTH_MS = 100
+"""What the contract promises for /healthz."""
 
 
 class Row:
     """What a test is given: a folder, how much to do, and where to note what it found."""
 
+    service: Service
+
     def __init__(self, folder: Path, quick: bool, seed: int, minutes: float | None) -> None:
         self.folder, self.quick, self.seed, self.minutes = folder, quick, seed, minutes
         self.figures: list[str] = []
         self.failures: list[str] = []
+        self.tallies: dict[str, Tally] = {}
 
     def many(self, full: int, quick: int) -> int:
         """How many: all, or the quick number."""
@@ -47,10 +58,71 @@ class Row:
             self.failures.append(failed)
             print(f"    FAILED: {failed}", flush=True)
 
-    def must_be_right(self, what: str, *tallies: Tally) -> None:
-        """Every answer must be as it should."""
-        for tally in tallies:
-            self.must(not tally.wrong, f"{what}: {tally.said()} {[*map(flaw, tally.wrong[:3])]}")
+    @contextmanager
+    def serving(
+        self, workers: int = 2, key_retry_s: float | None = None, **settings: str
+    ) -> Iterator[Service]:
+        """The service; nothing unforeseen may be in its log at the end of the block."""
+        options = {"workers": workers, "key_retry_s": key_retry_s, "settings": settings}
+        with serving(self.folder, **options) as self.service:
+            yield self.service
+            self.must_be_clean(self.service)
+
+    def must_be_clean(self, service: Service) -> None:
+        """No unforeseen error may be in the log of the service."""
+        faults = service.faults()
+        self.must(not faults, f"{len(faults)} unforeseen errors in the log: {faults[:1]}")
+
+    @contextmanager
+    def load(
+        self, name: str, calls: Iterable[Call], connections: int = 4,
+        right: Iterable[int] | Callable[[Answered], bool] | Tally = (200,), *,
+        port: int = 0, fresh: bool = False, pause_s: float = 0.005,
+    ) -> Iterator[Tally]:  # fmt: skip
+        """Load of this name all through the block; each answer must be right (see `judge`)."""
+        tally = self.tallies[name] = right if isinstance(right, Tally) else Tally(right)
+        with under_load(port or self.service.port, calls, tally, connections, fresh, pause_s):
+            yield tally
+
+    def loaded(
+        self, seconds: float, name: str, calls: Iterable[Call], connections: int = 4,
+        right: Iterable[int] | Callable[[Answered], bool] = (200,), **how: object,
+    ) -> Tally:  # fmt: skip
+        """Load for so many seconds."""
+        with self.load(name, calls, connections, right, **how) as tally:
+            time.sleep(seconds)
+        return tally
+
+    def sent(self, call: Call, times: int = 1) -> list[Answered]:
+        """The answers to a call that is sent so many times, each over a new connection."""
+        client = Client(self.service.port, fresh=True)
+        return [client.send(call) for _ in range(times)]
+
+    def memory_mb(self) -> list[float]:
+        """Resident memory of each worker, in megabytes."""
+        return [one.memory_info().rss / 1e6 for one in self.service.worker_processes()]
+
+    def healthy_for(self, seconds: float) -> None:
+        """For so long /healthz must answer in time, beyond what a busy machine takes itself.
+
+        That is told by a process that does nothing else. wrk asks both: the makers of load are
+        busy.
+        """
+        port, empty = free_port(), self.folder / "empty"
+        empty.mkdir(exist_ok=True)
+        idle = [sys.executable, "-m", "http.server", str(port), "--bind", HOST, "-d", str(empty)]
+        with subprocess.Popen(idle, stderr=subprocess.DEVNULL) as process:
+            time.sleep(1)
+            with ThreadPoolExecutor(2) as pool:
+                asked = ((self.service.port, "/healthz"), (port, "/"))
+                ours, theirs = pool.map(lambda at: wrk(*at, 1, seconds, every_ms=50), asked)
+            process.terminate()
+        slowest, idle_ms = ours["max_ms"], theirs["max_ms"]
+        said = f"slowest of {ours['requests']:,} /healthz {slowest:.0f} ms (an idle process "
+        said += f"beside it {idle_ms:.0f} ms)"
+        self.must(ours["requests"] and not ours["failed"], f"{ours['failed']} of /healthz failed")
+        self.must(slowest < _HEALTH_MS + idle_ms, said)
+        self.figure(said)
 
     def must_be_kept(self, feedback: Feedback, stored: set[str]) -> None:
         """Every answer to a card that was acknowledged must be stored."""
@@ -58,10 +130,12 @@ class Row:
         self.must(not missing, f"{missing} acknowledged answers are lost")
         self.figure(f"{len(feedback.acknowledged):,} answers acknowledged, {missing} lost")
 
-    def must_be_clean(self, service: Service) -> None:
-        """No unforeseen error may be in the log of the service."""
-        faults = service.faults()
-        self.must(not faults, f"{len(faults)} unforeseen errors in the log: {faults[:1]}")
+    def judge(self) -> None:
+        """Note every load, and that every answer must be as it should."""
+        for name, tally in self.tallies.items():
+            flaws = [flaw(one) or f"status {one.status}" for one in tally.wrong[:3]]
+            self.must(not tally.wrong, f"{name}: {tally.said()} {flaws}")
+            self.figure(f"{name}: {tally}")
 
 
 @pytest.fixture
@@ -85,9 +159,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    found = item.funcargs["row"]  # type: ignore[attr-defined]
+    found: Row = item.funcargs["row"]
     try:
         yield
+        found.judge()
     except (NotInTimeError, OSError) as error:
         found.must(False, f"{type(error).__name__}: {error}")
     if found.failures:
@@ -100,22 +175,19 @@ def pytest_runtest_makereport(
 ) -> Iterator[pytest.TestReport]:
     report = yield
     if call.when == "call" and item.config.getoption("write"):
-        write(_name(item), line(item, report))
+        name = item.name.removeprefix("test_").replace("_", "-")
+        write(name, line(name, item, report))
     return report
 
 
-def _name(item: pytest.Item) -> str:
-    return item.name.removeprefix("test_").replace("_", "-")
-
-
-def line(item: pytest.Item, report: pytest.TestReport) -> str:
+def line(name: str, item: pytest.Item, report: pytest.TestReport) -> str:
     """The row's line of the table."""
-    found: Row = item.funcargs["row"]  # type: ignore[attr-defined]
-    what, holds = item.function.__doc__.split("\n\n")  # type: ignore[attr-defined]
+    found: Row = item.funcargs["row"]
+    what, holds = item.function.__doc__.split("\n\n")
     failures = "; ".join(found.failures) or str(report.longrepr).splitlines()[-1:]
     result = "held" if report.passed else f"**failed**: {failures}"
     result += f" ({datetime.now(UTC).date()}, {report.duration:.0f} s{', quick' * found.quick})"
-    cells = (f"`{_name(item)}`", what, holds, result, "; ".join(found.figures))
+    cells = (f"`{name}`", what, holds, result, "; ".join(found.figures))
     return f"| {' | '.join(' '.join(one.replace('|', '¦').split()) for one in cells)} |"
 
 

@@ -47,28 +47,22 @@ class Client:
     """One connection, kept alive as long as the server agrees; never tries a call twice."""
 
     def __init__(self, port: int, fresh: bool = False) -> None:
-        self._line = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_S)
+        self.line = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_S)
         self._fresh = fresh
 
     def send(self, call: Call) -> Answered:
         """Send ``call`` once."""
-        started = time.monotonic()
+        started, status, body, lost = time.monotonic(), 0, b"", ""
         try:
             headers = {"Content-Type": "application/json", **call.headers}
-            self._line.request("POST", call.path, call.body, headers)
-            answer = self._line.getresponse()
-            body = answer.read()
+            self.line.request("POST", call.path, call.body, headers)
+            answer = self.line.getresponse()
+            body, status = answer.read(), answer.status
         except (OSError, http.client.HTTPException) as error:
-            self.close()
-            took = time.monotonic() - started
-            return Answered(call, 0, took, lost=type(error).__name__, at=started)
-        if self._fresh:
-            self.close()
-        return Answered(call, answer.status, time.monotonic() - started, body, at=started)
-
-    def close(self) -> None:
-        """Close the connection; the next call opens another."""
-        self._line.close()
+            lost = type(error).__name__
+        if self._fresh or lost:
+            self.line.close()  # the next call opens another
+        return Answered(call, status, time.monotonic() - started, body, lost, started)
 
 
 class Tally:
@@ -77,7 +71,7 @@ class Tally:
     def __init__(self, right: Iterable[int] | Callable[[Answered], bool] = (200,)) -> None:
         self.statuses: Counter[int] = Counter()
         self.wrong: list[Answered] = []
-        self._lost: Counter[str] = Counter()
+        self._said: Counter[str] = Counter()
         self._seconds: list[float] = []
         self._right = right if callable(right) else lambda answered: answered.status in right
         self._lock = threading.Lock()
@@ -86,8 +80,7 @@ class Tally:
         """Count one."""
         with self._lock:
             self.statuses[answered.status] += 1
-            if answered.lost:
-                self._lost[answered.lost] += 1
+            self._said[answered.lost or str(answered.status)] += 1
             self._seconds.append(answered.seconds)
             if not self._right(answered):
                 self.wrong.append(answered)
@@ -104,18 +97,19 @@ class Tally:
 
     def said(self) -> str:
         """The statuses in words: ``900 × 200, 100 × 400``."""
-        statuses = sorted((one, count) for one, count in self.statuses.items() if one)
-        found = [f"{count:,} × {one}" for one, count in [*statuses, *sorted(self._lost.items())]]
-        return ", ".join(found) or "none"
+        return (
+            ", ".join(f"{count:,} × {one}" for one, count in sorted(self._said.items())) or "none"
+        )
 
     def __str__(self) -> str:
-        return f"{self.said()}, p99 {self.quantile_ms(0.99):.0f} ms"
+        p50, p99, most = (self.quantile_ms(share) for share in (0.5, 0.99, 1))
+        return f"{self.said()}, p50 {p50:.0f} ms, p99 {p99:.0f} ms, slowest {most:.0f} ms"
 
 
-def send_all(calls: Iterable[Call], port: int, tally: Tally, connections: int = 8) -> None:
+def send_all(calls: Iterable[Call], port: int, tally: Tally, connections: int = 8) -> Tally:
     """Send every call once over so many connections."""
     with under_load(port, iter(calls), tally, connections, pause_s=0, to_the_end=True):
-        pass
+        return tally
 
 
 @contextmanager
@@ -138,7 +132,7 @@ def under_load(
             if call is None:
                 break
             tally.add(client.send(call))
-        client.close()
+        client.line.close()
 
     with ThreadPoolExecutor(connections) as pool:
         for _ in range(connections):

@@ -17,21 +17,21 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.testing.serving import serving
 from tests.testing.spoiling import ADDRESSES, HEADERS, damaged, spoilt, written
 from tests.testing.strategies import JSON, VALUE
 from tools.faults import calls
+from tools.faults.calls import FEEDBACK, SELECT, VIEW, with_extra
 from tools.faults.conftest import Row
-from tools.faults.load import Call, Client, Tally, flaw, send_all, under_load
+from tools.faults.load import Call, Client, Tally, flaw, send_all
 
 
 def mutated(count: int, seed: int) -> Iterator[Call]:
     """``count`` spoilt calls, the same ones for the same seed; the note names the ways."""
     dice = random.Random(seed)
-    originals = [*calls.scenarios(), json.loads(calls.feedback(calls.INSTANCE))]
+    originals = [*calls.scenarios(), json.loads(calls.feedback(calls.INSTANCE).body)]
     for _ in range(count):
         original = dice.choice(originals)
-        path = calls.PATHS.get(original.get("hook", ""), calls.FEEDBACK)
+        path = calls.PATHS.get(original.get("hook", ""), FEEDBACK)
         changes = dice.choice((1, 1, 2, 4, 12)) if dice.random() < 0.8 else 0
         tree, names = damaged(dice, original, changes)
         body = written(dice, tree)
@@ -56,18 +56,14 @@ def test_mutants(row: Row) -> None:
     no 5xx, no lost connection, every answer JSON, every error an OperationOutcome
     """
     count = row.many(20_000, 2_000)
-    tally = Tally(lambda one: not flaw(one))
-    with serving(row.folder) as service:
+    tally = row.tallies["mutants"] = Tally(lambda one: not flaw(one))
+    with row.serving() as service:
         send_all(mutated(count, row.seed), service.port, tally)
-        row.must_be_clean(service)
         row.must(service.says("/readyz"), "not ready afterwards")
-    row.figure(f"{tally.total:,} calls: {tally.said()}")
-    row.figure(f"p50 {tally.quantile_ms(0.5):.1f} ms, p99 {tally.quantile_ms(0.99):.1f} ms")
     for number, answered in enumerate(tally.wrong[:20]):
         (row.folder / f"flaw-{number}.bin").write_bytes(answered.call.body)
         print(f"    {flaw(answered)}: {answered.call.note} at {answered.call.path}")
     row.must(tally.total == count, f"only {tally.total:,} of {count:,} were sent")
-    row.must_be_right("mutants", tally)
 
 
 def _made_up() -> st.SearchStrategy[bytes]:
@@ -89,15 +85,15 @@ def test_properties(row: Row) -> None:
 
     no 5xx, no lost connection, every answer JSON, every error an OperationOutcome
     """
-    tally = Tally(lambda one: not flaw(one))
-    with serving(row.folder) as service:
+    tally = row.tallies["calls"] = Tally(lambda one: not flaw(one))
+    with row.serving() as service:
         client = Client(service.port)
 
         @settings(
             max_examples=row.many(2_000, 200), deadline=None, database=None, derandomize=True,
             phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck),
         )  # fmt: skip
-        @given(_made_up(), st.sampled_from((calls.VIEW, calls.SELECT, calls.FEEDBACK)))
+        @given(_made_up(), st.sampled_from((VIEW, SELECT, FEEDBACK)))
         def every_answer_is_right(body: bytes, path: str) -> None:
             answered = client.send(Call(path, body))
             tally.add(answered)
@@ -107,66 +103,48 @@ def test_properties(row: Row) -> None:
             every_answer_is_right()
         except AssertionError as error:
             row.must(False, str(error)[:500])
-        client.close()
-        row.must_be_clean(service)
-    row.figure(f"{tally.total:,} calls: {tally}")
-
-
-_HEAD = (
-    b'{"hook":"patient-view","hookInstance":"h","context":{"userId":"Practitioner/1",'
-    b'"patientId":"p1"},"prefetch":{"patient":{"resourceType":"Patient","id":"p1"},'
-)
-
-
-def _result(value: bytes) -> bytes:
-    return calls.with_results(1).body.replace(b"4.1", value)
 
 
 def _nested(levels: int) -> bytes:
-    return _HEAD + b'"x":' + b"[" * levels + b"]" * levels + b"}}"
-
-
-def _padded(size: int) -> bytes:
-    body = _HEAD + b'"x":"'
-    return body + b"x" * (size - len(body) - 3) + b'"}}'
+    return with_extra(b"[" * levels + b"]" * levels).body
 
 
 def _chunks(size: int, each: int) -> list[bytes]:
     """A body that is sent in chunks."""
-    body = _padded(size)
+    body = calls.padded(size).body
     return [body[at : at + each] for at in range(0, size, each)]
 
 
-def _edges() -> list[tuple[str, str, bytes | list[bytes], set[int]]]:
-    """Name, path, body, and the statuses of which one is right."""
+def _edges() -> list[tuple[str, bytes | list[bytes], set[int]]]:
+    """Name, body, and the statuses of which one is right; feedback and drafts say so."""
+    result, view = calls.with_results(1).body, calls.good_calls(VIEW)[0].body
     big = calls.with_results(49_999).body  # and the patient
     drafts = big.replace(b"patient-view", b"order-select", 1).replace(
-        b'"patientId":"p1"', b'"patientId":"p1","selections":[],"draftOrders":{}'
+        b'"patientId": "p1"', b'"patientId":"p1","selections":[],"draftOrders":{}'
     )
-    keys = b",".join(b'"k%d":{}' % at for at in range(100_000))
-    twice = calls.view_call().body[:-1] + b"," + calls.view_call().body[1:]
+    keys = b"".join(b',"k%d":{}' % at for at in range(100_000))
     return [
-        ("60 levels deep", calls.VIEW, _nested(57), {200}),
-        ("65 levels deep", calls.VIEW, _nested(63), {400}),
-        ("100,000 levels deep", calls.VIEW, _nested(100_000), {400}),
-        ("5 million levels, never closed", calls.VIEW, b"[" * 5_000_000, {400}),
-        ("100,000 levels in feedback", calls.FEEDBACK, b'{"feedback":' + b"[" * 100_000, {400}),
-        ("1e400 as a result", calls.VIEW, _result(b"1e400"), {200, 400}),
-        ("a result of 1,000,000 digits", calls.VIEW, _result(b"7" * 1_000_000), {200, 400}),
-        ("1,000,000 decimals", calls.VIEW, _result(b"0." + b"3" * 1_000_000), {200, 400}),
-        ("1e-999999999", calls.VIEW, _result(b"1e-999999999"), {200, 400}),
-        ("each key twice", calls.VIEW, twice, {200, 400}),
-        ("a key 100,000 times", calls.VIEW, _HEAD + b'"x":1,' * 100_000 + b'"x":1}}', {200, 400}),
-        ("100,000 prefetch keys", calls.VIEW, _HEAD + keys + b"}}", {200, 400, 413}),
-        ("10 MB", calls.VIEW, _padded(10_000_000), {200}),
-        ("40 MB", calls.VIEW, _padded(40_000_000), {413}),
-        ("40 MB of feedback", calls.FEEDBACK, _padded(40_000_000), {413}),
-        ("50,000 entries", calls.VIEW, big, {200}),
-        ("100,000 entries", calls.VIEW, calls.with_results(100_000).body, {413}),
-        ("10 MB in chunks of 64 KB", calls.VIEW, _chunks(10_000_000, 65_536), {200}),
-        ("1 MB in chunks of 7 bytes", calls.VIEW, _chunks(1_000_000, 7), {200}),
-        ("40 MB in chunks", calls.VIEW, _chunks(40_000_000, 65_536), {413}),
-        ("50,000 entries as drafts", calls.SELECT, drafts, {200, 400, 413}),
+        ("60 levels deep", _nested(57), {200}),
+        ("65 levels deep", _nested(63), {400}),
+        ("100,000 levels deep", _nested(100_000), {400}),
+        ("5 million levels, never closed", b"[" * 5_000_000, {400}),
+        ("100,000 levels in feedback", b'{"feedback":' + b"[" * 100_000, {400}),
+        ("1e400 as a result", result.replace(b"4.1", b"1e400"), {200, 400}),
+        ("a result of 1,000,000 digits", result.replace(b"4.1", b"7" * 1_000_000), {200, 400}),
+        ("1,000,000 decimals", result.replace(b"4.1", b"0." + b"3" * 1_000_000), {200, 400}),
+        ("1e-999999999", result.replace(b"4.1", b"1e-999999999"), {200, 400}),
+        ("each key twice", view[:-1] + b"," + view[1:], {200, 400}),
+        ("a key 100,000 times", with_extra(b"1" + b',"x":1' * 100_000).body, {200, 400}),
+        ("100,000 prefetch keys", with_extra(b"1" + keys).body, {200, 400, 413}),
+        ("10 MB", calls.padded(10_000_000).body, {200}),
+        ("40 MB", calls.padded(40_000_000).body, {413}),
+        ("40 MB of feedback", calls.padded(40_000_000).body, {413}),
+        ("50,000 entries", big, {200}),
+        ("100,000 entries", calls.with_results(100_000).body, {413}),
+        ("10 MB in chunks of 64 KB", _chunks(10_000_000, 65_536), {200}),
+        ("1 MB in chunks of 7 bytes", _chunks(1_000_000, 7), {200}),
+        ("40 MB in chunks", _chunks(40_000_000, 65_536), {413}),
+        ("50,000 entries as drafts", drafts, {200, 400, 413}),
     ]
 
 
@@ -177,25 +155,15 @@ def test_bodies(row: Row) -> None:
     each the right status (400 too deep, 413 too large, 200 within the limits) as JSON; others are
     served meanwhile
     """
-    tally, others = Tally(), Tally()
-    with (
-        serving(row.folder) as service,
-        under_load(service.port, calls.good_calls()[:20], others, connections=1, pause_s=0.01),
-    ):
-        client = Client(service.port, fresh=True)
-        for name, path, body, right in _edges():
-            answered = client.send(Call(path, body))
+    tally = row.tallies["bodies"] = Tally(lambda one: not flaw(one))
+    with row.serving(), row.load("others", calls.good_calls()[:20], 1, pause_s=0.01):
+        for name, body, right in _edges():
+            path = SELECT if "drafts" in name else FEEDBACK if "feedback" in name else VIEW
+            (answered,) = row.sent(Call(path, body))
             tally.add(answered)
             print(f"    {name}: {answered.status} in {answered.seconds * 1000:.0f} ms")
-            bad = flaw(answered)
-            row.must(not bad and answered.status in right, f"{name}: {bad or answered.status}")
-        row.must_be_clean(service)
-        peak = max(one.memory_info().rss for one in service.worker_processes()) / 2**20
-    row.figure(
-        f"{tally.total} bodies: {tally.said()}; the slowest took {tally.quantile_ms(1):.0f} ms"
-    )
-    row.figure(f"worker afterwards {peak:.0f} MiB; others meanwhile: {others}")
-    row.must_be_right("others", others)
+            row.must(answered.status in right, f"{name}: {answered.status}")
+        row.figure(f"worker afterwards {max(row.memory_mb()):.0f} MB")
 
 
 def test_slow_clients(row: Row) -> None:
@@ -204,38 +172,32 @@ def test_slow_clients(row: Row) -> None:
     others are served; slow heads are cut off; slow bodies get 408
     """
     count, seconds = 200, row.many(25, 13)
-    body = calls.view_call().body
-    before, others = Tally(), Tally()
-    with serving(row.folder) as service:
-        with under_load(service.port, calls.good_calls(), before):
-            time.sleep(2)
-        heads = [calls.connect(service.port) for _ in range(count)]
-        slow = [calls.connect(service.port) for _ in range(count)]
+    body = calls.good_calls(VIEW)[0].body
+    with row.serving() as service:
+        row.loaded(2, "without them", calls.good_calls())
+        heads, slow = ([calls.connect(service.port) for _ in range(count)] for _ in range(2))
         for line in heads:
-            line.sendall(f"POST {calls.VIEW} HTTP/1.1\r\nHost: x\r\n".encode())
+            line.sendall(f"POST {VIEW} HTTP/1.1\r\nHost: x\r\n".encode())
         for line in slow:
             line.sendall(calls.head(len(body)) + body[:1])
-        with under_load(service.port, calls.good_calls(), others):
+        with row.load("others", calls.good_calls()) as others:
             ended = time.monotonic() + seconds
             for at in itertools.count(1):
                 for line in slow:
                     with suppress(OSError):  # it has been told that it is too slow
                         line.sendall(body[at : at + 1])
-                dropped = sum(_is_ended(line) for line in heads)
+                dropped = sum(map(_is_ended, heads))
                 if time.monotonic() > ended:
                     break
                 time.sleep(0.5)
-            statuses = [calls.said(line)[0] for line in slow]
+            statuses = [calls.said(line) for line in slow]
         for line in (*heads, *slow):
             line.close()
         row.must(service.says("/readyz"), "not ready afterwards")
-        row.must_be_clean(service)
     row.figure(
         f"{count} slow heads ({dropped} cut off after the server's 10 s) and {count} bodies at "
         f"2 bytes/s for {seconds} s: {statuses.count(408)} of these bodies told so (408)"
     )
-    row.figure(f"others meanwhile: {others} (without them p99 {before.quantile_ms(0.99):.0f} ms)")
-    row.must_be_right("others", others)
     row.must(others.total > seconds * 20, f"others were starved: {others.total} answers")
     row.must(dropped == count, f"{count - dropped} slow heads were kept")
     row.must(statuses.count(408) == count, f"slow bodies: {sorted(set(statuses))}")
@@ -259,35 +221,31 @@ def test_broken_off(row: Row) -> None:
     others are served, no worker dies, nothing unforeseen is logged
     """
     count = row.many(600, 120)
-    body = calls.view_call().body
+    body = calls.good_calls(VIEW)[0].body
     half = calls.head(len(body)) + body[: len(body) // 2]
     ways = (
         half[:40], half, calls.head(len(body)) + body,
         calls.head(None) + b"64\r\n" + body[:100] + b"\r\n64\r\n" + body[100:150], half,
         b"\x16\x03\x01nonsense\r\n\r\n",
     )  # fmt: skip
-    others = Tally()
     told: Counter[int] = Counter()
-    with serving(row.folder) as service:
-        with under_load(service.port, calls.good_calls(), others, 2):
+    with row.serving() as service:
+        with row.load("others", calls.good_calls(), 2):
             for number in range(count):
                 line = calls.connect(service.port)
                 line.sendall(ways[number % 6])
                 if number % 6 == 4:
                     line.shutdown(socket.SHUT_WR)
-                    told[calls.said(line)[0]] += 1
+                    told[calls.said(line)] += 1
                 calls.reset(line) if number % 2 else line.close()
             time.sleep(1)
         row.must(service.says("/readyz"), "not ready afterwards")
-        row.must_be_clean(service)
         row.must(len(service.worker_processes()) == 2, "a worker died")
         row.must("Unexpected exit" not in service.log, "a worker died")
     row.figure(
         f"{count} connections dropped in the head, in the body, before the answer, in a chunk, "
-        f"half closed, or sending no HTTP; others: {others}"
+        f"half closed, or sending no HTTP; half-closed bodies got {dict(told)} (0: closed)"
     )
-    row.figure(f"half-closed bodies were answered {dict(told)} (0: closed)")
-    row.must_be_right("others", others)
     row.must(set(told) <= {0, 400}, f"half-closed bodies: {dict(told)}")
 
 
@@ -297,9 +255,8 @@ def _payload(claims: dict[str, Any], changes: dict[str, str]) -> bytes:
     for name, text in changes.items():
         base, _, offset = text.partition("now")
         texts[name] = str(int(time.time()) + float(offset or 0)) if not base and text else text
-    return (
-        "{" + ",".join(f'"{name}":{text}' for name, text in texts.items() if text) + "}"
-    ).encode()
+    pairs = ",".join(f'"{name}":{text}' for name, text in texts.items() if text)
+    return f"{{{pairs}}}".encode()
 
 
 def test_token_clocks(row: Row) -> None:
@@ -308,34 +265,24 @@ def test_token_clocks(row: Row) -> None:
 
     accepted within 60 s of leeway, else 401; never a 5xx; a token is good once
     """
-    signer = calls.Signer("https://ehr.example")
-    options = {"TRUSTED_CLIENTS": calls.client_list(row.folder, signer)}
+    signer, rounds = calls.Signer("https://ehr.example"), row.many(20, 3)
+    clients = calls.client_list(row.folder, signer)
     found: Counter[int] = Counter()
-    used: list[Call] = []
+    used = [signer.signed() for _ in range(rounds)]
     odd = tomllib.loads(Path(__file__).with_name("odd_times.toml").read_text(encoding="utf-8"))
-    rounds = row.many(20, 3)
-    with serving(row.folder, settings=options) as service:
+    with row.serving(TRUSTED_CLIENTS=clients) as service:
         client = Client(service.port)
-        for _ in range(rounds):
-            for name, (wanted, changes) in odd.items():
-                answered = client.send(signer.call(_payload(signer.claims(), changes)))
-                found[answered.status] += 1
-                said = flaw(answered) or answered.status
-                row.must(said == wanted, f"{name}: {said} instead of {wanted}")
-        for _ in range(rounds):
-            call, race = signer.call(), Tally()
-            used.append(call)
-            send_all([call] * 16, service.port, race, connections=16)
+        for name, (wanted, changes) in [*odd.items()] * rounds:
+            answered = client.send(signer.signed(payload=_payload(signer.claims(), changes)))
+            found[answered.status] += 1
+            said = flaw(answered) or answered.status
+            row.must(said == wanted, f"{name}: {said} instead of {wanted}")
+        for call in used:
+            race = send_all([call] * 16, service.port, Tally(), connections=16)
             row.must(race.statuses == {200: 1, 401: 15}, f"one token sent 16 times: {race.said()}")
-        row.must_be_clean(service)
         service.stop()
-    with serving(row.folder, settings=options) as service:
-        again = Tally((401,))
+    with row.serving(TRUSTED_CLIENTS=clients) as service:
+        again = row.tallies["used tokens after a restart"] = Tally((401,))
         send_all(used, service.port, again, connections=1)
-        row.must_be_clean(service)
-    row.must_be_right("used tokens after a restart", again)
     row.figure(f"{len(odd)} odd times, {rounds} times each: {found[200]} × 200, {found[401]} × 401")
-    row.figure(
-        f"{rounds} tokens sent 16 times at once to 2 workers: 1 × 200 and 15 × 401 each; after a "
-        f"restart {again.said()}"
-    )
+    row.figure(f"{rounds} tokens sent 16 times at once to 2 workers: 1 × 200 and 15 × 401 each")

@@ -8,10 +8,10 @@ from typing import Any
 
 from tests.fhir_client.loopback import Loopback, reply
 from tests.testing import fhir
-from tests.testing.serving import HOST, serving, until
-from tools.faults.calls import Signer, client_list, good_calls, view, view_call
+from tests.testing.serving import HOST, until
+from tools.faults.calls import VIEW, Signer, client_list, good_calls, view
 from tools.faults.conftest import Row
-from tools.faults.load import Client, Tally, flaw, under_load
+from tools.faults.load import Client, flaw
 from tools.faults.proxy import Proxy
 
 _WITHIN_S = 5.0  # the default of CDS_FHIR_DEADLINE, and slack for a loaded machine
@@ -19,7 +19,7 @@ _WITHIN_S = 5.0  # the default of CDS_FHIR_DEADLINE, and slack for a loaded mach
 
 def _record() -> tuple[str, dict[str, list[dict[str, Any]]]]:
     """A patient's id and resources by type, from a scenario with cards."""
-    request = json.loads(view_call().body)
+    request = json.loads(good_calls(VIEW)[0].body)
     kinds: dict[str, list[dict[str, Any]]] = {}
     for value in filter(None, request["prefetch"].values()):
         for resource in [one["resource"] for one in value.get("entry", ())] or [value]:
@@ -40,57 +40,39 @@ def test_fhir_server(row: Row) -> None:
             return kinds["Patient"][0]
         return fhir.searchset(*kinds.get(target.rpartition("?")[0].rpartition("/")[2], []))
 
-    others = Tally()
-    tallies: dict[str, Tally] = {}
-    again: list[float] = []
     with Loopback(lambda asked: [reply(page(asked.target))]) as server:
         proxy = Proxy(server.server_address[1])
         base = f"http://{HOST}:{proxy.port}/fhir"
-        context = {"userId": "Practitioner/1", "patientId": patient}
-        asking = (view(None, context=context, fhirServer=base),)
-        with (
-            serving(row.folder, settings={"FHIR_SERVERS": base, "FHIR_OPEN": "1"}) as service,
-            under_load(service.port, good_calls(), others, 2),
-        ):
-            client = Client(service.port, fresh=True)
+        asking = view(None, context={"userId": "Practitioner/1", "patientId": patient},
+                      fhirServer=base)  # fmt: skip
 
-            def all_have_cards() -> bool:
-                return all(client.send(asking[0]).status == 200 for _ in range(20))
+        def wait_for_cards(times: int) -> float:
+            """Seconds until so many calls one after another have cards."""
+            return until(lambda: {one.status for one in row.sent(asking, times)} == {200}, "cards")
 
+        with row.serving(FHIR_SERVERS=base, FHIR_OPEN="1"), row.load("others", good_calls(), 2):
             for state in ("up", "dead", "back", "slow", "dead while slow", "back again"):
                 if state.startswith("dead"):
                     proxy.die()
                 elif state.startswith("back"):
                     proxy.return_()
+                    returned = wait_for_cards(1)
                     # A server that did not answer is left alone for a while, by each worker.
-                    again.append(until(all_have_cards, "cards again", 20))
+                    everywhere = returned + wait_for_cards(20)
+                    row.must(returned < 3, f"{state}: cards only {returned:.1f} s after the return")
+                    row.figure(f"{state}: cards from every worker after {everywhere:.1f} s")
+                    time.sleep(1.5)  # by then the other worker has tried it again, too
                 elif state == "slow":
                     proxy.delay_s = 10.0
-                if state == "back":
-                    client = Client(service.port, fresh=True)
-                    returned = until(
-                        lambda client=client: client.send(asking[0]).status == 200,  # type: ignore[misc]
-                        "cards",
-                    )
-                    time.sleep(1.5)  # by then the other worker has tried it again, too
-                tally = tallies[state] = Tally(lambda answered: not flaw(answered))
-                with under_load(service.port, asking, tally, pause_s=0.01):
-                    time.sleep(row.many(12, 5))
-            row.must_be_clean(service)
+                tally = row.loaded(
+                    row.many(12, 5), state, (asking,), right=lambda one: not flaw(one), pause_s=0.01
+                )
+                slowest = tally.quantile_ms(1) / 1000
+                row.must(slowest < _WITHIN_S, f"{state}: an answer took {slowest:.1f} s")
+                if state in ("up", "back"):
+                    row.must(tally.statuses[200] == tally.total, f"{state}: {tally.said()}")
+            row.must(tally.statuses[200] > 0, "back again: no cards")
         proxy.die()
-    for state, tally in tallies.items():
-        row.must_be_right(state, tally)
-        slowest = tally.quantile_ms(1) / 1000
-        row.must(slowest < _WITHIN_S, f"{state}: an answer took {slowest:.1f} s")
-        if state in ("up", "back"):
-            row.must(tally.statuses[200] == tally.total, f"{state}: {tally.said()}")
-    row.must(tallies["back again"].statuses[200] > 0, "back again: no cards")
-    row.must(returned < 3, f"cards only {returned:.1f} s after the return")
-    row.must_be_right("others", others)
-    row.figure("; ".join(f"{state}: {tally.said()}" for state, tally in tallies.items()))
-    slowest = max(tally.quantile_ms(1) for tally in tallies.values()) / 1000
-    row.figure(f"slowest answer {slowest:.1f} s (deadline 3 s); others: {others}")
-    row.figure(f"cards from every worker {max(again):.1f} s after the return")
 
 
 def test_key_server(row: Row) -> None:
@@ -100,24 +82,24 @@ def test_key_server(row: Row) -> None:
     after the return; clients with listed keys notice nothing but the kill
     """
     inline = Signer("https://inline.example")
-    others = Tally()
-    phases: dict[str, Tally] = {}
     with Loopback(lambda _asked: [reply(fetched.key_set)]) as server:
         proxy = Proxy(server.server_address[1])
-        jku = f"http://{HOST}:{proxy.port}/jwks.json"
-        fetched = Signer("https://fetched.example", jku)
-        settings = {"TRUSTED_CLIENTS": client_list(row.folder, inline, fetched)}
-        retry = 3 if row.quick else None
+        fetched = Signer("https://fetched.example", f"http://{HOST}:{proxy.port}/jwks.json")
+        clients = client_list(row.folder, inline, fetched)
+        seconds, retry = row.many(6, 3), 3 if row.quick else None
+        lost: list[str] = []  # over the connection to the worker that is killed
+
+        def noticed_nothing(answered: Any) -> bool:
+            lost.extend([answered.lost] if answered.lost else ())
+            return answered.status == 200 or (bool(answered.lost) and len(lost) == 1)
+
+        def phase(name: str, right: tuple[int, ...] = (200,)) -> None:
+            row.loaded(seconds, name, fetched.calls(), 2, right, fresh=True, pause_s=0.01)
+
         with (
-            serving(row.folder, settings=settings, key_retry_s=retry) as service,
-            under_load(service.port, inline.calls(), others, 1, pause_s=0.01),
+            row.serving(TRUSTED_CLIENTS=clients, key_retry_s=retry) as service,
+            row.load("clients with listed keys", inline.calls(), 1, noticed_nothing, pause_s=0.01),
         ):
-
-            def phase(name: str, right: tuple[int, ...] = (200,)) -> None:
-                tally = phases[name] = Tally(right)
-                with under_load(service.port, fetched.calls(), tally, 2, fresh=True, pause_s=0.01):
-                    time.sleep(row.many(6, 3))
-
             phase("up")
             proxy.die()
             phase("dead, keys known")
@@ -126,21 +108,12 @@ def test_key_server(row: Row) -> None:
             until(lambda: service.started > before, "a new worker")
             phase("dead, one worker new", (200, 401))
             proxy.return_()
-            client = Client(service.port, fresh=True)
-            more = fetched.calls()
+            client, more = Client(service.port, fresh=True), fetched.calls()
             took = until(
                 lambda: all(client.send(next(more)).status == 200 for _ in range(20)),
                 "acceptance by all workers", 90,
             )  # fmt: skip
             phase("back")
-            row.must_be_clean(service)
         proxy.die()
-    for name, tally in phases.items():
-        row.must_be_right(name, tally)
-    refused = [one for one in others.wrong if not one.lost]
-    row.must(not refused, f"clients with listed keys: {others.said()}")
-    row.must(len(others.wrong) <= 1, f"clients with listed keys: {others.said()}")
-    row.figure("; ".join(f"{name}: {tally.said()}" for name, tally in phases.items()))
     retried = "with the retry of 60 s shortened to 3 s" if row.quick else "it asks once a minute"
     row.figure(f"accepted by every worker {took:.0f} s after the return ({retried})")
-    row.figure(f"clients with listed keys meanwhile: {others.said()}")

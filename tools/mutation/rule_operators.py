@@ -6,7 +6,7 @@ A plugin of cosmic-ray, which `make mutants` installs into its own environment (
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from cosmic_ray.operators.operator import Operator
@@ -15,29 +15,22 @@ from parso.python.tree import Name
 Node = Any  # a node of a parso tree; parso has no types for its children
 Edit = tuple[Node, Node, str]
 _KEY = re.compile(r"^[\"'][a-z][a-z0-9_.-]+[\"']$")
-_AUGMENTED = ("+=", "-=", "*=", "|=", "&=")
 _OTHER = {
-    "Indicator": {"INFO": "WARNING", "WARNING": "CRITICAL", "CRITICAL": "WARNING"},
-    "Worse": {"LOW": "HIGH", "HIGH": "LOW"},
-    "Tier": {"ALWAYS": "CRAMPS", "CRAMPS": "ALWAYS"},
-    "Service": {"PATIENT_VIEW": "ORDER_SELECT", "ORDER_SELECT": "PATIENT_VIEW"},
-    "Presence": {"ACTIVE": "SUSPECTED", "SUSPECTED": "ACTIVE", "PAST": "ACTIVE"},
-    "Taking": {"ACTIVE": "DRAFT", "DRAFT": "ACTIVE"},
-    "Kind": {"RESULTS": "CONDITIONS", "CONDITIONS": "MEDICATIONS", "MEDICATIONS": "RESULTS"},
-}
+    "INFO": "WARNING", "WARNING": "CRITICAL", "CRITICAL": "WARNING", "LOW": "HIGH", "HIGH": "LOW",
+    "ALWAYS": "CRAMPS", "CRAMPS": "ALWAYS", "ACTIVE": "DRAFT", "DRAFT": "ACTIVE",
+    "SUSPECTED": "ACTIVE", "PAST": "ACTIVE", "RESULTS": "CONDITIONS",
+    "CONDITIONS": "MEDICATIONS", "MEDICATIONS": "RESULTS",
+}  # fmt: skip
 
 
 class _Own(Operator):  # type: ignore[misc]
     """``edits`` gives each change: the place it concerns, the node to replace, the new code."""
 
-    edits: Callable[[Any, Node], list[Edit]]
-
     def mutation_positions(self, node: Node) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-        for place, _, _ in self.edits(node):
-            yield place.start_pos, place.end_pos
+        return ((place.start_pos, place.end_pos) for place, _, _ in self.edits(node))
 
     def mutate(self, node: Node, index: int) -> Node:
-        _, target, code = self.edits(node)[index]
+        _, target, code = list(self.edits(node))[index]
         # A leaf that prints as this code; nothing looks into it again.
         leaf = Name(code, target.start_pos, target.get_first_leaf().prefix)
         if target is node:
@@ -52,44 +45,38 @@ class _Own(Operator):  # type: ignore[misc]
 class ChangeKey(_Own):
     """A string that names a concept, analyte, limit or order names another, unknown one."""
 
-    def edits(self, node: Node) -> list[Edit]:
-        if node.type != "string" or not _KEY.match(node.value):
-            return []
-        return [(node, node, f"{node.value[:-1]}-x{node.value[-1]}")]
+    def edits(self, node: Node) -> Iterator[Edit]:
+        if node.type == "string" and _KEY.match(node.value):
+            yield node, node, f"{node.value[:-1]}-x{node.value[-1]}"
 
 
 class FlipMembership(_Own):
     """``in`` for ``not in`` and the reverse."""
 
-    def edits(self, node: Node) -> list[Edit]:
-        words = node.children[1::2] if node.type == "comparison" else []
-        other = {("in",): "not in", ("not", "in"): "in"}
-        codes = [(word, other.get(tuple(word.get_code().split()))) for word in words]
-        return [(word, word, code) for word, code in codes if code]
+    def edits(self, node: Node) -> Iterator[Edit]:
+        for word in node.children[1::2] if node.type == "comparison" else ():
+            code = {"in": "not in", "not in": "in"}.get(" ".join(word.get_code().split()))
+            if code:
+                yield word, word, code
 
 
 class ChangeMember(_Own):
     """Another member of an enumeration: ``Indicator.WARNING`` becomes ``Indicator.CRITICAL``."""
 
-    def edits(self, node: Node) -> list[Edit]:
-        if node.type not in ("power", "atom_expr") or node.children[0].type != "name":
-            return []
-        trailer = node.children[1]
-        if trailer.type != "trailer" or trailer.children[0].value != ".":
-            return []
-        member = trailer.children[1]
-        other = _OTHER.get(node.children[0].value, {}).get(member.value)
-        return [(trailer, member, other)] if other else []
+    def edits(self, node: Node) -> Iterator[Edit]:
+        if node.type == "trailer" and node.children[0].value == ".":
+            member = node.children[1]
+            if member.value in _OTHER:
+                yield node, member, _OTHER[member.value]
 
 
 class RemoveMember(_Own):
     """One element less in a tuple, list, set or dictionary; one argument less in a call."""
 
-    def edits(self, node: Node) -> list[Edit]:
-        if node.type not in ("testlist_comp", "dictorsetmaker", "arglist"):
-            return []
-        if node.children[-1].type in ("comp_for", "sync_comp_for"):
-            return []
+    def edits(self, node: Node) -> Iterator[Edit]:
+        inside = ("testlist_comp", "dictorsetmaker", "arglist")
+        if node.type not in inside or node.children[-1].type in ("comp_for", "sync_comp_for"):
+            return
         members: list[list[Node]] = [[]]
         for child in node.children:
             if child.type == "operator" and child.value == ",":
@@ -97,45 +84,37 @@ class RemoveMember(_Own):
             else:
                 members[-1].append(child)
         members = [member for member in members if member]
-        codes = ["".join(one.get_code() for one in member) for member in members]
-        # A call can do without a keyword argument or a starred one, hardly without the others.
-        spare = ("name", "operator") if node.type == "arglist" else ()
-        return [
-            (first, node, "".join(f"{one}," for one in codes[:at] + codes[at + 1 :]))
-            for at, (first, *_) in enumerate(members)
-            if (first.type == "argument" and first.children[0].type in spare)
-            or (not spare and len(members) > 1)
-        ]
+        codes = ["".join(one.get_code() for one in member) + "," for member in members]
+        for at, (first, *_) in enumerate(members):
+            # A call can do without a keyword argument or a starred one, hardly without the others.
+            spare = first.type == "argument" and first.children[0].type in ("name", "operator")
+            if spare if node.type == "arglist" else len(members) > 1:
+                yield first, node, "".join(codes[:at] + codes[at + 1 :])
 
 
 class RemoveStatement(_Own):
     """A call or an augmented assignment that is a statement of its own is left out."""
 
-    def edits(self, node: Node) -> list[Edit]:
-        if node.type != "simple_stmt":
-            return []
-        first = node.children[0]
-        is_call = first.type in ("power", "atom_expr") and first.get_code().rstrip().endswith(")")
-        augmented = first.type == "expr_stmt" and first.children[1].get_code().strip() in _AUGMENTED
-        return [(first, first, "pass")] if is_call or augmented else []
+    def edits(self, node: Node) -> Iterator[Edit]:
+        if node.type == "simple_stmt":
+            first = node.children[0]
+            code, is_call = first.get_code().rstrip(), first.type in ("power", "atom_expr")
+            augmented = first.type == "expr_stmt" and first.children[1].get_code().strip()
+            if (is_call and code[-1] == ")") or augmented in ("+=", "-=", "*=", "|=", "&="):
+                yield first, first, "pass"
 
 
 class DropOperand(_Own):
     """One operand less in ``a and b`` or ``a or b``."""
 
-    def edits(self, node: Node) -> list[Edit]:
-        if node.type not in ("and_test", "or_test"):
-            return []
-        operands = node.children[::2]
-        codes = [one.get_code() for one in operands]
-        word = f" {node.children[1].value}"
-        return [
-            (one, node, f" ({word.join(codes[:at] + codes[at + 1 :])})")
-            for at, one in enumerate(operands)
-        ]
+    def edits(self, node: Node) -> Iterator[Edit]:
+        if node.type in ("and_test", "or_test"):
+            codes = [one.get_code() for one in node.children[::2]]
+            for at, one in enumerate(node.children[::2]):
+                rest = f" {node.children[1].value}".join(codes[:at] + codes[at + 1 :])
+                yield one, node, f" ({rest})"
 
 
 def operators() -> dict[str, type[Operator]]:
     """The operators under their names, as cosmic-ray asks for them."""
-    own = (ChangeKey, FlipMembership, ChangeMember, RemoveMember, RemoveStatement, DropOperand)
-    return {one.__name__: one for one in own}
+    return {one.__name__: one for one in _Own.__subclasses__()}
