@@ -27,7 +27,8 @@ class Level(Struct, frozen=True):
 
     ``result`` is the one that decides (None: no usable one in 12 months); ``beyond`` whether
     it is below (or above) the limit, None if a comparator leaves that open; ``limit`` is used
-    if the laboratory gave no range of its own.
+    if the laboratory gave no range of its own. ``preliminary``: the result is
+    not final yet; ``repeat_only``: too old or too early for anything but a repeat.
     """
 
     analyte: Analyte
@@ -38,16 +39,8 @@ class Level(Struct, frozen=True):
     stale: bool
     checked: bool
     unusable: tuple[Problem, ...]
-
-    @property
-    def preliminary(self) -> bool:
-        """Whether the deciding result is not final yet."""
-        return self.result is not None and self.result.preliminary
-
-    @property
-    def repeat_only(self) -> bool:
-        """Whether the level is too old or too early for anything but a repeat."""
-        return self.stale or self.preliminary
+    preliminary: bool
+    repeat_only: bool
 
     @property
     def early(self) -> Result | None:
@@ -163,15 +156,19 @@ def _level(
         # Both out of range: the preliminary one must not make the final one look milder.
         if final is None or not (both and as_fresh) or _more_extreme(early, final, worse):
             result = early
+    stale = result is not None and not facts.within(result, ACT)
+    preliminary = result is not None and result.preliminary
     return Level(
         analyte=analytes()[analyte],
         result=result,
         beyond=None if result is None else beyond(result),
         limit=limit,
         own_range=result is not None and own_range(result),
-        stale=result is not None and not facts.within(result, ACT),
+        stale=stale,
         checked=final is not None and facts.within(final, CHECKED),
         unusable=newest.beside(result),
+        preliminary=preliminary,
+        repeat_only=stale or preliminary,
     )
 
 

@@ -46,7 +46,7 @@ def lists_unread(facts: Facts) -> tuple[str, ...]:
 
 
 def _lines(problems: tuple[Problem, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(_entry, problems)))
+    return tuple(dict.fromkeys(map(_entry, problems))) if problems else ()
 
 
 def _entry(problem: Problem) -> str:

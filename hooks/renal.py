@@ -20,7 +20,7 @@ from cds_service.core.facts import Condition, Kind, Problem, Result
 from cds_service.core.patient import Facts
 from cds_service.core.quantities import Interval, Unit, rounded
 from cds_service.core.records import record
-from cds_service.core.series import Newest, Series, Worse
+from cds_service.core.series import NO_RESULTS, Newest, Series, Worse
 from cds_service.core.times import years_between
 from cds_service.engine.rule import Evidence
 from hooks.knowledge.files import analytes
@@ -48,7 +48,7 @@ def computed(facts: Facts, analyte: str, worse: Worse) -> Newest | None:
     """The newest eGFR, chosen among the methods; None for every other analyte."""
     if analyte != "egfr":
         return None
-    series = facts.series.get("egfr", Series())
+    series = facts.series.get("egfr", NO_RESULTS)
     newest = series.newest(worse)
     reported = _best_of_day(newest.result, series)
     creatinine = facts.newest("creatinine", Worse.HIGH)

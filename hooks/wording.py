@@ -36,7 +36,7 @@ def day(result: Result) -> str:
 
 def named(facts: Iterable[Condition | Medication], most: int = 4) -> str:
     """The names of conditions or medications, escaped, once each, for a card's detail."""
-    names = list(dict.fromkeys(quoted(fact.name) for fact in facts))
+    names = list(dict.fromkeys([quoted(fact.name) for fact in facts]))
     rest = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + rest
 

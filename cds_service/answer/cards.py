@@ -30,6 +30,7 @@ from cds_service.engine.hook import Hook
 from cds_service.engine.orderables import Orderable, Orderables
 from cds_service.engine.overrides import OVERRIDES
 from cds_service.engine.rule import (
+    Evidence,
     Finding,
     OrderTest,
     Outcome,
@@ -233,12 +234,12 @@ def orders_judged(finding: Finding) -> list[str]:
     """The draft orders that a card is about, as ``Type/id``: those that its rule names, else
     those in its evidence or that it would remove."""
     named = finding.about or (
-        *(
+        *[
             one.fact.source.reference
             for one in finding.evidence
             if isinstance(one.fact, (Medication, Order)) and one.fact.selected
-        ),
-        *(one.reference for one in finding.suggestions if isinstance(one, RemoveDraft)),
+        ],
+        *[one.reference for one in finding.suggestions if isinstance(one, RemoveDraft)],
     )
     return [one for one in dict.fromkeys(named) if _REFERENCE.fullmatch(one)]
 
@@ -315,11 +316,16 @@ class HoldsBack(Protocol):
 
 
 class Card(Struct, frozen=True):
-    """One card: the rule it comes from, and its JSON."""
+    """One card: the rule it comes from, its JSON, and what it rests on."""
 
     rule: Rule
     body: Mapping[str, Any]
-    cited: tuple[str, ...] = ()  # references of the resources it rests on
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def cited(self) -> tuple[str, ...]:
+        """References of the resources it rests on."""
+        return tuple(dict.fromkeys(one.fact.source.reference for one in self.evidence))
 
 
 @record
@@ -375,7 +381,7 @@ class Cards:
             Card(
                 shown.rule,
                 self._write(shown, recipient, keys[shown.rule.id], lines),
-                tuple(dict.fromkeys([e.fact.source.reference for e in shown.finding.evidence])),
+                shown.finding.evidence,
             )
             for shown in arranged.shown
         )
@@ -384,15 +390,14 @@ class Cards:
     def _offerable(self, rule: Rule, finding: Finding) -> Finding:
         """The finding without suggestions of unknown orders, which are the rule's mistake."""
         orderables = self.writer.orderables
-        known = tuple(
-            [
-                one
-                for one in finding.suggestions
-                if isinstance(one, RemoveDraft) or one.key in orderables
-            ]
-        )
-        if len(known) == len(finding.suggestions):
+        unknown = [
+            one
+            for one in finding.suggestions
+            if not isinstance(one, RemoveDraft) and one.key not in orderables
+        ]
+        if not unknown:
             return finding
+        known = tuple([one for one in finding.suggestions if one not in unknown])
         error = KeyError("a suggestion names an unknown order")
         if self.failed is None:
             raise error

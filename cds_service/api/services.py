@@ -146,8 +146,8 @@ def _answered(
 def _count(parts: Parts, call: Call, answered: Answered) -> None:
     metrics, site = parts.metrics, call.origin.site
     events: list[tuple[str, str, str]] = []
+    metrics.outcomes([(one.rule.id, answer_word(one.answer)) for one in answered.outcomes], site)
     for outcome in answered.outcomes:
-        metrics.outcome(outcome.rule.id, answer_word(outcome.answer), site)
         if isinstance(outcome.answer, CannotTell):
             events.append((outcome.rule.id, outcome.rule.version, CANNOT_TELL))
     for rule in answered.dropped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
 from cds_service.core.facts import (
     Allergy,
@@ -25,11 +25,11 @@ from cds_service.core.facts import (
 )
 from cds_service.core.identity import DEFAULT_SITE
 from cds_service.core.knowledge import Limits
-from cds_service.core.series import Newest, Series, Worse
+from cds_service.core.series import NO_RESULTS, Newest, Series, Worse
 from cds_service.core.times import Window, years_between
 
 _T = TypeVar("_T")
-_EMPTY = Series()
+_NOT_MADE = object()
 _ABSENT = Availability(State.ABSENT, "not sent")
 _PRESENT = frozenset({Presence.ACTIVE, Presence.ASSUMED})
 _PRESENT_OR_SUSPECTED = _PRESENT | {Presence.SUSPECTED}
@@ -84,7 +84,7 @@ class Facts:
         self._newest: dict[Worse, dict[str, Newest]] = {worse: {} for worse in Worse}
         self._unusable: list[Newest] = []  # those with problems, in the order they were asked for
         self._unread: dict[Kind, tuple[Problem, ...]] = {}
-        self.memory: dict[object, object] = {}  # derived once per call
+        self.memory: dict[object, Any] = {}  # derived once per call
         birth = self.patient.birth
         # Completed years, or None where the birth date is unknown.
         self.age: int | None = None if birth is None else years_between(birth, self.today)
@@ -103,9 +103,10 @@ class Facts:
 
     def derived(self, make: Callable[[Facts], _T]) -> _T:
         """What ``make`` derives from these facts: computed once for all rules that ask."""
-        if make not in self.memory:
-            self.memory[make] = make(self)
-        return cast("_T", self.memory[make])
+        found: _T = self.memory.get(make, _NOT_MADE)
+        if found is _NOT_MADE:
+            found = self.memory[make] = make(self)
+        return found
 
     # --- what arrived ----------------------------------------------------------------
 
@@ -165,7 +166,7 @@ class Facts:
         if found is None:
             found = self._computed(self, analyte, worse) if self._computed else None
             if found is None:
-                found = self.series.get(analyte, _EMPTY).newest(worse)
+                found = self.series.get(analyte, NO_RESULTS).newest(worse)
             known[analyte] = found
             if found.unusable:
                 self._unusable.append(found)

@@ -99,7 +99,7 @@ class Series:
     def __init__(
         self, candidates: Iterable[Candidate] = (), undated: Iterable[Problem] = ()
     ) -> None:
-        self._opened = sorted(candidates, key=_when, reverse=True)
+        self._opened = sorted(candidates, key=_when, reverse=True) if candidates else []
         self._dated: Sequence[Dated] = self._opened
         self._open: Callable[[Any], Candidate]
         self._foremost: _Foremost | None = None
@@ -200,6 +200,10 @@ class Series:
         ]
         tentative = [one for _, one in (*preliminary, *remarked)]
         return [one for _, one in final], tentative, newer
+
+
+NO_RESULTS = Series()
+"""The series of an analyte that was never measured."""
 
 
 def _doubtful(result: Result) -> Problem:

@@ -72,9 +72,11 @@ class Engine:
     def ask(self, service: str, facts: Facts) -> list[Outcome]:
         """Every rule's outcome, in catalogue order; the reviewing rules come last."""
         outcomes: list[Outcome] = []
+        # Mostly none; looked up once, not by every rule.
+        lacking = {kind: lack for kind in Kind if (lack := _lack(kind, facts))}
         for rule in self._checks[service]:
             try:
-                answer = self._answer(rule, facts)
+                answer = self._answer(rule, facts, lacking)
             except Exception as error:
                 answer = self._at_fault(rule, error)
             outcomes.append(Outcome(rule, answer))
@@ -94,7 +96,7 @@ class Engine:
         self._failed(rule, error)
         return rule.otherwise or CannotTell((FAILED,), trigger=True, failed=True)
 
-    def _answer(self, rule: Rule, facts: Facts) -> Answer:
+    def _answer(self, rule: Rule, facts: Facts, lacking: Mapping[Kind, str]) -> Answer:
         stopped = self._stopped(rule, facts)
         if stopped is not None:
             return stopped
@@ -106,9 +108,10 @@ class Engine:
                 return CannotTell(("whether leg cramps are documented",))
             if not documented:
                 return NotFired("leg cramps are not documented")
-        lacking = [lack for kind in self._demands[rule] if (lack := _lack(kind, facts))]
         if lacking:
-            return CannotTell(tuple(lacking))
+            missed = [lacking[kind] for kind in self._demands[rule] if kind in lacking]
+            if missed:
+                return CannotTell(tuple(missed))
         assert rule.check is not None
         answer = rule.check(facts if self._scope is None else self._scope(facts, rule))
         if isinstance(answer, Finding):
@@ -126,17 +129,20 @@ class Engine:
         return None
 
 
+_EVIDENCE = frozenset({Evidence})
+_OVERRIDES = frozenset(OVERRIDES)
+_OFFERS = frozenset({OrderTest, DraftMedication, RemoveDraft})
+
+
 def _require_sound(found: Finding) -> None:
     """Raise TypeError for a malformed finding, so that it costs only its own rule's card."""
     if not (
         isinstance(found.indicator, Indicator)
         and isinstance(found.summary, str)
         and isinstance(found.advice, tuple)
-        and all(isinstance(one, Evidence) for one in found.evidence)
-        and OVERRIDES.keys() >= set(found.overrides)
-        and all(
-            isinstance(one, OrderTest | DraftMedication | RemoveDraft) for one in found.suggestions
-        )
+        and _EVIDENCE.issuperset(map(type, found.evidence))
+        and _OVERRIDES.issuperset(found.overrides)
+        and _OFFERS.issuperset(map(type, found.suggestions))
     ):
         raise TypeError("a finding has a field of the wrong type, or an unknown override reason")
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
+import os
 import uuid
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -109,6 +109,11 @@ def read_card_id(card: str) -> CardId | None:
     )
 
 
+def _random_bits(count: int) -> int:
+    """Up to 32 random bits. `secrets.randbits` asks the system as well, in twice the time."""
+    return int.from_bytes(os.urandom(4)) >> (32 - count)
+
+
 class CardIds:
     """Makes and recognises card ids under one secret ``key`` (bytes, 16 or more).
 
@@ -121,7 +126,7 @@ class CardIds:
         self,
         key: bytes,
         earlier: Iterable[bytes] = (),
-        random_bits: Callable[[int], int] = secrets.randbits,
+        random_bits: Callable[[int], int] = _random_bits,
     ) -> None:
         self._random_bits = random_bits
         self.used = False
@@ -181,7 +186,7 @@ class CardIds:
 
         The same under the same key; without the key they say nothing.
         """
-        return f"{_keyed_bits(self._keyed[0], ('pseudonym', kind, *parts)):016x}"
+        return f"{_keyed_bits(self._keyed[0], _framed('pseudonym', kind, *parts)):016x}"
 
 
 def _digest(
@@ -189,20 +194,20 @@ def _digest(
 ) -> int:
     pieces = (evidence,) if isinstance(evidence, str) else sorted(set(evidence))
     origin, server, patient = identity
-    return _keyed_bits(keyed, ("card", rule, version, *origin, server, patient, *pieces)) >> (
-        64 - DIGEST_BITS
-    )
+    head = _framed_once("card", rule, version) + _framed_once(*origin)
+    return _keyed_bits(keyed, head + _framed(server, patient, *pieces)) >> (64 - DIGEST_BITS)
 
 
 def _seal(keyed: hmac.HMAC, origin: Origin, bits: int) -> int:
-    return _keyed_bits(keyed, ("seal", *origin, f"{bits:x}")) >> (64 - SEAL_BITS)
+    head = _framed_once("seal", *origin)
+    return _keyed_bits(keyed, head + _framed(f"{bits:x}")) >> (64 - SEAL_BITS)
 
 
 _SHORT = 128
 _LENGTHS = tuple(size.to_bytes(8) for size in range(_SHORT))
 
 
-def _keyed_bits(keyed: hmac.HMAC, parts: Iterable[str]) -> int:
+def _framed(*parts: str) -> bytes:
     # The length before each part keeps ("ab", "c") and ("a", "bc") apart.
     pieces: list[bytes] = []
     for part in parts:
@@ -210,6 +215,14 @@ def _keyed_bits(keyed: hmac.HMAC, parts: Iterable[str]) -> int:
         size = len(raw)
         pieces.append(_LENGTHS[size] if size < _SHORT else size.to_bytes(8))
         pieces.append(raw)
+    return b"".join(pieces)
+
+
+_framed_once = lru_cache(maxsize=1024)(_framed)
+"""Of rules and callers, which come with every card: never of a patient."""
+
+
+def _keyed_bits(keyed: hmac.HMAC, framed: bytes) -> int:
     copy = keyed.copy()
-    copy.update(b"".join(pieces))
+    copy.update(framed)
     return int.from_bytes(copy.digest()[:8])

@@ -88,9 +88,7 @@ class Records:
         references or ids, of which only keyed digests are kept.
         """
         day, site = datetime.now(UTC).date(), identity.origin.site
-        self.shown.add(service, "", "", day, site=site, event=CALL)
-        for rule, version, event in events:
-            self.shown.add(service, rule, version, day, site=site, event=event)
+        self.shown.add_all(service, [("", "", CALL), *events], day, site)
         server = (*identity.origin, identity.fhir_server)
         patient = identity.patient
         met = [(PATIENT, patient)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 
 from cds_service.core.identity import DEFAULT_SITE
@@ -46,9 +47,17 @@ class ShownCounters:
         event: str = SHOWN,
     ) -> None:
         """Count one ``event`` on ``day`` (default: today in UTC)."""
-        at = (day or datetime.now(UTC).date()).isoformat()
+        self.add_all(service, [(rule, version, event)], day or datetime.now(UTC).date(), site)
+
+    def add_all(
+        self, service: str, events: Iterable[tuple[str, str, str]], day: date, site: str
+    ) -> None:
+        """Count what happened in one call: (rule, version, event)."""
+        at = day.isoformat()
         with self._lock:
-            self._counts[(site, service, rule, version, at, event)] += 1
+            counted = self._counts
+            for rule, version, event in events:
+                counted[(site, service, rule, version, at, event)] += 1
 
     def flush(self) -> None:
         """Add what was counted to the database. Raises Unavailable and keeps the counts."""

@@ -123,9 +123,11 @@ class Metrics:
         """Count how long one call of a service took."""
         self._seconds(service).observe(seconds)
 
-    def outcome(self, rule: str, answer: str, site: str = DEFAULT_SITE) -> None:
-        """Count one rule's answer."""
-        self._outcomes(rule, answer, *self._at(site)).inc()
+    def outcomes(self, answers: Iterable[tuple[str, str]], site: str = DEFAULT_SITE) -> None:
+        """Count the answers of rules, each as the rule's id and its answer."""
+        find, at = self._outcomes, self._at(site)
+        for rule, answer in answers:
+            find(rule, answer, *at).inc()
 
     def _at(self, site: str) -> tuple[str, ...]:
         return (site,) if self._by_site else ()

@@ -22,7 +22,7 @@ from fractions import Fraction
 from cds_service.core.facts import Condition, Kind, Result
 from cds_service.core.patient import Facts
 from cds_service.core.records import record
-from cds_service.core.series import Series, Worse
+from cds_service.core.series import NO_RESULTS, Worse
 from cds_service.engine.rule import (
     Answer,
     CannotTell,
@@ -183,7 +183,7 @@ def _before_the_fall(facts: Facts, result: Result) -> Result | None:
     fall = Fraction(facts.limits.value("fall.hemoglobin"))
     earlier = []
     since = result.when - timedelta(days=_FALL_WITHIN + 2)  # the days are counted below
-    for one in facts.series.get("hemoglobin", Series()).finals(since):
+    for one in facts.series.get("hemoglobin", NO_RESULTS).finals(since):
         days = (result.day - one.day).days
         if days > _FALL_WITHIN:
             break

@@ -98,8 +98,9 @@ _WORDS = {
 
 def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     """Say when a chart is opened what could not be checked."""
-    sought = _sought(tuple([one.rule for one in outcomes if may_fire(one.rule, facts)]))
-    always = [one for one in outcomes if one.rule.tier is Tier.ALWAYS and may_fire(one.rule, facts)]
+    awake = [one for one in outcomes if may_fire(one.rule, facts)]
+    sought = _sought(tuple([one.rule for one in awake]))
+    always = [one for one in awake if one.rule.tier is Tier.ALWAYS]
     triggered = [one for one in always if _cannot_tell(one) or _left_open(one, facts)]
     problems = [one for one in facts.record.problems if _matters(one, facts)]
     watched = _watched(facts, WATCHED)

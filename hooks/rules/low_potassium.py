@@ -19,7 +19,7 @@ from datetime import timedelta
 
 from cds_service.core.facts import Result
 from cds_service.core.patient import Facts
-from cds_service.core.series import Series
+from cds_service.core.series import NO_RESULTS
 from cds_service.engine.rule import (
     Answer,
     CannotTell,
@@ -277,7 +277,7 @@ def _high_lately(facts: Facts, low: Result) -> Result | None:
     """A high potassium in the week before: it may recur, or one of the two is wrong."""
     limit = facts.limits.value("potassium.caution")
     since = low.when - timedelta(days=_REBOUND_DAYS)
-    earlier = facts.series.get("potassium", Series()).finals(since)
+    earlier = facts.series.get("potassium", NO_RESULTS).finals(since)
     return next((one for one in earlier if one.when < low.when and one.at_least(limit)), None)
 
 

@@ -26,7 +26,7 @@ from cds_service.core.facts import Result
 from cds_service.core.patient import Facts
 from cds_service.core.quantities import Interval, rounded
 from cds_service.core.records import record
-from cds_service.core.series import Series, Worse
+from cds_service.core.series import NO_RESULTS, Worse
 from cds_service.engine.rule import (
     Answer,
     CannotTell,
@@ -176,8 +176,10 @@ def _summary(found: list[_Cause]) -> str:
 def _judged(facts: Facts, analyte: str) -> _Cause | tuple[str, ...]:
     """The cause that an analyte shows; else why it could not be judged, if it could not."""
     newest = facts.newest(analyte, _WORSE.get(analyte, Worse.LOW))
-    name = (newest.result.analyte.name if newest.result else analyte).lower()
-    doubts = unread(newest.unusable, name)
+    if newest.result is None and newest.tentative is None:
+        return unread(newest.unusable, analyte)
+    name = newest.result.analyte.name if newest.result else analyte
+    doubts = unread(newest.unusable, name.lower())
     final = newest.result if facts.within(newest.result, CHECKED) else None
     early = newest.tentative if facts.within(newest.tentative, CHECKED) else None
     final_cause, final_doubt = _cause(facts, final)
@@ -331,7 +333,7 @@ def _corrected(facts: Facts, calcium: Result) -> tuple[Result, Result | None, st
 def _albumin_of(facts: Facts, calcium: Result) -> Result | None:
     near = [
         one
-        for one in facts.series.get("albumin", Series()).finals(
+        for one in facts.series.get("albumin", NO_RESULTS).finals(
             since=calcium.when - timedelta(days=_SAME_TIME + 2)
         )
         if abs((one.day - calcium.day).days) <= _SAME_TIME and one.value.exact

@@ -28,7 +28,7 @@ with metrics_files.shared_folder():
     for site in map("site-{:016}".format, range(30)):
         for rule in TOPIC.rules:
             for word in ("fired", "did not fire", "cannot tell"):
-                metrics.outcome(rule.id, word, site)
+                metrics.outcomes([(rule.id, word)], site)
             for indicator in ("warning", "critical"):
                 metrics.shown(rule.id, indicator, site)
             metrics.dropped(rule.id, site)

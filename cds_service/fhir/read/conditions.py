@@ -11,7 +11,7 @@ from functools import partial
 
 from cds_service.core.facts import Condition, Kind, Presence, Reason
 from cds_service.fhir.read.library import Item, Library
-from cds_service.fhir.read.said import Said
+from cds_service.fhir.read.said import NOTHING, Said
 from cds_service.fhir.values.elements import (
     all_words,
     choice,
@@ -68,7 +68,8 @@ def read_condition(
         library.nameless(item, meaning.anything)
     if not meaning.anything:
         return None
-    stages, coded = _stages(item, code)
+    severity = item.said("severity")
+    stages, coded = _stages(item, code, severity)
     return Condition(
         concepts=vocabulary.concepts((*code.codings, *coded), (*code.texts, *stages))
         if stages or coded
@@ -77,24 +78,25 @@ def read_condition(
         presence=presence,
         source=item.source,
         clinical_status=status,
-        severe=_severe(item.said("severity")),
+        severe=severity is not NOTHING and _severe(severity),
         day=_day(item, as_of),
     )
 
 
-def _stages(item: Item, code: Said) -> tuple[tuple[str, ...], tuple[Coding, ...]]:
+def _stages(item: Item, code: Said, severity: Said) -> tuple[tuple[str, ...], tuple[Coding, ...]]:
     """What it is together with its stage ("Chronic kidney disease stage 5"), and codes of stages.
 
     Some write the stage as the severity.
     """
     stages = items(item.value("stage"))
-    severity = item.said("severity").phrases
-    if not (stages or severity) or not (name := code.name):
+    if not (stages or severity is not NOTHING) or not (name := code.name):
         return (), ()
     told = [words for one in stages for words in all_words(part(one, "summary"))]
     told += [words for one in stages for words in all_words(part(one, "type"))]
     told += [
-        words for words in severity if any(map(str.isdigit, words)) or "stage" in words.lower()
+        words
+        for words in severity.phrases
+        if any(map(str.isdigit, words)) or "stage" in words.lower()
     ]
     coded = tuple(one for stage in stages for one in codings(part(stage, "summary")))
     return tuple(f"{name} {words}" for words in told), coded

@@ -107,7 +107,7 @@ def read_medication(
         source=item.source,
         statement=statement,
         named=product.named,
-        when=_when(item, as_of),
+        when=_when(item, as_of, statement),
         reason=read_reason(item, library, words.reasons),
         dosages=dosages,
         ingredients=product.ingredients,
@@ -167,9 +167,9 @@ def _taking(item: Item, library: Library, as_of: datetime) -> Taking:
     return taking
 
 
-def _when(item: Item, as_of: datetime) -> datetime | None:
+def _when(item: Item, as_of: datetime, statement: bool) -> datetime | None:
     zone = zone_of(as_of)
-    if _is_statement(item):
+    if statement:
         stated: tuple[object, ...] = (
             item.value("dateAsserted"),
             item.value("effectiveDateTime"),

@@ -209,12 +209,13 @@ _AS_IT_SHOULD = frozenset(
 )  # fmt: skip
 _BEYOND = frozenset(("above", "exceeds", "exceeding", "outside", "over", "beyond"))
 _MOST_REMARK = 2000
+_NO_REMARK = (UNSET,) * 5
 
 
 def remarks_on(peek: Peek) -> tuple[str, ...]:
     """The kinds of remark on the sample, in note (older: comment), interpretation and so on."""
     stated = (peek.note, peek.interpretation, peek.dataAbsentReason, peek.comments, peek.comment)
-    if all(one is UNSET for one in stated):
+    if stated == _NO_REMARK:
         return ()
     words = " ".join(_words_of(one) for one in stated if not isinstance(one, Missing))
     lower = words[:_MOST_REMARK].lower().replace("-", " ").replace("æ", "ae").replace("'", " ")

@@ -132,12 +132,10 @@ def _availability(
 ) -> dict[Kind, Availability]:
     """What is missing once other patients' data are out."""
     found = dict(intake.availability)
-    for kind, state in found.items():
-        refused = library.refused.get(kind, 0) + results.refused.get(kind, 0)
-        kept = library.kept.get(kind, 0) + results.kept.get(kind, 0)
-        if refused and state.obtained:
+    for kind in {**library.refused, **results.refused}:
+        if found[kind].obtained:
             what = "what was sent belongs to another patient"
-            if kept:
+            if library.kept.get(kind, 0) + results.kept.get(kind, 0):
                 found[kind] = Availability(State.PARTIAL, f"a part of {what}")
             else:
                 found[kind] = Availability(State.UNAVAILABLE, what)
