@@ -9,7 +9,7 @@
 #   make coverage what the tests cover, against two thresholds (.ci/covered.py)
 #   make check    lint, format, types, layers and tests: runs all, counts what failed
 #   make prose    spelling of documents, comments and messages
-#   make screenshots, make pictures   draw the pictures of the documents again
+#   make screenshots, make pictures, make population-examples   make what the documents show again
 #   make docs     write the reference pages from the code
 #   make bench    benchmark                     make faults     faults, with figures
 #   make sandbox  the CDS Hooks sandbox beside this service (SANDBOX=/path/to/its/checkout)
@@ -53,7 +53,7 @@ LOWEST := $(VENV)/lowest
 SPARK := $(VENV)/spark
 CHECKS := lint format types layers prose test
 
-.PHONY: screenshots pictures prose lock sbom run test lowest spark spark-environment smart-fetch smart-fetch-environment coverage check lint format types layers audit docs bench guard faults image try-image sandbox clean environment environment-dev
+.PHONY: screenshots population-examples pictures prose lock sbom run test lowest spark spark-environment smart-fetch smart-fetch-environment coverage check lint format types layers audit docs bench guard faults image try-image sandbox clean environment environment-dev
 .DEFAULT_GOAL := check
 
 run: environment
@@ -158,6 +158,11 @@ docs: environment-dev
 # The documents' screenshots, taken from the demo page by its browser tests; needs Chromium.
 screenshots: environment-dev
 	@CDS_SCREENSHOTS=1 $(PY) -m pytest -q tests/browser/test_demo_page.py $(PYTEST_ARGS)
+
+# The example reports of docs/how-to/judge-a-population.md; needs Chromium. SYNTHEA=… is a folder of
+# one-patient Bundles for the second.
+population-examples: environment-dev
+	@$(PY) -m tools.population.examples $(SYNTHEA)
 
 # The documents' drawings, from docs/pictures/*.dot; needs Graphviz.
 pictures:

@@ -94,6 +94,7 @@ def shuffle(
     reader = export.aside()
     one_span = partial(_shuffle_one, source, work, means, reader.deleted)
     spans = export.spans(min(max(whole // means.workers, 1 << 20), _SPAN))
+    progress("Reading", read, whole)
     for size, odd, types in _each(pool, one_span, enumerate(spans)):
         reader.odd.update(odd)
         reader.types.update(types)
@@ -141,6 +142,7 @@ def evaluate(
     left_over = [one for one in wanted if not (answers / _name(one)).exists()]
     done = len(wanted) - len(left_over)
     share = max(64 << 20, means.memory // (2 * means.workers))
+    progress("Evaluating", done, len(wanted))
     for _ in _each(pool, partial(_evaluate_one, plan, work, share), left_over):
         done += 1
         progress("Evaluating", done, len(wanted))
