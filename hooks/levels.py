@@ -91,7 +91,7 @@ def sample_words(result: Result, *, lower_still: bool = False) -> tuple[str, ...
 
 def low(facts: Facts, analyte: str) -> Level:
     """The level against its lower limit: the laboratory's own, else ``<analyte>.low``."""
-    return _once(facts, f"low {analyte}", _low, analyte)
+    return _once(facts, _low, analyte)
 
 
 def _low(facts: Facts, analyte: str) -> Level:
@@ -108,7 +108,7 @@ def _low(facts: Facts, analyte: str) -> Level:
 
 def high(facts: Facts, analyte: str) -> Level:
     """The level against its upper limit: the laboratory's own, else ``<analyte>.high``."""
-    return _once(facts, f"high {analyte}", _high, analyte)
+    return _once(facts, _high, analyte)
 
 
 def _high(facts: Facts, analyte: str) -> Level:
@@ -129,11 +129,11 @@ def at_least(facts: Facts, analyte: str, key: str) -> Level:
     return _level(facts, analyte, Worse.HIGH, limit, lambda one: one.at_least(limit.value))
 
 
-def _once(facts: Facts, name: str, derive: Callable[[Facts, str], Level], analyte: str) -> Level:
+def _once(facts: Facts, derive: Callable[[Facts, str], Level], analyte: str) -> Level:
     """A level that several rules judge, derived once per call."""
-    known = facts.memory.get(name)
-    if not isinstance(known, Level):
-        known = facts.memory[name] = derive(facts, analyte)
+    known: Level | None = facts.memory.get((derive, analyte))
+    if known is None:
+        known = facts.memory[derive, analyte] = derive(facts, analyte)
     return known
 
 

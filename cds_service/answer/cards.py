@@ -39,7 +39,7 @@ from cds_service.engine.rule import (
     Suggestion,
 )
 from cds_service.engine.run import Failed
-from cds_service.fhir.models import draft_order, offered
+from cds_service.fhir.models import check_offer, draft_order
 
 TOPIC_SYSTEM = "https://leg-cramps-cds.example/rules"
 OVERRIDE_SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
@@ -102,6 +102,7 @@ class CardWriter:
         self._epic = profile == "epic"
         self.orderables = orderables
         self._imprints: dict[tuple[Rule, str], _Imprint] = {}
+        self._checked: set[tuple[str, bool, str | None]] = set()
         self._concepts = {key: _concept(orderable) for key, orderable in orderables.items()}
 
     def write(
@@ -227,7 +228,12 @@ class CardWriter:
             dosage=orderable.dosage,
         )
         requester = recipient.requester.split("/")[0] if recipient.requester else None
-        return offered(resource, (orderable, bool(recipient.encounter), requester))
+        # Offers of one shape differ only in ids, dates and references that were checked already.
+        shape = orderable.key, bool(recipient.encounter), requester
+        if shape not in self._checked:
+            check_offer(resource)
+            self._checked.add(shape)
+        return resource
 
 
 def orders_judged(finding: Finding) -> list[str]:

@@ -43,7 +43,6 @@ class Access:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._log = logs.logger(__name__)
 
     def done(self, environ: WSGIEnvironment, endpoint: str, status: int) -> None:
         """Count a request that was answered, and log it if it was a call or failed."""
@@ -51,7 +50,7 @@ class Access:
         service = noted.get("service", "")
         self._metrics.request(endpoint, service, status)
         if service or status >= _FIRST_ERROR:
-            self._log.info(
+            logs.ready(__name__).info(
                 "call", endpoint=endpoint, service=service, status=status,
                 ms=round((perf_counter() - noted["started"]) * 1000, 2), bytes=noted.get("bytes"),
                 cards=noted.get("cards"), problems=noted.get("problems"),

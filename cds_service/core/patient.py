@@ -84,6 +84,7 @@ class Facts:
         self._newest: dict[Worse, dict[str, Newest]] = {worse: {} for worse in Worse}
         self._unusable: list[Newest] = []  # those with problems, in the order they were asked for
         self._unread: dict[Kind, tuple[Problem, ...]] = {}
+        self._starts: dict[Window, date] = {}  # of the windows that rules look back through
         self.memory: dict[object, Any] = {}  # derived once per call
         birth = self.patient.birth
         # Completed years, or None where the birth date is unknown.
@@ -181,7 +182,12 @@ class Facts:
 
     def within(self, result: Result | None, window: Window) -> bool:
         """Whether a result lies inside the window counted back from today."""
-        return result is not None and window.start(self.today) <= result.day
+        if result is None:
+            return False
+        start = self._starts.get(window)
+        if start is None:
+            start = self._starts[window] = window.start(self.today)
+        return start <= result.day
 
     def on_day(self, when: datetime) -> date:
         """The calendar day of an instant in the time zone of the call."""
@@ -194,7 +200,13 @@ class Facts:
         if self._named.isdisjoint(concepts):
             return ()
         wanted = _PRESENT_OR_SUSPECTED if suspected else _PRESENT
-        return tuple([one for one in self._naming(concepts) if one.presence in wanted])
+        return tuple(
+            [
+                one
+                for one in self.record.conditions
+                if one.presence in wanted and not one.concepts.isdisjoint(concepts)
+            ]
+        )
 
     def hazards(self, *concepts: str) -> tuple[Condition, ...]:
         """Conditions that are present or only suspected: for hazards and contraindications."""

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-_OFFERED: set[tuple[object, ...]] = set()
-
 
 def refusal(raw: bytes) -> str:
     """Why the full R4B model refuses a resource; empty where it accepts it.
@@ -36,19 +34,12 @@ def refusal(raw: bytes) -> str:
     return ""
 
 
-def offered(resource: dict[str, Any], shape: tuple[object, ...]) -> dict[str, Any]:
-    """The resource itself, after its full model has accepted one of the same ``shape``.
-
-    A card's offers differ only in ids, dates and references that were checked already, so
-    each shape is validated once. Raises ValueError for a resource that no EHR should get.
-    """
-    if shape not in _OFFERED:
-        model = _model(resource["resourceType"])
-        if model is None:
-            raise ValueError(f"{resource['resourceType']} cannot be offered")
-        model.model_validate(resource)
-        _OFFERED.add(shape)
-    return resource
+def check_offer(resource: dict[str, Any]) -> None:
+    """Raise ValueError for a resource that no EHR should get: its full model refuses it."""
+    model = _model(resource["resourceType"])
+    if model is None:
+        raise ValueError(f"{resource['resourceType']} cannot be offered")
+    model.model_validate(resource)
 
 
 def _type_of(raw: bytes) -> str:

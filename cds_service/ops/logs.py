@@ -55,12 +55,24 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
     return made
 
 
+_ready: dict[str, structlog.stdlib.BoundLogger] = {}
+
+
+def ready(name: str) -> structlog.stdlib.BoundLogger:
+    """`logger`, bound once until logs are configured again: for what is logged of every call."""
+    made = _ready.get(name)
+    if made is None:
+        made = _ready[name] = logger(name).bind()
+    return made
+
+
 def configure(level: str = "info", stream: TextIO | None = None, style: str | None = None) -> None:
     """Send all logs of this process through the list; ``stream`` is standard error.
 
     ``style`` is ``json`` or ``text``; without it a terminal gets text and all else JSON.
     """
     out = stream or sys.stderr
+    _ready.clear()
     render = _words(out) if (style or _style_for(out)) == "text" else _render
     structlog.configure(
         processors=[

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from cds_service.core.facts import Kind
 from cds_service.core.patient import Facts
-from cds_service.core.series import Worse
+from cds_service.core.series import Newest, Worse
 from cds_service.engine.rule import (
     Answer,
     CannotTell,
@@ -102,6 +102,7 @@ def cirrhosis_cramps(facts: Facts) -> Answer:
     stops = stopping(facts, diuretics)
     state = electrolytes(facts)
     function = renal(facts)
+    first = _checked_first(facts)
     return Finding(
         indicator=Indicator.WARNING if stops.any or state.pressing else Indicator.INFO,
         summary=kidney_headline(
@@ -119,10 +120,10 @@ def cirrhosis_cramps(facts: Facts) -> Answer:
             *state.evidence,
             *function.evidence(facts),
         ),
-        missing=_missing(facts),
+        missing=_missing(facts, first),
         strength="The reasons to stop a diuretic are those of EASL 2018, cited second-hand. Trials "
         "of baclofen and albumin are few, small and only in cirrhosis.",
-        suggestions=_suggestions(facts, state.early),
+        suggestions=_suggestions(first, state.early),
         overrides=(*FOR_ADVICE, CONTRAINDICATED),
         reference="easl-2018" if stops.any else "article",
     )
@@ -147,12 +148,22 @@ def _steps(facts: Facts, diuretic: bool) -> str:
     return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
 
 
-def _missing(facts: Facts) -> tuple[str, ...]:
+_First = tuple[str, Newest, bool]
+
+
+def _checked_first(facts: Facts) -> list[_First]:
+    """What is checked first: its newest results, and whether any is of the last 30 days."""
+    return [
+        (analyte, facts.newest(analyte, Worse.LOW), _measured(facts, analyte))
+        for analyte in CHECKED_FIRST
+    ]
+
+
+def _missing(facts: Facts, first: list[_First]) -> tuple[str, ...]:
     lines: list[str] = []
-    for analyte in CHECKED_FIRST:
-        newest = facts.newest(analyte, Worse.LOW)
+    for analyte, newest, measured in first:
         lines.extend(levels.unread(newest.unusable, analyte))
-        if not _measured(facts, analyte):
+        if not measured:
             lines.append(f"{analyte} in the last 30 days")
     return (*lines, *conditions_unread(facts), *medications_unread(facts))
 
@@ -163,11 +174,10 @@ def _measured(facts: Facts, analyte: str) -> bool:
     return any(facts.within(facts.newest(one, Worse.LOW).result, ACT) for one in analytes)
 
 
-def _suggestions(facts: Facts, early: frozenset[str]) -> tuple[Suggestion, ...]:
+def _suggestions(first: list[_First], early: frozenset[str]) -> tuple[Suggestion, ...]:
     offers: list[Suggestion] = []
-    for analyte in CHECKED_FIRST:
-        newest = facts.newest(analyte, Worse.LOW)
-        if not _measured(facts, analyte):
+    for analyte, newest, measured in first:
+        if not measured:
             offers.append(OrderTest(analyte, "none in the last 30 days"))
         elif newest.unusable:
             offers.append(OrderTest(analyte, "the newest one could not be used"))

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from cds_service.core.facts import Result
+from cds_service.core.facts import Medication, Result
 from cds_service.core.patient import Facts
 from cds_service.core.series import NO_RESULTS
 from cds_service.engine.rule import (
@@ -100,15 +100,16 @@ def low_potassium(facts: Facts) -> Answer:
         return NotFired("the patient is under 18 and the level is not critical")
     losing = facts.taking(*_LOSING)
     against = [] if level.repeat_only else _against_a_draft(facts, level)
+    magnesium = ("", ()) if level.repeat_only else _magnesium(facts)
     return Finding(
         indicator=_indicator(level, critical),
         summary=_summary(level, severe is True, urgent, risk),
-        advice=_advice(facts, level, severe is True, urgent, risk, against),
+        advice=_advice(level, severe is True, urgent, risk, losing, magnesium[0], against),
         evidence=(
             _evidence(facts, level, severe is True, urgent),
             *(() if level.repeat_only else risk.evidence),
             *(() if level.repeat_only else (Evidence(one) for one in losing)),
-            *(() if level.repeat_only else _magnesium(facts)[1]),
+            *magnesium[1],
             *(() if level.repeat_only else renal(facts).evidence(facts)),
         ),
         missing=levels.unread(level.unusable, "potassium"),
@@ -168,11 +169,12 @@ _AT_ONCE = (
 
 
 def _advice(
-    facts: Facts,
     level: levels.Level,
     severe: bool,
     urgent: bool,
     risk: RhythmRisk,
+    losing: tuple[Medication, ...],
+    magnesium: str,
     against: Sequence[str],
 ) -> tuple[str, ...]:
     assert level.result is not None
@@ -187,13 +189,12 @@ def _advice(
         lines.append("Urgent: ECG and correction without delay, above all with heart disease.")
     elif risk:
         lines.append(f"ECG now: arrhythmia is more likely with {risk.words}.")
-    losing = facts.taking(*_LOSING)
     taken = f" Taken: {named(losing)}." if losing else ""
     lines.append(
         "Assess the cause (diuretics, gastrointestinal loss, low magnesium) and correct the "
         f"deficiency.{taken}"
     )
-    lines.append(_magnesium(facts)[0])
+    lines.append(magnesium)
     if against:
         lines.append(f"No potassium chloride is drafted: {'; '.join(against)}.")
     return tuple(lines)
