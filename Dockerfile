@@ -6,7 +6,7 @@ ARG BASE
 
 FROM ${BASE} AS builder
 ARG BASE
-# Which Python the base must have (3.11, 3.13, 3.14), so that a base is not another one than meant;
+# Which Python the base must have (3.11, 3.13, 3.14), so that no other base is used by mistake;
 # empty: any that the program supports.
 ARG PYTHON_VERSION=""
 RUN case "${BASE}" in *@sha256:*|localhost/*) ;; \
@@ -15,7 +15,7 @@ RUN case "${BASE}" in *@sha256:*|localhost/*) ;; \
 RUN python3 -c 'import sys; wanted, found = sys.argv[1], "%d.%d" % sys.version_info[:2]; \
       sys.exit(wanted not in ("", found) and f"The base has Python {found}, not {wanted}.")' "${PYTHON_VERSION}"
 WORKDIR /build
-# The environment that is shipped has no pip: the one beside it installs into it.
+# The environment that is shipped has no pip: that of the builder installs into it.
 RUN python3 -m venv /build/pip && python3 -m venv --without-pip /opt/cds-service
 
 # Dependencies before sources: these layers last until the locks change. Every file is checked
@@ -35,7 +35,7 @@ COPY hooks ./hooks
 COPY docs/reference/rules.md docs/reference/
 COPY fixtures/patients fixtures/patients
 ARG COMMIT=""
-# The list of what is in it (CycloneDX) is made last, of the finished environment.
+# The list of its parts (CycloneDX) is made last, from the finished environment.
 RUN CDS_COMMIT="${COMMIT}" /build/pip/bin/pip wheel --no-cache-dir --quiet --no-deps --no-index \
       --no-build-isolation --wheel-dir dist . \
  && /build/pip/bin/pip --python /opt/cds-service/bin/python install \
@@ -62,7 +62,7 @@ ENV PATH=/opt/cds-service/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     CDS_DATABASE_URL=sqlite:////data/cds-service.db
 
-# All that is written goes to /data and /tmp: the rest of the file system may be read-only.
+# Everything that is written goes to /data and /tmp: the rest of the file system may be read-only.
 VOLUME /data
 WORKDIR /data
 USER 10001:10001
@@ -72,6 +72,6 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
   CMD ["python3", "-c", "import http.client; c = http.client.HTTPConnection('127.0.0.1', 8000, timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
 
-# Beyond loopback the service wants CDS_TRUSTED_CLIENTS, or CDS_INSECURE_OPEN=1 to insist.
+# Beyond loopback the service requires CDS_TRUSTED_CLIENTS, or CDS_INSECURE_OPEN=1.
 ENTRYPOINT ["cds-service"]
 CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]

@@ -1,24 +1,24 @@
 # Every target does its own set-up; a second call finds it done and asks nothing of the network.
 #
 #   make run      start the service on http://127.0.0.1:8000 with the demo page
-#   make test     the tests, a sample of what is tried many times (TESTS=all: all of it;
+#   make test     the tests, properties on a sample of their examples (TESTS=all: on all of them;
 #                 PYTEST_ARGS="-k magnesium -x" to choose)
-#   make lowest   all tests but the browser's, with the lowest versions that pyproject.toml allows
+#   make lowest   all tests but those in a browser, with the lowest versions that pyproject.toml allows
 #   make spark    the tests of the Spark engine, with the lowest version allowed; needs Java 17
-#   make smart-fetch   the tests of exports that smart-fetch makes of the test FHIR server
+#   make smart-fetch   the tests of exports that smart-fetch makes from the test FHIR server
 #   make coverage what the tests cover, against two thresholds (.ci/covered.py)
 #   make check    lint, format, types, layers and tests: runs all, counts what failed
 #   make prose    spelling of documents, comments and messages
 #   make screenshots, make pictures, make population-examples   make what the documents show again
 #   make docs     write the reference pages from the code
-#   make bench    benchmark                     make faults     faults, with figures
+#   make bench    benchmark                     make faults     the service under faults, with figures
 #   make sandbox  the CDS Hooks sandbox beside this service (SANDBOX=/path/to/its/checkout)
-#   make guard    processor time of fixed calls, against what is recorded
+#   make guard    processor time of fixed calls, against the recorded figures
 #   make mutants  mutation testing of rules and units (MUTANTS_ARGS=hooks/rules/iron.py: one module)
 #   make image    container image, with docker or buildah   (BASE=…@sha256:… is the base)
-#   make lock     write locks/ anew: what image and gate install, with hashes
+#   make lock     rewrite locks/: what image and gate install, with hashes
 #   make sbom     list what the environment holds (CycloneDX), in sbom.cdx.json
-#   make try-image   build it without any registry of images, run it locked down, call it
+#   make try-image   build the image without any registry of images, run it locked down, call it
 #   make clean    remove the virtual environment and what tools cached
 
 PYTHON      ?= python3
@@ -27,7 +27,7 @@ HOST        ?= 127.0.0.1
 PORT        ?= 8000
 RUN_ARGS    ?= --demo
 PYTEST_ARGS ?=
-# all: each property on all its examples, and what other tests show too (the gate).
+# all: each property on all its examples, and tests that repeat what others show (the gate).
 TESTS       ?= everyday
 TEST_PROCESSES ?= auto
 BENCH_ARGS  ?=
@@ -38,7 +38,7 @@ SANDBOX_ARGS ?=
 MUTANTS_ARGS ?=
 IMAGE       ?= leg-cramps-cds:latest
 BASE        ?=
-# Which Python the base must have (3.13); empty: any from 3.11 on.
+# Which Python the base must have (such as 3.13); empty: any from 3.11 on.
 PYTHON_VERSION ?=
 COMMIT      ?= $(shell git rev-parse --verify --quiet HEAD 2>/dev/null)
 UV          := uv==0.13.9
@@ -62,8 +62,8 @@ run: environment
 test: environment-dev
 	@TESTS=$(TESTS) $(PY) -m pytest -n $(TEST_PROCESSES) --dist worksteal $(PYTEST_ARGS)
 
-# In its own environment: the lowest version of what pyproject.toml names, and the newest that fits
-# of what those need. The browser's tests drive another program.
+# In its own environment: the lowest versions that pyproject.toml allows, and the newest compatible
+# versions of what those need. The tests in a browser drive another program.
 lowest: environment-dev
 	@set -euo pipefail; \
 	state() { pwd; cat pyproject.toml; }; \
@@ -79,7 +79,7 @@ lowest: environment-dev
 	@$(LOWEST)/bin/python .ci/lowest.py pyproject.toml
 	@$(LOWEST)/bin/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "not browser" $(PYTEST_ARGS)
 
-# In its own environment, because Spark is 400 MB: its lowest version, and what it needs.
+# In its own environment, because Spark is 400 MB: its lowest allowed version, and what it needs.
 spark: spark-environment
 	@command -v java >/dev/null || { \
 	  echo "make spark needs Java 17 or newer (Debian: apt-get install default-jre-headless)." >&2; exit 2; }
@@ -98,7 +98,7 @@ spark-environment: environment-dev
 	  state > $(SPARK)/.installed; \
 	fi
 
-# In its own environment: it brings 40 packages. It makes exports; nothing of it is imported.
+# In its own environment, because it needs 40 packages. It makes exports; nothing of it is imported.
 smart-fetch: smart-fetch-environment
 	@CDS_SMART_FETCH=$(VENV)/smart-fetch/bin/smart-fetch $(PY) -m pytest tests/population/test_smart_fetch.py \
 	  $(PYTEST_ARGS)
@@ -107,7 +107,7 @@ smart-fetch-environment: environment-dev
 	@test -x $(VENV)/smart-fetch/bin/smart-fetch || { $(PY) -m venv --clear $(VENV)/smart-fetch \
 	  && $(VENV)/smart-fetch/bin/python -m pip install --quiet 'smart-fetch>=1.0.3,<2'; }
 
-# Measuring slows what is timed: those tests (marker timed) are left to `make test`.
+# Measuring coverage slows down what is timed: those tests (marker timed) run only in `make test`.
 # Data left by the last run would count as covered: it is erased first.
 coverage: environment-dev
 	@$(PY) -m coverage erase
@@ -134,7 +134,7 @@ types: environment-dev
 layers: environment-dev
 	@$(VENV)/bin/lint-imports
 
-# Generated documents are compared with the code by tests: `test` tells when one is stale.
+# Tests compare generated documents with the code: `test` fails if one is stale.
 check: environment-dev
 	@failed=(); for step in $(CHECKS); do \
 	  echo "== $$step"; $(MAKE) --no-print-directory $$step || failed+=("$$step"); \
@@ -171,7 +171,7 @@ pictures:
 bench: environment-dev
 	@$(PY) -m tools.bench $(BENCH_ARGS)
 
-# Against the recorded ratios; GUARD_ARGS=--record records anew.
+# Against the recorded ratios; GUARD_ARGS=--record records them again.
 guard: environment-dev
 	@$(PY) -m tools.bench.guard $(GUARD_ARGS)
 
@@ -205,8 +205,8 @@ image:
 	  echo "make image needs docker (running) or buildah." >&2; exit 1; \
 	fi
 
-# One version of each name, for all platforms and Python versions, with hashes. An index that is
-# not the public one stays out of the files.
+# One version of each package, for all platforms and Python versions, with hashes. The address of
+# an index other than the public one is not written into the files.
 LOCK = $(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate --no-emit-index-url $(LOCK_ARGS)
 lock: environment-dev
@@ -217,14 +217,14 @@ lock: environment-dev
 	  --output-file locks/dev.txt
 	@$(LOCK) --group image --output-file locks/build.txt
 
-# In its own environment, from the lock that the image uses.
+# The tool is in its own environment, installed from the lock that the image uses.
 sbom: environment
 	@test -x $(VENV)/sbom/bin/cyclonedx-py || { $(PY) -m venv $(VENV)/sbom \
 	  && $(VENV)/sbom/bin/python -m pip install --quiet --require-hashes -r locks/build.txt; }
 	@$(VENV)/sbom/bin/cyclonedx-py environment --output-reproducible --output-format JSON \
 	  --output-file sbom.cdx.json $(PY)
 
-# Builds the image on a minimal Debian and runs it locked down: root, buildah and debootstrap.
+# Builds the image on a minimal Debian and runs it locked down; needs root, buildah and debootstrap.
 try-image:
 	@deploy/try-image
 
@@ -240,8 +240,8 @@ environment-dev:
 
 # $(1): name of the stamp; $(2): what pip installs.
 # The stamp holds the folder and pyproject.toml as they were at the last successful install, so
-# that a moved checkout or a changed dependency is noticed, and a mere change of date is not.
-# The development set contains the other: its stamp serves both.
+# that a moved checkout or a changed dependency is noticed, but not a mere change of date.
+# The development set contains the other one: its stamp counts for both.
 define set_up
 set -euo pipefail; \
 state() { pwd; cat pyproject.toml; }; \
@@ -262,7 +262,7 @@ $(if $(LOCKED),$(PY) -m pip install --quiet --no-deps --no-build-isolation --edi
 state > $(VENV)/.installed-$(1)
 endef
 
-# Debian keeps ensurepip in a package of its own; each way round that is tried before giving up.
+# Debian has ensurepip in a package of its own; each way to do without is tried before giving up.
 define make_venv
 if $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
   $(PYTHON) -m venv --clear $(VENV); \

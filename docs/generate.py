@@ -1,7 +1,7 @@
 """Writes docs/reference from the code and the knowledge files: `python docs/generate.py`.
 
-Tests compare what stands in the folder with what would be written, so that no page goes
-stale. `--check` does the same and exits with 1.
+Tests compare the pages in the folder with what would be written, so that no page goes
+stale. `--check` does the same and exits with 1 if one has.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def rules_page() -> str:
         parts.append(f"\n## {service.id}\n\nHook {service.hook}. {service.description}\n")
         again = [f"`{rule.id}`" for rule in service.rules if rule in told]
         if again:
-            parts.append(f"\nAsks these rules as above: {', '.join(again)}.\n")
+            parts.append(f"\nAlso asks these rules, described above: {', '.join(again)}.\n")
         for rule in service.rules:
             if rule not in told:
                 parts.append(_rule(rule))
@@ -204,7 +204,7 @@ def traceability_page() -> str:
     return (
         HEAD + "# Traceability\n\nEach statement of the source article, numbered by section and "
         "paraphrased, and what became of it.\n\n"
-        + _table(["no.", "section", "statement", "became"], rows)
+        + _table(["no.", "section", "statement", "what became of it"], rows)
         + "\nRules that no statement asks for:\n\n"
         + _table(["rule", "why it exists"], rest)
     )
@@ -221,8 +221,8 @@ def limits_page() -> str:
     ]
     return (
         HEAD
-        + "# Limits\n\nEvery number a rule compares with. A site overrides any of them with the "
-        "file named in `CDS_LIMITS`, TOML or JSON, with the same unit:\n\n"
+        + "# Limits\n\nEvery number that a rule compares a value with. A site overrides any of "
+        "them with the file named in `CDS_LIMITS`, TOML or JSON, in the same unit:\n\n"
         '```toml\n["magnesium.low"]\nvalue = "0.75"\nunit = "mmol/L"\n```\n\n'
         + _table(["key", "value", "unit", "meaning", "source", "checked"], rows)
     )
@@ -251,7 +251,7 @@ def units_page() -> str:
     parts = [
         HEAD,
         "# Units\n\nCanonical value = reported value × factor + offset, exactly. A unit that is "
-        "not listed is not guessed: the result cannot be used, and that is said.\n",
+        "not listed is not guessed: the result cannot be used, and a card says so.\n",
     ]
     for one in files.analytes().values():
         spellings: dict[str, list[str]] = {}
@@ -270,7 +270,7 @@ def units_page() -> str:
         ]
         low, high = one.plausible
         own = (
-            f"; a laboratory's lower limit must lie in {one.range_low[0]}–{one.range_low[1]}"
+            f"; a laboratory's lower limit must be {one.range_low[0]}–{one.range_low[1]}"
             if one.range_low
             else ""
         )
@@ -304,8 +304,8 @@ def codes_page() -> str:
     """Code lists: how many codes, how many verified."""
     parts = [
         HEAD,
-        "# Code lists\n\nThe lists stand in `hooks/knowledge/codelists`, the words that stand for "
-        "the same concepts in `hooks/knowledge/names`.\n",
+        "# Code lists\n\nThe lists are in `hooks/knowledge/codelists`, the words for the same "
+        "concepts in `hooks/knowledge/names`.\n",
     ]
     for folder, count, verified in _code_counts():
         if count is None:
@@ -341,9 +341,8 @@ def settings_page() -> str:
         for entry in listed(Settings.model_construct())
     ]
     return (
-        HEAD
-        + "# Settings\n\nFrom the environment; `cds-service settings` lists them as they are.\n\n"
-        + _table(["variable", "default", "meaning"], rows)
+        HEAD + "# Settings\n\nSettings are read from the environment; `cds-service settings` lists "
+        "them with their current values.\n\n" + _table(["variable", "default", "meaning"], rows)
     )
 
 
@@ -378,7 +377,7 @@ def metrics_page() -> str:
     return (
         HEAD
         + "# Metrics\n\n`GET /metrics`, in the Prometheus text format, summed over the workers. "
-        "Counters carry the suffix `_total`. No label ever holds anything of a record.\n\n"
+        "Counters have the suffix `_total`. No label ever contains anything of a record.\n\n"
         + _table(["metric", "type", "labels", "meaning"], rows)
     )
 
@@ -420,7 +419,7 @@ def command_line_page() -> str:
     for name, command in sorted(main.commands.items()):
         context = click.Context(command, info_name=name, parent=root, terminal_width=96)
         if name == "population":
-            # The first of its two commands goes without its name.
+            # The first of its two commands is called without its name.
             for inner, one in command.commands.items():
                 shown = name if inner == "run" else f"{name} {inner}"
                 commands[shown] = (
@@ -448,7 +447,7 @@ def reading_page() -> str:
 
 
 def stale() -> list[str]:
-    """The pages that are not as they would be written."""
+    """The pages that differ from what would be written."""
     return [
         path
         for path, text in pages().items()

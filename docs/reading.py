@@ -1,7 +1,7 @@
-"""docs/reference/reading.md: what is read of each FHIR element, found by trying.
+"""docs/reference/reading.md: what is read of each FHIR element, found by experiment.
 
-A whole sample of each resource type is read; then each of its elements is taken out, and put as
-rubbish, and what changes is what the page says. An element that changes nothing is not read.
+A complete sample of each resource type is read. Then each of its elements is removed, or replaced
+by an invalid value, and the page says what changes. An element that changes nothing is not read.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ SAMPLES: Mapping[str, tuple[Kind, Json]] = {
     }),
     "Encounter": (Kind.ENCOUNTER, {"id": "e1", "subject": SUBJECT, "reasonCode": CRAMPS}),
 }  # fmt: skip
-"""A whole resource of each type, and the kind of data it comes under."""
+"""A complete resource of each type, and the kind of data it belongs to."""
 
 NAMED = {"display": "Leg cramps"}
 QUININE_INSIDE = {"resourceType": "Medication", "id": "x", "code": QUININE}
@@ -166,51 +166,51 @@ INSTEAD: Mapping[str, Mapping[str, Json]] = {
     },
     "Encounter": {"reasonReference": {"reasonCode": None, "reasonReference": [NAMED]}},
 }  # fmt: skip
-"""What the sample says otherwise where one element is tried; None takes an element out."""
+"""What is changed in the sample to try one element; None removes an element."""
 
 BESIDE: Mapping[str, Json] = {
     "meta": {"meta": {"lastUpdated": "2026-03-08T09:00:00Z"}},
     "identifier": {"id": "o2", "status": "entered-in-error"},
 }
-"""What another version of the sample says otherwise, where only two show what is read."""
+"""What differs in a second version of the sample, if it takes two to show what is read."""
 
 READ: Mapping[str, str] = {
-    "id": "which resource it is; of two with the same id the newer counts, where `meta` tells",
+    "id": "which resource it is; of two with the same id the newer counts, if `meta` tells which",
     "meta": "which of two versions is the newer",
     "identifier": "which results are versions of one another, at the same time and of one analyte",
     "Patient.id": "whether it is the patient of the call",
     "Patient.birthDate": "age; a full date only",
     "Patient.gender": "sex, for limits and equations; anything but male and female is unknown",
-    "deceasedBoolean": "whether the patient has died: then no rule applies",
+    "deceasedBoolean": "whether the patient has died: no rule then applies",
     "deceasedDateTime": "as deceasedBoolean",
     "status": "whether it counts",
-    "Observation.code": "which analyte or panel, by listed codes, else by words; a name that "
-    "leaves it open, and a code of an unlisted system without words, are said where the unit "
-    "fits",
-    "subject": "whose it is; none counts as this patient's, because it was asked for by patient",
-    "patient": "whose it is; none counts as this patient's",
-    "effectiveDateTime": "when it was; a date without a day is none",
+    "Observation.code": "which analyte or panel, by listed codes, else by words; an ambiguous "
+    "name, and a code of an unlisted system without words, are reported if the unit fits",
+    "subject": "to whom it belongs; without one it counts as this patient's, because the search "
+    "was for this patient",
+    "patient": "to whom it belongs; without one it counts as this patient's",
+    "effectiveDateTime": "when it was; a date without a day does not count",
     "effectivePeriod": "its end, else its start",
     "effectiveInstant": "as effectiveDateTime",
     "valueQuantity": "number, comparator, and unit (UCUM code first, then the unit's text)",
     "Observation.valueCodeableConcept": "pregnancy status or test; elsewhere it is not a value, "
-    "and said",
-    "Observation.valueString": "the answer of a pregnancy test; elsewhere that it is not a number "
-    "with a unit, and that is said",
-    "Observation.valueDateTime": "the date a child is due; elsewhere that it is not a number with "
-    "a unit, and that is said",
-    "value": "that it is not a number with a unit, and that is said",
+    "which is reported",
+    "Observation.valueString": "the result of a pregnancy test; elsewhere that it is not a number "
+    "with a unit, which is reported",
+    "Observation.valueDateTime": "the due date of a pregnancy; elsewhere that it is not a number "
+    "with a unit, which is reported",
+    "value": "that it is not a number with a unit, which is reported",
     "referenceRange": "the laboratory's own limits: of the ranges without type or of type "
-    "normal, without `appliesTo` and for the patient's age, where exactly one is left",
-    "specimen": "whether its name (or the type of a contained one) says another fluid than blood: "
-    "then it is another quantity, and said where its code names blood",
-    "bodySite": "whether it says another fluid than blood, as `specimen`",
+    "normal, without `appliesTo` and for the patient's age, if exactly one is left",
+    "specimen": "whether its name (or the type of a contained one) is a fluid other than blood: "
+    "it is then another quantity, which is reported if its code names blood",
+    "bodySite": "whether it names a fluid other than blood, as `specimen`",
     "interpretation": "whether the laboratory flagged it as critical, and remarks on the sample",
     "dataAbsentReason": "that there is no value, and remarks on the sample",
     "component": "each component, as a result of the same time; one with a value and no code "
-    "is said",
-    "contained": "what a reference with # means; results inside a report",
-    "focus": "whether it is about somebody else, or a device: then it is refused, and that is said",
+    "is reported",
+    "contained": "what a reference with # refers to; results inside a report",
+    "focus": "whether it is about somebody else, or a device: it is then refused and reported",
     "note": "remarks on the sample (haemolysed, clotted, contaminated, wrong tube)",
     "hasMember": "that a panel has results of its own",
     "result": "that a panel has results of its own",
@@ -221,8 +221,8 @@ READ: Mapping[str, str] = {
     "stage": "words that complete the name: chronic kidney disease, stage 5",
     "onsetDateTime": "the day shown",
     "onsetPeriod": "the day shown: its start",
-    "recordedDate": "the day shown where there is no onset",
-    "abatement": "that it is over, unless it lies in the future",
+    "recordedDate": "the day shown if there is no onset",
+    "abatement": "that it is over, unless the abatement is in the future",
     "doNotPerform": "that it is not to be given or done",
     "medicationCodeableConcept": "which drug, its classes and strength, by codes and words",
     "medicationReference": "the Medication (contained, in the same Bundle, or anywhere in the "
@@ -238,31 +238,31 @@ READ: Mapping[str, str] = {
     "ServiceRequest.code": "what is ordered, by codes and words",
     "Encounter.id": "whether it is the encounter of the call; no other is used",
 }
-"""What is read of an element; ``Type.element`` where it differs between types."""
+"""What is read of an element; ``Type.element`` if it differs between types."""
 
 NOT_READ: Mapping[str, str] = {
     "issued": "when it was reported is not when it was measured",
-    "modifierExtension": "what has one is not used, and that is said, but for the Patient",
+    "modifierExtension": "a resource with one is not used and is reported, except the Patient",
     "category": "codes say more than categories",
     "encounter": "a result counts whoever ordered it",
-    "effectiveTiming": "it is not one moment: the result counts as undated, and that is said",
-    "bodySite": "the words of the code name it where it matters",
-    "method": "the code says by which method",
-    "intent": "a proposal that is active may be taken",
-    "priority": "urgency is the clinician's",
-    "dispenseRequest": "what was handed out is not what is taken",
-    "evidence": "only what the Condition itself says",
+    "effectiveTiming": "it is not one moment: the result counts as undated, which is reported",
+    "bodySite": "the words of the code name it if it matters",
+    "method": "the code says which method was used",
+    "intent": "the drug of an active proposal may be taken",
+    "priority": "urgency is for the clinician to judge",
+    "dispenseRequest": "what was dispensed is not what is taken",
+    "evidence": "only what the Condition itself says counts",
     "note": "free text is not interpreted",
     "text": "the narrative repeats the elements; it is never parsed",
     "criticality": "any intolerance counts",
-    "reason": "an element of R5; it is brought to R4's reasonCode first",
+    "reason": "an element of R5; it is converted to R4's reasonCode first",
 }
-"""Why an element is not read, where somebody might ask."""
+"""Why an element is not read, if somebody might ask."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of one reading: a picture of its facts, and the reasons of its problems."""
+    """The result of one reading: an image of its facts, and the reasons of its problems."""
 
     facts: str
     said: tuple[str, ...]
@@ -318,7 +318,7 @@ def elements(name: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Element:
-    """One element as the trials show it: whether it is read, and what is said without it."""
+    """One element as the trials show it: whether it is read, and what is reported without it."""
 
     name: str
     read: bool
@@ -357,7 +357,7 @@ def _try(name: str, element: str) -> Element:
 
 
 def prose(name: str, element: str) -> str:
-    """What is read of an element, in words; empty where none were written."""
+    """What is read of an element, in words; empty if none were written."""
     stem = next((one for one in ("abatement", "value") if element.startswith(one)), "")
     return READ.get(f"{name}.{element}") or READ.get(element) or READ.get(stem, "")
 
@@ -460,9 +460,9 @@ def shape_rows() -> Iterable[list[str]]:
 def page(head: str, table: Any) -> str:
     """The whole page."""
     parts = [head, INTRODUCTION]
-    parts.append(table(["what the key holds", "read", "state", "said"], list(shape_rows())))
+    parts.append(table(["what the key holds", "read", "state", "reported"], list(shape_rows())))
     parts.append("\n## Status\n\n" + STATUS_WORDS)
-    parts.append(table(["type", "status", "counts as", "said"], list(status_rows())))
+    parts.append(table(["type", "status", "counts as", "reported"], list(status_rows())))
     for name in SAMPLES:
         parts.append(f"\n## {name}\n\n")
         rows = [
@@ -471,7 +471,7 @@ def page(head: str, table: Any) -> str:
             if one.read
         ]
         parts.append(
-            table(["element", "what is read", "said when missing", "when unreadable"], rows)
+            table(["element", "what is read", "reported when missing", "when unreadable"], rows)
         )
         parts.append(f"\nNot read, on purpose: {_ignored(name)}.\n")
     parts.append(OTHERS)
@@ -492,19 +492,19 @@ def _ignored(name: str) -> str:
 _TYPES = ", ".join(f"`{one}`" for one in sorted(frozenset().union(*EXPECTED.values())))
 INTRODUCTION = f"""# What is read of each FHIR element
 
-There are three answers for everything that arrives: it becomes a fact; or a problem says what
-could not be used and why (the card `data-not-usable` shows it where it matters); or it is passed
-over on purpose, and is listed here. This page is made by trying: each element is removed from a
-complete resource, then replaced by an invalid value, and the tables show what is said in each
-case. A property test
+Everything that arrives becomes a fact; or it becomes a problem that says what could not be used
+and why (the card `data-not-usable` shows it if it matters); or it is ignored on purpose, and is
+listed here. This page is made by experiment: each element is removed from a complete resource,
+then replaced by an invalid value, and the tables show what is reported in each case. A property
+test
 (`READING_RECORDS=5000 python -m pytest tests/fhir_reading/test_nothing_lost.py`) finds no
 generated record that names an analyte, a condition or a drug and became neither a fact nor a
 problem.
 
 Types that are read: {_TYPES}; results contained in a `DiagnosticReport` or an `Observation`; and
-`Medication`, `Substance` and other contained resources where something refers to them. The
-capitals of a type's name do not matter. No drug is drafted while a list is incomplete, or has an
-active entry that does not say what it is.
+`Medication`, `Substance` and other contained resources to which something refers. The case of
+the letters in a type's name does not matter. No drug is drafted while a list is incomplete, or
+has an active entry that does not say what it is.
 
 An entry that names nothing (no code and no words, only a null flavour or data-absent-reason, a
 placeholder such as "unknown", "see notes" or "non-formulary medication", a number, a dash, its own
@@ -514,22 +514,22 @@ words in another script than the Latin one.
 ## What a prefetch key may hold
 
 """
-STATUS_WORDS = """A status that is missing, or not one of these, is said. A condition of unknown
-status counts as present, and never lifts a hazard.
+STATUS_WORDS = """A status that is missing, or is not one of these, is reported. A condition of
+unknown status counts as present, and never lifts a hazard.
 
 """
 OTHERS = """
 ## Other resources
 
-`MedicationDispense` and `MedicationAdministration` are not read: what was handed out or given once
-is not what is taken. Where they are sent beside the prescriptions, that is said. `Procedure`,
-`Immunization`, `CarePlan`, `Goal`, `FamilyMemberHistory`, `DocumentReference` and all others are
-passed over; where one is sent instead of what was asked for, that is said. In a Bundle for
-`evaluate`, `explain` and the demo page only the types above are taken; requests that are not
+`MedicationDispense` and `MedicationAdministration` are not read: what was dispensed, or given
+once, is not what is taken. If they are sent beside the prescriptions, that is reported.
+`Procedure`, `Immunization`, `CarePlan`, `Goal`, `FamilyMemberHistory`, `DocumentReference` and all
+others are ignored; if one is sent instead of what was requested, that is reported. In a Bundle for
+`evaluate`, `explain` and the demo page only the types above are used; requests that are not
 active are left out, as the prefetch templates leave them out. Results to which a
-`DiagnosticReport` or a panel only refers, and which were not sent, are not missed: the templates
-ask for some codes only.
+`DiagnosticReport` or a panel merely refers, and which were not sent, do not count as missing: the
+templates ask for some codes only.
 """
-VERSIONS = """DSTU2, STU3 and R5 are brought to R4's shape before anything is read.
+VERSIONS = """DSTU2, STU3 and R5 are converted to the shape of R4 before anything is read.
 
 """

@@ -328,7 +328,7 @@ def test_with_trusted_clients_the_page_answers_by_itself(demo: Demo, tmp_path: P
     entry = {"iss": "https://ehr.example", "jwks": {"keys": [public]}}
     clients.write_text(json.dumps([entry]), encoding="utf-8")
     client = demo(trusted_clients=str(clients), fhir_servers="http://127.0.0.1:9/fhir")
-    assert "asks for a signed token" in client.get("/").text
+    assert "requires a signed token" in client.get("/").text
     answer = ask(client, patient="low-magnesium")
     address = f"/cds-services/{answer['service']}"
     assert client.post(address, json=answer["request"]).status_code == 401
