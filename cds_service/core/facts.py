@@ -19,7 +19,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from cds_service.core.analytes import Analyte
-from cds_service.core.quantities import Interval, Unit, printed_unit, rounded
+from cds_service.core.quantities import Interval, Unit, printed_unit, rounded, written
 from cds_service.core.records import record
 
 
@@ -187,9 +187,8 @@ def plain(value: Decimal) -> str:
 
     Some systems send many meaningless digits; only the first four decimals are shown.
     """
-    written = f"{value:f}"
-    _, _, decimals = written.partition(".")
-    return written if len(decimals) <= _SHOWN else f"{value:.{_SHOWN}f}"
+    whole = written(value)
+    return whole if len(whole.partition(".")[2]) <= _SHOWN else f"{value:.{_SHOWN}f}"
 
 
 class Performed(Struct, frozen=True):

@@ -64,6 +64,7 @@ class Engine:
             for some in rules.values()
             for rule in some
         }
+        self._demanded = {kind for demands in self._demands.values() for kind in demands}
 
     def rules(self, service: str) -> tuple[Rule, ...]:
         """The rules of one service, in the order of evaluation."""
@@ -73,7 +74,7 @@ class Engine:
         """Every rule's outcome, in catalogue order; the reviewing rules come last."""
         outcomes: list[Outcome] = []
         # Mostly none; looked up once, not by every rule.
-        lacking = {kind: lack for kind in Kind if (lack := _lack(kind, facts))}
+        lacking = {kind: lack for kind in self._demanded if (lack := _lack(kind, facts))}
         for rule in self._checks[service]:
             try:
                 answer = self._answer(rule, facts, lacking)

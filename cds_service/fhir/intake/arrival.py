@@ -75,7 +75,7 @@ class Tally:
 def judged(delivery: Delivery, tally: Tally) -> Availability:
     """The delivery's state after what its pages turned out to be."""
     given = delivery.availability
-    if not given.obtained or not delivery.pages:
+    if not given.obtained:
         return given
     if tally.unread_pages == tally.pages:
         return Availability(State.UNAVAILABLE, _ERROR if tally.incomplete else _UNREADABLE)

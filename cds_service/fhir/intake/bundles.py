@@ -122,6 +122,9 @@ class Intake:
         self.entries = 0
         self._number = 0
         for kind, delivery in deliveries.items():
+            if not delivery.pages:
+                self.availability[kind] = delivery.availability
+                continue
             tally = Tally()
             for index, page in enumerate(delivery.pages):
                 self._number += 1
@@ -131,12 +134,16 @@ class Intake:
                 tally.pages += 1
                 self._page(delivery, page, place, tally)
             self.availability[kind] = judged(delivery, tally)
-            source = Source(delivery.origin or kind.value, delivery.origin)
-            if tally.strangers_only:
-                reason = self.availability[kind].reason
-                self.problem("wrong-type", kind.value, reason, source)
-            for name in tally.not_read(kind):
-                self.problem("not-read", kind.value, f"{name} resources are not read", source)
+            if tally.others:
+                self._note_others(kind, delivery, tally)
+
+    def _note_others(self, kind: Kind, delivery: Delivery, tally: Tally) -> None:
+        source = Source(delivery.origin or kind.value, delivery.origin)
+        if tally.strangers_only:
+            reason = self.availability[kind].reason
+            self.problem("wrong-type", kind.value, reason, source)
+        for name in tally.not_read(kind):
+            self.problem("not-read", kind.value, f"{name} resources are not read", source)
 
     def all_of(self, *types: str) -> Iterator[Entry]:
         """The entries of some types (R4's names), in the order they came."""

@@ -167,8 +167,11 @@ def _day(item: Item, as_of: datetime) -> date | None:
 
 def read_reason(item: Item, library: Library, vocabulary: Vocabulary) -> Reason:
     """Why something was ordered or took place; ``given`` also where it cannot be read."""
-    codes = [one for one in items(item.value("reasonCode")) if one not in (None, {}, "")]
-    pointers = [one for one in items(item.value("reasonReference")) if one not in (None, {}, "")]
+    coded, referred = item.value("reasonCode"), item.value("reasonReference")
+    if coded is None and referred is None:
+        return _NO_REASON
+    codes = [one for one in items(coded) if one not in (None, {}, "")]
+    pointers = [one for one in items(referred) if one not in (None, {}, "")]
     if not codes and not pointers:
         return _NO_REASON
     given = bool(codings(codes) or texts(codes) or pointers)
