@@ -172,7 +172,7 @@ def test_the_first_text_that_names_the_drug_decides_whether_its_milligrams_are_e
 def test_elemental_milligrams_of_an_unnamed_salt_are_not_milligrams_of_a_salt() -> None:
     daily = daily_amount(order("magnesium 100 mg elemental", dose("1", "tablet")), ("magnesium",))
     assert (daily.start, daily.most) == (None, None)
-    assert "of the mineral" in daily.lacking
+    assert "as the mineral" in daily.lacking
 
 
 def test_the_strength_of_the_ingredient_counts_before_the_name() -> None:
