@@ -17,12 +17,12 @@ import msgspec
 from cds_service.calls.envelope import RESULTS, Envelope
 from cds_service.core.facts import Kind, State
 from cds_service.fhir.intake.delivery import Delivery, Later
+from cds_service.fhir.intake.extent import shortfall, takes_away
 from cds_service.fhir.intake.wrapping import unwrapped
-from cds_service.fhir.values.elements import UNREADABLE
+from cds_service.fhir.values.elements import UNREADABLE, readable
 from cds_service.fhir.values.peeks import (
     EntryPage,
     ResultPage,
-    lacking,
     read_entries,
     read_extent,
     read_page,
@@ -51,13 +51,9 @@ _OTHER_KEY = "sent under a prefetch key of the client's own: it may not be every
 _STATES = {"given": State.GIVEN, "partial": State.PARTIAL, "unavailable": State.UNAVAILABLE}
 
 
-class _Issue(msgspec.Struct):
-    severity: str = ""
-
-
 class _Inner(msgspec.Struct):
     resourceType: str = ""  # noqa: N815  # FHIR's name
-    issue: list[_Issue] = []
+    issue: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Entry(msgspec.Struct):
@@ -197,11 +193,13 @@ def read_key(key: Key, sent: msgspec.Raw) -> Delivery:
         if (inner := unwrapped(raw)) is not None:
             return read_key(key, msgspec.Raw(inner))
         if peeked is None:
-            return Delivery(key.kind, State.GIVEN, (raw,), origin)
+            reason = shortfall(raw)
+            state = State.PARTIAL if reason else State.GIVEN
+            return Delivery(key.kind, state, (raw,), origin, reason)
     kind = type_of(peeked.resourceType)
     if kind == "OperationOutcome":
         return Delivery(key.kind, State.UNAVAILABLE, (), origin, _ERROR_REPORTED)
-    if b"OperationOutcome" in raw and (failed := _failed_entries(raw)):
+    if b"OperationOutcome" in raw and (failed := _failed_entries(raw, key.kind)):
         if failed == "all":
             return Delivery(key.kind, State.UNAVAILABLE, (), origin, _ERROR_REPORTED)
         return Delivery(key.kind, State.PARTIAL, (raw,), origin, _ERROR_IN_PART)
@@ -215,7 +213,7 @@ def _sent(envelope: Envelope, name: str) -> bytes:
 
 def _page(key: Key, sent: bytes | msgspec.Raw | Later, page: ResultPage | EntryPage) -> Delivery:
     """A Bundle that was taken apart."""
-    reason = lacking(page.link, page.total, len(page.entry))
+    reason = page.lacking
     state = State.PARTIAL if reason else State.GIVEN
     return Delivery(key.kind, state, (sent,), f"prefetch.{key.name}", reason, page)
 
@@ -233,10 +231,10 @@ def _results(raw: msgspec.Raw) -> ResultPage | None:
     return None if _reports_an_error(page) else page
 
 
-def _failed_entries(raw: bytes) -> str:
+def _failed_entries(raw: bytes, kind: Kind) -> str:
     """``all`` or ``some`` where a Bundle carries an error among its entries; else nothing.
 
-    Servers also send hints and warnings this way; those take nothing away.
+    Servers also send hints and warnings this way; most of those take nothing away.
     """
     try:
         entries = _read_bundle(raw).entry or []
@@ -244,7 +242,7 @@ def _failed_entries(raw: bytes) -> str:
         return ""
     inner = [entry.resource for entry in entries if entry.resource is not None]
     outcomes = [one for one in inner if one.resourceType == "OperationOutcome"]
-    if not any(issue.severity in ("error", "fatal") for one in outcomes for issue in one.issue):
+    if not any(takes_away({"issue": readable(one.issue)}, kind) for one in outcomes):
         return ""
     return "all" if len(outcomes) == len(inner) else "some"
 

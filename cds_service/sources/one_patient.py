@@ -19,8 +19,8 @@ from cds_service.core.facts import Kind
 from cds_service.engine.hook import Hook
 from cds_service.errors import BadRequest
 from cds_service.fhir.intake.arrival import EXPECTED, NOT_READ
+from cds_service.fhir.intake.extent import failed, missing_of, takes_away
 from cds_service.fhir.values.elements import items, part, status_words, text
-from cds_service.fhir.values.peeks import Link, lacking
 from cds_service.fhir.values.versions import may_be_a_type, r4_type, type_of
 from cds_service.sources.prefetch import Key
 
@@ -111,7 +111,8 @@ def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
     held = _Held(inside=depth > 0)
     groups.append(held)
     stated = items(bundle.get("entry"))
-    held.cut = _is_cut(bundle, len(stated))
+    held.cut = bool(missing_of(bundle, len(stated)))
+    held.failed = "issues" in bundle and takes_away(bundle["issues"])
     for entry in stated:
         resource = _resource_in(entry)
         written = text(part(resource, "resourceType"))
@@ -119,25 +120,17 @@ def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
         if resource is not None and kind != written:
             resource = {**resource, "resourceType": kind}
         # An answer that failed may be any; what it holds is read all the same.
-        held.failed |= str(part(entry, "response", "status"))[:1] in ("4", "5")
+        held.failed |= failed(part(entry, "response"))
         if resource is None or not may_be_a_type(kind):
             held.failed |= part(entry, "request", "method") != "DELETE"
         elif kind == "OperationOutcome":
-            held.failed |= _is_error(resource)
+            held.failed |= takes_away(resource)
         elif kind == "Bundle" and depth < _DEPTH:
             _open(resource, groups, depth + 1)
         elif kind == "Bundle":
             held.failed = True
         else:
             held.entries.append(_named(resource, text(part(entry, "fullUrl"))))
-
-
-def _is_cut(bundle: Mapping[str, Any], entries: int) -> bool:
-    """Whether a Bundle says that there is more of it, as a page from a server says it."""
-    links = [Link(text(part(one, "relation"))) for one in items(bundle.get("link"))]
-    total = bundle.get("total")
-    known = isinstance(total, int | float | str) and not isinstance(total, bool)
-    return bool(lacking(links, total if known else None, entries))
 
 
 def _resource_in(entry: object) -> Json | None:
@@ -151,11 +144,6 @@ def _resource_in(entry: object) -> Json | None:
         return resource if isinstance(resource, dict) else None
     inside = [one for one in resource.values() if text(part(one, "resourceType"))]
     return inside[0] if len(inside) == 1 else None
-
-
-def _is_error(outcome: Json) -> bool:
-    severities = {text(part(one, "severity")).lower() for one in items(outcome.get("issue"))}
-    return not severities or not severities <= {"warning", "information", "success"}
 
 
 def _named(resource: Json, full_url: str) -> Json:

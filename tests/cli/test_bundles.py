@@ -279,3 +279,31 @@ def test_medicines_that_are_not_read_are_said(ask: Any, name: str) -> None:
     assert states["medication requests"] == "unavailable"
     cards, _ = ask(bundle(PATIENT, potassium(), given | {"status": "entered-in-error"}))
     assert cards == {"low-potassium"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"meta": {"tag": [{"code": "SUBSETTED"}]}},
+        {"link": "https://ehr.example/fhir?page=2"},
+        {"link": [{"relation": ["next"], "url": "x"}]},
+        {"link": [{"relation": "previous", "url": "x"}]},
+        {"total": {"value": 9}},
+        {"total": 9.0},
+        {"issues": OUTCOME},
+    ],
+    ids=str,
+)
+def test_a_bundle_that_is_not_everything_says_so(ask: Any, more: Json) -> None:
+    cards, states = ask(bundle(PATIENT, potassium(), quinine(), **more))
+    assert cards == LOW | {"data-not-usable"}
+    assert {states["results"], states["medication requests"]} == {"partial"}
+
+
+def test_an_answer_that_failed_and_a_warning_of_less_are_said(ask: Any) -> None:
+    failed = {"resource": quinine(), "response": {"status": "500"}}
+    less = {"resourceType": "OperationOutcome",
+            "issue": [{"severity": "warning", "code": "incomplete"}]}  # fmt: skip
+    for one in (failed, less):
+        _, states = ask(bundle(PATIENT, potassium(), quinine(), one))
+        assert states["results"] == "partial"

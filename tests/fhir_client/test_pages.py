@@ -148,3 +148,25 @@ def test_links_that_cannot_be_read_are_not_taken_for_the_last_page(links: str) -
     fetched, _ = fetch_pages(lambda _: [reply(body)])
     assert (fetched.state, len(fetched.pages)) == ("partial", 1)
     assert fetched.reason.endswith("whether there are further pages cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"total": 7}, "the Bundle counts 7 and holds 1"),
+        ({"total": "7"}, "the Bundle counts 7 and holds 1"),
+        ({"meta": {"tag": [{"code": "SUBSETTED"}]}}, "SUBSETTED"),
+    ],
+)
+def test_a_last_page_that_is_not_everything_is_partial(more: dict, reason: str) -> None:
+    fetched, asked = fetch_pages(lambda asked: [reply(bundle("1") | more)])
+    assert (fetched.state, asked) == ("partial", 1)
+    assert reason in fetched.reason
+
+
+def test_a_total_counts_the_entries_of_all_pages() -> None:
+    def answer(asked: Asked) -> list[Step]:
+        link = "?page=2" if asked.number == 1 else None
+        return [reply(bundle(str(asked.number), following=link) | {"total": 2})]
+
+    assert fetch_pages(answer)[0].state == "given"

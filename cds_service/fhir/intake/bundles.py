@@ -19,8 +19,16 @@ from cds_service.core.facts import Availability, Kind, Problem, Source
 from cds_service.errors import TooLarge
 from cds_service.fhir.intake.arrival import EXPECTED, Tally, judged
 from cds_service.fhir.intake.delivery import Delivery, Later
+from cds_service.fhir.intake.extent import failed, shortfall, takes_away
 from cds_service.fhir.intake.wrapping import address_of, unwrapped
-from cds_service.fhir.values.elements import UNREADABLE, decoded, identifier_of, items, part, text
+from cds_service.fhir.values.elements import (
+    UNREADABLE,
+    decoded,
+    identifier_of,
+    part,
+    readable,
+    text,
+)
 from cds_service.fhir.values.peeks import (
     EntryPage,
     Head,
@@ -28,7 +36,6 @@ from cds_service.fhir.values.peeks import (
     Peek,
     RawSlot,
     read_entries,
-    read_extent,
     read_head,
     read_list,
     read_members,
@@ -303,8 +310,7 @@ class Intake:
 
     def _bundle(self, raw: bytes | Raw, at: _At) -> bool:
         if at.depth:  # of a page itself it is known already whether others follow
-            with contextlib.suppress(*UNREADABLE):
-                at.tally.cut = at.tally.cut or bool(read_extent(raw).lacking)
+            at.tally.cut = at.tally.cut or bool(shortfall(raw))
         slots: list[RawSlot | None]
         try:
             slots = list(read_slots(raw).entry)
@@ -313,6 +319,8 @@ class Intake:
             odd = True
         if odd:
             slots = _odd_slots(raw)
+        if b'"issues"' in bytes(raw) and (issues := read_members(raw).get("issues")):
+            self._outcome(issues, at.inside("issues"))
         self.count(len(slots), at.place)
         if not slots and _holds_resources(raw):
             self._unreadable(at, "it holds resources, but not as entries")
@@ -326,6 +334,8 @@ class Intake:
         return True
 
     def _slot(self, slot: RawSlot, at: _At) -> None:
+        if not isinstance(slot.response, Missing) and failed(readable(slot.response)):
+            self._incomplete(at, "the request for an entry failed")
         resource = b"null" if isinstance(slot.resource, Missing) else bytes(slot.resource)
         if resource == b"null":
             at.tally.entries += 1
@@ -343,16 +353,14 @@ class Intake:
         self.problem("unreadable", at.delivery.kind.value, reason, at.source)
 
     def _outcome(self, raw: bytes | Raw, at: _At) -> None:
-        severities = {
-            text(part(issue, "severity")).lower() for issue in items(part(decoded(raw), "issue"))
-        }
-        # An outcome that does not say how bad it is may be the worst.
-        if severities and severities <= {"warning", "information", "success"}:
+        if not takes_away(decoded(raw), at.delivery.kind):
             at.tally.warned = True
             if at.depth:
                 return
+        self._incomplete(at, "the answer holds an error (OperationOutcome) and may be incomplete")
+
+    def _incomplete(self, at: _At, reason: str) -> None:
         at.tally.incomplete = True
-        reason = "the answer holds an error (OperationOutcome) and may be incomplete"
         self.problem("incomplete", at.delivery.kind.value, reason, at.source)
 
 

@@ -70,20 +70,29 @@ class Component(msgspec.Struct, gc=False):
 
 
 class Slot(msgspec.Struct, gc=False):
-    """An entry of a Bundle of Observations."""
+    """An entry of a Bundle of Observations.
+
+    One with the ``response`` to a request may have failed: it is for those who read with more care.
+    """
 
     resource: Peek
+    response: None = None
+
+
+_OTHER_PAGES = frozenset({"next", "previous", "prev"})
 
 
 class Link(msgspec.Struct, gc=False):
     """Where another page is."""
 
     relation: str | None = None
+    rel: str | None = None
 
     @property
     def leads_on(self) -> bool:
-        """Whether it leads to the next page."""
-        return self.relation is not None and self.relation.lower() == "next"
+        """Whether it leads to a page before or behind, or may do so: then this is not all."""
+        name = self.relation or self.rel
+        return name is None or name.strip().lower().rpartition("/")[2] in _OTHER_PAGES
 
 
 class Head(msgspec.Struct, gc=False):
@@ -100,6 +109,13 @@ class ResultPage(msgspec.Struct, gc=False):
     entry: list[Slot]
     link: list[Link] | Link | None = None
     total: int | float | str | None = None
+    meta: Raw | Missing = UNSET
+    issues: None = None  # R5: errors, for those who read with more care
+
+    @property
+    def lacking(self) -> str:
+        """What is missing of it, in words; empty where nothing is."""
+        return lacking(self.link, self.total, len(self.entry), _subsetted(self.meta))
 
 
 class Headed(msgspec.Struct, gc=False):
@@ -119,6 +135,7 @@ class EntrySlot(msgspec.Struct, gc=False):
 
     resource: Raw
     fullUrl: str = ""  # noqa: N815
+    response: None = None
 
 
 class EntryPage(msgspec.Struct):
@@ -128,7 +145,14 @@ class EntryPage(msgspec.Struct):
     entry: list[EntrySlot] = []
     link: list[Link] | Link | None = None
     total: int | float | str | None = None
+    meta: Raw | Missing = UNSET
+    issues: None = None
     heads: list[Headed] = []
+
+    @property
+    def lacking(self) -> str:
+        """What is missing of it, in words; empty where nothing is."""
+        return lacking(self.link, self.total, len(self.entry), _subsetted(self.meta))
 
 
 _read_entry_page = msgspec.json.Decoder(EntryPage).decode
@@ -157,24 +181,34 @@ class Extent(msgspec.Struct, gc=False):
     entry: list[Raw] | None = None
     link: list[Link] | Link | None = None
     total: int | float | str | None = None
+    meta: Raw | Missing = UNSET
 
     @property
     def lacking(self) -> str:
         """What is missing of it, in words; empty where nothing is."""
-        return lacking(self.link, self.total, len(self.entry or ()))
+        return lacking(self.link, self.total, len(self.entry or ()), _subsetted(self.meta))
 
 
-def lacking(link: list[Link] | Link | None, total: float | str | None, entries: int) -> str:
-    """What a Bundle with these links, this total and so many entries does not hold."""
+def _subsetted(meta: Raw | Missing) -> bool:
+    return not isinstance(meta, Missing) and b'"SUBSETTED"' in bytes(meta)
+
+
+def lacking(
+    link: list[Link] | Link | None, total: float | str | None, entries: int, subsetted: bool
+) -> str:
+    """What a Bundle with these links, this total and so many entries does not hold.
+
+    ``subsetted``: it is tagged as a part of what there is.
+    """
     if isinstance(link, Link):
         link = [link]
     if isinstance(total, str):
         total = int(total) if total.isascii() and total.isdecimal() and len(total) < 10 else 0
     if link is not None and any(one.leads_on for one in link):
-        return "only the first page was sent"
+        return "only one page was sent"
     if total is not None and total > entries:
         return f"the Bundle counts {total:.0f} and holds {entries}"
-    return ""
+    return "it is marked as a part of what there is (SUBSETTED)" if subsetted else ""
 
 
 class Quantity(msgspec.Struct, gc=False):
@@ -192,6 +226,7 @@ class RawSlot(msgspec.Struct, gc=False):
 
     fullUrl: Raw | Missing = UNSET  # noqa: N815
     resource: Raw | Missing = UNSET
+    response: Raw | Missing = UNSET
 
 
 class RawEntries(msgspec.Struct, gc=False):

@@ -16,6 +16,8 @@ import msgspec
 import requests
 import urllib3
 
+from cds_service.fhir.intake.extent import missing_of
+from cds_service.fhir.values.elements import readable
 from cds_service.ops.memory import LARGE_BODY, give_back_soon
 from cds_service.outbound.fhir_servers import read_address, read_base
 from cds_service.outbound.transport import Held, Line
@@ -90,6 +92,8 @@ class _Page(msgspec.Struct):
     resourceType: str  # noqa: N815  # FHIR's name
     entry: list[msgspec.Raw] | None = None
     link: msgspec.Raw = msgspec.Raw(b"null")
+    total: msgspec.Raw = msgspec.Raw(b"null")
+    meta: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _read_page = msgspec.json.Decoder(_Page).decode
@@ -231,8 +235,14 @@ class Ask:
             links = _read_links(page.link) or []
         except msgspec.DecodeError:
             raise _Fault("whether there are further pages cannot be read") from None
-        following = next((link.url for link in links if link.relation == "next"), None)
-        return None if following is None else self._allowed(following, url)
+        onward = (link.url for link in links if link.relation.strip().lower() == "next")
+        following = next(onward, None)
+        if following is not None:
+            return self._allowed(following, url)
+        told = {"total": readable(page.total), "meta": readable(page.meta)}
+        if missing := missing_of(told, self._entries):
+            raise _Fault(missing)
+        return None
 
     def _allowed(self, link: str, url: str) -> str:
         """The address to which ``link``, found on the page at ``url``, leads."""

@@ -1,0 +1,90 @@
+"""How much a Bundle says there is of what it holds, where it is not a Bundle as it should be.
+
+The usual Bundle is judged while it is taken apart (`peeks.lacking`); this is for links, totals and
+entries of other shapes, and for what an OperationOutcome takes away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from msgspec import Raw
+
+from cds_service.core.facts import Kind
+from cds_service.fhir.values.elements import UNREADABLE, items, part, readable, text
+from cds_service.fhir.values.peeks import Link, lacking, read_list, read_members
+
+_TOLD = ("link", "total", "meta")
+_MILD = frozenset({"warning", "information", "success"})
+# Issue types of which even a warning says that something is missing.
+_INCOMPLETE = frozenset(
+    ("incomplete", "timeout", "throttled", "too-costly", "transient", "exception", "no-store",
+     "lock-error")
+)  # fmt: skip
+_SUPPRESSED = "suppressed"
+
+
+def shortfall(raw: bytes | Raw) -> str:
+    """What an undecoded Bundle says is missing of it, in words; empty where nothing is."""
+    with contextlib.suppress(*UNREADABLE):
+        members = read_members(raw)
+        stated = {name: readable(members[name]) for name in _TOLD if name in members}
+        entry = bytes(members.get("entry", b"[]"))
+        return missing_of(stated, len(read_list(entry)) if entry[:1] == b"[" else 1)
+    return ""
+
+
+def missing_of(bundle: Mapping[str, object], entries: int) -> str:
+    """As `shortfall`, of decoded links, total and meta, and the number of its entries."""
+    links = []
+    for one in items(bundle.get("link")):
+        named = list(_relations(one))
+        if not named and one not in (None, {}, ""):
+            return "its links to further pages cannot be read"
+        links += [Link(name) for name in named]
+    total = bundle.get("total")
+    if isinstance(total, Decimal):  # numbers with decimals are read as such
+        total = float(total)
+    if isinstance(total, bool) or not isinstance(total, int | float | str | None):
+        return "its total cannot be read"
+    return lacking(links, total, entries, _subsetted(bundle.get("meta")))
+
+
+def _subsetted(meta: object) -> bool:
+    return any(text(part(one, "code")) == "SUBSETTED" for one in items(part(meta, "tag")))
+
+
+def _relations(link: object) -> Iterator[str]:
+    """What a link calls itself, however it is written: ``{"next": address}`` too."""
+    if not isinstance(link, dict):
+        return
+    stated = link.get("relation", link.get("rel"))
+    if stated is None:
+        yield from (name for name in link if name not in ("url", "href", "id", "extension"))
+        return
+    for one in items(stated):
+        yield text(one) if isinstance(one, str) else "next"
+
+
+def takes_away(outcome: object, kind: Kind | None = None) -> bool:
+    """Whether an OperationOutcome says that something of a kind of data is missing.
+
+    One that does not say how bad it is may be the worst. What was held back for reasons of
+    access counts but for results, of which only some codes were asked for.
+    """
+    issues = items(part(outcome, "issue"))
+    severities = {text(part(one, "severity")).lower() for one in issues}
+    if not severities or not severities <= _MILD:
+        return True
+    codes = {text(part(one, "code")).lower() for one in issues}
+    return not _INCOMPLETE.isdisjoint(codes) or (_SUPPRESSED in codes and kind is not Kind.RESULTS)
+
+
+def failed(response: object) -> bool:
+    """Whether the ``response`` of an entry says that its request failed: 4xx, 5xx, an error."""
+    if str(part(response, "status"))[:1] in ("4", "5"):
+        return True
+    outcome = part(response, "outcome")
+    return outcome is not None and takes_away(outcome)
