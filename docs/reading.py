@@ -16,6 +16,7 @@ from typing import Any
 
 from cds_service.core.facts import Kind, State
 from cds_service.core.series import Worse
+from cds_service.fhir.intake.arrival import BESIDE as BESIDE_TYPES
 from cds_service.fhir.intake.arrival import EXPECTED
 from cds_service.fhir.read.reading import Context, Reader, Reading, Vocabularies
 from cds_service.fhir.values.versions import R4_TYPES
@@ -89,6 +90,8 @@ SAMPLES: Mapping[str, tuple[Kind, Json]] = {
 NAMED = {"display": "Leg cramps"}
 QUININE_INSIDE = {"resourceType": "Medication", "id": "x", "code": QUININE}
 OBSERVED = {"valueQuantity": None}
+NO_RESULTS = {"contained": None, "result": None}
+DOCUMENT = NO_RESULTS | {"presentedForm": [{"contentType": "application/pdf"}]}
 INSTEAD: Mapping[str, Mapping[str, Json]] = {
     "Patient": {"deceasedDateTime": {"deceasedBoolean": None, "deceasedDateTime": "2026-01-01"}},
     "Observation": {
@@ -114,8 +117,17 @@ INSTEAD: Mapping[str, Mapping[str, Json]] = {
         "focus": {"focus": [{"reference": "Patient/p2"}]},
         "specimen": {"specimen": {"display": "Urine"}},
         "bodySite": {"bodySite": {"text": "Urine"}},
+        "method": {"method": {"text": "24 h urine"}},
+        "category": {"code": {"text": "Potassium"}, "category": [{"text": "Urinalysis"}]},
     },
     "DiagnosticReport": {
+        "category": DOCUMENT | {"category": [{"text": "Radiology"}]},
+        "code": DOCUMENT | {"code": {"text": "Potassium"}},
+        "presentedForm": DOCUMENT,
+        "conclusion": NO_RESULTS | {"conclusion": "Potassium critically high"},
+        "conclusionCode": NO_RESULTS | {"conclusionCode": [{"text": "High potassium"}]},
+        "result": NO_RESULTS | {
+            "code": {"text": "Potassium"}, "result": [{"reference": "Observation/x"}]},
         "effectivePeriod": {
             "effectiveDateTime": None,
             "effectivePeriod": {"end": "2026-03-09T08:00:00Z"},
@@ -202,8 +214,9 @@ READ: Mapping[str, str] = {
     "value": "that it is not a number with a unit, which is reported",
     "referenceRange": "the laboratory's own limits: of the ranges without type or of type "
     "normal, without `appliesTo` and for the patient's age, if exactly one is left",
-    "specimen": "whether its name (or the type of a contained one) is a fluid other than blood: "
-    "it is then another quantity, which is reported if its code names blood",
+    "specimen": "whether its name (or the type of one that was sent) is a fluid other than blood: "
+    "it is then another quantity, which is reported if its code names blood; its condition is a "
+    "remark on the sample",
     "bodySite": "whether it names a fluid other than blood, as `specimen`",
     "interpretation": "whether the laboratory flagged it as critical, and remarks on the sample",
     "dataAbsentReason": "that there is no value, and remarks on the sample",
@@ -212,8 +225,18 @@ READ: Mapping[str, str] = {
     "contained": "what a reference with # refers to; results inside a report",
     "focus": "whether it is about somebody else, or a device: it is then refused and reported",
     "note": "remarks on the sample (haemolysed, clotted, contaminated, wrong tube)",
+    "Observation.category": "whether it names a fluid other than blood, if the code does not name "
+    "the specimen; this is reported",
+    "method": "whether it names a fluid other than blood, which is reported",
+    "DiagnosticReport.category": "whether it is a laboratory report: others are not reported",
+    "DiagnosticReport.code": "which analyte or panel a report without results is about, which is "
+    "reported unless a result of it was sent",
+    "presentedForm": "that a report holds a document, which is not read and is reported",
+    "conclusion": "which analytes it names, which is reported unless results of them were sent",
+    "conclusionCode": "as conclusion",
+    "DiagnosticReport.result": "whether the results were sent; missing ones are reported if the "
+    "report's code names an analyte",
     "hasMember": "that a panel has results of its own",
-    "result": "that a panel has results of its own",
     "clinicalStatus": "whether it is present now; none and no abatement: present",
     "verificationStatus": "whether it is suspected, refuted or an error",
     "severity": "whether cramps are severe",
@@ -247,7 +270,6 @@ NOT_READ: Mapping[str, str] = {
     "encounter": "a result counts whoever ordered it",
     "effectiveTiming": "it is not one moment: the result counts as undated, which is reported",
     "bodySite": "the words of the code name it if it matters",
-    "method": "the code says which method was used",
     "intent": "the drug of an active proposal may be taken",
     "priority": "urgency is for the clinician to judge",
     "dispenseRequest": "what was dispensed is not what is taken",
@@ -307,6 +329,7 @@ def _tried(kind: Kind, *resources: object) -> Tried:
     problems = [*record.problems]
     for series in reading.series.values():
         problems += series.newest(Worse.LOW).unusable
+    facts = (*facts, sorted({one.about for one in problems}))
     return Tried(repr(facts), tuple(dict.fromkeys(one.reason for one in problems)))
 
 
@@ -437,6 +460,14 @@ SHAPES: Mapping[str, object] = {
     "an OperationOutcome among the entries": _bundle(RESULT, ERROR),
     "a warning among the entries": _bundle(RESULT, HINT),
     "a Bundle with a `next` link": _bundle(RESULT, link=NEXT),
+    "a Bundle with a `previous` link, or links that cannot be read": _bundle(RESULT, link="x"),
+    "a Bundle tagged SUBSETTED": _bundle(RESULT, meta={"tag": [{"code": "SUBSETTED"}]}),
+    "an entry whose `response` failed": {
+        "resourceType": "Bundle", "entry": [{"resource": RESULT, "response": {"status": "404"}}]},
+    "a warning of which the code says that something is missing (`incomplete`, `timeout`, …)":
+        _bundle(RESULT, {
+            "resourceType": "OperationOutcome",
+            "issue": [{"severity": "warning", "code": "incomplete"}]}),
     "a Bundle inside with a `next` link": _bundle(_bundle(RESULT, link=NEXT)),
     "a Bundle whose `total` is more than it holds": _bundle(RESULT, total=7),
     "an entry without a resource": {
@@ -489,7 +520,10 @@ def _ignored(name: str) -> str:
     )
 
 
-_TYPES = ", ".join(f"`{one}`" for one in sorted(frozenset().union(*EXPECTED.values())))
+_READ = frozenset().union(*EXPECTED.values())
+_HELD = {"DiagnosticReport", "Medication", "Specimen", "Substance"}
+_BESIDE = ", ".join(f"`{one}`" for one in sorted(BESIDE_TYPES - _READ - _HELD))
+_TYPES = ", ".join(f"`{one}`" for one in sorted(_READ))
 INTRODUCTION = f"""# What is read of each FHIR element
 
 Everything that arrives becomes a fact; or it becomes a problem that says what could not be used
@@ -518,17 +552,32 @@ STATUS_WORDS = """A status that is missing, or is not one of these, is reported.
 unknown status counts as present, and never lifts a hazard.
 
 """
-OTHERS = """
+OTHERS = f"""
 ## Other resources
 
 `MedicationDispense` and `MedicationAdministration` are not read: what was dispensed, or given
 once, is not what is taken. If they are sent beside the prescriptions, that is reported.
-`Procedure`, `Immunization`, `CarePlan`, `Goal`, `FamilyMemberHistory`, `DocumentReference` and all
-others are ignored; if one is sent instead of what was requested, that is reported. In a Bundle for
-`evaluate`, `explain` and the demo page only the types above are used; requests that are not
-active are left out, as the prefetch templates leave them out. Results to which a
-`DiagnosticReport` or a panel merely refers, and which were not sent, do not count as missing: the
-templates ask for some codes only.
+
+A `List`, `Composition`, `CarePlan` or `RequestGroup` only refers to other resources. These are read
+if they were sent; a medicine or condition that was not (or that it contains, plans as a product of
+an activity, or only names) is reported, and no drug is drafted. Any other resource among those
+requested that may hold the same (`DocumentReference`, `Binary`, `Parameters`, `Task`, `Basic`, and
+every type not named here) is reported too.
+
+Ignored on purpose, because they say nothing of what is requested: {_BESIDE}. A `Medication` counts
+only if something refers to it.
+
+In a Bundle for `evaluate`, `explain` and the demo page only the types above are used, and what
+refers to medicines or conditions that are not in it; requests that are not active are left out, as
+the prefetch templates leave them out. What a client sends under prefetch keys of its own is read
+together with ours. Results to which a `DiagnosticReport` or a panel merely refers, and which were
+not sent, do not count as missing unless its code names an analyte: the templates ask for some codes
+only.
+
+A creatinine clearance and a measured filtration rate are not an eGFR: they are reported if no eGFR
+is newer. A code of LOINC, ATC or ICD-10 without words that is on no list is taken to be irrelevant;
+a bare code of SNOMED CT or RxNorm that is on no list may be a kind of what is listed, and is
+reported if it stands for a condition or a medicine.
 """
 VERSIONS = """DSTU2, STU3 and R5 are converted to the shape of R4 before anything is read.
 

@@ -85,7 +85,7 @@ class _Page(ResultPage):
     entry: list[Slot] | UnsetType = UNSET  # type: ignore[assignment]  # none: read with more care
 
 
-class _Prefetch(msgspec.Struct):
+class _Prefetch(msgspec.Struct, forbid_unknown_fields=True):
     results: _Page | UnsetType | None = UNSET
     patient: Raw | UnsetType = UNSET
     conditions: Raw | UnsetType = UNSET
@@ -97,7 +97,9 @@ class _Prefetch(msgspec.Struct):
 
 
 class Sent:
-    """All that came as prefetch. What was not decoded with the body is decoded once asked for."""
+    """All that came as prefetch, under our own names alone. What was not decoded with the body is
+    decoded once asked for.
+    """
 
     def __init__(self, known: _Prefetch, body: bytes) -> None:
         self._known = known

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from cds_service.calls.envelope import RESULTS, Envelope
+from cds_service.calls.envelope import RESULTS, Envelope, Sent
 from cds_service.core.facts import Kind, State
 from cds_service.fhir.intake.delivery import Delivery, Later
 from cds_service.fhir.intake.extent import shortfall, takes_away
@@ -45,6 +45,7 @@ _LISTED_TYPES = {
     "ServiceRequest": Kind.ORDERS,
     "ProcedureRequest": Kind.ORDERS,
 }
+_FETCHED = "FHIR server"
 _ERROR_REPORTED = "the client reported an error instead of the data"
 _ERROR_IN_PART = "the client reported an error for a part of the data"
 _OTHER_KEY = "sent under a prefetch key of the client's own: it may not be everything"
@@ -122,15 +123,15 @@ class Obtaining:
             elif given is None:
                 # Nothing was asked for, so nothing is missing.
                 found[key.name] = Delivery(key.kind, State.NONE, reason=NOT_ASKED)
+        others = _by_content(envelope, keys)
         if not queries:
-            return {key.kind: found[key.name] for key in keys}, {}
+            return {key.kind: _with(found[key.name], others) for key in keys}, {}
         access, refusal = self._access(envelope, servers)
         fetched: Mapping[str, Fetched] = {}
         if access is not None:
             spent = 0.0 if started is None else time.monotonic() - started
             left = max(0.0, self.deadline_s - spent)
             fetched = self.fetch(queries, access, envelope.patient_id, deadline_s=left)
-        others = _by_content(envelope, keys)
         for key in keys:
             if key.name not in queries:
                 continue
@@ -138,12 +139,12 @@ class Obtaining:
             answer = fetched.get(key.name)
             if answer is not None and (came is None or answer.state == "given"):
                 came = Delivery(
-                    key.kind, _STATES[answer.state], answer.pages, "FHIR server", answer.reason
+                    key.kind, _STATES[answer.state], answer.pages, _FETCHED, answer.reason
                 )
             if came is None or came.state is State.UNAVAILABLE:
                 came = others.get(key.kind, came)
             found[key.name] = came or Delivery(key.kind, State.ABSENT, reason=refusal)
-        return {key.kind: found[key.name] for key in keys}, fetched
+        return {key.kind: _with(found[key.name], others) for key in keys}, fetched
 
     @staticmethod
     def _given(envelope: Envelope, key: Key) -> Delivery | None:
@@ -247,12 +248,29 @@ def _failed_entries(raw: bytes, kind: Kind) -> str:
     return "all" if len(outcomes) == len(inner) else "some"
 
 
+def _with(delivery: Delivery, others: Mapping[Kind, Delivery]) -> Delivery:
+    """What came under our own key, and beside it what a client sent under a key of its own."""
+    more = others.get(delivery.kind)
+    if (
+        more is None
+        or more.state is State.GIVEN  # a patient, an encounter: there is only one
+        or delivery.state not in (State.GIVEN, State.NONE, State.PARTIAL)
+        or delivery.origin in (_FETCHED, more.origin)
+    ):
+        return delivery
+    if delivery.state is State.NONE:
+        return more
+    return replace(delivery, pages=(*delivery.pages, *more.pages))
+
+
 def _by_content(envelope: Envelope, keys: Iterable[Key]) -> dict[Kind, Delivery]:
     """What lies under keys of the client's own, by kind.
 
     Sites that configure prefetch by hand choose their own names. Whether such a key holds
     everything of its kind, nobody knows: all but a single resource counts as a part.
     """
+    if isinstance(envelope.prefetch, Sent):
+        return {}  # there are none but our own
     ours = {key.name for key in keys}
     pages: dict[Kind, list[bytes]] = {}
     for name, raw in envelope.prefetch.items():

@@ -20,6 +20,8 @@ from cds_service.engine.hook import Hook
 from cds_service.errors import BadRequest
 from cds_service.fhir.intake.arrival import EXPECTED, NOT_READ
 from cds_service.fhir.intake.extent import failed, missing_of, takes_away
+from cds_service.fhir.intake.pointing import POINTERS, pointed_at
+from cds_service.fhir.intake.reports import of_laboratory
 from cds_service.fhir.values.elements import items, part, status_words, text
 from cds_service.fhir.values.versions import may_be_a_type, r4_type, type_of
 from cds_service.sources.prefetch import Key
@@ -77,6 +79,7 @@ def request_of(
     _open(bundle, groups, 0)
     entries = [entry for group in groups for entry in group.entries]
     patient, addresses = _patient_in(entries)
+    pointing = _pointing(entries)
     for entry in entries:
         entry["resource"] = _owned(entry["resource"], patient["id"], addresses)
     context: Json = {"userId": user, "patientId": patient["id"]}
@@ -99,7 +102,7 @@ def request_of(
         "hookInstance": "00000000-0000-4000-8000-000000000000",
         "context": context,
         "prefetch": {
-            key.name: patient if key.kind is Kind.PATIENT else _value(key.kind, groups)
+            key.name: patient if key.kind is Kind.PATIENT else _value(key.kind, groups, pointing)
             for key in keys
             if key.kind is not Kind.ENCOUNTER  # no encounter is named, so none is asked for
         },
@@ -194,11 +197,27 @@ def _is_draft(resource: Mapping[str, Any]) -> bool:
     return _type(resource) in _DRAFTED and "draft" in status_words(resource.get("status"))
 
 
-def _value(kind: Kind, groups: Sequence[_Held]) -> Json:
+def _pointing(entries: Iterable[Json]) -> dict[Kind, list[Json]]:
+    """The entries that only point at medicines or conditions, where these are not in the Bundle."""
+    entries = list(entries)
+    pointers = [one for one in entries if _type(one["resource"]) in POINTERS]
+    found: dict[Kind, list[Json]] = {}
+    if pointers:
+        sent = {text(one.get("fullUrl")) for one in entries}
+        sent |= {"/".join(one.split("/")[-2:]) for one in sent if "://" in one}
+        sent |= {f"{_type(one['resource'])}/{text(one['resource'].get('id'))}" for one in entries}
+        for one in pointers:
+            for kind in pointed_at(one["resource"], sent):
+                found.setdefault(kind, []).append(one)
+    return found
+
+
+def _value(kind: Kind, groups: Sequence[_Held], pointing: Mapping[Kind, list[Json]]) -> Json:
     """What the template of one kind would have brought."""
     found = [
         entry for group in groups for entry in group.entries if _belongs(entry["resource"], kind)
     ]
+    found += pointing.get(kind, [])
     partial = [group for group in groups if group.may_lack(kind)]
     made: Json = {"resourceType": "Bundle", "type": "searchset"}
     if any(group.cut for group in partial):
@@ -212,8 +231,10 @@ def _belongs(resource: Mapping[str, Any], kind: Kind) -> bool:
     name = _type(resource)
     if name == "Medication":
         return kind is Kind.MEDICATIONS
+    if name == "Specimen":
+        return kind is Kind.RESULTS
     if name == "DiagnosticReport":
-        return kind is Kind.RESULTS and bool(resource.get("contained"))
+        return kind is Kind.RESULTS and (bool(resource.get("contained")) or of_laboratory(resource))
     if name in NOT_READ.get(kind, ()):
         # Nothing reads them; that they are there is said.
         return kind is Kind.MEDICATIONS and "entered-in-error" not in status_words(

@@ -26,6 +26,7 @@ from cds_service.terminology.wording import Found, PatternIndex, Words, read_pat
 _REACH = 8
 _REACH_BACK = 3
 _NEAR = 40  # words; marks that span more are looked at one by one
+_CLASSIFICATIONS = frozenset({ATC, ICD10CM})
 _ALL = "*"
 _WORD = 5  # letters of a name that is looked for among any other words ("K" is not)
 _MOST_MET = 20_000
@@ -157,7 +158,9 @@ class Vocabulary:
     def _tells(self, codings: Iterable[Coding]) -> bool:
         """Whether a code is listed, or of a classification, where what is not listed is not
         of the class."""
-        return self.lists(codings) or any(normal_system(one.system) == ATC for one in codings)
+        return self.lists(codings) or any(
+            normal_system(one.system) in _CLASSIFICATIONS for one in codings
+        )
 
     def lists(self, codings: Iterable[Coding]) -> bool:
         """Whether one of the codings is on a list, be it one that rules a concept out."""

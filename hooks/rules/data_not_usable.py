@@ -80,6 +80,7 @@ _WHY = {
     "no-status": "status missing or unknown",
     "unknown-name": "unclear name",
     "other-quantity": "another quantity",
+    "report": "told by a report only",
     "specimen": "another specimen",
 }
 ESSENTIAL = (Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS)
@@ -114,7 +115,7 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     }
     if not lines:
         return NotFired("everything that arrived could be used")
-    about_lists = any(problem.about in _NEVER_SILENT for problem in problems)
+    about_lists = any(_about_a_list(problem, facts) for problem in problems)
     if not (
         watched
         or documented(facts)
@@ -199,6 +200,15 @@ def _matters(problem: Problem, facts: Facts) -> bool:
     usable = facts.series.get(problem.about)
     result = None if usable is None else facts.newest(problem.about, Worse.LOW).result
     return result is None or problem.when >= result.when
+
+
+def _about_a_list(problem: Problem, facts: Facts) -> bool:
+    """Whether it may be anything of a list; a laboratory's report only while it is fresh."""
+    if problem.about not in _NEVER_SILENT:
+        return False
+    if problem.kind != "report" or problem.when is None:
+        return True
+    return facts.on_day(problem.when) >= ACT.start(facts.today)
 
 
 def _critical(problem: Problem, facts: Facts) -> bool:

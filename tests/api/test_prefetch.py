@@ -284,10 +284,17 @@ def test_keys_of_the_clients_own_are_read_by_their_content_as_a_part() -> None:
     assert found[Kind.CONDITIONS].state is State.ABSENT
 
 
-def test_our_own_key_goes_before_a_clients_own() -> None:
-    found = _delivered(body(prefetch=prefetch(results=None, labs=bundle(potassium("3.1")))))
+def test_a_clients_own_key_is_read_beside_ours() -> None:
+    more = bundle(potassium("3.1"))
 
-    assert found[Kind.RESULTS].state is State.NONE
+    found = _delivered(body(prefetch=prefetch(results=None, labs=more)))
+    assert (found[Kind.RESULTS].state, len(found[Kind.RESULTS].pages)) == (State.PARTIAL, 1)
+
+    found = _delivered(body(prefetch=prefetch(results=bundle(potassium("4.1", 2)), labs=more)))
+    assert (found[Kind.RESULTS].state, len(found[Kind.RESULTS].pages)) == (State.GIVEN, 2)
+
+    found = _delivered(body(prefetch=prefetch(who=bundle({"resourceType": "Patient", "id": "p1"}))))
+    assert len(found[Kind.PATIENT].pages) == 1
 
 
 def test_a_token_is_not_shown_by_an_envelope() -> None:

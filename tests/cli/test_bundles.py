@@ -307,3 +307,66 @@ def test_an_answer_that_failed_and_a_warning_of_less_are_said(ask: Any) -> None:
     for one in (failed, less):
         _, states = ask(bundle(PATIENT, potassium(), quinine(), one))
         assert states["results"] == "partial"
+
+
+def list_of(*items: Json, kind: str = "List", **more: Any) -> Json:
+    made = {"resourceType": kind, "id": "l1", "status": "current"}
+    return made | {"entry": [{"item": one} for one in items]} | more
+
+
+NOT_SENT = {"reference": "MedicationStatement/s9"}
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        list_of(NOT_SENT),
+        list_of({"reference": "#s"}, contained=[fhir.statement("Spironolactone", id="s")]),
+        list_of({"display": "Spironolactone"}),
+        {"resourceType": "CarePlan", "id": "c", "status": "active",
+         "activity": [{"detail": {"productCodeableConcept": {"text": "Spironolactone"}}}]},
+        {"resourceType": "Composition", "id": "d", "status": "final",
+         "section": [{"entry": [NOT_SENT]}]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_medicines_that_are_only_pointed_at_are_said(ask: Any, one: Json) -> None:
+    cards, _ = ask(bundle(PATIENT, potassium(), quinine(), one))
+    assert cards == LOW | {"data-not-usable"}
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        list_of({"reference": "MedicationRequest/q1"}),
+        list_of({"reference": "MedicationRequest/old"}),
+        list_of({"reference": "Observation/k1"}),
+        {"resourceType": "CarePlan", "id": "c", "status": "active",
+         "activity": [{"detail": {"status": "in-progress", "code": {"text": "Exercise"}}}]},
+        {"resourceType": "DocumentReference", "id": "d", "status": "current"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_points_at_what_is_in_the_bundle_is_not_said(ask: Any, one: Json) -> None:
+    old = quinine(id="old", status="completed")
+    assert ask(bundle(PATIENT, potassium(), quinine(), old, one))[0] == LOW
+
+
+def test_what_a_report_says_in_a_document_is_said_if_it_is_of_a_laboratory(ask: Any) -> None:
+    one = {"resourceType": "DiagnosticReport", "id": "r1", "status": "final",
+           "effectiveDateTime": "2026-11-20", "presentedForm": [{"url": "x"}]}  # fmt: skip
+    assert ask(bundle(PATIENT, potassium(), quinine(), one))[0] == LOW | {"data-not-usable"}
+    note = one | {"category": [{"text": "History and physical note"}]}
+    assert ask(bundle(PATIENT, potassium(), quinine(), note))[0] == LOW
+    old = one | {"effectiveDateTime": "2026-01-20"}
+    assert ask(bundle(PATIENT, potassium(), quinine(), old))[0] == LOW
+
+
+def test_a_specimen_in_the_bundle_says_what_it_is(ask: Any) -> None:
+    code = {"coding": [{"system": "urn:oid:1.2", "code": "K", "display": "Potassium"}]}
+    one = potassium(code=code, specimen={"reference": "urn:uuid:5e"})
+    urine = {"resourceType": "Specimen", "id": "s1", "type": {"text": "Urine"}}
+    entry = {"fullUrl": "urn:uuid:5e", "resource": urine}
+    assert ask(bundle(PATIENT, one, entry))[0] == set()
+    entry["resource"] = urine | {"type": {"text": "Serum"}}
+    assert ask(bundle(PATIENT, one, entry))[0] == {"low-potassium"}

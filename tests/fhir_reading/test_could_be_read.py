@@ -267,6 +267,128 @@ def test_statements_are_missed_only_where_they_were_asked_for() -> None:
     assert not facts_of(reader().read(given, CONTEXT, AS_OF)).could_be_read(Kind.MEDICATIONS)
 
 
-def test_a_code_of_a_system_with_lists_says_what_it_is() -> None:
-    coded = condition(code={"coding": [{"system": SNOMED, "code": "386661006"}]})
+ICD = "http://hl7.org/fhir/sid/icd-10-cm"
+
+
+@pytest.mark.parametrize(
+    "coding",
+    [
+        {"system": SNOMED, "code": "19943007"},  # listed
+        {"system": SNOMED, "code": "386661006", "display": "Fever"},
+        {"system": ICD, "code": "R50.9"},  # of a classification, where classes are listed
+        {"system": "http://hl7.org/fhir/sid/icd-10", "code": "R50.9"},
+        {"system": "http://fhir.de/CodeSystem/bfarm/icd-10-gm", "code": "R50.9"},
+    ],
+    ids=str,
+)
+def test_a_code_that_is_listed_or_classified_says_what_it_is(coding) -> None:
+    coded = condition(code={"coding": [coding]})
     assert facts(conditions=bundle(coded)).could_be_read(Kind.CONDITIONS)
+
+
+@pytest.mark.parametrize(
+    "coding",
+    [
+        {"system": SNOMED, "code": "386661006"},
+        {"system": SNOMED, "code": "386661006", "display": "386661006"},
+        {"system": f"{SNOMED}/83821000000107", "code": "999000"},
+        {"system": "http://hl7.org/fhir/sid/icd-9-cm", "code": "571.5"},
+    ],
+    ids=str,
+)
+def test_a_bare_code_on_no_list_may_be_any_disease_as_it_may_be_any_drug(coding) -> None:
+    coded = condition(code={"coding": [coding]})
+    assert not facts(conditions=bundle(coded)).could_be_read(Kind.CONDITIONS)
+    past = coded | {"clinicalStatus": {"coding": [{"code": "resolved"}]}}
+    assert facts(conditions=bundle(past)).could_be_read(Kind.CONDITIONS)
+
+
+def pointing(kind: str, **more: object) -> dict:
+    return {"resourceType": kind, "id": "x", "status": "current"} | more
+
+
+def lists(*items: object, **more: object) -> dict:
+    return pointing("List", entry=[{"item": one} for one in items], **more)
+
+
+def plan(**activity: object) -> dict:
+    return pointing("CarePlan", activity=[activity])
+
+
+STATED = {"resourceType": "MedicationStatement", "id": "s9", "status": "active",
+          "medicationCodeableConcept": {"text": "Spironolactone"}}  # fmt: skip
+NOT_SENT = {"reference": "MedicationStatement/s9"}
+POINTING = [
+    lists(NOT_SENT),
+    lists({"reference": "#s9"}, contained=[STATED]),
+    lists({"reference": "#none"}),
+    lists({"display": "Spironolactone 25 mg"}),
+    lists({"identifier": {"value": "7"}}),
+    lists({"reference": "urn:uuid:0f4a"}),
+    lists({"reference": "https://ehr.example/fhir/MedicationRequest/7"}),
+    plan(reference={"reference": "MedicationRequest/s9"}),
+    plan(detail={"status": "in-progress", "productCodeableConcept": {"text": "Spironolactone"}}),
+    plan(detail={"productReference": {"reference": "Medication/7"}}),
+    plan(detail={"kind": "MedicationRequest", "code": {"text": "Spironolactone"}}),
+    plan(plannedActivityReference={"reference": "MedicationRequest/s9"}),
+    pointing("Composition", section=[{"section": [{"entry": [NOT_SENT]}]}]),
+    pointing("RequestGroup", action=[{"action": [{"resource": NOT_SENT}]}]),
+    pointing("RequestOrchestration", action=[{"resource": NOT_SENT}]),
+    {"resourceType": "Parameters", "parameter": [{"name": "return", "resource": STATED}]},
+    {"resourceType": "DocumentReference", "id": "d", "status": "current"},
+    {"resourceType": "Binary", "id": "b", "contentType": "text/csv"},
+    {"resourceType": "Basic", "id": "b", "code": {"text": "Spironolactone"}},
+    {"resourceType": "Task", "id": "t", "focus": NOT_SENT},
+]
+
+
+@pytest.mark.parametrize("one", POINTING, ids=str)
+@pytest.mark.parametrize("key", ["medications", "statements"])
+def test_what_names_medicines_in_another_way_is_said(key, one) -> None:
+    given = {"medications": bundle(medication()), "statements": bundle()}
+    given[key] = bundle(medication(), one)
+    found = facts(**given)
+    assert not found.could_be_read(Kind.MEDICATIONS)
+    assert found.taking("quinine")
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        lists(NOT_SENT, status="entered-in-error"),
+        lists(NOT_SENT, status="retired"),
+        lists(emptyReason={"text": "none"}),
+        pointing("List", entry=[{"deleted": True, "item": NOT_SENT}]),
+        lists({"reference": "MedicationRequest/m1"}),
+        lists({"reference": "https://ehr.example/fhir/MedicationRequest/m1/_history/2"}),
+        lists({"reference": "CareTeam/7"}, {"reference": "Practitioner/7"}),
+        lists({"reference": "#p"}, contained=[{"resourceType": "Patient", "id": "p"}]),
+        plan(detail={"status": "completed", "productCodeableConcept": {"text": "Quinine"}}),
+        plan(detail={"status": "in-progress", "code": {"text": "Walk every day"}}),
+        plan(reference={"reference": "ServiceRequest/7"}),
+        pointing("Composition", section=[{"entry": [{"reference": "Immunization/7"}]}]),
+        pointing("RequestGroup", action=[{"title": "nothing"}]),
+        {"resourceType": "Practitioner", "id": "p"},
+        {"resourceType": "Medication", "id": "p", "code": {"text": "Spironolactone"}},
+        {"resourceType": "Provenance", "id": "p"},
+    ],
+    ids=str,
+)
+def test_what_names_none_or_only_what_was_sent_is_not_said(one) -> None:
+    found = facts(medications=bundle(medication(), one), statements=bundle())
+    assert found.could_be_read(Kind.MEDICATIONS)
+
+
+def test_a_list_of_conditions_that_were_not_sent_is_said() -> None:
+    one = lists({"reference": "Condition/7"})
+    assert not facts(conditions=bundle(condition(), one)).could_be_read(Kind.CONDITIONS)
+    one = lists({"reference": "Condition/c1"})
+    assert facts(conditions=bundle(condition(), one)).could_be_read(Kind.CONDITIONS)
+
+
+def test_sections_without_end_are_said() -> None:
+    section: dict = {"entry": [{"reference": "Practitioner/7"}]}
+    for _ in range(40):
+        section = {"section": [section]}
+    one = pointing("Composition", section=[section])
+    assert not facts(medications=bundle(medication(), one)).could_be_read(Kind.MEDICATIONS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cds_service.core.facts import Kind
-from tests.fhir_reading.records import bundle, concept, kinds, lab, read, result, results
+from tests.fhir_reading.records import bundle, concept, kinds, lab, newest, read, result, results
 from tests.fhir_reading.test_places import panel, part
 
 LOINC_K = {"system": "http://loinc.org", "code": "2823-3"}
@@ -165,3 +165,74 @@ def test_a_component_inside_a_component_is_read_with_what_holds_it() -> None:
     assert "potassium" in results(panel(deep)).series
     deep["code"] = {"text": "Urine electrolytes"}
     assert dict(results(panel(deep)).series) == {}
+
+
+NAMELESS = {"coding": [{"system": "urn:oid:1.2.3", "code": "K1", "display": "Potassium"}]}
+BY_WORDS = [
+    {"category": [{"text": "Urinalysis"}]},
+    {"category": [{"coding": [{"code": "laboratory"}]}, {"text": "Urine chemistry"}]},
+    {"category": [{"coding": [{"code": "UA", "display": "UA"}]}]},
+    {"category": [{"text": "Body fluid"}]},
+    {"method": {"text": "24 h urine collection"}},
+    {"method": {"coding": [{"display": "Urine ion selective electrode"}]}},
+    {"method": {"text": "Liquor"}},
+]
+
+
+@pytest.mark.parametrize("more", BY_WORDS, ids=str)
+def test_category_and_method_say_in_what_it_was_measured_where_the_code_does_not(more) -> None:
+    found = newest(results(lab(code=NAMELESS, value=9.5, **more)))
+    assert (found.result, [one.kind for one in found.unusable]) == (None, ["specimen"])
+    inside = panel(part(NAMELESS, 9.5, "mmol/L"), code={"text": "Electrolytes"}, **more)
+    found = newest(results(inside))
+    assert (found.result, [one.kind for one in found.unusable]) == (None, ["specimen"])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"category": [{"coding": [{"code": "laboratory", "display": "Laboratory"}]}]},
+        {"category": [{"text": "Chemistry"}], "method": {"text": "Ion selective electrode"}},
+        {"category": [{"text": "Blood, urine and fluids"}]},
+        {"category": 7, "method": "x"},
+        {},
+    ],
+    ids=str,
+)
+def test_category_and_method_that_say_nothing_of_it_take_nothing_away(more) -> None:
+    assert result(lab(code=NAMELESS, value=9.5, **more)).reported == "9.5 mmol/L"
+
+
+def test_a_code_of_serum_goes_before_the_category_and_not_before_the_method() -> None:
+    assert result(lab(category=[{"text": "Urinalysis"}]))
+    assert newest(results(lab(method={"text": "Urine, 24 h"}))).result is None
+
+
+def specimen(**more: object) -> dict:
+    return {"resourceType": "Specimen", "id": "s1"} | more
+
+
+POINTERS = [
+    ({"reference": "Specimen/s1"}, {}),
+    ({"reference": "https://ehr.example/fhir/Specimen/s1"}, {}),
+    ({"reference": "urn:uuid:5e"}, {"fullUrl": "urn:uuid:5e"}),
+    ({"reference": "#s1"}, None),
+]
+
+
+@pytest.mark.parametrize(("pointer", "entry"), POINTERS, ids=str)
+def test_a_specimen_that_was_sent_says_what_it_is_and_how_it_came(pointer, entry) -> None:
+    def read_with(**more: object):
+        one = lab(code=NAMELESS, value=6.8, specimen=pointer)
+        if entry is None:
+            return results(one | {"contained": [specimen(**more)]})
+        page = bundle(one)
+        page["entry"].append({"resource": specimen(**more), **entry})
+        return read({Kind.RESULTS: page})
+
+    assert dict(read_with(type={"text": "Urine"}).series) == {}
+    assert newest(read_with(type={"text": "Serum"})).result.remarks == ()
+    for state in ({"coding": [{"code": "HEM"}]}, {"text": "grossly haemolysed"}):
+        assert newest(read_with(condition=[state])).tentative.remarks == ("haemolysed",)
+    assert newest(read_with(note=[{"text": "Clotted"}])).tentative.remarks == ("clotted",)
+    assert newest(read_with(condition=[{"coding": [{"code": "COOL"}]}])).result.remarks == ()

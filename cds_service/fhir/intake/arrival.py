@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from cds_service.core.facts import Availability, Kind, State
 from cds_service.fhir.intake.delivery import Delivery
+from cds_service.fhir.values.versions import type_of
 
 ORDER_TYPES = (
     "ServiceRequest",
@@ -34,10 +35,24 @@ NOT_READ: Mapping[Kind, frozenset[str]] = dict.fromkeys(
 )
 """Types that say something of the same kind in another way, and are not read."""
 
+BESIDE = frozenset().union(*EXPECTED.values()) | frozenset(
+    ("Account", "Appointment", "AuditEvent", "CareTeam", "Claim", "Consent", "Coverage", "Device",
+     "DeviceUseStatement", "DiagnosticReport", "Endpoint", "EpisodeOfCare", "ExplanationOfBenefit",
+     "FamilyMemberHistory", "Goal", "Group", "HealthcareService", "ImagingStudy", "Immunization",
+     "ImmunizationRecommendation", "Location", "Media", "Medication", "MedicationKnowledge",
+     "Organization", "Person", "Practitioner", "PractitionerRole", "Procedure", "Provenance",
+     "RelatedPerson", "RiskAssessment", "Specimen", "Substance", "SupplyDelivery")
+)  # fmt: skip
+"""Types that may come beside those asked for, and hold none of what those say: they are read for
+themselves, included by the server, or about other things."""
+
 
 _ERROR = "the answer was an error (OperationOutcome)"
 _UNREADABLE = "what was sent cannot be read"
 _CUT = "a Bundle inside does not hold all its pages"
+
+
+_ONE_ONLY = (Kind.PATIENT, Kind.ENCOUNTER)
 
 
 @dataclass(slots=True)
@@ -67,9 +82,10 @@ class Tally:
         return bool(self.entries and not self.expected and self.others)
 
     def not_read(self, kind: Kind) -> list[str]:
-        """Types that came beside those asked for, say something like them and are not read."""
-        found = self.others & NOT_READ.get(kind, frozenset())
-        return [] if self.strangers_only else sorted(found)
+        """Types that came beside those asked for, may say the same and are not read."""
+        if not self.others or self.strangers_only or kind in _ONE_ONLY:
+            return []
+        return sorted({one for one in self.others if type_of(one) not in BESIDE})
 
 
 def judged(delivery: Delivery, tally: Tally) -> Availability:

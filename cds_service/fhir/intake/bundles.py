@@ -20,6 +20,7 @@ from cds_service.errors import TooLarge
 from cds_service.fhir.intake.arrival import EXPECTED, Tally, judged
 from cds_service.fhir.intake.delivery import Delivery, Later
 from cds_service.fhir.intake.extent import failed, shortfall, takes_away
+from cds_service.fhir.intake.pointing import NOT_SENT, POINTERS, pointed_at
 from cds_service.fhir.intake.wrapping import address_of, unwrapped
 from cds_service.fhir.values.elements import (
     UNREADABLE,
@@ -128,6 +129,7 @@ class Intake:
         self.availability: dict[Kind, Availability] = {}
         self.entries = 0
         self._number = 0
+        self.pointing: list[Kind] = []  # whose pages hold what only points at others
         for kind, delivery in deliveries.items():
             if not delivery.pages:
                 self.availability[kind] = delivery.availability
@@ -143,6 +145,8 @@ class Intake:
             self.availability[kind] = judged(delivery, tally)
             if tally.others:
                 self._note_others(kind, delivery, tally)
+        if self.pointing:
+            self._followed()
 
     def _note_others(self, kind: Kind, delivery: Delivery, tally: Tally) -> None:
         source = Source(delivery.origin or kind.value, delivery.origin)
@@ -150,6 +154,9 @@ class Intake:
             reason = self.availability[kind].reason
             self.problem("wrong-type", kind.value, reason, source)
         for name in tally.not_read(kind):
+            if name in POINTERS:
+                self.pointing.append(kind)
+                continue
             self.problem("not-read", kind.value, f"{name} resources are not read", source)
 
     def all_of(self, *types: str) -> Iterator[Entry]:
@@ -170,6 +177,22 @@ class Intake:
                 "Send only the resources that the prefetch templates ask for.",
                 place,
             )
+
+    def _followed(self) -> None:
+        """Say of what only points at medicines or conditions that some of them were not sent."""
+        sent = {
+            name
+            for entries in self.by_type.values()
+            for one in entries
+            for name in (one.full_url, f"{one.type}/{one.source.reference.rpartition('/')[2]}",
+                         one.source.reference, "/".join(one.full_url.split("/")[-2:]))
+        }  # fmt: skip
+        for entry in self.all_of(*POINTERS):
+            resource = readable(entry.raw)
+            if isinstance(resource, dict):
+                for kind in sorted(pointed_at(resource, sent)):
+                    about = entry.kind if entry.kind is Kind.STATEMENTS else kind
+                    self.problem("not-sent", about.value, NOT_SENT, entry.source)
 
     # --- one page --------------------------------------------------------------------
 

@@ -27,6 +27,10 @@ _RAW = (
     "contained",
     "focus",
     "specimen",
+    "bodySite",
+    "method",
+    "comment",
+    "comments",
     "modifierExtension",
 )
 

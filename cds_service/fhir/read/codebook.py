@@ -36,12 +36,14 @@ class Meaning:
     beside words that are not known: then the unit must bear them out. ``doubt`` says why even
     so the result cannot be taken for one of these analytes, and ``kind`` which kind of problem
     that is; ``doubt`` is empty where it can. ``elsewhere`` is True where the words name urine or
-    another fluid: of a panel, then, that holds for its parts.
+    another fluid: of a panel, then, that holds for its parts. ``anywhere`` is True where neither
+    code nor words say in what it was measured: then category and method may.
     """
 
     __slots__ = (
         "about",
         "analytes",
+        "anywhere",
         "by_words",
         "doubt",
         "elsewhere",
@@ -62,8 +64,10 @@ class Meaning:
         doubt: str = "",
         kind: str = "unknown-name",
         elsewhere: bool = False,
+        anywhere: bool = False,
     ) -> None:
         self.kind = kind
+        self.anywhere = anywhere
         self.elsewhere = elsewhere
         self.by_words = by_words
         self.doubt = doubt
@@ -77,7 +81,14 @@ class Meaning:
 
     def only(self, analytes: tuple[Analyte, ...]) -> Meaning:
         """The same with these analytes alone."""
-        return Meaning(analytes, self.method, self.pregnancy, self.panels, by_words=self.by_words)
+        return Meaning(
+            analytes,
+            self.method,
+            self.pregnancy,
+            self.panels,
+            by_words=self.by_words,
+            anywhere=self.anywhere,
+        )
 
 
 NOTHING = Meaning()
@@ -153,11 +164,22 @@ class Codebook:
         """Whether one of the unit's spellings is of any analyte."""
         return not self._units.isdisjoint(units)
 
+    def mentioned(self, words: Sequence[str]) -> set[str]:
+        """The analytes that are named in a text about anything. Not beyond the call's budget."""
+        try:
+            named = self._vocabulary.concepts((), words) | self._vocabulary.mentions((), words)
+        except TooMuchTextError:
+            return set()
+        return {key for key in named if key in self.analytes}
+
     def of_blood(self, code: bytes) -> bool:
         """Whether a code says by itself in what it is measured: LOINC on a list, or its words."""
         value = readable(code)
-        listed = [one for one in codings(value) if normal_system(one.system) == LOINC]
-        return self._vocabulary.lists(listed) or names_blood(all_words(value))
+        return self._of_blood(codings(value), all_words(value))
+
+    def _of_blood(self, coded: Sequence[Coding], words: Sequence[str]) -> bool:
+        listed = [one for one in coded if normal_system(one.system) == LOINC]
+        return self._vocabulary.lists(listed) or names_blood(words)
 
     def _read(self, code: bytes) -> Meaning:
         value = readable(code)
@@ -183,7 +205,8 @@ class Codebook:
                 method = name
                 break
         by_words = bool(analytes) and _has_loinc(coded) and not self._vocabulary.lists(coded)
-        return Meaning(analytes, method, pregnancy, panels, by_words=by_words)
+        anywhere = bool(analytes or panels) and not self._of_blood(coded, named)
+        return Meaning(analytes, method, pregnancy, panels, by_words=by_words, anywhere=anywhere)
 
     def _instead(self, concepts: frozenset[str]) -> Meaning | None:
         """The meaning of what says what an analyte says and is not it."""

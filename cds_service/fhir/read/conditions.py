@@ -64,7 +64,7 @@ def read_condition(
     code = item.said("code")
     presence, status = _presence(item, library, as_of)
     meaning = code.meaning(vocabulary)
-    if not meaning.read and presence not in (Presence.REFUTED, Presence.PAST):
+    if not meaning.told and presence not in (Presence.REFUTED, Presence.PAST):
         library.nameless(item, meaning.anything)
     if not meaning.anything:
         return None

@@ -7,7 +7,7 @@ clinical content, section 3 ("Reading data").
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -20,6 +20,7 @@ from cds_service.core.facts import Condition, Kind, Performed, Problem, Result, 
 from cds_service.core.series import Candidate, Series
 from cds_service.fhir.intake.bundles import Entry, Intake, ObservationPage
 from cds_service.fhir.intake.recovery import recovered
+from cds_service.fhir.intake.reports import conclusions, of_laboratory
 from cds_service.fhir.read.codebook import (
     ELSEWHERE,
     NOTHING,
@@ -35,16 +36,18 @@ from cds_service.fhir.read.observed import (
     read_value,
 )
 from cds_service.fhir.read.pregnancy import Pregnancy
-from cds_service.fhir.read.specimens import of_another_specimen
+from cds_service.fhir.read.specimens import names_another_specimen, of_another_specimen, remark_of
 from cds_service.fhir.read.subjects import Subjects
 from cds_service.fhir.read.superseding import current, meta_of
 from cds_service.fhir.values.elements import (
     MODIFIED,
     UNREADABLE,
+    encoded,
     items,
     modified,
     part,
     readable,
+    reference,
     text,
 )
 from cds_service.fhir.values.moments import (
@@ -63,6 +66,7 @@ from cds_service.fhir.values.peeks import (
     read_component,
     read_head,
     read_items,
+    read_members,
     read_peek,
 )
 from cds_service.fhir.values.unit_spellings import plainer
@@ -72,6 +76,7 @@ _COUNTS = frozenset({"final", "amended", "corrected", "preliminary"})
 _SILENT = frozenset({"registered", "cancelled", "entered-in-error"})
 _WITHDRAWN = "entered-in-error"
 _DEEPEST = 3  # components inside components
+REPORTED = "a report says something of it in words or in a document, which is not read"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -162,6 +167,15 @@ class _Opener:
 
     def _read(self, row: _Row, analyte: Analyte, moment: Moment) -> Result | Problem:
         """The value, when it is its turn."""
+        if (row.meaning.anywhere or row.peek.method is not UNSET) and _elsewhere_by(row):
+            return Problem(
+                "specimen",
+                analyte.key,
+                "its category or method names another specimen than blood",
+                row.source,
+                moment.when,
+                is_critical(row.peek),
+            )
         preliminary = row.peek.status == "preliminary"
         expected = Expected(
             analyte, moment, self.use(row), preliminary, row.meaning.method, self._age
@@ -226,6 +240,8 @@ class Results:
         self._opener = _Opener(as_of, age)
         self._rows: list[_Row] = []
         self._inner: list[_Row] = []
+        self._specimens: dict[str, object] | None = None  # those that were sent, once looked for
+        self._reports: list[_Row] = []  # without results in them
         self._dated: defaultdict[str, list[_Row]] = defaultdict(list)
         self._undated: dict[str, list[Problem]] = {}
         self._pregnancy = Pregnancy(as_of)
@@ -240,6 +256,8 @@ class Results:
             self._read_entry(entry)
         self._settle()
         self._place(self._rows)
+        if self._reports:
+            self._say_reports()
         self.series = {
             key: Series.of(
                 self._dated.get(key, ()),
@@ -280,7 +298,7 @@ class Results:
         rows, kept = self._rows, 0
         for index, peek in enumerate(peeks):
             if peek.resourceType != "Observation":
-                if isinstance(where, Entry) and peek.contained is not UNSET:
+                if isinstance(where, Entry):
                     self._take_report(peek, where, index)
                 continue
             subject, code, status = peek.subject, peek.code, peek.status
@@ -299,7 +317,7 @@ class Results:
             if (
                 (peek.specimen is not UNSET or peek.bodySite is not UNSET)
                 and not meaning.pregnancy  # hCG is looked for in urine
-                and of_another_specimen(peek)
+                and self._elsewhere_by_specimen(peek)
             ):
                 self._take_inner(peek, meaning, where, index, elsewhere=True)
                 continue
@@ -323,6 +341,19 @@ class Results:
             ):
                 rows.append(_Row(peek, meaning, where, index))
         self.kept[where.kind] += kept
+
+    def _elsewhere_by_specimen(self, peek: Peek) -> bool:
+        """Whether the specimen is not blood; a remark on a specimen that was sent is kept."""
+        if self._specimens is None:
+            self._specimens = {
+                name: data
+                for one in self._intake.all_of("Specimen")
+                if isinstance(data := readable(one.raw), dict)
+                for name in (one.source.reference, one.full_url)
+            }
+        if (remark := remark_of(peek, self._specimens)) and peek.comment is UNSET:
+            peek.comment = Raw(encoded(remark))
+        return of_another_specimen(peek, self._specimens)
 
     def _usable(
         self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
@@ -491,7 +522,7 @@ class Results:
         if holder.specimen is not UNSET or holder.bodySite is not UNSET:
             # A specimen that is contained stands beside the results, not in one of them.
             beside = holder.contained if holder.contained is not UNSET else parent.peek.contained
-            elsewhere = of_another_specimen(replace(holder, contained=beside))
+            elsewhere = self._elsewhere_by_specimen(replace(holder, contained=beside))
         if not elsewhere and not isinstance(code, Missing):
             elsewhere = self._book.meaning(bytes(code)).elsewhere
         for row in found:
@@ -568,9 +599,46 @@ class Results:
         found = list(self._of_blood(self._contained(parent), peek, parent))
         if peek.status == _WITHDRAWN:
             self._rows.append(parent)
-        elif found and self._usable(peek, found[0].meaning, where, index):
-            self._rows.append(parent)
-            self._inner.extend(found)
+        elif found:
+            if self._usable(peek, found[0].meaning, where, index):
+                self._rows.append(parent)
+                self._inner.extend(found)
+        elif peek.status not in _SILENT:
+            self._reports.append(parent)
+
+    def _say_reports(self) -> None:
+        """Say of reports without results that what they tell of an analyte was not read."""
+        sent: set[str] | None = None
+        for row in self._reports:
+            report = readable(row.whole())
+            if not isinstance(report, dict) or not of_laboratory(report):
+                continue
+            if sent is None:
+                pages = (one.id for page in self._intake.pages for one in page.peeks)
+                others = (one.source.reference for one in self._intake.all_of("Observation"))
+                sent = {*(f"Observation/{one}" for one in pages), *others}
+                sent |= {one.full_url for one in self._intake.all_of("Observation")}
+            results = [reference(one) for one in items(report.get("result"))]
+            told = any("/".join(one.split("/")[-2:]) in sent or one in sent for one in results)
+            meaning = (
+                NOTHING if row.peek.code is UNSET else self._book.meaning(bytes(row.peek.code))
+            )
+            named = self._book.mentioned(conclusions(report))
+            if not told:
+                named |= {one.key for one in meaning.analytes}
+            when = read_when(self._opener.stated(row.peek), self._opener.zone)
+            about = sorted(one for one in named if not self._has_since(one, when))
+            if not (about or named or told) and (meaning.panels or _may_say_more(report)):
+                about = [row.where.kind.value]
+            for one in about:
+                self._unusable("report", REPORTED, row.peek, one, row.source)
+
+    def _has_since(self, key: str, when: datetime | None) -> bool:
+        """Whether a result of an analyte was sent of the day of a report, or a later one."""
+        rows = self._dated.get(key, ())
+        return when is not None and any(
+            row.when >= when or row.when.date() == when.date() for row in rows
+        )
 
     def _settle(self) -> None:
         """Leave out versions that others supersede; mostly there is nothing to settle."""
@@ -632,6 +700,23 @@ class Results:
                 kind, reason = "no-value", "it has no answer that is known"
         if kind:
             self._intake.problem(kind, PREGNANCY, reason, row.source)
+
+
+def _elsewhere_by(row: _Row) -> bool:
+    """Whether category or method of a result, or of what holds it, names another specimen."""
+    while row.parent is not None:
+        row = row.parent
+    try:
+        members = read_members(row.whole())
+    except UNREADABLE:
+        return False
+    stated = [readable(members[name]) for name in ("category", "method") if name in members]
+    return names_another_specimen(stated)
+
+
+def _may_say_more(report: Mapping[str, object]) -> bool:
+    """Whether a report says something elsewhere than in results that were not asked for."""
+    return any(report.get(name) for name in ("presentedForm", "conclusion", "conclusionCode"))
 
 
 def _joined(own: str | None, parents: str | None) -> str | None:

@@ -7,7 +7,7 @@ type) and SNOMED CT specimens; the abbreviations of laboratories before and behi
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cds_service.fhir.values.elements import all_words, codings, items, part, readable, text
 from cds_service.fhir.values.peeks import Missing, Peek
@@ -75,31 +75,69 @@ def names_blood(words: Sequence[str]) -> bool:
     return any(_OF_BLOOD.search(one[:_MOST].lower()) for one in words)
 
 
-def of_another_specimen(peek: Peek) -> bool:
-    """Whether specimen or bodySite say, by name or type, that it was something else than blood."""
+def names_another_specimen(stated: Sequence[object]) -> bool:
+    """Whether CodeableConcepts such as category and method say that it was not blood."""
+    said = [word.lower() for one in stated for word in _named(one)]
+    words = " ".join(said)
+    if _OF_BLOOD.search(words):
+        return False
+    return bool(_OTHER_SPECIMENS.search(words)) or any(one in ("ua", "urinalysis") for one in said)
+
+
+def of_another_specimen(peek: Peek, sent: Mapping[str, object]) -> bool:
+    """Whether specimen or bodySite say, by name or type, that it was something else than blood.
+
+    ``sent`` are the Specimen resources of the call, by their addresses.
+    """
     site = b"" if isinstance(peek.bodySite, Missing) else bytes(peek.bodySite)
     raw = b"" if isinstance(peek.specimen, Missing) else bytes(peek.specimen)
     said: list[str] = []
     if site:
         said += _named(readable(site))
-    if b'"display"' in raw or b'"#' in raw or b'"type"' in raw:
+    if b'"display"' in raw or b'"#' in raw or b'"type"' in raw or sent:
         # Mostly it is a reference only, to what was not sent.
         for pointer in items(readable(raw)):
-            said += _words_of(pointer, peek)
+            said += _words_of(pointer, peek, sent)
     words = " ".join(said).lower()
     return bool(_OTHER_SPECIMENS.search(words)) and not _OF_BLOOD.search(words)
 
 
-def _words_of(pointer: object, peek: Peek) -> list[str]:
-    """What a Reference to a Specimen says it is; a code for another specimen says so in words."""
+def remark_of(peek: Peek, sent: Mapping[str, object]) -> str:
+    """The condition of a sample, and notes on it, in words; empty where it is not known."""
+    raw = b"" if isinstance(peek.specimen, Missing) else bytes(peek.specimen)
+    if not sent and b'"#' not in raw:
+        return ""
+    told: list[str] = []
+    for pointer in items(readable(raw)):
+        for one in _resources(pointer, peek, sent):
+            for state in items(part(one, "condition")):
+                told += [_CONDITIONS.get(coding.code.upper(), "") for coding in codings(state)]
+                told += all_words(state)
+            told += [text(part(note, "text")) for note in items(part(one, "note"))]
+    return ". ".join(filter(None, told))
+
+
+_CONDITIONS = {"HEM": "haemolysed", "CLOT": "clotted", "CON": "contaminated"}
+"""Conditions of a specimen, HL7 table 0493."""
+
+
+def _resources(pointer: object, peek: Peek, sent: Mapping[str, object]) -> list[object]:
+    """The Specimen resources that a reference means."""
     target = text(part(pointer, "reference"))
+    if not target.startswith("#"):
+        found = sent.get(target) or sent.get("/".join(target.split("/")[-2:]))
+        return [] if found is None else [found]
+    return [
+        one
+        for one in items(readable(peek.contained))
+        if text(part(one, "id")).lstrip("#") == target[1:]
+    ]
+
+
+def _words_of(pointer: object, peek: Peek, sent: Mapping[str, object]) -> list[str]:
+    """What a Reference to a Specimen says it is; a code for another specimen says so in words."""
     kinds = [part(pointer, "type")]
-    if target.startswith("#"):
-        kinds += [
-            part(one, "type")
-            for one in items(readable(peek.contained))
-            if text(part(one, "id")).lstrip("#") == target[1:]
-        ]
+    kinds += [part(one, "type") for one in _resources(pointer, peek, sent)]
     shown = text(part(pointer, "display"))
     said = [shown, "fluid" if shown.upper() in _TABLE_0487 else ""]
     for kind in kinds:

@@ -54,6 +54,7 @@ class Peek(msgspec.Struct, gc=False):
     focus: Raw | Missing = UNSET
     specimen: Raw | Missing = UNSET
     bodySite: Raw | Missing = UNSET  # noqa: N815
+    method: Raw | Missing = UNSET
     modifierExtension: Raw | Missing = UNSET  # noqa: N815
 
 

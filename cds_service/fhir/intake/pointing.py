@@ -1,0 +1,111 @@
+"""Resources that say what the patient has or takes by pointing at others, or by holding them.
+
+A List of medications, the plan of a CarePlan, a document. They are not read themselves: what they
+point at is, where it was sent; where it was not, that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from cds_service.core.facts import Kind
+from cds_service.fhir.intake.arrival import EXPECTED, NOT_READ
+from cds_service.fhir.values.elements import items, part, reference, status_words, text
+from cds_service.fhir.values.versions import r4_type
+
+Json = Mapping[str, object]
+POINTERS = frozenset({"List", "Composition", "CarePlan", "RequestGroup", "RequestOrchestration"})
+"""Types that point at medicines, conditions or results."""
+
+NOT_SENT = "what it points at, or holds, was not sent as an entry"
+_OVER = frozenset({"entered-in-error", "retired", "revoked", "cancelled", "stopped", "completed"})
+_POINTED = (Kind.MEDICATIONS, Kind.CONDITIONS)
+_KINDS = {name: kind for kind in _POINTED for name in (*EXPECTED[kind], *NOT_READ.get(kind, ()))}
+_DEEPEST = 8  # sections inside sections, actions inside actions
+
+
+def pointed_at(resource: Json, sent: Collection[str]) -> frozenset[Kind]:
+    """Of which kinds a pointing resource names something that was not sent.
+
+    ``sent`` are the addresses of what was (``Type/id``, ``fullUrl``). What it holds itself
+    (contained, or the product of a planned activity) was not. A reference that does not say to
+    what type it leads may be any.
+    """
+    kind = r4_type(text(resource.get("resourceType")))
+    if not _OVER.isdisjoint(status_words(resource.get("status"))):
+        return frozenset()
+    found: set[Kind] = set()
+    for target in _targets(kind, resource):
+        if target == _PRODUCT:
+            found.add(Kind.MEDICATIONS)
+        elif target == _NAMED:
+            found.update(_POINTED)
+        elif target.startswith("#"):
+            found |= _contained(resource, target)
+        elif not _was_sent(target, sent):
+            found |= _kinds_of(target)
+    return frozenset(found)
+
+
+_PRODUCT = "\x00product"
+_NAMED = "\x00named"
+
+
+def _target(pointer: object) -> str:
+    """The literal reference; `_NAMED` for a pointer that only says by a name what it means."""
+    named = text(part(pointer, "display")) or part(pointer, "identifier") is not None
+    return reference(pointer) or (_NAMED if named else "")
+
+
+def _targets(kind: str, resource: Json) -> Iterator[str]:
+    """What it points at; `_PRODUCT` for a product that it names itself."""
+    if kind == "List":
+        for one in items(resource.get("entry")):
+            if part(one, "deleted") is not True:
+                yield _target(part(one, "item"))
+    elif kind == "Composition":
+        yield from _nested(resource, "section", "entry", 0)
+    elif kind == "CarePlan":
+        for one in items(resource.get("activity")):
+            detail = part(one, "detail")
+            if not _OVER.isdisjoint(status_words(part(detail, "status"))):
+                continue
+            yield _target(part(one, "reference"))
+            yield _target(part(one, "plannedActivityReference"))
+            asked = text(part(detail, "kind")) in ("MedicationRequest", "NutritionOrder")
+            named = (part(detail, "productCodeableConcept"), part(detail, "productReference"))
+            if any(one is not None for one in named) or asked:
+                yield _PRODUCT
+    else:
+        yield from _nested(resource, "action", "resource", 0)
+
+
+def _nested(holder: object, step: str, name: str, depth: int) -> Iterator[str]:
+    for one in items(part(holder, step)):
+        if depth == _DEEPEST:
+            yield _NAMED  # whatever it is
+            return
+        for pointer in items(part(one, name)):
+            yield _target(pointer)
+        yield from _nested(one, step, name, depth + 1)
+
+
+def _contained(resource: Json, target: str) -> set[Kind]:
+    for one in items(resource.get("contained")):
+        if text(part(one, "id")).lstrip("#") == target[1:]:
+            kind = _KINDS.get(r4_type(text(part(one, "resourceType"))))
+            return set() if kind is None else {kind}
+    return set(_POINTED)
+
+
+def _was_sent(target: str, sent: Collection[str]) -> bool:
+    plain = target.partition("/_history/")[0]
+    return not plain or plain in sent or "/".join(plain.split("/")[-2:]) in sent
+
+
+def _kinds_of(target: str) -> set[Kind]:
+    parts = target.partition("/_history/")[0].split("/")
+    if len(parts) < 2 or target.startswith("urn:"):
+        return set(_POINTED)
+    kind = _KINDS.get(r4_type(parts[-2]))
+    return set() if kind is None else {kind}

@@ -1,0 +1,40 @@
+"""Reports without results of their own: a document, a conclusion, references.
+
+A DiagnosticReport is read for the results contained in it. What it says besides is in words or in
+a document, which nobody reads here: that is said where no result of the same was sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from cds_service.fhir.values.elements import all_words, codings, items
+
+_SAYS = ("presentedForm", "conclusion", "conclusionCode", "codedDiagnosis", "result")
+_LABORATORY = frozenset({"LAB", "CH", "HM", "LABORATORY", "LP29693-6", "26436-6", "18719-5"} | {
+    "18723-7", "108252007", "394596001", "BLB", "SR", "CP",
+})  # fmt: skip
+"""Codes of categories: HL7 table 0074, LOINC and SNOMED CT [GK]."""
+_IN_WORDS = re.compile(r"\b(lab|chem|h[ae]+matol|blood|serum|biochem|klinische chemie)")
+
+
+def of_laboratory(report: Mapping[str, object]) -> bool:
+    """Whether a report says anything, and may be a laboratory's: its category may say otherwise."""
+    if not any(report.get(name) for name in _SAYS):
+        return False
+    category = report.get("category")
+    codes = {one.code.upper() for one in codings(category)}
+    words = " ".join(all_words(category)).lower()
+    stated = bool(codes or words)
+    return not stated or not _LABORATORY.isdisjoint(codes) or bool(_IN_WORDS.search(words))
+
+
+def conclusions(report: Mapping[str, object]) -> tuple[str, ...]:
+    """What a report concludes, in words."""
+    stated = report.get("conclusion")
+    told = [stated] if isinstance(stated, str) else []
+    for name in ("conclusionCode", "codedDiagnosis"):
+        for one in items(report.get(name)):
+            told += all_words(one)
+    return tuple(told)

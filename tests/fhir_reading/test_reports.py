@@ -1,0 +1,97 @@
+"""What a laboratory's report says besides its results: in words, in a document, by reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cds_service.fhir.read.reading import Reading
+from tests.fhir_reading.records import LOINC, ME, concept, lab, results
+
+Json = dict[str, Any]
+LAB = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "LAB"}]}]
+PDF = [{"contentType": "application/pdf", "data": "JVBERi0="}]
+SODIUM = lab("2951-2", value=140, id="na")
+
+
+def report(**more: object) -> Json:
+    made = {
+        "resourceType": "DiagnosticReport",
+        "id": "d1",
+        "status": "final",
+        "category": LAB,
+        "code": {"text": "Laboratory report"},
+        "subject": {"reference": f"Patient/{ME}"},
+        "effectiveDateTime": "2026-03-09T08:00:00Z",
+    }
+    return made | more
+
+
+def said(reading: Reading) -> set[str]:
+    return {one.about for one in reading.record.problems if one.kind == "report"}
+
+
+@pytest.mark.parametrize(
+    ("more", "about"),
+    [
+        ({"presentedForm": PDF}, "results"),
+        ({"presentedForm": [{"url": "https://ehr.example/Binary/7"}], "category": None}, "results"),
+        ({"conclusion": "See attached"}, "results"),
+        ({"presentedForm": PDF, "code": {"text": "Potassium"}}, "potassium"),
+        ({"presentedForm": PDF, "code": concept("2823-3")}, "potassium"),
+        ({"conclusion": "Potassium 6.9, critically high. Repeat."}, "potassium"),
+        ({"conclusion": "Kalium 2,1 mmol/l", "code": {}}, "potassium"),
+        ({"conclusionCode": [{"text": "Magnesium critically low"}]}, "magnesium"),
+        ({"conclusionCode": [{"coding": [{"code": "1", "display": "Low haemoglobin"}]}]},
+         "hemoglobin"),
+        ({"result": [{"reference": "Observation/99"}], "code": {"text": "Serum sodium"},
+          "effectiveDateTime": "2026-03-10T08:00:00Z"}, "sodium"),
+        ({"result": [{"reference": "Observation/99"}], "code": concept("58410-2")}, "results"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_report_without_results_is_said(more: Json, about: str) -> None:
+    one = {name: value for name, value in report(**more).items() if value is not None}
+    assert said(results(SODIUM, one)) == {about}
+    assert said(results(SODIUM, one | {"status": "entered-in-error"})) == set()
+    assert said(results(SODIUM, one | {"status": "registered"})) == set()
+    assert said(results(SODIUM, one | {"subject": {"reference": "Patient/other"}})) == set()
+
+
+RADIOLOGY = [{"coding": [{"system": LOINC, "code": "LP29684-5", "display": "Radiology"}]}]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"result": [{"reference": "Observation/na"}]},
+        {"result": [{"reference": "https://ehr.example/fhir/Observation/na/"}], "code": {}},
+        {"result": [{"reference": "Observation/na"}], "presentedForm": PDF},
+        {"result": [{"reference": "Observation/99"}]},  # of what was not asked for
+        {"presentedForm": PDF, "category": RADIOLOGY},
+        {"conclusion": "Potassium was mentioned", "category": [{"text": "History and physical"}]},
+        {"conclusion": "Sodium 140, normal"},  # sent as a result too
+        {"presentedForm": PDF, "code": {"text": "Sodium"}},
+    ],
+    ids=str,
+)
+def test_a_report_whose_results_were_sent_or_that_is_none_of_a_laboratory_is_not(
+    more: Json,
+) -> None:
+    assert said(results(SODIUM, report(**more))) == set()
+
+
+def test_a_conclusion_about_a_result_that_was_not_sent_is_said_beside_others() -> None:
+    one = report(result=[{"reference": "Observation/na"}], conclusion="Potassium critically low")
+    assert said(results(SODIUM, one)) == {"potassium"}
+    assert said(results(SODIUM, lab(id="k"), one)) == set()
+    old = lab(id="k", effectiveDateTime="2026-02-01T08:00:00Z")
+    assert said(results(SODIUM, old, one)) == {"potassium"}
+    undated = {name: value for name, value in one.items() if name != "effectiveDateTime"}
+    assert said(results(SODIUM, lab(id="k"), undated)) == {"potassium"}
+
+
+def test_a_report_that_cannot_be_read_in_full_is_said_too() -> None:
+    assert said(results(SODIUM, report(code=7, id=7, presentedForm=PDF))) == {"results"}
