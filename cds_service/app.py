@@ -38,7 +38,7 @@ def assemble(
     The first is for all topics with the settings of the site ``default``; the mapping has one
     for each site by name. Raises StartupError naming what is wrong with the sites file.
     """
-    from cds_service.answer.answering import Answering, Desk
+    from cds_service.answer.answering import Answering, Pipeline
     from cds_service.answer.cards import Cards, CardWriter
     from cds_service.catalogue.sites import Hospital, hospitals
     from cds_service.catalogue.topics import references
@@ -73,8 +73,8 @@ def assemble(
         writer = CardWriter(
             references(topics), one.orderables, settings.rules_address, one.site.profile
         )
-        desks = [
-            Desk(
+        pipelines = [
+            Pipeline(
                 topic,
                 engines[topic],
                 readers[topic],
@@ -82,7 +82,9 @@ def assemble(
             )
             for topic in topics
         ]
-        return Answering(desks=desks, site=one.site, keys=keys, validated=settings.validate_models)
+        return Answering(
+            pipelines=pipelines, site=one.site, keys=keys, validated=settings.validate_models
+        )
 
     found = hospitals(settings, topics)
     sites = {name: answering(one, one.topics) for name, one in found.items()}

@@ -134,7 +134,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Pipeline:
     """The parts that answer the calls of one topic, with the settings of one site."""
 
     topic: Topic
@@ -153,26 +153,30 @@ class Answering:
     def __init__(
         self,
         *,
-        desks: Sequence[Desk],
+        pipelines: Sequence[Pipeline],
         site: Site,
         keys: Mapping[str, tuple[Key, ...]],
         validated: Validated = "cited",
     ) -> None:
-        self._desks = {one.id: desk for desk in desks for one in desk.topic.services}
+        self._pipelines = {
+            one.id: pipeline for pipeline in pipelines for one in pipeline.topic.services
+        }
         self._judged = {
-            service: frozenset[str]().union(*(rule.judges for rule in desk.engine.rules(service)))
-            for service, desk in self._desks.items()
+            service: frozenset[str]().union(
+                *(rule.judges for rule in pipeline.engine.rules(service))
+            )
+            for service, pipeline in self._pipelines.items()
         }
         self._validated = validated
         self.site = site
         self.keys = keys
         self.services: Mapping[str, Service] = {
-            one.id: one for desk in desks for one in desk.topic.services
+            one.id: one for pipeline in pipelines for one in pipeline.topic.services
         }
 
     def rules(self, service: str) -> tuple[Rule, ...]:
         """The rules of a service, given its id, in the order of evaluation."""
-        return self._desks[service].engine.rules(service)
+        return self._pipelines[service].engine.rules(service)
 
     def answer(self, call: Call, deliveries: Mapping[Kind, Delivery]) -> Answered:
         """The cards and the trace for one patient at one moment.
@@ -188,12 +192,12 @@ class Answering:
             selections=call.selections,
             fhir_server=call.fhir_server,
         )
-        desk = self._desks[call.service]
-        reading = desk.reader.read(deliveries, context, call.as_of)
-        computed = desk.topic.knowledge.computed
+        pipeline = self._pipelines[call.service]
+        reading = pipeline.reader.read(deliveries, context, call.as_of)
+        computed = pipeline.topic.knowledge.computed
         facts = Facts(reading.record, reading.series, call.as_of, self.site, computed)
         self._require_data(call, deliveries, facts)
-        outcomes = desk.engine.ask(call.service, facts)
+        outcomes = pipeline.engine.ask(call.service, facts)
         recipient = Recipient(
             patient=f"Patient/{call.patient_id}",
             identity=Identity(call.origin, (call.fhir_server or "").rstrip("/"), call.patient_id),
@@ -201,7 +205,7 @@ class Answering:
             requester=call.user,
             as_of=call.as_of,
         )
-        written = desk.cards.write(self.services[call.service].hook, outcomes, facts, recipient)
+        written = pipeline.cards.write(self.services[call.service].hook, outcomes, facts, recipient)
         return Answered(
             cards=written.cards,
             dropped=written.dropped,

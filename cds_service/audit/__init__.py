@@ -1,1 +1,1 @@
-"""The audit trail: what was asked of the rules in each call, and what the cards said."""
+"""The audit trail: the outcomes of the rules in each call, and what the cards said."""

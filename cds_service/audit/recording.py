@@ -1,4 +1,4 @@
-"""What one call leaves in the audit trail."""
+"""Makes the audit row of a call."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _WORDS = {Finding: "fired", NotFired: "did not fire", CannotTell: "cannot tell"}
 
 
 class Recorder:
-    """Makes the row of a call and hands it to the trail.
+    """Makes the row of a call and passes it to the trail.
 
-    With a ``sealer`` also what each card said and the evidence. ``required``: the row is on
-    the disk before the call is answered. ``begin()`` makes sure that rows are flushed.
-    ``topics`` has the topic of each service.
+    With a ``sealer`` the row also has what each card said and its evidence, encrypted. With
+    ``required`` the row is on disk before the call is answered. ``begin()`` makes sure that the
+    upkeep thread runs, which flushes rows. ``topics`` is the topic of each service, by id.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Recorder:
         except Unavailable:
             raise
         except Exception as error:
-            # The clinician gets the cards all the same.
+            # The clinician gets the cards nevertheless.
             logs.logger(__name__).error("audit_failed", **logs.described(error))
             self.trail.lose()
             if self.required:
@@ -122,7 +122,7 @@ class Recorder:
             for outcome in answered.outcomes
             if isinstance(outcome.answer, Finding)
         }
-        # The cards and what they cite, and nothing else of the record, outlive the call.
+        # Only the cards and what they cite are kept beyond the call, nothing else of the record.
         cards = [(card.body, findings.get(card.rule.id, ())) for card in answered.cards]
         return partial(_seal, self._sealer, cards, record)
 
@@ -133,7 +133,7 @@ class Recorder:
                 self._limits.clear()
             text = "\n".join(f"{key} {limits[key]}" for key in sorted(limits))
             known = (limits, sha256(text.encode()).hexdigest()[:16])
-            self._limits[id(limits)] = known  # kept with its limits: the id stays theirs
+            self._limits[id(limits)] = known  # kept with its limits, so that their id is not reused
         return known[1]
 
 

@@ -1,16 +1,16 @@
-"""Encryption to a public key: who writes the audit trail cannot read it.
+"""Encryption to a public key: the writer of the audit trail cannot read it.
 
-The scheme is hybrid, made of parts of the ``cryptography`` package: X25519 with a key pair that
-lives for a minute, HKDF-SHA256 over the shared secret, ChaCha20-Poly1305 with a random nonce.
+The scheme is hybrid, built from the ``cryptography`` package: X25519 with a key pair that lives
+for a minute, HKDF-SHA256 over the shared secret, ChaCha20-Poly1305 with a random nonce.
 A sealed record is::
 
     4 bytes  "CDA1"
-    32       the public half of the short-lived key
+    32       the short-lived public key
     12       nonce
     rest     encrypted zlib-compressed content and its tag, bound to the record's id
 
-The short-lived private half is forgotten as soon as the shared secret is made. That secret stays
-in the memory of the process while it is used; on the disk there is nothing to open a record with.
+The short-lived private key is discarded as soon as the shared secret has been computed. That
+secret stays in the memory of the process while it is used; nothing on disk can open a record.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ _MAGIC = b"CDA1"
 _NONCE = 12
 _SECONDS = 60.0
 _HEAD = len(_MAGIC) + 32
-_REMEDY = "Make a pair with `cds-service audit keygen`, and set the public half."
+_REMEDY = "Make a key pair with `cds-service audit keygen`, and set the public key."
 
 
 class _Short(NamedTuple):
-    """A short-lived key: its public half, what encrypts under it, and when it ends."""
+    """A short-lived key: the public key, the cipher, and when it expires (seconds of the clock)."""
 
     public: bytes
     cipher: ChaCha20Poly1305
-    ends: float
+    expires: float
 
 
 class Sealer:
     """Encrypts records to ``public``; safe for threads and forks.
 
-    ``clock()`` gives seconds that only grow.
+    ``clock()`` gives monotonic seconds.
     """
 
     def __init__(
@@ -63,9 +63,9 @@ class Sealer:
         self._short = self._new()
 
     def seal(self, content: bytes, record: str) -> bytes:
-        """``content``, readable only with the private key and only as that of ``record``."""
+        """``content``, readable only with the private key and only under the id ``record``."""
         short = self._short
-        if self._clock() >= short.ends:
+        if self._clock() >= short.expires:
             short = self._short = self._new()
         nonce = os.urandom(_NONCE)
         sealed = short.cipher.encrypt(nonce, _compressed(content), record.encode())
@@ -79,19 +79,21 @@ class Sealer:
 
 
 def _compressed(content: bytes) -> bytes:
-    # A small window and table: setting up the usual ones takes longer than the work.
+    # A small window and hash table: setting up the default ones takes longer than compressing.
     compress = zlib.compressobj(1, zlib.DEFLATED, 13, 5)
     return compress.compress(content) + compress.flush()
 
 
 def opened(sealed: bytes, record: str, private: X25519PrivateKey) -> bytes:
-    """What `Sealer.seal` was given.
+    """The content that was given to `Sealer.seal`.
 
-    Raises BadRequest for another key, another record, or bytes that were changed.
+    Raises BadRequest for another key, another record id, or bytes that were changed.
     """
     head, nonce, rest = sealed[:_HEAD], sealed[_HEAD : _HEAD + _NONCE], sealed[_HEAD + _NONCE :]
     if not head.startswith(_MAGIC) or len(nonce) < _NONCE:
-        raise BadRequest("The record was not sealed by this program, or was changed.", "", record)
+        raise BadRequest(
+            "The record was not sealed by this program, or has been changed.", "", record
+        )
     public = head[len(_MAGIC) :]
     try:
         secret = private.exchange(X25519PublicKey.from_public_bytes(public))
@@ -100,7 +102,7 @@ def opened(sealed: bytes, record: str, private: X25519PrivateKey) -> bytes:
     except (InvalidTag, ValueError, zlib.error):
         raise BadRequest(
             "The record cannot be opened.",
-            "Give the private key of the pair that was in use when it was written (--key).",
+            "Give the private key (--key) of the pair that was in use when it was written.",
             record,
         ) from None
 
@@ -111,7 +113,7 @@ def _key(secret: bytes, short: bytes, recipient: bytes) -> bytes:
 
 
 def new_pair() -> tuple[str, str]:
-    """A new pair: the private half as PEM, the public half as one line for the setting."""
+    """A new key pair: the private key as PEM, the public key as one line for the setting."""
     private = X25519PrivateKey.generate()
     pem = private.private_bytes(
         serialization.Encoding.PEM,
@@ -125,7 +127,7 @@ def read_public(setting: str) -> X25519PublicKey:
     """The public key in CDS_AUDIT_KEY: the line that `new_pair` makes, or the path of a file
     with that line or a PEM.
 
-    Raises StartupError, also for a private key: the service must not be able to read.
+    Raises StartupError, also for a private key: the service must not be able to read its trail.
     """
     text = setting.strip()
     if not text.startswith(_PREFIX):
@@ -137,8 +139,8 @@ def read_public(setting: str) -> X25519PublicKey:
             ) from None
     if "PRIVATE KEY" in text:
         raise StartupError(
-            f"{SETTING} holds a private key, so that the service could read its own trail.",
-            "Set the public half, and keep the private one elsewhere.",
+            f"{SETTING} holds a private key, with which the service could read its own trail.",
+            "Set the public key, and keep the private key elsewhere.",
         )
     try:
         if text.startswith(_PREFIX):
@@ -153,13 +155,20 @@ def read_public(setting: str) -> X25519PublicKey:
 
 
 def read_private(path: Path) -> X25519PrivateKey:
-    """The private key in the PEM file at ``path``. Raises BadRequest."""
+    """The private key in the PEM file at ``path``.
+
+    Raises BadRequest where the file cannot be read or is not an X25519 private key.
+    """
     try:
         read = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
-        raise BadRequest(f"{path} cannot be read: {error.strerror}.", "Name the key.") from None
+        raise BadRequest(
+            f"{path} cannot be read: {error.strerror}.", "Name the private key."
+        ) from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise BadRequest(f"{path} is not a private key in PEM.", "Name the key.") from None
+        raise BadRequest(
+            f"{path} is not a private key in PEM format.", "Name the private key."
+        ) from None
     if not isinstance(read, X25519PrivateKey):
-        raise BadRequest(f"{path} is not an X25519 key.", "Name the key of the audit trail.")
+        raise BadRequest(f"{path} is not an X25519 key.", "Name the audit trail's private key.")
     return read

@@ -1,4 +1,4 @@
-"""A card of the audit trail, put together again."""
+"""Reconstructs a card from the audit trail."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from cds_service.audit.sealing import opened
 
 
 def shown(row: Mapping[str, Any], card: str, private: X25519PrivateKey | None) -> dict[str, Any]:
-    """All that ``row`` (as `trail.find` gives it) says of the card: plain values.
+    """Everything that ``row`` (from `trail.find`) says about the card, as plain values.
 
-    ``said`` is the card as it was sent and ``evidence`` what it rested on; both are None
-    without the private key or where the row has only digests. Raises BadRequest for a wrong key.
+    ``said`` is the card as it was sent and ``evidence`` what it was based on; both are None
+    without the private key, or where the row has only digests. Raises BadRequest for a wrong key.
     """
     content = json.loads(row["content"])
     found: dict[str, Any] = {
@@ -35,7 +35,7 @@ def shown(row: Mapping[str, Any], card: str, private: X25519PrivateKey | None) -
 
 
 def printed(found: Mapping[str, Any]) -> str:
-    """The same as text for people, the card word by word."""
+    """The result of `shown` as text, with the card in full."""
     card, said = found["card"], found["said"]
     lines = [
         f"{found['at']}  {found['service']}  site {found['site']}",
@@ -43,8 +43,8 @@ def printed(found: Mapping[str, Any]) -> str:
         f"caller {found['caller']}, clinician {found['clinician']}, patient {found['patient']}",
     ]
     if said is None:
-        held = "encrypted: give the private key (--key)" if found["sealed"] else "not recorded"
-        return "\n".join([*lines, f"What the card said is {held}."])
+        state = "encrypted: give the private key (--key)" if found["sealed"] else "not recorded"
+        return "\n".join([*lines, f"What the card said is {state}."])
     lines += ["", f"[{said['indicator']}] {said['summary']}", "", str(said.get("detail", ""))]
     for suggestion in said.get("suggestions", ()):
         lines.append(f"\nSuggestion: {suggestion['label']}")

@@ -1,4 +1,4 @@
-"""The rows of the audit trail: written behind the calls, found by card."""
+"""The rows of the audit trail: written in the background, found by card."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_ROWS = 10_000
 MOST_BYTES = 32_000_000
 """What one process keeps in memory while the database cannot be written to."""
 PATIENCE_S = 2.0
-"""How long a row that must be written waits for another writer."""
+"""How many seconds a row that must be written waits for another writer."""
 _BATCH = 200
 _CARD_BYTES = 4000
 
@@ -27,8 +27,8 @@ _CARD_BYTES = 4000
 class Row(NamedTuple):
     """One call. ``caller``, ``clinician`` and ``patient`` are keyed digests; ``content`` is JSON.
 
-    ``cards`` are the ids of the cards that were sent. ``said``, where there is one, gives what
-    is to be encrypted, and is asked behind the call: `sealed`.
+    ``cards`` are the ids of the cards that were sent. ``said``, where there is one, encrypts
+    what they said; it is called in the background, and gives ``sealed``.
     """
 
     record: str
@@ -46,15 +46,15 @@ class Row(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes that it takes in memory, about."""
+        """Approximate size in memory, in bytes."""
         said = 0 if self.said is None else _CARD_BYTES * len(self.cards)
         return 600 + len(self.content) + (len(self.sealed) if self.sealed else said)
 
 
 class Trail:
-    """Adds rows to the table, a batch every few seconds, in the thread that runs `flush`.
+    """Adds rows to the table in batches, every few seconds, in the thread that runs `flush`.
 
-    ``lost(n)`` hears of rows that could not be kept.
+    ``lost(n)`` is called for rows that could not be kept.
     """
 
     def __init__(self, database: Database, lost: Callable[[int], None]) -> None:
@@ -69,11 +69,11 @@ class Trail:
 
     @property
     def degraded(self) -> bool:
-        """Whether rows cannot be written now, or were lost since they last could be."""
+        """Whether rows cannot be written, or were lost since the last successful write."""
         return self._failing
 
     def add(self, row: Row) -> None:
-        """Keep ``row`` for the next `flush`; where memory is full, count it as lost."""
+        """Keep ``row`` for the next `flush`; where the limits are reached, count it as lost."""
         with self._lock:
             if len(self._rows) < MOST_ROWS and self._bytes + row.size <= MOST_BYTES:
                 self._rows.append(row)
@@ -82,14 +82,14 @@ class Trail:
         self.lose()
 
     def lose(self) -> None:
-        """Count a call that leaves no row."""
+        """Count a call whose row is lost."""
         with self._lock:
             self._dropped += 1
             self._failing = True
         self._lost(1)
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write ``rows`` now; when this returns they are on the disk. Raises Unavailable."""
+        """Write ``rows`` now; when this returns they are on disk. Raises Unavailable."""
         rows = [_sealed(row) for row in rows]
         try:
             with self._database.write(hurry=True, patience_s=PATIENCE_S) as connection:
@@ -111,8 +111,8 @@ class Trail:
     def flush(self) -> None:
         """Write what was added. Raises Unavailable, and keeps what was not written.
 
-        After a failure it also tries without a row: where the trail is required, none may come
-        before `degraded` says that it can be written again.
+        After a failure it tries to write even without rows: where the trail is required, no call
+        may be answered (and so add a row) until `degraded` is False again.
         """
         with self._lock:
             rows, self._rows, self._bytes = self._rows, [], 0
@@ -120,7 +120,7 @@ class Trail:
             with self._database.write():
                 pass
             self._failing = False
-        # All of them first: what cards said does not lie in memory until a database is back.
+        # All are encrypted first: what cards said must not wait in memory for the database.
         rows = [_sealed(row) for row in rows]
         while rows:
             try:
@@ -144,7 +144,7 @@ class Trail:
 def _sealed(row: Row) -> Row:
     if row.said is None:
         return row
-    time.sleep(0)  # calls that wait for this thread go first
+    time.sleep(0)  # let waiting calls go first
     return row._replace(sealed=row.said(), said=None)
 
 

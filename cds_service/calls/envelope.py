@@ -1,9 +1,9 @@
-"""The envelope of a call: who, about whom, in which hook. What it carries is read elsewhere.
+"""The envelope of a call: the caller, the patient and the hook. Its contents are read elsewhere.
 
-The body is decoded in one pass, by types made of the JSON Schemas; the results are peeked at in
-the same pass. What these types refuse the schemas judge: they are stricter than the schemas, never
-laxer. Other values of prefetch keys, and the draft orders, stay undecoded (`msgspec.Raw`), so
-their size costs a scan and nothing more.
+The body is decoded in one pass, by types made from the JSON Schemas, which also peeks at the
+results. These types are stricter than the schemas, never laxer: whatever they refuse is checked
+with the schemas. Other values of prefetch keys, and the draft orders, stay undecoded
+(`msgspec.Raw`), so that their size costs a scan and nothing more.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from cds_service.fhir.values.peeks import ResultPage, Slot
 MAX_DEPTH = 64
 """How deep arrays and objects may be nested."""
 
-_OUT_OF_RANGE = "out of range"  # the decoder's own words
-_LARGEST = 308  # the exponent up to which everybody can read a number
+_OUT_OF_RANGE = "out of range"  # as in the decoder's own message
+_LARGEST = 308  # the largest exponent of a double, which any program can read
 _BOM = b"\xef\xbb\xbf"
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _NO_QUOTES = bytes(byte for byte in _NO_BRACKETS if byte not in b'"')
@@ -48,7 +48,7 @@ _T = TypeVar("_T")
 
 @record
 class Authorization:
-    """``fhirAuthorization``: what the client lets us ask its FHIR server."""
+    """``fhirAuthorization``: what the service may request from the client's FHIR server."""
 
     token: str = field(repr=False)
     scope: str
@@ -57,10 +57,10 @@ class Authorization:
 
 @record
 class Envelope:
-    """One call, checked. ``prefetch`` and ``draft_orders`` are undecoded JSON values.
+    """One checked call. ``prefetch`` and ``draft_orders`` are undecoded JSON values.
 
-    ``draft_orders`` is None in hooks that have none; ``selections`` is None in hooks that do
-    not select: then every draft is judged.
+    ``draft_orders`` is None for hooks without drafts; ``selections`` is None for hooks without
+    a selection, where every draft is judged.
     """
 
     hook: str
@@ -74,22 +74,22 @@ class Envelope:
     authorization: Authorization | None = None
     prefetch: Mapping[str, Raw] | Sent = field(default_factory=dict, repr=False)
     results: ResultPage | None = field(default=None, repr=False)
-    """What `RESULTS` of ``prefetch`` holds, where it was taken apart with the envelope."""
+    """The value of `RESULTS` in ``prefetch``, where it was decoded with the envelope."""
 
 
 RESULTS = "results"
-"""The prefetch key under which results come."""
+"""The prefetch key of results."""
 
 
 class _Page(ResultPage):
-    entry: list[Slot] | UnsetType = UNSET  # type: ignore[assignment]  # none: read with more care
+    entry: list[Slot] | UnsetType = UNSET  # type: ignore[assignment]  # without entries it is read with more care
 
 
 class _Prefetch(msgspec.Struct, forbid_unknown_fields=True):
     results: _Page | UnsetType | None = UNSET
     patient: Raw | UnsetType = UNSET
     conditions: Raw | UnsetType = UNSET
-    medicationRequests: Raw | UnsetType = UNSET  # noqa: N815  # our own names
+    medicationRequests: Raw | UnsetType = UNSET  # noqa: N815  # names of prefetch keys
     medicationStatements: Raw | UnsetType = UNSET  # noqa: N815
     allergies: Raw | UnsetType = UNSET
     orders: Raw | UnsetType = UNSET
@@ -97,8 +97,8 @@ class _Prefetch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Sent:
-    """All that came as prefetch, under our own names alone. What was not decoded with the body is
-    decoded once asked for.
+    """The prefetch of a call with no other keys than this service's own. What was not decoded with
+    the body is decoded on demand.
     """
 
     def __init__(self, known: _Prefetch, body: bytes) -> None:
@@ -130,7 +130,7 @@ class _Whole(msgspec.Struct):
 
 
 class _Body(msgspec.Struct):
-    """Only what is used; everything else is skipped, whatever it is."""
+    """The fields that are used; everything else is skipped."""
 
     hook: Any = UNSET
     hookInstance: Any = UNSET  # noqa: N815  # the protocol's names
@@ -145,7 +145,7 @@ _read_prefetch = msgspec.json.Decoder(_Whole).decode
 
 
 def _number(text: str) -> Decimal:
-    """A number with the decimals it was written with: 1.20 is not 1.2 to a laboratory."""
+    """A number with the decimals that were written: to a laboratory 1.20 is not 1.2."""
     try:
         value = Decimal(text)
     except ArithmeticError:
@@ -160,7 +160,7 @@ _write = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def read_envelope(body: bytes, hook: Hook) -> Envelope:
-    """The envelope of a call to a service of ``hook``.
+    """The envelope in the ``body`` (UTF-8 JSON) of a call to a service for ``hook``.
 
     Raises BadRequest naming the place and what to do.
     """
@@ -200,7 +200,7 @@ def read_envelope(body: bytes, hook: Hook) -> Envelope:
 
 @cache
 def _typed(context: str) -> Callable[[bytes], Any]:
-    """Decodes the body of a call with a context of this shape, or raises ValidationError."""
+    """A decoder for bodies whose context has this shape; it may raise ValidationError."""
     types = {
         "context": shapes.struct(context, {"draftOrders": Raw}),
         "prefetch": _Prefetch | None,
@@ -209,11 +209,11 @@ def _typed(context: str) -> Callable[[bytes], Any]:
 
 
 def _judged(text: bytes, hook: Hook) -> Envelope:
-    """The envelope as the schemas judge it, who say what is wrong and where."""
+    """The envelope checked with the schemas, which say what is wrong and where."""
     try:
         read, text = _decoded(_read_body, text)
     except msgspec.ValidationError:
-        # Its shape is wrong; the schema says where, and only the schema decides.
+        # The shape may be wrong: only the schema decides, and it says where.
         shapes.check("request", parse(text))
         raise BadRequest("The body is not a call of a CDS service.", "Send an object.") from None
     envelope = {
@@ -256,7 +256,7 @@ def _judged(text: bytes, hook: Hook) -> Envelope:
 def checked_text(body: bytes) -> bytes:
     """The body without a byte order mark.
 
-    Raises BadRequest for one that is empty, not UTF-8, or nested too deeply.
+    Raises BadRequest for a body that is empty, not UTF-8, or nested too deeply.
     """
     text = body.removeprefix(_BOM)
     if not text or text.isspace():
@@ -276,30 +276,33 @@ def checked_text(body: bytes) -> bytes:
 
 
 def parse(text: bytes | Raw) -> Any:
-    """Any JSON value.
+    """The JSON value in ``text``.
 
-    Raises BadRequest for malformed JSON and for numbers too large to be kept, without quoting.
+    Raises BadRequest, without quoting the text, for malformed JSON and numbers that are too large.
     """
     try:
         return _decoded(_read_anything, bytes(text))[0]
-    except msgspec.ValidationError as error:  # of a value of any type, only a number can be wrong
+    except msgspec.ValidationError as error:  # any type is accepted, so it is about a number
         raise _malformed(error, len(text)) from None
 
 
 def written(value: object) -> bytes:
-    """JSON again, with the decimals of what `parse` read."""
+    """``value`` as JSON, with the decimals that `parse` read."""
     return _write(value)
 
 
 def _decoded(decode: Callable[[bytes], _T], text: bytes) -> tuple[_T, bytes]:
-    """What ``decode`` makes of ``text``, and the text read; its ValidationError is passed on."""
+    """The decoded ``text``, and the text that could be decoded.
+
+    Raises BadRequest for malformed JSON; a ValidationError of ``decode`` propagates.
+    """
     try:
         try:
             return decode(text), text
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
-            # Half a character, from a text cut in the middle of it, spoils only itself.
+            # Half a surrogate pair, from a text that was cut inside it, is replaced.
             fixed = _HALF.sub(_whole, text)
             if fixed == text:
                 raise
@@ -318,8 +321,8 @@ def too_deep(body: bytes) -> bool:
     """Whether arrays and objects are nested more than `MAX_DEPTH` levels deep."""
     if not _levels_left(body.translate(_ONE_KIND, _NO_BRACKETS)):
         return False
-    # Brackets inside of texts, or really deep: leave the texts out. Every step is one pass at
-    # the speed of memory, whatever the body holds, as nothing has been decoded yet.
+    # The brackets may be inside strings: leave strings out. Every step is one fast pass over the
+    # body, whatever it holds, because nothing has been decoded yet.
     plain = body.replace(rb"\\", b"").replace(rb"\"", b"").translate(_ONE_KIND, _NO_QUOTES)
     return _levels_left(b"".join(plain.split(b'"')[::2]))
 
@@ -330,13 +333,13 @@ def _levels_left(brackets: bytes) -> bool:
     for _ in range(_ROUNDS):
         if not brackets:
             return False
-        # One round takes the innermost level away.
+        # One round removes the innermost level.
         outer = brackets.replace(b"[]", b"")
         if len(outer) == len(brackets):
             break
         brackets = outer
         limit -= 1
-    # Rarely as deep as this: count, in slices, as nothing else runs while one is counted.
+    # Rarely this deep: count in slices, because no other thread runs while one is counted.
     steps = memoryview(brackets.translate(_STEPS)).cast("b")
     depth = 0
     for start in range(0, len(steps), _SLICE):
@@ -348,7 +351,7 @@ def _levels_left(brackets: bytes) -> bool:
 
 
 def _drafts_shape(raw: Raw) -> Any:
-    """Stands in for the draft orders before the schema: an object, unopened, or what it is."""
+    """What the schema checks instead of the draft orders: {} for any object, else the value."""
     return {} if bytes(raw)[:1] == b"{" else parse(raw)
 
 
@@ -361,7 +364,5 @@ def _malformed(error: Exception, size: int) -> BadRequest:
             f"The body is not valid JSON: it ends too early, after byte {size}.", "Send all of it."
         )
     if _OUT_OF_RANGE in said:
-        return BadRequest(
-            f"The body has a number that is too large to be kept{place}.", "Correct the number."
-        )
+        return BadRequest(f"The body has a number that is too large{place}.", "Correct the number.")
     return BadRequest(f"The body is not valid JSON{place}.", "Send one JSON object.")

@@ -1,6 +1,6 @@
 """The shapes of bodies: the JSON Schema files in ``schemas/``, each loaded and compiled once.
 
-They are the only copy of each shape: requests are checked with them, tests check answers
+They are the only definition of each shape: requests are checked with them, tests check responses
 with them, and the OpenAPI document is assembled from them.
 """
 
@@ -34,7 +34,7 @@ _KINDS = {
 def _pattern(
     _validator: Draft202012Validator, pattern: str, instance: Any, _schema: Any
 ) -> Iterator[ValidationError]:
-    # Python lets $ match before a final line break; JSON Schema's dialect (ECMA-262) does not.
+    # In Python $ also matches before a final line break; in JSON Schema (ECMA-262) it does not.
     if isinstance(instance, str) and not _compiled(pattern).search(instance):
         yield ValidationError("does not match")
 
@@ -63,22 +63,22 @@ def validator(name: str) -> Draft202012Validator:
 
 
 def check(name: str, instance: Any, where: str = "") -> None:
-    """Raise BadRequest at the first place where ``instance`` is not of the shape ``name``.
+    """Raise BadRequest for the first place where ``instance`` does not have the shape ``name``.
 
     ``where`` is the place of ``instance`` in the request. Values are never quoted.
     """
     compiled = validator(name)
-    # The common case: nothing is wrong, and nothing needs to be sorted.
+    # Usually nothing is wrong: look for the first error before sorting all.
     first = next(compiled.iter_errors(instance), None)
     if first is not None:
         raise _refusal(_shallowest(list(compiled.iter_errors(instance))), where)
 
 
 def struct(name: str, types: Mapping[str, Any]) -> type[msgspec.Struct]:
-    """A type for decoding that takes nothing which the shape ``name`` refuses, but for its ``if``.
+    """A type that decodes only what the shape ``name`` allows, apart from its ``if``.
 
-    It may refuse more: what a schema says of an object that is none of ``types`` (by the name of
-    the property) must be said with ``properties``.
+    It may be stricter. ``types`` are the types of some properties, by name; the schema of any
+    other object must list its ``properties``.
     """
     return _struct(schema(name), types)
 
@@ -99,13 +99,13 @@ def _typed(shape: dict[str, Any], types: Mapping[str, Any]) -> Any:
     made: Any
     match [kind for kind in kinds if kind != "null"]:
         case ["string"]:
-            # Python lets $ match before a final line break, too.
+            # In Python $ also matches before a final line break.
             pattern = shape["pattern"].replace("$", r"\Z") if "pattern" in shape else None
             made = Annotated[str, msgspec.Meta(pattern=pattern, min_length=shape.get("minLength"))]
         case ["integer"]:
             made = int
         case ["array"]:
-            made = list[_typed(shape["items"], types)]  # type: ignore[misc]  # made as it runs
+            made = list[_typed(shape["items"], types)]  # type: ignore[misc]  # a dynamic type
         case ["object"]:
             made = _struct(shape, types)
         case others:

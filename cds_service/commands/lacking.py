@@ -116,7 +116,7 @@ def _of_analyte(key: str, known: Knowledge, folder: str) -> Iterator[str]:
     block = f"Add to [{key}] in {folder}/analytes.toml:"
     if not list(known.codes(key)):
         yield (
-            f"the analyte {key} has no code to search it by. {block} "
+            f"the analyte {key} has no code to search for. {block} "
             'codes = [{ code = "…", display = "…", source = "…" }].'
         )
     if key not in known.vocabularies.observations.named:

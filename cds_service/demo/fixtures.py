@@ -13,7 +13,7 @@ FOLDER = Path("fixtures/patients")
 
 @dataclass(frozen=True, slots=True)
 class FixturePatient:
-    """One fixture patient; ``hook`` and ``as_of`` (ISO date or instant) are those of its story."""
+    """One fixture patient, with the ``hook`` and ``as_of`` (ISO date or instant) of its story."""
 
     name: str
     title: str
@@ -28,7 +28,7 @@ class FixturePatient:
 
 
 def fixture_patients() -> dict[str, FixturePatient]:
-    """By name, in the order of the index; none in an installed package without fixtures."""
+    """The patients by name, in the order of the index; empty where no fixtures are installed."""
     folder = _folder()
     if folder is None:
         return {}
@@ -55,7 +55,7 @@ def _folder() -> Path | None:
 
 
 def offered_orders() -> list[dict[str, Any]]:
-    """``group``, ``key``, ``label`` and ``resource`` (a draft without id and subject) of each."""
+    """The orders: ``group``, ``key``, ``label``, ``resource`` (a draft without id and subject)."""
     text = files("cds_service.demo").joinpath("orders.json").read_text("utf-8")
     offered: list[dict[str, Any]] = json.loads(text)
     return offered

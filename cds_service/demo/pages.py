@@ -1,8 +1,8 @@
 """``/``, ``/report``, ``/demo/answer`` and ``/demo/feedback``: only where the demo is switched on.
 
-They show whatever data they are given to whoever opens them, without a token even where
-clients are configured (so ``serve`` refuses to show them beyond this machine): not for real
-patients. What is shown and answered there is counted as of the site ``demo``, and in no
+They show whatever data they are given to whoever opens them, without a token even where a client
+list is configured (so ``serve`` refuses to show them beyond this machine): not for real
+patients. What is shown and answered there is counted under the site ``demo``, and appears in no
 report but its own.
 """
 
@@ -52,12 +52,11 @@ _RATE_HEADS = {
 }
 
 Variant = Callable[[str, str, bool], "Answering"]
-"""The answering with another ``cramps`` and ``jurisdiction``, all rules silent or not, made as
-the service's own is."""
+"""Makes an `Answering` from ``cramps``, ``jurisdiction`` and whether all rules are silent."""
 
 
 def blueprint(parts: Parts, variant: Variant) -> Blueprint:
-    """The pages. ``variant`` is asked once for each combination that is not the service's own."""
+    """The pages. ``variant`` is called once for each combination other than the service's own."""
     made = Blueprint(
         "demo",
         __name__,
@@ -78,7 +77,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             update={
                 "cramps": cramps,
                 "jurisdiction": jurisdiction,
-                # Where callers must sign, nobody else sends this service to a FHIR server.
+                # With a client list, a page without a token must not make the service call out.
                 "fhir_servers": () if parts.callers else parts.settings.fhir_servers,
             }
         )
@@ -105,7 +104,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         site = request.args.get("site") or None
         sites = [*(parts.sites if len(parts.sites) > 1 else ()), DEMO_SITE]
         if site is not None and site not in sites:
-            raise NotFound("No site of that name is served.", f"The sites are {', '.join(sites)}.")
+            raise NotFound("There is no site with that name.", f"The sites are {', '.join(sites)}.")
         known = [
             RuleVersion(rule.id, rule.version)
             for service in parts.answering.services
@@ -212,7 +211,7 @@ def _answered(parts: Parts, service: Service) -> Response:
 
 
 def _count(parts: Parts, service: Service, answered: Answered, asked: dict[str, Any]) -> None:
-    # What is shown here can be answered here: the report counts both, or neither makes sense.
+    # Cards shown here can be answered here: the report must count both.
     events = [(card.rule.id, card.rule.version, SHOWN) for card in answered.cards]
     events += [(rule.id, rule.version, WOULD_SHOW) for rule in answered.silent]
     events += [

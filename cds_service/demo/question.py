@@ -1,4 +1,4 @@
-"""What the page asks, as the hook request that an EHR would send for it."""
+"""The page's question as the hook request that an EHR would send."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ USER = "Practitioner/demo"
 class Asked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """The body of ``POST /demo/answer``.
 
-    ``patient`` names a fixture, else ``pasted`` is the text of a hook request or Bundle.
-    ``drafts`` None means those that came with it. ``states`` are the prefetch keys that are
-    not sent as they came.
+    ``patient`` names a fixture; without it, ``pasted`` is the text of a hook request or Bundle.
+    Where ``drafts`` is None, its own drafts are used. ``states`` are the prefetch keys whose
+    value is replaced or left out.
     """
 
     patient: str | None = None
@@ -45,21 +45,21 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """One prefetch key on the page: what came (``brings``), and how it is sent now.
+    """One prefetch key on the page: its original state, and the state in which it is sent.
 
-    ``brings`` and ``state`` are ``given``, ``null`` or ``absent``; ``count`` is the number of
-    resources that came.
+    ``original`` and ``state`` are ``given``, ``null`` or ``absent``; ``count`` is the original
+    number of resources.
     """
 
     key: Key
-    brings: str
+    original: str
     state: str
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The hook request, and when it is asked."""
+    """The hook request, and the moment ``as_of`` (with a time zone) for which it is answered."""
 
     service: Service
     request: dict[str, Any] = field(repr=False)
@@ -70,12 +70,12 @@ class Question:
 
 
 def read_asked(body: bytes) -> Asked:
-    """The question in the body. Raises BadRequest."""
+    """The question in the body (JSON). Raises BadRequest where it cannot be read."""
     text = checked_text(body)
     try:
         return msgspec.json.decode(text, type=Asked)
     except msgspec.ValidationError:
-        raise BadRequest("The page asked in a form unknown here.", "Load the page again.") from None
+        raise BadRequest("The page sent an unknown request.", "Reload the page.") from None
     except msgspec.DecodeError:
         raise BadRequest("The body is not valid JSON.", "Send one JSON object.") from None
 
@@ -130,14 +130,14 @@ def _content(
     if asked.patient is not None:
         patient = patients.get(asked.patient)
         if patient is None:
-            raise BadRequest("There is no patient of that name.", "Choose one from the list.")
+            raise BadRequest("There is no patient with that name.", "Choose one from the list.")
         content: dict[str, Any] = parse(checked_text(patient.bundle()))
         return content, moment(patient.as_of)
     return content_of(checked_text((asked.pasted or "").encode(errors="replace"))), now
 
 
 def _hook_of(asked: Asked, patients: Mapping[str, FixturePatient], drafted: bool) -> str | None:
-    """The hook that was not chosen: of the story, of the drafts, or of the request itself."""
+    """The hook where none was chosen: that of the story, that for drafts, or the request's."""
     if asked.patient is not None:
         return patients[asked.patient].hook
     return ORDER_SELECT.name if drafted else None
@@ -151,7 +151,7 @@ def _moment(text: str) -> datetime:
 
 
 def _drafts_in(content: Mapping[str, Any], bundle: bool) -> tuple[list[Any], list[str]]:
-    """The drafts that came, and which of them are selected."""
+    """The original drafts, and which of them are selected."""
     context = request_of(content, ORDER_SELECT, ())["context"] if bundle else content.get("context")
     if not isinstance(context, dict):
         return [], []
@@ -170,7 +170,7 @@ def _entries(bundle: object) -> list[dict[str, Any]]:
 
 
 def _owned(draft: dict[str, Any], context: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:
-    """A draft made on the page, of this patient and day."""
+    """A draft made on the page, with this patient and day."""
     if "subject" in draft or "patient" in draft:
         return draft
     subject = {"reference": f"Patient/{context.get('patientId')}"}
@@ -188,7 +188,7 @@ def _collection(drafts: Sequence[Any]) -> dict[str, Any]:
 def _switched(
     request: dict[str, Any], keys: Sequence[Key], states: Mapping[str, str]
 ) -> tuple[Switch, ...]:
-    """How each key came; ``request`` is changed to what the page chose."""
+    """The original state of each key; changes ``request`` to what was chosen on the page."""
     prefetch = request.get("prefetch")
     prefetch = dict(prefetch) if isinstance(prefetch, dict) else {}
     context = request.get("context")
@@ -197,16 +197,16 @@ def _switched(
     for key in keys:
         if key.kind is Kind.ENCOUNTER and not encounter and key.name not in prefetch:
             continue
-        brings = "absent" if key.name not in prefetch else "given"
-        if brings == "given" and prefetch[key.name] is None:
-            brings = "null"
-        state = states.get(key.name, brings)
+        original = "absent" if key.name not in prefetch else "given"
+        if original == "given" and prefetch[key.name] is None:
+            original = "null"
+        state = states.get(key.name, original)
         count = _count(prefetch.get(key.name))
         if state == "absent":
             prefetch.pop(key.name, None)
         elif state == "null":
             prefetch[key.name] = None
-        switches.append(Switch(key, brings, state, count))
+        switches.append(Switch(key, original, state, count))
     if prefetch or "prefetch" in request:
         request["prefetch"] = prefetch
     return tuple(switches)

@@ -1,4 +1,4 @@
-"""What the page shows of one answer: the chart as it was read, the cards, and why."""
+"""What the page shows for one response: the chart as it was read, the cards, and the reasons."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _ANSWERS = {
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """One analyte: its newest result in words, its history, and what could not be used.
+    """One analyte: its newest result, its history, and what could not be used.
 
-    ``canonical`` is the newest in the analyte's own unit, where that is another one;
-    ``used_by`` are the rules whose cards rest on it.
+    ``canonical`` is the newest result in the canonical unit, where that differs from the
+    reported one; ``used_by`` are the ids of the rules whose cards are based on it.
     """
 
     name: str
@@ -49,9 +49,9 @@ class Lab:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One condition, medication, order or allergy: ``read_as`` are the concepts recognised.
+    """One condition, medication, order or allergy; ``read_as`` are the concepts recognised.
 
-    ``times`` entries say the same; ``state`` is the newest's.
+    ``times`` is the number of entries that say the same; ``state`` is that of the newest.
     """
 
     name: str
@@ -63,11 +63,11 @@ class Item:
 
 
 MOST_SHOWN = 8
-"""Lines of a list that are shown at once; the others are folded away."""
+"""Lines of a list that are shown at first; the others are collapsed."""
 
 
 def grouped(items: Iterable[Item]) -> tuple[Item, ...]:
-    """Entries that say the same as one, those that a card rests on first."""
+    """Merges entries that say the same; those that a card is based on come first."""
     found: dict[tuple[str, tuple[str, ...]], Item] = {}
     for item in items:
         key = (item.name, item.read_as)
@@ -98,7 +98,7 @@ class Chart:
 class ShownCard:
     """One card with its Markdown rendered; ``body`` is its JSON.
 
-    ``basis`` can be folded away, ``missing`` never: silence would look like an all-clear.
+    ``basis`` can be collapsed, ``missing`` never: silence would look like an all-clear.
     """
 
     body: Mapping[str, Any]
@@ -111,7 +111,7 @@ class ShownCard:
 
 @dataclass(frozen=True, slots=True)
 class ShownRule:
-    """One rule's answer in words."""
+    """One rule's outcome in words."""
 
     rule: Rule
     style: str
@@ -125,7 +125,7 @@ class ShownRule:
 
 
 def chart(answered: Answered, rules: Iterable[Rule]) -> Chart:
-    """The chart behind an answer; analytes that ``rules`` read are listed even without result."""
+    """The chart behind a response; analytes that ``rules`` read are listed even without results."""
     uses = _uses(answered)
     facts = answered.facts
     record = facts.record
@@ -209,7 +209,7 @@ def cards(answered: Answered) -> tuple[ShownCard, ...]:
 
 
 def why(answered: Answered) -> tuple[ShownRule, ...]:
-    """Every rule: those that fired first, then those that could not check, then the rest."""
+    """Every rule: first those that fired, then those that could not check, then the rest."""
     shown = []
     for traced, outcome in zip(as_json(answered)["rules"], answered.outcomes, strict=True):
         style, word = _ANSWERS[traced["answer"]]
@@ -232,7 +232,7 @@ def why(answered: Answered) -> tuple[ShownRule, ...]:
 
 
 def counted(answered: Answered) -> str:
-    """How many cards of which kind, in words."""
+    """The number of cards of each severity, in words."""
     if not answered.cards:
         return answered.silence
     indicators = [str(card.body["indicator"]) for card in answered.cards]
@@ -245,7 +245,7 @@ def counted(answered: Answered) -> str:
 
 
 def _uses(answered: Answered) -> Mapping[str, tuple[str, ...]]:
-    """The rules whose cards rest on each resource, by reference; none for all others."""
+    """The ids of the rules whose cards are based on a resource, by its reference."""
     shown = {card.rule.id for card in answered.cards}
     found: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
     for outcome in answered.outcomes:
@@ -269,7 +269,7 @@ def _who(answered: Answered) -> str:
 
 
 def _note(answered: Answered, kind: Kind) -> str:
-    """What is to be said of a list that did not come whole."""
+    """A remark on a list that did not arrive complete."""
     found = answered.facts.availability(kind)
     if found.state is State.GIVEN:
         return ""
@@ -309,7 +309,7 @@ def _lab(answered: Answered, key: str, uses: Mapping[str, tuple[str, ...]]) -> L
 
 
 def _limits_of(answered: Answered, key: str, unit: str) -> dict[Limit, Beyond]:
-    """The limits that the rules held this patient's results against, and which side is beyond.
+    """The limits that the rules compared this patient's results with, each with its outside.
 
     Where a rule has limits for men, women and pregnancy, it has chosen the right one.
     """
@@ -325,7 +325,7 @@ def _limits_of(answered: Answered, key: str, unit: str) -> dict[Limit, Beyond]:
 
 
 def _side(limit: Limit) -> Beyond:
-    """On which side of a limit a result is out of bounds, from what the limit says of itself."""
+    """On which side of a limit a result is out of bounds, from the text of its meaning."""
     if limit.meaning.startswith(("lower limit", "below")):
         return Beyond.BELOW
     return Beyond.ABOVE if limit.meaning.startswith(("upper limit", "at or above")) else Beyond.NONE

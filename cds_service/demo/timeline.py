@@ -1,4 +1,4 @@
-"""Where the results of one analyte stand on a small timeline. Geometry only, no judgement."""
+"""The places of one analyte's results on a small timeline. Geometry only, no judgement."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Beyond(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One result: place in the drawing, and its words; ``beyond`` a limit that a card names."""
+    """One result: its place and text; ``beyond`` says whether it is outside a limit of a card."""
 
     x: float
     y: float
@@ -49,9 +49,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A drawing of ``WIDTH`` by ``HEIGHT``; ``first`` and ``last`` are its ends in time.
+    """A drawing of ``WIDTH`` by ``HEIGHT`` pixels; ``first`` and ``last`` are its ends in time.
 
-    ``ticks`` are heights and numbers of the axis at the left.
+    ``ticks`` are the heights and numbers on the left axis.
     """
 
     dots: tuple[Dot, ...]
@@ -76,12 +76,11 @@ def timeline(
     today: date,
     beyond: Mapping[Limit, Beyond] | None = None,
 ) -> Timeline:
-    """The newest results (at least one; any order) with the limits next to them, until today.
+    """The newest results (at least one, in any order) up to today, with the nearest limits.
 
-    ``beyond`` says on which side of a limit results are out of bounds.
-
-    Values and limits are placed in the canonical unit. A limit is drawn when it lies among
-    the values or is the next one above or below them.
+    ``beyond`` says on which side of a limit results are out of bounds. Values and limits are
+    drawn in the canonical unit. A limit is drawn where it lies among the values or is the next
+    one above or below them.
     """
     drawn = sorted(results, key=lambda one: one.when)[-MOST_POINTS:]
     values = [float(one.unit.to_canonical(one.value.middle())) for one in drawn]
@@ -138,7 +137,7 @@ def _is_beyond(value: float, limit: Limit, side: Beyond) -> bool:
 
 
 def _rounded(low: float, high: float) -> list[float]:
-    """Two to five round numbers between the ends."""
+    """Up to five round numbers between the ends."""
     step = 10.0 ** math.floor(math.log10(high - low))
     for part in (1.0, 0.5, 0.2, 0.1):
         found = [
@@ -151,7 +150,7 @@ def _rounded(low: float, high: float) -> list[float]:
 
 
 def _near(heights: dict[str, float], low: float, high: float) -> dict[str, float]:
-    """The limits among the values, and the next one on either side."""
+    """The limits among the values, and the next one on each side."""
     below = max((one for one in heights.values() if one <= low), default=low)
     above = min((one for one in heights.values() if one >= high), default=high)
     return {key: one for key, one in heights.items() if below <= one <= above}

@@ -1,4 +1,4 @@
-"""Cards' Markdown as HTML that can do nothing: no raw HTML, no links, no images."""
+"""The Markdown of cards as inert HTML: no raw HTML, no links, no images."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _markdown = MarkdownIt("commonmark", {"html": False}).disable(["link", "image", 
 
 def block(text: str) -> Markup:
     """A card's detail as paragraphs and lists."""
-    return Markup(_markdown.render(text))  # noqa: S704  # the renderer escapes all that it is given
+    return Markup(_markdown.render(text))  # noqa: S704  # the renderer escapes its input
 
 
 def inline(text: str) -> Markup:
     """One line of a trace, without a paragraph around it."""
-    return Markup(_markdown.renderInline(text))  # noqa: S704  # the same
+    return Markup(_markdown.renderInline(text))  # noqa: S704  # likewise

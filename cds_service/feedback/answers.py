@@ -1,8 +1,8 @@
-"""What a client says was done with a card: read from the body of a feedback call.
+"""What a client reports was done with a card: read from the body of a feedback call.
 
-The published shape is ``cds_service/calls/schemas/feedback.schema.json``; whatever it allows is
-read, and more: one answer without a list around it, a bare list, and reasons in the shapes of
-`overrides`. One bad element refuses the whole body.
+The published shape is ``cds_service/calls/schemas/feedback.schema.json``. Everything that it
+allows is read, and more: a single element without a list, a bare list, and reasons in the shapes
+of `overrides`. One bad element refuses the whole body.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ _SUGGESTIONS = "acceptedSuggestions"
 
 
 class Answer(NamedTuple):
-    """One answer to one card. ``outcome_at`` is UTC text with nine decimals (see tables).
+    """The feedback on one card.
 
-    ``more_reasons``: JSON list of the reasons after the first.
+    ``outcome_at`` is UTC text with nine decimals (see tables); ``more_reasons`` is a JSON list
+    of the reasons after the first.
     """
 
     card: str
@@ -48,10 +49,10 @@ class Answer(NamedTuple):
 
 
 def read_answers(body: object) -> list[Answer]:
-    """The answers in the parsed JSON ``body`` ``{"feedback": [...]}``, in their order.
+    """The elements of the parsed JSON ``body`` ``{"feedback": [...]}``, in order.
 
-    Raises BadRequest naming the first bad place (``feedback[2].outcomeTimestamp``) and the
-    remedy; TooLarge for too many elements.
+    Raises BadRequest naming the first bad place (``feedback[2].outcomeTimestamp``) and how to
+    correct it, and TooLarge for too many elements.
     """
     given, where = body, ""
     if isinstance(given, dict) and not ("card" in given and "feedback" not in given):
@@ -69,13 +70,13 @@ def read_answers(body: object) -> list[Answer]:
 
 
 def utc_text(moment: datetime) -> str:
-    """``moment`` (with an offset) as it is kept: UTC, nine decimals."""
+    """``moment`` (with an offset) as it is stored: UTC, nine decimals."""
     utc = moment.astimezone(UTC)
     return _text(utc, f"{utc.microsecond:06}000")
 
 
 def read_utc_text(kept: str) -> datetime:
-    """The moment kept as ``kept``, to the microsecond."""
+    """The moment that `utc_text` stored, to the microsecond."""
     return datetime.fromisoformat(f"{kept[:26]}+00:00")
 
 
@@ -136,7 +137,7 @@ def _utc(sent: str, where: str) -> str:
     fraction, sign, offset_hours, offset_minutes = read.groups()[6:]
     offset = timedelta(hours=int(offset_hours or 0), minutes=int(offset_minutes or 0))
     try:
-        # RFC 3339 allows second 60 for a leap second; it is kept as the second after 59.
+        # RFC 3339 allows second 60 for a leap second; it is stored as the second after 59.
         leap = 1 if second == 60 else 0
         zone = timezone(-offset if sign == "-" else offset)
         moment = datetime(year, month, day, hour, minute, second - leap, tzinfo=zone)

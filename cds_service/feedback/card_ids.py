@@ -1,6 +1,6 @@
-"""Card ids that say which rule spoke, are ours or not, and say nothing more.
+"""Card ids, which tell the rule of a card and whether this service made it, and nothing more.
 
-A card id is a UUID of version 8 (RFC 9562 section 5.8: 122 bits of the maker's choice)::
+A card id is a UUID of version 8 (RFC 9562 section 5.8: 122 bits for any use)::
 
     custom_a  48 bits   rule tag 24: SHA-256 of the rule id
                         version tag 12: SHA-256 of the rule's version
@@ -12,16 +12,15 @@ A card id is a UUID of version 8 (RFC 9562 section 5.8: 122 bits of the maker's 
                         random 10
                         seal 32
 
-The digest is HMAC-SHA256 over (rule id, version, whose patient, evidence) under a secret key,
-cut to 44 bits. Without the key it cannot be told apart from chance, so neither a stored id nor
-a leaked database says who a patient is; with it, the same card for the same patient can be
-recognised. Two rules give one patient unrelated digests. A new version of a rule gives a
-new digest: changed advice is a new card. The random bits make two showings two ids.
+The digest is HMAC-SHA256 over (rule id, version, identity, evidence) under a secret key, cut to
+44 bits. Without the key it looks random, so that neither a stored id nor a leaked database says
+who a patient is; with it, the same card for the same patient can be recognised. Two rules give
+unrelated digests for one patient. A new version of a rule gives a new digest: changed advice is a
+new card. The random bits give a card a new id each time it is shown.
 
-The seal is HMAC-SHA256 under the same key over who called and all other bits, cut to 32 bits:
-an id that was made up, or that was given to another issuer, tenant or site, is not ours.
-Somebody who guesses needs 2^31 tries for one id on average, and changes nobody's report but
-its own.
+The seal is HMAC-SHA256 under the same key over the caller and all other bits, cut to 32 bits: an
+id that was made up, or that was given to another issuer, tenant or site, is not valid. Guessing
+one takes 2^31 tries on average, and changes no report but that of the guesser's own site.
 """
 
 from __future__ import annotations
@@ -45,14 +44,14 @@ KEY_BYTES = 32
 
 
 class RuleVersion(NamedTuple):
-    """A rule at one version: what answers are counted by."""
+    """A rule at one version: feedback is counted by these."""
 
     rule: str
     version: str
 
 
 class CardId(NamedTuple):
-    """The parts of one of our card ids (all unsigned integers; see the module's layout)."""
+    """The parts of a card id (all unsigned integers; see the layout in the module's docstring)."""
 
     rule_tag: int
     version_tag: int
@@ -83,7 +82,7 @@ def _tag(text: str, bits: int) -> int:
 
 
 def canonical(card: str) -> str:
-    """The id in lower case with hyphens if it is a UUID in any usual form, else unchanged."""
+    """The id in lower case with hyphens where it is a UUID in any usual form, else unchanged."""
     try:
         return str(uuid.UUID(card))
     except ValueError:
@@ -91,7 +90,7 @@ def canonical(card: str) -> str:
 
 
 def read_card_id(card: str) -> CardId | None:
-    """The parts of ``card``, or None when it is not a UUID of version 8."""
+    """The parts of ``card``, or None where it is not a UUID of version 8."""
     try:
         read = uuid.UUID(card)
     except ValueError:
@@ -117,9 +116,9 @@ def _random_bits(count: int) -> int:
 class CardIds:
     """Makes and recognises card ids under one secret ``key`` (bytes, 16 or more).
 
-    ``earlier`` keys are recognised and make nothing: see ``card_keys.CardKeys``, which may
-    replace them all while the service runs. ``random_bits(n)`` gives n random bits as an
-    integer; tests may pass their own.
+    Ids made under ``earlier`` keys are recognised, but no new ones are made: see
+    ``card_keys.CardKeys``, which may replace all keys while the service runs. ``random_bits(n)``
+    gives n random bits as an integer; tests may pass their own.
     """
 
     def __init__(
@@ -133,9 +132,9 @@ class CardIds:
         self.use(key, earlier)
 
     def use(self, key: bytes, earlier: Iterable[bytes] = ()) -> None:
-        """Make ids under ``key`` from now on, and recognise those of the ``earlier`` keys too."""
+        """Make ids under ``key`` from now on, and recognise those of the ``earlier`` keys, too."""
         keys = tuple(dict.fromkeys([key, *earlier]))
-        # One assignment: a thread sees the old keys or the new ones. HMACs are set up once.
+        # One assignment: a thread sees either the old keys or the new. HMACs are set up once.
         self._keyed = tuple([hmac.new(one, digestmod="sha256") for one in keys])
 
     def new(
@@ -143,8 +142,7 @@ class CardIds:
     ) -> str:
         """The id of a card about to be shown.
 
-        ``evidence`` is what the card rests on (codes, values, dates); the order of several
-        pieces does not matter.
+        ``evidence`` is what the card is based on (codes, values, dates), in any order.
         """
         self.used = True
         keyed = self._keyed[0]
@@ -163,7 +161,7 @@ class CardIds:
         return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
     def made_for(self, card: str, origin: Origin) -> bool:
-        """Whether ``card`` was made here, under a key that still counts, for this caller."""
+        """Whether ``card`` was made by this service, under a valid key, for this caller."""
         read = read_card_id(card)
         if read is None:
             return False
@@ -177,14 +175,14 @@ class CardIds:
     def digests(
         self, rule: str, version: str, identity: Identity, evidence: str | Iterable[str]
     ) -> tuple[int, ...]:
-        """The digest that this card has under the key, and under each of the earlier ones."""
+        """The digest of this card under the current key, and under each earlier key."""
         pieces = (evidence,) if isinstance(evidence, str) else tuple(evidence)
         return tuple([_digest(one, rule, version, identity, pieces) for one in self._keyed])
 
     def pseudonym(self, kind: str, *parts: str) -> str:
-        """16 hexadecimal digits that stand for somebody or something of one ``kind``.
+        """16 hexadecimal digits that stand for a person or thing of one ``kind``.
 
-        The same under the same key; without the key they say nothing.
+        They are the same under the same key; without the key they reveal nothing.
         """
         return f"{_keyed_bits(self._keyed[0], _framed('pseudonym', kind, *parts)):016x}"
 
@@ -208,7 +206,7 @@ _LENGTHS = tuple(size.to_bytes(8) for size in range(_SHORT))
 
 
 def _framed(*parts: str) -> bytes:
-    # The length before each part keeps ("ab", "c") and ("a", "bc") apart.
+    # The length before each part distinguishes ("ab", "c") from ("a", "bc").
     pieces: list[bytes] = []
     for part in parts:
         raw = part.encode("utf-8", "surrogatepass")

@@ -1,12 +1,12 @@
-"""The secret keys of card ids: where they come from, how they are changed.
+"""The secret keys of card ids: where they come from and how they are rotated.
 
-Unset, the key is made once and kept in the database for all processes. `cds-service data
-rotate-key` makes another one; the one before goes on being recognised for 90 days, so that
-answers to cards already shown still count. With CDS_CARD_KEY set, the setting says it all:
-``NEW,OLD@2027-02-25`` makes ids under NEW and recognises those of OLD before that day.
+Without CDS_CARD_KEY the key is made once and kept in the database for all processes. `cds-service
+data rotate-key` makes a new one; ids made under the previous key are recognised for 90 more days,
+so that feedback on cards already shown still counts. With CDS_CARD_KEY set, the setting has all
+keys: ``NEW,OLD@2027-02-25`` makes ids under NEW and recognises those of OLD up to that day.
 
 While the database cannot be reached, ids are made under a temporary key of the process, which
-is kept among the earlier ones as soon as it can be.
+is stored among the earlier ones as soon as possible.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def _today() -> date:
 
 
 class CardKeys:
-    """Gives ``ids`` their keys, from the setting or from the database.
+    """Gives ``ids`` their keys, from the setting or the database.
 
-    Raises StartupError for a setting that cannot be used.
+    ``today()`` gives the current day. Raises StartupError for a setting that cannot be used.
     """
 
     def __init__(self, setting: str | None, today: Callable[[], date] = _today) -> None:
@@ -48,10 +48,7 @@ class CardKeys:
         self.ids = CardIds(keys[0], keys[1:])
 
     def settle(self, database: Database) -> None:
-        """Take over the keys in the database; the first process that asks makes one.
-
-        Raises Unavailable.
-        """
+        """Use the keys in the database; the first process makes one. Raises Unavailable."""
         if self.given:
             return
         with database.write() as connection:
@@ -62,13 +59,13 @@ class CardKeys:
         self._temporary = b""
 
     def refresh(self, connection: Connection) -> None:
-        """Take over what another process changed."""
+        """Use the keys that another process has changed."""
         if self.given:
             return
         query = select(kept_secrets.c.value).where(kept_secrets.c.name == _NAME)
         key = connection.execute(query).scalar_one_or_none()
         if key is None:
-            return  # nobody has settled yet
+            return  # no process has made a key yet
         columns = earlier_card_keys.c
         query = select(columns.value).where(columns.until >= self._today().isoformat())
         earlier = [bytes.fromhex(one) for one in connection.execute(query).scalars()]
@@ -83,21 +80,21 @@ class CardKeys:
                 self.refresh(connection)
 
     def rotate(self, database: Database) -> date:
-        """Make a new key; the last day on which the one before still counts.
+        """Make a new key; returns the last day on which the previous one is valid.
 
-        Raises BadRequest where the key is a setting, Unavailable.
+        Raises BadRequest where the key is a setting, and Unavailable.
         """
         if self.given:
             raise BadRequest(
                 "CDS_CARD_KEY is set: the key is not kept in the database.",
-                f"Set CDS_CARD_KEY to {secrets.token_hex(KEY_BYTES)},<the key until now>"
+                f"Set CDS_CARD_KEY to {secrets.token_hex(KEY_BYTES)},<the previous key>"
                 f"@{self._last_day()} and restart.",
             )
         last = self._last_day()
         with database.write() as connection:
             _keep_first(connection)
             name = kept_secrets.c.name == _NAME
-            # Locks the row: two who rotate at once take turns.
+            # Locks the row: two rotations at once take turns.
             query = select(kept_secrets.c.value).where(name).with_for_update()
             _keep_earlier(connection, bytes.fromhex(connection.execute(query).scalar_one()), last)
             new = secrets.token_hex(KEY_BYTES)
@@ -112,13 +109,13 @@ class CardKeys:
 
 
 def read_setting(setting: str, today: date) -> list[bytes]:
-    """The keys in CDS_CARD_KEY, the one that makes ids first; earlier ones that ended left out.
+    """The keys in CDS_CARD_KEY: first the one that makes ids, then earlier ones still valid.
 
-    Raises StartupError.
+    Raises StartupError for a key that is too short or a date that does not exist.
     """
     first, *rest = setting.split(",")
     dated = [_DATED.fullmatch(one.strip()) for one in rest]
-    if not all(dated):  # a comma in a key that was chosen before there could be several
+    if not all(dated):  # the comma is part of a key, set before there could be several
         first, dated = setting, []
     keys = [first]
     for found in dated:

@@ -1,4 +1,4 @@
-"""The trend of one rule as a small drawing: SVG made here, no script, readable without sight."""
+"""The trend of one rule as a small chart: SVG without scripts, readable by screen readers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ HEIGHT = 120
 BAR = 14
 GAP = 6
 COLOURS = {"accepted": "#2a7f62", "overridden": "#b3541e", "no answer": "#c9ced6"}
-"""Dark enough apart for readers who do not tell green from red: they differ in lightness."""
+"""They differ in lightness, for readers who cannot tell green from red."""
 
 
 def trend_svg(weeks: Sequence[Week], title: str) -> str:
-    """Bars per week, the last 26: accepted, overridden and, on top, shown without an answer.
+    """One bar for each of the last 26 weeks: accepted, overridden and, on top, not answered.
 
-    ``title`` is plain text; the numbers are also in the description and in each bar.
+    ``title`` is plain text; the numbers are also in the description and in each bar's title.
     """
     drawn = list(weeks)[-MOST_WEEKS:]
     stacks = [

@@ -1,7 +1,7 @@
-"""Values of a feedback body, read one by one: what is wrong is said with its place.
+"""Checks on the values of a feedback body; each error names the place.
 
-Each check reads its value once, so that a body costs what its bytes cost. No error repeats a
-value that was sent: it may be free text.
+Each check reads its value once, so that the cost is linear in the size of the body. No error
+repeats a value that was sent: it may be free text.
 """
 
 from __future__ import annotations
@@ -28,12 +28,15 @@ _REMEDIES = {
 
 
 def refuse(what: str, where: str, topic: str) -> NoReturn:
-    """Raise BadRequest for the value at ``where``; ``topic`` names the remedy."""
+    """Raise BadRequest for the value at ``where``; ``topic`` selects the advice."""
     raise BadRequest(what, _REMEDIES[topic], where)
 
 
 def typed(value: object, kind: str, where: str, topic: str) -> Any:
-    """``value``, which must be of the JSON type ``kind``: object, array or string."""
+    """``value``, which must be of the JSON type ``kind``: object, array or string.
+
+    Like all checks here it raises BadRequest.
+    """
     if not isinstance(value, _TYPES[kind]):
         refuse(f"The value is not of the JSON type {kind}.", where, topic)
     return value
@@ -47,24 +50,24 @@ def required(item: Mapping[str, Any], name: str, where: str, topic: str) -> Any:
 
 
 def identifier(value: object, where: str, topic: str) -> str:
-    """A text that is not empty, in at most 255 characters, without control characters."""
+    """A text of 1 to 255 characters without control characters."""
     read: str = typed(value, "string", where, topic)
     if not read:
         refuse("The text is empty.", where, topic)
     if len(read) > LONGEST_ID:
         refuse(f"The text is longer than {LONGEST_ID} characters.", where, topic)
     if _CONTROLS.search(read):
-        refuse("The text contains characters that cannot be kept.", where, topic)
+        refuse("The text contains characters that cannot be stored.", where, topic)
     return read
 
 
 def words(value: object, where: str, topic: str) -> str:
-    """Free text in at most 4000 characters, without NUL and broken surrogates."""
+    """Free text of at most 4000 characters, without NUL and broken surrogates."""
     read: str = typed(value, "string", where, topic)
     if len(read) > LONGEST_WORDS:
         refuse(f"The text is longer than {LONGEST_WORDS} characters.", where, topic)
     if _UNKEEPABLE.search(read):
-        refuse("The text contains characters that cannot be kept.", where, topic)
+        refuse("The text contains characters that cannot be stored.", where, topic)
     return read
 
 

@@ -1,7 +1,7 @@
-"""What cards are counted against: patients, encounters, clinicians and orders, each a day once.
+"""What cards are counted against: patients, encounters, clinicians and orders, each once a day.
 
-Only keyed digests are kept, made under the card key: they tell that two calls are of one patient,
-and say nobody's name. Once the key changes, a patient counts anew.
+Only keyed digests are stored, made under the card key: they tell that two calls are for the same
+patient, but not for whom. When the key changes, a patient is counted again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PATIENT, ENCOUNTER, CLINICIAN, ORDER = "patient", "encounter", "clinician", "ord
 
 
 class Met(NamedTuple):
-    """One patient, encounter, clinician or order that a service met on a day."""
+    """One patient, encounter, clinician or order for which a service was called on a day."""
 
     site: str
     service: str
@@ -34,7 +34,7 @@ class Met(NamedTuple):
 
 
 class Denominators:
-    """Those met, remembered until ``flush`` writes them; each is written once a day."""
+    """Collects patients, encounters, clinicians and orders until ``flush`` writes them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -43,12 +43,12 @@ class Denominators:
         after_fork(self._forked)
 
     def add(self, met: Iterable[Met]) -> None:
-        """Remember whom one call met."""
+        """Remember those of one call."""
         with self._lock:
             self._met.update(met)
 
     def flush(self) -> None:
-        """Write whom the calls met. Raises Unavailable and keeps them."""
+        """Write them to the database. Raises Unavailable, and then keeps them."""
         with self._lock:
             met, self._met = self._met, set()
         if not met:
@@ -70,12 +70,12 @@ class Denominators:
 
 
 def of_site(column: ColumnElement[str], site: str | None) -> ColumnElement[bool]:
-    """What belongs to one site, or, for None, to any hospital: the demo page is none."""
+    """The condition for rows of one site, or, for None, of all sites except the demo page."""
     return column != DEMO_SITE if site is None else column == site
 
 
 class Totals(NamedTuple):
-    """How many there were, of some services: patients and encounters once, clinicians a day."""
+    """The counts for some services: distinct patients, encounters, clinicians per day, orders."""
 
     patients: int
     encounters: int
@@ -84,7 +84,7 @@ class Totals(NamedTuple):
 
 
 def totals(connection: Connection, services: Iterable[str], site: str | None) -> Totals:
-    """The totals of some services, of all hospitals or one site."""
+    """The totals of some services (their ids), for one site or, with None, for all."""
     columns = denominators.c
     where = [columns.service.in_(sorted(services)), of_site(columns.site, site)]
     once = select(columns.kind, columns.digest).where(*where).distinct().subquery()

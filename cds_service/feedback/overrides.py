@@ -3,9 +3,8 @@
 The specification's is ``"overrideReason": {"reason": {"code", "system"}, "userComment"}``.
 Others send ``overrideReasons``, one object or a list, of such objects or of bare codings; a
 ``reason`` that is a list of codings or a CodeableConcept; or the reason in an ``extension``
-only, an object by name or FHIR's list of ``url`` and ``value[x]``. All of it is read. What
-stands where a reason should, and says none in any of these shapes, is refused: an answer is
-never accepted and its reason lost.
+only, an object by name or FHIR's list of ``url`` and ``value[x]``. All of it is read. Anything
+else in the place of a reason is refused, so that feedback is never accepted with its reason lost.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _HINTS = ("reason", "override", "comment")
 
 
 class Reason(NamedTuple):
-    """A coding; only its code is always there."""
+    """A coding; only its code is required."""
 
     system: str | None
     code: str
@@ -32,7 +31,7 @@ class Reason(NamedTuple):
 
 
 class Override:
-    """Collects the reasons and comments of one answer, each once, in the order they came."""
+    """Collects the reasons and comments in the feedback on one card, each once and in order."""
 
     def __init__(self) -> None:
         self._reasons: dict[tuple[str | None, str], Reason] = {}
@@ -45,28 +44,28 @@ class Override:
 
     @property
     def comment(self) -> str | None:
-        """What was written, one comment a line."""
+        """All comments, one per line."""
         return "\n".join(self._comments) or None
 
     @property
     def found(self) -> int:
-        """How many reasons and comments there are."""
+        """The number of reasons and comments."""
         return len(self._reasons) + len(self._comments)
 
     def add(self, reason: Reason, where: str) -> None:
-        """Keep one reason. Raises BadRequest for more than anybody has."""
+        """Keep one reason. Raises BadRequest for more than `MOST_REASONS`."""
         self._reasons.setdefault((reason.system, reason.code), reason)
         if len(self._reasons) > MOST_REASONS:
             refuse(f"There are more than {MOST_REASONS} reasons.", where, _TOPIC)
 
     def say(self, comment: str) -> None:
-        """Keep one comment; an empty one says nothing."""
+        """Keep one comment, unless it is empty."""
         if comment.strip():
             self._comments[comment] = None
 
 
 def read_override(item: Mapping[str, Any], where: str) -> Override:
-    """The reasons and comments of the answer ``item`` at ``where``. Raises BadRequest."""
+    """The reasons and comments in the feedback ``item`` at ``where``. Raises BadRequest."""
     found = Override()
     if "overrideReason" in item:
         _either(item["overrideReason"], place(where, "overrideReason"), found)
@@ -145,9 +144,9 @@ def _coding(value: object, where: str) -> Reason:
 def _extension(
     value: object, where: str, found: Override, *, expected: bool, depth: int = 0
 ) -> None:
-    """What an extension says of the reason; ``expected``: it stands where a reason should.
+    """Read reasons and comments from an extension; ``expected``: it is in a reason's place.
 
-    The rest of an extension is its maker's business, whatever its shape.
+    Anything else in an extension is ignored, whatever its shape.
     """
     if depth > _DEEPEST:
         return
@@ -165,7 +164,7 @@ def _extension(
 
 
 def _any_coding(value: object, where: str, found: Override, depth: int = 0) -> None:
-    """Codings with a system, whatever they are called: for an answer that says why nowhere."""
+    """Read codings with a system under any name: for feedback without a reason elsewhere."""
     if depth > _DEEPEST:
         return
     for _, inner, at in _parts(value, where):
@@ -176,10 +175,10 @@ def _any_coding(value: object, where: str, found: Override, depth: int = 0) -> N
 
 
 def _parts(value: object, where: str) -> Iterator[tuple[str, Any, str]]:
-    """Name, value and place of each part of an extension, by name or as FHIR lists them.
+    """Name, value and place of each part of an extension: an object, or a list as in FHIR.
 
-    A place has numbers for names, which are the sender's own; and of a name only the end is
-    looked at: time and errors are bounded whatever they are.
+    Places have numbers instead of the sender's names, and only the end of a name is looked at,
+    which bounds time and the length of errors.
     """
     if isinstance(value, list):
         for number, one in enumerate(value):

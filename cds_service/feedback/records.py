@@ -1,7 +1,7 @@
-"""All that outlives a call, opened together: what the application factory takes.
+"""Everything that is kept beyond a call, opened together for the application factory.
 
-``open_records`` connects to nothing. ``Records.start`` tries once and goes on without the
-database; the upkeep thread then does the rest as soon as the database is there. Until then
+``open_records`` opens no connection. ``Records.start`` tries once and continues without the
+database; the upkeep thread then does the rest as soon as the database is available. Until then
 card ids are made under a temporary key of this process (see `card_keys`).
 """
 
@@ -31,7 +31,7 @@ from cds_service.storage.replay import DatabaseReplay
 from cds_service.storage.upkeep import Upkeep
 
 REREAD_SECONDS = 60.0
-"""How soon a process makes its card ids under a key that another one changed."""
+"""How soon a process uses a card key that another process changed."""
 
 
 class Records:
@@ -60,7 +60,10 @@ class Records:
         self._reread_at = 0.0
 
     def start(self) -> None:
-        """Migrate, take the shared key and record the rules; later where there is no database."""
+        """Migrate, use the shared key and record the rules.
+
+        The upkeep thread does it later where the database is unavailable.
+        """
         self.upkeep.run_once()
         if not self._settled:
             self.upkeep.touch()
@@ -82,10 +85,11 @@ class Records:
         encounter: str | None = None,
         orders: Iterable[str] = (),
     ) -> None:
-        """Count one call, whom it met, and what became of its rules; written within seconds.
+        """Count one call, its patient and clinician, and its rules' outcomes.
 
-        ``events`` are (rule, version, event); ``user``, ``encounter`` and ``orders`` are FHIR
-        references or ids, of which only keyed digests are kept.
+        It reaches the database within seconds. ``events`` are (rule, version, event); ``user``,
+        ``encounter`` and ``orders`` are FHIR references or ids, of which only keyed digests are
+        stored.
         """
         day, site = datetime.now(UTC).date(), identity.origin.site
         self.shown.add_all(service, [("", "", CALL), *events], day, site)
@@ -107,7 +111,7 @@ class Records:
         self.upkeep.touch()
 
     def close(self) -> None:
-        """Write what is still in memory and give back the connections."""
+        """Write what is still in memory and close the connections."""
         self.upkeep.close()
         self.database.close()
 
@@ -129,10 +133,10 @@ class Records:
 def open_records(
     database_url: str, rules: Iterable[RuleVersion], card_key: str | None = None
 ) -> Records:
-    """Everything that outlives a call, not yet connected; see ``Records.start``.
+    """Everything that is kept beyond a call, not yet connected; see ``Records.start``.
 
-    ``rules``: (id, version) of every rule of the program. ``card_key``: the setting.
+    ``rules`` are (id, version) of every rule of the program; ``card_key`` is the setting.
     Raises StartupError for a URL that cannot be used, a key shorter than 16 characters, or
-    two rules that cannot be told apart.
+    two rules with the same tag.
     """
     return Records(open_database(database_url), RulesSeen(rules), CardKeys(card_key))

@@ -1,4 +1,4 @@
-"""What can be learnt: per rule and version, how often its cards were shown and how answered."""
+"""The feedback report: how often the cards of each rule and version were shown and answered."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REVIEW_ANSWERS = 20
 
 @dataclass(frozen=True)
 class Week:
-    """One ISO week (``2026-W47``): cards shown, answers by the time the client gave."""
+    """One ISO week (``2026-W47``): cards shown, and feedback by the client's timestamp."""
 
     week: str
     shown: int
@@ -39,9 +39,9 @@ class Week:
 
 @dataclass(frozen=True)
 class RuleReport:
-    """One rule at one version. ``weeks`` holds only weeks in which something happened.
+    """One rule at one version. ``weeks`` has only weeks with cards or feedback.
 
-    ``calls`` and the four after it are those of the services that ask the rule, whatever its
+    ``calls`` and the four fields after it count for the services of the rule, whatever its
     version: a patient, an encounter or an order counts once, a clinician once a day.
     """
 
@@ -68,17 +68,17 @@ class RuleReport:
 
     @property
     def seen(self) -> bool:
-        """Whether anything was counted of this rule at this version."""
+        """Whether anything was counted for this rule at this version."""
         return bool(self.weeks or self.would_show or self.cannot_tell)
 
     @property
     def shown_or_answered(self) -> bool:
-        """Whether its card was shown, or an answer to it stored."""
+        """Whether its card was shown, or feedback on it was stored."""
         return bool(self.weeks)
 
     @property
     def only_cannot_tell(self) -> bool:
-        """Whether it had no card, shown or silent, and could at times not tell."""
+        """Whether it had no card, shown or silent, and sometimes could not tell."""
         return bool(self.cannot_tell and not self.weeks and not self.would_show)
 
     @property
@@ -90,7 +90,7 @@ class RuleReport:
         return self.rates_of(self.fired)
 
     def rates_of(self, cards: int) -> dict[str, float | None]:
-        """The rates of so many cards, as in `rates`."""
+        """The rates of `rates` for a number of cards."""
         return {
             "per_100_calls": _rate(cards, self.calls, 100),
             "per_patient": _rate(cards, self.patients),
@@ -100,14 +100,15 @@ class RuleReport:
 
     @property
     def review(self) -> bool:
-        """Overridden above 90 % with 20 answers or more: the rule needs a second look."""
+        """More than 90 % of at least 20 responses overrode it: the rule needs a review."""
         answers = self.accepted + self.overridden
         return answers >= REVIEW_ANSWERS and self.overridden > REVIEW_SHARE * answers
 
 
 @dataclass(frozen=True)
 class Report:
-    """All rules; ``total`` rows of feedback stored, ``unknown`` of them for no known card."""
+    """All rules; ``total`` is the number of stored feedback rows, ``unknown`` of them for cards
+    that this service did not make."""
 
     rules: tuple[RuleReport, ...]
     total: int
@@ -136,7 +137,7 @@ class Report:
         return out.getvalue()
 
     def as_rows(self) -> tuple[list[str], list[list[str]]]:
-        """The heads and rows of a table for people: only rules that have a count, with rates."""
+        """The column names and rows of a table for people: rules with any count, with rates."""
         rows = [
             [*_cells(one), interval(one.accepted, one.accepted + one.overridden)]
             for one in self.rules
@@ -190,11 +191,11 @@ def report(
     site: str | None = None,
     services: Mapping[str, frozenset[str]] | None = None,
 ) -> Report:
-    """Count everything stored, of all hospitals or one site; what was tried on the demo page
-    only as the site ``demo``. ``rules`` are listed even when nothing is known of them;
-    ``services`` are the ids of the services that ask each, by rule id.
+    """Count everything stored, for all sites except the demo page, or for one site.
 
-    The last answer to a card counts: a card answered twice is one card. Raises Unavailable.
+    ``rules`` are listed even where nothing was counted for them; ``services`` are the ids of
+    the services of each rule, by rule id. The last feedback on a card counts: a card with two
+    is one card. Raises Unavailable.
     """
     last = _last_answers(site)
     with database.read() as connection:
@@ -281,7 +282,7 @@ def _rows(
 
 
 def _last_answers(site: str | None) -> Subquery:
-    """The answers that count: of each card the last one, by the client's clock."""
+    """The feedback that counts: the last on each card, by the client's clock."""
     order = (feedback.c.outcome_at.desc(), feedback.c.id.desc())
     place = func.row_number().over(partition_by=feedback.c.card, order_by=order).label("place")
     wanted = (feedback.c.rule.is_not(None), of_site(feedback.c.site, site))
@@ -306,7 +307,7 @@ def _reasons(connection: Connection, last: Subquery) -> dict[RuleVersion, Counte
         found[RuleVersion(rule, version)][reason] = count
     more = select(*of, last.c.more_reasons).where(last.c.more_reasons.is_not(None))
     for rule, version, others in connection.execute(more):
-        # Counted by code alone, and a reason that is given twice for one card is one reason.
+        # Counted by code alone; a reason given twice for one card counts once.
         codes = dict.fromkeys(one["code"] for one in json.loads(others))
         found[RuleVersion(rule, version)].update(codes.keys())
     return found

@@ -1,4 +1,4 @@
-"""Every rule at every version that ever ran here, so that late answers still find theirs."""
+"""Every rule and version that ever ran here, so that late feedback is still attributed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from cds_service.storage.database import Database
 from cds_service.storage.tables import insert_into, rules_seen
 
 UNKNOWN_VERSION = "unknown"
-"""Stands for the version when the rule is known and that version of it is not."""
+"""Stands for the version where the rule is known but not that version."""
 
 
 class RulesSeen:
     """Resolves the tags of a card id to the rule and version that made it.
 
-    ``rules``: those of the running program. Raises StartupError when two of them share a
-    tag (one chance in 2^24 per pair of rules): their answers would be mixed up.
+    ``rules`` are those of the running program. Raises StartupError where two of them have the
+    same tag (a chance of 1 in 2^24 for each pair): their feedback would be mixed up.
     """
 
     def __init__(self, rules: Iterable[RuleVersion]) -> None:
@@ -35,7 +35,7 @@ class RulesSeen:
                 )
 
     def record(self, database: Database) -> None:
-        """Keep the running rules for the programs that come later. Raises Unavailable."""
+        """Store the running rules for later versions of the program. Raises Unavailable."""
         if not self.rules:
             return
         with database.write() as connection:
@@ -55,15 +55,15 @@ class RulesSeen:
     def resolve(
         self, connection: Connection, tags: Iterable[tuple[int, int]]
     ) -> dict[tuple[int, int], RuleVersion]:
-        """For each (rule tag, version tag) of a known rule: the rule and its version."""
+        """The rule and version for each (rule tag, version tag) of a known rule."""
         wanted = set(tags)
         if not wanted:
             return {}
         exact = {(rule_tag(one.rule), version_tag(one.version)): one for one in self.rules}
         by_rule = {rule_tag(one.rule): one.rule for one in self.rules}
         if not wanted <= exact.keys():
-            # The table holds a handful of rules: reading all of it beats a list of tags. Its
-            # own tags are those of an earlier layout of card ids.
+            # The table has few rows: reading all of it is faster than a query by tags, and its
+            # tag columns have an earlier layout of card ids.
             for rule, version in connection.execute(
                 select(rules_seen.c.rule, rules_seen.c.version)
             ):

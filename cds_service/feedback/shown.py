@@ -1,4 +1,4 @@
-"""What happened with the cards of rules: counted in memory, added to the database now and then."""
+"""Counts of calls, cards and outcomes: kept in memory and regularly added to the database."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ SHOWN = "shown"
 WOULD_SHOW = "would show"
 CANNOT_TELL = "cannot tell"
 CALL = "call"
-"""Events; a call is counted for its service, with no rule."""
+"""Events; a call is counted for its service, without a rule."""
 _KEY = ("site", "service", "rule", "version", "day", "event")
 Key = tuple[str, str, str, str, str, str]
 
 
 class ShownCounters:
-    """Cards per (site, service, rule, version, day, event); the usual event is `SHOWN`.
+    """Counts per (site, service, rule, version, day, event); the usual event is `SHOWN`.
 
-    ``add`` costs a dictionary update; ``flush`` runs in the upkeep thread. While the
-    database is unavailable the counts stay in memory. A process that is killed outright loses the
-    counts since its last flush (seconds), never feedback.
+    ``add`` costs a dictionary update; ``flush`` runs in the upkeep thread. While the database is
+    unavailable the counts stay in memory. A process that is killed loses the counts since its
+    last flush (seconds), but never feedback.
     """
 
     def __init__(self, database: Database) -> None:
@@ -60,7 +60,7 @@ class ShownCounters:
                 counted[(site, service, rule, version, at, event)] += 1
 
     def flush(self) -> None:
-        """Add what was counted to the database. Raises Unavailable and keeps the counts."""
+        """Add the counts to the database. Raises Unavailable, and then keeps the counts."""
         with self._lock:
             counted, self._counts = self._counts, Counter()
         if not counted:
@@ -81,7 +81,7 @@ class ShownCounters:
             )
             connection.execute(
                 add,
-                [  # sorted: two hosts take the rows in the same order and never wait in a circle
+                [  # sorted: two hosts lock the rows in the same order, and cannot deadlock
                     dict(zip(_KEY, key, strict=True)) | {"number": n}
                     for key, n in sorted(counted.items())
                 ],

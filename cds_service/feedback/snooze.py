@@ -1,4 +1,4 @@
-"""Quiet after an answer: which cards were answered lately for the same patient and evidence."""
+"""Snoozing: which cards were answered recently for the same patient and evidence."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from cds_service.storage.database import Database
 from cds_service.storage.tables import feedback
 
 QUIET = {"info": timedelta(days=90), "warning": timedelta(days=30)}
-"""How long an answered card is not shown again, by indicator. Critical ones always come back."""
+"""How long an answered card is not shown again, by indicator. Critical cards always are."""
 
 
 class HeldBack(NamedTuple):
-    """Why a card is not shown now: what was answered, when, and until when it is not shown."""
+    """Why a card is held back: the outcome that was reported, when, and until when it lasts."""
 
     outcome: str
     answered: datetime
@@ -29,7 +29,7 @@ class HeldBack(NamedTuple):
 
 
 class SnoozeStore:
-    """Looks up answers by the keyed digests in card ids; knows no patient."""
+    """Looks up feedback by the keyed digests in card ids; patients are not identified."""
 
     def __init__(self, database: Database, ids: CardIds) -> None:
         self._database = database
@@ -38,11 +38,11 @@ class SnoozeStore:
     def held_back(
         self, cards: Sequence[Asked], identity: Identity, now: datetime
     ) -> dict[str, HeldBack]:
-        """Of the ``cards`` about to be shown for one patient: those to hold back, by rule id.
+        """The cards to hold back, by rule id, of the ``cards`` about to be shown for one patient.
 
-        One query for all of them. New evidence or a new version of the rule gives another
-        digest, so such a card is not found and comes back. A database that is unavailable
-        holds nothing back: an alert too many is safer than one too few.
+        There is one query for all of them. New evidence or a new version of the rule gives
+        another digest, so that such a card is shown again. Where the database is unavailable
+        nothing is held back: an alert too many is safer than one too few.
         """
         wanted: dict[tuple[str, int], Asked] = {}
         for card in cards:
@@ -71,7 +71,7 @@ class SnoozeStore:
         latest: dict[str, tuple[datetime, str]] = {}
         for rule, digest, outcome, outcome_at, received_at in rows:
             if (rule, digest) in wanted:
-                # The earlier of the two: a client's clock that runs ahead must not prolong silence.
+                # The earlier time: a client's clock that is fast must not prolong the silence.
                 answered = read_utc_text(min(outcome_at, received_at))
                 latest[rule] = max(latest.get(rule, (answered, outcome)), (answered, outcome))
         held = {}

@@ -1,4 +1,4 @@
-"""Keeps what clinicians did with cards."""
+"""Stores feedback: what clinicians did with cards."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _ONCE = {
 
 
 class Saved(NamedTuple):
-    """What became of one feedback call: answers added, repeats left out, how many of all these
-    were to unknown cards, and the outcomes in the order in which they were sent."""
+    """The result of one feedback call: the numbers of elements stored, of repeats that were left
+    out, and of elements for unknown cards, and the outcomes in the order they were sent."""
 
     stored: int
     repeats: int
@@ -55,10 +55,10 @@ class FeedbackStore:
     def save(self, service: str, body: object, origin: Origin = ANYBODY) -> Saved:
         """Check and store the parsed JSON ``body`` of a feedback call to ``service``.
 
-        When this returns, every element is on the disk, or was there before: the same card
-        with the same outcome and timestamp counts once. An answer to a card that was not made
-        here for this caller is kept apart. Raises BadRequest or TooLarge (nothing stored,
-        names the place) and Unavailable (nothing acknowledged).
+        When this returns, every element is on disk, or was there before: the same card with the
+        same outcome and timestamp counts once. Feedback on a card that was not made by this
+        service for this caller is stored separately. Raises BadRequest or TooLarge (nothing is
+        stored; they name the place) and Unavailable.
         """
         answers = read_answers(body)
         if not answers:
@@ -85,7 +85,7 @@ class FeedbackStore:
         )
 
     def _ours(self, connection: Connection, cards: set[str], origin: Origin) -> dict[str, CardId]:
-        """Those of the cards that were made here for this caller, taken apart."""
+        """The parts of the card ids that were made by this service for this caller, by card."""
         ids = self._keys.ids
         found = {card for card in cards if ids.made_for(card, origin)}
         if found != cards:
@@ -95,13 +95,13 @@ class FeedbackStore:
 
 
 def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> int:
-    """How many of the rows are new."""
+    """Insert the rows; returns how many of them are new."""
     if not rows:
         return 0
-    # One order for all: two hosts that store the same repeats never wait in a circle.
+    # Sorted: two hosts that store the same rows lock them in the same order, without deadlock.
     rows.sort(key=lambda row: (row["card"], row["outcome"], row["outcome_at"]))
     insert = insert_into(connection, table).on_conflict_do_nothing(index_elements=_ONCE[table])
-    # Drivers do not agree on counting rows that a conflict left out: ask for the ids.
+    # Drivers differ in whether they count rows that a conflict left out: ask for the ids.
     return len(connection.execute(insert.returning(table.c.id), rows).all())
 
 

@@ -1,7 +1,7 @@
-"""Full FHIR R4B models, for what cards cite and what cards offer.
+"""Full FHIR R4B models, for the resources that cards cite and offer.
 
-The only module that knows ``fhir.resources``. Its import costs more than a call does, so it
-happens once, when the first model is needed.
+The only module that imports ``fhir.resources``. The import costs more than a call, so it is done
+once, when the first model is needed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 
 def refusal(raw: bytes) -> str:
-    """Why the full R4B model refuses a resource; empty where it accepts it.
+    """Why the full R4B model rejects a resource; "" where it accepts it.
 
-    ``raw`` is the resource's JSON. The answer names the element and the kind of flaw, never
+    ``raw`` is the resource's JSON. The reason names the element and the kind of error, never
     the value. It takes about 120 µs.
     """
     from pydantic import ValidationError
@@ -35,7 +35,7 @@ def refusal(raw: bytes) -> str:
 
 
 def check_offer(resource: dict[str, Any]) -> None:
-    """Raise ValueError for a resource that no EHR should get: its full model refuses it."""
+    """Raise ValueError for a resource that its full model rejects, which no EHR should get."""
     model = _model(resource["resourceType"])
     if model is None:
         raise ValueError(f"{resource['resourceType']} cannot be offered")
@@ -66,9 +66,9 @@ def _model(resource_type: str) -> Any:
 
 
 def warm() -> None:
-    """Make the models that cards cite and offer ready, before the first call needs them.
+    """Load the models that cards cite and offer before the first call needs them.
 
-    A process that forks workers does it for all of them, which then share the memory.
+    A process that forks workers does it for all of them, so that they share the memory.
     """
     for resource_type in (
         "Observation",
@@ -79,7 +79,7 @@ def warm() -> None:
         "AllergyIntolerance",
         "Patient",
     ):
-        # The first validation builds more than the import does.
+        # The first validation takes longer than the import.
         refusal(b'{"resourceType":"%b"}' % resource_type.encode())
 
 
@@ -95,8 +95,8 @@ def draft_order(
 ) -> dict[str, Any]:
     """A draft ``ServiceRequest`` or ``MedicationRequest`` with intent proposal.
 
-    References are relative (``Patient/1``); ``authored`` is an ISO instant. What the call did
-    not give (encounter, requester) is left out.
+    ``concept`` is a CodeableConcept. References are relative (``Patient/1``); ``authored`` is an
+    ISO instant. An encounter or requester that the call does not have is left out.
     """
     resource: dict[str, Any] = {
         "resourceType": kind,

@@ -1,7 +1,7 @@
-"""``cds-service new-rule`` and ``new-topic``: first drafts, from templates.
+"""``cds-service new-rule`` and ``new-topic``: first drafts from templates.
 
-A rule comes with its table of cases and its scenario, which pass as they are, and is registered:
-nothing is left to edit before its tests run. It is then changed into what it shall say.
+A new rule is registered and comes with a table of cases and a scenario that pass at once: nothing
+has to be edited before its tests run. Its author then changes all of this into the rule they want.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _ADD_HERE = "# cds-service new-rule adds above this line"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a new rule is asked to be.
+    """What a new rule should do.
 
-    ``orders`` are offered where the hook has no drafts, else judged. It fires where the newest
-    result is ``below`` a number in the canonical unit, or above one; None: the limit
-    ``ANALYTE.low`` (or ``ANALYTE.high``) that exists.
+    ``orders`` are offered where the hook has no drafts, and judged where it has. The rule fires
+    where the newest result is below (or, unless ``below``, above) ``number`` in the canonical
+    unit; where that is None, the existing limit ``ANALYTE.low`` (or ``ANALYTE.high``).
     """
 
     name: str
@@ -51,13 +51,13 @@ class Wanted:
 
 
 def analytes_of(topic: Topic) -> tuple[str, ...]:
-    """The analytes that a rule can be about: those that have a code to search them by."""
+    """The analytes that a rule can be about: those with a code to search for."""
     known = topic.knowledge
     return tuple(key for key in known.analytes if list(known.codes(key)))
 
 
 def orders_of(topic: Topic, hook: Hook) -> tuple[str, ...]:
-    """What a rule may offer, or at a hook with drafts, judge."""
+    """The orders that a rule may offer, or, for a hook with drafts, may judge."""
     known = topic.knowledge
     if not hook.drafts:
         return tuple(known.orderables)
@@ -66,22 +66,22 @@ def orders_of(topic: Topic, hook: Hook) -> tuple[str, ...]:
 
 
 def has_limit(topic: Topic, wanted: Wanted) -> bool:
-    """Whether the limit that the rule uses exists already."""
+    """Whether the limit that the rule would use exists already."""
     return _own_limit(wanted) in topic.knowledge.limits(None, "")
 
 
 def check_name(name: str) -> None:
-    """Raise BadRequest for what cannot be the id of a rule."""
+    """Raise BadRequest where ``name`` is not a valid rule id."""
     _one_of(
         name if _NAME.fullmatch(name) else "", (name,), "NAME", f"{name} is not a valid rule id."
     )
 
 
 def check_wanted(topic: Topic, wanted: Wanted) -> None:
-    """Raise BadRequest that names the option and its valid values."""
+    """Raise BadRequest naming the option that is wrong and its valid values."""
     check_name(wanted.name)
     _one_of(wanted.hook, tuple(HOOKS), "--hook", f"no hook is called {wanted.hook}.")
-    lacks = f"{topic.key} has no analyte {wanted.analyte} with a code to search it by."
+    lacks = f"{topic.key} has no analyte {wanted.analyte} with a code to search for."
     _one_of(wanted.analyte, analytes_of(topic), "--analyte", lacks)
     hook = HOOKS[wanted.hook]
     allowed = orders_of(topic, hook)
@@ -90,7 +90,7 @@ def check_wanted(topic: Topic, wanted: Wanted) -> None:
         _one_of(one, allowed, "--orders", f"{topic.key} has no {what} {one}.")
     if hook.drafts and not wanted.orders:
         raise BadRequest(
-            f"a rule of {hook} judges drafts, and none is named.",
+            f"a rule for {hook} judges drafts, and none are named.",
             f"Name one or more of {', '.join(allowed)}.",
             "--orders",
         )
@@ -101,14 +101,14 @@ def _one_of(given: str, allowed: Sequence[str], where: str, lacks: str) -> None:
         if not given:
             raise BadRequest(lacks, "Use lower-case words with hyphens, like low-sodium.", where)
     elif given not in allowed:
-        raise BadRequest(lacks, f"Use one of {', '.join(allowed) or '(there is none)'}.", where)
+        raise BadRequest(lacks, f"Use one of {', '.join(allowed) or '(there are none)'}.", where)
 
 
 def write(topic: Topic, package: str, root: Path, wanted: Wanted, today: date) -> list[Path]:
-    """Write and register a rule of ``topic``, whose ``package`` is a folder of ``root``.
+    """Write and register a rule of ``topic``, whose ``package`` is a folder in ``root``.
 
-    Gives the files written or changed. Raises BadRequest for what cannot be; then nothing has
-    changed.
+    Returns the files written or changed. Raises BadRequest where that is impossible; then no
+    file has changed.
     """
     check_wanted(topic, wanted)
     module, hook = wanted.name.replace("-", "_"), HOOKS[wanted.hook]
@@ -164,7 +164,7 @@ def _own_limit(wanted: Wanted) -> str:
 
 
 def _words(topic: Topic, wanted: Wanted, today: date) -> tuple[dict[str, str], str]:
-    """The words of the templates, and the limit to add (empty where one is used that exists)."""
+    """The words for the templates, and the limit to add ("" where an existing one is used)."""
     known = topic.knowledge
     analyte, limits = known.analytes[wanted.analyte], known.limits(None, "")
     option = "--below" if wanted.below else "--above"
@@ -198,9 +198,9 @@ def _words(topic: Topic, wanted: Wanted, today: date) -> tuple[dict[str, str], s
     low, high = analyte.plausible
     if not low <= limit - 2 * abs(step) < limit + 2 * abs(step) <= high:
         raise BadRequest(
-            f"{limit} {analyte.canonical} is not between {low} and {high}, the plausible ends of "
+            f"{limit} {analyte.canonical} is not between {low} and {high}, the plausible range of "
             f"{wanted.analyte}.",
-            "Give a number between them.",
+            "Give a number well inside it.",
             option,
         )
     name = analyte.name
@@ -254,7 +254,10 @@ def _number(text: str, option: str) -> Decimal:
 
 
 def _reference(topic: Topic) -> str:
-    """The reference that a first draft names: a judgement, else whatever the topic has."""
+    """The reference of a first draft: a judgement, else general knowledge.
+
+    Raises BadRequest where the topic has neither.
+    """
     references = topic.knowledge.references
     for kind in ("judgement", "general knowledge"):
         for key, one in references.items():
@@ -272,7 +275,10 @@ def _tuple(names: Sequence[str]) -> str:
 
 
 def registered(text: str, package: str, module: str) -> str:
-    """The module of a service with one more rule: its import in order, its name in RULES."""
+    """The text of a service's module with one more rule: its import, sorted, and its RULES entry.
+
+    Raises BadRequest where the module has no RULES.
+    """
     line = f"from {package}.rules.{module} import {module}"
     lines = text.splitlines()
     imports = [number for number, one in enumerate(lines) if one.startswith(("from ", "import "))]
@@ -296,7 +302,7 @@ def registered(text: str, package: str, module: str) -> str:
 
 
 def _length(lines: Sequence[str], start: int) -> int:
-    """How many lines an import takes."""
+    """The number of lines of an import."""
     if not lines[start].endswith("("):
         return 1
     return next(n for n in range(start, len(lines)) if lines[n] == ")") - start + 1
@@ -309,7 +315,7 @@ def _traced(text: str, name: str) -> str:
 
 
 def _asked(root: Path, topic: str, name: str, request: Path) -> str:
-    """What a fresh process answers to the scenario, as its expected.json."""
+    """The response of a fresh process to the scenario, as its expected.json."""
     cards = _said(root, topic, "evaluate", request)["cards"]
     if name not in [card["source"]["topic"]["code"] for card in cards]:
         rules = _said(root, topic, "explain", request)["rules"]
@@ -339,7 +345,7 @@ def _said(root: Path, topic: str, command: str, request: Path) -> Any:
     if done.returncode != 0:
         raise BadRequest(
             f"the service does not start with the rule: {done.stderr.strip()[-600:]}",
-            "Correct what it names. Nothing was written.",
+            "Correct what the message names. Nothing was written.",
         )
     return json.loads(done.stdout)
 
@@ -379,7 +385,7 @@ def _restore(before: Mapping[Path, bytes | None]) -> None:
 
 
 def _format(paths: Any) -> None:
-    """In a development environment the files are written as the formatter would."""
+    """Format the files, in an environment that has the formatter."""
     if importlib.util.find_spec("ruff") is not None:
         subprocess.run(
             [sys.executable, "-m", "ruff", "format", "--quiet", "--no-cache", *map(str, paths)],

@@ -1,4 +1,4 @@
-"""The request of a new rule's scenario: a patient, one result, and the drafts it judges."""
+"""The request of a new rule's scenario: a patient, one result, and the drafts to judge."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cds_service.terminology.vocabulary import Vocabulary
 def scenario_request(
     topic: Topic, name: str, hook: Hook, analyte: str, orders: Sequence[str], value: str
 ) -> dict[str, Any]:
-    """A request of ``hook`` for a woman of 66, with one result of three days ago."""
+    """A request for ``hook``: a 66-year-old woman with one result from three days ago."""
     known = topic.knowledge
     subject = {"reference": f"Patient/{name}"}
     unit = known.analytes[analyte].canonical
@@ -69,7 +69,7 @@ def scenario_request(
 
 
 def draft_of(topic: Topic, concept: str) -> dict[str, Any] | None:
-    """A draft order of a concept, by the first code of its list; None where it has none."""
+    """A draft order for a concept, with the first code of its list; None without a code."""
     lists = topic.knowledge.vocabularies
     coding = _first(lists.medications, concept)
     common = {"status": "draft", "intent": "order", "authoredOn": "2026-11-23"}
@@ -83,7 +83,7 @@ def draft_of(topic: Topic, concept: str) -> dict[str, Any] | None:
 
 
 def _first(vocabulary: Vocabulary, concept: str) -> Coding | None:
-    """The first code of a concept that is not a whole class of codes."""
+    """The first code of a concept that does not stand for a whole category."""
     for one in vocabulary.codes(concept):
         if category_of(parse_code(one.system, one.code)) is None:
             return one

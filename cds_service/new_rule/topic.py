@@ -1,4 +1,4 @@
-"""``cds-service new-topic``: a topic of its own, ready for its first analyte and its first rule."""
+"""``cds-service new-topic``: a package for a new topic, ready for its first analyte and rule."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _FILES = {
 
 
 def write_topic(key: str, root: Path, today: date) -> list[Path]:
-    """Write the files of topic ``key`` into a new folder of that name under ``root``.
+    """Write the files of topic ``key`` into a new folder with that name under ``root``.
 
-    Raises BadRequest for a key that cannot be used and a folder that exists.
+    Returns the files. Raises BadRequest for an invalid key and for a folder that exists.
     """
     if not _KEY.fullmatch(key):
         raise BadRequest(
-            f"{key} is not a valid key of a topic.",
+            f"{key} is not a valid topic key.",
             "Use lower-case words with hyphens, like low-calcium.",
             "KEY",
         )

@@ -1,7 +1,7 @@
-"""Circuit breakers: a partner that does not answer is left alone for a while.
+"""Circuit breakers: a partner that does not respond is not called for a while.
 
-A partner is a FHIR server, or the database. Who would only wait for it is told so at once;
-after ``open_s`` seconds one call tries it again (half-open), and its outcome decides.
+A partner is a FHIR server or the database. Calls that would only wait for it fail at once; after
+``open_s`` seconds one call tries it again (half-open), and its outcome decides.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Heard = Callable[[str], None]
 
 
 class Breaker:
-    """Opens after ``failures`` failures in a row; safe for threads, not across a fork.
+    """Opens after ``failures`` failures in a row; thread-safe, but not across a fork.
 
-    ``heard(state)`` hears of each change. ``clock`` counts seconds and never goes back.
+    ``heard(state)`` is called on each change. ``clock()`` gives monotonic seconds.
     """
 
     def __init__(
@@ -47,24 +47,24 @@ class Breaker:
 
     @property
     def refuses(self) -> bool:
-        """Whether `allows` would say no; asking changes nothing."""
+        """Whether `allows` would give False; reading this changes nothing."""
         return self._state != CLOSED and self._clock() < self._again_at
 
     def allows(self) -> bool:
-        """Whether the partner may be asked now; a caller that may reports what became of it."""
+        """Whether the partner may be called now; the caller must then report the outcome."""
         if self._state == CLOSED:
             return True
         with self._lock:
             now = self._clock()
             if now < self._again_at:
                 return False
-            # One call tries. Should it never report, another does after the same time.
+            # One call tries. If it never reports, another may try after the same time.
             self._again_at = now + self._open_s
             self._become(HALF_OPEN)
             return True
 
     def succeeded(self) -> None:
-        """The partner has answered."""
+        """Report that the partner responded."""
         if not self._in_a_row:
             return
         with self._lock:
@@ -72,7 +72,7 @@ class Breaker:
             self._become(CLOSED)
 
     def failed(self) -> None:
-        """The partner has not answered, or only to say that it cannot."""
+        """Report that the partner did not respond, or responded with an error."""
         with self._lock:
             self._in_a_row += 1
             if self._state != CLOSED or self._in_a_row >= self._most:

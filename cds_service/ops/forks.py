@@ -1,4 +1,4 @@
-"""What a forked worker must not inherit: connections, running threads, counts not its own."""
+"""Resets what a forked worker must not inherit: connections, threads, and its parent's counts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from types import MethodType
 
 
 def after_fork(work: Callable[[], None]) -> None:
-    """Call ``work`` in every child process made by fork; a method, while its object lives.
+    """Call ``work`` in every forked child process; a method only while its object is alive.
 
-    It runs before any other thread of the child exists, so it needs no lock and may
-    replace one that the parent held at that moment.
+    It runs before the child has any other thread, so it needs no lock and may replace a lock
+    that the parent held at that moment.
     """
-    if not hasattr(os, "register_at_fork"):  # absent on Windows, where nothing forks
+    if not hasattr(os, "register_at_fork"):  # missing on Windows, which has no fork
         return
     if not isinstance(work, MethodType):
         os.register_at_fork(after_in_child=work)

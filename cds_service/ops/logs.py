@@ -1,10 +1,10 @@
-"""Logs: one line an event on standard error, and only keys that were thought about.
+"""Logs: one line per event on standard error, with allowed keys only.
 
-JSON for machines, words for a person at a terminal (``CDS_LOG_FORMAT``).
+JSON for machines, text for a person at a terminal (``CDS_LOG_FORMAT``).
 
-A key that is not on the list is dropped before anything is written, so a value can only
-get into the log under a name that somebody put here. None of them carries a token, a name,
-an identifier of a patient, a birth date, a laboratory value or free text of a record.
+A key that is not in `ALLOWED` is dropped before anything is written, so that a value can be
+logged only under a name in this list. None of them has a token, a name, an identifier of a
+patient, a birth date, a laboratory value or free text from a record.
 """
 
 from __future__ import annotations
@@ -35,22 +35,23 @@ ALLOWED = frozenset(
         "repeats", "unknown", "rows", "url", "setting", "nearest",
     }
 )  # fmt: skip
-"""Keys that may be logged; ``tests/api/test_logs.py`` plants canaries in everything else."""
+"""Keys that may be logged; ``tests/api/test_logs.py`` puts canaries in everything else."""
 
 _LONGEST = 300
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-# Whose messages say something about the process and nothing about a request.
-_SPEAKING = "_granian"
-# The number of threads is chosen: they wait for FHIR servers, and admission bounds the work.
+# The logger whose messages are about the process and never about a request.
+_SERVER = "_granian"
+# Not a useful warning: many threads are intended. They wait for FHIR servers, and admission
+# control bounds the work.
 _CHATTER = "Configuration allows spawning up to"
 
 
 Render = Callable[[object, str, MutableMapping[str, Any]], str]
-"""A structlog processor that makes one line of an event."""
+"""A structlog processor that renders an event as one line."""
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger that takes an event name and keys of `ALLOWED`."""
+    """A logger that takes an event name and keys from `ALLOWED`."""
     made: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return made
 
@@ -67,9 +68,10 @@ def ready(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def configure(level: str = "info", stream: TextIO | None = None, style: str | None = None) -> None:
-    """Send all logs of this process through the list; ``stream`` is standard error.
+    """Filter all logs of this process by `ALLOWED` and write them to ``stream``.
 
-    ``style`` is ``json`` or ``text``; without it a terminal gets text and all else JSON.
+    ``level`` is one of CDS_LOG_LEVEL; ``stream`` defaults to standard error. ``style`` is
+    ``json`` or ``text``; by default a terminal gets text and everything else JSON.
     """
     out = stream or sys.stderr
     _ready.clear()
@@ -88,15 +90,15 @@ def configure(level: str = "info", stream: TextIO | None = None, style: str | No
     root = logging.getLogger()
     root.handlers[:] = [_Foreign(out, render)]
     root.setLevel(logging.WARNING)
-    logging.getLogger(_SPEAKING).setLevel(_LEVELS[level])
-    logging.getLogger("werkzeug").disabled = True  # its access log holds whole URLs
+    logging.getLogger(_SERVER).setLevel(_LEVELS[level])
+    logging.getLogger("werkzeug").disabled = True  # its access log has whole URLs
     logging.raiseExceptions = False
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
 
 
 def configure_once(level: str, style: str | None = None) -> None:
-    """`configure`, unless this process has done so: no server may log around the list."""
+    """`configure`, unless this process has done so already."""
     if not structlog.is_configured():
         configure(level, style=style)
 
@@ -106,7 +108,7 @@ def _style_for(out: TextIO) -> str:
 
 
 def _stamps(render: Render) -> list[Processor]:
-    """UTC for machines; the clock of the wall for a person."""
+    """Timestamps: UTC for machines, local time for a person."""
     if render is _render:
         return [structlog.processors.TimeStamper(fmt="iso", utc=True)]
     return [structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)]
@@ -119,7 +121,7 @@ def _words(out: TextIO) -> Render:
     )
 
     def render(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
-        # What is not there says nothing to a person.
+        # Empty values are of no use to a person.
         shown = {key: value for key, value in event.items() if value not in ("", None)}
         shown["event"] = str(shown["event"]).replace("_", " ")
         return str(written(logger, method, shown))
@@ -133,7 +135,7 @@ _PLAIN = (str, int, float, bool)
 def keep_allowed(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """A structlog processor: drop every key that is not allowed, cut every text to length."""
+    """A structlog processor: drop every key that is not allowed, and truncate long texts."""
     return {
         key: value[:_LONGEST] if isinstance(value, str) else value
         for key, value in event.items()
@@ -142,7 +144,7 @@ def keep_allowed(
 
 
 def described(error: BaseException) -> dict[str, str]:
-    """An exception as its type and place: its message and locals may hold anything."""
+    """The type and place of an exception, without its message, which may have patient data."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return {"error": type(error).__name__, "place": place}
@@ -156,7 +158,7 @@ _encode = msgspec.json.Encoder(enc_hook=lambda value: type(value).__name__).enco
 
 
 class _Foreign(logging.Handler):
-    """Log records of libraries: their name, level and place, but hardly ever their words."""
+    """Log records of libraries: logger, level and place; the message only of the server's own."""
 
     def __init__(self, out: TextIO, render: Render) -> None:
         super().__init__()
@@ -164,18 +166,18 @@ class _Foreign(logging.Handler):
         self._render = render
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line; never the record's message, unless it is about the process."""
-        speaking = record.name.partition(".")[0] == _SPEAKING
-        if speaking and record.getMessage().startswith(_CHATTER):
+        """Write one line; the record's message only where it is about the process."""
+        of_server = record.name.partition(".")[0] == _SERVER
+        if of_server and record.getMessage().startswith(_CHATTER):
             return
-        if speaking and self._render is not _render and record.levelno < logging.WARNING:
-            return  # who sits at a terminal was told where the service listens
+        if of_server and self._render is not _render and record.levelno < logging.WARNING:
+            return  # on a terminal, `serve` has already said where the service listens
         event: dict[str, Any] = {
             "event": "library",
             "logger": record.name,
             "level": record.levelname.lower(),
         }
-        if speaking:
+        if of_server:
             event["event"] = "server"
             event["message"] = record.getMessage()
         else:

@@ -1,4 +1,4 @@
-"""Memory that is given back to the system, where the C library keeps it (glibc)."""
+"""Returns freed memory to the system where the C library (glibc) would keep it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ import threading
 from contextlib import suppress
 
 LARGE_BODY = 2_000_000
-"""Bytes of a body after which it pays to give memory back: some milliseconds."""
+"""Size of a body, in bytes, after which returning memory is worth its few milliseconds."""
 _M_ARENA_MAX = -8  # malloc.h
 _SOON_S = 0.5
-_due = threading.Lock()  # held while it is due; a fork is made before there is anything to give
+_due = (
+    threading.Lock()
+)  # held while it is due; workers are forked before there is any memory to return
 
 
 def share_among_threads() -> None:
-    """Let threads share memory that one of them has freed: 8 MB less in a worker.
+    """Let threads share freed memory, which saves 8 MB in a worker.
 
-    Each would otherwise keep pieces of the bodies it has read; and one computes at a time.
+    Otherwise each thread would keep parts of the bodies that it has read. Sharing costs little,
+    because only one thread computes at a time.
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def give_back_soon() -> None:
-    """Give freed memory back in half a second, and once for all who ask for it until then.
+    """Return freed memory to the system in half a second, once for all requests until then.
 
-    A worker would stay as large as its largest calls made it. Who asks still holds what it has
-    read, or others of its call do; soon nobody does.
+    Otherwise a worker would stay as large as its largest calls made it. It is delayed because
+    the caller still holds what it has read.
     """
     if _due.acquire(blocking=False):
         timer = threading.Timer(_SOON_S, _give_back)

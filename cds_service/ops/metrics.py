@@ -1,7 +1,7 @@
-"""Metrics for Prometheus, one truth across workers.
+"""Metrics for Prometheus, summed over all workers.
 
-With ``PROMETHEUS_MULTIPROC_DIR`` set before this module is imported (``cds-service serve``
-does), every process counts in files of that folder and any of them shows the sum of all.
+With ``PROMETHEUS_MULTIPROC_DIR`` set before this module is imported (``cds-service serve`` does
+this), every process counts in files in that folder, and each of them can report the sum.
 Label values come from closed lists only: nothing that a caller sends becomes a label.
 """
 
@@ -44,32 +44,32 @@ class Metrics:
     """What the service counts about itself."""
 
     def __init__(self, *, by_site: bool = False) -> None:
-        """``by_site``: what is counted of rules carries the site's name, too."""
+        """``by_site``: metrics of rules have the site's name as a label, too."""
         self._by_site = by_site
         site = ("site",) if by_site else ()
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, of no use
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # one more series for each, of no use
         self._registry = CollectorRegistry()
         requests = self._counter("cds_requests", "HTTP requests.", "endpoint", "service", "status")
-        outcomes = self._counter("cds_rule_outcomes", "Answers of rules.", "rule", "answer", *site)
+        outcomes = self._counter("cds_rule_outcomes", "Outcomes of rules.", "rule", "answer", *site)
         failures = self._counter("cds_rule_failures", "Rules that raised an error.", "rule")
         dropped = self._counter(
-            "cds_cards_dropped", "Findings whose card was not shown (cap, quiet).",
+            "cds_cards_dropped", "Findings whose card was not shown (cap, snooze).",
             "rule", *site,
         )  # fmt: skip
-        shown = self._counter("cds_cards_shown", "Cards in answers.", "rule", "indicator", *site)
+        shown = self._counter("cds_cards_shown", "Cards in responses.", "rule", "indicator", *site)
         silent = self._counter(
             "cds_cards_silent", "Cards of silent rules, counted and not returned.", "rule", *site
         )
         problems = self._counter("cds_problems", "Data that could not be used.", "kind", *site)
         fetches = self._counter("cds_fhir_fetches", "Queries to FHIR servers.", "state")
         feedback = self._counter(
-            "cds_feedback", "Answers of clinicians to cards.", "outcome", *site
+            "cds_feedback", "Feedback of clinicians on cards.", "outcome", *site
         )
         self._audit_lost = Counter(
-            "cds_audit_lost", "Calls that left no row in the audit trail.", registry=self._registry
+            "cds_audit_lost", "Calls without a row in the audit trail.", registry=self._registry
         )
         refusals = self._counter(
-            "cds_admission_refusals", "Calls that were not let in: too many, too large, too slow.",
+            "cds_admission_refusals", "Calls that were not admitted: too many, large or slow.",
             "reason",
         )  # fmt: skip
         seconds = Histogram(
@@ -81,7 +81,7 @@ class Metrics:
             "partner", "server", "state",
         )  # fmt: skip
         broken = Gauge(
-            "cds_breaker_open", "Processes that leave this partner alone now.",
+            "cds_breaker_open", "Processes that do not call this partner at present.",
             ["partner", "server"], registry=self._registry, multiprocess_mode="livesum",
         )  # fmt: skip
         # Finding a child by its labels costs more than counting: each is looked up once.
@@ -99,10 +99,10 @@ class Metrics:
         self._breakers = cache(breakers.labels)
         self._broken = cache(broken.labels)
         self.counts = True
-        """Whether anything is counted in this process: not where there was no room for it."""
+        """Whether this process counts anything: not where the disk had no room for it."""
 
     def stop(self) -> None:
-        """Count nothing more in this process: figures never stand in the way of a card."""
+        """Stop counting in this process: metrics must never prevent a card."""
 
         def nothing(*_labels: str) -> Any:
             return _Nothing()
@@ -116,15 +116,15 @@ class Metrics:
         return Counter(name, meaning, labels, registry=self._registry)
 
     def request(self, endpoint: str, service: str, status: int) -> None:
-        """Count one request; ``service`` is empty where none is meant."""
+        """Count one request; ``service`` is "" where it was not for a service."""
         self._requests(endpoint, service, str(status)).inc()
 
     def call(self, service: str, seconds: float) -> None:
-        """Count how long one call of a service took."""
+        """Record how long one call of a service took."""
         self._seconds(service).observe(seconds)
 
     def outcomes(self, answers: Iterable[tuple[str, str]], site: str = DEFAULT_SITE) -> None:
-        """Count the answers of rules, each as the rule's id and its answer."""
+        """Count the outcomes of rules, each given as the rule's id and its answer."""
         find, at = self._outcomes, self._at(site)
         for rule, answer in answers:
             find(rule, answer, *at).inc()
@@ -133,7 +133,7 @@ class Metrics:
         return (site,) if self._by_site else ()
 
     def failed(self, rule: str) -> None:
-        """Count a rule that raised an error, and so could not answer."""
+        """Count a rule that raised an error."""
         self._failures(rule).inc()
 
     def dropped(self, rule: str, site: str = DEFAULT_SITE) -> None:
@@ -149,7 +149,7 @@ class Metrics:
         self._silent(rule, *self._at(site)).inc()
 
     def problems(self, kinds: Iterable[str], site: str = DEFAULT_SITE) -> None:
-        """Count data that could not be used, by the stable words of `core.facts.Problem`."""
+        """Count data that could not be used, by the kinds of `core.facts.Problem`."""
         for kind in kinds:
             self._problems(kind, *self._at(site)).inc()
 
@@ -158,7 +158,7 @@ class Metrics:
         self._fetches(state).inc()
 
     def feedback(self, outcome: str, site: str = DEFAULT_SITE) -> None:
-        """Count one answer of a clinician."""
+        """Count one element of feedback."""
         self._feedback(outcome, *self._at(site)).inc()
 
     def audit_lost(self, rows: int) -> None:
@@ -166,19 +166,19 @@ class Metrics:
         self._audit_lost.inc(rows)
 
     def refused(self, reason: str) -> None:
-        """Count a call that was not let in, by the words of `admission.Admission`."""
+        """Count a call that was not admitted; ``reason`` as in `admission.Admission`."""
         self._refusals(reason).inc()
 
     def fhir_breaker(self, server: str, state: str) -> None:
-        """Note that the breaker of a FHIR server (an entry of an allowlist) changed."""
+        """Record that the breaker of a FHIR server (an entry of an allowlist) changed."""
         self._breaker("fhir", server, state)
 
     def database_breaker(self, state: str) -> None:
-        """Note that the breaker of the database changed."""
+        """Record that the breaker of the database changed."""
         self._breaker("database", "", state)
 
     def key_server(self, address: str, state: str) -> None:
-        """Note that a key server (an address of the client list) failed, or answers again."""
+        """Record that a key server (an address in the client list) failed or responds again."""
         self._breaker("keys", address, state)
 
     def _breaker(self, partner: str, server: str, state: str) -> None:
@@ -186,7 +186,7 @@ class Metrics:
         self._broken(partner, server).set(0 if state == "closed" else 1)
 
     def exposition(self) -> bytes:
-        """All figures, of all workers, as Prometheus reads them."""
+        """The metrics of all workers in Prometheus's text format."""
         if not os.environ.get(FOLDER):
             return generate_latest(self._registry)
         for path in Path(os.environ[FOLDER]).glob("gauge_live*_*.db"):

@@ -1,7 +1,7 @@
-"""The files in which the processes of one service count together, and their room on the disk.
+"""The files in which the processes of one service count together, and their disk space.
 
-The library maps them into memory. Where the disk is full, writing into a page that has no room
-yet ends the process: so all the room is taken at the start, or nothing is counted.
+The library maps them into memory. On a full disk, writing to a page that has no space yet kills
+the process: so all the space is reserved at the start, or nothing is counted.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from cds_service.ops import logs
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _KINDS = ("counter", "histogram", "gauge_livesum")
-"""What the library keeps in a file of its own."""
+"""The kinds of metrics for which the library has a file each."""
 _ROOM = 256 * 1024
 _ROOM_PER_SITE = 96 * 1024
-"""Bytes of such a file. They hold all series there can be: labels come from closed lists."""
+"""Bytes of such a file: enough for all possible series, because labels are from closed lists."""
 
 
 @contextmanager
 def shared_folder() -> Iterator[None]:
-    """A fresh folder in which all workers count, removed at the end.
+    """A new folder in which all workers count, removed at the end.
 
-    Where it cannot be made, or has no room, each worker counts for itself. The library looks
-    for it when it is imported, so it must not have been.
+    Where it cannot be created or has no space, each worker counts for itself. The library looks
+    for the folder when it is imported, so this must run before that.
     """
     folder = ""
     try:
@@ -46,19 +46,19 @@ def shared_folder() -> Iterator[None]:
 
 
 def reserve(sites: int = 1) -> None:
-    """Take the room that this process needs to count, now and for good.
+    """Reserve the disk space that this process needs to count for ``sites`` sites.
 
-    Does nothing where each process counts for itself. Raises OSError where there is no room.
+    Does nothing where each process counts for itself. Raises OSError where there is no space.
     """
     if not os.environ.get(FOLDER):
         return
     for kind in _KINDS:
-        # What is counted by site is counted up.
+        # Only counters are counted by site.
         size = _ROOM + (sites * _ROOM_PER_SITE if kind == "counter" else 0)
         path = Path(os.environ[FOLDER]) / f"{kind}_{os.getpid()}.db"
         try:
             with path.open("ab") as file:
                 os.posix_fallocate(file.fileno(), 0, size)
         except OSError:
-            path.unlink(missing_ok=True)  # half a file could not be read by the others
+            path.unlink(missing_ok=True)  # the other processes could not read half a file
             raise

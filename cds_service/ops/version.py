@@ -1,4 +1,4 @@
-"""Which program this is: its version, and the commit that it was built from."""
+"""The version of the program and the commit that it was built from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def version_text() -> str:
 
 
 def commit() -> str:
-    """The commit's first digits; empty where nobody wrote it down."""
+    """The first digits of the commit; "" where it is unknown."""
     try:
         return (_HERE / "commit.txt").read_text("ascii").strip()[:_DIGITS]
     except OSError:

@@ -1,14 +1,14 @@
-"""Whom we may call: FHIR servers on an allowlist, compared without any guessing.
+"""The FHIR servers that may be called: an allowlist, compared strictly.
 
-Two programs can read one address in two ways, and that is how a call ends up where nobody
-wanted it. So an address is taken only in the one plain spelling that everybody reads alike;
-every other spelling, also of an allowed server, is refused. What is called afterwards is the
-address as this module wrote it, not as the caller did.
+Two programs may parse the same URL differently, and a request then goes to the wrong host. So a
+URL is accepted only in the plain spelling that all programs parse alike; any other spelling, even
+of an allowed server, is refused. Requests go to the URL as this module writes it, not as the
+caller wrote it.
 
-Plain means: ``https``, or ``http`` on loopback (127.0.0.0/8, ``localhost``, ``::1``); a DNS
-name in ASCII without a dot at its end, a dotted-quad IPv4 or a canonical IPv6 address; no
-user information; no link-local, unspecified, multicast or IPv4-mapped address. A FHIR base
-URL has no query, fragment, percent escape, parameter, empty or dot segment.
+Plain means: ``https``, or ``http`` on loopback (127.0.0.0/8, ``localhost``, ``::1``); an ASCII
+DNS name without a final dot, a dotted-quad IPv4 or a canonical IPv6 address; no user information;
+no link-local, unspecified, multicast or IPv4-mapped address. A FHIR base URL has no query,
+fragment, percent escape, parameter, empty segment or dot segment.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ADDRESS = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-# Readers of URLs take a name whose last label looks like a number for an IPv4 address.
+# Parsers of URLs take a name whose last label looks like a number for an IPv4 address.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 _BASE_PATH = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~!$&'()*+,=:@-]+)*", re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -38,7 +38,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A URL in its plain spelling: scheme and host in lower case, port always given."""
+    """A URL in its plain spelling: scheme and host in lower case, and always with a port."""
 
     scheme: str
     host: str
@@ -57,7 +57,7 @@ class Address:
 
 
 def read_address(url: str) -> Address:
-    """``url`` taken apart. Raises ValueError with a reason that does not quote it."""
+    """The parts of ``url``. Raises ValueError with a reason that does not quote it."""
     if len(url) > _LONGEST:
         raise ValueError(f"is longer than {_LONGEST} characters")
     found = _ADDRESS.fullmatch(url)
@@ -105,9 +105,9 @@ def _refuse_special(address: IPv4Address | IPv6Address) -> None:
 
 
 def read_base(url: str) -> Address:
-    """A FHIR base URL taken apart, a slash at its end dropped.
+    """The parts of a FHIR base URL, without a final slash.
 
-    Raises ValueError with a reason that does not quote it.
+    Raises ValueError with a reason that does not quote the URL.
     """
     address = read_address(url)
     if address.query:
@@ -119,10 +119,10 @@ def read_base(url: str) -> Address:
 
 
 def checked_servers(urls: Iterable[str], setting: str) -> tuple[str, ...]:
-    """The allowlist in plain spelling, for use at start.
+    """The allowlist in plain spelling, checked at start.
 
-    ``setting`` names where the list stands. Raises StartupError for a base URL that could
-    never be called, and for one that stands there twice.
+    ``setting`` is the name of the setting that has the list. Raises StartupError for a base URL
+    that could never be called, and for one that is listed twice.
     """
     servers: list[str] = []
     for url in urls:
@@ -130,21 +130,19 @@ def checked_servers(urls: Iterable[str], setting: str) -> tuple[str, ...]:
             server = str(read_base(url))
         except ValueError as error:
             raise StartupError(
-                f"the FHIR server {url!r} {error}.", "Correct the URL or take it out.", setting
+                f"the FHIR server {url!r} {error}.", "Correct the URL or remove it.", setting
             ) from None
         if server in servers:
-            raise StartupError(
-                f"the FHIR server {url!r} is listed twice.", "Take one out.", setting
-            )
+            raise StartupError(f"the FHIR server {url!r} is listed twice.", "Remove one.", setting)
         servers.append(server)
     return tuple(servers)
 
 
 def allowed_server(url: str, allowed: Sequence[str]) -> tuple[str, str] | None:
-    """The plain spelling of ``url`` if it is, or lies below, an ``allowed`` base URL, and that of
-    the base URL; else None.
+    """The plain spelling of ``url`` and of the ``allowed`` base URL that it equals or is below.
 
-    Call the returned text, never ``url`` itself. No slash at the end.
+    None where there is no such base URL. Call the returned URL, never ``url`` itself. Neither has
+    a final slash.
     """
     try:
         wanted = read_base(url)
@@ -163,9 +161,9 @@ def allowed_server(url: str, allowed: Sequence[str]) -> tuple[str, str] | None:
 
 
 def same_origin(one: str, other: str) -> bool:
-    """Whether two URLs have the same scheme, host and port (False if either is not plain).
+    """Whether two URLs have the same scheme, host and port (False where either is not plain).
 
-    For the ``next`` links of a Bundle: their path and query are free.
+    For the ``next`` links of a Bundle, which may have any path and query.
     """
     try:
         return read_address(one).origin == read_address(other).origin

@@ -1,7 +1,7 @@
-"""A bulkhead for each FHIR server: threads, a breaker and a figure of its own.
+"""A bulkhead for each FHIR server: its own threads, breaker and metric.
 
-A server that hangs keeps the threads of its own callers only, and after a few calls in a row
-without an answer its callers are told so at once instead of waiting for the deadline.
+A server that hangs blocks only the threads of its own callers, and after a few calls in a row
+without a response its callers fail at once instead of waiting for the deadline.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from cds_service.ops.forks import after_fork
 from cds_service.outbound.transport import Crew, Room
 
 FAILURES = 5
-"""Calls in a row to which a server answered nothing at all, until it is left alone."""
+"""Number of calls in a row without any response after which a server is no longer called."""
 OPEN_S = 1.0
-"""Seconds until it is tried again: a server that is back is used within a second."""
+"""Seconds until it is tried again: a server that has recovered is used within a second."""
 
 Heard = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What the queries to one server share."""
+    """What all queries to one server share."""
 
     crew: Crew
     breaker: Breaker
@@ -33,8 +33,8 @@ class Server:
 class Servers:
     """The FHIR servers of one process, by their entry in the allowlist.
 
-    ``heard(server, state)`` hears when a breaker changes. A forked worker begins anew: a fork
-    keeps neither threads nor connections.
+    ``heard(server, state)`` is called when a breaker changes. A forked worker starts afresh,
+    because a fork keeps neither threads nor connections.
     """
 
     def __init__(self, heard: Heard = lambda _server, _state: None) -> None:
@@ -45,7 +45,7 @@ class Servers:
         after_fork(self._forked)
 
     def at(self, listed: str) -> Server:
-        """What is kept for the entry ``listed`` of the allowlist."""
+        """The server for the entry ``listed`` of the allowlist."""
         found = self._made.get(listed)
         if found is None:
             with self._lock:

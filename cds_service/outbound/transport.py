@@ -1,8 +1,8 @@
-"""How bytes travel to FHIR servers: pooled connections, a bounded crew of threads, a cut-off.
+"""The transport to FHIR servers: pooled connections, a bounded crew of threads, and a cut-off.
 
-``requests`` knows timeouts per socket operation only: a server that sends one byte now and
-then never runs into them. So whoever waits may cut the line of a request from outside
-(`Line.cut`), which ends the wait of the thread that reads from it.
+``requests`` has timeouts only per socket operation, which a server avoids that sends a byte now
+and then. So the caller may cut the line of a request from another thread (`Line.cut`), which ends
+the wait of the thread that reads from it.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from cds_service.ops.forks import after_fork
 
-CREW_SIZE = 32  # threads for each server: four calls with eight missing keys each, side by side
+CREW_SIZE = 32  # threads for each server: four concurrent calls with eight missing keys each
 FETCHED_BYTES = 128_000_000
-"""Answers of FHIR servers that one process holds at once."""
+"""Most bytes of responses of FHIR servers that one process holds at once."""
 
 _here = threading.local()
 _guard = threading.Lock()
 
 
 class LineCutError(OSError):
-    """The line was cut before the request was on its way."""
+    """The line was cut before the request was sent."""
 
 
 class Line:
-    """The connection that one piece of work uses now; another thread may cut it."""
+    """The connection that a task uses at present; another thread may cut it."""
 
     def __init__(self) -> None:
         self._cut = threading.Event()
@@ -46,7 +46,7 @@ class Line:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Everything this thread sends inside the block goes over this line."""
+        """Everything that this thread sends inside the block uses this line."""
         _here.line = self
         try:
             yield
@@ -55,26 +55,29 @@ class Line:
 
     @property
     def is_cut(self) -> bool:
-        """Whether nobody waits for this line any more."""
+        """Whether the line was cut, so that nobody waits for it any more."""
         return self._cut.is_set()
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not longer than until the line is cut."""
+        """Wait for ``seconds``, or until the line is cut."""
         self._cut.wait(seconds)
 
     def cut(self) -> None:
-        """End what is under way, and let nothing new begin."""
+        """End the current request, and let no new one start."""
         self._cut.set()
         with _guard:
             connection = self._connection
-            # A connection back in the pool may already serve somebody else.
+            # A connection back in the pool may already serve another request.
             if connection is not None and connection.line is self and connection.live is not None:
                 with suppress(OSError):
                     # Not SSLSocket.shutdown: it drops the TLS state the reader still uses.
                     socket.socket.shutdown(connection.live, socket.SHUT_RDWR)
 
     def take(self, connection: _Connection | _SecureConnection) -> None:
-        """Note that ``connection`` has sent this line's request and waits for the answer."""
+        """Record that ``connection`` has sent this line's request and waits for the response.
+
+        Raises LineCutError where the line was cut.
+        """
         with _guard:
             connection.line, connection.live = self, connection.sock
             self._connection = connection
@@ -90,7 +93,7 @@ def _on_this_line(connection: _Connection | _SecureConnection) -> None:
 
 class _Connection(HTTPConnection):
     line: Line | None = None
-    # Kept apart from ``sock``, which is None while the body of a last answer is still read.
+    # Kept separately from ``sock``, which is None while the body of a last response is being read.
     live: socket.socket | None = None
 
     def request(self, *args: Any, **kwargs: Any) -> None:
@@ -118,7 +121,7 @@ class _SecurePool(HTTPSConnectionPool):
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         # One context for all connections: loading the certificates costs more than a query.
-        # The system's authorities count as well: hospitals run their own.
+        # The system's authorities are trusted as well: hospitals have their own.
         context = ssl.create_default_context()
         context.load_verify_locations(where())
         super().init_poolmanager(*args, ssl_context=context, **kwargs)
@@ -131,19 +134,19 @@ class _Adapter(HTTPAdapter):
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """No answer sends us elsewhere; nor is the body of a redirect read to find out."""
+        """Redirects are not followed, and their bodies are not read."""
         return None
 
 
 class _Quiet(logging.Filter):
-    """Drops what urllib3 writes about our requests: their addresses name patients."""
+    """Drops urllib3's log lines about our requests, whose URLs identify patients."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not hasattr(_here, "line")
 
 
 def new_session() -> requests.Session:
-    """A session without cookies, netrc, proxies or redirects, safe to share by threads."""
+    """A session without cookies, netrc, proxies or redirects, which threads may share."""
     session = _Session()
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -155,18 +158,18 @@ def new_session() -> requests.Session:
 
 
 class Crew:
-    """Daemon threads that start when first needed and end when idle; never more than ``size``."""
+    """At most ``size`` daemon threads, which start on demand and end after ``idle_s`` seconds."""
 
     def __init__(self, size: int = CREW_SIZE, idle_s: float = 60.0) -> None:
         self._size = size
         self._idle_s = idle_s
         self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._lock = threading.Lock()
-        self._open = 0  # tasks handed in and not yet finished
+        self._open = 0  # tasks that were submitted and are not finished
         self._threads = 0
 
     def run(self, task: Callable[[], None]) -> None:
-        """Run ``task`` beside. It must not raise, and must end by itself."""
+        """Run ``task`` in another thread. It must not raise, and must end by itself."""
         with self._lock:
             self._open += 1
             if self._open > self._threads and self._threads < self._size:
@@ -180,7 +183,7 @@ class Crew:
                 task = self._tasks.get(timeout=self._idle_s)
             except Empty:
                 with self._lock:
-                    if self._tasks.empty():  # nothing was handed in since
+                    if self._tasks.empty():  # nothing was submitted since
                         self._threads -= 1
                         return
                 continue
@@ -193,7 +196,7 @@ class Crew:
 
 
 class Room:
-    """How many bytes of answers a process holds at once; shared by its threads."""
+    """Bounds the bytes of responses that a process holds at once; shared by its threads."""
 
     def __init__(self, most: int = FETCHED_BYTES) -> None:
         self._most = most
@@ -201,7 +204,7 @@ class Room:
         self._lock = threading.Lock()
 
     def take(self, size: int) -> bool:
-        """Whether there is room for ``size`` bytes more; they then count until given back."""
+        """Reserve ``size`` more bytes until they are given back; False where there is no room."""
         with self._lock:
             if self._taken + size > self._most:
                 return False
@@ -209,13 +212,13 @@ class Room:
             return True
 
     def give_back(self, size: int) -> None:
-        """``size`` bytes are held no longer."""
+        """Release ``size`` bytes."""
         with self._lock:
             self._taken -= size
 
 
 class Held:
-    """What the answers to one call take of a `Room`; given back when nobody holds them."""
+    """The bytes of a `Room` that the responses for one call take; released with this object."""
 
     def __init__(self, room: Room, most: int) -> None:
         self._room = room
@@ -224,7 +227,7 @@ class Held:
         self.bytes = 0
 
     def take(self, size: int) -> bool:
-        """Whether this call may hold ``size`` bytes more."""
+        """Reserve ``size`` more bytes for this call; False where there is no room."""
         with self._lock:
             if self.bytes + size > self._most or not self._room.take(size):
                 return False
@@ -236,7 +239,7 @@ class Held:
 
 
 class _Process:
-    """What one process shares. A fork keeps neither threads nor connections."""
+    """What all threads of a process share. A fork keeps neither threads nor connections."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -247,7 +250,7 @@ _process = _Process()
 
 
 def _forked() -> None:
-    global _process, _guard  # a lock held by another thread never opens here
+    global _process, _guard  # a lock held by another thread is never released here
     _process, _guard = _Process(), threading.Lock()
 
 
@@ -257,7 +260,7 @@ for _name in ("urllib3.connectionpool", "urllib3.connection"):
 
 
 def shared_session() -> requests.Session:
-    """The process's one session, made when first needed."""
+    """The one session of the process, made on demand."""
     process = _process
     with process.lock:
         if process.session is None:

@@ -1,8 +1,8 @@
-"""The rules asked over a whole population, before they are switched on.
+"""The rules evaluated over a whole population, before they are switched on.
 
     source → shuffle by patient → evaluate_partition → evaluations, calls → summary, report
 
 `cds_service.population.evaluating.evaluate_partition` is the only evaluation, whatever engine
-runs it; `cds_service.population.desk` is the only module that knows how the live service
+runs it; `cds_service.population.live` is the only module that knows how the live service
 answers.
 """

@@ -15,15 +15,15 @@ from cds_service.errors import BadRequest
 
 
 class _Run(click.Command):
-    """``population SOURCE …``: the command that goes without its name."""
+    """``population SOURCE …``: the command that is run without its name."""
 
     def format_usage(self, _: click.Context, formatter: click.HelpFormatter) -> None:
-        """Show it as it is typed."""
+        """Show the command as it is typed."""
         formatter.write_usage("cds-service population", "[OPTIONS] SOURCE")
 
 
 class _Population(click.Group):
-    """``population SOURCE …`` runs; ``population score …`` is the one command beside it."""
+    """``population SOURCE …`` is the usual command, ``population score …`` the only other one."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         if not args or args[0] not in (*self.commands, "-h", "--help"):
@@ -35,7 +35,7 @@ class _Population(click.Group):
 
 @click.group(cls=_Population)
 def population() -> None:
-    """Ask the rules over an export, before they are switched on.
+    """Evaluate the rules over an export before they are switched on.
 
     Example: cds-service population EXPORT --out trial
     """
@@ -55,7 +55,7 @@ def population() -> None:
     default="encounters",
     show_default=True,
     metavar="encounters|orders|DATE",
-    help="When the rules are asked.",
+    help="When the rules are evaluated.",
 )
 @click.option(
     "--hook",
@@ -64,28 +64,30 @@ def population() -> None:
 )
 @click.option("--from", "start", default="", metavar="DATE", help="First day of the calls.")
 @click.option("--to", "end", default="", metavar="DATE", help="Last day of the calls.")
-@click.option("--site", default="default", show_default=True, help="Whose settings are used.")
+@click.option("--site", default="default", show_default=True, help="The site whose settings apply.")
 @click.option(
-    "--compare", default="", metavar="SITE", help="Also ask with the settings of another site."
+    "--compare", default="", metavar="SITE", help="Also evaluate with the settings of another site."
 )
 @click.option("--engine", type=click.Choice(["local", "spark"]), default="local", show_default=True)
-@click.option("--workers", type=click.IntRange(1, 64), help="Processes. Default: all processors.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="Number of processes. Default: one per processor."
+)
 @click.option(
     "--partitions",
     type=click.IntRange(1, 4096),
-    help="Parts that the patients are split into. Default: 64.",
+    help="Number of parts into which the patients are split. Default: 64.",
 )
 @click.option(
     "--memory",
     default="",
     metavar="SIZE",
-    help="Memory, such as 4GB. Default: half of the machine's.",
+    help="Memory to use, such as 4GB. Default: half of the machine's.",
 )
 @click.option(
     "--sample",
     type=click.IntRange(0, 999),
     default=0,
-    help="How many chart-review sheets to draw.",
+    help="Number of chart-review sheets to draw.",
 )
 @click.option("--resume", is_flag=True, help="Continue a run that was stopped or killed.")
 @click.option("--identified", is_flag=True, help="Keep ids instead of digests, for chart review.")
@@ -98,7 +100,7 @@ def run(
     hook: str | None,
     **options: Any,
 ) -> None:
-    """Ask the rules over SOURCE: a folder of NDJSON, of one-patient Bundles, or of Parquet.
+    """Evaluate the rules over SOURCE: a folder of NDJSON, one-patient Bundles, or Parquet.
 
     Writes evaluations.parquet, calls.parquet, summary.json and report.html to the folder given
     by --out. Exit status 3 when a limit in the sites file ([population.limits]) is not met.
@@ -117,7 +119,7 @@ def run(
         source=source, out=out, memory=_bytes(memory), workers=workers or 0,
         partitions=partitions or 0, hook=hook or "", **options,
     )  # fmt: skip
-    made = run_it(asked, settings, _Said())
+    made = run_it(asked, settings, _Progress())
     counts = made["counts"]
     click.echo(
         f"{counts['patients']:,} patients, {counts['calls']:,} calls, {counts['cards']:,} cards, "
@@ -127,7 +129,7 @@ def run(
     if made["limits"]["verdict"] == "no-go":
         for one in made["limits"]["held"]:
             if one["met"] is False:
-                said = f"{one['found']} {one['says']}, at most {one['at_most']}"
+                said = f"{one['found']} {one['says']}, limit {one['at_most']}"
                 click.echo(f"no-go: {one['limit']}: {said}", err=True)
         sys.exit(3)
 
@@ -159,11 +161,11 @@ def _bytes(size: str) -> int:
     value = float(f"{found[1]}.{found[2] or 0}")
     made = int(value * 1024 ** " KMGT".index(found[3].upper() or " "))
     if made < 256 << 20:
-        raise BadRequest(f"{size} is too small.", "Give at least 256MB.", "--memory")
+        raise BadRequest(f"{size} is too small.", "Use at least 256MB.", "--memory")
     return made
 
 
-class _Said:
+class _Progress:
     """Progress on standard error: a bar on a terminal, a line every ten seconds elsewhere."""
 
     def __init__(self) -> None:

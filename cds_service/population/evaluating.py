@@ -1,4 +1,4 @@
-"""The only evaluation: resources of some patients in, their calls and answers out."""
+"""The only evaluation: it takes the resources of some patients and gives calls and outcomes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service.fhir.intake.bundles import MOST_ENTRIES
 from cds_service.fhir.values.elements import items, part, status_words, text
 from cds_service.fhir.values.moments import read_when
-from cds_service.population.desk import Desk, desk_of
+from cds_service.population.live import LiveSite, live_site
 from cds_service.population.moments import History, Item, item_of, moments_of, newest
 from cds_service.population.person import Person
 from cds_service.population.reading import last_of
@@ -31,18 +31,20 @@ Row = dict[str, Any]
 _NOT_HELD = frozenset({"cancelled", "entered-in-error", "planned", "entered in error"})
 _ORDERS = frozenset({"MedicationRequest", "ServiceRequest"})
 _ROWS = 512
-_COLLECT_AT = (50_000, 20, 100)  # a patient leaves few cycles, and looking for them costs 5 %
+_COLLECT_AT = (50_000, 20, 100)  # patients leave few cycles, and looking for them costs 5 %
 NO_PATIENT = "patients without a Patient resource"
-TOO_LARGE = "TooLarge: more resources than the service reads"
+TOO_LARGE = "TooLarge: more resources than the service accepts"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked, when and of which sites; the same on every machine.
+    """What is evaluated, when and for which sites; the same on every machine.
 
-    ``at`` is "encounters", "orders" or a moment. ``start`` and ``end`` bound the calls, ``end``
-    not included. ``key`` keys the digests; ``identified`` keeps ids instead. ``subgroups`` are
-    the names of groups and the extensions of Patient that say which one a patient is in.
+    ``at`` is "encounters", "orders" or "date", where ``moment`` is the time of the calls.
+    ``start`` (inclusive) and ``end`` (exclusive) bound the calls. ``key`` keys the digests;
+    ``identified`` keeps ids instead. ``most`` is the largest number of resources of a patient.
+    ``subgroups`` are names of groups, and the URLs of the extensions of Patient that have the
+    patient's group.
     """
 
     settings: Settings
@@ -58,13 +60,13 @@ class Plan:
     subgroups: tuple[tuple[str, str], ...] = ()
 
     def inside(self, moment: datetime) -> bool:
-        """Whether a moment lies in the window."""
+        """Whether a moment is within ``start`` and ``end``."""
         return (self.start is None or moment >= self.start) and (
             self.end is None or moment < self.end
         )
 
     def digest(self, kind: str, name: str) -> str | None:
-        """What stands for a patient, an encounter, a clinician or an order; None for none."""
+        """The digest (or id) of a patient, encounter, clinician or order; None for no name."""
         if not name or self.identified:
             return name or None
         return hmac.digest(self.key, f"{kind}/{name}".encode(), hashlib.sha256).hex()[:32]
@@ -74,17 +76,17 @@ def evaluate_partition(batches: Iterable[Any], plan: Plan) -> Iterator[Any]:
     """The calls of some patients, as Arrow batches of `evaluated_schema`.
 
     ``batches`` have the columns `RESOURCES`, sorted by patient, type, id, change and position;
-    all rows of a patient are among them. No patient's data can raise.
+    they have all rows of each patient. No data of a patient raises an exception.
     """
     arrow = need("pyarrow")
     schema = evaluated_schema()
-    desks = _desks(plan)
+    sites = _live_sites(plan)
     rows: list[Row] = []
     before = gc.get_threshold()
     gc.set_threshold(*_COLLECT_AT)
     try:
         for patient, group in groupby(_rows(batches), itemgetter(0)):
-            for row in _patient(patient, group, plan, desks):
+            for row in _patient(patient, group, plan, sites):
                 rows.append(row)
                 if len(rows) >= _ROWS:
                     yield arrow.RecordBatch.from_pylist(rows, schema)
@@ -96,15 +98,15 @@ def evaluate_partition(batches: Iterable[Any], plan: Plan) -> Iterator[Any]:
 
 
 @lru_cache(maxsize=1)
-def _desks_of(settings: Settings, sites: tuple[str, ...]) -> tuple[Desk, ...]:
-    return tuple(desk_of(settings, site) for site in sites)
+def _live_sites_of(settings: Settings, sites: tuple[str, ...]) -> tuple[LiveSite, ...]:
+    return tuple(live_site(settings, site) for site in sites)
 
 
-def _desks(plan: Plan) -> tuple[Desk, ...]:
+def _live_sites(plan: Plan) -> tuple[LiveSite, ...]:
     try:
-        return _desks_of(plan.settings, plan.sites)
-    except TypeError:  # settings that cannot be a key
-        return tuple(desk_of(plan.settings, site) for site in plan.sites)
+        return _live_sites_of(plan.settings, plan.sites)
+    except TypeError:  # settings that are not hashable
+        return tuple(live_site(plan.settings, site) for site in plan.sites)
 
 
 def _rows(batches: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
@@ -116,9 +118,9 @@ def _rows(batches: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
 
 
 def _patient(
-    patient: str, group: Iterable[Any], plan: Plan, desks: tuple[Desk, ...]
+    patient: str, group: Iterable[Any], plan: Plan, sites: tuple[LiveSite, ...]
 ) -> Iterator[Row]:
-    """The rows of one patient: each call, and one with the caveats."""
+    """The rows of one patient: one for each call, and one with the caveats."""
     rows, total = [], 0
     for row in group:
         total += 1
@@ -127,7 +129,7 @@ def _patient(
     caveats: Counter[str] = Counter()
     kept = newest(rows)
     if total > len(rows):
-        caveats["TooLarge: patients with more resources than the service reads"] += 1
+        caveats["TooLarge: patients with more resources than the service accepts"] += 1
     elif len(kept) < len(rows):
         caveats["duplicates: the newest lastUpdated counts"] += len(rows) - len(kept)
     made = [item_of(kind, name, url, meds, raw) for _, kind, name, _, _, url, meds, raw in kept]
@@ -149,7 +151,7 @@ def _patient(
             alive = encounter is not None or draft is not None
             but = f"{draft.type}/{draft.id}" if draft is not None else ""
             known = list(history.at(moment, alive, but))
-        yield from _calls(about, moment, encounter, draft, known, plan, desks)
+        yield from _calls(about, moment, encounter, draft, known, plan, sites)
     yield {
         "patient": plan.digest("Patient", patient),
         "sex": about.sex,
@@ -160,7 +162,7 @@ def _patient(
 def _moments(
     history: History, plan: Plan, caveats: Counter[str]
 ) -> Iterator[tuple[datetime, Item | None, Item | None]]:
-    """When the question is asked, with the encounter or the order that asks it."""
+    """The moments of the calls, each with its encounter or order."""
     if plan.moment is not None:
         yield plan.moment, None, None
         return
@@ -201,18 +203,18 @@ def _calls(
     draft: Item | None,
     known: list[Item] | None,
     plan: Plan,
-    desks: tuple[Desk, ...],
+    sites: tuple[LiveSite, ...],
 ) -> Iterator[Row]:
-    """One moment: a call of each site and service."""
+    """The calls at one moment: one for each site and service."""
     user = _clinician(draft or encounter)
     drafted = draft.as_draft() if draft is not None else None
-    for desk in desks:
-        for service in desk.services(plan.hook):
+    for site in sites:
+        for service in site.services(plan.hook):
             began = perf_counter()
             if known is None:
                 answered, why = None, TOO_LARGE
             else:
-                answered, why = desk.ask(
+                answered, why = site.ask(
                     service,
                     about.id,
                     moment,
@@ -222,17 +224,17 @@ def _calls(
                     draft=drafted,
                 )
             took = (perf_counter() - began) * 1000
-            if drafted and answered is not None and not desk.judged(service, answered):
+            if drafted and answered is not None and not site.judged(service, answered):
                 continue
             yield {
-                "site": desk.answering.site.name,
+                "site": site.answering.site.name,
                 "hook": plan.hook,
                 "time": moment.astimezone(UTC),
                 "patient": plan.digest("Patient", about.id),
                 "encounter": plan.digest("Encounter", encounter.id if encounter else ""),
                 "clinician": plan.digest("clinician", user or ""),
                 "order": plan.digest("order", f"{draft.type}/{draft.id}" if draft else ""),
-                "topic": desk.topics[service.id],
+                "topic": site.topics[service.id],
                 **_counted(answered),
                 "milliseconds": took,
                 "failed": why or None,
@@ -240,12 +242,12 @@ def _calls(
                 "sex": about.sex,
                 "subgroups": [{"group": name, "value": value} for name, value in about.groups],
                 "inpatient_days": _inpatient_days(encounter),
-                "answers": desk.rows(service, answered, why),
+                "answers": site.rows(service, answered, why),
             }
 
 
 def _counted(answered: Any) -> Row:
-    """Cards by indicator and problems by kind."""
+    """The numbers of cards by indicator and of problems by kind."""
     if answered is None:
         return {"info": 0, "warning": 0, "critical": 0, "problems": []}
     cards = Counter(card.body["indicator"] for card in answered.cards)
@@ -257,7 +259,7 @@ def _counted(answered: Any) -> Row:
 
 
 def _clinician(one: Item | None) -> str | None:
-    """Who had the encounter, or wrote the order, as a reference."""
+    """The clinician of an encounter or order, as a reference; None where none is named."""
     if one is None:
         return None
     import msgspec

@@ -1,4 +1,4 @@
-"""Go or no-go: the limits of a site (``[population.limits]`` of the sites file)."""
+"""Go or no-go: checks a run against ``[population.limits]`` of the sites file."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SHARES = {
 
 
 def checked_limits(stated: Mapping[str, Any], where: str = "population.limits") -> dict[str, float]:
-    """The limits as numbers; ``where`` says in messages which table they are from.
+    """The limits as numbers; ``where`` is the name of their table in messages.
 
-    Raises StartupError naming the key that cannot be used.
+    Raises StartupError naming a key or value that cannot be used.
     """
     made = {}
     for key, value in stated.items():
@@ -42,16 +42,16 @@ def checked_limits(stated: Mapping[str, Any], where: str = "population.limits") 
             made[key] = -1.0
         if isinstance(value, bool) or not 0 <= made[key] < float("inf"):
             raise StartupError(
-                f"{where}.{key}: {value!r} is not a number of 0 or more.",
-                "Write 5, or 0.5.",
+                f"{where}.{key}: {value!r} is not a number from 0 up.",
+                "Write 5 or 0.5, for example.",
                 "CDS_SITES",
             )
     return made
 
 
 def held_against(made: Mapping[str, Any], limits: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Each limit with what was found, and whether it is met; ``met`` is None where there was
-    nothing to count."""
+    """Each limit with the value found and whether it is met; ``met`` is None where there was
+    nothing to count. ``made`` is the summary."""
     found: dict[str, float | None] = {
         key: next(one["cards"] for one in made["rates"] if one["denominator"] == name)
         for key, name in RATES.items()
@@ -75,7 +75,7 @@ def held_against(made: Mapping[str, Any], limits: Mapping[str, float]) -> list[d
 
 
 def verdict(held: list[dict[str, Any]]) -> str:
-    """``go``, ``no-go``, ``cannot tell`` where a limit had nothing to count, or ``no limits``."""
+    """``go``, ``no-go``, ``cannot tell`` (a limit had nothing to count), or ``no limits``."""
     if not held:
         return "no limits"
     if any(one["met"] is False for one in held):

@@ -1,8 +1,8 @@
-"""The engine for one machine: DuckDB shuffles by patient, processes evaluate.
+"""The engine for one machine: DuckDB shuffles by patient, and processes evaluate.
 
-Work in progress is kept in ``FOLDER/.work``: what was shuffled, one folder per partition, and the
-answers, one file per partition. A file gets its final name once it is complete, so that a run that
-was killed continues after the last finished partition.
+Work in progress is kept in ``FOLDER/.work``: the shuffled resources in one folder per partition,
+and the results in one file per partition. A file gets its final name when it is complete, so that
+a run that was killed continues after the last finished partition.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from cds_service.population.tables import (
 T = TypeVar("T")
 
 Progress = Callable[[str, float, float], None]
-"""Called with the name of the step, how much of it is done, and the total."""
+"""Called with the name of the step, the amount that is done, and the total."""
 
 _WITHOUT = -1  # the partition of the resources that belong to no patient
-_SPAN = 256 << 20  # bytes read before the progress is told; each span leaves a file per partition
+_SPAN = 256 << 20  # bytes between reports of progress; each span writes a file per partition
 _ORDER = "patient, type, id, updated, position"
 
 
 @dataclass(frozen=True)
 class Means:
-    """What one machine may use: ``memory`` in bytes, processes, partitions."""
+    """What the engine may use: ``memory`` in bytes, and the numbers of processes and partitions."""
 
     memory: int
     workers: int
@@ -54,7 +54,7 @@ class Means:
 
 @contextmanager
 def processes(means: Means) -> Iterator[Executor | None]:
-    """Where the work is done: several processes, or this one alone (none)."""
+    """A pool of processes, or None where this process does all the work."""
     if means.workers == 1:
         yield None
         return
@@ -70,7 +70,7 @@ def processes(means: Means) -> Iterator[Executor | None]:
 
 
 def _each(pool: Executor | None, work: Callable[..., T], all_of: Iterable[Any]) -> Iterator[T]:
-    """What comes of each, in the order in which they end."""
+    """The results of ``work`` in the order in which they are ready."""
     if pool is None:
         yield from map(work, all_of)
     else:
@@ -81,7 +81,11 @@ def _each(pool: Executor | None, work: Callable[..., T], all_of: Iterable[Any]) 
 def shuffle(
     source: Path, work: Path, means: Means, progress: Progress, pool: Executor | None = None
 ) -> dict[str, Any]:
-    """Write each patient's resources into one partition; what was read, as kept for a resume."""
+    """Write each patient's resources to one partition; returns what was read.
+
+    That is ``odd`` and ``types`` (counts by name, see `Reader`) and ``partitions``; it is stored
+    for a resumed run.
+    """
     done = work / "shuffled.json"
     if done.exists():
         told: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
@@ -108,7 +112,7 @@ def shuffle(
 def _shuffle_one(
     source: Path, work: Path, means: Means, deleted: frozenset[str], numbered: tuple[int, Span]
 ) -> tuple[int, Counter[str], Counter[str]]:
-    """Write the resources of a span by partition; its bytes, what was odd, and the types."""
+    """Write the resources of a span by partition; returns its bytes, odd data and types."""
     arrow = need("pyarrow")
     number, span = numbered
     reader = Reader(deleted)
@@ -130,7 +134,7 @@ def _shuffle_one(
 def evaluate(
     plan: Plan, work: Path, means: Means, progress: Progress, pool: Executor | None = None
 ) -> Path:
-    """Evaluate each partition that has no answers yet; the folder of all answers."""
+    """Evaluate each partition without results; returns the folder with all results."""
     answers = work / "answers"
     answers.mkdir(exist_ok=True)
     for left in answers.glob("*.part"):
@@ -163,7 +167,7 @@ def _evaluate_one(plan: Plan, work: Path, memory: int, partition: int) -> None:
 
 
 def sorted_rows(sorting: Any, work: Path, partition: int) -> Iterator[Any]:
-    """The rows of one partition, sorted, with the Medications that its requests refer to."""
+    """The sorted rows of one partition, with the Medications that its requests refer to."""
     folder = work / "shuffled"
     columns = "patient, type, id, updated, position, url, medication, raw"
     rows = f"read_parquet('{_quoted(folder)}/*/partition={partition}/*.parquet')"
@@ -191,7 +195,7 @@ def _database(work: Path, memory: int, threads: int) -> Any:
 
 
 def _end_with(parent: int) -> None:
-    """End this process once the one that started it is gone, however it went."""
+    """End this process when its parent has ended, for whatever reason."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -1,8 +1,8 @@
-"""What was known of a patient at an earlier moment.
+"""What was known about a patient at an earlier moment.
 
-An export shows each resource as it is today. Here each is given the moment from which it was
-known, and what came later (an end, a discharge, a death) is removed. What cannot be worked out
-is left as the live service would see it, and counted as a caveat.
+An export shows each resource as it is today. Here each gets the moment from which it was known,
+and what happened later (an end, a discharge, a death) is removed. What cannot be reconstructed is
+left as it is in the export, and counted as a caveat.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cds_service.fhir.values.moments import read_when
 ENDED = frozenset(
     {"completed", "stopped", "cancelled", "revoked", "rejected", "aborted", "failed", "ended"}
 )
-"""Statuses that say that something was in force and is not any more."""
+"""Statuses that say that something was in force and no longer is."""
 _CHANGED = frozenset({"amended", "corrected"})
 _REQUESTS = frozenset(
     {
@@ -36,12 +36,12 @@ _NO_ISSUED = "Observation without issued: treated as known when the sample was t
 _ENDED_WHEN = "{} ended at an unknown time: treated as ended from the beginning"
 _INACTIVE_WHEN = "Condition inactive since an unknown time: treated as inactive from the beginning"
 _AMENDED = "Observation amended or corrected: its earlier versions are not in the export"
-_UNCODED = "Observation without a code: judged, if at all, by its words"
+_UNCODED = "Observation without a code: recognised by its text only"
 _DIED_WHEN = "Patient deceased at an unknown time: treated as alive at an encounter or order"
 
 
 class DatedResult(msgspec.Struct, gc=False):
-    """The dates, the status and the undecoded code of a result, read no further than JSON."""
+    """The dates (as plain JSON), the status and the undecoded code of a result."""
 
     status: Any = None
     code: msgspec.Raw = msgspec.Raw(b"")
@@ -52,7 +52,7 @@ class DatedResult(msgspec.Struct, gc=False):
 
 
 class Dated(DatedResult, gc=False):
-    """The dates and statuses of any resource, undecoded beyond JSON."""
+    """The dates and statuses of any resource, as plain JSON."""
 
     recordedDate: Any = None  # noqa: N815
     assertedDate: Any = None  # noqa: N815
@@ -80,7 +80,7 @@ class Dated(DatedResult, gc=False):
 
 
 _dated = msgspec.json.Decoder(Dated)
-# Most of an export are results: what they cannot have is not looked for.
+# Most of an export is results: elements that they cannot have are not looked for.
 _decoders = {"Observation": msgspec.json.Decoder(DatedResult)}
 _RESULTS = frozenset({"Observation", "DiagnosticReport"})
 _NOTHING = Dated()
@@ -88,8 +88,8 @@ _NOTHING = Dated()
 
 @dataclass(slots=True)
 class Item:
-    """One resource and its dates; ``known`` is None where it has none, ``ended`` where it has
-    not ended or nobody can tell when."""
+    """One resource and its dates: ``known`` is None where it has no date, and ``ended`` where it
+    has not ended, or the time is unknown."""
 
     type: str
     id: str
@@ -102,7 +102,7 @@ class Item:
     caveats: tuple[str, ...] = ()
 
     def as_draft(self) -> Item:
-        """The order as it was while it was written."""
+        """The order as the draft that it once was."""
         data = _object(self.raw)
         data["status"] = "draft"
         for key in ("statusReason", "statusChanged", "statusHistory", "_status"):
@@ -111,14 +111,14 @@ class Item:
 
 
 def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item:
-    """A resource with the moment it was known from."""
+    """A resource with the moment from which it was known."""
     try:
         read: DatedResult = _decoders.get(kind, _dated).decode(raw)
     except (msgspec.DecodeError, RecursionError):
         read = _NOTHING
     coded = kind != "Observation" or b'"code"' in bytes(read.code)
     if kind == "Observation" and coded and read.status == "final":
-        # Most of an export: taken and issued at stated instants, and nothing to be noted.
+        # Most of an export: both instants are stated, and there are no caveats.
         taken, issued = read.effectiveDateTime, read.issued
         if _stated_to_the_second(taken) and _stated_to_the_second(issued):
             at, out = read_when(taken, UTC), read_when(issued, UTC)
@@ -135,7 +135,7 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
         if when is not None and (made.known is None or when >= made.known):
             made.known, last = when, stated
     if made.known is None:
-        if kind != "Encounter":  # it is not asked at, and that is counted
+        if kind != "Encounter":  # it gets no call, and that is counted
             caveats.append(_UNDATED.format(kind))
     elif len(str(last)) == len("2026-11-23"):
         caveats.append(_DAY_ONLY.format(kind))
@@ -156,7 +156,7 @@ def _stated_to_the_second(value: object) -> bool:
 
 
 def _of_result(kind: str, one: DatedResult, caveats: list[str]) -> tuple[object, object]:
-    """When a result was taken and when it was issued: the later of them counts."""
+    """When the sample was taken and when the result was issued; the later one counts."""
     taken = (
         one.effectiveDateTime
         or one.effectiveInstant
@@ -171,7 +171,7 @@ def _of_result(kind: str, one: DatedResult, caveats: list[str]) -> tuple[object,
 
 
 def _stated(kind: str, one: Dated) -> tuple[object]:
-    """The date that says since when a resource is known."""
+    """The date from which a resource was known."""
     if kind in ("Condition", "AllergyIntolerance"):
         onset = one.onsetDateTime or part(one.onsetPeriod, "start")
         return (one.recordedDate or one.assertedDate or onset,)
@@ -185,7 +185,7 @@ def _stated(kind: str, one: Dated) -> tuple[object]:
 
 
 def _end(one: Dated, since: datetime | None) -> datetime | None:
-    """When something stopped being in force, as far as it can be told."""
+    """When something stopped being in force; None where that is unknown."""
     changes = [
         when
         for entry in items(one.statusHistory)
@@ -201,7 +201,7 @@ def _end(one: Dated, since: datetime | None) -> datetime | None:
     for value in stated:
         if (when := read_when(value, UTC)) is not None:
             return when
-    # The status was set at the latest when the resource was last changed.
+    # The status was set no later than the last change of the resource.
     changed = read_when(part(one.meta, "lastUpdated"), UTC)
     if changed is not None and since is not None and changed <= since + timedelta(minutes=1):
         return changed
@@ -218,15 +218,15 @@ def _inactive(one: Dated) -> bool:
 
 @dataclass(slots=True)
 class History:
-    """Everything an export holds about one patient."""
+    """Everything in an export about one patient."""
 
     patient: Item | None
     items: list[Item]
 
     def at(self, moment: datetime, alive: bool, but: str = "") -> Iterator[Item]:
-        """The resources known at a moment, as they were then, but for the one named.
+        """The resources known at a moment, as they were then, except ``but`` (``Type/id``).
 
-        ``alive``: an encounter or an order of that moment says so.
+        ``alive``: an encounter or an order at that moment shows that the patient was alive.
         """
         if self.patient is not None:
             yield _as_patient(self.patient, moment, alive)
@@ -239,7 +239,7 @@ class History:
             yield as_it_was(one, moment) if changed else one
 
     def caveats(self) -> Counter[str]:
-        """What could not be told, with how many resources."""
+        """What could not be reconstructed, with the number of resources."""
         found = Counter(caveat for one in self.items for caveat in one.caveats)
         if self.patient is not None and b'"deceasedBoolean"' in self.patient.raw:
             data = _object(self.patient.raw)
@@ -249,7 +249,7 @@ class History:
 
 
 def as_it_was(one: Item, moment: datetime) -> Item:
-    """A resource without what came after a moment."""
+    """A resource without what happened after a moment."""
     if one.type == "Encounter":
         return _as_encounter(one, moment)
     if one.ended is None or one.ended <= moment:
@@ -271,7 +271,7 @@ def as_it_was(one: Item, moment: datetime) -> Item:
 
 
 def _as_encounter(one: Item, moment: datetime) -> Item:
-    """An encounter as it began: its end, its diagnoses and its discharge came later."""
+    """An encounter as it was at its start: without end, diagnoses and discharge."""
     end = read_when(part(one.dated.period, "end"), UTC)
     if end is not None and end <= moment:
         return one
@@ -312,7 +312,7 @@ def _changed(one: Item, data: dict[str, Any]) -> Item:
 
 
 def moments_of(value: object) -> datetime | None:
-    """A start as a moment: of a date its noon, in this machine's time zone."""
+    """A start as a moment in this machine's time zone; a date counts as noon."""
     stated = text(value)
     if len(stated) == len("2026-11-23"):
         stated += "T12:00:00"
@@ -324,7 +324,7 @@ def moments_of(value: object) -> datetime | None:
 
 
 def newest(rows: Iterable[Any]) -> list[Any]:
-    """Of rows sorted by type, id and change the newest of each type and id."""
+    """The newest row of each type and id, of rows sorted by type, id and time of change."""
     found: dict[tuple[str, str], Any] = {}
     kept: list[Any] = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""What the outcome is broken down by: age, sex, and what a site's extensions say."""
+"""The groups by which results are reported: age, sex, and a site's extensions of Patient."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNKNOWN = "unknown"
 
 
 class Person:
-    """A patient's age bands and groups. ``groups`` are names and values."""
+    """A patient's sex, age bands and groups. ``groups`` are pairs of name and value."""
 
     def __init__(
         self, patient: str, resource: Item | None, subgroups: Sequence[tuple[str, str]] = ()
@@ -25,7 +25,7 @@ class Person:
         self.groups = tuple((name, _stated(data, url)) for name, url in subgroups)
 
     def band(self, moment: datetime) -> str:
-        """The age band at a moment."""
+        """The age band at a moment, or "unknown"."""
         if len(self.birth) < 4 or not self.birth[:4].isdigit():
             return UNKNOWN
         age = moment.year - int(self.birth[:4])
@@ -38,7 +38,7 @@ class Person:
 
 
 def _stated(data: object, url: str) -> str:
-    """What the extension of an address says in words; "unknown" where there is none."""
+    """The value of the extension with a URL, as text; "unknown" where there is none."""
     for one in items(part(data, "extension")):
         if part(one, "url") == url:
             return next(_values(one), UNKNOWN)
@@ -46,7 +46,7 @@ def _stated(data: object, url: str) -> str:
 
 
 def _values(extension: object) -> Iterator[str]:
-    """Its own value; of a nested extension (race, ethnicity) its text, else what comes first."""
+    """The values of an extension; for a nested one (race, ethnicity) its text first."""
     if isinstance(extension, dict):
         for name, value in extension.items():
             if name.startswith("value"):

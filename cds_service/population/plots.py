@@ -16,7 +16,7 @@ _SIZE = re.compile(r'width="[0-9.]+pt" height="[0-9.]+pt"')
 def _figure(height: float = 2.6) -> tuple[Any, Any]:
     matplotlib = need("matplotlib")
     matplotlib.use("svg")
-    # Text stays text, ids stay the same from run to run, and no time is written.
+    # Text stays text, ids are reproducible, and no time is written.
     matplotlib.rcParams.update(
         {"svg.fonttype": "none", "svg.hashsalt": "population", "font.family": "sans-serif",
          "font.size": 10}
@@ -39,7 +39,7 @@ def _svg(figure: Any, title: str) -> str:
 
 
 def distribution(rows: Sequence[Mapping[str, Any]]) -> str:
-    """How many calls have how many cards."""
+    """A histogram of the number of cards per call."""
     figure, axes = _figure()
     cards = [row["cards"] for row in rows]
     drawn = axes.bar(cards, [row["calls"] for row in rows], color=_BLUE, width=0.7)
@@ -51,7 +51,7 @@ def distribution(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def control_limits(weeks: Sequence[Mapping[str, Any]]) -> tuple[float, list[tuple[float, float]]]:
-    """Cards per 100 calls over all weeks, and each week's limits at three sigma (a u chart)."""
+    """Cards per 100 calls over all weeks, and each week's three-sigma limits (a u chart)."""
     calls = sum(week["calls"] for week in weeks)
     mean = sum(week["cards"] for week in weeks) / calls if calls else 0.0
     limits = []
@@ -62,7 +62,7 @@ def control_limits(weeks: Sequence[Mapping[str, Any]]) -> tuple[float, list[tupl
 
 
 def weekly(weeks: Sequence[Mapping[str, Any]]) -> str:
-    """A control chart of the cards per 100 calls, by week."""
+    """A control chart of the cards per 100 calls by week."""
     from datetime import date
 
     figure, axes = _figure(3.0)
@@ -90,7 +90,7 @@ def weekly(weeks: Sequence[Mapping[str, Any]]) -> str:
 
 
 def subgroups(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The share of patients with a card, with 95 % intervals."""
+    """The share of patients with a card in each group, with 95 % intervals."""
     figure, axes = _figure(0.8 + 0.3 * len(rows))
     names = [
         f"{row['group'].replace('_', ' ')} {row['value']} (n={row['patients']})" for row in rows

@@ -1,4 +1,4 @@
-"""Rows of one resource each, from the lines of an export. Odd data is counted by reason and
+"""Reads the lines of an export as rows of one resource each. Odd data is counted by reason and
 never ends the run.
 """
 
@@ -24,17 +24,17 @@ READ = frozenset(
         "SupplyRequest",
     }
 )  # fmt: skip
-"""The types that some rule may need; the rest is counted only."""
+"""The types that a rule may need; resources of other types are only counted."""
 
 MEDICATIONS = ""
-"""The patient of a resource that belongs to none: a Medication that requests refer to."""
+"""Stands for the patient of a Medication, which belongs to no patient."""
 
 Row = tuple[Any, ...]
 """One resource, with the columns `RESOURCES`."""
 
 CUT = "a file that ends in the middle or cannot be read"
 _BATCH = 4096
-_MARK = b"\xef\xbb\xbf"  # what some programs write before UTF-8
+_MARK = b"\xef\xbb\xbf"  # the byte order mark that some programs write before UTF-8
 
 
 class _Head(msgspec.Struct, gc=False):
@@ -66,8 +66,11 @@ _bundle = msgspec.json.Decoder(_Bundle)
 
 
 class Reader:
-    """Rows of the resources in some lines. ``odd`` counts what was odd by reason, ``types`` the
-    resources by type; what ``deleted`` names (``Type/id``) is left out."""
+    """Makes rows of the resources in lines or files.
+
+    ``odd`` counts odd data by reason, ``types`` resources by type; resources in ``deleted``
+    (``Type/id``) are left out.
+    """
 
     def __init__(self, deleted: frozenset[str] = frozenset()) -> None:
         self.odd: Counter[str] = Counter()
@@ -75,7 +78,7 @@ class Reader:
         self.deleted = deleted
 
     def file(self, name: str, file: BinaryIO, position: int) -> Iterator[Row]:
-        """The rows of a file: each line of NDJSON, the whole of JSON, each row of Parquet."""
+        """The rows of a file: from each line of NDJSON, each row of Parquet, or one JSON text."""
         for count, line in enumerate(self._resources(name, file)):
             yield from self.line(line, position + count)
 
@@ -94,7 +97,7 @@ class Reader:
             start += len(line)
 
     def line(self, line: bytes, position: int) -> Iterator[Row]:
-        """The rows of a resource or a Bundle; ``position`` tells which of two came later."""
+        """The rows of a resource or a Bundle; a larger ``position`` means a later row."""
         line = line.strip().removeprefix(_MARK)
         if not line:
             return
@@ -119,13 +122,13 @@ class Reader:
             self.odd[CUT] += 1
 
     def errors(self, name: str, file: BinaryIO) -> None:
-        """Count what a file of ``error/`` reports."""
+        """Count the errors in a file of ``error/``."""
         for line in self.lines(name, file):
             if line.strip():
                 self.odd["an error reported by the exporting server (error/)"] += 1
 
     def deletions(self, name: str, file: BinaryIO) -> Iterator[str]:
-        """``Type/id`` of what a file of ``deleted/`` says was deleted at the server."""
+        """``Type/id`` of the resources that a file of ``deleted/`` lists as deleted."""
         for line in self.lines(name, file):
             if not line.strip():
                 continue
@@ -151,7 +154,7 @@ class Reader:
             try:
                 msgspec.json.decode(whole, type=msgspec.Raw)
             except msgspec.DecodeError:
-                # NDJSON under another name, or broken: by its lines.
+                # NDJSON under another name, or broken JSON: read line by line.
                 yield from whole.splitlines()
             else:
                 yield whole
@@ -190,7 +193,7 @@ class Reader:
                 read.append((text(one.fullUrl), _head.decode(raw), raw))
             except (msgspec.DecodeError, RecursionError):
                 self.odd["an entry without a resource"] += 1
-        # Within a Bundle patients may be referred to by the address of their entry.
+        # Within a Bundle, references to a patient may use the fullUrl of the entry.
         names = {
             url: text(head.id)
             for url, head, _ in read
@@ -234,7 +237,7 @@ class Reader:
 
 
 def _is_text(types: Any, kind: Any) -> bool:
-    """Whether an Arrow type holds text or bytes, as they are or each distinct one once."""
+    """Whether an Arrow type is text or bytes, dictionary-encoded or not."""
     if types.is_dictionary(kind):
         kind = kind.value_type
     return any(
@@ -248,7 +251,7 @@ _LAST = re.compile(r"[/:]")
 
 
 def patient_of(reference: object) -> str:
-    """The id in a reference to a patient; nothing where it is not one."""
+    """The id in a reference to a patient; "" where it is not one."""
     found = _PATIENT.search(text(part(reference, "reference")))
     return found[1] if found else ""
 
@@ -260,7 +263,7 @@ def last_of(reference: object) -> str:
 
 
 def instant(value: str) -> str:
-    """An instant in a form whose order as text is its order in time."""
+    """An instant as UTC text that sorts in order of time; "" where it cannot be read."""
     from datetime import UTC
 
     from cds_service.fhir.values.moments import read_when

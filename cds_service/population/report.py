@@ -37,8 +37,8 @@ _VERDICTS = {
     ),
     "no limits": (
         "No limits set",
-        "Set [population.limits] in the sites file to get a go or no-go here. Until then, judge by "
-        "the rates below, which are shown beside those of other systems.",
+        "Set [population.limits] in the sites file to get a go or no-go here. Until then, compare "
+        "the rates below with those of other systems, which are shown next to them.",
     ),
 }
 
@@ -47,7 +47,7 @@ def page(made: Json) -> str:
     """The page of a summary."""
     parts = [
         _first_screen(made),
-        _section("Rates beside published ones", _rates(made["rates"])),
+        _section("Rates compared with published ones", _rates(made["rates"])),
         _section("Rule by rule", _rules(made["rules"])),
         _section("Data quality: why rules could not tell", _quality(made)),
     ]
@@ -62,7 +62,7 @@ def page(made: Json) -> str:
     parts += [
         _section("Repeats for the same patient", _repeats(made["repeats"])),
         _section("Response time", _latency(made["latency"])),
-        _section("What was read, and what the export does not tell", _read(made)),
+        _section("What was read, and what the export does not say", _read(made)),
     ]
     body = "\n".join(parts)
     return (
@@ -94,7 +94,7 @@ def _first_screen(made: Json) -> str:
         asked["at"], f"once for each patient, on {asked['at']}"
     )
     identified = (
-        '<p class="warn"><b>This page names patients:</b> the tables hold their ids.</p>'
+        '<p class="warn"><b>This page identifies patients:</b> the tables have their ids.</p>'
         if asked["identified"]
         else ""
     )
@@ -113,20 +113,21 @@ def _first_screen(made: Json) -> str:
     silence = _percent(unknown, answers)
     return (
         f"<h1>Before go-live: site {escape(asked['site'])}</h1>{identified}"
-        f"<p>Asked {escape(when)} ({escape(asked['hook'])}), {escape(period)}.</p>"
+        f"<p>Evaluated {escape(when)} ({escape(asked['hook'])}), {escape(period)}.</p>"
         f'<div class="verdict {verdict.replace(" ", "-")}"><b>{word}</b><p>{escape(why)}</p>'
         f"<p><strong>{_number(counts['cards'])} cards on {_number(counts['calls'])} calls</strong>, "
         f"{per:.2f} a call: {_number(cards['critical'])} critical, {_number(cards['warning'])} "
         f"warning, {_number(cards['info'])} info. Rules could not tell in {silence} of their "
-        f"answers.</p>{_loudest(made['rules'])}{_beyond(made['rates'])}{_lost(made)}{limits}</div>"
+        f"outcomes.</p>{_most_frequent(made['rules'])}{_beyond(made['rates'])}{_lost(made)}{limits}"
+        f"</div>"
         f"<dl>{said}</dl>"
         f'<p class="soft">Service {escape(asked["version"])}; digest of the rules '
-        f"{asked['rules']}, of their limits {asked['limits']}.</p>"
+        f"{asked['rules']}, digest of the limits {asked['limits']}.</p>"
     )
 
 
-def _loudest(rules: Sequence[Json]) -> str:
-    """Which rules fire most often, and which cannot tell in half of their answers or more."""
+def _most_frequent(rules: Sequence[Json]) -> str:
+    """The rules with most cards, and those that cannot tell in half of the calls or more."""
     shown = [one for one in rules if one["shown"]]
     blind = [one for one in rules if 2 * one["cannot_tell"] >= one["calls"]]
     said = ""
@@ -140,17 +141,17 @@ def _loudest(rules: Sequence[Json]) -> str:
             f"{one['rule']} ({_percent(one['cannot_tell'], one['calls'])})" for one in blind
         )
         said += (
-            f"<p><strong>Could not tell in most calls: {escape(least)}.</strong> Their silence is not "
-            "an all-clear: see data quality.</p>"
+            f"<p><strong>Could not tell in half of the calls or more: {escape(least)}.</strong> Their "
+            "silence is not an all-clear: see data quality.</p>"
         )
     return said
 
 
 def _beyond(rates: Sequence[Json]) -> str:
-    """Which rates are above what other systems published: a limit of the site may allow that."""
+    """The rates above those that other systems published, which the site's limits may allow."""
     above = ", ".join(
-        f"cards {one['denominator']} ({_number(one['cards'])}; there {one['published_low']} to "
-        f"{one['published_high']})"
+        f"cards {one['denominator']} ({_number(one['cards'])}; published: "
+        f"{one['published_low']} to {one['published_high']})"
         for one in rates
         if one["cards"] is not None and one["cards"] > one["published_high"]
     )
@@ -160,7 +161,7 @@ def _beyond(rates: Sequence[Json]) -> str:
 
 
 def _lost(made: Json) -> str:
-    """What the answer lacks: data that could not be read, and calls that could not be answered."""
+    """What the figures leave out: data that could not be read, and failed calls."""
     said = [f"{one['kind']} ({_number(one['count'])})" for one in made["odd"]]
     patients = made["counts"]["patients"]
     said += [
@@ -175,7 +176,7 @@ def _lost(made: Json) -> str:
     more = f" and {len(said) - 3} more kinds" if len(said) > 3 else ""
     return (
         f"<p><strong>Not in these figures:</strong> {escape('; '.join(said[:3]))}{more}. The last "
-        "section has all of it.</p>"
+        "section lists everything.</p>"
     )
 
 
@@ -237,11 +238,11 @@ def _quality(made: Json) -> str:
         [one["kind"], _number(one["problems"]), _number(one["calls"])] for one in made["problems"]
     ]
     return (
-        "<p>Ranked by what a correction would change: the findings to expect if what the reason "
-        "names were corrected, at the rate at which the rule fires where it can tell. Answers with "
+        "<p>Ranked by what a correction would change: the findings to expect if the named problem "
+        "were corrected, at the rate at which the rule fires where it can tell. Outcomes with "
         "several reasons need all of them corrected, and are not counted there.</p>"
         + _table(
-            ["what was missing or unreadable", "rules", "answers it silenced", "it alone",
+            ["what was missing or unreadable", "rules", "outcomes affected", "with no other reason",
              "findings to expect", "patients"],
             rows,
             numbers=(2, 3, 4, 5),
@@ -259,7 +260,7 @@ def _compared(compared: Json) -> str:
         for one in compared["rows"][:20]
     ]  # fmt: skip
     return (
-        f"<p>What would change under the settings of site {escape(compared['other'])}, compared with "
+        f"<p>What would change with the settings of site {escape(compared['other'])}, compared with "
         f"{escape(compared['site'])}. summary.json has up to 1,000 of the rows, evaluations.parquet "
         "all of them.</p>"
         + _table(["rule", "change", "calls"], rows, numbers=(2,))
@@ -270,7 +271,7 @@ def _compared(compared: Json) -> str:
 def _weekly(weeks: Sequence[Json]) -> str:
     return plots.weekly(weeks) + (
         "<p class='soft'>A week outside the limits differs from the others by more than chance: find "
-        "out what changed in the data or in the care.</p>"
+        "out what changed in the data or in care.</p>"
     )
 
 
@@ -315,9 +316,9 @@ def _read(made: Json) -> str:
     odd = [[one["kind"], _number(one["count"])] for one in made["odd"]]
     types = [[kind, _number(count)] for kind, count in made["resources"].items()]
     return (
-        "<p>What the export does not tell about the past, and how it was treated:</p>"
+        "<p>What the export does not say about the past, and how that was handled:</p>"
         + _table(["caveat", "resources", "patients"], caveats, numbers=(1, 2))
-        + "<p>Odd data, left out and counted:</p>"
+        + "<p>Odd data that was left out and counted:</p>"
         + _table(["what", "count"], odd, numbers=(1,))
         + "<p>Resources:</p>"
         + _table(["type", "count"], types, numbers=(1,))

@@ -33,7 +33,7 @@ ROWS_SORTED = 'site, hook, time, patient, encounter, "order", topic'
 
 @dataclass(frozen=True)
 class Asked:
-    """The options of a run; days are local."""
+    """The options of a run; days are in local time."""
 
     source: str
     out: Path
@@ -53,10 +53,10 @@ class Asked:
 
 
 def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
-    """What the options ask. Raises BadRequest that names the option."""
+    """The plan for the options of a run. Raises BadRequest naming an option that is wrong."""
     from cds_service.catalogue.sites import population_subgroups
     from cds_service.engine.hook import HOOKS
-    from cds_service.population.desk import desk_of
+    from cds_service.population.live import live_site
     from cds_service.sources.one_patient import moment
 
     at, when = asked.at, None
@@ -79,8 +79,8 @@ def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
         )
     sites = tuple(dict.fromkeys((asked.site, asked.compare) if asked.compare else (asked.site,)))
     for site in sites:
-        if not desk_of(settings, site).services(hook):
-            raise BadRequest(f"site {site} has no service of {hook}.", "See CDS_SITES.", "--hook")
+        if not live_site(settings, site).services(hook):
+            raise BadRequest(f"site {site} has no service for {hook}.", "See CDS_SITES.", "--hook")
     return Plan(
         settings=settings,
         sites=sites,
@@ -100,17 +100,17 @@ def _day(value: str, option: str, *, after: bool = False) -> datetime | None:
     if not value:
         return None
     try:
-        read = datetime.strptime(value, "%Y-%m-%d")  # noqa: DTZ007  # local, as is said
+        read = datetime.strptime(value, "%Y-%m-%d")  # noqa: DTZ007  # local time, as documented
     except ValueError:
         raise BadRequest(f"{value} is not a date.", "Write 2026-11-23.", option) from None
     return (read + timedelta(days=1) if after else read).astimezone()
 
 
 def run(asked: Asked, settings: Settings, progress: Progress) -> dict[str, Any]:
-    """Everything from the export to the files in the folder; the summary.
+    """Evaluate an export and write the files to the folder; returns the summary.
 
     Raises BadRequest and StartupError for options, settings, an export or a folder that cannot be
-    used; what such a run has written is removed.
+    used; then everything that the run wrote is removed.
     """
     work = asked.out / ".work"
     resumed = work.exists()
@@ -154,8 +154,8 @@ def _run(asked: Asked, settings: Settings, progress: Progress, work: Path) -> di
     if not any(answers.glob("*.parquet")):
         odd = "; ".join(f"{kind} ({count})" for kind, count in told["odd"].items())
         raise BadRequest(
-            f"{asked.source} holds no resource of any patient" + (f": {odd}." if odd else "."),
-            "Name the folder of an export in FHIR: NDJSON, Bundles or Parquet.",
+            f"{asked.source} has no resources of patients" + (f": {odd}." if odd else "."),
+            "Name the folder of a FHIR export: NDJSON, Bundles or Parquet.",
             "SOURCE",
         )
     progress("Writing", 0, 1)
@@ -179,20 +179,20 @@ def _prepare(asked: Asked, work: Path, fingerprint: str) -> None:
     if work.exists():
         if not asked.resume:
             raise BadRequest(
-                f"{asked.out} holds an unfinished run.",
+                f"{asked.out} has an unfinished run.",
                 "Continue it with --resume, or remove the folder.",
                 "--out",
             )
         if not mark.exists() or mark.read_text(encoding="utf-8") != fingerprint:
             raise BadRequest(
-                f"{asked.out} holds a run with other options, settings or data.",
+                f"{asked.out} has a run with other options, settings or data.",
                 "Resume with the options of that run, or name another folder.",
                 "--resume",
             )
         return
     if asked.out.exists() and any(asked.out.iterdir()):
         if asked.resume and (asked.out / "summary.json").exists():
-            raise BadRequest(f"the run in {asked.out} has ended.", "Read its report.", "--resume")
+            raise BadRequest(f"the run in {asked.out} is finished.", "Read its report.", "--resume")
         raise BadRequest(
             f"{asked.out} is not empty.", "Name a folder that does not exist yet.", "--out"
         )
@@ -201,7 +201,7 @@ def _prepare(asked: Asked, work: Path, fingerprint: str) -> None:
 
 
 def _fingerprint(asked: Asked, settings: Settings) -> str:
-    """What must be unchanged for a run to be resumed."""
+    """A digest of everything that must be unchanged when a run is resumed."""
     from cds_service.ops.version import version_text
 
     folder = Path(asked.source)
@@ -224,7 +224,7 @@ def _fingerprint(asked: Asked, settings: Settings) -> str:
 
 
 def _key(out: Path) -> bytes:
-    """The key of this run's digests: made for it, and removed with its working files."""
+    """The key for this run's digests, which is removed with its working files."""
     path = out / ".work" / "key"
     if not path.exists():
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -275,5 +275,5 @@ def _write(path: Path, content: str) -> None:
 
 
 def digest_of(names: Sequence[str]) -> str:
-    """A short digest of some lines, so that it can be seen whether two runs asked the same."""
+    """A short digest of some lines, which shows whether two runs evaluated the same."""
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
-"""Chart review: sheets for two blinded readers, drawn by rule, of calls with and without a card.
+"""Chart review: sheets for two blinded readers, drawn by rule from calls with and without a card.
 
-``sample.csv`` and ``sample/NNN.html`` go to the readers; ``sample-key.csv`` says what the rules
-answered and stays with whoever scores.
+``sample.csv`` and ``sample/NNN.html`` are for the readers; ``sample-key.csv`` has the rules'
+outcomes and is kept for scoring.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KEY = ("sheet", "rule", "answer", "because")
 
 
 def draw_sample(count: int, plan: Plan, work: Path, answers: Path, out: Path) -> None:
-    """Draw so many sheets: the rules in turn, of each as many that fired as that did not."""
+    """Draw ``count`` sheets, from all rules in turn, half of them where the rule fired."""
     drawn = _drawn(count, plan.sites[0], answers)
     histories = _histories({one["patient"] for one in drawn}, plan, work)
     folder = out / "sample"
@@ -47,7 +47,7 @@ def draw_sample(count: int, plan: Plan, work: Path, answers: Path, out: Path) ->
 
 def _drawn(count: int, site: str, answers: Path) -> list[Json]:
     joined = database()
-    # In an order that says nothing of the answer, and is the same from run to run for one key.
+    # In an order that reveals nothing of the outcome, and is the same in every run with one key.
     found = joined.execute(
         f"""
         WITH rows AS (
@@ -77,7 +77,7 @@ def _drawn(count: int, site: str, answers: Path) -> list[Json]:
 def _histories(
     wanted: set[str], plan: Plan, work: Path
 ) -> dict[str, tuple[History, dict[str, str]]]:
-    """The histories of some patients, by digest, with the names of the drugs they refer to."""
+    """The histories of some patients by digest, with the names of Medications by id."""
     joined = database()
     shuffled = work / "shuffled"
     where = f"{shuffled}/*/*/*.parquet" if shuffled.exists() else f"{work}/resources/*.parquet"
@@ -113,7 +113,7 @@ def _titles(plan: Plan) -> dict[str, str]:
 def _sheet(
     name: str, one: Json, title: str, history: History, drugs: dict[str, str], plan: Plan
 ) -> str:
-    """What was known at the moment, newest first, without what the rule answered."""
+    """A page with what was known at the moment, newest first, without the rule's outcome."""
     order = ""
     placed = next((x for x in history.items if _digest(plan, x) == one["order"]), None)
     if one["order"] and placed is not None and (row := _line(placed, drugs)):
@@ -132,7 +132,7 @@ def _sheet(
     who = history.patient.raw if history.patient is not None else b"{}"
     person = msgspec.json.decode(who)
     warn = (
-        "<p><b>This page names a patient: for chart review in the hospital only.</b></p>"
+        "<p><b>This page identifies a patient: for chart review in the hospital only.</b></p>"
         if plan.identified
         else ""
     )
@@ -142,8 +142,8 @@ def _sheet(
         f"<title>Sheet {name}</title><style>body{{font:15px/1.4 system-ui,sans-serif;max-width:56rem;"
         "margin:1rem auto;padding:0 1rem}td,th{padding:.2rem .5rem;text-align:left;border-bottom:"
         "1px solid #ccc;vertical-align:top}table{border-collapse:collapse;width:100%}</style>"
-        f"<h1>Sheet {name}</h1>{warn}<p><b>Question: should the clinician be told this, at this "
-        f"moment?</b> {escape(title)} ({escape(one['rule'])}). Write yes, no or unclear into the "
+        f"<h1>Sheet {name}</h1>{warn}<p><b>Question: should the clinician be told this at this "
+        f"moment?</b> {escape(title)} ({escape(one['rule'])}). Write yes, no or unclear in the "
         "column should_fire of sample.csv, without talking to the other reader.</p>"
         f"<p>Patient {escape(one['patient'])}, {escape(str(person.get('gender') or 'sex unknown'))}, "
         f"born {escape(str(person.get('birthDate') or 'unknown')[:4])}. Moment: "
@@ -157,7 +157,7 @@ def _digest(plan: Plan, item: Item) -> str | None:
 
 
 def _what(raw: bytes) -> str:
-    """What a resource is about, in words."""
+    """The drug, test or diagnosis of a resource, in words."""
     data = msgspec.json.decode(raw)
     code = part(data, "medicationCodeableConcept") or part(data, "code")
     first = next(iter(items(part(code, "coding"))), None)
@@ -165,7 +165,7 @@ def _what(raw: bytes) -> str:
 
 
 def _line(item: Item, drugs: dict[str, str]) -> tuple[str, str, str, str] | None:
-    """Date, kind, what, value or status of a resource."""
+    """Date, type, name, and value or status of a resource; None where it is not listed."""
     if item.type in ("Patient", "Encounter", "Medication", "DiagnosticReport"):
         return None
     data = msgspec.json.decode(item.raw)
@@ -192,7 +192,7 @@ def _write(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 def read_csv(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of a CSV file, also as Excel saves it. Raises OSError and UnicodeDecodeError."""
+    """The rows of a CSV file, even as Excel saves it. Raises OSError and UnicodeDecodeError."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         start = file.readline()
         file.seek(0)

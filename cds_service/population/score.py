@@ -1,4 +1,4 @@
-"""How two readers judged the sheets, compared with what the rules answered."""
+"""Compares how readers judged the sheets with the rules' outcomes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _YES, _NO, _OPEN = {"yes", "y", "true", "1"}, {"no", "n", "false", "0"}, {"uncle
 def score(folder: Path, sheets: Sequence[Path]) -> dict[str, Any]:
     """Predictive values by reader and by rule, and the agreement of two readers.
 
-    Raises BadRequest that names the file and the line.
+    Raises BadRequest naming the file and the line.
     """
     key_file = folder / "sample-key.csv"
     if not key_file.exists():
@@ -74,7 +74,7 @@ def _filled(path: Path, key: Mapping[tuple[str, str], bool]) -> dict[tuple[str, 
 def _values(
     filled: Mapping[tuple[str, str], bool], key: Mapping[tuple[str, str], bool]
 ) -> dict[str, Any]:
-    """Positive and negative predictive value, each with its 95 % interval; None for none."""
+    """Positive and negative predictive value, each with its 95 % interval; None without data."""
     fired = [said for one, said in filled.items() if key[one]]
     silent = [not said for one, said in filled.items() if not key[one]]
     return {"positive": _share(fired), "negative": _share(silent)}
@@ -93,7 +93,7 @@ def _share(right: Sequence[bool]) -> dict[str, Any]:
 
 
 def kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
-    """Cohen's kappa; None where there is nothing to compare or chance alone would agree."""
+    """Cohen's kappa; None where there is nothing to compare or agreement by chance is certain."""
     if not pairs:
         return None
     count = len(pairs)

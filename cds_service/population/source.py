@@ -1,5 +1,5 @@
-"""What an export holds: a folder of Bulk Data (NDJSON, also compressed), of one-patient Bundles,
-or of Parquet with a raw resource a row.
+"""The files of an export: a folder of Bulk Data (NDJSON, also compressed), of one-patient Bundles,
+or of Parquet with one raw resource per row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cds_service.population.reading import CUT, Reader, Row
 from cds_service.population.tables import RESOURCES, need, resources_schema
 
 FILE_BITS = 44
-"""A position is the file's number, shifted by so many bits, and the place in the file."""
+"""A position is the file's number, shifted left by this many bits, plus the place in the file."""
 
 _BATCH = 4096
 _BATCH_BYTES = 16 << 20
@@ -25,8 +25,8 @@ _REMOTE = re.compile(r"[a-z0-9]{2,}:/")
 
 
 class Span(NamedTuple):
-    """Some of an export's files: the number and name of each, and the bytes from ``start`` to
-    ``end`` in which a line must begin to be read here."""
+    """A part of an export: files with their numbers and names, and for a divided file the bytes
+    from ``start`` to ``end``; the lines that begin there belong to this part."""
 
     files: tuple[tuple[int, str], ...]
     start: int
@@ -34,14 +34,14 @@ class Span(NamedTuple):
 
 
 class Source:
-    """An export on this machine. Raises BadRequest where there is none."""
+    """An export on this machine. Raises BadRequest where ``folder`` is not an export."""
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
             addressed = "://" in str(folder) or _REMOTE.match(str(folder))
             raise BadRequest(
                 f"{folder} is not a folder.",
-                "Only --engine spark reads an address."
+                "Only --engine spark reads a URL."
                 if addressed
                 else "Name the folder of an export: NDJSON, Bundles or Parquet.",
                 "SOURCE",
@@ -52,7 +52,7 @@ class Source:
         self._folder = folder
 
     def spans(self, at_most: int) -> tuple[Span, ...]:
-        """The export in spans of some ``at_most`` bytes. Only a file of plain NDJSON can be
+        """The export in spans of about ``at_most`` bytes. Only a file of plain NDJSON can be
         divided; small files share a span."""
         spans: list[Span] = []
         small: list[tuple[int, str]] = []
@@ -77,11 +77,11 @@ class Source:
 
     @property
     def bytes(self) -> int:
-        """The size of all files that hold resources."""
+        """The size of all files with resources, in bytes."""
         return sum((self._folder / name).stat().st_size for name in self._parts.files)
 
     def aside(self) -> Reader:
-        """What ``error/`` and ``deleted/`` report: counted, and to be left out."""
+        """A reader that has counted ``error/`` and leaves out what ``deleted/`` lists."""
         aside, gone = Reader(), set[str]()
         for name in self._parts.errors:
             with (self._folder / name).open("rb") as file:
@@ -94,7 +94,7 @@ class Source:
 
 
 def batches_in(folder: Path, span: Span, reader: Reader) -> Iterator[Any]:
-    """The resources of a span as Arrow batches of the shape `RESOURCES`."""
+    """The resources of a span as Arrow batches with the columns `RESOURCES`."""
 
     def rows() -> Iterator[Row]:
         for number, name in span.files:
@@ -112,7 +112,7 @@ def batches_in(folder: Path, span: Span, reader: Reader) -> Iterator[Any]:
 
 
 class Parts(NamedTuple):
-    """The files of an export: resources in the order they are read, and what lies aside."""
+    """The files of an export: resources in the order of reading, errors and deletions."""
 
     files: tuple[str, ...]
     errors: tuple[str, ...]
@@ -120,7 +120,7 @@ class Parts(NamedTuple):
 
 
 def inner_links(folder: Path) -> frozenset[str]:
-    """The links to what is in the folder anyway, as smart-fetch makes them for its exports."""
+    """Symbolic links to other files in the folder, as smart-fetch makes them in its exports."""
     whole = folder.resolve()
     links = (one for one in folder.rglob("*") if one.is_symlink())
     return frozenset(
@@ -129,7 +129,7 @@ def inner_links(folder: Path) -> frozenset[str]:
 
 
 def parts_of(names: Iterable[str], folder: str) -> Parts:
-    """Sort out the files below a folder. Raises BadRequest where none holds resources."""
+    """Sort the files below a folder by purpose. Raises BadRequest where none has resources."""
     found = []
     for name in sorted(names):
         *above, last = name.split("/")
@@ -146,15 +146,15 @@ def parts_of(names: Iterable[str], folder: str) -> Parts:
     )
     if not parts.files:
         raise BadRequest(
-            f"{folder} holds no NDJSON, JSON or Parquet file.",
-            "Name the folder of an export, such as smart-fetch leaves it.",
+            f"{folder} has no NDJSON, JSON or Parquet file.",
+            "Name the folder of an export, such as smart-fetch makes.",
             "SOURCE",
         )
     return parts
 
 
 def batches_of(rows: Iterable[Row]) -> Iterator[Any]:
-    """Rows as Arrow batches of the shape `RESOURCES`, bounded in rows and in bytes."""
+    """Rows as Arrow batches with the columns `RESOURCES`, bounded in rows and bytes."""
     columns: list[list[Any]] = [[] for _ in RESOURCES]
     size = 0
     for row in rows:

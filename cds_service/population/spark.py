@@ -1,8 +1,8 @@
 """The engine for many machines: Spark reads, shuffles by patient, and evaluates.
 
-The export is read from wherever the cluster reads, by the same `Reader` as on one machine, and
-kept as Parquet in ``FOLDER/.work``, which driver and executors share. Reading and evaluation run
-under `mapInArrow`; everything that distributes is Spark's.
+The export is read from any file system of the cluster, by the same `Reader` as on one machine, and
+stored as Parquet in ``FOLDER/.work``, which the driver and the executors share. Reading and
+evaluation run in `mapInArrow`; Spark does all the distribution.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ _COUNTED = ("odd", "types")  # rows without a patient: what was counted while re
 def evaluate_on_spark(
     source: str, plan: Plan, work: Path, partitions: int
 ) -> tuple[dict[str, Any], Path]:
-    """What was read, and the folder of the answers, on the session that ``spark-submit`` gives,
-    else on all processors of this machine. Raises BadRequest where there is no export."""
+    """Read and evaluate an export; returns what was read and the folder of the results.
+
+    Runs in the session of ``spark-submit``, or else on all processors of this machine. Raises
+    BadRequest where there is no export.
+    """
     need("pyspark")
     from pyspark.sql import SparkSession, functions
 
@@ -40,7 +43,7 @@ def evaluate_on_spark(
         builder = builder.config("spark.ui.enabled", "false")
     session = builder.getOrCreate()
     session.conf.set("spark.sql.session.timeZone", "UTC")
-    # Plain paths would be looked for in the cluster's own file system.
+    # Spark would look for a plain path in the cluster's own file system.
     address = source if "://" in source else f"file://{Path(source).resolve()}"
     resources = f"file://{work.resolve()}/resources"
     answers = work / "answers"
@@ -67,7 +70,7 @@ def evaluate_on_spark(
 
 
 def _read(session: Any, address: str, to: str) -> None:
-    """Write the export's resources as Parquet, with what was counted on the way."""
+    """Write the export's resources as Parquet, together with the counts."""
     from pyspark.errors import AnalysisException
     from pyspark.sql import functions
 
@@ -77,9 +80,11 @@ def _read(session: Any, address: str, to: str) -> None:
         names = [row["path"] for row in files.select(path.alias("path")).collect()]
     except AnalysisException:
         raise BadRequest(
-            f"{address} cannot be read by Spark.", "Name a folder that the cluster reads.", "SOURCE"
+            f"{address} cannot be read by Spark.",
+            "Name a folder that the cluster can read.",
+            "SOURCE",
         ) from None
-    # Spark spells the address its own way (file:/x, s3a://bucket/x), with as many steps.
+    # Spark writes the address differently (file:/x, s3a://bucket/x), but with as many steps.
     steps = len([one for one in urlsplit(address).path.split("/") if one])
     above = ""
     if names:
@@ -112,7 +117,7 @@ def _read(session: Any, address: str, to: str) -> None:
     ).select(path, "_metadata.file_block_start", functions.col("value").cast("binary"))
     session.conf.set(_ROWS, "2048")
     lines.mapInArrow(by_line, schema).write.mode("overwrite").parquet(to)
-    # What is compressed or one JSON text cannot be split: a file at a time, whole.
+    # Compressed files and single JSON texts cannot be split: each is read as a whole.
     session.conf.set(_ROWS, "1")
     whole = files.filter(~path.endswith(".ndjson")).select(path, "content")
     whole.mapInArrow(by_file, schema).write.mode("append").parquet(to)
@@ -145,7 +150,7 @@ def _counts(reader: Reader) -> list[tuple[Any, ...]]:
 
 
 def _lines(batches: Iterable[Any], numbers: dict[str, int]) -> Iterator[tuple[str, bytes, int]]:
-    """Lines with their positions. A part of a file comes as a whole, from its first line on."""
+    """Lines with their positions. Each part of a file arrives in order, from its first line."""
     at, offset = ("", -1), 0
     for batch in batches:
         for path, start, line in zip(*(one.to_pylist() for one in batch.columns), strict=True):

@@ -1,4 +1,4 @@
-"""What the report says, in numbers: read from the answers with SQL."""
+"""The figures of the report, computed from the results with SQL."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ PUBLISHED = {
     "per 100 orders": (0.98, 17.42),
     "per clinician-day": (0.08, 3.34),
 }
-"""Cards of six systems (Orenstein 2021), by denominator."""
+"""The range of card rates in six systems (Orenstein 2021), by denominator."""
 
 Json = dict[str, Any]
 
 
 class Answers:
-    """The answers of a run, to be asked with SQL: the views ``calls`` and ``evaluations`` are of
-    the site that is reported, ``every`` of all; ``patients`` has a row for each patient."""
+    """The results of a run for SQL: the views ``calls`` and ``evaluations`` are for the reported
+    site, ``every`` and ``every_evaluation`` for all; ``patients`` has a row for each patient."""
 
     def __init__(self, answers: Path, out: Path, site: str) -> None:
         self._database = database(temp_directory=str(out / ".work/spill"))
@@ -62,7 +62,7 @@ def summarise(
     answers: Path,
     limits: Mapping[str, float],
 ) -> Json:
-    """The summary of a run; ``told`` is what was read, ``limits`` what it is held against."""
+    """The summary of a run; ``told`` is what was read, ``limits`` what it is checked against."""
     from cds_service.ops.version import version_text
 
     data = Answers(answers, asked.out, asked.site)
@@ -142,8 +142,8 @@ FROM (SELECT rule, patient, count(*) AS n FROM evaluations WHERE fate = 'shown'
     AND answer = 'fired' GROUP BY ALL)
 GROUP BY 1 ORDER BY shown DESC, 1
 """
-# How often a rule fires where it can tell says what its silence may have hidden. Correcting a
-# reason changes the answers of which it is the only one; where there are several, all need it.
+# The rate at which a rule fires where it can tell estimates what its silence has hidden. Correcting
+# one reason changes only the outcomes that have no other reason.
 _QUALITY = """
 WITH shares AS (
     SELECT rule, count(*) FILTER (answer = 'fired') / nullif(count(*) FILTER
@@ -184,15 +184,15 @@ def rules_digest(data: Answers) -> str:
 
 def limits_digest(plan: Plan) -> str:
     """A digest of the limits of the first site."""
-    from cds_service.population.desk import desk_of
+    from cds_service.population.live import live_site
     from cds_service.population.running import digest_of
 
-    limits = desk_of(plan.settings, plan.sites[0]).answering.site.limits
+    limits = live_site(plan.settings, plan.sites[0]).answering.site.limits
     return digest_of(sorted(f"{key} {limits[key]}" for key in limits))
 
 
 def rates(data: Answers, counts: Mapping[str, Any], shown: int, hook: str) -> list[Json]:
-    """Cards by four denominators, beside what is published; None where there is none."""
+    """Cards by four denominators, with published ranges; None where a denominator is zero."""
     inpatient = data.one(
         "SELECT coalesce(sum(info + warning + critical), 0)::BIGINT n FROM calls "
         "WHERE inpatient_days IS NOT NULL"
@@ -255,8 +255,8 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
 
 
 def _subgroups(data: Answers) -> list[Json]:
-    """Of each age band, sex and group of the site: the share of patients with a card, with its
-    interval."""
+    """The share of patients with a card in each age band, sex and group of the site, with its
+    95 % interval."""
     found = data.all(
         """
         SELECT "group", value, count(DISTINCT patient)::BIGINT AS patients,
@@ -278,7 +278,7 @@ def _subgroups(data: Answers) -> list[Json]:
 def compared(data: Answers, site: str, other: str) -> Json:
     """What another site's settings would change: by rule, and the rows (at most 1,000)."""
     keys = 'time, patient, encounter, "order", hook, topic, rule'
-    # What a call lacks is NULL, which equals nothing: both sides say '' instead.
+    # NULL (what a call does not have) equals nothing, so both sides use '' instead.
     columns = """* REPLACE (coalesce(encounter, '') AS encounter, coalesce("order", '') AS "order",
         coalesce(patient, '') AS patient)"""
     one, two = (name.replace("'", "''") for name in (site, other))

@@ -8,14 +8,14 @@ from typing import Any
 from cds_service.errors import BadRequest
 
 RESOURCES = ("patient", "type", "id", "updated", "position", "url", "medication", "raw")
-"""One resource a row. ``updated`` is UTC text, ``position`` the file's and the line's number,
+"""One resource per row. ``updated`` is UTC text, ``position`` the numbers of the file and line,
 ``medication`` the id of the Medication that a request refers to."""
 
 KEYS = ("site", "hook", "time", "patient", "encounter", "clinician", "order", "topic")
 
 
 def need(name: str) -> Any:
-    """The module of an optional dependency. Raises BadRequest that says how to install it."""
+    """The module of an optional dependency. Raises BadRequest saying how to install it."""
     try:
         return importlib.import_module(name)
     except ImportError:
@@ -26,14 +26,14 @@ def need(name: str) -> Any:
 
 
 def database(**config: Any) -> Any:
-    """A DuckDB in memory, in UTC, that writes nothing to the terminal by itself."""
+    """A DuckDB database in memory, with UTC as its time zone and without a progress bar."""
     made = need("duckdb").connect(config=config)
     made.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     return made
 
 
 def resources_schema() -> Any:
-    """What `cds_service.population.source.Source.batches` gives."""
+    """The schema of `cds_service.population.source.Source.batches`."""
     pa = need("pyarrow")
     kinds = {"position": pa.int64(), "raw": pa.binary()}
     return pa.schema([(name, kinds.get(name, pa.string())) for name in RESOURCES])
@@ -79,14 +79,14 @@ def evaluations_schema() -> Any:
 
 
 def calls_schema() -> Any:
-    """calls.parquet: one row per call. ``failed`` says why a call had no answer."""
+    """calls.parquet: one row per call. ``failed`` says why a call failed; null where it did not."""
     pa = need("pyarrow")
     return pa.schema([*_keys(pa), *_counts(pa)])
 
 
 def evaluated_schema() -> Any:
-    """What `evaluate_partition` gives: a call with all its rules' answers a row, and for each
-    patient one row without a hook, with what could not be told (``caveats``)."""
+    """The schema of `evaluate_partition`: one row per call with all its rules' outcomes, and for
+    each patient one row without a hook, with the ``caveats``."""
     pa = need("pyarrow")
     caveats = pa.list_(pa.struct([("kind", pa.string()), ("count", pa.int32())]))
     answers = pa.list_(pa.struct(_answers(pa)))
@@ -94,7 +94,7 @@ def evaluated_schema() -> Any:
 
 
 def stream(answer: Any, rows: int) -> Any:
-    """DuckDB's answer as an Arrow reader of batches with so many rows."""
-    # The method has had two names.
+    """The result of a DuckDB query as an Arrow reader of batches with ``rows`` rows."""
+    # The name of the method depends on the version of DuckDB.
     reader = getattr(answer, "to_arrow_reader", None) or answer.fetch_record_batch
     return reader(rows)

@@ -1,7 +1,7 @@
-"""Admission: how much of a process one client may take, and how much all of them together.
+"""Admission control: how much of a process one client may use, and all of them together.
 
-Counted where a call arrives, before its body is read. Whoever is over a limit is told to come
-again (429 for the client's own limits, 503 for the process's), and costs nobody else anything.
+Calls are counted on arrival, before their bodies are read. A client over a limit is told to try
+again (429 for the client's own limits, 503 for the process's), and does not affect other clients.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ RETRY_AFTER_S = 1
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one process. Sizes in bytes, times in seconds, rates in bytes per second."""
+    """The limits of one process: sizes in bytes, times in seconds, rates in bytes per second."""
 
     calls_per_client: int = 64
-    """Of which the body has arrived; until then a call costs its bytes and nothing more."""
+    """Calls whose body has arrived; before that a call costs only its bytes."""
     arriving_per_client: int = 1000
     bytes_per_client: int = 64_000_000
     calls: int = 256
@@ -28,16 +28,16 @@ class Limits:
     body_s: float = 10.0
     body_rate: float = 10_000.0
     patience_s: float = 2.0
-    """How long the rate of a body is not looked at."""
+    """How long the rate of a body is not checked."""
     part_s: float = 0.0003
-    """What this process itself may take to read one part of a body (a chunk, as a rule), which is
-    not the client's time. A body in very many parts has up to three times as long."""
+    """The time that this process itself may take to read one part of a body (usually a chunk); it
+    does not count as the client's. A body in very many parts has up to three times as long."""
     stranger_bytes: int = 64_000
-    """Bytes of a body that are read before it is known who sends it."""
+    """Most bytes of a body that are read before its sender is known."""
 
 
 class _Share:
-    """What one client has under way."""
+    """What one client has in progress."""
 
     __slots__ = ("arriving", "bytes", "calls")
 
@@ -48,7 +48,7 @@ class _Share:
 
 
 class Ticket:
-    """One admitted call; `close` it when it has been answered."""
+    """One admitted call; `close` it after it was answered."""
 
     __slots__ = ("_admission", "_begun", "_bytes", "_client", "_open")
 
@@ -67,21 +67,21 @@ class Ticket:
             self._bytes = total
 
     def begin(self) -> None:
-        """The body is there: count a call to be answered. Raises TooManyRequests, Unavailable."""
+        """Count the call once its body has arrived. Raises TooManyRequests, Unavailable."""
         self._admission.begin(self._client)
         self._begun = True
 
     def close(self) -> None:
-        """Give back what the call took. A second time does nothing."""
+        """Release what the call took. A second call does nothing."""
         if self._open:
             self._open = False
             self._admission.leave(self._client, self._bytes, begun=self._begun)
 
 
 class Admission:
-    """The books of one process; used from one thread only (the event loop's).
+    """Counts the calls and bytes of one process; for the event loop's thread only.
 
-    ``refused(reason)`` hears of each refusal: ``client-calls``, ``client-bytes``, ``calls``,
+    ``refused(reason)`` is called for each refusal: ``client-calls``, ``client-bytes``, ``calls``,
     ``bytes`` or ``slow-body``.
     """
 
@@ -95,7 +95,7 @@ class Admission:
         self._shares: dict[str, _Share] = {}
 
     def enter(self, client: str) -> Ticket:
-        """Let the body of one call of ``client`` arrive. Raises TooManyRequests."""
+        """Admit the body of one call of ``client``. Raises TooManyRequests."""
         share = self._shares.get(client)
         if share is None:
             share = self._shares[client] = _Share()
@@ -105,7 +105,7 @@ class Admission:
         return Ticket(self, client)
 
     def begin(self, client: str) -> None:
-        """The body of a call of ``client`` is there. Raises TooManyRequests or Unavailable."""
+        """Count a call of ``client`` whose body is there. Raises TooManyRequests, Unavailable."""
         share = self._shares[client]
         if share.calls >= self.limits.calls_per_client:
             raise self._refusal("client-calls")
@@ -115,7 +115,7 @@ class Admission:
         self.calls += 1
 
     def add_bytes(self, client: str, more: int) -> None:
-        """Count bytes that ``client`` has in flight. Raises TooManyRequests or Unavailable."""
+        """Count more bytes of ``client`` in flight. Raises TooManyRequests or Unavailable."""
         share = self._shares[client]
         if share.bytes + more > self.limits.bytes_per_client:
             raise self._refusal("client-bytes")
@@ -125,7 +125,7 @@ class Admission:
         self.bytes += more
 
     def leave(self, client: str, taken: int, *, begun: bool) -> None:
-        """One call of ``client`` has ended, which had ``taken`` bytes in flight."""
+        """Count the end of a call of ``client`` that had ``taken`` bytes in flight."""
         share = self._shares[client]
         share.arriving -= 1
         share.bytes -= taken
@@ -137,17 +137,19 @@ class Admission:
             del self._shares[client]
 
     def too_slow(self) -> RequestTimeout:
-        """The refusal of a body that does not arrive."""
+        """The error for a body that does not arrive in time."""
         self._refused("slow-body")
         return RequestTimeout(
             "The body did not arrive in time.",
-            f"Send it within {self.limits.body_s:g} s, at "
-            f"{self.limits.body_rate / 1000:g} kB/s at least.",
+            f"Send it within {self.limits.body_s:g} s, and at a rate of at least "
+            f"{self.limits.body_rate / 1000:g} kB/s.",
         )
 
     def time_for(self, arrived: int, parts: int = 0) -> float:
-        """Seconds from the start after which a body of which so many bytes came, in so many parts,
-        is late."""
+        """Seconds from the start after which a body is late.
+
+        ``arrived`` bytes have arrived so far, in ``parts`` parts.
+        """
         limits = self.limits
         ours = min(parts * limits.part_s, 2 * limits.body_s)
         return min(limits.body_s, limits.patience_s + arrived / limits.body_rate) + ours
@@ -157,11 +159,11 @@ class Admission:
         limits = self.limits
         if reason == "client-calls":
             return TooManyRequests(
-                f"This client has {limits.calls_per_client} calls under way.", "Call again later."
+                f"This client has {limits.calls_per_client} calls in progress.", "Try again later."
             )
         if reason == "client-bytes":
             return TooManyRequests(
-                f"This client has {limits.bytes_per_client / 1e6:g} MB of calls under way.",
-                "Call again later.",
+                f"This client has {limits.bytes_per_client / 1e6:g} MB of calls in progress.",
+                "Try again later.",
             )
-        return Unavailable("The service is busy.", "Call again later.")
+        return Unavailable("The service is busy.", "Try again later.")

@@ -1,12 +1,12 @@
-"""The front door: what is between the network and the WSGI application.
+"""The front end between the network and the WSGI application.
 
-An event loop per process reads the bodies, so a slow client costs a few kilobytes and no
-thread. Only whole bodies of admitted calls (`admission`) reach the application, each on a
-thread of its own. With a client list nobody's body is read beyond 64 kB before its token has been
-verified. (`/healthz` does not come this far: see `liveness`.)
+An event loop per process reads the bodies, so that a slow client costs a few kilobytes and no
+thread. Only complete bodies of admitted calls (`admission`) reach the application, each on its own
+thread. With a client list no body is read beyond 64 kB before its token has been verified.
+(`/healthz` does not get this far: see `liveness`.)
 
-It speaks RSGI, granian's own interface. The application stays plain WSGI and runs without this
-module under any other server, whose settings must then bound bodies and connections.
+It uses RSGI, granian's own interface. The application is plain WSGI and runs without this module
+under any other server, whose settings must then bound bodies and connections.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 _SIGNED = "/cds-services/"
 _ASIDE = frozenset({"/readyz", "/metrics"})
 _LOOKED_AT = 4096
-"""Bytes of a body after which its limits are looked at again."""
+"""Bytes of a body after which its limits are checked again."""
 _READ_ON_S = 10.0
 _READ_ON = 300_000_000
-"""Bytes of a refused body that are read and thrown away, so that its sender sees the answer."""
+"""Bytes of a refused body that are read and discarded, so that its sender sees the response."""
 _MOST_READ_ON = 32
 _PAGES = 8
 _MOST_PAGES = 256
-"""Requests without a body that are answered at once, and that may wait for it."""
+"""Numbers of requests without a body that are answered at the same time, and that may wait."""
 
 Examine = Callable[[str | None, str], Any]
 Answer = tuple[int, list[tuple[str, str]], bytes]
@@ -46,9 +46,9 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 class Front:
     """The RSGI application of one worker.
 
-    ``examine(authorization, path)`` says who calls, or raises Unauthorized; None: everybody
-    may. ``largest`` is the limit of a body in bytes; ``others`` is that of a body that is sent to
-    another address than a service's, where it is known to be less.
+    ``examine(authorization, path)`` returns the caller or raises Unauthorized; with None anybody
+    may call. ``largest`` is the limit of a body in bytes; ``others`` that of a body for a path
+    other than a service's, where it is lower. ``started(loop)`` is called with the event loop.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class Front:
         self._others = largest if others is None else others
         self._examine = examine
         self._started = started
-        self._reading_on = {True: 0, False: 0}  # by whether nobody knows who sends
+        self._reading_on = {True: 0, False: 0}  # by whether the sender is unknown
         self._threads = ThreadPoolExecutor(admission.limits.calls, "cds-call")
-        # Apart: what strangers have looked at takes no thread of a call that was admitted.
+        # Separate: verifying tokens of strangers takes no thread from admitted calls.
         self._verifying = ThreadPoolExecutor(128, "cds-token")
-        # Readiness and figures wait for nobody's call, nor for each other.
+        # Readiness and metrics wait neither for calls nor for each other.
         self._aside = {path: ThreadPoolExecutor(1, "cds-ops") for path in _ASIDE}
-        # What is asked for without a body takes no thread of a call either.
+        # Requests without a body take no thread from calls either.
         self._pages = ThreadPoolExecutor(_PAGES, "cds-page")
         self._asked_for = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -95,14 +95,14 @@ class Front:
             await self._read_on(arriving, environ)
 
     async def _get(self, proto: Any, environ: dict[str, Any]) -> None:
-        """Answer a request without a body; 503 where too many wait for one."""
+        """Answer a request without a body, with 503 where too many are waiting."""
         aside = self._aside.get(environ["PATH_INFO"])
         if aside is not None:
             await self._answer(proto, environ, b"", aside)
             return
         if self._asked_for >= _MOST_PAGES:
             proto.response_bytes(
-                *answer_to(Unavailable("The service is busy.", "Ask again later."))
+                *answer_to(Unavailable("The service is busy.", "Try again later."))
             )
             return
         self._asked_for += 1
@@ -114,15 +114,15 @@ class Front:
     async def _admit(
         self, proto: Any, environ: dict[str, Any], arriving: AsyncIterator[bytes]
     ) -> None:
-        """Read a body and have it answered. Raises ServiceError for what is refused."""
+        """Read the body of a call and answer it. Raises ServiceError for a call that is refused."""
         assert self._loop is not None
-        began = self._loop.time()  # of asyncio's loop: time.monotonic()
+        began = self._loop.time()  # asyncio's loop uses time.monotonic()
         announced = _announced(environ)
         client, largest = environ["REMOTE_ADDR"], self._others
         if environ["PATH_INFO"].startswith(_SIGNED):
             largest = self._largest
         if self._examine is not None and environ["PATH_INFO"].startswith(_SIGNED):
-            # Nobody's body is read, or counted, before it is known whose it is.
+            # No body is read, or counted, before its sender is known.
             environ[ADMITTED] = caller = await self._verified(environ)
             client = caller.iss
         if announced is not None and announced > largest:
@@ -132,7 +132,7 @@ class Front:
             ticket.take(announced or 0)
             asked = self._loop.time()
             body = await self._read(arriving, announced, ticket, largest)
-            # The time that the client took to send is its own; all other time is the call's.
+            # The time that the client took to send does not count towards the deadline.
             environ[STARTED] = began + self._loop.time() - asked
             ticket.begin()
             await self._answer(proto, environ, body, self._threads)
@@ -166,7 +166,7 @@ class Front:
                     if arrived == announced:
                         break
                     if arrived - looked_at < _LOOKED_AT:
-                        continue  # it may come in very many pieces
+                        continue  # it may arrive in very many pieces
                     looked_at = arrived
                     if announced is None:
                         if arrived > largest:
@@ -190,7 +190,7 @@ class Front:
         proto.response_bytes(status, headers, content)
 
     def _run(self, environ: dict[str, Any], body: bytes) -> Answer:
-        """The application's answer to one request."""
+        """The application's response to one request."""
         environ["wsgi.input"] = BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         said: list[Any] = []
@@ -213,9 +213,9 @@ class Front:
         return said[0], said[1], content
 
     async def _read_on(self, arriving: AsyncIterator[bytes], environ: dict[str, Any]) -> None:
-        """Throw away what a refused client still sends: many read the answer only afterwards."""
+        """Discard what a refused client still sends: many read the response only afterwards."""
         stranger = self._examine is not None and ADMITTED not in environ
-        # Each has a number of its own: strangers who say nothing more must not use up the others'.
+        # Counted separately, so that strangers who send nothing more do not use up the others'.
         if self._reading_on[stranger] >= _MOST_READ_ON or "HTTP_EXPECT" in environ:
             return
         left = self._admission.limits.stranger_bytes if stranger else _READ_ON
@@ -233,13 +233,13 @@ class Front:
 
 
 async def _arriving(proto: Any) -> AsyncIterator[bytes]:
-    """The parts of a body; who has read some may hand it on to be read to the end."""
+    """The parts of a body, as a generator that can be passed on after reading some of it."""
     async for part in proto:
         yield part
 
 
 def _announced(environ: dict[str, Any]) -> int | None:
-    """Bytes of body that are announced; None where it ends with its last chunk."""
+    """The announced length of the body in bytes; None where it is sent in chunks."""
     if "HTTP_TRANSFER_ENCODING" in environ:
         return None
     stated = environ.get("CONTENT_LENGTH", "0")
@@ -247,13 +247,12 @@ def _announced(environ: dict[str, Any]) -> int | None:
 
 
 def _environ(scope: Any) -> dict[str, Any]:
-    """The WSGI environ (PEP 3333) of a request; its input comes later."""
+    """The WSGI environ (PEP 3333) of a request; its input is added later."""
     host, _, port = scope.server.rpartition(":")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope.method,
         "SCRIPT_NAME": "",
-        # Granian has decoded it, once as everybody does. As bytes of UTF-8 in the form of
-        # Latin-1, as PEP 3333 has it.
+        # Granian has decoded percent escapes. PEP 3333 wants the UTF-8 bytes as Latin-1 text.
         "PATH_INFO": scope.path.encode().decode("latin-1"),
         "QUERY_STRING": scope.query_string,
         "SERVER_NAME": host,

@@ -1,8 +1,8 @@
-"""Whether a worker is alive: `/healthz` beside the interpreter, and the end of one that hangs.
+"""Liveness: `/healthz` outside the Python interpreter, and the end of workers that hang.
 
-`/healthz` is a file that granian sends by itself, from a thread that needs nothing of Python, so it
-is answered in a moment whatever the worker computes. It would be answered by a worker that computes
-for ever, too: so one whose event loop stands still ends by itself, and is replaced.
+`/healthz` is a file that granian serves by itself, from a thread that does not need Python, so that
+it is answered at once whatever the worker computes. Even a worker in an endless loop would answer
+it: so a worker whose event loop hangs ends by itself and is replaced.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from pathlib import Path
 
 HEALTH = ([("/healthz", str(Path(__file__).with_name("healthz.json").resolve()))], None,
           "0, no-store")  # fmt: skip
-"""Granian's files: addresses with their files, no index of a folder, and the maximum age."""
+"""Granian's static files: paths with their files, no folder index, and the maximum age."""
 HUNG_S = 60.0
-"""After so many seconds without a turn of its event loop a worker ends."""
+"""A worker ends when its event loop has not run for this many seconds."""
 _BEATS = 12
 
 
 def end_if_hung(loop: asyncio.AbstractEventLoop, hung_s: float = HUNG_S) -> None:
-    """End this process, and say on standard error in which lines of code, once ``loop`` hangs.
+    """End this process when ``loop`` hangs, with a traceback on standard error.
 
-    The watch is kept by a thread of C, which needs no turn of the interpreter.
+    A thread of C code watches it, which does not need the interpreter.
     """
     faulthandler.dump_traceback_later(hung_s, exit=True)
     loop.call_later(hung_s / _BEATS, end_if_hung, loop, hung_s)

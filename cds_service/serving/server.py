@@ -1,7 +1,7 @@
-"""Serving: granian workers around the WSGI application, made once and forked.
+"""Serving: granian workers around the WSGI application, which is made once and forked.
 
-The application is made before the workers are: what is wrong with a setting is said in one
-line before anybody listens, workers share its memory, and a replaced worker answers at once.
+The application is made before the workers: an error in a setting is reported in one line before
+the service listens, workers share the memory, and a replaced worker can answer at once.
 """
 
 from __future__ import annotations
@@ -43,22 +43,23 @@ if TYPE_CHECKING:
 
 BACKLOG = 1024
 CONNECTIONS = 16_000
-"""Most connections of a worker, idle ones included, as far as the system lets it open files;
-further ones wait in the kernel. One costs some kilobytes, and ten seconds without a head end it."""
+"""Most connections of a worker, including idle ones, as far as the system's limit on open files
+allows; more of them wait in the kernel. One costs some kilobytes, and is closed after ten seconds
+without a request head."""
 _OTHER_FILES = 400
-"""What a worker may open beside connections of clients."""
+"""Files that a worker may open besides client connections."""
 GRACE_S = 30
-"""Seconds that a worker may take to answer what it has accepted."""
+"""Seconds that a worker has to answer what it has accepted."""
 _ENDS = (signal.SIGTERM, signal.SIGINT)
 _AT_START = ("alembic.command", "alembic.runtime.migration", "sqlite3")
-"""What each worker needs as it starts: imported before they are forked, they share it."""
+"""Modules that each worker needs at start: imported before the fork, so that they are shared."""
 _TURN_S = 0.001
-"""How soon a computing thread lets another one (the loop that reads bodies) have its turn."""
+"""How soon a computing thread yields to another one (the loop that reads bodies)."""
 COLLECT_AT = (20_000, 20, 20)
-"""When the collector looks for rings of references: a call makes some thousand objects and no
-ring, so that every few calls are soon enough."""
+"""When the garbage collector looks for reference cycles: a call makes some thousand objects and no
+cycle, so that every few calls are enough."""
 _TOGETHER_S = 5.0
-"""How long a worker that is ready waits for the others, before it listens without them."""
+"""How long a worker that is ready waits for the others before it listens without them."""
 _CRASHES = 20
 _CRASH_WINDOW_S = 60.0
 _app: Flask | None = None
@@ -66,23 +67,23 @@ _together: Barrier | None = None
 
 
 def default_workers() -> int:
-    """As many workers as this process may use processors, at most eight."""
+    """One worker for each processor that this process may use, at most eight."""
     return max(1, min(8, len(os.sched_getaffinity(0))))
 
 
 def refuse_unguarded(settings: Settings, host: str) -> None:
-    """Raise StartupError for a service that is open to more than this machine."""
+    """Raise StartupError where the service would be open to other machines without tokens."""
     if settings.insecure_open or _is_loopback(host):
         return
     if settings.trusted_clients is None:
         raise StartupError(
-            f"it would listen on {host} and let everybody call.",
+            f"it would listen on {host} and let anybody call.",
             "Set CDS_TRUSTED_CLIENTS, or CDS_INSECURE_OPEN=1 to insist.",
             "serve",
         )
     if settings.demo:
         raise StartupError(
-            f"it would listen on {host} and let everybody use the demo page, without a token.",
+            f"it would listen on {host} and let anybody use the demo page, without a token.",
             "Unset CDS_DEMO and leave out --demo, or set CDS_INSECURE_OPEN=1 to insist.",
             "serve",
         )
@@ -96,16 +97,16 @@ def _is_loopback(host: str) -> bool:
 
 
 def served_at(host: str, port: int) -> str:
-    """The base URL under which clients reach a server that listens there."""
-    if host in ("0.0.0.0", "::"):  # noqa: S104  # asked about, not listened on
+    """The base URL at which clients reach a server that listens there."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104  # only compared, not listened on
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def with_public_url(settings: Settings, host: str, port: int) -> Settings:
-    """The settings; where no public URL is set, it is the address that is listened on.
+    """The settings, where no public URL is set with that of the address that it listens on.
 
-    Tokens are signed for the address that is called, so another would refuse them all.
+    Tokens are signed for the URL that is called; with any other URL all would be refused.
     """
     if "public_url" in settings.model_fields_set:
         return settings
@@ -127,8 +128,7 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then answer what was accepted and return.
 
-    ``said`` is called once nothing prevents serving any more.
-
+    ``said`` is called with the settings when everything has been checked, just before it listens.
     Raises StartupError for settings, rules or client lists that cannot be used, and for an
     address on which it cannot listen.
     """
@@ -141,7 +141,7 @@ def serve(
     if settings.demo and settings.trusted_clients is not None:
         logs.logger(__name__).warning("demo_needs_no_token", setting="CDS_DEMO")
     assert "prometheus_client" not in sys.modules, "metrics were imported before serving"
-    # Whatever this Python's default is: forked workers share the memory of the application.
+    # Whatever Python's default is: forked workers share the memory of the application.
     multiprocessing.set_start_method("fork", force=True)
     count = workers or default_workers()
     global _together  # noqa: PLW0603  # one per server, inherited by forked workers
@@ -171,17 +171,17 @@ def serve(
         )
         _check_address(host, port)
         os.register_at_fork(
-            before=_hold_signals, after_in_parent=_hear_signals, after_in_child=_die_when_told
+            before=_hold_signals, after_in_parent=_release_signals, after_in_child=_end_at_signal
         )
         said(settings)
-        # Its annotation knows applications that are functions only; RSGI's may be objects.
+        # Its annotation allows only functions as applications; with RSGI they may be objects.
         server.serve(target_loader=load_in_worker, wrap_loader=False)  # type: ignore[arg-type]
 
 
 def load(settings: Settings | None = None) -> Flask:
-    """The application of this process, made and warmed up at the first call.
+    """The application of this process, made and warmed up on the first call.
 
-    Forked workers inherit the one that was made with the server's ``settings``.
+    Forked workers inherit the application that was made with the server's ``settings``.
     """
     global _app  # noqa: PLW0603  # one per process, inherited by forked workers
     if _app is None:
@@ -234,9 +234,9 @@ def load_in_worker() -> Front:
 
 
 def _listen_together() -> None:
-    """Wait until the first workers are all about to listen.
+    """Wait until all workers are about to listen.
 
-    Each has a socket of its own. Would one listen earlier, it got all the connections that
+    Each has its own socket. If one listened earlier, it would get all the connections that
     clients open at once and then keep. A worker that replaces another does not wait.
     """
     if _together is not None:
@@ -246,7 +246,7 @@ def _listen_together() -> None:
 
 
 def _connections() -> int:
-    """How many connections a worker may hold, with the files that it may open."""
+    """The number of connections of a worker, within the limit on open files, which is raised."""
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
@@ -256,7 +256,7 @@ def _connections() -> int:
 
 
 def warm_up(parts: Parts) -> None:
-    """Answer one made-up call of each service, so that the first real one finds all at hand."""
+    """Answer one made-up call of each service, so that the first real call is not slower."""
     from cds_service.answer.answering import Call
     from cds_service.core.facts import State
     from cds_service.fhir import models
@@ -277,10 +277,10 @@ def warm_up(parts: Parts) -> None:
 
 
 class _Server(MPServer):
-    """Granian, with a longer patience for dying workers and a clean end.
+    """Granian with more tolerance for dying workers, and a clean end.
 
     By itself it gives up when a worker dies twice within seconds, and ends with status 1
-    when the whole process group is told to stop.
+    when the whole process group gets a signal.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -309,23 +309,23 @@ def _hold_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
 
 
-def _hear_signals() -> None:
+def _release_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
 
 
-def _die_when_told() -> None:
-    """In a worker that is still starting: end at a signal, as it has accepted nothing yet.
+def _end_at_signal() -> None:
+    """Let a signal end a worker that is still starting, because it has accepted nothing yet.
 
-    The parent's handlers, which it inherits, would swallow the signal; its own come later.
-    A signal that comes before this is held back since before the fork, and comes now.
+    The parent's handlers, which it inherits, would swallow the signal; its own are set later.
+    Signals are blocked from before the fork until here, so that an earlier one takes effect now.
     """
-    for told in _ENDS:
-        signal.signal(told, signal.SIG_DFL)
-    _hear_signals()
+    for ending in _ENDS:
+        signal.signal(ending, signal.SIG_DFL)
+    _release_signals()
 
 
 def _check_address(host: str, port: int) -> None:
-    """Raise StartupError where nothing can listen; granian would end with a traceback."""
+    """Raise StartupError where it cannot listen; granian would end with a traceback."""
     import socket
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -336,6 +336,6 @@ def _check_address(host: str, port: int) -> None:
     except OSError as error:
         raise StartupError(
             f"cannot listen on {host}:{port} ({error.strerror}).",
-            "Choose another --host or --port, or end what listens there.",
+            "Choose another --host or --port, or stop the program that listens there.",
             "serve",
         ) from None

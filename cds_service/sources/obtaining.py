@@ -1,7 +1,7 @@
-"""Obtaining a call's data: what came in prefetch, and what is fetched for what did not.
+"""Obtains the data of a call: what is in prefetch, and what must be fetched because it is not.
 
-Each key ends in one of five states that are never mixed up: given, none on file, absent,
-unavailable (an error came instead), partial (some of it).
+Each key ends in one of five states, which are never confused: given, none on file, absent,
+unavailable (an error instead), partial (some of it).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _LISTED_TYPES = {
 }
 _FETCHED = "FHIR server"
 _ERROR_REPORTED = "the client reported an error instead of the data"
-_ERROR_IN_PART = "the client reported an error for a part of the data"
+_ERROR_IN_PART = "the client reported an error for part of the data"
 _OTHER_KEY = "sent under a prefetch key of the client's own: it may not be everything"
 _STATES = {"given": State.GIVEN, "partial": State.PARTIAL, "unavailable": State.UNAVAILABLE}
 
@@ -70,27 +70,30 @@ _read_bundle = msgspec.json.Decoder(_Bundle).decode
 
 
 class Fetch(Protocol):
-    """Asks a FHIR server for several queries side by side (`fhir.client.fetch_missing`)."""
+    """Sends several queries to a FHIR server in parallel (`sources.fetch.client.fetch_missing`)."""
 
     def __call__(
         self, queries: Mapping[str, str], access: Access, patient_id: str, *, deadline_s: float
     ) -> Mapping[str, Fetched]:
-        """One answer for each query, within the deadline, whatever the server does."""
+        """One result for each query, within the deadline, whatever the server does."""
         ...
 
 
 class ServerAllowed(Protocol):
-    """The plain spelling of a FHIR base URL that may be called, and of the entry of the list
-    that allows it; else None."""
+    """Checks a FHIR base URL against a list (`outbound.fhir_servers.allowed_server`)."""
 
     def __call__(self, url: str, allowed: Sequence[str]) -> tuple[str, str] | None:
-        """``allowed``: the base URLs on the list."""
+        """The plain spellings of ``url`` and of the allowed base URL; None for any other URL."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Obtaining:
-    """Makes the deliveries of a call. ``open_servers``: ask without a token (sandboxes)."""
+    """Makes the deliveries of a call.
+
+    ``deadline_s`` is in seconds. With ``open_servers`` FHIR servers are called without a token
+    (sandboxes).
+    """
 
     allowed_server: ServerAllowed
     fetch: Fetch
@@ -104,10 +107,10 @@ class Obtaining:
         servers: Sequence[str],
         started: float | None = None,
     ) -> tuple[dict[Kind, Delivery], Mapping[str, Fetched]]:
-        """One delivery for each key, and what was fetched, by key.
+        """One delivery for each key, and what was fetched, by the name of the key.
 
-        ``servers`` are the FHIR base URLs that this caller may name. ``started``: the value of
-        ``time.monotonic()`` from which the deadline counts; now, if not given.
+        ``servers`` are the FHIR base URLs that this caller may name. ``started`` is the value of
+        ``time.monotonic()`` from which the deadline counts (default: now).
         """
         found: dict[str, Delivery] = {}
         queries: dict[str, str] = {}
@@ -121,7 +124,7 @@ class Obtaining:
             if query is not None:
                 queries[key.name] = query
             elif given is None:
-                # Nothing was asked for, so nothing is missing.
+                # There is nothing to ask for, so nothing is missing.
                 found[key.name] = Delivery(key.kind, State.NONE, reason=NOT_ASKED)
         others = _by_content(envelope, keys)
         if not queries:
@@ -156,7 +159,7 @@ class Obtaining:
         return None if raw is None else read_key(key, raw)
 
     def _access(self, envelope: Envelope, servers: Sequence[str]) -> tuple[Access | None, str]:
-        """With what the caller's FHIR server may be asked; else why it may not."""
+        """The access to the caller's FHIR server, or None and why there is none."""
         from cds_service.sources.fetch.client import Access
 
         if envelope.fhir_server is None:
@@ -172,11 +175,11 @@ class Obtaining:
             ), ""
         if self.open_servers:
             return Access(base, None, None, None, listed), ""
-        return None, "not sent by the client, and the call carries no token for its FHIR server"
+        return None, "not sent by the client, and the call has no token for its FHIR server"
 
 
 def read_key(key: Key, sent: msgspec.Raw) -> Delivery:
-    """What the client sent for one key. What cannot be read is given on as it came."""
+    """The delivery of what the client sent for one key. Unreadable JSON is passed on unchanged."""
     origin = f"prefetch.{key.name}"
     page = _results(sent) if key.kind is Kind.RESULTS else None
     if page is not None:
@@ -213,7 +216,7 @@ def _sent(envelope: Envelope, name: str) -> bytes:
 
 
 def _page(key: Key, sent: bytes | msgspec.Raw | Later, page: ResultPage | EntryPage) -> Delivery:
-    """A Bundle that was taken apart."""
+    """The delivery of a Bundle that was decoded."""
     reason = page.lacking
     state = State.PARTIAL if reason else State.GIVEN
     return Delivery(key.kind, state, (sent,), f"prefetch.{key.name}", reason, page)
@@ -224,7 +227,7 @@ def _reports_an_error(page: ResultPage) -> bool:
 
 
 def _results(raw: msgspec.Raw) -> ResultPage | None:
-    """A Bundle of Observations taken apart; None where it is not just that."""
+    """A Bundle of Observations, decoded; None for anything else."""
     try:
         page = read_page(raw)
     except UNREADABLE:
@@ -233,9 +236,9 @@ def _results(raw: msgspec.Raw) -> ResultPage | None:
 
 
 def _failed_entries(raw: bytes, kind: Kind) -> str:
-    """``all`` or ``some`` where a Bundle carries an error among its entries; else nothing.
+    """``all`` or ``some`` where entries of a Bundle are errors; "" where none are.
 
-    Servers also send hints and warnings this way; most of those take nothing away.
+    Servers also send hints and warnings this way; with most of those nothing is missing.
     """
     try:
         entries = _read_bundle(raw).entry or []
@@ -249,7 +252,7 @@ def _failed_entries(raw: bytes, kind: Kind) -> str:
 
 
 def _with(delivery: Delivery, others: Mapping[Kind, Delivery]) -> Delivery:
-    """What came under our own key, and beside it what a client sent under a key of its own."""
+    """What was sent under a key of this service, together with what was sent under other keys."""
     more = others.get(delivery.kind)
     if (
         more is None
@@ -264,10 +267,10 @@ def _with(delivery: Delivery, others: Mapping[Kind, Delivery]) -> Delivery:
 
 
 def _by_content(envelope: Envelope, keys: Iterable[Key]) -> dict[Kind, Delivery]:
-    """What lies under keys of the client's own, by kind.
+    """What was sent under the client's own keys, by kind.
 
-    Sites that configure prefetch by hand choose their own names. Whether such a key holds
-    everything of its kind, nobody knows: all but a single resource counts as a part.
+    Sites that configure prefetch by hand choose their own names. It is not known whether such a
+    key has everything of its kind, so that all but patient and encounter count as partial.
     """
     if isinstance(envelope.prefetch, Sent):
         return {}  # there are none but our own
@@ -284,7 +287,7 @@ def _by_content(envelope: Envelope, keys: Iterable[Key]) -> dict[Kind, Delivery]
             kind,
             State.GIVEN if kind in _PATIENT_TYPES.values() else State.PARTIAL,
             tuple(pages[kind]),
-            # A client's own names may be anything: they are not repeated.
+            # The client's own names are not repeated: they may be anything.
             "prefetch",
             "" if kind in _PATIENT_TYPES.values() else _OTHER_KEY,
         )

@@ -1,10 +1,10 @@
-"""A FHIR Bundle of one patient as the hook request a client would send for it.
+"""Turns a FHIR Bundle of one patient into the hook request that a client would send.
 
-For the command line, the demo page and tests: the Bundle is taken as everything on file,
-and each prefetch key gets what its template would have brought. Any Bundle will do: a
-collection, a transaction, a document, the answer to a batch with searchsets inside, a page of
-``$everything``. Where it says that it is not everything (a further page, an error among its
-entries), each key that may lack something says so too.
+For the command line, the demo page and tests: the Bundle is taken as everything on file, and
+each prefetch key gets what its template would have found. Any Bundle will do: a collection, a
+transaction, a document, the response to a batch with searchsets inside, a page of
+``$everything``. Where it says that it is incomplete (another page, an error among its entries),
+so does each key from which something may be missing.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from cds_service.sources.prefetch import Key
 Json = dict[str, Any]
 
 ACTIVE_ONLY = (Kind.MEDICATIONS, Kind.ORDERS)
-"""Kinds whose templates ask for active ones alone."""
+"""Kinds whose templates ask for active resources only."""
 
 _DRAFTED = ("MedicationRequest", "ServiceRequest")
-# What a search for active ones leaves out. What says nothing known of its status is kept: the
-# reading says so.
+# Statuses that a search for active resources leaves out. A resource with an unknown status is
+# kept: the reader reports it.
 NOT_ACTIVE = frozenset({"draft", "on-hold", "revoked", "completed", "stopped", "cancelled"}) | {
     "entered-in-error", "proposed", "planned", "suspended", "rejected", "aborted", "failed",
 }  # fmt: skip
@@ -52,9 +52,9 @@ _ERROR: Json = {
 
 @dataclass(slots=True)
 class _Held:
-    """What one Bundle holds: its entries, and whether there should be more of them.
+    """The contents of one Bundle: its entries, and whether there should be more of them.
 
-    ``inside`` another one: then what it lacks is of the kind that it holds.
+    What is missing from a Bundle ``inside`` another one is of the same kind as its entries.
     """
 
     inside: bool
@@ -63,7 +63,7 @@ class _Held:
     failed: bool = False
 
     def may_lack(self, kind: Kind) -> bool:
-        """Whether what is missing here may be of a kind."""
+        """Whether entries of this kind may be missing from the Bundle."""
         kinds = {one for entry in self.entries if (one := _KINDS.get(_type(entry["resource"])))}
         return not self.inside or len(kinds) != 1 or kind in kinds
 
@@ -71,9 +71,10 @@ class _Held:
 def request_of(
     bundle: Mapping[str, Any], hook: Hook, keys: Sequence[Key], user: str = "Practitioner/unknown"
 ) -> dict[str, Any]:
-    """The request. Requests with status draft are the draft orders, all of them selected.
+    """The hook request for a Bundle.
 
-    Raises BadRequest for a Bundle that is not of exactly one patient.
+    Requests with status draft become the draft orders, all of them selected. ``user`` is a
+    reference. Raises BadRequest for a Bundle that is not of exactly one patient.
     """
     groups: list[_Held] = []
     _open(bundle, groups, 0)
@@ -86,7 +87,7 @@ def request_of(
     if hook.drafts:
         drafts = [one for one in entries if _is_draft(one["resource"])]
         for number, one in enumerate(drafts, 1):
-            if not text(one["resource"].get("id")):  # a selection must be able to name it
+            if not text(one["resource"].get("id")):  # so that a selection can name it
                 one["resource"] = {**one["resource"], "id": f"draft-{number}"}
         context["draftOrders"] = {
             "resourceType": "Bundle",
@@ -104,13 +105,13 @@ def request_of(
         "prefetch": {
             key.name: patient if key.kind is Kind.PATIENT else _value(key.kind, groups, pointing)
             for key in keys
-            if key.kind is not Kind.ENCOUNTER  # no encounter is named, so none is asked for
+            if key.kind is not Kind.ENCOUNTER  # no encounter is named, so none is sent
         },
     }
 
 
 def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
-    """Every resource in a Bundle, and in the Bundles inside it, one group for each."""
+    """Add a group for a Bundle, with its resources, and for each Bundle inside it."""
     held = _Held(inside=depth > 0)
     groups.append(held)
     stated = items(bundle.get("entry"))
@@ -137,7 +138,7 @@ def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
 
 
 def _resource_in(entry: object) -> Json | None:
-    """The resource of an entry; an entry may be the resource itself, or wrap it once more."""
+    """The resource of an entry; the entry may also be the resource itself, or wrap it twice."""
     if not isinstance(entry, dict):
         return None
     if "resourceType" in entry:
@@ -150,7 +151,7 @@ def _resource_in(entry: object) -> Json | None:
 
 
 def _named(resource: Json, full_url: str) -> Json:
-    """An entry whose resource has an id: its own, else the end of its address."""
+    """An entry whose resource has an id: its own, else the end of its fullUrl."""
     if not text(resource.get("id")):
         name = re.split("[/:]", full_url)[-1]
         if _ID.fullmatch(name):
@@ -160,26 +161,26 @@ def _named(resource: Json, full_url: str) -> Json:
 
 
 def _patient_in(entries: Iterable[Json]) -> tuple[Json, frozenset[str]]:
-    """The one patient, and the addresses by which the Bundle means the same.
+    """The one patient, and the references to it in the Bundle.
 
-    Raises BadRequest where there is none, or more than one.
+    Raises BadRequest where there is no patient, or more than one.
     """
     found = [one for one in entries if one["resource"]["resourceType"] == "Patient"]
     ids = {text(one["resource"].get("id")) for one in found} - {""}
     if len(ids) != 1 or (len(found) > 1 and not all(one["resource"].get("id") for one in found)):
         raise BadRequest(
-            f"the Bundle holds {len(ids)} patients with an id.",
-            "Give a Bundle of one patient.",
+            f"the Bundle has {len(ids)} patients with an id.",
+            "Use a Bundle of one patient.",
             "entry",
         )
     addresses = {text(one.get("fullUrl")) for one in found} - {""}
-    # Within a Bundle a relative reference means an address below the same server.
+    # Within a Bundle a relative reference is relative to the server of the fullUrl.
     addresses |= {"/".join(one.split("/")[-2:]) for one in addresses if "://" in one}
     return found[0]["resource"], frozenset(addresses)
 
 
 def _owned(resource: Json, patient: str, addresses: frozenset[str]) -> Json:
-    """The resource with a subject that means the patient written as ``Patient/{id}``."""
+    """The resource with ``Patient/{id}`` as its subject, where that means the patient."""
     for name in ("subject", "patient"):
         stated = resource.get(name)
         target = text(part(stated, "reference")).partition("/_history/")[0]
@@ -236,7 +237,7 @@ def _belongs(resource: Mapping[str, Any], kind: Kind) -> bool:
     if name == "DiagnosticReport":
         return kind is Kind.RESULTS and (bool(resource.get("contained")) or of_laboratory(resource))
     if name in NOT_READ.get(kind, ()):
-        # Nothing reads them; that they are there is said.
+        # They are not read, but their presence is reported.
         return kind is Kind.MEDICATIONS and "entered-in-error" not in status_words(
             resource.get("status")
         )
@@ -246,7 +247,7 @@ def _belongs(resource: Mapping[str, Any], kind: Kind) -> bool:
 
 
 def moment(text: str) -> datetime:
-    """An ISO date or instant as an aware moment; a date means its noon here.
+    """An ISO date or instant as a time with a time zone; a date counts as noon in local time.
 
     Raises BadRequest for anything else.
     """

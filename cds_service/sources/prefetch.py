@@ -1,8 +1,8 @@
-"""Prefetch keys: which data a service asks its client for, derived from what its rules need.
+"""Prefetch keys: the data that a service asks its client for, derived from its rules' needs.
 
-The templates keep to what clients of CDS Hooks 2.0.1 can fill: literal tokens of the
-context, a read or a search of one type, no parameter twice, no modifiers, no chains. Only where a
-site asks for it, the search of results is also limited to a window (``today()`` of 3.0).
+The templates keep to what clients of CDS Hooks 2.0.1 can fill: literal tokens of the context, a
+read or a search of one type, no parameter twice, no modifiers, no chains. The search for results
+is limited to a window (``today()`` of 3.0) only where a setting asks for it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from cds_service.engine.rule import Need, Rule
 from cds_service.terminology.codes import Coding
 
 PAGE = 500
-"""Entries a search asks for at once: above what servers send by themselves (10 to 100)."""
+"""Page size of a search: larger than servers' defaults (10 to 100)."""
 
 NOT_ASKED = "the call names no encounter"
-"""Why a key is "none" although nobody looked: the call leaves no question."""
+"""Why a key is "none" without a search: the call gives nothing to search for."""
 
 _PATIENT = "{{context.patientId}}"
 _ENCOUNTER = "{{context.encounterId}}"
@@ -34,8 +34,8 @@ _NAMES = {
     Kind.ORDERS: ("orders", "ServiceRequest"),
     Kind.ENCOUNTER: ("encounter", "Encounter"),
 }
-# Who needs the one is answered by both: statements say what is taken as requests do, and
-# a visit's reason names a complaint as a condition does.
+# A need for the first is met by both: statements say what is taken just as requests do, and the
+# reason for an encounter names a complaint just as a condition does.
 _WITH = {Kind.MEDICATIONS: Kind.STATEMENTS, Kind.CONDITIONS: Kind.ENCOUNTER}
 
 Codes = Callable[[str], Iterable[Coding]]
@@ -43,10 +43,10 @@ Codes = Callable[[str], Iterable[Coding]]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One prefetch key: its template, and what it brings.
+    """One prefetch key: its template, and what it should contain.
 
-    ``codes`` are what a search of results is narrowed to; empty for the other kinds. ``days``
-    is how far back the rules look at most, where each of them says so.
+    ``codes`` are those in a search for results; empty for the other kinds. ``days`` is how far
+    back the rules look at most; None where a rule has no window.
     """
 
     name: str
@@ -58,14 +58,14 @@ class Key:
 
     @property
     def windowed(self) -> str:
-        """The template for clients that know ``today()`` of CDS Hooks 3.0."""
+        """The template for clients that support ``today()`` of CDS Hooks 3.0."""
         if self.days is None:
             return self.template
         window = f"&date=ge{{{{today() - {self.days} days}}}}"
         return self.template.replace("&_sort=", f"{window}&_sort=")
 
     def query(self, patient_id: str, encounter_id: str | None) -> str | None:
-        """The template with its tokens filled in; None when the request lacks one."""
+        """The template with its tokens filled in; None where the request does not have one."""
         if _ENCOUNTER in self.template:
             if encounter_id is None:
                 return None
@@ -76,10 +76,10 @@ class Key:
 def keys_of(rules: Sequence[Rule], codes: Codes) -> tuple[Key, ...]:
     """The keys that a service with these rules asks for, in a fixed order.
 
-    ``codes`` gives the codes under which an analyte's results are found.
+    ``codes`` gives the codes by which an analyte's results are searched for.
     """
     needs = [need for rule in rules for need in rule.needs]
-    # Whether the patient is a child, or has died, matters to every rule.
+    # It matters to every rule whether the patient is a child or has died.
     kinds = {Kind.PATIENT, *(need.kind for need in needs)}
     kinds |= {_WITH[kind] for kind in kinds if kind in _WITH}
     analytes = {need.analyte for need in needs if need.analyte} | {
@@ -95,7 +95,7 @@ def keys_of(rules: Sequence[Rule], codes: Codes) -> tuple[Key, ...]:
 
 
 def _days(window: Window) -> int:
-    """The longest that a window can be, in whole days; a month has 31 at most, a year 366."""
+    """The greatest length of a window in days: a month has at most 31, a year 366."""
     years, months = divmod(window.months, 12)
     return window.days + 366 * years + 31 * months
 
@@ -133,7 +133,7 @@ def data_requirements(
 ) -> dict[str, Any]:
     """What each rule reads and what each key must hold, as JSON for a site's integrators.
 
-    ``windows``: with the templates that are limited by ``today()``.
+    With ``windows`` the templates are limited by ``today()``.
     """
     names = {key.kind: key.name for key in keys}
     return {

@@ -1,13 +1,13 @@
-"""The database behind feedback, counters and token ids: SQLite by default, PostgreSQL by URL.
+"""The database for feedback, counters and token ids: SQLite by default, PostgreSQL by URL.
 
-Nothing is connected until something is asked, so the service starts and answers cards while
-the database is unavailable. Every use makes sure first that the tables are there
-(``migrate``), so a database that comes late, or comes back empty, repairs itself. Every failure
-of the database is ``Unavailable`` with what to do; values never appear in its text.
+It is connected on demand, so the service starts and returns cards while the database is
+unavailable. Every use first makes sure that the tables exist (``migrate``), so a database that
+becomes available later, or comes back empty, gets its tables. Every failure of the database is
+``Unavailable`` with advice; its text never has values.
 
-SQLite runs in WAL mode; a transaction that returns is on the disk (``synchronous=FULL``)
-unless it asked for less. Several processes of one host may share the file; several hosts
-need PostgreSQL, and SQLite's file must not lie on a network share.
+SQLite runs in WAL mode; a transaction that returns is on disk (``synchronous=FULL``) unless it
+asked for less. Several processes on one host may share the file; several hosts need PostgreSQL,
+and SQLite's file must not be on a network share.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from cds_service.storage.hurried import PATIENCE_S, Hurried
 from cds_service.storage.watch import Watch
 
 LEFT_ALONE_SECONDS = 5.0
-"""After a failure, calls in a hurry do without the database for so long, or until another call
-(``probe``, from the upkeep thread) has found it back."""
+"""After a failure, hurried calls do without the database for this long, or until another call
+(``probe``, from the upkeep thread) succeeds."""
 STATEMENT_SECONDS = 12.0
-"""How long the work of one transaction may take, measured on this side."""
+"""How long one transaction may take, measured by the client."""
 MIGRATION_SECONDS = 90.0
 ROOM = 8
-"""Transactions at once that are in no hurry (feedback, audit, upkeep)."""
+"""Most concurrent transactions that are not hurried (feedback, audit, upkeep)."""
 ROOM_SECONDS = 5.0
-"""How long one of them waits for another to end."""
+"""How long another one waits for one of them to end."""
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ def open_database(url: str) -> Database:
     """The database at ``url`` (SQLAlchemy form), not yet connected.
 
     Accepts ``sqlite:///file.db`` and ``postgresql://user:password@host/name``.
-    Raises StartupError for anything else, without repeating a password.
+    Raises StartupError for anything else, without quoting a password.
     """
     fix = "Use sqlite:///file.db or postgresql://user:password@host/name."
     try:
@@ -64,7 +64,7 @@ def open_database(url: str) -> Database:
     if read.drivername in _POSTGRES_NAMES:
         if find_spec("psycopg") is None:
             raise StartupError(
-                "CDS_DATABASE_URL names PostgreSQL, and its driver is not installed.",
+                "CDS_DATABASE_URL names PostgreSQL, but its driver is not installed.",
                 "Install the service with its extra: pip install '.[postgres]'.",
             )
         return Database(read.set(drivername="postgresql+psycopg"))
@@ -72,7 +72,7 @@ def open_database(url: str) -> Database:
         raise StartupError(f"CDS_DATABASE_URL: no support for {read.drivername}.", fix)
     if read.database in {None, "", ":memory:"} or "mode=memory" in url:
         raise StartupError(
-            "CDS_DATABASE_URL names a database in memory, which forgets what was acknowledged.",
+            "CDS_DATABASE_URL names a database in memory, which would lose what was acknowledged.",
             "Name a file: sqlite:///file.db.",
         )
     return Database(read.set(drivername="sqlite+pysqlite"))
@@ -90,7 +90,7 @@ after_fork(_forked)
 
 
 class Database:
-    """Transactions on one database, safe for threads and forked workers."""
+    """Transactions on one database; thread-safe, and safe for forked workers."""
 
     def __init__(self, url: URL) -> None:
         self.url = url.render_as_string(hide_password=True)
@@ -109,12 +109,12 @@ class Database:
 
     @property
     def exists(self) -> bool:
-        """Whether there is something to read: an SQLite file is made by the first who writes."""
+        """Whether there is a database to read: a SQLite file is made by the first write."""
         return not self.is_sqlite or Path(str(self._url.database)).is_file()
 
     @property
     def engine(self) -> Engine:
-        """This process's SQLAlchemy engine, made when first needed."""
+        """The SQLAlchemy engine of this process, made on demand."""
         with self._lock:
             if self._engine is None:
                 if self.is_sqlite:
@@ -124,18 +124,20 @@ class Database:
             return self._engine
 
     def in_a_hurry(self, work: Callable[[], T]) -> T:
-        """What ``work`` gives: it uses ``read`` or ``write`` with ``hurry``, and is not waited for
-        longer than a fifth of a second. Raises Unavailable."""
+        """The result of ``work``, which uses ``read`` or ``write`` with ``hurry``.
+
+        Raises Unavailable after a fifth of a second.
+        """
         if self._breaker.refuses:
             raise _unavailable("The database is unavailable.")
         return self._hurried(work)
 
     @contextmanager
     def read(self, *, hurry: bool = False) -> Iterator[Connection]:
-        """A connection in a transaction that only reads.
+        """A connection in a transaction that only reads. Raises Unavailable.
 
-        ``hurry``: right after a failure, do not try again but raise at once, so that a
-        card never waits for a database that is unavailable. Raises Unavailable.
+        With ``hurry`` it raises at once after a recent failure, so that no card waits for a
+        database that is unavailable.
         """
         with self._transaction(hurry, {"sqlite_begin": "BEGIN"}) as connection:
             yield connection
@@ -146,25 +148,25 @@ class Database:
     ) -> Iterator[Connection]:
         """A connection in a transaction that is committed at the end of the block, all or nothing.
 
-        ``durable=False``: on SQLite, survive the end of the process but perhaps not a power
-        cut. ``hurry`` as for ``read``; then another writer is waited for ``patience_s`` at most.
-        Raises Unavailable; then nothing was acknowledged.
+        With ``durable=False`` it survives, on SQLite, the end of the process but perhaps not a
+        power cut. With ``hurry`` (see ``read``) it waits at most ``patience_s`` seconds for
+        another writer. Raises Unavailable; then nothing was written.
         """
         options = {"sqlite_begin": "BEGIN IMMEDIATE", "sqlite_durable": durable}
         with self._transaction(hurry, options, patience_s) as connection:
             yield connection
 
     def migrate(self) -> None:
-        """Bring the tables to this program's shape; one process at a time, others wait.
+        """Migrate the tables to this program's schema; one process at a time, others wait.
 
-        A database already shaped by a newer program is left alone (steps only add).
-        Raises Unavailable when the database is unavailable.
+        A database with a newer schema is left unchanged (migrations only add). Raises
+        Unavailable.
         """
         asked = time.monotonic()
         with self._lock:
             if self._migrated:
                 return
-            if self._failed_at > asked:  # it failed for another thread while this one waited
+            if self._failed_at > asked:  # another thread failed while this one waited
                 raise _unavailable("The database is unavailable.")
             with self._translated(), ExitStack() as stack:
                 if self.is_sqlite:
@@ -181,7 +183,7 @@ class Database:
             self._migrated = True
 
     def ready(self) -> bool:
-        """Whether the database answers, in a fifth of a second, and has its tables."""
+        """Whether the database responds within a fifth of a second and has its tables."""
 
         def asked() -> None:
             with self.read(hurry=True) as connection:
@@ -194,13 +196,13 @@ class Database:
         return True
 
     def probe(self) -> None:
-        """After a failure, try again, so that no call in a hurry has to. Raises Unavailable."""
+        """Try again after a failure, so that no hurried call has to. Raises Unavailable."""
         if self._breaker.state != CLOSED:
-            with self.write():  # reading works while another process holds an SQLite file
+            with self.write():  # reading works even while another process locks a SQLite file
                 pass
 
     def close(self) -> None:
-        """Give back all connections. The database may be used again afterwards."""
+        """Close all connections. The database may be used again afterwards."""
         with self._lock:
             if self._engine is not None:
                 self._engine.dispose()
@@ -228,7 +230,7 @@ class Database:
                 self._room.release()
 
     def _watched(self, connection: Connection, seconds: float) -> AbstractContextManager[None]:
-        """Cuts a server's connection that takes longer than ``seconds``."""
+        """Cuts a connection to a server after ``seconds``."""
         if self.is_sqlite:
             return nullcontext()
         return self._watch.over(connection.connection.driver_connection, seconds)
@@ -239,13 +241,13 @@ class Database:
             yield
         except (exc.DBAPIError, exc.TimeoutError) as error:
             if _refuses_this_only(error):
-                self._breaker.succeeded()  # it has answered
+                self._breaker.succeeded()  # it has responded
             else:
                 self._failed_at = time.monotonic()
                 self._breaker.failed()
             if _tables_missing(error):  # the database was replaced: make them before the next use
                 self._migrated = False
-            # "from None": SQLAlchemy's own text can carry the values of the statement.
+            # "from None": SQLAlchemy's own text may have values of the statement.
             raise _unavailable(*_explain(error)) from None
         self._breaker.succeeded()
 
@@ -255,7 +257,7 @@ class Database:
 
     def _new_breaker(self) -> Breaker:
         def heard(state: str) -> None:
-            self.breaker_heard(state)  # whoever listens may be set later
+            self.breaker_heard(state)  # looked up now, because it may be set later
 
         return Breaker(1, LEFT_ALONE_SECONDS, heard)
 
@@ -280,34 +282,34 @@ def _upgrade(connection: Connection) -> None:
     known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
     current = set(MigrationContext.configure(connection).get_current_heads())
     if current <= known:
-        # Alembic keeps what it is doing in variables of its module: one thread at a time.
+        # Alembic keeps its state in module variables: one thread at a time.
         with _upgrading:
             command.upgrade(config, "head")
 
 
 _REASONS = {
     "database or disk is full": "Free space on the disk of the database.",
-    "database is locked": "Another process holds it for long: end it, or use PostgreSQL.",
-    "readonly": "Give the service the right to write to the file and its folder.",
-    "unable to open": "Make the folder, and give the service the right to write there.",
+    "database is locked": "Another process keeps it locked: end that process, or use PostgreSQL.",
+    "readonly": "Give the service write permission for the file and its folder.",
+    "unable to open": "Create the folder, and give the service write permission.",
     "not a database": "Name another file, or restore it from a backup.",
     "malformed": "Restore the file from a backup.",
-    # What libpq says on connecting carries no SQLSTATE, only words.
+    # Errors of libpq while connecting have no SQLSTATE, only text.
     "does not exist": "Create the database and the user that CDS_DATABASE_URL names.",
     "password authentication": "Correct user or password in CDS_DATABASE_URL.",
     "too many": "Raise the server's max_connections, or run fewer workers.",
 }
 _STATES = {
-    "42P01": "Send the same again: the tables are made anew.",
+    "42P01": "Send the same again: the tables are recreated.",
     "53100": "Free space on the disk of the database.",
-    "42501": "Give the user of CDS_DATABASE_URL the rights on the tables.",
+    "42501": "Give the user of CDS_DATABASE_URL privileges on the tables.",
 }
 
 
 def _refuses_this_only(error: Exception) -> bool:
-    """Whether a database that works refuses one statement, for what is in it.
+    """Whether a working database refuses one statement because of its content.
 
-    Of SQLSTATE: 40, it was in the way of another; 54, something in it is too long, or too much.
+    SQLSTATE class 40: a conflict with another transaction; 54: something is too long or too much.
     """
     state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
     return isinstance(error, exc.IntegrityError | exc.DataError) or state[:2] in ("40", "54")
@@ -328,4 +330,4 @@ def _explain(error: Exception) -> tuple[str, str]:
 
 
 def _unavailable(what: str, fix: str = "") -> Unavailable:
-    return Unavailable(what, fix or "Send the same again later; see that the database runs.")
+    return Unavailable(what, fix or "Send the same again later; check that the database runs.")

@@ -1,4 +1,4 @@
-"""How the two kinds of database are connected: time limits, transactions, what reaches the disk."""
+"""The engines for the two kinds of database: time limits, transactions, durability."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from cds_service.errors import Unavailable
 from cds_service.storage.watch import Watch
 
 CONNECT_SECONDS = 2
-"""How long reaching a PostgreSQL server may take (libpq's own least value)."""
+"""How long connecting to a PostgreSQL server may take (the minimum of libpq)."""
 PING_SECONDS = 1.0
-"""How long a server may take to say that it is there."""
+"""How long a server may take to respond to a ping."""
 BUSY_SECONDS = 5.0
 """How long a SQLite writer waits for another one."""
 
@@ -29,7 +29,7 @@ SELECT set_config('statement_timeout', '10s', false), set_config('lock_timeout',
 
 
 def sqlite(url: URL) -> Engine:
-    """An engine whose transactions are explicit: see the options that ``Database`` sets."""
+    """An engine with explicit transactions, controlled by the options that ``Database`` sets."""
     engine = create_engine(
         url,
         hide_parameters=True,
@@ -58,9 +58,9 @@ def sqlite(url: URL) -> Engine:
 
 
 def postgres(url: URL, watch: Watch) -> Engine:
-    """An engine that waits for nothing long and commits to the disk.
+    """An engine with short time limits and durable commits.
 
-    Connections are tried before they are used again; ``watch`` cuts those that say nothing.
+    Connections are tested before they are used again; ``watch`` cuts those that do not respond.
     """
     limits = {
         "connect_timeout": CONNECT_SECONDS,
@@ -90,7 +90,7 @@ def postgres(url: URL, watch: Watch) -> Engine:
 
     @event.listens_for(engine, "checkout")
     def _alive(connection: Any, record: Any, _proxy: object) -> None:
-        # SQLAlchemy's own ping would wait without a limit for a server that was stopped.
+        # SQLAlchemy's own ping would wait indefinitely for a server that was stopped.
         if record.info.pop("new", False):
             return
         try:
@@ -105,16 +105,16 @@ def postgres(url: URL, watch: Watch) -> Engine:
 
 
 def prepare_file(path: Path) -> None:
-    """Make the file readable for its owner only: it holds comments and the card key."""
+    """Create the file so that only its owner can read it: it has comments and the card key."""
     if path.parent.is_dir() and not path.exists():
         try:
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         except OSError:
-            return  # connecting says why, in the same words as every other failure
+            return  # connecting will report the reason like any other failure
 
 
 def compact(engine: Engine) -> None:
-    """Write the SQLite file anew, without what was deleted. Raises Unavailable."""
+    """Rewrite the SQLite file without what was deleted. Raises Unavailable."""
     try:
         with engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
@@ -123,12 +123,12 @@ def compact(engine: Engine) -> None:
     except Exception as error:
         raise Unavailable(
             f"What was deleted may still be in free pages of the file ({type(error).__name__}).",
-            "Stop the service and do it again.",
+            "Stop the service and try again.",
         ) from None
 
 
 def turn_on_wal(engine: Engine) -> None:
-    """Switch the file to WAL mode, for good. Raises SQLAlchemy's OperationalError."""
+    """Switch the file to WAL mode permanently. Raises SQLAlchemy's OperationalError."""
     # SQLite does not wait by itself when two processes switch an empty file to WAL.
     until = time.monotonic() + BUSY_SECONDS
     while True:

@@ -1,8 +1,8 @@
-"""What a card needs of the database: in a fifth of a second, or not at all.
+"""Database work that a card waits for: done within a fifth of a second, or not at all.
 
-The work is done on a few threads of its own. Whoever asked waits ``PATIENCE_S`` and goes on
-without it, whatever holds it up: a lock, a full disk, a connection that is not made, a server
-that was stopped in the middle of a word.
+The work is done on a few separate threads. The caller waits ``PATIENCE_S`` and then continues
+without it, whatever causes the delay: a lock, a full disk, a connection that cannot be made, or a
+server that was stopped in the middle of a response.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Hurried:
-    """Runs work beside, and gives up waiting for it. ``late()`` hears when it was too slow."""
+    """Runs work on other threads with a time limit; ``late()`` is called when it is exceeded."""
 
     def __init__(self, late: Callable[[], None]) -> None:
         self._late = late
@@ -29,7 +29,7 @@ class Hurried:
         self._pid = 0
 
     def __call__(self, work: Callable[[], T]) -> T:
-        """What ``work`` gives or raises. Raises Unavailable where it takes too long."""
+        """The result (or exception) of ``work``. Raises Unavailable where it takes too long."""
         if self._threads is None or self._pid != os.getpid():
             self._threads = ThreadPoolExecutor(THREADS, "cds-database")
             self._pid = os.getpid()
@@ -37,9 +37,9 @@ class Hurried:
         try:
             return future.result(PATIENCE_S)
         except TimeoutError:
-            future.cancel()  # if it has not begun
+            future.cancel()  # if it has not started
             self._late()
             raise Unavailable(
-                f"The database did not answer within {PATIENCE_S:g} s.",
-                "See that it runs, and what holds it up.",
+                f"The database did not respond within {PATIENCE_S:g} s.",
+                "Check that it runs, and what delays it.",
             ) from None

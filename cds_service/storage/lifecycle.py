@@ -1,7 +1,7 @@
-"""The life of what is kept: handed out, deleted when its time is over, erased on demand.
+"""The life cycle of stored data: exported, deleted after its retention, erased on demand.
 
-Kept are feedback, counts of rules and the audit trail. Ids of tokens end by themselves, card
-keys by rotation; neither is handed out.
+This is for feedback, counts of rules and the audit trail. Token ids expire by themselves and card
+keys by rotation; neither is exported.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _EVERY = 3600.0
 
 
 class Kept(NamedTuple):
-    """One table of what is kept, and the column that says of when a row is."""
+    """One table of stored data, and the column with the time of a row."""
 
     table: Table
     when: Column[str]
@@ -47,13 +47,13 @@ KEPT = (
     Kept(denominators, denominators.c.day),
     Kept(audit, audit.c.at, audit=True),
 )
-"""``audit_cards`` goes with ``audit``: it only finds rows there."""
+"""``audit_cards`` is deleted with ``audit``: it is only an index of that table."""
 
 
 def export(database: Database, site: str | None = None) -> Iterator[dict[str, Any]]:
-    """Every row that is kept, of all sites or one, as plain values with the ``table``'s name.
+    """Every stored row, of one site or with None of all, as plain values with its ``table``.
 
-    What is encrypted stays so, as base64. Raises Unavailable.
+    Encrypted content stays encrypted, as base64. Raises Unavailable.
     """
     with database.read() as connection:
         for kept in KEPT:
@@ -71,10 +71,11 @@ def export(database: Database, site: str | None = None) -> Iterator[dict[str, An
 
 
 def erase(database: Database, before: date, site: str | None = None) -> dict[str, int]:
-    """Delete what is older than ``before``, of all sites or one; rows deleted by table.
+    """Delete rows from before ``before``, of one site or with None of all.
 
-    On SQLite the file is then written anew, so that nothing deleted is left in free pages.
-    Raises Unavailable, also where the file is in use for longer than that can wait.
+    Returns the number of deleted rows by table. On SQLite the file is then rewritten, so that
+    nothing deleted is left in free pages. Raises Unavailable, also where the file is in use for
+    too long.
     """
     erased: dict[str, int] = {}
     for kept in KEPT:
@@ -88,7 +89,7 @@ def erase(database: Database, before: date, site: str | None = None) -> dict[str
 def _delete(
     database: Database, kept: Kept, before: date, site: str | None, batches: int | None = None
 ) -> int:
-    """Delete in short transactions, so that nobody waits long; at most ``batches`` of them."""
+    """Delete in short transactions, at most ``batches`` of them; returns the deleted rows."""
     table, (key, *more) = kept.table, kept.table.primary_key.columns
     where = [kept.when < before.isoformat()]
     if (wanted := _of_site(table, site)) is not None:
@@ -96,7 +97,7 @@ def _delete(
     deleted = 0
     while batches is None or batches > 0:
         with database.write() as connection:
-            if more:  # a few rows a day
+            if more:  # these tables have only a few rows per day
                 return int(connection.execute(delete(table).where(*where)).rowcount)
             old = connection.execute(select(key).where(*where).limit(_BATCH)).scalars().all()
             if kept.audit:
@@ -114,7 +115,7 @@ def _of_site(table: Table, site: str | None) -> ColumnElement[bool] | None:
 
 
 class Retention:
-    """Deletes what is older than its days, once an hour: a task of the upkeep."""
+    """Deletes rows older than their retention in days, once an hour: a task of the upkeep."""
 
     def __init__(
         self,
@@ -132,7 +133,7 @@ class Retention:
         self._next = 0.0
 
     def __call__(self) -> None:
-        """Delete what is over, some thousand rows a turn. Raises Unavailable."""
+        """Delete expired rows, at most some thousand at a time. Raises Unavailable."""
         if self._clock() < self._next:
             return
         for kept in KEPT:
@@ -140,5 +141,5 @@ class Retention:
             if days is not None:
                 before = self._today() - timedelta(days=days)
                 if _delete(self._database, kept, before, None, batches=1) == _BATCH:
-                    return  # the rest at the next turn
+                    return  # the rest next time
         self._next = self._clock() + _EVERY

@@ -1,4 +1,4 @@
-"""Remembers the ids of tokens that were used, for all workers and hosts."""
+"""Remembers the ids of used tokens for all workers and hosts."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from cds_service.storage.tables import insert_into, kept_secrets, token_ids
 
 PURGE_SECONDS = 600.0
 NOTE_SECONDS = 60.0
-"""How often it is written down that ids were remembered."""
+"""How often the time up to which ids were remembered is stored."""
 GAP_SECONDS = 300.0
-"""A database that has noted nothing for so long may be an old one."""
+"""A database in which no such time was stored for this long may be an old backup."""
 _NOTE = "tokens_remembered_until"
 _FLOOR = "tokens_issued_from"
 LATEST = 2**53
-"""The last Unix second that is kept; no column overflows whatever a token claims."""
+"""The last Unix second that is stored, so that no column overflows whatever a token claims."""
 
 
 class DatabaseReplay:
-    """Says of each token id whether this is its first use.
+    """Says whether a token id is used for the first time.
 
-    ``leeway`` seconds after its end a token is refused for its age, and its id is forgotten.
+    ``leeway`` seconds after its expiry a token is refused for its age, and its id is forgotten.
     ``clock()`` gives Unix time in seconds.
 
-    A database that was restored from an old backup has forgotten ids. It also says that it has
-    remembered nothing lately; so tokens issued before this process first asked are then refused,
-    as any of them may have been used.
+    A database that was restored from an old backup has forgotten ids, and its stored time shows
+    this. Then tokens issued before this process first asked are refused, because any of them may
+    have been used.
     """
 
     def __init__(
@@ -44,18 +44,18 @@ class DatabaseReplay:
         self._clock = clock
         self._purge_at = 0.0
         self._note_at = 0.0
-        self._issued_from: float | None = None  # None: not asked since the database was there
+        self._issued_from: float | None = None  # None: not read since the database became available
 
     def first_use(
         self, client: str, jti_digest: str, expires: float, issued: float = math.inf
     ) -> bool:
-        """Keep the token's id until ``expires`` (Unix seconds) + leeway; False if it was kept,
-        or if the token was ``issued`` before what this database can vouch for.
+        """Store the token's id until ``expires`` (Unix seconds) + leeway.
 
-        Atomic: of any number of simultaneous calls, on any host, one gets True. On SQLite
-        the id survives the end of the process, but perhaps not a power cut in the same
-        second. Raises Unavailable when the database does not answer within a fifth of a
-        second: the caller decides.
+        False where it was stored already, or where the token was ``issued`` before the time from
+        which this database has ids. Atomic: of any number of simultaneous calls, on any host, one
+        gets True. On SQLite the id survives the end of the process, but perhaps not a power cut
+        in the same second. Raises Unavailable when the database does not respond within a fifth
+        of a second; the caller decides what follows.
         """
         now = self._clock()
         try:
@@ -63,7 +63,7 @@ class DatabaseReplay:
                 lambda: self._first_use(client, jti_digest, expires, issued, now)
             )
         except Unavailable:
-            self._issued_from = None  # what comes back may be a backup
+            self._issued_from = None  # it may be a backup when it is available again
             raise
 
     def _first_use(
@@ -94,12 +94,12 @@ class DatabaseReplay:
         return first
 
     def _floor(self, connection: Connection, now: float) -> float:
-        """From when on tokens must be issued; 0 where the database remembered some lately."""
+        """The earliest permitted issue time of tokens; 0 where the database is up to date."""
         names = kept_secrets.c.name.in_((_NOTE, _FLOOR))
         query = select(kept_secrets.c.name, kept_secrets.c.value).where(names)
         noted = {name: float(value) for name, value in connection.execute(query)}
         if _NOTE in noted and now - noted[_NOTE] > GAP_SECONDS:
-            # For the other processes, too: what they find from now on looks new.
+            # Stored for the other processes, to which the database now looks up to date.
             _note(connection, _FLOOR, now)
             return float(math.floor(now))
         return noted.get(_FLOOR, 0.0)

@@ -1,8 +1,8 @@
-"""The tables, as SQLAlchemy Core sees them. The migrations make them; a test compares the two.
+"""The tables in SQLAlchemy Core. The migrations create them; a test compares the two.
 
-Times are text in UTC with nine decimals (``2026-11-22T23:13:39.274000000Z``): nothing a
-client sends is rounded, they sort as text, and both databases read them the same way.
-No column holds anything that says who a patient is.
+Times are text in UTC with nine decimals (``2026-11-22T23:13:39.274000000Z``): nothing that a
+client sends is rounded, they sort as text, and both databases treat them the same way.
+No column has anything that identifies a patient.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from cds_service.core.identity import DEFAULT_SITE
 metadata = MetaData()
 
 ROW_ID = BigInteger().with_variant(Integer(), "sqlite")
-"""SQLite numbers rows by itself only for the type INTEGER."""
+"""SQLite assigns row ids automatically only for the type INTEGER."""
 
 
-def _answers() -> list[Column[Any]]:
+def _feedback_columns() -> list[Column[Any]]:
     return [
         Column("id", ROW_ID, primary_key=True, autoincrement=True),
         Column("service", Text, nullable=False),
@@ -39,7 +39,7 @@ def _answers() -> list[Column[Any]]:
         Column("outcome", Text, nullable=False),
         Column("outcome_at", Text, nullable=False),
         Column("received_at", Text, nullable=False),
-        # Null rule: a card this service cannot have made, or of a rule it has never known.
+        # Null rule: a card that this service cannot have made, or of a rule that it never had.
         Column("rule", Text),
         Column("version", Text),
         Column("rule_tag", BigInteger),
@@ -49,7 +49,7 @@ def _answers() -> list[Column[Any]]:
         Column("reason_code", Text),
         Column("reason_display", Text),
         Column("comment", Text),
-        # Whose answer: issuer and tenant of the token, empty where everybody may call.
+        # The caller: issuer and tenant of the token, empty where anybody may call.
         Column("issuer", Text, nullable=False, server_default=""),
         Column("tenant", Text, nullable=False, server_default=""),
         Column("site", Text, nullable=False, server_default=DEFAULT_SITE),
@@ -61,24 +61,24 @@ def _answers() -> list[Column[Any]]:
 feedback = Table(
     "feedback",
     metadata,
-    *_answers(),
+    *_feedback_columns(),
     UniqueConstraint("card", "outcome", "outcome_at", name="feedback_once"),
     Index("feedback_digest", "digest", "rule_tag"),
     Index("feedback_received", "received_at"),
 )
-"""Answers to cards of this service, whose ids say so. A card belongs to one caller."""
+"""Feedback on cards of this service, recognised by their ids. A card belongs to one caller."""
 
 unknown_feedback = Table(
     "unknown_feedback",
     metadata,
-    *_answers(),
-    # Anybody may name any card: an answer never takes the place of another caller's.
+    *_feedback_columns(),
+    # Anybody may name any card: feedback never replaces that of another caller.
     UniqueConstraint(
         "card", "outcome", "outcome_at", "issuer", "tenant", "site", name="unknown_feedback_once"
     ),
     Index("unknown_feedback_received", "received_at"),
 )
-"""Answers to cards that this service did not make, or not for this caller: counted in no rule."""
+"""Feedback on cards that this service did not make, or not for this caller: no rule counts it."""
 
 rules_seen = Table(
     "rules_seen",
@@ -108,10 +108,10 @@ counts = Table(
     Column("rule", Text, primary_key=True),
     Column("version", Text, primary_key=True),
     Column("day", Text, primary_key=True),
-    Column("event", Text, primary_key=True),  # "shown", and what else is counted of a rule
+    Column("event", Text, primary_key=True),  # "shown" and the other events of `feedback.shown`
     Column("number", BigInteger, nullable=False),
 )
-"""What happened with a rule's cards, per site and day. ``shown`` holds what was counted before."""
+"""Events of rules per site and day. ``shown`` has counts from before there were sites."""
 
 denominators = Table(
     "denominators",
@@ -122,7 +122,8 @@ denominators = Table(
     Column("kind", Text, primary_key=True),  # patient, encounter, clinician or order
     Column("digest", Text, primary_key=True),
 )
-"""Whom a service met on a day, by keyed digests: what cards are counted against."""
+"""Patients, encounters, clinicians and orders of a service per day, as keyed digests: what cards
+are counted against."""
 
 token_ids = Table(
     "token_ids",
@@ -145,7 +146,7 @@ earlier_card_keys = Table(
     "earlier_card_keys",
     metadata,
     Column("value", Text, primary_key=True),
-    Column("until", Text, nullable=False),  # the last day on which ids made under it count
+    Column("until", Text, nullable=False),  # the last day on which ids made under it are valid
 )
 
 audit = Table(
@@ -156,7 +157,7 @@ audit = Table(
     Column("site", Text, nullable=False),
     Column("topic", Text, nullable=False),
     Column("service", Text, nullable=False),
-    # Keyed digests: who called, which user, which patient.
+    # Keyed digests of the caller, the user and the patient.
     Column("caller", Text, nullable=False),
     Column("clinician", Text, nullable=False),
     Column("patient", Text, nullable=False),
@@ -176,7 +177,7 @@ audit_cards = Table(
 
 
 def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that can say ON CONFLICT, for the database behind ``connection``."""
+    """An INSERT that supports ON CONFLICT, for the database of ``connection``."""
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)

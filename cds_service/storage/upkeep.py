@@ -1,4 +1,4 @@
-"""One small thread per process that does what no call should wait for."""
+"""One thread per process for work that no call should wait for."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cds_service.ops.forks import after_fork
 class Upkeep:
     """Runs ``tasks`` every ``every`` seconds, and a last time at the end of the process.
 
-    The thread starts at the first ``touch`` in a process, so a process that forks workers
-    needs none. A task that raises Unavailable is tried again at the next turn.
+    The thread starts with the first ``touch`` in a process, so that a process that only forks
+    workers has none. A task that raises Unavailable is run again the next time.
     """
 
     def __init__(self, tasks: Sequence[Callable[[], None]], every: float = 2.0) -> None:
@@ -29,18 +29,18 @@ class Upkeep:
         after_fork(self._forked)
 
     def add(self, task: Callable[[], None]) -> None:
-        """Run ``task``, too, from the next turn on."""
+        """Also run ``task`` from the next time on."""
         self._tasks = (*self._tasks, task)
 
     def touch(self) -> None:
-        """Make sure that the thread of this process runs."""
+        """Make sure that the thread is running in this process."""
         if self._thread is None:
             with self._lock:
                 if self._thread is None and not self._ended.is_set():
                     self._begin()
 
     def run_once(self) -> None:
-        """Run every task now, in this thread; a database that is unavailable is only logged."""
+        """Run every task now in this thread; an unavailable database is only logged."""
         log = structlog.get_logger(__name__)
         unavailable = False
         for task in self._tasks:
@@ -49,14 +49,14 @@ class Upkeep:
             except Unavailable:
                 unavailable = True
             except Exception as error:
-                # The other tasks, and the next turn, must not fall with this one.
+                # The other tasks, and the next run, must not fail because of this one.
                 log.warning("upkeep_failed", error=type(error).__name__)
         if unavailable != self._unavailable:
             self._unavailable = unavailable
             log.warning("database_unavailable" if unavailable else "database_available")
 
     def close(self) -> None:
-        """End the thread and run the tasks a last time. Calling it again does nothing."""
+        """End the thread and run the tasks a last time. A second call does nothing."""
         with self._lock:
             if self._thread is None or self._ended.is_set():
                 return

@@ -1,6 +1,6 @@
-"""Time limits of our own for a database server: it may be stopped, or the network gone silent.
+"""Client-side time limits for a database server, which may be stopped or unreachable.
 
-What the server itself limits (``statement_timeout``) helps only while it runs.
+The server's own limits (``statement_timeout``) help only while it runs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LOOK_S = 0.25
 
 
 class Watch:
-    """Cuts the connections whose work takes too long: one thread, while there is any."""
+    """Cuts connections whose work takes too long, with one thread while there is any work."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
@@ -62,6 +62,6 @@ class Watch:
 
 
 def _cut(connection: Any) -> None:
-    """End the connection under whoever waits for it."""
+    """Shut down the connection, so that the thread waiting for it gets an error."""
     with suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as line:
         line.shutdown(socket.SHUT_RDWR)

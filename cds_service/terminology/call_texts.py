@@ -1,10 +1,10 @@
-"""What one call may cost in texts, and what is kept of them: within the call everything, from
-call to call nothing but keyed digests.
+"""The budget for reading text in one call, and what is remembered of texts: everything within the
+call, but only keyed digests between calls.
 
-Reading a text for the names in it costs up to two microseconds a character. A record that
-consists of texts would hold a worker for a minute; beyond the budget its texts are left unread,
-and that is said. Of a text that was read, its digest and the concepts found in it are kept: no
-memory of the process holds words of a record after the call.
+Reading a text for the names in it costs up to two microseconds per character. A record that
+consists of texts would occupy a worker for a minute; beyond the budget its texts are not read,
+which is reported. Only the digest of a text and the concepts found in it are kept: the process
+has no words of a record in memory after the call.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from hashlib import blake2b
 from typing import Any
 
 BUDGET = 250_000
-"""Characters of texts met for the first time that are read in one call: thousands of names."""
+"""Most characters of new texts that are read in one call: thousands of names."""
 _KEY = os.urandom(16)
 _here = threading.local()
 
 
 class TooMuchTextError(Exception):
-    """The call holds more text than is read."""
+    """The call has more text than is read."""
 
-    reason = "the call holds more text than is read"
+    reason = "the call has more text than is read"
 
 
 class _Call:
@@ -38,7 +38,7 @@ class _Call:
 
 @contextmanager
 def one_call(budget: int = BUDGET) -> Iterator[None]:
-    """What this thread reads inside the block belongs to one call."""
+    """Everything that this thread reads inside the block belongs to one call."""
     before = getattr(_here, "call", None)
     _here.call = _Call(budget)
     try:
@@ -48,13 +48,13 @@ def one_call(budget: int = BUDGET) -> Iterator[None]:
 
 
 def memory() -> dict[Hashable, Any]:
-    """What is remembered until the end of the call; outside of one, nothing is."""
+    """The memory of the current call; outside a call, a new empty one."""
     call: _Call | None = getattr(_here, "call", None)
     return {} if call is None else call.memory
 
 
 def spend(characters: int) -> None:
-    """Count what is about to be read. Raises TooMuchTextError beyond the budget."""
+    """Count characters about to be read. Raises TooMuchTextError beyond the budget."""
     call: _Call | None = getattr(_here, "call", None)
     if call is None:
         return
@@ -64,7 +64,7 @@ def spend(characters: int) -> None:
 
 
 def afresh(budget: int) -> None:
-    """Let this call read so much at least: what is about to be ordered is always looked at."""
+    """Raise the rest of the budget to at least ``budget``, so that drafts are always read."""
     call: _Call | None = getattr(_here, "call", None)
     if call is not None:
         call.left = max(call.left, budget)

@@ -1,4 +1,4 @@
-"""Code lists and name lists: the CSV files in which clinicians say what means what.
+"""Code lists and name lists: the CSV files that define the codes and names of concepts.
 
 A code list has the columns ``system,code,display,verified,source``. A name list has
 ``concept,kind,pattern,note``; the kinds are:
@@ -6,23 +6,23 @@ A code list has the columns ``system,code,display,verified,source``. A name list
 =============  =====================================================================
 ingredient,    a name of the concept (patterns: :mod:`cds_service.terminology.wording`)
 phrase
-brand          likewise, but not in square brackets behind the ingredients
+brand          likewise, but not in square brackets after the ingredients
 exact          a name only when it is the whole text
 bare           a name only when all the other words of the text are ``neutral``
-neutral        words that say nothing against a ``bare`` name: "serum", "level", "mmol"
-not            names that lie wholly inside this pattern do not count
+neutral        words that do not contradict a ``bare`` name: "serum", "level", "mmol"
+not            names that are entirely inside this pattern do not count
 unless         found anywhere: the concept does not apply, even when a code matched
 unless_three   three different ones found anywhere: likewise
 even_so        found anywhere: the ``unless`` kinds do not apply
-before         in the same clause, at most eight words before a name: takes it back
-after          in the same clause, or opening the next, at most three words behind: likewise
-until          a word behind which ``before`` no longer reaches
+before         in the same clause, at most eight words before a name: negates it
+after          in the same clause, or opening the next, at most three words after: likewise
+until          a word that ends the reach of ``before``
 qualifier      a word that may come before ``^``
 implies        the pattern is another concept that comes with this one
 =============  =====================================================================
 
 The concept ``*`` in a ``not``, ``unless``, ``before``, ``after``, ``until`` or ``qualifier``
-row means every concept of the vocabulary; ``neutral`` words are always everybody's.
+row means every concept of the vocabulary; ``neutral`` words always apply to all concepts.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Name:
 def _rows(text: str, file: str, columns: list[str]) -> Iterable[tuple[int, list[str]]]:
     reader = csv.reader(io.StringIO(text))
     if next(reader, None) != columns:
-        raise CodeError("the first line is not right.", f"Write {','.join(columns)}.", f"{file}:1")
+        raise CodeError("the first line is wrong.", f"Write {','.join(columns)}.", f"{file}:1")
     for cells in reader:
         if len(cells) != len(columns):
             raise CodeError(
@@ -97,7 +97,7 @@ def read_codes(text: str, file: str, concept: str, excludes: bool = False) -> Co
             raise CodeError(f"{code} is listed twice.", "Keep one row.", where)
         if verified not in ("true", "false") or not source:
             raise CodeError(
-                "verified or source is missing.", "Write true or false, and where seen.", where
+                "verified or source is missing.", "Write true or false, and the source.", where
             )
         seen.add((code.system, code))
         rows.append(CodeRow(code, display, verified == "true", source))

@@ -1,7 +1,7 @@
-"""Codes of the clinical code systems, each of a type that refuses a malformed code.
+"""Codes of the clinical code systems, each with a type that refuses malformed codes.
 
 A code from a code list is checked by :func:`parse_code`; a code from a patient's record is
-never refused, only brought to the spelling of the lists by :func:`normal_key`.
+never refused, only normalised to the spelling of the lists by :func:`normal_key`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ATC = "http://www.whocc.no/atc"
 CPT = "http://www.ama-assn.org/go/cpt"
 
-# Spellings met in messages of real record systems; http and https, a trailing slash and
-# capitals are levelled before the look-up. Categories of ICD-10 and of its clinical
-# modification mean the same wherever a list uses them, so both read as one system.
+# Spellings found in messages of real record systems; differences in http and https, a trailing
+# slash and capitals are removed before the look-up. Wherever a list uses categories of ICD-10
+# they mean the same in ICD-10-CM, so both are treated as one system.
 _OTHER_SPELLINGS = {
     "urn:oid:2.16.840.1.113883.6.1": LOINC,
     "http://www.loinc.org": LOINC,
@@ -41,7 +41,7 @@ _OTHER_SPELLINGS = {
     "http://fhir.de/codesystem/bfarm/atc": ATC,
     "urn:oid:2.16.840.1.113883.6.12": CPT,
     "http://ama-assn.org/go/cpt": CPT,
-    # Bare names, as HL7 v2 messages and interfaces made from them write them.
+    # Bare names, as in HL7 v2 messages and interfaces made from them.
     "loinc": LOINC,
     "ln": LOINC,
     "lnc": LOINC,
@@ -67,7 +67,7 @@ _OTHER_SPELLINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """One code as a record states it: system, code, and the display beside it."""
+    """One code as a record has it: system, code and display."""
 
     system: str
     code: str
@@ -75,7 +75,7 @@ class Coding:
 
 
 class CodeError(ValueError):
-    """A code list or name list that cannot be used: where, what is wrong, what to do."""
+    """A code list or name list that cannot be used: the place, the error and what to do."""
 
     def __init__(self, what: str, fix: str, where: str = "") -> None:
         super().__init__(f"{where}: {what} {fix}" if where else f"{what} {fix}")
@@ -85,7 +85,7 @@ class CodeError(ValueError):
 
 
 class Code(str):
-    """A well-formed code; making one of a malformed text raises :class:`CodeError`."""
+    """A well-formed code; malformed text raises :class:`CodeError`."""
 
     __slots__ = ()
     system: ClassVar[str] = ""
@@ -100,7 +100,7 @@ class Code(str):
 
     @classmethod
     def check(cls, code: str) -> bool:
-        """Whether the check digit (if the system has one) is right."""
+        """Whether the check digit is right, where the code system has one."""
         return bool(code)
 
 
@@ -214,13 +214,13 @@ KNOWN_SYSTEMS = frozenset(_TYPES)
 
 
 def normal_system(system: str) -> str:
-    """The one spelling of a code system's address; an unknown one comes back as it was."""
+    """The standard spelling of a code system's URL; an unknown one is returned unchanged."""
     if system in _TYPES:
         return system
     plain = system.strip().lower().rstrip("/")
     if plain.startswith("https://"):
         plain = "http://" + plain[8:]
-    # Editions of SNOMED CT are named below its address.
+    # Editions of SNOMED CT have URLs below its own.
     if plain.startswith(SNOMED + "/"):
         return SNOMED
     if plain in _TYPES:
@@ -231,8 +231,8 @@ def normal_system(system: str) -> str:
 def normal_key(system: str, code: str) -> tuple[str, str]:
     """System and code in the spelling of the code lists.
 
-    ICD-10 codes get their dot and capitals, ATC codes capitals; nothing is refused here. A code
-    without a system is a LOINC code where its check digit is right: no other system has its shape.
+    ICD-10 codes get their dot and capitals, ATC codes capitals; nothing is refused. A code without
+    a system counts as a LOINC code where its check digit is right: no other system has that shape.
     """
     known = normal_system(system)
     plain = code.strip()
@@ -255,14 +255,14 @@ def parse_code(system: str, code: str) -> Code:
     kind = _TYPES.get(normal_system(system))
     if kind is None:
         raise CodeError(
-            f"{system!r} is not a code system known here.",
+            f"{system!r} is not a known code system.",
             f"Use one of {', '.join(sorted(_TYPES))}.",
         )
     return kind(code)
 
 
 def category_of(code: Code) -> str | None:
-    """The prefix that a class row stands for, or None when the code stands for itself.
+    """The prefix that a row for a category stands for; None for a single code.
 
     ``E11.-`` gives ``E11``, ``I70.2-`` gives ``I70.2``, the ATC class ``C03C`` itself.
     """

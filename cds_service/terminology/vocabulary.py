@@ -1,7 +1,7 @@
 """From codes and texts to clinical concepts, by code lists and name lists that are data.
 
-The engine knows no medicine: which codes and names mean what, which words take a name back,
-and which forms of a product do not count, is all in CSV files (see ``hooks/knowledge``).
+The code has no medical knowledge: the meaning of codes and names, the words that negate a name,
+and the forms of a product that do not count are all in CSV files (see ``hooks/knowledge``).
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _REACH_BACK = 3
 _NEAR = 40  # words; marks that span more are looked at one by one
 _CLASSIFICATIONS = frozenset({ATC, ICD10CM})
 _ALL = "*"
-_WORD = 5  # letters of a name that is looked for among any other words ("K" is not)
+_WORD = 5  # least letters of a name that is looked for among other words ("K" is too short)
 _MOST_MET = 20_000
-"""Texts of which a vocabulary remembers what they name: by digest, some 150 bytes each."""
+"""Most texts whose concepts a vocabulary remembers: by digest, some 150 bytes each."""
 
 
 class TextUse(Enum):
-    """When the texts of an entry are read at all."""
+    """When the texts of an entry are read."""
 
     ALWAYS = "always"
     WHEN_NO_CODE_FITS = "when no code is in a list"
 
 
 class Vocabulary:
-    """Codings and texts of one kind of entry (conditions, medications, …) to concepts."""
+    """Maps codings and texts of one kind of entry (conditions, medications, …) to concepts."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Vocabulary:
         self._rows = tuple(
             row for row in rows if row.kind not in ("implies", "qualifier", "neutral")
         )
-        # The words beside which a bare name stands for its concept.
+        # The other words in a text that a bare name may have and still count.
         neutral = _words_of(row for row in rows if row.kind == "neutral")
         bare = [row for row in rows if row.kind == "bare"]
         self._beside = {
@@ -113,7 +113,10 @@ class Vocabulary:
         return found
 
     def wording(self, codings: Sequence[Coding], texts: Sequence[str]) -> Wording:
-        """What codings and texts say. Raises TooMuchTextError beyond the budget of the call."""
+        """What codings and texts say, as a `Wording`.
+
+        Raises TooMuchTextError beyond the budget of the call.
+        """
         concepts = self.concepts(codings, texts)
         in_words = _in_words(codings, texts)
         read = in_words or self._of_a_listed_system(codings)
@@ -121,9 +124,9 @@ class Vocabulary:
         return Wording(concepts, bool(codings or texts), read, told)
 
     def remembered(self, raw: bytes, read: Callable[[], Wording]) -> Wording:
-        """What undecoded bytes say by this vocabulary; what was met before is not read again.
+        """The wording of undecoded bytes, read by ``read`` unless the same bytes were read before.
 
-        Of the bytes only their digest is kept; empty ones are always read.
+        Only the digest of the bytes is kept; empty bytes are always read.
         """
         if not raw:
             return read()
@@ -137,7 +140,7 @@ class Vocabulary:
         return known
 
     def mentions(self, codings: Sequence[Coding], texts: Sequence[str]) -> frozenset[str]:
-        """The concepts that are named among words which leave open whether they are meant."""
+        """The concepts whose bare names occur among other words, so that they may be meant."""
         read = [coding.display for coding in codings if coding.display]
         found = [self._read(text) for text in (*read, *texts) if text]
         denied = {concept for one in found for concept in one.denied}
@@ -146,9 +149,9 @@ class Vocabulary:
         return frozenset(concept for one in found for concept in one.mentioned) - denied
 
     def reads(self, codings: Sequence[Coding], texts: Sequence[str]) -> bool:
-        """Whether it says what it is: in words, or by a code of a system that the lists use.
+        """Whether an entry says what it is: in words, or by a code of a system in the lists.
 
-        Words in another script than the Latin one are not read.
+        Words in other scripts than Latin are not read.
         """
         return _in_words(codings, texts) or self._of_a_listed_system(codings)
 
@@ -163,11 +166,11 @@ class Vocabulary:
         )
 
     def lists(self, codings: Iterable[Coding]) -> bool:
-        """Whether one of the codings is on a list, be it one that rules a concept out."""
+        """Whether one of the codings is listed, even if only to rule out a concept."""
         return any(any(self._by_code(normal_key(one.system, one.code))) for one in codings)
 
     def codes(self, concept: str) -> tuple[Coding, ...]:
-        """The codes listed for a concept (classes as written), for search templates."""
+        """The codes listed for a concept (categories as written), for search templates."""
         found = list(self._codes.get(concept, ()))
         for part, implied in self._implied.items():
             if concept in implied:
@@ -222,11 +225,11 @@ class Vocabulary:
         gone = ruled_out | denied
         if _ALL in denied:
             return frozenset()
-        # What a denied concept would have implied does not follow from it either.
+        # A denied concept does not imply other concepts either.
         return self._with_implied((coded | named) - gone) - ruled_out - denied
 
     def _read(self, text: str) -> _Told:
-        """As `_read_text`; a text that was met before is not read again.
+        """Like `_read_text`, but a text that was read before is not read again.
 
         Raises TooMuchTextError beyond the budget of the call.
         """
@@ -258,7 +261,7 @@ class Vocabulary:
                 names.append((row.concept, found))
         if names and any(marks[kind] for kind in ("not", "before", "after")):
             nearby = _Marks(marks, words)
-            names = [one for one in names if not nearby.take_back(*one)]
+            names = [one for one in names if not nearby.negate(*one)]
         named = frozenset(concept for concept, _ in names)
         denied = {concept for concept, _ in marks["unless"]}
         many: dict[str, set[int]] = {}
@@ -271,7 +274,7 @@ class Vocabulary:
     def _alone(self, concept: str, found: Found, text: Words, others: dict[str, int]) -> bool:
         """Whether all words around a name are neutral.
 
-        ``others`` keeps, by concept, how many words of the text are not: they are counted once.
+        ``others`` caches, by concept, the number of words of the text that are not.
         """
         beside = self._beside[concept]
         if concept not in others:
@@ -285,14 +288,14 @@ def _in_words(codings: Sequence[Coding], texts: Sequence[str]) -> bool:
 
 
 def _legible(text: str) -> bool:
-    """Whether a text has a Latin letter: one alone names no drug and no disease."""
+    """Whether a text has a Latin letter; a single character names nothing."""
     return len(text) > 1 and any("a" <= letter <= "z" for letter in text.lower())
 
 
 class Wording(NamedTuple):
-    """What a CodeableConcept says: its concepts, whether it says ``anything`` at all, and
-    whether that can be ``read``: words, or a code of a system with a list. ``told`` is False for a
-    code without words that no list has: it may be anything."""
+    """What a CodeableConcept says: its concepts; whether it has ``anything`` at all; whether that
+    can be ``read`` (words, or a code of a system with a list). ``told`` is False for a code
+    without words that is in no list: it may be anything."""
 
     concepts: frozenset[str]
     anything: bool
@@ -301,7 +304,7 @@ class Wording(NamedTuple):
 
 
 class _Told(NamedTuple):
-    """What one text says: concepts named, ruled out, and named beside other words."""
+    """What one text says: concepts named, ruled out, and only mentioned among other words."""
 
     named: frozenset[str]
     denied: frozenset[str]
@@ -317,14 +320,14 @@ def _words_of(rows: Iterable[Name]) -> frozenset[str]:
 def _counts(kind: str, found: Found, text: Words) -> bool:
     if kind == "exact":
         return found.end - found.start == len(text.words)
-    # "Calcium carbonate 600 MG [Maalox ...]": the ingredients are listed, and they decide.
+    # "Calcium carbonate 600 MG [Maalox ...]": here the listed ingredients decide.
     return kind != "brand" or not text.aside[found.start]
 
 
 class _Marks:
-    """The marks of one text ("no", "ruled out"), found by their position.
+    """The marks of one text ("no", "ruled out") by position.
 
-    Each name looks only at the words around it: a long text costs no more per word.
+    Only the words around a name are checked, so that the cost per word does not grow with the text.
     """
 
     def __init__(self, marks: Mapping[str, list[tuple[str, Found]]], text: Words) -> None:
@@ -334,13 +337,13 @@ class _Marks:
         self._before = _by_place((one, one[1].end) for one in marks["before"])
         self._after = _by_place((one, one[1].start) for one in marks["after"])
         self._until = {found.start for _, found in marks["until"]}
-        # Behind which word of each sentence no "or" follows any more.
+        # The last "or" or "nor" of each sentence.
         self._last_or = {
             text.sentence[at]: at for at, word in enumerate(text.words) if word in ("or", "nor")
         }
 
-    def take_back(self, concept: str, name: Found) -> bool:
-        """Whether one of the marks says that the name does not count."""
+    def negate(self, concept: str, name: Found) -> bool:
+        """Whether one of the marks negates the name."""
         both = (concept, _ALL)
         over = [one for at in range(name.start - _NEAR, name.start + 1)
                 for one in self._over.get(at, ())]  # fmt: skip
@@ -356,13 +359,13 @@ class _Marks:
         ):
             return True
         return any(
-            owner in both and _speaks_back(mark, name, self._text)
+            owner in both and _refers_back(mark, name, self._text)
             for at in range(name.end, name.end + _REACH_BACK + 1)
             for owner, mark in self._after.get(at, ())
         )
 
     def _reaches(self, mark: Found, name: Found) -> bool:
-        """Whether a word such as "no" still refers to the name that follows it."""
+        """Whether a word such as "no" refers to a name that follows it."""
         text = self._text
         sentence = text.sentence[name.start]
         if text.sentence[mark.start] != sentence:
@@ -385,7 +388,7 @@ def _by_place(
     return places
 
 
-def _speaks_back(mark: Found, name: Found, text: Words) -> bool:
+def _refers_back(mark: Found, name: Found, text: Words) -> bool:
     """Whether "ruled out" refers to the name before it: same clause, or opening the next."""
     here, there = text.clause[mark.start], text.clause[name.end - 1]
     opens = text.clause[mark.start - 1] != here

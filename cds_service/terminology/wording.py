@@ -1,18 +1,18 @@
-"""Names in free text: patterns that a clinician can read, found as whole words.
+"""Names in free text: patterns that a clinician can read, matched by whole words.
 
-A pattern is made of words; capitals, accents, hyphens and apostrophes do not count.
+A pattern consists of words; capitals, accents, hyphens and apostrophes are ignored.
 
-    muscle cramps        these words, side by side
-    leg|calf cramp*      ``|`` gives a choice for one word; ``*`` is the rest of a word
+    muscle cramps        these words, next to each other
+    leg|calf cramp*      ``|`` separates choices for one word; ``*`` is the rest of a word
     *sartan              a word with this ending
-    aspirin ... <=100 mg ``...`` is up to five words between; ``<=100``, ``<100``, ``>=100``,
+    aspirin ... <=100 mg ``...`` allows up to five other words; ``<=100``, ``<100``, ``>=100``,
                          ``>100`` and ``#`` (any) are numbers; ``#x`` is a number with x (6X)
     ^potassium #         ``^`` only where an ingredient begins (``qualifier`` words may come
                          before it)
     ^potassium $         ``$`` only where an ingredient ends
-    magnesium + antacid  ``+`` parts anywhere in the text, in any order
+    magnesium + antacid  ``+`` separates parts that may be anywhere in the text, in any order
 
-A pattern never reaches across the end of an ingredient (`` / ``), a semicolon or a full stop.
+A pattern never crosses the end of an ingredient (`` / ``), a semicolon or a full stop.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _GAP = 5
-_EDGE = 2  # letters of a beginning or an end of a word by which phrases are filed
+_EDGE = 2  # letters at the start or end of a word by which phrases are indexed
 _PIECE = re.compile(r"[0-9]+(?:\.[0-9]+)?[a-z]*|[a-z]+[a-z0-9]*|[0-9]+|[/+;.,:()\[\]]")
 _PLAIN = re.compile(r"[a-z0-9]+(?: [a-z0-9]+)*")
 _THOUSANDS = re.compile(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
 # "cK+", "cCa2+": blood gas analysers write c for the concentration of an ion; CK is an enzyme.
 _ION = re.compile(r"(?<![a-z0-9])c(k|na|ca2?|mg2?)(?=\+)")
 _GLUED = re.compile(r"([0-9.]+)(mg|mcg|ug|g|gm|ml|meq|mmol|unt|iu)")
-# A slash after a unit belongs to a strength (MG/ML); after any other word it parts ingredients.
+# A slash after a unit belongs to a strength (MG/ML); after any other word it separates ingredients.
 _UNITS = frozenset(
     {
         "mg", "mcg", "ug", "g", "gm", "ml", "l", "meq", "mmol", "unt", "iu", "hr", "actuat",
@@ -43,9 +43,9 @@ _MEASURES = _UNITS | {"per", "of"}
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A text as its words, each with the ingredient, clause and sentence it belongs to.
+    """The words of a text, each with the numbers of its ingredient, clause and sentence.
 
-    ``aside`` marks words in square brackets behind others: "Calcium carbonate [Maalox]".
+    ``aside`` is True for words in square brackets after others: "Calcium carbonate [Maalox]".
     """
 
     words: tuple[str, ...]
@@ -63,7 +63,7 @@ def _number(word: str) -> float | None:
 
 
 def split_words(text: str) -> Words:
-    """The words of a text, small letters without accents, strengths parted from units."""
+    """The words of a text in lower case, without accents, and with numbers separate from units."""
     plain = unicodedata.normalize("NFKD", text.lower())
     plain = "".join(c for c in plain if not unicodedata.combining(c))
     plain = _THOUSANDS.sub("", plain.replace("'", "").replace("’", ""))
@@ -107,7 +107,7 @@ def split_words(text: str) -> Words:
 
 
 class PatternError(ValueError):
-    """A pattern that means nothing."""
+    """A pattern that is not valid."""
 
 
 def _test_number(word: str, wanted: str) -> bool:
@@ -147,16 +147,16 @@ def _fits(word: str, wanted: tuple[str, ...]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """One run of words of a pattern."""
+    """A sequence of words in a pattern; each item is a tuple of choices for one word."""
 
     items: tuple[tuple[str, ...], ...]
     leading: bool = False
     closing: bool = False
 
     def end_at(self, text: Words, start: int, leading: frozenset[int]) -> int | None:
-        """Index behind the last word when the phrase begins at ``start``, else None.
+        """The index after the last word where the phrase begins at ``start``, else None.
 
-        ``leading``: where only free words precede in the ingredient (see `_leading`).
+        ``leading`` are the words at which an ingredient may begin (see `_leading`).
         """
         if self.leading and start not in leading:
             return None
@@ -186,7 +186,7 @@ class Phrase:
 
 
 def _leading(text: Words, free: frozenset[str]) -> frozenset[int]:
-    """The words before which, in their ingredient, only free words and numbers precede."""
+    """The words that only free words, units and numbers precede in their ingredient."""
     found = []
     part, leads = -1, True
     for at, word in enumerate(text.words):
@@ -222,8 +222,8 @@ def _check(text: str, items: tuple[tuple[str, ...], ...]) -> None:
 
 @lru_cache(maxsize=8192)
 def read_pattern(text: str) -> Pattern:
-    """Read a pattern; raises :class:`PatternError` when it means nothing."""
-    if _PLAIN.fullmatch(text):  # most patterns: start-up time
+    """Read a pattern; raises :class:`PatternError` where it is not valid."""
+    if _PLAIN.fullmatch(text):  # a short cut for most patterns, to start faster
         return Pattern((Phrase(tuple((word,) for word in text.split(" "))),))
     phrases: list[Phrase] = []
     for part in text.lower().replace("-", " ").replace("'", "").split(" + "):
@@ -242,7 +242,7 @@ def read_pattern(text: str) -> Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A pattern found in a text: which one (its number), and from where to where."""
+    """A pattern found in a text: its number, and the range of its words (start, end)."""
 
     number: int
     start: int
@@ -254,11 +254,11 @@ _Filed = tuple[int, int, Phrase]
 
 
 class PatternIndex:
-    """Many patterns, looked up by their first word so that a text is read once."""
+    """Many patterns, looked up by their first word, so that a text is read only once."""
 
     def __init__(self, patterns: Sequence[Pattern], free: Iterable[str] = ()) -> None:
         self._free = frozenset(free)
-        self._parts: dict[int, int] = {}  # of a joint pattern: how many phrases it has
+        self._parts: dict[int, int] = {}  # the number of phrases of a joint pattern
         self._by_word: dict[str, list[_Filed]] = {}
         self._by_head: dict[str, list[_Filed]] = {}
         self._by_tail: dict[str, list[_Filed]] = {}
@@ -269,7 +269,7 @@ class PatternIndex:
                 self._file(number, part, phrase)
 
     def _file(self, number: int, part: int, phrase: Phrase) -> None:
-        """File a phrase under each word, and each beginning or end of a word, it may start with."""
+        """Index a phrase by each word (or start or end of a word) with which it may begin."""
         words: set[str] = set()
         heads: set[str] = set()
         tails: set[str] = set()
@@ -290,7 +290,7 @@ class PatternIndex:
                 index.setdefault(key, []).append(filed)
 
     def find(self, text: Words) -> Iterator[Found]:
-        """Every place where a pattern is found (joint patterns: the whole text)."""
+        """Every place where a pattern is found (for joint patterns, the whole text)."""
         leading = _leading(text, self._free)
         joint: dict[int, set[int]] = {}
         for start, word in enumerate(text.words):
@@ -310,7 +310,7 @@ class PatternIndex:
                 yield Found(number, 0, len(text.words))
 
     def _starting(self, word: str) -> Iterator[_Filed]:
-        """The phrases that may start with a word."""
+        """The phrases that may begin with a word."""
         yield from self._by_word.get(word, ())
         for keys, index in (
             ({word[0], word[:_EDGE]}, self._by_head),

@@ -1,8 +1,8 @@
-"""Who calls: the signed token (JWT) of a CDS client, checked claim by claim.
+"""The caller: the signed token (JWT) of a CDS client, checked claim by claim.
 
-Source: CDS Hooks 2.0.1, "Trusting CDS Clients"; RFC 7515, 7519, 8725. The order is the cheap
-and public checks first, then the signature, and replay last, so that nobody without a key
-can make us fetch, compute or remember anything.
+Source: CDS Hooks 2.0.1, "Trusting CDS Clients"; RFC 7515, 7519, 8725. Cheap and public checks
+come first, then the signature, and replay last, so that nobody without a key can make the
+service compute or remember much.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from cds_service.trust.keys import KeySets
 from cds_service.trust.token import Token, bearer_token, read_token, seconds, text, texts
 
 LONGEST_TENANT: Final = 255
-"""Characters; what a database can keep beside the longest id of a card."""
-LEEWAY: Final = 60.0  # seconds by which two clocks may differ
+"""Characters; a database index can have this and the longest card id."""
+LEEWAY: Final = 60.0  # seconds by which clocks may differ
 _FEEDBACK: Final = re.compile(r"(/cds-services/[^/]+)/feedback")
 
 Passed = Callable[[str, str], None]
 
 
 class ReplayStore(Protocol):
-    """Remembers which tokens were used, across workers, hosts and restarts."""
+    """Remembers used tokens across workers, hosts and restarts."""
 
     def first_use(self, client: str, jti_digest: str, expires: float, issued: float = 0.0) -> bool:
-        """Whether this is the first use of the token; it is remembered from now on.
+        """Whether this is the first use of the token, which is remembered from now on.
 
-        ``client`` is the issuer, ``jti_digest`` a SHA-256 in hex, ``expires`` the second
-        since 1970 after which the token is refused anyway and may be forgotten, ``issued`` the
-        one when it was made: before what the store can vouch for, it counts as used. Looking
-        and remembering are one step: of two calls at once, one gets True.
-        Raises Unavailable when the database is unavailable; the call then ends with 503, because a
-        replay that cannot be excluded is not let in.
+        ``client`` is the issuer, and ``jti_digest`` a SHA-256 in hex. ``expires`` is the time
+        (seconds since 1970) after which the token is refused anyway and may be forgotten.
+        ``issued`` is the time at which it was made: a token from before the store has ids counts
+        as used. The operation is atomic: of two simultaneous calls, one gets True. Raises
+        Unavailable when the database is unavailable; the call then ends with 503, because a
+        replay cannot be excluded.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A verified caller: the list's entry, and what the token says of itself.
+    """A verified caller: the entry in the client list, and the claims of the token.
 
-    ``expires``: seconds since 1970 after which the token is refused, leeway included.
-    ``issued``: seconds since 1970 when it says it was made.
+    ``expires`` is the time after which the token is refused, including leeway, and ``issued`` its
+    iat claim, both in seconds since 1970.
     """
 
     client: Client
@@ -64,8 +64,7 @@ class Caller:
 class Callers:
     """Verifies the tokens of the listed clients, for endpoints below ``public_url``.
 
-    ``clock`` gives seconds since 1970; ``max_age`` is how many seconds after it was issued
-    a token may end.
+    ``clock`` gives seconds since 1970; ``max_age`` is the longest life of a token in seconds.
     """
 
     def __init__(
@@ -86,11 +85,11 @@ class Callers:
         self._max_age = max_age
 
     def verify(self, authorization: str | None, path: str) -> Caller:
-        """Who calls the endpoint at ``path`` (from the public URL on, with a leading slash).
+        """The caller of the endpoint at ``path`` (below the public URL, with a leading slash).
 
         ``authorization`` is the request's Authorization header. Raises Unauthorized (its
-        ``what`` is for the log and quotes nothing of the token; ``fix``, which may quote
-        claims, is for ``cds-service check-client`` only) and Unavailable (see ReplayStore).
+        ``what`` is for the log and quotes nothing from the token; ``fix`` may quote claims, and
+        is for ``cds-service check-client`` only) and Unavailable (see ReplayStore).
         """
         return self.once(self.examine(authorization, path))
 
@@ -109,10 +108,10 @@ class Callers:
     def examine(
         self, authorization: str | None, path: str, passed: Passed = lambda _name, _detail: None
     ) -> Caller:
-        """All checks of ``verify`` but replay; changes nothing.
+        """All checks of ``verify`` except replay; changes nothing.
 
-        ``passed(name, detail)`` hears of each check that was passed. Raises Unauthorized
-        with the name of the failed check as ``where``.
+        ``passed(name, detail)`` is called for each check that was passed. Raises Unauthorized
+        with the name of the failed check as ``where``, and Unavailable (see `KeySets.find`).
         """
         with _check("header"):
             token = read_token(bearer_token(authorization))
@@ -155,12 +154,12 @@ class Callers:
                 raise ValueError("kid is not in this client's key set", f"It is {kid}.")
             keys = tuple(key for key in keys if key.fits(alg))
             if not keys:
-                raise ValueError("the key with this kid is not made for the token's alg")
+                raise ValueError("the key with this kid is not for the token's alg")
         passed("kid", f"{kid} is in the client's key set and fits {alg}")
         with _check("signature"):
             if not any(key.verifies(alg, token.signed, token.signature) for key in keys):
                 raise ValueError("the signature does not match")
-        passed("signature", "made with the private half of that key")
+        passed("signature", "made with the private key of that pair")
         return Caller(client, client.iss, tenant, jti, expires, issued)
 
     def _client(self, iss: str) -> Client:
@@ -173,7 +172,7 @@ class Callers:
         endpoint = self._public_url + path
         accepted = {endpoint, *client.audience}
         if feedback := _FEEDBACK.fullmatch(path):
-            # The specification does not say which of the two a client signs for feedback.
+            # The specification does not say which of the two is the audience for feedback.
             accepted.add(self._public_url + feedback[1])
         named = texts(token.claims, "aud")
         if accepted.isdisjoint(named):
@@ -187,26 +186,26 @@ class Callers:
             raise ValueError("the token has expired (exp)", f"{now - expires + LEEWAY:.0f} s ago.")
         issued = seconds(token.claims, "iat")
         if issued > now + LEEWAY:
-            raise ValueError("the token was issued in the future (iat)", "Set the clocks.")
+            raise ValueError("the token was issued in the future (iat)", "Correct the clocks.")
         if expires - LEEWAY - issued > self._max_age:
             raise ValueError(
-                f"the token is good for more than {self._max_age:g} s (exp after iat)",
-                "Make tokens that live for minutes, or raise CDS_TOKEN_MAX_AGE.",
+                f"the token is valid for more than {self._max_age:g} s (from iat to exp)",
+                "Make tokens that are valid for minutes, or raise CDS_TOKEN_MAX_AGE.",
             )
         if token.claims.get("nbf") is not None:
             valid_from = seconds(token.claims, "nbf")
             if valid_from > now + LEEWAY:
-                raise ValueError("the token is not valid yet (nbf)", "Set the clocks.")
+                raise ValueError("the token is not valid yet (nbf)", "Correct the clocks.")
         return (
             expires,
             issued,
-            f"issued {now - issued:.0f} s ago, good for {expires - now:.0f} s more",
+            f"issued {now - issued:.0f} s ago, valid for {expires - now:.0f} s more",
         )
 
 
 @contextmanager
 def _check(name: str) -> Iterator[None]:
-    """Turns a ValueError(reason, detail) into the refusal of the check ``name``."""
+    """Turns a ValueError(reason, detail) into Unauthorized for the check ``name``."""
     try:
         yield
     except ValueError as error:
@@ -217,7 +216,7 @@ def _check(name: str) -> Iterator[None]:
 def _check_type(token: Token) -> None:
     if text(token.header, "typ").lower() != "jwt":
         raise ValueError("typ is not JWT (an access token in the wrong place?)")
-    # Nothing that a token may demand to be understood is understood here (RFC 7515, 4.1.11).
+    # No critical header extensions are supported (RFC 7515, 4.1.11).
     if "crit" in token.header:
         raise ValueError("crit demands extensions that are not supported")
 

@@ -1,7 +1,7 @@
 """The clients that may call: the file that ``CDS_TRUSTED_CLIENTS`` names.
 
-Its shape is ``schemas/trusted-clients.schema.json`` and nothing else. What a schema cannot
-say (keys that can be used, one entry per issuer, URLs that can be called) is checked here.
+Its shape is defined by ``schemas/trusted-clients.schema.json``. What a schema cannot express
+(usable keys, one entry per issuer, valid URLs) is checked here.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ SETTING = "CDS_TRUSTED_CLIENTS"
 class Client:
     """One client that may call.
 
-    ``keys`` are its inline public keys (empty when it has a ``jku``); ``audience`` are ``aud``
-    values accepted beside our own address; ``tenants`` empty: any tenant, or none, may call;
-    ``fhir_servers`` are the base URLs it may name, in plain spelling; ``site`` is the name of its
-    site, ``tenant_sites`` of those of some tenants.
+    ``keys`` are its inline public keys (empty where it has a ``jku``). ``audience`` are ``aud``
+    values that are accepted besides the endpoint's URL. Where ``tenants`` is empty, calls for any
+    tenant or none are accepted. ``fhir_servers`` are the base URLs that it may name, in plain
+    spelling. ``site`` is the name of its site, ``tenant_sites`` the names of sites by tenant.
     """
 
     iss: str
@@ -54,15 +54,15 @@ class Client:
 def load_clients(path: str) -> tuple[Client, ...]:
     """The clients listed in the JSON file at ``path``.
 
-    Raises StartupError, naming the entry (``clients[1]``: the second one) and what to do, for
-    any entry that is malformed, empty, unusable or given twice.
+    Raises StartupError, naming the entry (``clients[1]`` is the second) and what to do, for any
+    entry that is malformed, empty, unusable or listed twice.
     """
     try:
         entries = read_json(Path(path).read_bytes())
     except OSError as error:
         raise StartupError(
             f"the client list {path!r} cannot be read ({error.strerror}).",
-            f"Set {SETTING} to a file that can be read, or unset it.",
+            f"Set {SETTING} to a readable file, or unset it.",
             SETTING,
         ) from None
     except ValueError as error:
@@ -87,7 +87,7 @@ def load_clients(path: str) -> tuple[Client, ...]:
 
 
 def check_sites(clients: Sequence[Client], sites: Collection[str]) -> None:
-    """Raise StartupError for a client that names a site which is not in the file of sites."""
+    """Raise StartupError for a client that names a site that is not in the sites file."""
     for number, client in enumerate(clients):
         named = {"site": client.site} if client.site is not None else {}
         named |= {f"tenant_sites.{tenant}": site for tenant, site in client.tenant_sites.items()}
@@ -122,7 +122,7 @@ def _flaw(error: ValidationError) -> str:
     # The library's own messages quote the value, which may be a private key.
     if error.validator in {"required", "additionalProperties"}:
         return f"{error.message}."
-    return "this does not have the right shape."
+    return "the value does not have the right shape."
 
 
 def _description(error: ValidationError) -> str:
@@ -147,12 +147,12 @@ def _client(entry: dict[str, Any], where: str) -> Client:
     elif not any(key.fits(alg) for key in keys for alg in algorithms):
         raise StartupError(
             f"none of its keys can be used with {', '.join(algorithms)}.",
-            "List a fitting public key, or the algorithm under algorithms.",
+            "List a suitable public key, or add its algorithm to algorithms.",
             where,
         )
     tenants, tenant_sites = tuple(entry.get("tenants", ())), entry.get("tenant_sites", {})
     if tenant_sites and "site" not in entry:
-        # Whose settings would apply to another tenant? Nobody's: it may not call.
+        # No site's settings would apply to any other tenant, so it may not call.
         for tenant in tenants:
             if tenant not in tenant_sites:
                 raise StartupError(

@@ -1,6 +1,6 @@
-"""For those who connect a client: test keys, test tokens, and why a token is refused.
+"""Tools for connecting a client: test keys, test tokens, and why a token is refused.
 
-Behind ``cds-service keys`` and ``cds-service check-client``.
+Used by ``cds-service keys`` and ``cds-service check-client``.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _CURVES: dict[str, ec.EllipticCurve] = {
     "P-384": ec.SECP384R1(),
     "P-521": ec.SECP521R1(),
 }
-# What RFC 7638 hashes, in its order.
+# The members that RFC 7638 hashes, in its order.
 _THUMBPRINT = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n")}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One check of a token: its name, whether it was passed, and what was found."""
+    """One check of a token: its name, whether it passed, and the detail."""
 
     name: str
     ok: bool
@@ -44,8 +44,8 @@ class Step:
 def make_key_pair(alg: str) -> tuple[str, dict[str, str]]:
     """A new key pair for ``alg`` (such as ES384): private key as PEM, public key as JWK.
 
-    The JWK's ``kid`` is its thumbprint (RFC 7638). Raises ValueError for an algorithm that
-    is never accepted.
+    The JWK's ``kid`` is its thumbprint (RFC 7638). Raises ValueError for an algorithm that is
+    not supported.
     """
     kind = ALGORITHMS.get(alg)
     if kind is None:
@@ -75,9 +75,10 @@ def sign_token(
     tenant: str | None = None,
     jku: str | None = None,
 ) -> str:
-    """A token such as a CDS client signs for one call, good for ``lifetime`` seconds from ``now``.
+    """A token as a CDS client signs it for one call, valid for ``lifetime`` seconds from ``now``.
 
-    ``aud`` is the full URL of the endpoint. Raises ValueError when key and algorithm do not fit.
+    ``aud`` is the full URL of the endpoint; ``now`` is in seconds since 1970. Raises ValueError
+    where the key and the algorithm do not match.
     """
     claims: dict[str, object] = {
         "iss": iss,
@@ -98,7 +99,7 @@ def sign_token(
 
 
 class _NothingUsed:
-    """Looking at a token does not use it up."""
+    """A `ReplayStore` for inspecting a token without using it up."""
 
     def first_use(self, client: str, jti_digest: str, expires: float, issued: float = 0.0) -> bool:
         return True
@@ -113,10 +114,10 @@ def explain_token(
     *,
     keys: KeySets | None = None,
 ) -> list[Step]:
-    """Each check that ``token`` passes for the endpoint at ``path``, up to the first it fails.
+    """The checks that ``token`` passes for the endpoint at ``path``, up to the first that fails.
 
-    The checks are those of Callers; only replay cannot be seen from here. ``now`` is in
-    seconds since 1970. A client with a ``jku`` has its keys fetched.
+    The checks are those of `Callers`, except that replay cannot be known here. ``now`` is in
+    seconds since 1970. The keys of a client with a ``jku`` are fetched.
     """
     callers = Callers(clients, public_url, keys or KeySets(), _NothingUsed(), lambda: now)
     steps: list[Step] = []
@@ -130,9 +131,9 @@ def explain_token(
         steps.append(Step(refusal.where, False, f"{refusal.what}. {refusal.fix}".strip()))
         return steps
     remembered = (
-        "this client may use a token again"
+        "this client may use a token several times"
         if caller.client.replay == "allow"
-        else "good for one call; the running service refuses it the second time"
+        else "valid for one call; the running service refuses it the second time"
     )
     steps.append(Step("replay", True, remembered))
     return steps

@@ -1,7 +1,7 @@
-"""Public keys as a JSON Web Key Set holds them (RFC 7517, RFC 7518).
+"""The public keys in a JSON Web Key Set (RFC 7517, RFC 7518).
 
-Only asymmetric keys exist here. A symmetric key, or one that carries its private half,
-is not a key we could trust: whoever can read the list could sign.
+Only public keys are accepted. A symmetric key, or one that includes the private key, cannot be
+trusted: anybody who can read the list could sign.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-# Each algorithm needs one kind of key; a token cannot choose another pairing.
+# Each algorithm needs one kind of key, so that a token cannot choose another combination.
 ALGORITHMS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "ES256": "P-256",
@@ -40,7 +40,8 @@ _LONGEST_RSA_BITS: Final = 8192  # a giant key would make each verification slow
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One public key: its id, its kind ("RSA" or a curve), the one algorithm it is meant for."""
+    """One public key: its id, its kind ("RSA" or a curve), and the only algorithm that it is for
+    (None: any of its kind)."""
 
     kid: str
     kind: str
@@ -52,7 +53,7 @@ class Key:
         return ALGORITHMS.get(alg) == self.kind and self.alg in {None, alg}
 
     def verifies(self, alg: str, signed: bytes, signature: bytes) -> bool:
-        """Whether ``signature`` over ``signed`` was made with this key's private half."""
+        """Whether ``signature`` over ``signed`` was made with the private key of this pair."""
         algorithm = jwt.get_algorithm_by_name(alg)
         return self.fits(alg) and algorithm.verify(signed, self.public, signature)
 
@@ -61,22 +62,22 @@ def read_key(jwk: Mapping[str, object]) -> Key:
     """The public key of one JWK. Raises ValueError with a reason that never quotes the key."""
     kty = jwk.get("kty")
     if kty == "oct":
-        raise ValueError("is symmetric: whoever verifies could also sign")
+        raise ValueError("is symmetric: anybody who can verify could also sign")
     if _PRIVATE & jwk.keys():
-        raise ValueError("carries its private half: make a new pair and list the public half only")
+        raise ValueError("includes the private key: make a new pair and list the public key only")
     if kty not in {"EC", "RSA"}:
         raise ValueError("is neither EC nor RSA")
     kid = jwk.get("kid")
     if not isinstance(kid, str) or not kid:
         raise ValueError("has no kid")
     if jwk.get("use", "sig") != "sig":
-        raise ValueError("is not meant for signatures (use)")
+        raise ValueError("is not for signatures (use)")
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
-        raise ValueError("is not meant for verifying (key_ops)")
+        raise ValueError("is not for verifying (key_ops)")
     alg = jwk.get("alg")
     if alg is not None and (not isinstance(alg, str) or alg not in ALGORITHMS):
-        raise ValueError("is meant for an algorithm that is not accepted (alg)")
+        raise ValueError("is for an algorithm that is not accepted (alg)")
     public = _public(str(kty), dict(jwk))
     if isinstance(public, RSAPublicKey):
         if not _LEAST_RSA_BITS <= public.key_size <= _LONGEST_RSA_BITS:

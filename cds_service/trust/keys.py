@@ -1,13 +1,13 @@
 """The public keys of the clients: inline ones, and those fetched from a client's own ``jku``.
 
 Nothing in a token ever adds an address to fetch from or a key to trust: a token's ``kid``
-only picks from the set of the client that its ``iss`` names.
+only selects from the key set of the client that its ``iss`` names.
 
-Fetched sets are kept per process for ten minutes. An unknown ``kid`` asks again, at once (a
-client may have new keys just after it called with the old ones), but at most once a minute;
-so does a server that failed. While the key server is unavailable the old keys go on being used, for
-a day at most: a key that was withdrawn must not live for ever because somebody keeps us from
-hearing of it.
+Fetched key sets are kept per process for ten minutes. For an unknown ``kid`` the set is fetched
+again at once (a client may have new keys just after a call with the old ones), but at most once a
+minute; likewise after a failure. While the key server is unavailable the old keys remain in use,
+but for a day at most: a withdrawn key must not stay valid for ever because somebody blocks the
+key server.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from cds_service.trust.clients import Client
 from cds_service.trust.jwk import Key, read_key
 from cds_service.trust.strict_json import read_object
 
-KEEP: Final = 600.0  # seconds until a fetched set is asked for again
-RETRY: Final = 60.0  # least seconds between two tries at one address
-KEEP_WHILE_AWAY: Final = 86_400.0  # seconds that a set outlives its server
+KEEP: Final = 600.0  # seconds until a key set is fetched again
+RETRY: Final = 60.0  # least seconds between two attempts at one address
+KEEP_WHILE_UNAVAILABLE: Final = 86_400.0  # seconds that a set is used without its server
 LARGEST: Final = 256 * 1024  # bytes of a key set
 MOST_KEYS: Final = 100
 MOST_WAITING: Final = 32
-"""Calls that wait for one key server at once; further ones are told to come again."""
+"""Most calls that wait for one key server at once; others are told to try again."""
 CONNECT_TIMEOUT: Final = 1.0  # seconds
 READ_TIMEOUT: Final = 2.0  # seconds, for each read
-DEADLINE: Final = 3.0  # seconds for the whole answer
+DEADLINE: Final = 3.0  # seconds for the whole response
 
 Fetch = Callable[[str], bytes]
 _log = structlog.get_logger(__name__)
 
 
 def fetch_key_set(url: str, deadline: float = DEADLINE) -> bytes:
-    """The bytes behind ``url``, read within ``deadline`` seconds.
+    """The content at ``url``, read within ``deadline`` seconds.
 
-    Asked as FHIR servers are: without the machine's credentials and proxies, certificates
-    held against the system's authorities as well as the public ones.
-    Raises OSError: unreachable, slow, too large, or not a 200.
+    It is fetched like data from FHIR servers: without the machine's credentials and proxies, and
+    with the system's certificate authorities as well as the public ones. Raises OSError where it
+    is unreachable, slow, too large, or not a 200.
     """
-    from cds_service.outbound.transport import Line  # slow to import; inline keys need it not
+    from cds_service.outbound.transport import Line  # slow to import; not needed for inline keys
 
     line = Line()
-    # A server that sends a byte now and then never runs into a timeout of the socket.
+    # A server that sends a byte now and then never causes a socket timeout.
     late = threading.Timer(deadline, line.cut)
     late.daemon = True
     late.start()
@@ -63,7 +63,7 @@ def fetch_key_set(url: str, deadline: float = DEADLINE) -> bytes:
             raise
     finally:
         late.cancel()
-    if line.is_cut:  # also an answer of unknown length, which then seems to have ended
+    if line.is_cut:  # also where a response of unknown length seems to have ended
         raise OSError(f"the key set took longer than {deadline:g} s")
     return body
 
@@ -78,7 +78,7 @@ def _fetched(url: str) -> bytes:
         session.get(
             url,
             timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-            allow_redirects=False,  # an allowlisted address vouches for itself only
+            allow_redirects=False,  # only the listed address is trusted
             stream=True,
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
         ) as response,
@@ -86,7 +86,7 @@ def _fetched(url: str) -> bytes:
         if response.status_code != 200:
             raise OSError(f"the key server answered {response.status_code}")
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise OSError("the key set came compressed although that was not asked for")
+            raise OSError("the key set is compressed although the request did not allow it")
         body = b""
         try:
             while part := response.raw.read1(65536):
@@ -94,14 +94,14 @@ def _fetched(url: str) -> bytes:
                 if len(body) > LARGEST:
                     raise OSError(f"the key set is larger than {LARGEST} bytes")
         except HTTPError as error:
-            raise OSError(f"the key set broke off ({type(error).__name__})") from None
+            raise OSError(f"the key set is incomplete ({type(error).__name__})") from None
         return body
 
 
 def read_key_set(text: bytes) -> tuple[Key, ...]:
-    """The usable keys of a fetched set; others in it (symmetric, private, foreign) are left out.
+    """The usable keys of a fetched set; others (symmetric, private, unsupported) are ignored.
 
-    Raises ValueError if it is not a key set at all.
+    Raises ValueError where it is not a key set at all.
     """
     entries = read_object(text).get("keys")
     if not isinstance(entries, list) or len(entries) > MOST_KEYS:
@@ -116,7 +116,7 @@ def read_key_set(text: bytes) -> tuple[Key, ...]:
 
 
 class _Fetched:
-    """What is known about one address."""
+    """The key set of one address, and the times of the attempts to fetch it."""
 
     def __init__(self) -> None:
         self.asking = threading.Lock()
@@ -125,15 +125,15 @@ class _Fetched:
         self.fetched_at = -inf
         self.tried_at = -inf
         self.failed = False
-        self.missed_at = -inf  # last try because of a kid that a fresh set did not have
+        self.missed_at = -inf  # last attempt because of a kid that was not in a fresh set
 
 
 class KeySets:
-    """Finds the keys of a client by ``kid``; may be used by many threads at once.
+    """Finds the keys of a client by ``kid``; thread-safe.
 
-    ``fetch`` gets an address and gives the bytes of the answer, or raises OSError; ``clock``
-    counts seconds and never goes back. ``heard(address, state)`` hears when a key server fails
-    (``open``: it is left alone for a minute) and when it answers again (``closed``).
+    ``fetch`` takes a URL and returns the bytes of the response, or raises OSError. ``clock``
+    gives monotonic seconds. ``heard(address, state)`` is called when a key server fails
+    (``open``: it is not called for a minute) and when it responds again (``closed``).
     """
 
     def __init__(
@@ -149,9 +149,9 @@ class KeySets:
         self._sets: dict[str, _Fetched] = {}
 
     def find(self, client: Client, kid: str) -> tuple[Key, ...]:
-        """The keys of ``client`` with this ``kid``: none if unknown, seldom more than one.
+        """The keys of ``client`` with this ``kid``: none if unknown, rarely more than one.
 
-        Raises Unavailable where too many calls wait for the client's key server already.
+        Raises Unavailable where too many calls already wait for the client's key server.
         """
         if client.jku is None:
             return _with_kid(client.keys, kid)
@@ -160,14 +160,14 @@ class KeySets:
         found = self._current(known, kid)
         if found and self._clock() - known.fetched_at < KEEP:
             return found
-        # A key server that hangs holds up a few of its own callers, and no thread of others.
+        # A key server that hangs blocks only a few of its own callers, and no other threads.
         if not known.room.acquire(blocking=False):
-            raise Unavailable("The client's key server is slow.", "Call again in a few seconds.")
+            raise Unavailable("The client's key server is slow.", "Try again in a few seconds.")
         try:
-            # Who has keys that still serve does not wait for another thread's fetch.
+            # A call whose key is still usable does not wait for another thread's fetch.
             if known.asking.acquire(blocking=not found):
                 try:
-                    # Another thread may have brought it while this one waited.
+                    # Another thread may have fetched it while this one waited.
                     found = found or self._current(known, kid)
                     if self._may_ask(known, unknown=not found):
                         self._ask(client, client.jku, known)
@@ -188,7 +188,7 @@ class KeySets:
         return True
 
     def _current(self, known: _Fetched, kid: str) -> tuple[Key, ...]:
-        if self._clock() - known.fetched_at >= KEEP_WHILE_AWAY:
+        if self._clock() - known.fetched_at >= KEEP_WHILE_UNAVAILABLE:
             return ()
         return _with_kid(known.keys, kid)
 

@@ -1,6 +1,6 @@
-"""JSON objects from sources that may be hostile: tokens, key sets, client lists.
+"""JSON from sources that may be hostile: tokens, key sets, client lists.
 
-Stricter than the standard reader, because two readers of one text must not see two things:
+It is stricter than the standard parser, so that no two parsers understand a text differently:
 UTF-8 only, no repeated names, no NaN or infinity.
 """
 
@@ -38,7 +38,7 @@ def read_object(text: bytes) -> dict[str, object]:
 def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     known = dict(pairs)
     if len(known) != len(pairs):
-        raise ValueError("a name is given twice in one object")
+        raise ValueError("a name is repeated in one object")
     return known
 
 

@@ -1,4 +1,4 @@
-"""A signed token as it came (RFC 7515, compact form), taken apart and not yet believed."""
+"""The parts of a signed token (RFC 7515, compact form), before any of it is verified."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST: Final = 8192  # characters; real ones have 500 to 1,500
 _LONGEST_TEXT: Final = 512  # characters of a claim that is kept, compared or logged
 _SCHEME: Final = re.compile(r"bearer +(\S+)", re.IGNORECASE | re.ASCII)
 _COMPACT: Final = re.compile(r"([\w-]+)\.([\w-]+)\.([\w-]+)", re.ASCII)
-# Seconds since 1970 until the end of the year 9999: what every date type can hold.
+# Seconds from 1970 to the end of the year 9999, which every date type can represent.
 _LAST_SECOND: Final = 253_402_300_799
 
 
@@ -28,17 +28,17 @@ class Token:
 
 
 def bearer_token(authorization: str | None) -> str:
-    """The one token of an Authorization header. Raises ValueError with a reason."""
+    """The token in an Authorization header. Raises ValueError with a reason."""
     if not authorization:
         raise ValueError("there is no Authorization header")
     found = _SCHEME.fullmatch(authorization.strip(" \t"))
     if found is None:
-        raise ValueError("the Authorization header is not: Bearer, a space, one token")
+        raise ValueError("the Authorization header is not Bearer, a space and one token")
     return found[1]
 
 
 def read_token(compact: str) -> Token:
-    """The parts of ``compact``. Raises ValueError with a reason that quotes nothing of it."""
+    """The parts of ``compact``. Raises ValueError with a reason that quotes nothing from it."""
     if len(compact) > LONGEST:
         raise ValueError(f"the token is longer than {LONGEST} characters")
     if compact.count(".") == 4:
@@ -69,18 +69,18 @@ def _object(part: str, name: str) -> dict[str, object]:
 
 
 def text(part: dict[str, object], name: str) -> str:
-    """A text that must be there. Raises ValueError: absent, empty, too long, not printable."""
+    """A required text. Raises ValueError where it is absent, empty, too long or not printable."""
     value = part.get(name)
     if value is None:
         raise ValueError(f"{name} is missing")
-    # Not printable covers what a database or a log line could choke on, lone surrogates too.
+    # Unprintable characters, and lone surrogates, could break a database or a log line.
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TEXT or not value.isprintable():
         raise ValueError(f"{name} is not a text of 1 to {_LONGEST_TEXT} printable characters")
     return value
 
 
 def seconds(claims: dict[str, object], name: str) -> float:
-    """A time claim that must be there, in seconds since 1970. Raises ValueError."""
+    """A required time claim, in seconds since 1970. Raises ValueError."""
     value = claims.get(name)
     if value is None:
         raise ValueError(f"{name} is missing")
@@ -90,7 +90,7 @@ def seconds(claims: dict[str, object], name: str) -> float:
 
 
 def texts(claims: dict[str, object], name: str) -> tuple[str, ...]:
-    """A claim that is one text or a list of texts, and must be there. Raises ValueError."""
+    """A required claim that is a text or a list of texts. Raises ValueError."""
     value = claims.get(name)
     if value is None:
         raise ValueError(f"{name} is missing")

@@ -1,9 +1,9 @@
-"""Replay of tokens, also while the database is unavailable.
+"""Detects replayed tokens even while the database is unavailable.
 
-A hospital's decision support must not go dark with its feedback database. So the processes of a
-service also remember used tokens in a piece of memory that they share: while the database does not
-answer, that decides, and a token is good once on this host. What they let in meanwhile they refuse
-when the database is back, too. Feedback, which needs the database anyway, ends with 503.
+A hospital's decision support must not fail with its feedback database. So the processes of a
+service also remember used tokens in shared memory: while the database does not respond, this
+decides, and a token is valid once per host. Tokens accepted meanwhile are refused even when the
+database is available again. Feedback, which needs the database anyway, ends with 503.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from cds_service.ops.forks import after_fork
 from cds_service.trust.callers import ReplayStore
 
 _SLOT = struct.Struct("<8sQ")
-"""Digest of a token, and the second at which it ends."""
+"""Digest of a token, and the second at which it expires."""
 _PER_BUCKET = 16
 _BUCKET = _SLOT.size * _PER_BUCKET
 _BUCKETS = 1 << 16
-"""Room for a million tokens; only what is used of the 16 MB takes memory."""
+"""Room for a million tokens; only the used part of the 16 MB takes memory."""
 
 
 class Noted(Enum):
-    """What became of a token that was to be remembered."""
+    """The result of trying to remember a token."""
 
     FIRST = "first"
     KNOWN = "known"
@@ -44,10 +44,10 @@ class Noted(Enum):
 
 
 class UsedTokens:
-    """A set of used tokens, shared by this process and all that are forked from it.
+    """A set of used tokens, shared by this process and all processes forked from it.
 
-    A token's place is the bucket of its digest, under a key of this service, so that no client can
-    fill the bucket of another's.
+    A token is stored in the bucket of its digest, which is keyed, so that no client can fill the
+    bucket of another client's token.
     """
 
     def __init__(self, buckets: int = _BUCKETS) -> None:
@@ -60,10 +60,10 @@ class UsedTokens:
         after_fork(self._forked)
 
     def add(self, client: str, jti_digest: str, expires: float, now: float) -> Noted:
-        """Remember a token until ``expires``; times in seconds since 1970.
+        """Remember a token until ``expires``; times are in seconds since 1970.
 
-        Of any number of simultaneous calls, in any of the processes, one gets FIRST. NO_ROOM:
-        every place that it could take belongs to a token that is still good.
+        Of any number of simultaneous calls in any of the processes, one gets FIRST. NO_ROOM
+        means that its bucket is full of tokens that are still valid.
         """
         text = f"{client}\0{jti_digest}".encode()
         digest = blake2b(text, digest_size=8, key=self._key).digest()
@@ -84,7 +84,7 @@ class UsedTokens:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """No other thread or process is in this block. A process that dies in it leaves it."""
+        """Exclude all other threads and processes; the lock of a process that dies is released."""
         with self._lock:
             fcntl.lockf(self._file, fcntl.LOCK_EX)
             try:
@@ -97,7 +97,10 @@ class UsedTokens:
 
 
 class ReplayCheck:
-    """A `ReplayStore` that goes on without its database. ``clock`` gives seconds since 1970."""
+    """A `ReplayStore` that also works without its database.
+
+    ``clock`` gives seconds since 1970.
+    """
 
     def __init__(
         self,
@@ -110,7 +113,7 @@ class ReplayCheck:
         self._used = used or UsedTokens()
 
     def first_use(self, client: str, jti_digest: str, expires: float, issued: float = 0.0) -> bool:
-        """Whether this is the first use, as far as the store, or else this host, can tell.
+        """Whether this is the first use, according to the store or, failing that, this host.
 
         Raises Unavailable when the database is unavailable and the memory is full.
         """
@@ -129,7 +132,7 @@ class ReplayCheck:
 
 
 def _unnamed_file(size: int) -> int:
-    """The descriptor of a file that is in no folder, and where the system can, on no disk."""
+    """The descriptor of a file without a name, and on Linux in memory only."""
     if sys.platform == "linux":
         made = os.memfd_create("used-tokens")
     else:

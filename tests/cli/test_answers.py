@@ -116,14 +116,14 @@ def bundle(*patients: str) -> dict[str, Any]:
         pytest.param("[]", "This is not a JSON object.", id="a list"),
         pytest.param("{}", "neither a FHIR Bundle nor a request", id="no hook"),
         pytest.param('{"hook": "appointment-book"}', "neither a FHIR Bundle", id="another hook"),
-        pytest.param('{"resourceType": "Bundle"}', "holds 0 patients", id="no entries"),
+        pytest.param('{"resourceType": "Bundle"}', "has 0 patients", id="no entries"),
         pytest.param(
             '{"resourceType": "Patient", "id": "a"}',
             "This is a single Patient, not a Bundle.",
             id="a bare resource",
         ),
-        pytest.param(json.dumps(bundle()), "holds 0 patients", id="no patient"),
-        pytest.param(json.dumps(bundle("a", "b")), "holds 2 patients", id="two patients"),
+        pytest.param(json.dumps(bundle()), "has 0 patients", id="no patient"),
+        pytest.param(json.dumps(bundle("a", "b")), "has 2 patients", id="two patients"),
     ],
 )
 @pytest.mark.parametrize("command", ["evaluate", "explain"])

@@ -83,7 +83,7 @@ def test_every_fault_is_one_line(
     said = ran.err.splitlines()
     expected = [
         "CDS_LIMTS is not a setting; did you mean CDS_LIMITS?",
-        "let everybody use the demo page",
+        "let anybody use the demo page",
         "http://evil.example",
         "no rule is called nix",
         "CDS_SITES: site north: off: no rule is called low-magnesum",
@@ -200,7 +200,7 @@ def test_all_that_an_analyte_lacks_is_said_at_once() -> None:
         codes=lambda _key: (),
     )
     assert said == [
-        "the analyte magnesium has no code to search it by. Add to [magnesium] in "
+        "the analyte magnesium has no code to search for. Add to [magnesium] in "
         'knowledge/analytes.toml: codes = [{ code = "…", display = "…", source = "…" }].',
         "the analyte magnesium has no name, so that a result without a code is not read. Add to "
         '[magnesium] in knowledge/analytes.toml: names = ["magnesium"].',
@@ -261,7 +261,7 @@ def test_a_checkout_is_told_which_rule_has_no_service_row_cases_or_scenario(
         assert found.removeprefix(place).split(":")[0].isdigit()
         assert found.endswith(end)
     # A rule that is only not registered is no reason to take its row out.
-    assert not [one for one in said if "Take it out" in one]
+    assert not [one for one in said if "Remove it" in one]
 
 
 def test_every_lack_is_one_line_of_the_command_and_never_a_traceback(

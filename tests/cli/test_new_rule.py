@@ -114,7 +114,7 @@ def test_a_name_that_is_not_a_rule_id_writes_nothing(
         ((*SODIUM[:2], "--analyte", "zinc", "--orders", "none"), "has no analyte zinc"),
         ((*SODIUM[:4], "--orders", "sodium,zinc"), "has no order zinc. Use one of magnesium, "),
         (("--hook", "order-sign", *SODIUM[2:4], "--orders", "zinc"), "list of drafts zinc"),
-        (("--hook", "order-sign", *SODIUM[2:4], "--orders", "none"), "none is named"),
+        (("--hook", "order-sign", *SODIUM[2:4], "--orders", "none"), "none are named"),
         ((*SODIUM, "--above", "high"), "has no limit sodium.high, and none was given"),
         ((*SODIUM, "--below", "few"), "--below: few is not a number"),
         ((*SODIUM, "--below", "9"), "9 mmol/L is not between"),

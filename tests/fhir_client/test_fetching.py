@@ -161,7 +161,7 @@ def test_a_server_that_hangs_keeps_no_threads_and_does_not_block_the_next(
             )
             assert {fetched.state for fetched in answers.values()} == {"unavailable"}
             reasons = [fetched.reason for fetched in answers.values()]
-            assert reasons.count("too many other FHIR queries were under way") >= 8
+            assert reasons.count("too many other FHIR queries were in progress") >= 8
         # The first server still holds on to its connections; nobody waits for them.
         answers = fetch_missing(KEYS, access_to(server.url), "p-77", deadline_s=10, servers=servers)
         assert {fetched.state for fetched in answers.values()} == {"given"}
@@ -211,10 +211,10 @@ def test_a_server_without_an_answer_is_left_alone_and_used_again_when_it_is_back
 
     with Loopback(lambda _: given[0]) as server:
         for _ in range(FAILURES):
-            assert "not answered lately" not in ask(0.3)
+            assert "not responded recently" not in ask(0.3)
         asked = len(server.asked)
         started = time.monotonic()
-        assert "not answered lately" in ask(5)
+        assert "not responded recently" in ask(5)
         assert time.monotonic() - started < 2
         assert len(server.asked) == asked
         given[0] = [reply(bundle())]
@@ -259,7 +259,7 @@ def test_what_is_fetched_at_once_is_bounded_and_given_back() -> None:
         states = [fetched.state for fetched in first.values()]
         assert "given" in states
         assert "unavailable" in states
-        assert any("no room" in fetched.reason for fetched in first.values())
+        assert any("no memory" in fetched.reason for fetched in first.values())
         assert not servers.room.take(150_000)
         del first
         again = fetch()
@@ -286,10 +286,10 @@ def refused(access: Access, queries: dict[str, str] = KEYS_OF_ONE) -> set[str]:
     [
         ({"patient": "p-78"}, "the access token is for another patient"),
         ({"patient": ""}, "the access token is for another patient"),
-        ({"token": "two words"}, "the access token holds characters that cannot be sent"),
-        ({"token": "a\r\nX: b"}, "the access token holds characters that cannot be sent"),
-        ({"token": "\N{SNOWMAN}"}, "the access token holds characters that cannot be sent"),
-        ({"token": ""}, "the access token holds characters that cannot be sent"),
+        ({"token": "two words"}, "the access token has characters that cannot be sent"),
+        ({"token": "a\r\nX: b"}, "the access token has characters that cannot be sent"),
+        ({"token": "\N{SNOWMAN}"}, "the access token has characters that cannot be sent"),
+        ({"token": ""}, "the access token has characters that cannot be sent"),
     ],
     ids=["another patient", "an empty patient", "a blank", "a line break", "not ASCII", "empty"],
 )

@@ -138,7 +138,7 @@ def test_a_link_that_leads_elsewhere_is_never_asked(link: str) -> None:
     assert (fetched.state, len(fetched.pages)) == ("partial", 1)
     assert fetched.reason == (
         "only 1 page of Condition could be read: "
-        "the next page is at another address, which is not asked"
+        "the next page is at an address that may not be called"
     )
 
 
@@ -147,14 +147,14 @@ def test_links_that_cannot_be_read_are_not_taken_for_the_last_page(links: str) -
     body = f'{{"resourceType": "Bundle", "link": {links}}}'.encode()
     fetched, _ = fetch_pages(lambda _: [reply(body)])
     assert (fetched.state, len(fetched.pages)) == ("partial", 1)
-    assert fetched.reason.endswith("whether there are further pages cannot be read")
+    assert fetched.reason.endswith("the links to further pages cannot be read")
 
 
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"total": 7}, "the Bundle counts 7 and holds 1"),
-        ({"total": "7"}, "the Bundle counts 7 and holds 1"),
+        ({"total": 7}, "the Bundle says 7 and contains 1"),
+        ({"total": "7"}, "the Bundle says 7 and contains 1"),
         ({"meta": {"tag": [{"code": "SUBSETTED"}]}}, "SUBSETTED"),
     ],
 )

@@ -185,7 +185,7 @@ def test_results_without_a_code_are_counted(tmp_path: Path) -> None:
     counted = {
         one["kind"]: one["resources"] for one in outcome(source, tmp_path / "out")["caveats"]
     }
-    assert counted["Observation without a code: judged, if at all, by its words"] == 3
+    assert counted["Observation without a code: recognised by its text only"] == 3
 
 
 def test_a_limit_without_anything_to_count_is_no_go_ahead(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_the_report_is_one_page_without_outside_assets(tmp_path: Path) -> None:
     assert "No limits set" in page
     assert page.count("<svg") == 3
     assert "Most cards: " in page
-    assert "Could not tell in most calls: anemia (100.0 %), low-ferritin" in page
+    assert "Could not tell in half of the calls or more: anemia (100.0 %), low-ferritin" in page
     assert "0.98 to 17.42" in page
     for outside in ('src="http', 'href="http', "<script", "@import"):
         assert outside not in page
@@ -399,7 +399,7 @@ def test_an_export_without_any_patient_is_refused_by_name(tmp_path: Path, conten
     source = tmp_path / "in"
     source.mkdir()
     (source / "a.ndjson").write_bytes(content)
-    with pytest.raises(BadRequest, match="no resource of any patient"):
+    with pytest.raises(BadRequest, match="has no resources of patients"):
         run(Asked(source=str(source), out=tmp_path / "out", workers=1), Settings(), quiet)
     assert not (tmp_path / "out").exists()
 

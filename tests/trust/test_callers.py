@@ -165,11 +165,11 @@ HEADERS: dict[str, tuple[str | None, str]] = {
     "payload nested deeply": (bearer(Draft(raw_claims=b"[" * 5000)), "nested too deeply"),
     "a claim given twice": (
         bearer(Draft(raw_claims=json_claims().replace("{", '{"iss":"x",', 1).encode())),
-        "given twice",
+        "repeated",
     ),
     "a header given twice": (
         bearer(Draft(raw_header=json_headers().replace("{", '{"alg":"none",', 1).encode())),
-        "given twice",
+        "repeated",
     ),
     "exp NaN": (bearer(with_claim_text("exp", "NaN")), "NaN"),
     "exp infinite": (bearer(with_claim_text("exp", "Infinity")), "NaN"),
@@ -264,7 +264,7 @@ ATTACKS: dict[str, tuple[str, str, str]] = {
     "alg of another kind than the key": (
         token(header={"alg": "RS384"}),
         "kid",
-        "not made for the token's alg",
+        "not for the token's alg",
     ),
     "signed by another key under our kid": (
         token(pair(name="stranger"), header={"kid": pair().kid}),
@@ -346,7 +346,7 @@ def test_a_key_made_for_one_algorithm_is_not_used_with_another_of_its_kind() -> 
 
     assert (error.where, error.what) == (
         "kid",
-        "the key with this kid is not made for the token's alg",
+        "the key with this kid is not for the token's alg",
     )
 
 

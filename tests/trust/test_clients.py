@@ -111,12 +111,12 @@ BAD: dict[str, tuple[Any, str, str]] = {
     "a private EC key": (
         [INLINE | {"jwks": {"keys": [pair().jwk | {"d": "CANARY"}]}}],
         "jwks.keys[0]",
-        "carries its private half",
+        "includes the private key",
     ),
     "a private RSA key": (
         [INLINE | {"jwks": {"keys": [pair().jwk, RSA | {"p": "CANARY"}]}}],
         "jwks.keys[1]",
-        "carries its private half",
+        "includes the private key",
     ),
     "a key that cannot be read": (
         [INLINE | {"jwks": {"keys": [pair().jwk | {"x": "CANARY"}]}}],
@@ -162,7 +162,7 @@ BAD: dict[str, tuple[Any, str, str]] = {
         "clients[0] and clients[2] have the same iss 'https://a.example'",
     ),
     "not JSON": ("{", "CDS_TRUSTED_CLIENTS", "not JSON (line 1, column 2)"),
-    "a name given twice": ('[{"iss":"a","iss":"b"}]', "CDS_TRUSTED_CLIENTS", "given twice"),
+    "a name given twice": ('[{"iss":"a","iss":"b"}]', "CDS_TRUSTED_CLIENTS", "repeated"),
     "an empty file": ("", "CDS_TRUSTED_CLIENTS", "not JSON"),
 }
 

@@ -103,7 +103,7 @@ def test_the_steps_say_how_often_a_token_may_be_used() -> None:
         return explain_token(token(), [listed], PUBLIC_URL, PATH, NOW)[-1].detail
 
     assert "refuses it the second time" in last("reject")
-    assert "may use a token again" in last("allow")
+    assert "may use a token several times" in last("allow")
 
 
 def test_the_keys_of_a_client_with_a_jku_are_fetched() -> None:

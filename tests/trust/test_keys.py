@@ -310,7 +310,7 @@ def test_a_redirect_is_not_followed() -> None:
         (answering(b"", 204), "answered 204"),
         (answering(b" " * (LARGEST + 1)), "larger than"),
         (answering(b"\x1f\x8b", Content_Encoding="gzip"), "compressed"),
-        (answering(b"{", Content_Length="100"), "broke off"),
+        (answering(b"{", Content_Length="100"), "is incomplete"),
     ],
     ids=["an error", "no content", "a huge body", "compressed", "a body that breaks off"],
 )

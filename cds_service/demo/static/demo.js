@@ -291,7 +291,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("change", (event) => {
   const { target } = event;
   if (target.dataset.key) {
-    if (target.value === target.dataset.brings) delete state.states[target.dataset.key];
+    if (target.value === target.dataset.original) delete state.states[target.dataset.key];
     else state.states[target.dataset.key] = target.value;
     ask().then(() => {
       document.querySelector(`[data-key="${target.dataset.key}"]:checked`)?.focus();

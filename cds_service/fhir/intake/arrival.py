@@ -1,4 +1,4 @@
-"""What state a kind of data is in, once it is known what its pages really held."""
+"""The state of a kind of data, once it is known what its pages contained."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ EXPECTED: Mapping[Kind, frozenset[str]] = {
     Kind.ORDERS: frozenset(ORDER_TYPES),
     Kind.ENCOUNTER: frozenset({"Encounter"}),
 }
-"""The resource types (R4's names) that each kind of data is made of."""
+"""The resource types (by their R4 names) of each kind of data."""
 
 NOT_READ: Mapping[Kind, frozenset[str]] = dict.fromkeys(
     (Kind.MEDICATIONS, Kind.STATEMENTS),
     frozenset({"MedicationDispense", "MedicationAdministration"}),
 )
-"""Types that say something of the same kind in another way, and are not read."""
+"""Types with information of the same kind that are not read."""
 
 BESIDE = frozenset().union(*EXPECTED.values()) | frozenset(
     ("Account", "Appointment", "AuditEvent", "CareTeam", "Claim", "Consent", "Coverage", "Device",
@@ -43,11 +43,11 @@ BESIDE = frozenset().union(*EXPECTED.values()) | frozenset(
      "Organization", "Person", "Practitioner", "PractitionerRole", "Procedure", "Provenance",
      "RelatedPerson", "RiskAssessment", "Specimen", "Substance", "SupplyDelivery")
 )  # fmt: skip
-"""Types that may come beside those asked for, and hold none of what those say: they are read for
-themselves, included by the server, or about other things."""
+"""Types that may arrive besides those asked for and have no information of the same kind: they are
+read separately, included by the server, or about other things."""
 
 
-_ERROR = "the answer was an error (OperationOutcome)"
+_ERROR = "the response was an error (OperationOutcome)"
 _UNREADABLE = "what was sent cannot be read"
 _CUT = "a Bundle inside does not hold all its pages"
 
@@ -57,12 +57,12 @@ _ONE_ONLY = (Kind.PATIENT, Kind.ENCOUNTER)
 
 @dataclass(slots=True)
 class Tally:
-    """What the pages of one delivery held.
+    """What the pages of one delivery contained.
 
-    ``entries`` are resources and what should have been one; ``expected`` those of the types
-    asked for, ``others`` the types of the rest, ``unreadable`` what should have been a
-    resource and is not. ``incomplete``: an OperationOutcome says so;
-    ``cut``: a Bundle inside says that it does not hold everything.
+    ``entries`` counts resources and what should have been one, ``expected`` the resources of the
+    types that were asked for, and ``unreadable`` what should have been a resource and is not;
+    ``others`` are the types of the other resources. ``incomplete``: an OperationOutcome says so;
+    ``cut``: a Bundle inside says that it does not contain everything.
     """
 
     pages: int = 0
@@ -78,18 +78,18 @@ class Tally:
 
     @property
     def strangers_only(self) -> bool:
-        """Whether other resources came instead of those asked for."""
+        """Whether only resources of other types than those asked for arrived."""
         return bool(self.entries and not self.expected and self.others)
 
     def not_read(self, kind: Kind) -> list[str]:
-        """Types that came beside those asked for, may say the same and are not read."""
+        """Types that arrived besides those asked for, may say the same and are not read."""
         if not self.others or self.strangers_only or kind in _ONE_ONLY:
             return []
         return sorted({one for one in self.others if type_of(one) not in BESIDE})
 
 
 def judged(delivery: Delivery, tally: Tally) -> Availability:
-    """The delivery's state after what its pages turned out to be."""
+    """The state of a delivery in view of what its pages contained."""
     given = delivery.availability
     if not given.obtained:
         return given
@@ -99,7 +99,7 @@ def judged(delivery: Delivery, tally: Tally) -> Availability:
         types = ", ".join(sorted(tally.others)[:3])
         return Availability(State.UNAVAILABLE, f"other resources were sent instead: {types}")
     if not tally.expected:
-        # Where something is missing and nothing came, it is not known that there is none.
+        # Where nothing arrived and something is missing, it is not known that there is none.
         if given.state is State.PARTIAL:
             return Availability(State.UNAVAILABLE, given.reason)
         if tally.incomplete or tally.unreadable:
@@ -107,13 +107,13 @@ def judged(delivery: Delivery, tally: Tally) -> Availability:
         if tally.cut:
             return Availability(State.UNAVAILABLE, _CUT)
     if tally.incomplete:
-        return Availability(State.PARTIAL, "the answer says that it may be incomplete")
+        return Availability(State.PARTIAL, "the response says that it may be incomplete")
     if tally.cut:
         return Availability(State.PARTIAL, _CUT)
     if tally.unread_pages:
-        return Availability(State.PARTIAL, "a page of the answer cannot be read")
+        return Availability(State.PARTIAL, "a page of the response cannot be read")
     if given.state is State.GIVEN:
         state = State.NONE if tally.empty_pages == tally.pages else State.GIVEN
-        note = "the answer came with a warning (OperationOutcome)" if tally.warned else ""
+        note = "the response had a warning (OperationOutcome)" if tally.warned else ""
         return Availability(state, given.reason or note)
     return given

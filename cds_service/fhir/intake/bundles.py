@@ -1,9 +1,9 @@
-"""Pages of raw JSON taken apart into resources that are still raw.
+"""Splits pages of raw JSON into resources, which stay raw.
 
-A page should be a Bundle, or one resource where a read was asked. What arrives may also be
-a list, a Bundle where a resource was asked (and the reverse), a Bundle in a Bundle, a
-resource written as a JSON string, an error page. Whatever can be read is; the rest becomes
-one `Problem` each, and the kind's `Availability` says what is missing.
+A page should be a Bundle, or a single resource where one was read. What arrives may also be
+a list, a Bundle in place of a resource (and the reverse), a Bundle in a Bundle, a resource
+written as a JSON string, or an error page. Whatever can be read is; the rest becomes a `Problem`
+each, and the `Availability` of the kind says what is missing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _NO_TYPE = "its resourceType is not one of FHIR"
 
 
 class Entry(msgspec.Struct, eq=False):
-    """One resource, undecoded. ``type`` is R4's name for it, ``source`` keeps the original."""
+    """One undecoded resource. ``type`` is its R4 name; ``source`` has the original one."""
 
     kind: Kind
     type: str
@@ -64,7 +64,7 @@ class Entry(msgspec.Struct, eq=False):
 
 @dataclass(slots=True)
 class ObservationPage:
-    """A page decoded in one go; ``peeks`` in the order of its entries."""
+    """A page that was decoded in one pass; ``peeks`` are in the order of its entries."""
 
     kind: Kind
     raw: bytes | Raw | Later
@@ -87,14 +87,14 @@ class ObservationPage:
         return resource
 
     def reference(self, index: int) -> str:
-        """``Observation/{id}``, or the place where there is no id."""
+        """``Observation/{id}``, or the place in the page where there is no id."""
         name = self.peeks[index].id
         return f"Observation/{name}" if name else f"{self.place} entry[{index}]"
 
 
 @dataclass(slots=True)
 class _At:
-    """Where in a delivery a JSON value was found, and what is counted there."""
+    """Where in a delivery a JSON value was found, and the tally that counts it."""
 
     delivery: Delivery
     tally: Tally
@@ -112,12 +112,12 @@ class _At:
         return _At(self.delivery, self.tally, f"{self.place} {step}", self.depth + 1, counted)
 
     def deeper(self) -> _At:
-        """The same place, one wrapping taken off."""
+        """The same place after one layer of wrapping was removed."""
         return replace(self, depth=self.depth + 1)
 
 
 class Intake:
-    """Every resource that arrived, by type, with what was wrong on the way.
+    """Every resource that arrived, by type, and the problems found on the way.
 
     Raises TooLarge when there are more entries than the service reads.
     """
@@ -160,12 +160,12 @@ class Intake:
             self.problem("not-read", kind.value, f"{name} resources are not read", source)
 
     def all_of(self, *types: str) -> Iterator[Entry]:
-        """The entries of some types (R4's names), in the order they came."""
+        """The entries of some types (R4 names), in the order in which they arrived."""
         for kind in types:
             yield from self.by_type.get(kind, ())
 
     def problem(self, kind: str, about: str, reason: str, source: Source) -> None:
-        """Note something that could not be used."""
+        """Record something that could not be used."""
         self.problems.append(Problem(kind, about, reason, source))
 
     def count(self, more: int, place: str) -> None:
@@ -208,10 +208,10 @@ class Intake:
     def _read(
         self, delivery: Delivery, page: bytes | Raw | Later, place: str, tally: Tally
     ) -> bool:
-        """Take one page apart, the quick way where it can be. False: it cannot be read."""
+        """Split one page, the fast way where possible. False where it cannot be read."""
         peeked = delivery.peeked if page is delivery.pages[0] else None
         if peeked is None and delivery.kind is Kind.RESULTS:
-            # Where it cannot be taken apart at once, its entries are read one by one below.
+            # Where it cannot be decoded in one pass, its entries are read one by one below.
             with contextlib.suppress(*UNREADABLE):
                 peeked = read_page(bytes(page))
         elif peeked is None:
@@ -226,7 +226,7 @@ class Intake:
         return True
 
     def _entries(self, delivery: Delivery, page: EntryPage, place: str, tally: Tally) -> None:
-        """Take the entries of a Bundle as it should be, as `_resource` takes them one by one."""
+        """Take all entries of a well-formed Bundle, as `_resource` takes single ones."""
         self.count(len(page.entry), place)
         kind, origin, number = delivery.kind, delivery.origin, self._number
         expected = EXPECTED[kind]
@@ -267,7 +267,7 @@ class Intake:
             self._slot(page.entry(index), at.inside(f"entry[{index}]", counted=True))
 
     def _take(self, raw: bytes | Raw, at: _At) -> bool:
-        """Take one JSON value apart. False: nothing of it could be read."""
+        """Split one JSON value. False where nothing of it could be read."""
         start = bytes(raw).lstrip()[:1]
         try:
             if start == b'"' and at.depth < _DEPTH:
@@ -296,7 +296,7 @@ class Intake:
         try:
             head = read_head(raw)
         except msgspec.ValidationError:
-            whole = decoded(raw)  # an id that is a number, or the like
+            whole = decoded(raw)  # an id that is a number, for example
             head = Head(text(part(whole, "resourceType")), identifier_of(whole))
         if not head.resourceType and at.depth < _DEPTH:
             inner = unwrapped(raw)
@@ -306,7 +306,7 @@ class Intake:
         r4 = r4_type(head.resourceType)
         if r4 == "Bundle":
             if at.depth >= _DEPTH:
-                self._unreadable(at, "Bundles lie too deep inside each other")
+                self._unreadable(at, "Bundles are nested too deeply")
                 return False
             return self._bundle(raw, at)
         if not at.counted:
@@ -332,7 +332,7 @@ class Intake:
         return True
 
     def _bundle(self, raw: bytes | Raw, at: _At) -> bool:
-        if at.depth:  # of a page itself it is known already whether others follow
+        if at.depth:  # for the page itself it is known already whether others follow
             at.tally.cut = at.tally.cut or bool(shortfall(raw))
         slots: list[RawSlot | None]
         try:
@@ -346,7 +346,7 @@ class Intake:
             self._outcome(issues, at.inside("issues"))
         self.count(len(slots), at.place)
         if not slots and _holds_resources(raw):
-            self._unreadable(at, "it holds resources, but not as entries")
+            self._unreadable(at, "it contains resources, but not as entries")
         for index, slot in enumerate(slots):
             inside = at.inside(f"entry[{index}]", counted=True)
             if slot is None:
@@ -369,7 +369,7 @@ class Intake:
                 at.full_url = text(decoded(slot.fullUrl))
         self._take(resource, at)
 
-    # --- what is not as it should be -------------------------------------------------
+    # --- what is wrong ----------------------------------------------------------------
 
     def _unreadable(self, at: _At, reason: str) -> None:
         at.tally.unreadable += 1
@@ -380,7 +380,9 @@ class Intake:
             at.tally.warned = True
             if at.depth:
                 return
-        self._incomplete(at, "the answer holds an error (OperationOutcome) and may be incomplete")
+        self._incomplete(
+            at, "the response contains an error (OperationOutcome) and may be incomplete"
+        )
 
     def _incomplete(self, at: _At, reason: str) -> None:
         at.tally.incomplete = True
@@ -388,15 +390,15 @@ class Intake:
 
 
 def _holds_results(r4: str, raw: bytes | Raw) -> bool:
-    """Whether it is a report that brings its results with it."""
+    """Whether it is a report with contained results."""
     return r4 == "DiagnosticReport" and b'"contained"' in bytes(raw)
 
 
 def _holds_resources(raw: bytes | Raw) -> bool:
-    """Whether a Bundle without entries holds resources all the same, under another name."""
+    """Whether a Bundle without entries has resources under another name."""
     if bytes(raw).count(b'"resourceType"') < 2:
         return False
-    # In R5 the issues of a Bundle are an OperationOutcome.
+    # In R5, "issues" of a Bundle is an OperationOutcome.
     return any(
         b'"resourceType"' in bytes(value)
         for name, value in read_members(raw).items()
@@ -405,7 +407,7 @@ def _holds_resources(raw: bytes | Raw) -> bool:
 
 
 def _odd_slots(raw: bytes | Raw) -> list[RawSlot | None]:
-    """The entries of a Bundle that is not quite one; None for what is not an entry."""
+    """The entries of a malformed Bundle; None for what is not an entry."""
     entry = read_members(raw).get("entry")
     if entry is None or bytes(entry) == b"null":
         return []

@@ -1,4 +1,4 @@
-"""What arrived for one kind of data, before anybody has read it."""
+"""What arrived for one kind of data, before it is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cds_service.fhir.values.peeks import EntryPage, ResultPage
 
 
 class Later:
-    """A JSON value whose text is cut out of the body only when somebody asks for it."""
+    """A JSON value whose text is cut out of the body only on demand."""
 
     __slots__ = ("_cut",)
 
@@ -26,13 +26,13 @@ class Later:
 
 @record
 class Delivery:
-    """The raw JSON of one kind of data and the state it arrived in.
+    """The raw JSON of one kind of data and the state in which it arrived.
 
-    ``pages`` are undecoded JSON values: Bundles or single resources, in the order they
-    came; ``origin`` says by which way (``prefetch.results``, ``FHIR server``) and goes
-    into every fact's source. ``reason`` explains a state that is not whole, in words for
-    a clinician, without patient data. ``peeked`` is the first page where it was
-    taken apart on arrival, so that this is not done twice.
+    ``pages`` are undecoded JSON values: Bundles or single resources, in the order in which they
+    arrived. ``origin`` says where they came from (``prefetch.results``, ``FHIR server``) and
+    becomes part of every fact's source. ``reason`` explains a state that is not complete, in
+    words for a clinician and without patient data. ``peeked`` is the first page where it was
+    decoded on arrival, so that this is not done twice.
     """
 
     kind: Kind

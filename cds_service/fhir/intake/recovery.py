@@ -1,7 +1,7 @@
-"""An Observation whose shape is wrong somewhere: every member read by itself.
+"""Reads an Observation with a wrong shape member by member.
 
-One member of a wrong type costs that member, never the whole result, and never more than
-the member: a date that cannot be read makes it undated.
+A member of the wrong type costs only that member, never the whole result: a date that cannot be
+read makes the result undated.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _RAW = (
 def recovered(raw: bytes | Raw, resource_type: str = "Observation") -> Peek:
     """What can be read of an Observation, or of a report with results.
 
-    Raises one of `UNREADABLE` where it is not an object.
+    Raises one of `UNREADABLE` where ``raw`` is not a JSON object.
     """
     members = read_members(raw)
 
@@ -46,7 +46,7 @@ def recovered(raw: bytes | Raw, resource_type: str = "Observation") -> Peek:
         return readable(members.get(name, UNSET))
 
     def stamp(name: str) -> str | None:
-        # A value that is not text must not pass for an absent one.
+        # A value that is not text must not count as absent.
         return (text(member(name)) or "unreadable") if name in members else None
 
     return Peek(

@@ -1,8 +1,8 @@
-"""A FHIR resource inside something that is none: ``{"response": …, "resource": {…}}``.
+"""A FHIR resource inside an object that is not a resource: ``{"response": …, "resource": {…}}``.
 
-HTTP clients and older CDS clients hand over the whole answer instead of its body, under names
-such as ``resource``, ``data``, ``body``, ``value`` or ``bundle``. One level is taken off where
-exactly one FHIR resource lies inside; what holds none, or several, cannot be read.
+HTTP clients and older CDS clients send the whole HTTP response instead of its body, which has a
+name such as ``resource``, ``data``, ``body``, ``value`` or ``bundle``. One level is removed where
+there is exactly one FHIR resource inside; an object with none or several cannot be read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cds_service.fhir.values.peeks import read_head, read_members
 def unwrapped(raw: bytes | Raw) -> bytes | None:
     """The one resource inside a JSON object that is not a resource itself.
 
-    None where it is a resource itself, or does not hold exactly one. Raises nothing.
+    None where it is a resource itself or does not contain exactly one. Never raises.
     """
     try:
         members = read_members(raw)
@@ -31,7 +31,7 @@ def unwrapped(raw: bytes | Raw) -> bytes | None:
 
 
 def address_of(raw: bytes | Raw) -> str:
-    """The ``fullUrl`` beside a wrapped resource; empty where there is none."""
+    """The ``fullUrl`` beside a wrapped resource; "" where there is none."""
     with contextlib.suppress(*UNREADABLE):
         members = read_members(raw)
         if "fullUrl" in members:
@@ -40,7 +40,7 @@ def address_of(raw: bytes | Raw) -> str:
 
 
 def _resource(value: bytes) -> bytes:
-    """The value where it is a resource, or text that holds one; else nothing."""
+    """The resource that the value is, or that it contains as text; b"" where there is none."""
     if b"resourceType" not in value:
         return b""
     with contextlib.suppress(*UNREADABLE):

@@ -138,7 +138,7 @@ def _why_no_order(resource: object) -> str:
     if not kind:
         return "a draft order is not a FHIR resource"
     if kind == "Bundle":
-        return "Bundles lie too deep inside each other"
+        return "Bundles are nested too deeply"
     if kind in ("OperationOutcome", "Parameters"):
         return f"{kind} came instead of a draft order"
     return ""

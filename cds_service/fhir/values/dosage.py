@@ -1,7 +1,7 @@
 """Dosage instructions as numbers, where they have them.
 
-Of a range the high end counts. What cannot be turned into numbers says why in ``unread``;
-no number is taken out of free text. Source: FHIR R4 Dosage and Timing.
+The high end of a range counts. Where there are no numbers, ``unread`` says why; no number is
+read from free text. Source: FHIR R4 Dosage and Timing.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _Unread(Exception):
 
 
 def read_dosages(value: object) -> tuple[Dosage, ...]:
-    """Every instruction of a request or statement (R4's shape). Raises nothing."""
+    """Every instruction of a request or statement (in R4's shape). Never raises."""
     return tuple(_dosage(one) for one in items(value) if one not in (None, {}, ""))
 
 
@@ -99,7 +99,7 @@ def _dosage(value: object) -> Dosage:
 
 
 def _route(value: Mapping[str, object]) -> str:
-    """The route in words, else its code; a site that names one ("Intrathecal pump") is one too."""
+    """The route in words, else its code; also from a site that names one ("Intrathecal pump")."""
     route = "; ".join(all_words(value.get("route"))).lower() or label(value.get("route"))
     if value.get("site") is None:
         return route
@@ -108,7 +108,7 @@ def _route(value: Mapping[str, object]) -> str:
 
 
 def _amount(value: object) -> tuple[Decimal, str]:
-    """The largest dose stated, with its unit in small letters."""
+    """The largest dose stated, with its unit in lower case."""
     doses: list[tuple[Decimal, str]] = []
     for one in items(value):
         quantity = part(one, "doseQuantity")
@@ -145,7 +145,7 @@ def _per_day(timing: object) -> Fraction:
         match = _EVERY_HOURS.fullmatch(word)
         if match and int(match[1] or match[2]):
             return Fraction(24, int(match[1] or match[2]))
-    raise _Unread("how often is not given in a form that can be read")
+    raise _Unread("the frequency is not given in a form that can be read")
 
 
 def _timing_words(code: object) -> list[str]:
@@ -170,7 +170,7 @@ def _repeated(repeat: Mapping[str, object]) -> Fraction | None:
         return None
     days = _DAYS.get(text(unit).lower())
     if days is None or period is None:
-        raise _Unread("how often is not given in a form that can be read")
+        raise _Unread("the frequency is not given in a form that can be read")
     often = _count(repeat, "frequencyMax") or _count(repeat, "frequency")
     rate = _rate(often or Decimal(1), period, days)
     daily = period * days.numerator == days.denominator
@@ -190,26 +190,26 @@ def _count(repeat: Mapping[str, object], name: str) -> Decimal | None:
         return None
     value = number(stated)
     if value is None or value <= 0:
-        raise _Unread("how often is not a number that can be used")
+        raise _Unread("the frequency is not a number that can be used")
     return value
 
 
 def _most(value: object) -> tuple[Fraction | None, str]:
-    """The upper bound a day from maxDosePerPeriod; of several the smallest of one unit."""
+    """The daily upper bound from maxDosePerPeriod; the smallest of several with the same unit."""
     bounds: list[tuple[Fraction, str]] = []
     for one in items(value):
         if one in (None, {}):
             continue
-        amount, unit = _quantity(part(one, "numerator"), "the largest dose")
+        amount, unit = _quantity(part(one, "numerator"), "the maximum dose")
         below = part(one, "denominator")
         period = number(part(below, "value"))
         name = text(part(below, "code")) or text(part(below, "unit"))
         days = _DAYS.get(name.lower()) or _DAYS.get(name.lower().rstrip("s"))
         if days is None or (period is not None and period <= 0):
-            raise _Unread("the period of the largest dose cannot be read")
+            raise _Unread("the period of the maximum dose cannot be read")
         bounds.append((Fraction(amount) / (Fraction(period or 1) * days), unit))
     if not bounds:
         return None, ""
     if len({unit for _, unit in bounds}) > 1:
-        raise _Unread("several largest doses in different units are given")
+        raise _Unread("several maximum doses in different units are given")
     return min(bounds)

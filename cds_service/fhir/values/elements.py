@@ -1,8 +1,8 @@
-"""FHIR data types out of plain JSON, whatever shape they really have.
+"""FHIR data types from plain JSON, whatever its actual shape.
 
-Records are not always valid: an object in the place of a list, a string in the place of a
-CodeableConcept should. Each function here takes any JSON value, gives what can be read of
-it, and raises nothing.
+Records are not always valid: there may be an object in place of a list, or a string in place of a
+CodeableConcept. The functions here take any JSON value, return what can be read of it, and do not
+raise, unless they say so.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 from cds_service.terminology.codes import Coding
 
 UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
-"""What decoding bytes that are not JSON of the right shape can raise."""
+"""The exceptions of decoding bytes that are not JSON of the right shape."""
 
 MODIFIED = "an extension that is not understood changes what it means (modifierExtension)"
 
@@ -25,7 +25,7 @@ _PLAIN = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?")
 # Codes that mean that there is no code: HL7's null flavours, FHIR's data-absent-reason.
 _NO_CODE = ("/v3-NullFlavor", "/NullFlavor", "/data-absent-reason", "2.16.840.1.113883.5.1008")
-# What forms and interfaces put where there is nothing to say, or where it is said elsewhere.
+# What forms and interfaces write where there is no name, or where it is given elsewhere.
 _NO_WORDS = frozenset(
     {
         "unknown", "unk", "unspecified", "n/a", "null", "nil", "undefined", "nan", "missing", "tbd",
@@ -57,7 +57,7 @@ _NO_WORDS = frozenset(
         "blutdruckmittel", "wassertablette", "wassertabletten", "herzmedikament",
     }
 )  # fmt: skip
-# Words of names that say nothing: one of the first, and none but these and the second.
+# A name says nothing where it has a word of the first set and all its words are in the second.
 _OF_ANY = frozenset(
     (
         "medication", "medications", "medicine", "medicines", "meds", "med", "drug", "drugs",
@@ -79,13 +79,13 @@ _BESIDE = _OF_ANY | frozenset(
 )  # fmt: skip
 _LETTERS = re.compile(r"[^\W\d_]+")
 _LONGEST_NO_WORDS = max(map(len, _NO_WORDS)) + 4
-_LONGEST = 2000  # characters of a name; a text longer than this is none
+_LONGEST = 2000  # characters of a name
 MOST_DECIMALS = 30
-"""Decimal places of a number, to either side; nothing clinical is larger or finer."""
+"""Most digits of a number before and after the decimal point; clinical values have fewer."""
 
 
 def exact(written: str) -> Decimal | None:
-    """A number as it was written, all decimals kept; None for what no instrument reports."""
+    """A number with all decimals that were written; None for absurd sizes."""
     if _PLAIN.fullmatch(written):
         return Decimal(written)
     if not _NUMBER.fullmatch(written):
@@ -106,7 +106,7 @@ _plain = msgspec.json.Decoder(float_hook=exact)
 
 
 def decoded(raw: bytes | msgspec.Raw) -> object:
-    """Plain JSON, numbers with decimals as exact Decimals (None where absurd).
+    """The JSON value, with fractional numbers as exact Decimals (None for absurd sizes).
 
     Raises one of `UNREADABLE`.
     """
@@ -114,7 +114,7 @@ def decoded(raw: bytes | msgspec.Raw) -> object:
 
 
 def readable(raw: bytes | msgspec.Raw | msgspec.UnsetType) -> object:
-    """Plain JSON; None for what is not there, and for what cannot be read."""
+    """The JSON value; None where it is missing or cannot be read."""
     if isinstance(raw, msgspec.UnsetType):
         return None
     try:
@@ -127,24 +127,24 @@ _written = msgspec.json.Encoder(decimal_format="number")
 
 
 def encoded(value: object) -> bytes:
-    """JSON again, decimals as they were written."""
+    """The value as JSON, with the decimals that were written."""
     return _written.encode(value)
 
 
 def items(value: object) -> list[object]:
-    """The elements of a list; a single value where FHIR wants a list counts as one."""
+    """The elements of a list; a single value in place of a list counts as one element."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
 def text(value: object) -> str:
-    """A string without surrounding space; empty for anything else."""
+    """A string without surrounding space; "" for anything else."""
     return value.strip() if isinstance(value, str) else ""
 
 
 def naming(value: object) -> str:
-    """A string that names something; empty for "unknown", numbers, dashes and anything else."""
+    """A string that names something; "" for "unknown", numbers, dashes and other values."""
     stated = text(value)
     if len(stated) <= _LONGEST_NO_WORDS:
         words = stated.lower().strip(" .-*[]()<>?")
@@ -154,9 +154,9 @@ def naming(value: object) -> str:
 
 
 def _says_nothing(words: str) -> bool:
-    """Whether it is made of words that name nothing: "Medication, unspecified", "water tablet".
+    """Whether all its words name nothing: "Medication, unspecified", "water tablet".
 
-    "Problem 12" is the name that somebody gave it.
+    A name with a number, such as "Problem 12", was given on purpose.
     """
     first = _LETTERS.match(words)
     if first is None or first.group() not in _BESIDE:
@@ -173,8 +173,8 @@ def is_true(value: object) -> bool:
 
 
 def _repeats(words: str, code: str) -> bool:
-    """Whether words only say a code again: mostly digits ("E87.6"), and no name ("HbA1c")."""
-    # Most words are far longer than the code; folding makes a text three times as long at most.
+    """Whether words only repeat a code: mostly digits ("E87.6"), not a name ("HbA1c")."""
+    # Words are mostly far longer than the code; case folding at most triples the length.
     if len(words) > 3 * len(code) or words.casefold() != code.casefold():
         return False
     digits, letters = sum(map(str.isdigit, words)), sum(map(str.isalpha, words))
@@ -191,7 +191,7 @@ def part(value: object, *path: str) -> object:
 
 
 def identifier_of(resource: object) -> str:
-    """The logical id of a resource; empty where it has none that can be one."""
+    """The logical id of a resource; "" where it has no valid one."""
     value = text(part(resource, "id"))
     return value if _ID.fullmatch(value) else ""
 
@@ -208,7 +208,7 @@ def number(value: object) -> Decimal | None:
 
 
 def codings(value: object) -> tuple[Coding, ...]:
-    """All codings of one or several CodeableConcepts (or bare Codings) that say anything."""
+    """All codings with content in one or several CodeableConcepts (or bare Codings)."""
     found: list[Coding] = []
     for concept in value if isinstance(value, list) else (value,):
         if not isinstance(concept, dict):
@@ -268,7 +268,7 @@ def all_words(value: object) -> tuple[str, ...]:
 
 
 def status_words(value: object) -> tuple[str, ...]:
-    """A status in small letters, written as code, as CodeableConcept or as its text."""
+    """A status in lower case, given as a code, a CodeableConcept or text."""
     if value is None:
         return ()
     if isinstance(value, str):
@@ -286,16 +286,16 @@ def reference(value: object) -> str:
 
 
 def choice(names: Iterable[str], stem: str) -> Iterator[str]:
-    """The names that are variants of a choice element: ``onset`` gives onsetDateTime, …"""
+    """The names that are variants of a choice element: onsetDateTime and others for ``onset``."""
     size = len(stem)
     return (name for name in names if name.startswith(stem) and name[size : size + 1].isupper())
 
 
 def modified(raw: msgspec.Raw | msgspec.UnsetType | None) -> bool:
-    """Whether an undecoded ``modifierExtension`` holds anything.
+    """Whether an undecoded ``modifierExtension`` has any content.
 
-    It may turn the meaning of its element into another, even into its opposite, and FHIR
-    forbids using an element that has one nobody understands: none is understood here.
+    It may change the meaning of its element, even into the opposite, and FHIR forbids using an
+    element with a modifier extension that is not understood: none are understood here.
     """
     nothing = (b"null", b"[]")
     return isinstance(raw, msgspec.Raw) and bytes(raw).translate(None, b" \t\r\n") not in nothing

@@ -1,4 +1,4 @@
-"""FHIR dates and times, brought to one time zone; what has no day does not count as a date.
+"""FHIR dates and times, converted to one time zone; a value without a day is not a date here.
 
 Source: FHIR R4, "Datatypes: dateTime": year, month, day, or second with offset.
 """
@@ -15,14 +15,14 @@ _SLACK = timedelta(minutes=5)  # between the clocks of two systems
 
 
 class Moment(msgspec.Struct, frozen=True, gc=False):
-    """When something was: an instant, or (``day_only``) the end of a day."""
+    """The time of something: an instant, or (``day_only``) the end of a day."""
 
     when: datetime
     day: date
     day_only: bool
 
     def after(self, as_of: datetime) -> bool:
-        """Whether it lies in the future, seen from ``as_of``."""
+        """Whether it is later than ``as_of``, allowing for differences between clocks."""
         if self.day_only:
             return self.day > as_of.date()
         return self.when > as_of + _SLACK
@@ -31,7 +31,7 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
 def read_when(value: object, zone: tzinfo) -> datetime | None:
     """A dateTime, instant or date with at least a day; None for anything less.
 
-    Of a date the end of the day counts. What has no offset is taken to be in ``zone``.
+    A date counts as the end of that day. A value without an offset is taken to be in ``zone``.
     """
     if not isinstance(value, str) or len(value) < 10 or value[4] != "-" or value[7] != "-":
         return None
@@ -49,19 +49,19 @@ def read_when(value: object, zone: tzinfo) -> datetime | None:
 
 
 def read_moment(value: object, zone: tzinfo) -> Moment | None:
-    """What `read_when` reads, with the day that it is in ``zone``."""
+    """The time that `read_when` reads, with its day in ``zone``; None where there is none."""
     when = read_when(value, zone)
     return None if when is None else moment_at(when, value, zone)
 
 
 def moment_at(when: datetime, value: object, zone: tzinfo) -> Moment:
-    """What `read_when` made of a value, with the day that it is in ``zone``."""
+    """The moment for ``when``, which `read_when` read from ``value``, with its day in ``zone``."""
     here = when if when.tzinfo is zone else when.astimezone(zone)
     return Moment(when, here.date(), len(str(value)) == 10)
 
 
 def why_undated(value: object) -> str:
-    """Why `read_moment` gave nothing, for a clinician."""
+    """Why `read_moment` gave None, in words for a clinician."""
     if value is None or value == "":
         return "it has no date"
     if isinstance(value, str) and len(value) in (4, 7) and value[:4].isdigit():
@@ -70,5 +70,5 @@ def why_undated(value: object) -> str:
 
 
 def zone_of(as_of: datetime) -> tzinfo:
-    """The time zone that days are counted in."""
+    """The time zone in which days are counted."""
     return as_of.tzinfo or UTC

@@ -1,7 +1,7 @@
-"""The part of an Observation that is read of every one of them: enough to choose by.
+"""The part of every Observation that is read: enough to choose among them.
 
-Values stay raw JSON until it is a result's turn. A page is decoded in one go; where one
-entry has another shape the whole page fails, and its entries are then read one by one.
+Values stay raw JSON until a result is needed. A page is decoded in one pass; where one entry has
+another shape that fails, and the entries are then read one by one.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class Key(NamedTuple):
 
 
 class Meta(NamedTuple):
-    """The version of a resource; empty where it is not said."""
+    """The version of a resource; "" where it is not given."""
 
     last_updated: str = ""
     version: str = ""
 
 
 class Peek(msgspec.Struct, gc=False):
-    """An Observation as far as choosing needs it."""
+    """The elements of an Observation that are needed to choose among them."""
 
     resourceType: str = ""  # noqa: N815  # FHIR's name
     id: str | None = None
@@ -59,7 +59,7 @@ class Peek(msgspec.Struct, gc=False):
 
 
 class Component(msgspec.Struct, gc=False):
-    """A component of an Observation, a result of its own."""
+    """A component of an Observation, which is a result of its own."""
 
     code: Raw | Missing = UNSET
     valueQuantity: Raw | Missing = UNSET  # noqa: N815
@@ -84,7 +84,7 @@ _OTHER_PAGES = frozenset({"next", "previous", "prev"})
 
 
 class Link(msgspec.Struct, gc=False):
-    """Where another page is."""
+    """A link to another page."""
 
     relation: str | None = None
     rel: str | None = None
@@ -97,14 +97,14 @@ class Link(msgspec.Struct, gc=False):
 
 
 class Head(msgspec.Struct, gc=False):
-    """What tells which resource it is."""
+    """The type and id of a resource."""
 
     resourceType: str = ""  # noqa: N815
     id: str | None = None
 
 
 class ResultPage(msgspec.Struct, gc=False):
-    """A Bundle that holds Observations."""
+    """A Bundle of Observations."""
 
     resourceType: Annotated[str, msgspec.Meta(pattern="^Bundle$")]  # noqa: N815
     entry: list[Slot]
@@ -115,24 +115,24 @@ class ResultPage(msgspec.Struct, gc=False):
 
     @property
     def lacking(self) -> str:
-        """What is missing of it, in words; empty where nothing is."""
+        """What is missing from it, in words; "" where nothing is."""
         return lacking(self.link, self.total, len(self.entry), _subsetted(self.meta))
 
 
 class Headed(msgspec.Struct, gc=False):
-    """An entry of a Bundle as far as it says what it holds."""
+    """An entry of a Bundle, with the type and id of its resource."""
 
     resource: Head
 
 
 class Heads(msgspec.Struct, gc=False):
-    """A Bundle as far as its entries say what they hold."""
+    """A Bundle, with the types and ids of its resources."""
 
     entry: list[Headed]
 
 
 class EntrySlot(msgspec.Struct, gc=False):
-    """An entry of a Bundle as it should be, its resource unread."""
+    """An entry of a well-formed Bundle, with its resource undecoded."""
 
     resource: Raw
     fullUrl: str = ""  # noqa: N815
@@ -140,7 +140,7 @@ class EntrySlot(msgspec.Struct, gc=False):
 
 
 class EntryPage(msgspec.Struct):
-    """A Bundle as it should be: each entry holds a resource that says what it is."""
+    """A well-formed Bundle: each entry has a resource with a type."""
 
     resourceType: Annotated[str, msgspec.Meta(pattern=r"^Bundle\Z")]  # noqa: N815
     entry: list[EntrySlot] = []
@@ -152,7 +152,7 @@ class EntryPage(msgspec.Struct):
 
     @property
     def lacking(self) -> str:
-        """What is missing of it, in words; empty where nothing is."""
+        """What is missing from it, in words; "" where nothing is."""
         return lacking(self.link, self.total, len(self.entry), _subsetted(self.meta))
 
 
@@ -162,10 +162,10 @@ _NO_RESOURCES = frozenset({"", "Bundle", "OperationOutcome", "bundle", "operatio
 
 
 def read_entries(raw: bytes) -> EntryPage | None:
-    """A Bundle of resources, none of them a Bundle or an error; None for anything else."""
+    """A Bundle of resources that are neither Bundles nor errors; None for anything else."""
     try:
         page = _read_entry_page(raw)
-        if not page.entry:  # resources under another name are for those who read with more care
+        if not page.entry:  # resources under another name are read with more care
             return page if raw.count(b'"resourceType"') < 2 else None
         page.heads = _read_heads(raw).entry
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -176,7 +176,7 @@ def read_entries(raw: bytes) -> EntryPage | None:
 
 
 class Extent(msgspec.Struct, gc=False):
-    """A Bundle as far as it says how much there is of what it holds."""
+    """A Bundle, with its links and total, which say whether it is complete."""
 
     resourceType: str = ""  # noqa: N815
     entry: list[Raw] | None = None
@@ -186,7 +186,7 @@ class Extent(msgspec.Struct, gc=False):
 
     @property
     def lacking(self) -> str:
-        """What is missing of it, in words; empty where nothing is."""
+        """What is missing from it, in words; "" where nothing is."""
         return lacking(self.link, self.total, len(self.entry or ()), _subsetted(self.meta))
 
 
@@ -197,9 +197,9 @@ def _subsetted(meta: Raw | Missing) -> bool:
 def lacking(
     link: list[Link] | Link | None, total: float | str | None, entries: int, subsetted: bool
 ) -> str:
-    """What a Bundle with these links, this total and so many entries does not hold.
+    """What is missing from a Bundle with these links, total and number of entries, or "".
 
-    ``subsetted``: it is tagged as a part of what there is.
+    ``subsetted``: it is tagged as a part of a larger whole.
     """
     if isinstance(link, Link):
         link = [link]
@@ -208,12 +208,12 @@ def lacking(
     if link is not None and any(one.leads_on for one in link):
         return "only one page was sent"
     if total is not None and total > entries:
-        return f"the Bundle counts {total:.0f} and holds {entries}"
-    return "it is marked as a part of what there is (SUBSETTED)" if subsetted else ""
+        return f"the Bundle says {total:.0f} and contains {entries}"
+    return "it is marked as a part of a larger whole (SUBSETTED)" if subsetted else ""
 
 
 class Quantity(msgspec.Struct, gc=False):
-    """A Quantity; the number stays as it was written."""
+    """A Quantity with an undecoded number."""
 
     value: Raw | Missing = UNSET
     comparator: str | None = None
@@ -223,7 +223,7 @@ class Quantity(msgspec.Struct, gc=False):
 
 
 class RawSlot(msgspec.Struct, gc=False):
-    """An entry of a Bundle, its resource unread."""
+    """An entry of a Bundle, with its resource undecoded."""
 
     fullUrl: Raw | Missing = UNSET  # noqa: N815
     resource: Raw | Missing = UNSET
@@ -231,7 +231,7 @@ class RawSlot(msgspec.Struct, gc=False):
 
 
 class RawEntries(msgspec.Struct, gc=False):
-    """A Bundle, its entries unread."""
+    """A Bundle, with the resources of its entries undecoded."""
 
     entry: list[RawSlot]
 
@@ -249,7 +249,7 @@ read_list = msgspec.json.Decoder(list[Raw]).decode
 
 
 def read_items(raw: Raw) -> list[Raw]:
-    """The elements of a list; a single object where FHIR wants a list counts as one.
+    """The elements of a list; a single object in place of a list counts as one element.
 
     Raises one of `UNREADABLE` for anything else.
     """

@@ -1,7 +1,7 @@
 """How a medication is given: the route of its dosage instructions, in the words of product names.
 
-"Magnesium sulfate" by vein is another order than by mouth; the product need not say which. Source:
-FHIR R4 Dosage.route (SNOMED CT route codes), HL7 v2 table 0162 for the short ones.
+Intravenous and oral "magnesium sulfate" are different orders, and the product need not say which
+one it is. Source: FHIR R4 Dosage.route (SNOMED CT route codes), HL7 v2 table 0162 for short codes.
 """
 
 from __future__ import annotations
@@ -45,14 +45,15 @@ _IN_TEXT = re.compile(
     r"|(?P<oral>po|oral(?:ly)?|by mouth|tablets?|capsules?))\b",
     re.IGNORECASE,
 )
-"""Alternatives of fixed words: linear in the text. Tested by doubling."""
+"""Alternatives of fixed words: linear in the length of the text, which a test measures."""
 _LONGEST = 500
 
 
 def routes_of(dosages: Iterable[Dosage]) -> frozenset[str]:
-    """The routes of the instructions, each in one or a few words; empty where none is told.
+    """The routes of the instructions, each in one or a few words; empty where none is given.
 
-    The text of an instruction counts only where it names no route of its own, and one alone.
+    The text of an instruction counts only where the instruction has no coded route and the text
+    names exactly one.
     """
     found = set()
     for one in dosages:

@@ -1,7 +1,7 @@
-"""Strengths out of product names: "Magnesium Oxide 400 MG Oral Tablet".
+"""Strengths from product names: "Magnesium Oxide 400 MG Oral Tablet".
 
-RxNorm's names are regular: ingredients parted by " / ", each followed by its strength.
-Other names are read where they say one strength clearly; where they do not, none is given.
+RxNorm's names are regular: ingredients separated by " / ", each followed by its strength.
+Other names are read where they clearly state one strength; otherwise there is none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _STRENGTH = re.compile(
     rf"(?![a-z])(?: ?/ ?(?P<count>\d+(?:\.\d+)?)? ?(?P<per>{_PER})(?![a-z]))?",
     re.IGNORECASE,
 )
-# "24 HR" before the name and "5 ML" say how long and how much, not how strong.
+# "24 HR" before the name and "5 ML" are a duration and a volume, not a strength.
 _SPAN = re.compile(r"(?<![\w.])\d+(?:\.\d+)? ?(?:hr|hours?|ml|actuat)\b(?! ?/)", re.IGNORECASE)
 _ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _SPELLINGS = {
@@ -36,15 +36,15 @@ _LONGEST = 500
 
 
 def ingredients_of(name: str) -> tuple[Ingredient, ...]:
-    """The ingredients a product name gives a strength for, in its order.
+    """The ingredients for which a product name gives a strength, in the order of the name.
 
-    Units are in small letters: ``mg``, ``mcg``, ``g``, ``meq``, ``mmol``; strengths of
-    liquids are per millilitre (``mg/ml``).
+    Units are in lower case: ``mg``, ``mcg``, ``g``, ``meq``, ``mmol``; strengths of liquids are
+    per millilitre (``mg/ml``).
     """
     if len(name) > _LONGEST or name.lstrip().startswith("{"):  # a pack of several products
         return ()
     found = []
-    # White space is single from here on: a pattern that allows for runs of it tries each of them.
+    # Spaces are collapsed first: a pattern that allowed for runs of spaces would be slow on them.
     for piece in " ".join(name.split()).split(" / "):
         one = _ingredient(piece)
         if one is not None:

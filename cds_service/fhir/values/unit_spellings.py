@@ -1,4 +1,4 @@
-"""Other ways to write a unit: looked for only where a unit is not known as it stands."""
+"""Other ways to write a unit: tried only where a unit is not known as written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST = 40
 
 
 def plainer(unit: str) -> str:
-    """The unit without spaces and in the usual form: "mmol . L-1" and "mmol/Liter" as mmol/L."""
+    """The unit in the usual form, without spaces: mmol/L for "mmol . L-1" and "mmol/Liter"."""
     if len(unit) > _LONGEST:
         return unit
     written = "".join(_INVERSE.sub(r"/\1", unit.strip()).split())

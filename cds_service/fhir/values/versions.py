@@ -1,7 +1,7 @@
-"""Other FHIR versions, brought to the shape of R4 before anybody reads them.
+"""Converts resources of other FHIR versions to the shape of R4 before they are read.
 
-DSTU2, STU3 and R5 name and nest some elements otherwise. `to_r4` gives a resource in R4's
-shape; what it does not know it leaves as it is. Nothing here judges a value.
+DSTU2, STU3 and R5 name and nest some elements differently. `to_r4` gives a resource in R4's
+shape; unknown elements are left unchanged. Nothing here judges a value.
 
 Sources: the resource pages of FHIR DSTU2, STU3, R4 and R5, "R3 diff"/"R4 diff".
 """
@@ -23,7 +23,7 @@ R4_TYPES: Mapping[str, str] = {
     "ReferralRequest": "ServiceRequest",
     "DeviceUseRequest": "DeviceRequest",
 }
-"""Names that R4 no longer (or not yet) uses, and what they became."""
+"""Names of resource types in other versions, with their names in R4."""
 _BY_LETTERS = {
     name.lower(): name
     for name in (
@@ -36,22 +36,22 @@ _BY_LETTERS = {
 
 
 def type_of(stated: str) -> str:
-    """The name of a resource type as FHIR writes it, whatever its capitals; others unchanged."""
+    """The name of a known resource type in FHIR's capitals; any other unchanged."""
     return _BY_LETTERS.get(stated.strip().lower(), stated)
 
 
 def may_be_a_type(name: str) -> bool:
-    """Whether a name may be that of a resource type, if only of one that is not read."""
+    """Whether a name may be that of a resource type, even of one that is not read."""
     return name.isascii() and name.isalpha() and name[0].isupper()
 
 
 def r4_type(stated: str) -> str:
-    """R4's name of a resource type."""
+    """The name of a resource type in R4."""
     name = type_of(stated)
     return R4_TYPES.get(name, name)
 
 
-# R5 MedicationStatement.adherence.code, as the status of R4 that says the same.
+# R5 MedicationStatement.adherence.code, and the status of R4 with the same meaning.
 _ADHERENCE = {
     "not-taking": "not-taken",
     "not-taking-as-directed": "not-taken",
@@ -96,7 +96,7 @@ R4_NAMES: Mapping[str, frozenset[str]] = {
         "detectedIssue eventHistory".split()
     ),
 }
-"""The elements of R4 resources: one that has no others needs no translation."""
+"""The elements of R4 resources: a resource without other elements needs no conversion."""
 
 _ALLERGY_VERIFICATION = {"unconfirmed", "confirmed", "refuted", "entered-in-error"}
 

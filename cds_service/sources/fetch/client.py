@@ -1,7 +1,7 @@
-"""Asking a FHIR server for what prefetch lacks.
+"""Fetches from a FHIR server what prefetch does not have.
 
-All missing keys are asked side by side under one deadline. Whatever the server does, every
-key gets an answer in words: ``given``, ``partial`` (some pages, not all) or ``unavailable``.
+All missing keys are fetched in parallel under one deadline. Whatever the server does, every key
+gets a state: ``given``, ``partial`` (some pages, not all) or ``unavailable``.
 The access token goes into the Authorization header and nowhere else.
 
 Sources: CDS Hooks 2.0.1, "FHIR resource access"; FHIR R4, "Search: paging";
@@ -29,7 +29,7 @@ __all__ = ["Access", "Caps", "Fetched", "fetch_missing"]
 
 _SHARED = Servers()
 _NO_TIME = "no time was left to ask the FHIR server"
-_LEFT_ALONE = "the FHIR server has not answered lately and is not asked for the moment"
+_LEFT_ALONE = "the FHIR server has not responded recently and is not being asked at present"
 _GRACE = 0.05  # seconds in which threads may report a timeout themselves
 _NO_CAPS_GIVEN = Caps()
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -40,18 +40,18 @@ _QUERY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a request allows us to ask, and whom."""
+    """The access that a request gives to a FHIR server."""
 
     server: str
     """Base URL, already on the allowlist: https, or http on loopback."""
     token: str | None = field(repr=False)
     """Bearer token; None only for open sandboxes (CDS_FHIR_OPEN)."""
     scope: str | None
-    """``fhirAuthorization.scope``; None: not told, the server decides."""
+    """``fhirAuthorization.scope``; where it is None, the server decides."""
     patient: str | None = field(repr=False)
-    """``fhirAuthorization.patient``: the one patient the token is for."""
+    """``fhirAuthorization.patient``: the only patient that the token is for."""
     listed: str = ""
-    """The entry of the allowlist that `server` is, or lies below: whose limits count."""
+    """The entry of the allowlist that `server` equals or is below; its limits apply."""
 
 
 def fetch_missing(
@@ -64,12 +64,12 @@ def fetch_missing(
     session_factory: Callable[[], requests.Session] = shared_session,
     servers: Servers = _SHARED,
 ) -> dict[str, Fetched]:
-    """Ask for every query (prefetch key → relative FHIR query, tokens filled in).
+    """Send every query (prefetch key → relative FHIR query, tokens filled in).
 
-    Returns within ``deadline_s`` seconds (and a blink), in the order of ``queries``, and
-    raises nothing, whatever the server does. ``patient_id`` is the context's patient: a
-    token for another patient is not used. ``servers`` keep the callers of one server from
-    those of another.
+    Returns the results in the order of ``queries`` within ``deadline_s`` seconds (plus some
+    milliseconds), and never raises, whatever the server does. ``patient_id`` is the patient of
+    the context: a token for another patient is not used. ``servers`` isolate the callers of one
+    server from those of another.
     """
     started = time.monotonic()
     refusal = _refusal(access, patient_id)
@@ -116,8 +116,7 @@ def fetch_missing(
 
 
 def _report(breaker: Breaker, asked: Sequence[Fetched]) -> None:
-    """Tell the breaker whether the server answered anything at all; it may have been asked
-    nothing."""
+    """Tell the breaker whether the server responded at all, if it was asked anything."""
     if any(one.answered for one in asked):
         breaker.succeeded()
     elif any(one.answered is False for one in asked):
@@ -125,20 +124,20 @@ def _report(breaker: Breaker, asked: Sequence[Fetched]) -> None:
 
 
 def _refusal(access: Access, patient_id: str) -> str:
-    """Why nothing at all may be asked with this access; empty when something may."""
+    """Why nothing may be asked with this access; "" where something may."""
     try:
         read_base(access.server)
     except ValueError as error:
         return f"the FHIR server's address {error}"
     if access.token is not None and not _TOKEN.fullmatch(access.token):
-        return "the access token holds characters that cannot be sent"
+        return "the access token has characters that cannot be sent"
     if access.patient is not None and access.patient.removeprefix("Patient/") != patient_id:
         return "the access token is for another patient"
     return ""
 
 
 def _query_refusal(query: str, access: Access) -> str:
-    """Why this query may not be asked; empty when it may."""
+    """Why this query may not be sent; "" where it may."""
     match = _QUERY.fullmatch(query)
     if match is None or match["id"] in {".", ".."}:
         return "the query cannot be sent to a FHIR server"

@@ -1,6 +1,6 @@
-"""The pages of one FHIR query: asked one after the other, cut off when time or room is up.
+"""The pages of one FHIR query: fetched one after the other until time or memory runs out.
 
-Whatever the server does ends in one `Fetched`, in words; nothing is raised.
+Whatever the server does gives one `Fetched` with a reason in words; nothing is raised.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ _RETRY_PAUSE = 0.1  # seconds, unless the server names a time
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What came for one key."""
+    """What was fetched for one key."""
 
     state: Literal["given", "partial", "unavailable"]
     pages: tuple[bytes, ...] = field(repr=False)
     """Raw JSON bodies in order: pages of a Bundle, or one resource. Each is a JSON object
-    with a resourceType other than OperationOutcome; nothing else of it has been checked."""
+    with a resourceType other than OperationOutcome; nothing else has been checked."""
     reason: str
-    """Why not all came, for people; neither token nor patient data. Empty when given."""
+    """Why not everything was fetched, in words without token or patient data; "" when given."""
     status: int | None
-    """HTTP status of the last answer, if there was one."""
+    """HTTP status of the last response, if there was one."""
     milliseconds: int
-    """From the call until this key was settled."""
+    """From the start of the call until this key was settled."""
     answered: bool | None = field(default=None, compare=False)
-    """Whether the server answered: not with silence, a broken line or a status from 500 on.
+    """Whether the server responded, other than with a status of 500 or more.
     None where it was not asked."""
     held: Held | None = field(default=None, repr=False, compare=False)
-    """Counts the bytes of the pages for as long as somebody has them."""
+    """Counts the bytes of the pages as long as they are in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,13 @@ class Caps:
 
     pages: int = 20
     entries: int = 10_000
-    """No further page is asked once this many entries came."""
+    """No further page is fetched after this many entries."""
     bytes: int = 32_000_000
-    """Over all pages, after decompression."""
+    """For all pages together, after decompression."""
     bytes_in_all: int = 64_000_000
-    """Over all keys of a call."""
+    """For all keys of a call together."""
     connect_s: float = 1.5
-    """Seconds to open a connection (one lost packet is forgiven), within the deadline."""
+    """Seconds to open a connection (enough for one lost packet), within the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Round:
     """What the queries of one call share."""
 
     server: str
-    """Base URL in plain spelling, no slash at its end."""
+    """Base URL in plain spelling, without a final slash."""
     token: str | None = field(repr=False)
     started: float
     """time.monotonic() when the call began."""
@@ -75,12 +75,12 @@ class Round:
     caps: Caps
     session: requests.Session
     reports: SimpleQueue[tuple[str, Fetched]]
-    """Where each query reports, with its key, unless it was given up before."""
+    """Where each query reports its result, unless it was given up before."""
     held: Held
 
 
 class _Fault(Exception):  # never leaves this module
-    """Why a page could not be had, in words."""
+    """Why a page could not be fetched, in words."""
 
 
 class _Link(msgspec.Struct):
@@ -101,7 +101,7 @@ _read_links = msgspec.json.Decoder(list[_Link] | None).decode
 
 
 class Ask:
-    """The pages of one key, asked on one thread of the crew."""
+    """Fetches the pages of one key, on one thread of the crew."""
 
     def __init__(self, key: str, query: str, shared: Round) -> None:
         self._key = key
@@ -124,9 +124,9 @@ class Ask:
         self._entries = 0
 
     def run(self) -> None:
-        """Ask until there is nothing more to ask; report once."""
+        """Fetch all pages, and report once."""
         if self._line.is_cut or time.monotonic() >= self._round.started + self._round.limit_s:
-            return  # whoever waits finds that this was never begun
+            return  # the caller sees that this was never started
         self._begun = True
         try:
             with self._line.held():
@@ -134,17 +134,17 @@ class Ask:
             fetched = self._ended("")
         except _Fault as fault:
             fetched = self._ended(str(fault))
-        except Exception:  # whatever a server may provoke, one key must not take the call with it
+        except Exception:  # whatever a server provokes, one key must not fail the call
             fetched = self._ended(f"the FHIR server's answer to {self._what} could not be handled")
         self._round.reports.put((self._key, fetched))
         if self._round.held.bytes >= LARGE_BODY:
-            give_back_soon()  # also what the call never gets: too large, or too late
+            give_back_soon()  # also for what the call never gets, because it is too large or late
 
     def given_up(self) -> Fetched:
-        """The deadline has passed: what has come until now. Nothing more will be read."""
+        """What was fetched before the deadline passed. Nothing more will be read."""
         self._line.cut()
         if not self._begun:
-            return self._ended("too many other FHIR queries were under way")
+            return self._ended("too many other FHIR queries were in progress")
         return self._ended(self._too_late())
 
     def _follow(self) -> None:
@@ -164,7 +164,7 @@ class Ask:
             url = following
 
     def _get(self, url: str) -> bytes:
-        """One page's body, decompressed."""
+        """The decompressed body of one page. Raises _Fault."""
         while True:
             left = self._left()
             try:
@@ -182,7 +182,7 @@ class Ask:
             except requests.exceptions.SSLError:
                 raise _Fault("no secure connection to the FHIR server could be made") from None
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                # A kept connection may be closed in the moment in which it is used again.
+                # A kept-alive connection may be closed just when it is used again.
                 if self._retried or not _hung_up(error):
                     raise self._broken(error) from None
                 self._retried = True
@@ -210,7 +210,8 @@ class Ask:
             too_much = len(body) > room
             if not self._round.held.take(len(chunk)):
                 raise _Fault(
-                    f"the answer to {self._what} found no room: too much was fetched at once"
+                    f"there was no memory for the answer to {self._what}: too much was fetched at "
+                    "once"
                 )
             self._left()
         raise _Fault(
@@ -218,7 +219,7 @@ class Ask:
         )
 
     def _accept(self, body: bytes, url: str) -> str | None:
-        """Keep the page if it is one. Returns the next page's address."""
+        """Keep the page if it is valid; returns the address of the next one. Raises _Fault."""
         try:
             page = _read_page(body)
         except msgspec.ValidationError:
@@ -234,7 +235,7 @@ class Ask:
         try:
             links = _read_links(page.link) or []
         except msgspec.DecodeError:
-            raise _Fault("whether there are further pages cannot be read") from None
+            raise _Fault("the links to further pages cannot be read") from None
         onward = (link.url for link in links if link.relation.strip().lower() == "next")
         following = next(onward, None)
         if following is not None:
@@ -245,19 +246,19 @@ class Ask:
         return None
 
     def _allowed(self, link: str, url: str) -> str:
-        """The address to which ``link``, found on the page at ``url``, leads."""
+        """The address of ``link`` on the page at ``url``. Raises _Fault where it is not allowed."""
         try:
             following: str = urldefrag(urljoin(url, link)).url
         except ValueError:
             following = ""
-        # urljoin drops line breaks in silence: look at the link as it came.
+        # urljoin silently drops line breaks: check the link as it was sent.
         plain = link.isascii() and link.isprintable()
         if not link or not plain or not _is_below(self._round.server, following):
-            raise _Fault("the next page is at another address, which is not asked")
+            raise _Fault("the next page is at an address that may not be called")
         return following
 
     def _left(self) -> float:
-        """Seconds until the deadline, more than none."""
+        """Seconds until the deadline, more than zero. Raises _Fault after it."""
         left = self._round.started + self._round.limit_s - time.monotonic()
         if left <= 0 or self._line.is_cut:
             raise _Fault(self._too_late())
@@ -294,7 +295,7 @@ class Ask:
 
 
 def _hung_up(error: Exception) -> bool:
-    """Whether the server closed the connection instead of answering: a read may be repeated."""
+    """Whether the server closed the connection instead of responding: a read may be repeated."""
     cause = error.args[0] if isinstance(error, requests.ConnectionError) and error.args else None
     return isinstance(cause, urllib3.exceptions.ProtocolError) and isinstance(
         cause.args[-1], ConnectionResetError | BrokenPipeError
@@ -302,7 +303,7 @@ def _hung_up(error: Exception) -> bool:
 
 
 def _retry_pause(response: requests.Response) -> float | None:
-    """Seconds until asking again makes sense; None when it does not."""
+    """Seconds until a retry makes sense; None where it does not."""
     if response.status_code not in {502, 503, 504}:
         return None
     named = response.headers.get("Retry-After", "")
@@ -310,8 +311,8 @@ def _retry_pause(response: requests.Response) -> float | None:
 
 
 def _is_below(base: str, url: str) -> bool:
-    """Whether ``url`` is on the origin of ``base``, at its path or below."""
-    place = url.partition("?")[0]  # the query is free, and may be as long as the one we sent
+    """Whether ``url`` has the origin of ``base``, and its path or one below it."""
+    place = url.partition("?")[0]  # any query is allowed, as long as the one that was sent
     try:
         ours, theirs = read_base(base), read_address(place)
     except ValueError:

@@ -1,10 +1,10 @@
-"""Which FHIR resources an access token may read, as told by its SMART scopes.
+"""Which FHIR resources an access token may read, according to its SMART scopes.
 
 ``fhirAuthorization.scope`` comes in two spellings: SMART v1 (``patient/Observation.read``,
 CDS Hooks 2.0.1) and SMART v2 (``patient/Observation.rs?category=laboratory``, CDS Hooks
-3.0). Both are read, also side by side. Epic writes words instead
-(``Observation.Search (Labs) (R4)``). What is in none of these spellings is not judged here: the
-FHIR server decides.
+3.0). Both are read, even together. Epic writes words instead
+(``Observation.Search (Labs) (R4)``). Scopes in any other syntax are not judged here: the FHIR
+server decides.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _OF_NO_RESOURCE = frozenset({"launch", "openid", "profile", "fhirUser"})
 def scope_covers(scope: str, resource_type: str, *, search: bool) -> bool:
     """Whether a request for ``resource_type`` may be tried with ``scope``.
 
-    ``search`` asks for a search, otherwise for a read of one resource by its id: SMART v2 and
-    Epic tell the two apart, SMART v1 does not. A scope narrowed by a query (``?category=…``) or
-    a remark (``(Labs)``) covers: the server answers with the part that it allows. Scopes that
-    name no resource (``launch``, ``openid``) cover nothing. True also where a part of ``scope``
-    is in no spelling known here, since nobody but the server can say what it allows.
+    ``search`` is True for a search and False for a read of one resource by its id: SMART v2 and
+    Epic distinguish the two, SMART v1 does not. A scope restricted by a query (``?category=…``)
+    or a remark (``(Labs)``) covers the type: the server responds with the part that it allows.
+    Scopes without a resource (``launch``, ``openid``) cover nothing. Also True where a part of
+    ``scope`` has an unknown syntax, because only the server can say what it allows.
     """
     letter = "s" if search else "r"
     verb = "Search" if search else "Read"
@@ -45,5 +45,5 @@ def scope_covers(scope: str, resource_type: str, *, search: bool) -> bool:
 
 
 def _says_no_resource(word: str) -> bool:
-    """Whether it is one of SMART's scopes for launching and identity."""
+    """Whether ``word`` is one of SMART's scopes for launching and identity."""
     return word in _OF_NO_RESOURCE or word.startswith("launch/") or word.endswith("_access")

@@ -1,7 +1,7 @@
-"""Alembic's entry: runs the steps on the connection it is given, inside its transaction.
+"""Alembic's entry point: runs the migrations on the given connection, inside its transaction.
 
-Steps only ever add (tables, nullable columns, indexes): during a rolling upgrade an
-older program keeps working on the newer shape.
+Migrations only add (tables, nullable columns, indexes): during a rolling upgrade an older
+program continues to work with the newer schema.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from cds_service.storage.tables import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    # SQLite, too, changes shape inside a transaction here (Database begins it explicitly).
+    # On SQLite, too, the schema changes inside a transaction (Database begins it explicitly).
     transactional_ddl=True,
 )
 with context.begin_transaction():

@@ -1,4 +1,4 @@
-"""Whose an answer is, cards of nobody apart, counts by site, earlier card keys, the audit trail."""
+"""Attribution of feedback, unknown cards, counts by site, earlier card keys, the audit trail."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def upgrade() -> None:
 
 
 def _append_only(table: str) -> None:
-    """Rows are added and, when their time is over, deleted; none is ever changed."""
+    """Rows are added, and deleted after their retention; they are never changed."""
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
             f"CREATE TRIGGER {table}_append_only BEFORE UPDATE ON {table} "

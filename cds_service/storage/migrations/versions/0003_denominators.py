@@ -1,4 +1,4 @@
-"""Whom cards are counted against, by keyed digests."""
+"""What cards are counted against, as keyed digests."""
 
 from __future__ import annotations
 

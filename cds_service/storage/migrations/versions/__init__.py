@@ -1,1 +1,1 @@
-"""The steps that change the database's shape, run by ``Database.migrate``."""
+"""The migrations of the database, run by ``Database.migrate``."""

@@ -1,6 +1,6 @@
-"""The live service, asked from an export: the same reading, rules and cards.
+"""The live service, called with data of an export: the same reading, rules and cards.
 
-Nothing else of this package knows how a call is answered.
+No other module of this package knows how a call is answered.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-class Desk:
-    """What answers for one site; ``hooks`` are those that are asked."""
+class LiveSite:
+    """The live service of one site; ``topics`` are the topics of its services, by service id."""
 
     def __init__(self, answering: Answering, topics: dict[str, str]) -> None:
         self.answering = answering
@@ -54,8 +54,10 @@ class Desk:
         encounter: Item | None = None,
         draft: Item | None = None,
     ) -> tuple[Answered | None, str]:
-        """The answer with what was known, or why there is none. ``draft`` is the one order
-        that is judged."""
+        """The result of a call with what was known, or None and the reason for an error.
+
+        ``moment`` has a time zone. ``draft`` is the only order that is judged.
+        """
         deliveries: dict[Kind, Delivery] = {}
         visit = encounter.id if encounter is not None else None
         found = _found(known, visit)
@@ -84,14 +86,14 @@ class Desk:
             return None, f"{type(error).__name__}: {error.what}"
 
     def judged(self, service: Service, answered: Answered) -> bool:
-        """Whether some rule judges a draft of the class that was selected."""
+        """Whether any rule judges a draft of the selected kind."""
         return any(
             rule.judges and judges(rule, answered.facts)
             for rule in self.answering.rules(service.id)
         )
 
     def rows(self, service: Service, answered: Answered | None, why: str) -> list[Row]:
-        """Each rule's answer; where the call had none, each rule cannot tell."""
+        """Each rule's outcome; in a call that failed, every rule cannot tell."""
         if answered is None:
             return [
                 _row(rule.id, rule.version, "cannot tell", None, self._off(rule.id), [why], [])
@@ -129,15 +131,15 @@ class Desk:
         return "off" if rule in self.answering.site.rules_off else None
 
 
-def desk_of(settings: Settings, site: str) -> Desk:
-    """What answers for a site. Raises BadRequest for a site that is not in the sites file."""
+def live_site(settings: Settings, site: str) -> LiveSite:
+    """The live service of a site. Raises BadRequest for a site that is not in the sites file."""
     from cds_service.app import assemble
     from cds_service.catalogue.topics import chosen_topics
     from cds_service.feedback.card_ids import KEY_BYTES, CardIds
     from cds_service.ops.metrics import Metrics
 
     topics = chosen_topics(settings)
-    # Nothing is shown to anybody, so that no card's id is ever asked after.
+    # No card is shown to anybody, so that the ids need not be recognised later.
     ids = CardIds(secrets.token_bytes(KEY_BYTES))
     _, sites = assemble(settings, topics, ids, Metrics())
     if site not in sites:
@@ -145,7 +147,7 @@ def desk_of(settings: Settings, site: str) -> Desk:
             f"there is no site {site}.", f"The sites are {', '.join(sites)}.", "--site"
         )
     named = {service.id: topic.key for topic in topics for service in topic.services}
-    return Desk(sites[site], named)
+    return LiveSite(sites[site], named)
 
 
 _KINDS = {
@@ -160,7 +162,7 @@ _KINDS = {
 
 
 def _found(known: Iterable[Item], visit: str | None) -> dict[Kind, list[Item]]:
-    """What a search for each kind would have brought; of encounters the one asked about."""
+    """What a search for each kind would have found; of the encounters, only that of the visit."""
     found: dict[Kind, list[Item]] = {kind: [] for kind in Kind}
     for one in known:
         if one.type == "DiagnosticReport" and b'"contained"' not in one.raw:
@@ -212,7 +214,7 @@ def _fact(fact: Any) -> Row:
 
 
 def _said(result: Result) -> str:
-    """A value as it was reported."""
+    """A value as it was reported, without its unit."""
     value = result.value
     if value.exact:
         return f"{value.low:f}"
