@@ -172,7 +172,13 @@ class _Factors:
     evidence: tuple[Evidence, ...]
     open: tuple[str, ...]
     problems: tuple[Problem, ...]
-    unread: bool  # data were there, or should have been, and could not be read
+    unread: bool  # data arrived, or should have, and could not be read
+
+    @property
+    def words(self) -> str:
+        """The risk factors after the drug's name: "at age 74", "with cirrhosis, age 74"."""
+        preposition = "at" if self.older and len(self.names) == 1 else "with"
+        return f"{preposition} {', '.join(self.names)}"
 
 
 def _judged(facts: Facts, analgesics: _Analgesics, *, ordered: bool) -> Answer:
@@ -207,9 +213,7 @@ def _summary(
 ) -> str:
     if nsaids:
         action = "avoid" if factors.grave else "review the need"
-        return (
-            f"NSAID ({drugs(nsaids, 2) or 'on the list'}) with {', '.join(factors.names)}: {action}"
-        )
+        return f"NSAID ({drugs(nsaids, 2) or 'on the list'}) {factors.words}: {action}"
     name = drugs(acetaminophen, 1) or "acetaminophen"
     return f"{name.capitalize()} in cirrhosis: usually at most 2 g/day; safer than an NSAID"
 
@@ -223,8 +227,8 @@ def _advice(
     if nsaids:
         do = "Stop or replace it" if factors.grave else "Review whether it is needed"
         yield (
-            f"{named(nsaids)}: bleeding, kidney injury and fluid retention are more likely with "
-            f"{', '.join(factors.names)}. {do}."
+            f"{named(nsaids)}: bleeding, kidney injury and fluid retention are more likely "
+            f"{factors.words}. {do}."
         )
     yield "There is no evidence that analgesics prevent cramps."
     if nsaids and factors.older:

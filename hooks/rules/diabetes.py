@@ -75,7 +75,7 @@ def diabetes_not_screened(facts: Facts) -> Answer:
     return Finding(
         indicator=Indicator.INFO,
         summary=headline(f"No {usable}HbA1c or glucose in 3 years: screen for diabetes"),
-        advice=("Diabetes may contribute to neuropathic symptoms: one HbA1c is enough.",),
+        advice=("Diabetes may contribute to neuropathic symptoms; a single HbA1c is enough.",),
         evidence=cramps.evidence(facts),
         missing=tuple(line for one in newest for line in unread(one.unusable, "glucose or HbA1c")),
         strength="Named by the article for elderly patients; the interval is a judgement.",

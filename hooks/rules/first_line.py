@@ -80,7 +80,7 @@ def first_line_measures(facts: Facts) -> Answer:
         )
     return Finding(
         indicator=Indicator.INFO,
-        summary=headline("Leg cramps: examine nerves and pulses; calf stretching before bed first"),
+        summary=headline("Leg cramps: examine nerves and pulses; start with calf stretching"),
         advice=(
             "Examine first: strength, reflexes, sensation; pulses and bruits.",
             "Calf stretching before bed; forced dorsiflexion during a cramp; massage and ice.",

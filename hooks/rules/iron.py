@@ -239,10 +239,10 @@ def _suggestions(
 def _summary(used: Evidence | None, short: Evidence | None, rls: bool, preliminary: bool) -> str:
     lead = used or short
     assert lead is not None and isinstance(lead.fact, Result)
-    name = "Ferritin" if used else "Transferrin saturation"
+    name = "ferritin" if used else "transferrin saturation"
     early = ", preliminary" if preliminary else ""
     meaning = "iron matters in restless legs" if rls else "ask about restless legs"
-    return headline(f"{name} low: {lead.fact.reported} ({day(lead.fact)}){early}; {meaning}")
+    return headline(f"Low {name}: {lead.fact.reported} ({day(lead.fact)}){early}; {meaning}")
 
 
 def _advice(

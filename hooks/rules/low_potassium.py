@@ -189,7 +189,7 @@ def _advice(
         lines.append("Urgent: ECG and correction without delay, above all with heart disease.")
     elif risk:
         lines.append(f"ECG now: arrhythmia is more likely with {risk.words}.")
-    taken = f" Taken: {named(losing)}." if losing else ""
+    taken = f" The patient takes {named(losing)}." if losing else ""
     lines.append(
         "Assess the cause (diuretics, gastrointestinal loss, low magnesium) and correct the "
         f"deficiency.{taken}"

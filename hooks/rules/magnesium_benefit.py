@@ -107,7 +107,7 @@ def magnesium_not_indicated(facts: Facts) -> Answer:
     level = levels.low(facts, "magnesium")
     return Finding(
         indicator=Indicator.INFO,
-        summary=headline(f"Magnesium taken, level normal ({_value(level)}): no benefit for cramps"),
+        summary=headline(f"On magnesium, level normal ({_value(level)}): no benefit for cramps"),
         advice=(
             f"On the list: {named(supplements)}. {_FIGURES} {_DIARRHOEA}",
             "If it is taken for cramps alone, review whether it is still wanted.",

@@ -367,7 +367,7 @@ def _creatine_kinase(facts: Facts, result: Result) -> _Judgement:
             indicator=Indicator.CRITICAL if grave else Indicator.WARNING,
             value=f"CK {result.reported}",
             words=f"CK {result.reported}{with_statin}",
-            action="stop the statin, rhabdomyolysis?" if statins else "look for rhabdomyolysis",
+            action="stop statin, rule out rhabdomyolysis" if statins else "look for rhabdomyolysis",
             advice=f"{stop}Look for rhabdomyolysis: creatinine, potassium, urine (dark, or "
             "positive for blood without red cells).",
             evidence=(

@@ -79,7 +79,7 @@ def ferritin_not_checked(facts: Facts) -> Answer:
     last = ferritin.result
     return Finding(
         indicator=Indicator.INFO,
-        summary=headline("Restless legs without a ferritin in the last 6 months"),
+        summary=headline("Restless legs, no ferritin in the last 6 months: measure it"),
         advice=(
             "Measure ferritin and transferrin saturation: in the morning, and off iron for "
             "24 hours.",

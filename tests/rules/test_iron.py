@@ -72,7 +72,7 @@ def test_in_documented_restless_legs_a_low_saturation_counts(value: str, fires: 
     case = given().has("rls").result("ferritin", "120 ng/mL")
     answer = case.result("transferrin_saturation", value).ask(RULE)
     if fires:
-        assert "Transferrin saturation low" in fired(answer).summary
+        assert "Low transferrin saturation" in fired(answer).summary
     else:
         silent(answer)
     without = given().result("ferritin", "120 ng/mL").result("transferrin_saturation", value)

@@ -196,7 +196,7 @@ def test_the_advice_goes_by_how_low_and_how_sure_it_is(
     assert repeat in text
     assert ("Urgent" in text) is bool(urgent)
     assert urgent in text
-    assert ("Taken: Furosemide" in text) is not bool(repeat)
+    assert ("The patient takes Furosemide" in text) is not bool(repeat)
     assert leaned_on(finding) == ({"potassium"} if repeat else {"potassium", "Furosemide", "egfr"})
     assert finding.evidence[0].limit is not None
     assert finding.evidence[0].limit.key == f"potassium.{limit}"
