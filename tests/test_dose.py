@@ -142,7 +142,7 @@ def test_molar_amounts_become_salt() -> None:
     assert oxide("magnesium oxide", dose("24", "mEq")).most == 12 * OXIDE.mass
 
 
-def test_a_salt_with_two_atoms_of_its_mineral_holds_twice_as_much() -> None:
+def test_a_salt_with_two_atoms_of_its_mineral_contains_twice_as_much() -> None:
     two = changed(OXIDE, mass=Fraction(100), element=Fraction(24), atoms=2)
     assert two.mmol(Fraction(50)) == 1
     assert two.elemental(Fraction(50)) == 24
@@ -211,7 +211,7 @@ def test_the_strength_of_the_ingredient_counts_before_the_name() -> None:
         ),
     ],
 )
-def test_what_is_missing_is_said(name: str, dosages: tuple[Dosage, ...], why: str) -> None:
+def test_what_is_missing_is_reported(name: str, dosages: tuple[Dosage, ...], why: str) -> None:
     daily = oxide(name, *dosages)
     assert daily.most is None
     assert why in daily.lacking

@@ -172,7 +172,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("content", MALFORMED.values(), ids=MALFORMED.keys())
 @pytest.mark.parametrize("path", [VIEW, SELECT, f"{VIEW}/feedback"])
-def test_a_body_that_is_no_json_object_is_refused(
+def test_a_body_that_is_not_a_json_object_is_refused(
     client: FlaskClient, path: str, content: bytes
 ) -> None:
     response = post(client, path, content)
@@ -206,7 +206,7 @@ def test_what_a_client_may_send_is_answered(client: FlaskClient, call: dict[str,
     assert topics(post(client, VIEW, call)) == ["low-potassium"]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_body(client: FlaskClient) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_body(client: FlaskClient) -> None:
     assert topics(post(client, VIEW, b"\xef\xbb\xbf" + json.dumps(body()).encode()))
 
 
@@ -217,7 +217,7 @@ def test_of_a_key_given_twice_the_last_counts(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("half", [r"\ud83d", r"\udca9", r"\ud83d x \udca9"])
-def test_half_a_character_in_a_text_spoils_nothing_else(client: FlaskClient, half: str) -> None:
+def test_half_a_character_in_a_text_costs_nothing_else(client: FlaskClient, half: str) -> None:
     broken = json.dumps(
         body(prefetch=prefetch(conditions=bundle({"resourceType": "Condition", "id": "HALF"})))
     ).replace("HALF", half)
@@ -237,7 +237,7 @@ def test_no_selections_is_an_answer_without_cards(client: FlaskClient) -> None:
     assert response.get_json() == {"cards": []}
 
 
-def test_a_prefetch_that_is_null_is_no_prefetch(client: FlaskClient) -> None:
+def test_a_prefetch_of_null_counts_as_none(client: FlaskClient) -> None:
     assert post(client, VIEW, body(prefetch=None)).status_code == 412
 
 
@@ -256,7 +256,7 @@ def test_64_levels_are_read_and_65_are_not(client: FlaskClient, levels: int, sta
     assert post(client, VIEW, body(more=_nested(levels))).status_code == status
 
 
-def test_brackets_inside_of_texts_are_no_depth(client: FlaskClient) -> None:
+def test_brackets_inside_texts_do_not_count_as_depth(client: FlaskClient) -> None:
     noted = potassium("3.1") | {"note": [{"text": "[{" * 500 + '"\\' + "[" * 500}]}
 
     assert topics(post(client, VIEW, body(prefetch=prefetch(results=bundle(noted)))))

@@ -373,7 +373,7 @@ def test_another_origin_is_not_let_in(client: FlaskClient) -> None:
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
-def test_a_pattern_is_no_origin(service: Make) -> None:
+def test_a_pattern_is_not_an_origin(service: Make) -> None:
     client = service(cors_origins=("https://a.example",))
 
     response = client.get("/cds-services", headers={"Origin": "https://axexample"})
@@ -440,7 +440,7 @@ def test_discovery_needs_a_caller_only_by_setting(
 # --- faults -----------------------------------------------------------------------------
 
 
-def test_a_fault_of_our_own_is_said_without_what_it_was_about(
+def test_a_fault_of_our_own_is_reported_without_what_it_was_about(
     service: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = service()
@@ -469,7 +469,7 @@ def test_a_fault_of_our_own_is_said_without_what_it_was_about(
         (BadGateway, 500, "exception"),
     ],
 )
-def test_an_error_of_the_framework_is_said_in_our_words(
+def test_an_error_of_the_framework_is_reported_in_our_words(
     client: FlaskClient, raised: type[HTTPException], status: int, code: str
 ) -> None:
     def view() -> str:
@@ -518,7 +518,7 @@ def test_one_bad_element_of_feedback_refuses_all_and_names_its_place(client: Fla
     assert "cds_feedback_total{" not in client.get("/metrics").text
 
 
-def test_a_card_answered_lately_stays_away_where_the_site_wants_it(service: Make) -> None:
+def test_a_recently_answered_card_is_not_shown_if_the_site_wants_that(service: Make) -> None:
     client = service(snooze=True)
     card = post(client, VIEW, body()).get_json()["cards"][0]["uuid"]
     post(client, f"{VIEW}/feedback", feedback(card))

@@ -72,7 +72,7 @@ def test_a_path_is_decoded_once(run: Callable[..., Running]) -> None:
 
 
 @pytest.mark.parametrize("hangs", ["time.sleep(20)", "_ = 7 ** 9_000_000"])
-def test_a_worker_whose_loop_stands_still_ends(hangs: str) -> None:
+def test_a_worker_whose_loop_hangs_ends(hangs: str) -> None:
     found = subprocess.run(
         [sys.executable, "-c", _HANGS.format(hangs)],
         capture_output=True, text=True, timeout=30, check=False,

@@ -219,7 +219,7 @@ def _bad(*_args: object) -> NotFired:
     ("path", "request_body", "other"),
     [(VIEW, body(), "low-potassium"), (SELECT, order_body(QUININE), "quinine-ordered")],
 )
-def test_the_fault_of_a_rule_hides_no_card_and_is_said_logged_and_counted(
+def test_the_fault_of_a_rule_hides_no_card_and_is_reported_logged_and_counted(
     service: Make, written: io.StringIO, path: str, request_body: dict[str, Any], other: str
 ) -> None:
     sound = {one.id: one for one in (low_potassium, quinine_ordered)}[other]

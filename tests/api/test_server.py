@@ -53,7 +53,7 @@ def test_workers_that_crash_are_replaced_until_twenty_crash_within_a_minute(
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_the_end_of_a_server_that_was_told_to_stop_is_no_failure(
+def test_the_end_of_a_server_that_was_told_to_stop_is_not_a_failure(
     monkeypatch: pytest.MonkeyPatch, made: server._Server, told: bool
 ) -> None:
     def ends(_self: MPServer, code: int) -> None:

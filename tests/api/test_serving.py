@@ -361,7 +361,9 @@ def test_beside_the_demo_page_the_pages_of_rules_are_served(
     assert server.get("/rules/quinine-active")[0] == 200
 
 
-def test_an_address_in_use_is_said_in_one_line(run: Callable[..., Running], tmp_path: Path) -> None:
+def test_an_address_in_use_is_reported_in_one_line(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

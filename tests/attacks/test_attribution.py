@@ -125,7 +125,7 @@ def test_what_must_be_seen_comes_back_after_an_answer(service: Make) -> None:
     assert topics(post(client, VIEW, body())) == ["critical-card", "not-checked"]
 
 
-def test_data_that_could_not_be_used_is_said_again_and_again(tmp_path: Path) -> None:
+def test_data_that_could_not_be_used_is_reported_again_and_again(tmp_path: Path) -> None:
     parts = make_parts(Settings(database_url=f"sqlite:///{tmp_path}/a.db", snooze=True))
     parts.records.start()
     asked = body(prefetch={"patient": {"resourceType": "Patient", "id": "p1"}})

@@ -161,7 +161,7 @@ def test_a_call_is_answered_when_the_trail_cannot_be_written(
     assert client.get("/readyz").get_json()["parts"]["audit"] == "ok"
 
 
-def test_what_does_not_fit_into_memory_is_counted_logged_and_said(
+def test_what_does_not_fit_into_memory_is_counted_logged_and_reported(
     service: Make, tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_ROWS", 2)

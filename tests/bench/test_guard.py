@@ -47,7 +47,7 @@ def test_the_reference_is_frozen():
     assert guard.reference() == 5755, "recorded ratios are void when the reference changes"
 
 
-def test_a_call_that_is_refused_is_no_figure(app):
+def test_a_refused_call_is_not_counted(app):
     with pytest.raises(RuntimeError, match="answered 400"):
         calls.call(app, guard.VIEW_PATH, b"{}")()
 

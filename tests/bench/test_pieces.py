@@ -89,7 +89,7 @@ def test_only_one_of_the_floors_parses(floors):
 
 
 @needs_wrk
-def test_the_load_is_counted_on_the_server_that_bears_it(floors, tmp_path):
+def test_the_load_is_counted_on_the_server_that_carries_it(floors, tmp_path):
     body = tmp_path / "body.json"
     body.write_bytes(b'{"a":1}')
     figures = load.run(floors, "/parsed", body, 2, 1)
@@ -100,7 +100,7 @@ def test_the_load_is_counted_on_the_server_that_bears_it(floors, tmp_path):
 
 
 @needs_wrk
-def test_answers_that_are_no_success_are_counted(floors, tmp_path):
+def test_unsuccessful_answers_are_counted(floors, tmp_path):
     body = tmp_path / "body.json"
     body.write_bytes(b"{")
     assert load.run(floors, "/parsed", body, 1, 1).failed > 0
@@ -140,7 +140,7 @@ def test_a_server_is_ended_with_everything_it_started(tmp_path):
     assert not worker.is_running()
 
 
-def test_a_server_that_ends_at_once_is_told(tmp_path):
+def test_a_server_that_ends_at_once_is_reported(tmp_path):
     with (
         pytest.raises(RuntimeError, match="false ended with 1"),
         servers.running("false", ["false"], tmp_path),
@@ -148,7 +148,7 @@ def test_a_server_that_ends_at_once_is_told(tmp_path):
         pass
 
 
-def test_a_peer_that_gives_no_cards_is_told(floors):
+def test_a_peer_that_gives_no_cards_is_reported(floors):
     with pytest.raises(RuntimeError, match=r"floors gave 1 cards at /flask \(200\), not 3"):
         contestants.see_cards(floors, "/flask", 3)
 
@@ -179,11 +179,11 @@ def test_a_goal_that_one_turn_misses_is_missed():
     assert (goal.held, goal.turns, goal.reached) == (2, 3, False)
 
 
-def test_what_was_not_measured_is_no_goal():
+def test_what_was_not_measured_is_not_a_goal():
     assert goals.goals({"rows": {}}) == []
 
 
-def test_every_goal_speaks_of_a_scenario_that_is_measured():
+def test_every_goal_names_a_scenario_that_is_measured():
     measured = {
         at.key: {name: [_turn(10, 2.0)] for name in at.names} for at in measure.SCENARIOS[::-1]
     }

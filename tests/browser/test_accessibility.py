@@ -192,7 +192,7 @@ def test_several_suggestions_of_a_card_are_taken_one_after_the_other(demo: DemoP
     assert demo.page.locator("#drafts li:not(.hint)").count() == 2
 
 
-def test_an_error_of_a_pasted_record_stands_at_the_form_and_takes_the_focus(
+def test_an_error_in_a_pasted_record_is_shown_at_the_form_and_takes_the_focus(
     browser: Browser, address: str
 ) -> None:
     demo = DemoPage(browser, address)
@@ -204,7 +204,7 @@ def test_an_error_of_a_pasted_record_stands_at_the_form_and_takes_the_focus(
     demo.close()
 
 
-def test_the_whole_state_is_in_the_address_and_an_unknown_patient_is_said(
+def test_the_whole_state_is_in_the_address_and_an_unknown_patient_is_reported(
     browser: Browser, address: str
 ) -> None:
     demo = DemoPage(browser, address)

@@ -65,7 +65,7 @@ def test_the_chart_shows_values_dates_limits_and_what_rests_on_them(demo: DemoPa
     picture(demo, "demo")
 
 
-def test_quinine_is_picked_warned_of_and_removed_by_the_suggestion(demo: DemoPage) -> None:
+def test_quinine_is_selected_warned_of_and_removed_by_the_suggestion(demo: DemoPage) -> None:
     demo.open("cirrhosis-on-diuretic")
     demo.pick("quinine")
     assert demo.page.is_checked("input[value=order-select]")

@@ -45,7 +45,7 @@ def test_a_bundle_is_asked_for_the_hook_that_is_named(cds: Command) -> None:
     assert not any(topic.startswith("baclofen-ordered") for topic in topics())
 
 
-def test_no_cards_are_said_and_where_the_reasons_are(cds: Command) -> None:
+def test_an_empty_list_of_cards_is_explained(cds: Command) -> None:
     ran = cds("evaluate", patient("nothing-to-say"), *DAY)
     assert ran.status == 0
     assert re.fullmatch(
@@ -127,7 +127,7 @@ def bundle(*patients: str) -> dict[str, Any]:
     ],
 )
 @pytest.mark.parametrize("command", ["evaluate", "explain"])
-def test_what_is_no_request_ends_with_one_line(
+def test_what_is_not_a_request_ends_with_one_line(
     cds: Command, tmp_path: Path, command: str, content: str, said: str
 ) -> None:
     file = tmp_path / "request.json"
@@ -164,7 +164,7 @@ def test_a_moment_may_be_an_instant(cds: Command) -> None:
         assert cds("evaluate", patient("low-magnesium"), "--as-of", as_of).status == 0
 
 
-def test_a_reader_who_stopped_reading_is_no_fault(
+def test_a_reader_who_stopped_reading_is_not_a_fault(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def closed(*_: object) -> str:

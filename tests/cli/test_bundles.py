@@ -149,7 +149,7 @@ PARTIAL = {
 
 
 @pytest.mark.parametrize("name", PARTIAL)
-def test_what_is_not_everything_is_said(ask: Any, name: str) -> None:
+def test_what_is_not_everything_is_reported(ask: Any, name: str) -> None:
     cards, states = ask(PARTIAL[name])
     assert cards == LOW | {"data-not-usable"}
     assert states["results"] == states["medication requests"] == "partial"
@@ -176,7 +176,7 @@ def test_an_error_inside_a_search_takes_from_its_own_kind_only(ask: Any) -> None
     assert states["medication requests"] == "partial"
 
 
-def test_a_medication_without_status_is_kept_and_said(ask: Any) -> None:
+def test_a_medication_without_status_is_kept_and_reported(ask: Any) -> None:
     cards, _ = ask(bundle(PATIENT, without(quinine(), "status")))
     assert cards == {"data-not-usable"}
 
@@ -211,7 +211,7 @@ def test_a_draft_is_selected_whatever_it_is_called(ask: Any, more: Json) -> None
     assert ask(content, "--hook", "order-select")[0] == {"quinine-ordered"}
 
 
-def test_what_stands_beside_a_failed_status_is_read_all_the_same(ask: Any) -> None:
+def test_what_is_beside_a_failed_status_is_read_all_the_same(ask: Any) -> None:
     content = bundle(PATIENT, {"resource": potassium(), "response": {"status": "404"}}, quinine())
     cards, states = ask(content)
     assert cards == LOW | {"data-not-usable"}
@@ -258,7 +258,7 @@ def test_a_dash_reads_standard_input(
     assert "quinine-active" in ran.out
 
 
-def test_an_empty_standard_input_is_said(cds: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_standard_input_is_reported(cds: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
     ran = cds("evaluate", "-", *DAY)
     assert (ran.status, ran.out) == (1, "")
@@ -266,7 +266,7 @@ def test_an_empty_standard_input_is_said(cds: Command, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("name", ["MedicationDispense", "MedicationAdministration"])
-def test_medicines_that_are_not_read_are_said(ask: Any, name: str) -> None:
+def test_medicines_that_are_not_read_are_reported(ask: Any, name: str) -> None:
     given = {
         "resourceType": name,
         "id": "d1",
@@ -300,7 +300,7 @@ def test_a_bundle_that_is_not_everything_says_so(ask: Any, more: Json) -> None:
     assert {states["results"], states["medication requests"]} == {"partial"}
 
 
-def test_an_answer_that_failed_and_a_warning_of_less_are_said(ask: Any) -> None:
+def test_an_answer_that_failed_and_a_warning_of_less_are_reported(ask: Any) -> None:
     failed = {"resource": quinine(), "response": {"status": "500"}}
     less = {"resourceType": "OperationOutcome",
             "issue": [{"severity": "warning", "code": "incomplete"}]}  # fmt: skip
@@ -330,7 +330,7 @@ NOT_SENT = {"reference": "MedicationStatement/s9"}
     ],
     ids=str,
 )  # fmt: skip
-def test_medicines_that_are_only_pointed_at_are_said(ask: Any, one: Json) -> None:
+def test_medicines_that_are_only_referred_to_are_reported(ask: Any, one: Json) -> None:
     cards, _ = ask(bundle(PATIENT, potassium(), quinine(), one))
     assert cards == LOW | {"data-not-usable"}
 
@@ -347,12 +347,12 @@ def test_medicines_that_are_only_pointed_at_are_said(ask: Any, one: Json) -> Non
     ],
     ids=str,
 )  # fmt: skip
-def test_what_points_at_what_is_in_the_bundle_is_not_said(ask: Any, one: Json) -> None:
+def test_what_points_at_what_is_in_the_bundle_is_not_reported(ask: Any, one: Json) -> None:
     old = quinine(id="old", status="completed")
     assert ask(bundle(PATIENT, potassium(), quinine(), old, one))[0] == LOW
 
 
-def test_what_a_report_says_in_a_document_is_said_if_it_is_of_a_laboratory(ask: Any) -> None:
+def test_what_a_report_says_in_a_document_is_reported_if_it_is_of_a_laboratory(ask: Any) -> None:
     one = {"resourceType": "DiagnosticReport", "id": "r1", "status": "final",
            "effectiveDateTime": "2026-11-20", "presentedForm": [{"url": "x"}]}  # fmt: skip
     assert ask(bundle(PATIENT, potassium(), quinine(), one))[0] == LOW | {"data-not-usable"}

@@ -116,7 +116,7 @@ def test_every_fault_is_one_line(
         ("CDS_PREFETCH_WINDOWS", "1", "needs CDS_SPEC_VERSION=3.0"),
     ],
 )
-def test_what_refuses_the_start_is_said_once(
+def test_what_refuses_the_start_is_reported_once(
     cds: Command, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, said: str
 ) -> None:
     monkeypatch.setenv(setting, value)
@@ -190,7 +190,7 @@ def test_what_a_rule_lacks_is_named_with_the_file_to_add_it_to(
     assert of_rule(replace(RULE, **change)) == [said]
 
 
-def test_all_that_an_analyte_lacks_is_said_at_once() -> None:
+def test_all_that_an_analyte_lacks_is_reported_at_once() -> None:
     bare = replace(TOPIC.knowledge.analytes["magnesium"], units={})
     unlisted = replace(TOPIC.knowledge.vocabularies, observations=Vocabulary((), ()))
     said = of_rule(

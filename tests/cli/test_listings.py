@@ -260,7 +260,7 @@ def test_a_report_on_a_narrow_terminal_fits_and_has_silent_rules_apart(
 
 
 @pytest.mark.parametrize("port", ["http", "80.5", ""])
-def test_a_port_that_is_not_a_number_is_said_in_words(cds: Command, port: str) -> None:
+def test_a_port_that_is_not_a_number_is_reported_in_words(cds: Command, port: str) -> None:
     ran = cds("serve", "--port", port)
     assert ran.status == 2
     assert "is not a valid whole number" in ran.err

@@ -42,7 +42,7 @@ def shown(answer: Arranged) -> list[str]:
     return [one.rule.id for one in answer.shown]
 
 
-def test_the_loudest_stand_first_and_equals_in_catalogue_order() -> None:
+def test_the_most_severe_come_first_and_equals_in_catalogue_order() -> None:
     answer = arranged(
         found("low-magnesium", INFO),
         found("low-potassium", WARNING),
@@ -137,7 +137,7 @@ def test_a_capped_card_takes_no_order_with_it() -> None:
         pytest.param(given(), True, id="nothing ordered"),
     ],
 )
-def test_what_is_already_ordered_is_not_offered_and_said(case: Given, kept: bool) -> None:
+def test_what_is_already_ordered_is_not_offered_and_reported(case: Given, kept: bool) -> None:
     answer = arranged(found("low-magnesium", WARNING, MAGNESIUM), case=case)
     assert bool(answer.shown[0].finding.suggestions) is kept
     assert answer.shown[0].ordered == (() if kept else ("Magnesium, serum",))
@@ -267,7 +267,7 @@ def judged(
     return BY_ID[rule], finding
 
 
-def test_the_graver_of_two_about_one_draft_speaks_and_carries_the_other() -> None:
+def test_the_more_severe_of_two_cards_on_one_draft_is_shown_and_carries_the_other() -> None:
     removal = RemoveDraft("MedicationRequest/1", "Baclofen")
     answer = arranged(
         judged("low-magnesium", WARNING, "MedicationRequest/1", offers=(MAGNESIUM,)),
@@ -293,7 +293,7 @@ def test_two_drafts_have_two_cards() -> None:
     assert answer.dropped == {}
 
 
-def test_of_two_equally_grave_what_is_known_leads() -> None:
+def test_of_two_equally_severe_cards_the_one_with_more_known_leads() -> None:
     rule, unknown = judged("low-magnesium", WARNING, "MedicationRequest/1")
     answer = arranged(
         (rule, replace(unknown, missing=("renal function in the last 12 months",))),

@@ -93,7 +93,7 @@ ALL = [
 ]
 
 
-def test_many_rules_speak_in_these_cases() -> None:
+def test_many_rules_fire_in_these_cases() -> None:
     assert len(ALL) >= 15
 
 
@@ -126,7 +126,7 @@ def test_detail_says_rule_version_strength_and_judgement(card: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("card", ALL)
-def test_what_to_do_stands_first_and_each_heading_once(card: dict[str, Any]) -> None:
+def test_what_to_do_comes_first_and_each_heading_once(card: dict[str, Any]) -> None:
     headings = re.findall(r"^\*\*(.+?)\*\*$", card["detail"], re.MULTILINE)
     assert len(headings) == len(set(headings))
     assert not card["detail"].startswith("**Based on")
@@ -146,7 +146,7 @@ def test_sources_are_links_with_public_pages(card: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("card", ALL)
-def test_the_publisher_of_the_article_stands_only_where_there_is_no_other(
+def test_the_publisher_of_the_article_is_named_only_if_there_is_no_other_source(
     card: dict[str, Any],
 ) -> None:
     rule = next(one for one in (*CHART, *ORDERS) if one.id == card["source"]["topic"]["code"])
@@ -295,7 +295,7 @@ def test_the_removal_of_a_draft_names_it_by_reference() -> None:
     assert "resource" not in action
 
 
-def test_what_is_already_ordered_is_said_on_the_card() -> None:
+def test_what_is_already_ordered_is_reported_on_the_card() -> None:
     card = cards(low().testing("magnesium"))["low-magnesium"]
     assert "Already ordered, so not offered again: Magnesium, serum" in card["detail"]
 
@@ -314,7 +314,7 @@ def test_the_laboratorys_own_range_is_shown_where_it_decided() -> None:
     assert "laboratory's own range 0.75–1.0 mmol/L" in detail
 
 
-def test_the_cap_and_its_reason_are_told() -> None:
+def test_the_cap_and_its_reason_are_given() -> None:
     answer = written(crowded().at(max_info_cards=1))
     infos = [card.rule.id for card in answer.cards if card.body["indicator"] == "info"]
     assert len([one for one in infos if one != "data-not-usable"]) == 1

@@ -115,7 +115,7 @@ def test_the_engine_hands_the_narrowed_facts_to_a_rule() -> None:
         Engine({"s": [reads]}, lambda _: True, scope=Declared).ask("s", given().facts())
 
 
-def test_an_offer_or_an_override_reason_that_is_not_declared_is_said() -> None:
+def test_an_offer_or_an_override_reason_that_is_not_declared_is_reported() -> None:
     one = declaring(lambda _: NotFired("nothing"))
     finding = Finding(
         Indicator.INFO,

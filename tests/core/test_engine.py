@@ -263,7 +263,7 @@ HAZARDS_UNDER_18 = {
 }
 
 
-def test_only_the_settled_hazards_speak_under_eighteen() -> None:
+def test_only_the_settled_hazards_fire_under_eighteen() -> None:
     speaking = {one.id for one in (*PATIENT_VIEW, *ORDER_SELECT) if one.minors}
     assert speaking == HAZARDS_UNDER_18
 

@@ -56,7 +56,7 @@ def test_a_homeopathic_name_mentions_nothing() -> None:
     )
 
 
-def test_of_two_doubtful_results_of_a_day_the_newest_is_told() -> None:
+def test_of_two_doubtful_results_of_a_day_the_newest_is_reported() -> None:
     case = given().has("cirrhosis").takes("diuretic_loop", name="furosemide")
     case.result("potassium", "3.1 mmol/L", days_ago=3, remarks=("haemolysed",))
     case.result("potassium", "2.6 mmol/L", days_ago=2, remarks=("haemolysed",))

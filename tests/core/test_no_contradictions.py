@@ -236,7 +236,7 @@ def test_nothing_is_both_drafted_and_removed_and_no_test_offered_twice(case: Giv
 
 @many
 @given(case=patients())
-def test_no_advice_holds_out_what_another_card_warns_of(case: Given) -> None:
+def test_no_advice_suggests_what_another_card_warns_of(case: Given) -> None:
     cards = shown(case, CHART)
     fires = warned(case)
     text = {rule: "\n".join(finding.advice) for rule, finding in cards.items()}
@@ -305,7 +305,7 @@ def test_nothing_is_said_to_be_absent_unless_its_list_was_read_whole(
 
 @many
 @given(case=patients(ages=(2, 12, 17)))
-def test_a_child_is_offered_no_drug_and_only_the_settled_hazards_speak(case: Given) -> None:
+def test_a_child_is_offered_no_drug_and_only_the_settled_hazards_fire(case: Given) -> None:
     for service in Service:
         cards = shown(case, service)
         assert drafts(cards) == set()
@@ -334,8 +334,6 @@ def test_potassium_is_not_drafted_with_a_high_one_of_the_same_day(value: str) ->
     "concept", ["pregnancy", "aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3"]
 )
 @pytest.mark.parametrize("presence", [Presence.ACTIVE, Presence.ASSUMED, Presence.SUSPECTED])
-def test_magnesium_is_not_drafted_beside_what_speaks_against_it(
-    concept: str, presence: Presence
-) -> None:
+def test_magnesium_is_not_drafted_with_a_contraindication(concept: str, presence: Presence) -> None:
     case = low_everything().has(concept, presence=presence)
     assert "magnesium_oxide" not in drafts(shown(case, CHART))

@@ -247,7 +247,7 @@ def test_a_unit_converts_by_its_factor_alone_unless_an_offset_is_given() -> None
         pytest.param(Unit("x", offset=Fraction(-1)), "1.8", id="only a negative offset: rounded"),
     ],
 )
-def test_a_limit_is_rounded_only_where_it_is_converted(unit: Unit, expected: str) -> None:
+def test_a_limit_is_rounded_only_if_it_is_converted(unit: Unit, expected: str) -> None:
     assert str(unit.from_canonical(Decimal("0.755"), 1)) == expected
 
 

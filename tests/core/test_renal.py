@@ -105,7 +105,7 @@ def test_which_egfr_counts(case: Given, expected: str) -> None:
     assert number(case) == expected
 
 
-def test_a_creatinine_of_a_later_day_is_computed_and_said_so() -> None:
+def test_an_egfr_is_computed_from_a_creatinine_of_a_later_day_and_called_computed() -> None:
     case = given(age=50).result("egfr", egfr("80"), days_ago=5).result("creatinine", "1.5 mg/dL")
     result = used(case)
     assert result is not None
@@ -209,7 +209,7 @@ def test_impairment_by_diagnosis(concept: str, impairment: Impairment, presence:
 
 
 @pytest.mark.parametrize("presence", [Presence.PAST, Presence.REFUTED])
-def test_what_is_past_or_refuted_is_no_impairment(presence: Presence) -> None:
+def test_what_is_past_or_refuted_is_not_an_impairment(presence: Presence) -> None:
     assert function(given().has("dialysis", presence=presence)).unknown
 
 
@@ -358,7 +358,7 @@ def test_without_a_value_nothing_is_stale_or_measured() -> None:
     assert not (nothing.stale or nothing.measured or nothing.fresh_normal)
 
 
-def test_the_evidence_holds_the_value_against_the_limit_it_crosses() -> None:
+def test_the_evidence_gives_the_value_with_the_limit_it_crosses() -> None:
     for value, key in (("25", "egfr.severe"), ("45", "egfr.moderate"), ("80", "egfr.moderate")):
         case = given().result("egfr", egfr(value))
         evidence = function(case).evidence(case.facts())

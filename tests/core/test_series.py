@@ -86,7 +86,7 @@ def test_the_newest_wins_and_ties_go_to_the_worse(
     assert value(newest(Worse.HIGH, *candidates).result) == high
 
 
-def test_a_preliminary_result_stands_beside_the_final_one() -> None:
+def test_a_preliminary_result_is_kept_beside_the_final_one() -> None:
     found = newest(Worse.LOW, at("4.1", "08:00"), at("2.9", "09:00", preliminary=True))
     assert (value(found.result), value(found.tentative)) == ("4.1", "2.9")
 
@@ -152,7 +152,7 @@ def test_only_preliminary_results_give_no_final_one() -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_could_not_be_used_is_told_where_it_is_newer(
+def test_what_could_not_be_used_is_reported_if_it_is_newer(
     candidates: tuple[Candidate, ...], unusable: int
 ) -> None:
     assert len(newest(Worse.LOW, *candidates).unusable) == unusable

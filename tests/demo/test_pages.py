@@ -151,7 +151,7 @@ def test_a_switched_key_is_not_sent_as_it_came(demo: Demo, state: str, sent: boo
         assert "Could not check" in answer["html"]["why"]
 
 
-def test_nothing_sent_at_all_is_said_and_names_the_remedy(demo: Demo) -> None:
+def test_nothing_sent_at_all_is_reported_and_names_the_remedy(demo: Demo) -> None:
     client = demo()
     keys = ask(client, patient="low-magnesium")["request"]["prefetch"]
     response = client.post(

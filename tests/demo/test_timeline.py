@@ -57,7 +57,7 @@ def test_the_next_limits_on_either_side_and_those_between_are_drawn() -> None:
     assert heights["5.5"] < older.y < heights["3.5"] < newer.y < heights["3.0"]
 
 
-def test_a_value_on_a_limit_stands_on_its_line() -> None:
+def test_a_value_on_a_limit_is_drawn_on_its_line() -> None:
     drawn = timeline([result(TODAY, "3.0")], LIMITS, TODAY)
     assert drawn.dots[0].y == next(line.y for line in drawn.lines if line.number == "3.0")
 
@@ -69,7 +69,7 @@ def test_other_units_are_placed_in_the_canonical_one() -> None:
     assert drawn.unit == "mmol/L"
 
 
-def test_a_value_behind_a_comparator_is_drawn_open_and_said() -> None:
+def test_a_value_behind_a_comparator_is_drawn_open_and_reported() -> None:
     drawn = timeline([result(TODAY, "2.0", comparator="<")], [], TODAY)
     assert not drawn.dots[0].exact
     assert "<2.0 mmol/L" in drawn.words

@@ -178,7 +178,7 @@ def test_the_commands_of_a_page_work(page: str, tmp_path: Path) -> None:
     assert done.returncode == 0, f"{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
 
 
-def test_each_block_that_is_not_run_still_stands_in_its_page() -> None:
+def test_each_block_that_is_not_run_is_still_on_its_page() -> None:
     stale = [
         key
         for key in NOT_RUN

@@ -50,11 +50,11 @@ def test_the_trials_see_what_is_read_and_what_is_not() -> None:
         ("ServiceRequest", "status"),
     ],
 )
-def test_without_what_matters_something_is_said(name: str, element: str) -> None:
+def test_without_what_matters_something_is_reported(name: str, element: str) -> None:
     [found] = [one for one in reading.tried(name) if one.name == element]
     assert found.missing and found.rubbish
 
 
-def test_every_shape_is_read_or_said() -> None:
+def test_every_shape_is_read_or_reported() -> None:
     for shape, read, _state, said in reading.shape_rows():
         assert read == "yes" or said or shape in ("a Bundle without entries", "`null`"), shape

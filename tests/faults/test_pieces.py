@@ -35,7 +35,7 @@ def _answered(status: int, body: bytes = b"{}", lost: str = "") -> Answered:
     return Answered(Call(VIEW, b""), status, 0.01, body, lost)
 
 
-def test_the_same_seed_spoils_in_the_same_way_and_another_in_another() -> None:
+def test_the_same_seed_damages_in_the_same_way_and_another_in_another() -> None:
     assert list(mutated(200, 7)) == list(mutated(200, 7))
     assert list(mutated(200, 7)) != list(mutated(200, 8))
 

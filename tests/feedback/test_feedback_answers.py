@@ -62,7 +62,7 @@ def test_everything_said_is_read() -> None:
         pytest.param({"userComment": ""}, id="empty comment"),
     ],
 )
-def test_an_empty_override_reason_is_no_reason(override: dict[str, Any]) -> None:
+def test_an_empty_override_reason_is_not_a_reason(override: dict[str, Any]) -> None:
     [answer] = read_answers({"feedback": [overridden(overrideReason=override)]})
     assert answer[4:8] == (None, None, None, None)
 

@@ -107,7 +107,7 @@ def test_an_error_in_the_block_leaves_nothing_behind(database: Database) -> None
     assert _count(database) == 0
 
 
-def test_sqlite_away_at_the_start_and_then_back(tmp_path: Path) -> None:
+def test_sqlite_unavailable_at_the_start_and_then_back(tmp_path: Path) -> None:
     folder = tmp_path / "not-mounted-yet"
     database = open_database(f"sqlite:///{folder / 'kept.db'}")
     assert not database.ready()
@@ -120,7 +120,7 @@ def test_sqlite_away_at_the_start_and_then_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.postgres
-def test_postgresql_away_at_the_start_and_then_back(postgres_database) -> None:
+def test_postgresql_unavailable_at_the_start_and_then_back(postgres_database) -> None:
     postgres_database.drop()
     database = open_database(postgres_database.url)
     assert not database.ready()
@@ -193,7 +193,7 @@ def test_tables_that_vanish_are_made_again(database: Database) -> None:
     assert _count(database) == 1
 
 
-def test_a_full_disk_is_said_and_loses_nothing_acknowledged(sqlite_url: str) -> None:
+def test_a_full_disk_is_reported_and_loses_nothing_acknowledged(sqlite_url: str) -> None:
     database = open_database(sqlite_url)
     _keep(database, "a")
 
@@ -207,7 +207,7 @@ def test_a_full_disk_is_said_and_loses_nothing_acknowledged(sqlite_url: str) -> 
     database.close()
 
 
-def test_a_database_locked_for_long_is_said(
+def test_a_database_locked_for_long_is_reported(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "BUSY_SECONDS", 0.05)
@@ -241,7 +241,9 @@ def test_more_users_than_connections_are_told_to_come_again(
     database.close()
 
 
-def test_a_link_to_nowhere_is_said_like_a_missing_folder(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_link_to_nowhere_is_reported_like_a_missing_folder(
+    sqlite_url: str, tmp_path: Path
+) -> None:
     (tmp_path / "kept.db").symlink_to(tmp_path / "nowhere" / "kept.db")
     database = open_database(sqlite_url)
     with pytest.raises(Unavailable, match="folder"):
@@ -249,7 +251,7 @@ def test_a_link_to_nowhere_is_said_like_a_missing_folder(sqlite_url: str, tmp_pa
     database.close()
 
 
-def test_a_file_that_is_no_database_is_said(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_reported(sqlite_url: str, tmp_path: Path) -> None:
     (tmp_path / "kept.db").write_bytes(b"something else entirely" * 100)
     database = open_database(sqlite_url)
     with pytest.raises(Unavailable, match="Name another file"):
@@ -313,7 +315,7 @@ def test_one_refused_statement_does_not_make_the_database_unavailable(
 
 
 @pytest.mark.postgres
-def test_a_server_that_cannot_be_reached_is_away_for_those_in_a_hurry(
+def test_a_server_that_cannot_be_reached_is_unavailable_at_once_to_hurried_calls(
     postgres_database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LEFT_ALONE_SECONDS", 3600)

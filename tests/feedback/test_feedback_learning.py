@@ -248,7 +248,7 @@ ANSWERED = datetime(2026, 11, 22, 11, tzinfo=UTC)
     ],
 )
 @pytest.mark.parametrize("answer", [OVERRIDDEN, ACCEPTED], ids=["overridden", "accepted"])
-def test_an_answered_card_stays_away_for_its_time(
+def test_an_answered_card_is_not_shown_for_its_time(
     sqlite_url: str,
     keys: CardKeys,
     answer: dict[str, object],
@@ -345,7 +345,7 @@ def test_an_answer_to_a_card_made_up_holds_nothing_back(database: Database, keys
     assert SnoozeStore(database, keys.ids).held_back(asked, patient(), NOW) == {}
 
 
-def test_a_database_that_is_away_holds_nothing_back(tmp_path, keys: CardKeys) -> None:
+def test_an_unavailable_database_holds_nothing_back(tmp_path, keys: CardKeys) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'none' / 'kept.db'}")
     assert SnoozeStore(database, keys.ids).held_back([_again()], patient(), NOW) == {}
     database.close()

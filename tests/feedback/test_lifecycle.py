@@ -77,7 +77,7 @@ def _count(database: Database) -> dict[str, int]:
         }
 
 
-def test_everything_is_handed_out_of_all_sites_or_one(records: Records) -> None:
+def test_everything_is_exported_of_all_sites_or_one(records: Records) -> None:
     _fill(records)
     everything = list(lifecycle.export(records.database))
     assert {row["table"] for row in everything} == {

@@ -36,7 +36,7 @@ def test_feedback_of_the_longest_names_is_kept(database_url: str) -> None:
 
 
 @pytest.mark.postgres
-def test_what_a_database_refuses_for_its_length_is_no_outage(empty_postgres: str) -> None:
+def test_what_a_database_refuses_for_its_length_is_not_an_outage(empty_postgres: str) -> None:
     records = open_records(empty_postgres, [], None)
     changes: list[str] = []
     records.database.breaker_heard = changes.append

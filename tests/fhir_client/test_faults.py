@@ -116,7 +116,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("status", "body", "reason"), REFUSALS, ids=NAMES)
-def test_an_answer_that_is_no_data_is_unavailable_and_asked_once(
+def test_an_answer_without_data_is_unavailable_and_asked_for_once(
     status: int, body: bytes, reason: str
 ) -> None:
     with Loopback(lambda _: [reply(body, status)]) as server:

@@ -69,7 +69,7 @@ def test_connections_are_kept_for_the_next_call() -> None:
         assert server.connections == 1
 
 
-def test_a_kept_connection_that_the_server_has_closed_is_made_anew() -> None:
+def test_a_kept_connection_that_the_server_has_closed_is_made_again() -> None:
     with Loopback(lambda _: [reply(bundle()), HANG_UP]) as server:
         for expected in (1, 2, 3):
             (fetched,) = fetch_missing(
@@ -80,7 +80,7 @@ def test_a_kept_connection_that_the_server_has_closed_is_made_anew() -> None:
 
 
 @pytest.mark.parametrize("ending", [HANG_UP, RESET])
-def test_a_kept_connection_that_closes_when_it_is_used_again_is_made_anew(ending: str) -> None:
+def test_a_kept_connection_that_closes_when_it_is_used_again_is_made_again(ending: str) -> None:
     def answer(asked: Asked) -> list[Step]:
         return [ending] if asked.number == 2 else [reply(bundle("a"))]
 
@@ -119,7 +119,7 @@ def test_all_keys_together_take_the_time_of_one() -> None:
     assert side_by_side < one_by_one / 3
 
 
-def test_answers_stand_under_their_keys_in_the_order_asked() -> None:
+def test_answers_are_under_their_keys_in_the_order_asked() -> None:
     def answer(asked: Asked) -> list[Step]:
         number = int(asked.target[-1])
         return [(7 - number) / 100, reply(bundle(f"condition-{number}"))]
@@ -235,7 +235,7 @@ def test_a_server_that_refuses_has_answered(status: int) -> None:
             assert str(status) in fetched.reason
 
 
-def test_no_time_left_is_said_and_the_server_is_not_asked() -> None:
+def test_no_time_left_is_reported_and_the_server_is_not_asked() -> None:
     with Loopback(lambda _: [reply(bundle())]) as server:
         (fetched,) = fetch_missing(
             KEYS_OF_ONE, access_to(server.url), "p-77", deadline_s=0
@@ -354,7 +354,7 @@ def test_a_server_that_may_not_be_called_is_not_called(server: str) -> None:
         "",
     ],
 )
-def test_a_query_that_is_no_plain_fhir_query_is_not_asked(query: str) -> None:
+def test_a_query_that_is_not_a_plain_fhir_query_is_not_sent(query: str) -> None:
     with Loopback(lambda _: [reply(bundle())]) as server:
         assert refused(access_to(server.url), {"key": query}) == {
             "the query cannot be sent to a FHIR server"

@@ -177,13 +177,13 @@ def test_nothing_but_a_warning_is_none_on_file() -> None:
     ],
     ids=lambda page: str(page)[:60],
 )
-def test_what_holds_nothing_that_can_be_read_is_not_none(page) -> None:
+def test_what_contains_nothing_readable_is_not_none(page) -> None:
     reading, state = arrived(page)
     assert state is State.UNAVAILABLE
     assert reading.record.availability[Kind.RESULTS].reason
 
 
-def test_the_issues_of_a_bundle_are_no_entries() -> None:
+def test_the_issues_of_a_bundle_are_not_entries() -> None:
     assert arrived({"resourceType": "Bundle", "issues": WARNING})[1] is State.NONE
 
 
@@ -198,7 +198,7 @@ def test_the_issues_of_a_bundle_are_no_entries() -> None:
     ],
     ids=["inside a Bundle", "as text", "in a list", "by its total", "wrapped, as text"],
 )
-def test_a_cut_page_is_noticed_wherever_it_stands(page) -> None:
+def test_a_truncated_page_is_noticed_wherever_it_is(page) -> None:
     reading, state = arrived(page)
     assert newest(reading).result is not None
     assert state is State.PARTIAL
@@ -222,7 +222,7 @@ def test_another_type_than_asked_is_unavailable_and_still_read() -> None:
     assert len(reading.record.conditions) == 1
 
 
-def test_another_type_beside_the_asked_one_is_no_matter() -> None:
+def test_another_type_beside_the_requested_one_does_not_matter() -> None:
     practitioner = {"resourceType": "Practitioner", "id": "x"}
     reading, state = arrived(bundle(practitioner, lab(), condition()))
     assert state is State.GIVEN
@@ -249,7 +249,7 @@ def test_reports_that_bring_their_results_are_results() -> None:
 
 
 @pytest.mark.parametrize("name", ["MedicationDispense", "MedicationAdministration"])
-def test_a_drug_said_in_another_way_beside_the_list_is_noted(name) -> None:
+def test_a_drug_named_in_another_way_beside_the_list_is_noted(name) -> None:
     given = {"resourceType": name, "id": "d", "medicationCodeableConcept": {"text": "Quinine"}}
     reading, state = arrived(bundle(medication(), given, given | {"id": "e"}), Kind.MEDICATIONS)
     assert state is State.GIVEN
@@ -258,7 +258,7 @@ def test_a_drug_said_in_another_way_beside_the_list_is_noted(name) -> None:
 
 
 @pytest.mark.parametrize("status", [None, "", "unknown", "odd", 7])
-def test_an_order_without_a_known_status_is_said_and_not_counted(status) -> None:
+def test_an_order_without_a_known_status_is_reported_and_not_counted(status) -> None:
     order = {"resourceType": "ServiceRequest", "id": "s", "status": status,
              "code": {"text": "Magnesium"}}  # fmt: skip
     reading, _ = arrived(bundle(order), Kind.ORDERS)
@@ -343,7 +343,7 @@ def test_this_patients_resources_are_read(subject) -> None:
 
 
 @pytest.mark.parametrize("subject", [*NOT_MINE, 7, ["Patient/p1"], {"reference": 7}], ids=str)
-def test_anybody_elses_are_refused_and_said(subject) -> None:
+def test_anybody_elses_are_refused_and_reported(subject) -> None:
     pages = {
         Kind.RESULTS: bundle(lab(subject=subject)),
         Kind.CONDITIONS: bundle(condition(subject=subject)),
@@ -482,7 +482,7 @@ def test_another_patients_demographics_are_unknown(page) -> None:
 
 
 @pytest.mark.parametrize("birth", ["1950", "1950-07", "soon", 1950, "2027-01-01", "1050-01-01"])
-def test_a_birth_date_without_a_day_is_unknown_and_said(birth) -> None:
+def test_a_birth_date_without_a_day_is_unknown_and_reported(birth) -> None:
     found, reading = patient(person(birthDate=birth))
     assert found.birth is None
     assert kinds(reading) == [("no-birth-date", "Patient/p1")]
@@ -522,7 +522,7 @@ def test_whether_the_patient_has_died(members, deceased, problems) -> None:
         (Kind.RESULTS, lab(**{"status": 7, "@@": 1})),
     ],
 )
-def test_a_resource_whose_bytes_are_no_text_is_named_in_a_problem(kind, resource) -> None:
+def test_a_resource_whose_bytes_are_not_text_is_named_in_a_problem(kind, resource) -> None:
     good = {"resourceType": "Basic", "id": "x"}
     page = json.dumps(bundle(good, resource)).encode().replace(b"@@", b"\xff")
     reading = reader().read({kind: delivery(kind, page)}, CONTEXT, AS_OF)
@@ -533,7 +533,7 @@ def test_a_resource_whose_bytes_are_no_text_is_named_in_a_problem(kind, resource
     assert ("unreadable", expected) in kinds(reading)
 
 
-def test_bundles_within_bundles_are_read_to_a_depth_and_the_rest_is_said() -> None:
+def test_bundles_within_bundles_are_read_to_a_depth_and_the_rest_is_reported() -> None:
     page: object = lab()
     read_at = []
     for _ in range(8):
@@ -562,7 +562,7 @@ HUGE = b"1" * 5000
     ],
 )
 @pytest.mark.parametrize("spoilt", [HUGE, b"-" + HUGE, b'"\xff"'])
-def test_a_number_or_text_that_cannot_be_decoded_spoils_its_resource_only(
+def test_a_number_or_text_that_cannot_be_decoded_costs_only_its_resource(
     kind: Kind, resource: dict, spoilt: bytes
 ) -> None:
     page = json.dumps(bundle(resource, condition(id="c3"), medication(id="c3"))).encode()

@@ -39,7 +39,7 @@ def test_a_final_result_decides(status) -> None:
     assert result(lab(status=status)).preliminary is False
 
 
-def test_a_preliminary_result_stands_beside_the_older_final_one() -> None:
+def test_a_preliminary_result_is_kept_beside_the_older_final_one() -> None:
     found = newest(
         results(lab(id="a", status="preliminary"), lab(id="b", value=3.1, effectiveDateTime=OLD))
     )
@@ -362,7 +362,7 @@ def test_a_flaw_elsewhere_in_a_result_does_not_cost_its_value(members) -> None:
     assert reading.record.problems == ()
 
 
-def test_bytes_that_are_no_text_cost_only_their_own_entry() -> None:
+def test_bytes_that_are_not_text_cost_only_their_own_entry() -> None:
     page = json.dumps(bundle(lab(id="good"), lab(id="bad", status="@@"))).encode()
     reading = raw_results(page.replace(b"@@", b"\xff\xfe"))
     assert newest(reading).result is not None
@@ -484,7 +484,7 @@ def test_results_in_another_key_are_read_too() -> None:
 @pytest.mark.parametrize(
     "same", [{"id": "o1"}, {"identifier": IDENTIFIER}], ids=["one id", "one identifier"]
 )
-def test_a_flood_under_one_name_costs_no_square(same) -> None:
+def test_a_flood_under_one_name_does_not_cost_quadratic_time(same) -> None:
     many = [
         lab(**({"id": f"o{n}", "value": 3 + n / 10_000, "status": "amended"} | same))
         for n in range(4000)

@@ -72,7 +72,7 @@ def test_what_a_condition_says_about_now(clinical, verified, more, presence) -> 
 
 @pytest.mark.parametrize("name", ["clinicalStatus", "verificationStatus"])
 @pytest.mark.parametrize("stated", [code("acute"), "whatever", 7, [{"text": 5}]], ids=str)
-def test_a_status_nobody_knows_is_no_status_and_said(name, stated) -> None:
+def test_an_unknown_status_counts_as_none_and_is_reported(name, stated) -> None:
     reading = conditions(condition(**({"verificationStatus": None} | {name: stated})))
     [found] = reading.record.conditions
     expected = Presence.ACTIVE if name == "verificationStatus" else Presence.ASSUMED
@@ -359,7 +359,9 @@ def test_an_order_without_code_is_not_named() -> None:
 @pytest.mark.parametrize(
     ("verification", "said"), [("confirmed", ["no-code"]), ("refuted", []), (None, ["no-code"])]
 )
-def test_a_condition_that_says_not_what_it_is_is_said_unless_refuted(verification, said) -> None:
+def test_a_condition_that_does_not_say_what_it_is_is_reported_unless_refuted(
+    verification, said
+) -> None:
     status = verification and {"coding": [{"code": verification}]}
     reading = read({Kind.CONDITIONS: bundle(condition(code=None, verificationStatus=status))})
     assert reading.record.conditions == ()

@@ -260,7 +260,7 @@ def test_a_list_that_did_not_arrive_whole_is_not_read(kind: Kind, state: State) 
     assert "could not be checked" in lists_unread(found)[0]
 
 
-def test_statements_are_missed_only_where_they_were_asked_for() -> None:
+def test_statements_are_missing_only_if_they_were_requested() -> None:
     given = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle())}
     assert facts_of(reader().read(given, CONTEXT, AS_OF)).could_be_read(Kind.MEDICATIONS)
     given[Kind.STATEMENTS] = delivery(Kind.STATEMENTS, bundle(), state=State.PARTIAL)
@@ -344,7 +344,7 @@ POINTING = [
 
 @pytest.mark.parametrize("one", POINTING, ids=str)
 @pytest.mark.parametrize("key", ["medications", "statements"])
-def test_what_names_medicines_in_another_way_is_said(key, one) -> None:
+def test_what_names_medicines_in_another_way_is_reported(key, one) -> None:
     given = {"medications": bundle(medication()), "statements": bundle()}
     given[key] = bundle(medication(), one)
     found = facts(**given)
@@ -374,19 +374,19 @@ def test_what_names_medicines_in_another_way_is_said(key, one) -> None:
     ],
     ids=str,
 )
-def test_what_names_none_or_only_what_was_sent_is_not_said(one) -> None:
+def test_what_names_none_or_only_what_was_sent_is_not_reported(one) -> None:
     found = facts(medications=bundle(medication(), one), statements=bundle())
     assert found.could_be_read(Kind.MEDICATIONS)
 
 
-def test_a_list_of_conditions_that_were_not_sent_is_said() -> None:
+def test_a_list_of_conditions_that_were_not_sent_is_reported() -> None:
     one = lists({"reference": "Condition/7"})
     assert not facts(conditions=bundle(condition(), one)).could_be_read(Kind.CONDITIONS)
     one = lists({"reference": "Condition/c1"})
     assert facts(conditions=bundle(condition(), one)).could_be_read(Kind.CONDITIONS)
 
 
-def test_sections_without_end_are_said() -> None:
+def test_endless_sections_are_reported() -> None:
     section: dict = {"entry": [{"reference": "Practitioner/7"}]}
     for _ in range(40):
         section = {"section": [section]}

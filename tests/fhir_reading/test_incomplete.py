@@ -151,6 +151,6 @@ def test_what_was_held_back_counts_but_for_results() -> None:
 
 @pytest.mark.parametrize("page", [{"entry": [None]}, {"entry": [None, {"resource": medication()}]},
                                   {"entry": [7]}, {"entry": [[]]}], ids=str)  # fmt: skip
-def test_an_entry_that_is_nothing_is_said(page: Json) -> None:
+def test_an_entry_that_is_nothing_is_reported(page: Json) -> None:
     reading = arrived(Kind.MEDICATIONS, {"resourceType": "Bundle", **page})
     assert "unreadable" in {one.kind for one in reading.record.problems}

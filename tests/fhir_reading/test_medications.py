@@ -57,7 +57,7 @@ def test_whether_a_requested_medication_is_taken(members, taking) -> None:
 
 
 @pytest.mark.parametrize("status", [None, "prescribed", 7])
-def test_a_medication_without_a_known_status_does_not_count_and_is_said(status) -> None:
+def test_a_medication_without_a_known_status_does_not_count_and_is_reported(status) -> None:
     reading = medications(medication(status=status))
     assert reading.record.medications[0].taking is Taking.IGNORED
     assert kinds(reading) == [("no-status", "MedicationRequest/m1")]
@@ -285,7 +285,7 @@ def test_ingredients_of_a_product_count_with_their_strengths() -> None:
         ("x" * 600 + " 10 MG", []),
     ],
 )  # fmt: skip
-def test_strengths_out_of_product_names(name, found) -> None:
+def test_strengths_from_product_names(name, found) -> None:
     assert ingredients_of(name) == tuple(Ingredient(n, Decimal(a), u) for n, a, u in found)
 
 
@@ -514,7 +514,7 @@ def test_a_draft_taken_back_is_none(status) -> None:
     assert reading.record.problems == ()
 
 
-def test_drafts_too_deep_inside_bundles_are_said_and_not_lost() -> None:
+def test_drafts_too_deep_inside_bundles_are_reported_and_not_lost() -> None:
     page: object = draft()
     found = []
     for _ in range(7):
@@ -528,7 +528,7 @@ def test_drafts_too_deep_inside_bundles_are_said_and_not_lost() -> None:
     assert not found[-1]
 
 
-def test_another_patients_draft_is_refused_and_said() -> None:
+def test_another_patients_draft_is_refused_and_reported() -> None:
     theirs = draft(subject={"reference": "Patient/p2"})
     context = Context("p1", draft_orders=bundle(theirs), selections=("MedicationRequest/d1",))
     mine = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle())}
@@ -552,14 +552,14 @@ OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}
     ],
     ids=lambda shape: str(shape)[:60],
 )  # fmt: skip
-def test_what_is_no_draft_is_a_problem(shape) -> None:
+def test_what_is_not_a_draft_is_a_problem(shape) -> None:
     reading = drafts(shape)
     assert reading.record.drafts.medications == ()
     assert [one.kind for one in reading.record.problems] == ["unreadable"]
 
 
 @pytest.mark.parametrize("shape", [None, {}, [], {"entry": None}, bundle(), bundle(total=0)])
-def test_no_draft_is_no_problem(shape) -> None:
+def test_no_draft_is_not_a_problem(shape) -> None:
     reading = drafts(shape)
     assert reading.record.problems == ()
 
@@ -588,7 +588,7 @@ def test_a_drafts_medication_may_be_another_entry_or_in_prefetch() -> None:
     assert "quinine" in found.classes
 
 
-def test_many_drafts_and_many_selections_cost_no_square() -> None:
+def test_many_drafts_and_many_selections_do_not_cost_quadratic_time() -> None:
     many = bundle(*(draft(id=f"d{n}") for n in range(3000)))
     names = [f"MedicationRequest/d{n}" for n in range(3001)]
     started = time.perf_counter()
@@ -670,7 +670,7 @@ LOCAL_ONLY = {"coding": [{"system": "urn:oid:1.2.840.114350.1", "code": "26224"}
     ],
     ids=str,
 )
-def test_a_draft_that_does_not_say_what_it_is_is_said(code, at_selection, at_signing) -> None:
+def test_a_draft_that_does_not_say_what_it_is_is_reported(code, at_selection, at_signing) -> None:
     page = bundle(draft(medicationCodeableConcept=code))
     for selections, said in ((("MedicationRequest/d1",), at_selection), (None, at_signing)):
         context = Context("p1", draft_orders=page, selections=selections)

@@ -30,7 +30,7 @@ def test_why_a_resource_is_refused(resource: dict[str, object], reason: str) -> 
     assert "canary" not in said
 
 
-def test_what_is_no_json_is_refused() -> None:
+def test_what_is_not_json_is_refused() -> None:
     for raw in (b"{", b"[]", b'"Patient"', b'{"resourceType":"Patient","birthDate":'):
         assert models.refusal(raw) == "it is not a resource type of R4B"
 

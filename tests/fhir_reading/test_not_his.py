@@ -71,7 +71,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_result_with_a_modifier_is_said_and_not_used(place: str) -> None:
+def test_a_result_with_a_modifier_is_reported_and_not_used(place: str) -> None:
     found = results(PLACES[place])
     assert not found.series
     assert [one.kind for one in found.record.problems] == ["modified"]
@@ -97,7 +97,7 @@ def test_a_withdrawn_result_with_a_modifier_is_not_spoken_of() -> None:
         ),
     ],
 )
-def test_an_entry_with_a_modifier_is_said_and_not_used(kind: Kind, one: dict) -> None:
+def test_an_entry_with_a_modifier_is_reported_and_not_used(kind: Kind, one: dict) -> None:
     record = read({kind: bundle(one)}).record
     assert not record.conditions and not record.medications
     assert [(each.kind, each.about) for each in record.problems] == [("modified", kind.value)]
@@ -113,7 +113,7 @@ def test_an_entry_with_a_modifier_is_said_and_not_used(kind: Kind, one: dict) ->
         ({"low": {"value": 18, "unit": "a"}, "high": {"value": 120, "unit": "years"}}, True),
     ],
 )
-def test_a_range_of_children_is_no_limit(age: dict, counts: bool) -> None:
+def test_a_range_for_children_is_not_a_limit(age: dict, counts: bool) -> None:
     ranged = lab(referenceRange=[{"low": {"value": 3.3}, "age": age}])
     assert (result(ranged).range_low is not None) is counts
 

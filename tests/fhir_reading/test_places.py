@@ -213,7 +213,7 @@ def test_an_equals_sign_is_exact(comparator, exact) -> None:
 
 
 @pytest.mark.parametrize("comparator", ["==", "ad", "~", "about", 7])
-def test_an_unknown_comparator_is_said(comparator) -> None:
+def test_an_unknown_comparator_is_reported(comparator) -> None:
     quantity = {"value": 6.8, "unit": "mmol/L", "comparator": comparator}
     found = results(lab(valueQuantity=quantity)).series["potassium"].newest(Worse.HIGH)
     assert found.result is None

@@ -51,7 +51,7 @@ def said(reading: Reading) -> set[str]:
     ],
     ids=str,
 )  # fmt: skip
-def test_a_report_without_results_is_said(more: Json, about: str) -> None:
+def test_a_report_without_results_is_reported(more: Json, about: str) -> None:
     one = {name: value for name, value in report(**more).items() if value is not None}
     assert said(results(SODIUM, one)) == {about}
     assert said(results(SODIUM, one | {"status": "entered-in-error"})) == set()
@@ -77,13 +77,13 @@ RADIOLOGY = [{"coding": [{"system": LOINC, "code": "LP29684-5", "display": "Radi
     ],
     ids=str,
 )
-def test_a_report_whose_results_were_sent_or_that_is_none_of_a_laboratory_is_not(
+def test_a_report_with_its_results_or_of_no_laboratory_is_not_reported(
     more: Json,
 ) -> None:
     assert said(results(SODIUM, report(**more))) == set()
 
 
-def test_a_conclusion_about_a_result_that_was_not_sent_is_said_beside_others() -> None:
+def test_a_conclusion_about_a_result_that_was_not_sent_is_reported_beside_others() -> None:
     one = report(result=[{"reference": "Observation/na"}], conclusion="Potassium critically low")
     assert said(results(SODIUM, one)) == {"potassium"}
     assert said(results(SODIUM, lab(id="k"), one)) == set()
@@ -93,5 +93,5 @@ def test_a_conclusion_about_a_result_that_was_not_sent_is_said_beside_others() -
     assert said(results(SODIUM, lab(id="k"), undated)) == {"potassium"}
 
 
-def test_a_report_that_cannot_be_read_in_full_is_said_too() -> None:
+def test_a_report_that_cannot_be_read_in_full_is_reported_too() -> None:
     assert said(results(SODIUM, report(code=7, id=7, presentedForm=PDF))) == {"results"}

@@ -31,7 +31,7 @@ CKD = {"text": "Chronic kidney disease"}
     ],
     ids=str,
 )
-def test_a_stage_counts_wherever_it_stands(more) -> None:
+def test_a_stage_counts_wherever_it_is_given(more) -> None:
     assert "ckd_stage_4_5" in concepts(code=CKD, **more)
 
 

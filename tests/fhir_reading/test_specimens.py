@@ -20,7 +20,7 @@ TABLE = "http://terminology.hl7.org/CodeSystem/v2-0487"
         "Potassium-U", "Kalium (Sammelurin)", "24hU-Kalium", "Potassium, Ur",
     ],
 )  # fmt: skip
-def test_urine_for_short_is_another_specimen_and_said_where_the_code_is_of_blood(name) -> None:
+def test_abbreviated_urine_is_another_specimen_and_reported_if_the_code_is_of_blood(name) -> None:
     by_name = results(lab(code={"text": name}, value=6.8))
     assert (dict(by_name.series), kinds(by_name)) == ({}, [])
     coded = results(lab(code={"text": name, "coding": [LOINC_K]}, value=6.8))
@@ -151,7 +151,7 @@ def test_a_part_of_the_body_is_not_a_specimen() -> None:
 
 
 @pytest.mark.parametrize("other", ["2828-2", "2829-0"])
-def test_codings_of_two_quantities_are_said(other) -> None:
+def test_codings_of_two_quantities_are_reported(other) -> None:
     codings = [{"system": "http://loinc.org", "code": other}, LOINC_K]
     for both in (codings, codings[::-1]):
         reading = results(lab(code={"coding": both}, value=6.8))

@@ -22,7 +22,7 @@ def quantity(value: float, code: str, unit: str):
         ("creatinine", 88, "umol/L", "mg/dL"),
     ],
 )
-def test_two_units_that_differ_are_no_guess(analyte, value, code, unit) -> None:
+def test_of_two_units_that_differ_none_is_guessed(analyte, value, code, unit) -> None:
     one = lab(code={"text": analyte}, valueQuantity=quantity(value, code, unit))
     found = newest(results(one), analyte)
     assert found.result is None
@@ -153,7 +153,7 @@ def test_no_haemolysis_in_other_words(words) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_used_of_the_moment_of_a_usable_result_is_said(worse, told) -> None:
+def test_what_cannot_be_used_of_the_moment_of_a_usable_result_is_reported(worse, told) -> None:
     found = newest(results(lab(id="o1", value=4.2), lab(id="o2", **worse)))
     assert found.result is not None
     assert len(found.unusable) == told
@@ -221,7 +221,7 @@ def test_kinds_of_a_usable_result_are_none() -> None:
     ids=str,
 )
 @pytest.mark.parametrize("unit", ["mL/min", "mL/s", "mL/min/{1.73_m2}"])
-def test_what_stands_for_an_egfr_is_said_and_not_read_as_it(code, unit) -> None:
+def test_what_is_sent_in_place_of_an_egfr_is_reported_and_not_read_as_one(code, unit) -> None:
     reading = results(lab(code=code, value=22, unit=unit))
     assert "egfr" not in reading.series
     [said] = reading.record.problems

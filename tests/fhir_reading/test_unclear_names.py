@@ -56,7 +56,7 @@ def test_words_that_only_say_how_it_was_measured_do_not_hide_the_analyte(
 @pytest.mark.parametrize(
     "name", ["Potassium 1", "Potassium trend", "Potassium, ward 7", "Delta check potassium"]
 )
-def test_a_name_that_leaves_it_open_is_said(name: str) -> None:
+def test_a_name_that_leaves_it_open_is_reported(name: str) -> None:
     reading = results(lab(code={"text": name}, interpretation=CRITICAL))
     assert "potassium" not in reading.series
     (problem,) = reading.record.problems
@@ -84,7 +84,7 @@ def test_another_quantity_is_passed_over(name: str, unit: str) -> None:
 
 
 @pytest.mark.parametrize(("unit", "said"), [("furlong", True), ("mL/min", False), ("%", False)])
-def test_an_unlisted_loinc_code_with_an_unknown_unit_is_said(unit: str, said: bool) -> None:
+def test_an_unlisted_loinc_code_with_an_unknown_unit_is_reported(unit: str, said: bool) -> None:
     code = {"coding": [{"system": "http://loinc.org", "code": "99999-8", "display": "Potassium"}]}
     reading = results(lab(code=code, unit=unit))
     assert ("potassium" in reading.series) is said
@@ -93,20 +93,20 @@ def test_an_unlisted_loinc_code_with_an_unknown_unit_is_said(unit: str, said: bo
         assert one.kind == "unknown-unit"
 
 
-def test_each_analyte_that_a_name_may_mean_is_said() -> None:
+def test_each_analyte_that_a_name_may_mean_is_reported() -> None:
     reading = results(lab(code={"text": "Sodium corrected for glucose"}))
     assert {one.about for one in reading.record.problems} == {"glucose", "sodium"}
 
 
 @pytest.mark.parametrize("name", ["血钾", "Калий", "カリウム", "בוטסיום"])
-def test_a_name_in_a_script_that_is_not_read_is_said(name: str) -> None:
+def test_a_name_in_a_script_that_is_not_read_is_reported(name: str) -> None:
     assert kinds(results(lab(code={"text": name}))) == [("unknown-code", "Observation/o1")]
     assert kinds(results(lab(code={"text": name}, value=71, unit="kg"))) == []
     assert result(lab(code=concept("2823-3", words=name)))
 
 
 @pytest.mark.parametrize("status", ["cancelled", "entered-in-error", "registered"])
-def test_a_result_that_was_taken_back_is_not_said_for_its_name(status: str) -> None:
+def test_a_result_that_was_taken_back_is_not_reported_for_its_name(status: str) -> None:
     assert kinds(results(lab(code={"text": "Potassium 1"}, status=status))) == []
 
 
@@ -119,7 +119,7 @@ def test_a_result_that_was_taken_back_is_not_said_for_its_name(status: str) -> N
         {"coding": [{"system": "urn:oid:1.2.208.176.2.1", "code": "NPU03230"}]},
     ],
 )
-def test_a_code_of_an_unlisted_system_without_words_is_said_where_the_unit_fits(code) -> None:
+def test_a_code_of_an_unlisted_system_without_words_is_reported_where_the_unit_fits(code) -> None:
     assert kinds(results(lab(code=code))) == [("unknown-code", "Observation/o1")]
     assert kinds(results(lab(code=code, value=71, unit="kg"))) == []
     inside = panel(part(code, 6.8))
@@ -142,7 +142,7 @@ def test_a_single_component_where_a_list_is_due(value) -> None:
 
 
 @pytest.mark.parametrize("code", [None, {}, {"coding": []}])
-def test_a_component_with_a_value_and_no_code_is_said(code) -> None:
+def test_a_component_with_a_value_and_no_code_is_reported(code) -> None:
     one = {"code": code, "valueQuantity": {"value": 6.8, "unit": "mmol/L", "system": UCUM}}
     assert kinds(results(panel(one))) == [("unreadable", "Observation/o1")]
     assert kinds(results(panel(one, status="cancelled"))) == []
@@ -166,7 +166,7 @@ def test_components_of_a_contained_result_are_read() -> None:
 
 
 @pytest.mark.parametrize("status", ["unknown", None])
-def test_components_of_a_contained_result_of_unknown_status_are_said(status) -> None:
+def test_components_of_a_contained_result_of_unknown_status_are_reported(status) -> None:
     reading = results(report(panel(part(concept("2823-3"), 6.8)), status=status))
     assert "potassium" not in reading.series
     assert ("no-status", "DiagnosticReport/d1") in kinds(reading)
@@ -178,7 +178,7 @@ def test_a_single_contained_result_where_a_list_is_due() -> None:
 
 
 @pytest.mark.parametrize("name", ["x", "observatio", "Observation1", "Obs ervation", "検査"])
-def test_a_type_that_cannot_be_one_of_fhir_is_said(name: str) -> None:
+def test_a_type_that_cannot_be_one_of_fhir_is_reported(name: str) -> None:
     reading = results(lab(id="o2"), lab(value=6.8) | {"resourceType": name})
     assert [kind for kind, _ in kinds(reading)] == ["unreadable"]
 
@@ -214,7 +214,7 @@ def test_a_result_of_another_specimen_is_another_quantity(code, specimen) -> Non
 
 
 @pytest.mark.parametrize("specimen", OF_URINE, ids=str)
-def test_a_specimen_that_contradicts_the_code_is_said(specimen) -> None:
+def test_a_specimen_that_contradicts_the_code_is_reported(specimen) -> None:
     reading = results(lab(specimen=specimen))
     assert dict(reading.series) == {}
     assert kinds(reading) == [("specimen", "Observation/o1")]

@@ -258,7 +258,7 @@ def test_of_ranges_by_age_the_patients_own_counts() -> None:
 @pytest.mark.parametrize(
     "words", ["Kritisch", "Therapeutischer Bereich", "2nd trimester", "Newborn", "Panikwerte"]
 )
-def test_a_range_of_another_kind_in_other_words_is_no_limit(words: str) -> None:
+def test_a_range_of_another_kind_in_other_words_is_not_a_limit(words: str) -> None:
     ranges = [{"low": {"value": 3.3}, "high": {"value": 5.5}, "text": words}]
     assert result(lab(referenceRange=ranges)).range_low is None
 

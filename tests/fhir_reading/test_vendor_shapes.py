@@ -108,7 +108,7 @@ def test_an_error_page_is_unavailable() -> None:
     ]
 
 
-def test_every_shape_is_read_by_a_test_and_told_in_the_readme() -> None:
+def test_every_shape_is_read_by_a_test_and_described_in_the_readme() -> None:
     here = {path.stem for path in FOLDER.glob("*.json")}
     tested = {*DRAFTS, *RECORDS, "sandbox-r4-nothing-chosen", "sandbox-imaging-order"}
     assert here == tested | {"error-page-in-prefetch"}

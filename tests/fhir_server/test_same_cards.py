@@ -152,7 +152,7 @@ def test_with_everything_prefetched_the_server_is_not_asked(
     assert len(loaded.requests()) == before
 
 
-def test_a_failing_type_is_said_and_changes_no_other_card(
+def test_a_failing_type_is_reported_and_changes_no_other_card(
     loaded: FhirServer, running: Running
 ) -> None:
     request = full("anaemia-on-quinine", Service.PATIENT_VIEW, running)

@@ -93,7 +93,7 @@ def test_status_and_gaps_when(
     assert len(lines) - len(said) == 2
 
 
-def test_the_two_parts_are_said_with_their_figures(tmp_path: Path) -> None:
+def test_the_two_parts_are_reported_with_their_figures(tmp_path: Path) -> None:
     _, lines = judged(tmp_path, ALL | {"cds_service/app.py": measured(branches=((1, 2),))})
     assert lines == [
         "coverage: core and hooks: branches 100.00 %, lines 100.00 %, wanted 100 %: reached",

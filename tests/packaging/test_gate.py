@@ -105,7 +105,7 @@ def test_a_known_vulnerability_fails(gate: Gate) -> None:
     assert gate.run(audited="9 of 9 packages judged, 1 affected.").returncode == 1
 
 
-def test_vulnerability_data_out_of_reach_is_said_and_does_not_fail(gate: Gate) -> None:
+def test_vulnerability_data_out_of_reach_is_reported_and_does_not_fail(gate: Gate) -> None:
     ended = gate.run(audited="0 of 9 packages judged, 0 affected.")
     assert ended.returncode == 0
     assert "Dependencies were not audited." in ended.stdout
@@ -115,7 +115,7 @@ def test_vulnerability_data_out_of_reach_is_said_and_does_not_fail(gate: Gate) -
     assert any(line.split()[:2] == ["audit", "skipped"] for line in ended.stdout.splitlines())
 
 
-def test_spark_that_cannot_be_installed_is_said_and_does_not_fail(gate: Gate) -> None:
+def test_spark_that_cannot_be_installed_is_reported_and_does_not_fail(gate: Gate) -> None:
     ended = gate.run(fails="spark-environment")
     assert ended.returncode == 0
     assert "make spark" not in gate.asked()

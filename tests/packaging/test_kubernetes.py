@@ -76,7 +76,7 @@ def test_everything_but_examples_and_the_autoscaler_is_applied_by_the_kustomizat
     assert set(listed["resources"]) == plain - {"autoscaler.yaml"}
 
 
-def test_every_object_stands_in_the_one_namespace() -> None:
+def test_every_object_is_in_the_one_namespace() -> None:
     namespace = _only("Namespace")["metadata"]["name"]
     others = [d for _, d in DOCUMENTS if d["kind"] != "Namespace"]
     assert {d["metadata"]["namespace"] for d in others} == {namespace}

@@ -67,7 +67,7 @@ def test_a_violation_of_each_kind_is_caught(tmp_path: Path) -> None:
     assert " 0 kept" in ended.stdout  # each contract has its violation
 
 
-def test_medicine_may_know_three_packages_of_the_service_and_no_other() -> None:
+def test_medicine_may_import_three_packages_of_the_service_and_no_other() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     contracts = project["tool"]["importlinter"]["contracts"]
     forbidden = next(
@@ -87,6 +87,6 @@ def test_medicine_may_know_three_packages_of_the_service_and_no_other() -> None:
     }
 
 
-def test_at_most_five_modules_stand_loose_in_the_package() -> None:
+def test_at_most_five_modules_are_loose_in_the_package() -> None:
     loose = {path.stem for path in (ROOT / "cds_service").glob("*.py")} - {"__init__"}
     assert len(loose) <= 5, loose

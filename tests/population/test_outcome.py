@@ -188,7 +188,7 @@ def test_results_without_a_code_are_counted(tmp_path: Path) -> None:
     assert counted["Observation without a code: recognised by its text only"] == 3
 
 
-def test_a_limit_without_anything_to_count_is_no_go_ahead(tmp_path: Path) -> None:
+def test_a_limit_without_anything_to_count_is_not_a_go(tmp_path: Path) -> None:
     made = outcome(export(tmp_path / "in"), tmp_path / "out")
 
     held = held_against(made, {"cards_per_100_orders": 5.0})

@@ -208,7 +208,7 @@ def test_small_files_share_a_span_and_compressed_ones_are_whole(tmp_path: Path) 
         assert names == ["Observation.000.ndjson.gz"] or one.end - one.start <= least // 2
 
 
-def test_what_a_killed_run_had_half_read_is_read_anew(tmp_path: Path) -> None:
+def test_what_a_killed_run_had_half_read_is_read_again(tmp_path: Path) -> None:
     source = write(tmp_path / "in", patient(), encounter(), cramps(), quinine())
     half = tmp_path / "work" / "shuffled" / "0" / "partition=1" / "data_0.parquet"
     half.parent.mkdir(parents=True)

@@ -127,7 +127,7 @@ def test_a_factor_that_a_newer_statement_calls_stopped_still_counts(rule: str) -
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_acetaminophen_speaks_only_in_cirrhosis_and_softly(rule: str) -> None:
+def test_acetaminophen_fires_only_in_cirrhosis_and_as_info(rule: str) -> None:
     silent(with_drug(rule, healthy(80).takes("anticoagulant"), "acetaminophen").ask(rule))
     finding = fired(with_drug(rule, healthy().has("cirrhosis"), "acetaminophen").ask(rule))
     assert finding.indicator is Indicator.INFO
@@ -209,7 +209,7 @@ def aspirin(amount: str, unit: str = "mg", per_day: int = 1) -> Dosage:
         ),
     ],
 )
-def test_aspirin_up_to_a_hundred_milligrams_is_no_analgesic(
+def test_aspirin_up_to_a_hundred_milligrams_is_not_an_analgesic(
     rule: str, more: dict[str, object], counts: bool
 ) -> None:
     answer = with_drug(rule, healthy(70), "nsaid", **{"name": "Aspirin", **more}).ask(rule)
@@ -235,7 +235,7 @@ def test_only_active_analgesics_are_in_use(taking: Taking) -> None:
     assert unknown(healthy(70).lacking(Kind.MEDICATIONS).ask(USE)).because
 
 
-def test_use_speaks_without_cramps_only_where_it_is_a_warning() -> None:
+def test_use_fires_without_cramps_only_if_it_is_a_warning() -> None:
     silent(given(age=70).takes("nsaid").ask(USE))
     fired(given(age=70).seen_for(CRAMPS).takes("nsaid").ask(USE))
     no_list = given(age=70).takes("nsaid").lacking(Kind.CONDITIONS)

@@ -28,7 +28,7 @@ IRON = {"ferritin", "transferrin_saturation"}
         pytest.param("female", "<9.0 g/dL", True, id="below the assay"),
     ],
 )
-def test_the_limit_goes_by_sex(sex: str, value: str, fires: bool) -> None:
+def test_the_limit_depends_on_sex(sex: str, value: str, fires: bool) -> None:
     answer = given(sex=sex).result("hemoglobin", value).ask(RULE)
     if fires:
         finding = fired(answer)
@@ -85,7 +85,7 @@ def test_haemoglobin_counts_for_twelve_months(days_ago: int, fires: bool) -> Non
     (fired if fires else unknown)(answer)
 
 
-def test_a_newer_unusable_result_is_said_beside_a_low_one() -> None:
+def test_a_newer_unusable_result_is_reported_beside_a_low_one() -> None:
     case = given().result("hemoglobin", "8 g/dL", days_ago=9).unusable("hemoglobin", days_ago=1)
     assert any("could not be used" in line for line in fired(case.ask(RULE)).missing)
 
@@ -170,7 +170,7 @@ def test_the_repeat_of_an_early_result_covers_haemoglobin() -> None:
     assert repeat.wanted == ("hemoglobin",)
 
 
-def test_unread_conditions_are_said_because_of_pregnancy() -> None:
+def test_unread_conditions_are_reported_because_of_pregnancy() -> None:
     for sex, said in (("female", True), ("", True), ("male", False)):
         case = given(sex=sex).lacking(Kind.CONDITIONS, state=State.PARTIAL)
         finding = fired(case.result("hemoglobin", "8 g/dL").ask(RULE))

@@ -181,7 +181,7 @@ def test_spasticity_silences_only_where_it_is_said_to_be_active(
     (silent if silences else fired)(baclofen(daily("40"), case=case).ask(RULE))
 
 
-def test_a_dose_that_cannot_be_read_is_said_and_never_guessed() -> None:
+def test_a_dose_that_cannot_be_read_is_reported_and_never_guessed() -> None:
     words = Dosage(text="as directed", unread="the dose is given in words only")
     answer = unknown(baclofen(words).ask(RULE))
     assert answer.trigger

@@ -216,7 +216,7 @@ def test_removal_is_offered_only_to_a_patient_known_not_to_take_it(rule: str) ->
 
 
 @pytest.mark.parametrize("rule", [RENAL, LIVER])
-def test_it_speaks_under_eighteen_and_not_for_the_dead(rule: str) -> None:
+def test_it_fires_under_eighteen_and_not_for_the_dead(rule: str) -> None:
     child = given(age=12).ordering("baclofen").has("dialysis").has("hepatic_encephalopathy")
     assert fired(child.ask(rule)).indicator is Indicator.CRITICAL
     dead = given(deceased=True).ordering("baclofen").has("dialysis").has("hepatic_encephalopathy")

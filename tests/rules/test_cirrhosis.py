@@ -111,7 +111,7 @@ def test_tests_older_than_thirty_days_are_offered(days_ago: int) -> None:
     assert offers(fired(case.ask(RULE))) == (TESTS if days_ago > 30 else set())
 
 
-def test_a_newer_unusable_result_is_said_and_offered_again() -> None:
+def test_a_newer_unusable_result_is_reported_and_offered_again() -> None:
     case = checked(given().has("cirrhosis").cramps()).unusable("potassium", days_ago=0)
     finding = fired(case.ask(RULE))
     assert offers(finding) == {"potassium"}
@@ -181,7 +181,7 @@ OPTION = "An option for the clinician to weigh: baclofen 10 mg/day"
         ),
     ],
 )  # fmt: skip
-def test_baclofen_is_only_named_where_it_may_be(case: Given, named: bool) -> None:
+def test_baclofen_is_named_only_if_it_may_be(case: Given, named: bool) -> None:
     text = words(case.has("cirrhosis").cramps())
     assert (OPTION in text) is named
     if not named:
@@ -249,7 +249,7 @@ def test_advanced_renal_disease_by_diagnosis_keeps_baclofen_out() -> None:
     assert "1. Baclofen is not advised: dialysis." in text
 
 
-def test_the_evidence_is_all_that_the_card_speaks_of() -> None:
+def test_the_evidence_is_all_that_the_card_mentions() -> None:
     case = given().has("cirrhosis", name="Cirrhosis").has("ascites", name="Ascites")
     case.has("hepatic_encephalopathy", name="Encephalopathy").takes("opioid", name="Morphine")
     case.takes("diuretic_loop", name="Furosemide").result("potassium", "3.1 mmol/L")

@@ -71,7 +71,7 @@ def with_problem(case: Given, *problems: Problem) -> Given:
         ),
     ],
 )  # fmt: skip
-def test_with_cramps_what_could_not_be_used_is_said(case: Given, said: str) -> None:
+def test_with_cramps_what_could_not_be_used_is_reported(case: Given, said: str) -> None:
     finding = fired(case.ask(RULE, CHART))
     assert finding.indicator is Indicator.INFO
     assert finding.suggestions == ()
@@ -135,7 +135,7 @@ def test_is_silent(case: Given) -> None:
 
 @pytest.mark.parametrize("analyte", WATCHED)
 @pytest.mark.parametrize("age", [50, 10])
-def test_the_newest_of_what_is_watched_is_said_without_cramps(analyte: str, age: int) -> None:
+def test_the_newest_of_what_is_watched_is_reported_without_cramps(analyte: str, age: int) -> None:
     finding = fired(given(age).unusable(analyte).ask(RULE, CHART))
     assert finding.indicator is Indicator.INFO
     assert (
@@ -192,7 +192,7 @@ K = ("potassium", "4.1 mmol/L")
         pytest.param(given().lacking(Kind.RESULTS), id="no results were sent"),
     ],
 )  # fmt: skip
-def test_is_said_without_cramps(case: Given) -> None:
+def test_is_reported_without_cramps(case: Given) -> None:
     fired(case.ask(RULE, CHART))
 
 
@@ -223,7 +223,7 @@ def test_is_said_without_cramps(case: Given) -> None:
         pytest.param(given(deceased=True).unusable("potassium"), id="deceased"),
     ],
 )  # fmt: skip
-def test_is_not_said_without_cramps(case: Given) -> None:
+def test_is_not_reported_without_cramps(case: Given) -> None:
     silent(case.ask(RULE, CHART))
 
 
@@ -290,7 +290,7 @@ def test_the_summary_names_what_and_why(case: Given, indicator: Indicator, summa
         ("hemoglobin", "<16 g/dL", "anaemia"),
     ],
 )
-def test_a_comparator_that_leaves_a_rule_open_is_said_without_cramps(
+def test_a_comparator_that_leaves_a_rule_open_is_reported_without_cramps(
     analyte: str, value: str, title: str
 ) -> None:
     said = "\n".join(fired(given().result(analyte, value).ask(RULE, CHART)).missing).lower()
@@ -313,7 +313,7 @@ def test_a_missing_kind_names_the_rules_that_could_not_be_asked(kind: Kind, stat
     assert said.startswith("Rules that could not be asked: ") is bool(titles)
 
 
-def test_results_that_did_not_come_whole_are_said_without_cramps() -> None:
+def test_results_that_did_not_come_whole_are_reported_without_cramps() -> None:
     case = given().lacking(Kind.RESULTS, state=State.PARTIAL, reason="page cut")
     assert fired(case.ask(RULE, CHART)).missing == (
         "Could not check all laboratory results: page cut",
@@ -337,12 +337,14 @@ def test_no_drug_is_drafted_while_an_entry_cannot_be_read() -> None:
         (Kind.MEDICATIONS.value, "unresolved-medication", False),
     ],
 )
-def test_what_was_picked_and_could_not_be_read_is_said(about: str, kind: str, said: bool) -> None:
+def test_what_was_selected_and_could_not_be_read_is_reported(
+    about: str, kind: str, said: bool
+) -> None:
     case = with_problem(given(), problem(about, kind, "context.draftOrders"))
     assert isinstance(case.ask(RULE, ORDER), Finding) is said
 
 
-def test_a_picked_draft_whose_medication_was_not_sent_is_said() -> None:
+def test_a_selected_draft_whose_medication_was_not_sent_is_reported() -> None:
     case = given().ordering()
     [draft] = case.draft_medications
     case.problems.append(
@@ -353,18 +355,18 @@ def test_a_picked_draft_whose_medication_was_not_sent_is_said() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.CONDITIONS, Kind.MEDICATIONS])
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
-def test_lists_that_could_not_be_read_are_said_without_cramps(kind: Kind, state: State) -> None:
+def test_lists_that_could_not_be_read_are_reported_without_cramps(kind: Kind, state: State) -> None:
     name = kind.value.removesuffix(" requests") + ("s" if kind is Kind.MEDICATIONS else "")
     assert name in lines(given().lacking(kind, state=state))
 
 
 @pytest.mark.parametrize("state", [State.UNAVAILABLE, State.PARTIAL])
-def test_statements_that_failed_are_said_without_cramps(state: State) -> None:
+def test_statements_that_failed_are_reported_without_cramps(state: State) -> None:
     assert "medication statements" in lines(given().lacking(Kind.STATEMENTS, state=state))
 
 
 @pytest.mark.parametrize("kind", [Kind.CONDITIONS, Kind.MEDICATIONS, Kind.STATEMENTS])
-def test_one_unreadable_entry_of_a_list_is_said_without_cramps(kind: Kind) -> None:
+def test_one_unreadable_entry_of_a_list_is_reported_without_cramps(kind: Kind) -> None:
     assert "Condition/9" in lines(with_problem(given(), problem(kind.value)))
 
 
@@ -378,7 +380,7 @@ def test_what_a_site_never_sends_does_not_hide_what_failed_after_it() -> None:
     assert "allergies" in lines(case.lacking(Kind.ALLERGIES, state=State.UNAVAILABLE))
 
 
-def test_a_result_on_the_first_day_of_its_window_is_said() -> None:
+def test_a_result_on_the_first_day_of_its_window_is_reported() -> None:
     assert "C-reactive" in lines(given().cramps().unusable("crp", days_ago=30))
 
 
@@ -391,7 +393,9 @@ def test_a_result_on_the_first_day_of_its_window_is_said() -> None:
         (Kind.ENCOUNTER.value, False),
     ],
 )
-def test_beside_an_order_only_entries_that_its_rules_read_are_said(about: str, said: bool) -> None:
+def test_beside_an_order_only_entries_that_its_rules_read_are_reported(
+    about: str, said: bool
+) -> None:
     answer = with_problem(given().ordering("magnesium"), problem(about)).ask(RULE, ORDER)
     assert isinstance(answer, Finding) is said
 
@@ -401,13 +405,13 @@ def test_a_record_of_another_patient_is_always_said() -> None:
     assert "Condition/9" in lines(case)
 
 
-def test_a_tier_a_rule_whose_trigger_is_present_is_said_without_cramps() -> None:
+def test_a_tier_a_rule_whose_trigger_is_present_is_reported_without_cramps() -> None:
     case = given().takes("magnesium").result("egfr", "80 mL/min/{1.73_m2}")
     silent(case.ask(RULE, CHART))
     assert "Magnesium in renal impairment" in lines(case.result("magnesium", "<2.0 mmol/L"))
 
 
-def test_a_newer_unreadable_result_beside_a_trigger_is_said_without_cramps() -> None:
+def test_a_newer_unreadable_result_beside_a_trigger_is_reported_without_cramps() -> None:
     case = given().takes("magnesium").result("egfr", "80 mL/min/{1.73_m2}", days_ago=9)
     text = lines(case.unusable("creatinine"))
     assert "Creatinine" in text
@@ -430,7 +434,7 @@ def test_each_line_names_the_resource_escaped() -> None:
     assert f"(Observation/{'7' * 67}…)" in lines(case)
 
 
-def test_many_lines_are_counted_and_few_names_stand_in_the_summary() -> None:
+def test_many_lines_are_counted_and_few_names_are_in_the_summary() -> None:
     case = given().cramps()
     for number in range(20):
         case.problems.append(Problem("x", "potassium", f"reason {number}", Source("Observation/1")))
@@ -443,7 +447,7 @@ def test_many_lines_are_counted_and_few_names_stand_in_the_summary() -> None:
 
 
 @pytest.mark.parametrize("more", [False, True])
-def test_three_names_stand_in_the_summary(more: bool) -> None:
+def test_three_names_are_in_the_summary(more: bool) -> None:
     case = given().cramps()
     for analyte in ("crp", "ferritin", "hba1c"):
         case.unusable(analyte)
@@ -452,7 +456,7 @@ def test_three_names_stand_in_the_summary(more: bool) -> None:
     assert ("and more" in fired(case.ask(RULE, CHART)).summary) is more
 
 
-def test_children_get_it_for_the_rules_that_speak_under_18() -> None:
+def test_children_get_it_for_the_rules_that_fire_under_18() -> None:
     assert "Magnesium" in lines(given(age=10).cramps().unusable("magnesium"))
     silent(given(age=10).cramps().unusable("ferritin").ask(RULE, CHART))
 
@@ -508,7 +512,7 @@ def test_never_beside_other_drafts(case: Given) -> None:
     silent(case.ask(RULE, ORDER))
 
 
-def test_a_draft_of_another_patient_is_said() -> None:
+def test_a_draft_of_another_patient_is_reported() -> None:
     case = with_problem(
         given(), problem("medication requests", "wrong-patient", "context.draftOrders")
     )
@@ -551,7 +555,7 @@ def _with_a_fault_in(rule_id: str, case: Given, service: Service) -> Answer:
         ),
     ],
 )
-def test_a_rule_that_failed_is_said(
+def test_a_rule_that_failed_is_reported(
     rule_id: str, case: Given, service: Service, title: str
 ) -> None:
     finding = fired(_with_a_fault_in(rule_id, case, service))
@@ -562,12 +566,12 @@ def test_a_rule_that_failed_is_said(
 
 
 @pytest.mark.parametrize("service", [CHART, ORDER])
-def test_where_saying_so_fails_itself_that_is_said(service: Service) -> None:
+def test_if_reporting_a_fault_fails_itself_that_is_reported(service: Service) -> None:
     finding = fired(_with_a_fault_in(RULE, given(), service))
     assert finding.indicator is Indicator.INFO
     assert finding.missing == (f"Could not check the record: {FAILED}",)
     assert "does not mean that they are normal" in finding.advice[0]
 
 
-def test_a_rule_that_does_not_speak_of_this_patient_cannot_fail() -> None:
+def test_a_rule_that_does_not_apply_to_this_patient_cannot_fail() -> None:
     silent(_with_a_fault_in("quinine-ordered", given().ordering("antacid"), ORDER))

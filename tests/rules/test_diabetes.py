@@ -64,7 +64,7 @@ def test_the_documented_cramps_are_the_evidence() -> None:
     assert leaned_on(fired(older().ask(RULE))) == {"Nocturnal leg cramps"}
 
 
-def test_an_unusable_result_is_said() -> None:
+def test_an_unusable_result_is_reported() -> None:
     assert "could not be used" in fired(older().unusable("hba1c").ask(RULE)).missing[0]
 
 

@@ -34,7 +34,7 @@ def test_it_warns_for_cramps_alone() -> None:
     assert len(finding.about) == 1
 
 
-def test_the_drug_and_a_suspicion_are_the_evidence_and_the_difference_is_told() -> None:
+def test_the_drug_and_a_suspicion_are_the_evidence_and_the_difference_is_explained() -> None:
     case = given().has("rls", presence=Presence.SUSPECTED, name="Restless legs?")
     finding = fired(drug(case).ask(RULE))
     assert leaned_on(finding) == {"Pramipexole", "Restless legs?"}

@@ -79,7 +79,7 @@ def test_silent(case: Given) -> None:
     silent(case.ask(RULE))
 
 
-def test_a_metabolic_panel_leaves_magnesium_open_and_an_old_order_counts_no_more() -> None:
+def test_a_metabolic_panel_leaves_magnesium_open_and_an_old_order_no_longer_counts() -> None:
     case = checked(potassium=0, magnesium=0).testing("potassium", "creatinine", "sodium")
     assert offers(fired(case.ask(RULE))) == {"magnesium"}
     old = checked(potassium=0).testing("potassium", draft=False, days_ago=31)
@@ -94,7 +94,7 @@ def test_a_metabolic_panel_leaves_magnesium_open_and_an_old_order_counts_no_more
         (("hemoglobin", "platelets"), set()),
     ],
 )
-def test_an_order_for_a_part_of_the_blood_count_is_no_blood_count(
+def test_an_order_for_a_part_of_the_blood_count_is_not_a_blood_count(
     ordered: tuple[str, ...], offered: set[str]
 ) -> None:
     case = checked(hemoglobin=0)
@@ -135,7 +135,7 @@ def test_not_obtained_is_not_missing() -> None:
         ),
     ],
 )
-def test_what_is_missing_is_told_in_a_sentence(case: Given, names: str, missing: int) -> None:
+def test_what_is_missing_is_given_in_a_sentence(case: Given, names: str, missing: int) -> None:
     finding = fired(case.ask(RULE))
     said = f"Missing from the initial workup: {names}. Check only what is missing."
     assert finding.advice[0] == said

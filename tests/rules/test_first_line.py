@@ -92,9 +92,7 @@ def test_it_names_the_measures_and_how_weak_the_evidence_is() -> None:
         ),
     ],
 )
-def test_baclofen_is_not_held_out_where_another_card_warns_of_it(
-    case: Given, against: bool
-) -> None:
+def test_baclofen_is_not_suggested_if_another_card_warns_of_it(case: Given, against: bool) -> None:
     text = words(case)
     assert ("is not advised here" in text) is against
     assert ("evidence is from cirrhosis" in text) is not against

@@ -49,7 +49,7 @@ def test_the_laboratorys_range_does_not_move_the_fixed_limits() -> None:
     fired(given().cramps().result("potassium", "5.5 mmol/L", high="5.8").ask(RULE))
 
 
-def test_other_drugs_and_suspected_cramps_are_no_cause() -> None:
+def test_other_drugs_and_suspected_cramps_are_not_a_cause() -> None:
     case = given().takes("statin").has("leg_cramps", presence=Presence.SUSPECTED)
     silent(case.result("potassium", "5.7 mmol/L").ask(RULE))
 
@@ -135,7 +135,7 @@ def test_preliminary() -> None:
         pytest.param("5.6 mmol/L", 1, True, "is preliminary: repeat", False, id="high, early"),
     ],
 )
-def test_the_advice_goes_by_how_high_and_how_sure_it_is(
+def test_the_advice_depends_on_how_high_and_how_certain_it_is(
     value: str, days_ago: int, preliminary: bool, repeat: str, urgent: bool
 ) -> None:
     case = given().takes("potassium", name="Klor-Con")
@@ -157,7 +157,7 @@ def high() -> Given:
     return given().result("potassium", "5.6 mmol/L")
 
 
-def test_what_cannot_be_told_is_said() -> None:
+def test_what_cannot_be_told_is_reported() -> None:
     unknown(given().ask(RULE))
     unknown(given().lacking(Kind.RESULTS).ask(RULE))
     unknown(given().result("potassium", ">5.0 mmol/L").ask(RULE))
@@ -177,7 +177,7 @@ def test_a_drug_that_a_newer_statement_calls_stopped_is_still_a_cause() -> None:
     )
 
 
-def test_a_newer_unusable_result_beside_a_cause_is_a_trigger_and_beside_a_high_one_is_said() -> (
+def test_a_newer_unusable_result_is_a_trigger_beside_a_cause_and_reported_beside_a_high_one() -> (
     None
 ):
     newer = given().takes("potassium").result("potassium", "4.1 mmol/L", days_ago=5)
@@ -194,6 +194,6 @@ def test_what_is_taken_is_named_in_the_summary_and_the_advice() -> None:
     assert "klor-con" in finding.summary
 
 
-def test_it_speaks_under_eighteen() -> None:
+def test_it_fires_under_eighteen() -> None:
     fired(given(age=3).result("potassium", "6.0 mmol/L").ask(RULE))
     fired(given(age=3).takes("potassium").result("potassium", "5.5 mmol/L").ask(RULE))

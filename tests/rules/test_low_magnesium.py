@@ -53,7 +53,7 @@ def test_the_laboratorys_own_range_decides_before_our_limit() -> None:
     assert finding.evidence[0].own_range
 
 
-def test_what_cannot_be_told_is_said() -> None:
+def test_what_cannot_be_told_is_reported() -> None:
     assert "no magnesium" in unknown(given().ask(RULE)).because[0]
     unknown(given().result("magnesium", "<1.0 mmol/L").ask(RULE))
     unknown(given().result("magnesium", "0.6 mmol/L", days_ago=400).ask(RULE))
@@ -91,7 +91,7 @@ def test_a_preliminary_low_value_raises_and_a_preliminary_normal_one_does_not_cl
 EGFR = "90 mL/min/{1.73_m2}"
 
 
-def test_a_draft_is_offered_only_when_nothing_known_speaks_against_it() -> None:
+def test_a_draft_is_offered_only_without_a_known_contraindication() -> None:
     def low() -> object:
         return given().result("magnesium", "0.6 mmol/L").result("egfr", EGFR)
 
@@ -145,7 +145,7 @@ def test_the_dose_is_withheld_in_advanced_renal_impairment() -> None:
         ),
     ],
 )
-def test_the_dose_goes_by_what_is_known_of_the_kidneys(case: Given, dose: str) -> None:
+def test_the_dose_depends_on_what_is_known_of_renal_function(case: Given, dose: str) -> None:
     text = " ".join(fired(case.result("magnesium", "0.6 mmol/L").ask(RULE)).advice)
     assert dose in text
     assert ("is unknown" in text) is ("renal function is unknown" in dose)
@@ -163,7 +163,7 @@ def test_the_dose_goes_by_what_is_known_of_the_kidneys(case: Given, dose: str) -
         pytest.param("0.4 mmol/L", 31, False, "is from 2026-10-23: repeat", False, id="old"),
     ],
 )
-def test_the_advice_goes_by_how_low_and_how_sure_it_is(
+def test_the_advice_depends_on_how_low_and_how_certain_it_is(
     value: str, days_ago: int, preliminary: bool, repeat: str, urgent: bool
 ) -> None:
     case = given().result("magnesium", value, days_ago=days_ago, preliminary=preliminary)
@@ -176,7 +176,7 @@ def test_the_advice_goes_by_how_low_and_how_sure_it_is(
     assert finding.evidence[0].limit.key == ("magnesium.severe" if urgent else "magnesium.low")
 
 
-def test_fluid_first_is_not_said_with_ascites() -> None:
+def test_fluid_first_is_not_reported_with_ascites() -> None:
     case = given().result("magnesium", "0.6 mmol/L")
     assert "correct that first" in " ".join(fired(case.ask(RULE)).advice)
     assert "aldosteron" in " ".join(fired(case.ask(RULE)).background)
@@ -238,7 +238,7 @@ def test_acute_kidney_injury_by_creatinine_withholds_dose_and_draft() -> None:
     assert "magnesium_oxide" not in offers(finding)
 
 
-def test_under_eighteen_only_the_critical_level_speaks_and_without_a_draft() -> None:
+def test_under_eighteen_only_the_critical_level_fires_and_without_a_draft() -> None:
     silent(given(age=12).result("magnesium", "0.6 mmol/L").ask(RULE))
     finding = fired(given(age=12).result("magnesium", "0.4 mmol/L").result("egfr", EGFR).ask(RULE))
     assert "magnesium_oxide" not in offers(finding)

@@ -42,7 +42,7 @@ def test_the_laboratorys_own_range_decides_before_our_limit() -> None:
     )
 
 
-def test_what_cannot_be_told_is_said() -> None:
+def test_what_cannot_be_told_is_reported() -> None:
     assert "no potassium" in unknown(given().ask(RULE)).because[0]
     unknown(given().result("potassium", "<4.0 mmol/L").ask(RULE))
     unknown(given().result("potassium", "3.0 mmol/L", days_ago=400).ask(RULE))
@@ -55,7 +55,7 @@ def test_what_cannot_be_told_is_said() -> None:
 @pytest.mark.parametrize(
     ("value", "ecg"), [("3.0 mmol/L", False), ("2.9 mmol/L", True), ("2.4 mmol/L", True)]
 )
-def test_an_ecg_is_offered_and_urgency_said_below_three(value: str, ecg: bool) -> None:
+def test_an_ecg_is_offered_and_the_card_is_urgent_below_three(value: str, ecg: bool) -> None:
     finding = fired(given().result("potassium", value).ask(RULE))
     assert {"potassium", "magnesium"} <= offers(finding)
     assert ("ecg" in offers(finding)) is ecg
@@ -94,7 +94,7 @@ def low(value: str = "3.2 mmol/L") -> Given:
     return given().result("potassium", value).result("egfr", EGFR)
 
 
-def test_a_draft_is_offered_when_nothing_known_speaks_against_it() -> None:
+def test_a_draft_is_offered_without_a_known_contraindication() -> None:
     for value in ("3.2 mmol/L", "2.5 mmol/L"):
         finding = fired(low(value).ask(RULE))
         assert "potassium_chloride" in offers(finding)
@@ -163,7 +163,7 @@ def test_diuretics_that_lose_potassium_are_named() -> None:
     assert "potassium_chloride" in offers(finding)
 
 
-def test_under_eighteen_only_the_critical_level_speaks_and_without_a_draft() -> None:
+def test_under_eighteen_only_the_critical_level_fires_and_without_a_draft() -> None:
     silent(given(age=12).result("potassium", "2.6 mmol/L").ask(RULE))
     silent(given(age=12).result("potassium", "2.0 mmol/L", days_ago=60).ask(RULE))
     unknown(given(age=12).result("potassium", "<3.0 mmol/L").ask(RULE))
@@ -185,7 +185,7 @@ def test_under_eighteen_only_the_critical_level_speaks_and_without_a_draft() -> 
         pytest.param("2.4 mmol/L", 31, False, "is from 2026-10-23: repeat", "", "low", id="old"),
     ],
 )
-def test_the_advice_goes_by_how_low_and_how_sure_it_is(
+def test_the_advice_depends_on_how_low_and_how_certain_it_is(
     value: str, days_ago: int, preliminary: bool, repeat: str, urgent: str, limit: str
 ) -> None:
     case = given().takes("diuretic_loop", name="Furosemide").result("egfr", EGFR)
@@ -203,7 +203,7 @@ def test_the_advice_goes_by_how_low_and_how_sure_it_is(
     assert ("preliminary" in finding.evidence[0].note) is preliminary
 
 
-def test_a_newer_result_that_could_not_be_used_is_said() -> None:
+def test_a_newer_result_that_could_not_be_used_is_reported() -> None:
     case = given().result("potassium", "3.2 mmol/L", days_ago=5).result("egfr", EGFR)
     finding = fired(case.unusable("potassium").ask(RULE))
     assert finding.missing[0].startswith("a newer potassium result could not be used")
@@ -212,7 +212,7 @@ def test_a_newer_result_that_could_not_be_used_is_said() -> None:
     assert unknown(clear.ask(RULE)).because[0].startswith("a newer potassium result")
 
 
-def test_a_child_whose_old_value_stands_behind_a_comparator_is_not_judged() -> None:
+def test_a_child_whose_old_value_has_a_comparator_is_not_judged() -> None:
     silent(given(age=12).result("potassium", "<3.0 mmol/L", days_ago=60).ask(RULE))
 
 

@@ -43,7 +43,7 @@ def ordered(value: str = "0.85 mmol/L", **more: object) -> Given:
 
 
 @pytest.mark.parametrize(("value", "low", "fires"), VALUES)
-def test_only_a_normal_magnesium_speaks(value: str, low: str | None, fires: bool) -> None:
+def test_only_a_normal_magnesium_fires(value: str, low: str | None, fires: bool) -> None:
     for case, rule in ((taken(value, low=low), TAKEN), (ordered(value, low=low), NORMAL)):
         answer = case.ask(rule)
         if fires:
@@ -129,7 +129,7 @@ def test_what_was_stopped_or_has_another_reason_is_not_taken_for_cramps() -> Non
     fired(case.takes("magnesium", name="another", reason=CRAMPS).ask(TAKEN))
 
 
-def test_a_preliminary_or_unreadable_result_is_no_check() -> None:
+def test_a_preliminary_or_unreadable_result_does_not_count_as_checked() -> None:
     early = given().cramps().takes("magnesium").ordering("magnesium")
     early.result("magnesium", "0.85 mmol/L", preliminary=True)
     unknown(early.ask(TAKEN))
@@ -165,7 +165,7 @@ NEWER = "a newer magnesium result could not be used"
         ),
     ],
 )
-def test_why_it_cannot_be_told_is_said(case: object, because: str) -> None:
+def test_why_it_cannot_be_told_is_reported(case: object, because: str) -> None:
     answer = unknown(case().ask(TAKEN))  # type: ignore[operator]
     assert answer.trigger
     assert len(answer.because) == 1
@@ -197,7 +197,7 @@ def test_not_obtained_is_not_unknown() -> None:
 
 
 @pytest.mark.parametrize("draft", [True, False])
-def test_nothing_is_said_when_magnesium_is_already_ordered(draft: bool) -> None:
+def test_nothing_is_reported_when_magnesium_is_already_ordered(draft: bool) -> None:
     case = given().cramps().ordering("magnesium").testing("magnesium", draft=draft)
     silent(case.ask(UNKNOWN))
     old = given().cramps().ordering("magnesium").testing("magnesium", draft=False, days_ago=31)
@@ -222,6 +222,6 @@ def test_conditions_that_cannot_be_read_could_be_a_cause_of_lasting_loss() -> No
         assert unknown(case.lacking(Kind.CONDITIONS).ask(rule)).trigger
 
 
-def test_with_a_cause_of_lasting_loss_nothing_is_said_against_magnesium() -> None:
+def test_with_a_cause_of_lasting_loss_no_card_advises_against_magnesium() -> None:
     for case, rule in ((taken(), TAKEN), (ordered(), NORMAL)):
         assert "lasting loss" in silent(case.has("magnesium_loss").ask(rule)).because

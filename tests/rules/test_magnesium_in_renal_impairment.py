@@ -31,21 +31,21 @@ LEVELS = [
 
 
 @pytest.mark.parametrize(("egfr", "indicator"), LEVELS)
-def test_taken_with_impaired_kidneys(egfr: str, indicator: Indicator) -> None:
+def test_taken_in_renal_impairment(egfr: str, indicator: Indicator) -> None:
     finding = fired(taking(egfr).ask(TAKEN))
     assert finding.indicator is indicator
     assert offers(finding) == {"magnesium", "creatinine"}
 
 
 @pytest.mark.parametrize(("egfr", "indicator"), LEVELS)
-def test_ordered_with_impaired_kidneys(egfr: str, indicator: Indicator) -> None:
+def test_ordered_in_renal_impairment(egfr: str, indicator: Indicator) -> None:
     finding = fired(ordering(egfr).ask(ORDERED))
     assert finding.indicator is indicator
     assert offers(finding) == {"MedicationRequest/draft-1", "magnesium", "creatinine"}
 
 
 @pytest.mark.parametrize("egfr", ["60", ">60", "95"])
-def test_silent_with_healthy_kidneys(egfr: str) -> None:
+def test_silent_with_normal_renal_function(egfr: str) -> None:
     silent(taking(egfr).ask(TAKEN))
     silent(ordering(egfr).ask(ORDERED))
 
@@ -83,7 +83,7 @@ def test_a_past_kidney_injury_does_not_count() -> None:
         pytest.param("1.08 mmol/L", "1.10", False, id="inside the laboratory's own range"),
     ],
 )
-def test_magnesium_above_range_speaks(value: str, range_high: str, fires: bool) -> None:
+def test_magnesium_above_range_fires(value: str, range_high: str, fires: bool) -> None:
     for case, rule in ((taking("90"), TAKEN), (ordering("90"), ORDERED)):
         answer = case.result("magnesium", value, high=range_high).ask(rule)
         if fires:
@@ -107,7 +107,7 @@ def test_magnesium_above_range_speaks(value: str, range_high: str, fires: bool) 
         ("0.6 mmol/L", "25", Indicator.WARNING, Indicator.WARNING),
     ],
 )
-def test_how_grave_goes_by_level_and_kidneys(
+def test_severity_depends_on_the_level_and_on_renal_function(
     value: str, egfr: str, taken: Indicator, ordered: Indicator
 ) -> None:
     assert fired(taking(egfr).result("magnesium", value).ask(TAKEN)).indicator is taken
@@ -151,7 +151,7 @@ def test_treatment_is_never_obstructed(case: object, indicator: Indicator) -> No
     assert "reflexes" in text
 
 
-def test_treatment_with_good_kidneys_is_silent_and_in_progress_is_a_warning() -> None:
+def test_treatment_with_normal_renal_function_is_silent_and_in_impairment_is_a_warning() -> None:
     silent(treatment("90").ask(ORDERED))
     case = given().takes("magnesium", INTRAVENOUS, name="Magnesium infusion").has("dialysis")
     finding = fired(case.result("magnesium", "2.4 mmol/L").ask(TAKEN))
@@ -352,7 +352,7 @@ def test_just_what_is_missing_is_named(rule: str) -> None:
         ("45?", "", ("creatinine",), "eGFR 45 (preliminary)"),
     ],
 )
-def test_only_where_all_the_danger_is_preliminary_it_is_repeated_first(
+def test_only_if_all_the_danger_is_preliminary_is_it_repeated_first(
     rule: str, egfr: str, level: str, repeats: tuple[str, ...], because: str
 ) -> None:
     case = drug(rule).result("egfr", f"{egfr.strip('?')} {UNIT}", preliminary="?" in egfr)
@@ -386,7 +386,7 @@ def test_a_preliminary_egfr_beside_a_diagnosis_is_not_all_there_is() -> None:
         pytest.param(lambda: taking("25"), False, id="unknown"),
     ],
 )
-def test_a_low_magnesium_beside_failing_kidneys_is_said(case: object, low: bool) -> None:
+def test_a_low_magnesium_in_renal_impairment_is_reported(case: object, low: bool) -> None:
     text = " ".join(fired(case().ask(TAKEN)).advice)  # type: ignore[operator]
     assert ("Magnesium is low nevertheless" in text) is low
 
@@ -399,7 +399,7 @@ def test_a_low_magnesium_beside_failing_kidneys_is_said(case: object, low: bool)
         ("", "no usable renal function from the last 12 months", "before it is given"),
     ],
 )
-def test_the_advice_goes_by_the_danger(egfr: str, taken: str, ordered: str) -> None:
+def test_the_advice_depends_on_the_danger(egfr: str, taken: str, ordered: str) -> None:
     assert taken in " ".join(fired(taking(egfr).ask(TAKEN)).advice)
     assert ordered in " ".join(fired(ordering(egfr).ask(ORDERED)).advice)
     if egfr:
@@ -410,7 +410,7 @@ def test_the_advice_goes_by_the_danger(egfr: str, taken: str, ordered: str) -> N
         assert signs is (egfr == "25")
 
 
-def test_without_magnesium_only_missing_tests_are_offered_and_the_kidneys_are_evidence() -> None:
+def test_without_magnesium_only_missing_tests_are_offered_and_renal_function_is_evidence() -> None:
     case = given().cramps().has("dialysis", name="Dialysis").result("egfr", f"25 {UNIT}")
     finding = fired(case.result("magnesium", "0.8 mmol/L").ask(TAKEN))
     assert offers(finding) == set()
@@ -431,7 +431,7 @@ def test_only_selected_drafts_are_judged_and_one_card_names_all() -> None:
     assert finding.about == ("MedicationRequest/draft-1", "MedicationRequest/draft-2")
 
 
-def test_both_speak_under_eighteen() -> None:
+def test_both_fire_under_eighteen() -> None:
     child = given(age=9).takes("magnesium").result("egfr", f"20 {UNIT}")
     fired(child.ask(TAKEN))
     fired(given(age=9).ordering("magnesium").result("egfr", f"20 {UNIT}").ask(ORDERED))

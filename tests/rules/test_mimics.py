@@ -106,7 +106,7 @@ def test_the_nerves_are_examined_and_nothing_is_ordered() -> None:
 THROMBOSIS = "dvt-mimic"
 
 
-def test_calf_pain_with_a_thrombosis_is_no_cramp_until_shown() -> None:
+def test_calf_pain_with_a_thrombosis_is_not_taken_for_a_cramp() -> None:
     finding = fired(given().cramps().has("dvt", name="DVT of left leg").ask(THROMBOSIS))
     assert finding.indicator is Indicator.WARNING
     assert "no massage" in finding.summary

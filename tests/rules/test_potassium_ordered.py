@@ -118,7 +118,7 @@ def test_creatinine_is_offered_when_renal_function_is_unknown_or_stale() -> None
         ("13.6 mg/dL", WARNING),
     ],
 )
-def test_a_fresh_low_potassium_softens_every_part_and_is_said_first(
+def test_a_fresh_low_potassium_softens_every_part_and_is_reported_first(
     potassium: str, indicator: Indicator
 ) -> None:
     for case in (
@@ -233,7 +233,7 @@ STILL = "Replacement is needed"
         ),
     ],
 )
-def test_the_advice_goes_by_the_danger(case: object, sentence: str) -> None:
+def test_the_advice_depends_on_the_danger(case: object, sentence: str) -> None:
     text = " ".join(fired(case().ask(RULE)).advice)  # type: ignore[operator]
     assert {one for one in (VERIFY, FIRST, STILL) if one in text} == {sentence}
 
@@ -366,5 +366,5 @@ def test_what_was_not_fetched() -> None:
     assert unknown(newer.ask(RULE)).trigger
 
 
-def test_it_speaks_under_eighteen() -> None:
+def test_it_fires_under_eighteen() -> None:
     fired(given(age=9).ordering("potassium").has("dialysis").ask(RULE))

@@ -90,9 +90,7 @@ def test_malaria_and_babesiosis_excuse(rule: str, case: object) -> None:
 @pytest.mark.parametrize(
     "presence", [Presence.ASSUMED, Presence.SUSPECTED, Presence.PAST, Presence.REFUTED]
 )
-def test_malaria_that_is_not_said_to_be_active_does_not_excuse(
-    rule: str, presence: Presence
-) -> None:
+def test_malaria_that_is_not_called_active_does_not_justify(rule: str, presence: Presence) -> None:
     finding = fired(quinine(rule, given().has("malaria", presence=presence)).ask(rule))
     assert ("does not justify" in said(finding)) is (presence is not Presence.REFUTED)
 
@@ -290,7 +288,7 @@ def test_another_drug_is_advised_only_where_malaria_is_the_reason(rule: str) -> 
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_a_malaria_that_is_only_suspected_is_no_remark_where_malaria_is_the_reason(
+def test_a_merely_suspected_malaria_is_not_mentioned_if_malaria_is_the_reason(
     rule: str,
 ) -> None:
     case = given().has("long_qt").has("malaria", presence=Presence.SUSPECTED)
@@ -298,7 +296,7 @@ def test_a_malaria_that_is_only_suspected_is_no_remark_where_malaria_is_the_reas
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_beside_a_caution_what_is_not_known_is_said(rule: str) -> None:
+def test_beside_a_caution_what_is_not_known_is_reported(rule: str) -> None:
     case = quinine(rule, given().has("g6pd_deficiency"), MALARIA).lacking(Kind.ALLERGIES)
     lines = fired(case.ask(rule)).missing
     assert lines[0].startswith("allergies could not be checked")
@@ -373,7 +371,7 @@ def test_g6pd_deficiency_is_a_caution_for_malaria_and_a_remark_otherwise(rule: s
 
 @pytest.mark.parametrize("rule", BOTH)
 @pytest.mark.parametrize("age", [12, None])
-def test_it_speaks_at_every_age(rule: str, age: int | None) -> None:
+def test_it_fires_at_every_age(rule: str, age: int | None) -> None:
     assert fired(quinine(rule, given(age=age)).ask(rule)).indicator is Indicator.CRITICAL
 
 
@@ -395,7 +393,7 @@ def test_quinine_that_is_not_taken_is_silent(taking: Taking) -> None:
     silent(given().takes("statin").ask(ACTIVE))
 
 
-def test_a_newer_statement_that_it_was_stopped_is_said_and_does_not_silence() -> None:
+def test_a_newer_statement_that_it_was_stopped_is_reported_and_does_not_silence() -> None:
     case = given().takes("quinine", name="Quinine", days_ago=30)
     case.takes("quinine", name="Quinine", taking=Taking.STOPPED, statement=True, days_ago=2)
     finding = fired(case.ask(ACTIVE))
@@ -476,7 +474,7 @@ def test_quinine_does_not_interact_with_itself() -> None:
     silent(case.ask("quinine-ordered"))
 
 
-def test_with_malaria_cirrhosis_is_said() -> None:
+def test_with_malaria_cirrhosis_is_reported() -> None:
     finding = fired(
         given().has("malaria").has("cirrhosis").ordering("quinine").ask("quinine-ordered")
     )

@@ -66,7 +66,7 @@ CLOTTED = "The sample was reported clotted."
         pytest.param("low-magnesium", "magnesium", "0.4 mmol/L", "clotted", CLOTTED, id="clotted"),
     ],
 )
-def test_a_remark_on_the_sample_is_said(
+def test_a_remark_on_the_sample_is_reported(
     rule: str, analyte: str, value: str, remark: str, sentence: str
 ) -> None:
     finding = fired(given().result(analyte, value, remarks=(remark,)).ask(rule))

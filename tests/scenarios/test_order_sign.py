@@ -98,7 +98,7 @@ SELECTED = [folder for folder in FOLDERS if scenario(folder).request["hook"] == 
 
 
 @pytest.mark.parametrize("folder", SELECTED, ids=lambda folder: folder.name)
-def test_only_what_is_dangerous_speaks_and_in_the_same_words(folder: Any, service: Service) -> None:
+def test_only_hazards_fire_and_in_the_same_words(folder: Any, service: Service) -> None:
     one = scenario(folder)
     if "status" in one.expected:
         return
@@ -194,7 +194,7 @@ def test_baclofen_signed_again_is_never_stopped_abruptly(running: Running) -> No
     assert removed(card) == []
 
 
-def test_what_could_not_be_used_is_said_although_it_is_info(running: Running) -> None:
+def test_what_could_not_be_used_is_reported_although_it_is_info(running: Running) -> None:
     undated = {**result("2823-3", 4.2, "mmol/L"), "effectiveDateTime": None}
     found = cards(running, signing(medication(KCL), results=(undated, *HEALTHY[1:])))
     assert "data-not-usable" in rules(found)
@@ -227,6 +227,6 @@ def test_selections_are_not_looked_at(running: Running) -> None:
     assert rules(cards(running, request)) == ["quinine-ordered"]
 
 
-def test_a_draft_of_another_patient_is_not_judged_and_said(running: Running) -> None:
+def test_a_draft_of_another_patient_is_not_judged_and_reported(running: Running) -> None:
     other = medication(QUININE, subject={"reference": "Patient/p2"})
     assert rules(cards(running, signing(other))) == ["data-not-usable"]

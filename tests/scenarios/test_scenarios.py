@@ -57,7 +57,7 @@ def test_silent_rules_answer_for_the_right_reason(folder: Path, service: Service
     assert {rule: answers[rule] for rule in one.expected["answers"]} == one.expected["answers"]
 
 
-def test_every_rule_has_a_scenario_in_which_it_speaks() -> None:
+def test_every_rule_has_a_scenario_in_which_it_fires() -> None:
     spoken = {
         card["rule"] for folder in FOLDERS for card in scenario(folder).expected.get("cards", ())
     }

@@ -47,7 +47,7 @@ def request(**wrong: str) -> dict[str, Any]:
         ("all", {"MedicationRequest", "Condition"}),
     ],
 )
-def test_what_is_refused_by_the_models_is_said_by_setting(
+def test_what_is_refused_by_the_models_is_reported_by_setting(
     service: Service, setting: str, refused: set[str]
 ) -> None:
     answered = service(NOON, CDS_VALIDATE=setting).answered(request(**WRONG))

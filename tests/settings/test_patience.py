@@ -29,7 +29,7 @@ class _Screen(io.StringIO):
         return length
 
 
-def test_at_a_terminal_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_a_terminal_it_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = _Screen(terminal=True)
     monkeypatch.setattr(sys, "stderr", screen)
 

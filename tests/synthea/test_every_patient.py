@@ -195,7 +195,7 @@ def test_no_resource_is_lost_without_a_problem_naming_it(
     print(f"\nsent: {dict(sent)}")
 
 
-def test_every_result_lies_under_the_analyte_of_its_code(
+def test_every_result_is_under_the_analyte_of_its_code(
     patients: list[Patient], clock: Clock, running: Running, templates: dict[str, dict[str, str]]
 ) -> None:
     by_code = {

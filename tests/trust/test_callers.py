@@ -451,7 +451,7 @@ def test_a_token_is_remembered_as_a_digest_until_it_would_be_refused_anyway() ->
     assert "a-nonce" not in digest
 
 
-def test_a_store_that_is_away_ends_the_call_with_503() -> None:
+def test_an_unavailable_store_ends_the_call_with_503() -> None:
     class Away:
         def first_use(
             self, client: str, jti_digest: str, expires: float, issued: float = 0.0

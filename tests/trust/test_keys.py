@@ -113,7 +113,7 @@ def test_a_failing_server_is_asked_at_most_once_a_minute(answer: bytes | Excepti
 @pytest.mark.parametrize(
     "answer", [OSError("away"), b"<html>", b'{"keys": 1}'], ids=["away", "HTML", "no key set"]
 )
-def test_old_keys_serve_while_the_server_is_away_for_a_day_at_most(
+def test_old_keys_are_used_while_the_server_is_unavailable_for_a_day_at_most(
     answer: bytes | Exception,
 ) -> None:
     server, clock = Server(key_set(OLD)), Clock()
@@ -314,7 +314,7 @@ def test_a_redirect_is_not_followed() -> None:
     ],
     ids=["an error", "no content", "a huge body", "compressed", "a body that breaks off"],
 )
-def test_an_answer_that_is_no_plain_key_set_is_an_error(
+def test_an_answer_that_is_not_a_plain_key_set_is_an_error(
     answer: Callable[[BaseHTTPRequestHandler], None], reason: str
 ) -> None:
     with serving(answer) as (url, _), pytest.raises(OSError, match=reason):

@@ -25,7 +25,7 @@ PATIENTS = [
 ]
 
 
-def test_the_advice_stands_first_and_is_short(program: Program) -> None:
+def test_the_advice_comes_first_and_is_short(program: Program) -> None:
     offenders = []
     for one in PATIENTS:
         for card in program.answer(one).get("cards", ()):

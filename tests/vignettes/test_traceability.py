@@ -42,7 +42,7 @@ def test_the_sentences_that_a_card_says_are_quoted() -> None:
 
 
 @pytest.mark.parametrize(("number", "rule", "text"), QUOTED)
-def test_the_quoted_text_stands_on_the_card(
+def test_the_quoted_text_is_on_the_card(
     program: Program, number: str, rule: str, text: str
 ) -> None:
     shown = {

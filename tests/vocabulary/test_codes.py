@@ -108,7 +108,7 @@ def test_codes_of_records_are_brought_to_the_lists_spelling(
     assert normal_key(system, code) == key
 
 
-def test_a_category_and_a_class_stand_for_what_is_below() -> None:
+def test_a_category_and_a_class_include_what_is_below_them() -> None:
     assert category_of(parse_code(ICD10CM, "E11.-")) == "E11"
     assert category_of(parse_code(ICD10CM, "E11-")) == "E11"
     assert category_of(parse_code(ICD10CM, "I70.2-")) == "I70.2"

@@ -112,14 +112,14 @@ ORDERED = [
 @pytest.mark.parametrize(
     ("text", "analytes"), RESULTS, ids=[f"{n} is {e or 'not read'}" for n, e in RESULTS]
 )
-def test_a_result_without_loinc_is_told_by_its_words(text: str, analytes: str) -> None:
+def test_a_result_without_loinc_is_recognised_by_its_words(text: str, analytes: str) -> None:
     assert OBSERVATIONS.concepts([Coding("urn:local", "x", text)], ()) == set(analytes.split())
 
 
 @pytest.mark.parametrize(
     ("text", "covered"), ORDERED, ids=[f"{n} covers {e or 'nothing'}" for n, e in ORDERED]
 )
-def test_an_order_is_told_by_its_words(text: str, covered: str) -> None:
+def test_an_order_is_recognised_by_its_words(text: str, covered: str) -> None:
     assert ORDERS.concepts((), (text,)) == set(covered.split())
 
 
@@ -152,7 +152,7 @@ CODED = [
 @pytest.mark.parametrize(
     ("what", "system", "code", "display", "analytes"), CODED, ids=[row[0] for row in CODED]
 )
-def test_a_result_is_told_by_its_loinc_code(
+def test_a_result_is_recognised_by_its_loinc_code(
     what: str, system: str, code: str, display: str, analytes: str
 ) -> None:
     coding = Coding(system, code, display)
@@ -191,7 +191,7 @@ def test_a_panel_covers_its_analytes_and_no_others(code: str, covered: str) -> N
     assert {c for c in found if not c.startswith("panel_")} == set(covered.split())
 
 
-def test_a_coded_order_is_not_told_by_its_words() -> None:
+def test_a_coded_order_is_not_recognised_by_its_words() -> None:
     urine = Coding(CPT, "84133", "Potassium")
     assert ORDERS.concepts([urine], ()) == set()
 
