@@ -47,6 +47,9 @@ IMAGE_ARGS  ?=
 LOCKED      ?=
 DEV_SET     := $(if $(LOCKED),--require-hashes --requirement locks/dev.txt,--editable . --group dev)
 
+# What pytest makes of the tests' text is kept for the next run: half of the time until the first.
+export PYTHONDONTWRITEBYTECODE :=
+
 SHELL := /bin/bash
 PY    := $(VENV)/bin/python
 LOWEST := $(VENV)/lowest

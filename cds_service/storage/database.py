@@ -27,7 +27,8 @@ from cds_service.errors import StartupError, Unavailable
 from cds_service.ops.breaker import CLOSED, Breaker
 from cds_service.ops.forks import after_fork
 from cds_service.storage import engines
-from cds_service.storage.hurried import PATIENCE_S, Hurried
+from cds_service.storage import hurried
+from cds_service.storage.hurried import Hurried
 from cds_service.storage.watch import Watch
 
 LEFT_ALONE_SECONDS = 5.0
@@ -144,13 +145,13 @@ class Database:
 
     @contextmanager
     def write(
-        self, *, hurry: bool = False, durable: bool = True, patience_s: float = PATIENCE_S
+        self, *, hurry: bool = False, durable: bool = True, patience_s: float | None = None
     ) -> Iterator[Connection]:
         """A connection in a transaction that is committed at the end of the block, all or nothing.
 
         With ``durable=False`` it survives, on SQLite, the end of the process but perhaps not a
         power cut. With ``hurry`` (see ``read``) it waits at most ``patience_s`` seconds for
-        another writer. Raises Unavailable; then nothing was written.
+        another writer (default: a fifth of a second). Raises Unavailable; then nothing was written.
         """
         options = {"sqlite_begin": "BEGIN IMMEDIATE", "sqlite_durable": durable}
         with self._transaction(hurry, options, patience_s) as connection:
@@ -210,7 +211,7 @@ class Database:
 
     @contextmanager
     def _transaction(
-        self, hurry: bool, options: dict[str, Any], patience_s: float = PATIENCE_S
+        self, hurry: bool, options: dict[str, Any], patience_s: float | None = None
     ) -> Iterator[Connection]:
         if hurry:
             if not self._breaker.allows():
@@ -220,7 +221,8 @@ class Database:
         try:
             if not self._migrated:
                 self.migrate()
-            seconds = patience_s if hurry else engines.BUSY_SECONDS
+            in_time = hurried.PATIENCE_S if patience_s is None else patience_s
+            seconds = in_time if hurry else engines.BUSY_SECONDS
             with self._translated(), self.engine.connect() as connection:
                 connection.execution_options(sqlite_busy_ms=int(seconds * 1000), **options)
                 with self._watched(connection, STATEMENT_SECONDS), connection.begin():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.testing.programs import ran
 
 _COUNT = """
 import errno, os, sys
@@ -50,10 +50,8 @@ with metrics_files.shared_folder():
 
 def _counted(how: str, tmp_path: Path) -> list[str]:
     environ = {**os.environ, "TMPDIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", _COUNT, how],
-        env=environ, capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
+    done = ran("-c", _COUNT, how, folder=tmp_path, environ=environ)
+    assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
 

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -135,7 +136,7 @@ def test_the_time_to_read_very_many_parts_is_not_the_clients() -> None:
 
 def test_bytes_in_flight_are_counted_from_what_is_announced() -> None:
     refusals: list[str] = []
-    admission = Admission(QUICK, refusals.append)
+    admission = Admission(replace(QUICK, body_s=30, patience_s=30), refusals.append)
     front = Front(echo, admission, 1000)
     first = Exchange(0.1, b"x" * 80, announced=80)
     same = Exchange(b"x" * 30, announced=30)

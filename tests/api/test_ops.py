@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
@@ -30,6 +31,7 @@ from tests.api.given_service import (
     potassium,
     prefetch,
 )
+from tests.testing.programs import ran
 
 Make = Callable[..., FlaskClient]
 
@@ -123,12 +125,7 @@ def test_what_strangers_ask_for_makes_no_new_figures(client: FlaskClient) -> Non
     assert set(_figures(client)) == before
 
 
-def test_every_worker_shows_what_all_workers_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import subprocess
-    import sys
-
+def test_every_worker_shows_what_all_workers_counted(tmp_path: Path) -> None:
     program = (
         "from cds_service.ops.metrics import Metrics\n"
         "import sys\n"
@@ -136,13 +133,9 @@ def test_every_worker_shows_what_all_workers_counted(
         "for _ in range(int(sys.argv[1])): metrics.fetched('given')\n"
         "print(metrics.exposition().decode())\n"
     )
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-
+    environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     shown = [
-        subprocess.run(
-            [sys.executable, "-c", program, count], capture_output=True, text=True, check=True
-        ).stdout
-        for count in ("2", "3")
+        ran("-c", program, count, folder=tmp_path, environ=environ).stdout for count in ("2", "3")
     ]
 
     assert 'cds_fhir_fetches_total{state="given"} 5.0' in shown[1]

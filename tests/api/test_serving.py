@@ -9,8 +9,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -25,6 +23,7 @@ from cds_service.serving.server import refuse_unguarded, with_public_url
 from cds_service.settings import read_settings
 from cds_service.trust.inspect import make_key_pair, sign_token
 from tests.api.given_service import VIEW, body
+from tests.testing.programs import Program, ran
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 20
@@ -47,12 +46,10 @@ class Running:
             "CDS_TEST_SLOW_S": str(slow_s),
             "PYTHONPATH": str(ROOT),
         } | settings
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.api.serving_program", host, str(self.port),
-                 str(workers)],
-                stderr=log, stdout=log, env=environ, cwd=folder, start_new_session=True,
-            )  # fmt: skip
+        self.process = Program(
+            "tests.api.serving_program", host, str(self.port), str(workers),
+            folder=folder, environ=environ, out=self._log,
+        )  # fmt: skip
 
     @property
     def log(self) -> str:
@@ -369,11 +366,9 @@ def test_an_address_in_use_is_reported_in_one_line(
         taken.listen()
         folder = tmp_path / "second"
         folder.mkdir()
-        second = subprocess.run(
-            [sys.executable, "-m", "tests.api.serving_program", "127.0.0.1",
-             str(taken.getsockname()[1]), "1"],
-            capture_output=True, text=True, timeout=PATIENCE_S, check=False, cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        second = ran(
+            "tests.api.serving_program", "127.0.0.1", str(taken.getsockname()[1]), "1",
+            folder=folder, environ=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=PATIENCE_S,
         )  # fmt: skip
 
     assert second.returncode == 1

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,17 +21,20 @@ from tests.feedback.conftest import (
     shared_postgres,
     sqlite_url,
 )
+from tests.testing.programs import Program, ran
 from tests.testing.serving import HOST, PATIENCE_S, Service
 
 __all__ = ["cluster", "database_url", "empty_postgres", "postgres_server", "shared_postgres",
            "sqlite_url"]  # fmt: skip
 
-ROOT = Path(__file__).parents[2]
 FEEDBACK = f"{VIEW}/feedback"
 
 
 class Instance(Service):
     """One instance, with one worker."""
+
+    def start(self, words: list[str], environ: dict[str, str], log: Path) -> Program:
+        return Program("cds_service", *words, folder=log.parent, environ=environ, out=log)
 
     def ask(
         self, method: str, path: str, content: Any = None, headers: dict[str, str] | None = None
@@ -101,11 +102,8 @@ def _topics(instance: Instance, ehr: Client) -> list[str]:
 
 def _reported(folder: Path, url: str) -> int:
     """What ``cds-service report`` counts, from a third process."""
-    program = "from cds_service.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", program, "report", "--json"],
-        env=os.environ | {"CDS_DATABASE_URL": url, "PYTHONPATH": str(ROOT)},
-        cwd=folder, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    environ = os.environ | {"CDS_DATABASE_URL": url}
+    done = ran("cds_service", "report", "--json", folder=folder, environ=environ)
+    assert done.returncode == 0, done.stderr
     total: int = json.loads(done.stdout)["total"]
     return total

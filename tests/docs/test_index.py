@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.testing import programs
 
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
@@ -55,22 +56,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_the_sample_card_of_the_readme_is_the_real_one() -> None:
     shown = json.loads(re.findall(r"```json\n(.*?)```", README, re.DOTALL)[0])["cards"][0]
     (request,) = re.findall(r"-d @(\S+)", README)
-    ran = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "cds_service",
-            "evaluate",
-            request,
-            "--as-of",
-            "2026-11-23",
-            "--json",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    words = ("evaluate", request, "--as-of", "2026-11-23", "--json")
+    ran = programs.ran("cds_service", *words, folder=ROOT, environ=os.environ)
+    assert ran.returncode == 0, ran.stderr
     (card,) = (
         one
         for one in json.loads(ran.stdout)["cards"]

@@ -12,6 +12,7 @@ from patients import patient
 
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.records import Records, open_records
+from cds_service.storage import hurried
 
 RULE = RuleVersion("low-magnesium", "1.2.0")
 EVIDENCE = ("magnesium 0.5",)
@@ -26,9 +27,14 @@ def answer(card: str, second: int) -> dict[str, Any]:
     return {"card": card, "outcome": "overridden", "outcomeTimestamp": at}
 
 
+def _opened(url: str) -> Records:
+    hurried.PATIENCE_S = 30.0  # as for the tests' own process: a busy machine may be slow
+    return open_records(url, [RULE])
+
+
 def start(url: str, start_line: Barrier, said: Connection) -> None:
     """Open a new database at the same moment as others; say the card key by one digest."""
-    records = open_records(url, [RULE])
+    records = _opened(url)
     start_line.wait(30)
     records.start()
     [digest] = records.card_ids.digests(*RULE, patient(), EVIDENCE)
@@ -38,7 +44,7 @@ def start(url: str, start_line: Barrier, said: Connection) -> None:
 
 def use_tokens(url: str, start_line: Barrier, said: Connection) -> None:
     """Use the same 40 tokens as others; say which uses were the first."""
-    records = open_records(url, [RULE])
+    records = _opened(url)
     records.start()
     start_line.wait(30)
     names = [f"j{number}" for number in range(40)]
@@ -48,7 +54,7 @@ def use_tokens(url: str, start_line: Barrier, said: Connection) -> None:
 
 def repeat_feedback(url: str, start_line: Barrier, said: Connection) -> None:
     """Send the same 40 answers as others, in another order; say how many were new."""
-    records = open_records(url, [RULE])
+    records = _opened(url)
     records.start()
     start_line.wait(30)
     answers = [answer("card", second) for second in range(40)]
@@ -63,7 +69,7 @@ def repeat_feedback(url: str, start_line: Barrier, said: Connection) -> None:
 
 def answer_one_card(url: str, said: Connection) -> None:
     """Show a card, override it, and end without any goodbye of our own."""
-    records = open_records(url, [RULE])
+    records = _opened(url)
     records.start()
     records.count_shown("s", *RULE)
     records.feedback.save("s", {"feedback": [answer(_card(records), 0)]})
@@ -72,7 +78,7 @@ def answer_one_card(url: str, said: Connection) -> None:
 
 def write_for_ever(url: str, said: Connection) -> None:
     """Send feedback without end; say after each call that it was acknowledged."""
-    records = open_records(url, [RULE])
+    records = _opened(url)
     call = 0
     while True:
         answers = [answer(f"card-{element}", call) for element in range(ELEMENTS)]
@@ -83,7 +89,7 @@ def write_for_ever(url: str, said: Connection) -> None:
 
 def fork_and_write(url: str, said: Connection) -> None:
     """Use everything, fork, and use everything again on both sides; say how the child ended."""
-    records = open_records(url, [RULE])
+    records = _opened(url)
     records.start()
     records.shown.add("s", *RULE)
     records.upkeep.touch()

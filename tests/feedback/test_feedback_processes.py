@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -21,9 +20,7 @@ from cds_service.feedback.records import open_records
 from cds_service.feedback.report import report
 from cds_service.storage.database import open_database
 from cds_service.storage.tables import unknown_feedback as cards
-
-SPAWN = multiprocessing.get_context("spawn")
-"""Each process starts from nothing, as on another host."""
+from tests.testing.programs import FORKED
 
 PATIENCE = 60
 """Seconds after which a process that says nothing has failed."""
@@ -31,8 +28,8 @@ PATIENCE = 60
 
 @contextmanager
 def _process(work: Callable[..., None], *given: Any) -> Iterator[tuple[BaseProcess, Connection]]:
-    here, there = SPAWN.Pipe()
-    process = SPAWN.Process(target=work, args=(*given, there))
+    here, there = FORKED.Pipe()
+    process = FORKED.Process(target=work, args=(*given, there))
     process.start()
     there.close()
     try:
@@ -52,9 +49,9 @@ def _said(here: Connection) -> Any:
 
 def _together(work: Callable[..., None], url: str, count: int) -> list[Any]:
     """What ``count`` processes say that do the same work at the same moment."""
-    start_line = SPAWN.Barrier(count)
-    pipes = [SPAWN.Pipe() for _ in range(count)]
-    processes = [SPAWN.Process(target=work, args=(url, start_line, there)) for _, there in pipes]
+    start_line = FORKED.Barrier(count)
+    pipes = [FORKED.Pipe() for _ in range(count)]
+    processes = [FORKED.Process(target=work, args=(url, start_line, there)) for _, there in pipes]
     for process in processes:
         process.start()
     for _, there in pipes:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from tests.population.export import (
     quinine,
     write,
 )
+from tests.testing.programs import Program, ran
 
 WHO = ("p1", "p2", "p3")
 
@@ -285,16 +285,9 @@ def test_a_killed_run_goes_on_without_a_lost_or_doubled_row(tmp_path: Path) -> N
     source = export(tmp_path / "in", names)
     whole = outcome(source, tmp_path / "whole", identified=True, partitions=12)
     options = ["--identified", "--partitions", "12", "--workers", "2"]
-    command = [
-        sys.executable,
-        "-m",
-        "cds_service",
-        "population",
-        str(source),
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    running = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
+    words = ["population", str(source), "--out", str(tmp_path / "out"), *options]
+    log = tmp_path / "log"
+    running = Program("cds_service", *words, folder=tmp_path, environ=os.environ, out=log)
     answers = tmp_path / "out" / ".work" / "answers"
     deadline = time.monotonic() + 60
     while len(list(answers.glob("*.parquet"))) < 2 and time.monotonic() < deadline:
@@ -310,7 +303,8 @@ def test_a_killed_run_goes_on_without_a_lost_or_doubled_row(tmp_path: Path) -> N
         outcome(source, tmp_path / "out", **same)
     with pytest.raises(BadRequest, match="other options"):
         outcome(source, tmp_path / "out", **same, at="2026-01-01", resume=True)
-    subprocess.run([*command, *options, "--resume"], check=True, capture_output=True, timeout=120)
+    again = ran("cds_service", *words, "--resume", folder=tmp_path, environ=os.environ)
+    assert again.returncode == 0, again.stderr
 
     import pyarrow.parquet as pq
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import requests
@@ -72,14 +73,20 @@ class Service:
         environ["CDS_DATABASE_URL"] = f"sqlite:///{folder}/records.db"
         environ["CDS_PUBLIC_URL"] = "http://cds.example"
         environ |= {f"CDS_{name}": value for name, value in (settings or {}).items()}
-        program = [PROGRAM]
-        if key_retry_s is not None:
-            program = [sys.executable, "-c", _SHORT_RETRY, str(key_retry_s)]
+        self._key_retry_s = key_retry_s
         serve = ["serve", "--host", HOST, "--port", str(self.port), "--workers", str(workers)]
-        with self._log.open("wb") as log:
-            self.process = psutil.Popen(
-                [*program, *serve],
-                stdout=log, stderr=log, env=environ, cwd=folder, start_new_session=True,
+        self._log.touch()
+        self.process = self.start(serve, environ, self._log)
+
+    def start(self, words: list[str], environ: dict[str, str], log: Path) -> Any:
+        """The program as a process of its own session, as `subprocess.Popen` would give it."""
+        program = [PROGRAM]
+        if self._key_retry_s is not None:
+            program = [sys.executable, "-c", _SHORT_RETRY, str(self._key_retry_s)]
+        with log.open("wb") as out:
+            return psutil.Popen(
+                [*program, *words],
+                stdout=out, stderr=out, env=environ, cwd=log.parent, start_new_session=True,
             )  # fmt: skip
 
     @property

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.testing import fhir
+from tests.testing import fhir, programs
 
 HERE = Path(__file__).parent / "hyponatraemia"
 SODIUM = fhir.collection(
@@ -37,14 +37,7 @@ def ran(installed: Path, *words: str, **settings: str) -> str:
     """What ``cds-service`` prints with the topic installed."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
     environ |= {"PYTHONPATH": str(installed), **settings}
-    done = subprocess.run(
-        [sys.executable, "-m", "cds_service", *words],
-        capture_output=True,
-        text=True,
-        env=environ,
-        check=False,
-        cwd=installed,
-    )
+    done = programs.ran("cds_service", *words, folder=installed, environ=environ)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -78,14 +71,9 @@ def test_discovery_lists_its_service_with_its_prefetch(installed: Path) -> None:
         "app = create_app(Settings(database_url='sqlite:///t.db'), start=False); "
         "print(json.dumps(app.test_client().get('/cds-services').get_json()))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", asked],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(installed)},
-        cwd=installed,
-    )
+    environ = {**os.environ, "PYTHONPATH": str(installed)}
+    done = programs.ran("-c", asked, folder=installed, environ=environ)
+    assert done.returncode == 0, done.stderr
     services = {one["id"]: one for one in json.loads(done.stdout)["services"]}
     assert {"hyponatraemia-patient-view", "leg-cramps-patient-view"} < set(services)
     assert "2951-2" in services["hyponatraemia-patient-view"]["prefetch"]["results"]
