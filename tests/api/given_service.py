@@ -39,6 +39,7 @@ from cds_service.settings import Settings
 from cds_service.terminology.codes import LOINC, Coding
 from hooks import TOPIC
 from tests.testing import fhir
+from tests.testing.databases import empty_sqlite
 from tests.testing.fhir import RXNORM, Json
 
 VIEW = "/cds-services/leg-cramps-patient-view"
@@ -122,7 +123,7 @@ def given_app(folder: Path, *more: Rule, **settings: Any) -> Flask:
 
     It asks ``more`` rules besides its two.
     """
-    values: Json = {"database_url": f"sqlite:///{folder}/records.db"} | settings
+    values: Json = {"database_url": empty_sqlite(folder / "records.db")} | settings
     app = build(make_parts(Settings(**values), [known(*more)]))
     app.extensions["cds_parts"].records.start()
     return app

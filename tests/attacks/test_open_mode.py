@@ -5,8 +5,6 @@ Source: faults 15 and 19 of the attacks on the running service.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from flask.testing import FlaskClient
 
@@ -17,10 +15,10 @@ VIEW = "/cds-services/leg-cramps-patient-view"
 ONE = "https://ehr.example"
 
 
-@pytest.fixture
-def client(tmp_path: Path) -> FlaskClient:
-    app = create_app(Settings(database_url=f"sqlite:///{tmp_path}/x.db", cors_origins=(ONE,)))
-    return app.test_client()
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    url = f"sqlite:///{tmp_path_factory.mktemp('open')}/x.db"
+    return create_app(Settings(database_url=url, cors_origins=(ONE,))).test_client()
 
 
 def _status(client: FlaskClient, path: str, **headers: str) -> int:

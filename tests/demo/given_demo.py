@@ -13,6 +13,7 @@ from flask import Flask
 from cds_service.app import build, make_parts
 from cds_service.settings import Settings
 from tests.testing import fhir
+from tests.testing.databases import empty_sqlite
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures" / "patients"
@@ -25,7 +26,7 @@ HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>{{
 def demo_app(folder: Path, **settings: Any) -> Flask:
     """The application with its database in ``folder``; close its records at the end."""
     values: dict[str, Any] = {
-        "database_url": f"sqlite:///{folder}/records.db",
+        "database_url": empty_sqlite(folder / "records.db"),
         "demo": True,
         "log_level": "error",
     } | settings

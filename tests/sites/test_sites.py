@@ -25,6 +25,7 @@ from cds_service.storage.lifecycle import erase, export
 from cds_service.storage.tables import audit, audit_cards
 from tests.conformance.given_caller import Client
 from tests.testing import fhir
+from tests.testing.databases import empty_sqlite
 from tests.testing.fhir import Json
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "sites"
@@ -69,7 +70,7 @@ def hospitals(tmp_path: Path, ehr: Client) -> Iterator[Make]:
         file = tmp_path / "sites.toml"
         file.write_text(text)
         values: Json = {
-            "database_url": f"sqlite:///{tmp_path}/records.db",
+            "database_url": empty_sqlite(tmp_path / "records.db"),
             "sites": str(file),
             "log_level": "error",
             **ehr.settings,
