@@ -26,8 +26,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from cds_service.errors import StartupError, Unavailable
 from cds_service.ops.breaker import CLOSED, Breaker
 from cds_service.ops.forks import after_fork
-from cds_service.storage import engines
-from cds_service.storage import hurried
+from cds_service.storage import engines, hurried
 from cds_service.storage.hurried import Hurried
 from cds_service.storage.watch import Watch
 
