@@ -123,7 +123,7 @@ def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
         kind = type_of(written)
         if resource is not None and kind != written:
             resource = {**resource, "resourceType": kind}
-        # An answer that failed may be any; what it holds is read all the same.
+        # A failed response may have been about anything; its contents are read nevertheless.
         held.failed |= failed(part(entry, "response"))
         if resource is None or not may_be_a_type(kind):
             held.failed |= part(entry, "request", "method") != "DELETE"
@@ -214,7 +214,7 @@ def _pointing(entries: Iterable[Json]) -> dict[Kind, list[Json]]:
 
 
 def _value(kind: Kind, groups: Sequence[_Held], pointing: Mapping[Kind, list[Json]]) -> Json:
-    """What the template of one kind would have brought."""
+    """The Bundle that the template of a kind would have found."""
     found = [
         entry for group in groups for entry in group.entries if _belongs(entry["resource"], kind)
     ]

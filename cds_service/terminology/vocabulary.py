@@ -25,7 +25,7 @@ from cds_service.terminology.wording import Found, PatternIndex, Words, read_pat
 
 _REACH = 8
 _REACH_BACK = 3
-_NEAR = 40  # words; marks that span more are looked at one by one
+_NEAR = 40  # words; longer marks are checked one by one
 _CLASSIFICATIONS = frozenset({ATC, ICD10CM})
 _ALL = "*"
 _WORD = 5  # least letters of a name that is looked for among other words ("K" is too short)
@@ -159,8 +159,8 @@ class Vocabulary:
         return any(normal_system(one.system) in self._systems for one in codings)
 
     def _tells(self, codings: Iterable[Coding]) -> bool:
-        """Whether a code is listed, or of a classification, where what is not listed is not
-        of the class."""
+        """Whether a code is listed, or belongs to a classification: there an unlisted code is
+        known not to belong to a listed category."""
         return self.lists(codings) or any(
             normal_system(one.system) in _CLASSIFICATIONS for one in codings
         )
