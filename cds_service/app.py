@@ -56,7 +56,10 @@ def assemble(
 
     engines = {
         topic: Engine(
-            {one.id: one.rules for one in topic.services}, topic.knowledge.complaint, failed
+            {one.id: one.rules for one in topic.services},
+            topic.knowledge.complaint,
+            failed,
+            complaint_is=topic.knowledge.complaint_is,
         )
         for topic in topics
     }

@@ -27,7 +27,7 @@ from hooks.knowledge import files  # noqa: E402
 HEAD = "<!-- Written by docs/generate.py; edit the code or the knowledge files instead. -->\n\n"
 TIERS = {
     Tier.ALWAYS: "whether or not cramps are documented",
-    Tier.CRAMPS: "only when cramps are documented",
+    Tier.COMPLAINT: "only when cramps are documented",
 }
 RULES: tuple[Rule, ...] = TOPIC.rules
 

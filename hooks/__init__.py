@@ -48,6 +48,7 @@ TOPIC = Topic(
         orderables=FOLDER.orderables,
         codes=FOLDER.codes,
         complaint=cramps.documented,
+        complaint_is="leg cramps are",
         computed=renal.computed,
         priorities=priorities.PRIORITIES,
     ),

@@ -36,6 +36,7 @@ class Contraindications:
     open: tuple[str, ...]
     problems: tuple[Problem, ...]
     unmeasured: bool
+    platelets_only: bool  # a low platelet count is the only contraindication
     doubt: str  # why to repeat a platelet count that alone contraindicates: "clotted", ...
 
 
@@ -75,13 +76,15 @@ def contraindications(facts: Facts) -> Contraindications:
         elif low is None:
             undecided.append(f"platelets {count.reported} may or may not be below the limit")
     unread = (*conditions_unread(facts), *results_unread(facts), *_allergies_unread(facts))
+    platelets_only = counted and len(names) == 1
     return Contraindications(
         names=tuple(names),
         evidence=tuple(evidence),
         open=(*unread, *undecided, *levels.unread(newest.beside(count), "platelet")),
         problems=newest.unusable,
         unmeasured=count is None and not newest.unusable and facts.availability(Kind.RESULTS).whole,
-        doubt=note if counted and len(names) == 1 else "",
+        platelets_only=platelets_only,
+        doubt=note if platelets_only else "",
     )
 
 

@@ -30,8 +30,6 @@ from hooks.wording import READ_AT_ONCE, headline
 ACUTE_OR_DIALYSIS = ("aki", "dialysis")
 PREGNANCY = "pregnancy"
 ADVANCED = ("ckd_stage_4_5", "dialysis", "aki")
-NO_EGFR = "without an eGFR"
-"""Ends the words for a creatinine from which no eGFR can be computed."""
 LIMITS = ("egfr.severe", "egfr.moderate", "aki.ratio", "aki.rise", "creatinine.pregnancy")
 """The limits that renal function uses; a rule that asks for it adds them to its own."""
 
@@ -325,7 +323,7 @@ class Renal:
         if self.egfr is not None and not self.unknown:
             return f"eGFR {self.egfr.reported.split(' ')[0]}"
         if self.uncomputed is not None:
-            return f"creatinine {self.uncomputed.reported} {NO_EGFR}"
+            return f"creatinine {self.uncomputed.reported} without an eGFR"
         return "renal function unknown" if self.fetched else "renal function could not be checked"
 
 

@@ -328,7 +328,9 @@ class Given:
         from cds_service.engine.run import Engine
         from hooks.cramps import documented
 
-        asked = Engine(rules_by_service(), documented, scope=Declared).ask(service, self.facts())
+        asked = Engine(
+            rules_by_service(), documented, scope=Declared, complaint_is="leg cramps are"
+        ).ask(service, self.facts())
         said = [line for one in asked for line in undeclared(one.rule, one.answer)]
         assert not said, said
         return asked

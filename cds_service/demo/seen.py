@@ -121,7 +121,7 @@ class ShownRule:
     missing: tuple[Markup, ...]
     not_shown: str
     limits: tuple[Limit, ...]
-    only_cramps: bool
+    needs_complaint: bool
 
 
 def chart(answered: Answered, rules: Iterable[Rule]) -> Chart:
@@ -224,7 +224,7 @@ def why(answered: Answered) -> tuple[ShownRule, ...]:
                 missing=tuple(inline(one) for one in traced["missing"]),
                 not_shown=traced["notShown"],
                 limits=tuple(limits[key] for key in outcome.rule.limits),
-                only_cramps=outcome.rule.tier is Tier.CRAMPS,
+                needs_complaint=outcome.rule.tier is Tier.COMPLAINT,
             )
         )
     order = [style for style, _ in _ANSWERS.values()]

@@ -25,7 +25,7 @@ class Tier(StrEnum):
     """Whether the topic's complaint must be documented before a rule may fire."""
 
     ALWAYS = "A"
-    CRAMPS = "C"
+    COMPLAINT = "C"
 
 
 class Indicator(IntEnum):
@@ -183,7 +183,8 @@ class CannotTell(Struct, frozen=True):
 
     ``trigger`` is True where the trigger of the rule is present and only the rest is missing:
     then silence would look like an all-clear. ``failed`` is True where nothing is missing but
-    the rule raised an exception.
+    the rule raised an exception. ``unjudged`` names what could not be judged although there is a
+    result: ``because`` then says why.
     """
 
     because: tuple[str, ...]
@@ -191,6 +192,7 @@ class CannotTell(Struct, frozen=True):
     trigger: bool = False
     evidence: tuple[Evidence, ...] = ()
     failed: bool = False
+    unjudged: str = ""
 
 
 Answer = Finding | NotFired | CannotTell

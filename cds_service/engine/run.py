@@ -36,8 +36,9 @@ _DEMAND = {
 class Engine:
     """The rules of some services, ready to be evaluated.
 
-    ``rules`` are the rules of each service, by service id. ``cramps`` says whether leg cramps
-    are documented (None: cannot tell). ``failed`` is called when a rule raises an exception;
+    ``rules`` are the rules of each service, by service id. ``complaint`` says whether the
+    complaint of the topic is documented (None: cannot tell), and ``complaint_is`` names it in
+    messages ("leg cramps are"). ``failed`` is called when a rule raises an exception;
     that rule then cannot tell, and no card of another rule is lost. Without ``failed`` the
     exception propagates. ``scope`` restricts the facts that a rule gets, for tests.
     """
@@ -45,11 +46,13 @@ class Engine:
     def __init__(
         self,
         rules: Mapping[str, Sequence[Rule]],
-        cramps: Documented,
+        complaint: Documented,
         failed: Failed | None = None,
         scope: Scope | None = None,
+        complaint_is: str = "the complaint is",
     ) -> None:
-        self._cramps = cramps
+        self._complaint = complaint
+        self._complaint_is = complaint_is
         self._scope = scope
         self._failed = failed
         self._checks = {
@@ -103,12 +106,12 @@ class Engine:
             return stopped
         if rule.judges and not judges(rule, facts):
             return NotFired("no selected order is of a kind that this rule judges")
-        if rule.tier is Tier.CRAMPS:
-            documented = self._cramps(facts)
+        if rule.tier is Tier.COMPLAINT:
+            documented = self._complaint(facts)
             if documented is None:
-                return CannotTell(("whether leg cramps are documented",))
+                return CannotTell((f"whether {self._complaint_is} documented",))
             if not documented:
-                return NotFired("leg cramps are not documented")
+                return NotFired(f"{self._complaint_is} not documented")
         if lacking:
             missed = [lacking[kind] for kind in self._demands[rule] if kind in lacking]
             if missed:

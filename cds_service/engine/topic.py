@@ -43,7 +43,7 @@ class Knowledge:
     limits that result, and raises KnowledgeError. ``codes`` gives the codes by which results of
     an analyte are searched for. ``computed`` gives results that are computed from others.
     ``complaint`` says whether the topic's complaint is documented (None: cannot tell); rules of
-    tier C fire only where it is.
+    tier C fire only where it is. ``complaint_is`` names it in messages ("leg cramps are").
     """
 
     vocabularies: Vocabularies
@@ -55,6 +55,7 @@ class Knowledge:
     complaint: Callable[[Facts], bool | None]
     computed: Computed | None = None
     priorities: Priorities = NO_PRIORITIES
+    complaint_is: str = "the complaint is"
 
 
 # Made once; compared by identity.

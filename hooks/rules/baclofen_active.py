@@ -71,8 +71,14 @@ def baclofen_active_renal_impairment(facts: Facts) -> Answer:
     if not (function.severe or function.moderate):
         unread = (*conditions_unread(facts), *levels.unread(function.unusable, "renal function"))
         if unread or function.unknown:
-            why = unread or function.lacking
-            return CannotTell(why, function.unusable, trigger=True, evidence=evidence)
+            uncomputed = not unread and function.uncomputed is not None
+            return CannotTell(
+                unread or function.lacking,
+                function.unusable,
+                trigger=True,
+                evidence=evidence,
+                unjudged="renal function" if uncomputed else "",
+            )
         return NotFired("renal function is not impaired", evidence)
     older = facts.age is not None and facts.age >= facts.limits.value("age.older")
     sedating = facts.taking(*_SEDATING, hazard=True)

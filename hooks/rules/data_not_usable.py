@@ -52,7 +52,6 @@ from cds_service.engine.rule import (
 from cds_service.engine.run import FAILED, judges, may_fire
 from hooks.cramps import documented
 from hooks.knowledge.files import analytes
-from hooks.renal import NO_EGFR
 from hooks.windows import ACT, YEAR
 from hooks.wording import DONE, NO_SERVICE, NOT_APPLICABLE, fitting, headline, short_day
 
@@ -337,7 +336,7 @@ def _not_asked(facts: Facts, outcomes: Iterable[Outcome]) -> str:
 
 
 def _undecided(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, str]:
-    """What rules could not decide because a result has a comparator ("<50").
+    """What rules could not decide: a result has a comparator ("<50"), or gives no eGFR.
 
     A result that was never measured is not one that could not be used.
     """
@@ -345,9 +344,9 @@ def _undecided(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, str]:
     for outcome in outcomes:
         answer = outcome.answer
         assert isinstance(answer, CannotTell)  # the callers ask about no others
-        for reason in answer.because:
-            if reason.endswith(NO_EGFR):
-                lines[f"Could not check renal function: {reason}"] = "renal function"
+        if answer.unjudged:
+            for reason in answer.because:
+                lines[f"Could not check {answer.unjudged}: {reason}"] = answer.unjudged
         if any(_open(facts, need) for need in outcome.rule.needs):
             title = outcome.rule.title
             lines.update({f"Could not check {title}: {reason}": title for reason in answer.because})

@@ -39,7 +39,7 @@ from hooks.wording import FOR_TESTS, headline
     title="No screening for diabetes",
     version="1.0.1",
     changed="2026-11-27",
-    tier=Tier.CRAMPS,
+    tier=Tier.COMPLAINT,
     references=["article"],
     limits=["age.older"],
     offers=["hba1c"],

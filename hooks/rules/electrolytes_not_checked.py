@@ -37,7 +37,7 @@ from hooks.wording import FOR_TESTS, TOO_COSTLY, headline
     title="Initial workup of cramps not complete",
     version="1.0.2",
     changed="2026-11-27",
-    tier=Tier.CRAMPS,
+    tier=Tier.COMPLAINT,
     references=["article"],
     offers=["cbc", "magnesium", "potassium"],
     overrides=(*FOR_TESTS, TOO_COSTLY),

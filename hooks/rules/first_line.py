@@ -44,7 +44,7 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
     title="First-line measures for leg cramps",
     version="2.0.1",
     changed="2026-11-27",
-    tier=Tier.CRAMPS,
+    tier=Tier.COMPLAINT,
     references=[
         "article",
         "patient-survey-2024",

@@ -79,7 +79,7 @@ def meant_for_cramps(facts: Facts, reason: Reason) -> bool | None:
     title="Magnesium supplement with normal magnesium",
     version="2.0.1",
     changed="2026-11-27",
-    tier=Tier.CRAMPS,
+    tier=Tier.COMPLAINT,
     references=["cochrane-magnesium-2020", "article"],
     limits=["magnesium.low", "magnesium.high"],
     overrides=FOR_DRUGS,

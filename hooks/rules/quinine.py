@@ -184,7 +184,7 @@ def _judged(
         summary=_summary(subject, against, uk),
         advice=(
             *early,
-            *_advice(facts, against.names, bool(unexcused), bool(g6pd), uk),
+            *_advice(facts, against, bool(unexcused), bool(g6pd), uk),
             *_interactions(interacting),
         ),
         evidence=evidence,
@@ -230,12 +230,13 @@ def _summary(subject: str, against: Contraindications, uk: bool) -> str:
 
 
 def _advice(
-    facts: Facts, names: tuple[str, ...], unexcused: bool, g6pd: bool, uk: bool
+    facts: Facts, against: Contraindications, unexcused: bool, g6pd: bool, uk: bool
 ) -> Iterable[str]:
+    names = against.names
     if names:
         yield f"**Contraindicated for any indication:** {'; '.join(names)}."
     if names and not unexcused:
-        if all(one.startswith("platelets ") for one in names):
+        if against.platelets_only:
             # Below 100 it is contraindicated; the record cannot tell what lowered the platelets.
             yield (
                 "Malaria itself lowers platelets; if quinine lowered them, it is contraindicated. "

@@ -100,7 +100,7 @@ def ferritin_not_checked(facts: Facts) -> Answer:
     title="Restless legs beside leg cramps",
     version="2.0.1",
     changed="2026-11-27",
-    tier=Tier.CRAMPS,
+    tier=Tier.COMPLAINT,
     references=["aasm-2025", "article"],
     overrides=FOR_ADVICE,
     needs=[conditions("rls", "leg_cramps")],

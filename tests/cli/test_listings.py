@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cds_service import cli
+from cds_service.commands import serve
 from cds_service.feedback.shown import CANNOT_TELL, SHOWN, WOULD_SHOW
 from cds_service.serving import server
 from cds_service.settings import Settings, read_settings, unknown_variables
@@ -171,7 +171,9 @@ def test_the_example_is_named_by_the_shorter_way(
 def test_an_installed_package_has_no_example_and_says_so(
     cds: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages" / "cds_service" / "cli.py"))
+    monkeypatch.setattr(
+        serve, "__file__", str(tmp_path / "site-packages" / "cds_service" / "commands" / "serve.py")
+    )
     said, _ = served(cds, monkeypatch)
     assert "sample requests are in the source checkout" in said
     assert "curl" not in said

@@ -115,8 +115,18 @@ def test_tier_c_waits_for_documented_cramps_and_tier_a_does_not(
     cramps: bool | None, answer: type
 ) -> None:
     facts = given().facts()
-    assert isinstance(ask(made(tier=Tier.CRAMPS), facts, cramps), answer)
+    assert isinstance(ask(made(tier=Tier.COMPLAINT), facts, cramps), answer)
     assert isinstance(ask(made(tier=Tier.ALWAYS), facts, cramps), Finding)
+
+
+def test_messages_name_the_complaint_of_the_topic() -> None:
+    def reason(documented: bool | None) -> object:
+        rules = {"one": [made(tier=Tier.COMPLAINT)]}
+        engine = Engine(rules, lambda _: documented, complaint_is="hyponatraemia is")
+        return engine.ask("one", given().facts())[0].answer.because  # type: ignore[union-attr]
+
+    assert reason(False) == "hyponatraemia is not documented"
+    assert reason(None) == ("whether hyponatraemia is documented",)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +240,7 @@ def test_who_gets_no_answer_from_a_rule_does_not_meet_its_fault() -> None:
 
 
 def test_a_fault_in_telling_whether_cramps_are_documented_is_the_rules_own() -> None:
-    rules = [made(tier=Tier.CRAMPS), made(id="other")]
+    rules = [made(tier=Tier.COMPLAINT), made(id="other")]
     engine = Engine({"one": rules}, lambda _: bool(_raises()), lambda _rule, _error: None)
     outcomes = engine.ask("one", given().facts())
     assert [type(one.answer) for one in outcomes] == [CannotTell, Finding]

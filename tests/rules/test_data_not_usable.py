@@ -424,6 +424,12 @@ def test_a_creatinine_is_named_once_and_by_its_own_name() -> None:
     assert "eGFR" not in text
 
 
+def test_a_creatinine_that_gives_no_egfr_is_said_with_baclofen() -> None:
+    case = given(age=None).takes("baclofen").result("creatinine", "2.4 mg/dL")
+    said = "Could not check renal function: creatinine 2.4 mg/dL without an eGFR"
+    assert said in lines(case)
+
+
 def test_each_line_names_the_resource_escaped() -> None:
     case = given().cramps()
     case.problems.append(Problem("x", "potassium", "unit <b>pints</b>", Source("Observation/<1>")))

@@ -1,0 +1,125 @@
+"""``cds-service rules``, ``settings`` and ``report``: what is configured, and the feedback."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from cds_service.settings import Settings
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+@click.command(short_help="List the rules.")
+@_JSON
+def rules(as_json: bool) -> None:
+    """List the rules: id, version, service, title.
+
+    Example: cds-service rules --json
+    """
+    from cds_service.catalogue.topics import chosen_topics
+    from cds_service.settings import read_settings
+
+    settings = read_settings()
+    listed = [
+        {
+            "id": one.id,
+            "version": one.version,
+            "service": service.id,
+            "tier": str(one.tier),
+            "title": one.title,
+            "references": list(one.references),
+            "limits": list(one.limits),
+            "changed": one.changed,
+            "off": one.id in settings.rules_off,
+            "state": _state(one.id, settings),
+        }
+        for topic in chosen_topics(settings)
+        for service in topic.services
+        for one in service.rules
+    ]
+    if as_json:
+        click.echo(json.dumps({"rules": listed}, indent=2, ensure_ascii=False))
+        return
+    from cds_service.commands import terminal
+
+    terminal.print_rules(listed)
+
+
+def _state(rule: str, settings: Settings) -> str:
+    if rule in settings.rules_off:
+        return "off"
+    return "silent" if {rule, "*"} & {*settings.rules_silent} else "on"
+
+
+@click.command(short_help="List the settings, their values and defaults.")
+@_JSON
+def settings(as_json: bool) -> None:
+    """List the settings: variable, current value, default and meaning. Secrets are not shown.
+
+    Example: CDS_JURISDICTION=uk cds-service settings
+    """
+    from cds_service.settings import listed, read_settings
+
+    entries = listed(read_settings())
+    if as_json:
+        click.echo(json.dumps({"settings": entries}, indent=2, ensure_ascii=False))
+        return
+    from cds_service.commands import terminal
+
+    if not terminal.console().is_terminal:
+        for entry in entries:
+            click.echo(f"{entry['variable']}={entry['value']}")
+            click.echo(f"    {entry['description']} Default: {entry['default'] or 'unset'}.")
+        return
+    rows = [
+        [
+            entry["variable"],
+            entry["value"],
+            f"{entry['description']} Default: {entry['default'] or 'unset'}.",
+        ]
+        for entry in entries
+    ]
+    terminal.print_table("Settings", ["variable", "value", "meaning"], rows)
+
+
+@click.command(short_help="Report how often cards were shown, accepted and overridden.")
+@_JSON
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet.")
+@click.option("--site", metavar="NAME", help="Count one site only. Default: all.")
+def report(as_json: bool, as_csv: bool, site: str | None) -> None:
+    """How often cards were shown, silent, accepted and overridden, and why, by rule and version.
+
+    Example: cds-service report --csv > feedback.csv
+    """
+    from cds_service.catalogue.topics import chosen_topics, services_of
+    from cds_service.commands.feedback import print_report
+    from cds_service.commands.terminal import patience
+    from cds_service.feedback.card_ids import RuleVersion
+    from cds_service.feedback.report import Report
+    from cds_service.feedback.report import report as read_report
+    from cds_service.settings import read_settings
+    from cds_service.storage.database import open_database
+
+    settings = read_settings()
+    topics = chosen_topics(settings)
+    known = [RuleVersion(one.id, one.version) for topic in topics for one in topic.rules]
+    database = open_database(settings.database_url)
+    if database.exists:
+        with patience("Counting the feedback"):
+            found = read_report(database, known, site, services_of(topics))
+    else:
+        click.echo(f"cds-service: {database.url} does not exist yet: nothing is stored.", err=True)
+        found = Report((), 0, 0)
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+    elif as_csv:
+        click.echo(found.as_csv(), nl=False)
+    elif database.exists:
+        titles = {one.id: one.title for topic in topics for one in topic.rules}
+        print_report(found, titles)
+        click.echo(f"\nStored feedback: {found.total}, of unknown cards: {found.unknown}.")
+        click.echo(f"Database: {database.url}")

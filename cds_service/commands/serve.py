@@ -1,0 +1,96 @@
+"""``cds-service serve``, and what it says before it serves."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from cds_service.settings import Settings
+
+
+class _WholeNumber(click.IntRange):
+    """A range whose errors say "whole number" instead of "integer range"."""
+
+    name = "whole number"
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=_WholeNumber(1, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on.",
+)
+@click.option(
+    "--workers", type=_WholeNumber(1, 64), help="Number of processes. Default: one per processor."
+)
+@click.option("--demo", is_flag=True, help="Serve the demo page at /.")
+def serve(host: str, port: int, workers: int | None, demo: bool) -> None:
+    """Run the service.
+
+    Example: cds-service serve --port 8000 --demo
+    """
+    import os
+
+    from cds_service.commands.terminal import patience
+    from cds_service.serving import server
+
+    if demo:
+        os.environ["CDS_DEMO"] = "1"
+
+    with ExitStack() as starting:
+        starting.enter_context(patience("Starting"))
+
+        def say(found: Settings) -> None:
+            starting.close()
+            click.echo(_what_next(host, port, found))
+
+        server.serve(host, port, workers, said=say)
+
+
+def _what_next(host: str, port: int, settings: Settings) -> str:
+    base = f"http://{host}:{port}"
+    lines = [f"cds-service listens on {base}", f"  discovery  {base}/cds-services"]
+    if settings.demo:
+        lines.append(f"  demo page  {base}/")
+    if settings.trusted_clients is not None:
+        lines.append(
+            f"  the audience of tokens is {settings.public_url}/cds-services/… (CDS_PUBLIC_URL)"
+        )
+    example = _example()
+    if settings.trusted_clients is not None and settings.discovery_auth:
+        lines += [
+            "Try, from another terminal:",
+            f"  curl -s {base}/healthz",
+            'Every other call needs a token: cds-service check-client "$TOKEN" explains one.',
+        ]
+    elif settings.trusted_clients is not None:
+        # Discovery needs no token, so that this call works unchanged.
+        lines += [
+            "Try, from another terminal:",
+            f"  curl -s {base}/cds-services",
+            'Calls need a token: cds-service check-client "$TOKEN" explains one.',
+        ]
+    elif example is None:
+        lines.append("  (sample requests are in the source checkout, not in the installed package)")
+    else:
+        lines += [
+            "Try, from another terminal:",
+            f"  curl -s {base}/cds-services/leg-cramps-patient-view \\",
+            f"    -H 'Content-Type: application/json' -d @{example}",
+        ]
+    return "\n".join(lines)
+
+
+def _example() -> Path | None:
+    request = Path("fixtures/scenarios/quinine-active/request.json")
+    for base in (Path(), Path(__file__).parents[2]):
+        if (base / request).is_file():
+            return base / request
+    return None
