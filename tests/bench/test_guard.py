@@ -49,7 +49,7 @@ def test_the_reference_is_frozen():
 
 def test_a_refused_call_is_not_counted(app):
     with pytest.raises(RuntimeError, match="answered 400"):
-        calls.call(app, guard.VIEW_PATH, b"{}")()
+        calls.call(app, "/cds-services/leg-cramps-patient-view", b"{}")()
 
 
 def test_every_fixed_call_is_recorded():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,8 +15,9 @@ import pytest
 from cds_service.api.asking import ask
 from cds_service.app import make_parts
 from cds_service.settings import read_settings
-from tools.bench import agreement, bodies, contestants, fixed, goals, load, measure, report, servers
+from tools.bench import agreement, bodies, contestants, fixed, measure, report, servers
 from tools.bench.contestants import CHAIN_FHIR, CHAIN_PLAIN, FIXED, SERVICE, VIEW_PATH
+from tools.faults.load import Call, Client
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CARDS_16 = "eight cards/100/16/2"
@@ -31,7 +32,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="module")
 def floors(tmp_path_factory: pytest.TempPathFactory):
-    command = [sys.executable, "-m", "tools.bench.fixed", "{port}", "2", "1"]
+    command = [one.replace("{workers}", "2") for one in contestants._FLOORS]
     with servers.running("floors", command, tmp_path_factory.mktemp("floors")) as server:
         yield server
 
@@ -73,37 +74,41 @@ def test_hostile_calls_are_json_but_for_their_fault():
 
 @pytest.mark.parametrize("path", ["/parsed", "/flask", "/wsgi"])
 def test_the_floors_answer_a_card(floors, path):
-    assert servers.ask(floors.port, path, b'{"a":1}') == (200, {"cards": [fixed.CARD]})
+    answer = Client(floors.port, fresh=True).send(Call(path, b'{"a":1}'))
+    assert (answer.status, json.loads(answer.body)) == (200, {"cards": [fixed.CARD]})
 
 
-def test_the_fhir_server_holds_the_prefetch(floors):
-    status, patient = servers.ask(floors.port, f"/fhir/Patient/{bodies.PATIENT}", method="GET")
-    assert (status, patient["id"]) == (200, bodies.PATIENT)
-    assert servers.ask(floors.port, "/fhir/Observation?code=x", method="GET")[1]["total"] == 100
-    assert servers.ask(floors.port, "/fhir/AllergyIntolerance", method="GET")[1]["total"] == 0
+def test_the_fhir_server_holds_the_prefetch():
+    def held(target):
+        asked = SimpleNamespace(target=f"/fhir/{target}")
+        return json.loads(contestants.held_by_a_fhir_server(asked)[1].partition(b"\r\n\r\n")[2])
+
+    assert held(f"Patient/{bodies.PATIENT}")["id"] == bodies.PATIENT
+    assert held("Observation?code=x")["total"] == 100
+    assert held("AllergyIntolerance?patient=x")["total"] == 0
 
 
 def test_only_one_of_the_floors_parses(floors):
-    assert servers.ask(floors.port, "/parsed", b"{")[0] == 500
-    assert servers.ask(floors.port, "/flask", b"{")[0] == 200
+    assert Client(floors.port, fresh=True).send(Call("/parsed", b"{")).status == 500
+    assert Client(floors.port, fresh=True).send(Call("/flask", b"{")).status == 200
 
 
 @needs_wrk
 def test_the_load_is_counted_on_the_server_that_carries_it(floors, tmp_path):
     body = tmp_path / "body.json"
     body.write_bytes(b'{"a":1}')
-    figures = load.run(floors, "/parsed", body, 2, 1)
-    assert figures.rate > 10
-    assert 0 < figures.p50_ms <= figures.p99_ms
-    assert figures.cpu_ms > 0
-    assert figures.failed == 0
+    figures = servers.loaded(floors, "/parsed", body, 2, 1)
+    assert figures["rate"] > 10
+    assert 0 < figures["p50_ms"] <= figures["p99_ms"]
+    assert figures["cpu_ms"] > 0
+    assert figures["failed"] == 0
 
 
 @needs_wrk
 def test_unsuccessful_answers_are_counted(floors, tmp_path):
     body = tmp_path / "body.json"
     body.write_bytes(b"{")
-    assert load.run(floors, "/parsed", body, 1, 1).failed > 0
+    assert servers.loaded(floors, "/parsed", body, 1, 1)["failed"] > 0
 
 
 def test_connections_opened_at_once_are_spread_over_the_workers(tmp_path):
@@ -111,7 +116,7 @@ def test_connections_opened_at_once_are_spread_over_the_workers(tmp_path):
     with servers.running("service", command, tmp_path) as server:
         assert len(server.workers) == 2
         for _ in range(3):
-            found = servers.spread(server, 40)
+            found = server.spread(40)
             assert sum(found) == 40
             # Each is drawn for itself: so uneven once in ten million.
             assert min(found) >= 4
@@ -134,7 +139,7 @@ def test_processor_time_is_the_processes_own():
 
 
 def test_a_server_is_ended_with_everything_it_started(tmp_path):
-    command = [sys.executable, "-m", "tools.bench.fixed", "{port}", "1", "1"]
+    command = [one.replace("{workers}", "1") for one in contestants._FLOORS]
     with servers.running("floor", command, tmp_path) as server:
         (worker,) = server.workers
     assert not worker.is_running()
@@ -157,30 +162,30 @@ def _turn(rate: float, cpu_ms: float = 1.0) -> dict[str, Any]:
     return {"rate": rate, "p50_ms": 1.0, "p99_ms": 2.0, "cpu_ms": cpu_ms, "failed": 0}
 
 
-def _run(**names: list[dict[str, Any]]) -> goals.Run:
+def _run(**names: list[dict[str, Any]]) -> report.Run:
     known = {"ours": SERVICE, "fixed": FIXED, "chain": CHAIN_FHIR, "plain": CHAIN_PLAIN}
     return {"rows": {CARDS_16: {known[name]: turns for name, turns in names.items()}}}
 
 
 def test_a_ratio_is_the_median_of_turns_side_by_side():
     run = _run(ours=[_turn(90), _turn(10), _turn(50)], fixed=[_turn(100), _turn(20), _turn(50)])
-    assert goals.ratio(run, CARDS_16, SERVICE, FIXED) == pytest.approx(0.9)
+    assert report.ratio(run, CARDS_16, SERVICE, FIXED, "rate") == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize(("cpu_ms", "reached"), [(15.0, True), (14.9, False)])
 def test_fifteen_times_the_peer_is_reached_at_fifteen(cpu_ms, reached):
-    found = goals.goals(_run(ours=[_turn(99)], chain=[_turn(99, cpu_ms)]))
+    found = report.goals(_run(ours=[_turn(99)], chain=[_turn(99, cpu_ms)]))
     assert [goal.reached for goal in found] == [reached]
 
 
 def test_a_goal_that_one_turn_misses_is_missed():
     turns = [_turn(99, cpu_ms) for cpu_ms in (20.0, 14.0, 20.0)]
-    (goal,) = goals.goals(_run(ours=[_turn(99)] * 3, chain=turns))
+    (goal,) = report.goals(_run(ours=[_turn(99)] * 3, chain=turns))
     assert (goal.held, goal.turns, goal.reached) == (2, 3, False)
 
 
 def test_what_was_not_measured_is_not_a_goal():
-    assert goals.goals({"rows": {}}) == []
+    assert report.goals({"rows": {}}) == []
 
 
 def test_every_goal_names_a_scenario_that_is_measured():
@@ -200,14 +205,14 @@ def test_every_goal_names_a_scenario_that_is_measured():
         "starts": {"rules": 0.1, "ready": 0.5},
         "spread": {"2": [[7, 9]]},
     }
-    assert len(goals.goals(run)) == len(goals.GOALS.read_text().splitlines()) - 1
+    assert len(report.goals(run)) == len(report.GOALS.read_text().splitlines()) - 1
 
 
 def test_the_page_is_what_its_figures_say():
     from tools.bench.__main__ import DOCUMENT, FIGURES
 
-    page = report.document(json.loads(FIGURES.read_text()))
     run = json.loads(FIGURES.read_text())
+    page = report.document(DOCUMENT.read_text(), run)
     assert all(f"- `{one[0]}`: " in page for one in run["agreement"]["differ"]), "say why"
     assert DOCUMENT.read_text() == page, "python -m tools.bench --from-figures"
 
@@ -220,5 +225,6 @@ def test_the_clients_token_is_accepted(tmp_path):
         server = on.server(contestants.TOKENS, 1)
         body = bodies.patient_view(10)
         token = {"Authorization": f"Bearer {on.token(server)}"}
-        assert servers.ask(server.port, VIEW_PATH, body)[0] == 401
-        assert servers.ask(server.port, VIEW_PATH, body, **token)[0] == 200
+        client = Client(server.port, fresh=True)
+        assert client.send(Call(VIEW_PATH, body)).status == 401
+        assert client.send(Call(VIEW_PATH, body, token)).status == 200

@@ -23,8 +23,7 @@ from tests.testing.spoiling import damaged
 from tests.testing.thorough import thorough
 from tools.faults.calls import VIEW, good_calls, scenarios, with_results
 from tools.faults.conftest import write
-from tools.faults.load import Answered, Call, Client, Tally, flaw
-from tools.faults.proxy import Proxy
+from tools.faults.load import Answered, Call, Client, Proxy, Tally, flaw
 from tools.faults.test_calls import mutated
 
 ROOT = Path(__file__).parents[2]
@@ -164,12 +163,15 @@ def test_a_client_counts_a_connection_that_closes_as_lost() -> None:
 
 def test_the_table_keeps_the_rows_that_were_not_run_again(tmp_path: Path) -> None:
     page = tmp_path / "reliability.md"
-    write("one", "| `one` | held |", page)
-    write("two", "| `two` | held |", page)
-    write("one", "| `one` | **failed** |", page)
+    page.write_text("Machine: x; y\n\n| Row |\n|---|\n| `one` | held |\n\nAfter\n")
+    write("test_two", "held", page=page)
+    write("test_one", "**failed**", page=page)
 
-    lines = [line for line in page.read_text().splitlines() if line.startswith("| `")]
-    assert lines == ["| `one` | **failed** |", "| `two` | held |"]
+    text = page.read_text()
+    assert text.endswith(
+        "; y\n\n| Row |\n|---|\n| `one` | **failed** |\n| `two` | held |\n\nAfter\n"
+    )
+    assert "Machine: x" not in text
 
 
 def test_every_row_has_a_line_in_the_document_and_says_what_it_does() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from tools.mutation.__main__ import changed, reasons
-from tools.mutation.verdict import TESTS, own_tests
+from tools.mutation.__main__ import TESTS, changed, own_tests, reasons
 
 ROOT = Path(__file__).parents[2]
 DIFF = """--- mutation diff ---

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tools.bench import agreement, bodies, breakdown, measure, report, servers
 from tools.bench.contestants import Ground
-from tools.bench.goals import Run, goals
+from tools.bench.report import Run, goals
 
 DOCUMENT = servers.CHECKOUT / "docs" / "benchmarks.md"
 FIGURES = Path(__file__).with_name("figures.json")
@@ -34,8 +34,7 @@ def main() -> int:
     # An exception, so that the servers end with it, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if options.from_figures:
-        DOCUMENT.write_text(report.document(json.loads(FIGURES.read_text())))
-        return 0
+        return _write(json.loads(FIGURES.read_text()))
     if not shutil.which("wrk"):
         sys.exit("bench: wrk is missing (Debian: apt-get install wrk)")
     try:
@@ -48,8 +47,12 @@ def main() -> int:
         print(f"{word} {one.held}/{one.turns} {one.found:>10} {one.wanted:>10}  {one.what}")
     if not options.quick:
         FIGURES.write_text(json.dumps(run, indent=1) + "\n")
-        DOCUMENT.write_text(report.document(run))
+        _write(run)
     return 0 if all(one.reached for one in found) else 3
+
+
+def _write(run: Run) -> int:
+    return DOCUMENT.write_text(report.document(DOCUMENT.read_text(), run)) and 0
 
 
 def _measured(rounds: int, seconds: float) -> Run:

@@ -15,6 +15,7 @@ from cds_service.settings import read_settings
 from tests.scenarios.golden import FOLDERS, scenario
 from tools.bench import servers
 from tools.bench.contestants import CQL, PATHS, Ground
+from tools.faults.load import Call, Client
 
 # What a CQL card's summary begins with, and the rule of ours.
 RULES = {
@@ -43,16 +44,16 @@ def cases() -> Iterator[tuple[str, dict[str, Any], datetime]]:
 def compared(on: Ground) -> dict[str, Any]:
     """How many cases, how many cards, and each case with different ones: ours, then CQL's."""
     parts = make_parts(read_settings(database_url=f"sqlite:///{on.folder}/agreement.db"))
-    port, path = on.server(CQL).port, PATHS[CQL][1]
+    client = Client(on.server(CQL).port)
     found: dict[str, Any] = {"cases": 0, "cards": 0, "differ": []}
     for name, call, now in cases():
         answered = ask(parts, json.dumps(call).encode(), now).cards
         told = ((one.rule.id, one.body["indicator"]) for one in answered)
         ours = {f"{rule} ({indicator})" for rule, indicator in told if rule in RULES.values()}
         asked = json.dumps(call if "hook" in call else {"prefetch": {"all": call}}).encode()
-        status, answer = servers.ask(port, path, asked, **{"X-Now": now.isoformat()})
-        theirs = {f"status {status}"} if status != 200 else set()
-        for card in (answer or {}).get("cards", ()):
+        answer = client.send(Call(PATHS[CQL][1], asked, {"X-Now": now.isoformat()}))
+        theirs = {f"status {answer.status}"} if answer.status != 200 else set()
+        for card in json.loads(answer.body).get("cards", ()):
             (rule,) = (RULES[key] for key in RULES if card["summary"].startswith(key))
             theirs.add(f"{rule} ({card['indicator']})")
         found["cases"] += 1

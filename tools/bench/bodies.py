@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.testing import fhir
+from tools.faults.calls import SELECT, VIEW
 
 _PARTS: dict[str, Any] = json.loads(Path(__file__).with_name("patient.json").read_bytes())
 PATIENT: str = _PARTS["patient"]["id"]
 _DAYS_BETWEEN_DRAWS = 17
+CARDS, NONE, ORDERS = "eight cards", "no card", "order-select"
 
 
 def patient_view(results: int, *, cards: bool = True, now: datetime | None = None) -> bytes:
@@ -32,6 +34,13 @@ def order_select(results: int, *, now: datetime | None = None) -> bytes:
         drafts.append(fhir.order(name, (fhir.LOINC, code), id=f"order-{code}", of=PATIENT))
     drafts = [one | {"status": "draft", "authoredOn": moment.isoformat()} for one in drafts]
     return _encoded("order-select", prefetch(results, now=moment), context=fhir.drafted(*drafts))
+
+
+def of(kind: str, results: int) -> tuple[str, bytes]:
+    """Address and body of ``eight cards``, ``no card`` or ``order-select`` with so many results."""
+    if kind == ORDERS:
+        return SELECT, order_select(results)
+    return VIEW, patient_view(results, cards=kind == CARDS)
 
 
 def without_prefetch(fhir_server: str) -> bytes:

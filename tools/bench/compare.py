@@ -20,15 +20,12 @@ from statistics import median
 from typing import Any
 
 from tools.bench import bodies, servers
-from tools.bench.contestants import ORDERS_PATH, VIEW_PATH
+from tools.bench.bodies import CARDS, NONE, ORDERS
 
 _CALLS = {
-    **{
-        f"{kind}, {size:,} results": (VIEW_PATH, size, kind == "eight cards")
-        for kind in ("eight cards", "no card")
-        for size in (10, 100, 1_000)
-    },
-    "order-select, 100 results": (ORDERS_PATH, 100, True),
+    f"{kind}, {size:,} results": (kind, size)
+    for kind, sizes in ((CARDS, (10, 100, 1_000)), (NONE, (10, 100, 1_000)), (ORDERS, (100,)))
+    for size in sizes
 }
 _EACH = 30
 Compared = dict[str, dict[str, dict[str, Any]]]
@@ -43,10 +40,9 @@ def compared(processes: Mapping[str, tuple[Sequence[str], str]], rounds: int) ->
     turns: list[dict[str, dict[str, float]]] = []
     with tempfile.TemporaryDirectory(dir=servers.home()) as folder:
         made = [str(Path(__file__).with_name("calls.py")), str(_EACH)]
-        for number, (name, (path, size, cards)) in enumerate(_CALLS.items()):
-            orders = path == ORDERS_PATH
-            body = bodies.order_select(size) if orders else bodies.patient_view(size, cards=cards)
-            file = Path(folder) / f"call-{number}.json"
+        for name, call in _CALLS.items():
+            path, body = bodies.of(*call)
+            file = Path(folder) / f"{len(made)}.json"
             file.write_bytes(body)
             made.append(f"{name}={path}@{file}")
         for _ in range(rounds):

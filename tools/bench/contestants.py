@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+from tests.fhir_client.loopback import Loopback, reply
 from tests.testing.fhir import spelled
 from tests.testing.serving import HOST
 from tools.bench import bodies, servers
@@ -16,14 +19,19 @@ from tools.bench.servers import CHECKOUT, Server
 from tools.faults.calls import SELECT as ORDERS_PATH
 from tools.faults.calls import VIEW as VIEW_PATH
 from tools.faults.calls import Signer, client_list
+from tools.faults.load import Call, Client
 
 WORKERS = 2
 CDS_SERVICE = str(Path(sys.executable).with_name("cds-service"))
+_WHERE = ("--port", "{port}", "--workers", "{workers}")
+_SERVE = (CDS_SERVICE, "serve", *_WHERE)
+_FLOORS = (str(Path(sys.executable).with_name("granian")), "--interface", "wsgi", "--http", "1",
+           "--no-ws", "--no-log", "--blocking-threads", "1", *_WHERE,
+           "tools.bench.fixed:app")  # fmt: skip
 _HERE = Path(__file__).parent
-_CQL = str(_HERE / "cql")
 _HEALTHCHAIN = ("healthchain==0.16.1", "uvicorn[standard]")
 _NPM = ("npm", "--no-audit", "--no-fund", "--fetch-retries=1")
-_LEAST_NODE = 20
+_FHIR_S = 0.02
 
 SERVICE, AUDITED, TOKENS, FETCHING = "service", "audited", "tokens", "fetching"
 LARGE, ORDERS = "service, large bodies", "order-select"
@@ -42,10 +50,6 @@ PATHS = {
     CHAIN_PLAIN: (CHAIN_FHIR, "/plain/cds-services/plain", 2),
     CQL: (CQL, "/cds-services/leg-cramps", 3),
 }
-_SETTINGS = {
-    AUDITED: {"CDS_AUDIT": "digest", "CDS_RULES_SILENT": "quinine-active"},
-    LARGE: dict.fromkeys(("CDS_MAX_BODY_MB", "CDS_CLIENT_MB", "CDS_PROCESS_MB"), "1000"),
-}
 
 
 @dataclass
@@ -63,9 +67,10 @@ class Ground:
         of = PATHS[name][0]
         key = f"{of} {workers}"
         if key not in self._started:
-            command, settings = self._command(of), self._settings(of)
-            command = [one.format(port="{port}", workers=workers) for one in command]
-            found = servers.running(key, command, self.folder, settings)
+            command = {FIXED: lambda: _FLOORS, CHAIN_FHIR: healthchain, CQL: cql}
+            made = [one.replace("{workers}", str(workers))
+                    for one in command.get(of, lambda: _SERVE)()]  # fmt: skip
+            found = servers.running(key, made, self.folder, self._settings(of))
             self._started[key] = self.stack.enter_context(found)
             for server, path, cards in PATHS.values():
                 if server == of and cards:
@@ -82,57 +87,63 @@ class Ground:
         """A token of the client that may use it again, good for five minutes."""
         return self._signer.token(spelled(self._signer.claims(f"http://{HOST}:{server.port}")))
 
-    def _command(self, of: str) -> list[str]:
-        if of == FIXED:
-            return [sys.executable, "-m", "tools.bench.fixed", "{port}", "{workers}", "1"]
-        if of == CHAIN_FHIR:
-            return [healthchain(), str(_HERE / "healthchain_peer.py"), "{port}", "{workers}"]
-        if of == CQL:
-            return [*cql(), "{port}", "{workers}", str(servers.home() / "cql")]
-        return [CDS_SERVICE, "serve", "--port", "{port}", "--workers", "{workers}"]
-
-    def _settings(self, of: str) -> Mapping[str, str]:
+    def _settings(self, of: str) -> dict[str, str]:
         if of == TOKENS:
             return {"CDS_TRUSTED_CLIENTS": client_list(self.folder, self._signer)}
         if of == FETCHING:
-            stub = [sys.executable, "-m", "tools.bench.fixed", "{port}", "1", "16"]
-            port = self.stack.enter_context(servers.running("stub", stub, self.folder)).port
-            self.fhir_server = f"http://{HOST}:{port}/fhir"
+            partner = self.stack.enter_context(Loopback(held_by_a_fhir_server))
+            self.fhir_server = partner.url
             return {"CDS_FHIR_SERVERS": self.fhir_server, "CDS_FHIR_OPEN": "1"}
-        return _SETTINGS.get(of, {})
+        if of == AUDITED:
+            return {"CDS_AUDIT": "digest", "CDS_RULES_SILENT": "quinine-active"}
+        limits = ("CDS_MAX_BODY_MB", "CDS_CLIENT_MB", "CDS_PROCESS_MB")
+        return dict.fromkeys(limits, "1000") if of == LARGE else {}
+
+
+@cache
+def _record() -> dict[str, bytes]:
+    data = bodies.prefetch(100)
+    kinds = {one["entry"][0]["resource"]["resourceType"]: one
+             for one in data.values() if one.get("entry")}  # fmt: skip
+    kinds |= {"Patient": data["patient"], "": data["orders"]}
+    return {kind: reply(one) for kind, one in kinds.items()}
+
+
+def held_by_a_fhir_server(asked: Any) -> list[float | bytes]:
+    """After 20 ms, what is held of the patient with a hundred results."""
+    kind = asked.target.partition("?")[0].split("/")[2]
+    return [_FHIR_S, _record().get(kind, _record()[""])]
 
 
 def see_cards(server: Server, path: str, cards: int) -> None:
     """Raises RuntimeError unless it gives its cards: a failure may be answered with none."""
-    status, answer = servers.ask(server.port, path, bodies.patient_view(20))
-    found = len((answer or {}).get("cards", ()))
-    if status != 200 or found != cards:
-        raise RuntimeError(f"{server.name} gave {found} cards at {path} ({status}), not {cards}")
+    answer = Client(server.port, fresh=True).send(Call(path, bodies.patient_view(20)))
+    found = len(json.loads(answer.body)["cards"]) if answer.status == 200 else 0
+    if found != cards:
+        told = f"{found} cards at {path} ({answer.status}), not {cards}"
+        raise RuntimeError(f"{server.name} gave {told}")
 
 
-def healthchain() -> str:
-    """The Python of HealthChain's own environment, made at the first run."""
+def healthchain() -> list[str]:
+    """The command of HealthChain, whose own environment is made at the first run."""
     home = servers.home() / "healthchain"
     python = str(home / "bin" / "python")
     if not home.exists():
         _do(sys.executable, "-m", "venv", str(home))
         _do(python, "-m", "pip", "install", "--quiet", *_HEALTHCHAIN)
-    return python
+    return [python, "-m", "uvicorn", "--app-dir", str(_HERE), "--log-level", "error",
+            "--no-access-log", *_WHERE, "healthchain_peer:app"]  # fmt: skip
 
 
 def cql() -> list[str]:
-    """The command of the CQL service; packages and ELM are made at the first run."""
-    home, node = servers.home() / "cql", "node"
+    """The command of the CQL service (Node 20); packages and ELM are made at the first run."""
+    home, source = servers.home() / "cql", _HERE / "cql"
     home.mkdir(exist_ok=True)
-    if not Path(_CQL, "node_modules").exists():
-        _do(*_NPM, "--prefix", _CQL, "ci")
-    if int(_do("node", "--version")[1:].partition(".")[0]) < _LEAST_NODE:
-        node = str(home / "node_modules" / ".bin" / "node")
-        if not Path(node).exists():
-            _do(*_NPM, "install", "--prefix", str(home), "node@20")
+    if not (source / "node_modules").exists():
+        _do(*_NPM, "--prefix", str(source), "ci")
     lists = CHECKOUT / "hooks" / "knowledge" / "codelists"
-    _do(node, f"{_CQL}/translate.mjs", str(home), str(lists))
-    return [node, f"{_CQL}/server.mjs"]
+    _do("node", str(source / "translate.mjs"), str(home), str(lists))
+    return ["node", str(source / "server.mjs"), str(home), "{port}", "{workers}"]
 
 
 def _do(*command: str) -> str:

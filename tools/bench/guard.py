@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from tools.bench import bodies, calls
-from tools.bench.contestants import ORDERS_PATH, VIEW_PATH
+from tools.bench.bodies import CARDS, NONE, ORDERS
 
 RECORD = Path(__file__).with_name("guard.json")
 ALLOWED = 1.25
 ROUNDS, TRIES = 150, 3
 FIXED_CALLS = {
-    "eight cards, 100 results": (VIEW_PATH, lambda: bodies.patient_view(100)),
-    "no card, 10 results": (VIEW_PATH, lambda: bodies.patient_view(10, cards=False)),
-    "no card, 1,000 results": (VIEW_PATH, lambda: bodies.patient_view(1_000, cards=False)),
-    "order-select, 100 results": (ORDERS_PATH, lambda: bodies.order_select(100)),
+    "eight cards, 100 results": (CARDS, 100),
+    "no card, 10 results": (NONE, 10),
+    "no card, 1,000 results": (NONE, 1_000),
+    "order-select, 100 results": (ORDERS, 100),
 }
 
 
@@ -41,16 +41,15 @@ def reference() -> int:
     return len("\n".join(lines)) + round(sum(map(sum, groups.values())))
 
 
-def timed_reference() -> float:
-    """Processor seconds of the reference."""
-    started = time.process_time()
-    reference()
-    return time.process_time() - started
-
-
 def ratios(app: Any, rounds: int = ROUNDS) -> dict[str, float]:
     """Each fixed call against the reference."""
-    made = {name: calls.call(app, path, body()) for name, (path, body) in FIXED_CALLS.items()}
+
+    def timed_reference() -> float:
+        started = time.process_time()
+        reference()
+        return time.process_time() - started
+
+    made = {name: calls.call(app, *bodies.of(*one)) for name, one in FIXED_CALLS.items()}
     found = calls.medians({"": timed_reference, **made}, rounds)
     return {name: found[name] / found[""] for name in made}
 

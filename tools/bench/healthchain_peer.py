@@ -1,7 +1,5 @@
 """The peer: a CDS service written with HealthChain, in HealthChain's own environment.
 
-    .bench/healthchain/bin/python tools/bench/healthchain_peer.py PORT WORKERS
-
 Two services for ``patient-view`` give the same two cards (a low magnesium, quinine prescribed).
 ``/cds/cds-services/fhir`` reads as HealthChain documents it: `CdsFhirAdapter` makes validated FHIR
 resources of every prefetch key. ``/plain/cds-services/plain`` reads the dicts as they came, as
@@ -13,11 +11,9 @@ Not importable from here: its packages are not ours.
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterable
 from datetime import datetime
 
-import uvicorn
 from healthchain.fhir import get_resources
 from healthchain.gateway import CDSHooksService, HealthChainAPI
 from healthchain.gateway.cds import CDSHooksConfig
@@ -97,9 +93,3 @@ def from_dicts(request: CDSRequest) -> CDSResponse:
 app = HealthChainAPI(title="bench")
 app.register_service(fhir)
 app.register_service(plain, path="/plain")
-
-if __name__ == "__main__":
-    port, workers = map(int, sys.argv[1:])
-    quiet = {"log_level": "error", "access_log": False}
-    folder = __file__.rpartition("/")[0]
-    uvicorn.run("healthchain_peer:app", app_dir=folder, port=port, workers=workers, **quiet)

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
-import tarfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from io import BytesIO
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.bench import bodies, compare, load, servers
+from tools.bench import bodies, compare, servers
 from tools.bench import contestants as who
+from tools.bench.bodies import CARDS, NONE, ORDERS
 from tools.bench.contestants import Ground
 from tools.faults import calls
+from tools.faults.load import Call, Client
 
 RELEASE = "b980901"
 """The last commit of 23 November 2026: the first edition, that the goals are set against."""
-CARDS, NONE, ORDERS, MISSING = ("eight cards", "no card", "order-select", "nothing in prefetch")
+MISSING = "nothing in prefetch"
 PEERS = (who.CHAIN_FHIR, who.CHAIN_PLAIN, who.CQL)
 FLOORS = (who.FIXED, who.FLASK, who.WSGI)
 SIZES = (10, 100, 1_000, 10_000, 49_900)
@@ -77,34 +77,33 @@ def turns(on: Ground, at: Scenario, rounds: int, seconds: float) -> dict[str, li
             if name not in PEERS:
                 raise
             print(f"{name} is left out: {error}", file=sys.stderr)
-    made: dict[str, Callable[[], bytes]] = {
-        CARDS: lambda: bodies.patient_view(at.results),
-        NONE: lambda: bodies.patient_view(at.results, cards=False),
-        ORDERS: lambda: bodies.order_select(at.results),
-        MISSING: lambda: bodies.without_prefetch(on.fhir_server),
-    }
-    body = on.body(made[at.what]())
+    missing = at.what == MISSING
+    body = on.body(
+        bodies.without_prefetch(on.fhir_server) if missing else bodies.of(at.what, at.results)[1]
+    )
     for number in range(-1, rounds):
         # Whoever begins has the cooler machine: they take turns at that, too.
         for name in list(found)[:: 1 if number % 2 == 0 else -1]:
             server = on.server(name, at.workers)
             token = on.token(server) if name == who.TOKENS else ""
             length = 1.0 if number < 0 else seconds * at.longer
-            turn = load.run(server, who.PATHS[name][1], body, at.connections, length, token)
+            turn = servers.loaded(server, who.PATHS[name][1], body, at.connections, length, token)
             if number < 0:
                 continue
-            found[name].append(asdict(turn))
-            if name not in PEERS and not at.refusals and turn.failed:
-                raise RuntimeError(f"{name}, {at.key}: {turn.failed} calls failed")
+            found[name].append(turn)
+            if name not in PEERS and not at.refusals and turn["failed"]:
+                raise RuntimeError(f"{name}, {at.key}: {turn['failed']} calls failed")
     return found
 
 
 def against_release(folder: Path, rounds: int) -> compare.Compared:
     """Processor time of calls here and in the release of 23 November, see `compare.compared`."""
-    archive = ["git", "-C", str(servers.CHECKOUT), "archive", RELEASE]
-    with tarfile.open(fileobj=BytesIO(subprocess.check_output(archive))) as release:
-        release.extractall(folder / "release", filter="data")
-    both = {"release": folder / "release", "now": servers.CHECKOUT}
+    packed, here = str(folder / "release.tar"), servers.CHECKOUT
+    subprocess.run(
+        ["git", "archive", "--output", packed, RELEASE], cwd=servers.CHECKOUT, check=True
+    )
+    shutil.unpack_archive(packed, folder / "release", filter="data")
+    both = {"release": folder / "release", "now": here}
     return compare.compared(
         {name: ([sys.executable], str(at)) for name, at in both.items()}, rounds
     )
@@ -139,16 +138,16 @@ def hostile() -> dict[str, bytes]:
 def memory(on: Ground, requests: int) -> list[dict[str, Any]]:
     """The largest worker, in MB, after calls of each kind, and its peak during them."""
     server = on.server(who.SERVICE)
-    found, done = [], 0.0
+    client, found, done = Client(server.port, fresh=True), [], 0.0
     body = on.body(bodies.patient_view(100))
     for most in (requests * 3 // 4, requests):
         while done < most:
-            done += load.run(server, who.VIEW_PATH, body, 16, 2.0).rate * 2
+            done += servers.loaded(server, who.VIEW_PATH, body, 16, 2.0)["rate"] * 2
         found.append({"what": f"{most:,} calls", "status": 200} | server.memory())
     large = {f"{size:,} results": bodies.patient_view(size) for size in (10_000, 50_000)}
     for name, content in (large | hostile()).items():
         server.forget_peaks()
-        status = [servers.ask(server.port, who.VIEW_PATH, content)[0] for _ in range(6)]
+        status = [client.send(Call(who.VIEW_PATH, content)).status for _ in range(6)]
         server.rest()
         found.append({"what": name, "status": max(status)} | server.memory())
     return found
@@ -169,5 +168,5 @@ def spreads(on: Ground, opened: int = 16, times: int = 5) -> dict[str, list[list
     found = {}
     for workers in (2, 4, 8):
         server = on.server(who.SERVICE, workers)
-        found[str(workers)] = [sorted(servers.spread(server, opened)) for _ in range(times)]
+        found[str(workers)] = [sorted(server.spread(opened)) for _ in range(times)]
     return found

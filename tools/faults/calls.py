@@ -8,8 +8,8 @@ import itertools
 import json
 import socket
 import struct
-import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
@@ -23,7 +23,7 @@ from tests.scenarios.golden import FIXTURES, FOLDERS, scenario
 from tests.testing import fhir
 from tests.testing.fhir import spelled as encoded
 from tests.testing.serving import HOST
-from tools.faults.load import Answered, Call, Tally
+from tools.faults.load import Answered, Call, Right, Tally
 
 VIEW = "/cds-services/leg-cramps-patient-view"
 SELECT = "/cds-services/leg-cramps-order-select"
@@ -33,7 +33,6 @@ PUBLIC_URL = "http://cds.example"
 INSTANCE = "5f1d9f5a-3a80-4c0b-9f3f-8f0a3c0e7b11"
 GRANTED = {"access_token": "x", "token_type": "Bearer", "expires_in": 300,
            "scope": "patient/*.read", "subject": "x"}  # fmt: skip
-UNENDED = Call(VIEW, b'{"a":"' + b'\\"' * 24_000, note="48 kB without an end")
 
 
 @cache
@@ -61,6 +60,11 @@ def good_calls(*paths: str) -> tuple[Call, ...]:
 def view(prefetch: Mapping[str, Any] | None, **more: Any) -> Call:
     """A patient-view call of patient p1; without prefetch it sends us to a FHIR server."""
     return Call(VIEW, encoded(fhir.call("patient-view", prefetch, **more)))
+
+
+def without_prefetch(fhir_server: str, of: str = "p1") -> Call:
+    """A call that brings nothing but the address of a FHIR server, and a token for it."""
+    return view(None, of=of, fhirServer=fhir_server, fhirAuthorization=GRANTED)
 
 
 def holding(key: str, *resources: fhir.Json) -> Call:
@@ -114,16 +118,14 @@ def many_answers(count: int, suggestions: int = 50, comment: str = "x") -> Call:
 class Feedback(Tally):
     """Answers to cards, each to a card of its own; remembers what was acknowledged."""
 
-    def __init__(self, right: tuple[int, ...] = (200,)) -> None:
+    def __init__(self, right: Right = (200,)) -> None:
         super().__init__(right)
         self.acknowledged: set[str] = set()
         self.refusal_s = 0.0
-        self._next = itertools.count(time.time_ns() & 0xFFFFFFFFFFFF)
 
     def calls(self) -> Iterator[Call]:
         """Feedback calls without end, one answer each; the card is the call's note."""
-        for number in self._next:
-            yield feedback(f"{number >> 32:08x}-0000-4000-8000-{number & 0xFFFFFFFF:012x}")
+        return (feedback(str(uuid.uuid4())) for _ in itertools.count())
 
     def add(self, answered: Answered) -> None:
         """Count one, and remember the card where it was answered with 200."""
@@ -137,20 +139,16 @@ class Feedback(Tally):
 class Signer:
     """One client of the list; its keys are in the list, or behind ``jku``."""
 
-    def __init__(self, iss: str, jku: str | None = None, **entry: Any) -> None:
-        self.iss = iss
+    def __init__(self, iss: str, **entry: Any) -> None:
         self._pem, self._public = make_key_pair("ES384")
         self.key_set = {"keys": [self._public]}
-        self.entry = {"iss": iss, **({"jku": jku} if jku else {"jwks": self.key_set}), **entry}
-        self._ids = (f"{time.time_ns()}-{number}" for number in itertools.count())
-        self._lock = threading.Lock()
+        self.entry = {"iss": iss, **({} if "jku" in entry else {"jwks": self.key_set}), **entry}
 
     def claims(self, service: str = PUBLIC_URL) -> dict[str, Any]:
         """What a good token says."""
-        now = int(time.time())
-        with self._lock:
-            jti = next(self._ids)
-        return {"iss": self.iss, "aud": service + VIEW, "iat": now, "exp": now + 300, "jti": jti}
+        now, jti = int(time.time()), str(uuid.uuid4())
+        iss, aud = self.entry["iss"], service + VIEW
+        return {"iss": iss, "aud": aud, "iat": now, "exp": now + 300, "jti": jti}
 
     def token(self, payload: bytes) -> str:
         """A token around these bytes."""
@@ -160,8 +158,7 @@ class Signer:
     def signed(self, call: Call | None = None, payload: bytes = b"") -> Call:
         """The call (else any to patient-view) with a token: a good one, or around ``payload``."""
         token = self.token(payload or encoded(self.claims()))
-        call = call or good_calls(VIEW)[0]
-        return replace(call, headers={"Authorization": f"Bearer {token}"})
+        return replace(call or good_calls(VIEW)[0], headers={"Authorization": f"Bearer {token}"})
 
     def calls(self, *calls: Call) -> Iterator[Call]:
         """These calls again and again, else good ones, each with a token of its own."""

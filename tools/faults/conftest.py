@@ -12,22 +12,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.testing.serving import HOST, NotInTimeError, Service, free_port, serving
-from tools.bench.load import wrk
+from tools.bench.servers import wrk
 from tools.faults.calls import Feedback
-from tools.faults.load import Answered, Call, Client, Tally, flaw, under_load
+from tools.faults.load import TIMEOUT_S, Answered, Call, Client, Right, Tally, flaw, under_load
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
-ABOUT = Path(__file__).with_name("page.md")
-_LINE = re.compile(r"^\| `([a-z-]+)` \|.*$", re.MULTILINE)
 _HEALTH_MS = 100
 """What the contract promises for /healthz."""
 
@@ -47,10 +46,11 @@ class Row:
         """How many: all, or the quick number."""
         return quick if self.quick else full
 
-    def figure(self, text: str) -> None:
-        """Note a measurement for the table."""
+    def figure(self, text: str, holds: object = True) -> None:
+        """Note a measurement for the table, and whether it is as it must be."""
         self.figures.append(text)
         print(f"    {text}", flush=True)
+        self.must(holds, text)
 
     def must(self, holds: object, failed: str) -> None:
         """Note ``failed`` unless it holds, and go on."""
@@ -76,31 +76,37 @@ class Row:
     @contextmanager
     def load(
         self, name: str, calls: Iterable[Call], connections: int = 4,
-        right: Iterable[int] | Callable[[Answered], bool] | Tally = (200,), *,
-        port: int = 0, fresh: bool = False, pause_s: float = 0.005,
+        right: Right | Tally = (200,), port: int = 0, **how: Any,
     ) -> Iterator[Tally]:  # fmt: skip
         """Load of this name all through the block; each answer must be right (see `judge`)."""
         tally = self.tallies[name] = right if isinstance(right, Tally) else Tally(right)
-        with under_load(port or self.service.port, calls, tally, connections, fresh, pause_s):
+        with under_load(port or self.service.port, calls, tally, connections, **how):
             yield tally
 
-    def loaded(
-        self, seconds: float, name: str, calls: Iterable[Call], connections: int = 4,
-        right: Iterable[int] | Callable[[Answered], bool] = (200,), **how: object,
-    ) -> Tally:  # fmt: skip
-        """Load for so many seconds."""
-        with self.load(name, calls, connections, right, **how) as tally:
+    def loaded(self, seconds: float, *what: Any, **how: Any) -> Tally:
+        """`load` for so many seconds."""
+        with self.load(*what, **how) as tally:
             time.sleep(seconds)
         return tally
 
-    def sent(self, call: Call, times: int = 1) -> list[Answered]:
+    def sent(
+        self, name: str, call: Call, times: int = 1, right: tuple[int, ...] = (200,),
+        within_s: float = TIMEOUT_S,
+    ) -> list[Answered]:  # fmt: skip
         """The answers to a call that is sent so many times, each over a new connection."""
         client = Client(self.service.port, fresh=True)
-        return [client.send(call) for _ in range(times)]
+        answers = [client.send(call) for _ in range(times)]
+        slowest, statuses = max(one.seconds for one in answers), {one.status for one in answers}
+        said = f"{name}: {'/'.join(map(str, sorted(statuses)))} in {slowest * 1000:.0f} ms"
+        holds = statuses <= {*right} and slowest < within_s
+        self.figure(said, holds) if name else self.must(holds, said)
+        return answers
 
-    def memory_mb(self) -> list[float]:
-        """Resident memory of each worker, in megabytes."""
-        return [one.memory_info().rss / 1e6 for one in self.service.worker_processes()]
+    def memory_mb(self, kind: str = "VmRSS") -> list[float]:
+        """Resident memory of each worker, in megabytes; VmHWM: the most it ever had."""
+        told = (f"/proc/{one.pid}/status" for one in self.service.worker_processes())
+        found = (Path(one).read_text().partition(f"{kind}:")[2].split()[0] for one in told)
+        return [int(one) * 1024 / 1e6 for one in found]
 
     def healthy_for(self, seconds: float) -> None:
         """For so long /healthz must answer in time, beyond what a busy machine takes itself.
@@ -121,21 +127,20 @@ class Row:
         said = f"slowest of {ours['requests']:,} /healthz {slowest:.0f} ms (an idle process "
         said += f"beside it {idle_ms:.0f} ms)"
         self.must(ours["requests"] and not ours["failed"], f"{ours['failed']} of /healthz failed")
-        self.must(slowest < _HEALTH_MS + idle_ms, said)
-        self.figure(said)
+        self.figure(said, slowest < _HEALTH_MS + idle_ms)
 
     def must_be_kept(self, feedback: Feedback, stored: set[str]) -> None:
         """Every answer to a card that was acknowledged must be stored."""
         missing = len(feedback.acknowledged - stored)
-        self.must(not missing, f"{missing} acknowledged answers are lost")
-        self.figure(f"{len(feedback.acknowledged):,} answers acknowledged, {missing} lost")
+        acknowledged = len(feedback.acknowledged)
+        self.figure(f"{acknowledged:,} answers acknowledged, {missing} lost", not missing)
 
     def judge(self) -> None:
         """Note every load, and that every answer must be as it should."""
         for name, tally in self.tallies.items():
-            flaws = [flaw(one) or f"status {one.status}" for one in tally.wrong[:3]]
-            self.must(not tally.wrong, f"{name}: {tally.said()} {flaws}")
-            self.figure(f"{name}: {tally}")
+            self.figure(f"{name}: {tally}", not tally.wrong)
+            for one in tally.wrong[:20]:
+                print(f"    {flaw(one) or one.status}: {one.call.path} {one.call.note}")
 
 
 @pytest.fixture
@@ -175,28 +180,22 @@ def pytest_runtest_makereport(
 ) -> Iterator[pytest.TestReport]:
     report = yield
     if call.when == "call" and item.config.getoption("write"):
-        name = item.name.removeprefix("test_").replace("_", "-")
-        write(name, line(name, item, report))
+        found: Row = item.funcargs["row"]
+        failures = "; ".join(found.failures) or str(report.longrepr).splitlines()[-1:]
+        result = "held" if report.passed else f"**failed**: {failures}"
+        result += f" ({datetime.now(UTC).date()}, {report.duration:.0f} s{', quick' * found.quick})"
+        write(item.name, *item.function.__doc__.split("\n\n"), result, "; ".join(found.figures))
     return report
 
 
-def line(name: str, item: pytest.Item, report: pytest.TestReport) -> str:
-    """The row's line of the table."""
-    found: Row = item.funcargs["row"]
-    what, holds = item.function.__doc__.split("\n\n")
-    failures = "; ".join(found.failures) or str(report.longrepr).splitlines()[-1:]
-    result = "held" if report.passed else f"**failed**: {failures}"
-    result += f" ({datetime.now(UTC).date()}, {report.duration:.0f} s{', quick' * found.quick})"
-    cells = (f"`{name}`", what, holds, result, "; ".join(found.figures))
-    return f"| {' | '.join(' '.join(one.replace('|', '¦').split()) for one in cells)} |"
-
-
-def write(name: str, text: str, page: Path = PAGE) -> None:
-    """Put one line into the page, in its place; keep the others."""
-    known = page.read_text(encoding="utf-8") if page.exists() else ""
-    lines = {one[1]: one[0] for one in _LINE.finditer(known)} | {name: text}
+def write(test: str, *cells: str, page: Path = PAGE) -> None:
+    """Put the row of a test into the table of the page, in its place or as the last."""
+    name = test.removeprefix("test_").replace("_", "-")
+    told = " | ".join(" ".join(one.replace("|", "¦").split()) for one in (f"`{name}`", *cells))
+    before, *rows, after = re.split(r"^(\| `[a-z-]+` \|.*\n)", page.read_text("utf-8"), flags=re.M)
+    rows = [one for one in rows if one]
+    lines = {one[: one.index("|", 2)]: one for one in rows} | {f"| `{name}` ": f"| {told} |\n"}
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     machine = f"{os.cpu_count()} cores, {memory:.0f} GiB of memory, {platform.platform()}"
-    about = ABOUT.read_text(encoding="utf-8")
-    text = about.format(machine=machine, table="\n".join(lines.values()))
-    page.write_text(text, encoding="utf-8")
+    before = re.sub("^Machine: [^;]*", f"Machine: {machine}", before, flags=re.M)
+    page.write_text(before + "".join(lines.values()) + after, "utf-8")

@@ -1,21 +1,24 @@
-"""Calls over real HTTP from several connections, every one accounted for."""
+"""Calls over real HTTP from several connections, each accounted for; and a proxy that fails."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import http.client
 import itertools
 import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
-from tests.testing.serving import HOST
+from tests.testing.serving import HOST, free_port
 
 TIMEOUT_S = 40.0
+Right = Iterable[int] | Callable[["Answered"], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Client:
 class Tally:
     """What became of many calls; safe for threads. ``right``: statuses, or a judge of answers."""
 
-    def __init__(self, right: Iterable[int] | Callable[[Answered], bool] = (200,)) -> None:
+    def __init__(self, right: Right = (200,)) -> None:
         self.statuses: Counter[int] = Counter()
         self.wrong: list[Answered] = []
         self._said: Counter[str] = Counter()
@@ -112,7 +115,7 @@ def send_all(calls: Iterable[Call], port: int, tally: Tally, connections: int = 
         return tally
 
 
-@contextmanager
+@contextlib.contextmanager
 def under_load(
     port: int, calls: Iterable[Call], tally: Tally, connections: int = 4, fresh: bool = False,
     pause_s: float = 0.005, to_the_end: bool = False,
@@ -156,5 +159,70 @@ def flaw(answered: Answered) -> str:
     if not isinstance(read, dict):
         return f"{status}, not an object"
     is_outcome = read.get("resourceType") == "OperationOutcome" and read.get("issue")
-    right = answered.status == 200 or is_outcome
-    return "" if right else f"{status}, not an OperationOutcome with an issue"
+    told = answered.status == 200 or is_outcome
+    return "" if told else f"{status}, not an OperationOutcome with an issue"
+
+
+class Proxy:
+    """A TCP proxy that dies and returns, dawdles, and shares out connections.
+
+    Each new connection goes to the next of ``backends`` (ports of loopback). It never tries one
+    twice and never looks inside. Taken off the list, a backend keeps the connections that it has.
+    ``refused`` counts connections that a backend on the list did not take; ``delay_s`` is how long
+    it holds back what backends say.
+    """
+
+    def __init__(self, *backends: int) -> None:
+        self.port, self.backends, self.refused = free_port(), backends, 0
+        self.url = f"http://{HOST}:{self.port}"
+        self._turns = itertools.count()
+        self._loop = asyncio.new_event_loop()
+        self._lines: set[asyncio.StreamWriter] = set()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self.return_()
+
+    def _run(self, task: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(task, self._loop).result(10)
+
+    def return_(self) -> None:
+        """Listen (again, at the same address), without delay."""
+        self.delay_s = 0.0
+        self._server = self._run(asyncio.start_server(self._join, HOST, self.port, backlog=512))
+
+    def die(self) -> None:
+        """Refuse connections, and cut those that are open."""
+
+        async def end() -> None:
+            self._server.close()
+            for line in tuple(self._lines):
+                line.transport.abort()
+
+        self._run(end())
+
+    async def _join(self, ours: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        backend = self.backends[next(self._turns) % len(self.backends)]
+        try:
+            theirs, there = await asyncio.open_connection(HOST, backend)
+        except OSError:
+            self.refused += 1
+            client.close()
+            return
+        self._lines |= {client, there}
+        forth = asyncio.create_task(self._copy(ours, there, False))
+        await self._copy(theirs, client, True)
+        # The backend has sent everything: nobody waits for the client's end.
+        forth.cancel()
+        for line in (client, there):
+            line.close()
+            self._lines.discard(line)
+
+    async def _copy(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, held_back: bool
+    ) -> None:
+        """Pass on what comes, and its end."""
+        with contextlib.suppress(OSError):
+            while part := await source.read(65536):
+                await asyncio.sleep(self.delay_s if held_back else 0)
+                sink.write(part)
+                await sink.drain()
+            sink.write_eof()

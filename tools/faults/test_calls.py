@@ -60,9 +60,6 @@ def test_mutants(row: Row) -> None:
     with row.serving() as service:
         send_all(mutated(count, row.seed), service.port, tally)
         row.must(service.says("/readyz"), "not ready afterwards")
-    for number, answered in enumerate(tally.wrong[:20]):
-        (row.folder / f"flaw-{number}.bin").write_bytes(answered.call.body)
-        print(f"    {flaw(answered)}: {answered.call.note} at {answered.call.path}")
     row.must(tally.total == count, f"only {tally.total:,} of {count:,} were sent")
 
 
@@ -95,14 +92,12 @@ def test_properties(row: Row) -> None:
         )  # fmt: skip
         @given(_made_up(), st.sampled_from((VIEW, SELECT, FEEDBACK)))
         def every_answer_is_right(body: bytes, path: str) -> None:
-            answered = client.send(Call(path, body))
+            answered = client.send(Call(path, body, note=repr(body[:400])))
             tally.add(answered)
-            assert not flaw(answered), f"{flaw(answered)} at {path}: {body[:400]!r}"
+            assert not flaw(answered)
 
-        try:
+        with suppress(AssertionError):  # the tally tells
             every_answer_is_right()
-        except AssertionError as error:
-            row.must(False, str(error)[:500])
 
 
 def _nested(levels: int) -> bytes:
@@ -115,7 +110,7 @@ def _chunks(size: int, each: int) -> list[bytes]:
     return [body[at : at + each] for at in range(0, size, each)]
 
 
-def _edges() -> list[tuple[str, bytes | list[bytes], set[int]]]:
+def _edges() -> list[tuple[str, bytes | list[bytes], tuple[int, ...]]]:
     """Name, body, and the statuses of which one is right; feedback and drafts say so."""
     result, view = calls.with_results(1).body, calls.good_calls(VIEW)[0].body
     big = calls.with_results(49_999).body  # and the patient
@@ -124,27 +119,27 @@ def _edges() -> list[tuple[str, bytes | list[bytes], set[int]]]:
     )
     keys = b"".join(b',"k%d":{}' % at for at in range(100_000))
     return [
-        ("60 levels deep", _nested(57), {200}),
-        ("65 levels deep", _nested(63), {400}),
-        ("100,000 levels deep", _nested(100_000), {400}),
-        ("5 million levels, never closed", b"[" * 5_000_000, {400}),
-        ("100,000 levels in feedback", b'{"feedback":' + b"[" * 100_000, {400}),
-        ("1e400 as a result", result.replace(b"4.1", b"1e400"), {200, 400}),
-        ("a result of 1,000,000 digits", result.replace(b"4.1", b"7" * 1_000_000), {200, 400}),
-        ("1,000,000 decimals", result.replace(b"4.1", b"0." + b"3" * 1_000_000), {200, 400}),
-        ("1e-999999999", result.replace(b"4.1", b"1e-999999999"), {200, 400}),
-        ("each key twice", view[:-1] + b"," + view[1:], {200, 400}),
-        ("a key 100,000 times", with_extra(b"1" + b',"x":1' * 100_000).body, {200, 400}),
-        ("100,000 prefetch keys", with_extra(b"1" + keys).body, {200, 400, 413}),
-        ("10 MB", calls.padded(10_000_000).body, {200}),
-        ("40 MB", calls.padded(40_000_000).body, {413}),
-        ("40 MB of feedback", calls.padded(40_000_000).body, {413}),
-        ("50,000 entries", big, {200}),
-        ("100,000 entries", calls.with_results(100_000).body, {413}),
-        ("10 MB in chunks of 64 KB", _chunks(10_000_000, 65_536), {200}),
-        ("1 MB in chunks of 7 bytes", _chunks(1_000_000, 7), {200}),
-        ("40 MB in chunks", _chunks(40_000_000, 65_536), {413}),
-        ("50,000 entries as drafts", drafts, {200, 400, 413}),
+        ("60 levels deep", _nested(57), (200,)),
+        ("65 levels deep", _nested(63), (400,)),
+        ("100,000 levels deep", _nested(100_000), (400,)),
+        ("5 million levels, never closed", b"[" * 5_000_000, (400,)),
+        ("100,000 levels in feedback", b'{"feedback":' + b"[" * 100_000, (400,)),
+        ("1e400 as a result", result.replace(b"4.1", b"1e400"), (200, 400)),
+        ("a result of 1,000,000 digits", result.replace(b"4.1", b"7" * 1_000_000), (200, 400)),
+        ("1,000,000 decimals", result.replace(b"4.1", b"0." + b"3" * 1_000_000), (200, 400)),
+        ("1e-999999999", result.replace(b"4.1", b"1e-999999999"), (200, 400)),
+        ("each key twice", view[:-1] + b"," + view[1:], (200, 400)),
+        ("a key 100,000 times", with_extra(b"1" + b',"x":1' * 100_000).body, (200, 400)),
+        ("100,000 prefetch keys", with_extra(b"1" + keys).body, (200, 400, 413)),
+        ("10 MB", calls.padded(10_000_000).body, (200,)),
+        ("40 MB", calls.padded(40_000_000).body, (413,)),
+        ("40 MB of feedback", calls.padded(40_000_000).body, (413,)),
+        ("50,000 entries", big, (200,)),
+        ("100,000 entries", calls.with_results(100_000).body, (413,)),
+        ("10 MB in chunks of 64 KB", _chunks(10_000_000, 65_536), (200,)),
+        ("1 MB in chunks of 7 bytes", _chunks(1_000_000, 7), (200,)),
+        ("40 MB in chunks", _chunks(40_000_000, 65_536), (413,)),
+        ("50,000 entries as drafts", drafts, (200, 400, 413)),
     ]
 
 
@@ -155,14 +150,11 @@ def test_bodies(row: Row) -> None:
     each the right status (400 too deep, 413 too large, 200 within the limits) as JSON; others are
     served meanwhile
     """
-    tally = row.tallies["bodies"] = Tally(lambda one: not flaw(one))
     with row.serving(), row.load("others", calls.good_calls()[:20], 1, pause_s=0.01):
         for name, body, right in _edges():
             path = SELECT if "drafts" in name else FEEDBACK if "feedback" in name else VIEW
-            (answered,) = row.sent(Call(path, body))
-            tally.add(answered)
-            print(f"    {name}: {answered.status} in {answered.seconds * 1000:.0f} ms")
-            row.must(answered.status in right, f"{name}: {answered.status}")
+            (answered,) = row.sent(name, Call(path, body), right=right)
+            row.must(not flaw(answered), f"{name}: {flaw(answered)}")
         row.figure(f"worker afterwards {max(row.memory_mb()):.0f} MB")
 
 
@@ -194,13 +186,11 @@ def test_slow_clients(row: Row) -> None:
         for line in (*heads, *slow):
             line.close()
         row.must(service.says("/readyz"), "not ready afterwards")
-    row.figure(
-        f"{count} slow heads ({dropped} cut off after the server's 10 s) and {count} bodies at "
-        f"2 bytes/s for {seconds} s: {statuses.count(408)} of these bodies told so (408)"
-    )
     row.must(others.total > seconds * 20, f"others were starved: {others.total} answers")
-    row.must(dropped == count, f"{count - dropped} slow heads were kept")
-    row.must(statuses.count(408) == count, f"slow bodies: {sorted(set(statuses))}")
+    told = statuses.count(408)
+    row.figure(f"{count} slow heads, {dropped} cut off after the server's 10 s", dropped == count)
+    said = f"{count} bodies at 2 bytes/s for {seconds} s, {told} told so (408)"
+    row.figure(said, told == count)
 
 
 def _is_ended(line: socket.socket) -> bool:
@@ -242,11 +232,9 @@ def test_broken_off(row: Row) -> None:
         row.must(service.says("/readyz"), "not ready afterwards")
         row.must(len(service.worker_processes()) == 2, "a worker died")
         row.must("Unexpected exit" not in service.log, "a worker died")
-    row.figure(
-        f"{count} connections dropped in the head, in the body, before the answer, in a chunk, "
-        f"half closed, or sending no HTTP; half-closed bodies got {dict(told)} (0: closed)"
-    )
-    row.must(set(told) <= {0, 400}, f"half-closed bodies: {dict(told)}")
+    row.figure(f"{count} connections dropped in the head, in the body, before the answer, in a "
+               "chunk, half closed, or sending no HTTP")  # fmt: skip
+    row.figure(f"half-closed bodies got {dict(told)} (0: closed)", set(told) <= {0, 400})
 
 
 def _payload(claims: dict[str, Any], changes: dict[str, str]) -> bytes:

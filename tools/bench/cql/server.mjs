@@ -1,4 +1,4 @@
-// node server.mjs PORT PROCESSES FOLDER: a CDS Hooks service whose rules are CQL.
+// node server.mjs FOLDER PORT PROCESSES: a CDS Hooks service whose rules are CQL.
 // FOLDER holds what translate.mjs wrote. The model info is parsed once for each process.
 import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import cqlExecution from 'cql-execution';
 import cqlFhir from 'cql-exec-fhir';
 
-const [port, processes, folder] = process.argv.slice(2);
+const [folder, port, processes] = process.argv.slice(2);
 const read = name => JSON.parse(readFileSync(join(folder, name), 'utf8'));
 const { CodeService, DateTime, Executor, Library } = cqlExecution;
 const executor = new Executor(new Library(read('elm.json')), new CodeService(read('valuesets.json')));

@@ -1,0 +1,254 @@
+"""Databases, FHIR and key servers unavailable and back: calls go on, nothing stored is lost."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.feedback.conftest import Cluster, cluster
+from tests.fhir_client.loopback import Loopback, reply
+from tests.testing import fhir
+from tests.testing.serving import CARDS, stored_cards, until
+from tools.faults.calls import VIEW, Feedback, Signer, client_list, good_calls, without_prefetch
+from tools.faults.conftest import Row
+from tools.faults.load import Answered, Client, Proxy, flaw, send_all
+
+__all__ = ["cluster"]
+_WITHIN_MS = 5000  # the default of CDS_FHIR_DEADLINE, and slack for a loaded machine
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[tuple[Callable[[], object], Callable[[], object]]]:
+    """How to take SQLite's write lock in another connection, and how to give it back."""
+    path = folder / "records.db"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as line:
+        yield lambda: line.execute("BEGIN IMMEDIATE"), lambda: line.execute("ROLLBACK")
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[tuple[Path, Callable[[], object]]]:
+    """A file system of its own, of that size, and how to fill it; where there cannot be one, the
+    row is skipped."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount the small disk")
+
+    def fill() -> None:
+        with (folder / "ballast").open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(b"x" * 4096)
+
+    try:
+        yield folder, fill
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def _outage(
+    row: Row, fail: Callable[[], object], back: Callable[[], object], stored: Path | str, *,
+    seconds: float, rounds: int = 1, degraded: bool = True, patience_s: float = 60.0,
+) -> None:  # fmt: skip
+    """Let the database fail so many times for so many seconds, under feedback and calls.
+
+    ``degraded``: /readyz must say so; a database that can still be read stays ready.
+    ``patience_s``: how long after the failure feedback may still be stored.
+    """
+    service, recoveries = row.service, []
+    feedback = row.tallies.setdefault("feedback", Feedback((200, 503)))
+
+    def one_more(status: int, what: str, patience_s: float) -> float:
+        count = feedback.statuses[status]
+        return until(lambda: feedback.statuses[status] > count, what, patience_s)
+
+    with (
+        row.load("calls", good_calls(), 2),
+        row.load("feedback", feedback.calls(), 2, feedback),
+    ):
+        time.sleep(2)
+        for _ in range(rounds):
+            fail()
+            try:
+                one_more(503, "a refusal", patience_s)
+                row.must(not degraded or service.degraded(), "/readyz does not say so")
+                row.must(service.says("/healthz"), "/healthz does not answer")
+                time.sleep(seconds)
+            finally:
+                back()
+            recoveries.append(one_more(200, "feedback again", 30))
+            until(lambda: not service.degraded(), "the database", 30)
+            time.sleep(1)
+    row.figure(f"slowest refusal {feedback.refusal_s:.1f} s; stored again {max(recoveries):.1f} s "
+               "after the return")  # fmt: skip
+    if isinstance(stored, Path):
+        row.must_be_kept(feedback, stored_cards(stored))
+    else:
+        with psycopg.connect(stored) as line:
+            row.must_be_kept(feedback, {str(card) for (card,) in line.execute(CARDS)})
+
+
+def test_sqlite_locked(row: Row) -> None:
+    """another process holds SQLite's write lock, under load
+
+    every call gets its cards; feedback is refused with 503 and accepted again afterwards; no
+    acknowledged answer is lost
+    """
+    with row.serving(), locked(row.folder) as (lock, release):
+        # A write that waits for the lock gives up after five seconds.
+        _outage(row, lock, release, row.folder, seconds=row.many(15, 3), degraded=False)
+
+
+def test_sqlite_gone(row: Row) -> None:
+    """the folder of the SQLite file disappears, all workers are killed, the folder returns
+
+    every call gets its cards; feedback is refused with 503 and accepted again afterwards; no
+    acknowledged answer is lost; /readyz says degraded meanwhile
+    """
+    home, gone = row.folder / "home", row.folder / "gone"
+    home.mkdir()
+    feedback = row.tallies["feedback"] = Feedback((200, 503))
+    with row.serving(DATABASE_URL=f"sqlite:///{home}/records.db") as service:
+        send_all(itertools.islice(feedback.calls(), 50), service.port, feedback)
+        row.must(feedback.statuses == {200: 50}, f"before: {feedback.said()}")
+        home.rename(gone)
+        before = service.started
+        for worker in service.worker_processes():
+            worker.kill()
+        until(lambda: service.started >= before + 2, "new workers")
+        until(lambda: bool(service.says("/healthz")), "an answer")
+        # Under load it is gone from the beginning: killed workers lose their connections.
+        _outage(row, lambda: None, lambda: gone.rename(home), home, seconds=row.many(8, 3))
+
+
+def test_postgres(row: Row, cluster: Cluster) -> None:
+    """PostgreSQL is stopped without a goodbye and started again, three times, under load
+
+    every call gets its cards; feedback is refused with 503 and accepted again afterwards; no
+    acknowledged answer is lost; /readyz says degraded meanwhile
+    """
+    stop, rounds = (lambda: cluster.stop("immediate")), row.many(3, 1)
+    with row.serving(DATABASE_URL=cluster.url):
+        how = {"rounds": rounds, "seconds": row.many(8, 3), "patience_s": 15}
+        _outage(row, stop, cluster.start, cluster.url, **how)
+
+
+def test_disk_full(row: Row) -> None:
+    """the disk of the database (16 MB) fills up and is freed, under load
+
+    every call gets its cards; feedback is refused with 503 and accepted again afterwards; no
+    acknowledged answer is lost
+    """
+    with (
+        small_disk(row.folder / "disk", 16) as (home, fill),
+        row.serving(DATABASE_URL=f"sqlite:///{home}/records.db", LOG_LEVEL="error"),
+    ):
+        free = (home / "ballast").unlink
+        _outage(row, fill, free, home, seconds=row.many(15, 3), degraded=False)
+
+
+def test_fhir_server(row: Row) -> None:
+    """calls without prefetch while the FHIR server dies, returns, takes 10 s, and dies again
+
+    every call is answered within the deadline of 3 s and 2 s of slack: cards, or 412 that nothing
+    could be obtained; cards again within 3 s of the return; others are served
+    """
+    # A patient with cards, by type of resource.
+    request = json.loads(good_calls(VIEW)[0].body)
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for value in filter(None, request["prefetch"].values()):
+        for resource in [one["resource"] for one in value.get("entry", ())] or [value]:
+            kinds.setdefault(resource["resourceType"], []).append(resource)
+
+    def page(target: str) -> dict[str, Any]:
+        if "/Patient/" in target:
+            return kinds["Patient"][0]
+        return fhir.searchset(*kinds.get(target.rpartition("?")[0].rpartition("/")[2], []))
+
+    with Loopback(lambda asked: [reply(page(asked.target))]) as server:
+        proxy = Proxy(server.server_address[1])
+        asking = without_prefetch(proxy.url, of=request["context"]["patientId"])
+
+        def wait_for_cards(times: int) -> float:
+            """Seconds until so many calls one after another have cards."""
+            client = Client(row.service.port, fresh=True)
+            return until(
+                lambda: all(client.send(asking).status == 200 for _ in range(times)), "cards"
+            )
+
+        settings = {"FHIR_SERVERS": proxy.url, "FHIR_OPEN": "1"}
+        with row.serving(**settings), row.load("others", good_calls(), 2):
+            for state in ("up", "dead", "back", "slow", "dead while slow", "back again"):
+                if state.startswith("dead"):
+                    proxy.die()
+                elif state.startswith("back"):
+                    proxy.return_()
+                    returned = wait_for_cards(1)
+                    # A server that did not answer is left alone for a while, by each worker.
+                    everywhere = returned + wait_for_cards(20)
+                    said = f"{state}: cards after {returned:.1f} s, from every worker after "
+                    row.figure(f"{said}{everywhere:.1f} s", returned < 3)
+                    time.sleep(1.5)  # by then the other worker has tried it again, too
+                elif state == "slow":
+                    proxy.delay_s = 10.0
+                how = {"right": lambda one: not flaw(one), "pause_s": 0.01}
+                tally = row.loaded(row.many(12, 5), state, (asking,), **how)
+                row.must(tally.quantile_ms(1) < _WITHIN_MS, f"{state}: {tally}")
+                if state in ("up", "back"):
+                    row.must(tally.statuses[200] == tally.total, f"{state}: {tally}")
+            row.must(tally.statuses[200] > 0, "back again: no cards")
+        proxy.die()
+
+
+def test_key_server(row: Row) -> None:
+    """signed calls while the client's key server (jku) dies, a worker is killed, and it returns
+
+    known keys go on being accepted; a new worker refuses (401) what it cannot verify; all accepted
+    after the return; clients with listed keys notice nothing but the kill
+    """
+    lost: list[str] = []  # over the connection to the worker that is killed
+
+    def noticed_nothing(answered: Answered) -> bool:
+        lost.extend([answered.lost] if answered.lost else ())
+        return answered.status == 200 or (bool(answered.lost) and len(lost) == 1)
+
+    def phase(name: str, right: tuple[int, ...] = (200,)) -> None:
+        seconds = row.many(6, 3)
+        row.loaded(seconds, name, fetched.calls(), 2, right, fresh=True, pause_s=0.01)
+
+    with Loopback(lambda _asked: [reply(fetched.key_set)]) as server:
+        proxy = Proxy(server.server_address[1])
+        inline = Signer("https://inline.example")
+        fetched = Signer("https://fetched.example", jku=f"{proxy.url}/jwks.json")
+        clients, retry = client_list(row.folder, inline, fetched), 3 if row.quick else None
+        with (
+            row.serving(TRUSTED_CLIENTS=clients, key_retry_s=retry) as service,
+            row.load("clients with listed keys", inline.calls(), 1, noticed_nothing, pause_s=0.01),
+        ):
+            phase("up")
+            proxy.die()
+            phase("dead, keys known")
+            before = service.started
+            service.worker_processes()[0].kill()
+            until(lambda: service.started > before, "a new worker")
+            phase("dead, one worker new", (200, 401))
+            proxy.return_()
+            client, more = Client(service.port, fresh=True), fetched.calls()
+            took = until(
+                lambda: all(client.send(next(more)).status == 200 for _ in range(20)),
+                "acceptance by all workers", 90,
+            )  # fmt: skip
+            phase("back")
+        proxy.die()
+    retried = "with the retry of 60 s shortened to 3 s" if row.quick else "it asks once a minute"
+    row.figure(f"accepted by every worker {took:.0f} s after the return ({retried})")
