@@ -43,11 +43,6 @@ def of(kind: str, results: int) -> tuple[str, bytes]:
     return VIEW, patient_view(results, cards=kind == CARDS)
 
 
-def without_prefetch(fhir_server: str) -> bytes:
-    """A ``patient-view`` call that brings nothing but the address of a FHIR server."""
-    return _encoded("patient-view", None, fhirServer=fhir_server)
-
-
 def prefetch(results: int, *, cards: bool = True, now: datetime | None = None) -> dict[str, Any]:
     """The patient's record by prefetch key."""
     moment, kind = now or _now(), "with cards" if cards else "without"
@@ -73,7 +68,7 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def _encoded(hook: str, data: dict[str, Any] | None, **more: Any) -> bytes:
+def _encoded(hook: str, data: dict[str, Any], **more: Any) -> bytes:
     call = fhir.call(hook, data, of=PATIENT, **more)
     return json.dumps(call, separators=(",", ":")).encode()
 

@@ -22,6 +22,7 @@ from tools.faults.load import Call, Client
 RELEASE = "b980901"
 """The last commit of 23 November 2026: the first edition, that the goals are set against."""
 MISSING = "nothing in prefetch"
+_HERE = str(servers.CHECKOUT)
 PEERS = (who.CHAIN_FHIR, who.CHAIN_PLAIN, who.CQL)
 FLOORS = (who.FIXED, who.FLASK, who.WSGI)
 SIZES = (10, 100, 1_000, 10_000, 49_900)
@@ -77,10 +78,11 @@ def turns(on: Ground, at: Scenario, rounds: int, seconds: float) -> dict[str, li
             if name not in PEERS:
                 raise
             print(f"{name} is left out: {error}", file=sys.stderr)
-    missing = at.what == MISSING
-    body = on.body(
-        bodies.without_prefetch(on.fhir_server) if missing else bodies.of(at.what, at.results)[1]
-    )
+    if at.what == MISSING:
+        content = calls.without_prefetch(on.fhir_server, of=bodies.PATIENT).body
+    else:
+        _, content = bodies.of(at.what, at.results)
+    body = on.body(content)
     for number in range(-1, rounds):
         # Whoever begins has the cooler machine: they take turns at that, too.
         for name in list(found)[:: 1 if number % 2 == 0 else -1]:
@@ -98,28 +100,23 @@ def turns(on: Ground, at: Scenario, rounds: int, seconds: float) -> dict[str, li
 
 def against_release(folder: Path, rounds: int) -> compare.Compared:
     """Processor time of calls here and in the release of 23 November, see `compare.compared`."""
-    packed, here = str(folder / "release.tar"), servers.CHECKOUT
-    subprocess.run(
-        ["git", "archive", "--output", packed, RELEASE], cwd=servers.CHECKOUT, check=True
-    )
+    packed = str(folder / "release.tar")
+    subprocess.run(["git", "-C", _HERE, "archive", "--output", packed, RELEASE], check=True)
     shutil.unpack_archive(packed, folder / "release", filter="data")
-    both = {"release": folder / "release", "now": here}
-    return compare.compared(
-        {name: ([sys.executable], str(at)) for name, at in both.items()}, rounds
-    )
+    both = {"release": str(folder / "release"), "now": _HERE}
+    return compare.compared({name: ([sys.executable], at) for name, at in both.items()}, rounds)
 
 
 def newer_pythons(rounds: int) -> compare.Compared:
     """Processor time of calls under this Python and newer ones, where these can be had."""
-    here = str(servers.CHECKOUT)
-    found = {platform.python_version(): ([sys.executable], here)}
+    found = {platform.python_version(): ([sys.executable], _HERE)}
     for release in ("trixie", "forky"):
-        python = [f"{here}/tools/newer_python", release, "python"]
+        python = [f"{_HERE}/tools/newer_python", release, "python"]
         asked = subprocess.run([*python, "-VV"], capture_output=True, text=True, check=False)
         if asked.returncode:
             print(asked.stdout.strip(), file=sys.stderr)
         else:
-            found[asked.stdout.split()[1]] = (python, here)
+            found[asked.stdout.split()[1]] = (python, _HERE)
     return compare.compared(found, rounds)
 
 

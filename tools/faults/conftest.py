@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from tests.testing.serving import HOST, NotInTimeError, Service, free_port, serving
+from tests.testing.serving import HOST, NotInTimeError, Service, free_port, serving, until
 from tools.bench.servers import wrk
 from tools.faults.calls import Feedback
 from tools.faults.load import TIMEOUT_S, Answered, Call, Client, Right, Tally, flaw, under_load
@@ -117,8 +117,9 @@ class Row:
         port, empty = free_port(), self.folder / "empty"
         empty.mkdir(exist_ok=True)
         idle = [sys.executable, "-m", "http.server", str(port), "--bind", HOST, "-d", str(empty)]
-        with subprocess.Popen(idle, stderr=subprocess.DEVNULL) as process:
-            time.sleep(1)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(idle, **quiet) as process:
+            until(lambda: Client(port, fresh=True).send(Call("/", b"")).status > 0, "an answer")
             with ThreadPoolExecutor(2) as pool:
                 asked = ((self.service.port, "/healthz"), (port, "/"))
                 ours, theirs = pool.map(lambda at: wrk(*at, 1, seconds, every_ms=50), asked)

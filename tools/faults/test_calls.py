@@ -100,10 +100,6 @@ def test_properties(row: Row) -> None:
             every_answer_is_right()
 
 
-def _nested(levels: int) -> bytes:
-    return with_extra(b"[" * levels + b"]" * levels).body
-
-
 def _chunks(size: int, each: int) -> list[bytes]:
     """A body that is sent in chunks."""
     body = calls.padded(size).body
@@ -119,9 +115,9 @@ def _edges() -> list[tuple[str, bytes | list[bytes], tuple[int, ...]]]:
     )
     keys = b"".join(b',"k%d":{}' % at for at in range(100_000))
     return [
-        ("60 levels deep", _nested(57), (200,)),
-        ("65 levels deep", _nested(63), (400,)),
-        ("100,000 levels deep", _nested(100_000), (400,)),
+        ("60 levels deep", with_extra(b"[" * 57 + b"]" * 57).body, (200,)),
+        ("65 levels deep", with_extra(b"[" * 63 + b"]" * 63).body, (400,)),
+        ("100,000 levels deep", with_extra(b"[" * 100_000 + b"]" * 100_000).body, (400,)),
         ("5 million levels, never closed", b"[" * 5_000_000, (400,)),
         ("100,000 levels in feedback", b'{"feedback":' + b"[" * 100_000, (400,)),
         ("1e400 as a result", result.replace(b"4.1", b"1e400"), (200, 400)),
