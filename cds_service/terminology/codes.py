@@ -32,6 +32,14 @@ _OTHER_SPELLINGS = {
     "http://www.hl7.org/fhir/sid/icd-10-cm": ICD10CM,
     "http://www.cms.gov/medicare/coding/icd10": ICD10CM,
     "http://fhir.de/codesystem/bfarm/icd-10-gm": ICD10CM,
+    "http://fhir.de/codesystem/dimdi/icd-10-gm": ICD10CM,
+    "http://hl7.org/fhir/sid/icd-10-gm": ICD10CM,
+    "http://hl7.org/fhir/sid/icd-10-am": ICD10CM,
+    "http://hl7.org/fhir/sid/icd-10-ca": ICD10CM,
+    "http://hl7.org/fhir/sid/icd-10-us": ICD10CM,
+    "http://hl7.org/fhir/sid/icd-10-nl": ICD10CM,
+    "http://hl7.org/fhir/sid/icd-10-de": ICD10CM,
+    "urn:oid:1.2.276.0.76.5.409": ICD10CM,
     "urn:oid:2.16.840.1.113883.6.88": RXNORM,
     "http://www.nlm.nih.gov/research/umls/rxnorm/": RXNORM,
     "http://rxnorm.info": RXNORM,
@@ -39,6 +47,8 @@ _OTHER_SPELLINGS = {
     "http://whocc.no/atc": ATC,
     "http://www.whocc.no/atcddd": ATC,
     "http://fhir.de/codesystem/bfarm/atc": ATC,
+    "http://fhir.de/codesystem/dimdi/atc": ATC,
+    "http://www.whocc.no/atc_ddd_index": ATC,
     "urn:oid:2.16.840.1.113883.6.12": CPT,
     "http://ama-assn.org/go/cpt": CPT,
     # Bare names, as in HL7 v2 messages and interfaces made from them.
@@ -239,7 +249,8 @@ def normal_key(system: str, code: str) -> tuple[str, str]:
     if not known and Loinc.shape.fullmatch(plain) and Loinc.check(plain):
         known = LOINC
     elif known == ICD10CM:
-        plain = plain.upper()
+        # Dagger, asterisk and optional codes are marked behind, and so is how certain it is.
+        plain = plain.upper().partition(" ")[0].rstrip("+*!†#")
         if len(plain) > 3 and "." not in plain and plain[3] != "-":
             plain = f"{plain[:3]}.{plain[3:]}"
     elif known == ATC:

@@ -16,6 +16,7 @@ from cds_service.terminology.codelists import MARKS, NAMES, CodeList, Name
 from cds_service.terminology.codes import (
     ATC,
     ICD10CM,
+    SNOMED,
     Coding,
     category_of,
     normal_key,
@@ -154,6 +155,15 @@ class Vocabulary:
         Words in other scripts than Latin are not read.
         """
         return _in_words(codings, texts) or self._of_a_listed_system(codings)
+
+    def bare(self, codings: Sequence[Coding], texts: Sequence[str]) -> bool:
+        """Whether it is a SNOMED CT code without words that no list has: it may be a kind of what
+        is listed."""
+        return (
+            not _in_words(codings, texts)
+            and all(normal_system(one.system) == SNOMED for one in codings)
+            and not self.lists(codings)
+        )
 
     def _of_a_listed_system(self, codings: Iterable[Coding]) -> bool:
         return any(normal_system(one.system) in self._systems for one in codings)

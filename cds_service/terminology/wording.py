@@ -62,10 +62,18 @@ def _number(word: str) -> float | None:
         return None
 
 
+_LETTERS = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ø": "o", "ß": "ss", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "μ": "u"}
+)
+"""Letters that are not a plain one with an accent."""
+
+
 def split_words(text: str) -> Words:
     """The words of a text in lower case, without accents, and with numbers separate from units."""
-    plain = unicodedata.normalize("NFKD", text.lower())
-    plain = "".join(c for c in plain if not unicodedata.combining(c))
+    plain = text.lower()
+    if not plain.isascii():
+        plain = unicodedata.normalize("NFKD", plain).translate(_LETTERS)
+        plain = "".join(c for c in plain if not unicodedata.combining(c))
     plain = _THOUSANDS.sub("", plain.replace("'", "").replace("’", ""))
     if "+" in plain:
         plain = _ION.sub(r"\1", plain)

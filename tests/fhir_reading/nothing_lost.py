@@ -19,6 +19,7 @@ from hooks.knowledge.files import analytes
 Json = dict[str, object]
 IGNORED = {
     "Observation": {"registered", "cancelled", "entered-in-error"},
+    "DiagnosticReport": {"registered", "cancelled", "entered-in-error"},
     "AllergyIntolerance": {"refuted", "entered-in-error", "inactive", "resolved"},
     "ServiceRequest": {"draft", "on-hold", "revoked", "completed", "entered-in-error"},
 }

@@ -392,3 +392,23 @@ def test_endless_sections_are_reported() -> None:
         section = {"section": [section]}
     one = pointing("Composition", section=[section])
     assert not facts(medications=bundle(medication(), one)).could_be_read(Kind.MEDICATIONS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Unlisted drug", "Medication 1", "Drug X", "Compounded medication", "STUDY DRUG ABC123",
+     "Investigational agent 12-B", "Med not in formulary", "PTA med", "Generic drug", "Test drug",
+     "OTC supplement", "See med rec", "Unable to obtain", "Patient unsure of name", "Rx",
+     "Custom compound"],
+)  # fmt: skip
+def test_a_name_that_stands_for_no_drug_is_said(name) -> None:
+    found = facts(medications=bundle(medication(name)))
+    assert not found.could_be_read(Kind.MEDICATIONS)
+
+
+@pytest.mark.parametrize(
+    "name", ["Vitamin B12", "Compound W", "Generic Lipitor 20 mg", "No current medications",
+             "Iron supplement", "Interleukin agent 2"]
+)  # fmt: skip
+def test_a_name_with_more_in_it_says_what_it_is(name) -> None:
+    assert facts(medications=bundle(medication(name))).could_be_read(Kind.MEDICATIONS)

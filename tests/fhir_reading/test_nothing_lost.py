@@ -164,6 +164,16 @@ def observations(draw: st.DrawFn, places: list[str], systems: list[str]) -> Made
     if place == "component":
         code = draw(st.sampled_from([PANEL, {"text": "Point of care"}, {}]))
         return made | {"code": code, "component": [said]}, analyte, []
+    if place == "nested":
+        holder = {"code": {"text": "Electrolytes"}, "component": [said]}
+        return made | {"code": PANEL, "component": [holder]}, analyte, []
+    if place in ("report", "conclusion"):
+        around = {"resourceType": "DiagnosticReport", "status": draw(STATUSES)}
+        if place == "report":
+            around |= {"code": said["code"], "presentedForm": [{"contentType": "application/pdf"}]}
+        else:
+            around |= {"code": PANEL, "conclusion": f"{WORDS[analyte]} critically high"}
+        return around | draw(DATES) | draw(SUBJECTS) | draw(IDS), analyte, []
     if place == "contained":
         inside = made | said | {"id": "c1"}
         around = {"resourceType": "DiagnosticReport", "status": "final", "code": PANEL}
@@ -189,6 +199,26 @@ def conditions(draw: st.DrawFn) -> Made:
     return made | draw(SUBJECTS) | draw(IDS), concept, []
 
 
+def pointers(held: Json, words: str) -> st.SearchStrategy[Json]:
+    """What does not hold a medicine as an entry, but points at it, or names it."""
+    elsewhere = {"reference": f"{held['resourceType']}/not-sent"}
+    pointer = st.sampled_from([elsewhere, {"reference": "#h"}, {"display": words}])
+    inside = {"contained": [held | {"id": "h"}]}
+    drug = {"detail": {"status": "in-progress", "productCodeableConcept": {"text": words}}}
+    return pointer.flatmap(
+        lambda one: st.sampled_from(
+            [
+                {"resourceType": "List", "status": "current", "entry": [{"item": one}]} | inside,
+                {"resourceType": "Composition", "section": [{"entry": [one]}]} | inside,
+                {"resourceType": "RequestGroup", "action": [{"resource": one}]} | inside,
+                {"resourceType": "CarePlan", "activity": [{"reference": one}]} | inside,
+                {"resourceType": "CarePlan", "activity": [drug]},
+                {"resourceType": "Parameters", "parameter": [{"resource": held}]},
+            ]
+        )
+    )
+
+
 @st.composite
 def medications(draw: st.DrawFn) -> Made:
     words = draw(st.sampled_from(DRUGS))
@@ -198,8 +228,10 @@ def medications(draw: st.DrawFn) -> Made:
     status = ["active", "completed", "stopped", "on-hold", "draft", "unknown", "", None, 7]
     made: Json = {"resourceType": kind, "status": draw(st.sampled_from(status))}
     product: Json = {"resourceType": "Medication", "id": "m", "code": what}
-    where = draw(st.sampled_from(["concept", "contained", "beside", "missing", "shown"]))
+    where = draw(st.sampled_from(["concept", "contained", "beside", "missing", "shown", "pointed"]))
     others: list[Json] = []
+    if where == "pointed":
+        return draw(pointers(made | {"medicationCodeableConcept": what}, words)), concept, []
     if where == "concept":
         made["medicationCodeableConcept"] = what
     elif where == "contained":
@@ -232,11 +264,26 @@ def orders(draw: st.DrawFn) -> Made:
     return made | draw(SUBJECTS) | draw(IDS), analyte, []
 
 
+ANOTHER: Mapping[Kind, Json] = {
+    Kind.RESULTS: {"resourceType": "Observation", "id": "z", "status": "final",
+                   "code": {"text": "Chloride"}},
+    Kind.CONDITIONS: {"resourceType": "Condition", "id": "z", "code": {"text": "Asthma"},
+                      "clinicalStatus": {"coding": [{"code": "active"}]}},
+    Kind.MEDICATIONS: {"resourceType": "MedicationRequest", "id": "z", "status": "active",
+                       "medicationCodeableConcept": {"text": "Paracetamol"}},
+    Kind.ALLERGIES: {"resourceType": "AllergyIntolerance", "id": "z", "code": {"text": "Nuts"}},
+    Kind.ORDERS: {"resourceType": "ServiceRequest", "id": "z", "status": "active",
+                  "code": {"text": "Chest X-ray"}},
+}  # fmt: skip
+"""What stands beside the record and names none of what it names."""
+
+
 @st.composite
 def records(draw: st.DrawFn, makers: Mapping[Kind, st.SearchStrategy[Made]]) -> Record:
     kind = draw(st.sampled_from(list(makers)))
     resource, concept, others = draw(makers[kind])
-    whole = bundle(resource, *others)
+    beside = [{"resourceType": "Practitioner", "id": "p"}, ANOTHER[kind]]
+    whole = bundle(resource, *others, *draw(st.sampled_from([[], beside])))
     page = draw(
         st.sampled_from(
             [
@@ -250,6 +297,12 @@ def records(draw: st.DrawFn, makers: Mapping[Kind, st.SearchStrategy[Made]]) -> 
                 {"entry": whole["entry"]},
                 {"first": whole, "second": whole},
                 whole | {"link": [{"relation": "next", "url": "?"}]},
+                whole | {"link": "?", "total": 1},
+                whole | {"meta": {"tag": [{"code": "SUBSETTED"}]}},
+                {
+                    "resourceType": "Bundle",
+                    "entry": [{"response": {"status": "500"}, **one} for one in whole["entry"]],
+                },
                 {"resourceType": "Bundle", "entry": [resource, *others]},
             ]
         )
@@ -258,8 +311,9 @@ def records(draw: st.DrawFn, makers: Mapping[Kind, st.SearchStrategy[Made]]) -> 
     return Record(page, sent, resource, concept)
 
 
+PLACES = ["itself", "itself", "component", "nested", "contained", "report", "conclusion"]
 MAKERS: dict[Kind, st.SearchStrategy[Made]] = {
-    Kind.RESULTS: observations(["itself", "component", "contained"], [*FOREIGN, *LISTED]),
+    Kind.RESULTS: observations(PLACES, [*FOREIGN, *LISTED]),
     Kind.CONDITIONS: conditions(),
     Kind.MEDICATIONS: medications(),
     Kind.ALLERGIES: allergies(),

@@ -241,3 +241,14 @@ def test_a_contained_specimen_says_what_it_is() -> None:
         inside = [{"resourceType": "Specimen", "id": "s", "type": {"text": kind}}]
         one = lab(code={"text": "Potassium"}, specimen={"reference": "#s"}, contained=inside)
         assert ("potassium" in results(one).series) is read_
+
+
+@pytest.mark.parametrize("code", ["88480006", "312468003", "1000000000000108"])
+def test_a_bare_snomed_code_on_no_list_is_said_where_the_unit_is_of_an_analyte(code: str) -> None:
+    coded = {"coding": [{"system": "http://snomed.info/sct", "code": code}]}
+    reading = results(lab(code=coded, value=6.8, interpretation=CRITICAL))
+    [said] = reading.record.problems
+    assert (said.kind, said.about, said.critical) == ("unknown-code", "results", True)
+    assert results(lab(code=coded, value=70, unit="kg")).record.problems == ()
+    named = {"coding": [coded["coding"][0] | {"display": "Chloride"}]}
+    assert results(lab(code=named, value=101)).record.problems == ()

@@ -239,7 +239,7 @@ class Codebook:
 
     def _doubtful(self, coded: Sequence[Coding], words: Sequence[str]) -> Meaning:
         """The meaning of a code that stands for nothing here, or may do so."""
-        if not self._vocabulary.reads(coded, words):
+        if not self._vocabulary.reads(coded, words) or self._vocabulary.bare(coded, words):
             return UNLISTED
         if self._vocabulary.lists(coded):
             return NOTHING

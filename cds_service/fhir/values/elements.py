@@ -54,6 +54,11 @@ _NO_WORDS = frozenset(
         "unspecified disorder", "nicht bekannt", "keine angabe", "keine angaben", "k.a", "n.n",
         "unklar", "unbekannt", "siehe liste", "siehe brief", "siehe arztbrief", "inconnu",
         "desconocido", "sconosciuto", "onbekend", "ukendt", "okänd", "blutdrucktablette",
+        "rx", "placeholder", "no name", "name unknown", "herbal", "herbs", "supplement", "generic",
+        "supplements", "compound", "compounded", "custom compound", "extemporaneous", "see med rec",
+        "med rec", "unlisted", "not listed", "not in formulary", "do not use", "unsure", "drug x",
+        "patient unsure", "patient unsure of name", "unable to obtain", "unable to code",
+        "no code found", "code not found", "description not available", "name not available",
         "blutdruckmittel", "wassertablette", "wassertabletten", "herzmedikament",
     }
 )  # fmt: skip
@@ -63,7 +68,8 @@ _OF_ANY = frozenset(
         "medication", "medications", "medicine", "medicines", "meds", "med", "drug", "drugs",
         "tablet", "tablets", "pill", "pills", "capsule", "capsules", "unspecified", "unknown",
         "nos", "placebo", "medikament", "medikamente", "medikation", "arzneimittel", "tablette",
-        "tabletten", "condition", "conditions", "problem", "problems", "diagnosis", "diagnose",
+        "tabletten", "agent", "agents", "compound", "supplement", "supplements", "condition",
+        "conditions", "problem", "problems", "diagnosis", "diagnose",
         "product",
     )
 )  # fmt: skip
@@ -73,11 +79,16 @@ _BESIDE = _OF_ANY | frozenset(
         "freetext", "patient", "patients", "s", "own", "home", "other", "misc", "various",
         "several", "study",
         "trial", "clinical", "blinded", "investigational", "custom", "blood", "pressure", "bp",
-        "water", "fluid", "heart", "kidney", "sleeping", "pain", "otc", "herbal", "scanned",
+        "water", "fluid", "heart", "kidney", "sleeping", "pain", "otc",
+        "rec", "reconciliation", "unlisted", "formulary", "not", "in", "listed", "compounded",
+        "generic", "test", "pta", "prior", "admission", "unsure", "name", "brought",
+        "herbal", "scanned",
         "unbekannte", "unbekanntes", "unbekannter", "unbekannt",
     )
 )  # fmt: skip
 _LETTERS = re.compile(r"[^\W\d_]+")
+_NUMBERED = re.compile(r"\b[a-z]{0,6}[-_]?\d+[-_]?[a-z]?\b")
+_DRUG = frozenset({"drug", "medication", "medicine", "med", "product", "agent", "compound"})
 _LONGEST_NO_WORDS = max(map(len, _NO_WORDS)) + 4
 _LONGEST = 2000  # characters of a name
 MOST_DECIMALS = 30
@@ -156,13 +167,16 @@ def naming(value: object) -> str:
 def _says_nothing(words: str) -> bool:
     """Whether all its words name nothing: "Medication, unspecified", "water tablet".
 
-    A name with a number, such as "Problem 12", was given on purpose.
+    A name with a number, such as "Problem 12", was given on purpose; a drug named only by a number
+    ("Study drug ABC123") may be any drug.
     """
     first = _LETTERS.match(words)
     if first is None or first.group() not in _BESIDE:
         return False  # almost always
     if any(map(str.isdigit, words)):
-        return False
+        words = _NUMBERED.sub(" ", words)
+        if _DRUG.isdisjoint(_LETTERS.findall(words)):
+            return False
     found = _LETTERS.findall(words)
     return _BESIDE.issuperset(found) and not _OF_ANY.isdisjoint(found)
 
