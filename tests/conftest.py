@@ -1,4 +1,4 @@
-"""What is marked ``thorough`` is run where ``TESTS=all`` (`tests.testing.thorough`)."""
+"""Tests marked ``thorough`` run with ``TESTS=all`` only (`tests.testing.thorough`)."""
 
 from __future__ import annotations
 

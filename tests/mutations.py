@@ -1,4 +1,4 @@
-"""How many mutated requests a test tries that holds a quick way against the careful one."""
+"""How many mutated requests a test tries that compares a fast path with the careful one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the shared clinical data stand: beside a development checkout, or in CDS_SHARED."""
+"""Where the shared clinical data are: beside a development checkout, or in CDS_SHARED."""
 
 from __future__ import annotations
 

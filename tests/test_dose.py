@@ -88,13 +88,13 @@ def test_the_range_of_the_card_is_the_arithmetic_of_the_salt(
             "magnesium oxide 60 tablets 400 mg",
             dose("1", "tablet"),
             400,
-            id="a pack size is no strength",
+            id="a pack size is not a strength",
         ),
         pytest.param(
             "magnesium oxide tablets mg 400 mg",
             dose("1", "tablet"),
             400,
-            id="a unit without a number is no strength",
+            id="a unit without a number is not a strength",
         ),
         pytest.param("magnesium oxide 200 mg/5 mL", dose("10", "mL"), 400, id="a liquid"),
         pytest.param(

@@ -86,7 +86,7 @@ VIEW_REFUSED = {
     "a patientId that is null": (_context(patientId=None), "context.patientId"),
     "no userId": (body(context=_without("userId", CONTEXT)), "context.userId"),
     "a userId without a type": (_context(userId="7"), "context.userId"),
-    "a userId of a type that is no user": (_context(userId="Device/7"), "context.userId"),
+    "a userId of a type that is not a user": (_context(userId="Device/7"), "context.userId"),
     "an encounterId with a type": (_context(encounterId="Encounter/e1"), "context.encounterId"),
     "an empty encounterId": (_context(encounterId=""), "context.encounterId"),
     "an encounterId that is a number": (_context(encounterId=3), "context.encounterId"),
@@ -182,7 +182,7 @@ def test_a_body_that_is_not_a_json_object_is_refused(
 
 
 TOLERATED = {
-    "a hookInstance that is no UUID": body(hookInstance="call 7"),
+    "a hookInstance that is not a UUID": body(hookInstance="call 7"),
     "an id with an underscore": _context(encounterId="e_1", userId="PractitionerRole/a_b.c-d~e"),
     "a patient as its user": _context(userId="Patient/p1"),
     "null where nothing is": _context(encounterId=None)
@@ -197,7 +197,7 @@ TOLERATED = {
     "scopes without a patient": body(
         fhirServer="https://f.example", fhirAuthorization=AUTHORIZATION | {"patient": None}
     ),
-    "a FHIR server that is no URL": body(fhirServer="somewhere"),
+    "a FHIR server that is not a URL": body(fhirServer="somewhere"),
 }
 
 
@@ -271,7 +271,7 @@ def test_very_deep_nesting_is_refused_at_once(client: FlaskClient, opening: byte
 
 
 def test_the_last_level_that_is_allowed_is_allowed() -> None:
-    # In this order each round of the quick count takes two levels away, to the very last.
+    # In this order each round of the fast count removes two levels, down to the last.
     levels = MAX_DEPTH // 2
     deepest = b'{"a":[' * levels + b"]}" * levels
 

@@ -122,7 +122,7 @@ CALLS: dict[str, tuple[str, Any]] = {
     "an authorization of a wrong type": (VIEW, GOOD | {"fhirAuthorization": CANARY}),
     "selections of wrong types": (SELECT, order_body(QUININE, selections=[{CANARY: 1}])),  # type: ignore[list-item]
     "malformed JSON": (VIEW, json.dumps(GOOD).encode()[:-1]),
-    "a text that is no call": (VIEW, CANARY.encode()),
+    "a text that is not a call": (VIEW, CANARY.encode()),
     "invalid UTF-8": (VIEW, CANARY.encode() + b"\xff"),
     "nothing obtainable": (VIEW, GOOD | {"prefetch": {"results": CANARY}}),
     "an unknown service": (f"/cds-services/{CANARY}", GOOD),

@@ -99,7 +99,7 @@ def test_results_are_asked_for_by_the_codes_of_the_analytes_in_order() -> None:
 
 
 class Server:
-    """Stands for the FHIR client: remembers what it was asked, answers what it was given."""
+    """A stand-in for the FHIR client: records what it was asked, answers what it was given."""
 
     def __init__(self, **answers: Fetched) -> None:
         self.answers = answers

@@ -107,7 +107,7 @@ def _loud(name: str, indicator: Indicator, persistent: bool) -> Any:
         persistent=persistent,
     )
     def check(_facts: Any) -> Finding:
-        """Always speaks."""
+        """Always fires."""
         return Finding(indicator, name, advice=("Look.",))
 
     return check

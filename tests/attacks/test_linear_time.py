@@ -1,4 +1,4 @@
-"""Time is linear in what comes from outside: each size is doubled, and the exponent looked at.
+"""Time is linear in what comes from outside: each size is doubled, and the exponent checked.
 
 Source: faults 1 and 10 of the attacks on the running service. The list of the program's regular
 expressions is made from its modules and schemas; one that is not on it fails the last two tests.
@@ -62,7 +62,7 @@ TEXTS = (
 
 
 def exponent(do: Callable[[Any], object], make: Callable[[int], Any], start: int) -> float:
-    """By which power of the size the time grows, between sizes that take long enough."""
+    """The power of the size with which the time grows, between sizes that take long enough."""
     size, spent = start, 0.0
     while size < start << 12:
         spent = _best(do, make(size))
@@ -90,7 +90,7 @@ def _read(body: bytes) -> object:
 
 @pytest.fixture(autouse=True)
 def _without_collection() -> Iterator[None]:
-    """The collector's rounds come at sizes of its own, and say nothing of a reader."""
+    """The collector runs at sizes of its own, which say nothing about a reader."""
     gc.disable()
     yield
     gc.enable()
@@ -145,7 +145,7 @@ _UNITS = (
 
 
 def _held(name: str, value: object) -> Iterator[tuple[str, re.Pattern[Any]]]:
-    """The expressions that a name stands for: itself, or what is in its table."""
+    """The expressions behind a name: itself, or those in its table."""
     if isinstance(value, re.Pattern):
         yield name, value
     elif isinstance(value, dict):

@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The demo on a free port of loopback, with its clock standing still."""
+    """The demo on a free port of loopback, with a fixed clock."""
     app = demo_app(tmp_path_factory.mktemp("demo"))
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
@@ -48,7 +48,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def demo(browser: Browser, address: str) -> Iterator[DemoPage]:
-    """The demo page on a desktop; at the end nothing may stand in the console."""
+    """The demo page on a desktop; at the end the console must be empty."""
     page = DemoPage(browser, address)
     yield page
     page.close()

@@ -1,4 +1,4 @@
-"""The demo page in a real browser: what a person does, and what then stands on the screen."""
+"""The demo page in a real browser: what a person does, and what the screen then shows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 IMAGES = Path(__file__).parent.parent.parent / "docs" / "images"
 TAKE = os.environ.get("CDS_SCREENSHOTS") == "1"
-"""Set it to write the pictures of the README anew."""
+"""Set it to write the pictures of the README again."""
 
 
 def picture(demo: DemoPage, name: str) -> None:
@@ -189,7 +189,7 @@ def test_bad_json_is_answered_with_place_and_remedy(demo: DemoPage) -> None:
     assert "not valid JSON" in demo.page.inner_text("#paste-error")
     assert "Send all of it" in demo.page.inner_text("#paste-error")
     assert demo.page.locator("article.card").count() == 0
-    # The browser notes the refusal itself; that is no fault of the page.
+    # The browser logs the refusal itself; that is not a fault of the page.
     assert all("400" in one for one in demo.complaints)
     demo.complaints.clear()
 

@@ -260,7 +260,7 @@ def test_a_checkout_is_told_which_rule_has_no_service_row_cases_or_scenario(
         assert found.startswith(place)
         assert found.removeprefix(place).split(":")[0].isdigit()
         assert found.endswith(end)
-    # A rule that is only not registered is no reason to take its row out.
+    # A rule that is merely not registered is not a reason to remove its row.
     assert not [one for one in said if "Remove it" in one]
 
 

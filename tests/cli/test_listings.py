@@ -124,7 +124,7 @@ def test_the_report_of_a_database_without_answers(cds: Command, tmp_path: Path) 
 
 
 def served(cds: Command, monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[str, Any]:
-    """What `serve` says once nothing stands in its way, and how it would have served."""
+    """What `serve` prints when nothing prevents it, and how it would have served."""
     asked: list[Any] = []
 
     def serve(host: str, port: int, workers: int | None, said: Any) -> None:

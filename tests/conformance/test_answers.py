@@ -1,4 +1,4 @@
-"""Every answer that the scenarios bring, held against the specification."""
+"""Every answer to the scenarios, compared with the specification."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
             {"resource": {"resourceType": "Patient", "id": "p1"}}
         ]}}),
     ),
-    "hookInstance that is no UUID": (VIEW, view(hookInstance="7")),
+    "hookInstance that is not a UUID": (VIEW, view(hookInstance="7")),
     "unknown extensions": (VIEW, view(extension={"com.example.more": {"a": [1]}})),
     "unknown fields": (VIEW, view(more={"a": None})),
     "a user who is a patient": (VIEW, view(context={"userId": "Patient/p1", "patientId": "p1"})),

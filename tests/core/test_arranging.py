@@ -170,7 +170,7 @@ def test_a_panel_is_ordered_where_all_of_it_is_that_is_wanted(
     [
         pytest.param(given().takes("magnesium"), False, id="taken"),
         pytest.param(given().ordering("magnesium", selected=False), False, id="drafted"),
-        pytest.param(given().testing("magnesium"), True, id="the test is no medicine"),
+        pytest.param(given().testing("magnesium"), True, id="the test is not a medicine"),
         pytest.param(given().takes("potassium"), True, id="another medicine"),
     ],
 )

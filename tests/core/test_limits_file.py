@@ -117,7 +117,7 @@ def test_toml_and_json_are_taken_and_the_written_decimals_kept(
         ),
         pytest.param(
             '["magnesium.low"]\nvalue = "0.75"\nunit = "mmol/L"\nchecked = "yesterday"',
-            "checked is not a day", id="checked is no day",
+            "checked is not a day", id="checked is not a day",
         ),
         pytest.param(
             '["magnesium.low"]\nvalue = "0.75"\nunit = "mmol/L"\nchecked = 5',

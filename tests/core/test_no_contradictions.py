@@ -118,7 +118,7 @@ def patients(draw: st.DrawFn, ages: tuple[int | None, ...] = (50, 50, 72, 12, No
         age=draw(st.sampled_from(ages)),
         sex=draw(st.sampled_from(["female", "male", ""])),
     )
-    # Mostly the facts under which drugs are offered: low levels and good kidneys.
+    # Mostly the facts under which drugs are offered: low levels and normal renal function.
     if draw(st.booleans()):
         case.result("egfr", "80 mL/min/{1.73_m2}")
     if draw(st.booleans()):

@@ -60,7 +60,7 @@ def test_factors_are_exact(analyte: str, unit: str, reported: str, canonical: st
         pytest.param("magnesium", "MMOL/L", id="UCUM is case-sensitive: no folding"),
         pytest.param("magnesium", "mmol", id="not a concentration"),
         pytest.param("egfr", "mL/s", id="another unit of time"),
-        pytest.param("platelets", "g/L", id="grams are no count"),
+        pytest.param("platelets", "g/L", id="grams are not a count"),
         pytest.param("transferrin_saturation", "", id="no unit"),
     ],
 )
@@ -241,7 +241,7 @@ def test_a_unit_converts_by_its_factor_alone_unless_an_offset_is_given() -> None
 @pytest.mark.parametrize(
     ("unit", "expected"),
     [
-        pytest.param(Unit("x"), "0.755", id="the canonical unit: as it stands, not rounded"),
+        pytest.param(Unit("x"), "0.755", id="the canonical unit: as it is, not rounded"),
         pytest.param(Unit("x", Fraction(2)), "0.4", id="twice as large: rounded"),
         pytest.param(Unit("x", offset=Fraction(1)), "-0.2", id="only an offset: rounded"),
         pytest.param(Unit("x", offset=Fraction(-1)), "1.8", id="only a negative offset: rounded"),

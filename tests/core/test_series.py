@@ -107,7 +107,7 @@ def test_a_result_of_a_doubtful_sample_may_raise_and_never_clears() -> None:
     assert (value(found.result), value(found.tentative)) == ("3.1", "4.2")
     assert [problem.kind for problem in found.unusable] == ["sample"]
     assert "haemolysed" in found.unusable[0].reason
-    assert found.beside(found.tentative) == ()  # where it raised a finding, it is no problem
+    assert found.beside(found.tentative) == ()  # if it raised a finding, it is not a problem
     assert found.beside(found.result) == found.unusable
     assert newest(Worse.HIGH, haemolysed).result is None
 

@@ -1,4 +1,4 @@
-"""Where results and limits stand on the timeline."""
+"""Where results and limits are drawn on the timeline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every command that a page shows is run, page by page, as a reader would; or stands below with
+"""Every command that a page shows is run, page by page, as a reader would; or is listed below with
 the reason why not.
 
 The commands of a page run in one shell, in a folder that looks like a fresh clone. Before the
@@ -29,7 +29,7 @@ PAGES = sorted(
 NOT_RUN = {
     ("README.md", "make run"): "the gate itself runs the suite by it, in a fresh clone",
     ("CONTRIBUTING.md", "apt-get install"): "installs packages; needs the rights of root",
-    ("docs/tutorial.md", "git clone"): "the folder of this test stands for the clone",
+    ("docs/tutorial.md", "git clone"): "the folder of this test is used as the clone",
     ("docs/tutorial.md", "make environment-dev"): "installs packages",
     ("docs/tutorial.md", "CDS_LIMITS=site-limits.toml make run"): "it would not end",
     ("docs/tutorial.md", ".venv/bin/cds-service evaluate fixtures/scenarios/low-sodium"): (

@@ -1,4 +1,4 @@
-"""Errors by message: every message on the page still stands in the code."""
+"""Errors by message: every message on the page is still in the code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MESSAGES = [one[1] for one in re.finditer(r"^\| `([^`]+)` \|", PAGE, re.MULTILIN
 
 
 def _said() -> str:
-    """All texts in the code, with a line between them; what is filled in stands as `…`."""
+    """All texts in the code, with a line between them; what is filled in is written as `…`."""
     found = []
     for package in ("cds_service", "hooks"):
         for path in sorted((ROOT / package).rglob("*.py")):

@@ -63,7 +63,7 @@ class Cluster:
         self._run("pg_ctl", "--wait", "--silent", "--log", log, "--options", options, "start")
 
     def stop(self, mode: str = "fast") -> None:
-        """``immediate``: without a goodbye to anybody."""
+        """``immediate``: without waiting for anybody."""
         self._run("pg_ctl", "--wait", "--silent", "--mode", mode, "stop")
 
     def remove(self) -> None:
@@ -127,7 +127,7 @@ class PostgresDatabase:
         )
 
     def empty(self) -> None:
-        """Take away all tables."""
+        """Drop all tables."""
         here = self._server.set(database=self._name)
         self.admin("DROP SCHEMA public CASCADE; CREATE SCHEMA public", here)
 

@@ -1,4 +1,4 @@
-"""The database under the service: late, away, full, locked, restarted, older and newer."""
+"""The database under the service: late, unavailable, full, locked, restarted, older and newer."""
 
 from __future__ import annotations
 

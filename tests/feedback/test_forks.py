@@ -1,4 +1,4 @@
-"""What runs in a forked process, and what does not any more."""
+"""What runs in a forked process, and what no longer does."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def test_a_file_of_release_1_is_for_its_owner_only_after_the_upgrade(tmp_path: P
 
 
 def test_two_databases_of_one_process_are_made_at_the_same_time(tmp_path: Path) -> None:
-    """Alembic works in variables of its module: side by side, one would take the other's."""
+    """Alembic works in variables of its module: run in parallel, one would use the other's."""
     for again in range(5):
         databases = [
             open_database(f"sqlite:///{tmp_path}/{again}-{number}.db") for number in range(6)

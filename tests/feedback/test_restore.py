@@ -1,4 +1,4 @@
-"""A backup put back: nothing that it holds is lost, and no token of before is good again."""
+"""A restored backup: nothing that it holds is lost, and no earlier token is accepted again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Clock:
 
 
 def _sqlite(url: str, folder: Path) -> Callable[[], None]:
-    """Backs up while the database is in use; the result puts it back."""
+    """Backs up while the database is in use; the result restores it."""
     path, backup = Path(str(make_url(url).database)), folder / "backup.db"
     with sqlite3.connect(path) as source, sqlite3.connect(backup) as target:
         source.backup(target)

@@ -67,7 +67,7 @@ def test_a_server_that_takes_connections_and_says_nothing() -> None:
         for number in range(50):
             assert replay.first_use("ehr", f"j{number}", time.time() + 300)
         assert time.monotonic() - started < AT_ONCE
-        # A probe that waited longer would take a pod away that goes on giving cards.
+        # A probe that waited longer would remove a pod that still gives cards.
         started = time.monotonic()
         assert not database.ready()
         assert time.monotonic() - started < PATIENCE

@@ -90,7 +90,7 @@ class _Conversation(socketserver.StreamRequestHandler):
             while self._one(connection):
                 pass
         except OSError:
-            return  # the client went away: what many of these tests want
+            return  # the client closed the connection, as many of these tests want
 
     def _one(self, connection: int) -> bool:
         first = self.rfile.readline()

@@ -108,7 +108,7 @@ NAMES = [
     "an empty body",
     "an array without end",
     "JSON nested too deep",
-    "an object that is no resource",
+    "an object that is not a resource",
     "an empty array",
     "an OperationOutcome with status 200",
     *(str(status) for status, _, _ in REFUSALS[8:]),

@@ -111,7 +111,7 @@ def statuses(resource: Json) -> set[str]:
 
 
 def concepts(vocabulary: Vocabulary, resource: Json, name: str = "code") -> set[str]:
-    """What a CodeableConcept of a resource stands for."""
+    """The concept of a resource's CodeableConcept."""
     code = resource.get(name)
     if not isinstance(code, dict):
         return set()

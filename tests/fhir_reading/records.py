@@ -75,7 +75,7 @@ def medication(name: str = "Quinine Sulfate 324 MG Oral Capsule", **more: object
 
 
 def newest(reading: Reading, analyte: str = "potassium", worse: Worse = Worse.LOW) -> Newest:
-    """The newest of one analyte; fails where there is no series."""
+    """The newest of one analyte; fails if there is no series."""
     return reading.series[analyte].newest(worse)
 
 
@@ -97,7 +97,7 @@ def result(*resources: object, analyte: str = "potassium") -> Result:
 
 
 def problem(*resources: object, analyte: str = "potassium") -> Problem:
-    """The one reason why there is no usable result."""
+    """The only reason why there is no usable result."""
     found = newest(results(*resources), analyte)
     assert found.result is None and found.tentative is None
     assert len(found.unusable) == 1

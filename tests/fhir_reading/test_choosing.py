@@ -288,7 +288,7 @@ def values(*resources: object) -> list[str]:
         "a withdrawn other result retracts nothing",
         "the higher version counts",
         "the later update counts, as instants",
-        "a later cancelled version takes the result away",
+        "a later cancelled version withdraws the result",
         "a correction under a new id replaces by identifier",
         "a withdrawal under another id retracts by identifier",
         "a withdrawn comment with the same order number retracts nothing",
@@ -312,7 +312,7 @@ def test_a_final_result_replaces_its_own_preliminary_one() -> None:
     assert found.result is not None and str(found.result.value.low) == "4.4"
 
 
-# --- one bad resource never spoils the others --------------------------------------------
+# --- one bad resource never affects the others --------------------------------------------
 
 
 @pytest.mark.parametrize(

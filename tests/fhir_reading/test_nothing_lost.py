@@ -84,7 +84,7 @@ def meaning(
     words: str,
     systems: list[str] = FOREIGN,
 ) -> Json:
-    """A CodeableConcept that stands for a concept."""
+    """A CodeableConcept for a concept."""
     listed = codes(vocabulary, concept)
     if listed and draw(st.booleans()):
         return coded(draw(st.sampled_from(listed)), draw(st.booleans()))

@@ -1,4 +1,4 @@
-"""Where a result can stand, how its code is told, and remarks on its sample."""
+"""Where a result can be, how its code is recognised, and remarks on its sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names, units and flags as laboratories write them; what contradicts itself is said."""
+"""Names, units and flags as laboratories write them; what contradicts itself is reported."""
 
 from __future__ import annotations
 

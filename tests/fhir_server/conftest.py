@@ -11,7 +11,7 @@ from tests.fhir_server.medplum import FhirServer, missing, started
 
 @pytest.fixture(scope="session")
 def fhir_server() -> Iterator[FhirServer]:
-    """A running FHIR server that nobody here wrote. Call its `reset` first: others loaded it."""
+    """A running FHIR server by other authors. Call its `reset` first: others loaded it."""
     if reason := missing():
         pytest.skip(reason)
     with started() as server:

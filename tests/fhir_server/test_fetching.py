@@ -1,4 +1,4 @@
-"""Fetching from a FHIR server that nobody here wrote. It answers an empty Bundle to what it
+"""Fetching from a FHIR server by other authors. It answers an empty Bundle to what it
 does not understand: every test counts."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The audit of the dependencies never says "clean" when nobody was asked."""
+"""The audit of the dependencies never says "clean" if no source was asked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AFFECTED: dict[str, Any] = {
         pytest.param([CLEAN, AFFECTED], 1, "old 1.0: PYSEC-1, fixed in 1.1", id="one is affected"),
         pytest.param([UNKNOWN], 77, "nothing was audited", id="all are unknown"),
         pytest.param([], 77, "nothing was audited", id="no package was seen"),
-        pytest.param(None, 77, "could not be reached", id="the source is away"),
+        pytest.param(None, 77, "could not be reached", id="the source is unavailable"),
     ],
 )
 def test_status_and_words_when(

@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / ".ci" / "covered.py"
 def measured(
     lines: int = 0, branches: tuple[tuple[int, int], ...] = (), of: int = 100
 ) -> dict[str, Any]:
-    """A file with ``of`` lines and branches each: so many lines missing, and these branches."""
+    """A file with ``of`` lines and as many branches: these lines and branches are missing."""
     return {
         "missing_lines": list(range(1, lines + 1)),
         "missing_branches": [list(branch) for branch in branches],

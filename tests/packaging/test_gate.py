@@ -22,7 +22,7 @@ esac
 
 
 class Gate:
-    """The real script in a copy of nothing, with make and apt-get standing in.
+    """The real script in an empty copy, with stand-ins for make and apt-get.
 
     Where root runs it, ``runuser`` stands in too, and no PostgreSQL is started.
     """

@@ -35,7 +35,7 @@ def _locked(name: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize(("lock", "wanted"), [("runtime", RUNTIME), ("dev", DEV), ("build", BUILD)])
 def test_every_requirement_is_locked_within_its_range(lock: str, wanted: list[str]) -> None:
-    """`make lock` writes the files anew."""
+    """`make lock` rewrites the files."""
     locked = _locked(lock)
     stale = [
         text

@@ -1,4 +1,4 @@
-"""A lower bound that is not what is installed was not tested, and is told."""
+"""A lower bound other than what is installed was not tested, and is reported."""
 
 from __future__ import annotations
 

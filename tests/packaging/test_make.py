@@ -1,6 +1,6 @@
 """Set-up by make: once, again when something changed, and never in between.
 
-A stand-in for Python records how it is called, so that nothing is installed and nobody asked.
+A stand-in for Python records how it is called, so that nothing is installed and no network is used.
 """
 
 from __future__ import annotations

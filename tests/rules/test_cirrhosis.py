@@ -124,7 +124,7 @@ OPTION = "An option for the clinician to weigh: baclofen 10 mg/day"
 @pytest.mark.parametrize(
     ("case", "named"),
     [
-        pytest.param(checked(given()), True, id="nothing known speaks against it"),
+        pytest.param(checked(given()), True, id="no known contraindication"),
         pytest.param(given(), False, id="renal function unknown"),
         pytest.param(
             given().result("egfr", "60 mL/min/{1.73_m2}").result("sodium", "125 mmol/L"), True,

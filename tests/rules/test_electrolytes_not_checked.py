@@ -39,12 +39,12 @@ def checked(*, potassium: int = 1, magnesium: int = 1, hemoglobin: int = 1) -> G
         pytest.param(
             checked(magnesium=0).result("magnesium", "0.85 mmol/L", preliminary=True),
             {"magnesium"},
-            id="a preliminary magnesium is no check",
+            id="a preliminary magnesium does not count as checked",
         ),
         pytest.param(
             checked(potassium=0).unusable("potassium"),
             {"potassium"},
-            id="an unusable potassium is no check",
+            id="an unusable potassium does not count as checked",
         ),
     ],
 )

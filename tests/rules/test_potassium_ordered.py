@@ -91,7 +91,7 @@ def test_fires(case: Given, indicator: Indicator) -> None:
             .ordering("potassium", "diuretic_potassium_sparing")
             .result("potassium", "4.0 mmol/L")
             .result("egfr", f"90 {UNIT}"),
-            id="one draft of both kinds does not stand beside itself",
+            id="one draft of both kinds is not counted twice",
         ),
     ],
 )
@@ -170,9 +170,11 @@ def test_a_selected_potassium_sparing_diuretic(
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(sparing("4.9 mmol/L"), id="K 4.9, good kidneys"),
+        pytest.param(sparing("4.9 mmol/L"), id="K 4.9, normal renal function"),
         pytest.param(sparing(egfr="45"), id="eGFR 45 alone"),
-        pytest.param(sparing().takes("raas_inhibitor"), id="an ACE inhibitor, good kidneys"),
+        pytest.param(
+            sparing().takes("raas_inhibitor"), id="an ACE inhibitor, normal renal function"
+        ),
         pytest.param(sparing("3.2 mmol/L").takes("potassium"), id="it may correct a low K"),
         pytest.param(sparing("3.2 mmol/L", "45").takes("nsaid"), id="a low K with eGFR 45"),
     ],

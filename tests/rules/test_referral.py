@@ -75,7 +75,7 @@ def test_a_criterion_names_the_specialist(case: Given, offered: set[str]) -> Non
         pytest.param(given().cramps(words="nocturnal leg cramps, mild"), id="mild"),
         pytest.param(given().has("pad", words="severe"), id="no cramps"),
         pytest.param(given().cramps().has("rls", words="severe"), id="another text is severe"),
-        pytest.param(given().cramps().has("diabetes"), id="diabetes is no deficit"),
+        pytest.param(given().cramps().has("diabetes"), id="diabetes is not a deficit"),
         pytest.param(given().cramps().has("pad", presence=Presence.PAST), id="past"),
         pytest.param(given(age=17).cramps(severe=True), id="under 18"),
         pytest.param(given(deceased=True).cramps(severe=True), id="deceased"),

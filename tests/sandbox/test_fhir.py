@@ -1,4 +1,4 @@
-"""The FHIR server for the sandbox: what is on file, as its pages ask for it."""
+"""The FHIR server for the sandbox: what is on file, as the sandbox's pages request it."""
 
 from __future__ import annotations
 

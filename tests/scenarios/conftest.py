@@ -1,4 +1,4 @@
-"""Services whose clock stands still."""
+"""Services with a fixed clock."""
 
 from __future__ import annotations
 

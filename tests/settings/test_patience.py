@@ -1,4 +1,4 @@
-"""What takes long is said to people at a terminal, and to nobody else."""
+"""What takes long shows a sign to people at a terminal, and to nobody else."""
 
 from __future__ import annotations
 

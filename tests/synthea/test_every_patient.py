@@ -165,7 +165,7 @@ def lost(request: dict[str, Any], answered: Answered) -> list[str]:
 
 
 def _says_nothing(resource: Json) -> bool:
-    """Resolved and inactive allergies say nothing, and are no facts."""
+    """Resolved and inactive allergies do not count, and are not facts."""
     status = resource.get("clinicalStatus", {}).get("coding", [{}])[0].get("code")
     return resource["resourceType"] == "AllergyIntolerance" and status in ("inactive", "resolved")
 

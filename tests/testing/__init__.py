@@ -1,1 +1,1 @@
-"""What tests of every folder build with: FHIR JSON, spoilt calls, a running service."""
+"""What the tests of every folder build with: FHIR JSON, damaged calls, a running service."""

@@ -89,7 +89,7 @@ class Chart:
         return self._add(self._drug(text, code, "2026-10-01"), "prescription", more)
 
     def states(self, text: str, code: str = "", **more: Any) -> Chart:
-        """A medication the patient says to take."""
+        """A medication that the patient reports taking."""
         made = fhir.statement(text, of=self.id, dateAsserted="2026-10-01")
         made["medicationCodeableConcept"] = _named(text, code, RXNORM)
         return self._add(made, "statement", more)

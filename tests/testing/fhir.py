@@ -41,7 +41,7 @@ def number(value: float | str) -> float | str:
 
 
 def quantity(value: float | str | None, unit: str | None, comparator: str | None = None) -> Json:
-    """A Quantity in UCUM; without a unit where there is none."""
+    """A Quantity in UCUM; without a unit if there is none."""
     made: Json = {} if value is None else {"value": number(value)}
     if comparator:
         made["comparator"] = comparator
@@ -123,7 +123,7 @@ def prescription(text: str | None, *codings: Coding, of: str = "p1", **more: Any
 
 
 def statement(text: str | None, *codings: Coding, of: str = "p1", **more: Any) -> Json:
-    """A medication that the patient says to take."""
+    """A medication that the patient reports taking."""
     made: Json = {
         "id": "s1",
         "status": "active",
@@ -192,7 +192,7 @@ def dosage(
     most: tuple[str, str] | None = None,
     **more: Any,
 ) -> Json:
-    """A Dosage: so many units so often a day.
+    """A Dosage: a number of units, a number of times a day.
 
     ``high``: the upper end of a range; ``code``: a timing code (BID) for the times a day;
     ``most``: the most units in a day.

@@ -22,7 +22,7 @@ import requests
 PATIENCE_S = 40.0
 HOST = "127.0.0.1"
 PROGRAM = os.environ.get("FAULTS_PROGRAM") or str(Path(sys.executable).with_name("cds-service"))
-"""What is started: that of another release to have its figures."""
+"""The program to start; that of another release gives its figures."""
 CARDS = "SELECT card FROM feedback UNION SELECT card FROM unknown_feedback"
 _SHORT_RETRY = (
     "import sys; from cds_service.trust import keys; keys.RETRY = float(sys.argv.pop(1)); "
@@ -31,7 +31,7 @@ _SHORT_RETRY = (
 
 
 class NotInTimeError(RuntimeError):
-    """Something that must come did not, within its patience."""
+    """Something expected did not happen in time."""
 
 
 def free_port() -> int:
@@ -140,7 +140,7 @@ class Service:
             raise NotInTimeError("the service did not end after SIGTERM") from None
 
     def kill(self) -> None:
-        """End whatever of it still lives: the group, as a dying worker would be replaced."""
+        """End whatever still runs: the whole group, because a dying worker would be replaced."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -154,7 +154,7 @@ class Service:
 
 @contextmanager
 def serving(folder: Path, **options: object) -> Iterator[Service]:
-    """A service that is there inside the block and certainly gone after it; see `Service`."""
+    """A service that runs inside the block and has certainly ended after it; see `Service`."""
     made = Service(folder, **options)  # type: ignore[arg-type]
     try:
         made.wait_ready()

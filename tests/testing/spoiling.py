@@ -1,4 +1,4 @@
-"""Spoils requests in the ways that senders, proxies and people spoil them; seeded."""
+"""Damages requests as senders, proxies and people damage them; seeded."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _WRAPS = (
 
 
 def damaged(dice: Dice, original: Any, changes: int) -> tuple[Any, list[str]]:
-    """A copy of a JSON value with so many changes, and their names."""
+    """A copy of a JSON value with a number of changes, and their names."""
     tree = copy.deepcopy(original)
     names = [dice.choice(tuple(_CHANGES)) for _ in range(changes)]
     for name in names:

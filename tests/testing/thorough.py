@@ -1,4 +1,4 @@
-"""How much the tests try: a part in the everyday run, all of it where ``TESTS=all`` (the gate).
+"""How much the tests try: a part in the everyday run, everything with ``TESTS=all`` (the gate).
 
 A property is tried on fewer examples, and of a case that several others show too (another width of
 the window, another database, another page of commands) only one is run: the others are marked

@@ -456,7 +456,7 @@ def test_an_unavailable_store_ends_the_call_with_503() -> None:
         def first_use(
             self, client: str, jti_digest: str, expires: float, issued: float = 0.0
         ) -> bool:
-            raise Unavailable("The database is away.")
+            raise Unavailable("The database is unavailable.")
 
     with pytest.raises(Unavailable):
         callers(replay=Away()).verify(bearer(token()), PATH)

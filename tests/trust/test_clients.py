@@ -75,7 +75,7 @@ def test_a_key_set_on_loopback_may_be_http(listed: Any) -> None:
 RSA = pair("RS384").jwk
 WEAK = "_" * 170 + "w"  # 1,024 ones
 BAD: dict[str, tuple[Any, str, str]] = {
-    # name: content, where it is wrong, what is said
+    # name: content, where it is wrong, what the message says
     "an empty list": ([], "clients", "a list of at least one client"),
     "an object": ({}, "clients", "a list of at least one client"),
     "an empty entry": ([INLINE, {}], "clients[1]", "an object with iss"),

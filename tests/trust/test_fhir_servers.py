@@ -1,4 +1,4 @@
-"""Whom we may call: an allowed base URL and what lies below it, in one plain spelling."""
+"""Which servers may be called: an allowed base URL and what is below it, in one plain spelling."""
 
 from __future__ import annotations
 

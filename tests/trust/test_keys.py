@@ -1,4 +1,4 @@
-"""Key sets: fetched from the client's own address, kept, asked again, outliving their server."""
+"""Key sets: fetched from the client's own address, kept, fetched again, outliving their server."""
 
 from __future__ import annotations
 

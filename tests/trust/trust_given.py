@@ -109,10 +109,10 @@ def encoded(part: object) -> str:
 
 @dataclass
 class Draft:
-    """A good token, until somebody changes it; ``str()`` signs it.
+    """A good token until it is changed; ``str()`` signs it.
 
     A header or claim changed to ``None`` is left out. ``raw_header`` and ``raw_claims`` are
-    bytes that stand in place of the JSON; ``sign_with`` is the algorithm that makes the
+    bytes that replace the JSON; ``sign_with`` is the algorithm that makes the
     signature whatever ``alg`` says.
     """
 

@@ -368,7 +368,7 @@ SAYS_ROWS = [
     (text, concepts) for concepts, texts in SAYS.items() for text in texts.strip().splitlines()
 ]
 
-# What an order covers, then the orders. The veins of a leg are no extensive work-up.
+# What an order covers, then the orders. Imaging the veins of a leg is not an extensive work-up.
 COVERS = {
     "": """
 US venous duplex lower extremity left

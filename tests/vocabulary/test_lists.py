@@ -117,7 +117,7 @@ REFUSED_NAMES = [
     ("a lone star", "quinine,ingredient,*,\n"),
     ("a star in the middle", "quinine,ingredient,qui*ine,\n"),
     ("a gap at the end", "quinine,ingredient,quinine ...,\n"),
-    ("a limit that is no number", "quinine,not,quinine <=x mg,\n"),
+    ("a limit that is not a number", "quinine,not,quinine <=x mg,\n"),
     ("a row twice", "quinine,ingredient,quinine,\nquinine,ingredient,quinine,\n"),
 ]
 

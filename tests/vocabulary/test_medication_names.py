@@ -287,7 +287,7 @@ CODED = [
     ),
     ("the topical ATC code beats the name", [Coding(ATC, "M02AA15", "diclofenac")], ""),
     ("the eye's ATC code beats the name", [Coding(ATC, "S01BC03", "diclofenac")], ""),
-    ("glucosamine is no NSAID", [Coding(ATC, "M01AX05", "glucosamine")], ""),
+    ("glucosamine is not an NSAID", [Coding(ATC, "M01AX05", "glucosamine")], ""),
     (
         "an ACE inhibitor with a diuretic",
         [Coding(ATC, "C09BA03")],

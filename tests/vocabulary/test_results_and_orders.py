@@ -142,7 +142,7 @@ CODED = [
     ("Read v2", "http://read.info/readv2", "44I4.", "Serum potassium level", "potassium"),
     ("red-cell magnesium", LOINC, "2597-3", "Magnesium", ""),
     ("ionised magnesium", LOINC, "73573-8", "Magnesium", ""),
-    ("creatinine clearance is no eGFR", LOINC, "2164-2", "", "creatinine_clearance"),
+    ("creatinine clearance is not an eGFR", LOINC, "2164-2", "", "creatinine_clearance"),
     ("the 2021 equation", LOINC, "98979-8", "", "egfr egfr_race_free_2021"),
     ("a coefficient for race", LOINC, "48642-3", "", "egfr egfr_race_coefficient"),
     ("any other equation", LOINC, "33914-3", "", "egfr"),

@@ -1,4 +1,4 @@
-"""Spoilt calls, bodies and connections at the edges, tokens from clocks that jump."""
+"""Damaged calls, bodies and connections at the limits, tokens from clocks that jump."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def limits(given: Mapping[str, Any] | None, _where: str) -> Limits:
     needs=[results("serum_sodium", MONTH), orders("serum_sodium")],
 )
 def severe_hyponatraemia(facts: Facts) -> Answer:
-    """A sodium below the limit within 30 days is said."""
+    """A sodium below the limit within 30 days fires."""
     result = facts.newest("serum_sodium", Worse.LOW).result
     if result is None or not facts.within(result, MONTH):
         return CannotTell(("no sodium result in the last 30 days",))
