@@ -41,7 +41,7 @@ def rows(document: str, heading: str = "") -> list[list[str]]:
     return found
 
 
-FOREIGN = rows("docs/conformance.md", "Against foreign numbering")
+FOREIGN = rows("docs/conformance.md", "By the numbering of others")
 CONFORMANCE = rows("docs/conformance.md")[: -len(FOREIGN)]
 ATTACKS = rows("SECURITY.md", "Attacks")
 
