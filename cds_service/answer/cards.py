@@ -228,7 +228,7 @@ class CardWriter:
             dosage=orderable.dosage,
         )
         requester = recipient.requester.split("/")[0] if recipient.requester else None
-        # Offers of one shape differ only in ids, dates and references that were checked already.
+        # Resources of one ``shape`` differ only in ids, dates and references already checked.
         shape = orderable.key, bool(recipient.encounter), requester
         if shape not in self._checked:
             check_offer(resource)
@@ -322,7 +322,7 @@ class HoldsBack(Protocol):
 
 
 class Card(Struct, frozen=True):
-    """One card: the rule it comes from, its JSON, and what it rests on."""
+    """One card: the rule it comes from, its JSON, and the resources it is based on."""
 
     rule: Rule
     body: Mapping[str, Any]
@@ -330,7 +330,7 @@ class Card(Struct, frozen=True):
 
     @property
     def cited(self) -> tuple[str, ...]:
-        """References of the resources it rests on."""
+        """References to the resources it is based on."""
         return tuple(dict.fromkeys(one.fact.source.reference for one in self.evidence))
 
 

@@ -84,8 +84,8 @@ class Facts:
         self._newest: dict[Worse, dict[str, Newest]] = {worse: {} for worse in Worse}
         self._unusable: list[Newest] = []  # those with problems, in the order they were asked for
         self._unread: dict[Kind, tuple[Problem, ...]] = {}
-        self._starts: dict[Window, date] = {}  # of the windows that rules look back through
-        self.memory: dict[object, Any] = {}  # derived once per call
+        self._starts: dict[Window, date] = {}  # the first day of each window used so far
+        self.memory: dict[object, Any] = {}  # values that are derived once per call
         birth = self.patient.birth
         # Completed years, or None where the birth date is unknown.
         self.age: int | None = None if birth is None else years_between(birth, self.today)

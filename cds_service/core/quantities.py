@@ -64,8 +64,8 @@ def rounded(value: Fraction, decimals: int) -> Decimal:
 
 
 def written(value: Decimal) -> str:
-    """All digits of a decimal and no exponent: 1.20, 5, 100 for 1E+2."""
-    text = str(value)  # far quicker than the format "f", and mostly the same
+    """A decimal with all its digits and no exponent: 1.20, 5, 100 for 1E+2."""
+    text = str(value)  # much faster than the format "f", and mostly the same
     return f"{value:f}" if "E" in text else text
 
 

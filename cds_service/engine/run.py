@@ -76,7 +76,7 @@ class Engine:
     def ask(self, service: str, facts: Facts) -> list[Outcome]:
         """Every rule's outcome, in catalogue order; the reviewing rules come last."""
         outcomes: list[Outcome] = []
-        # Mostly none; looked up once, not by every rule.
+        # Mostly empty; looked up once, and not by every rule.
         lacking = {kind: lack for kind in self._demanded if (lack := _lack(kind, facts))}
         for rule in self._checks[service]:
             try:

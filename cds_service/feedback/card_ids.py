@@ -109,7 +109,7 @@ def read_card_id(card: str) -> CardId | None:
 
 
 def _random_bits(count: int) -> int:
-    """Up to 32 random bits. `secrets.randbits` asks the system as well, in twice the time."""
+    """Up to 32 random bits from the operating system; `secrets.randbits` takes twice as long."""
     return int.from_bytes(os.urandom(4)) >> (32 - count)
 
 
@@ -217,7 +217,7 @@ def _framed(*parts: str) -> bytes:
 
 
 _framed_once = lru_cache(maxsize=1024)(_framed)
-"""Of rules and callers, which come with every card: never of a patient."""
+"""For the ids of rules and callers, which every card has; never for a patient's."""
 
 
 def _keyed_bits(keyed: hmac.HMAC, framed: bytes) -> int:

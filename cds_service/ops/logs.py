@@ -60,7 +60,7 @@ _ready: dict[str, structlog.stdlib.BoundLogger] = {}
 
 
 def ready(name: str) -> structlog.stdlib.BoundLogger:
-    """`logger`, bound once until logs are configured again: for what is logged of every call."""
+    """`logger`, for messages of every call: bound only once until logs are configured again."""
     made = _ready.get(name)
     if made is None:
         made = _ready[name] = logger(name).bind()

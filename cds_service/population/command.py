@@ -178,7 +178,7 @@ class _Progress:
         began, from_ = self._began.setdefault(what, (now, done))
         last = done >= of
         if not last and done == from_:
-            return  # nothing to tell a rate by
+            return  # no rate is known yet
         if not last and now - self._last < (0.2 if self._terminal else 10):
             return
         self._last = now

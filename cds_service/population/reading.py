@@ -89,7 +89,7 @@ class Reader:
         ``end`` (to the end of the file without one)."""
         if start:
             file.seek(start - 1)
-            start += len(file.readline()) - 1  # the rest of a line that begins before
+            start += len(file.readline()) - 1  # skip the rest of a line that began earlier
         for line in file:
             if end is not None and start >= end:
                 return

@@ -17,7 +17,7 @@ import msgspec
 from cds_service.calls.envelope import RESULTS, Envelope, Sent
 from cds_service.core.facts import Kind, State
 from cds_service.fhir.intake.delivery import Delivery, Later
-from cds_service.fhir.intake.extent import shortfall, takes_away
+from cds_service.fhir.intake.extent import says_incomplete, shortfall
 from cds_service.fhir.intake.wrapping import unwrapped
 from cds_service.fhir.values.elements import UNREADABLE, readable
 from cds_service.fhir.values.peeks import (
@@ -246,7 +246,7 @@ def _failed_entries(raw: bytes, kind: Kind) -> str:
         return ""
     inner = [entry.resource for entry in entries if entry.resource is not None]
     outcomes = [one for one in inner if one.resourceType == "OperationOutcome"]
-    if not any(takes_away({"issue": readable(one.issue)}, kind) for one in outcomes):
+    if not any(says_incomplete({"issue": readable(one.issue)}, kind) for one in outcomes):
         return ""
     return "all" if len(outcomes) == len(inner) else "some"
 
@@ -273,7 +273,7 @@ def _by_content(envelope: Envelope, keys: Iterable[Key]) -> dict[Kind, Delivery]
     key has everything of its kind, so that all but patient and encounter count as partial.
     """
     if isinstance(envelope.prefetch, Sent):
-        return {}  # there are none but our own
+        return {}  # it has only the service's own keys
     ours = {key.name for key in keys}
     pages: dict[Kind, list[bytes]] = {}
     for name, raw in envelope.prefetch.items():

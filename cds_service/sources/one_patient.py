@@ -19,7 +19,7 @@ from cds_service.core.facts import Kind
 from cds_service.engine.hook import Hook
 from cds_service.errors import BadRequest
 from cds_service.fhir.intake.arrival import EXPECTED, NOT_READ
-from cds_service.fhir.intake.extent import failed, missing_of, takes_away
+from cds_service.fhir.intake.extent import failed, missing_of, says_incomplete
 from cds_service.fhir.intake.pointing import POINTERS, pointed_at
 from cds_service.fhir.intake.reports import of_laboratory
 from cds_service.fhir.values.elements import items, part, status_words, text
@@ -116,7 +116,7 @@ def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
     groups.append(held)
     stated = items(bundle.get("entry"))
     held.cut = bool(missing_of(bundle, len(stated)))
-    held.failed = "issues" in bundle and takes_away(bundle["issues"])
+    held.failed = "issues" in bundle and says_incomplete(bundle["issues"])
     for entry in stated:
         resource = _resource_in(entry)
         written = text(part(resource, "resourceType"))
@@ -128,7 +128,7 @@ def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
         if resource is None or not may_be_a_type(kind):
             held.failed |= part(entry, "request", "method") != "DELETE"
         elif kind == "OperationOutcome":
-            held.failed |= takes_away(resource)
+            held.failed |= says_incomplete(resource)
         elif kind == "Bundle" and depth < _DEPTH:
             _open(resource, groups, depth + 1)
         elif kind == "Bundle":
@@ -199,7 +199,7 @@ def _is_draft(resource: Mapping[str, Any]) -> bool:
 
 
 def _pointing(entries: Iterable[Json]) -> dict[Kind, list[Json]]:
-    """The entries that only point at medicines or conditions, where these are not in the Bundle."""
+    """The Lists, plans and documents that refer to something not in the Bundle, by its kind."""
     entries = list(entries)
     pointers = [one for one in entries if _type(one["resource"]) in POINTERS]
     found: dict[Kind, list[Json]] = {}

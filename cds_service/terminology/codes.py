@@ -249,7 +249,7 @@ def normal_key(system: str, code: str) -> tuple[str, str]:
     if not known and Loinc.shape.fullmatch(plain) and Loinc.check(plain):
         known = LOINC
     elif known == ICD10CM:
-        # Dagger, asterisk and optional codes are marked behind, and so is how certain it is.
+        # Dagger, asterisk and optional codes end in a mark; a letter for the certainty may follow.
         plain = plain.upper().partition(" ")[0].rstrip("+*!†#")
         if len(plain) > 3 and "." not in plain and plain[3] != "-":
             plain = f"{plain[:3]}.{plain[3:]}"

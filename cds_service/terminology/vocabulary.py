@@ -157,8 +157,10 @@ class Vocabulary:
         return _in_words(codings, texts) or self._of_a_listed_system(codings)
 
     def bare(self, codings: Sequence[Coding], texts: Sequence[str]) -> bool:
-        """Whether it is a SNOMED CT code without words that no list has: it may be a kind of what
-        is listed."""
+        """Whether it has only unlisted SNOMED CT codes and no words.
+
+        It may then be a subtype of a listed concept.
+        """
         return (
             not _in_words(codings, texts)
             and all(normal_system(one.system) == SNOMED for one in codings)

@@ -65,7 +65,7 @@ def _number(word: str) -> float | None:
 _LETTERS = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "ß": "ss", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "μ": "u"}
 )
-"""Letters that are not a plain one with an accent."""
+"""Letters that Unicode does not decompose into a plain letter and an accent."""
 
 
 def split_words(text: str) -> Words:

@@ -159,7 +159,7 @@ def test_haemoglobin_below_the_least_of_its_unit_is_refused() -> None:
         ({"valueAttachment": {"title": "scan"}}, "not-a-number", "an attachment"),
         ({"valueSomethingNew": 4}, "not-a-number", "its value is not a number with a unit"),
         ({"component": [{"code": concept("2823-3")}]}, "no-value", "it has no value"),
-        ({"component": [{"code": concept("2951-2")}]}, "no-value", "components only"),
+        ({"component": [{"code": concept("2951-2")}]}, "no-value", "only components"),
         ({}, "no-value", "it has no value"),
         ({"dataAbsentReason": {"text": "haemolysed"}}, "no-value", "dataAbsentReason"),
         ({"valueQuantity": None, "valueBoolean": False}, "not-a-number", "yes or no"),

@@ -49,7 +49,7 @@ read separately, included by the server, or about other things."""
 
 _ERROR = "the response was an error (OperationOutcome)"
 _UNREADABLE = "what was sent cannot be read"
-_CUT = "a Bundle inside does not hold all its pages"
+_CUT = "a Bundle inside it does not contain all its pages"
 
 
 _ONE_ONLY = (Kind.PATIENT, Kind.ENCOUNTER)

@@ -2,8 +2,8 @@
 
 A page should be a Bundle, or a single resource where one was read. What arrives may also be
 a list, a Bundle in place of a resource (and the reverse), a Bundle in a Bundle, a resource
-written as a JSON string, or an error page. Whatever can be read is; the rest becomes a `Problem`
-each, and the `Availability` of the kind says what is missing.
+written as a JSON string, or an error page. Whatever can be read is read. Each of the others becomes
+a `Problem`, and the `Availability` of the kind says what is missing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cds_service.core.facts import Availability, Kind, Problem, Source
 from cds_service.errors import TooLarge
 from cds_service.fhir.intake.arrival import EXPECTED, Tally, judged
 from cds_service.fhir.intake.delivery import Delivery, Later
-from cds_service.fhir.intake.extent import failed, shortfall, takes_away
+from cds_service.fhir.intake.extent import failed, says_incomplete, shortfall
 from cds_service.fhir.intake.pointing import NOT_SENT, POINTERS, pointed_at
 from cds_service.fhir.intake.wrapping import address_of, unwrapped
 from cds_service.fhir.values.elements import (
@@ -129,7 +129,7 @@ class Intake:
         self.availability: dict[Kind, Availability] = {}
         self.entries = 0
         self._number = 0
-        self.pointing: list[Kind] = []  # whose pages hold what only points at others
+        self.pointing: list[Kind] = []  # those whose pages have resources of the types `POINTERS`
         for kind, delivery in deliveries.items():
             if not delivery.pages:
                 self.availability[kind] = delivery.availability
@@ -146,7 +146,7 @@ class Intake:
             if tally.others:
                 self._note_others(kind, delivery, tally)
         if self.pointing:
-            self._followed()
+            self._note_not_sent()
 
     def _note_others(self, kind: Kind, delivery: Delivery, tally: Tally) -> None:
         source = Source(delivery.origin or kind.value, delivery.origin)
@@ -178,8 +178,8 @@ class Intake:
                 place,
             )
 
-    def _followed(self) -> None:
-        """Say of what only points at medicines or conditions that some of them were not sent."""
+    def _note_not_sent(self) -> None:
+        """Note a problem for each List or plan that refers to something that was not sent."""
         sent = {
             name
             for entries in self.by_type.values()
@@ -226,7 +226,7 @@ class Intake:
         return True
 
     def _entries(self, delivery: Delivery, page: EntryPage, place: str, tally: Tally) -> None:
-        """Take all entries of a well-formed Bundle, as `_resource` takes single ones."""
+        """Take all entries of a well-formed Bundle, as `_resource` takes single resources."""
         self.count(len(page.entry), place)
         kind, origin, number = delivery.kind, delivery.origin, self._number
         expected = EXPECTED[kind]
@@ -332,7 +332,7 @@ class Intake:
         return True
 
     def _bundle(self, raw: bytes | Raw, at: _At) -> bool:
-        if at.depth:  # for the page itself it is known already whether others follow
+        if at.depth:  # for the page itself it is already known whether more pages follow
             at.tally.cut = at.tally.cut or bool(shortfall(raw))
         slots: list[RawSlot | None]
         try:
@@ -376,7 +376,7 @@ class Intake:
         self.problem("unreadable", at.delivery.kind.value, reason, at.source)
 
     def _outcome(self, raw: bytes | Raw, at: _At) -> None:
-        if not takes_away(decoded(raw), at.delivery.kind):
+        if not says_incomplete(decoded(raw), at.delivery.kind):
             at.tally.warned = True
             if at.depth:
                 return

@@ -1,7 +1,7 @@
-"""How much a Bundle says there is of what it holds, where it is not a Bundle as it should be.
+"""Whether a Bundle says that it is incomplete, if its links, total or entries are malformed.
 
-The usual Bundle is judged while it is taken apart (`peeks.lacking`); this is for links, totals and
-entries of other shapes, and for what an OperationOutcome takes away.
+A well-formed Bundle is judged while it is split up (`peeks.lacking`). This module is for links,
+totals and entries of other types, and for an OperationOutcome that says that data are missing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cds_service.fhir.values.peeks import Link, lacking, read_list, read_members
 
 _TOLD = ("link", "total", "meta")
 _MILD = frozenset({"warning", "information", "success"})
-# Issue types of which even a warning says that something is missing.
+# Issue types that mean that something is missing even in a warning.
 _INCOMPLETE = frozenset(
     ("incomplete", "timeout", "throttled", "too-costly", "transient", "exception", "no-store",
      "lock-error")
@@ -27,7 +27,7 @@ _SUPPRESSED = "suppressed"
 
 
 def shortfall(raw: bytes | Raw) -> str:
-    """What an undecoded Bundle says is missing of it, in words; empty where nothing is."""
+    """What is missing from an undecoded Bundle by its own account; empty where nothing is."""
     with contextlib.suppress(*UNREADABLE):
         members = read_members(raw)
         stated = {name: readable(members[name]) for name in _TOLD if name in members}
@@ -37,7 +37,7 @@ def shortfall(raw: bytes | Raw) -> str:
 
 
 def missing_of(bundle: Mapping[str, object], entries: int) -> str:
-    """As `shortfall`, of decoded links, total and meta, and the number of its entries."""
+    """As `shortfall`, from the decoded links, total and meta, and the number of entries."""
     links = []
     for one in items(bundle.get("link")):
         named = list(_relations(one))
@@ -45,7 +45,7 @@ def missing_of(bundle: Mapping[str, object], entries: int) -> str:
             return "its links to further pages cannot be read"
         links += [Link(name) for name in named]
     total = bundle.get("total")
-    if isinstance(total, Decimal):  # numbers with decimals are read as such
+    if isinstance(total, Decimal):  # numbers with a fraction are decoded as Decimal
         total = float(total)
     if isinstance(total, bool) or not isinstance(total, int | float | str | None):
         return "its total cannot be read"
@@ -57,7 +57,7 @@ def _subsetted(meta: object) -> bool:
 
 
 def _relations(link: object) -> Iterator[str]:
-    """What a link calls itself, however it is written: ``{"next": address}`` too."""
+    """The names of a link, however it is written; ``{"next": address}`` is one too."""
     if not isinstance(link, dict):
         return
     stated = link.get("relation", link.get("rel"))
@@ -68,11 +68,11 @@ def _relations(link: object) -> Iterator[str]:
         yield text(one) if isinstance(one, str) else "next"
 
 
-def takes_away(outcome: object, kind: Kind | None = None) -> bool:
-    """Whether an OperationOutcome says that something of a kind of data is missing.
+def says_incomplete(outcome: object, kind: Kind | None = None) -> bool:
+    """Whether an OperationOutcome says that some data of a kind are missing.
 
-    One that does not say how bad it is may be the worst. What was held back for reasons of
-    access counts but for results, of which only some codes were asked for.
+    One without a severity counts as the worst. Data withheld for reasons of access count as
+    missing, except for results, because only some codes of those were requested.
     """
     issues = items(part(outcome, "issue"))
     severities = {text(part(one, "severity")).lower() for one in issues}
@@ -87,4 +87,4 @@ def failed(response: object) -> bool:
     if str(part(response, "status"))[:1] in ("4", "5"):
         return True
     outcome = part(response, "outcome")
-    return outcome is not None and takes_away(outcome)
+    return outcome is not None and says_incomplete(outcome)

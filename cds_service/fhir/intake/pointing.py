@@ -1,7 +1,7 @@
-"""Resources that say what the patient has or takes by pointing at others, or by holding them.
+"""Resources that say what the patient has or takes by referring to others or containing them.
 
-A List of medications, the plan of a CarePlan, a document. They are not read themselves: what they
-point at is, where it was sent; where it was not, that is said.
+A List of medications, the plan of a CarePlan, a document. They are not read themselves. What they
+refer to is read if it was sent as an entry; if not, the data count as incomplete.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from cds_service.fhir.values.versions import r4_type
 
 Json = Mapping[str, object]
 POINTERS = frozenset({"List", "Composition", "CarePlan", "RequestGroup", "RequestOrchestration"})
-"""Types that point at medicines, conditions or results."""
+"""Types that refer to medications, conditions or results."""
 
-NOT_SENT = "what it points at, or holds, was not sent as an entry"
+NOT_SENT = "what it refers to or contains was not sent as an entry"
 _OVER = frozenset({"entered-in-error", "retired", "revoked", "cancelled", "stopped", "completed"})
 _POINTED = (Kind.MEDICATIONS, Kind.CONDITIONS)
 _KINDS = {name: kind for kind in _POINTED for name in (*EXPECTED[kind], *NOT_READ.get(kind, ()))}
@@ -25,11 +25,11 @@ _DEEPEST = 8  # sections inside sections, actions inside actions
 
 
 def pointed_at(resource: Json, sent: Collection[str]) -> frozenset[Kind]:
-    """Of which kinds a pointing resource names something that was not sent.
+    """The kinds of data of which a resource names something that was not sent.
 
-    ``sent`` are the addresses of what was (``Type/id``, ``fullUrl``). What it holds itself
-    (contained, or the product of a planned activity) was not. A reference that does not say to
-    what type it leads may be any.
+    ``sent`` are the addresses of the entries that were sent (``Type/id``, ``fullUrl``). Anything
+    inside the resource (contained, or the product of a planned activity) counts as not sent. A
+    reference that does not say which type it points at may mean any of them.
     """
     kind = r4_type(text(resource.get("resourceType")))
     if not _OVER.isdisjoint(status_words(resource.get("status"))):
@@ -52,13 +52,13 @@ _NAMED = "\x00named"
 
 
 def _target(pointer: object) -> str:
-    """The literal reference; `_NAMED` for a pointer that only says by a name what it means."""
+    """The literal reference; `_NAMED` for a reference with only a name or an identifier."""
     named = text(part(pointer, "display")) or part(pointer, "identifier") is not None
     return reference(pointer) or (_NAMED if named else "")
 
 
 def _targets(kind: str, resource: Json) -> Iterator[str]:
-    """What it points at; `_PRODUCT` for a product that it names itself."""
+    """What the resource refers to; `_PRODUCT` for a product that it names itself."""
     if kind == "List":
         for one in items(resource.get("entry")):
             if part(one, "deleted") is not True:
@@ -83,7 +83,7 @@ def _targets(kind: str, resource: Json) -> Iterator[str]:
 def _nested(holder: object, step: str, name: str, depth: int) -> Iterator[str]:
     for one in items(part(holder, step)):
         if depth == _DEEPEST:
-            yield _NAMED  # whatever it is
+            yield _NAMED  # it may be anything
             return
         for pointer in items(part(one, name)):
             yield _target(pointer)

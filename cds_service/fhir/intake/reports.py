@@ -1,7 +1,7 @@
 """Reports without results of their own: a document, a conclusion, references.
 
-A DiagnosticReport is read for the results contained in it. What it says besides is in words or in
-a document, which nobody reads here: that is said where no result of the same was sent.
+A DiagnosticReport is read for the results contained in it. Anything else it says is in words or in
+a document, which is not read. A problem says so where no such result was sent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _IN_WORDS = re.compile(r"\b(lab|chem|h[ae]+matol|blood|serum|biochem|klinische c
 
 
 def of_laboratory(report: Mapping[str, object]) -> bool:
-    """Whether a report says anything, and may be a laboratory's: its category may say otherwise."""
+    """Whether a report says anything and may be a laboratory's, judged by its category if any."""
     if not any(report.get(name) for name in _SAYS):
         return False
     category = report.get("category")

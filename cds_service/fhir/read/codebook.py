@@ -1,4 +1,4 @@
-"""What the code of an Observation means here, looked up once for each code met."""
+"""What the code of an Observation means to the rules, looked up once for each code met."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from cds_service.terminology.vocabulary import Vocabulary
 
 PREGNANCY = "pregnancy_status"
 PANEL = "panel_"
-"""How the concepts of panels begin."""
+"""The prefix of the concepts for panels."""
 _MOST = 20_000
-"""Codes of which the meaning is kept, some 100 bytes each."""
+"""Codes whose meaning is kept, some 100 bytes each."""
 # Concepts of the code lists that say by which equation an eGFR was computed.
 _METHODS = {
     "egfr_race_free_2021": "race_free_2021",
     "egfr_race_coefficient": "race_coefficient",
     "qt_uncorrected": "uncorrected",
 }
-# Concepts that say what an analyte says, but are not it: they are never read as it.
+# Concepts that answer the same question as an analyte without being it. They are never read as it.
 _INSTEAD = {
     "creatinine_clearance": ("egfr", "it is a creatinine clearance, which is not an eGFR"),
     "gfr_measured": ("egfr", "it is a measured filtration rate, which is not an eGFR"),
@@ -32,12 +32,13 @@ _INSTEAD = {
 class Meaning:
     """What a code stands for: analytes (and by which method), panels, a statement of pregnancy.
 
-    ``by_words`` is True where no code on a list says so, but only words, beside a LOINC code or
-    beside words that are not known: then the unit must bear them out. ``doubt`` says why even
-    so the result cannot be taken for one of these analytes, and ``kind`` which kind of problem
-    that is; ``doubt`` is empty where it can. ``elsewhere`` is True where the words name urine or
-    another fluid: of a panel, then, that holds for its parts. ``anywhere`` is True where neither
-    code nor words say in what it was measured: then category and method may.
+    ``by_words`` is True where only words say so, beside an unlisted LOINC code or beside
+    words that are not known, and no code on a list does. The unit must then agree with them.
+    ``doubt`` says why the result still cannot be taken for one of these analytes, and ``kind``
+    what kind of problem that is; ``doubt`` is empty where it can. ``elsewhere`` is True where
+    the words name urine or another fluid; for a panel, this applies to its parts too.
+    ``anywhere`` is True where neither the code nor the words say what it was measured in; the
+    category and the method may then say so.
     """
 
     __slots__ = (
@@ -80,7 +81,7 @@ class Meaning:
         )
 
     def only(self, analytes: tuple[Analyte, ...]) -> Meaning:
-        """The same with these analytes alone."""
+        """The same meaning, limited to these analytes."""
         return Meaning(
             analytes,
             self.method,
@@ -95,24 +96,24 @@ NOTHING = Meaning()
 """The meaning of a code that no rule reads."""
 
 ELSEWHERE = Meaning(elsewhere=True)
-"""The meaning of a code that no rule reads, of urine or another fluid."""
+"""The meaning of a code for urine or another fluid, which no rule reads."""
 
 UNREAD = Meaning()
-"""The meaning of what is not a code, or cannot be read."""
+"""The meaning of anything that is not a code or cannot be read."""
 
 UNLISTED = Meaning(
     by_words=True,
-    doubt="it has only a code, or words in a script, that is not read here",
+    doubt="it has only an unlisted code, or words in a script that is not read",
     kind="unknown-code",
 )
-"""The meaning of a code without words, of a system that has no list."""
+"""The meaning of a code without words, from a code system that has no list."""
 
 TOO_MUCH = Meaning()
-"""The meaning of what was left unread, because the call holds too much text."""
+"""The meaning of a code left unread because the call contains too much text."""
 
 
 class Codebook:
-    """Meanings by code. One for the life of the program; safe to share between threads."""
+    """Meanings by code. There is one for the life of the process; threads may share it."""
 
     def __init__(self, vocabulary: Vocabulary, analytes: Mapping[str, Analyte]) -> None:
         self._vocabulary = vocabulary
@@ -123,13 +124,13 @@ class Codebook:
     def meaning(self, code: bytes) -> Meaning:
         """What an undecoded CodeableConcept stands for.
 
-        `NOTHING` for what no rule reads, `UNREAD` for what nobody can, `TOO_MUCH` for what is left
+        `NOTHING` if no rule reads it, `UNREAD` if it cannot be read, `TOO_MUCH` if it was left
         unread.
         """
         return self.meanings()(code)
 
     def meanings(self) -> Callable[[bytes], Meaning]:
-        """`meaning`, for many codes of one call."""
+        """The function `meaning`, faster for many codes of one call."""
         met: dict[bytes, Meaning] = memory().setdefault(self, {})
 
         def meaning(code: bytes) -> Meaning:
@@ -141,7 +142,7 @@ class Codebook:
         return meaning
 
     def _met(self, code: bytes) -> Meaning:
-        """From call to call a code is known by its digest only: it may hold a person's words."""
+        """From call to call a code is known only by its digest: it may contain personal text."""
         name = digest(code)
         found = self._known.get(name)
         if found is None:
@@ -155,17 +156,17 @@ class Codebook:
         return found
 
     def bears_out(self, meaning: Meaning, units: Sequence[str]) -> bool:
-        """Whether one of the unit's spellings is of an analyte that is meant, or may be."""
+        """Whether one of the spellings is a unit of an analyte that is meant or may be meant."""
         if meaning is UNLISTED:
             return self.knows(units)
         return any(unit in analyte.units for analyte in meaning.analytes for unit in units)
 
     def knows(self, units: Sequence[str]) -> bool:
-        """Whether one of the unit's spellings is of any analyte."""
+        """Whether one of the spellings is a unit of any analyte."""
         return not self._units.isdisjoint(units)
 
     def mentioned(self, words: Sequence[str]) -> set[str]:
-        """The analytes that are named in a text about anything. Not beyond the call's budget."""
+        """The analytes named in free text; none once the call's text budget is used up."""
         try:
             named = self._vocabulary.concepts((), words) | self._vocabulary.mentions((), words)
         except TooMuchTextError:
@@ -173,7 +174,7 @@ class Codebook:
         return {key for key in named if key in self.analytes}
 
     def of_blood(self, code: bytes) -> bool:
-        """Whether a code says by itself in what it is measured: LOINC on a list, or its words."""
+        """Whether a code says that blood was measured: a listed LOINC code, or words."""
         value = readable(code)
         return self._of_blood(codings(value), all_words(value))
 
@@ -195,7 +196,7 @@ class Codebook:
         if not analytes and (instead := self._instead(concepts)):
             return instead
         elsewhere = names_other_specimen(named, [one.key for one in analytes])
-        if elsewhere and not pregnancy:  # hCG is looked for in urine
+        if elsewhere and not pregnancy:  # a pregnancy test (hCG) may use urine
             return self._of_other_specimen(coded, analytes)
         if not analytes and not pregnancy and not panels:
             return self._contradictory(coded) or self._doubtful(coded, words)
@@ -209,7 +210,7 @@ class Codebook:
         return Meaning(analytes, method, pregnancy, panels, by_words=by_words, anywhere=anywhere)
 
     def _instead(self, concepts: frozenset[str]) -> Meaning | None:
-        """The meaning of what says what an analyte says and is not it."""
+        """The meaning of a concept in `_INSTEAD`; None where there is none."""
         for concept, (key, doubt) in _INSTEAD.items():
             if concept in concepts and key in self.analytes:
                 return Meaning(
@@ -218,14 +219,14 @@ class Codebook:
         return None
 
     def _of_other_specimen(self, coded: Sequence[Coding], analytes: tuple[Analyte, ...]) -> Meaning:
-        """The meaning of a name that says urine or another fluid: said where its code denies it."""
+        """The meaning of a name for urine or another fluid; a doubt if its code says blood."""
         if not analytes or not self._vocabulary.lists(coded):
             return self._contradictory(coded) or ELSEWHERE
-        doubt = "its name says another specimen than its code"
+        doubt = "its name and its code name different specimens"
         return Meaning(analytes, by_words=True, doubt=doubt, elsewhere=True)
 
     def _contradictory(self, coded: Sequence[Coding]) -> Meaning | None:
-        """The meaning of codings of which one is listed for an analyte that another rules out."""
+        """The meaning of codings, one of which is listed for an analyte that another rules out."""
         if len(coded) < 2 or not self._vocabulary.lists(coded):
             return None
         meant = {
@@ -238,7 +239,7 @@ class Codebook:
         return Meaning(analytes, by_words=True, doubt=doubt) if analytes else None
 
     def _doubtful(self, coded: Sequence[Coding], words: Sequence[str]) -> Meaning:
-        """The meaning of a code that stands for nothing here, or may do so."""
+        """The meaning of a code that no rule reads, or that may be such a code."""
         if not self._vocabulary.reads(coded, words) or self._vocabulary.bare(coded, words):
             return UNLISTED
         if self._vocabulary.lists(coded):

@@ -1,4 +1,4 @@
-"""Conditions, and reasons: what a problem list, an encounter or an order says is the matter.
+"""Conditions and reasons: what a problem list, an encounter or an order gives as the diagnosis.
 
 Source: clinical content, section 3 ("Status") and 5; FHIR R4 Condition.
 """
@@ -38,7 +38,7 @@ _SEVERE_WORDS = frozenset(
     ("severe", "schwer", "schwere", "schwerer", "schwergradig", "sévère", "grave", "severo",
      "severa", "ernstig", "svær")
 )  # fmt: skip
-# An end in words that says that there is none.
+# Words in place of an end that say that the condition has not ended.
 _NOT_OVER = re.compile(
     r"\b(ongoing|on-going|not (resolved|over|ended|abated)|unresolved|continu|persist|still|active|"
     r"current|present|unknown|none|never|no|n/a|andauernd|anhaltend|laufend|en cours)"
@@ -49,7 +49,7 @@ _NO_REASON = Reason()
 def read_conditions(
     library: Library, vocabulary: Vocabulary, as_of: datetime
 ) -> tuple[Condition, ...]:
-    """Every Condition of the patient, whatever its presence."""
+    """Every Condition of the patient, including past, suspected and refuted ones."""
     read = (
         library.attempt(item, partial(read_condition, item, library, vocabulary, as_of))
         for item in library.of("Condition")
@@ -60,7 +60,7 @@ def read_conditions(
 def read_condition(
     item: Item, library: Library, vocabulary: Vocabulary, as_of: datetime
 ) -> Condition | None:
-    """One Condition; None, with a problem, where it does not say what is the matter."""
+    """One Condition; None, with a problem, where it does not say what the condition is."""
     code = item.said("code")
     presence, status = _presence(item, library, as_of)
     meaning = code.meaning(vocabulary)
@@ -84,9 +84,9 @@ def read_condition(
 
 
 def _stages(item: Item, code: Said, severity: Said) -> tuple[tuple[str, ...], tuple[Coding, ...]]:
-    """What it is together with its stage ("Chronic kidney disease stage 5"), and codes of stages.
+    """The name combined with each stage ("Chronic kidney disease stage 5"), and codes of stages.
 
-    Some write the stage as the severity.
+    Some systems write the stage as the severity.
     """
     stages = items(item.value("stage"))
     if not (stages or severity is not NOTHING) or not (name := code.name):
@@ -117,7 +117,7 @@ def _presence(item: Item, library: Library, as_of: datetime) -> tuple[Presence, 
 
 
 def _known(item: Item, library: Library, name: str, known: frozenset[str]) -> str:
-    """The status among the known ones; with a problem where it is not one of them."""
+    """The first known status; empty where there is none, with a problem if one was stated."""
     stated = item.said(name)
     for word in stated.status:
         if word in known:
@@ -129,7 +129,7 @@ def _known(item: Item, library: Library, name: str, known: frozenset[str]) -> st
 
 
 def _abated(item: Item, as_of: datetime) -> bool:
-    """Whether it is said to have ended; an end in the future is none yet."""
+    """Whether it is recorded as ended. An end in the future does not count yet."""
     zone = zone_of(as_of)
     for name in choice(item.names, "abatement"):
         value = item.value(name)
@@ -166,7 +166,7 @@ def _day(item: Item, as_of: datetime) -> date | None:
 
 
 def read_reason(item: Item, library: Library, vocabulary: Vocabulary) -> Reason:
-    """Why something was ordered or took place; ``given`` also where it cannot be read."""
+    """Why something was ordered or took place; ``given`` is True also if it cannot be read."""
     coded, referred = item.value("reasonCode"), item.value("reasonReference")
     if coded is None and referred is None:
         return _NO_REASON
@@ -192,7 +192,7 @@ def read_reason(item: Item, library: Library, vocabulary: Vocabulary) -> Reason:
 
 
 def read_encounter(library: Library, vocabulary: Vocabulary, encounter_id: str | None) -> Reason:
-    """The reason of the call's encounter; another encounter is not used."""
+    """The reason for the call's encounter. Another encounter is noted as a problem instead."""
     found = Reason()
     for item in library.of("Encounter"):
         if encounter_id is not None and item.id == encounter_id:

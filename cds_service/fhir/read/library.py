@@ -1,7 +1,7 @@
-"""The resources of one call other than results, decoded once each, and how they refer.
+"""The resources of one call other than results, each decoded once, and the references between them.
 
-Each is in R4's shape and belongs to the patient of the call: another patient's is refused
-here, with a problem, before anything reads it.
+Each has R4's structure and belongs to the patient of the call. Another patient's resource is
+refused here, with a problem, before anything reads it.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from cds_service.terminology.call_texts import TooMuchTextError
 T = TypeVar("T")
 
 _TAIL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[^/]*)?$")
-# Not about one patient: a product, not what somebody takes.
-_NOBODYS = frozenset({"Medication", "Substance"})
+# Types that describe a product and belong to no patient.
+_NO_PATIENT = frozenset({"Medication", "Substance"})
 
 
 class Item:
-    """One resource in R4's shape, with where it came from.
+    """One resource with R4's structure, and where it came from.
 
-    ``members`` are the undecoded elements of one that needs no translation, else None.
+    ``members`` are the undecoded elements of a resource that needs no translation, else None.
     """
 
     __slots__ = ("_data", "_members", "draft", "full_url", "kind", "page", "raw", "source")
@@ -92,7 +92,7 @@ class Item:
         return None if raw is None else decoded(raw)
 
     def said(self, name: str) -> Said:
-        """One element that is a CodeableConcept, or should be."""
+        """One element that is, or should be, a CodeableConcept."""
         if self._members is None:
             value = self.data.get(name)
             return NOTHING if value is None else Said(value)
@@ -100,13 +100,13 @@ class Item:
         return NOTHING if raw is None else said(bytes(raw))
 
     def undecoded(self, *names: str) -> bytes:
-        """Some elements as they were sent; empty where the first is absent, or all is decoded."""
+        """Some elements as sent; empty if the first is absent or the resource is decoded."""
         if self._members is None or names[0] not in self._members:
             return b""
         return b"\n".join([bytes(self._members[one]) for one in names if one in self._members])
 
     def dosages(self, name: str) -> tuple[Dosage, ...]:
-        """One element that holds dosage instructions."""
+        """One element that contains dosage instructions."""
         if self._members is None:
             return read_dosages(self.data.get(name))
         raw = self._members.get(name)
@@ -114,14 +114,14 @@ class Item:
 
     @property
     def modified(self) -> bool:
-        """Whether an extension nobody understands changes what it means."""
+        """Whether it has a modifier extension, which could change its meaning."""
         if self._members is not None:
             return modified(self._members.get("modifierExtension"))
         return bool(items(self.data.get("modifierExtension")))
 
     @property
     def subject(self) -> bytes | None:
-        """The undecoded subject, where the resource is undecoded and has one."""
+        """The undecoded subject; None if there is none or the resource is decoded."""
         raw = None if self._members is None else self._members.get("subject")
         return None if raw is None else bytes(raw)
 
@@ -150,7 +150,7 @@ class Library:
         self._index = None
 
     def of(self, *types: str) -> list[Item]:
-        """This patient's resources of some types (R4's names), superseded versions left out."""
+        """This patient's resources of some types (R4's names), without superseded versions."""
         groups: dict[str, list[Item]] = {}
         for entry in self._intake.all_of(*types):
             found = self._item(entry)
@@ -173,7 +173,7 @@ class Library:
         return not refusal
 
     def attempt(self, item: Item, read: Callable[[], T]) -> T | None:
-        """What ``read`` makes of a resource; None, said once, where its texts are too much."""
+        """What ``read`` returns; None where the call has too much text, noted once per kind."""
         try:
             return read()
         except TooMuchTextError as error:
@@ -183,15 +183,15 @@ class Library:
             return None
 
     def problem(self, kind: str, about: str, reason: str, source: Source) -> None:
-        """Note something that could not be used."""
+        """Note a problem: something that could not be used."""
         self._intake.problem(kind, about, reason, source)
 
     def nameless(self, item: Item, coded: bool) -> None:
-        """Note an entry that does not say what it is; ``coded``: but for an unknown code."""
+        """Note an entry that does not say what it is; ``coded`` if it has an unknown code."""
         if coded:
             kind, reason = (
                 "unknown-code",
-                "it has only a code, or words in a script, that is not read here",
+                "it has only an unlisted code, or words in a script that is not read",
             )
         else:
             kind, reason = "no-code", "it does not say what it is"
@@ -205,9 +205,10 @@ class Library:
         return None
 
     def resolve(self, pointer: object, owner: Item, *types: str) -> Resource | None:
-        """The resource a Reference means: contained, in the same Bundle, or anywhere here.
+        """The resource a Reference points at: contained, in the same Bundle, or elsewhere here.
 
-        With ``types`` (R4's names) only one of these; another's than the patient's is none.
+        None where there is none, where it is not of one of ``types`` (R4's names; none given: any
+        type), or where it is not this patient's.
         """
         found = self._target(pointer, owner)
         return found if found is None or not types or found["resourceType"] in types else None
@@ -244,7 +245,7 @@ class Library:
             for one in known:
                 for name in {one.full_url, one.source.reference} - {""}:
                     self._index.setdefault(name, []).append(one)
-            # A relative reference may mean an entry by the end of its address.
+            # A relative reference may mean an entry whose address ends with it.
             for one in known:
                 tail = _TAIL.search(one.full_url) if "://" in one.full_url else None
                 if tail is not None and tail.group(1) not in self._index:
@@ -261,12 +262,12 @@ class Library:
         item = _undecoded(entry) or self._decode(entry)
         if item is None:
             return None
-        if entry.type not in _NOBODYS and not self.mine(item):
+        if entry.type not in _NO_PATIENT and not self.mine(item):
             return None
         if item.modified and not _withdrawn(item):
             self.problem("modified", item.kind.value, MODIFIED, item.source)
             return None
-        if entry.type in _NOBODYS:
+        if entry.type in _NO_PATIENT:
             return item
         self.kept[entry.kind] = self.kept.get(entry.kind, 0) + 1
         return item
@@ -280,15 +281,15 @@ class Library:
 
 
 def _undecoded(entry: Entry) -> Item | None:
-    """The resource by its elements; None where it must be translated, or cannot be read."""
+    """The resource split into its elements; None if it needs translation or cannot be read."""
     names = R4_NAMES.get(entry.type)
     if names is None:
         return None
     raw = bytes(entry.raw)
     try:
         members = read_members(raw)
-        # All that the reading of an element could still refuse: what is not UTF-8, and whole
-        # numbers of thousands of digits.
+        # The only reasons why an element could not be decoded later: text that is not UTF-8, and
+        # whole numbers of thousands of digits.
         if not raw.isascii():
             raw.decode()
         if len(raw) >= sys.int_info.default_max_str_digits:
@@ -309,7 +310,7 @@ def _undecoded(entry: Entry) -> Item | None:
 
 
 def _file(group: list[Item], new: Item) -> None:
-    """Put a resource beside others of the same id: once if equal, the newer if one is newer."""
+    """Add a resource to those with the same id: once if equal, else the newer if that is known."""
     for at, old in enumerate(group[:MOST_VERSIONS]):
         if not old.id:
             continue
@@ -317,7 +318,8 @@ def _file(group: list[Item], new: Item) -> None:
             return
         later = newer(meta_of(new.value("meta")), meta_of(old.value("meta")))
         if later is None:
-            # Withdrawn beats what it withdraws; otherwise both stay, as the newer one is not known.
+            # A withdrawn version replaces the other. Otherwise both stay, as it is not known
+            # which is newer.
             withdrawn = _withdrawn(old), _withdrawn(new)
             later = None if withdrawn[0] == withdrawn[1] else withdrawn[1]
         if later is False:

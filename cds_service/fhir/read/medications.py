@@ -60,7 +60,7 @@ class Words:
 
 
 def read_medications(library: Library, words: Words, as_of: datetime) -> tuple[Medication, ...]:
-    """Every medication request and statement, whatever its status."""
+    """Every medication request and statement, with any status."""
     found = (
         library.attempt(
             item,
@@ -84,17 +84,17 @@ def read_medication(
     signed: bool = False,
     complete: bool = False,
 ) -> Medication:
-    """One request, statement or draft; ``named`` is False where it does not say what.
+    """One request, statement or draft; ``named`` is False where it does not say which medication.
 
-    ``complete`` drafts are being signed: they must say what they are.
+    ``complete`` drafts are being signed, so they must say which medication they are.
     """
     statement = _is_statement(item)
     instructed = "dosage" if statement else "dosageInstruction"
     dosages = Deferred(partial(item.dosages, instructed))
     product = _product(item, library, words.medications, instructed, dosages)
     if not (product.told if taking is Taking.ACTIVE else product.read):
-        # While an order is being written it need not say yet what is ordered. A code that cannot
-        # be read may be any drug.
+        # An order that is still being written need not say what is ordered yet. A code that
+        # cannot be read may be any drug.
         if product.pointed and not product.named and taking in (Taking.ACTIVE, Taking.DRAFT):
             reason = "its medication was not sent, or cannot be read"
             library.problem("unresolved-medication", item.kind.value, reason, item.source)
@@ -122,15 +122,15 @@ def _as_given(
     words: Sequence[str],
     dosages: Sequence[Dosage],
 ) -> Wording:
-    """What codes and words say, with the route: as if the name said how the product is given.
+    """What codes and words mean when the route from the dosage is added to the name.
 
-    Several routes make it several products.
+    With several routes, the classes of all of them.
     """
     meaning = vocabulary.wording(codes, words)
     routes = routes_of(dosages) if meaning.concepts else ()
     if not routes:
         return meaning
-    # A code without words is called by what it stands for.
+    # A code without words is named after the concepts it stands for.
     name = _words(codes, words) or " ".join(sorted(meaning.concepts)).replace("_", " ")
     classes = frozenset[str]().union(
         *(vocabulary.concepts(codes, (*words, f"{name} {route}")) for route in routes)
@@ -186,9 +186,10 @@ def _when(item: Item, as_of: datetime, statement: bool) -> datetime | None:
 
 
 class _Product(Struct, frozen=True):
-    """What a medication is, from wherever the record says it.
+    """What a medication is, wherever the record says so.
 
-    ``read`` and ``told`` as of its wording; ``pointed``: whether it is elsewhere.
+    ``read`` and ``told`` are those of its `Wording`; ``pointed`` is True where it is described in
+    a resource of its own.
     """
 
     classes: frozenset[str] = frozenset()
@@ -207,7 +208,7 @@ def _product(
     instructed: str,
     dosages: Sequence[Dosage],
 ) -> _Product:
-    """The concept itself; else what the reference means; else the reference's display."""
+    """From the concept itself; else the resource referred to; else the reference's display."""
     concept = item.said("medicationCodeableConcept")
     meaning = vocabulary.remembered(
         item.undecoded("medicationCodeableConcept", instructed),
@@ -271,7 +272,7 @@ def _nearby(item: Item, medication: object) -> list[object]:
 
 
 def _from_names(names: tuple[str, ...]) -> tuple[Ingredient, ...]:
-    """Strengths from the names given; the first name that has any."""
+    """The strengths in the first of these names that has any."""
     for name in names:
         found = ingredients_of(name)
         if found:
@@ -280,7 +281,7 @@ def _from_names(names: tuple[str, ...]) -> tuple[Ingredient, ...]:
 
 
 def _ingredient(substance: object, strength: object) -> Ingredient:
-    """One ingredient of a Medication; its strength per one unit of the product."""
+    """One ingredient of a Medication; its strength is per single unit of the product."""
     name = label(substance)
     amount = number(part(strength, "numerator", "value"))
     unit = text(part(strength, "numerator", "unit")) or text(part(strength, "numerator", "code"))

@@ -1,6 +1,6 @@
 """The value of one Observation: number, unit, comparator and the laboratory's own range.
 
-Nothing is repaired: a value that cannot be used as reported becomes a `Problem` that says
+Nothing is corrected: a value that cannot be used as reported becomes a `Problem` that says
 why. Sources: FHIR R4 Observation and Quantity; clinical content, section 3 ("Units",
 "Plausible", "Comparators").
 """
@@ -58,7 +58,7 @@ _NOT_NUMBERS = {
 
 
 class Expected(Struct, frozen=True):
-    """What is known of a result before its value is read; ``age`` of the patient in years."""
+    """What is known of a result before its value is read; ``age`` is the patient's, in years."""
 
     analyte: Analyte
     moment: Moment
@@ -82,7 +82,7 @@ def read_value(
 ) -> Result | Problem:
     """The result of a peeked-at Observation, or why it cannot be used. Raises nothing.
 
-    ``whole`` gives the undecoded resource; it is asked for only where there is no quantity.
+    ``whole`` gives the undecoded resource; it is called only if there is no quantity.
     """
     try:
         return _result(peek, whole, expected)
@@ -115,7 +115,7 @@ _CRITICAL_WORDS = re.compile(
 
 
 def is_critical(peek: Peek) -> bool:
-    """Whether the laboratory flagged it as critical: an interpretation as HH or LL, or in words."""
+    """Whether the laboratory flagged it as critical: with a flag such as HH or LL, or in words."""
     if isinstance(peek.interpretation, Missing):
         return False
     call, key = memory(), (is_critical, bytes(peek.interpretation))
@@ -126,7 +126,7 @@ def is_critical(peek: Peek) -> bool:
 
 
 def _flags(value: object) -> Iterator[str]:
-    """Codes, displays and texts of an interpretation, also those that would name nothing."""
+    """All codes, displays and texts of an interpretation, however short."""
     for one in items(value):
         if isinstance(one, dict):
             for coding in (one, *items(one.get("coding"))):
@@ -144,15 +144,15 @@ def _says_critical(flag: str) -> bool:
     return len(short) > 3 and _CRITICAL_WORDS.search(flag[:_MOST_REMARK].lower()) is not None
 
 
-# A word that begins with one of these says that a range is not that of healthy adults.
+# A word that begins with one of these says that a range is not the one of healthy adults.
 _OTHER_KINDS = re.compile(
     r"\b(crit|krit|panic|panik|alert|alarm|action|therap|toxi|target|ziel|goal|recommend|treat|"
     r"pre-?dialysis|dialysis|absurd|reportable|measur|analytic|linear|detect|decision|urgent|"
     r"warning|notif|call|life|lethal|sub-?therap|supra-?therap|trough|peak|pregnan|trimester|"
     r"schwanger|gravid|newborn|neonat|infant|child|kinder|paediatric|pediatric)"
 )
-# How many of a unit of age make a year.
-_OF_A_YEAR = {"a": 1, "y": 1, "yr": 1, "yrs": 1, "year": 1, "years": 1, "jahr": 1, "jahre": 1} | {
+# How many of each unit of age there are in a year.
+_IN_A_YEAR = {"a": 1, "y": 1, "yr": 1, "yrs": 1, "year": 1, "years": 1, "jahr": 1, "jahre": 1} | {
     "mo": 12, "month": 12, "months": 12, "monat": 12, "monate": 12, "wk": 52, "week": 52,
     "weeks": 52, "d": 365, "day": 365, "days": 365, "h": 8760, "hour": 8760, "hours": 8760,
 }  # fmt: skip
@@ -202,8 +202,8 @@ _DENIED = frozenset(
     ("no", "not", "non", "without", "nil", "negative", "free", "absent", "none", "nicht", "kein",
      "keine", "ohne", "pas", "sans", "sin", "ikke", "inte")
 )  # fmt: skip
-# What makes "haemolysis index 5, within limits" no remark at all.
-_AS_IT_SHOULD = frozenset(
+# Words after a root that say that all is well: "haemolysis index 5, within limits".
+_ALL_WELL = frozenset(
     ("normal", "0", "within", "acceptable", "excluded", "unlikely", "ruled", "insignificant",
      "satisfactory", "unremarkable", "below", "ok", "negligible", "negativ", "unauffallig")
 )  # fmt: skip
@@ -213,7 +213,7 @@ _NO_REMARK = (UNSET,) * 5
 
 
 def remarks_on(peek: Peek) -> tuple[str, ...]:
-    """The kinds of remark on the sample, in note (older: comment), interpretation and so on."""
+    """The kinds of remark on the sample: in the note, older comments, interpretation and others."""
     stated = (peek.note, peek.interpretation, peek.dataAbsentReason, peek.comments, peek.comment)
     if stated == _NO_REMARK:
         return ()
@@ -236,7 +236,7 @@ def _words_of(raw: Raw) -> str:
             found.append(text(one.get("text")))
             for coding in items(one.get("coding")):
                 found.append(text(part(coding, "display")))
-                if len(code := text(part(coding, "code"))) > 2:  # "H" is no word
+                if len(code := text(part(coding, "code"))) > 2:  # "H" is not a word
                     found.append(code)
         elif isinstance(one, str):
             found.append(one)
@@ -244,7 +244,7 @@ def _words_of(raw: Raw) -> str:
 
 
 def _remarked(root: str, words: str) -> bool:
-    """Whether a root of a word is said, and not denied in its own sentence."""
+    """Whether a word with this root occurs and is not negated in its sentence."""
     at = words.find(root)
     while at >= 0:
         before = _sentence_end(words[max(0, at - 40) : at])
@@ -253,7 +253,7 @@ def _remarked(root: str, words: str) -> bool:
             one.strip(":;,()") for one in after[:3]
         )
         said_ = {one.strip(":;,()") for one in after}
-        normal = not said_.isdisjoint(_AS_IT_SHOULD) and said_.isdisjoint(_BEYOND)
+        normal = not said_.isdisjoint(_ALL_WELL) and said_.isdisjoint(_BEYOND)
         if not denied and not normal:
             return True
         at = words.find(root, at + len(root))
@@ -279,7 +279,7 @@ def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) ->
         raise _Unusable("not-a-number", "its value is text, not a number")
     value = exact(written)
     if value is None:
-        raise _Unusable("not-a-number", "its value is not a number that a laboratory reports")
+        raise _Unusable("not-a-number", "its value is not a number that a laboratory would report")
     interval = _interval(quantity.comparator, value)
     unit = unit_of(quantity, analyte)
     _check_plausible(value, unit, analyte)
@@ -311,12 +311,12 @@ def _why_no_quantity(whole: bytes | Raw) -> _Unusable:
     if any(name.startswith("value") for name in members):
         return _Unusable("not-a-number", "its value is not a number with a unit")
     if "component" in members:
-        return _Unusable("no-value", "it has components only, no value of its own")
+        return _Unusable("no-value", "it has only components, no value of its own")
     return _Unusable("no-value", "it has no value")
 
 
 def _quantity(raw: Raw | bytes) -> Quantity:
-    """A Quantity, each member by itself where one of them is of a wrong type."""
+    """A Quantity; if one of its members has the wrong type, each is read separately."""
     try:
         return read_quantity(raw)
     except UNREADABLE:
@@ -326,7 +326,7 @@ def _quantity(raw: Raw | bytes) -> Quantity:
             found.value = members["value"]
         stated = decoded(members.get("comparator", b"null"))
         if stated is not None:
-            # One that is not text could be any of them.
+            # A comparator that is not text could be any of them.
             found.comparator = text(stated) or "?"
         for name in ("unit", "system", "code"):
             if name in members:
@@ -345,9 +345,9 @@ def _interval(comparator: str | None, value: Decimal) -> Interval:
 
 
 def unit_of(quantity: Quantity, analyte: Analyte) -> Unit:
-    """The unit: UCUM code first, then the unit's text.
+    """The unit: by its UCUM code, else by its text.
 
-    Raises where it is not known, and where the text is another unit of the analyte.
+    Raises `_Unusable` if it is not known, or if code and text disagree so that it matters.
     """
     known = analyte.units.get(quantity.code or "")
     if known is not None and (quantity.system is None or quantity.system in _UCUM):
@@ -369,10 +369,11 @@ def unit_of(quantity: Quantity, analyte: Analyte) -> Unit:
 
 
 def _agreed(known: Unit, quantity: Quantity, analyte: Analyte) -> Unit:
-    """The unit of the code, which goes before the text beside it.
+    """The unit of the code, which takes precedence over the text.
 
-    Where the text is another unit that the analyte has, the code counts only if the value is low,
-    or not, by both: else one of the two turns a high value into a low one.
+    If the text is a different unit of the analyte, the code counts only if the value is low in
+    both units or in neither; otherwise the choice would turn a high value into a low one.
+    Raises `_Unusable` then.
     """
     name = text(quantity.unit)
     other = analyte.units.get(name) or analyte.units.get(plainer(name))
@@ -401,8 +402,8 @@ def _check_plausible(value: Decimal, unit: Unit, analyte: Analyte) -> None:
 
 
 def _inside(ends: tuple[Decimal, Decimal], value: Decimal, unit: Unit) -> bool:
-    """Whether a value lies between two canonical ends, both allowed."""
-    key = (unit, id(ends))  # kept with its ends, so that the id stays theirs
+    """Whether a value is between two ends, given in the canonical unit, both included."""
+    key = (unit, id(ends))  # the ends are kept too, so that nothing else can have their id
     known = _ENDS.get(key)
     if known is None:
         known = _ENDS[key] = (ends, *_ends_in(ends, unit))
@@ -410,7 +411,10 @@ def _inside(ends: tuple[Decimal, Decimal], value: Decimal, unit: Unit) -> bool:
 
 
 def _ends_in(ends: tuple[Decimal, Decimal], unit: Unit) -> tuple[Decimal, Decimal]:
-    """Canonical ends in a unit: to as many decimals as a value can have, rounded inwards."""
+    """Canonical ends, converted to a unit with as many decimals as a value can have.
+
+    They are rounded inwards.
+    """
     lowest, highest = ((Fraction(end) - unit.offset) / unit.factor for end in ends)
     scale = 10**MOST_DECIMALS
     return (
@@ -427,13 +431,13 @@ def _written(value: Decimal) -> str:
 def _own_range(
     raw: Raw | Missing, unit: Unit, decimals: int, analyte: Analyte, age: int | None
 ) -> tuple[Decimal | None, Decimal | None]:
-    """The laboratory's own limits in the value's unit; None where there is no clear one.
+    """The laboratory's own limits in the value's unit; None where a limit is absent or unclear.
 
-    Raises where the low limit cannot belong to this unit: then the value's unit is in doubt.
+    Raises `_Unusable` if the low limit cannot be in this unit: the value's unit is then in doubt.
     """
     if isinstance(raw, Missing):
         return None, None
-    # A laboratory gives the same range with every result; only its digest is kept.
+    # A laboratory sends the same range with every result; only the digest of it is kept.
     if b'"age"' not in bytes(raw):
         age = None
     key = (blake2b(raw, digest_size=16).digest(), analyte.key, unit.name, decimals, age)
@@ -453,7 +457,7 @@ def _own_range(
 
 
 def _belonging(low: Decimal | None, high: Decimal | None, unit: Unit, analyte: Analyte) -> _Range:
-    """Limits that can belong to the unit; else the low limit that is of another unit, or none."""
+    """Limits that can be in this unit. The third is a low limit that must be in another unit."""
     ends, upper = analyte.range_low, analyte.range_high
     if low is not None and ends is not None and not _inside(ends, low, unit):
         other = any(_inside(ends, low, other) for other in analyte.units.values())
@@ -469,7 +473,7 @@ def _read_range(
     raw: Raw, unit: Unit, decimals: int, analyte: Analyte, age: int | None
 ) -> tuple[Decimal | None, Decimal | None]:
     try:
-        fitting = [one for one in items(decoded(raw)) if _for_everybody(one, age)]
+        fitting = [one for one in items(decoded(raw)) if _of_healthy_people(one, age)]
         if len(fitting) != 1:
             return None, None
         low = _limit(part(fitting[0], "low"), unit, decimals, analyte)
@@ -479,8 +483,8 @@ def _read_range(
     return low, high
 
 
-def _for_everybody(one: object, age: int | None) -> bool:
-    """Whether a range is that of all healthy people of the patient's age."""
+def _of_healthy_people(one: object, age: int | None) -> bool:
+    """Whether a range is for all healthy people of the patient's age."""
     if not isinstance(one, dict) or (one.get("low") is None and one.get("high") is None):
         return False
     if any(item for item in items(one.get("appliesTo"))):
@@ -495,7 +499,7 @@ def _for_everybody(one: object, age: int | None) -> bool:
 
 
 def _of_age(ages: object, age: int | None) -> bool:
-    """Whether a patient's age lies between two ends, both included; unknown: any adult's."""
+    """Whether a range of ages includes the patient's; for an unknown age, that of every adult."""
     if ages is None:
         return True
     least, most = (_years(part(ages, end)) for end in ("low", "high"))
@@ -506,12 +510,12 @@ def _of_age(ages: object, age: int | None) -> bool:
 
 
 def _years(end: object) -> Fraction | None:
-    """An age in years; None where there is none. Raises where it cannot be read."""
+    """An age in years; None where there is none. Raises `_Unusable` if it cannot be read."""
     if end is None:
         return None
     value = number(part(end, "value"))
     unit = text(part(end, "code")) or text(part(end, "unit"))
-    parts = _OF_A_YEAR.get(unit.lower()) if unit else 1
+    parts = _IN_A_YEAR.get(unit.lower()) if unit else 1
     if value is None or parts is None:
         raise _Unusable("range", "")
     return Fraction(value) / parts

@@ -40,7 +40,7 @@ PLACE = "context.draftOrders"
 _NOT_ACTIVE = frozenset(
     {"draft", "on-hold", "revoked", "completed", "entered-in-error", "cancelled", "stopped"}
 )
-# Whoever signs one of these orders nothing: it ends an order, or says that there was none.
+# Signing one of these orders nothing: it ends an order, or says that there was none.
 _NOT_MEANT = frozenset(
     {"entered-in-error", "cancelled", "revoked", "stopped", "completed", "ended"}
 )
@@ -77,7 +77,7 @@ def read_order(
     selected: bool = False,
     signed: bool = False,
 ) -> Order:
-    """One order; ``covers`` is empty for kinds of orders that no rule knows."""
+    """One order; ``covers`` is empty for kinds of order that no rule knows."""
     data = item.data
     asked = [one for one in items(data.get("code")) if one is not None]
     covers: set[str] = set()
@@ -104,14 +104,17 @@ def _forbidden(item: Item) -> bool:
 
 @dataclass(slots=True)
 class DraftOrders:
-    """The resources of ``context.draftOrders``, taken apart but not yet read."""
+    """The resources of ``context.draftOrders``, split up but not yet read."""
 
     items: list[Item]
     selections: tuple[str, ...] | None
 
 
 def take_drafts(bundle: object, selections: Sequence[str] | None, intake: Intake) -> DraftOrders:
-    """The resources of a drafts' Bundle, whatever its shape. Raises TooLarge."""
+    """The resources of the Bundle of drafts, whatever its structure.
+
+    Raises TooLarge where it has too many entries.
+    """
     found: list[Item] = []
     for place, full_url, resource in _entries(bundle, PLACE, intake, 0):
         reason = _why_no_order(resource)
@@ -140,12 +143,12 @@ def _why_no_order(resource: object) -> str:
     if kind == "Bundle":
         return "Bundles are nested too deeply"
     if kind in ("OperationOutcome", "Parameters"):
-        return f"{kind} came instead of a draft order"
+        return f"{kind} was sent instead of a draft order"
     return ""
 
 
 def _holds_more(bundle: Mapping[str, object]) -> bool:
-    """Whether a Bundle without entries says that there are some, or holds them elsewhere."""
+    """Whether a Bundle without entries says that there are some, or has them elsewhere."""
     total = bundle.get("total")
     return (isinstance(total, int) and total > 0) or any(
         isinstance(one, dict) and ("resourceType" in one or "resource" in one)
@@ -164,7 +167,7 @@ def _entries(
     if value is None:
         return []
     if isinstance(value, dict) and not {"resourceType", "entry"} & value.keys():
-        # The whole answer of an HTTP client instead of what is in it.
+        # The whole response of an HTTP client instead of its contents.
         inside = [one for one in value.values() if text(part(one, "resourceType"))]
         if len(inside) == 1:
             return _nested(inside[0], place, text(value.get("fullUrl")), intake, depth)
@@ -210,9 +213,10 @@ def read_drafts(
     orders: Vocabulary,
     as_of: datetime,
 ) -> Drafts:
-    """The drafts of this patient, with those marked that are judged: the ones that the clinician
-    has just picked, or all where the hook selects none. What is ordered not to be done
-    (``doNotPerform``) orders nothing.
+    """The drafts of this patient; those that are judged are marked.
+
+    Judged are those that the clinician has just selected, or all where the hook has no selections.
+    A draft that forbids something (``doNotPerform``) is left out.
     """
     medications: list[Medication] = []
     others: list[Order] = []
@@ -263,7 +267,7 @@ def read_drafts(
 
 
 def _names(item: Item) -> set[str]:
-    """What a selection may call a draft: ``Type/id``, the id alone, or its address."""
+    """The names a selection may use for a draft: ``Type/id``, the id alone, or its address."""
     names = {item.full_url} - {""}
     if item.id:
         renamed = f"{text(item.data['resourceType'])}/{item.id}"
@@ -272,7 +276,7 @@ def _names(item: Item) -> set[str]:
 
 
 def _spellings(target: str) -> set[str]:
-    """A selection as it was sent, without version, and without the server's address."""
+    """A selection as sent, without its version, and without the server's address."""
     plain = target.split("/_history/", maxsplit=1)[0]
     names = {target, plain} - {""}
     if "://" in plain:

@@ -1,4 +1,4 @@
-"""Who the patient is as far as rules ask, and what is not tolerated."""
+"""The patient, as far as the rules need, and allergies and intolerances."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _OVER = frozenset({"inactive", "resolved"})
 def find_patient(intake: Intake, patient_id: str) -> tuple[Item | None, list[str]]:
     """The call's Patient resource and the urns by which Bundles refer to it.
 
-    Another patient's resource is refused with a problem. One without id is taken for the
-    one asked for, where it is the only one.
+    Another patient's resource is refused with a problem. A resource without an id is taken for
+    the patient asked for if it is the only one.
     """
     mine: list[Item] = []
     nameless: list[Item] = []
@@ -53,13 +53,13 @@ def find_patient(intake: Intake, patient_id: str) -> tuple[Item | None, list[str
             intake.problem("wrong-patient", entry.kind.value, "it is another patient", entry.source)
     if not mine and len(nameless) == 1 and nameless[0].kind is Kind.PATIENT:
         mine = nameless
-    # Other addresses say by themselves whose they are; one urn for two patients says nothing.
+    # Other addresses contain the patient's id; a urn shared by two patients identifies neither.
     named = sorted(urn for urn in urns - others if urn.startswith("urn:"))
     return (mine[0] if mine else None), named
 
 
 def read_patient(item: Item | None, intake: Intake, as_of: datetime) -> Patient:
-    """Birth date (only a full one), sex and whether the patient has died."""
+    """The birth date (only a complete one), the sex, and whether the patient has died."""
     if item is None:
         return Patient()
     data = item.data
@@ -107,7 +107,7 @@ def read_allergies(library: Library, vocabulary: Vocabulary) -> tuple[Allergy, .
         stated = [one for one in (data.get("code"), *substances) if one is not None]
         if not codings(stated) and not texts(stated):
             library.problem(
-                "no-code", item.kind.value, "it does not say to which substance", item.source
+                "no-code", item.kind.value, "it does not name the substance", item.source
             )
             continue
         concepts = library.attempt(item, partial(_concepts, vocabulary, stated))

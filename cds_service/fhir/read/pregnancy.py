@@ -1,7 +1,7 @@
 """Pregnancy stated as an Observation: its status, a test, or a due date.
 
-An answer, coded or in one of the usual words, is good for 42 weeks. A due date is good until two
-weeks after it: nobody is pregnant for longer than 42 weeks.
+A status or test result, coded or in one of the usual words, is valid for 42 weeks. A due date is
+valid until two weeks after it, because no pregnancy lasts longer than 42 weeks.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _OVERDUE = timedelta(days=14)
 
 
 class Pregnancy:
-    """Takes one statement after another; `condition` is what the newest of them says."""
+    """Takes statements one after another; `condition` is what the newest of them says."""
 
     def __init__(self, as_of: datetime) -> None:
         self._as_of = as_of
@@ -61,7 +61,7 @@ class Pregnancy:
         self.condition: Condition | None = None
 
     def take(self, value: object, moment: Moment, source: Source) -> bool:
-        """Weigh one ``valueCodeableConcept`` or ``valueString``. False: it holds no answer."""
+        """Weigh one ``valueCodeableConcept`` or ``valueString``. False if it says nothing."""
         written = isinstance(value, str)
         concept = {"text": value} if written else value
         codes = {coding.code for coding in codings(concept)}
@@ -78,9 +78,9 @@ class Pregnancy:
         return True
 
     def take_due(self, value: object, moment: Moment, source: Source) -> bool:
-        """Weigh one due date (``valueDateTime``). False: it is not a day.
+        """Weigh one due date (``valueDateTime``). False if it is not a date.
 
-        A due date that is past says nothing: the child may be born.
+        A due date more than two weeks ago says nothing: the pregnancy is over by then.
         """
         due = read_moment(value, zone_of(self._as_of))
         if due is None:
@@ -93,7 +93,7 @@ class Pregnancy:
         if self._newest is not None and moment.when < self._newest:
             return
         if self._newest == moment.when and self.condition is not None and not yes:
-            return  # of two at the same moment, the one that asks for more care
+            return  # of two at the same moment, "pregnant" counts: it is the safer of the two
         self._newest = moment.when
         self.condition = None
         if yes and holds:

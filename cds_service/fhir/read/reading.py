@@ -1,7 +1,7 @@
-"""From what arrived to facts: the one entrance to the reading of FHIR data.
+"""From FHIR data to facts: the only entry point for reading them.
 
-Nothing in a record can make this raise, except that there is too much of it. What cannot
-be used becomes a `Problem`; what did not arrive shows in the `Availability`.
+Nothing in a record can make this raise, except that there is too much of it. Data that cannot
+be used become a `Problem`; data that did not arrive show in the `Availability`.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from cds_service.fhir.read.subjects import Subjects
 from cds_service.terminology.call_texts import afresh, one_call
 
 _DRAFTS = 50_000
-"""Characters that are read of draft orders, however much the rest of the call holds."""
+"""Characters of the draft orders that are read, however much text the rest of the call has."""
 
 
 @record
 class Context:
-    """What the hook's context says; ``draft_orders`` is decoded JSON and may be anything.
+    """What the hook's context says; ``draft_orders`` is decoded JSON of any structure.
 
     ``fhir_server`` is the base URL that the call names. ``selections`` are the drafts that are
-    judged; None: all.
+    judged; None means all.
     """
 
     patient_id: str
@@ -50,10 +50,10 @@ class Context:
 
 @record
 class Reading:
-    """What was read.
+    """What was read of one call.
 
-    ``resources`` gives the raw JSON behind a fact's ``Type/id``, None where there is none;
-    ``entries`` is how many resources were looked at.
+    ``series`` are the results by the key of their analyte. ``resources`` gives the raw JSON behind
+    a fact's ``Type/id``, None where there is none; ``entries`` is the number of resources.
     """
 
     record: Record
@@ -64,7 +64,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads deliveries; made once at start. ``analytes`` by their key."""
+    """Reads deliveries; made once at startup. ``analytes`` are by key."""
 
     vocabularies: Vocabularies
     analytes: Mapping[str, Analyte]
@@ -77,7 +77,7 @@ class Reader:
     def read(
         self, deliveries: Mapping[Kind, Delivery], context: Context, as_of: datetime
     ) -> Reading:
-        """The facts of one call; ``as_of`` is aware. Raises only TooLarge."""
+        """The facts of one call; ``as_of`` has a time zone. Raises only TooLarge."""
         with one_call():
             return self._read(deliveries, context, as_of)
 
@@ -118,7 +118,7 @@ class Reader:
             drafts=drafts,
             encounter=encounter,
             availability=_availability(intake, library, results, person is not None),
-            problems=_once(intake.problems),
+            problems=_without_repeats(intake.problems),
         )
 
         def resources(reference: str) -> bytes | None:
@@ -130,7 +130,7 @@ class Reader:
 def _availability(
     intake: Intake, library: Library, results: Results, patient_found: bool
 ) -> dict[Kind, Availability]:
-    """What is missing once other patients' data are out."""
+    """The state of each kind of data once other patients' data have been refused."""
     found = dict(intake.availability)
     for kind in {**library.refused, **results.refused}:
         if found[kind].obtained:
@@ -142,11 +142,11 @@ def _availability(
     given = found.get(Kind.PATIENT)
     if given is not None and given.state in (State.GIVEN, State.PARTIAL) and not patient_found:
         found[Kind.PATIENT] = Availability(
-            State.UNAVAILABLE, "what was sent is not this patient, or cannot be read"
+            State.UNAVAILABLE, "the resource sent is not this patient, or cannot be read"
         )
     return found
 
 
-def _once(problems: list[Problem]) -> tuple[Problem, ...]:
-    """Each problem once: a resource may be met by several ways."""
+def _without_repeats(problems: list[Problem]) -> tuple[Problem, ...]:
+    """Each problem once: a resource may be read more than once."""
     return tuple(dict.fromkeys(problems))

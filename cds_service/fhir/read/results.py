@@ -76,15 +76,15 @@ _COUNTS = frozenset({"final", "amended", "corrected", "preliminary"})
 _SILENT = frozenset({"registered", "cancelled", "entered-in-error"})
 _WITHDRAWN = "entered-in-error"
 _DEEPEST = 3  # components inside components
-REPORTED = "a report says something of it in words or in a document, which is not read"
+REPORTED = "a report says something about it in words or in a document, which is not read"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class _Row(msgspec.Struct, eq=False, gc=False):
-    """A relevant Observation of this patient; where it was found, its peek, and its time.
+    """A relevant Observation of this patient: where it was found, its peek, and its time.
 
-    A result inside another (a component, or contained) has the ``parent`` that holds it and
-    its own undecoded ``inner`` text.
+    A result inside another (a component, or contained) has that one as its ``parent``, and its
+    own undecoded JSON as ``inner``.
     """
 
     peek: Peek
@@ -100,12 +100,12 @@ class _Row(msgspec.Struct, eq=False, gc=False):
         return _source(self.where, self.index)
 
     def whole(self) -> bytes | Raw:
-        """The undecoded resource, or the part of one."""
+        """The undecoded resource, or the undecoded component."""
         if self.inner is not None:
             return self.inner
         return self.where.raw if isinstance(self.where, Entry) else self.where.whole(self.index)
 
-    # What `current` asks of a version.
+    # The properties of a `Version`, for `current`.
 
     @property
     def id(self) -> str:
@@ -121,8 +121,8 @@ class _Row(msgspec.Struct, eq=False, gc=False):
 
     @property
     def identifiers(self) -> tuple[Key, ...]:
-        # An identifier may be an order's number, or name a kind of test: it is a result's own
-        # only together with its time.
+        # An identifier may be an order's number, or name a kind of test. It identifies a result
+        # only together with the time.
         peek = self.peek
         period = peek.effectivePeriod
         time = (
@@ -146,17 +146,17 @@ class _Row(msgspec.Struct, eq=False, gc=False):
 
 
 class _Opener:
-    """Makes a candidate of a row, and its value, when it is their turn.
+    """Makes a candidate from a row and reads its value, each only when a rule needs it.
 
-    It is separate from `Results` because every series holds it: a cycle of references would keep
-    the data of a call in memory until the garbage collector runs.
+    It is separate from `Results` because every series refers to it: a cycle of references would
+    keep the data of a call in memory until the garbage collector runs.
     """
 
     def __init__(self, as_of: datetime, age: int | None) -> None:
         self._as_of = as_of
         self._age = age
         self.zone = zone_of(as_of)
-        self.used: dict[str, _Row] = {}  # what a fact came from, by its reference
+        self.used: dict[str, _Row] = {}  # the rows behind facts, by reference
 
     def candidate(self, analyte: Analyte, row: _Row) -> Candidate:
         """A dated row, not read yet."""
@@ -166,12 +166,12 @@ class _Opener:
         return Candidate(moment.when, moment.day, moment.day_only, read)
 
     def _read(self, row: _Row, analyte: Analyte, moment: Moment) -> Result | Problem:
-        """The value, when it is its turn."""
+        """The value, once a rule needs it."""
         if (row.meaning.anywhere or row.peek.method is not UNSET) and _elsewhere_by(row):
             return Problem(
                 "specimen",
                 analyte.key,
-                "its category or method names another specimen than blood",
+                "its category or method names a specimen other than blood",
                 row.source,
                 moment.when,
                 is_critical(row.peek),
@@ -183,13 +183,13 @@ class _Opener:
         return read_value(row.peek, row.whole, expected)
 
     def _future(self, row: _Row, analyte: Analyte, moment: Moment) -> Problem:
-        reason = "its date lies in the future"
+        reason = "its date is in the future"
         return self.misdated("future", reason, row, analyte, moment.when)
 
     def misdated(
         self, kind: str, reason: str, row: _Row, analyte: Analyte, when: datetime | None = None
     ) -> Problem:
-        """A result that may be right but for its date: its value is kept beside the problem."""
+        """A result in which only the date may be wrong: its value is kept with the problem."""
         now = Moment(self._as_of, self._as_of.date(), False)
         value = self._read(row, analyte, now)
         return Problem(
@@ -209,7 +209,7 @@ class _Opener:
         return source
 
     def stated(self, peek: Peek) -> str | None:
-        """When it was, as it is written."""
+        """The time of a result, as written; for a period its end, else its start."""
         if peek.effectiveDateTime is not None:
             return peek.effectiveDateTime
         if not isinstance(peek.effectivePeriod, Missing):
@@ -222,7 +222,7 @@ class _Opener:
 class Results:
     """All Observations of one call: ``series`` by analyte, panels ``performed``, ``pregnancy``.
 
-    ``age`` of the patient in years: laboratories give ranges by age.
+    ``age`` is the patient's age in years, because laboratories give ranges by age.
     """
 
     def __init__(
@@ -240,8 +240,8 @@ class Results:
         self._opener = _Opener(as_of, age)
         self._rows: list[_Row] = []
         self._inner: list[_Row] = []
-        self._specimens: dict[str, object] | None = None  # those that were sent, once looked for
-        self._reports: list[_Row] = []  # without results in them
+        self._specimens: dict[str, object] | None = None  # those sent, once they are needed
+        self._reports: list[_Row] = []  # those without results in them
         self._dated: defaultdict[str, list[_Row]] = defaultdict(list)
         self._undated: dict[str, list[Problem]] = {}
         self._pregnancy = Pregnancy(as_of)
@@ -251,13 +251,13 @@ class Results:
         self.performed: list[Performed] = []
         for page in intake.pages:
             self._take(page.peeks, page)
-        # Whatever on a page is not an Observation is among the entries as well.
+        # Resources on a page that are not Observations are among the entries too.
         for entry in intake.all_of("Observation", "DiagnosticReport"):
             self._read_entry(entry)
         self._settle()
         self._place(self._rows)
         if self._reports:
-            self._say_reports()
+            self._report_unread()
         self.series = {
             key: Series.of(
                 self._dated.get(key, ()),
@@ -269,7 +269,7 @@ class Results:
 
     @property
     def pregnancy(self) -> Condition | None:
-        """The condition that the newest statement about pregnancy amounts to."""
+        """The pregnancy, according to the newest statement about it; None if there is none."""
         return self._pregnancy.condition
 
     def raw(self, reference: str) -> bytes | None:
@@ -316,7 +316,7 @@ class Results:
             meaning = UNREAD if code is UNSET else meaning_of(bytes(code))
             if (
                 (peek.specimen is not UNSET or peek.bodySite is not UNSET)
-                and not meaning.pregnancy  # hCG is looked for in urine
+                and not meaning.pregnancy  # a pregnancy test (hCG) may use urine
                 and self._elsewhere_by_specimen(peek)
             ):
                 self._take_inner(peek, meaning, where, index, elsewhere=True)
@@ -343,7 +343,7 @@ class Results:
         self.kept[where.kind] += kept
 
     def _elsewhere_by_specimen(self, peek: Peek) -> bool:
-        """Whether the specimen is not blood; a remark on a specimen that was sent is kept."""
+        """Whether the specimen is not blood. A remark on the specimen is added as a comment."""
         if self._specimens is None:
             self._specimens = {
                 name: data
@@ -358,7 +358,7 @@ class Results:
     def _usable(
         self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
     ) -> bool:
-        """Whether a result's status and meaning are known; notes a problem where not."""
+        """Whether a result's status and meaning are known; notes a problem if they are not."""
         if peek.status in _SILENT:
             return True
         if peek.modifierExtension is not UNSET and modified(peek.modifierExtension):
@@ -381,15 +381,15 @@ class Results:
     def _borne_out(
         self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
     ) -> Meaning:
-        """What is left of a meaning that rests on words: `NOTHING` where the unit denies it.
+        """A meaning that rests on words alone, checked by the unit: `NOTHING` if they disagree.
 
-        Where a doubt is left the result may be one that a rule asks for, and that is said.
+        If a doubt remains the result may be one that a rule needs, so a problem is noted.
         """
         quantity = None if isinstance(peek.valueQuantity, Missing) else readable(peek.valueQuantity)
         stated = (text(part(quantity, "code")), text(part(quantity, "unit")))
         units = [spelling for one in stated if one for spelling in (one, plainer(one))]
         certain = meaning.kind == "other-quantity"  # whatever its unit
-        # Without a unit, or with one that is of nothing known, the words count: then that is said.
+        # Without a unit, or with an unknown one, the words count, and a problem is noted.
         if not certain and units and not self._book.bears_out(meaning, units):
             return NOTHING if meaning.doubt or self._book.knows(units) else meaning
         if not meaning.doubt:
@@ -403,12 +403,12 @@ class Results:
     def _elsewhere(
         self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
     ) -> None:
-        """A result of urine or another fluid: no rule's, and said where its code says blood."""
+        """A result in urine or another fluid: not read, and a problem if its code says blood."""
         code = peek.code
         if peek.status in _SILENT or isinstance(code, Missing) or not meaning.analytes:
             return
         if self._book.of_blood(bytes(code)):
-            reason = "its specimen is not the one its code names"
+            reason = "its specimen is not the one that its code names"
             self._unusable("specimen", reason, peek, meaning.about, _source(where, index))
 
     def _refuse(self, kind: Kind, reason: str, source: Source) -> None:
@@ -425,10 +425,10 @@ class Results:
         index: int,
         elsewhere: bool = False,
     ) -> None:
-        """An Observation with components or contained results: each is a result of its own.
+        """An Observation with components or contained results, each of which is a result itself.
 
-        It has its parent's time, status, subject and specimen (``elsewhere``: not blood). The
-        parent itself counts where its own code says something.
+        They take their parent's time, status, subject and specimen (``elsewhere``: not blood).
+        The parent counts too if its own code says something.
         """
         if meaning is TOO_MUCH:
             self._too_much(where, _source(where, index))
@@ -439,7 +439,7 @@ class Results:
         parent = _Row(peek, NOTHING if unread else meaning, where, index)
         found = list(self._components(parent)) + list(self._contained(parent))
         if peek.status == _WITHDRAWN:
-            self._rows.append(parent)  # it withdraws others of its id
+            self._rows.append(parent)  # it withdraws others with its id
             return
         if elsewhere:
             for row in (parent, *found):
@@ -461,14 +461,14 @@ class Results:
             self._inner.extend(found)
 
     def _too_much(self, where: ObservationPage | Entry, source: Source) -> None:
-        """Say once of each kind that not all of its texts were read."""
+        """Note, once for each kind of data, that not all of its texts were read."""
         if where.kind not in self._left_unread:
             self._left_unread.add(where.kind)
             reason = TooMuchTextError.reason
             self._intake.problem("too-much-text", where.kind.value, reason, source)
 
     def _items(self, raw: Raw | Missing, unreadable: str, parent: _Row) -> Sequence[Raw]:
-        """What a list inside a result holds, undecoded; that it cannot be read is said."""
+        """The undecoded items of a list inside a result; notes a problem if it cannot be read."""
         if isinstance(raw, Missing):
             return ()
         try:
@@ -507,7 +507,7 @@ class Results:
                 yield from self._nested(replace(peek, component=component.component), parent, depth)
 
     def _nested(self, peek: Peek, parent: _Row, depth: int) -> Iterator[_Row]:
-        """The results inside a component: FHIR knows none, but what is there is not lost."""
+        """The results inside a component. FHIR does not allow them; they are read if present."""
         if depth >= _DEEPEST:
             reason = "its components are nested too deeply to be read"
             self._intake.problem("unreadable", parent.where.kind.value, reason, parent.source)
@@ -516,11 +516,11 @@ class Results:
         yield from self._of_blood(found, peek, parent)
 
     def _of_blood(self, found: Iterable[_Row], holder: Peek, parent: _Row) -> Iterator[_Row]:
-        """The results inside ``holder``, unless that is of another specimen: said, where due."""
+        """The results inside ``holder``; none if its specimen is not blood (see `_elsewhere`)."""
         code = holder.code
         elsewhere = False
         if holder.specimen is not UNSET or holder.bodySite is not UNSET:
-            # A specimen that is contained stands beside the results, not in one of them.
+            # A contained specimen is a sibling of the results, not inside one of them.
             beside = holder.contained if holder.contained is not UNSET else parent.peek.contained
             elsewhere = self._elsewhere_by_specimen(replace(holder, contained=beside))
         if not elsewhere and not isinstance(code, Missing):
@@ -570,7 +570,7 @@ class Results:
                     yield result
 
     def _inside(self, peek: Peek, parent: _Row, raw: Raw) -> _Row | None:
-        """The row of a result inside of ``parent``; None for what no rule reads."""
+        """The row of a result inside ``parent``; None if no rule reads it."""
         code = peek.code
         meaning = UNREAD if isinstance(code, Missing) else self._book.meaning(bytes(code))
         if meaning.by_words:
@@ -606,8 +606,8 @@ class Results:
         elif peek.status not in _SILENT:
             self._reports.append(parent)
 
-    def _say_reports(self) -> None:
-        """Say of reports without results that what they tell of an analyte was not read."""
+    def _report_unread(self) -> None:
+        """Note a problem for each report without results that says something of an analyte."""
         sent: set[str] | None = None
         for row in self._reports:
             report = readable(row.whole())
@@ -634,20 +634,20 @@ class Results:
                 self._unusable("report", REPORTED, row.peek, one, row.source)
 
     def _has_since(self, key: str, when: datetime | None) -> bool:
-        """Whether a result of an analyte was sent of the day of a report, or a later one."""
+        """Whether a result of an analyte was sent that is from the report's day or later."""
         rows = self._dated.get(key, ())
         return when is not None and any(
             row.when >= when or row.when.date() == when.date() for row in rows
         )
 
     def _settle(self) -> None:
-        """Leave out versions that others supersede; mostly there is nothing to settle."""
+        """Leave out superseded versions; mostly there are none."""
         ids = {row.peek.id for row in self._rows}
         if len(ids) < len(self._rows) or any(row.peek.status != "final" for row in self._rows):
             self._rows = current(self._rows)
         if self._inner:
-            standing = {id(row) for row in self._rows}
-            self._rows += [row for row in self._inner if id(row.parent) in standing]
+            kept = {id(row) for row in self._rows}
+            self._rows += [row for row in self._inner if id(row.parent) in kept]
 
     # --- placing in time -------------------------------------------------------------
 
@@ -686,7 +686,7 @@ class Results:
         if moment is None:
             kind, reason = "undated", "it has no usable date"
         elif moment.after(self._as_of):
-            kind, reason = "future", "its date lies in the future"
+            kind, reason = "future", "its date is in the future"
         else:
             whole = readable(row.whole())
             source = self._opener.use(row)
@@ -697,13 +697,13 @@ class Results:
             else:
                 taken = self._pregnancy.take(value, moment, source)
             if not taken:
-                kind, reason = "no-value", "it has no answer that is known"
+                kind, reason = "no-value", "it has no known answer"
         if kind:
             self._intake.problem(kind, PREGNANCY, reason, row.source)
 
 
 def _elsewhere_by(row: _Row) -> bool:
-    """Whether category or method of a result, or of what holds it, names another specimen."""
+    """Whether the category or method of a result or its parent says it was not blood."""
     while row.parent is not None:
         row = row.parent
     try:
@@ -715,7 +715,7 @@ def _elsewhere_by(row: _Row) -> bool:
 
 
 def _may_say_more(report: Mapping[str, object]) -> bool:
-    """Whether a report says something elsewhere than in results that were not asked for."""
+    """Whether a report says something apart from results that were not requested."""
     return any(report.get(name) for name in ("presentedForm", "conclusion", "conclusionCode"))
 
 
@@ -727,7 +727,7 @@ def _joined(own: str | None, parents: str | None) -> str | None:
 
 
 def _done(peek: Peek) -> bool:
-    """Whether something of a panel was done: it refers to a member, or a part has a value."""
+    """Whether any part of a panel was done: it refers to a member, or a part has a value."""
     if not isinstance(peek.dataAbsentReason, Missing) and bytes(peek.dataAbsentReason) != b"null":
         return False
     if any(part(one, "reference") for one in items(readable(peek.hasMember))):

@@ -1,6 +1,7 @@
-"""What CodeableConcepts say, read once for each wording that is met.
+"""What CodeableConcepts say.
 
-Within a call each wording is read once. From one call to the next only statuses are kept.
+Within a call each one is read once, however often it occurs. Only statuses are kept from one call
+to the next.
 """
 
 from __future__ import annotations
@@ -46,13 +47,13 @@ _STATUS_WORDS = frozenset(
     )
 )  # fmt: skip
 _KEPT: dict[bytes, Said] = {}
-"""Statuses of HL7's lists, which come with every entry: the only wordings that outlive a call."""
+"""Statuses from HL7's lists, which nearly every entry has: all that is kept after a call."""
 
 
 class Said(Struct, eq=False):
     """A CodeableConcept (or several, or whatever was sent in its place) and what it says.
 
-    ``raw`` is the undecoded element, decoded where somebody asks for more than its concepts.
+    ``raw`` is the undecoded element, which is decoded only when more than its concepts is needed.
     """
 
     _value: object = None
@@ -64,7 +65,7 @@ class Said(Struct, eq=False):
     _status: tuple[str, ...] | None = None
 
     def __eq__(self, other: object) -> bool:
-        """Whether both say the same, however it is written."""
+        """Whether both say the same, even if they are written differently."""
         return (
             isinstance(other, Said)
             and self.words == other.words
@@ -113,27 +114,27 @@ class Said(Struct, eq=False):
 
     @property
     def words(self) -> str:
-        """All `phrases` in small letters."""
+        """All `phrases` in lower case."""
         if self._words is None:
             self._words = "; ".join(self.phrases).lower()
         return self._words
 
     @property
     def identity(self) -> frozenset[tuple[str, str]]:
-        """Its codes, by which two entries are seen to be the same."""
+        """Its codes, by which two entries are recognised as the same."""
         return frozenset(
             normal_key(one.system, one.code) for one in self.codings if one.system and one.code
         )
 
     @property
     def status(self) -> tuple[str, ...]:
-        """The words of a status, in small letters."""
+        """The words of a status, in lower case."""
         if self._status is None:
             self._status = status_words(self.value)
         return self._status
 
     def meaning(self, vocabulary: Vocabulary) -> Wording:
-        """What it stands for. Raises TooMuchTextError beyond the budget of the call."""
+        """What it stands for. Raises TooMuchTextError once the call's text budget is used up."""
         return vocabulary.remembered(self.raw, lambda: vocabulary.wording(self.codings, self.texts))
 
 
@@ -165,7 +166,7 @@ def dosages(raw: bytes) -> tuple[Dosage, ...]:
 
 
 def _is_a_status(value: object) -> bool:
-    """Whether it is a status of HL7's and nothing else, word for word."""
+    """Whether it is one of HL7's statuses, word for word, and nothing else."""
     if not isinstance(value, dict) or not value.keys() <= {"coding", "text"}:
         return False
     stated = value.get("coding")

@@ -1,7 +1,7 @@
-"""In what a result was measured: names, words and codes that say it was not blood.
+"""The specimen a result was measured in: names, words and codes that say it was not blood.
 
-What the rules read is measured in serum, plasma or blood. Sources: HL7 table 0487 (specimen
-type) and SNOMED CT specimens; the abbreviations of laboratories before and behind a name.
+The rules read results measured in serum, plasma or blood. Sources: HL7 table 0487 (specimen
+type) and SNOMED CT specimens; the abbreviations laboratories put before or after a name.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _ANY_OTHER = (
     r"nail|milk|bile|gastric|sputum|swab|semen|amnio|vitreous|calculus"
 )
 _OTHER_SPECIMENS = re.compile(rf"{_ANY_OTHER}|dialys)|\b(24|12) ?-?h(ou)?r?s? (collect|sample)")
-# A name may say "post dialysis": that is when, not what.
+# A name may say "post dialysis": that says when it was measured, not in what.
 _OTHER_IN_NAMES = re.compile(
     rf"{_ANY_OTHER}|dialysat|dialysis (fluid|solution|bath|effluent))|^ua\b"
 )
 # "U-Kalium", "Kalium (U)", "Na, U", "Kalium i.U.", "dU-Kalium"; not "U&E", and not "U/L".
-_URINE_FOR_SHORT = re.compile(
+_URINE_ABBREVIATED = re.compile(
     r"(?<![a-z0-9])ur?(?![a-z0-9])"
     r"(?! ?(?:[&+/,.-]|and|und|et|en|y|e)? ?(?:e|es|c)(?![a-z]))(?! ?/ ?[a-z]{0,2}l\b)"
     r"|(?:^|[(,;/] ?)(?:d|t|24h)u(?:-(?=[a-z])| (?=kali|natri|kreat))|[-(,/ ](?:dur?|tu)\)?$"
 )
 _IN_UNITS = frozenset({"creatine_kinase", "tsh"})
-"""Analytes whose unit is a U: the letter in their name may be it."""
-_MOST = 300  # letters of a name that are looked at
+"""Analytes whose unit contains a U: a U in their name may be the unit."""
+_MOST = 300  # characters of a name that are read
 
 _URINE_OR_FLUID = frozenset(
     (
@@ -64,8 +64,8 @@ def names_other_specimen(words: Sequence[str], analytes: Sequence[str]) -> bool:
             if not _OF_BLOOD.search(lower):
                 return True
         elif (
-            "u" in lower and _IN_UNITS.isdisjoint(analytes) and _URINE_FOR_SHORT.search(lower)
-        ):  # "U" beside "serum" is a contradiction, and that is said as well
+            "u" in lower and _IN_UNITS.isdisjoint(analytes) and _URINE_ABBREVIATED.search(lower)
+        ):  # "U" beside "serum" is a contradiction, which is reported too
             return True
     return False
 
@@ -85,9 +85,9 @@ def names_another_specimen(stated: Sequence[object]) -> bool:
 
 
 def of_another_specimen(peek: Peek, sent: Mapping[str, object]) -> bool:
-    """Whether specimen or bodySite say, by name or type, that it was something else than blood.
+    """Whether specimen or bodySite say, by name or type, that it was something other than blood.
 
-    ``sent`` are the Specimen resources of the call, by their addresses.
+    ``sent`` are the call's Specimen resources, by address.
     """
     site = b"" if isinstance(peek.bodySite, Missing) else bytes(peek.bodySite)
     raw = b"" if isinstance(peek.specimen, Missing) else bytes(peek.specimen)
@@ -95,7 +95,7 @@ def of_another_specimen(peek: Peek, sent: Mapping[str, object]) -> bool:
     if site:
         said += _named(readable(site))
     if b'"display"' in raw or b'"#' in raw or b'"type"' in raw or sent:
-        # Mostly it is a reference only, to what was not sent.
+        # Mostly it is only a reference to a resource that was not sent.
         for pointer in items(readable(raw)):
             said += _words_of(pointer, peek, sent)
     words = " ".join(said).lower()
@@ -103,7 +103,7 @@ def of_another_specimen(peek: Peek, sent: Mapping[str, object]) -> bool:
 
 
 def remark_of(peek: Peek, sent: Mapping[str, object]) -> str:
-    """The condition of a sample, and notes on it, in words; empty where it is not known."""
+    """The condition of a sample and notes on it, in words; empty where there are none."""
     raw = b"" if isinstance(peek.specimen, Missing) else bytes(peek.specimen)
     if not sent and b'"#' not in raw:
         return ""
@@ -122,7 +122,7 @@ _CONDITIONS = {"HEM": "haemolysed", "CLOT": "clotted", "CON": "contaminated"}
 
 
 def _resources(pointer: object, peek: Peek, sent: Mapping[str, object]) -> list[object]:
-    """The Specimen resources that a reference means."""
+    """The Specimen resources that a reference points at."""
     target = text(part(pointer, "reference"))
     if not target.startswith("#"):
         found = sent.get(target) or sent.get("/".join(target.split("/")[-2:]))
@@ -135,7 +135,7 @@ def _resources(pointer: object, peek: Peek, sent: Mapping[str, object]) -> list[
 
 
 def _words_of(pointer: object, peek: Peek, sent: Mapping[str, object]) -> list[str]:
-    """What a Reference to a Specimen says it is; a code for another specimen says so in words."""
+    """What a Reference to a Specimen says it is, in words, as `_named` gives them."""
     kinds = [part(pointer, "type")]
     kinds += [part(one, "type") for one in _resources(pointer, peek, sent)]
     shown = text(part(pointer, "display"))
@@ -146,7 +146,7 @@ def _words_of(pointer: object, peek: Peek, sent: Mapping[str, object]) -> list[s
 
 
 def _named(kind: object) -> list[str]:
-    """The words of a type or place, and "fluid" for a code of a specimen other than blood."""
+    """The words of a type or body site, and "fluid" for each code of a specimen besides blood."""
     said = list(all_words(kind))
     for coding in codings(kind):
         coded = coding.code.strip().upper()

@@ -1,4 +1,4 @@
-"""Whose a resource is: only what belongs to the patient of the call may become a fact."""
+"""Which patient a resource belongs to: only the call's own patient's data may become facts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from cds_service.fhir.values.elements import items, part, readable, reference, t
 
 _URN = "urn:uuid:"
 _UNREADABLE = "its subject cannot be read"
-_NOT_HIS = "it is about somebody or something other than the patient (focus)"
-# What of the patient a result may be about, and still be the patient's.
-_HIS_OWN = frozenset(
+_OTHER_FOCUS = "it is about somebody or something other than the patient (focus)"
+# Types of the patient's resources that a result may be about and still be the patient's own.
+_OWN_FOCUS = frozenset(
     {"Condition", "Encounter", "EpisodeOfCare", "Observation", "Procedure", "ServiceRequest"}
     | {"MedicationRequest", "MedicationStatement", "MedicationAdministration", "CarePlan"}
 )
@@ -22,14 +22,14 @@ _HISTORY = re.compile(r"/_history/[^/]*$")
 class Subjects:
     """Recognises references to the one patient of the call.
 
-    ``Patient/{id}``, an absolute address that ends so, a version of either, the bare urn
-    of the same id, and urns that a Bundle gives to this patient's own resource. No
-    reference at all (nothing, or only an identifier or a name) counts as this patient:
-    the data were asked for by patient. A contained subject cannot be verified.
+    These are ``Patient/{id}``, an absolute address that ends with it, a version of either, the
+    bare urn of the same id, and urns that a Bundle gives to this patient's own resource. Having
+    no reference (nothing, or only an identifier or a name) counts as this patient, because the
+    data were requested by patient. A contained subject cannot be verified.
 
-    ``server`` is the base URL of the call's FHIR server, where it names one: the same id at
-    another address is somebody else. Where it names none, the client's own address is not known,
-    and an absolute address counts by its id alone.
+    ``server`` is the base URL of the call's FHIR server, if it names one: the same id at
+    another address is another patient. Without it, the client's own address is not known, and an
+    absolute address is judged by its id alone.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Subjects:
         self._refusals: dict[bytes, str] = {}
 
     def is_mine(self, target: str) -> bool:
-        """Whether a literal reference means the patient of the call."""
+        """Whether a literal reference points at the patient of the call."""
         answer = self._known.get(target)
         if answer is None:
             plain = _HISTORY.sub("", target.strip())
@@ -60,7 +60,7 @@ class Subjects:
         return self._server is None or _place(base) == self._server
 
     def refusal(self, resource: object) -> str:
-        """Why a resource is not this patient's; empty where it is."""
+        """Why a resource does not belong to this patient; empty where it does."""
         for name in ("subject", "patient"):
             stated = part(resource, name)
             if stated is None:
@@ -76,20 +76,20 @@ class Subjects:
     def refusal_for(self, focus: object) -> str:
         """Why a result with this focus is not the patient's own; empty where it is.
 
-        A focus is what the result is about where that is not the subject: a fetus, a donor,
+        A focus is what the result is about if that is not the subject: a fetus, a donor,
         a device. It may also be a disease or a treatment of the patient.
         """
         for one in items(focus):
             target = reference(one)
             kind = text(part(one, "type")) or target.rpartition("/")[0].rpartition("/")[2]
-            if not self.is_mine(target) and kind not in _HIS_OWN:
-                return _NOT_HIS
+            if not self.is_mine(target) and kind not in _OWN_FOCUS:
+                return _OTHER_FOCUS
         return ""
 
     def refusal_by(self, subject: bytes) -> str:
-        """Why what has this undecoded subject is not this patient's; empty where it is.
+        """Why a resource with this undecoded subject is not this patient's; empty where it is.
 
-        Mostly all resources of a call have the same: it is read once.
+        Usually all resources of a call have the same subject, so it is read once.
         """
         known = self._refusals.get(subject)
         if known is None:
@@ -102,7 +102,7 @@ class Subjects:
 
 
 def refusal_of(target: str) -> str:
-    """The words for a reference to somebody else; never the reference itself."""
+    """How a reference to another patient is reported; never quotes the reference itself."""
     if target.startswith("#") or target.startswith(_URN):
         return "it belongs to a patient who cannot be identified"
     if "://" in target:
@@ -111,9 +111,9 @@ def refusal_of(target: str) -> str:
 
 
 def _place(base: str) -> tuple[str, int | None, str] | str:
-    """Host, port and path of a base URL, as far as they tell servers apart.
+    """The host, port and path of a base URL, which identify a server.
 
-    Not the scheme: servers behind a proxy write http where clients call https.
+    The scheme is left out: servers behind a proxy write http where clients call https.
     """
     try:
         parts = urlsplit(base)

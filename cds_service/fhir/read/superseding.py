@@ -1,9 +1,9 @@
 """Which of several versions of one result counts.
 
-A corrected result replaces its original, a withdrawn one retracts it; a result sent twice
-counts once. Two belong together by id, or by a business identifier within the same
-analyte and at the same time. Where nothing tells which of two is the newer, both stay: whoever
-reads the series takes the worse.
+A corrected version replaces the original, a withdrawn version removes it, and a result sent
+twice counts once. Two are versions of one result if they share an id, or a business identifier
+with the same analyte and the same time. Where nothing says which of two is newer, both stay, and
+the reader of the series uses the worse.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ class Version(Protocol):
 
 
 MOST_VERSIONS = 64
-"""Of one resource; where there are more, the work must not grow with their square."""
+"""Versions of one resource that are compared in pairs; more would take too long."""
 
 V = TypeVar("V", bound=Version)
 
 
 def current(versions: Sequence[V]) -> list[V]:
-    """The versions that count, in the order given (withdrawn ones among them).
+    """The versions that count, in the order given, including withdrawn ones.
 
-    Where every one is final and no id is used twice there is nothing to settle: the caller
-    may skip this.
+    If all are final and no id occurs twice there is nothing to decide, and the caller may skip
+    this.
     """
     kept = _settled(_thinned(versions), lambda one: [one.id] if one.id else [], _replaced_by_id)
     return _settled(kept, lambda one: one.identifiers, _replaced)
@@ -103,7 +103,7 @@ def _settled(
             groups.setdefault(key, []).append(number)
     gone: set[int] = set()
     for group in groups.values():
-        # What more than this share does not identify one result.
+        # A key that more versions than this share does not identify one result.
         if 1 < len(group) <= MOST_VERSIONS:
             out = {
                 at
@@ -128,7 +128,7 @@ def _settled(
 
 
 def _thinned(versions: Sequence[V]) -> Sequence[V]:
-    """The same, but of a flood of versions of one id only the one that replaces the others."""
+    """The same, but where one id has too many versions only the one that replaces the others."""
     counts = Counter(one.id for one in versions if one.id)
     floods = {name for name, count in counts.items() if count > MOST_VERSIONS}
     if not floods:
@@ -146,10 +146,10 @@ def _replaced_by_id(one: Version, other: Version) -> bool:
 
 
 def _replaced(one: Version, other: Version) -> bool:
-    """By identifier: another resource of the same sample, so only where it says so.
+    """Whether ``other``, which has the same business identifier, replaces ``one``.
 
-    An identifier may be an order's number: what is of another analyte, or of none, is another
-    result, whatever its status.
+    It is another resource, so only its status can say so. The identifier may be an order's
+    number, so a result of another analyte, or of none, is another result, whatever its status.
     """
     if other.topic != one.topic:
         return False
@@ -157,6 +157,6 @@ def _replaced(one: Version, other: Version) -> bool:
     mine, others = _rank(one), _rank(other)
     if others == _CORRECTED and mine == _CORRECTED:
         return later is True
-    # A correction with its own id outlives the withdrawal of what it corrects.
+    # A correction with an id of its own stays when the result it corrects is withdrawn.
     weaker = mine in (_PRELIMINARY, _FINAL) and mine < others
     return weaker and later is not False

@@ -73,7 +73,7 @@ class Component(msgspec.Struct, gc=False):
 class Slot(msgspec.Struct, gc=False):
     """An entry of a Bundle of Observations.
 
-    One with the ``response`` to a request may have failed: it is for those who read with more care.
+    An entry with the ``response`` to a request may have failed, so decoding it raises an error.
     """
 
     resource: Peek
@@ -91,7 +91,7 @@ class Link(msgspec.Struct, gc=False):
 
     @property
     def leads_on(self) -> bool:
-        """Whether it leads to a page before or behind, or may do so: then this is not all."""
+        """Whether it leads, or may lead, to an earlier or later page: the Bundle is incomplete."""
         name = self.relation or self.rel
         return name is None or name.strip().lower().rpartition("/")[2] in _OTHER_PAGES
 
@@ -165,7 +165,7 @@ def read_entries(raw: bytes) -> EntryPage | None:
     """A Bundle of resources that are neither Bundles nor errors; None for anything else."""
     try:
         page = _read_entry_page(raw)
-        if not page.entry:  # resources under another name are read with more care
+        if not page.entry:  # resources outside of entries are left to the slower way
             return page if raw.count(b'"resourceType"') < 2 else None
         page.heads = _read_heads(raw).entry
     except (msgspec.MsgspecError, ValueError, RecursionError):
