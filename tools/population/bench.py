@@ -87,7 +87,7 @@ def rates() -> dict[str, Any]:
 
 
 def _least(work: Callable[[], object]) -> float:
-    """Processor seconds of the quickest of some rounds."""
+    """Processor seconds of the fastest of several rounds."""
     times = []
     for _ in range(ROUNDS):
         began = time.process_time()

@@ -180,7 +180,7 @@ def _text(when: datetime) -> str:
 
 
 def write(folder: Path, patients: int, seed: int, results: int) -> int:
-    """Write the population; the number of resources. One line in 5,000 is cut short."""
+    """Write the population, and return the number of resources. One line in 5,000 is truncated."""
     folder.mkdir(parents=True)
     count = 0
     with ExitStack() as stack:

@@ -1,1 +1,1 @@
-"""The CDS Hooks sandbox beside this service: a client that nobody here wrote."""
+"""The CDS Hooks sandbox beside this service: a client by other authors."""

@@ -34,7 +34,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status: 0 when ended by hand, 1 when something could not be started."""
+    """Exit status: 0 if ended by the user, 1 if something could not be started."""
     parser = argparse.ArgumentParser(prog="python -m tools.sandbox", description=__doc__)
     parser.add_argument("checkout", type=Path, help="a checkout of the CDS Hooks sandbox")
     parser.add_argument("--page-port", type=int, default=PAGE_PORT)
@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def built(checkout: Path) -> Path:
-    """The folder with the sandbox's pages, built where that was not done before.
+    """The folder with the sandbox's pages, built if that was not done before.
 
     Raises ValueError that says what is missing.
     """

@@ -20,8 +20,8 @@ _TYPE = re.compile(r"[A-Z][A-Za-z]{2,40}")
 
 
 class Records:
-    """What is on file, by type; drafts are not. Dates are moved, so that the fixtures' day is
-    ``today``: a result of yesterday stays one."""
+    """What is on file, by type, without drafts. Dates are moved so that the fixtures' day is
+    ``today``: a result from yesterday stays one."""
 
     def __init__(self, today: date) -> None:
         self._by_type: dict[str, list[Json]] = {}
