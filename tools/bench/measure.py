@@ -79,7 +79,7 @@ def turns(on: Ground, at: Scenario, rounds: int, seconds: float) -> dict[str, li
                 raise
             print(f"{name} is left out: {error}", file=sys.stderr)
     if at.what == MISSING:
-        content = calls.without_prefetch(on.fhir_server, of=bodies.PATIENT).body
+        content = calls.view(None, of=bodies.PATIENT, fhirServer=on.fhir_server).body
     else:
         _, content = bodies.of(at.what, at.results)
     body = on.body(content)

@@ -261,6 +261,7 @@ def test_token_clocks(row: Row) -> None:
             found[answered.status] += 1
             said = flaw(answered) or answered.status
             row.must(said == wanted, f"{name}: {said} instead of {wanted}")
+        client.line.close()
         for call in used:
             race = send_all([call] * 16, service.port, Tally(), connections=16)
             row.must(race.statuses == {200: 1, 401: 15}, f"one token sent 16 times: {race.said()}")
