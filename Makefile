@@ -29,7 +29,8 @@ RUN_ARGS    ?= --demo
 PYTEST_ARGS ?=
 # all: each property on all its examples, and tests that repeat what others show (the gate).
 TESTS       ?= everyday
-TEST_PROCESSES ?= auto
+# One more than processors: some tests wait for a process or a clock.
+TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 BENCH_ARGS  ?=
 GUARD_ARGS  ?=
 FAULTS_ARGS ?=

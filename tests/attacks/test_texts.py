@@ -198,7 +198,7 @@ def test_no_text_of_a_record_is_alive_after_the_call(parts: Parts, length: int) 
     assert not _texts_alive(mark)
 
 
-@pytest.mark.parametrize("kind", rest([*KINDS], everyday=2))
+@pytest.mark.parametrize("kind", rest([*KINDS]))
 def test_memory_comes_back_after_distinct_texts(parts: Parts, kind: str) -> None:
     """30 valid calls once took a worker from 88 to 1,096 MB for good."""
     _answer(parts, kind, [f"first {number}" for number in range(50)])

@@ -28,6 +28,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip(f"no Chromium at {CHROMIUM}: install it, or set CDS_CHROMIUM")
     with sync_api.sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        opened.new_context()  # all tabs share it: `DemoPage`
         yield opened
         opened.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Error, Locator
@@ -18,16 +18,30 @@ ARGUMENTS = [
 
 
 class DemoPage:
-    """One tab; ``complaints`` is what went wrong in its console."""
+    """One tab; ``complaints`` is what went wrong in its console.
 
-    def __init__(self, browser: Browser, address: str, **context: Any) -> None:
+    All tabs share one context, whose start takes longer than a test: the page keeps nothing in
+    the browser, and permissions are taken back. With options of a context, it has its own.
+    """
+
+    def __init__(
+        self,
+        browser: Browser,
+        address: str,
+        *,
+        width: int = 1440,
+        height: int = 960,
+        color_scheme: Literal["light", "dark"] = "light",
+        **context: Any,
+    ) -> None:
         self.address = address
         self.complaints: list[str] = []
-        self._context = browser.new_context(
-            **({"viewport": {"width": 1440, "height": 960}} | context)
-        )
+        self._own = bool(context)
+        self._context = browser.new_context(**context) if self._own else browser.contexts[0]
         self._context.set_default_timeout(10_000)
         self.page = self._context.new_page()
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.emulate_media(color_scheme=color_scheme)
         self.page.on("console", self._heard)
         self.page.on("pageerror", self._failed)
 
@@ -74,7 +88,9 @@ class DemoPage:
 
     def close(self) -> None:
         """Close the tab."""
-        self._context.close()
+        assert self._context.storage_state() == {"cookies": [], "origins": []}
+        self._context.clear_permissions()
+        (self._context if self._own else self.page).close()
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

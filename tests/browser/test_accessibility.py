@@ -40,7 +40,7 @@ OPEN_ALL = "document.querySelectorAll('details').forEach((one) => (one.open = tr
     ],
 )
 def test_the_pages_have_no_finding(browser: Browser, address: str, width: int, scheme: str) -> None:
-    demo = DemoPage(browser, address, color_scheme=scheme, viewport={"width": width, "height": 900})
+    demo = DemoPage(browser, address, color_scheme=scheme, width=width, height=900)
     for patient in ("elderly-polypharmacy", "nothing-to-say", "partial-data-unknown-unit"):
         demo.open(patient)
         demo.page.evaluate(OPEN_ALL)

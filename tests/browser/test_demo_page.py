@@ -309,7 +309,7 @@ def test_words_stand_out_from_their_background(browser: Browser, address: str, s
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1024])
 def test_no_width_needs_scrolling_sideways(browser: Browser, address: str, width: int) -> None:
-    demo = DemoPage(browser, address, viewport={"width": width, "height": 800})
+    demo = DemoPage(browser, address, width=width, height=800)
     demo.open("elderly-polypharmacy")
     demo.pick("quinine")
     demo.page.evaluate(
@@ -324,9 +324,8 @@ def test_no_width_needs_scrolling_sideways(browser: Browser, address: str, width
 
 def test_a_dark_phone_shows_cards_on_the_first_screen(browser: Browser, address: str) -> None:
     demo = DemoPage(
-        browser, address, viewport={"width": 390, "height": 844}, color_scheme="dark",
-        device_scale_factor=2,
-    )  # fmt: skip
+        browser, address, width=390, height=844, color_scheme="dark", device_scale_factor=2
+    )
     demo.open("elderly-polypharmacy")
     box = demo.page.locator("article.card h3").first.bounding_box()
     assert box is not None

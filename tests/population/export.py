@@ -72,7 +72,7 @@ def outcome(
 ) -> Json:
     """A run's summary, and its rows under ``evaluations`` and ``called``. Drawing the plots takes
     most of a small run's time: ``report`` says whether to."""
-    asked = Asked(source=str(source), out=out, **{"workers": 1, "partitions": 2, **options})
+    asked = Asked(source=str(source), out=out, **{"workers": 1, "partitions": 1, **options})
     if report:
         made = run(asked, settings or Settings(), quiet)
     else:
