@@ -115,6 +115,17 @@ def population_subgroups(path: str | None) -> dict[str, str]:
     return dict(_content(path).population.subgroups) if path else {}
 
 
+def site_files(settings: Settings) -> tuple[Path, ...]:
+    """The files that the sites' settings are read from."""
+    found = [settings.sites, settings.limits, settings.order_codes]
+    if settings.sites:
+        folder = Path(settings.sites).parent
+        for table in _content(settings.sites).site.values():
+            named = (table.limits, table.order_codes)
+            found += [str(folder / one) for one in named if isinstance(one, str)]
+    return tuple(Path(one) for one in found if one)
+
+
 def _read(path: str) -> dict[str, _Table]:
     tables = dict(_content(path).site)
     if DEMO_SITE in tables:

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.fhir.intake.bundles import MOST_ENTRIES
 from cds_service.fhir.values.elements import items, part, status_words, text
-from cds_service.fhir.values.moments import read_when
 from cds_service.population.live import LiveSite, live_site
-from cds_service.population.moments import History, Item, item_of, moments_of, newest
+from cds_service.population.moments import History, Item, items_of, moments_of, when_of
 from cds_service.population.person import Person
 from cds_service.population.reading import last_of
 from cds_service.population.tables import RESOURCES, evaluated_schema, need
@@ -127,12 +126,11 @@ def _patient(
         if total <= plan.most:
             rows.append(row)
     caveats: Counter[str] = Counter()
-    kept = newest(rows)
+    made = items_of(rows)
     if total > len(rows):
         caveats["TooLarge: patients with more resources than the service accepts"] += 1
-    elif len(kept) < len(rows):
-        caveats["duplicates: the newest lastUpdated counts"] += len(rows) - len(kept)
-    made = [item_of(kind, name, url, meds, raw) for _, kind, name, _, _, url, meds, raw in kept]
+    elif len(made) < len(rows):
+        caveats["duplicates: the newest lastUpdated counts"] += len(rows) - len(made)
     person = next((one for one in made if one.type == "Patient"), None)
     history = History(person, [one for one in made if one.type != "Patient"])
     if person is None:
@@ -282,8 +280,8 @@ def _inpatient_days(encounter: Item | None) -> float | None:
     data = msgspec.json.decode(encounter.raw)
     if text(part(data, "class", "code")) not in ("IMP", "ACUTE", "NONAC"):
         return None
-    start = read_when(part(data, "period", "start"), UTC)
-    end = read_when(part(data, "period", "end"), UTC)
+    start = when_of(part(data, "period", "start"))
+    end = when_of(part(data, "period", "end"))
     if start is None or end is None or end < start:
         return 1.0
     return max(1.0, round((end - start).total_seconds() / 86400, 2))

@@ -6,7 +6,7 @@ No other module of this package knows how a call is answered.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,8 @@ class LiveSite:
         """
         deliveries: dict[Kind, Delivery] = {}
         visit = encounter.id if encounter is not None else None
-        found = _found(known, visit)
+        drugs = {one.id: one for one in known if one.type == "Medication"}
+        found = _found(known, visit, drugs)
         for key in self.answering.keys[service.id]:
             if key.kind is Kind.ENCOUNTER and visit is None:
                 deliveries[key.kind] = Delivery(key.kind, State.NONE, reason=NOT_ASKED)
@@ -78,7 +79,7 @@ class LiveSite:
             user=user,
             encounter_id=visit,
             selections=(f"{draft.type}/{draft.id}",) if draft is not None else (),
-            draft_orders=_searchset([draft]) if draft is not None else None,
+            draft_orders=_searchset(_with([draft], drugs)) if draft is not None else None,
         )
         try:
             return self.answering.answer(call, deliveries), ""
@@ -131,8 +132,9 @@ class LiveSite:
         return "off" if rule in self.answering.site.rules_off else None
 
 
-def live_site(settings: Settings, site: str) -> LiveSite:
-    """The live service of a site. Raises BadRequest for a site that is not in the sites file."""
+def live_site(settings: Settings, site: str, option: str = "--site") -> LiveSite:
+    """The live service of a site. Raises BadRequest, naming the option, for a site that is not in
+    the sites file."""
     from cds_service.app import assemble
     from cds_service.catalogue.topics import chosen_topics
     from cds_service.feedback.card_ids import KEY_BYTES, CardIds
@@ -143,9 +145,7 @@ def live_site(settings: Settings, site: str) -> LiveSite:
     ids = CardIds(secrets.token_bytes(KEY_BYTES))
     _, sites = assemble(settings, topics, ids, Metrics())
     if site not in sites:
-        raise BadRequest(
-            f"there is no site {site}.", f"The sites are {', '.join(sites)}.", "--site"
-        )
+        raise BadRequest(f"there is no site {site}.", f"The sites are {', '.join(sites)}.", option)
     named = {service.id: topic.key for topic in topics for service in topic.services}
     return LiveSite(sites[site], named)
 
@@ -156,12 +156,14 @@ _KINDS = {
 } | {
     "MedicationRequest": (Kind.MEDICATIONS,),
     "MedicationStatement": (Kind.STATEMENTS,),
-    "Medication": (Kind.MEDICATIONS,),
+    "Medication": (),
     "DiagnosticReport": (Kind.RESULTS,),
 }
 
 
-def _found(known: Iterable[Item], visit: str | None) -> dict[Kind, list[Item]]:
+def _found(
+    known: Iterable[Item], visit: str | None, drugs: Mapping[str, Item]
+) -> dict[Kind, list[Item]]:
     """What a search for each kind would have found; of the encounters, only that of the visit."""
     found: dict[Kind, list[Item]] = {kind: [] for kind in Kind}
     for one in known:
@@ -170,13 +172,17 @@ def _found(known: Iterable[Item], visit: str | None) -> dict[Kind, list[Item]]:
         if one.type == "Encounter" and one.id != visit:
             continue
         for kind in _KINDS.get(one.type, ()):
-            if (
-                kind not in ACTIVE_ONLY
-                or one.type == "Medication"
-                or NOT_ACTIVE.isdisjoint(status_words(one.dated.status))
-            ):
+            if kind not in ACTIVE_ONLY or NOT_ACTIVE.isdisjoint(status_words(one.dated.status)):
                 found[kind].append(one)
+    for kind in (Kind.MEDICATIONS, Kind.STATEMENTS):
+        found[kind] = _with(found[kind], drugs)
     return found
+
+
+def _with(found: Sequence[Item], drugs: Mapping[str, Item]) -> list[Item]:
+    """What was found, and the Medications that it refers to, as a search includes them."""
+    named = dict.fromkeys(one.medication for one in found)
+    return [*found, *(drugs[name] for name in named if name in drugs)]
 
 
 def _searchset(found: Iterable[Item]) -> bytes:

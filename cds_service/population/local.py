@@ -29,7 +29,9 @@ from cds_service.population.tables import (
     database,
     evaluated_schema,
     need,
+    quoted,
     resources_schema,
+    rows_in,
     stream,
 )
 
@@ -124,7 +126,7 @@ def _shuffle_one(
     shuffling.execute(
         f"COPY (SELECT *, CASE WHEN patient = '{MEDICATIONS}' THEN {_WITHOUT} ELSE "
         f"(hash(patient) % {means.partitions})::INT END AS partition FROM resources) "
-        f"TO '{_quoted(work / 'shuffled' / str(number))}' "
+        f"TO '{quoted(work / 'shuffled' / str(number))}' "
         "(FORMAT parquet, PARTITION_BY (partition), COMPRESSION zstd)"
     )
     shuffling.close()
@@ -170,10 +172,10 @@ def sorted_rows(sorting: Any, work: Path, partition: int) -> Iterator[Any]:
     """The sorted rows of one partition, with the Medications that its requests refer to."""
     folder = work / "shuffled"
     columns = "patient, type, id, updated, position, url, medication, raw"
-    rows = f"read_parquet('{_quoted(folder)}/*/partition={partition}/*.parquet')"
+    rows = rows_in(folder, f"*/partition={partition}/*.parquet")
     query = f"SELECT {columns} FROM {rows}"
     if any(folder.glob(f"*/partition={_WITHOUT}")):
-        without = f"read_parquet('{_quoted(folder)}/*/partition={_WITHOUT}/*.parquet')"
+        without = rows_in(folder, f"*/partition={_WITHOUT}/*.parquet")
         query += (
             f" UNION ALL SELECT wanted.patient, m.type, m.id, m.updated, m.position, m.url, "
             f"m.medication, m.raw FROM {without} m JOIN (SELECT DISTINCT patient, medication "
@@ -207,10 +209,6 @@ def _end_with(parent: int) -> None:
 
 def _name(partition: int) -> str:
     return f"{partition:05}.parquet"
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def _write_whole(path: Path, content: str) -> None:

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import msgspec
@@ -23,6 +23,9 @@ ENDED = frozenset(
     {"completed", "stopped", "cancelled", "revoked", "rejected", "aborted", "failed", "ended"}
 )
 """Statuses that say that something was in force and no longer is."""
+_WITHDRAWN = frozenset({"on-hold", "suspended", "entered-in-error"})
+"""Statuses that may have followed one in force: only their own date says when."""
+_REFUTED = frozenset({"entered-in-error", "refuted"})
 _CHANGED = frozenset({"amended", "corrected"})
 _REQUESTS = frozenset(
     {
@@ -34,10 +37,36 @@ _UNDATED = "{} without a date: treated as known from the beginning"
 _DAY_ONLY = "{} dated by the day only: treated as known from the end of that day"
 _NO_ISSUED = "Observation without issued: treated as known when the sample was taken"
 _ENDED_WHEN = "{} ended at an unknown time: treated as ended from the beginning"
+_WITHDRAWN_WHEN = (
+    "{} on hold or entered in error since an unknown time: treated as such from the beginning"
+)
+_REFUTED_WHEN = "{} entered in error or refuted at an unknown time: left out from the beginning"
 _INACTIVE_WHEN = "Condition inactive since an unknown time: treated as inactive from the beginning"
 _AMENDED = "Observation amended or corrected: its earlier versions are not in the export"
 _UNCODED = "Observation without a code: recognised by its text only"
 _DIED_WHEN = "Patient deceased at an unknown time: treated as alive at an encounter or order"
+
+
+class _Local(tzinfo):
+    """This machine's time zone, with summer time as it was at each date."""
+
+    def utcoffset(self, dt: datetime | None, /) -> timedelta | None:
+        return dt.replace(tzinfo=None).astimezone().utcoffset() if dt is not None else None
+
+    def dst(self, dt: datetime | None, /) -> timedelta | None:
+        return None
+
+    def tzname(self, dt: datetime | None, /) -> str | None:
+        return None
+
+
+_LOCAL = _Local()
+
+
+def when_of(value: object) -> datetime | None:
+    """When something was, as `read_when` reads it; what has no offset is of this machine's zone."""
+    when = read_when(value, _LOCAL)
+    return when.astimezone(UTC) if when is not None and when.tzinfo is _LOCAL else when
 
 
 class DatedResult(msgspec.Struct, gc=False):
@@ -72,6 +101,7 @@ class Dated(DatedResult, gc=False):
     dosageInstruction: Any = None  # noqa: N815
     dosage: Any = None
     clinicalStatus: Any = None  # noqa: N815
+    verificationStatus: Any = None  # noqa: N815
     abatementDateTime: Any = None  # noqa: N815
     abatementPeriod: Any = None  # noqa: N815
     abatementString: Any = None  # noqa: N815
@@ -89,7 +119,8 @@ _NOTHING = Dated()
 @dataclass(slots=True)
 class Item:
     """One resource and its dates: ``known`` is None where it has no date, and ``ended`` where it
-    has not ended, or the time is unknown."""
+    has not ended, or the time is unknown. ``earlier`` is the version before, if the export has
+    it."""
 
     type: str
     id: str
@@ -100,6 +131,14 @@ class Item:
     known: datetime | None = None
     ended: datetime | None = None
     caveats: tuple[str, ...] = ()
+    earlier: Item | None = None
+
+    def at(self, moment: datetime) -> Item | None:
+        """The newest version that was known at ``moment``; None where none was."""
+        one: Item | None = self
+        while one is not None and one.known is not None and one.known > moment:
+            one = one.earlier
+        return one
 
     def as_draft(self) -> Item:
         """The order as the draft that it once was."""
@@ -121,7 +160,7 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
         # Most of an export: both instants are stated, and there are no caveats.
         taken, issued = read.effectiveDateTime, read.issued
         if _stated_to_the_second(taken) and _stated_to_the_second(issued):
-            at, out = read_when(taken, UTC), read_when(issued, UTC)
+            at, out = when_of(taken), when_of(issued)
             if at is not None and out is not None:
                 return Item(kind, name, url, medication, raw, _NOTHING, out if out >= at else at)
     dated = read if isinstance(read, Dated) else _NOTHING
@@ -131,7 +170,7 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
     caveats: list[str] = [] if coded else [_UNCODED]
     last: object = None
     for stated in _of_result(kind, read, caveats) if kind in _RESULTS else _stated(kind, dated):
-        when = read_when(stated, UTC)
+        when = when_of(stated)
         if when is not None and (made.known is None or when >= made.known):
             made.known, last = when, stated
     if made.known is None:
@@ -143,10 +182,18 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
         made.ended = _end(dated, made.known)
         if made.ended is None:
             caveats.append(_ENDED_WHEN.format(kind))
+    elif kind in _REQUESTS and not _WITHDRAWN.isdisjoint(status_words(dated.status)):
+        made.ended = _set(dated, _WITHDRAWN) or when_of(dated.statusChanged)
+        if made.ended is None:
+            caveats.append(_WITHDRAWN_WHEN.format(kind))
     elif kind == "Condition":
         made.ended = _abated(dated)
         if made.ended is None and _inactive(dated):
             caveats.append(_INACTIVE_WHEN)
+    words = status_words(read.status) + status_words(dated.verificationStatus)
+    refuted = not _REFUTED.isdisjoint(words)
+    if refuted and kind not in _REQUESTS and kind != "Encounter":
+        caveats.append(_REFUTED_WHEN.format(kind))
     made.caveats = tuple(caveats)
     return made
 
@@ -186,30 +233,37 @@ def _stated(kind: str, one: Dated) -> tuple[object]:
 
 def _end(one: Dated, since: datetime | None) -> datetime | None:
     """When something stopped being in force; None where that is unknown."""
-    changes = [
-        when
-        for entry in items(one.statusHistory)
-        if not ENDED.isdisjoint(status_words(part(entry, "status")))
-        and (when := read_when(part(entry, "period", "start"), UTC))
-    ]
-    if changes:
-        return min(changes)
-    stated = [one.statusChanged, part(one.effectivePeriod, "end")]
+    if (when := _set(one, ENDED) or when_of(one.statusChanged)) is not None:
+        return when
+    stated = [part(one.effectivePeriod, "end")]
     for dose in [*items(one.dosageInstruction), *items(one.dosage)]:
         stated.append(part(dose, "timing", "repeat", "boundsPeriod", "end"))
     stated.append(part(one.dispenseRequest, "validityPeriod", "end"))
-    for value in stated:
-        if (when := read_when(value, UTC)) is not None:
-            return when
     # The status was set no later than the last change of the resource.
-    changed = read_when(part(one.meta, "lastUpdated"), UTC)
+    changed = when_of(part(one.meta, "lastUpdated"))
+    for value in stated:
+        if (when := when_of(value)) is not None:
+            return when if changed is None else min(when, changed)
     if changed is not None and since is not None and changed <= since + timedelta(minutes=1):
         return changed
     return None
 
 
+def _set(one: Dated, statuses: frozenset[str]) -> datetime | None:
+    """When the history of a resource says that it first had one of the statuses."""
+    return min(
+        (
+            when
+            for entry in items(one.statusHistory)
+            if not statuses.isdisjoint(status_words(part(entry, "status")))
+            and (when := when_of(part(entry, "period", "start")))
+        ),
+        default=None,
+    )
+
+
 def _abated(one: Dated) -> datetime | None:
-    return read_when(one.abatementDateTime or part(one.abatementPeriod, "start"), UTC)
+    return when_of(one.abatementDateTime or part(one.abatementPeriod, "start"))
 
 
 def _inactive(one: Dated) -> bool:
@@ -230,8 +284,9 @@ class History:
         """
         if self.patient is not None:
             yield _as_patient(self.patient, moment, alive)
-        for one in self.items:
-            if one.known is not None and one.known > moment:
+        for each in self.items:
+            one = each.at(moment)
+            if one is None:
                 continue
             if but and f"{one.type}/{one.id}" == but:
                 continue
@@ -241,9 +296,10 @@ class History:
     def caveats(self) -> Counter[str]:
         """What could not be reconstructed, with the number of resources."""
         found = Counter(caveat for one in self.items for caveat in one.caveats)
-        if self.patient is not None and b'"deceasedBoolean"' in self.patient.raw:
+        if self.patient is not None and b'"deceased' in self.patient.raw:
             data = _object(self.patient.raw)
-            if data.get("deceasedBoolean") is True:
+            when = data.get("deceasedDateTime")
+            if data.get("deceasedBoolean") is True or (when and when_of(when) is None):
                 found[_DIED_WHEN] += 1
         return found
 
@@ -272,7 +328,7 @@ def as_it_was(one: Item, moment: datetime) -> Item:
 
 def _as_encounter(one: Item, moment: datetime) -> Item:
     """An encounter as it was at its start: without end, diagnoses and discharge."""
-    end = read_when(part(one.dated.period, "end"), UTC)
+    end = when_of(part(one.dated.period, "end"))
     if end is not None and end <= moment:
         return one
     data = _object(one.raw)
@@ -294,7 +350,7 @@ def _as_patient(one: Item, moment: datetime, alive: bool) -> Item:
     if b'"deceased' not in one.raw:
         return one
     data = _object(one.raw)
-    died = read_when(data.get("deceasedDateTime"), UTC)
+    died = when_of(data.get("deceasedDateTime"))
     later = died > moment if died is not None else alive
     if not later:
         return one
@@ -316,20 +372,22 @@ def moments_of(value: object) -> datetime | None:
     stated = text(value)
     if len(stated) == len("2026-11-23"):
         stated += "T12:00:00"
-    zone = datetime.now().astimezone().tzinfo or UTC
-    when = read_when(stated, zone)
-    if when is None:
-        return None
-    return when.astimezone()
+    when = when_of(stated)
+    return None if when is None else when.astimezone()
 
 
-def newest(rows: Iterable[Any]) -> list[Any]:
-    """The newest row of each type and id, of rows sorted by type, id and time of change."""
-    found: dict[tuple[str, str], Any] = {}
-    kept: list[Any] = []
-    for row in rows:
-        if row[2]:
-            found[row[1], row[2]] = row
+def items_of(rows: Iterable[Any]) -> list[Item]:
+    """Rows of the shape `RESOURCES`, sorted by type, id and change, as the newest of each type and
+    id, which knows the versions before it."""
+    found: dict[tuple[str, str], Item] = {}
+    unnamed: list[Item] = []
+    for _, kind, name, _, _, url, medication, raw in rows:
+        one = item_of(kind, name, url, medication, raw)
+        if name:
+            if (before := found.get((kind, name))) is not None:
+                one.earlier = before
+                one.caveats = tuple(caveat for caveat in one.caveats if caveat != _AMENDED)
+            found[kind, name] = one
         else:
-            kept.append(row)
-    return [*found.values(), *kept]
+            unnamed.append(one)
+    return [*found.values(), *unnamed]

@@ -21,6 +21,8 @@ from cds_service.population.tables import (
     database,
     evaluations_schema,
     need,
+    rows_in,
+    stoppers,
     stream,
 )
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from cds_service.population.local import Progress
     from cds_service.settings import Settings
 
+_MARK = "asked"  # in the folder of a run in progress: what it was asked
+_ENDED = ".ended"
 ROWS_SORTED = 'site, hook, time, patient, encounter, "order", topic'
 
 
@@ -59,6 +63,12 @@ def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
     from cds_service.population.live import live_site
     from cds_service.sources.one_patient import moment
 
+    if asked.compare == asked.site:
+        raise BadRequest(
+            f"{asked.compare} is the site itself.",
+            "Name another site to compare with.",
+            "--compare",
+        )
     at, when = asked.at, None
     if at not in ("encounters", "orders"):
         try:
@@ -70,6 +80,17 @@ def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
                 "--at",
             ) from None
         at = "date"
+    start, end = _day(asked.start, "--from"), _day(asked.end, "--to", after=True)
+    if when is not None and (start or end):
+        raise BadRequest(
+            f"every patient is asked once, on {asked.at}.",
+            "Leave out --from and --to, or use --at encounters or --at orders.",
+            "--from" if start else "--to",
+        )
+    if start and end and start >= end:
+        raise BadRequest(
+            f"{asked.end} is before {asked.start}, the day of --from.", "Write a later day.", "--to"
+        )
     hook = asked.hook or ("order-select" if at == "orders" else "patient-view")
     if HOOKS[hook].drafts != (at == "orders"):
         raise BadRequest(
@@ -79,7 +100,8 @@ def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
         )
     sites = tuple(dict.fromkeys((asked.site, asked.compare) if asked.compare else (asked.site,)))
     for site in sites:
-        if not live_site(settings, site).services(hook):
+        option = "--site" if site == asked.site else "--compare"
+        if not live_site(settings, site, option).services(hook):
             raise BadRequest(f"site {site} has no service for {hook}.", "See CDS_SITES.", "--hook")
     return Plan(
         settings=settings,
@@ -87,8 +109,8 @@ def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
         at=at,
         moment=when,
         hook=hook,
-        start=_day(asked.start, "--from"),
-        end=_day(asked.end, "--to", after=True),
+        start=start,
+        end=end,
         key=key,
         subgroups=tuple(population_subgroups(settings.sites).items()),
         identified=asked.identified,
@@ -110,9 +132,12 @@ def run(asked: Asked, settings: Settings, progress: Progress) -> dict[str, Any]:
     """Evaluate an export and write the files to the folder; returns the summary.
 
     Raises BadRequest and StartupError for options, settings, an export or a folder that cannot be
-    used; then everything that the run wrote is removed.
+    used; then everything that the run wrote is removed. Also BadRequest where the machine stops a run (a
+    full disk, a process that was ended): what is finished is kept for a resume.
     """
     work = asked.out / ".work"
+    if not work.exists():
+        shutil.rmtree(asked.out / _ENDED, ignore_errors=True)
     resumed = work.exists()
     try:
         return _run(asked, settings, progress, work)
@@ -122,6 +147,18 @@ def run(asked: Asked, settings: Settings, progress: Progress) -> dict[str, Any]:
             if not any(asked.out.iterdir()):
                 asked.out.rmdir()
         raise
+    except Exception as error:
+        if not isinstance(error, stoppers()):
+            raise
+        said = str(getattr(error, "strerror", None) or error).partition("\n")[0]
+        begun = (work / _MARK).exists() and asked.engine == "local"
+        raise BadRequest(
+            f"the run stopped: {said or type(error).__name__}.",
+            f"Correct this, then continue in {asked.out} with --resume."
+            if begun
+            else f"Make sure that {asked.out} can be written.",
+            "--out",
+        ) from error
 
 
 def _run(asked: Asked, settings: Settings, progress: Progress, work: Path) -> dict[str, Any]:
@@ -169,13 +206,15 @@ def _run(asked: Asked, settings: Settings, progress: Progress, work: Path) -> di
         draw_sample(asked.sample, plan, work, answers, asked.out)
     _write(asked.out / "summary.json", json.dumps(made, indent=2, ensure_ascii=False) + "\n")
     _write(asked.out / "report.html", page(made))
-    shutil.rmtree(work)
+    # Under another name first: what is only half removed must not be resumed.
+    ended = work.rename(asked.out / _ENDED)
+    shutil.rmtree(ended)
     progress("Writing", 1, 1)
     return made
 
 
 def _prepare(asked: Asked, work: Path, fingerprint: str) -> None:
-    mark = work / "asked"
+    mark = work / _MARK
     if work.exists():
         if not asked.resume:
             raise BadRequest(
@@ -196,12 +235,17 @@ def _prepare(asked: Asked, work: Path, fingerprint: str) -> None:
         raise BadRequest(
             f"{asked.out} is not empty.", "Name a folder that does not exist yet.", "--out"
         )
+    if asked.out.resolve().is_relative_to(Path(asked.source).resolve()):
+        raise BadRequest(
+            f"{asked.out} is inside the export.", "Name a folder outside of it.", "--out"
+        )
     work.mkdir(parents=True)
     _write(mark, fingerprint)
 
 
 def _fingerprint(asked: Asked, settings: Settings) -> str:
     """A digest of everything that must be unchanged when a run is resumed."""
+    from cds_service.catalogue.sites import site_files
     from cds_service.ops.version import version_text
 
     folder = Path(asked.source)
@@ -219,7 +263,8 @@ def _fingerprint(asked: Asked, settings: Settings) -> str:
         for name, value in vars(asked).items()
         if name not in ("out", "resume", "workers", "memory", "sample")
     }
-    content = json.dumps([options, settings.model_dump_json(), files, version_text()])
+    sites = [one.read_text(encoding="utf-8") for one in site_files(settings) if one.is_file()]
+    content = json.dumps([options, settings.model_dump_json(), sites, files, version_text()])
     return hashlib.sha256(content.encode()).hexdigest()
 
 
@@ -241,7 +286,7 @@ def write_tables(answers: Path, out: Path) -> None:
     """evaluations.parquet and calls.parquet, sorted."""
     from pyarrow import parquet
 
-    rows = f"read_parquet('{answers}/*.parquet')".replace("\\", "/")
+    rows = rows_in(answers)
     keys = ", ".join(f'"{name}"' for name in KEYS)
     evaluated = ", ".join(f'a."{one}"' for one in evaluations_schema().names[len(KEYS) :])
     calls = ", ".join(f'"{one}"' for one in calls_schema().names)

@@ -17,9 +17,9 @@ import msgspec
 
 from cds_service.fhir.values.elements import items, part, status_words, text
 from cds_service.population.evaluating import Plan
-from cds_service.population.moments import History, Item, item_of, newest
+from cds_service.population.moments import History, Item, items_of
 from cds_service.population.reading import MEDICATIONS
-from cds_service.population.tables import RESOURCES, database
+from cds_service.population.tables import RESOURCES, database, rows_in
 
 Json = dict[str, Any]
 SHEET = ("sheet", "rule", "time", "patient", "should_fire", "comment")
@@ -52,7 +52,7 @@ def _drawn(count: int, site: str, answers: Path) -> list[Json]:
         f"""
         WITH rows AS (
             SELECT patient, epoch_us(time) AS time, encounter, "order", unnest(answers) AS a
-            FROM read_parquet('{str(answers).replace("'", "''")}/*.parquet')
+            FROM {rows_in(answers)}
             WHERE hook IS NOT NULL AND failed IS NULL AND site = ?
         ), ranked AS (
             SELECT patient, time, encounter, "order", a.rule AS rule, a.answer AS answer,
@@ -80,8 +80,8 @@ def _histories(
     """The histories of some patients by digest, with the names of Medications by id."""
     joined = database()
     shuffled = work / "shuffled"
-    where = f"{shuffled}/*/*/*.parquet" if shuffled.exists() else f"{work}/resources/*.parquet"
-    rows = f"read_parquet('{where.replace(chr(39), chr(39) * 2)}')"
+    local = shuffled.exists()
+    rows = rows_in(shuffled, "*/*/*.parquet") if local else rows_in(work / "resources")
     ids = {}
     for (name,) in joined.execute(f"SELECT DISTINCT patient FROM {rows}").fetchall():
         digest = plan.digest("Patient", name)
@@ -93,7 +93,7 @@ def _histories(
     for digest, name in ids.items():
         query = f"SELECT {', '.join(RESOURCES)} FROM {rows} WHERE patient = ? ORDER BY ALL"
         found = joined.execute(query, [name]).fetchall()
-        whole = [item_of(row[1], row[2], row[5], row[6], row[7]) for row in newest(found)]
+        whole = items_of(found)
         person = next((one for one in whole if one.type == "Patient"), None)
         history = History(person, [one for one in whole if one.type != "Patient"])
         made[digest] = history, {one: named[one] for one in _drugs(whole) if one in named}

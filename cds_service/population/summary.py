@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cds_service.population.limits import held_against, verdict
-from cds_service.population.tables import database
+from cds_service.population.tables import database, quoted, rows_in
 
 if TYPE_CHECKING:
     from cds_service.population.evaluating import Plan
@@ -30,8 +30,8 @@ class Answers:
 
     def __init__(self, answers: Path, out: Path, site: str) -> None:
         self._database = database(temp_directory=str(out / ".work/spill"))
-        rows = f"read_parquet('{str(answers).replace(chr(39), chr(39) * 2)}/*.parquet')"
-        named = site.replace("'", "''")
+        rows = rows_in(answers)
+        named = quoted(site)
         self._database.execute(
             f"""
             CREATE VIEW every AS SELECT * FROM {rows} WHERE hook IS NOT NULL;
@@ -281,7 +281,7 @@ def compared(data: Answers, site: str, other: str) -> Json:
     # NULL (what a call does not have) equals nothing, so both sides use '' instead.
     columns = """* REPLACE (coalesce(encounter, '') AS encounter, coalesce("order", '') AS "order",
         coalesce(patient, '') AS patient)"""
-    one, two = (name.replace("'", "''") for name in (site, other))
+    one, two = (quoted(name) for name in (site, other))
     rows = f"""
         SELECT {keys}, a.fate = 'shown' AS was, b.fate = 'shown' AS will,
             a.indicator AS indicator_was, b.indicator AS indicator_will

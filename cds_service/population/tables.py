@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import re
+from concurrent.futures import BrokenExecutor
+from pathlib import Path
 from typing import Any
 
 from cds_service.errors import BadRequest
@@ -30,6 +33,28 @@ def database(**config: Any) -> Any:
     made = need("duckdb").connect(config=config)
     made.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     return made
+
+
+def stoppers() -> tuple[type[Exception], ...]:
+    """What a machine stops a run with: a full disk, too little memory, a process that was ended."""
+    return (
+        OSError,
+        BrokenExecutor,
+        need("duckdb").OperationalError,
+        need("pyarrow").ArrowException,
+    )
+
+
+def quoted(path: object) -> str:
+    """A path, or any text, inside a literal of SQL."""
+    return str(path).replace("'", "''")
+
+
+def rows_in(folder: Path, pattern: str = "*.parquet") -> str:
+    """The rows of the Parquet files of a folder, for SQL: whatever the folder's name is, and
+    without columns made of it (``site=north/``)."""
+    named = re.sub(r"[\[*?]", r"[\g<0>]", quoted(folder))
+    return f"read_parquet('{named}/{pattern}', hive_partitioning = false)"
 
 
 def resources_schema() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import signal
 import time
@@ -313,6 +314,102 @@ def test_a_killed_run_goes_on_without_a_lost_or_doubled_row(tmp_path: Path) -> N
     calls = pq.read_table(tmp_path / "out/calls.parquet").drop_columns(left).to_pylist()
     assert calls == [{k: v for k, v in one.items() if k not in left} for one in whole["called"]]
     assert not (tmp_path / "out/.work").exists()
+
+
+def test_a_full_disk_is_said_and_the_run_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = export(tmp_path / "in")
+    whole = outcome(source, tmp_path / "whole", identified=True)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cds_service.population.running.write_tables", full)
+        with pytest.raises(BadRequest, match=r"No space left on device.*--resume"):
+            outcome(source, tmp_path / "out", identified=True)
+    made = outcome(source, tmp_path / "out", identified=True, resume=True)
+    assert made["evaluations"] == whole["evaluations"]
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="Make sure that /proc/none can be written"):
+        run(Asked(source=str(export(tmp_path / "in")), out=Path("/proc/none")), Settings(), quiet)
+
+
+def test_what_an_ended_run_left_half_removed_is_not_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = export(tmp_path / "in")
+
+    def killed(path: Path, **_: object) -> None:
+        if path.exists() and path.parent.name == "out":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cds_service.population.running.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(Asked(source=str(source), out=tmp_path / "out", workers=1), Settings(), quiet)
+    with pytest.raises(BadRequest, match="has ended"):
+        outcome(source, tmp_path / "out", resume=True)
+    assert [one for one in (tmp_path / "out").iterdir() if one.name.startswith(".")] == []
+
+
+def test_changed_limits_are_not_mixed_by_a_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = export(tmp_path / "in")
+    limits = tmp_path / "limits.toml"
+    limits.write_text('["magnesium.low"]\nvalue = "0.65"\nunit = "mmol/L"\n')
+    sites = tmp_path / "sites.toml"
+    sites.write_text('[site.default]\nlimits = "limits.toml"\n')
+
+    def stopped(*_: object) -> None:
+        raise OSError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cds_service.population.running.write_tables", stopped)
+        with pytest.raises(BadRequest, match="--resume"):
+            outcome(source, tmp_path / "out", Settings(sites=str(sites)))
+    limits.write_text('["magnesium.low"]\nvalue = "0.60"\nunit = "mmol/L"\n')
+    with pytest.raises(BadRequest, match="other options, settings or data"):
+        outcome(source, tmp_path / "out", Settings(sites=str(sites)), resume=True)
+
+
+@pytest.mark.parametrize("name", ["o'x", "a[1]", "s*?", "site=north", "a b;--"])
+def test_whatever_the_folder_is_called(tmp_path: Path, name: str) -> None:
+    source = export(tmp_path / name / "in")
+
+    made = outcome(source, tmp_path / name / "out", sample=2)
+    assert {one["site"] for one in made["called"]} == {"default"}
+    assert made["counts"]["calls"] == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"at": "2026-03-10", "start": "2026-01-01"}, "--from: every patient is asked once"),
+        ({"at": "2026-03-10", "end": "2026-01-01"}, "--to: every patient is asked once"),
+        ({"start": "2026-03-02", "end": "2026-03-01"}, "--to: 2026-03-01 is before"),
+        ({"compare": "default"}, "--compare: default is the site itself"),
+        ({"compare": "north"}, "--compare: there is no site north"),
+        ({"site": "north"}, "--site: there is no site north"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    tmp_path: Path, options: Json, named: str
+) -> None:
+    with pytest.raises(BadRequest) as refused:
+        outcome(export(tmp_path / "in"), tmp_path / "out", **options)
+    assert named in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_is_not_written_into_its_export(tmp_path: Path) -> None:
+    source = export(tmp_path / "in")
+    with pytest.raises(BadRequest, match="inside the export"):
+        outcome(source, source / "out")
 
 
 @pytest.mark.parametrize("partitions", [1, 16])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +178,145 @@ def test_an_order_stopped_later_was_in_force_when_the_next_was_placed(tmp_path: 
     active = found(status="active")
     assert found(status="stopped", statusChanged="2026-04-01T08:00:00Z") == active
     assert found(status="stopped", statusChanged="2026-03-01T08:00:00Z") != active
+
+
+@pytest.fixture(params=["America/New_York", "Asia/Tokyo", "UTC"])
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine is in one of these time zones."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+WHEN = (
+    ("2026-03-10T09:00:00", "2026-03-10T10:00:00", "cannot tell"),
+    ("2026-03-10T09:00:00", "2026-03-10T08:00:00", "fired"),
+    ("2026-03-10T08:00:00", "2026-03-09", "fired"),
+    ("2026-03-10T22:00:00", "2026-03-10", "cannot tell"),
+    ("2026-03-10", "2026-03-10T12:30:00", "cannot tell"),
+    ("2026-07-10", "2026-07-10T11:30:00", "fired"),  # in summer time
+    ("2026-01-10", "2026-01-10T11:30:00", "fired"),
+)
+"""The start of an encounter, when potassium was taken, and the answer to its being low."""
+
+
+@pytest.mark.usefixtures("zone")
+def test_dates_without_an_offset_are_of_the_zone_of_the_call(tmp_path: Path) -> None:
+    for number, (start, taken, _) in enumerate(WHEN):
+        who = f"p{number}"
+        visit = encounter(f"e{number}", of=who, period={"start": start})
+        low = potassium(3.1, taken, name=f"k{number}", of=who)
+        write(tmp_path / "in", patient(who), visit, cramps("2025-12-01", of=who), low)
+
+    made = outcome(tmp_path / "in", tmp_path / "out", identified=True)
+    found = {
+        one["patient"]: one["answer"]
+        for one in made["evaluations"]
+        if one["rule"] == "low-potassium"
+    }
+    assert found == {f"p{number}": answer for number, (*_, answer) in enumerate(WHEN)}
+
+
+@pytest.mark.parametrize("status", ["on-hold", "suspended", "entered-in-error"])
+@pytest.mark.parametrize(
+    ("set_at", "answer"),
+    [
+        ({"statusChanged": "2026-04-01T08:00:00Z"}, "fired"),
+        ({"statusChanged": "2026-03-01T08:00:00Z"}, "did not fire"),
+        ({"dispenseRequest": {"validityPeriod": {"end": "2026-12-31"}}}, "did not fire"),
+        ({}, "did not fire"),
+    ],
+)
+def test_what_was_put_on_hold_or_struck_later_was_in_force(
+    tmp_path: Path, status: str, set_at: Json, answer: str
+) -> None:
+    made = told(tmp_path, cramps(), quinine(status=status, **set_at))
+
+    assert answers(made)["quinine-active"] == answer
+    assert ("on hold or entered in error since an unknown" in caveats(made)) == (
+        "statusChanged" not in set_at
+    )
+
+
+def test_a_planned_end_is_not_when_it_was_stopped_if_it_was_changed_before(
+    tmp_path: Path,
+) -> None:
+    planned = {"dispenseRequest": {"validityPeriod": {"end": "2026-12-31"}}}
+
+    stopped = quinine(status="stopped", meta={"lastUpdated": "2026-03-01T08:00:00Z"}, **planned)
+    assert answers(told(tmp_path, cramps(), stopped))["quinine-active"] == "did not fire"
+
+
+FIRST = potassium(3.1, "2026-03-01T08:00:00Z", meta={"lastUpdated": "2026-03-01T09:00:00Z"})
+
+
+@pytest.mark.parametrize(
+    ("issued", "answer"),
+    [("2026-03-12T08:00:00Z", "fired"), ("2026-03-05T08:00:00Z", "did not fire")],
+)
+def test_a_correction_counts_from_when_it_was_issued(
+    tmp_path: Path, issued: str, answer: str
+) -> None:
+    corrected = potassium(
+        4.4, "2026-03-01T08:00:00Z", issued, status="corrected", meta={"lastUpdated": issued}
+    )
+
+    made = told(tmp_path, cramps(), corrected, FIRST)
+    assert answers(made)["low-potassium"] == answer
+    assert "its earlier versions are not in the export" not in caveats(made)
+
+
+@pytest.mark.parametrize(
+    "struck",
+    [
+        potassium(3.1, "2026-03-01T08:00:00Z", status="entered-in-error"),
+        cramps(id="x", verificationStatus={"coding": [{"code": "entered-in-error"}]}),
+        cramps(id="x", verificationStatus={"coding": [{"code": "refuted"}]}),
+    ],
+)
+def test_what_was_struck_at_an_unknown_time_is_a_caveat(tmp_path: Path, struck: Json) -> None:
+    assert "entered in error or refuted at an unknown time" in caveats(told(tmp_path, struck))
+
+
+def test_a_death_dated_by_the_year_is_a_caveat(tmp_path: Path) -> None:
+    source = write(tmp_path / "in", patient(deceasedDateTime="2026"), encounter(), *BASE)
+
+    made = outcome(source, tmp_path / "out")
+    assert answers(made)["quinine-active"] == "fired"
+    assert "deceased at an unknown time" in caveats(made)
+
+
+DRUG = {
+    "resourceType": "Medication",
+    "id": "d1",
+    "code": {"text": "quinine sulfate 300 MG Oral Tablet"},
+}
+
+
+@pytest.mark.parametrize("more", [{}, {"status": "stopped", "statusChanged": "2026-03-01"}])
+def test_a_drug_whose_request_is_not_in_force_is_not_delivered_alone(
+    tmp_path: Path, more: Json
+) -> None:
+    by_name = {
+        "medicationCodeableConcept": None,
+        "medicationReference": {"reference": "Medication/d1"},
+    }
+    request = quinine("2026-02-01" if more else "2026-05-01", **by_name, **more)
+
+    made = told(tmp_path, cramps(), DRUG, request)
+    assert made["called"][0]["problems"] == []
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+def test_a_draft_is_judged_with_the_drug_that_it_refers_to(tmp_path: Path, hook: str) -> None:
+    by_name = {
+        "medicationCodeableConcept": None,
+        "medicationReference": {"reference": "Medication/d1"},
+    }
+    order = quinine("2026-03-10T09:00:00Z", **by_name)
+
+    made = told(tmp_path, cramps(), DRUG, order, at="orders", hook=hook)
+    assert answers(made)["quinine-ordered"] == "fired"
+    assert made["called"][0]["problems"] == []
