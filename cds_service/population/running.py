@@ -132,8 +132,8 @@ def run(asked: Asked, settings: Settings, progress: Progress) -> dict[str, Any]:
     """Evaluate an export and write the files to the folder; returns the summary.
 
     Raises BadRequest and StartupError for options, settings, an export or a folder that cannot be
-    used; then everything that the run wrote is removed. Also BadRequest where the machine stops a run (a
-    full disk, a process that was ended): what is finished is kept for a resume.
+    used; then everything that the run wrote is removed. Also BadRequest where the machine stops a
+    run (a full disk, a process that was killed): what is finished is kept for a resume.
     """
     work = asked.out / ".work"
     if not work.exists():

@@ -351,7 +351,7 @@ def test_what_an_ended_run_left_half_removed_is_not_resumed(
         patched.setattr("cds_service.population.running.shutil.rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
             run(Asked(source=str(source), out=tmp_path / "out", workers=1), Settings(), quiet)
-    with pytest.raises(BadRequest, match="has ended"):
+    with pytest.raises(BadRequest, match="is finished"):
         outcome(source, tmp_path / "out", resume=True)
     assert [one for one in (tmp_path / "out").iterdir() if one.name.startswith(".")] == []
 
