@@ -66,7 +66,7 @@ from hooks.wording import FOR_TESTS, day, drugs, headline, named
     ],
 )
 def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
-    """Potassium and magnesium are corrected before a diuretic is added in cramps."""
+    """Potassium and magnesium are corrected before a diuretic is added."""
     documented = cramps.documented(facts)
     if documented is None:
         return CannotTell(conditions_unread(facts), trigger=True)
