@@ -14,6 +14,7 @@ from cds_service.fhir.values.dosage import read_dosages
 from cds_service.fhir.values.strengths import ingredients_of
 from tests.fhir_reading.records import (
     AS_OF,
+    ME,
     RXNORM,
     bundle,
     delivery,
@@ -683,3 +684,21 @@ def test_a_draft_that_does_not_say_what_it_is_is_reported(code, at_selection, at
 def test_a_draft_that_was_not_selected_need_not_say_what_it_is() -> None:
     page = bundle(draft(medicationCodeableConcept=LOCAL_ONLY), draft(id="d2"))
     assert kinds(drafts(page, "MedicationRequest/d2")) == []
+
+
+@pytest.mark.parametrize(
+    "kind", ["RequestGroup", "MedicationDispense", "CarePlan", "Basic", "RequestOrchestration"]
+)
+def test_what_is_signed_and_is_not_read_as_an_order_is_said(kind: str) -> None:
+    drafts = bundle({"resourceType": kind, "id": "d", "status": "draft"}, medication(id="m"))
+    reading = read({}, Context(ME, draft_orders=drafts, selections=None))
+    assert kinds(reading) == [("unreadable", f"{kind}/d")]
+    assert len(reading.record.drafts.medications) == 1
+    picked = read({}, Context(ME, draft_orders=drafts, selections=("MedicationRequest/m",)))
+    assert kinds(picked) == []
+
+
+@pytest.mark.parametrize("kind", ["Task", "Medication", "Practitioner", "Encounter"])
+def test_what_comes_beside_orders_that_are_signed_is_not(kind: str) -> None:
+    drafts = bundle({"resourceType": kind, "id": "d", "status": "draft"}, medication(id="m"))
+    assert kinds(read({}, Context(ME, draft_orders=drafts, selections=None))) == []

@@ -250,3 +250,37 @@ def test_only_a_normal_and_plausible_range_is_a_limit(stated, low) -> None:
     found = results(lab(value=3.3, referenceRange=stated)).series["potassium"].newest(Worse.LOW)
     assert found.result is not None
     assert (None if found.result.range_low is None else str(found.result.range_low)) == low
+
+
+INSIDE = lab(id="k", value=6.8)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"component": [[part(concept("2823-3"), 6.8)]]},
+        {"component": [{"code": concept("2823-3"), "valueQuantity": {}}, [[{"code": 7}]]]},
+        {"component": ["code: potassium, 6.8"]},
+        {"contained": [{"resourceType": "Bundle", "entry": [{"resource": INSIDE}]}]},
+        {"contained": [{"resourceType": "DiagnosticReport", "contained": [INSIDE]}]},
+        {"contained": [{"resourceType": "Parameters", "parameter": [{"resource": INSIDE}]}]},
+    ],
+    ids=str,
+)
+def test_what_lies_deeper_than_it_may_is_said(more) -> None:
+    one = panel() | more
+    for page in ([one], [report(**more)] if "contained" in more else [one]):
+        found = {problem.kind for problem in results(*page).record.problems}
+        assert "unreadable" in found
+        withdrawn = [each | {"status": "entered-in-error"} for each in page]
+        assert results(*withdrawn).record.problems == ()
+
+
+@pytest.mark.parametrize(
+    "contained",
+    [{"resourceType": "Specimen", "id": "s"}, {"resourceType": "Device"}, 7, {"id": "x"}],
+    ids=str,
+)
+def test_what_is_contained_and_is_no_result_is_not_said(contained) -> None:
+    one = panel(part(concept("2823-3"), 6.8), contained=[contained])
+    assert results(one).record.problems == ()

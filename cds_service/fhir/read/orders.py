@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 
 from cds_service.core.facts import Drafts, Kind, Medication, Order, Source, Taking
-from cds_service.fhir.intake.arrival import ORDER_TYPES
+from cds_service.fhir.intake.arrival import BESIDE, ORDER_TYPES
 from cds_service.fhir.intake.bundles import Intake
 from cds_service.fhir.read.conditions import read_reason
 from cds_service.fhir.read.library import Item, Library
@@ -44,6 +44,8 @@ _NOT_ACTIVE = frozenset(
 _NOT_MEANT = frozenset(
     {"entered-in-error", "cancelled", "revoked", "stopped", "completed", "ended"}
 )
+# What may come among orders that are signed, and orders nothing itself.
+_NO_ORDERS = BESIDE | {"Task"}
 ABOUT = "draft orders"
 
 
@@ -229,6 +231,9 @@ def read_drafts(
     for item in taken.items:
         kind = text(item.data.get("resourceType"))
         if kind not in ("MedicationRequest", *ORDER_TYPES):
+            if taken.selections is None and kind not in _NO_ORDERS:
+                reason = f"{kind} is not read as an order"
+                library.problem("unreadable", ABOUT, reason, item.source)
             continue
         picked = set().union(*(wanted.get(name, ()) for name in _names(item)))
         found |= picked

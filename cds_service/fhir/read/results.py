@@ -475,16 +475,23 @@ class Results:
             return read_items(raw)
         except UNREADABLE:
             if bytes(raw) != b"null":
-                kind = parent.where.kind.value
-                self._intake.problem("unreadable", kind, unreadable, parent.source)
+                self._cannot_read(unreadable, parent)
             return ()
+
+    def _cannot_read(self, reason: str, parent: _Row) -> None:
+        """Note that a part of a result or report cannot be read."""
+        if parent.peek.status not in _SILENT:
+            kind = parent.where.kind.value
+            self._intake.problem("unreadable", kind, reason, parent.source)
 
     def _components(self, parent: _Row, depth: int = 0) -> Iterator[_Row]:
         for one in self._items(parent.peek.component, "its components cannot be read", parent):
             try:
                 component = read_component(one)
             except UNREADABLE:
-                continue  # no object, so nothing that names an analyte
+                if b"code" in bytes(one):  # else it names no analyte
+                    self._cannot_read("its components cannot be read", parent)
+                continue
             peek = replace(
                 parent.peek,
                 code=component.code,
@@ -545,6 +552,8 @@ class Results:
                 except UNREADABLE:
                     continue
             if peek.resourceType != "Observation":
+                if b'"Observation"' in bytes(one) and b'"resourceType"' in bytes(one)[20:]:
+                    self._cannot_read(unreadable, parent)  # a Bundle, or another report
                 continue
             outer = parent.peek
             own = (peek.effectiveDateTime, peek.effectiveInstant)
