@@ -52,7 +52,7 @@ def computed(facts: Facts, analyte: str, worse: Worse) -> Newest | None:
     creatinine = facts.newest("creatinine", Worse.HIGH)
     result = reported
     latest = creatinine.result
-    if latest is not None:
+    if latest is not None and _may_replace(latest, reported):
         result = _of_both(reported, _from_creatinine(facts, latest))
     early = [
         one
@@ -61,6 +61,13 @@ def computed(facts: Facts, analyte: str, worse: Worse) -> Newest | None:
     ]
     preliminary = max(early, key=lambda one: one.day, default=None)
     return Newest(result, preliminary, _still_newer(newest, creatinine, result))
+
+
+def _may_replace(creatinine: Result, reported: Result | None) -> bool:
+    """Whether an eGFR computed from a creatinine would be later, or perhaps of the same moment."""
+    if reported is None or creatinine.when > reported.when:
+        return True
+    return reported.day == creatinine.day and (reported.day_only or creatinine.day_only)
 
 
 def _of_both(reported: Result | None, calculated: Result | None) -> Result | None:

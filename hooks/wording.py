@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date
-from itertools import takewhile
 
 from cds_service.core.facts import Condition, Medication, Result
 from cds_service.core.text import one_line, quoted, shortened
@@ -55,7 +54,7 @@ def drugs(medications: Iterable[Medication], most: int = 3) -> str:
 
 
 def _drug(medication: Medication) -> str:
-    whole = one_line(medication.name).translate(_MARKUP).lower()
+    whole = _MARKUP.sub(" ", one_line(medication.name)).lower()
     name = whole.split("[", 1)[0]
     parts = [_substance(part) for part in (_PARTS.split(name) if "/" in name else (name,))]
     # In a summary a drug always has some name.
@@ -66,13 +65,17 @@ def _substance(part: str) -> str:
     words = part.replace(",", " ").split()
     while words and (not words[0][0].isalpha() or words[0] in _NO_NAME):
         words = words[1:]
-    named_ = (*words[:1], *takewhile(lambda word: word.replace("-", "").isalpha(), words[1:3]))
-    return " ".join(word for word in named_ if word not in _FORMS)
+    substance = words[:1]
+    for word in words[1:3]:
+        if not word.replace("-", "").isalpha():
+            break
+        substance.append(word)
+    return " ".join([word for word in substance if word not in _FORMS])
 
 
 # Between two names, not between units: "sacubitril/valsartan", and not "mcg/actuat".
 _PARTS = re.compile(r" / |(?<=[a-z]{3})(?<!mcg)(?<!meq)(?<!unt)/(?=[a-z]{3})")
-_MARKUP = str.maketrans(dict.fromkeys('<>&"`*_', " "))  # some clients render a summary as HTML
+_MARKUP = re.compile('[<>&"`*_]')  # some clients render a summary as HTML
 _FORMS = frozenset(
     ("oral", "tablet", "tablets", "capsule", "capsules", "injection", "solution", "tab", "cap")
 )

@@ -36,7 +36,7 @@ class Unit:
     def to_canonical(self, value: Decimal) -> Fraction:
         """The value in the analyte's canonical unit, exactly."""
         if self.same:
-            return Fraction(value)
+            return Fraction(*value.as_integer_ratio())  # Fraction(value) takes thrice the time
         numerator, denominator = value.as_integer_ratio()
         factor, offset = self.factor, self.offset
         scaled = Fraction(numerator * factor.numerator, denominator * factor.denominator)

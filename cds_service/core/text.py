@@ -51,12 +51,20 @@ def quoted(text: str, length: int = 120) -> str:
     """
     # The usual case: these characters form no link without a dot or two slashes.
     inert = len(text) <= length and _INERT.fullmatch(text)
-    if inert and (("." not in text and "//" not in text) or not _LINKED.search(text)):
+    if inert and not (_may_link(text) and _LINKED.search(text)):
         return text
     # GitHub's Markdown looks for email addresses in the finished text, after escapes are
     # resolved: only spaces keep them from becoming links.
     line = shortened(_ADDRESS.sub(" @ ", one_line(text)), length)
-    return _LINKED.sub(_unlinked, line.translate(_SPECIAL)).translate(_ENTITIES)
+    escaped = line.translate(_SPECIAL)
+    if _may_link(escaped):
+        escaped = _LINKED.sub(_unlinked, escaped)
+    return escaped.translate(_ENTITIES)
+
+
+def _may_link(text: str) -> bool:
+    """Whether `_LINKED`, which takes long, has to be asked."""
+    return "." in text or ":" in text or "//" in text
 
 
 def _unlinked(found: re.Match[str]) -> str:
