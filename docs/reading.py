@@ -559,20 +559,20 @@ OTHERS = f"""
 once, is not what is taken. If they are sent beside the prescriptions, that is reported.
 
 A `List`, `Composition`, `CarePlan` or `RequestGroup` only refers to other resources. These are read
-if they were sent; a medicine or condition that was not (or that it contains, plans as a product of
-an activity, or only names) is reported, and no drug is drafted. Any other resource among those
-requested that may hold the same (`DocumentReference`, `Binary`, `Parameters`, `Task`, `Basic`, and
-every type not named here) is reported too.
+if they were sent; a medicine, condition or allergy that was not (or that it contains, plans as a
+product of an activity, or only names) is reported, and no drug is drafted. Any other resource among
+those requested that may hold the same (`DocumentReference`, `Binary`, `Parameters`, `Task`,
+`Basic`, and every type not named here) is reported too.
 
 Ignored on purpose, because they say nothing of what is requested: {_BESIDE}. A `Medication` counts
 only if something refers to it.
 
 In a Bundle for `evaluate`, `explain` and the demo page only the types above are used, and what
-refers to medicines or conditions that are not in it; requests that are not active are left out, as
-the prefetch templates leave them out. What a client sends under prefetch keys of its own is read
-together with ours. Results to which a `DiagnosticReport` or a panel merely refers, and which were
-not sent, do not count as missing unless its code names an analyte: the templates ask for some codes
-only.
+refers to medicines, conditions or allergies that are not in it; requests that are not active are
+left out, as the prefetch templates leave them out. What a client sends under prefetch keys of its
+own is read together with ours. Results to which a `DiagnosticReport` or a panel merely refers, and
+which were not sent, do not count as missing unless its code names an analyte: the templates ask for
+some codes only.
 
 A creatinine clearance and a measured filtration rate are not an eGFR: they are reported if no eGFR
 is newer. A code of LOINC, ATC or ICD-10 without words that is on no list is taken to be irrelevant;

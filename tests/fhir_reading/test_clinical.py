@@ -280,6 +280,34 @@ def test_an_allergy_that_is_neither_refuted_nor_over(members, counts) -> None:
     assert record.problems == ()
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ({"coding": [{"system": "http://fdasis.nlm.nih.gov", "code": "A7V27PHC7A"}]}, True),
+        ({"coding": [{"system": "urn:oid:1.2.3", "code": "7"}]}, True),
+        ({"text": "キニーネ"}, True),
+        ({"coding": [{"system": "urn:oid:1.2.3", "code": "7", "display": "Nuts"}]}, False),
+        ({"coding": [{"system": "http://snomed.info/sct", "code": "716186003"}]}, False),
+        ({"text": "Nuts"}, False),
+    ],
+    ids=str,
+)
+def test_an_allergy_to_what_cannot_be_read_is_said(code, said) -> None:
+    record = read({Kind.ALLERGIES: bundle(allergy(code=code))}).record
+    assert [one.kind for one in record.problems] == (["unknown-code"] if said else [])
+    assert len(record.allergies) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [("AllergyIntolerance/9", ["not-sent"]), ("AllergyIntolerance/a1", []), ("Group/9", [])],
+)
+def test_a_list_of_allergies_that_were_not_sent_is_said(target, said) -> None:
+    one = {"resourceType": "List", "id": "l", "entry": [{"item": {"reference": target}}]}
+    record = read({Kind.ALLERGIES: bundle(allergy(), one)}).record
+    assert [problem.kind for problem in record.problems] == said
+
+
 def test_an_allergy_to_nothing_named_is_a_problem_and_anothers_is_refused() -> None:
     theirs = allergy(id="a2", patient={"reference": "Patient/p2"})
     reading = read({Kind.ALLERGIES: bundle(allergy(code=None), theirs)})

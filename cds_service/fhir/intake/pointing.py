@@ -19,7 +19,7 @@ POINTERS = frozenset({"List", "Composition", "CarePlan", "RequestGroup", "Reques
 
 NOT_SENT = "what it refers to or contains was not sent as an entry"
 _OVER = frozenset({"entered-in-error", "retired", "revoked", "cancelled", "stopped", "completed"})
-_POINTED = (Kind.MEDICATIONS, Kind.CONDITIONS)
+_POINTED = (Kind.MEDICATIONS, Kind.CONDITIONS, Kind.ALLERGIES)
 _KINDS = {name: kind for kind in _POINTED for name in (*EXPECTED[kind], *NOT_READ.get(kind, ()))}
 _DEEPEST = 8  # sections inside sections, actions inside actions
 

@@ -110,6 +110,8 @@ def read_allergies(library: Library, vocabulary: Vocabulary) -> tuple[Allergy, .
                 "no-code", item.kind.value, "it does not name the substance", item.source
             )
             continue
+        if not any(vocabulary.reads(codings(one), texts(one)) for one in stated):
+            library.nameless(item, coded=True)
         concepts = library.attempt(item, partial(_concepts, vocabulary, stated))
         if concepts is not None:
             name = label(data.get("code")) or label(stated)
