@@ -126,6 +126,12 @@ def run(
         f"{counts['failed']:,} calls without an answer. See {out}."
     )
 
+    held = made["limits"]["held"]
+    for one in held:
+        if one["met"] is None:
+            click.echo(f"cannot tell: {one['limit']}: nothing to count", err=True)
+    if held and all(one["met"] is None for one in held):
+        sys.exit(3)
     if made["limits"]["verdict"] == "no-go":
         for one in made["limits"]["held"]:
             if one["met"] is False:

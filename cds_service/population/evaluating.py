@@ -142,7 +142,8 @@ def _patient(
             caveats["a reference to a Medication that is not in the export"] += missing
     caveats += history.caveats()
     about = Person(patient, person, plan.subgroups)
-    for moment, encounter, draft in _moments(history, plan, caveats):
+    asked = list(_moments(history, plan, caveats))
+    for moment, encounter, draft in asked:
         if total > len(rows):
             known: list[Item] | None = None
         else:
@@ -154,6 +155,7 @@ def _patient(
         "patient": plan.digest("Patient", patient),
         "sex": about.sex,
         "caveats": [{"kind": kind, "count": count} for kind, count in sorted(caveats.items())],
+        "events": [_event(*one, plan) for one in (*asked, *_others(history, plan))],
     }
 
 
@@ -186,6 +188,27 @@ def _moments(
                 found.append((moment, encounters.get(_encounter_of(one)), one))
     found.sort(key=lambda one: (one[0], *(x.id if x else "" for x in one[1:])))
     yield from found
+
+
+def _others(history: History, plan: Plan) -> Iterator[tuple[datetime, Item, None]]:
+    """With --at orders, the encounters of the window: also those in which nothing was ordered."""
+    for one in history.items if plan.at == "orders" else ():
+        if one.type == "Encounter" and _NOT_HELD.isdisjoint(status_words(one.dated.status)):
+            moment = moments_of(part(one.dated.period, "start"))
+            if moment is not None and plan.inside(moment):
+                yield moment, one, None
+
+
+def _event(moment: datetime, encounter: Item | None, draft: Item | None, plan: Plan) -> Row:
+    """What a rate is counted by: an encounter or an order of the window, whether judged or not."""
+    user = _clinician(draft if plan.at == "orders" else encounter)
+    return {
+        "encounter": plan.digest("Encounter", encounter.id if encounter else ""),
+        "order": plan.digest("order", f"{draft.type}/{draft.id}" if draft else ""),
+        "clinician": plan.digest("clinician", user or ""),
+        "day": moment.astimezone().date(),
+        "inpatient_days": _inpatient_days(encounter),
+    }
 
 
 def _encounter_of(one: Item) -> str:
@@ -240,6 +263,7 @@ def _calls(
                 "sex": about.sex,
                 "subgroups": [{"group": name, "value": value} for name, value in about.groups],
                 "inpatient_days": _inpatient_days(encounter),
+                "day": moment.astimezone().date(),
                 "answers": site.rows(service, answered, why),
             }
 

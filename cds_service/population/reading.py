@@ -8,7 +8,7 @@ import gzip
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 import msgspec
@@ -121,6 +121,12 @@ class Reader:
         except (OSError, EOFError, zlib.error):
             self.odd[CUT] += 1
 
+    def unread(self, names: Iterable[str]) -> None:
+        """Count files that look like data and are of no kind that is read."""
+        for name in names:
+            end = name.rpartition("/")[2].partition(".")[2]
+            self.odd[f"a file of a kind that is not read (.{end})"] += 1
+
     def errors(self, name: str, file: BinaryIO) -> None:
         """Count the errors in a file of ``error/``."""
         for line in self.lines(name, file):
@@ -150,7 +156,7 @@ class Reader:
         elif ".ndjson" in name:
             yield from self.lines(name, file)
         else:
-            whole = b"".join(self.lines(name, file))
+            whole = b"".join(self.lines(name, file)).removeprefix(_MARK)
             try:
                 msgspec.json.decode(whole, type=msgspec.Raw)
             except msgspec.DecodeError:

@@ -151,11 +151,11 @@ def _beyond(rates: Sequence[Json]) -> str:
     """The rates above those that other systems published, which the site's limits may allow."""
     above = ", ".join(
         f"cards {one['denominator']} ({_number(one['cards'])}; published: "
-        f"{one['published_low']} to {one['published_high']})"
+        f"{one['published_low']:g} to {one['published_high']:g})"
         for one in rates
         if one["cards"] is not None and one["cards"] > one["published_high"]
     )
-    return f"<p><strong>More than six published systems:</strong> {escape(above)}.</p>" * bool(
+    return f"<p><strong>More than in six published systems:</strong> {escape(above)}.</p>" * bool(
         above
     )
 
@@ -196,14 +196,15 @@ def _rates(rates: Sequence[Json]) -> str:
                 f"cards {one['denominator']}",
                 _number(value),
                 _number(one["of"]),
-                f"{low} to {high}",
+                f"{low:g} to {high:g}",
                 beside,
             ]
         )
-    return _table(
-        ["rate", "here", "counted", "six systems (Orenstein 2021)", "compared"],
-        rows,
-        numbers=(1, 2),
+    return (
+        _table(["rate", "here", "counted", "six systems", "compared"], rows, numbers=(1, 2))
+        + '<p class="soft">Six systems: alerts that interrupt, in six paediatric health systems '
+        "(Orenstein 2021). A clinician-day there is a day on which a clinician used the record at "
+        "all; here it is one with an encounter, or with --at orders an order.</p>"
     )
 
 

@@ -61,8 +61,8 @@ def _drawn(count: int, site: str, answers: Path) -> list[Json]:
                 a.answer = 'fired' AS fired
             FROM rows WHERE a.fate IS DISTINCT FROM 'off'
         ), reviewed AS (SELECT DISTINCT rule FROM ranked WHERE fired)
-        SELECT * FROM (SELECT * FROM ranked WHERE rule IN (SELECT rule FROM reviewed)
-            ORDER BY place, rule, fired LIMIT ?)
+        SELECT * FROM (SELECT * FROM ranked
+            ORDER BY rule NOT IN (SELECT rule FROM reviewed), place, rule, fired LIMIT ?)
         ORDER BY md5(concat_ws('/', patient, time, rule))
         """,
         [site, count],

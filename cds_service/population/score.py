@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,19 @@ def score(folder: Path, sheets: Sequence[Path]) -> dict[str, Any]:
     if not key_file.exists():
         raise BadRequest(f"{key_file} does not exist.", "Draw the sheets with --sample.", "FOLDER")
     key = {(row["sheet"], row["rule"]): row["answer"] == "fired" for row in read_csv(key_file)}
+    if len(sheets) > 2 or len({path.resolve() for path in sheets}) < len(sheets):
+        raise BadRequest(
+            "the sheets are not those of one or two readers.",
+            "Name one completed copy of sample.csv for each of them.",
+            "SHEETS",
+        )
     readers = {str(path): _filled(path, key) for path in sheets}
     made: dict[str, Any] = {"sheets": len(key), "readers": {}}
     for name, filled in readers.items():
         rules = sorted({rule for _, rule in filled})
         made["readers"][name] = {
             "all": _values(filled, key),
+            "unanswered": len(key) - len(filled),
             "rules": {
                 rule: _values({one: v for one, v in filled.items() if one[1] == rule}, key)
                 for rule in rules
@@ -45,12 +53,17 @@ def score(folder: Path, sheets: Sequence[Path]) -> dict[str, Any]:
 
 def _filled(path: Path, key: Mapping[tuple[str, str], bool]) -> dict[tuple[str, str], bool]:
     found: dict[tuple[str, str], bool] = {}
+    seen: set[tuple[str, str]] = set()
     try:
         rows = list(read_csv(path))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadRequest(
             f"{path} cannot be read ({type(error).__name__}).", "Save it as CSV in UTF-8."
         ) from None
+    if not rows or "should_fire" not in rows[0]:
+        raise BadRequest(
+            f"{path} has no rows, or no column should_fire.", "Complete a copy of sample.csv."
+        )
     for line, row in enumerate(rows, 2):
         sheet = row.get("sheet", "")
         one = (sheet.zfill(3) if sheet else "", row.get("rule", ""))
@@ -60,8 +73,9 @@ def _filled(path: Path, key: Mapping[tuple[str, str], bool]) -> dict[tuple[str, 
                 f"{path}, line {line}: there is no sheet {sheet!r} for this rule.",
                 "Complete a copy of sample.csv without changing its other columns.",
             )
-        if one in found:
+        if one in seen:
             raise BadRequest(f"{path}, line {line}: sheet {sheet} is listed twice.", "Keep one.")
+        seen.add(one)
         if said in _YES or said in _NO:
             found[one] = said in _YES
         elif said not in _OPEN:

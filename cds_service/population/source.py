@@ -20,6 +20,7 @@ _BATCH = 4096
 _BATCH_BYTES = 16 << 20
 _ENDS = (".ndjson", ".json", ".ndjson.gz", ".json.gz", ".parquet")
 _ASIDE = frozenset({"error", "deleted"})
+_DATA = re.compile(r"json|parquet|\.(?:gz|zip|zst|bz2|xz|7z|tar|tgz|csv|xml|avro|orc)$")
 _LOG = "log.ndjson"  # what the exporting client did, not data
 _REMOTE = re.compile(r"[a-z0-9]{2,}:/")
 
@@ -83,6 +84,7 @@ class Source:
     def aside(self) -> Reader:
         """A reader that has counted ``error/`` and leaves out what ``deleted/`` lists."""
         aside, gone = Reader(), set[str]()
+        aside.unread(self._parts.unread)
         for name in self._parts.errors:
             with (self._folder / name).open("rb") as file:
                 aside.errors(name, file)
@@ -117,6 +119,7 @@ class Parts(NamedTuple):
     files: tuple[str, ...]
     errors: tuple[str, ...]
     deletions: tuple[str, ...]
+    unread: tuple[str, ...]
 
 
 def inner_links(folder: Path) -> frozenset[str]:
@@ -130,19 +133,20 @@ def inner_links(folder: Path) -> frozenset[str]:
 
 def parts_of(names: Iterable[str], folder: str) -> Parts:
     """Sort the files below a folder by purpose. Raises BadRequest where none has resources."""
-    found = []
+    found, unread = [], []
     for name in sorted(names):
         *above, last = name.split("/")
-        if (
-            last.endswith(_ENDS)
-            and last != _LOG
-            and not any(one.startswith(".") for one in (*above, last))
-        ):
+        if last == _LOG or any(one.startswith(".") for one in (*above, last)):
+            continue
+        if last.endswith(_ENDS):
             found.append((name, frozenset(above)))
+        elif _DATA.search(last.lower()):
+            unread.append(name)
     parts = Parts(
         tuple(name for name, above in found if _ASIDE.isdisjoint(above)),
         tuple(name for name, above in found if "error" in above),
         tuple(name for name, above in found if "deleted" in above and "error" not in above),
+        tuple(unread),
     )
     if not parts.files:
         raise BadRequest(

@@ -96,6 +96,7 @@ def _read(session: Any, address: str, to: str) -> None:
     parts = parts_of(below, address)
     numbers = {above + name: number for number, name in enumerate(parts.files)}
     told = Reader()
+    told.unread(parts.unread)
     gone: set[str] = set()
     for name in (*parts.errors, *parts.deletions):
         content = io.BytesIO(files.filter(path == above + name).select("content").head()[0])

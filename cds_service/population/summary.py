@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from cds_service.population.running import Asked
 
 PUBLISHED = {
-    "per 100 encounters": (0.06, 0.76),
+    "per 100 encounters": (6.0, 76.0),  # published by encounter: 0.06 to 0.76
     "per inpatient-day": (0.22, 1.06),
     "per 100 orders": (0.98, 17.42),
     "per clinician-day": (0.08, 3.34),
 }
-"""The range of card rates in six systems (Orenstein 2021), by denominator."""
+"""The range of interruptive alerts in six paediatric systems, by denominator (Orenstein 2021,
+"Alert burden in pediatric hospitals")."""
 
 Json = dict[str, Any]
 
@@ -37,6 +38,7 @@ class Answers:
             CREATE VIEW every AS SELECT * FROM {rows} WHERE hook IS NOT NULL;
             CREATE VIEW calls AS SELECT * FROM every WHERE site = '{named}';
             CREATE VIEW patients AS SELECT * FROM {rows} WHERE hook IS NULL;
+            CREATE VIEW events AS SELECT unnest(events, recursive := true) FROM patients;
             CREATE VIEW evaluations AS SELECT * EXCLUDE (answers, one), one.* FROM
                 (SELECT *, unnest(answers) AS one FROM calls);
             CREATE VIEW every_evaluation AS SELECT * EXCLUDE (answers, one), one.* FROM
@@ -120,19 +122,19 @@ _COUNTS = """
 SELECT (SELECT count(*) FROM patients)::BIGINT AS patients,
     count(*)::BIGINT AS calls,
     count(DISTINCT patient)::BIGINT AS patients_asked,
-    count(DISTINCT encounter)::BIGINT AS encounters,
-    count(DISTINCT "order")::BIGINT AS orders,
-    count(DISTINCT (clinician, time::DATE)) FILTER (clinician IS NOT NULL)::BIGINT
+    (SELECT count(DISTINCT encounter) FROM events)::BIGINT AS encounters,
+    (SELECT count(DISTINCT "order") FROM events)::BIGINT AS orders,
+    (SELECT count(DISTINCT (clinician, day)) FILTER (clinician IS NOT NULL) FROM events)::BIGINT
         AS clinician_days,
-    coalesce((SELECT sum(d) FROM (SELECT max(inpatient_days) AS d FROM calls GROUP BY encounter)),
+    coalesce((SELECT sum(d) FROM (SELECT max(inpatient_days) AS d FROM events GROUP BY encounter)),
         0)::DOUBLE AS inpatient_days,
     count(failed)::BIGINT AS failed,
     count(*) FILTER (critical > 0)::BIGINT AS critical_calls,
-    min(time)::DATE::VARCHAR AS first, max(time)::DATE::VARCHAR AS last
+    min(day)::VARCHAR AS first, max(day)::VARCHAR AS last
 FROM calls
 """
 _WEEKLY = """
-SELECT date_trunc('week', time)::DATE::VARCHAR AS week, count(*)::BIGINT AS calls,
+SELECT date_trunc('week', day)::DATE::VARCHAR AS week, count(*)::BIGINT AS calls,
     sum(info + warning + critical)::BIGINT AS cards FROM calls GROUP BY 1 ORDER BY 1
 """
 _REPEATS = """

@@ -111,11 +111,24 @@ def calls_schema() -> Any:
 
 def evaluated_schema() -> Any:
     """The schema of `evaluate_partition`: one row per call with all its rules' outcomes, and for
-    each patient one row without a hook, with the ``caveats``."""
+    each patient one row without a hook, with the ``caveats`` and the ``events`` that rates are
+    counted by. Each ``day`` is local."""
     pa = need("pyarrow")
     caveats = pa.list_(pa.struct([("kind", pa.string()), ("count", pa.int32())]))
     answers = pa.list_(pa.struct(_answers(pa)))
-    return pa.schema([*_keys(pa), *_counts(pa), ("caveats", caveats), ("answers", answers)])
+    names = ("encounter", "order", "clinician")
+    event = [("day", pa.date32()), ("inpatient_days", pa.float64())]
+    events = pa.list_(pa.struct([*((name, pa.string()) for name in names), *event]))
+    return pa.schema(
+        [
+            *_keys(pa),
+            *_counts(pa),
+            ("day", pa.date32()),
+            ("caveats", caveats),
+            ("events", events),
+            ("answers", answers),
+        ]
+    )
 
 
 def stream(answer: Any, rows: int) -> Any:

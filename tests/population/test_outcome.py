@@ -18,7 +18,7 @@ from cds_service.population.limits import checked_limits, held_against, verdict
 from cds_service.population.running import Asked, run
 from cds_service.population.sampling import read_csv
 from cds_service.population.score import kappa, score
-from cds_service.population.summary import wilson
+from cds_service.population.summary import PUBLISHED, wilson
 from cds_service.settings import Settings
 from tests.population.export import (
     Json,
@@ -164,7 +164,7 @@ def test_the_first_screen_says_what_is_above_published_rates_and_what_is_missing
     (source / "Observation.cut.ndjson").write_text('{"resourceType": "Observation", "id"')
     outcome(source, tmp_path / "out", report=True)
     first = (tmp_path / "out" / "report.html").read_text().partition("<dl>")[0]
-    assert "More than six published systems:</strong> cards per 100 encounters" in first
+    assert "More than in six published systems:</strong> cards per 100 encounters" in first
     assert "Not in these figures:</strong> a line cut in the middle (1)" in first
 
 
@@ -410,6 +410,118 @@ def test_a_run_is_not_written_into_its_export(tmp_path: Path) -> None:
     source = export(tmp_path / "in")
     with pytest.raises(BadRequest, match="inside the export"):
         outcome(source, source / "out")
+
+
+def visit(name: str, start: str, end: str | None, kind: str, clinician: str) -> Json:
+    period = {"start": start, "end": end} if end else {"start": start}
+    who = [{"individual": {"reference": f"Practitioner/{clinician}"}}]
+    return encounter(name, period=period, participant=who, **{"class": {"code": kind}})
+
+
+def order(name: str, when: str, what: str, clinician: str) -> Json:
+    who = {"reference": f"Practitioner/{clinician}"}
+    seen = {"encounter": {"reference": "Encounter/e1"}} if clinician == "d1" else {}
+    what_is_it = {"medicationCodeableConcept": {"text": what}}
+    return {**quinine(when, requester=who, **seen, **what_is_it), "id": name}
+
+
+@pytest.mark.parametrize("at", ["encounters", "orders"])
+def test_rates_are_counted_by_all_that_took_place_in_local_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    source = write(
+        tmp_path / "in",
+        patient(),
+        cramps(),
+        visit("e1", "2026-03-10T15:00:00-07:00", None, "AMB", "d1"),
+        visit("e2", "2026-03-10T17:30:00-07:00", None, "AMB", "d1"),
+        visit("i1", "2026-03-12T12:00:00-07:00", "2026-03-15T00:00:00-07:00", "IMP", "d2"),
+        visit("old", "2025-03-12T12:00:00-07:00", None, "AMB", "d2"),
+        order("o1", "2026-03-10T15:10:00-07:00", "quinine sulfate 300 MG Oral Tablet", "d1"),
+        order("o2", "2026-03-10T17:40:00-07:00", "amoxicillin 500 MG Oral Capsule", "d1"),
+        order("o3", "2026-03-13T12:00:00-07:00", "amoxicillin 500 MG Oral Capsule", "d3"),
+    )
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    time.tzset()
+    try:
+        made = outcome(source, tmp_path / "out", at=at, start="2026-03-01")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    orders = at == "orders"
+    assert made["counts"]["calls"] == (1 if orders else 3)
+    assert {one["denominator"]: one["of"] for one in made["rates"]} == {
+        "per 100 encounters": 3,
+        "per inpatient-day": 2.5,
+        "per 100 orders": 3 if orders else 0,
+        "per clinician-day": 2,
+    }
+    if orders:  # one critical card on quinine
+        assert [one["cards"] for one in made["rates"]] == [33.3333, 0.0, 33.3333, 0.5]
+    assert made["counts"]["first"] == "2026-03-10"
+
+
+def test_published_rates_are_in_the_units_of_ours() -> None:
+    assert PUBLISHED == {  # 0.06 to 0.76 for each encounter
+        "per 100 encounters": (6, 76),
+        "per inpatient-day": (0.22, 1.06),
+        "per 100 orders": (0.98, 17.42),
+        "per clinician-day": (0.08, 3.34),
+    }
+
+
+def test_limits_that_count_nothing_are_not_a_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites = tmp_path / "sites.toml"
+    sites.write_text("[population.limits]\ncards_per_100_encounters = 500\n")
+    monkeypatch.setenv("CDS_SITES", str(sites))
+    command = ["population", str(export(tmp_path / "in")), "--workers", "1", "--partitions", "1"]
+
+    none = CliRunner().invoke(
+        main, [*command, "--out", str(tmp_path / "a"), "--from", "2030-01-01"]
+    )
+    assert none.exit_code == 3
+    assert "cannot tell: cards_per_100_encounters: nothing to count" in none.stderr
+
+
+def test_sheets_are_drawn_also_where_nothing_fired(tmp_path: Path) -> None:
+    who = patient("p9", born="2001-01-01")
+    made = outcome(
+        write(tmp_path / "in", who, encounter(of="p9")), tmp_path / "out", sample=4,
+        at="2026-03-10",
+    )  # fmt: skip
+    fired = {one["rule"] for one in made["evaluations"] if one["answer"] == "fired"}
+    rows = list(read_csv(tmp_path / "out" / "sample.csv"))
+    assert len(rows) == 4
+    assert {one["rule"] for one in rows} - fired
+
+
+SHEET = "sheet,rule,time,patient,should_fire,comment\n001,r,t,p,{},\n002,r,t,p,{},\n"
+
+
+@pytest.mark.parametrize(
+    ("sheets", "named"),
+    [
+        ([""], "no rows"),
+        ([SHEET.partition("\n")[0] + "\n"], "no rows"),
+        (["sheet,rule\n001,r\n"], "no column should_fire"),
+        ([SHEET.format("", "") + "001,r,t,p,yes,\n"], "listed twice"),
+        (["\0"], "no rows|cannot be read"),
+        ([SHEET] * 3, "one or two readers"),
+    ],
+)
+def test_a_malformed_sheet_is_named(tmp_path: Path, sheets: list[str], named: str) -> None:
+    (tmp_path / "sample-key.csv").write_text("sheet,rule,answer,because\n001,r,fired,\n002,r,no,\n")
+    paths = [tmp_path / f"{number}.csv" for number in range(len(sheets))]
+    for path, text in zip(paths, sheets, strict=True):
+        path.write_text(text)
+    with pytest.raises(BadRequest, match=named):
+        score(tmp_path, paths)
+    paths[0].write_text(SHEET.format("yes", "unclear"))
+    assert score(tmp_path, paths[:1])["readers"][str(paths[0])]["unanswered"] == 1
+    with pytest.raises(BadRequest, match="one or two readers"):
+        score(tmp_path, [paths[0], paths[0]])
 
 
 @pytest.mark.parametrize("partitions", [1, 16])

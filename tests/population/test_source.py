@@ -218,3 +218,30 @@ def test_what_a_killed_run_had_half_read_is_read_again(tmp_path: Path) -> None:
     assert sum(told["types"].values()) == 4
     read = [row for one in (0, 1) for row in rows_of(tmp_path / "work", one)]
     assert len(read) == 4
+
+
+def test_files_that_look_like_data_and_are_not_read_are_counted(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", patient(), encounter())
+    names = ("a.jsonl", "B.NDJSON", "c.ndjson.zst", "sub/d.zip", "e.csv")
+    for name in (*names, "README.md", ".hidden.zip", "log.ndjson"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+    made = outcome(folder, tmp_path / "out")
+    counted = {one["kind"]: one["count"] for one in made["odd"]}
+    assert counted == {
+        f"a file of a kind that is not read (.{end})": 1
+        for end in ("jsonl", "NDJSON", "ndjson.zst", "zip", "csv")
+    }
+
+
+def test_an_indented_bundle_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    entries = [{"resource": one} for one in (patient(), encounter())]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    (folder / "p.json").write_text(json.dumps(bundle, indent=2), encoding="utf-8-sig")
+
+    made = outcome(folder, tmp_path / "out")
+    assert made["counts"]["calls"] == 1
+    assert made["odd"] == []
