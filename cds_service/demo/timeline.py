@@ -112,7 +112,7 @@ def timeline(
         for one, value in zip(drawn, values, strict=True)
     )
     lines = tuple(
-        Line(up(shown[limit.key]), f"{limit.value:f}", f"{limit}: {limit.meaning}")
+        Line(up(shown[limit.key]), f"{limit.value:f}", f"{limit} – {limit.meaning}")
         for limit in limits
         if limit.key in shown
     )
