@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from flask import Flask, Response
 
     from cds_service.answer.answering import Answering
-    from cds_service.answer.cards import HoldsBack
+    from cds_service.answer.cards import Snooze
     from cds_service.api.parts import Parts
     from cds_service.audit.recording import Recorder
     from cds_service.engine.rule import Rule
@@ -31,7 +31,7 @@ def assemble(
     topics: Sequence[Topic],
     card_ids: CardIds,
     metrics: Metrics,
-    quiet: HoldsBack | None = None,
+    snooze: Snooze | None = None,
 ) -> tuple[Answering, Mapping[str, Answering]]:
     """Everything between deliveries and cards, for HTTP and the command line alike.
 
@@ -81,7 +81,7 @@ def assemble(
                 topic,
                 engines[topic],
                 readers[topic],
-                Cards(writer, card_ids.new, quiet, failed, topic.knowledge.priorities),
+                Cards(writer, card_ids.new, snooze, failed, topic.knowledge.priorities),
             )
             for topic in topics
         ]
@@ -227,8 +227,8 @@ def _variant(parts: Parts, cramps: str, jurisdiction: str, silent: bool) -> Answ
     if silent:
         chosen["rules_silent"] = ("*",)
     settings = parts.settings.model_copy(update=chosen)
-    quiet = parts.records.snooze if settings.snooze else None
-    return assemble(settings, parts.topics, parts.records.card_ids, parts.metrics, quiet)[0]
+    snooze = parts.records.snooze if settings.snooze else None
+    return assemble(settings, parts.topics, parts.records.card_ids, parts.metrics, snooze)[0]
 
 
 def build(parts: Parts) -> Flask:

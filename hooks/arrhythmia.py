@@ -8,8 +8,8 @@ site may edit it.
 from __future__ import annotations
 
 from cds_service.core.facts import Result
+from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
-from cds_service.core.records import record
 from cds_service.core.series import Worse
 from cds_service.engine.rule import Evidence, Need, conditions, medications, results
 from hooks.windows import ACT
@@ -34,7 +34,7 @@ def qt_words(interval: Result) -> str:
     return f"QTc {interval.reported}"
 
 
-@record
+@immutable
 class RhythmRisk:
     """``words`` names what was found, briefly; empty if nothing was."""
 

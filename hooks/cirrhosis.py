@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from cds_service.core.facts import Medication, Result
+from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
-from cds_service.core.records import record
 from cds_service.core.series import Worse
 from cds_service.engine.rule import Evidence
 from hooks import cramps, levels
@@ -21,7 +21,7 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
 _OVER = re.compile(r"\b(history of|hx of|h/o|previous|prior|past|resolved)\b")
 
 
-@record
+@immutable
 class Stopping:
     """Reasons to stop diuretics in a patient with cirrhosis, for a summary and as advice."""
 
@@ -135,7 +135,7 @@ def _said(result: Result) -> str:
     return _number(result) + (" (preliminary)" if result.preliminary else "")
 
 
-@record
+@immutable
 class Electrolytes:
     """Potassium and magnesium: what is low, what is not known and what is normal."""
 

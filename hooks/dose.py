@@ -16,7 +16,7 @@ from functools import cache, lru_cache
 from importlib import resources
 
 from cds_service.core.facts import Dosage, Medication
-from cds_service.core.records import record
+from cds_service.core.immutable import immutable
 from cds_service.terminology.wording import PatternIndex, Words, read_pattern, split_words
 
 _MG = {
@@ -125,7 +125,7 @@ def salts() -> Mapping[str, Salt]:
     }
 
 
-@record
+@immutable
 class Daily:
     """Mg a day of one ingredient (for a salt: of the salt, not of the mineral).
 
@@ -165,14 +165,14 @@ def daily_amount(medication: Medication, names: Sequence[str], salt: Salt | None
     )
 
 
-@record
+@immutable
 class _Strength:
     amount: Fraction
     unit: str
     per: str  # "" for one piece of the product, "ml" for one millilitre
 
 
-@record
+@immutable
 class _Product:
     strength: _Strength | None
     elemental: bool  # its milligrams are of the mineral, not of the salt

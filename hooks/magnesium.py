@@ -7,8 +7,8 @@ Renal function and the magnesium level together show how great the danger is. A 
 from __future__ import annotations
 
 from cds_service.core.facts import Medication, Result
+from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
-from cds_service.core.records import record
 from cds_service.engine.rule import Evidence, conditions, demographics, orders, results
 from hooks import levels, reading
 from hooks.renal import ADVANCED, Renal, renal
@@ -50,7 +50,7 @@ SIGNS = (
 )
 
 
-@record
+@immutable
 class Accumulation:
     """What is known about the danger that magnesium accumulates.
 

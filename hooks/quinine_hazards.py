@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cds_service.core.facts import Kind, Medication, Problem, Result
+from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
-from cds_service.core.records import record
 from cds_service.core.series import Worse
 from cds_service.core.text import quoted
 from cds_service.engine.rule import Evidence
@@ -27,7 +27,7 @@ AGAINST = {
 }
 
 
-@record
+@immutable
 class Contraindications:
     """Contraindications to quinine for any indication; ``open`` is what leaves that undecided."""
 
@@ -107,7 +107,7 @@ INTERACTING = {
 AVOIDED = ("qt_prolonging", "mefloquine")
 
 
-@record
+@immutable
 class Interaction:
     """One class of medicines that quinine interacts with, and those found of it."""
 

@@ -17,9 +17,9 @@ from fractions import Fraction
 from functools import cache
 
 from cds_service.core.facts import Condition, Kind, Problem, Result
+from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
 from cds_service.core.quantities import Interval, Unit, rounded
-from cds_service.core.records import record
 from cds_service.core.series import NO_RESULTS, Newest, Series, Worse
 from cds_service.core.times import years_between
 from cds_service.engine.rule import Evidence
@@ -132,7 +132,7 @@ def _from_creatinine(facts: Facts, creatinine: Result | None) -> Result | None:
     )
 
 
-@record
+@immutable
 class Acute:
     """A rise in creatinine large enough for possible acute kidney injury."""
 
@@ -234,7 +234,7 @@ class Impairment(IntEnum):
     SEVERE = 3
 
 
-@record
+@immutable
 class Renal:
     """Renal function as a hazard: stale values (91 days to 12 months) count here.
 

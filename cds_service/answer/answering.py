@@ -17,8 +17,8 @@ from cds_service.answer.cards import Card, Cards, Recipient
 from cds_service.calls.envelope import Envelope
 from cds_service.core.facts import Kind, Problem
 from cds_service.core.identity import ANYBODY, Identity, Origin
+from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts, Site
-from cds_service.core.records import record
 from cds_service.engine.rule import Answer, CannotTell, Finding, NotFired, Outcome, Rule
 from cds_service.engine.run import Engine
 from cds_service.engine.topic import Service, Topic
@@ -31,7 +31,7 @@ from cds_service.sources.prefetch import NOT_ASKED, Key
 Validated = Literal["cited", "all", "none"]
 
 
-@record
+@immutable
 class Call:
     """One call: the patient, the service (its id) and the moment.
 
@@ -66,7 +66,7 @@ class Call:
         )
 
 
-@record
+@immutable
 class Traced:
     """One rule's outcome in words; ``answer`` is one of those of `answer_word`.
 
@@ -80,7 +80,7 @@ class Traced:
     left_out: str = ""
 
 
-@record(slots=False)
+@immutable(slots=False)
 class Answered:
     """The result of one call.
 

@@ -21,9 +21,9 @@ from msgspec.structs import replace
 from cds_service.answer.evidence import EvidenceLines, evidence_key
 from cds_service.core.facts import Medication, Order
 from cds_service.core.identity import Identity
+from cds_service.core.immutable import immutable
 from cds_service.core.knowledge import Reference
 from cds_service.core.patient import Facts
-from cds_service.core.records import record
 from cds_service.core.text import one_line, plain_name, shortened
 from cds_service.engine.arranging import NO_PRIORITIES, Findings, Priorities, Shown, arrange, fired
 from cds_service.engine.hook import Hook
@@ -54,7 +54,7 @@ _NOT_WRITTEN = (
 )
 
 
-@record(slots=False)
+@immutable(slots=False)
 class Recipient:
     """For whom and by whom orders are drafted: references as ``Type/id``.
 
@@ -73,8 +73,8 @@ class Recipient:
         return self.as_of.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@record
-class _Imprint:
+@immutable
+class _Common:
     """What all cards of a rule with the same reference have in common."""
 
     source: Mapping[str, Any]
@@ -101,7 +101,7 @@ class CardWriter:
         self._rule_pages = rule_pages
         self._epic = profile == "epic"
         self.orderables = orderables
-        self._imprints: dict[tuple[Rule, str], _Imprint] = {}
+        self._in_common: dict[tuple[Rule, str], _Common] = {}
         self._checked: set[tuple[str, bool, str | None]] = set()
         self._concepts = {key: _concept(orderable) for key, orderable in orderables.items()}
 
@@ -110,20 +110,20 @@ class CardWriter:
     ) -> dict[str, Any]:
         """One card as the CDS Hooks JSON object; ``lines`` is shared by the cards of a call."""
         rule, finding = shown.rule, shown.finding
-        imprint = self._imprint(rule, finding.reference)
+        common = self._common(rule, finding.reference)
         card: dict[str, Any] = {
             "uuid": card_id,
             "summary": shortened(one_line(finding.summary), SUMMARY_LENGTH),
-            "detail": _detail(shown, imprint, lines or EvidenceLines(self.references)),
+            "detail": _detail(shown, common, lines or EvidenceLines(self.references)),
             "indicator": str(finding.indicator),
-            "source": imprint.source,
+            "source": common.source,
         }
         if finding.suggestions:
             card["suggestions"] = [self._suggestion(one, recipient) for one in finding.suggestions]
             card["selectionBehavior"] = "any"
         card["overrideReasons"] = _override_reasons(finding.overrides)
-        if imprint.links:
-            card["links"] = imprint.links
+        if common.links:
+            card["links"] = common.links
         if about := orders_judged(finding):
             card["extension"] = {ASSOCIATED: about}
         return card
@@ -131,22 +131,22 @@ class CardWriter:
     def bare(self, shown: Shown, card_id: str) -> dict[str, Any]:
         """A card without its details, where they cannot be written: summary and severity."""
         rule, finding = shown.rule, shown.finding
-        imprint = self._imprint(rule, "")
+        common = self._common(rule, "")
         return {
             "uuid": card_id,
             "summary": shortened(one_line(finding.summary), SUMMARY_LENGTH),
-            "detail": f"{_NOT_WRITTEN}\n\n{imprint.closing}",
+            "detail": f"{_NOT_WRITTEN}\n\n{common.closing}",
             "indicator": str(finding.indicator),
-            "source": imprint.source,
+            "source": common.source,
             "overrideReasons": _override_reasons(finding.overrides),
             **({"extension": {ASSOCIATED: about}} if (about := orders_judged(finding)) else {}),
         }
 
-    def _imprint(self, rule: Rule, key: str) -> _Imprint:
-        known = self._imprints.get((rule, key))
+    def _common(self, rule: Rule, key: str) -> _Common:
+        known = self._in_common.get((rule, key))
         if known is None:
             reference = self._leading(rule, key)
-            known = self._imprints[rule, key] = _Imprint(
+            known = self._in_common[rule, key] = _Common(
                 source={
                     "label": reference.label,
                     "url": self._address(rule, reference),
@@ -283,7 +283,7 @@ def _override_reasons(codes: tuple[str, ...]) -> list[dict[str, str]]:
     ]
 
 
-def _detail(shown: Shown, imprint: _Imprint, lines: EvidenceLines) -> str:
+def _detail(shown: Shown, common: _Common, lines: EvidenceLines) -> str:
     """The card's Markdown: advice, data, what is missing, strength of evidence, and rule."""
     finding = shown.finding
     parts = [*finding.advice]
@@ -298,11 +298,11 @@ def _detail(shown: Shown, imprint: _Imprint, lines: EvidenceLines) -> str:
         parts.append("**Evidence**\n\n" + "\n\n".join(finding.background))
     if finding.strength:
         parts.append(f"**Strength of evidence**\n\n{finding.strength}")
-    parts.append(imprint.closing)
+    parts.append(common.closing)
     return "\n\n".join(parts)
 
 
-class Asked(NamedTuple):
+class Proposed(NamedTuple):
     """A card about to be shown, with what identifies it when it is shown again."""
 
     rule: str
@@ -311,11 +311,11 @@ class Asked(NamedTuple):
     evidence: Sequence[str]
 
 
-class HoldsBack(Protocol):
+class Snooze(Protocol):
     """Says which cards were answered recently (`feedback.snooze.SnoozeStore`)."""
 
     def held_back(
-        self, cards: Sequence[Asked], identity: Identity, now: datetime
+        self, cards: Sequence[Proposed], identity: Identity, now: datetime
     ) -> Mapping[str, object]:
         """The cards to hold back, by rule id, of those about to be shown for one patient."""
         ...
@@ -334,7 +334,7 @@ class Card(Struct, frozen=True):
         return tuple(dict.fromkeys(one.fact.source.reference for one in self.evidence))
 
 
-@record
+@immutable
 class Written:
     """The cards of one call in display order, and why others are not shown, by rule id."""
 
@@ -354,7 +354,7 @@ class Cards:
 
     writer: CardWriter
     new_id: Callable[[str, str, Identity, Iterable[str]], str]
-    quiet: HoldsBack | None = None
+    snooze: Snooze | None = None
     failed: Failed | None = None
     priorities: Priorities = NO_PRIORITIES
 
@@ -371,13 +371,13 @@ class Cards:
             findings = [one for one in findings if one[0] not in silent]
         keys = {rule.id: evidence_key(finding) for rule, finding in findings}
         dropped = {rule.id: SILENT for rule in silent}
-        if self.quiet is not None and findings:
-            asked = [
-                Asked(rule.id, rule.version, str(finding.indicator), keys[rule.id])
+        if self.snooze is not None and findings:
+            proposed = [
+                Proposed(rule.id, rule.version, str(finding.indicator), keys[rule.id])
                 for rule, finding in findings
                 if not rule.persistent
             ]
-            for rule_id in self.quiet.held_back(asked, recipient.identity, facts.as_of):
+            for rule_id in self.snooze.held_back(proposed, recipient.identity, facts.as_of):
                 dropped[rule_id] = "answered recently for the same patient and evidence"
             findings = [(rule, finding) for rule, finding in findings if rule.id not in dropped]
         arranged = arrange(hook, findings, facts, self.writer.orderables, self.priorities)

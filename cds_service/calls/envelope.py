@@ -20,7 +20,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from cds_service.calls import shapes
-from cds_service.core.records import record
+from cds_service.core.immutable import immutable
 from cds_service.engine.hook import Hook
 from cds_service.errors import BadRequest
 from cds_service.fhir.values.peeks import ResultPage, Slot
@@ -46,7 +46,7 @@ _HALF = re.compile(
 _T = TypeVar("_T")
 
 
-@record
+@immutable
 class Authorization:
     """``fhirAuthorization``: what the service may request from the client's FHIR server."""
 
@@ -55,7 +55,7 @@ class Authorization:
     patient: str | None = field(default=None, repr=False)
 
 
-@record
+@immutable
 class Envelope:
     """One checked call. ``prefetch`` and ``draft_orders`` are undecoded JSON values.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cds_service.commands import options
 from cds_service.engine.hook import HOOKS
 from cds_service.errors import ServiceError
 
@@ -28,7 +29,6 @@ _AS_OF = click.option("--as-of", metavar="DATE", help="The moment of the call. D
 _SITE = click.option(
     "--site", metavar="NAME", help="Use the settings of this site of CDS_SITES. Default: default."
 )
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
 @click.command(short_help="Print the cards for a request or a Bundle.")
@@ -36,7 +36,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scr
 @_HOOK
 @_AS_OF
 @_SITE
-@_JSON
+@options.as_json
 @click.option("--check", is_flag=True, help="Also check every card against the specification.")
 def evaluate(
     request: Path,
@@ -78,7 +78,7 @@ def evaluate(
 @_HOOK
 @_AS_OF
 @_SITE
-@_JSON
+@options.as_json
 def explain(
     request: Path, hook: str | None, as_of: str | None, site: str | None, as_json: bool
 ) -> None:

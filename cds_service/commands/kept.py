@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cds_service.commands import options
 from cds_service.commands.private_files import new_private_file
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def keygen(out: Path) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="The private key, to read what the card said (CDS_AUDIT=full).",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+@options.as_json
 def show(card: str, key: Path | None, as_json: bool) -> None:
     """Print what is known of the card with the id CARD: its time, its rule and what it said.
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cds_service.commands import options
+
 if TYPE_CHECKING:
     from cds_service.settings import Settings
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
-
 
 @click.command(short_help="List the rules.")
-@_JSON
+@options.as_json
 def rules(as_json: bool) -> None:
     """List the rules: id, version, service, title.
 
@@ -56,7 +56,7 @@ def _state(rule: str, settings: Settings) -> str:
 
 
 @click.command(short_help="List the settings, their values and defaults.")
-@_JSON
+@options.as_json
 def settings(as_json: bool) -> None:
     """List the settings: variable, current value, default and meaning. Secrets are not shown.
 
@@ -87,7 +87,7 @@ def settings(as_json: bool) -> None:
 
 
 @click.command(short_help="Report how often cards were shown, accepted and overridden.")
-@_JSON
+@options.as_json
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet.")
 @click.option("--site", metavar="NAME", help="Count one site only. Default: all.")
 def report(as_json: bool, as_csv: bool, site: str | None) -> None:

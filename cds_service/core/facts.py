@@ -19,8 +19,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from cds_service.core.analytes import Analyte
+from cds_service.core.immutable import immutable
 from cds_service.core.quantities import Interval, Unit, printed_unit, rounded, written
-from cds_service.core.records import record
 
 
 class Kind(StrEnum):
@@ -74,7 +74,7 @@ class Source(Struct, frozen=True):
     origin: str = ""
 
 
-@record
+@immutable
 class Problem:
     """Something that was there and could not be used, and why.
 
@@ -373,7 +373,7 @@ class Patient(Struct, frozen=True):
     source: Source = Source("Patient")
 
 
-@record(slots=False)
+@immutable(slots=False)
 class Drafts:
     """What is being ordered now; empty where the hook has no drafts.
 
@@ -404,7 +404,7 @@ class Drafts:
         return tuple(draft for draft in self.orders if draft.selected)
 
 
-@record
+@immutable
 class Record:
     """Everything that was read from one patient's data, apart from the results (see Series)."""
 

@@ -25,7 +25,7 @@ from cds_service.catalogue.topics import services_of
 from cds_service.core.identity import DEMO, DEMO_SITE, Identity
 from cds_service.demo import seen
 from cds_service.demo.fixtures import fixture_patients, offered_orders
-from cds_service.demo.question import Asked, question_of, read_asked
+from cds_service.demo.question import DemoRequest, question_of, read_demo_request
 from cds_service.engine.overrides import OVERRIDES
 from cds_service.engine.rule import CannotTell
 from cds_service.engine.topic import Service
@@ -146,7 +146,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
     def answer() -> Response:
         body = parts.body(request.environ)
         note(request.environ, bytes=len(body))
-        asked = read_asked(body)
+        asked = read_demo_request(body)
         chosen = with_settings(
             asked.cramps or parts.settings.cramps,
             asked.jurisdiction or parts.settings.jurisdiction,
@@ -157,7 +157,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             content_type="application/json; charset=utf-8",
         )
 
-    def _told(chosen: Parts, asked: Asked) -> dict[str, object]:
+    def _told(chosen: Parts, asked: DemoRequest) -> dict[str, object]:
         question = question_of(
             asked,
             patients,

@@ -23,7 +23,7 @@ from cds_service.sources.prefetch import Key
 USER = "Practitioner/demo"
 
 
-class Asked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class DemoRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """The body of ``POST /demo/answer``.
 
     ``patient`` names a fixture; without it, ``pasted`` is the text of a hook request or Bundle.
@@ -69,11 +69,11 @@ class Question:
     selections: list[str]
 
 
-def read_asked(body: bytes) -> Asked:
-    """The question in the body (JSON). Raises BadRequest where it cannot be read."""
+def read_demo_request(body: bytes) -> DemoRequest:
+    """The request in a body (JSON). Raises BadRequest where it cannot be read."""
     text = checked_text(body)
     try:
-        return msgspec.json.decode(text, type=Asked)
+        return msgspec.json.decode(text, type=DemoRequest)
     except msgspec.ValidationError:
         raise BadRequest("The page sent an unknown request.", "Reload the page.") from None
     except msgspec.DecodeError:
@@ -81,7 +81,7 @@ def read_asked(body: bytes) -> Asked:
 
 
 def question_of(
-    asked: Asked,
+    asked: DemoRequest,
     patients: Mapping[str, FixturePatient],
     services: Iterable[Service],
     keys: Mapping[str, Sequence[Key]],
@@ -125,7 +125,7 @@ def question_of(
 
 
 def _content(
-    asked: Asked, patients: Mapping[str, FixturePatient], now: datetime
+    asked: DemoRequest, patients: Mapping[str, FixturePatient], now: datetime
 ) -> tuple[dict[str, Any], datetime]:
     if asked.patient is not None:
         patient = patients.get(asked.patient)
@@ -136,7 +136,9 @@ def _content(
     return content_of(checked_text((asked.pasted or "").encode(errors="replace"))), now
 
 
-def _hook_of(asked: Asked, patients: Mapping[str, FixturePatient], drafted: bool) -> str | None:
+def _hook_of(
+    asked: DemoRequest, patients: Mapping[str, FixturePatient], drafted: bool
+) -> str | None:
     """The hook where none was chosen: that of the story, that for drafts, or the request's."""
     if asked.patient is not None:
         return patients[asked.patient].hook

@@ -14,8 +14,8 @@ from enum import IntEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
+from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
-from cds_service.core.records import record
 from cds_service.core.text import one_line
 from cds_service.core.times import days
 from cds_service.engine.hook import Hook, InfoCards
@@ -41,7 +41,7 @@ class Shown(Struct, frozen=True):
     ordered: tuple[str, ...] = ()
 
 
-@record
+@immutable
 class Arranged:
     """The findings that are shown, in display order, and why others are not, by rule id."""
 
@@ -61,7 +61,7 @@ class Priority(IntEnum):
 Findings = Sequence[tuple[Rule, Finding]]
 
 
-@record
+@immutable
 class Priorities:
     """How the cards of a topic rank among each other.
 

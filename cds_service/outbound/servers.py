@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cds_service.ops.breaker import Breaker
 from cds_service.ops.forks import after_fork
-from cds_service.outbound.transport import Crew, Room
+from cds_service.outbound.transport import ByteBudget, Workers
 
 FAILURES = 5
 """Number of calls in a row without any response after which a server is no longer called."""
@@ -26,7 +26,7 @@ Heard = Callable[[str, str], None]
 class Server:
     """What all queries to one server share."""
 
-    crew: Crew
+    workers: Workers
     breaker: Breaker
 
 
@@ -41,7 +41,7 @@ class Servers:
         self._heard = heard
         self._made: dict[str, Server] = {}
         self._lock = threading.Lock()
-        self.room = Room()
+        self.budget = ByteBudget()
         after_fork(self._forked)
 
     def at(self, listed: str) -> Server:
@@ -52,8 +52,8 @@ class Servers:
                 found = self._made.get(listed)
                 if found is None:
                     breaker = Breaker(FAILURES, OPEN_S, lambda state: self._heard(listed, state))
-                    found = self._made[listed] = Server(Crew(), breaker)
+                    found = self._made[listed] = Server(Workers(), breaker)
         return found
 
     def _forked(self) -> None:
-        self._made, self._lock, self.room = {}, threading.Lock(), Room()
+        self._made, self._lock, self.budget = {}, threading.Lock(), ByteBudget()

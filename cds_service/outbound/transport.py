@@ -1,4 +1,4 @@
-"""The transport to FHIR servers: pooled connections, a bounded crew of threads, and a cut-off.
+"""The transport to FHIR servers: pooled connections, a bounded number of threads, and a cut-off.
 
 ``requests`` has timeouts only per socket operation, which a server avoids that sends a byte now
 and then. So the caller may cut the line of a request from another thread (`Line.cut`), which ends
@@ -25,7 +25,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from cds_service.ops.forks import after_fork
 
-CREW_SIZE = 32  # threads for each server: four concurrent calls with eight missing keys each
+MOST_THREADS = 32  # threads for each server: four concurrent calls with eight missing keys each
 FETCHED_BYTES = 128_000_000
 """Most bytes of responses of FHIR servers that one process holds at once."""
 
@@ -153,14 +153,14 @@ def new_session() -> requests.Session:
     session.headers.clear()
     session.headers["User-Agent"] = "leg-cramps-cds"
     for scheme in ("https://", "http://"):
-        session.mount(scheme, _Adapter(pool_connections=16, pool_maxsize=CREW_SIZE))
+        session.mount(scheme, _Adapter(pool_connections=16, pool_maxsize=MOST_THREADS))
     return session
 
 
-class Crew:
+class Workers:
     """At most ``size`` daemon threads, which start on demand and end after ``idle_s`` seconds."""
 
-    def __init__(self, size: int = CREW_SIZE, idle_s: float = 60.0) -> None:
+    def __init__(self, size: int = MOST_THREADS, idle_s: float = 60.0) -> None:
         self._size = size
         self._idle_s = idle_s
         self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -195,7 +195,7 @@ class Crew:
                     self._open -= 1
 
 
-class Room:
+class ByteBudget:
     """Bounds the bytes of responses that a process holds at once; shared by its threads."""
 
     def __init__(self, most: int = FETCHED_BYTES) -> None:
@@ -204,7 +204,7 @@ class Room:
         self._lock = threading.Lock()
 
     def take(self, size: int) -> bool:
-        """Reserve ``size`` more bytes until they are given back; False where there is no room."""
+        """Reserve ``size`` more bytes until they are given back; False where that is too much."""
         with self._lock:
             if self._taken + size > self._most:
                 return False
@@ -217,25 +217,25 @@ class Room:
             self._taken -= size
 
 
-class Held:
-    """The bytes of a `Room` that the responses for one call take; released with this object."""
+class CallBytes:
+    """The bytes of a `ByteBudget` taken by the responses of one call; freed with this object."""
 
-    def __init__(self, room: Room, most: int) -> None:
-        self._room = room
+    def __init__(self, budget: ByteBudget, most: int) -> None:
+        self._budget = budget
         self._most = most
         self._lock = threading.Lock()
         self.bytes = 0
 
     def take(self, size: int) -> bool:
-        """Reserve ``size`` more bytes for this call; False where there is no room."""
+        """Reserve ``size`` more bytes for this call; False where that is too much."""
         with self._lock:
-            if self.bytes + size > self._most or not self._room.take(size):
+            if self.bytes + size > self._most or not self._budget.take(size):
                 return False
             self.bytes += size
             return True
 
     def __del__(self) -> None:
-        self._room.give_back(self.bytes)
+        self._budget.give_back(self.bytes)
 
 
 class _Process:

@@ -109,17 +109,17 @@ def run(
     Example: cds-service population EXPORT --out trial --at encounters --from 2026-01-01
     """
     from cds_service.ops import logs
-    from cds_service.population.running import Asked
+    from cds_service.population.running import RunOptions
     from cds_service.population.running import run as run_it
     from cds_service.settings import read_settings
 
     settings = read_settings()
     logs.configure_once(settings.log_level, settings.log_format)
-    asked = Asked(
+    chosen = RunOptions(
         source=source, out=out, memory=_bytes(memory), workers=workers or 0,
         partitions=partitions or 0, hook=hook or "", **options,
     )  # fmt: skip
-    made = run_it(asked, settings, _Progress())
+    made = run_it(chosen, settings, _Progress())
     counts = made["counts"]
     click.echo(
         f"{counts['patients']:,} patients, {counts['calls']:,} calls, {counts['cards']:,} cards, "

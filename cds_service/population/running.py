@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from cds_service.population.local import Progress
     from cds_service.settings import Settings
 
-_MARK = "asked"  # in the folder of a run in progress: what it was asked
+_MARK = "asked"  # a file in the folder of a run in progress: its options
 _ENDED = ".ended"
 ROWS_SORTED = 'site, hook, time, patient, encounter, "order", topic'
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunOptions:
     """The options of a run; days are in local time."""
 
     source: str
@@ -56,20 +56,20 @@ class Asked:
     identified: bool = False
 
 
-def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
+def plan_of(options: RunOptions, settings: Settings, key: bytes) -> Plan:
     """The plan for the options of a run. Raises BadRequest naming an option that is wrong."""
     from cds_service.catalogue.sites import population_subgroups
     from cds_service.engine.hook import HOOKS
     from cds_service.population.live import live_site
     from cds_service.sources.one_patient import moment
 
-    if asked.compare == asked.site:
+    if options.compare == options.site:
         raise BadRequest(
-            f"{asked.compare} is the site itself.",
+            f"{options.compare} is the site itself.",
             "Name another site to compare with.",
             "--compare",
         )
-    at, when = asked.at, None
+    at, when = options.at, None
     if at not in ("encounters", "orders"):
         try:
             when = moment(at)
@@ -80,27 +80,31 @@ def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
                 "--at",
             ) from None
         at = "date"
-    start, end = _day(asked.start, "--from"), _day(asked.end, "--to", after=True)
+    start, end = _day(options.start, "--from"), _day(options.end, "--to", after=True)
     if when is not None and (start or end):
         raise BadRequest(
-            f"every patient is asked once, on {asked.at}.",
+            f"every patient is evaluated once, on {options.at}.",
             "Leave out --from and --to, or use --at encounters or --at orders.",
             "--from" if start else "--to",
         )
     if start and end and start >= end:
         raise BadRequest(
-            f"{asked.end} is before {asked.start}, the day of --from.", "Write a later day.", "--to"
+            f"{options.end} is before {options.start}, the day of --from.",
+            "Write a later day.",
+            "--to",
         )
-    hook = asked.hook or ("order-select" if at == "orders" else "patient-view")
+    hook = options.hook or ("order-select" if at == "orders" else "patient-view")
     if HOOKS[hook].drafts != (at == "orders"):
         raise BadRequest(
-            f"{hook} cannot be used with --at {asked.at}.",
+            f"{hook} cannot be used with --at {options.at}.",
             "Use order-select or order-sign with --at orders, and patient-view otherwise.",
             "--hook",
         )
-    sites = tuple(dict.fromkeys((asked.site, asked.compare) if asked.compare else (asked.site,)))
+    sites = tuple(
+        dict.fromkeys((options.site, options.compare) if options.compare else (options.site,))
+    )
     for site in sites:
-        option = "--site" if site == asked.site else "--compare"
+        option = "--site" if site == options.site else "--compare"
         if not live_site(settings, site, option).services(hook):
             raise BadRequest(f"site {site} has no service for {hook}.", "See CDS_SITES.", "--hook")
     return Plan(
@@ -113,7 +117,7 @@ def plan_of(asked: Asked, settings: Settings, key: bytes) -> Plan:
         end=end,
         key=key,
         subgroups=tuple(population_subgroups(settings.sites).items()),
-        identified=asked.identified,
+        identified=options.identified,
     )
 
 
@@ -128,40 +132,40 @@ def _day(value: str, option: str, *, after: bool = False) -> datetime | None:
     return (read + timedelta(days=1) if after else read).astimezone()
 
 
-def run(asked: Asked, settings: Settings, progress: Progress) -> dict[str, Any]:
+def run(options: RunOptions, settings: Settings, progress: Progress) -> dict[str, Any]:
     """Evaluate an export and write the files to the folder; returns the summary.
 
     Raises BadRequest and StartupError for options, settings, an export or a folder that cannot be
     used; then everything that the run wrote is removed. Also BadRequest where the machine stops a
     run (a full disk, a process that was killed): what is finished is kept for a resume.
     """
-    work = asked.out / ".work"
+    work = options.out / ".work"
     if not work.exists():
-        shutil.rmtree(asked.out / _ENDED, ignore_errors=True)
+        shutil.rmtree(options.out / _ENDED, ignore_errors=True)
     resumed = work.exists()
     try:
-        return _run(asked, settings, progress, work)
+        return _run(options, settings, progress, work)
     except (BadRequest, StartupError):
         if not resumed and work.exists():
             shutil.rmtree(work)
-            if not any(asked.out.iterdir()):
-                asked.out.rmdir()
+            if not any(options.out.iterdir()):
+                options.out.rmdir()
         raise
     except Exception as error:
         if not isinstance(error, stoppers()):
             raise
         said = str(getattr(error, "strerror", None) or error).partition("\n")[0]
-        begun = (work / _MARK).exists() and asked.engine == "local"
+        begun = (work / _MARK).exists() and options.engine == "local"
         raise BadRequest(
             f"the run stopped: {said or type(error).__name__}.",
-            f"Correct this, then continue in {asked.out} with --resume."
+            f"Correct this, then continue in {options.out} with --resume."
             if begun
-            else f"Make sure that {asked.out} can be written.",
+            else f"Make sure that {options.out} can be written to.",
             "--out",
         ) from error
 
 
-def _run(asked: Asked, settings: Settings, progress: Progress, work: Path) -> dict[str, Any]:
+def _run(options: RunOptions, settings: Settings, progress: Progress, work: Path) -> dict[str, Any]:
     for name in ("duckdb", "pyarrow", "matplotlib"):
         need(name)
     from cds_service.catalogue.sites import population_limits
@@ -170,28 +174,28 @@ def _run(asked: Asked, settings: Settings, progress: Progress, work: Path) -> di
     limits = checked_limits(
         population_limits(settings.sites), f"{settings.sites}: population.limits"
     )
-    fingerprint = _fingerprint(asked, settings)
-    _prepare(asked, work, fingerprint)
-    plan = plan_of(asked, settings, _key(asked.out))
-    if asked.engine == "spark":
+    fingerprint = _fingerprint(options, settings)
+    _prepare(options, work, fingerprint)
+    plan = plan_of(options, settings, _key(options.out))
+    if options.engine == "spark":
         from cds_service.population.spark import evaluate_on_spark
 
-        told, answers = evaluate_on_spark(asked.source, plan, work, asked.partitions)
+        told, answers = evaluate_on_spark(options.source, plan, work, options.partitions)
     else:
         from cds_service.population.local import Means, evaluate, processes, shuffle
 
         means = Means(
-            memory=asked.memory or _half_of_memory(),
-            workers=asked.workers or os.cpu_count() or 1,
-            partitions=asked.partitions or 64,
+            memory=options.memory or _half_of_memory(),
+            workers=options.workers or os.cpu_count() or 1,
+            partitions=options.partitions or 64,
         )
         with processes(means) as pool:
-            told = shuffle(Path(asked.source), work, means, progress, pool)
+            told = shuffle(Path(options.source), work, means, progress, pool)
             answers = evaluate(plan, work, means, progress, pool)
     if not any(answers.glob("*.parquet")):
         odd = "; ".join(f"{kind} ({count})" for kind, count in told["odd"].items())
         raise BadRequest(
-            f"{asked.source} has no resources of patients" + (f": {odd}." if odd else "."),
+            f"{options.source} has no resources of patients" + (f": {odd}." if odd else "."),
             "Name the folder of a FHIR export: NDJSON, Bundles or Parquet.",
             "SOURCE",
         )
@@ -200,55 +204,57 @@ def _run(asked: Asked, settings: Settings, progress: Progress, work: Path) -> di
     from cds_service.population.sampling import draw_sample
     from cds_service.population.summary import summarise
 
-    write_tables(answers, asked.out)
-    made = summarise(asked, plan, told, answers, limits)
-    if asked.sample:
-        draw_sample(asked.sample, plan, work, answers, asked.out)
-    _write(asked.out / "summary.json", json.dumps(made, indent=2, ensure_ascii=False) + "\n")
-    _write(asked.out / "report.html", page(made))
-    # Under another name first: what is only half removed must not be resumed.
-    ended = work.rename(asked.out / _ENDED)
+    write_tables(answers, options.out)
+    made = summarise(options, plan, told, answers, limits)
+    if options.sample:
+        draw_sample(options.sample, plan, work, answers, options.out)
+    _write(options.out / "summary.json", json.dumps(made, indent=2, ensure_ascii=False) + "\n")
+    _write(options.out / "report.html", page(made))
+    # Renamed first, so that a folder that is only half removed is not resumed.
+    ended = work.rename(options.out / _ENDED)
     shutil.rmtree(ended)
     progress("Writing", 1, 1)
     return made
 
 
-def _prepare(asked: Asked, work: Path, fingerprint: str) -> None:
+def _prepare(options: RunOptions, work: Path, fingerprint: str) -> None:
     mark = work / _MARK
     if work.exists():
-        if not asked.resume:
+        if not options.resume:
             raise BadRequest(
-                f"{asked.out} has an unfinished run.",
+                f"{options.out} has an unfinished run.",
                 "Continue it with --resume, or remove the folder.",
                 "--out",
             )
         if not mark.exists() or mark.read_text(encoding="utf-8") != fingerprint:
             raise BadRequest(
-                f"{asked.out} has a run with other options, settings or data.",
+                f"{options.out} has a run with other options, settings or data.",
                 "Resume with the options of that run, or name another folder.",
                 "--resume",
             )
         return
-    if asked.out.exists() and any(asked.out.iterdir()):
-        if asked.resume and (asked.out / "summary.json").exists():
-            raise BadRequest(f"the run in {asked.out} is finished.", "Read its report.", "--resume")
+    if options.out.exists() and any(options.out.iterdir()):
+        if options.resume and (options.out / "summary.json").exists():
+            raise BadRequest(
+                f"the run in {options.out} is finished.", "Read its report.", "--resume"
+            )
         raise BadRequest(
-            f"{asked.out} is not empty.", "Name a folder that does not exist yet.", "--out"
+            f"{options.out} is not empty.", "Name a folder that does not exist yet.", "--out"
         )
-    if asked.out.resolve().is_relative_to(Path(asked.source).resolve()):
+    if options.out.resolve().is_relative_to(Path(options.source).resolve()):
         raise BadRequest(
-            f"{asked.out} is inside the export.", "Name a folder outside of it.", "--out"
+            f"{options.out} is inside the export.", "Name a folder outside of it.", "--out"
         )
     work.mkdir(parents=True)
     _write(mark, fingerprint)
 
 
-def _fingerprint(asked: Asked, settings: Settings) -> str:
+def _fingerprint(options: RunOptions, settings: Settings) -> str:
     """A digest of everything that must be unchanged when a run is resumed."""
     from cds_service.catalogue.sites import site_files
     from cds_service.ops.version import version_text
 
-    folder = Path(asked.source)
+    folder = Path(options.source)
     files = (
         [
             (str(one.relative_to(folder)), one.stat().st_size, one.stat().st_mtime_ns)
@@ -258,13 +264,13 @@ def _fingerprint(asked: Asked, settings: Settings) -> str:
         if folder.is_dir()
         else []
     )
-    options = {
+    fixed = {
         name: str(value)
-        for name, value in vars(asked).items()
+        for name, value in vars(options).items()
         if name not in ("out", "resume", "workers", "memory", "sample")
     }
     sites = [one.read_text(encoding="utf-8") for one in site_files(settings) if one.is_file()]
-    content = json.dumps([options, settings.model_dump_json(), sites, files, version_text()])
+    content = json.dumps([fixed, settings.model_dump_json(), sites, files, version_text()])
     return hashlib.sha256(content.encode()).hexdigest()
 
 

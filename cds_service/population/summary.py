@@ -11,7 +11,7 @@ from cds_service.population.tables import database, quoted, rows_in
 
 if TYPE_CHECKING:
     from cds_service.population.evaluating import Plan
-    from cds_service.population.running import Asked
+    from cds_service.population.running import RunOptions
 
 PUBLISHED = {
     "per 100 encounters": (6.0, 76.0),  # published by encounter: 0.06 to 0.76
@@ -58,7 +58,7 @@ class Answers:
 
 
 def summarise(
-    asked: Asked,
+    options: RunOptions,
     plan: Plan,
     told: Mapping[str, Any],
     answers: Path,
@@ -67,18 +67,18 @@ def summarise(
     """The summary of a run; ``told`` is what was read, ``limits`` what it is checked against."""
     from cds_service.ops.version import version_text
 
-    data = Answers(answers, asked.out, asked.site)
+    data = Answers(answers, options.out, options.site)
     counts = data.one(_COUNTS)
     shown = data.one("SELECT coalesce(sum(info + warning + critical), 0)::BIGINT n FROM calls")["n"]
     made: Json = {
         "asked": {
-            "at": asked.at,
+            "at": options.at,
             "hook": plan.hook,
-            "site": asked.site,
-            "compare": asked.compare or None,
-            "from": asked.start or None,
-            "to": asked.end or None,
-            "identified": asked.identified,
+            "site": options.site,
+            "compare": options.compare or None,
+            "from": options.start or None,
+            "to": options.end or None,
+            "identified": options.identified,
             "version": version_text(),
             "rules": rules_digest(data),
             "limits": limits_digest(plan),
@@ -113,8 +113,8 @@ def summarise(
     }
     held = held_against(made, limits)
     made["limits"] = {"verdict": verdict(held), "held": held}
-    if asked.compare:
-        made["compared"] = compared(data, asked.site, asked.compare)
+    if options.compare:
+        made["compared"] = compared(data, options.site, options.compare)
     return made
 
 

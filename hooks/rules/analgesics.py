@@ -20,8 +20,8 @@ import re
 from collections.abc import Iterable
 
 from cds_service.core.facts import Medication, Problem
+from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
-from cds_service.core.records import record
 from cds_service.engine.rule import (
     Answer,
     CannotTell,
@@ -150,7 +150,7 @@ def _warns(answer: Answer) -> bool:
     return isinstance(answer, Finding) and answer.indicator is not Indicator.INFO
 
 
-@record
+@immutable
 class _Analgesics:
     nsaids: tuple[Medication, ...]
     acetaminophen: tuple[Medication, ...]
@@ -159,7 +159,7 @@ class _Analgesics:
         return bool(self.nsaids or self.acetaminophen)
 
 
-@record
+@immutable
 class _Factors:
     """The risk factors for an NSAID; ``open`` names what could hide another one.
 

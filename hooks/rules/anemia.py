@@ -20,8 +20,8 @@ from datetime import timedelta
 from fractions import Fraction
 
 from cds_service.core.facts import Condition, Kind, Result
+from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
-from cds_service.core.records import record
 from cds_service.core.series import NO_RESULTS, Worse
 from cds_service.engine.rule import (
     Answer,
@@ -115,7 +115,7 @@ def anemia(facts: Facts) -> Answer:
     )
 
 
-@record
+@immutable
 class _State:
     """How severe and how recent the anaemia is; ``limit`` is the severe limit it is below."""
 

@@ -20,9 +20,9 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from cds_service.core.facts import Medication
+from cds_service.core.immutable import immutable
 from cds_service.core.knowledge import Limit
 from cds_service.core.patient import Facts
-from cds_service.core.records import record
 from cds_service.core.text import quoted
 from cds_service.engine.rule import (
     Answer,
@@ -137,7 +137,7 @@ def baclofen_ordered_dose(facts: Facts) -> Answer:
     )
 
 
-@record
+@immutable
 class _Dose:
     """One draft's daily dose: how it exceeds a limit, or why it could not be read."""
 

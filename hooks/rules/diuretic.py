@@ -18,8 +18,8 @@ Does not cover: high potassium and potassium-sparing diuretics (see potassium-or
 from __future__ import annotations
 
 from cds_service.core.facts import Kind, Medication, Result
+from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
-from cds_service.core.records import record
 from cds_service.core.series import Worse
 from cds_service.engine.rule import (
     Answer,
@@ -172,7 +172,7 @@ def _sodium_advice(sodium: Evidence | None) -> tuple[str, ...]:
     )
 
 
-@record
+@immutable
 class _Electrolyte:
     """Potassium or magnesium: low now, or checked within 30 days, or neither."""
 

@@ -23,9 +23,9 @@ from fractions import Fraction
 from msgspec import structs
 
 from cds_service.core.facts import Result
+from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
 from cds_service.core.quantities import Interval, rounded
-from cds_service.core.records import record
 from cds_service.core.series import NO_RESULTS, Worse
 from cds_service.engine.rule import (
     Answer,
@@ -141,7 +141,7 @@ def _superseded(facts: Facts) -> str:
     return "calcium" if adjusted.day >= total.day else "calcium_adjusted"
 
 
-@record
+@immutable
 class _Cause:
     """One finding: its severity, the value, what to do, and what to measure again."""
 

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from cds_service.core.facts import Called, Condition, Presence, Source
-from cds_service.core.records import Deferred
+from cds_service.core.immutable import Deferred
 from cds_service.engine.knowledge_files import KnowledgeFolder
 from cds_service.terminology import vocabulary as module
 from cds_service.terminology.call_texts import afresh

@@ -12,7 +12,7 @@ import pytest
 from patients import patient
 from test_feedback_answers import accepted, overridden
 
-from cds_service.answer.cards import Asked
+from cds_service.answer.cards import Proposed
 from cds_service.core.identity import Identity, Origin
 from cds_service.errors import Unavailable
 from cds_service.feedback.card_ids import CardIds, RuleVersion
@@ -226,8 +226,8 @@ def _snooze(
     return SnoozeStore(database, keys.ids)
 
 
-def _again(indicator: str = "info", evidence: tuple[str, ...] = EVIDENCE) -> Asked:
-    return Asked(*MAGNESIUM, indicator, evidence)
+def _again(indicator: str = "info", evidence: tuple[str, ...] = EVIDENCE) -> Proposed:
+    return Proposed(*MAGNESIUM, indicator, evidence)
 
 
 OVERRIDDEN = overridden(outcomeTimestamp="2026-11-22T11:00:00Z")
@@ -265,7 +265,7 @@ def test_an_answered_card_is_not_shown_for_its_time(
 
 def test_what_was_held_back_says_why_and_until_when(database: Database, keys: CardKeys) -> None:
     snooze = _snooze(database, keys, OVERRIDDEN)
-    asked = [_again(), Asked(*QUININE, "info", EVIDENCE), Asked("x", "1", "info", ())]
+    asked = [_again(), Proposed(*QUININE, "info", EVIDENCE), Proposed("x", "1", "info", ())]
     held = snooze.held_back(asked, patient(), NOW)
     until = ANSWERED + timedelta(days=90)
     assert held == {MAGNESIUM.rule: HeldBack("overridden", ANSWERED, until)}
@@ -275,11 +275,11 @@ def test_what_was_held_back_says_why_and_until_when(database: Database, keys: Ca
     "again",
     [
         pytest.param(_again(evidence=("magnesium 0.4", "2026-11-20")), id="new evidence"),
-        pytest.param(Asked("low-magnesium", "1.3.0", "info", EVIDENCE), id="new version"),
-        pytest.param(Asked(*QUININE, "info", EVIDENCE), id="another rule"),
+        pytest.param(Proposed("low-magnesium", "1.3.0", "info", EVIDENCE), id="new version"),
+        pytest.param(Proposed(*QUININE, "info", EVIDENCE), id="another rule"),
     ],
 )
-def test_another_card_is_not_held_back(sqlite_url: str, keys: CardKeys, again: Asked) -> None:
+def test_another_card_is_not_held_back(sqlite_url: str, keys: CardKeys, again: Proposed) -> None:
     database = open_database(sqlite_url)
     snooze = _snooze(database, keys, OVERRIDDEN)
     assert snooze.held_back([again], patient(), NOW) == {}
@@ -341,7 +341,7 @@ def test_an_answer_to_a_card_made_up_holds_nothing_back(database: Database, keys
         CardIds(b"another key entirely").new(*MAGNESIUM, patient(), EVIDENCE),
     ):
         store.save(SERVICE, {"feedback": [overridden(card=card)]})
-    asked = [_again(), Asked("stranger", "1", "info", EVIDENCE)]
+    asked = [_again(), Proposed("stranger", "1", "info", EVIDENCE)]
     assert SnoozeStore(database, keys.ids).held_back(asked, patient(), NOW) == {}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cds_service.outbound.servers import FAILURES, Servers
-from cds_service.outbound.transport import CREW_SIZE, Crew, Room
+from cds_service.outbound.transport import MOST_THREADS, ByteBudget, Workers
 from cds_service.sources.fetch.client import Access, Fetched, fetch_missing
 from tests.fhir_client.loopback import FOREVER, HANG_UP, RESET, Asked, Loopback, Step, bundle, reply
 
@@ -149,7 +149,7 @@ DRIPPING: list[Step] = [b"HTTP/1.1 200 OK\r\nX-Slow: ", *[b"x", 0.05] * 1000]
 def test_a_server_that_hangs_keeps_no_threads_and_does_not_block_the_next(
     steps: list[Step],
 ) -> None:
-    many = {f"key-{n}": f"Condition?code={n}" for n in range(CREW_SIZE + 8)}
+    many = {f"key-{n}": f"Condition?code={n}" for n in range(MOST_THREADS + 8)}
     servers = Servers()
     with (
         Loopback(lambda _: steps) as hanging,
@@ -165,13 +165,13 @@ def test_a_server_that_hangs_keeps_no_threads_and_does_not_block_the_next(
         # The first server still holds on to its connections; nobody waits for them.
         answers = fetch_missing(KEYS, access_to(server.url), "p-77", deadline_s=10, servers=servers)
         assert {fetched.state for fetched in answers.values()} == {"given"}
-    crew = [thread for thread in threading.enumerate() if thread.name == "fhir"]
-    assert all(thread.daemon for thread in crew)
+    threads = [thread for thread in threading.enumerate() if thread.name == "fhir"]
+    assert all(thread.daemon for thread in threads)
 
 
 def test_calls_to_another_server_do_not_wait_for_one_that_hangs() -> None:
     servers = Servers()
-    many = {f"key-{n}": f"Condition?code={n}" for n in range(CREW_SIZE + 8)}
+    many = {f"key-{n}": f"Condition?code={n}" for n in range(MOST_THREADS + 8)}
     with (
         Loopback(lambda _: [FOREVER]) as hanging,
         Loopback(lambda _: [reply(bundle())]) as server,
@@ -246,7 +246,7 @@ def test_no_time_left_is_reported_and_the_server_is_not_asked() -> None:
 
 def test_what_is_fetched_at_once_is_bounded_and_given_back() -> None:
     servers = Servers()
-    servers.room = Room(200_000)
+    servers.budget = ByteBudget(200_000)
     large = reply(bundle(*(f"c{n}" for n in range(800))))
     with Loopback(lambda _: [large]) as server:
 
@@ -260,7 +260,7 @@ def test_what_is_fetched_at_once_is_bounded_and_given_back() -> None:
         assert "given" in states
         assert "unavailable" in states
         assert any("no memory" in fetched.reason for fetched in first.values())
-        assert not servers.room.take(150_000)
+        assert not servers.budget.take(150_000)
         del first
         again = fetch()
         assert any(fetched.state == "given" for fetched in again.values())
@@ -419,7 +419,7 @@ def test_an_idle_thread_keeps_nothing_of_its_last_task_which_held_a_token() -> N
 
     task = Task()
     remembered = weakref.ref(task)
-    Crew().run(task)
+    Workers().run(task)
     del task
     patience = time.monotonic() + 20
     while remembered() is not None and time.monotonic() < patience:

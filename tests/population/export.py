@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from cds_service.population.running import Asked, run
+from cds_service.population.running import RunOptions, run
 from cds_service.population.source import Source, batches_in
 from cds_service.settings import Settings
 from tests.testing import fhir
@@ -72,7 +72,7 @@ def outcome(
 ) -> Json:
     """A run's summary, and its rows under ``evaluations`` and ``called``. Drawing the plots takes
     most of a small run's time: ``report`` says whether to."""
-    asked = Asked(source=str(source), out=out, **{"workers": 1, "partitions": 1, **options})
+    asked = RunOptions(source=str(source), out=out, **{"workers": 1, "partitions": 1, **options})
     if report:
         made = run(asked, settings or Settings(), quiet)
     else:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from cds_service.cli import main
 from cds_service.errors import BadRequest, StartupError
 from cds_service.population.limits import checked_limits, held_against, verdict
-from cds_service.population.running import Asked, run
+from cds_service.population.running import RunOptions, run
 from cds_service.population.sampling import read_csv
 from cds_service.population.score import kappa, score
 from cds_service.population.summary import PUBLISHED, wilson
@@ -335,7 +335,11 @@ def test_a_full_disk_is_said_and_the_run_continues(
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="Make sure that /proc/none can be written"):
-        run(Asked(source=str(export(tmp_path / "in")), out=Path("/proc/none")), Settings(), quiet)
+        run(
+            RunOptions(source=str(export(tmp_path / "in")), out=Path("/proc/none")),
+            Settings(),
+            quiet,
+        )
 
 
 def test_what_an_ended_run_left_half_removed_is_not_resumed(
@@ -350,7 +354,7 @@ def test_what_an_ended_run_left_half_removed_is_not_resumed(
     with monkeypatch.context() as patched:
         patched.setattr("cds_service.population.running.shutil.rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
-            run(Asked(source=str(source), out=tmp_path / "out", workers=1), Settings(), quiet)
+            run(RunOptions(source=str(source), out=tmp_path / "out", workers=1), Settings(), quiet)
     with pytest.raises(BadRequest, match="is finished"):
         outcome(source, tmp_path / "out", resume=True)
     assert [one for one in (tmp_path / "out").iterdir() if one.name.startswith(".")] == []
@@ -603,7 +607,7 @@ def test_an_export_without_any_patient_is_refused_by_name(tmp_path: Path, conten
     source.mkdir()
     (source / "a.ndjson").write_bytes(content)
     with pytest.raises(BadRequest, match="has no resources of patients"):
-        run(Asked(source=str(source), out=tmp_path / "out", workers=1), Settings(), quiet)
+        run(RunOptions(source=str(source), out=tmp_path / "out", workers=1), Settings(), quiet)
     assert not (tmp_path / "out").exists()
 
 

@@ -11,7 +11,7 @@ import pytest
 from cds_service.errors import BadRequest
 from cds_service.population.local import Means, shuffle, sorted_rows
 from cds_service.population.reading import Reader
-from cds_service.population.running import Asked, run
+from cds_service.population.running import RunOptions, run
 from cds_service.population.source import Source, batches_in
 from cds_service.population.tables import database
 from cds_service.settings import Settings
@@ -152,7 +152,7 @@ def test_no_patient_resource_is_counted_and_rules_do_what_they_do_live(tmp_path:
 def test_a_folder_without_an_export_is_refused(tmp_path: Path, source: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadRequest):
-        run(Asked(source=str(tmp_path / source), out=tmp_path / "out"), Settings(), quiet)
+        run(RunOptions(source=str(tmp_path / source), out=tmp_path / "out"), Settings(), quiet)
     assert not (tmp_path / "out").exists()
 
 

@@ -34,7 +34,7 @@ def rates() -> dict[str, Any]:
     from cds_service.population.evaluating import evaluate_partition
     from cds_service.population.local import Means, shuffle
     from cds_service.population.reading import Reader
-    from cds_service.population.running import Asked, plan_of
+    from cds_service.population.running import RunOptions, plan_of
     from cds_service.population.source import Source, batches_in
     from cds_service.population.tables import RESOURCES, database
     from cds_service.settings import Settings
@@ -61,7 +61,9 @@ def rates() -> dict[str, Any]:
         shuffled_rows = f"read_parquet('{work}/shuffled/*/*/*.parquet')"
         query = f"SELECT {', '.join(RESOURCES)} FROM {shuffled_rows} ORDER BY ALL"  # noqa: S608
         rows = database().execute(query).to_arrow_table()
-        plan = plan_of(Asked(source="", out=Path("none"), at="2026-06-30"), Settings(), b"k" * 32)
+        plan = plan_of(
+            RunOptions(source="", out=Path("none"), at="2026-06-30"), Settings(), b"k" * 32
+        )
         with_cards = set()
         for batch in evaluate_partition(rows.to_batches(), plan):
             for row in batch.to_pylist():

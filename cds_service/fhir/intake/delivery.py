@@ -8,7 +8,7 @@ from dataclasses import field
 from msgspec import Raw
 
 from cds_service.core.facts import Availability, Kind, State
-from cds_service.core.records import record
+from cds_service.core.immutable import immutable
 from cds_service.fhir.values.peeks import EntryPage, ResultPage
 
 
@@ -24,7 +24,7 @@ class Later:
         return self._cut()
 
 
-@record
+@immutable
 class Delivery:
     """The raw JSON of one kind of data and the state in which it arrived.
 

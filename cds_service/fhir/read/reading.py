@@ -12,7 +12,7 @@ from datetime import datetime
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Availability, Drafts, Kind, Problem, Record, State
-from cds_service.core.records import record
+from cds_service.core.immutable import immutable
 from cds_service.core.series import Series
 from cds_service.core.times import years_between
 from cds_service.engine.topic import Vocabularies
@@ -32,7 +32,7 @@ _DRAFTS = 50_000
 """Characters of the draft orders that are read, however much text the rest of the call has."""
 
 
-@record
+@immutable
 class Context:
     """What the hook's context says; ``draft_orders`` is decoded JSON of any structure.
 
@@ -48,7 +48,7 @@ class Context:
     fhir_server: str | None = None
 
 
-@record
+@immutable
 class Reading:
     """What was read of one call.
 

@@ -21,7 +21,7 @@ import requests
 from cds_service.ops.breaker import Breaker
 from cds_service.outbound.fhir_servers import read_base
 from cds_service.outbound.servers import Servers
-from cds_service.outbound.transport import Held, shared_session
+from cds_service.outbound.transport import CallBytes, shared_session
 from cds_service.sources.fetch.pages import Ask, Caps, Fetched, Round
 from cds_service.sources.fetch.scopes import scope_covers
 
@@ -90,7 +90,7 @@ def fetch_missing(
         caps,
         session_factory(),
         reports,
-        Held(servers.room, caps.bytes_in_all),
+        CallBytes(servers.budget, caps.bytes_in_all),
     )
     settled: dict[str, Fetched] = {}
     asks: dict[str, Ask] = {}
@@ -100,7 +100,7 @@ def fetch_missing(
         else:
             asks[key] = Ask(key, query, shared)
     for ask in asks.values():
-        server.crew.run(ask.run)
+        server.workers.run(ask.run)
     while len(settled) < len(queries):
         left = started + deadline_s + _GRACE - time.monotonic()
         try:

@@ -20,7 +20,7 @@ from cds_service.fhir.intake.extent import missing_of
 from cds_service.fhir.values.elements import readable
 from cds_service.ops.memory import LARGE_BODY, give_back_soon
 from cds_service.outbound.fhir_servers import read_address, read_base
-from cds_service.outbound.transport import Held, Line
+from cds_service.outbound.transport import CallBytes, Line
 
 _CHUNK = 65_536
 _RETRY_PAUSE = 0.1  # seconds, unless the server names a time
@@ -43,7 +43,7 @@ class Fetched:
     answered: bool | None = field(default=None, compare=False)
     """Whether the server responded, other than with a status of 500 or more.
     None where it was not asked."""
-    held: Held | None = field(default=None, repr=False, compare=False)
+    held: CallBytes | None = field(default=None, repr=False, compare=False)
     """Counts the bytes of the pages as long as they are in use."""
 
 
@@ -76,7 +76,7 @@ class Round:
     session: requests.Session
     reports: SimpleQueue[tuple[str, Fetched]]
     """Where each query reports its result, unless it was given up before."""
-    held: Held
+    held: CallBytes
 
 
 class _Fault(Exception):  # never leaves this module
@@ -101,7 +101,7 @@ _read_links = msgspec.json.Decoder(list[_Link] | None).decode
 
 
 class Ask:
-    """Fetches the pages of one key, on one thread of the crew."""
+    """Fetches the pages of one key, in one of the threads of the server."""
 
     def __init__(self, key: str, query: str, shared: Round) -> None:
         self._key = key

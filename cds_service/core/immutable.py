@@ -1,11 +1,11 @@
-"""Records: small values that never change once they are made.
+"""Small objects that never change once they are made, and tuples that are made when needed.
 
-A call makes some hundreds of them. Creating a frozen dataclass costs a function call for every
-field, so that a record is frozen where that costs nothing: for the type checker, which refuses
-assignments to its fields. Records are compared and hashed by their fields.
+A call makes some hundreds of these objects. Creating a frozen dataclass costs a function call for
+every field, so `immutable` freezes a class only for the type checker, which rejects assignments to
+its fields. The objects are compared and hashed by their fields.
 
-What a call makes by the dozen is a frozen `msgspec.Struct` instead, created in half the time;
-that is not possible where a field takes no part in comparison or printing. Use
+Classes of which a call makes dozens are frozen `msgspec.Struct`s instead, which are created in
+half the time. That is not possible where a field takes no part in comparison or printing. Use
 `msgspec.structs.replace` to make a changed copy of one.
 """
 
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 class Deferred(Sequence[_T]):
     """A tuple that is made only when its elements are used; it compares like a tuple.
 
-    For what most rules never ask for and what takes longer to read than everything else.
+    It is for data that most rules never need and that take longer to read than all others.
     """
 
     __slots__ = ("_made", "_make")
@@ -56,20 +56,20 @@ class Deferred(Sequence[_T]):
 
 
 @overload
-def record(cls: type[_Made], /) -> type[_Made]: ...
+def immutable(cls: type[_Made], /) -> type[_Made]: ...
 
 
 @overload
-def record(*, slots: bool) -> Callable[[type[_Made]], type[_Made]]: ...
+def immutable(*, slots: bool) -> Callable[[type[_Made]], type[_Made]]: ...
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def record(
+def immutable(
     cls: type[_Made] | None = None, /, *, slots: bool = True
 ) -> type[_Made] | Callable[[type[_Made]], type[_Made]]:
-    """Make a record of a class with annotated fields, as `dataclasses.dataclass` does.
+    """Make an immutable class from annotated fields, as `dataclasses.dataclass` does.
 
-    With ``slots=False`` a record can have a `functools.cached_property`.
+    With ``slots=False`` the class can have a `functools.cached_property`.
     """
     make = dataclass(slots=slots, unsafe_hash=True)
     return make if cls is None else make(cls)
