@@ -393,8 +393,8 @@ def test_whatever_the_folder_is_called(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"at": "2026-03-10", "start": "2026-01-01"}, "--from: every patient is asked once"),
-        ({"at": "2026-03-10", "end": "2026-01-01"}, "--to: every patient is asked once"),
+        ({"at": "2026-03-10", "start": "2026-01-01"}, "--from: every patient is evaluated once"),
+        ({"at": "2026-03-10", "end": "2026-01-01"}, "--to: every patient is evaluated once"),
         ({"start": "2026-03-02", "end": "2026-03-01"}, "--to: 2026-03-01 is before"),
         ({"compare": "default"}, "--compare: default is the site itself"),
         ({"compare": "north"}, "--compare: there is no site north"),
