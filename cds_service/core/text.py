@@ -63,7 +63,7 @@ def quoted(text: str, length: int = 120) -> str:
 
 
 def _may_link(text: str) -> bool:
-    """Whether `_LINKED`, which takes long, has to be asked."""
+    """Whether a text has to be searched with `_LINKED`, which is slow."""
     return "." in text or ":" in text or "//" in text
 
 

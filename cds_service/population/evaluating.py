@@ -191,7 +191,7 @@ def _moments(
 
 
 def _others(history: History, plan: Plan) -> Iterator[tuple[datetime, Item, None]]:
-    """With --at orders, the encounters of the window: also those in which nothing was ordered."""
+    """With --at orders, the encounters in the window, including those without an order."""
     for one in history.items if plan.at == "orders" else ():
         if one.type == "Encounter" and _NOT_HELD.isdisjoint(status_words(one.dated.status)):
             moment = moments_of(part(one.dated.period, "start"))
@@ -200,7 +200,7 @@ def _others(history: History, plan: Plan) -> Iterator[tuple[datetime, Item, None
 
 
 def _event(moment: datetime, encounter: Item | None, draft: Item | None, plan: Plan) -> Row:
-    """What a rate is counted by: an encounter or an order of the window, whether judged or not."""
+    """A row that rates are divided by: an encounter or order in the window, evaluated or not."""
     user = _clinician(draft if plan.at == "orders" else encounter)
     return {
         "encounter": plan.digest("Encounter", encounter.id if encounter else ""),

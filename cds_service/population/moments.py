@@ -24,7 +24,7 @@ ENDED = frozenset(
 )
 """Statuses that say that something was in force and no longer is."""
 _WITHDRAWN = frozenset({"on-hold", "suspended", "entered-in-error"})
-"""Statuses that may have followed one in force: only their own date says when."""
+"""Statuses that may have followed an active one; only their own date says when."""
 _REFUTED = frozenset({"entered-in-error", "refuted"})
 _CHANGED = frozenset({"amended", "corrected"})
 _REQUESTS = frozenset(
@@ -64,7 +64,7 @@ _LOCAL = _Local()
 
 
 def when_of(value: object) -> datetime | None:
-    """When something was, as `read_when` reads it; what has no offset is of this machine's zone."""
+    """A time as `read_when` reads it; without an offset, in this machine's time zone."""
     when = read_when(value, _LOCAL)
     return when.astimezone(UTC) if when is not None and when.tzinfo is _LOCAL else when
 
@@ -119,7 +119,7 @@ _NOTHING = Dated()
 @dataclass(slots=True)
 class Item:
     """One resource and its dates: ``known`` is None where it has no date, and ``ended`` where it
-    has not ended, or the time is unknown. ``earlier`` is the version before, if the export has
+    has not ended, or the time is unknown. ``earlier`` is the previous version, if the export has
     it."""
 
     type: str
@@ -377,8 +377,10 @@ def moments_of(value: object) -> datetime | None:
 
 
 def items_of(rows: Iterable[Any]) -> list[Item]:
-    """Rows of the shape `RESOURCES`, sorted by type, id and change, as the newest of each type and
-    id, which knows the versions before it."""
+    """The newest version of each type and id, with the earlier versions linked from it.
+
+    ``rows`` have the columns `RESOURCES` and are sorted by type, id and change.
+    """
     found: dict[tuple[str, str], Item] = {}
     unnamed: list[Item] = []
     for _, kind, name, _, _, url, medication, raw in rows:

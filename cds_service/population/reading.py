@@ -122,7 +122,7 @@ class Reader:
             self.odd[CUT] += 1
 
     def unread(self, names: Iterable[str]) -> None:
-        """Count files that look like data and are of no kind that is read."""
+        """Count files that look like data and are of a kind that is not read."""
         for name in names:
             end = name.rpartition("/")[2].partition(".")[2]
             self.odd[f"a file of a kind that is not read (.{end})"] += 1

@@ -36,7 +36,7 @@ def database(**config: Any) -> Any:
 
 
 def stoppers() -> tuple[type[Exception], ...]:
-    """What a machine stops a run with: a full disk, too little memory, a process that was ended."""
+    """Exceptions for faults of the machine: a full disk, too little memory, a killed process."""
     return (
         OSError,
         BrokenExecutor,
@@ -46,13 +46,15 @@ def stoppers() -> tuple[type[Exception], ...]:
 
 
 def quoted(path: object) -> str:
-    """A path, or any text, inside a literal of SQL."""
+    """A path or other text, escaped for a literal of SQL."""
     return str(path).replace("'", "''")
 
 
 def rows_in(folder: Path, pattern: str = "*.parquet") -> str:
-    """The rows of the Parquet files of a folder, for SQL: whatever the folder's name is, and
-    without columns made of it (``site=north/``)."""
+    """The rows of a folder's Parquet files, for SQL.
+
+    The folder may have any name, and its name (``site=north/``) does not become a column.
+    """
     named = re.sub(r"[\[*?]", r"[\g<0>]", quoted(folder))
     return f"read_parquet('{named}/{pattern}', hive_partitioning = false)"
 

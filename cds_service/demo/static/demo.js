@@ -1,5 +1,5 @@
-// The demo page: asks /demo/answer, shows what comes back, answers cards as an EHR does.
-// Text of a record is only ever set as text; HTML comes from the service, already escaped.
+// The demo page: calls /demo/answer, shows the response, and answers cards as an EHR does.
+// Text from a record is only ever set as text; HTML comes from the service, already escaped.
 
 const byId = (id) => document.getElementById(id);
 const page = byId("main");
@@ -7,9 +7,9 @@ const NOT_IN_LINK = " It has the settings, not the record that you pasted.";
 const STORED = "Feedback stored.";
 
 const state = {};
-let last = null; // the last answer of the service
-let asking = 0; // answers that come late are dropped
-let made = 0; // drafts made on this page
+let last = null; // the last response of the service
+let asking = 0; // the number of the newest call; responses to earlier calls are dropped
+let made = 0; // the number of drafts made on this page
 
 function begin(source) {
   Object.assign(state, { patient: null, pasted: null, hook: null, drafts: null, selections: [],
@@ -24,8 +24,8 @@ function begin(source) {
 
 // --- the address ------------------------------------------------------------------------------
 
-// All that can be chosen is in the address, behind the #, which no browser sends anywhere.
-// A pasted record does not: it may be long, and a link is soon shared.
+// All choices are in the address, after the #, which no browser sends anywhere.
+// A pasted record is not: it may be long, and links are easily shared.
 const KEPT = ["patient", "hook", "drafts", "selections", "states", "asOf"];
 
 function settings() {
@@ -55,11 +55,11 @@ function fromAddress() {
       if ([...byId(id).options].some((one) => one.value === kept[id])) byId(id).value = kept[id];
     }
     if (kept.silent === true) byId("silent").value = "yes";
-  } catch { /* not a state of this page: the patient alone counts */ }
+  } catch { /* not a state of this page: only the patient counts */ }
   return found;
 }
 
-// Only the list is moved, never the page.
+// Scrolls only the list, never the page.
 function intoView(button, list) {
   const [inner, outer] = [button.getBoundingClientRect(), list.getBoundingClientRect()];
   if (inner.top < outer.top || inner.bottom > outer.bottom) list.scrollTop += inner.top - outer.top;
@@ -112,7 +112,7 @@ function showError(outcome) {
     byId(id).replaceChildren();
   }
   const place = issue.expression?.[0];
-  // What is wrong with a pasted record is said where it was pasted.
+  // A problem with a pasted record is shown where it was pasted.
   const pasted = state.pasted !== null && issue.code !== undefined;
   const [here, there] = pasted ? ["paste-error", "error"] : ["error", "paste-error"];
   byId(there).replaceChildren();
@@ -241,7 +241,7 @@ async function tell(article, done, answer) {
 
 const cardOf = (article) => last.response.cards.find((one) => one.uuid === article.dataset.card);
 
-// The last answer to a card counts, so each one names all that was taken so far.
+// The last answer to a card counts, so each one names everything accepted so far.
 function accept(button) {
   const article = button.closest("article");
   const wanted = button.dataset.suggestion;
@@ -272,7 +272,7 @@ function dismiss(form) {
     { outcome: "overridden", overrideReason });
 }
 
-// --- what a person does -----------------------------------------------------------------------
+// --- events -----------------------------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
@@ -330,7 +330,7 @@ document.addEventListener("submit", (event) => {
   } else if (form.classList.contains("override")) dismiss(form);
 });
 
-// Drafts do not matter to an opened chart: who picks an order has left it.
+// Drafts play no part when a chart is opened: whoever selects an order is past that.
 function redraft() {
   showDrafts();
   if (state.patient === null && state.pasted === null) return Promise.resolve();

@@ -44,7 +44,7 @@ _NOT_ACTIVE = frozenset(
 _NOT_MEANT = frozenset(
     {"entered-in-error", "cancelled", "revoked", "stopped", "completed", "ended"}
 )
-# What may come among orders that are signed, and orders nothing itself.
+# Types that may be among signed orders but order nothing themselves.
 _NO_ORDERS = BESIDE | {"Task"}
 ABOUT = "draft orders"
 
