@@ -10,6 +10,7 @@ import pytest
 
 from tests.browser.given_page import DemoPage
 from tests.demo.given_demo import PATIENTS
+from tests.testing import fhir
 from tests.testing.thorough import thorough
 
 if TYPE_CHECKING:
@@ -239,38 +240,14 @@ def test_a_long_record_fits_three_screens(browser: Browser, address: str) -> Non
     demo = DemoPage(browser, address)
     demo.page.goto(f"{address}/?patient=low-magnesium")
     demo.answered()
-    entries: list[dict[str, object]] = [
-        {"resource": {"resourceType": "Patient", "id": "p", "birthDate": "1950-01-01"}}
+    analytes = (("2823-3", 4.1, "mmol/L"), ("2160-0", 0.9, "mg/dL"),
+                ("718-7", 13.5, "g/dL"), ("19123-9", 2.0, "mg/dL"))  # fmt: skip
+    results = [
+        fhir.lab(*analytes[at % 4], f"{2016 + at // 100}-{1 + at % 12:02}-11", id=f"o{at}")
+        for at in range(1000)
     ]
-    for at in range(1000):
-        code = ("2823-3", "2160-0", "718-7", "19123-9")[at % 4]
-        unit, value = (("mmol/L", 4.1), ("mg/dL", 0.9), ("g/dL", 13.5), ("mg/dL", 2.0))[at % 4]
-        entries.append(
-            {
-                "resource": {
-                    "resourceType": "Observation",
-                    "id": f"o{at}",
-                    "status": "final",
-                    "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
-                    "subject": {"reference": "Patient/p"},
-                    "effectiveDateTime": f"{2016 + at // 100}-{1 + at % 12:02}-11",
-                    "valueQuantity": {"value": value, "unit": unit},
-                }
-            }
-        )
-    for at in range(60):
-        entries.append(
-            {
-                "resource": {
-                    "resourceType": "Condition",
-                    "id": f"c{at}",
-                    "subject": {"reference": "Patient/p"},
-                    "code": {"text": f"Problem {at // 4}"},
-                    "clinicalStatus": {"coding": [{"code": "active"}]},
-                }
-            }
-        )
-    demo.paste(json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}))
+    problems = [fhir.condition(f"Problem {at // 4}", id=f"c{at}") for at in range(60)]
+    demo.paste(json.dumps(fhir.collection(fhir.patient(), *results, *problems)))
     demo.answered()
     assert "×4" in demo.page.inner_text("#chart")
     # The chart alone: cards and the answers of the rules do not grow with the record.

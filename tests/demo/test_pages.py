@@ -20,17 +20,18 @@ from cds_service.demo.pages import POLICY
 from cds_service.feedback.report import report
 from cds_service.trust.inspect import make_key_pair
 from tests.demo.given_demo import FIXTURES, PATIENTS, bundle, hostile_bundle
+from tests.testing import fhir
 
 Demo = Callable[..., FlaskClient]
 SELECT = "/cds-services/leg-cramps-order-select"
-QUININE = {
-    "resourceType": "MedicationRequest",
-    "id": "q1",
-    "status": "draft",
-    "intent": "order",
-    "medicationCodeableConcept": {"text": "Quinine 325 MG Oral Capsule"},
-    "reasonCode": [{"text": "Leg cramps"}],
-}
+QUININE = fhir.prescription(
+    "Quinine 325 MG Oral Capsule",
+    id="q1",
+    status="draft",
+    subject=None,
+    authoredOn=None,
+    reasonCode=[{"text": "Leg cramps"}],
+)
 
 
 def ask(client: FlaskClient, **asked: Any) -> Any:
@@ -241,17 +242,10 @@ def test_silence_is_never_taken_for_an_all_clear(demo: Demo) -> None:
 
 
 def test_a_pasted_batch_response_is_read_like_any_bundle(demo: Demo) -> None:
-    quinine = {
-        "resourceType": "MedicationRequest",
-        "id": "q",
-        "status": "active",
-        "subject": {"reference": "urn:uuid:1"},
-        "medicationCodeableConcept": {"text": "Quinine sulfate 324 mg"},
-    }
-    inside = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": quinine}]}
+    quinine = fhir.prescription("Quinine sulfate 324 mg", subject={"reference": "urn:uuid:1"})
     patient = {"fullUrl": "urn:uuid:1", **bundle()["entry"][0]}
-    pasted = {"resourceType": "Bundle", "type": "batch-response",
-              "entry": [patient, {"resource": inside, "response": {"status": "200"}}]}  # fmt: skip
+    answered = {"resource": fhir.searchset(quinine), "response": {"status": "200"}}
+    pasted = fhir.bundle("batch-response") | {"entry": [patient, answered]}
     told = demo().post("/demo/answer", json={"pasted": json.dumps(pasted)}).get_json()
     [card] = told["response"]["cards"]
     assert card["source"]["topic"]["code"] == "quinine-active"
@@ -274,16 +268,7 @@ def test_a_body_and_a_day_that_cannot_be_read_are_named(demo: Demo) -> None:
 
 
 def test_the_chart_says_who_and_what_did_not_come(demo: Demo) -> None:
-    record = bundle(
-        {
-            "resourceType": "Observation",
-            "id": "o1",
-            "status": "preliminary",
-            "code": {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]},
-            "effectiveDateTime": "2026-11-20",
-            "valueQuantity": {"value": 5.9, "unit": "mmol/L"},
-        }
-    )
+    record = bundle(fhir.lab("2823-3", 5.9, when="2026-11-20", status="preliminary"))
     record["entry"][0]["resource"]["deceasedBoolean"] = True
     answer = ask(demo(), pasted=json.dumps(record), states={"allergies": "null"})
     chart = answer["html"]["chart"]

@@ -24,6 +24,7 @@ from tests.fhir_reading.records import (
     reader,
     results,
 )
+from tests.testing import fhir
 
 OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}
 WARNING = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning"}]}
@@ -233,11 +234,12 @@ def test_another_type_beside_the_requested_one_does_not_matter() -> None:
 
 def test_reports_that_bring_their_results_are_results() -> None:
     inside = {key: value for key, value in lab().items() if key != "subject"} | {"id": "in"}
-    report = {
-        "resourceType": "DiagnosticReport", "id": "d", "status": "final", "contained": [inside],
-        "code": {"text": "Electrolytes"}, "result": [{"reference": "#in"}],
-        "effectiveDateTime": "2026-03-09T08:00:00Z",
-    }  # fmt: skip
+    report = fhir.resource(
+        "DiagnosticReport",
+        {"id": "d", "status": "final", "code": fhir.concept("Electrolytes")},
+        {"contained": [inside], "result": [{"reference": "#in"}],
+         "effectiveDateTime": "2026-03-09T08:00:00Z"},
+    )  # fmt: skip
     reading, state = arrived(bundle(report))
     assert state is State.GIVEN
     assert newest(reading).result is not None
@@ -250,7 +252,7 @@ def test_reports_that_bring_their_results_are_results() -> None:
 
 @pytest.mark.parametrize("name", ["MedicationDispense", "MedicationAdministration"])
 def test_a_drug_named_in_another_way_beside_the_list_is_noted(name) -> None:
-    given = {"resourceType": name, "id": "d", "medicationCodeableConcept": {"text": "Quinine"}}
+    given = fhir.resource(name, {"id": "d"}, {"medicationCodeableConcept": fhir.concept("Quinine")})
     reading, state = arrived(bundle(medication(), given, given | {"id": "e"}), Kind.MEDICATIONS)
     assert state is State.GIVEN
     [problem] = reading.record.problems
@@ -259,8 +261,7 @@ def test_a_drug_named_in_another_way_beside_the_list_is_noted(name) -> None:
 
 @pytest.mark.parametrize("status", [None, "", "unknown", "odd", 7])
 def test_an_order_without_a_known_status_is_reported_and_not_counted(status) -> None:
-    order = {"resourceType": "ServiceRequest", "id": "s", "status": status,
-             "code": {"text": "Magnesium"}}  # fmt: skip
+    order = fhir.order("Magnesium", id="s") | {"status": status}
     reading, _ = arrived(bundle(order), Kind.ORDERS)
     assert reading.record.orders == ()
     assert kinds(reading) == [("no-status", "ServiceRequest/s")]
@@ -416,7 +417,7 @@ def test_an_address_within_the_bundle_is_this_patient_where_the_bundle_says_so()
     page = {
         "resourceType": "Bundle",
         "entry": [
-            {"fullUrl": urn, "resource": {"resourceType": "Patient", "id": "p1"}},
+            {"fullUrl": urn, "resource": fhir.patient()},
             {"resource": lab(subject={"reference": urn})},
         ],
     }
@@ -432,7 +433,7 @@ def test_a_bundle_cannot_rename_another_patient_into_this_one(address) -> None:
     page = {
         "resourceType": "Bundle",
         "entry": [
-            {"fullUrl": address, "resource": {"resourceType": "Patient", "id": "p1"}},
+            {"fullUrl": address, "resource": fhir.patient()},
             {"resource": lab(subject={"reference": address})},
         ],
     }
@@ -441,10 +442,7 @@ def test_a_bundle_cannot_rename_another_patient_into_this_one(address) -> None:
 
 def test_one_urn_for_two_patients_is_nobodys() -> None:
     urn = "urn:uuid:1"
-    entries = [
-        {"fullUrl": urn, "resource": {"resourceType": "Patient", "id": name}}
-        for name in ("p1", "p2")
-    ]
+    entries = [{"fullUrl": urn, "resource": fhir.patient(name)} for name in ("p1", "p2")]
     page = {
         "resourceType": "Bundle",
         "entry": [*entries, {"resource": lab(subject={"reference": urn})}],
@@ -456,8 +454,7 @@ def test_one_urn_for_two_patients_is_nobodys() -> None:
 
 
 def person(**more: object) -> dict:
-    made = {"resourceType": "Patient", "id": "p1", "birthDate": "1950-07-01", "gender": "female"}
-    return {key: value for key, value in (made | more).items() if value is not None}
+    return fhir.patient(**{"birthDate": "1950-07-01", **more})
 
 
 def patient(page: object):
