@@ -141,13 +141,13 @@ def _sheet(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Sheet {name}</title><style>body{{font:15px/1.4 system-ui,sans-serif;max-width:56rem;"
         "margin:1rem auto;padding:0 1rem}td,th{padding:.2rem .5rem;text-align:left;border-bottom:"
-        "1px solid #ccc;vertical-align:top}table{border-collapse:collapse;width:100%}</style>"
+        "1px solid #ccc;vertical-align:top}p,td{overflow-wrap:anywhere}table{border-collapse:collapse;width:100%}</style>"
         f"<h1>Sheet {name}</h1>{warn}<p><b>Question: should the clinician be told this at this "
         f"moment?</b> {escape(title)} ({escape(one['rule'])}). Write yes, no or unclear in the "
         "column should_fire of sample.csv, without talking to the other reader.</p>"
         f"<p>Patient {escape(one['patient'])}, {escape(str(person.get('gender') or 'sex unknown'))}, "
         f"born {escape(str(person.get('birthDate') or 'unknown')[:4])}. Moment: "
-        f"{one['time'].isoformat()}.</p>{order}<table><tr><th>date<th>kind<th>what<th>value or status</tr>"
+        f"{one['time'].astimezone():%Y-%m-%d %H:%M (UTC%z)}.</p>{order}<table><tr><th>date (local)<th>kind<th>what<th>value or status</tr>"
         f"{body}</table></html>\n"
     )
 
@@ -159,7 +159,11 @@ def _digest(plan: Plan, item: Item) -> str | None:
 def _what(raw: bytes) -> str:
     """The drug, test or diagnosis of a resource, in words."""
     data = msgspec.json.decode(raw)
-    code = part(data, "medicationCodeableConcept") or part(data, "code")
+    inside = next((part(one, "code") for one in items(part(data, "contained"))), None)
+    return _words(part(data, "medicationCodeableConcept") or part(data, "code") or inside)
+
+
+def _words(code: object) -> str:
     first = next(iter(items(part(code, "coding"))), None)
     return text(part(code, "text")) or text(part(first, "display")) or text(part(first, "code"))
 
@@ -170,18 +174,44 @@ def _line(item: Item, drugs: dict[str, str]) -> tuple[str, str, str, str] | None
         return None
     data = msgspec.json.decode(item.raw)
     what = _what(item.raw) or drugs.get(item.medication, "")
+    said = "; ".join(filter(None, _said(data)))
+    day = f"{item.known.astimezone():%Y-%m-%d %H:%M}" if item.known else "undated"
+    return day, item.type, what or "(no code)", said
+
+
+def _said(data: object) -> Iterator[str]:
+    """The value of a resource and everything that qualifies it: a reader needs what a rule needs."""
+    yield _value(data)
+    for one in items(part(data, "component")):
+        yield f"{_words(part(one, 'code'))}: {_value(one)}"
+    stated = [part(data, name) for name in ("status", "clinicalStatus", "verificationStatus")]
+    words = [word for one in stated for word in status_words(one)]
+    yield ", ".join(word for word in dict.fromkeys(words) if word != "final")
+    yield "reported as " * bool(flags := _list(data, "interpretation")) + flags
+    for name in ("reasonCode", "dataAbsentReason"):
+        yield _list(data, name)
+    doses = (*items(part(data, "dosageInstruction")), *items(part(data, "dosage")))
+    yield from (text(part(one, "text")) for one in doses)
+    yield from (text(part(one, "text")) for one in items(part(data, "note")))
+    yield text(part(data, "comment"))
+
+
+def _list(data: object, name: str) -> str:
+    """One or more concepts, in words."""
+    stated = part(data, name)
+    return ", ".join(filter(None, map(_words, items(stated) or [stated])))
+
+
+def _value(data: object) -> str:
     quantity = part(data, "valueQuantity")
     if quantity is not None:
-        value = (
-            f"{part(quantity, 'value')} {text(part(quantity, 'unit') or part(quantity, 'code'))}"
-        )
-    else:
-        status = data.get("clinicalStatus")
-        value = text(part(data, "valueString")) or ", ".join(
-            sorted(status_words(status if status is not None else data.get("status")))
-        )
-    day = item.known.isoformat()[:16].replace("T", " ") if item.known else "undated"
-    return day, item.type, what or "(no code)", value
+        unit = part(quantity, "unit") or part(quantity, "code")
+        shown = (part(quantity, "comparator"), part(quantity, "value"), unit)
+        return " ".join(str(one) for one in shown if one is not None)
+    for name in ("valueInteger", "valueBoolean"):
+        if (plain := part(data, name)) is not None:
+            return str(plain)
+    return text(part(data, "valueString")) or _words(part(data, "valueCodeableConcept"))
 
 
 def _write(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

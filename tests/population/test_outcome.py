@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -526,6 +527,48 @@ def test_a_malformed_sheet_is_named(tmp_path: Path, sheets: list[str], named: st
     assert score(tmp_path, paths[:1])["readers"][str(paths[0])]["unanswered"] == 1
     with pytest.raises(BadRequest, match="one or two readers"):
         score(tmp_path, [paths[0], paths[0]])
+
+
+def test_a_sheet_shows_what_qualifies_a_value(tmp_path: Path) -> None:
+    below = potassium(
+        3.1,
+        "2026-03-01T23:30:00-05:00",
+        note=[{"text": "sample haemolysed"}],
+        interpretation=[{"coding": [{"code": "LL"}]}],
+        status="preliminary",
+    )
+    below["valueQuantity"]["comparator"] = "<"
+    pressure = {
+        **potassium(1, "2026-03-02T08:00:00Z", name="bp"),
+        "code": {"text": "Pressure"},
+        "component": [{"code": {"text": "Systolic"}, "valueInteger": 95}],
+    }
+    del pressure["valueQuantity"]
+    dose = quinine(
+        dosageInstruction=[{"text": "one at night"}],
+        reasonCode=[{"text": "cramps"}],
+        contained=[{"resourceType": "Medication", "id": "c", "code": {"text": "Quinine"}}],
+        medicationCodeableConcept=None,
+        medicationReference={"reference": "#c"},
+    )
+    doubted = cramps(
+        id="dx",
+        code={"text": "cirrhosis"},
+        verificationStatus={"coding": [{"code": "provisional"}]},
+    )
+    outcome(
+        write(tmp_path / "in", patient(), encounter(), cramps(), below, pressure, dose, doubted),
+        tmp_path / "out",
+        sample=1,
+    )
+
+    sheet = (tmp_path / "out/sample/001.html").read_text()
+    taken = datetime.fromisoformat("2026-03-01T23:30:00-05:00").astimezone()
+    assert f"{taken:%Y-%m-%d %H:%M}" in sheet
+    assert "&lt; 3.1 mmol/L; preliminary; reported as LL; sample haemolysed" in sheet
+    assert "Systolic: 95" in sheet
+    assert "Quinine<td>active; cramps; one at night" in sheet.replace("</td>", "")
+    assert "active, provisional" in sheet
 
 
 @pytest.mark.parametrize("partitions", [1, 16])
