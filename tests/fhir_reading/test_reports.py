@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from cds_service.core.facts import Kind
 from cds_service.fhir.read.reading import Reading
-from tests.fhir_reading.records import LOINC, ME, concept, lab, results
+from tests.fhir_reading.records import LOINC, ME, concept, lab, read, results
 
 Json = dict[str, Any]
 LAB = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "LAB"}]}]
@@ -95,3 +96,27 @@ def test_a_conclusion_about_a_result_that_was_not_sent_is_reported_beside_others
 
 def test_a_report_that_cannot_be_read_in_full_is_reported_too() -> None:
     assert said(results(SODIUM, report(code=7, id=7, presentedForm=PDF))) == {"results"}
+
+
+UUID = "urn:uuid:379189a7-4531-43cd-bf85-d3ab88c7f767"
+BLOOD_COUNT = concept("58410-2")
+
+
+@pytest.mark.parametrize(
+    ("target", "entry"),
+    [
+        (UUID, {"fullUrl": UUID}),
+        (UUID, {"fullUrl": UUID, "search": {"mode": "match"}}),
+        ("urn:uuid:na", {}),
+        ("https://ehr.example/fhir/Observation/na/_history/2", {}),
+        ("Observation/na", {"response": {"status": "200"}}),
+        (UUID, {"fullUrl": UUID, "response": {"status": "200"}}),
+    ],
+    ids=str,
+)
+def test_a_result_is_known_by_its_address(target: str, entry: Json) -> None:
+    made = report(code=BLOOD_COUNT, result=[{"reference": target}])
+    page = {"resourceType": "Bundle", "entry": [{"resource": made}, {"resource": SODIUM, **entry}]}
+    assert said(read({Kind.RESULTS: page})) == set()
+    page["entry"][1] = {"resource": SODIUM | {"id": "z"}, "fullUrl": "urn:uuid:other"}
+    assert said(read({Kind.RESULTS: page})) == {"results"}

@@ -622,13 +622,9 @@ class Results:
             report = readable(row.whole())
             if not isinstance(report, dict) or not of_laboratory(report):
                 continue
-            if sent is None:
-                pages = (one.id for page in self._intake.pages for one in page.peeks)
-                others = (one.source.reference for one in self._intake.all_of("Observation"))
-                sent = {*(f"Observation/{one}" for one in pages), *others}
-                sent |= {one.full_url for one in self._intake.all_of("Observation")}
+            sent = self._results_sent() if sent is None else sent
             results = [reference(one) for one in items(report.get("result"))]
-            told = any("/".join(one.split("/")[-2:]) in sent or one in sent for one in results)
+            told = any(one in sent or _last_part(one) in sent for one in results if one)
             meaning = (
                 NOTHING if row.peek.code is UNSET else self._book.meaning(bytes(row.peek.code))
             )
@@ -641,6 +637,16 @@ class Results:
                 about = [row.where.kind.value]
             for one in about:
                 self._unusable("report", REPORTED, row.peek, one, row.source)
+
+    def _results_sent(self) -> set[str]:
+        """The ids and addresses of the Observations of the call."""
+        sent = set()
+        for page in self._intake.pages:
+            for index, peek in enumerate(page.peeks):
+                sent |= {peek.id or "", text(readable(page.entry(index).fullUrl))}
+        for one in self._intake.all_of("Observation"):
+            sent |= {_last_part(one.source.reference), one.full_url}
+        return sent - {""}
 
     def _has_since(self, key: str, when: datetime | None) -> bool:
         """Whether a result of an analyte was sent that is from the report's day or later."""
@@ -721,6 +727,11 @@ def _elsewhere_by(row: _Row) -> bool:
         return False
     stated = [readable(members[name]) for name in ("category", "method") if name in members]
     return names_another_specimen(stated)
+
+
+def _last_part(address: str) -> str:
+    """The id at the end of a reference or address, without a version."""
+    return address.partition("/_history/")[0].replace(":", "/").rpartition("/")[2]
 
 
 def _may_say_more(report: Mapping[str, object]) -> bool:
