@@ -205,7 +205,7 @@ def _magnesium(facts: Facts) -> tuple[str, tuple[Evidence, ...]]:
     under = levels.low(facts, "magnesium")
     if under.beyond is True and not under.stale and under.result is not None:
         return (
-            f"Magnesium is low too ({under.result.reported}): correct both together.",
+            f"Magnesium is low too ({under.result.reported}): correct it with the potassium.",
             (under.evidence(),),
         )
     if _magnesium_known(facts) and under.result is not None:

@@ -129,8 +129,8 @@ def dvt_mimic(facts: Facts) -> Answer:
             else "Deep vein thrombosis suspected: exclude it before treating a cramp; no massage"
         ),
         advice=(
-            f"{named(found)}: examine the leg for swelling, warmth and tenderness. Do not assume "
-            "that calf pain with a thrombosis is a cramp. No massage of that leg.",
+            f"{named(found)}: examine the leg for swelling, warmth and tenderness. Calf pain "
+            "with a thrombosis is not a cramp until shown to be one. No massage of that leg.",
         ),
         evidence=(*(Evidence(one) for one in found), *cramps.evidence(facts)),
         strength="General knowledge; the article does not name thrombosis.",
