@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import glob
 import importlib
-import re
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ def rows_in(folder: Path, pattern: str = "*.parquet") -> str:
 
     The folder may have any name, and its name (``site=north/``) does not become a column.
     """
-    named = re.sub(r"[\[*?]", r"[\g<0>]", quoted(folder))
+    named = glob.escape(quoted(folder))
     return f"read_parquet('{named}/{pattern}', hive_partitioning = false)"
 
 
