@@ -203,8 +203,8 @@ def _rates(rates: Sequence[Json]) -> str:
     return (
         _table(["rate", "here", "counted", "six systems", "compared"], rows, numbers=(1, 2))
         + '<p class="soft">Six systems: alerts that interrupt, in six paediatric health systems '
-        "(Orenstein 2021). A clinician-day there is a day on which a clinician used the record at "
-        "all; here it is one with an encounter, or with --at orders an order.</p>"
+        "(Orenstein 2021: 0.06 to 0.76 per encounter, which is 6 to 76 per 100). A clinician-day "
+        "there is a day on which a clinician used the record at all; here it is one with an encounter, or with --at orders an order.</p>"
     )
 
 
