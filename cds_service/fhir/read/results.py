@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
-import msgspec
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
-from cds_service.core.analytes import Analyte
-from cds_service.core.facts import Condition, Kind, Performed, Problem, Result, Source
-from cds_service.core.series import Candidate, Series
+from cds_service.core.facts import Condition, Kind, Performed, Problem, Source
+from cds_service.core.series import Series
 from cds_service.fhir.intake.bundles import Entry, Intake, ObservationPage
 from cds_service.fhir.intake.recovery import recovered
 from cds_service.fhir.intake.reports import conclusions, of_laboratory
@@ -31,14 +29,13 @@ from cds_service.fhir.read.codebook import (
     Meaning,
 )
 from cds_service.fhir.read.observed import (
-    Expected,
     is_critical,
-    read_value,
 )
+from cds_service.fhir.read.opening import Opener, Row, source_of
 from cds_service.fhir.read.pregnancy import Pregnancy
-from cds_service.fhir.read.specimens import names_another_specimen, of_another_specimen, remark_of
+from cds_service.fhir.read.specimens import of_another_specimen, remark_of
 from cds_service.fhir.read.subjects import Subjects
-from cds_service.fhir.read.superseding import current, meta_of
+from cds_service.fhir.read.superseding import current
 from cds_service.fhir.values.elements import (
     MODIFIED,
     UNREADABLE,
@@ -52,21 +49,16 @@ from cds_service.fhir.values.elements import (
 )
 from cds_service.fhir.values.moments import (
     Moment,
-    moment_at,
     read_moment,
     read_when,
     why_undated,
-    zone_of,
 )
 from cds_service.fhir.values.peeks import (
-    Key,
-    Meta,
     Missing,
     Peek,
     read_component,
     read_head,
     read_items,
-    read_members,
     read_peek,
 )
 from cds_service.fhir.values.unit_spellings import plainer
@@ -77,146 +69,6 @@ _SILENT = frozenset({"registered", "cancelled", "entered-in-error"})
 _WITHDRAWN = "entered-in-error"
 _DEEPEST = 3  # components inside components
 REPORTED = "a report says something about it in words or in a document, which is not read"
-_NEVER = datetime.min.replace(tzinfo=UTC)
-
-
-class _Row(msgspec.Struct, eq=False, gc=False):
-    """A relevant Observation of this patient: where it was found, its peek, and its time.
-
-    A result inside another (a component, or contained) has that one as its ``parent``, and its
-    own undecoded JSON as ``inner``.
-    """
-
-    peek: Peek
-    meaning: Meaning
-    where: ObservationPage | Entry
-    index: int
-    when: datetime = _NEVER
-    parent: _Row | None = None
-    inner: Raw | None = None
-
-    @property
-    def source(self) -> Source:
-        return _source(self.where, self.index)
-
-    def whole(self) -> bytes | Raw:
-        """The undecoded resource, or the undecoded component."""
-        if self.inner is not None:
-            return self.inner
-        return self.where.raw if isinstance(self.where, Entry) else self.where.whole(self.index)
-
-    # The properties of a `Version`, for `current`.
-
-    @property
-    def id(self) -> str:
-        return self.peek.id or ""
-
-    @property
-    def status(self) -> str:
-        return self.peek.status or ""
-
-    @property
-    def topic(self) -> str:
-        return self.meaning.about
-
-    @property
-    def identifiers(self) -> tuple[Key, ...]:
-        # An identifier may be an order's number, or name a kind of test. It identifies a result
-        # only together with the time.
-        peek = self.peek
-        period = peek.effectivePeriod
-        time = (
-            peek.effectiveDateTime
-            or peek.effectiveInstant
-            or ("" if isinstance(period, Missing) else bytes(period).decode(errors="replace"))
-        )
-        keys = (
-            Key(text(part(one, "system")), text(part(one, "value")))
-            for one in items(readable(peek.identifier))
-        )
-        return tuple(Key(f"{key.system} {time}", key.value) for key in keys if key.value)
-
-    @property
-    def meta(self) -> Meta:
-        return meta_of(readable(self.peek.meta))
-
-    @property
-    def content(self) -> Peek:
-        return self.peek
-
-
-class _Opener:
-    """Makes a candidate from a row and reads its value, each only when a rule needs it.
-
-    It is separate from `Results` because every series refers to it: a cycle of references would
-    keep the data of a call in memory until the garbage collector runs.
-    """
-
-    def __init__(self, as_of: datetime, age: int | None) -> None:
-        self._as_of = as_of
-        self._age = age
-        self.zone = zone_of(as_of)
-        self.used: dict[str, _Row] = {}  # the rows behind facts, by reference
-
-    def candidate(self, analyte: Analyte, row: _Row) -> Candidate:
-        """A dated row, not read yet."""
-        moment = moment_at(row.when, self.stated(row.peek), self.zone)
-        answer = self._future if moment.after(self._as_of) else self._read
-        read = partial(answer, row, analyte, moment)
-        return Candidate(moment.when, moment.day, moment.day_only, read)
-
-    def _read(self, row: _Row, analyte: Analyte, moment: Moment) -> Result | Problem:
-        """The value, once a rule needs it."""
-        if (row.meaning.anywhere or row.peek.method is not UNSET) and _elsewhere_by(row):
-            return Problem(
-                "specimen",
-                analyte.key,
-                "its category or method names a specimen other than blood",
-                row.source,
-                moment.when,
-                is_critical(row.peek),
-            )
-        preliminary = row.peek.status == "preliminary"
-        expected = Expected(
-            analyte, moment, self.use(row), preliminary, row.meaning.method, self._age
-        )
-        return read_value(row.peek, row.whole, expected)
-
-    def _future(self, row: _Row, analyte: Analyte, moment: Moment) -> Problem:
-        reason = "its date is in the future"
-        return self.misdated("future", reason, row, analyte, moment.when)
-
-    def misdated(
-        self, kind: str, reason: str, row: _Row, analyte: Analyte, when: datetime | None = None
-    ) -> Problem:
-        """A result in which only the date may be wrong: its value is kept with the problem."""
-        now = Moment(self._as_of, self._as_of.date(), False)
-        value = self._read(row, analyte, now)
-        return Problem(
-            kind,
-            analyte.key,
-            reason,
-            row.source,
-            when,
-            is_critical(row.peek),
-            value if isinstance(value, Result) else None,
-        )
-
-    def use(self, row: _Row) -> Source:
-        """The source of a row that becomes a fact."""
-        source = row.source
-        self.used.setdefault(source.reference, row)
-        return source
-
-    def stated(self, peek: Peek) -> str | None:
-        """The time of a result, as written; for a period its end, else its start."""
-        if peek.effectiveDateTime is not None:
-            return peek.effectiveDateTime
-        if not isinstance(peek.effectivePeriod, Missing):
-            period = readable(peek.effectivePeriod)
-            end = text(part(period, "end"))
-            return end if read_when(end, self.zone) else text(part(period, "start"))
-        return peek.effectiveInstant
 
 
 class Results:
@@ -237,12 +89,12 @@ class Results:
         self._book = book
         self._subjects = subjects
         self._as_of = as_of
-        self._opener = _Opener(as_of, age)
-        self._rows: list[_Row] = []
-        self._inner: list[_Row] = []
+        self._opener = Opener(as_of, age)
+        self._rows: list[Row] = []
+        self._inner: list[Row] = []
         self._specimens: dict[str, object] | None = None  # those sent, once they are needed
-        self._reports: list[_Row] = []  # those without results in them
-        self._dated: defaultdict[str, list[_Row]] = defaultdict(list)
+        self._reports: list[Row] = []  # those without results in them
+        self._dated: defaultdict[str, list[Row]] = defaultdict(list)
         self._undated: dict[str, list[Problem]] = {}
         self._pregnancy = Pregnancy(as_of)
         self._left_unread: set[Kind] = set()
@@ -305,12 +157,12 @@ class Results:
             if subject is not UNSET:
                 refusal = refusal_by(bytes(subject))
                 if refusal:
-                    self._refuse(where.kind, refusal, _source(where, index))
+                    self._refuse(where.kind, refusal, source_of(where, index))
                     continue
             if peek.focus is not UNSET:
                 refusal = self._subjects.refusal_for(readable(peek.focus))
                 if refusal:
-                    self._refuse(where.kind, refusal, _source(where, index))
+                    self._refuse(where.kind, refusal, source_of(where, index))
                     continue
             kept += 1
             meaning = UNREAD if code is UNSET else meaning_of(bytes(code))
@@ -334,12 +186,12 @@ class Results:
                 self._unnamed(where, index)
                 continue
             elif meaning is TOO_MUCH:
-                self._too_much(where, _source(where, index))
+                self._too_much(where, source_of(where, index))
                 continue
             if (status == "final" and peek.modifierExtension is UNSET) or self._usable(
                 peek, meaning, where, index
             ):
-                rows.append(_Row(peek, meaning, where, index))
+                rows.append(Row(peek, meaning, where, index))
         self.kept[where.kind] += kept
 
     def _elsewhere_by_specimen(self, peek: Peek) -> bool:
@@ -362,12 +214,12 @@ class Results:
         if peek.status in _SILENT:
             return True
         if peek.modifierExtension is not UNSET and modified(peek.modifierExtension):
-            self._unusable("modified", MODIFIED, peek, meaning.about, _source(where, index))
+            self._unusable("modified", MODIFIED, peek, meaning.about, source_of(where, index))
             return False
         if peek.status in _COUNTS:
             return True
         reason = "its status is not known" if peek.status else "its status is missing"
-        self._unusable("no-status", reason, peek, meaning.about, _source(where, index))
+        self._unusable("no-status", reason, peek, meaning.about, source_of(where, index))
         return False
 
     def _unusable(self, kind: str, reason: str, peek: Peek, about: str, source: Source) -> None:
@@ -376,7 +228,7 @@ class Results:
 
     def _unnamed(self, where: ObservationPage | Entry, index: int) -> None:
         reason = "it has no code that can be read"
-        self._intake.problem("unreadable", where.kind.value, reason, _source(where, index))
+        self._intake.problem("unreadable", where.kind.value, reason, source_of(where, index))
 
     def _borne_out(
         self, peek: Peek, meaning: Meaning, where: ObservationPage | Entry, index: int
@@ -395,7 +247,7 @@ class Results:
         if not meaning.doubt:
             return meaning
         if (units or certain) and peek.status not in _SILENT:
-            source = _source(where, index)
+            source = source_of(where, index)
             for about in [one.key for one in meaning.analytes] or [where.kind.value]:
                 self._unusable(meaning.kind, meaning.doubt, peek, about, source)
         return NOTHING
@@ -409,7 +261,7 @@ class Results:
             return
         if self._book.of_blood(bytes(code)):
             reason = "its specimen is not the one that its code names"
-            self._unusable("specimen", reason, peek, meaning.about, _source(where, index))
+            self._unusable("specimen", reason, peek, meaning.about, source_of(where, index))
 
     def _refuse(self, kind: Kind, reason: str, source: Source) -> None:
         self.refused[kind] = self.refused.get(kind, 0) + 1
@@ -431,12 +283,12 @@ class Results:
         The parent counts too if its own code says something.
         """
         if meaning is TOO_MUCH:
-            self._too_much(where, _source(where, index))
+            self._too_much(where, source_of(where, index))
         if meaning.by_words and not elsewhere and not meaning.elsewhere:
             meaning = self._borne_out(peek, meaning, where, index)
         unread = meaning is UNREAD or meaning is TOO_MUCH
         elsewhere = elsewhere or meaning.elsewhere
-        parent = _Row(peek, NOTHING if unread else meaning, where, index)
+        parent = Row(peek, NOTHING if unread else meaning, where, index)
         found = list(self._components(parent)) + list(self._contained(parent))
         if peek.status == _WITHDRAWN:
             self._rows.append(parent)  # it withdraws others with its id
@@ -467,7 +319,7 @@ class Results:
             reason = TooMuchTextError.reason
             self._intake.problem("too-much-text", where.kind.value, reason, source)
 
-    def _items(self, raw: Raw | Missing, unreadable: str, parent: _Row) -> Sequence[Raw]:
+    def _items(self, raw: Raw | Missing, unreadable: str, parent: Row) -> Sequence[Raw]:
         """The undecoded items of a list inside a result; notes a problem if it cannot be read."""
         if isinstance(raw, Missing):
             return ()
@@ -478,13 +330,13 @@ class Results:
                 self._cannot_read(unreadable, parent)
             return ()
 
-    def _cannot_read(self, reason: str, parent: _Row) -> None:
+    def _cannot_read(self, reason: str, parent: Row) -> None:
         """Note that a part of a result or report cannot be read."""
         if parent.peek.status not in _SILENT:
             kind = parent.where.kind.value
             self._intake.problem("unreadable", kind, reason, parent.source)
 
-    def _components(self, parent: _Row, depth: int = 0) -> Iterator[_Row]:
+    def _components(self, parent: Row, depth: int = 0) -> Iterator[Row]:
         for one in self._items(parent.peek.component, "its components cannot be read", parent):
             try:
                 component = read_component(one)
@@ -513,16 +365,16 @@ class Results:
             if component.component is not UNSET:
                 yield from self._nested(replace(peek, component=component.component), parent, depth)
 
-    def _nested(self, peek: Peek, parent: _Row, depth: int) -> Iterator[_Row]:
+    def _nested(self, peek: Peek, parent: Row, depth: int) -> Iterator[Row]:
         """The results inside a component. FHIR does not allow them; they are read if present."""
         if depth >= _DEEPEST:
             reason = "its components are nested too deeply to be read"
             self._intake.problem("unreadable", parent.where.kind.value, reason, parent.source)
             return
-        found = self._components(_Row(peek, NOTHING, parent.where, parent.index), depth + 1)
+        found = self._components(Row(peek, NOTHING, parent.where, parent.index), depth + 1)
         yield from self._of_blood(found, peek, parent)
 
-    def _of_blood(self, found: Iterable[_Row], holder: Peek, parent: _Row) -> Iterator[_Row]:
+    def _of_blood(self, found: Iterable[Row], holder: Peek, parent: Row) -> Iterator[Row]:
         """The results inside ``holder``; none if its specimen is not blood (see `_elsewhere`)."""
         code = holder.code
         elsewhere = False
@@ -539,7 +391,7 @@ class Results:
                 row.parent = parent
                 yield row
 
-    def _contained(self, parent: _Row) -> Iterator[_Row]:
+    def _contained(self, parent: Row) -> Iterator[Row]:
         unreadable = "what is contained in it cannot be read"
         for one in self._items(parent.peek.contained, unreadable, parent):
             try:
@@ -573,12 +425,12 @@ class Results:
             row = self._inside(peek, parent, one)
             found = [] if row is None else [row]
             if peek.component is not UNSET:
-                found += self._components(_Row(peek, NOTHING, parent.where, parent.index))
+                found += self._components(Row(peek, NOTHING, parent.where, parent.index))
             for result in self._of_blood(found, peek, parent):
                 if self._usable(peek, result.meaning, parent.where, parent.index):
                     yield result
 
-    def _inside(self, peek: Peek, parent: _Row, raw: Raw) -> _Row | None:
+    def _inside(self, peek: Peek, parent: Row, raw: Raw) -> Row | None:
         """The row of a result inside ``parent``; None if no rule reads it."""
         code = peek.code
         meaning = UNREAD if isinstance(code, Missing) else self._book.meaning(bytes(code))
@@ -591,7 +443,7 @@ class Results:
             self._too_much(parent.where, parent.source)
         if meaning in (NOTHING, ELSEWHERE, UNREAD, TOO_MUCH):
             return None
-        return _Row(peek, meaning, parent.where, parent.index, parent=parent, inner=Raw(bytes(raw)))
+        return Row(peek, meaning, parent.where, parent.index, parent=parent, inner=Raw(bytes(raw)))
 
     def _take_report(self, peek: Peek, where: ObservationPage | Entry, index: int) -> None:
         """A DiagnosticReport with the results contained in it."""
@@ -602,9 +454,9 @@ class Results:
         if not isinstance(peek.subject, Missing):
             refusal = self._subjects.refusal_by(bytes(peek.subject))
             if refusal:
-                self._refuse(where.kind, refusal, _source(where, index))
+                self._refuse(where.kind, refusal, source_of(where, index))
                 return
-        parent = _Row(peek, NOTHING, where, index)
+        parent = Row(peek, NOTHING, where, index)
         found = list(self._of_blood(self._contained(parent), peek, parent))
         if peek.status == _WITHDRAWN:
             self._rows.append(parent)
@@ -666,7 +518,7 @@ class Results:
 
     # --- placing in time -------------------------------------------------------------
 
-    def _place(self, rows: Iterable[_Row]) -> None:
+    def _place(self, rows: Iterable[Row]) -> None:
         opener, dated = self._opener, self._dated
         for row in rows:
             peek, meaning = row.peek, row.meaning
@@ -689,12 +541,12 @@ class Results:
                     row.when = when
                     dated[analyte.key].append(row)
 
-    def _take_panel(self, row: _Row, moment: Moment | None) -> None:
+    def _take_panel(self, row: Row, moment: Moment | None) -> None:
         if moment is not None and not moment.after(self._as_of) and _done(row.peek):
             source = self._opener.use(row)
             self.performed.append(Performed(row.meaning.panels, moment.day, source))
 
-    def _take_pregnancy(self, row: _Row, moment: Moment | None) -> None:
+    def _take_pregnancy(self, row: Row, moment: Moment | None) -> None:
         if row.peek.status == "preliminary":
             return
         kind = reason = ""
@@ -715,18 +567,6 @@ class Results:
                 kind, reason = "no-value", "it has no known answer"
         if kind:
             self._intake.problem(kind, PREGNANCY, reason, row.source)
-
-
-def _elsewhere_by(row: _Row) -> bool:
-    """Whether the category or method of a result or its parent says it was not blood."""
-    while row.parent is not None:
-        row = row.parent
-    try:
-        members = read_members(row.whole())
-    except UNREADABLE:
-        return False
-    stated = [readable(members[name]) for name in ("category", "method") if name in members]
-    return names_another_specimen(stated)
 
 
 def _last_part(address: str) -> str:
@@ -760,9 +600,3 @@ def _done(peek: Peek) -> bool:
     return any(
         part(one, "valueQuantity", "value") is not None for one in items(readable(peek.contained))
     )
-
-
-def _source(where: ObservationPage | Entry, index: int) -> Source:
-    if isinstance(where, Entry):
-        return where.source
-    return Source(where.reference(index), where.origin)
