@@ -8,19 +8,19 @@ why. Sources: FHIR R4 Observation and Quantity; clinical content, section 3 ("Un
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from hashlib import blake2b
 from math import ceil, floor
-from unicodedata import combining, normalize
 
-from msgspec import UNSET, Raw, Struct
+from msgspec import Raw, Struct
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Problem, Result, Source, plain
 from cds_service.core.quantities import Interval, Unit, decimals_of, rounded
 from cds_service.core.text import shortened
+from cds_service.fhir.read.remarks import is_critical, remarks_on
 from cds_service.fhir.values.elements import (
     MOST_DECIMALS,
     UNREADABLE,
@@ -29,14 +29,12 @@ from cds_service.fhir.values.elements import (
     items,
     number,
     part,
-    readable,
     status_words,
     text,
 )
 from cds_service.fhir.values.moments import Moment
 from cds_service.fhir.values.peeks import Missing, Peek, Quantity, read_members, read_quantity
 from cds_service.fhir.values.unit_spellings import plainer
-from cds_service.terminology.call_texts import memory
 
 UCUM = "http://unitsofmeasure.org"
 _UCUM = frozenset({UCUM, "https://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})
@@ -100,50 +98,6 @@ def read_value(
     )
 
 
-# "HH", "LL", "AA", "HU", "CH", "PL", "C"; "H*", "*L", "A!!"; "!!", "**", "++"; off scale: ">".
-_CRITICAL_FLAG = re.compile(
-    r"(?:H{2,3}|L{2,3}|A{2,3}|[HL][CPU]|[CPV][HL]|C)[!*+]*|[HLA]{1,3}[!*+]+|[!*]+[HLAC]{1,3}[!*+]*"
-    r"|[!*+]{2,}|[<>]"
-)
-_LONGEST_FLAG = 6
-_CRITICAL_WORDS = re.compile(
-    r"(?<!non[ -])(?<!not )(?<!no )(?<!nicht )(?<!kein )(?<!nie )"
-    r"\b(critical|critically|crit|crit[-_ ]?(?:high|low|hi|lo)|panic\w*|alert|alarm|kritisch\w*|"
-    r"panik\w*|critique|cr[ií]tic[oa]s?|very[-_ ]?(?:high|low|abnormal)|vabnormal|extreme\w*|"
-    r"life[- ]?threat\w*|lebensbedroh\w*|danger\w*|severely)\b"
-)
-
-
-def is_critical(peek: Peek) -> bool:
-    """Whether the laboratory flagged it as critical: with a flag such as HH or LL, or in words."""
-    if isinstance(peek.interpretation, Missing):
-        return False
-    call, key = memory(), (is_critical, bytes(peek.interpretation))
-    found: bool | None = call.get(key)
-    if found is None:
-        found = call[key] = any(map(_says_critical, _flags(readable(peek.interpretation))))
-    return found
-
-
-def _flags(value: object) -> Iterator[str]:
-    """All codes, displays and texts of an interpretation, however short."""
-    for one in items(value):
-        if isinstance(one, dict):
-            for coding in (one, *items(one.get("coding"))):
-                yield text(part(coding, "code"))
-                yield text(part(coding, "display"))
-            yield text(one.get("text"))
-        else:
-            yield text(one)
-
-
-def _says_critical(flag: str) -> bool:
-    short = flag.strip(" ()[]").upper()
-    if len(short) <= _LONGEST_FLAG and _CRITICAL_FLAG.fullmatch(short):
-        return True
-    return len(short) > 3 and _CRITICAL_WORDS.search(flag[:_MOST_REMARK].lower()) is not None
-
-
 # A word that begins with one of these says that a range is not the one of healthy adults.
 _OTHER_KINDS = re.compile(
     r"\b(crit|krit|panic|panik|alert|alarm|action|therap|toxi|target|ziel|goal|recommend|treat|"
@@ -158,111 +112,6 @@ _IN_A_YEAR = {"a": 1, "y": 1, "yr": 1, "yrs": 1, "year": 1, "years": 1, "jahr": 
 }  # fmt: skip
 _ADULT = 18
 _OLD = 110
-_REMARKS = (
-    (
-        "haemolysed",
-        (
-            "haemoly",
-            "hemoly",
-            "hamoly",
-            "emoli",
-            " h index",
-            " lyse",
-            " hemol",
-            " haemol",
-            " hmlz",
-            "cell lysis",
-            "rbc lysis",
-        ),
-    ),
-    ("lipaemic", ("lipaem", "lipem", "lipam")),
-    ("clotted", ("clot", "geronnen")),
-    (
-        "contaminated",
-        (
-            "contaminat",
-            "wrong tube",
-            "incorrect tube",
-            "wrong container",
-            "drip arm",
-            "wrong blood",
-        ),
-    ),
-)
-# An index of haemolysis above none: "HIL: H 3+", "HIL 3/0/0", "H:2 I:0 L:0", "Hem 3+", "H+++".
-_INDEX = re.compile(
-    r"\b(?:hil|lih|serum ind(?:ex|ices)|si h|h ?ind(?:ex)?)\b[ :=]{0,3}(?:h[a-z]{0,8}[ :=]{0,3})?"
-    r"(?:\+{1,4}|[1-9]\d{0,3}\b(?!\.\d))"
-    r"|\bhi[ :=]{0,3}[1-9]\d{1,3}\b(?!\.\d)"
-    r"|\bh[ :=]{0,3}(?:\+{1,4}|[1-9]\d{0,3}\b\+?)[ ,;/|]{1,3}[il][ :=]{0,3}[+\d]"
-    r"|\bha?em?[ :=]{0,3}(?:\+{1,4}|[1-4]\+)"
-    r"|\bh[ :=]{0,2}(?:\+{2,4}|[1-4]\+)"
-)
-_DENIED = frozenset(
-    ("no", "not", "non", "without", "nil", "negative", "free", "absent", "none", "nicht", "kein",
-     "keine", "ohne", "pas", "sans", "sin", "ikke", "inte")
-)  # fmt: skip
-# Words after a root that say that all is well: "haemolysis index 5, within limits".
-_ALL_WELL = frozenset(
-    ("normal", "0", "within", "acceptable", "excluded", "unlikely", "ruled", "insignificant",
-     "satisfactory", "unremarkable", "below", "ok", "negligible", "negativ", "unauffallig")
-)  # fmt: skip
-_BEYOND = frozenset(("above", "exceeds", "exceeding", "outside", "over", "beyond"))
-_MOST_REMARK = 2000
-_NO_REMARK = (UNSET,) * 5
-
-
-def remarks_on(peek: Peek) -> tuple[str, ...]:
-    """The kinds of remark on the sample: in the note, older comments, interpretation and others."""
-    stated = (peek.note, peek.interpretation, peek.dataAbsentReason, peek.comments, peek.comment)
-    if stated == _NO_REMARK:
-        return ()
-    words = " ".join(_words_of(one) for one in stated if not isinstance(one, Missing))
-    lower = words[:_MOST_REMARK].lower().replace("-", " ").replace("æ", "ae").replace("'", " ")
-    if not lower.isascii():
-        lower = "".join(c for c in normalize("NFKD", lower) if not combining(c))
-    lower = f" {' '.join(lower.split())}"
-    found = [kind for kind, roots in _REMARKS if any(_remarked(one, lower) for one in roots)]
-    if "haemolysed" not in found and _INDEX.search(lower):
-        found.insert(0, "haemolysed")
-    return tuple(found)
-
-
-def _words_of(raw: Raw) -> str:
-    value = readable(raw)
-    found = []
-    for one in items(value):
-        if isinstance(one, dict):
-            found.append(text(one.get("text")))
-            for coding in items(one.get("coding")):
-                found.append(text(part(coding, "display")))
-                if len(code := text(part(coding, "code"))) > 2:  # "H" is not a word
-                    found.append(code)
-        elif isinstance(one, str):
-            found.append(one)
-    return ". ".join(one for one in found if one)
-
-
-def _remarked(root: str, words: str) -> bool:
-    """Whether a word with this root occurs and is not negated in its sentence."""
-    at = words.find(root)
-    while at >= 0:
-        before = _sentence_end(words[max(0, at - 40) : at])
-        after = words[at : at + 60].partition(".")[0].split()[1:6]
-        denied = not _DENIED.isdisjoint(before.split()[-3:]) or not _DENIED.isdisjoint(
-            one.strip(":;,()") for one in after[:3]
-        )
-        said_ = {one.strip(":;,()") for one in after}
-        normal = not said_.isdisjoint(_ALL_WELL) and said_.isdisjoint(_BEYOND)
-        if not denied and not normal:
-            return True
-        at = words.find(root, at + len(root))
-    return False
-
-
-def _sentence_end(words: str) -> str:
-    """The words after the last full stop."""
-    return words.rpartition(".")[2].replace(":", " ").replace(",", " ")
 
 
 def _result(peek: Peek, whole: Callable[[], bytes | Raw], expected: Expected) -> Result:

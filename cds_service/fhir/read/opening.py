@@ -16,7 +16,8 @@ from cds_service.core.facts import Problem, Result, Source
 from cds_service.core.series import Candidate
 from cds_service.fhir.intake.bundles import Entry, ObservationPage
 from cds_service.fhir.read.codebook import Meaning
-from cds_service.fhir.read.observed import Expected, is_critical, read_value
+from cds_service.fhir.read.observed import Expected, read_value
+from cds_service.fhir.read.remarks import is_critical
 from cds_service.fhir.read.specimens import names_another_specimen
 from cds_service.fhir.read.superseding import meta_of
 from cds_service.fhir.values.elements import UNREADABLE, items, part, readable, text

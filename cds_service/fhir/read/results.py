@@ -28,11 +28,9 @@ from cds_service.fhir.read.codebook import (
     Codebook,
     Meaning,
 )
-from cds_service.fhir.read.observed import (
-    is_critical,
-)
 from cds_service.fhir.read.opening import Opener, Row, source_of
 from cds_service.fhir.read.pregnancy import Pregnancy
+from cds_service.fhir.read.remarks import is_critical
 from cds_service.fhir.read.specimens import of_another_specimen, remark_of
 from cds_service.fhir.read.subjects import Subjects
 from cds_service.fhir.read.superseding import current
