@@ -41,7 +41,7 @@ Progress = Callable[[str, float, float], None]
 """Called with the name of the step, the amount that is done, and the total."""
 
 _WITHOUT = -1  # the partition of the resources that belong to no patient
-_SPAN = 256 << 20  # bytes between reports of progress; each span writes a file per partition
+_SPAN = 64 << 20  # bytes at most; each span leaves a file per partition
 _ORDER = "patient, type, id, updated, position"
 
 
@@ -99,7 +99,7 @@ def shuffle(
     whole, read = export.bytes, 0
     reader = export.aside()
     one_span = partial(_shuffle_one, source, work, means, reader.deleted)
-    spans = export.spans(min(max(whole // means.workers, 1 << 20), _SPAN))
+    spans = export.spans(min(max(whole // (4 * means.workers), 1 << 20), _SPAN))
     progress("Reading", read, whole)
     for size, odd, types in _each(pool, one_span, enumerate(spans)):
         reader.odd.update(odd)
