@@ -69,8 +69,8 @@ def stopping(facts: Facts, diuretics: tuple[Medication, ...]) -> Stopping:
         )
     if confused:
         advice.append(
-            f"{named(confused)}: discontinue the diuretics if it is worsening, which the record "
-            "does not show."
+            f"{named(confused)}: discontinue the diuretics if it is worsening (the record "
+            "cannot tell)."
         )
     return Stopping(
         any=bool(reasons or potassium_stops or confused),
@@ -95,7 +95,7 @@ def _summary(
         value, stopped, _ = by_potassium[0]
         return f"Cirrhosis, potassium {value}: discontinue {drugs(stopped)}"
     if confused:
-        return "Cirrhosis, hepatic encephalopathy: stop the diuretic if it is worsening"
+        return "Cirrhosis, hepatic encephalopathy: stop the diuretic if this is worsening"
     return ""
 
 
@@ -179,7 +179,7 @@ def electrolytes(facts: Facts) -> Electrolytes:
         sentences.append(f"Repeat first: {', '.join(map(_value, again))}.")
     if unknown:
         sentences.append(
-            f"Check first: {' and '.join(unknown)} (no reliable result in the last 30 days)."
+            f"Check first: {' and '.join(unknown)} (not known for 30 days: no reliable result)."
         )
     sentences.extend(f"{line[0].upper()}{line[1:]}." for line in rest)
     return Electrolytes(
@@ -235,7 +235,7 @@ def baclofen(facts: Facts) -> str:
         return f"Baclofen is not advised: {against}.{stop}"
     unknown = unknown_for_baclofen(facts)
     if unknown:
-        return f"Baclofen is not offered as an option: {unknown}.{stop}"
+        return f"Baclofen is not named as an option: {unknown}.{stop}"
     older = facts.age is not None and facts.age >= facts.limits.value("age.older")
     falls = " At 65 or older, sedation and falls are more likely." if older else ""
     return (
@@ -271,5 +271,5 @@ def unknown_for_baclofen(facts: Facts) -> str:
         return "renal function is not known to be normal within 90 days"
     sodium = facts.newest("sodium", Worse.LOW)
     if sodium.unusable or not facts.within(sodium.result, ACT):
-        return "sodium is not known (no reliable result in the last 30 days)"
+        return "sodium is not known for 30 days (no reliable result)"
     return ""

@@ -40,7 +40,7 @@ LIMITS = [
     "magnesium.toxic",
 ]
 REFERENCES = ["magnesium-sulfate-label", "article", "general-knowledge"]
-WATCH = "Watch levels, reflexes, breathing and urine output; keep calcium at hand."
+WATCH = "Watch levels, reflexes, urine output and breathing; keep calcium at hand."
 TOXIC = (
     "Magnesium is toxic at this level: pause the infusion as its protocol says, and give calcium "
     "if breathing or heart rhythm is failing. "

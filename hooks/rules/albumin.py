@@ -79,8 +79,8 @@ def albumin_ordered_without_cirrhosis(facts: Facts) -> Answer:
         indicator=indicator,
         summary=headline(f"Albumin for cramps, {lack} on record: {action}"),
         advice=(
-            "Albumin has been tried for cramps only in cirrhosis with ascites on diuretics (20–40 "
-            f"g a week). Here there is {lack} on record.",
+            "Evidence only there: albumin has been tried for cramps only in cirrhosis with ascites "
+            f"on diuretics (20–40 g a week). Here there is {lack} on record.",
             "If the patient has cirrhosis with ascites, document it and discuss albumin with "
             "hepatology."
             if not cirrhosis

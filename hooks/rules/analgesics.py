@@ -80,7 +80,7 @@ _LIMITS = [
 _REFERENCES = ["article", "patient-survey-2024", "general-knowledge"]
 _STRENGTH = (
     "There is no evidence that analgesics prevent cramps; patients in a survey (2024) found "
-    "them helpful. The risk with these factors and the limit of 2 g/day are general knowledge."
+    "them helpful. The harm with these factors and the limit of 2 g/day are general knowledge."
 )
 
 

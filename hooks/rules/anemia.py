@@ -232,8 +232,8 @@ def _advice(facts: Facts, result: Result, state: _State) -> tuple[str, ...]:
     if state.on_quinine:
         return (
             *lines,
-            f"Haemoglobin {result.reported}, {state.on_quinine}, in a patient who takes quinine: "
-            "stop quinine and look today for haemolysis, microangiopathy and bleeding (blood film, "
+            f"Haemoglobin {result.reported}, {state.on_quinine}, in a patient who takes quinine. "
+            "Stop quinine and look today for haemolysis, microangiopathy and bleeding (blood film, "
             "LDH, bilirubin, creatinine).",
         )
     if result.preliminary:

@@ -109,7 +109,7 @@ def baclofen_active_renal_impairment(facts: Facts) -> Answer:
             *medications_unread(facts),
         ),
         background=(
-            "Encephalopathy is most frequent at 20 mg/day or more: 1.11 % admitted within 30 days, "
+            "Encephalopathy is most frequent at 20 mg/day or more: 30-day admission 1.11 %, "
             "against 0.42 % below that dose (in CKD).",
         ),
         strength="Observational (cohort of 2019); the eGFR limits are conventional.",

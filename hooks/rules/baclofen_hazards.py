@@ -89,8 +89,8 @@ def baclofen_ordered_renal_impairment(facts: Facts) -> Answer:
         advice=_advice(facts, function, early),
         evidence=(*(Evidence(one) for one in drafts), *evidence),
         missing=_missing(facts, function),
-        strength="Observational: in CKD, 1.11 % were admitted with encephalopathy within 30 days "
-        "at 20 mg/day or more, 0.42 % below (cohort of 2019). The eGFR limits are conventional.",
+        strength="Observational (cohort of 2019): 30-day admission with encephalopathy in CKD was "
+        "1.11 % at 20 mg/day or more, against 0.42 % below. The eGFR limits are conventional.",
         suggestions=(
             *(removals(facts, drafts) if not early else ()),
             *_tests(function, early),
@@ -199,7 +199,7 @@ def baclofen_ordered_encephalopathy(facts: Facts) -> Answer:
     else:
         summary = "Baclofen in cirrhosis: ask about encephalopathy, watch for drowsiness"
         advice = (
-            "Baclofen for cramps was tried mostly in cirrhosis, but it sedates: ask about previous "
+            "Baclofen for cramps was tried only in cirrhosis, but it sedates: ask about previous "
             "encephalopathy, tell the patient and family which signs to report, and stop "
             "increasing the dose at the first of them.",
         )

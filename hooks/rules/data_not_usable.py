@@ -79,7 +79,7 @@ _WHY = {
     "no-status": "status missing or unknown",
     "unknown-name": "unclear name",
     "other-quantity": "another quantity",
-    "report": "told by a report only",
+    "report": "only in a report",
     "specimen": "another specimen",
 }
 ESSENTIAL = (Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS)

@@ -234,7 +234,9 @@ def _summary(
     if unchecked:
         names = " and ".join(one.name for one in unchecked)
         return headline(f"{subject}, {where}: check {names}{' first' * (not urgent)}")
-    return headline(f"{subject}, {where}: consider stopping, not adding, a diuretic")
+    if urgent:
+        return headline(f"{subject}, {where}: monitor potassium and magnesium")
+    return headline(f"{subject}, {where}: weigh stopping against adding")
 
 
 def _advice(
@@ -250,10 +252,10 @@ def _advice(
         lines.append("A low result is preliminary: repeat it before acting on it.")
     if low:
         names = " and ".join(one.name for one in low)
-        lines.append(f"Correct the low {names} {when}.")
+        lines.append(f"Correct the deficiency of {names} {when}.")
     if unchecked:
         names = " and ".join(one.name for one in unchecked)
-        lines.append(f"Check {names} {when}: no reliable result in the last 30 days.")
+        lines.append(f"Check {names} {when}: not known for 30 days (no reliable result).")
     if cirrhosis:
         severe = cramps.persistent(facts)
         lines.append(

@@ -115,7 +115,7 @@ def _drug(facts: Facts) -> str:
     if facts.hazards("pregnancy"):
         return "In pregnancy, drugs only on obstetric advice. No quinine."
     return (
-        f"Drugs only for severe or refractory cramps: {_baclofen(facts)} No empirical magnesium, "
+        f"Drugs only for severe or refractory cramps: {_baclofen(facts)} No empiric magnesium, "
         "no quinine."
     )
 

@@ -285,7 +285,7 @@ def _iron(facts: Facts, share: Result | None, dialysis: tuple[str, ...]) -> tupl
     if patient := facts.hazards("dialysis"):
         return (f"No iron is advised here ({named(patient)}): the renal team decides on it.",)
     return (
-        "Look for a cause. Whether to give iron is the clinician's decision; none with iron "
+        "Look for a cause. Whether to give iron is the clinician's decision, not with iron "
         f"overload or TSAT above {high}.",
     )
 

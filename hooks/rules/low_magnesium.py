@@ -140,9 +140,9 @@ def _summary(level: levels.Level, severe: bool, function: Renal, risk: RhythmRis
     if levels.contaminated(level.result):
         value += ", sample contaminated"
     if level.stale:
-        spoilt = ", sample contaminated" * levels.contaminated(level.result)
+        spoilt = " (sample contaminated)," * levels.contaminated(level.result)
         return headline(
-            f"Magnesium was low, {level.result.reported} from {day(level.result)}{spoilt}: "
+            f"Magnesium was low, {level.result.reported}{spoilt} from {day(level.result)}: "
             "repeat first"
         )
     if level.preliminary:
@@ -166,7 +166,10 @@ def _evidence(facts: Facts, level: levels.Level, severe: bool) -> Evidence:
     return evidence
 
 
-_URGENT = "Urgent same-day assessment: ECG, potassium and calcium; consider parenteral replacement."
+_URGENT = (
+    "Urgent same-day assessment: ECG, potassium and calcium; parenteral replacement "
+    "to be considered."
+)
 
 
 def _advice(
@@ -185,7 +188,7 @@ def _advice(
     elif risk:
         lines.append(f"ECG and potassium now: arrhythmia is more likely with {risk.words}.")
     if not facts.hazards(*FLUID_FIRST_UNSAFE):
-        unchecked = " (but not in ascites, cirrhosis or heart failure, which could not be checked)"
+        unchecked = " (not with ascites, cirrhosis or heart failure, which could not be checked)"
         lines.append(
             "If water or sodium is depleted, correct that first"
             f"{unchecked if reading.conditions_unread(facts) else ''}."

@@ -134,9 +134,9 @@ def _summary(level: levels.Level, severe: bool, urgent: bool, risk: RhythmRisk) 
     if levels.contaminated(level.result):
         value += ", sample contaminated"
     if level.stale:
-        spoilt = ", sample contaminated" * levels.contaminated(level.result)
+        spoilt = " (sample contaminated)," * levels.contaminated(level.result)
         return headline(
-            f"Potassium was low, {level.result.reported} from {day(level.result)}{spoilt}: "
+            f"Potassium was low, {level.result.reported}{spoilt} from {day(level.result)}: "
             "repeat first"
         )
     if level.preliminary:
@@ -213,7 +213,7 @@ def _magnesium(facts: Facts) -> tuple[str, tuple[Evidence, ...]]:
             f"Magnesium {under.result.reported} was normal on {day(under.result)}.",
             (under.evidence(),),
         )
-    return "Check magnesium as well: low magnesium makes hypokalaemia refractory.", ()
+    return "Check magnesium with it: low magnesium makes hypokalaemia refractory.", ()
 
 
 def _magnesium_known(facts: Facts) -> bool:

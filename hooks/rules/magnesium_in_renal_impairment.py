@@ -137,8 +137,8 @@ def _taken(facts: Facts, danger: Accumulation, supplements: tuple[Medication, ..
     if danger.deficit is not None:
         action = "correct it with specialist advice"
         advice.append(
-            f"Magnesium is low nevertheless ({danger.deficit.reported}): decide together on "
-            "stopping the supplement and on correcting the deficiency, with specialist advice."
+            f"Magnesium is low nevertheless ({danger.deficit.reported}): whether to stop "
+            "it and how to correct the deficiency is one decision, with specialist advice."
         )
     elif indicator is Indicator.CRITICAL:
         action = "toxic accumulation possible" if impaired else "stop it and recheck"

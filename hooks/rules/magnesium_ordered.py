@@ -111,7 +111,7 @@ def _treatment_ordered(
     elif against:
         indicator, action = Indicator.WARNING, "weigh the risk and monitor"
     else:
-        indicator, action = Indicator.INFO, "reflexes, urine output, levels"
+        indicator, action = Indicator.INFO, "levels, reflexes, urine output"
     words = [danger.because() or (function.phrase() if function.unknown else "")]
     if against:
         words.append(named(against))

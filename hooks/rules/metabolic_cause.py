@@ -266,7 +266,9 @@ def _calcium(facts: Facts, result: Result) -> _Judgement:
     return _calcium_cause(
         indicator,
         value,
-        "" if albumin or judged is not result else " No albumin within 7 days: total calcium.",
+        ""
+        if albumin or judged is not result
+        else " No albumin within 7 days: the total value, not corrected.",
         (evidence, *((Evidence(albumin),) if albumin else ())),
         "calcium",
     )
@@ -367,7 +369,7 @@ def _creatine_kinase(facts: Facts, result: Result) -> _Judgement:
             indicator=Indicator.CRITICAL if grave else Indicator.WARNING,
             value=f"CK {result.reported}",
             words=f"CK {result.reported}{with_statin}",
-            action="stop statin, rule out rhabdomyolysis" if statins else "look for rhabdomyolysis",
+            action="stop statin, look for rhabdomyolysis" if statins else "look for rhabdomyolysis",
             advice=f"{stop}Look for rhabdomyolysis: creatinine, potassium, urine (dark, or "
             "positive for blood without red cells).",
             evidence=(

@@ -266,7 +266,7 @@ def _level_danger(facts: Facts, level: levels.Level, found: Dangers, key: str) -
     elif level.result is None or level.stale:
         unread = reading.results_unread(facts) or level.unusable
         found.warning.append(
-            "potassium could not be checked" if unread else "no final potassium in 30 days"
+            "potassium could not be checked" if unread else "potassium unknown for 30 days"
         )
     elif level.beyond is True:
         reason = f"K {level.result.reported} ({day(level.result)}{_remark(level)})"

@@ -252,4 +252,4 @@ def test_what_quinine_may_have_done_warns(case: Given, warns: bool) -> None:
     assert without.indicator is INFO
     finding = fired(case.takes("quinine").ask(RULE))
     assert (finding.indicator is WARNING) is warns
-    assert ("stop quinine" in " ".join(finding.advice)) is warns
+    assert ("Stop quinine" in " ".join(finding.advice)) is warns

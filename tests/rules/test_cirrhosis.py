@@ -335,7 +335,7 @@ def on_diuretics() -> Given:
         pytest.param(on_diuretics().cramps(words="persistent cramps"), "", id="persistent only"),
         pytest.param(
             on_diuretics().has("hepatic_encephalopathy"),
-            "Cirrhosis, hepatic encephalopathy: stop the diuretic if it is worsening",
+            "Cirrhosis, hepatic encephalopathy: stop the diuretic if this is worsening",
             id="encephalopathy",
         ),
         pytest.param(
@@ -379,7 +379,7 @@ def test_normal_values_are_said_to_be_normal_and_only_the_rest_is_named() -> Non
     case = given().has("cirrhosis").cramps().result("magnesium", "0.85 mmol/L")
     text = words(case)
     assert "Magnesium 0.85 mmol/L was normal on 2026-11-22." in text
-    assert "Check first: potassium (no reliable result in the last 30 days)." in text
+    assert "Check first: potassium (not known for 30 days: no reliable result)." in text
     text = words(checked(given().has("cirrhosis").cramps()))
     assert "first" not in text
 

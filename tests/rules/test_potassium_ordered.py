@@ -270,7 +270,7 @@ def test_the_evidence_is_the_drugs_and_what_was_measured() -> None:
 @pytest.mark.parametrize(
     ("case", "reason"),
     [
-        pytest.param(lambda: ordered(""), "no final potassium in 30 days", id="never measured"),
+        pytest.param(lambda: ordered(""), "potassium unknown for 30 days", id="never measured"),
         pytest.param(
             lambda: ordered("").unusable("potassium"), "potassium could not be checked", id="unread"
         ),

@@ -108,7 +108,7 @@ DANGERS = [
     V("restless legs on dialysis: iron by vein is the renal team's decision",
       [RLS, DIALYSIS, lab("ferritin", "70")], "low-ferritin:info", says="renal team|sucrose", nooffers="iron sucrose"),
     V("pregnant with cramps: no baclofen, and nothing against the magnesium her midwife gave",
-      [CRAMPS, PREGNANT], "first-line-measures:info", says="obstetric", nots="baclofen|empirical magnesium"),
+      [CRAMPS, PREGNANT], "first-line-measures:info", says="obstetric", nots="baclofen|empiric"),
 ]  # fmt: skip
 
 CIRRHOTIC = [CIRRHOSIS, ASCITES, SPIRONOLACTONE, FUROSEMIDE]
@@ -120,7 +120,7 @@ CIRRHOSES = [
     V("incapacitating cramps on diuretics: the article and EASL say stop, and hepatology should know",
       [*CIRRHOTIC, SEVERE, K, MG, NA, GFR], f"{LIVER}:warning specialist-referral:info", says="incapacitating cramps: discontinue"),
     V("encephalopathy on diuretics: the record cannot tell whether it is getting worse",
-      [*CIRRHOTIC, ENCEPHALOPATHY, K, MG, NA, GFR], f"{LIVER}:warning", says="if it is worsening|baclofen is not advised"),
+      [*CIRRHOTIC, ENCEPHALOPATHY, K, MG, NA, GFR], f"{LIVER}:warning", says="if this is worsening|baclofen is not advised"),
     V("potassium 2.8 on furosemide in cirrhosis: furosemide stops, spironolactone is not named",
       [*CIRRHOTIC, lab("k", "2.8"), MG, NA, GFR], f"{LIVER}:warning", says="discontinue furosemide", nots="discontinue spironolactone"),
     V("potassium 6.3 on spironolactone in cirrhosis: it stops",
