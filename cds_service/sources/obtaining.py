@@ -16,8 +16,10 @@ import msgspec
 
 from cds_service.calls.envelope import RESULTS, Envelope, Sent
 from cds_service.core.facts import Kind, State
+from cds_service.fhir.intake.arrival import BESIDE
 from cds_service.fhir.intake.delivery import Delivery, Later
 from cds_service.fhir.intake.extent import says_incomplete, shortfall
+from cds_service.fhir.intake.pointing import POINTERS
 from cds_service.fhir.intake.wrapping import unwrapped
 from cds_service.fhir.values.elements import UNREADABLE, readable
 from cds_service.fhir.values.peeks import (
@@ -25,6 +27,8 @@ from cds_service.fhir.values.peeks import (
     ResultPage,
     read_entries,
     read_extent,
+    read_list,
+    read_members,
     read_page,
 )
 from cds_service.fhir.values.versions import type_of
@@ -45,6 +49,9 @@ _LISTED_TYPES = {
     "ServiceRequest": Kind.ORDERS,
     "ProcedureRequest": Kind.ORDERS,
 }
+_OF_USE = frozenset({*_LISTED_TYPES, *_PATIENT_TYPES, *POINTERS, *BESIDE}) | {
+    "MedicationDispense", "MedicationAdministration", "OperationOutcome", "Bundle", "",
+}  # fmt: skip
 _FETCHED = "FHIR server"
 _ERROR_REPORTED = "the client reported an error instead of the data"
 _ERROR_IN_PART = "the client reported an error for part of the data"
@@ -281,7 +288,7 @@ def _by_content(envelope: Envelope, keys: Iterable[Key]) -> dict[Kind, Delivery]
             continue
         page = unwrapped(raw) or bytes(raw)
         for kind in _kinds_in(page):
-            pages.setdefault(kind, []).append(page)
+            pages.setdefault(kind, []).append(_of_use(page))
     return {
         kind: Delivery(
             kind,
@@ -293,6 +300,21 @@ def _by_content(envelope: Envelope, keys: Iterable[Key]) -> dict[Kind, Delivery]
         )
         for kind in pages
     }
+
+
+def _of_use(page: bytes) -> bytes:
+    """A Bundle without documents, tasks and the like: under a key of the client's own there may be
+    anything, and what was never asked for makes nothing incomplete."""
+    bundle = _read_bundle(page)
+    if bundle.resourceType != "Bundle":
+        return page
+    members = read_members(page)
+    entries = [
+        raw
+        for raw, entry in zip(read_list(members["entry"]), bundle.entry or [], strict=True)
+        if entry.resource is None or entry.resource.resourceType in _OF_USE
+    ]
+    return msgspec.json.encode({**members, "entry": entries})
 
 
 def _kinds_in(raw: bytes) -> Iterator[Kind]:

@@ -61,6 +61,11 @@ class _Held:
     entries: list[Json] = field(default_factory=list)  # each with fullUrl and resource
     cut: bool = False
     failed: bool = False
+    outcomes: list[Json] = field(default_factory=list)
+
+    def fails(self, kind: Kind) -> bool:
+        """Whether a request for this kind failed, or may have."""
+        return self.failed or any(says_incomplete(one, kind) for one in self.outcomes)
 
     def may_lack(self, kind: Kind) -> bool:
         """Whether entries of this kind may be missing from the Bundle."""
@@ -128,7 +133,7 @@ def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
         if resource is None or not may_be_a_type(kind):
             held.failed |= part(entry, "request", "method") != "DELETE"
         elif kind == "OperationOutcome":
-            held.failed |= says_incomplete(resource)
+            held.outcomes.append(resource)
         elif kind == "Bundle" and depth < _DEPTH:
             _open(resource, groups, depth + 1)
         elif kind == "Bundle":
@@ -223,7 +228,7 @@ def _value(kind: Kind, groups: Sequence[_Held], pointing: Mapping[Kind, list[Jso
     made: Json = {"resourceType": "Bundle", "type": "searchset"}
     if any(group.cut for group in partial):
         made["link"] = _NEXT
-    if any(group.failed for group in partial):
+    if any(group.fails(kind) for group in partial):
         found.append({"resource": _ERROR})
     return {**made, "entry": found}
 

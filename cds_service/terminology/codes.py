@@ -249,8 +249,12 @@ def normal_key(system: str, code: str) -> tuple[str, str]:
     if not known and Loinc.shape.fullmatch(plain) and Loinc.check(plain):
         known = LOINC
     elif known == ICD10CM:
-        # Dagger, asterisk and optional codes end in a mark; a letter for the certainty may follow.
-        plain = plain.upper().partition(" ")[0].rstrip("+*!†#")
+        # Dagger, asterisk and optional codes end in a mark. In ICD-10-GM a letter for the certainty
+        # may follow: excluded (A), suspected (V) and state after (Z) are not the code itself.
+        plain, _, certainty = plain.upper().partition(" ")
+        if certainty in ("A", "V", "Z"):
+            return known, f"{plain} {certainty}"
+        plain = plain.rstrip("+*!†#")
         if len(plain) > 3 and "." not in plain and plain[3] != "-":
             plain = f"{plain[:3]}.{plain[3:]}"
     elif known == ATC:

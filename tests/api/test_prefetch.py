@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -295,6 +296,15 @@ def test_a_clients_own_key_is_read_beside_ours() -> None:
 
     found = _delivered(body(prefetch=prefetch(who=bundle({"resourceType": "Patient", "id": "p1"}))))
     assert len(found[Kind.PATIENT].pages) == 1
+
+
+def test_documents_under_a_clients_own_key_make_nothing_incomplete() -> None:
+    others = [{"resourceType": name} for name in ("DocumentReference", "QuestionnaireResponse")]
+    mixed = bundle(potassium("3.1"), *others, {"resourceType": "MedicationDispense"})
+    found = _delivered(body(prefetch=prefetch(everything=mixed)))
+    (page,) = found[Kind.RESULTS].pages[1:]
+    types = [one["resource"]["resourceType"] for one in json.loads(page)["entry"]]
+    assert types == ["Observation", "MedicationDispense"]
 
 
 def test_a_token_is_not_shown_by_an_envelope() -> None:

@@ -181,8 +181,8 @@ def test_what_they_write_for_less(flag) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["HIL: H 3+", "HIL H3 I0 L0", "HIL 3/0/0", "H-Index 250", "HI 250", "hemolyzed +++",
-     "Hemolyzed 4+", "Hem 3+", "Haem +++", "H:3+ I:0 L:0", "H+++", "Serum index H=4", "SI-H 4",
+    ["HIL: H 3+", "HIL H3 I0 L0", "HIL 3/0/0", "H-Index 250", "hemolyzed +++",
+     "Hemolyzed 4+", "Hem 3+", "Haem +++", "H:3+ I:0 L:0", "Serum index H=4", "SI-H 4",
      "HMLZ", "HEMOL", "mod hemol", "red cell lysis"],
 )  # fmt: skip
 def test_an_index_of_haemolysis_is_a_remark(words) -> None:

@@ -86,8 +86,8 @@ def outcome(
         assert sum(batch.num_rows for batch in rows) <= sum(read.types.values())
         assert dict(read.odd) == {one["kind"]: one["count"] for one in made["odd"]}
         assert dict(read.types) == made["resources"]
-    made["evaluations"] = pq.read_table(out / "evaluations.parquet").to_pylist()
-    made["called"] = pq.read_table(out / "calls.parquet").to_pylist()
+    made["evaluations"] = pq.read_table(out / "evaluations.parquet", partitioning=None).to_pylist()
+    made["called"] = pq.read_table(out / "calls.parquet", partitioning=None).to_pylist()
     return made
 
 

@@ -173,6 +173,13 @@ def test_cirrhosis_warns_even_with_good_levels() -> None:
     assert "Old one" in text
 
 
+def test_with_heart_failure_the_summary_delays_no_diuretic() -> None:
+    case = cramped("4.2 mmol/L", "0.85 mmol/L").has("cirrhosis", "heart_failure")
+    assert fired(ask(case)).summary.endswith("monitor potassium and magnesium")
+    case = cramped("4.2 mmol/L", "0.85 mmol/L").has("cirrhosis")
+    assert fired(ask(case)).summary.endswith("weigh stopping against adding")
+
+
 def test_a_low_level_is_repeated_once_and_not_also_checked() -> None:
     finding = fired(ask(cramped(potassium="3.0 mmol/L")))
     assert orders_offered(finding) == {"potassium"}

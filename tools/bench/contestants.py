@@ -27,7 +27,7 @@ _WHERE = ("--port", "{port}", "--workers", "{workers}")
 _SERVE = (CDS_SERVICE, "serve", *_WHERE)
 _FLOORS = (str(Path(sys.executable).with_name("granian")), "--interface", "wsgi", "--http", "1",
            "--no-ws", "--no-log", "--blocking-threads", "1", *_WHERE,
-           "tools.bench.fixed:app")  # fmt: skip
+           "--factory", "tools.bench.fixed:made")  # fmt: skip
 _HERE = Path(__file__).parent
 _HEALTHCHAIN = ("healthchain==0.16.1", "uvicorn[standard]")
 _NPM = ("npm", "--no-audit", "--no-fund", "--fetch-retries=1")

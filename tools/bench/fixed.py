@@ -43,5 +43,8 @@ def app(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
     return [_ANSWER]
 
 
-gc.collect()
-gc.freeze()  # as the service's workers do
+def made() -> Callable[..., Iterable[bytes]]:
+    """The application, with the collector set as the service's workers set it."""
+    gc.collect()
+    gc.freeze()
+    return app

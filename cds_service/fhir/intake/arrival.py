@@ -79,7 +79,7 @@ class Tally:
     @property
     def strangers_only(self) -> bool:
         """Whether only resources of other types than those asked for arrived."""
-        return bool(self.entries and not self.expected and self.others)
+        return bool(self.entries and not self.expected and self.others - {"Specimen"})
 
     def not_read(self, kind: Kind) -> list[str]:
         """Types that arrived besides those asked for, may say the same and are not read."""

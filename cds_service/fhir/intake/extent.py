@@ -7,13 +7,21 @@ totals and entries of other types, and for an OperationOutcome that says that da
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from msgspec import Raw
 
 from cds_service.core.facts import Kind
-from cds_service.fhir.values.elements import UNREADABLE, items, part, readable, text
+from cds_service.fhir.values.elements import (
+    UNREADABLE,
+    all_words,
+    items,
+    part,
+    readable,
+    text,
+)
 from cds_service.fhir.values.peeks import Link, lacking, read_list, read_members
 
 _TOLD = ("link", "total", "meta")
@@ -24,6 +32,10 @@ _INCOMPLETE = frozenset(
      "lock-error")
 )  # fmt: skip
 _SUPPRESSED = "suppressed"
+_BY_CODE = frozenset({Kind.RESULTS})  # of which only some codes were asked for
+# Withheld parts of a list that hold none of what the rules read.
+_APART = re.compile(r"genomic|dental|reason[- ]for[- ]visit")
+_MOST = 500
 
 
 def shortfall(raw: bytes | Raw) -> str:
@@ -78,8 +90,17 @@ def says_incomplete(outcome: object, kind: Kind | None = None) -> bool:
     severities = {text(part(one, "severity")).lower() for one in issues}
     if not severities or not severities <= _MILD:
         return True
-    codes = {text(part(one, "code")).lower() for one in issues}
-    return not _INCOMPLETE.isdisjoint(codes) or (_SUPPRESSED in codes and kind is not Kind.RESULTS)
+    for one in issues:
+        code = text(part(one, "code")).lower()
+        withheld = code == _SUPPRESSED and kind not in _BY_CODE
+        if code in _INCOMPLETE or (withheld and not _APART.search(_said(one))):
+            return True
+    return False
+
+
+def _said(issue: object) -> str:
+    words = (*all_words(part(issue, "details")), text(part(issue, "diagnostics")))
+    return " ".join(words)[:_MOST].lower()
 
 
 def failed(response: object) -> bool:

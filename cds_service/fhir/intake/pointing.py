@@ -6,11 +6,19 @@ refer to is read if it was sent as an entry; if not, the data count as incomplet
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 
 from cds_service.core.facts import Kind
 from cds_service.fhir.intake.arrival import EXPECTED, NOT_READ
-from cds_service.fhir.values.elements import items, part, reference, status_words, text
+from cds_service.fhir.values.elements import (
+    all_words,
+    items,
+    part,
+    reference,
+    status_words,
+    text,
+)
 from cds_service.fhir.values.versions import r4_type
 
 Json = Mapping[str, object]
@@ -21,6 +29,10 @@ NOT_SENT = "what it refers to or contains was not sent as an entry"
 _OVER = frozenset({"entered-in-error", "retired", "revoked", "cancelled", "stopped", "completed"})
 _POINTED = (Kind.MEDICATIONS, Kind.CONDITIONS, Kind.ALLERGIES)
 _KINDS = {name: kind for kind in _POINTED for name in (*EXPECTED[kind], *NOT_READ.get(kind, ()))}
+_ABOUT_THEM = re.compile(
+    r"medic|drug|pharm|prescri|\brx\b|problem|condition|diagnos|disease|health concern|history|"
+    r"allerg|intoler|adverse|summary|arznei|allergi"
+)
 _DEEPEST = 8  # sections inside sections, actions inside actions
 
 
@@ -35,16 +47,26 @@ def pointed_at(resource: Json, sent: Collection[str]) -> frozenset[Kind]:
     if not _OVER.isdisjoint(status_words(resource.get("status"))):
         return frozenset()
     found: set[Kind] = set()
-    for target in _targets(kind, resource):
+    for target, named in _targets(kind, resource):
         if target == _PRODUCT:
             found.add(Kind.MEDICATIONS)
         elif target == _NAMED:
-            found.update(_POINTED)
+            found |= _meant(named)
         elif target.startswith("#"):
             found |= _contained(resource, target)
         elif not _was_sent(target, sent):
-            found |= _kinds_of(target)
+            found |= _kinds_of(target, named)
     return frozenset(found)
+
+
+def _meant(named: str) -> set[Kind]:
+    """The kinds that something without a type may be, in view of the names of what lists it."""
+    return set() if named and not _ABOUT_THEM.search(named) else set(_POINTED)
+
+
+def _name_of(one: object) -> str:
+    words = (text(part(one, "title")), *all_words(part(one, "code")))
+    return " ".join(filter(None, words)).lower()
 
 
 _PRODUCT = "\x00product"
@@ -57,12 +79,13 @@ def _target(pointer: object) -> str:
     return reference(pointer) or (_NAMED if named else "")
 
 
-def _targets(kind: str, resource: Json) -> Iterator[str]:
-    """What the resource refers to; `_PRODUCT` for a product that it names itself."""
+def _targets(kind: str, resource: Json) -> Iterator[tuple[str, str]]:
+    """What the resource refers to, and the name of the list or section that does; `_PRODUCT` for a
+    product that it names itself."""
     if kind == "List":
         for one in items(resource.get("entry")):
             if part(one, "deleted") is not True:
-                yield _target(part(one, "item"))
+                yield _target(part(one, "item")), _name_of(resource)
     elif kind == "Composition":
         yield from _nested(resource, "section", "entry", 0)
     elif kind == "CarePlan":
@@ -70,23 +93,24 @@ def _targets(kind: str, resource: Json) -> Iterator[str]:
             detail = part(one, "detail")
             if not _OVER.isdisjoint(status_words(part(detail, "status"))):
                 continue
-            yield _target(part(one, "reference"))
-            yield _target(part(one, "plannedActivityReference"))
-            asked = text(part(detail, "kind")) in ("MedicationRequest", "NutritionOrder")
+            yield _target(part(one, "reference")), ""
+            yield _target(part(one, "plannedActivityReference")), ""
+            asked = text(part(detail, "kind"))
             named = (part(detail, "productCodeableConcept"), part(detail, "productReference"))
-            if any(one is not None for one in named) or asked:
-                yield _PRODUCT
+            given = any(one is not None for one in named)
+            if asked == "MedicationRequest" or (given and not asked):
+                yield _PRODUCT, ""
     else:
         yield from _nested(resource, "action", "resource", 0)
 
 
-def _nested(holder: object, step: str, name: str, depth: int) -> Iterator[str]:
+def _nested(holder: object, step: str, name: str, depth: int) -> Iterator[tuple[str, str]]:
     for one in items(part(holder, step)):
         if depth == _DEEPEST:
-            yield _NAMED  # it may be anything
+            yield _NAMED, ""  # it may be anything
             return
         for pointer in items(part(one, name)):
-            yield _target(pointer)
+            yield _target(pointer), _name_of(one)
         yield from _nested(one, step, name, depth + 1)
 
 
@@ -103,9 +127,9 @@ def _was_sent(target: str, sent: Collection[str]) -> bool:
     return not plain or plain in sent or "/".join(plain.split("/")[-2:]) in sent
 
 
-def _kinds_of(target: str) -> set[Kind]:
+def _kinds_of(target: str, named: str) -> set[Kind]:
     parts = target.partition("/_history/")[0].split("/")
     if len(parts) < 2 or target.startswith("urn:"):
-        return set(_POINTED)
+        return _meant(named)
     kind = _KINDS.get(r4_type(parts[-2]))
     return set() if kind is None else {kind}

@@ -13,10 +13,17 @@ from cds_service.fhir.values.elements import all_words, codings, items
 
 _SAYS = ("presentedForm", "conclusion", "conclusionCode", "codedDiagnosis", "result")
 _LABORATORY = frozenset({"LAB", "CH", "HM", "LABORATORY", "LP29693-6", "26436-6", "18719-5"} | {
-    "18723-7", "108252007", "394596001", "BLB", "SR", "CP",
+    "18723-7", "108252007", "394596001",
 })  # fmt: skip
 """Codes of categories: HL7 table 0074, LOINC and SNOMED CT [GK]."""
-_IN_WORDS = re.compile(r"\b(lab|chem|h[ae]+matol|blood|serum|biochem|klinische chemie)")
+_IN_WORDS = re.compile(
+    r"\b(labs?\b|laborat|labor(?! ?(ward|room|and|&))\b|chem(?!o)|h[ae]+matol|blood|serum|biochem|"
+    r"klinische chemie)"
+)
+_OTHER_REPORTS = re.compile(
+    r"cultur|cytol|histol|pathol|biops|microbio|virol|bacteri|serolog|smear|\bpap\b|\bpcr\b|genetic|"
+    r"swab|letter|discharge|radiol|imaging|x-ray|\becg\b|\bctg\b"
+)
 
 
 def of_laboratory(report: Mapping[str, object]) -> bool:
@@ -28,6 +35,14 @@ def of_laboratory(report: Mapping[str, object]) -> bool:
     words = " ".join(all_words(category)).lower()
     stated = bool(codes or words)
     return not stated or not _LABORATORY.isdisjoint(codes) or bool(_IN_WORDS.search(words))
+
+
+def may_name_any(report: Mapping[str, object]) -> bool:
+    """Whether a report that names no analyte may be about any: by its category, else its name."""
+    name = " ".join(all_words(report.get("code"))).lower()
+    if _OTHER_REPORTS.search(name):
+        return False
+    return bool(report.get("category") or _IN_WORDS.search(name))
 
 
 def conclusions(report: Mapping[str, object]) -> tuple[str, ...]:

@@ -114,20 +114,24 @@ class Opener:
 
     def _read(self, row: Row, analyte: Analyte, moment: Moment) -> Result | Problem:
         """The value, once a rule needs it."""
-        if (row.meaning.anywhere or row.peek.method is not UNSET) and _elsewhere_by(row):
-            return Problem(
-                "specimen",
-                analyte.key,
-                "its category or method names a specimen other than blood",
-                row.source,
-                moment.when,
-                is_critical(row.peek),
-            )
+        anywhere = row.meaning.anywhere
+        elsewhere = (anywhere or row.peek.method is not UNSET) and _elsewhere_by(row, anywhere)
+        source = row.source if elsewhere else self.use(row)
         preliminary = row.peek.status == "preliminary"
-        expected = Expected(
-            analyte, moment, self.use(row), preliminary, row.meaning.method, self._age
+        expected = Expected(analyte, moment, source, preliminary, row.meaning.method, self._age)
+        value = read_value(row.peek, row.whole, expected)
+        if not elsewhere:
+            return value
+        return Problem(
+            "specimen",
+            analyte.key,
+            "its category or method names a specimen other than blood",
+            source,
+            moment.when,
+            is_critical(row.peek),
+            # Code and method contradict each other: it may be of blood, and dangerous.
+            value if isinstance(value, Result) and not anywhere else None,
         )
-        return read_value(row.peek, row.whole, expected)
 
     def _future(self, row: Row, analyte: Analyte, moment: Moment) -> Problem:
         reason = "its date is in the future"
@@ -173,13 +177,15 @@ def source_of(where: ObservationPage | Entry, index: int) -> Source:
     return Source(where.reference(index), where.origin)
 
 
-def _elsewhere_by(row: Row) -> bool:
-    """Whether the category or method of a result or its parent says it was not blood."""
+def _elsewhere_by(row: Row, anywhere: bool) -> bool:
+    """Whether the method of a result or its parent says it was not blood; also the category where
+    it may have been measured in anything (``anywhere``): a code of blood overrules that."""
     while row.parent is not None:
         row = row.parent
     try:
         members = read_members(row.whole())
     except UNREADABLE:
         return False
-    stated = [readable(members[name]) for name in ("category", "method") if name in members]
+    names = ("category", "method") if anywhere else ("method",)
+    stated = [readable(members[name]) for name in names if name in members]
     return names_another_specimen(stated)

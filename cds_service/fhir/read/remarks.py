@@ -95,10 +95,8 @@ _REMARKS = (
 _INDEX = re.compile(
     r"\b(?:hil|lih|serum ind(?:ex|ices)|si h|h ?ind(?:ex)?)\b[ :=]{0,3}(?:h[a-z]{0,8}[ :=]{0,3})?"
     r"(?:\+{1,4}|[1-9]\d{0,3}\b(?!\.\d))"
-    r"|\bhi[ :=]{0,3}[1-9]\d{1,3}\b(?!\.\d)"
-    r"|\bh[ :=]{0,3}(?:\+{1,4}|[1-9]\d{0,3}\b\+?)[ ,;/|]{1,3}[il][ :=]{0,3}[+\d]"
+    r"|\bh[ :=]{0,3}(?:\+{1,4}|[1-9]\d{0,3}\b\+?)[ ,;/|]{1,3}i[ :=]{0,3}[+\d]"
     r"|\bha?em?[ :=]{0,3}(?:\+{1,4}|[1-4]\+)"
-    r"|\bh[ :=]{0,2}(?:\+{2,4}|[1-4]\+)"
 )
 _DENIED = frozenset(
     ("no", "not", "non", "without", "nil", "negative", "free", "absent", "none", "nicht", "kein",
@@ -118,15 +116,25 @@ def remarks_on(peek: Peek) -> tuple[str, ...]:
     stated = (peek.note, peek.interpretation, peek.dataAbsentReason, peek.comments, peek.comment)
     if stated == _NO_REMARK:
         return ()
-    words = " ".join(_words_of(one) for one in stated if not isinstance(one, Missing))
+    words = [_words_of(one) for one in stated if not isinstance(one, Missing)]
+    lower = _plain(" ".join(words))
+    found = [kind for kind, roots in _REMARKS if any(_remarked(one, lower) for one in roots)]
+    if "haemolysed" not in found and _INDEX.search(lower):
+        # "H" in an interpretation is a high result, never an index of haemolysis.
+        free = [one for one in stated if one is not peek.interpretation]
+        if _INDEX.search(
+            _plain(" ".join(_words_of(one) for one in free if not isinstance(one, Missing)))
+        ):
+            found.insert(0, "haemolysed")
+    return tuple(found)
+
+
+def _plain(words: str) -> str:
+    """Lower case without accents and hyphens, with single spaces and one in front."""
     lower = words[:_MOST_REMARK].lower().replace("-", " ").replace("æ", "ae").replace("'", " ")
     if not lower.isascii():
         lower = "".join(c for c in normalize("NFKD", lower) if not combining(c))
-    lower = f" {' '.join(lower.split())}"
-    found = [kind for kind, roots in _REMARKS if any(_remarked(one, lower) for one in roots)]
-    if "haemolysed" not in found and _INDEX.search(lower):
-        found.insert(0, "haemolysed")
-    return tuple(found)
+    return f" {' '.join(lower.split())}"
 
 
 def _words_of(raw: Raw) -> str:

@@ -18,7 +18,7 @@ from cds_service.core.facts import Condition, Kind, Performed, Problem, Source
 from cds_service.core.series import Series
 from cds_service.fhir.intake.bundles import Entry, Intake, ObservationPage
 from cds_service.fhir.intake.recovery import recovered
-from cds_service.fhir.intake.reports import conclusions, of_laboratory
+from cds_service.fhir.intake.reports import conclusions, may_name_any, of_laboratory
 from cds_service.fhir.read.codebook import (
     ELSEWHERE,
     NOTHING,
@@ -379,7 +379,9 @@ class Results:
         if holder.specimen is not UNSET or holder.bodySite is not UNSET:
             # A contained specimen is a sibling of the results, not inside one of them.
             beside = holder.contained if holder.contained is not UNSET else parent.peek.contained
-            elsewhere = self._elsewhere_by_specimen(replace(holder, contained=beside))
+            seen = replace(holder, contained=beside)
+            elsewhere = self._elsewhere_by_specimen(seen)
+            holder.comment = seen.comment  # what is said of the sample
         if not elsewhere and not isinstance(code, Missing):
             elsewhere = self._book.meaning(bytes(code)).elsewhere
         for row in found:
@@ -483,7 +485,9 @@ class Results:
                 named |= {one.key for one in meaning.analytes}
             when = read_when(self._opener.stated(row.peek), self._opener.zone)
             about = sorted(one for one in named if not self._has_since(one, when))
-            if not (about or named or told) and (meaning.panels or _may_say_more(report)):
+            if not (about or named or told or meaning.elsewhere) and (
+                meaning.panels or (_may_say_more(report) and may_name_any(report))
+            ):
                 about = [row.where.kind.value]
             for one in about:
                 self._unusable("report", REPORTED, row.peek, one, row.source)

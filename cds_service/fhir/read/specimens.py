@@ -26,6 +26,10 @@ _OTHER_SPECIMENS = re.compile(rf"{_ANY_OTHER}|dialys)|\b(24|12) ?-?h(ou)?r?s? (c
 _OTHER_IN_NAMES = re.compile(
     rf"{_ANY_OTHER}|dialysat|dialysis (fluid|solution|bath|effluent))|^ua\b"
 )
+# A category is mostly a department: "Fluids and electrolytes", "Dialysis unit".
+_OTHER_IN_CATEGORIES = re.compile(
+    rf"{_ANY_OTHER.replace('|fluid|', '|body fluid|')}|dialysat|dialysis (fluid|solution|effluent))"
+)
 # "U-Kalium", "Kalium (U)", "Na, U", "Kalium i.U.", "dU-Kalium"; not "U&E", and not "U/L".
 _URINE_ABBREVIATED = re.compile(
     r"(?<![a-z0-9])ur?(?![a-z0-9])"
@@ -81,7 +85,9 @@ def names_another_specimen(stated: Sequence[object]) -> bool:
     words = " ".join(said)
     if _OF_BLOOD.search(words):
         return False
-    return bool(_OTHER_SPECIMENS.search(words)) or any(one in ("ua", "urinalysis") for one in said)
+    return bool(_OTHER_IN_CATEGORIES.search(words)) or any(
+        one in ("ua", "urinalysis") for one in said
+    )
 
 
 def of_another_specimen(peek: Peek, sent: Mapping[str, object]) -> bool:

@@ -1,0 +1,139 @@
+"""Ordinary words lower no dangerous result; what ordinary charts hold makes nothing incomplete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cds_service.core.facts import Kind, State
+from cds_service.fhir.intake.extent import says_incomplete
+from cds_service.fhir.intake.pointing import pointed_at
+from cds_service.terminology.codes import normal_key
+from tests.fhir_reading.records import kinds, lab, newest, read, result, results
+from tests.fhir_reading.test_places import panel, part
+
+K = {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]}
+
+
+@pytest.mark.parametrize("flag", ["H++", "H+++", "++", "HH+", "H 4+"])
+def test_a_flag_of_a_high_result_is_no_index_of_haemolysis(flag: str) -> None:
+    assert result(lab(value=6.9, interpretation=[{"text": flag}])).remarks == ()
+
+
+@pytest.mark.parametrize(
+    "note", ["Critical limits H 6, L 2.5. Called to ward.", "H ++ called", "hi 200", "H 5 L 3"]
+)
+def test_a_note_on_limits_is_no_index_of_haemolysis(note: str) -> None:
+    assert result(lab(value=6.9, note=[{"text": note}])).remarks == ()
+
+
+DEPARTMENTS = ["Dialysis unit", "Fluid and electrolytes", "Fluids & Electrolytes", "Dialysis labs"]
+
+
+@pytest.mark.parametrize("words", DEPARTMENTS)
+@pytest.mark.parametrize("method", [{}, {"method": {"text": "ISE"}}])
+@pytest.mark.parametrize("code", [K, {"text": "Potassium"}])
+def test_a_department_is_no_specimen(words: str, method: Any, code: Any) -> None:
+    one = lab(value=6.9, code=code, category=[{"text": words}], **method)
+    assert result(one, analyte="potassium").reported == "6.9 mmol/L"
+
+
+@pytest.mark.parametrize("words", ["Urine chemistry", "Body fluid", "Dialysis fluid", "Dialysate"])
+def test_a_category_that_names_a_specimen_holds_where_the_code_says_nothing(words: str) -> None:
+    one = lab(value=6.9, code={"text": "Potassium"}, category=[{"text": words}])
+    assert newest(results(one), "potassium").result is None
+
+
+def test_a_code_of_blood_and_a_method_for_urine_contradict_each_other() -> None:
+    found = newest(results(lab(value=6.9, code=K, method={"text": "Urine dipstick"})), "potassium")
+    assert found.result is None
+    assert [(one.kind, one.value.reported) for one in found.unusable] == [
+        ("specimen", "6.9 mmol/L")
+    ]
+
+
+def test_a_remark_on_a_contained_specimen_holds_for_the_results_beside_it() -> None:
+    specimen = {"resourceType": "Specimen", "id": "s1", "condition": [{"text": "Haemolysed"}]}
+    one = panel(part(K, 4.1, "mmol/L"), contained=[specimen], specimen={"reference": "#s1"})
+    found = newest(results(one), "potassium")
+    assert (found.result or found.tentative).remarks == ("haemolysed",)
+
+
+def outcome(words: str, code: str = "suppressed") -> Any:
+    issue = {"severity": "warning", "code": code, "details": {"text": words}}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "kind", "lacks"),
+    [
+        ("Not authorized for Condition - Genomics", "suppressed", Kind.CONDITIONS, False),
+        ("Not authorized: Dental Finding", "suppressed", Kind.CONDITIONS, False),
+        ("Not authorized for Problem List", "suppressed", Kind.CONDITIONS, True),
+        ("Some data was withheld", "suppressed", Kind.CONDITIONS, True),
+        ("Some data was withheld", "suppressed", Kind.RESULTS, False),
+        ("Genomics timed out", "timeout", Kind.CONDITIONS, True),
+    ],
+)  # fmt: skip
+def test_what_was_withheld(words: str, code: str, kind: Kind, lacks: bool) -> None:
+    assert says_incomplete(outcome(words, code), kind) is lacks
+
+
+def listed(*items: Any, **more: Any) -> Any:
+    return {"resourceType": "List", "status": "current", "entry": list(items), **more}
+
+
+NAMED = {"item": {"display": "Living will on file"}}
+ANY = {Kind.MEDICATIONS, Kind.CONDITIONS, Kind.ALLERGIES}
+UNSENT = {"item": {"reference": "urn:uuid:1"}}
+
+
+@pytest.mark.parametrize("one", [NAMED, UNSENT])
+@pytest.mark.parametrize(
+    ("more", "meant"),
+    [
+        ({"title": "Advance directives"}, set()),
+        ({"code": {"text": "Wound photographs"}}, set()),
+        ({"code": {"text": "Problem list"}}, ANY),
+        ({"title": "Medications at discharge"}, ANY),
+        ({}, ANY),
+    ],
+)  # fmt: skip
+def test_a_list_of_something_else_lacks_nothing(one: Any, more: Any, meant: set[Kind]) -> None:
+    assert pointed_at(listed(one, **more), ()) == meant
+
+
+def test_a_list_of_something_else_still_names_a_medication_by_its_type() -> None:
+    one = listed({"item": {"reference": "MedicationRequest/7"}}, title="Advance directives")
+    assert pointed_at(one, ()) == {Kind.MEDICATIONS}
+
+
+@pytest.mark.parametrize(
+    ("detail", "meant"),
+    [
+        ({"kind": "NutritionOrder"}, set()),
+        ({"kind": "NutritionOrder", "productCodeableConcept": {"text": "Low salt"}}, set()),
+        ({"kind": "MedicationRequest"}, {Kind.MEDICATIONS}),
+        ({"productCodeableConcept": {"text": "Quinine"}}, {Kind.MEDICATIONS}),
+    ],
+)
+def test_a_diet_is_no_medication(detail: Any, meant: set[Kind]) -> None:
+    plan = {"resourceType": "CarePlan", "status": "active", "activity": [{"detail": detail}]}
+    assert pointed_at(plan, ()) == meant
+
+
+def test_a_specimen_alone_is_no_result_and_nothing_wrong() -> None:
+    page = {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Specimen"}}]}
+    reading = read({Kind.RESULTS: page})
+    assert reading.record.availability[Kind.RESULTS].state is State.GIVEN
+    assert kinds(reading) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "known"),
+    [("K74.6 A", "K74.6 A"), ("K74.6 V", "K74.6 V"), ("k746 z", "K746 Z"), ("K74.6 G", "K74.6"),
+     ("N18.5+", "N18.5"), ("N185", "N18.5")],
+)  # fmt: skip
+def test_a_certainty_of_a_german_code_changes_what_it_says(code: str, known: str) -> None:
+    assert normal_key("http://hl7.org/fhir/sid/icd-10-cm", code)[1] == known
