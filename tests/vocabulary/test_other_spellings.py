@@ -13,6 +13,9 @@ from hooks.knowledge import vocabulary as lists
     [
         ("Renal failure, acute", {"aki"}),
         ("Kidney failure, acute", {"aki"}),
+        ("Kidney failure, acute on chronic", {"aki", "ckd_any"}),
+        ("Renal insufficiency, acute on chronic", {"aki", "ckd_any"}),
+        ("Gravidity", set()),
         ("Kidney injury, acute", {"aki"}),
         ("Akutes Nierenversagen", {"aki"}),
         ("Nierenversagen, akut", {"aki"}),
