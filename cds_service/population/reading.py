@@ -124,7 +124,7 @@ class Reader:
     def unread(self, names: Iterable[str]) -> None:
         """Count files that look like data and are of a kind that is not read."""
         for name in names:
-            end = name.rpartition(".")[2].lower()  # no more of the name: it may be a patient's
+            end = name.rpartition(".")[2]  # no more of the name: it may be a patient's
             self.odd[f"a file of a kind that is not read (.{end})"] += 1
 
     def errors(self, name: str, file: BinaryIO) -> None:

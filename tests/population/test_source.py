@@ -222,7 +222,7 @@ def test_what_a_killed_run_had_half_read_is_read_again(tmp_path: Path) -> None:
 
 def test_files_that_look_like_data_and_are_not_read_are_counted(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", patient(), encounter())
-    names = ("a.jsonl", "B.NDJSON", "c.ndjson.zst", "sub/d.zip", "e.csv")
+    names = ("a.jsonl", "B.NDJSON", "Smith.John.ndjson.zst", "sub/d.zip", "e.csv")
     for name in (*names, "README.md", ".hidden.zip", "log.ndjson"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"x")
@@ -231,7 +231,7 @@ def test_files_that_look_like_data_and_are_not_read_are_counted(tmp_path: Path) 
     counted = {one["kind"]: one["count"] for one in made["odd"]}
     assert counted == {
         f"a file of a kind that is not read (.{end})": 1
-        for end in ("jsonl", "NDJSON", "ndjson.zst", "zip", "csv")
+        for end in ("jsonl", "NDJSON", "zst", "zip", "csv")
     }
 
 
