@@ -46,6 +46,10 @@ class Answered:
     at: float = 0.0
 
 
+_AGAIN_S = 0.05
+"""After a lost connection nobody tries again at once."""
+
+
 class Client:
     """One connection, kept alive as long as the server agrees; never tries a call twice."""
 
@@ -134,7 +138,10 @@ def under_load(
                 call = next(source, None)
             if call is None:
                 break
-            tally.add(client.send(call))
+            answered = client.send(call)
+            tally.add(answered)
+            if answered.lost:
+                ended.wait(_AGAIN_S)
         client.line.close()
 
     with ThreadPoolExecutor(connections) as pool:
