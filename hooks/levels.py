@@ -20,6 +20,7 @@ from cds_service.core.text import quoted
 from cds_service.engine.rule import Evidence
 from hooks.knowledge.files import analytes
 from hooks.windows import ACT, CHECKED, YEAR
+from hooks.wording import day, headline
 
 
 class Level(Struct, frozen=True):
@@ -60,6 +61,12 @@ class Level(Struct, frozen=True):
             remarks.append("older than 30 days")
         remarks.extend(self.result.remarks)
         return Evidence(self.result, self.limit, self.own_range, ", ".join(remarks))
+
+
+def repeat_first(was: str, result: Result) -> str:
+    """The summary of a result that is not recent: "Potassium was low, 3.1 mmol/L from …"."""
+    spoilt = " (sample contaminated)," * contaminated(result)
+    return headline(f"{was}, {result.reported}{spoilt} from {day(result)}: repeat first")
 
 
 def contaminated(result: Result | None) -> bool:

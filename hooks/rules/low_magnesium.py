@@ -140,11 +140,7 @@ def _summary(level: levels.Level, severe: bool, function: Renal, risk: RhythmRis
     if levels.contaminated(level.result):
         value += ", sample contaminated"
     if level.stale:
-        spoilt = " (sample contaminated)," * levels.contaminated(level.result)
-        return headline(
-            f"Magnesium was low, {level.result.reported}{spoilt} from {day(level.result)}: "
-            "repeat first"
-        )
+        return levels.repeat_first("Magnesium was low", level.result)
     if level.preliminary:
         action = "Assess today and repeat" if severe else "Repeat now"
         return headline(f"Low magnesium: {value}, preliminary. {action}")

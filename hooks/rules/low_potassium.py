@@ -134,11 +134,7 @@ def _summary(level: levels.Level, severe: bool, urgent: bool, risk: RhythmRisk) 
     if levels.contaminated(level.result):
         value += ", sample contaminated"
     if level.stale:
-        spoilt = " (sample contaminated)," * levels.contaminated(level.result)
-        return headline(
-            f"Potassium was low, {level.result.reported}{spoilt} from {day(level.result)}: "
-            "repeat first"
-        )
+        return levels.repeat_first("Potassium was low", level.result)
     if level.preliminary:
         action = "Assess today and repeat" if severe else "Repeat now"
         return headline(f"Low potassium: {value}, preliminary. {action}")

@@ -116,15 +116,13 @@ def remarks_on(peek: Peek) -> tuple[str, ...]:
     stated = (peek.note, peek.interpretation, peek.dataAbsentReason, peek.comments, peek.comment)
     if stated == _NO_REMARK:
         return ()
-    words = [_words_of(one) for one in stated if not isinstance(one, Missing)]
-    lower = _plain(" ".join(words))
+    told = [(one, _words_of(one)) for one in stated if not isinstance(one, Missing)]
+    lower = _plain(" ".join(words for _, words in told))
     found = [kind for kind, roots in _REMARKS if any(_remarked(one, lower) for one in roots)]
-    if "haemolysed" not in found and _INDEX.search(lower):
+    if "haemolysed" not in found:
         # "H" in an interpretation is a high result, never an index of haemolysis.
-        free = [one for one in stated if one is not peek.interpretation]
-        if _INDEX.search(
-            _plain(" ".join(_words_of(one) for one in free if not isinstance(one, Missing)))
-        ):
+        free = _plain(" ".join(words for one, words in told if one is not peek.interpretation))
+        if _INDEX.search(free):
             found.insert(0, "haemolysed")
     return tuple(found)
 
