@@ -142,6 +142,10 @@ class _Body(msgspec.Struct):
 
 _read_body = msgspec.json.Decoder(_Body).decode
 _read_prefetch = msgspec.json.Decoder(_Whole).decode
+# msgspec fills in what it knows of a type while other threads may use it already: one that several
+# decoders share must be complete before there are threads, or a worker may die of a segmentation
+# fault.
+msgspec.json.Decoder(_Prefetch)
 
 
 def _number(text: str) -> Decimal:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -381,3 +383,47 @@ def test_the_quick_types_take_nothing_that_the_schemas_refuse() -> None:
         assert _read(read_envelope, text, hook) == expected
         taken += isinstance(expected, tuple) and isinstance(expected[0], Envelope)
     assert MUTATIONS / 6 < taken < MUTATIONS * 5 / 6
+
+
+_FIRST_CALLS = """
+import os, sys, threading
+from cds_service.calls.envelope import read_envelope
+from cds_service.engine.hook import HOOKS
+
+sys.setswitchinterval(1e-6)
+call = '{"hook":"%s","hookInstance":"x","context":{"userId":"Practitioner/1","patientId":"p1",'
+call += '"selections":["a/b"],"draftOrders":{"resourceType":"Bundle"}},"prefetch":{"patient":{}}}'
+calls = [((call % one.name).encode(), one) for one in HOOKS.values()] * 3
+
+def worker():
+    ready = threading.Barrier(len(calls))
+
+    def first(body, hook):
+        ready.wait()
+        read_envelope(body, hook)
+
+    threads = [threading.Thread(target=first, args=one) for one in calls]
+    for act in (threading.Thread.start, threading.Thread.join):
+        list(map(act, threads))
+
+for _ in range(150):
+    child = os.fork()
+    if not child:
+        worker()
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    if status:
+        sys.exit(f"a worker ended with {status}")
+"""
+
+
+def test_no_worker_dies_of_first_calls_that_come_together():
+    """One in nine did, of a type of the decoder that another thread was about to complete."""
+    told = subprocess.run(
+        [sys.executable, "-c", _FIRST_CALLS],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (told.returncode, told.stderr) == (0, "")
