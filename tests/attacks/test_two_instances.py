@@ -22,7 +22,7 @@ from tests.feedback.conftest import (
     sqlite_url,
 )
 from tests.testing.programs import Program, ran
-from tests.testing.serving import HOST, PATIENCE_S, Service
+from tests.testing.serving import PATIENCE_S, Service
 
 __all__ = ["cluster", "database_url", "empty_postgres", "postgres_server", "shared_postgres",
            "sqlite_url"]  # fmt: skip
@@ -34,12 +34,12 @@ class Instance(Service):
     """One instance, with one worker."""
 
     def start(self, words: list[str], environ: dict[str, str], log: Path) -> Program:
-        return Program("cds_service", *words, folder=log.parent, environ=environ, out=log)
+        return Program("cds_service", *words[1:], folder=log.parent, environ=environ, out=log)
 
     def ask(
         self, method: str, path: str, content: Any = None, headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
-        address = f"http://{HOST}:{self.port}{path}"
+        address = f"{self.url}{path}"
         answer = requests.request(
             method, address, json=content, headers=headers, timeout=PATIENCE_S
         )

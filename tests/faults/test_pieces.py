@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import os
 import random
@@ -11,7 +12,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from tests.testing.spoiling import damaged
 from tests.testing.thorough import thorough
 from tools.faults.calls import VIEW, good_calls, scenarios, with_results
 from tools.faults.conftest import write
-from tools.faults.load import Answered, Call, Client, Proxy, Tally, flaw
+from tools.faults.load import Answered, Call, Client, Tally, flaw
 from tools.faults.test_calls import mutated
 
 ROOT = Path(__file__).parents[2]
@@ -99,49 +99,42 @@ def test_a_tally_counts_keeps_and_says() -> None:
     assert tally.quantile_ms(0.5) == pytest.approx(10)
 
 
-@pytest.fixture
-def web() -> Iterator[Loopback]:
-    with Loopback(lambda asked: [reply({"asked": asked.target})]) as server:
-        yield server
-
-
 def _get(port: int) -> bytes:
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    line.request("GET", "/a?b", headers={"Connection": "close"})
+    line.request("GET", "/a?b")
     try:
         return line.getresponse().read()
     finally:
         line.close()
 
 
-def test_a_partner_behind_the_proxy_dies_and_returns_at_the_same_address(web: Loopback) -> None:
-    proxy = Proxy(web.server_address[1])
-    kept = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=5)
-    kept.request("GET", "/a?b")
-    assert json.loads(kept.getresponse().read()) == {"asked": "/a?b"}
-    proxy.die()
-    with pytest.raises((OSError, http.client.HTTPException)):
-        kept.getresponse()
-    kept.close()
-    with pytest.raises(OSError):
-        _get(proxy.port)
-    proxy.return_()
-
-    assert len(web.asked) == 1
-    line = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=5)
-    line.request("GET", "/again")
-    assert json.loads(line.getresponse().read()) == {"asked": "/again"}
-    line.close()
-    proxy.die()
+def test_a_partner_dies_and_returns_at_the_same_address() -> None:
+    with Loopback(lambda asked: [reply({"asked": asked.target})]) as partner:
+        port = partner.server_address[1]
+        kept = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        kept.request("GET", "/a?b")
+        assert json.loads(kept.getresponse().read()) == {"asked": "/a?b"}
+        partner.die()
+        with pytest.raises((OSError, http.client.HTTPException)):
+            kept.request("GET", "/cut")
+            kept.getresponse()
+        kept.close()
+        with pytest.raises(OSError):
+            _get(port)
+        partner.return_()
+        assert json.loads(_get(port)) == {"asked": "/a?b"}
+        assert [one.target for one in partner.asked] == ["/a?b"] * 2
 
 
-def test_the_proxy_counts_who_is_not_there() -> None:
-    proxy = Proxy(1)
-    with pytest.raises((OSError, http.client.HTTPException)):
-        _get(proxy.port)
-    proxy.die()
-
-    assert proxy.refused == 1
+def test_each_call_of_a_fresh_client_goes_to_the_port_of_the_moment() -> None:
+    with (
+        Loopback(lambda _asked: [reply({"from": 1})]) as one,
+        Loopback(lambda _asked: [reply({"from": 2})]) as two,
+    ):
+        ports = itertools.cycle((one.server_address[1], two.server_address[1]))
+        client = Client(lambda: next(ports), fresh=True)
+        answers = [json.loads(client.send(Call(VIEW, b"")).body)["from"] for _ in range(4)]
+    assert answers == [1, 2, 1, 2]
 
 
 def test_a_client_counts_a_connection_that_closes_as_lost() -> None:

@@ -1,4 +1,4 @@
-"""A web server on loopback that misbehaves exactly as a test says.
+"""A web server on loopback that misbehaves exactly as a test says, dies and returns.
 
 A test gives a function from what was asked to a list of steps: bytes are sent, a number is a
 wait in seconds (cut short when the server ends), HANG_UP closes and RESET resets the connection.
@@ -14,6 +14,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,27 +41,45 @@ class Loopback(socketserver.ThreadingTCPServer):
     answer: Callable[[Asked], Iterable[Step]]
     asked: list[Asked] = field(default_factory=list)
     daemon_threads = True
+    allow_reuse_address = True  # it may return
     request_queue_size = 64
 
     def __post_init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Conversation)
         self.ending = threading.Event()
         self.connections = 0
+        self.open: set[socket.socket] = set()
         self.context: ssl.SSLContext | None = None
         self.lock = threading.Lock()
         self.origin = f"http://127.0.0.1:{self.server_address[1]}"
         self.url = f"{self.origin}/fhir"
 
     def __enter__(self) -> Loopback:
+        self.ending.clear()
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
         self.thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.die()
+
+    def die(self) -> None:
+        """Refuse connections, and cut those that are open."""
         self.ending.set()
         self.shutdown()
         self.thread.join()
         self.server_close()
+        with self.lock:
+            for line in self.open:
+                with suppress(OSError):  # the client was faster
+                    line.shutdown(socket.SHUT_RDWR)
+
+    def return_(self) -> None:
+        """Listen again, at the same address."""
+        self.socket = socket.socket()
+        self.server_bind()
+        self.server_activate()
+        self.__enter__()
 
     def encrypt(self, context: ssl.SSLContext) -> None:
         """Speak TLS from the next connection on."""
@@ -86,11 +105,15 @@ class _Conversation(socketserver.StreamRequestHandler):
         with self.server.lock:
             self.server.connections += 1
             connection = self.server.connections
+            self.server.open.add(self.connection)
         try:
             while self._one(connection):
                 pass
         except OSError:
             return  # the client closed the connection, as many of these tests want
+        finally:
+            with self.server.lock:
+                self.server.open.discard(self.connection)
 
     def _one(self, connection: int) -> bool:
         first = self.rfile.readline()

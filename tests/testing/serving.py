@@ -1,4 +1,4 @@
-"""The service under faults: `cds-service serve` as its own process group, on loopback."""
+"""Servers under faults and load, each a process group on loopback: `cds-service serve`, others."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import requests
@@ -34,6 +34,9 @@ class NotInTimeError(RuntimeError):
     """Something expected did not happen in time."""
 
 
+Started = TypeVar("Started", bound="Server")
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 on which nothing listens."""
     with socket.socket() as probe:
@@ -51,7 +54,78 @@ def until(holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) 
     return time.monotonic() - started
 
 
-class Service:
+def environment() -> dict[str, str]:
+    """The environment as users have it: no settings of ours, and bytecode is kept."""
+    dropped = ("CDS_", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+
+
+class Server:
+    """A server as a process group of its own, which `running` starts and ends; its workers are
+    the children of its first process.
+
+    ``{port}`` in ``words`` becomes a free port; the log goes into ``folder``.
+    """
+
+    def __init__(self, words: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"http://{HOST}:{self.port}"
+        self._log = folder / f"server-{self.port}.log"
+        self._log.touch()
+        words = [one.format(port=self.port) for one in words]
+        self.process = self.start(words, dict(environ), self._log)
+        self.ready_s = 0.0
+
+    def start(self, words: list[str], environ: dict[str, str], log: Path) -> Any:
+        """The program as a process of its own session, as `subprocess.Popen` would give it."""
+        with log.open("wb") as out:
+            return psutil.Popen(
+                words, stdout=out, stderr=out, env=environ, cwd=log.parent, start_new_session=True
+            )
+
+    @property
+    def log(self) -> str:
+        """What the server and its workers have written."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def worker_processes(self) -> list[psutil.Process]:
+        """The workers that live now."""
+        found: list[psutil.Process] = self.process.children()
+        return found
+
+    def memory_mb(self, kind: str = "VmRSS") -> list[float]:
+        """Memory of each worker, in megabytes: what is resident, VmHWM: the most that ever was,
+        Pss: its share, where what several have is divided among them."""
+        file = "smaps_rollup" if kind == "Pss" else "status"
+        told = (Path(f"/proc/{one.pid}/{file}") for one in self.worker_processes())
+        found = (one.read_text().partition(f"{kind}:")[2].split()[0] for one in told)
+        return [int(one) * 1024 / 1e6 for one in found]
+
+    def answers(self) -> bool:
+        """Whether it answers, whatever."""
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{self.url}/readyz", timeout=10).status_code < 500
+        return False
+
+    def wait_ready(self) -> None:
+        """Wait until it answers; ``ready_s`` says how long. Raises NotInTimeError."""
+
+        def there() -> bool:
+            if self.process.poll() is not None:
+                ended = f"the server ended with {self.process.returncode}"
+                raise NotInTimeError(f"{ended}: {self.log[-300:]}")
+            return self.answers()
+
+        self.ready_s = until(there, "the server")
+
+    def kill(self) -> None:
+        """End whatever still runs: the whole group, because a dying worker would be replaced."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+class Service(Server):
     """One running `cds-service serve`; make it with `serving`.
 
     ``settings`` are CDS_ variables without the prefix. ``key_retry_s``: overrides how soon a key
@@ -66,33 +140,15 @@ class Service:
         settings: Mapping[str, str] | None = None,
         key_retry_s: float | None = None,
     ) -> None:
-        self.port = free_port()
         self.workers = workers
-        self._log = folder / f"service-{self.port}.log"
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
-        environ["CDS_DATABASE_URL"] = f"sqlite:///{folder}/records.db"
+        environ = environment() | {"CDS_DATABASE_URL": f"sqlite:///{folder}/records.db"}
         environ["CDS_PUBLIC_URL"] = "http://cds.example"
         environ |= {f"CDS_{name}": value for name, value in (settings or {}).items()}
-        self._key_retry_s = key_retry_s
-        serve = ["serve", "--host", HOST, "--port", str(self.port), "--workers", str(workers)]
-        self._log.touch()
-        self.process = self.start(serve, environ, self._log)
-
-    def start(self, words: list[str], environ: dict[str, str], log: Path) -> Any:
-        """The program as a process of its own session, as `subprocess.Popen` would give it."""
         program = [PROGRAM]
-        if self._key_retry_s is not None:
-            program = [sys.executable, "-c", _SHORT_RETRY, str(self._key_retry_s)]
-        with log.open("wb") as out:
-            return psutil.Popen(
-                [*program, *words],
-                stdout=out, stderr=out, env=environ, cwd=log.parent, start_new_session=True,
-            )  # fmt: skip
-
-    @property
-    def log(self) -> str:
-        """What the service and its workers have written."""
-        return self._log.read_text(encoding="utf-8", errors="replace")
+        if key_retry_s is not None:
+            program = [sys.executable, "-c", _SHORT_RETRY, str(key_retry_s)]
+        serve = ["serve", "--host", HOST, "--port", "{port}", "--workers", str(workers)]
+        super().__init__([*program, *serve], environ, folder)
 
     @property
     def started(self) -> int:
@@ -100,7 +156,7 @@ class Service:
         return self.log.count("Started worker-")
 
     def worker_processes(self) -> list[psutil.Process]:
-        """The workers that live now, oldest first."""
+        """The workers that live now, oldest first, those of a killed service as well."""
         told = [int(pid) for pid in re.findall(r"Spawning worker-\d+ with PID: (\d+)", self.log)]
         found = []
         for pid in told:
@@ -113,7 +169,7 @@ class Service:
     def says(self, path: str) -> str:
         """The text of a GET; empty unless it was answered with 200."""
         with contextlib.suppress(requests.RequestException):
-            answer = requests.get(f"http://{HOST}:{self.port}{path}", timeout=10)
+            answer = requests.get(f"{self.url}{path}", timeout=10)
             return answer.text if answer.status_code == 200 else ""
         return ""
 
@@ -121,15 +177,9 @@ class Service:
         """Whether /readyz says that the database is unavailable."""
         return "degraded" in self.says("/readyz")
 
-    def wait_ready(self) -> None:
-        """Wait until all workers are there and the service answers. Raises NotInTimeError."""
-
-        def there() -> bool:
-            if self.process.poll() is not None:
-                raise NotInTimeError(f"the service ended with {self.process.returncode}")
-            return self.started >= self.workers and bool(self.says("/healthz"))
-
-        until(there, "the service")
+    def answers(self) -> bool:
+        """Whether all workers are there and the service answers."""
+        return self.started >= self.workers and bool(self.says("/healthz"))
 
     def stop(self) -> int:
         """SIGTERM to the main process; its exit status. Raises NotInTimeError."""
@@ -140,10 +190,8 @@ class Service:
             raise NotInTimeError("the service did not end after SIGTERM") from None
 
     def kill(self) -> None:
-        """End whatever still runs: the whole group, because a dying worker would be replaced."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        """As `Server.kill`, and wait for the end of the workers."""
+        super().kill()
         until(lambda: not self.worker_processes(), "the end of the killed workers")
 
     def faults(self) -> list[str]:
@@ -153,14 +201,18 @@ class Service:
 
 
 @contextmanager
-def serving(folder: Path, **options: object) -> Iterator[Service]:
-    """A service that runs inside the block and has certainly ended after it; see `Service`."""
-    made = Service(folder, **options)  # type: ignore[arg-type]
+def running(server: Started) -> Iterator[Started]:
+    """The server from its first answer to the end of the block; it has certainly ended then."""
     try:
-        made.wait_ready()
-        yield made
+        server.wait_ready()
+        yield server
     finally:
-        made.kill()
+        server.kill()
+
+
+def serving(folder: Path, **options: Any) -> AbstractContextManager[Service]:
+    """A service that runs inside the block; see `Service`."""
+    return running(Service(folder, **options))
 
 
 def stored_cards(folder: Path) -> set[str]:

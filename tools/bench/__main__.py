@@ -17,11 +17,11 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tools.bench import agreement, bodies, breakdown, measure, report, servers
+from tools.bench import CHECKOUT, agreement, bodies, breakdown, measure, report
 from tools.bench.contestants import Ground
 from tools.bench.report import Run, goals
 
-DOCUMENT = servers.CHECKOUT / "docs" / "benchmarks.md"
+DOCUMENT = CHECKOUT / "docs" / "benchmarks.md"
 FIGURES = Path(__file__).with_name("figures.json")
 
 

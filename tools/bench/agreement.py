@@ -13,7 +13,7 @@ from cds_service.api.asking import ask
 from cds_service.app import make_parts
 from cds_service.settings import read_settings
 from tests.scenarios.golden import FOLDERS, scenario
-from tools.bench import servers
+from tools.bench import CHECKOUT
 from tools.bench.contestants import CQL, PATHS, Ground
 from tools.faults.load import Call, Client
 
@@ -23,7 +23,7 @@ RULES = {
     "Active quinine": "quinine-active",
     "Magnesium taken": "magnesium-in-renal-impairment",
 }
-_SHARED = Path(os.environ.get("CDS_SHARED", servers.CHECKOUT.parent / "shared"))
+_SHARED = Path(os.environ.get("CDS_SHARED", CHECKOUT.parent / "shared"))
 
 
 def cases() -> Iterator[tuple[str, dict[str, Any], datetime]]:

@@ -11,9 +11,8 @@ from collections import Counter
 from pathlib import Path
 from types import FrameType
 
-from tools.bench import bodies, calls
+from tools.bench import CHECKOUT, bodies, calls
 from tools.bench.contestants import VIEW_PATH
-from tools.bench.servers import CHECKOUT
 
 _SAMPLE_S = 0.001
 

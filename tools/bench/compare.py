@@ -19,7 +19,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tools.bench import bodies, servers
+from tests.testing.serving import environment
+from tools.bench import CHECKOUT, HOME, bodies
 from tools.bench.bodies import CARDS, NONE, ORDERS
 
 _CALLS = {
@@ -38,7 +39,7 @@ def compared(processes: Mapping[str, tuple[Sequence[str], str]], rounds: int) ->
     its Python and its checkout. They take turns, each time started anew.
     """
     turns: list[dict[str, dict[str, float]]] = []
-    with tempfile.TemporaryDirectory(dir=servers.home()) as folder:
+    with tempfile.TemporaryDirectory(dir=HOME) as folder:
         made = [str(Path(__file__).with_name("calls.py")), str(_EACH)]
         for name, call in _CALLS.items():
             path, body = bodies.of(*call)
@@ -50,9 +51,9 @@ def compared(processes: Mapping[str, tuple[Sequence[str], str]], rounds: int) ->
             # Whoever begins has the cooler machine: they take turns at that, too.
             for name in list(processes)[:: -1 if len(turns) % 2 else 1]:
                 python, checkout = processes[name]
-                environment = servers.user_environment() | {"PYTHONPATH": checkout}
+                environ = environment() | {"PYTHONPATH": checkout}
                 command = [*python, "-P", *made]
-                turns[-1][name] = json.loads(subprocess.check_output(command, env=environment))
+                turns[-1][name] = json.loads(subprocess.check_output(command, env=environ))
     first, size = next(iter(processes)), rounds // 3
     cuts = ((0, size), (size, 2 * size), (2 * size, rounds)) if size else ((0, rounds),)
     found: Compared = {}
@@ -74,7 +75,7 @@ def main() -> None:
     reader.add_argument("checkouts", nargs="+", type=Path)
     reader.add_argument("--rounds", type=int, default=11)
     asked = reader.parse_args()
-    checkouts = [str(one.resolve()) for one in (*asked.checkouts, servers.CHECKOUT)]
+    checkouts = [str(one.resolve()) for one in (*asked.checkouts, CHECKOUT)]
     processes = {one: ([sys.executable], one) for one in checkouts}
     for name, found in compared(processes, asked.rounds).items():
         micro = [round(one["us"]) for one in found.values()]

@@ -13,21 +13,18 @@ from typing import Any
 
 from tests.fhir_client.loopback import Loopback, reply
 from tests.testing.fhir import spelled
-from tests.testing.serving import HOST
-from tools.bench import bodies, servers
-from tools.bench.servers import CHECKOUT, Server
+from tests.testing.serving import Server, Service, environment, running
+from tools.bench import CHECKOUT, HOME, bodies
 from tools.faults.calls import SELECT as ORDERS_PATH
 from tools.faults.calls import VIEW as VIEW_PATH
 from tools.faults.calls import Signer, client_list
 from tools.faults.load import Call, Client
 
 WORKERS = 2
-CDS_SERVICE = str(Path(sys.executable).with_name("cds-service"))
-_WHERE = ("--port", "{port}", "--workers", "{workers}")
-_SERVE = (CDS_SERVICE, "serve", *_WHERE)
+_WHERE = ("--port", "{port}", "--workers")
 _FLOORS = (str(Path(sys.executable).with_name("granian")), "--interface", "wsgi", "--http", "1",
-           "--no-ws", "--no-log", "--blocking-threads", "1", *_WHERE,
-           "--factory", "tools.bench.fixed:made")  # fmt: skip
+           "--no-ws", "--no-log", "--blocking-threads", "1", "--factory",
+           "tools.bench.fixed:made", *_WHERE)  # fmt: skip
 _HERE = Path(__file__).parent
 _HEALTHCHAIN = ("healthchain==0.16.1", "uvicorn[standard]")
 _NPM = ("npm", "--no-audit", "--no-fund", "--fetch-retries=1")
@@ -67,11 +64,13 @@ class Ground:
         of = PATHS[name][0]
         key = f"{of} {workers}"
         if key not in self._started:
-            command = {FIXED: lambda: _FLOORS, CHAIN_FHIR: healthchain, CQL: cql}
-            made = [one.replace("{workers}", str(workers))
-                    for one in command.get(of, lambda: _SERVE)()]  # fmt: skip
-            found = servers.running(key, made, self.folder, self._settings(of))
-            self._started[key] = self.stack.enter_context(found)
+            place = self.folder / key.replace(" ", "-")
+            place.mkdir()
+            if of in OTHERS:
+                made = other(of, workers, place)
+            else:
+                made = Service(place, workers=workers, settings=self._settings(of))
+            self._started[key] = self.stack.enter_context(running(made))
             for server, path, cards in PATHS.values():
                 if server == of and cards:
                     see_cards(self._started[key], path, cards)
@@ -83,20 +82,20 @@ class Ground:
         path.write_bytes(content)
         return path
 
-    def token(self, server: Server) -> str:
+    def token(self) -> str:
         """A token of the client that may use it again, good for five minutes."""
-        return self._signer.token(spelled(self._signer.claims(f"http://{HOST}:{server.port}")))
+        return self._signer.token(spelled(self._signer.claims()))
 
     def _settings(self, of: str) -> dict[str, str]:
         if of == TOKENS:
-            return {"CDS_TRUSTED_CLIENTS": client_list(self.folder, self._signer)}
+            return {"TRUSTED_CLIENTS": client_list(self.folder, self._signer)}
         if of == FETCHING:
             partner = self.stack.enter_context(Loopback(held_by_a_fhir_server))
             self.fhir_server = partner.url
-            return {"CDS_FHIR_SERVERS": self.fhir_server, "CDS_FHIR_OPEN": "1"}
+            return {"FHIR_SERVERS": self.fhir_server, "FHIR_OPEN": "1"}
         if of == AUDITED:
-            return {"CDS_AUDIT": "digest", "CDS_RULES_SILENT": "quinine-active"}
-        limits = ("CDS_MAX_BODY_MB", "CDS_CLIENT_MB", "CDS_PROCESS_MB")
+            return {"AUDIT": "digest", "RULES_SILENT": "quinine-active"}
+        limits = ("MAX_BODY_MB", "CLIENT_MB", "PROCESS_MB")
         return dict.fromkeys(limits, "1000") if of == LARGE else {}
 
 
@@ -120,37 +119,45 @@ def see_cards(server: Server, path: str, cards: int) -> None:
     answer = Client(server.port, fresh=True).send(Call(path, bodies.patient_view(20)))
     found = len(json.loads(answer.body)["cards"]) if answer.status == 200 else 0
     if found != cards:
-        told = f"{found} cards at {path} ({answer.status}), not {cards}"
-        raise RuntimeError(f"{server.name} gave {told}")
+        raise RuntimeError(f"{found} cards at {path} ({answer.status}), not {cards}")
 
 
-def healthchain() -> list[str]:
+def healthchain() -> tuple[str, ...]:
     """The command of HealthChain, whose own environment is made at the first run."""
-    home = servers.home() / "healthchain"
+    home = HOME / "healthchain"
     python = str(home / "bin" / "python")
     if not home.exists():
         _do(sys.executable, "-m", "venv", str(home))
         _do(python, "-m", "pip", "install", "--quiet", *_HEALTHCHAIN)
-    return [python, "-m", "uvicorn", "--app-dir", str(_HERE), "--log-level", "error",
-            "--no-access-log", *_WHERE, "healthchain_peer:app"]  # fmt: skip
+    return (python, "-m", "uvicorn", "--app-dir", str(_HERE), "--log-level", "error",
+            "--no-access-log", "healthchain_peer:app", *_WHERE)  # fmt: skip
 
 
-def cql() -> list[str]:
+def cql() -> tuple[str, ...]:
     """The command of the CQL service (Node 20); packages and ELM are made at the first run."""
-    home, source = servers.home() / "cql", _HERE / "cql"
+    home, source = HOME / "cql", _HERE / "cql"
     home.mkdir(exist_ok=True)
     if not (source / "node_modules").exists():
         _do(*_NPM, "--prefix", str(source), "ci")
     lists = CHECKOUT / "hooks" / "knowledge" / "codelists"
     _do("node", str(source / "translate.mjs"), str(home), str(lists))
-    return ["node", str(source / "server.mjs"), str(home), "{port}", "{workers}"]
+    return ("node", str(source / "server.mjs"), str(home), "{port}")
 
 
-def _do(*command: str) -> str:
-    """What the command prints."""
+OTHERS = {FIXED: lambda: _FLOORS, CHAIN_FHIR: healthchain, CQL: cql}
+"""How those are started that are not the service; the last word is the number of workers."""
+
+
+def other(name: str, workers: int, folder: Path) -> Server:
+    """One of the others. Raises RuntimeError where it cannot be had."""
+    environ = environment() | {"PYTHONPATH": str(CHECKOUT)}
+    return Server([*OTHERS[name](), str(workers)], environ, folder)
+
+
+def _do(*command: str) -> None:
+    """Run a command of the installation."""
     try:
-        ended = subprocess.run(command, check=True, timeout=600, capture_output=True, text=True)
+        subprocess.run(command, check=True, timeout=600, capture_output=True, text=True)
     except (OSError, subprocess.SubprocessError) as error:
         said = getattr(error, "stderr", None) or ""
         raise RuntimeError(f"{' '.join(command)}: {error} {said[-500:]}") from None
-    return ended.stdout

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.bench import bodies, compare, servers
+from tests.testing.serving import PROGRAM, environment
+from tools.bench import CHECKOUT, bodies, compare, servers
 from tools.bench import contestants as who
 from tools.bench.bodies import CARDS, NONE, ORDERS
 from tools.bench.contestants import Ground
@@ -22,7 +23,7 @@ from tools.faults.load import Call, Client
 RELEASE = "b980901"
 """The last commit of 23 November 2026: the first edition, that the goals are set against."""
 MISSING = "nothing in prefetch"
-_HERE = str(servers.CHECKOUT)
+_HERE = str(CHECKOUT)
 PEERS = (who.CHAIN_FHIR, who.CHAIN_PLAIN, who.CQL)
 FLOORS = (who.FIXED, who.FLASK, who.WSGI)
 SIZES = (10, 100, 1_000, 10_000, 49_900)
@@ -87,7 +88,7 @@ def turns(on: Ground, at: Scenario, rounds: int, seconds: float) -> dict[str, li
         # Whoever begins has the cooler machine: they take turns at that, too.
         for name in list(found)[:: 1 if number % 2 == 0 else -1]:
             server = on.server(name, at.workers)
-            token = on.token(server) if name == who.TOKENS else ""
+            token = on.token() if name == who.TOKENS else ""
             length = 1.0 if number < 0 else seconds * at.longer
             turn = servers.loaded(server, who.PATHS[name][1], body, at.connections, length, token)
             if number < 0:
@@ -140,13 +141,13 @@ def memory(on: Ground, requests: int) -> list[dict[str, Any]]:
     for most in (requests * 3 // 4, requests):
         while done < most:
             done += servers.loaded(server, who.VIEW_PATH, body, 16, 2.0)["rate"] * 2
-        found.append({"what": f"{most:,} calls", "status": 200} | server.memory())
+        found.append({"what": f"{most:,} calls", "status": 200} | servers.memory(server))
     large = {f"{size:,} results": bodies.patient_view(size) for size in (10_000, 50_000)}
     for name, content in (large | hostile()).items():
-        server.forget_peaks()
+        servers.forget_peaks(server)
         status = [client.send(Call(who.VIEW_PATH, content)).status for _ in range(6)]
-        server.rest()
-        found.append({"what": name, "status": max(status)} | server.memory())
+        servers.rest(server)
+        found.append({"what": name, "status": max(status)} | servers.memory(server))
     return found
 
 
@@ -155,7 +156,7 @@ def starts(on: Ground, times: int) -> dict[str, float]:
     taken = []
     for _ in range(times + 1):
         began = time.perf_counter()
-        subprocess.check_output([who.CDS_SERVICE, "rules"], env=servers.user_environment())
+        subprocess.check_output([PROGRAM, "rules"], env=environment())
         taken.append(time.perf_counter() - began)
     return {"rules": statistics.median(taken[1:]), "ready": on.server(who.SERVICE).ready_s}
 
@@ -165,5 +166,5 @@ def spreads(on: Ground, opened: int = 16, times: int = 5) -> dict[str, list[list
     found = {}
     for workers in (2, 4, 8):
         server = on.server(who.SERVICE, workers)
-        found[str(workers)] = [sorted(server.spread(opened)) for _ in range(times)]
+        found[str(workers)] = [sorted(servers.spread(server, opened)) for _ in range(times)]
     return found

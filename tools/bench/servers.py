@@ -1,139 +1,69 @@
-"""The servers that are measured: started as subprocesses on loopback, loaded by wrk (Debian:
-``apt-get install wrk``), and ended again."""
+"""What is measured at a server: its processor time, memory and connections, and its answers under
+the load of wrk (Debian: ``apt-get install wrk``)."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
-import requests
 
-from tests.testing.serving import HOST, NotInTimeError, free_port, until
+from tests.testing.serving import HOST, NotInTimeError, Server, until
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-_READY_S = 30.0
 _PATIENCE_S = 8.0
 _SCRIPT = str(Path(__file__).with_name("wrk.lua"))
 _REQUEST_S = 60
 
 
-def home() -> Path:
-    """What the benchmark installs, and files that other roots (``tools/newer_python``) must see."""
-    folder = CHECKOUT / ".bench"
-    folder.mkdir(exist_ok=True)
-    return folder
+def processor_s(server: Server) -> float:
+    """The processor time that its processes have used so far, in steps of 10 ms."""
+    return sum(sum(one.cpu_times()[:2]) for one in (server.process, *server.worker_processes()))
 
 
-@dataclass(frozen=True)
-class Server:
-    """One server under load; ``pid`` is its first process, workers are its children."""
+def rest(server: Server) -> None:
+    """Wait until it has no work left, at most a few seconds: load ends before its answers."""
 
-    name: str
-    port: int
-    pid: int
-    ready_s: float = 0.0
+    def idle() -> bool:
+        before = processor_s(server)
+        time.sleep(0.1)
+        return processor_s(server) - before <= 0.01
 
-    @property
-    def workers(self) -> list[psutil.Process]:
-        """The processes that the first one has started and not yet lost."""
-        return psutil.Process(self.pid).children()
-
-    def processor_s(self) -> float:
-        """The processor time that its processes have used so far, in steps of 10 ms."""
-        return sum(sum(one.cpu_times()[:2]) for one in (psutil.Process(self.pid), *self.workers))
-
-    def rest(self) -> None:
-        """Wait until it has no work left, at most a few seconds: load ends before its answers."""
-
-        def idle() -> bool:
-            before = self.processor_s()
-            time.sleep(0.1)
-            return self.processor_s() - before <= 0.01
-
-        with suppress(NotInTimeError):
-            until(idle, "rest", _PATIENCE_S)
-
-    def memory(self) -> dict[str, float]:
-        """Of its largest worker, in MB (10^6 bytes): ``after`` counts in full what workers share,
-        ``share`` divides it by those who share it, ``peak`` is since `forget_peaks`."""
-        found = [one.memory_full_info() for one in self.workers]
-        statuses = [Path(f"/proc/{one.pid}/status").read_text() for one in self.workers]
-        peak = max(int(one.partition("VmHWM:")[2].split()[0]) for one in statuses) * 1024
-        after, share = max(one.rss for one in found), max(one.pss for one in found)
-        return {"after": after / 1e6, "share": share / 1e6, "peak": peak / 1e6}
-
-    def forget_peaks(self) -> None:
-        """Let the peaks of memory begin anew."""
-        for one in self.workers:
-            Path(f"/proc/{one.pid}/clear_refs").write_text("5")
-
-    def spread(self, connections: int) -> list[int]:
-        """Open so many connections at once, and count what each worker got."""
-
-        def held() -> list[int]:
-            ours = (psutil.CONN_ESTABLISHED, self.port)
-            each = (one.net_connections("tcp") for one in self.workers)
-            return [sum((line.status, line.laddr.port) == ours for line in lines) for lines in each]
-
-        with ExitStack() as stack:
-            for _ in range(connections):
-                stack.enter_context(socket.create_connection((HOST, self.port)))
-            until(lambda: sum(held()) == connections, "all connections", _PATIENCE_S)
-            return held()
+    with suppress(NotInTimeError):
+        until(idle, "rest", _PATIENCE_S)
 
 
-@contextmanager
-def running(
-    name: str, command: Sequence[str], folder: Path, more: Mapping[str, str] | None = None
-) -> Iterator[Server]:
-    """The server from its first answer to the end of the block; its log goes into ``folder``.
-
-    ``{port}`` in the command becomes a free port. Raises RuntimeError (NotInTimeError) when
-    nothing answers within half a minute.
-    """
-    port, place = free_port(), folder / name.replace(" ", "-")
-    place.mkdir(parents=True)
-    url = f"http://{HOST}:{port}"
-    told = {"PYTHONPATH": str(CHECKOUT), "CDS_PUBLIC_URL": url, **(more or {})}
-    with (place / "log").open("wb") as log:
-        process = psutil.Popen(
-            [one.format(port=port) for one in command], cwd=place, start_new_session=True,
-            env=user_environment() | told, stdout=log, stderr=log,
-        )  # fmt: skip
-
-    def answers() -> bool:
-        if process.poll() is not None:
-            said = (place / "log").read_text()[-300:]
-            raise RuntimeError(f"{name} ended with {process.returncode}: {said}")
-        with suppress(requests.RequestException):
-            return requests.get(f"{url}/readyz", timeout=_READY_S).status_code < 500
-        return False
-
-    try:
-        yield Server(name, port, process.pid, until(answers, name, _READY_S))
-    finally:
-        with suppress(psutil.Error):
-            process.terminate()
-            process.wait(_PATIENCE_S)
-        with suppress(ProcessLookupError):  # what it started
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def memory(server: Server) -> dict[str, float]:
+    """Of its largest worker, in MB (10^6 bytes): ``after`` counts in full what workers share,
+    ``share`` divides it by those who share it, ``peak`` is since `forget_peaks`."""
+    kinds = {"after": "VmRSS", "share": "Pss", "peak": "VmHWM"}
+    return {name: max(server.memory_mb(kind)) for name, kind in kinds.items()}
 
 
-def user_environment() -> dict[str, str]:
-    """The environment as users have it: no settings of ours, and bytecode is kept."""
-    dropped = ("CDS_", "PYTHONDONTWRITEBYTECODE")
-    return {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
+def forget_peaks(server: Server) -> None:
+    """Let the peaks of memory begin anew."""
+    for one in server.worker_processes():
+        Path(f"/proc/{one.pid}/clear_refs").write_text("5")
+
+
+def spread(server: Server, connections: int) -> list[int]:
+    """Open so many connections at once, and count what each worker got."""
+
+    def held() -> list[int]:
+        ours = (psutil.CONN_ESTABLISHED, server.port)
+        each = (one.net_connections("tcp") for one in server.worker_processes())
+        return [sum((line.status, line.laddr.port) == ours for line in lines) for lines in each]
+
+    with ExitStack() as stack:
+        for _ in range(connections):
+            stack.enter_context(socket.create_connection((HOST, server.port)))
+        until(lambda: sum(held()) == connections, "all connections", _PATIENCE_S)
+        return held()
 
 
 def wrk(
@@ -167,10 +97,10 @@ def loaded(
 ) -> dict[str, Any]:
     """Load one server: ``rate``, ``p50_ms``, ``p99_ms``, processor milliseconds of the server for
     each answer (``cpu_ms``), and how many ``failed``: were no success, or lost."""
-    before = server.processor_s()
+    before = processor_s(server)
     found = wrk(server.port, path, connections, seconds, token, body=body)
-    server.rest()
+    rest(server)
     # What is on its way when the turn ends is answered all the same, and nobody counts it.
     answered = found["requests"] + connections
-    found["cpu_ms"] = (server.processor_s() - before) * 1e3 / answered
+    found["cpu_ms"] = (processor_s(server) - before) * 1e3 / answered
     return {one: found[one] for one in ("rate", "p50_ms", "p99_ms", "cpu_ms", "failed")}

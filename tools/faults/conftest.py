@@ -24,7 +24,17 @@ import pytest
 from tests.testing.serving import HOST, NotInTimeError, Service, free_port, serving, until
 from tools.bench.servers import wrk
 from tools.faults.calls import Feedback
-from tools.faults.load import TIMEOUT_S, Answered, Call, Client, Right, Tally, flaw, under_load
+from tools.faults.load import (
+    TIMEOUT_S,
+    Answered,
+    Call,
+    Client,
+    Port,
+    Right,
+    Tally,
+    flaw,
+    under_load,
+)  # fmt: skip
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 _HEALTH_MS = 100
@@ -76,7 +86,7 @@ class Row:
     @contextmanager
     def load(
         self, name: str, calls: Iterable[Call], connections: int = 4,
-        right: Right | Tally = (200,), port: int = 0, **how: Any,
+        right: Right | Tally = (200,), port: Port = 0, **how: Any,
     ) -> Iterator[Tally]:  # fmt: skip
         """Load of this name all through the block; each answer must be right (see `judge`)."""
         tally = self.tallies[name] = right if isinstance(right, Tally) else Tally(right)
@@ -101,12 +111,6 @@ class Row:
         holds = statuses <= {*right} and slowest < within_s
         self.figure(said, holds) if name else self.must(holds, said)
         return answers
-
-    def memory_mb(self, kind: str = "VmRSS") -> list[float]:
-        """Resident memory of each worker, in megabytes; VmHWM: the most it ever had."""
-        told = (f"/proc/{one.pid}/status" for one in self.service.worker_processes())
-        found = (Path(one).read_text().partition(f"{kind}:")[2].split()[0] for one in told)
-        return [int(one) * 1024 / 1e6 for one in found]
 
     def healthy_for(self, seconds: float) -> None:
         """For so long /healthz must answer in time, beyond what a busy machine takes itself.

@@ -1,8 +1,7 @@
-"""Calls over real HTTP from several connections, each accounted for; and a proxy that fails."""
+"""Calls over real HTTP from several connections, each accounted for."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import http.client
 import itertools
@@ -10,14 +9,14 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
-from tests.testing.serving import HOST, free_port
+from tests.testing.serving import HOST
 
 TIMEOUT_S = 40.0
+Port = int | Callable[[], int]
 Right = Iterable[int] | Callable[["Answered"], bool]
 
 
@@ -51,16 +50,22 @@ _AGAIN_S = 0.05
 
 
 class Client:
-    """One connection, kept alive as long as the server agrees; never tries a call twice."""
+    """One connection, kept alive as long as the server agrees; never tries a call twice.
 
-    def __init__(self, port: int, fresh: bool = False) -> None:
-        self.line = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_S)
+    ``fresh``: one connection for each call, to the port that ``port`` gives at that moment.
+    """
+
+    def __init__(self, port: Port, fresh: bool = False) -> None:
+        self._port = port if callable(port) else lambda: port
+        self.line = http.client.HTTPConnection(HOST, timeout=TIMEOUT_S)
         self._fresh = fresh
 
     def send(self, call: Call) -> Answered:
         """Send ``call`` once."""
         started, status, body, lost = time.monotonic(), 0, b"", ""
         try:
+            if self.line.sock is None:
+                self.line.port = self._port()
             headers = {"Content-Type": "application/json", **call.headers}
             self.line.request("POST", call.path, call.body, headers)
             answer = self.line.getresponse()
@@ -121,7 +126,7 @@ def send_all(calls: Iterable[Call], port: int, tally: Tally, connections: int = 
 
 @contextlib.contextmanager
 def under_load(
-    port: int, calls: Iterable[Call], tally: Tally, connections: int = 4, fresh: bool = False,
+    port: Port, calls: Iterable[Call], tally: Tally, connections: int = 4, fresh: bool = False,
     pause_s: float = 0.005, to_the_end: bool = False,
 ) -> Iterator[None]:  # fmt: skip
     """Send calls from so many connections for as long as the block lasts, a tuple again and again.
@@ -168,68 +173,3 @@ def flaw(answered: Answered) -> str:
     is_outcome = read.get("resourceType") == "OperationOutcome" and read.get("issue")
     told = answered.status == 200 or is_outcome
     return "" if told else f"{status}, not an OperationOutcome with an issue"
-
-
-class Proxy:
-    """A TCP proxy that dies and returns, dawdles, and shares out connections.
-
-    Each new connection goes to the next of ``backends`` (ports of loopback). It never tries one
-    twice and never looks inside. Taken off the list, a backend keeps the connections that it has.
-    ``refused`` counts connections that a backend on the list did not take; ``delay_s`` is how long
-    it holds back what backends say.
-    """
-
-    def __init__(self, *backends: int) -> None:
-        self.port, self.backends, self.refused = free_port(), backends, 0
-        self.url = f"http://{HOST}:{self.port}"
-        self._turns = itertools.count()
-        self._loop = asyncio.new_event_loop()
-        self._lines: set[asyncio.StreamWriter] = set()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        self.return_()
-
-    def _run(self, task: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(task, self._loop).result(10)
-
-    def return_(self) -> None:
-        """Listen (again, at the same address), without delay."""
-        self.delay_s = 0.0
-        self._server = self._run(asyncio.start_server(self._join, HOST, self.port, backlog=512))
-
-    def die(self) -> None:
-        """Refuse connections, and cut those that are open."""
-
-        async def end() -> None:
-            self._server.close()
-            for line in tuple(self._lines):
-                line.transport.abort()
-
-        self._run(end())
-
-    async def _join(self, ours: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
-        backend = self.backends[next(self._turns) % len(self.backends)]
-        try:
-            theirs, there = await asyncio.open_connection(HOST, backend)
-        except OSError:
-            self.refused += 1
-            client.close()
-            return
-        self._lines |= {client, there}
-        forth = asyncio.create_task(self._copy(ours, there, False))
-        await self._copy(theirs, client, True)
-        # The backend has sent everything: nobody waits for the client's end.
-        forth.cancel()
-        for line in (client, there):
-            line.close()
-            self._lines.discard(line)
-
-    async def _copy(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, held_back: bool
-    ) -> None:
-        """Pass on what comes, and its end."""
-        with contextlib.suppress(OSError):
-            while part := await source.read(65536):
-                await asyncio.sleep(self.delay_s if held_back else 0)
-                sink.write(part)
-                await sink.drain()
-            sink.write_eof()

@@ -72,14 +72,14 @@ def test_distinct_texts(row: Row) -> None:
     with row.serving(workers=1) as service:
         row.sent("", _GOOD[0], 50)
         row.sent("", calls.with_texts(*(f"first {n}" for n in range(1000))), 3)
-        (before,) = row.memory_mb()
+        (before,) = row.service.memory_mb()
         for turn in range(row.many(30, 8)):
             codes = (f"{turn} {number} ".ljust(20_000, "n") for number in range(700))
             coded = (fhir.condition(None, ("urn:x", one)) for one in codes)
             texts = (f"{turn} {number} Zyxwvut, Mary".ljust(90, "n") for number in range(2000))
             both = calls.holding("conditions", *coded), calls.with_texts(*texts)
             send_all(both, service.port, tally, connections=1)
-        (after,) = row.memory_mb()
+        (after,) = row.service.memory_mb()
     row.figure(f"worker {before:.0f} MB before, {after:.0f} MB after", after - before < 60)
 
 
@@ -250,15 +250,15 @@ def test_bytes_in_flight(row: Row) -> None:
         row.serving(FHIR_SERVERS=server.url, FHIR_OPEN="1") as service,
     ):
         row.sent("", _GOOD[0], 20)
-        workers, before = service.worker_processes(), sum(row.memory_mb())
+        workers, before = service.worker_processes(), sum(row.service.memory_mb())
         row.loaded(seconds, "bodies", large, 36, _REFUSED, fresh=True, pause_s=1)
-        under_bodies = sum(row.memory_mb("VmHWM"))
+        under_bodies = sum(row.service.memory_mb("VmHWM"))
         asking = (calls.without_prefetch(server.url),)
         row.loaded(seconds, "fetches", asking, 8, (*_REFUSED, 412, 413), fresh=True)
-        peak = sum(row.memory_mb("VmHWM"))
+        peak = sum(row.service.memory_mb("VmHWM"))
         time.sleep(4)  # what was given up at its deadline ends
         row.sent("", _GOOD[0], 20)
-        after = sum(row.memory_mb())
+        after = sum(row.service.memory_mb())
         row.must(service.worker_processes() == workers, "a worker died")
     said = f"both workers: {before:.0f} MB before, {under_bodies:.0f} MB at the most under bodies, "
     said += f"{peak:.0f} MB under fetches, {after:.0f} MB afterwards"

@@ -151,7 +151,7 @@ def test_bodies(row: Row) -> None:
             path = SELECT if "drafts" in name else FEEDBACK if "feedback" in name else VIEW
             (answered,) = row.sent(name, Call(path, body), right=right)
             row.must(not flaw(answered), f"{name}: {flaw(answered)}")
-        row.figure(f"worker afterwards {max(row.memory_mb()):.0f} MB")
+        row.figure(f"worker afterwards {max(row.service.memory_mb()):.0f} MB")
 
 
 def test_slow_clients(row: Row) -> None:

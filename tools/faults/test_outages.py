@@ -22,7 +22,7 @@ from tests.testing import fhir
 from tests.testing.serving import CARDS, stored_cards, until
 from tools.faults.calls import VIEW, Feedback, Signer, client_list, good_calls, without_prefetch
 from tools.faults.conftest import Row
-from tools.faults.load import Answered, Client, Proxy, flaw, send_all
+from tools.faults.load import Answered, Client, flaw, send_all
 
 __all__ = ["cluster"]
 _WITHIN_MS = 5000  # the default of CDS_FHIR_DEADLINE, and slack for a loaded machine
@@ -175,9 +175,9 @@ def test_fhir_server(row: Row) -> None:
             return kinds["Patient"][0]
         return fhir.searchset(*kinds.get(target.rpartition("?")[0].rpartition("/")[2], []))
 
-    with Loopback(lambda asked: [reply(page(asked.target))]) as server:
-        proxy = Proxy(server.server_address[1])
-        asking = without_prefetch(proxy.url, of=request["context"]["patientId"])
+    delay_s = 0.0
+    with Loopback(lambda asked: [delay_s, reply(page(asked.target))]) as server:
+        asking = without_prefetch(server.url, of=request["context"]["patientId"])
 
         def wait_for_cards(times: int) -> float:
             """Seconds until so many calls one after another have cards."""
@@ -186,28 +186,26 @@ def test_fhir_server(row: Row) -> None:
                 lambda: all(client.send(asking).status == 200 for _ in range(times)), "cards"
             )
 
-        settings = {"FHIR_SERVERS": proxy.url, "FHIR_OPEN": "1"}
+        settings = {"FHIR_SERVERS": server.url, "FHIR_OPEN": "1"}
         with row.serving(**settings), row.load("others", good_calls(), 2):
             for state in ("up", "dead", "back", "slow", "dead while slow", "back again"):
+                delay_s = 10.0 if state == "slow" else 0.0
                 if state.startswith("dead"):
-                    proxy.die()
+                    server.die()
                 elif state.startswith("back"):
-                    proxy.return_()
+                    server.return_()
                     returned = wait_for_cards(1)
                     # A server that did not answer is left alone for a while, by each worker.
                     everywhere = returned + wait_for_cards(20)
                     said = f"{state}: cards after {returned:.1f} s, from every worker after "
                     row.figure(f"{said}{everywhere:.1f} s", returned < 3)
                     time.sleep(1.5)  # by then the other worker has tried it again, too
-                elif state == "slow":
-                    proxy.delay_s = 10.0
                 how = {"right": lambda one: not flaw(one), "pause_s": 0.01}
                 tally = row.loaded(row.many(12, 5), state, (asking,), **how)
                 row.must(tally.quantile_ms(1) < _WITHIN_MS, f"{state}: {tally}")
                 if state in ("up", "back"):
                     row.must(tally.statuses[200] == tally.total, f"{state}: {tally}")
             row.must(tally.statuses[200] > 0, "back again: no cards")
-        proxy.die()
 
 
 def test_key_server(row: Row) -> None:
@@ -227,28 +225,26 @@ def test_key_server(row: Row) -> None:
         row.loaded(seconds, name, fetched.calls(), 2, right, fresh=True, pause_s=0.01)
 
     with Loopback(lambda _asked: [reply(fetched.key_set)]) as server:
-        proxy = Proxy(server.server_address[1])
         inline = Signer("https://inline.example")
-        fetched = Signer("https://fetched.example", jku=f"{proxy.url}/jwks.json")
+        fetched = Signer("https://fetched.example", jku=f"{server.origin}/jwks.json")
         clients, retry = client_list(row.folder, inline, fetched), 3 if row.quick else None
         with (
             row.serving(TRUSTED_CLIENTS=clients, key_retry_s=retry) as service,
             row.load("clients with listed keys", inline.calls(), 1, noticed_nothing, pause_s=0.01),
         ):
             phase("up")
-            proxy.die()
+            server.die()
             phase("dead, keys known")
             before = service.started
             service.worker_processes()[0].kill()
             until(lambda: service.started > before, "a new worker")
             phase("dead, one worker new", (200, 401))
-            proxy.return_()
+            server.return_()
             client, more = Client(service.port, fresh=True), fetched.calls()
             took = until(
                 lambda: all(client.send(next(more)).status == 200 for _ in range(20)),
                 "acceptance by all workers", 90,
             )  # fmt: skip
             phase("back")
-        proxy.die()
     retried = "with the retry of 60 s shortened to 3 s" if row.quick else "it asks once a minute"
     row.figure(f"accepted by every worker {took:.0f} s after the return ({retried})")
