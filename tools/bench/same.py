@@ -1,17 +1,16 @@
-"""Whether two checkouts answer alike: the same mutated requests to both, in turns.
+"""Whether two checkouts answer alike: damaged calls to both, in turns.
 
     python -m tools.bench.same CHECKOUT [--requests 20000] [--seed 1]
 
-Requests are the benchmark's and those of ``fixtures``, damaged as in ``tests.testing.spoiling``.
-Compared are cards, the answer of every rule with its reasons, problems, and refusals. The first
-requests that differ are printed whole; exit status 1.
+They are those of ``make faults`` and the benchmark's, damaged in the same ways. Compared are status
+and body, the answer of every rule with its reasons, and problems. The first calls that differ are
+printed whole; exit status 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
 import re
 import subprocess
 import sys
@@ -26,30 +25,18 @@ NOW = datetime(2026, 11, 27, 9, 30, tzinfo=UTC)
 _SHOWN = 3
 
 
-def mutated_lines(number: int, seed: int) -> Iterator[str]:
-    """So many requests, each as its address and its JSON; the same for the same seed."""
-    from tests.scenarios.golden import FOLDERS, scenario
-    from tests.testing.spoiling import damaged
+def lines(number: int, seed: int) -> Iterator[str]:
+    """So many calls, each as a line of JSON: address, body, headers."""
     from tools.bench import bodies
+    from tools.faults.calls import mutated
 
-    sizes = ((size, cards) for size in (10, 40) for cards in (True, False))
-    made = [bodies.patient_view(size, cards=cards, now=NOW) for size, cards in sizes]
-    calls = list(map(json.loads, (*made, bodies.order_select(10, now=NOW))))
-    calls += [scenario(folder).request for folder in FOLDERS]
-    chance = random.Random(seed)  # noqa: S311  # no secret is made of it
-    for at in range(number):
-        call = calls[at % len(calls)]
-        path = f"/cds-services/leg-cramps-{call['hook']}"
-        if at >= len(calls):
-            changes = chance.choice((1, 1, 2, 3, 6))
-            prefetch, _ = damaged(chance, call.get("prefetch"), changes)
-            call = {**call, "prefetch": prefetch}
-            if chance.random() < 0.05:
-                call, _ = damaged(chance, call, changes)
-        yield f"{path} {json.dumps(call)}"
+    made = (bodies.patient_view(10, now=NOW), bodies.patient_view(40, cards=False, now=NOW),
+            bodies.order_select(10, now=NOW))  # fmt: skip
+    for call in mutated(number, seed, *map(json.loads, made * 20)):
+        yield json.dumps([call.path, call.body.decode("latin-1"), dict(call.headers)])
 
 
-def answered(lines: Iterator[str]) -> Iterator[str]:
+def answered(calls: Iterator[str]) -> Iterator[str]:
     """What the ``cds_service`` that is imported answers to each line, as a line of JSON."""
     from dataclasses import replace
 
@@ -71,35 +58,34 @@ def answered(lines: Iterator[str]) -> Iterator[str]:
         parts = make_parts(read_settings(database_url=f"sqlite:///{folder}/same.db"))
         app = build(replace(parts, now=lambda: NOW)).wsgi_app
         try:
-            for line in lines:
+            for line in calls:
                 seen.clear()
-                path, _, body = line.partition(" ")
-                told = {"data": body, "content_type": "application/json"}
-                call = create_environ(path, method="POST", **told)
-                content, status, _ = run_wsgi_app(app, call, buffered=True)
+                path, body, headers = json.loads(line)
+                sent = {"Content-Type": "application/json", **headers}
+                made = create_environ(
+                    path, method="POST", data=body.encode("latin-1"), headers=sent
+                )
+                content, status, _ = run_wsgi_app(app, made, buffered=True)
                 # The ids of cards and suggestions are random in part.
-                lasting = re.sub(rb'"uuid": *"[^"]*"', b'"uuid": ""', b"".join(content))
-                yield json.dumps([status, json.loads(lasting), repr(seen)])
+                lasting = re.sub(r'"uuid": *"[^"]*"', "", b"".join(content).decode())
+                yield json.dumps([status, lasting, repr(seen)])
         finally:
             Answering.answer = answer
             parts.records.close()
 
 
 def differences(checkouts: tuple[Path, Path], number: int, seed: int) -> Iterator[str]:
-    """The requests that two checkouts answer differently, with both answers."""
+    """The calls that two checkouts answer differently, with both answers."""
     # Each answers in a process of its own, line by line.
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-P", __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(one)},
+            [sys.executable, "-P", __file__], **pipes, env={"PYTHONPATH": str(checkout)}
         )
-        for one in checkouts
+        for checkout in checkouts
     ]
     try:
-        for line in mutated_lines(number, seed):
+        for line in lines(number, seed):
             for one in processes:
                 print(line, file=one.stdin, flush=True)
             ours, theirs = (one.stdout.readline() for one in processes)
@@ -127,12 +113,11 @@ def main() -> int:
     reader.add_argument("--requests", type=int, default=20_000)
     reader.add_argument("--seed", type=int, default=1)
     asked = reader.parse_args()
-    count = 0
-    both = (asked.checkout.resolve(), CHECKOUT)
+    count, both = 0, (asked.checkout.resolve(), CHECKOUT)
     for count, told in enumerate(differences(both, asked.requests, asked.seed), 1):
         if count <= _SHOWN:
             print(told)
-    print(f"{asked.requests:,} requests, {count:,} answered differently")
+    print(f"{asked.requests:,} calls, {count:,} answered differently")
     return 1 if count else 0
 
 

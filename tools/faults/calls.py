@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import itertools
 import json
+import random
 import socket
 import struct
 import time
@@ -23,6 +24,7 @@ from tests.scenarios.golden import FIXTURES, FOLDERS, scenario
 from tests.testing import fhir
 from tests.testing.fhir import spelled as encoded
 from tests.testing.serving import HOST
+from tests.testing.spoiling import ADDRESSES, HEADERS, damaged, spoilt, written
 from tools.faults.load import Answered, Call, Right, Tally
 
 VIEW = "/cds-services/leg-cramps-patient-view"
@@ -113,6 +115,32 @@ def many_answers(count: int, suggestions: int = 50, comment: str = "x") -> Call:
     """Answers to so many cards, each with suggestions and a comment."""
     cards = (f"00000000-0000-4000-8000-{number:012}" for number in range(count))
     return feedback(*cards, suggestions=suggestions, comment=comment)
+
+
+def mutated(count: int, seed: int, *more: dict[str, Any]) -> Iterator[Call]:
+    """``count`` spoilt calls, the same ones for the same seed; the note names the ways.
+
+    They are made of all scenarios, of feedback, and of ``more``.
+    """
+    dice = random.Random(seed)
+    originals = [*scenarios(), json.loads(feedback(INSTANCE).body), *more]
+    for _ in range(count):
+        original = dice.choice(originals)
+        path = PATHS.get(original.get("hook", ""), FEEDBACK)
+        changes = dice.choice((1, 1, 2, 4, 12)) if dice.random() < 0.8 else 0
+        tree, names = damaged(dice, original, changes)
+        body = written(dice, tree)
+        if not names or dice.random() < 0.45:
+            body, name = spoilt(dice, body)
+            names.append(name)
+        headers: dict[str, str] = {}
+        if dice.random() < 0.08:
+            headers = dict([dice.choice(HEADERS)])
+            names.append("headers")
+        if dice.random() < 0.03:
+            path = dice.choice(ADDRESSES)
+            names.append("path")
+        yield Call(path, body, headers, "+".join(names))
 
 
 class Feedback(Tally):

@@ -5,8 +5,6 @@ Its docstring says in two paragraphs what is done to the service and what must h
 
 from __future__ import annotations
 
-import os
-import platform
 import re
 import signal
 import subprocess
@@ -22,19 +20,10 @@ from typing import Any
 import pytest
 
 from tests.testing.serving import HOST, NotInTimeError, Service, free_port, serving, until
+from tools.bench.report import hardware
 from tools.bench.servers import wrk
 from tools.faults.calls import Feedback
-from tools.faults.load import (
-    TIMEOUT_S,
-    Answered,
-    Call,
-    Client,
-    Port,
-    Right,
-    Tally,
-    flaw,
-    under_load,
-)  # fmt: skip
+from tools.faults.load import TIMEOUT_S, Answered, Call, Client, Right, Tally, flaw, under_load
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 _HEALTH_MS = 100
@@ -86,11 +75,15 @@ class Row:
     @contextmanager
     def load(
         self, name: str, calls: Iterable[Call], connections: int = 4,
-        right: Right | Tally = (200,), port: Port = 0, **how: Any,
+        right: Right | Tally = (200,), **how: Any,
     ) -> Iterator[Tally]:  # fmt: skip
-        """Load of this name all through the block; each answer must be right (see `judge`)."""
+        """Load of this name all through the block; each answer must be right (see `judge`).
+
+        ``how`` is that of `under_load`, and the ``port`` if it is not the service's.
+        """
+        port = how.pop("port", None) or self.service.port
         tally = self.tallies[name] = right if isinstance(right, Tally) else Tally(right)
-        with under_load(port or self.service.port, calls, tally, connections, **how):
+        with under_load(port, calls, tally, connections, **how):
             yield tally
 
     def loaded(self, seconds: float, *what: Any, **how: Any) -> Tally:
@@ -200,7 +193,5 @@ def write(test: str, *cells: str, page: Path = PAGE) -> None:
     before, *rows, after = re.split(r"^(\| `[a-z-]+` \|.*\n)", page.read_text("utf-8"), flags=re.M)
     rows = [one for one in rows if one]
     lines = {one[: one.index("|", 2)]: one for one in rows} | {f"| `{name}` ": f"| {told} |\n"}
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    machine = f"{os.cpu_count()} cores, {memory:.0f} GiB of memory, {platform.platform()}"
-    before = re.sub("^Machine: [^;]*", f"Machine: {machine}", before, flags=re.M)
+    before = re.sub("^Machine: [^;]*", f"Machine: {hardware()}", before, flags=re.M)
     page.write_text(before + "".join(lines.values()) + after, "utf-8")

@@ -4,48 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
-import random
 import socket
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
-
-from tests.testing.spoiling import ADDRESSES, HEADERS, damaged, spoilt, written
-from tests.testing.strategies import JSON, VALUE
 from tools.faults import calls
 from tools.faults.calls import FEEDBACK, SELECT, VIEW, with_extra
 from tools.faults.conftest import Row
 from tools.faults.load import Call, Client, Tally, flaw, send_all
-
-
-def mutated(count: int, seed: int) -> Iterator[Call]:
-    """``count`` spoilt calls, the same ones for the same seed; the note names the ways."""
-    dice = random.Random(seed)
-    originals = [*calls.scenarios(), json.loads(calls.feedback(calls.INSTANCE).body)]
-    for _ in range(count):
-        original = dice.choice(originals)
-        path = calls.PATHS.get(original.get("hook", ""), FEEDBACK)
-        changes = dice.choice((1, 1, 2, 4, 12)) if dice.random() < 0.8 else 0
-        tree, names = damaged(dice, original, changes)
-        body = written(dice, tree)
-        if not names or dice.random() < 0.45:
-            body, name = spoilt(dice, body)
-            names.append(name)
-        headers: dict[str, str] = {}
-        if dice.random() < 0.08:
-            headers = dict([dice.choice(HEADERS)])
-            names.append("headers")
-        if dice.random() < 0.03:
-            path = dice.choice(ADDRESSES)
-            names.append("path")
-        yield Call(path, body, headers, "+".join(names))
 
 
 def test_mutants(row: Row) -> None:
@@ -58,46 +28,9 @@ def test_mutants(row: Row) -> None:
     count = row.many(20_000, 2_000)
     tally = row.tallies["mutants"] = Tally(lambda one: not flaw(one))
     with row.serving() as service:
-        send_all(mutated(count, row.seed), service.port, tally)
+        send_all(calls.mutated(count, row.seed), service.port, tally)
         row.must(service.says("/readyz"), "not ready afterwards")
     row.must(tally.total == count, f"only {tally.total:,} of {count:,} were sent")
-
-
-def _made_up() -> st.SearchStrategy[bytes]:
-    keys = ("patient", "results", "conditions", "medicationRequests", "orders", "allergies")
-    call = st.fixed_dictionaries({
-        "hook": st.sampled_from(tuple(calls.PATHS)), "hookInstance": st.just("h"),
-        "prefetch": st.dictionaries(st.sampled_from(keys), VALUE, max_size=6),
-        "context": st.fixed_dictionaries({
-            "userId": st.just("Practitioner/1"), "patientId": st.just("p1"),
-            "selections": st.just(["a/b"]), "draftOrders": VALUE,
-        }),
-    })  # fmt: skip
-    made = call | st.fixed_dictionaries({"feedback": JSON}) | JSON
-    return st.binary(max_size=400) | made.map(lambda value: json.dumps(value).encode())
-
-
-def test_properties(row: Row) -> None:
-    """2,000 calls that hypothesis makes up
-
-    no 5xx, no lost connection, every answer JSON, every error an OperationOutcome
-    """
-    tally = row.tallies["calls"] = Tally(lambda one: not flaw(one))
-    with row.serving() as service:
-        client = Client(service.port)
-
-        @settings(
-            max_examples=row.many(2_000, 200), deadline=None, database=None, derandomize=True,
-            phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
-        @given(_made_up(), st.sampled_from((VIEW, SELECT, FEEDBACK)))
-        def every_answer_is_right(body: bytes, path: str) -> None:
-            answered = client.send(Call(path, body, note=repr(body[:400])))
-            tally.add(answered)
-            assert not flaw(answered)
-
-        with suppress(AssertionError):  # the tally tells
-            every_answer_is_right()
 
 
 def _chunks(size: int, each: int) -> list[bytes]:
