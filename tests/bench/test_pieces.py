@@ -79,16 +79,6 @@ def test_the_floors_answer_a_card(floors, path):
     assert (answer.status, json.loads(answer.body)) == (200, {"cards": [fixed.CARD]})
 
 
-def test_the_fhir_server_holds_the_prefetch():
-    def held(target):
-        asked = SimpleNamespace(target=f"/fhir/{target}")
-        return json.loads(contestants.held_by_a_fhir_server(asked)[1].partition(b"\r\n\r\n")[2])
-
-    assert held(f"Patient/{bodies.PATIENT}")["id"] == bodies.PATIENT
-    assert held("Observation?code=x")["total"] == 100
-    assert held("AllergyIntolerance?patient=x")["total"] == 0
-
-
 def test_only_one_of_the_floors_parses(floors):
     assert Client(floors.port, fresh=True).send(Call("/parsed", b"{")).status == 500
     assert Client(floors.port, fresh=True).send(Call("/flask", b"{")).status == 200

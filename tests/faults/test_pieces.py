@@ -14,14 +14,22 @@ import sys
 import threading
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.fhir_client.loopback import Loopback, reply
+from tests.fhir_client.loopback import Asked, Loopback, reply
 from tests.testing.serving import serving
 from tests.testing.spoiling import damaged
 from tests.testing.thorough import thorough
-from tools.faults.calls import VIEW, good_calls, mutated, scenarios, with_results
+from tools.faults.calls import (
+    VIEW,
+    good_calls,
+    held_by_a_fhir_server,
+    mutated,
+    scenarios,
+    with_results,
+)
 from tools.faults.conftest import write
 from tools.faults.load import Answered, Call, Client, Tally, flaw
 
@@ -123,6 +131,18 @@ def test_a_partner_dies_and_returns_at_the_same_address() -> None:
         partner.return_()
         assert json.loads(_get(port)) == {"asked": "/a?b"}
         assert [one.target for one in partner.asked] == ["/a?b"] * 2
+
+
+def test_the_fhir_server_holds_the_prefetch() -> None:
+    answer = held_by_a_fhir_server(json.loads(with_results(3).body)["prefetch"])
+
+    def held(target: str) -> Any:
+        asked = Asked(f"/fhir/{target}", {}, 1, 1)
+        return json.loads(answer(asked).partition(b"\r\n\r\n")[2])
+
+    assert held("Patient/p1")["id"] == "p1"
+    assert len(held("Observation?code=x")["entry"]) == 3
+    assert held("AllergyIntolerance?patient=x")["entry"] == []
 
 
 def test_each_call_of_a_fresh_client_goes_to_the_port_of_the_moment() -> None:

@@ -1,19 +1,17 @@
-"""Where the CQL rules and ours answer differently, over fixtures and shared patients."""
+"""Where the CQL rules and ours answer differently, over scenarios and the demo's patients."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 from cds_service.api.asking import ask
 from cds_service.app import make_parts
+from cds_service.demo.fixtures import fixture_patients
 from cds_service.settings import read_settings
 from tests.scenarios.golden import FOLDERS, scenario
-from tools.bench import CHECKOUT
 from tools.bench.contestants import CQL, PATHS, Ground
 from tools.faults.load import Call, Client
 
@@ -23,7 +21,6 @@ RULES = {
     "Active quinine": "quinine-active",
     "Magnesium taken": "magnesium-in-renal-impairment",
 }
-_SHARED = Path(os.environ.get("CDS_SHARED", CHECKOUT.parent / "shared"))
 
 
 def cases() -> Iterator[tuple[str, dict[str, Any], datetime]]:
@@ -31,14 +28,9 @@ def cases() -> Iterator[tuple[str, dict[str, Any], datetime]]:
     for one in map(scenario, FOLDERS):
         if one.request["hook"] == "patient-view" and not {"settings", "status"} & set(one.expected):
             yield one.name, one.request, one.as_of
-    for file in sorted((_SHARED / "synthea").glob("*.json")):
-        text = file.read_text()
-        names = {one["fullUrl"]: one["resource"] for one in json.loads(text)["entry"]}
-        for url, resource in names.items():  # references as a server stores them
-            text = text.replace(f'"{url}"', f'"{resource["resourceType"]}/{resource["id"]}"')
-        newest = max(one.get("effectiveDateTime", "")[:10] for one in names.values())
-        day_after = datetime.fromisoformat(f"{newest}T12:00:00+00:00") + timedelta(days=1)
-        yield file.stem.rpartition("_")[0], json.loads(text), day_after
+    for patient in fixture_patients().values():
+        moment = datetime.fromisoformat(patient.as_of).replace(tzinfo=UTC)
+        yield patient.name, json.loads(patient.bundle()), moment
 
 
 def compared(on: Ground) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Processor time of calls through the WSGI application, in one process without a network.
 
-    python -P tools/bench/calls.py ROUNDS NAME=PATH@BODY_FILE …
+    python -P tools/bench/calls.py ROUNDS < {NAME: [PATH, BODY]}
 
 makes the application of whichever ``cds_service`` is imported first (``PYTHONPATH`` chooses a
-release) and prints ``{"NAME": microseconds}``: medians of so many calls of each, in turns.
+release) and prints ``{NAME: microseconds}``: medians of so many calls of each, in turns.
 Processor time is what others on the machine cannot change.
 """
 
@@ -80,11 +80,8 @@ def medians(calls: Mapping[str, Call], rounds: int) -> dict[str, float]:
 
 def main() -> None:
     """Print the medians of so many rounds."""
-    app, calls = application(), {}
-    for argument in sys.argv[2:]:
-        name, _, rest = argument.partition("=")
-        path, _, file = rest.partition("@")
-        calls[name] = call(app, path, Path(file).read_bytes())
+    app, asked = application(), json.load(sys.stdin)
+    calls = {name: call(app, path, body.encode()) for name, (path, body) in asked.items()}
     print(json.dumps(medians(calls, int(sys.argv[1]))))
 
 

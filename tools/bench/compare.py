@@ -13,14 +13,13 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from tests.testing.serving import environment
-from tools.bench import CHECKOUT, HOME, bodies
+from tools.bench import CHECKOUT, bodies
 from tools.bench.bodies import CARDS, NONE, ORDERS
 
 _CALLS = {
@@ -39,21 +38,17 @@ def compared(processes: Mapping[str, tuple[Sequence[str], str]], rounds: int) ->
     its Python and its checkout. They take turns, each time started anew.
     """
     turns: list[dict[str, dict[str, float]]] = []
-    with tempfile.TemporaryDirectory(dir=HOME) as folder:
-        made = [str(Path(__file__).with_name("calls.py")), str(_EACH)]
-        for name, call in _CALLS.items():
-            path, body = bodies.of(*call)
-            file = Path(folder) / f"{len(made)}.json"
-            file.write_bytes(body)
-            made.append(f"{name}={path}@{file}")
-        for _ in range(rounds):
-            turns.append({})
-            # Whoever begins has the cooler machine: they take turns at that, too.
-            for name in list(processes)[:: -1 if len(turns) % 2 else 1]:
-                python, checkout = processes[name]
-                environ = environment() | {"PYTHONPATH": checkout}
-                command = [*python, "-P", *made]
-                turns[-1][name] = json.loads(subprocess.check_output(command, env=environ))
+    made = ((name, *bodies.of(*one)) for name, one in _CALLS.items())
+    asked = json.dumps({name: (path, body.decode()) for name, path, body in made})
+    for _ in range(rounds):
+        turns.append({})
+        # Whoever begins has the cooler machine: they take turns at that, too.
+        for name in list(processes)[:: -1 if len(turns) % 2 else 1]:
+            python, checkout = processes[name]
+            command = [*python, "-P", str(Path(__file__).with_name("calls.py")), str(_EACH)]
+            environ = environment() | {"PYTHONPATH": checkout}
+            told = subprocess.check_output(command, env=environ, input=asked, text=True)
+            turns[-1][name] = json.loads(told)
     first, size = next(iter(processes)), rounds // 3
     cuts = ((0, size), (size, 2 * size), (2 * size, rounds)) if size else ((0, rounds),)
     found: Compared = {}

@@ -7,17 +7,15 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any
 
-from tests.fhir_client.loopback import Loopback, reply
+from tests.fhir_client.loopback import Loopback
 from tests.testing.fhir import spelled
 from tests.testing.serving import Server, Service, environment, running
 from tools.bench import CHECKOUT, HOME, bodies
 from tools.faults.calls import SELECT as ORDERS_PATH
 from tools.faults.calls import VIEW as VIEW_PATH
-from tools.faults.calls import Signer, client_list
+from tools.faults.calls import Signer, client_list, held_by_a_fhir_server
 from tools.faults.load import Call, Client
 
 WORKERS = 2
@@ -90,28 +88,14 @@ class Ground:
         if of == TOKENS:
             return {"TRUSTED_CLIENTS": client_list(self.folder, self._signer)}
         if of == FETCHING:
-            partner = self.stack.enter_context(Loopback(held_by_a_fhir_server))
-            self.fhir_server = partner.url
+            answer = held_by_a_fhir_server(bodies.prefetch(100))
+            partner = Loopback(lambda asked: [_FHIR_S, answer(asked)])
+            self.fhir_server = self.stack.enter_context(partner).url
             return {"FHIR_SERVERS": self.fhir_server, "FHIR_OPEN": "1"}
         if of == AUDITED:
             return {"AUDIT": "digest", "RULES_SILENT": "quinine-active"}
         limits = ("MAX_BODY_MB", "CLIENT_MB", "PROCESS_MB")
         return dict.fromkeys(limits, "1000") if of == LARGE else {}
-
-
-@cache
-def _record() -> dict[str, bytes]:
-    data = bodies.prefetch(100)
-    kinds = {one["entry"][0]["resource"]["resourceType"]: one
-             for one in data.values() if one.get("entry")}  # fmt: skip
-    kinds |= {"Patient": data["patient"], "": data["orders"]}
-    return {kind: reply(one) for kind, one in kinds.items()}
-
-
-def held_by_a_fhir_server(asked: Any) -> list[float | bytes]:
-    """After 20 ms, what is held of the patient with a hundred results."""
-    kind = asked.target.partition("?")[0].split("/")[2]
-    return [_FHIR_S, _record().get(kind, _record()[""])]
 
 
 def see_cards(server: Server, path: str, cards: int) -> None:

@@ -126,10 +126,11 @@ def _parts(run: Run) -> Iterator[tuple[str, str]]:
     yield "goals", "\n\n".join(told)
     head = "call|results|connections|workers|who|calls/s|p50 ms|p99 ms|processor ms|"
     yield "figures", _table(head + "times a second|times a core|not 200", _figures(run))
-    both = ((call, side["release"], side["now"]) for call, side in run["release"].items())
-    rows = ((call, f"{old['us']:.0f}", f"{now['us']:.0f}", f"{now['ratio']:.2f}")
-            for call, old, now in both)  # fmt: skip
-    yield "release", _table("call|release, µs|now, µs|ratio", rows)
+    for name in ("release", "pythons"):
+        sides = next(iter(run[name].values()), {})
+        rows = ((call, *(f"{one['us']:.0f} ({one['ratio']:.2f})" for one in each.values()))
+                for call, each in run[name].items())  # fmt: skip
+        yield name, _table("|".join(["call", *(f"{one}, µs" for one in sides)]), rows)
     rows = ((part, f"{us:.0f}") for part, us in run["stages"].items())
     yield "stages", _table("part of the program|µs of a call", rows)
     rows = ((workers, "; ".join("+".join(map(str, one)) for one in times))
@@ -139,10 +140,6 @@ def _parts(run: Run) -> Iterator[tuple[str, str]]:
     rows = ((one["what"], *(f"{one[size]:.0f}" for size in sizes), one["status"])
             for one in run["memory"])  # fmt: skip
     yield "memory", _table("after|MB|its share, MB|peak, MB|answered", rows)
-    rows = ((call, *(f"{one['us']:.0f} ({one['ratio']:.2f})" for one in each.values()))
-            for call, each in run["pythons"].items())  # fmt: skip
-    pythons = next(iter(run["pythons"].values()), {})
-    yield "pythons", _table("|".join(["call", *(f"{one}, µs" for one in pythons)]), rows)
     found = run["agreement"]
     rows = ((f"`{name}`", ", ".join(ours) or "–", ", ".join(theirs) or "–")
             for name, ours, theirs in found["differ"])  # fmt: skip

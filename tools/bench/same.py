@@ -15,14 +15,15 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 27, 9, 30, tzinfo=UTC)
-_SHOWN = 3
+_BATCH, _SHOWN = 2_000, 3
 
 
 def lines(number: int, seed: int) -> Iterator[str]:
@@ -36,7 +37,7 @@ def lines(number: int, seed: int) -> Iterator[str]:
         yield json.dumps([call.path, call.body.decode("latin-1"), dict(call.headers)])
 
 
-def answered(calls: Iterator[str]) -> Iterator[str]:
+def answered(calls: Iterable[str]) -> Iterator[str]:
     """What the ``cds_service`` that is imported answers to each line, as a line of JSON."""
     from dataclasses import replace
 
@@ -76,27 +77,18 @@ def answered(calls: Iterator[str]) -> Iterator[str]:
 
 def differences(checkouts: tuple[Path, Path], number: int, seed: int) -> Iterator[str]:
     """The calls that two checkouts answer differently, with both answers."""
-    # Each answers in a process of its own, line by line.
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-P", __file__], **pipes, env={"PYTHONPATH": str(checkout)}
-        )
-        for checkout in checkouts
-    ]
-    try:
-        for line in lines(number, seed):
-            for one in processes:
-                print(line, file=one.stdin, flush=True)
-            ours, theirs = (one.stdout.readline() for one in processes)
-            if not ours or not theirs:
-                raise RuntimeError("a process has ended")
-            if ours != theirs:
-                yield f"{line}\n{ours}{theirs}"
-    finally:
-        for one in processes:
-            one.kill()
-            one.communicate()
+    asked = lines(number, seed)
+    while batch := list(islice(asked, _BATCH)):
+        ours, theirs = (
+            subprocess.run(
+                [sys.executable, "-P", __file__], env={"PYTHONPATH": str(one)}, check=True,
+                input="\n".join(batch), stdout=subprocess.PIPE, text=True,
+            ).stdout.splitlines()
+            for one in checkouts
+        )  # fmt: skip
+        for line, one, other in zip(batch, ours, theirs, strict=True):
+            if one != other:
+                yield f"{line}\n{one}\n{other}\n"
 
 
 def main() -> int:
@@ -105,8 +97,7 @@ def main() -> int:
         from cds_service.ops import logs
 
         logs.configure("error", sys.stderr)
-        for line in answered(iter(sys.stdin.readline, "")):
-            print(line, flush=True)
+        print(*answered(sys.stdin), sep="\n")
         return 0
     reader = argparse.ArgumentParser(prog="python -m tools.bench.same", description=__doc__)
     reader.add_argument("checkout", type=Path)

@@ -11,7 +11,7 @@ import socket
 import struct
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 import jwt
 
 from cds_service.trust.inspect import make_key_pair
+from tests.fhir_client.loopback import Asked, reply
 from tests.scenarios.golden import FIXTURES, FOLDERS, scenario
 from tests.testing import fhir
 from tests.testing.fhir import spelled as encoded
@@ -67,6 +68,22 @@ def view(prefetch: Mapping[str, Any] | None, **more: Any) -> Call:
 def without_prefetch(fhir_server: str, of: str = "p1") -> Call:
     """A call that brings nothing but the address of a FHIR server, and a token for it."""
     return view(None, of=of, fhirServer=fhir_server, fhirAuthorization=GRANTED)
+
+
+def held_by_a_fhir_server(prefetch: Mapping[str, Any]) -> Callable[[Asked], bytes]:
+    """What a FHIR server answers that holds this prefetch: the patient, or all of a type."""
+    held: dict[str, list[Any]] = {}
+    for value in filter(None, prefetch.values()):
+        for one in [each["resource"] for each in value.get("entry", ())] or [value]:
+            held.setdefault(one["resourceType"], []).append(one)
+    made = {kind: reply(fhir.searchset(*some)) for kind, some in held.items()}
+    made |= {"Patient": reply(held["Patient"][0]), "Bundle": reply(fhir.searchset())}
+
+    def answer(asked: Asked) -> bytes:
+        kind = asked.target.partition("?")[0].split("/")[2]
+        return made.get(kind, made["Bundle"])
+
+    return answer
 
 
 def holding(key: str, *resources: fhir.Json) -> Call:

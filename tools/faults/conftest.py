@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +17,11 @@ from typing import Any
 
 import pytest
 
-from tests.testing.serving import HOST, NotInTimeError, Service, free_port, serving, until
+from tests.testing.serving import NotInTimeError, Service, running, serving
+from tools.bench.contestants import FIXED, other
 from tools.bench.report import hardware
 from tools.bench.servers import wrk
-from tools.faults.calls import Feedback
+from tools.faults.calls import Feedback, Signer, client_list
 from tools.faults.load import TIMEOUT_S, Answered, Call, Client, Right, Tally, flaw, under_load
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
@@ -59,9 +58,13 @@ class Row:
 
     @contextmanager
     def serving(
-        self, workers: int = 2, key_retry_s: float | None = None, **settings: str
+        self, *clients: Signer, workers: int = 2, key_retry_s: float | None = None, **settings: str
     ) -> Iterator[Service]:
-        """The service; nothing unforeseen may be in its log at the end of the block."""
+        """The service, for these clients if any are given; nothing unforeseen may be in its log
+        at the end of the block.
+        """
+        if clients:
+            settings["TRUSTED_CLIENTS"] = client_list(self.folder, *clients)
         options = {"workers": workers, "key_retry_s": key_retry_s, "settings": settings}
         with serving(self.folder, **options) as self.service:
             yield self.service
@@ -108,19 +111,12 @@ class Row:
     def healthy_for(self, seconds: float) -> None:
         """For so long /healthz must answer in time, beyond what a busy machine takes itself.
 
-        That is told by a process that does nothing else. wrk asks both: the makers of load are
+        That is told by a server that does nothing else. wrk asks both: the makers of load are
         busy.
         """
-        port, empty = free_port(), self.folder / "empty"
-        empty.mkdir(exist_ok=True)
-        idle = [sys.executable, "-m", "http.server", str(port), "--bind", HOST, "-d", str(empty)]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen(idle, **quiet) as process:
-            until(lambda: Client(port, fresh=True).send(Call("/", b"")).status > 0, "an answer")
-            with ThreadPoolExecutor(2) as pool:
-                asked = ((self.service.port, "/healthz"), (port, "/"))
-                ours, theirs = pool.map(lambda at: wrk(*at, 1, seconds, every_ms=50), asked)
-            process.terminate()
+        with running(other(FIXED, 1, self.folder)) as idle, ThreadPoolExecutor(2) as pool:
+            asked = ((self.service.port, "/healthz"), (idle.port, "/wsgi"))
+            ours, theirs = pool.map(lambda at: wrk(*at, 1, seconds, every_ms=50), asked)
         slowest, idle_ms = ours["max_ms"], theirs["max_ms"]
         said = f"slowest of {ours['requests']:,} /healthz {slowest:.0f} ms (an idle process "
         said += f"beside it {idle_ms:.0f} ms)"

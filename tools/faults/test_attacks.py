@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -18,7 +17,7 @@ from tests.fhir_client.loopback import FOREVER, Loopback, reply
 from tests.testing import fhir
 from tests.testing.serving import until
 from tools.faults import calls
-from tools.faults.calls import FEEDBACK, VIEW, Signer, client_list, good_calls
+from tools.faults.calls import FEEDBACK, VIEW, Signer, good_calls
 from tools.faults.conftest import Row
 from tools.faults.load import Call, Client, Tally, send_all
 from tools.faults.test_outages import locked, small_disk
@@ -50,7 +49,7 @@ def test_strangers(row: Row) -> None:
     count, seconds = row.many(1100, 260), row.many(20, 5)
     signer = Signer("https://north.example")
     with (
-        row.serving(TRUSTED_CLIENTS=client_list(row.folder, signer)) as service,
+        row.serving(signer) as service,
         calls.strangers(service.port, count) as lines,
     ):
         with row.load("signed calls", signer.calls(), 2, pause_s=0.05) as others:
@@ -88,8 +87,7 @@ def _signed_while(
 ) -> None:
     """Signed calls before, while the database does not answer, and after."""
     signer = Signer("https://north.example")
-    clients = client_list(row.folder, signer)
-    with row.serving(TRUSTED_CLIENTS=clients, **settings) as service:
+    with row.serving(signer, **settings) as service:
         for when, change in (("before", lambda: None), ("while", stall), ("after", release)):
             change()
             with row.load(when, signer.calls(), 4, pause_s=0.1) as tally:
@@ -145,28 +143,23 @@ def test_hung_fhir_server(row: Row) -> None:
     the other tenant gets its cards as without them; the breaker spares the first one the wait, and
     its server is used again within 3 s of its return
     """
-    hanging = [True]
-
-    def answer(asked: Any) -> Any:
-        return [reply(fhir.patient() if "/Patient/" in asked.target else fhir.searchset())]
-
-    def hang(asked: Any) -> Any:
-        return [FOREVER] if hanging[0] else answer(asked)
-
-    with Loopback(hang) as hung, Loopback(answer) as working:
+    hangs, answer = True, calls.held_by_a_fhir_server({"patient": fhir.patient()})
+    with (
+        Loopback(lambda asked: [FOREVER if hangs else answer(asked)]) as hung,
+        Loopback(lambda asked: [answer(asked)]) as working,
+    ):
         bases = (hung.url, working.url)
         tenants = [Signer(f"{base}/tenant", fhir_servers=[base]) for base in bases]
         stuck, others = (
             one.calls(calls.without_prefetch(base))
             for one, base in zip(tenants, bases, strict=True)
         )
-        clients = client_list(row.folder, *tenants)
-        with row.serving(workers=1, TRUSTED_CLIENTS=clients) as service:
+        with row.serving(*tenants, workers=1) as service:
             row.loaded(5, "the other tenant alone", others, 1, pause_s=0.1)
             with row.load("the first tenant", stuck, 8, (200, 412), pause_s=0.05):
                 other = row.loaded(row.many(20, 8), "the other tenant", others, 1, pause_s=0.1)
             figures = service.says("/metrics")
-            hanging[0] = False
+            hangs = False
             client = Client(service.port)
             back = until(lambda: client.send(next(stuck)).status == 200, "the first tenant", 10)
     row.must(other.quantile_ms(0.99) < 1000, f"the other tenant: {other}")

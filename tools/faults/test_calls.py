@@ -183,11 +183,10 @@ def test_token_clocks(row: Row) -> None:
     accepted within 60 s of leeway, else 401; never a 5xx; a token is good once
     """
     signer, rounds = calls.Signer("https://ehr.example"), row.many(20, 3)
-    clients = calls.client_list(row.folder, signer)
     found: Counter[int] = Counter()
     used = [signer.signed() for _ in range(rounds)]
     odd = tomllib.loads(Path(__file__).with_name("odd_times.toml").read_text(encoding="utf-8"))
-    with row.serving(TRUSTED_CLIENTS=clients) as service:
+    with row.serving(signer) as service:
         client = Client(service.port)
         for name, (wanted, changes) in [*odd.items()] * rounds:
             answered = client.send(signer.signed(payload=_payload(signer.claims(), changes)))
@@ -199,7 +198,7 @@ def test_token_clocks(row: Row) -> None:
             race = send_all([call] * 16, service.port, Tally(), connections=16)
             row.must(race.statuses == {200: 1, 401: 15}, f"one token sent 16 times: {race.said()}")
         service.stop()
-    with row.serving(TRUSTED_CLIENTS=clients) as service:
+    with row.serving(signer) as service:
         again = row.tallies["used tokens after a restart"] = Tally((401,))
         send_all(used, service.port, again, connections=1)
     row.figure(f"{len(odd)} odd times, {rounds} times each: {found[200]} × 200, {found[401]} × 401")

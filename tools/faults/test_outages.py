@@ -11,16 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
 from tests.feedback.conftest import Cluster, cluster
 from tests.fhir_client.loopback import Loopback, reply
-from tests.testing import fhir
 from tests.testing.serving import CARDS, stored_cards, until
-from tools.faults.calls import VIEW, Feedback, Signer, client_list, good_calls, without_prefetch
+from tools.faults import calls
+from tools.faults.calls import VIEW, Feedback, Signer, good_calls
 from tools.faults.conftest import Row
 from tools.faults.load import Answered, Client, flaw, send_all
 
@@ -163,21 +162,10 @@ def test_fhir_server(row: Row) -> None:
     every call is answered within the deadline of 3 s and 2 s of slack: cards, or 412 that nothing
     could be obtained; cards again within 3 s of the return; others are served
     """
-    # A patient with cards, by type of resource.
-    request = json.loads(good_calls(VIEW)[0].body)
-    kinds: dict[str, list[dict[str, Any]]] = {}
-    for value in filter(None, request["prefetch"].values()):
-        for resource in [one["resource"] for one in value.get("entry", ())] or [value]:
-            kinds.setdefault(resource["resourceType"], []).append(resource)
-
-    def page(target: str) -> dict[str, Any]:
-        if "/Patient/" in target:
-            return kinds["Patient"][0]
-        return fhir.searchset(*kinds.get(target.rpartition("?")[0].rpartition("/")[2], []))
-
-    delay_s = 0.0
-    with Loopback(lambda asked: [delay_s, reply(page(asked.target))]) as server:
-        asking = without_prefetch(server.url, of=request["context"]["patientId"])
+    request, delay_s = json.loads(good_calls(VIEW)[0].body), 0.0
+    answer = calls.held_by_a_fhir_server(request["prefetch"])
+    with Loopback(lambda asked: [delay_s, answer(asked)]) as server:
+        asking = calls.without_prefetch(server.url, of=request["context"]["patientId"])
 
         def wait_for_cards(times: int) -> float:
             """Seconds until so many calls one after another have cards."""
@@ -227,9 +215,8 @@ def test_key_server(row: Row) -> None:
     with Loopback(lambda _asked: [reply(fetched.key_set)]) as server:
         inline = Signer("https://inline.example")
         fetched = Signer("https://fetched.example", jku=f"{server.origin}/jwks.json")
-        clients, retry = client_list(row.folder, inline, fetched), 3 if row.quick else None
         with (
-            row.serving(TRUSTED_CLIENTS=clients, key_retry_s=retry) as service,
+            row.serving(inline, fetched, key_retry_s=3 if row.quick else None) as service,
             row.load("clients with listed keys", inline.calls(), 1, noticed_nothing, pause_s=0.01),
         ):
             phase("up")

@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from tests.fhir_client.loopback import FOREVER, Loopback
 from tests.testing.serving import serving, stored_cards, until
 from tools.faults import calls
-from tools.faults.calls import VIEW, Feedback, Signer, client_list, good_calls, view
+from tools.faults.calls import VIEW, Feedback, Signer, good_calls, view
 from tools.faults.conftest import Row
 from tools.faults.load import Answered, Call, Tally, send_all
 
@@ -196,8 +196,7 @@ def test_soak(row: Row) -> None:
     with Loopback(lambda _asked: [FOREVER]) as hung, ExitStack() as stack:
         north, south = (Signer(f"https://{name}.example") for name in ("north", "south"))
         hostile = Signer("https://hostile.example", fhir_servers=[hung.url])
-        clients = client_list(row.folder, north, south, hostile)
-        service = stack.enter_context(row.serving(TRUSTED_CLIENTS=clients))
+        service = stack.enter_context(row.serving(north, south, hostile))
         asking, once = calls.without_prefetch(hung.url), hostile.signed()
         made_up = Call(VIEW, once.body, {"Authorization": "Bearer a.b.c"})
         cheap, dear = _hostile()
