@@ -17,12 +17,14 @@ from cds_service.catalogue.sites import SETTING, Hospital, each_hospital, popula
 from cds_service.catalogue.topics import Installed, chosen_topics, installed_topics
 from cds_service.commands.lacking import lacking
 from cds_service.core.identity import DEFAULT_SITE
+from cds_service.core.knowledge import KnowledgeError
 from cds_service.errors import ServiceError, StartupError, Unavailable
 from cds_service.outbound.fhir_servers import checked_servers
 from cds_service.population.limits import checked_limits
 from cds_service.serving.server import refuse_unguarded
 from cds_service.settings import read_settings, unknown_variables
 from cds_service.storage.database import open_database
+from cds_service.terminology.codes import CodeError
 from cds_service.trust.clients import check_sites, load_clients
 
 if TYPE_CHECKING:
@@ -77,12 +79,13 @@ def inspect(host: str, today: date) -> Inspected:
         _tried(lambda: listed.extend(load_clients(path)), faults)
     installed: dict[str, Installed] = {}
     _tried(lambda: installed.update(installed_topics()), faults)
-    lacks = [
-        f"topic {key}: {lack}"
-        for key, one in installed.items()
-        if not settings.topics or key in settings.topics
-        for lack in lacking(one.topic, today, one.folder)
-    ]
+    lacks: list[str] = []
+    for key, one in installed.items():
+        if not settings.topics or key in settings.topics:
+            try:
+                lacks += [f"topic {key}: {lack}" for lack in lacking(one.topic, today, one.folder)]
+            except (KnowledgeError, CodeError) as error:  # a file that cannot be read as one
+                lacks.append(f"topic {key}: {error}.")
     faults += lacks
     topics: list[Topic] = []
     refused: list[str] = []

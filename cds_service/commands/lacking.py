@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cds_service.commands.undeclared import undeclared_in
 from cds_service.core.facts import Kind
 from cds_service.engine.rule import Rule, flaws
 
@@ -188,7 +189,11 @@ def _of_checkout(topic: Topic, root: Path, known: Set[str]) -> Iterator[str]:
         file.read_text(encoding="utf-8") for file in (root / "tests" / "rules").glob("*.py")
     )
     shown = set()
-    for file in (root / "fixtures" / "scenarios").glob("*/expected.json"):
+    scenarios = root / "fixtures" / "scenarios"
+    for file in sorted(scenarios.glob("*/expected.json")):
+        for beside in ("request.json", "why.md"):
+            if not file.with_name(beside).is_file():
+                yield f"{_named(file)}: {beside} is missing beside it."
         try:
             cards = json.loads(file.read_text(encoding="utf-8")).get("cards", [])
             shown |= {card["rule"] for card in cards}
@@ -210,9 +215,12 @@ def _of_checkout(topic: Topic, root: Path, known: Set[str]) -> Iterator[str]:
         if rule.id not in shown:
             yield (
                 f"{where} no scenario shows its card. Add "
-                f"{_named(root / 'fixtures' / 'scenarios' / rule.id)}/ with request.json, "
+                f"{_named(scenarios / rule.id)}/ with request.json, "
                 "expected.json and why.md."
             )
+    where_of = {rule.id: _place(rule, root) for rule in topic.rules}
+    for rule_id, fault in undeclared_in(topic, scenarios):
+        yield f"{where_of[rule_id]}{fault}"
     for name in sorted(explained - known):
         yield f"{_named(traced)}: no rule is called {name}. Remove it."
 

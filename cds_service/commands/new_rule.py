@@ -37,7 +37,10 @@ def run(
 
     Raises BadRequest or UsageError for an option that is missing or wrong.
     """
-    check_name(name)
+    taken = {
+        rule.id: known for known, one in installed_topics().items() for rule in one.topic.rules
+    }
+    check_name(name, taken)
     if below is not None and above is not None:
         raise click.UsageError("Use either --below or --above, not both.")
     topic, package, root = _place(key)

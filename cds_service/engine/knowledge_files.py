@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
@@ -129,7 +130,18 @@ class KnowledgeFolder:
             if not isinstance(entry["checked"], date):
                 raise KnowledgeError(f"{file}: {key}: checked is not a day like 2026-11-23")
             found[key] = Limit(key=key, **{**entry, "value": _number(file, key, entry["value"])})
+            self._fits(file, found[key])
         return found
+
+    def _fits(self, where: str, limit: Limit) -> None:
+        """Raise KnowledgeError for the limit of an analyte in another unit, or not plausible."""
+        analyte = self.analytes.get(limit.key.split(".", 1)[0])
+        if analyte is None:
+            return
+        if limit.unit != analyte.canonical:
+            raise KnowledgeError(f'{where}: {limit.key}: unit must be "{analyte.canonical}"')
+        if not analyte.plausible[0] <= limit.value <= analyte.plausible[1]:
+            raise KnowledgeError(f"{where}: {limit.key}: {limit} is not plausible")
 
     @cached_property
     def orderables(self) -> Mapping[str, Orderable]:
@@ -264,9 +276,7 @@ class KnowledgeFolder:
             raise KnowledgeError(f"{path}: {key}: {raw} must be a number above zero")
         if entry.get("unit") != own.unit:
             raise KnowledgeError(f'{path}: {key}: unit must be "{own.unit}"')
-        analyte = self.analytes.get(key.split(".", 1)[0])
-        if analyte and not analyte.plausible[0] <= value <= analyte.plausible[1]:
-            raise KnowledgeError(f"{path}: {key}: {value} {own.unit} is not plausible")
+        self._fits(path, replace(own, value=value))
         checked = entry.get("checked", own.checked)
         if isinstance(checked, str):
             try:
@@ -326,8 +336,8 @@ def _analyte(key: str, entry: Mapping[str, Any]) -> Analyte:
         )
         unit = Unit(
             name=row["name"],
-            factor=Fraction(row.get("times", "1")) / Fraction(row.get("by", "1")),
-            offset=Fraction(row.get("plus", "0")),
+            factor=_factor(key, row, "times") / _factor(key, row, "by"),
+            offset=Fraction(_number(file, f"{key}.unit: plus", row.get("plus", "0"))),
             note=row.get("note", ""),
         )
         if "least" in row:
@@ -353,6 +363,20 @@ def _analyte(key: str, entry: Mapping[str, Any]) -> Analyte:
         range_high=_pair(key, "range_high", entry["range_high"]) if "range_high" in entry else None,
         least=least or None,
     )
+
+
+def _factor(key: str, row: Mapping[str, Any], name: str) -> Fraction:
+    """``times`` or ``by`` of a unit; may be written as a fraction, like ``"1/18"``."""
+    raw = str(row.get(name, "1"))
+    try:
+        value = Fraction(raw)
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(0)
+    if value <= 0:
+        raise KnowledgeError(
+            f"analytes.toml: {key}.unit: {name}: {raw} must be a number above zero"
+        )
+    return value
 
 
 def _pair(key: str, name: str, ends: object) -> tuple[Decimal, Decimal]:

@@ -6,6 +6,7 @@ has to be edited before its tests run. Its author then changes all of this into 
 
 from __future__ import annotations
 
+import builtins
 import importlib.util
 import json
 import os
@@ -18,8 +19,10 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from importlib import resources
+from keyword import iskeyword
 from pathlib import Path
 from string import Template
+from types import MappingProxyType
 from typing import Any
 
 from cds_service.core.quantities import decimals_of
@@ -30,6 +33,8 @@ from cds_service.new_rule.request import draft_of, scenario_request
 
 AS_OF = "2026-11-23T12:00:00+00:00"
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST_NAME = 64  # also the id of the patient in the scenario
+_TEMPLATE_WORDS = frozenset({"days", "orders", "quoted", "results", "rule"})
 _ADD_HERE = "# cds-service new-rule adds above this line"
 
 
@@ -70,11 +75,32 @@ def has_limit(topic: Topic, wanted: Wanted) -> bool:
     return _own_limit(wanted) in topic.knowledge.limits(None, "")
 
 
-def check_name(name: str) -> None:
-    """Raise BadRequest where ``name`` is not a valid rule id."""
-    _one_of(
-        name if _NAME.fullmatch(name) else "", (name,), "NAME", f"{name} is not a valid rule id."
-    )
+def check_name(name: str, taken: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Raise BadRequest where ``name`` is not a valid rule id, or is that of a rule.
+
+    ``taken`` are the topics of the ids of all rules. The module and the function of the rule get
+    the name, too.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadRequest(
+            f"{name} is not a valid rule id.",
+            "Use lower-case words with hyphens, like low-sodium.",
+            "NAME",
+        )
+    if len(name) > _LONGEST_NAME:
+        raise BadRequest(
+            f"{name} is longer than {_LONGEST_NAME} characters.", "Choose a shorter name.", "NAME"
+        )
+    if iskeyword(name) or name in _TEMPLATE_WORDS or hasattr(builtins, name):
+        raise BadRequest(
+            f"{name} has a meaning in Python or in the file of a rule.",
+            f"Choose another name, like low-{name}.",
+            "NAME",
+        )
+    if name in taken:
+        raise BadRequest(
+            f"rule {name} exists in the topic {taken[name]}.", "Choose another name.", "NAME"
+        )
 
 
 def check_wanted(topic: Topic, wanted: Wanted) -> None:
@@ -97,10 +123,7 @@ def check_wanted(topic: Topic, wanted: Wanted) -> None:
 
 
 def _one_of(given: str, allowed: Sequence[str], where: str, lacks: str) -> None:
-    if where == "NAME":
-        if not given:
-            raise BadRequest(lacks, "Use lower-case words with hyphens, like low-sodium.", where)
-    elif given not in allowed:
+    if given not in allowed:
         raise BadRequest(lacks, f"Use one of {', '.join(allowed) or '(there are none)'}.", where)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -16,7 +17,8 @@ from cds_service.catalogue import topics
 from cds_service.catalogue.topics import Installed
 from cds_service.commands import inspection
 from cds_service.commands.lacking import lacking
-from cds_service.core.knowledge import Limit, Limits, Reference
+from cds_service.commands.undeclared import undeclared_in
+from cds_service.core.knowledge import KnowledgeError, Limit, Limits, Reference
 from cds_service.core.times import days
 from cds_service.engine.orderables import Orderable
 from cds_service.engine.rule import Rule, conditions, medications, results
@@ -262,6 +264,71 @@ def test_a_checkout_is_told_which_rule_has_no_service_row_cases_or_scenario(
         assert found.endswith(end)
     # A rule that is merely not registered is not a reason to remove its row.
     assert not [one for one in said if "Remove it" in one]
+
+
+SCENARIO = "fixtures/scenarios/low-magnesium"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"needs": (results("potassium", days(90)),)}, "reads magnesium from results, which its"),
+        ({"limits": ()}, "uses the limit magnesium.low, which it does not declare"),
+        ({"offers": ()}, ", which it does not declare"),
+        ({"overrides": ()}, "gives the override reason "),
+        ({"check": lambda _facts: 1 / 0}, ": ZeroDivisionError: division by zero"),
+    ],
+)
+def test_what_a_rule_does_in_a_scenario_without_declaring_it_is_named(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    shutil.copytree(ROOT / SCENARIO, tmp_path / "low-magnesium")
+    found = list(undeclared_in(with_rules(replace(RULE, **change)), tmp_path))
+    assert found
+    for rule, sentence in found:
+        assert rule == "low-magnesium"
+        assert sentence.startswith("rule low-magnesium")
+        assert said in sentence
+        assert sentence.endswith(" (in the scenario low-magnesium).")
+
+
+def test_a_scenario_shows_nothing_where_all_is_declared_or_it_cannot_be_read(
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(ROOT / SCENARIO, tmp_path / "low-magnesium")
+    shutil.copytree(ROOT / SCENARIO, tmp_path / "broken")
+    shutil.copytree(ROOT / SCENARIO, tmp_path / "refused")
+    (tmp_path / "broken" / "expected.json").write_text("{")
+    (tmp_path / "refused" / "request.json").write_text("{}")
+    assert list(undeclared_in(with_rules(RULE), tmp_path)) == []
+    assert list(undeclared_in(replace(TOPIC, services=()), tmp_path)) == []
+
+
+def test_a_scenario_without_its_request_is_named(tmp_path: Path) -> None:
+    package = tmp_path / "hooks"
+    (package / "rules").mkdir(parents=True)
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / SCENARIO).mkdir(parents=True)
+    shutil.copy(ROOT / SCENARIO / "expected.json", tmp_path / SCENARIO)
+    said = [one for one in lacking(with_rules(RULE), TODAY, package) if "beside it" in one]
+    assert [one.partition("expected.json: ")[2] for one in said] == [
+        "request.json is missing beside it.",
+        "why.md is missing beside it.",
+    ]
+
+
+def test_a_file_that_is_first_read_by_the_check_is_named(
+    cds: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def limits(*_: object) -> Limits:
+        raise KnowledgeError("limits.toml: Invalid value (at end of document)")
+
+    installed = {"leg-cramps": Installed(with_rules(RULE, limits=limits), "hooks", ROOT / "hooks")}
+    for module in (inspection, topics):
+        monkeypatch.setattr(module, "installed_topics", lambda: installed)
+    ran = cds("check")
+    assert ran.status == 1
+    assert "topic leg-cramps: limits.toml: Invalid value (at end of document)." in ran.err
 
 
 def test_every_lack_is_one_line_of_the_command_and_never_a_traceback(

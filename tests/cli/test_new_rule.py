@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from cds_service.commands import new_rule
 from cds_service.engine.hook import HOOKS
 from cds_service.errors import BadRequest
-from cds_service.new_rule import registered
+from cds_service.new_rule import check_name, registered
 from hooks import TOPIC
 from tests.cli.conftest import ROOT, Command
 from tests.testing.thorough import thorough
@@ -105,6 +106,43 @@ def test_a_name_that_is_not_a_rule_id_writes_nothing(
 
 
 @pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("class", "class has a meaning in Python or in the file of a rule"),
+        ("tuple", "Choose another name, like low-tuple."),
+        ("quoted", "Choose another name, like low-quoted."),
+        ("a" * 65, "is longer than 64 characters"),
+        ("quinine-active", "rule quinine-active exists in the topic leg-cramps"),
+    ],
+)
+def test_a_name_that_would_not_work_writes_nothing(
+    cds: Command, checkout: Path, name: str, said: str
+) -> None:
+    before = files(checkout)
+    ran = cds("new-rule", name, *SODIUM)
+    assert ran.status == 1
+    assert said in ran.err
+    assert files(checkout) == before
+
+
+def test_a_rule_of_another_topic_is_not_written_again() -> None:
+    with pytest.raises(BadRequest, match="rule acid-high exists in the topic gout"):
+        check_name("acid-high", {"acid-high": "gout"})
+
+
+def test_every_word_of_the_templates_is_taken() -> None:
+    """A function of that name would hide what the templates import by the same name."""
+    for template in ("chart.py.txt", "order.py.txt"):
+        text = (ROOT / "cds_service" / "new_rule" / template).read_text(encoding="utf-8")
+        block = re.findall(r"^from \S+ import (?:\(([^)]*)\)|(.*))$", text, re.M)
+        words = {one.strip() for pair in block for one in ",".join(pair).split(",")}
+        for word in sorted(one for one in words if re.fullmatch("[a-z][a-z0-9]*", one)):
+            if word != "annotations":
+                with pytest.raises(BadRequest, match="has a meaning"):
+                    check_name(word)
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         ((), "--hook: --hook is missing. Use one of patient-view, order-select, order-sign."),
@@ -178,7 +216,7 @@ def test_a_rule_that_exists_is_not_written_again(cds: Command, checkout: Path) -
     before = files(checkout)
     ran = cds("new-rule", "low-magnesium", *SODIUM)
     assert ran.status == 1
-    assert "rule low-magnesium exists" in ran.err
+    assert "rule low-magnesium exists in the topic leg-cramps" in ran.err
     assert files(checkout) == before
 
 

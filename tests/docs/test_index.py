@@ -30,7 +30,11 @@ PAGES = sorted(
 )
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, *sorted(one for one in ROOT.glob("*.md") if one.name != "README.md")],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
 def test_every_page_is_linked_from_the_index(page: Path) -> None:
     assert page.resolve() in links(ROOT / "docs" / "README.md")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,3 +92,79 @@ def test_medicine_may_import_three_packages_of_the_service_and_no_other() -> Non
 def test_at_most_five_modules_are_loose_in_the_package() -> None:
     loose = {path.stem for path in (ROOT / "cds_service").glob("*.py")} - {"__init__"}
     assert len(loose) <= 5, loose
+
+
+# What facts, terms, rules and medicine may import besides each other: nothing that reads files by
+# itself, starts a process, or knows the web, a database or another library.
+PURE = {
+    *("__future__", "calendar", "collections", "contextlib", "csv", "dataclasses", "datetime"),
+    *("decimal", "enum", "fractions", "functools", "hashlib", "importlib", "io", "itertools"),
+    *("msgspec", "operator", "re", "tomllib", "types", "typing", "unicodedata"),
+    *("cds_service", "hooks"),
+}
+# The memory of texts is each thread's and each process's own.
+ALSO = {"cds_service/terminology/call_texts.py": {"os", "threading"}}
+# The standard library's own ways to the network, and who may use them.
+NETWORK = {
+    "socket",
+    "ssl",
+    "http",
+    "asyncio",
+    "urllib.request",
+    "smtplib",
+    "ftplib",
+    "socketserver",
+}
+ON_THE_NETWORK = ("outbound/", "sources/fetch/", "serving/", "storage/watch.py")
+
+
+def imported(text: str) -> Iterator[str]:
+    """Every module that a file imports, in a function too."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "."
+            yield from (f"{node.module}.{one.name}" for one in node.names)
+        elif isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
+            yield from (str(one.value) for one in node.args if isinstance(one, ast.Constant))
+
+
+def wrong(name: str, text: str) -> set[str]:
+    """The imports of a file that its place does not allow."""
+    found = set(imported(text))
+    roots = {one.partition(".")[0] for one in found}
+    if name.startswith("hooks/") or name.split("/")[1] in ("core", "terminology", "engine"):
+        return roots - PURE - ALSO.get(name, set())
+    mine = name.removeprefix("cds_service/")
+    online = {one for one in found if one in NETWORK or one.partition(".")[0] in NETWORK}
+    foreign = roots & {"hooks", "tests", "tools"}
+    return foreign | (set() if mine.startswith(ON_THE_NETWORK) else online)
+
+
+def test_each_file_imports_only_what_its_place_allows() -> None:
+    files = [*(ROOT / "cds_service").rglob("*.py"), *(ROOT / "hooks").rglob("*.py")]
+    names = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in files}
+    assert {name: found for name, text in names.items() if (found := wrong(name, text))} == {}
+
+
+def test_what_the_linter_cannot_see_is_caught() -> None:
+    for name, line in (
+        ("hooks/dose.py", "import werkzeug"),
+        ("hooks/rules/iron.py", "def x():\n    import sqlite3"),
+        ("hooks/rules/iron.py", "from urllib.request import urlopen"),
+        ("hooks/rules/iron.py", "import subprocess"),
+        ("cds_service/core/text.py", "import json"),
+        ("cds_service/engine/run.py", "import prometheus_client"),
+        ("cds_service/terminology/codes.py", "import threading"),
+        ("cds_service/answer/cards.py", "import urllib.request"),
+        ("cds_service/answer/cards.py", "from http.client import HTTPSConnection"),
+        ("cds_service/api/ops.py", "import importlib; importlib.import_module('hooks.renal')"),
+        ("cds_service/api/ops.py", "from tests.given import given"),
+        ("cds_service/api/ops.py", "import tools"),
+    ):
+        assert wrong(name, line), (name, line)
+    assert (
+        wrong("cds_service/api/ops.py", "from urllib.parse import urlsplit\nimport json") == set()
+    )
+    assert wrong("cds_service/outbound/transport.py", "import ssl") == set()

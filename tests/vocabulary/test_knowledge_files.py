@@ -79,6 +79,10 @@ def test_files_that_are_not_there_hold_nothing(tmp_path: Path) -> None:
         ('names = ["zinc"', 'names = [1, "zinc"', "zinc: write names like"),
         ('spellings = ["ug/dL"]', 'spelling = "ug/dL"', "zinc.unit: add spellings"),
         ("[[zinc.unit]]", "[zinc.unit", "analytes.toml: "),
+        ('by = "6.538"', 'by = "0"', "zinc.unit: by: 0 must be a number above zero"),
+        ('by = "6.538"', 'times = "-2"', "zinc.unit: times: -2 must be a number above zero"),
+        ('by = "6.538"', 'by = "six"', "zinc.unit: by: six must be a number above zero"),
+        ('by = "6.538"', 'plus = "few"', "zinc.unit: plus: few is not a number"),
     ],
 )
 def test_a_wrong_block_is_refused_with_its_name(
@@ -122,9 +126,11 @@ def test_a_wrong_limit_or_source_is_refused(tmp_path: Path) -> None:
         (whole.replace('"9"', '"nine"'), "nine is not a number"),
         (whole.replace("2026-11-27", '"today"'), "checked is not a day"),
         (whole.replace('["zinc.low"]', "[zinc.low]"), "write the key in quotes"),
+        (whole.replace("umol/L", "ug/dL"), 'zinc.low: unit must be "umol/L"'),
+        (whole.replace('"9"', '"900"'), "zinc.low: 900 umol/L is not plausible"),
     ):
         with pytest.raises(KnowledgeError, match=r"limits\.toml: ") as refused:
-            folder(tmp_path, limits=text).limits()
+            folder(tmp_path, analytes=ZINC, limits=text).limits()
         assert said in str(refused.value)
     source = '[neighbour]\nlabel = "A"\ncitation = "A"\nkind = "hearsay"\n'
     with pytest.raises(KnowledgeError, match=r"references\.toml: neighbour: kind hearsay"):
