@@ -19,7 +19,7 @@ def answer(client: FlaskClient) -> dict[str, Any]:
     return found
 
 
-def test_a_sound_answer_has_no_flaw(client: FlaskClient, answer: dict[str, Any]) -> None:
+def test_a_valid_answer_has_no_flaw(client: FlaskClient, answer: dict[str, Any]) -> None:
     assert flaws(answer) == []
     nothing = post(client, VIEW, body(prefetch=prefetch(results=None))).get_json()
     assert nothing == {"cards": []}

@@ -212,14 +212,14 @@ def test_a_byte_order_mark_is_not_part_of_the_body(client: FlaskClient) -> None:
     assert topics(post(client, VIEW, b"\xef\xbb\xbf" + json.dumps(body()).encode()))
 
 
-def test_of_a_key_given_twice_the_last_counts(client: FlaskClient) -> None:
+def test_of_duplicate_keys_the_last_counts(client: FlaskClient) -> None:
     text = json.dumps(body()).replace('"hook": ', '"hook": "order-select", "hook": ', 1)
 
     assert topics(post(client, VIEW, text.encode())) == ["low-potassium"]
 
 
 @pytest.mark.parametrize("half", [r"\ud83d", r"\udca9", r"\ud83d x \udca9"])
-def test_half_a_character_in_a_text_costs_nothing_else(client: FlaskClient, half: str) -> None:
+def test_an_unpaired_surrogate_in_a_text_loses_nothing_else(client: FlaskClient, half: str) -> None:
     broken = json.dumps(
         body(prefetch=prefetch(conditions=bundle({"resourceType": "Condition", "id": "HALF"})))
     ).replace("HALF", half)
@@ -227,19 +227,19 @@ def test_half_a_character_in_a_text_costs_nothing_else(client: FlaskClient, half
     assert topics(post(client, VIEW, broken.encode())) == ["low-potassium"]
 
 
-def test_a_whole_pair_and_an_escaped_backslash_stay_as_they_are(client: FlaskClient) -> None:
+def test_a_surrogate_pair_and_an_escaped_backslash_are_unchanged(client: FlaskClient) -> None:
     whole = json.dumps(body(hookInstance="BOTH")).replace("BOTH", r"\ud83d\udca9 \\ud83d \ud83d")
 
     assert topics(post(client, VIEW, whole.encode())) == ["low-potassium"]
 
 
-def test_no_selections_is_an_answer_without_cards(client: FlaskClient) -> None:
+def test_without_selections_the_answer_has_no_cards(client: FlaskClient) -> None:
     response = post(client, SELECT, order_body(QUININE, selections=[]))
 
     assert response.get_json() == {"cards": []}
 
 
-def test_a_prefetch_of_null_counts_as_none(client: FlaskClient) -> None:
+def test_a_null_prefetch_counts_as_no_prefetch(client: FlaskClient) -> None:
     assert post(client, VIEW, body(prefetch=None)).status_code == 412
 
 
@@ -272,7 +272,7 @@ def test_very_deep_nesting_is_refused_at_once(client: FlaskClient, opening: byte
     assert "64 levels" in issue(response)["details"]["text"]
 
 
-def test_the_last_level_that_is_allowed_is_allowed() -> None:
+def test_the_deepest_allowed_level_is_accepted() -> None:
     # In this order each round of the fast count removes two levels, down to the last.
     levels = MAX_DEPTH // 2
     deepest = b'{"a":[' * levels + b"]}" * levels
@@ -281,7 +281,7 @@ def test_the_last_level_that_is_allowed_is_allowed() -> None:
     assert too_deep(b"[" + deepest + b"]")
 
 
-def test_a_member_sent_twice_with_another_shape_is_refused(client: FlaskClient) -> None:
+def test_a_member_sent_twice_in_different_shapes_is_refused(client: FlaskClient) -> None:
     twice = json.dumps(body()).encode()[:-1] + b',"context":7}'
     first = b'{"context":7,' + json.dumps(body()).encode()[1:]
 
@@ -360,7 +360,7 @@ def _read(read: Callable[[bytes, Hook], Envelope], text: bytes, hook: Hook) -> o
     return replace(found, prefetch={}, results=None), sent
 
 
-def test_the_quick_types_take_nothing_that_the_schemas_refuse() -> None:
+def test_the_fast_types_accept_nothing_that_the_schemas_refuse() -> None:
     chance = random.Random(17)
     signed = order_body(QUININE) | {"hook": "order-sign"}
     secured = {"fhirServer": "https://f.example", "fhirAuthorization": AUTHORIZATION}
@@ -417,7 +417,7 @@ for _ in range(150):
 """
 
 
-def test_no_worker_dies_of_first_calls_that_come_together():
+def test_simultaneous_first_calls_crash_no_worker():
     """One in nine did, of a type of the decoder that another thread was about to complete."""
     told = subprocess.run(
         [sys.executable, "-c", _FIRST_CALLS],

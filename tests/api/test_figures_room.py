@@ -55,9 +55,9 @@ def _counted(how: str, tmp_path: Path) -> list[str]:
     return done.stdout.split()
 
 
-def test_where_there_is_no_room_nothing_is_counted_and_nothing_fails(tmp_path: Path) -> None:
+def test_without_space_nothing_is_counted_and_nothing_fails(tmp_path: Path) -> None:
     assert _counted("full", tmp_path)[:2] == ["False", "False"]
 
 
-def test_all_series_of_thirty_sites_fit_into_the_room_that_was_taken(tmp_path: Path) -> None:
+def test_all_series_of_thirty_sites_fit_into_the_reserved_space(tmp_path: Path) -> None:
     assert _counted("free", tmp_path) == ["True", "True", "True"]

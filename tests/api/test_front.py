@@ -83,7 +83,7 @@ QUICK = Limits(calls_per_client=2, bytes_per_client=100, calls=3, bytes=150, bod
                patience_s=0.2, stranger_bytes=10)  # fmt: skip
 
 
-def test_a_whole_body_reaches_the_application() -> None:
+def test_a_complete_body_reaches_the_application() -> None:
     front = Front(echo, Admission(), 1000)
     known, chunked = Exchange(b"abc", b"de", announced=5), Exchange(b"abc", b"defg")
     ask(front, known, chunked)
@@ -100,7 +100,7 @@ def test_a_length_over_the_limit_is_refused_before_anything_is_read() -> None:
     assert exchange.read == 30  # afterwards, so that its sender reads the answer
 
 
-def test_chunks_are_cut_at_the_limit() -> None:
+def test_a_chunked_body_is_cut_off_at_the_limit() -> None:
     admission = Admission()
     exchange = Exchange(*[b"x" * 400] * 5)
     ask(Front(echo, admission, 1000), exchange)
@@ -122,7 +122,7 @@ def test_a_body_that_does_not_arrive_is_408(parts: tuple[bytes | float, ...]) ->
     assert (refusals, admission.calls, admission.bytes) == (["slow-body"], 0, 0)
 
 
-def test_the_time_to_read_very_many_parts_is_not_the_clients() -> None:
+def test_the_time_to_read_very_many_chunks_does_not_count_against_the_client() -> None:
     admission = Admission()
     small = 1_000_000 // 7
 
@@ -134,7 +134,7 @@ def test_the_time_to_read_very_many_parts_is_not_the_clients() -> None:
     assert admission.time_for(20, 20) < 2.01  # who sends byte by byte, and slowly, gains nothing
 
 
-def test_bytes_in_flight_are_counted_from_what_is_announced() -> None:
+def test_bytes_in_flight_are_counted_by_the_announced_length() -> None:
     refusals: list[str] = []
     admission = Admission(replace(QUICK, body_s=30, patience_s=30), refusals.append)
     front = Front(echo, admission, 1000)
@@ -153,7 +153,7 @@ def test_bytes_in_flight_are_counted_from_what_is_announced() -> None:
     assert (admission.calls, admission.bytes) == (0, 0)
 
 
-def test_one_client_has_its_own_number_of_calls_and_all_have_one_together() -> None:
+def test_calls_are_limited_per_client_and_in_total() -> None:
     import threading
 
     go_on = threading.Event()
@@ -179,7 +179,7 @@ def test_one_client_has_its_own_number_of_calls_and_all_have_one_together() -> N
     assert (admission.calls, admission.bytes) == (0, 0)
 
 
-def test_a_strangers_body_is_not_read() -> None:
+def test_the_body_of_an_unauthenticated_caller_is_not_read() -> None:
     def nobody(_authorization: str | None, _path: str) -> object:
         raise Unauthorized("no")
 
@@ -192,7 +192,7 @@ def test_a_strangers_body_is_not_read() -> None:
     assert exchange.read <= QUICK.stranger_bytes + 8
 
 
-def test_a_signed_caller_counts_by_its_issuer() -> None:
+def test_calls_of_an_authenticated_caller_are_counted_by_issuer() -> None:
     def known(authorization: str | None, _path: str) -> object:
         return SimpleNamespace(iss=authorization)
 
@@ -208,7 +208,7 @@ def test_a_signed_caller_counts_by_its_issuer() -> None:
     assert seen == ["a"]
 
 
-def test_a_client_that_waits_for_leave_is_refused_without_reading() -> None:
+def test_a_client_that_waits_for_100_continue_is_refused_without_reading() -> None:
     exchange = Exchange(b"x" * 50, announced=9_000_000, expect="100-continue")
     ask(Front(echo, Admission(), 1000), exchange)
 
@@ -216,7 +216,7 @@ def test_a_client_that_waits_for_leave_is_refused_without_reading() -> None:
 
 
 @pytest.mark.parametrize(("size", "times"), [(memory.LARGE_BODY, 1), (1000, 0)])
-def test_after_a_large_body_memory_is_given_back(
+def test_memory_is_returned_after_a_large_body(
     monkeypatch: pytest.MonkeyPatch, size: int, times: int
 ) -> None:
     asked: list[bool] = []
@@ -226,7 +226,7 @@ def test_after_a_large_body_memory_is_given_back(
     assert len(asked) == times
 
 
-def test_memory_is_given_back_once_for_all_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_returned_once_for_all_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[int] = []
     monkeypatch.setattr(memory, "_SOON_S", 0.05)
     monkeypatch.setattr(
@@ -241,7 +241,7 @@ def test_memory_is_given_back_once_for_all_who_ask(monkeypatch: pytest.MonkeyPat
     assert given == [0, 0]
 
 
-def test_an_application_that_fails_gives_its_place_back() -> None:
+def test_an_application_that_fails_frees_its_slot() -> None:
     def broken(_environ: dict[str, Any], _start: Any) -> Iterable[bytes]:
         raise ValueError("no")
 
@@ -253,7 +253,7 @@ def test_an_application_that_fails_gives_its_place_back() -> None:
 
 
 @pytest.mark.parametrize("announced", [1001, 10**15, 10**18])
-def test_what_is_announced_over_the_limit_is_413_at_once(announced: int) -> None:
+def test_an_announced_length_over_the_limit_is_413_immediately(announced: int) -> None:
     exchange = Exchange(b"x", announced=announced)
     ask(Front(echo, Admission(), 1000), exchange)
     assert exchange.status == 413
@@ -261,7 +261,7 @@ def test_what_is_announced_over_the_limit_is_413_at_once(announced: int) -> None
 
 @pytest.mark.parametrize("announced", [500, None], ids=["announced", "chunked"])
 @pytest.mark.parametrize("path", ["/", "/demo/answer", "//cds-services/x", "/cds-services"])
-def test_what_strangers_send_elsewhere_is_read_to_their_limit_only(
+def test_bodies_sent_elsewhere_by_unauthenticated_callers_are_read_only_to_their_limit(
     path: str, announced: int | None
 ) -> None:
     def nobody(_header: str | None, _path: str) -> Any:
@@ -272,7 +272,7 @@ def test_what_strangers_send_elsewhere_is_read_to_their_limit_only(
     assert exchange.status == 413
 
 
-def test_a_flood_of_pages_takes_no_thread_of_a_call() -> None:
+def test_very_many_page_requests_do_not_occupy_the_threads_for_calls() -> None:
     """Requests without a body wait for each other only; too many of them are told to come again."""
     gate = threading.Event()
 
@@ -300,7 +300,7 @@ def test_a_flood_of_pages_takes_no_thread_of_a_call() -> None:
     assert statuses.count(200) == 256
 
 
-def test_strangers_who_hold_on_do_not_keep_the_others_from_hearing_their_answer() -> None:
+def test_slow_unauthenticated_callers_do_not_delay_answers_to_others() -> None:
     def known(header: str | None, _path: str) -> Any:
         if header is None:
             raise Unauthorized("nobody")

@@ -69,7 +69,9 @@ def checks() -> list[Callable[..., Any]]:
 
 
 @pytest.mark.parametrize("path", [VIEW, SELECT, f"{VIEW}/feedback", "/cds-services", "/readyz"])
-def test_requests_made_from_the_document_get_answers_of_the_document(api: Any, path: str) -> None:
+def test_generated_requests_get_answers_that_match_the_openapi_document(
+    api: Any, path: str
+) -> None:
     (method,) = api[path]
     required = checks()
 
@@ -106,7 +108,7 @@ def test_any_draft_is_answered_with_cards_or_412(
 
 @given(st.binary(max_size=200))
 @settings(QUIET, max_examples=examples(80))
-def test_any_bytes_are_answered(app: Flask, content: bytes) -> None:
+def test_any_bytes_get_an_answer(app: Flask, content: bytes) -> None:
     for path in (VIEW, f"{VIEW}/feedback"):
         response = post(app.test_client(), path, content)
         assert response.status_code == 400

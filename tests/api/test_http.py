@@ -45,7 +45,7 @@ Make = Callable[..., FlaskClient]
 # --- discovery --------------------------------------------------------------------------
 
 
-def test_discovery_has_its_shape_and_both_services(client: FlaskClient) -> None:
+def test_discovery_has_the_right_shape_and_lists_all_services(client: FlaskClient) -> None:
     response = client.get("/cds-services")
 
     assert response.status_code == 200
@@ -61,7 +61,7 @@ def test_discovery_has_its_shape_and_both_services(client: FlaskClient) -> None:
             assert key in one["usageRequirements"]
 
 
-def test_discovery_is_asked_again_without_being_sent_again(client: FlaskClient) -> None:
+def test_unchanged_discovery_is_304(client: FlaskClient) -> None:
     first = client.get("/cds-services")
 
     again = client.get("/cds-services", headers={"If-None-Match": first.headers["ETag"]})
@@ -69,7 +69,7 @@ def test_discovery_is_asked_again_without_being_sent_again(client: FlaskClient) 
     assert (again.status_code, again.data) == (304, b"")
 
 
-def test_data_requirements_have_their_shape_and_name_codes_and_windows(
+def test_data_requirements_have_the_right_shape_and_name_codes_and_windows(
     client: FlaskClient,
 ) -> None:
     found = client.get(f"{VIEW}/data-requirements").get_json()
@@ -88,7 +88,7 @@ def test_data_requirements_have_their_shape_and_name_codes_and_windows(
 
 
 @pytest.mark.parametrize(("path", "call"), [(VIEW, body()), (SELECT, order_body(QUININE))])
-def test_an_answer_has_its_shape_and_nothing_empty_in_it(
+def test_an_answer_has_the_right_shape_and_no_empty_values(
     client: FlaskClient, path: str, call: dict[str, Any]
 ) -> None:
     response = post(client, path, call)
@@ -107,7 +107,7 @@ def _nothing_empty(value: Any) -> None:
             _nothing_empty(one)
 
 
-def test_nothing_to_say_is_an_empty_list_of_cards(client: FlaskClient) -> None:
+def test_without_findings_the_list_of_cards_is_empty(client: FlaskClient) -> None:
     response = post(client, VIEW, body(prefetch=prefetch(results=bundle(potassium("4.2")))))
 
     assert response.get_json() == {"cards": []}
@@ -145,7 +145,7 @@ def test_too_many_entries_are_413(client: FlaskClient) -> None:
         ("POST", "/metrics", {"GET", "HEAD", "OPTIONS"}),
     ],
 )
-def test_another_method_is_405_and_says_which(
+def test_another_method_is_405_and_names_the_allowed_ones(
     client: FlaskClient, method: str, path: str, allowed: set[str]
 ) -> None:
     response = client.open(path, method=method)
@@ -169,7 +169,7 @@ def test_an_unknown_address_is_404(client: FlaskClient, path: str, method: str) 
 
 
 @pytest.mark.parametrize("path", ["/cds-services", "/healthz", "/openapi.json"])
-def test_head_is_get_without_its_body(client: FlaskClient, path: str) -> None:
+def test_head_is_get_without_the_body(client: FlaskClient, path: str) -> None:
     response = client.head(path)
 
     assert (response.status_code, response.data) == (200, b"")
@@ -181,7 +181,7 @@ def test_head_is_get_without_its_body(client: FlaskClient, path: str) -> None:
     ["application/json", "application/fhir+json", "application/json; charset=utf-8",
      "Application/FHIR+JSON;fhirVersion=4.0", None],
 )  # fmt: skip
-def test_json_under_its_names_is_read(client: FlaskClient, media_type: str | None) -> None:
+def test_json_media_types_are_accepted(client: FlaskClient, media_type: str | None) -> None:
     assert topics(post(client, VIEW, body(), content_type=media_type)) == ["low-potassium"]
 
 
@@ -236,7 +236,7 @@ def test_a_body_over_the_limit_is_413_and_read_to_its_end(service: Make, announc
     assert stream.taken == len(content)
 
 
-def test_of_an_endless_body_only_so_much_is_read(service: Make) -> None:
+def test_an_endless_body_is_read_only_up_to_a_limit(service: Make) -> None:
     client = service(max_body_mb=0.001)
     stream = Stream(b" " * 1_000_000)
 
@@ -262,7 +262,7 @@ def test_a_chunked_body_under_the_limit_is_read(client: FlaskClient) -> None:
     assert topics(response) == ["low-potassium"]
 
 
-def test_who_asks_before_sending_is_refused_unread(client: FlaskClient) -> None:
+def test_a_client_that_sends_expect_100_continue_is_refused_unread(client: FlaskClient) -> None:
     stream = Stream(b"{}")
 
     response = client.post(
@@ -303,7 +303,7 @@ def test_every_answer_carries_the_security_headers(client: FlaskClient, path: st
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
-def test_cards_are_not_stored_by_anybody(client: FlaskClient) -> None:
+def test_cards_may_not_be_cached(client: FlaskClient) -> None:
     assert post(client, VIEW, body()).headers["Cache-Control"] == "no-store"
 
 
@@ -367,7 +367,7 @@ def test_a_browser_is_answered_as_a_program_is_apart_from_cors(
     assert {k: v for k, v in program.headers if k not in apart} == theirs
 
 
-def test_another_origin_is_not_let_in(client: FlaskClient) -> None:
+def test_another_origin_is_refused(client: FlaskClient) -> None:
     response = post(client, VIEW, body(), headers={"Origin": "https://evil.example"})
 
     assert "Access-Control-Allow-Origin" not in response.headers
@@ -381,7 +381,7 @@ def test_a_pattern_is_not_an_origin(service: Make) -> None:
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
-def test_every_origin_may_be_let_in_by_setting(service: Make) -> None:
+def test_every_origin_can_be_allowed_by_setting(service: Make) -> None:
     response = service(cors_origins=("*",)).get("/cds-services", headers={"Origin": "null"})
 
     assert response.headers["Access-Control-Allow-Origin"] == "*"
@@ -402,7 +402,7 @@ def _clients(folder: Path) -> str:
     ("method", "path"),
     [("POST", VIEW), ("POST", f"{SELECT}/feedback"), ("GET", f"{VIEW}/data-requirements")],
 )
-def test_who_is_not_verified_gets_one_answer_for_every_reason(
+def test_every_unverified_caller_gets_the_same_answer(
     service: Make, tmp_path: Path, method: str, path: str, authorization: str | None
 ) -> None:
     client = service(trusted_clients=_clients(tmp_path))
@@ -426,7 +426,7 @@ def test_who_is_not_verified_gets_one_answer_for_every_reason(
 
 
 @pytest.mark.parametrize("protected", [True, False])
-def test_discovery_needs_a_caller_only_by_setting(
+def test_discovery_needs_a_token_only_if_the_setting_says_so(
     service: Make, tmp_path: Path, protected: bool
 ) -> None:
     client = service(trusted_clients=_clients(tmp_path), discovery_auth=protected)
@@ -440,7 +440,7 @@ def test_discovery_needs_a_caller_only_by_setting(
 # --- faults -----------------------------------------------------------------------------
 
 
-def test_a_fault_of_our_own_is_reported_without_what_it_was_about(
+def test_an_internal_fault_is_reported_without_its_content(
     service: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = service()
@@ -469,7 +469,7 @@ def test_a_fault_of_our_own_is_reported_without_what_it_was_about(
         (BadGateway, 500, "exception"),
     ],
 )
-def test_an_error_of_the_framework_is_reported_in_our_words(
+def test_an_error_of_the_framework_is_reported_as_an_operation_outcome(
     client: FlaskClient, raised: type[HTTPException], status: int, code: str
 ) -> None:
     def view() -> str:
@@ -499,7 +499,9 @@ def test_cards_are_answered_while_the_database_is_down(service: Make, tmp_path: 
 # --- feedback ---------------------------------------------------------------------------
 
 
-def test_feedback_on_a_card_is_kept_and_answered_with_an_empty_object(client: FlaskClient) -> None:
+def test_feedback_on_a_card_is_stored_and_answered_with_an_empty_object(
+    client: FlaskClient,
+) -> None:
     card = post(client, VIEW, body()).get_json()["cards"][0]["uuid"]
 
     response = post(client, f"{VIEW}/feedback", feedback(card))

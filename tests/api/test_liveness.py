@@ -27,7 +27,7 @@ asyncio.run(work())
 """
 
 
-def test_health_is_answered_while_nothing_else_of_python_runs(run: Callable[..., Running]) -> None:
+def test_health_is_answered_while_all_other_python_is_blocked(run: Callable[..., Running]) -> None:
     server = run()
     took: list[float] = []
 
@@ -53,7 +53,7 @@ def test_health_is_answered_while_nothing_else_of_python_runs(run: Callable[...,
     assert slowest < took[0] / 3
 
 
-def test_below_and_beside_health_there_is_nothing(run: Callable[..., Running]) -> None:
+def test_other_paths_of_the_health_server_are_404(run: Callable[..., Running]) -> None:
     server = run()
 
     for path in ("/healthz/", "/healthz/x", "/healthzx", "/healthz/../liveness.py",
@@ -83,7 +83,7 @@ def test_a_worker_whose_loop_hangs_ends(hangs: str) -> None:
     assert not found.stdout
 
 
-def test_a_worker_whose_loop_turns_goes_on() -> None:
+def test_a_worker_whose_loop_runs_continues() -> None:
     found = subprocess.run(
         [sys.executable, "-c", _HANGS.format("await asyncio.sleep(1.5)")],
         capture_output=True, text=True, timeout=30, check=False,

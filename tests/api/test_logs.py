@@ -171,7 +171,7 @@ def test_nothing_of_a_request_gets_into_a_log_or_an_error(
     assert line["status"] == response.status_code
 
 
-def test_one_line_tells_what_a_call_was(client: FlaskClient, written: io.StringIO) -> None:
+def test_one_log_line_describes_a_call(client: FlaskClient, written: io.StringIO) -> None:
     post(client, VIEW, body())
 
     (line,) = _lines(written)
@@ -184,7 +184,7 @@ def test_one_line_tells_what_a_call_was(client: FlaskClient, written: io.StringI
     assert set(line) <= logs.ALLOWED
 
 
-def test_a_key_that_nobody_thought_about_is_dropped(written: io.StringIO) -> None:
+def test_an_unknown_log_key_is_dropped(written: io.StringIO) -> None:
     logs.logger("test").warning("something", name="Doe", status=400, patient={"id": 1})
 
     (line,) = _lines(written)
@@ -219,7 +219,7 @@ def _bad(*_args: object) -> NotFired:
     ("path", "request_body", "other"),
     [(VIEW, body(), "low-potassium"), (SELECT, order_body(QUININE), "quinine-ordered")],
 )
-def test_the_fault_of_a_rule_hides_no_card_and_is_reported_logged_and_counted(
+def test_a_fault_in_a_rule_hides_no_card_and_is_reported_logged_and_counted(
     service: Make, written: io.StringIO, path: str, request_body: dict[str, Any], other: str
 ) -> None:
     sound = {one.id: one for one in (low_potassium, quinine_ordered)}[other]
@@ -243,7 +243,7 @@ def test_the_fault_of_a_rule_hides_no_card_and_is_reported_logged_and_counted(
     assert 'cds_rule_outcomes_total{answer="cannot tell",rule="bad"} 1.0' in figures
 
 
-def test_where_the_card_that_says_so_fails_itself_the_others_are_still_shown(
+def test_when_the_card_that_reports_the_fault_fails_too_the_others_are_still_shown(
     service: Make, written: io.StringIO
 ) -> None:
     client = service(replace(data_not_usable, review=_bad))
@@ -256,7 +256,7 @@ def test_where_the_card_that_says_so_fails_itself_the_others_are_still_shown(
     ]
 
 
-def test_a_library_may_say_where_but_not_what(written: io.StringIO) -> None:
+def test_log_lines_of_libraries_keep_the_place_but_not_the_message(written: io.StringIO) -> None:
     try:
         int(CANARY)
     except ValueError:
@@ -271,13 +271,13 @@ def test_a_library_may_say_where_but_not_what(written: io.StringIO) -> None:
     )
 
 
-def test_the_server_may_say_what_it_does(written: io.StringIO) -> None:
+def test_log_lines_of_the_server_keep_their_message(written: io.StringIO) -> None:
     logging.getLogger("_granian").info("Spawning worker-1")
 
     assert _lines(written)[0]["message"] == "Spawning worker-1"
 
 
-def test_an_exception_that_nobody_caught_is_logged_without_its_words(
+def test_an_uncaught_exception_is_logged_without_its_message(
     written: io.StringIO,
 ) -> None:
     def broken() -> None:
@@ -295,7 +295,7 @@ def test_an_exception_that_nobody_caught_is_logged_without_its_words(
     assert [line["event"] for line in _lines(written)] == ["uncaught_exception"] * 2
 
 
-def test_an_end_by_the_keyboard_and_a_thread_without_an_error_say_nothing(
+def test_a_keyboard_interrupt_and_a_thread_without_an_error_log_nothing(
     written: io.StringIO,
 ) -> None:
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
@@ -304,7 +304,7 @@ def test_an_end_by_the_keyboard_and_a_thread_without_an_error_say_nothing(
     assert written.getvalue() == ""
 
 
-def test_a_person_at_a_terminal_reads_words_with_the_same_keys() -> None:
+def test_at_a_terminal_logs_are_readable_text_with_the_same_keys() -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True

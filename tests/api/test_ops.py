@@ -53,7 +53,7 @@ def _sum(client: FlaskClient, name: str, **labels: str) -> float:
     )
 
 
-def test_what_was_fetched_is_counted_by_how_it_ended(tmp_path: Path) -> None:
+def test_fetches_are_counted_by_outcome(tmp_path: Path) -> None:
     def fetch(queries: Mapping[str, str], *_: object, **__: object) -> dict[str, Fetched]:
         failed = Fetched("unavailable", (), "the FHIR server answered 500", 500, 5)
         empty = Fetched("given", (b'{"resourceType":"Bundle"}',), "", 200, 5)
@@ -72,7 +72,7 @@ def test_what_was_fetched_is_counted_by_how_it_ended(tmp_path: Path) -> None:
     parts.records.close()
 
 
-def test_a_checkout_that_was_never_installed_has_a_document_too(
+def test_a_checkout_that_was_never_installed_has_an_openapi_document_too(
     service: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unknown(_name: str) -> str:
@@ -111,7 +111,7 @@ def test_a_card_over_the_cap_is_counted(service: Make) -> None:
     assert _sum(client, "cds_cards_dropped_total", rule="low-potassium") == 1
 
 
-def test_what_strangers_ask_for_makes_no_new_figures(client: FlaskClient) -> None:
+def test_unknown_addresses_create_no_new_metrics(client: FlaskClient) -> None:
     client.get("/one")
     client.open("/cds-services", method="BREW")
     _figures(client)
@@ -125,7 +125,7 @@ def test_what_strangers_ask_for_makes_no_new_figures(client: FlaskClient) -> Non
     assert set(_figures(client)) == before
 
 
-def test_every_worker_shows_what_all_workers_counted(tmp_path: Path) -> None:
+def test_every_worker_reports_the_counts_of_all_workers(tmp_path: Path) -> None:
     program = (
         "from cds_service.ops.metrics import Metrics\n"
         "import sys\n"
@@ -167,7 +167,7 @@ def test_the_openapi_document_is_valid_and_complete(client: FlaskClient) -> None
             part = part[name]
 
 
-def test_the_openapi_document_says_who_needs_a_token(service: Make, tmp_path: Path) -> None:
+def test_the_openapi_document_says_which_paths_need_a_token(service: Make, tmp_path: Path) -> None:
     listed = tmp_path / "clients.json"
     listed.write_text('[{"iss": "https://e.example", "jku": "https://e.example/jwks.json"}]')
 

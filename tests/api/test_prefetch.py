@@ -178,7 +178,9 @@ def _with_token(**changes: Any) -> dict[str, Any]:
     ],
 )
 @pytest.mark.parametrize("key", ["results", "conditions"])
-def test_what_came_in_a_key_has_one_state(key: str, value: Any, state: State, pages: int) -> None:
+def test_every_prefetch_value_has_exactly_one_state(
+    key: str, value: Any, state: State, pages: int
+) -> None:
     found = _delivered(body(prefetch=prefetch(**{key: value})))[Kind(key)]
 
     assert (found.state, len(found.pages)) == (state, pages)
@@ -187,7 +189,7 @@ def test_what_came_in_a_key_has_one_state(key: str, value: Any, state: State, pa
     assert bool(found.reason) is (state in (State.UNAVAILABLE, State.PARTIAL))
 
 
-def test_an_encounter_nobody_named_is_none_and_not_missing() -> None:
+def test_an_encounter_that_the_context_does_not_name_is_not_missing() -> None:
     server = Server()
 
     found = _delivered(_with_token(), server)[Kind.ENCOUNTER]
@@ -223,7 +225,7 @@ def test_only_missing_keys_are_fetched() -> None:
     assert found[Kind.CONDITIONS].state is State.UNAVAILABLE
 
 
-def test_a_first_page_is_replaced_by_all_pages_where_they_can_be_had() -> None:
+def test_a_first_page_is_replaced_by_all_pages_when_they_can_be_fetched() -> None:
     paged = body(prefetch=prefetch(results=bundle(potassium("3.1"), **NEXT)))
     came = Fetched("given", (b'{"resourceType":"Bundle"}', b"{}"), "", 200, 5)
 
@@ -251,7 +253,9 @@ def test_a_first_page_is_replaced_by_all_pages_where_they_can_be_had() -> None:
         pytest.param(body(prefetch={}, fhirServer=SERVER), "no token", id="no token"),
     ],
 )
-def test_what_was_not_sent_and_cannot_be_asked_is_absent(call: dict[str, Any], words: str) -> None:
+def test_data_that_were_not_sent_and_cannot_be_fetched_are_absent(
+    call: dict[str, Any], words: str
+) -> None:
     server = Server()
 
     found = _delivered(call, server)
@@ -261,7 +265,7 @@ def test_what_was_not_sent_and_cannot_be_asked_is_absent(call: dict[str, Any], w
     assert words in found[Kind.RESULTS].reason
 
 
-def test_a_sandbox_may_be_asked_without_a_token() -> None:
+def test_a_sandbox_can_be_queried_without_a_token() -> None:
     server = Server()
 
     _delivered(body(prefetch={}, fhirServer=SERVER), server, open_servers=True)
@@ -269,7 +273,7 @@ def test_a_sandbox_may_be_asked_without_a_token() -> None:
     assert server.access == Access(SERVER, None, None, None, SERVER)
 
 
-def test_keys_of_the_clients_own_are_read_by_their_content_as_a_part() -> None:
+def test_additional_prefetch_keys_are_read_by_content_as_partial_data() -> None:
     given = {
         "demographics": bundle({"resourceType": "Patient", "id": "p1"}),
         "labs": bundle(potassium("3.1")),
@@ -285,7 +289,7 @@ def test_keys_of_the_clients_own_are_read_by_their_content_as_a_part() -> None:
     assert found[Kind.CONDITIONS].state is State.ABSENT
 
 
-def test_a_clients_own_key_is_read_beside_ours() -> None:
+def test_an_additional_prefetch_key_is_read_together_with_ours() -> None:
     more = bundle(potassium("3.1"))
 
     found = _delivered(body(prefetch=prefetch(results=None, labs=more)))
@@ -298,7 +302,7 @@ def test_a_clients_own_key_is_read_beside_ours() -> None:
     assert len(found[Kind.PATIENT].pages) == 1
 
 
-def test_documents_under_a_clients_own_key_make_nothing_incomplete() -> None:
+def test_documents_under_an_additional_prefetch_key_make_nothing_incomplete() -> None:
     others = [{"resourceType": name} for name in ("DocumentReference", "QuestionnaireResponse")]
     mixed = bundle(potassium("3.1"), *others, {"resourceType": "MedicationDispense"})
     found = _delivered(body(prefetch=prefetch(everything=mixed)))
@@ -307,7 +311,7 @@ def test_documents_under_a_clients_own_key_make_nothing_incomplete() -> None:
     assert types == ["Observation", "MedicationDispense"]
 
 
-def test_a_token_is_not_shown_by_an_envelope() -> None:
+def test_the_representation_of_an_envelope_hides_the_token() -> None:
     assert "secret" not in repr(_envelope(_with_token()))
     assert "secret" not in repr(Authorization("secret", "patient/*.read"))
 
@@ -353,7 +357,7 @@ def test_nothing_usable_at_all_is_412(client: FlaskClient, given: dict[str, Any]
         pytest.param({"results": {"resourceType": "Bundle"}}, id="a Bundle without entries"),
     ],
 )
-def test_one_answered_key_is_enough(client: FlaskClient, given: dict[str, Any]) -> None:
+def test_one_key_with_data_is_enough(client: FlaskClient, given: dict[str, Any]) -> None:
     assert topics(post(client, VIEW, body(prefetch=given))) == []
 
 
@@ -364,7 +368,7 @@ def test_a_dangerous_order_is_judged_without_any_data(client: FlaskClient) -> No
     assert topics(post(client, SELECT, call)) == ["quinine-ordered"]
 
 
-def test_an_order_no_rule_judges_needs_some_data(client: FlaskClient) -> None:
+def test_an_order_that_no_rule_judges_needs_some_data(client: FlaskClient) -> None:
     other = draft("Paper towels")
     without = order_body(other)
     del without["prefetch"]

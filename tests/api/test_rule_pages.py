@@ -39,7 +39,7 @@ def test_the_page_of_a_rule_is_public_html_with_its_sources(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("rule", ["nothing", "quinine-active.html", "..", "%3Cscript%3E"])
-def test_another_id_is_not_found_and_not_repeated(tmp_path: Path, rule: str) -> None:
+def test_an_unknown_rule_id_is_404_and_not_echoed(tmp_path: Path, rule: str) -> None:
     answer = client(tmp_path, public_url=URL).get(f"/rules/{rule}")
     assert answer.status_code == 404
     assert b"script" not in answer.data

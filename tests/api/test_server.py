@@ -19,7 +19,7 @@ def made() -> server._Server:
 
 
 @pytest.mark.parametrize(("processors", "workers"), [(1, 1), (3, 3), (64, 8)])
-def test_a_worker_a_processor_and_at_most_eight(
+def test_one_worker_per_processor_and_at_most_eight(
     monkeypatch: pytest.MonkeyPatch, processors: int, workers: int
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(processors)))
@@ -53,7 +53,7 @@ def test_workers_that_crash_are_replaced_until_twenty_crash_within_a_minute(
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_the_end_of_a_server_that_was_told_to_stop_is_not_a_failure(
+def test_a_server_that_was_asked_to_stop_does_not_end_with_a_failure(
     monkeypatch: pytest.MonkeyPatch, made: server._Server, told: bool
 ) -> None:
     def ends(_self: MPServer, code: int) -> None:

@@ -121,7 +121,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
                 os.kill(worker, signal.SIGKILL)
 
 
-def test_what_was_accepted_is_answered_before_the_end_and_the_status_is_0(
+def test_accepted_calls_are_answered_before_the_server_stops_with_status_0(
     run: Callable[..., Running],
 ) -> None:
     server = run(workers=2, slow_s=1)
@@ -145,7 +145,7 @@ def test_what_was_accepted_is_answered_before_the_end_and_the_status_is_0(
 
 
 @pytest.mark.parametrize("wanted", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_of_the_whole_process_group_ends_with_0_too(
+def test_stopping_the_whole_process_group_ends_with_status_0_too(
     run: Callable[..., Running], wanted: signal.Signals
 ) -> None:
     server = run(workers=2)
@@ -168,7 +168,7 @@ def test_a_dead_worker_is_replaced_again_and_again(run: Callable[..., Running]) 
     assert server.stop() == 0
 
 
-def test_a_worker_that_was_just_forked_hears_the_stop_too(tmp_path: Path) -> None:
+def test_a_worker_that_was_just_forked_also_stops(tmp_path: Path) -> None:
     server = Running(tmp_path, 1, 0, CDS_TEST_SLOW_FORK_S="1")
     server.until(lambda: bool(server.workers()), "the worker")
 
@@ -177,7 +177,7 @@ def test_a_worker_that_was_just_forked_hears_the_stop_too(tmp_path: Path) -> Non
         os.kill(server.workers()[0], 0)
 
 
-def test_all_workers_count_together(run: Callable[..., Running]) -> None:
+def test_all_workers_share_their_counts(run: Callable[..., Running]) -> None:
     server = run(workers=2)
     for _ in range(20):
         assert server.call()[0] == 200
@@ -190,7 +190,7 @@ def test_all_workers_count_together(run: Callable[..., Running]) -> None:
         assert float(counted[1]) == 20
 
 
-def test_slow_clients_do_not_stop_the_others(run: Callable[..., Running]) -> None:
+def test_slow_clients_do_not_block_others(run: Callable[..., Running]) -> None:
     server = run()
     head = (
         f"POST {VIEW} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -210,7 +210,7 @@ def test_slow_clients_do_not_stop_the_others(run: Callable[..., Running]) -> Non
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
-def test_a_client_that_sends_too_much_can_read_why(
+def test_a_client_that_sends_too_much_can_read_the_error(
     run: Callable[..., Running], chunked: bool
 ) -> None:
     server = run()
@@ -227,7 +227,7 @@ def test_a_client_that_sends_too_much_can_read_why(
     connection.close()
 
 
-def test_a_client_that_asks_before_it_sends_is_refused_before_it_sends(
+def test_a_client_that_waits_for_100_continue_is_refused_before_it_sends(
     run: Callable[..., Running],
 ) -> None:
     server = run()
@@ -295,7 +295,7 @@ def test_the_demo_page_with_a_client_list_stays_on_this_machine(tmp_path: Path) 
         ("::1234", "c.json", True, False, True),
     ],
 )
-def test_who_may_listen_where(
+def test_which_addresses_may_be_listened_on(
     host: str, clients: str | None, demo: bool, insist: bool, refused: bool
 ) -> None:
     settings = read_settings(trusted_clients=clients, demo=demo, insecure_open=insist)
@@ -303,7 +303,7 @@ def test_who_may_listen_where(
         refuse_unguarded(settings, host)
 
 
-def test_unset_the_audience_is_the_address_that_is_listened_on(
+def test_without_a_setting_the_audience_is_the_listening_address(
     run: Callable[..., Running], tmp_path: Path
 ) -> None:
     clients, signed_for = _listed(tmp_path)
@@ -314,7 +314,7 @@ def test_unset_the_audience_is_the_address_that_is_listened_on(
     assert '"event":"demo_needs_no_token"' in server.log.replace(" ", "")
 
 
-def test_set_the_audience_is_what_the_setting_says(
+def test_with_a_setting_the_audience_is_its_value(
     run: Callable[..., Running], tmp_path: Path
 ) -> None:
     clients, signed_for = _listed(tmp_path)
@@ -351,7 +351,7 @@ def test_a_guess_of_the_public_url_beyond_this_machine_is_logged(
     assert [(line["event"], line["url"]) for line in lines] == events
 
 
-def test_beside_the_demo_page_the_pages_of_rules_are_served(
+def test_rule_pages_are_served_together_with_the_demo_page(
     run: Callable[..., Running],
 ) -> None:
     server = run(CDS_DEMO="1")

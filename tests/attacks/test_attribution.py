@@ -45,7 +45,7 @@ def _report(client: FlaskClient) -> Report:
     return report(client.application.extensions["cds_parts"].records.database)
 
 
-def test_one_tenants_answer_silences_nobody_elses_card(service: Make, ehr: Client) -> None:
+def test_feedback_of_one_tenant_silences_no_card_of_another(service: Make, ehr: Client) -> None:
     client = service(snooze=True, **ehr.settings)
     card = _call(client, ehr, "north").get_json()["cards"][0]["uuid"]
     _answer(client, ehr, "north", card)
@@ -56,7 +56,9 @@ def test_one_tenants_answer_silences_nobody_elses_card(service: Make, ehr: Clien
     assert topics(_call(client, ehr, "north", f"{SERVERS[0]}/")) == []
 
 
-def test_an_answer_to_anothers_card_silences_and_counts_nothing(service: Make, ehr: Client) -> None:
+def test_feedback_on_the_card_of_another_caller_silences_and_counts_nothing(
+    service: Make, ehr: Client
+) -> None:
     client = service(snooze=True, **ehr.settings)
     card = _call(client, ehr, "north").get_json()["cards"][0]["uuid"]
     _answer(client, ehr, "south", card)
@@ -71,7 +73,7 @@ def test_an_answer_to_anothers_card_silences_and_counts_nothing(service: Make, e
     assert [line.overridden for line in made.rules if line.rule == "low-potassium"] == [1]
 
 
-def test_made_up_cards_are_counted_in_no_rule(service: Make, ehr: Client) -> None:
+def test_made_up_cards_are_counted_for_no_rule(service: Make, ehr: Client) -> None:
     client = service(snooze=True, **ehr.settings)
     card = _call(client, ehr, "north").get_json()["cards"][0]["uuid"]
     for digit in range(-6, 0):
@@ -84,7 +86,7 @@ def test_made_up_cards_are_counted_in_no_rule(service: Make, ehr: Client) -> Non
     assert topics(_call(client, ehr, "north")) == ["low-potassium"]
 
 
-def test_a_card_answered_twice_is_one_card(service: Make) -> None:
+def test_two_feedbacks_on_one_card_count_once(service: Make) -> None:
     client = service()
     card = post(client, VIEW, body()).get_json()["cards"][0]["uuid"]
     (first,) = feedback(card)["feedback"]
@@ -113,7 +115,7 @@ def _loud(name: str, indicator: Indicator, persistent: bool) -> Any:
     return check
 
 
-def test_what_must_be_seen_comes_back_after_an_answer(service: Make) -> None:
+def test_critical_and_not_checked_cards_are_shown_again_after_feedback(service: Make) -> None:
     rules = [
         _loud("critical-card", Indicator.CRITICAL, False),
         _loud("not-checked", Indicator.INFO, True),
@@ -125,7 +127,7 @@ def test_what_must_be_seen_comes_back_after_an_answer(service: Make) -> None:
     assert topics(post(client, VIEW, body())) == ["critical-card", "not-checked"]
 
 
-def test_data_that_could_not_be_used_is_reported_again_and_again(tmp_path: Path) -> None:
+def test_unusable_data_are_reported_every_time(tmp_path: Path) -> None:
     parts = make_parts(Settings(database_url=f"sqlite:///{tmp_path}/a.db", snooze=True))
     parts.records.start()
     asked = body(prefetch={"patient": {"resourceType": "Patient", "id": "p1"}})

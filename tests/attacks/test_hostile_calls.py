@@ -165,7 +165,7 @@ def _tokens(parsed: Any) -> Iterator[Any]:
     "number", ["1e999999999", "-1e999999999", "1e-999999999", "9" * 20_000, "1e400", "-0", "0"]
 )
 @pytest.mark.parametrize("place", ["value", "low"])
-def test_an_absurd_number_is_never_a_normal_one_and_costs_nothing(
+def test_an_absurd_number_is_never_normal_and_takes_no_time(
     client: FlaskClient, number: str, place: str
 ) -> None:
     result = potassium("4.2")
@@ -203,7 +203,7 @@ LONG: dict[str, str] = {
 
 
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
-def test_a_very_long_text_costs_no_more_than_its_length(client: FlaskClient, text: str) -> None:
+def test_a_very_long_text_takes_linear_time(client: FlaskClient, text: str) -> None:
     """A pattern that goes back and forth over these would take minutes."""
     started = time.perf_counter()
     for path, call in _everywhere(text):
@@ -220,7 +220,7 @@ def test_a_very_long_text_costs_no_more_than_its_length(client: FlaskClient, tex
      "p1\n", "p1,p2", "p1|p2", "x" * 1000],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["patientId", "encounterId"])
-def test_an_id_cannot_change_what_is_asked_of_a_fhir_server(
+def test_an_id_cannot_change_the_request_to_a_fhir_server(
     client: FlaskClient, name: str, patient: str
 ) -> None:
     call = deepcopy(scenario(FOLDERS[0]).request)
@@ -239,7 +239,7 @@ def test_an_id_cannot_change_what_is_asked_of_a_fhir_server(
 @pytest.mark.parametrize(
     "text", ["'; DROP TABLE feedback; --", '" OR 1=1 --', "%s %(x)s :x ?", "=HYPERLINK(1)", "\\"]
 )
-def test_feedback_is_kept_as_text_whatever_it_says(service: Make, text: str) -> None:
+def test_feedback_is_stored_as_text_whatever_it_contains(service: Make, text: str) -> None:
     client = service()
     database = client.application.extensions["cds_parts"].records.database
     element = {
@@ -257,7 +257,7 @@ def test_feedback_is_kept_as_text_whatever_it_says(service: Make, text: str) -> 
     assert report(database).total == 1
 
 
-def test_figures_and_documents_say_nothing_of_a_patient(service: Make) -> None:
+def test_metrics_and_documents_reveal_nothing_about_a_patient(service: Make) -> None:
     client = service()
     canary = "CaNaRy"
     call = order_body(draft(canary), prefetch=prefetch(results=bundle(potassium("3.1"))))
@@ -274,7 +274,7 @@ def test_a_method_cannot_be_overridden(client: FlaskClient, header: str) -> None
     assert client.get(VIEW, headers={header: "POST"}).status_code == 405
 
 
-def test_one_patients_answer_is_never_anothers(client: FlaskClient) -> None:
+def test_no_answer_contains_data_of_another_patient(client: FlaskClient) -> None:
     """The same service, calls in turn: nothing of the first is left when the second comes."""
     low = order_body(draft("Quinine sulfate 324 MG"), prefetch=prefetch())
     clean = order_body(draft("Baclofen 10 MG", id="2"), prefetch=prefetch(results=bundle()))

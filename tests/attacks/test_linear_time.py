@@ -102,7 +102,7 @@ def test_a_body_is_read_in_linear_time(shape: str, do: Callable[[bytes], object]
     assert exponent(do, BODIES[shape], 4096) < HIGHEST
 
 
-def test_48_kb_without_an_end_cost_nothing() -> None:
+def test_48_kb_of_unclosed_text_take_no_time() -> None:
     body = BODIES["escaped quotes without an end"](48_000)
 
     assert _best(_read, body) < 0.1
@@ -221,7 +221,7 @@ def test_an_expression_takes_linear_time(place: str) -> None:
     assert not slow, slow[:3]
 
 
-def test_no_expression_is_made_where_this_test_does_not_look() -> None:
+def test_no_expression_is_compiled_where_this_test_does_not_look() -> None:
     """Expressions are compiled once, at the top of a module or class, so that all are tested."""
     elsewhere = []
     for package in ("cds_service", "hooks"):

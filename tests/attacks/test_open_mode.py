@@ -56,9 +56,7 @@ def test_feedback_from_a_foreign_page_is_refused(client: FlaskClient, origin: st
 
 @pytest.mark.parametrize("origin", [None, ONE, "https://evil.example"])
 @pytest.mark.parametrize("path", ["/cds-services", "/openapi.json", "/nowhere"])
-def test_the_answer_says_that_it_depends_on_the_origin(
-    client: FlaskClient, path: str, origin: str | None
-) -> None:
+def test_the_answer_varies_by_origin(client: FlaskClient, path: str, origin: str | None) -> None:
     headers = {"Host": "localhost"} | ({"Origin": origin} if origin else {})
     answer = client.get(path, headers=headers)
     assert "Origin" in answer.headers["Vary"]

@@ -99,7 +99,7 @@ def _answer(
 
 @pytest.mark.timed
 @pytest.mark.parametrize(("kind", "unit"), GRID)
-def test_two_megabytes_of_texts_cost_no_more_than_the_budget(
+def test_two_megabytes_of_texts_take_no_more_than_the_budget(
     parts: Parts, kind: str, unit: str
 ) -> None:
     texts = [f"{number} {unit * (1900 // len(unit))}" for number in range(1000)]
@@ -111,7 +111,7 @@ def test_two_megabytes_of_texts_cost_no_more_than_the_budget(
 
 
 @pytest.mark.timed
-def test_reasons_displays_and_dosages_cost_no_more_either(parts: Parts) -> None:
+def test_reasons_displays_and_dosages_stay_within_the_budget_too(parts: Parts) -> None:
     for where in ("dosage", "reason", "display"):
         texts = [f"{number} {'take 1 mg every ' * 118}" for number in range(1000)]
         started = process_time()
@@ -122,7 +122,7 @@ def test_reasons_displays_and_dosages_cost_no_more_either(parts: Parts) -> None:
         assert "too-much-text" in {problem.kind for problem in answered.problems}, where
 
 
-def test_a_list_that_was_not_read_in_full_is_not_taken_to_be_whole(parts: Parts) -> None:
+def test_a_list_that_was_not_read_in_full_is_not_treated_as_complete(parts: Parts) -> None:
     """No rule may take the silence of an unread list for "none on file"."""
     from cds_service.core.facts import Kind
 
@@ -136,7 +136,7 @@ def test_a_list_that_was_not_read_in_full_is_not_taken_to_be_whole(parts: Parts)
         assert not answered.facts.could_be_read(meant), kind
 
 
-def test_what_is_about_to_be_ordered_is_judged_whatever_else_the_call_holds(parts: Parts) -> None:
+def test_draft_orders_are_judged_whatever_else_the_call_contains(parts: Parts) -> None:
     texts = [f"{number} {'walks at night ' * 130}" for number in range(1000)]
     answered = _answer(parts, "Condition", texts, draft="quinine sulfate 324 MG Oral Capsule")
     assert any(card.rule.id == "quinine-ordered" for card in answered.cards)
@@ -199,7 +199,7 @@ def test_no_text_of_a_record_is_alive_after_the_call(parts: Parts, length: int) 
 
 
 @pytest.mark.parametrize("kind", rest([*KINDS]))
-def test_memory_comes_back_after_distinct_texts(parts: Parts, kind: str) -> None:
+def test_memory_is_released_after_many_distinct_texts(parts: Parts, kind: str) -> None:
     """30 valid calls once took a worker from 88 to 1,096 MB for good."""
     _answer(parts, kind, [f"first {number}" for number in range(50)])
     gc.collect()

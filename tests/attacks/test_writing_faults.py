@@ -40,7 +40,7 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("changes", SPOILT.values(), ids=SPOILT)
-def test_it_costs_its_card_and_the_others_are_shown(service: Any, changes: Any) -> None:
+def test_a_fault_costs_one_card_and_the_others_are_shown(service: Any, changes: Any) -> None:
     client = service(low_potassium, _with(**changes))
     response = post(client, VIEW, body())
     assert response.status_code == 200
@@ -48,7 +48,7 @@ def test_it_costs_its_card_and_the_others_are_shown(service: Any, changes: Any) 
     assert "spoilt" not in topics(response)
 
 
-def test_an_offer_that_nobody_can_order_is_left_out_of_its_card(service: Any) -> None:
+def test_an_offer_with_an_unknown_order_key_is_left_out_of_the_card(service: Any) -> None:
     client = service(_with(suggestions=(OrderTest("no-such-test"), OrderTest("potassium"))))
     response = post(client, VIEW, body())
     assert response.status_code == 200

@@ -20,7 +20,7 @@ def private(tmp_path: Path) -> X25519PrivateKey:
     return X25519PrivateKey.generate()
 
 
-def test_what_is_sealed_is_opened_with_the_private_key(private: X25519PrivateKey) -> None:
+def test_a_sealed_record_can_be_opened_with_the_private_key(private: X25519PrivateKey) -> None:
     sealer = Sealer(private.public_key())
     sealed = [sealer.seal(CONTENT, str(number)) for number in range(3)]
     assert len({*sealed}) == 3
@@ -47,12 +47,12 @@ def test_a_changed_record_is_not_opened(private: X25519PrivateKey, at: int) -> N
 
 
 @pytest.mark.parametrize("length", [0, 3, 36, 47, 60])
-def test_a_cut_record_is_not_opened(private: X25519PrivateKey, length: int) -> None:
+def test_a_truncated_record_is_not_opened(private: X25519PrivateKey, length: int) -> None:
     with pytest.raises(BadRequest):
         opened(Sealer(private.public_key()).seal(CONTENT, "r")[:length], "r", private)
 
 
-def test_neither_another_key_nor_another_record_opens_it(private: X25519PrivateKey) -> None:
+def test_no_other_key_or_record_opens_it(private: X25519PrivateKey) -> None:
     sealed = Sealer(private.public_key()).seal(CONTENT, "r")
     with pytest.raises(BadRequest, match="--key"):
         opened(sealed, "r", X25519PrivateKey.generate())

@@ -51,7 +51,7 @@ def _show(tmp_path: Path, *arguments: str) -> Any:
     return CliRunner().invoke(main, ["audit", "show", *arguments], env=environment)
 
 
-def test_a_card_is_put_together_again_word_by_word(
+def test_a_card_is_reconstructed_word_for_word(
     service: Make, tmp_path: Path, pair: tuple[str, str]
 ) -> None:
     client = service(audit="full", audit_key=pair[1])
@@ -91,7 +91,7 @@ def test_without_the_private_key_the_trail_says_which_rule_and_nothing_of_the_pa
     assert card["summary"] not in ended.stdout
 
 
-def test_digests_tell_people_apart_and_keep_nothing_else(service: Make) -> None:
+def test_digests_distinguish_people_and_reveal_nothing_else(service: Make) -> None:
     client = service(audit="digest")
     for user, patient in (("a", "p1"), ("a", "p2"), ("b", "p1")):
         post(client, VIEW, body(context={"userId": f"Practitioner/{user}", "patientId": patient}))
@@ -116,7 +116,7 @@ def test_tenants_and_servers_have_digests_of_their_own(service: Make, tmp_path: 
     assert len({row["caller"] for row in rows}) == 2
 
 
-def test_off_leaves_nothing(service: Make) -> None:
+def test_with_the_trail_off_nothing_is_stored(service: Make) -> None:
     client = service()
     post(client, VIEW, body())
     assert _rows(client) == []
@@ -161,7 +161,7 @@ def test_a_call_is_answered_when_the_trail_cannot_be_written(
     assert client.get("/readyz").get_json()["parts"]["audit"] == "ok"
 
 
-def test_what_does_not_fit_into_memory_is_counted_logged_and_reported(
+def test_rows_that_do_not_fit_into_memory_are_counted_logged_and_reported(
     service: Make, tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_ROWS", 2)
@@ -198,7 +198,7 @@ def test_a_required_trail_refuses_the_call_and_answers_when_it_can(
 
 
 @pytest.mark.parametrize("required", [False, True])
-def test_a_fault_of_the_trail_is_not_the_calls(
+def test_a_fault_in_the_trail_does_not_fail_the_call(
     service: Make, monkeypatch: pytest.MonkeyPatch, required: bool
 ) -> None:
     from cds_service.audit.recording import Recorder
@@ -230,7 +230,7 @@ def test_settings_that_contradict_each_other_refuse_to_start(
         service(**settings)
 
 
-def test_a_card_that_nobody_sent_is_one_clear_line(service: Make, tmp_path: Path) -> None:
+def test_an_unknown_card_is_reported_in_one_clear_line(service: Make, tmp_path: Path) -> None:
     client = service(audit="digest")
     post(client, VIEW, body())
     _rows(client)
@@ -257,7 +257,7 @@ def _row(number: int) -> Row:
     return Row(str(number), "2026-11-27", "default", "t", "s", "c", "u", "p", "{}", ("a",))
 
 
-def test_rows_that_were_not_written_stay_in_their_order(tmp_path: Path) -> None:
+def test_rows_that_were_not_written_keep_their_order(tmp_path: Path) -> None:
     folder = tmp_path / "late"
     database = open_database(f"sqlite:///{folder / 'kept.db'}")
     kept = Trail(database, lost=lambda _: None)

@@ -16,7 +16,7 @@ from tests.cli.conftest import Command, patient, request
 DAY = ("--as-of", "2026-11-23")
 
 
-def test_a_request_gets_its_cards_in_words(cds: Command) -> None:
+def test_the_cards_for_a_request_are_printed_as_text(cds: Command) -> None:
     ran = cds("evaluate", request("quinine-active"), *DAY)
 
     assert (ran.status, ran.err) == (0, "")
@@ -27,7 +27,7 @@ def test_a_request_gets_its_cards_in_words(cds: Command) -> None:
     assert all(len(line) <= 110 for line in ran.out.splitlines()[1:])
 
 
-def test_a_bundle_is_taken_as_a_chart_that_was_opened(cds: Command) -> None:
+def test_a_bundle_is_evaluated_as_patient_view(cds: Command) -> None:
     ran = cds("evaluate", patient("low-magnesium"), "--json", "--check", *DAY)
 
     assert (ran.status, ran.err) == (0, "")
@@ -35,7 +35,7 @@ def test_a_bundle_is_taken_as_a_chart_that_was_opened(cds: Command) -> None:
     assert card["source"]["topic"]["code"] == "low-magnesium"
 
 
-def test_a_bundle_is_asked_for_the_hook_that_is_named(cds: Command) -> None:
+def test_a_bundle_is_evaluated_for_the_named_hook(cds: Command) -> None:
     def topics(*hook: str) -> set[str]:
         ran = cds("evaluate", patient("baclofen-being-ordered"), "--json", *DAY, *hook)
         return {card["source"]["topic"]["code"] for card in json.loads(ran.out)["cards"]}
@@ -56,7 +56,7 @@ def test_an_empty_list_of_cards_is_explained(cds: Command) -> None:
     }
 
 
-def test_without_a_moment_the_call_is_now(cds: Command) -> None:
+def test_without_a_time_the_call_is_made_now(cds: Command) -> None:
     ran = cds("evaluate", patient("quinine-active"), "--json")
     assert "quinine-active" in ran.out
 
@@ -70,7 +70,7 @@ def test_a_card_that_breaks_the_specification_fails_the_check(
     assert ran.err == "cds-service: cards[0].detail: HTML in Markdown\n"
 
 
-def test_explain_names_every_rule_its_answer_and_why(cds: Command) -> None:
+def test_explain_names_every_rule_its_outcome_and_the_reason(cds: Command) -> None:
     ran = cds("explain", patient("partial-data-unknown-unit"), *DAY)
 
     assert (ran.status, ran.err) == (0, "")
@@ -81,7 +81,7 @@ def test_explain_names_every_rule_its_answer_and_why(cds: Command) -> None:
     assert any("Observation/" in line for line in lines[lines.index("problems") :])
 
 
-def test_explain_says_of_a_fired_rule_why_its_card_is_not_shown(
+def test_explain_says_why_the_card_of_a_fired_rule_is_not_shown(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CDS_MAX_INFO_CARDS", "0")
@@ -127,7 +127,7 @@ def bundle(*patients: str) -> dict[str, Any]:
     ],
 )
 @pytest.mark.parametrize("command", ["evaluate", "explain"])
-def test_what_is_not_a_request_ends_with_one_line(
+def test_input_that_is_not_a_request_ends_with_one_line(
     cds: Command, tmp_path: Path, command: str, content: str, said: str
 ) -> None:
     file = tmp_path / "request.json"
@@ -152,21 +152,21 @@ def test_what_is_not_a_request_ends_with_one_line(
         ),
     ],
 )
-def test_wrong_words_end_with_one_line(cds: Command, words: tuple[object, ...], said: str) -> None:
+def test_wrong_arguments_end_with_one_line(
+    cds: Command, words: tuple[object, ...], said: str
+) -> None:
     ran = cds("evaluate", *words)
     assert ran.status == 1
     (line,) = ran.err.splitlines()
     assert said in line
 
 
-def test_a_moment_may_be_an_instant(cds: Command) -> None:
+def test_the_time_can_be_an_instant(cds: Command) -> None:
     for as_of in ("2026-11-23T12:00:00Z", "2026-11-23T12:00:00"):
         assert cds("evaluate", patient("low-magnesium"), "--as-of", as_of).status == 0
 
 
-def test_a_reader_who_stopped_reading_is_not_a_fault(
-    cds: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_closed_pipe_is_not_an_error(cds: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     def closed(*_: object) -> str:
         raise BrokenPipeError
 
@@ -174,7 +174,7 @@ def test_a_reader_who_stopped_reading_is_not_a_fault(
     assert (cds("rules").status, cds("rules").err) == (0, "")
 
 
-def test_a_bundle_is_asked_for_the_signing_of_its_drafts(cds: Command) -> None:
+def test_the_drafts_of_a_bundle_are_evaluated_for_order_sign(cds: Command) -> None:
     ran = cds(
         "evaluate", patient("potassium-being-ordered"), "--json", *DAY, "--hook", "order-sign"
     )

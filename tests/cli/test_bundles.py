@@ -119,7 +119,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_bundle_is_read_whole(ask: Any, name: str) -> None:
+def test_a_bundle_is_read_completely(ask: Any, name: str) -> None:
     cards, states = ask(WHOLE[name])
     assert cards == LOW
     assert set(states.values()) <= {"given", "none"}
@@ -149,7 +149,7 @@ PARTIAL = {
 
 
 @pytest.mark.parametrize("name", PARTIAL)
-def test_what_is_not_everything_is_reported(ask: Any, name: str) -> None:
+def test_incomplete_data_are_reported(ask: Any, name: str) -> None:
     cards, states = ask(PARTIAL[name])
     assert cards == LOW | {"data-not-usable"}
     assert states["results"] == states["medication requests"] == "partial"
@@ -157,7 +157,7 @@ def test_what_is_not_everything_is_reported(ask: Any, name: str) -> None:
     assert states["conditions"] in ("unavailable", "partial")
 
 
-def test_a_cut_page_inside_a_batch_takes_from_its_own_kind_only(ask: Any) -> None:
+def test_a_truncated_page_inside_a_batch_affects_only_its_own_kind(ask: Any) -> None:
     content = bundle(
         answer(PATIENT), answer(bundle(potassium(), **NEXT)), answer(bundle(quinine()))
     )
@@ -167,7 +167,7 @@ def test_a_cut_page_inside_a_batch_takes_from_its_own_kind_only(ask: Any) -> Non
     assert states["conditions"] == "none"
 
 
-def test_an_error_inside_a_search_takes_from_its_own_kind_only(ask: Any) -> None:
+def test_an_error_inside_a_search_affects_only_its_own_kind(ask: Any) -> None:
     content = bundle(
         answer(PATIENT), answer(bundle(potassium())), answer(bundle(quinine(), OUTCOME))
     )
@@ -195,7 +195,7 @@ def test_a_contained_medication_is_read(ask: Any) -> None:
     assert ask(bundle(PATIENT, request))[0] == {"quinine-active"}
 
 
-def test_drafts_without_ids_are_selected_by_their_address(ask: Any) -> None:
+def test_drafts_without_ids_are_selected_by_full_url(ask: Any) -> None:
     draft = without(quinine(ME, status="draft"), "id")
     content = bundle(
         {"fullUrl": ME, "resource": without(PATIENT, "id")},
@@ -206,19 +206,19 @@ def test_drafts_without_ids_are_selected_by_their_address(ask: Any) -> None:
 
 
 @pytest.mark.parametrize("more", [{"id": None}, {"id": 7}, {"status": "Draft"}], ids=str)
-def test_a_draft_is_selected_whatever_it_is_called(ask: Any, more: Json) -> None:
+def test_a_draft_is_selected_whatever_its_id(ask: Any, more: Json) -> None:
     content = bundle(PATIENT, quinine(status="draft") | more)
     assert ask(content, "--hook", "order-select")[0] == {"quinine-ordered"}
 
 
-def test_what_is_beside_a_failed_status_is_read_all_the_same(ask: Any) -> None:
+def test_an_entry_with_a_failed_status_is_still_read(ask: Any) -> None:
     content = bundle(PATIENT, {"resource": potassium(), "response": {"status": "404"}}, quinine())
     cards, states = ask(content)
     assert cards == LOW | {"data-not-usable"}
     assert states["results"] == "partial"
 
 
-def test_the_decimals_of_a_bundle_count(cds: Command, tmp_path: Path) -> None:
+def test_the_decimals_in_a_bundle_matter(cds: Command, tmp_path: Path) -> None:
     # 0.70 mmol/L is 1.70 mg/dL, which is not below 1.70; read as 1.7 it would say so too, so
     # the printed value is what shows it.
     made = potassium().copy()
@@ -294,13 +294,13 @@ def test_medicines_that_are_not_read_are_reported(ask: Any, name: str) -> None:
     ],
     ids=str,
 )
-def test_a_bundle_that_is_not_everything_says_so(ask: Any, more: Json) -> None:
+def test_a_bundle_that_is_incomplete_is_reported(ask: Any, more: Json) -> None:
     cards, states = ask(bundle(PATIENT, potassium(), quinine(), **more))
     assert cards == LOW | {"data-not-usable"}
     assert {states["results"], states["medication requests"]} == {"partial"}
 
 
-def test_an_answer_that_failed_and_a_warning_of_less_are_reported(ask: Any) -> None:
+def test_a_failed_response_and_a_warning_of_missing_data_are_reported(ask: Any) -> None:
     failed = {"resource": quinine(), "response": {"status": "500"}}
     less = {"resourceType": "OperationOutcome",
             "issue": [{"severity": "warning", "code": "incomplete"}]}  # fmt: skip
@@ -330,7 +330,7 @@ NOT_SENT = {"reference": "MedicationStatement/s9"}
     ],
     ids=str,
 )  # fmt: skip
-def test_medicines_that_are_only_referred_to_are_reported(ask: Any, one: Json) -> None:
+def test_medicines_that_are_only_referenced_are_reported(ask: Any, one: Json) -> None:
     cards, _ = ask(bundle(PATIENT, potassium(), quinine(), one))
     assert cards == LOW | {"data-not-usable"}
 
@@ -347,7 +347,7 @@ def test_medicines_that_are_only_referred_to_are_reported(ask: Any, one: Json) -
     ],
     ids=str,
 )  # fmt: skip
-def test_what_points_at_what_is_in_the_bundle_is_not_reported(ask: Any, one: Json) -> None:
+def test_references_to_entries_in_the_bundle_are_not_reported(ask: Any, one: Json) -> None:
     old = quinine(id="old", status="completed")
     assert ask(bundle(PATIENT, potassium(), quinine(), old, one))[0] == LOW
 
@@ -375,7 +375,7 @@ LABORATORY = [
         ({"category": LABORATORY, "effectiveDateTime": "2026-01-20"}, False),
     ],
 )
-def test_what_a_report_says_in_a_document_is_reported_if_it_is_of_a_laboratory(
+def test_a_laboratory_report_in_a_document_is_reported(
     ask: Any, more: dict[str, Any], said: bool
 ) -> None:
     one = {"resourceType": "DiagnosticReport", "id": "r1", "status": "final",
@@ -384,7 +384,7 @@ def test_what_a_report_says_in_a_document_is_reported_if_it_is_of_a_laboratory(
     assert cards == (LOW | {"data-not-usable"} if said else LOW)
 
 
-def test_a_specimen_in_the_bundle_says_what_it_is(ask: Any) -> None:
+def test_a_specimen_in_the_bundle_is_resolved(ask: Any) -> None:
     code = {"coding": [{"system": "urn:oid:1.2", "code": "K", "display": "Potassium"}]}
     one = potassium(code=code, specimen={"reference": "urn:uuid:5e"})
     urine = {"resourceType": "Specimen", "id": "s1", "type": {"text": "Urine"}}

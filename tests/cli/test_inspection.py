@@ -55,7 +55,7 @@ def test_nothing_is_written(cds: Command, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_fault_is_one_line(
+def test_every_fault_is_reported_in_one_line(
     cds: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "sites.toml").write_text(
@@ -118,7 +118,7 @@ def test_every_fault_is_one_line(
         ("CDS_PREFETCH_WINDOWS", "1", "needs CDS_SPEC_VERSION=3.0"),
     ],
 )
-def test_what_refuses_the_start_is_reported_once(
+def test_a_fault_that_refuses_the_start_is_reported_once(
     cds: Command, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, said: str
 ) -> None:
     monkeypatch.setenv(setting, value)
@@ -186,13 +186,13 @@ def of_rule(rule: Rule, **knowledge: Any) -> list[str]:
         ),
     ],
 )
-def test_what_a_rule_lacks_is_named_with_the_file_to_add_it_to(
+def test_everything_missing_for_a_rule_is_named_with_the_file_to_add_it_to(
     change: dict[str, Any], said: str
 ) -> None:
     assert of_rule(replace(RULE, **change)) == [said]
 
 
-def test_all_that_an_analyte_lacks_is_reported_at_once() -> None:
+def test_everything_missing_for_an_analyte_is_reported_at_once() -> None:
     bare = replace(TOPIC.knowledge.analytes["magnesium"], units={})
     unlisted = replace(TOPIC.knowledge.vocabularies, observations=Vocabulary((), ()))
     said = of_rule(
@@ -211,7 +211,7 @@ def test_all_that_an_analyte_lacks_is_reported_at_once() -> None:
     ]
 
 
-def test_what_the_knowledge_lacks_is_named() -> None:
+def test_missing_knowledge_is_named() -> None:
     limit = Limit("x.low", Decimal(1), "", "nowhere", date(2027, 1, 1))
     said = lacking(
         with_rules(
@@ -236,12 +236,12 @@ def test_what_the_knowledge_lacks_is_named() -> None:
     ]
 
 
-def test_a_topic_without_rules_is_told_how_to_get_one() -> None:
+def test_for_a_topic_without_rules_it_says_how_to_add_one() -> None:
     said = list(lacking(replace(TOPIC, services=()), TODAY))
     assert said[0] == "it has no services: cds-service new-rule writes its first rule."
 
 
-def test_a_checkout_is_told_which_rule_has_no_service_row_cases_or_scenario(
+def test_in_a_checkout_rules_without_service_row_cases_or_scenario_are_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(ROOT)
@@ -331,7 +331,7 @@ def test_a_file_that_is_first_read_by_the_check_is_named(
     assert "topic leg-cramps: limits.toml: Invalid value (at end of document)." in ran.err
 
 
-def test_every_lack_is_one_line_of_the_command_and_never_a_traceback(
+def test_everything_missing_is_one_line_of_output_and_never_a_traceback(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flawed = with_rules(replace(RULE, limits=("zinc.low", "tin.low"), offers=("tin",)))
@@ -344,7 +344,7 @@ def test_every_lack_is_one_line_of_the_command_and_never_a_traceback(
         assert len([line for line in ran.err.splitlines() if one in line]) == 1
 
 
-def test_a_topic_that_cannot_be_loaded_names_the_line(
+def test_the_error_of_a_topic_that_cannot_be_loaded_names_the_line(
     cds: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "faulty_topic.py").write_text("LIMITS = {}\nLOW = LIMITS['zinc.low']\n")
@@ -372,7 +372,7 @@ def test_a_misspelt_limit_of_a_population_is_named(
     assert "cards_per_clinician_day" in ran.err
 
 
-def test_a_record_is_asked_with_the_settings_of_a_site(
+def test_a_record_can_be_evaluated_with_the_settings_of_a_site(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CDS_SITES", str(SAMPLES / "sites.toml"))

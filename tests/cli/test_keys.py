@@ -52,7 +52,9 @@ def test_issuer_and_audience_go_together(
     assert not (tmp_path / "keys").exists()
 
 
-def test_an_algorithm_that_is_never_accepted_makes_no_key(cds: Command, tmp_path: Path) -> None:
+def test_no_key_is_made_for_an_algorithm_that_is_never_accepted(
+    cds: Command, tmp_path: Path
+) -> None:
     ran = cds("keys", "--alg", "HS256")
     assert ran.status == 1
     assert "--alg: " in ran.err
@@ -71,7 +73,7 @@ def test_a_test_token_passes_every_check(cds: Command, monkeypatch: pytest.Monke
     assert cds("check-client", "-").status == 0
 
 
-def test_a_token_for_another_address_is_refused_and_the_check_named(
+def test_a_token_for_another_address_is_refused_naming_the_check(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = cds(*SIGNED).out.strip()

@@ -45,7 +45,7 @@ def test_a_rule_that_is_switched_off_is_listed_as_off(
     assert row.split()[3] == "off"
 
 
-def test_a_rule_that_is_not_there_cannot_be_switched_off(
+def test_an_unknown_rule_cannot_be_switched_off(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CDS_RULES_OFF", "low-magnesum")
@@ -160,7 +160,7 @@ def test_serve_with_the_demo_and_a_client_list(
     assert "the audience of tokens is https://cds.example/cds-services/" in said
 
 
-def test_the_example_is_named_by_the_shorter_way(
+def test_the_example_file_is_shown_with_its_shorter_path(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(SCENARIO.parents[3])
@@ -179,7 +179,7 @@ def test_an_installed_package_has_no_example_and_says_so(
     assert "curl" not in said
 
 
-def test_wrong_usage_has_a_status_of_its_own(cds: Command) -> None:
+def test_wrong_usage_has_its_own_exit_status(cds: Command) -> None:
     assert cds("serve", "--workers", "0").status == 2
     assert cds("no-such-command").status == 2
     assert cds("--version").out.startswith("cds-service ")
@@ -190,18 +190,18 @@ def test_every_setting_has_a_description() -> None:
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "99999", "-1"])
-def test_a_port_that_no_machine_has_is_wrong_usage(cds: Command, port: str) -> None:
+def test_an_invalid_port_number_is_wrong_usage(cds: Command, port: str) -> None:
     ran = cds("serve", "--port", port)
     assert ran.status == 2
     assert "is not in the range" in ran.err
 
 
-def test_a_variable_that_is_not_a_setting_is_named_with_the_nearest() -> None:
+def test_an_unknown_variable_is_named_with_the_closest_setting() -> None:
     found = unknown_variables(["CDS_MAX_INFO_CARD", "CDS_VALIDATE", "PATH", "CDS_ZZZZZZ"])
     assert found == [("CDS_MAX_INFO_CARD", "CDS_MAX_INFO_CARDS"), ("CDS_ZZZZZZ", "")]
 
 
-def test_a_file_is_called_by_its_name_and_its_fault_named(cds: Command, tmp_path: Path) -> None:
+def test_a_faulty_file_and_its_fault_are_named(cds: Command, tmp_path: Path) -> None:
     cut, large = tmp_path / "cut.json", tmp_path / "large.json"
     cut.write_text('{"resourceType": "Bundle", "entry": [', encoding="utf-8")
     large.write_text('{"resourceType": "Bundle", "total": 1e999}', encoding="utf-8")
@@ -223,7 +223,7 @@ def plain(text: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("terminal_80")
-def test_a_narrow_terminal_has_every_id_in_one_piece(cds: Command) -> None:
+def test_a_narrow_terminal_breaks_no_id(cds: Command) -> None:
     lines = plain(cds("rules").out)
     assert max(map(len, lines)) <= 80
     for service, listed in (("patient-view", PATIENT_VIEW), ("order-sign", ORDER_SIGN)):
@@ -233,7 +233,7 @@ def test_a_narrow_terminal_has_every_id_in_one_piece(cds: Command) -> None:
 
 
 @pytest.mark.usefixtures("terminal_80")
-def test_a_report_on_a_narrow_terminal_fits_and_has_silent_rules_apart(
+def test_a_report_fits_a_narrow_terminal_and_lists_silent_rules_separately(
     cds: Command, tmp_path: Path
 ) -> None:
     database = open_database(f"sqlite:///{tmp_path}/records.db")
@@ -271,7 +271,7 @@ def test_a_port_that_is_not_a_number_is_reported_in_words(cds: Command, port: st
 @pytest.mark.parametrize(
     "text", ['{"resourceType": "Patient", "id": "1"}', "[]", '{"hook": "patient-view"}']
 )
-def test_every_error_of_a_file_names_it(cds: Command, tmp_path: Path, text: str) -> None:
+def test_every_error_in_a_file_names_the_file(cds: Command, tmp_path: Path, text: str) -> None:
     path = tmp_path / "mine.json"
     path.write_text(text)
     for command in ("evaluate", "explain"):
@@ -280,7 +280,7 @@ def test_every_error_of_a_file_names_it(cds: Command, tmp_path: Path, text: str)
         assert ran.err.startswith(f"cds-service: {path}: ")
 
 
-def test_where_discovery_needs_a_token_the_banner_shows_a_call_that_does_not(
+def test_when_discovery_needs_a_token_the_banner_shows_a_call_that_does_not(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CDS_TRUSTED_CLIENTS", "clients.json")

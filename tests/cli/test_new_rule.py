@@ -66,7 +66,7 @@ def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         ),
     ],
 )
-def test_a_rule_is_registered_and_passes_as_it_is(
+def test_a_new_rule_is_registered_and_passes_unchanged(
     cds: Command, checkout: Path, words: tuple[str, ...], service: str, limits: bool
 ) -> None:
     before = files(checkout)
@@ -159,7 +159,7 @@ def test_every_word_of_the_templates_is_taken() -> None:
         ((*SODIUM, "--topic", "gout"), "no topic is called gout"),
     ],
 )
-def test_an_option_that_cannot_be_names_the_valid_values(
+def test_the_error_for_an_invalid_option_names_the_valid_values(
     cds: Command, checkout: Path, words: tuple[str, ...], said: str
 ) -> None:
     before = files(checkout)
@@ -175,7 +175,7 @@ def test_a_rule_cannot_fire_below_and_above(cds: Command, checkout: Path) -> Non
     assert "Use either --below or --above" in ran.err
 
 
-def test_on_a_terminal_what_is_missing_is_asked_for(
+def test_at_a_terminal_missing_options_are_prompted_for(
     cds: Command, checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = iter(["patient-view", "calcium", "none", "2.0"])
@@ -202,7 +202,7 @@ def test_on_a_terminal_what_is_missing_is_asked_for(
     )  # fmt: skip
 
 
-def test_one_file_in_the_way_stops_all(cds: Command, checkout: Path) -> None:
+def test_nothing_is_written_if_one_file_already_exists(cds: Command, checkout: Path) -> None:
     (checkout / "tests" / "rules").mkdir(parents=True)
     (checkout / NEW[1]).write_text("mine", encoding="utf-8")
     before = files(checkout)
@@ -220,7 +220,7 @@ def test_a_rule_that_exists_is_not_written_again(cds: Command, checkout: Path) -
     assert files(checkout) == before
 
 
-def test_where_the_service_does_not_start_with_it_nothing_is_left(
+def test_if_the_service_does_not_start_with_the_rule_nothing_is_left_behind(
     cds: Command, checkout: Path
 ) -> None:
     with (checkout / "hooks" / "order_sign.py").open("a", encoding="utf-8") as file:
@@ -239,7 +239,7 @@ def test_outside_a_source_checkout_nothing_is_written(cds: Command, tmp_path: Pa
     assert files(tmp_path) == {}
 
 
-def test_a_rule_is_registered_among_others_before_the_mark_or_at_the_end() -> None:
+def test_a_rule_is_registered_before_the_marker_or_at_the_end() -> None:
     text = (ROOT / "hooks" / "patient_view.py").read_text(encoding="utf-8")
     lines = registered(text, "hooks", "diet").splitlines()
     assert lines.index("from hooks.rules.diet import diet") == 1 + lines.index(

@@ -36,7 +36,7 @@ def test_an_answer_breaks_no_requirement(folder: Path, version: str, service: Se
         assert response.get_json()["resourceType"] == "OperationOutcome"
 
 
-def test_the_scenarios_bring_every_kind_of_card(service: Service) -> None:
+def test_the_scenarios_produce_every_kind_of_card(service: Service) -> None:
     """So that the test above has seen each requirement at work."""
     indicators, actions, empty = set(), set(), False
     for folder in FOLDERS:
@@ -143,11 +143,11 @@ CARD, SUGGESTION = "cards.0", "cards.0.suggestions.0"
         (changed(f"{CARD}.links.0.label", ""), ["G3"]),
     ],
 )
-def test_the_checker_sees(body: Any, broken: list[str]) -> None:
+def test_the_checker_detects(body: Any, broken: list[str]) -> None:
     assert black_box.response(body) == broken
 
 
-def test_the_checker_sees_two_recommended_where_one_may_be_taken() -> None:
+def test_the_checker_detects_two_recommended_suggestions_when_only_one_may_be_accepted() -> None:
     two = [
         {"label": "S", "isRecommended": True, "uuid": f"4e0a3a1e-3283-4575-ab82-028d55fe271{n}"}
         for n in range(2)

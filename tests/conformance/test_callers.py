@@ -38,7 +38,7 @@ def test_feedback_may_be_signed_for_either_address(service: Make, tmp_path: Path
     assert response.status_code == 200
 
 
-def test_protected_discovery_takes_a_token_for_its_own_address(
+def test_protected_discovery_accepts_a_token_for_its_own_address(
     service: Make, tmp_path: Path
 ) -> None:
     ehr = Client(tmp_path)
@@ -87,7 +87,7 @@ def test_alg_none_is_401(service: Make, tmp_path: Path) -> None:
         assert post(client, VIEW, body(), headers=headers).status_code == 401
 
 
-def test_a_token_is_good_for_one_call(service: Make, tmp_path: Path) -> None:
+def test_a_token_is_valid_for_one_call(service: Make, tmp_path: Path) -> None:
     ehr = Client(tmp_path)
     client = service(**ehr.settings)
     signed = ehr.signed(VIEW)
@@ -121,7 +121,7 @@ def test_keys_come_from_the_listed_address_and_from_no_other(service: Make, tmp_
     assert (fetched.call_count, foreign.call_count) == (1, 0)
 
 
-def test_the_audience_is_the_public_address_whatever_the_request_says(
+def test_the_audience_is_the_public_address_whatever_the_host_header_says(
     service: Make, tmp_path: Path
 ) -> None:
     ehr = Client(tmp_path)

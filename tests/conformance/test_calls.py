@@ -114,7 +114,7 @@ ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("path", "call"), ANSWERED.values(), ids=ANSWERED.keys())
-def test_is_answered_with_200(ask: Ask, path: str, call: dict[str, Any]) -> None:
+def test_a_valid_call_is_answered_with_200(ask: Ask, path: str, call: dict[str, Any]) -> None:
     response = ask(path, call)
 
     assert response.status_code == 200, response.text
@@ -167,7 +167,9 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
 
 
 @pytest.mark.parametrize(("path", "content", "place"), REFUSED.values(), ids=REFUSED.keys())
-def test_is_refused_with_400_and_the_place(ask: Ask, path: str, content: Any, place: str) -> None:
+def test_an_invalid_call_is_refused_with_400_and_the_place(
+    ask: Ask, path: str, content: Any, place: str
+) -> None:
     response = ask(path, content)
 
     assert response.status_code == 400
@@ -179,7 +181,9 @@ def test_is_refused_with_400_and_the_place(ask: Ask, path: str, content: Any, pl
 
 
 @pytest.mark.parametrize("content", [view(prefetch=...), view(prefetch={}), view(prefetch=None)])
-def test_neither_prefetch_nor_a_server_is_412_naming_the_keys(ask: Ask, content: Any) -> None:
+def test_without_prefetch_or_a_fhir_server_it_is_412_naming_the_keys(
+    ask: Ask, content: Any
+) -> None:
     response = ask(VIEW, content)
 
     assert response.status_code == 412

@@ -54,7 +54,7 @@ def test_every_service_says_which_specification_and_hook_it_implements(
     assert {(one["version"], one["hookVersion"]) for one in services} == {(version, "1.0")}
 
 
-def test_windows_are_asked_for_by_their_own_switch_only(service: Service) -> None:
+def test_windows_are_requested_only_if_the_setting_is_on(service: Service) -> None:
     found = {}
     for name, settings in SPECIFICATIONS.items():
         services = service(NOW, **settings).client.get("/cds-services").get_json()["services"]
@@ -69,7 +69,7 @@ def test_windows_are_asked_for_by_their_own_switch_only(service: Service) -> Non
         Settings(prefetch_windows=True)
 
 
-def test_a_window_is_as_long_as_the_longest_look_back(service: Service) -> None:
+def test_a_search_window_is_as_long_as_the_longest_lookback(service: Service) -> None:
     """From every day of four years: the search asks for no less than any rule looks at."""
     running = service(NOW, **SPECIFICATIONS["3.0.0 with windows"])
     for one in running.client.get("/cds-services").get_json()["services"]:
@@ -158,5 +158,5 @@ def with_window(version: str, token: str) -> dict[str, Any]:
         (with_template("Condition?encounter.type=x"), ["P5"]),
     ],
 )
-def test_the_checker_sees(body: Any, broken: list[str]) -> None:
+def test_the_checker_detects(body: Any, broken: list[str]) -> None:
     assert black_box.discovery(body) == broken

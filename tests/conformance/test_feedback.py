@@ -50,7 +50,7 @@ WITH_REASON = OVERRIDDEN | {
         [],
     ],
 )
-def test_feedback_of_the_specification_is_kept(
+def test_the_feedback_examples_of_the_specification_are_stored(
     service: Make, elements: list[dict[str, Any]]
 ) -> None:
     client = service()
@@ -91,7 +91,7 @@ def without(element: dict[str, Any], name: str) -> dict[str, Any]:
         ),
     ],
 )
-def test_feedback_against_the_specification_is_400_and_nothing_is_kept(
+def test_feedback_that_violates_the_specification_is_400_and_nothing_is_stored(
     service: Make, content: Any, place: str
 ) -> None:
     client = service()
@@ -103,7 +103,7 @@ def test_feedback_against_the_specification_is_400_and_nothing_is_kept(
     assert report(client.application.extensions["cds_parts"].records.database).total == 0
 
 
-def test_the_id_of_a_card_comes_back_in_feedback_and_names_its_rule(service: Make) -> None:
+def test_feedback_with_the_id_of_a_card_is_counted_for_its_rule(service: Make) -> None:
     client = service()
     (card,) = post(client, VIEW, body()).get_json()["cards"]
 

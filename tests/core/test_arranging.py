@@ -42,7 +42,7 @@ def shown(answer: Arranged) -> list[str]:
     return [one.rule.id for one in answer.shown]
 
 
-def test_the_most_severe_come_first_and_equals_in_catalogue_order() -> None:
+def test_the_most_severe_cards_come_first_and_equally_severe_ones_in_catalogue_order() -> None:
     answer = arranged(
         found("low-magnesium", INFO),
         found("low-potassium", WARNING),
@@ -57,7 +57,7 @@ def test_the_most_severe_come_first_and_equals_in_catalogue_order() -> None:
     ]
 
 
-def test_what_did_not_fire_is_not_shown() -> None:
+def test_rules_that_did_not_fire_are_not_shown() -> None:
     assert fired([Outcome(BY_ID["anemia"], NotFired("fine"))]) == []
 
 
@@ -117,7 +117,7 @@ def test_an_order_is_offered_once_by_the_first_card_shown() -> None:
     assert offered(answer) == {"low-potassium": ["magnesium"], "low-ferritin": ["potassium"]}
 
 
-def test_a_capped_card_takes_no_order_with_it() -> None:
+def test_an_order_on_a_card_dropped_by_the_cap_is_still_offered() -> None:
     answer = arranged(
         found("low-ferritin", INFO),
         found("anemia", INFO, MAGNESIUM),
@@ -137,7 +137,7 @@ def test_a_capped_card_takes_no_order_with_it() -> None:
         pytest.param(given(), True, id="nothing ordered"),
     ],
 )
-def test_what_is_already_ordered_is_not_offered_and_reported(case: Given, kept: bool) -> None:
+def test_an_order_already_placed_is_reported_and_not_offered(case: Given, kept: bool) -> None:
     answer = arranged(found("low-magnesium", WARNING, MAGNESIUM), case=case)
     assert bool(answer.shown[0].finding.suggestions) is kept
     assert answer.shown[0].ordered == (() if kept else ("Magnesium, serum",))
@@ -155,7 +155,7 @@ def test_what_is_already_ordered_is_not_offered_and_reported(case: Given, kept: 
         ((), (), True),
     ],
 )
-def test_a_panel_is_ordered_where_all_of_it_is_that_is_wanted(
+def test_a_panel_counts_as_ordered_when_all_wanted_parts_are_ordered(
     wanted: tuple[str, ...], ordered: tuple[str, ...], kept: bool
 ) -> None:
     case = given()
@@ -202,7 +202,7 @@ def ranked(*findings: tuple[Rule, Finding], cap: int = 3) -> Arranged:
     )
 
 
-def test_hazards_findings_workup_and_advice_stay_in_this_order_under_the_cap() -> None:
+def test_the_cap_keeps_hazards_before_findings_before_workup_before_advice() -> None:
     findings = [
         found(one, INFO)
         for one in (
@@ -237,14 +237,14 @@ def test_hazards_findings_workup_and_advice_stay_in_this_order_under_the_cap() -
         "magnesium-not-indicated",
     ],
 )
-def test_no_advice_beside_a_critical_card(advice: str) -> None:
+def test_no_advice_is_shown_with_a_critical_card(advice: str) -> None:
     beside = ranked(found("anemia", CRITICAL), found(advice, INFO))
     assert shown(beside) == ["anemia"]
     assert beside.dropped == {advice: "advice is not shown beside a critical card"}
     assert shown(ranked(found("anemia", WARNING), found(advice, INFO))) == ["anemia", advice]
 
 
-def test_the_check_of_electrolytes_gives_way_only_to_critical_electrolytes_or_quinine() -> None:
+def test_the_electrolyte_check_is_dropped_only_for_critical_electrolytes_or_quinine() -> None:
     check = found("electrolytes-not-checked", INFO, OrderTest("potassium"), OrderTest("magnesium"))
     assert shown(ranked(found("quinine-active", CRITICAL), check)) == ["quinine-active"]
     assert shown(ranked(found("anemia", CRITICAL), check)) == ["anemia", "electrolytes-not-checked"]
@@ -267,7 +267,7 @@ def judged(
     return BY_ID[rule], finding
 
 
-def test_the_more_severe_of_two_cards_on_one_draft_is_shown_and_carries_the_other() -> None:
+def test_of_two_cards_on_one_draft_the_more_severe_is_shown_and_includes_the_other() -> None:
     removal = RemoveDraft("MedicationRequest/1", "Baclofen")
     answer = arranged(
         judged("low-magnesium", WARNING, "MedicationRequest/1", offers=(MAGNESIUM,)),
@@ -283,7 +283,7 @@ def test_the_more_severe_of_two_cards_on_one_draft_is_shown_and_carries_the_othe
     assert "low-potassium" in answer.dropped["low-magnesium"]
 
 
-def test_two_drafts_have_two_cards() -> None:
+def test_two_drafts_get_two_cards() -> None:
     answer = arranged(
         judged("low-magnesium", WARNING, "MedicationRequest/1"),
         judged("low-potassium", CRITICAL, "MedicationRequest/2"),
@@ -293,7 +293,7 @@ def test_two_drafts_have_two_cards() -> None:
     assert answer.dropped == {}
 
 
-def test_of_two_equally_severe_cards_the_one_with_more_known_leads() -> None:
+def test_of_two_equally_severe_cards_the_one_with_more_evidence_is_shown() -> None:
     rule, unknown = judged("low-magnesium", WARNING, "MedicationRequest/1")
     answer = arranged(
         (rule, replace(unknown, missing=("renal function in the last 12 months",))),

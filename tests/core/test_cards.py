@@ -116,7 +116,9 @@ def test_a_card_is_complete(card: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("card", ALL)
-def test_detail_says_rule_version_strength_and_judgement(card: dict[str, Any]) -> None:
+def test_the_detail_states_rule_version_strength_and_that_judgement_is_required(
+    card: dict[str, Any],
+) -> None:
     detail = card["detail"]
     topic = card["source"]["topic"]["code"]
     assert re.search(rf"\*\*Rule\*\*\n\n{topic} \d+\.\d+\.\d+\. ", detail)
@@ -126,7 +128,7 @@ def test_detail_says_rule_version_strength_and_judgement(card: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("card", ALL)
-def test_what_to_do_comes_first_and_each_heading_once(card: dict[str, Any]) -> None:
+def test_the_advice_comes_first_and_each_heading_appears_once(card: dict[str, Any]) -> None:
     headings = re.findall(r"^\*\*(.+?)\*\*$", card["detail"], re.MULTILINE)
     assert len(headings) == len(set(headings))
     assert not card["detail"].startswith("**Based on")
@@ -246,7 +248,7 @@ def low() -> Given:
 
 @pytest.mark.parametrize("encounter", ["Encounter/7", None])
 @pytest.mark.parametrize("requester", ["Practitioner/3", "PractitionerRole/4", None])
-def test_offered_resources_are_valid_and_name_only_what_was_given(
+def test_offered_resources_are_valid_and_reference_only_what_was_sent(
     encounter: str | None, requester: str | None
 ) -> None:
     offered = resources(written(low(), encounter=encounter, requester=requester))
@@ -265,7 +267,7 @@ def test_offered_resources_are_valid_and_name_only_what_was_given(
         assert ("requester" in one) == (requester is not None)
 
 
-def test_a_drafted_medicine_says_both_masses_and_leaves_the_dose_to_the_clinician() -> None:
+def test_a_drafted_medicine_states_both_masses_and_leaves_the_dose_to_the_clinician() -> None:
     drafts = [
         one for one in resources(written(low())) if one["resourceType"] == "MedicationRequest"
     ]
@@ -295,7 +297,7 @@ def test_the_removal_of_a_draft_names_it_by_reference() -> None:
     assert "resource" not in action
 
 
-def test_what_is_already_ordered_is_reported_on_the_card() -> None:
+def test_orders_already_placed_are_reported_on_the_card() -> None:
     card = cards(low().testing("magnesium"))["low-magnesium"]
     assert "Already ordered, so not offered again: Magnesium, serum" in card["detail"]
 
@@ -308,13 +310,13 @@ def test_each_value_has_date_unit_limit_and_origin() -> None:
     assert "Observation/magnesium-1, prefetch.results" in detail
 
 
-def test_the_laboratorys_own_range_is_shown_where_it_decided() -> None:
+def test_the_laboratorys_own_range_is_shown_when_it_was_applied() -> None:
     case = given().result("magnesium", "0.72 mmol/L", low="0.75", high="1.0")
     detail = cards(case)["low-magnesium"]["detail"]
     assert "laboratory's own range 0.75–1.0 mmol/L" in detail
 
 
-def test_the_cap_and_its_reason_are_given() -> None:
+def test_the_cap_and_its_reason_are_stated() -> None:
     answer = written(crowded().at(max_info_cards=1))
     infos = [card.rule.id for card in answer.cards if card.body["indicator"] == "info"]
     assert len([one for one in infos if one != "data-not-usable"]) == 1
@@ -332,7 +334,7 @@ class Quiet:
         return {card.rule: True for card in cards if card.rule == self.held}
 
 
-def test_a_card_answered_lately_makes_room_for_others() -> None:
+def test_a_recently_answered_card_makes_room_for_others() -> None:
     case = crowded().at(max_info_cards=1)
     shown = [card.rule.id for card in written(case).cards if card.body["indicator"] == "info"]
     recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
@@ -345,7 +347,7 @@ def test_a_card_answered_lately_makes_room_for_others() -> None:
     assert answer.dropped[shown[0]].startswith("answered recently")
 
 
-def test_the_key_of_a_cards_evidence_changes_with_the_value_alone() -> None:
+def test_the_evidence_key_of_a_card_changes_only_with_the_value() -> None:
     def key(value: str) -> list[str]:
         answer = given().result("magnesium", value).ask("low-magnesium")
         assert isinstance(answer, Finding)
@@ -356,7 +358,7 @@ def test_the_key_of_a_cards_evidence_changes_with_the_value_alone() -> None:
     assert key("0.6 mmol/L") != key("0.4 mmol/L")
 
 
-def test_a_card_without_evidence_is_known_by_what_was_missing() -> None:
+def test_a_card_without_evidence_is_identified_by_what_was_missing() -> None:
     finding = Finding(Indicator.INFO, "Could not check", (), missing=("magnesium",))
     assert evidence_key(finding) == ["info", "magnesium"]
 

@@ -93,7 +93,7 @@ def test_a_rule_reads_what_it_declares_and_nothing_else(way: str) -> None:
         refused(Declared(case.facts(), declaring(lambda _: NotFired("nothing"))))
 
 
-def test_what_is_read_is_what_the_whole_facts_say() -> None:
+def test_declared_facts_equal_the_complete_facts() -> None:
     case = given().has("cirrhosis").takes("quinine").result("potassium", "3.1 mmol/L")
     whole = case.facts()
     seen = Declared(whole, declaring(lambda _: NotFired("nothing")))
@@ -105,7 +105,7 @@ def test_what_is_read_is_what_the_whole_facts_say() -> None:
     assert len(seen.series) == len(whole.series)
 
 
-def test_the_engine_hands_the_narrowed_facts_to_a_rule() -> None:
+def test_the_engine_gives_a_rule_only_its_declared_facts() -> None:
     reads = declaring(lambda facts: NotFired(str(facts.conditions("dialysis"))))
     reads = Rule(**{**{n: getattr(reads, n) for n in reads.__slots__}, "judges": frozenset()})
     assert isinstance(

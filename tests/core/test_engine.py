@@ -53,7 +53,7 @@ def check(*rules: Rule) -> None:
     checked(rules, references(), limits(), analytes(), orderables())
 
 
-def test_the_rules_of_all_services_can_be_vouched_for() -> None:
+def test_the_rules_of_all_services_are_valid() -> None:
     check_topics([TOPIC])
     assert rules_by_service() == {
         "leg-cramps-patient-view": PATIENT_VIEW,
@@ -119,7 +119,7 @@ def test_tier_c_waits_for_documented_cramps_and_tier_a_does_not(
     assert isinstance(ask(made(tier=Tier.ALWAYS), facts, cramps), Finding)
 
 
-def test_messages_name_the_complaint_of_the_topic() -> None:
+def test_messages_name_the_condition_of_the_topic() -> None:
     def reason(documented: bool | None) -> object:
         rules = {"one": [made(tier=Tier.COMPLAINT)]}
         engine = Engine(rules, lambda _: documented, complaint_is="hyponatraemia is")
@@ -139,7 +139,9 @@ def test_messages_name_the_complaint_of_the_topic() -> None:
         (State.UNAVAILABLE, CannotTell),
     ],
 )
-def test_a_required_need_that_was_not_obtained_cannot_tell(state: State, answer: type) -> None:
+def test_a_rule_cannot_tell_when_a_required_need_was_not_obtained(
+    state: State, answer: type
+) -> None:
     facts = given().lacking(Kind.CONDITIONS, state=state, reason="server failed").facts()
     got = ask(made(needs=(conditions("rls"),)), facts)
     assert isinstance(got, answer)
@@ -148,7 +150,7 @@ def test_a_required_need_that_was_not_obtained_cannot_tell(state: State, answer:
     assert isinstance(ask(made(needs=(conditions("rls").optional(),)), facts), Finding)
 
 
-def test_who_gets_no_answer_from_a_rule() -> None:
+def test_patients_whom_a_rule_does_not_apply_to() -> None:
     one = made()
     assert isinstance(ask(one, given(deceased=True).facts()), NotFired)
     assert isinstance(ask(one, given(age=17).facts()), NotFired)
@@ -194,14 +196,14 @@ def _raises(*_args: object) -> NotFired:
     raise ZeroDivisionError("a bug")
 
 
-def test_without_anybody_to_tell_the_fault_of_a_rule_goes_through() -> None:
+def test_without_a_fault_handler_the_exception_of_a_rule_propagates() -> None:
     facts = given().facts()
     for one in (made(check=_raises), reviewing(made(), _raises)):
         with pytest.raises(ZeroDivisionError):
             Engine({"one": [one]}, lambda _: True).ask("one", facts)
 
 
-def test_the_fault_of_one_rule_takes_no_answer_from_another() -> None:
+def test_a_fault_in_one_rule_costs_no_other_rules_outcome() -> None:
     told: list[tuple[str, str]] = []
     rules = (
         made(id="before"),
@@ -229,7 +231,7 @@ def test_the_fault_of_one_rule_takes_no_answer_from_another() -> None:
     assert told == [("bad", error), ("review", error), ("with another answer", error)]
 
 
-def test_who_gets_no_answer_from_a_rule_does_not_meet_its_fault() -> None:
+def test_a_rule_that_does_not_apply_to_the_patient_is_not_run() -> None:
     told: list[Rule] = []
     engine = Engine(
         {"one": [made(check=_raises)]}, lambda _: True, lambda rule, _error: told.append(rule)
@@ -239,7 +241,7 @@ def test_who_gets_no_answer_from_a_rule_does_not_meet_its_fault() -> None:
     assert told == []
 
 
-def test_a_fault_in_telling_whether_cramps_are_documented_is_the_rules_own() -> None:
+def test_a_fault_while_checking_for_documented_cramps_is_attributed_to_the_rule() -> None:
     rules = [made(tier=Tier.COMPLAINT), made(id="other")]
     engine = Engine({"one": rules}, lambda _: bool(_raises()), lambda _rule, _error: None)
     outcomes = engine.ask("one", given().facts())
@@ -249,7 +251,7 @@ def test_a_fault_in_telling_whether_cramps_are_documented_is_the_rules_own() -> 
 @pytest.mark.parametrize(
     "one", [*PATIENT_VIEW, *ORDER_SELECT], ids=lambda r: f"{r.id} {bool(r.judges)}"
 )
-def test_the_dead_get_no_card_from_any_rule(one: Rule) -> None:
+def test_deceased_patients_get_no_card_from_any_rule(one: Rule) -> None:
     case = given(deceased=True).cramps().ordering(*one.judges or {"magnesium"})
     engine = Engine({"one": [one]}, lambda _: True)
     assert isinstance(engine.ask("one", case.facts())[0].answer, NotFired)

@@ -15,14 +15,14 @@ from hooks.knowledge.files import FOLDER
 from tests.given import fired, given
 
 
-def test_what_is_made_later_equals_what_it_will_be() -> None:
+def test_a_lazily_built_fact_equals_the_built_one() -> None:
     later: Deferred[int] = Deferred(lambda: (1, 2))
     assert later == (1, 2)
     assert later != [1, 2]
     assert hash(later) == hash((1, 2))
 
 
-def test_equal_conditions_are_one_in_a_set() -> None:
+def test_equal_conditions_count_once_in_a_set() -> None:
     """What names them may not have been read yet."""
 
     def one() -> Condition:
@@ -33,11 +33,11 @@ def test_equal_conditions_are_one_in_a_set() -> None:
     assert len({one(), one()}) == 1
 
 
-def test_outside_a_call_no_budget_is_given() -> None:
+def test_outside_a_call_there_is_no_budget() -> None:
     afresh(100)
 
 
-def test_a_vocabulary_forgets_what_it_met_beyond_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vocabulary_keeps_a_bounded_number_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_MET", 2)
     vocabulary = KnowledgeFolder(FOLDER.folder).vocabulary("conditions")
     for number in range(5):
@@ -50,7 +50,7 @@ def test_a_vocabulary_forgets_what_it_met_beyond_a_number(monkeypatch: pytest.Mo
     assert len(vocabulary._met) <= 2
 
 
-def test_a_homeopathic_name_mentions_nothing() -> None:
+def test_a_homeopathic_name_matches_no_class() -> None:
     assert (
         FOLDER.vocabulary("medications").mentions((), ("quinine 30C homeopathic",)) == frozenset()
     )
@@ -65,7 +65,7 @@ def test_of_two_doubtful_results_of_a_day_the_newest_is_reported() -> None:
     assert "2.6" in str(fired(case.ask("cirrhosis-cramps")))
 
 
-def test_a_clotted_count_above_the_limit_leaves_the_platelets_open() -> None:
+def test_a_platelet_count_above_the_limit_from_a_clotted_sample_is_inconclusive() -> None:
     case = given().takes("quinine", name="quinine sulfate")
     case.result("platelets", "180 10*9/L", remarks=("clotted",))
     assert "clotted" in str(fired(case.ask("quinine-active")))

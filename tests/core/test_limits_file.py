@@ -41,7 +41,7 @@ def written(folder: Path, text: str, name: str = "limits.toml") -> str:
         ),
     ],
 )
-def test_toml_and_json_are_taken_and_the_written_decimals_kept(
+def test_toml_and_json_are_accepted_and_decimals_kept_as_written(
     tmp_path: Path, name: str, text: str
 ) -> None:
     merged = limits(written(tmp_path, text, name))
@@ -125,7 +125,7 @@ def test_toml_and_json_are_taken_and_the_written_decimals_kept(
         ),
     ],
 )  # fmt: skip
-def test_a_wrong_file_is_refused_with_file_entry_and_remedy(
+def test_an_invalid_file_is_refused_with_file_entry_and_remedy(
     tmp_path: Path, text: str, said: str
 ) -> None:
     path = written(tmp_path, text)
@@ -139,12 +139,12 @@ def test_a_wrong_file_is_refused_with_file_entry_and_remedy(
     ("text", "said"),
     [("[]", "must be an object"), ("{", "neither TOML nor JSON"), ("3", "must be an object")],
 )
-def test_wrong_json_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_invalid_json_is_refused(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(KnowledgeError, match=said):
         limits(written(tmp_path, text, "limits.json"))
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KnowledgeError, match="cannot be read"):
         limits(str(tmp_path / "none.toml"))
 
@@ -156,12 +156,12 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
         limits(str(path))
 
 
-def test_a_rule_that_asks_for_a_limit_nobody_wrote_is_told_its_name() -> None:
+def test_a_limit_that_does_not_exist_is_an_error_that_names_it() -> None:
     with pytest.raises(KnowledgeError, match=r"no limit is called magnesium\.imagined"):
         limits()["magnesium.imagined"]
 
 
-def test_a_sites_limit_decides_and_its_card_says_so(tmp_path: Path) -> None:
+def test_a_sites_limit_is_applied_and_the_card_says_so(tmp_path: Path) -> None:
     text = '["magnesium.low"]\nvalue = "0.75"\nunit = "mmol/L"\n'
     own = limits(written(tmp_path, text))
     case = given().result("magnesium", "0.72 mmol/L")

@@ -171,14 +171,14 @@ def low_everything() -> Given:
     return case.result("magnesium", "0.6 mmol/L").result("potassium", "3.1 mmol/L")
 
 
-def test_the_grid_holds_patients_who_are_offered_each_drug() -> None:
+def test_for_each_drug_the_grid_has_patients_who_are_offered_it() -> None:
     assert drafts(shown(low_everything(), CHART)) == {"magnesium_oxide", "potassium_chloride"}
 
 
 @many
 @given(case=patients())
 @example(case=low_everything())
-def test_no_drug_is_drafted_that_another_card_warns_of(case: Given) -> None:
+def test_no_drug_is_drafted_that_another_card_warns_against(case: Given) -> None:
     offered = drafts(shown(case, CHART))
     assert drafts(shown(case, ORDER)) == set()
     warnings = warned(case)
@@ -201,7 +201,7 @@ def test_no_drug_is_drafted_that_another_card_warns_of(case: Given) -> None:
 @many
 @given(case=patients())
 @example(case=low_everything())
-def test_a_drug_that_was_offered_is_not_warned_of_when_it_is_ordered(case: Given) -> None:
+def test_a_drug_that_was_offered_gets_no_warning_when_it_is_ordered(case: Given) -> None:
     for key in drafts(shown(case, CHART)):
         ordered = next(iter(orderables()[key].covers))
         cards = shown(case.ordering(ordered), ORDER)
@@ -236,7 +236,7 @@ def test_nothing_is_both_drafted_and_removed_and_no_test_offered_twice(case: Giv
 
 @many
 @given(case=patients())
-def test_no_advice_suggests_what_another_card_warns_of(case: Given) -> None:
+def test_no_advice_suggests_what_another_card_warns_against(case: Given) -> None:
     cards = shown(case, CHART)
     fires = warned(case)
     text = {rule: "\n".join(finding.advice) for rule, finding in cards.items()}
@@ -283,7 +283,7 @@ ABSENT = {
     kind=st.sampled_from(sorted(ABSENT)),
     lost=st.sampled_from([State.ABSENT, State.UNAVAILABLE, State.PARTIAL, None]),
 )
-def test_nothing_is_said_to_be_absent_unless_its_list_was_read_whole(
+def test_nothing_is_called_absent_unless_its_list_was_read_completely(
     case: Given, kind: Kind, lost: State | None
 ) -> None:
     if lost is None:
@@ -318,7 +318,7 @@ def test_a_child_is_offered_no_drug_and_only_the_settled_hazards_fire(case: Give
     "hazard", ["diuretic_potassium_sparing", "raas_inhibitor", "nsaid", "potassium"]
 )
 @pytest.mark.parametrize("draft", [False, True])
-def test_potassium_is_not_drafted_beside_what_raises_it(hazard: str, draft: bool) -> None:
+def test_potassium_is_not_drafted_with_drugs_that_raise_it(hazard: str, draft: bool) -> None:
     case = low_everything()
     case = case.ordering(hazard, selected=False) if draft else case.takes(hazard)
     assert "potassium_chloride" not in drafts(shown(case, CHART))

@@ -71,7 +71,7 @@ def _all_rendered(text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("around", ["{}", "- Medication: {}, 2026-11-01", "**{}**", "({})"])
-def test_no_link_is_made_of_a_name(name: str, around: str) -> None:
+def test_a_name_never_becomes_a_link(name: str, around: str) -> None:
     for rendered in _all_rendered(around.format(quoted(name))):
         assert "<a" not in rendered
         assert "href" not in rendered
@@ -89,7 +89,7 @@ def test_no_link_is_made_of_a_name(name: str, around: str) -> None:
         ("magnesium w/ www.site.org", "magnesium w/ www.site.org"),
     ],
 )
-def test_the_words_stay_the_same_words(name: str, shown: str) -> None:
+def test_the_visible_text_is_unchanged(name: str, shown: str) -> None:
     for rendered in _all_rendered(quoted(name)):
         assert html.unescape(re.sub("<[^>]*>", "", rendered)).strip() == shown
 
@@ -101,7 +101,7 @@ _PIECES = st.sampled_from(
 
 
 @given(st.lists(_PIECES, max_size=14).map("".join))
-def test_no_link_is_made_of_any_mixture(name: str) -> None:
+def test_no_combination_becomes_a_link(name: str) -> None:
     for rendered in _all_rendered(f"- Medication: {quoted(name)}, 2026-11-01"):
         assert "<a" not in rendered
         assert "href" not in rendered

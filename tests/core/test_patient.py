@@ -53,7 +53,7 @@ def test_an_entry_without_a_date_is_not_ended() -> None:
     assert case.facts().taking("statin")
 
 
-def test_a_window_counts_days_and_holds_no_result_that_is_not_there() -> None:
+def test_a_window_counts_days_and_a_missing_result_is_outside_it() -> None:
     facts = given().result("potassium", "4.0 mmol/L", days_ago=30).facts()
     (result,) = facts.series["potassium"].finals()
     assert facts.within(result, days(30))

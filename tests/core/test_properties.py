@@ -229,7 +229,9 @@ def hazards(case: Given) -> dict[tuple[str, Service], Indicator]:
 @pytest.mark.parametrize("hazard", HAZARDS)
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(added=st.lists(st.sampled_from(sorted(UNRELATED)), max_size=4, unique=True))
-def test_unrelated_facts_never_remove_or_soften_a_hazard(hazard: str, added: list[str]) -> None:
+def test_unrelated_facts_never_remove_a_hazard_or_lower_its_severity(
+    hazard: str, added: list[str]
+) -> None:
     before = hazards(HAZARDS[hazard]())
     assert before
     case = HAZARDS[hazard]()

@@ -64,7 +64,7 @@ def test_factors_are_exact(analyte: str, unit: str, reported: str, canonical: st
         pytest.param("transferrin_saturation", "", id="no unit"),
     ],
 )
-def test_other_spellings_are_unknown(analyte: str, spelling: str) -> None:
+def test_unlisted_unit_spellings_are_unknown(analyte: str, spelling: str) -> None:
     assert spelling not in analytes()[analyte].units
 
 
@@ -133,7 +133,7 @@ def test_rounding_never_rounds_twice() -> None:
     ("text", "decimals"),
     [("1.20", 2), ("1.2", 1), ("5", 0), ("0.500", 3), ("1E+2", 0), ("1.5E-7", 8), ("NaN", 0)],
 )
-def test_written_decimals_are_counted(text: str, decimals: int) -> None:
+def test_decimals_are_counted_as_written(text: str, decimals: int) -> None:
     assert decimals_of(Decimal(text)) == decimals
 
 
@@ -209,7 +209,7 @@ def test_units_are_printed_as_people_write_them() -> None:
     assert printed_unit("10*9/L") == "10^9/L"
 
 
-def test_a_value_behind_a_comparator_has_no_exact_canonical_value() -> None:
+def test_a_value_with_a_comparator_has_no_exact_canonical_value() -> None:
     assert measured("potassium", "<3.0 mmol/L").canonical_value() is None
     assert measured("potassium", "3.0 mmol/L").canonical_value() == 3
 
@@ -227,7 +227,7 @@ def test_every_canonical_unit_is_a_spelling_of_itself_with_factor_one() -> None:
         assert (unit.factor, unit.offset) == (1, 0)
 
 
-def test_conversion_there_and_back_is_the_same() -> None:
+def test_conversion_round_trips() -> None:
     unit = Unit("x", Fraction(9148, 100000), Fraction(2152, 1000))
     assert unit.from_canonical(Decimal("11.3"), 3) == Decimal("100.000")
 
@@ -251,7 +251,7 @@ def test_a_limit_is_rounded_only_if_it_is_converted(unit: Unit, expected: str) -
     assert str(unit.from_canonical(Decimal("0.755"), 1)) == expected
 
 
-def test_an_interval_without_ends_is_not_exact_and_weighs_nothing() -> None:
+def test_an_unbounded_interval_is_not_exact_and_has_no_weight() -> None:
     everything = Interval(None, None)
     assert not everything.exact
     assert everything.middle() == 0

@@ -105,7 +105,7 @@ def test_which_egfr_counts(case: Given, expected: str) -> None:
     assert number(case) == expected
 
 
-def test_an_egfr_is_computed_from_a_creatinine_of_a_later_day_and_called_computed() -> None:
+def test_an_egfr_is_computed_from_a_creatinine_of_a_later_day_and_labelled_computed() -> None:
     case = given(age=50).result("egfr", egfr("80"), days_ago=5).result("creatinine", "1.5 mg/dL")
     result = used(case)
     assert result is not None
@@ -122,7 +122,7 @@ def test_the_same_creatinine_in_umol_gives_the_same() -> None:
     assert one == number(given(age=50).result("creatinine", "176.8 umol/L"))
 
 
-def test_of_two_creatinines_of_one_moment_the_higher_counts() -> None:
+def test_of_two_simultaneous_creatinines_the_higher_counts() -> None:
     case = given(age=50).result("creatinine", "1.0 mg/dL").result("creatinine", "3.0 mg/dL")
     assert function(case).severe
 
@@ -133,11 +133,11 @@ def test_a_later_creatinine_that_cannot_be_used_leaves_the_reported_value() -> N
 
 
 @pytest.mark.parametrize(("age", "computed"), [(17, False), (18, True), (19, True)])
-def test_from_eighteen_on_it_is_computed(age: int, computed: bool) -> None:
+def test_an_egfr_is_computed_from_age_eighteen(age: int, computed: bool) -> None:
     assert (used(given(age=age).result("creatinine", "1.0 mg/dL")) is not None) is computed
 
 
-def test_of_an_unknown_sex_the_lower_value_counts() -> None:
+def test_for_unknown_sex_the_lower_value_counts() -> None:
     def of(sex: str) -> float:
         return float(number(given(age=50, sex=sex).result("creatinine", "1.0 mg/dL")))
 
@@ -154,16 +154,16 @@ def test_of_an_unknown_sex_the_lower_value_counts() -> None:
         pytest.param(given().has("dialysis"), id="dialysis"),
     ],
 )
-def test_where_nothing_is_computed(case: Given) -> None:
+def test_when_no_egfr_is_computed(case: Given) -> None:
     assert used(case.result("creatinine", "1.0 mg/dL")) is None
 
 
-def test_a_past_kidney_injury_does_not_forbid_computing() -> None:
+def test_a_past_kidney_injury_does_not_prevent_the_computation() -> None:
     case = given().has("aki", presence=Presence.PAST).result("creatinine", "0.8 mg/dL")
     assert function(case).impairment is Impairment.NONE
 
 
-def test_a_creatinine_beyond_the_assay_leaves_an_open_egfr() -> None:
+def test_a_creatinine_beyond_the_assay_yields_an_egfr_with_a_comparator() -> None:
     case = given(age=50).result("creatinine", ">15.0 mg/dL")
     result = used(case)
     assert result is not None
@@ -209,7 +209,7 @@ def test_impairment_by_diagnosis(concept: str, impairment: Impairment, presence:
 
 
 @pytest.mark.parametrize("presence", [Presence.PAST, Presence.REFUTED])
-def test_what_is_past_or_refuted_is_not_an_impairment(presence: Presence) -> None:
+def test_past_or_refuted_diagnoses_are_not_an_impairment(presence: Presence) -> None:
     assert function(given().has("dialysis", presence=presence)).unknown
 
 
@@ -241,7 +241,7 @@ def test_after_twelve_months_renal_function_is_unknown() -> None:
         pytest.param(given().result("egfr", egfr("80")), id="conditions"),
     ],
 )
-def test_normal_is_not_known_where_the_problem_list_is_not(case: Given) -> None:
+def test_renal_function_is_not_known_to_be_normal_without_the_problem_list(case: Given) -> None:
     assert function(case).fresh_normal
     assert not function(case.lacking(Kind.CONDITIONS, state=State.PARTIAL)).fresh_normal
 
@@ -263,7 +263,7 @@ def test_an_undated_unusable_result_keeps_a_normal_one_from_being_fresh() -> Non
         ),
     ],
 )
-def test_what_is_remarked_of_the_value(case: Given, note: str) -> None:
+def test_remarks_on_the_value(case: Given, note: str) -> None:
     assert function(case).note() == note
 
 
@@ -365,7 +365,7 @@ def test_the_evidence_gives_the_value_with_the_limit_it_crosses() -> None:
         assert [one.limit.key for one in evidence if one.limit is not None] == [key]
 
 
-def test_a_preliminary_value_raises_and_never_clears() -> None:
+def test_a_preliminary_value_can_raise_severity_but_never_clear() -> None:
     raised = given().result("egfr", egfr("80"), days_ago=5)
     raised.result("egfr", egfr("25"), preliminary=True)
     assert function(raised).severe
@@ -376,12 +376,12 @@ def test_a_preliminary_value_raises_and_never_clears() -> None:
     assert function(only).unknown
 
 
-def test_without_an_egfr_there_is_nothing_to_remark() -> None:
+def test_without_an_egfr_there_are_no_remarks() -> None:
     assert function(given()).note() == ""
     assert function(given().has("dialysis")).note() == ""
 
 
-def test_a_preliminary_creatinine_raises_without_any_other_value() -> None:
+def test_a_preliminary_creatinine_alone_shows_impairment() -> None:
     case = given(age=70).result("creatinine", "5.0 mg/dL", preliminary=True)
     assert function(case).severe
     assert used(case) is None
@@ -456,7 +456,7 @@ def test_no_acute_injury_by_creatinine(case: Given) -> None:
     assert acute(case.facts()) is None
 
 
-def test_of_two_results_of_which_one_has_only_the_day_the_lower_counts() -> None:
+def test_of_two_results_one_of_which_has_only_a_date_the_lower_counts() -> None:
     for reported, day_only, expected in (
         ("70", True, "29.9"),
         ("20", True, "20"),

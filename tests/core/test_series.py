@@ -86,7 +86,7 @@ def test_the_newest_wins_and_ties_go_to_the_worse(
     assert value(newest(Worse.HIGH, *candidates).result) == high
 
 
-def test_a_preliminary_result_is_kept_beside_the_final_one() -> None:
+def test_a_preliminary_result_is_kept_alongside_the_final_one() -> None:
     found = newest(Worse.LOW, at("4.1", "08:00"), at("2.9", "09:00", preliminary=True))
     assert (value(found.result), value(found.tentative)) == ("4.1", "2.9")
 
@@ -96,12 +96,12 @@ def test_an_older_preliminary_result_is_superseded() -> None:
     assert found.tentative is None
 
 
-def test_a_preliminary_result_of_the_same_moment_still_counts() -> None:
+def test_a_preliminary_result_of_the_same_time_still_counts() -> None:
     found = newest(Worse.LOW, at("4.1", "08:00"), at("2.9", "08:00", preliminary=True))
     assert (value(found.result), value(found.tentative)) == ("4.1", "2.9")
 
 
-def test_a_result_of_a_doubtful_sample_may_raise_and_never_clears() -> None:
+def test_a_result_of_a_doubtful_sample_can_raise_severity_but_never_clear() -> None:
     haemolysed = at("4.2", "09:00", remarks=("haemolysed",))
     found = newest(Worse.LOW, at("3.1", "08:00"), haemolysed)
     assert (value(found.result), value(found.tentative)) == ("3.1", "4.2")
@@ -127,7 +127,7 @@ def test_an_older_doubtful_result_is_superseded() -> None:
     assert (found.tentative, found.unusable) == (None, ())
 
 
-def test_only_preliminary_results_give_no_final_one() -> None:
+def test_preliminary_results_alone_give_no_final_result() -> None:
     found = newest(Worse.LOW, at("2.9", "08:00", preliminary=True))
     assert found.result is None
     assert value(found.tentative) == "2.9"
@@ -152,7 +152,7 @@ def test_only_preliminary_results_give_no_final_one() -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_could_not_be_used_is_reported_if_it_is_newer(
+def test_an_unusable_result_is_reported_if_it_is_newer(
     candidates: tuple[Candidate, ...], unusable: int
 ) -> None:
     assert len(newest(Worse.LOW, *candidates).unusable) == unusable
@@ -174,7 +174,7 @@ def test_older_results_are_not_read() -> None:
     assert value(Series([older, at("4.1", "08:00")]).newest(Worse.LOW).result) == "4.1"
 
 
-def test_a_result_is_read_once() -> None:
+def test_each_result_is_read_once() -> None:
     reads = []
     inner = at("4.1", "08:00")
 
@@ -188,11 +188,11 @@ def test_a_result_is_read_once() -> None:
     assert reads == [1]
 
 
-def test_an_empty_series_says_nothing() -> None:
+def test_an_empty_series_has_no_result() -> None:
     assert newest(Worse.LOW) == Newest()
 
 
-def test_what_is_older_than_asked_for_is_not_even_read() -> None:
+def test_results_older_than_requested_are_not_read_at_all() -> None:
     read: list[str] = []
 
     def candidate(text: str, clock: str) -> Candidate:

@@ -21,7 +21,7 @@ from cds_service.core.text import one_line, plain_name, quoted, shortened
         "line\nbreak\r\n- list",
     ],
 )
-def test_no_html_no_link_no_markdown_and_one_line(hostile: str) -> None:
+def test_text_becomes_one_line_without_html_links_or_markdown(hostile: str) -> None:
     shown = quoted(hostile)
     assert "<" not in shown
     assert ">" not in shown
@@ -61,7 +61,7 @@ def test_a_quotation_is_cut_before_it_is_escaped() -> None:
     assert quoted("<" * 500, 10).count("&lt;") == 9
 
 
-def test_a_plain_name_can_hold_no_tag() -> None:
+def test_a_plain_name_cannot_contain_a_tag() -> None:
     name = plain_name("<img src=x onerror=alert(1)>\nQuinine")
     assert "<" not in name
     assert ">" not in name

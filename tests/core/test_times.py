@@ -20,7 +20,7 @@ from cds_service.core.times import Window, days, months, years_between
         (months(1), date(2026, 1, 31), date(2025, 12, 31)),
     ],
 )
-def test_where_a_window_begins(window: Window, today: date, start: date) -> None:
+def test_the_start_of_a_window(window: Window, today: date, start: date) -> None:
     assert window.start(today) == start
 
 

@@ -49,7 +49,7 @@ def other(**services: object) -> Topic:
         ),
     ],
 )
-def test_what_is_refused(topics: list[Topic], message: str) -> None:
+def test_an_invalid_topic_is_refused(topics: list[Topic], message: str) -> None:
     with pytest.raises(KnowledgeError) as refused:
         check_topics(topics)
     assert str(refused.value) == message
@@ -59,7 +59,7 @@ def test_topics_may_share_entries_that_agree() -> None:
     check_topics([TOPIC, other()])
 
 
-def test_an_entry_of_which_topics_say_different_things_is_refused() -> None:
+def test_an_entry_that_two_topics_define_differently_is_refused() -> None:
     known = TOPIC.knowledge
     key, entry = next(iter(known.references.items()))
     changed = {**known.references, key: replace(entry, label="Another label")}

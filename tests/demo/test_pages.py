@@ -75,7 +75,7 @@ def test_the_page_lists_every_fixture_patient_with_its_story(demo: Demo) -> None
 
 
 @pytest.mark.parametrize("path", ["/", "/report"])
-def test_nothing_on_a_page_is_inline_and_nothing_comes_from_outside(demo: Demo, path: str) -> None:
+def test_a_page_has_no_inline_code_and_loads_nothing_from_elsewhere(demo: Demo, path: str) -> None:
     response = demo().get(path)
     assert response.headers["Content-Security-Policy"] == POLICY
     assert "unsafe" not in POLICY
@@ -105,7 +105,7 @@ def test_without_the_setting_there_is_no_page(demo: Demo) -> None:
     assert client.post("/demo/answer", json={"patient": PATIENTS[0]}).status_code == 404
 
 
-def test_every_fixture_patient_answers_with_the_cards_of_its_story(demo: Demo) -> None:
+def test_every_fixture_patient_gets_the_cards_of_its_story(demo: Demo) -> None:
     client = demo()
     index = json.loads((FIXTURES / "index.json").read_text(encoding="utf-8"))
     for entry in index:
@@ -116,7 +116,7 @@ def test_every_fixture_patient_answers_with_the_cards_of_its_story(demo: Demo) -
             assert answer["html"][part].strip()
 
 
-def test_the_raw_request_asked_by_http_gives_the_same_cards(demo: Demo) -> None:
+def test_the_raw_request_sent_by_http_gives_the_same_cards(demo: Demo) -> None:
     client = demo()
     answer = ask(client, patient="low-magnesium")
     response = client.post(f"/cds-services/{answer['service']}", json=answer["request"])
@@ -125,7 +125,7 @@ def test_the_raw_request_asked_by_http_gives_the_same_cards(demo: Demo) -> None:
     assert summaries
 
 
-def test_a_draft_of_quinine_brings_the_critical_card(demo: Demo) -> None:
+def test_a_draft_of_quinine_gives_the_critical_card(demo: Demo) -> None:
     answer = ask(
         demo(),
         patient="low-magnesium",
@@ -140,7 +140,7 @@ def test_a_draft_of_quinine_brings_the_critical_card(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize(("state", "sent"), [("null", True), ("absent", False)])
-def test_a_switched_key_is_not_sent_as_it_came(demo: Demo, state: str, sent: bool) -> None:
+def test_a_prefetch_key_can_be_sent_as_null_or_left_out(demo: Demo, state: str, sent: bool) -> None:
     answer = ask(demo(), patient="low-magnesium", states={"results": state})
     prefetch = answer["request"]["prefetch"]
     assert ("results" in prefetch) is sent
@@ -152,7 +152,7 @@ def test_a_switched_key_is_not_sent_as_it_came(demo: Demo, state: str, sent: boo
         assert "Could not check" in answer["html"]["why"]
 
 
-def test_nothing_sent_at_all_is_reported_and_names_the_remedy(demo: Demo) -> None:
+def test_a_call_without_data_is_reported_with_the_remedy(demo: Demo) -> None:
     client = demo()
     keys = ask(client, patient="low-magnesium")["request"]["prefetch"]
     response = client.post(
@@ -162,7 +162,7 @@ def test_nothing_sent_at_all_is_reported_and_names_the_remedy(demo: Demo) -> Non
     assert "prefetch keys" in error_of(response)
 
 
-def test_settings_of_the_page_change_its_answers_and_nobody_elses(demo: Demo) -> None:
+def test_settings_of_the_page_change_only_its_own_answers(demo: Demo) -> None:
     client = demo()
     before = ask(client, patient="quinine-active")
     british = ask(client, patient="quinine-active", jurisdiction="uk")
@@ -177,13 +177,13 @@ def test_settings_of_the_page_change_its_answers_and_nobody_elses(demo: Demo) ->
     assert words[0] == ["leg cramps are not documented"] != words[1]
 
 
-def test_another_day_of_the_call_makes_results_stale(demo: Demo) -> None:
+def test_a_later_day_of_the_call_makes_results_stale(demo: Demo) -> None:
     answer = ask(demo(), patient="low-magnesium", asOf="2029-11-23")
     assert answer["asOf"] == "2029-11-23"
     assert "low-magnesium" not in rules_of(answer)
 
 
-def test_a_pasted_hook_request_is_asked_as_it_is(demo: Demo) -> None:
+def test_a_pasted_hook_request_is_sent_unchanged(demo: Demo) -> None:
     path = FIXTURES.parent / "scenarios" / "quinine-ordered-with-long-qt" / "request.json"
     pasted = path.read_text(encoding="utf-8")
     answer = ask(demo(), pasted=pasted)
@@ -193,16 +193,14 @@ def test_a_pasted_hook_request_is_asked_as_it_is(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize("name", ["resource", "data", "body"])
-def test_a_pasted_answer_of_an_http_client_is_taken_for_what_it_holds(
-    demo: Demo, name: str
-) -> None:
+def test_the_body_of_a_pasted_http_response_is_used(demo: Demo, name: str) -> None:
     plain = ask(demo(), pasted=json.dumps(bundle()))
     assert rules_of(ask(demo(), pasted=json.dumps({"status": 200, name: bundle()}))) == rules_of(
         plain
     )
 
 
-def test_a_pasted_bundle_with_drafts_is_asked_about_them(demo: Demo) -> None:
+def test_a_pasted_bundle_with_drafts_is_evaluated_for_orders(demo: Demo) -> None:
     answer = ask(demo(), pasted=json.dumps(bundle(QUININE)))
     assert answer["hook"] == "order-select"
     assert rules_of(answer) == ["quinine-ordered"]
@@ -221,7 +219,7 @@ def test_a_pasted_bundle_with_drafts_is_asked_about_them(demo: Demo) -> None:
         ("[" * 500 + "]" * 500, "nested"),
     ],
 )
-def test_what_cannot_be_read_is_answered_with_place_and_remedy(
+def test_input_that_cannot_be_read_is_answered_with_place_and_remedy(
     demo: Demo, pasted: str, said: str
 ) -> None:
     response = demo().post("/demo/answer", json={"pasted": pasted})
@@ -230,7 +228,7 @@ def test_what_cannot_be_read_is_answered_with_place_and_remedy(
     assert len(error_of(response)) > 20
 
 
-def test_silence_is_never_taken_for_an_all_clear(demo: Demo) -> None:
+def test_no_cards_is_never_presented_as_an_all_clear(demo: Demo) -> None:
     told = demo().post("/demo/answer", json={"pasted": json.dumps(bundle())}).get_json()
     assert told["response"]["cards"] == []
     unchecked = sum(rule["answer"] == "cannot tell" for rule in told["trace"]["rules"])
@@ -254,11 +252,11 @@ def test_a_pasted_batch_response_is_read_like_any_bundle(demo: Demo) -> None:
 @pytest.mark.parametrize(
     "body", [{"hook": "order-sign"}, {"drafts": 3}, {"unknown": 1}, [], {"patient": "no-such-one"}]
 )
-def test_a_question_of_another_form_is_refused(demo: Demo, body: Any) -> None:
+def test_a_malformed_question_is_refused(demo: Demo, body: Any) -> None:
     assert demo().post("/demo/answer", json=body).status_code == 400
 
 
-def test_a_body_and_a_day_that_cannot_be_read_are_named(demo: Demo) -> None:
+def test_an_unreadable_body_or_day_is_named(demo: Demo) -> None:
     client = demo()
     broken = client.post("/demo/answer", data=b'{"patient', content_type="application/json")
     assert (broken.status_code, "not valid JSON" in error_of(broken)) == (400, True)
@@ -267,7 +265,7 @@ def test_a_body_and_a_day_that_cannot_be_read_are_named(demo: Demo) -> None:
     assert someday.get_json()["issue"][0]["expression"] == ["as of"]
 
 
-def test_the_chart_says_who_and_what_did_not_come(demo: Demo) -> None:
+def test_the_chart_names_the_patient_and_the_missing_data(demo: Demo) -> None:
     record = bundle(fhir.lab("2823-3", 5.9, when="2026-11-20", status="preliminary"))
     record["entry"][0]["resource"]["deceasedBoolean"] = True
     answer = ask(demo(), pasted=json.dumps(record), states={"allergies": "null"})
@@ -286,7 +284,7 @@ def test_a_key_sent_as_null_is_shown_as_null(demo: Demo) -> None:
     assert answer["request"]["prefetch"]["allergies"] is None
 
 
-def test_bodies_have_the_limits_of_the_service(demo: Demo) -> None:
+def test_bodies_are_limited_as_by_the_service(demo: Demo) -> None:
     client = demo(max_body_mb=0.001)
     response = client.post("/demo/answer", json={"pasted": "x" * 2000})
     assert response.status_code == 413
@@ -307,7 +305,7 @@ def test_hostile_text_of_a_record_stays_text(demo: Demo, hook: str) -> None:
     assert "{{ 7*7 }}" in answer["html"]["chart"]
 
 
-def test_with_trusted_clients_the_page_answers_by_itself(demo: Demo, tmp_path: Path) -> None:
+def test_with_trusted_clients_the_page_answers_without_a_token(demo: Demo, tmp_path: Path) -> None:
     _, public = make_key_pair("ES384")
     clients = tmp_path / "clients.json"
     entry = {"iss": "https://ehr.example", "jwks": {"keys": [public]}}
@@ -332,7 +330,7 @@ def test_with_trusted_clients_the_page_answers_by_itself(demo: Demo, tmp_path: P
     assert "not on the allowlist" in reasons["results"]
 
 
-def test_without_the_fixtures_the_page_offers_to_paste(
+def test_without_the_fixtures_the_page_offers_pasting(
     demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fixtures, "FOLDER", Path("no-such-folder"))
@@ -399,7 +397,7 @@ def test_a_rule_that_is_mostly_overridden_is_marked_for_review(demo: Demo) -> No
     assert '<tr data-rule="low-magnesium" class="review">' in client.get("/report?site=demo").text
 
 
-def test_what_is_tried_here_is_in_no_hospital_s_report(demo: Demo) -> None:
+def test_trials_on_the_page_appear_in_no_hospitals_report(demo: Demo) -> None:
     client = demo()
     answer = ask(client, patient="low-magnesium")
     parts = client.application.extensions["cds_parts"]
@@ -434,7 +432,7 @@ def test_what_is_tried_here_is_in_no_hospital_s_report(demo: Demo) -> None:
         assert sum(one.overridden for one in rules) == 0
 
 
-def test_silent_mode_can_be_seen(demo: Demo) -> None:
+def test_silent_mode_is_shown(demo: Demo) -> None:
     client = demo()
     loud = ask(client, patient="low-magnesium")
     quiet = ask(client, patient="low-magnesium", silent=True)
@@ -456,7 +454,7 @@ def test_silent_mode_can_be_seen(demo: Demo) -> None:
     assert text.index("Cards shown") < text.index("Silent rules")
 
 
-def test_the_report_knows_the_sites_it_has(demo: Demo) -> None:
+def test_the_report_lists_the_configured_sites(demo: Demo) -> None:
     client = demo()
     assert client.get("/report?site=elsewhere").status_code == 404
     assert client.get("/report?site=").status_code == 200

@@ -38,7 +38,7 @@ LIMITS = [limit(f"potassium.{name}", value) for name, value in
           (("severe", "2.5"), ("urgent", "3.0"), ("low", "3.5"), ("high", "5.5"))]  # fmt: skip
 
 
-def test_later_is_further_right_and_more_is_further_up() -> None:
+def test_later_results_are_further_right_and_higher_values_further_up() -> None:
     drawn = timeline(
         [result(date(2026, 11, 1), "4.5"), result(date(2026, 5, 1), "3.2")], LIMITS, TODAY
     )
@@ -62,20 +62,20 @@ def test_a_value_on_a_limit_is_drawn_on_its_line() -> None:
     assert drawn.dots[0].y == next(line.y for line in drawn.lines if line.number == "3.0")
 
 
-def test_other_units_are_placed_in_the_canonical_one() -> None:
+def test_values_in_other_units_are_placed_by_the_canonical_unit() -> None:
     drawn = timeline([result(TODAY, "30", unit=TENTH)], LIMITS, TODAY)
     assert drawn.dots[0].y == next(line.y for line in drawn.lines if line.number == "3.0")
     assert drawn.dots[0].words.startswith("30 0.1 mmol/L")
     assert drawn.unit == "mmol/L"
 
 
-def test_a_value_behind_a_comparator_is_drawn_open_and_reported() -> None:
+def test_a_value_with_a_comparator_is_drawn_hollow_and_reported() -> None:
     drawn = timeline([result(TODAY, "2.0", comparator="<")], [], TODAY)
     assert not drawn.dots[0].exact
     assert "<2.0 mmol/L" in drawn.words
 
 
-def test_at_least_a_year_until_today_is_shown_so_that_old_results_look_old() -> None:
+def test_the_timeline_covers_at_least_the_last_year() -> None:
     recent = timeline([result(date(2026, 11, 20), "4.0")], LIMITS, TODAY)
     assert (recent.first, recent.last) == (date(2025, 11, 23), TODAY)
     old = timeline([result(date(2020, 1, 1), "4.0")], LIMITS, TODAY)
@@ -83,7 +83,7 @@ def test_at_least_a_year_until_today_is_shown_so_that_old_results_look_old() -> 
     assert old.dots[0].x < WIDTH / 8
 
 
-def test_of_very_many_results_the_newest_are_drawn() -> None:
+def test_only_the_newest_of_very_many_results_are_drawn() -> None:
     many = [result(date(2026, 1 + n // 28, 1 + n % 28), "4.0") for n in range(MOST_POINTS + 20)]
     drawn = timeline(many, LIMITS, TODAY)
     assert len(drawn.dots) == MOST_POINTS

@@ -26,11 +26,11 @@ def test_raw_html_links_and_images_stay_text(text: str) -> None:
             assert tag not in html
 
 
-def test_what_cards_use_is_rendered() -> None:
+def test_the_markdown_that_cards_use_is_rendered() -> None:
     html = block("First.\n\n**Based on**\n\n- one\n- two")
     assert "<strong>Based on</strong>" in html
     assert html.count("<li>") == 2
 
 
-def test_quoted_text_of_a_record_reads_as_it_was_written() -> None:
+def test_quoted_text_from_a_record_is_shown_as_written() -> None:
     assert "&lt;b&gt; *5* &amp; https:" in inline(quoted("<b> *5* & https://x"))

@@ -33,7 +33,7 @@ def _said() -> str:
 
 
 @pytest.mark.parametrize("message", MESSAGES)
-def test_a_message_on_the_page_is_one_of_the_code(message: str) -> None:
+def test_every_message_on_the_page_occurs_in_the_code(message: str) -> None:
     assert message in _said()
 
 

@@ -52,11 +52,11 @@ diuretic-ordered-with-cramps extensive-workup-ordered data-not-usable
 @pytest.mark.parametrize(
     ("service", "ids"), [(Service.PATIENT_VIEW, CHART), (Service.ORDER_SELECT, ORDER)]
 )
-def test_the_catalogue_is_whole(service: Service, ids: str) -> None:
+def test_the_catalogue_is_complete(service: Service, ids: str) -> None:
     assert set(ids.split()) <= {rule.id for rule in rules_by_service()[service]}
 
 
-def test_every_statement_of_the_source_has_become_something() -> None:
+def test_every_statement_of_the_source_is_traced() -> None:
     content = tomllib.loads((ROOT / "docs/traceability.toml").read_text(encoding="utf-8"))
     known = {rule.id for rule in RULES}
     traced = set(content["complement"])

@@ -164,5 +164,5 @@ def test_the_table_of_attacks_is_long_enough() -> None:
         ("tests/docs/test_named_tests.py::test_nothing", 2),
     ],
 )
-def test_a_row_without_proof_would_be_seen(shown_by: str, flaws: int) -> None:
+def test_a_row_without_proof_is_detected(shown_by: str, flaws: int) -> None:
     assert len(list(unproved(shown_by, "not applicable because "))) == flaws

@@ -14,11 +14,11 @@ ELEMENTS = [(name, one) for name in reading.SAMPLES for one in reading.tried(nam
     [(name, one.name) for name, one in ELEMENTS if one.read],
     ids=".".join,
 )
-def test_what_is_read_has_words(name: str, element: str) -> None:
+def test_every_element_that_is_read_is_described(name: str, element: str) -> None:
     assert reading.prose(name, element), "say in READ of docs/reading.py what is read of it"
 
 
-def test_the_trials_see_what_is_read_and_what_is_not() -> None:
+def test_the_trials_distinguish_what_is_read_from_what_is_not() -> None:
     read = {f"{name}.{one.name}" for name, one in ELEMENTS if one.read}
     assert {
         "Patient.birthDate",
@@ -50,7 +50,7 @@ def test_the_trials_see_what_is_read_and_what_is_not() -> None:
         ("ServiceRequest", "status"),
     ],
 )
-def test_without_what_matters_something_is_reported(name: str, element: str) -> None:
+def test_a_missing_important_element_is_reported(name: str, element: str) -> None:
     [found] = [one for one in reading.tried(name) if one.name == element]
     assert found.missing and found.rubbish
 

@@ -40,7 +40,7 @@ def fetch_from(answer: Callable[[Asked], Iterable[Step]], **options: Any) -> Fet
         return fetch_one(server.url, **options)
 
 
-def test_a_bundle_is_given_as_it_was_sent() -> None:
+def test_a_bundle_is_returned_as_it_was_sent() -> None:
     body = json.dumps(bundle("a", "b")).encode()
     fetched = fetch_from(lambda _: [reply(body)])
     assert (fetched.state, fetched.pages, fetched.reason, fetched.status) == (
@@ -51,13 +51,13 @@ def test_a_bundle_is_given_as_it_was_sent() -> None:
     )
 
 
-def test_a_compressed_bundle_is_given_decompressed() -> None:
+def test_a_compressed_bundle_is_decompressed() -> None:
     body = json.dumps(bundle("a", "b")).encode()
     fetched = fetch_from(lambda _: [reply(gzip.compress(body), content_encoding="gzip")])
     assert (fetched.state, fetched.pages) == ("given", (body,))
 
 
-def test_a_chunked_bundle_is_given_whole() -> None:
+def test_a_chunked_bundle_is_returned_complete() -> None:
     body = json.dumps(bundle("a")).encode()
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:7], body[7:]))
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -65,12 +65,12 @@ def test_a_chunked_bundle_is_given_whole() -> None:
     assert (fetched.state, fetched.pages) == ("given", (body,))
 
 
-def test_a_bundle_without_entry_is_given_and_empty() -> None:
+def test_a_bundle_without_entries_is_returned_empty() -> None:
     body = b'{"resourceType": "Bundle", "type": "searchset", "total": 0}'
     assert fetch_from(lambda _: [reply(body)]).pages == (body,)
 
 
-def test_a_resource_read_by_its_id_is_given() -> None:
+def test_a_resource_read_by_its_id_is_returned() -> None:
     fetched = fetch_from(
         lambda _: [reply({"resourceType": "Patient", "id": "1"})], query="Patient/1"
     )
@@ -116,7 +116,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("status", "body", "reason"), REFUSALS, ids=NAMES)
-def test_an_answer_without_data_is_unavailable_and_asked_for_once(
+def test_a_response_without_data_is_unavailable_and_requested_once(
     status: int, body: bytes, reason: str
 ) -> None:
     with Loopback(lambda _: [reply(body, status)]) as server:
@@ -134,7 +134,7 @@ def test_a_patient_that_the_server_does_not_know_is_unavailable() -> None:
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-def test_a_gateway_error_is_asked_once_more(status: int) -> None:
+def test_a_gateway_error_is_retried_once(status: int) -> None:
     def answer(asked: Asked) -> list[Step]:
         return [reply(bundle("a"))] if asked.number > 1 else [reply(b"", status)]
 
@@ -144,14 +144,14 @@ def test_a_gateway_error_is_asked_once_more(status: int) -> None:
     assert (fetched.state, fetched.status) == ("given", 200)
 
 
-def test_a_second_gateway_error_is_the_answer() -> None:
+def test_a_second_gateway_error_is_final() -> None:
     with Loopback(lambda _: [reply(b"", 503)]) as server:
         fetched = fetch_one(server.url)
         assert len(server.asked) == 2
     assert fetched.reason == "the FHIR server answered 503 to Condition"
 
 
-def test_one_retry_is_for_all_pages_together() -> None:
+def test_all_pages_share_one_retry() -> None:
     def answer(asked: Asked) -> list[Step]:
         if asked.number in {1, 3}:
             return [reply(b"", 503)]
@@ -163,7 +163,7 @@ def test_one_retry_is_for_all_pages_together() -> None:
     assert (fetched.state, len(fetched.pages)) == ("partial", 1)
 
 
-def test_a_server_that_asks_for_more_time_than_there_is_is_not_asked_again() -> None:
+def test_no_retry_if_the_server_asks_for_more_time_than_is_left() -> None:
     with Loopback(lambda _: [reply(b"", 503, retry_after="120")]) as server:
         fetched = fetch_one(server.url)
         assert len(server.asked) == 1
@@ -186,7 +186,7 @@ BROKEN: dict[str, list[Step]] = {
 
 
 @pytest.mark.parametrize("steps", BROKEN.values(), ids=BROKEN)
-def test_a_server_that_breaks_off_is_unavailable(steps: list[Step]) -> None:
+def test_a_server_that_cuts_the_connection_is_unavailable(steps: list[Step]) -> None:
     fetched = fetch_from(lambda _: steps)
     assert (fetched.state, fetched.reason) == (
         "unavailable",
@@ -203,7 +203,7 @@ def test_a_body_longer_than_announced_is_not_taken_for_complete() -> None:
     )
 
 
-def test_headers_that_break_off_are_not_taken_for_an_answer() -> None:
+def test_truncated_headers_are_not_taken_for_a_response() -> None:
     fetched = fetch_from(lambda _: [b"HTTP/1.1 200 OK\r\nContent-Le", HANG_UP])
     assert (fetched.state, fetched.reason) == (
         "unavailable",
@@ -247,7 +247,7 @@ SLOW: dict[str, list[Step]] = {
 
 
 @pytest.mark.parametrize("steps", SLOW.values(), ids=SLOW)
-def test_a_slow_server_is_left_at_the_deadline(steps: list[Step]) -> None:
+def test_a_slow_server_is_abandoned_at_the_deadline(steps: list[Step]) -> None:
     with Loopback(lambda _: steps) as server:
         started = time.monotonic()
         fetched = fetch_one(server.url, deadline_s=0.3)

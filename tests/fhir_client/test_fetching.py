@@ -29,7 +29,7 @@ def access_to(
     return Access(url, token, scope, patient)
 
 
-def test_the_request_carries_the_token_what_it_accepts_and_the_query_as_written() -> None:
+def test_the_request_has_the_token_the_accept_header_and_the_query_as_written() -> None:
     query = "Observation?patient=p-77&code=http://loinc.org|2823-3,http://loinc.org|2601-3"
     with Loopback(lambda _: [reply(bundle())]) as server:
         fetch_missing({"potassium": query}, access_to(f"{server.url}/"), "p-77", deadline_s=20)
@@ -40,7 +40,7 @@ def test_the_request_carries_the_token_what_it_accepts_and_the_query_as_written(
     assert "cookie" not in asked.headers
 
 
-def test_without_a_token_no_authorization_is_sent_also_not_from_netrc_or_through_a_proxy(
+def test_without_a_token_no_credentials_are_sent_not_even_from_netrc_or_to_a_proxy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -69,7 +69,7 @@ def test_connections_are_kept_for_the_next_call() -> None:
         assert server.connections == 1
 
 
-def test_a_kept_connection_that_the_server_has_closed_is_made_again() -> None:
+def test_a_connection_that_the_server_has_closed_is_reopened() -> None:
     with Loopback(lambda _: [reply(bundle()), HANG_UP]) as server:
         for expected in (1, 2, 3):
             (fetched,) = fetch_missing(
@@ -80,7 +80,7 @@ def test_a_kept_connection_that_the_server_has_closed_is_made_again() -> None:
 
 
 @pytest.mark.parametrize("ending", [HANG_UP, RESET])
-def test_a_kept_connection_that_closes_when_it_is_used_again_is_made_again(ending: str) -> None:
+def test_a_connection_that_closes_when_it_is_reused_is_reopened(ending: str) -> None:
     def answer(asked: Asked) -> list[Step]:
         return [ending] if asked.number == 2 else [reply(bundle("a"))]
 
@@ -94,7 +94,7 @@ def test_a_kept_connection_that_closes_when_it_is_used_again_is_made_again(endin
 
 
 @pytest.mark.parametrize("ending", [HANG_UP, RESET])
-def test_a_server_that_hangs_up_again_is_asked_no_third_time(ending: str) -> None:
+def test_a_server_that_hangs_up_twice_is_not_asked_a_third_time(ending: str) -> None:
     with Loopback(lambda _: [ending]) as server:
         (fetched,) = fetch_missing(
             KEYS_OF_ONE, access_to(server.url), "p-77", deadline_s=20
@@ -119,7 +119,7 @@ def test_all_keys_together_take_the_time_of_one() -> None:
     assert side_by_side < one_by_one / 3
 
 
-def test_answers_are_under_their_keys_in_the_order_asked() -> None:
+def test_responses_are_returned_by_key_in_the_order_requested() -> None:
     def answer(asked: Asked) -> list[Step]:
         number = int(asked.target[-1])
         return [(7 - number) / 100, reply(bundle(f"condition-{number}"))]
@@ -131,7 +131,7 @@ def test_answers_are_under_their_keys_in_the_order_asked() -> None:
         assert f'"condition-{number}"'.encode() in fetched.pages[0]
 
 
-def test_one_slow_key_does_not_take_the_others_with_it() -> None:
+def test_one_slow_key_does_not_affect_the_others() -> None:
     def answer(asked: Asked) -> list[Step]:
         return [FOREVER] if asked.target.endswith("3") else [reply(bundle())]
 
@@ -195,7 +195,7 @@ def test_calls_to_another_server_do_not_wait_for_one_that_hangs() -> None:
     [SILENT, DRIPPING, [HANG_UP], [reply(b"", 500)], [reply(b"", 503)]],
     ids=["silent", "dripping", "hangs up", "500", "503"],
 )
-def test_a_server_without_an_answer_is_left_alone_and_used_again_when_it_is_back(
+def test_a_server_that_does_not_respond_is_skipped_and_used_again_when_it_is_back(
     steps: list[Step],
 ) -> None:
     heard: list[str] = []
@@ -225,7 +225,7 @@ def test_a_server_without_an_answer_is_left_alone_and_used_again_when_it_is_back
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429])
-def test_a_server_that_refuses_has_answered(status: int) -> None:
+def test_a_server_that_refuses_counts_as_responding(status: int) -> None:
     servers = Servers()
     with Loopback(lambda _: [reply(b"", status)]) as server:
         for _ in range(FAILURES + 2):
@@ -244,7 +244,7 @@ def test_no_time_left_is_reported_and_the_server_is_not_asked() -> None:
         assert server.connections == 0
 
 
-def test_what_is_fetched_at_once_is_bounded_and_given_back() -> None:
+def test_concurrent_fetches_are_bounded_and_their_slots_returned() -> None:
     servers = Servers()
     servers.budget = ByteBudget(200_000)
     large = reply(bundle(*(f"c{n}" for n in range(800))))
@@ -266,7 +266,7 @@ def test_what_is_fetched_at_once_is_bounded_and_given_back() -> None:
         assert any(fetched.state == "given" for fetched in again.values())
 
 
-def test_no_keys_no_contact() -> None:
+def test_without_keys_no_request_is_sent() -> None:
     with Loopback(lambda _: [reply(bundle())]) as server:
         assert fetch_missing({}, access_to(server.url), "p-77", deadline_s=20) == {}
         assert server.connections == 0
@@ -293,20 +293,22 @@ def refused(access: Access, queries: dict[str, str] = KEYS_OF_ONE) -> set[str]:
     ],
     ids=["another patient", "an empty patient", "a blank", "a line break", "not ASCII", "empty"],
 )
-def test_a_token_that_may_not_be_used_asks_nothing(changed: dict[str, str], reason: str) -> None:
+def test_a_token_that_may_not_be_used_sends_no_request(
+    changed: dict[str, str], reason: str
+) -> None:
     with Loopback(lambda _: [reply(bundle())]) as server:
         assert refused(access_to(server.url, **changed), KEYS) == {reason}
         assert server.connections == 0
 
 
-def test_the_patient_may_be_named_as_a_reference() -> None:
+def test_the_patient_can_be_given_as_a_reference() -> None:
     with Loopback(lambda _: [reply(bundle())]) as server:
         access = access_to(server.url, patient="Patient/p-77")
         (fetched,) = fetch_missing(KEYS_OF_ONE, access, "p-77", deadline_s=20).values()
     assert fetched.state == "given"
 
 
-def test_only_types_that_the_scope_covers_are_asked() -> None:
+def test_only_types_that_the_scope_covers_are_requested() -> None:
     queries = {
         "problems": "Condition?patient=p-77",
         "results": "Observation?patient=p-77",
@@ -362,7 +364,7 @@ def test_a_query_that_is_not_a_plain_fhir_query_is_not_sent(query: str) -> None:
         assert server.connections == 0
 
 
-def test_whatever_goes_wrong_inside_is_an_answer_in_words(
+def test_an_internal_error_is_returned_as_a_reason_in_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Broken:
@@ -406,13 +408,13 @@ def test_neither_token_nor_patient_is_written_anywhere(
         assert secret not in written
 
 
-def test_other_users_of_urllib3_keep_their_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_logging_of_other_urllib3_users_is_unchanged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     logging.getLogger("urllib3.connectionpool").debug("somebody else's line")
     assert "somebody else's line" in caplog.text
 
 
-def test_an_idle_thread_keeps_nothing_of_its_last_task_which_held_a_token() -> None:
+def test_an_idle_thread_keeps_no_reference_to_its_last_task() -> None:
     class Task:
         def __call__(self) -> None:
             pass

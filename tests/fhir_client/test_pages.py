@@ -33,7 +33,7 @@ def test_links_are_followed_to_the_last_page_in_order() -> None:
     assert (fetched.state, ids, asked) == ("given", ["1-0", "2-0", "3-0"], 3)
 
 
-def test_each_page_is_asked_with_the_token() -> None:
+def test_each_page_is_requested_with_the_token() -> None:
     with Loopback(paged(lambda n: f"?page={n + 1}" if n < 2 else None)) as server:
         fetch_one(server.url)
         assert [asked.headers["authorization"] for asked in server.asked] == [
@@ -54,13 +54,13 @@ def test_as_many_pages_as_the_cap_are_complete() -> None:
     assert (fetched.state, len(fetched.pages)) == ("given", 4)
 
 
-def test_no_page_is_asked_once_the_cap_of_entries_is_reached() -> None:
+def test_no_page_is_requested_once_the_cap_of_entries_is_reached() -> None:
     fetched, asked = fetch_pages(paged(lambda n: f"?page={n + 1}", count=25))
     assert (fetched.state, asked) == ("partial", 2)
     assert fetched.reason.endswith("there are more than 50 entries")
 
 
-def test_the_cap_of_bytes_is_for_all_pages_together() -> None:
+def test_the_cap_of_bytes_applies_to_all_pages_together() -> None:
     answer = paged(lambda n: f"?page={n + 1}", count=40)
     size = len(answer(Asked("/", {}, 1, 1))[0])  # type: ignore[arg-type]
     fetched, _ = fetch_pages(answer, Caps(pages=9, entries=999, bytes=int(size * 1.5)))
@@ -73,7 +73,7 @@ def test_the_cap_of_bytes_is_for_all_pages_together() -> None:
     ["/fhir/Condition?patient=1", "?page=1", "?page=2"],
     ids=["to the first page", "to itself", "to itself, found on the second page"],
 )
-def test_pages_that_lead_in_a_circle_are_partial(link: str) -> None:
+def test_pages_that_link_in_a_circle_are_partial(link: str) -> None:
     def answer(asked: Asked) -> list[Step]:
         return [reply(bundle("a", following=link))]
 
@@ -123,7 +123,7 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("link", ELSEWHERE.values(), ids=ELSEWHERE)
-def test_a_link_that_leads_elsewhere_is_never_asked(link: str) -> None:
+def test_a_link_that_leads_elsewhere_is_never_followed(link: str) -> None:
     with Loopback(lambda _: [reply(bundle("stolen"))]) as other:
         other_port = other.server_address[1]
 
@@ -143,7 +143,7 @@ def test_a_link_that_leads_elsewhere_is_never_asked(link: str) -> None:
 
 
 @pytest.mark.parametrize("links", ['{"relation": "next"}', '[{"relation": 5}]', '"next"'])
-def test_links_that_cannot_be_read_are_not_taken_for_the_last_page(links: str) -> None:
+def test_an_unreadable_link_does_not_mean_the_last_page(links: str) -> None:
     body = f'{{"resourceType": "Bundle", "link": {links}}}'.encode()
     fetched, _ = fetch_pages(lambda _: [reply(body)])
     assert (fetched.state, len(fetched.pages)) == ("partial", 1)
@@ -158,7 +158,7 @@ def test_links_that_cannot_be_read_are_not_taken_for_the_last_page(links: str) -
         ({"meta": {"tag": [{"code": "SUBSETTED"}]}}, "SUBSETTED"),
     ],
 )
-def test_a_last_page_that_is_not_everything_is_partial(more: dict, reason: str) -> None:
+def test_an_incomplete_last_page_is_partial(more: dict, reason: str) -> None:
     fetched, asked = fetch_pages(lambda asked: [reply(bundle("1") | more)])
     assert (fetched.state, asked) == ("partial", 1)
     assert reason in fetched.reason

@@ -73,7 +73,7 @@ def test_a_certificate_that_the_system_trusts_is_accepted(
     assert (fetched.state, fetched.reason, asked) == ("given", "", 1)
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused_and_no_token_is_sent(
+def test_an_untrusted_certificate_is_refused_and_no_token_is_sent(
     tmp_path: Path,
 ) -> None:
     certificate = certificate_for("127.0.0.1", tmp_path / "server.pem")
@@ -94,7 +94,7 @@ def test_a_trusted_certificate_of_another_host_is_refused(
     assert (fetched.state, asked) == ("unavailable", 0)
 
 
-def test_a_hanging_secure_server_is_left_at_the_deadline(
+def test_a_hanging_https_server_is_abandoned_at_the_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate = certificate_for("127.0.0.1", tmp_path / "server.pem")

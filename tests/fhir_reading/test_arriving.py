@@ -96,7 +96,7 @@ def test_what_can_be_read_is_read(page) -> None:
     ],
     ids=str,
 )
-def test_nothing_on_file_is_none(page) -> None:
+def test_an_empty_page_means_none_on_file(page) -> None:
     reading, state = arrived(page)
     if page == {"resourceType": "Bundle", "entry": {}}:
         assert kinds(reading) == [("unreadable", "prefetch.results entry[0]")]
@@ -135,7 +135,7 @@ def test_nothing_on_file_is_none(page) -> None:
     ids=lambda page: str(page)[:40],
 )
 @pytest.mark.parametrize("kind", [Kind.RESULTS, Kind.CONDITIONS, Kind.PATIENT])
-def test_a_page_that_is_none_is_unavailable_with_one_problem(page, kind) -> None:
+def test_an_unreadable_page_is_unavailable_with_one_problem(page, kind) -> None:
     reading, state = arrived(page, kind)
     assert state is State.UNAVAILABLE
     assert reading.record.availability[kind].reason
@@ -144,21 +144,21 @@ def test_a_page_that_is_none_is_unavailable_with_one_problem(page, kind) -> None
     assert problem.source.reference == f"prefetch.{kind.name.lower()}"
 
 
-def test_an_error_among_the_entries_means_there_may_be_more() -> None:
+def test_an_error_among_the_entries_makes_the_page_partial() -> None:
     reading, state = arrived(bundle(lab(), OUTCOME))
     assert newest(reading).result is not None
     assert state is State.PARTIAL
     assert kinds(reading) == [("incomplete", "prefetch.results entry[1]")]
 
 
-def test_a_warning_among_the_entries_is_noted_only() -> None:
+def test_a_warning_among_the_entries_is_only_noted() -> None:
     reading, state = arrived(bundle(lab(), WARNING))
     assert state is State.GIVEN
     assert reading.record.problems == ()
     assert "warning" in reading.record.availability[Kind.RESULTS].reason
 
 
-def test_nothing_but_a_warning_is_none_on_file() -> None:
+def test_a_page_with_only_a_warning_means_none_on_file() -> None:
     assert arrived(bundle(WARNING))[1] is State.NONE
 
 
@@ -178,7 +178,7 @@ def test_nothing_but_a_warning_is_none_on_file() -> None:
     ],
     ids=lambda page: str(page)[:60],
 )
-def test_what_contains_nothing_readable_is_not_none(page) -> None:
+def test_a_page_with_nothing_readable_does_not_mean_none_on_file(page) -> None:
     reading, state = arrived(page)
     assert state is State.UNAVAILABLE
     assert reading.record.availability[Kind.RESULTS].reason
@@ -199,7 +199,7 @@ def test_the_issues_of_a_bundle_are_not_entries() -> None:
     ],
     ids=["inside a Bundle", "as text", "in a list", "by its total", "wrapped, as text"],
 )
-def test_a_truncated_page_is_noticed_wherever_it_is(page) -> None:
+def test_a_truncated_page_is_detected_wherever_it_is(page) -> None:
     reading, state = arrived(page)
     assert newest(reading).result is not None
     assert state is State.PARTIAL
@@ -215,7 +215,7 @@ def test_an_entry_without_resource_is_a_problem_at_its_place() -> None:
     ]
 
 
-def test_another_type_than_asked_is_unavailable_and_still_read() -> None:
+def test_a_page_of_another_type_than_requested_is_unavailable_and_still_read() -> None:
     reading, state = arrived(bundle(condition()), Kind.RESULTS)
     assert state is State.UNAVAILABLE
     assert [one.kind for one in reading.record.problems] == ["wrong-type"]
@@ -223,7 +223,7 @@ def test_another_type_than_asked_is_unavailable_and_still_read() -> None:
     assert len(reading.record.conditions) == 1
 
 
-def test_another_type_beside_the_requested_one_does_not_matter() -> None:
+def test_another_type_next_to_the_requested_one_does_not_matter() -> None:
     practitioner = {"resourceType": "Practitioner", "id": "x"}
     reading, state = arrived(bundle(practitioner, lab(), condition()))
     assert state is State.GIVEN
@@ -232,7 +232,7 @@ def test_another_type_beside_the_requested_one_does_not_matter() -> None:
     assert reading.record.problems == ()
 
 
-def test_reports_that_bring_their_results_are_results() -> None:
+def test_results_contained_in_reports_are_read() -> None:
     inside = {key: value for key, value in lab().items() if key != "subject"} | {"id": "in"}
     report = fhir.resource(
         "DiagnosticReport",
@@ -251,7 +251,7 @@ def test_reports_that_bring_their_results_are_results() -> None:
 
 
 @pytest.mark.parametrize("name", ["MedicationDispense", "MedicationAdministration"])
-def test_a_drug_named_in_another_way_beside_the_list_is_noted(name) -> None:
+def test_a_dispensed_or_administered_drug_is_noted(name) -> None:
     given = fhir.resource(name, {"id": "d"}, {"medicationCodeableConcept": fhir.concept("Quinine")})
     reading, state = arrived(bundle(medication(), given, given | {"id": "e"}), Kind.MEDICATIONS)
     assert state is State.GIVEN
@@ -267,7 +267,7 @@ def test_an_order_without_a_known_status_is_reported_and_not_counted(status) -> 
     assert kinds(reading) == [("no-status", "ServiceRequest/s")]
 
 
-def test_one_unreadable_page_of_two_leaves_a_part() -> None:
+def test_one_unreadable_page_of_two_makes_the_data_partial() -> None:
     pages = delivery(Kind.RESULTS, bundle(lab()), b"<html>")
     reading = reader().read({Kind.RESULTS: pages}, CONTEXT, AS_OF)
     assert newest(reading).result is not None
@@ -276,7 +276,7 @@ def test_one_unreadable_page_of_two_leaves_a_part() -> None:
 
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.NONE])
-def test_what_did_not_arrive_stays_what_it_is(state) -> None:
+def test_the_state_of_data_that_did_not_arrive_is_kept(state) -> None:
     reading = reader().read({Kind.RESULTS: delivery(Kind.RESULTS, state=state)}, CONTEXT, AS_OF)
     assert reading.record.availability[Kind.RESULTS].state is state
 
@@ -344,7 +344,7 @@ def test_this_patients_resources_are_read(subject) -> None:
 
 
 @pytest.mark.parametrize("subject", [*NOT_MINE, 7, ["Patient/p1"], {"reference": 7}], ids=str)
-def test_anybody_elses_are_refused_and_reported(subject) -> None:
+def test_another_patients_resources_are_refused_and_reported(subject) -> None:
     pages = {
         Kind.RESULTS: bundle(lab(subject=subject)),
         Kind.CONDITIONS: bundle(condition(subject=subject)),
@@ -405,14 +405,14 @@ def test_the_same_id_at_another_server_is_somebody_else(
     assert [one.kind for one in record.problems] == ["wrong-patient"] * (not mine)
 
 
-def test_some_of_anothers_leave_a_part() -> None:
+def test_resources_of_another_patient_make_the_data_partial() -> None:
     reading = results(lab(), lab("8302-2", 180, "cm", id="x", subject=OTHER))
     assert newest(reading).result is not None
     assert kinds(reading) == [("wrong-patient", "Observation/x")]
     assert reading.record.availability[Kind.RESULTS].state is State.PARTIAL
 
 
-def test_an_address_within_the_bundle_is_this_patient_where_the_bundle_says_so() -> None:
+def test_a_full_url_refers_to_this_patient_if_the_bundle_says_so() -> None:
     urn = "urn:uuid:d9427379-943a-42c1-b3d0-6b5056a12696"
     page = {
         "resourceType": "Bundle",
@@ -429,7 +429,7 @@ def test_an_address_within_the_bundle_is_this_patient_where_the_bundle_says_so()
 
 
 @pytest.mark.parametrize("address", ["Patient/p2", "https://ehr.example/Patient/p2"])
-def test_a_bundle_cannot_rename_another_patient_into_this_one(address) -> None:
+def test_a_bundle_cannot_pass_off_another_patient_as_this_one(address) -> None:
     page = {
         "resourceType": "Bundle",
         "entry": [
@@ -440,7 +440,7 @@ def test_a_bundle_cannot_rename_another_patient_into_this_one(address) -> None:
     assert read({Kind.RESULTS: page}).series == {}
 
 
-def test_one_urn_for_two_patients_is_nobodys() -> None:
+def test_a_urn_shared_by_two_patients_refers_to_neither() -> None:
     urn = "urn:uuid:1"
     entries = [{"fullUrl": urn, "resource": fhir.patient(name)} for name in ("p1", "p2")]
     page = {
@@ -530,7 +530,7 @@ def test_a_resource_whose_bytes_are_not_text_is_named_in_a_problem(kind, resourc
     assert ("unreadable", expected) in kinds(reading)
 
 
-def test_bundles_within_bundles_are_read_to_a_depth_and_the_rest_is_reported() -> None:
+def test_nested_bundles_are_read_to_a_depth_and_the_rest_is_reported() -> None:
     page: object = lab()
     read_at = []
     for _ in range(8):
@@ -575,7 +575,7 @@ def test_a_number_or_text_that_cannot_be_decoded_costs_only_its_resource(
 
 @pytest.mark.parametrize("spoilt", [b"1e999", b'""', b"0.5", b"[]", b'{"reference":" "}', b"true"])
 @pytest.mark.parametrize("resource", [lab(id="c1"), condition(id="c1"), medication(id="c1")])
-def test_whose_a_resource_is_must_be_readable(resource: dict, spoilt: bytes) -> None:
+def test_the_subject_of_a_resource_must_be_readable(resource: dict, spoilt: bytes) -> None:
     kind = {
         "Observation": Kind.RESULTS,
         "Condition": Kind.CONDITIONS,
@@ -592,7 +592,7 @@ def test_whose_a_resource_is_must_be_readable(resource: dict, spoilt: bytes) -> 
 
 
 @pytest.mark.parametrize("nobody", [b"null", b"{}", b'{"display":"somebody"}'])
-def test_what_names_no_subject_is_the_patients(nobody: bytes) -> None:
+def test_a_resource_without_a_subject_is_taken_to_be_the_patients(nobody: bytes) -> None:
     page = json.dumps(bundle(condition(subject="NOBODY"))).encode().replace(b'"NOBODY"', nobody)
     given = {Kind.CONDITIONS: Delivery(Kind.CONDITIONS, State.GIVEN, (page,), "prefetch.x")}
     reading = reader().read(given, CONTEXT, AS_OF)

@@ -48,7 +48,7 @@ def test_a_preliminary_result_is_kept_beside_the_older_final_one() -> None:
 
 
 @pytest.mark.parametrize("status", ["registered", "cancelled", "entered-in-error"])
-def test_a_result_that_is_none_is_passed_over_silently(status) -> None:
+def test_a_registered_cancelled_or_erroneous_result_is_ignored_silently(status) -> None:
     reading = results(lab(status=status))
     assert reading.series == {}
     assert reading.record.problems == ()
@@ -131,7 +131,7 @@ def test_the_effective_time_counts(members, when, day_only) -> None:
     ],
     ids=str,
 )
-def test_a_result_without_a_day_is_undated_and_not_forgotten(members, word) -> None:
+def test_a_result_without_a_day_is_undated_and_not_lost(members, word) -> None:
     found = problem(lab(**({"effectiveDateTime": None} | members)))
     assert (found.kind, found.about) == ("undated", "potassium")
     assert word in found.reason
@@ -160,7 +160,7 @@ def test_a_result_from_the_future_does_not_hide_the_older_one() -> None:
     assert [one.kind for one in found.unusable] == ["future"]
 
 
-def test_a_day_is_a_day_in_the_time_zone_of_the_call() -> None:
+def test_days_are_counted_in_the_time_zone_of_the_call() -> None:
     east = timezone(timedelta(hours=10))
     as_of = datetime(2026, 3, 11, 8, tzinfo=east)
     found = newest(results(lab(effectiveDateTime="2026-03-10T23:30:00Z"), as_of=as_of))
@@ -299,7 +299,7 @@ def values(*resources: object) -> list[str]:
         "a shared identifier alone replaces nothing",
     ],
 )
-def test_of_several_versions_one_counts(resources, left) -> None:
+def test_of_several_versions_only_one_counts(resources, left) -> None:
     assert values(*resources) == left
     assert values(*reversed(resources)) == left
 
@@ -355,21 +355,21 @@ def test_one_bad_result_is_one_problem_and_the_others_are_read(bad) -> None:
     ],
     ids=str,
 )
-def test_a_flaw_elsewhere_in_a_result_does_not_cost_its_value(members) -> None:
+def test_a_flaw_elsewhere_in_a_result_does_not_lose_its_value(members) -> None:
     reading = results(lab(**members), lab(id="other", effectiveDateTime=OLD))
     found = newest(reading)
     assert found.result is not None and found.result.source.reference == "Observation/o1"
     assert reading.record.problems == ()
 
 
-def test_bytes_that_are_not_text_cost_only_their_own_entry() -> None:
+def test_bytes_that_are_not_text_lose_only_their_own_entry() -> None:
     page = json.dumps(bundle(lab(id="good"), lab(id="bad", status="@@"))).encode()
     reading = raw_results(page.replace(b"@@", b"\xff\xfe"))
     assert newest(reading).result is not None
     assert kinds(reading) == [("no-status", "Observation/bad")]
 
 
-def test_the_raw_result_can_be_had_by_its_reference() -> None:
+def test_the_raw_result_can_be_retrieved_by_its_reference() -> None:
     reading = results(lab(), lab("8302-2", 170, "cm", id="height"))
     assert reading.series["potassium"].newest(Worse.LOW).result is not None
     raw = reading.resources("Observation/o1")
@@ -450,7 +450,7 @@ def test_a_statement_of_pregnancy_that_cannot_be_used_is_a_problem(resource, kin
     ("due", "pregnant"),
     [("2026-09-01", True), ("2026-03-01", True), ("2026-02-01", False), ("2027-06-01", False)],
 )
-def test_a_due_date_is_a_pregnancy_until_two_weeks_after_it(due: str, pregnant: bool) -> None:
+def test_a_due_date_means_pregnancy_until_two_weeks_after_it(due: str, pregnant: bool) -> None:
     reading = results(
         lab("11778-8", effectiveDateTime="2026-02-20", valueQuantity=None, valueDateTime=due)
     )
@@ -475,7 +475,7 @@ def test_results_are_read_from_several_pages() -> None:
     assert reading.entries == 2
 
 
-def test_results_in_another_key_are_read_too() -> None:
+def test_results_under_another_prefetch_key_are_read_too() -> None:
     reading = read({Kind.CONDITIONS: bundle(lab())})
     assert newest(reading).result is not None
     assert reading.record.availability[Kind.CONDITIONS].state is State.UNAVAILABLE
@@ -484,7 +484,7 @@ def test_results_in_another_key_are_read_too() -> None:
 @pytest.mark.parametrize(
     "same", [{"id": "o1"}, {"identifier": IDENTIFIER}], ids=["one id", "one identifier"]
 )
-def test_a_flood_under_one_name_does_not_cost_quadratic_time(same) -> None:
+def test_very_many_results_of_one_name_do_not_take_quadratic_time(same) -> None:
     many = [
         lab(**({"id": f"o{n}", "value": 3 + n / 10_000, "status": "amended"} | same))
         for n in range(4000)
@@ -494,7 +494,7 @@ def test_a_flood_under_one_name_does_not_cost_quadratic_time(same) -> None:
     assert time.perf_counter() - started < 5
 
 
-def test_of_a_flood_of_versions_the_newest_counts() -> None:
+def test_of_very_many_versions_the_newest_counts() -> None:
     many = [lab(value=3 + n / 100, meta={"versionId": str(n)}) for n in range(100)]
     assert values(*many[50:], *many[:50]) == ["3.99"]
 
@@ -518,7 +518,7 @@ def panel(status: str = "final", effective: str = "2026-01-05") -> dict[str, obj
         {"component": [{"code": {"text": "MCV"}, "valueQuantity": {"value": 90, "unit": "fL"}}]},
     ],
 )
-def test_a_panel_of_which_something_was_done_is_known_as_done(inside) -> None:
+def test_a_panel_with_at_least_one_part_done_counts_as_done(inside) -> None:
     reading = results(panel() | inside)
     (done,) = reading.record.performed
     assert done.concepts == {"panel_blood_count"}
@@ -603,12 +603,12 @@ def test_a_panel_that_does_not_count(one) -> None:
         ),
     ],
 )
-def test_where_versions_do_not_tell_nothing_is_lost(resources, left) -> None:
+def test_nothing_is_lost_when_versions_cannot_be_ordered(resources, left) -> None:
     assert values(*resources) == left
     assert values(*reversed(resources)) == left
 
 
-def test_ranges_known_are_forgotten_when_there_are_too_many(monkeypatch) -> None:
+def test_the_cache_of_ranges_is_bounded(monkeypatch) -> None:
     monkeypatch.setattr(observed, "_MOST_RANGES", 1)
     for low in (3.4, 3.5, 3.6):
         found = result(lab(referenceRange=[{"low": {"value": low, "unit": "mmol/L"}}]))

@@ -62,7 +62,7 @@ def code(word: str) -> dict:
     ],
     ids=str,
 )
-def test_what_a_condition_says_about_now(clinical, verified, more, presence) -> None:
+def test_whether_a_condition_is_present_now(clinical, verified, more, presence) -> None:
     reading = conditions(condition(clinicalStatus=clinical, verificationStatus=verified, **more))
     [found] = reading.record.conditions
     assert found.presence is presence
@@ -72,7 +72,7 @@ def test_what_a_condition_says_about_now(clinical, verified, more, presence) -> 
 
 @pytest.mark.parametrize("name", ["clinicalStatus", "verificationStatus"])
 @pytest.mark.parametrize("stated", [code("acute"), "whatever", 7, [{"text": 5}]], ids=str)
-def test_an_unknown_status_counts_as_none_and_is_reported(name, stated) -> None:
+def test_an_unknown_status_counts_as_no_status_and_is_reported(name, stated) -> None:
     reading = conditions(condition(**({"verificationStatus": None} | {name: stated})))
     [found] = reading.record.conditions
     expected = Presence.ACTIVE if name == "verificationStatus" else Presence.ASSUMED
@@ -152,7 +152,7 @@ def test_of_two_versions_of_a_condition_the_newer_counts(turned) -> None:
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_withdrawn_version_wins_and_two_that_differ_both_stay(turned) -> None:
+def test_a_withdrawn_version_wins_and_two_that_differ_are_both_kept(turned) -> None:
     wrong = condition(verificationStatus="entered-in-error")
     pair = (wrong, condition()) if turned else (condition(), wrong)
     [found] = conditions(*pair).record.conditions
@@ -219,7 +219,7 @@ def visit(**more: object) -> dict:
     ],
     ids=str,
 )
-def test_the_encounters_reason(members) -> None:
+def test_the_reason_for_the_encounter(members) -> None:
     pages = {
         Kind.ENCOUNTER: visit(**members),
         Kind.CONDITIONS: bundle(condition(id="c9", code=CRAMPS)),
@@ -272,7 +272,7 @@ def allergy(**more: object) -> dict:
     ],
     ids=str,
 )
-def test_an_allergy_that_is_neither_refuted_nor_over(members, counts) -> None:
+def test_an_allergy_counts_unless_it_is_refuted_or_resolved(members, counts) -> None:
     record = read({Kind.ALLERGIES: bundle(allergy(**members))}).record
     assert bool(record.allergies) is counts
     if counts:
@@ -292,7 +292,7 @@ def test_an_allergy_that_is_neither_refuted_nor_over(members, counts) -> None:
     ],
     ids=str,
 )
-def test_an_allergy_to_what_cannot_be_read_is_said(code, said) -> None:
+def test_an_allergy_to_an_unreadable_substance_is_reported(code, said) -> None:
     record = read({Kind.ALLERGIES: bundle(allergy(code=code))}).record
     assert [one.kind for one in record.problems] == (["unknown-code"] if said else [])
     assert len(record.allergies) == 1
@@ -302,13 +302,13 @@ def test_an_allergy_to_what_cannot_be_read_is_said(code, said) -> None:
     ("target", "said"),
     [("AllergyIntolerance/9", ["not-sent"]), ("AllergyIntolerance/a1", []), ("Group/9", [])],
 )
-def test_a_list_of_allergies_that_were_not_sent_is_said(target, said) -> None:
+def test_a_list_that_refers_to_allergies_that_were_not_sent_is_reported(target, said) -> None:
     one = {"resourceType": "List", "id": "l", "entry": [{"item": {"reference": target}}]}
     record = read({Kind.ALLERGIES: bundle(allergy(), one)}).record
     assert [problem.kind for problem in record.problems] == said
 
 
-def test_an_allergy_to_nothing_named_is_a_problem_and_anothers_is_refused() -> None:
+def test_an_allergy_without_a_substance_is_a_problem_and_another_patients_is_refused() -> None:
     theirs = allergy(id="a2", patient={"reference": "Patient/p2"})
     reading = read({Kind.ALLERGIES: bundle(allergy(code=None), theirs)})
     assert reading.record.allergies == ()
@@ -373,12 +373,12 @@ def test_every_item_of_an_older_versions_order_counts() -> None:
 
 
 @pytest.mark.parametrize("kind", ["DeviceRequest", "NutritionOrder", "VisionPrescription"])
-def test_orders_of_kinds_that_no_rule_knows_cover_nothing(kind) -> None:
+def test_orders_of_unknown_kinds_cover_nothing(kind) -> None:
     [found] = read({Kind.ORDERS: bundle(order(resourceType=kind))}).record.orders
     assert found.covers == frozenset()
 
 
-def test_an_order_without_code_is_not_named() -> None:
+def test_an_order_without_a_code_is_not_named() -> None:
     [found] = read({Kind.ORDERS: bundle(order(code={"coding": [{}]}))}).record.orders
     assert not found.named
     assert (found.covers, found.name) == (frozenset(), "")

@@ -88,7 +88,7 @@ def facts(**pages: object) -> Facts:
     return facts_of(reader().read(given, CONTEXT, AS_OF))
 
 
-def test_whole_lists_of_named_entries_could_be_read() -> None:
+def test_complete_lists_of_named_entries_could_be_read() -> None:
     found = facts(
         conditions=bundle(condition(), condition(id="c2", code=UNLISTED | {"text": "Gout"})),
         medications=bundle(
@@ -105,7 +105,7 @@ RXNORM_ONLY = {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": 
 
 
 @pytest.mark.parametrize("code", NOTHING)
-def test_an_active_medication_that_says_nothing_is_not_read(code: object) -> None:
+def test_a_list_with_an_active_medication_without_a_name_was_not_fully_read(code: object) -> None:
     found = facts(
         medications=bundle(medication(), medication(id="m2", medicationCodeableConcept=code))
     )
@@ -116,7 +116,7 @@ def test_an_active_medication_that_says_nothing_is_not_read(code: object) -> Non
 
 
 @pytest.mark.parametrize("code", NOTHING)
-def test_an_active_condition_that_says_nothing_is_not_read(code: object) -> None:
+def test_a_list_with_an_active_condition_without_a_name_was_not_fully_read(code: object) -> None:
     found = facts(conditions=bundle(condition(), condition(id="c2", code=code)))
     [problem] = found.unread(Kind.CONDITIONS)
     assert problem.source.reference == "Condition/c2"
@@ -134,19 +134,19 @@ def test_an_active_condition_that_says_nothing_is_not_read(code: object) -> None
     ],
     ids=str,
 )
-def test_a_reference_that_leads_nowhere_is_not_read(reference: object) -> None:
+def test_a_dangling_reference_is_not_read(reference: object) -> None:
     made = medication(medicationCodeableConcept=None, medicationReference=reference)
     assert not facts(medications=bundle(made)).could_be_read(Kind.MEDICATIONS)
 
 
 @pytest.mark.parametrize("name", ["x", "7", "medication-request"])
-def test_an_entry_whose_type_cannot_be_one_of_fhir_is_not_read(name: str) -> None:
+def test_an_entry_whose_type_is_not_a_fhir_type_is_not_read(name: str) -> None:
     found = facts(medications=bundle(medication(), medication(id="m2") | {"resourceType": name}))
     assert not found.could_be_read(Kind.MEDICATIONS)
 
 
 @pytest.mark.parametrize("name", ["medicationrequest", "MedicationRequest ", "MEDICATIONREQUEST"])
-def test_capitals_and_spaces_of_a_type_do_not_matter(name: str) -> None:
+def test_the_case_and_spaces_of_a_type_do_not_matter(name: str) -> None:
     found = facts(medications=bundle(medication(), medication(id="m2") | {"resourceType": name}))
     assert found.could_be_read(Kind.MEDICATIONS)
     assert len(found.record.medications) == 2
@@ -226,7 +226,7 @@ def test_a_statement_counts_as_an_entry_of_the_medications() -> None:
     ],
     ids=lambda made: f"{made['status']} {made.get('doNotPerform', '')}",
 )
-def test_what_is_not_taken_need_not_say_what_it_is(made: dict) -> None:
+def test_a_medication_that_is_not_taken_needs_no_name(made: dict) -> None:
     assert facts(medications=bundle(made)).could_be_read(Kind.MEDICATIONS)
 
 
@@ -239,18 +239,18 @@ def test_what_is_not_taken_need_not_say_what_it_is(made: dict) -> None:
     ],
     ids=str,
 )
-def test_what_is_over_need_not_say_what_it_is(more: dict) -> None:
+def test_a_condition_that_is_over_needs_no_name(more: dict) -> None:
     assert facts(conditions=bundle(condition(code=None, **more))).could_be_read(Kind.CONDITIONS)
 
 
-def test_an_unknown_status_of_a_named_condition_takes_nothing_away() -> None:
+def test_an_unknown_status_of_a_named_condition_does_not_make_the_list_unread() -> None:
     strange = condition(clinicalStatus={"coding": [{"code": "sleeping"}]})
     assert facts(conditions=bundle(strange)).could_be_read(Kind.CONDITIONS)
 
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
 @pytest.mark.parametrize("kind", [Kind.CONDITIONS, Kind.MEDICATIONS])
-def test_a_list_that_did_not_arrive_whole_is_not_read(kind: Kind, state: State) -> None:
+def test_an_incomplete_list_does_not_count_as_read(kind: Kind, state: State) -> None:
     some = {Kind.CONDITIONS: condition(), Kind.MEDICATIONS: medication()}
     pages = (bundle(some[kind]),) if state is State.PARTIAL else ()
     found = facts_of(reader().read({kind: delivery(kind, *pages, state=state)}, CONTEXT, AS_OF))
@@ -281,7 +281,7 @@ ICD = "http://hl7.org/fhir/sid/icd-10-cm"
     ],
     ids=str,
 )
-def test_a_code_that_is_listed_or_classified_says_what_it_is(coding) -> None:
+def test_a_listed_or_classified_code_counts_as_a_name(coding) -> None:
     coded = condition(code={"coding": [coding]})
     assert facts(conditions=bundle(coded)).could_be_read(Kind.CONDITIONS)
 
@@ -296,7 +296,7 @@ def test_a_code_that_is_listed_or_classified_says_what_it_is(coding) -> None:
     ],
     ids=str,
 )
-def test_a_bare_code_on_no_list_may_be_any_disease_as_it_may_be_any_drug(coding) -> None:
+def test_an_unlisted_code_alone_could_be_any_disease_or_any_drug(coding) -> None:
     coded = condition(code={"coding": [coding]})
     assert not facts(conditions=bundle(coded)).could_be_read(Kind.CONDITIONS)
     past = coded | {"clinicalStatus": {"coding": [{"code": "resolved"}]}}
@@ -344,7 +344,7 @@ POINTING = [
 
 @pytest.mark.parametrize("one", POINTING, ids=str)
 @pytest.mark.parametrize("key", ["medications", "statements"])
-def test_what_names_medicines_in_another_way_is_reported(key, one) -> None:
+def test_medicines_named_in_other_resources_are_reported(key, one) -> None:
     given = {"medications": bundle(medication()), "statements": bundle()}
     given[key] = bundle(medication(), one)
     found = facts(**given)
@@ -374,19 +374,19 @@ def test_what_names_medicines_in_another_way_is_reported(key, one) -> None:
     ],
     ids=str,
 )
-def test_what_names_none_or_only_what_was_sent_is_not_reported(one) -> None:
+def test_resources_that_name_no_medicine_or_only_ones_that_were_sent_are_not_reported(one) -> None:
     found = facts(medications=bundle(medication(), one), statements=bundle())
     assert found.could_be_read(Kind.MEDICATIONS)
 
 
-def test_a_list_of_conditions_that_were_not_sent_is_reported() -> None:
+def test_a_list_that_refers_to_conditions_that_were_not_sent_is_reported() -> None:
     one = lists({"reference": "Condition/7"})
     assert not facts(conditions=bundle(condition(), one)).could_be_read(Kind.CONDITIONS)
     one = lists({"reference": "Condition/c1"})
     assert facts(conditions=bundle(condition(), one)).could_be_read(Kind.CONDITIONS)
 
 
-def test_endless_sections_are_reported() -> None:
+def test_deeply_nested_sections_are_reported() -> None:
     section: dict = {"entry": [{"reference": "Practitioner/7"}]}
     for _ in range(40):
         section = {"section": [section]}
@@ -401,7 +401,7 @@ def test_endless_sections_are_reported() -> None:
      "OTC supplement", "See med rec", "Unable to obtain", "Patient unsure of name", "Rx",
      "Custom compound"],
 )  # fmt: skip
-def test_a_name_that_stands_for_no_drug_is_said(name) -> None:
+def test_a_placeholder_in_place_of_a_drug_name_is_reported(name) -> None:
     found = facts(medications=bundle(medication(name)))
     assert not found.could_be_read(Kind.MEDICATIONS)
 
@@ -410,5 +410,5 @@ def test_a_name_that_stands_for_no_drug_is_said(name) -> None:
     "name", ["Vitamin B12", "Compound W", "Generic Lipitor 20 mg", "No current medications",
              "Iron supplement", "Interleukin agent 2"]
 )  # fmt: skip
-def test_a_name_with_more_in_it_says_what_it_is(name) -> None:
+def test_a_name_that_contains_more_than_a_placeholder_counts_as_a_name(name) -> None:
     assert facts(medications=bundle(medication(name))).could_be_read(Kind.MEDICATIONS)

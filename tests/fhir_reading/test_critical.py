@@ -40,19 +40,19 @@ def test_a_critical_flag_is_kept_whether_the_value_can_be_used_or_not(interpreta
     [None, flag("H"), flag("N"), [], 7, [{"text": "not critical"}], [{"text": "Non-critical"}]],
     ids=str,
 )
-def test_others_are_not(interpretation) -> None:
+def test_other_flags_are_not_critical(interpretation) -> None:
     assert not result(lab(interpretation=interpretation)).critical
     assert not problem(lab(interpretation=interpretation, unit="pints")).critical
 
 
 @pytest.mark.parametrize("when", [None, "2026-03", "yesterday", "2027-03-09T08:00:00Z"])
-def test_what_only_lacks_a_usable_date_keeps_its_value(when) -> None:
+def test_a_result_that_lacks_only_a_usable_date_keeps_its_value(when) -> None:
     found = problem(lab(value=7.1, effectiveDateTime=when))
     assert found.value is not None
     assert found.value.reported == "7.1 mmol/L"
 
 
-def test_what_lacks_more_keeps_nothing() -> None:
+def test_a_result_that_lacks_more_keeps_no_value() -> None:
     assert problem(lab(unit="pints", effectiveDateTime=None)).value is None
 
 
@@ -61,6 +61,6 @@ def test_a_result_without_a_known_status_keeps_its_day() -> None:
     assert (said.kind, said.about, str(said.when)[:10]) == ("no-status", "potassium", "2026-03-09")
 
 
-def test_one_shape_that_is_wrong_costs_no_flag() -> None:
+def test_one_malformed_element_does_not_lose_the_flag() -> None:
     made = lab(interpretation=flag("HH"), method=7, code=concept("2823-3"), id=9)
     assert newest(results(made)).result.critical

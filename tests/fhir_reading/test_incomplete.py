@@ -61,7 +61,7 @@ PARTS: list[Json] = [
 
 @pytest.mark.parametrize("more", PARTS, ids=str)
 @pytest.mark.parametrize(("kind", "resource"), LISTS)
-def test_a_bundle_that_is_a_part_is_partial_and_without_entries_unavailable(
+def test_an_incomplete_bundle_is_partial_or_unavailable_if_it_has_no_entries(
     kind: Kind, resource: Json, more: Json
 ) -> None:
     assert state(kind, bundle(resource, **more)) is State.PARTIAL
@@ -85,7 +85,7 @@ def test_a_bundle_that_is_a_part_is_partial_and_without_entries_unavailable(
     ids=str,
 )
 @pytest.mark.parametrize(("kind", "resource"), LISTS)
-def test_a_whole_bundle_is_whole(kind: Kind, resource: Json, more: Json) -> None:
+def test_a_complete_bundle_is_complete(kind: Kind, resource: Json, more: Json) -> None:
     assert state(kind, bundle(resource, **more)) is State.GIVEN
 
 
@@ -103,7 +103,7 @@ FAILED: list[Json] = [
 
 @pytest.mark.parametrize("response", FAILED, ids=str)
 @pytest.mark.parametrize(("kind", "resource"), LISTS)
-def test_an_entry_whose_request_failed_makes_it_partial(
+def test_an_entry_whose_request_failed_makes_the_bundle_partial(
     kind: Kind, resource: Json, response: Json
 ) -> None:
     for failed in ({"response": response}, {"response": response, "resource": resource}):
@@ -130,7 +130,7 @@ def outcome(code: str, severity: str = "warning") -> Json:
     "code", ["incomplete", "timeout", "throttled", "too-costly", "transient", "exception"]
 )
 @pytest.mark.parametrize(("kind", "resource"), LISTS)
-def test_a_warning_that_something_is_missing_makes_it_partial(
+def test_a_warning_that_something_is_missing_makes_the_bundle_partial(
     kind: Kind, resource: Json, code: str
 ) -> None:
     assert state(kind, bundle(resource, outcome(code))) is State.PARTIAL
@@ -139,11 +139,13 @@ def test_a_warning_that_something_is_missing_makes_it_partial(
 
 @pytest.mark.parametrize("code", ["processing", "informational", "not-supported", "invalid"])
 @pytest.mark.parametrize(("kind", "resource"), LISTS)
-def test_other_warnings_take_nothing_away(kind: Kind, resource: Json, code: str) -> None:
+def test_other_warnings_do_not_make_the_bundle_partial(
+    kind: Kind, resource: Json, code: str
+) -> None:
     assert state(kind, bundle(resource, outcome(code))) is State.GIVEN
 
 
-def test_what_was_held_back_counts_but_for_results() -> None:
+def test_withheld_data_make_the_bundle_partial_except_for_results() -> None:
     """Results are asked for by code: what a client may not see of others does not matter."""
     assert state(Kind.MEDICATIONS, bundle(medication(), outcome("suppressed"))) is State.PARTIAL
     assert state(Kind.RESULTS, bundle(lab(), outcome("suppressed"))) is State.GIVEN
@@ -151,6 +153,6 @@ def test_what_was_held_back_counts_but_for_results() -> None:
 
 @pytest.mark.parametrize("page", [{"entry": [None]}, {"entry": [None, {"resource": medication()}]},
                                   {"entry": [7]}, {"entry": [[]]}], ids=str)  # fmt: skip
-def test_an_entry_that_is_nothing_is_reported(page: Json) -> None:
+def test_an_empty_entry_is_reported(page: Json) -> None:
     reading = arrived(Kind.MEDICATIONS, {"resourceType": "Bundle", **page})
     assert "unreadable" in {one.kind for one in reading.record.problems}

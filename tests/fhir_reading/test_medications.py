@@ -141,7 +141,7 @@ PRODUCT = {"resourceType": "Medication", "id": "q", "code": QUININE}
     ],
     ids=str,
 )
-def test_the_medication_is_found_wherever_the_record_says_it(members) -> None:
+def test_the_medication_is_found_wherever_the_record_names_it(members) -> None:
     made = medication(**({"medicationCodeableConcept": None} | members))
     page = {
         "resourceType": "Bundle",
@@ -164,7 +164,7 @@ def test_the_medication_is_found_wherever_the_record_says_it(members) -> None:
         "Medication/q",
     ],
 )
-def test_a_reference_may_mean_the_address_of_an_entry(reference) -> None:
+def test_a_reference_can_be_the_full_url_of_an_entry(reference) -> None:
     made = medication(medicationCodeableConcept=None, medicationReference={"reference": reference})
     entries = [
         {"resource": made},
@@ -174,7 +174,7 @@ def test_a_reference_may_mean_the_address_of_an_entry(reference) -> None:
     assert "quinine" in reading.record.medications[0].classes
 
 
-def test_the_same_bundle_is_looked_at_before_the_others() -> None:
+def test_references_are_resolved_in_the_same_bundle_first() -> None:
     other = PRODUCT | {"code": {"text": "Baclofen 10 MG Oral Tablet"}}
     made = medication(
         medicationCodeableConcept=None, medicationReference={"reference": "Medication/q"}
@@ -213,7 +213,7 @@ def test_a_medication_that_nobody_can_name_has_no_classes(members, problems) -> 
     assert [one.kind for one in reading.record.problems] == problems
 
 
-def test_identity_is_codes_in_one_spelling() -> None:
+def test_medications_are_identified_by_normalised_codes() -> None:
     oid = {"coding": [{"system": "urn:oid:2.16.840.1.113883.6.88", "code": " 312762 "}, {}]}
     assert one(medicationCodeableConcept=oid).identity == frozenset({(RXNORM, "312762")})
 
@@ -390,12 +390,12 @@ def test_how_much_at_a_time(value, amount, unit) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_what_cannot_be_turned_into_numbers_says_why(value, words) -> None:
+def test_a_dosage_that_cannot_be_converted_to_numbers_says_why(value, words) -> None:
     [found] = read_dosages(value if isinstance(value, list) else [value])
     assert words in found.unread
 
 
-def test_as_needed_has_its_largest_dose() -> None:
+def test_an_as_needed_dosage_counts_with_its_largest_dose() -> None:
     value = dose(1) | {
         "asNeededBoolean": True,
         "maxDosePerPeriod": {
@@ -477,7 +477,7 @@ def test_a_selected_draft(selection) -> None:
 
 
 @pytest.mark.parametrize("selection", ["MedicationRequest/x", "MedicationRequest/d11", "1"])
-def test_a_selection_that_names_nothing_is_a_problem(selection) -> None:
+def test_a_selection_that_matches_no_draft_is_a_problem(selection) -> None:
     reading = drafts(bundle(draft()), selection)
     assert reading.record.drafts.selected_medications == ()
     assert kinds(reading) == [("unresolved-selection", selection)]
@@ -509,13 +509,13 @@ def test_drafts_in_any_wrapping(shape) -> None:
 
 
 @pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "revoked"])
-def test_a_draft_taken_back_is_none(status) -> None:
+def test_a_withdrawn_draft_does_not_count(status) -> None:
     reading = drafts(bundle(draft(status=status)), "MedicationRequest/d1")
     assert reading.record.drafts.medications == ()
     assert reading.record.problems == ()
 
 
-def test_drafts_too_deep_inside_bundles_are_reported_and_not_lost() -> None:
+def test_drafts_nested_too_deeply_are_reported_and_not_lost() -> None:
     page: object = draft()
     found = []
     for _ in range(7):
@@ -589,7 +589,7 @@ def test_a_drafts_medication_may_be_another_entry_or_in_prefetch() -> None:
     assert "quinine" in found.classes
 
 
-def test_many_drafts_and_many_selections_do_not_cost_quadratic_time() -> None:
+def test_many_drafts_and_selections_do_not_take_quadratic_time() -> None:
     many = bundle(*(draft(id=f"d{n}") for n in range(3000)))
     names = [f"MedicationRequest/d{n}" for n in range(3001)]
     started = time.perf_counter()
@@ -638,12 +638,12 @@ def test_ingredients_of_the_oldest_version() -> None:
         ("Magnesium Oxide 0 MG", []),
     ],
 )
-def test_strengths_by_the_litre_and_strengths_that_are_none(name, found) -> None:
+def test_strengths_per_litre_and_invalid_strengths(name, found) -> None:
     read_out = [(i.name, str(i.amount), i.unit) for i in ingredients_of(name)]
     assert [(n.split(" Oral")[0], a, u) for n, a, u in read_out] == found
 
 
-def test_largest_doses_that_say_nothing_or_contradict_each_other() -> None:
+def test_missing_or_contradictory_largest_doses() -> None:
     def bound(value: int, unit: str) -> dict[str, object]:
         return {
             "numerator": {"value": value, "unit": unit},
@@ -681,7 +681,7 @@ def test_a_draft_that_does_not_say_what_it_is_is_reported(code, at_selection, at
         ]
 
 
-def test_a_draft_that_was_not_selected_need_not_say_what_it_is() -> None:
+def test_a_draft_that_was_not_selected_needs_no_name() -> None:
     page = bundle(draft(medicationCodeableConcept=LOCAL_ONLY), draft(id="d2"))
     assert kinds(drafts(page, "MedicationRequest/d2")) == []
 
@@ -689,7 +689,7 @@ def test_a_draft_that_was_not_selected_need_not_say_what_it_is() -> None:
 @pytest.mark.parametrize(
     "kind", ["RequestGroup", "MedicationDispense", "CarePlan", "Basic", "RequestOrchestration"]
 )
-def test_what_is_signed_and_is_not_read_as_an_order_is_said(kind: str) -> None:
+def test_a_signed_resource_that_is_not_read_as_an_order_is_reported(kind: str) -> None:
     drafts = bundle({"resourceType": kind, "id": "d", "status": "draft"}, medication(id="m"))
     reading = read({}, Context(ME, draft_orders=drafts, selections=None))
     assert kinds(reading) == [("unreadable", f"{kind}/d")]
@@ -699,6 +699,6 @@ def test_what_is_signed_and_is_not_read_as_an_order_is_said(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["Task", "Medication", "Practitioner", "Encounter"])
-def test_what_comes_beside_orders_that_are_signed_is_not(kind: str) -> None:
+def test_other_resources_sent_with_signed_orders_are_not_reported(kind: str) -> None:
     drafts = bundle({"resourceType": kind, "id": "d", "status": "draft"}, medication(id="m"))
     assert kinds(read({}, Context(ME, draft_orders=drafts, selections=None))) == []

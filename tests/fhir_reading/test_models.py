@@ -30,12 +30,12 @@ def test_why_a_resource_is_refused(resource: dict[str, object], reason: str) -> 
     assert "canary" not in said
 
 
-def test_what_is_not_json_is_refused() -> None:
+def test_input_that_is_not_json_is_refused() -> None:
     for raw in (b"{", b"[]", b'"Patient"', b'{"resourceType":"Patient","birthDate":'):
         assert models.refusal(raw) == "it is not a resource type of R4B"
 
 
-def test_a_model_that_fails_by_itself_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_crashes_counts_as_a_rejection(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
         @staticmethod
         def model_validate_json(_raw: bytes) -> None:

@@ -78,11 +78,11 @@ def test_a_result_with_a_modifier_is_reported_and_not_used(place: str) -> None:
 
 
 @pytest.mark.parametrize("nothing", [[], None])
-def test_a_modifier_that_is_none_takes_nothing(nothing: object) -> None:
+def test_an_empty_modifier_has_no_effect(nothing: object) -> None:
     assert "potassium" in results(lab(modifierExtension=nothing)).series
 
 
-def test_a_withdrawn_result_with_a_modifier_is_not_spoken_of() -> None:
+def test_a_withdrawn_result_with_a_modifier_is_not_reported() -> None:
     assert not results(lab(status="entered-in-error", modifierExtension=MODIFIER)).record.problems
 
 

@@ -353,11 +353,11 @@ def read(record: Record) -> Reading:
 
 @many
 @given(records(MAKERS))
-def test_what_names_something_is_a_fact_or_a_problem(record: Record) -> None:
+def test_whatever_a_record_names_becomes_a_fact_or_a_problem(record: Record) -> None:
     assert not neither(record, read(record))
 
 
-def test_the_records_name_what_they_should() -> None:
+def test_the_generated_records_name_what_they_should() -> None:
     """The property says nothing of records none of which becomes a fact."""
     for analyte, words in WORDS.items():
         assert analyte in lists.OBSERVATIONS.concepts((), [words])
@@ -415,7 +415,7 @@ def test_nothing_of_the_synthetic_patients_is_lost() -> None:
     assert counts["neither"] == 0
 
 
-def test_only_what_is_taken_back_is_passed_over() -> None:
+def test_only_withdrawn_records_are_ignored() -> None:
     assert set(IGNORED) <= set(KINDS)
     assert set(WORDS) <= set(analytes())
     assert statuses({"status": "final"}) == {"final"}

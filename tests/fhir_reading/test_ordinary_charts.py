@@ -17,14 +17,14 @@ K = {"coding": [{"system": "http://loinc.org", "code": "2823-3"}]}
 
 
 @pytest.mark.parametrize("flag", ["H++", "H+++", "++", "HH+", "H 4+"])
-def test_a_flag_of_a_high_result_is_no_index_of_haemolysis(flag: str) -> None:
+def test_the_flag_of_a_high_result_is_not_a_haemolysis_index(flag: str) -> None:
     assert result(lab(value=6.9, interpretation=[{"text": flag}])).remarks == ()
 
 
 @pytest.mark.parametrize(
     "note", ["Critical limits H 6, L 2.5. Called to ward.", "H ++ called", "hi 200", "H 5 L 3"]
 )
-def test_a_note_on_limits_is_no_index_of_haemolysis(note: str) -> None:
+def test_a_note_on_limits_is_not_a_haemolysis_index(note: str) -> None:
     assert result(lab(value=6.9, note=[{"text": note}])).remarks == ()
 
 
@@ -34,13 +34,13 @@ DEPARTMENTS = ["Dialysis unit", "Fluid and electrolytes", "Fluids & Electrolytes
 @pytest.mark.parametrize("words", DEPARTMENTS)
 @pytest.mark.parametrize("method", [{}, {"method": {"text": "ISE"}}])
 @pytest.mark.parametrize("code", [K, {"text": "Potassium"}])
-def test_a_department_is_no_specimen(words: str, method: Any, code: Any) -> None:
+def test_a_department_is_not_a_specimen(words: str, method: Any, code: Any) -> None:
     one = lab(value=6.9, code=code, category=[{"text": words}], **method)
     assert result(one, analyte="potassium").reported == "6.9 mmol/L"
 
 
 @pytest.mark.parametrize("words", ["Urine chemistry", "Body fluid", "Dialysis fluid", "Dialysate"])
-def test_a_category_that_names_a_specimen_holds_where_the_code_says_nothing(words: str) -> None:
+def test_a_category_that_names_a_specimen_applies_when_the_code_does_not(words: str) -> None:
     one = lab(value=6.9, code={"text": "Potassium"}, category=[{"text": words}])
     assert newest(results(one), "potassium").result is None
 
@@ -53,7 +53,7 @@ def test_a_code_of_blood_and_a_method_for_urine_contradict_each_other() -> None:
     ]
 
 
-def test_a_remark_on_a_contained_specimen_holds_for_the_results_beside_it() -> None:
+def test_a_remark_on_a_contained_specimen_applies_to_the_results_of_that_report() -> None:
     specimen = {"resourceType": "Specimen", "id": "s1", "condition": [{"text": "Haemolysed"}]}
     one = panel(part(K, 4.1, "mmol/L"), contained=[specimen], specimen={"reference": "#s1"})
     found = newest(results(one), "potassium")
@@ -76,7 +76,7 @@ def outcome(words: str, code: str = "suppressed") -> Any:
         ("Genomics timed out", "timeout", Kind.CONDITIONS, True),
     ],
 )  # fmt: skip
-def test_what_was_withheld(words: str, code: str, kind: Kind, lacks: bool) -> None:
+def test_withheld_data(words: str, code: str, kind: Kind, lacks: bool) -> None:
     assert says_incomplete(outcome(words, code), kind) is lacks
 
 
@@ -100,7 +100,7 @@ UNSENT = {"item": {"reference": "urn:uuid:1"}}
         ({}, ANY),
     ],
 )  # fmt: skip
-def test_a_list_of_something_else_lacks_nothing(one: Any, more: Any, meant: set[Kind]) -> None:
+def test_a_list_of_something_else_is_not_incomplete(one: Any, more: Any, meant: set[Kind]) -> None:
     assert pointed_at(listed(one, **more), ()) == meant
 
 
@@ -118,12 +118,12 @@ def test_a_list_of_something_else_still_names_a_medication_by_its_type() -> None
         ({"productCodeableConcept": {"text": "Quinine"}}, {Kind.MEDICATIONS}),
     ],
 )
-def test_a_diet_is_no_medication(detail: Any, meant: set[Kind]) -> None:
+def test_a_diet_is_not_a_medication(detail: Any, meant: set[Kind]) -> None:
     plan = {"resourceType": "CarePlan", "status": "active", "activity": [{"detail": detail}]}
     assert pointed_at(plan, ()) == meant
 
 
-def test_a_specimen_alone_is_no_result_and_nothing_wrong() -> None:
+def test_a_specimen_alone_is_neither_a_result_nor_a_problem() -> None:
     page = {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Specimen"}}]}
     reading = read({Kind.RESULTS: page})
     assert reading.record.availability[Kind.RESULTS].state is State.GIVEN

@@ -39,7 +39,7 @@ def value_of(reading, key: str) -> str | None:
         (part(concept("33914-3"), 24, "mL/min/{1.73_m2}"), "egfr", "24 mL/min/1.73 m²"),
     ],
 )
-def test_a_component_is_a_result_with_its_parents_time(component, analyte, value) -> None:
+def test_a_component_is_a_result_with_the_time_of_its_parent(component, analyte, value) -> None:
     reading = results(panel(part({"text": "Chloride"}, 101), component))
     assert value_of(reading, analyte) == value
     found = reading.series[analyte].newest(Worse.LOW).result
@@ -47,7 +47,7 @@ def test_a_component_is_a_result_with_its_parents_time(component, analyte, value
     assert found.source.reference == "Observation/o1"
 
 
-def test_an_egfr_beside_its_creatinine_in_one_observation() -> None:
+def test_an_egfr_and_its_creatinine_in_one_observation() -> None:
     one = lab("2160-0", 3.1, "mg/dL", component=[part(concept("33914-3"), 19, "mL/min")])
     reading = results(one)
     assert value_of(reading, "creatinine") == "3.1 mg/dL"
@@ -70,7 +70,7 @@ def test_a_component_that_cannot_be_used_is_a_problem(component) -> None:
 
 
 @pytest.mark.parametrize("status", ["preliminary", "entered-in-error", "cancelled"])
-def test_a_component_has_its_parents_status(status) -> None:
+def test_a_component_has_the_status_of_its_parent(status) -> None:
     reading = results(panel(part(concept("2823-3"), 6.8), status=status))
     assert value_of(reading, "potassium") is None
     found = reading.series["potassium"].newest(Worse.LOW) if reading.series else None
@@ -120,13 +120,13 @@ def bare(code: str = "2823-3", value: object = 6.8, **more: object) -> dict:
         (panel(contained=[bare()]), "2026-03-09"),
     ],
 )
-def test_a_contained_result_counts_with_its_reports_time_where_it_has_none(resource, day) -> None:
+def test_a_contained_result_without_a_time_has_the_time_of_its_report(resource, day) -> None:
     reading = results(resource)
     assert value_of(reading, "potassium") == "6.8 mmol/L"
     assert reading.series["potassium"].newest(Worse.LOW).result.day.isoformat() == day
 
 
-def test_a_partial_report_is_preliminary_and_another_patients_is_refused() -> None:
+def test_a_partial_report_is_preliminary_and_one_of_another_patient_is_refused() -> None:
     early = results(report(bare(), status="partial"))
     assert early.series["potassium"].newest(Worse.LOW).tentative is not None
     assert results(report(bare(), subject={"reference": "Patient/other"})).series == {}
@@ -143,9 +143,7 @@ def test_a_partial_report_is_preliminary_and_another_patients_is_refused() -> No
         ("Potassium", "mL/min", False),
     ],
 )
-def test_an_unlisted_loinc_code_is_read_by_its_words_with_the_unit_as_witness(
-    words, unit, read
-) -> None:
+def test_an_unlisted_loinc_code_is_read_by_its_words_if_the_unit_agrees(words, unit, read) -> None:
     coding = {"coding": [{"system": "http://loinc.org", "code": "99999-8", "display": words}]}
     reading = results(lab(value=6.8, unit=unit, code=coding))
     assert (value_of(reading, "potassium") is not None) == read
@@ -161,7 +159,7 @@ def test_an_unlisted_loinc_code_is_read_by_its_words_with_the_unit_as_witness(
         [{"system": "http://read.info/readv2", "code": "44I4."}],
     ],
 )
-def test_words_are_read_beside_any_unlisted_code(coding) -> None:
+def test_words_are_read_with_any_unlisted_code(coding) -> None:
     reading = results(lab(value=6.8, code={"coding": coding, "text": "Serum potassium"}))
     assert value_of(reading, "potassium") == "6.8 mmol/L"
 
@@ -267,7 +265,7 @@ INSIDE = lab(id="k", value=6.8)
     ],
     ids=str,
 )
-def test_what_lies_deeper_than_it_may_is_said(more) -> None:
+def test_results_nested_too_deeply_are_reported(more) -> None:
     one = panel() | more
     for page in ([one], [report(**more)] if "contained" in more else [one]):
         found = {problem.kind for problem in results(*page).record.problems}
@@ -281,6 +279,6 @@ def test_what_lies_deeper_than_it_may_is_said(more) -> None:
     [{"resourceType": "Specimen", "id": "s"}, {"resourceType": "Device"}, 7, {"id": "x"}],
     ids=str,
 )
-def test_what_is_contained_and_is_no_result_is_not_said(contained) -> None:
+def test_contained_resources_that_are_not_results_are_not_reported(contained) -> None:
     one = panel(part(concept("2823-3"), 6.8), contained=[contained])
     assert results(one).record.problems == ()

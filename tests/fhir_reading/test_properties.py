@@ -137,7 +137,7 @@ def places(value: object, path: tuple = ()) -> list[tuple]:
 
 @fast
 @given(st.data())
-def test_a_valid_record_changed_anywhere_never_raises_nor_costs_the_rest(data) -> None:
+def test_a_valid_record_changed_anywhere_never_raises_and_never_loses_the_rest(data) -> None:
     record = copy.deepcopy(VALID)
     changed = data.draw(st.integers(0, len(record) - 1))
     *above, last = data.draw(st.sampled_from(places(record[changed])))

@@ -75,7 +75,7 @@ def _read(kind: Kind, raw: bytes) -> object:
     return said, entries, intake.problems, intake.availability, intake.entries
 
 
-def test_a_page_taken_apart_in_one_go_says_the_same_as_its_entries_one_by_one() -> None:
+def test_a_page_split_in_one_pass_equals_its_entries_read_singly() -> None:
     chance = random.Random(10)
     quick = 0
     for _ in range(MUTATIONS):
@@ -91,7 +91,7 @@ def test_a_page_taken_apart_in_one_go_says_the_same_as_its_entries_one_by_one() 
     assert MUTATIONS / 3 < quick < MUTATIONS * 0.9
 
 
-def test_the_limit_of_entries_holds_for_pages_taken_apart_in_one_go() -> None:
+def test_the_limit_of_entries_applies_to_pages_split_in_one_pass() -> None:
     entries = [{"resource": {"resourceType": "Condition"}}] * 3
     raw = json.dumps({"resourceType": "Bundle", "entry": entries}).encode()
     with patch.object(bundles, "MOST_ENTRIES", 2):

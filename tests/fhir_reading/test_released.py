@@ -23,7 +23,7 @@ def alive() -> int:
     return sum(isinstance(one, Candidate | Series) for one in gc.get_objects())
 
 
-def test_a_reading_is_in_no_ring_of_references(without_collector: None) -> None:
+def test_reading_creates_no_reference_cycle(without_collector: None) -> None:
     before = alive()
     reading = results(lab(), lab(MAGNESIUM, 2.0, "mg/dL", id="o2"))
     for series in reading.series.values():

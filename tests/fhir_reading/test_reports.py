@@ -78,13 +78,13 @@ RADIOLOGY = [{"coding": [{"system": LOINC, "code": "LP29684-5", "display": "Radi
     ],
     ids=str,
 )
-def test_a_report_with_its_results_or_of_no_laboratory_is_not_reported(
+def test_a_report_that_has_its_results_or_is_not_from_a_laboratory_is_not_reported(
     more: Json,
 ) -> None:
     assert said(results(SODIUM, report(**more))) == set()
 
 
-def test_a_conclusion_about_a_result_that_was_not_sent_is_reported_beside_others() -> None:
+def test_a_conclusion_about_a_result_that_was_not_sent_is_reported_with_others() -> None:
     one = report(result=[{"reference": "Observation/na"}], conclusion="Potassium critically low")
     assert said(results(SODIUM, one)) == {"potassium"}
     assert said(results(SODIUM, lab(id="k"), one)) == set()
@@ -114,7 +114,7 @@ BLOOD_COUNT = concept("58410-2")
     ],
     ids=str,
 )
-def test_a_result_is_known_by_its_address(target: str, entry: Json) -> None:
+def test_a_result_is_found_by_its_full_url(target: str, entry: Json) -> None:
     made = report(code=BLOOD_COUNT, result=[{"reference": target}])
     page = {"resourceType": "Bundle", "entry": [{"resource": made}, {"resource": SODIUM, **entry}]}
     assert said(read({Kind.RESULTS: page})) == set()

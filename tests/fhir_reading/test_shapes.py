@@ -31,7 +31,7 @@ CKD = {"text": "Chronic kidney disease"}
     ],
     ids=str,
 )
-def test_a_stage_counts_wherever_it_is_given(more) -> None:
+def test_a_stage_is_read_wherever_it_is_given(more) -> None:
     assert "ckd_stage_4_5" in concepts(code=CKD, **more)
 
 
@@ -50,7 +50,7 @@ def test_without_a_stage_none_is_read(more) -> None:
         ("spring 2019", True),
     ],
 )
-def test_an_end_in_words(words, over) -> None:
+def test_an_abatement_in_words(words, over) -> None:
     one = condition(code=CKD, clinicalStatus=None, abatementString=words)
     presence = conditions(one).record.conditions[0].presence
     assert (presence is Presence.PAST) is over
@@ -78,7 +78,7 @@ def test_severe_in_other_words(words) -> None:
         ("Risk of AKI", "aki"),
     ],
 )
-def test_words_that_do_not_say_that_it_is_so(words, not_meant) -> None:
+def test_words_that_do_not_confirm_the_condition(words, not_meant) -> None:
     assert not_meant not in concepts(code={"text": words})
 
 
@@ -92,7 +92,7 @@ def test_words_that_do_not_say_that_it_is_so(words, not_meant) -> None:
         ("Acute kidney injury", "aki"),
     ],
 )
-def test_words_that_say_that_it_is_so(words, meant) -> None:
+def test_words_that_confirm_the_condition(words, meant) -> None:
     assert meant in concepts(code={"text": words})
 
 
@@ -107,7 +107,7 @@ def test_words_that_say_that_it_is_so(words, meant) -> None:
         "k.A.",
     ],
 )
-def test_a_condition_that_says_nothing_is_nameless(words) -> None:
+def test_a_condition_without_usable_words_has_no_name(words) -> None:
     reading = conditions(condition(code={"text": words}))
     assert [problem.kind for problem in reading.record.problems] == ["no-code"]
 
@@ -130,7 +130,7 @@ def test_do_not_perform_counts_as_text_too(stated) -> None:
         "Do not give quinine",
     ],
 )
-def test_an_entry_that_says_it_is_not_given_is_not_of_the_drug(words) -> None:
+def test_an_entry_that_says_the_drug_is_not_given_does_not_count(words) -> None:
     [found] = medications(medication(words)).record.medications
     assert "quinine" not in found.classes
 
@@ -138,12 +138,12 @@ def test_an_entry_that_says_it_is_not_given_is_not_of_the_drug(words) -> None:
 @pytest.mark.parametrize(
     "words", ["Quinine - do not crush", "Discontinued: magnesium; started quinine 300 mg"]
 )
-def test_an_entry_that_is_given_is_of_the_drug(words) -> None:
+def test_an_entry_that_says_the_drug_is_given_counts(words) -> None:
     [found] = medications(medication(words)).record.medications
     assert "quinine" in found.classes
 
 
-def test_a_site_that_names_a_route_is_one() -> None:
+def test_a_body_site_that_names_a_route_counts_as_a_route() -> None:
     site = [{"text": "1 daily", "site": {"text": "Intrathecal pump"}}]
     [found] = medications(medication("Baclofen", dosageInstruction=site)).record.medications
     assert "baclofen" not in found.classes
@@ -161,7 +161,7 @@ def test_a_site_that_names_a_route_is_one() -> None:
         "Study medication (blinded)", "Medikament", "TBA", "OTC",
     ],
 )  # fmt: skip
-def test_a_medication_that_says_nothing_is_nameless(words) -> None:
+def test_a_medication_without_usable_words_has_no_name(words) -> None:
     reading = medications(medication(words))
     assert [problem.kind for problem in reading.record.problems] == ["no-code"]
 
@@ -169,5 +169,5 @@ def test_a_medication_that_says_nothing_is_nameless(words) -> None:
 @pytest.mark.parametrize(
     "words", ["Water for injection", "Heart failure", "Kidney disease", "Pain", "Fluid overload"]
 )
-def test_a_name_with_such_words_in_it_is_one(words) -> None:
+def test_a_name_that_contains_such_words_is_a_name(words) -> None:
     assert conditions(condition(code={"text": words})).record.problems == ()

@@ -20,7 +20,9 @@ TABLE = "http://terminology.hl7.org/CodeSystem/v2-0487"
         "Potassium-U", "Kalium (Sammelurin)", "24hU-Kalium", "Potassium, Ur",
     ],
 )  # fmt: skip
-def test_abbreviated_urine_is_another_specimen_and_reported_if_the_code_is_of_blood(name) -> None:
+def test_abbreviated_urine_is_another_specimen_and_is_reported_if_the_code_is_for_blood(
+    name,
+) -> None:
     by_name = results(lab(code={"text": name}, value=6.8))
     assert (dict(by_name.series), kinds(by_name)) == ({}, [])
     coded = results(lab(code={"text": name, "coding": [LOINC_K]}, value=6.8))
@@ -52,7 +54,7 @@ PANELS = [
 
 
 @pytest.mark.parametrize("name", PANELS)
-def test_what_a_panel_was_measured_in_holds_for_its_parts(name) -> None:
+def test_the_specimen_named_by_a_panel_applies_to_its_parts(name) -> None:
     code = {"text": name}
     by_words = results(panel(part({"text": "Potassium"}, 6.8, "mmol/L"), code=code))
     assert (dict(by_words.series), kinds(by_words)) == ({}, [])
@@ -62,7 +64,7 @@ def test_what_a_panel_was_measured_in_holds_for_its_parts(name) -> None:
 
 
 @pytest.mark.parametrize("place", ["specimen", "bodySite"])
-def test_the_specimen_of_a_panel_holds_for_its_parts(place) -> None:
+def test_the_specimen_of_a_panel_applies_to_its_parts(place) -> None:
     said = {"display": "Urine"} if place == "specimen" else {"text": "Urine"}
     one = panel(part({"coding": [LOINC_K]}, 6.8, "mmol/L"), code={"text": "Electrolytes"})
     reading = results(one | {place: said})
@@ -88,7 +90,7 @@ def report(**more):
     ],
     ids=str,
 )
-def test_what_a_report_is_of_holds_for_what_is_in_it(more) -> None:
+def test_the_specimen_of_a_report_applies_to_its_results(more) -> None:
     reading = read({Kind.RESULTS: bundle(report(**more))})
     assert dict(reading.series) == {}
     assert [kind for kind, _ in kinds(reading)] == ["specimen"]
@@ -103,12 +105,12 @@ def test_a_specimen_contained_in_the_report_is_found() -> None:
 
 
 @pytest.mark.parametrize("status", ["cancelled", "registered", "entered-in-error"])
-def test_what_is_in_a_report_that_does_not_count_does_not_count(status) -> None:
+def test_results_in_a_report_that_does_not_count_do_not_count(status) -> None:
     reading = read({Kind.RESULTS: bundle(report(code={"text": "Bloods"}, status=status))})
     assert reading.series == {} or not list(reading.series["potassium"].newest_first())
 
 
-def test_a_report_of_blood_is_read() -> None:
+def test_a_report_on_blood_is_read() -> None:
     reading = read({Kind.RESULTS: bundle(report(code={"text": "Electrolytes"}))})
     assert "potassium" in reading.series
 
@@ -125,7 +127,7 @@ def test_a_report_of_blood_is_read() -> None:
     ],
     ids=str,
 )
-def test_a_specimen_is_known_by_its_code_alone(kind) -> None:
+def test_a_specimen_is_recognised_by_its_code_alone(kind) -> None:
     inside = [{"resourceType": "Specimen", "id": "s", "type": kind}]
     one = lab(code={"text": "Potassium"}, specimen={"reference": "#s"}, contained=inside)
     assert dict(results(one).series) == {}
@@ -136,12 +138,12 @@ def test_a_specimen_is_known_by_its_code_alone(kind) -> None:
 @pytest.mark.parametrize(
     "more", [{"specimen": {"display": "UR"}}, {"bodySite": URINE_SNOMED}], ids=str
 )
-def test_a_code_counts_where_words_belong(more) -> None:
+def test_a_code_is_read_where_words_belong(more) -> None:
     assert dict(results(lab(code={"text": "Potassium"}, **more)).series) == {}
 
 
 @pytest.mark.parametrize("name", ["Harnstoff/Kreatinin", "Post dialysis bloods", "U&E"])
-def test_a_panel_of_blood_is_read(name) -> None:
+def test_a_panel_on_blood_is_read(name) -> None:
     one = panel(part({"text": "Potassium"}, 6.8, "mmol/L"), code={"text": name})
     assert "potassium" in results(one).series
 
@@ -159,7 +161,7 @@ def test_codings_of_two_quantities_are_reported(other) -> None:
         assert kinds(reading) == [("unknown-name", "Observation/o1")]
 
 
-def test_a_component_inside_a_component_is_read_with_what_holds_it() -> None:
+def test_a_component_inside_a_component_is_read_with_its_parent() -> None:
     deep = {"code": {"text": "Electrolytes"}}
     deep["component"] = [part({"text": "Potassium"}, 6.8, "mmol/L")]
     assert "potassium" in results(panel(deep)).series
@@ -180,7 +182,7 @@ BY_WORDS = [
 
 
 @pytest.mark.parametrize("more", BY_WORDS, ids=str)
-def test_category_and_method_say_in_what_it_was_measured_where_the_code_does_not(more) -> None:
+def test_category_and_method_give_the_specimen_when_the_code_does_not(more) -> None:
     found = newest(results(lab(code=NAMELESS, value=9.5, **more)))
     assert (found.result, [one.kind for one in found.unusable]) == (None, ["specimen"])
     inside = panel(part(NAMELESS, 9.5, "mmol/L"), code={"text": "Electrolytes"}, **more)
@@ -199,11 +201,11 @@ def test_category_and_method_say_in_what_it_was_measured_where_the_code_does_not
     ],
     ids=str,
 )
-def test_category_and_method_that_say_nothing_of_it_take_nothing_away(more) -> None:
+def test_category_and_method_without_a_specimen_have_no_effect(more) -> None:
     assert result(lab(code=NAMELESS, value=9.5, **more)).reported == "9.5 mmol/L"
 
 
-def test_a_code_of_serum_goes_before_the_category_and_not_before_the_method() -> None:
+def test_a_serum_code_outranks_the_category_but_not_the_method() -> None:
     assert result(lab(category=[{"text": "Urinalysis"}]))
     assert newest(results(lab(method={"text": "Urine, 24 h"}))).result is None
 
@@ -221,7 +223,7 @@ POINTERS = [
 
 
 @pytest.mark.parametrize(("pointer", "entry"), POINTERS, ids=str)
-def test_a_specimen_that_was_sent_says_what_it_is_and_how_it_came(pointer, entry) -> None:
+def test_a_specimen_that_was_sent_gives_its_type_and_condition(pointer, entry) -> None:
     def read_with(**more: object):
         one = lab(code=NAMELESS, value=6.8, specimen=pointer)
         if entry is None:

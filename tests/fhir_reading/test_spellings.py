@@ -22,7 +22,7 @@ def quantity(value: float, code: str, unit: str):
         ("creatinine", 88, "umol/L", "mg/dL"),
     ],
 )
-def test_of_two_units_that_differ_none_is_guessed(analyte, value, code, unit) -> None:
+def test_when_two_units_differ_neither_is_guessed(analyte, value, code, unit) -> None:
     one = lab(code={"text": analyte}, valueQuantity=quantity(value, code, unit))
     found = newest(results(one), analyte)
     assert found.result is None
@@ -61,7 +61,7 @@ IONISED = [
 
 
 @pytest.mark.parametrize("name", IONISED)
-def test_what_a_blood_gas_analyser_measures_is_ionised_calcium(name) -> None:
+def test_calcium_from_a_blood_gas_analyser_is_ionised(name) -> None:
     assert set(results(lab(code={"text": name}, value=1.2)).series) == {"calcium_ionized"}
 
 
@@ -86,7 +86,7 @@ def test_other_calcium_is_total(name) -> None:
         ("Filtrado glomerular", "egfr", 40, "mL/min"),
     ],
 )
-def test_names_of_laboratories_are_read(name, analyte, value, unit) -> None:
+def test_result_names_used_by_laboratories_are_read(name, analyte, value, unit) -> None:
     assert set(results(lab(code={"text": name}, value=value, unit=unit)).series) == {analyte}
 
 
@@ -112,7 +112,7 @@ def test_a_target_is_not_a_measurement(name) -> None:
         ({"text": "nicht kritisch"}, False),
     ],
 )
-def test_flags_of_laboratories(flag, critical) -> None:
+def test_flags_used_by_laboratories(flag, critical) -> None:
     assert result(lab(interpretation=[flag])).critical is critical
 
 
@@ -153,7 +153,7 @@ def test_no_haemolysis_in_other_words(words) -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_used_of_the_moment_of_a_usable_result_is_reported(worse, told) -> None:
+def test_an_unusable_result_of_the_same_time_as_a_usable_one_is_reported(worse, told) -> None:
     found = newest(results(lab(id="o1", value=4.2), lab(id="o2", **worse)))
     assert found.result is not None
     assert len(found.unusable) == told
@@ -165,7 +165,7 @@ def test_what_cannot_be_used_of_the_moment_of_a_usable_result_is_reported(worse,
      "+++", ">", "<", "(HH)", "C*", "crit", "panic", "PANICHIGH", "Extreme low", "very high",
      "Life-threatening", "critically high"],
 )  # fmt: skip
-def test_what_laboratories_write_for_critical(flag) -> None:
+def test_how_laboratories_write_critical(flag) -> None:
     for stated in ({"coding": [{"code": flag}]}, {"text": flag},
                    {"coding": [{"system": "urn:lab", "code": "7", "display": flag}]}):  # fmt: skip
         assert result(lab(interpretation=[stated])).critical, stated
@@ -174,7 +174,7 @@ def test_what_laboratories_write_for_critical(flag) -> None:
 @pytest.mark.parametrize(
     "flag", ["H", "L", "A", "N", "*", "!", "--", "HX", "U", "High", "abnormal", "non-critical", ""]
 )
-def test_what_they_write_for_less(flag) -> None:
+def test_how_laboratories_write_flags_below_critical(flag) -> None:
     for stated in ({"coding": [{"code": flag, "display": flag}]}, {"text": flag}, flag):
         assert not result(lab(interpretation=[stated])).critical, stated
 
@@ -185,7 +185,7 @@ def test_what_they_write_for_less(flag) -> None:
      "Hemolyzed 4+", "Hem 3+", "Haem +++", "H:3+ I:0 L:0", "Serum index H=4", "SI-H 4",
      "HMLZ", "HEMOL", "mod hemol", "red cell lysis"],
 )  # fmt: skip
-def test_an_index_of_haemolysis_is_a_remark(words) -> None:
+def test_a_haemolysis_index_is_a_remark(words) -> None:
     assert newest(results(lab(note=[{"text": words}]))).tentative.remarks == ("haemolysed",)
 
 
@@ -194,17 +194,17 @@ def test_an_index_of_haemolysis_is_a_remark(words) -> None:
     ["HIL: H 0", "HIL: H neg", "HIL H0 I3 L0", "HIL 0/2/0", "Hemolysis 0", "Icterus 3+",
      "Hb 12.3 g/dL", "24 h", "Hi 7.2", "Na 140 K 4.1 H 7.38"],
 )  # fmt: skip
-def test_an_index_of_nothing_is_none(words) -> None:
+def test_a_zero_index_or_another_value_is_not_a_haemolysis_remark(words) -> None:
     assert result(lab(note=[{"text": words}])).remarks == ()
 
 
-def test_a_code_of_haemolysis_is_a_remark_as_its_words_are() -> None:
+def test_a_code_for_haemolysis_is_a_remark_like_the_words() -> None:
     for code in ("HEMOLYZED", "hemolysis", "HMLZ"):
         found = newest(results(lab(interpretation=[{"coding": [{"code": code}]}])))
         assert found.tentative.remarks == ("haemolysed",)
 
 
-def test_kinds_of_a_usable_result_are_none() -> None:
+def test_a_usable_result_has_no_problem_kinds() -> None:
     assert kinds(results(lab())) == []
 
 
@@ -221,7 +221,7 @@ def test_kinds_of_a_usable_result_are_none() -> None:
     ids=str,
 )
 @pytest.mark.parametrize("unit", ["mL/min", "mL/s", "mL/min/{1.73_m2}"])
-def test_what_is_sent_in_place_of_an_egfr_is_reported_and_not_read_as_one(code, unit) -> None:
+def test_a_quantity_sent_in_place_of_an_egfr_is_reported_and_not_read_as_one(code, unit) -> None:
     reading = results(lab(code=code, value=22, unit=unit))
     assert "egfr" not in reading.series
     [said] = reading.record.problems

@@ -43,7 +43,7 @@ CRITICAL = [{"coding": [{"code": "HH"}]}]
         ("Glomeruläre Filtrationsrate (MDRD)", "egfr"),
     ],
 )
-def test_words_that_only_say_how_it_was_measured_do_not_hide_the_analyte(
+def test_words_that_only_describe_the_method_do_not_hide_the_analyte(
     name: str, analyte: str
 ) -> None:
     values = {"hemoglobin": (13, "g/dL"), "platelets": (250, "10*9/L"), "sodium": (140, "mmol/L")}
@@ -56,7 +56,7 @@ def test_words_that_only_say_how_it_was_measured_do_not_hide_the_analyte(
 @pytest.mark.parametrize(
     "name", ["Potassium 1", "Potassium trend", "Potassium, ward 7", "Delta check potassium"]
 )
-def test_a_name_that_leaves_it_open_is_reported(name: str) -> None:
+def test_an_ambiguous_name_is_reported(name: str) -> None:
     reading = results(lab(code={"text": name}, interpretation=CRITICAL))
     assert "potassium" not in reading.series
     (problem,) = reading.record.problems
@@ -78,7 +78,7 @@ def test_a_name_that_leaves_it_open_is_reported(name: str) -> None:
         ("Cord blood haemoglobin", "g/dL"),
     ],
 )
-def test_another_quantity_is_passed_over(name: str, unit: str) -> None:
+def test_another_quantity_is_ignored(name: str, unit: str) -> None:
     reading = results(lab(code={"text": name}, unit=unit))
     assert (dict(reading.series), kinds(reading)) == ({}, [])
 
@@ -93,7 +93,7 @@ def test_an_unlisted_loinc_code_with_an_unknown_unit_is_reported(unit: str, said
         assert one.kind == "unknown-unit"
 
 
-def test_each_analyte_that_a_name_may_mean_is_reported() -> None:
+def test_each_analyte_that_a_name_could_mean_is_reported() -> None:
     reading = results(lab(code={"text": "Sodium corrected for glucose"}))
     assert {one.about for one in reading.record.problems} == {"glucose", "sodium"}
 
@@ -106,7 +106,7 @@ def test_a_name_in_a_script_that_is_not_read_is_reported(name: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["cancelled", "entered-in-error", "registered"])
-def test_a_result_that_was_taken_back_is_not_reported_for_its_name(status: str) -> None:
+def test_a_withdrawn_result_is_not_reported_for_its_name(status: str) -> None:
     assert kinds(results(lab(code={"text": "Potassium 1"}, status=status))) == []
 
 
@@ -127,7 +127,7 @@ def test_a_code_of_an_unlisted_system_without_words_is_reported_where_the_unit_f
 
 
 @pytest.mark.parametrize("system", ["LOINC", "LN", "loinc", "https://loinc.org/", None])
-def test_loinc_by_its_bare_name_or_by_its_shape(system: str | None) -> None:
+def test_loinc_is_recognised_by_its_bare_name_or_its_format(system: str | None) -> None:
     coding = {"code": "2823-3"} | ({"system": system} if system else {})
     assert result(lab(code={"coding": [coding]})).reported == "4.1 mmol/L"
 
@@ -137,7 +137,7 @@ def test_a_code_with_a_wrong_check_digit_and_no_system_is_not_loinc() -> None:
 
 
 @pytest.mark.parametrize("value", [{"component": part(concept("2823-3"), 6.8)}])
-def test_a_single_component_where_a_list_is_due(value) -> None:
+def test_a_single_component_instead_of_a_list(value) -> None:
     assert result(panel() | value).reported == "6.8 mmol/L"
 
 
@@ -172,26 +172,26 @@ def test_components_of_a_contained_result_of_unknown_status_are_reported(status)
     assert ("no-status", "DiagnosticReport/d1") in kinds(reading)
 
 
-def test_a_single_contained_result_where_a_list_is_due() -> None:
+def test_a_single_contained_result_instead_of_a_list() -> None:
     assert result(report(contained=lab(value=6.8))).reported == "6.8 mmol/L"
     assert ("unreadable", "DiagnosticReport/d1") in kinds(results(report(contained="lost"), lab()))
 
 
 @pytest.mark.parametrize("name", ["x", "observatio", "Observation1", "Obs ervation", "検査"])
-def test_a_type_that_cannot_be_one_of_fhir_is_reported(name: str) -> None:
+def test_a_type_that_is_not_a_fhir_type_is_reported(name: str) -> None:
     reading = results(lab(id="o2"), lab(value=6.8) | {"resourceType": name})
     assert [kind for kind, _ in kinds(reading)] == ["unreadable"]
 
 
 @pytest.mark.parametrize("name", ["observation", "OBSERVATION", "oBservation", " Observation "])
-def test_capitals_of_a_resource_type_do_not_matter(name: str) -> None:
+def test_the_case_of_a_resource_type_does_not_matter(name: str) -> None:
     one = lab() | {"resourceType": name}
     assert result(one).reported == "4.1 mmol/L"
     assert result(lab(id="o2", value=4.0), one).reported == "4.0 mmol/L"
 
 
 @pytest.mark.parametrize("name", ["bundle", "BUNDLE"])
-def test_nor_those_of_a_bundle(name: str) -> None:
+def test_the_case_of_the_type_bundle_does_not_matter(name: str) -> None:
     reading = read({Kind.RESULTS: bundle(lab()) | {"resourceType": name}})
     assert "potassium" in reading.series
 
@@ -244,7 +244,7 @@ def test_a_contained_specimen_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("code", ["88480006", "312468003", "1000000000000108"])
-def test_a_bare_snomed_code_on_no_list_is_said_where_the_unit_is_of_an_analyte(code: str) -> None:
+def test_an_unlisted_snomed_code_alone_is_reported_if_the_unit_fits_an_analyte(code: str) -> None:
     coded = {"coding": [{"system": "http://snomed.info/sct", "code": code}]}
     reading = results(lab(code=coded, value=6.8, interpretation=CRITICAL))
     [said] = reading.record.problems

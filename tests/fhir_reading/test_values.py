@@ -103,7 +103,7 @@ def test_an_unusable_value_says_why(members, kind, word) -> None:
 
 
 @pytest.mark.parametrize("number", ["1e400", "1e31", "4.1e-40", "1" * 5000, "1E+999999999"])
-def test_an_absurd_number_is_not_usable_and_costs_nothing(number) -> None:
+def test_an_absurd_number_is_not_usable_and_takes_no_time(number) -> None:
     whole = bundle(lab(value=1234))
     page = json.dumps(whole).replace("1234", number).encode()
     found = newest(raw_results(page))
@@ -130,7 +130,7 @@ def test_an_absurd_number_is_not_usable_and_costs_nothing(number) -> None:
     ],
     ids=str,
 )
-def test_the_unit_is_the_ucum_code_and_only_then_the_text(members, unit) -> None:
+def test_the_unit_is_the_ucum_code_or_else_the_text(members, unit) -> None:
     assert result(lab(valueQuantity={"value": 4} | members)).unit.name == unit
 
 
@@ -140,7 +140,7 @@ def test_the_micro_sign_counts_in_both_code_points(unit) -> None:
     assert found.canonical.startswith("1.0")
 
 
-def test_haemoglobin_below_the_least_of_its_unit_is_refused() -> None:
+def test_haemoglobin_below_the_plausible_minimum_of_its_unit_is_refused() -> None:
     found = problem(lab(HEMOGLOBIN, 2.2, "mmol/L"), analyte="hemoglobin")
     assert found.kind == "ambiguous-unit"
     assert "tetramer" in found.reason
@@ -240,7 +240,7 @@ def test_a_range_by_age_counts_only_at_that_age(ages, birth, low) -> None:
     assert found.range_low == (low and Decimal(low))
 
 
-def test_of_ranges_by_age_the_patients_own_counts() -> None:
+def test_of_several_ranges_by_age_the_one_for_the_patient_counts() -> None:
     ranges = [
         {"low": {"value": low}, "age": {"low": {"value": since, "unit": "a"}, "high": high}}
         for low, since, high in (
@@ -268,7 +268,7 @@ def test_spaces_in_a_unit_do_not_matter(unit: str) -> None:
     assert result(lab(valueQuantity={"value": 4.1, "unit": unit}))
 
 
-def test_a_range_in_another_unit_is_converted_into_the_values() -> None:
+def test_a_range_in_another_unit_is_converted_to_the_unit_of_the_value() -> None:
     limits = [{"low": {"value": 0.70, "unit": "mmol/L"}, "high": {"value": 1.05, "unit": "mmol/L"}}]
     found = result(lab(MAGNESIUM, 1.65, "mg/dL", referenceRange=limits), analyte="magnesium")
     assert (found.range_low, found.range_high) == (Decimal("1.70"), Decimal("2.55"))
@@ -280,7 +280,7 @@ def test_a_range_is_converted_with_the_offset_of_its_unit_and_one_decimal_at_lea
     assert (str(found.range_low), str(found.range_high)) == ("20.2", "42.1")
 
 
-def test_the_same_range_of_another_analyte_is_converted_by_that_analytes_factor() -> None:
+def test_the_same_range_of_another_analyte_is_converted_by_the_factor_of_that_analyte() -> None:
     limits = [{"high": {"value": 5.1, "unit": "mmol/L"}}]
     sodium = lab("2951-2", 140, "mmol/L", referenceRange=limits)
     assert result(sodium, analyte="sodium").range_high == Decimal("5.1")
@@ -288,7 +288,7 @@ def test_the_same_range_of_another_analyte_is_converted_by_that_analytes_factor(
     assert result(potassium).range_high == Decimal("19.9")
 
 
-def test_a_range_that_contradicts_its_unit_makes_the_result_unusable() -> None:
+def test_a_range_that_contradicts_the_unit_makes_the_result_unusable() -> None:
     limits = [{"low": {"value": 1.7, "unit": "mmol/L"}, "high": {"value": 2.6, "unit": "mmol/L"}}]
     found = problem(lab(MAGNESIUM, 1.5, "mmol/L", referenceRange=limits), analyte="magnesium")
     assert found.kind == "contradicting-range"
@@ -299,7 +299,7 @@ def test_a_range_that_contradicts_its_unit_makes_the_result_unusable() -> None:
     ("code", "method"),
     [("98979-8", "race_free_2021"), ("48642-3", "race_coefficient"), ("33914-3", "other")],
 )
-def test_an_egfr_says_by_which_equation(code, method) -> None:
+def test_an_egfr_states_its_equation(code, method) -> None:
     found = result(lab(code, 55, "mL/min/{1.73_m2}"), analyte="egfr")
     assert found.method == method
 
@@ -324,6 +324,6 @@ def test_plain_volume_per_time_counts_for_an_egfr() -> None:
     assert result(lab(EGFR, 28, "mL/min"), analyte="egfr").value.low == Decimal(28)
 
 
-def test_a_result_without_a_code_of_the_lists_is_known_by_its_text() -> None:
+def test_a_result_without_a_listed_code_is_recognised_by_its_text() -> None:
     assert result(lab(code={"text": "Potassium, serum"})).analyte.key == "potassium"
     assert results(lab(code={"text": "Potassium, urine"})).series == {}

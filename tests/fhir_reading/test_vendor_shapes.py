@@ -99,7 +99,7 @@ def test_the_same_record_in_every_version_reads_the_same(name) -> None:
     assert {one.state for one in record.availability.values()} == {State.GIVEN}
 
 
-def test_an_error_page_is_unavailable() -> None:
+def test_an_error_page_makes_the_data_unavailable() -> None:
     reading = read_shape("error-page-in-prefetch")
     assert {one.state for one in reading.record.availability.values()} == {State.UNAVAILABLE}
     assert kinds(reading) == [

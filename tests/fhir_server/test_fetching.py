@@ -118,7 +118,7 @@ def test_a_list_of_many_codes_as_long_as_four_kilobytes_is_understood(server: Fh
     assert sorted(ids(fetched)) == ["result-11", "result-12", "result-13"]
 
 
-def test_small_pages_are_followed_to_the_last_and_nothing_comes_twice(server: FhirServer) -> None:
+def test_small_pages_are_followed_to_the_last_without_duplicates(server: FhirServer) -> None:
     with server.knobs(page_size=3):
         (fetched,) = fetch(server, all="Observation?patient=ada&_sort=-date").values()
     assert (fetched.state, len(fetched.pages)) == ("given", 4)
@@ -127,7 +127,7 @@ def test_small_pages_are_followed_to_the_last_and_nothing_comes_twice(server: Fh
     )
 
 
-def test_only_what_is_missing_is_asked(server: FhirServer) -> None:
+def test_only_missing_data_are_requested(server: FhirServer) -> None:
     fetch(server, patient_="Patient/ada", problems="Condition?patient=ada")
     assert sorted(server.requests()) == ["Condition?patient=ada", "Patient/ada"]
 
@@ -148,7 +148,7 @@ def test_an_unknown_patient_is_unavailable_and_not_a_patient_without_data(
     assert fetched.reason == "the FHIR server answered 404 to Patient"
 
 
-def test_one_failing_resource_type_leaves_the_others_given(server: FhirServer) -> None:
+def test_one_failing_resource_type_does_not_affect_the_others(server: FhirServer) -> None:
     with server.knobs(failing={"Condition": 500}):
         answers = fetch(
             server, problems="Condition?patient=ada", drugs="MedicationRequest?patient=ada"

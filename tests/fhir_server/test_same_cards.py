@@ -143,7 +143,7 @@ def test_the_cards_are_the_same_whatever_was_prefetched(
     assert len(loaded.requests()) - before == len(missing)
 
 
-def test_with_everything_prefetched_the_server_is_not_asked(
+def test_with_everything_prefetched_no_request_is_sent(
     loaded: FhirServer, running: Running
 ) -> None:
     request = full(PATIENTS[0], Service.PATIENT_VIEW, running) | {"fhirServer": loaded.url}

@@ -37,7 +37,7 @@ def test_cannot_write_to_its_image_nor_gain_rights(service: dict[str, Any]) -> N
 
 
 @BOTH
-def test_is_bounded_and_watched_and_has_time_to_stop(service: dict[str, Any]) -> None:
+def test_has_resource_limits_a_health_check_and_time_to_stop(service: dict[str, Any]) -> None:
     assert service["mem_limit"]
     assert service["pids_limit"]
     assert service["healthcheck"]["test"][0] == "CMD"

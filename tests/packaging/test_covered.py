@@ -107,7 +107,7 @@ def test_a_part_that_was_not_measured_fails(tmp_path: Path) -> None:
     assert lines[-1] == "coverage: no file of the rest was measured."
 
 
-def test_whatever_is_left_out_of_the_measure_says_why() -> None:
+def test_every_exclusion_from_coverage_gives_a_reason() -> None:
     checkout = SCRIPT.parents[1]
     left_out = [
         f"{path.relative_to(checkout)}:{number}: {line.strip()}"

@@ -112,7 +112,7 @@ def test_a_known_vulnerability_fails(gate: Gate) -> None:
     assert gate.run(audited="9 of 9 packages judged, 1 affected.").returncode == 1
 
 
-def test_vulnerability_data_out_of_reach_is_reported_and_does_not_fail(gate: Gate) -> None:
+def test_unreachable_vulnerability_data_are_reported_without_failing(gate: Gate) -> None:
     ended = gate.run(audited="0 of 9 packages judged, 0 affected.")
     assert ended.returncode == 0
     assert "Dependencies were not audited." in ended.stdout

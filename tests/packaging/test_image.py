@@ -80,7 +80,7 @@ def test_the_python_that_is_asked_for_is_the_one_of_the_base(wanted: str, status
     assert not status or f"not {wanted}." in ended.stderr
 
 
-def test_everything_that_is_installed_is_checked_by_its_hash() -> None:
+def test_everything_that_is_installed_is_verified_by_hash() -> None:
     steps = [step for word, run in STAGES[1] if word == "RUN" for step in run.split("&&")]
     installs = [step for step in steps if "pip" in step and " install " in step]
     assert len(installs) == 3
@@ -91,7 +91,7 @@ def test_everything_that_is_installed_is_checked_by_its_hash() -> None:
     assert "--no-index" in wheel
 
 
-def test_a_list_of_what_it_holds_is_in_the_image() -> None:
+def test_the_image_contains_a_bill_of_materials() -> None:
     run = " ".join(value for word, value in STAGES[1] if word == "RUN")
     assert "cyclonedx-py environment" in run
     assert "--output-file /opt/cds-service/sbom.cdx.json" in run

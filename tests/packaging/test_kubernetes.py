@@ -62,7 +62,7 @@ def test_is_legal_by_the_schema_of(version: str, document: dict[str, Any]) -> No
     kubernetes_validate.validate(document, version, strict=True)
 
 
-def test_a_misspelt_field_would_be_refused(deployment: dict[str, Any]) -> None:
+def test_a_misspelt_field_is_refused(deployment: dict[str, Any]) -> None:
     broken = copy.deepcopy(deployment)
     container = broken["spec"]["template"]["spec"]["containers"][0]
     container["livenessprobe"] = container.pop("livenessProbe")
@@ -109,7 +109,7 @@ def test_what_must_be_writable_is_mounted_and_bounded(
     assert all(volumes[name]["emptyDir"]["sizeLimit"] for name in mounted.values())
 
 
-def test_a_pod_joins_when_ready_and_no_database_outage_takes_it_out(
+def test_a_pod_receives_traffic_when_ready_even_during_a_database_outage(
     container: dict[str, Any],
 ) -> None:
     assert container["startupProbe"]["httpGet"]["path"] == "/healthz"
@@ -135,7 +135,7 @@ def test_processor_and_memory_are_asked_for_and_capped(container: dict[str, Any]
         assert {"cpu", "memory"} <= container["resources"][share].keys()
 
 
-def test_all_selectors_mean_the_pods_of_the_deployment(deployment: dict[str, Any]) -> None:
+def test_all_selectors_match_the_pods_of_the_deployment(deployment: dict[str, Any]) -> None:
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert deployment["spec"]["selector"]["matchLabels"] == labels
     assert _only("Service")["spec"]["selector"] == labels

@@ -89,7 +89,7 @@ def test_medicine_may_import_three_packages_of_the_service_and_no_other() -> Non
     }
 
 
-def test_at_most_five_modules_are_loose_in_the_package() -> None:
+def test_the_package_has_at_most_five_top_level_modules() -> None:
     loose = {path.stem for path in (ROOT / "cds_service").glob("*.py")} - {"__init__"}
     assert len(loose) <= 5, loose
 

@@ -50,7 +50,7 @@ def test_every_requirement_is_locked_within_its_range(lock: str, wanted: list[st
 
 
 @pytest.mark.parametrize("lock", ["runtime", "dev", "build"])
-def test_everything_locked_has_a_hash_and_comes_from_no_named_place(lock: str) -> None:
+def test_every_locked_package_has_a_hash_and_no_fixed_index(lock: str) -> None:
     text = (ROOT / "locks" / f"{lock}.txt").read_text("utf-8")
     blocks = re.split(r"\n(?=[A-Za-z0-9])", re.sub(r"(?m)^\s*#.*\n", "", text).strip())
     assert len(blocks) == sum(map(len, _locked(lock).values()))
@@ -64,7 +64,7 @@ def test_the_development_set_tests_the_versions_that_run() -> None:
             if dev.get(name) != versions} == {}  # fmt: skip
 
 
-def test_what_the_program_imports_of_others_is_declared() -> None:
+def test_every_third_party_import_is_declared() -> None:
     """Not only what something else happens to need."""
     extras = PROJECT["project"]["optional-dependencies"].values()
     named = [*DEV, *(text for extra in extras for text in extra)]

@@ -89,12 +89,12 @@ def test_silent(case: object) -> None:
 
 
 @pytest.mark.parametrize("reason", [NO_REASON, OTHER_REASON])
-def test_only_the_orders_reason_counts(reason: object) -> None:
+def test_only_the_reason_given_on_the_order_counts(reason: object) -> None:
     silent(albumin(given().cramps(), reason).ask(RULE))
     silent(albumin(given().at(cramps_assumed=True), reason).ask(RULE))
 
 
-def test_the_evidence_is_what_was_found_of_the_liver_and_the_diuretics() -> None:
+def test_the_evidence_lists_liver_disease_and_diuretics() -> None:
     case = albumin(given().has("ascites", name="Ascites").takes("diuretic_loop", name="Furosemide"))
     assert {"Ascites", "Furosemide"} <= leaned_on(fired(case.ask(RULE)))
     case = albumin(given().has("cirrhosis", name="Cirrhosis"))
@@ -107,11 +107,11 @@ def test_the_evidence_is_what_was_found_of_the_liver_and_the_diuretics() -> None
     assert [one.fact.name for one in evidence] == ["albumin", "Cirrhosis"]  # type: ignore[union-attr]
 
 
-def test_another_drug_for_cramps_does_not_make_the_albumin_one_for_cramps() -> None:
+def test_a_second_drug_ordered_for_cramps_does_not_imply_that_albumin_is_for_cramps() -> None:
     silent(given().ordering("albumin").ordering("quinine", reason=CRAMPS).ask(RULE))
 
 
-def test_what_was_not_read_cannot_be_told() -> None:
+def test_cannot_tell_when_data_were_not_read() -> None:
     assert unknown(albumin(given().lacking(Kind.CONDITIONS)).ask(RULE)).trigger
     partly = given().has("cirrhosis").lacking(Kind.CONDITIONS, state=State.PARTIAL)
     assert unknown(albumin(partly).ask(RULE)).trigger

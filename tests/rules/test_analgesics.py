@@ -72,7 +72,9 @@ FACTORS = [
 
 @pytest.mark.parametrize("rule", BOTH)
 @pytest.mark.parametrize(("case", "name"), FACTORS)
-def test_an_nsaid_with_any_factor_fires_and_names_it(rule: str, case: object, name: str) -> None:
+def test_an_nsaid_with_any_risk_factor_fires_and_names_the_factor(
+    rule: str, case: object, name: str
+) -> None:
     finding = fired(with_drug(rule, case(), "nsaid", name="Ibuprofen").ask(rule))  # type: ignore[operator]
     loud = rule == ORDERED or name not in MILD
     assert finding.indicator is (Indicator.WARNING if loud else Indicator.INFO)
@@ -104,12 +106,12 @@ def test_an_nsaid_with_any_factor_fires_and_names_it(rule: str, case: object, na
         pytest.param(lambda: healthy().has("liver_disease"), id="other liver disease"),
     ],
 )
-def test_an_nsaid_without_a_factor_is_silent(rule: str, case: object) -> None:
+def test_an_nsaid_without_a_risk_factor_is_silent(rule: str, case: object) -> None:
     silent(with_drug(rule, case(), "nsaid", name="Ibuprofen").ask(rule))  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_the_evidence_is_the_drugs_and_every_factor(rule: str) -> None:
+def test_the_evidence_lists_the_drugs_and_every_risk_factor(rule: str) -> None:
     case = healthy().has("cirrhosis", name="Cirrhosis").takes("anticoagulant", name="Warfarin")
     case.takes("diuretic_loop", name="Furosemide").takes("raas_inhibitor", name="Lisinopril")
     case.result("egfr", f"40 {UNIT}")
@@ -121,7 +123,7 @@ def test_the_evidence_is_the_drugs_and_every_factor(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_a_factor_that_a_newer_statement_calls_stopped_still_counts(rule: str) -> None:
+def test_a_drug_that_a_newer_statement_reports_as_stopped_is_still_a_risk_factor(rule: str) -> None:
     case = healthy().said_stopped("anticoagulant", name="Warfarin")
     assert "warfarin" in fired(with_drug(rule, case, "nsaid").ask(rule)).summary
 
@@ -138,7 +140,7 @@ def test_acetaminophen_fires_only_in_cirrhosis_and_as_info(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_what_could_hide_a_factor_cannot_be_told(rule: str) -> None:
+def test_cannot_tell_when_a_risk_factor_could_be_hidden(rule: str) -> None:
     def nsaid(case: Given) -> Given:
         return with_drug(rule, case, "nsaid", name="Ibuprofen")
 
@@ -162,7 +164,7 @@ def test_what_could_hide_a_factor_cannot_be_told(rule: str) -> None:
     assert "laboratory results could not be checked" in said(found)
 
 
-def test_a_preliminary_egfr_raises_the_order_and_not_the_list() -> None:
+def test_a_preliminary_egfr_raises_severity_for_an_order_but_not_for_drugs_taken() -> None:
     def early() -> Given:
         return healthy().result("egfr", f"40 {UNIT}", preliminary=True)
 
@@ -217,7 +219,7 @@ def test_aspirin_up_to_a_hundred_milligrams_is_not_an_analgesic(
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_a_combination_with_little_aspirin_and_local_forms(rule: str) -> None:
+def test_low_dose_aspirin_combinations_and_topical_forms(rule: str) -> None:
     mixed = with_drug(
         rule, healthy(70), "nsaid", name="Ibuprofen / aspirin", dosages=(aspirin("81"),)
     )
@@ -235,7 +237,7 @@ def test_only_active_analgesics_are_in_use(taking: Taking) -> None:
     assert unknown(healthy(70).lacking(Kind.MEDICATIONS).ask(USE)).because
 
 
-def test_use_fires_without_cramps_only_if_it_is_a_warning() -> None:
+def test_analgesic_use_fires_without_cramps_only_as_a_warning() -> None:
     silent(given(age=70).takes("nsaid").ask(USE))
     fired(given(age=70).seen_for(CRAMPS).takes("nsaid").ask(USE))
     no_list = given(age=70).takes("nsaid").lacking(Kind.CONDITIONS)
@@ -253,7 +255,7 @@ def test_use_fires_without_cramps_only_if_it_is_a_warning() -> None:
         assert fired(case.takes("nsaid").ask(USE)).indicator is Indicator.WARNING
 
 
-def test_from_65_years_on_the_article_asks_for_a_multimodal_approach() -> None:
+def test_from_age_65_the_article_recommends_a_multimodal_approach() -> None:
     for rule in BOTH:
         assert "multimodal" in said(fired(with_drug(rule, healthy(65), "nsaid").ask(rule)))
         younger = with_drug(rule, healthy(64).takes("anticoagulant"), "nsaid")
@@ -277,13 +279,13 @@ def test_only_an_analgesic_for_cramps_is_judged(
     (fired if fires else silent)(answer)
 
 
-def test_an_order_whose_purpose_cannot_be_read_cannot_be_told() -> None:
+def test_cannot_tell_when_the_purpose_of_the_order_cannot_be_read() -> None:
     answer = unknown(given(age=70).lacking(Kind.CONDITIONS).ordering("nsaid").ask(ORDERED))
     assert answer.trigger
     fired(given(age=70).lacking(Kind.CONDITIONS).ordering("nsaid", reason=CRAMPS).ask(ORDERED))
 
 
-def test_other_drafts_count_as_factors_and_only_selected_ones_are_judged() -> None:
+def test_other_drafts_count_as_risk_factors_and_only_selected_drafts_are_judged() -> None:
     case = healthy().ordering("nsaid", name="Ibuprofen")
     assert (
         "anticoagulant"
@@ -293,7 +295,7 @@ def test_other_drafts_count_as_factors_and_only_selected_ones_are_judged() -> No
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_under_eighteen_and_the_dead_get_no_card(rule: str) -> None:
+def test_minors_and_deceased_patients_get_no_card(rule: str) -> None:
     child = given(age=12).cramps().has("cirrhosis")
     silent(with_drug(rule, child, "nsaid").ask(rule))
     dead = given(deceased=True).cramps().has("cirrhosis")

@@ -49,12 +49,12 @@ def test_the_limit_depends_on_sex(sex: str, value: str, fires: bool) -> None:
         pytest.param(Presence.PAST, "11.5 g/dL", True, id="past pregnancy"),
     ],
 )
-def test_in_pregnancy_11_counts(presence: Presence, value: str, fires: bool) -> None:
+def test_in_pregnancy_the_limit_is_11(presence: Presence, value: str, fires: bool) -> None:
     case = given().has("pregnancy", presence=presence).result("hemoglobin", value)
     (fired if fires else silent)(case.ask(RULE))
 
 
-def test_a_man_keeps_his_limit_whatever_is_recorded() -> None:
+def test_a_man_keeps_the_male_limit_whatever_is_recorded() -> None:
     fired(given(sex="male").has("pregnancy").result("hemoglobin", "12.5 g/dL").ask(RULE))
 
 
@@ -75,7 +75,7 @@ def test_a_man_keeps_his_limit_whatever_is_recorded() -> None:
         ),
     ],
 )
-def test_what_cannot_be_told(case: Given) -> None:
+def test_cannot_tell(case: Given) -> None:
     unknown(case.ask(RULE))
 
 
@@ -97,7 +97,7 @@ def test_a_preliminary_low_value_offers_only_the_repeat() -> None:
     assert "preliminary" in finding.summary
 
 
-def test_a_preliminary_value_neither_clears_nor_softens_a_final_one() -> None:
+def test_a_preliminary_value_neither_clears_a_final_one_nor_lowers_its_severity() -> None:
     for early in ("14 g/dL", "10 g/dL"):
         case = given().result("hemoglobin", "8.0 g/dL", days_ago=5)
         finding = fired(case.result("hemoglobin", early, preliminary=True).ask(RULE))
@@ -115,11 +115,13 @@ def test_a_preliminary_value_neither_clears_nor_softens_a_final_one() -> None:
         (given().result("ferritin", "90 ng/mL", preliminary=True), IRON),
     ],
 )
-def test_iron_studies_are_offered_where_none_is_fresh(case: Given, offered: set[str]) -> None:
+def test_iron_studies_are_offered_when_there_is_no_recent_result(
+    case: Given, offered: set[str]
+) -> None:
     assert offers(fired(case.result("hemoglobin", "8 g/dL").ask(RULE))) == offered
 
 
-def test_platelets_are_named_where_quinine_is_taken() -> None:
+def test_platelets_are_mentioned_when_the_patient_takes_quinine() -> None:
     case = given().takes("quinine").result("hemoglobin", "8 g/dL")
     without = fired(case.ask(RULE))
     assert any("platelets" in line for line in without.missing)
@@ -132,7 +134,7 @@ def test_platelets_are_named_where_quinine_is_taken() -> None:
     assert "platelets" not in " ".join(plain.advice)
 
 
-def test_the_evidence_is_what_the_limit_and_the_advice_rest_on() -> None:
+def test_the_evidence_lists_what_the_limit_and_the_advice_depend_on() -> None:
     case = given().has("pregnancy", name="Pregnancy").takes("quinine", name="Quinine")
     finding = fired(case.result("hemoglobin", "8 g/dL").ask(RULE))
     assert leaned_on(finding) == {"hemoglobin", "Pregnancy", "Quinine"}
@@ -140,7 +142,7 @@ def test_the_evidence_is_what_the_limit_and_the_advice_rest_on() -> None:
     assert leaned_on(fired(man.ask(RULE))) == {"hemoglobin"}
 
 
-def test_quinine_that_a_newer_statement_calls_stopped_still_counts() -> None:
+def test_quinine_that_a_newer_statement_reports_as_stopped_still_counts() -> None:
     case = given().said_stopped("quinine", name="Quinine").result("hemoglobin", "8 g/dL")
     finding = fired(case.ask(RULE))
     assert "takes quinine" in " ".join(finding.advice)
@@ -156,28 +158,28 @@ def test_platelets_count_for_twelve_months(days_ago: int, counts: bool) -> None:
     assert any("platelets" in line for line in finding.missing) is not counts
 
 
-def test_the_result_is_named_where_it_cannot_be_used() -> None:
+def test_a_result_that_cannot_be_used_is_named() -> None:
     newer = given().result("hemoglobin", "14 g/dL", days_ago=9).unusable("hemoglobin")
     assert "a newer haemoglobin result" in unknown(newer.ask(RULE)).because[0]
     newer = given().result("hemoglobin", "8 g/dL", days_ago=9).unusable("hemoglobin")
     assert "a newer haemoglobin result" in fired(newer.ask(RULE)).missing[0]
 
 
-def test_the_repeat_of_an_early_result_covers_haemoglobin() -> None:
+def test_the_repeat_of_a_preliminary_result_covers_haemoglobin() -> None:
     case = given().result("hemoglobin", "8 g/dL", preliminary=True)
     (repeat,) = fired(case.ask(RULE)).suggestions
     assert isinstance(repeat, OrderTest)
     assert repeat.wanted == ("hemoglobin",)
 
 
-def test_unread_conditions_are_reported_because_of_pregnancy() -> None:
+def test_unread_conditions_are_reported_because_they_could_include_pregnancy() -> None:
     for sex, said in (("female", True), ("", True), ("male", False)):
         case = given(sex=sex).lacking(Kind.CONDITIONS, state=State.PARTIAL)
         finding = fired(case.result("hemoglobin", "8 g/dL").ask(RULE))
         assert any("pregnancy" in line for line in finding.missing) is said
 
 
-def test_minors_and_the_dead_are_not_judged() -> None:
+def test_minors_and_deceased_patients_are_not_assessed() -> None:
     silent(given(age=17).result("hemoglobin", "8 g/dL").ask(RULE))
     silent(given(deceased=True).result("hemoglobin", "8 g/dL").ask(RULE))
     fired(given(age=18).result("hemoglobin", "8 g/dL").ask(RULE))
@@ -206,7 +208,7 @@ INFO, WARNING, CRITICAL = Indicator.INFO, Indicator.WARNING, Indicator.CRITICAL
         ),
     ],
 )
-def test_severity_counts_for_thirty_days(case: Given, indicator: Indicator) -> None:
+def test_a_value_counts_as_severe_for_thirty_days(case: Given, indicator: Indicator) -> None:
     finding = fired(case.ask(RULE))
     assert finding.indicator is indicator
     if indicator is not INFO:
@@ -247,7 +249,7 @@ def test_an_old_value_is_repeated_first() -> None:
         pytest.param(given(), False, id="one value"),
     ],
 )  # fmt: skip
-def test_what_quinine_may_have_done_warns(case: Given, warns: bool) -> None:
+def test_a_possible_effect_of_quinine_is_a_warning(case: Given, warns: bool) -> None:
     without = fired(case.result("hemoglobin", "10.5 g/dL").ask(RULE))
     assert without.indicator is INFO
     finding = fired(case.takes("quinine").ask(RULE))

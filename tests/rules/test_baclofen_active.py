@@ -54,7 +54,7 @@ def test_other_sedatives_are_named() -> None:
     assert "Other sedatives: Gabapentin 300 MG." in finding.advice
 
 
-def test_what_cannot_be_told_is_reported() -> None:
+def test_a_rule_that_cannot_tell_says_why() -> None:
     assert unknown(taking().ask(RULE)).trigger
     assert unknown(given().lacking(Kind.MEDICATIONS).ask(RULE)).because
     assert unknown(taking("90").lacking(Kind.CONDITIONS).ask(RULE)).trigger

@@ -92,7 +92,7 @@ def test_a_patient_who_takes_it_may_have_up_to_thirty(milligrams: str, warns: bo
     assert fired(answer).indicator is Indicator.WARNING if warns else silent(answer)
 
 
-def test_baclofen_that_was_stopped_starts_again() -> None:
+def test_baclofen_that_was_stopped_counts_as_a_new_start() -> None:
     case = given().has("cirrhosis").takes("baclofen", taking=Taking.STOPPED)
     assert "to start" in fired(baclofen(daily("20"), case=case).ask(RULE)).summary
     unread = given().has("cirrhosis").lacking(Kind.MEDICATIONS)
@@ -115,7 +115,7 @@ def test_from_sixty_five_it_warns(age: int | None, indicator: Indicator | None) 
 
 
 @pytest.mark.parametrize("sedating", ["sedative", "opioid", "gabapentinoid"])
-def test_something_else_that_sedates_warns(sedating: str) -> None:
+def test_another_sedative_makes_it_a_warning(sedating: str) -> None:
     active = given().has("cirrhosis").takes(sedating, name="Other")
     assert sedating in fired(baclofen(case=active).ask(RULE)).summary
     drafted = given().has("cirrhosis").ordering(sedating, name="Other", selected=False)
@@ -174,7 +174,7 @@ def test_assumed_cramps_count() -> None:
     ("presence", "silences"),
     [(Presence.ACTIVE, True), (Presence.ASSUMED, False), (Presence.PAST, False)],
 )
-def test_spasticity_silences_only_where_it_is_said_to_be_active(
+def test_spasticity_silences_the_rule_only_when_recorded_as_active(
     presence: Presence, silences: bool
 ) -> None:
     case = given().has("spasticity", presence=presence)
@@ -193,7 +193,7 @@ def test_a_dose_that_cannot_be_read_is_reported_and_never_guessed() -> None:
     assert "could not be read" in said(finding)
 
 
-def test_what_was_not_obtained_cannot_be_told() -> None:
+def test_cannot_tell_when_data_were_not_obtained() -> None:
     assert unknown(baclofen(case=given().lacking(Kind.CONDITIONS)).ask(RULE)).trigger
     no_reason = baclofen(case=given().lacking(Kind.CONDITIONS), reason=NO_REASON)
     assert unknown(no_reason.ask(RULE)).trigger
@@ -201,7 +201,7 @@ def test_what_was_not_obtained_cannot_be_told() -> None:
     assert unknown(baclofen(case=lists).ask(RULE)).trigger
 
 
-def test_the_range_is_printed_only_where_no_other_card_warns_of_it() -> None:
+def test_the_dose_range_is_printed_only_when_no_other_card_warns_against_baclofen() -> None:
     schedule = "10 mg/day, weekly steps of 10 mg, to 30 mg/day."
     good = given(age=70).result("egfr", "90 mL/min/{1.73_m2}")
     text = said(fired(baclofen(case=good).ask(RULE)))
@@ -217,7 +217,7 @@ def test_the_range_is_printed_only_where_no_other_card_warns_of_it() -> None:
         assert schedule not in said(fired(baclofen(case=case).ask(RULE)))
 
 
-def test_minors_the_dead_and_the_unselected() -> None:
+def test_minors_deceased_patients_and_unselected_drafts() -> None:
     fired(baclofen(daily("40"), case=given(age=12)).ask(RULE))
     silent(baclofen(daily("40"), case=given(deceased=True)).ask(RULE))
     silent(given().ordering("baclofen", reason=CRAMPS, selected=False).ask(RULE))
@@ -235,7 +235,7 @@ def test_one_card_names_every_draft() -> None:
     assert len([one for one in finding.evidence if one.limit]) == 2
 
 
-def test_pregnancy_warns_and_names_the_newborn() -> None:
+def test_pregnancy_is_a_warning_that_mentions_the_newborn() -> None:
     case = given().cramps().has("cirrhosis").has("pregnancy")
     finding = fired(case.ordering("baclofen", dosages=(daily("10"),)).ask(RULE))
     assert finding.indicator is Indicator.WARNING

@@ -36,7 +36,7 @@ def said(finding: object) -> str:
         pytest.param("<90", Indicator.WARNING, id="<90 says nothing: unknown"),
     ],
 )
-def test_egfr_decides(value: str, indicator: Indicator | None) -> None:
+def test_the_egfr_decides_the_severity(value: str, indicator: Indicator | None) -> None:
     answer = baclofen().result("egfr", f"{value} {UNIT}").ask(RENAL)
     if indicator is None:
         silent(answer)
@@ -54,7 +54,7 @@ def test_egfr_decides(value: str, indicator: Indicator | None) -> None:
     ],
 )
 @pytest.mark.parametrize("presence", [Presence.ACTIVE, Presence.ASSUMED, Presence.SUSPECTED])
-def test_diagnoses_decide_whatever_the_egfr(
+def test_a_diagnosis_decides_whatever_the_egfr_is(
     concept: str, indicator: Indicator, presence: Presence
 ) -> None:
     case = baclofen().result("egfr", f"90 {UNIT}").has(concept, presence=presence)
@@ -109,7 +109,7 @@ YEAR = "renal function in the last 12 months"
         ),
     ],
 )
-def test_just_what_is_missing_is_named(case: object, missing: tuple[str, ...]) -> None:
+def test_only_missing_data_are_named(case: object, missing: tuple[str, ...]) -> None:
     lines = fired(case().ask(RENAL)).missing  # type: ignore[operator]
     assert len(lines) == len(missing)
     assert all(line.startswith(start) for line, start in zip(lines, missing, strict=True))
@@ -128,19 +128,17 @@ def test_just_what_is_missing_is_named(case: object, missing: tuple[str, ...]) -
         ),
     ],
 )
-def test_creatinine_is_offered_where_the_egfr_leaves_something_open(
-    case: object, tested: bool
-) -> None:
+def test_creatinine_is_offered_when_the_egfr_is_inconclusive(case: object, tested: bool) -> None:
     assert ("creatinine" in offers(fired(case().ask(RENAL)))) is tested  # type: ignore[operator]
 
 
-def test_nothing_obtained_at_all_is_still_a_warning() -> None:
+def test_it_still_warns_when_no_data_were_obtained() -> None:
     finding = fired(baclofen().lacking(*Kind).ask(RENAL))
     assert finding.indicator is Indicator.WARNING
     assert DRAFT not in offers(finding)
 
 
-def test_a_good_egfr_does_not_clear_what_could_not_be_read() -> None:
+def test_a_good_egfr_does_not_make_up_for_data_that_could_not_be_read() -> None:
     good = baclofen().result("egfr", f"90 {UNIT}", days_ago=5)
     assert unknown(good.lacking(Kind.CONDITIONS).ask(RENAL)).trigger
     newer = baclofen().result("egfr", f"90 {UNIT}", days_ago=5).unusable("creatinine")
@@ -149,14 +147,14 @@ def test_a_good_egfr_does_not_clear_what_could_not_be_read() -> None:
     assert "could not be used" in said(fired(old.ask(RENAL)))
 
 
-def test_creatinine_is_computed() -> None:
+def test_an_egfr_is_computed_from_creatinine() -> None:
     case = baclofen(age=50, sex="female").result("creatinine", "3.0 mg/dL")
     assert fired(case.ask(RENAL)).indicator is Indicator.CRITICAL
     micromol = baclofen(age=50, sex="female").result("creatinine", "265 umol/L")
     assert fired(micromol.ask(RENAL)).indicator is Indicator.CRITICAL
 
 
-def test_a_stale_egfr_counts_and_is_repeated() -> None:
+def test_a_stale_egfr_counts_and_a_repeat_is_offered() -> None:
     finding = fired(baclofen().result("egfr", f"25 {UNIT}", days_ago=91).ask(RENAL))
     assert finding.indicator is Indicator.CRITICAL
     assert "creatinine" in offers(finding)
@@ -164,7 +162,7 @@ def test_a_stale_egfr_counts_and_is_repeated() -> None:
     assert offers(fresh) == {DRAFT}
 
 
-def test_a_preliminary_egfr_raises_offers_only_the_repeat_and_never_clears() -> None:
+def test_a_preliminary_egfr_can_raise_severity_but_never_clear_and_offers_only_the_repeat() -> None:
     early = baclofen().result("egfr", f"90 {UNIT}", days_ago=3)
     early.result("egfr", f"20 {UNIT}", preliminary=True)
     finding = fired(early.ask(RENAL))
@@ -188,7 +186,7 @@ def test_a_preliminary_egfr_raises_offers_only_the_repeat_and_never_clears() -> 
         pytest.param(80, "20", True, id="80 years and eGFR 20"),
     ],
 )
-def test_beers_wording_from_65_years(age: int | None, value: str, wording: bool) -> None:
+def test_the_beers_wording_is_used_from_age_65(age: int | None, value: str, wording: bool) -> None:
     finding = fired(baclofen(age=age).result("egfr", f"{value} {UNIT}").ask(RENAL))
     assert ("Beers" in " ".join(finding.advice)) is wording
 
@@ -216,7 +214,7 @@ def test_removal_is_offered_only_to_a_patient_known_not_to_take_it(rule: str) ->
 
 
 @pytest.mark.parametrize("rule", [RENAL, LIVER])
-def test_it_fires_under_eighteen_and_not_for_the_dead(rule: str) -> None:
+def test_it_fires_under_eighteen_but_not_for_deceased_patients(rule: str) -> None:
     child = given(age=12).ordering("baclofen").has("dialysis").has("hepatic_encephalopathy")
     assert fired(child.ask(rule)).indicator is Indicator.CRITICAL
     dead = given(deceased=True).ordering("baclofen").has("dialysis").has("hepatic_encephalopathy")
@@ -235,7 +233,7 @@ def test_only_selected_oral_baclofen_is_judged_and_one_card_names_all(rule: str)
 
 
 @pytest.mark.parametrize("presence", [Presence.ACTIVE, Presence.SUSPECTED, Presence.PAST])
-def test_encephalopathy_now_or_ever_is_critical(presence: Presence) -> None:
+def test_current_or_past_encephalopathy_is_critical(presence: Presence) -> None:
     finding = fired(baclofen().has("hepatic_encephalopathy", presence=presence).ask(LIVER))
     assert finding.indicator is Indicator.CRITICAL
     assert "Certainty is low" in finding.strength
@@ -268,7 +266,7 @@ def test_cirrhosis_without_encephalopathy_is_info(
     assert leaned_on(finding) == {"Baclofen 10 mg", concept}
 
 
-def test_an_unread_problem_list_cannot_clear_the_liver() -> None:
+def test_an_unread_problem_list_cannot_rule_out_liver_disease() -> None:
     assert unknown(baclofen().lacking(Kind.CONDITIONS).ask(LIVER)).trigger
     partly = baclofen().has("cirrhosis").lacking(Kind.CONDITIONS, state=State.PARTIAL)
     assert "problem list" in said(fired(partly.ask(LIVER)))

@@ -55,7 +55,7 @@ def test_cirrhosis_must_be_documented(presence: Presence) -> None:
     fired(given().has("cirrhosis", presence=Presence.ASSUMED).cramps().ask(RULE))
 
 
-def test_a_newer_statement_ends_the_diuretic() -> None:
+def test_a_newer_statement_that_the_diuretic_was_stopped_is_believed() -> None:
     case = given().has("cirrhosis").takes("diuretic_loop", name="Furosemide", days_ago=20)
     fired(case.ask(RULE))
     stopped = case.takes(
@@ -89,7 +89,7 @@ def test_an_old_low_value_is_named_with_its_date_and_repeated_first() -> None:
     assert "potassium" in offers(fired(case.ask(RULE)))
 
 
-def test_a_preliminary_low_value_warns_and_is_repeated() -> None:
+def test_a_preliminary_low_value_warns_and_offers_its_repeat() -> None:
     case = checked(given().has("cirrhosis").cramps())
     case.result("potassium", "2.9 mmol/L", preliminary=True, days_ago=0)
     finding = fired(case.ask(RULE))
@@ -181,7 +181,7 @@ OPTION = "An option for the clinician to weigh: baclofen 10 mg/day"
         ),
     ],
 )  # fmt: skip
-def test_baclofen_is_named_only_if_it_may_be(case: Given, named: bool) -> None:
+def test_baclofen_is_mentioned_only_when_it_is_safe_to_suggest(case: Given, named: bool) -> None:
     text = words(case.has("cirrhosis").cramps())
     assert (OPTION in text) is named
     if not named:
@@ -197,7 +197,7 @@ def test_baclofen_that_is_taken_is_never_stopped_abruptly() -> None:
 
 
 @pytest.mark.parametrize(("age", "said"), [(64, False), (65, True), (None, False)])
-def test_from_65_years_on_falls_are_named(age: int | None, said: bool) -> None:
+def test_from_age_65_falls_are_mentioned(age: int | None, said: bool) -> None:
     text = words(checked(given(age=age).has("cirrhosis").cramps()))
     assert ("At 65 or older" in text) is said
 
@@ -216,7 +216,7 @@ def test_albumin_is_discussed_with_ascites_or_a_diuretic(case: Given, said: bool
     assert ("discuss with hepatology" in text) is said
 
 
-def test_the_diuretic_is_the_clinicians_decision() -> None:
+def test_stopping_the_diuretic_is_left_to_the_clinician() -> None:
     said = "If cramps become incapacitating: discontinue diuretics."
     assert said in words(given().has("cirrhosis").takes("diuretic_loop"))
     assert "No diuretic is on the medication list" in words(given().has("cirrhosis").cramps())
@@ -230,7 +230,7 @@ def test_no_drug_is_drafted_and_nothing_removed() -> None:
 
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
-def test_what_cannot_be_told(state: State) -> None:
+def test_cannot_tell(state: State) -> None:
     unread = given().has("cirrhosis").lacking(Kind.MEDICATIONS, state=state)
     assert unknown(unread.ask(RULE)).trigger
     no_list = given().takes("diuretic_loop").lacking(Kind.CONDITIONS, state=state)
@@ -239,17 +239,17 @@ def test_what_cannot_be_told(state: State) -> None:
     assert unknown(part.ask(RULE)).trigger
 
 
-def test_advanced_renal_disease_makes_the_correction_careful() -> None:
+def test_advanced_renal_disease_calls_for_cautious_correction() -> None:
     case = given().has("cirrhosis").cramps().result("egfr", "20 mL/min/{1.73_m2}")
     assert "with care (eGFR 20)" in words(case.result("potassium", "3.2 mmol/L"))
 
 
-def test_advanced_renal_disease_by_diagnosis_keeps_baclofen_out() -> None:
+def test_baclofen_is_not_suggested_when_advanced_renal_disease_is_diagnosed() -> None:
     text = words(checked(given().has("cirrhosis").cramps().has("dialysis")))
     assert "1. Baclofen is not advised: dialysis." in text
 
 
-def test_the_evidence_is_all_that_the_card_mentions() -> None:
+def test_the_evidence_lists_everything_that_the_card_mentions() -> None:
     case = given().has("cirrhosis", name="Cirrhosis").has("ascites", name="Ascites")
     case.has("hepatic_encephalopathy", name="Encephalopathy").takes("opioid", name="Morphine")
     case.takes("diuretic_loop", name="Furosemide").result("potassium", "3.1 mmol/L")
@@ -272,17 +272,17 @@ def test_the_evidence_is_all_that_the_card_mentions() -> None:
         ),
     ],
 )
-def test_the_summary_says_what_is_there(case: Given, start: str) -> None:
+def test_the_summary_names_the_findings(case: Given, start: str) -> None:
     assert fired(case.has("cirrhosis").ask(RULE)).summary.startswith(start)
 
 
-def test_just_the_tests_without_a_fresh_result_are_missing() -> None:
+def test_only_tests_without_a_recent_result_are_missing() -> None:
     assert fired(checked(given().has("cirrhosis").cramps()).ask(RULE)).missing == ()
     lines = fired(given().has("cirrhosis").cramps().ask(RULE)).missing
     assert set(lines) == {f"{analyte} in the last 30 days" for analyte in TESTS}
 
 
-def test_minors_and_the_dead_are_not_judged() -> None:
+def test_minors_and_deceased_patients_are_not_assessed() -> None:
     silent(given(age=17).has("cirrhosis").cramps().ask(RULE))
     silent(given(deceased=True).has("cirrhosis").cramps().ask(RULE))
 
@@ -356,7 +356,7 @@ def on_diuretics() -> Given:
         pytest.param(on_diuretics().result("potassium", "6.0 mmol/L"), "", id="6.0 is not above"),
     ],
 )
-def test_what_stops_a_diuretic_is_named_first(case: Given, summary: str) -> None:
+def test_a_reason_to_stop_a_diuretic_comes_first(case: Given, summary: str) -> None:
     finding = fired(case.ask(RULE))
     if summary:
         assert finding.indicator is Indicator.WARNING
@@ -368,14 +368,14 @@ def test_what_stops_a_diuretic_is_named_first(case: Given, summary: str) -> None
         assert "iscontinue" not in finding.summary
 
 
-def test_without_a_diuretic_nothing_is_to_be_discontinued() -> None:
+def test_without_a_diuretic_the_card_advises_no_discontinuation() -> None:
     case = checked(given().has("cirrhosis", "aki").cramps(severe=True))
     finding = fired(case.ask(RULE))
     assert finding.indicator is Indicator.INFO
     assert "iscontinue" not in words(case)
 
 
-def test_normal_values_are_said_to_be_normal_and_only_the_rest_is_named() -> None:
+def test_normal_values_are_reported_as_normal_and_only_the_other_tests_are_listed() -> None:
     case = given().has("cirrhosis").cramps().result("magnesium", "0.85 mmol/L")
     text = words(case)
     assert "Magnesium 0.85 mmol/L was normal on 2026-11-22." in text
@@ -385,7 +385,7 @@ def test_normal_values_are_said_to_be_normal_and_only_the_rest_is_named() -> Non
 
 
 @pytest.mark.parametrize("value", ["5.0 mmol/L", "5.6 mmol/L", "5.9 mmol/L", "6.4 mmol/L"])
-def test_a_high_potassium_is_never_called_normal_nor_may_the_antagonist_go_on(value: str) -> None:
+def test_a_high_potassium_is_never_called_normal_and_the_antagonist_is_stopped(value: str) -> None:
     text = words(checked(on_diuretics()).result("potassium", value, days_ago=0))
     assert "Potassium 4.2" not in text
     assert f"Potassium {value} is high" in text

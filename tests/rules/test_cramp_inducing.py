@@ -58,14 +58,14 @@ def test_one_card_names_all_and_a_combination_counts_in_every_class() -> None:
 
 
 @pytest.mark.parametrize(("drugs", "rest"), [(6, ""), (7, " and 1 more")])
-def test_six_medicines_of_a_kind_are_named(drugs: int, rest: str) -> None:
+def test_up_to_six_medicines_of_a_class_are_named(drugs: int, rest: str) -> None:
     case = cramped()
     for number in range(1, drugs + 1):
         case.takes("statin", name=f"Statin {number}")
     assert fired(case.ask(RULE)).background[1].endswith(f"Statin 5, Statin 6{rest}")
 
 
-def test_it_advises_neither_stopping_nor_going_on() -> None:
+def test_it_advises_neither_stopping_nor_continuing() -> None:
     finding = fired(cramped().takes("statin").ask(RULE))
     text = " ".join((finding.summary, *finding.advice, *finding.background))
     assert "stop" not in text
@@ -87,14 +87,14 @@ def test_silent(case: object) -> None:
     silent(case().ask(RULE))  # type: ignore[operator]
 
 
-def test_a_newer_statement_that_it_was_stopped_ends_it() -> None:
+def test_a_newer_statement_that_the_drug_was_stopped_is_believed() -> None:
     case = cramped().takes("statin", name="Statin", days_ago=30)
     case.takes("statin", name="Statin", taking=Taking.STOPPED, statement=True, days_ago=3)
     silent(case.ask(RULE))
 
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
-def test_an_unread_medication_list_cannot_be_told(state: State) -> None:
+def test_cannot_tell_when_the_medication_list_was_not_read(state: State) -> None:
     assert (
         "medication list"
         in unknown(cramped().lacking(Kind.MEDICATIONS, state=state).ask(RULE)).because[0]
@@ -103,7 +103,7 @@ def test_an_unread_medication_list_cannot_be_told(state: State) -> None:
     assert "medication list" in finding.missing[0]
 
 
-def test_cramps_as_the_reason_of_the_encounter_or_assumed() -> None:
+def test_cramps_are_the_reason_for_the_encounter_or_are_assumed() -> None:
     fired(given().seen_for(CRAMPS).takes("statin").ask(RULE))
     fired(given().at(cramps_assumed=True).takes("statin").ask(RULE))
     unknown(given().lacking(Kind.CONDITIONS).takes("statin").ask(RULE))

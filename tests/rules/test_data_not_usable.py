@@ -71,7 +71,7 @@ def with_problem(case: Given, *problems: Problem) -> Given:
         ),
     ],
 )  # fmt: skip
-def test_with_cramps_what_could_not_be_used_is_reported(case: Given, said: str) -> None:
+def test_with_cramps_unusable_data_are_reported(case: Given, said: str) -> None:
     finding = fired(case.ask(RULE, CHART))
     assert finding.indicator is Indicator.INFO
     assert finding.suggestions == ()
@@ -129,13 +129,15 @@ def test_with_cramps_what_could_not_be_used_is_reported(case: Given, said: str) 
         pytest.param(given().cramps().unusable("crp", days_ago=31), id="a day too old"),
     ],
 )
-def test_is_silent(case: Given) -> None:
+def test_nothing_is_reported(case: Given) -> None:
     silent(case.ask(RULE, CHART))
 
 
 @pytest.mark.parametrize("analyte", WATCHED)
 @pytest.mark.parametrize("age", [50, 10])
-def test_the_newest_of_what_is_watched_is_reported_without_cramps(analyte: str, age: int) -> None:
+def test_an_unusable_newest_result_of_a_monitored_analyte_is_reported_without_cramps(
+    analyte: str, age: int
+) -> None:
     finding = fired(given(age).unusable(analyte).ask(RULE, CHART))
     assert finding.indicator is Indicator.INFO
     assert (
@@ -274,7 +276,9 @@ def test_is_not_reported_without_cramps(case: Given) -> None:
         ),
     ],
 )  # fmt: skip
-def test_the_summary_names_what_and_why(case: Given, indicator: Indicator, summary: str) -> None:
+def test_the_summary_names_the_data_and_the_reason(
+    case: Given, indicator: Indicator, summary: str
+) -> None:
     service = ORDER if case.draft_medications else CHART
     finding = fired(case.ask(RULE, service))
     assert (finding.indicator, finding.summary) == (indicator, summary)
@@ -290,7 +294,7 @@ def test_the_summary_names_what_and_why(case: Given, indicator: Indicator, summa
         ("hemoglobin", "<16 g/dL", "anaemia"),
     ],
 )
-def test_a_comparator_that_leaves_a_rule_open_is_reported_without_cramps(
+def test_a_comparator_that_makes_a_rule_inconclusive_is_reported_without_cramps(
     analyte: str, value: str, title: str
 ) -> None:
     said = "\n".join(fired(given().result(analyte, value).ask(RULE, CHART)).missing).lower()
@@ -300,7 +304,7 @@ def test_a_comparator_that_leaves_a_rule_open_is_reported_without_cramps(
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE])
 @pytest.mark.parametrize("kind", [Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS])
-def test_a_missing_kind_names_the_rules_that_could_not_be_asked(kind: Kind, state: State) -> None:
+def test_missing_data_name_the_rules_that_could_not_be_evaluated(kind: Kind, state: State) -> None:
     case = given().lacking(kind, state=state)
     titles = [
         one.rule.title
@@ -313,7 +317,7 @@ def test_a_missing_kind_names_the_rules_that_could_not_be_asked(kind: Kind, stat
     assert said.startswith("Rules that could not be asked: ") is bool(titles)
 
 
-def test_results_that_did_not_come_whole_are_reported_without_cramps() -> None:
+def test_incomplete_results_are_reported_without_cramps() -> None:
     case = given().lacking(Kind.RESULTS, state=State.PARTIAL, reason="page cut")
     assert fired(case.ask(RULE, CHART)).missing == (
         "Could not check all laboratory results: page cut",
@@ -337,7 +341,7 @@ def test_no_drug_is_drafted_while_an_entry_cannot_be_read() -> None:
         (Kind.MEDICATIONS.value, "unresolved-medication", False),
     ],
 )
-def test_what_was_selected_and_could_not_be_read_is_reported(
+def test_a_selected_draft_that_could_not_be_read_is_reported(
     about: str, kind: str, said: bool
 ) -> None:
     case = with_problem(given(), problem(about, kind, "context.draftOrders"))
@@ -375,7 +379,7 @@ def test_an_unreadable_entry_of_another_kind_matters_only_with_cramps() -> None:
     assert "Condition/9" in lines(with_problem(given().cramps(), problem(Kind.ALLERGIES.value)))
 
 
-def test_what_a_site_never_sends_does_not_hide_what_failed_after_it() -> None:
+def test_data_that_a_site_never_sends_do_not_hide_a_later_failure() -> None:
     case = given().cramps().lacking(Kind.STATEMENTS)
     assert "allergies" in lines(case.lacking(Kind.ALLERGIES, state=State.UNAVAILABLE))
 
@@ -393,14 +397,12 @@ def test_a_result_on_the_first_day_of_its_window_is_reported() -> None:
         (Kind.ENCOUNTER.value, False),
     ],
 )
-def test_beside_an_order_only_entries_that_its_rules_read_are_reported(
-    about: str, said: bool
-) -> None:
+def test_for_an_order_only_entries_that_its_rules_read_are_reported(about: str, said: bool) -> None:
     answer = with_problem(given().ordering("magnesium"), problem(about)).ask(RULE, ORDER)
     assert isinstance(answer, Finding) is said
 
 
-def test_a_record_of_another_patient_is_always_said() -> None:
+def test_a_record_of_another_patient_is_always_reported() -> None:
     case = with_problem(given(), problem(Kind.RESULTS.value, "wrong-patient"))
     assert "Condition/9" in lines(case)
 
@@ -424,7 +426,7 @@ def test_a_creatinine_is_named_once_and_by_its_own_name() -> None:
     assert "eGFR" not in text
 
 
-def test_a_creatinine_that_gives_no_egfr_is_said_with_baclofen() -> None:
+def test_a_creatinine_that_yields_no_egfr_is_reported_when_baclofen_is_taken() -> None:
     case = given(age=None).takes("baclofen").result("creatinine", "2.4 mg/dL")
     said = "Could not check renal function: creatinine 2.4 mg/dL without an eGFR"
     assert said in lines(case)
@@ -440,7 +442,7 @@ def test_each_line_names_the_resource_escaped() -> None:
     assert f"(Observation/{'7' * 67}…)" in lines(case)
 
 
-def test_many_lines_are_counted_and_few_names_are_in_the_summary() -> None:
+def test_the_summary_counts_many_lines_and_names_a_few() -> None:
     case = given().cramps()
     for number in range(20):
         case.problems.append(Problem("x", "potassium", f"reason {number}", Source("Observation/1")))
@@ -453,7 +455,7 @@ def test_many_lines_are_counted_and_few_names_are_in_the_summary() -> None:
 
 
 @pytest.mark.parametrize("more", [False, True])
-def test_three_names_are_in_the_summary(more: bool) -> None:
+def test_the_summary_names_up_to_three(more: bool) -> None:
     case = given().cramps()
     for analyte in ("crp", "ferritin", "hba1c"):
         case.unusable(analyte)
@@ -462,7 +464,7 @@ def test_three_names_are_in_the_summary(more: bool) -> None:
     assert ("and more" in fired(case.ask(RULE, CHART)).summary) is more
 
 
-def test_children_get_it_for_the_rules_that_fire_under_18() -> None:
+def test_children_get_the_report_for_rules_that_fire_under_18() -> None:
     assert "Magnesium" in lines(given(age=10).cramps().unusable("magnesium"))
     silent(given(age=10).cramps().unusable("ferritin").ask(RULE, CHART))
 
@@ -492,7 +494,7 @@ def test_rules_that_are_switched_off_need_nothing() -> None:
         ),
     ],
 )  # fmt: skip
-def test_beside_an_order_that_a_rule_judges(case: Given, said: str) -> None:
+def test_it_is_reported_with_an_order_that_a_rule_judges(case: Given, said: str) -> None:
     assert said in lines(case, ORDER)
 
 
@@ -514,7 +516,7 @@ def test_beside_an_order_that_a_rule_judges(case: Given, said: str) -> None:
         ),
     ],
 )
-def test_never_beside_other_drafts(case: Given) -> None:
+def test_it_is_not_reported_with_other_drafts(case: Given) -> None:
     silent(case.ask(RULE, ORDER))
 
 
@@ -526,7 +528,7 @@ def test_a_draft_of_another_patient_is_reported() -> None:
 
 
 @pytest.mark.parametrize("service", [CHART, ORDER])
-def test_the_site_may_switch_it_off(service: Service) -> None:
+def test_a_site_can_switch_the_report_off(service: Service) -> None:
     case = given().cramps().ordering("magnesium").unusable("magnesium")
     assert isinstance(case.ask(RULE, service), Finding)
     off = case.at(rules_off=frozenset({RULE})).ask(RULE, service)
@@ -572,7 +574,7 @@ def test_a_rule_that_failed_is_reported(
 
 
 @pytest.mark.parametrize("service", [CHART, ORDER])
-def test_if_reporting_a_fault_fails_itself_that_is_reported(service: Service) -> None:
+def test_a_fault_while_reporting_a_fault_is_reported(service: Service) -> None:
     finding = fired(_with_a_fault_in(RULE, given(), service))
     assert finding.indicator is Indicator.INFO
     assert finding.missing == (f"Could not check the record: {FAILED}",)

@@ -14,7 +14,7 @@ def older(age: int | None = 70) -> Given:
 
 
 @pytest.mark.parametrize(("age", "fires"), [(64, False), (65, True), (66, True), (17, False)])
-def test_from_65_years_on(age: int, fires: bool) -> None:
+def test_from_age_65(age: int, fires: bool) -> None:
     answer = older(age).ask(RULE)
     if fires:
         assert fired(answer).indicator is Indicator.INFO
@@ -23,7 +23,7 @@ def test_from_65_years_on(age: int, fires: bool) -> None:
         silent(answer)
 
 
-def test_without_a_birth_date_it_cannot_be_told() -> None:
+def test_cannot_tell_without_a_birth_date() -> None:
     assert "date of birth" in unknown(older(None).ask(RULE)).because[0]
 
 
@@ -54,7 +54,7 @@ def test_one_screening_in_three_years(case: Given, fires: bool) -> None:
     (fired if fires else silent)(case.ask(RULE))
 
 
-def test_of_two_results_of_one_moment_the_higher_is_shown() -> None:
+def test_of_two_simultaneous_results_the_higher_is_shown() -> None:
     case = older().result("hba1c", "7.0 %").result("hba1c", "5.6 %")
     (evidence,) = silent(case.ask(RULE)).evidence
     assert evidence.fact.reported == "7.0 %"  # type: ignore[union-attr]
@@ -70,5 +70,5 @@ def test_an_unusable_result_is_reported() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.RESULTS, Kind.CONDITIONS])
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
-def test_without_the_data_it_cannot_be_told(kind: Kind, state: State) -> None:
+def test_cannot_tell_without_the_data(kind: Kind, state: State) -> None:
     unknown(older().lacking(kind, state=state).ask(RULE))

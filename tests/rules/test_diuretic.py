@@ -134,7 +134,9 @@ def test_the_laboratorys_own_range_decides() -> None:
         ),
     ],
 )
-def test_unchecked_for_thirty_days_is_info(case: object, missing: set[str]) -> None:
+def test_electrolytes_not_checked_for_thirty_days_are_an_info_card(
+    case: object, missing: set[str]
+) -> None:
     finding = fired(ask(case()))  # type: ignore[operator]
     assert finding.indicator is Indicator.INFO
     assert orders_offered(finding) == missing
@@ -145,7 +147,7 @@ def test_thirty_days_ago_is_still_checked() -> None:
     silent(ask(cramped(days_ago=30)))
 
 
-def test_an_old_low_level_is_named_with_its_day() -> None:
+def test_an_old_low_level_is_shown_with_its_date() -> None:
     finding = fired(ask(cramped(potassium="2.9 mmol/L", days_ago=31)))
     assert "last 2.9 mmol/L on 2026-10-23, low then" in said(finding)
 
@@ -173,14 +175,14 @@ def test_cirrhosis_warns_even_with_good_levels() -> None:
     assert "Old one" in text
 
 
-def test_with_heart_failure_the_summary_delays_no_diuretic() -> None:
+def test_in_heart_failure_the_summary_does_not_advise_delaying_the_diuretic() -> None:
     case = cramped("4.2 mmol/L", "0.85 mmol/L").has("cirrhosis", "heart_failure")
     assert fired(ask(case)).summary.endswith("monitor potassium and magnesium")
     case = cramped("4.2 mmol/L", "0.85 mmol/L").has("cirrhosis")
     assert fired(ask(case)).summary.endswith("weigh stopping against adding")
 
 
-def test_a_low_level_is_repeated_once_and_not_also_checked() -> None:
+def test_a_low_level_is_offered_as_one_repeat_and_not_as_a_first_check_too() -> None:
     finding = fired(ask(cramped(potassium="3.0 mmol/L")))
     assert orders_offered(finding) == {"potassium"}
     assert len(finding.suggestions) == 2
@@ -191,7 +193,7 @@ def test_a_low_level_is_repeated_once_and_not_also_checked() -> None:
     assert "A low result is preliminary" in said(fired(ask(early)))
 
 
-def test_just_what_is_not_known_for_thirty_days_is_missing() -> None:
+def test_only_tests_without_a_result_in_thirty_days_are_missing() -> None:
     good = fired(ask(cramped().has("cirrhosis")))
     assert good.missing == ()
     old = fired(ask(cramped(days_ago=31).has("cirrhosis")))
@@ -207,7 +209,7 @@ def test_just_what_is_not_known_for_thirty_days_is_missing() -> None:
     assert not any("in the last 30 days" in line for line in unread.missing)
 
 
-def test_what_is_known_is_evidence_also_where_the_rest_cannot_be_told() -> None:
+def test_known_values_are_evidence_even_when_the_rest_is_unknown() -> None:
     case = cramped(magnesium="").lacking(Kind.RESULTS, state=State.PARTIAL)
     evidence = unknown(ask(case)).evidence
     assert [one.fact.source.reference for one in evidence] == ["Observation/potassium-2"]
@@ -215,7 +217,7 @@ def test_what_is_known_is_evidence_also_where_the_rest_cannot_be_told() -> None:
     assert len(unknown(ask(case)).evidence) == 2
 
 
-def test_words_of_another_complaint_do_not_make_the_cramps_severe() -> None:
+def test_the_severity_of_another_condition_does_not_make_the_cramps_severe() -> None:
     pain = Reason(given=True, concepts=frozenset(), words="incapacitating back pain")
     finding = fired(ask(cramped().has("cirrhosis").seen_for(pain)))
     assert "described as" not in said(finding)
@@ -232,7 +234,7 @@ def test_only_with_documented_cramps() -> None:
 
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
-def test_what_was_not_read_cannot_be_told(state: State) -> None:
+def test_cannot_tell_when_data_were_not_read(state: State) -> None:
     results = given().cramps().lacking(Kind.RESULTS, state=state)
     assert unknown(ask(results)).trigger
     liver = given().cramps().has("cirrhosis").lacking(Kind.RESULTS, state=state)
@@ -243,7 +245,7 @@ def test_what_was_not_read_cannot_be_told(state: State) -> None:
     assert fired(ask(low)).indicator is Indicator.WARNING
 
 
-def test_minors_the_dead_the_unselected_and_other_drugs() -> None:
+def test_minors_deceased_patients_unselected_drafts_and_other_drugs() -> None:
     silent(ask(given(age=12).cramps().has("cirrhosis")))
     silent(ask(given(deceased=True).cramps()))
     silent(given().cramps().ordering("diuretic_loop", selected=False).ask(RULE))

@@ -79,7 +79,7 @@ def test_silent(case: Given) -> None:
     silent(case.ask(RULE))
 
 
-def test_a_metabolic_panel_leaves_magnesium_open_and_an_old_order_no_longer_counts() -> None:
+def test_a_metabolic_panel_does_not_cover_magnesium_and_an_old_order_no_longer_counts() -> None:
     case = checked(potassium=0, magnesium=0).testing("potassium", "creatinine", "sodium")
     assert offers(fired(case.ask(RULE))) == {"magnesium"}
     old = checked(potassium=0).testing("potassium", draft=False, days_ago=31)
@@ -94,7 +94,7 @@ def test_a_metabolic_panel_leaves_magnesium_open_and_an_old_order_no_longer_coun
         (("hemoglobin", "platelets"), set()),
     ],
 )
-def test_an_order_for_a_part_of_the_blood_count_is_not_a_blood_count(
+def test_an_order_for_one_part_of_a_blood_count_is_not_a_blood_count(
     ordered: tuple[str, ...], offered: set[str]
 ) -> None:
     case = checked(hemoglobin=0)
@@ -106,7 +106,7 @@ def test_an_order_for_a_part_of_the_blood_count_is_not_a_blood_count(
         silent(case.ask(RULE))
 
 
-def test_cramps_as_reason_of_the_encounter_or_assumed_by_the_site() -> None:
+def test_cramps_are_the_reason_for_the_encounter_or_are_assumed_by_the_site() -> None:
     fired(given().seen_for(CRAMPS).ask(RULE))
     fired(given().at(cramps_assumed=True).ask(RULE))
 
@@ -135,7 +135,7 @@ def test_not_obtained_is_not_missing() -> None:
         ),
     ],
 )
-def test_what_is_missing_is_given_in_a_sentence(case: Given, names: str, missing: int) -> None:
+def test_missing_tests_are_listed_in_a_sentence(case: Given, names: str, missing: int) -> None:
     finding = fired(case.ask(RULE))
     said = f"Missing from the initial workup: {names}. Check only what is missing."
     assert finding.advice[0] == said

@@ -48,12 +48,12 @@ def test_whenever_cramps_are_documented(case: Given, fires: bool) -> None:
 
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
-def test_unread_conditions_leave_it_open(state: State) -> None:
+def test_cannot_tell_when_conditions_were_not_read(state: State) -> None:
     unknown(given().lacking(Kind.CONDITIONS, state=state).ask(RULE))
     fired(given().lacking(Kind.CONDITIONS, state=state).seen_for(CRAMPS).ask(RULE))
 
 
-def test_an_encounter_that_failed_leaves_it_open_and_one_not_asked_does_not() -> None:
+def test_cannot_tell_when_the_encounter_failed_but_one_not_requested_does_not_matter() -> None:
     unknown(given().lacking(Kind.ENCOUNTER, state=State.UNAVAILABLE).ask(RULE))
     silent(given().lacking(Kind.ENCOUNTER, state=State.ABSENT).ask(RULE))
     silent(given().lacking(Kind.ENCOUNTER, state=State.NONE).ask(RULE))
@@ -99,7 +99,7 @@ def test_baclofen_is_not_suggested_if_another_card_warns_of_it(case: Given, agai
 
 
 @pytest.mark.parametrize(("age", "said"), [(64, False), (65, True), (None, False)])
-def test_age_makes_sedation_weigh_more(age: int | None, said: bool) -> None:
+def test_sedation_is_stressed_in_older_patients(age: int | None, said: bool) -> None:
     assert ("At 65 or older" in words(given(age=age))) is said
 
 
@@ -123,7 +123,7 @@ def everything(case: Given) -> str:
     return " ".join((finding.summary, *finding.advice, *(text for _, text in finding.sections)))
 
 
-def test_it_opens_with_the_examination_and_tells_the_four_apart() -> None:
+def test_it_starts_with_the_examination_and_distinguishes_the_four_conditions() -> None:
     text = everything(given().cramps())
     for said in ("strength, reflexes, sensation", "pulses and bruits", "seconds to minutes"):
         assert said in text
@@ -138,7 +138,7 @@ def test_in_pregnancy_neither_baclofen_nor_magnesium() -> None:
     assert "obstetric" in text
 
 
-def test_vitamin_k2_is_unsettled_and_not_with_warfarin() -> None:
+def test_vitamin_k2_is_described_as_unproven_and_not_for_patients_on_warfarin() -> None:
     text = everything(given().cramps())
     assert "0.96 against 3.63" in text
     assert "not repeated" in text

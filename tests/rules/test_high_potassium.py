@@ -68,7 +68,7 @@ def test_other_drugs_and_suspected_cramps_are_not_a_cause() -> None:
         ("5.4 mmol/L", lambda: given().has("dialysis"), False),
     ],
 )
-def test_from_five_with_a_supplement_beside_a_second_cause(
+def test_from_5_0_it_fires_with_a_supplement_and_a_second_cause(
     value: str, case: object, fires: bool
 ) -> None:
     answer = case().result("potassium", value).ask(RULE)  # type: ignore[operator]
@@ -82,18 +82,18 @@ def test_from_five_with_a_supplement_beside_a_second_cause(
     ("value", "word"),
     [("6.0 mmol/L", "Moderate"), ("6.4 mmol/L", "Moderate"), ("6.5 mmol/L", "Severe")],
 )
-def test_severe_from_six_and_a_half(value: str, word: str) -> None:
+def test_severe_from_6_5(value: str, word: str) -> None:
     assert fired(given().result("potassium", value).ask(RULE)).summary.startswith(word)
 
 
-def test_some_drugs_are_held_and_others_reviewed_with_their_prescriber() -> None:
+def test_some_drugs_are_held_and_others_are_reviewed_with_the_prescriber() -> None:
     case = given().takes("nsaid", name="Naproxen").takes("raas_inhibitor", name="Lisinopril")
     text = " ".join(fired(case.result("potassium", "5.6 mmol/L").ask(RULE)).advice)
     assert "Hold: Naproxen." in text
     assert "Review with their prescriber: Lisinopril." in text
 
 
-def test_of_two_results_of_one_day_the_higher_counts() -> None:
+def test_of_two_results_of_the_same_day_the_higher_counts() -> None:
     case = given().result("potassium", "3.2 mmol/L", day_only=True)
     case.result("potassium", "6.1 mmol/L", day_only=True)
     fired(case.ask(RULE))
@@ -104,7 +104,7 @@ def test_of_two_results_of_one_day_the_higher_counts() -> None:
     ("days_ago", "indicator"),
     [(30, Indicator.CRITICAL), (31, Indicator.INFO), (365, Indicator.INFO)],
 )
-def test_after_thirty_days_it_only_asks_for_a_repeat(days_ago: int, indicator: Indicator) -> None:
+def test_after_thirty_days_it_only_offers_a_repeat(days_ago: int, indicator: Indicator) -> None:
     finding = fired(given().result("potassium", "6.4 mmol/L", days_ago=days_ago).ask(RULE))
     assert finding.indicator is indicator
     if indicator is Indicator.INFO:
@@ -157,7 +157,7 @@ def high() -> Given:
     return given().result("potassium", "5.6 mmol/L")
 
 
-def test_what_cannot_be_told_is_reported() -> None:
+def test_a_rule_that_cannot_tell_says_why() -> None:
     unknown(given().ask(RULE))
     unknown(given().lacking(Kind.RESULTS).ask(RULE))
     unknown(given().result("potassium", ">5.0 mmol/L").ask(RULE))
@@ -171,15 +171,13 @@ def test_what_cannot_be_told_is_reported() -> None:
     assert "a newer potassium result could not be used" in unknown(newer.ask(RULE)).because[0]
 
 
-def test_a_drug_that_a_newer_statement_calls_stopped_is_still_a_cause() -> None:
+def test_a_drug_that_a_newer_statement_reports_as_stopped_is_still_a_cause() -> None:
     assert "Klor-Con" in " ".join(
         fired(high().said_stopped("potassium", name="Klor-Con").ask(RULE)).advice
     )
 
 
-def test_a_newer_unusable_result_is_a_trigger_beside_a_cause_and_reported_beside_a_high_one() -> (
-    None
-):
+def test_a_newer_unusable_result_fires_with_a_cause_and_is_reported_with_a_high_one() -> None:
     newer = given().takes("potassium").result("potassium", "4.1 mmol/L", days_ago=5)
     assert unknown(newer.unusable("potassium").ask(RULE)).trigger
     beside = given().result("potassium", "6.2 mmol/L", days_ago=5).unusable("potassium")
@@ -188,7 +186,7 @@ def test_a_newer_unusable_result_is_a_trigger_beside_a_cause_and_reported_beside
     assert lines[1].startswith("the medication list could not be checked")
 
 
-def test_what_is_taken_is_named_in_the_summary_and_the_advice() -> None:
+def test_drugs_taken_are_named_in_the_summary_and_the_advice() -> None:
     finding = fired(high().takes("potassium", name="Klor-Con M20").ask(RULE))
     assert "Klor-Con" in " ".join(finding.advice)
     assert "klor-con" in finding.summary

@@ -41,7 +41,7 @@ def test_fires_below_50(value: str) -> None:
         pytest.param(">50 ng/mL", id="behind a comparator"),
     ],
 )
-def test_is_silent_from_50_on(value: str) -> None:
+def test_is_silent_at_50_and_above(value: str) -> None:
     silent(given().result("ferritin", value).ask(RULE))
 
 
@@ -56,7 +56,7 @@ def test_is_silent_from_50_on(value: str) -> None:
         pytest.param("75.1 ng/mL", False, id="75.1"),
     ],
 )
-def test_in_documented_restless_legs_75_counts(value: str, fires: bool) -> None:
+def test_in_documented_restless_legs_the_limit_is_75(value: str, fires: bool) -> None:
     answer = given().has("rls").result("ferritin", value).ask(RULE)
     if fires:
         assert fired(answer).reference == "aasm-2025"
@@ -80,7 +80,7 @@ def test_in_documented_restless_legs_a_low_saturation_counts(value: str, fires: 
 
 
 @pytest.mark.parametrize("presence", [Presence.SUSPECTED, Presence.PAST, Presence.REFUTED])
-def test_restless_legs_that_are_not_documented_do_not_widen_the_limit(presence: Presence) -> None:
+def test_undocumented_restless_legs_do_not_raise_the_limit(presence: Presence) -> None:
     silent(given().has("rls", presence=presence).result("ferritin", "60 ng/mL").ask(RULE))
 
 
@@ -109,7 +109,7 @@ def test_restless_legs_without_a_clinical_status_count() -> None:
         ),
     ],
 )
-def test_what_cannot_be_told(case: Given) -> None:
+def test_cannot_tell(case: Given) -> None:
     assert not unknown(case.ask(RULE)).trigger
 
 
@@ -133,14 +133,14 @@ def test_ferritin_counts_for_six_months(days_ago: int, fires: bool) -> None:
         unknown(answer)
 
 
-def test_of_two_results_of_one_moment_the_lower_counts() -> None:
+def test_of_two_simultaneous_results_the_lower_counts() -> None:
     both = given().result("ferritin", "90 ng/mL").result("ferritin", "30 ng/mL")
     assert "30 ng/mL" in fired(both.ask(RULE)).summary
     both = given().lacking(Kind.CONDITIONS).result("ferritin", "90 ng/mL")
     assert unknown(both.result("ferritin", "60 ng/mL").ask(RULE)).trigger
 
 
-def test_what_is_missing_is_what_was_not_measured_or_could_not_be_used() -> None:
+def test_missing_means_not_measured_or_not_usable() -> None:
     share = "transferrin saturation in the last 6 months"
     assert fired(given().result("ferritin", "30 ng/mL").ask(RULE)).missing == (share,)
     both = given().result("ferritin", "30 ng/mL").result("transferrin_saturation", "25 %")
@@ -151,7 +151,7 @@ def test_what_is_missing_is_what_was_not_measured_or_could_not_be_used() -> None
     assert lines[1].startswith("a newer transferrin saturation result could not be used")
 
 
-def test_the_advice_is_of_restless_legs_where_they_are_documented_and_else_asks_for_them() -> None:
+def test_the_advice_covers_restless_legs_when_documented_and_otherwise_asks_about_them() -> None:
     known = words(given().has("rls").result("ferritin", "30 ng/mL"))
     assert "Restless legs are documented" in known
     assert "ask about an urge to move" not in known
@@ -160,14 +160,14 @@ def test_the_advice_is_of_restless_legs_where_they_are_documented_and_else_asks_
     assert "ask about an urge to move" in asked
 
 
-def test_restless_legs_and_what_forbids_iron_are_evidence() -> None:
+def test_restless_legs_and_contraindications_to_iron_are_evidence() -> None:
     case = given().has("rls", name="Restless legs").has("iron_overload", name="Overload")
     finding = fired(case.result("ferritin", "30 ng/mL", preliminary=True).ask(RULE))
     assert leaned_on(finding) == {"ferritin", "Restless legs", "Overload"}
     assert finding.evidence[0].note == "preliminary"
 
 
-def test_a_fresh_saturation_is_not_offered_again_and_shown() -> None:
+def test_a_recent_saturation_is_shown_and_not_offered_again() -> None:
     case = given().result("ferritin", "30 ng/mL").result("transferrin_saturation", "25 %")
     finding = fired(case.ask(RULE))
     assert offers(finding) == set()
@@ -188,7 +188,7 @@ def test_a_preliminary_low_saturation_offers_its_own_repeat() -> None:
     assert offers(finding) == {"transferrin_saturation"}
 
 
-def test_a_preliminary_value_neither_clears_nor_softens_a_final_one() -> None:
+def test_a_preliminary_value_neither_clears_a_final_one_nor_lowers_its_severity() -> None:
     for early in ("90 ng/mL", "45 ng/mL"):
         case = given().result("ferritin", "20 ng/mL", days_ago=5)
         finding = fired(case.result("ferritin", early, preliminary=True).ask(RULE))
@@ -211,7 +211,7 @@ def test_a_preliminary_value_neither_clears_nor_softens_a_final_one() -> None:
         ),
     ],
 )
-def test_no_iron_where_it_would_harm(case: Given, said: str) -> None:
+def test_iron_is_not_advised_when_it_would_harm(case: Given, said: str) -> None:
     text = words(case.has("rls").result("ferritin", "30 ng/mL"))
     assert said in text
     assert "whether to give iron" not in text
@@ -242,7 +242,7 @@ def test_a_low_ferritin_is_low_even_with_inflammation(case: Given, raised: bool)
     assert "mislead" not in text
 
 
-def test_the_limit_that_decided_is_shown() -> None:
+def test_the_limit_that_was_applied_is_shown() -> None:
     def limit(value: str) -> str:
         finding = fired(given().has("rls").result("ferritin", value).ask(RULE))
         assert finding.evidence[0].limit is not None
@@ -252,7 +252,7 @@ def test_the_limit_that_decided_is_shown() -> None:
     assert limit("60 ng/mL") == "ferritin.rls"
 
 
-def test_minors_and_the_dead_are_not_judged() -> None:
+def test_minors_and_deceased_patients_are_not_assessed() -> None:
     silent(given(age=17).result("ferritin", "20 ng/mL").ask(RULE))
     silent(given(deceased=True).result("ferritin", "20 ng/mL").ask(RULE))
     fired(given(age=None).result("ferritin", "20 ng/mL").ask(RULE))

@@ -52,7 +52,7 @@ def test_a_normal_level_is_neither_low_nor_high(case: Given, normal: bool | None
     ("days_ago", "stale", "checked"),
     [(30, False, True), (31, True, True), (90, True, True), (91, True, False), (365, True, False)],
 )
-def test_thirty_days_to_act_and_ninety_as_checked(
+def test_a_level_is_acted_on_for_thirty_days_and_counts_as_checked_for_ninety(
     days_ago: int, stale: bool, checked: bool
 ) -> None:
     level = levels.low(
@@ -68,7 +68,7 @@ def test_after_a_year_there_is_no_level() -> None:
     assert levels.undecided(level) == ("no potassium result in the last 12 months",)
 
 
-def test_two_results_of_one_moment_may_be_low_and_high_at_once() -> None:
+def test_two_simultaneous_results_can_be_both_low_and_high() -> None:
     case = given().result("potassium", "3.2 mmol/L").result("potassium", "5.8 mmol/L")
     facts = case.facts()
     assert levels.low(facts, "potassium").beyond is True
@@ -86,7 +86,7 @@ def test_two_results_of_one_moment_may_be_low_and_high_at_once() -> None:
         ("12.5 mg/dL", "3.3 mmol/L", True),
     ],
 )
-def test_a_preliminary_level_raises_and_never_softens(
+def test_a_preliminary_level_can_raise_severity_but_never_lower_it(
     early: str, final: str, preliminary: bool
 ) -> None:
     case = given().result("potassium", final, days_ago=5)
@@ -94,7 +94,7 @@ def test_a_preliminary_level_raises_and_never_softens(
     assert level.preliminary is preliminary
 
 
-def test_a_fresh_preliminary_level_goes_before_a_stale_final_one_that_was_worse() -> None:
+def test_a_recent_preliminary_level_outranks_a_stale_final_one_that_was_worse() -> None:
     case = given().result("potassium", "2.8 mmol/L", days_ago=40)
     level = levels.low(
         case.result("potassium", "3.2 mmol/L", preliminary=True).facts(), "potassium"
@@ -102,7 +102,7 @@ def test_a_fresh_preliminary_level_goes_before_a_stale_final_one_that_was_worse(
     assert (level.preliminary, level.stale, level.checked) == (True, False, True)
 
 
-def test_a_preliminary_level_below_its_own_range_goes_before_a_final_one_within_its_own() -> None:
+def test_a_preliminary_level_below_its_range_outranks_a_final_one_within_its_range() -> None:
     case = given().result("potassium", "3.3 mmol/L", low="3.2", days_ago=5)
     early = case.result("potassium", "3.4 mmol/L", low="3.5", preliminary=True)
     level = levels.low(early.facts(), "potassium")
@@ -120,17 +120,19 @@ def test_the_higher_of_two_high_levels_counts() -> None:
 
 
 @pytest.mark.parametrize(("own", "expected"), [("0.95", True), (None, False)])
-def test_an_upper_limit_of_the_laboratory_is_its_own_range(own: str | None, expected: bool) -> None:
+def test_an_upper_limit_alone_counts_as_the_laboratorys_own_range(
+    own: str | None, expected: bool
+) -> None:
     level = levels.high(given().result("magnesium", "1.2 mmol/L", high=own).facts(), "magnesium")
     assert (level.beyond, level.own_range) == (True, expected)
 
 
-def test_a_preliminary_level_over_a_year_old_is_none() -> None:
+def test_a_preliminary_level_more_than_a_year_old_does_not_count() -> None:
     case = given().result("potassium", "2.4 mmol/L", preliminary=True, days_ago=366)
     assert levels.low(case.facts(), "potassium").result is None
 
 
-def test_why_a_level_says_nothing_is_that_it_could_not_be_used_where_one_was_there() -> None:
+def test_the_reason_for_an_unknown_level_is_that_the_result_could_not_be_used() -> None:
     (line,) = levels.undecided(levels.low(given().unusable("potassium").facts(), "potassium"))
     assert line.startswith("a newer potassium result could not be used")
 
@@ -149,7 +151,7 @@ def test_without_a_result_nothing_is_stale_checked_or_preliminary() -> None:
         (31, True, "preliminary, older than 30 days"),
     ],
 )
-def test_the_evidence_says_how_far_a_level_can_be_trusted(
+def test_the_evidence_says_how_reliable_a_level_is(
     days_ago: int, preliminary: bool, note: str
 ) -> None:
     case = given().result("potassium", "3.0 mmol/L", days_ago=days_ago, preliminary=preliminary)
@@ -159,7 +161,7 @@ def test_the_evidence_says_how_far_a_level_can_be_trusted(
     assert evidence.limit.key == "potassium.low"
 
 
-def test_a_preliminary_level_over_thirty_days_old_is_stale_and_asks_for_the_repeat() -> None:
+def test_a_preliminary_level_over_thirty_days_old_is_stale_and_needs_a_repeat() -> None:
     case = given().result("potassium", "2.4 mmol/L", preliminary=True, days_ago=31)
     level = levels.low(case.facts(), "potassium")
     assert level.beyond

@@ -53,7 +53,7 @@ def test_the_laboratorys_own_range_decides_before_our_limit() -> None:
     assert finding.evidence[0].own_range
 
 
-def test_what_cannot_be_told_is_reported() -> None:
+def test_a_rule_that_cannot_tell_says_why() -> None:
     assert "no magnesium" in unknown(given().ask(RULE)).because[0]
     unknown(given().result("magnesium", "<1.0 mmol/L").ask(RULE))
     unknown(given().result("magnesium", "0.6 mmol/L", days_ago=400).ask(RULE))
@@ -61,7 +61,7 @@ def test_what_cannot_be_told_is_reported() -> None:
     unknown(given().lacking(Kind.RESULTS).ask(RULE))
 
 
-def test_a_newer_unreadable_result_keeps_an_older_normal_one_from_clearing() -> None:
+def test_an_older_normal_result_does_not_clear_when_a_newer_one_is_unreadable() -> None:
     case = given().result("magnesium", "0.9 mmol/L", days_ago=5).unusable("magnesium", days_ago=1)
     unknown(case.ask(RULE))
 
@@ -70,7 +70,7 @@ def test_a_newer_unreadable_result_keeps_an_older_normal_one_from_clearing() -> 
     ("days_ago", "indicator"),
     [(30, Indicator.CRITICAL), (31, Indicator.INFO), (365, Indicator.INFO)],
 )
-def test_after_thirty_days_it_only_asks_for_a_repeat(days_ago: int, indicator: Indicator) -> None:
+def test_after_thirty_days_it_only_offers_a_repeat(days_ago: int, indicator: Indicator) -> None:
     finding = fired(given().result("magnesium", "0.4 mmol/L", days_ago=days_ago).ask(RULE))
     assert finding.indicator is indicator
     if indicator is Indicator.INFO:
@@ -78,7 +78,7 @@ def test_after_thirty_days_it_only_asks_for_a_repeat(days_ago: int, indicator: I
         assert "repeat first" in finding.summary
 
 
-def test_a_preliminary_low_value_raises_and_a_preliminary_normal_one_does_not_clear() -> None:
+def test_a_preliminary_low_value_fires_but_a_preliminary_normal_one_does_not_clear() -> None:
     raised = given().result("magnesium", "0.9 mmol/L", days_ago=3)
     raised.result("magnesium", "0.6 mmol/L", preliminary=True)
     finding = fired(raised.ask(RULE))
@@ -145,7 +145,7 @@ def test_the_dose_is_withheld_in_advanced_renal_impairment() -> None:
         ),
     ],
 )
-def test_the_dose_depends_on_what_is_known_of_renal_function(case: Given, dose: str) -> None:
+def test_the_dose_depends_on_the_known_renal_function(case: Given, dose: str) -> None:
     text = " ".join(fired(case.result("magnesium", "0.6 mmol/L").ask(RULE)).advice)
     assert dose in text
     assert ("is unknown" in text) is ("renal function is unknown" in dose)
@@ -176,7 +176,7 @@ def test_the_advice_depends_on_how_low_and_how_certain_it_is(
     assert finding.evidence[0].limit.key == ("magnesium.severe" if urgent else "magnesium.low")
 
 
-def test_fluid_first_is_not_reported_with_ascites() -> None:
+def test_fluid_replacement_is_not_advised_with_ascites() -> None:
     case = given().result("magnesium", "0.6 mmol/L")
     assert "correct that first" in " ".join(fired(case.ask(RULE)).advice)
     assert "aldosteron" in " ".join(fired(case.ask(RULE)).background)
@@ -212,7 +212,7 @@ def test_causes_are_named(case: object, words: str) -> None:
         ("0.59 mmol/L", given, Indicator.WARNING),
     ],
 )
-def test_a_risk_for_the_rhythm_makes_it_critical_below_sixty(
+def test_a_risk_of_arrhythmia_makes_it_critical_below_0_60(
     value: str, case: object, indicator: Indicator
 ) -> None:
     finding = fired(case().result("magnesium", value).ask(RULE))  # type: ignore[operator]
@@ -220,7 +220,7 @@ def test_a_risk_for_the_rhythm_makes_it_critical_below_sixty(
     assert ("ecg" in offers(finding)) is (" with " in finding.summary)
 
 
-def test_drugs_that_magnesium_binds_are_named_where_the_dose_is_printed() -> None:
+def test_drugs_that_magnesium_binds_are_named_when_the_dose_is_printed() -> None:
     case = given().takes("magnesium_binding", name="Levothyroxine").result("egfr", EGFR)
     text = " ".join(fired(case.result("magnesium", "0.6 mmol/L").ask(RULE)).advice)
     assert "Give it hours apart from Levothyroxine, by its label." in text
@@ -238,14 +238,14 @@ def test_acute_kidney_injury_by_creatinine_withholds_dose_and_draft() -> None:
     assert "magnesium_oxide" not in offers(finding)
 
 
-def test_under_eighteen_only_the_critical_level_fires_and_without_a_draft() -> None:
+def test_under_eighteen_only_a_critical_level_fires_and_no_draft_is_offered() -> None:
     silent(given(age=12).result("magnesium", "0.6 mmol/L").ask(RULE))
     finding = fired(given(age=12).result("magnesium", "0.4 mmol/L").result("egfr", EGFR).ask(RULE))
     assert "magnesium_oxide" not in offers(finding)
     assert "484" not in " ".join(finding.advice)
 
 
-def test_the_dead_get_no_card() -> None:
+def test_deceased_patients_get_no_card() -> None:
     silent(given(deceased=True).result("magnesium", "0.4 mmol/L").ask(RULE))
 
 
@@ -283,11 +283,11 @@ def test_no_draft_when_in_doubt(case: Given) -> None:
     assert "magnesium_oxide" not in offers(fired(case.ask(RULE)))
 
 
-def test_a_child_with_a_value_behind_a_comparator_cannot_be_judged() -> None:
+def test_cannot_tell_for_a_child_whose_value_has_a_comparator() -> None:
     unknown(given(age=12).result("magnesium", "<0.60 mmol/L").ask(RULE))
 
 
-def test_renal_function_that_is_old_or_unusable_is_to_be_checked_before_a_dose() -> None:
+def test_old_or_unusable_renal_function_must_be_checked_before_a_dose() -> None:
     old = given().result("magnesium", "0.6 mmol/L").result("egfr", EGFR, days_ago=120)
     assert "check it first" in " ".join(fired(old.ask(RULE)).advice)
     newer = given().result("magnesium", "0.6 mmol/L").result("egfr", EGFR, days_ago=9)
@@ -296,7 +296,7 @@ def test_renal_function_that_is_old_or_unusable_is_to_be_checked_before_a_dose()
     assert any("renal function" in line for line in finding.missing)
 
 
-def test_fluid_first_carries_its_exceptions_where_they_could_not_be_checked() -> None:
+def test_advice_on_fluid_replacement_states_its_exceptions_when_they_could_not_be_checked() -> None:
     case = given().result("magnesium", "0.6 mmol/L").lacking(Kind.CONDITIONS)
     assert "not with ascites" in " ".join(fired(case.ask(RULE)).advice)
 

@@ -42,7 +42,7 @@ def test_the_laboratorys_own_range_decides_before_our_limit() -> None:
     )
 
 
-def test_what_cannot_be_told_is_reported() -> None:
+def test_a_rule_that_cannot_tell_says_why() -> None:
     assert "no potassium" in unknown(given().ask(RULE)).because[0]
     unknown(given().result("potassium", "<4.0 mmol/L").ask(RULE))
     unknown(given().result("potassium", "3.0 mmol/L", days_ago=400).ask(RULE))
@@ -66,7 +66,7 @@ def test_an_ecg_is_offered_and_the_card_is_urgent_below_three(value: str, ecg: b
     ("days_ago", "indicator"),
     [(30, Indicator.CRITICAL), (31, Indicator.INFO), (365, Indicator.INFO)],
 )
-def test_after_thirty_days_it_only_asks_for_a_repeat(days_ago: int, indicator: Indicator) -> None:
+def test_after_thirty_days_it_only_offers_a_repeat(days_ago: int, indicator: Indicator) -> None:
     finding = fired(given().result("potassium", "2.1 mmol/L", days_ago=days_ago).ask(RULE))
     assert finding.indicator is indicator
     if indicator is Indicator.INFO:
@@ -74,7 +74,7 @@ def test_after_thirty_days_it_only_asks_for_a_repeat(days_ago: int, indicator: I
         assert "repeat first" in finding.summary
 
 
-def test_a_preliminary_low_value_raises_and_a_preliminary_normal_one_does_not_clear() -> None:
+def test_a_preliminary_low_value_fires_but_a_preliminary_normal_one_does_not_clear() -> None:
     raised = given().result("potassium", "4.0 mmol/L", days_ago=3)
     finding = fired(raised.result("potassium", "2.4 mmol/L", preliminary=True).ask(RULE))
     assert finding.indicator is Indicator.CRITICAL
@@ -157,13 +157,13 @@ def test_otherwise_no_draft_and_the_card_says_why(why: str) -> None:
     assert words in said[0]
 
 
-def test_diuretics_that_lose_potassium_are_named() -> None:
+def test_potassium_losing_diuretics_are_named() -> None:
     finding = fired(low().takes("diuretic_loop", name="Furosemide").ask(RULE))
     assert "Furosemide" in " ".join(finding.advice)
     assert "potassium_chloride" in offers(finding)
 
 
-def test_under_eighteen_only_the_critical_level_fires_and_without_a_draft() -> None:
+def test_under_eighteen_only_a_critical_level_fires_and_no_draft_is_offered() -> None:
     silent(given(age=12).result("potassium", "2.6 mmol/L").ask(RULE))
     silent(given(age=12).result("potassium", "2.0 mmol/L", days_ago=60).ask(RULE))
     unknown(given(age=12).result("potassium", "<3.0 mmol/L").ask(RULE))
@@ -216,7 +216,7 @@ def test_a_child_whose_old_value_has_a_comparator_is_not_judged() -> None:
     silent(given(age=12).result("potassium", "<3.0 mmol/L", days_ago=60).ask(RULE))
 
 
-def test_the_dead_get_no_card() -> None:
+def test_deceased_patients_get_no_card() -> None:
     silent(given(deceased=True).result("potassium", "2.0 mmol/L").ask(RULE))
 
 

@@ -56,7 +56,7 @@ def test_only_a_normal_magnesium_fires(value: str, low: str | None, fires: bool)
 
 
 @pytest.mark.parametrize(("days_ago", "fires"), [(90, True), (91, False)])
-def test_normal_counts_for_ninety_days(days_ago: int, fires: bool) -> None:
+def test_a_normal_magnesium_counts_for_ninety_days(days_ago: int, fires: bool) -> None:
     for case, rule in (
         (taken(days_ago=days_ago), TAKEN),
         (ordered(days_ago=days_ago), NORMAL),
@@ -81,7 +81,7 @@ def test_what_is_taken_needs_documented_cramps() -> None:
     silent(suspected.result("magnesium", "0.85 mmol/L").ask(TAKEN))
 
 
-def test_an_order_is_for_cramps_by_its_reason_or_without_one_by_the_problem_list() -> None:
+def test_an_order_is_for_cramps_by_its_reason_or_else_by_the_problem_list() -> None:
     def case(reason: Reason | None = None) -> Given:
         more = {} if reason is None else {"reason": reason}
         return given().ordering("magnesium", **more).result("magnesium", "0.85 mmol/L")
@@ -96,7 +96,7 @@ def test_an_order_is_for_cramps_by_its_reason_or_without_one_by_the_problem_list
 
 
 @pytest.mark.parametrize("kind", ["magnesium_antacid_laxative", "magnesium_intravenous"])
-def test_antacids_laxatives_and_infusions_are_left_alone(kind: str) -> None:
+def test_antacids_laxatives_and_infusions_are_ignored(kind: str) -> None:
     case = given().cramps().takes("magnesium", kind).ordering("magnesium", kind, reason=CRAMPS)
     silent(case.ask(UNKNOWN))
     case.result("magnesium", "0.85 mmol/L")
@@ -105,7 +105,7 @@ def test_antacids_laxatives_and_infusions_are_left_alone(kind: str) -> None:
 
 
 @pytest.mark.parametrize("use", ["arrhythmia", "eclampsia", "hypomagnesemia"])
-def test_another_likelier_use_silences_what_carries_no_reason(use: str) -> None:
+def test_a_more_likely_use_silences_the_rule_for_an_order_without_a_reason(use: str) -> None:
     silent(taken().has(use).ask(TAKEN))
     silent(ordered().has(use).ask(NORMAL))
     silent(given().cramps().ordering("magnesium").has(use).ask(UNKNOWN))
@@ -113,13 +113,13 @@ def test_another_likelier_use_silences_what_carries_no_reason(use: str) -> None:
     fired(explicit.result("magnesium", "0.85 mmol/L").ask(NORMAL))
 
 
-def test_pregnancy_silences_all() -> None:
+def test_pregnancy_silences_all_of_these_rules() -> None:
     silent(taken().has("pregnancy").ask(TAKEN))
     silent(ordered().has("pregnancy", presence=Presence.SUSPECTED).ask(NORMAL))
     silent(given().cramps().ordering("magnesium").has("pregnancy").ask(UNKNOWN))
 
 
-def test_what_was_stopped_or_has_another_reason_is_not_taken_for_cramps() -> None:
+def test_stopped_magnesium_or_one_with_another_reason_is_not_taken_for_cramps() -> None:
     ended = taken().takes(
         "magnesium", name="Magnesium citrate", taking=Taking.STOPPED, statement=True, days_ago=1
     )
@@ -165,14 +165,14 @@ NEWER = "a newer magnesium result could not be used"
         ),
     ],
 )
-def test_why_it_cannot_be_told_is_reported(case: object, because: str) -> None:
+def test_the_reason_why_it_cannot_tell_is_given(case: object, because: str) -> None:
     answer = unknown(case().ask(TAKEN))  # type: ignore[operator]
     assert answer.trigger
     assert len(answer.because) == 1
     assert answer.because[0].startswith(because)
 
 
-def test_the_evidence_is_the_drug_and_its_level() -> None:
+def test_the_evidence_lists_the_drug_and_the_level() -> None:
     finding = fired(taken().ask(TAKEN))
     assert leaned_on(finding) == {"Magnesium citrate", "magnesium"}
     assert "review whether it is still wanted" in finding.advice[1]
@@ -182,7 +182,7 @@ def test_the_evidence_is_the_drug_and_its_level() -> None:
     assert old.missing == ("a final magnesium result of the last 90 days",)
 
 
-def test_not_obtained_is_not_unknown() -> None:
+def test_data_that_were_not_obtained_differ_from_unknown_values() -> None:
     for rule in (NORMAL, UNKNOWN):
         case = given().ordering("magnesium", reason=CRAMPS)
         assert unknown(case.lacking(Kind.RESULTS).ask(rule)).trigger
@@ -217,11 +217,11 @@ def test_silent_under_eighteen() -> None:
     silent(child.ask(NORMAL))
 
 
-def test_conditions_that_cannot_be_read_could_be_a_cause_of_lasting_loss() -> None:
+def test_conditions_that_cannot_be_read_could_be_a_cause_of_persistent_loss() -> None:
     for case, rule in ((taken(), TAKEN), (ordered(), NORMAL)):
         assert unknown(case.lacking(Kind.CONDITIONS).ask(rule)).trigger
 
 
-def test_with_a_cause_of_lasting_loss_no_card_advises_against_magnesium() -> None:
+def test_with_a_cause_of_persistent_loss_no_card_advises_against_magnesium() -> None:
     for case, rule in ((taken(), TAKEN), (ordered(), NORMAL)):
         assert "lasting loss" in silent(case.has("magnesium_loss").ask(rule)).because

@@ -117,29 +117,29 @@ def test_an_old_low_magnesium_is_repeated_first(days_ago: int, old: bool) -> Non
     assert (offers(finding) == {"magnesium"}) is old
 
 
-def test_a_preliminary_low_magnesium_is_said_to_be_so() -> None:
+def test_a_preliminary_low_magnesium_is_called_preliminary() -> None:
     finding = fired(low(ordered(dose("400")), preliminary=True).ask(RULE))
     assert finding.advice[0] == "The low magnesium is preliminary: repeat first."
     assert offers(finding) == {"magnesium"}
 
 
-def test_the_evidence_is_the_draft_outside_and_the_level() -> None:
+def test_the_evidence_lists_the_draft_out_of_range_and_the_level() -> None:
     finding = fired(low(ordered(dose("400"), name="Mag-Ox 400 mg"), days_ago=5).ask(RULE))
     assert leaned_on(finding) == {"Mag-Ox 400 mg", "magnesium"}
 
 
-def test_an_old_low_magnesium_is_named_by_its_day() -> None:
+def test_an_old_low_magnesium_is_shown_with_its_date() -> None:
     finding = fired(low(ordered(dose("400")), days_ago=31).ask(RULE))
     assert finding.advice[0] == "The low magnesium is from 2026-10-23: repeat first."
 
 
-def test_the_first_dose_that_is_not_known_is_the_reason_of_silence() -> None:
+def test_the_first_unknown_dose_is_the_reason_for_not_firing() -> None:
     case = ordered(dose("1", "tablet"), name="magnesium oxide")
     case.ordering("magnesium", name="magnesium oxide", dosages=(dose("2", "puffs"),))
     assert "strength of one tablet" in silent(low(case).ask(RULE)).because
 
 
-def test_one_card_names_every_draft_outside() -> None:
+def test_one_card_names_every_draft_out_of_range() -> None:
     case = ordered(dose("400"))
     case.ordering("magnesium", name="Mag-Ox 800 mg", dosages=(dose("800"),))
     case.ordering("magnesium", name="Uro-Mag 140 mg", dosages=(dose("140"),))

@@ -141,7 +141,7 @@ def treatment(egfr: str = "") -> Given:
         ),
     ],
 )
-def test_treatment_is_never_obstructed(case: object, indicator: Indicator) -> None:
+def test_the_treatment_of_a_deficit_is_never_obstructed(case: object, indicator: Indicator) -> None:
     finding = fired(case().ask(ORDERED))  # type: ignore[operator]
     assert finding.indicator is indicator
     assert "MedicationRequest/draft-1" not in offers(finding)
@@ -173,12 +173,12 @@ def test_an_old_high_magnesium_only_asks_for_a_repeat(days_ago: int, indicator: 
 
 
 @pytest.mark.parametrize(("days_ago", "fires"), [(90, True), (91, True), (365, True), (367, False)])
-def test_an_egfr_counts_as_hazard_for_twelve_months(days_ago: int, fires: bool) -> None:
+def test_a_low_egfr_counts_as_a_hazard_for_twelve_months(days_ago: int, fires: bool) -> None:
     finding = fired(taking("25", days_ago=days_ago).ask(TAKEN))
     assert (finding.indicator is Indicator.CRITICAL) is fires
 
 
-def test_without_renal_function_the_list_asks_and_the_order_warns() -> None:
+def test_with_unknown_renal_function_the_list_card_is_info_and_the_order_card_warns() -> None:
     taken = fired(taking().ask(TAKEN))
     assert taken.indicator is Indicator.INFO
     assert offers(taken) == {"creatinine"}
@@ -188,7 +188,7 @@ def test_without_renal_function_the_list_asks_and_the_order_warns() -> None:
     assert offers(ordered) == {"MedicationRequest/draft-1", "magnesium", "creatinine"}
 
 
-def test_an_unusable_renal_function_is_not_a_normal_one() -> None:
+def test_unusable_renal_function_does_not_count_as_normal() -> None:
     assert fired(taking().unusable("egfr").ask(TAKEN)).indicator is Indicator.INFO
     assert fired(ordering().unusable("egfr").ask(ORDERED)).indicator is Indicator.WARNING
     newer = taking("90", days_ago=20).unusable("creatinine", days_ago=1)
@@ -222,7 +222,7 @@ def test_lists_not_fetched() -> None:
     fired(known.lacking(Kind.MEDICATIONS).ask(TAKEN))
 
 
-def test_a_preliminary_value_raises_and_offers_only_its_repeat() -> None:
+def test_a_preliminary_value_raises_severity_and_offers_only_its_repeat() -> None:
     for case, rule in ((taking("70", days_ago=9), TAKEN), (ordering("70", days_ago=9), ORDERED)):
         finding = fired(case.result("egfr", f"25 {UNIT}", preliminary=True).ask(rule))
         assert finding.indicator is Indicator.CRITICAL
@@ -233,7 +233,7 @@ def test_a_preliminary_value_raises_and_offers_only_its_repeat() -> None:
     assert offers(finding) == {"magnesium"}
 
 
-def test_a_preliminary_value_neither_clears_nor_softens() -> None:
+def test_a_preliminary_value_neither_clears_nor_lowers_severity() -> None:
     for early in ("90", "45"):
         case = taking("25", days_ago=5).result("egfr", f"{early} {UNIT}", preliminary=True)
         finding = fired(case.ask(TAKEN))
@@ -247,7 +247,7 @@ def test_antacids_laxatives_and_infusions_count(kind: str) -> None:
     fired(given().ordering("magnesium", kind).result("egfr", f"25 {UNIT}").ask(ORDERED))
 
 
-def test_cramps_in_advanced_disease_without_magnesium_bring_advice() -> None:
+def test_cramps_in_advanced_renal_disease_without_magnesium_give_advice() -> None:
     def advanced() -> Given:
         return given().result("egfr", f"25 {UNIT}")
 
@@ -265,7 +265,7 @@ def test_cramps_in_advanced_disease_without_magnesium_bring_advice() -> None:
     unknown(advanced().lacking(Kind.CONDITIONS).ask(TAKEN))
 
 
-def test_a_high_magnesium_without_a_supplement_is_not_this_rule() -> None:
+def test_a_high_magnesium_without_a_supplement_does_not_fire_this_rule() -> None:
     silent(given().result("magnesium", "1.4 mmol/L").result("egfr", f"90 {UNIT}").ask(TAKEN))
 
 
@@ -307,7 +307,7 @@ def drug(rule: str) -> Given:
         pytest.param(lambda case: case.has("dialysis", name="Dialysis"), {"Dialysis"}, id="HD"),
     ],
 )
-def test_the_evidence_is_the_drug_and_the_danger(
+def test_the_evidence_lists_the_drug_and_the_hazard(
     rule: str, case: object, evidence: set[str]
 ) -> None:
     finding = fired(case(drug(rule)).ask(rule))  # type: ignore[operator]
@@ -315,7 +315,7 @@ def test_the_evidence_is_the_drug_and_the_danger(
 
 
 @pytest.mark.parametrize("rule", [TAKEN, ORDERED])
-def test_just_what_is_missing_is_named(rule: str) -> None:
+def test_only_missing_data_are_named(rule: str) -> None:
     kidney, level = "renal function in the last 12 months", "magnesium in the last 12 months"
     assert fired(drug(rule).ask(rule)).missing == (kidney, level)
     known = drug(rule).result("egfr", f"45 {UNIT}")
@@ -352,7 +352,7 @@ def test_just_what_is_missing_is_named(rule: str) -> None:
         ("45?", "", ("creatinine",), "eGFR 45 (preliminary)"),
     ],
 )
-def test_only_if_all_the_danger_is_preliminary_is_it_repeated_first(
+def test_a_repeat_comes_first_only_if_every_hazard_is_preliminary(
     rule: str, egfr: str, level: str, repeats: tuple[str, ...], because: str
 ) -> None:
     case = drug(rule).result("egfr", f"{egfr.strip('?')} {UNIT}", preliminary="?" in egfr)
@@ -365,7 +365,7 @@ def test_only_if_all_the_danger_is_preliminary_is_it_repeated_first(
     assert set(tests) == set(repeats or ("creatinine", "magnesium"))
 
 
-def test_a_preliminary_egfr_beside_a_diagnosis_is_not_all_there_is() -> None:
+def test_with_a_diagnosis_a_preliminary_egfr_is_not_the_only_evidence() -> None:
     case = taking().has("dialysis").result("egfr", f"25 {UNIT}", preliminary=True)
     assert offers(fired(case.ask(TAKEN))) == {"creatinine", "magnesium"}
 
@@ -399,7 +399,7 @@ def test_a_low_magnesium_in_renal_impairment_is_reported(case: object, low: bool
         ("", "no usable renal function from the last 12 months", "before it is given"),
     ],
 )
-def test_the_advice_depends_on_the_danger(egfr: str, taken: str, ordered: str) -> None:
+def test_the_advice_depends_on_the_hazard(egfr: str, taken: str, ordered: str) -> None:
     assert taken in " ".join(fired(taking(egfr).ask(TAKEN)).advice)
     assert ordered in " ".join(fired(ordering(egfr).ask(ORDERED)).advice)
     if egfr:
@@ -437,7 +437,7 @@ def test_both_fire_under_eighteen() -> None:
     fired(given(age=9).ordering("magnesium").result("egfr", f"20 {UNIT}").ask(ORDERED))
 
 
-def test_a_diagnosis_is_named_where_the_egfr_does_not_show_it() -> None:
+def test_a_diagnosis_is_named_when_the_egfr_does_not_show_it() -> None:
     assert "CKD stage 4-5" in fired(ordering("75").has("ckd_stage_4_5").ask(ORDERED)).summary
     assert "CKD stage 3" in fired(ordering("75").has("ckd_stage_3").ask(ORDERED)).summary
     assert "eGFR 22" in fired(ordering("22").has("ckd_stage_4_5").ask(ORDERED)).summary

@@ -166,7 +166,7 @@ def test_under_18_only_the_critical_ones_fire() -> None:
     assert fired(given(age=12).result("calcium", "1.80 mmol/L").ask(RULE)).indicator is CRITICAL
 
 
-def test_creatine_kinase_of_60_times_on_a_statin() -> None:
+def test_creatine_kinase_of_60_times_the_limit_on_a_statin() -> None:
     case = cramps().takes("statin", name="atorvastatin 80 MG Oral Tablet").result(CK, "12000 U/L")
     finding = fired(case.ask(RULE))
     assert finding.summary.startswith("CK 12000 U/L on atorvastatin: stop statin")
@@ -175,7 +175,7 @@ def test_creatine_kinase_of_60_times_on_a_statin() -> None:
     assert offers(finding) == {CK, "creatinine", "potassium"}
 
 
-def test_one_card_the_worst_first() -> None:
+def test_one_card_lists_the_worst_first() -> None:
     case = cramps().result("tsh", "40 mIU/L").result("sodium", "126 mmol/L")
     finding = fired(case.result(CK, "30000 U/L").ask(RULE))
     assert finding.indicator is CRITICAL
@@ -183,7 +183,7 @@ def test_one_card_the_worst_first() -> None:
     assert [line.split()[0] for line in finding.advice] == ["Look", "Sodium", "TSH"]
 
 
-def test_calcium_is_corrected_with_the_magnesium() -> None:
+def test_low_calcium_is_treated_together_with_low_magnesium() -> None:
     finding = fired(cramps().result("calcium", "1.80 mmol/L").ask(RULE))
     assert offers(finding) == {"calcium", "magnesium", "ecg"}
     assert "No albumin within 7 days" in finding.advice[0]
@@ -193,7 +193,7 @@ def test_calcium_is_corrected_with_the_magnesium() -> None:
     assert "No albumin" not in finding.advice[0]
 
 
-def test_of_two_albumins_equally_near_the_higher_one_corrects() -> None:
+def test_of_two_equally_close_albumins_the_higher_one_is_used_for_the_correction() -> None:
     case = cramps().result("calcium", "1.95 mmol/L", days_ago=5)
     case.result("albumin", "20 g/L", days_ago=3).result("albumin", "36 g/L", days_ago=7)
     fired(case.ask(RULE))
@@ -214,7 +214,7 @@ def test_suspected_cramps_are_not_documented(presence: Presence) -> None:
     silent(given().cramps(presence=presence).result("tsh", "30 mIU/L").ask(RULE))
 
 
-def test_preliminary_results_raise_only_what_is_critical() -> None:
+def test_preliminary_results_fire_only_when_critical() -> None:
     silent(cramps().result("sodium", "126 mmol/L", preliminary=True).ask(RULE))
     finding = fired(cramps().result("sodium", "117 mmol/L", preliminary=True).ask(RULE))
     assert "preliminary" in finding.summary
@@ -224,14 +224,14 @@ def test_preliminary_results_raise_only_what_is_critical() -> None:
     assert fired(case.ask(RULE)).indicator is WARNING
 
 
-def test_what_could_not_be_used_is_reported() -> None:
+def test_unusable_data_are_reported() -> None:
     assert "calcium" in unknown(cramps().unusable("calcium").ask(RULE)).because[0]
     case = cramps().result("tsh", "20 mIU/L").unusable(CK)
     assert any("creatine" in line for line in fired(case.ask(RULE)).missing)
     assert unknown(cramps().result(CK, ">500 U/L").ask(RULE))
 
 
-def test_nothing_measured_is_not_said_to_be_normal() -> None:
+def test_values_that_were_not_measured_are_not_called_normal() -> None:
     assert "was measured" in silent(cramps().ask(RULE)).because
     assert "not measured" in silent(cramps().result("tsh", "2 mIU/L").ask(RULE)).because
 

@@ -23,7 +23,7 @@ VASCULAR, NERVE = "claudication-mimic", "neuropathy-mimic"
         (NERVE, ("diabetes", "motor_neuron_disease"), Indicator.WARNING),
     ],
 )
-def test_a_mimic_that_is_documented_fires(
+def test_a_documented_mimic_fires(
     rule: str, concepts: tuple[str, ...], indicator: Indicator
 ) -> None:
     case = given().cramps()
@@ -42,7 +42,7 @@ def test_a_mimic_that_is_documented_fires(
         (NERVE, "motor_neuron_disease", "Motor neuron disease", "look for fasciculation"),
     ],
 )
-def test_the_card_is_of_the_mimic_and_rests_on_it_and_the_cramps(
+def test_the_card_is_about_the_mimic_and_its_evidence_is_the_mimic_and_the_cramps(
     rule: str, concept: str, summary: str, advice: str
 ) -> None:
     finding = fired(given().cramps().has(concept, name="The mimic").ask(rule))
@@ -74,7 +74,7 @@ def test_cramps_and_mimic_must_both_be_documented(rule: str, concept: str) -> No
 
 
 @pytest.mark.parametrize("rule", [VASCULAR, NERVE])
-def test_without_the_conditions_it_cannot_be_told(rule: str) -> None:
+def test_cannot_tell_without_the_conditions(rule: str) -> None:
     unknown(given().lacking(Kind.CONDITIONS).ask(rule))
     unknown(given().cramps().lacking(Kind.CONDITIONS, state=State.PARTIAL).ask(rule))
 
@@ -88,7 +88,7 @@ def test_without_the_conditions_it_cannot_be_told(rule: str) -> None:
         pytest.param(given().testing("abi", draft=True), False, id="drafted"),
     ],
 )
-def test_an_ankle_brachial_index_is_offered_where_none_is_known(case: Given, offered: bool) -> None:
+def test_an_ankle_brachial_index_is_offered_when_none_is_known(case: Given, offered: bool) -> None:
     finding = fired(case.cramps().has("pad").ask(VASCULAR))
     assert offers(finding) == ({"abi"} if offered else set())
     text = " ".join((*finding.advice, *(words for _, words in finding.sections)))
@@ -96,7 +96,7 @@ def test_an_ankle_brachial_index_is_offered_where_none_is_known(case: Given, off
         assert said in text
 
 
-def test_the_nerves_are_examined_and_nothing_is_ordered() -> None:
+def test_a_neurological_examination_is_advised_and_nothing_is_ordered() -> None:
     finding = fired(given().cramps().has("diabetes").ask(NERVE))
     assert finding.suggestions == ()
     assert "neurological examination" in finding.advice[0]
@@ -124,7 +124,7 @@ def test_a_past_thrombosis_or_one_without_cramps_is_silent() -> None:
     silent(given(age=17).cramps().has("dvt").ask(THROMBOSIS))
 
 
-def test_massage_is_never_named_beside_a_thrombosis() -> None:
+def test_massage_is_never_suggested_with_a_thrombosis() -> None:
     silent(given().cramps().has("dvt").ask("first-line-measures"))
     silent(given().cramps().has("dvt", presence=Presence.SUSPECTED).ask("first-line-measures"))
     fired(given().cramps().has("dvt", presence=Presence.PAST).ask("first-line-measures"))

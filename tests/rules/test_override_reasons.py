@@ -150,7 +150,7 @@ def once_high(case: Given) -> Given:
         ("restless-legs-mimic", given().cramps().has("rls"), ADVICE),
     ],
 )
-def test_a_card_offers_the_reasons_that_fit_each_once_and_says_how_strong_it_is(
+def test_a_card_offers_each_fitting_override_reason_once_and_states_its_strength(
     rule: str, case: Given, reasons: set[str]
 ) -> None:
     service = Service.PATIENT_VIEW if rule == "data-not-usable" else None

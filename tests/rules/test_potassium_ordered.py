@@ -118,7 +118,7 @@ def test_creatinine_is_offered_when_renal_function_is_unknown_or_stale() -> None
         ("13.6 mg/dL", WARNING),
     ],
 )
-def test_a_fresh_low_potassium_softens_every_part_and_is_reported_first(
+def test_a_recent_low_potassium_lowers_the_severity_of_every_part_and_comes_first(
     potassium: str, indicator: Indicator
 ) -> None:
     for case in (
@@ -205,11 +205,11 @@ def test_a_potassium_sparing_diuretic_that_is_safe(case: Given) -> None:
         ),
     ],
 )
-def test_a_doubtful_low_potassium_softens_nothing(case: Given) -> None:
+def test_a_doubtful_low_potassium_does_not_lower_the_severity(case: Given) -> None:
     assert fired(case.ask(RULE)).indicator is CRITICAL
 
 
-def test_a_newer_preliminary_one_that_is_as_low_contradicts_nothing() -> None:
+def test_a_newer_preliminary_value_that_is_equally_low_is_not_a_contradiction() -> None:
     case = ordered("2.8 mmol/L", egfr="25", days_ago=5)
     early = case.result("potassium", "2.9 mmol/L", preliminary=True)
     assert fired(early.ask(RULE)).indicator is WARNING
@@ -235,7 +235,7 @@ STILL = "Replacement is needed"
         ),
     ],
 )
-def test_the_advice_depends_on_the_danger(case: object, sentence: str) -> None:
+def test_the_advice_depends_on_the_hazard(case: object, sentence: str) -> None:
     text = " ".join(fired(case().ask(RULE)).advice)  # type: ignore[operator]
     assert {one for one in (VERIFY, FIRST, STILL) if one in text} == {sentence}
 
@@ -248,7 +248,7 @@ def test_six_drugs_that_raise_potassium_are_named(drugs: int, rest: str) -> None
     assert fired(case.ask(RULE)).advice[-1].endswith(rest)
 
 
-def test_drugs_that_a_newer_statement_calls_stopped_still_count() -> None:
+def test_drugs_that_a_newer_statement_reports_as_stopped_still_count() -> None:
     for kind in ("diuretic_potassium_sparing", "raas_inhibitor", "potassium"):
         fired(ordered().said_stopped(kind, name="The drug").ask(RULE))
     case = given().ordering("diuretic_potassium_sparing").result("potassium", "4.0 mmol/L")
@@ -256,7 +256,7 @@ def test_drugs_that_a_newer_statement_calls_stopped_still_count() -> None:
     assert fired(case.ask(RULE)).indicator is CRITICAL
 
 
-def test_the_evidence_is_the_drugs_and_what_was_measured() -> None:
+def test_the_evidence_lists_the_drugs_and_the_measurements() -> None:
     case = ordered("5.2 mmol/L").takes("nsaid", name="Naproxen")
     names = {"Potassium chloride 20 MEQ", "Naproxen", "potassium", "egfr"}
     assert leaned_on(fired(case.ask(RULE))) == names
@@ -286,13 +286,11 @@ def test_the_evidence_is_the_drugs_and_what_was_measured() -> None:
         ),
     ],
 )
-def test_a_potassium_that_is_not_known_is_a_reason_in_its_own_words(
-    case: object, reason: str
-) -> None:
+def test_an_unknown_potassium_is_named_as_a_reason_of_its_own(case: object, reason: str) -> None:
     assert fired(case().ask(RULE)).summary.endswith(f"hyperkalaemia: {reason}")  # type: ignore[operator]
 
 
-def test_just_what_is_missing_is_named() -> None:
+def test_only_missing_data_are_named() -> None:
     assert fired(ordered("5.2 mmol/L").ask(RULE)).missing == ()
     assert fired(ordered("5.2 mmol/L", egfr="").ask(RULE)).missing == (
         "renal function in the last 12 months",
@@ -305,7 +303,7 @@ def test_just_what_is_missing_is_named() -> None:
     assert lines[1].startswith("a newer renal function result could not be used")
 
 
-def test_a_selected_sparing_diuretic_with_potassium_is_the_same_danger() -> None:
+def test_a_selected_potassium_sparing_diuretic_with_potassium_is_the_same_hazard() -> None:
     def diuretic() -> Given:
         case = given().ordering("diuretic_potassium_sparing", name="Spironolactone")
         return case.result("potassium", "4.0 mmol/L").result("egfr", f"90 {UNIT}")
@@ -352,7 +350,7 @@ def test_a_preliminary_renal_function_alone_offers_only_its_repeat() -> None:
     assert DRAFT in offers(fired(case.has("ckd_stage_4_5").ask(RULE)))
 
 
-def test_what_was_not_fetched() -> None:
+def test_data_that_were_not_fetched() -> None:
     cut = ordered().lacking(Kind.RESULTS, state=State.PARTIAL, reason="first pages only")
     assert "first pages" in unknown(cut.ask(RULE)).because[0]
     finding = fired(given().ordering("potassium").lacking(Kind.RESULTS).ask(RULE))

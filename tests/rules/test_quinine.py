@@ -68,7 +68,7 @@ def test_quinine_without_malaria_fires_by_jurisdiction(
 
 @pytest.mark.parametrize("rule", BOTH)
 @pytest.mark.parametrize("reason", [NO_REASON, CRAMPS, OTHER_REASON])
-def test_any_other_reason_does_not_excuse(rule: str, reason: Reason) -> None:
+def test_no_other_reason_justifies_quinine(rule: str, reason: Reason) -> None:
     assert fired(quinine(rule, reason=reason).ask(rule)).indicator is Indicator.CRITICAL
 
 
@@ -82,7 +82,7 @@ def test_any_other_reason_does_not_excuse(rule: str, reason: Reason) -> None:
         pytest.param(lambda rule: quinine(rule, given().has("babesiosis")), id="babesiosis too"),
     ],
 )
-def test_malaria_and_babesiosis_excuse(rule: str, case: object) -> None:
+def test_malaria_and_babesiosis_justify_quinine(rule: str, case: object) -> None:
     assert "no platelet count" in silent(case(rule).ask(rule)).because  # type: ignore[operator]
 
 
@@ -90,7 +90,9 @@ def test_malaria_and_babesiosis_excuse(rule: str, case: object) -> None:
 @pytest.mark.parametrize(
     "presence", [Presence.ASSUMED, Presence.SUSPECTED, Presence.PAST, Presence.REFUTED]
 )
-def test_malaria_that_is_not_called_active_does_not_justify(rule: str, presence: Presence) -> None:
+def test_malaria_that_is_not_recorded_as_active_does_not_justify_quinine(
+    rule: str, presence: Presence
+) -> None:
     finding = fired(quinine(rule, given().has("malaria", presence=presence)).ask(rule))
     assert ("does not justify" in said(finding)) is (presence is not Presence.REFUTED)
 
@@ -120,7 +122,7 @@ def test_contraindications_are_critical_even_for_malaria(
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_in_the_uk_a_contraindication_leaves_no_last_resort(rule: str) -> None:
+def test_in_the_uk_a_contraindication_rules_out_use_as_a_last_resort(rule: str) -> None:
     case = quinine(rule, given().has("long_qt")).at(jurisdiction="uk")
     finding = fired(case.ask(rule))
     assert finding.indicator is Indicator.CRITICAL
@@ -138,7 +140,9 @@ def test_in_the_uk_a_contraindication_leaves_no_last_resort(rule: str) -> None:
         pytest.param("optic_neuritis", False, id="optic neuritis that is over"),
     ],
 )
-def test_which_contraindications_outlast_their_end(rule: str, concept: str, counts: bool) -> None:
+def test_which_resolved_contraindications_still_count(
+    rule: str, concept: str, counts: bool
+) -> None:
     answer = quinine(rule, given().has("malaria").has(concept, presence=Presence.PAST)).ask(rule)
     (fired if counts else silent)(answer)
 
@@ -198,12 +202,12 @@ NO_COUNT = "no platelet count in the last 90 days"
         ),
     ],
 )
-def test_a_platelet_count_that_was_never_made_is_missing(case: object, unmeasured: bool) -> None:
+def test_a_platelet_count_that_was_never_done_is_missing(case: object, unmeasured: bool) -> None:
     lines = fired(quinine(ORDERED, case()).ask(ORDERED)).missing  # type: ignore[operator]
     assert (NO_COUNT in lines) is unmeasured
 
 
-def test_of_two_counts_of_one_moment_the_lower_counts_and_an_unusable_one_is_named() -> None:
+def test_of_two_simultaneous_counts_the_lower_is_used_and_an_unusable_one_is_named() -> None:
     case = given().result("platelets", f"200 {PLATELETS}").result("platelets", f"80 {PLATELETS}")
     assert "platelets 80" in fired(quinine(ORDERED, case, MALARIA).ask(ORDERED)).summary
     unread = fired(quinine(ORDERED, given().unusable("platelets")).ask(ORDERED)).missing
@@ -211,7 +215,7 @@ def test_of_two_counts_of_one_moment_the_lower_counts_and_an_unusable_one_is_nam
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_preliminary_platelets_raise_and_never_clear(rule: str) -> None:
+def test_preliminary_platelets_can_raise_severity_but_never_clear(rule: str) -> None:
     low = given().result("platelets", f"200 {PLATELETS}", days_ago=3)
     low.result("platelets", f"80 {PLATELETS}", preliminary=True)
     finding = fired(quinine(rule, low, MALARIA).ask(rule))
@@ -253,7 +257,7 @@ def test_preliminary_platelets_raise_and_never_clear(rule: str) -> None:
         ),
     ],
 )
-def test_what_is_settled_does_not_wait_for_a_repeat(rule: str, case: object) -> None:
+def test_a_settled_contraindication_does_not_wait_for_a_repeat(rule: str, case: object) -> None:
     finding = fired(quinine(rule, case(), MALARIA).ask(rule))  # type: ignore[operator]
     assert "preliminary" not in finding.summary
     assert "repeat it before acting" not in said(finding)
@@ -262,7 +266,7 @@ def test_what_is_settled_does_not_wait_for_a_repeat(rule: str, case: object) -> 
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_what_contraindicates_is_evidence(rule: str) -> None:
+def test_contraindications_are_evidence(rule: str) -> None:
     case = given().has("long_qt", name="Long QT syndrome").allergic("quinine_hypersensitivity")
     names = {
         one.fact.name  # type: ignore[union-attr]
@@ -272,13 +276,13 @@ def test_what_contraindicates_is_evidence(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_what_excuses_and_what_calls_for_caution_are_evidence(rule: str) -> None:
+def test_the_justification_and_the_cautions_are_evidence(rule: str) -> None:
     case = given().has("malaria", name="Malaria").has("g6pd_deficiency", name="G6PD deficiency")
     assert {"Malaria", "G6PD deficiency"} <= leaned_on(fired(quinine(rule, case).ask(rule)))
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_another_drug_is_advised_only_where_malaria_is_the_reason(rule: str) -> None:
+def test_another_drug_is_advised_only_when_malaria_is_the_reason(rule: str) -> None:
     cramps = said(fired(quinine(rule, given().has("long_qt")).ask(rule)))
     assert "choose another drug" not in cramps
     assert "Avoid quinine for leg cramps" in cramps
@@ -288,7 +292,7 @@ def test_another_drug_is_advised_only_where_malaria_is_the_reason(rule: str) -> 
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_a_merely_suspected_malaria_is_not_mentioned_if_malaria_is_the_reason(
+def test_merely_suspected_malaria_is_not_mentioned_when_malaria_is_the_reason(
     rule: str,
 ) -> None:
     case = given().has("long_qt").has("malaria", presence=Presence.SUSPECTED)
@@ -296,7 +300,7 @@ def test_a_merely_suspected_malaria_is_not_mentioned_if_malaria_is_the_reason(
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_beside_a_caution_what_is_not_known_is_reported(rule: str) -> None:
+def test_with_a_caution_unknown_data_are_reported(rule: str) -> None:
     case = quinine(rule, given().has("g6pd_deficiency"), MALARIA).lacking(Kind.ALLERGIES)
     lines = fired(case.ask(rule)).missing
     assert lines[0].startswith("allergies could not be checked")
@@ -304,7 +308,7 @@ def test_beside_a_caution_what_is_not_known_is_reported(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_whether_malaria_would_excuse_is_asked_only_where_it_is_not_the_reason(rule: str) -> None:
+def test_active_malaria_is_considered_only_when_malaria_is_not_the_reason(rule: str) -> None:
     whole = fired(quinine(rule, given().has("long_qt")).ask(rule)).missing
     assert not any(line.startswith("whether malaria") for line in whole)
     for reason, asked in ((MALARIA, False), (NO_REASON, True)):
@@ -313,7 +317,7 @@ def test_whether_malaria_would_excuse_is_asked_only_where_it_is_not_the_reason(r
         assert any(line.startswith("whether malaria or babesiosis") for line in lines) is asked
 
 
-def test_the_offered_blood_count_is_for_haemoglobin_and_platelets() -> None:
+def test_a_blood_count_is_offered_for_haemoglobin_and_platelets() -> None:
     (count,) = fired(quinine(ACTIVE).ask(ACTIVE)).suggestions
     assert isinstance(count, OrderTest)
     assert count.wanted == ("hemoglobin", "platelets")
@@ -323,7 +327,7 @@ def test_the_offered_blood_count_is_for_haemoglobin_and_platelets() -> None:
 @pytest.mark.parametrize(
     ("reason", "said_so"), [("HTTP 503", "HTTP 503"), ("", State.UNAVAILABLE.value)]
 )
-def test_a_list_that_was_not_read_is_named_with_its_reason(
+def test_a_list_that_was_not_read_is_named_with_the_reason(
     kind: Kind, reason: str, said_so: str
 ) -> None:
     case = given().lacking(kind, state=State.UNAVAILABLE, reason=reason)
@@ -344,7 +348,7 @@ def test_a_list_that_was_not_read_is_named_with_its_reason(
         pytest.param(lambda: given().lacking(Kind.RESULTS), "laboratory", id="no results"),
     ],
 )
-def test_for_malaria_unread_contraindications_cannot_be_told(
+def test_for_malaria_it_cannot_tell_when_contraindications_were_not_read(
     rule: str, case: object, why: str
 ) -> None:
     answer = unknown(quinine(rule, case(), MALARIA).ask(rule))  # type: ignore[operator]
@@ -376,7 +380,7 @@ def test_it_fires_at_every_age(rule: str, age: int | None) -> None:
 
 
 @pytest.mark.parametrize("rule", BOTH)
-def test_the_dead_and_a_switched_off_rule_get_no_card(rule: str) -> None:
+def test_no_card_for_deceased_patients_or_from_a_disabled_rule(rule: str) -> None:
     silent(quinine(rule, given(deceased=True)).ask(rule))
     silent(quinine(rule).at(rules_off=frozenset({rule})).ask(rule))
 
@@ -393,19 +397,19 @@ def test_quinine_that_is_not_taken_is_silent(taking: Taking) -> None:
     silent(given().takes("statin").ask(ACTIVE))
 
 
-def test_a_newer_statement_that_it_was_stopped_is_reported_and_does_not_silence() -> None:
+def test_a_newer_statement_that_quinine_was_stopped_is_reported_but_still_fires() -> None:
     case = given().takes("quinine", name="Quinine", days_ago=30)
     case.takes("quinine", name="Quinine", taking=Taking.STOPPED, statement=True, days_ago=2)
     finding = fired(case.ask(ACTIVE))
     assert "stopped" in finding.evidence[0].note
 
 
-def test_an_unread_medication_list_cannot_be_told() -> None:
+def test_cannot_tell_when_the_medication_list_was_not_read() -> None:
     assert "medication list" in unknown(given().lacking(Kind.MEDICATIONS).ask(ACTIVE)).because[0]
     fired(quinine(ACTIVE).lacking(Kind.MEDICATIONS).ask(ACTIVE))
 
 
-def test_an_ordered_quinine_offers_its_removal_and_what_is_not_fresh() -> None:
+def test_a_quinine_order_offers_its_removal_and_tests_without_a_recent_result() -> None:
     case = quinine(ORDERED).result("potassium", "4.0 mmol/L", days_ago=30)
     case.result("magnesium", "0.8 mmol/L", days_ago=31)
     assert offers(fired(case.ask(ORDERED))) == {"MedicationRequest/draft-1", "magnesium"}
@@ -415,7 +419,7 @@ def test_an_ordered_quinine_offers_its_removal_and_what_is_not_fresh() -> None:
     assert "potassium" in offers(fired(unread.ask(ORDERED)))
 
 
-def test_it_answers_an_order_with_nothing_obtained_at_all() -> None:
+def test_it_fires_for_an_order_even_when_no_data_were_obtained() -> None:
     finding = fired(quinine(ORDERED).lacking(*EVERYTHING).ask(ORDERED))
     assert finding.indicator is Indicator.CRITICAL
     assert len(finding.missing) == 4
@@ -433,7 +437,7 @@ def test_only_selected_quinine_is_judged_and_one_card_names_all_of_it() -> None:
     assert {one.fact.name for one in finding.evidence} >= {"A", "B"}  # type: ignore[union-attr]
 
 
-def test_summaries_fit_and_carry_no_text_of_the_record() -> None:
+def test_summaries_fit_and_quote_no_text_from_the_record() -> None:
     case = given().ordering("quinine", name="<b>Evil</b>")
     for concept in CONTRAINDICATIONS:
         case.has(concept, name="<b>Evil</b>")
@@ -458,7 +462,7 @@ def test_interactions_are_named_in_every_case(rule: str, concept: str, name: str
 
 
 @pytest.mark.parametrize(("concept", "name"), OTHERS)
-def test_with_malaria_an_interaction_warns_or_informs_and_removes_nothing(
+def test_with_malaria_an_interaction_is_a_warning_or_info_card_without_a_removal(
     concept: str, name: str
 ) -> None:
     case = given().has("malaria").takes(concept, name=name).ordering("quinine")

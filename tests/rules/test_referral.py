@@ -81,11 +81,11 @@ def test_a_criterion_names_the_specialist(case: Given, offered: set[str]) -> Non
         pytest.param(given(deceased=True).cramps(severe=True), id="deceased"),
     ],
 )
-def test_no_criterion_no_referral(case: Given) -> None:
+def test_without_a_criterion_no_referral_is_suggested(case: Given) -> None:
     silent(case.ask(REFERRAL))
 
 
-def test_a_referral_already_ordered_is_not_asked_for_again() -> None:
+def test_a_referral_already_ordered_is_not_suggested_again() -> None:
     silent(given().cramps(severe=True).testing(NEUROLOGY).ask(REFERRAL))
     silent(given().cramps(severe=True).testing(NEUROLOGY, draft=False, days_ago=30).ask(REFERRAL))
     fired(given().cramps(severe=True).testing(NEUROLOGY, draft=False, days_ago=31).ask(REFERRAL))
@@ -95,7 +95,7 @@ def test_a_referral_already_ordered_is_not_asked_for_again() -> None:
     silent(both.testing(VASCULAR).ask(REFERRAL))
 
 
-def test_what_calls_for_the_referral_is_evidence_and_both_specialists_are_named() -> None:
+def test_the_criteria_for_referral_are_evidence_and_both_specialists_are_named() -> None:
     case = given().cramps(severe=True).has("pad", name="PAD")
     finding = fired(case.has("radiculopathy", name="Sciatica").ask(REFERRAL))
     assert leaned_on(finding) == {"Nocturnal leg cramps", "PAD", "Sciatica"}
@@ -109,7 +109,7 @@ def test_what_calls_for_the_referral_is_evidence_and_both_specialists_are_named(
     assert leaned_on(workup) == {"MRI", "Nocturnal leg cramps"}
 
 
-def test_partial_conditions_leave_the_criteria_open() -> None:
+def test_cannot_tell_when_only_some_conditions_were_received() -> None:
     unknown(given().cramps().lacking(Kind.CONDITIONS, state=State.PARTIAL).ask(REFERRAL))
     fired(given().cramps(severe=True).lacking(Kind.CONDITIONS, state=State.PARTIAL).ask(REFERRAL))
 
@@ -163,12 +163,12 @@ def test_extensive_workup_for_typical_cramps(
     ],
 )
 @pytest.mark.parametrize("presence", [Presence.ACTIVE, Presence.ASSUMED, Presence.SUSPECTED])
-def test_a_finding_calls_for_workup(concept: str, presence: Presence) -> None:
+def test_a_clinical_finding_justifies_a_workup(concept: str, presence: Presence) -> None:
     silent(ordered(KINDS[0]).has(concept, presence=presence).ask(WORKUP))
     fired(ordered(KINDS[0]).has(concept, presence=Presence.PAST).ask(WORKUP))
 
 
-def test_only_what_was_selected_is_judged() -> None:
+def test_only_selected_drafts_are_judged_for_workup() -> None:
     silent(ordered(KINDS[0], selected=False).cramps().ask(WORKUP))
     silent(given().testing("magnesium", reason=CRAMPS, selected=True).ask(WORKUP))
 
@@ -177,7 +177,7 @@ def test_severe_or_persistent_cramps_are_not_typical() -> None:
     silent(ordered(KINDS[0]).cramps(severe=True).ask(WORKUP))
 
 
-def test_workup_cannot_be_judged_without_the_whole_problem_list() -> None:
+def test_cannot_tell_about_workup_without_the_complete_problem_list() -> None:
     for state in (State.PARTIAL, State.UNAVAILABLE, State.ABSENT):
         unknown(ordered(KINDS[0]).lacking(Kind.CONDITIONS, state=state).ask(WORKUP))
     part = ordered(KINDS[0], NO_REASON).lacking(Kind.CONDITIONS, state=State.PARTIAL)
@@ -198,7 +198,7 @@ def test_workup_under_18_is_not_judged() -> None:
         ("leg cramps, not severe", False, False),
     ],
 )
-def test_severe_cramps_in_cirrhosis_are_for_hepatology(
+def test_severe_cramps_in_cirrhosis_are_referred_to_hepatology(
     words: str, severe: bool, named: bool
 ) -> None:
     case = given().has("cirrhosis", name="Cirrhosis").cramps(words=words, severe=severe)

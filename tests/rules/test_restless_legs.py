@@ -20,7 +20,7 @@ BOTH = {"ferritin", "transferrin_saturation"}
         (Presence.REFUTED, False),
     ],
 )
-def test_documented_or_suspected_restless_legs_want_a_ferritin(
+def test_documented_or_suspected_restless_legs_need_a_ferritin(
     presence: Presence, fires: bool
 ) -> None:
     answer = given().has("rls", presence=presence).ask(CHECK)
@@ -40,7 +40,7 @@ def test_it_never_fires_without_restless_legs() -> None:
 
 
 @pytest.mark.parametrize(("days_ago", "fires"), [(1, False), (184, False), (185, True)])
-def test_a_ferritin_counts_for_six_months(days_ago: int, fires: bool) -> None:
+def test_a_ferritin_result_counts_for_six_months(days_ago: int, fires: bool) -> None:
     case = given().has("rls").result("ferritin", "90 ng/mL", days_ago=days_ago)
     if fires:
         assert any("ferritin since" in line for line in fired(case.ask(CHECK)).missing)
@@ -56,7 +56,7 @@ def test_a_ferritin_counts_for_six_months(days_ago: int, fires: bool) -> None:
         pytest.param(given().unusable("ferritin", days_ago=None), id="undated"),
     ],
 )
-def test_what_is_not_a_checked_ferritin(case: Given) -> None:
+def test_results_that_do_not_count_as_a_checked_ferritin(case: Given) -> None:
     fired(case.has("rls").ask(CHECK))
 
 
@@ -77,13 +77,13 @@ def test_a_ferritin_already_ordered_is_enough(case: Given, fires: bool) -> None:
         assert "already ordered" in silent(answer).because
 
 
-def test_a_fresh_saturation_is_not_offered_again() -> None:
+def test_a_recent_saturation_is_not_offered_again() -> None:
     case = given().has("rls").result("transferrin_saturation", "25 %")
     assert offers(fired(case.ask(CHECK))) == {"ferritin"}
 
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
-def test_ferritin_cannot_be_told_without_the_data(state: State) -> None:
+def test_cannot_tell_about_ferritin_without_the_data(state: State) -> None:
     unknown(given().lacking(Kind.CONDITIONS, state=state).ask(CHECK))
     answer = unknown(given().has("rls").lacking(Kind.RESULTS, state=state).ask(CHECK))
     assert answer.trigger is (state is State.PARTIAL)
@@ -102,17 +102,17 @@ def test_ferritin_cannot_be_told_without_the_data(state: State) -> None:
         pytest.param(given().has("rls").at(cramps_assumed=True), True, id="cramps assumed"),
     ],
 )
-def test_the_mimic_wants_both(case: Given, fires: bool) -> None:
+def test_the_mimic_needs_both_cramps_and_restless_legs(case: Given, fires: bool) -> None:
     (fired if fires else silent)(case.ask(MIMIC))
 
 
-def test_the_evidence_is_the_restless_legs_and_beside_cramps_these_too() -> None:
+def test_the_evidence_is_restless_legs_and_any_documented_cramps() -> None:
     case = given().cramps().has("rls", name="Willis-Ekbom")
     assert leaned_on(fired(case.ask(MIMIC))) == {"Willis-Ekbom", "Nocturnal leg cramps"}
     assert leaned_on(fired(case.ask(CHECK))) == {"Willis-Ekbom"}
 
 
-def test_the_mimic_says_both_treatments_and_suggests_neither() -> None:
+def test_the_mimic_describes_both_treatments_and_orders_neither() -> None:
     finding = fired(given().cramps().has("rls").ask(MIMIC))
     text = " ".join((*finding.advice, *(words for _, words in finding.sections)))
     for said in (
@@ -136,6 +136,6 @@ def test_the_mimic_cannot_tell_without_the_conditions() -> None:
 
 
 @pytest.mark.parametrize("rule", [CHECK, MIMIC])
-def test_minors_and_the_dead_are_not_judged(rule: str) -> None:
+def test_minors_and_deceased_patients_are_not_assessed(rule: str) -> None:
     silent(given(age=17).cramps().has("rls").ask(rule))
     silent(given(deceased=True).cramps().has("rls").ask(rule))

@@ -73,12 +73,12 @@ def test_a_remark_on_the_sample_is_reported(
     assert sentence in finding.advice
 
 
-def test_potassium_is_not_offered_on_a_contaminated_sample() -> None:
+def test_potassium_is_not_offered_for_a_contaminated_sample() -> None:
     case = given().result("potassium", "2.9 mmol/L", remarks=("contaminated",))
     case.result("egfr", "90 mL/min/{1.73_m2}")
     assert "contaminated" in " ".join(fired(case.ask("low-potassium")).advice)
 
 
-def test_a_high_potassium_of_a_contaminated_sample_says_so_in_its_summary() -> None:
+def test_the_summary_of_a_high_potassium_says_that_the_sample_was_contaminated() -> None:
     case = given().result("potassium", "6.6 mmol/L", remarks=("contaminated",))
     assert "sample contaminated" in fired(case.ask("high-potassium")).summary

@@ -75,14 +75,16 @@ def test_what_a_search_finds(base: str, query: str, some: bool) -> None:
 
 
 @pytest.mark.parametrize("path", ["/Patient/nobody", "/passwd", "/../etc/passwd", "/Patient/a/b"])
-def test_what_is_not_there_is_404(base: str, path: str) -> None:
+def test_a_missing_resource_is_404(base: str, path: str) -> None:
     with pytest.raises(HTTPError) as refused:
         ask(base + path)
     assert refused.value.code == 404
     refused.value.close()
 
 
-def test_the_sandbox_s_prefetch_brings_the_patient_s_card(base: str, service: Service) -> None:
+def test_the_prefetch_of_the_sandbox_gives_the_card_of_the_patient(
+    base: str, service: Service
+) -> None:
     client = service(datetime(2027, 3, 1, 12, tzinfo=UTC)).client
     view = client.get("/cds-services").get_json()["services"][0]
     patient = "low-magnesium"
@@ -104,7 +106,7 @@ def test_the_sandbox_s_prefetch_brings_the_patient_s_card(base: str, service: Se
     assert [card["source"]["topic"]["code"] for card in cards] == ["low-magnesium"]
 
 
-def test_another_folder_is_refused_with_what_to_do(
+def test_another_folder_is_refused_with_a_remedy(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(tmp_path)]) == 1

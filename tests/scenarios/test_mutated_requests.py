@@ -72,7 +72,7 @@ SETTINGS = settings(
     changes=st.integers(1, 4),
 )
 @example(name="cirrhosis-on-diuretic", seed=0, changes=0)
-def test_a_damaged_request_is_answered_in_form(
+def test_a_damaged_request_gets_a_well_formed_answer(
     running: Running, name: str, seed: int, changes: int
 ) -> None:
     request, path = REQUESTS[name].request, REQUESTS[name].path
@@ -85,7 +85,7 @@ def test_a_damaged_request_is_answered_in_form(
     name=st.sampled_from(BASES),
     seed=st.integers(0, 2**32),
 )
-def test_a_damaged_text_is_answered_in_form(running: Running, name: str, seed: int) -> None:
+def test_a_damaged_body_gets_a_well_formed_answer(running: Running, name: str, seed: int) -> None:
     text = json.dumps(REQUESTS[name].request, ensure_ascii=False).encode()
     damage, _ = spoilt(Random(seed), text)
     check(running.client.post(REQUESTS[name].path, data=damage, content_type="application/json"))
@@ -98,7 +98,7 @@ def test_a_damaged_text_is_answered_in_form(running: Running, name: str, seed: i
     place=st.integers(0, 5),
     entry=ODDITIES | st.fixed_dictionaries({"resource": ODDITIES}),
 )
-def test_a_bad_entry_silences_no_card(
+def test_a_bad_entry_suppresses_no_card(
     running: Running, name: str, key: str, place: int, entry: Any
 ) -> None:
     one = REQUESTS[name]

@@ -98,7 +98,7 @@ SELECTED = [folder for folder in FOLDERS if scenario(folder).request["hook"] == 
 
 
 @pytest.mark.parametrize("folder", SELECTED, ids=lambda folder: folder.name)
-def test_only_hazards_fire_and_in_the_same_words(folder: Any, service: Service) -> None:
+def test_only_hazards_fire_with_the_same_wording(folder: Any, service: Service) -> None:
     one = scenario(folder)
     if "status" in one.expected:
         return
@@ -158,7 +158,7 @@ def test_an_order_that_is_signed_again_is_judged_and_not_removed(
         {"doNotPerform": True},
     ],
 )
-def test_who_signs_an_end_or_a_prohibition_orders_nothing(running: Running, fields: Json) -> None:
+def test_signing_a_stop_or_a_prohibition_is_not_an_order(running: Running, fields: Json) -> None:
     assert cards(running, signing(medication(QUININE, **fields))) == []
 
 
@@ -194,13 +194,13 @@ def test_baclofen_signed_again_is_never_stopped_abruptly(running: Running) -> No
     assert removed(card) == []
 
 
-def test_what_could_not_be_used_is_reported_although_it_is_info(running: Running) -> None:
+def test_unusable_data_are_reported_although_it_is_an_info_card(running: Running) -> None:
     undated = {**result("2823-3", 4.2, "mmol/L"), "effectiveDateTime": None}
     found = cards(running, signing(medication(KCL), results=(undated, *HEALTHY[1:])))
     assert "data-not-usable" in rules(found)
 
 
-def test_drafts_that_no_rule_judges_and_no_drafts_get_no_cards(running: Running) -> None:
+def test_no_cards_without_drafts_or_for_drafts_that_no_rule_judges(running: Running) -> None:
     assert cards(running, signing(medication("Amoxicillin 500 mg"))) == []
     assert cards(running, signing()) == []
 
@@ -222,11 +222,11 @@ def test_a_context_that_lacks_something_is_refused(running: Running, missing: st
     assert missing in response.text
 
 
-def test_selections_are_not_looked_at(running: Running) -> None:
+def test_selections_are_ignored(running: Running) -> None:
     request = signing(medication(QUININE), selections=[])
     assert rules(cards(running, request)) == ["quinine-ordered"]
 
 
-def test_a_draft_of_another_patient_is_not_judged_and_reported(running: Running) -> None:
+def test_a_draft_of_another_patient_is_reported_and_not_judged(running: Running) -> None:
     other = medication(QUININE, subject={"reference": "Patient/p2"})
     assert rules(cards(running, signing(other))) == ["data-not-usable"]

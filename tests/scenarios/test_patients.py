@@ -22,7 +22,7 @@ def bundle(name: str) -> dict[str, Any]:
     return content
 
 
-def test_the_index_and_the_files_are_the_same_patients() -> None:
+def test_the_index_lists_exactly_the_patient_files() -> None:
     files = {file.stem for file in FOLDER.glob("*.json")} - {"index"}
     assert [one["name"] for one in INDEX if one["name"] not in files] == []
     assert files - {one["name"] for one in INDEX} == set()
@@ -32,7 +32,9 @@ def test_the_index_and_the_files_are_the_same_patients() -> None:
 
 
 @pytest.mark.parametrize("entry", INDEX, ids=lambda entry: entry["name"])
-def test_a_patient_gets_the_cards_of_the_story(entry: dict[str, Any], service: Service) -> None:
+def test_a_patient_gets_the_cards_that_the_index_promises(
+    entry: dict[str, Any], service: Service
+) -> None:
     running = service(moment(f"{entry['as_of']}T12:00:00+00:00"))
     services = running.parts.answering.services.values()
     which = next(one for one in services if one.hook.name == entry["hook"])

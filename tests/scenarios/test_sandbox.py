@@ -77,7 +77,7 @@ def test_the_browser_may_call_every_address(client: FlaskClient, path: str, meth
     assert {"GET", "POST", "OPTIONS"} <= methods
 
 
-def test_another_page_may_not_call(client: FlaskClient) -> None:
+def test_a_page_from_another_origin_may_not_call(client: FlaskClient) -> None:
     answer = client.get("/cds-services", headers={"Origin": "https://elsewhere.example"})
     assert answer.headers.get("Access-Control-Allow-Origin") != "https://elsewhere.example"
 
@@ -123,7 +123,7 @@ def test_every_card_can_be_dismissed_and_its_suggestions_can_be_taken(client: Fl
                 assert all(action["description"] for action in suggestion["actions"])
 
 
-def test_the_offered_removal_clears_the_drafted_drug(client: FlaskClient) -> None:
+def test_the_offered_removal_deletes_the_draft_order(client: FlaskClient) -> None:
     (card,) = cards(fire(client, STEPS["quinine-chosen"]))
     (action,) = card["suggestions"][0]["actions"]
     assert action["type"] == "delete"
@@ -151,7 +151,7 @@ def kept(running: Running) -> dict[str, Any]:
     return row
 
 
-def test_accepted_and_dismissed_cards_are_kept(running: Running) -> None:
+def test_feedback_on_accepted_and_dismissed_cards_is_stored(running: Running) -> None:
     client, step = running.client, STEPS["quinine-chosen"]
     before = kept(running)
     (card,) = cards(fire(client, step))

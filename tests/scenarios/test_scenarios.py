@@ -16,13 +16,13 @@ CARD = {"rule", "indicator", "summary", "offers", "removes", "says", "does_not_s
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_a_folder_has_a_request_what_is_expected_and_why(folder: Path) -> None:
+def test_each_folder_has_a_request_the_expected_answer_and_the_reason(folder: Path) -> None:
     assert {file.name for file in folder.iterdir()} == {"request.json", "expected.json", "why.md"}
     assert len((folder / "why.md").read_text(encoding="utf-8").split()) >= 5
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_what_is_expected_has_no_word_that_nobody_reads(folder: Path) -> None:
+def test_expectations_have_no_unknown_keys(folder: Path) -> None:
     expected = scenario(folder).expected
     assert set(expected) <= {"as_of", "settings", "answers", "cards", "status", "says"}
     assert ("cards" in expected) != ("status" in expected)
@@ -50,7 +50,7 @@ TRACED = [folder for folder in FOLDERS if scenario(folder).expected.get("answers
 
 
 @pytest.mark.parametrize("folder", TRACED, ids=lambda folder: folder.name)
-def test_silent_rules_answer_for_the_right_reason(folder: Path, service: Service) -> None:
+def test_rules_that_do_not_fire_give_the_right_reason(folder: Path, service: Service) -> None:
     one = scenario(folder)
     trace = service(one.as_of, **one.settings).answered(one.request).trace
     answers = {traced.rule: traced.answer for traced in trace}
@@ -64,7 +64,7 @@ def test_every_rule_has_a_scenario_in_which_it_fires() -> None:
     assert {rule.id for rule in TOPIC.rules} - spoken == set()
 
 
-def test_a_wrong_expectation_would_be_seen() -> None:
+def test_a_wrong_expectation_is_detected() -> None:
     card: dict[str, Any] = {
         "summary": "Low",
         "detail": "1.4 mg/dL",

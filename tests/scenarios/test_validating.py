@@ -47,7 +47,7 @@ def request(**wrong: str) -> dict[str, Any]:
         ("all", {"MedicationRequest", "Condition"}),
     ],
 )
-def test_what_is_refused_by_the_models_is_reported_by_setting(
+def test_resources_that_the_models_reject_are_reported_if_the_setting_asks_for_it(
     service: Service, setting: str, refused: set[str]
 ) -> None:
     answered = service(NOON, CDS_VALIDATE=setting).answered(request(**WRONG))
@@ -56,6 +56,6 @@ def test_what_is_refused_by_the_models_is_reported_by_setting(
     assert all("some day" not in reason for reason in answered.refused.values())
 
 
-def test_what_the_models_accept_is_not_named(service: Service) -> None:
+def test_resources_that_the_models_accept_are_not_reported(service: Service) -> None:
     answered = service(NOON, CDS_VALIDATE="all").answered(request())
     assert {reference.partition("/")[0] for reference in answered.refused} == {"MedicationRequest"}

@@ -13,7 +13,7 @@ from hooks.knowledge.files import orderables
 EPIC = "urn:com.epic.cdshooks.action.code.system.preference-list-item"
 
 
-def test_the_sites_code_comes_first_and_the_standard_one_stays(tmp_path: Path) -> None:
+def test_the_sites_code_comes_first_and_the_standard_one_is_kept(tmp_path: Path) -> None:
     file = tmp_path / "codes.json"
     file.write_text(json.dumps({"magnesium": [{"system": EPIC, "code": "LAB123"}]}))
     merged = with_codes_of(str(file), orderables())

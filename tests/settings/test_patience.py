@@ -29,7 +29,7 @@ class _Screen(io.StringIO):
         return length
 
 
-def test_at_a_terminal_it_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_shown_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = _Screen(terminal=True)
     monkeypatch.setattr(sys, "stderr", screen)
 
@@ -39,7 +39,7 @@ def test_at_a_terminal_it_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Reading …" in screen.getvalue()
 
 
-def test_scripts_find_only_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scripts_get_only_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = _Screen(terminal=False)
     monkeypatch.setattr(sys, "stderr", screen)
 

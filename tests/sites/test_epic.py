@@ -79,7 +79,7 @@ def by_topic(cards: list[Json]) -> dict[str, Json]:
     return {card["source"]["topic"]["code"]: card for card in cards}
 
 
-def test_cards_are_such_as_epic_can_show(client: FlaskClient, ehr: Client) -> None:
+def test_cards_meet_the_limits_of_epic(client: FlaskClient, ehr: Client) -> None:
     cards = [
         *post(client, ehr, "patient-view", fixture("patient-view")),
         *post(client, ehr, "order-select", fixture("order-select")),
@@ -100,7 +100,7 @@ def test_cards_are_such_as_epic_can_show(client: FlaskClient, ehr: Client) -> No
         assert action["description"].startswith(suggestion["label"])
 
 
-def test_orders_carry_the_site_s_own_item_first(client: FlaskClient, ehr: Client) -> None:
+def test_orders_list_the_sites_own_code_first(client: FlaskClient, ehr: Client) -> None:
     low = by_topic(post(client, ehr, "patient-view", fixture("patient-view")))["lowmagnesium"]
     codings = [
         action["resource"]["code"]["coding"][0]
@@ -111,7 +111,7 @@ def test_orders_carry_the_site_s_own_item_first(client: FlaskClient, ehr: Client
     assert codings == [{"system": ITEMS, "code": "1000001", "display": "MAGNESIUM"}]
 
 
-def test_a_search_that_found_nothing_is_nothing_on_file(client: FlaskClient) -> None:
+def test_an_empty_search_result_means_nothing_on_file(client: FlaskClient) -> None:
     from cds_service.api.asking import ask
 
     parts = client.application.extensions["cds_parts"]

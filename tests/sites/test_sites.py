@@ -129,7 +129,9 @@ def test_each_hospital_has_its_own_limits(hospitals: Make, ehr: Client) -> None:
     assert "0.80" not in card["detail"]
 
 
-def test_snooze_feedback_and_counts_never_cross(hospitals: Make, ehr: Client) -> None:
+def test_snooze_feedback_and_counts_are_separate_for_each_hospital(
+    hospitals: Make, ehr: Client
+) -> None:
     client = hospitals(snooze=True)
     (north,) = call(client, ehr, "tn", magnesium(0.55))
     (south,) = call(client, ehr, "ts", magnesium(0.55))
@@ -200,7 +202,7 @@ def test_a_rule_is_silent_before_its_day(hospitals: Make, ehr: Client) -> None:
     assert codes(call(client, ehr, "ts", magnesium(0.55))) == ["low-magnesium"]
 
 
-def test_a_silent_rule_takes_no_room_under_the_cap(hospitals: Make, ehr: Client) -> None:
+def test_a_silent_rule_does_not_count_towards_the_cap(hospitals: Make, ehr: Client) -> None:
     client = hospitals(
         '[site.north]\ncramps = "assumed"\nmax_info_cards = 1\n'
         'silent = ["electrolytes-not-checked"]\n'
@@ -228,7 +230,7 @@ def test_a_site_without_the_topic_has_no_such_service(hospitals: Make, ehr: Clie
     assert call(client, ehr, "ts", magnesium(0.5))
 
 
-def test_the_environment_goes_on_without_a_client_list(tmp_path: Path) -> None:
+def test_the_environment_settings_apply_without_a_client_list(tmp_path: Path) -> None:
     client = build(
         make_parts(Settings(database_url=f"sqlite:///{tmp_path}/r.db", rules_silent=("*",)))
     ).test_client()
@@ -270,7 +272,7 @@ def test_a_wrong_file_refuses_the_start_and_says_which(
     assert "CDS_SITES" in str(refused.value) or "site" in str(refused.value)
 
 
-def test_a_file_that_is_not_there_refuses_the_start(tmp_path: Path) -> None:
+def test_a_missing_file_refuses_the_start(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match="cannot be read"):
         make_parts(Settings(sites=str(tmp_path / "none.toml")))
 
@@ -315,7 +317,7 @@ def test_the_sample_files_serve_two_sites_with_different_limits(tmp_path: Path) 
     assert orders == ["1000001"]
 
 
-def test_the_audit_trail_tells_the_hospitals_apart(hospitals: Make, ehr: Client) -> None:
+def test_the_audit_trail_distinguishes_hospitals(hospitals: Make, ehr: Client) -> None:
     client = hospitals(audit="digest")
     sent = {tenant: call(client, ehr, tenant, magnesium(0.55)) for tenant in ("tn", "ts")}
     parts = client.application.extensions["cds_parts"]
@@ -335,7 +337,7 @@ def test_the_audit_trail_tells_the_hospitals_apart(hospitals: Make, ehr: Client)
     assert sent["tn"][0]["uuid"] != sent["ts"][0]["uuid"]
 
 
-def test_what_is_handed_out_or_erased_is_of_one_hospital(hospitals: Make, ehr: Client) -> None:
+def test_export_and_erasure_cover_one_hospital_only(hospitals: Make, ehr: Client) -> None:
     client = hospitals(audit="digest")
     for tenant in ("tn", "ts"):
         (card,) = call(client, ehr, tenant, magnesium(0.55))
@@ -358,7 +360,7 @@ def test_what_is_handed_out_or_erased_is_of_one_hospital(hospitals: Make, ehr: C
     assert kept("south") == before
 
 
-def test_each_hospital_s_report_is_its_own(
+def test_each_hospital_has_its_own_report(
     hospitals: Make, ehr: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = hospitals("[site.north]\nsilent = ['*']\n[site.south]\n")

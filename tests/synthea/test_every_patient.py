@@ -229,7 +229,7 @@ def _analytes(running: Running) -> set[str]:
     }
 
 
-def test_a_lost_resource_would_be_seen(
+def test_a_lost_resource_is_detected(
     patients: list[Patient], clock: Clock, running: Running, templates: dict[str, dict[str, str]]
 ) -> None:
     patient = next(each for each in patients if len(each.of("Condition")) > 1)

@@ -42,14 +42,14 @@ def ran(installed: Path, *words: str, **settings: str) -> str:
     return done.stdout
 
 
-def test_its_rule_is_listed_beside_the_others_and_alone(installed: Path) -> None:
+def test_its_rule_is_listed_with_the_others_and_on_its_own(installed: Path) -> None:
     both = {one["id"] for one in json.loads(ran(installed, "rules", "--json"))["rules"]}
     assert {"severe-hyponatraemia", "quinine-active"} < both
     alone = json.loads(ran(installed, "rules", "--json", CDS_TOPICS="hyponatraemia"))["rules"]
     assert [one["id"] for one in alone] == ["severe-hyponatraemia"]
 
 
-def test_it_gives_its_card_and_the_others_give_theirs(installed: Path, tmp_path: Path) -> None:
+def test_both_topics_return_their_cards(installed: Path, tmp_path: Path) -> None:
     file = tmp_path / "patient.json"
     file.write_text(json.dumps(SODIUM), encoding="utf-8")
     said = ran(

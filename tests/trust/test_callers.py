@@ -94,28 +94,28 @@ GOOD: dict[str, tuple[str, Any]] = {
 
 
 @pytest.mark.parametrize(("authorization", "listed"), GOOD.values(), ids=GOOD.keys())
-def test_passes(authorization: str, listed: Any) -> None:
+def test_a_valid_token_passes(authorization: str, listed: Any) -> None:
     caller = callers(listed).verify(authorization, PATH)
 
     assert (caller.client, caller.iss, caller.jti) == (listed, ISS, "a-nonce")
 
 
-def test_a_caller_carries_its_tenant_and_the_end_of_its_token() -> None:
+def test_a_caller_has_its_tenant_and_the_expiry_of_its_token() -> None:
     caller = callers().verify(bearer(token(tenant="t1", exp=NOW + 100)), PATH)
 
     assert (caller.tenant, caller.expires) == ("t1", NOW + 160)
 
 
 @pytest.mark.parametrize("aud", [ENDPOINT, f"{ENDPOINT}/feedback"])
-def test_feedback_takes_the_service_and_its_own_address_as_audience(aud: str) -> None:
+def test_feedback_accepts_the_service_address_or_its_own_as_audience(aud: str) -> None:
     assert callers().verify(bearer(token(aud=aud)), f"{PATH}/feedback")
 
 
-def test_a_service_does_not_take_its_feedback_address_as_audience() -> None:
+def test_a_service_does_not_accept_its_feedback_address_as_audience() -> None:
     assert refusal(bearer(token(aud=f"{ENDPOINT}/feedback"))).where == "aud"
 
 
-def test_discovery_is_not_mistaken_for_feedback_of_nothing() -> None:
+def test_discovery_is_not_mistaken_for_a_feedback_address() -> None:
     discovery = f"{PUBLIC_URL}/cds-services"
 
     assert callers().verify(bearer(token(aud=discovery)), "/cds-services")
@@ -332,7 +332,7 @@ def test_the_reason_for_the_log_quotes_nothing_of_the_token(compact: str) -> Non
     ("tenant", "reason"),
     [(None, "tenant is missing"), ("t3", "tenant is not listed"), ("T1", "tenant is not listed")],
 )
-def test_a_client_with_tenants_needs_a_listed_one(tenant: str | None, reason: str) -> None:
+def test_a_client_with_tenants_must_name_a_listed_tenant(tenant: str | None, reason: str) -> None:
     error = refusal(bearer(token(tenant=tenant)), client(tenants=("t1", "t2")))
 
     assert (error.where, error.what) == ("tenant", reason)
@@ -350,7 +350,7 @@ def test_a_key_made_for_one_algorithm_is_not_used_with_another_of_its_kind() -> 
     )
 
 
-def test_a_key_itself_verifies_nothing_that_it_was_not_made_for() -> None:
+def test_a_key_verifies_only_the_algorithm_that_it_was_made_for() -> None:
     rsa = pair("RS384")
     draft = Draft(pair=rsa, sign_with="PS384")
     signature = urlsafe_b64decode(str(draft).rpartition(".")[2])
@@ -401,7 +401,7 @@ def test_nothing_is_fetched_for_a_token_that_fails_a_check_that_needs_no_key(
 # --- replay --------------------------------------------------------------------------------
 
 
-def test_a_token_is_good_for_one_call() -> None:
+def test_a_token_is_valid_for_one_call() -> None:
     doors = callers()
     doors.verify(bearer(token()), PATH)
 
@@ -411,7 +411,7 @@ def test_a_token_is_good_for_one_call() -> None:
     assert caught.value.where == "replay"
 
 
-def test_a_new_signature_does_not_make_a_used_jti_new() -> None:
+def test_a_new_signature_does_not_make_a_used_jti_valid_again() -> None:
     doors = callers()
     doors.verify(bearer(token()), PATH)
 
@@ -427,7 +427,7 @@ def test_a_token_used_for_a_service_cannot_be_used_for_its_feedback() -> None:
         doors.verify(bearer(token()), f"{PATH}/feedback")
 
 
-def test_the_same_jti_from_two_clients_is_two_tokens() -> None:
+def test_the_same_jti_from_two_clients_counts_as_two_tokens() -> None:
     doors = callers(client(), OTHER_CLIENT)
     doors.verify(bearer(token()), PATH)
 
@@ -440,7 +440,7 @@ def test_a_client_with_replay_allowed_may_use_a_token_again() -> None:
     assert doors.verify(bearer(token()), PATH) == doors.verify(bearer(token()), PATH)
 
 
-def test_a_token_is_remembered_as_a_digest_until_it_would_be_refused_anyway() -> None:
+def test_a_token_is_stored_as_a_digest_until_it_would_be_refused_anyway() -> None:
     replay = MemoryReplay()
     callers(replay=replay).verify(bearer(token(exp=NOW + 3000)), PATH)
 

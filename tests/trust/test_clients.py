@@ -45,7 +45,7 @@ def test_a_list_is_read_with_its_defaults(listed: Any) -> None:
         assert (client.replay, client.algorithms) == ("reject", ("ES384", "RS384"))
 
 
-def test_everything_an_entry_can_say_is_read(listed: Any) -> None:
+def test_all_fields_of_an_entry_are_read(listed: Any) -> None:
     [client] = load_clients(
         listed(
             [
@@ -190,12 +190,12 @@ def test_the_eleventh_entry_is_not_named_before_the_third(listed: Any) -> None:
         load_clients(listed(entries))
 
 
-def test_the_schema_is_itself_in_order() -> None:
+def test_the_schema_itself_is_valid() -> None:
     schema = files("cds_service.calls").joinpath("schemas/trusted-clients.schema.json").read_text()
 
     Draft202012Validator.check_schema(json.loads(schema))
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match="cannot be read"):
         load_clients(str(tmp_path / "none.json"))

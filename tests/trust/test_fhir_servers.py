@@ -37,7 +37,7 @@ ALLOWED = (
         ("http://[::1]:8080/fhir", "http://[::1]:8080/fhir"),
     ],
 )
-def test_an_allowed_server_is_called_in_its_plain_spelling(url: str, called: str) -> None:
+def test_an_allowed_server_is_called_with_its_normalised_url(url: str, called: str) -> None:
     found = allowed_server(url, ALLOWED)
     assert found is not None
     assert found[0] == called
@@ -117,7 +117,7 @@ REFUSED = {
 }
 
 
-def test_a_base_that_cannot_be_read_allows_nothing_and_hides_no_other() -> None:
+def test_an_unreadable_base_url_allows_nothing_and_does_not_affect_the_others() -> None:
     assert allowed_server("fhir.example/r4", ("fhir.example/r4",)) is None
     assert allowed_server("https://fhir.example/r4", ("fhir.example/r4", *ALLOWED))
 
@@ -154,17 +154,17 @@ def test_anything_else_is_not_called(url: str) -> None:
         "",
     ],
 )
-def test_some_addresses_are_not_called_even_if_they_are_listed(url: str) -> None:
+def test_some_addresses_are_never_called_even_if_they_are_listed(url: str) -> None:
     assert allowed_server(url, (url,)) is None
     with pytest.raises(StartupError, match="CDS_FHIR_SERVERS"):
         checked_servers((url,), "CDS_FHIR_SERVERS")
 
 
-def test_nothing_is_allowed_by_an_empty_list() -> None:
+def test_an_empty_list_allows_nothing() -> None:
     assert allowed_server("https://fhir.example/r4", ()) is None
 
 
-def test_a_list_is_kept_in_plain_spelling() -> None:
+def test_a_list_is_stored_with_normalised_urls() -> None:
     assert checked_servers(["https://FHIR.example:443/r4/", "http://localhost"], "X") == (
         "https://fhir.example/r4",
         "http://localhost",

@@ -32,7 +32,7 @@ CHECKS = [
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)
-def test_a_made_key_signs_tokens_that_pass(alg: str) -> None:
+def test_a_generated_key_signs_tokens_that_pass(alg: str) -> None:
     made = pair(alg)
     signed = sign_token(made.pem, made.kid, ISS, ENDPOINT, now=NOW, alg=alg, tenant="t1")
 
@@ -41,7 +41,7 @@ def test_a_made_key_signs_tokens_that_pass(alg: str) -> None:
     assert (caller.tenant, caller.expires) == ("t1", NOW + 300 + 60)
 
 
-def test_a_made_key_has_its_thumbprint_for_a_kid_and_no_private_half() -> None:
+def test_a_generated_public_key_has_its_thumbprint_as_kid_and_no_private_part() -> None:
     pem, jwk = make_key_pair("ES384")
 
     assert set(jwk) == {"kty", "crv", "x", "y", "kid", "alg", "use"}
@@ -50,7 +50,7 @@ def test_a_made_key_has_its_thumbprint_for_a_kid_and_no_private_half() -> None:
     assert make_key_pair("ES384")[1]["kid"] != jwk["kid"]
 
 
-def test_two_tokens_are_two_tokens() -> None:
+def test_two_tokens_differ() -> None:
     doors = callers()
     for _ in range(2):
         signed = sign_token(pair().pem, pair().kid, ISS, ENDPOINT, now=NOW)
@@ -65,7 +65,7 @@ def test_an_algorithm_that_is_never_accepted_gets_no_key_and_no_token(alg: str) 
         sign_token(pair().pem, "k", ISS, ENDPOINT, now=NOW, alg=alg)
 
 
-def test_a_key_of_another_kind_does_not_sign() -> None:
+def test_a_key_of_another_type_cannot_sign() -> None:
     with pytest.raises(ValueError, match="cannot sign with RS384"):
         sign_token(pair().pem, "k", ISS, ENDPOINT, now=NOW, alg="RS384")
 
@@ -87,7 +87,7 @@ def test_a_good_token_passes_every_step() -> None:
         ({"header": {"alg": "ES512"}}, "algorithm", "(ES384, RS384). It is ES512."),
     ],
 )
-def test_the_step_that_fails_comes_last_and_says_what_the_token_has(
+def test_the_failing_step_comes_last_and_quotes_the_value_in_the_token(
     changes: dict[str, object], failed: str, said: str
 ) -> None:
     steps = explain_token(token(**changes), [client()], PUBLIC_URL, PATH, NOW)
@@ -118,7 +118,7 @@ def test_the_keys_of_a_client_with_a_jku_are_fetched() -> None:
 @pytest.mark.parametrize(
     "changes", [{}, {"exp": 1}, {"aud": "x"}, {"tenant": 3}, {"header": {"typ": "x"}}], ids=str
 )
-def test_the_steps_and_the_door_agree(changes: dict[str, object]) -> None:
+def test_the_explanation_agrees_with_the_verification(changes: dict[str, object]) -> None:
     compact = token(**changes)
     steps = explain_token(compact, [client()], PUBLIC_URL, PATH, NOW, keys=KeySets(never_fetch))
     try:

@@ -39,7 +39,7 @@ def kids(sets: KeySets, kid: str) -> list[str]:
     return [key.kid for key in sets.find(REMOTE, kid)]
 
 
-def test_a_set_is_fetched_once_and_kept_for_ten_minutes() -> None:
+def test_a_key_set_is_fetched_once_and_kept_for_ten_minutes() -> None:
     server, clock = Server(key_set(OLD)), Clock()
     sets = KeySets(server, clock)
     for passed in (0, 300, 299.9):
@@ -52,7 +52,7 @@ def test_a_set_is_fetched_once_and_kept_for_ten_minutes() -> None:
     assert server.asked == 2
 
 
-def test_a_key_that_was_withdrawn_is_gone_after_ten_minutes() -> None:
+def test_a_withdrawn_key_is_rejected_after_ten_minutes() -> None:
     server, clock = Server(key_set(OLD)), Clock()
     sets = KeySets(server, clock)
     assert kids(sets, OLD.kid)
@@ -63,7 +63,7 @@ def test_a_key_that_was_withdrawn_is_gone_after_ten_minutes() -> None:
     assert kids(sets, OLD.kid) == []
 
 
-def test_an_unknown_kid_asks_again_but_at_most_once_a_minute() -> None:
+def test_an_unknown_kid_triggers_a_fetch_at_most_once_a_minute() -> None:
     server, clock = Server(key_set(OLD)), Clock()
     sets = KeySets(server, clock)
     assert kids(sets, OLD.kid)
@@ -159,7 +159,7 @@ def test_threads_that_need_the_first_set_wait_for_one_fetch() -> None:
     assert asked == [JKU]
 
 
-def test_a_thread_with_keys_that_still_serve_does_not_wait_for_a_slow_server() -> None:
+def test_a_thread_with_usable_keys_does_not_wait_for_a_slow_server() -> None:
     clock = Clock()
     asking, answered = threading.Event(), threading.Event()
     calls = []
@@ -185,7 +185,7 @@ def test_a_thread_with_keys_that_still_serve_does_not_wait_for_a_slow_server() -
     assert len(calls) == 2
 
 
-def test_two_clients_with_one_address_share_one_fetch_and_nothing_else() -> None:
+def test_two_clients_with_one_key_address_share_only_the_fetch() -> None:
     server = Server(key_set(OLD))
     sets = KeySets(server, Clock())
 
@@ -322,7 +322,7 @@ def test_an_answer_that_is_not_a_plain_key_set_is_an_error(
 
 
 @pytest.mark.parametrize("part", ["headers", "body", "body of a known length"])
-def test_an_answer_that_drips_is_given_up_at_the_deadline(part: str) -> None:
+def test_a_response_that_trickles_in_is_abandoned_at_the_deadline(part: str) -> None:
     given_up = threading.Event()
 
     def drip(request: BaseHTTPRequestHandler) -> None:
@@ -346,7 +346,7 @@ def test_an_answer_that_drips_is_given_up_at_the_deadline(part: str) -> None:
             given_up.set()
 
 
-def test_a_server_that_is_not_there_is_an_error_that_the_key_sets_survive() -> None:
+def test_the_key_sets_survive_an_unreachable_server() -> None:
     with serving(answering(b"")) as (url, _):
         pass
 

@@ -33,7 +33,7 @@ def check(store: Store, used: UsedTokens | None = None) -> ReplayCheck:
     return ReplayCheck(store, lambda: NOW, used)
 
 
-def test_the_store_decides_while_it_is_there() -> None:
+def test_the_store_decides_while_it_is_available() -> None:
     store = Store()
     replay = check(store)
     assert replay.first_use("ehr", "a", 100.0)
@@ -42,7 +42,7 @@ def test_the_store_decides_while_it_is_there() -> None:
     assert not check(store).first_use("ehr", "a", 100.0)
 
 
-def test_without_the_store_a_token_is_good_once_and_stays_used_when_it_is_back() -> None:
+def test_without_the_store_a_token_is_valid_once_and_stays_used_afterwards() -> None:
     store = Store()
     replay = check(store)
     store.here = False
@@ -53,7 +53,7 @@ def test_without_the_store_a_token_is_good_once_and_stays_used_when_it_is_back()
     assert replay.first_use("ehr", "b", 100.0)
 
 
-def test_a_token_used_before_the_outage_is_not_good_again_in_it() -> None:
+def test_a_token_used_before_an_outage_is_not_valid_again_during_it() -> None:
     store = Store()
     replay = check(store)
     assert replay.first_use("ehr", "a", 100.0)
@@ -61,7 +61,7 @@ def test_a_token_used_before_the_outage_is_not_good_again_in_it() -> None:
     assert not replay.first_use("ehr", "a", 100.0)
 
 
-def test_where_there_is_no_room_the_store_alone_decides_and_without_it_nobody_is_let_in() -> None:
+def test_without_shared_memory_only_the_store_decides_and_without_it_all_are_refused() -> None:
     store = Store()
     replay = check(store, UsedTokens(buckets=1))
     store.here = False
@@ -83,7 +83,7 @@ def test_a_token_that_never_ends_is_remembered_too(expires: float) -> None:
     assert used.add("ehr", "a", expires, NOW) is Noted.KNOWN
 
 
-def test_of_all_threads_and_processes_of_a_host_one_is_first() -> None:
+def test_only_one_thread_or_process_of_a_host_uses_a_token_first() -> None:
     used = UsedTokens(buckets=64)
     tokens = [f"token {number}" for number in range(100)]
     reading, writing = os.pipe()
@@ -116,7 +116,7 @@ def test_of_all_threads_and_processes_of_a_host_one_is_first() -> None:
     assert used.add("ehr", tokens[0], 60.0, NOW) is Noted.KNOWN
 
 
-def test_it_is_cheap() -> None:
+def test_checking_a_used_token_is_fast() -> None:
     import timeit
 
     used = UsedTokens()

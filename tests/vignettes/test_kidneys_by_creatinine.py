@@ -111,7 +111,7 @@ PREGNANCIES = [
 
 
 @table([*KIDNEYS, *SAMPLES, *PREGNANCIES])
-def test_renal_function_and_the_sample_decide_as_a_clinician_would(
+def test_renal_function_and_sample_quality_are_judged_as_a_clinician_would(
     program: Program, one: Vignette
 ) -> None:
     program.check(one)

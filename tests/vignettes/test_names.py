@@ -125,5 +125,5 @@ PREGNANCIES = [
 
 
 @table([*MAGNESIUM, *KIDNEYS, *RHYTHM, *POTASSIUM, *REASONS, *LEGS, *PREGNANCIES])
-def test_a_name_as_records_write_it_leads_to_the_card(program: Program, one: Vignette) -> None:
+def test_a_name_as_written_in_records_leads_to_the_card(program: Program, one: Vignette) -> None:
     program.check(one)

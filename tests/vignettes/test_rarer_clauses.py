@@ -193,7 +193,7 @@ def many(most: int) -> Vignette:
 
 
 @pytest.mark.parametrize("most", [0, 1, 3])
-def test_at_most_so_many_info_cards_the_rest_never_dropped(program: Program, most: int) -> None:
+def test_info_cards_are_capped_and_other_cards_never_dropped(program: Program, most: int) -> None:
     cards = program.cards(many(most))
     infos = [card for card in cards if card["indicator"] == "info"]
     counted = [one for one in rules(infos) if one != "data-not-usable"]
@@ -201,7 +201,7 @@ def test_at_most_so_many_info_cards_the_rest_never_dropped(program: Program, mos
     assert {"low-potassium", "cirrhosis-cramps", "data-not-usable"} <= set(rules(cards))
 
 
-def test_critical_before_warning_before_info_and_no_advice_beside_critical(
+def test_cards_are_sorted_by_severity_and_no_advice_is_shown_with_a_critical_card(
     program: Program,
 ) -> None:
     cards = program.cards(many(50))
@@ -219,16 +219,16 @@ def test_no_order_is_offered_twice(program: Program) -> None:
     assert len(labels) == len(set(labels))
 
 
-def test_after_the_cap_the_first_card_shown_keeps_the_order(program: Program) -> None:
+def test_the_first_card_shown_under_the_cap_keeps_the_order(program: Program) -> None:
     cards = program.cards(V("", [CRAMPS, CIRRHOSIS], "", settings={"max_info_cards": 1}))
     assert len(cards) == 1
     assert any("Potassium" in each["label"] for each in cards[0]["suggestions"])
 
 
-def test_nothing_obtained_is_412(program: Program) -> None:
+def test_no_data_obtained_is_412(program: Program) -> None:
     assert program.answer(V("", [], "", without=NOTHING))["status"] == 412
 
 
-def test_an_order_of_no_judged_class_without_data_is_412(program: Program) -> None:
+def test_an_order_that_no_rule_judges_without_data_is_412(program: Program) -> None:
     one = V("", [], "", without=NOTHING, drafts=[draft("amoxicillin")])
     assert program.answer(one)["status"] == 412

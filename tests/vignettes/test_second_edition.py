@@ -160,5 +160,5 @@ ORDERS = [
 
 
 @table([*CAUSES, *DANGERS, *CIRRHOSES, *ORDERS])
-def test_the_answer_is_what_a_clinician_would_want(program: Program, one: Vignette) -> None:
+def test_the_answer_is_what_a_clinician_would_expect(program: Program, one: Vignette) -> None:
     program.check(one)

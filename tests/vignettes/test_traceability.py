@@ -34,7 +34,7 @@ ORDINARY = {
 }  # fmt: skip
 
 
-def test_the_sentences_that_a_card_says_are_quoted() -> None:
+def test_statements_that_cards_make_have_a_quoted_text() -> None:
     quoted = {number for number, _, _ in QUOTED}
     assert {"1.1", "2.1", "2.2", "2.3", "2.4", "2.5", "7.1", "8.5", "9.1"} <= quoted
     for statement in CONTENT["statement"]:

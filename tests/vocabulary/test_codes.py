@@ -87,7 +87,7 @@ SYSTEMS = [
 
 
 @pytest.mark.parametrize(("sent", "meant"), SYSTEMS, ids=[s or "no system" for s, _ in SYSTEMS])
-def test_systems_are_known_in_the_spellings_that_records_use(sent: str, meant: str) -> None:
+def test_systems_are_recognised_in_the_spellings_that_records_use(sent: str, meant: str) -> None:
     assert normal_system(sent) == meant
 
 
@@ -102,13 +102,13 @@ KEYS = [
 
 
 @pytest.mark.parametrize(("system", "code", "key"), KEYS, ids=[row[1].strip() for row in KEYS])
-def test_codes_of_records_are_brought_to_the_lists_spelling(
+def test_codes_in_records_are_normalised_to_the_spelling_of_the_lists(
     system: str, code: str, key: tuple[str, str]
 ) -> None:
     assert normal_key(system, code) == key
 
 
-def test_a_category_and_a_class_include_what_is_below_them() -> None:
+def test_a_category_and_a_class_include_their_descendants() -> None:
     assert category_of(parse_code(ICD10CM, "E11.-")) == "E11"
     assert category_of(parse_code(ICD10CM, "E11-")) == "E11"
     assert category_of(parse_code(ICD10CM, "I70.2-")) == "I70.2"

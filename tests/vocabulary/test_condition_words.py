@@ -181,7 +181,7 @@ TEXTS = [
 @pytest.mark.parametrize(
     ("text", "concepts"), TEXTS, ids=[f"{n} says {e or 'nothing'}" for n, e in TEXTS]
 )
-def test_the_text_of_a_condition_says(text: str, concepts: str) -> None:
+def test_the_concepts_in_the_text_of_a_condition(text: str, concepts: str) -> None:
     assert CONDITIONS.concepts((), (text,)) == set(concepts.split())
 
 
@@ -211,11 +211,13 @@ CODED = [
 @pytest.mark.parametrize(
     ("what", "system", "code", "concepts"), CODED, ids=[row[0] for row in CODED]
 )
-def test_the_code_of_a_condition_says(what: str, system: str, code: str, concepts: str) -> None:
+def test_the_concepts_of_the_code_of_a_condition(
+    what: str, system: str, code: str, concepts: str
+) -> None:
     assert CONDITIONS.concepts([Coding(system, code)], ()) == set(concepts.split())
 
 
-def test_an_excluding_code_beats_the_text() -> None:
+def test_an_excluding_code_overrides_the_text() -> None:
     assert CONDITIONS.concepts([Coding(ICD10CM, "R18.0")], ["Ascites"]) == set()
 
 

@@ -410,12 +410,12 @@ COVERS_ROWS = [
 @pytest.mark.parametrize(
     ("text", "concepts"), SAYS_ROWS, ids=[f"{n} says {e or 'nothing'}" for n, e in SAYS_ROWS]
 )
-def test_a_condition_as_records_write_it_says(text: str, concepts: str) -> None:
+def test_the_concepts_of_a_condition_as_written_in_records(text: str, concepts: str) -> None:
     assert CONDITIONS.concepts((), (text,)) == set(concepts.split())
 
 
 @pytest.mark.parametrize(
     ("text", "covered"), COVERS_ROWS, ids=[f"{n} covers {e or 'nothing'}" for n, e in COVERS_ROWS]
 )
-def test_an_order_as_records_write_it_covers(text: str, covered: str) -> None:
+def test_what_an_order_as_written_in_records_covers(text: str, covered: str) -> None:
     assert ORDERS.concepts((), (text,)) == set(covered.split())

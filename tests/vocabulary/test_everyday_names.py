@@ -478,5 +478,5 @@ NAMES = [
 @pytest.mark.parametrize(
     ("name", "classes"), NAMES, ids=[f"{n} is {e or 'of no class'}" for n, e in NAMES]
 )
-def test_a_name_as_records_write_it_is_of_these_classes(name: str, classes: str) -> None:
+def test_the_classes_of_a_name_as_written_in_records(name: str, classes: str) -> None:
     assert MEDICATIONS.concepts((), (name,)) == set(classes.split())

@@ -50,7 +50,7 @@ def test_one_block_is_an_analyte_with_its_codes_names_and_order(tmp_path: Path) 
     assert (order.label, order.codes, order.covers) == ("Zinc, serum", (coding,), {"zinc"})
 
 
-def test_files_that_are_not_there_hold_nothing(tmp_path: Path) -> None:
+def test_missing_files_contain_nothing(tmp_path: Path) -> None:
     known = KnowledgeFolder(tmp_path)
     assert (dict(known.analytes), dict(known.references), dict(known.orderables)) == ({}, {}, {})
     assert dict(known.limits()) == {}

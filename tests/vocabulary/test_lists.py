@@ -27,7 +27,7 @@ ROW = "http://loinc.org,2823-3,Potassium,true,a page\n"
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_every_code_list_is_read_and_filled(folder: str) -> None:
+def test_every_code_list_is_read_and_not_empty(folder: str) -> None:
     in_folder = [e for e in ROOT.joinpath("codelists", folder).iterdir() if e.name.endswith(".csv")]
     lists = code_lists(folder)
     assert len(lists) == len(in_folder)
@@ -41,7 +41,7 @@ def test_every_code_list_is_read_and_filled(folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_no_code_is_both_in_and_out_of_a_concept(folder: str) -> None:
+def test_no_code_is_both_included_in_and_excluded_from_a_concept(folder: str) -> None:
     included = {(e.concept, r.code) for e in code_lists(folder) if not e.excludes for r in e.rows}
     excluded = {(e.concept, r.code) for e in code_lists(folder) if e.excludes for r in e.rows}
     assert not included & excluded
@@ -68,7 +68,7 @@ ORDER_KEYS = """imaging_leg_spine emg_nerve_conduction ecg abi extended_panel re
 referral_vascular"""
 
 
-def test_every_promised_concept_is_known_and_no_name_row_is_about_an_unknown_one() -> None:
+def test_every_documented_concept_exists_and_no_name_row_names_an_unknown_one() -> None:
     assert MEDICATIONS.known == set(MEDICATION_CLASSES.split())
     assert CONDITIONS.known == set(CONDITION_CONCEPTS.split())
     assert OBSERVATIONS.known >= set(ANALYTES.split())
@@ -100,7 +100,7 @@ REFUSED_CODES = [
 @pytest.mark.parametrize(
     ("what", "text", "where"), REFUSED_CODES, ids=[row[0] for row in REFUSED_CODES]
 )
-def test_a_wrong_code_list_is_refused_naming_file_and_line(
+def test_an_invalid_code_list_is_refused_naming_file_and_line(
     what: str, text: str, where: str
 ) -> None:
     with pytest.raises(CodeError) as refused:
@@ -123,7 +123,7 @@ REFUSED_NAMES = [
 
 
 @pytest.mark.parametrize(("what", "rows"), REFUSED_NAMES, ids=[row[0] for row in REFUSED_NAMES])
-def test_a_wrong_name_list_is_refused_naming_file_and_line(what: str, rows: str) -> None:
+def test_an_invalid_name_list_is_refused_naming_file_and_line(what: str, rows: str) -> None:
     with pytest.raises(CodeError) as refused:
         read_names(NAMES_HEAD + rows, "n.csv")
     assert refused.value.where.startswith("n.csv:")
@@ -177,7 +177,7 @@ def test_the_pattern_language(
     assert _vocabulary(name).concepts((), (text,)) == ({"x"} if found else set())
 
 
-def test_a_not_silences_only_names_wholly_inside_it() -> None:
+def test_a_not_pattern_excludes_only_names_entirely_inside_it() -> None:
     words = _vocabulary(
         ("x", "ingredient", "salt"), ("x", "ingredient", "salt oxide"), ("x", "not", "*azole salt")
     )
@@ -186,7 +186,7 @@ def test_a_not_silences_only_names_wholly_inside_it() -> None:
     assert words.concepts((), ("omeprazole salt / salt",)) == {"x"}
 
 
-def test_unless_beats_a_code_and_even_so_beats_unless() -> None:
+def test_unless_overrides_a_code_and_even_so_overrides_unless() -> None:
     atc = Coding(ATC, "A01AA01")
     words = _vocabulary(
         ("a", "unless", "gel"),
@@ -206,13 +206,13 @@ def test_three_different_companions_are_needed() -> None:
     assert words.concepts((), ("salt / a / b / c",)) == set()
 
 
-def test_one_concept_can_bring_another() -> None:
+def test_one_concept_can_imply_another() -> None:
     words = _vocabulary(("x", "phrase", "salt"), ("x", "implies", "y"), ("y", "implies", "z"))
     assert words.concepts((), ("salt",)) == {"x", "y", "z"}
     assert words.known == {"x", "y", "z"}
 
 
-def test_categories_hold_what_is_below_them_and_nothing_beside() -> None:
+def test_categories_include_their_descendants_and_nothing_else() -> None:
     words = _vocabulary(codes=f"{ICD10CM},I70.2-,PAD,false,general knowledge\n")
     assert words.concepts([Coding(ICD10CM, "I70.211")], ()) == {"a"}
     assert words.concepts([Coding(ICD10CM, "I70.2")], ()) == {"a"}

@@ -273,7 +273,7 @@ NAMES = [
 @pytest.mark.parametrize(
     ("name", "classes"), NAMES, ids=[f"{n} is {e or 'of no class'}" for n, e in NAMES]
 )
-def test_a_product_name_is_of_these_classes(name: str, classes: str) -> None:
+def test_the_classes_of_a_product_name(name: str, classes: str) -> None:
     assert MEDICATIONS.concepts((), (name,)) == set(classes.split())
 
 
@@ -332,7 +332,7 @@ def test_codes_and_names_work_together(what: str, codings: list[Coding], classes
     assert MEDICATIONS.concepts(codings, ()) == set(classes.split())
 
 
-def test_a_repeated_product_costs_one_look_up() -> None:
+def test_a_repeated_product_is_looked_up_once() -> None:
     with one_call():
         first = MEDICATIONS.concepts([], ["Quinine 325 MG Oral Capsule"])
         assert MEDICATIONS.concepts([], ["Quinine 325 MG Oral Capsule"]) is first

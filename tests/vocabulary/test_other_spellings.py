@@ -48,7 +48,7 @@ def test_a_condition_in_other_words(name: str, concepts: set[str]) -> None:
         ("urn:oid:1.2.276.0.76.5.409", "n18.5*"),
     ],
 )
-def test_an_icd_code_of_another_country(system: str, code: str) -> None:
+def test_an_icd_code_from_another_country(system: str, code: str) -> None:
     assert "ckd_stage_4_5" in lists.CONDITIONS.concepts([Coding(system, code, "")], ())
 
 
@@ -81,5 +81,5 @@ def test_a_result_in_other_words(name: str, analyte: str) -> None:
         ([("http://snomed.info/sct", "88480006", ""), ("http://loinc.org", "1-8", "")], [], False),
     ],
 )
-def test_a_bare_snomed_code_on_no_list(coded: list, words: list[str], bare: bool) -> None:
+def test_an_unlisted_snomed_code_alone(coded: list, words: list[str], bare: bool) -> None:
     assert lists.OBSERVATIONS.bare([Coding(*one) for one in coded], words) is bare

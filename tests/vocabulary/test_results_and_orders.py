@@ -166,13 +166,13 @@ def test_all_codings_of_a_result_are_tried_and_an_excluding_one_wins() -> None:
     assert OBSERVATIONS.concepts(both, ()) == set()
 
 
-def test_the_kind_of_an_egfr() -> None:
+def test_the_equation_of_an_egfr() -> None:
     assert egfr_kind([Coding(LOINC, "98979-8")]) == "race_free_2021"
     assert egfr_kind([Coding(LOINC, "48643-1")]) == "race_coefficient"
     assert egfr_kind([Coding(LOINC, "33914-3")]) == "other"
 
 
-def test_the_index_for_the_fast_look_gives_analytes_by_normal_key() -> None:
+def test_the_fast_index_returns_analytes_by_normalised_key() -> None:
     assert OBSERVATIONS.code_index[LOINC, "2823-3"] == {"potassium"}
     assert (LOINC, "2828-2") not in OBSERVATIONS.code_index
 
@@ -196,7 +196,7 @@ def test_a_coded_order_is_not_recognised_by_its_words() -> None:
     assert ORDERS.concepts([urine], ()) == set()
 
 
-def test_codes_for_search_templates_come_with_those_of_the_parts() -> None:
+def test_codes_for_search_templates_include_those_of_the_parts() -> None:
     codes = {coding.code for coding in OBSERVATIONS.codes("egfr")}
     assert {"98979-8", "48642-3", "33914-3"} <= codes
     assert {coding.system for coding in OBSERVATIONS.codes("egfr")} == {LOINC, SNOMED}
