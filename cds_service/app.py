@@ -64,7 +64,10 @@ def assemble(
         for topic in topics
     }
     readers = {
-        topic: Reader(topic.knowledge.vocabularies, topic.knowledge.analytes) for topic in topics
+        topic: Reader(
+            topic.knowledge.vocabularies, topic.knowledge.analytes, topic.knowledge.observing
+        )
+        for topic in topics
     }
     keys = {
         one.id: keys_of(one.rules, topic.knowledge.codes)

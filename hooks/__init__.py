@@ -6,6 +6,7 @@ from cds_service.engine.hook import ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW
 from cds_service.engine.topic import Knowledge, Service, Topic
 from hooks import cramps, order_select, order_sign, patient_view, priorities, renal
 from hooks.knowledge.files import FOLDER
+from hooks.knowledge.observing import OBSERVING
 
 TOPIC = Topic(
     key="leg-cramps",
@@ -51,6 +52,7 @@ TOPIC = Topic(
         complaint_is="leg cramps are",
         computed=renal.computed,
         priorities=priorities.PRIORITIES,
+        observing=OBSERVING,
     ),
 )
 """The topic that the entry point ``leg-cramps`` refers to."""

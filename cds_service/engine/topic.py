@@ -12,6 +12,7 @@ from typing import Any
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.knowledge import KnowledgeError, Limits, Reference
+from cds_service.core.observing import NOTHING_MORE, Observing
 from cds_service.core.patient import Facts
 from cds_service.core.series import Newest, Worse
 from cds_service.engine.arranging import NO_PRIORITIES, Priorities
@@ -44,6 +45,7 @@ class Knowledge:
     an analyte are searched for. ``computed`` gives results that are computed from others.
     ``complaint`` says whether the topic's complaint is documented (None: cannot tell); rules of
     tier C fire only where it is. ``complaint_is`` names it in messages ("leg cramps are").
+    ``observing`` is what Observations say besides results: conditions and methods.
     """
 
     vocabularies: Vocabularies
@@ -56,6 +58,7 @@ class Knowledge:
     computed: Computed | None = None
     priorities: Priorities = NO_PRIORITIES
     complaint_is: str = "the complaint is"
+    observing: Observing = NOTHING_MORE
 
 
 # Made once; compared by identity.

@@ -9,13 +9,7 @@ beside a LOINC code that is on no list only with a unit of the analyte (`fhir.re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
-
-from cds_service.terminology.codes import Coding
 from hooks.knowledge.files import FOLDER
-
-EgfrKind = Literal["race_free_2021", "race_coefficient", "other"]
 
 vocabulary = FOLDER.vocabulary
 code_lists = FOLDER.code_lists
@@ -26,11 +20,3 @@ MEDICATIONS = vocabulary("medications")
 OBSERVATIONS = vocabulary("observations")
 ORDERS = vocabulary("orders")
 ALLERGIES = vocabulary("allergies")
-
-
-def egfr_kind(codings: Sequence[Coding]) -> EgfrKind:
-    """The equation by which a reported eGFR was computed, as far as its code says."""
-    concepts = OBSERVATIONS.concepts(codings, ())
-    if "egfr_race_free_2021" in concepts:
-        return "race_free_2021"
-    return "race_coefficient" if "egfr_race_coefficient" in concepts else "other"

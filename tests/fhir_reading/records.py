@@ -13,6 +13,7 @@ from cds_service.fhir.intake.delivery import Delivery
 from cds_service.fhir.read.reading import Context, Reader, Reading, Vocabularies
 from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
+from hooks.knowledge.observing import OBSERVING
 from tests.testing import fhir
 from tests.testing.fhir import LOINC, RXNORM, SNOMED, UCUM, Json
 
@@ -34,7 +35,7 @@ def reader() -> Reader:
         orders=lists.ORDERS,
         allergies=lists.ALLERGIES,
     )
-    return Reader(known, analytes())
+    return Reader(known, analytes(), OBSERVING)
 
 
 def bundle(*resources: object, **more: object) -> Json:

@@ -9,7 +9,10 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
+
+from hooks import TOPIC
 
 ROOT = Path(__file__).resolve().parents[2]
 LINT = Path(sys.executable).parent / "lint-imports"
@@ -168,3 +171,19 @@ def test_what_the_linter_cannot_see_is_caught() -> None:
         wrong("cds_service/api/ops.py", "from urllib.parse import urlsplit\nimport json") == set()
     )
     assert wrong("cds_service/outbound/transport.py", "import ssl") == set()
+
+
+def test_the_service_holds_no_medicine() -> None:
+    """No text of the service is the key of a concept, analyte, limit, rule or order of a topic."""
+    known = TOPIC.knowledge
+    keys = known.analytes.keys() | known.limits(None, "").keys() | known.orderables.keys()
+    keys |= {rule.id for rule in TOPIC.rules} | {service.id for service in TOPIC.services}
+    for field in fields(known.vocabularies):
+        keys |= getattr(known.vocabularies, field.name).known
+    found = {
+        (str(file.relative_to(ROOT)), node.value)
+        for file in (ROOT / "cds_service").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in keys
+    }
+    assert found == set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cds_service.terminology.codes import CPT, LOINC, SNOMED, Coding
-from hooks.knowledge.vocabulary import OBSERVATIONS, ORDERS, egfr_kind
+from hooks.knowledge.vocabulary import OBSERVATIONS, ORDERS
 
 RESULTS = [
     ("Magnesium, serum", "magnesium"),
@@ -164,12 +164,6 @@ def test_all_codings_of_a_result_are_tried_and_an_excluding_one_wins() -> None:
     assert OBSERVATIONS.concepts([local, Coding(LOINC, "2823-3")], ()) == {"potassium"}
     both = [Coding(LOINC, "2823-3"), Coding(LOINC, "2828-2")]
     assert OBSERVATIONS.concepts(both, ()) == set()
-
-
-def test_the_equation_of_an_egfr() -> None:
-    assert egfr_kind([Coding(LOINC, "98979-8")]) == "race_free_2021"
-    assert egfr_kind([Coding(LOINC, "48643-1")]) == "race_coefficient"
-    assert egfr_kind([Coding(LOINC, "33914-3")]) == "other"
 
 
 def test_the_fast_index_returns_analytes_by_normalised_key() -> None:

@@ -5,32 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from cds_service.core.analytes import Analyte
+from cds_service.core.observing import NOTHING_MORE, ObservedCondition, Observing
 from cds_service.fhir.read.specimens import names_blood, names_other_specimen
 from cds_service.fhir.values.elements import all_words, codings, readable, texts
 from cds_service.terminology.call_texts import TooMuchTextError, digest, memory
 from cds_service.terminology.codes import LOINC, Coding, normal_system
 from cds_service.terminology.vocabulary import Vocabulary
 
-PREGNANCY = "pregnancy_status"
 PANEL = "panel_"
 """The prefix of the concepts for panels."""
 _MOST = 20_000
 """Codes whose meaning is kept, some 100 bytes each."""
-# Concepts of the code lists that say by which equation an eGFR was computed.
-_METHODS = {
-    "egfr_race_free_2021": "race_free_2021",
-    "egfr_race_coefficient": "race_coefficient",
-    "qt_uncorrected": "uncorrected",
-}
-# Concepts that answer the same question as an analyte without being it. They are never read as it.
-_INSTEAD = {
-    "creatinine_clearance": ("egfr", "it is a creatinine clearance, which is not an eGFR"),
-    "gfr_measured": ("egfr", "it is a measured filtration rate, which is not an eGFR"),
-}
 
 
 class Meaning:
-    """What a code stands for: analytes (and by which method), panels, a statement of pregnancy.
+    """What a code stands for: analytes (and by which method), panels, what states a condition.
 
     ``by_words`` is True where only words say so, beside an unlisted LOINC code or beside
     words that are not known, and no code on a list does. The unit must then agree with them.
@@ -50,15 +39,15 @@ class Meaning:
         "elsewhere",
         "kind",
         "method",
+        "observed",
         "panels",
-        "pregnancy",
     )
 
     def __init__(
         self,
         analytes: tuple[Analyte, ...] = (),
         method: str = "",
-        pregnancy: bool = False,
+        observed: ObservedCondition | None = None,
         panels: frozenset[str] = frozenset(),
         *,
         by_words: bool = False,
@@ -75,17 +64,18 @@ class Meaning:
         self.analytes = analytes
         self.panels = panels
         self.method = method
-        self.pregnancy = pregnancy
-        self.about = (
-            analytes[0].key if analytes else PREGNANCY if pregnancy else min(panels, default="")
-        )
+        self.observed = observed
+        if analytes:
+            self.about = analytes[0].key
+        else:
+            self.about = observed.key if observed is not None else min(panels, default="")
 
     def only(self, analytes: tuple[Analyte, ...]) -> Meaning:
         """The same meaning, limited to these analytes."""
         return Meaning(
             analytes,
             self.method,
-            self.pregnancy,
+            self.observed,
             self.panels,
             by_words=self.by_words,
             anywhere=self.anywhere,
@@ -115,10 +105,21 @@ TOO_MUCH = Meaning()
 class Codebook:
     """Meanings by code. There is one for the life of the process; threads may share it."""
 
-    def __init__(self, vocabulary: Vocabulary, analytes: Mapping[str, Analyte]) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        analytes: Mapping[str, Analyte],
+        observing: Observing = NOTHING_MORE,
+    ) -> None:
         self._vocabulary = vocabulary
+        self._observing = observing
         self.analytes = analytes
         self._known: dict[bytes, Meaning] = {}
+        self._in_units = frozenset(
+            key
+            for key, one in analytes.items()
+            if any("U" in unit.name for unit in one.units.values())
+        )
         self._units = frozenset(unit for one in analytes.values() for unit in one.units)
 
     def meaning(self, code: bytes) -> Meaning:
@@ -190,28 +191,25 @@ class Codebook:
     def _looked_up(self, coded: Sequence[Coding], words: Sequence[str]) -> Meaning:
         concepts = self._vocabulary.concepts(coded, words)
         analytes = tuple(self.analytes[key] for key in sorted(concepts) if key in self.analytes)
-        pregnancy = PREGNANCY in concepts
+        observed = next((one for one in self._observing.conditions if one.key in concepts), None)
         panels = frozenset(key for key in concepts if key.startswith(PANEL))
         named = [*words, *(one.display for one in coded if one.display)]
         if not analytes and (instead := self._instead(concepts)):
             return instead
-        elsewhere = names_other_specimen(named, [one.key for one in analytes])
-        if elsewhere and not pregnancy:  # a pregnancy test (hCG) may use urine
+        elsewhere = names_other_specimen(named, any(one.key in self._in_units for one in analytes))
+        if elsewhere and observed is None:  # a test for a condition may use urine
             return self._of_other_specimen(coded, analytes)
-        if not analytes and not pregnancy and not panels:
+        if not analytes and observed is None and not panels:
             return self._contradictory(coded) or self._doubtful(coded, words)
-        method = "other" if "egfr" in concepts else ""
-        for concept, name in _METHODS.items():
-            if concept in concepts:
-                method = name
-                break
+        methods = self._observing.methods
+        method = next((methods[concept] for concept in methods if concept in concepts), "")
         by_words = bool(analytes) and _has_loinc(coded) and not self._vocabulary.lists(coded)
         anywhere = bool(analytes or panels) and not self._of_blood(coded, named)
-        return Meaning(analytes, method, pregnancy, panels, by_words=by_words, anywhere=anywhere)
+        return Meaning(analytes, method, observed, panels, by_words=by_words, anywhere=anywhere)
 
     def _instead(self, concepts: frozenset[str]) -> Meaning | None:
-        """The meaning of a concept in `_INSTEAD`; None where there is none."""
-        for concept, (key, doubt) in _INSTEAD.items():
+        """The meaning of what only answers the same question; None where there is none."""
+        for concept, (key, doubt) in self._observing.instead.items():
             if concept in concepts and key in self.analytes:
                 return Meaning(
                     (self.analytes[key],), by_words=True, doubt=doubt, kind="other-quantity"

@@ -13,6 +13,7 @@ from datetime import datetime
 from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Availability, Drafts, Kind, Problem, Record, State
 from cds_service.core.immutable import immutable
+from cds_service.core.observing import NOTHING_MORE, Observing
 from cds_service.core.series import Series
 from cds_service.core.times import years_between
 from cds_service.engine.topic import Vocabularies
@@ -68,10 +69,11 @@ class Reader:
 
     vocabularies: Vocabularies
     analytes: Mapping[str, Analyte]
+    observing: Observing = NOTHING_MORE
     _book: Codebook = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        book = Codebook(self.vocabularies.observations, self.analytes)
+        book = Codebook(self.vocabularies.observations, self.analytes, self.observing)
         object.__setattr__(self, "_book", book)
 
     def read(
@@ -96,8 +98,7 @@ class Reader:
         results = Results(intake, self._book, subjects, as_of, age)
         words = Words(known.medications, known.conditions)
         conditions = read_conditions(library, known.conditions, as_of)
-        if results.pregnancy is not None:
-            conditions = (*conditions, results.pregnancy)
+        conditions = (*conditions, *results.stated)
         medications = read_medications(library, words, as_of)
         orders = read_orders(library, known.orders, known.conditions, as_of)
         allergies = read_allergies(library, known.allergies)

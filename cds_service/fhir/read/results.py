@@ -15,6 +15,7 @@ from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
 from cds_service.core.facts import Condition, Kind, Performed, Problem, Source
+from cds_service.core.observing import ObservedCondition
 from cds_service.core.series import Series
 from cds_service.fhir.intake.bundles import Entry, Intake, ObservationPage
 from cds_service.fhir.intake.recovery import recovered
@@ -22,16 +23,15 @@ from cds_service.fhir.intake.reports import conclusions, may_name_any, of_labora
 from cds_service.fhir.read.codebook import (
     ELSEWHERE,
     NOTHING,
-    PREGNANCY,
     TOO_MUCH,
     UNREAD,
     Codebook,
     Meaning,
 )
 from cds_service.fhir.read.opening import Opener, Row, source_of
-from cds_service.fhir.read.pregnancy import Pregnancy
 from cds_service.fhir.read.remarks import is_critical
 from cds_service.fhir.read.specimens import of_another_specimen, remark_of
+from cds_service.fhir.read.stated import Stated
 from cds_service.fhir.read.subjects import Subjects
 from cds_service.fhir.read.superseding import current
 from cds_service.fhir.values.elements import (
@@ -70,7 +70,7 @@ REPORTED = "a report says something about it in words or in a document, which is
 
 
 class Results:
-    """All Observations of one call: ``series`` by analyte, panels ``performed``, ``pregnancy``.
+    """All Observations of one call: ``series`` by analyte, panels ``performed``, ``stated``.
 
     ``age`` is the patient's age in years, because laboratories give ranges by age.
     """
@@ -94,7 +94,7 @@ class Results:
         self._reports: list[Row] = []  # those without results in them
         self._dated: defaultdict[str, list[Row]] = defaultdict(list)
         self._undated: dict[str, list[Problem]] = {}
-        self._pregnancy = Pregnancy(as_of)
+        self._stated: dict[ObservedCondition, Stated] = {}
         self._left_unread: set[Kind] = set()
         self.refused: dict[Kind, int] = {}
         self.kept: dict[Kind, int] = dict.fromkeys(Kind, 0)
@@ -118,9 +118,9 @@ class Results:
         }
 
     @property
-    def pregnancy(self) -> Condition | None:
-        """The pregnancy, according to the newest statement about it; None if there is none."""
-        return self._pregnancy.condition
+    def stated(self) -> tuple[Condition, ...]:
+        """The conditions that hold according to the newest statement about each."""
+        return tuple(one.condition for one in self._stated.values() if one.condition is not None)
 
     def raw(self, reference: str) -> bytes | None:
         """The undecoded Observation behind a result's source."""
@@ -166,7 +166,7 @@ class Results:
             meaning = UNREAD if code is UNSET else meaning_of(bytes(code))
             if (
                 (peek.specimen is not UNSET or peek.bodySite is not UNSET)
-                and not meaning.pregnancy  # a pregnancy test (hCG) may use urine
+                and meaning.observed is None  # a test for a condition may use urine
                 and self._elsewhere_by_specimen(peek)
             ):
                 self._take_inner(peek, meaning, where, index, elsewhere=True)
@@ -300,7 +300,7 @@ class Results:
             inside = {one.key for row in found for one in row.meaning.analytes}
             analytes = tuple(one for one in meaning.analytes if one.key not in inside)
             parent.meaning = meaning = meaning.only(analytes)
-            mine = bool(analytes or meaning.panels or meaning.pregnancy)
+            mine = bool(analytes or meaning.panels or meaning.observed)
         if not found and not mine:
             if meaning is UNREAD and peek.valueQuantity is not UNSET:
                 self._unnamed(where, index)
@@ -530,8 +530,8 @@ class Results:
             if stated is None:
                 stated = opener.stated(peek)
             when = read_when(stated, opener.zone)
-            if meaning.pregnancy:
-                self._take_pregnancy(row, read_moment(stated, opener.zone))
+            if meaning.observed is not None:
+                self._take_stated(meaning.observed, row, read_moment(stated, opener.zone))
             if meaning.panels and peek.status != "preliminary":
                 self._take_panel(row, read_moment(stated, opener.zone))
             for analyte in meaning.analytes:
@@ -548,7 +548,7 @@ class Results:
             source = self._opener.use(row)
             self.performed.append(Performed(row.meaning.panels, moment.day, source))
 
-    def _take_pregnancy(self, row: Row, moment: Moment | None) -> None:
+    def _take_stated(self, observed: ObservedCondition, row: Row, moment: Moment | None) -> None:
         if row.peek.status == "preliminary":
             return
         kind = reason = ""
@@ -561,14 +561,17 @@ class Results:
             source = self._opener.use(row)
             due = part(whole, "valueDateTime")
             value = part(whole, "valueCodeableConcept") or part(whole, "valueString")
+            stated = self._stated.get(observed)
+            if stated is None:
+                stated = self._stated[observed] = Stated(observed, self._as_of)
             if due is not None:
-                taken = self._pregnancy.take_due(due, moment, source)
+                taken = stated.take_due(due, moment, source)
             else:
-                taken = self._pregnancy.take(value, moment, source)
+                taken = stated.take(value, moment, source)
             if not taken:
                 kind, reason = "no-value", "it has no known answer"
         if kind:
-            self._intake.problem(kind, PREGNANCY, reason, row.source)
+            self._intake.problem(kind, observed.key, reason, row.source)
 
 
 def _last_part(address: str) -> str:

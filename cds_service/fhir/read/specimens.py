@@ -36,8 +36,6 @@ _URINE_ABBREVIATED = re.compile(
     r"(?! ?(?:[&+/,.-]|and|und|et|en|y|e)? ?(?:e|es|c)(?![a-z]))(?! ?/ ?[a-z]{0,2}l\b)"
     r"|(?:^|[(,;/] ?)(?:d|t|24h)u(?:-(?=[a-z])| (?=kali|natri|kreat))|[-(,/ ](?:dur?|tu)\)?$"
 )
-_IN_UNITS = frozenset({"creatine_kinase", "tsh"})
-"""Analytes whose unit contains a U: a U in their name may be the unit."""
 _MOST = 300  # characters of a name that are read
 
 _URINE_OR_FLUID = frozenset(
@@ -60,15 +58,18 @@ _TABLE_0487 = frozenset(
 """Codes of HL7 tables 0487 and 0070 for specimens other than blood [GK]."""
 
 
-def names_other_specimen(words: Sequence[str], analytes: Sequence[str]) -> bool:
-    """Whether the name of a result says that it was not measured in blood."""
+def names_other_specimen(words: Sequence[str], in_units: bool = False) -> bool:
+    """Whether the name of a result says that it was not measured in blood.
+
+    ``in_units`` is True where a U in the name may be that of a unit, such as U/L.
+    """
     for one in words:
         lower = one[:_MOST].lower()
         if _OTHER_IN_NAMES.search(lower):
             if not _OF_BLOOD.search(lower):
                 return True
         elif (
-            "u" in lower and _IN_UNITS.isdisjoint(analytes) and _URINE_ABBREVIATED.search(lower)
+            "u" in lower and not in_units and _URINE_ABBREVIATED.search(lower)
         ):  # "U" beside "serum" is a contradiction, which is reported too
             return True
     return False
