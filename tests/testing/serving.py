@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -18,12 +17,13 @@ from typing import Any, TypeVar
 
 import psutil
 import requests
+from sqlalchemy import create_engine, make_url, text
 
 PATIENCE_S = 40.0
 HOST = "127.0.0.1"
 PROGRAM = os.environ.get("FAULTS_PROGRAM") or str(Path(sys.executable).with_name("cds-service"))
 """The program to start; that of another release gives its figures."""
-CARDS = "SELECT card FROM feedback UNION SELECT card FROM unknown_feedback"
+_CARDS = "SELECT card FROM feedback UNION SELECT card FROM unknown_feedback"
 _SHORT_RETRY = (
     "import sys; from cds_service.trust import keys; keys.RETRY = float(sys.argv.pop(1)); "
     "from cds_service.cli import main; main()"
@@ -144,6 +144,7 @@ class Service(Server):
         environ = environment() | {"CDS_DATABASE_URL": f"sqlite:///{folder}/records.db"}
         environ["CDS_PUBLIC_URL"] = "http://cds.example"
         environ |= {f"CDS_{name}": value for name, value in (settings or {}).items()}
+        self.database = environ["CDS_DATABASE_URL"]
         program = [PROGRAM]
         if key_retry_s is not None:
             program = [sys.executable, "-c", _SHORT_RETRY, str(key_retry_s)]
@@ -194,6 +195,17 @@ class Service(Server):
         super().kill()
         until(lambda: not self.worker_processes(), "the end of the killed workers")
 
+    def stored_cards(self) -> set[str]:
+        """The cards whose feedback is in its database."""
+        url = make_url(self.database)
+        if url.drivername == "postgresql":
+            url = url.set(drivername="postgresql+psycopg")
+        engine = create_engine(url)
+        with engine.connect() as kept:
+            found = {str(card) for (card,) in kept.execute(text(_CARDS))}
+        engine.dispose()
+        return found
+
     def faults(self) -> list[str]:
         """The kinds of unforeseen errors in the log, those of single rules included."""
         events = r'"event": ?"(?:unforeseen_error|rule_failed)"[^\n]*|Traceback \(most recent[^\n]*'
@@ -213,9 +225,3 @@ def running(server: Started) -> Iterator[Started]:
 def serving(folder: Path, **options: Any) -> AbstractContextManager[Service]:
     """A service that runs inside the block; see `Service`."""
     return running(Service(folder, **options))
-
-
-def stored_cards(folder: Path) -> set[str]:
-    """The cards whose feedback is in the SQLite file in ``folder``."""
-    with contextlib.closing(sqlite3.connect(folder / "records.db", timeout=20)) as kept:
-        return {str(card) for (card,) in kept.execute(CARDS)}

@@ -38,23 +38,17 @@ def application() -> Any:
     return create_app().wsgi_app
 
 
-def post(app: Any, path: str, body: bytes | str) -> tuple[str, bytes, float]:
-    """Status, answer, and processor seconds of one call."""
-    from werkzeug.test import create_environ, run_wsgi_app
-
-    environ = create_environ(path, method="POST", data=body, content_type="application/json")
-    started = time.process_time()
-    answer, status, _ = run_wsgi_app(app, environ, buffered=True)
-    return status, b"".join(answer), time.process_time() - started
-
-
 def call(app: Any, path: str, body: bytes) -> Call:
     """One call that gives its processor seconds. It raises RuntimeError unless answered 200."""
+    from werkzeug.test import create_environ, run_wsgi_app
 
     def timed() -> float:
-        status, answer, taken = post(app, path, body)
+        environ = create_environ(path, method="POST", data=body, content_type="application/json")
+        started = time.process_time()
+        answer, status, _ = run_wsgi_app(app, environ, buffered=True)
+        taken = time.process_time() - started
         if not status.startswith("200"):
-            raise RuntimeError(f"{path} answered {status}: {answer[:200]!r}")
+            raise RuntimeError(f"{path} answered {status}: {b''.join(answer)[:200]!r}")
         return taken
 
     return timed

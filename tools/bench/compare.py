@@ -49,8 +49,8 @@ def compared(processes: Mapping[str, tuple[Sequence[str], str]], rounds: int) ->
             environ = environment() | {"PYTHONPATH": checkout}
             told = subprocess.check_output(command, env=environ, input=asked, text=True)
             turns[-1][name] = json.loads(told)
-    first, size = next(iter(processes)), rounds // 3
-    cuts = ((0, size), (size, 2 * size), (2 * size, rounds)) if size else ((0, rounds),)
+    first = next(iter(processes))
+    cuts = [slice(rounds * n // 3, rounds * (n + 1) // 3) for n in range(3)]
     found: Compared = {}
     for call in _CALLS:
         found[call] = {}
@@ -59,7 +59,7 @@ def compared(processes: Mapping[str, tuple[Sequence[str], str]], rounds: int) ->
             found[call][name] = {
                 "us": median(turn[name][call] for turn in turns),
                 "ratio": median(ratios),
-                "thirds": [median(ratios[start:end]) for start, end in cuts],
+                "thirds": [median(ratios[one]) for one in cuts if ratios[one]],
             }
     return found
 

@@ -21,8 +21,8 @@ from tools.faults.load import Call, Client
 WORKERS = 2
 _WHERE = ("--port", "{port}", "--workers")
 _FLOORS = (str(Path(sys.executable).with_name("granian")), "--interface", "wsgi", "--http", "1",
-           "--no-ws", "--no-log", "--blocking-threads", "1", "--factory",
-           "tools.bench.fixed:made", *_WHERE)  # fmt: skip
+           "--no-ws", "--no-log", "--blocking-threads", "1", "tools.bench.fixed:app",
+           *_WHERE)  # fmt: skip
 _HERE = Path(__file__).parent
 _HEALTHCHAIN = ("healthchain==0.16.1", "uvicorn[standard]")
 _NPM = ("npm", "--no-audit", "--no-fund", "--fetch-retries=1")

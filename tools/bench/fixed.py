@@ -43,8 +43,6 @@ def app(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
     return [_ANSWER]
 
 
-def made() -> Callable[..., Iterable[bytes]]:
-    """The application, with the collector set as the service's workers set it."""
-    gc.collect()
-    gc.freeze()
-    return app
+# The collector is set as the service's workers set it.
+gc.collect()
+gc.freeze()

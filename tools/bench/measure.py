@@ -18,7 +18,7 @@ from tools.bench import contestants as who
 from tools.bench.bodies import CARDS, NONE, ORDERS
 from tools.bench.contestants import Ground
 from tools.faults import calls
-from tools.faults.load import Call, Client
+from tools.faults.load import Client
 
 RELEASE = "b980901"
 """The last commit of 23 November 2026: the first edition, that the goals are set against."""
@@ -121,18 +121,6 @@ def newer_pythons(rounds: int) -> compare.Compared:
     return compare.compared(found, rounds)
 
 
-def hostile() -> dict[str, bytes]:
-    """Calls that are meant to hurt, by what is wrong with them."""
-    extra = {
-        "a million levels deep": b"[" * 1_000_000 + b"]" * 1_000_000,
-        "two million empty objects": b"[" + b"{}," * 2_000_000 + b"{}]",
-        "a number of a million digits": b"9" * 1_000_000,
-        "300,000 keys": b"1" + b"".join(b',"k%d":null' % n for n in range(300_000)),
-    }
-    made = {name: calls.with_extra(one).body for name, one in extra.items()}
-    return {"a note of 15 MB": calls.padded(15_000_000).body, **made}
-
-
 def memory(on: Ground, requests: int) -> list[dict[str, Any]]:
     """The largest worker, in MB, after calls of each kind, and its peak during them."""
     server = on.server(who.SERVICE)
@@ -142,12 +130,11 @@ def memory(on: Ground, requests: int) -> list[dict[str, Any]]:
         while done < most:
             done += servers.loaded(server, who.VIEW_PATH, body, 16, 2.0)["rate"] * 2
         found.append({"what": f"{most:,} calls", "status": 200} | servers.memory(server))
-    large = {f"{size:,} results": bodies.patient_view(size) for size in (10_000, 50_000)}
-    for name, content in (large | hostile()).items():
+    for call, _ in calls.edges():
         servers.forget_peaks(server)
-        status = [client.send(Call(who.VIEW_PATH, content)).status for _ in range(6)]
+        status = [client.send(call).status for _ in range(6 if isinstance(call.body, bytes) else 1)]
         servers.rest(server)
-        found.append({"what": name, "status": max(status)} | servers.memory(server))
+        found.append({"what": call.note, "status": max(status)} | servers.memory(server))
     return found
 
 

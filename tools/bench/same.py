@@ -15,8 +15,10 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -39,40 +41,33 @@ def lines(number: int, seed: int) -> Iterator[str]:
 
 def answered(calls: Iterable[str]) -> Iterator[str]:
     """What the ``cds_service`` that is imported answers to each line, as a line of JSON."""
-    from dataclasses import replace
-
     from werkzeug.test import create_environ, run_wsgi_app
 
-    from cds_service.answer.answering import Answering
     from cds_service.app import build, make_parts
     from cds_service.settings import read_settings
 
-    answer, seen = Answering.answer, []
+    seen: list[Any] = []
 
-    def kept(*given: Any) -> Any:
+    def watched(answer: Callable[..., Any], *given: Any) -> Any:
         found = answer(*given)
         seen.append([found.trace, found.problems, found.silence, found.orders])
         return found
 
-    Answering.answer = kept
     with tempfile.TemporaryDirectory() as folder:
         parts = make_parts(read_settings(database_url=f"sqlite:///{folder}/same.db"))
+        for one in {parts.answering, *parts.sites.values()}:
+            one.answer = partial(watched, one.answer)
         app = build(replace(parts, now=lambda: NOW)).wsgi_app
-        try:
-            for line in calls:
-                seen.clear()
-                path, body, headers = json.loads(line)
-                sent = {"Content-Type": "application/json", **headers}
-                made = create_environ(
-                    path, method="POST", data=body.encode("latin-1"), headers=sent
-                )
-                content, status, _ = run_wsgi_app(app, made, buffered=True)
-                # The ids of cards and suggestions are random in part.
-                lasting = re.sub(r'"uuid": *"[^"]*"', "", b"".join(content).decode())
-                yield json.dumps([status, lasting, repr(seen)])
-        finally:
-            Answering.answer = answer
-            parts.records.close()
+        for line in calls:
+            seen.clear()
+            path, body, headers = json.loads(line)
+            sent = {"Content-Type": "application/json", **headers}
+            made = create_environ(path, method="POST", data=body.encode("latin-1"), headers=sent)
+            content, status, _ = run_wsgi_app(app, made, buffered=True)
+            # The ids of cards and suggestions are random in part.
+            lasting = re.sub(r'"uuid": *"[^"]*"', "", b"".join(content).decode())
+            yield json.dumps([status, lasting, repr(seen)])
+        parts.records.close()
 
 
 def differences(checkouts: tuple[Path, Path], number: int, seed: int) -> Iterator[str]:

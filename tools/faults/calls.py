@@ -118,6 +118,53 @@ def padded(size: int) -> Call:
     return with_extra(b'"' + b"x" * (size - len(with_extra(b'""').body)) + b'"')
 
 
+def _chunks(size: int, each: int) -> list[bytes]:
+    """A body that is sent in chunks."""
+    body = padded(size).body
+    return [body[at : at + each] for at in range(0, size, each)]
+
+
+def edges() -> Iterator[tuple[Call, tuple[int, ...]]]:
+    """Calls at the limits and beyond, named by their note; the statuses of which one is right."""
+    result, good = with_results(1).body, good_calls(VIEW)[0].body
+    big = with_results(49_999).body  # and the patient
+    drafts = big.replace(b"patient-view", b"order-select", 1).replace(
+        b'"patientId": "p1"', b'"patientId":"p1","selections":[],"draftOrders":{}'
+    )
+    keys = b"".join(b',"k%d":{}' % at for at in range(100_000))
+    extra: tuple[tuple[str, bytes, tuple[int, ...]], ...] = (
+        ("60 levels deep", b"[" * 57 + b"]" * 57, (200,)),
+        ("65 levels deep", b"[" * 63 + b"]" * 63, (400,)),
+        ("100,000 levels deep", b"[" * 100_000 + b"]" * 100_000, (400,)),
+        ("two million empty objects", b"[" + b"{}," * 2_000_000 + b"{}]", (200,)),
+        ("a key 100,000 times", b"1" + b',"x":1' * 100_000, (200, 400)),
+        ("100,000 prefetch keys", b"1" + keys, (200, 400, 413)),
+    )
+    for name, value, right in extra:
+        yield replace(with_extra(value), note=name), right
+    bodies: tuple[tuple[str, bytes | list[bytes], tuple[int, ...]], ...] = (
+        ("5 million levels, never closed", b"[" * 5_000_000, (400,)),
+        ("100,000 levels in feedback", b'{"feedback":' + b"[" * 100_000, (400,)),
+        ("1e400 as a result", result.replace(b"4.1", b"1e400"), (200, 400)),
+        ("a result of 1,000,000 digits", result.replace(b"4.1", b"7" * 1_000_000), (200, 400)),
+        ("1,000,000 decimals", result.replace(b"4.1", b"0." + b"3" * 1_000_000), (200, 400)),
+        ("1e-999999999", result.replace(b"4.1", b"1e-999999999"), (200, 400)),
+        ("each key twice", good[:-1] + b"," + good[1:], (200, 400)),
+        ("10 MB", padded(10_000_000).body, (200,)),
+        ("40 MB", padded(40_000_000).body, (413,)),
+        ("40 MB of feedback", padded(40_000_000).body, (413,)),
+        ("50,000 entries", big, (200,)),
+        ("100,000 entries", with_results(100_000).body, (413,)),
+        ("10 MB in chunks of 64 KB", _chunks(10_000_000, 65_536), (200,)),
+        ("1 MB in chunks of 7 bytes", _chunks(1_000_000, 7), (200,)),
+        ("40 MB in chunks", _chunks(40_000_000, 65_536), (413,)),
+        ("50,000 entries as drafts", drafts, (200, 400, 413)),
+    )
+    for name, body, right in bodies:
+        path = SELECT if "drafts" in name else FEEDBACK if "feedback" in name else VIEW
+        yield Call(path, body, note=name), right
+
+
 def feedback(*cards: str, suggestions: int = 0, comment: str = "faults") -> Call:
     """An answer to each of these cards."""
     answer = {"outcome": "overridden", "outcomeTimestamp": "2026-01-02T03:04:05Z",

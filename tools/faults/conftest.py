@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psutil import Process
 
 from tests.testing.serving import NotInTimeError, Service, running, serving
 from tools.bench.contestants import FIXED, other
@@ -39,6 +40,7 @@ class Row:
         self.figures: list[str] = []
         self.failures: list[str] = []
         self.tallies: dict[str, Tally] = {}
+        self.killed = 0
 
     def many(self, full: int, quick: int) -> int:
         """How many: all, or the quick number."""
@@ -60,20 +62,29 @@ class Row:
     def serving(
         self, *clients: Signer, workers: int = 2, key_retry_s: float | None = None, **settings: str
     ) -> Iterator[Service]:
-        """The service, for these clients if any are given; nothing unforeseen may be in its log
-        at the end of the block.
-        """
+        """The service, for these clients if any are given; see `must_be_well` for its end."""
         if clients:
             settings["TRUSTED_CLIENTS"] = client_list(self.folder, *clients)
         options = {"workers": workers, "key_retry_s": key_retry_s, "settings": settings}
         with serving(self.folder, **options) as self.service:
             yield self.service
-            self.must_be_clean(self.service)
+            self.must_be_well(self.service)
 
-    def must_be_clean(self, service: Service) -> None:
-        """No unforeseen error may be in the log of the service."""
+    def must_be_well(self, service: Service) -> None:
+        """At the end no unforeseen error is in the log, no worker has died but those that were
+        killed, and a service that still runs is ready with all its workers.
+        """
         faults = service.faults()
         self.must(not faults, f"{len(faults)} unforeseen errors in the log: {faults[:1]}")
+        died = service.log.count("Unexpected exit")
+        self.must(died <= self.killed, f"{died} workers died, of which {self.killed} were killed")
+        ready = service.says("/readyz") and len(service.worker_processes()) == service.workers
+        self.must(ready or service.process.poll() is not None, "not ready with all workers")
+
+    def kill(self, worker: Process) -> None:
+        """End a worker by SIGKILL; no other may die."""
+        self.killed += 1
+        worker.kill()
 
     @contextmanager
     def load(
@@ -123,9 +134,9 @@ class Row:
         self.must(ours["requests"] and not ours["failed"], f"{ours['failed']} of /healthz failed")
         self.figure(said, slowest < _HEALTH_MS + idle_ms)
 
-    def must_be_kept(self, feedback: Feedback, stored: set[str]) -> None:
+    def must_be_kept(self, feedback: Feedback) -> None:
         """Every answer to a card that was acknowledged must be stored."""
-        missing = len(feedback.acknowledged - stored)
+        missing = len(feedback.acknowledged - self.service.stored_cards())
         acknowledged = len(feedback.acknowledged)
         self.figure(f"{acknowledged:,} answers acknowledged, {missing} lost", not missing)
 

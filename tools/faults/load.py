@@ -45,10 +45,6 @@ class Answered:
     at: float = 0.0
 
 
-_AGAIN_S = 0.05
-"""After a lost connection nobody tries again at once."""
-
-
 class Client:
     """One connection, kept alive as long as the server agrees; never tries a call twice.
 
@@ -109,9 +105,8 @@ class Tally:
 
     def said(self) -> str:
         """The statuses in words: ``900 × 200, 100 × 400``."""
-        return (
-            ", ".join(f"{count:,} × {one}" for one, count in sorted(self._said.items())) or "none"
-        )
+        told = (f"{count:,} × {one}" for one, count in sorted(self._said.items()))
+        return ", ".join(told) or "none"
 
     def __str__(self) -> str:
         p50, p99, most = (self.quantile_ms(share) for share in (0.5, 0.99, 1))
@@ -146,7 +141,7 @@ def under_load(
             answered = client.send(call)
             tally.add(answered)
             if answered.lost:
-                ended.wait(_AGAIN_S)
+                ended.wait(0.05)  # after a lost connection nobody tries again at once
         client.line.close()
 
     with ThreadPoolExecutor(connections) as pool:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
-import psutil
 import pytest
 
-from tests.feedback.conftest import Cluster, cluster
 from tests.fhir_client.loopback import FOREVER, Loopback, reply
 from tests.testing import fhir
 from tests.testing.serving import until
@@ -20,9 +14,8 @@ from tools.faults import calls
 from tools.faults.calls import FEEDBACK, VIEW, Signer, good_calls
 from tools.faults.conftest import Row
 from tools.faults.load import Call, Client, Tally, send_all
-from tools.faults.test_outages import locked, small_disk
+from tools.faults.test_outages import small_disk
 
-__all__ = ["cluster"]
 _GOOD = good_calls(VIEW)
 _REFUSED = (200, 429, 503)
 
@@ -82,60 +75,6 @@ def test_distinct_texts(row: Row) -> None:
     row.figure(f"worker {before:.0f} MB before, {after:.0f} MB after", after - before < 60)
 
 
-def _signed_while(
-    row: Row, stall: Callable[[], object], release: Callable[[], object], **settings: str
-) -> None:
-    """Signed calls before, while the database does not answer, and after."""
-    signer = Signer("https://north.example")
-    with row.serving(signer, **settings) as service:
-        for when, change in (("before", lambda: None), ("while", stall), ("after", release)):
-            change()
-            with row.load(when, signer.calls(), 4, pause_s=0.1) as tally:
-                time.sleep(row.many(15, 5))
-                used = row.sent("", signer.signed(), 10, (200, 401))
-            again = [one.status for one in used]
-            row.must(again == [200] + [401] * 9, f"{when}: a token used again: {again}")
-            row.must(tally.quantile_ms(1) < 1500, f"{when}: {tally}")
-        figures = service.says("/metrics")
-    opened = 'cds_breaker_changes_total{partner="database",server="",state="open"}'
-    row.must(opened in figures, "no breaker opened at /metrics")
-
-
-def test_signed_calls_and_a_locked_database(row: Row) -> None:
-    """signed calls while another process holds SQLite's write lock
-
-    every call is answered 200; none is delayed by more than a second; a token is good once for both
-    workers; /metrics shows the breaker
-    """
-    with locked(row.folder) as (lock, release):
-        _signed_while(row, lock, release)
-
-
-@pytest.mark.postgres
-def test_signed_calls_and_a_stopped_database(row: Row, cluster: Cluster) -> None:
-    """signed calls while every process of PostgreSQL is stopped (SIGSTOP)
-
-    every call is answered 200; none is delayed by more than a second; a token is good once for both
-    workers; /metrics shows the breaker
-    """
-    (server,) = {
-        one.pid
-        for one in psutil.net_connections("tcp")
-        if one.status == psutil.CONN_LISTEN and one.laddr.port == cluster.port and one.pid
-    }
-
-    def tell(number: int) -> None:
-        main = psutil.Process(server)
-        for one in [*main.children(recursive=True), main]:
-            one.send_signal(number)
-
-    stop, go_on = (lambda: tell(signal.SIGSTOP)), (lambda: tell(signal.SIGCONT))
-    try:
-        _signed_while(row, stop, go_on, DATABASE_URL=cluster.url)
-    finally:
-        go_on()
-
-
 def test_hung_fhir_server(row: Row) -> None:
     """eight connections of a tenant whose FHIR server takes the query and never answers, beside a
     tenant whose server works, both without prefetch
@@ -192,15 +131,11 @@ def test_full_temporary_folder(row: Row, monkeypatch: pytest.MonkeyPatch) -> Non
         seconds = row.many(8, 3)
         with row.serving() as service:
             row.loaded(1, "calls before", good_calls(), 2)
-            workers = service.worker_processes()
             fill()
             row.loaded(seconds, "calls", good_calls(), 2)
-            row.must(service.worker_processes() == workers, "a worker died")
-            workers[0].kill()
+            row.kill(service.worker_processes()[0])
             time.sleep(2)
             row.loaded(seconds, "after a worker was killed", good_calls(), 2)
-            spawned = service.log.count("Spawning worker-")
-            row.must(spawned == len(workers) + 1, f"{spawned} workers were started in all")
             row.figure(f"/metrics of {len(service.says('/metrics')):,} bytes")
 
 
@@ -243,7 +178,7 @@ def test_bytes_in_flight(row: Row) -> None:
         row.serving(FHIR_SERVERS=server.url, FHIR_OPEN="1") as service,
     ):
         row.sent("", _GOOD[0], 20)
-        workers, before = service.worker_processes(), sum(row.service.memory_mb())
+        before = sum(service.memory_mb())
         row.loaded(seconds, "bodies", large, 36, _REFUSED, fresh=True, pause_s=1)
         under_bodies = sum(row.service.memory_mb("VmHWM"))
         asking = (calls.without_prefetch(server.url),)
@@ -252,7 +187,6 @@ def test_bytes_in_flight(row: Row) -> None:
         time.sleep(4)  # what was given up at its deadline ends
         row.sent("", _GOOD[0], 20)
         after = sum(row.service.memory_mb())
-        row.must(service.worker_processes() == workers, "a worker died")
     said = f"both workers: {before:.0f} MB before, {under_bodies:.0f} MB at the most under bodies, "
     said += f"{peak:.0f} MB under fetches, {after:.0f} MB afterwards"
     row.figure(said, peak < 1000 and after - before < 150)
@@ -284,6 +218,5 @@ def test_floods_of_feedback(row: Row) -> None:
 
 
 def _size(folder: Path) -> int:
-    with closing(sqlite3.connect(folder / "records.db")) as kept:
-        kept.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    """With what SQLite has not yet moved from its log into the database."""
     return sum(one.stat().st_size for one in folder.glob("records.db*"))

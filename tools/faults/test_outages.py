@@ -5,34 +5,29 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
-import psycopg
+import psutil
 import pytest
 
 from tests.feedback.conftest import Cluster, cluster
 from tests.fhir_client.loopback import Loopback, reply
-from tests.testing.serving import CARDS, stored_cards, until
+from tests.testing.serving import until
 from tools.faults import calls
 from tools.faults.calls import VIEW, Feedback, Signer, good_calls
 from tools.faults.conftest import Row
 from tools.faults.load import Answered, Client, flaw, send_all
 
 __all__ = ["cluster"]
+_OPENED = 'cds_breaker_changes_total{partner="database",server="",state="open"}'
 _WITHIN_MS = 5000  # the default of CDS_FHIR_DEADLINE, and slack for a loaded machine
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[tuple[Callable[[], object], Callable[[], object]]]:
-    """How to take SQLite's write lock in another connection, and how to give it back."""
-    path = folder / "records.db"
-    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as line:
-        yield lambda: line.execute("BEGIN IMMEDIATE"), lambda: line.execute("ROLLBACK")
 
 
 @contextmanager
@@ -56,24 +51,32 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[tuple[Path, Callable[[]
 
 
 def _outage(
-    row: Row, fail: Callable[[], object], back: Callable[[], object], stored: Path | str, *,
+    row: Row, fail: Callable[[], object], back: Callable[[], object], *,
     seconds: float, rounds: int = 1, degraded: bool = True, patience_s: float = 60.0,
+    signer: Signer | None = None,
 ) -> None:  # fmt: skip
     """Let the database fail so many times for so many seconds, under feedback and calls.
 
     ``degraded``: /readyz must say so; a database that can still be read stays ready.
-    ``patience_s``: how long after the failure feedback may still be stored.
+    ``patience_s``: how long after the failure feedback may still be stored. ``signer``: of the
+    calls; none may be delayed, and a token is good once all the while.
     """
     service, recoveries = row.service, []
     feedback = row.tallies.setdefault("feedback", Feedback((200, 503)))
+    signed = signer.signed if signer else lambda call: call
+
+    def used_again() -> None:
+        if signer:
+            told = [one.status for one in row.sent("", signer.signed(), 10, (200, 401))]
+            row.must(told == [200] + [401] * 9, f"a token used again: {told}")
 
     def one_more(status: int, what: str, patience_s: float) -> float:
         count = feedback.statuses[status]
         return until(lambda: feedback.statuses[status] > count, what, patience_s)
 
     with (
-        row.load("calls", good_calls(), 2),
-        row.load("feedback", feedback.calls(), 2, feedback),
+        row.load("calls", signer.calls() if signer else good_calls(), 2) as cards,
+        row.load("feedback", map(signed, feedback.calls()), 2, feedback),
     ):
         time.sleep(2)
         for _ in range(rounds):
@@ -82,30 +85,57 @@ def _outage(
                 one_more(503, "a refusal", patience_s)
                 row.must(not degraded or service.degraded(), "/readyz does not say so")
                 row.must(service.says("/healthz"), "/healthz does not answer")
+                used_again()
                 time.sleep(seconds)
             finally:
                 back()
             recoveries.append(one_more(200, "feedback again", 30))
             until(lambda: not service.degraded(), "the database", 30)
+            used_again()
             time.sleep(1)
     row.figure(f"slowest refusal {feedback.refusal_s:.1f} s; stored again {max(recoveries):.1f} s "
                "after the return")  # fmt: skip
-    if isinstance(stored, Path):
-        row.must_be_kept(feedback, stored_cards(stored))
-    else:
-        with psycopg.connect(stored) as line:
-            row.must_be_kept(feedback, {str(card) for (card,) in line.execute(CARDS)})
+    if signer:
+        row.must(cards.quantile_ms(1) < 1500, f"delayed: {cards}")
+        row.must(_OPENED in service.says("/metrics"), "no breaker opened at /metrics")
+    row.must_be_kept(feedback)
 
 
-def test_sqlite_locked(row: Row) -> None:
-    """another process holds SQLite's write lock, under load
+def test_signed_calls_and_a_locked_database(row: Row) -> None:
+    """another process holds SQLite's write lock, under signed calls and feedback
 
-    every call gets its cards; feedback is refused with 503 and accepted again afterwards; no
-    acknowledged answer is lost
+    every call gets its cards, none is delayed by more than a second; a token is good once for both
+    workers; feedback is refused with 503 and accepted again afterwards; no acknowledged answer is
+    lost; /metrics shows the breaker
     """
-    with row.serving(), locked(row.folder) as (lock, release):
-        # A write that waits for the lock gives up after five seconds.
-        _outage(row, lock, release, row.folder, seconds=row.many(15, 3), degraded=False)
+    signer = Signer("https://north.example")
+    how = {"isolation_level": None, "check_same_thread": False}
+    with row.serving(signer), closing(sqlite3.connect(row.folder / "records.db", **how)) as line:
+        lock, release = (partial(line.execute, one) for one in ("BEGIN IMMEDIATE", "ROLLBACK"))
+        how = {"seconds": row.many(15, 5), "degraded": False, "signer": signer}
+        _outage(row, lock, release, **how)
+
+
+@pytest.mark.postgres
+def test_signed_calls_and_a_stopped_database(row: Row, cluster: Cluster) -> None:
+    """every process of PostgreSQL is stopped (SIGSTOP), under signed calls and feedback
+
+    every call gets its cards, none is delayed by more than a second; a token is good once for both
+    workers; feedback is refused with 503 and accepted again afterwards; no acknowledged answer is
+    lost; /metrics shows the breaker
+    """
+    lines = psutil.net_connections("tcp")
+    (server,) = {one.pid for one in lines if one.pid and one.status == psutil.CONN_LISTEN
+                 and one.laddr.port == cluster.port}  # fmt: skip
+    main, signer = psutil.Process(server), Signer("https://north.example")
+
+    def tell(number: int) -> None:
+        for one in [*main.children(recursive=True), main]:
+            one.send_signal(number)
+
+    stop, go_on = partial(tell, signal.SIGSTOP), partial(tell, signal.SIGCONT)
+    with row.serving(signer, DATABASE_URL=cluster.url):
+        _outage(row, stop, go_on, seconds=row.many(15, 5), signer=signer)
 
 
 def test_sqlite_gone(row: Row) -> None:
@@ -123,11 +153,11 @@ def test_sqlite_gone(row: Row) -> None:
         home.rename(gone)
         before = service.started
         for worker in service.worker_processes():
-            worker.kill()
+            row.kill(worker)
         until(lambda: service.started >= before + 2, "new workers")
         until(lambda: bool(service.says("/healthz")), "an answer")
         # Under load it is gone from the beginning: killed workers lose their connections.
-        _outage(row, lambda: None, lambda: gone.rename(home), home, seconds=row.many(8, 3))
+        _outage(row, lambda: None, lambda: gone.rename(home), seconds=row.many(8, 3))
 
 
 def test_postgres(row: Row, cluster: Cluster) -> None:
@@ -139,7 +169,7 @@ def test_postgres(row: Row, cluster: Cluster) -> None:
     stop, rounds = (lambda: cluster.stop("immediate")), row.many(3, 1)
     with row.serving(DATABASE_URL=cluster.url):
         how = {"rounds": rounds, "seconds": row.many(8, 3), "patience_s": 15}
-        _outage(row, stop, cluster.start, cluster.url, **how)
+        _outage(row, stop, cluster.start, **how)
 
 
 def test_disk_full(row: Row) -> None:
@@ -153,7 +183,7 @@ def test_disk_full(row: Row) -> None:
         row.serving(DATABASE_URL=f"sqlite:///{home}/records.db", LOG_LEVEL="error"),
     ):
         free = (home / "ballast").unlink
-        _outage(row, fill, free, home, seconds=row.many(15, 3), degraded=False)
+        _outage(row, fill, free, seconds=row.many(15, 3), degraded=False)
 
 
 def test_fhir_server(row: Row) -> None:
@@ -223,7 +253,7 @@ def test_key_server(row: Row) -> None:
             server.die()
             phase("dead, keys known")
             before = service.started
-            service.worker_processes()[0].kill()
+            row.kill(service.worker_processes()[0])
             until(lambda: service.started > before, "a new worker")
             phase("dead, one worker new", (200, 401))
             server.return_()

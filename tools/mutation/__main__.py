@@ -126,13 +126,11 @@ def changed(diff: str) -> tuple[str, str]:
     return " ".join(" ".join(old).split()), " ".join(" ".join(new).split())
 
 
-def reasons() -> dict[tuple[str, str, str], str]:
+def reasons() -> dict[tuple[str, ...], str]:
     """Why a survivor may live, by module and the changed lines before and after."""
-    with Path(__file__).with_name("survivors.csv").open(encoding="utf-8", newline="") as rows:
-        return {
-            (one["module"], one["before"], one["after"]): one["because"]
-            for one in csv.DictReader(rows)
-        }
+    rows = Path(__file__).with_name("survivors.csv").read_text(encoding="utf-8").splitlines()
+    names = ("module", "before", "after")
+    return {tuple(one[name] for name in names): one["because"] for one in csv.DictReader(rows)}
 
 
 def _report() -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from cosmic_ray.operators.operator import Operator
@@ -77,13 +78,8 @@ class RemoveMember(_Own):
         inside = ("testlist_comp", "dictorsetmaker", "arglist")
         if node.type not in inside or node.children[-1].type in ("comp_for", "sync_comp_for"):
             return
-        members: list[list[Node]] = [[]]
-        for child in node.children:
-            if child.type == "operator" and child.value == ",":
-                members.append([])
-            else:
-                members[-1].append(child)
-        members = [member for member in members if member]
+        parts = groupby(node.children, lambda one: one.type == "operator" and one.value == ",")
+        members = [list(part) for is_comma, part in parts if not is_comma]
         codes = ["".join(one.get_code() for one in member) + "," for member in members]
         for at, (first, *_) in enumerate(members):
             # A call can do without a keyword argument or a starred one, hardly without the others.
