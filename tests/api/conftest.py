@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from cds_service.engine.rule import Rule
-from tests.api.given_service import given_app
+from tests.api.minimal_service import minimal_app
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def service(tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
     opened = []
 
     def make(*more: Rule, **settings: Any) -> FlaskClient:
-        app = given_app(tmp_path, *more, **settings)
+        app = minimal_app(tmp_path, *more, **settings)
         opened.append(app.extensions["cds_parts"])
         return app.test_client()
 

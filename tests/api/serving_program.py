@@ -16,7 +16,7 @@ from cds_service import app
 from cds_service.answer.answering import Answering
 from cds_service.errors import StartupError
 from cds_service.serving import server
-from tests.api.given_service import known
+from tests.api.minimal_service import known
 
 GREEDY = 4_000_000
 

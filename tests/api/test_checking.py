@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from cds_service.answer.checking import flaws
-from tests.api.given_service import QUININE, SELECT, VIEW, body, order_body, post, prefetch
+from tests.api.minimal_service import QUININE, SELECT, VIEW, body, order_body, post, prefetch
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from cds_service.calls.envelope import (
 from cds_service.engine.hook import HOOKS, Hook
 from cds_service.errors import BadRequest
 from cds_service.fhir.values.peeks import read_page
-from tests.api.given_service import (
+from tests.api.minimal_service import (
     QUININE,
     SELECT,
     VIEW,

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cds_service.calls import shapes
-from tests.api.given_service import (
+from tests.api.minimal_service import (
     SELECT,
     VIEW,
     body,
     draft,
-    given_app,
+    minimal_app,
     order_body,
     post,
     prefetch,
@@ -37,7 +37,7 @@ QUIET = settings(
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    made = given_app(Path(tmp_path_factory.mktemp("fuzz")))
+    made = minimal_app(Path(tmp_path_factory.mktemp("fuzz")))
     yield made
     assert "cds_rule_failures_total{" not in made.test_client().get("/metrics").text
     made.extensions["cds_parts"].records.close()

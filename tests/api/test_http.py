@@ -21,7 +21,7 @@ from werkzeug.exceptions import (
 
 from cds_service.calls import shapes
 from cds_service.feedback.report import report
-from tests.api.given_service import (
+from tests.api.minimal_service import (
     INSTANCE,
     QUININE,
     SELECT,

@@ -19,7 +19,7 @@ from flask.testing import FlaskClient
 from cds_service.engine.rule import NotFired
 from cds_service.ops import logs
 from hooks.rules.data_not_usable import data_not_usable, data_not_usable_for_order
-from tests.api.given_service import (
+from tests.api.minimal_service import (
     INSTANCE,
     QUININE,
     SELECT,

@@ -18,14 +18,14 @@ from cds_service.api import openapi
 from cds_service.app import build
 from cds_service.calls import shapes
 from cds_service.sources.fetch.pages import Fetched
-from tests.api.given_service import (
+from tests.api.minimal_service import (
     QUININE,
     SELECT,
     VIEW,
     body,
     bundle,
     feedback,
-    given_app,
+    minimal_app,
     order_body,
     post,
     potassium,
@@ -59,7 +59,7 @@ def test_fetches_are_counted_by_outcome(tmp_path: Path) -> None:
         empty = Fetched("given", (b'{"resourceType":"Bundle"}',), "", 200, 5)
         return {key: failed if key == "allergies" else empty for key in queries}
 
-    made = given_app(tmp_path, fhir_servers=("https://fhir.example/r4",), fhir_open=True)
+    made = minimal_app(tmp_path, fhir_servers=("https://fhir.example/r4",), fhir_open=True)
     parts = made.extensions["cds_parts"]
     client = build(replace(parts, obtaining=replace(parts.obtaining, fetch=fetch))).test_client()
     call = body(fhirServer="https://fhir.example/r4")

@@ -21,7 +21,7 @@ from cds_service.sources.fetch.pages import Fetched
 from cds_service.sources.obtaining import Obtaining
 from cds_service.sources.prefetch import NOT_ASKED, Key, keys_of
 from hooks import TOPIC
-from tests.api.given_service import (
+from tests.api.minimal_service import (
     NAMELESS,
     QUININE,
     SELECT,
@@ -104,13 +104,13 @@ class Server:
 
     def __init__(self, **answers: Fetched) -> None:
         self.answers = answers
-        self.asked: dict[str, str] = {}
+        self.requests: dict[str, str] = {}
         self.access: Access | None = None
 
     def __call__(
         self, queries: Mapping[str, str], access: Access, patient_id: str, *, deadline_s: float
     ) -> dict[str, Fetched]:
-        self.asked, self.access = dict(queries), access
+        self.requests, self.access = dict(queries), access
         away = Fetched("unavailable", (), "the FHIR server answered 500", 500, 1)
         return {key: self.answers.get(key, away) for key in queries}
 
@@ -195,7 +195,7 @@ def test_an_encounter_that_the_context_does_not_name_is_not_missing() -> None:
     found = _delivered(_with_token(), server)[Kind.ENCOUNTER]
 
     assert (found.state, found.reason) == (State.NONE, NOT_ASKED)
-    assert "encounter" not in server.asked
+    assert "encounter" not in server.requests
 
 
 def test_an_encounter_that_was_named_is_fetched() -> None:
@@ -205,7 +205,7 @@ def test_an_encounter_that_was_named_is_fetched() -> None:
 
     _delivered(call, server)
 
-    assert server.asked == {"encounter": "Encounter/e1"}
+    assert server.requests == {"encounter": "Encounter/e1"}
 
 
 def test_only_missing_keys_are_fetched() -> None:
@@ -216,8 +216,8 @@ def test_only_missing_keys_are_fetched() -> None:
 
     found = _delivered(_with_token(prefetch=given), server)
 
-    assert set(server.asked) == {"results", "orders"}
-    assert server.asked["orders"] == "ServiceRequest?patient=p1&status=active&_count=500"
+    assert set(server.requests) == {"results", "orders"}
+    assert server.requests["orders"] == "ServiceRequest?patient=p1&status=active&_count=500"
     assert server.access == Access(SERVER, "secret", "patient/*.read", "p1", SERVER)
     assert found[Kind.RESULTS] == Delivery(Kind.RESULTS, State.GIVEN, came.pages, "FHIR server", "")
     assert found[Kind.ORDERS].state is State.UNAVAILABLE
@@ -260,7 +260,7 @@ def test_data_that_were_not_sent_and_cannot_be_fetched_are_absent(
 
     found = _delivered(call, server)
 
-    assert not server.asked
+    assert not server.requests
     assert found[Kind.RESULTS].state is State.ABSENT
     assert words in found[Kind.RESULTS].reason
 

@@ -22,7 +22,7 @@ from cds_service.errors import StartupError
 from cds_service.serving.server import refuse_unguarded, with_public_url
 from cds_service.settings import read_settings
 from cds_service.trust.inspect import make_key_pair, sign_token
-from tests.api.given_service import VIEW, body
+from tests.api.minimal_service import VIEW, body
 from tests.testing.programs import Program, ran
 
 ROOT = Path(__file__).parents[2]

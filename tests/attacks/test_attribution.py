@@ -17,8 +17,8 @@ from cds_service.engine.rule import Finding, Indicator, Need, Tier, rule
 from cds_service.feedback.report import Report, report
 from cds_service.settings import Settings
 from tests.api.conftest import service
-from tests.api.given_service import NOW, VIEW, body, feedback, post, topics
-from tests.conformance.given_caller import Client
+from tests.api.minimal_service import NOW, VIEW, body, feedback, post, topics
+from tests.conformance.signing_client import Client
 
 __all__ = ["service"]
 Make = Callable[..., FlaskClient]

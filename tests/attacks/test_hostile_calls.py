@@ -19,7 +19,7 @@ from cds_service.api.asking import ask
 from cds_service.feedback.report import report
 from cds_service.storage.tables import unknown_feedback as answers
 from tests.api.conftest import service
-from tests.api.given_service import (
+from tests.api.minimal_service import (
     SELECT,
     VIEW,
     body,

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.api.given_service import VIEW, body, feedback
-from tests.conformance.given_caller import Client
+from tests.api.minimal_service import VIEW, body, feedback
+from tests.conformance.signing_client import Client
 from tests.feedback.conftest import (
     cluster,
     database_url,

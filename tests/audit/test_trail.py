@@ -22,8 +22,8 @@ from cds_service.errors import StartupError, Unavailable
 from cds_service.storage.database import open_database
 from cds_service.storage.tables import audit
 from tests.api.conftest import service
-from tests.api.given_service import SELECT, VIEW, body, draft, order_body, post
-from tests.conformance.given_caller import Client
+from tests.api.minimal_service import SELECT, VIEW, body, draft, order_body, post
+from tests.conformance.signing_client import Client
 
 __all__ = ["service"]
 Make = Callable[..., FlaskClient]

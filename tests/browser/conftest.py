@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from werkzeug.serving import make_server
 
-from tests.browser.given_page import ARGUMENTS, DemoPage
-from tests.demo.given_demo import demo_app
+from tests.browser.demo_page import ARGUMENTS, DemoPage
+from tests.demo.demo_service import demo_app
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -53,4 +53,4 @@ def demo(browser: Browser, address: str) -> Iterator[DemoPage]:
     page = DemoPage(browser, address)
     yield page
     page.close()
-    assert page.complaints == []
+    assert page.console_errors == []

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.given_page import DemoPage
-from tests.demo.given_demo import PATIENTS
+from tests.browser.demo_page import DemoPage
+from tests.demo.demo_service import PATIENTS
 from tests.testing import fhir
 from tests.testing.thorough import thorough
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cds_service.engine.overrides import OVERRIDES
-from tests.browser.given_page import DemoPage
-from tests.demo.given_demo import FIXTURES, PATIENTS, hostile_bundle
+from tests.browser.demo_page import DemoPage
+from tests.demo.demo_service import FIXTURES, PATIENTS, hostile_bundle
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -190,8 +190,8 @@ def test_bad_json_is_answered_with_place_and_remedy(demo: DemoPage) -> None:
     assert "Send all of it" in demo.page.inner_text("#paste-error")
     assert demo.page.locator("article.card").count() == 0
     # The browser logs the refusal itself; that is not a fault of the page.
-    assert all("400" in one for one in demo.complaints)
-    demo.complaints.clear()
+    assert all("400" in one for one in demo.console_errors)
+    demo.console_errors.clear()
 
 
 def test_a_pasted_request_is_answered(demo: DemoPage) -> None:
@@ -304,7 +304,7 @@ def test_words_stand_out_from_their_background(browser: Browser, address: str, s
     )
     demo.close()
     assert faint == []
-    assert demo.complaints == []
+    assert demo.console_errors == []
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1024])
@@ -319,7 +319,7 @@ def test_no_width_needs_scrolling_sideways(browser: Browser, address: str, width
     demo.page.goto(f"{address}/report?site=demo")
     assert sideways(demo) <= 0
     demo.close()
-    assert demo.complaints == []
+    assert demo.console_errors == []
 
 
 def test_a_dark_phone_shows_cards_on_the_first_screen(browser: Browser, address: str) -> None:
@@ -335,4 +335,4 @@ def test_a_dark_phone_shows_cards_on_the_first_screen(browser: Browser, address:
     assert sum(int(part) for part in background[4:-1].split(",")) < 150
     picture(demo, "phone-dark")
     demo.close()
-    assert demo.complaints == []
+    assert demo.console_errors == []

@@ -12,8 +12,8 @@ import responses
 from flask.testing import FlaskClient
 
 from tests.api.conftest import service
-from tests.api.given_service import VIEW, body, post, topics
-from tests.conformance.given_caller import BASE, ISS, Client
+from tests.api.minimal_service import VIEW, body, post, topics
+from tests.conformance.signing_client import BASE, ISS, Client
 
 __all__ = ["service"]
 Make = Callable[..., FlaskClient]

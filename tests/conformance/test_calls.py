@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.api.given_service import INSTANCE, SELECT, SIGN, VIEW, issue
+from tests.api.minimal_service import INSTANCE, SELECT, SIGN, VIEW, issue
 from tests.conformance import black_box
 from tests.scenarios.conftest import Service
 from tests.scenarios.golden import FOLDERS, rules, scenario

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from cds_service.feedback.report import report
 from tests.api.conftest import service
-from tests.api.given_service import VIEW, body, issue, post
+from tests.api.minimal_service import VIEW, body, issue, post
 
 __all__ = ["service"]
 Make = Callable[..., FlaskClient]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.demo.given_demo import demo_app
+from tests.demo.demo_service import demo_app
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from cds_service.demo import fixtures
 from cds_service.demo.pages import POLICY
 from cds_service.feedback.report import report
 from cds_service.trust.inspect import make_key_pair
-from tests.demo.given_demo import FIXTURES, PATIENTS, bundle, hostile_bundle
+from tests.demo.demo_service import FIXTURES, PATIENTS, bundle, hostile_bundle
 from tests.testing import fhir
 
 Demo = Callable[..., FlaskClient]

@@ -6,7 +6,7 @@ import pytest
 
 from cds_service.core.text import quoted
 from cds_service.demo.wording import block, inline
-from tests.demo.given_demo import HOSTILE
+from tests.demo.demo_service import HOSTILE
 
 
 @pytest.mark.parametrize(

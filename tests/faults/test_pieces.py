@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from tests.fhir_client.loopback import Asked, Loopback, reply
+from tests.fhir_client.loopback import Loopback, Request, reply
+from tests.testing.damage import damaged
 from tests.testing.serving import serving
-from tests.testing.spoiling import damaged
 from tests.testing.thorough import thorough
 from tools.faults.calls import (
     VIEW,
@@ -116,7 +116,7 @@ def _get(port: int) -> bytes:
 
 
 def test_a_partner_dies_and_returns_at_the_same_address() -> None:
-    with Loopback(lambda asked: [reply({"asked": asked.target})]) as partner:
+    with Loopback(lambda request: [reply({"asked": request.target})]) as partner:
         port = partner.server_address[1]
         kept = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         kept.request("GET", "/a?b")
@@ -130,15 +130,15 @@ def test_a_partner_dies_and_returns_at_the_same_address() -> None:
             _get(port)
         partner.return_()
         assert json.loads(_get(port)) == {"asked": "/a?b"}
-        assert [one.target for one in partner.asked] == ["/a?b"] * 2
+        assert [one.target for one in partner.requests] == ["/a?b"] * 2
 
 
 def test_the_fhir_server_holds_the_prefetch() -> None:
     answer = held_by_a_fhir_server(json.loads(with_results(3).body)["prefetch"])
 
     def held(target: str) -> Any:
-        asked = Asked(f"/fhir/{target}", {}, 1, 1)
-        return json.loads(answer(asked).partition(b"\r\n\r\n")[2])
+        request = Request(f"/fhir/{target}", {}, 1, 1)
+        return json.loads(answer(request).partition(b"\r\n\r\n")[2])
 
     assert held("Patient/p1")["id"] == "p1"
     assert len(held("Observation?code=x")["entry"]) == 3

@@ -25,7 +25,7 @@ FOREVER = 60.0
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """One request: its target as sent, its headers (names in lower case), its number from 1."""
 
     target: str
@@ -36,10 +36,10 @@ class Asked:
 
 @dataclass
 class Loopback(socketserver.ThreadingTCPServer):
-    """Serves on 127.0.0.1 inside a ``with`` block. ``asked`` lists the requests that came."""
+    """Serves on 127.0.0.1 inside a ``with`` block. ``requests`` lists the requests received."""
 
-    answer: Callable[[Asked], Iterable[Step]]
-    asked: list[Asked] = field(default_factory=list)
+    answer: Callable[[Request], Iterable[Step]]
+    requests: list[Request] = field(default_factory=list)
     daemon_threads = True
     allow_reuse_address = True  # it may return
     request_queue_size = 64
@@ -124,11 +124,11 @@ class _Conversation(socketserver.StreamRequestHandler):
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.lower()] = value.strip()
         with self.server.lock:
-            asked = Asked(
-                first.split()[1].decode(), headers, len(self.server.asked) + 1, connection
+            request = Request(
+                first.split()[1].decode(), headers, len(self.server.requests) + 1, connection
             )
-            self.server.asked.append(asked)
-        for step in self.server.answer(asked):
+            self.server.requests.append(request)
+        for step in self.server.answer(request):
             if isinstance(step, bytes):
                 self.wfile.write(step)
             elif step == HANG_UP:

@@ -16,8 +16,8 @@ from tests.fhir_client.loopback import (
     FOREVER,
     HANG_UP,
     RESET,
-    Asked,
     Loopback,
+    Request,
     Step,
     bundle,
     reply,
@@ -35,7 +35,7 @@ def fetch_one(
     return fetch_missing({"key": query}, access, "1", deadline_s=deadline_s, caps=caps)["key"]
 
 
-def fetch_from(answer: Callable[[Asked], Iterable[Step]], **options: Any) -> Fetched:
+def fetch_from(answer: Callable[[Request], Iterable[Step]], **options: Any) -> Fetched:
     with Loopback(answer) as server:
         return fetch_one(server.url, **options)
 
@@ -121,7 +121,7 @@ def test_a_response_without_data_is_unavailable_and_requested_once(
 ) -> None:
     with Loopback(lambda _: [reply(body, status)]) as server:
         fetched = fetch_one(server.url)
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
     assert fetched == Fetched("unavailable", (), reason, status, fetched.milliseconds)
 
 
@@ -135,38 +135,38 @@ def test_a_patient_that_the_server_does_not_know_is_unavailable() -> None:
 
 @pytest.mark.parametrize("status", [502, 503, 504])
 def test_a_gateway_error_is_retried_once(status: int) -> None:
-    def answer(asked: Asked) -> list[Step]:
-        return [reply(bundle("a"))] if asked.number > 1 else [reply(b"", status)]
+    def answer(request: Request) -> list[Step]:
+        return [reply(bundle("a"))] if request.number > 1 else [reply(b"", status)]
 
     with Loopback(answer) as server:
         fetched = fetch_one(server.url)
-        assert len(server.asked) == 2
+        assert len(server.requests) == 2
     assert (fetched.state, fetched.status) == ("given", 200)
 
 
 def test_a_second_gateway_error_is_final() -> None:
     with Loopback(lambda _: [reply(b"", 503)]) as server:
         fetched = fetch_one(server.url)
-        assert len(server.asked) == 2
+        assert len(server.requests) == 2
     assert fetched.reason == "the FHIR server answered 503 to Condition"
 
 
 def test_all_pages_share_one_retry() -> None:
-    def answer(asked: Asked) -> list[Step]:
-        if asked.number in {1, 3}:
+    def answer(request: Request) -> list[Step]:
+        if request.number in {1, 3}:
             return [reply(b"", 503)]
         return [reply(bundle("a", following="?page=2"))]
 
     with Loopback(answer) as server:
         fetched = fetch_one(server.url)
-        assert len(server.asked) == 3
+        assert len(server.requests) == 3
     assert (fetched.state, len(fetched.pages)) == ("partial", 1)
 
 
 def test_no_retry_if_the_server_asks_for_more_time_than_is_left() -> None:
     with Loopback(lambda _: [reply(b"", 503, retry_after="120")]) as server:
         fetched = fetch_one(server.url)
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
     assert fetched.status == 503
 
 
@@ -261,8 +261,8 @@ def test_a_slow_server_is_abandoned_at_the_deadline(steps: list[Step]) -> None:
 
 @pytest.mark.parametrize("steps", [[FOREVER], drip(b"H")], ids=["silent", "dripping"])
 def test_pages_that_came_before_the_deadline_are_kept_as_partial(steps: list[Step]) -> None:
-    def answer(asked: Asked) -> list[Step]:
-        return [reply(bundle("a", following="?page=2"))] if asked.number == 1 else steps
+    def answer(request: Request) -> list[Step]:
+        return [reply(bundle("a", following="?page=2"))] if request.number == 1 else steps
 
     fetched = fetch_from(answer, deadline_s=0.4)
     assert (fetched.state, len(fetched.pages)) == ("partial", 1)
@@ -295,7 +295,7 @@ def test_a_redirect_is_refused_and_its_target_never_contacted(status: int) -> No
     with Loopback(lambda _: [reply(bundle("a"))]) as elsewhere:
         with Loopback(lambda _: [reply(b"", status, location=elsewhere.url)]) as server:
             fetched = fetch_one(server.url)
-        assert elsewhere.asked == []
+        assert elsewhere.requests == []
         assert elsewhere.connections == 0
     assert fetched.reason == (
         f"the FHIR server answered {status} to Condition: redirects are not followed"

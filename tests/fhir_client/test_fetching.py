@@ -13,7 +13,16 @@ import pytest
 from cds_service.outbound.servers import FAILURES, Servers
 from cds_service.outbound.transport import MOST_THREADS, ByteBudget, Workers
 from cds_service.sources.fetch.client import Access, Fetched, fetch_missing
-from tests.fhir_client.loopback import FOREVER, HANG_UP, RESET, Asked, Loopback, Step, bundle, reply
+from tests.fhir_client.loopback import (
+    FOREVER,
+    HANG_UP,
+    RESET,
+    Loopback,
+    Request,
+    Step,
+    bundle,
+    reply,
+)
 
 TOKEN = "s3cr3t-t0ken"
 KEYS = {f"key-{n}": f"Condition?patient=p-77&code={n}" for n in range(7)}
@@ -33,11 +42,11 @@ def test_the_request_has_the_token_the_accept_header_and_the_query_as_written() 
     query = "Observation?patient=p-77&code=http://loinc.org|2823-3,http://loinc.org|2601-3"
     with Loopback(lambda _: [reply(bundle())]) as server:
         fetch_missing({"potassium": query}, access_to(f"{server.url}/"), "p-77", deadline_s=20)
-        (asked,) = server.asked
-    assert asked.target == f"/fhir/{query}".replace("|", "%7C")
-    assert asked.headers["authorization"] == f"Bearer {TOKEN}"
-    assert asked.headers["accept"] == "application/fhir+json, application/json;q=0.9"
-    assert "cookie" not in asked.headers
+        (request,) = server.requests
+    assert request.target == f"/fhir/{query}".replace("|", "%7C")
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
+    assert request.headers["accept"] == "application/fhir+json, application/json;q=0.9"
+    assert "cookie" not in request.headers
 
 
 def test_without_a_token_no_credentials_are_sent_not_even_from_netrc_or_to_a_proxy(
@@ -51,7 +60,7 @@ def test_without_a_token_no_credentials_are_sent_not_even_from_netrc_or_to_a_pro
     with Loopback(lambda _: [reply(bundle())]) as server:
         access = access_to(server.url, token=None, scope=None, patient=None)
         (fetched,) = fetch_missing(KEYS_OF_ONE, access, "p-77", deadline_s=20).values()
-        assert "authorization" not in server.asked[0].headers
+        assert "authorization" not in server.requests[0].headers
     assert fetched.state == "given"
 
 
@@ -59,7 +68,7 @@ def test_cookies_of_one_call_are_not_sent_with_the_next() -> None:
     with Loopback(lambda _: [reply(bundle(), set_cookie="session=of-another; Path=/")]) as server:
         for _ in range(2):
             fetch_missing(KEYS_OF_ONE, access_to(server.url), "p-77", deadline_s=20)
-        assert [asked.headers.get("cookie") for asked in server.asked] == [None, None]
+        assert [request.headers.get("cookie") for request in server.requests] == [None, None]
 
 
 def test_connections_are_kept_for_the_next_call() -> None:
@@ -81,8 +90,8 @@ def test_a_connection_that_the_server_has_closed_is_reopened() -> None:
 
 @pytest.mark.parametrize("ending", [HANG_UP, RESET])
 def test_a_connection_that_closes_when_it_is_reused_is_reopened(ending: str) -> None:
-    def answer(asked: Asked) -> list[Step]:
-        return [ending] if asked.number == 2 else [reply(bundle("a"))]
+    def answer(request: Request) -> list[Step]:
+        return [ending] if request.number == 2 else [reply(bundle("a"))]
 
     with Loopback(answer) as server:
         for _ in range(2):
@@ -90,7 +99,7 @@ def test_a_connection_that_closes_when_it_is_reused_is_reopened(ending: str) -> 
                 KEYS_OF_ONE, access_to(server.url), "p-77", deadline_s=20
             ).values()
             assert (fetched.state, fetched.reason) == ("given", "")
-    assert [one.connection for one in server.asked] == [1, 1, 2]
+    assert [one.connection for one in server.requests] == [1, 1, 2]
 
 
 @pytest.mark.parametrize("ending", [HANG_UP, RESET])
@@ -99,7 +108,7 @@ def test_a_server_that_hangs_up_twice_is_not_asked_a_third_time(ending: str) -> 
         (fetched,) = fetch_missing(
             KEYS_OF_ONE, access_to(server.url), "p-77", deadline_s=20
         ).values()
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
     assert (fetched.state, fetched.reason) == (
         "unavailable",
         "the connection to the FHIR server broke before Condition was answered",
@@ -120,8 +129,8 @@ def test_all_keys_together_take_the_time_of_one() -> None:
 
 
 def test_responses_are_returned_by_key_in_the_order_requested() -> None:
-    def answer(asked: Asked) -> list[Step]:
-        number = int(asked.target[-1])
+    def answer(request: Request) -> list[Step]:
+        number = int(request.target[-1])
         return [(7 - number) / 100, reply(bundle(f"condition-{number}"))]
 
     with Loopback(answer) as server:
@@ -132,8 +141,8 @@ def test_responses_are_returned_by_key_in_the_order_requested() -> None:
 
 
 def test_one_slow_key_does_not_affect_the_others() -> None:
-    def answer(asked: Asked) -> list[Step]:
-        return [FOREVER] if asked.target.endswith("3") else [reply(bundle())]
+    def answer(request: Request) -> list[Step]:
+        return [FOREVER] if request.target.endswith("3") else [reply(bundle())]
 
     with Loopback(answer) as server:
         answers = fetch_missing(KEYS, access_to(server.url), "p-77", deadline_s=0.5)
@@ -212,11 +221,11 @@ def test_a_server_that_does_not_respond_is_skipped_and_used_again_when_it_is_bac
     with Loopback(lambda _: given[0]) as server:
         for _ in range(FAILURES):
             assert "not responded recently" not in ask(0.3)
-        asked = len(server.asked)
+        before = len(server.requests)
         started = time.monotonic()
         assert "not responded recently" in ask(5)
         assert time.monotonic() - started < 2
-        assert len(server.asked) == asked
+        assert len(server.requests) == before
         given[0] = [reply(bundle())]
         time.sleep(1.1)
         assert ask(5) == "given"
@@ -317,7 +326,7 @@ def test_only_types_that_the_scope_covers_are_requested() -> None:
     with Loopback(lambda _: [reply(bundle())]) as server:
         access = access_to(server.url, scope="launch patient/Condition.rs patient/Patient.s")
         answers = fetch_missing(queries, access, "p-77", deadline_s=20)
-        assert [asked.target for asked in server.asked] == ["/fhir/Condition?patient=p-77"]
+        assert [request.target for request in server.requests] == ["/fhir/Condition?patient=p-77"]
     assert answers["problems"].state == "given"
     assert answers["results"].reason == (
         "the scope of the access token does not cover searching Observation"

@@ -8,42 +8,42 @@ from collections.abc import Callable
 import pytest
 
 from cds_service.sources.fetch.client import Caps, Fetched
-from tests.fhir_client.loopback import Asked, Loopback, Step, bundle, reply
+from tests.fhir_client.loopback import Loopback, Request, Step, bundle, reply
 from tests.fhir_client.test_faults import SMALL, fetch_one
 
 
-def paged(link_of: Callable[[int], str | None], count: int = 1) -> Callable[[Asked], list[Step]]:
+def paged(link_of: Callable[[int], str | None], count: int = 1) -> Callable[[Request], list[Step]]:
     """Answers page n with ``count`` entries and the link that ``link_of`` gives for it."""
 
-    def answer(asked: Asked) -> list[Step]:
-        ids = [f"{asked.number}-{n}" for n in range(count)]
-        return [reply(bundle(*ids, following=link_of(asked.number)))]
+    def answer(request: Request) -> list[Step]:
+        ids = [f"{request.number}-{n}" for n in range(count)]
+        return [reply(bundle(*ids, following=link_of(request.number)))]
 
     return answer
 
 
-def fetch_pages(answer: Callable[[Asked], list[Step]], caps: Caps = SMALL) -> tuple[Fetched, int]:
+def fetch_pages(answer: Callable[[Request], list[Step]], caps: Caps = SMALL) -> tuple[Fetched, int]:
     with Loopback(answer) as server:
-        return fetch_one(server.url, caps=caps), len(server.asked)
+        return fetch_one(server.url, caps=caps), len(server.requests)
 
 
 def test_links_are_followed_to_the_last_page_in_order() -> None:
-    fetched, asked = fetch_pages(paged(lambda n: f"?page={n + 1}" if n < 3 else None))
+    fetched, requests = fetch_pages(paged(lambda n: f"?page={n + 1}" if n < 3 else None))
     ids = [json.loads(page)["entry"][0]["resource"]["id"] for page in fetched.pages]
-    assert (fetched.state, ids, asked) == ("given", ["1-0", "2-0", "3-0"], 3)
+    assert (fetched.state, ids, requests) == ("given", ["1-0", "2-0", "3-0"], 3)
 
 
 def test_each_page_is_requested_with_the_token() -> None:
     with Loopback(paged(lambda n: f"?page={n + 1}" if n < 2 else None)) as server:
         fetch_one(server.url)
-        assert [asked.headers["authorization"] for asked in server.asked] == [
+        assert [request.headers["authorization"] for request in server.requests] == [
             "Bearer s3cr3t-t0ken"
         ] * 2
 
 
 def test_pages_without_end_stop_at_the_cap_and_are_partial() -> None:
-    fetched, asked = fetch_pages(paged(lambda n: f"?page={n + 1}"))
-    assert (fetched.state, len(fetched.pages), asked) == ("partial", 4, 4)
+    fetched, requests = fetch_pages(paged(lambda n: f"?page={n + 1}"))
+    assert (fetched.state, len(fetched.pages), requests) == ("partial", 4, 4)
     assert fetched.reason == (
         "only 4 pages of Condition could be read: there are more than 4 pages"
     )
@@ -55,14 +55,14 @@ def test_as_many_pages_as_the_cap_are_complete() -> None:
 
 
 def test_no_page_is_requested_once_the_cap_of_entries_is_reached() -> None:
-    fetched, asked = fetch_pages(paged(lambda n: f"?page={n + 1}", count=25))
-    assert (fetched.state, asked) == ("partial", 2)
+    fetched, requests = fetch_pages(paged(lambda n: f"?page={n + 1}", count=25))
+    assert (fetched.state, requests) == ("partial", 2)
     assert fetched.reason.endswith("there are more than 50 entries")
 
 
 def test_the_cap_of_bytes_applies_to_all_pages_together() -> None:
     answer = paged(lambda n: f"?page={n + 1}", count=40)
-    size = len(answer(Asked("/", {}, 1, 1))[0])  # type: ignore[arg-type]
+    size = len(answer(Request("/", {}, 1, 1))[0])  # type: ignore[arg-type]
     fetched, _ = fetch_pages(answer, Caps(pages=9, entries=999, bytes=int(size * 1.5)))
     assert (fetched.state, len(fetched.pages)) == ("partial", 1)
     assert "is larger than" in fetched.reason
@@ -74,12 +74,12 @@ def test_the_cap_of_bytes_applies_to_all_pages_together() -> None:
     ids=["to the first page", "to itself", "to itself, found on the second page"],
 )
 def test_pages_that_link_in_a_circle_are_partial(link: str) -> None:
-    def answer(asked: Asked) -> list[Step]:
+    def answer(request: Request) -> list[Step]:
         return [reply(bundle("a", following=link))]
 
-    fetched, asked = fetch_pages(answer)
+    fetched, requests = fetch_pages(answer)
     assert fetched.state == "partial"
-    assert asked == len(fetched.pages) <= 2
+    assert requests == len(fetched.pages) <= 2
     assert fetched.reason.endswith("the pages lead back to one already read")
 
 
@@ -94,8 +94,8 @@ def test_pages_that_link_in_a_circle_are_partial(link: str) -> None:
     ids=["500", "HTML", "OperationOutcome", "a redirect"],
 )
 def test_a_second_page_that_fails_leaves_the_first_as_partial(second: bytes) -> None:
-    def answer(asked: Asked) -> list[Step]:
-        return [reply(bundle("a", following="?page=2")) if asked.number == 1 else second]
+    def answer(request: Request) -> list[Step]:
+        return [reply(bundle("a", following="?page=2")) if request.number == 1 else second]
 
     fetched, _ = fetch_pages(answer)
     assert (fetched.state, len(fetched.pages)) == ("partial", 1)
@@ -127,13 +127,13 @@ def test_a_link_that_leads_elsewhere_is_never_followed(link: str) -> None:
     with Loopback(lambda _: [reply(bundle("stolen"))]) as other:
         other_port = other.server_address[1]
 
-        def answer(_: Asked) -> list[Step]:
+        def answer(_: Request) -> list[Step]:
             address = link.format(port=server.server_address[1], other=other_port)
             return [reply(bundle("a", following=address))]
 
         with Loopback(answer) as server:
             fetched = fetch_one(server.url)
-            assert len(server.asked) == 1
+            assert len(server.requests) == 1
         assert other.connections == 0
     assert (fetched.state, len(fetched.pages)) == ("partial", 1)
     assert fetched.reason == (
@@ -159,14 +159,14 @@ def test_an_unreadable_link_does_not_mean_the_last_page(links: str) -> None:
     ],
 )
 def test_an_incomplete_last_page_is_partial(more: dict, reason: str) -> None:
-    fetched, asked = fetch_pages(lambda asked: [reply(bundle("1") | more)])
-    assert (fetched.state, asked) == ("partial", 1)
+    fetched, requests = fetch_pages(lambda request: [reply(bundle("1") | more)])
+    assert (fetched.state, requests) == ("partial", 1)
     assert reason in fetched.reason
 
 
 def test_a_total_counts_the_entries_of_all_pages() -> None:
-    def answer(asked: Asked) -> list[Step]:
-        link = "?page=2" if asked.number == 1 else None
-        return [reply(bundle(str(asked.number), following=link) | {"total": 2})]
+    def answer(request: Request) -> list[Step]:
+        link = "?page=2" if request.number == 1 else None
+        return [reply(bundle(str(request.number), following=link) | {"total": 2})]
 
     assert fetch_pages(answer)[0].state == "given"

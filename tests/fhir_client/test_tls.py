@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from cds_service.outbound.transport import new_session
 from cds_service.sources.fetch.client import Access, Fetched, fetch_missing
-from tests.fhir_client.loopback import FOREVER, Asked, Loopback, Step, bundle, reply
+from tests.fhir_client.loopback import FOREVER, Loopback, Request, Step, bundle, reply
 
 
 def certificate_for(address: str, path: Path) -> Path:
@@ -45,7 +45,7 @@ def certificate_for(address: str, path: Path) -> Path:
 
 
 def fetch_over_tls(
-    certificate: Path, answer: Callable[[Asked], list[Step]], deadline_s: float = 20
+    certificate: Path, answer: Callable[[Request], list[Step]], deadline_s: float = 20
 ) -> tuple[Fetched, int]:
     """What was fetched, and how many requests the server saw."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -61,7 +61,7 @@ def fetch_over_tls(
                 deadline_s=deadline_s,
                 session_factory=lambda: session,
             )["problems"]
-        return fetched, len(server.asked)
+        return fetched, len(server.requests)
 
 
 def test_a_certificate_that_the_system_trusts_is_accepted(
@@ -69,16 +69,16 @@ def test_a_certificate_that_the_system_trusts_is_accepted(
 ) -> None:
     certificate = certificate_for("127.0.0.1", tmp_path / "server.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    fetched, asked = fetch_over_tls(certificate, lambda _: [reply(bundle("a"))])
-    assert (fetched.state, fetched.reason, asked) == ("given", "", 1)
+    fetched, requests = fetch_over_tls(certificate, lambda _: [reply(bundle("a"))])
+    assert (fetched.state, fetched.reason, requests) == ("given", "", 1)
 
 
 def test_an_untrusted_certificate_is_refused_and_no_token_is_sent(
     tmp_path: Path,
 ) -> None:
     certificate = certificate_for("127.0.0.1", tmp_path / "server.pem")
-    fetched, asked = fetch_over_tls(certificate, lambda _: [reply(bundle("a"))])
-    assert (fetched.state, fetched.reason, asked) == (
+    fetched, requests = fetch_over_tls(certificate, lambda _: [reply(bundle("a"))])
+    assert (fetched.state, fetched.reason, requests) == (
         "unavailable",
         "no secure connection to the FHIR server could be made",
         0,
@@ -90,8 +90,8 @@ def test_a_trusted_certificate_of_another_host_is_refused(
 ) -> None:
     certificate = certificate_for("127.0.0.2", tmp_path / "server.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    fetched, asked = fetch_over_tls(certificate, lambda _: [reply(bundle("a"))])
-    assert (fetched.state, asked) == ("unavailable", 0)
+    fetched, requests = fetch_over_tls(certificate, lambda _: [reply(bundle("a"))])
+    assert (fetched.state, requests) == ("unavailable", 0)
 
 
 def test_a_hanging_https_server_is_abandoned_at_the_deadline(
@@ -100,6 +100,6 @@ def test_a_hanging_https_server_is_abandoned_at_the_deadline(
     certificate = certificate_for("127.0.0.1", tmp_path / "server.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     slow: list[Step] = [b"HTTP/1.1 200 OK\r\n", *[b"X-Slow: x\r\n", 0.02] * 90, FOREVER]
-    fetched, asked = fetch_over_tls(certificate, lambda _: slow, deadline_s=0.5)
-    assert (fetched.state, asked, fetched.milliseconds < 1000) == ("unavailable", 1, True)
+    fetched, requests = fetch_over_tls(certificate, lambda _: slow, deadline_s=0.5)
+    assert (fetched.state, requests, fetched.milliseconds < 1000) == ("unavailable", 1, True)
     assert fetched.reason == ("the FHIR server gave no full answer to Condition within 0.5 s")

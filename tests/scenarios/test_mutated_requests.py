@@ -19,7 +19,7 @@ from cds_service.engine.run import FAILED
 from tests.scenarios.conftest import Service
 from tests.scenarios.golden import FOLDERS, rules, scenario
 from tests.scenarios.running import Running
-from tests.testing.spoiling import ODD, damaged, spoilt
+from tests.testing.damage import ODD, damaged, damaged_bytes
 from tests.testing.strategies import JSON
 from tests.testing.thorough import examples
 
@@ -87,7 +87,7 @@ def test_a_damaged_request_gets_a_well_formed_answer(
 )
 def test_a_damaged_body_gets_a_well_formed_answer(running: Running, name: str, seed: int) -> None:
     text = json.dumps(REQUESTS[name].request, ensure_ascii=False).encode()
-    damage, _ = spoilt(Random(seed), text)
+    damage, _ = damaged_bytes(Random(seed), text)
     check(running.client.post(REQUESTS[name].path, data=damage, content_type="application/json"))
 
 

@@ -19,7 +19,7 @@ from cds_service.settings import Settings
 from cds_service.sources.fetch.client import Access
 from cds_service.sources.obtaining import Obtaining
 from cds_service.storage.tables import feedback
-from tests.conformance.given_caller import Client
+from tests.conformance.signing_client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

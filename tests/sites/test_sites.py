@@ -23,7 +23,7 @@ from cds_service.feedback.report import RuleReport, report
 from cds_service.settings import Settings
 from cds_service.storage.lifecycle import erase, export
 from cds_service.storage.tables import audit, audit_cards
-from tests.conformance.given_caller import Client
+from tests.conformance.signing_client import Client
 from tests.testing import fhir
 from tests.testing.databases import empty_sqlite
 from tests.testing.fhir import Json

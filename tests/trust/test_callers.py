@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from trust_given import (
+from token_builders import (
     ENDPOINT,
     ISS,
     JKU,

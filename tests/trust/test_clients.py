@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from trust_given import pair
+from token_builders import pair
 
 from cds_service.errors import StartupError
 from cds_service.trust.clients import load_clients

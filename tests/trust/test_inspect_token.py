@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from trust_given import (
+from token_builders import (
     ENDPOINT,
     ISS,
     JKU,

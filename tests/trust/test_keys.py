@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
-from trust_given import JKU, Clock, client, key_set, pair
+from token_builders import JKU, Clock, client, key_set, pair
 
 from cds_service.trust.keys import LARGEST, KeySets, fetch_key_set, read_key_set
 
@@ -25,11 +25,11 @@ class Server:
 
     def __init__(self, answer: bytes | Exception) -> None:
         self.answer = answer
-        self.asked = 0
+        self.requests = 0
 
     def __call__(self, url: str) -> bytes:
         assert url == JKU
-        self.asked += 1
+        self.requests += 1
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -45,11 +45,11 @@ def test_a_key_set_is_fetched_once_and_kept_for_ten_minutes() -> None:
     for passed in (0, 300, 299.9):
         clock.now += passed
         assert kids(sets, OLD.kid) == [OLD.kid]
-    assert server.asked == 1
+    assert server.requests == 1
 
     clock.now += 0.2
     assert kids(sets, OLD.kid) == [OLD.kid]
-    assert server.asked == 2
+    assert server.requests == 2
 
 
 def test_a_withdrawn_key_is_rejected_after_ten_minutes() -> None:
@@ -70,18 +70,18 @@ def test_an_unknown_kid_triggers_a_fetch_at_most_once_a_minute() -> None:
 
     for number in range(20):
         assert kids(sets, f"made-up-{number}") == []
-    assert server.asked == 2
+    assert server.requests == 2
 
     server.answer = key_set(OLD, NEW)
     clock.now += 59
     assert kids(sets, NEW.kid) == []
-    assert server.asked == 2
+    assert server.requests == 2
 
     clock.now += 1
     assert kids(sets, NEW.kid) == [NEW.kid]
     for number in range(20):
         assert kids(sets, f"made-up-{number}") == []
-    assert server.asked == 3
+    assert server.requests == 3
 
 
 def test_new_keys_are_found_right_after_a_call_with_the_old_ones() -> None:
@@ -92,7 +92,7 @@ def test_new_keys_are_found_right_after_a_call_with_the_old_ones() -> None:
     server.answer = key_set(OLD, NEW)
 
     assert kids(sets, NEW.kid) == [NEW.kid]
-    assert server.asked == 2
+    assert server.requests == 2
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_failing_server_is_asked_at_most_once_a_minute(answer: bytes | Excepti
     sets = KeySets(server, clock)
     for _ in range(10):
         assert kids(sets, OLD.kid) == []
-    assert server.asked == 1
+    assert server.requests == 1
 
     server.answer = key_set(OLD)
     clock.now += 60
@@ -192,7 +192,7 @@ def test_two_clients_with_one_key_address_share_only_the_fetch() -> None:
     assert sets.find(REMOTE, OLD.kid) == sets.find(
         client(jku=JKU, iss="https://b.example"), OLD.kid
     )
-    assert server.asked == 1
+    assert server.requests == 1
     assert sets.find(client(NEW), OLD.kid) == ()
 
 

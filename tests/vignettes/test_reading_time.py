@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.vignettes import test_kidneys_by_creatinine as kidneys
+from tests.vignettes import test_acute_kidney_injury as kidneys
 from tests.vignettes import test_magnesium_and_potassium as electrolytes
 from tests.vignettes import test_order_select, test_patient_view, test_second_edition
 from tests.vignettes import test_whole_patients as whole

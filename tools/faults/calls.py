@@ -20,12 +20,12 @@ from typing import Any
 import jwt
 
 from cds_service.trust.inspect import make_key_pair
-from tests.fhir_client.loopback import Asked, reply
+from tests.fhir_client.loopback import Request, reply
 from tests.scenarios.golden import FIXTURES, FOLDERS, scenario
 from tests.testing import fhir
+from tests.testing.damage import ADDRESSES, HEADERS, damaged, damaged_bytes, written
 from tests.testing.fhir import spelled as encoded
 from tests.testing.serving import HOST
-from tests.testing.spoiling import ADDRESSES, HEADERS, damaged, spoilt, written
 from tools.faults.load import Answered, Call, Right, Tally
 
 VIEW = "/cds-services/leg-cramps-patient-view"
@@ -70,7 +70,7 @@ def without_prefetch(fhir_server: str, of: str = "p1") -> Call:
     return view(None, of=of, fhirServer=fhir_server, fhirAuthorization=GRANTED)
 
 
-def held_by_a_fhir_server(prefetch: Mapping[str, Any]) -> Callable[[Asked], bytes]:
+def held_by_a_fhir_server(prefetch: Mapping[str, Any]) -> Callable[[Request], bytes]:
     """What a FHIR server answers that holds this prefetch: the patient, or all of a type."""
     held: dict[str, list[Any]] = {}
     for value in filter(None, prefetch.values()):
@@ -79,8 +79,8 @@ def held_by_a_fhir_server(prefetch: Mapping[str, Any]) -> Callable[[Asked], byte
     made = {kind: reply(fhir.searchset(*some)) for kind, some in held.items()}
     made |= {"Patient": reply(held["Patient"][0]), "Bundle": reply(fhir.searchset())}
 
-    def answer(asked: Asked) -> bytes:
-        kind = asked.target.partition("?")[0].split("/")[2]
+    def answer(request: Request) -> bytes:
+        kind = request.target.partition("?")[0].split("/")[2]
         return made.get(kind, made["Bundle"])
 
     return answer
@@ -182,7 +182,7 @@ def many_answers(count: int, suggestions: int = 50, comment: str = "x") -> Call:
 
 
 def mutated(count: int, seed: int, *more: dict[str, Any]) -> Iterator[Call]:
-    """``count`` spoilt calls, the same ones for the same seed; the note names the ways.
+    """``count`` damaged calls, the same ones for the same seed; the note names the ways.
 
     They are made of all scenarios, of feedback, and of ``more``.
     """
@@ -195,7 +195,7 @@ def mutated(count: int, seed: int, *more: dict[str, Any]) -> Iterator[Call]:
         tree, names = damaged(dice, original, changes)
         body = written(dice, tree)
         if not names or dice.random() < 0.45:
-            body, name = spoilt(dice, body)
+            body, name = damaged_bytes(dice, body)
             names.append(name)
         headers: dict[str, str] = {}
         if dice.random() < 0.08:

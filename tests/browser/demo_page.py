@@ -18,7 +18,7 @@ ARGUMENTS = [
 
 
 class DemoPage:
-    """One tab; ``complaints`` is what went wrong in its console.
+    """One tab; ``console_errors`` is what went wrong in its console.
 
     All tabs share one context, whose start takes longer than a test: the page keeps nothing in
     the browser, and permissions are taken back. With options of a context, it has its own.
@@ -35,7 +35,7 @@ class DemoPage:
         **context: Any,
     ) -> None:
         self.address = address
-        self.complaints: list[str] = []
+        self.console_errors: list[str] = []
         self._own = bool(context)
         self._context = browser.new_context(**context) if self._own else browser.contexts[0]
         self._context.set_default_timeout(10_000)
@@ -94,7 +94,7 @@ class DemoPage:
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
+            self.console_errors.append(message.text)
 
     def _failed(self, error: Error) -> None:
-        self.complaints.append(str(error))
+        self.console_errors.append(str(error))

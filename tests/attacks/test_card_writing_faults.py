@@ -13,7 +13,7 @@ from msgspec.structs import replace as changed
 
 from cds_service.engine.rule import Finding, OrderTest
 from tests.api.conftest import service
-from tests.api.given_service import VIEW, body, low_potassium, post, topics
+from tests.api.minimal_service import VIEW, body, low_potassium, post, topics
 
 __all__ = ["service"]
 

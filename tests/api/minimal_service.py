@@ -118,7 +118,7 @@ def known(*more: Rule) -> Topic:
     )
 
 
-def given_app(folder: Path, *more: Rule, **settings: Any) -> Flask:
+def minimal_app(folder: Path, *more: Rule, **settings: Any) -> Flask:
     """The application with a database in ``folder``; ``settings`` by their field names.
 
     It asks ``more`` rules besides its two.

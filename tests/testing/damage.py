@@ -58,7 +58,7 @@ def damaged(dice: Dice, original: Any, changes: int) -> tuple[Any, list[str]]:
     return tree, names
 
 
-def spoilt(dice: Dice, body: bytes) -> tuple[bytes, str]:
+def damaged_bytes(dice: Dice, body: bytes) -> tuple[bytes, str]:
     """The bytes of a request with one way of damage, and its name."""
     name = dice.choice(tuple(_SPOILS))
     return _SPOILS[name](dice, body, dice.randrange(len(body) + 1)), name
@@ -136,10 +136,10 @@ _CHANGES: dict[str, Callable[[Dice, Any, Any, Any], None]] = {
 
 
 def _flip(dice: Dice, body: bytes, _at: int) -> bytes:
-    spoilt = bytearray(body)
+    flipped = bytearray(body)
     for _ in range(dice.choice((1, 2, 8, 64))):
-        spoilt[dice.randrange(len(spoilt))] ^= 1 << dice.randrange(8)
-    return bytes(spoilt)
+        flipped[dice.randrange(len(flipped))] ^= 1 << dice.randrange(8)
+    return bytes(flipped)
 
 
 def _number(dice: Dice, body: bytes, at: int) -> bytes:
