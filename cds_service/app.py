@@ -224,9 +224,9 @@ def _recorder(
     )
 
 
-def _variant(parts: Parts, cramps: str, jurisdiction: str, silent: bool) -> Answering:
-    """The answering for the demo page, which overrides three settings."""
-    chosen: dict[str, object] = {"cramps": cramps, "jurisdiction": jurisdiction}
+def _variant(parts: Parts, options: Mapping[str, str], silent: bool) -> Answering:
+    """The answering for the demo page, which overrides the options of topics, and silence."""
+    chosen: dict[str, object] = dict(options)
     if silent:
         chosen["rules_silent"] = ("*",)
     settings = parts.settings.model_copy(update=chosen)

@@ -7,9 +7,11 @@ generated from this module.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -21,9 +23,20 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 
 class Settings(BaseSettings):
-    """The settings of one running service (immutable)."""
+    """The settings of one running service (immutable).
 
-    model_config = SettingsConfigDict(env_prefix="CDS_", frozen=True, extra="ignore")
+    A topic may have settings of its own (`cds_service.engine.topic.Option`): what is given beyond
+    the fields is kept in ``model_extra`` for them.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="CDS_", frozen=True, extra="allow")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: Any, **named: Any
+    ) -> tuple[Any, ...]:
+        """What the program gives, then the environment: for the fields, and for topics."""
+        return named["init_settings"], named["env_settings"], _for_topics
 
     public_url: str = Field(
         "http://127.0.0.1:8000",
@@ -113,13 +126,6 @@ class Settings(BaseSettings):
         description="Browser origins that may call.",
     )
     max_body_mb: float = Field(32, gt=0, description="Largest request body, in megabytes (10^6).")
-    cramps: Literal["documented", "assumed"] = Field(
-        "documented",
-        description="Whether leg cramps must be documented, or are assumed for every patient.",
-    )
-    jurisdiction: Literal["us", "uk"] = Field(
-        "us", description="The country whose licensing decides how quinine is judged."
-    )
     max_info_cards: int = Field(
         3, ge=0, description="Maximum number of info cards in one patient-view response."
     )
@@ -216,9 +222,25 @@ def read_settings(**overrides: object) -> Settings:
         raise StartupError(f"{variable}: {first['msg']}.", "Correct it or unset it.") from None
 
 
-def unknown_variables(environ: Iterable[str]) -> list[tuple[str, str]]:
-    """``CDS_`` variables that are not settings, each with the nearest setting or ""."""
-    known = [field.alias or f"CDS_{name.upper()}" for name, field in Settings.model_fields.items()]
+def _variables() -> list[str]:
+    return [field.alias or f"CDS_{name.upper()}" for name, field in Settings.model_fields.items()]
+
+
+def _for_topics() -> dict[str, str]:
+    """The ``CDS_`` variables that are not settings of the service, by name."""
+    own = set(_variables())
+    given = {name.upper(): value for name, value in os.environ.items()}
+    return {
+        name.removeprefix("CDS_").lower(): value
+        for name, value in given.items()
+        if name.startswith("CDS_") and name not in own
+    }
+
+
+def unknown_variables(environ: Iterable[str], options: Iterable[str] = ()) -> list[tuple[str, str]]:
+    """``CDS_`` variables that are neither settings nor ``options`` of a topic, each with the
+    nearest of these or ""."""
+    known = [*_variables(), *(f"CDS_{name.upper()}" for name in options)]
     return [
         (name, next(iter(get_close_matches(name, known, 1, 0.6)), ""))
         for name in sorted(environ)
@@ -226,8 +248,13 @@ def unknown_variables(environ: Iterable[str]) -> list[tuple[str, str]]:
     ]
 
 
-def listed(settings: Settings) -> list[dict[str, str]]:
-    """Every setting as variable, value, default and description; secrets are masked."""
+def listed(
+    settings: Settings, options: Mapping[str, tuple[str, str]] = MappingProxyType({})
+) -> list[dict[str, str]]:
+    """Every setting as variable, value, default and description; secrets are masked.
+
+    ``options`` are those of the topics: default and description, by name.
+    """
     entries = []
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
@@ -238,6 +265,16 @@ def listed(settings: Settings) -> list[dict[str, str]]:
                 "value": shown,
                 "default": _shown("", field.default),
                 "description": field.description or "",
+            }
+        )
+    for name, (default, description) in options.items():
+        value = (settings.model_extra or {}).get(name, default)
+        entries.append(
+            {
+                "variable": f"CDS_{name.upper()}",
+                "value": str(value),
+                "default": default,
+                "description": description,
             }
         )
     return entries

@@ -338,7 +338,10 @@ def settings_page() -> str:
 
     rows = [
         [f"`{entry['variable']}`", entry["default"] or "unset", entry["description"]]
-        for entry in listed(Settings.model_construct())
+        for entry in listed(
+            Settings.model_construct(),
+            {one.name: (one.default, one.description) for one in TOPIC.options},
+        )
     ]
     return (
         HEAD + "# Settings\n\nSettings are read from the environment; `cds-service settings` lists "

@@ -7,6 +7,7 @@ from cds_service.engine.topic import Knowledge, Service, Topic
 from hooks import cramps, order_select, order_sign, patient_view, priorities, renal
 from hooks.knowledge.files import FOLDER
 from hooks.knowledge.observing import OBSERVING
+from hooks.knowledge.options import OPTIONS
 
 TOPIC = Topic(
     key="leg-cramps",
@@ -54,5 +55,6 @@ TOPIC = Topic(
         priorities=priorities.PRIORITIES,
         observing=OBSERVING,
     ),
+    options=OPTIONS,
 )
 """The topic that the entry point ``leg-cramps`` refers to."""

@@ -29,7 +29,7 @@ def documented(facts: Facts) -> bool | None:
 
 
 def _documented(facts: Facts) -> bool | None:
-    if facts.site.cramps_assumed or conditions(facts):
+    if facts.site.options.get("cramps") == "assumed" or conditions(facts):
         return True
     if any(LEG_CRAMPS in reason.concepts for reason in _reasons(facts)):
         return True

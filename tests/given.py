@@ -75,6 +75,7 @@ class Given:
         self.availability = {kind: Availability(State.GIVEN) for kind in Kind}
         self.problems: list[Problem] = []
         self.site: dict[str, object] = {}
+        self.options: dict[str, str] = {}
         self.numbers = itertools.count(1)
 
     def result(
@@ -285,7 +286,11 @@ class Given:
 
     def at(self, **site: object) -> Given:
         """Choices of the site: cramps_assumed, jurisdiction, max_info_cards, rules_off."""
-        self.site.update(site)
+        if site.pop("cramps_assumed", False):
+            self.options["cramps"] = "assumed"
+        if "jurisdiction" in site:
+            self.options["jurisdiction"] = str(site.pop("jurisdiction"))
+        self.site.update(site, options=self.options)
         return self
 
     def facts(self) -> Facts:

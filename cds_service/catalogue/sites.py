@@ -8,7 +8,7 @@ another.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cds_service.catalogue.order_codes import with_codes_of
-from cds_service.catalogue.topics import known_rules, limits, orderables
+from cds_service.catalogue.topics import (
+    either,
+    known_rules,
+    limits,
+    option_values,
+    options_of,
+    orderables,
+)
 from cds_service.core.identity import DEFAULT_SITE, DEMO_SITE
 from cds_service.core.knowledge import KnowledgeError
 from cds_service.core.patient import Site
@@ -36,10 +43,9 @@ _Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_
 class _Table(BaseModel):
     """One ``[site.NAME]`` table; what it does not set comes from the environment."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # What is beyond these keys must be an option of a topic.
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
-    cramps: Literal["documented", "assumed"] | None = None
-    jurisdiction: Literal["us", "uk"] | None = None
     max_info_cards: Annotated[int, Field(ge=0)] | None = None
     limits: str | dict[str, Any] | None = None
     order_codes: str | None = None
@@ -157,9 +163,29 @@ def _content(path: str) -> _File:
         where = ".".join(str(part) for part in first["loc"] if part != "[key]")
         raise StartupError(
             f"{path}: {where}: {_flaw(first)}.",
-            "The keys of a site are " + ", ".join(_Table.model_fields) + ".",
+            _keys(()),
             SETTING,
         ) from None
+
+
+def _keys(options: Iterable[str]) -> str:
+    return f"The keys of a site are {', '.join((*options, *_Table.model_fields))}."
+
+
+def _options(
+    name: str, table: _Table, settings: Settings, topics: Sequence[Topic]
+) -> Mapping[str, str]:
+    """The options of the topics: of the site's table, else of the environment."""
+    known, own = options_of(topics), table.model_extra or {}
+    for key, value in own.items():
+        where = f"{settings.sites}: site.{name}.{key}"
+        if key not in known:
+            raise StartupError(f"{where}: not a key of a site.", _keys(known), SETTING)
+        if value not in known[key].values:
+            raise StartupError(
+                f"{where}: input should be {either(known[key])}.", _keys(known), SETTING
+            )
+    return {**option_values(settings, topics), **own}
 
 
 def _flaw(error: Any) -> str:
@@ -172,6 +198,7 @@ def _flaw(error: Any) -> str:
 def _hospital(name: str, table: _Table, settings: Settings, topics: Sequence[Topic]) -> Hospital:
     folder = Path(settings.sites).parent if settings.sites else Path()
     where = f"{SETTING}: site {name}"
+    options = _options(name, table, settings, topics)
     own = _topics(table.topics, topics, where)
     silent = _rules(table.silent, settings.rules_silent, own, f"{where}: silent", "RULES_SILENT")
     off = _rules(table.off, settings.rules_off, own, f"{where}: off", "RULES_OFF")
@@ -189,8 +216,6 @@ def _hospital(name: str, table: _Table, settings: Settings, topics: Sequence[Top
     return Hospital(
         Site(
             limits=merged,
-            cramps_assumed=(table.cramps or settings.cramps) == "assumed",
-            jurisdiction=table.jurisdiction or settings.jurisdiction,
             max_info_cards=settings.max_info_cards
             if table.max_info_cards is None
             else table.max_info_cards,
@@ -200,6 +225,7 @@ def _hospital(name: str, table: _Table, settings: Settings, topics: Sequence[Top
             starts=dict(table.start),
             name=name,
             profile=table.profile or "standard",
+            options=options,
         ),
         own,
         with_codes_of(codes, orderables(own), where if table.order_codes else "CDS_ORDER_CODES"),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from cds_service.catalogue.limits_file import read_limits
 from cds_service.core.knowledge import KnowledgeError, Limits, Reference
 from cds_service.engine.orderables import Orderables
-from cds_service.engine.topic import Topic, check_topics
+from cds_service.engine.topic import Option, Topic, check_topics
 from cds_service.errors import StartupError
 from cds_service.terminology.codes import CodeError
 
@@ -47,6 +47,7 @@ def chosen_topics(settings: Settings) -> tuple[Topic, ...]:
                 f"The installed topics are {', '.join(installed)}.",
             )
     topics = tuple(installed[key] for key in settings.topics or installed)
+    option_values(settings, topics)
     try:
         check_topics(topics)
         limits(topics, settings.limits)
@@ -69,6 +70,37 @@ class Installed:
     topic: Topic
     package: str
     folder: Path
+
+
+def options_of(topics: Sequence[Topic]) -> Mapping[str, Option]:
+    """The settings of all topics, by name."""
+    return {one.name: one for topic in topics for one in topic.options}
+
+
+def installed_options() -> Mapping[str, Option]:
+    """The settings of every installed topic, by name; raises StartupError as `installed_topics`."""
+    return options_of(list(_installed().values()))
+
+
+def option_values(settings: Settings, topics: Sequence[Topic]) -> Mapping[str, str]:
+    """What the settings say for each option of the topics.
+
+    Raises StartupError naming the variable and its valid values.
+    """
+    given, found = settings.model_extra or {}, {}
+    for name, option in options_of(topics).items():
+        found[name] = value = given.get(name, option.default)
+        if value not in option.values:
+            raise StartupError(
+                f"CDS_{name.upper()}: Input should be {either(option)}.", "Correct it or unset it."
+            )
+    return found
+
+
+def either(option: Option) -> str:
+    """The valid values of an option, in words."""
+    *others, last = [f"'{value}'" for value in option.values]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _installed() -> Mapping[str, Topic]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.app import make_parts
 from cds_service.catalogue.sites import SETTING, Hospital, each_hospital, population_limits
-from cds_service.catalogue.topics import Installed, chosen_topics, installed_topics
+from cds_service.catalogue.topics import Installed, chosen_topics, installed_topics, options_of
 from cds_service.commands.lacking import lacking
 from cds_service.core.identity import DEFAULT_SITE
 from cds_service.core.knowledge import KnowledgeError
@@ -62,9 +62,13 @@ def inspect(host: str, today: date) -> Inspected:
     ``host`` is the address that the service would listen on. Nothing is written, no server is
     called, and the database is only read, where there is one.
     """
-    faults = [
+    installed: dict[str, Installed] = {}
+    faults: list[str] = []
+    _tried(lambda: installed.update(installed_topics()), faults)
+    options = options_of([one.topic for one in installed.values()])
+    faults += [
         f"{name} is not a setting" + (f"; did you mean {nearest}?" if nearest else ".")
-        for name, nearest in unknown_variables(os.environ)
+        for name, nearest in unknown_variables(os.environ, options)
     ]
     try:
         settings = read_settings()
@@ -77,8 +81,6 @@ def inspect(host: str, today: date) -> Inspected:
     path = settings.trusted_clients
     if path is not None:
         _tried(lambda: listed.extend(load_clients(path)), faults)
-    installed: dict[str, Installed] = {}
-    _tried(lambda: installed.update(installed_topics()), faults)
     lacks: list[str] = []
     for key, one in installed.items():
         if not settings.topics or key in settings.topics:

@@ -62,9 +62,15 @@ def settings(as_json: bool) -> None:
 
     Example: CDS_JURISDICTION=uk cds-service settings
     """
+    from cds_service.catalogue.topics import installed_topics, option_values, options_of
     from cds_service.settings import listed, read_settings
 
-    entries = listed(read_settings())
+    chosen, topics = read_settings(), [one.topic for one in installed_topics().values()]
+    option_values(chosen, topics)
+    entries = listed(
+        chosen,
+        {name: (one.default, one.description) for name, one in options_of(topics).items()},
+    )
     if as_json:
         click.echo(json.dumps({"settings": entries}, indent=2, ensure_ascii=False))
         return

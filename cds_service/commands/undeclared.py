@@ -58,8 +58,9 @@ def undeclared_in(topic: Topic, scenarios: Path) -> Iterator[tuple[str, str]]:
 def _settings(topic: Topic, folder: str, chosen: Mapping[str, Any]) -> Settings:
     """The default settings, whatever the environment says, with those of a scenario."""
     plain = {name: one.default for name, one in Settings.model_fields.items() if one.alias is None}
+    options = {one.name: one.default for one in topic.options}
     own = {"topics": (topic.key,), "database_url": f"sqlite:///{folder}/records.db"}
-    return Settings(**{**plain, **chosen, **own})
+    return Settings(**{**plain, **options, **chosen, **own})
 
 
 def _by(topic: Topic, rules: list[Rule], facts: Facts) -> Iterator[tuple[str, str]]:

@@ -41,11 +41,9 @@ _SAYS_WHAT_IT_IS = frozenset({"unknown-status", "wrong-patient", "wrong-type", "
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The settings of one hospital."""
+    """The settings of one hospital; ``options`` are those of its topics, by name."""
 
     limits: Limits
-    cramps_assumed: bool = False
-    jurisdiction: str = "us"
     max_info_cards: int = 3
     card_detail: Literal["short", "full"] = "short"
     rules_off: frozenset[str] = frozenset()
@@ -53,6 +51,7 @@ class Site:
     starts: Mapping[str, date] = field(default_factory=dict)  # a rule is silent before its day
     name: str = DEFAULT_SITE
     profile: Literal["standard", "epic"] = "standard"
+    options: Mapping[str, str] = field(default_factory=dict)
 
     def silent(self, rule: str, today: date) -> bool:
         """Whether a rule is evaluated and counted, but its card is not shown."""

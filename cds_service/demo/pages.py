@@ -9,7 +9,7 @@ report but its own.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from cds_service.api.access import note
 from cds_service.api.asking import ask
 from cds_service.api.feedback import taken
 from cds_service.calls.envelope import written
-from cds_service.catalogue.topics import services_of
+from cds_service.catalogue.topics import option_values, options_of, services_of
 from cds_service.core.identity import DEMO, DEMO_SITE, Identity
 from cds_service.demo import seen
 from cds_service.demo.fixtures import fixture_patients, offered_orders
@@ -51,8 +51,8 @@ _RATE_HEADS = {
     "per_100_orders": "Per 100 orders",
 }
 
-Variant = Callable[[str, str, bool], "Answering"]
-"""Makes an `Answering` from ``cramps``, ``jurisdiction`` and whether all rules are silent."""
+Variant = Callable[[Mapping[str, str], bool], "Answering"]
+"""Makes an `Answering` from the options of the topics and whether all rules are silent."""
 
 
 def blueprint(parts: Parts, variant: Variant) -> Blueprint:
@@ -66,22 +66,20 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
     )
     patients = fixture_patients()
 
+    options = options_of(parts.topics)
+    own = option_values(parts.settings, parts.topics)
+
     @cache
-    def with_settings(cramps: str, jurisdiction: str, silent: bool) -> Parts:
-        own = (cramps, jurisdiction, silent) == (
-            parts.settings.cramps,
-            parts.settings.jurisdiction,
-            False,
-        )
+    def with_settings(chosen: tuple[tuple[str, str], ...], silent: bool) -> Parts:
         settings = parts.settings.model_copy(
             update={
-                "cramps": cramps,
-                "jurisdiction": jurisdiction,
+                **dict(chosen),
                 # With a client list, a page without a token must not make the service call out.
                 "fhir_servers": () if parts.callers else parts.settings.fhir_servers,
             }
         )
-        answering = parts.answering if own else variant(cramps, jurisdiction, silent)
+        as_it_is = dict(chosen) == own and not silent
+        answering = parts.answering if as_it_is else variant(dict(chosen), silent)
         return replace(parts, settings=settings, answering=answering)
 
     @made.after_request
@@ -95,7 +93,8 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             "demo/page.html",
             patients=patients.values(),
             orders=offered_orders(),
-            settings=parts.settings,
+            options=options.values(),
+            own=own,
             signed=parts.callers is not None,
         )
 
@@ -146,12 +145,8 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
     def answer() -> Response:
         body = parts.body(request.environ)
         note(request.environ, bytes=len(body))
-        asked = read_demo_request(body)
-        chosen = with_settings(
-            asked.cramps or parts.settings.cramps,
-            asked.jurisdiction or parts.settings.jurisdiction,
-            asked.silent,
-        )
+        asked, given = read_demo_request(body, options)
+        chosen = with_settings(tuple({**own, **given}.items()), asked.silent)
         return Response(
             written(_told(chosen, asked)),
             content_type="application/json; charset=utf-8",

@@ -15,7 +15,7 @@ from cds_service.calls.envelope import checked_text, parse
 from cds_service.core.facts import Kind
 from cds_service.demo.fixtures import FixturePatient
 from cds_service.engine.hook import ORDER_SELECT
-from cds_service.engine.topic import Service
+from cds_service.engine.topic import Option, Service
 from cds_service.errors import BadRequest
 from cds_service.sources.one_patient import moment, request_of
 from cds_service.sources.prefetch import Key
@@ -37,8 +37,6 @@ class DemoRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     drafts: list[dict[str, Any]] | None = None
     selections: list[str] = []
     states: dict[str, Literal["null", "absent"]] = {}
-    cramps: Literal["documented", "assumed"] | None = None
-    jurisdiction: Literal["us", "uk"] | None = None
     silent: bool = False
     as_of: str | None = None
 
@@ -69,15 +67,30 @@ class Question:
     selections: list[str]
 
 
-def read_demo_request(body: bytes) -> DemoRequest:
-    """The request in a body (JSON). Raises BadRequest where it cannot be read."""
+def read_demo_request(
+    body: bytes, options: Mapping[str, Option]
+) -> tuple[DemoRequest, dict[str, str]]:
+    """The request in a body (JSON), and what it chooses for the options of the topics.
+
+    Raises BadRequest where it cannot be read.
+    """
     text = checked_text(body)
     try:
-        return msgspec.json.decode(text, type=DemoRequest)
+        content = msgspec.json.decode(text, type=dict[str, Any])
+        chosen = {name: content.pop(name, None) for name in options}
+        given = {name: value for name, value in chosen.items() if value is not None}
+        asked = msgspec.convert(content, DemoRequest)
     except msgspec.ValidationError:
-        raise BadRequest("The page sent an unknown request.", "Reload the page.") from None
+        raise _unknown() from None
     except msgspec.DecodeError:
         raise BadRequest("The body is not valid JSON.", "Send one JSON object.") from None
+    if not all(value in options[name].values for name, value in given.items()):
+        raise _unknown()
+    return asked, given
+
+
+def _unknown() -> BadRequest:
+    return BadRequest("The page sent an unknown request.", "Reload the page.")
 
 
 def question_of(

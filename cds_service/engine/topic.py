@@ -76,13 +76,39 @@ class Service:
         return self.id
 
 
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A setting of a topic: the variable ``CDS_NAME``, a key of a site's table, and a choice on the
+    demo page, where ``title`` stands before it.
+
+    ``choices`` are its values with their labels; the first is the default. Rules read it from
+    ``facts.site.options``.
+    """
+
+    name: str
+    title: str
+    description: str
+    choices: tuple[tuple[str, str], ...]
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The allowed values."""
+        return tuple(value for value, _ in self.choices)
+
+    @property
+    def default(self) -> str:
+        """The value where nothing else is set."""
+        return self.choices[0][0]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Topic:
-    """One field of medicine: its services and the knowledge behind them."""
+    """One field of medicine: its services, the knowledge behind them, and its own settings."""
 
     key: str
     services: tuple[Service, ...]
     knowledge: Knowledge
+    options: tuple[Option, ...] = ()
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -117,6 +143,7 @@ def check_topics(topics: Sequence[Topic]) -> None:
     _agree("limit", [(key, one.limits(None, "")) for key, one in knowledge])
     _agree("reference", [(key, one.references) for key, one in knowledge])
     _agree("order", [(key, one.orderables) for key, one in knowledge])
+    _agree("option", [(topic.key, {one.name: one for one in topic.options}) for topic in topics])
 
 
 def _check_topic(topic: Topic) -> None:
@@ -124,6 +151,9 @@ def _check_topic(topic: Topic) -> None:
     limits = known.limits(None, "")
     if not topic.services:
         raise KnowledgeError("it has no services")
+    for option in topic.options:
+        if not option.name.isidentifier() or not option.choices:
+            raise KnowledgeError(f"option {option.name}: it needs a name like a_name and choices")
     for service in topic.services:
         for attribute in ("id", "title", "description", "rules"):
             if not getattr(service, attribute):

@@ -26,6 +26,7 @@ from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 from granian.server import MPServer
 
+from cds_service.catalogue.topics import installed_options
 from cds_service.errors import PreconditionFailed, StartupError
 from cds_service.ops import logs
 from cds_service.ops.memory import share_among_threads
@@ -135,7 +136,7 @@ def serve(
     settings = read_settings()
     refuse_unguarded(settings, host)
     logs.configure(settings.log_level, style=settings.log_format)
-    for name, nearest in unknown_variables(os.environ):
+    for name, nearest in unknown_variables(os.environ, installed_options()):
         logs.logger(__name__).warning("unknown_setting", setting=name, nearest=nearest)
     settings = with_public_url(settings, host, port)
     if settings.demo and settings.trusted_clients is not None:

@@ -165,7 +165,7 @@ def _judged(
             evidence,
         )
     contraindicated = bool(against.names)
-    uk = facts.site.jurisdiction == "uk"
+    uk = facts.site.options.get("jurisdiction") == "uk"
     avoided = quinine if contraindicated else unexcused
     removals: tuple[Suggestion, ...] = tuple(
         RemoveDraft(one.source.reference, one.name) for one in avoided if one.selected

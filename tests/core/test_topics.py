@@ -8,6 +8,7 @@ from cds_service.core.knowledge import KnowledgeError
 from cds_service.engine.topic import Topic, check_topics
 from hooks import TOPIC
 
+OPTION = TOPIC.options[0]
 DRAFTS = next(one for one in TOPIC.services if one.hook.drafts)
 
 
@@ -46,6 +47,16 @@ def other(**services: object) -> Topic:
             "topic another: rule another-rule: it must say which drafts it judges, because "
             "another-service is for drafts",
             id="a rule about orders that judges none",
+        ),
+        pytest.param(
+            [replace(other(), options=(replace(OPTION, choices=()),))],
+            "topic another: option cramps: it needs a name like a_name and choices",
+            id="an option without choices",
+        ),
+        pytest.param(
+            [TOPIC, replace(other(), options=(replace(OPTION, title="Another title"),))],
+            "topic another: option cramps contradicts that of leg-cramps",
+            id="an option of which two topics say different things",
         ),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from cds_service.settings import Settings
+from hooks import TOPIC
 
 FILE = Path(__file__).resolve().parents[2] / "compose.yaml"
 TEXT = FILE.read_text(encoding="utf-8")
@@ -67,6 +68,7 @@ def test_every_variable_of_the_service_is_a_setting_and_callers_are_checked() ->
     known = {
         (field.alias or f"CDS_{name}").upper() for name, field in Settings.model_fields.items()
     }
+    known |= {f"CDS_{one.name.upper()}" for one in TOPIC.options}
     given = SERVICES["cds-service"]["environment"]
     assert given.keys() <= known
     assert "CDS_INSECURE_OPEN" not in given

@@ -13,6 +13,7 @@ import yaml
 
 from cds_service.settings import Settings
 from cds_service.trust.clients import load_clients
+from hooks import TOPIC
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
 OLDEST = "1.29"  # grace periods, spread constraints and probes as used here are all stable in it
@@ -175,6 +176,7 @@ def test_every_variable_is_a_setting_and_secrets_stay_out_of_the_config_map(
     known = {
         (field.alias or f"CDS_{name}").upper() for name, field in Settings.model_fields.items()
     }
+    known |= {f"CDS_{one.name.upper()}" for one in TOPIC.options}
     plain = _only("ConfigMap")
     secret, clients = [d for _, d in DOCUMENTS if d["kind"] == "Secret"]
     assert plain["data"].keys() | secret["stringData"].keys() <= known

@@ -79,6 +79,26 @@ def test_discovery_lists_its_service_with_its_prefetch(installed: Path) -> None:
     assert "2951-2" in services["hyponatraemia-patient-view"]["prefetch"]["results"]
 
 
+def test_its_own_setting_comes_from_the_environment_and_from_a_site(
+    installed: Path, tmp_path: Path
+) -> None:
+    file, sites = tmp_path / "patient.json", tmp_path / "sites.toml"
+    file.write_text(json.dumps(SODIUM), encoding="utf-8")
+    asked = ("evaluate", str(file), "--as-of", "2026-11-23", "--json")
+    meq = ran(installed, *asked, CDS_TOPICS="hyponatraemia", CDS_SODIUM_UNIT="meq")
+    assert json.loads(meq)["cards"][0]["summary"].startswith("Severe hyponatraemia: 119 mEq/L")
+    sites.write_text('[site.default]\nsodium_unit = "meq"\n', encoding="utf-8")
+    by_site = ran(installed, *asked, CDS_TOPICS="hyponatraemia", CDS_SITES=str(sites))
+    assert json.loads(by_site)["cards"][0]["summary"] == json.loads(meq)["cards"][0]["summary"]
+    listed = json.loads(ran(installed, "settings", "--json"))["settings"]
+    told = {one["variable"]: one["default"] for one in listed}
+    assert (told["CDS_SODIUM_UNIT"], told["CDS_CRAMPS"]) == ("mmol", "documented")
+    environ = {**os.environ, "PYTHONPATH": str(installed), "CDS_SODIUM_UNIT": "pints"}
+    refused = programs.ran("cds_service", *asked, folder=installed, environ=environ)
+    assert refused.returncode == 1
+    assert "CDS_SODIUM_UNIT: Input should be 'mmol' or 'meq'." in refused.stderr
+
+
 def test_a_contradiction_between_topics_refuses_the_start() -> None:
     sys.path.insert(0, str(HERE))
     try:

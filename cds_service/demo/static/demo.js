@@ -28,10 +28,12 @@ function begin(source) {
 // A pasted record is not: it may be long, and links are easily shared.
 const KEPT = ["patient", "hook", "drafts", "selections", "states", "asOf"];
 
+// The settings of the topics that are served.
+const OPTIONS = [...document.querySelectorAll("select[data-option]")].map((one) => one.id);
+
 function settings() {
   return {
-    cramps: byId("cramps").value,
-    jurisdiction: byId("jurisdiction").value,
+    ...Object.fromEntries(OPTIONS.map((id) => [id, byId(id).value])),
     silent: byId("silent").value === "yes",
   };
 }
@@ -51,7 +53,7 @@ function fromAddress() {
     const text = atob(location.hash.slice(1).replaceAll("-", "+").replaceAll("_", "/"));
     const kept = JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (c) => c.charCodeAt(0))));
     for (const name of KEPT) if (name in kept) found[name] = kept[name];
-    for (const id of ["cramps", "jurisdiction"]) {
+    for (const id of OPTIONS) {
       if ([...byId(id).options].some((one) => one.value === kept[id])) byId(id).value = kept[id];
     }
     if (kept.silent === true) byId("silent").value = "yes";
@@ -310,7 +312,7 @@ document.addEventListener("change", (event) => {
   } else if (target.id === "as-of") {
     state.asOf = target.value || null;
     ask();
-  } else if (["cramps", "jurisdiction", "silent"].includes(target.id)) ask();
+  } else if ([...OPTIONS, "silent"].includes(target.id)) ask();
   else if (target.id === "upload" && target.files[0]) {
     target.files[0].text().then((text) => {
       byId("pasted").value = text.length <= 2_000_000 ? text : "";

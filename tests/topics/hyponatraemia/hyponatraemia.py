@@ -32,7 +32,7 @@ from cds_service.engine.rule import (
     results,
     rule,
 )
-from cds_service.engine.topic import Knowledge, Service, Topic, Vocabularies
+from cds_service.engine.topic import Knowledge, Option, Service, Topic, Vocabularies
 from cds_service.terminology.codelists import CodeList, Name, read_codes, read_names
 from cds_service.terminology.codes import LOINC, Coding
 from cds_service.terminology.vocabulary import TextUse, Vocabulary
@@ -105,9 +105,12 @@ def severe_hyponatraemia(facts: Facts) -> Answer:
     limit = facts.limits[_LIMIT.key]
     if result.below(limit.value) is not True:
         return NotFired("sodium is not below its limit", (Evidence(result, limit),))
+    reported = result.reported
+    if facts.site.options.get("sodium_unit") == "meq":
+        reported = reported.replace("mmol/L", "mEq/L")
     return Finding(
         indicator=Indicator.WARNING,
-        summary=f"Severe hyponatraemia: {result.reported}. Assess today",
+        summary=f"Severe hyponatraemia: {reported}. Assess today",
         advice=("Assess today; correct slowly.",),
         evidence=(Evidence(result, limit),),
         suggestions=(OrderTest("serum_sodium", "repeat"),),
@@ -146,5 +149,13 @@ TOPIC = Topic(
         },
         codes=lambda _analyte: (Coding(LOINC, "2951-2"),),
         complaint=lambda _facts: False,
+    ),
+    options=(
+        Option(
+            name="sodium_unit",
+            title="Unit on cards",
+            description="The unit of sodium on the cards of hyponatraemia.",
+            choices=(("mmol", "mmol/L"), ("meq", "mEq/L")),
+        ),
     ),
 )
