@@ -9,8 +9,10 @@ from unittest.mock import patch
 
 import pytest
 
-from cds_service.population.running import RunOptions, run
+from cds_service.population.evaluating import evaluate_partition
+from cds_service.population.running import RunOptions, plan_of, run
 from cds_service.population.source import Source, batches_in
+from cds_service.population.tables import KEYS
 from cds_service.settings import Settings
 from tests.testing import fhir
 from tests.testing.fhir import Json, encounter, patient, subject
@@ -89,6 +91,32 @@ def outcome(
     made["evaluations"] = pq.read_table(out / "evaluations.parquet", partitioning=None).to_pylist()
     made["called"] = pq.read_table(out / "calls.parquet", partitioning=None).to_pylist()
     return made
+
+
+def evaluated(source: Path, **options: Any) -> Json:
+    """The calls of a run of one patient under ``called`` and ``evaluations``, and ``caveats``.
+
+    They are made as a run makes them, but without its files, its summary and DuckDB, which take
+    twenty times as long.
+    """
+    pa = pytest.importorskip("pyarrow")
+    plan = plan_of(RunOptions(source=str(source), out=source, **options), Settings(), b"key")
+    export = Source(source)
+    read = export.aside()
+    batches = [one for span in export.spans(1 << 20) for one in batches_in(source, span, read)]
+    order = [(name, "ascending") for name in ("patient", "type", "id", "updated", "position")]
+    rows = pa.Table.from_batches(batches).sort_by(order).to_batches()
+    made = [row for batch in evaluate_partition(rows, plan) for row in batch.to_pylist()]
+    calls = [row for row in made if row["hook"] is not None]
+    return {
+        "called": calls,
+        "evaluations": [
+            {key: call[key] for key in KEYS} | answer
+            for call in calls
+            for answer in sorted(call["answers"], key=lambda one: one["rule"])
+        ],
+        "caveats": [one for row in made for one in row["caveats"] or ()],
+    }
 
 
 def answers(made: Json) -> dict[str, str]:

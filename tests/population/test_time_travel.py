@@ -1,4 +1,4 @@
-"""Only what was known then counts."""
+"""Only what was known then counts. What needs the whole run joins a Medication to its request."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.population.export import (
     answers,
     cramps,
     encounter,
+    evaluated,
     outcome,
     patient,
     potassium,
@@ -23,9 +24,8 @@ from tests.population.export import (
 
 
 def told(tmp_path: Path, *resources: Json, **options: Any) -> Json:
-    name = f"run{len(list(tmp_path.iterdir()))}"
-    source = write(tmp_path / f"{name}-in", patient(), encounter(), *resources)
-    return outcome(source, tmp_path / name, **options)
+    source = tmp_path / f"export{len(list(tmp_path.iterdir()))}"
+    return evaluated(write(source, patient(), encounter(), *resources), **options)
 
 
 def rows(made: Json) -> list[Json]:
@@ -111,7 +111,7 @@ def test_a_diagnosis_that_resolved_later_was_active_then(tmp_path: Path) -> None
 def test_a_later_death_silences_nothing(tmp_path: Path) -> None:
     source = write(tmp_path / "in", patient(deceasedDateTime="2026-06-01"), encounter(), *BASE)
 
-    assert answers(outcome(source, tmp_path / "out"))["quinine-active"] == "fired"
+    assert answers(evaluated(source))["quinine-active"] == "fired"
 
 
 def test_a_discharge_diagnosis_was_not_known_at_the_start(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_discharge_diagnosis_was_not_known_at_the_start(tmp_path: Path) -> Non
     )  # fmt: skip
     before = write(tmp_path / "in2", patient(), encounter())
 
-    with_it, without = outcome(source, tmp_path / "a"), outcome(before, tmp_path / "b")
+    with_it, without = evaluated(source), evaluated(before)
     assert rows(with_it) == rows(without)
 
 
@@ -283,7 +283,7 @@ def test_what_was_struck_at_an_unknown_time_is_a_caveat(tmp_path: Path, struck: 
 def test_a_death_dated_by_the_year_is_a_caveat(tmp_path: Path) -> None:
     source = write(tmp_path / "in", patient(deceasedDateTime="2026"), encounter(), *BASE)
 
-    made = outcome(source, tmp_path / "out")
+    made = evaluated(source)
     assert answers(made)["quinine-active"] == "fired"
     assert "deceased at an unknown time" in caveats(made)
 
@@ -305,7 +305,8 @@ def test_a_drug_whose_request_is_not_in_force_is_not_delivered_alone(
     }
     request = quinine("2026-02-01" if more else "2026-05-01", **by_name, **more)
 
-    made = told(tmp_path, cramps(), DRUG, request)
+    source = write(tmp_path / "in", patient(), encounter(), cramps(), DRUG, request)
+    made = outcome(source, tmp_path / "out")
     assert made["called"][0]["problems"] == []
 
 
@@ -317,6 +318,7 @@ def test_a_draft_is_judged_with_the_drug_that_it_refers_to(tmp_path: Path, hook:
     }
     order = quinine("2026-03-10T09:00:00Z", **by_name)
 
-    made = told(tmp_path, cramps(), DRUG, order, at="orders", hook=hook)
+    source = write(tmp_path / "in", patient(), encounter(), cramps(), DRUG, order)
+    made = outcome(source, tmp_path / "out", at="orders", hook=hook)
     assert answers(made)["quinine-ordered"] == "fired"
     assert made["called"][0]["problems"] == []
