@@ -285,9 +285,11 @@ def build(parts: Parts) -> Flask:
         app.register_blueprint(module.blueprint(parts))
     if parts.settings.serves_rule_pages:
         from cds_service.api import rule_pages
-        from cds_service.catalogue.topics import references
+        from cds_service.catalogue.topics import limits, references
 
-        app.register_blueprint(rule_pages.blueprint(references(parts.topics)))
+        rules = [rule for topic in parts.topics for rule in topic.rules]
+        known = references(parts.topics), rules, limits(parts.topics, None)
+        app.register_blueprint(rule_pages.blueprint(*known))
     if parts.settings.demo:
         from cds_service.demo import pages
 

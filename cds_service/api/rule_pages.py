@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import sys
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
+from inspect import cleandoc
 from pathlib import Path
 
 from flask import Blueprint, Response
 from markdown_it import MarkdownIt
 
-from cds_service.core.knowledge import Reference
+from cds_service.core.knowledge import Limit, Reference
+from cds_service.engine.rule import Rule
 from cds_service.errors import NotFound
 
 _SECTION = re.compile(r"^### `([a-z0-9-]+)`$")
@@ -37,13 +40,21 @@ _POLICY = (
 )
 
 
-def blueprint(references: Mapping[str, Reference]) -> Blueprint:
-    """``/rules/ID`` for each rule of the reference pages; 404 for any other id."""
+def blueprint(
+    references: Mapping[str, Reference], rules: Iterable[Rule], limits: Mapping[str, Limit]
+) -> Blueprint:
+    """``/rules/ID`` for each rule of the reference pages and each of ``rules``; else 404.
+
+    Rules of topics that bring no reference page are described by their declaration.
+    """
     made = Blueprint("rule_pages", __name__)
+    declared = {one.id: one for one in rules}
 
     @made.get("/rules/<rule_id>")
     def rule_page(rule_id: str) -> Response:
         text = sections().get(rule_id)
+        if text is None and rule_id in declared:
+            text = _declaration(declared[rule_id], references, limits)
         if text is None:
             raise NotFound("No rule has this id.", "`cds-service rules` lists the ids.", "url")
         answer = Response(_page(rule_id, text, references), content_type="text/html; charset=utf-8")
@@ -52,6 +63,30 @@ def blueprint(references: Mapping[str, Reference]) -> Blueprint:
         return answer
 
     return made
+
+
+def _declaration(
+    rule: Rule, references: Mapping[str, Reference], limits: Mapping[str, Limit]
+) -> str:
+    """What a rule says of itself, as Markdown in the form of the reference page."""
+    module = sys.modules[(rule.check or rule.review).__module__]
+    parts = [
+        f"**{rule.title}.** {cleandoc(rule.document)}",
+        f"Version {rule.version}, last changed {rule.changed}; owner: {rule.owner}.",
+        cleandoc(module.__doc__ or ""),
+    ]
+    if rule.limits:
+        rows = [
+            f"| {one.key} | {one} | {one.meaning} | {one.checked} |"
+            for one in (limits[key] for key in rule.limits)
+        ]
+        head = ["| limit | value | meaning | checked |", "|---|---|---|---|"]
+        parts.append("\n".join([*head, *rows]))
+    reads = [need.analyte or ", ".join(need.concepts) or need.kind.value for need in rule.needs]
+    parts.append(f"Reads: {'; '.join(reads)}.")
+    cited = [references[key] for key in rule.references]
+    parts += [f"Source: [{one.label}](references.md#{one.key}). {one.citation}" for one in cited]
+    return "\n\n".join(parts)
 
 
 @cache

@@ -142,6 +142,13 @@ def installed_topics() -> Mapping[str, Installed]:
     return found
 
 
+def patient_folders(topics: Sequence[Topic]) -> tuple[Path, ...]:
+    """The folders ``patients`` in the packages of topics, for the demo page."""
+    installed = installed_topics()
+    folders = [installed[one.key].folder / "patients" for one in topics if one.key in installed]
+    return tuple(one for one in folders if (one / "index.json").is_file())
+
+
 def known_rules(names: Sequence[str], topics: Sequence[Topic], where: str) -> frozenset[str]:
     """The ids as a set. Raises StartupError naming the place where one is not a rule's."""
     known = {rule.id for topic in topics for rule in topic.rules}

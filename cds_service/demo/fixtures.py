@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+from cds_service.errors import StartupError
 
 FOLDER = Path("fixtures/patients")
 
@@ -27,22 +30,31 @@ class FixturePatient:
         return self.file.read_bytes()
 
 
-def fixture_patients() -> dict[str, FixturePatient]:
-    """The patients by name, in the order of the index; empty where no fixtures are installed."""
-    folder = _folder()
-    if folder is None:
-        return {}
-    return {
-        entry["name"]: FixturePatient(
-            name=entry["name"],
-            title=entry["title"],
-            story=entry["story"],
-            hook=entry["hook"],
-            as_of=entry["as_of"],
-            file=folder / f"{entry['name']}.json",
-        )
-        for entry in json.loads((folder / "index.json").read_text("utf-8"))
-    }
+def fixture_patients(of_topics: Iterable[Path] = ()) -> dict[str, FixturePatient]:
+    """The patients by name, in the order of the index; empty where no fixtures are installed.
+
+    ``of_topics`` are folders of further patients, each with an index of its own. Raises
+    StartupError where two patients have one name.
+    """
+    found: dict[str, FixturePatient] = {}
+    own = _folder()
+    for folder in (*(() if own is None else (own,)), *of_topics):
+        for entry in json.loads((folder / "index.json").read_text("utf-8")):
+            name = entry["name"]
+            if name in found:
+                raise StartupError(
+                    f"{folder / 'index.json'}: another patient of the demo page is called {name}.",
+                    "Choose another name.",
+                )
+            found[name] = FixturePatient(
+                name=name,
+                title=entry["title"],
+                story=entry["story"],
+                hook=entry["hook"],
+                as_of=entry["as_of"],
+                file=folder / f"{name}.json",
+            )
+    return found
 
 
 def _folder() -> Path | None:

@@ -21,7 +21,12 @@ from cds_service.api.access import note
 from cds_service.api.asking import ask
 from cds_service.api.feedback import taken
 from cds_service.calls.envelope import written
-from cds_service.catalogue.topics import option_values, options_of, services_of
+from cds_service.catalogue.topics import (
+    option_values,
+    options_of,
+    patient_folders,
+    services_of,
+)
 from cds_service.core.identity import DEMO, DEMO_SITE, Identity
 from cds_service.demo import seen
 from cds_service.demo.fixtures import fixture_patients, offered_orders
@@ -64,7 +69,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         static_folder="static",
         static_url_path="/demo/static",
     )
-    patients = fixture_patients()
+    patients = fixture_patients(patient_folders(parts.topics))
 
     options = options_of(parts.topics)
     own = option_values(parts.settings, parts.topics)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.demo.fixtures import fixture_patients
+from cds_service.errors import StartupError
 from tests.testing import fhir, programs
 
 HERE = Path(__file__).parent / "hyponatraemia"
@@ -77,6 +79,34 @@ def test_discovery_lists_its_service_with_its_prefetch(installed: Path) -> None:
     services = {one["id"]: one for one in json.loads(done.stdout)["services"]}
     assert {"hyponatraemia-patient-view", "leg-cramps-patient-view"} < set(services)
     assert "2951-2" in services["hyponatraemia-patient-view"]["prefetch"]["results"]
+
+
+def test_its_rule_has_a_page_and_its_patient_is_on_the_demo_page(installed: Path) -> None:
+    asked = (
+        "import json; from cds_service.app import create_app; "
+        "from cds_service.settings import Settings; "
+        "app = create_app(Settings(database_url='sqlite:///d.db', demo=True)).test_client(); "
+        "told = app.post('/demo/answer', json={'patient': 'severe-hyponatraemia', "
+        "'hook': 'patient-view'}); "
+        "print(json.dumps([app.get('/rules/severe-hyponatraemia').text, app.get('/').text, "
+        "told.status_code, app.get('/rules/nothing').status_code]))"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(installed)}
+    done = programs.ran("-c", asked, folder=installed, environ=environ)
+    assert done.returncode == 0, done.stderr
+    page, demo, answered, unknown = json.loads(done.stdout)
+    for said in ("Severe hyponatraemia", "A sodium below the limit", "125 mmol/L", "serum_sodium"):
+        assert said in page
+    assert "A judgement of the test topic." in page
+    assert "A sodium of 119 mmol/L three days ago." in demo
+    assert (answered, unknown) == (200, 404)
+
+
+def test_two_patients_of_one_name_refuse_the_start() -> None:
+    folder = HERE / "hyponatraemia" / "patients"
+    assert "severe-hyponatraemia" in fixture_patients([folder])
+    with pytest.raises(StartupError, match="is called severe-hyponatraemia"):
+        fixture_patients([folder, folder])
 
 
 def test_its_own_setting_comes_from_the_environment_and_from_a_site(
