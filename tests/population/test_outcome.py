@@ -305,7 +305,9 @@ def test_a_killed_run_goes_on_without_a_lost_or_doubled_row(tmp_path: Path) -> N
         outcome(source, tmp_path / "out", **same)
     with pytest.raises(BadRequest, match="other options"):
         outcome(source, tmp_path / "out", **same, at="2026-01-01", resume=True)
-    again = ran("cds_service", *words, "--resume", folder=tmp_path, environ=os.environ)
+    again = ran(
+        "cds_service", *words, "--resume", "--workers", "1", folder=tmp_path, environ=os.environ
+    )
     assert again.returncode == 0, again.stderr
 
     import pyarrow.parquet as pq
@@ -382,7 +384,7 @@ def test_changed_limits_are_not_mixed_by_a_resume(
         outcome(source, tmp_path / "out", Settings(sites=str(sites)), resume=True)
 
 
-@pytest.mark.parametrize("name", ["o'x", "a[1]", "s*?", "site=north", "a b;--"])
+@pytest.mark.parametrize("name", ["o'x a[1] s*?;--", "site=north"])
 def test_whatever_the_folder_is_called(tmp_path: Path, name: str) -> None:
     source = export(tmp_path / name / "in")
 
@@ -571,13 +573,13 @@ def test_a_sheet_shows_what_qualifies_a_value(tmp_path: Path) -> None:
     assert "active, provisional" in sheet
 
 
-@pytest.mark.parametrize("partitions", [1, 16])
-def test_partitions_and_workers_change_nothing(tmp_path: Path, partitions: int) -> None:
+def test_partitions_and_workers_change_nothing(tmp_path: Path) -> None:
     source = export(tmp_path / "in")
     first = outcome(source, tmp_path / "a", identified=True, partitions=3)
-    second = outcome(source, tmp_path / "b", identified=True, partitions=partitions, workers=2)
+    second = outcome(source, tmp_path / "b", identified=True, partitions=1)
+    third = outcome(source, tmp_path / "c", identified=True, partitions=16, workers=2)
 
-    assert first["evaluations"] == second["evaluations"]
+    assert first["evaluations"] == second["evaluations"] == third["evaluations"]
 
 
 RACE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race"
