@@ -1,4 +1,4 @@
-"""Builders: one patient's facts in a few words, for tables of cases.
+"""Builders of one patient's facts, short enough for tables of cases.
 
     given(age=70).result("magnesium", "1.2 mg/dL", days_ago=3).has("cirrhosis").ask("low-magnesium")
 
@@ -373,19 +373,21 @@ def in_words(answer: Answer) -> str:
 
 def fired(answer: Answer) -> Finding:
     """The finding, or a failure that shows what was answered instead."""
-    assert isinstance(answer, Finding), f"was to fire, but {in_words(answer)}"
+    assert isinstance(answer, Finding), f"should have fired, but {in_words(answer)}"
     return answer
 
 
 def silent(answer: Answer) -> NotFired:
     """The reason for not firing, or a failure that shows what was answered instead."""
-    assert isinstance(answer, NotFired), f"was to stay silent, but {in_words(answer)}"
+    assert isinstance(answer, NotFired), f"should not have fired, but {in_words(answer)}"
     return answer
 
 
 def unknown(answer: Answer) -> CannotTell:
-    """Why it cannot be told, or a failure that shows what was answered instead."""
-    assert isinstance(answer, CannotTell), f"was to say that it cannot tell, but {in_words(answer)}"
+    """Why the rule cannot tell, or a failure that shows the outcome instead."""
+    assert isinstance(answer, CannotTell), (
+        f"should have said that it cannot tell, but {in_words(answer)}"
+    )
     return answer
 
 

@@ -15,7 +15,7 @@ from tests.api.minimal_service import minimal_app
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
-    """Makes a client of a service with some settings; closes its database at the end."""
+    """Makes clients of services with given settings; closes their databases at the end."""
     opened = []
 
     def make(*more: Rule, **settings: Any) -> FlaskClient:

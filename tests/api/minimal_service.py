@@ -1,4 +1,4 @@
-"""A service with two rules of its own, so that tests of HTTP do not change with medicine."""
+"""A service with two rules of its own, so that HTTP tests do not depend on the medical content."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def minimal_app(folder: Path, *more: Rule, **settings: Any) -> Flask:
 
 
 def body(**changes: Any) -> Json:
-    """A patient-view call with a low potassium; ``changes`` replace or (None) stay null."""
+    """A patient-view call with a low potassium; ``changes`` replace members, None as null."""
     return fhir.call("patient-view", prefetch(), hookInstance=INSTANCE) | changes
 
 

@@ -1,4 +1,4 @@
-"""What `tests/api/test_serving.py` starts: the real server around the tests' two rules.
+"""The program that `tests/api/test_serving.py` starts: the real server with the tests' two rules.
 
 A patient called ``slow`` takes as long as CDS_TEST_SLOW_S says; for one called ``greedy`` nothing
 else of Python runs for a second, as when a very large number is computed. A forked worker sleeps

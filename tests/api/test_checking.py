@@ -1,4 +1,4 @@
-"""What is wrong with a response is found, each flaw with its place."""
+"""Every flaw of a response is found and its place named."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.api.minimal_service import QUININE, SELECT, VIEW, body, order_body, p
 
 @pytest.fixture
 def answer(client: FlaskClient) -> dict[str, Any]:
-    """A sound answer with one card, which offers to remove a draft."""
+    """A valid answer with one card, which offers to remove a draft."""
     found: dict[str, Any] = post(client, SELECT, order_body(QUININE)).get_json()
     return found
 

@@ -1,4 +1,4 @@
-"""The envelope: what is refused, where and with which fix; what is tolerated."""
+"""The envelope: what is refused, with place and fix, and what is tolerated."""
 
 from __future__ import annotations
 
@@ -418,7 +418,7 @@ for _ in range(150):
 
 
 def test_simultaneous_first_calls_crash_no_worker():
-    """One in nine did, of a type of the decoder that another thread was about to complete."""
+    """One in nine crashed on a decoder type that another thread had not completed yet."""
     told = subprocess.run(
         [sys.executable, "-c", _FIRST_CALLS],
         capture_output=True,

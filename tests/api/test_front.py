@@ -1,4 +1,4 @@
-"""The front door by itself: bodies, limits, deadlines and refusals, without a network."""
+"""The front of the server alone: bodies, limits, deadlines and refusals, without a network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATIENCE_S = 10
 
 
 class Exchange:
-    """One request as granian hands it over, and the answer that it is given."""
+    """One request as granian passes it on, and the response it gets."""
 
     def __init__(
         self, *parts: bytes | float, method: str = "POST", path: str = CALL,
@@ -97,7 +97,7 @@ def test_a_length_over_the_limit_is_refused_before_anything_is_read() -> None:
     ask(Front(echo, Admission(), 1000), exchange)
 
     assert (exchange.status, refused(exchange)) == (413, "too-costly")
-    assert exchange.read == 30  # afterwards, so that its sender reads the answer
+    assert exchange.read == 30  # afterwards, so that the sender reads the response
 
 
 def test_a_chunked_body_is_cut_off_at_the_limit() -> None:
@@ -131,7 +131,7 @@ def test_the_time_to_read_very_many_chunks_does_not_count_against_the_client() -
     assert admission.time_for(1_000_000, small // 10) == pytest.approx(10 + small // 10 * 0.0003)
     assert admission.time_for(1_000_000, small) == 30
     assert admission.time_for(30_000_000, 30_000_000) == 30
-    assert admission.time_for(20, 20) < 2.01  # who sends byte by byte, and slowly, gains nothing
+    assert admission.time_for(20, 20) < 2.01  # sending slowly, byte by byte, gains nothing
 
 
 def test_bytes_in_flight_are_counted_by_the_announced_length() -> None:
@@ -273,7 +273,7 @@ def test_bodies_sent_elsewhere_by_unauthenticated_callers_are_read_only_to_their
 
 
 def test_very_many_page_requests_do_not_occupy_the_threads_for_calls() -> None:
-    """Requests without a body wait for each other only; too many of them are told to come again."""
+    """Requests without a body queue only behind each other; too many of them get a 503."""
     gate = threading.Event()
 
     def application(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
@@ -320,5 +320,5 @@ def test_slow_unauthenticated_callers_do_not_delay_answers_to_others() -> None:
 
     asyncio.run(run())
     assert caller.status == 413
-    assert caller.read == 5000  # whoever sends before it listens is heard to the end
+    assert caller.read == 5000  # a client that sends before it reads is read to the end
     assert {one.status for one in strangers} == {401}

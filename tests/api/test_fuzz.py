@@ -1,4 +1,4 @@
-"""Whatever a client sends, the answer is one that the OpenAPI document foresees."""
+"""Whatever a client sends, the response is one that the OpenAPI document describes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def api(app: Flask) -> Any:
 
 
 def checks() -> list[Callable[..., Any]]:
-    """What each answer must fulfil."""
+    """What each response must fulfil."""
     from schemathesis.checks import not_a_server_error
     from schemathesis.specs.openapi.checks import (
         content_type_conformance,

@@ -206,7 +206,7 @@ def test_a_compressed_body_is_415(client: FlaskClient) -> None:
 # --- limits -----------------------------------------------------------------------------
 
 
-# The test client announces a length of its own; what is sent in chunks has none.
+# The test client always announces a length; a chunked body has none.
 CHUNKED = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
 
 
@@ -408,7 +408,7 @@ def test_every_unverified_caller_gets_the_same_answer(
     client = service(trusted_clients=_clients(tmp_path))
     headers = {} if authorization is None else {"Authorization": authorization}
 
-    # The body is not looked at before the caller is known.
+    # The body is not read before the caller is verified.
     response = client.open(path, method=method, data=b"{" * 100, headers=headers)
 
     assert response.status_code == 401

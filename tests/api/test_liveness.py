@@ -1,4 +1,4 @@
-"""`/healthz` whatever a worker computes, and the end of a worker that hangs."""
+"""`/healthz` answers whatever a worker computes, and a worker that hangs is ended."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ Make = Callable[..., FlaskClient]
 
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
-    """All that the process logs, at the chattiest level; logging is as before afterwards."""
+    """Everything the process logs, at the most verbose level; logging is restored afterwards."""
     root, hooks = logging.getLogger(), (sys.excepthook, threading.excepthook)
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
@@ -63,7 +63,7 @@ def _lines(stream: io.StringIO) -> list[dict[str, Any]]:
 
 
 def _planted(value: Any) -> Any:
-    """The value with a canary added to every text in it, and every number made one."""
+    """The value with a canary added to every text in it and in place of every number."""
     if isinstance(value, dict):
         return {key: _planted(one) for key, one in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Figures never stop a card: their files have all their room from the start, or are left out."""
+"""Metrics never stop a card: their files have all their space from the start, or are not used."""
 
 from __future__ import annotations
 

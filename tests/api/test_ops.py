@@ -1,4 +1,4 @@
-"""For those who run the service: metrics that cannot grow, and an OpenAPI document that holds."""
+"""For operators: metrics of bounded size, and an OpenAPI document that is correct."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_templates_are_legal_for_every_client(of: str) -> None:
 def test_a_key_is_asked_for_only_where_a_rule_needs_it() -> None:
     names = {key.name for key in keys_of(*_real(known(), 1))}
 
-    # Conditions bring the reason of the visit with them.
+    # Conditions include the reason for the visit.
     assert names == {"patient", "conditions", "encounter"}
 
 
@@ -100,7 +100,7 @@ def test_results_are_asked_for_by_the_codes_of_the_analytes_in_order() -> None:
 
 
 class Server:
-    """A stand-in for the FHIR client: records what it was asked, answers what it was given."""
+    """A stand-in for the FHIR client: records the requests and returns prepared responses."""
 
     def __init__(self, **answers: Fetched) -> None:
         self.answers = answers
@@ -149,7 +149,7 @@ def _with_token(**changes: Any) -> dict[str, Any]:
         pytest.param(bundle(potassium("3.1")), State.GIVEN, 1, id="a Bundle"),
         pytest.param(bundle(), State.GIVEN, 1, id="an empty Bundle"),
         pytest.param(bundle(link=[{"relation": "self"}]), State.GIVEN, 1, id="a whole Bundle"),
-        pytest.param(potassium("3.1"), State.GIVEN, 1, id="a resource where a Bundle was asked"),
+        pytest.param(potassium("3.1"), State.GIVEN, 1, id="a resource instead of a Bundle"),
         pytest.param("<html>Tomcat</html>", State.GIVEN, 1, id="HTML, for the reader to report"),
         pytest.param(7, State.GIVEN, 1, id="a number, for the reader to report"),
         pytest.param(None, State.NONE, 0, id="null"),

@@ -1,4 +1,4 @@
-"""The public page of each rule: what the links of cards lead to."""
+"""The public page of each rule, which cards link to."""
 
 from __future__ import annotations
 

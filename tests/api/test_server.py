@@ -1,4 +1,4 @@
-"""The server's decisions that need no server: how many workers, when to give up, how to end."""
+"""Decisions of the server that need no server: how many workers, when to give up, how to stop."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_workers_that_crash_are_replaced_until_twenty_crash_within_a_minute(
     monkeypatch.setattr(MPServer, "_respawn_workers", lambda *_: None)
     for _ in range(crashes):
         clock[0] += apart_s
-        made.respawned_wrks = {0: clock[0]}  # by which granian sees that it crashed just now
+        made.respawned_wrks = {0: clock[0]}  # which tells granian that it has just crashed
         made._respawn_workers([0], None, None)
     assert (made.respawned_wrks == {}) is patient
 

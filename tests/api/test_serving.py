@@ -240,7 +240,7 @@ def test_a_client_that_waits_for_100_continue_is_refused_before_it_sends(
 
 
 def _refusal_to_listen(folder: Path, **settings: str) -> str:
-    """The one line with which a server ends that was told to listen on every address."""
+    """The one-line error of a server that was started to listen on every address."""
     server = Running(folder, 1, 0, host="0.0.0.0", **settings)
     try:
         assert server.process.wait(PATIENCE_S) == 1
@@ -259,7 +259,7 @@ def test_listening_beyond_this_machine_needs_a_client_list(tmp_path: Path) -> No
 
 
 def _listed(folder: Path) -> tuple[str, Callable[[str], str]]:
-    """A client list with one client, and how this client signs for an audience."""
+    """A client list with one client, and a function with which it signs for an audience."""
     pem, public = make_key_pair("ES384")
     path = folder / "clients.json"
     path.write_text(json.dumps([{"iss": "https://ehr.example", "jwks": {"keys": [public]}}]))
@@ -345,7 +345,7 @@ def test_a_guess_of_the_public_url_beyond_this_machine_is_logged(
         found = with_public_url(read_settings(trusted_clients=clients), host, 9000)
 
     assert found.public_url == address
-    assert found.rules_address == ""  # no links to a guess
+    assert found.rules_address == ""  # no links to a guessed addressed address
     assert dict(os.environ) == before
     events = [("tokens_are_for_a_guessed_address", address)] if warned else []
     assert [(line["event"], line["url"]) for line in lines] == events

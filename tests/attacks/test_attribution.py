@@ -1,4 +1,4 @@
-"""One hospital's answers never reach another's cards or counts, and never silence a danger."""
+"""Feedback of one hospital never affects another's cards or counts, and never hides a hazard."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_feedback_on_the_card_of_another_caller_silences_and_counts_nothing(
     assert topics(_call(client, ehr, "south")) == ["low-potassium"]
     made = _report(client)
     assert (made.total, made.unknown) == (1, 1)
-    # It took nobody's place: the right answer, at the same second, is stored and counted.
+    # It replaced nothing: the valid feedback of the same second is stored and counted.
     _answer(client, ehr, "north", card)
     made = _report(client)
     assert (made.total, made.unknown) == (2, 1)

@@ -1,4 +1,4 @@
-"""A fault in what a rule gives costs that rule's card, never the call.
+"""A fault in what a rule returns costs that rule's card, never the call.
 
 Source: fault 20 of the attacks: an unknown order key or override code was a 500.
 """

@@ -1,4 +1,4 @@
-"""Calls by somebody who means harm, through the whole service with its real rules."""
+"""Calls by an attacker, through the whole service with its real rules."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def client(whole_service: Any) -> FlaskClient:
     return found
 
 
-# --- text of a record that wants to be more ---------------------------------------------------
+# --- text of a record posing as markup ---------------------------------------------------
 
 HOSTILE = {
     "HTML": "<img src=x onerror=alert(1)>",
@@ -148,7 +148,7 @@ def _is_tame(card: dict[str, Any]) -> None:
         assert token.type not in {"fence", "code_block", "code_inline", "table_open", "s_open"}
         assert "evil" not in str(token.attrs.get("href", ""))
         assert "javascript" not in str(token.attrs.get("href", ""))
-    # What a client that turns bare addresses into links would look for.
+    # What a client that turns bare addresses into links would match.
     assert not re.search(r"(https?://|www\.|mailto:)[^\s)]*evil", detail)
 
 
@@ -204,7 +204,7 @@ LONG: dict[str, str] = {
 
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
 def test_a_very_long_text_takes_linear_time(client: FlaskClient, text: str) -> None:
-    """A pattern that goes back and forth over these would take minutes."""
+    """A backtracking pattern would take minutes on these."""
     started = time.perf_counter()
     for path, call in _everywhere(text):
         response = post(client, path, call)
@@ -275,7 +275,7 @@ def test_a_method_cannot_be_overridden(client: FlaskClient, header: str) -> None
 
 
 def test_no_answer_contains_data_of_another_patient(client: FlaskClient) -> None:
-    """The same service, calls in turn: nothing of the first is left when the second comes."""
+    """Two calls to the same service in turn: nothing of the first remains for the second."""
     low = order_body(draft("Quinine sulfate 324 MG"), prefetch=prefetch())
     clean = order_body(draft("Baclofen 10 MG", id="2"), prefetch=prefetch(results=bundle()))
     alone = post(client, SELECT, clean).get_json()

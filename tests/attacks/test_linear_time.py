@@ -30,7 +30,7 @@ from tests.testing.thorough import ALL, thorough
 ROOT = Path(__file__).parents[2]
 HIGHEST = 1.6
 """Exponent of time over size that is still called linear; two is what an attack needs."""
-_ENOUGH_S = 0.004  # below, the clock says nothing
+_ENOUGH_S = 0.004  # below this, the clock is too coarse
 
 BODIES: dict[str, Callable[[int], bytes]] = {
     "escaped quotes without an end": lambda n: b'{"a":"' + b'\\"' * (n // 2),
@@ -93,7 +93,7 @@ def _read(body: bytes) -> object:
 
 @pytest.fixture(autouse=True)
 def _without_collection() -> Iterator[None]:
-    """The collector runs at sizes of its own, which say nothing about a reader."""
+    """The garbage collector runs at its own thresholds, which would distort the measurement."""
     gc.disable()
     yield
     gc.enable()
@@ -114,7 +114,7 @@ def test_48_kb_of_unclosed_text_take_no_time() -> None:
 WORDS = ("CONDITIONS", "MEDICATIONS", "OBSERVATIONS", "ORDERS", "ALLERGIES")
 
 
-# One reader for all lists: each text in one of them, and in each where all tests are run.
+# One reader for all lists: each text in one of them, or in every one when all tests are run.
 @pytest.mark.parametrize(
     ("words", "unit"),
     [
@@ -199,7 +199,7 @@ def _uses(place: str) -> tuple[Callable[[Any], object], ...]:
 
 @pytest.mark.parametrize("place", EXPRESSIONS)
 def test_an_expression_takes_linear_time(place: str) -> None:
-    """Searched and matched over runs of what it could chew on, with and without a good start:
+    """Searched and matched over long runs of matching text, with and without a matching start:
     every start where all tests are run, else none and another one for each run."""
     of_bytes = isinstance(EXPRESSIONS[place].pattern, bytes)
 
@@ -218,7 +218,7 @@ def test_an_expression_takes_linear_time(place: str) -> None:
         for do in _uses(place)
         if (short := spent(do, 2_000, unit, before)) > 0.0008
         and spent(do, 8_000, unit, before) / short > 4**HIGHEST
-        # Once may be the machine; twice is the expression.
+        # One slow run may be the machine; two are the expression.
         and spent(do, 16_000, unit, before) / spent(do, 4_000, unit, before) > 4**HIGHEST
     ]
     assert not slow, slow[:3]

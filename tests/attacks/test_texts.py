@@ -1,4 +1,4 @@
-"""What a call may cost in texts, and that none of them outlives it.
+"""How much text processing a call may cost, and that no text outlives the call.
 
 Source: faults 3 and 10 of the attacks on the running service.
 """
@@ -24,7 +24,7 @@ from tests.testing.thorough import rest, thorough
 
 VIEW = "leg-cramps-patient-view"
 SELECT = "leg-cramps-order-select"
-LONGEST_S = 2.0  # a busy machine; two microseconds a character make half of it
+LONGEST_S = 2.0  # allows for a busy machine; two microseconds per character make half of it
 KINDS = {
     "Condition": "conditions",
     "MedicationRequest": "medicationRequests",
@@ -123,7 +123,7 @@ def test_reasons_displays_and_dosages_stay_within_the_budget_too(parts: Parts) -
 
 
 def test_a_list_that_was_not_read_in_full_is_not_treated_as_complete(parts: Parts) -> None:
-    """No rule may take the silence of an unread list for "none on file"."""
+    """No rule may treat an unread list as "none on file"."""
     from cds_service.core.facts import Kind
 
     texts = [f"{number} {'walks at night ' * 130}" for number in range(1000)]
@@ -200,7 +200,7 @@ def test_no_text_of_a_record_is_alive_after_the_call(parts: Parts, length: int) 
 
 @pytest.mark.parametrize("kind", rest([*KINDS]))
 def test_memory_is_released_after_many_distinct_texts(parts: Parts, kind: str) -> None:
-    """30 valid calls once took a worker from 88 to 1,096 MB for good."""
+    """30 valid calls once took a worker from 88 to 1,096 MB permanently."""
     _answer(parts, kind, [f"first {number}" for number in range(50)])
     gc.collect()
     tracemalloc.start()

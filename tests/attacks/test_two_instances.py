@@ -81,11 +81,11 @@ def test_two_instances_share_replay_feedback_and_snooze(
     assert status == 200
     (low,) = [card for card in found["cards"] if card["indicator"] == "warning"]
     topic = low["source"]["topic"]["code"]
-    # The token that was used there is used up here.
+    # A token used at one instance is refused at the other.
     assert second.ask("POST", VIEW, body(), token)[0] == 401
     assert topic in _topics(second, ehr)
 
-    # An answer given at the second is known to the first, and quiets both.
+    # Feedback given at the second instance is known to the first, and snoozes the card at both.
     status, _ = second.ask("POST", FEEDBACK, feedback(low["uuid"]), ehr.signed(FEEDBACK))
 
     assert status == 200

@@ -1,4 +1,4 @@
-"""What is sealed can be opened with the private key, and with nothing else."""
+"""A sealed record can be opened with the private key and with nothing else."""
 
 from __future__ import annotations
 

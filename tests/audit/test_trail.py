@@ -1,4 +1,4 @@
-"""Each call leaves its row, a card is put together again word by word, and no call waits."""
+"""Each call writes one row, a card can be reconstructed word for word, and no call waits."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_a_required_trail_refuses_the_call_and_answers_when_it_can(
     assert "cards" not in refused.get_json()
     assert client.get("/readyz").status_code == 503
     locked.release()
-    # It is ready again by itself: nobody sends a call to a process that is not.
+    # It becomes ready again by itself, because no call is sent to a process that is not ready.
     client.application.extensions["cds_parts"].records.upkeep.run_once()
     assert client.get("/readyz").status_code == 200
     assert post(client, VIEW, body()).status_code == 200

@@ -1,4 +1,4 @@
-"""A served demo and a browser for the module, a fresh page for each test."""
+"""A running demo and a browser per module, a fresh page for each test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo page as a test drives it."""
+"""The demo page, driven by a test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ARGUMENTS = [
 
 
 class DemoPage:
-    """One tab; ``console_errors`` is what went wrong in its console.
+    """One tab; ``console_errors`` lists the errors in its console.
 
     All tabs share one context, whose start takes longer than a test: the page keeps nothing in
     the browser, and permissions are taken back. With options of a context, it has its own.
@@ -76,7 +76,7 @@ class DemoPage:
         return self.page.locator(f"article[data-rule={rule}]")
 
     def report(self, rule: str) -> dict[str, str]:
-        """The cells of one rule in the report by their heads, read in the same browser."""
+        """The cells of one rule in the report, by column heading, read in the same browser."""
         answer = self._context.new_page()
         answer.goto(f"{self.address}/report?site=demo")
         cells: dict[str, str] = answer.locator(f"tr[data-rule={rule}]").first.evaluate(

@@ -1,4 +1,4 @@
-"""axe-core finds nothing of any severity on any page and state; everything works by keyboard."""
+"""axe-core finds nothing of any severity in any page state; everything works by keyboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo page in a real browser: what a person does, and what the screen then shows."""
+"""The demo page in a real browser: what a user does and what the screen then shows."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ TAKE = os.environ.get("CDS_SCREENSHOTS") == "1"
 
 
 def picture(demo: DemoPage, name: str) -> None:
-    """A picture for the documents, taken only when asked for."""
+    """A screenshot for the documents, taken only on request."""
     if TAKE:
         demo.page.screenshot(path=IMAGES / f"{name}.png")
 
 
 def sideways(demo: DemoPage) -> int:
-    """By how many pixels the page is wider than the screen."""
+    """How many pixels the page is wider than the screen."""
     wide: int = demo.page.evaluate("document.documentElement.scrollWidth - innerWidth")
     return wide
 

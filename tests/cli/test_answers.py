@@ -1,4 +1,4 @@
-"""Cards and traces on the command line: for requests, for Bundles, and for what is neither."""
+"""Cards and traces on the command line: for requests, for Bundles, and for other input."""
 
 from __future__ import annotations
 

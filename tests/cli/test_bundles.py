@@ -153,7 +153,7 @@ def test_incomplete_data_are_reported(ask: Any, name: str) -> None:
     cards, states = ask(PARTIAL[name])
     assert cards == LOW | {"data-not-usable"}
     assert states["results"] == states["medication requests"] == "partial"
-    # Of what did not come, nobody knows that there is none.
+    # For data that did not arrive, it is unknown whether there are any.
     assert states["conditions"] in ("unavailable", "partial")
 
 
@@ -219,8 +219,8 @@ def test_an_entry_with_a_failed_status_is_still_read(ask: Any) -> None:
 
 
 def test_the_decimals_in_a_bundle_matter(cds: Command, tmp_path: Path) -> None:
-    # 0.70 mmol/L is 1.70 mg/dL, which is not below 1.70; read as 1.7 it would say so too, so
-    # the printed value is what shows it.
+    # 0.70 mmol/L is 1.70 mg/dL, which is not below 1.70. Read as 1.7 the outcome is the same, so
+    # only the printed value shows the difference.
     made = potassium().copy()
     made["code"] = {"coding": [{"system": "http://loinc.org", "code": "19123-9"}]}
     made["valueQuantity"] = {"value": "@", "unit": "mg/dL"}

@@ -1,4 +1,4 @@
-"""``cds-service check``: what refuses a start, and what is missing, all at once."""
+"""``cds-service check``: everything that prevents a start or is missing, reported at once."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def with_rules(*rules: Rule, **knowledge: Any) -> Topic:
 
 
 def of_rule(rule: Rule, **knowledge: Any) -> list[str]:
-    """What is lacking for one rule; places are named where they are in the package."""
+    """What is missing for one rule; places are given relative to the package."""
     found = lacking(with_rules(rule, **knowledge), TODAY)
     return [one.removeprefix(f"rule {rule.id}: ") for one in found if f"rule {rule.id}: " in one]
 

@@ -1,4 +1,4 @@
-"""Test keys, test tokens and why a token is refused, on the command line."""
+"""Test keys, test tokens and the reason for refusing a token, on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service knows and is set to, on the command line; and what `serve` says first."""
+"""Rules and settings on the command line, and the banner of `serve`."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_serve_says_where_it_listens_and_what_to_try(
 def test_serve_with_the_demo_and_a_client_list(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CDS_DEMO", "0")  # `serve --demo` sets it; so it is put back
+    monkeypatch.setenv("CDS_DEMO", "0")  # `serve --demo` sets it, so it is restored
     monkeypatch.setenv("CDS_TRUSTED_CLIENTS", "clients.json")
     monkeypatch.setenv("CDS_PUBLIC_URL", "https://cds.example")
     said, asked = served(cds, monkeypatch, "--demo", "--host", "127.0.0.2")

@@ -1,4 +1,4 @@
-"""`new-rule` writes and registers a rule that passes as it is, or changes nothing."""
+"""`new-rule` writes and registers a rule that passes unchanged, or it changes nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NEW = (
 
 @pytest.fixture
 def checkout(tmp_path: Path, cds: Command) -> Path:
-    """The folder the command runs in: what it needs of a source checkout."""
+    """The folder the command runs in, with what it needs from a source checkout."""
     shutil.copytree(ROOT / "hooks", tmp_path / "hooks")
     for name in ("pyproject.toml", "docs/traceability.toml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -81,7 +81,7 @@ def test_a_new_rule_is_registered_and_passes_unchanged(
         *(["hooks/knowledge/limits.toml"] if limits else []),
     }
     assert [f"wrote {name}" for name in NEW] == ran.out.splitlines()[: len(NEW)]
-    # Nothing is edited before its tests, and the linter and formatter of the project, pass.
+    # Tests, linter and formatter pass on the generated files without any edit.
     tested = python(checkout, "pytest", "-q", "-p", "no:cacheprovider", NEW[1])
     assert tested.returncode == 0, tested.stdout
     ours = 'lint.isort.known-first-party = ["cds_service", "hooks"]'

@@ -1,1 +1,1 @@
-"""CDS Hooks itself, seen from outside: what docs/conformance.md refers to."""
+"""Conformance to CDS Hooks, tested from outside; docs/conformance.md refers to these tests."""

@@ -12,7 +12,7 @@ from typing import Any
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TOKEN = re.compile(r"\{\{([^}]*)\}\}")
-# Prefetch Token = Yes in the tables of the two hooks, and the tokens of the user's kind.
+# Prefetch Token = Yes in the tables of the hooks, and the user tokens.
 TOKENS = {"context.userId", "context.patientId", "context.encounterId",
           "userPractitionerId", "userPractitionerRoleId", "userPatientId",
           "userRelatedPersonId"}  # fmt: skip

@@ -1,4 +1,4 @@
-"""The whole service with its real rules, its clock standing still."""
+"""The whole service with its real rules and a fixed clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A service behind a client list, and its one client with a key of its own."""
+"""A service with a client list, and its one client with a key of its own."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_an_answer_breaks_no_requirement(folder: Path, version: str, service: Se
 
 
 def test_the_scenarios_produce_every_kind_of_card(service: Service) -> None:
-    """So that the test above has seen each requirement at work."""
+    """Ensures that the test above exercises each requirement."""
     indicators, actions, empty = set(), set(), False
     for folder in FOLDERS:
         one = scenario(folder)

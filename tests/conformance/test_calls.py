@@ -1,4 +1,4 @@
-"""Calls as clients make them, right and wrong: status, body, and how long it takes."""
+"""Valid and invalid calls of clients: status, body and response time."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ ANSWERED: dict[str, tuple[str, dict[str, Any]]] = {
     "every key null": (VIEW, view(prefetch=dict.fromkeys(KEYS))),
     "empty Bundles without entry": (VIEW, view(prefetch=dict.fromkeys(KEYS, EMPTY))),
     "empty Bundles": (VIEW, view(prefetch=dict.fromkeys(KEYS, EMPTY | {"entry": []}))),
-    "a Bundle where a read was asked": (
+    "a Bundle instead of a single resource": (
         VIEW,
         view(prefetch={"patient": EMPTY | {"entry": [
             {"resource": {"resourceType": "Patient", "id": "p1"}}

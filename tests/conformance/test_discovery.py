@@ -1,4 +1,4 @@
-"""Discovery of the service as it is, and a checker that would see what is wrong with one."""
+"""Discovery of the real service, and a checker that detects a faulty discovery response."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_windows_are_requested_only_if_the_setting_is_on(service: Service) -> No
 
 
 def test_a_search_window_is_as_long_as_the_longest_lookback(service: Service) -> None:
-    """From every day of four years: the search asks for no less than any rule looks at."""
+    """For every day of four years: the search covers everything that any rule looks at."""
     running = service(NOW, **SPECIFICATIONS["3.0.0 with windows"])
     for one in running.client.get("/cds-services").get_json()["services"]:
         days = int(
@@ -91,7 +91,7 @@ def test_a_search_window_is_as_long_as_the_longest_lookback(service: Service) ->
 
 def test_every_listed_service_answers_at_its_address(client: FlaskClient) -> None:
     for one in client.get("/cds-services").get_json()["services"]:
-        # 400, not 404: somebody is there and misses a body.
+        # 400, not 404: the service exists, but the body is missing.
         assert client.post(f"/cds-services/{one['id']}").status_code == 400
 
 

@@ -1,4 +1,4 @@
-"""Feedback: the payloads of the specification, and ones that break it."""
+"""Feedback: the payloads of the specification, and payloads that violate it."""
 
 from __future__ import annotations
 

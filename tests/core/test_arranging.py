@@ -1,4 +1,4 @@
-"""Order, cap, and no order offered twice."""
+"""Order of cards, the cap, and no order offered twice."""
 
 import pytest
 from msgspec.structs import replace

@@ -54,7 +54,7 @@ def cards(case: Given, service: Service = Service.PATIENT_VIEW) -> dict[str, Any
 
 
 def crowded() -> Given:
-    """A patient about whom many rules speak, with hostile names everywhere."""
+    """A patient for whom many rules fire, with hostile names everywhere."""
     return (
         given(age=72)
         .cramps(severe=True)

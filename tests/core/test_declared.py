@@ -33,7 +33,7 @@ from tests.given import given
 
 
 def declaring(check: Callable[[Facts], Answer]) -> Rule:
-    """A rule of few words."""
+    """A minimal rule that declares little."""
     return rule(
         id="few-words",
         title="A rule of few words",

@@ -1,4 +1,4 @@
-"""The engine asks every rule; a rule that cannot be vouched for is refused at start."""
+"""The engine evaluates every rule; an invalid rule is refused at start."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A site's own limits: taken, or refused with the file, the entry and the fix."""
+"""A site's own limits: accepted, or refused with the file, the entry and the fix."""
 
 from decimal import Decimal
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""No card suggests what another card for the same facts warns of.
+"""No card suggests what another card for the same facts warns against.
 
-A grid of patients goes through the engine and the arranging of both services.
+A grid of patients goes through the engine and the arrangement of cards of all services.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ failures = st.sampled_from([Kind.CONDITIONS, Kind.MEDICATIONS, Kind.STATEMENTS, 
 
 @st.composite
 def patients(draw: st.DrawFn, ages: tuple[int | None, ...] = (50, 50, 72, 12, None)) -> Given:
-    """Somebody with cramps or without, with labs, conditions, medicines and drafts."""
+    """Patients with or without cramps, with labs, conditions, medicines and drafts."""
     case = patient(
         age=draw(st.sampled_from(ages)),
         sex=draw(st.sampled_from(["female", "male", ""])),
@@ -159,7 +159,7 @@ def drafts(cards: dict[str, Finding]) -> set[str]:
 
 
 def warned(case: Given) -> set[str]:
-    """Rules of both services that fired, whatever the cap."""
+    """Rules of all services that fired, ignoring the cap."""
     return {*shown(case, CHART), *shown(case, ORDER)}
 
 

@@ -1,4 +1,4 @@
-"""Text of a record never becomes a link or markup, whoever renders the card."""
+"""Text from a record never becomes a link or markup, whatever renders the card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for every value: units, monotony, and facts that have nothing to do with it."""
+"""Properties that hold for every value: units, monotonicity, and no effect of unrelated facts."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ UNITS = [
 
 
 def answers(case: Given) -> dict[tuple[str, Service], tuple[str, Indicator | None]]:
-    """Every rule's answer of both services, as far as it can matter to anybody."""
+    """The outcome of every rule of all services, as far as it matters to a user."""
     return {
         (one.rule.id, service): (type(one.answer).__name__, _indicator(one.answer))
         for service in Service
@@ -63,7 +63,7 @@ def _indicator(answer: Answer) -> Indicator | None:
 
 
 def crowd() -> Given:
-    """A patient about whom most rules have something to look at."""
+    """A patient for whom most rules have something to evaluate."""
     case = patient(age=70).cramps().has("rls").has("cirrhosis").takes("magnesium").takes("quinine")
     return case.ordering("magnesium").ordering("potassium").ordering("baclofen")
 

@@ -124,7 +124,7 @@ def test_rounding_is_half_up_and_exact(value: Fraction, decimals: int, expected:
 
 
 def test_rounding_never_rounds_twice() -> None:
-    # A hair below one half, beyond the 28 digits of the usual decimal context.
+    # Just below one half, beyond the 28 digits of the default decimal context.
     assert rounded(Fraction(5, 10) - Fraction(1, 10**40), 0) == 0
     assert rounded(Fraction(5, 10), 0) == 1
 

@@ -1,4 +1,4 @@
-"""What other tables of cases leave open, each with its reason."""
+"""Cases that no other table covers, each with its reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_lazily_built_fact_equals_the_built_one() -> None:
 
 
 def test_equal_conditions_count_once_in_a_set() -> None:
-    """What names them may not have been read yet."""
+    """Their names are read lazily and may not have been read yet."""
 
     def one() -> Condition:
         return Condition(

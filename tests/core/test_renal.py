@@ -33,12 +33,12 @@ def function(case: Given) -> Renal:
 @pytest.mark.parametrize(
     ("creatinine", "age", "female", "expected"),
     [
-        # The equation worked by hand at kappa, where only age and sex are left.
+        # The equation worked out by hand at kappa, where only age and sex matter.
         pytest.param("0.9", 50, False, 142 * 0.9938**50, id="man at kappa"),
         pytest.param("0.7", 50, True, 142 * 0.9938**50 * 1.012, id="woman at kappa"),
         # As the National Kidney Foundation's calculator gives it (quoted second-hand).
         pytest.param("1.2", 55, False, 71, id="man of 55 with 1.2 mg/dL"),
-        # Worked apart from the code, to the whole number.
+        # Calculated independently of the code, to the nearest whole number.
         pytest.param("1.0", 50, False, 92, id="man of 50 with 1.0 mg/dL"),
         pytest.param("1.0", 50, True, 69, id="woman of 50 with 1.0 mg/dL"),
         pytest.param("1.2", 60, False, 69, id="man of 60 with 1.2 mg/dL"),

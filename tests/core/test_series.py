@@ -47,7 +47,7 @@ def at(
 
 
 def newest(worse: Worse, *candidates: Candidate) -> Newest:
-    """The same answer whatever the order of arrival."""
+    """The newest result, which must not depend on the order of arrival."""
     first = Series(candidates).newest(worse)
     assert Series(reversed(candidates)).newest(worse) == first
     return first

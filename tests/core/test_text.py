@@ -1,4 +1,4 @@
-"""Text from a record stays inert on a card."""
+"""Text from a record has no effect on a card."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Topics that cannot be trusted, alone or beside each other, are refused by name."""
+"""Topics that are invalid, alone or together, are refused by name."""
 
 from dataclasses import replace
 

@@ -14,7 +14,7 @@ from tests.demo.demo_service import demo_app
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Callable[..., FlaskClient]]:
-    """Makes a client of a service with some settings; closes its database at the end."""
+    """Makes clients of services with given settings; closes their databases at the end."""
     opened = []
 
     def make(**settings: Any) -> FlaskClient:

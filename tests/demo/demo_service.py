@@ -1,4 +1,4 @@
-"""The whole service with the demo on and the clock of the fixtures."""
+"""The whole service with the demo page and the clock of the fixtures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo page without a browser: what it says, what it refuses, what it may never run."""
+"""The demo page without a browser: what it shows, what it refuses, what it must never run."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_page_has_no_inline_code_and_loads_nothing_from_elsewhere(demo: Demo, 
 def test_the_assets_are_served(demo: Demo) -> None:
     client = demo()
     for name, kind in (("demo.js", "javascript"), ("demo.css", "css"), ("icon.svg", "svg")):
-        with client.get(f"/demo/static/{name}") as response:  # as a server does, it is closed
+        with client.get(f"/demo/static/{name}") as response:  # closed as a server would close it
             assert response.status_code == 200
             assert kind in response.content_type
 
@@ -322,7 +322,7 @@ def test_with_trusted_clients_the_page_answers_without_a_token(demo: Demo, tmp_p
     }
     assert client.post(f"{address}/feedback", json={"feedback": [feedback]}).status_code == 401
     assert dismissed(client, answer, [feedback]) == 200
-    # Nor does the page call a FHIR server for somebody without a token.
+    # Nor does the page call a FHIR server for a user without a token.
     request = {**answer["request"], "fhirServer": "http://127.0.0.1:9/fhir"}
     del request["prefetch"]["results"]
     told = ask(client, pasted=json.dumps(request))
@@ -382,7 +382,7 @@ def test_orders_can_be_signed_on_the_page(demo: Demo) -> None:
 
 def test_a_rule_that_is_mostly_overridden_is_marked_for_review(demo: Demo) -> None:
     client = demo()
-    # Ten random bits tell the showings of one card apart: a few of them may coincide.
+    # Ten random bits distinguish displays of one card, so a few may coincide.
     answers = [ask(client, patient="low-magnesium") for _ in range(40)]
     answer = answers[0]
     elements = [
@@ -412,7 +412,7 @@ def test_trials_on_the_page_appear_in_no_hospitals_report(demo: Demo) -> None:
 
     assert low("demo") == {0: 1, 1: 1, 2: 1}
     assert low(None) == low("default") == {}
-    # An EHR's call beside it counts for the hospital alone, and neither can answer for the other.
+    # A call of an EHR counts for the hospital only; feedback on one cannot reach the other.
     theirs = client.post(f"/cds-services/{answer['service']}", json=answer["request"]).get_json()
     parts.records.shown.flush()
     parts.records.denominators.flush()

@@ -1,4 +1,4 @@
-"""Markdown of cards as HTML: even what nobody escaped can do nothing."""
+"""Markdown of cards as HTML: even unescaped text is harmless."""
 
 from __future__ import annotations
 

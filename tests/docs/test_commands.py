@@ -1,4 +1,4 @@
-"""Every command that a page shows is run, page by page, as a reader would; or is listed below with
+"""Every command on a page is run, page by page, as a reader would run it, or is listed below with
 the reason why not.
 
 The commands of a page run in one shell, in a folder that looks like a fresh clone. Before the

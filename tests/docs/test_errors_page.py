@@ -16,7 +16,7 @@ MESSAGES = [one[1] for one in re.finditer(r"^\| `([^`]+)` \|", PAGE, re.MULTILIN
 
 @cache
 def _said() -> str:
-    """All texts in the code, with a line between them; what is filled in is written as `…`."""
+    """All texts in the code, one a line; inserted values are written as `…`."""
     found = []
     for package in ("cds_service", "hooks"):
         for path in sorted((ROOT / package).rglob("*.py")):
@@ -42,7 +42,7 @@ def test_no_message_is_listed_twice_and_the_page_is_not_empty() -> None:
 
 
 def test_every_refusal_of_a_call_is_on_the_page() -> None:
-    """The words with which the HTTP side refuses, as far as they are constant."""
+    """The messages with which HTTP calls are refused, as far as they are constant."""
     named = {"BadRequest", "TooLarge", "NotFound", "MethodNotAllowed", "UnsupportedMediaType"}
     refusals = []
     for path in [*(ROOT / "cds_service/api").glob("*.py"), ROOT / "cds_service/calls/envelope.py"]:

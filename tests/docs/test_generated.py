@@ -1,4 +1,4 @@
-"""The generated documents are as the code would write them, and leave nothing out."""
+"""The generated documents match what the code would write, and are complete."""
 
 import importlib.util
 import tomllib

@@ -1,4 +1,4 @@
-"""The documents that prove: each row names a test, and the test exists."""
+"""Documents of evidence: each row names a test, and the test exists."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def functions_of(path: str) -> frozenset[str]:
 
 
 def unproved(shown_by: str, excuse: str = "") -> Iterator[str]:
-    """What is wrong with the last cell of a row; nothing where its tests exist."""
+    """What is wrong with the last cell of a row; empty if its tests exist."""
     named = NAMED.findall(shown_by)
     excused = bool(excuse) and shown_by.startswith(excuse) and len(shown_by) > len(excuse) + 10
     if not named and not excused:

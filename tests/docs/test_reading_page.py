@@ -1,4 +1,4 @@
-"""The page of what is read of each FHIR element: found by trying, and nothing without words."""
+"""The page of FHIR elements that are read: found by trial, and each one described."""
 
 from __future__ import annotations
 

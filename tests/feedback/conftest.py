@@ -38,7 +38,7 @@ def _programs() -> Path | None:
 
 
 class Cluster:
-    """A private PostgreSQL server on a free loopback port, with nobody else's data."""
+    """A private PostgreSQL server on a free loopback port, without other data."""
 
     def __init__(self, programs: Path) -> None:
         self._programs = programs
@@ -63,7 +63,7 @@ class Cluster:
         self._run("pg_ctl", "--wait", "--silent", "--log", log, "--options", options, "start")
 
     def stop(self, mode: str = "fast") -> None:
-        """``immediate``: without waiting for anybody."""
+        """``immediate``: without waiting for clients."""
         self._run("pg_ctl", "--wait", "--silent", "--mode", mode, "stop")
 
     def remove(self) -> None:
@@ -121,7 +121,7 @@ class PostgresDatabase:
         self.admin(f"DROP DATABASE IF EXISTS {self._name} WITH (FORCE)")
 
     def cut_connections(self) -> None:
-        """What a restart of the server does to those who were connected."""
+        """Cut all connections, as a restart of the server does."""
         self.admin(
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._name}'"
         )

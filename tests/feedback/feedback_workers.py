@@ -1,4 +1,4 @@
-"""What other processes do in the tests of many workers and hosts."""
+"""The work of other processes in the tests of several workers and hosts."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def repeat_feedback(url: str, start_line: Barrier, said: Connection) -> None:
 
 
 def answer_one_card(url: str, said: Connection) -> None:
-    """Show a card, override it, and end without any goodbye of our own."""
+    """Show a card, override it, and end without a clean shutdown."""
     records = _opened(url)
     records.start()
     records.count_shown("s", *RULE)
@@ -88,7 +88,7 @@ def write_for_ever(url: str, said: Connection) -> None:
 
 
 def fork_and_write(url: str, said: Connection) -> None:
-    """Use everything, fork, and use everything again on both sides; say how the child ended."""
+    """Use everything, fork, use everything again in both processes; print how the child ended."""
     records = _opened(url)
     records.start()
     records.shown.add("s", *RULE)

@@ -1,4 +1,4 @@
-"""A database as release 1 left it: its own statements, so that nothing of today makes it."""
+"""A database as release 1 left it, made with its own statements and no code of today."""
 
 from __future__ import annotations
 

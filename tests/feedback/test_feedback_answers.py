@@ -1,4 +1,4 @@
-"""What a feedback call may say, and which place is named when it may not."""
+"""What a feedback call may contain, and which place is named if it is invalid."""
 
 from __future__ import annotations
 

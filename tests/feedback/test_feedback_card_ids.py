@@ -1,4 +1,4 @@
-"""Card ids: their layout, what they tell, and what they do not."""
+"""Card ids: their layout, what they reveal, and what they do not."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def _said(here: Connection) -> Any:
 
 
 def _together(work: Callable[..., None], url: str, count: int) -> list[Any]:
-    """What ``count`` processes say that do the same work at the same moment."""
+    """The output of ``count`` processes that do the same work at the same time."""
     start_line = FORKED.Barrier(count)
     pipes = [FORKED.Pipe() for _ in range(count)]
     processes = [FORKED.Process(target=work, args=(url, start_line, there)) for _, there in pipes]

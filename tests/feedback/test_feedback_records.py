@@ -1,4 +1,4 @@
-"""Token ids, the shared card key, and the thread that keeps things up."""
+"""Token ids, the shared card key, and the maintenance thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a card was overridden, in every shape that EHRs have been seen to send."""
+"""Why a card was overridden, in every shape that EHRs are known to send."""
 
 from __future__ import annotations
 

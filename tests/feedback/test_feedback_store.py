@@ -1,4 +1,4 @@
-"""Feedback is stored whole or not at all, once, and without a patient."""
+"""Feedback is stored completely or not at all, once, and without a patient."""
 
 from __future__ import annotations
 

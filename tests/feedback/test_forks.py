@@ -1,4 +1,4 @@
-"""What runs in a forked process, and what no longer does."""
+"""What runs after a fork, and what no longer does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cds_service.ops.forks import after_fork
 
 
 class Counter:
-    """Something whose method shall run in every child."""
+    """An object whose method must run in every child."""
 
     forked = 0
 

@@ -1,4 +1,4 @@
-"""What is kept can be handed out, erased, backed up and restored; its key can be changed."""
+"""Stored data can be exported, erased, backed up and restored; their key can be changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The longest names that a caller may have, in characters that take most room in a database."""
+"""The longest names that a caller may have, in characters that need the most space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What release 1 kept is all there after the upgrade, and release 1 may still run beside it."""
+"""All data of release 1 are there after the upgrade, and release 1 can still run alongside."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _patient():  # type: ignore[no-untyped-def]
 
 
 def test_release_1_goes_on_writing_beside_it(database_url: str) -> None:
-    """During a rolling upgrade both run; what the older one writes is counted."""
+    """During a rolling upgrade both run, and what the older one writes is counted."""
     release_1.make(database_url)
     database = open_database(database_url)
     database.migrate()

@@ -1,4 +1,4 @@
-"""A restored backup: nothing that it holds is lost, and no earlier token is accepted again."""
+"""A restored backup: none of its data are lost, and no earlier token is accepted again."""
 
 from __future__ import annotations
 

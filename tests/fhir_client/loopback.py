@@ -1,6 +1,6 @@
 """A web server on loopback that misbehaves exactly as a test says, dies and returns.
 
-A test gives a function from what was asked to a list of steps: bytes are sent, a number is a
+A test gives a function from a request to a list of steps: bytes are sent, a number is a
 wait in seconds (cut short when the server ends), HANG_UP closes and RESET resets the connection.
 Connections stay open after the last step.
 """
@@ -90,7 +90,7 @@ class Loopback(socketserver.ThreadingTCPServer):
             try:
                 request = self.context.wrap_socket(request, server_side=True)
             except OSError:
-                return  # the client did not trust us
+                return  # the client did not trust the certificate
         with request:
             super().finish_request(request, client_address)
 

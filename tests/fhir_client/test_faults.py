@@ -1,4 +1,4 @@
-"""Each way a FHIR server can fail, and what is told of it. Nothing raises, nothing hangs."""
+"""Each way a FHIR server can fail, and how it is reported. Nothing raises, nothing hangs."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_nobody_listening_is_unavailable() -> None:
 
 
 def drip(piece: bytes, times: int = 3000) -> list[Step]:
-    """Never silent for long, never done."""
+    """Sends a little from time to time and never finishes."""
     steps: list[Step] = []
     for _ in range(times):
         steps += [piece, 0.02]

@@ -1,4 +1,4 @@
-"""What is asked, of whom, with which token; side by side, under one deadline, without traces."""
+"""Which requests go to which server with which token: parallel, one deadline, no traces."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_a_server_that_hangs_keeps_no_threads_and_does_not_block_the_next(
             assert {fetched.state for fetched in answers.values()} == {"unavailable"}
             reasons = [fetched.reason for fetched in answers.values()]
             assert reasons.count("too many other FHIR queries were in progress") >= 8
-        # The first server still holds on to its connections; nobody waits for them.
+        # The first server still holds its connections; nothing waits for them.
         answers = fetch_missing(KEYS, access_to(server.url), "p-77", deadline_s=10, servers=servers)
         assert {fetched.state for fetched in answers.values()} == {"given"}
     threads = [thread for thread in threading.enumerate() if thread.name == "fhir"]

@@ -32,7 +32,7 @@ CASES = [
     ("scopes that name no resource cover nothing", "launch openid fhirUser", False, False),
     ("no scope at all covers nothing", "", False, False),
     ("identity and lasting access cover nothing", "launch/patient offline_access", False, False),
-    # In no spelling that is known: the server decides.
+    # No known spelling: the server decides.
     ("v2 letters out of order are not judged here", "patient/*.sr", True, True),
     ("nor a scope without a permission", "patient/*", True, True),
     ("nor a permission without letters", "patient/*.", True, True),

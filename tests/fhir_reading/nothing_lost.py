@@ -1,4 +1,4 @@
-"""What a resource names of what rules ask for, and whether the reading lost it.
+"""Which concepts of the rules a resource names, and whether reading lost any of them.
 
 `named` is told by the vocabularies from the places where FHIR names what a resource is about;
 `lost` are the concepts of which there is neither a fact nor a problem.
@@ -52,7 +52,7 @@ def named(resource: Json, others: Iterable[Json] = ()) -> set[str]:
 
 
 def lost(resource: Json, reading: Reading, others: Iterable[Json] = ()) -> set[str]:
-    """What it names of which there is neither a fact nor a problem."""
+    """The concepts it names for which there is neither a fact nor a problem."""
     reference = f"{resource['resourceType']}/{resource.get('id')}"
     facts, problems = facts_of(reading), problems_of(reading)
     said = problems[reference]
@@ -94,12 +94,12 @@ def problems_of(reading: Reading) -> defaultdict[str, set[str]]:
 
 
 def _plain(reference: str) -> str:
-    """The resource that a fact came from, also where it came from a part of it."""
+    """The resource that a fact came from, even if it came from a part of it."""
     return reference.partition("#")[0].partition(" ")[0]
 
 
 def statuses(resource: Json) -> set[str]:
-    """All that a resource says about its status."""
+    """Everything a resource says about its status."""
     found = set()
     for name in ("status", "clinicalStatus", "verificationStatus"):
         value = resource.get(name)

@@ -1,4 +1,4 @@
-"""Pages of every shape, and whose the resources in them are."""
+"""Pages of every shape, and which patient their resources belong to."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def arrived(page: object, kind: Kind = Kind.RESULTS):
     ],
     ids=[
         "a Bundle",
-        "a single resource where a Bundle was asked",
+        "a single resource instead of a Bundle",
         "a list of resources",
         "a list of Bundles",
         "a Bundle in a Bundle",
@@ -304,7 +304,7 @@ def test_drafts_count_among_the_entries() -> None:
     assert caught.value.where == "context.draftOrders"
 
 
-# --- whose it is -------------------------------------------------------------------------
+# --- whose record it is -------------------------------------------------------------------------
 
 MINE = [
     {"reference": "Patient/p1"},

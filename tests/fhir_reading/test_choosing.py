@@ -1,4 +1,4 @@
-"""Which Observations count: status, date, versions, whose they are."""
+"""Which Observations count: status, date, versions, subject."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_days_are_counted_in_the_time_zone_of_the_call() -> None:
     east = timezone(timedelta(hours=10))
     as_of = datetime(2026, 3, 11, 8, tzinfo=east)
     found = newest(results(lab(effectiveDateTime="2026-03-10T23:30:00Z"), as_of=as_of))
-    assert found.result is None  # half past nine in the east, after the call
+    assert found.result is None  # 09:30 in the east, which is after the call
     found = newest(results(lab(effectiveDateTime="2026-03-10T20:30:00Z"), as_of=as_of))
     assert found.result is not None and found.result.day == date(2026, 3, 11)
     found = newest(results(lab(effectiveDateTime="2026-03-11"), as_of=as_of))

@@ -1,4 +1,4 @@
-"""Whether the lists that forbid a drug could be read: whole, and every active entry named."""
+"""Whether the lists that can forbid a drug were read: complete, and every active entry named."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def facts_of(reading: Reading) -> Facts:
 
 
 def facts(**pages: object) -> Facts:
-    """Facts of whole, empty lists, but for these pages: ``conditions=bundle(…)``."""
+    """Facts of complete, empty lists, except for these pages: ``conditions=bundle(…)``."""
     given = {
         Kind[name]: delivery(Kind[name], pages.get(name.lower(), bundle()))
         for name in ("CONDITIONS", "MEDICATIONS", "STATEMENTS")

@@ -1,4 +1,4 @@
-"""Bundles that are taken apart in one go say the same as those whose entries are read singly."""
+"""A Bundle split in one pass is read like one whose entries are read singly."""
 
 from __future__ import annotations
 

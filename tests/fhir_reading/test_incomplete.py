@@ -1,4 +1,4 @@
-"""A Bundle that says in whatever way that it is not everything is never taken for everything."""
+"""A Bundle that says in any way that it is incomplete is never treated as complete."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_other_warnings_do_not_make_the_bundle_partial(
 
 
 def test_withheld_data_make_the_bundle_partial_except_for_results() -> None:
-    """Results are asked for by code: what a client may not see of others does not matter."""
+    """Results are requested by code, so other results that are withheld do not matter."""
     assert state(Kind.MEDICATIONS, bundle(medication(), outcome("suppressed"))) is State.PARTIAL
     assert state(Kind.RESULTS, bundle(lab(), outcome("suppressed"))) is State.GIVEN
 

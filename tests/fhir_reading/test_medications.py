@@ -1,4 +1,4 @@
-"""Medications: what, whether it is taken, how much, and the drafts of a call."""
+"""Medications: which drug, whether it is taken, how much, and the drafts of a call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The full FHIR models: what they refuse is named, and never repeated."""
+"""The full FHIR models: what they reject is named, and its content never repeated."""
 
 from __future__ import annotations
 

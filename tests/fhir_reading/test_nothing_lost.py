@@ -1,6 +1,6 @@
-"""Whatever names an analyte, a condition or a drug becomes a fact or a problem: never neither.
+"""Whatever names an analyte, a condition or a drug becomes a fact or a problem.
 
-By default some hundred generated records, quickly; `READING_RECORDS=5000` for as many as the
+By default a few hundred generated records; `READING_RECORDS=5000` for as many as the
 figure in docs/reference/reading.md rests on.
 """
 
@@ -200,7 +200,7 @@ def conditions(draw: st.DrawFn) -> Made:
 
 
 def pointers(held: Json, words: str) -> st.SearchStrategy[Json]:
-    """What does not hold a medicine as an entry, but points at it, or names it."""
+    """Resources that hold no medicine as an entry, but reference or name one."""
     elsewhere = {"reference": f"{held['resourceType']}/not-sent"}
     pointer = st.sampled_from([elsewhere, {"reference": "#h"}, {"display": words}])
     inside = {"contained": [held | {"id": "h"}]}
@@ -241,7 +241,7 @@ def medications(draw: st.DrawFn) -> Made:
     elif where == "beside":
         made["medicationReference"] = {"reference": "Medication/m"}
         others = [product]
-    else:  # which drug was stopped does not matter
+    else:  # it does not matter which drug was stopped
         made |= {"status": "active", "medicationReference": {"reference": "Medication/m"}}
     return made | draw(SUBJECTS) | draw(IDS), concept, others
 
@@ -275,7 +275,7 @@ ANOTHER: Mapping[Kind, Json] = {
     Kind.ORDERS: {"resourceType": "ServiceRequest", "id": "z", "status": "active",
                   "code": {"text": "Chest X-ray"}},
 }  # fmt: skip
-"""What stands beside the record and names none of what it names."""
+"""What is sent along with the record and names none of its concepts."""
 
 
 @st.composite
@@ -330,9 +330,9 @@ def taken_back(resource: Json) -> bool:
 
 
 def neither(record: Record, reading: Reading) -> bool:
-    """Whether nothing at all was made of what the record names."""
+    """Whether the concept that the record names became neither a fact nor a problem."""
     if any(problems_of(reading).values()):
-        return False  # there is only this resource, so that it is about nothing else
+        return False  # this is the only resource, so the problem must be about it
     if not all(one.whole for one in reading.record.availability.values()):
         return False
     found = set().union(*facts_of(reading).values())
@@ -358,7 +358,7 @@ def test_whatever_a_record_names_becomes_a_fact_or_a_problem(record: Record) -> 
 
 
 def test_the_generated_records_name_what_they_should() -> None:
-    """The property says nothing of records none of which becomes a fact."""
+    """The property would be empty if no generated record became a fact."""
     for analyte, words in WORDS.items():
         assert analyte in lists.OBSERVATIONS.concepts((), [words])
         assert codes(lists.OBSERVATIONS, analyte)

@@ -1,4 +1,4 @@
-"""Ordinary words lower no dangerous result; what ordinary charts hold makes nothing incomplete."""
+"""Ordinary words never downgrade a dangerous result; ordinary charts are not incomplete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is about somebody else, or means something nobody here understands, is not a fact."""
+"""Data about another person, or with a modifier that is not understood, never become facts."""
 
 from __future__ import annotations
 

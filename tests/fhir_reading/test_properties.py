@@ -1,4 +1,4 @@
-"""Whatever JSON arrives: reading never raises, and never gives facts of somebody else."""
+"""Whatever JSON arrives, reading never raises and never yields facts about another patient."""
 
 from __future__ import annotations
 

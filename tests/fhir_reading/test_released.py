@@ -1,4 +1,4 @@
-"""What was read of a patient is gone with the call, and not only when the collector comes."""
+"""What was read about a patient is freed with the call, without the garbage collector."""
 
 from __future__ import annotations
 

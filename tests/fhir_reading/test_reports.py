@@ -1,4 +1,4 @@
-"""What a laboratory's report says besides its results: in words, in a document, by reference."""
+"""What a laboratory report says besides its results: in words, documents, references."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ RADIOLOGY = [{"coding": [{"system": LOINC, "code": "LP29684-5", "display": "Radi
         {"result": [{"reference": "Observation/na"}]},
         {"result": [{"reference": "https://ehr.example/fhir/Observation/na/"}], "code": {}},
         {"result": [{"reference": "Observation/na"}], "presentedForm": PDF},
-        {"result": [{"reference": "Observation/99"}]},  # of what was not asked for
+        {"result": [{"reference": "Observation/99"}]},  # of something that was not requested
         {"presentedForm": PDF, "category": RADIOLOGY},
         {"conclusion": "Potassium was mentioned", "category": [{"text": "History and physical"}]},
         {"conclusion": "Sodium 140, normal"},  # sent as a result too

@@ -1,4 +1,4 @@
-"""Conditions and medications in the shapes that records have; what says nothing is nameless."""
+"""Conditions and medications in the shapes found in records, and those without a usable name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is not measured in blood is refused, and said where its code says blood."""
+"""Results not measured in blood are refused, and reported if their code says blood."""
 
 from __future__ import annotations
 

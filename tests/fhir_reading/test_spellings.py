@@ -1,4 +1,4 @@
-"""Names, units and flags as laboratories write them; what contradicts itself is reported."""
+"""Names, units and flags as laboratories write them; contradictions are reported."""
 
 from __future__ import annotations
 

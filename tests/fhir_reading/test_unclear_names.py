@@ -1,4 +1,4 @@
-"""A result whose name or code leaves open what it is: read where it is clear, said where not."""
+"""Results with an ambiguous name or code: read if it is clear what they are, reported if not."""
 
 from __future__ import annotations
 

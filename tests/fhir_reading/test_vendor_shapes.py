@@ -1,4 +1,4 @@
-"""Every shape in fixtures/vendor_shapes is read as what it means."""
+"""Every shape in fixtures/vendor_shapes is read correctly."""
 
 from __future__ import annotations
 

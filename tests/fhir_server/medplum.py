@@ -78,7 +78,7 @@ class FhirServer:
             self._call("POST", "/control", calm)
 
     def requests(self) -> list[str]:
-        """What was asked since the last `reset`, oldest first, below the base URL."""
+        """What was requested since the last `reset`, oldest first, below the base URL."""
         asked: list[str] = self._call("GET", "/requests")
         return asked
 
@@ -101,7 +101,7 @@ def _with_references(node: Any, ids: dict[str, str]) -> Any:
 
 
 def missing() -> str:
-    """Why the server cannot run here; empty when it can."""
+    """Why the server cannot run here; empty if it can."""
     node = shutil.which("node")
     if node is None:
         return "the test FHIR server needs node, which is not installed"
@@ -116,7 +116,7 @@ def missing() -> str:
 
 @contextmanager
 def started(*, ready_within_s: float = 30.0) -> Iterator[FhirServer]:
-    """A server of one's own, ended with the block. Check `missing` first."""
+    """A separate server that ends with the block. Check `missing` first."""
     with subprocess.Popen(
         ["node", "server.mjs"], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -8,7 +8,7 @@
 //   /resources POST […]     stores resources under their own ids
 //   /requests GET           what /fhir was asked, oldest first: ["Patient/1", …]
 //
-// Two things are mended on the way in, both are quirks of the repository, not of FHIR:
+// Two things are corrected on the way in, both are quirks of the repository, not of FHIR:
 // `patient=1` is asked as `patient=Patient/1` (the bare id finds nothing), and paging is done
 // here (the repository gives no `next` link).
 import http from 'node:http';

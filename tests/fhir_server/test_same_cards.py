@@ -94,7 +94,7 @@ def full(name: str, service: Service, running: Running) -> dict[str, Any]:
 
 
 def cards(running: Running, request: dict[str, Any], service: Service) -> list[dict[str, Any]]:
-    """The cards without what differs by design: ids, and by which way a value came."""
+    """The cards without what differs by design: ids, and how a value was obtained."""
     response = running.client.post(f"/cds-services/{service}", json=request)
     assert response.status_code == 200, response.text
     assert flaws(response.get_json()) == []

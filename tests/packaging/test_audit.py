@@ -1,4 +1,4 @@
-"""The audit of the dependencies never says "clean" if no source was asked."""
+"""The audit of the dependencies never says "clean" if no source was consulted."""
 
 from __future__ import annotations
 

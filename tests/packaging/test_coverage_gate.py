@@ -1,4 +1,4 @@
-"""The judge of coverage: two parts, two shares, and every gap of a part that fails by its line."""
+"""The coverage gate: two parts, two thresholds, and every gap of a failing part by its line."""
 
 from __future__ import annotations
 

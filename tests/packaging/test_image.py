@@ -1,4 +1,4 @@
-"""The Dockerfile's promises, as far as they can be read without building it."""
+"""What the Dockerfile promises, as far as it can be checked without building the image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Kubernetes manifests: legal by the schemas of old and new versions, and locked down."""
+"""The Kubernetes manifests: valid by the schemas of old and new versions, and locked down."""
 
 from __future__ import annotations
 

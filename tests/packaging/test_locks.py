@@ -1,4 +1,4 @@
-"""What image and gate install is locked: each name at one version, with its hashes."""
+"""What image and gate install is locked: each package at one version, with its hashes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_development_set_tests_the_versions_that_run() -> None:
 
 
 def test_every_third_party_import_is_declared() -> None:
-    """Not only what something else happens to need."""
+    """Not only because another package happens to need it."""
     extras = PROJECT["project"]["optional-dependencies"].values()
     named = [*DEV, *(text for extra in extras for text in extra)]
     declared = {canonicalize_name(Requirement(text).name) for text in named}

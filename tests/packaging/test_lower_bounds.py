@@ -1,4 +1,4 @@
-"""A lower bound other than what is installed was not tested, and is reported."""
+"""A lower bound that differs from the installed version was not tested and is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Set-up by make: once, again when something changed, and never in between.
+"""Set-up by make: once, again after a change, and not otherwise.
 
 A stand-in for Python records how it is called, so that nothing is installed and no network is used.
 """

@@ -1,4 +1,4 @@
-"""Exports for tests: NDJSON folders of a few made-up patients."""
+"""Exports for tests: NDJSON folders with a few made-up patients."""
 
 from __future__ import annotations
 

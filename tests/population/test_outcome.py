@@ -1,4 +1,4 @@
-"""Orders, two sites, limits, the report, review sheets, and going on after a stop."""
+"""Orders, two sites, limits, the report, review sheets, and resuming after a stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exports that smart-fetch itself made of the test FHIR server are read as they are."""
+"""Exports that smart-fetch itself made from the test FHIR server are read unchanged."""
 
 from __future__ import annotations
 

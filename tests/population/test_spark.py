@@ -1,4 +1,4 @@
-"""Spark gives the rows that one machine gives."""
+"""Spark gives the same rows as one machine."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def session() -> Iterator[Any]:
 
 
 def export(folder: Path) -> Path:
-    """300 patients, and what is odd about an export."""
+    """300 patients, and the oddities of real exports."""
     make.write(folder, patients=300, seed=3, results=20)
     request = {**quinine(), "medicationReference": {"reference": "Medication/m1"}}
     del request["medicationCodeableConcept"]

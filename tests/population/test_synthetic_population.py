@@ -1,4 +1,4 @@
-"""The synthetic population: the same each time, and with the gaps it promises."""
+"""The synthetic population: the same every time, with the documented gaps."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def with_drug(rule: str, case: Given, *classes: str, **more: object) -> Given:
 
 
 def said(finding: object) -> str:
-    """All that a card's detail says."""
+    """The whole detail of a card."""
     return " ".join((*finding.advice, *finding.missing, finding.strength))  # type: ignore[attr-defined]
 
 
@@ -175,7 +175,7 @@ def test_a_preliminary_egfr_raises_severity_for_an_order_but_not_for_drugs_taken
 
 
 def aspirin(amount: str, unit: str = "mg", per_day: int = 1) -> Dosage:
-    """So much aspirin so many times a day."""
+    """An amount of aspirin, a number of times a day."""
     return Dosage(Decimal(amount), unit, Fraction(per_day))
 
 

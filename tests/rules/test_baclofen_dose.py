@@ -26,20 +26,20 @@ SPASTICITY = Reason(True, frozenset({"spasticity", "leg_cramps"}), "spasticity w
 
 
 def daily(milligrams: str, **more: object) -> Dosage:
-    """So many milligrams once a day."""
+    """A number of milligrams once a day."""
     return Dosage(Decimal(milligrams), "mg", Fraction(1), **more)  # type: ignore[arg-type]
 
 
 def baclofen(
     *dosages: Dosage, case: Given | None = None, reason: Reason = CRAMPS, name: str = "Baclofen"
 ) -> Given:
-    """Oral baclofen being ordered for cramps in cirrhosis, by default without any reproach."""
+    """Oral baclofen being ordered for cramps in cirrhosis, by default without any hazard."""
     case = case or given().has("cirrhosis")
     return case.ordering("baclofen", name=name, reason=reason, dosages=dosages or (daily("10"),))
 
 
 def said(finding: object) -> str:
-    """All that a card's detail says."""
+    """The whole detail of a card."""
     return " ".join((*finding.advice, *finding.missing, finding.strength))  # type: ignore[attr-defined]
 
 

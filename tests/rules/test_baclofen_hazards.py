@@ -17,7 +17,7 @@ def baclofen(**more: object) -> Given:
 
 
 def said(finding: object) -> str:
-    """All that a card's detail says."""
+    """The whole detail of a card."""
     return " ".join((*finding.advice, *finding.missing, finding.strength))  # type: ignore[attr-defined]
 
 

@@ -417,7 +417,7 @@ def test_a_newer_unreadable_result_beside_a_trigger_is_reported_without_cramps()
     case = given().takes("magnesium").result("egfr", "80 mL/min/{1.73_m2}", days_ago=9)
     text = lines(case.unusable("creatinine"))
     assert "Creatinine" in text
-    assert "Magnesium in renal impairment" not in text  # no comparator left that open
+    assert "Magnesium in renal impairment" not in text  # not left inconclusive by a comparator
 
 
 def test_a_creatinine_is_named_once_and_by_its_own_name() -> None:

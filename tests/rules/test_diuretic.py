@@ -27,7 +27,7 @@ def ask(case: Given, kind: str = "diuretic_loop") -> Answer:
 
 
 def said(finding: object) -> str:
-    """All that a card's detail says."""
+    """The whole detail of a card."""
     return " ".join((*finding.advice, *finding.missing, finding.strength))  # type: ignore[attr-defined]
 
 

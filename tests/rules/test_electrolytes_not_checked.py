@@ -10,7 +10,7 @@ RULE = "electrolytes-not-checked"
 
 
 def checked(*, potassium: int = 1, magnesium: int = 1, hemoglobin: int = 1) -> Given:
-    """Cramps, and each test this many days ago (0: never)."""
+    """Cramps, and the days since each test (0: never done)."""
     case = given().cramps()
     for analyte, value, days_ago in (
         ("potassium", "4.0 mmol/L", potassium),

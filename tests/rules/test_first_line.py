@@ -118,7 +118,7 @@ def test_the_documented_cramps_are_the_evidence() -> None:
 
 
 def everything(case: Given) -> str:
-    """All that the card says."""
+    """The whole text of the card."""
     finding = fired(case.ask(RULE))
     return " ".join((finding.summary, *finding.advice, *(text for _, text in finding.sections)))
 

@@ -341,7 +341,7 @@ def test_only_missing_data_are_named(rule: str) -> None:
 @pytest.mark.parametrize(
     ("egfr", "level", "repeats", "because"),
     [
-        # eGFR and magnesium, each final, early or not known; which tests are repeated alone.
+        # eGFR and magnesium, each final, preliminary or unknown; and which tests only get a repeat.
         ("25", "", (), "eGFR 25"),
         ("25?", "", ("creatinine",), "eGFR 25 (preliminary)"),
         ("25?", "1.4?", ("creatinine", "magnesium"), "eGFR 25 (preliminary); Mg 1.4 mmol/L"),

@@ -1,4 +1,4 @@
-"""For every card there is: the reasons to override it, a few that fit, each once; its strength.
+"""Every card: its override reasons, few and fitting, each once, and its strength.
 
 Codes of http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes.
 """
@@ -21,7 +21,7 @@ DEARLY = {"too-costly-uncovered"}
 UNIT = "mL/min/{1.73_m2}"
 MALARIA = Reason(given=True, concepts=frozenset({"malaria"}), words="malaria")
 A_LITTLE = Dosage(Decimal(100), "mg", Fraction(1))
-ABOUT_BENEFIT = DRUGS - {DONE}  # nothing is to be done where a benefit is only denied
+ABOUT_BENEFIT = DRUGS - {DONE}  # no action is advised when a card only denies a benefit
 
 
 def failing(case: Given) -> Given:

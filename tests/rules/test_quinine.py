@@ -43,7 +43,7 @@ def quinine(rule: str, case: Given | None = None, reason: Reason = NO_REASON) ->
 
 
 def said(finding: object) -> str:
-    """All that a card's detail says."""
+    """The whole detail of a card."""
     return " ".join((*finding.advice, *finding.missing, finding.strength))  # type: ignore[attr-defined]
 
 

@@ -1,4 +1,4 @@
-"""The FHIR server for the sandbox: what is on file, as the sandbox's pages request it."""
+"""The FHIR server for the sandbox: the data on file, as the pages of the sandbox request them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenarios: a request, what must hold of the answer, and why."""
+"""Scenarios: a request, what must be true of the answer, and why."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def rules(cards: list[dict[str, Any]]) -> list[str]:
 
 
 def differences(cards: list[dict[str, Any]], expected: list[dict[str, Any]]) -> list[str]:
-    """Where cards are not as expected, in words; empty where all holds."""
+    """How the cards differ from what is expected, in words; empty if they do not."""
     wanted = [one["rule"] for one in expected]
     if rules(cards) != wanted:
         return [f"cards {rules(cards)}, not {wanted}"]

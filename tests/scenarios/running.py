@@ -1,4 +1,4 @@
-"""The whole service at a moment of the test's choice, through HTTP and without it."""
+"""The whole service at a time that the test chooses, through HTTP and without it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Running:
     client: FlaskClient
 
     def answered(self, request: dict[str, Any]) -> Answered:
-        """What the pipeline answers to a request, with the trace that HTTP does not show."""
+        """The pipeline's answer to a request, with the trace that HTTP does not show."""
         hook = request["hook"]
         services = self.parts.answering.services
         service = next(one for one, each in services.items() if each.hook.name == hook)

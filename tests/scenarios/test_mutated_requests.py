@@ -1,4 +1,4 @@
-"""Valid requests, damaged at random: never a 5xx, always JSON, always a right answer in form."""
+"""Valid requests, damaged at random: never a 5xx, always JSON, always a well-formed answer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ODDITIES = st.sampled_from(ODD) | JSON
 
 
 def check(response: TestResponse) -> None:
-    """A right answer in form, whatever came."""
+    """Check that the answer is well formed, whatever was sent."""
     assert response.status_code < 500, response.text
     assert FAILED not in response.text
     body = json.loads(response.data)

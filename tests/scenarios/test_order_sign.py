@@ -1,4 +1,4 @@
-"""order-sign: every draft is judged, only what is dangerous speaks, and nothing signed is removed.
+"""order-sign: every draft is judged, only hazards fire, and nothing signed is removed.
 
 Source: clinical content, "Service leg-cramps-order-sign"; CDS Hooks library, order-sign.
 """

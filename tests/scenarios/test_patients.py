@@ -1,4 +1,4 @@
-"""The patients of fixtures/patients: each tells the story that the index says."""
+"""The patients of fixtures/patients: each has the story that the index tells."""
 
 from __future__ import annotations
 

@@ -38,8 +38,7 @@ def client(running: Running) -> FlaskClient:
 
 
 def fire(client: FlaskClient, step: Scenario) -> TestResponse:
-    """A call as the page makes it. Its token is signed with a key that everybody has, and an
-    open service does not look at it."""
+    """A call as the page makes it. An open service ignores its token, whose key is public."""
     headers = {"Origin": ORIGIN, "Accept": "application/json", "Authorization": "Bearer a.b.c"}
     return client.post(step.path, json=step.request, headers=headers)
 
@@ -95,7 +94,7 @@ def test_discovery_lists_services_of_different_ids(client: FlaskClient) -> None:
     for each in listed:
         for template in each["prefetch"].values():
             names = [pair.split("=")[0] for pair in template.partition("?")[2].split("&")]
-            # The page joins the values of a repeated parameter to one: none may repeat.
+            # The page merges the values of a repeated parameter into one, so none may repeat.
             assert len(names) == len(set(names))
 
 
@@ -140,7 +139,7 @@ def test_errors_can_be_read_by_the_page(client: FlaskClient) -> None:
 
 
 def kept(running: Running) -> dict[str, Any]:
-    """What the report says of the quinine order card."""
+    """What the report says about the quinine order card."""
     known = [
         RuleVersion(rule.id, rule.version)
         for each in running.parts.answering.keys

@@ -16,7 +16,7 @@ WRONG = {"onsetDateTime": "some day"}
 
 
 def request(**wrong: str) -> dict[str, Any]:
-    """Active quinine, and beside it a condition that no card of the answer cites."""
+    """Active quinine, and a condition that no card of the answer cites."""
     path = FIXTURES / "scenarios" / "quinine-active" / "request.json"
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     patient = content["context"]["patientId"]

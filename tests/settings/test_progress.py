@@ -1,4 +1,4 @@
-"""What takes long shows a sign to people at a terminal, and to nobody else."""
+"""Long-running commands show progress at a terminal, and nowhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process, two hospitals with the same patient ids: nothing of one is seen by the other."""
+"""One process, two hospitals with the same patient ids: neither sees anything of the other."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def test_the_sample_files_serve_two_sites_with_different_limits(tmp_path: Path) 
     listed = json.loads((DEPLOY / "clients.json").read_text())
     ehr = Client(tmp_path)
     (own,) = json.loads(ehr.listed.read_text())
-    for entry in listed:  # the samples' keys are nowhere to be fetched
+    for entry in listed:  # the keys of the samples cannot be fetched
         del entry["jku"]
         entry["jwks"] = own["jwks"]
     listed[1]["iss"], listed[0]["iss"] = own["iss"], "https://ehr.north.example"

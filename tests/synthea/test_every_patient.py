@@ -76,7 +76,7 @@ def running(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def assuming(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The service of a site that only calls for patients with cramps."""
+    """The service of a site that calls only for patients with cramps."""
     database = tmp_path_factory.mktemp("synthea") / "records.db"
     with started(database, lambda: clock.now, cramps="assumed") as service:
         yield service
@@ -146,7 +146,7 @@ def test_every_patient_is_answered_in_both_services(
 
 
 def lost(request: dict[str, Any], answered: Answered) -> list[str]:
-    """Resources of the prefetch that are neither in the facts nor named by a problem."""
+    """Resources of the prefetch that neither became facts nor are named by a problem."""
     record, facts = answered.facts.record, answered.facts
     known = {one.source.reference for one in answered.problems}
     lists = (record.conditions, record.medications, record.allergies, record.orders)

@@ -1,1 +1,1 @@
-"""What the tests of every folder build with: FHIR JSON, damaged calls, a running service."""
+"""What tests of every folder use: FHIR JSON, damaged calls, a running service."""

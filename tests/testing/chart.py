@@ -1,4 +1,4 @@
-"""One patient's chart under construction, for tests that enter where a client enters.
+"""One patient's chart under construction, for tests that call like a client.
 
     chart = Chart(born="1956-03-02").result("magnesium", "1.3 mg/dL", "2026-11-20")
     chart.has("Nocturnal leg cramps").takes("Quinine 325 MG Oral Capsule", "198186")
@@ -120,7 +120,7 @@ class Chart:
         return made | {"medicationCodeableConcept": _named(text, code, RXNORM)}
 
     def of(self, kind: str) -> list[Json]:
-        """What is on file of one resource type."""
+        """The resources of one type."""
         return [one for one in self.resources if one["resourceType"] == kind]
 
     def bundle(self) -> Json:

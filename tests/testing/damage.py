@@ -1,4 +1,4 @@
-"""Damages requests as senders, proxies and people damage them; seeded."""
+"""Damages requests in the ways that senders, proxies and people do, from a seed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def damaged(dice: Dice, original: Any, changes: int) -> tuple[Any, list[str]]:
 
 
 def damaged_bytes(dice: Dice, body: bytes) -> tuple[bytes, str]:
-    """The bytes of a request with one way of damage, and its name."""
+    """The bytes of a request damaged in one way, and the name of that way."""
     name = dice.choice(tuple(_SPOILS))
     return _SPOILS[name](dice, body, dice.randrange(len(body) + 1)), name
 

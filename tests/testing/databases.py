@@ -1,4 +1,4 @@
-"""Databases with empty tables, made once: the steps of the migrations take a test's whole time."""
+"""Databases with empty tables, made once, because the migrations take as long as a test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cds_service.storage.database import open_database
 
 
 def empty_sqlite(path: Path) -> str:
-    """URL of an SQLite file with the tables of this program, or of the one that is there."""
+    """URL of an SQLite file with the tables of this program; an existing file is used as it is."""
     if not path.exists():
         path.touch(0o600)
         path.write_bytes(_tables())

@@ -86,7 +86,7 @@ class Program:
 def ran(
     module: str, *words: str, folder: Path, environ: Mapping[str, str], timeout: float = PATIENCE_S
 ) -> subprocess.CompletedProcess[str]:
-    """What ``python -m MODULE WORDS`` says in ``folder``. Raises TimeoutExpired."""
+    """What ``python -m MODULE WORDS`` prints in ``folder``. Raises TimeoutExpired."""
     with tempfile.TemporaryDirectory() as kept:
         out, err = Path(kept, "out"), Path(kept, "err")
         made = Program(module, *words, folder=folder, environ=environ, out=out, err=err)

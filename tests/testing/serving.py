@@ -55,7 +55,7 @@ def until(holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) 
 
 
 def environment() -> dict[str, str]:
-    """The environment as users have it: no settings of ours, and bytecode is kept."""
+    """The environment as users have it: without our settings, and with bytecode files."""
     dropped = ("CDS_", "PYTHONDONTWRITEBYTECODE")
     return {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
 
@@ -89,7 +89,7 @@ class Server:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def worker_processes(self) -> list[psutil.Process]:
-        """The workers that live now."""
+        """The workers alive now."""
         found: list[psutil.Process] = self.process.children()
         return found
 
@@ -102,7 +102,7 @@ class Server:
         return [int(one) * 1024 / 1e6 for one in found]
 
     def answers(self) -> bool:
-        """Whether it answers, whatever."""
+        """Whether it answers at all."""
         with contextlib.suppress(requests.RequestException):
             return requests.get(f"{self.url}/readyz", timeout=10).status_code < 500
         return False
@@ -157,7 +157,7 @@ class Service(Server):
         return self.log.count("Started worker-")
 
     def worker_processes(self) -> list[psutil.Process]:
-        """The workers that live now, oldest first, those of a killed service as well."""
+        """The workers alive now, oldest first, including those of a killed service."""
         told = [int(pid) for pid in re.findall(r"Spawning worker-\d+ with PID: (\d+)", self.log)]
         found = []
         for pid in told:
@@ -168,7 +168,7 @@ class Service(Server):
         return found
 
     def says(self, path: str) -> str:
-        """The text of a GET; empty unless it was answered with 200."""
+        """The text of a GET; empty unless the status was 200."""
         with contextlib.suppress(requests.RequestException):
             answer = requests.get(f"{self.url}{path}", timeout=10)
             return answer.text if answer.status_code == 200 else ""
@@ -179,7 +179,7 @@ class Service(Server):
         return "degraded" in self.says("/readyz")
 
     def answers(self) -> bool:
-        """Whether all workers are there and the service answers."""
+        """Whether all workers are running and the service answers."""
         return self.started >= self.workers and bool(self.says("/healthz"))
 
     def stop(self) -> int:
@@ -207,7 +207,7 @@ class Service(Server):
         return found
 
     def faults(self) -> list[str]:
-        """The kinds of unforeseen errors in the log, those of single rules included."""
+        """The kinds of unexpected errors in the log, including those of single rules."""
         events = r'"event": ?"(?:unforeseen_error|rule_failed)"[^\n]*|Traceback \(most recent[^\n]*'
         return re.findall(events, self.log)
 

@@ -1,4 +1,4 @@
-"""Hypothesis: JSON, and what looks like FHIR."""
+"""Hypothesis strategies for JSON and for FHIR-like JSON."""
 
 from __future__ import annotations
 

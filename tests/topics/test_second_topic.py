@@ -1,4 +1,4 @@
-"""A second topic is installed beside the service, and nothing of the service changes for it."""
+"""A second topic is installed next to the service without any change to the service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SODIUM = fhir.collection(
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package, installed into a folder of its own; nothing is asked of the network."""
+    """The package, installed into a folder of its own without using the network."""
     folder = tmp_path_factory.mktemp("topic")
     subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""Who may call: good tokens pass; each attack is refused by the check that is named for it.
+"""Who may call: valid tokens pass; each attack is refused by the check that is named for it.
 
 In the table of attacks every token is right in all but one thing, and the reason is looked
 at too, so a test fails when its defence is gone even if another check would still refuse.
@@ -308,7 +308,7 @@ ATTACKS: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize(("compact", "check", "reason"), ATTACKS.values(), ids=ATTACKS.keys())
 def test_an_attack_is_refused_by_its_own_check(compact: str, check: str, reason: str) -> None:
-    """The second client lends its extra audience and its keys, if they were not kept apart."""
+    """Without isolation the second client's audience and keys would be accepted for the first."""
     replay = MemoryReplay()
 
     error = refusal(

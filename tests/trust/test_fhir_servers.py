@@ -1,4 +1,4 @@
-"""Which servers may be called: an allowed base URL and what is below it, in one plain spelling."""
+"""Which servers may be called: an allowed base URL and what is below it, normalised."""
 
 from __future__ import annotations
 

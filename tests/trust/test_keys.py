@@ -1,4 +1,4 @@
-"""Key sets: fetched from the client's own address, kept, fetched again, outliving their server."""
+"""Key sets: fetched from the client's own address, cached, refreshed, kept in an outage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OLD, NEW = pair(name="old"), pair(name="new")
 
 
 class Server:
-    """A key server whose answer is changed by the test; counts how often it was asked."""
+    """A key server whose response the test can change; it counts the requests."""
 
     def __init__(self, answer: bytes | Exception) -> None:
         self.answer = answer

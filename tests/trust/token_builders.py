@@ -62,7 +62,7 @@ def client(*pairs: Pair, **changes: Any) -> Client:
 
 
 class MemoryReplay:
-    """A replay store for tests: one process, gone with it."""
+    """A replay store for tests, in the memory of one process."""
 
     def __init__(self) -> None:
         self.used: dict[tuple[str, str], float] = {}
@@ -74,7 +74,7 @@ class MemoryReplay:
 
 
 class Clock:
-    """Seconds that move only when told to."""
+    """A clock that moves only when the test moves it."""
 
     def __init__(self, now: float = NOW) -> None:
         self.now = now
@@ -109,7 +109,7 @@ def encoded(part: object) -> str:
 
 @dataclass
 class Draft:
-    """A good token until it is changed; ``str()`` signs it.
+    """A valid token until it is changed; ``str()`` signs it.
 
     A header or claim changed to ``None`` is left out. ``raw_header`` and ``raw_claims`` are
     bytes that replace the JSON; ``sign_with`` is the algorithm that makes the

@@ -1,1 +1,1 @@
-"""Vignettes: one clause of the clinical content each, asked of the whole program."""
+"""Vignettes: one clause of the clinical content each, tried on the whole program."""

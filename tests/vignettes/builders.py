@@ -1,4 +1,4 @@
-"""Compact FHIR R4 builders and one way of asking: a vignette is a patient in one line."""
+"""Compact FHIR R4 builders and one way to run them: a vignette is a patient in one line."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def dose(
     top: tuple[str, str] | None = None,
     text: str | None = None,
 ) -> dict[str, list[Json]]:
-    """``dosageInstruction`` for `med`: so many units so often a day."""
+    """``dosageInstruction`` for `med`: a number of units, a number of times a day."""
     more = {"asNeededBoolean": as_needed or None, "text": text}
     made = fhir.dosage(
         value, unit, frequency, high=high, code=code, most=top,
@@ -189,7 +189,7 @@ OXIDE = "magnesium oxide 400 MG Oral Tablet"
 
 @dataclass(frozen=True)
 class Vignette:
-    """One sentence, one patient, and what must and must not come of it.
+    """One sentence, one patient, and which cards must and must not result.
 
     ``want``: ``rule:indicator`` (``rule`` alone: any), ``-rule`` for absent; the rest is about
     the first rule wanted. Phrases are compared without case; ``|`` separates them.
@@ -266,12 +266,12 @@ class Program:
         return answer["cards"]  # type: ignore[no-any-return]
 
     def check(self, one: Vignette) -> None:
-        """Assert everything that a vignette wants."""
+        """Assert everything that a vignette expects."""
         check(one, self.cards(one))
 
 
 def check(one: Vignette, cards: list[Json]) -> None:
-    """Assert that the cards are what a vignette wants."""
+    """Assert that the cards are those that a vignette expects."""
     shown = {card["source"]["topic"]["code"]: card for card in cards}
     table = {rule: card["indicator"] for rule, card in shown.items()}
     first = ""

@@ -12,6 +12,6 @@ from tests.vignettes.builders import Program
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    """The service, through HTTP, with a clock that stands still."""
+    """The service, through HTTP, with a fixed clock."""
     with ExitStack() as stack:
         yield Program(tmp_path_factory.mktemp("vignettes"), stack)

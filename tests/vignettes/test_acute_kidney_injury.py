@@ -1,4 +1,4 @@
-"""Acute kidney injury that only the creatinine shows, in every rule that asks about the kidneys."""
+"""Acute kidney injury shown only by creatinine, in every rule that reads renal function."""
 
 from __future__ import annotations
 

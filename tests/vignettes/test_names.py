@@ -1,4 +1,4 @@
-"""Names as records write them, asked of the whole service: each turns a card on, off, or milder."""
+"""Names as records write them, through the whole service: each adds, removes or softens a card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clauses that need two cards, a list, a setting or a crooked record to be seen."""
+"""The clauses that show only with two cards, a list, a setting or a malformed record."""
 
 from __future__ import annotations
 

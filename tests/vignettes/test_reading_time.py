@@ -1,4 +1,4 @@
-"""Cards are read in seconds: the advice stands first and is short, spelling is British."""
+"""Cards are read in seconds: the advice comes first and is short, and the spelling is British."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.vignettes.builders import Program, Vignette
 AMERICAN = re.compile(
     r"\b(anemia|hemoly\w+|edema|diarrhea|hypokalemia|hyperkalemia|hypomagnesemia|color)\b", re.I
 )
-HEADING = re.compile(r"^\*\*[^*\n]+\*\*$", re.M)  # a line of its own, set bold
+HEADING = re.compile(r"^\*\*[^*\n]+\*\*$", re.M)  # a line of its own, in bold
 MODULES = (electrolytes, test_order_select, test_patient_view, test_second_edition, kidneys, whole)
 PATIENTS = [
     one

@@ -1,4 +1,4 @@
-"""Sentences of the content, second edition, that no other vignette shows, each as one patient."""
+"""Sentences of the clinical content, second edition, that no other vignette covers, each as one patient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quoted card texts of docs/traceability.toml stand on the card of an ordinary patient."""
+"""The card texts quoted in docs/traceability.toml appear on the card of an ordinary patient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Typed codes refuse what is malformed; records' spellings are brought to one."""
+"""Typed codes reject malformed values; spellings in records are normalised."""
 
 from __future__ import annotations
 

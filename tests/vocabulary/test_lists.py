@@ -1,4 +1,4 @@
-"""The data files are whole, and wrong files are refused with file, line and fix."""
+"""The data files are complete, and invalid files are refused with file, line and fix."""
 
 from __future__ import annotations
 

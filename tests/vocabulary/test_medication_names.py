@@ -1,4 +1,4 @@
-"""Medication classes by product code and name, with the traps met in real data."""
+"""Medication classes by product code and name, with pitfalls from real data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second topic, small and whole: severe hyponatraemia when a chart is opened.
+"""A second topic, small but complete: severe hyponatraemia when a chart is opened.
 
 It brings its own analyte, limit, reference, order and rule, and shares nothing with leg cramps.
 """
