@@ -43,7 +43,9 @@ OPEN_ALL = "document.querySelectorAll('details').forEach((one) => (one.open = tr
         (390, "dark"),
     ],
 )
-def test_the_pages_have_no_finding(browser: Browser, address: str, width: int, scheme: str) -> None:
+def test_axe_finds_nothing_on_the_pages(
+    browser: Browser, address: str, width: int, scheme: str
+) -> None:
     demo = DemoPage(browser, address, color_scheme=scheme, width=width, height=900)
     for patient in ("elderly-polypharmacy", "nothing-to-say", "partial-data-unknown-unit"):
         demo.open(patient)
@@ -57,7 +59,7 @@ def test_the_pages_have_no_finding(browser: Browser, address: str, width: int, s
 
 
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=thorough)])
-def test_every_state_of_the_page_has_no_finding(
+def test_axe_finds_nothing_in_any_state_of_the_page(
     browser: Browser, address: str, scheme: str
 ) -> None:
     demo = DemoPage(browser, address, color_scheme=scheme)
@@ -127,7 +129,7 @@ def test_each_patient_prints_on_one_page(browser: Browser, address: str) -> None
     demo.close()
 
 
-def test_all_of_it_can_be_done_by_keyboard(demo: DemoPage) -> None:
+def test_every_task_can_be_done_by_keyboard(demo: DemoPage) -> None:
     """From the address bar on: a patient, an order, its signing, a dismissal; no mouse."""
     demo.open("nothing-to-say")
     keyboard = demo.page.keyboard
@@ -210,7 +212,7 @@ def test_an_error_in_a_pasted_record_is_shown_at_the_form_and_takes_the_focus(
     demo.close()
 
 
-def test_the_whole_state_is_in_the_address_and_an_unknown_patient_is_reported(
+def test_the_url_holds_the_whole_state_and_an_unknown_patient_is_reported(
     browser: Browser, address: str
 ) -> None:
     demo = DemoPage(browser, address)
@@ -230,7 +232,7 @@ def test_the_whole_state_is_in_the_address_and_an_unknown_patient_is_reported(
     demo.close()
 
 
-def test_a_dismissal_has_no_reason_chosen_beforehand(demo: DemoPage) -> None:
+def test_no_dismissal_reason_is_preselected(demo: DemoPage) -> None:
     demo.open("quinine-active")
     card = demo.card("quinine-active")
     card.locator(".dismiss summary").click()

@@ -52,7 +52,7 @@ def test_each_fixture_patient_shows_the_cards_of_its_story(demo: DemoPage) -> No
             assert word.lower() in ("info", "warning", "critical")
 
 
-def test_the_chart_shows_values_dates_limits_and_what_rests_on_them(demo: DemoPage) -> None:
+def test_the_chart_shows_values_dates_limits_and_the_cards_that_use_them(demo: DemoPage) -> None:
     demo.open("low-magnesium")
     lab = demo.page.locator(".lab", has=demo.page.get_by_text("Magnesium", exact=True))
     assert "1.4 mg/dL" in lab.inner_text()
@@ -65,7 +65,7 @@ def test_the_chart_shows_values_dates_limits_and_what_rests_on_them(demo: DemoPa
     picture(demo, "demo")
 
 
-def test_quinine_is_selected_warned_of_and_removed_by_the_suggestion(demo: DemoPage) -> None:
+def test_quinine_is_selected_and_the_suggestion_of_its_card_removes_it(demo: DemoPage) -> None:
     demo.open("cirrhosis-on-diuretic")
     demo.pick("quinine")
     assert demo.page.is_checked("input[value=order-select]")
@@ -167,7 +167,7 @@ def test_a_card_is_dismissed_with_a_reason_and_a_comment(demo: DemoPage) -> None
     assert cells["Comments"] == "1"
 
 
-def test_a_prefetch_key_that_is_not_sent_could_not_be_checked(demo: DemoPage) -> None:
+def test_a_prefetch_key_that_is_not_sent_is_reported_as_not_checked(demo: DemoPage) -> None:
     demo.open("low-magnesium")
     assert demo.card("low-magnesium").count() == 1
     with demo.page.expect_response("**/demo/answer"):
@@ -253,7 +253,7 @@ def test_the_page_can_be_used_with_the_keyboard_alone(demo: DemoPage) -> None:
     demo.page.wait_for_selector(".done")
 
 
-def test_everything_that_is_operated_has_a_name(demo: DemoPage) -> None:
+def test_every_control_has_an_accessible_name(demo: DemoPage) -> None:
     demo.open("cirrhosis-on-diuretic")
     demo.pick("quinine")
     nameless = demo.page.evaluate(
@@ -271,7 +271,7 @@ def test_everything_that_is_operated_has_a_name(demo: DemoPage) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_words_stand_out_from_their_background(browser: Browser, address: str, scheme: str) -> None:
+def test_text_has_sufficient_contrast(browser: Browser, address: str, scheme: str) -> None:
     """WCAG 2.2 AA (1.4.3): 4.5 to 1 for each text on the page, whichever scheme."""
     demo = DemoPage(browser, address, color_scheme=scheme)
     demo.open("elderly-polypharmacy")

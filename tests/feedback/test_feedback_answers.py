@@ -30,16 +30,16 @@ def overridden(**changes: Any) -> dict[str, Any]:
     return accepted(outcome="overridden", acceptedSuggestions=MISSING) | changes
 
 
-def test_the_schema_is_a_schema() -> None:
+def test_the_schema_is_valid() -> None:
     schema = files("cds_service.calls.schemas").joinpath("feedback.schema.json").read_text("utf-8")
     Draft202012Validator.check_schema(json.loads(schema))
 
 
-def test_nothing_to_say_is_fine() -> None:
+def test_feedback_without_elements_is_valid() -> None:
     assert read_answers({"feedback": []}) == []
 
 
-def test_everything_said_is_read() -> None:
+def test_every_field_of_feedback_is_read() -> None:
     reason = {"code": "d7ecf885", "system": "https://example.com/reasons", "display": "Known"}
     read = read_answers(
         {
@@ -125,7 +125,7 @@ def test_times_are_kept_in_utc(sent: str, kept: str) -> None:
         pytest.param(MISSING, id="missing"),
     ],
 )
-def test_a_time_that_is_none_is_refused_by_name(sent: object) -> None:
+def test_an_invalid_time_is_refused_by_name(sent: object) -> None:
     body = {"feedback": [accepted(), overridden(), accepted(outcomeTimestamp=sent)]}
     with pytest.raises(BadRequest) as refused:
         read_answers(body)
@@ -171,7 +171,7 @@ def test_a_time_that_is_none_is_refused_by_name(sent: object) -> None:
         (None, "feedback[1]"),
     ],
 )
-def test_a_bad_element_is_named_and_never_repeated(element: object, where: str) -> None:
+def test_a_bad_element_is_named_and_never_echoed(element: object, where: str) -> None:
     with pytest.raises(BadRequest) as refused:
         read_answers({"feedback": [accepted(), element]})
     assert refused.value.where == where
@@ -192,6 +192,6 @@ def test_too_many_elements_are_refused_as_too_large() -> None:
     assert refused.value.where == "feedback"
 
 
-def test_a_kept_time_is_read_back() -> None:
+def test_a_stored_time_is_read_back() -> None:
     moment = datetime(2026, 11, 22, 23, 13, 39, 274001, tzinfo=UTC)
     assert read_utc_text(utc_text(moment)) == moment

@@ -46,7 +46,7 @@ def test_the_layout_is_the_documented_one() -> None:
     assert made.int >> 32 & 0x3FF == 0x2AA
 
 
-def test_ids_stay_the_same_for_ever() -> None:
+def test_ids_never_change() -> None:
     # Stored answers and counts hang on these values: a change here orphans them.
     assert _ids(random=1).new(*CARD) == "3c368a76-485b-88d3-941c-a0010a7ccd3a"
 
@@ -60,7 +60,7 @@ def test_ids_stay_the_same_for_ever() -> None:
     evidence=st.lists(st.text()),
     random=st.integers(0, 2**10 - 1),
 )
-def test_every_part_is_read_back(
+def test_every_part_of_an_id_can_be_decoded(
     key: bytes,
     rule: str,
     patient: str,
@@ -117,7 +117,9 @@ def test_the_same_card_twice_has_two_ids_and_one_digest() -> None:
         pytest.param((*CARD[:3], ("magnesium 0.52026-11-01",)), id="the same text, cut elsewhere"),
     ],
 )
-def test_anything_else_is_another_card(other: tuple[str, str, Identity, tuple[str, ...]]) -> None:
+def test_any_difference_makes_another_card(
+    other: tuple[str, str, Identity, tuple[str, ...]],
+) -> None:
     ids = _ids()
     assert _digest(ids.new(*other)) != _digest(ids.new(*CARD))
     assert ids.digests(*other) != ids.digests(*CARD)
@@ -128,7 +130,7 @@ def test_the_order_of_the_evidence_does_not_matter() -> None:
     assert ids.new(*CARD) == ids.new(*CARD[:3], tuple(reversed(EVIDENCE)))
 
 
-def test_without_the_key_a_card_is_neither_recognised_nor_ours() -> None:
+def test_without_the_key_a_card_is_not_recognised() -> None:
     card = _ids().new(*CARD)
     other = _ids(key=b"another key entirely")
     assert not other.made_for(card, HERE)
@@ -146,7 +148,7 @@ def test_without_the_key_a_card_is_neither_recognised_nor_ours() -> None:
         ANYBODY,
     ],
 )
-def test_a_card_is_its_callers_alone(origin: Origin) -> None:
+def test_a_card_belongs_to_its_caller_only(origin: Origin) -> None:
     ids = _ids()
     assert ids.made_for(ids.new(*CARD), HERE)
     assert not ids.made_for(ids.new(*CARD), origin)
@@ -159,13 +161,13 @@ def test_no_bit_of_an_id_can_be_changed() -> None:
     assert not any(ids.made_for(one, HERE) for one in changed)
 
 
-def test_ids_made_up_by_the_thousand_are_not_ours() -> None:
+def test_thousands_of_made_up_ids_are_not_recognised() -> None:
     ids = CardIds(KEY)
     made_up = (CardIds(b"the key of a guesser").new(*CARD) for _ in range(2000))
     assert not any(ids.made_for(one, HERE) for one in made_up)
 
 
-def test_an_earlier_key_is_recognised_and_makes_nothing() -> None:
+def test_an_earlier_key_is_recognised_and_makes_no_new_ids() -> None:
     ids = _ids()
     before = ids.new(*CARD)
     ids.use(b"another key entirely", [KEY])
@@ -179,7 +181,7 @@ def test_an_earlier_key_is_recognised_and_makes_nothing() -> None:
     assert not ids.made_for(before, HERE)
 
 
-def test_a_pseudonym_says_nothing_without_the_key() -> None:
+def test_a_pseudonym_reveals_nothing_without_the_key() -> None:
     ids = _ids()
     named = ids.pseudonym("patient", "https://fhir.example", "p1")
     assert named == _ids().pseudonym("patient", "https://fhir.example", "p1")
@@ -207,12 +209,12 @@ def test_a_pseudonym_says_nothing_without_the_key() -> None:
         pytest.param("4e0a2fb1-6e4b-8f0e-cf5d-3e9f0c6a1b2c", id="version 8 of another variant"),
     ],
 )
-def test_a_foreign_id_says_nothing(card: str) -> None:
+def test_an_unknown_id_reveals_nothing(card: str) -> None:
     assert read_card_id(card) is None
     assert not _ids().made_for(card, HERE)
 
 
-def test_one_writing_of_an_id_is_kept() -> None:
+def test_ids_are_stored_in_one_spelling() -> None:
     card = _ids().new(*CARD)
     assert canonical(card.upper()) == canonical(f"urn:uuid:{card}") == card
     assert canonical("Card-7") == "Card-7"
@@ -225,7 +227,7 @@ def test_two_rules_with_one_tag_refuse_to_start(monkeypatch: pytest.MonkeyPatch)
         RulesSeen([RuleVersion("a", "1"), RuleVersion("b", "1")])
 
 
-def test_two_rules_that_ids_cannot_tell_apart_refuse_to_start(
+def test_two_rules_that_ids_cannot_distinguish_refuse_to_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rules_seen, "rule_tag", lambda _rule: 7)

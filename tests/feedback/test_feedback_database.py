@@ -60,7 +60,7 @@ def test_no_error_or_url_shows_the_password() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
-def test_every_usual_name_of_postgresql_is_understood(scheme: str) -> None:
+def test_every_usual_url_scheme_of_postgresql_is_accepted(scheme: str) -> None:
     assert open_database(f"{scheme}://h/x").url == "postgresql+psycopg://h/x"
 
 
@@ -71,7 +71,7 @@ def test_postgresql_without_its_driver_refuses_to_start(monkeypatch: pytest.Monk
     assert ".[postgres]" in refused.value.fix
 
 
-def test_the_tables_are_those_the_program_knows(database: Database) -> None:
+def test_the_migrated_tables_match_the_models(database: Database) -> None:
     database.migrate()
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
@@ -87,7 +87,7 @@ def test_migrating_again_changes_nothing(database_url: str) -> None:
     second.close()
 
 
-def test_a_database_shaped_by_a_newer_program_is_used_as_it_is(database_url: str) -> None:
+def test_a_database_migrated_by_a_newer_program_is_used_unchanged(database_url: str) -> None:
     newer = open_database(database_url)
     with newer.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -107,7 +107,7 @@ def test_an_error_in_the_block_leaves_nothing_behind(database: Database) -> None
     assert _count(database) == 0
 
 
-def test_sqlite_unavailable_at_the_start_and_then_back(tmp_path: Path) -> None:
+def test_sqlite_that_becomes_available_after_the_start(tmp_path: Path) -> None:
     folder = tmp_path / "not-mounted-yet"
     database = open_database(f"sqlite:///{folder / 'kept.db'}")
     assert not database.ready()
@@ -120,7 +120,7 @@ def test_sqlite_unavailable_at_the_start_and_then_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.postgres
-def test_postgresql_unavailable_at_the_start_and_then_back(postgres_database) -> None:
+def test_postgresql_that_becomes_available_after_the_start(postgres_database) -> None:
     postgres_database.drop()
     database = open_database(postgres_database.url)
     assert not database.ready()
@@ -133,7 +133,7 @@ def test_postgresql_unavailable_at_the_start_and_then_back(postgres_database) ->
 
 
 @pytest.mark.postgres
-def test_cut_connections_heal_by_themselves(postgres_database) -> None:
+def test_cut_connections_are_reopened(postgres_database) -> None:
     database = open_database(postgres_database.url)
     _keep(database, "a")
     postgres_database.cut_connections()
@@ -161,7 +161,7 @@ def test_a_server_that_stops_and_starts_again(cluster, postgres_database) -> Non
 
 
 @pytest.mark.postgres
-def test_a_commit_waits_for_the_disk_even_if_the_server_is_set_otherwise(
+def test_a_commit_waits_for_the_disk_whatever_the_server_setting(
     postgres_database,
 ) -> None:
     name = postgres_database.url.rsplit("/", 1)[1]
@@ -182,7 +182,7 @@ def test_sqlite_commits_to_the_disk_unless_told_otherwise(sqlite_url: str) -> No
     database.close()
 
 
-def test_tables_that_vanish_are_made_again(database: Database) -> None:
+def test_dropped_tables_are_created_again(database: Database) -> None:
     _keep(database, "a")
     with database.write() as connection:
         for table in [*metadata.tables, "alembic_version"]:
@@ -207,7 +207,7 @@ def test_a_full_disk_is_reported_and_loses_nothing_acknowledged(sqlite_url: str)
     database.close()
 
 
-def test_a_database_locked_for_long_is_reported(
+def test_a_database_that_stays_locked_is_reported(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "BUSY_SECONDS", 0.05)
@@ -224,7 +224,7 @@ def test_a_database_locked_for_long_is_reported(
     database.close()
 
 
-def test_more_users_than_connections_are_told_to_come_again(
+def test_without_a_free_connection_the_caller_is_asked_to_retry(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "ROOM_SECONDS", 0.05)
@@ -241,9 +241,7 @@ def test_more_users_than_connections_are_told_to_come_again(
     database.close()
 
 
-def test_a_link_to_nowhere_is_reported_like_a_missing_folder(
-    sqlite_url: str, tmp_path: Path
-) -> None:
+def test_a_dangling_link_is_reported_like_a_missing_folder(sqlite_url: str, tmp_path: Path) -> None:
     (tmp_path / "kept.db").symlink_to(tmp_path / "nowhere" / "kept.db")
     database = open_database(sqlite_url)
     with pytest.raises(Unavailable, match="folder"):
@@ -259,7 +257,7 @@ def test_a_file_that_is_not_a_database_is_reported(sqlite_url: str, tmp_path: Pa
     database.close()
 
 
-def test_the_file_is_for_its_owner_only(sqlite_url: str, tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_file(sqlite_url: str, tmp_path: Path) -> None:
     database = open_database(sqlite_url)
     _keep(database, "a")
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
@@ -267,7 +265,7 @@ def test_the_file_is_for_its_owner_only(sqlite_url: str, tmp_path: Path) -> None
     database.close()
 
 
-def test_a_call_in_a_hurry_does_not_try_a_database_that_just_failed(
+def test_an_urgent_call_does_not_try_a_database_that_has_just_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LEFT_ALONE_SECONDS", 3600)
@@ -315,7 +313,7 @@ def test_one_refused_statement_does_not_make_the_database_unavailable(
 
 
 @pytest.mark.postgres
-def test_a_server_that_cannot_be_reached_is_unavailable_at_once_to_hurried_calls(
+def test_an_unreachable_server_is_unavailable_at_once_for_urgent_calls(
     postgres_database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LEFT_ALONE_SECONDS", 3600)

@@ -34,7 +34,7 @@ QUININE = RuleVersion("quinine-draft", "2.0.0")
 NO_RATES = dict.fromkeys(("per_100_calls", "per_patient", "per_clinician_day", "per_100_orders"))
 
 
-def test_shown_cards_add_up_over_flushes_and_processes(database: Database) -> None:
+def test_counts_of_shown_cards_add_up_over_flushes_and_processes(database: Database) -> None:
     for _ in range(2):  # as two processes would
         counters = ShownCounters(database)
         counters.add(SERVICE, *MAGNESIUM, date(2026, 11, 22))
@@ -130,7 +130,7 @@ def test_the_report_counts_everything_that_is_stored(
     assert json.loads(json.dumps(made.as_json())) == made.as_json()
 
 
-def test_a_report_of_nothing(database: Database) -> None:
+def test_a_report_without_data(database: Database) -> None:
     made = report(database)
     assert made.as_json() == {"rules": [], "total": 0, "unknown": 0}
     assert made.as_rows()[1] == []
@@ -153,7 +153,7 @@ def test_a_rule_that_is_nearly_always_overridden_is_flagged(
     assert line.review is review
 
 
-def test_a_spreadsheet_runs_nothing_of_the_report(
+def test_the_report_contains_no_spreadsheet_formulas(
     store: FeedbackStore, database: Database, card_ids: CardIds
 ) -> None:
     card = card_ids.new(*MAGNESIUM, patient("p"), "e")
@@ -189,7 +189,7 @@ def test_the_table_leaves_out_rules_without_a_count_and_has_rates(
     assert (row["overridden"], row["acceptance"]) == ("1", "0 % (0 to 79)")
 
 
-def test_the_chart_says_its_numbers_to_those_who_do_not_see_it() -> None:
+def test_the_chart_has_its_numbers_as_text_for_screen_readers() -> None:
     drawn = ElementTree.fromstring(trend_svg([Week("2026-W47", 10, 3, 5)], "Rule <a> & b"))
     space = "{http://www.w3.org/2000/svg}"
     assert drawn.attrib["role"] == "img"
@@ -199,7 +199,7 @@ def test_the_chart_says_its_numbers_to_those_who_do_not_see_it() -> None:
     assert tall == [36.0, 60.0, 24.0]
 
 
-def test_the_chart_holds_the_last_weeks_and_nothing_too() -> None:
+def test_the_chart_shows_the_last_weeks_even_without_data() -> None:
     weeks = [Week(f"20{year}-W01", 1, 0, 0) for year in range(10, 60)]
     drawn = trend_svg(weeks, "t")
     assert drawn.count("<rect") == 3 * MOST_WEEKS
@@ -248,7 +248,7 @@ ANSWERED = datetime(2026, 11, 22, 11, tzinfo=UTC)
     ],
 )
 @pytest.mark.parametrize("answer", [OVERRIDDEN, ACCEPTED], ids=["overridden", "accepted"])
-def test_an_answered_card_is_not_shown_for_its_time(
+def test_an_answered_card_is_snoozed_for_its_period(
     sqlite_url: str,
     keys: CardKeys,
     answer: dict[str, object],
@@ -263,7 +263,7 @@ def test_an_answered_card_is_not_shown_for_its_time(
     database.close()
 
 
-def test_what_was_held_back_says_why_and_until_when(database: Database, keys: CardKeys) -> None:
+def test_a_snoozed_card_states_why_and_until_when(database: Database, keys: CardKeys) -> None:
     snooze = _snooze(database, keys, OVERRIDDEN)
     asked = [_again(), Proposed(*QUININE, "info", EVIDENCE), Proposed("x", "1", "info", ())]
     held = snooze.held_back(asked, patient(), NOW)
@@ -279,7 +279,7 @@ def test_what_was_held_back_says_why_and_until_when(database: Database, keys: Ca
         pytest.param(Proposed(*QUININE, "info", EVIDENCE), id="another rule"),
     ],
 )
-def test_another_card_is_not_held_back(sqlite_url: str, keys: CardKeys, again: Proposed) -> None:
+def test_another_card_is_not_snoozed(sqlite_url: str, keys: CardKeys, again: Proposed) -> None:
     database = open_database(sqlite_url)
     snooze = _snooze(database, keys, OVERRIDDEN)
     assert snooze.held_back([again], patient(), NOW) == {}
@@ -301,7 +301,7 @@ HERE = Identity(Origin("https://ehr.example", "north", "a"), "https://fhir.examp
         ),
     ],
 )
-def test_nobody_elses_card_is_held_back(sqlite_url: str, keys: CardKeys, other: Identity) -> None:
+def test_no_other_callers_card_is_snoozed(sqlite_url: str, keys: CardKeys, other: Identity) -> None:
     database = open_database(sqlite_url)
     snooze = _snooze(database, keys, OVERRIDDEN, whose=HERE)
     assert MAGNESIUM.rule in snooze.held_back([_again()], HERE, NOW)
@@ -309,7 +309,7 @@ def test_nobody_elses_card_is_held_back(sqlite_url: str, keys: CardKeys, other: 
     database.close()
 
 
-def test_an_answer_counts_under_the_key_before(database: Database, keys: CardKeys) -> None:
+def test_feedback_counts_under_the_previous_key(database: Database, keys: CardKeys) -> None:
     snooze = _snooze(database, keys, OVERRIDDEN)
     keys.ids.use(b"another key entirely", [b"a key for tests only"])
     assert MAGNESIUM.rule in snooze.held_back([_again()], patient(), NOW)
@@ -317,7 +317,7 @@ def test_an_answer_counts_under_the_key_before(database: Database, keys: CardKey
     assert snooze.held_back([_again()], patient(), NOW) == {}
 
 
-def test_the_latest_answer_counts(database: Database, keys: CardKeys) -> None:
+def test_the_latest_feedback_counts(database: Database, keys: CardKeys) -> None:
     _snooze(database, keys, OVERRIDDEN)
     later = overridden(outcomeTimestamp="2026-11-22T11:30:00Z")
     snooze = _snooze(database, keys, later)
@@ -326,7 +326,7 @@ def test_the_latest_answer_counts(database: Database, keys: CardKeys) -> None:
     assert held.answered == ANSWERED + timedelta(minutes=30)
 
 
-def test_a_client_whose_clock_runs_ahead_does_not_prolong_the_silence(
+def test_a_client_whose_clock_is_fast_does_not_prolong_the_snooze(
     database: Database, keys: CardKeys
 ) -> None:
     snooze = _snooze(database, keys, overridden(outcomeTimestamp="2036-01-01T00:00:00Z"))
@@ -334,7 +334,7 @@ def test_a_client_whose_clock_runs_ahead_does_not_prolong_the_silence(
     assert held.until == NOW + timedelta(days=90)
 
 
-def test_an_answer_to_a_card_made_up_holds_nothing_back(database: Database, keys: CardKeys) -> None:
+def test_feedback_on_a_made_up_card_snoozes_nothing(database: Database, keys: CardKeys) -> None:
     store = FeedbackStore(database, RulesSeen([MAGNESIUM]), keys)
     for card in (
         keys.ids.new("stranger", "1", patient(), EVIDENCE),
@@ -345,7 +345,7 @@ def test_an_answer_to_a_card_made_up_holds_nothing_back(database: Database, keys
     assert SnoozeStore(database, keys.ids).held_back(asked, patient(), NOW) == {}
 
 
-def test_an_unavailable_database_holds_nothing_back(tmp_path, keys: CardKeys) -> None:
+def test_an_unavailable_database_snoozes_nothing(tmp_path, keys: CardKeys) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'none' / 'kept.db'}")
     assert SnoozeStore(database, keys.ids).held_back([_again()], patient(), NOW) == {}
     database.close()

@@ -76,7 +76,7 @@ def test_four_processes_start_on_a_new_database(database_url: str) -> None:
     assert len({digest for _, digest in said}) == 1  # one card key for all
 
 
-def test_of_two_processes_one_uses_a_token_first(database_url: str) -> None:
+def test_only_one_of_two_processes_uses_a_token_first(database_url: str) -> None:
     first, second = _together(workers.use_tokens, database_url, 2)
     assert len(first) + len(second) == 40
     assert set(first).isdisjoint(second)
@@ -89,7 +89,7 @@ def test_two_processes_store_the_same_feedback_once(database_url: str) -> None:
     database.close()
 
 
-def test_an_answer_in_one_process_is_known_in_another(database_url: str) -> None:
+def test_feedback_in_one_process_is_known_in_another(database_url: str) -> None:
     with _process(workers.answer_one_card, database_url) as (process, here):
         assert _said(here) == "done"
         process.join(PATIENCE)
@@ -105,7 +105,7 @@ def test_an_answer_in_one_process_is_known_in_another(database_url: str) -> None
     records.database.close()
 
 
-def test_a_worker_killed_in_the_middle_loses_nothing_it_acknowledged(database_url: str) -> None:
+def test_a_killed_worker_loses_nothing_that_it_acknowledged(database_url: str) -> None:
     with _process(workers.write_for_ever, database_url) as (process, here):
         acknowledged = [_said(here) for _ in range(20)]
         assert process.pid is not None

@@ -45,7 +45,7 @@ def test_a_token_is_remembered_after_a_restart(database_url: str) -> None:
         database.close()
 
 
-def test_ids_are_forgotten_only_after_the_end_of_their_token(database: Database) -> None:
+def test_token_ids_are_deleted_only_after_their_token_expires(database: Database) -> None:
     clock = Clock()
     replay = DatabaseReplay(database, leeway=60, clock=clock)
     kept = 0
@@ -72,7 +72,7 @@ def test_a_token_that_never_ends_is_remembered(database: Database, expires: floa
     assert not replay.first_use("a", "j", expires)
 
 
-def test_replay_says_when_the_database_is_down(tmp_path) -> None:
+def test_the_replay_check_reports_an_unavailable_database(tmp_path) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'none' / 'kept.db'}")
     with pytest.raises(Unavailable):
         DatabaseReplay(database).first_use("a", "j", 1)
@@ -102,7 +102,7 @@ def test_a_short_card_key_refuses_to_start(sqlite_url: str) -> None:
         open_records(sqlite_url, RULES, "fifteen letters")
 
 
-def test_the_service_starts_without_its_database_and_repairs_itself(tmp_path) -> None:
+def test_the_service_starts_without_its_database_and_recovers(tmp_path) -> None:
     folder = tmp_path / "late"
     records = open_records(f"sqlite:///{folder / 'kept.db'}", RULES)
     records.start()
@@ -121,7 +121,7 @@ def test_the_service_starts_without_its_database_and_repairs_itself(tmp_path) ->
     other.close()
 
 
-def test_what_was_shown_is_written_at_the_end(database_url: str) -> None:
+def test_counts_of_shown_cards_are_written_at_the_end(database_url: str) -> None:
     records = open_records(database_url, RULES)
     records.start()
     records.count_shown("s", *RULES[0])
@@ -131,7 +131,7 @@ def test_what_was_shown_is_written_at_the_end(database_url: str) -> None:
     records.database.close()
 
 
-def test_the_upkeep_thread_does_its_tasks_again_and_again() -> None:
+def test_the_maintenance_thread_repeats_its_tasks() -> None:
     turns = threading.Semaphore(0)
     others = set(threading.enumerate())  # of services that other tests made
     upkeep = Upkeep([turns.release], every=0.001)

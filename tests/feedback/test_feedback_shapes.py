@@ -81,7 +81,7 @@ AS_FHIR: list[tuple[dict[str, Any], object, str | None]] = [
 
 
 @pytest.mark.parametrize(("said", "reasons", "comment"), [*PLACED, *BY_NAME, *AS_FHIR])
-def test_a_reason_in_any_shape_seen_is_kept(
+def test_a_reason_in_any_known_shape_is_stored(
     said: dict[str, Any], reasons: object, comment: str | None
 ) -> None:
     [answer] = read_answers({"feedback": [overridden(**said)]})
@@ -125,11 +125,11 @@ def test_a_reason_that_cannot_be_read_is_refused_with_its_place(
     [accepted(), [accepted()], {"feedback": accepted()}],
     ids=["one answer", "a bare list", "feedback is one answer"],
 )
-def test_answers_come_in_any_container(body: object) -> None:
+def test_feedback_is_accepted_in_any_container(body: object) -> None:
     assert read_answers(body) == read_answers({"feedback": [accepted()]})
 
 
-def test_what_the_published_schema_allows_is_read() -> None:
+def test_everything_that_the_published_schema_allows_is_read() -> None:
     text = files("cds_service.calls.schemas").joinpath("feedback.schema.json").read_text("utf-8")
     validator = Draft202012Validator(json.loads(text))
     for said in (
@@ -174,14 +174,14 @@ def _largest(answers: int) -> dict[str, Any]:
     ],
     ids=["a long name", "a long url", "a long url of a list", "deep"],
 )
-def test_a_large_extension_costs_no_more_than_its_length(extension: object) -> None:
+def test_a_large_extension_takes_linear_time(extension: object) -> None:
     started = time.process_time()
     [answer] = read_answers({"feedback": [overridden(extension=extension)]})
     assert answer.reason_code is None
     assert time.process_time() - started < 2
 
 
-def test_no_name_of_an_extension_is_repeated() -> None:
+def test_the_name_of_an_extension_is_never_echoed() -> None:
     said = {"extension": {"canary": {"canary-reason": {"code": 7, "coding": [{"code": ""}]}}}}
     with pytest.raises(BadRequest) as refused:
         read_answers({"feedback": [overridden(**said)]})

@@ -30,7 +30,7 @@ def _card(card_ids: CardIds, rule: str = "low-magnesium", version: str = "1.2.0"
     return card_ids.new(rule, version, patient("canary-patient"), "canary-evidence")
 
 
-def test_what_was_said_is_kept(store: FeedbackStore, database: Database, card_ids: CardIds) -> None:
+def test_feedback_is_stored(store: FeedbackStore, database: Database, card_ids: CardIds) -> None:
     card = _card(card_ids)
     reason = {"reason": {"code": "x", "system": "urn:x"}, "userComment": "Known for years"}
     body = {"feedback": [overridden(card=card.upper(), overrideReason=reason)]}
@@ -44,12 +44,12 @@ def test_what_was_said_is_kept(store: FeedbackStore, database: Database, card_id
     assert row.outcome_at == "2026-11-22T23:13:39.274000000Z"
 
 
-def test_accepted_suggestions_are_kept(store: FeedbackStore, database: Database) -> None:
+def test_accepted_suggestions_are_stored(store: FeedbackStore, database: Database) -> None:
     store.save(SERVICE, {"feedback": [accepted(acceptedSuggestions=[{"id": "a"}, {"id": "b"}])]})
     assert _rows(database, unknown_feedback)[0].suggestions == '["a", "b"]'
 
 
-def test_nothing_to_store_is_fine(store: FeedbackStore, database: Database) -> None:
+def test_empty_feedback_is_accepted(store: FeedbackStore, database: Database) -> None:
     assert store.save(SERVICE, {"feedback": []}) == Saved(0, 0, 0)
     assert _rows(database) == []
 
@@ -78,7 +78,9 @@ def test_a_repeat_is_stored_once(store: FeedbackStore, database: Database) -> No
     ],
     ids=lambda change: f"another {next(iter(change))}",
 )
-def test_anything_else_is_stored_beside_it(store: FeedbackStore, change: dict[str, Any]) -> None:
+def test_different_feedback_on_the_same_card_is_stored_as_well(
+    store: FeedbackStore, change: dict[str, Any]
+) -> None:
     store.save(SERVICE, {"feedback": [accepted()]})
     assert store.save(SERVICE, {"feedback": [accepted(**change)]}).stored == 1
 
@@ -98,7 +100,7 @@ def test_anything_else_is_stored_beside_it(store: FeedbackStore, change: dict[st
         pytest.param(CardIds(KEY).new("gone-rule", "1", patient(), "e"), id="a rule never known"),
     ],
 )
-def test_unknown_cards_are_kept_and_marked(
+def test_feedback_on_unknown_cards_is_stored_and_marked(
     store: FeedbackStore, database: Database, card: str
 ) -> None:
     assert store.save(SERVICE, {"feedback": [accepted(card=card)]}).unknown == 1
@@ -108,7 +110,7 @@ def test_unknown_cards_are_kept_and_marked(
     assert _rows(database) == []
 
 
-def test_an_answer_to_an_older_version_finds_it(
+def test_feedback_on_an_older_version_is_counted_for_it(
     store: FeedbackStore, database: Database, card_ids: CardIds
 ) -> None:
     RulesSeen([RuleVersion("low-magnesium", "1.1.0"), RuleVersion("old-rule", "1")]).record(
@@ -132,7 +134,7 @@ def test_rules_are_recorded_once(database: Database) -> None:
     assert [(row.rule, row.version) for row in rows] == [("a", "1"), ("b", "1")]
 
 
-def test_no_column_says_who_the_patient_is(
+def test_no_column_identifies_the_patient(
     store: FeedbackStore, database: Database, card_ids: CardIds
 ) -> None:
     store.save(SERVICE, {"feedback": [accepted(card=_card(card_ids))]})
@@ -144,13 +146,13 @@ def test_no_column_says_who_the_patient_is(
     assert "canary" not in "".join(everything)
 
 
-def test_text_of_any_language_is_kept(store: FeedbackStore, database: Database) -> None:
+def test_text_in_any_language_is_stored(store: FeedbackStore, database: Database) -> None:
     words = "Krämpfe — nachts; 筋痙攣 🦵"
     store.save(SERVICE, {"feedback": [overridden(overrideReason={"userComment": words})]})
     assert _rows(database, unknown_feedback)[0].comment == words
 
 
-def test_answers_say_whose_they_are(
+def test_feedback_names_its_site_and_tenant(
     store: FeedbackStore, database: Database, card_ids: CardIds
 ) -> None:
     north, south = Origin("https://ehr", "north", "a"), Origin("https://ehr", "south", "b")

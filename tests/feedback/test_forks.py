@@ -20,7 +20,7 @@ class Counter:
         Counter.forked += 1
 
 
-def test_it_runs_while_its_object_lives_and_keeps_nobody_alive(
+def test_a_fork_handler_runs_while_its_object_is_alive_and_does_not_keep_it_alive(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls: list[Callable[[], None]] = []
@@ -41,7 +41,7 @@ def test_it_runs_while_its_object_lives_and_keeps_nobody_alive(
     assert Counter.forked == 1
 
 
-def test_where_nothing_forks_nothing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_fork_support_nothing_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "register_at_fork")
     after_fork(Counter().note)
     assert Counter.forked == 0

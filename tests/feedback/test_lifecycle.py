@@ -96,7 +96,7 @@ def test_everything_is_exported_of_all_sites_or_one(records: Records) -> None:
     assert list(lifecycle.export(records.database, "nobody")) == []
 
 
-def test_what_is_older_is_erased_and_nothing_else(records: Records) -> None:
+def test_only_older_data_are_erased(records: Records) -> None:
     _fill(records)
     erased = lifecycle.erase(records.database, date(2026, 11, 20))
     assert erased == {
@@ -110,7 +110,7 @@ def test_what_is_older_is_erased_and_nothing_else(records: Records) -> None:
     assert set(_count(records.database).values()) == {0}
 
 
-def test_erasing_one_site_leaves_the_others_whole(records: Records) -> None:
+def test_erasing_one_site_leaves_the_others_unchanged(records: Records) -> None:
     _fill(records)
     lifecycle.erase(records.database, date(2027, 1, 1), "north")
     left = list(lifecycle.export(records.database))
@@ -119,7 +119,7 @@ def test_erasing_one_site_leaves_the_others_whole(records: Records) -> None:
     assert report(records.database, site="south").total == 4
 
 
-def test_what_was_erased_is_not_left_in_the_file(tmp_path: Path) -> None:
+def test_erased_data_do_not_remain_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "kept.db"
     records = open_records(f"sqlite:///{path}", [RULE])
     records.start()
@@ -139,7 +139,7 @@ def test_more_rows_than_one_transaction_deletes_are_erased(
     assert lifecycle.erase(records.database, date(2100, 1, 1))["unknown_feedback"] == 8
 
 
-def test_retention_deletes_what_its_days_are_over_for(records: Records) -> None:
+def test_retention_deletes_expired_data(records: Records) -> None:
     _fill(records)
     today = NEW.date()
     Retention(records.database, None, None, today=lambda: today)()
@@ -151,7 +151,7 @@ def test_retention_deletes_what_its_days_are_over_for(records: Records) -> None:
     assert _count(records.database)["audit"] == _count(records.database)["audit_cards"] == 2
 
 
-def test_retention_looks_once_an_hour(records: Records) -> None:
+def test_retention_runs_once_an_hour(records: Records) -> None:
     now = [0.0]
     task = Retention(records.database, 30, 30, today=NEW.date, clock=lambda: now[0])
     task()
@@ -166,7 +166,7 @@ def test_retention_looks_once_an_hour(records: Records) -> None:
 # --- the card key ----------------------------------------------------------------------------
 
 
-def test_ids_of_the_key_before_count_for_90_days(database_url: str) -> None:
+def test_ids_of_the_previous_key_count_for_90_days(database_url: str) -> None:
     first = open_records(database_url, [RULE])
     first.start()
     before = first.card_ids.new(*RULE, patient(), "e")
@@ -253,7 +253,7 @@ def test_export_writes_one_object_a_line(command: Callable[..., Any], tmp_path: 
     assert (again.exit_code, "exists" in again.stderr) == (1, True)
 
 
-def test_erase_says_what_it_erased(command: Callable[..., Any], records: Records) -> None:
+def test_erase_reports_what_it_erased(command: Callable[..., Any], records: Records) -> None:
     ended = command("erase", "--before", "2026-11-20", "--site", "north")
     assert ended.exit_code == 0
     assert "feedback: 1 rows erased" in ended.stdout
@@ -266,7 +266,7 @@ def test_erase_says_what_it_erased(command: Callable[..., Any], records: Records
         assert command(*wrong).exit_code == 2
 
 
-def test_rotate_key_is_taken_by_a_running_process(
+def test_a_running_process_uses_a_rotated_key(
     command: Callable[..., Any], records: Records
 ) -> None:
     before = records.card_ids.new(*RULE, patient(), "e")

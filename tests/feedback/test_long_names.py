@@ -26,7 +26,7 @@ def _save(records: Records, tenant: str) -> Saved:
     return records.feedback.save("any-service", {"feedback": [answer]}, origin)
 
 
-def test_feedback_of_the_longest_names_is_kept(database_url: str) -> None:
+def test_feedback_with_the_longest_names_is_stored(database_url: str) -> None:
     records = open_records(database_url, [], None)
     tenant = _long(LONGEST_TENANT, 3)
 
@@ -36,7 +36,7 @@ def test_feedback_of_the_longest_names_is_kept(database_url: str) -> None:
 
 
 @pytest.mark.postgres
-def test_what_a_database_refuses_for_its_length_is_not_an_outage(empty_postgres: str) -> None:
+def test_text_that_is_too_long_for_the_database_is_not_an_outage(empty_postgres: str) -> None:
     records = open_records(empty_postgres, [], None)
     changes: list[str] = []
     records.database.breaker_heard = changes.append

@@ -56,7 +56,7 @@ def _patient():  # type: ignore[no-untyped-def]
     return patient()
 
 
-def test_release_1_goes_on_writing_beside_it(database_url: str) -> None:
+def test_release_1_can_keep_writing_to_the_upgraded_database(database_url: str) -> None:
     """During a rolling upgrade both run, and what the older one writes is counted."""
     release_1.make(database_url)
     database = open_database(database_url)
@@ -96,7 +96,7 @@ def test_the_audit_trail_cannot_be_rewritten(database_url: str, table: str) -> N
     database.close()
 
 
-def test_a_file_of_release_1_is_for_its_owner_only_after_the_upgrade(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_a_file_of_release_1_after_the_upgrade(tmp_path: Path) -> None:
     path = tmp_path / "kept.db"
     release_1.make(f"sqlite:///{path}")
     path.chmod(0o600)
@@ -106,7 +106,7 @@ def test_a_file_of_release_1_is_for_its_owner_only_after_the_upgrade(tmp_path: P
     database.close()
 
 
-def test_two_databases_of_one_process_are_made_at_the_same_time(tmp_path: Path) -> None:
+def test_one_process_can_create_two_databases_at_the_same_time(tmp_path: Path) -> None:
     """Alembic works in variables of its module: run in parallel, one would use the other's."""
     for again in range(5):
         databases = [

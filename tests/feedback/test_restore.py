@@ -78,7 +78,7 @@ def _closed(records: Records) -> None:
     records.database.close()
 
 
-def test_what_was_backed_up_is_all_there_again(database_url: str, tmp_path: Path) -> None:
+def test_everything_that_was_backed_up_is_restored(database_url: str, tmp_path: Path) -> None:
     records = _opened(database_url)
     card = records.card_ids.new(*RULE, patient(), "e")
     records.count_shown("s", *RULE)
@@ -100,7 +100,9 @@ def test_what_was_backed_up_is_all_there_again(database_url: str, tmp_path: Path
     _closed(records)
 
 
-def test_a_token_used_after_the_backup_is_not_good_again(database_url: str, tmp_path: Path) -> None:
+def test_a_token_used_after_the_backup_is_not_valid_again(
+    database_url: str, tmp_path: Path
+) -> None:
     clock = Clock()
     database = open_database(database_url)
     replay = DatabaseReplay(database, clock=clock)
@@ -124,7 +126,7 @@ def test_a_token_used_after_the_backup_is_not_good_again(database_url: str, tmp_
     database.close()
 
 
-def test_a_restart_without_a_gap_refuses_no_token(database_url: str) -> None:
+def test_an_immediate_restart_refuses_no_token(database_url: str) -> None:
     clock = Clock()
     database = open_database(database_url)
     for _ in range(3):
@@ -139,7 +141,7 @@ def test_a_restart_without_a_gap_refuses_no_token(database_url: str) -> None:
     database.close()
 
 
-def test_a_process_that_runs_through_a_quiet_night_refuses_nothing(database_url: str) -> None:
+def test_a_process_without_calls_overnight_refuses_nothing(database_url: str) -> None:
     clock = Clock()
     database = open_database(database_url)
     replay = DatabaseReplay(database, clock=clock)

@@ -27,7 +27,7 @@ AT_ONCE = 0.1
 PATIENCE = 0.45  # a fifth of a second, on a busy machine
 
 
-def test_a_locked_file_costs_one_call_a_fifth_of_a_second_and_the_next_ones_nothing(
+def test_a_locked_file_delays_one_call_by_a_fifth_of_a_second_and_no_later_call(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     database = open_database(sqlite_url)
@@ -55,7 +55,7 @@ def test_a_locked_file_costs_one_call_a_fifth_of_a_second_and_the_next_ones_noth
     database.close()
 
 
-def test_a_server_that_takes_connections_and_says_nothing() -> None:
+def test_a_server_that_accepts_connections_and_never_responds() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
         port = silent.getsockname()[1]
         database = open_database(f"postgresql://cds@127.0.0.1:{port}/x")
@@ -74,7 +74,7 @@ def test_a_server_that_takes_connections_and_says_nothing() -> None:
         database.close()
 
 
-def test_work_that_fails_says_so_and_work_that_hangs_is_given_up() -> None:
+def test_failing_work_is_reported_and_hanging_work_is_abandoned() -> None:
     late: list[int] = []
     hurried = Hurried(lambda: late.append(1))
     assert hurried(lambda: 7) == 7
@@ -90,7 +90,7 @@ def test_work_that_fails_says_so_and_work_that_hangs_is_given_up() -> None:
     gate.set()
 
 
-def test_a_connection_that_says_nothing_is_cut_and_one_in_time_is_not() -> None:
+def test_a_silent_connection_is_cut_and_a_timely_one_is_not() -> None:
     ours, theirs = socket.socketpair()
     watch = Watch()
     with ours, theirs:

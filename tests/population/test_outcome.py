@@ -55,7 +55,7 @@ def shown(made: Json) -> dict[str, str]:
     return {one["rule"]: one["fate"] for one in made["evaluations"] if one["answer"] == "fired"}
 
 
-def test_columns_are_those_of_the_page(tmp_path: Path) -> None:
+def test_the_columns_are_those_documented(tmp_path: Path) -> None:
     made = outcome(export(tmp_path / "in"), tmp_path / "out")
 
     assert list(made["evaluations"][0]) == [
@@ -72,7 +72,7 @@ def test_columns_are_those_of_the_page(tmp_path: Path) -> None:
     assert len(low["patient"]) == 32
 
 
-def test_orders_are_replayed_as_the_draft_that_is_judged(tmp_path: Path) -> None:
+def test_orders_are_replayed_as_selected_drafts(tmp_path: Path) -> None:
     other = {**quinine(), "id": "m2", "medicationCodeableConcept": {"text": "amoxicillin 500 MG"}}
     stopped = quinine(status="stopped", statusChanged="2026-04-01T08:00:00Z")
     source = write(tmp_path / "in", patient(), cramps(), other, stopped)
@@ -104,7 +104,7 @@ def test_two_sites_are_compared_in_one_pass(tmp_path: Path) -> None:
     assert off == {"off"}
 
 
-def test_limits_say_go_or_no_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_give_a_go_or_no_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sites = tmp_path / "sites.toml"
     sites.write_text("[population.limits]\ncards_per_100_encounters = 5\nno_answer_percent = 0.5\n")
     source = export(tmp_path / "in")
@@ -158,7 +158,7 @@ def test_a_misspelt_limit_is_named_with_its_file_before_anything_is_read(tmp_pat
         assert not (tmp_path / "out").exists()
 
 
-def test_the_first_screen_says_what_is_above_published_rates_and_what_is_missing(
+def test_the_first_screen_shows_rates_above_published_ones_and_missing_data(
     tmp_path: Path,
 ) -> None:
     source = export(tmp_path / "in")
@@ -169,7 +169,7 @@ def test_the_first_screen_says_what_is_above_published_rates_and_what_is_missing
     assert "Not in these figures:</strong> a line cut in the middle (1)" in first
 
 
-def test_an_export_that_lacks_its_patients_says_so_first(tmp_path: Path) -> None:
+def test_the_report_of_an_export_without_patients_says_so_first(tmp_path: Path) -> None:
     source = export(tmp_path / "in")
     (source / "Patient.000.ndjson").unlink()
     outcome(source, tmp_path / "out", report=True)
@@ -218,7 +218,9 @@ def test_an_export_without_calls_still_has_a_report(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "report.html").exists()
 
 
-def test_too_large_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_patient_with_too_much_data_is_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from cds_service.population import running
 
     plan_of = running.plan_of
@@ -274,7 +276,7 @@ def test_a_wrong_sheet_is_named(tmp_path: Path) -> None:
         score(tmp_path / "out", [filled])
 
 
-def test_kappa_and_intervals_are_those_of_the_books() -> None:
+def test_kappa_and_intervals_match_textbook_values() -> None:
     pairs = [(True, True)] * 20 + [(True, False)] * 5 + [(False, True)] * 10 + [(False, False)] * 15
     assert kappa(pairs) == 0.4
     assert kappa([]) is None
@@ -282,7 +284,7 @@ def test_kappa_and_intervals_are_those_of_the_books() -> None:
     assert (round(low, 3), round(high, 3)) == (0.490, 0.943)
 
 
-def test_a_killed_run_goes_on_without_a_lost_or_doubled_row(tmp_path: Path) -> None:
+def test_a_killed_run_resumes_without_a_lost_or_duplicate_row(tmp_path: Path) -> None:
     names = tuple(f"p{number}" for number in range(1, 60))
     source = export(tmp_path / "in", names)
     whole = outcome(source, tmp_path / "whole", identified=True, partitions=12)
@@ -319,7 +321,7 @@ def test_a_killed_run_goes_on_without_a_lost_or_doubled_row(tmp_path: Path) -> N
     assert not (tmp_path / "out/.work").exists()
 
 
-def test_a_full_disk_is_said_and_the_run_continues(
+def test_a_full_disk_is_reported_and_the_run_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = export(tmp_path / "in")
@@ -336,7 +338,7 @@ def test_a_full_disk_is_said_and_the_run_continues(
     assert made["evaluations"] == whole["evaluations"]
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="Make sure that /proc/none can be written"):
         run(
             RunOptions(source=str(export(tmp_path / "in")), out=Path("/proc/none")),
@@ -345,7 +347,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         )
 
 
-def test_what_an_ended_run_left_half_removed_is_not_resumed(
+def test_a_partly_removed_run_is_not_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = export(tmp_path / "in")
@@ -385,7 +387,7 @@ def test_changed_limits_are_not_mixed_by_a_resume(
 
 
 @pytest.mark.parametrize("name", ["o'x a[1] s*?;--", "site=north"])
-def test_whatever_the_folder_is_called(tmp_path: Path, name: str) -> None:
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     source = export(tmp_path / name / "in")
 
     made = outcome(source, tmp_path / name / "out", sample=2)
@@ -433,9 +435,7 @@ def order(name: str, when: str, what: str, clinician: str) -> Json:
 
 
 @pytest.mark.parametrize("at", ["encounters", "orders"])
-def test_rates_are_counted_by_all_that_took_place_in_local_days(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
-) -> None:
+def test_rates_are_per_local_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     source = write(
         tmp_path / "in",
         patient(),
@@ -468,7 +468,7 @@ def test_rates_are_counted_by_all_that_took_place_in_local_days(
     assert made["counts"]["first"] == "2026-03-10"
 
 
-def test_published_rates_are_in_the_units_of_ours() -> None:
+def test_published_rates_have_the_same_units_as_ours() -> None:
     assert PUBLISHED == {  # 0.06 to 0.76 for each encounter
         "per 100 encounters": (6, 76),
         "per inpatient-day": (0.22, 1.06),
@@ -477,9 +477,7 @@ def test_published_rates_are_in_the_units_of_ours() -> None:
     }
 
 
-def test_limits_that_count_nothing_are_not_a_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_limits_without_data_are_not_a_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sites = tmp_path / "sites.toml"
     sites.write_text("[population.limits]\ncards_per_100_encounters = 500\n")
     monkeypatch.setenv("CDS_SITES", str(sites))
@@ -492,7 +490,7 @@ def test_limits_that_count_nothing_are_not_a_go(
     assert "cannot tell: cards_per_100_encounters: nothing to count" in none.stderr
 
 
-def test_sheets_are_drawn_also_where_nothing_fired(tmp_path: Path) -> None:
+def test_review_sheets_are_also_drawn_when_nothing_fired(tmp_path: Path) -> None:
     who = patient("p9", born="2001-01-01")
     made = outcome(
         write(tmp_path / "in", who, encounter(of="p9")), tmp_path / "out", sample=4,
@@ -531,7 +529,7 @@ def test_a_malformed_sheet_is_named(tmp_path: Path, sheets: list[str], named: st
         score(tmp_path, [paths[0], paths[0]])
 
 
-def test_a_sheet_shows_what_qualifies_a_value(tmp_path: Path) -> None:
+def test_a_sheet_shows_the_qualifiers_of_a_value(tmp_path: Path) -> None:
     below = potassium(
         3.1,
         "2026-03-01T23:30:00-05:00",
@@ -573,7 +571,7 @@ def test_a_sheet_shows_what_qualifies_a_value(tmp_path: Path) -> None:
     assert "active, provisional" in sheet
 
 
-def test_partitions_and_workers_change_nothing(tmp_path: Path) -> None:
+def test_partitions_and_workers_do_not_change_the_result(tmp_path: Path) -> None:
     source = export(tmp_path / "in")
     first = outcome(source, tmp_path / "a", identified=True, partitions=3)
     second = outcome(source, tmp_path / "b", identified=True, partitions=1)

@@ -84,7 +84,7 @@ def as_given(made: Json) -> None:
     assert not [one for one in made["caveats"] if "duplicates" in one["kind"]]
 
 
-def test_a_crawl_is_read_as_it_is(server: FhirServer, tmp_path: Path) -> None:
+def test_a_crawl_is_read_unchanged(server: FhirServer, tmp_path: Path) -> None:
     plain = outcome(write(tmp_path / "plain", *RESOURCES), tmp_path / "plain-out")
     source = fetched(server, tmp_path / "in", "crawl")
     assert {one.name for one in source.iterdir()} > {"log.ndjson", "Patient.ndjson.gz"}

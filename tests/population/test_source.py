@@ -95,7 +95,7 @@ def test_the_newest_duplicate_counts(tmp_path: Path, turned: bool) -> None:
     assert answers(made)["low-potassium"] == "fired"
 
 
-def test_a_medication_elsewhere_is_found(tmp_path: Path) -> None:
+def test_a_medication_in_another_file_is_found(tmp_path: Path) -> None:
     drug = {
         "resourceType": "Medication",
         "id": "m1",
@@ -113,7 +113,7 @@ def test_a_medication_elsewhere_is_found(tmp_path: Path) -> None:
     assert caveats(made)["a reference to a Medication that is not in the export"] == 1
 
 
-def test_bundles_and_parquet_give_what_ndjson_gives(tmp_path: Path) -> None:
+def test_bundles_and_parquet_give_the_same_result_as_ndjson(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -141,7 +141,7 @@ def test_bundles_and_parquet_give_what_ndjson_gives(tmp_path: Path) -> None:
     assert first["low-potassium"] == "fired"
 
 
-def test_no_patient_resource_is_counted_and_rules_do_what_they_do_live(tmp_path: Path) -> None:
+def test_missing_patient_resources_are_counted_and_rules_behave_as_in_calls(tmp_path: Path) -> None:
     made = outcome(write(tmp_path / "in", encounter(), cramps(), quinine()), tmp_path / "out")
 
     assert caveats(made)["patients without a Patient resource"] == 1
@@ -196,7 +196,7 @@ def test_each_line_is_read_in_exactly_one_span(tmp_path: Path, at_most: int) -> 
     assert len(rows(at_most)) == 4 + len(many)
 
 
-def test_small_files_share_a_span_and_compressed_ones_are_whole(tmp_path: Path) -> None:
+def test_small_files_share_a_span_and_compressed_ones_are_not_split(tmp_path: Path) -> None:
     source = write(tmp_path / "in", patient(), encounter(), cramps(), quinine())
     (source / "Observation.000.ndjson.gz").write_bytes(gzip.compress(b"x" * 5000))
     sizes = {one.name: one.stat().st_size for one in source.iterdir()}
@@ -208,7 +208,7 @@ def test_small_files_share_a_span_and_compressed_ones_are_whole(tmp_path: Path) 
         assert names == ["Observation.000.ndjson.gz"] or one.end - one.start <= least // 2
 
 
-def test_what_a_killed_run_had_half_read_is_read_again(tmp_path: Path) -> None:
+def test_a_file_that_a_killed_run_had_partly_read_is_read_again(tmp_path: Path) -> None:
     source = write(tmp_path / "in", patient(), encounter(), cramps(), quinine())
     half = tmp_path / "work" / "shuffled" / "0" / "partition=1" / "data_0.parquet"
     half.parent.mkdir(parents=True)

@@ -8,7 +8,7 @@ from tests.population.export import outcome
 from tools.population import make
 
 
-def test_a_made_population_has_its_gaps_and_ends(tmp_path: Path) -> None:
+def test_a_synthetic_population_has_the_documented_gaps(tmp_path: Path) -> None:
     make.write(tmp_path / "a", patients=120, seed=1, results=30)
     make.write(tmp_path / "b", patients=120, seed=1, results=30)
     for one in (tmp_path / "a").iterdir():

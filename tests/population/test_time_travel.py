@@ -40,7 +40,7 @@ def caveats(made: Json) -> str:
 BASE = (cramps(), potassium(3.1, "2026-03-01T08:00:00Z"), quinine())
 
 
-def test_what_was_known_fires(tmp_path: Path) -> None:
+def test_rules_fire_on_what_was_known(tmp_path: Path) -> None:
     found = answers(told(tmp_path, *BASE))
 
     assert found["low-potassium"] == "fired"
@@ -67,7 +67,7 @@ LATER = [
 
 
 @pytest.mark.parametrize("later", LATER)
-def test_what_came_later_changes_nothing(tmp_path: Path, later: Json) -> None:
+def test_later_data_change_nothing(tmp_path: Path, later: Json) -> None:
     assert rows(told(tmp_path, *BASE)) == rows(told(tmp_path, *BASE, later))
 
 
@@ -108,7 +108,7 @@ def test_a_diagnosis_that_resolved_later_was_active_then(tmp_path: Path) -> None
     assert answers(made)["low-potassium"] == "fired"
 
 
-def test_a_later_death_silences_nothing(tmp_path: Path) -> None:
+def test_a_later_death_suppresses_nothing(tmp_path: Path) -> None:
     source = write(tmp_path / "in", patient(deceasedDateTime="2026-06-01"), encounter(), *BASE)
 
     assert answers(evaluated(source))["quinine-active"] == "fired"
@@ -132,7 +132,7 @@ def test_a_day_counts_from_its_end_and_is_a_caveat(tmp_path: Path) -> None:
     assert "by the day only" in caveats(made)
 
 
-def test_at_a_date_everybody_is_asked_once(tmp_path: Path) -> None:
+def test_at_a_date_every_patient_is_evaluated_once(tmp_path: Path) -> None:
     made = told(tmp_path, *BASE, at="2026-02-15")
 
     assert answers(made)["low-potassium"] == "cannot tell"
@@ -148,7 +148,7 @@ def test_the_window_bounds_the_calls(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hook", ["order-select", "order-sign"])
 @pytest.mark.parametrize("later", LATER)
-def test_what_came_after_an_order_changes_nothing(tmp_path: Path, hook: str, later: Json) -> None:
+def test_data_after_an_order_change_nothing(tmp_path: Path, hook: str, later: Json) -> None:
     order = {**quinine("2026-03-10T09:00:00Z"), "id": "new"}
     base = (cramps(), potassium(3.1, "2026-03-01T08:00:00Z"), order)
     window = {"at": "orders", "hook": hook, "end": "2026-03-10"}
@@ -203,7 +203,7 @@ WHEN = (
 
 
 @pytest.mark.usefixtures("zone")
-def test_dates_without_an_offset_are_of_the_zone_of_the_call(tmp_path: Path) -> None:
+def test_dates_without_an_offset_are_in_the_time_zone_of_the_call(tmp_path: Path) -> None:
     for number, (start, taken, _) in enumerate(WHEN):
         who = f"p{number}"
         visit = encounter(f"e{number}", of=who, period={"start": start})
@@ -229,7 +229,7 @@ def test_dates_without_an_offset_are_of_the_zone_of_the_call(tmp_path: Path) -> 
         ({}, "did not fire"),
     ],
 )
-def test_what_was_put_on_hold_or_struck_later_was_in_force(
+def test_entries_put_on_hold_or_deleted_later_were_in_force(
     tmp_path: Path, status: str, set_at: Json, answer: str
 ) -> None:
     made = told(tmp_path, cramps(), quinine(status=status, **set_at))
@@ -240,7 +240,7 @@ def test_what_was_put_on_hold_or_struck_later_was_in_force(
     )
 
 
-def test_a_planned_end_is_not_when_it_was_stopped_if_it_was_changed_before(
+def test_a_planned_end_is_not_the_stop_if_the_entry_changed_before(
     tmp_path: Path,
 ) -> None:
     planned = {"dispenseRequest": {"validityPeriod": {"end": "2026-12-31"}}}
@@ -276,7 +276,7 @@ def test_a_correction_counts_from_when_it_was_issued(
         cramps(id="x", verificationStatus={"coding": [{"code": "refuted"}]}),
     ],
 )
-def test_what_was_struck_at_an_unknown_time_is_a_caveat(tmp_path: Path, struck: Json) -> None:
+def test_an_entry_deleted_at_an_unknown_time_is_a_caveat(tmp_path: Path, struck: Json) -> None:
     assert "entered in error or refuted at an unknown time" in caveats(told(tmp_path, struck))
 
 
@@ -296,7 +296,7 @@ DRUG = {
 
 
 @pytest.mark.parametrize("more", [{}, {"status": "stopped", "statusChanged": "2026-03-01"}])
-def test_a_drug_whose_request_is_not_in_force_is_not_delivered_alone(
+def test_a_medication_is_not_included_if_its_request_was_not_in_force(
     tmp_path: Path, more: Json
 ) -> None:
     by_name = {
@@ -311,7 +311,7 @@ def test_a_drug_whose_request_is_not_in_force_is_not_delivered_alone(
 
 
 @pytest.mark.parametrize("hook", ["order-select", "order-sign"])
-def test_a_draft_is_judged_with_the_drug_that_it_refers_to(tmp_path: Path, hook: str) -> None:
+def test_a_draft_is_judged_with_the_drug_that_it_references(tmp_path: Path, hook: str) -> None:
     by_name = {
         "medicationCodeableConcept": None,
         "medicationReference": {"reference": "Medication/d1"},
