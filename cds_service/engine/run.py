@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import get_args
 
-from cds_service.core.facts import Kind
+from cds_service.core.facts import Kind, Problem
+from cds_service.core.knowledge import Limit
 from cds_service.core.patient import Facts
 from cds_service.engine.overrides import OVERRIDES
 from cds_service.engine.rule import (
@@ -12,6 +14,7 @@ from cds_service.engine.rule import (
     CannotTell,
     DraftMedication,
     Evidence,
+    Fact,
     Finding,
     Indicator,
     NotFired,
@@ -89,6 +92,7 @@ class Engine:
             seen = facts if self._scope is None else self._scope(facts, rule)
             try:
                 answer = self._stopped(rule, facts) or rule.review(seen, outcomes)
+                _require_sound(answer)
             except Exception as error:
                 answer = self._at_fault(rule, error)
             outcomes.append(Outcome(rule, answer))
@@ -118,8 +122,7 @@ class Engine:
                 return CannotTell(tuple(missed))
         assert rule.check is not None
         answer = rule.check(facts if self._scope is None else self._scope(facts, rule))
-        if isinstance(answer, Finding):
-            _require_sound(answer)
+        _require_sound(answer)
         return answer
 
     @staticmethod
@@ -133,22 +136,54 @@ class Engine:
         return None
 
 
-_EVIDENCE = frozenset({Evidence})
+_FACTS = get_args(Fact)
 _OVERRIDES = frozenset(OVERRIDES)
 _OFFERS = frozenset({OrderTest, DraftMedication, RemoveDraft})
 
 
-def _require_sound(found: Finding) -> None:
-    """Raise TypeError for a malformed finding, so that it costs only its own rule's card."""
-    if not (
+def _require_sound(answer: object) -> None:
+    """Raise TypeError for a malformed answer, so that it costs only its own rule."""
+    if isinstance(answer, NotFired):
+        sound = isinstance(answer.because, str)
+    elif isinstance(answer, CannotTell):
+        sound = (
+            _are(str, answer.because)
+            and (not answer.problems or _are(Problem, answer.problems))
+            and isinstance(answer.unjudged, str)
+        )
+    elif isinstance(answer, Finding):
+        sound = _sound_finding(answer)
+    else:
+        raise TypeError("a rule must answer with Finding, NotFired or CannotTell")
+    if not sound or not _sound_evidence(answer.evidence):
+        raise TypeError("an answer has a field of the wrong type, or an unknown override reason")
+
+
+def _are(kind: type, values: object) -> bool:
+    return isinstance(values, tuple) and all(isinstance(one, kind) for one in values)
+
+
+def _sound_finding(found: Finding) -> bool:
+    return (
         isinstance(found.indicator, Indicator)
-        and isinstance(found.summary, str)
-        and isinstance(found.advice, tuple)
-        and _EVIDENCE.issuperset(map(type, found.evidence))
+        and all(isinstance(one, str) for one in (found.summary, found.strength, found.reference))
+        and all(_are(str, one) for one in (found.advice, found.missing, found.background))
+        and _are(str, found.about)
+        and _are(tuple, found.sections)
+        and all(len(one) == 2 and _are(str, one) for one in found.sections)
         and _OVERRIDES.issuperset(found.overrides)
         and _OFFERS.issuperset(map(type, found.suggestions))
-    ):
-        raise TypeError("a finding has a field of the wrong type, or an unknown override reason")
+    )
+
+
+def _sound_evidence(evidence: object) -> bool:
+    return evidence == () or (
+        _are(Evidence, evidence)
+        and all(
+            isinstance(one.fact, _FACTS) and (one.limit is None or isinstance(one.limit, Limit))
+            for one in evidence  # type: ignore[attr-defined]
+        )
+    )
 
 
 def may_fire(rule: Rule, facts: Facts) -> bool:

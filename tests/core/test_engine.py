@@ -1,7 +1,9 @@
 """The engine evaluates every rule; an invalid rule is refused at start."""
 
 from dataclasses import replace
+from typing import Any
 
+import msgspec
 import pytest
 
 from cds_service.core.facts import Kind, State
@@ -10,6 +12,7 @@ from cds_service.core.patient import Facts
 from cds_service.core.times import days
 from cds_service.engine.rule import (
     CannotTell,
+    Evidence,
     Finding,
     Indicator,
     NotFired,
@@ -246,6 +249,48 @@ def test_a_fault_while_checking_for_documented_cramps_is_attributed_to_the_rule(
     engine = Engine({"one": rules}, lambda _: bool(_raises()), lambda _rule, _error: None)
     outcomes = engine.ask("one", given().facts())
     assert [type(one.answer) for one in outcomes] == [CannotTell, Finding]
+
+
+SOUND = Finding(Indicator.INFO, "S", ("A.",))
+NOWHERE = Evidence(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        "fired",
+        NotFired(3),  # type: ignore[arg-type]
+        NotFired("x", (3,)),  # type: ignore[arg-type]
+        NotFired("x", (NOWHERE,)),
+        CannotTell(None),  # type: ignore[arg-type]
+        CannotTell((3,)),  # type: ignore[arg-type]
+        CannotTell(("x",), problems=(3,)),  # type: ignore[arg-type]
+        CannotTell(("x",), unjudged=3),  # type: ignore[arg-type]
+        CannotTell(("x",), evidence=(NOWHERE,)),
+        msgspec.structs.replace(SOUND, missing=(3,)),
+        msgspec.structs.replace(SOUND, about=(3,)),
+        msgspec.structs.replace(SOUND, about="draft"),
+        msgspec.structs.replace(SOUND, sections=("heading",)),
+        msgspec.structs.replace(SOUND, sections=(("heading",),)),
+        msgspec.structs.replace(SOUND, background=(None,)),
+        msgspec.structs.replace(SOUND, strength=None),
+        msgspec.structs.replace(SOUND, evidence=(NOWHERE,)),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("reviews", [False, True])
+def test_a_malformed_answer_costs_only_its_own_rule(answer: Any, reviews: bool) -> None:
+    bad = made(id="bad", check=lambda _facts: answer)
+    if reviews:
+        bad = reviewing(made(id="bad"), lambda _facts, _outcomes: answer)
+    told: list[str] = []
+    engine = Engine(
+        {"one": (made(), bad)}, lambda _: True, lambda rule, _error: told.append(rule.id)
+    )
+    answers = {one.rule.id: one.answer for one in engine.ask("one", given().facts())}
+    assert answers == {"sound": FIRED, "bad": CannotTell((FAILED,), trigger=True, failed=True)}
+    assert told == ["bad"]
 
 
 @pytest.mark.parametrize(
