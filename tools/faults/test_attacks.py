@@ -99,7 +99,7 @@ def test_hung_fhir_server(row: Row) -> None:
                 other = row.loaded(row.many(20, 8), "the other tenant", others, 1, pause_s=0.1)
             figures = service.says("/metrics")
             hangs = False
-            client = Client(service.port)
+            client = Client(service.port, fresh=True)
             back = until(lambda: client.send(next(stuck)).status == 200, "the first tenant", 10)
     row.must(other.quantile_ms(0.99) < 1000, f"the other tenant: {other}")
     opened = f'cds_breaker_open{{partner="fhir",server="{bases[0]}"}} 1.0' in figures
