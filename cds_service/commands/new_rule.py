@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from cds_service.catalogue.topics import installed_topics
-from cds_service.engine.hook import HOOKS
+from cds_service.engine.hook import HOOKS, PATIENT_VIEW
 from cds_service.engine.topic import Topic
 from cds_service.errors import BadRequest
 from cds_service.new_rule import (
@@ -44,7 +44,7 @@ def run(
     if below is not None and above is not None:
         raise click.UsageError("Use either --below or --above, not both.")
     topic, package, root = _place(key)
-    hook = hook or _asked("--hook", "Hook", tuple(HOOKS), lambda: "patient-view")
+    hook = hook or _asked("--hook", "Hook", tuple(HOOKS), lambda: PATIENT_VIEW.name)
     if hook not in HOOKS:
         check_wanted(topic, Wanted(name, hook, "", ()))
     analyte = analyte or _asked("--analyte", "Analyte", analytes_of(topic), None)

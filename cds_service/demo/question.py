@@ -14,7 +14,7 @@ from cds_service.api.asking import content_of, service_of
 from cds_service.calls.envelope import checked_text, parse
 from cds_service.core.facts import Kind
 from cds_service.demo.fixtures import FixturePatient
-from cds_service.engine.hook import ORDER_SELECT
+from cds_service.engine.hook import HOOKS, ORDER_SELECT
 from cds_service.engine.topic import Option, Service
 from cds_service.errors import BadRequest
 from cds_service.sources.one_patient import moment, request_of
@@ -33,7 +33,7 @@ class DemoRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
     patient: str | None = None
     pasted: str | None = None
-    hook: Literal["patient-view", "order-select", "order-sign"] | None = None
+    hook: str | None = None
     drafts: list[dict[str, Any]] | None = None
     selections: list[str] = []
     states: dict[str, Literal["null", "absent"]] = {}
@@ -84,6 +84,8 @@ def read_demo_request(
         raise _unknown() from None
     except msgspec.DecodeError:
         raise BadRequest("The body is not valid JSON.", "Send one JSON object.") from None
+    if asked.hook is not None and asked.hook not in HOOKS:
+        raise _unknown()
     if not all(value in options[name].values for name, value in given.items()):
         raise _unknown()
     return asked, given

@@ -59,7 +59,7 @@ class RunOptions:
 def plan_of(options: RunOptions, settings: Settings, key: bytes) -> Plan:
     """The plan for the options of a run. Raises BadRequest naming an option that is wrong."""
     from cds_service.catalogue.sites import population_subgroups
-    from cds_service.engine.hook import HOOKS
+    from cds_service.engine.hook import HOOKS, ORDER_SELECT, PATIENT_VIEW
     from cds_service.population.live import live_site
     from cds_service.sources.one_patient import moment
 
@@ -93,7 +93,7 @@ def plan_of(options: RunOptions, settings: Settings, key: bytes) -> Plan:
             "Write a later day.",
             "--to",
         )
-    hook = options.hook or ("order-select" if at == "orders" else "patient-view")
+    hook = options.hook or (ORDER_SELECT if at == "orders" else PATIENT_VIEW).name
     if HOOKS[hook].drafts != (at == "orders"):
         raise BadRequest(
             f"{hook} cannot be used with --at {options.at}.",

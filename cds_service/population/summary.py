@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cds_service.engine.hook import HOOKS
 from cds_service.population.limits import held_against, verdict
 from cds_service.population.tables import database, quoted, rows_in
 
@@ -207,7 +208,7 @@ def rates(data: Answers, counts: Mapping[str, Any], shown: int, hook: str) -> li
         "SELECT coalesce(sum(info + warning + critical), 0)::BIGINT n FROM calls "
         "WHERE encounter IS NOT NULL"
     )["n"]
-    with_order = shown if hook != "patient-view" else 0
+    with_order = shown if HOOKS[hook].drafts else 0
     found = {
         "per 100 encounters": (100 * with_encounter, counts["encounters"]),
         "per inpatient-day": (inpatient, counts["inpatient_days"]),

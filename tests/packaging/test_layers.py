@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
+from cds_service.engine.hook import HOOKS
 from hooks import TOPIC
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -185,5 +186,17 @@ def test_the_service_holds_no_medicine() -> None:
         for file in (ROOT / "cds_service").rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in keys
+    }
+    assert found == set()
+
+
+def test_nothing_but_the_hooks_themselves_compares_their_names() -> None:
+    """No text of the service is the name of a hook, where `HOOKS` and `Hook` are defined."""
+    found = {
+        (str(file.relative_to(ROOT)), node.value)
+        for file in (ROOT / "cds_service").rglob("*.py")
+        if file != ROOT / "cds_service" / "engine" / "hook.py"
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in HOOKS
     }
     assert found == set()
