@@ -200,7 +200,7 @@ class Given:
         )
         return self
 
-    def said_stopped(self, *classes: str, name: str = "") -> Given:
+    def reported_stopped(self, *classes: str, name: str = "") -> Given:
         """Prescribed, and stopped by a newer statement: a hazard still, no longer certain."""
         self.takes(*classes, name=name, days_ago=30)
         return self.takes(*classes, name=name, taking=Taking.STOPPED, statement=True, days_ago=2)
@@ -267,7 +267,7 @@ class Given:
         self.performed.append(Performed(frozenset(concepts), day, source))
         return self
 
-    def seen_for(self, reason: Reason) -> Given:
+    def encounter_for(self, reason: Reason) -> Given:
         """The reason of this encounter."""
         self.encounter = reason
         return self
@@ -406,6 +406,6 @@ def removed(finding: Finding) -> set[str]:
     return {one for one in offers(finding) if "/" in one}
 
 
-def leaned_on(finding: Finding) -> set[str]:
+def evidence_names(finding: Finding) -> set[str]:
     """What the evidence of a finding names: conditions, drugs and orders by name, else analytes."""
     return {getattr(one.fact, "name", "") or one.fact.analyte.key for one in finding.evidence}  # type: ignore[union-attr]

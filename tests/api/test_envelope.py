@@ -419,11 +419,11 @@ for _ in range(150):
 
 def test_simultaneous_first_calls_crash_no_worker():
     """One in nine crashed on a decoder type that another thread had not completed yet."""
-    told = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-c", _FIRST_CALLS],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert (told.returncode, told.stderr) == (0, "")
+    assert (ended.returncode, ended.stderr) == (0, "")

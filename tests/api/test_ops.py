@@ -143,11 +143,14 @@ def test_every_worker_reports_the_counts_of_all_workers(tmp_path: Path) -> None:
 
 def test_ready_says_which_part_is_unavailable(service: Make, tmp_path: Path) -> None:
     ready = service().get("/readyz")
-    away = service(database_url=f"sqlite:///{tmp_path}/nowhere/x.db").get("/readyz")
+    unavailable = service(database_url=f"sqlite:///{tmp_path}/nowhere/x.db").get("/readyz")
 
     assert (ready.status_code, ready.get_json()["parts"]["database"]) == (200, "ok")
-    assert away.get_json()["status"] == "degraded"
-    assert (away.status_code, away.get_json()["parts"]["database"]) == (200, "degraded")
+    assert unavailable.get_json()["status"] == "degraded"
+    assert (unavailable.status_code, unavailable.get_json()["parts"]["database"]) == (
+        200,
+        "degraded",
+    )
 
 
 def test_the_openapi_document_is_valid_and_complete(client: FlaskClient) -> None:

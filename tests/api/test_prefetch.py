@@ -111,8 +111,8 @@ class Server:
         self, queries: Mapping[str, str], access: Access, patient_id: str, *, deadline_s: float
     ) -> dict[str, Fetched]:
         self.requests, self.access = dict(queries), access
-        away = Fetched("unavailable", (), "the FHIR server answered 500", 500, 1)
-        return {key: self.answers.get(key, away) for key in queries}
+        unavailable = Fetched("unavailable", (), "the FHIR server answered 500", 500, 1)
+        return {key: self.answers.get(key, unavailable) for key in queries}
 
 
 def _envelope(call: dict[str, Any]) -> Envelope:
@@ -156,7 +156,7 @@ def _with_token(**changes: Any) -> dict[str, Any]:
         pytest.param(OUTCOME, State.UNAVAILABLE, 0, id="an OperationOutcome"),
         pytest.param(bundle(OUTCOME), State.UNAVAILABLE, 0, id="only an OperationOutcome"),
         pytest.param(bundle(potassium("3"), OUTCOME), State.PARTIAL, 1, id="an error in part"),
-        pytest.param(bundle(potassium("3"), HINT), State.GIVEN, 1, id="a mere hint"),
+        pytest.param(bundle(potassium("3"), HINT), State.GIVEN, 1, id="only a hint"),
         pytest.param(
             {"resourceType": "Bundle", "entry": [7, "OperationOutcome"]},
             State.GIVEN,
@@ -164,9 +164,9 @@ def _with_token(**changes: Any) -> dict[str, Any]:
             id="entries of another form, for the reader to report",
         ),
         pytest.param(bundle(potassium("3"), **NEXT), State.PARTIAL, 1, id="the first page"),
-        pytest.param(bundle(potassium("3"), total=1), State.GIVEN, 1, id="all that is counted"),
-        pytest.param(bundle(potassium("3"), total=2), State.PARTIAL, 1, id="fewer than counted"),
-        pytest.param(bundle(total=3), State.PARTIAL, 1, id="only the count"),
+        pytest.param(bundle(potassium("3"), total=1), State.GIVEN, 1, id="as many as the total"),
+        pytest.param(bundle(potassium("3"), total=2), State.PARTIAL, 1, id="fewer than the total"),
+        pytest.param(bundle(total=3), State.PARTIAL, 1, id="only a total"),
         pytest.param({"data": bundle(potassium("3"))}, State.GIVEN, 1, id="wrapped"),
         pytest.param({"resource": OUTCOME}, State.UNAVAILABLE, 0, id="an outcome, wrapped"),
         pytest.param(

@@ -52,16 +52,16 @@ def test_workers_that_crash_are_replaced_until_twenty_crash_within_a_minute(
     assert (made.respawned_wrks == {}) is patient
 
 
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("stopped", [True, False])
 def test_a_server_that_was_asked_to_stop_does_not_end_with_a_failure(
-    monkeypatch: pytest.MonkeyPatch, made: server._Server, told: bool
+    monkeypatch: pytest.MonkeyPatch, made: server._Server, stopped: bool
 ) -> None:
     def ends(_self: MPServer, code: int) -> None:
         raise SystemExit(code)
 
     monkeypatch.setattr(MPServer, "shutdown", ends)
-    made.interrupt_signal = told
-    if told:
+    made.interrupt_signal = stopped
+    if stopped:
         made.shutdown(1)
     else:
         with pytest.raises(SystemExit, match="1"):

@@ -97,7 +97,7 @@ def test_two_feedbacks_on_one_card_count_once(service: Make) -> None:
     assert (line.accepted, line.overridden) == (1, 0)
 
 
-def _loud(name: str, indicator: Indicator, persistent: bool) -> Any:
+def _always_firing(name: str, indicator: Indicator, persistent: bool) -> Any:
     @rule(
         id=name,
         title=name,
@@ -117,9 +117,9 @@ def _loud(name: str, indicator: Indicator, persistent: bool) -> Any:
 
 def test_critical_and_not_checked_cards_are_shown_again_after_feedback(service: Make) -> None:
     rules = [
-        _loud("critical-card", Indicator.CRITICAL, False),
-        _loud("not-checked", Indicator.INFO, True),
-        _loud("ordinary", Indicator.INFO, False),
+        _always_firing("critical-card", Indicator.CRITICAL, False),
+        _always_firing("not-checked", Indicator.INFO, True),
+        _always_firing("ordinary", Indicator.INFO, False),
     ]
     client = service(*rules, snooze=True)
     for card in post(client, VIEW, body()).get_json()["cards"]:

@@ -26,10 +26,10 @@ def _with(**changes: Any) -> Any:
         assert isinstance(answer, Finding)
         return changed(answer, **changes)
 
-    return replace(sound, id="spoilt", title="A spoilt rule", check=check)
+    return replace(sound, id="faulty", title="A faulty rule", check=check)
 
 
-SPOILT = {
+FAULTY = {
     "an override code that is on no list": {"overrides": ("no-such-code",)},
     "a suggestion that is not one": {"suggestions": ("magnesium",)},
     "a number where a text belongs": {"summary": 7},
@@ -39,19 +39,19 @@ SPOILT = {
 }
 
 
-@pytest.mark.parametrize("changes", SPOILT.values(), ids=SPOILT)
+@pytest.mark.parametrize("changes", FAULTY.values(), ids=FAULTY)
 def test_a_fault_costs_one_card_and_the_others_are_shown(service: Any, changes: Any) -> None:
     client = service(low_potassium, _with(**changes))
     response = post(client, VIEW, body())
     assert response.status_code == 200
     assert "low-potassium" in topics(response)
-    assert "spoilt" not in topics(response)
+    assert "faulty" not in topics(response)
 
 
 def test_an_offer_with_an_unknown_order_key_is_left_out_of_the_card(service: Any) -> None:
     client = service(_with(suggestions=(OrderTest("no-such-test"), OrderTest("potassium"))))
     response = post(client, VIEW, body())
     assert response.status_code == 200
-    card = next(one for one in response.json["cards"] if one["source"]["topic"]["code"] == "spoilt")
+    card = next(one for one in response.json["cards"] if one["source"]["topic"]["code"] == "faulty")
     assert len(card["suggestions"]) == 1
     assert "otassium" in card["suggestions"][0]["label"]

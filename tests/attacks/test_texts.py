@@ -158,7 +158,7 @@ PLACES = [
 ]  # fmt: skip
 
 
-def _texts_alive(mark: str) -> list[str]:
+def _live_texts(mark: str) -> list[str]:
     """Every text and every bytes object of the process in which ``mark`` occurs."""
     gc.collect()
     seen: set[int] = set()
@@ -195,7 +195,7 @@ def test_no_text_of_a_record_is_alive_after_the_call(parts: Parts, length: int) 
 
     for kind, where in PLACES:
         _answer(parts, kind, [made(number) for number in range(50)], where)
-    assert not _texts_alive(mark)
+    assert not _live_texts(mark)
 
 
 @pytest.mark.parametrize("kind", rest([*KINDS]))

@@ -112,7 +112,7 @@ def bundle(*patients: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        pytest.param("{", "JSON", id="no JSON"),
+        pytest.param("{", "JSON", id="not JSON"),
         pytest.param("[]", "This is not a JSON object.", id="a list"),
         pytest.param("{}", "neither a FHIR Bundle nor a request", id="no hook"),
         pytest.param('{"hook": "appointment-book"}', "neither a FHIR Bundle", id="another hook"),
@@ -148,7 +148,7 @@ def test_input_that_is_not_a_request_ends_with_one_line(
         pytest.param(
             (patient("low-magnesium"), "--as-of", "yesterday"),
             "--as-of: yesterday is not a date or instant. Write 2026-11-23",
-            id="no moment",
+            id="no such time",
         ),
     ],
 )

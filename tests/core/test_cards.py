@@ -366,10 +366,10 @@ def test_a_card_without_evidence_is_identified_by_what_was_missing() -> None:
 def test_a_card_that_cannot_be_written_is_shown_without_its_details(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told: list[tuple[str, str]] = []
+    reported: list[tuple[str, str]] = []
 
     def failed(rule: Rule, error: Exception) -> None:
-        told.append((rule.id, type(error).__name__))
+        reported.append((rule.id, type(error).__name__))
 
     def broken(self: CardWriter, shown: Shown, *rest: object) -> dict[str, Any]:
         if shown.rule.id == "quinine-active":
@@ -386,7 +386,7 @@ def test_a_card_that_cannot_be_written_is_shown_without_its_details(
     monkeypatch.setattr(CardWriter, "write", real)
     whole = {card.rule.id: card.body for card in written(case).cards}
 
-    assert told == [("quinine-active", "LookupError")]
+    assert reported == [("quinine-active", "LookupError")]
     assert [card.rule.id for card in shown.cards] == list(whole)
     for card in shown.cards:
         if card.rule.id != "quinine-active":

@@ -207,7 +207,7 @@ def test_without_a_fault_handler_the_exception_of_a_rule_propagates() -> None:
 
 
 def test_a_fault_in_one_rule_costs_no_other_rules_outcome() -> None:
-    told: list[tuple[str, str]] = []
+    reported: list[tuple[str, str]] = []
     rules = (
         made(id="before"),
         made(id="bad", check=_raises),
@@ -218,7 +218,7 @@ def test_a_fault_in_one_rule_costs_no_other_rules_outcome() -> None:
     engine = Engine(
         {"one": rules},
         lambda _: True,
-        lambda rule, error: told.append((rule.id, type(error).__name__)),
+        lambda rule, error: reported.append((rule.id, type(error).__name__)),
     )
     answers = {one.rule.id: one.answer for one in engine.ask("one", given().facts())}
 
@@ -231,17 +231,17 @@ def test_a_fault_in_one_rule_costs_no_other_rules_outcome() -> None:
         "with another answer": FIRED,
     }
     error = "ZeroDivisionError"
-    assert told == [("bad", error), ("review", error), ("with another answer", error)]
+    assert reported == [("bad", error), ("review", error), ("with another answer", error)]
 
 
 def test_a_rule_that_does_not_apply_to_the_patient_is_not_run() -> None:
-    told: list[Rule] = []
+    reported: list[Rule] = []
     engine = Engine(
-        {"one": [made(check=_raises)]}, lambda _: True, lambda rule, _error: told.append(rule)
+        {"one": [made(check=_raises)]}, lambda _: True, lambda rule, _error: reported.append(rule)
     )
     (outcome,) = engine.ask("one", given(deceased=True).facts())
     assert isinstance(outcome.answer, NotFired)
-    assert told == []
+    assert reported == []
 
 
 def test_a_fault_while_checking_for_documented_cramps_is_attributed_to_the_rule() -> None:
@@ -284,13 +284,13 @@ def test_a_malformed_answer_costs_only_its_own_rule(answer: Any, reviews: bool) 
     bad = made(id="bad", check=lambda _facts: answer)
     if reviews:
         bad = reviewing(made(id="bad"), lambda _facts, _outcomes: answer)
-    told: list[str] = []
+    reported: list[str] = []
     engine = Engine(
-        {"one": (made(), bad)}, lambda _: True, lambda rule, _error: told.append(rule.id)
+        {"one": (made(), bad)}, lambda _: True, lambda rule, _error: reported.append(rule.id)
     )
     answers = {one.rule.id: one.answer for one in engine.ask("one", given().facts())}
     assert answers == {"sound": FIRED, "bad": CannotTell((FAILED,), trigger=True, failed=True)}
-    assert told == ["bad"]
+    assert reported == ["bad"]
 
 
 @pytest.mark.parametrize(

@@ -78,14 +78,14 @@ def test_ckd_epi_2021(creatinine: str, age: int, female: bool, expected: float) 
         pytest.param(
             given().result("egfr", egfr("64"), method=PAIR).result("egfr", egfr("55"), method=PAIR),
             "55",
-            id="of a race pair the lower",
+            id="the lower of a race-adjusted pair",
         ),
         pytest.param(
             given()
             .result("egfr", egfr("55"), method=PAIR, days_ago=1.25)  # type: ignore[arg-type]
             .result("egfr", egfr("64"), method=PAIR, days_ago=1),
             "55",
-            id="also where the higher is of a later hour",
+            id="even if the higher is of a later hour",
         ),
         pytest.param(
             given().result("egfr", egfr("55")).result("creatinine", "4.0 mg/dL"),

@@ -148,7 +148,7 @@ def test_preliminary_results_alone_give_no_final_result() -> None:
         pytest.param((at("9", "09:00", unusable=True),), 1, id="nothing usable"),
         pytest.param(
             (at("9", "09:00", unusable=True), at("8", day=date(2020, 1, 1), unusable=True)), 2,
-            id="all there are",
+            id="no limit",
         ),
     ],
 )  # fmt: skip

@@ -229,14 +229,14 @@ def test_input_that_cannot_be_read_is_answered_with_place_and_remedy(
 
 
 def test_no_cards_is_never_presented_as_an_all_clear(demo: Demo) -> None:
-    told = demo().post("/demo/answer", json={"pasted": json.dumps(bundle())}).get_json()
-    assert told["response"]["cards"] == []
-    unchecked = sum(rule["answer"] == "cannot tell" for rule in told["trace"]["rules"])
+    answer = demo().post("/demo/answer", json={"pasted": json.dumps(bundle())}).get_json()
+    assert answer["response"]["cards"] == []
+    unchecked = sum(rule["answer"] == "cannot tell" for rule in answer["trace"]["rules"])
     assert unchecked
     said = f"No cards, but {unchecked} rules could not be checked."
-    assert told["status"] == said
-    assert said in told["html"]["cards"]
-    assert "nothing to say" not in told["html"]["cards"]
+    assert answer["status"] == said
+    assert said in answer["html"]["cards"]
+    assert "nothing to say" not in answer["html"]["cards"]
 
 
 def test_a_pasted_batch_response_is_read_like_any_bundle(demo: Demo) -> None:
@@ -244,8 +244,8 @@ def test_a_pasted_batch_response_is_read_like_any_bundle(demo: Demo) -> None:
     patient = {"fullUrl": "urn:uuid:1", **bundle()["entry"][0]}
     answered = {"resource": fhir.searchset(quinine), "response": {"status": "200"}}
     pasted = fhir.bundle("batch-response") | {"entry": [patient, answered]}
-    told = demo().post("/demo/answer", json={"pasted": json.dumps(pasted)}).get_json()
-    [card] = told["response"]["cards"]
+    answer = demo().post("/demo/answer", json={"pasted": json.dumps(pasted)}).get_json()
+    [card] = answer["response"]["cards"]
     assert card["source"]["topic"]["code"] == "quinine-active"
 
 
@@ -325,8 +325,8 @@ def test_with_trusted_clients_the_page_answers_without_a_token(demo: Demo, tmp_p
     # Nor does the page call a FHIR server for a user without a token.
     request = {**answer["request"], "fhirServer": "http://127.0.0.1:9/fhir"}
     del request["prefetch"]["results"]
-    told = ask(client, pasted=json.dumps(request))
-    reasons = {one["kind"]: one["reason"] for one in told["trace"]["data"]}
+    answer = ask(client, pasted=json.dumps(request))
+    reasons = {one["kind"]: one["reason"] for one in answer["trace"]["data"]}
     assert "not on the allowlist" in reasons["results"]
 
 
@@ -434,11 +434,11 @@ def test_trials_on_the_page_appear_in_no_hospitals_report(demo: Demo) -> None:
 
 def test_silent_mode_is_shown(demo: Demo) -> None:
     client = demo()
-    loud = ask(client, patient="low-magnesium")
+    normal = ask(client, patient="low-magnesium")
     quiet = ask(client, patient="low-magnesium", silent=True)
     assert quiet["response"] == {"cards": []}
     would = re.findall(r'data-silent="([^"]+)"', quiet["html"]["cards"])
-    assert would == rules_of(loud)
+    assert would == rules_of(normal)
     assert quiet["status"].startswith(f"No cards: in silent mode, {len(would)} rule")
     assert quiet["html"]["cards"].count("No cards") == 0
     assert "silent" in quiet["html"]["why"]

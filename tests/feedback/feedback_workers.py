@@ -76,7 +76,7 @@ def answer_one_card(url: str, said: Connection) -> None:
     said.send("done")
 
 
-def write_for_ever(url: str, said: Connection) -> None:
+def write_without_end(url: str, said: Connection) -> None:
     """Send feedback without end; say after each call that it was acknowledged."""
     records = _opened(url)
     call = 0

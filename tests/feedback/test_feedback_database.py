@@ -51,9 +51,9 @@ def test_a_url_that_cannot_be_used_refuses_to_start(url: str) -> None:
 def test_no_error_or_url_shows_the_password() -> None:
     database = open_database("postgresql://cds:canary@127.0.0.1:9/x")
     assert "canary" not in database.url
-    with pytest.raises(Unavailable) as away:
+    with pytest.raises(Unavailable) as unavailable:
         database.migrate()
-    assert "canary" not in str(away.value)
+    assert "canary" not in str(unavailable.value)
     with pytest.raises(StartupError) as refused:
         open_database("nothing://cds:canary@127.0.0.1/x")
     assert "canary" not in str(refused.value)

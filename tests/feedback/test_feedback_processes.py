@@ -106,7 +106,7 @@ def test_feedback_in_one_process_is_known_in_another(database_url: str) -> None:
 
 
 def test_a_killed_worker_loses_nothing_that_it_acknowledged(database_url: str) -> None:
-    with _process(workers.write_for_ever, database_url) as (process, here):
+    with _process(workers.write_without_end, database_url) as (process, here):
         acknowledged = [_said(here) for _ in range(20)]
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)

@@ -89,11 +89,13 @@ def test_all_processes_share_the_card_key(database_url: str) -> None:
 
 
 def test_a_card_key_from_the_settings_needs_no_database(tmp_path, database_url: str) -> None:
-    away = open_records(f"sqlite:///{tmp_path / 'none' / 'x.db'}", RULES, "sixteen or longer")
+    unavailable = open_records(
+        f"sqlite:///{tmp_path / 'none' / 'x.db'}", RULES, "sixteen or longer"
+    )
     here = open_records(database_url, RULES, "sixteen or longer")
     here.start()
-    assert here.card_ids.made_for(away.card_ids.new(*CARD), ANYBODY)
-    away.close()
+    assert here.card_ids.made_for(unavailable.card_ids.new(*CARD), ANYBODY)
+    unavailable.close()
     here.close()
 
 
@@ -147,13 +149,13 @@ def test_the_maintenance_thread_repeats_its_tasks() -> None:
 def test_one_failing_task_does_not_stop_the_others() -> None:
     done = []
 
-    def away() -> None:
-        raise Unavailable("away")
+    def unavailable() -> None:
+        raise Unavailable("unavailable")
 
     def broken() -> None:
         raise LookupError("canary")
 
-    upkeep = Upkeep([away, broken, lambda: done.append(1)])
+    upkeep = Upkeep([unavailable, broken, lambda: done.append(1)])
     with capture_logs() as lines:  # however another test has set up the log
         upkeep.run_once()
         upkeep.run_once()

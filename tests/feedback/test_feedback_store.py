@@ -88,7 +88,7 @@ def test_different_feedback_on_the_same_card_is_stored_as_well(
 @pytest.mark.parametrize(
     "card",
     [
-        pytest.param("no-uuid-at-all", id="no UUID"),
+        pytest.param("no-uuid-at-all", id="not a UUID"),
         pytest.param("4e0a2fb1-6e4b-4f0e-8f5d-3e9f0c6a1b2c", id="somebody else's UUID"),
         pytest.param(
             CardIds(b"k" * 16).new("low-magnesium", "1.2.0", patient(), "e"), id="another key"

@@ -558,12 +558,12 @@ HUGE = b"1" * 5000
         (Kind.MEDICATIONS, medication(id="c1", note=["HUGE"])),
     ],
 )
-@pytest.mark.parametrize("spoilt", [HUGE, b"-" + HUGE, b'"\xff"'])
+@pytest.mark.parametrize("faulty", [HUGE, b"-" + HUGE, b'"\xff"'])
 def test_a_number_or_text_that_cannot_be_decoded_costs_only_its_resource(
-    kind: Kind, resource: dict, spoilt: bytes
+    kind: Kind, resource: dict, faulty: bytes
 ) -> None:
     page = json.dumps(bundle(resource, condition(id="c3"), medication(id="c3"))).encode()
-    page = page.replace(b'"HUGE"', spoilt)
+    page = page.replace(b'"HUGE"', faulty)
     reading = reader().read(
         {kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x")}, CONTEXT, AS_OF
     )
@@ -573,16 +573,16 @@ def test_a_number_or_text_that_cannot_be_decoded_costs_only_its_resource(
     assert ("unreadable", f"{resource['resourceType']}/c1") in kinds(reading)
 
 
-@pytest.mark.parametrize("spoilt", [b"1e999", b'""', b"0.5", b"[]", b'{"reference":" "}', b"true"])
+@pytest.mark.parametrize("faulty", [b"1e999", b'""', b"0.5", b"[]", b'{"reference":" "}', b"true"])
 @pytest.mark.parametrize("resource", [lab(id="c1"), condition(id="c1"), medication(id="c1")])
-def test_the_subject_of_a_resource_must_be_readable(resource: dict, spoilt: bytes) -> None:
+def test_the_subject_of_a_resource_must_be_readable(resource: dict, faulty: bytes) -> None:
     kind = {
         "Observation": Kind.RESULTS,
         "Condition": Kind.CONDITIONS,
         "MedicationRequest": Kind.MEDICATIONS,
     }[resource["resourceType"]]
-    page = json.dumps(bundle(resource | {"subject": "SPOILT"})).encode()
-    page = page.replace(b'"SPOILT"', spoilt)
+    page = json.dumps(bundle(resource | {"subject": "FAULTY"})).encode()
+    page = page.replace(b'"FAULTY"', faulty)
     reading = reader().read(
         {kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x")}, CONTEXT, AS_OF
     )

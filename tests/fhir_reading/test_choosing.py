@@ -279,7 +279,7 @@ def values(*resources: object) -> list[str]:
     ],
     ids=[
         "the same result twice counts once",
-        "two finals of one id that differ both stay: nobody can tell",
+        "two different finals of one id are both kept: their order is unknown",
         "an amended version replaces its original",
         "whatever the order",
         "a withdrawn version retracts the result",
@@ -558,7 +558,7 @@ def test_a_panel_that_does_not_count(one) -> None:
         pytest.param(
             [lab(value=3.1, meta={"versionId": "9"}), lab(meta={"versionId": "9"})],
             ["3.1", "4.1"],
-            id="one version number for two contents tells nothing",
+            id="one version number for two contents orders nothing",
         ),
         pytest.param(
             [
@@ -567,7 +567,7 @@ def test_a_panel_that_does_not_count(one) -> None:
                 lab(value=3.3, meta={"versionId": "3"}),
             ],
             ["3.1", "3.2", "3.3"],
-            id="stamps that contradict each other in a ring rule nobody out",
+            id="timestamps that contradict each other in a circle exclude no version",
         ),
         pytest.param(
             [lab(id=None, value=3.1), lab(id=None, value=3.1), lab(), lab()],
@@ -591,7 +591,7 @@ def test_a_panel_that_does_not_count(one) -> None:
                 ),
             ],
             ["4.1"],
-            id="of two corrections the later counts",
+            id="the later of two corrections counts",
         ),
         pytest.param(
             [
@@ -599,7 +599,7 @@ def test_a_panel_that_does_not_count(one) -> None:
                 lab(id="b", status="amended", identifier=IDENTIFIER),
             ],
             ["3.1", "4.1"],
-            id="of two corrections without stamps both stay",
+            id="two corrections without timestamps are both kept",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from tests.fhir_reading.records import MAGNESIUM, lab, results
 
 
 @pytest.fixture
-def without_collector() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     gc.collect()
     gc.disable()
     yield
@@ -23,7 +23,7 @@ def alive() -> int:
     return sum(isinstance(one, Candidate | Series) for one in gc.get_objects())
 
 
-def test_reading_creates_no_reference_cycle(without_collector: None) -> None:
+def test_reading_creates_no_reference_cycle(without_garbage_collection: None) -> None:
     before = alive()
     reading = results(lab(), lab(MAGNESIUM, 2.0, "mg/dL", id="o2"))
     for series in reading.series.values():

@@ -142,7 +142,7 @@ def test_no_haemolysis_in_other_words(words) -> None:
 
 
 @pytest.mark.parametrize(
-    ("worse", "told"),
+    ("worse", "unusable"),
     [
         ({"value": 6.8, "unit": "foo", "interpretation": FLAG_HH}, 1),
         ({"value": 6.8, "unit": "foo"}, 1),
@@ -153,10 +153,10 @@ def test_no_haemolysis_in_other_words(words) -> None:
     ],
     ids=str,
 )
-def test_an_unusable_result_of_the_same_time_as_a_usable_one_is_reported(worse, told) -> None:
+def test_an_unusable_result_of_the_same_time_as_a_usable_one_is_reported(worse, unusable) -> None:
     found = newest(results(lab(id="o1", value=4.2), lab(id="o2", **worse)))
     assert found.result is not None
-    assert len(found.unusable) == told
+    assert len(found.unusable) == unusable
 
 
 @pytest.mark.parametrize(

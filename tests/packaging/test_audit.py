@@ -27,16 +27,16 @@ AFFECTED: dict[str, Any] = {
         pytest.param([CLEAN, UNKNOWN], 0, "1 of 2 packages judged", id="one is unknown"),
         pytest.param([CLEAN, AFFECTED], 1, "old 1.0: PYSEC-1, fixed in 1.1", id="one is affected"),
         pytest.param([UNKNOWN], 77, "nothing was audited", id="all are unknown"),
-        pytest.param([], 77, "nothing was audited", id="no package was seen"),
+        pytest.param([], 77, "nothing was audited", id="no package was found"),
         pytest.param(None, 77, "could not be reached", id="the source is unavailable"),
     ],
 )
 def test_status_and_words_when(
     tmp_path: Path, answer: list[dict[str, Any]] | None, status: int, said: str
 ) -> None:
-    told = "" if answer is None else json.dumps({"dependencies": answer})
+    printed = "" if answer is None else json.dumps({"dependencies": answer})
     auditor = tmp_path / "pip-audit"
-    auditor.write_text(f"#!/bin/sh\ncat <<'END'\n{told}\nEND\n", encoding="utf-8")
+    auditor.write_text(f"#!/bin/sh\ncat <<'END'\n{printed}\nEND\n", encoding="utf-8")
     auditor.chmod(0o755)
     ended = subprocess.run(
         [sys.executable, str(SCRIPT), str(auditor), str(tmp_path)],

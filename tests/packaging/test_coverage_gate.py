@@ -52,35 +52,35 @@ ALL = {
     [
         pytest.param("cds_service/app.py", measured(), 0, [], id="all is covered"),
         pytest.param(
-            "cds_service/app.py", measured(lines=5), 0, [], id="the rest may lack five in a hundred"
+            "cds_service/app.py", measured(lines=5), 0, [], id="the rest may miss five per cent"
         ),
         pytest.param(
             "cds_service/app.py",
             measured(lines=6),
             1,
             ["cds_service/app.py: 1, 2, 3, 4, 5, 6"],
-            id="the rest may not lack six lines in a hundred",
+            id="the rest may not miss six per cent of its lines",
         ),
         pytest.param(
             "cds_service/app.py",
             measured(branches=((9, 12), (9, -1), (20, 3), (21, 3), (22, 3), (23, 3))),
             1,
             ["cds_service/app.py: 9->12, 9->exit, 20->3, 21->3, 22->3, 23->3"],
-            id="nor six branches, though every line was run",
+            id="nor of its branches, even if every line ran",
         ),
         pytest.param(
             "hooks/renal.py",
             measured(branches=((61, 58),)),
             1,
             ["hooks/renal.py: 61->58"],
-            id="medicine may not lack a single branch",
+            id="medicine may not miss a single branch",
         ),
         pytest.param(
             "cds_service/engine/run.py",
             measured(lines=2, branches=((1, 9), (20, 2), (30, 31))),
             1,
             ["cds_service/engine/run.py: 1, 2, 30->31"],
-            id="the core neither; branches of a named line are not named again",
+            id="nor may the core; branches of a named line are not named again",
         ),
     ],
 )

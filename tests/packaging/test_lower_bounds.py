@@ -36,18 +36,18 @@ def test_a_bound_that_is_installed_passes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("requirement", "told"),
+    ("requirement", "message"),
     [
         ("click>=0.1", f"{version('click')} is installed."),
         ("click<99", "has no lower bound."),
     ],
 )
 def test_a_lower_bound_that_was_not_tested_fails(
-    tmp_path: Path, requirement: str, told: str
+    tmp_path: Path, requirement: str, message: str
 ) -> None:
     ended = judged(tmp_path, requirement)
     assert ended.returncode == 1
-    assert ended.stderr.splitlines() == [f"{requirement}: {told}"]
+    assert ended.stderr.splitlines() == [f"{requirement}: {message}"]
     assert ended.stdout.splitlines()[-1] == "lowest: 1 of 2 lower bounds are installed exactly."
 
 

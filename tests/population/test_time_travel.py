@@ -23,7 +23,7 @@ from tests.population.export import (
 )
 
 
-def told(tmp_path: Path, *resources: Json, **options: Any) -> Json:
+def evaluated_export(tmp_path: Path, *resources: Json, **options: Any) -> Json:
     source = tmp_path / f"export{len(list(tmp_path.iterdir()))}"
     return evaluated(write(source, patient(), encounter(), *resources), **options)
 
@@ -41,7 +41,7 @@ BASE = (cramps(), potassium(3.1, "2026-03-01T08:00:00Z"), quinine())
 
 
 def test_rules_fire_on_what_was_known(tmp_path: Path) -> None:
-    found = answers(told(tmp_path, *BASE))
+    found = answers(evaluated_export(tmp_path, *BASE))
 
     assert found["low-potassium"] == "fired"
     assert found["quinine-active"] == "fired"
@@ -68,7 +68,7 @@ LATER = [
 
 @pytest.mark.parametrize("later", LATER)
 def test_later_data_change_nothing(tmp_path: Path, later: Json) -> None:
-    assert rows(told(tmp_path, *BASE)) == rows(told(tmp_path, *BASE, later))
+    assert rows(evaluated_export(tmp_path, *BASE)) == rows(evaluated_export(tmp_path, *BASE, later))
 
 
 @pytest.mark.parametrize(
@@ -83,17 +83,19 @@ def test_later_data_change_nothing(tmp_path: Path, later: Json) -> None:
 def test_a_later_stop_changes_nothing(tmp_path: Path, stop: Json) -> None:
     stopped = quinine(status="stopped", **stop)
 
-    assert answers(told(tmp_path, cramps(), stopped))["quinine-active"] == "fired"
+    assert answers(evaluated_export(tmp_path, cramps(), stopped))["quinine-active"] == "fired"
 
 
 def test_an_earlier_stop_counts(tmp_path: Path) -> None:
     stopped = quinine(status="stopped", statusChanged="2026-03-01T08:00:00Z")
 
-    assert answers(told(tmp_path, cramps(), stopped))["quinine-active"] == "did not fire"
+    assert (
+        answers(evaluated_export(tmp_path, cramps(), stopped))["quinine-active"] == "did not fire"
+    )
 
 
 def test_a_stop_at_an_unknown_time_is_a_caveat(tmp_path: Path) -> None:
-    made = told(tmp_path, cramps(), quinine(status="stopped"))
+    made = evaluated_export(tmp_path, cramps(), quinine(status="stopped"))
 
     assert answers(made)["quinine-active"] == "did not fire"
     assert "ended at an unknown time" in caveats(made)
@@ -104,7 +106,7 @@ def test_a_diagnosis_that_resolved_later_was_active_then(tmp_path: Path) -> None
         clinicalStatus={"coding": [{"code": "resolved"}]}, abatementDateTime="2026-05-01"
     )
 
-    made = told(tmp_path, resolved, potassium(3.1, "2026-03-01T08:00:00Z"))
+    made = evaluated_export(tmp_path, resolved, potassium(3.1, "2026-03-01T08:00:00Z"))
     assert answers(made)["low-potassium"] == "fired"
 
 
@@ -126,14 +128,14 @@ def test_a_discharge_diagnosis_was_not_known_at_the_start(tmp_path: Path) -> Non
 
 
 def test_a_day_counts_from_its_end_and_is_a_caveat(tmp_path: Path) -> None:
-    made = told(tmp_path, cramps(), potassium(3.1, "2026-03-10", issued=None))
+    made = evaluated_export(tmp_path, cramps(), potassium(3.1, "2026-03-10", issued=None))
 
     assert answers(made)["low-potassium"] == "cannot tell"
     assert "by the day only" in caveats(made)
 
 
 def test_at_a_date_every_patient_is_evaluated_once(tmp_path: Path) -> None:
-    made = told(tmp_path, *BASE, at="2026-02-15")
+    made = evaluated_export(tmp_path, *BASE, at="2026-02-15")
 
     assert answers(made)["low-potassium"] == "cannot tell"
     assert answers(made)["quinine-active"] == "fired"
@@ -142,7 +144,7 @@ def test_at_a_date_every_patient_is_evaluated_once(tmp_path: Path) -> None:
 def test_the_window_bounds_the_calls(tmp_path: Path) -> None:
     second = encounter("e2", "2026-04-10T09:00:00Z")
 
-    made = told(tmp_path, *BASE, second, start="2026-04-01", end="2026-04-10")
+    made = evaluated_export(tmp_path, *BASE, second, start="2026-04-01", end="2026-04-10")
     assert [one["time"].month for one in made["called"]] == [4]
 
 
@@ -153,10 +155,10 @@ def test_data_after_an_order_change_nothing(tmp_path: Path, hook: str, later: Js
     base = (cramps(), potassium(3.1, "2026-03-01T08:00:00Z"), order)
     window = {"at": "orders", "hook": hook, "end": "2026-03-10"}
 
-    before = told(tmp_path, *base, **window)
+    before = evaluated_export(tmp_path, *base, **window)
     assert len(before["called"]) == 1
     assert "fired" in {one["answer"] for one in before["evaluations"]}
-    after = told(tmp_path, *base, later, **window)
+    after = evaluated_export(tmp_path, *base, later, **window)
     assert [{**one, "order": ""} for one in rows(before)] == [
         {**one, "order": ""} for one in rows(after)
     ]
@@ -169,7 +171,7 @@ def test_an_order_stopped_later_was_in_force_when_the_next_was_placed(tmp_path: 
 
     def found(**stop: str) -> list[str]:
         taken = quinine(**spironolactone, **stop)
-        made = told(tmp_path, cramps(), order, taken, at="orders", start="2026-03-01")
+        made = evaluated_export(tmp_path, cramps(), order, taken, at="orders", start="2026-03-01")
         (hazard,) = [
             one for one in made["evaluations"] if one["rule"] == "potassium-ordered-hazard"
         ]
@@ -232,7 +234,7 @@ def test_dates_without_an_offset_are_in_the_time_zone_of_the_call(tmp_path: Path
 def test_entries_put_on_hold_or_deleted_later_were_in_force(
     tmp_path: Path, status: str, set_at: Json, answer: str
 ) -> None:
-    made = told(tmp_path, cramps(), quinine(status=status, **set_at))
+    made = evaluated_export(tmp_path, cramps(), quinine(status=status, **set_at))
 
     assert answers(made)["quinine-active"] == answer
     assert ("on hold or entered in error since an unknown" in caveats(made)) == (
@@ -246,7 +248,9 @@ def test_a_planned_end_is_not_the_stop_if_the_entry_changed_before(
     planned = {"dispenseRequest": {"validityPeriod": {"end": "2026-12-31"}}}
 
     stopped = quinine(status="stopped", meta={"lastUpdated": "2026-03-01T08:00:00Z"}, **planned)
-    assert answers(told(tmp_path, cramps(), stopped))["quinine-active"] == "did not fire"
+    assert (
+        answers(evaluated_export(tmp_path, cramps(), stopped))["quinine-active"] == "did not fire"
+    )
 
 
 FIRST = potassium(3.1, "2026-03-01T08:00:00Z", meta={"lastUpdated": "2026-03-01T09:00:00Z"})
@@ -263,7 +267,7 @@ def test_a_correction_counts_from_when_it_was_issued(
         4.4, "2026-03-01T08:00:00Z", issued, status="corrected", meta={"lastUpdated": issued}
     )
 
-    made = told(tmp_path, cramps(), corrected, FIRST)
+    made = evaluated_export(tmp_path, cramps(), corrected, FIRST)
     assert answers(made)["low-potassium"] == answer
     assert "its earlier versions are not in the export" not in caveats(made)
 
@@ -277,7 +281,9 @@ def test_a_correction_counts_from_when_it_was_issued(
     ],
 )
 def test_an_entry_deleted_at_an_unknown_time_is_a_caveat(tmp_path: Path, struck: Json) -> None:
-    assert "entered in error or refuted at an unknown time" in caveats(told(tmp_path, struck))
+    assert "entered in error or refuted at an unknown time" in caveats(
+        evaluated_export(tmp_path, struck)
+    )
 
 
 def test_a_death_dated_by_the_year_is_a_caveat(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from tests.given import (
     NO_REASON,
     OTHER_REASON,
     Given,
+    evidence_names,
     fired,
     given,
-    leaned_on,
     orders_offered,
     silent,
     unknown,
@@ -96,10 +96,10 @@ def test_only_the_reason_given_on_the_order_counts(reason: object) -> None:
 
 def test_the_evidence_lists_liver_disease_and_diuretics() -> None:
     case = albumin(given().has("ascites", name="Ascites").takes("diuretic_loop", name="Furosemide"))
-    assert {"Ascites", "Furosemide"} <= leaned_on(fired(case.ask(RULE)))
+    assert {"Ascites", "Furosemide"} <= evidence_names(fired(case.ask(RULE)))
     case = albumin(given().has("cirrhosis", name="Cirrhosis"))
     finding = fired(case.ask(RULE))
-    assert "Cirrhosis" in leaned_on(finding)
+    assert "Cirrhosis" in evidence_names(finding)
     assert finding.advice[1] == "Discuss it with hepatology first."
     assert "document it and discuss" in fired(albumin().ask(RULE)).advice[1]
     lists = given().has("cirrhosis", name="Cirrhosis").lacking(Kind.MEDICATIONS)

@@ -12,9 +12,9 @@ from tests.given import (
     NO_REASON,
     OTHER_REASON,
     Given,
+    evidence_names,
     fired,
     given,
-    leaned_on,
     offers,
     silent,
     unknown,
@@ -38,7 +38,7 @@ def with_drug(rule: str, case: Given, *classes: str, **more: object) -> Given:
     return case.ordering(*classes, **more)  # type: ignore[arg-type]
 
 
-def said(finding: object) -> str:
+def detail_of(finding: object) -> str:
     """The whole detail of a card."""
     return " ".join((*finding.advice, *finding.missing, finding.strength))  # type: ignore[attr-defined]
 
@@ -79,8 +79,8 @@ def test_an_nsaid_with_any_risk_factor_fires_and_names_the_factor(
     loud = rule == ORDERED or name not in MILD
     assert finding.indicator is (Indicator.WARNING if loud else Indicator.INFO)
     assert name in finding.summary
-    assert name in said(finding)
-    assert "ineffective" not in said(finding)
+    assert name in detail_of(finding)
+    assert "ineffective" not in detail_of(finding)
     drafts = {one.source.reference for one in finding_drafts(finding)}
     assert offers(finding) == drafts == set(finding.about)
     assert bool(drafts) is (rule == ORDERED)
@@ -118,13 +118,13 @@ def test_the_evidence_lists_the_drugs_and_every_risk_factor(rule: str) -> None:
     with_drug(rule, case, "acetaminophen", name="Paracetamol")
     finding = fired(with_drug(rule, case, "nsaid", name="Ibuprofen").ask(rule))
     factors = {"Cirrhosis", "Warfarin", "Furosemide", "Lisinopril", "egfr"}
-    assert leaned_on(finding) == {"Ibuprofen", "Paracetamol", *factors}
+    assert evidence_names(finding) == {"Ibuprofen", "Paracetamol", *factors}
     assert "eGFR 40, cirrhosis, warfarin" in finding.summary
 
 
 @pytest.mark.parametrize("rule", BOTH)
 def test_a_drug_that_a_newer_statement_reports_as_stopped_is_still_a_risk_factor(rule: str) -> None:
-    case = healthy().said_stopped("anticoagulant", name="Warfarin")
+    case = healthy().reported_stopped("anticoagulant", name="Warfarin")
     assert "warfarin" in fired(with_drug(rule, case, "nsaid").ask(rule)).summary
 
 
@@ -134,7 +134,7 @@ def test_acetaminophen_fires_only_in_cirrhosis_and_as_info(rule: str) -> None:
     finding = fired(with_drug(rule, healthy().has("cirrhosis"), "acetaminophen").ask(rule))
     assert finding.indicator is Indicator.INFO
     assert "2 g/day" in finding.summary
-    assert "safer there than an NSAID" in said(finding)
+    assert "safer there than an NSAID" in detail_of(finding)
     both = with_drug(rule, healthy().has("cirrhosis"), "acetaminophen")
     assert fired(with_drug(rule, both, "nsaid").ask(rule)).indicator is Indicator.WARNING
 
@@ -161,7 +161,7 @@ def test_cannot_tell_when_a_risk_factor_could_be_hidden(rule: str) -> None:
         ).ask(rule)
     ).because
     found = fired(nsaid(given(age=70).cramps().lacking(Kind.RESULTS)).ask(rule))
-    assert "laboratory results could not be checked" in said(found)
+    assert "laboratory results could not be checked" in detail_of(found)
 
 
 def test_a_preliminary_egfr_raises_severity_for_an_order_but_not_for_drugs_taken() -> None:
@@ -207,7 +207,7 @@ def aspirin(amount: str, unit: str = "mg", per_day: int = 1) -> Dosage:
         pytest.param(
             {"name": "Naproxen 81 MG Oral Tablet", "dosages": (aspirin("1", "tablet"),)},
             True,
-            id="as little of another drug",
+            id="the same amount of another drug",
         ),
     ],
 )
@@ -239,7 +239,7 @@ def test_only_active_analgesics_are_in_use(taking: Taking) -> None:
 
 def test_analgesic_use_fires_without_cramps_only_as_a_warning() -> None:
     silent(given(age=70).takes("nsaid").ask(USE))
-    fired(given(age=70).seen_for(CRAMPS).takes("nsaid").ask(USE))
+    fired(given(age=70).encounter_for(CRAMPS).takes("nsaid").ask(USE))
     no_list = given(age=70).takes("nsaid").lacking(Kind.CONDITIONS)
     assert "leg cramps" in unknown(no_list.ask(USE)).because[0]
     silent(given().takes("nsaid").result("egfr", f"45 {UNIT}").ask(USE))
@@ -257,9 +257,9 @@ def test_analgesic_use_fires_without_cramps_only_as_a_warning() -> None:
 
 def test_from_age_65_the_article_recommends_a_multimodal_approach() -> None:
     for rule in BOTH:
-        assert "multimodal" in said(fired(with_drug(rule, healthy(65), "nsaid").ask(rule)))
+        assert "multimodal" in detail_of(fired(with_drug(rule, healthy(65), "nsaid").ask(rule)))
         younger = with_drug(rule, healthy(64).takes("anticoagulant"), "nsaid")
-        assert "multimodal" not in said(fired(younger.ask(rule)))
+        assert "multimodal" not in detail_of(fired(younger.ask(rule)))
 
 
 @pytest.mark.parametrize(
@@ -304,4 +304,4 @@ def test_minors_and_deceased_patients_get_no_card(rule: str) -> None:
 
 def test_one_card_names_all_drafts() -> None:
     two = healthy(70).ordering("nsaid", name="Ibuprofen").ordering("nsaid", name="Naproxen")
-    assert "Ibuprofen, Naproxen" in said(fired(two.ask(ORDERED)))
+    assert "Ibuprofen, Naproxen" in detail_of(fired(two.ask(ORDERED)))

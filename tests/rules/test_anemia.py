@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.engine.rule import Indicator, OrderTest
-from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
+from tests.given import Given, evidence_names, fired, given, offers, silent, unknown
 
 RULE = "anemia"
 IRON = {"ferritin", "transferrin_saturation"}
@@ -137,24 +137,24 @@ def test_platelets_are_mentioned_when_the_patient_takes_quinine() -> None:
 def test_the_evidence_lists_what_the_limit_and_the_advice_depend_on() -> None:
     case = given().has("pregnancy", name="Pregnancy").takes("quinine", name="Quinine")
     finding = fired(case.result("hemoglobin", "8 g/dL").ask(RULE))
-    assert leaned_on(finding) == {"hemoglobin", "Pregnancy", "Quinine"}
+    assert evidence_names(finding) == {"hemoglobin", "Pregnancy", "Quinine"}
     man = given(sex="male").has("pregnancy", name="Pregnancy").result("hemoglobin", "8 g/dL")
-    assert leaned_on(fired(man.ask(RULE))) == {"hemoglobin"}
+    assert evidence_names(fired(man.ask(RULE))) == {"hemoglobin"}
 
 
 def test_quinine_that_a_newer_statement_reports_as_stopped_still_counts() -> None:
-    case = given().said_stopped("quinine", name="Quinine").result("hemoglobin", "8 g/dL")
+    case = given().reported_stopped("quinine", name="Quinine").result("hemoglobin", "8 g/dL")
     finding = fired(case.ask(RULE))
     assert "takes quinine" in " ".join(finding.advice)
     assert "takes quinine" in " ".join(finding.missing)
-    assert "Quinine" in leaned_on(finding)
+    assert "Quinine" in evidence_names(finding)
 
 
 @pytest.mark.parametrize(("days_ago", "counts"), [(365, True), (366, False)])
 def test_platelets_count_for_twelve_months(days_ago: int, counts: bool) -> None:
     case = given().takes("quinine").result("hemoglobin", "8 g/dL")
     finding = fired(case.result("platelets", "90 10*9/L", days_ago=days_ago).ask(RULE))
-    assert ("platelets" in leaned_on(finding)) is counts
+    assert ("platelets" in evidence_names(finding)) is counts
     assert any("platelets" in line for line in finding.missing) is not counts
 
 

@@ -12,9 +12,9 @@ from tests.given import (
     NO_REASON,
     OTHER_REASON,
     Given,
+    evidence_names,
     fired,
     given,
-    leaned_on,
     orders_offered,
     removed,
     silent,
@@ -38,7 +38,7 @@ def baclofen(
     return case.ordering("baclofen", name=name, reason=reason, dosages=dosages or (daily("10"),))
 
 
-def said(finding: object) -> str:
+def detail_of(finding: object) -> str:
     """The whole detail of a card."""
     return " ".join((*finding.advice, *finding.missing, finding.strength))  # type: ignore[attr-defined]
 
@@ -97,7 +97,7 @@ def test_baclofen_that_was_stopped_counts_as_a_new_start() -> None:
     assert "to start" in fired(baclofen(daily("20"), case=case).ask(RULE)).summary
     unread = given().has("cirrhosis").lacking(Kind.MEDICATIONS)
     finding = fired(baclofen(daily("20"), case=unread).ask(RULE))
-    assert "medication list could not be checked" in said(finding)
+    assert "medication list could not be checked" in detail_of(finding)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_from_sixty_five_it_warns(age: int | None, indicator: Indicator | None) 
     else:
         assert fired(answer).indicator is indicator
         assert "falls" in fired(answer).summary
-        assert "At 65 years or older" in said(fired(answer))
+        assert "At 65 years or older" in detail_of(fired(answer))
 
 
 @pytest.mark.parametrize("sedating", ["sedative", "opioid", "gabapentinoid"])
@@ -119,15 +119,15 @@ def test_another_sedative_makes_it_a_warning(sedating: str) -> None:
     active = given().has("cirrhosis").takes(sedating, name="Other")
     assert sedating in fired(baclofen(case=active).ask(RULE)).summary
     drafted = given().has("cirrhosis").ordering(sedating, name="Other", selected=False)
-    assert "Other" in said(fired(baclofen(case=drafted).ask(RULE)))
-    assert {"Other", "Cirrhosis"} <= leaned_on(
+    assert "Other" in detail_of(fired(baclofen(case=drafted).ask(RULE)))
+    assert {"Other", "Cirrhosis"} <= evidence_names(
         fired(
             baclofen(
                 case=given().has("cirrhosis", name="Cirrhosis").takes(sedating, name="Other")
             ).ask(RULE)
         )
     )
-    doubted = given().has("cirrhosis").said_stopped(sedating, name="Other")
+    doubted = given().has("cirrhosis").reported_stopped(sedating, name="Other")
     assert sedating in fired(baclofen(case=doubted).ask(RULE)).summary
     stopped = given().has("cirrhosis").takes(sedating, taking=Taking.STOPPED)
     silent(baclofen(case=stopped).ask(RULE))
@@ -146,7 +146,7 @@ def test_without_cirrhosis_alone_it_is_info(case: object) -> None:
     finding = fired(baclofen(case=case()).ask(RULE))  # type: ignore[operator]
     assert finding.indicator is Indicator.INFO
     assert "no cirrhosis" in finding.summary
-    assert "confusion" not in said(finding)
+    assert "confusion" not in detail_of(finding)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_dose_that_cannot_be_read_is_reported_and_never_guessed() -> None:
         given().has("cirrhosis").ordering("baclofen", reason=CRAMPS).ask(RULE)
     ).trigger
     finding = fired(baclofen(words, case=given(age=70)).ask(RULE))
-    assert "could not be read" in said(finding)
+    assert "could not be read" in detail_of(finding)
 
 
 def test_cannot_tell_when_data_were_not_obtained() -> None:
@@ -204,17 +204,17 @@ def test_cannot_tell_when_data_were_not_obtained() -> None:
 def test_the_dose_range_is_printed_only_when_no_other_card_warns_against_baclofen() -> None:
     schedule = "10 mg/day, weekly steps of 10 mg, to 30 mg/day."
     good = given(age=70).result("egfr", "90 mL/min/{1.73_m2}")
-    text = said(fired(baclofen(case=good).ask(RULE)))
+    text = detail_of(fired(baclofen(case=good).ask(RULE)))
     assert schedule in text
     assert "check it first" not in text
-    text = said(fired(baclofen(case=given(age=70)).ask(RULE)))
+    text = detail_of(fired(baclofen(case=given(age=70)).ask(RULE)))
     assert schedule + " Renal function is not known: check it first." in text
     for case in (
         given(age=70).result("egfr", "59 mL/min/{1.73_m2}"),
         given(age=70).result("egfr", "29 mL/min/{1.73_m2}"),
         given(age=70).result("egfr", "90 mL/min/{1.73_m2}").has("hepatic_encephalopathy"),
     ):
-        assert schedule not in said(fired(baclofen(case=case).ask(RULE)))
+        assert schedule not in detail_of(fired(baclofen(case=case).ask(RULE)))
 
 
 def test_minors_deceased_patients_and_unselected_drafts() -> None:
@@ -240,8 +240,8 @@ def test_pregnancy_is_a_warning_that_mentions_the_newborn() -> None:
     finding = fired(case.ordering("baclofen", dosages=(daily("10"),)).ask(RULE))
     assert finding.indicator is Indicator.WARNING
     assert "pregnancy" in finding.summary
-    assert "newborn" in said(finding)
-    assert "weekly steps" not in said(finding)
+    assert "newborn" in detail_of(finding)
+    assert "weekly steps" not in detail_of(finding)
     assert removed(finding) == set(finding.about) != set()
     taken = given().cramps().has("pregnancy").takes("baclofen")
     assert removed(fired(taken.ordering("baclofen").ask(RULE))) == set()

@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.engine.rule import Indicator
-from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
+from tests.given import Given, evidence_names, fired, given, offers, silent, unknown
 
 RENAL, LIVER = "baclofen-ordered-renal-impairment", "baclofen-ordered-encephalopathy"
 DRAFT = "MedicationRequest/draft-1"
@@ -16,7 +16,7 @@ def baclofen(**more: object) -> Given:
     return given(**more).ordering("baclofen", name="Baclofen 10 mg")  # type: ignore[arg-type]
 
 
-def said(finding: object) -> str:
+def detail_of(finding: object) -> str:
     """The whole detail of a card."""
     return " ".join((*finding.advice, *finding.missing, finding.strength))  # type: ignore[attr-defined]
 
@@ -81,7 +81,7 @@ def test_renal_function_that_was_not_fetched_could_not_be_checked(state: State) 
     finding = fired(baclofen().lacking(Kind.RESULTS, state=state).ask(RENAL))
     assert finding.indicator is Indicator.WARNING
     assert "could not be checked" in finding.summary
-    assert "laboratory results could not be checked" in said(finding)
+    assert "laboratory results could not be checked" in detail_of(finding)
 
 
 YEAR = "renal function in the last 12 months"
@@ -144,7 +144,7 @@ def test_a_good_egfr_does_not_make_up_for_data_that_could_not_be_read() -> None:
     newer = baclofen().result("egfr", f"90 {UNIT}", days_ago=5).unusable("creatinine")
     assert unknown(newer.ask(RENAL)).problems
     old = baclofen().unusable("egfr", days_ago=3)
-    assert "could not be used" in said(fired(old.ask(RENAL)))
+    assert "could not be used" in detail_of(fired(old.ask(RENAL)))
 
 
 def test_an_egfr_is_computed_from_creatinine() -> None:
@@ -200,17 +200,17 @@ def critical(rule: str) -> Given:
 def test_removal_is_offered_only_to_a_patient_known_not_to_take_it(rule: str) -> None:
     finding = fired(critical(rule).ask(rule))
     assert DRAFT in offers(finding)
-    assert "abruptly" not in said(finding)
+    assert "abruptly" not in detail_of(finding)
     taking = [critical(rule).takes(one) for one in ("baclofen", "baclofen_intrathecal")]
-    for case in (*taking, critical(rule).said_stopped("baclofen")):
+    for case in (*taking, critical(rule).reported_stopped("baclofen")):
         finding = fired(case.ask(rule))
         assert DRAFT not in offers(finding)
-        assert "already takes baclofen: never stop it abruptly" in said(finding)
+        assert "already takes baclofen: never stop it abruptly" in detail_of(finding)
     for state in (State.ABSENT, State.PARTIAL):
         unread = critical(rule).lacking(Kind.MEDICATIONS, state=state)
         finding = fired(unread.ask(rule))
         assert DRAFT not in offers(finding)
-        assert "never stop it abruptly" in said(finding)
+        assert "never stop it abruptly" in detail_of(finding)
 
 
 @pytest.mark.parametrize("rule", [RENAL, LIVER])
@@ -238,7 +238,7 @@ def test_current_or_past_encephalopathy_is_critical(presence: Presence) -> None:
     assert finding.indicator is Indicator.CRITICAL
     assert "Certainty is low" in finding.strength
     assert "hepatic encephalopathy). Baclofen sedates" in finding.advice[0]
-    assert leaned_on(finding) == {"Baclofen 10 mg", "hepatic encephalopathy"}
+    assert evidence_names(finding) == {"Baclofen 10 mg", "hepatic encephalopathy"}
 
 
 @pytest.mark.parametrize(
@@ -263,12 +263,12 @@ def test_cirrhosis_without_encephalopathy_is_info(
     finding = fired(answer)
     assert finding.indicator is Indicator.INFO
     assert offers(finding) == set()
-    assert leaned_on(finding) == {"Baclofen 10 mg", concept}
+    assert evidence_names(finding) == {"Baclofen 10 mg", concept}
 
 
 def test_an_unread_problem_list_cannot_rule_out_liver_disease() -> None:
     assert unknown(baclofen().lacking(Kind.CONDITIONS).ask(LIVER)).trigger
     partly = baclofen().has("cirrhosis").lacking(Kind.CONDITIONS, state=State.PARTIAL)
-    assert "problem list" in said(fired(partly.ask(LIVER)))
+    assert "problem list" in detail_of(fired(partly.ask(LIVER)))
     lists = baclofen().has("cirrhosis").lacking(Kind.MEDICATIONS)
     assert "medication list" in fired(lists.ask(LIVER)).missing[0]

@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State, Taking
 from cds_service.engine.rule import DraftMedication, Indicator, RemoveDraft
-from tests.given import CRAMPS, Given, fired, given, leaned_on, offers, silent, unknown
+from tests.given import CRAMPS, Given, evidence_names, fired, given, offers, silent, unknown
 
 RULE = "cirrhosis-cramps"
 TESTS = {"potassium", "magnesium", "sodium", "creatinine"}
@@ -31,7 +31,9 @@ def words(case: Given) -> str:
         pytest.param(given().takes("diuretic_thiazide"), True, id="thiazide"),
         pytest.param(given().takes("diuretic_potassium_sparing"), True, id="potassium-sparing"),
         pytest.param(given().cramps(), True, id="cramps, no diuretic"),
-        pytest.param(given().seen_for(CRAMPS), True, id="cramps as the reason of the encounter"),
+        pytest.param(
+            given().encounter_for(CRAMPS), True, id="cramps as the reason of the encounter"
+        ),
         pytest.param(given().at(cramps_assumed=True), True, id="cramps assumed by the site"),
         pytest.param(given(), False, id="neither"),
         pytest.param(given().cramps(presence=Presence.SUSPECTED), False, id="suspected cramps"),
@@ -148,7 +150,7 @@ OPTION = "An option for the clinician to weigh: baclofen 10 mg/day"
         pytest.param(checked(given().has("hepatic_encephalopathy")), False, id="encephalopathy"),
         pytest.param(
             checked(given().has("hepatic_encephalopathy", presence=Presence.PAST)), False,
-            id="encephalopathy once",
+            id="past encephalopathy",
         ),
         pytest.param(
             checked(given().has("hepatic_encephalopathy", presence=Presence.SUSPECTED)), False,
@@ -165,7 +167,7 @@ OPTION = "An option for the clinician to weigh: baclofen 10 mg/day"
             checked(given().ordering("opioid", selected=False)), False, id="an opioid in a draft"
         ),
         pytest.param(
-            checked(given().said_stopped("opioid")), False, id="an opioid, by a statement stopped"
+            checked(given().reported_stopped("opioid")), False, id="an opioid, reported as stopped"
         ),
         pytest.param(
             checked(given().lacking(Kind.MEDICATIONS, state=State.PARTIAL)), False,
@@ -191,7 +193,7 @@ def test_baclofen_is_mentioned_only_when_it_is_safe_to_suggest(case: Given, name
 def test_baclofen_that_is_taken_is_never_stopped_abruptly() -> None:
     case = checked(given().has("cirrhosis").cramps().takes("baclofen").takes("opioid"))
     assert "never stop it abruptly" in words(case)
-    case = checked(given().has("cirrhosis").cramps().said_stopped("baclofen").takes("opioid"))
+    case = checked(given().has("cirrhosis").cramps().reported_stopped("baclofen").takes("opioid"))
     assert "never stop it abruptly" in words(case)
     assert "abruptly" not in words(checked(given().has("cirrhosis").cramps().takes("opioid")))
 
@@ -254,7 +256,7 @@ def test_the_evidence_lists_everything_that_the_card_mentions() -> None:
     case.has("hepatic_encephalopathy", name="Encephalopathy").takes("opioid", name="Morphine")
     case.takes("diuretic_loop", name="Furosemide").result("potassium", "3.1 mmol/L")
     finding = fired(case.result("magnesium", "0.85 mmol/L").result("egfr", EGFR).ask(RULE))
-    assert leaned_on(finding) == {
+    assert evidence_names(finding) == {
         *("Cirrhosis", "Ascites", "Encephalopathy", "Morphine", "Furosemide"),
         *("potassium", "magnesium", "egfr"),
     }
@@ -322,7 +324,7 @@ def on_diuretics() -> Given:
             "Cirrhosis, acute kidney injury: discontinue",
             id="AKI suspected",
         ),
-        pytest.param(on_diuretics().has("aki", presence=Presence.PAST), "", id="AKI over"),
+        pytest.param(on_diuretics().has("aki", presence=Presence.PAST), "", id="AKI resolved"),
         pytest.param(
             on_diuretics().cramps(words="incapacitating leg cramps"),
             "Cirrhosis, incapacitating cramps: discontinue diuretics",

@@ -104,6 +104,6 @@ def test_cannot_tell_when_the_medication_list_was_not_read(state: State) -> None
 
 
 def test_cramps_are_the_reason_for_the_encounter_or_are_assumed() -> None:
-    fired(given().seen_for(CRAMPS).takes("statin").ask(RULE))
+    fired(given().encounter_for(CRAMPS).takes("statin").ask(RULE))
     fired(given().at(cramps_assumed=True).takes("statin").ask(RULE))
     unknown(given().lacking(Kind.CONDITIONS).takes("statin").ask(RULE))

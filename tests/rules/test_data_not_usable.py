@@ -124,7 +124,7 @@ def test_with_cramps_unusable_data_are_reported(case: Given, said: str) -> None:
             .takes("diuretic_potassium_sparing")
             .result("egfr", "90 mL/min/{1.73_m2}")
             .result("creatinine", "0.8 mg/dL"),
-            id="nor where other results are exact",
+            id="nor with other exact results",
         ),
         pytest.param(given().cramps().unusable("crp", days_ago=31), id="a day too old"),
     ],
@@ -507,7 +507,7 @@ def test_it_is_reported_with_an_order_that_a_rule_judges(case: Given, said: str)
             given().ordering("magnesium", selected=False).unusable("magnesium"), id="not selected"
         ),
         pytest.param(
-            given().ordering("magnesium").unusable("ferritin"), id="nobody needs ferritin"
+            given().ordering("magnesium").unusable("ferritin"), id="no rule needs ferritin"
         ),
         pytest.param(given().ordering("magnesium"), id="nothing is wrong"),
         pytest.param(given(), id="no draft"),
@@ -539,12 +539,12 @@ def _with_a_fault_in(rule_id: str, case: Given, service: Service) -> Answer:
     def bad(*_args: object) -> NotFired:
         raise ZeroDivisionError
 
-    def spoilt(one: Rule) -> Rule:
+    def faulty(one: Rule) -> Rule:
         if one.id != rule_id:
             return one
         return replace(one, review=bad) if one.review else replace(one, check=bad)
 
-    rules = {service: [spoilt(one) for one in rules_by_service()[service]]}
+    rules = {service: [faulty(one) for one in rules_by_service()[service]]}
     outcomes = Engine(rules, documented, lambda _rule, _error: None).ask(service, case.facts())
     return outcomes[-1].answer
 

@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.engine.rule import Indicator
-from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
+from tests.given import Given, evidence_names, fired, given, offers, silent, unknown
 
 RULE = "diabetes-not-screened"
 
@@ -61,7 +61,7 @@ def test_of_two_simultaneous_results_the_higher_is_shown() -> None:
 
 
 def test_the_documented_cramps_are_the_evidence() -> None:
-    assert leaned_on(fired(older().ask(RULE))) == {"Nocturnal leg cramps"}
+    assert evidence_names(fired(older().ask(RULE))) == {"Nocturnal leg cramps"}
 
 
 def test_an_unusable_result_is_reported() -> None:

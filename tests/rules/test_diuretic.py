@@ -26,7 +26,7 @@ def ask(case: Given, kind: str = "diuretic_loop") -> Answer:
     return case.ordering(kind, name="The diuretic").ask(RULE)
 
 
-def said(finding: object) -> str:
+def detail_of(finding: object) -> str:
     """The whole detail of a card."""
     return " ".join((*finding.advice, *finding.missing, finding.strength))  # type: ignore[attr-defined]
 
@@ -54,7 +54,7 @@ def test_a_potassium_sparing_diuretic_may_correct_a_low_potassium() -> None:
     assert unchecked.indicator is Indicator.INFO
     assert orders_offered(unchecked) == {"potassium"}
     cirrhotic = fired(ask(cramped(potassium="3.0 mmol/L").has("cirrhosis"), sparing))
-    assert "may correct it" in said(cirrhotic)
+    assert "may correct it" in detail_of(cirrhotic)
     assert "low potassium" not in cirrhotic.summary
     both = cramped(potassium="3.0 mmol/L").ordering(sparing, "diuretic_thiazide").ask(RULE)
     assert "low potassium" in fired(both).summary
@@ -149,7 +149,7 @@ def test_thirty_days_ago_is_still_checked() -> None:
 
 def test_an_old_low_level_is_shown_with_its_date() -> None:
     finding = fired(ask(cramped(potassium="2.9 mmol/L", days_ago=31)))
-    assert "last 2.9 mmol/L on 2026-10-23, low then" in said(finding)
+    assert "last 2.9 mmol/L on 2026-10-23, low then" in detail_of(finding)
 
 
 def test_a_preliminary_low_level_warns_and_offers_only_its_repeat() -> None:
@@ -166,11 +166,11 @@ def test_cirrhosis_warns_even_with_good_levels() -> None:
     finding = fired(ask(cramped().has("cirrhosis")))
     assert finding.indicator is Indicator.WARNING
     assert "in cirrhosis" in finding.summary
-    assert "reduce or stop a diuretic rather than to add one." in said(finding)
+    assert "reduce or stop a diuretic rather than to add one." in detail_of(finding)
     assert orders_offered(finding) == set()
     silent(ask(cramped().has("cirrhosis", presence=Presence.SUSPECTED)))
     severe = given().cramps(words="incapacitating leg cramps").has("cirrhosis")
-    text = said(fired(ask(severe.takes("diuretic_loop", name="Old one"))))
+    text = detail_of(fired(ask(severe.takes("diuretic_loop", name="Old one"))))
     assert "described as incapacitating" in text
     assert "Old one" in text
 
@@ -186,11 +186,11 @@ def test_a_low_level_is_offered_as_one_repeat_and_not_as_a_first_check_too() -> 
     finding = fired(ask(cramped(potassium="3.0 mmol/L")))
     assert orders_offered(finding) == {"potassium"}
     assert len(finding.suggestions) == 2
-    assert "Check potassium" not in said(finding)
-    assert "is preliminary" not in said(finding)
+    assert "Check potassium" not in detail_of(finding)
+    assert "is preliminary" not in detail_of(finding)
     assert finding.missing == ()
     early = cramped(potassium="").result("potassium", "3.0 mmol/L", preliminary=True)
-    assert "A low result is preliminary" in said(fired(ask(early)))
+    assert "A low result is preliminary" in detail_of(fired(ask(early)))
 
 
 def test_only_tests_without_a_result_in_thirty_days_are_missing() -> None:
@@ -219,16 +219,16 @@ def test_known_values_are_evidence_even_when_the_rest_is_unknown() -> None:
 
 def test_the_severity_of_another_condition_does_not_make_the_cramps_severe() -> None:
     pain = Reason(given=True, concepts=frozenset(), words="incapacitating back pain")
-    finding = fired(ask(cramped().has("cirrhosis").seen_for(pain)))
-    assert "described as" not in said(finding)
+    finding = fired(ask(cramped().has("cirrhosis").encounter_for(pain)))
+    assert "described as" not in detail_of(finding)
     cramps = Reason(given=True, concepts=CRAMPS.concepts, words="incapacitating leg cramps")
-    finding = fired(ask(cramped().has("cirrhosis").seen_for(cramps)))
-    assert "described as incapacitating" in said(finding)
+    finding = fired(ask(cramped().has("cirrhosis").encounter_for(cramps)))
+    assert "described as incapacitating" in detail_of(finding)
 
 
 def test_only_with_documented_cramps() -> None:
     silent(ask(given().has("cirrhosis")))
-    fired(ask(given().seen_for(CRAMPS)))
+    fired(ask(given().encounter_for(CRAMPS)))
     fired(ask(given().at(cramps_assumed=True)))
     assert unknown(ask(given().lacking(Kind.CONDITIONS))).trigger
 
@@ -238,7 +238,7 @@ def test_cannot_tell_when_data_were_not_read(state: State) -> None:
     results = given().cramps().lacking(Kind.RESULTS, state=state)
     assert unknown(ask(results)).trigger
     liver = given().cramps().has("cirrhosis").lacking(Kind.RESULTS, state=state)
-    assert "could not be checked" in said(fired(ask(liver)))
+    assert "could not be checked" in detail_of(fired(ask(liver)))
     problems = cramped().lacking(Kind.CONDITIONS, state=state)
     assert unknown(ask(problems)).trigger
     low = cramped(potassium="3.0 mmol/L").lacking(Kind.CONDITIONS, state=state)

@@ -9,9 +9,9 @@ from tests.given import (
     NO_REASON,
     OTHER_REASON,
     Given,
+    evidence_names,
     fired,
     given,
-    leaned_on,
     silent,
     unknown,
 )
@@ -37,7 +37,7 @@ def test_it_warns_when_cramps_are_the_only_indication() -> None:
 def test_the_evidence_lists_drug_and_suspicion_and_the_difference_is_explained() -> None:
     case = given().has("rls", presence=Presence.SUSPECTED, name="Restless legs?")
     finding = fired(drug(case).ask(RULE))
-    assert leaned_on(finding) == {"Pramipexole", "Restless legs?"}
+    assert evidence_names(finding) == {"Pramipexole", "Restless legs?"}
     assert "relieved by moving" in finding.sections[0][1]
     assert "relieved by stretching" in finding.sections[0][1]
 

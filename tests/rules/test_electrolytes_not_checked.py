@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, State
 from cds_service.engine.rule import Indicator
-from tests.given import CRAMPS, Given, fired, given, leaned_on, offers, silent, unknown
+from tests.given import CRAMPS, Given, evidence_names, fired, given, offers, silent, unknown
 
 RULE = "electrolytes-not-checked"
 
@@ -107,7 +107,7 @@ def test_an_order_for_one_part_of_a_blood_count_is_not_a_blood_count(
 
 
 def test_cramps_are_the_reason_for_the_encounter_or_are_assumed_by_the_site() -> None:
-    fired(given().seen_for(CRAMPS).ask(RULE))
+    fired(given().encounter_for(CRAMPS).ask(RULE))
     fired(given().at(cramps_assumed=True).ask(RULE))
 
 
@@ -140,7 +140,7 @@ def test_missing_tests_are_listed_in_a_sentence(case: Given, names: str, missing
     said = f"Missing from the initial workup: {names}. Check only what is missing."
     assert finding.advice[0] == said
     assert len(finding.missing) == missing
-    assert leaned_on(finding) == {"Nocturnal leg cramps"}
+    assert evidence_names(finding) == {"Nocturnal leg cramps"}
 
 
 def test_an_unusable_result_is_named() -> None:

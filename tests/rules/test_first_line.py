@@ -9,9 +9,9 @@ from tests.given import (
     OTHER_REASON,
     Given,
     Service,
+    evidence_names,
     fired,
     given,
-    leaned_on,
     silent,
     unknown,
 )
@@ -26,8 +26,8 @@ RULE = "first-line-measures"
         pytest.param(given().cramps(presence=Presence.ASSUMED), True, id="without status"),
         pytest.param(given().cramps(presence=Presence.SUSPECTED), False, id="suspected"),
         pytest.param(given().cramps(presence=Presence.PAST), False, id="past"),
-        pytest.param(given().seen_for(CRAMPS), True, id="reason of the encounter"),
-        pytest.param(given().seen_for(OTHER_REASON), False, id="another reason"),
+        pytest.param(given().encounter_for(CRAMPS), True, id="reason of the encounter"),
+        pytest.param(given().encounter_for(OTHER_REASON), False, id="another reason"),
         pytest.param(given().ordering("iron", reason=CRAMPS), True, id="reason of a draft"),
         pytest.param(given().testing("abi", reason=CRAMPS), True, id="reason of a test draft"),
         pytest.param(given().at(cramps_assumed=True), True, id="assumed by the site"),
@@ -50,7 +50,7 @@ def test_whenever_cramps_are_documented(case: Given, fires: bool) -> None:
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])
 def test_cannot_tell_when_conditions_were_not_read(state: State) -> None:
     unknown(given().lacking(Kind.CONDITIONS, state=state).ask(RULE))
-    fired(given().lacking(Kind.CONDITIONS, state=state).seen_for(CRAMPS).ask(RULE))
+    fired(given().lacking(Kind.CONDITIONS, state=state).encounter_for(CRAMPS).ask(RULE))
 
 
 def test_cannot_tell_when_the_encounter_failed_but_one_not_requested_does_not_matter() -> None:
@@ -106,7 +106,7 @@ def test_sedation_is_stressed_in_older_patients(age: int | None, said: bool) -> 
 def test_sedatives_are_named() -> None:
     for case in (
         given().takes("sedative", name="zolpidem"),
-        given().said_stopped("opioid", name="zolpidem"),
+        given().reported_stopped("opioid", name="zolpidem"),
         given().ordering("gabapentinoid", name="zolpidem", selected=False),
     ):
         assert "Sedation adds up with zolpidem" in words(case)
@@ -114,7 +114,7 @@ def test_sedatives_are_named() -> None:
 
 
 def test_the_documented_cramps_are_the_evidence() -> None:
-    assert leaned_on(fired(given().cramps().ask(RULE))) == {"Nocturnal leg cramps"}
+    assert evidence_names(fired(given().cramps().ask(RULE))) == {"Nocturnal leg cramps"}
 
 
 def everything(case: Given) -> str:

@@ -132,7 +132,9 @@ def test_preliminary() -> None:
         pytest.param("6.2 mmol/L", 1, False, "", True, id="critical"),
         pytest.param("6.2 mmol/L", 1, True, "is preliminary: repeat", True, id="preliminary"),
         pytest.param("6.2 mmol/L", 31, False, "is from 2026-10-23: repeat", False, id="old"),
-        pytest.param("5.6 mmol/L", 1, True, "is preliminary: repeat", False, id="high, early"),
+        pytest.param(
+            "5.6 mmol/L", 1, True, "is preliminary: repeat", False, id="high, preliminary"
+        ),
     ],
 )
 def test_the_advice_depends_on_how_high_and_how_certain_it_is(
@@ -173,7 +175,7 @@ def test_a_rule_that_cannot_tell_says_why() -> None:
 
 def test_a_drug_that_a_newer_statement_reports_as_stopped_is_still_a_cause() -> None:
     assert "Klor-Con" in " ".join(
-        fired(high().said_stopped("potassium", name="Klor-Con").ask(RULE)).advice
+        fired(high().reported_stopped("potassium", name="Klor-Con").ask(RULE)).advice
     )
 
 

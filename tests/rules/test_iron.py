@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.engine.rule import Indicator
-from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
+from tests.given import Given, evidence_names, fired, given, offers, silent, unknown
 
 RULE = "low-ferritin"
 BOTH = {"ferritin", "transferrin_saturation"}
@@ -163,7 +163,7 @@ def test_the_advice_covers_restless_legs_when_documented_and_otherwise_asks_abou
 def test_restless_legs_and_contraindications_to_iron_are_evidence() -> None:
     case = given().has("rls", name="Restless legs").has("iron_overload", name="Overload")
     finding = fired(case.result("ferritin", "30 ng/mL", preliminary=True).ask(RULE))
-    assert leaned_on(finding) == {"ferritin", "Restless legs", "Overload"}
+    assert evidence_names(finding) == {"ferritin", "Restless legs", "Overload"}
     assert finding.evidence[0].note == "preliminary"
 
 

@@ -176,7 +176,7 @@ def test_a_preliminary_level_over_thirty_days_old_is_stale_and_needs_a_repeat() 
         pytest.param(given(), False, id="nothing on file"),
         pytest.param(given().cramps(), True, id="condition"),
         pytest.param(given().cramps(presence=Presence.SUSPECTED), False, id="suspected"),
-        pytest.param(given().seen_for(CRAMPS), True, id="encounter"),
+        pytest.param(given().encounter_for(CRAMPS), True, id="encounter"),
         pytest.param(given().testing("magnesium", reason=CRAMPS), True, id="reason of a draft"),
         pytest.param(given().at(cramps_assumed=True), True, id="assumed"),
         pytest.param(given().lacking(Kind.CONDITIONS), None, id="conditions not sent"),

@@ -103,7 +103,7 @@ def test_a_draft_is_offered_only_without_a_known_contraindication() -> None:
         "no kidney": given(age=None).result("magnesium", "0.6 mmol/L"),
         "acute": low().has("aki"),
         "taken": low().takes("magnesium"),
-        "stopped by a newer statement": low().said_stopped("magnesium"),
+        "stopped by a newer statement": low().reported_stopped("magnesium"),
         "drafted": low().ordering("magnesium"),
         "pregnant": low().has("pregnancy"),
         "list unread": low().lacking(Kind.MEDICATIONS),
@@ -159,7 +159,9 @@ def test_the_dose_depends_on_the_known_renal_function(case: Given, dose: str) ->
         pytest.param("0.6 mmol/L", 1, False, "", False, id="low"),
         pytest.param("0.4 mmol/L", 1, False, "", True, id="severe"),
         pytest.param("0.6 mmol/L", 1, True, "is preliminary: repeat", False, id="early"),
-        pytest.param("0.4 mmol/L", 1, True, "is preliminary: repeat", True, id="severe, early"),
+        pytest.param(
+            "0.4 mmol/L", 1, True, "is preliminary: repeat", True, id="severe, preliminary"
+        ),
         pytest.param("0.4 mmol/L", 31, False, "is from 2026-10-23: repeat", False, id="old"),
     ],
 )

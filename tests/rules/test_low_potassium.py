@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, State
 from cds_service.engine.rule import Indicator
-from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
+from tests.given import Given, evidence_names, fired, given, offers, silent, unknown
 
 RULE = "low-potassium"
 EGFR = "90 mL/min/{1.73_m2}"
@@ -128,7 +128,7 @@ AGAINST = {
     "NSAID": (low().takes("nsaid", name="Naproxen"), "Naproxen"),
     "potassium taken": (low().takes("potassium", name="Klor-Con"), "Klor-Con"),
     "RAAS inhibitor, stopped by a newer statement": (
-        low().said_stopped("raas_inhibitor", name="Lisinopril"),
+        low().reported_stopped("raas_inhibitor", name="Lisinopril"),
         "Lisinopril",
     ),
     "CKD 3": (low().has("ckd_stage_3"), "CKD stage 3"),
@@ -178,9 +178,17 @@ def test_under_eighteen_only_a_critical_level_fires_and_no_draft_is_offered() ->
         pytest.param("2.9 mmol/L", 1, False, "", "Urgent: ECG", "urgent", id="urgent"),
         pytest.param("2.4 mmol/L", 1, False, "", "Urgent same-day", "severe", id="severe"),
         pytest.param("3.2 mmol/L", 1, True, "is preliminary: repeat", "", "low", id="early"),
-        pytest.param("2.9 mmol/L", 1, True, "is preliminary: repeat", "", "urgent", id="early 2.9"),
         pytest.param(
-            "2.4 mmol/L", 1, True, "is preliminary: repeat", "Urgent same", "severe", id="early 2.4"
+            "2.9 mmol/L", 1, True, "is preliminary: repeat", "", "urgent", id="preliminary 2.9"
+        ),
+        pytest.param(
+            "2.4 mmol/L",
+            1,
+            True,
+            "is preliminary: repeat",
+            "Urgent same",
+            "severe",
+            id="preliminary 2.4",
         ),
         pytest.param("2.4 mmol/L", 31, False, "is from 2026-10-23: repeat", "", "low", id="old"),
     ],
@@ -197,7 +205,9 @@ def test_the_advice_depends_on_how_low_and_how_certain_it_is(
     assert ("Urgent" in text) is bool(urgent)
     assert urgent in text
     assert ("The patient takes Furosemide" in text) is not bool(repeat)
-    assert leaned_on(finding) == ({"potassium"} if repeat else {"potassium", "Furosemide", "egfr"})
+    assert evidence_names(finding) == (
+        {"potassium"} if repeat else {"potassium", "Furosemide", "egfr"}
+    )
     assert finding.evidence[0].limit is not None
     assert finding.evidence[0].limit.key == f"potassium.{limit}"
     assert ("preliminary" in finding.evidence[0].note) is preliminary

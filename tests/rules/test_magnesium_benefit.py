@@ -8,9 +8,9 @@ from tests.given import (
     CRAMPS,
     OTHER_REASON,
     Given,
+    evidence_names,
     fired,
     given,
-    leaned_on,
     offers,
     silent,
     unknown,
@@ -174,11 +174,11 @@ def test_the_reason_why_it_cannot_tell_is_given(case: object, because: str) -> N
 
 def test_the_evidence_lists_the_drug_and_the_level() -> None:
     finding = fired(taken().ask(TAKEN))
-    assert leaned_on(finding) == {"Magnesium citrate", "magnesium"}
+    assert evidence_names(finding) == {"Magnesium citrate", "magnesium"}
     assert "review whether it is still wanted" in finding.advice[1]
-    assert leaned_on(fired(ordered().ask(NORMAL))) == {"Magnesium citrate", "magnesium"}
+    assert evidence_names(fired(ordered().ask(NORMAL))) == {"Magnesium citrate", "magnesium"}
     old = fired(ordered(days_ago=91).ask(UNKNOWN))
-    assert leaned_on(old) == {"Magnesium citrate", "magnesium"}
+    assert evidence_names(old) == {"Magnesium citrate", "magnesium"}
     assert old.missing == ("a final magnesium result of the last 90 days",)
 
 

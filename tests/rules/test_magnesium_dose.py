@@ -7,7 +7,7 @@ import pytest
 
 from cds_service.core.facts import Dosage, Kind, Reason
 from cds_service.engine.rule import Indicator
-from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
+from tests.given import Given, evidence_names, fired, given, offers, silent, unknown
 
 RULE = "magnesium-ordered-dose"
 EGFR = "90 mL/min/{1.73_m2}"
@@ -125,7 +125,7 @@ def test_a_preliminary_low_magnesium_is_called_preliminary() -> None:
 
 def test_the_evidence_lists_the_draft_out_of_range_and_the_level() -> None:
     finding = fired(low(ordered(dose("400"), name="Mag-Ox 400 mg"), days_ago=5).ask(RULE))
-    assert leaned_on(finding) == {"Mag-Ox 400 mg", "magnesium"}
+    assert evidence_names(finding) == {"Mag-Ox 400 mg", "magnesium"}
 
 
 def test_an_old_low_magnesium_is_shown_with_its_date() -> None:

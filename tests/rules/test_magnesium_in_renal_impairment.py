@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.engine.rule import Indicator, OrderTest
-from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
+from tests.given import Given, evidence_names, fired, given, offers, silent, unknown
 
 TAKEN = "magnesium-in-renal-impairment"
 ORDERED = "magnesium-ordered-renal-impairment"
@@ -302,7 +302,7 @@ def drug(rule: str) -> Given:
                 "magnesium", "1.4 mmol/L", days_ago=31
             ),
             {"egfr", "magnesium"},
-            id="magnesium high once",
+            id="magnesium high in the past",
         ),
         pytest.param(lambda case: case.has("dialysis", name="Dialysis"), {"Dialysis"}, id="HD"),
     ],
@@ -311,7 +311,7 @@ def test_the_evidence_lists_the_drug_and_the_hazard(
     rule: str, case: object, evidence: set[str]
 ) -> None:
     finding = fired(case(drug(rule)).ask(rule))  # type: ignore[operator]
-    assert leaned_on(finding) == {"Magnesium oxide 400 mg", *evidence}
+    assert evidence_names(finding) == {"Magnesium oxide 400 mg", *evidence}
 
 
 @pytest.mark.parametrize("rule", [TAKEN, ORDERED])
@@ -414,7 +414,7 @@ def test_without_magnesium_only_missing_tests_are_offered_and_renal_function_is_
     case = given().cramps().has("dialysis", name="Dialysis").result("egfr", f"25 {UNIT}")
     finding = fired(case.result("magnesium", "0.8 mmol/L").ask(TAKEN))
     assert offers(finding) == set()
-    assert leaned_on(finding) == {"Dialysis", "egfr", "magnesium"}
+    assert evidence_names(finding) == {"Dialysis", "egfr", "magnesium"}
     high = given().result("magnesium", "1.4 mmol/L").lacking(Kind.MEDICATIONS)
     assert unknown(high.ask(TAKEN)).trigger
     once = given().result("magnesium", "1.4 mmol/L", days_ago=31).lacking(Kind.MEDICATIONS)

@@ -45,21 +45,21 @@ def cramps() -> Given:
         pytest.param(
             cramps().result("calcium", "2.00 mmol/L").result("calcium_adjusted", "2.25 mmol/L"),
             None,
-            id="the adjusted one says more than the total",
+            id="adjusted calcium outranks the total",
         ),
         pytest.param(
             cramps()
             .result("calcium", "2.00 mmol/L")
             .result("calcium_adjusted", "2.25 mmol/L", days_ago=9),
             WARNING,
-            id="a newer total one counts",
+            id="a newer total calcium counts",
         ),
         pytest.param(
             cramps()
             .result("calcium", "2.30 mmol/L", days_ago=9)
             .result("calcium_adjusted", "2.00 mmol/L"),
             WARNING,
-            id="a newer adjusted one counts",
+            id="a newer adjusted calcium counts",
         ),
         pytest.param(
             cramps().result("calcium", "1.95 mmol/L").result("albumin", "30 g/L"),
@@ -104,7 +104,7 @@ def cramps() -> Given:
             cramps().takes("statin").result(CK, "2001 U/L"), CRITICAL, id="above 10, statin"
         ),
         pytest.param(
-            cramps().said_stopped("statin").result(CK, "2001 U/L"),
+            cramps().reported_stopped("statin").result(CK, "2001 U/L"),
             CRITICAL,
             id="a statin said to be stopped still counts",
         ),
@@ -154,7 +154,7 @@ def test_age_of_the_result(
 
 def test_only_the_critical_ones_fire_without_cramps() -> None:
     silent(given().result("sodium", "125 mmol/L").ask(RULE))
-    fired(given().seen_for(CRAMPS).result("sodium", "125 mmol/L").ask(RULE))
+    fired(given().encounter_for(CRAMPS).result("sodium", "125 mmol/L").ask(RULE))
     assert fired(given().result("sodium", "118 mmol/L").ask(RULE)).indicator is CRITICAL
     lost = given().result("sodium", "125 mmol/L").lacking(Kind.CONDITIONS, state=State.UNAVAILABLE)
     assert "whether leg cramps are documented" in unknown(lost.ask(RULE)).because

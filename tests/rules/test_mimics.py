@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.engine.rule import Indicator
-from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
+from tests.given import Given, evidence_names, fired, given, offers, silent, unknown
 
 VASCULAR, NERVE = "claudication-mimic", "neuropathy-mimic"
 
@@ -47,7 +47,7 @@ def test_the_card_is_about_the_mimic_and_its_evidence_is_the_mimic_and_the_cramp
 ) -> None:
     finding = fired(given().cramps().has(concept, name="The mimic").ask(rule))
     assert finding.summary.startswith(summary)
-    assert leaned_on(finding) == {"The mimic", "Nocturnal leg cramps"}
+    assert evidence_names(finding) == {"The mimic", "Nocturnal leg cramps"}
     if rule == NERVE:
         assert len(finding.advice) == 1 + bool(advice)
         assert advice in finding.advice[-1]
@@ -111,7 +111,7 @@ def test_calf_pain_with_a_thrombosis_is_not_taken_for_a_cramp() -> None:
     assert finding.indicator is Indicator.WARNING
     assert "no massage" in finding.summary
     assert "No massage of that leg" in finding.advice[0]
-    assert leaned_on(finding) == {"DVT of left leg", "Nocturnal leg cramps"}
+    assert evidence_names(finding) == {"DVT of left leg", "Nocturnal leg cramps"}
     suspected = given().cramps().has("dvt", presence=Presence.SUSPECTED)
     assert "suspected" in fired(suspected.ask(THROMBOSIS)).summary
 

@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.engine.rule import Indicator
-from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
+from tests.given import Given, evidence_names, fired, given, offers, silent, unknown
 
 RULE = "potassium-ordered-hazard"
 DRAFT = "MedicationRequest/draft-1"
@@ -250,16 +250,16 @@ def test_six_drugs_that_raise_potassium_are_named(drugs: int, rest: str) -> None
 
 def test_drugs_that_a_newer_statement_reports_as_stopped_still_count() -> None:
     for kind in ("diuretic_potassium_sparing", "raas_inhibitor", "potassium"):
-        fired(ordered().said_stopped(kind, name="The drug").ask(RULE))
+        fired(ordered().reported_stopped(kind, name="The drug").ask(RULE))
     case = given().ordering("diuretic_potassium_sparing").result("potassium", "4.0 mmol/L")
-    case.result("egfr", f"90 {UNIT}").said_stopped("potassium", name="Klor-Con")
+    case.result("egfr", f"90 {UNIT}").reported_stopped("potassium", name="Klor-Con")
     assert fired(case.ask(RULE)).indicator is CRITICAL
 
 
 def test_the_evidence_lists_the_drugs_and_the_measurements() -> None:
     case = ordered("5.2 mmol/L").takes("nsaid", name="Naproxen")
     names = {"Potassium chloride 20 MEQ", "Naproxen", "potassium", "egfr"}
-    assert leaned_on(fired(case.ask(RULE))) == names
+    assert evidence_names(fired(case.ask(RULE))) == names
     allowed = silent(ordered("4.0 mmol/L").ask(RULE)).evidence
     assert [one.fact.source.reference.split("-")[0] for one in allowed] == [
         "Observation/potassium",
@@ -314,13 +314,13 @@ def test_a_selected_potassium_sparing_diuretic_with_potassium_is_the_same_hazard
         assert DRAFT in offers(finding)
         assert "Spironolactone" in " ".join(finding.advice)
         assert finding.summary.startswith("Spironolactone ordered")
-        assert {"Spironolactone", "potassium"} <= leaned_on(finding)
+        assert {"Spironolactone", "potassium"} <= evidence_names(finding)
         assert "Also taken or drafted: potassium." in finding.advice
     silent(diuretic().ask(RULE))
     case = ordered().takes("potassium", name="Klor-Con")
-    assert "Klor-Con" in leaned_on(fired(case.ask(RULE)))
+    assert "Klor-Con" in evidence_names(fired(case.ask(RULE)))
     named = fired(diuretic().takes("potassium", name="Klor-Con").ask(RULE))
-    assert "Klor-Con" in leaned_on(named)
+    assert "Klor-Con" in evidence_names(named)
     assert unknown(diuretic().lacking(Kind.MEDICATIONS).ask(RULE)).trigger
 
 

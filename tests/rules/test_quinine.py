@@ -9,9 +9,9 @@ from tests.given import (
     NO_REASON,
     OTHER_REASON,
     Given,
+    evidence_names,
     fired,
     given,
-    leaned_on,
     offers,
     silent,
     unknown,
@@ -42,7 +42,7 @@ def quinine(rule: str, case: Given | None = None, reason: Reason = NO_REASON) ->
     return case.ordering("quinine", name="Quinine sulfate 324 mg", reason=reason)
 
 
-def said(finding: object) -> str:
+def detail_of(finding: object) -> str:
     """The whole detail of a card."""
     return " ".join((*finding.advice, *finding.missing, finding.strength))  # type: ignore[attr-defined]
 
@@ -94,7 +94,7 @@ def test_malaria_that_is_not_recorded_as_active_does_not_justify_quinine(
     rule: str, presence: Presence
 ) -> None:
     finding = fired(quinine(rule, given().has("malaria", presence=presence)).ask(rule))
-    assert ("does not justify" in said(finding)) is (presence is not Presence.REFUTED)
+    assert ("does not justify" in detail_of(finding)) is (presence is not Presence.REFUTED)
 
 
 CONTRAINDICATIONS = [
@@ -117,7 +117,7 @@ def test_contraindications_are_critical_even_for_malaria(
     finding = fired(case.at(jurisdiction=jurisdiction).ask(rule))
     assert finding.indicator is Indicator.CRITICAL
     assert "contraindicated" in finding.summary
-    assert "choose another drug" in said(finding)
+    assert "choose another drug" in detail_of(finding)
     assert finding.reference == "quinine-label"
 
 
@@ -126,18 +126,18 @@ def test_in_the_uk_a_contraindication_rules_out_use_as_a_last_resort(rule: str) 
     case = quinine(rule, given().has("long_qt")).at(jurisdiction="uk")
     finding = fired(case.ask(rule))
     assert finding.indicator is Indicator.CRITICAL
-    assert "Consider it only" not in said(finding)
+    assert "Consider it only" not in detail_of(finding)
 
 
 @pytest.mark.parametrize("rule", BOTH)
 @pytest.mark.parametrize(
     ("concept", "counts"),
     [
-        pytest.param("thrombocytopenia", True, id="thrombocytopenia before"),
+        pytest.param("thrombocytopenia", True, id="past thrombocytopenia"),
         pytest.param("myasthenia_gravis", True, id="myasthenia in remission"),
-        pytest.param("quinine_hypersensitivity", True, id="hypersensitivity before"),
-        pytest.param("long_qt", False, id="a QT interval that is no longer long"),
-        pytest.param("optic_neuritis", False, id="optic neuritis that is over"),
+        pytest.param("quinine_hypersensitivity", True, id="past hypersensitivity"),
+        pytest.param("long_qt", False, id="a past long QT interval"),
+        pytest.param("optic_neuritis", False, id="resolved optic neuritis"),
     ],
 )
 def test_which_resolved_contraindications_still_count(
@@ -260,7 +260,7 @@ def test_preliminary_platelets_can_raise_severity_but_never_clear(rule: str) -> 
 def test_a_settled_contraindication_does_not_wait_for_a_repeat(rule: str, case: object) -> None:
     finding = fired(quinine(rule, case(), MALARIA).ask(rule))  # type: ignore[operator]
     assert "preliminary" not in finding.summary
-    assert "repeat it before acting" not in said(finding)
+    assert "repeat it before acting" not in detail_of(finding)
     removed = {one for one in offers(finding) if one.startswith("MedicationRequest/draft-")}
     assert len(removed) == (rule == ORDERED)
 
@@ -278,15 +278,15 @@ def test_contraindications_are_evidence(rule: str) -> None:
 @pytest.mark.parametrize("rule", BOTH)
 def test_the_justification_and_the_cautions_are_evidence(rule: str) -> None:
     case = given().has("malaria", name="Malaria").has("g6pd_deficiency", name="G6PD deficiency")
-    assert {"Malaria", "G6PD deficiency"} <= leaned_on(fired(quinine(rule, case).ask(rule)))
+    assert {"Malaria", "G6PD deficiency"} <= evidence_names(fired(quinine(rule, case).ask(rule)))
 
 
 @pytest.mark.parametrize("rule", BOTH)
 def test_another_drug_is_advised_only_when_malaria_is_the_reason(rule: str) -> None:
-    cramps = said(fired(quinine(rule, given().has("long_qt")).ask(rule)))
+    cramps = detail_of(fired(quinine(rule, given().has("long_qt")).ask(rule)))
     assert "choose another drug" not in cramps
     assert "Avoid quinine for leg cramps" in cramps
-    malaria = said(fired(quinine(rule, given().has("long_qt"), MALARIA).ask(rule)))
+    malaria = detail_of(fired(quinine(rule, given().has("long_qt"), MALARIA).ask(rule)))
     assert "choose another drug" in malaria
     assert "Avoid quinine for leg cramps" not in malaria
 
@@ -296,7 +296,7 @@ def test_merely_suspected_malaria_is_not_mentioned_when_malaria_is_the_reason(
     rule: str,
 ) -> None:
     case = given().has("long_qt").has("malaria", presence=Presence.SUSPECTED)
-    assert "only as suspected" not in said(fired(quinine(rule, case, MALARIA).ask(rule)))
+    assert "only as suspected" not in detail_of(fired(quinine(rule, case, MALARIA).ask(rule)))
 
 
 @pytest.mark.parametrize("rule", BOTH)
@@ -368,7 +368,7 @@ def test_g6pd_deficiency_is_a_caution_for_malaria_and_a_remark_otherwise(rule: s
     tests = {"cbc", "potassium", "magnesium"} if rule == ORDERED else {"cbc"}
     assert offers(finding) == tests
     assert not any(one.startswith("MedicationRequest/") for one in offers(finding))
-    assert "G6PD" in said(fired(quinine(rule, given().has("g6pd_deficiency")).ask(rule)))
+    assert "G6PD" in detail_of(fired(quinine(rule, given().has("g6pd_deficiency")).ask(rule)))
     worse = given().has("g6pd_deficiency").has("long_qt")
     assert fired(quinine(rule, worse, MALARIA).ask(rule)).indicator is Indicator.CRITICAL
 
@@ -444,7 +444,7 @@ def test_summaries_fit_and_quote_no_text_from_the_record() -> None:
     finding = fired(case.result("platelets", f"20 {PLATELETS}").ask(ORDERED))
     assert len(finding.summary) <= 139
     assert "Evil" not in finding.summary
-    assert "<b>" not in said(finding)
+    assert "<b>" not in detail_of(finding)
 
 
 QT = ("qt_prolonging", "Amiodarone 200 MG Oral Tablet")

@@ -9,9 +9,9 @@ from tests.given import (
     NO_REASON,
     OTHER_REASON,
     Given,
+    evidence_names,
     fired,
     given,
-    leaned_on,
     offers,
     silent,
     unknown,
@@ -51,7 +51,7 @@ NEUROLOGY, VASCULAR = "referral_neurology", "referral_vascular"
             given().cramps(severe=True).has("pad"), {NEUROLOGY, VASCULAR}, id="both"
         ),
         pytest.param(
-            given().seen_for(
+            given().encounter_for(
                 Reason(True, frozenset({"leg_cramps"}), "persistent leg cramps")
             ),
             {NEUROLOGY},
@@ -98,7 +98,7 @@ def test_a_referral_already_ordered_is_not_suggested_again() -> None:
 def test_the_criteria_for_referral_are_evidence_and_both_specialists_are_named() -> None:
     case = given().cramps(severe=True).has("pad", name="PAD")
     finding = fired(case.has("radiculopathy", name="Sciatica").ask(REFERRAL))
-    assert leaned_on(finding) == {"Nocturnal leg cramps", "PAD", "Sciatica"}
+    assert evidence_names(finding) == {"Nocturnal leg cramps", "PAD", "Sciatica"}
     assert finding.summary.endswith("consider referral to neurology and vascular surgery")
     assert [line.split(":")[0] for line in finding.advice] == [
         "Neurology",
@@ -106,7 +106,7 @@ def test_the_criteria_for_referral_are_evidence_and_both_specialists_are_named()
         "Vascular surgery",
     ]
     workup = fired(given().cramps().testing(KINDS[0], selected=True, name="MRI").ask(WORKUP))
-    assert leaned_on(workup) == {"MRI", "Nocturnal leg cramps"}
+    assert evidence_names(workup) == {"MRI", "Nocturnal leg cramps"}
 
 
 def test_cannot_tell_when_only_some_conditions_were_received() -> None:

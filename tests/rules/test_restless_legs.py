@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.engine.rule import Indicator
-from tests.given import Given, fired, given, leaned_on, offers, silent, unknown
+from tests.given import Given, evidence_names, fired, given, offers, silent, unknown
 
 CHECK, MIMIC = "ferritin-not-checked", "restless-legs-mimic"
 BOTH = {"ferritin", "transferrin_saturation"}
@@ -108,8 +108,8 @@ def test_the_mimic_needs_both_cramps_and_restless_legs(case: Given, fires: bool)
 
 def test_the_evidence_is_restless_legs_and_any_documented_cramps() -> None:
     case = given().cramps().has("rls", name="Willis-Ekbom")
-    assert leaned_on(fired(case.ask(MIMIC))) == {"Willis-Ekbom", "Nocturnal leg cramps"}
-    assert leaned_on(fired(case.ask(CHECK))) == {"Willis-Ekbom"}
+    assert evidence_names(fired(case.ask(MIMIC))) == {"Willis-Ekbom", "Nocturnal leg cramps"}
+    assert evidence_names(fired(case.ask(CHECK))) == {"Willis-Ekbom"}
 
 
 def test_the_mimic_describes_both_treatments_and_orders_neither() -> None:

@@ -37,7 +37,7 @@ def client(running: Running) -> FlaskClient:
     return running.client
 
 
-def fire(client: FlaskClient, step: Scenario) -> TestResponse:
+def send(client: FlaskClient, step: Scenario) -> TestResponse:
     """A call as the page makes it. An open service ignores its token, whose key is public."""
     headers = {"Origin": ORIGIN, "Accept": "application/json", "Authorization": "Bearer a.b.c"}
     return client.post(step.path, json=step.request, headers=headers)
@@ -109,12 +109,12 @@ def test_the_card_follows_what_is_being_typed(client: FlaskClient) -> None:
         ("quinine-removed", []),
         ("imaging-view", []),
     ]
-    assert [(name, rules(cards(fire(client, STEPS[name])))) for name, _ in steps] == steps
+    assert [(name, rules(cards(send(client, STEPS[name])))) for name, _ in steps] == steps
 
 
 def test_every_card_can_be_dismissed_and_its_suggestions_can_be_taken(client: FlaskClient) -> None:
     for step in ("patient-view", "quinine-chosen"):
-        for card in cards(fire(client, STEPS[step])):
+        for card in cards(send(client, STEPS[step])):
             assert card["uuid"]
             assert all(reason["display"] for reason in card["overrideReasons"])
             for suggestion in card.get("suggestions", ()):
@@ -123,7 +123,7 @@ def test_every_card_can_be_dismissed_and_its_suggestions_can_be_taken(client: Fl
 
 
 def test_the_offered_removal_deletes_the_draft_order(client: FlaskClient) -> None:
-    (card,) = cards(fire(client, STEPS["quinine-chosen"]))
+    (card,) = cards(send(client, STEPS["quinine-chosen"]))
     (action,) = card["suggestions"][0]["actions"]
     assert action["type"] == "delete"
     assert action["resourceId"] == "MedicationRequest/request-123"
@@ -153,7 +153,7 @@ def kept(running: Running) -> dict[str, Any]:
 def test_feedback_on_accepted_and_dismissed_cards_is_stored(running: Running) -> None:
     client, step = running.client, STEPS["quinine-chosen"]
     before = kept(running)
-    (card,) = cards(fire(client, step))
+    (card,) = cards(send(client, step))
     taken = {
         "card": card["uuid"],
         "outcome": "accepted",
@@ -163,7 +163,7 @@ def test_feedback_on_accepted_and_dismissed_cards_is_stored(running: Running) ->
     # The page sends a reason without a display, and no comment.
     reason = card["overrideReasons"][0]
     dismissed = {
-        "card": cards(fire(client, step))[0]["uuid"],
+        "card": cards(send(client, step))[0]["uuid"],
         "outcome": "overridden",
         "outcomeTimestamp": "2026-11-23T12:01:02.001Z",
         "overrideReason": {"reason": {"code": reason["code"], "system": reason["system"]}},

@@ -452,14 +452,14 @@ def test_a_token_is_stored_as_a_digest_until_it_would_be_refused_anyway() -> Non
 
 
 def test_an_unavailable_store_ends_the_call_with_503() -> None:
-    class Away:
+    class UnavailableStore:
         def first_use(
             self, client: str, jti_digest: str, expires: float, issued: float = 0.0
         ) -> bool:
             raise Unavailable("The database is unavailable.")
 
     with pytest.raises(Unavailable):
-        callers(replay=Away()).verify(bearer(token()), PATH)
+        callers(replay=UnavailableStore()).verify(bearer(token()), PATH)
 
 
 @pytest.mark.parametrize(

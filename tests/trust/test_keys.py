@@ -96,7 +96,7 @@ def test_new_keys_are_found_right_after_a_call_with_the_old_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [OSError("away"), b"<html>", b'{"keys": 1}', b"[]", b"[" * 9000], ids=repr
+    "answer", [OSError("unavailable"), b"<html>", b'{"keys": 1}', b"[]", b"[" * 9000], ids=repr
 )
 def test_a_failing_server_is_asked_at_most_once_a_minute(answer: bytes | Exception) -> None:
     server, clock = Server(answer), Clock()
@@ -111,7 +111,9 @@ def test_a_failing_server_is_asked_at_most_once_a_minute(answer: bytes | Excepti
 
 
 @pytest.mark.parametrize(
-    "answer", [OSError("away"), b"<html>", b'{"keys": 1}'], ids=["away", "HTML", "no key set"]
+    "answer",
+    [OSError("unavailable"), b"<html>", b'{"keys": 1}'],
+    ids=["unavailable", "HTML", "not a key set"],
 )
 def test_old_keys_are_used_while_the_server_is_unavailable_for_a_day_at_most(
     answer: bytes | Exception,
