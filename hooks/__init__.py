@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cds_service.engine.hook import ORDER_SELECT, ORDER_SIGN, PATIENT_VIEW
 from cds_service.engine.topic import Knowledge, Service, Topic
-from hooks import cramps, order_select, order_sign, patient_view, priorities, renal
+from hooks import cramps, egfr, order_select, order_sign, patient_view, priorities
 from hooks.knowledge.files import FOLDER
 from hooks.knowledge.observing import OBSERVING
 from hooks.knowledge.options import OPTIONS
@@ -51,7 +51,7 @@ TOPIC = Topic(
         codes=FOLDER.codes,
         complaint=cramps.documented,
         complaint_is="leg cramps are",
-        computed=renal.computed,
+        computed=egfr.computed,
         priorities=priorities.PRIORITIES,
         observing=OBSERVING,
     ),

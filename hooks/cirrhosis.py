@@ -124,7 +124,7 @@ def _extreme(facts: Facts, analyte: str, worse: Worse) -> Result | None:
     if len(both) < 2:
         return both[0] if both else None
     pick = min if worse is Worse.LOW else max
-    return pick(both, key=lambda one: one.unit.to_canonical(one.value.middle()))
+    return pick(both, key=Result.canonical_middle)
 
 
 def _number(result: Result) -> str:

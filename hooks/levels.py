@@ -180,7 +180,7 @@ def _level(
 
 
 def _more_extreme(one: Result, other: Result, worse: Worse) -> bool:
-    first, second = (result.unit.to_canonical(result.value.middle()) for result in (one, other))
+    first, second = (result.canonical_middle() for result in (one, other))
     return first < second if worse is Worse.LOW else first > second
 
 

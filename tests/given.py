@@ -295,8 +295,8 @@ class Given:
 
     def facts(self) -> Facts:
         """The facts, at NOW."""
+        from hooks.egfr import computed
         from hooks.knowledge.files import limits
-        from hooks.renal import computed
 
         record = Record(
             patient=self.patient,

@@ -178,6 +178,10 @@ class Result(Struct, frozen=True, dict=True):
             return None
         return self.unit.to_canonical(self.value.low)
 
+    def canonical_middle(self) -> Fraction:
+        """A number in the canonical unit, only for deciding which of two results is worse."""
+        return self.unit.to_canonical(self.value.middle())
+
 
 _SHOWN = 4
 

@@ -226,7 +226,7 @@ def _worst(tied: list[Result], worse: Worse) -> Result | None:
     def size(result: Result) -> tuple[Fraction, int]:
         # Of equal numbers "<3.0" is the lowest and ">3.0" the highest.
         leaning = (result.value.high is None) - (result.value.low is None)
-        return result.unit.to_canonical(result.value.middle()), leaning
+        return result.canonical_middle(), leaning
 
     pick = min if worse is Worse.LOW else max
     return pick(tied, key=size)

@@ -83,7 +83,7 @@ def timeline(
     one above or below them.
     """
     drawn = sorted(results, key=lambda one: one.when)[-MOST_POINTS:]
-    values = [float(one.unit.to_canonical(one.value.middle())) for one in drawn]
+    values = [float(one.canonical_middle()) for one in drawn]
     heights = {limit.key: float(limit.value) for limit in limits}
     shown = _near(heights, min(values), max(values))
     low = min([*values, *shown.values()])

@@ -132,11 +132,7 @@ def _counts(facts: Facts, early: Result, final: Result | None) -> bool:
     if final is None or final.below(facts.limits.value(_limit_key(facts))) is not True:
         return True
     fresher = facts.within(early, ACT) and not facts.within(final, ACT)
-    return fresher or _size(early) < _size(final)
-
-
-def _size(result: Result) -> Fraction:
-    return result.unit.to_canonical(result.value.middle())
+    return fresher or early.canonical_middle() < final.canonical_middle()
 
 
 def _state(facts: Facts, result: Result) -> _State:
@@ -189,8 +185,8 @@ def _before_the_fall(facts: Facts, result: Result) -> Result | None:
             break
         if days >= 0 and one.when <= result.when and one is not result:
             earlier.append(one)
-    highest = max(earlier, key=_size, default=None)
-    if highest is None or _size(highest) - _size(result) < fall:
+    highest = max(earlier, key=Result.canonical_middle, default=None)
+    if highest is None or highest.canonical_middle() - result.canonical_middle() < fall:
         return None
     return highest
 
