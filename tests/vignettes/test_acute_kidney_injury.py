@@ -34,7 +34,7 @@ KIDNEYS = [
       [CIRRHOSIS, ASCITES, SPIRONOLACTONE, K, MG, NA, *RISEN], "cirrhosis-cramps:warning", says=f"{CALLED}|discontinue diuretics (spironolactone)", nots="option for the clinician"),
     V("the same man with a steady creatinine goes on taking it",
       [CIRRHOSIS, ASCITES, SPIRONOLACTONE, K, MG, NA, *STEADY], "cirrhosis-cramps:info", nots="discontinue diuretics (|possible AKI"),
-    V("on dialysis the creatinine goes up and down by itself: that is no new injury",
+    V("on dialysis the creatinine varies by itself: not a new injury",
       [CIRRHOSIS, ASCITES, SPIRONOLACTONE, DIALYSIS, K, MG, NA, *RISEN], "cirrhosis-cramps:info", nots="possible AKI"),
     V("cirrhosis with cramps, no diuretic, creatinine rising: there is nothing to discontinue, and baclofen is out",
       [CIRRHOSIS, CRAMPS, K, MG, NA, *RISEN], "cirrhosis-cramps:info", says="baclofen is not advised: possible aki", nots="discontinue diuretics ("),
@@ -75,7 +75,7 @@ KIDNEYS = [
 ]  # fmt: skip
 
 SAMPLES = [
-    V("a clotted count of 60 is no thrombocytopenia: quinine is judged without it, and the count is repeated",
+    V("a clotted count of 60 is not thrombocytopenia: quinine is judged without it, and the count is repeated",
       [CRAMPS, lab("plt", "60", note=[{"text": "Sample clotted"}]), med("quinine sulfate 324 MG Oral Capsule"), lab("hb", "11.0", ago=3)],
       "anemia:info", says="clotted|platelets"),
     V("quinine for malaria, a clotted count of 60: treat the malaria, repeat the count",
@@ -101,7 +101,7 @@ PREGNANCIES = [
     V("pregnant, creatinine 0.95 mg/dL: impaired for pregnancy, magnesium oxide is watched",
       [PREGNANT, lab("creat", "0.95")], "magnesium-ordered-renal-impairment:warning", says="in pregnancy",
       drafts=[med(OXIDE, status="draft")]),
-    V("pregnant, creatinine 0.6: the kidneys are well, a midwife's magnesium is not obstructed",
+    V("pregnant, creatinine 0.6: renal function is normal, a midwife's magnesium is not obstructed",
       [PREGNANT, lab("creat", "0.6")], "-magnesium-ordered-renal-impairment", drafts=[med(OXIDE, status="draft")]),
     V("pregnant with potassium 3.1: no potassium is drafted",
       [PREGNANT, lab("k", "3.1"), lab("creat", "0.6"), lab("mg", "2.0")], "low-potassium:warning", nooffers="potassium chloride"),

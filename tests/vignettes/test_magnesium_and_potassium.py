@@ -163,7 +163,7 @@ POTASSIUM = [
     V("no KCl draft with AKI", [k("3.2"), gfr("70"), AKI], "low-potassium", nooffers="chloride"),
     *[V(f"no KCl draft with {drug}, says why", [k("3.2"), gfr("70"), med(drug)], "low-potassium", nooffers="chloride") for drug in ("lisinopril 10 MG Oral Tablet", "losartan potassium 50 MG Oral Tablet", "spironolactone 25 MG Oral Tablet", "ibuprofen 400 MG Oral Tablet", "Klor-Con M20", "triamterene 37.5 MG / hydrochlorothiazide 25 MG Oral Capsule", "Entresto", "eplerenone 25 mg", "naproxen 500 mg")],
     V("losartan potassium is a RAAS inhibitor, no supplement", [k("5.6"), med("losartan potassium 50 MG Oral Tablet")], "high-potassium:warning", says="prescriber", nots="hold:"),
-    V("penicillin V potassium is no potassium supplement", [k("5.6"), med("penicillin V potassium 500 MG Oral Tablet")], "-high-potassium"),
+    V("penicillin V potassium is not a potassium supplement", [k("5.6"), med("penicillin V potassium 500 MG Oral Tablet")], "-high-potassium"),
     V("no KCl draft when medications were not read", [k("3.2"), gfr("70")], "low-potassium", without="medicationRequests medicationStatements", nooffers="chloride"),
     V("no KCl draft when conditions were not read", [k("3.2"), gfr("70")], "low-potassium", without="conditions", nooffers="chloride"),
     V("below 2.5 no oral draft", [k("2.4"), gfr("90")], "low-potassium:critical", nooffers="chloride"),

@@ -152,7 +152,7 @@ ORDERS = [
     V("ibuprofen for cramps beside apixaban: off the list again in one click",
       [CRAMPS, APIXABAN, GFR], "analgesic-ordered-for-cramps:warning", says="apixaban", offers="remove",
       drafts=[med("Ibuprofen 400 MG Oral Tablet", status="draft", **because("leg cramps"))]),
-    V("a duplex of the leg's veins is no extensive workup",
+    V("a duplex of the leg's veins is not an extensive workup",
       [CRAMPS], "-extensive-workup-ordered", drafts=[service("Venous duplex ultrasound of left leg", status="draft")]),
     V("an MRI of the spine for cramps in a swollen leg: something calls for a look",
       [CRAMPS, cond("Left leg swelling")], "-extensive-workup-ordered", drafts=[service("MRI lumbar spine", status="draft")]),
