@@ -16,25 +16,16 @@ Does not cover: high calcium or sodium, the treatment itself.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
-from decimal import Decimal
-from fractions import Fraction
-
-from msgspec import structs
 
 from cds_service.core.facts import Result
-from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
-from cds_service.core.quantities import Interval, rounded
-from cds_service.core.series import NO_RESULTS, Worse
+from cds_service.core.series import Worse
 from cds_service.engine.rule import (
     Answer,
     CannotTell,
-    Evidence,
     Finding,
     Indicator,
     NotFired,
-    OrderTest,
     Tier,
     conditions,
     demographics,
@@ -46,14 +37,21 @@ from cds_service.engine.rule import (
 from hooks import cramps
 from hooks.cirrhosis import DIURETICS
 from hooks.levels import unread
+from hooks.metabolic_causes import calcium, creatine_kinase, sodium, tsh
+from hooks.metabolic_causes.cause import Cause
 from hooks.reading import conditions_unread, results_unread
 from hooks.windows import ACT, CHECKED
-from hooks.wording import CONTRAINDICATED, FOR_TESTS, drugs, fitting, headline, named, short_day
+from hooks.wording import CONTRAINDICATED, FOR_TESTS, fitting, headline, short_day
 
-_READ = ("calcium", "calcium_adjusted", "calcium_ionized", "creatine_kinase", "sodium", "tsh")
+_JUDGES = {
+    "calcium": calcium.low_total,
+    "calcium_adjusted": calcium.low_adjusted,
+    "calcium_ionized": calcium.low_ionised,
+    "creatine_kinase": creatine_kinase.high,
+    "sodium": sodium.low,
+    "tsh": tsh.high,
+}
 _WORSE = {"creatine_kinase": Worse.HIGH, "tsh": Worse.HIGH}
-_SAME_TIME = 7  # days
-_PER_GRAM = Fraction(2, 100)  # mmol/L of calcium for each g/L of albumin that is missing
 
 
 @rule(
@@ -92,7 +90,7 @@ _PER_GRAM = Fraction(2, 100)  # mmol/L of calcium for each g/L of albumin that i
     ],
     overrides=(*FOR_TESTS, CONTRAINDICATED),
     needs=[
-        *(results(analyte, CHECKED).optional() for analyte in _READ),
+        *(results(analyte, CHECKED).optional() for analyte in _JUDGES),
         results("albumin", CHECKED).optional(),
         conditions(cramps.LEG_CRAMPS, "cirrhosis").optional(),
         medications("statin", *DIURETICS).optional(),
@@ -103,8 +101,8 @@ _PER_GRAM = Fraction(2, 100)  # mmol/L of calcium for each g/L of albumin that i
 def metabolic_cause_found(facts: Facts) -> Answer:
     """Low calcium or sodium, a high creatine kinase or TSH: named, and treated as a cause."""
     superseded = _superseded(facts)
-    judged = [_judged(facts, analyte) for analyte in _READ if analyte != superseded]
-    found = [one for one in judged if isinstance(one, _Cause)]
+    judged = [_judged(facts, analyte) for analyte in _JUDGES if analyte != superseded]
+    found = [one for one in judged if isinstance(one, Cause)]
     undecided = tuple(line for one in judged if isinstance(one, tuple) for line in one)
     critical = [one for one in found if one.indicator is Indicator.CRITICAL]
     if not found:
@@ -141,23 +139,10 @@ def _superseded(facts: Facts) -> str:
     return "calcium" if adjusted.day >= total.day else "calcium_adjusted"
 
 
-@immutable
-class _Cause:
-    """One finding: its severity, the value, what to do, and what to measure again."""
-
-    indicator: Indicator
-    value: str
-    words: str
-    action: str
-    advice: str
-    evidence: tuple[Evidence, ...]
-    tests: tuple[OrderTest, ...]
-
-
 def _nothing(facts: Facts) -> str:
     measured = [
         (newest.result.analyte.name, facts.within(newest.result, CHECKED))
-        for newest in (facts.newest(key, _WORSE.get(key, Worse.LOW)) for key in _READ)
+        for newest in (facts.newest(key, _WORSE.get(key, Worse.LOW)) for key in _JUDGES)
         if newest.result is not None
     ]
     usable = [name for name, fresh in measured if fresh]
@@ -166,14 +151,14 @@ def _nothing(facts: Facts) -> str:
     return f"{', '.join(usable)}: within the limits; the others were not measured in 90 days"
 
 
-def _summary(found: list[_Cause]) -> str:
+def _summary(found: list[Cause]) -> str:
     text = f"{found[0].words}: {found[0].action}"
     for one in found[1:]:
         text = fitting(text, f"; also {one.value}")
     return text
 
 
-def _judged(facts: Facts, analyte: str) -> _Cause | tuple[str, ...]:
+def _judged(facts: Facts, analyte: str) -> Cause | tuple[str, ...]:
     """The cause that an analyte shows; else why it could not be judged, if it could not."""
     newest = facts.newest(analyte, _WORSE.get(analyte, Worse.LOW))
     if newest.result is None and newest.tentative is None:
@@ -198,7 +183,7 @@ def _judged(facts: Facts, analyte: str) -> _Cause | tuple[str, ...]:
     return (*doubts, *final_doubt)
 
 
-def _cause(facts: Facts, result: Result | None) -> tuple[_Cause | None, tuple[str, ...]]:
+def _cause(facts: Facts, result: Result | None) -> tuple[Cause | None, tuple[str, ...]]:
     if result is None:
         return None, ()
     cause, decided = _JUDGES[result.analyte.key](facts, result)
@@ -207,14 +192,14 @@ def _cause(facts: Facts, result: Result | None) -> tuple[_Cause | None, tuple[st
         doubt = f"{name} {result.reported} does not say whether it is beyond the limit"
         return None, (() if decided else (doubt,))
     if not facts.within(result, ACT):
-        seen = short_day(result.day, facts.today)
+        day = short_day(result.day, facts.today)
         return (
             replace(
                 cause,
                 indicator=Indicator.INFO,
-                words=f"{cause.words} on {seen}",
+                words=f"{cause.words} on {day}",
                 action="repeat first",
-                advice=f"{cause.value[0].upper()}{cause.value[1:]} is from {seen}: repeat it "
+                advice=f"{cause.value[0].upper()}{cause.value[1:]} is from {day}: repeat it "
                 "before acting on it.",
                 tests=cause.tests[:1],
             ),
@@ -222,11 +207,13 @@ def _cause(facts: Facts, result: Result | None) -> tuple[_Cause | None, tuple[st
         )
     if result.preliminary or result.remarks:
         why = "preliminary" if result.preliminary else "from a doubtful sample"
-        spoilt = "contaminated" in result.remarks
+        contaminated = "contaminated" in result.remarks
         return (
             replace(
                 cause,
-                indicator=min(cause.indicator, Indicator.WARNING) if spoilt else cause.indicator,
+                indicator=min(cause.indicator, Indicator.WARNING)
+                if contaminated
+                else cause.indicator,
                 words=f"{cause.words} ({why})",
                 advice=f"The result is {why}: repeat it now. {cause.advice}",
                 tests=cause.tests[:1] if result.preliminary else cause.tests,
@@ -234,230 +221,3 @@ def _cause(facts: Facts, result: Result | None) -> tuple[_Cause | None, tuple[st
             (),
         )
     return cause, ()
-
-
-_Judgement = tuple[_Cause | None, bool]
-
-
-def _low(
-    facts: Facts, result: Result, judged: Result, note: str, remark: str = ""
-) -> tuple[Indicator | None, Evidence, bool]:
-    """How low: against the laboratory's range, else the limit, and against the critical one."""
-    key = result.analyte.key.removesuffix("_adjusted")
-    limit, critical = facts.limits[f"{key}.low"], facts.limits[f"{key}.critical"]
-    beyond = judged.below_range(limit.value)
-    grave = judged.below(critical.value) is True
-    own = judged.range_low is not None and not grave
-    evidence = Evidence(result, critical if grave else limit, own, note + remark)
-    if grave:
-        return Indicator.CRITICAL, evidence, True
-    return (Indicator.WARNING if beyond else None), evidence, beyond is not None
-
-
-def _calcium(facts: Facts, result: Result) -> _Judgement:
-    indicator, evidence, decided = _low(facts, result, result, "")
-    if indicator is None and decided:
-        return None, True  # the correction only raises it
-    judged, albumin, note = _corrected(facts, result)
-    indicator, evidence, decided = _low(facts, result, judged, note)
-    if indicator is None:
-        return None, decided
-    value = f"Calcium {judged.reported}" + (" (corrected)" if albumin else "")
-    return _calcium_cause(
-        indicator,
-        value,
-        ""
-        if albumin or judged is not result
-        else " No albumin within 7 days: the total value, not corrected.",
-        (evidence, *((Evidence(albumin),) if albumin else ())),
-        "calcium",
-    )
-
-
-def _adjusted(facts: Facts, result: Result) -> _Judgement:
-    indicator, evidence, decided = _low(facts, result, result, "adjusted by the laboratory")
-    if indicator is None:
-        return None, decided
-    value = f"Adjusted calcium {result.reported}"
-    return _calcium_cause(indicator, value, "", (evidence,), "calcium")
-
-
-def _ionised(facts: Facts, result: Result) -> _Judgement:
-    indicator, evidence, decided = _low(facts, result, result, "")
-    if indicator is None:
-        return None, decided
-    value = f"Ionised calcium {result.reported}"
-    return _calcium_cause(indicator, value, "", (evidence,), "calcium_ionized")
-
-
-def _calcium_cause(
-    indicator: Indicator, value: str, remark: str, evidence: tuple[Evidence, ...], key: str
-) -> _Judgement:
-    urgent = "Assess today, with an ECG. " if indicator is Indicator.CRITICAL else ""
-    return (
-        _Cause(
-            indicator=indicator,
-            value=value,
-            words=f"{value} low",
-            action="assess today, ECG" if urgent else "a cause of cramps; correct it",
-            advice=f"{urgent}{value} is a cause of cramps: correct it together with the magnesium; "
-            f"it prolongs QT.{remark}",
-            evidence=evidence,
-            tests=(
-                OrderTest(key, "repeat the low calcium"),
-                OrderTest("magnesium", "low magnesium keeps calcium low"),
-                *((OrderTest("ecg", "low calcium prolongs QT"),) if urgent else ()),
-            ),
-        ),
-        True,
-    )
-
-
-def _corrected(facts: Facts, calcium: Result) -> tuple[Result, Result | None, str]:
-    """Total calcium corrected for the albumin nearest to it within 7 days, with that albumin."""
-    albumin = _albumin_of(facts, calcium)
-    if albumin is None or not calcium.value.exact or calcium.value.low is None:
-        return calcium, None, "not corrected: no albumin within 7 days"
-    grams = albumin.canonical_value()
-    assert grams is not None  # only exact ones are looked for
-    lacking = Fraction(facts.limits.value("albumin.corrects")) - grams
-    if lacking <= 0:
-        return calcium, albumin, ""
-    exact = calcium.unit.to_canonical(calcium.value.low) + lacking * _PER_GRAM
-    unit = calcium.unit
-    value = rounded((exact - unit.offset) / unit.factor, max(calcium.decimals, 1))
-    corrected = structs.replace(
-        calcium, value=Interval(value, value), decimals=max(calcium.decimals, 1)
-    )
-    return corrected, albumin, f"corrected for albumin: {corrected.reported}"
-
-
-def _albumin_of(facts: Facts, calcium: Result) -> Result | None:
-    near = [
-        one
-        for one in facts.series.get("albumin", NO_RESULTS).finals(
-            since=calcium.when - timedelta(days=_SAME_TIME + 2)
-        )
-        if abs((one.day - calcium.day).days) <= _SAME_TIME and one.value.exact
-    ]
-    if not near:
-        return None
-
-    def distance(one: Result) -> tuple[timedelta, Fraction]:
-        # Of two equally near the higher one counts: it corrects less and so hides no low calcium.
-        return abs(one.when - calcium.when), -(one.canonical_value() or Fraction(0))
-
-    return min(near, key=distance)
-
-
-def _creatine_kinase(facts: Facts, result: Result) -> _Judgement:
-    upper, own = _upper(facts, result)
-
-    def above(key: str) -> bool | None:
-        return result.value.above(upper * facts.limits.value(key))
-
-    beyond = above("multiple.creatine_kinase")
-    if not beyond:
-        return None, beyond is not None
-    statins = facts.taking("statin", hazard=True)
-    key = "multiple.creatine_kinase_statin" if statins else "multiple.creatine_kinase_critical"
-    grave = above(key) is True
-    with_statin = f" on {drugs(statins)}" if statins else ""
-    stop = f"Stop the statin ({named(statins)}). " if statins else ""
-    return (
-        _Cause(
-            indicator=Indicator.CRITICAL if grave else Indicator.WARNING,
-            value=f"CK {result.reported}",
-            words=f"CK {result.reported}{with_statin}",
-            action="stop statin, look for rhabdomyolysis" if statins else "look for rhabdomyolysis",
-            advice=f"{stop}Look for rhabdomyolysis: creatinine, potassium, urine (dark, or "
-            "positive for blood without red cells).",
-            evidence=(
-                Evidence(result, facts.limits[key if grave else "multiple.creatine_kinase"], own),
-                *(Evidence(one) for one in statins),
-            ),
-            tests=(
-                OrderTest("creatine_kinase", "repeat the high value"),
-                OrderTest("creatinine", "kidney injury from muscle breakdown"),
-                OrderTest("potassium", "muscle breakdown releases potassium"),
-            ),
-        ),
-        True,
-    )
-
-
-def _upper(facts: Facts, result: Result) -> tuple[Decimal, bool]:
-    """The upper limit of creatine kinase in the result's unit: the laboratory's own, else 200."""
-    if result.range_high is not None and result.range_high > 0:
-        return result.range_high, True
-    limit = facts.limits.value("creatine_kinase.upper")
-    return result.unit.from_canonical(limit, max(result.decimals, 2)), False
-
-
-def _sodium(facts: Facts, result: Result) -> _Judgement:
-    limit, critical = facts.limits["sodium.low"], facts.limits["sodium.critical"]
-    beyond = result.below(limit.value)
-    if not beyond:
-        return None, beyond is not None
-    grave = result.below(critical.value) is True
-    diuretics = facts.taking(*DIURETICS, hazard=True)
-    stops = (
-        diuretics
-        and facts.conditions("cirrhosis")
-        and result.below(facts.limits.value("sodium.diuretic")) is True
-    )
-    taken = f" on {drugs(diuretics, 2)}" if diuretics else ""
-    if stops:
-        review = f"In cirrhosis, discontinue the diuretics ({named(diuretics)}). "
-    elif diuretics:
-        review = f"Review {named(diuretics)}: a diuretic is a common cause, a thiazide above all. "
-    else:
-        review = ""
-    urgent = "Assess today: confusion, seizures, falls. " if grave else ""
-    action = "review the diuretic" if diuretics else "find the cause"
-    return (
-        _Cause(
-            indicator=Indicator.CRITICAL if grave else Indicator.WARNING,
-            value=f"sodium {result.reported}",
-            words=f"Sodium {result.reported}{taken}",
-            action="assess today" if grave else action,
-            advice=f"{urgent}Sodium {result.reported} is a cause of cramps. {review}"
-            "Correct it slowly: too rapid a rise harms the brain.",
-            evidence=(
-                Evidence(result, critical if grave else limit),
-                *(Evidence(one) for one in diuretics),
-            ),
-            tests=(OrderTest("sodium", "repeat the low value"),),
-        ),
-        True,
-    )
-
-
-def _tsh(facts: Facts, result: Result) -> _Judgement:
-    limit = facts.limits["tsh.high"]
-    beyond = result.above(limit.value)
-    if not beyond:
-        return None, beyond is not None
-    return (
-        _Cause(
-            indicator=Indicator.INFO,
-            value=f"TSH {result.reported}",
-            words=f"TSH {result.reported}",
-            action="hypothyroidism can cause cramps",
-            advice="TSH above 10: hypothyroidism can cause cramps and raise creatine kinase. "
-            "Repeat it with free thyroxine before treatment.",
-            evidence=(Evidence(result, limit),),
-            tests=(OrderTest("tsh", "repeat the high value"),),
-        ),
-        True,
-    )
-
-
-_JUDGES = {
-    "calcium": _calcium,
-    "calcium_adjusted": _adjusted,
-    "calcium_ionized": _ionised,
-    "creatine_kinase": _creatine_kinase,
-    "sodium": _sodium,
-    "tsh": _tsh,
-}

@@ -1,0 +1,132 @@
+"""Low calcium: total, as adjusted by the laboratory or corrected for albumin here, and ionised."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from fractions import Fraction
+
+from msgspec import structs
+
+from cds_service.core.facts import Result
+from cds_service.core.patient import Facts
+from cds_service.core.quantities import Interval, rounded
+from cds_service.core.series import NO_RESULTS
+from cds_service.engine.rule import Evidence, Indicator, OrderTest
+from hooks.metabolic_causes.cause import Cause, Judgement
+
+_SAME_TIME = 7  # days
+_PER_GRAM = Fraction(2, 100)  # mmol/L of calcium for each g/L of albumin that is missing
+
+
+def _low(
+    facts: Facts, result: Result, judged: Result, note: str
+) -> tuple[Indicator | None, Evidence, bool]:
+    """How low: against the laboratory's range, else the limit, and against the critical one."""
+    key = result.analyte.key.removesuffix("_adjusted")
+    limit, critical = facts.limits[f"{key}.low"], facts.limits[f"{key}.critical"]
+    beyond = judged.below_range(limit.value)
+    grave = judged.below(critical.value) is True
+    own = judged.range_low is not None and not grave
+    evidence = Evidence(result, critical if grave else limit, own, note)
+    if grave:
+        return Indicator.CRITICAL, evidence, True
+    return (Indicator.WARNING if beyond else None), evidence, beyond is not None
+
+
+def low_total(facts: Facts, result: Result) -> Judgement:
+    """Low total calcium, corrected for the albumin nearest to it if that is low."""
+    indicator, evidence, decided = _low(facts, result, result, "")
+    if indicator is None and decided:
+        return None, True  # the correction only raises it
+    judged, albumin, note = _corrected(facts, result)
+    indicator, evidence, decided = _low(facts, result, judged, note)
+    if indicator is None:
+        return None, decided
+    value = f"Calcium {judged.reported}" + (" (corrected)" if albumin else "")
+    return _calcium_cause(
+        indicator,
+        value,
+        ""
+        if albumin or judged is not result
+        else " No albumin within 7 days: the total value, not corrected.",
+        (evidence, *((Evidence(albumin),) if albumin else ())),
+        "calcium",
+    )
+
+
+def low_adjusted(facts: Facts, result: Result) -> Judgement:
+    """Low calcium as the laboratory adjusted it for albumin."""
+    indicator, evidence, decided = _low(facts, result, result, "adjusted by the laboratory")
+    if indicator is None:
+        return None, decided
+    value = f"Adjusted calcium {result.reported}"
+    return _calcium_cause(indicator, value, "", (evidence,), "calcium")
+
+
+def low_ionised(facts: Facts, result: Result) -> Judgement:
+    """Low ionised calcium, which needs no correction."""
+    indicator, evidence, decided = _low(facts, result, result, "")
+    if indicator is None:
+        return None, decided
+    value = f"Ionised calcium {result.reported}"
+    return _calcium_cause(indicator, value, "", (evidence,), "calcium_ionized")
+
+
+def _calcium_cause(
+    indicator: Indicator, value: str, remark: str, evidence: tuple[Evidence, ...], key: str
+) -> Judgement:
+    urgent = "Assess today, with an ECG. " if indicator is Indicator.CRITICAL else ""
+    return (
+        Cause(
+            indicator=indicator,
+            value=value,
+            words=f"{value} low",
+            action="assess today, ECG" if urgent else "a cause of cramps; correct it",
+            advice=f"{urgent}{value} is a cause of cramps: correct it together with the magnesium; "
+            f"it prolongs QT.{remark}",
+            evidence=evidence,
+            tests=(
+                OrderTest(key, "repeat the low calcium"),
+                OrderTest("magnesium", "low magnesium keeps calcium low"),
+                *((OrderTest("ecg", "low calcium prolongs QT"),) if urgent else ()),
+            ),
+        ),
+        True,
+    )
+
+
+def _corrected(facts: Facts, calcium: Result) -> tuple[Result, Result | None, str]:
+    """Total calcium corrected for the albumin nearest to it within 7 days, with that albumin."""
+    albumin = _albumin_of(facts, calcium)
+    if albumin is None or not calcium.value.exact or calcium.value.low is None:
+        return calcium, None, "not corrected: no albumin within 7 days"
+    grams = albumin.canonical_value()
+    assert grams is not None  # only exact ones are looked for
+    lacking = Fraction(facts.limits.value("albumin.corrects")) - grams
+    if lacking <= 0:
+        return calcium, albumin, ""
+    exact = calcium.unit.to_canonical(calcium.value.low) + lacking * _PER_GRAM
+    unit = calcium.unit
+    value = rounded((exact - unit.offset) / unit.factor, max(calcium.decimals, 1))
+    corrected = structs.replace(
+        calcium, value=Interval(value, value), decimals=max(calcium.decimals, 1)
+    )
+    return corrected, albumin, f"corrected for albumin: {corrected.reported}"
+
+
+def _albumin_of(facts: Facts, calcium: Result) -> Result | None:
+    near = [
+        one
+        for one in facts.series.get("albumin", NO_RESULTS).finals(
+            since=calcium.when - timedelta(days=_SAME_TIME + 2)
+        )
+        if abs((one.day - calcium.day).days) <= _SAME_TIME and one.value.exact
+    ]
+    if not near:
+        return None
+
+    def distance(one: Result) -> tuple[timedelta, Fraction]:
+        # Of two equally near the higher one counts: it corrects less and so hides no low calcium.
+        return abs(one.when - calcium.when), -(one.canonical_value() or Fraction(0))
+
+    return min(near, key=distance)

@@ -1,0 +1,23 @@
+"""What a result that is far from normal says: how severe it is, and what to do about it."""
+
+from __future__ import annotations
+
+from cds_service.core.immutable import immutable
+from cds_service.engine.rule import Evidence, Indicator, OrderTest
+
+
+@immutable
+class Cause:
+    """One finding: its severity, the value, what to do, and what to measure again."""
+
+    indicator: Indicator
+    value: str
+    words: str
+    action: str
+    advice: str
+    evidence: tuple[Evidence, ...]
+    tests: tuple[OrderTest, ...]
+
+
+Judgement = tuple[Cause | None, bool]
+"""The cause that a result shows, and whether the result was conclusive."""

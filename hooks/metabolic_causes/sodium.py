@@ -1,0 +1,50 @@
+"""Low sodium, and the diuretics that may cause it."""
+
+from __future__ import annotations
+
+from cds_service.core.facts import Result
+from cds_service.core.patient import Facts
+from cds_service.engine.rule import Evidence, Indicator, OrderTest
+from hooks.cirrhosis import DIURETICS
+from hooks.metabolic_causes.cause import Cause, Judgement
+from hooks.wording import drugs, named
+
+
+def low(facts: Facts, result: Result) -> Judgement:
+    """Sodium below the limit; critical below the critical one."""
+    limit, critical = facts.limits["sodium.low"], facts.limits["sodium.critical"]
+    beyond = result.below(limit.value)
+    if not beyond:
+        return None, beyond is not None
+    grave = result.below(critical.value) is True
+    diuretics = facts.taking(*DIURETICS, hazard=True)
+    stops = (
+        diuretics
+        and facts.conditions("cirrhosis")
+        and result.below(facts.limits.value("sodium.diuretic")) is True
+    )
+    taken = f" on {drugs(diuretics, 2)}" if diuretics else ""
+    if stops:
+        review = f"In cirrhosis, discontinue the diuretics ({named(diuretics)}). "
+    elif diuretics:
+        review = f"Review {named(diuretics)}: a diuretic is a common cause, a thiazide above all. "
+    else:
+        review = ""
+    urgent = "Assess today: confusion, seizures, falls. " if grave else ""
+    action = "review the diuretic" if diuretics else "find the cause"
+    return (
+        Cause(
+            indicator=Indicator.CRITICAL if grave else Indicator.WARNING,
+            value=f"sodium {result.reported}",
+            words=f"Sodium {result.reported}{taken}",
+            action="assess today" if grave else action,
+            advice=f"{urgent}Sodium {result.reported} is a cause of cramps. {review}"
+            "Correct it slowly: too rapid a rise harms the brain.",
+            evidence=(
+                Evidence(result, critical if grave else limit),
+                *(Evidence(one) for one in diuretics),
+            ),
+            tests=(OrderTest("sodium", "repeat the low value"),),
+        ),
+        True,
+    )
