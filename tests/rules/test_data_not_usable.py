@@ -10,7 +10,7 @@ from cds_service.engine.rule import Answer, Finding, Indicator, NotFired, Rule, 
 from cds_service.engine.run import FAILED, Engine
 from hooks.cramps import documented
 from hooks.knowledge.files import analytes
-from hooks.rules.data_not_usable import WATCHED
+from hooks.unusable.problems import WATCHED
 from hooks.wording import READ_AT_ONCE
 from tests.given import NOW, Given, Service, fired, given, offers, rules_by_service, silent
 
