@@ -39,7 +39,8 @@ def assemble(
     for each site by name. Raises StartupError naming what is wrong with the sites file.
     """
     from cds_service.answer.answering import Answering, Pipeline
-    from cds_service.answer.cards import Cards, CardWriter
+    from cds_service.answer.cards import Cards
+    from cds_service.answer.writing import CardWriter
     from cds_service.catalogue.sites import Hospital, hospitals
     from cds_service.catalogue.topics import references
     from cds_service.core.identity import DEFAULT_SITE

@@ -13,7 +13,8 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import Literal, Self
 
-from cds_service.answer.cards import Card, Cards, Recipient
+from cds_service.answer.cards import Card, Cards
+from cds_service.answer.suggestions import Recipient
 from cds_service.calls.envelope import Envelope
 from cds_service.core.facts import Kind, Problem
 from cds_service.core.identity import ANYBODY, Identity, Origin

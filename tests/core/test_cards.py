@@ -8,20 +8,16 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
-from cds_service.answer.cards import (
-    OVERRIDES,
-    TOPIC_SYSTEM,
-    Cards,
-    CardWriter,
-    Recipient,
-    Written,
-    evidence_key,
-)
+from cds_service.answer.cards import Cards, Written
 from cds_service.answer.checking import flaws
+from cds_service.answer.evidence import evidence_key
+from cds_service.answer.suggestions import Recipient
+from cds_service.answer.writing import TOPIC_SYSTEM, CardWriter
 from cds_service.core.facts import Presence
 from cds_service.core.identity import ANYBODY, Identity
 from cds_service.engine.arranging import Shown
 from cds_service.engine.hook import PATIENT_VIEW
+from cds_service.engine.overrides import OVERRIDES
 from cds_service.engine.rule import Finding, Indicator, Rule
 from hooks.knowledge.files import orderables, references
 from hooks.order_select import RULES as ORDERS

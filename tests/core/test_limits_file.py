@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.answer.cards import CardWriter, Recipient
+from cds_service.answer.suggestions import Recipient
+from cds_service.answer.writing import CardWriter
 from cds_service.catalogue.limits_file import read_limits
 from cds_service.core.identity import ANYBODY, Identity
 from cds_service.core.knowledge import KnowledgeError, Limits

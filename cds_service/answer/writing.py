@@ -1,0 +1,209 @@
+"""The text and JSON of one card: the only place that writes what a clinician reads.
+
+A card says what was found, why it matters, how strong the evidence is and which data it is based
+on. Text from a record has been escaped before (`cds_service.core.text`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal
+
+from cds_service.answer.evidence import EvidenceLines
+from cds_service.answer.suggestions import Recipient, SuggestionWriter
+from cds_service.core.facts import Medication, Order
+from cds_service.core.immutable import immutable
+from cds_service.core.knowledge import Reference
+from cds_service.core.text import one_line, shortened
+from cds_service.engine.arranging import Shown
+from cds_service.engine.orderables import Orderables
+from cds_service.engine.overrides import OVERRIDES
+from cds_service.engine.rule import Finding, RemoveDraft, Rule
+
+TOPIC_SYSTEM = "https://leg-cramps-cds.example/rules"
+OVERRIDE_SYSTEM = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+SUMMARY_LENGTH = 139
+ASSOCIATED = "davinci-crd.associated-resource"
+"""The card extension of Da Vinci CRD 2.2 that links a card to the orders it is about."""
+_REFERENCE = re.compile(r"[A-Za-z]{1,64}/[A-Za-z0-9._~-]{1,64}")
+_NOT_WRITTEN = (
+    "**The details of this card could not be written; an error was logged.** What the card says "
+    "is still true; see the record for the data behind it."
+)
+
+
+@immutable
+class _Common:
+    """What all cards of a rule with the same reference have in common."""
+
+    source: Mapping[str, Any]
+    links: Sequence[Mapping[str, str]]
+    closing: str
+
+
+class CardWriter:
+    """Writes one card. What does not depend on the patient is written only once.
+
+    ``profile`` is the kind of EHR: ``epic`` changes what Epic could not read.
+    ``rule_pages`` is the base address of the public pages about rules, or "" where the service
+    has none.
+    """
+
+    def __init__(
+        self,
+        references: Mapping[str, Reference],
+        orderables: Orderables,
+        rule_pages: str = "",
+        profile: Literal["standard", "epic"] = "standard",
+    ) -> None:
+        self.references = references
+        self._rule_pages = rule_pages
+        self._epic = profile == "epic"
+        self.orderables = orderables
+        self._suggestions = SuggestionWriter(orderables)
+        self._in_common: dict[tuple[Rule, str], _Common] = {}
+
+    def write(
+        self, shown: Shown, recipient: Recipient, card_id: str, lines: EvidenceLines | None = None
+    ) -> dict[str, Any]:
+        """One card as the CDS Hooks JSON object; ``lines`` is shared by the cards of a call."""
+        rule, finding = shown.rule, shown.finding
+        common = self._common(rule, finding.reference)
+        card: dict[str, Any] = {
+            "uuid": card_id,
+            "summary": shortened(one_line(finding.summary), SUMMARY_LENGTH),
+            "detail": _detail(shown, common, lines or EvidenceLines(self.references)),
+            "indicator": str(finding.indicator),
+            "source": common.source,
+        }
+        if finding.suggestions:
+            write = self._suggestions.write
+            card["suggestions"] = [write(one, recipient) for one in finding.suggestions]
+            card["selectionBehavior"] = "any"
+        card["overrideReasons"] = _override_reasons(finding.overrides)
+        if common.links:
+            card["links"] = common.links
+        if about := orders_judged(finding):
+            card["extension"] = {ASSOCIATED: about}
+        return card
+
+    def bare(self, shown: Shown, card_id: str) -> dict[str, Any]:
+        """A card without its details, where they cannot be written: summary and severity."""
+        rule, finding = shown.rule, shown.finding
+        common = self._common(rule, "")
+        return {
+            "uuid": card_id,
+            "summary": shortened(one_line(finding.summary), SUMMARY_LENGTH),
+            "detail": f"{_NOT_WRITTEN}\n\n{common.closing}",
+            "indicator": str(finding.indicator),
+            "source": common.source,
+            "overrideReasons": _override_reasons(finding.overrides),
+            **({"extension": {ASSOCIATED: about}} if (about := orders_judged(finding)) else {}),
+        }
+
+    def _common(self, rule: Rule, key: str) -> _Common:
+        known = self._in_common.get((rule, key))
+        if known is None:
+            reference = self._leading(rule, key)
+            known = self._in_common[rule, key] = _Common(
+                source={
+                    "label": reference.label,
+                    "url": self._address(rule, reference),
+                    "topic": {
+                        "system": TOPIC_SYSTEM,
+                        # Epic takes letters and digits only.
+                        "code": rule.id.replace("-", "") if self._epic else rule.id,
+                        "display": rule.title,
+                    },
+                },
+                links=self._links(rule, key),
+                closing=(
+                    f"**Source**\n\n{reference.label} ({_found(reference)})\n\n"
+                    f"**Rule**\n\n{rule.id} {rule.version}. For the clinician's judgement; not "
+                    "clinically validated."
+                ),
+            )
+        return known
+
+    def _leading(self, rule: Rule, key: str) -> Reference:
+        """The source that a card shows: a primary one where there is one, preferably one read."""
+        keys = (key, *rule.references) if key else rule.references
+        listed = [self.references[one] for one in keys]
+        primary = [one for one in listed if one.primary]
+        if key and primary and primary[0].key == key:
+            return primary[0]
+        for one in primary:
+            if one.seen:
+                return one
+        return primary[0] if primary else listed[0]
+
+    def _address(self, rule: Rule, reference: Reference) -> str:
+        """The URL of a source. General knowledge and judgements have none; then it is that of
+        the next source of the rule, or of its topic."""
+        others = (self.references[key] for key in (*rule.references, *self.references))
+        return next((one.url for one in (reference, *others) if one.url), "")
+
+    def _links(self, rule: Rule, key: str) -> list[dict[str, str]]:
+        keys = dict.fromkeys((key, *rule.references) if key else rule.references)
+        links = [
+            {"label": reference.label, "url": reference.url, "type": "absolute"}
+            for reference in (self.references[one] for one in keys)
+            if reference.url
+        ]
+        if self._rule_pages:
+            page = f"{self._rule_pages}/{rule.id}"
+            links.append({"label": "About this rule", "url": page, "type": "absolute"})
+        return links
+
+
+def orders_judged(finding: Finding) -> list[str]:
+    """The draft orders that a card is about, as ``Type/id``: those that its rule names, else
+    those in its evidence or that it would remove."""
+    named = finding.about or (
+        *[
+            one.fact.source.reference
+            for one in finding.evidence
+            if isinstance(one.fact, (Medication, Order)) and one.fact.selected
+        ],
+        *[one.reference for one in finding.suggestions if isinstance(one, RemoveDraft)],
+    )
+    return [one for one in dict.fromkeys(named) if _REFERENCE.fullmatch(one)]
+
+
+def _found(reference: Reference) -> str:
+    """The kind of a source, whether it was read or cited second-hand, and its PMID or DOI."""
+    number = reference.found_at if reference.pmid or reference.doi else ""
+    return f"{reference.authority}; {number}" if number else reference.authority
+
+
+@lru_cache(maxsize=256)
+def _override_reasons(codes: tuple[str, ...]) -> list[dict[str, str]]:
+    return [
+        {"code": code, "system": OVERRIDE_SYSTEM, "display": OVERRIDES[code]}
+        for code in (dict.fromkeys(codes) or ("cds-not-applicable",))
+    ]
+
+
+def _detail(shown: Shown, common: _Common, lines: EvidenceLines) -> str:
+    """The card's Markdown: advice, data, what is missing, strength of evidence, and rule."""
+    finding = shown.finding
+    parts = [*finding.advice]
+    parts += [f"**{heading}**\n\n{text}" for heading, text in finding.sections]
+    if shown.ordered:
+        parts.append("Already ordered, so not offered again: " + ", ".join(shown.ordered) + ".")
+    if finding.evidence:
+        parts.append("**Based on**\n\n" + _bullets(map(lines.line, finding.evidence)))
+    if finding.missing:
+        parts.append("**Not known**\n\n" + _bullets(finding.missing))
+    if finding.background:
+        parts.append("**Evidence**\n\n" + "\n\n".join(finding.background))
+    if finding.strength:
+        parts.append(f"**Strength of evidence**\n\n{finding.strength}")
+    parts.append(common.closing)
+    return "\n\n".join(parts)
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join([f"- {line}" for line in lines])
