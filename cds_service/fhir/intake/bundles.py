@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 
 import msgspec
 from msgspec import Raw
@@ -19,7 +18,9 @@ from cds_service.core.facts import Availability, Kind, Problem, Source
 from cds_service.errors import TooLarge
 from cds_service.fhir.intake.arrival import EXPECTED, Tally, judged
 from cds_service.fhir.intake.delivery import Delivery, Later
+from cds_service.fhir.intake.entries import At, Entry, ObservationPage
 from cds_service.fhir.intake.extent import failed, says_incomplete, shortfall
+from cds_service.fhir.intake.malformed import holds_resources, odd_slots
 from cds_service.fhir.intake.pointing import NOT_SENT, POINTERS, pointed_at
 from cds_service.fhir.intake.wrapping import address_of, unwrapped
 from cds_service.fhir.values.elements import (
@@ -41,7 +42,6 @@ from cds_service.fhir.values.peeks import (
     read_list,
     read_members,
     read_page,
-    read_slot,
     read_slots,
 )
 from cds_service.fhir.values.versions import may_be_a_type, r4_type
@@ -49,71 +49,6 @@ from cds_service.fhir.values.versions import may_be_a_type, r4_type
 MOST_ENTRIES = 50_000
 _DEPTH = 4  # Bundles inside Bundles
 _NO_TYPE = "its resourceType is not one of FHIR"
-
-
-class Entry(msgspec.Struct, eq=False):
-    """One undecoded resource. ``type`` is its R4 name; ``source`` has the original one."""
-
-    kind: Kind
-    type: str
-    raw: bytes | Raw
-    source: Source
-    full_url: str = ""
-    page: int = 0
-
-
-@dataclass(slots=True)
-class ObservationPage:
-    """A page that was decoded in one pass; ``peeks`` are in the order of its entries."""
-
-    kind: Kind
-    raw: bytes | Raw | Later
-    peeks: list[Peek]
-    origin: str
-    place: str
-    number: int
-    _slots: list[RawSlot] | None = None
-
-    def entry(self, index: int) -> RawSlot:
-        """The raw entry behind a peek."""
-        if self._slots is None:
-            self._slots = read_slots(bytes(self.raw)).entry
-        return self._slots[index]
-
-    def whole(self, index: int) -> bytes | Raw:
-        """The raw resource behind a peek."""
-        resource = self.entry(index).resource
-        assert not isinstance(resource, Missing)  # it was peeked at
-        return resource
-
-    def reference(self, index: int) -> str:
-        """``Observation/{id}``, or the place in the page where there is no id."""
-        name = self.peeks[index].id
-        return f"Observation/{name}" if name else f"{self.place} entry[{index}]"
-
-
-@dataclass(slots=True)
-class _At:
-    """Where in a delivery a JSON value was found, and the tally that counts it."""
-
-    delivery: Delivery
-    tally: Tally
-    place: str
-    depth: int = 0
-    counted: bool = False
-    full_url: str = ""
-
-    @property
-    def source(self) -> Source:
-        return Source(self.place, self.delivery.origin)
-
-    def inside(self, step: str, *, counted: bool = False) -> _At:
-        """The place one step further in."""
-        return _At(self.delivery, self.tally, f"{self.place} {step}", self.depth + 1, counted)
-
-    def deeper(self) -> _At:
-        """The same place after one layer of wrapping was removed."""
-        return replace(self, depth=self.depth + 1)
 
 
 class Intake:
@@ -218,7 +153,7 @@ class Intake:
             peeked = read_entries(bytes(page))
         if peeked is None:
             raw = bytes(page)
-            return raw.strip() == b"null" or self._take(raw, _At(delivery, tally, place))
+            return raw.strip() == b"null" or self._take(raw, At(delivery, tally, place))
         if isinstance(peeked, EntryPage):
             self._entries(delivery, peeked, place, tally)
             return True
@@ -237,7 +172,7 @@ class Intake:
             if r4 in expected:
                 tally.expected += 1
             elif not may_be_a_type(r4):
-                at = _At(delivery, tally, place).inside(f"entry[{index}]", counted=True)
+                at = At(delivery, tally, place).inside(f"entry[{index}]", counted=True)
                 self._unreadable(at, _NO_TYPE)
                 continue
             else:
@@ -262,11 +197,11 @@ class Intake:
         tally.entries += len(peeks) - len(strange)
         tally.expected += len(peeks) - len(strange)
         self.pages.append(page)
-        at = _At(delivery, tally, place)
+        at = At(delivery, tally, place)
         for index in strange:
             self._slot(page.entry(index), at.inside(f"entry[{index}]", counted=True))
 
-    def _take(self, raw: bytes | Raw, at: _At) -> bool:
+    def _take(self, raw: bytes | Raw, at: At) -> bool:
         """Split one JSON value. False where nothing of it could be read."""
         start = bytes(raw).lstrip()[:1]
         try:
@@ -292,7 +227,7 @@ class Intake:
             self._unreadable(at, "it is not JSON that can be read")
             return False
 
-    def _resource(self, raw: bytes | Raw, at: _At) -> bool:
+    def _resource(self, raw: bytes | Raw, at: At) -> bool:
         try:
             head = read_head(raw)
         except msgspec.ValidationError:
@@ -331,7 +266,7 @@ class Intake:
         self.by_type.setdefault(r4, []).append(entry)
         return True
 
-    def _bundle(self, raw: bytes | Raw, at: _At) -> bool:
+    def _bundle(self, raw: bytes | Raw, at: At) -> bool:
         if at.depth:  # for the page itself it is already known whether more pages follow
             at.tally.cut = at.tally.cut or bool(shortfall(raw))
         slots: list[RawSlot | None]
@@ -341,11 +276,11 @@ class Intake:
         except msgspec.ValidationError:
             odd = True
         if odd:
-            slots = _odd_slots(raw)
+            slots = odd_slots(raw)
         if b'"issues"' in bytes(raw) and (issues := read_members(raw).get("issues")):
             self._outcome(issues, at.inside("issues"))
         self.count(len(slots), at.place)
-        if not slots and _holds_resources(raw):
+        if not slots and holds_resources(raw):
             self._unreadable(at, "it contains resources, but not as entries")
         for index, slot in enumerate(slots):
             inside = at.inside(f"entry[{index}]", counted=True)
@@ -356,7 +291,7 @@ class Intake:
                 self._slot(slot, inside)
         return True
 
-    def _slot(self, slot: RawSlot, at: _At) -> None:
+    def _slot(self, slot: RawSlot, at: At) -> None:
         if not isinstance(slot.response, Missing) and failed(readable(slot.response)):
             self._incomplete(at, "the request for an entry failed")
         resource = b"null" if isinstance(slot.resource, Missing) else bytes(slot.resource)
@@ -371,11 +306,11 @@ class Intake:
 
     # --- what is wrong ----------------------------------------------------------------
 
-    def _unreadable(self, at: _At, reason: str) -> None:
+    def _unreadable(self, at: At, reason: str) -> None:
         at.tally.unreadable += 1
         self.problem("unreadable", at.delivery.kind.value, reason, at.source)
 
-    def _outcome(self, raw: bytes | Raw, at: _At) -> None:
+    def _outcome(self, raw: bytes | Raw, at: At) -> None:
         if not says_incomplete(decoded(raw), at.delivery.kind):
             at.tally.warned = True
             if at.depth:
@@ -384,7 +319,7 @@ class Intake:
             at, "the response contains an error (OperationOutcome) and may be incomplete"
         )
 
-    def _incomplete(self, at: _At, reason: str) -> None:
+    def _incomplete(self, at: At, reason: str) -> None:
         at.tally.incomplete = True
         self.problem("incomplete", at.delivery.kind.value, reason, at.source)
 
@@ -392,32 +327,3 @@ class Intake:
 def _holds_results(r4: str, raw: bytes | Raw) -> bool:
     """Whether it is a report with contained results."""
     return r4 == "DiagnosticReport" and b'"contained"' in bytes(raw)
-
-
-def _holds_resources(raw: bytes | Raw) -> bool:
-    """Whether a Bundle without entries has resources under another name."""
-    if bytes(raw).count(b'"resourceType"') < 2:
-        return False
-    # In R5, "issues" of a Bundle is an OperationOutcome.
-    return any(
-        b'"resourceType"' in bytes(value)
-        for name, value in read_members(raw).items()
-        if name != "issues"
-    )
-
-
-def _odd_slots(raw: bytes | Raw) -> list[RawSlot | None]:
-    """The entries of a malformed Bundle; None for what is not an entry."""
-    entry = read_members(raw).get("entry")
-    if entry is None or bytes(entry) == b"null":
-        return []
-    slots: list[RawSlot | None] = []
-    for one in read_list(entry) if bytes(entry)[:1] == b"[" else [entry]:
-        slot: RawSlot | None = None
-        with contextlib.suppress(*UNREADABLE):
-            slot = read_slot(one)
-            # An entry may be the resource itself.
-            if isinstance(slot.resource, Missing) and b'"resourceType"' in bytes(one):
-                slot.resource = one
-        slots.append(slot)
-    return slots

@@ -9,7 +9,8 @@ from __future__ import annotations
 from msgspec import UNSET, Raw
 
 from cds_service.core.facts import Kind, Problem, Source
-from cds_service.fhir.intake.bundles import Entry, Intake, ObservationPage
+from cds_service.fhir.intake.bundles import Intake
+from cds_service.fhir.intake.entries import Entry, ObservationPage
 from cds_service.fhir.read.codebook import NOTHING, Codebook, Meaning
 from cds_service.fhir.read.opening import Opener, source_of
 from cds_service.fhir.read.remarks import is_critical

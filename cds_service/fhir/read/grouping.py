@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import UNSET, Raw
 from msgspec.structs import replace
 
-from cds_service.fhir.intake.bundles import Entry, Intake, ObservationPage
+from cds_service.fhir.intake.bundles import Intake
+from cds_service.fhir.intake.entries import Entry, ObservationPage
 from cds_service.fhir.intake.recovery import recovered
 from cds_service.fhir.read.acceptance import SILENT, WITHDRAWN, Acceptance
 from cds_service.fhir.read.codebook import (

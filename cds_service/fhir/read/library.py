@@ -14,7 +14,8 @@ from typing import TypeVar
 from msgspec import Raw
 
 from cds_service.core.facts import Dosage, Kind, Source
-from cds_service.fhir.intake.bundles import Entry, Intake
+from cds_service.fhir.intake.bundles import Intake
+from cds_service.fhir.intake.entries import Entry
 from cds_service.fhir.read.said import NOTHING, Said, dosages, said
 from cds_service.fhir.read.subjects import Subjects
 from cds_service.fhir.read.superseding import MOST_VERSIONS, meta_of, newer

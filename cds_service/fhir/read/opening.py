@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw
 from cds_service.core.analytes import Analyte
 from cds_service.core.facts import Problem, Result, Source
 from cds_service.core.series import Candidate
-from cds_service.fhir.intake.bundles import Entry, ObservationPage
+from cds_service.fhir.intake.entries import Entry, ObservationPage
 from cds_service.fhir.read.codebook import Meaning
 from cds_service.fhir.read.observed import Expected, read_value
 from cds_service.fhir.read.remarks import is_critical

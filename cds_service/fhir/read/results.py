@@ -16,7 +16,8 @@ from msgspec import UNSET
 from cds_service.core.facts import Condition, Kind, Performed, Problem
 from cds_service.core.observing import ObservedCondition
 from cds_service.core.series import Series
-from cds_service.fhir.intake.bundles import Entry, Intake, ObservationPage
+from cds_service.fhir.intake.bundles import Intake
+from cds_service.fhir.intake.entries import Entry, ObservationPage
 from cds_service.fhir.intake.recovery import recovered
 from cds_service.fhir.read.acceptance import COUNTS, WITHDRAWN, Acceptance
 from cds_service.fhir.read.codebook import ELSEWHERE, NOTHING, TOO_MUCH, UNREAD, Codebook

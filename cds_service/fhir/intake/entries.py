@@ -1,0 +1,79 @@
+"""What a page is split into, and where in a delivery each part was found. Resources stay raw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec import Raw
+
+from cds_service.core.facts import Kind, Source
+from cds_service.fhir.intake.arrival import Tally
+from cds_service.fhir.intake.delivery import Delivery, Later
+from cds_service.fhir.values.peeks import Missing, Peek, RawSlot, read_slots
+
+
+class Entry(msgspec.Struct, eq=False):
+    """One undecoded resource. ``type`` is its R4 name; ``source`` has the original one."""
+
+    kind: Kind
+    type: str
+    raw: bytes | Raw
+    source: Source
+    full_url: str = ""
+    page: int = 0
+
+
+@dataclass(slots=True)
+class ObservationPage:
+    """A page that was decoded in one pass; ``peeks`` are in the order of its entries."""
+
+    kind: Kind
+    raw: bytes | Raw | Later
+    peeks: list[Peek]
+    origin: str
+    place: str
+    number: int
+    _slots: list[RawSlot] | None = None
+
+    def entry(self, index: int) -> RawSlot:
+        """The raw entry behind a peek."""
+        if self._slots is None:
+            self._slots = read_slots(bytes(self.raw)).entry
+        return self._slots[index]
+
+    def whole(self, index: int) -> bytes | Raw:
+        """The raw resource behind a peek."""
+        resource = self.entry(index).resource
+        assert not isinstance(resource, Missing)  # it was peeked at
+        return resource
+
+    def reference(self, index: int) -> str:
+        """``Observation/{id}``, or the place in the page where there is no id."""
+        name = self.peeks[index].id
+        return f"Observation/{name}" if name else f"{self.place} entry[{index}]"
+
+
+@dataclass(slots=True)
+class At:
+    """Where in a delivery a JSON value was found, and the tally that counts it."""
+
+    delivery: Delivery
+    tally: Tally
+    place: str
+    depth: int = 0
+    counted: bool = False
+    full_url: str = ""
+
+    @property
+    def source(self) -> Source:
+        """The place as a source, and how it arrived."""
+        return Source(self.place, self.delivery.origin)
+
+    def inside(self, step: str, *, counted: bool = False) -> At:
+        """The place one step further in."""
+        return At(self.delivery, self.tally, f"{self.place} {step}", self.depth + 1, counted)
+
+    def deeper(self) -> At:
+        """The same place after one layer of wrapping was removed."""
+        return replace(self, depth=self.depth + 1)
