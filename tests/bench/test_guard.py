@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.testing.thorough import thorough
 from tools.bench import calls, guard
+
+pytestmark = thorough  # of the tools
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,12 @@ from cds_service.api.asking import ask
 from cds_service.app import make_parts
 from cds_service.settings import read_settings
 from tests.testing.serving import Server, running, serving
+from tests.testing.thorough import thorough
 from tools.bench import agreement, bodies, contestants, fixed, measure, report, servers
 from tools.bench.contestants import CHAIN_FHIR, CHAIN_PLAIN, FIXED, SERVICE, VIEW_PATH
 from tools.faults.load import Call, Client
+
+pytestmark = thorough  # of the tools
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CARDS_16 = "eight cards/100/16/2"

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from cds_service.terminology.vocabulary import Vocabulary
+from tests.testing.thorough import thorough
 from tools.bench.same import answered, lines
+
+pytestmark = thorough  # of the tools
 
 _CALLS = 600
 

@@ -40,7 +40,7 @@ OPEN_ALL = "document.querySelectorAll('details').forEach((one) => (one.open = tr
         (1400, "light"),
         pytest.param(1400, "dark", marks=thorough),
         pytest.param(768, "light", marks=thorough),
-        (390, "dark"),
+        pytest.param(390, "dark", marks=thorough),
     ],
 )
 def test_axe_finds_nothing_on_the_pages(

@@ -33,6 +33,8 @@ from tools.faults.calls import (
 from tools.faults.conftest import write
 from tools.faults.load import Answered, Call, Client, Tally, flaw
 
+pytestmark = thorough  # of the tools
+
 ROOT = Path(__file__).parents[2]
 REFUSAL = json.dumps({"resourceType": "OperationOutcome", "issue": [{"code": "invalid"}]}).encode()
 

@@ -2,7 +2,7 @@
 
 A property is tried on fewer examples, and of a case that several others show too (another width of
 the window, another database, another page of commands) only one is run: the others are marked
-``thorough``. What is only shown by one test is not marked.
+``thorough``, and so are the tests of the tools. What is only shown by one test is not marked.
 """
 
 from __future__ import annotations
