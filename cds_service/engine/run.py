@@ -137,6 +137,8 @@ class Engine:
 
 
 _FACTS = get_args(Fact)
+_TEXT, _PAIR = frozenset({str}), frozenset({tuple})
+_PROBLEM, _EVIDENCE = frozenset({Problem}), frozenset({Evidence})
 _OVERRIDES = frozenset(OVERRIDES)
 _OFFERS = frozenset({OrderTest, DraftMedication, RemoveDraft})
 
@@ -147,43 +149,48 @@ def _require_sound(answer: object) -> None:
         sound = isinstance(answer.because, str)
     elif isinstance(answer, CannotTell):
         sound = (
-            _are(str, answer.because)
-            and (not answer.problems or _are(Problem, answer.problems))
+            _are(_TEXT, answer.because)
+            and (not answer.problems or _are(_PROBLEM, answer.problems))
             and isinstance(answer.unjudged, str)
         )
     elif isinstance(answer, Finding):
         sound = _sound_finding(answer)
     else:
         raise TypeError("a rule must answer with Finding, NotFired or CannotTell")
-    if not sound or not _sound_evidence(answer.evidence):
+    if not sound or (answer.evidence != () and not _sound_evidence(answer.evidence)):
         raise TypeError("an answer has a field of the wrong type, or an unknown override reason")
 
 
-def _are(kind: type, values: object) -> bool:
-    return isinstance(values, tuple) and all(isinstance(one, kind) for one in values)
+def _are(kinds: frozenset[type], values: object) -> bool:
+    return isinstance(values, tuple) and kinds.issuperset(map(type, values))
 
 
 def _sound_finding(found: Finding) -> bool:
     return (
         isinstance(found.indicator, Indicator)
-        and all(isinstance(one, str) for one in (found.summary, found.strength, found.reference))
-        and all(_are(str, one) for one in (found.advice, found.missing, found.background))
-        and _are(str, found.about)
-        and _are(tuple, found.sections)
-        and all(len(one) == 2 and _are(str, one) for one in found.sections)
+        and isinstance(found.summary, str)
+        and isinstance(found.strength, str)
+        and isinstance(found.reference, str)
+        and _are(_TEXT, found.advice)
+        and _are(_TEXT, found.missing)
+        and _are(_TEXT, found.background)
+        and _are(_TEXT, found.about)
+        and _are(_PAIR, found.sections)
+        and all(len(one) == 2 and _are(_TEXT, one) for one in found.sections)
         and _OVERRIDES.issuperset(found.overrides)
         and _OFFERS.issuperset(map(type, found.suggestions))
     )
 
 
 def _sound_evidence(evidence: object) -> bool:
-    return evidence == () or (
-        _are(Evidence, evidence)
-        and all(
-            isinstance(one.fact, _FACTS) and (one.limit is None or isinstance(one.limit, Limit))
-            for one in evidence  # type: ignore[attr-defined]
-        )
-    )
+    if not _are(_EVIDENCE, evidence):
+        return False
+    for one in evidence:  # type: ignore[attr-defined]
+        if not isinstance(one.fact, _FACTS):
+            return False
+        if one.limit is not None and not isinstance(one.limit, Limit):
+            return False
+    return True
 
 
 def may_fire(rule: Rule, facts: Facts) -> bool:
