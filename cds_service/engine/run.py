@@ -137,7 +137,7 @@ class Engine:
 
 
 _FACTS = get_args(Fact)
-_TEXT, _PAIR = frozenset({str}), frozenset({tuple})
+_TEXT, _TUPLE = frozenset({str}), frozenset({tuple})
 _PROBLEM, _EVIDENCE = frozenset({Problem}), frozenset({Evidence})
 _OVERRIDES = frozenset(OVERRIDES)
 _OFFERS = frozenset({OrderTest, DraftMedication, RemoveDraft})
@@ -166,17 +166,14 @@ def _are(kinds: frozenset[type], values: object) -> bool:
 
 
 def _sound_finding(found: Finding) -> bool:
+    advice, missing, background = found.advice, found.missing, found.background
+    about, sections = found.about, found.sections
     return (
         isinstance(found.indicator, Indicator)
-        and isinstance(found.summary, str)
-        and isinstance(found.strength, str)
-        and isinstance(found.reference, str)
-        and _are(_TEXT, found.advice)
-        and _are(_TEXT, found.missing)
-        and _are(_TEXT, found.background)
-        and _are(_TEXT, found.about)
-        and _are(_PAIR, found.sections)
-        and all(len(one) == 2 and _are(_TEXT, one) for one in found.sections)
+        and _are(_TUPLE, (advice, missing, background, about, sections))
+        and _are(_TEXT, (found.summary, found.strength, found.reference, *advice, *missing))
+        and _are(_TEXT, (*background, *about))
+        and (not sections or all(len(one) == 2 and _are(_TEXT, one) for one in sections))
         and _OVERRIDES.issuperset(found.overrides)
         and _OFFERS.issuperset(map(type, found.suggestions))
     )
