@@ -26,8 +26,8 @@ def _low(
     limit, critical = facts.limits[f"{key}.low"], facts.limits[f"{key}.critical"]
     beyond = judged.below_range(limit.value)
     grave = judged.below(critical.value) is True
-    own = judged.range_low is not None and not grave
-    evidence = Evidence(result, critical if grave else limit, own, note)
+    own_range = judged.range_low is not None and not grave
+    evidence = Evidence(result, critical if grave else limit, own_range, note)
     if grave:
         return Indicator.CRITICAL, evidence, True
     return (Indicator.WARNING if beyond else None), evidence, beyond is not None
@@ -100,12 +100,12 @@ def _corrected(facts: Facts, calcium: Result) -> tuple[Result, Result | None, st
     albumin = _albumin_of(facts, calcium)
     if albumin is None or not calcium.value.exact or calcium.value.low is None:
         return calcium, None, "not corrected: no albumin within 7 days"
-    grams = albumin.canonical_value()
-    assert grams is not None  # only exact ones are looked for
-    lacking = Fraction(facts.limits.value("albumin.corrects")) - grams
-    if lacking <= 0:
+    measured = albumin.canonical_value()
+    assert measured is not None  # only exact ones are looked for
+    shortfall = Fraction(facts.limits.value("albumin.corrects")) - measured
+    if shortfall <= 0:
         return calcium, albumin, ""
-    exact = calcium.unit.to_canonical(calcium.value.low) + lacking * _PER_GRAM
+    exact = calcium.unit.to_canonical(calcium.value.low) + shortfall * _PER_GRAM
     unit = calcium.unit
     value = rounded((exact - unit.offset) / unit.factor, max(calcium.decimals, 1))
     corrected = structs.replace(
@@ -115,18 +115,18 @@ def _corrected(facts: Facts, calcium: Result) -> tuple[Result, Result | None, st
 
 
 def _albumin_of(facts: Facts, calcium: Result) -> Result | None:
-    near = [
+    candidates = [
         one
         for one in facts.series.get("albumin", NO_RESULTS).finals(
             since=calcium.when - timedelta(days=_SAME_TIME + 2)
         )
         if abs((one.day - calcium.day).days) <= _SAME_TIME and one.value.exact
     ]
-    if not near:
+    if not candidates:
         return None
 
     def distance(one: Result) -> tuple[timedelta, Fraction]:
         # Of two equally near the higher one counts: it corrects less and so hides no low calcium.
         return abs(one.when - calcium.when), -(one.canonical_value() or Fraction(0))
 
-    return min(near, key=distance)
+    return min(candidates, key=distance)

@@ -13,7 +13,7 @@ from hooks.wording import drugs, named
 
 def high(facts: Facts, result: Result) -> Judgement:
     """Creatine kinase above a multiple of its upper limit; critical above a higher multiple."""
-    upper, own = _upper(facts, result)
+    upper, own_range = _upper(facts, result)
 
     def above(key: str) -> bool | None:
         return result.value.above(upper * facts.limits.value(key))
@@ -35,7 +35,9 @@ def high(facts: Facts, result: Result) -> Judgement:
             advice=f"{stop}Look for rhabdomyolysis: creatinine, potassium, urine (dark, or "
             "positive for blood without red cells).",
             evidence=(
-                Evidence(result, facts.limits[key if grave else "multiple.creatine_kinase"], own),
+                Evidence(
+                    result, facts.limits[key if grave else "multiple.creatine_kinase"], own_range
+                ),
                 *(Evidence(one) for one in statins),
             ),
             tests=(

@@ -18,13 +18,13 @@ def low(facts: Facts, result: Result) -> Judgement:
         return None, beyond is not None
     grave = result.below(critical.value) is True
     diuretics = facts.taking(*DIURETICS, hazard=True)
-    stops = (
+    must_stop = (
         diuretics
         and facts.conditions("cirrhosis")
         and result.below(facts.limits.value("sodium.diuretic")) is True
     )
-    taken = f" on {drugs(diuretics, 2)}" if diuretics else ""
-    if stops:
+    with_diuretics = f" on {drugs(diuretics, 2)}" if diuretics else ""
+    if must_stop:
         review = f"In cirrhosis, discontinue the diuretics ({named(diuretics)}). "
     elif diuretics:
         review = f"Review {named(diuretics)}: a diuretic is a common cause, a thiazide above all. "
@@ -36,7 +36,7 @@ def low(facts: Facts, result: Result) -> Judgement:
         Cause(
             indicator=Indicator.CRITICAL if grave else Indicator.WARNING,
             value=f"sodium {result.reported}",
-            words=f"Sodium {result.reported}{taken}",
+            words=f"Sodium {result.reported}{with_diuretics}",
             action="assess today" if grave else action,
             advice=f"{urgent}Sodium {result.reported} is a cause of cramps. {review}"
             "Correct it slowly: too rapid a rise harms the brain.",
