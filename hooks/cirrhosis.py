@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from cds_service.core.facts import Medication, Result
+from cds_service.core.facts import Result
 from cds_service.core.immutable import immutable
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
 from cds_service.engine.rule import Evidence

@@ -15,8 +15,8 @@ from fractions import Fraction
 from functools import cache, lru_cache
 from importlib import resources
 
-from cds_service.core.facts import Dosage, Medication
 from cds_service.core.immutable import immutable
+from cds_service.core.medications import Dosage, Medication
 from cds_service.terminology.wording import PatternIndex, Words, read_pattern, split_words
 
 _MG = {

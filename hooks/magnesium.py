@@ -6,8 +6,9 @@ Renal function and the magnesium level together show how great the danger is. A 
 
 from __future__ import annotations
 
-from cds_service.core.facts import Medication, Result
+from cds_service.core.facts import Result
 from cds_service.core.immutable import immutable
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import Evidence, conditions, demographics, orders, results
 from hooks import levels, reading

@@ -6,7 +6,7 @@ spironolactone BMJ 2011;343:d5228.
 
 from __future__ import annotations
 
-from cds_service.core.facts import Medication
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 
 SUPPLEMENT = "potassium"

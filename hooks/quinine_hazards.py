@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from cds_service.core.facts import Kind, Medication, Problem, Result
+from cds_service.core.facts import Kind, Problem, Result
 from cds_service.core.immutable import immutable
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
 from cds_service.core.text import quoted

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
-from cds_service.core.facts import Condition, Medication, Result
+from cds_service.core.facts import Condition, Result
+from cds_service.core.medications import Medication
 from cds_service.core.text import one_line, quoted, shortened
 
 # Codes of http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes.

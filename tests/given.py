@@ -18,25 +18,20 @@ from cds_service.core.facts import (
     Availability,
     Called,
     Condition,
-    Dosage,
-    Drafts,
-    Ingredient,
     Kind,
-    Medication,
     Order,
-    Patient,
     Performed,
     Presence,
     Problem,
     Reason,
-    Record,
     Result,
     Source,
     State,
-    Taking,
 )
+from cds_service.core.medications import Dosage, Ingredient, Medication, Taking
 from cds_service.core.patient import Facts, Site
 from cds_service.core.quantities import Interval, decimals_of
+from cds_service.core.record import Drafts, Patient, Record
 from cds_service.core.series import Candidate, Series
 from cds_service.engine.hook import Hook
 from cds_service.engine.rule import Answer, CannotTell, Finding, NotFired, Outcome, Rule

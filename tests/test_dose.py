@@ -7,7 +7,8 @@ from fractions import Fraction
 import pytest
 from msgspec.structs import replace
 
-from cds_service.core.facts import Called, Dosage, Ingredient, Medication, Source, Taking
+from cds_service.core.facts import Called, Source
+from cds_service.core.medications import Dosage, Ingredient, Medication, Taking
 from cds_service.core.quantities import rounded
 from hooks.dose import Daily, daily_amount, salts
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from cds_service.core.facts import Allergy, Condition, Medication, Order, Presence, Result, Taking
+from cds_service.core.facts import Allergy, Condition, Order, Presence, Result
 from cds_service.core.knowledge import Limit, Reference
+from cds_service.core.medications import Medication, Taking
 from cds_service.core.quantities import printed_unit, written
 from cds_service.core.text import quoted
 from cds_service.engine.rule import Evidence, Fact, Finding

@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 from cds_service.answer.evidence import EvidenceLines
 from cds_service.answer.suggestions import Recipient, SuggestionWriter
-from cds_service.core.facts import Medication, Order
+from cds_service.core.facts import Order
 from cds_service.core.immutable import immutable
 from cds_service.core.knowledge import Reference
+from cds_service.core.medications import Medication
 from cds_service.core.text import one_line, shortened
 from cds_service.engine.arranging import Shown
 from cds_service.engine.orderables import Orderables

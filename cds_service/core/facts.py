@@ -7,7 +7,6 @@ not be obtained shows in `Availability`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import date, datetime
 from decimal import Decimal
@@ -273,79 +272,6 @@ class Reason(Struct, frozen=True):
     words: str = ""
 
 
-class Dosage(Struct, frozen=True):
-    """One dosage instruction, as numbers where it has them.
-
-    ``amount`` is the dose (the high end of a range) in ``amount_unit``; ``per_day`` the number
-    of doses a day; ``max_per_day`` an upper bound in ``max_unit`` from maxDosePerPeriod;
-    ``sequence`` the step of a stepwise order (instructions of the same step apply together).
-    """
-
-    amount: Decimal | None = None
-    amount_unit: str = ""
-    per_day: Fraction | None = None
-    as_needed: bool = False
-    max_per_day: Fraction | None = None
-    max_unit: str = ""
-    text: str = ""
-    route: str = ""
-    unread: str = ""  # why it could not be turned into numbers
-    sequence: int | None = None
-
-
-class Ingredient(Struct, frozen=True):
-    """One ingredient, with its strength per unit of the product where that is known."""
-
-    name: str
-    amount: Decimal | None = None
-    unit: str = ""
-
-
-class Taking(StrEnum):
-    """Whether a medication is taken now."""
-
-    ACTIVE = "active"
-    DRAFT = "draft"
-    STOPPED = "stopped"
-    NOT_TAKEN = "not taken"  # on hold, not taken, or told not to be given
-    IGNORED = "ignored"  # entered in error, unknown
-
-
-class Medication(Struct, frozen=True):
-    """One medication request, statement, or draft order, with its classes."""
-
-    classes: frozenset[str]
-    called: Named
-    taking: Taking
-    source: Source
-    statement: bool = False
-    named: bool = True
-    when: datetime | None = None
-    reason: Reason = Reason()
-    dosages: Sequence[Dosage] = ()
-    ingredients: Sequence[Ingredient] = ()
-    selected: bool = False
-    signed: bool = False
-
-    def __hash__(self) -> int:
-        return hash((self.source, self.classes))  # the name may not have been read yet
-
-    @property
-    def name(self) -> str:
-        """What a person would call it."""
-        return self.called.name
-
-    @property
-    def words(self) -> str:
-        """All its names in lower case."""
-        return self.called.words
-
-    @property
-    def identity(self) -> frozenset[tuple[str, str]]:
-        """Its codes, which show whether two entries are the same drug."""
-        return self.called.identity
-
-
 class Order(Struct, frozen=True):
     """One ordered test, procedure or referral; ``covers`` are the analytes or kinds."""
 
@@ -366,59 +292,3 @@ class Allergy(Struct, frozen=True):
     concepts: frozenset[str]
     name: str
     source: Source
-
-
-class Patient(Struct, frozen=True):
-    """The patient of the facts, without anything that identifies one."""
-
-    birth: date | None = None
-    sex: str = ""  # "male", "female", or "" where unknown
-    deceased: bool = False
-    source: Source = Source("Patient")
-
-
-@immutable(slots=False)
-class Drafts:
-    """What is being ordered now; empty where the hook has no drafts.
-
-    ``selected`` are the drafts that are judged: those that were picked, or all where the hook
-    has no selection. ``signed`` are orders that are no longer drafts and are signed again: they
-    are judged like the others, but no card suggests removing them.
-    """
-
-    medications: tuple[Medication, ...] = ()
-    orders: tuple[Order, ...] = ()
-
-    @cached_property
-    def signed(self) -> frozenset[str]:
-        """The references of orders that were signed before and are signed again."""
-        return frozenset(
-            [one.source.reference for one in self.medications if one.signed]
-            + [one.source.reference for one in self.orders if one.signed]
-        )
-
-    @cached_property
-    def selected_medications(self) -> tuple[Medication, ...]:
-        """The medication drafts that are judged."""
-        return tuple(draft for draft in self.medications if draft.selected)
-
-    @cached_property
-    def selected_orders(self) -> tuple[Order, ...]:
-        """The test and procedure drafts that are judged."""
-        return tuple(draft for draft in self.orders if draft.selected)
-
-
-@immutable
-class Record:
-    """Everything that was read from one patient's data, apart from the results (see Series)."""
-
-    patient: Patient = Patient()
-    conditions: tuple[Condition, ...] = ()
-    medications: tuple[Medication, ...] = ()
-    orders: tuple[Order, ...] = ()
-    allergies: tuple[Allergy, ...] = ()
-    performed: tuple[Performed, ...] = ()
-    drafts: Drafts = Drafts()
-    encounter: Reason = Reason()
-    availability: Mapping[Kind, Availability] = field(default_factory=dict)
-    problems: Sequence[Problem] = ()

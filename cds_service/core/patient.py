@@ -12,19 +12,18 @@ from cds_service.core.facts import (
     Availability,
     Condition,
     Kind,
-    Medication,
     Order,
     Performed,
     Presence,
     Problem,
-    Record,
     Result,
     Source,
     State,
-    Taking,
 )
 from cds_service.core.identity import DEFAULT_SITE
 from cds_service.core.knowledge import Limits
+from cds_service.core.medications import Medication, Taking
+from cds_service.core.record import Record
 from cds_service.core.series import NO_RESULTS, Newest, Series, Worse
 from cds_service.core.times import Window, years_between
 

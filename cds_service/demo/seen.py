@@ -11,8 +11,9 @@ from markupsafe import Markup
 
 from cds_service.answer.answering import Answered
 from cds_service.answer.trace import as_json
-from cds_service.core.facts import Kind, Medication, Presence, Result, State, Taking
+from cds_service.core.facts import Kind, Presence, Result, State
 from cds_service.core.knowledge import Limit
+from cds_service.core.medications import Medication, Taking
 from cds_service.core.series import Newest, Worse
 from cds_service.demo.timeline import Beyond, Timeline, timeline
 from cds_service.demo.wording import block, inline

@@ -17,7 +17,8 @@ from cds_service.engine.rule import DraftMedication, Finding, OrderTest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cds_service.core.facts import Allergy, Condition, Medication, Order, Performed
+    from cds_service.core.facts import Allergy, Condition, Order, Performed
+    from cds_service.core.medications import Medication
     from cds_service.core.series import Newest, Series, Worse
     from cds_service.core.times import Window
     from cds_service.engine.rule import Answer, Need, Rule

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from cds_service.core.facts import Allergy, Condition, Kind, Medication, Order, Problem, Result
+from cds_service.core.facts import Allergy, Condition, Kind, Order, Problem, Result
 from cds_service.core.knowledge import KnowledgeError, Limit
+from cds_service.core.medications import Medication
 from cds_service.core.times import Window
 from cds_service.engine.overrides import OVERRIDES
 

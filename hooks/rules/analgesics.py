@@ -19,8 +19,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from cds_service.core.facts import Medication, Problem
+from cds_service.core.facts import Problem
 from cds_service.core.immutable import immutable
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import (
     Answer,

@@ -19,9 +19,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from cds_service.core.facts import Medication
 from cds_service.core.immutable import immutable
 from cds_service.core.knowledge import Limit
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.core.text import quoted
 from cds_service.engine.rule import (

@@ -16,7 +16,7 @@ Does not cover: intrathecal baclofen; the dose (see baclofen-ordered-dose).
 
 from __future__ import annotations
 
-from cds_service.core.facts import Medication
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import (
     Answer,

@@ -17,8 +17,9 @@ Does not cover: high potassium and potassium-sparing diuretics (see potassium-or
 
 from __future__ import annotations
 
-from cds_service.core.facts import Kind, Medication, Result
+from cds_service.core.facts import Kind, Result
 from cds_service.core.immutable import immutable
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
 from cds_service.engine.rule import (

@@ -15,7 +15,7 @@ Does not cover: emergency treatment of hyperkalaemia.
 
 from __future__ import annotations
 
-from cds_service.core.facts import Medication
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import (
     Answer,

@@ -14,7 +14,8 @@ Does not cover: ionised, red-cell or urine magnesium; parenteral dosing.
 
 from __future__ import annotations
 
-from cds_service.core.facts import Condition, Kind, Medication
+from cds_service.core.facts import Condition, Kind
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import (
     Answer,

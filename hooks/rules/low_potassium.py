@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from cds_service.core.facts import Medication, Result
+from cds_service.core.facts import Result
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.core.series import NO_RESULTS
 from cds_service.engine.rule import (

@@ -12,7 +12,8 @@ Does not cover: magnesium for another reason, infusions, antacids and laxatives,
 
 from __future__ import annotations
 
-from cds_service.core.facts import Medication, Reason, Result
+from cds_service.core.facts import Reason, Result
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import (
     Answer,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from decimal import Decimal
 from fractions import Fraction
 
-from cds_service.core.facts import Medication
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.core.quantities import rounded
 from cds_service.engine.rule import (

@@ -16,7 +16,8 @@ Does not cover: treatment of magnesium toxicity; how to dose magnesium in renal 
 
 from __future__ import annotations
 
-from cds_service.core.facts import Condition, Medication
+from cds_service.core.facts import Condition
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import (
     Answer,

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cds_service.core.facts import Medication, Result
+from cds_service.core.facts import Result
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import (
     Answer,

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cds_service.core.facts import Kind, Medication
+from cds_service.core.facts import Kind
+from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
 from cds_service.engine.rule import (

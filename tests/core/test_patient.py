@@ -3,7 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from cds_service.core.facts import Called, Taking
+from cds_service.core.facts import Called
+from cds_service.core.medications import Taking
 from cds_service.core.times import days
 from tests.given import Given, given
 

@@ -8,7 +8,8 @@ from fractions import Fraction
 
 import pytest
 
-from cds_service.core.facts import Ingredient, Kind, State, Taking
+from cds_service.core.facts import Kind, State
+from cds_service.core.medications import Ingredient, Taking
 from cds_service.fhir.read.reading import Context
 from cds_service.fhir.values.dosage import read_dosages
 from cds_service.fhir.values.strengths import ingredients_of

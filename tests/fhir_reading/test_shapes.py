@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cds_service.core.facts import Presence, Taking
+from cds_service.core.facts import Presence
+from cds_service.core.medications import Taking
 from tests.fhir_reading.records import concept, condition, medication
 from tests.fhir_reading.test_clinical import conditions
 from tests.fhir_reading.test_medications import medications

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.core.facts import Kind, Presence, State, Taking
+from cds_service.core.facts import Kind, Presence, State
+from cds_service.core.medications import Taking
 from cds_service.fhir.read.reading import Context, Reading
 from tests.fhir_reading.records import AS_OF, delivery, kinds, reader
 

@@ -5,7 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from cds_service.core.facts import Dosage, Ingredient, Kind, Medication, Presence, State, Taking
+from cds_service.core.facts import Kind, Presence, State
+from cds_service.core.medications import Dosage, Ingredient, Medication, Taking
 from cds_service.engine.rule import Indicator
 from tests.given import (
     CRAMPS,

@@ -5,7 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from cds_service.core.facts import Dosage, Kind, Presence, Reason, State, Taking
+from cds_service.core.facts import Kind, Presence, Reason, State
+from cds_service.core.medications import Dosage, Taking
 from cds_service.engine.rule import Indicator
 from tests.given import (
     CRAMPS,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from cds_service.core.facts import Kind, State, Taking
+from cds_service.core.facts import Kind, State
+from cds_service.core.medications import Taking
 from cds_service.engine.rule import Indicator
 from tests.given import CRAMPS, Given, fired, given, offers, silent, unknown
 

@@ -5,7 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from cds_service.core.facts import Dosage, Kind, Reason
+from cds_service.core.facts import Kind, Reason
+from cds_service.core.medications import Dosage
 from cds_service.engine.rule import Indicator
 from tests.given import Given, evidence_names, fired, given, offers, silent, unknown
 

@@ -270,7 +270,7 @@ def test_a_high_magnesium_without_a_supplement_does_not_fire_this_rule() -> None
 
 
 def test_a_statement_that_it_was_stopped_does_not_end_a_hazard() -> None:
-    from cds_service.core.facts import Taking
+    from cds_service.core.medications import Taking
 
     case = taking("25").takes(
         "magnesium",

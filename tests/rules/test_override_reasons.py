@@ -8,7 +8,8 @@ from fractions import Fraction
 
 import pytest
 
-from cds_service.core.facts import Dosage, Kind, Reason
+from cds_service.core.facts import Kind, Reason
+from cds_service.core.medications import Dosage
 from tests.given import CRAMPS, Given, Service, fired, given
 
 DONE, ELSEWHERE = "action-completed", "cds-not-applicable"

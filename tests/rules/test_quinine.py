@@ -2,7 +2,8 @@
 
 import pytest
 
-from cds_service.core.facts import Kind, Presence, Reason, State, Taking
+from cds_service.core.facts import Kind, Presence, Reason, State
+from cds_service.core.medications import Taking
 from cds_service.engine.rule import Indicator, OrderTest
 from tests.given import (
     CRAMPS,

@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from msgspec import Raw
 
-from cds_service.core.facts import Dosage, Kind, Source
+from cds_service.core.facts import Kind, Source
+from cds_service.core.medications import Dosage
 from cds_service.fhir.intake.bundles import Intake
 from cds_service.fhir.intake.entries import Entry
 from cds_service.fhir.read.said import NOTHING, Said, dosages, said

@@ -13,8 +13,9 @@ from functools import partial
 
 from msgspec import Struct
 
-from cds_service.core.facts import Called, Dosage, Ingredient, Medication, Named, Taking
+from cds_service.core.facts import Called, Named
 from cds_service.core.immutable import Deferred
+from cds_service.core.medications import Dosage, Ingredient, Medication, Taking
 from cds_service.fhir.read.conditions import read_reason
 from cds_service.fhir.read.library import Item, Library
 from cds_service.fhir.values.elements import (

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from cds_service.core.facts import Drafts, Kind, Medication, Order, Source, Taking
+from cds_service.core.facts import Kind, Order, Source
+from cds_service.core.medications import Medication, Taking
+from cds_service.core.record import Drafts
 from cds_service.fhir.intake.arrival import BESIDE, ORDER_TYPES
 from cds_service.fhir.intake.bundles import Intake
 from cds_service.fhir.read.conditions import read_reason

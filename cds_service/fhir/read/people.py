@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from functools import partial
 
-from cds_service.core.facts import Allergy, Kind, Patient
+from cds_service.core.facts import Allergy, Kind
+from cds_service.core.record import Patient
 from cds_service.fhir.intake.bundles import Intake
 from cds_service.fhir.read.library import Item, Library
 from cds_service.fhir.values.elements import (

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cds_service.core.analytes import Analyte
-from cds_service.core.facts import Availability, Drafts, Kind, Problem, Record, State
+from cds_service.core.facts import Availability, Kind, Problem, State
 from cds_service.core.immutable import immutable
 from cds_service.core.observing import NOTHING_MORE, Observing
+from cds_service.core.record import Drafts, Record
 from cds_service.core.series import Series
 from cds_service.core.times import years_between
 from cds_service.engine.topic import Vocabularies

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from cds_service.core.facts import Dosage
+from cds_service.core.medications import Dosage
 from cds_service.fhir.values.dosage import read_dosages
 from cds_service.fhir.values.elements import (
     codings,

@@ -12,7 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
-from cds_service.core.facts import Dosage
+from cds_service.core.medications import Dosage
 from cds_service.fhir.values.elements import all_words, codings, items, label, number, part, text
 
 _SITES_OF_ROUTE = re.compile(r"intra-?thecal|intraspinal|epidural|intraventricular")

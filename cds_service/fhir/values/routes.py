@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from cds_service.core.facts import Dosage
+from cds_service.core.medications import Dosage
 
 _WORDS = {
     "47625008": "intravenous",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from cds_service.core.facts import Ingredient
+from cds_service.core.medications import Ingredient
 from cds_service.fhir.values.elements import exact
 
 _UNIT = r"mg|mcg|ug|µg|μg|g|gm|meq|mmol|iu|unt|units?|%"
