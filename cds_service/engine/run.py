@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import get_args
+from types import NoneType
+from typing import Any, get_args
 
 from cds_service.core.facts import Kind, Problem
 from cds_service.core.knowledge import Limit
@@ -137,8 +138,9 @@ class Engine:
 
 
 _FACTS = get_args(Fact)
+_LIMIT: tuple[type, ...] = (Limit, NoneType)
 _TEXT, _TUPLE = frozenset({str}), frozenset({tuple})
-_PROBLEM, _EVIDENCE = frozenset({Problem}), frozenset({Evidence})
+_PROBLEM = frozenset({Problem})
 _OVERRIDES = frozenset(OVERRIDES)
 _OFFERS = frozenset({OrderTest, DraftMedication, RemoveDraft})
 
@@ -166,26 +168,27 @@ def _are(kinds: frozenset[type], values: object) -> bool:
 
 
 def _sound_finding(found: Finding) -> bool:
+    # In few steps: this runs for every card of every call.
     advice, missing, background = found.advice, found.missing, found.background
     about, sections = found.about, found.sections
+    texts = (found.summary, found.strength, found.reference, *advice, *missing, *background, *about)
     return (
         isinstance(found.indicator, Indicator)
-        and _are(_TUPLE, (advice, missing, background, about, sections))
-        and _are(_TEXT, (found.summary, found.strength, found.reference, *advice, *missing))
-        and _are(_TEXT, (*background, *about))
+        and _TUPLE.issuperset(map(type, (advice, missing, background, about, sections)))
+        and _TEXT.issuperset(map(type, texts))
         and (not sections or all(len(one) == 2 and _are(_TEXT, one) for one in sections))
         and _OVERRIDES.issuperset(found.overrides)
         and _OFFERS.issuperset(map(type, found.suggestions))
     )
 
 
-def _sound_evidence(evidence: object) -> bool:
-    if not _are(_EVIDENCE, evidence):
+def _sound_evidence(evidence: Any) -> bool:
+    if not isinstance(evidence, tuple):
         return False
-    for one in evidence:  # type: ignore[attr-defined]
-        if not isinstance(one.fact, _FACTS):
+    for one in evidence:
+        if type(one) is not Evidence or not isinstance(one.fact, _FACTS):
             return False
-        if one.limit is not None and not isinstance(one.limit, Limit):
+        if not isinstance(one.limit, _LIMIT):
             return False
     return True
 
