@@ -38,8 +38,9 @@ def assemble(
     The first is for all topics with the settings of the site ``default``; the mapping has one
     for each site by name. Raises StartupError naming what is wrong with the sites file.
     """
-    from cds_service.answer.answering import Answering, Pipeline
+    from cds_service.answer.answering import Answering
     from cds_service.answer.cards import Cards
+    from cds_service.answer.evaluation import Evaluation
     from cds_service.answer.writing import CardWriter
     from cds_service.catalogue.sites import Hospital, hospitals
     from cds_service.catalogue.topics import references
@@ -80,18 +81,12 @@ def assemble(
         writer = CardWriter(
             references(topics), one.orderables, settings.rules_address, one.site.profile
         )
-        pipelines = [
-            Pipeline(
-                topic,
-                engines[topic],
-                readers[topic],
-                Cards(writer, card_ids.new, snooze, failed, topic.knowledge.priorities),
-            )
+        evaluation = Evaluation(topics, engines, readers, site=one.site, keys=keys)
+        cards = {
+            topic: Cards(writer, card_ids.new, snooze, failed, topic.knowledge.priorities)
             for topic in topics
-        ]
-        return Answering(
-            pipelines=pipelines, site=one.site, keys=keys, validated=settings.validate_models
-        )
+        }
+        return Answering(evaluation, cards, validated=settings.validate_models)
 
     found = hospitals(settings, topics)
     sites = {name: answering(one, one.topics) for name, one in found.items()}

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cds_service.answer.answering import Answered, Call
+from cds_service.answer.answering import Answered
+from cds_service.answer.evaluation import Call
 from cds_service.calls.envelope import checked_text, parse, read_envelope, written
 from cds_service.core.identity import ANYBODY, Origin
 from cds_service.core.text import shortened

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from flask import Blueprint, Response, request
 
-from cds_service.answer.answering import Answered, Call, answer_word
+from cds_service.answer.answering import Answered, answer_word
+from cds_service.answer.evaluation import Call
 from cds_service.api.access import HEADERS, Access, begin, note
 from cds_service.api.origins import Origins
 from cds_service.api.parts import FETCHED, STARTED, Parts

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from cds_service.answer.answering import Answered, Call
+from cds_service.answer.answering import Answered
+from cds_service.answer.evaluation import Call
 from cds_service.answer.evidence import EvidenceLines
 from cds_service.audit.sealing import Sealer
 from cds_service.audit.trail import Row, Trail

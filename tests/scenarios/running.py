@@ -12,7 +12,8 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
-from cds_service.answer.answering import Answered, Call
+from cds_service.answer.answering import Answered
+from cds_service.answer.evaluation import Call
 from cds_service.api.parts import Parts
 from cds_service.app import build, make_parts
 from cds_service.calls.envelope import read_envelope

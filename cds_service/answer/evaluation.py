@@ -1,0 +1,177 @@
+"""From data to outcomes: what the rules say of one patient at one moment, without any card.
+
+    deliveries → reading → facts → engine → outcomes
+
+HTTP, the command line, the demo page, the tests and runs over a population all use this one.
+Time is an argument. Nothing here is kept from one call to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from datetime import datetime
+from typing import Self
+
+from cds_service.calls.envelope import Envelope
+from cds_service.core.facts import Kind
+from cds_service.core.identity import ANYBODY, Origin
+from cds_service.core.immutable import immutable
+from cds_service.core.patient import Facts, Site
+from cds_service.engine.rule import Outcome, Rule
+from cds_service.engine.run import Engine
+from cds_service.engine.topic import Service, Topic
+from cds_service.errors import PreconditionFailed
+from cds_service.fhir.intake.delivery import Delivery
+from cds_service.fhir.read.reading import Context, Reader, Reading
+from cds_service.fhir.values.elements import UNREADABLE, decoded
+from cds_service.sources.prefetch import NOT_ASKED, Key
+
+
+@immutable
+class Call:
+    """One call: the patient, the service (its id) and the moment.
+
+    ``origin`` is the caller, and ``fhir_server`` the base URL that the call names, whether it is
+    contacted or not: the two distinguish the patients of different hospitals. ``as_of`` has a
+    time zone. ``user`` is a reference (``Practitioner/7``). ``draft_orders`` is undecoded JSON.
+    """
+
+    service: str
+    patient_id: str = field(repr=False)
+    as_of: datetime
+    user: str | None = field(default=None, repr=False)
+    encounter_id: str | None = field(default=None, repr=False)
+    selections: tuple[str, ...] | None = field(default=(), repr=False)
+    draft_orders: bytes | None = field(default=None, repr=False)
+    origin: Origin = ANYBODY
+    fhir_server: str | None = None
+
+    @classmethod
+    def of(cls, envelope: Envelope, service: str, as_of: datetime, origin: Origin) -> Self:
+        """The call that an envelope makes to a service."""
+        return cls(
+            service=service,
+            patient_id=envelope.patient_id,
+            as_of=as_of,
+            user=envelope.user_id,
+            encounter_id=envelope.encounter_id,
+            selections=envelope.selections,
+            draft_orders=envelope.draft_orders,
+            origin=origin,
+            fhir_server=envelope.fhir_server,
+        )
+
+
+@immutable
+class Evaluated:
+    """What the rules said of one call, and what they said it of."""
+
+    reading: Reading = field(repr=False)
+    facts: Facts = field(repr=False)
+    outcomes: tuple[Outcome, ...] = field(repr=False)
+
+
+class Evaluation:
+    """Evaluates the calls of one site from their deliveries; made once and thread-safe.
+
+    ``engines`` and ``readers`` are those of each topic; ``keys`` are the prefetch keys of each
+    service, by service id. A process makes its own: nothing of it is sent to another.
+    """
+
+    def __init__(
+        self,
+        topics: Sequence[Topic],
+        engines: Mapping[Topic, Engine],
+        readers: Mapping[Topic, Reader],
+        *,
+        site: Site,
+        keys: Mapping[str, tuple[Key, ...]],
+    ) -> None:
+        self._engines, self._readers = engines, readers
+        self.topics = {one.id: topic for topic in topics for one in topic.services}
+        self.services: Mapping[str, Service] = {
+            one.id: one for topic in topics for one in topic.services
+        }
+        self._judged = {
+            service: frozenset[str]().union(*(rule.judges for rule in self.rules(service)))
+            for service in self.services
+        }
+        self.site = site
+        self.keys = keys
+
+    def rules(self, service: str) -> tuple[Rule, ...]:
+        """The rules of a service, given its id, in the order of evaluation."""
+        return self._engines[self.topics[service]].rules(service)
+
+    def evaluate(self, call: Call, deliveries: Mapping[Kind, Delivery]) -> Evaluated:
+        """What each rule says of one patient at one moment.
+
+        Raises PreconditionFailed when no data was obtained that any rule could use, and
+        TooLarge when there are more entries than the limit.
+        """
+        context = Context(
+            patient_id=call.patient_id,
+            encounter_id=call.encounter_id,
+            user_id=call.user,
+            draft_orders=_drafts(call.draft_orders),
+            selections=call.selections,
+            fhir_server=call.fhir_server,
+        )
+        topic = self.topics[call.service]
+        reading = self._readers[topic].read(deliveries, context, call.as_of)
+        computed = topic.knowledge.computed
+        facts = Facts(reading.record, reading.series, call.as_of, self.site, computed)
+        self._require_data(call, deliveries, facts)
+        return Evaluated(reading, facts, tuple(self._engines[topic].ask(call.service, facts)))
+
+    def _require_data(self, call: Call, deliveries: Mapping[Kind, Delivery], facts: Facts) -> None:
+        """Raise PreconditionFailed when no rule at all could answer."""
+        # A kind that the call gave no reason to ask for does not count as obtained.
+        asked = [kind for kind, one in deliveries.items() if one.reason != NOT_ASKED]
+        if any(facts.obtained(kind) for kind in asked):
+            return
+        if self.services[call.service].hook.drafts and (
+            not _names_something(facts) or self._judges_a_draft(call.service, facts)
+        ):
+            return  # nothing was picked yet, or the danger of what was picked needs no data
+        names = {key.kind: key.name for key in self.keys[call.service]}
+        reasons: dict[str, list[str]] = {}
+        for kind in asked:
+            reasons.setdefault(_reason(facts, kind), []).append(names.get(kind, kind.value))
+        listed = "; ".join(f"{', '.join(keys)}: {reason}" for reason, keys in reasons.items())
+        raise PreconditionFailed(
+            f"None of the data that this service needs could be obtained ({listed}).",
+            "Send at least one of these prefetch keys, or fhirServer and fhirAuthorization of a "
+            "server that this service may call.",
+            "prefetch",
+        )
+
+    def _judges_a_draft(self, service: str, facts: Facts) -> bool:
+        drafts, judged = facts.drafts, self._judged[service]
+        return any(
+            not judged.isdisjoint(draft.classes) for draft in drafts.selected_medications
+        ) or any(not judged.isdisjoint(draft.covers) for draft in drafts.selected_orders)
+
+
+def _names_something(facts: Facts) -> bool:
+    """Whether a selected draft says what is ordered; while the clinician types it does not."""
+    drafts = facts.drafts
+    return any(draft.named for draft in drafts.selected_medications) or any(
+        draft.named for draft in drafts.selected_orders
+    )
+
+
+def _reason(facts: Facts, kind: Kind) -> str:
+    availability = facts.availability(kind)
+    return availability.reason or availability.state.value
+
+
+def _drafts(raw: bytes | None) -> object:
+    if raw is None:
+        return None
+    try:
+        return decoded(raw)
+    except UNREADABLE:
+        # The reader reports a draft that cannot be read, whatever is wrong with it.
+        return raw.decode(errors="replace")
