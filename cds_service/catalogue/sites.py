@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cds_service.catalogue.order_codes import with_codes_of
 from cds_service.catalogue.topics import (
     either,
+    installed_options,
     known_rules,
     limits,
     option_values,
@@ -179,6 +180,9 @@ def _options(
     known, own = options_of(topics), table.model_extra or {}
     for key, value in own.items():
         where = f"{settings.sites}: site.{name}.{key}"
+        if key not in known:
+            # A file for all topics is valid where some of them are not served.
+            known = {**installed_options(), **known}
         if key not in known:
             raise StartupError(f"{where}: not a key of a site.", _keys(known), SETTING)
         if value not in known[key].values:

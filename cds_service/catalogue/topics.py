@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -47,9 +47,10 @@ def chosen_topics(settings: Settings) -> tuple[Topic, ...]:
                 f"The installed topics are {', '.join(installed)}.",
             )
     topics = tuple(installed[key] for key in settings.topics or installed)
-    option_values(settings, topics)
     try:
         check_topics(topics)
+        _check_names(options_of(topics), type(settings).model_fields)
+        option_values(settings, topics)
         limits(topics, settings.limits)
     except KnowledgeError as error:
         of_site = settings.limits is not None and str(error).startswith(settings.limits)
@@ -61,6 +62,21 @@ def chosen_topics(settings: Settings) -> tuple[Topic, ...]:
     known_rules(settings.rules_off, topics, "CDS_RULES_OFF")
     known_rules([one for one in settings.rules_silent if one != "*"], topics, "CDS_RULES_SILENT")
     return topics
+
+
+def _check_names(options: Iterable[str], settings: Container[str]) -> None:
+    for name in options:
+        if name in RESERVED or name in settings:
+            raise KnowledgeError(f"option {name}: the service has something else of this name")
+
+
+RESERVED = frozenset(
+    {
+        "max_info_cards", "limits", "order_codes", "silent", "off", "topics", "card_detail",
+        "profile", "start", "patient", "pasted", "hook", "drafts", "selections", "states", "as_of",
+    }
+)  # fmt: skip
+"""Names that no option may have: keys of a site, and fields of the demo page's request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +162,7 @@ def patient_folders(topics: Sequence[Topic]) -> tuple[Path, ...]:
     """The folders ``patients`` in the packages of topics, for the demo page."""
     installed = installed_topics()
     folders = [installed[one.key].folder / "patients" for one in topics if one.key in installed]
-    return tuple(one for one in folders if (one / "index.json").is_file())
+    return tuple(one for one in dict.fromkeys(folders) if (one / "index.json").is_file())
 
 
 def known_rules(names: Sequence[str], topics: Sequence[Topic], where: str) -> frozenset[str]:

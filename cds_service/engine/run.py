@@ -140,6 +140,7 @@ class Engine:
 _FACTS = get_args(Fact)
 _LIMIT: tuple[type, ...] = (Limit, NoneType)
 _TEXT, _TUPLE = frozenset({str}), frozenset({tuple})
+_LISTS = frozenset({tuple, list})
 _PROBLEM = frozenset({Problem})
 _OVERRIDES = frozenset(OVERRIDES)
 _OFFERS = frozenset({OrderTest, DraftMedication, RemoveDraft})
@@ -164,7 +165,12 @@ def _require_sound(answer: object) -> None:
 
 
 def _are(kinds: frozenset[type], values: object) -> bool:
-    return isinstance(values, tuple) and kinds.issuperset(map(type, values))
+    if not isinstance(values, tuple):
+        return False
+    # By the types at once; one by one only where some are subclasses, such as members of a StrEnum.
+    return kinds.issuperset(map(type, values)) or all(
+        isinstance(one, tuple(kinds)) for one in values
+    )
 
 
 def _sound_finding(found: Finding) -> bool:
@@ -175,8 +181,9 @@ def _sound_finding(found: Finding) -> bool:
     return (
         isinstance(found.indicator, Indicator)
         and _TUPLE.issuperset(map(type, (advice, missing, background, about, sections)))
-        and _TEXT.issuperset(map(type, texts))
+        and _are(_TEXT, texts)
         and (not sections or all(len(one) == 2 and _are(_TEXT, one) for one in sections))
+        and _LISTS.issuperset(map(type, (found.overrides, found.suggestions)))
         and _OVERRIDES.issuperset(found.overrides)
         and _OFFERS.issuperset(map(type, found.suggestions))
     )

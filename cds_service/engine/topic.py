@@ -152,8 +152,11 @@ def _check_topic(topic: Topic) -> None:
     if not topic.services:
         raise KnowledgeError("it has no services")
     for option in topic.options:
-        if not option.name.isidentifier() or not option.choices:
+        plain = option.name.isidentifier() and option.name == option.name.lower()
+        if not plain or not option.choices:
             raise KnowledgeError(f"option {option.name}: it needs a name like a_name and choices")
+    if len({one.name for one in topic.options}) < len(topic.options):
+        raise KnowledgeError("two of its options have the same name")
     for service in topic.services:
         for attribute in ("id", "title", "description", "rules"):
             if not getattr(service, attribute):

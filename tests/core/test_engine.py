@@ -276,6 +276,8 @@ NOWHERE = Evidence(None)  # type: ignore[arg-type]
         msgspec.structs.replace(SOUND, background=(None,)),
         msgspec.structs.replace(SOUND, strength=None),
         msgspec.structs.replace(SOUND, evidence=(NOWHERE,)),
+        msgspec.structs.replace(SOUND, evidence=[]),
+        msgspec.structs.replace(SOUND, suggestions=range(0)),
     ],
     ids=repr,
 )
@@ -291,6 +293,12 @@ def test_a_malformed_answer_costs_only_its_own_rule(answer: Any, reviews: bool) 
     answers = {one.rule.id: one.answer for one in engine.ask("one", given().facts())}
     assert answers == {"sound": FIRED, "bad": CannotTell((FAILED,), trigger=True, failed=True)}
     assert reported == ["bad"]
+
+
+def test_texts_may_be_members_of_an_enumeration() -> None:
+    answer = msgspec.structs.replace(SOUND, summary=Kind.RESULTS, about=(Kind.ORDERS,))
+    engine = Engine({"one": (made(check=lambda _facts: answer),)}, lambda _: True)
+    assert [one.answer for one in engine.ask("one", given().facts())] == [answer]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from cds_service.catalogue import topics
+from cds_service.catalogue.sites import _Table
 from cds_service.core.knowledge import KnowledgeError
+from cds_service.demo.question import DemoRequest
 from cds_service.engine.topic import Topic, check_topics
+from cds_service.errors import StartupError
+from cds_service.settings import Settings
 from hooks import TOPIC
 
 OPTION = TOPIC.options[0]
@@ -20,7 +25,7 @@ def other(**services: object) -> Topic:
 
 
 @pytest.mark.parametrize(
-    ("topics", "message"),
+    ("given", "message"),
     [
         pytest.param(
             [TOPIC, other(id=TOPIC.services[0].id)],
@@ -54,15 +59,25 @@ def other(**services: object) -> Topic:
             id="an option without choices",
         ),
         pytest.param(
+            [replace(other(), options=(replace(OPTION, name="Cramps"),))],
+            "topic another: option Cramps: it needs a name like a_name and choices",
+            id="an option in upper case, which no variable could set",
+        ),
+        pytest.param(
+            [replace(other(), options=(OPTION, OPTION))],
+            "topic another: two of its options have the same name",
+            id="two options of one name",
+        ),
+        pytest.param(
             [TOPIC, replace(other(), options=(replace(OPTION, title="Another title"),))],
             "topic another: option cramps contradicts that of leg-cramps",
             id="an option of which two topics say different things",
         ),
     ],
 )
-def test_an_invalid_topic_is_refused(topics: list[Topic], message: str) -> None:
+def test_an_invalid_topic_is_refused(given: list[Topic], message: str) -> None:
     with pytest.raises(KnowledgeError) as refused:
-        check_topics(topics)
+        check_topics(given)
     assert str(refused.value) == message
 
 
@@ -77,3 +92,25 @@ def test_an_entry_that_two_topics_define_differently_is_refused() -> None:
     wrong = replace(other(), knowledge=replace(known, references=changed))
     with pytest.raises(KnowledgeError, match=f"reference {key} contradicts that of leg-cramps"):
         check_topics([TOPIC, wrong])
+
+
+@pytest.mark.parametrize("name", ["card_detail", "profile", "silent", "hook", "fhir_servers"])
+def test_an_option_has_no_name_of_a_setting_a_site_or_the_demo_page(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = replace(TOPIC, options=(replace(OPTION, name=name),))
+    monkeypatch.setattr(topics, "_installed", lambda: {topic.key: topic})
+    with pytest.raises(StartupError, match=f"option {name}: the service has something else"):
+        topics.chosen_topics(Settings())
+
+
+def test_the_reserved_names_are_those_of_sites_and_the_demo_page() -> None:
+    names = {*_Table.model_fields, *DemoRequest.__struct_fields__}
+    assert names == topics.RESERVED
+
+
+def test_a_topic_without_choices_is_named_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    topic = replace(TOPIC, options=(replace(OPTION, choices=()),))
+    monkeypatch.setattr(topics, "_installed", lambda: {topic.key: topic})
+    with pytest.raises(StartupError, match="it needs a name like a_name and choices"):
+        topics.chosen_topics(Settings())

@@ -16,13 +16,16 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from cds_service.app import build, make_parts
+from cds_service.catalogue import sites
 from cds_service.catalogue.topics import services_of
 from cds_service.cli import main
+from cds_service.core.identity import DEFAULT_SITE
 from cds_service.errors import StartupError
 from cds_service.feedback.report import RuleReport, report
 from cds_service.settings import Settings
 from cds_service.storage.lifecycle import erase, export
 from cds_service.storage.tables import audit, audit_cards
+from hooks import TOPIC
 from tests.conformance.signing_client import Client
 from tests.testing import fhir
 from tests.testing.databases import empty_sqlite
@@ -403,3 +406,13 @@ def test_every_metric_of_a_rule_names_its_hospital(hospitals: Make, ehr: Client)
            if one.startswith("cds_feedback_total{")]  # fmt: skip
     assert fed
     assert all('site="south"' in one for one in fed)
+
+
+def test_a_key_of_a_topic_that_is_not_served_is_valid_if_its_value_is(tmp_path: Path) -> None:
+    others = [replace(TOPIC, options=())]
+    file = tmp_path / "sites.toml"
+    file.write_text('[site.default]\ncramps = "assumed"\n', encoding="utf-8")
+    assert DEFAULT_SITE in sites.hospitals(Settings(sites=str(file)), others)
+    file.write_text('[site.default]\ncramps = "asumed"\n', encoding="utf-8")
+    with pytest.raises(StartupError, match="cramps: input should be 'documented' or 'assumed'"):
+        sites.hospitals(Settings(sites=str(file)), others)
