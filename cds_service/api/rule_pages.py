@@ -77,7 +77,7 @@ def _declaration(
     ]
     if rule.limits:
         rows = [
-            f"| {one.key} | {one} | {one.meaning} | {one.checked} |"
+            f"| {one.key} | {one} | {_cell(one.meaning)} | {one.checked} |"
             for one in (limits[key] for key in rule.limits)
         ]
         head = ["| limit | value | meaning | checked |", "|---|---|---|---|"]
@@ -87,6 +87,10 @@ def _declaration(
     cited = [references[key] for key in rule.references]
     parts += [f"Source: [{one.label}](references.md#{one.key}). {one.citation}" for one in cited]
     return "\n\n".join(parts)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
 
 
 @cache

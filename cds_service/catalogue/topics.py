@@ -50,7 +50,8 @@ def chosen_topics(settings: Settings) -> tuple[Topic, ...]:
     try:
         check_topics(topics)
         _check_names(options_of(topics), type(settings).model_fields)
-        option_values(settings, topics)
+        # Of those that are not served too: a misspelt value must not wait until they are.
+        option_values(settings, tuple(installed.values()))
         limits(topics, settings.limits)
     except KnowledgeError as error:
         of_site = settings.limits is not None and str(error).startswith(settings.limits)

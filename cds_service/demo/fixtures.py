@@ -34,26 +34,33 @@ def fixture_patients(of_topics: Iterable[Path] = ()) -> dict[str, FixturePatient
     """The patients by name, in the order of the index; empty where no fixtures are installed.
 
     ``of_topics`` are folders of further patients, each with an index of its own. Raises
-    StartupError where two patients have one name.
+    StartupError where an index is invalid, or two patients have one name.
     """
     found: dict[str, FixturePatient] = {}
     own = _folder()
     for folder in (*(() if own is None else (own,)), *of_topics):
-        for entry in json.loads((folder / "index.json").read_text("utf-8")):
-            name = entry["name"]
-            if name in found:
+        index = folder / "index.json"
+        try:
+            entries = json.loads(index.read_text("utf-8"))
+            patients = [
+                FixturePatient(
+                    **{one: str(entry[one]) for one in ("name", "title", "story", "hook", "as_of")},
+                    file=folder / f"{entry['name']}.json",
+                )
+                for entry in entries
+            ]
+        except (ValueError, KeyError, TypeError) as error:
+            raise StartupError(
+                f"{index}: {error} is missing or wrong.",
+                "Write a list of patients with name, title, story, hook and as_of.",
+            ) from None
+        for one in patients:
+            if one.name in found:
                 raise StartupError(
-                    f"{folder / 'index.json'}: another patient of the demo page is called {name}.",
+                    f"{index}: another patient of the demo page is called {one.name}.",
                     "Choose another name.",
                 )
-            found[name] = FixturePatient(
-                name=name,
-                title=entry["title"],
-                story=entry["story"],
-                hook=entry["hook"],
-                as_of=entry["as_of"],
-                file=folder / f"{name}.json",
-            )
+            found[one.name] = one
     return found
 
 

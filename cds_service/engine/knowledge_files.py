@@ -139,7 +139,11 @@ class KnowledgeFolder:
         if analyte is None:
             return
         if limit.unit != analyte.canonical:
-            raise KnowledgeError(f'{where}: {limit.key}: unit must be "{analyte.canonical}"')
+            raise KnowledgeError(
+                f'{where}: {limit.key}: unit must be "{analyte.canonical}"; a limit of something '
+                f"else, such as a ratio or a number of days, needs a key that does not begin "
+                f"with {analyte.key}"
+            )
         if not analyte.plausible[0] <= limit.value <= analyte.plausible[1]:
             raise KnowledgeError(f"{where}: {limit.key}: {limit} is not plausible")
 

@@ -10,7 +10,7 @@ from cds_service.core.knowledge import KnowledgeError
 from cds_service.demo.question import DemoRequest
 from cds_service.engine.topic import Topic, check_topics
 from cds_service.errors import StartupError
-from cds_service.settings import Settings
+from cds_service.settings import Settings, read_settings
 from hooks import TOPIC
 
 OPTION = TOPIC.options[0]
@@ -114,3 +114,13 @@ def test_a_topic_without_choices_is_named_at_the_start(monkeypatch: pytest.Monke
     monkeypatch.setattr(topics, "_installed", lambda: {topic.key: topic})
     with pytest.raises(StartupError, match="it needs a name like a_name and choices"):
         topics.chosen_topics(Settings())
+
+
+def test_a_wrong_value_for_a_topic_that_is_not_served_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    installed = {"another": replace(other(), options=()), TOPIC.key: TOPIC}
+    monkeypatch.setattr(topics, "_installed", lambda: installed)
+    monkeypatch.setenv("CDS_CRAMPS", "asumed")
+    with pytest.raises(StartupError, match="CDS_CRAMPS: Input should be 'documented' or 'assumed'"):
+        topics.chosen_topics(read_settings(topics=("another",)))

@@ -109,6 +109,13 @@ def test_two_patients_of_one_name_refuse_the_start() -> None:
         fixture_patients([folder, folder])
 
 
+@pytest.mark.parametrize("index", ["{", "[1]", '[{"name": "x"}]', "7"])
+def test_an_invalid_index_of_patients_is_named(tmp_path: Path, index: str) -> None:
+    (tmp_path / "index.json").write_text(index)
+    with pytest.raises(StartupError, match=r"index\.json: .* is missing or wrong"):
+        fixture_patients([tmp_path])
+
+
 def test_its_own_setting_comes_from_the_environment_and_from_a_site(
     installed: Path, tmp_path: Path
 ) -> None:
