@@ -121,6 +121,6 @@ def test_a_wrong_value_for_a_topic_that_is_not_served_is_refused(
 ) -> None:
     installed = {"another": replace(other(), options=()), TOPIC.key: TOPIC}
     monkeypatch.setattr(topics, "_installed", lambda: installed)
-    monkeypatch.setenv("CDS_CRAMPS", "asumed")
+    monkeypatch.setenv("CDS_CRAMPS", "perhaps")
     with pytest.raises(StartupError, match="CDS_CRAMPS: Input should be 'documented' or 'assumed'"):
         topics.chosen_topics(read_settings(topics=("another",)))

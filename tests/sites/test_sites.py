@@ -413,6 +413,6 @@ def test_a_key_of_a_topic_that_is_not_served_is_valid_if_its_value_is(tmp_path: 
     file = tmp_path / "sites.toml"
     file.write_text('[site.default]\ncramps = "assumed"\n', encoding="utf-8")
     assert DEFAULT_SITE in sites.hospitals(Settings(sites=str(file)), others)
-    file.write_text('[site.default]\ncramps = "asumed"\n', encoding="utf-8")
+    file.write_text('[site.default]\ncramps = "perhaps"\n', encoding="utf-8")
     with pytest.raises(StartupError, match="cramps: input should be 'documented' or 'assumed'"):
         sites.hospitals(Settings(sites=str(file)), others)
