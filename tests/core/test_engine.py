@@ -253,6 +253,8 @@ def test_a_fault_while_checking_for_documented_cramps_is_attributed_to_the_rule(
 
 SOUND = Finding(Indicator.INFO, "S", ("A.",))
 NOWHERE = Evidence(None)  # type: ignore[arg-type]
+POTASSIUM = given().result("potassium", "3 mmol/L").facts().series["potassium"]
+BEYOND = Evidence(next(iter(POTASSIUM.finals())), 3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -277,6 +279,7 @@ NOWHERE = Evidence(None)  # type: ignore[arg-type]
         msgspec.structs.replace(SOUND, strength=None),
         msgspec.structs.replace(SOUND, evidence=(NOWHERE,)),
         msgspec.structs.replace(SOUND, evidence=[]),
+        msgspec.structs.replace(SOUND, evidence=(BEYOND,)),
         msgspec.structs.replace(SOUND, suggestions=range(0)),
     ],
     ids=repr,

@@ -368,3 +368,15 @@ def test_data_that_were_not_fetched() -> None:
 
 def test_it_fires_under_eighteen() -> None:
     fired(given(age=9).ordering("potassium").has("dialysis").ask(RULE))
+
+
+@pytest.mark.parametrize(
+    ("egfr", "indicator"), [("90", WARNING), ("25", CRITICAL)], ids=["normal", "severe"]
+)
+def test_a_sparing_diuretic_with_a_preliminary_high_potassium_says_to_repeat_it(
+    egfr: str, indicator: Indicator
+) -> None:
+    case = given().ordering("diuretic_potassium_sparing").result("egfr", f"{egfr} {UNIT}")
+    finding = fired(case.result("potassium", "5.2 mmol/L", preliminary=True).ask(RULE))
+    assert finding.indicator is indicator
+    assert "preliminary" in "\n".join((finding.summary, *finding.advice))
