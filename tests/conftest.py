@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import gc
 from itertools import chain, islice
 
 import pytest
@@ -39,8 +38,3 @@ def _shared_out(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
 
 def _is_of(item: pytest.Item, kind: str) -> bool:
     return item.get_closest_marker(kind) is not None or item.path.parent.name == kind
-
-
-def pytest_collection_finish() -> None:
-    """The tests themselves stay until the end: the collector need not look at them each time."""
-    gc.freeze()
