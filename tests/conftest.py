@@ -17,7 +17,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left = [one for one in items if not ALL and one.get_closest_marker("thorough")]
     if left and len(left) < len(items):  # one that is asked for by its name is run
         config.hook.pytest_deselected(items=left)
-        items[:] = [one for one in items if one not in set(left)]
+        gone = set(left)
+        items[:] = [one for one in items if one not in gone]
     if workers := getattr(config, "workerinput", {}).get("workercount"):
         items[:] = _shared_out(items, workers)
 

@@ -10,6 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from cds_service.population.evaluating import evaluate_partition
+from cds_service.population.reading import Reader
 from cds_service.population.running import RunOptions, plan_of, run
 from cds_service.population.source import Source, batches_in
 from cds_service.population.tables import KEYS
@@ -82,15 +83,21 @@ def outcome(
             made = run(asked, settings or Settings(), quiet)
     if asked.engine == "local":
         # In this thread: DuckDB reads in its own, which nothing here can follow.
-        export = Source(source)
-        read = export.aside()
-        rows = [one for span in export.spans(100) for one in batches_in(source, span, read)]
+        rows, read = read_in(source, 100)
         assert sum(batch.num_rows for batch in rows) <= sum(read.types.values())
         assert dict(read.odd) == {one["kind"]: one["count"] for one in made["odd"]}
         assert dict(read.types) == made["resources"]
     made["evaluations"] = pq.read_table(out / "evaluations.parquet", partitioning=None).to_pylist()
     made["called"] = pq.read_table(out / "calls.parquet", partitioning=None).to_pylist()
     return made
+
+
+def read_in(source: Path, span_bytes: int) -> tuple[list[Any], Reader]:
+    """The Arrow batches of an export, in spans of about so many bytes, and what was counted."""
+    export = Source(source)
+    reader = export.aside()
+    spans = export.spans(span_bytes)
+    return [one for span in spans for one in batches_in(source, span, reader)], reader
 
 
 def evaluated(source: Path, **options: Any) -> Json:
@@ -101,9 +108,7 @@ def evaluated(source: Path, **options: Any) -> Json:
     """
     pa = pytest.importorskip("pyarrow")
     plan = plan_of(RunOptions(source=str(source), out=source, **options), Settings(), b"key")
-    export = Source(source)
-    read = export.aside()
-    batches = [one for span in export.spans(1 << 20) for one in batches_in(source, span, read)]
+    batches, _ = read_in(source, 1 << 20)
     order = [(name, "ascending") for name in ("patient", "type", "id", "updated", "position")]
     rows = pa.Table.from_batches(batches).sort_by(order).to_batches()
     made = [row for batch in evaluate_partition(rows, plan) for row in batch.to_pylist()]

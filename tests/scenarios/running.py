@@ -13,11 +13,9 @@ from typing import Any
 from flask.testing import FlaskClient
 
 from cds_service.answer.answering import Answered
-from cds_service.answer.evaluation import Call
+from cds_service.api.asking import ask
 from cds_service.api.parts import Parts
 from cds_service.app import build, make_parts
-from cds_service.calls.envelope import read_envelope
-from cds_service.engine.hook import HOOKS
 from cds_service.settings import Settings
 
 
@@ -30,24 +28,7 @@ class Running:
 
     def answered(self, request: dict[str, Any]) -> Answered:
         """The pipeline's answer to a request, with the trace that HTTP does not show."""
-        hook = request["hook"]
-        services = self.parts.answering.services
-        service = next(one for one, each in services.items() if each.hook.name == hook)
-        envelope = read_envelope(json.dumps(request).encode(), HOOKS[hook])
-        deliveries, _ = self.parts.obtaining.deliveries(
-            envelope, self.parts.answering.keys[service], self.parts.settings.fhir_servers
-        )
-        call = Call(
-            service=service,
-            patient_id=envelope.patient_id,
-            as_of=self.parts.now(),
-            user=envelope.user_id,
-            encounter_id=envelope.encounter_id,
-            selections=envelope.selections,
-            draft_orders=envelope.draft_orders,
-            fhir_server=envelope.fhir_server,
-        )
-        return self.parts.answering.answer(call, deliveries)
+        return ask(self.parts, json.dumps(request).encode(), self.parts.now())
 
 
 @contextmanager

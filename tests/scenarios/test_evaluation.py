@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from cds_service.answer.evaluation import Call, Evaluated, Evaluation
+from cds_service.answer.evaluation import Evaluated, Evaluation
 from cds_service.answer.writing import CardWriter
-from cds_service.calls.envelope import read_envelope
 from cds_service.cli import main
 from tests.demo.demo_service import demo_app
 from tests.population.export import cramps, encounter, evaluated, patient, potassium, write
@@ -29,38 +28,38 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 VIEW = "leg-cramps-patient-view"
 
 
-def test_outcomes_need_no_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = json.loads(SCENARIO.read_text())
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """The calls, with their deliveries, that are evaluated during the test."""
+    found: list[tuple[Any, ...]] = []
+    evaluate = Evaluation.evaluate
+
+    def watched(self: Evaluation, *given: Any) -> Evaluated:
+        found.append(given)
+        return evaluate(self, *given)
+
+    monkeypatch.setattr(Evaluation, "evaluate", watched)
+    return found
+
+
+def test_outcomes_need_no_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: list[tuple[Any, ...]]
+) -> None:
     with started(tmp_path / "records.db", lambda: NOW) as running:
-        answered = running.answered(request)
+        answered = running.answered(json.loads(SCENARIO.read_text()))
         assert answered.cards
 
         def written(*_: object) -> None:
             raise AssertionError("an evaluation wrote a card")
 
         monkeypatch.setattr(CardWriter, "write", written)
-        answering = running.parts.answering
-        envelope = read_envelope(SCENARIO.read_bytes(), answering.services[VIEW].hook)
-        deliveries, _ = running.parts.obtaining.deliveries(envelope, answering.keys[VIEW], ())
-        call = Call(service=VIEW, patient_id=envelope.patient_id, as_of=NOW)
-        found = answering.evaluation.evaluate(call, deliveries)
+        found = running.parts.answering.evaluation.evaluate(*seen[0])
     assert [(one.rule.id, one.answer) for one in found.outcomes] == [
         (one.rule.id, one.answer) for one in answered.outcomes
     ]
 
 
-def test_every_way_uses_the_same_evaluation(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[str] = []
-    evaluate = Evaluation.evaluate
-
-    def watched(self: Evaluation, call: Call, deliveries: Any) -> Evaluated:
-        seen.append(call.service)
-        return evaluate(self, call, deliveries)
-
-    monkeypatch.setattr(Evaluation, "evaluate", watched)
-
+def test_every_way_uses_the_same_evaluation(tmp_path: Path, seen: list[tuple[Any, ...]]) -> None:
     def calls() -> int:
         found = len(seen)
         seen.clear()
