@@ -249,11 +249,11 @@ def unknown_variables(environ: Iterable[str], options: Iterable[str] = ()) -> li
 
 
 def listed(
-    settings: Settings, options: Mapping[str, tuple[str, str]] = MappingProxyType({})
+    settings: Settings, options: Mapping[str, tuple[str, str, str]] = MappingProxyType({})
 ) -> list[dict[str, str]]:
     """Every setting as variable, value, default and description; secrets are masked.
 
-    ``options`` are those of the topics: default and description, by name.
+    ``options`` are those of the topics: value, default and description, by name.
     """
     entries = []
     for name, field in Settings.model_fields.items():
@@ -267,12 +267,11 @@ def listed(
                 "description": field.description or "",
             }
         )
-    for name, (default, description) in options.items():
-        value = (settings.model_extra or {}).get(name, default)
+    for name, (value, default, description) in options.items():
         entries.append(
             {
                 "variable": f"CDS_{name.upper()}",
-                "value": str(value),
+                "value": value,
                 "default": default,
                 "description": description,
             }

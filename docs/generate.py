@@ -340,7 +340,7 @@ def settings_page() -> str:
         [f"`{entry['variable']}`", entry["default"] or "unset", entry["description"]]
         for entry in listed(
             Settings.model_construct(),
-            {one.name: (one.default, one.description) for one in TOPIC.options},
+            {one.name: (one.default, one.default, one.description) for one in TOPIC.options},
         )
     ]
     return (

@@ -66,10 +66,13 @@ def settings(as_json: bool) -> None:
     from cds_service.settings import listed, read_settings
 
     chosen, topics = read_settings(), [one.topic for one in installed_topics().values()]
-    option_values(chosen, topics)
+    values = option_values(chosen, topics)
     entries = listed(
         chosen,
-        {name: (one.default, one.description) for name, one in options_of(topics).items()},
+        {
+            name: (values[name], one.default, one.description)
+            for name, one in options_of(topics).items()
+        },
     )
     if as_json:
         click.echo(json.dumps({"settings": entries}, indent=2, ensure_ascii=False))

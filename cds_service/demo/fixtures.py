@@ -38,7 +38,7 @@ def fixture_patients(of_topics: Iterable[Path] = ()) -> dict[str, FixturePatient
     """
     found: dict[str, FixturePatient] = {}
     own = _folder()
-    for folder in (*(() if own is None else (own,)), *of_topics):
+    for folder in of_topics if own is None else (own, *of_topics):
         index = folder / "index.json"
         try:
             entries = json.loads(index.read_text("utf-8"))
