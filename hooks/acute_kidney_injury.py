@@ -14,60 +14,62 @@ _UMOL_PER_MG_DL = Fraction("88.40")
 
 
 @immutable
-class Acute:
-    """A rise in creatinine large enough for possible acute kidney injury."""
+class AcuteKidneyInjury:
+    """A rise in creatinine from ``baseline`` that is large enough for possible AKI."""
 
     newest: Result
-    before: Result
+    baseline: Result
 
     @property
     def words(self) -> str:
         """The rise and the time it took, short enough for a summary."""
-        first, last = self.before, self.newest
-        unit = f" {first.reported.partition(' ')[2]}" if first.unit is not last.unit else ""
-        days = (last.day - first.day).days
+        baseline, newest = self.baseline, self.newest
+        unit = f" {baseline.reported.partition(' ')[2]}" if baseline.unit is not newest.unit else ""
+        days = (newest.day - baseline.day).days
         span = "the same day" if days == 0 else f"{days} day{'s' * (days > 1)}"
         return (
-            f"possible AKI, creatinine {first.reported.split(' ')[0]}{unit} → {last.reported} "
+            f"possible AKI, creatinine {baseline.reported.split(' ')[0]}{unit} → {newest.reported} "
             f"in {span}"
         ).replace("in the same day", "on the same day")
 
 
-def acute(facts: Facts) -> Acute | None:
+def acute_kidney_injury(facts: Facts) -> AcuteKidneyInjury | None:
     """Acute kidney injury shown by creatinine, derived once per call; None if there is none.
 
-    Only final, exact results count; nobody on dialysis or under 18 is judged.
+    Only final, exact results count. Patients on dialysis or under 18 are not judged.
     """
-    return facts.derived(_acute)
+    return facts.derived(_detected)
 
 
-def _before(facts: Facts, newest: Result, span: timedelta) -> list[Result]:
+def _earlier_results(facts: Facts, newest: Result, span: timedelta) -> list[Result]:
     """The exact final creatinines within a span of time before the newest one."""
     return [
-        one
-        for one in facts.series["creatinine"].finals(since=newest.when - span)
-        if one.value.exact and one.when < newest.when and "contaminated" not in one.remarks
+        creatinine
+        for creatinine in facts.series["creatinine"].finals(since=newest.when - span)
+        if creatinine.value.exact
+        and creatinine.when < newest.when
+        and "contaminated" not in creatinine.remarks
     ]
 
 
 def _latest_creatinine(facts: Facts) -> Result | None:
     """The newest final creatinine, also of a haemolysed sample but not of a contaminated one."""
     newest = facts.newest("creatinine", Worse.HIGH)
-    doubted = newest.tentative
-    if doubted is None or doubted.preliminary or "contaminated" in doubted.remarks:
+    tentative = newest.tentative
+    if tentative is None or tentative.preliminary or "contaminated" in tentative.remarks:
         return newest.result
-    return doubted
+    return tentative
 
 
-def _acute(facts: Facts) -> Acute | None:
+def _detected(facts: Facts) -> AcuteKidneyInjury | None:
     newest = _latest_creatinine(facts)
     if newest is None or facts.minor or facts.hazards("dialysis"):
         return None
     if not newest.value.exact or facts.as_of - newest.when > timedelta(days=7):
         return None
-    # A year of results is read only if the week before has none.
-    week = _before(facts, newest, timedelta(days=7))
-    earlier = week or _before(facts, newest, timedelta(days=365))
+    # Results of the last year are read only if there are none in the last week.
+    week = _earlier_results(facts, newest, timedelta(days=7))
+    earlier = week or _earlier_results(facts, newest, timedelta(days=365))
     if not earlier:
         return None
     ratio = Fraction(facts.limits.value("aki.ratio"))
@@ -75,19 +77,21 @@ def _acute(facts: Facts) -> Acute | None:
     if week:
         lowest = min(week, key=Result.canonical_middle)
         if value >= ratio * lowest.canonical_middle():
-            return Acute(newest, lowest)
+            return AcuteKidneyInjury(newest, lowest)
     else:
-        ordered = sorted(earlier, key=Result.canonical_middle)
-        middle = [
-            one.canonical_middle()
-            for one in ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]
+        ascending = sorted(earlier, key=Result.canonical_middle)
+        central = [
+            creatinine.canonical_middle()
+            for creatinine in ascending[(len(ascending) - 1) // 2 : len(ascending) // 2 + 1]
         ]
-        if value >= ratio * sum(middle) / len(middle):
-            return Acute(newest, ordered[(len(ordered) - 1) // 2])
-    two_days = [one for one in week if newest.when - one.when <= timedelta(hours=48)]
-    if two_days:
-        lowest = min(two_days, key=Result.canonical_middle)
+        if value >= ratio * sum(central) / len(central):
+            return AcuteKidneyInjury(newest, ascending[(len(ascending) - 1) // 2])
+    last_two_days = [
+        creatinine for creatinine in week if newest.when - creatinine.when <= timedelta(hours=48)
+    ]
+    if last_two_days:
+        lowest = min(last_two_days, key=Result.canonical_middle)
         rise = (value - lowest.canonical_middle()) * _UMOL_PER_MG_DL
         if rise > Fraction(facts.limits.value("aki.rise")):
-            return Acute(newest, lowest)
+            return AcuteKidneyInjury(newest, lowest)
     return None

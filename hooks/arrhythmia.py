@@ -1,8 +1,8 @@
 """What makes a low potassium or magnesium an arrhythmia risk.
 
 Digoxin, QT-prolonging drugs, a long QT on the problem list, or a QTc of 500 ms or more within
-30 days (an uncorrected QT counts in the same way). The list of drugs is general knowledge, and a
-site may edit it.
+30 days (an uncorrected QT counts too). The list of drugs is general knowledge, and a site may
+edit it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def qt_words(interval: Result) -> str:
 
 @immutable
 class RhythmRisk:
-    """``words`` names what was found, briefly; empty if nothing was."""
+    """What raises the risk of an arrhythmia, named briefly by ``words``; empty if nothing does."""
 
     words: str
     evidence: tuple[Evidence, ...] = ()
@@ -51,26 +51,22 @@ def rhythm_risk(facts: Facts) -> RhythmRisk:
 
 
 def _rhythm_risk(facts: Facts) -> RhythmRisk:
-    found: list[str] = []
+    names: list[str] = []
     evidence: list[Evidence] = []
     digoxin = facts.taking(DIGOXIN, hazard=True)
     prolonging = facts.taking(PROLONGING, hazard=True)
     taken = tuple(dict.fromkeys((*digoxin, *prolonging)))
     if taken:
-        found.append(drugs(taken, most=2))
-        evidence += [Evidence(one) for one in taken]
+        names.append(drugs(taken, most=2))
+        evidence += [Evidence(medication) for medication in taken]
     long_qt = facts.hazards(LONG_QT)
     if long_qt:
-        found.append("long QT")
-        evidence += [Evidence(one) for one in long_qt]
+        names.append("long QT")
+        evidence += [Evidence(condition) for condition in long_qt]
     newest = facts.newest(QTC, Worse.HIGH)
     limit = facts.limits["qtc_interval.long"]
-    measured = newest.result
-    if (
-        measured is not None
-        and facts.within(measured, ACT)
-        and measured.at_least(limit.value) is True
-    ):
-        found.append(qt_words(measured))
-        evidence.append(Evidence(measured, limit))
-    return RhythmRisk(", ".join(found), tuple(evidence))
+    qtc = newest.result
+    if qtc is not None and facts.within(qtc, ACT) and qtc.at_least(limit.value) is True:
+        names.append(qt_words(qtc))
+        evidence.append(Evidence(qtc, limit))
+    return RhythmRisk(", ".join(names), tuple(evidence))

@@ -19,43 +19,45 @@ from hooks.wording import day, drugs, named
 DIURETICS = ("diuretic_loop", "diuretic_thiazide", "diuretic_potassium_sparing")
 CHECKED_FIRST = ("potassium", "magnesium", "sodium", "creatinine")
 SEDATING = ("sedative", "opioid", "gabapentinoid")
-_OVER = re.compile(r"\b(history of|hx of|h/o|previous|prior|past|resolved)\b")
+_RESOLVED = re.compile(r"\b(history of|hx of|h/o|previous|prior|past|resolved)\b")
 
 
 @immutable
-class Stopping:
+class ReasonsToStop:
     """Reasons to stop diuretics in a patient with cirrhosis, for a summary and as advice."""
 
-    any: bool
+    present: bool
     summary: str
     advice: tuple[str, ...]
     evidence: tuple[Evidence, ...]
 
 
-def stopping(facts: Facts, diuretics: tuple[Medication, ...]) -> Stopping:
+def reasons_to_stop(facts: Facts, diuretics: tuple[Medication, ...]) -> ReasonsToStop:
     """The reasons to discontinue diuretics that are on record; none without a diuretic."""
     if not diuretics:
-        return Stopping(False, "", (), ())
+        return ReasonsToStop(False, "", (), ())
     reasons: list[str] = []
     evidence: list[Evidence] = []
     limit = facts.limits["sodium.diuretic"]
-    sodium = _lower(facts, "sodium")
+    sodium = _recent_lower(facts, "sodium")
     if sodium is not None and sodium.below(limit.value) is True:
-        early = " (preliminary)" if sodium.preliminary else ""
-        reasons.append(f"sodium {_number(sodium)}{early}")
-        evidence.append(Evidence(sodium, limit, note="preliminary" if early else ""))
-    if acute := facts.hazards("aki"):
+        status = " (preliminary)" if sodium.preliminary else ""
+        reasons.append(f"sodium {_number(sodium)}{status}")
+        evidence.append(Evidence(sodium, limit, note="preliminary" if status else ""))
+    if aki := facts.hazards("aki"):
         reasons.append("acute kidney injury")
-        evidence.extend(Evidence(one) for one in acute)
-    elif risen := renal(facts).acute:
-        reasons.append(risen.words)
-        evidence += [Evidence(risen.newest), Evidence(risen.before, note="before")]
+        evidence.extend(Evidence(condition) for condition in aki)
+    elif injury := renal(facts).acute:
+        reasons.append(injury.words)
+        evidence += [Evidence(injury.newest), Evidence(injury.baseline, note="before")]
     if severe := cramps.severe(facts):
         reasons.append(f"{severe} cramps")
-    potassium_stops = _by_potassium(facts, diuretics)
-    evidence.extend(line for _, _, line in potassium_stops)
-    confused = tuple(
-        one for one in facts.hazards("hepatic_encephalopathy") if not _OVER.search(one.words)
+    by_potassium = _potassium_reasons(facts, diuretics)
+    evidence.extend(line for _, _, line in by_potassium)
+    encephalopathy = tuple(
+        condition
+        for condition in facts.hazards("hepatic_encephalopathy")
+        if not _RESOLVED.search(condition.words)
     )
     advice: list[str] = []
     if reasons:
@@ -66,28 +68,28 @@ def stopping(facts: Facts, diuretics: tuple[Medication, ...]) -> Stopping:
     else:
         advice.extend(
             f"Discontinue {named(stopped)}: potassium {value}."
-            for value, stopped, _ in potassium_stops
+            for value, stopped, _ in by_potassium
         )
-    if confused:
+    if encephalopathy:
         advice.append(
-            f"{named(confused)}: discontinue the diuretics if it is worsening (the record "
+            f"{named(encephalopathy)}: discontinue the diuretics if it is worsening (the record "
             "cannot tell)."
         )
-    return Stopping(
-        any=bool(reasons or potassium_stops or confused),
-        summary=_summary(reasons, potassium_stops, bool(confused), diuretics),
+    return ReasonsToStop(
+        present=bool(reasons or by_potassium or encephalopathy),
+        summary=_summary(reasons, by_potassium, bool(encephalopathy), diuretics),
         advice=tuple(advice),
         evidence=tuple(evidence),
     )
 
 
-_Stop = tuple[str, tuple[Medication, ...], Evidence]
+_PotassiumReason = tuple[str, tuple[Medication, ...], Evidence]
 
 
 def _summary(
     reasons: list[str],
-    by_potassium: list[_Stop],
-    confused: bool,
+    by_potassium: list[_PotassiumReason],
+    encephalopathy: bool,
     diuretics: tuple[Medication, ...],
 ) -> str:
     if reasons:
@@ -95,56 +97,66 @@ def _summary(
     if by_potassium:
         value, stopped, _ = by_potassium[0]
         return f"Cirrhosis, potassium {value}: discontinue {drugs(stopped)}"
-    if confused:
+    if encephalopathy:
         return "Cirrhosis, hepatic encephalopathy: stop the diuretic if this is worsening"
     return ""
 
 
-def _by_potassium(facts: Facts, diuretics: tuple[Medication, ...]) -> list[_Stop]:
-    found: list[_Stop] = []
+def _potassium_reasons(facts: Facts, diuretics: tuple[Medication, ...]) -> list[_PotassiumReason]:
+    reasons: list[_PotassiumReason] = []
     urgent, critical = facts.limits["potassium.urgent"], facts.limits["potassium.critical"]
-    loop = tuple(one for one in diuretics if "diuretic_loop" in one.classes)
-    low = _lower(facts, "potassium")
+    loop = tuple(diuretic for diuretic in diuretics if "diuretic_loop" in diuretic.classes)
+    low = _recent_lower(facts, "potassium")
     if loop and low is not None and low.below(urgent.value) is True:
-        found.append((_said(low), loop, Evidence(low, urgent)))
-    sparing = tuple(one for one in diuretics if "diuretic_potassium_sparing" in one.classes)
-    high = _extreme(facts, "potassium", Worse.HIGH)
+        reasons.append((_number_with_status(low), loop, Evidence(low, urgent)))
+    sparing = tuple(
+        diuretic for diuretic in diuretics if "diuretic_potassium_sparing" in diuretic.classes
+    )
+    high = _recent_worse(facts, "potassium", Worse.HIGH)
     if sparing and high is not None and high.above(critical.value) is True:
-        found.append((_said(high), sparing, Evidence(high, critical)))
-    return found
+        reasons.append((_number_with_status(high), sparing, Evidence(high, critical)))
+    return reasons
 
 
-def _lower(facts: Facts, analyte: str) -> Result | None:
-    return _extreme(facts, analyte, Worse.LOW)
+def _recent_lower(facts: Facts, analyte: str) -> Result | None:
+    """The same, where a low value is the worse."""
+    return _recent_worse(facts, analyte, Worse.LOW)
 
 
-def _extreme(facts: Facts, analyte: str, worse: Worse) -> Result | None:
+def _recent_worse(facts: Facts, analyte: str, worse: Worse) -> Result | None:
     """The newest result of the last 30 days; the worse of a final and a newer preliminary one."""
     newest = facts.newest(analyte, worse)
-    both = [one for one in (newest.result, newest.tentative) if one and facts.within(one, ACT)]
-    if len(both) < 2:
-        return both[0] if both else None
+    recent = [
+        result
+        for result in (newest.result, newest.tentative)
+        if result and facts.within(result, ACT)
+    ]
+    if len(recent) < 2:
+        return recent[0] if recent else None
     pick = min if worse is Worse.LOW else max
-    return pick(both, key=Result.canonical_middle)
+    return pick(recent, key=Result.canonical_middle)
 
 
 def _number(result: Result) -> str:
     return result.reported.split(" ")[0]
 
 
-def _said(result: Result) -> str:
+def _number_with_status(result: Result) -> str:
     return _number(result) + (" (preliminary)" if result.preliminary else "")
 
 
 @immutable
 class Electrolytes:
-    """Potassium and magnesium: what is low, what is not known and what is normal."""
+    """Potassium and magnesium: what is low, what is not known and what is normal.
 
-    pressing: bool
+    ``preliminary`` are the analytes whose low result is not final.
+    """
+
+    recently_low: bool
     summary: str
     advice: str
     evidence: tuple[Evidence, ...]
-    early: frozenset[str]
+    preliminary: frozenset[str]
 
 
 def electrolytes(facts: Facts) -> Electrolytes:
@@ -152,48 +164,48 @@ def electrolytes(facts: Facts) -> Electrolytes:
     low: list[levels.Level] = []
     high: list[levels.Level] = []
     unknown: list[str] = []
-    rest: list[str] = []
+    not_low: list[str] = []
     evidence: list[Evidence] = []
     for analyte in ("potassium", "magnesium"):
         level = levels.low(facts, analyte)
-        above = _above(facts, analyte)
+        upper = _against_upper_limit(facts, analyte)
         if level.beyond is True:
             low.append(level)
             evidence.append(level.evidence())
         elif level.result is None or level.stale or level.unusable or level.beyond is None:
             unknown.append(analyte)
-        elif above.beyond is True and above.result is not None:
-            high.append(above)
-            rest.append(f"{analyte} {above.result.reported} is high ({day(above.result)})")
-            evidence.append(above.evidence())
+        elif upper.beyond is True and upper.result is not None:
+            high.append(upper)
+            not_low.append(f"{analyte} {upper.result.reported} is high ({day(upper.result)})")
+            evidence.append(upper.evidence())
         else:
-            rest.append(f"{analyte} {level.result.reported} was normal on {day(level.result)}")
+            not_low.append(f"{analyte} {level.result.reported} was normal on {day(level.result)}")
             evidence.append(level.evidence())
     function = renal(facts)
-    kidney = f", with care ({function.phrase()})" if function.severe else ""
+    care = f", with care ({function.phrase()})" if function.severe else ""
     sentences = []
-    now = [level for level in low if not level.repeat_only]
-    again = [level for level in low if level.repeat_only]
-    if now:
-        sentences.append(f"Correct first{kidney}: {', '.join(map(_value, now))}.")
-    if again:
-        sentences.append(f"Repeat first: {', '.join(map(_value, again))}.")
+    to_correct = [level for level in low if not level.repeat_only]
+    to_repeat = [level for level in low if level.repeat_only]
+    if to_correct:
+        sentences.append(f"Correct first{care}: {', '.join(map(_value_with_status, to_correct))}.")
+    if to_repeat:
+        sentences.append(f"Repeat first: {', '.join(map(_value_with_status, to_repeat))}.")
     if unknown:
         sentences.append(
             f"Check first: {' and '.join(unknown)} (not known for 30 days: no reliable result)."
         )
-    sentences.extend(f"{line[0].upper()}{line[1:]}." for line in rest)
+    sentences.extend(f"{line[0].upper()}{line[1:]}." for line in not_low)
     return Electrolytes(
-        pressing=any(not level.stale for level in low),
-        summary=_first(low, high, unknown),
+        recently_low=any(not level.stale for level in low),
+        summary=_correct_or_check(low, high, unknown),
         advice=" ".join(sentences),
         evidence=tuple(evidence),
-        early=frozenset(level.analyte.key for level in low if level.preliminary),
+        preliminary=frozenset(level.analyte.key for level in low if level.preliminary),
     )
 
 
-def _above(facts: Facts, analyte: str) -> levels.Level:
-    """The level against the end of normal: for potassium 5.0 mmol/L, whichever the laboratory."""
+def _against_upper_limit(facts: Facts, analyte: str) -> levels.Level:
+    """The level against its upper limit, for potassium 5.0 mmol/L whatever the laboratory's."""
     if analyte == "potassium":
         return levels.at_least(facts, "potassium", "potassium.caution")
     return levels.high(facts, analyte)
@@ -207,19 +219,19 @@ def _numbers(found: list[levels.Level]) -> str:
     )
 
 
-def _first(low: list[levels.Level], high: list[levels.Level], unknown: list[str]) -> str:
+def _correct_or_check(low: list[levels.Level], high: list[levels.Level], unknown: list[str]) -> str:
     fresh = [level for level in low if not level.stale]
     if fresh:
         return f"correct low {_numbers(fresh)} first"
     if high:
         return f"{_numbers(high)} is high"
-    open_ = [*(level.analyte.name.lower() for level in low), *unknown]
-    if open_:
-        return f"check {' and '.join(dict.fromkeys(open_))} first"
+    to_check = [*(level.analyte.name.lower() for level in low), *unknown]
+    if to_check:
+        return f"check {' and '.join(dict.fromkeys(to_check))} first"
     return "potassium and magnesium not low; see the next steps"
 
 
-def _value(level: levels.Level) -> str:
+def _value_with_status(level: levels.Level) -> str:
     assert level.result is not None  # low, so there is one
     value = f"{level.analyte.name.lower()} {level.result.reported}"
     if level.preliminary:
@@ -227,16 +239,16 @@ def _value(level: levels.Level) -> str:
     return f"{value} (from {day(level.result)})" if level.stale else value
 
 
-def baclofen(facts: Facts) -> str:
+def baclofen_advice(facts: Facts) -> str:
     """Whether baclofen is an option, or why it is not."""
     taken = facts.taking("baclofen", hazard=True)
-    stop = " The patient takes it: review it, but never stop it abruptly." if taken else ""
-    against = against_baclofen(facts)
-    if against:
-        return f"Baclofen is not advised: {against}.{stop}"
-    unknown = unknown_for_baclofen(facts)
+    review = " The patient takes it: review it, but never stop it abruptly." if taken else ""
+    contraindication = contraindication_to_baclofen(facts)
+    if contraindication:
+        return f"Baclofen is not advised: {contraindication}.{review}"
+    unknown = unknown_before_baclofen(facts)
     if unknown:
-        return f"Baclofen is not named as an option: {unknown}.{stop}"
+        return f"Baclofen is not named as an option: {unknown}.{review}"
     older = facts.age is not None and facts.age >= facts.limits.value("age.older")
     falls = " At 65 or older, sedation and falls are more likely." if older else ""
     return (
@@ -245,14 +257,14 @@ def baclofen(facts: Facts) -> str:
     )
 
 
-def against_baclofen(facts: Facts) -> str:
-    """What is known to make baclofen inadvisable in this patient with cirrhosis, or empty."""
+def contraindication_to_baclofen(facts: Facts) -> str:
+    """Why baclofen is not advisable in this patient with cirrhosis; empty if no reason is known."""
     function = renal(facts)
-    if past := facts.ever("hepatic_encephalopathy"):
-        return named(past)
+    if encephalopathy := facts.ever("hepatic_encephalopathy"):
+        return named(encephalopathy)
     if function.severe or function.moderate:
         return function.phrase()
-    sodium = _lower(facts, "sodium")
+    sodium = _recent_lower(facts, "sodium")
     if sodium is not None and sodium.below(facts.limits.value("sodium.diuretic")) is not False:
         return f"sodium {sodium.reported}"
     if facts.hazards("pregnancy"):
@@ -262,8 +274,8 @@ def against_baclofen(facts: Facts) -> str:
     return ""
 
 
-def unknown_for_baclofen(facts: Facts) -> str:
-    """What is not known and must be before baclofen is an option; empty if everything is."""
+def unknown_before_baclofen(facts: Facts) -> str:
+    """What must be known before baclofen is an option, and is not; empty if all of it is known."""
     if conditions_unread(facts):
         return "the problem list could not be read"
     if medications_unread(facts):

@@ -15,7 +15,7 @@ _PERSISTENT = re.compile(
 _SEVERE = re.compile(
     r"\b(severe|incapacitating|disabling|debilitating|intractable|unbearable|excruciating)\b"
 )
-_DENIED = re.compile(r"\b(no|not|non|never|without|denies|nor)(\W+\w+)?\W+$")
+_NEGATED = re.compile(r"\b(no|not|non|never|without|denies|nor)(\W+\w+)?\W+$")
 
 
 def documented(facts: Facts) -> bool | None:
@@ -53,7 +53,7 @@ def conditions(facts: Facts) -> tuple[Condition, ...]:
 
 def evidence(facts: Facts) -> tuple[Evidence, ...]:
     """The conditions that document leg cramps, as evidence."""
-    return tuple(Evidence(one) for one in conditions(facts))
+    return tuple(Evidence(condition) for condition in conditions(facts))
 
 
 def persistent(facts: Facts) -> str:
@@ -61,12 +61,12 @@ def persistent(facts: Facts) -> str:
 
     They do with a severity of severe, a recurrence or relapse, or such a word in their own text.
     """
-    for one in conditions(facts):
-        if one.severe:
+    for condition in conditions(facts):
+        if condition.severe:
             return "recorded as severe"
-        if one.clinical_status in ("recurrence", "relapse"):
-            return f"recorded as {one.clinical_status}"
-        if word := _PERSISTENT.search(one.words):
+        if condition.clinical_status in ("recurrence", "relapse"):
+            return f"recorded as {condition.clinical_status}"
+        if word := _PERSISTENT.search(condition.words):
             return f"described as {word.group()}"
     for reason in _reasons(facts):
         if LEG_CRAMPS in reason.concepts and (word := _PERSISTENT.search(reason.words)):
@@ -80,10 +80,10 @@ def severe(facts: Facts) -> str:
     A severity of severe, or such a word in the cramps' own text unless it is negated ("not
     severe").
     """
-    for one in conditions(facts):
-        if word := _severe_word(one.words):
+    for condition in conditions(facts):
+        if word := _severe_word(condition.words):
             return word
-        if one.severe:
+        if condition.severe:
             return "severe"
     for reason in _reasons(facts):
         if LEG_CRAMPS in reason.concepts and (word := _severe_word(reason.words)):
@@ -92,13 +92,13 @@ def severe(facts: Facts) -> str:
 
 
 def _severe_word(words: str) -> str:
-    for found in _SEVERE.finditer(words):
-        if not _DENIED.search(words[max(0, found.start() - 30) : found.start()]):
-            return found.group()
+    for match in _SEVERE.finditer(words):
+        if not _NEGATED.search(words[max(0, match.start() - 30) : match.start()]):
+            return match.group()
     return ""
 
 
-def intended(facts: Facts, reason: Reason) -> bool | None:
+def is_indication(facts: Facts, reason: Reason) -> bool | None:
     """Whether an order is for cramps: its reason says so, or it has none and cramps are
     documented. An order with another reason is not for cramps. None if that cannot be told.
     """

@@ -103,7 +103,7 @@ class Salt:
         if medication.identity & self.codes:
             return True
         texts = (medication.name, medication.words, *(i.name for i in medication.ingredients))
-        return any(_place(text, self.names) is not None for text in texts)
+        return any(_name_end(text, self.names) is not None for text in texts)
 
 
 @cache
@@ -130,12 +130,12 @@ class Daily:
     """Mg a day of one ingredient (for a salt: of the salt, not of the mineral).
 
     ``start`` is the first step of a stepwise order, ``most`` its highest; with a single step
-    they are the same. Either is None if it cannot be computed; ``lacking`` then says why.
+    they are the same. Either is None if it cannot be computed; ``unknown_because`` then says why.
     """
 
     start: Fraction | None
     most: Fraction | None
-    lacking: str = ""
+    unknown_because: str = ""
 
 
 def daily_amount(medication: Medication, names: Sequence[str], salt: Salt | None = None) -> Daily:
@@ -150,18 +150,18 @@ def daily_amount(medication: Medication, names: Sequence[str], salt: Salt | None
     steps: dict[int, Fraction | str] = {}
     for dosage in medication.dosages:
         step = dosage.sequence or 0
-        amount = _of_day(dosage, product, salt)
-        before = steps.get(step, Fraction(0))
-        if isinstance(before, str):
+        amount = _daily_milligrams(dosage, product, salt)
+        total_so_far = steps.get(step, Fraction(0))
+        if isinstance(total_so_far, str):
             continue
-        steps[step] = amount if isinstance(amount, str) else before + amount
+        steps[step] = amount if isinstance(amount, str) else total_so_far + amount
     known = [amount for amount in steps.values() if not isinstance(amount, str)]
-    lacking = next((reason for reason in steps.values() if isinstance(reason, str)), "")
+    unknown_because = next((reason for reason in steps.values() if isinstance(reason, str)), "")
     first = steps[min(steps)]
     return Daily(
         start=None if isinstance(first, str) else first,
-        most=None if lacking else max(known),
-        lacking=lacking,
+        most=None if unknown_because else max(known),
+        unknown_because=unknown_because,
     )
 
 
@@ -178,45 +178,45 @@ class _Product:
     elemental: bool  # its milligrams are of the mineral, not of the salt
 
 
-def _of_day(dosage: Dosage, product: _Product, salt: Salt | None) -> Fraction | str:
-    bound = dosage.max_per_day
-    if bound is not None and (dosage.as_needed or dosage.per_day is None):
-        return _milligrams(bound, dosage.max_unit, product, salt)
+def _daily_milligrams(dosage: Dosage, product: _Product, salt: Salt | None) -> Fraction | str:
+    daily_maximum = dosage.max_per_day
+    if daily_maximum is not None and (dosage.as_needed or dosage.per_day is None):
+        return _milligrams(daily_maximum, dosage.max_unit, product, salt)
     if dosage.amount is None:
         return dosage.unread or "the amount of one dose is not given"
     if dosage.per_day is None:
         return dosage.unread or "how often it is taken is not given"
-    each = _milligrams(Fraction(dosage.amount), dosage.amount_unit, product, salt)
-    return each if isinstance(each, str) else each * dosage.per_day
+    single_dose = _milligrams(Fraction(dosage.amount), dosage.amount_unit, product, salt)
+    return single_dose if isinstance(single_dose, str) else single_dose * dosage.per_day
 
 
 def _milligrams(
     amount: Fraction, unit: str, product: _Product, salt: Salt | None
 ) -> Fraction | str:
-    plain = _plain(unit)
-    if not _COUNT.isdisjoint(plain.split()):
-        plain = "1"  # "oral tablet", "tablet"
-    if plain == "1" or plain in _ML:
+    normalised = _normalised(unit)
+    if not _COUNT.isdisjoint(normalised.split()):
+        normalised = "1"  # "oral tablet", "tablet"
+    if normalised == "1" or normalised in _ML:
         strength = product.strength
-        per = "ml" if plain in _ML else ""
+        per = "ml" if normalised in _ML else ""
         if strength is None or strength.per != per:
             return f"the strength of one {'millilitre' if per else 'tablet or unit'} is not known"
-        amount, plain = amount * strength.amount, strength.unit
-    if plain in _MG:
-        mass = amount * _MG[plain]
+        amount, normalised = amount * strength.amount, strength.unit
+    if normalised in _MG:
+        mass = amount * _MG[normalised]
         if not product.elemental:
             return mass
         if salt is None:
             return "the amount is given as the mineral, not as the salt"
         return salt.salt_mg(mass / salt.element)
-    if plain in _MMOL and salt is not None:
+    if normalised in _MMOL and salt is not None:
         return salt.salt_mg(amount)
-    if plain in _MEQ and salt is not None:
+    if normalised in _MEQ and salt is not None:
         return salt.salt_mg(amount / salt.valence)
     return f"the unit {unit} is not known" if unit else "the dose has no unit"
 
 
-def _plain(unit: str) -> str:
+def _normalised(unit: str) -> str:
     """A dose unit in lower case, without UCUM braces and without a bracketed plural.
 
     No two dose units differ only in the case of a letter (nobody orders megagrams).
@@ -227,26 +227,26 @@ def _plain(unit: str) -> str:
 def _product(medication: Medication, names: tuple[str, ...]) -> _Product:
     strengths: list[_Strength] = []
     for ingredient in medication.ingredients:
-        if ingredient.amount is not None and _place(ingredient.name, names) is not None:
+        if ingredient.amount is not None and _name_end(ingredient.name, names) is not None:
             mass, _, per = ingredient.unit.partition("/")
-            divisor = _plain(per)
+            divisor = _normalised(per)
             if not divisor or divisor in _COUNT:
-                strengths.append(_Strength(Fraction(ingredient.amount), _plain(mass), ""))
+                strengths.append(_Strength(Fraction(ingredient.amount), _normalised(mass), ""))
             elif divisor in _ML:
-                strengths.append(_Strength(Fraction(ingredient.amount), _plain(mass), "ml"))
+                strengths.append(_Strength(Fraction(ingredient.amount), _normalised(mass), "ml"))
     elemental = False
     for text in (medication.name, medication.words):
-        words, place = split_words(text), _place(text, names)
-        if place is None:
+        words, name_end = split_words(text), _name_end(text, names)
+        if name_end is None:
             continue
-        named = list(_named_strengths(words, place))
-        strengths.extend(named)
-        part = words.part[place - 1]
+        named_strengths = list(_named_strengths(words, name_end))
+        strengths.extend(named_strengths)
+        part = words.part[name_end - 1]
         # "Magnesium (as magnesium oxide) 400 MG" and "elemental" are milligrams of the mineral.
-        elemental = len(named) < 2 and any(
-            words.part[at] == part
-            and (word == "elemental" or (word == "as" and _names_a_salt(words.words[at + 1 :])))
-            for at, word in enumerate(words.words)
+        elemental = len(named_strengths) < 2 and any(
+            words.part[index] == part
+            and (word == "elemental" or (word == "as" and _names_a_salt(words.words[index + 1 :])))
+            for index, word in enumerate(words.words)
         )
         break
     return _Product(strengths[0] if strengths else None, elemental)
@@ -269,7 +269,7 @@ def _patterns(names: tuple[str, ...]) -> PatternIndex:
     return PatternIndex([read_pattern(name) for name in names])
 
 
-def _place(text: str, names: tuple[str, ...]) -> int | None:
+def _name_end(text: str, names: tuple[str, ...]) -> int | None:
     """The number of the word at which the first of the names ends in a text."""
     ends = [found.end for found in _patterns(names).find(split_words(text))]
     return min(ends, default=None)
@@ -278,25 +278,29 @@ def _place(text: str, names: tuple[str, ...]) -> int | None:
 def _named_strengths(words: Words, start: int) -> Iterable[_Strength]:
     """Strengths that follow a name in the same ingredient: 400 mg, 1 mg/mL, 5 mg/5 mL."""
     part = words.part[start - 1]
-    rest = [w for at, w in enumerate(words.words) if at >= start and words.part[at] == part]
-    at = 0
-    while at < len(rest) - 1:
-        amount, unit = _number(rest[at]), rest[at + 1]
+    following_words = [
+        word
+        for index, word in enumerate(words.words)
+        if index >= start and words.part[index] == part
+    ]
+    index = 0
+    while index < len(following_words) - 1:
+        amount, unit = _parsed(following_words[index]), following_words[index + 1]
         if amount is None or unit not in (_MG.keys() | _MMOL | _MEQ):
-            at += 1
+            index += 1
             continue
-        following = [*rest[at + 2 : at + 4], "", ""]
-        volume = _number(following[0])
-        if following[0] in _ML:
+        next_words = [*following_words[index + 2 : index + 4], "", ""]
+        volume = _parsed(next_words[0])
+        if next_words[0] in _ML:
             yield _Strength(amount, unit, "ml")
-        elif volume and following[1] in _ML:
+        elif volume and next_words[1] in _ML:
             yield _Strength(amount / volume, unit, "ml")
         else:
             yield _Strength(amount, unit, "")
-        at += 2
+        index += 2
 
 
-def _number(word: str) -> Fraction | None:
+def _parsed(word: str) -> Fraction | None:
     try:
         return Fraction(Decimal(word))
     except (InvalidOperation, ValueError, OverflowError):

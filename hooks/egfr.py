@@ -17,7 +17,7 @@ from cds_service.core.patient import Facts
 from cds_service.core.quantities import Interval, Unit, rounded
 from cds_service.core.series import NO_RESULTS, Newest, Series, Worse
 from cds_service.core.times import years_between
-from hooks.acute_kidney_injury import acute
+from hooks.acute_kidney_injury import acute_kidney_injury
 from hooks.knowledge.files import analytes
 
 _NOT_COMPUTED = ("aki", "dialysis", "pregnancy")
@@ -42,14 +42,14 @@ def computed(facts: Facts, analyte: str, worse: Worse) -> Newest | None:
     result = reported
     latest = creatinine.result
     if latest is not None and _may_replace(latest, reported):
-        result = _of_both(reported, _from_creatinine(facts, latest))
-    early = [
-        one
-        for one in (newest.tentative, _from_creatinine(facts, creatinine.tentative))
-        if one is not None and (result is None or one.day >= result.day)
+        result = _later_of(reported, _from_creatinine(facts, latest))
+    tentative_results = [
+        egfr
+        for egfr in (newest.tentative, _from_creatinine(facts, creatinine.tentative))
+        if egfr is not None and (result is None or egfr.day >= result.day)
     ]
-    preliminary = max(early, key=lambda one: one.day, default=None)
-    return Newest(result, preliminary, _still_newer(newest, creatinine, result))
+    tentative = max(tentative_results, key=lambda egfr: egfr.day, default=None)
+    return Newest(result, tentative, _newer_problems(newest, creatinine, result))
 
 
 def _may_replace(creatinine: Result, reported: Result | None) -> bool:
@@ -59,7 +59,7 @@ def _may_replace(creatinine: Result, reported: Result | None) -> bool:
     return reported.day == creatinine.day and (reported.day_only or creatinine.day_only)
 
 
-def _of_both(reported: Result | None, calculated: Result | None) -> Result | None:
+def _later_of(reported: Result | None, calculated: Result | None) -> Result | None:
     """The later of the two; the lower if they are of one day and one has no time."""
     if reported is None or calculated is None:
         return reported or calculated
@@ -91,7 +91,7 @@ def _from_creatinine(facts: Facts, creatinine: Result | None) -> Result | None:
     age = years_between(birth, creatinine.day)
     if age < 18 or facts.hazards(*_NOT_COMPUTED):
         return None
-    if acute(facts) is not None:
+    if acute_kidney_injury(facts) is not None:
         return None
     sexes = {"female": (True,), "male": (False,)}.get(facts.patient.sex, (True, False))
     unit, value = creatinine.unit, creatinine.value
@@ -126,7 +126,7 @@ def _canonical_unit() -> Unit:
     return Unit(analytes()["egfr"].canonical)
 
 
-def _still_newer(egfr: Newest, creatinine: Newest, result: Result | None) -> tuple[Problem, ...]:
+def _newer_problems(egfr: Newest, creatinine: Newest, result: Result | None) -> tuple[Problem, ...]:
     return tuple(
         problem
         for problem in (*egfr.unusable, *creatinine.unusable)

@@ -2,7 +2,7 @@
 
 Rules act on a level for 30 days. From 31 days to 12 months the same rule fires as info, gives
 the date and offers only the repeat. Within 90 days the level counts as checked. A preliminary
-value may raise a card, but never clears one.
+value may cause a card, but never prevents one.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from hooks.wording import day, headline
 class Level(Struct, frozen=True):
     """The level that a rule judges, already compared with one limit.
 
-    ``result`` is the one that decides (None: no usable one in 12 months); ``beyond`` whether
-    it is below (or above) the limit, None if a comparator leaves that open; ``limit`` is used
-    if the laboratory gave no range of its own. ``preliminary``: the result is
-    not final yet; ``repeat_only``: too old or too early for anything but a repeat.
+    ``result`` is the one that decides (None: no usable one in 12 months); ``beyond`` says whether
+    it is below (or above) the limit, and is None if a comparator leaves that open; ``limit`` is
+    used if the laboratory gave no range of its own. ``preliminary``: the result is not final yet;
+    ``repeat_only``: it is too old, or not final, and all that a card may offer is the repeat.
     """
 
     analyte: Analyte
@@ -47,7 +47,8 @@ class Level(Struct, frozen=True):
     def early(self) -> Result | None:
         """The deciding result if it is beyond the limit, recent and not final yet.
 
-        It makes no card milder, but a replacement that may be needed is not offered for removal.
+        It lowers the severity of no card, but an order of the replacement that the patient may
+        need is then not offered for removal.
         """
         return self.result if self.beyond is True and self.preliminary and not self.stale else None
 
@@ -63,10 +64,10 @@ class Level(Struct, frozen=True):
         return Evidence(self.result, self.limit, self.own_range, ", ".join(remarks))
 
 
-def repeat_first(was: str, result: Result) -> str:
+def repeat_first(statement: str, result: Result) -> str:
     """The summary of a result that is not recent: "Potassium was low, 3.1 mmol/L from …"."""
-    spoilt = " (sample contaminated)," * contaminated(result)
-    return headline(f"{was}, {result.reported}{spoilt} from {day(result)}: repeat first")
+    remark = " (sample contaminated)," * contaminated(result)
+    return headline(f"{statement}, {result.reported}{remark} from {day(result)}: repeat first")
 
 
 def contaminated(result: Result | None) -> bool:
@@ -98,7 +99,7 @@ def sample_words(result: Result, *, lower_still: bool = False) -> tuple[str, ...
 
 def low(facts: Facts, analyte: str) -> Level:
     """The level against its lower limit: the laboratory's own, else ``<analyte>.low``."""
-    return _once(facts, _low, analyte)
+    return _derived_once(facts, _low, analyte)
 
 
 def _low(facts: Facts, analyte: str) -> Level:
@@ -108,14 +109,14 @@ def _low(facts: Facts, analyte: str) -> Level:
         analyte,
         Worse.LOW,
         limit,
-        lambda one: one.below_range(limit.value),
-        lambda one: one.range_low is not None,
+        lambda result: result.below_range(limit.value),
+        lambda result: result.range_low is not None,
     )
 
 
 def high(facts: Facts, analyte: str) -> Level:
     """The level against its upper limit: the laboratory's own, else ``<analyte>.high``."""
-    return _once(facts, _high, analyte)
+    return _derived_once(facts, _high, analyte)
 
 
 def _high(facts: Facts, analyte: str) -> Level:
@@ -125,23 +126,23 @@ def _high(facts: Facts, analyte: str) -> Level:
         analyte,
         Worse.HIGH,
         limit,
-        lambda one: one.above_range(limit.value),
-        lambda one: one.range_high is not None,
+        lambda result: result.above_range(limit.value),
+        lambda result: result.range_high is not None,
     )
 
 
 def at_least(facts: Facts, analyte: str, key: str) -> Level:
     """The level against a fixed upper limit that counts when it is reached."""
     limit = facts.limits[key]
-    return _level(facts, analyte, Worse.HIGH, limit, lambda one: one.at_least(limit.value))
+    return _level(facts, analyte, Worse.HIGH, limit, lambda result: result.at_least(limit.value))
 
 
-def _once(facts: Facts, derive: Callable[[Facts, str], Level], analyte: str) -> Level:
+def _derived_once(facts: Facts, derive: Callable[[Facts, str], Level], analyte: str) -> Level:
     """A level that several rules judge, derived once per call."""
-    known: Level | None = facts.memory.get((derive, analyte))
-    if known is None:
-        known = facts.memory[derive, analyte] = derive(facts, analyte)
-    return known
+    level: Level | None = facts.memory.get((derive, analyte))
+    if level is None:
+        level = facts.memory[derive, analyte] = derive(facts, analyte)
+    return level
 
 
 def _level(
@@ -153,16 +154,16 @@ def _level(
     own_range: Callable[[Result], bool] = lambda _: False,
 ) -> Level:
     newest = facts.newest(analyte, worse)
-    early = newest.tentative
+    tentative = newest.tentative
     final = newest.result if facts.within(newest.result, YEAR) else None
     result = final
     # A preliminary result that was never finalised is to be repeated, like any stale one.
-    if early is not None and facts.within(early, YEAR) and beyond(early) is True:
-        both = final is not None and beyond(final) is True
-        as_fresh = final is not None and facts.within(early, ACT) == facts.within(final, ACT)
-        # Both out of range: the preliminary one must not make the final one look milder.
-        if final is None or not (both and as_fresh) or _more_extreme(early, final, worse):
-            result = early
+    if tentative is not None and facts.within(tentative, YEAR) and beyond(tentative) is True:
+        both_out = final is not None and beyond(final) is True
+        same_age = facts.within(tentative, ACT) == facts.within(final, ACT)
+        # If both are out of range, a milder preliminary result must not hide the final one.
+        if final is None or not (both_out and same_age) or _more_extreme(tentative, final, worse):
+            result = tentative
     stale = result is not None and not facts.within(result, ACT)
     preliminary = result is not None and result.preliminary
     return Level(
@@ -179,9 +180,9 @@ def _level(
     )
 
 
-def _more_extreme(one: Result, other: Result, worse: Worse) -> bool:
-    first, second = (result.canonical_middle() for result in (one, other))
-    return first < second if worse is Worse.LOW else first > second
+def _more_extreme(result: Result, other: Result, worse: Worse) -> bool:
+    value, other_value = result.canonical_middle(), other.canonical_middle()
+    return value < other_value if worse is Worse.LOW else value > other_value
 
 
 def out_of_range(facts: Facts, analyte: str) -> Level | None:
@@ -201,16 +202,16 @@ def normal(facts: Facts, analyte: str) -> bool | None:
     level = out_of_range(facts, analyte)
     if level is not None:
         return False if facts.within(level.result, CHECKED) else None
-    under, over = low(facts, analyte), high(facts, analyte)
-    if under.unusable or not under.checked:
+    low_level, high_level = low(facts, analyte), high(facts, analyte)
+    if low_level.unusable or not low_level.checked:
         return None
-    if under.beyond is None or over.beyond is None:
+    if low_level.beyond is None or high_level.beyond is None:
         return None
     return True
 
 
 def unread(problems: tuple[Problem, ...], name: str) -> tuple[str, ...]:
-    """Lines for a card about newer results that could not be used."""
+    """Lines of a card about newer results that could not be used."""
     if not problems:
         return ()
     return tuple(

@@ -1,6 +1,6 @@
 """Accumulation of magnesium: what the rules on magnesium taken and on magnesium ordered share.
 
-Renal function and the magnesium level together show how great the danger is. A treatment
+Renal function and the magnesium level together show how great the risk is. A treatment
 (parenteral, or for an emergency) is distinguished from a supplement.
 """
 
@@ -53,46 +53,51 @@ SIGNS = (
 
 @immutable
 class Accumulation:
-    """What is known about the danger that magnesium accumulates.
+    """What is known about the risk that magnesium accumulates.
 
-    ``open`` names what could not be used or was not obtained, and so rules out an all-clear.
+    ``unresolved`` names what could not be used or was not obtained: while there is any, the risk
+    cannot be excluded.
     """
 
     function: Renal
     level: levels.Level
     low: levels.Level
     above_toxic: bool
-    open: tuple[str, ...]
+    unresolved: tuple[str, ...]
 
     @property
     def deficit(self) -> Result | None:
         """A final magnesium below range within 30 days."""
-        if self.low.beyond is not True or self.low.repeat_only or self.urgent:
+        if self.low.beyond is not True or self.low.repeat_only or self.recently_above_range:
             return None
         return self.low.result
 
     @property
-    def early_deficit(self) -> Result | None:
+    def preliminary_deficit(self) -> Result | None:
         """A preliminary magnesium below range within 30 days."""
-        return None if self.urgent else self.low.early
+        return None if self.recently_above_range else self.low.early
 
     @property
-    def high(self) -> bool:
+    def above_range(self) -> bool:
         """Magnesium above range, recent or not."""
         return self.level.beyond is True
 
     @property
-    def urgent(self) -> bool:
+    def recently_above_range(self) -> bool:
         """Magnesium above range within 30 days."""
-        return self.high and not self.level.stale
+        return self.above_range and not self.level.stale
 
-    def reaches(self, facts: Facts, key: str, *, doubtful: bool = False) -> bool:
+    def reaches(self, facts: Facts, key: str, *, count_doubtful: bool = False) -> bool:
         """Whether the recent magnesium is at or above a limit.
 
-        A doubtful sample counts only with ``doubtful``.
+        A result from a doubtful sample counts only with ``count_doubtful``.
         """
         result = self.level.result
-        if not self.urgent or result is None or (self.doubtful and not doubtful):
+        if (
+            not self.recently_above_range
+            or result is None
+            or (self.doubtful and not count_doubtful)
+        ):
             return False
         return result.at_least(facts.limits.value(key)) is True
 
@@ -111,28 +116,37 @@ class Accumulation:
 
     @property
     def repeats(self) -> tuple[str, ...]:
-        """The tests to repeat first, if the whole danger rests on preliminary results."""
-        kidney = self.function.severe or self.function.moderate
+        """The tests to repeat first, if the risk rests on preliminary results alone."""
+        impaired = self.function.severe or self.function.moderate
         egfr = self.function.egfr
-        kidney_early = egfr is not None and egfr.preliminary and not self.function.diagnoses
-        if (kidney and not kidney_early) or (self.urgent and not self.level.preliminary):
+        impairment_is_preliminary = (
+            egfr is not None and egfr.preliminary and not self.function.diagnoses
+        )
+        if (impaired and not impairment_is_preliminary) or (
+            self.recently_above_range and not self.level.preliminary
+        ):
             return ()
-        found = [*(("creatinine",) if kidney else ()), *(("magnesium",) if self.urgent else ())]
-        return tuple(found)
+        tests = [
+            *(("creatinine",) if impaired else ()),
+            *(("magnesium",) if self.recently_above_range else ()),
+        ]
+        return tuple(tests)
 
-    def because(self) -> str:
-        """The danger in a few words, for a summary."""
+    def phrase(self) -> str:
+        """The risk in a few words, for a summary."""
         parts = []
         if self.deficit is not None:
             parts.append(f"low Mg {self.deficit.reported}")
-        if self.early_deficit is not None:
-            parts.append(f"low Mg {self.early_deficit.reported}, preliminary")
+        if self.preliminary_deficit is not None:
+            parts.append(f"low Mg {self.preliminary_deficit.reported}, preliminary")
         if self.function.severe or self.function.moderate:
-            early = self.function.egfr is not None and self.function.egfr.preliminary
-            parts.append(self.function.phrase() + (" (preliminary)" if early else ""))
-        if self.urgent and self.level.result is not None:
-            early_level = ", preliminary" if self.level.preliminary else ""
-            parts.append(f"Mg {self.level.result.reported} ({day(self.level.result)}{early_level})")
+            function_status = self.function.egfr is not None and self.function.egfr.preliminary
+            parts.append(self.function.phrase() + (" (preliminary)" if function_status else ""))
+        if self.recently_above_range and self.level.result is not None:
+            level_status = ", preliminary" if self.level.preliminary else ""
+            parts.append(
+                f"Mg {self.level.result.reported} ({day(self.level.result)}{level_status})"
+            )
         return "; ".join(parts)
 
     def evidence(self, facts: Facts) -> tuple[Evidence, ...]:
@@ -147,12 +161,12 @@ class Accumulation:
         return (
             *(self.function.lacking if self.function.fetched else ()),
             *(() if self.level.result else ("magnesium in the last 12 months",)),
-            *self.open,
+            *self.unresolved,
         )
 
 
 def accumulation(facts: Facts) -> Accumulation:
-    """How dangerous an accumulation of magnesium may be in this patient."""
+    """How great the risk is that magnesium accumulates in this patient."""
     function, level = renal(facts), levels.high(facts, "magnesium")
     undecided = level.result is not None and level.beyond is None
     toxic = facts.limits.value("magnesium.toxic")
@@ -166,7 +180,7 @@ def accumulation(facts: Facts) -> Accumulation:
             and level.result is not None
             and level.result.above(toxic) is True
         ),
-        open=(
+        unresolved=(
             *reading.conditions_unread(facts),
             *reading.results_unread(facts),
             *levels.unread(function.unusable, "renal function"),
@@ -176,7 +190,7 @@ def accumulation(facts: Facts) -> Accumulation:
     )
 
 
-def treats(medication: Medication) -> bool:
+def is_treatment(medication: Medication) -> bool:
     """Whether the magnesium is a treatment: parenteral, or for one of the emergencies."""
     return INTRAVENOUS in medication.classes or not medication.reason.concepts.isdisjoint(
         EMERGENCIES

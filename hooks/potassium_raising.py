@@ -1,6 +1,6 @@
 """The drugs that raise potassium: one table for every rule.
 
-Sources: UKKA hyperkalaemia guideline 2023, cited second-hand; for trimethoprim beside
+Sources: UKKA hyperkalaemia guideline 2023, cited second-hand; for trimethoprim together with
 spironolactone BMJ 2011;343:d5228.
 """
 
@@ -30,13 +30,13 @@ CLASSES: dict[str, str] = HELD | REVIEWED
 
 def active(facts: Facts, *classes: str) -> tuple[Medication, ...]:
     """Active drugs that raise potassium, each once: those of ``classes``, by default of all."""
-    wanted = classes or tuple(CLASSES)
-    return tuple(dict.fromkeys(facts.taking(*wanted, hazard=True)))
+    requested = classes or tuple(CLASSES)
+    return tuple(dict.fromkeys(facts.taking(*requested, hazard=True)))
 
 
 def held_first(medications: tuple[Medication, ...]) -> tuple[Medication, ...]:
     """The drugs to hold before those to review, for a summary that names three."""
-    return tuple(sorted(medications, key=lambda one: one.classes.isdisjoint(HELD)))
+    return tuple(sorted(medications, key=lambda medication: medication.classes.isdisjoint(HELD)))
 
 
 def drafted(

@@ -52,16 +52,18 @@ _NOT_BESIDE_CRITICAL = (
     "magnesium-not-indicated",
 )
 _ELECTROLYTES = frozenset({"potassium", "magnesium"})
-_OF_ELECTROLYTES = _ELECTROLYTES | {"calcium", "calcium_ionized"}
+_ELECTROLYTE_ANALYTES = _ELECTROLYTES | {"calcium", "calcium_ionized"}
 _WITHHELD = "advice is not shown beside a critical card"
 
 
 def withheld(findings: Findings) -> Mapping[str, str]:
     """The advice that gives way to a critical card, by rule id, with the reason."""
-    critical = [(rule, one) for rule, one in findings if one.indicator is Indicator.CRITICAL]
+    critical = [
+        (rule, finding) for rule, finding in findings if finding.indicator is Indicator.CRITICAL
+    ]
     if not critical:
         return {}
-    gives_way = dict.fromkeys(_NOT_BESIDE_CRITICAL, _WITHHELD)
+    reasons = dict.fromkeys(_NOT_BESIDE_CRITICAL, _WITHHELD)
     about_electrolytes = any(
         rule.id == "quinine-active" or _rests_on_electrolytes(finding) for rule, finding in critical
     )
@@ -69,20 +71,22 @@ def withheld(findings: Findings) -> Mapping[str, str]:
         rule.id == "electrolytes-not-checked" and _offers_only_electrolytes(finding)
         for rule, finding in findings
     ):
-        gives_way["electrolytes-not-checked"] = "the critical card asks for potassium and magnesium"
+        reasons["electrolytes-not-checked"] = "the critical card asks for potassium and magnesium"
     fired = {rule.id for rule, _ in findings}
-    return {rule: reason for rule, reason in gives_way.items() if rule in fired}
+    return {rule: reason for rule, reason in reasons.items() if rule in fired}
 
 
 def _rests_on_electrolytes(finding: Finding) -> bool:
     return any(
-        isinstance(one.fact, Result) and one.fact.analyte.key in _OF_ELECTROLYTES
-        for one in finding.evidence
+        isinstance(evidence.fact, Result) and evidence.fact.analyte.key in _ELECTROLYTE_ANALYTES
+        for evidence in finding.evidence
     )
 
 
 def _offers_only_electrolytes(finding: Finding) -> bool:
-    offers = {one.key for one in finding.suggestions if isinstance(one, OrderTest)}
+    offers = {
+        suggestion.key for suggestion in finding.suggestions if isinstance(suggestion, OrderTest)
+    }
     return bool(offers) and offers <= _ELECTROLYTES
 
 

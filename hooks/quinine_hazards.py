@@ -15,26 +15,26 @@ from hooks.reading import conditions_unread, results_unread
 from hooks.windows import ACT, PLATELETS
 from hooks.wording import named
 
-SPOILING = frozenset({"clotted", "contaminated"})  # remarks that make a count look low
-SENSITIVE = "quinine_hypersensitivity"
+FALSELY_LOWERING = frozenset({"clotted", "contaminated"})  # remarks that make a count look low
+HYPERSENSITIVITY = "quinine_hypersensitivity"
 # Words for a card, and whether a past one still counts: myasthenia in remission is not cured,
 # and an immune reaction or an allergy to quinine can recur years later.
-AGAINST = {
+CONTRAINDICATIONS = {
     "long_qt": ("long QT", False),
     "myasthenia_gravis": ("myasthenia gravis", True),
     "optic_neuritis": ("optic neuritis", False),
     "thrombocytopenia": ("current or previous thrombocytopenia, TTP or HUS", True),
-    SENSITIVE: ("hypersensitivity to quinine or a related drug", True),
+    HYPERSENSITIVITY: ("hypersensitivity to quinine or a related drug", True),
 }
 
 
 @immutable
 class Contraindications:
-    """Contraindications to quinine for any indication; ``open`` is what leaves that undecided."""
+    """Contraindications to quinine for any indication; ``unresolved`` is what may hide another."""
 
     names: tuple[str, ...]
     evidence: tuple[Evidence, ...]
-    open: tuple[str, ...]
+    unresolved: tuple[str, ...]
     problems: tuple[Problem, ...]
     unmeasured: bool
     platelets_only: bool  # a low platelet count is the only contraindication
@@ -45,43 +45,44 @@ def contraindications(facts: Facts) -> Contraindications:
     """The conditions, allergies and platelets that contraindicate quinine, and what is unknown."""
     names: list[str] = []
     evidence: list[Evidence] = []
-    for concept, (words, past_counts) in AGAINST.items():
-        found = facts.ever(concept) if past_counts else facts.hazards(concept)
-        allergic = facts.allergic(concept) if concept == SENSITIVE else ()
-        if found or allergic:
+    for concept, (words, past_counts) in CONTRAINDICATIONS.items():
+        recorded = facts.ever(concept) if past_counts else facts.hazards(concept)
+        allergic = facts.allergic(concept) if concept == HYPERSENSITIVITY else ()
+        if recorded or allergic:
             names.append(words)
-            evidence.extend(Evidence(one) for one in found)
-            evidence.extend(Evidence(one) for one in allergic)
+            evidence.extend(Evidence(condition) for condition in recorded)
+            evidence.extend(Evidence(allergy) for allergy in allergic)
     qtc = _long_qtc(facts)
     if qtc is not None:
         names.append(qt_words(qtc))
         evidence.append(Evidence(qtc, facts.limits["qtc_interval.long"]))
     newest = facts.newest("platelets", Worse.LOW)
     limit = facts.limits["platelets.low"]
-    early, final = (
-        one if facts.within(one, PLATELETS) else None for one in (newest.tentative, newest.result)
+    tentative, final = (
+        result if facts.within(result, PLATELETS) else None
+        for result in (newest.tentative, newest.result)
     )
-    raises = early is not None and early.below(limit.value) is True
-    settled = final is not None and final.below(limit.value) is True
-    count = early if raises and not settled else final
+    tentative_low = tentative is not None and tentative.below(limit.value) is True
+    final_low = final is not None and final.below(limit.value) is True
+    count = tentative if tentative_low and not final_low else final
     undecided: list[str] = []
-    note, counted = "", False
+    note, platelets_low = "", False
     if count is not None:
         low = count.below(limit.value)
-        spoilt = sorted(SPOILING & set(count.remarks))
-        note = ", ".join((*(("preliminary",) if count.preliminary else ()), *spoilt))
+        lowering_remarks = sorted(FALSELY_LOWERING & set(count.remarks))
+        note = ", ".join((*(("preliminary",) if count.preliminary else ()), *lowering_remarks))
         evidence.append(Evidence(count, limit, note=note))
         if low:
-            counted = True
+            platelets_low = True
             names.append(f"platelets {count.reported}")
         elif low is None:
             undecided.append(f"platelets {count.reported} may or may not be below the limit")
     unread = (*conditions_unread(facts), *results_unread(facts), *_allergies_unread(facts))
-    platelets_only = counted and len(names) == 1
+    platelets_only = platelets_low and len(names) == 1
     return Contraindications(
         names=tuple(names),
         evidence=tuple(evidence),
-        open=(*unread, *undecided, *levels.unread(newest.beside(count), "platelet")),
+        unresolved=(*unread, *undecided, *levels.unread(newest.beside(count), "platelet")),
         problems=newest.unusable,
         unmeasured=count is None and not newest.unusable and facts.availability(Kind.RESULTS).whole,
         platelets_only=platelets_only,
@@ -93,19 +94,19 @@ def _long_qtc(facts: Facts) -> Result | None:
     """A QTc of the last 30 days at or above the limit; a preliminary one counts."""
     newest = facts.newest("qtc_interval", Worse.HIGH)
     limit = facts.limits.value("qtc_interval.long")
-    for one in (newest.tentative, newest.result):
-        if one is not None and facts.within(one, ACT) and one.at_least(limit) is True:
-            return one
+    for result in (newest.tentative, newest.result):
+        if result is not None and facts.within(result, ACT) and result.at_least(limit) is True:
+            return result
     return None
 
 
-INTERACTING = {
+INTERACTIONS = {
     "qt_prolonging": "also prolongs QT: avoid together",
     "mefloquine": "seizures and QT prolongation: avoid together",
     "digoxin": "digoxin levels rise: measure them",
     "warfarin": "INR rises: measure it",
 }
-AVOIDED = ("qt_prolonging", "mefloquine")
+AVOID_TOGETHER = ("qt_prolonging", "mefloquine")
 
 
 @immutable
@@ -118,18 +119,18 @@ class Interaction:
     @property
     def words(self) -> str:
         """For a card's detail."""
-        return f"{named(self.found)} ({INTERACTING[self.concept]})"
+        return f"{named(self.found)} ({INTERACTIONS[self.concept]})"
 
 
 def interactions(facts: Facts) -> tuple[Interaction, ...]:
     """Active or drafted medicines that quinine interacts with; those to avoid come first."""
-    found = []
-    for concept in INTERACTING:
+    interacting = []
+    for concept in INTERACTIONS:
         others = (*facts.taking(concept, hazard=True), *facts.drafted(concept))
-        members = tuple(one for one in others if "quinine" not in one.classes)
+        members = tuple(medication for medication in others if "quinine" not in medication.classes)
         if members:
-            found.append(Interaction(concept, members))
-    return tuple(found)
+            interacting.append(Interaction(concept, members))
+    return tuple(interacting)
 
 
 def _allergies_unread(facts: Facts) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ def medications_unread(facts: Facts) -> tuple[str, ...]:
 
 def results_unread(facts: Facts) -> tuple[str, ...]:
     """Why the results are not known to be complete; empty if they are."""
-    return _unread(facts, Kind.RESULTS)
+    return _kind_unread(facts, Kind.RESULTS)
 
 
 def lists_unread(facts: Facts) -> tuple[str, ...]:
@@ -46,10 +46,10 @@ def lists_unread(facts: Facts) -> tuple[str, ...]:
 
 
 def _lines(problems: tuple[Problem, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(_entry, problems))) if problems else ()
+    return tuple(dict.fromkeys(map(_line, problems))) if problems else ()
 
 
-def _entry(problem: Problem) -> str:
+def _line(problem: Problem) -> str:
     kind = Kind(problem.about)
     if problem.source.reference == problem.about:  # the list itself
         return f"{_NAMES[kind]} could not be checked: {quoted(problem.reason)}"
@@ -57,7 +57,7 @@ def _entry(problem: Problem) -> str:
     return f"{what} could not be read: {quoted(problem.reason)}"
 
 
-def _unread(facts: Facts, kind: Kind) -> tuple[str, ...]:
+def _kind_unread(facts: Facts, kind: Kind) -> tuple[str, ...]:
     availability = facts.availability(kind)
     if availability.whole:
         return ()

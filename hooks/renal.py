@@ -14,7 +14,7 @@ from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
 from cds_service.engine.rule import Evidence
-from hooks.acute_kidney_injury import Acute, acute
+from hooks.acute_kidney_injury import AcuteKidneyInjury, acute_kidney_injury
 from hooks.windows import FRESH_RENAL, YEAR
 from hooks.wording import READ_AT_ONCE, headline
 
@@ -51,7 +51,7 @@ class Renal:
     fresh_normal: bool
     unusable: tuple[Problem, ...]
     fetched: bool
-    acute: Acute | None = None
+    acute: AcuteKidneyInjury | None = None
     creatinine: Result | None = None  # in pregnancy, where it decides
     uncomputed: Result | None = None  # creatinine of the last 12 months that gives no eGFR
     doubtful: bool = False  # advanced by a contaminated sample alone: MODERATE, and no dose
@@ -80,14 +80,14 @@ class Renal:
 
     def evidence(self, facts: Facts) -> tuple[Evidence, ...]:
         """The eGFR and diagnoses that were used."""
-        lines = [Evidence(one) for one in self.diagnoses]
+        lines = [Evidence(diagnosis) for diagnosis in self.diagnoses]
         if self.uncomputed is not None:
             lines.append(Evidence(self.uncomputed, note="no eGFR: under 18, or the age is unknown"))
         if self.egfr is not None:
             limit = facts.limits["egfr.severe" if self.severe else "egfr.moderate"]
             lines.append(Evidence(self.egfr, limit, note=self.note()))
         if self.acute is not None:
-            lines += [Evidence(self.acute.newest), Evidence(self.acute.before, note="before")]
+            lines += [Evidence(self.acute.newest), Evidence(self.acute.baseline, note="before")]
         if self.creatinine is not None:
             limit = facts.limits["creatinine.pregnancy"]
             lines.append(Evidence(self.creatinine, limit, note="in pregnancy"))
@@ -109,9 +109,9 @@ class Renal:
 
     def phrase(self) -> str:
         """Renal function in a few words, for a summary or a sentence."""
-        acute = [one for one in self.diagnoses if "aki" in one.concepts]
-        dialysis = [one for one in self.diagnoses if "dialysis" in one.concepts]
-        if acute:
+        aki = [diagnosis for diagnosis in self.diagnoses if "aki" in diagnosis.concepts]
+        dialysis = [diagnosis for diagnosis in self.diagnoses if "dialysis" in diagnosis.concepts]
+        if aki:
             return "acute kidney injury"
         if dialysis:
             return "dialysis"
@@ -135,12 +135,12 @@ class Renal:
 
 def kidney_headline(function: Renal, text: str) -> str:
     """A summary that states renal function; a creatinine rise is shortened if it is too long."""
-    risen = function.acute
-    if risen is not None and len(text) > READ_AT_ONCE:
-        first, last = (one.reported.split(" ")[0] for one in (risen.before, risen.newest))
-        same = risen.before.unit is risen.newest.unit
+    injury = function.acute
+    if injury is not None and len(text) > READ_AT_ONCE:
+        first, last = (result.reported.split(" ")[0] for result in (injury.baseline, injury.newest))
+        same = injury.baseline.unit is injury.newest.unit
         short = f"possible AKI, creatinine {first} → {last}" if same else "possible AKI"
-        text = text.replace(risen.words, short)
+        text = text.replace(injury.words, short)
         if len(text) > READ_AT_ONCE:
             text = text.replace(short, "possible AKI")
     return headline(text)
@@ -165,30 +165,30 @@ def _renal(facts: Facts) -> Renal:
     newest = facts.newest("egfr", Worse.LOW)
     severe_limit = facts.limits.value("egfr.severe")
     moderate_limit = facts.limits.value("egfr.moderate")
-    early = newest.tentative
-    if early is not None and (
-        not facts.within(early, YEAR) or early.below(moderate_limit) is not True
+    preliminary = newest.tentative
+    if preliminary is not None and (
+        not facts.within(preliminary, YEAR) or preliminary.below(moderate_limit) is not True
     ):
-        early = None  # a preliminary value may raise a hazard, but never clears one
+        preliminary = None  # a preliminary value may show a hazard, but never excludes one
     final = newest.result if facts.within(newest.result, YEAR) else None
     if (
-        early is not None
+        preliminary is not None
         and final is not None
-        and early.canonical_middle() >= final.canonical_middle()
+        and preliminary.canonical_middle() >= final.canonical_middle()
     ):
-        early = None  # nor does it make one look milder
-    egfr = early or final
+        preliminary = None  # nor may it hide a worse final value
+    egfr = preliminary or final
     advanced = facts.hazards(*ADVANCED)
     stage_3 = facts.hazards("ckd_stage_3")
     pregnant = bool(facts.hazards(PREGNANCY))
-    risen = acute(facts)
-    creatinine = _in_pregnancy(facts) if pregnant else None
-    if advanced or risen or (egfr is not None and egfr.below(severe_limit) is True):
+    injury = acute_kidney_injury(facts)
+    creatinine = _creatinine_in_pregnancy(facts) if pregnant else None
+    if advanced or injury or (egfr is not None and egfr.below(severe_limit) is True):
         impairment = Impairment.SEVERE
     elif stage_3 or (egfr is not None and egfr.below(moderate_limit) is True):
         impairment = Impairment.MODERATE
     elif pregnant:
-        impairment = _by_creatinine(facts, creatinine)
+        impairment = _impairment_by_creatinine(facts, creatinine)
     elif egfr is not None and egfr.below(moderate_limit) is False:
         impairment = Impairment.NONE
     else:
@@ -196,21 +196,19 @@ def _renal(facts: Facts) -> Renal:
     doubtful = (
         impairment is Impairment.SEVERE
         and not advanced
-        and risen is None
+        and injury is None
         and egfr is not None
         and "contaminated" in egfr.remarks
     )
     if doubtful:  # a warning at most; `phrase` says why
         impairment = Impairment.MODERATE
-    shown_below = {Impairment.SEVERE: severe_limit, Impairment.MODERATE: moderate_limit}.get(
-        impairment
-    )
+    limit = {Impairment.SEVERE: severe_limit, Impairment.MODERATE: moderate_limit}.get(impairment)
     fresh = egfr is not None and facts.within(egfr, FRESH_RENAL)
     uncomputable = impairment is Impairment.UNKNOWN and (facts.age is None or facts.minor)
     return Renal(
         impairment=impairment,
         egfr=egfr,
-        measured=(egfr is not None and shown_below is not None and egfr.below(shown_below) is True),
+        measured=(egfr is not None and limit is not None and egfr.below(limit) is True),
         stale=egfr is not None and not fresh,
         diagnoses=(*advanced, *(() if advanced else stage_3)),
         fresh_normal=(
@@ -222,30 +220,36 @@ def _renal(facts: Facts) -> Renal:
         ),
         unusable=newest.beside(egfr),
         fetched=facts.obtained(Kind.RESULTS),
-        acute=risen,
+        acute=injury,
         creatinine=creatinine,
-        uncomputed=_creatinine(facts) if uncomputable and egfr is None else None,
+        uncomputed=_recent_creatinine(facts) if uncomputable and egfr is None else None,
         doubtful=doubtful,
     )
 
 
-def _creatinine(facts: Facts) -> Result | None:
+def _recent_creatinine(facts: Facts) -> Result | None:
     newest = facts.newest("creatinine", Worse.HIGH)
-    return next((one for one in (newest.result, newest.tentative) if facts.within(one, YEAR)), None)
+    return next(
+        (result for result in (newest.result, newest.tentative) if facts.within(result, YEAR)), None
+    )
 
 
-def _in_pregnancy(facts: Facts) -> Result | None:
+def _creatinine_in_pregnancy(facts: Facts) -> Result | None:
     """The creatinine of the last 90 days, which decides in pregnancy."""
     newest = facts.newest("creatinine", Worse.HIGH)
     limit = facts.limits.value("creatinine.pregnancy")
-    for one in (newest.tentative, newest.result):
-        raises = one is not None and bool(one.remarks) and one.above(limit) is True
-        if one is not None and facts.within(one, FRESH_RENAL) and (raises or one is newest.result):
-            return one
+    for result in (newest.tentative, newest.result):
+        tentative_high = result is not None and bool(result.remarks) and result.above(limit) is True
+        if (
+            result is not None
+            and facts.within(result, FRESH_RENAL)
+            and (tentative_high or result is newest.result)
+        ):
+            return result
     return None
 
 
-def _by_creatinine(facts: Facts, creatinine: Result | None) -> Impairment:
+def _impairment_by_creatinine(facts: Facts, creatinine: Result | None) -> Impairment:
     if creatinine is None:
         return Impairment.UNKNOWN
     above = creatinine.above(facts.limits.value("creatinine.pregnancy"))

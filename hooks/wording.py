@@ -41,7 +41,7 @@ def named(facts: Iterable[Condition | Medication], most: int = 4) -> str:
     return ", ".join(names[:most]) + rest
 
 
-_NO_NAME = ("hr", "ml", "actuat", "mg", "day")
+_NOT_A_NAME = ("hr", "ml", "actuat", "mg", "day")
 
 
 def drugs(medications: Iterable[Medication], most: int = 3) -> str:
@@ -64,7 +64,7 @@ def _drug(medication: Medication) -> str:
 
 def _substance(part: str) -> str:
     words = part.replace(",", " ").split()
-    while words and (not words[0][0].isalpha() or words[0] in _NO_NAME):
+    while words and (not words[0][0].isalpha() or words[0] in _NOT_A_NAME):
         words = words[1:]
     substance = words[:1]
     for word in words[1:3]:
@@ -87,8 +87,8 @@ READ_AT_ONCE = 90
 
 def short_day(when: date, today: date) -> str:
     """A day in words: ``20 Nov``, with the year if it is not the current one."""
-    said = f"{when.day} {_MONTHS[when.month - 1]}"
-    return said if when.year == today.year else f"{said} {when.year}"
+    text = f"{when.day} {_MONTHS[when.month - 1]}"
+    return text if when.year == today.year else f"{text} {when.year}"
 
 
 def fitting(text: str, ending: str) -> str:

@@ -173,7 +173,7 @@ def test_the_first_text_that_names_the_drug_decides_whether_its_milligrams_are_e
 def test_elemental_milligrams_of_an_unnamed_salt_are_not_milligrams_of_a_salt() -> None:
     daily = daily_amount(order("magnesium 100 mg elemental", dose("1", "tablet")), ("magnesium",))
     assert (daily.start, daily.most) == (None, None)
-    assert "as the mineral" in daily.lacking
+    assert "as the mineral" in daily.unknown_because
 
 
 def test_the_strength_of_the_ingredient_counts_before_the_name() -> None:
@@ -185,7 +185,7 @@ def test_the_strength_of_the_ingredient_counts_before_the_name() -> None:
     liquid = (Ingredient("magnesium oxide", Decimal(40), "mg/mL"),)
     assert oxide("a syrup", dose("10", "mL"), ingredients=liquid).most == 400
     hourly = (Ingredient("magnesium oxide", Decimal(40), "mg/h"),)
-    assert "strength" in oxide("a patch", dose("1", "each"), ingredients=hourly).lacking
+    assert "strength" in oxide("a patch", dose("1", "each"), ingredients=hourly).unknown_because
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_the_strength_of_the_ingredient_counts_before_the_name() -> None:
 def test_what_is_missing_is_reported(name: str, dosages: tuple[Dosage, ...], why: str) -> None:
     daily = oxide(name, *dosages)
     assert daily.most is None
-    assert why in daily.lacking
+    assert why in daily.unknown_because
 
 
 def test_instructions_of_one_step_add_up_and_steps_do_not() -> None:
@@ -244,7 +244,9 @@ def test_as_needed_counts_by_its_upper_bound_else_by_its_frequency() -> None:
 
 
 def test_a_molar_unit_means_nothing_without_a_salt() -> None:
-    assert "mmol" in daily_amount(order("baclofen", dose("1", "mmol")), ("baclofen",)).lacking
+    assert (
+        "mmol" in daily_amount(order("baclofen", dose("1", "mmol")), ("baclofen",)).unknown_because
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,36 +18,36 @@ _SAME_TIME = 7  # days
 _PER_GRAM = Fraction(2, 100)  # mmol/L of calcium for each g/L of albumin that is missing
 
 
-def _low(
+def _compared(
     facts: Facts, result: Result, judged: Result, note: str
 ) -> tuple[Indicator | None, Evidence, bool]:
     """How low: against the laboratory's range, else the limit, and against the critical one."""
     key = result.analyte.key.removesuffix("_adjusted")
     limit, critical = facts.limits[f"{key}.low"], facts.limits[f"{key}.critical"]
-    beyond = judged.below_range(limit.value)
-    grave = judged.below(critical.value) is True
-    own_range = judged.range_low is not None and not grave
-    evidence = Evidence(result, critical if grave else limit, own_range, note)
-    if grave:
+    below_limit = judged.below_range(limit.value)
+    is_critical = judged.below(critical.value) is True
+    own_range = judged.range_low is not None and not is_critical
+    evidence = Evidence(result, critical if is_critical else limit, own_range, note)
+    if is_critical:
         return Indicator.CRITICAL, evidence, True
-    return (Indicator.WARNING if beyond else None), evidence, beyond is not None
+    return (Indicator.WARNING if below_limit else None), evidence, below_limit is not None
 
 
 def low_total(facts: Facts, result: Result) -> Judgement:
     """Low total calcium, corrected for the albumin nearest to it if that is low."""
-    indicator, evidence, decided = _low(facts, result, result, "")
-    if indicator is None and decided:
+    indicator, evidence, conclusive = _compared(facts, result, result, "")
+    if indicator is None and conclusive:
         return None, True  # the correction only raises it
-    judged, albumin, note = _corrected(facts, result)
-    indicator, evidence, decided = _low(facts, result, judged, note)
+    corrected, albumin, note = _corrected(facts, result)
+    indicator, evidence, conclusive = _compared(facts, result, corrected, note)
     if indicator is None:
-        return None, decided
-    value = f"Calcium {judged.reported}" + (" (corrected)" if albumin else "")
+        return None, conclusive
+    value = f"Calcium {corrected.reported}" + (" (corrected)" if albumin else "")
     return _calcium_cause(
         indicator,
         value,
         ""
-        if albumin or judged is not result
+        if albumin or corrected is not result
         else " No albumin within 7 days: the total value, not corrected.",
         (evidence, *((Evidence(albumin),) if albumin else ())),
         "calcium",
@@ -56,18 +56,18 @@ def low_total(facts: Facts, result: Result) -> Judgement:
 
 def low_adjusted(facts: Facts, result: Result) -> Judgement:
     """Low calcium as the laboratory adjusted it for albumin."""
-    indicator, evidence, decided = _low(facts, result, result, "adjusted by the laboratory")
+    indicator, evidence, conclusive = _compared(facts, result, result, "adjusted by the laboratory")
     if indicator is None:
-        return None, decided
+        return None, conclusive
     value = f"Adjusted calcium {result.reported}"
     return _calcium_cause(indicator, value, "", (evidence,), "calcium")
 
 
 def low_ionised(facts: Facts, result: Result) -> Judgement:
     """Low ionised calcium, which needs no correction."""
-    indicator, evidence, decided = _low(facts, result, result, "")
+    indicator, evidence, conclusive = _compared(facts, result, result, "")
     if indicator is None:
-        return None, decided
+        return None, conclusive
     value = f"Ionised calcium {result.reported}"
     return _calcium_cause(indicator, value, "", (evidence,), "calcium_ionized")
 
@@ -116,17 +116,17 @@ def _corrected(facts: Facts, calcium: Result) -> tuple[Result, Result | None, st
 
 def _albumin_of(facts: Facts, calcium: Result) -> Result | None:
     candidates = [
-        one
-        for one in facts.series.get("albumin", NO_RESULTS).finals(
+        albumin
+        for albumin in facts.series.get("albumin", NO_RESULTS).finals(
             since=calcium.when - timedelta(days=_SAME_TIME + 2)
         )
-        if abs((one.day - calcium.day).days) <= _SAME_TIME and one.value.exact
+        if abs((albumin.day - calcium.day).days) <= _SAME_TIME and albumin.value.exact
     ]
     if not candidates:
         return None
 
-    def distance(one: Result) -> tuple[timedelta, Fraction]:
+    def distance(albumin: Result) -> tuple[timedelta, Fraction]:
         # Of two equally near the higher one counts: it corrects less and so hides no low calcium.
-        return abs(one.when - calcium.when), -(one.canonical_value() or Fraction(0))
+        return abs(albumin.when - calcium.when), -(albumin.canonical_value() or Fraction(0))
 
     return min(candidates, key=distance)

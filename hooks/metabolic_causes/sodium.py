@@ -13,10 +13,10 @@ from hooks.wording import drugs, named
 def low(facts: Facts, result: Result) -> Judgement:
     """Sodium below the limit; critical below the critical one."""
     limit, critical = facts.limits["sodium.low"], facts.limits["sodium.critical"]
-    beyond = result.below(limit.value)
-    if not beyond:
-        return None, beyond is not None
-    grave = result.below(critical.value) is True
+    below_limit = result.below(limit.value)
+    if not below_limit:
+        return None, below_limit is not None
+    is_critical = result.below(critical.value) is True
     diuretics = facts.taking(*DIURETICS, hazard=True)
     must_stop = (
         diuretics
@@ -30,19 +30,19 @@ def low(facts: Facts, result: Result) -> Judgement:
         review = f"Review {named(diuretics)}: a diuretic is a common cause, a thiazide above all. "
     else:
         review = ""
-    urgent = "Assess today: confusion, seizures, falls. " if grave else ""
+    urgent = "Assess today: confusion, seizures, falls. " if is_critical else ""
     action = "review the diuretic" if diuretics else "find the cause"
     return (
         Cause(
-            indicator=Indicator.CRITICAL if grave else Indicator.WARNING,
+            indicator=Indicator.CRITICAL if is_critical else Indicator.WARNING,
             value=f"sodium {result.reported}",
             words=f"Sodium {result.reported}{with_diuretics}",
-            action="assess today" if grave else action,
+            action="assess today" if is_critical else action,
             advice=f"{urgent}Sodium {result.reported} is a cause of cramps. {review}"
             "Correct it slowly: too rapid a rise harms the brain.",
             evidence=(
-                Evidence(result, critical if grave else limit),
-                *(Evidence(one) for one in diuretics),
+                Evidence(result, critical if is_critical else limit),
+                *(Evidence(diuretic) for diuretic in diuretics),
             ),
             tests=(OrderTest("sodium", "repeat the low value"),),
         ),

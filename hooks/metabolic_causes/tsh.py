@@ -11,9 +11,9 @@ from hooks.metabolic_causes.cause import Cause, Judgement
 def high(facts: Facts, result: Result) -> Judgement:
     """TSH above the limit, which is info whatever its value."""
     limit = facts.limits["tsh.high"]
-    beyond = result.above(limit.value)
-    if not beyond:
-        return None, beyond is not None
+    raised = result.above(limit.value)
+    if not raised:
+        return None, raised is not None
     return (
         Cause(
             indicator=Indicator.INFO,

@@ -49,18 +49,18 @@ from hooks.wording import FOR_DRUGS, TOO_COSTLY, headline
 def albumin_ordered_without_cirrhosis(facts: Facts) -> Answer:
     """Albumin was tried for cramps only in cirrhosis with ascites and diuretics."""
     drafts = tuple(
-        one
-        for one in facts.drafts.selected_medications
-        if "albumin" in one.classes and LEG_CRAMPS in one.reason.concepts
+        draft
+        for draft in facts.drafts.selected_medications
+        if "albumin" in draft.classes and LEG_CRAMPS in draft.reason.concepts
     )
     if not drafts:
         return NotFired("the albumin is not ordered for cramps")
     cirrhosis, ascites = facts.conditions("cirrhosis"), facts.conditions("ascites")
     diuretics = (*facts.taking(*DIURETICS), *facts.drafted(*DIURETICS))
     evidence = (
-        *(Evidence(one) for one in drafts),
-        *(Evidence(one) for one in (*cirrhosis, *ascites)),
-        *(Evidence(one) for one in diuretics),
+        *(Evidence(draft) for draft in drafts),
+        *(Evidence(condition) for condition in (*cirrhosis, *ascites)),
+        *(Evidence(diuretic) for diuretic in diuretics),
     )
     if cirrhosis and (ascites or diuretics):
         return NotFired("cirrhosis with ascites or a diuretic is documented", evidence)
@@ -70,17 +70,17 @@ def albumin_ordered_without_cirrhosis(facts: Facts) -> Answer:
     if unread:
         return CannotTell(unread, trigger=True, evidence=evidence)
     if cirrhosis:
-        indicator, lack = Indicator.INFO, "neither ascites nor a diuretic"
+        indicator, missing = Indicator.INFO, "neither ascites nor a diuretic"
         action = "discuss it with hepatology"
     else:
-        indicator, lack = Indicator.WARNING, "no cirrhosis"
+        indicator, missing = Indicator.WARNING, "no cirrhosis"
         action = "not advised"
     return Finding(
         indicator=indicator,
-        summary=headline(f"Albumin for cramps, {lack} on record: {action}"),
+        summary=headline(f"Albumin for cramps, {missing} on record: {action}"),
         advice=(
             "Evidence only there: albumin has been tried for cramps only in cirrhosis with ascites "
-            f"on diuretics (20–40 g a week). Here there is {lack} on record.",
+            f"on diuretics (20–40 g a week). Here there is {missing} on record.",
             "If the patient has cirrhosis with ascites, document it and discuss albumin with "
             "hepatology."
             if not cirrhosis
@@ -89,10 +89,10 @@ def albumin_ordered_without_cirrhosis(facts: Facts) -> Answer:
         evidence=evidence,
         strength="Small studies in cirrhosis with ascites; none outside it.",
         suggestions=(
-            tuple(RemoveDraft(one.source.reference, one.name) for one in drafts)
+            tuple(RemoveDraft(draft.source.reference, draft.name) for draft in drafts)
             if indicator is Indicator.WARNING
             else ()
         ),
         overrides=(*FOR_DRUGS, TOO_COSTLY),
-        about=tuple(one.source.reference for one in drafts),
+        about=tuple(draft.source.reference for draft in drafts),
     )

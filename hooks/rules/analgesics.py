@@ -102,7 +102,7 @@ def analgesic_use(facts: Facts) -> Answer:
     if not taken:
         unread = medications_unread(facts)
         return CannotTell(unread) if unread else NotFired("no analgesic is active")
-    answer = _judged(facts, taken, ordered=False)
+    answer = _answer(facts, taken, ordered=False)
     if isinstance(answer, NotFired) or _warns(answer):
         return answer
     # Below a warning the card is only for patients with cramps.
@@ -130,21 +130,22 @@ def analgesic_ordered_for_cramps(facts: Facts) -> Answer:
     """An analgesic ordered for cramps is weighed against its risks for this patient."""
     selected = facts.drafts.selected_medications
     of_class = tuple(
-        one
-        for one in selected
-        if ACETAMINOPHEN in one.classes or (NSAID in one.classes and _is_analgesic(facts, one))
+        draft
+        for draft in selected
+        if ACETAMINOPHEN in draft.classes
+        or (NSAID in draft.classes and _is_analgesic(facts, draft))
     )
-    meant = [(one, cramps.intended(facts, one.reason)) for one in of_class]
-    drafts = tuple(one for one, for_cramps in meant if for_cramps)
+    candidates = [(draft, cramps.is_indication(facts, draft.reason)) for draft in of_class]
+    drafts = tuple(draft for draft, for_cramps in candidates if for_cramps)
     if not drafts:
-        if any(for_cramps is None for _, for_cramps in meant):
+        if any(for_cramps is None for _, for_cramps in candidates):
             return CannotTell(conditions_unread(facts), trigger=True)
         return NotFired("no analgesic is ordered for cramps")
     ordered = _Analgesics(
-        _analgesics(facts, (one for one in drafts if NSAID in one.classes)),
-        tuple(one for one in drafts if ACETAMINOPHEN in one.classes),
+        _analgesics(facts, (draft for draft in drafts if NSAID in draft.classes)),
+        tuple(draft for draft in drafts if ACETAMINOPHEN in draft.classes),
     )
-    return _judged(facts, ordered, ordered=True)
+    return _answer(facts, ordered, ordered=True)
 
 
 def _warns(answer: Answer) -> bool:
@@ -162,16 +163,16 @@ class _Analgesics:
 
 @immutable
 class _Factors:
-    """The risk factors for an NSAID; ``open`` names what could hide another one.
+    """The risk factors for an NSAID; ``unresolved`` names what could hide another.
 
-    ``grave``: one of them makes a warning even without cramps; ``older``: 65 years or more.
+    ``serious``: one of them makes a warning even without cramps; ``older``: 65 years or more.
     """
 
     names: tuple[str, ...]
-    grave: bool
+    serious: bool
     older: bool
     evidence: tuple[Evidence, ...]
-    open: tuple[str, ...]
+    unresolved: tuple[str, ...]
     problems: tuple[Problem, ...]
     unread: bool  # data arrived, or should have, and could not be read
 
@@ -182,30 +183,32 @@ class _Factors:
         return f"{preposition} {', '.join(self.names)}"
 
 
-def _judged(facts: Facts, analgesics: _Analgesics, *, ordered: bool) -> Answer:
-    factors = _factors(facts, early_counts=ordered)
+def _answer(facts: Facts, analgesics: _Analgesics, *, ordered: bool) -> Answer:
+    factors = _factors(facts, count_preliminary=ordered)
     cirrhosis = bool(facts.conditions("cirrhosis"))
     nsaids = analgesics.nsaids if factors.names else ()
     acetaminophen = analgesics.acetaminophen if cirrhosis else ()
     if not nsaids and not acetaminophen:
         # Only cirrhosis matters for acetaminophen; anything might for an NSAID.
-        lacking = factors.open if analgesics.nsaids else conditions_unread(facts)
-        if lacking:
-            return CannotTell(lacking, factors.problems, trigger=ordered and factors.unread)
+        missing = factors.unresolved if analgesics.nsaids else conditions_unread(facts)
+        if missing:
+            return CannotTell(missing, factors.problems, trigger=ordered and factors.unread)
         return NotFired("no risk factor is known", factors.evidence)
-    meant = tuple(dict.fromkeys((*nsaids, *acetaminophen)))
+    medications = tuple(dict.fromkeys((*nsaids, *acetaminophen)))
     return Finding(
-        indicator=(Indicator.WARNING if nsaids and (ordered or factors.grave) else Indicator.INFO),
+        indicator=(
+            Indicator.WARNING if nsaids and (ordered or factors.serious) else Indicator.INFO
+        ),
         summary=kidney_headline(renal(facts), _summary(factors, nsaids, acetaminophen)),
         advice=tuple(_advice(factors, nsaids, acetaminophen, cirrhosis)),
-        evidence=(*(Evidence(one) for one in meant), *factors.evidence),
-        missing=factors.open if nsaids else (),
+        evidence=(*(Evidence(draft) for draft in medications), *factors.evidence),
+        missing=factors.unresolved if nsaids else (),
         strength=_STRENGTH,
         suggestions=tuple(
-            RemoveDraft(one.source.reference, one.name) for one in nsaids if one.selected
+            RemoveDraft(nsaid.source.reference, nsaid.name) for nsaid in nsaids if nsaid.selected
         ),
         overrides=FOR_DRUGS if ordered else (*FOR_ADVICE, EVIDENCE_DOUBTED),
-        about=tuple(one.source.reference for one in meant if one.selected),
+        about=tuple(draft.source.reference for draft in medications if draft.selected),
     )
 
 
@@ -213,7 +216,7 @@ def _summary(
     factors: _Factors, nsaids: tuple[Medication, ...], acetaminophen: tuple[Medication, ...]
 ) -> str:
     if nsaids:
-        action = "avoid" if factors.grave else "review the need"
+        action = "avoid" if factors.serious else "review the need"
         return f"NSAID ({drugs(nsaids, 2) or 'on the list'}) {factors.words}: {action}"
     name = drugs(acetaminophen, 1) or "acetaminophen"
     return f"{name.capitalize()} in cirrhosis: usually at most 2 g/day; safer than an NSAID"
@@ -226,10 +229,10 @@ def _advice(
     cirrhosis: bool,
 ) -> Iterable[str]:
     if nsaids:
-        do = "Stop or replace it" if factors.grave else "Review whether it is needed"
+        action = "Stop or replace it" if factors.serious else "Review whether it is needed"
         yield (
             f"{named(nsaids)}: bleeding, kidney injury and fluid retention are more likely "
-            f"{factors.words}. {do}."
+            f"{factors.words}. {action}."
         )
     yield "There is no evidence that analgesics prevent cramps."
     if nsaids and factors.older:
@@ -245,27 +248,29 @@ def _advice(
         )
 
 
-def _factors(facts: Facts, *, early_counts: bool) -> _Factors:
+def _factors(facts: Facts, *, count_preliminary: bool) -> _Factors:
     # A preliminary value may raise an order card or a warning, never a card that needs cramps.
     names: list[str] = []
     evidence: list[Evidence] = []
     older = facts.age is not None and facts.age >= facts.limits.value("age.older")
     function = renal(facts)
-    early = only_preliminary(facts, function)
-    if function.severe or (function.moderate and (early_counts or not early)):
-        names.append(function.phrase() + (" (preliminary)" if early else ""))
+    preliminary = only_preliminary(facts, function)
+    if function.severe or (function.moderate and (count_preliminary or not preliminary)):
+        names.append(function.phrase() + (" (preliminary)" if preliminary else ""))
         evidence.extend(function.evidence(facts))
     if cirrhosis := facts.conditions("cirrhosis"):
         names.append("cirrhosis")
-        evidence.extend(Evidence(one) for one in cirrhosis)
+        evidence.extend(Evidence(condition) for condition in cirrhosis)
     if anticoagulants := _present(facts, "anticoagulant"):
         names.append(drugs(anticoagulants, 1) or "an anticoagulant")
-        evidence.extend(Evidence(one) for one in anticoagulants)
+        evidence.extend(Evidence(anticoagulant) for anticoagulant in anticoagulants)
     diuretics, inhibitors = _present(facts, *DIURETICS), _present(facts, "raas_inhibitor")
     if diuretics and inhibitors:
         names.append("a diuretic and a RAAS inhibitor")
-        evidence.extend(Evidence(one) for one in dict.fromkeys((*diuretics, *inhibitors)))
-    grave = bool(function.severe or cirrhosis or anticoagulants or (diuretics and inhibitors))
+        evidence.extend(
+            Evidence(medication) for medication in dict.fromkeys((*diuretics, *inhibitors))
+        )
+    serious = bool(function.severe or cirrhosis or anticoagulants or (diuretics and inhibitors))
     if older:
         names.append(f"age {facts.age}")
     unread = (
@@ -277,13 +282,13 @@ def _factors(facts: Facts, *, early_counts: bool) -> _Factors:
     unmeasured = function.unknown and not results_unread(facts)
     return _Factors(
         names=tuple(names),
-        grave=grave,
+        serious=serious,
         older=older,
         evidence=tuple(evidence),
-        open=(
+        unresolved=(
             *unread,
             *(function.lacking if unmeasured else ()),
-            *(("the newest eGFR is preliminary",) if early else ()),
+            *(("the newest eGFR is preliminary",) if preliminary else ()),
         ),
         problems=function.unusable,
         unread=bool(unread),
@@ -295,7 +300,7 @@ def _present(facts: Facts, *classes: str) -> tuple[Medication, ...]:
 
 
 def _analgesics(facts: Facts, nsaids: Iterable[Medication]) -> tuple[Medication, ...]:
-    return tuple(one for one in nsaids if _is_analgesic(facts, one))
+    return tuple(nsaid for nsaid in nsaids if _is_analgesic(facts, nsaid))
 
 
 def _is_analgesic(facts: Facts, nsaid: Medication) -> bool:

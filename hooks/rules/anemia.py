@@ -45,7 +45,7 @@ from hooks.windows import ACT, IRON, PLATELETS, YEAR
 from hooks.wording import FOR_TESTS, headline, short_day
 
 _FALL_WITHIN = 90  # days
-_SPOILING = {"clotted", "contaminated"}  # remarks that could explain a low haemoglobin
+_FALSELY_LOWERING = {"clotted", "contaminated"}  # remarks that could explain a low haemoglobin
 
 
 @rule(
@@ -82,12 +82,16 @@ def anemia(facts: Facts) -> Answer:
     newest = facts.newest("hemoglobin", Worse.LOW)
     limit = facts.limits[_limit_key(facts)]
     result = newest.result if facts.within(newest.result, YEAR) else None
-    early = newest.tentative if facts.within(newest.tentative, YEAR) else None
-    if early is not None and early.below(limit.value) is True and _counts(facts, early, result):
-        result = early
+    tentative = newest.tentative if facts.within(newest.tentative, YEAR) else None
+    if (
+        tentative is not None
+        and tentative.below(limit.value) is True
+        and _preliminary_counts(facts, tentative, result)
+    ):
+        result = tentative
     if result is None:
-        missing = unread(newest.unusable, "haemoglobin")
-        return CannotTell(missing or ("no haemoglobin in the last 12 months",), newest.unusable)
+        unusable = unread(newest.unusable, "haemoglobin")
+        return CannotTell(unusable or ("no haemoglobin in the last 12 months",), newest.unusable)
     low = result.below(limit.value)
     if low is None:
         return CannotTell((f"haemoglobin {result.reported} does not say whether it is low",))
@@ -95,28 +99,28 @@ def anemia(facts: Facts) -> Answer:
         if newest.unusable:
             return CannotTell(unread(newest.unusable, "haemoglobin"), newest.unusable)
         return NotFired("haemoglobin is not below its limit", (Evidence(result, limit),))
-    state = _state(facts, result)
+    severity = _severity(facts, result)
     return Finding(
-        indicator=state.indicator,
-        summary=headline(_summary(facts, result, state)),
-        advice=_advice(facts, result, state),
+        indicator=severity.indicator,
+        summary=headline(_summary(facts, result, severity)),
+        advice=_advice(facts, result, severity),
         evidence=(
-            Evidence(result, facts.limits[state.limit or _limit_key(facts)], note=state.note),
-            *(Evidence(one) for one in _pregnancy(facts)),
-            *(Evidence(one) for one in facts.taking("quinine", hazard=True)),
-            *_platelets(facts),
-            *((Evidence(state.before, note="before the fall"),) if state.before else ()),
+            Evidence(result, facts.limits[severity.limit or _limit_key(facts)], note=severity.note),
+            *(Evidence(condition) for condition in _pregnancy(facts)),
+            *(Evidence(medication) for medication in facts.taking("quinine", hazard=True)),
+            *_platelets_on_quinine(facts),
+            *((Evidence(severity.before, note="before the fall"),) if severity.before else ()),
         ),
         missing=(*unread(newest.beside(result), "haemoglobin"), *_unchecked(facts)),
         strength="WHO 2024 for the limits and for severe anaemia (in pregnancy below 7 g/dL); "
         "the critical limit and the effect of quinine are general knowledge.",
-        suggestions=_suggestions(facts, result, state),
+        suggestions=_suggestions(facts, result, severity),
         overrides=FOR_TESTS,
     )
 
 
 @immutable
-class _State:
+class _Severity:
     """How severe and how recent the anaemia is; ``limit`` is the severe limit it is below."""
 
     indicator: Indicator
@@ -127,37 +131,37 @@ class _State:
     before: Result | None  # the haemoglobin from which it fell
 
 
-def _counts(facts: Facts, early: Result, final: Result | None) -> bool:
+def _preliminary_counts(facts: Facts, preliminary: Result, final: Result | None) -> bool:
     """Whether a preliminary low value counts: it must not make a final low one look milder."""
     if final is None or final.below(facts.limits.value(_limit_key(facts))) is not True:
         return True
-    fresher = facts.within(early, ACT) and not facts.within(final, ACT)
-    return fresher or early.canonical_middle() < final.canonical_middle()
+    fresher = facts.within(preliminary, ACT) and not facts.within(final, ACT)
+    return fresher or preliminary.canonical_middle() < final.canonical_middle()
 
 
-def _state(facts: Facts, result: Result) -> _State:
+def _severity(facts: Facts, result: Result) -> _Severity:
     remarks = []
     if result.preliminary:
         remarks.append("preliminary")
-    spoilt = _SPOILING & set(result.remarks)
-    remarks.extend(sorted(spoilt))
+    lowering_remarks = _FALSELY_LOWERING & set(result.remarks)
+    remarks.extend(sorted(lowering_remarks))
     stale = not facts.within(result, ACT)
     if stale:
-        return _State(
+        return _Severity(
             Indicator.INFO, "", True, ", ".join((*remarks, "older than 30 days")), "", None
         )
     severe, critical = "hemoglobin.severe", "hemoglobin.critical"
     note = ", ".join(remarks)
     if result.below(facts.limits.value(critical)) is True:
-        indicator = Indicator.WARNING if spoilt else Indicator.CRITICAL
-        return _State(indicator, critical, False, note, "", None)
+        indicator = Indicator.WARNING if lowering_remarks else Indicator.CRITICAL
+        return _Severity(indicator, critical, False, note, "", None)
     if result.below(facts.limits.value(severe)) is True:
-        return _State(Indicator.WARNING, severe, False, note, "", None)
-    harm, before = _by_quinine(facts, result)
-    return _State(Indicator.WARNING if harm else Indicator.INFO, "", False, note, harm, before)
+        return _Severity(Indicator.WARNING, severe, False, note, "", None)
+    harm, before = _harm_by_quinine(facts, result)
+    return _Severity(Indicator.WARNING if harm else Indicator.INFO, "", False, note, harm, before)
 
 
-def _by_quinine(facts: Facts, result: Result) -> tuple[str, Result | None]:
+def _harm_by_quinine(facts: Facts, result: Result) -> tuple[str, Result | None]:
     """What quinine may have caused, in words, and the haemoglobin before a fall."""
     if not facts.taking("quinine", hazard=True):
         return "", None
@@ -165,7 +169,7 @@ def _by_quinine(facts: Facts, result: Result) -> tuple[str, Result | None]:
     for count in (platelets.result, platelets.tentative):
         if count is None or not facts.within(count, PLATELETS):
             continue
-        if _SPOILING & set(count.remarks):
+        if _FALSELY_LOWERING & set(count.remarks):
             continue  # clotting or contamination lowers the count
         if count.below(facts.limits.value("platelets.low")) is True:
             return f"platelets {count.reported}", None
@@ -179,12 +183,12 @@ def _before_the_fall(facts: Facts, result: Result) -> Result | None:
     fall = Fraction(facts.limits.value("fall.hemoglobin"))
     earlier = []
     since = result.when - timedelta(days=_FALL_WITHIN + 2)  # the days are counted below
-    for one in facts.series.get("hemoglobin", NO_RESULTS).finals(since):
-        days = (result.day - one.day).days
+    for haemoglobin in facts.series.get("hemoglobin", NO_RESULTS).finals(since):
+        days = (result.day - haemoglobin.day).days
         if days > _FALL_WITHIN:
             break
-        if days >= 0 and one.when <= result.when and one is not result:
-            earlier.append(one)
+        if days >= 0 and haemoglobin.when <= result.when and haemoglobin is not result:
+            earlier.append(haemoglobin)
     highest = max(earlier, key=Result.canonical_middle, default=None)
     if highest is None or highest.canonical_middle() - result.canonical_middle() < fall:
         return None
@@ -198,39 +202,39 @@ def _limit_key(facts: Facts) -> str:
     return "hemoglobin.pregnant" if facts.conditions("pregnancy") else "hemoglobin.women"
 
 
-def _summary(facts: Facts, result: Result, state: _State) -> str:
+def _summary(facts: Facts, result: Result, severity: _Severity) -> str:
     value = f"Haemoglobin {result.reported}"
     when = short_day(result.day, facts.today)
-    early = " (preliminary)" if result.preliminary else ""
-    if state.stale:
-        return f"{value} on {when}{early}: anaemia then; repeat first"
-    if state.limit:
-        return f"{value} on {when}{early}: assess urgently; bleeding or haemolysis?"
-    if state.on_quinine:
-        return f"{value}{early} on quinine, {state.on_quinine}: haemolysis or bleeding?"
-    return f"{value} on {when}{early}: anaemia; look for the cause"
+    status = " (preliminary)" if result.preliminary else ""
+    if severity.stale:
+        return f"{value} on {when}{status}: anaemia then; repeat first"
+    if severity.limit:
+        return f"{value} on {when}{status}: assess urgently; bleeding or haemolysis?"
+    if severity.on_quinine:
+        return f"{value}{status} on quinine, {severity.on_quinine}: haemolysis or bleeding?"
+    return f"{value} on {when}{status}: anaemia; look for the cause"
 
 
-def _advice(facts: Facts, result: Result, state: _State) -> tuple[str, ...]:
+def _advice(facts: Facts, result: Result, severity: _Severity) -> tuple[str, ...]:
     lines = []
-    if result.preliminary or _SPOILING & set(result.remarks):
-        what = "preliminary" if result.preliminary else f"from a sample reported {state.note}"
+    if result.preliminary or _FALSELY_LOWERING & set(result.remarks):
+        what = "preliminary" if result.preliminary else f"from a sample reported {severity.note}"
         lines.append(f"The result is {what}: repeat it now, before acting on it.")
-    if state.stale:
+    if severity.stale:
         return (f"The count is from {result.day.isoformat()}: repeat it before acting on it.",)
-    if state.limit:
+    if severity.limit:
         return (
             *lines,
             "Severe anaemia: assess urgently for bleeding and haemolysis; check pulse and blood "
             "pressure, ask about chest pain and breathlessness; repeat the count, group and save.",
-            *_quinine(facts),
+            *_quinine_advice(facts),
         )
-    if state.on_quinine:
+    if severity.on_quinine:
         return (
             *lines,
-            f"Haemoglobin {result.reported}, {state.on_quinine}, in a patient who takes quinine. "
-            "Stop quinine and look today for haemolysis, microangiopathy and bleeding (blood film, "
-            "LDH, bilirubin, creatinine).",
+            f"Haemoglobin {result.reported}, {severity.on_quinine}, in a patient who takes "
+            "quinine. Stop quinine and look today for haemolysis, microangiopathy and bleeding "
+            "(blood film, LDH, bilirubin, creatinine).",
         )
     if result.preliminary:
         return tuple(lines)
@@ -238,11 +242,11 @@ def _advice(facts: Facts, result: Result, state: _State) -> tuple[str, ...]:
         *lines,
         "Anaemia may contribute to leg symptoms: look for the cause; iron deficiency is the "
         "commonest.",
-        *_quinine(facts),
+        *_quinine_advice(facts),
     )
 
 
-def _quinine(facts: Facts) -> tuple[str, ...]:
+def _quinine_advice(facts: Facts) -> tuple[str, ...]:
     if not facts.taking("quinine", hazard=True):
         return ()
     return (
@@ -251,14 +255,16 @@ def _quinine(facts: Facts) -> tuple[str, ...]:
     )
 
 
-def _platelets(facts: Facts) -> tuple[Evidence, ...]:
+def _platelets_on_quinine(facts: Facts) -> tuple[Evidence, ...]:
     if not facts.taking("quinine", hazard=True):
         return ()
     newest = facts.newest("platelets", Worse.LOW)
     platelets = newest.result or newest.tentative
     if platelets is None or not facts.within(platelets, YEAR):
         return ()
-    return (Evidence(platelets, note=", ".join(sorted(_SPOILING & set(platelets.remarks)))),)
+    return (
+        Evidence(platelets, note=", ".join(sorted(_FALSELY_LOWERING & set(platelets.remarks)))),
+    )
 
 
 def _pregnancy(facts: Facts) -> tuple[Condition, ...]:
@@ -271,18 +277,18 @@ def _unchecked(facts: Facts) -> tuple[str, ...]:
         lines.append("sex: the limit for women was used")
     if facts.patient.sex != "male" and not facts.could_be_read(Kind.CONDITIONS):
         lines.append("pregnancy: the problem list could not be checked")
-    if facts.taking("quinine", hazard=True) and not _platelets(facts):
+    if facts.taking("quinine", hazard=True) and not _platelets_on_quinine(facts):
         lines.append("platelets in the last 12 months, in a patient who takes quinine")
     return tuple(lines)
 
 
-def _suggestions(facts: Facts, result: Result, state: _State) -> tuple[Suggestion, ...]:
-    again = OrderTest("cbc", "repeat the count", ("hemoglobin",))
+def _suggestions(facts: Facts, result: Result, severity: _Severity) -> tuple[Suggestion, ...]:
+    repeat = OrderTest("cbc", "repeat the count", ("hemoglobin",))
     if result.preliminary:
         return (OrderTest("cbc", "repeat the preliminary result", ("hemoglobin",)),)
-    if state.stale:
-        return (again,)
-    offers: list[Suggestion] = [again] if state.indicator is not Indicator.INFO else []
+    if severity.stale:
+        return (repeat,)
+    offers: list[Suggestion] = [repeat] if severity.indicator is not Indicator.INFO else []
     for analyte in ("ferritin", "transferrin_saturation"):
         newest = facts.newest(analyte, Worse.LOW).result
         if newest is None or not facts.within(newest, IRON):

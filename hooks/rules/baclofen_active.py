@@ -67,7 +67,7 @@ def baclofen_active_renal_impairment(facts: Facts) -> Answer:
         unread = medications_unread(facts)
         return CannotTell(unread) if unread else NotFired("no baclofen by mouth is on the list")
     function = renal(facts)
-    evidence = (*(Evidence(one) for one in taken), *function.evidence(facts))
+    evidence = (*(Evidence(medication) for medication in taken), *function.evidence(facts))
     if not (function.severe or function.moderate):
         unread = (*conditions_unread(facts), *levels.unread(function.unusable, "renal function"))
         if unread or function.unknown:
@@ -88,7 +88,7 @@ def baclofen_active_renal_impairment(facts: Facts) -> Answer:
         indicator, action = Indicator.WARNING, "reduce or replace, never abruptly"
     else:
         indicator, action = Indicator.INFO, "lowest dose, watch for drowsiness"
-    beside = f" and {drugs(sedating, most=2)}" if sedating else ""
+    with_sedatives = f" and {drugs(sedating, most=2)}" if sedating else ""
     advice = [
         "Reduce or replace it under supervision; never stop it abruptly (withdrawal: seizures, "
         "hallucinations).",
@@ -100,9 +100,11 @@ def baclofen_active_renal_impairment(facts: Facts) -> Answer:
         advice.append(f"Other sedatives: {named(sedating)}.")
     return Finding(
         indicator=indicator,
-        summary=kidney_headline(function, f"On baclofen{beside}, {function.phrase()}: {action}"),
+        summary=kidney_headline(
+            function, f"On baclofen{with_sedatives}, {function.phrase()}: {action}"
+        ),
         advice=tuple(advice),
-        evidence=(*evidence, *(Evidence(one) for one in sedating)),
+        evidence=(*evidence, *(Evidence(sedative) for sedative in sedating)),
         missing=(
             *levels.unread(function.unusable, "renal function"),
             *conditions_unread(facts),

@@ -43,7 +43,7 @@ from hooks.dose import daily_amount
 from hooks.reading import conditions_unread, medications_unread
 from hooks.renal import ADVANCED, renal
 from hooks.renal import LIMITS as KIDNEY
-from hooks.rules.baclofen_hazards import BACLOFEN, WITHDRAWAL, ordered, removals
+from hooks.rules.baclofen_hazards import BACLOFEN, WITHDRAWAL, baclofen_drafts, removals
 from hooks.windows import YEAR
 from hooks.wording import FOR_DRUGS, OUTCOME_FEARED, headline, named
 
@@ -88,52 +88,58 @@ _SEDATING = {"sedative": "a sedative", "opioid": "an opioid", "gabapentinoid": "
 )
 def baclofen_ordered_dose(facts: Facts) -> Answer:
     """Baclofen for cramps is started low; it sedates, and was tried only in cirrhosis."""
-    spastic = facts.certain("spasticity")
-    if spastic:
+    spasticity = facts.certain("spasticity")
+    if spasticity:
         return NotFired(
             "spasticity is documented: the baclofen is not for cramps",
-            tuple(Evidence(one) for one in spastic),
+            tuple(Evidence(condition) for condition in spasticity),
         )
-    drafts = [one for one in ordered(facts) if "spasticity" not in one.reason.concepts]
-    meant = [(one, cramps.intended(facts, one.reason)) for one in drafts]
-    drafts_for = tuple(one for one, for_cramps in meant if for_cramps)
-    if not drafts_for:
-        if any(for_cramps is None for _, for_cramps in meant):
+    candidates = [
+        draft for draft in baclofen_drafts(facts) if "spasticity" not in draft.reason.concepts
+    ]
+    purposes = [(draft, cramps.is_indication(facts, draft.reason)) for draft in candidates]
+    drafts = tuple(draft for draft, for_cramps in purposes if for_cramps)
+    if not drafts:
+        if any(for_cramps is None for _, for_cramps in purposes):
             return CannotTell(conditions_unread(facts), trigger=True)
         return NotFired("the baclofen is not for cramps")
-    doses = tuple(_dose(facts, one) for one in drafts_for)
-    sedating = _sedating(facts, drafts_for)
+    doses = tuple(_dose(facts, draft) for draft in drafts)
+    sedating = _sedating(facts, drafts)
     older = _older(facts)
     pregnancy = facts.hazards("pregnancy")
     cirrhosis = facts.conditions("cirrhosis")
     unread = (*conditions_unread(facts), *medications_unread(facts))
     excess = tuple(phrase for dose in doses for phrase in dose.excess)
-    warned = bool(excess or sedating or older or pregnancy)
+    warning = bool(excess or sedating or older or pregnancy)
     unsupported = not cirrhosis and not conditions_unread(facts)
-    lacking = tuple(f"dose could not be read: {quoted(d.lacking)}" for d in doses if d.lacking)
+    unknown_doses = tuple(
+        f"dose could not be read: {quoted(dose.unknown_because)}"
+        for dose in doses
+        if dose.unknown_because
+    )
     evidence = (
         *(dose.evidence for dose in doses),
-        *(Evidence(one) for one in sedating),
-        *(Evidence(one) for one in (*cirrhosis, *pregnancy)),
+        *(Evidence(sedative) for sedative in sedating),
+        *(Evidence(condition) for condition in (*cirrhosis, *pregnancy)),
     )
-    if not warned and not unsupported:
-        if unread or lacking:
-            unreadable = any(d.lacking and d.draft.dosages for d in doses)
+    if not warning and not unsupported:
+        if unread or unknown_doses:
+            unreadable = any(dose.unknown_because and dose.draft.dosages for dose in doses)
             return CannotTell(
-                (*unread, *lacking), trigger=bool(unread) or unreadable, evidence=evidence
+                (*unread, *unknown_doses), trigger=bool(unread) or unreadable, evidence=evidence
             )
         return NotFired("the dose is within its limits, in cirrhosis, with no sedative", evidence)
     return Finding(
-        indicator=Indicator.WARNING if warned else Indicator.INFO,
+        indicator=Indicator.WARNING if warning else Indicator.INFO,
         summary=_summary(excess, sedating, older, bool(pregnancy)),
         advice=tuple(_advice(facts, excess, sedating, older, unsupported)),
         evidence=evidence,
-        missing=(*unread, *lacking),
+        missing=(*unread, *unknown_doses),
         strength="Small trials in cirrhosis only; the article extends them to other cramps, and "
         "the AAN (2010) makes no recommendation on baclofen.",
-        suggestions=removals(facts, drafts_for) if warned else (),
+        suggestions=removals(facts, drafts) if warning else (),
         overrides=(*FOR_DRUGS, OUTCOME_FEARED),
-        about=tuple(one.source.reference for one in drafts_for),
+        about=tuple(draft.source.reference for draft in drafts),
     )
 
 
@@ -144,7 +150,7 @@ class _Dose:
     draft: Medication
     excess: tuple[str, ...]
     evidence: Evidence
-    lacking: str
+    unknown_because: str
 
 
 def _dose(facts: Facts, draft: Medication) -> _Dose:
@@ -161,7 +167,7 @@ def _dose(facts: Facts, draft: Medication) -> _Dose:
         limit = most
     known = daily.most if daily.most is not None else daily.start
     note = "" if known is None else f"up to {_amount(known)}"
-    return _Dose(draft, tuple(excess), Evidence(draft, limit, note=note), daily.lacking)
+    return _Dose(draft, tuple(excess), Evidence(draft, limit, note=note), daily.unknown_because)
 
 
 def _amount(milligrams: Fraction) -> str:
@@ -175,11 +181,11 @@ def _older(facts: Facts) -> str:
 
 def _sedating(facts: Facts, drafts: tuple[Medication, ...]) -> tuple[Medication, ...]:
     others = (*facts.taking(*_SEDATING, hazard=True), *facts.drafted(*_SEDATING))
-    return tuple(one for one in others if one not in drafts)
+    return tuple(medication for medication in others if medication not in drafts)
 
 
 def _kinds(sedating: Iterable[Medication]) -> list[str]:
-    classes = {one for medication in sedating for one in medication.classes}
+    classes = {concept for medication in sedating for concept in medication.classes}
     return [words for concept, words in _SEDATING.items() if concept in classes]
 
 
@@ -210,7 +216,7 @@ def _advice(
         )
     if excess:
         yield f"Ordered: {'; '.join(excess)}."
-    yield from _range(facts)
+    yield from _dose_range(facts)
     if sedating:
         yield f"Sedation adds up with {named(sedating)}: review whether both are needed."
     if older:
@@ -224,11 +230,11 @@ def _advice(
     yield "Baclofen causes drowsiness and falls, and must not be stopped abruptly once taken."
 
 
-def _range(facts: Facts) -> Iterable[str]:
+def _dose_range(facts: Facts) -> Iterable[str]:
     """The article's doses, unless another card for the same order advises against any."""
     function = renal(facts)
-    if past := facts.ever("hepatic_encephalopathy"):
-        yield f"No dose is given here: baclofen is not advised ({named(past)})."
+    if encephalopathy := facts.ever("hepatic_encephalopathy"):
+        yield f"No dose is given here: baclofen is not advised ({named(encephalopathy)})."
         return
     if function.severe or function.moderate:
         yield f"No dose is given here: baclofen is not advised ({function.phrase()})."
@@ -236,8 +242,8 @@ def _range(facts: Facts) -> Iterable[str]:
     if facts.hazards("pregnancy"):
         return
     start, most = facts.limits["baclofen.start"], facts.limits["baclofen.most"]
-    first = " Renal function is not known: check it first." if function.unknown else ""
+    check_first = " Renal function is not known: check it first." if function.unknown else ""
     yield (
         f"The article's doses for cramps: {start}, weekly steps of {start.value:f} mg, to "
-        f"{most}.{first}"
+        f"{most}.{check_first}"
     )

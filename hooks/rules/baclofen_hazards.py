@@ -81,28 +81,28 @@ def baclofen_ordered_renal_impairment(facts: Facts) -> Answer:
         if unread:
             return CannotTell(unread, function.unusable, trigger=True, evidence=evidence)
         return NotFired("renal function is not known to be impaired", evidence)
-    drafts = ordered(facts)
-    early = only_preliminary(facts, function)
+    drafts = baclofen_drafts(facts)
+    preliminary = only_preliminary(facts, function)
     return Finding(
         indicator=Indicator.CRITICAL if function.severe else Indicator.WARNING,
-        summary=_summary(facts, function, early),
-        advice=_advice(facts, function, early),
-        evidence=(*(Evidence(one) for one in drafts), *evidence),
+        summary=_summary(facts, function, preliminary),
+        advice=_advice(facts, function, preliminary),
+        evidence=(*(Evidence(draft) for draft in drafts), *evidence),
         missing=_missing(facts, function),
         strength="Observational (cohort of 2019): 30-day admission with encephalopathy in CKD was "
         "1.11 % at 20 mg/day or more, against 0.42 % below. The eGFR limits are conventional.",
         suggestions=(
-            *(removals(facts, drafts) if not early else ()),
-            *_tests(function, early),
+            *(removals(facts, drafts) if not preliminary else ()),
+            *_tests(function, preliminary),
         ),
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
-        about=tuple(one.source.reference for one in drafts),
+        about=tuple(draft.source.reference for draft in drafts),
     )
 
 
-def _summary(facts: Facts, function: Renal, early: bool) -> str:
-    state = function.phrase() + (" (preliminary)" if early else "")
-    if function.severe and withdrawing(facts, ordered(facts)):
+def _summary(facts: Facts, function: Renal, preliminary: bool) -> str:
+    state = function.phrase() + (" (preliminary)" if preliminary else "")
+    if function.severe and treats_withdrawal(facts, baclofen_drafts(facts)):
         return kidney_headline(
             function, f"Baclofen for withdrawal, {state}: low dose under supervision"
         )
@@ -118,14 +118,14 @@ def _summary(facts: Facts, function: Renal, early: bool) -> str:
     return headline(f"Baclofen ordered, {function.phrase()}: check creatinine first")
 
 
-def _advice(facts: Facts, function: Renal, early: bool) -> tuple[str, ...]:
+def _advice(facts: Facts, function: Renal, preliminary: bool) -> tuple[str, ...]:
     lines = []
-    if early:
+    if preliminary:
         lines.append("The eGFR is preliminary: repeat it before acting on it.")
     if function.unknown:
         lines.append(
-            f"{_unknown(function)}: check renal function before the first dose. Baclofen is "
-            "cleared by the kidney and causes encephalopathy when it accumulates."
+            f"{_unknown_renal_function(function)}: check renal function before the first dose. "
+            "Baclofen is cleared by the kidney and causes encephalopathy when it accumulates."
         )
     else:
         lines.append(
@@ -141,7 +141,7 @@ def _advice(facts: Facts, function: Renal, early: bool) -> tuple[str, ...]:
     return (*lines, *never_abruptly(facts))
 
 
-def _unknown(function: Renal) -> str:
+def _unknown_renal_function(function: Renal) -> str:
     if function.uncomputed is not None:
         return f"No eGFR can be computed from the creatinine ({function.uncomputed.reported})"
     return "Renal function of the last 12 months is not known"
@@ -158,8 +158,8 @@ def _missing(facts: Facts, function: Renal) -> tuple[str, ...]:
     )
 
 
-def _tests(function: Renal, early: bool) -> tuple[Suggestion, ...]:
-    if early or function.egfr is None or function.unknown or function.stale:
+def _tests(function: Renal, preliminary: bool) -> tuple[Suggestion, ...]:
+    if preliminary or function.egfr is None or function.unknown or function.stale:
         return (OrderTest("creatinine", "renal function before baclofen"),)
     return ()
 
@@ -181,19 +181,19 @@ def _tests(function: Renal, early: bool) -> tuple[Suggestion, ...]:
 )
 def baclofen_ordered_encephalopathy(facts: Facts) -> Answer:
     """Baclofen may cause or mask hepatic encephalopathy."""
-    confused = facts.ever("hepatic_encephalopathy")
+    encephalopathy = facts.ever("hepatic_encephalopathy")
     cirrhosis = facts.conditions("cirrhosis")
     unread = conditions_unread(facts)
-    if not confused and not cirrhosis:
+    if not encephalopathy and not cirrhosis:
         if unread:
             return CannotTell(unread, trigger=True)
         return NotFired("neither hepatic encephalopathy nor cirrhosis is documented")
-    drafts = ordered(facts)
-    if confused:
+    drafts = baclofen_drafts(facts)
+    if encephalopathy:
         summary = "Baclofen not advised: hepatic encephalopathy on record, which it may worsen"
         advice = (
-            f"Hepatic encephalopathy is on record ({named(confused)}). Baclofen sedates and may "
-            "cause, worsen or mask it: avoid it.",
+            f"Hepatic encephalopathy is on record ({named(encephalopathy)}). Baclofen sedates and "
+            "may cause, worsen or mask it: avoid it.",
             *never_abruptly(facts),
         )
     else:
@@ -204,42 +204,44 @@ def baclofen_ordered_encephalopathy(facts: Facts) -> Answer:
             "increasing the dose at the first of them.",
         )
     return Finding(
-        indicator=Indicator.CRITICAL if confused else Indicator.INFO,
+        indicator=Indicator.CRITICAL if encephalopathy else Indicator.INFO,
         summary=headline(summary),
         advice=advice,
         evidence=(
-            *(Evidence(one) for one in drafts),
-            *(Evidence(one) for one in (*confused, *cirrhosis)),
+            *(Evidence(draft) for draft in drafts),
+            *(Evidence(condition) for condition in (*encephalopathy, *cirrhosis)),
         ),
         missing=(*unread, *medications_unread(facts)),
         strength="Certainty is low: case reports and the drug's action, no comparative studies.",
-        suggestions=removals(facts, drafts) if confused else (),
+        suggestions=removals(facts, drafts) if encephalopathy else (),
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
-        about=tuple(one.source.reference for one in drafts),
+        about=tuple(draft.source.reference for draft in drafts),
     )
 
 
-def ordered(facts: Facts) -> tuple[Medication, ...]:
+def baclofen_drafts(facts: Facts) -> tuple[Medication, ...]:
     """The selected drafts of oral baclofen."""
-    return tuple(one for one in facts.drafts.selected_medications if BACLOFEN in one.classes)
+    return tuple(draft for draft in facts.drafts.selected_medications if BACLOFEN in draft.classes)
 
 
-def withdrawing(facts: Facts, drafts: tuple[Medication, ...]) -> bool:
+def treats_withdrawal(facts: Facts, drafts: tuple[Medication, ...]) -> bool:
     """Whether baclofen is ordered to treat its own withdrawal, an emergency."""
     return bool(facts.hazards(WITHDRAWAL)) or any(
-        WITHDRAWAL in one.reason.concepts for one in drafts
+        WITHDRAWAL in draft.reason.concepts for draft in drafts
     )
 
 
 def never_abruptly(facts: Facts) -> tuple[str, ...]:
     """The advice on baclofen that is, or may be, taken already."""
-    if withdrawing(facts, ordered(facts)):
+    if treats_withdrawal(facts, baclofen_drafts(facts)):
         return (
             "Baclofen withdrawal is on record (seizures, hallucinations, high fever): restart it "
             "at a dose adjusted for this patient, under supervision.",
         )
     how = "never stop it abruptly (withdrawal: seizures, hallucinations); taper it."
-    if facts.taking(*ANY_BACLOFEN, hazard=True) or any(one.signed for one in ordered(facts)):
+    if facts.taking(*ANY_BACLOFEN, hazard=True) or any(
+        draft.signed for draft in baclofen_drafts(facts)
+    ):
         return (f"The patient already takes baclofen: {how}",)
     return (f"Whether baclofen is already taken is not known. If so, {how}",) * bool(
         medications_unread(facts)
@@ -248,7 +250,7 @@ def never_abruptly(facts: Facts) -> tuple[str, ...]:
 
 def removals(facts: Facts, drafts: tuple[Medication, ...]) -> tuple[Suggestion, ...]:
     """Removal of the drafts, for a patient who is known not to take baclofen already."""
-    taken = bool(facts.taking(*ANY_BACLOFEN, hazard=True)) or withdrawing(facts, drafts)
+    taken = bool(facts.taking(*ANY_BACLOFEN, hazard=True)) or treats_withdrawal(facts, drafts)
     if medications_unread(facts) or taken:
         return ()
-    return tuple(RemoveDraft(one.source.reference, one.name) for one in drafts)
+    return tuple(RemoveDraft(draft.source.reference, draft.name) for draft in drafts)

@@ -38,7 +38,14 @@ from cds_service.engine.rule import (
     rule,
 )
 from hooks import cramps, levels
-from hooks.cirrhosis import CHECKED_FIRST, DIURETICS, SEDATING, baclofen, electrolytes, stopping
+from hooks.cirrhosis import (
+    CHECKED_FIRST,
+    DIURETICS,
+    SEDATING,
+    baclofen_advice,
+    electrolytes,
+    reasons_to_stop,
+)
 from hooks.reading import conditions_unread, medications_unread
 from hooks.renal import ADVANCED, kidney_headline, renal
 from hooks.renal import LIMITS as KIDNEY
@@ -84,8 +91,8 @@ from hooks.wording import CONTRAINDICATED, FOR_ADVICE
 )
 def cirrhosis_cramps(facts: Facts) -> Answer:
     """One pathway card for cirrhosis with a diuretic or with cramps."""
-    found = facts.conditions("cirrhosis")
-    if not found:
+    cirrhosis = facts.conditions("cirrhosis")
+    if not cirrhosis:
         if not facts.could_be_read(Kind.CONDITIONS):
             return CannotTell(
                 ("whether cirrhosis is documented: not all conditions were received",)
@@ -99,46 +106,49 @@ def cirrhosis_cramps(facts: Facts) -> Answer:
         if documented is None:
             return CannotTell(("whether leg cramps are documented",), trigger=True)
         return NotFired("neither a diuretic nor leg cramps are documented")
-    stops = stopping(facts, diuretics)
-    state = electrolytes(facts)
+    stop = reasons_to_stop(facts, diuretics)
+    levels_state = electrolytes(facts)
     function = renal(facts)
-    first = _checked_first(facts)
+    checks = _checks(facts)
     return Finding(
-        indicator=Indicator.WARNING if stops.any or state.pressing else Indicator.INFO,
+        indicator=Indicator.WARNING
+        if stop.present or levels_state.recently_low
+        else Indicator.INFO,
         summary=kidney_headline(
-            function, stops.summary or _summary(bool(documented), bool(diuretics), state.summary)
+            function,
+            stop.summary or _summary(bool(documented), bool(diuretics), levels_state.summary),
         ),
-        advice=(*stops.advice, state.advice),
+        advice=(*stop.advice, levels_state.advice),
         sections=(("Next steps", _steps(facts, bool(diuretics))),),
         evidence=(
-            *(Evidence(one) for one in found),
-            *(Evidence(one) for one in facts.conditions("ascites")),
-            *(Evidence(one) for one in diuretics),
-            *stops.evidence,
-            *(Evidence(one) for one in facts.ever("hepatic_encephalopathy")),
-            *(Evidence(one) for one in facts.taking(*SEDATING, hazard=True)),
-            *state.evidence,
+            *(Evidence(condition) for condition in cirrhosis),
+            *(Evidence(condition) for condition in facts.conditions("ascites")),
+            *(Evidence(diuretic) for diuretic in diuretics),
+            *stop.evidence,
+            *(Evidence(condition) for condition in facts.ever("hepatic_encephalopathy")),
+            *(Evidence(sedative) for sedative in facts.taking(*SEDATING, hazard=True)),
+            *levels_state.evidence,
             *function.evidence(facts),
         ),
-        missing=_missing(facts, first),
+        missing=_missing(facts, checks),
         strength="The reasons to stop a diuretic are those of EASL 2018, cited second-hand. Trials "
         "of baclofen and albumin are few, small and only in cirrhosis.",
-        suggestions=_suggestions(first, state.early),
+        suggestions=_suggestions(checks, levels_state.preliminary),
         overrides=(*FOR_ADVICE, CONTRAINDICATED),
-        reference="easl-2018" if stops.any else "article",
+        reference="easl-2018" if stop.present else "article",
     )
 
 
-def _summary(documented: bool, diuretic: bool, electrolytes_: str) -> str:
+def _summary(documented: bool, diuretic: bool, state: str) -> str:
     if documented:
         lead = "Cramps in cirrhosis on a diuretic" if diuretic else "Cramps in cirrhosis"
     else:
         lead = "Cirrhosis on a diuretic"
-    return f"{lead}: {electrolytes_}"
+    return f"{lead}: {state}"
 
 
 def _steps(facts: Facts, diuretic: bool) -> str:
-    lines = [baclofen(facts)]
+    lines = [baclofen_advice(facts)]
     if diuretic or facts.conditions("ascites"):
         lines.append("Albumin 20–40 g/week may be considered: discuss with hepatology.")
     if diuretic or medications_unread(facts):
@@ -148,10 +158,10 @@ def _steps(facts: Facts, diuretic: bool) -> str:
     return "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
 
 
-_First = tuple[str, Newest, bool]
+_Check = tuple[str, Newest, bool]
 
 
-def _checked_first(facts: Facts) -> list[_First]:
+def _checks(facts: Facts) -> list[_Check]:
     """What is checked first: its newest results, and whether any is of the last 30 days."""
     return [
         (analyte, facts.newest(analyte, Worse.LOW), _measured(facts, analyte))
@@ -159,9 +169,9 @@ def _checked_first(facts: Facts) -> list[_First]:
     ]
 
 
-def _missing(facts: Facts, first: list[_First]) -> tuple[str, ...]:
+def _missing(facts: Facts, checks: list[_Check]) -> tuple[str, ...]:
     lines: list[str] = []
-    for analyte, newest, measured in first:
+    for analyte, newest, measured in checks:
         lines.extend(levels.unread(newest.unusable, analyte))
         if not measured:
             lines.append(f"{analyte} in the last 30 days")
@@ -171,16 +181,16 @@ def _missing(facts: Facts, first: list[_First]) -> tuple[str, ...]:
 def _measured(facts: Facts, analyte: str) -> bool:
     """Whether it was measured in the last 30 days; an eGFR shows that creatinine was."""
     analytes = (analyte, "egfr") if analyte == "creatinine" else (analyte,)
-    return any(facts.within(facts.newest(one, Worse.LOW).result, ACT) for one in analytes)
+    return any(facts.within(facts.newest(key, Worse.LOW).result, ACT) for key in analytes)
 
 
-def _suggestions(first: list[_First], early: frozenset[str]) -> tuple[Suggestion, ...]:
+def _suggestions(checks: list[_Check], preliminary: frozenset[str]) -> tuple[Suggestion, ...]:
     offers: list[Suggestion] = []
-    for analyte, newest, measured in first:
+    for analyte, newest, measured in checks:
         if not measured:
             offers.append(OrderTest(analyte, "none in the last 30 days"))
         elif newest.unusable:
             offers.append(OrderTest(analyte, "the newest one could not be used"))
-        elif analyte in early:
+        elif analyte in preliminary:
             offers.append(OrderTest(analyte, "repeat the preliminary result"))
     return tuple(offers)

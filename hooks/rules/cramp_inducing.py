@@ -35,7 +35,7 @@ from hooks.wording import FOR_ADVICE, drugs, headline, named
 
 
 @dataclass(frozen=True, slots=True)
-class _Class:
+class _DrugClass:
     """A class of drugs in words, and its adjusted sequence ratio as the study prints it."""
 
     words: str
@@ -45,13 +45,13 @@ class _Class:
 
 # In the order of their ratios; a class without one was not measured.
 _CLASSES = {
-    "laba": _Class("long-acting beta-agonist", "2.42"),
-    "diuretic_potassium_sparing": _Class("potassium-sparing diuretic", "2.12"),
-    "diuretic_thiazide": _Class("thiazide-like diuretic", "1.48"),
-    "diuretic_loop": _Class("loop diuretic", "1.20", ", not significant"),
-    "statin": _Class("statin", "1.16"),
-    "saba": _Class("short-acting beta-agonist"),
-    "other_cramp_provoking": _Class("other medicine with cramps as a listed effect"),
+    "laba": _DrugClass("long-acting beta-agonist", "2.42"),
+    "diuretic_potassium_sparing": _DrugClass("potassium-sparing diuretic", "2.12"),
+    "diuretic_thiazide": _DrugClass("thiazide-like diuretic", "1.48"),
+    "diuretic_loop": _DrugClass("loop diuretic", "1.20", ", not significant"),
+    "statin": _DrugClass("statin", "1.16"),
+    "saba": _DrugClass("short-acting beta-agonist"),
+    "other_cramp_provoking": _DrugClass("other medicine with cramps as a listed effect"),
 }
 
 
@@ -68,16 +68,20 @@ _CLASSES = {
 def cramp_inducing_medication(facts: Facts) -> Answer:
     """A medication review names what may provoke the cramps; it does not say to stop anything."""
     by_class = {concept: facts.taking(concept) for concept in _CLASSES}
-    found = {_CLASSES[concept]: members for concept, members in by_class.items() if members}
+    taken_by_class = {
+        _CLASSES[concept]: drugs_taken for concept, drugs_taken in by_class.items() if drugs_taken
+    }
     unread = medications_unread(facts)
-    if not found:
+    if not taken_by_class:
         if unread:
             return CannotTell(unread)
         return NotFired("no medicine is active that is known to provoke cramps")
-    taken = dict.fromkeys(one for members in found.values() for one in members)
+    taken = dict.fromkeys(
+        medication for drugs_taken in taken_by_class.values() for medication in drugs_taken
+    )
     lines = [
-        f"- {kind.words} ({_ratio(kind)}): {named(members, most=6)}"
-        for kind, members in found.items()
+        f"- {drug_class.words} ({_ratio(drug_class)}): {named(drugs_taken, most=6)}"
+        for drug_class, drugs_taken in taken_by_class.items()
     ]
     return Finding(
         indicator=Indicator.INFO,
@@ -90,7 +94,7 @@ def cramp_inducing_medication(facts: Facts) -> Answer:
             "How much more often treatment for cramps was started after the drug than before it:",
             "\n".join(lines),
         ),
-        evidence=tuple(Evidence(one) for one in taken),
+        evidence=tuple(Evidence(medication) for medication in taken),
         missing=unread,
         strength="One sequence symmetry analysis (association, not proof); classes without a "
         "ratio rest on general knowledge.",
@@ -98,12 +102,12 @@ def cramp_inducing_medication(facts: Facts) -> Answer:
     )
 
 
-def _ratio(kind: _Class) -> str:
-    if not kind.ratio:
+def _ratio(drug_class: _DrugClass) -> str:
+    if not drug_class.ratio:
         return "no ratio measured"
-    return f"adjusted sequence ratio {kind.ratio}{kind.remark}"
+    return f"adjusted sequence ratio {drug_class.ratio}{drug_class.remark}"
 
 
-def _summary(found: Iterable[Medication]) -> str:
-    names = drugs(found)
+def _summary(taken: Iterable[Medication]) -> str:
+    names = drugs(taken)
     return headline(f"Possible cramp triggers: {names or 'medicines on the list'}")

@@ -49,7 +49,7 @@ from hooks.unusable.lines import lines_of, name_of
 from hooks.unusable.problems import (
     LIMITS,
     WATCHED,
-    about_a_list,
+    could_be_any_entry,
     is_critical,
     matters,
     of_other_patients,
@@ -58,18 +58,18 @@ from hooks.unusable.problems import (
 )
 from hooks.unusable.unchecked import (
     cannot_tell,
+    data_needed_by,
     failed_rules,
     kinds_not_obtained,
     left_open,
     rules_not_asked,
-    sought_by,
     undecided,
     unusable_results,
 )
 from hooks.windows import YEAR
 from hooks.wording import DONE, NO_SERVICE, NOT_APPLICABLE, fitting, headline, short_day
 
-_WHY = {
+_REASONS = {
     "undated": "no date",
     "future": "dated in the future",
     "no-unit": "no unit",
@@ -86,66 +86,74 @@ _WHY = {
     "report": "only in a report",
     "specimen": "another specimen",
 }
-_MOST = 12  # lines in the detail
-_NAMED = 3  # names in the summary
+_MOST_LINES = 12  # lines in the detail
+_MOST_NAMES = 3  # names in the summary
 
 
 def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     """Say when a chart is opened what could not be checked."""
-    may_answer = [one for one in outcomes if may_fire(one.rule, facts)]
-    sought = sought_by(tuple([one.rule for one in may_answer]))
-    always = [one for one in may_answer if one.rule.tier is Tier.ALWAYS]
-    triggered = [one for one in always if cannot_tell(one) or left_open(one, facts)]
-    problems = [one for one in facts.record.problems if matters(one, facts)]
+    applicable = [outcome for outcome in outcomes if may_fire(outcome.rule, facts)]
+    needed = data_needed_by(tuple([outcome.rule for outcome in applicable]))
+    without_complaint = [outcome for outcome in applicable if outcome.rule.tier is Tier.ALWAYS]
+    triggered = [
+        outcome
+        for outcome in without_complaint
+        if cannot_tell(outcome) or left_open(outcome, facts)
+    ]
+    problems = [problem for problem in facts.record.problems if matters(problem, facts)]
     watched = watched_problems(facts, WATCHED)
     lines = {
         **lines_of(watched),
-        **kinds_not_obtained(facts, sought),
-        **unusable_results(facts, sought, outcomes),
+        **kinds_not_obtained(facts, needed),
+        **unusable_results(facts, needed, outcomes),
         **lines_of(problems),
         **undecided(facts, triggered),
         **(failed := failed_rules(outcomes)),
     }
     if not lines:
         return NotFired("everything that arrived could be used")
-    about_lists = any(about_a_list(problem, facts) for problem in problems)
+    unknown_entries = any(could_be_any_entry(problem, facts) for problem in problems)
     if not (
         watched
         or documented(facts)
         or not facts.could_be_read(Kind.CONDITIONS, Kind.MEDICATIONS)
         or not facts.availability(Kind.RESULTS).whole
         or facts.availability(Kind.PATIENT).state is State.UNAVAILABLE
-        or about_lists
+        or unknown_entries
         or triggered
         or failed
         or of_other_patients(facts.record.problems)
     ):
         return NotFired("what could not be used does not matter without documented cramps")
-    return _finding(lines, watched, facts, rules_not_asked(facts, always))
+    return _finding(lines, watched, facts, rules_not_asked(facts, without_complaint))
 
 
 def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     """Say beside a selected order what its rules could not check."""
-    judging = [one for one in outcomes if may_fire(one.rule, facts) and judges(one.rule, facts)]
-    rules = tuple([one.rule for one in judging])
-    sought = sought_by(rules)
-    refused = [
+    judging = [
+        outcome
+        for outcome in outcomes
+        if may_fire(outcome.rule, facts) and judges(outcome.rule, facts)
+    ]
+    rules = tuple([outcome.rule for outcome in judging])
+    needed = data_needed_by(rules)
+    of_others = [
         problem
         for problem in of_other_patients(facts.record.problems)
         if rules or problem.source.origin.startswith("context")
     ]
     failed = failed_rules(outcomes)
     unread = unread_drafts(facts)
-    if not rules and not refused and not failed and not unread:
+    if not rules and not of_others and not failed and not unread:
         return NotFired("no selected order is of a kind that a rule judges")
-    about = {kind.value for kind in sought.kinds} | sought.windows.keys()
-    watched = watched_problems(facts, [key for key in WATCHED if key in sought.windows])
+    relevant = {kind.value for kind in needed.kinds} | needed.windows.keys()
+    watched = watched_problems(facts, [key for key in WATCHED if key in needed.windows])
     lines = {
         **lines_of(unread),
         **lines_of(watched),
-        **kinds_not_obtained(facts, sought),
-        **unusable_results(facts, sought, outcomes),
-        **lines_of(p for p in facts.record.problems if p.about in about or p in refused),
+        **kinds_not_obtained(facts, needed),
+        **unusable_results(facts, needed, outcomes),
+        **lines_of(p for p in facts.record.problems if p.about in relevant or p in of_others),
         **undecided(facts, filter(cannot_tell, judging)),
         **failed,
     }
@@ -160,9 +168,9 @@ def _finding(
     facts: Facts | None = None,
     not_asked: str = "",
 ) -> Finding:
-    shown = list(lines)[:_MOST]
-    rest = (f"and {len(lines) - _MOST} more",) if len(lines) > _MOST else ()
-    critical = facts is not None and any(is_critical(one, facts) for one in watched)
+    shown = list(lines)[:_MOST_LINES]
+    rest = (f"and {len(lines) - _MOST_LINES} more",) if len(lines) > _MOST_LINES else ()
+    critical = facts is not None and any(is_critical(problem, facts) for problem in watched)
     advice = [
         "Look these up in the chart: the absence of other cards does not mean that they are normal."
     ]
@@ -192,12 +200,12 @@ def _summary(names: Sequence[str], watched: Sequence[Problem], facts: Facts | No
         what += ", flagged critical,"
     others = [name for name in names if name != name_of(worst.about)]
     also = f" (also {_listed(others)})" if others else ""
-    why = _WHY.get(worst.kind, "unreadable")
-    return fitting(f"{what} could not be used: {why}{also}", ". Look at it")
+    reason = _REASONS.get(worst.kind, "unreadable")
+    return fitting(f"{what} could not be used: {reason}{also}", ". Look at it")
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (" and more" if len(names) > _NAMED else "")
+    return ", ".join(names[:_MOST_NAMES]) + (" and more" if len(names) > _MOST_NAMES else "")
 
 
 def _rule() -> Rule:
@@ -223,7 +231,9 @@ def _rule() -> Rule:
     )(lambda facts: NotFired(""))
 
 
-_UNKNOWN = _finding({f"Could not check the record: {FAILED}": "whether all data could be used"})
+_RECORD_NOT_CHECKED = _finding(
+    {f"Could not check the record: {FAILED}": "whether all data could be used"}
+)
 
-data_not_usable = reviewing(_rule(), _review_chart, _UNKNOWN)
-data_not_usable_for_order = reviewing(_rule(), _review_order, _UNKNOWN)
+data_not_usable = reviewing(_rule(), _review_chart, _RECORD_NOT_CHECKED)
+data_not_usable_for_order = reviewing(_rule(), _review_order, _RECORD_NOT_CHECKED)

@@ -59,25 +59,27 @@ def diabetes_not_screened(facts: Facts) -> Answer:
         return CannotTell(("the age: no date of birth is known",))
     if facts.age < older.value:
         return NotFired(f"the patient is under {older}")
-    if known := facts.conditions("diabetes"):
-        return NotFired("diabetes is documented", tuple(Evidence(one) for one in known))
-    newest = [facts.newest(analyte, Worse.HIGH) for analyte in ("hba1c", "glucose")]
-    for one in newest:
-        if one.result is not None and facts.within(one.result, GLYCEMIA):
-            return NotFired("HbA1c or glucose was measured", (Evidence(one.result),))
+    if diabetes := facts.conditions("diabetes"):
+        return NotFired(
+            "diabetes is documented", tuple(Evidence(condition) for condition in diabetes)
+        )
+    tests = [facts.newest(analyte, Worse.HIGH) for analyte in ("hba1c", "glucose")]
+    for test in tests:
+        if test.result is not None and facts.within(test.result, GLYCEMIA):
+            return NotFired("HbA1c or glucose was measured", (Evidence(test.result),))
     if not facts.availability(Kind.RESULTS).whole:
         return CannotTell(("whether glucose was measured: not all results were received",))
     if not facts.could_be_read(Kind.CONDITIONS):
         return CannotTell(("whether diabetes is documented: not all conditions were received",))
     if facts.ordered("hba1c", "glucose", within=ORDERED):
         return NotFired("HbA1c or glucose is already ordered")
-    usable = "usable " if any(one.unusable for one in newest) else ""
+    usable = "usable " if any(test.unusable for test in tests) else ""
     return Finding(
         indicator=Indicator.INFO,
         summary=headline(f"No {usable}HbA1c or glucose in 3 years: screen for diabetes"),
         advice=("Diabetes may contribute to neuropathic symptoms; a single HbA1c is enough.",),
         evidence=cramps.evidence(facts),
-        missing=tuple(line for one in newest for line in unread(one.unusable, "glucose or HbA1c")),
+        missing=tuple(line for test in tests for line in unread(test.unusable, "glucose or HbA1c")),
         strength="Named by the article for elderly patients; the interval is a judgement.",
         suggestions=(OrderTest("hba1c", "none in the last 3 years"),),
         overrides=FOR_TESTS,

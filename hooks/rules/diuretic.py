@@ -75,72 +75,97 @@ def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
         return NotFired("leg cramps are not documented")
     cirrhosis = facts.conditions("cirrhosis")
     drafts = tuple(
-        one for one in facts.drafts.selected_medications if not one.classes.isdisjoint(DIURETICS)
+        draft
+        for draft in facts.drafts.selected_medications
+        if not draft.classes.isdisjoint(DIURETICS)
     )
-    sparing = all(one.classes.isdisjoint(_LOSING) for one in drafts)
+    potassium_sparing = all(draft.classes.isdisjoint(_LOSING) for draft in drafts)
     sodium = _sodium(facts, drafts)
     electrolytes = tuple(_electrolyte(facts, analyte) for analyte in ("potassium", "magnesium"))
-    below = tuple(one for one in electrolytes if one.low)
-    low = tuple(one for one in below if not (sparing and one.name == "potassium"))
-    unchecked = tuple(one for one in electrolytes if not one.low and not one.checked)
+    all_low = tuple(electrolyte for electrolyte in electrolytes if electrolyte.low)
+    low_relevant = tuple(
+        electrolyte
+        for electrolyte in all_low
+        if not (potassium_sparing and electrolyte.name == "potassium")
+    )
+    unchecked = tuple(
+        electrolyte
+        for electrolyte in electrolytes
+        if not electrolyte.low and not electrolyte.checked
+    )
     unread = (*conditions_unread(facts), *results_unread(facts))
-    evidence = tuple(line for one in electrolytes for line in one.evidence)
+    evidence = tuple(line for electrolyte in electrolytes for line in electrolyte.evidence)
     evidence += (sodium,) if sodium else ()
-    if not cirrhosis and not low and not sodium:
+    if not cirrhosis and not low_relevant and not sodium:
         if unchecked and results_unread(facts):
-            problems = tuple(problem for one in unchecked for problem in one.level.unusable)
+            problems = tuple(
+                problem for electrolyte in unchecked for problem in electrolyte.level.unusable
+            )
             return CannotTell(unread, problems, trigger=True, evidence=evidence)
         if not unchecked:
             if unread:
                 return CannotTell(unread, trigger=True, evidence=evidence)
-            if below:
+            if all_low:
                 return NotFired(
                     "potassium is low, which a potassium-sparing diuretic may correct", evidence
                 )
             return NotFired("potassium and magnesium are checked and not low", evidence)
-    warns = bool(cirrhosis or low or sodium)
-    spared = below if sparing and any(one.name == "potassium" for one in below) else ()
-    urgent = (
-        any(_URGENT in one.reason.concepts for one in drafts)
-        or bool(facts.hazards(_URGENT))
-        or (not sparing and _potassium_high(facts))
+    warning = bool(cirrhosis or low_relevant or sodium)
+    corrected_by_draft = (
+        all_low
+        if potassium_sparing and any(electrolyte.name == "potassium" for electrolyte in all_low)
+        else ()
     )
-    kept = (spared and not low and not sodium) or any(
-        "ascites" in one.reason.concepts for one in drafts
+    not_to_delay = (
+        any(_NOT_TO_DELAY in draft.reason.concepts for draft in drafts)
+        or bool(facts.hazards(_NOT_TO_DELAY))
+        or (not potassium_sparing and _potassium_high(facts))
     )
-    early = bool(low) and all(one.level.preliminary for one in low) and not cirrhosis and not sodium
+    removal_unsuitable = (corrected_by_draft and not low_relevant and not sodium) or any(
+        "ascites" in draft.reason.concepts for draft in drafts
+    )
+    only_preliminary = (
+        bool(low_relevant)
+        and all(electrolyte.level.preliminary for electrolyte in low_relevant)
+        and not cirrhosis
+        and not sodium
+    )
     return Finding(
-        indicator=Indicator.WARNING if warns else Indicator.INFO,
-        summary=_summary(drafts, low, unchecked, bool(cirrhosis), sodium, urgent),
+        indicator=Indicator.WARNING if warning else Indicator.INFO,
+        summary=_summary(drafts, low_relevant, unchecked, bool(cirrhosis), sodium, not_to_delay),
         advice=(
             *_sodium_advice(sodium),
-            *_advice(facts, low, unchecked, bool(cirrhosis), urgent),
-            *(_MAY_CORRECT for one in spared if one.name == "potassium"),
+            *_advice(facts, low_relevant, unchecked, bool(cirrhosis), not_to_delay),
+            *(
+                _MAY_CORRECT
+                for electrolyte in corrected_by_draft
+                if electrolyte.name == "potassium"
+            ),
         ),
         evidence=(
-            *(Evidence(one) for one in drafts),
+            *(Evidence(draft) for draft in drafts),
             *cramps.evidence(facts),
-            *(Evidence(one) for one in cirrhosis),
+            *(Evidence(condition) for condition in cirrhosis),
             *evidence,
         ),
-        missing=(*unread, *(line for one in unchecked for line in one.missing)),
+        missing=(*unread, *(line for electrolyte in unchecked for line in electrolyte.missing)),
         strength="Correcting a documented deficiency is established practice. That diuretics "
         "worsen cramps rests on associations and, in cirrhosis, on clinical experience.",
         suggestions=(
             *(
-                RemoveDraft(one.source.reference, one.name)
-                for one in drafts
-                if warns and not early and not urgent and not kept
+                RemoveDraft(draft.source.reference, draft.name)
+                for draft in drafts
+                if warning and not only_preliminary and not not_to_delay and not removal_unsuitable
             ),
-            *_tests(low, unchecked, bool(cirrhosis)),
+            *_test_offers(low_relevant, unchecked, bool(cirrhosis)),
             *((OrderTest("sodium", "repeat the low result"),) if sodium else ()),
         ),
         overrides=FOR_TESTS,
-        about=tuple(one.source.reference for one in drafts),
+        about=tuple(draft.source.reference for draft in drafts),
     )
 
 
-_URGENT = "heart_failure"
+_NOT_TO_DELAY = "heart_failure"
 """A condition in which no card delays a diuretic."""
 _LOSING = frozenset({"diuretic_loop", "diuretic_thiazide"})
 _MAY_CORRECT = "The potassium is low: a potassium-sparing diuretic may correct it."
@@ -153,12 +178,12 @@ def _potassium_high(facts: Facts) -> bool:
 
 def _sodium(facts: Facts, drafts: tuple[Medication, ...]) -> Evidence | None:
     """The sodium of the last 30 days that is too low for the diuretic, with its limit."""
-    thiazide = any("diuretic_thiazide" in one.classes for one in drafts)
+    thiazide = any("diuretic_thiazide" in draft.classes for draft in drafts)
     limit = facts.limits["sodium.low" if thiazide else "sodium.diuretic"]
     newest = facts.newest("sodium", Worse.LOW)
-    for one in (newest.result, newest.tentative):
-        if one is not None and facts.within(one, ACT) and one.below(limit.value) is True:
-            return Evidence(one, limit, note="preliminary" if one.preliminary else "")
+    for result in (newest.result, newest.tentative):
+        if result is not None and facts.within(result, ACT) and result.below(limit.value) is True:
+            return Evidence(result, limit, note="preliminary" if result.preliminary else "")
     return None
 
 
@@ -166,9 +191,9 @@ def _sodium_advice(sodium: Evidence | None) -> tuple[str, ...]:
     if sodium is None:
         return ()
     assert isinstance(sodium.fact, Result)  # see _sodium
-    early = ", preliminary: repeat it" if sodium.fact.preliminary else ""
+    status = ", preliminary: repeat it" if sodium.fact.preliminary else ""
     return (
-        f"Sodium {sodium.fact.reported} ({day(sodium.fact)}{early}): a diuretic may lower it "
+        f"Sodium {sodium.fact.reported} ({day(sodium.fact)}{status}): a diuretic may lower it "
         "further; find its cause first.",
     )
 
@@ -193,7 +218,7 @@ def _electrolyte(facts: Facts, analyte: str) -> _Electrolyte:
     if level.result is not None and level.beyond is None:
         missing.extend(levels.undecided(level))
     if not recent and facts.obtained(Kind.RESULTS):
-        missing.append(f"{analyte} in the last 30 days{_before(level)}")
+        missing.append(f"{analyte} in the last 30 days{_last_result(level)}")
     return _Electrolyte(
         name=analyte,
         level=level,
@@ -204,7 +229,7 @@ def _electrolyte(facts: Facts, analyte: str) -> _Electrolyte:
     )
 
 
-def _before(level: levels.Level) -> str:
+def _last_result(level: levels.Level) -> str:
     if level.result is None:
         return ""
     low = ", low then" if level.beyond else ""
@@ -217,25 +242,25 @@ def _summary(
     unchecked: tuple[_Electrolyte, ...],
     cirrhosis: bool,
     sodium: Evidence | None,
-    urgent: bool,
+    not_to_delay: bool,
 ) -> str:
     subject = (drugs(drafts, 1) or "diuretic").capitalize()
     where = "cramps in cirrhosis" if cirrhosis else "cramps"
     values = [
-        f"low {one.name} {one.level.result.reported}"
-        + (" (preliminary)" if one.level.preliminary else "")
-        for one in low
-        if one.level.result is not None
+        f"low {electrolyte.name} {electrolyte.level.result.reported}"
+        + (" (preliminary)" if electrolyte.level.preliminary else "")
+        for electrolyte in low
+        if electrolyte.level.result is not None
     ]
     if sodium is not None and isinstance(sodium.fact, Result):
         values.insert(0, f"sodium {sodium.fact.reported}")
     if values:
-        action = "Correct alongside" if urgent else "Correct first"
+        action = "Correct alongside" if not_to_delay else "Correct first"
         return headline(f"{subject}, {where}: {' and '.join(values)}. {action}")
     if unchecked:
-        names = " and ".join(one.name for one in unchecked)
-        return headline(f"{subject}, {where}: check {names}{' first' * (not urgent)}")
-    if urgent:
+        names = " and ".join(electrolyte.name for electrolyte in unchecked)
+        return headline(f"{subject}, {where}: check {names}{' first' * (not not_to_delay)}")
+    if not_to_delay:
         return headline(f"{subject}, {where}: monitor potassium and magnesium")
     return headline(f"{subject}, {where}: weigh stopping against adding")
 
@@ -245,36 +270,39 @@ def _advice(
     low: tuple[_Electrolyte, ...],
     unchecked: tuple[_Electrolyte, ...],
     cirrhosis: bool,
-    urgent: bool,
+    not_to_delay: bool,
 ) -> tuple[str, ...]:
-    when = "while the diuretic is given" if urgent else "before the diuretic is added"
+    when = "while the diuretic is given" if not_to_delay else "before the diuretic is added"
     lines = []
-    if any(one.level.preliminary for one in low):
+    if any(electrolyte.level.preliminary for electrolyte in low):
         lines.append("A low result is preliminary: repeat it before acting on it.")
     if low:
-        names = " and ".join(one.name for one in low)
+        names = " and ".join(electrolyte.name for electrolyte in low)
         lines.append(f"Correct the deficiency of {names} {when}.")
     if unchecked:
-        names = " and ".join(one.name for one in unchecked)
+        names = " and ".join(electrolyte.name for electrolyte in unchecked)
         lines.append(f"Check {names} {when}: not known for 30 days (no reliable result).")
     if cirrhosis:
-        severe = cramps.persistent(facts)
+        severity = cramps.persistent(facts)
         lines.append(
             "In cirrhosis, incapacitating cramps are a reason to reduce or stop a diuretic rather "
-            "than to add one" + (f"; the cramps are {severe}." if severe else ".")
+            "than to add one" + (f"; the cramps are {severity}." if severity else ".")
         )
         if taken := facts.taking(*DIURETICS):
             lines.append(f"Already active: {named(taken)}.")
     return tuple(lines)
 
 
-def _tests(
+def _test_offers(
     low: tuple[_Electrolyte, ...], unchecked: tuple[_Electrolyte, ...], cirrhosis: bool
 ) -> tuple[Suggestion, ...]:
-    early = [one for one in low if one.level.preliminary]
-    if early and len(early) == len(low) and not cirrhosis:
-        return tuple(OrderTest(one.name, "repeat the preliminary result") for one in early)
+    preliminary = [electrolyte for electrolyte in low if electrolyte.level.preliminary]
+    if preliminary and len(preliminary) == len(low) and not cirrhosis:
+        return tuple(
+            OrderTest(electrolyte.name, "repeat the preliminary result")
+            for electrolyte in preliminary
+        )
     return (
-        *(OrderTest(one.name, "repeat the low result") for one in low),
-        *(OrderTest(one.name, "not checked for 30 days") for one in unchecked),
+        *(OrderTest(electrolyte.name, "repeat the low result") for electrolyte in low),
+        *(OrderTest(electrolyte.name, "not checked for 30 days") for electrolyte in unchecked),
     )

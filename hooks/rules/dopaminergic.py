@@ -45,11 +45,11 @@ INDICATIONS = ("rls", "parkinson", "prolactinoma")
 def dopaminergic_ordered_for_cramps(facts: Facts) -> Answer:
     """Cramps are not restless legs, and dopaminergic drugs do not treat them."""
     drafts = tuple(
-        one
-        for one in facts.drafts.selected_medications
-        if "dopaminergic" in one.classes
-        and LEG_CRAMPS in one.reason.concepts
-        and one.reason.concepts.isdisjoint(INDICATIONS)
+        draft
+        for draft in facts.drafts.selected_medications
+        if "dopaminergic" in draft.classes
+        and LEG_CRAMPS in draft.reason.concepts
+        and draft.reason.concepts.isdisjoint(INDICATIONS)
     )
     if not drafts:
         return NotFired("no dopaminergic drug is ordered for cramps alone")
@@ -57,13 +57,13 @@ def dopaminergic_ordered_for_cramps(facts: Facts) -> Answer:
     if indicated:
         return NotFired(
             "restless legs, Parkinson disease or prolactinoma is documented",
-            tuple(Evidence(one) for one in indicated),
+            tuple(Evidence(condition) for condition in indicated),
         )
     unread = conditions_unread(facts)
     if unread:
         return CannotTell(unread, trigger=True)
     suspected = facts.hazards("rls")
-    doubt = ("Restless legs are suspected: confirm them first.",) if suspected else ()
+    confirm_first = ("Restless legs are suspected: confirm them first.",) if suspected else ()
     return Finding(
         indicator=Indicator.WARNING,
         summary=headline(
@@ -73,7 +73,7 @@ def dopaminergic_ordered_for_cramps(facts: Facts) -> Answer:
         advice=(
             f"{named(drafts)}: dopaminergic drugs do not treat leg cramps, and neither restless "
             "legs, Parkinson disease nor prolactinoma is documented.",
-            *doubt,
+            *confirm_first,
         ),
         sections=(
             (
@@ -83,11 +83,11 @@ def dopaminergic_ordered_for_cramps(facts: Facts) -> Answer:
             ),
         ),
         evidence=(
-            *(Evidence(one) for one in drafts),
-            *(Evidence(one) for one in suspected),
+            *(Evidence(draft) for draft in drafts),
+            *(Evidence(condition) for condition in suspected),
         ),
         strength="The article's distinction; no trial supports dopaminergic drugs for cramps.",
-        suggestions=tuple(RemoveDraft(one.source.reference, one.name) for one in drafts),
+        suggestions=tuple(RemoveDraft(draft.source.reference, draft.name) for draft in drafts),
         overrides=FOR_DRUGS,
-        about=tuple(one.source.reference for one in drafts),
+        about=tuple(draft.source.reference for draft in drafts),
     )

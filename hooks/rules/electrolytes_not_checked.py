@@ -54,32 +54,33 @@ from hooks.wording import FOR_TESTS, TOO_COSTLY, headline
 def electrolytes_not_checked(facts: Facts) -> Answer:
     """Potassium, magnesium and a blood count are the whole initial workup."""
     potassium, magnesium = levels.low(facts, "potassium"), levels.low(facts, "magnesium")
-    blood = facts.newest("hemoglobin", Worse.LOW)
-    lacking = {
+    haemoglobin = facts.newest("hemoglobin", Worse.LOW)
+    is_missing_by_analyte = {
         "potassium": not potassium.checked,
         "magnesium": not magnesium.checked,
         "hemoglobin": not (
-            facts.within(blood.result, YEAR) or facts.performed("panel_blood_count", within=YEAR)
+            facts.within(haemoglobin.result, YEAR)
+            or facts.performed("panel_blood_count", within=YEAR)
         ),
     }
-    missing = [analyte for analyte, is_missing in lacking.items() if is_missing]
+    missing = [analyte for analyte, is_missing in is_missing_by_analyte.items() if is_missing]
     if not missing:
         return NotFired("potassium, magnesium and a blood count were checked")
     if unread := reading.results_unread(facts):
         return CannotTell(unread)
-    open_ = [
-        key
-        for key in missing
-        if not all(facts.ordered(part, within=ORDERED) for part in _TESTS[key].wanted)
+    not_ordered = [
+        analyte
+        for analyte in missing
+        if not all(facts.ordered(part, within=ORDERED) for part in _TESTS[analyte].wanted)
     ]
-    if not open_:
+    if not not_ordered:
         return NotFired("everything that is missing is already ordered")
     unusable = {
         "potassium": potassium.unusable,
         "magnesium": magnesium.unusable,
-        "hemoglobin": blood.unusable,
+        "hemoglobin": haemoglobin.unusable,
     }
-    names = " and ".join(", ".join(_NAMES[key] for key in open_).rsplit(", ", 1))
+    names = " and ".join(", ".join(_NAMES[analyte] for analyte in not_ordered).rsplit(", ", 1))
     return Finding(
         indicator=Indicator.INFO,
         summary=headline(f"Leg cramps: initial workup lacks {names}"),
@@ -90,12 +91,12 @@ def electrolytes_not_checked(facts: Facts) -> Answer:
         evidence=cramps.evidence(facts),
         missing=tuple(
             line
-            for key in missing
-            for line in (_WINDOWS[key], *levels.unread(unusable[key], _NAMES[key]))
+            for analyte in missing
+            for line in (_WINDOWS[analyte], *levels.unread(unusable[analyte], _NAMES[analyte]))
         ),
         strength="The article's recommendation. No more is asked for because most cramps are "
         "idiopathic.",
-        suggestions=tuple(_TESTS[key] for key in open_),
+        suggestions=tuple(_TESTS[analyte] for analyte in not_ordered),
         overrides=(*FOR_TESTS, TOO_COSTLY),
     )
 

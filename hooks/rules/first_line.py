@@ -29,7 +29,7 @@ from cds_service.engine.rule import (
     rule,
 )
 from hooks import cramps
-from hooks.cirrhosis import against_baclofen, unknown_for_baclofen
+from hooks.cirrhosis import contraindication_to_baclofen, unknown_before_baclofen
 from hooks.renal import ADVANCED, renal
 from hooks.renal import LIMITS as KIDNEY
 from hooks.windows import ACT, YEAR
@@ -73,10 +73,10 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
 )
 def first_line_measures(facts: Facts) -> Answer:
     """Stretching first; drugs only for severe or refractory cramps."""
-    if against := facts.hazards(*NO_MASSAGE):
+    if emergencies := facts.hazards(*NO_MASSAGE):
         return NotFired(
             "a thrombosis, or an emergency of the leg or spine, is documented or suspected",
-            tuple(Evidence(one) for one in against),
+            tuple(Evidence(condition) for condition in emergencies),
         )
     return Finding(
         indicator=Indicator.INFO,
@@ -84,7 +84,7 @@ def first_line_measures(facts: Facts) -> Answer:
         advice=(
             "Examine first: strength, reflexes, sensation; pulses and bruits.",
             "Calf stretching before bed; forced dorsiflexion during a cramp; massage and ice.",
-            f"Analgesics do not prevent cramps. {_drug(facts)}",
+            f"Analgesics do not prevent cramps. {_drug_step(facts)}",
         ),
         sections=(("Tell apart", _MIMICS), ("Vitamin K2", _vitamin_k2(facts))),
         evidence=cramps.evidence(facts),
@@ -110,29 +110,36 @@ def _vitamin_k2(facts: Facts) -> str:
     return text
 
 
-def _drug(facts: Facts) -> str:
+def _drug_step(facts: Facts) -> str:
     """The pharmacological step; in pregnancy neither baclofen nor magnesium is mentioned."""
     if facts.hazards("pregnancy"):
         return "In pregnancy, drugs only on obstetric advice. No quinine."
     return (
-        f"Drugs only for severe or refractory cramps: {_baclofen(facts)} No empiric magnesium, "
-        "no quinine."
+        f"Drugs only for severe or refractory cramps: {_baclofen_sentence(facts)} No empiric "
+        "magnesium, no quinine."
     )
 
 
-def _baclofen(facts: Facts) -> str:
+def _baclofen_sentence(facts: Facts) -> str:
     """What the card says about baclofen, without anything that would endanger this patient."""
-    against = [
+    contraindications = [
         *([renal(facts).phrase()] if renal(facts).severe or renal(facts).moderate else []),
-        *([named(past)] if (past := facts.ever("hepatic_encephalopathy")) else []),
+        *(
+            [named(encephalopathy)]
+            if (encephalopathy := facts.ever("hepatic_encephalopathy"))
+            else []
+        ),
     ]
-    if not against and facts.conditions("cirrhosis"):
-        against = list(filter(None, [against_baclofen(facts) or unknown_for_baclofen(facts)]))
-    if against:
-        return f"baclofen, which the article names, is not advised here ({', '.join(against)})."
+    if not contraindications and facts.conditions("cirrhosis"):
+        contraindications = list(
+            filter(None, [contraindication_to_baclofen(facts) or unknown_before_baclofen(facts)])
+        )
+    if contraindications:
+        reasons = ", ".join(contraindications)
+        return f"baclofen, which the article names, is not advised here ({reasons})."
     text = "the article names baclofen; the trial evidence is from cirrhosis."
-    if sedating := (*facts.taking(*SEDATING, hazard=True), *facts.drafted(*SEDATING)):
-        text += f" Sedation adds up with {named(sedating)}."
+    if sedatives := (*facts.taking(*SEDATING, hazard=True), *facts.drafted(*SEDATING)):
+        text += f" Sedation adds up with {named(sedatives)}."
     if facts.age is not None and facts.age >= facts.limits.value("age.older"):
         text += " At 65 or older: sedation, falls, interactions."
     return text

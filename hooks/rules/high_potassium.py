@@ -82,11 +82,11 @@ def high_potassium(facts: Facts) -> Answer:
             return CannotTell(unread, level.unusable, trigger=trigger)
         return NotFired("potassium is below 5.0 mmol/L", (level.evidence(),))
     critical = level.result.at_least(facts.limits.value("potassium.critical")) is True
-    high = level.result.at_least(facts.limits.value("potassium.high")) is True
+    above_high = level.result.at_least(facts.limits.value("potassium.high")) is True
     documented = cramps.documented(facts)
     supplement = potassium_raising.active(facts, SUPPLEMENT)
-    beside = potassium_raising.active(facts, SPARING) or function.severe
-    if critical or (high and (trigger or documented)) or (supplement and beside):
+    accumulating = potassium_raising.active(facts, SPARING) or function.severe
+    if critical or (above_high and (trigger or documented)) or (supplement and accumulating):
         return _finding(facts, level, raising, function)
     if level.result.at_least(facts.limits.value("potassium.critical")) is None:
         return CannotTell(levels.undecided(level), trigger=True)
@@ -95,9 +95,9 @@ def high_potassium(facts: Facts) -> Answer:
         *(reading.conditions_unread(facts) if documented is None or not function.severe else ()),
         *levels.unread(function.unusable, "renal function"),
     )
-    if unread and (high or supplement or reading.medications_unread(facts)):
+    if unread and (above_high or supplement or reading.medications_unread(facts)):
         return CannotTell(unread, trigger=True)
-    if high:
+    if above_high:
         return NotFired(
             "potassium is 5.5 to 5.9 mmol/L without a drug that raises it, advanced renal "
             "impairment or cramps",
@@ -116,10 +116,10 @@ def _finding(
     result = level.result
     assert result is not None
     critical = result.at_least(facts.limits.value("potassium.critical")) is True
-    high = result.at_least(facts.limits.value("potassium.high")) is True
-    key = "critical" if critical else "high" if high else "caution"
-    doubtful = "haemolysed" in result.remarks or levels.contaminated(result)
-    indicator = Indicator.CRITICAL if critical and not doubtful else Indicator.WARNING
+    above_high = result.at_least(facts.limits.value("potassium.high")) is True
+    key = "critical" if critical else "high" if above_high else "caution"
+    sample_doubtful = "haemolysed" in result.remarks or levels.contaminated(result)
+    indicator = Indicator.CRITICAL if critical and not sample_doubtful else Indicator.WARNING
     offers = [OrderTest("potassium", "verify the high result")]
     if not level.repeat_only:
         offers.append(OrderTest("creatinine", "renal function in high potassium"))
@@ -130,7 +130,7 @@ def _finding(
         advice=_advice(facts, level, critical, raising, function),
         evidence=(
             Evidence(result, facts.limits[f"potassium.{key}"], note=level.evidence().note),
-            *(Evidence(one) for one in raising),
+            *(Evidence(drug) for drug in raising),
             *(function.evidence(facts) if function.severe or function.moderate else ()),
         ),
         missing=(
@@ -153,21 +153,21 @@ def _summary(
     if level.stale:
         return headline(f"Potassium was high, {result.reported} from {day(result)}: repeat first")
     if result.at_least(facts.limits.value("potassium.very_high")) is True:
-        start = "Severe hyperkalaemia"
+        severity = "Severe hyperkalaemia"
     elif result.at_least(facts.limits.value("potassium.critical")) is True:
-        start = "Moderate hyperkalaemia"
+        severity = "Moderate hyperkalaemia"
     else:
-        start = "High potassium"
+        severity = "High potassium"
     remark = "haemolysed" if "haemolysed" in result.remarks else ""
     if levels.contaminated(result):
         remark = "sample contaminated"
-    early = ", preliminary" * level.preliminary + (f", {remark}" if remark else "")
-    beside = [*([drugs(raising, most=3)] if raising else ())]
+    status = ", preliminary" * level.preliminary + (f", {remark}" if remark else "")
+    causes = [*([drugs(raising, most=3)] if raising else ())]
     if function.severe:
-        beside.append(function.phrase())
-    with_ = f" with {', '.join(beside)}" if beside else ""
-    action = "ECG and repeat now" if start != "High potassium" else "Repeat now"
-    return kidney_headline(function, f"{start}: {value}{early}{with_}. {action}")
+        causes.append(function.phrase())
+    with_causes = f" with {', '.join(causes)}" if causes else ""
+    action = "ECG and repeat now" if severity != "High potassium" else "Repeat now"
+    return kidney_headline(function, f"{severity}: {value}{status}{with_causes}. {action}")
 
 
 def _advice(
@@ -187,8 +187,8 @@ def _advice(
     if critical and not level.result.remarks:
         lines.append("Urgent same-day assessment with an ECG, without waiting for the repeat.")
     lines.append("Repeat now, without a tourniquet: haemolysis raises potassium.")
-    held = [one for one in raising if one.classes & HELD.keys()]
-    reviewed = [one for one in raising if one.classes & REVIEWED.keys() and one not in held]
+    held = [drug for drug in raising if drug.classes & HELD.keys()]
+    reviewed = [drug for drug in raising if drug.classes & REVIEWED.keys() and drug not in held]
     if held:
         lines.append(f"Hold: {named(held, most=6)}.")
     if reviewed:

@@ -44,8 +44,8 @@ from hooks.renal import renal
 from hooks.windows import ACT, IRON, YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, fitting, headline, named
 
-FORBIDDING = ("iron_overload", "dialysis")
-RAISING = ("ckd_any", "ckd_stage_3", "ckd_stage_4_5", "cirrhosis", "liver_disease")
+NO_IRON = ("iron_overload", "dialysis")
+RAISING_FERRITIN = ("ckd_any", "ckd_stage_3", "ckd_stage_4_5", "cirrhosis", "liver_disease")
 
 
 @rule(
@@ -73,7 +73,7 @@ RAISING = ("ckd_any", "ckd_stage_3", "ckd_stage_4_5", "cirrhosis", "liver_diseas
         results("egfr", YEAR).optional(),
         results("creatinine", YEAR).optional(),
         conditions("rls", "aki", "pregnancy").optional(),
-        conditions(*RAISING, *FORBIDDING).optional(),
+        conditions(*RAISING_FERRITIN, *NO_IRON).optional(),
         orders("ferritin", "transferrin_saturation"),
         demographics(),
     ],
@@ -83,17 +83,17 @@ def low_ferritin(facts: Facts) -> Answer:
     ferritin = facts.newest("ferritin", Worse.LOW)
     saturation = facts.newest("transferrin_saturation", Worse.LOW)
     rls = facts.conditions("rls")
-    used = _low(facts, ferritin, "ferritin.rls" if rls else "ferritin.low")
-    if rls and used is not None and _below(used, facts, "ferritin.low"):
-        used = replace(used, limit=facts.limits["ferritin.low"])
-    short = _low(facts, saturation, "transferrin_saturation.low") if rls else None
-    if used is None and short is None:
-        hiding = _hiding(facts, ferritin, saturation) if rls else None
-        return hiding or _not_low(facts, ferritin, saturation, bool(rls))
-    return _finding(facts, used, short, ferritin, saturation)
+    ferritin_low = _low_result(facts, ferritin, "ferritin.rls" if rls else "ferritin.low")
+    if rls and ferritin_low is not None and _below(ferritin_low, facts, "ferritin.low"):
+        ferritin_low = replace(ferritin_low, limit=facts.limits["ferritin.low"])
+    tsat_low = _low_result(facts, saturation, "transferrin_saturation.low") if rls else None
+    if ferritin_low is None and tsat_low is None:
+        may_hide = _may_hide_deficiency(facts, ferritin, saturation) if rls else None
+        return may_hide or _not_low(facts, ferritin, saturation, bool(rls))
+    return _finding(facts, ferritin_low, tsat_low, ferritin, saturation)
 
 
-def _low(facts: Facts, newest: Newest, key: str) -> Evidence | None:
+def _low_result(facts: Facts, newest: Newest, key: str) -> Evidence | None:
     """The result that is low against a limit: the final one, else a preliminary one."""
     limit = facts.limits[key]
     for result in (newest.result, newest.tentative):
@@ -125,18 +125,18 @@ def _not_low(facts: Facts, ferritin: Newest, saturation: Newest, rls: bool) -> A
     low = result.at_most(limit.value) if rls else result.below(limit.value)
     if low is None:
         return CannotTell((f"ferritin {result.reported} does not say whether it is low",))
-    share = saturation.result if facts.within(saturation.result, IRON) else None
-    unmeasured = "; transferrin saturation was not measured in 6 months" if share is None else ""
+    tsat = saturation.result if facts.within(saturation.result, IRON) else None
+    unmeasured = "; transferrin saturation was not measured in 6 months" if tsat is None else ""
     return NotFired(f"ferritin is not low{unmeasured}", (Evidence(result, limit),))
 
 
-def _hiding(facts: Facts, ferritin: Newest, saturation: Newest) -> Finding | None:
+def _may_hide_deficiency(facts: Facts, ferritin: Newest, saturation: Newest) -> Finding | None:
     """In restless legs, a ferritin that is not low and may hide a deficiency."""
     result = ferritin.result
-    share = saturation.result if facts.within(saturation.result, IRON) else None
-    if result is None or not facts.within(result, IRON) or share is not None:
+    tsat = saturation.result if facts.within(saturation.result, IRON) else None
+    if result is None or not facts.within(result, IRON) or tsat is not None:
         return None
-    reason, evidence = _raising(facts)
+    reason, evidence = _raises_ferritin(facts)
     limit = facts.limits["ferritin.rls"]
     if not reason or result.above(limit.value) is not True:
         return None
@@ -153,7 +153,7 @@ def _hiding(facts: Facts, ferritin: Newest, saturation: Newest) -> Finding | Non
         evidence=(
             Evidence(result, limit),
             *evidence,
-            *(Evidence(one) for one in facts.conditions("rls")),
+            *(Evidence(condition) for condition in facts.conditions("rls")),
         ),
         missing=(
             *unread(ferritin.unusable, "ferritin"),
@@ -171,10 +171,10 @@ def _dialysis(facts: Facts) -> tuple[str, ...]:
     if not facts.hazards("dialysis") or not facts.conditions("rls"):
         return ()
     ferritin = facts.limits["ferritin.dialysis"].value
-    share = facts.limits["transferrin_saturation.low"].value
+    tsat = facts.limits["transferrin_saturation.low"].value
     return (
         f"On dialysis: AASM 2025 suggests IV iron sucrose when ferritin < {ferritin} ng/mL and "
-        f"TSAT < {share} %: a decision for the renal team.",
+        f"TSAT < {tsat} %: a decision for the renal team.",
     )
 
 
@@ -184,69 +184,86 @@ def _would_be_low(facts: Facts) -> bool:
         ("ferritin", "ferritin.rls"),
         ("transferrin_saturation", "transferrin_saturation.low"),
     ):
-        if _low(facts, facts.newest(analyte, Worse.LOW), key) is not None:
+        if _low_result(facts, facts.newest(analyte, Worse.LOW), key) is not None:
             return True
     return False
 
 
 def _finding(
     facts: Facts,
-    used: Evidence | None,
-    short: Evidence | None,
+    ferritin_low: Evidence | None,
+    tsat_low: Evidence | None,
     ferritin: Newest,
     saturation: Newest,
 ) -> Finding:
     rls = facts.conditions("rls")
-    evidence = [one for one in (used, short) if one is not None]
-    preliminary = all(isinstance(one.fact, Result) and one.fact.preliminary for one in evidence)
-    share = saturation.result if facts.within(saturation.result, IRON) else None
-    if share is not None and short is None:
-        evidence.append(Evidence(share))
+    evidence = [low for low in (ferritin_low, tsat_low) if low is not None]
+    preliminary = all(isinstance(low.fact, Result) and low.fact.preliminary for low in evidence)
+    tsat = saturation.result if facts.within(saturation.result, IRON) else None
+    if tsat is not None and tsat_low is None:
+        evidence.append(Evidence(tsat))
     return Finding(
         indicator=Indicator.INFO,
-        summary=_summary(used, short, bool(rls), preliminary),
-        advice=_advice(facts, bool(rls), share, low=used is not None, preliminary=preliminary),
+        summary=_summary(ferritin_low, tsat_low, bool(rls), preliminary),
+        advice=_advice(
+            facts, bool(rls), tsat, low=ferritin_low is not None, preliminary=preliminary
+        ),
         evidence=(
             *evidence,
-            *(Evidence(one) for one in (*rls, *facts.hazards(*FORBIDDING))),
+            *(Evidence(condition) for condition in (*rls, *facts.hazards(*NO_IRON))),
         ),
         missing=(
             *unread(ferritin.unusable, "ferritin"),
             *unread(saturation.unusable, "transferrin saturation"),
-            *(() if share else ("transferrin saturation in the last 6 months",)),
+            *(() if tsat else ("transferrin saturation in the last 6 months",)),
             *conditions_unread(facts),
         ),
         strength="The article cites < 50 ng/mL second-hand; ≤ 75 ng/mL or saturation < 20 % in "
         "restless legs is from the AASM 2025 guideline; no iron above 45 % is from the IRLSSG "
         "(2018, cited second-hand).",
-        suggestions=_suggestions(used, short, preliminary, bool(share)),
+        suggestions=_suggestions(ferritin_low, tsat_low, preliminary, bool(tsat)),
         overrides=(*FOR_TESTS, CONTRAINDICATED),
         reference="aasm-2025" if rls else "article",
     )
 
 
 def _suggestions(
-    used: Evidence | None, short: Evidence | None, preliminary: bool, fresh: bool
+    ferritin_low: Evidence | None,
+    tsat_low: Evidence | None,
+    preliminary: bool,
+    saturation_known: bool,
 ) -> tuple[OrderTest, ...]:
     if preliminary:
-        found = (("ferritin", used), ("transferrin_saturation", short))
-        return tuple(OrderTest(key, "repeat the preliminary result") for key, one in found if one)
-    if fresh:
+        preliminary_results = (
+            ("ferritin", ferritin_low),
+            ("transferrin_saturation", tsat_low),
+        )
+        return tuple(
+            OrderTest(key, "repeat the preliminary result")
+            for key, low in preliminary_results
+            if low
+        )
+    if saturation_known:
         return ()
     return (OrderTest("transferrin_saturation", "to confirm what ferritin suggests"),)
 
 
-def _summary(used: Evidence | None, short: Evidence | None, rls: bool, preliminary: bool) -> str:
-    lead = used or short
+def _summary(
+    ferritin_low: Evidence | None,
+    tsat_low: Evidence | None,
+    rls: bool,
+    preliminary: bool,
+) -> str:
+    lead = ferritin_low or tsat_low
     assert lead is not None and isinstance(lead.fact, Result)
-    name = "ferritin" if used else "transferrin saturation"
-    early = ", preliminary" if preliminary else ""
+    name = "ferritin" if ferritin_low else "transferrin saturation"
+    status = ", preliminary" if preliminary else ""
     meaning = "iron matters in restless legs" if rls else "ask about restless legs"
-    return headline(f"Low {name}: {lead.fact.reported} ({day(lead.fact)}){early}; {meaning}")
+    return headline(f"Low {name}: {lead.fact.reported} ({day(lead.fact)}){status}; {meaning}")
 
 
 def _advice(
-    facts: Facts, rls: bool, share: Result | None, *, low: bool, preliminary: bool
+    facts: Facts, rls: bool, tsat: Result | None, *, low: bool, preliminary: bool
 ) -> tuple[str, ...]:
     if rls:
         meaning = (
@@ -258,43 +275,45 @@ def _advice(
             "Ferritin < 50 ng/mL may be associated with restless legs syndrome: ask about an urge "
             "to move at rest and in the evening."
         )
-    reason = _raising(facts)[0]
-    inflamed = ""
+    reason = _raises_ferritin(facts)[0]
+    inflammation = ""
     if reason and low:
-        confirms = "" if share is not None else " Confirm it by TSAT."
-        inflamed = f"Inflammation raises ferritin ({reason}): low even with inflammation.{confirms}"
+        confirms = "" if tsat is not None else " Confirm it by TSAT."
+        inflammation = (
+            f"Inflammation raises ferritin ({reason}): low even with inflammation.{confirms}"
+        )
     elif reason:
-        inflamed = f"Ferritin misleads here ({reason}): rely on the transferrin saturation."
+        inflammation = f"Ferritin misleads here ({reason}): rely on the transferrin saturation."
     if preliminary:
         lines = ("The result is preliminary: repeat it before acting on it.", meaning)
     else:
         dialysis = _dialysis(facts)
-        lines = (*(() if dialysis else (meaning,)), *_iron(facts, share, dialysis))
-    return tuple(line for line in (*lines, inflamed) if line)
+        lines = (*(() if dialysis else (meaning,)), *_iron(facts, tsat, dialysis))
+    return tuple(line for line in (*lines, inflammation) if line)
 
 
-def _iron(facts: Facts, share: Result | None, dialysis: tuple[str, ...]) -> tuple[str, ...]:
+def _iron(facts: Facts, tsat: Result | None, dialysis: tuple[str, ...]) -> tuple[str, ...]:
     """Whether iron is left to the clinician, or why it is not advised."""
     high = facts.limits["transferrin_saturation.high"]
-    if share is not None and share.above(high.value) is True:
-        return (f"No iron is advised: transferrin saturation {share.reported} is above {high}.",)
-    if against := facts.hazards("iron_overload"):
-        return (f"No iron is advised here: {named(against)}; seek specialist advice.",)
+    if tsat is not None and tsat.above(high.value) is True:
+        return (f"No iron is advised: transferrin saturation {tsat.reported} is above {high}.",)
+    if overload := facts.hazards("iron_overload"):
+        return (f"No iron is advised here: {named(overload)}; seek specialist advice.",)
     if dialysis:
         return dialysis
-    if patient := facts.hazards("dialysis"):
-        return (f"No iron is advised here ({named(patient)}): the renal team decides on it.",)
+    if on_dialysis := facts.hazards("dialysis"):
+        return (f"No iron is advised here ({named(on_dialysis)}): the renal team decides on it.",)
     return (
         "Look for a cause. Whether to give iron is the clinician's decision, not with iron "
         f"overload or TSAT above {high}.",
     )
 
 
-def _raising(facts: Facts) -> tuple[str, tuple[Evidence, ...]]:
+def _raises_ferritin(facts: Facts) -> tuple[str, tuple[Evidence, ...]]:
     """What may raise this ferritin: kidney or liver disease, or a CRP of 30 days."""
-    found = facts.hazards(*RAISING)
-    if found:
-        return named(found), tuple(Evidence(one) for one in found)
+    diseases = facts.hazards(*RAISING_FERRITIN)
+    if diseases:
+        return named(diseases), tuple(Evidence(disease) for disease in diseases)
     limit = facts.limits["crp.raised"]
     crp = facts.newest("crp", Worse.HIGH).result
     if crp is not None and crp.above(limit.value) is True and facts.within(crp, ACT):

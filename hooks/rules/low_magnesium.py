@@ -107,7 +107,11 @@ def low_magnesium(facts: Facts) -> Answer:
         advice=_advice(facts, level, severe, function, risk),
         evidence=(
             _evidence(facts, level, severe),
-            *(() if level.repeat_only else (*risk.evidence, *(Evidence(one) for one in causes))),
+            *(
+                ()
+                if level.repeat_only
+                else (*risk.evidence, *(Evidence(cause) for cause in causes))
+            ),
             *function.evidence(facts),
         ),
         missing=(
@@ -145,15 +149,15 @@ def _summary(level: levels.Level, severe: bool, function: Renal, risk: RhythmRis
     if level.preliminary:
         action = "Assess today and repeat" if severe else "Repeat now"
         return headline(f"Low magnesium: {value}, preliminary. {action}")
-    beside = f" with {risk.words}" if risk else ""
+    with_risk = f" with {risk.words}" if risk else ""
     if severe:
-        return headline(f"Severe hypomagnesaemia: {value}{beside}. Assess today")
+        return headline(f"Severe hypomagnesaemia: {value}{with_risk}. Assess today")
     if function.severe:
         kidney = f", {function.phrase()}" if risk else f" with {function.phrase()}"
-        text = f"Low magnesium: {value}{beside}{kidney}. Get specialist advice"
+        text = f"Low magnesium: {value}{with_risk}{kidney}. Get specialist advice"
         return kidney_headline(function, text)
     action = "ECG, and correct it" if risk else "Correct the deficiency"
-    return headline(f"Low magnesium: {value}{beside}. {action}")
+    return headline(f"Low magnesium: {value}{with_risk}. {action}")
 
 
 def _evidence(facts: Facts, level: levels.Level, severe: bool) -> Evidence:
@@ -163,7 +167,7 @@ def _evidence(facts: Facts, level: levels.Level, severe: bool) -> Evidence:
     return evidence
 
 
-_URGENT = (
+_URGENT_ASSESSMENT = (
     "Urgent same-day assessment: ECG, potassium and calcium; parenteral replacement "
     "to be considered."
 )
@@ -178,10 +182,10 @@ def _advice(
         repeat = f"The result is {reason}: repeat it before acting on it."
         if level.stale or not severe:
             return (repeat,)
-        return (repeat, _URGENT)
+        return (repeat, _URGENT_ASSESSMENT)
     lines = [*levels.sample_words(level.result, lower_still=True)]
     if severe:
-        lines.append(_URGENT)
+        lines.append(_URGENT_ASSESSMENT)
     elif risk:
         lines.append(f"ECG and potassium now: arrhythmia is more likely with {risk.words}.")
     if not facts.hazards(*FLUID_FIRST_UNSAFE):
@@ -207,11 +211,13 @@ def _dose(facts: Facts, function: Renal) -> str:
         caution = f" {function.phrase()}: start low and monitor."
     elif function.stale or function.unusable:
         caution = " No usable renal function from the last 90 days is known: check it first."
-    binding = facts.taking("magnesium_binding")
-    apart = f" Give it hours apart from {named(binding)}, by its label." if binding else ""
+    binding_drugs = facts.taking("magnesium_binding")
+    spacing = (
+        f" Give it hours apart from {named(binding_drugs)}, by its label." if binding_drugs else ""
+    )
     return (
         "Magnesium oxide 12–24 mmol nightly (484–967 mg of the magnesium oxide salt = 292–583 mg "
-        f"elemental magnesium), with extreme caution in renal insufficiency.{caution}{apart}"
+        f"elemental magnesium), with extreme caution in renal insufficiency.{caution}{spacing}"
     )
 
 
@@ -220,8 +226,8 @@ def _why_no_dose(facts: Facts, function: Renal) -> str:
         return "No dose is given: the patient is under 18."
     if facts.hazards("pregnancy"):
         return "No dose is given in pregnancy: seek obstetric advice."
-    if running := facts.taking("magnesium_intravenous"):
-        return f"No oral dose is given: {named(running)} is active."
+    if infusion := facts.taking("magnesium_intravenous"):
+        return f"No oral dose is given: {named(infusion)} is active."
     if function.severe:
         return (
             f"No dose is given: {function.phrase()}. Magnesium accumulates to toxic levels; "

@@ -99,24 +99,26 @@ def low_potassium(facts: Facts) -> Answer:
         if severe is None and not level.stale:
             return CannotTell(("whether potassium is critically low in a patient under 18",))
         return NotFired("the patient is under 18 and the level is not critical")
-    losing = facts.taking(*_LOSING)
-    against = [] if level.repeat_only else _against_a_draft(facts, level)
+    losing_drugs = facts.taking(*_LOSING)
+    reasons_against = [] if level.repeat_only else _reasons_against_a_draft(facts, level)
     magnesium = ("", ()) if level.repeat_only else _magnesium(facts)
     return Finding(
         indicator=_indicator(level, critical),
         summary=_summary(level, severe is True, urgent, risk),
-        advice=_advice(level, severe is True, urgent, risk, losing, magnesium[0], against),
+        advice=_advice(
+            level, severe is True, urgent, risk, losing_drugs, magnesium[0], reasons_against
+        ),
         evidence=(
             _evidence(facts, level, severe is True, urgent),
             *(() if level.repeat_only else risk.evidence),
-            *(() if level.repeat_only else (Evidence(one) for one in losing)),
+            *(() if level.repeat_only else (Evidence(diuretic) for diuretic in losing_drugs)),
             *magnesium[1],
             *(() if level.repeat_only else renal(facts).evidence(facts)),
         ),
         missing=levels.unread(level.unusable, "potassium"),
         strength="Correcting a documented deficiency is established practice; it is not proven "
         "to stop cramps. The limits 2.5 and 3.0 mmol/L are general medical knowledge.",
-        suggestions=_suggestions(facts, level, urgent, risk, against),
+        suggestions=_suggestions(facts, level, urgent, risk, reasons_against),
         overrides=(*FOR_TESTS, CONTRAINDICATED),
     )
 
@@ -139,15 +141,15 @@ def _summary(level: levels.Level, severe: bool, urgent: bool, risk: RhythmRisk) 
     if level.preliminary:
         action = "Assess today and repeat" if severe else "Repeat now"
         return headline(f"Low potassium: {value}, preliminary. {action}")
-    beside = f" with {risk.words}" if risk else ""
+    with_risk = f" with {risk.words}" if risk else ""
     if severe:
-        return headline(f"Severe hypokalaemia: {value}{beside}. Assess today")
+        return headline(f"Severe hypokalaemia: {value}{with_risk}. Assess today")
     if urgent:
         return headline(
-            fitting(f"Low potassium: {value}{beside}. Urgent: ECG", ", correct it today")
+            fitting(f"Low potassium: {value}{with_risk}. Urgent: ECG", ", correct it today")
         )
     if risk:
-        return headline(f"Low potassium: {value}{beside}. ECG, and correct it")
+        return headline(f"Low potassium: {value}{with_risk}. ECG, and correct it")
     return headline(f"Low potassium: {value}. Find the cause and correct it")
 
 
@@ -159,7 +161,7 @@ def _evidence(facts: Facts, level: levels.Level, severe: bool, urgent: bool) -> 
     return Evidence(evidence.fact, limit, note=evidence.note)
 
 
-_AT_ONCE = (
+_URGENT_ASSESSMENT = (
     "Urgent same-day assessment with an ECG; replacement under monitoring, and consider the "
     "parenteral route."
 )
@@ -170,45 +172,45 @@ def _advice(
     severe: bool,
     urgent: bool,
     risk: RhythmRisk,
-    losing: tuple[Medication, ...],
+    losing_drugs: tuple[Medication, ...],
     magnesium: str,
-    against: Sequence[str],
+    reasons_against: Sequence[str],
 ) -> tuple[str, ...]:
     assert level.result is not None
     if level.repeat_only:
         reason = "preliminary" if level.preliminary else f"from {day(level.result)}"
         repeat = f"The result is {reason}: repeat it before acting on it."
-        return (repeat, _AT_ONCE) if severe and level.preliminary else (repeat,)
+        return (repeat, _URGENT_ASSESSMENT) if severe and level.preliminary else (repeat,)
     lines = [*levels.sample_words(level.result, lower_still=True)]
     if severe:
-        lines.append(_AT_ONCE)
+        lines.append(_URGENT_ASSESSMENT)
     elif urgent:
         lines.append("Urgent: ECG and correction without delay, above all with heart disease.")
     elif risk:
         lines.append(f"ECG now: arrhythmia is more likely with {risk.words}.")
-    taken = f" The patient takes {named(losing)}." if losing else ""
+    taken = f" The patient takes {named(losing_drugs)}." if losing_drugs else ""
     lines.append(
         "Assess the cause (diuretics, gastrointestinal loss, low magnesium) and correct the "
         f"deficiency.{taken}"
     )
     lines.append(magnesium)
-    if against:
-        lines.append(f"No potassium chloride is drafted: {'; '.join(against)}.")
+    if reasons_against:
+        lines.append(f"No potassium chloride is drafted: {'; '.join(reasons_against)}.")
     return tuple(lines)
 
 
 def _magnesium(facts: Facts) -> tuple[str, tuple[Evidence, ...]]:
     """What is known of magnesium, in a sentence, and the result behind it."""
-    under = levels.low(facts, "magnesium")
-    if under.beyond is True and not under.stale and under.result is not None:
+    level = levels.low(facts, "magnesium")
+    if level.beyond is True and not level.stale and level.result is not None:
         return (
-            f"Magnesium is low too ({under.result.reported}): correct it with the potassium.",
-            (under.evidence(),),
+            f"Magnesium is low too ({level.result.reported}): correct it with the potassium.",
+            (level.evidence(),),
         )
-    if _magnesium_known(facts) and under.result is not None:
+    if _magnesium_known(facts) and level.result is not None:
         return (
-            f"Magnesium {under.result.reported} was normal on {day(under.result)}.",
-            (under.evidence(),),
+            f"Magnesium {level.result.reported} was normal on {day(level.result)}.",
+            (level.evidence(),),
         )
     return "Check magnesium with it: low magnesium makes hypokalaemia refractory.", ()
 
@@ -225,7 +227,11 @@ def _magnesium_known(facts: Facts) -> bool:
 
 
 def _suggestions(
-    facts: Facts, level: levels.Level, urgent: bool, risk: RhythmRisk, against: Sequence[str]
+    facts: Facts,
+    level: levels.Level,
+    urgent: bool,
+    risk: RhythmRisk,
+    reasons_against: Sequence[str],
 ) -> tuple[Suggestion, ...]:
     repeat = OrderTest("potassium", "repeat the low result")
     if level.repeat_only:
@@ -236,12 +242,12 @@ def _suggestions(
     if urgent or risk:
         why = "potassium below 3.0 mmol/L" if urgent else f"low potassium with {risk.words}"
         offers.append(OrderTest("ecg", why))
-    if not against:
+    if not reasons_against:
         offers.append(DraftMedication("potassium_chloride", "documented deficiency"))
     return tuple(offers)
 
 
-def _against_a_draft(facts: Facts, level: levels.Level) -> list[str]:
+def _reasons_against_a_draft(facts: Facts, level: levels.Level) -> list[str]:
     """Every contraindication to offering oral potassium, in words; empty if there is none."""
     assert level.result is not None
     reasons = []
@@ -252,9 +258,11 @@ def _against_a_draft(facts: Facts, level: levels.Level) -> list[str]:
         reasons.append("below 2.5 mmol/L, where tablets are not enough")
     if levels.at_least(facts, "potassium", "potassium.caution").beyond is True:
         reasons.append("another result from the same time is 5.0 mmol/L or above")
-    high = _high_lately(facts, level.result)
-    if high is not None:
-        reasons.append(f"potassium was {high.reported} on {day(high)}: repeat it first")
+    recent_high = _recently_high(facts, level.result)
+    if recent_high is not None:
+        reasons.append(
+            f"potassium was {recent_high.reported} on {day(recent_high)}: repeat it first"
+        )
     if levels.contaminated(level.result):
         reasons.append("the sample was reported contaminated")
     if level.unusable:
@@ -263,23 +271,25 @@ def _against_a_draft(facts: Facts, level: levels.Level) -> list[str]:
         reasons.append("the age is not known")
     elif facts.minor:
         reasons.append("the patient is under 18")
-    for kind, words in potassium_raising.CLASSES.items():
-        found = (*facts.taking(kind, hazard=True), *facts.drafted(kind))
-        if found:
-            reasons.append(f"{words} ({named(found)})")
+    for drug_class, words in potassium_raising.CLASSES.items():
+        medications_found = (*facts.taking(drug_class, hazard=True), *facts.drafted(drug_class))
+        if medications_found:
+            reasons.append(f"{words} ({named(medications_found)})")
     reasons.extend(reading.lists_unread(facts))
     return reasons
 
 
-def _high_lately(facts: Facts, low: Result) -> Result | None:
+def _recently_high(facts: Facts, low: Result) -> Result | None:
     """A high potassium in the week before: it may recur, or one of the two is wrong."""
     limit = facts.limits.value("potassium.caution")
-    since = low.when - timedelta(days=_REBOUND_DAYS)
+    since = low.when - timedelta(days=_RECENT_HIGH_DAYS)
     earlier = facts.series.get("potassium", NO_RESULTS).finals(since)
-    return next((one for one in earlier if one.when < low.when and one.at_least(limit)), None)
+    return next(
+        (result for result in earlier if result.when < low.when and result.at_least(limit)), None
+    )
 
 
-_REBOUND_DAYS = 7
+_RECENT_HIGH_DAYS = 7
 
 
 def _renal_reasons(function: Renal) -> list[str]:

@@ -72,7 +72,7 @@ def meant_for_cramps(facts: Facts, reason: Reason) -> bool | None:
     """
     if not reason.given and facts.hazards(*OTHER_USES):
         return False
-    return cramps.intended(facts, reason)
+    return cramps.is_indication(facts, reason)
 
 
 @rule(
@@ -93,18 +93,18 @@ def meant_for_cramps(facts: Facts, reason: Reason) -> bool | None:
 def magnesium_not_indicated(facts: Facts) -> Answer:
     """A magnesium supplement without a deficiency does not prevent cramps."""
     supplements = tuple(
-        one
-        for one in facts.taking("magnesium")
-        if is_supplement(one) and meant_for_cramps(facts, one.reason)
+        medication
+        for medication in facts.taking("magnesium")
+        if is_supplement(medication) and meant_for_cramps(facts, medication.reason)
     )
     if not supplements:
         unread = reading.medications_unread(facts)
         if unread:
             return CannotTell(unread)
         return NotFired("no magnesium supplement that may be meant for cramps is on the list")
-    stopped = _not_to_be_said(facts)
-    if stopped is not None:
-        return stopped
+    withheld = _why_not_said(facts)
+    if withheld is not None:
+        return withheld
     level = levels.low(facts, "magnesium")
     return Finding(
         indicator=Indicator.INFO,
@@ -113,24 +113,24 @@ def magnesium_not_indicated(facts: Facts) -> Answer:
             f"On the list: {named(supplements)}. {_FIGURES} {_DIARRHOEA}",
             "If it is taken for cramps alone, review whether it is still wanted.",
         ),
-        evidence=(*(Evidence(one) for one in supplements), level.evidence()),
+        evidence=(*(Evidence(supplement) for supplement in supplements), level.evidence()),
         strength=_STRENGTH,
         overrides=FOR_DRUGS,
     )
 
 
-def _not_to_be_said(facts: Facts) -> Answer | None:
+def _why_not_said(facts: Facts) -> Answer | None:
     """The answer if no card about the lack of benefit may be shown, else None."""
     if facts.hazards("pregnancy"):
         return NotFired("pregnancy: nothing is said about the benefit of magnesium")
     if unread := reading.conditions_unread(facts):
         return CannotTell(unread, trigger=True)
-    losing = facts.hazards(LASTING_LOSS)
-    if losing:
+    losses = facts.hazards(LASTING_LOSS)
+    if losses:
         return NotFired("a cause of lasting loss of magnesium is documented")
-    lately = _low_lately(facts)
-    if lately is not None:
-        evidence = (Evidence(lately, facts.limits["magnesium.low"]),)
+    low_result = _low_in_last_year(facts)
+    if low_result is not None:
+        evidence = (Evidence(low_result, facts.limits["magnesium.low"]),)
         return NotFired("magnesium was low in the last 12 months", evidence)
     is_normal = levels.normal(facts, "magnesium")
     if is_normal is None:
@@ -142,13 +142,13 @@ def _not_to_be_said(facts: Facts) -> Answer | None:
             reasons or ("no magnesium result in the last 90 days",), level.unusable, trigger=True
         )
     if not is_normal:
-        beyond = levels.out_of_range(facts, "magnesium")
-        assert beyond is not None  # what makes it not normal
-        return NotFired("magnesium is not normal", (beyond.evidence(),))
+        out_of_range = levels.out_of_range(facts, "magnesium")
+        assert out_of_range is not None  # what makes it not normal
+        return NotFired("magnesium is not normal", (out_of_range.evidence(),))
     return None
 
 
-def _low_lately(facts: Facts) -> Result | None:
+def _low_in_last_year(facts: Facts) -> Result | None:
     """A final magnesium below range within 12 months."""
     series = facts.series.get("magnesium")
     limit = facts.limits.value("magnesium.low")
@@ -173,12 +173,12 @@ _ORDER_NEEDS = [
 
 def _drafts_for_cramps(facts: Facts) -> tuple[Medication, ...] | Answer:
     """The selected supplements meant for cramps, or the answer if there are none."""
-    selected = [one for one in facts.drafts.selected_medications if is_supplement(one)]
-    meant = [(one, meant_for_cramps(facts, one.reason)) for one in selected]
-    found = tuple(one for one, for_cramps in meant if for_cramps)
-    if found:
-        return found
-    if any(for_cramps is None for _, for_cramps in meant):
+    selected = [draft for draft in facts.drafts.selected_medications if is_supplement(draft)]
+    purposes = [(draft, meant_for_cramps(facts, draft.reason)) for draft in selected]
+    for_cramps_drafts = tuple(draft for draft, for_cramps in purposes if for_cramps)
+    if for_cramps_drafts:
+        return for_cramps_drafts
+    if any(for_cramps is None for _, for_cramps in purposes):
         return CannotTell(reading.conditions_unread(facts), trigger=True)
     return NotFired("no selected magnesium supplement is meant for cramps")
 
@@ -200,9 +200,9 @@ def magnesium_ordered_normal_level(facts: Facts) -> Answer:
     drafts = _drafts_for_cramps(facts)
     if not isinstance(drafts, tuple):
         return drafts
-    stopped = _not_to_be_said(facts)
-    if stopped is not None:
-        return stopped
+    withheld = _why_not_said(facts)
+    if withheld is not None:
+        return withheld
     level = levels.low(facts, "magnesium")
     return Finding(
         indicator=Indicator.INFO,
@@ -210,7 +210,7 @@ def magnesium_ordered_normal_level(facts: Facts) -> Answer:
             f"Magnesium for cramps, but level normal ({_value(level)}): no benefit expected"
         ),
         advice=(f"Ordered: {named(drafts)}. {_FIGURES} {_DIARRHOEA}",),
-        evidence=(*(Evidence(one) for one in drafts), level.evidence()),
+        evidence=(*(Evidence(draft) for draft in drafts), level.evidence()),
         strength=_STRENGTH,
         overrides=(NOT_APPLICABLE, EVIDENCE_DOUBTED, PREFERENCE),
     )
@@ -244,7 +244,7 @@ def magnesium_ordered_level_unknown(facts: Facts) -> Answer:
         return CannotTell(unread, level.unusable, trigger=True)
     if facts.ordered("magnesium", within=ORDERED):
         return NotFired("magnesium is already ordered")
-    known = () if level.result is None else (level.evidence(),)
+    level_evidence = () if level.result is None else (level.evidence(),)
     return Finding(
         indicator=Indicator.INFO,
         summary="Magnesium ordered for cramps without a recent level: check magnesium first",
@@ -252,7 +252,7 @@ def magnesium_ordered_level_unknown(facts: Facts) -> Answer:
             f"Ordered: {named(drafts)}. No usable serum magnesium from the last 90 days is known. "
             f"Check it before supplementing: a documented deficiency is corrected. {_FIGURES}",
         ),
-        evidence=(*(Evidence(one) for one in drafts), *known),
+        evidence=(*(Evidence(draft) for draft in drafts), *level_evidence),
         missing=(
             "a final magnesium result of the last 90 days",
             *levels.unread(level.unusable, "magnesium"),

@@ -41,7 +41,7 @@ from hooks.rules.magnesium_ordered import magnesium_ordered_renal_impairment
 from hooks.windows import YEAR
 from hooks.wording import EVIDENCE_DOUBTED, NOT_APPLICABLE, PREFERENCE, day, headline, named
 
-_OTHER_DOSES = frozenset({"constipation", "dyspepsia", "arrhythmia", "eclampsia"})
+_OTHER_INDICATIONS = frozenset({"constipation", "dyspepsia", "arrhythmia", "eclampsia"})
 
 
 @rule(
@@ -79,42 +79,42 @@ def magnesium_ordered_dose(facts: Facts) -> Answer:
         for draft in facts.drafts.selected_medications
         if is_supplement(draft)
         and salt.is_in(draft)
-        and _OTHER_DOSES.isdisjoint(draft.reason.concepts)
+        and _OTHER_INDICATIONS.isdisjoint(draft.reason.concepts)
     )
     if not drafts:
         return NotFired("no selected draft orders magnesium oxide as a supplement")
     if facts.hazards("pregnancy"):
         return NotFired("pregnancy: no dose of magnesium oxide is judged")
     assert magnesium_ordered_renal_impairment.check is not None
-    kidney = magnesium_ordered_renal_impairment.check(facts)
-    if isinstance(kidney, Finding):
+    renal_answer = magnesium_ordered_renal_impairment.check(facts)
+    if isinstance(renal_answer, Finding):
         return NotFired("renal function is impaired or not known: see the card on that")
-    if isinstance(kidney, CannotTell):
-        return kidney
+    if isinstance(renal_answer, CannotTell):
+        return renal_answer
     level = levels.low(facts, "magnesium")
     if level.beyond is None:
         return CannotTell(levels.undecided(level), level.unusable)
     if not level.beyond:
         return NotFired("magnesium is not documented low", (level.evidence(),))
-    return _judged(facts, level, salt, drafts)
+    return _answer(facts, level, salt, drafts)
 
 
-def _judged(
+def _answer(
     facts: Facts, level: levels.Level, salt: Salt, drafts: tuple[Medication, ...]
 ) -> Answer:
     least = facts.limits.value("magnesium_oxide.least")
     most = facts.limits.value("magnesium_oxide.most")
     outside: list[tuple[Medication, Fraction]] = []
-    lacking = []
+    unknown_doses = []
     for draft in drafts:
         daily = daily_amount(draft, salt.names, salt)
         if daily.most is None:
-            lacking.append(daily.lacking)
+            unknown_doses.append(daily.unknown_because)
         elif not least <= rounded(salt.mmol(daily.most), 0) <= most:
             outside.append((draft, daily.most))
     if not outside:
-        if lacking:
-            return NotFired(f"the daily dose is not known: {lacking[0]}")
+        if unknown_doses:
+            return NotFired(f"the daily dose is not known: {unknown_doses[0]}")
         return NotFired("the daily dose is within the range", (level.evidence(),))
     assert level.result is not None
     advice = [_arithmetic(salt, draft, mg) for draft, mg in outside]

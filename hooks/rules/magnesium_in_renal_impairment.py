@@ -45,7 +45,7 @@ from hooks.magnesium import (
     WATCH,
     Accumulation,
     accumulation,
-    treats,
+    is_treatment,
 )
 from hooks.renal import Renal, kidney_headline
 from hooks.wording import CONTRAINDICATED, FOR_ADVICE, FOR_HAZARDS, PREFERENCE, day, headline, named
@@ -66,44 +66,44 @@ from hooks.wording import CONTRAINDICATED, FOR_ADVICE, FOR_HAZARDS, PREFERENCE, 
 )
 def magnesium_in_renal_impairment(facts: Facts) -> Answer:
     """Magnesium on the medication list accumulates in renal impairment."""
-    danger = accumulation(facts)
+    risk = accumulation(facts)
     taken = facts.taking("magnesium", hazard=True)
     if not taken:
-        return _without(facts, danger)
-    supplements = tuple(one for one in taken if not treats(one))
-    impaired = danger.function.severe or danger.function.moderate
-    if not supplements and (impaired or danger.urgent):
-        return _treated(facts, danger, taken)
-    if impaired or danger.urgent:
-        return _taken(facts, danger, supplements)
-    if danger.high and supplements:
-        return _taken_and_once_high(facts, danger, supplements)
-    if danger.function.unknown and danger.function.fetched and supplements:
-        return _taken_unchecked(facts, danger, supplements)
-    if danger.open:
+        return _not_taken(facts, risk)
+    supplements = tuple(medication for medication in taken if not is_treatment(medication))
+    impaired = risk.function.severe or risk.function.moderate
+    if not supplements and (impaired or risk.recently_above_range):
+        return _treatment_taken(facts, risk, taken)
+    if impaired or risk.recently_above_range:
+        return _supplement_taken(facts, risk, supplements)
+    if risk.above_range and supplements:
+        return _supplement_taken_and_once_high(facts, risk, supplements)
+    if risk.function.unknown and risk.function.fetched and supplements:
+        return _supplement_taken_renal_function_unknown(facts, risk, supplements)
+    if risk.unresolved:
         return CannotTell(
-            danger.open, (*danger.function.unusable, *danger.level.unusable), trigger=True
+            risk.unresolved, (*risk.function.unusable, *risk.level.unusable), trigger=True
         )
     return NotFired(
         "renal function is not impaired and magnesium is not above range",
-        danger.evidence(facts),
+        risk.evidence(facts),
     )
 
 
-def _treated(facts: Facts, danger: Accumulation, taken: tuple[Medication, ...]) -> Finding:
+def _treatment_taken(facts: Facts, risk: Accumulation, taken: tuple[Medication, ...]) -> Finding:
     return Finding(
-        indicator=Indicator.CRITICAL if danger.toxic else Indicator.WARNING,
+        indicator=Indicator.CRITICAL if risk.toxic else Indicator.WARNING,
         summary=kidney_headline(
-            danger.function,
-            f"Magnesium treatment, {danger.because()}: "
-            + ("act now" if danger.toxic else "levels, reflexes, urine output"),
+            risk.function,
+            f"Magnesium treatment, {risk.phrase()}: "
+            + ("act now" if risk.toxic else "levels, reflexes, urine output"),
         ),
         advice=(
-            TOXIC + SIGNS if danger.toxic else "Therapy in progress. " + WATCH,
+            TOXIC + SIGNS if risk.toxic else "Therapy in progress. " + WATCH,
             f"On the list: {named(taken)}.",
         ),
-        evidence=(*(Evidence(one) for one in taken), *danger.evidence(facts)),
-        missing=danger.missing(),
+        evidence=(*(Evidence(medication) for medication in taken), *risk.evidence(facts)),
+        missing=risk.missing(),
         strength=STRENGTH,
         suggestions=(
             OrderTest("magnesium", "level under treatment"),
@@ -113,31 +113,33 @@ def _treated(facts: Facts, danger: Accumulation, taken: tuple[Medication, ...]) 
     )
 
 
-def _graded(facts: Facts, danger: Accumulation) -> Indicator:
+def _severity(facts: Facts, risk: Accumulation) -> Indicator:
     """The severity of the card for a supplement."""
-    if danger.deficit is not None:
+    if risk.deficit is not None:
         return Indicator.WARNING
-    if danger.function.severe or danger.reaches(facts, "magnesium.critical"):
+    if risk.function.severe or risk.reaches(facts, "magnesium.critical"):
         return Indicator.CRITICAL
-    if danger.function.moderate or not danger.function.fresh_normal:
+    if risk.function.moderate or not risk.function.fresh_normal:
         return Indicator.WARNING
-    if danger.reaches(facts, "magnesium.mild", doubtful=True):
+    if risk.reaches(facts, "magnesium.mild", count_doubtful=True):
         return Indicator.WARNING
     return Indicator.INFO
 
 
-def _taken(facts: Facts, danger: Accumulation, supplements: tuple[Medication, ...]) -> Finding:
-    indicator = _graded(facts, danger)
-    impaired = danger.function.severe or danger.function.moderate
+def _supplement_taken(
+    facts: Facts, risk: Accumulation, supplements: tuple[Medication, ...]
+) -> Finding:
+    indicator = _severity(facts, risk)
+    impaired = risk.function.severe or risk.function.moderate
     advice = []
-    if danger.repeats:
+    if risk.repeats:
         advice.append("The result is preliminary: repeat it before acting on it.")
-    if danger.level.result is not None and danger.urgent:
-        advice += levels.sample_words(danger.level.result)
-    if danger.deficit is not None:
+    if risk.level.result is not None and risk.recently_above_range:
+        advice += levels.sample_words(risk.level.result)
+    if risk.deficit is not None:
         action = "correct it with specialist advice"
         advice.append(
-            f"Magnesium is low nevertheless ({danger.deficit.reported}): whether to stop "
+            f"Magnesium is low nevertheless ({risk.deficit.reported}): whether to stop "
             "it and how to correct the deficiency is one decision, with specialist advice."
         )
     elif indicator is Indicator.CRITICAL:
@@ -156,25 +158,25 @@ def _taken(facts: Facts, danger: Accumulation, supplements: tuple[Medication, ..
             "Monitor magnesium and creatinine, and stop magnesium that has no documented reason."
         )
     advice.append(f"Magnesium on the list: {named(supplements)}.")
-    if impaired and danger.deficit is None:
+    if impaired and risk.deficit is None:
         advice.append("In renal insufficiency magnesium can accumulate to toxic levels.")
-    tests = danger.repeats or ("magnesium", "creatinine")
+    tests = risk.repeats or ("magnesium", "creatinine")
     return Finding(
         indicator=indicator,
-        summary=kidney_headline(danger.function, f"On magnesium, {danger.because()}: {action}"),
+        summary=kidney_headline(risk.function, f"On magnesium, {risk.phrase()}: {action}"),
         advice=tuple(advice),
-        evidence=(*(Evidence(one) for one in supplements), *danger.evidence(facts)),
-        missing=danger.missing(),
+        evidence=(*(Evidence(supplement) for supplement in supplements), *risk.evidence(facts)),
+        missing=risk.missing(),
         strength=STRENGTH,
         suggestions=tuple(OrderTest(key, "monitoring while on magnesium") for key in tests),
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
     )
 
 
-def _taken_and_once_high(
-    facts: Facts, danger: Accumulation, supplements: tuple[Medication, ...]
+def _supplement_taken_and_once_high(
+    facts: Facts, risk: Accumulation, supplements: tuple[Medication, ...]
 ) -> Finding:
-    result = danger.level.result
+    result = risk.level.result
     assert result is not None  # a level above range exists
     return Finding(
         indicator=Indicator.INFO,
@@ -185,16 +187,16 @@ def _taken_and_once_high(
             f"Magnesium on the list: {named(supplements)}. The result above range is from "
             f"{day(result)}: repeat it before acting on it.",
         ),
-        evidence=(*(Evidence(one) for one in supplements), *danger.evidence(facts)),
-        missing=danger.missing(),
+        evidence=(*(Evidence(supplement) for supplement in supplements), *risk.evidence(facts)),
+        missing=risk.missing(),
         strength=STRENGTH,
         suggestions=(OrderTest("magnesium", "repeat the high result"),),
         overrides=FOR_HAZARDS,
     )
 
 
-def _taken_unchecked(
-    facts: Facts, danger: Accumulation, supplements: tuple[Medication, ...]
+def _supplement_taken_renal_function_unknown(
+    facts: Facts, risk: Accumulation, supplements: tuple[Medication, ...]
 ) -> Finding:
     return Finding(
         indicator=Indicator.INFO,
@@ -203,65 +205,65 @@ def _taken_unchecked(
             f"Magnesium on the list: {named(supplements)}. It accumulates in renal "
             "insufficiency, and no usable renal function from the last 12 months is known.",
         ),
-        evidence=(*(Evidence(one) for one in supplements), *danger.evidence(facts)),
-        missing=danger.missing(),
+        evidence=(*(Evidence(supplement) for supplement in supplements), *risk.evidence(facts)),
+        missing=risk.missing(),
         strength=STRENGTH,
         suggestions=(OrderTest("creatinine", "renal function while on magnesium"),),
         overrides=FOR_HAZARDS,
     )
 
 
-def _without(facts: Facts, danger: Accumulation) -> Answer:
-    if danger.reaches(facts, "magnesium.critical"):
-        return _of_unknown_source(facts, danger)
-    advanced = _advanced_chronic(facts, danger.function)
+def _not_taken(facts: Facts, risk: Accumulation) -> Answer:
+    if risk.reaches(facts, "magnesium.critical"):
+        return _of_unknown_source(facts, risk)
+    advanced = _advanced_chronic(facts, risk.function)
     unread = reading.medications_unread(facts)
     if unread:
-        return CannotTell(unread, trigger=danger.function.severe or danger.urgent)
+        return CannotTell(unread, trigger=risk.function.severe or risk.recently_above_range)
     documented = cramps.documented(facts)
     if documented is None:
         return CannotTell(reading.conditions_unread(facts))
     if not documented or not advanced:
         return NotFired("no magnesium is on the medication list")
     tests = []
-    if not danger.level.checked:
+    if not risk.level.checked:
         tests.append(OrderTest("magnesium", "magnesium in advanced renal impairment"))
-    if danger.function.egfr is None or danger.function.stale:
+    if risk.function.egfr is None or risk.function.stale:
         tests.append(OrderTest("creatinine", "renal function is not recent"))
     return Finding(
         indicator=Indicator.INFO,
         summary=headline(
-            f"Leg cramps with {danger.function.phrase()}: advise against over-the-counter magnesium"
+            f"Leg cramps with {risk.function.phrase()}: advise against over-the-counter magnesium"
         ),
         advice=(
             "Many people take magnesium for cramps without mentioning it. In advanced renal "
             "impairment it can accumulate to toxic levels: ask about supplements, antacids and "
             "laxatives that contain it, and advise against them.",
         ),
-        evidence=danger.evidence(facts),
-        missing=danger.missing(),
+        evidence=risk.evidence(facts),
+        missing=risk.missing(),
         strength=STRENGTH,
         suggestions=tuple(tests),
         overrides=FOR_ADVICE,
     )
 
 
-def _of_unknown_source(facts: Facts, danger: Accumulation) -> Finding:
+def _of_unknown_source(facts: Facts, risk: Accumulation) -> Finding:
     """A dangerously high magnesium, although none is on the list: it has some source."""
-    result = danger.level.result
+    result = risk.level.result
     assert result is not None  # it reaches a limit
-    early = "The result is preliminary: repeat it now. " if danger.level.preliminary else ""
+    repeat_now = "The result is preliminary: repeat it now. " if risk.level.preliminary else ""
     return Finding(
-        indicator=Indicator.WARNING if danger.level.preliminary else Indicator.CRITICAL,
+        indicator=Indicator.WARNING if risk.level.preliminary else Indicator.CRITICAL,
         summary=kidney_headline(
-            danger.function, f"Magnesium {result.reported} ({day(result)}) is high: find its source"
+            risk.function, f"Magnesium {result.reported} ({day(result)}) is high: find its source"
         ),
         advice=(
-            f"{early}No magnesium is known to be taken: ask about laxatives, antacids, enemas, "
-            "supplements and infusions, and stop them. " + SIGNS,
+            f"{repeat_now}No magnesium is known to be taken: ask about laxatives, antacids, "
+            "enemas, supplements and infusions, and stop them. " + SIGNS,
         ),
-        evidence=danger.evidence(facts),
-        missing=(*danger.missing(), *reading.medications_unread(facts)),
+        evidence=risk.evidence(facts),
+        missing=(*risk.missing(), *reading.medications_unread(facts)),
         strength=STRENGTH,
         suggestions=(
             OrderTest("magnesium", "repeat the high result"),

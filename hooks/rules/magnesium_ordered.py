@@ -45,7 +45,7 @@ from hooks.magnesium import (
     WATCH,
     Accumulation,
     accumulation,
-    treats,
+    is_treatment,
 )
 from hooks.renal import kidney_headline
 from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, day, headline, named
@@ -67,60 +67,58 @@ from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, day, headline, named
 )
 def magnesium_ordered_renal_impairment(facts: Facts) -> Answer:
     """Magnesium that is being ordered accumulates in renal impairment."""
-    danger = accumulation(facts)
+    risk = accumulation(facts)
     drafts = tuple(
         draft for draft in facts.drafts.selected_medications if "magnesium" in draft.classes
     )
-    supplements = tuple(draft for draft in drafts if not _treatment(facts, draft))
+    supplements = tuple(draft for draft in drafts if not _is_treatment(facts, draft))
     if not supplements:
-        return _treatment_ordered(facts, danger, drafts)
-    function = danger.function
-    if function.severe or function.moderate or function.unknown or danger.urgent:
+        return _treatment_ordered(facts, risk, drafts)
+    function = risk.function
+    if function.severe or function.moderate or function.unknown or risk.recently_above_range:
         treatments = tuple(draft for draft in drafts if draft not in supplements)
-        return _ordered(facts, danger, supplements, treatments)
-    if danger.high:
-        return _ordered_and_once_high(facts, danger, supplements)
-    if danger.open:
-        return CannotTell(danger.open, (*function.unusable, *danger.level.unusable), trigger=True)
+        return _supplement_ordered(facts, risk, supplements, treatments)
+    if risk.above_range:
+        return _supplement_ordered_and_once_high(facts, risk, supplements)
+    if risk.unresolved:
+        return CannotTell(risk.unresolved, (*function.unusable, *risk.level.unusable), trigger=True)
     return NotFired(
         "renal function is not impaired and magnesium is not above range",
-        danger.evidence(facts),
+        risk.evidence(facts),
     )
 
 
-def _treatment(facts: Facts, draft: Medication) -> bool:
+def _is_treatment(facts: Facts, draft: Medication) -> bool:
     """Whether a draft is a treatment, by its route or reason.
 
     If it has no reason, eclampsia on the problem list is reason enough: to obstruct the
     treatment would be the greater danger.
     """
-    return treats(draft) or (not draft.reason.given and bool(facts.hazards("eclampsia")))
+    return is_treatment(draft) or (not draft.reason.given and bool(facts.hazards("eclampsia")))
 
 
-def _treatment_ordered(
-    facts: Facts, danger: Accumulation, drafts: tuple[Medication, ...]
-) -> Answer:
-    function = danger.function
-    against = _against_parenteral(facts)
+def _treatment_ordered(facts: Facts, risk: Accumulation, drafts: tuple[Medication, ...]) -> Answer:
+    function = risk.function
+    cautions = _cautions_for_parenteral(facts)
     impaired = function.severe or function.moderate
-    if not (danger.toxic or impaired or against or function.unknown):
+    if not (risk.toxic or impaired or cautions or function.unknown):
         return NotFired("a treatment with magnesium, and renal function is not impaired")
-    if danger.toxic:
+    if risk.toxic:
         indicator, action = Indicator.CRITICAL, "toxic; pause and monitor"
     elif impaired:
         indicator, action = Indicator.WARNING, "adjust the dose and monitor"
-    elif against:
+    elif cautions:
         indicator, action = Indicator.WARNING, "weigh the risk and monitor"
     else:
         indicator, action = Indicator.INFO, "levels, reflexes, urine output"
-    words = [danger.because() or (function.phrase() if function.unknown else "")]
-    if against:
-        words.append(named(against))
+    phrases = [risk.phrase() or (function.phrase() if function.unknown else "")]
+    if cautions:
+        phrases.append(named(cautions))
     emergency = any(not draft.reason.concepts.isdisjoint(EMERGENCIES) for draft in drafts)
     # In pregnancy intravenous magnesium is given against seizures, whatever the order says.
     emergency = emergency or bool(facts.hazards(*EMERGENCIES, "pregnancy"))
     advice = []
-    if danger.toxic:
+    if risk.toxic:
         advice.append(TOXIC + SIGNS)
     elif impaired:
         advice.append(
@@ -128,26 +126,26 @@ def _treatment_ordered(
             if emergency
             else "Half the dose, more slowly."
         )
-    if against:
+    if cautions:
         advice.append(
-            f"{named(against)}: magnesium impairs neuromuscular and atrioventricular conduction."
+            f"{named(cautions)}: magnesium impairs neuromuscular and atrioventricular conduction."
         )
     advice += [WATCH, f"Ordered: {named(drafts)}."]
-    if danger.level.result is not None and danger.urgent:
-        advice += levels.sample_words(danger.level.result)
+    if risk.level.result is not None and risk.recently_above_range:
+        advice += levels.sample_words(risk.level.result)
     return Finding(
         indicator=indicator,
         summary=kidney_headline(
-            danger.function, f"Magnesium treatment, {'; '.join(filter(None, words))}: {action}"
+            risk.function, f"Magnesium treatment, {'; '.join(filter(None, phrases))}: {action}"
         ),
         advice=tuple(advice),
         evidence=(
-            *(Evidence(one) for one in drafts),
-            *(Evidence(one) for one in against),
-            *danger.evidence(facts),
+            *(Evidence(draft) for draft in drafts),
+            *(Evidence(condition) for condition in cautions),
+            *risk.evidence(facts),
         ),
-        missing=danger.missing(),
-        background=(_DOSES,) if impaired and not danger.toxic else (),
+        missing=risk.missing(),
+        background=(_DOSES,) if impaired and not risk.toxic else (),
         strength=STRENGTH,
         suggestions=(
             OrderTest("magnesium", "level under treatment"),
@@ -164,34 +162,36 @@ _DOSES = (
 )
 
 
-def _against_parenteral(facts: Facts) -> tuple[Condition, ...]:
+def _cautions_for_parenteral(facts: Facts) -> tuple[Condition, ...]:
     return tuple(facts.hazards("myasthenia_gravis", "heart_block"))
 
 
-def _ordered(
+def _supplement_ordered(
     facts: Facts,
-    danger: Accumulation,
+    risk: Accumulation,
     drafts: tuple[Medication, ...],
     treatments: tuple[Medication, ...],
 ) -> Finding:
     """``treatments`` are ordered together with the supplements, and are never removed."""
-    function = danger.function
+    function = risk.function
     impaired = function.severe or function.moderate
-    unknown = function.unknown and not danger.urgent
-    mild = (
-        danger.urgent
+    unknown = function.unknown and not risk.recently_above_range
+    mildly_high = (
+        risk.recently_above_range
         and not impaired
         and function.fresh_normal
-        and not danger.reaches(facts, "magnesium.mild")
+        and not risk.reaches(facts, "magnesium.mild")
     )
-    critical = (function.severe or danger.urgent) and not mild and not danger.doubtful
-    critical = (critical or function.severe) and danger.deficit is None
+    critical = (
+        (function.severe or risk.recently_above_range) and not mildly_high and not risk.doubtful
+    )
+    critical = (critical or function.severe) and risk.deficit is None
     advice = []
-    if danger.repeats:
+    if risk.repeats:
         advice.append("The result is preliminary: repeat it before acting on it.")
-    if danger.level.result is not None and danger.urgent:
-        advice += levels.sample_words(danger.level.result)
-    if danger.deficit is not None and function.severe:
+    if risk.level.result is not None and risk.recently_above_range:
+        advice += levels.sample_words(risk.level.result)
+    if risk.deficit is not None and function.severe:
         action = "dose and monitor with care"
         advice.append(
             "A deficiency is documented: correct it with a dose adjusted for renal function, with "
@@ -205,7 +205,7 @@ def _ordered(
             if impaired
             else "Magnesium is above range: give none, and recheck. " + SIGNS
         )
-    elif danger.urgent and not impaired:
+    elif risk.recently_above_range and not impaired:
         action = "above range, no more magnesium needed"
         advice.append("Magnesium is above range: no more is needed; recheck it.")
     elif unknown:
@@ -214,32 +214,32 @@ def _ordered(
     else:
         action = "low dose, monitor"
         advice.append("If it is needed, use a low dose and monitor magnesium and creatinine.")
-    if danger.early_deficit is not None:
+    if risk.preliminary_deficit is not None:
         advice.append("The low magnesium is preliminary: confirm it now.")
     advice.append(f"Ordered: {named(drafts)}.")
     if treatments:
         dose = "adjust the dose. " if impaired else ""
         advice.append(f"Treatment, not to be removed: {named(treatments)}; {dose}{WATCH}")
-    if impaired and danger.deficit is None:
+    if impaired and risk.deficit is None:
         advice.append("In renal insufficiency magnesium can accumulate to toxic levels.")
     offers: list[Suggestion]
-    if danger.repeats:
-        offers = [OrderTest(key, "repeat the preliminary result") for key in danger.repeats]
+    if risk.repeats:
+        offers = [OrderTest(key, "repeat the preliminary result") for key in risk.repeats]
     else:
-        removal = danger.deficit is None or not function.severe
-        removal = removal and danger.early_deficit is None
+        removal = risk.deficit is None or not function.severe
+        removal = removal and risk.preliminary_deficit is None
         offers = [
             *(RemoveDraft(draft.source.reference, draft.name) for draft in drafts if removal),
             OrderTest("creatinine", "renal function before magnesium"),
             OrderTest("magnesium", "magnesium level before giving more"),
         ]
-    because = danger.because() or function.phrase()
+    phrase = risk.phrase() or function.phrase()
     return Finding(
         indicator=Indicator.CRITICAL if critical else Indicator.WARNING,
-        summary=kidney_headline(danger.function, f"Magnesium ordered, {because}: {action}"),
+        summary=kidney_headline(risk.function, f"Magnesium ordered, {phrase}: {action}"),
         advice=tuple(advice),
-        evidence=(*(Evidence(one) for one in drafts), *danger.evidence(facts)),
-        missing=danger.missing(),
+        evidence=(*(Evidence(draft) for draft in drafts), *risk.evidence(facts)),
+        missing=risk.missing(),
         strength=STRENGTH,
         suggestions=tuple(offers),
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
@@ -247,10 +247,10 @@ def _ordered(
     )
 
 
-def _ordered_and_once_high(
-    facts: Facts, danger: Accumulation, drafts: tuple[Medication, ...]
+def _supplement_ordered_and_once_high(
+    facts: Facts, risk: Accumulation, drafts: tuple[Medication, ...]
 ) -> Finding:
-    result = danger.level.result
+    result = risk.level.result
     assert result is not None  # a level above range exists
     return Finding(
         indicator=Indicator.INFO,
@@ -261,8 +261,8 @@ def _ordered_and_once_high(
             f"Ordered: {named(drafts)}. Magnesium was above range on {day(result)}: repeat it "
             "before more is given.",
         ),
-        evidence=(*(Evidence(one) for one in drafts), *danger.evidence(facts)),
-        missing=danger.missing(),
+        evidence=(*(Evidence(draft) for draft in drafts), *risk.evidence(facts)),
+        missing=risk.missing(),
         strength=STRENGTH,
         suggestions=(OrderTest("magnesium", "repeat the high result"),),
         overrides=FOR_HAZARDS,

@@ -43,7 +43,7 @@ from hooks.reading import conditions_unread, results_unread
 from hooks.windows import ACT, CHECKED
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, fitting, headline, short_day
 
-_JUDGES = {
+_JUDGEMENTS = {
     "calcium": calcium.low_total,
     "calcium_adjusted": calcium.low_adjusted,
     "calcium_ionized": calcium.low_ionised,
@@ -90,7 +90,7 @@ _WORSE = {"creatine_kinase": Worse.HIGH, "tsh": Worse.HIGH}
     ],
     overrides=(*FOR_TESTS, CONTRAINDICATED),
     needs=[
-        *(results(analyte, CHECKED).optional() for analyte in _JUDGES),
+        *(results(analyte, CHECKED).optional() for analyte in _JUDGEMENTS),
         results("albumin", CHECKED).optional(),
         conditions(cramps.LEG_CRAMPS, "cirrhosis").optional(),
         medications("statin", *DIURETICS).optional(),
@@ -101,11 +101,13 @@ _WORSE = {"creatine_kinase": Worse.HIGH, "tsh": Worse.HIGH}
 def metabolic_cause_found(facts: Facts) -> Answer:
     """Low calcium or sodium, a high creatine kinase or TSH: named, and treated as a cause."""
     superseded = _superseded(facts)
-    judged = [_judged(facts, analyte) for analyte in _JUDGES if analyte != superseded]
-    found = [one for one in judged if isinstance(one, Cause)]
-    undecided = tuple(line for one in judged if isinstance(one, tuple) for line in one)
-    critical = [one for one in found if one.indicator is Indicator.CRITICAL]
-    if not found:
+    judgements = [_judged(facts, analyte) for analyte in _JUDGEMENTS if analyte != superseded]
+    causes = [judgement for judgement in judgements if isinstance(judgement, Cause)]
+    undecided = tuple(
+        line for judgement in judgements if isinstance(judgement, tuple) for line in judgement
+    )
+    critical = [cause for cause in causes if cause.indicator is Indicator.CRITICAL]
+    if not causes:
         lacking = (*undecided, *results_unread(facts))
         return CannotTell(lacking) if lacking else NotFired(_nothing(facts))
     if not critical:
@@ -116,15 +118,15 @@ def metabolic_cause_found(facts: Facts) -> Answer:
             return CannotTell(("whether leg cramps are documented", *conditions_unread(facts)))
         if not documented:
             return NotFired("leg cramps are not documented, and nothing measured is critical")
-    found.sort(key=lambda one: -one.indicator)  # stable: equally grave ones in their order
+    causes.sort(key=lambda cause: -cause.indicator)  # stable: equally grave ones in their order
     return Finding(
-        indicator=found[0].indicator,
-        summary=headline(_summary(found)),
-        advice=tuple(one.advice for one in found),
-        evidence=tuple(line for one in found for line in one.evidence),
+        indicator=causes[0].indicator,
+        summary=headline(_summary(causes)),
+        advice=tuple(cause.advice for cause in causes),
+        evidence=tuple(line for cause in causes for line in cause.evidence),
         missing=undecided,
         strength="The limits are general knowledge; each site should confirm them.",
-        suggestions=tuple(dict.fromkeys(test for one in found for test in one.tests)),
+        suggestions=tuple(dict.fromkeys(test for cause in causes for test in cause.tests)),
         overrides=(*FOR_TESTS, CONTRAINDICATED),
     )
 
@@ -142,19 +144,19 @@ def _superseded(facts: Facts) -> str:
 def _nothing(facts: Facts) -> str:
     measured = [
         (newest.result.analyte.name, facts.within(newest.result, CHECKED))
-        for newest in (facts.newest(key, _WORSE.get(key, Worse.LOW)) for key in _JUDGES)
+        for newest in (facts.newest(key, _WORSE.get(key, Worse.LOW)) for key in _JUDGEMENTS)
         if newest.result is not None
     ]
-    usable = [name for name, fresh in measured if fresh]
+    usable = [name for name, recent in measured if recent]
     if not usable:
         return "neither calcium, creatine kinase, sodium nor TSH was measured in 90 days"
     return f"{', '.join(usable)}: within the limits; the others were not measured in 90 days"
 
 
-def _summary(found: list[Cause]) -> str:
-    text = f"{found[0].words}: {found[0].action}"
-    for one in found[1:]:
-        text = fitting(text, f"; also {one.value}")
+def _summary(causes: list[Cause]) -> str:
+    text = f"{causes[0].words}: {causes[0].action}"
+    for cause in causes[1:]:
+        text = fitting(text, f"; also {cause.value}")
     return text
 
 
@@ -164,33 +166,34 @@ def _judged(facts: Facts, analyte: str) -> Cause | tuple[str, ...]:
     if newest.result is None and newest.tentative is None:
         return unread(newest.unusable, analyte)
     name = newest.result.analyte.name if newest.result else analyte
-    doubts = unread(newest.unusable, name.lower())
+    unusable = unread(newest.unusable, name.lower())
     final = newest.result if facts.within(newest.result, CHECKED) else None
-    early = newest.tentative if facts.within(newest.tentative, CHECKED) else None
-    final_cause, final_doubt = _cause(facts, final)
-    early_cause, _ = _cause(facts, early)
+    tentative = newest.tentative if facts.within(newest.tentative, CHECKED) else None
+    final_cause, final_undecided = _cause(facts, final)
+    tentative_cause, _ = _cause(facts, tentative)
     # A preliminary result may raise only the critical level, which fires without cramps.
-    raises = early_cause is not None and (
-        early_cause.indicator is Indicator.CRITICAL or (early is not None and bool(early.remarks))
+    tentative_counts = tentative_cause is not None and (
+        tentative_cause.indicator is Indicator.CRITICAL
+        or (tentative is not None and bool(tentative.remarks))
     )
-    graver = final_cause is None or (
-        early_cause is not None and early_cause.indicator > final_cause.indicator
+    more_severe = final_cause is None or (
+        tentative_cause is not None and tentative_cause.indicator > final_cause.indicator
     )
-    if early_cause is not None and raises and graver:
-        return early_cause
+    if tentative_cause is not None and tentative_counts and more_severe:
+        return tentative_cause
     if final_cause is not None:
         return final_cause
-    return (*doubts, *final_doubt)
+    return (*unusable, *final_undecided)
 
 
 def _cause(facts: Facts, result: Result | None) -> tuple[Cause | None, tuple[str, ...]]:
     if result is None:
         return None, ()
-    cause, decided = _JUDGES[result.analyte.key](facts, result)
+    cause, conclusive = _JUDGEMENTS[result.analyte.key](facts, result)
     if cause is None:
         name = result.analyte.name.lower()
-        doubt = f"{name} {result.reported} does not say whether it is beyond the limit"
-        return None, (() if decided else (doubt,))
+        undecided = f"{name} {result.reported} does not say whether it is beyond the limit"
+        return None, (() if conclusive else (undecided,))
     if not facts.within(result, ACT):
         day = short_day(result.day, facts.today)
         return (

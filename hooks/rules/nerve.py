@@ -49,29 +49,29 @@ NERVE = (
 )
 def neuropathy_mimic(facts: Facts) -> Answer:
     """Nerve disease or diabetes beside leg cramps: examine the nerves."""
-    found = facts.conditions(*NERVE)
-    if not found:
+    nerve_disease = facts.conditions(*NERVE)
+    if not nerve_disease:
         if not facts.could_be_read(Kind.CONDITIONS):
             return CannotTell(("whether nerve disease or diabetes is documented",))
         return NotFired("neither nerve disease nor diabetes is documented")
-    motor = facts.conditions("motor_neuron_disease")
+    motor_neuron_disease = facts.conditions("motor_neuron_disease")
     advice = [
         "Focused neurological examination: strength, reflexes, sensation. Burning or tingling "
         "points to neuropathy; pain along a root to radiculopathy."
     ]
-    if motor:
+    if motor_neuron_disease:
         advice.append("Motor neuron disease: cramps may be part of it; look for fasciculation.")
     elif facts.conditions("neurogenic_claudication"):
         advice.append("Neurogenic claudication: on standing and walking, eased by bending forward.")
     return Finding(
-        indicator=Indicator.WARNING if motor else Indicator.INFO,
+        indicator=Indicator.WARNING if motor_neuron_disease else Indicator.INFO,
         summary=headline(
             "Motor neuron disease on record: cramps may be part of it"
-            if motor
+            if motor_neuron_disease
             else "Nerve disease or diabetes on record: examine strength, reflexes, sensation"
         ),
         advice=tuple(advice),
-        evidence=(*(Evidence(one) for one in found), *cramps.evidence(facts)),
+        evidence=(*(Evidence(condition) for condition in nerve_disease), *cramps.evidence(facts)),
         strength="A clinical distinction that the article names.",
         overrides=FOR_ADVICE,
     )

@@ -43,10 +43,10 @@ from cds_service.engine.rule import (
     rule,
 )
 from hooks.quinine_hazards import (
-    AGAINST,
-    AVOIDED,
-    INTERACTING,
-    SENSITIVE,
+    AVOID_TOGETHER,
+    CONTRAINDICATIONS,
+    HYPERSENSITIVITY,
+    INTERACTIONS,
     Contraindications,
     Interaction,
     contraindications,
@@ -56,7 +56,7 @@ from hooks.reading import medications_unread
 from hooks.windows import ACT, PLATELETS
 from hooks.wording import FOR_HAZARDS, PREFERENCE, drugs, headline, named
 
-EXCUSES = ("malaria", "babesiosis")
+JUSTIFYING = ("malaria", "babesiosis")
 _REFERENCES = [
     "fda-quinine",
     "quinine-label",
@@ -66,11 +66,11 @@ _REFERENCES = [
     "article",
 ]
 _NEEDS = [
-    conditions(*EXCUSES, *AGAINST, "g6pd_deficiency", "cirrhosis").optional(),
-    medications(*INTERACTING).optional(),
+    conditions(*JUSTIFYING, *CONTRAINDICATIONS, "g6pd_deficiency", "cirrhosis").optional(),
+    medications(*INTERACTIONS).optional(),
     results("platelets", PLATELETS).optional(),
     results("qtc_interval", ACT).optional(),
-    allergies(SENSITIVE),
+    allergies(HYPERSENSITIVITY),
 ]
 
 
@@ -91,15 +91,15 @@ def quinine_active(facts: Facts) -> Answer:
     """Active quinine, without malaria or with a contraindication, is reviewed now."""
     taken = facts.taking("quinine", hazard=True)
     if not taken:
-        lacking = medications_unread(facts)
-        return CannotTell(lacking) if lacking else NotFired("no active quinine")
+        unread = medications_unread(facts)
+        return CannotTell(unread) if unread else NotFired("no active quinine")
     current = facts.taking("quinine")
     evidence = tuple(
-        Evidence(one, note="" if one in current else "a newer statement says stopped; confirm")
-        for one in taken
+        Evidence(drug, note="" if drug in current else "a newer statement says stopped; confirm")
+        for drug in taken
     )
-    offers = (_COUNT,)
-    return _judged(facts, taken, evidence, "Active quinine", offers, offers)
+    offers = (_BLOOD_COUNT,)
+    return _answer(facts, taken, evidence, "Active quinine", offers, offers)
 
 
 @rule(
@@ -123,107 +123,107 @@ def quinine_active(facts: Facts) -> Answer:
 )
 def quinine_ordered(facts: Facts) -> Answer:
     """An order of quinine, without malaria or despite a contraindication, is advised against."""
-    drafts = tuple(one for one in facts.drafts.selected_medications if "quinine" in one.classes)
-    levels_first = tuple(
+    drafts = _drafts(facts)
+    electrolytes_first = tuple(
         OrderTest(analyte, "low potassium or magnesium adds to QT prolongation")
         for analyte in ("potassium", "magnesium")
         if not _fresh(facts, analyte)
     )
-    evidence = tuple(Evidence(one) for one in drafts)
-    cautious = (_COUNT, *levels_first)
-    return _judged(facts, drafts, evidence, "Quinine ordered", levels_first, cautious)
+    evidence = tuple(Evidence(draft) for draft in drafts)
+    malaria_offers = (_BLOOD_COUNT, *electrolytes_first)
+    return _answer(facts, drafts, evidence, "Quinine ordered", electrolytes_first, malaria_offers)
 
 
-def _judged(
+def _answer(
     facts: Facts,
     quinine: tuple[Medication, ...],
     evidence: tuple[Evidence, ...],
     subject: str,
     offers: tuple[Suggestion, ...],
-    cautious: tuple[Suggestion, ...],
+    malaria_offers: tuple[Suggestion, ...],
 ) -> Answer:
-    excusing = facts.certain(*EXCUSES)
-    unexcused = () if excusing else tuple(one for one in quinine if not _for_malaria(one))
-    against = contraindications(facts)
+    justifying = facts.certain(*JUSTIFYING)
+    unjustified = () if justifying else tuple(drug for drug in quinine if not _for_malaria(drug))
+    hazards = contraindications(facts)
     g6pd = facts.ever("g6pd_deficiency")
     interacting = interactions(facts)
     evidence = (
         *evidence,
-        *(Evidence(one) for one in (*excusing, *g6pd)),
-        *(Evidence(one) for each in interacting for one in each.found),
-        *against.evidence,
+        *(Evidence(condition) for condition in (*justifying, *g6pd)),
+        *(Evidence(drug) for each in interacting for drug in each.found),
+        *hazards.evidence,
     )
-    if not unexcused and not against.names:
-        caution = _caution(facts, subject, evidence, against, cautious)
+    if not unjustified and not hazards.names:
+        caution = _caution(facts, subject, evidence, hazards, malaria_offers)
         if caution is not None:
             return caution
-        if against.open:
-            return CannotTell(against.open, against.problems, trigger=True, evidence=evidence)
-        unmeasured = "; no platelet count in 90 days" if against.unmeasured else ""
+        if hazards.unresolved:
+            return CannotTell(hazards.unresolved, hazards.problems, trigger=True, evidence=evidence)
+        unmeasured = "; no platelet count in 90 days" if hazards.unmeasured else ""
         return NotFired(
             "quinine is for malaria or babesiosis and no contraindication is on "
             f"record{unmeasured}",
             evidence,
         )
-    contraindicated = bool(against.names)
+    contraindicated = bool(hazards.names)
     uk = facts.site.options.get("jurisdiction") == "uk"
-    avoided = quinine if contraindicated else unexcused
+    to_remove = quinine if contraindicated else unjustified
     removals: tuple[Suggestion, ...] = tuple(
-        RemoveDraft(one.source.reference, one.name) for one in avoided if one.selected
+        RemoveDraft(drug.source.reference, drug.name) for drug in to_remove if drug.selected
     )
-    if against.doubt and not unexcused:
-        removals, offers = (), (_REPEAT,)
+    if hazards.doubt and not unjustified:
+        removals, offers = (), (_REPEAT_COUNT,)
     # A low count that clotting or a wrong tube explains is, by itself, a warning at most.
-    spoilt = not unexcused and against.doubt not in ("", "preliminary")
-    early = (f"The platelet count was {_doubt(against)}: repeat it before acting.",) * bool(
-        against.doubt
+    falsely_low = not unjustified and hazards.doubt not in ("", "preliminary")
+    repeat_first = (f"The platelet count was {_doubt(hazards)}: repeat it before acting.",) * bool(
+        hazards.doubt
     )
     return Finding(
         indicator=(
-            Indicator.WARNING if spoilt or (uk and not contraindicated) else Indicator.CRITICAL
+            Indicator.WARNING if falsely_low or (uk and not contraindicated) else Indicator.CRITICAL
         ),
-        summary=_summary(subject, against, uk),
+        summary=_summary(subject, hazards, uk),
         advice=(
-            *early,
-            *_advice(facts, against, bool(unexcused), bool(g6pd), uk),
+            *repeat_first,
+            *_advice(facts, hazards, bool(unjustified), bool(g6pd), uk),
             *_interactions(interacting),
         ),
         evidence=evidence,
-        missing=(*against.open, *_unmeasured(against), *_unread_malaria(facts, bool(unexcused))),
+        missing=(*hazards.unresolved, *_unmeasured(hazards), *_malaria_unread(facts, unjustified)),
         strength=_STRENGTH,
         suggestions=(*removals, *offers),
         overrides=(*FOR_HAZARDS, PREFERENCE),
-        reference=_reference(uk, bool(unexcused)),
+        reference=_reference(uk, bool(unjustified)),
         about=_about(quinine),
     )
 
 
-_COUNT = OrderTest("cbc", "platelets and signs of haemolysis", ("hemoglobin", "platelets"))
-_REPEAT = OrderTest("cbc", "repeat the preliminary platelet count", ("platelets",))
+_BLOOD_COUNT = OrderTest("cbc", "platelets and signs of haemolysis", ("hemoglobin", "platelets"))
+_REPEAT_COUNT = OrderTest("cbc", "repeat the preliminary platelet count", ("platelets",))
 _STRENGTH = (
     "Harm: regulators' warnings (FDA 2006: 665 reports of serious reactions, 93 deaths; boxed "
     "warning; MHRA). Benefit: modest, outweighed by harm (Cochrane review 2015; AAN 2010)."
 )
 
 
-def _doubt(against: Contraindications) -> str:
-    return against.doubt if against.doubt == "preliminary" else f"reported {against.doubt}"
+def _doubt(hazards: Contraindications) -> str:
+    return hazards.doubt if hazards.doubt == "preliminary" else f"reported {hazards.doubt}"
 
 
-def _for_malaria(medication: Medication) -> bool:
-    return not medication.reason.concepts.isdisjoint(EXCUSES)
+def _for_malaria(drug: Medication) -> bool:
+    return not drug.reason.concepts.isdisjoint(JUSTIFYING)
 
 
-def _reference(uk: bool, unexcused: bool) -> str:
-    if not unexcused:
+def _reference(uk: bool, unjustified: bool) -> str:
+    if not unjustified:
         return "quinine-label"
     return "mhra-quinine" if uk else "fda-quinine"
 
 
-def _summary(subject: str, against: Contraindications, uk: bool) -> str:
-    listed = ", ".join(against.names)
+def _summary(subject: str, hazards: Contraindications, uk: bool) -> str:
+    listed = ", ".join(hazards.names)
     if listed:
-        listed += f" ({against.doubt})" if against.doubt else ""
+        listed += f" ({hazards.doubt})" if hazards.doubt else ""
         return headline(f"{subject}, contraindicated for any use: {listed}")
     if uk:
         return headline(f"{subject}: only a last resort for cramps; blood reactions, arrhythmia")
@@ -231,13 +231,13 @@ def _summary(subject: str, against: Contraindications, uk: bool) -> str:
 
 
 def _advice(
-    facts: Facts, against: Contraindications, unexcused: bool, g6pd: bool, uk: bool
+    facts: Facts, hazards: Contraindications, unjustified: bool, g6pd: bool, uk: bool
 ) -> Iterable[str]:
-    names = against.names
+    names = hazards.names
     if names:
         yield f"**Contraindicated for any indication:** {'; '.join(names)}."
-    if names and not unexcused:
-        if against.platelets_only:
+    if names and not unjustified:
+        if hazards.platelets_only:
             # Below 100 it is contraindicated; the record cannot tell what lowered the platelets.
             yield (
                 "Malaria itself lowers platelets; if quinine lowered them, it is contraindicated. "
@@ -264,7 +264,7 @@ def _advice(
             "names serious, sometimes fatal haematological reactions (thrombocytopenia, HUS, "
             "TTP); it also prolongs QT and causes arrhythmia."
         )
-    if unexcused and facts.ever(*EXCUSES):
+    if unjustified and facts.ever(*JUSTIFYING):
         yield (
             "Malaria or babesiosis is on record only as suspected, past or without a status: that "
             "does not justify quinine. If it is the indication, give it as the reason."
@@ -283,12 +283,12 @@ def _caution(
     facts: Facts,
     subject: str,
     evidence: tuple[Evidence, ...],
-    against: Contraindications,
+    hazards: Contraindications,
     offers: tuple[Suggestion, ...],
 ) -> Finding | None:
     """The card on quinine that is for malaria and not contraindicated; None if there is none."""
     interacting = interactions(facts)
-    avoided = [one for one in interacting if one.concept in AVOIDED]
+    avoided = [interaction for interaction in interacting if interaction.concept in AVOID_TOGETHER]
     g6pd = facts.ever("g6pd_deficiency")
     cirrhosis = facts.hazards("cirrhosis")
     lines: list[str] = [*_interactions(interacting), *([_G6PD] if g6pd else [])]
@@ -297,47 +297,50 @@ def _caution(
     if not lines:
         return None
     if avoided:
-        names = drugs(medicine for one in avoided for medicine in one.found)
+        names = drugs(drug for interaction in avoided for drug in interaction.found)
         summary = f"{subject} for malaria with {names}: avoid together (QT)"
     elif g6pd:
         summary = f"{subject} with G6PD deficiency: caution, watch for haemolysis"
     elif cirrhosis:
         summary = f"{subject} for malaria in cirrhosis: exposure is raised; monitor"
     else:
-        names = drugs(medicine for one in interacting for medicine in one.found)
+        names = drugs(drug for interaction in interacting for drug in interaction.found)
         summary = f"{subject} for malaria with {names}: monitor the interaction"
-    medicines = facts.drafts.selected_medications
     return Finding(
         indicator=Indicator.WARNING if avoided or g6pd else Indicator.INFO,
         summary=headline(summary),
         advice=tuple(lines),
-        evidence=(*evidence, *(Evidence(one) for one in cirrhosis)),
-        missing=(*against.open, *_unmeasured(against)),
+        evidence=(*evidence, *(Evidence(condition) for condition in cirrhosis)),
+        missing=(*hazards.unresolved, *_unmeasured(hazards)),
         strength="Product information. Quinine is not advised against, because malaria or "
         "babesiosis is the reason.",
         suggestions=offers,
         overrides=FOR_HAZARDS,
         reference="quinine-label",
-        about=_about(tuple(one for one in medicines if "quinine" in one.classes)),
+        about=_about(_drafts(facts)),
     )
 
 
-def _interactions(found: tuple[Interaction, ...]) -> tuple[str, ...]:
-    if not found:
+def _interactions(interacting: tuple[Interaction, ...]) -> tuple[str, ...]:
+    if not interacting:
         return ()
-    return (f"**Interactions:** {'; '.join(one.words for one in found)}.",)
+    return (f"**Interactions:** {'; '.join(interaction.words for interaction in interacting)}.",)
+
+
+def _drafts(facts: Facts) -> tuple[Medication, ...]:
+    return tuple(drug for drug in facts.drafts.selected_medications if "quinine" in drug.classes)
 
 
 def _about(quinine: tuple[Medication, ...]) -> tuple[str, ...]:
-    return tuple(one.source.reference for one in quinine if one.selected)
+    return tuple(drug.source.reference for drug in quinine if drug.selected)
 
 
-def _unmeasured(against: Contraindications) -> tuple[str, ...]:
-    return ("no platelet count in the last 90 days",) if against.unmeasured else ()
+def _unmeasured(hazards: Contraindications) -> tuple[str, ...]:
+    return ("no platelet count in the last 90 days",) if hazards.unmeasured else ()
 
 
-def _unread_malaria(facts: Facts, unexcused: bool) -> tuple[str, ...]:
-    if unexcused and not facts.could_be_read(Kind.CONDITIONS):
+def _malaria_unread(facts: Facts, unjustified: tuple[Medication, ...]) -> tuple[str, ...]:
+    if unjustified and not facts.could_be_read(Kind.CONDITIONS):
         return ("whether malaria or babesiosis is an active problem, which would justify quinine",)
     return ()
 

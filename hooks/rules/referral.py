@@ -87,15 +87,16 @@ def specialist_referral(facts: Facts) -> Answer:
     if vascular:
         offers.append(OrderTest("referral_vascular", "vascular disease is suspected"))
         specialists.append("vascular surgery")
-    open_ = [one for one in offers if not facts.ordered(one.key, within=ORDERED)]
-    if not open_:
+    not_ordered = [offer for offer in offers if not facts.ordered(offer.key, within=ORDERED)]
+    if not not_ordered:
         return NotFired("the referral is already ordered")
     return Finding(
         indicator=Indicator.INFO,
         summary=headline(f"Leg cramps: consider referral to {' and '.join(specialists)}"),
         advice=_criteria(persistent, deficit, vascular, cirrhosis),
         evidence=tuple(
-            Evidence(one) for one in (*deficit, *vascular, *cirrhosis, *cramps.conditions(facts))
+            Evidence(condition)
+            for condition in (*deficit, *vascular, *cirrhosis, *cramps.conditions(facts))
         ),
         strength="The article's criteria.",
         suggestions=tuple(offers),
@@ -137,17 +138,19 @@ def extensive_workup_ordered(facts: Facts) -> Answer:
     selected = [
         order for order in facts.drafts.selected_orders if not order.covers.isdisjoint(EXTENSIVE)
     ]
-    meant = [
+    for_cramps = [
         order
         for order in selected
-        if cramps.intended(facts, order.reason) and order.reason.concepts.isdisjoint(RED_FLAGS)
+        if cramps.is_indication(facts, order.reason) and order.reason.concepts.isdisjoint(RED_FLAGS)
     ]
-    if not meant:
-        if any(cramps.intended(facts, order.reason) is None for order in selected):
+    if not for_cramps:
+        if any(cramps.is_indication(facts, order.reason) is None for order in selected):
             return CannotTell(("whether the order is for leg cramps",), trigger=True)
         return NotFired("the order is not for leg cramps")
-    if flags := facts.hazards(*RED_FLAGS):
-        return NotFired("a finding calls for it", tuple(Evidence(one) for one in flags))
+    if red_flags := facts.hazards(*RED_FLAGS):
+        return NotFired(
+            "a finding calls for it", tuple(Evidence(condition) for condition in red_flags)
+        )
     if cramps.persistent(facts):
         return NotFired("the cramps are severe or persistent")
     if not facts.could_be_read(Kind.CONDITIONS):
@@ -162,8 +165,8 @@ def extensive_workup_ordered(facts: Facts) -> Answer:
             "are for a neurological deficit, vascular disease or another specific finding, and "
             "none is on record. A finding on examination takes precedence over this card.",
         ),
-        evidence=(*(Evidence(order) for order in meant), *cramps.evidence(facts)),
+        evidence=(*(Evidence(order) for order in for_cramps), *cramps.evidence(facts)),
         strength="The article's advice.",
         overrides=(*FOR_ADVICE, CONTRAINDICATED),
-        about=tuple(order.source.reference for order in meant),
+        about=tuple(order.source.reference for order in for_cramps),
     )

@@ -72,9 +72,9 @@ def ferritin_not_checked(facts: Facts) -> Answer:
         )
     if facts.ordered("ferritin", within=ORDERED):
         return NotFired("ferritin is already ordered")
-    share = facts.newest("transferrin_saturation", Worse.LOW)
+    tsat = facts.newest("transferrin_saturation", Worse.LOW)
     offers = [OrderTest("ferritin", "none in the last 6 months")]
-    if not facts.within(share.result, IRON):
+    if not facts.within(tsat.result, IRON):
         offers.append(OrderTest("transferrin_saturation", "ferritin misleads in inflammation"))
     last = ferritin.result
     return Finding(
@@ -84,7 +84,7 @@ def ferritin_not_checked(facts: Facts) -> Answer:
             "Measure ferritin and transferrin saturation: in the morning, and off iron for "
             "24 hours.",
         ),
-        evidence=tuple(Evidence(one) for one in rls),
+        evidence=tuple(Evidence(condition) for condition in rls),
         missing=(
             *unread(ferritin.unusable, "ferritin"),
             *((f"ferritin since {day(last)} ({last.reported})",) if last else ()),
@@ -130,7 +130,7 @@ def restless_legs_mimic(facts: Facts) -> Answer:
                 "movement. Cramp: sudden, seconds to minutes, relieved by stretching.",
             ),
         ),
-        evidence=(*(Evidence(one) for one in rls), *cramps.evidence(facts)),
+        evidence=(*(Evidence(condition) for condition in rls), *cramps.evidence(facts)),
         strength="The distinction is clinical; the order of treatments is from AASM 2025.",
         overrides=FOR_ADVICE,
     )

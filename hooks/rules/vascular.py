@@ -35,9 +35,9 @@ from hooks import cramps
 from hooks.windows import YEAR
 from hooks.wording import FOR_ADVICE, FOR_TESTS, headline, named
 
-THROMBOSIS = "dvt"
-_ACUTE = "limb_ischaemia_acute"
-_DOUBT = re.compile(r"\?|\b(rule out|r/o|suspected|possible|probable|query)\b")
+DVT = "dvt"
+_ACUTE_ISCHAEMIA = "limb_ischaemia_acute"
+_ONLY_SUSPECTED = re.compile(r"\?|\b(rule out|r/o|suspected|possible|probable|query)\b")
 
 
 @rule(
@@ -49,19 +49,19 @@ _DOUBT = re.compile(r"\?|\b(rule out|r/o|suspected|possible|probable|query)\b")
     references=["article"],
     offers=["abi"],
     overrides=FOR_TESTS,
-    needs=[conditions("pad", "claudication", _ACUTE, "leg_cramps"), orders("abi")],
+    needs=[conditions("pad", "claudication", _ACUTE_ISCHAEMIA, "leg_cramps"), orders("abi")],
 )
 def claudication_mimic(facts: Facts) -> Answer:
     """Arterial disease with leg cramps: is it claudication?"""
-    if acute := facts.hazards(_ACUTE):
-        return _acute(facts, acute)
+    if ischaemia := facts.hazards(_ACUTE_ISCHAEMIA):
+        return _ischaemia_finding(facts, ischaemia)
     claudication = facts.conditions("claudication")
-    found = facts.conditions("pad", "claudication")
-    if not found:
+    arterial_disease = facts.conditions("pad", "claudication")
+    if not arterial_disease:
         if not facts.could_be_read(Kind.CONDITIONS):
             return CannotTell(("whether arterial disease is documented",))
         return NotFired("neither arterial disease nor claudication is documented")
-    known = facts.ordered("abi", within=YEAR)
+    abi = facts.ordered("abi", within=YEAR)
     return Finding(
         indicator=Indicator.WARNING if claudication else Indicator.INFO,
         summary=headline(
@@ -80,14 +80,17 @@ def claudication_mimic(facts: Facts) -> Answer:
                 "Cramp: sudden, seconds to minutes, relieved by stretching.",
             ),
         ),
-        evidence=(*(Evidence(one) for one in found), *cramps.evidence(facts)),
+        evidence=(
+            *(Evidence(condition) for condition in arterial_disease),
+            *cramps.evidence(facts),
+        ),
         strength="A clinical distinction that the article names.",
-        suggestions=() if known else (OrderTest("abi", "none known in the last 12 months"),),
+        suggestions=() if abi else (OrderTest("abi", "none known in the last 12 months"),),
         overrides=FOR_TESTS,
     )
 
 
-def _acute(facts: Facts, found: Sequence[Condition]) -> Finding:
+def _ischaemia_finding(facts: Facts, ischaemia: Sequence[Condition]) -> Finding:
     return Finding(
         indicator=Indicator.WARNING,
         summary=headline("Acute limb ischaemia on record: not a cramp; vascular surgery now"),
@@ -95,7 +98,7 @@ def _acute(facts: Facts, found: Sequence[Condition]) -> Finding:
             "A leg without blood flow is an emergency: examine pulses, sensation and strength now, "
             "and call vascular surgery. No massage, no ice.",
         ),
-        evidence=(*(Evidence(one) for one in found), *cramps.evidence(facts)),
+        evidence=(*(Evidence(condition) for condition in ischaemia), *cramps.evidence(facts)),
         strength="General medical knowledge; the article asks for pulses and bruits.",
         overrides=FOR_TESTS,
         reference="article",
@@ -110,17 +113,21 @@ def _acute(facts: Facts, found: Sequence[Condition]) -> Finding:
     tier=Tier.COMPLAINT,
     references=["general-knowledge", "article"],
     overrides=FOR_ADVICE,
-    needs=[conditions(THROMBOSIS, "leg_cramps")],
+    needs=[conditions(DVT, "leg_cramps")],
 )
 def dvt_mimic(facts: Facts) -> Answer:
     """Calf pain in a leg with a thrombosis is not taken for a cramp until proven."""
-    found = facts.hazards(THROMBOSIS)
-    if not found:
+    thrombosis = facts.hazards(DVT)
+    if not thrombosis:
         if not facts.could_be_read(Kind.CONDITIONS):
             return CannotTell(("whether a deep vein thrombosis of the leg is documented",))
         return NotFired("no deep vein thrombosis of the leg is documented or suspected")
     # A problem may be active and yet name what is only suspected: "rule out DVT".
-    documented = [one for one in facts.conditions(THROMBOSIS) if not _DOUBT.search(one.words)]
+    documented = [
+        condition
+        for condition in facts.conditions(DVT)
+        if not _ONLY_SUSPECTED.search(condition.words)
+    ]
     return Finding(
         indicator=Indicator.WARNING,
         summary=headline(
@@ -129,10 +136,10 @@ def dvt_mimic(facts: Facts) -> Answer:
             else "Deep vein thrombosis suspected: exclude it before treating a cramp; no massage"
         ),
         advice=(
-            f"{named(found)}: examine the leg for swelling, warmth and tenderness. Calf pain "
+            f"{named(thrombosis)}: examine the leg for swelling, warmth and tenderness. Calf pain "
             "with a thrombosis is not a cramp until shown to be one. No massage of that leg.",
         ),
-        evidence=(*(Evidence(one) for one in found), *cramps.evidence(facts)),
+        evidence=(*(Evidence(condition) for condition in thrombosis), *cramps.evidence(facts)),
         strength="General knowledge; the article does not name thrombosis.",
         overrides=FOR_ADVICE,
     )

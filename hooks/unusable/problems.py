@@ -32,15 +32,15 @@ def watched_problems(facts: Facts, keys: Iterable[str]) -> list[Problem]:
     One with a date in the future counts. One without a date counts if none of these days can
     be used, or if it is critical. The worst come first.
     """
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for key in keys:
         newest = facts.newest(key, Worse.LOW)
         fresh = facts.within(newest.result, ACT)
         for problem in (
             *newest.unusable,
-            *(one for one in facts.record.problems if one.about == key),
+            *(problem for problem in facts.record.problems if problem.about == key),
         ):
-            if problem.about not in keys or problem in found or problem.kind == "sample":
+            if problem.about not in keys or problem in problems or problem.kind == "sample":
                 continue  # a remark on a sample is for the rules to weigh
             if problem.when is None:
                 counts = not fresh or is_critical(problem, facts)
@@ -52,8 +52,8 @@ def watched_problems(facts: Facts, keys: Iterable[str]) -> list[Problem]:
             else:
                 counts = facts.on_day(problem.when) >= ACT.start(facts.today)
             if counts:
-                found.append(problem)
-    return sorted(found, key=lambda problem: not is_critical(problem, facts))
+                problems.append(problem)
+    return sorted(problems, key=lambda problem: not is_critical(problem, facts))
 
 
 def matters(problem: Problem, facts: Facts) -> bool:
@@ -67,8 +67,8 @@ def matters(problem: Problem, facts: Facts) -> bool:
     return result is None or problem.when >= result.when
 
 
-def about_a_list(problem: Problem, facts: Facts) -> bool:
-    """Whether it could be any entry of a list; a laboratory's report only while it is fresh."""
+def could_be_any_entry(problem: Problem, facts: Facts) -> bool:
+    """Whether the problem could be about any entry of a list; a report only while it is recent."""
     if problem.about not in _NEVER_SILENT:
         return False
     if problem.kind != "report" or problem.when is None:
@@ -91,7 +91,7 @@ def is_critical(problem: Problem, facts: Facts) -> bool:
 
 def unread_drafts(facts: Facts) -> list[Problem]:
     """Selected orders that could not be read: they may be anything."""
-    selected = {one.source.reference for one in facts.drafts.selected_medications}
+    selected = {draft.source.reference for draft in facts.drafts.selected_medications}
     return [
         problem
         for problem in facts.record.problems

@@ -23,58 +23,60 @@ ESSENTIAL = (Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS)
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class DataNeeds:
     """What some rules look for: the kinds of data, and how far back each analyte is read.
 
-    ``asked`` are the kinds that are obtained for them, in their usual order.
+    ``requested`` are the kinds that are obtained for them, in their usual order.
     """
 
     kinds: frozenset[Kind]
-    asked: tuple[Kind, ...]
+    requested: tuple[Kind, ...]
     windows: Mapping[str, frozenset[Window]]
 
 
 @lru_cache(maxsize=256)
-def sought_by(rules: tuple[Rule, ...]) -> Sought:
+def data_needed_by(rules: tuple[Rule, ...]) -> DataNeeds:
     """What these rules look for."""
-    needs = [need for one in rules for need in one.needs]
+    needs = [need for rule in rules for need in rule.needs]
     kinds = {need.kind for need in needs}
     # Statements are a second list of medications, the encounter a second one of conditions.
-    second = {Kind.STATEMENTS: Kind.MEDICATIONS, Kind.ENCOUNTER: Kind.CONDITIONS}
+    second_source = {Kind.STATEMENTS: Kind.MEDICATIONS, Kind.ENCOUNTER: Kind.CONDITIONS}
     windows: dict[str, set[Window]] = {}
     for need in needs:
         if need.analyte and need.within:
             windows.setdefault(need.analyte, set()).add(need.within)
-    return Sought(
+    return DataNeeds(
         kinds=frozenset(kinds),
-        asked=tuple(kind for kind in Kind if kind in kinds or second.get(kind) in kinds),
+        requested=tuple(kind for kind in Kind if kind in kinds or second_source.get(kind) in kinds),
         windows={analyte: frozenset(windows[analyte]) for analyte in sorted(windows)},
     )
 
 
-def kinds_not_obtained(facts: Facts, sought: Sought) -> dict[str, str]:
+def kinds_not_obtained(facts: Facts, needed: DataNeeds) -> dict[str, str]:
     """The kinds of data that did not arrive, or not whole, and why."""
     lines = {}
-    for kind in sought.asked:
-        available = facts.availability(kind)
-        if available.whole:
+    for kind in needed.requested:
+        availability = facts.availability(kind)
+        if availability.whole:
             continue
-        if available.state is State.ABSENT and kind not in ESSENTIAL:
+        if availability.state is State.ABSENT and kind not in ESSENTIAL:
             continue  # optional by itself: a site may never send it
         name = WORDS.get(kind, kind.value)
-        reason = quoted(available.reason or available.state.value)
-        part = "all " if available.state is State.PARTIAL else ""
+        reason = quoted(availability.reason or availability.state.value)
+        part = "all " if availability.state is State.PARTIAL else ""
         lines[f"Could not check {part}{name}: {reason}"] = name
     return lines
 
 
-def unusable_results(facts: Facts, sought: Sought, outcomes: Sequence[Outcome]) -> dict[str, str]:
+def unusable_results(
+    facts: Facts, needed: DataNeeds, outcomes: Sequence[Outcome]
+) -> dict[str, str]:
     """Results that could not be used and are recent enough for some rule to have read them.
 
     A result with a remark on its sample is left to the rule that used it.
     """
     lines = {}
-    for key, windows in sought.windows.items():
+    for key, windows in needed.windows.items():
         for problem in facts.newest(key, Worse.LOW).unusable:
             earliest = min(window.start(facts.today) for window in windows)
             if problem.kind == "sample" and _used(problem.source, outcomes):
@@ -105,7 +107,7 @@ def left_open(outcome: Outcome, facts: Facts) -> bool:
     if not isinstance(outcome.answer, CannotTell):
         return False
     for need in outcome.rule.needs:
-        if need.analyte in WATCHED and _open(facts, need):
+        if need.analyte in WATCHED and _has_comparator(facts, need):
             result = facts.newest(need.analyte, Worse.LOW).result
             assert result is not None  # it is open
             if facts.within(result, ACT) and any(
@@ -118,10 +120,10 @@ def left_open(outcome: Outcome, facts: Facts) -> bool:
 def rules_not_asked(facts: Facts, outcomes: Iterable[Outcome]) -> str:
     """The rules that lack a whole kind of data that they need, in words."""
     titles = [
-        one.rule.title
-        for one in outcomes
-        if isinstance(one.answer, CannotTell)
-        and any(need.required and not facts.obtained(need.kind) for need in one.rule.needs)
+        outcome.rule.title
+        for outcome in outcomes
+        if isinstance(outcome.answer, CannotTell)
+        and any(need.required and not facts.obtained(need.kind) for need in outcome.rule.needs)
     ]
     return f"Rules that could not be asked: {'; '.join(titles)}" if titles else ""
 
@@ -138,7 +140,7 @@ def undecided(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, str]:
         if answer.unjudged:
             for reason in answer.because:
                 lines[f"Could not check {answer.unjudged}: {reason}"] = answer.unjudged
-        if any(_open(facts, need) for need in outcome.rule.needs):
+        if any(_has_comparator(facts, need) for need in outcome.rule.needs):
             title = outcome.rule.title
             lines.update({f"Could not check {title}: {reason}": title for reason in answer.because})
     return lines
@@ -154,7 +156,7 @@ def failed_rules(outcomes: Iterable[Outcome]) -> dict[str, str]:
     return lines
 
 
-def _open(facts: Facts, need: Need) -> bool:
+def _has_comparator(facts: Facts, need: Need) -> bool:
     if not need.analyte or need.within is None:
         return False
     result = facts.newest(need.analyte, Worse.LOW).result

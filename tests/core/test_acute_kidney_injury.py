@@ -2,7 +2,7 @@
 
 import pytest
 
-from hooks.acute_kidney_injury import acute
+from hooks.acute_kidney_injury import acute_kidney_injury
 from tests.given import Given, given
 
 
@@ -29,13 +29,13 @@ def test_acute_injury_by_creatinine(
     case = given().result("creatinine", f"{newest} mg/dL", days_ago=0)
     for value, days in earlier:
         case.result("creatinine", f"{value} mg/dL", days_ago=days)
-    assert (acute(case.facts()) is not None) is shown
+    assert (acute_kidney_injury(case.facts()) is not None) is shown
 
 
 def test_acute_injury_says_rise_and_days() -> None:
     case = given().result("creatinine", "1.6 mg/dL", days_ago=0)
     case.result("creatinine", "1.0 mg/dL", days_ago=2)
-    found = acute(case.facts())
+    found = acute_kidney_injury(case.facts())
     assert found is not None
     assert found.words == "possible AKI, creatinine 1.0 → 1.6 mg/dL in 2 days"
 
@@ -49,4 +49,4 @@ def test_acute_injury_says_rise_and_days() -> None:
 )
 def test_no_acute_injury_by_creatinine(case: Given) -> None:
     case.result("creatinine", "3.0 mg/dL", days_ago=0).result("creatinine", "1.0 mg/dL", days_ago=2)
-    assert acute(case.facts()) is None
+    assert acute_kidney_injury(case.facts()) is None

@@ -208,4 +208,4 @@ def test_whether_cramps_are_documented(case: Given, documented: bool | None) -> 
     ],
 )
 def test_whether_an_order_is_for_cramps(reason: Reason, case: Given, meant: bool | None) -> None:
-    assert cramps.intended(case.facts(), reason) is meant
+    assert cramps.is_indication(case.facts(), reason) is meant
