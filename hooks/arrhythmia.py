@@ -12,7 +12,7 @@ from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
 from cds_service.engine.rule import Evidence, Need, conditions, medications, results
-from hooks.windows import ACT
+from hooks.windows import RECENT
 from hooks.wording import drugs
 
 DIGOXIN = "digoxin"
@@ -23,7 +23,7 @@ QTC = "qtc_interval"
 NEEDS: tuple[Need, ...] = (
     medications(DIGOXIN, PROLONGING).optional(),
     conditions(LONG_QT).optional(),
-    results(QTC, ACT).optional(),
+    results(QTC, RECENT).optional(),
 )
 
 
@@ -66,7 +66,7 @@ def _rhythm_risk(facts: Facts) -> RhythmRisk:
     newest = facts.newest(QTC, Worse.HIGH)
     limit = facts.limits["qtc_interval.long"]
     qtc = newest.result
-    if qtc is not None and facts.within(qtc, ACT) and qtc.at_least(limit.value) is True:
+    if qtc is not None and facts.within(qtc, RECENT) and qtc.at_least(limit.value) is True:
         names.append(qt_words(qtc))
         evidence.append(Evidence(qtc, limit))
     return RhythmRisk(", ".join(names), tuple(evidence))

@@ -12,8 +12,8 @@ from cds_service.core.series import Worse
 from cds_service.engine.rule import Evidence
 from hooks import cramps, levels
 from hooks.reading import conditions_unread, medications_unread
-from hooks.renal import renal
-from hooks.windows import ACT
+from hooks.renal import renal_function
+from hooks.windows import RECENT
 from hooks.wording import day, drugs, named
 
 DIURETICS = ("diuretic_loop", "diuretic_thiazide", "diuretic_potassium_sparing")
@@ -47,7 +47,7 @@ def reasons_to_stop(facts: Facts, diuretics: tuple[Medication, ...]) -> ReasonsT
     if aki := facts.hazards("aki"):
         reasons.append("acute kidney injury")
         evidence.extend(Evidence(condition) for condition in aki)
-    elif injury := renal(facts).acute:
+    elif injury := renal_function(facts).acute:
         reasons.append(injury.words)
         evidence += [Evidence(injury.newest), Evidence(injury.baseline, note="before")]
     if severe := cramps.severe(facts):
@@ -129,7 +129,7 @@ def _recent_worse(facts: Facts, analyte: str, worse: Worse) -> Result | None:
     recent = [
         result
         for result in (newest.result, newest.tentative)
-        if result and facts.within(result, ACT)
+        if result and facts.within(result, RECENT)
     ]
     if len(recent) < 2:
         return recent[0] if recent else None
@@ -181,8 +181,8 @@ def electrolytes(facts: Facts) -> Electrolytes:
         else:
             not_low.append(f"{analyte} {level.result.reported} was normal on {day(level.result)}")
             evidence.append(level.evidence())
-    function = renal(facts)
-    care = f", with care ({function.phrase()})" if function.severe else ""
+    renal = renal_function(facts)
+    care = f", with care ({renal.phrase()})" if renal.severe else ""
     sentences = []
     to_correct = [level for level in low if not level.repeat_only]
     to_repeat = [level for level in low if level.repeat_only]
@@ -259,11 +259,11 @@ def baclofen_advice(facts: Facts) -> str:
 
 def contraindication_to_baclofen(facts: Facts) -> str:
     """Why baclofen is not advisable in this patient with cirrhosis; empty if no reason is known."""
-    function = renal(facts)
+    renal = renal_function(facts)
     if encephalopathy := facts.ever("hepatic_encephalopathy"):
         return named(encephalopathy)
-    if function.severe or function.moderate:
-        return function.phrase()
+    if renal.severe or renal.moderate:
+        return renal.phrase()
     sodium = _recent_lower(facts, "sodium")
     if sodium is not None and sodium.below(facts.limits.value("sodium.diuretic")) is not False:
         return f"sodium {sodium.reported}"
@@ -280,9 +280,9 @@ def unknown_before_baclofen(facts: Facts) -> str:
         return "the problem list could not be read"
     if medications_unread(facts):
         return "medications could not be read"
-    if not renal(facts).fresh_normal:
+    if not renal_function(facts).fresh_normal:
         return "renal function is not known to be normal within 90 days"
     sodium = facts.newest("sodium", Worse.LOW)
-    if sodium.unusable or not facts.within(sodium.result, ACT):
+    if sodium.unusable or not facts.within(sodium.result, RECENT):
         return "sodium is not known for 30 days (no reliable result)"
     return ""

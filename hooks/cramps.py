@@ -59,7 +59,8 @@ def evidence(facts: Facts) -> tuple[Evidence, ...]:
 def persistent(facts: Facts) -> str:
     """Why the cramps count as severe or persistent, in words; empty if they do not.
 
-    They do with a severity of severe, a recurrence or relapse, or such a word in their own text.
+    They count as such with a coded severity of severe, a recurrence or relapse, or such a word in
+    the text of the condition or the reason.
     """
     for condition in conditions(facts):
         if condition.severe:
@@ -77,8 +78,8 @@ def persistent(facts: Facts) -> str:
 def severe(facts: Facts) -> str:
     """The recorded severity of the cramps, such as ``severe`` or ``incapacitating``; else empty.
 
-    A severity of severe, or such a word in the cramps' own text unless it is negated ("not
-    severe").
+    It is a coded severity of severe, or such a word in the text of the condition or the reason,
+    unless it is negated ("not severe").
     """
     for condition in conditions(facts):
         if word := _severe_word(condition.words):
@@ -99,8 +100,8 @@ def _severe_word(words: str) -> str:
 
 
 def is_indication(facts: Facts, reason: Reason) -> bool | None:
-    """Whether an order is for cramps: its reason says so, or it has none and cramps are
-    documented. An order with another reason is not for cramps. None if that cannot be told.
+    """Whether leg cramps are the indication of an order: its reason says so, or it gives no
+    reason and cramps are documented. None if it is not known whether they are.
     """
     if reason.given:
         return LEG_CRAMPS in reason.concepts

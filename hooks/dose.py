@@ -1,4 +1,4 @@
-"""The exact daily dose that an order comes to, or why it cannot be computed.
+"""The exact daily dose of an order, or why it cannot be computed.
 
 Tablets are converted by their strength, taken from the ingredient or the name. A range counts by
 its upper end; an as-needed order by its daily maximum, else by its frequency. If anything is
@@ -71,9 +71,9 @@ _COUNT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Salt:
-    """One mineral salt: ``mass`` and ``element`` in g/mol, ``atoms`` of the mineral in it.
+    """One mineral salt: ``mass`` and ``element`` in g/mol, and its ``atoms`` of the mineral.
 
-    ``valence`` mEq are one mmol of the mineral; ``names`` are patterns, ``codes`` pairs of
+    ``valence`` is the mEq in one mmol of the mineral; ``names`` are patterns, ``codes`` pairs of
     system and ingredient code; ``source`` says where the masses come from.
     """
 
@@ -87,15 +87,15 @@ class Salt:
     source: str
 
     def mmol(self, mg: Fraction) -> Fraction:
-        """Mmol of the mineral in ``mg`` of the salt."""
+        """The mmol of the mineral in ``mg`` of the salt."""
         return mg * self.atoms / self.mass
 
     def elemental(self, mg: Fraction) -> Fraction:
-        """Mg of the mineral in ``mg`` of the salt."""
+        """The milligrams of the mineral in ``mg`` of the salt."""
         return self.mmol(mg) * self.element
 
     def salt_mg(self, mmol: Fraction) -> Fraction:
-        """Mg of the salt that contain ``mmol`` of the mineral."""
+        """The milligrams of the salt that contain ``mmol`` of the mineral."""
         return mmol * self.mass / self.atoms
 
     def is_in(self, medication: Medication) -> bool:
@@ -127,7 +127,7 @@ def salts() -> Mapping[str, Salt]:
 
 @immutable
 class Daily:
-    """Mg a day of one ingredient (for a salt: of the salt, not of the mineral).
+    """Milligrams a day of one ingredient (for a salt: of the salt, not of the mineral).
 
     ``start`` is the first step of a stepwise order, ``most`` its highest; with a single step
     they are the same. Either is None if it cannot be computed; ``unknown_because`` then says why.
@@ -139,10 +139,10 @@ class Daily:
 
 
 def daily_amount(medication: Medication, names: Sequence[str], salt: Salt | None = None) -> Daily:
-    """Mg a day of the ingredient with one of the ``names`` (patterns, see terminology.wording).
+    """Milligrams a day of the ingredient with one of the ``names``.
 
-    Instructions of the same step add up. With ``salt``, amounts in mmol, in mEq and of the
-    elemental mineral can be converted.
+    The names are patterns (see `terminology.wording`). The instructions of one step add up. With
+    ``salt``, amounts in mmol, in mEq and of the elemental mineral can be converted.
     """
     if not medication.dosages:
         return Daily(None, None, "the order gives no dose")
@@ -175,7 +175,7 @@ class _Strength:
 @immutable
 class _Product:
     strength: _Strength | None
-    elemental: bool  # its milligrams are of the mineral, not of the salt
+    elemental: bool  # the milligrams are those of the mineral, not of the salt
 
 
 def _daily_milligrams(dosage: Dosage, product: _Product, salt: Salt | None) -> Fraction | str:

@@ -19,7 +19,7 @@ from cds_service.core.series import Worse
 from cds_service.core.text import quoted
 from cds_service.engine.rule import Evidence
 from hooks.knowledge.files import analytes
-from hooks.windows import ACT, CHECKED, YEAR
+from hooks.windows import CHECKED, RECENT, YEAR
 from hooks.wording import day, headline
 
 
@@ -160,11 +160,11 @@ def _level(
     # A preliminary result that was never finalised is to be repeated, like any stale one.
     if tentative is not None and facts.within(tentative, YEAR) and beyond(tentative) is True:
         both_out = final is not None and beyond(final) is True
-        same_age = facts.within(tentative, ACT) == facts.within(final, ACT)
+        same_age = facts.within(tentative, RECENT) == facts.within(final, RECENT)
         # If both are out of range, a milder preliminary result must not hide the final one.
         if final is None or not (both_out and same_age) or _more_extreme(tentative, final, worse):
             result = tentative
-    stale = result is not None and not facts.within(result, ACT)
+    stale = result is not None and not facts.within(result, RECENT)
     preliminary = result is not None and result.preliminary
     return Level(
         analyte=analytes()[analyte],
@@ -210,7 +210,7 @@ def normal(facts: Facts, analyte: str) -> bool | None:
     return True
 
 
-def unread(problems: tuple[Problem, ...], name: str) -> tuple[str, ...]:
+def newer_unusable(problems: tuple[Problem, ...], name: str) -> tuple[str, ...]:
     """Lines of a card about newer results that could not be used."""
     if not problems:
         return ()
@@ -224,4 +224,7 @@ def undecided(level: Level) -> tuple[str, ...]:
     name = level.analyte.name.lower()
     if level.result is not None:
         return (f"{name} {level.result.reported} does not say whether it is beyond the limit",)
-    return unread(level.unusable, name) or (f"no {name} result in the last 12 months",)
+    return newer_unusable(level.unusable, name) or (f"no {name} result in the last 12 months",)
+
+
+unread = newer_unusable  # for `hooks.rules.potassium_ordered` until it is split

@@ -12,8 +12,7 @@ from cds_service.core.medications import Medication
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import Evidence, conditions, demographics, orders, results
 from hooks import levels, reading
-from hooks.renal import ADVANCED, Renal, renal
-from hooks.renal import LIMITS as KIDNEY
+from hooks.renal import ADVANCED, RENAL_LIMITS, RenalFunction, renal_function
 from hooks.windows import YEAR
 from hooks.wording import day
 
@@ -33,7 +32,7 @@ INTRAVENOUS = "magnesium_intravenous"
 EMERGENCIES = ("eclampsia", "arrhythmia", "asthma_severe")
 """Reasons that make magnesium a treatment, which no card obstructs."""
 LIMITS = [
-    *KIDNEY,
+    *RENAL_LIMITS,
     "magnesium.low",
     "magnesium.high",
     "magnesium.mild",
@@ -59,7 +58,7 @@ class Accumulation:
     cannot be excluded.
     """
 
-    function: Renal
+    renal: RenalFunction
     level: levels.Level
     low: levels.Level
     above_toxic: bool
@@ -117,10 +116,10 @@ class Accumulation:
     @property
     def repeats(self) -> tuple[str, ...]:
         """The tests to repeat first, if the risk rests on preliminary results alone."""
-        impaired = self.function.severe or self.function.moderate
-        egfr = self.function.egfr
+        impaired = self.renal.severe or self.renal.moderate
+        egfr = self.renal.egfr
         impairment_is_preliminary = (
-            egfr is not None and egfr.preliminary and not self.function.diagnoses
+            egfr is not None and egfr.preliminary and not self.renal.diagnoses
         )
         if (impaired and not impairment_is_preliminary) or (
             self.recently_above_range and not self.level.preliminary
@@ -139,9 +138,9 @@ class Accumulation:
             parts.append(f"low Mg {self.deficit.reported}")
         if self.preliminary_deficit is not None:
             parts.append(f"low Mg {self.preliminary_deficit.reported}, preliminary")
-        if self.function.severe or self.function.moderate:
-            function_status = self.function.egfr is not None and self.function.egfr.preliminary
-            parts.append(self.function.phrase() + (" (preliminary)" if function_status else ""))
+        if self.renal.severe or self.renal.moderate:
+            function_status = self.renal.egfr is not None and self.renal.egfr.preliminary
+            parts.append(self.renal.phrase() + (" (preliminary)" if function_status else ""))
         if self.recently_above_range and self.level.result is not None:
             level_status = ", preliminary" if self.level.preliminary else ""
             parts.append(
@@ -154,12 +153,12 @@ class Accumulation:
         level = () if self.level.result is None else (self.level.evidence(),)
         if self.deficit is not None:
             level = (self.low.evidence(),)
-        return (*self.function.evidence(facts), *level)
+        return (*self.renal.evidence(facts), *level)
 
     def missing(self) -> tuple[str, ...]:
         """What was missing, in words for a card."""
         return (
-            *(self.function.lacking if self.function.fetched else ()),
+            *(self.renal.lacking if self.renal.results_obtained else ()),
             *(() if self.level.result else ("magnesium in the last 12 months",)),
             *self.unresolved,
         )
@@ -167,11 +166,11 @@ class Accumulation:
 
 def accumulation(facts: Facts) -> Accumulation:
     """How great the risk is that magnesium accumulates in this patient."""
-    function, level = renal(facts), levels.high(facts, "magnesium")
+    renal, level = renal_function(facts), levels.high(facts, "magnesium")
     undecided = level.result is not None and level.beyond is None
     toxic = facts.limits.value("magnesium.toxic")
     return Accumulation(
-        function=function,
+        renal=renal,
         level=level,
         low=levels.low(facts, "magnesium"),
         above_toxic=(
@@ -183,8 +182,8 @@ def accumulation(facts: Facts) -> Accumulation:
         unresolved=(
             *reading.conditions_unread(facts),
             *reading.results_unread(facts),
-            *levels.unread(function.unusable, "renal function"),
-            *levels.unread(level.unusable, "magnesium"),
+            *levels.newer_unusable(renal.unusable, "renal function"),
+            *levels.newer_unusable(level.unusable, "magnesium"),
             *(("magnesium, given with a comparator, may be above range",) if undecided else ()),
         ),
     )

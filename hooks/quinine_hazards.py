@@ -12,7 +12,7 @@ from cds_service.engine.rule import Evidence
 from hooks import levels
 from hooks.arrhythmia import qt_words
 from hooks.reading import conditions_unread, results_unread
-from hooks.windows import ACT, PLATELETS
+from hooks.windows import PLATELETS, RECENT
 from hooks.wording import named
 
 FALSELY_LOWERING = frozenset({"clotted", "contaminated"})  # remarks that make a count look low
@@ -82,7 +82,7 @@ def contraindications(facts: Facts) -> Contraindications:
     return Contraindications(
         names=tuple(names),
         evidence=tuple(evidence),
-        unresolved=(*unread, *undecided, *levels.unread(newest.beside(count), "platelet")),
+        unresolved=(*unread, *undecided, *levels.newer_unusable(newest.beside(count), "platelet")),
         problems=newest.unusable,
         unmeasured=count is None and not newest.unusable and facts.availability(Kind.RESULTS).whole,
         platelets_only=platelets_only,
@@ -95,7 +95,7 @@ def _long_qtc(facts: Facts) -> Result | None:
     newest = facts.newest("qtc_interval", Worse.HIGH)
     limit = facts.limits.value("qtc_interval.long")
     for result in (newest.tentative, newest.result):
-        if result is not None and facts.within(result, ACT) and result.at_least(limit) is True:
+        if result is not None and facts.within(result, RECENT) and result.at_least(limit) is True:
             return result
     return None
 

@@ -20,8 +20,8 @@ from hooks.wording import READ_AT_ONCE, headline
 
 PREGNANCY = "pregnancy"
 ADVANCED = ("ckd_stage_4_5", "dialysis", "aki")
-LIMITS = ("egfr.severe", "egfr.moderate", "aki.ratio", "aki.rise", "creatinine.pregnancy")
-"""The limits that renal function uses; a rule that asks for it adds them to its own."""
+RENAL_LIMITS = ("egfr.severe", "egfr.moderate", "aki.ratio", "aki.rise", "creatinine.pregnancy")
+"""The limits behind renal function; a rule that reads it adds them to its own."""
 
 
 class Impairment(IntEnum):
@@ -34,26 +34,26 @@ class Impairment(IntEnum):
 
 
 @immutable
-class Renal:
+class RenalFunction:
     """Renal function as a hazard: stale values (91 days to 12 months) count here.
 
-    ``impairment`` SEVERE is advanced CKD (stage 4-5, dialysis, eGFR < 30) or AKI; MODERATE
-    eGFR 30-59 or CKD 3, or a value that is at least below 60. ``fresh_normal`` is True only
-    for eGFR >= 60 within 90 days with no such diagnosis: the one state in which a card may
-    offer a drug. ``measured`` is True where the eGFR itself shows the impairment.
+    ``impairment`` is SEVERE in advanced CKD (stage 4-5, dialysis, eGFR < 30) or AKI, and MODERATE
+    with eGFR 30-59, CKD 3 or a value that is known only to be below 60. ``fresh_normal`` is True
+    only for eGFR >= 60 within 90 days with no such diagnosis: the only state in which a card may
+    offer a drug. ``shown_by_egfr`` is True if the eGFR itself shows the impairment.
     """
 
     impairment: Impairment
     egfr: Result | None
-    measured: bool
+    shown_by_egfr: bool
     stale: bool
     diagnoses: tuple[Condition, ...]
     fresh_normal: bool
     unusable: tuple[Problem, ...]
-    fetched: bool
+    results_obtained: bool
     acute: AcuteKidneyInjury | None = None
     creatinine: Result | None = None  # in pregnancy, where it decides
-    uncomputed: Result | None = None  # creatinine of the last 12 months that gives no eGFR
+    creatinine_only: Result | None = None  # creatinine of the last 12 months that gives no eGFR
     doubtful: bool = False  # advanced by a contaminated sample alone: MODERATE, and no dose
 
     @property
@@ -76,13 +76,15 @@ class Renal:
         """What is not known about renal function, in words for a card."""
         if not self.unknown:
             return ()
-        return (self.phrase() if self.uncomputed else "renal function in the last 12 months",)
+        return (self.phrase() if self.creatinine_only else "renal function in the last 12 months",)
 
     def evidence(self, facts: Facts) -> tuple[Evidence, ...]:
         """The eGFR and diagnoses that were used."""
         lines = [Evidence(diagnosis) for diagnosis in self.diagnoses]
-        if self.uncomputed is not None:
-            lines.append(Evidence(self.uncomputed, note="no eGFR: under 18, or the age is unknown"))
+        if self.creatinine_only is not None:
+            lines.append(
+                Evidence(self.creatinine_only, note="no eGFR: under 18, or the age is unknown")
+            )
         if self.egfr is not None:
             limit = facts.limits["egfr.severe" if self.severe else "egfr.moderate"]
             lines.append(Evidence(self.egfr, limit, note=self.note()))
@@ -117,7 +119,7 @@ class Renal:
             return "dialysis"
         if self.acute is not None:
             return self.acute.words
-        if self.egfr is not None and self.measured:
+        if self.egfr is not None and self.shown_by_egfr:
             doubt = " (sample contaminated)" if "contaminated" in self.egfr.remarks else ""
             return f"eGFR {self.egfr.reported.split(' ')[0]}{doubt}"
         if self.creatinine is not None and self.moderate:
@@ -128,14 +130,18 @@ class Renal:
             return "CKD stage 3"
         if self.egfr is not None and not self.unknown:
             return f"eGFR {self.egfr.reported.split(' ')[0]}"
-        if self.uncomputed is not None:
-            return f"creatinine {self.uncomputed.reported} without an eGFR"
-        return "renal function unknown" if self.fetched else "renal function could not be checked"
+        if self.creatinine_only is not None:
+            return f"creatinine {self.creatinine_only.reported} without an eGFR"
+        return (
+            "renal function unknown"
+            if self.results_obtained
+            else "renal function could not be checked"
+        )
 
 
-def kidney_headline(function: Renal, text: str) -> str:
+def renal_headline(renal: RenalFunction, text: str) -> str:
     """A summary that states renal function; a creatinine rise is shortened if it is too long."""
-    injury = function.acute
+    injury = renal.acute
     if injury is not None and len(text) > READ_AT_ONCE:
         first, last = (result.reported.split(" ")[0] for result in (injury.baseline, injury.newest))
         same = injury.baseline.unit is injury.newest.unit
@@ -146,22 +152,22 @@ def kidney_headline(function: Renal, text: str) -> str:
     return headline(text)
 
 
-def only_preliminary(facts: Facts, function: Renal) -> bool:
+def only_preliminary(facts: Facts, renal: RenalFunction) -> bool:
     """Whether the impairment rests on a preliminary value alone."""
-    supported = function.diagnoses if function.moderate else facts.hazards(*ADVANCED)
-    if function.egfr is None or not function.egfr.preliminary or supported:
+    supported = renal.diagnoses if renal.moderate else facts.hazards(*ADVANCED)
+    if renal.egfr is None or not renal.egfr.preliminary or supported:
         return False
     final = facts.newest("egfr", Worse.LOW).result
-    limit = facts.limits.value("egfr.severe" if function.severe else "egfr.moderate")
+    limit = facts.limits.value("egfr.severe" if renal.severe else "egfr.moderate")
     return not (final and facts.within(final, YEAR) and final.below(limit))
 
 
-def renal(facts: Facts) -> Renal:
+def renal_function(facts: Facts) -> RenalFunction:
     """Renal function now, derived once per call."""
-    return facts.derived(_renal)
+    return facts.derived(_derive_renal_function)
 
 
-def _renal(facts: Facts) -> Renal:
+def _derive_renal_function(facts: Facts) -> RenalFunction:
     newest = facts.newest("egfr", Worse.LOW)
     severe_limit = facts.limits.value("egfr.severe")
     moderate_limit = facts.limits.value("egfr.moderate")
@@ -205,10 +211,10 @@ def _renal(facts: Facts) -> Renal:
     limit = {Impairment.SEVERE: severe_limit, Impairment.MODERATE: moderate_limit}.get(impairment)
     fresh = egfr is not None and facts.within(egfr, FRESH_RENAL)
     uncomputable = impairment is Impairment.UNKNOWN and (facts.age is None or facts.minor)
-    return Renal(
+    return RenalFunction(
         impairment=impairment,
         egfr=egfr,
-        measured=(egfr is not None and limit is not None and egfr.below(limit) is True),
+        shown_by_egfr=(egfr is not None and limit is not None and egfr.below(limit) is True),
         stale=egfr is not None and not fresh,
         diagnoses=(*advanced, *(() if advanced else stage_3)),
         fresh_normal=(
@@ -219,10 +225,10 @@ def _renal(facts: Facts) -> Renal:
             and facts.could_be_read(Kind.CONDITIONS)
         ),
         unusable=newest.beside(egfr),
-        fetched=facts.obtained(Kind.RESULTS),
+        results_obtained=facts.obtained(Kind.RESULTS),
         acute=injury,
         creatinine=creatinine,
-        uncomputed=_recent_creatinine(facts) if uncomputable and egfr is None else None,
+        creatinine_only=_recent_creatinine(facts) if uncomputable and egfr is None else None,
         doubtful=doubtful,
     )
 
@@ -256,3 +262,10 @@ def _impairment_by_creatinine(facts: Facts, creatinine: Result | None) -> Impair
     if above is None:
         return Impairment.UNKNOWN
     return Impairment.MODERATE if above else Impairment.NONE
+
+
+# Names that `hooks.rules.potassium_ordered` uses until it is split.
+Renal = RenalFunction
+renal = renal_function
+LIMITS = RENAL_LIMITS
+kidney_headline = renal_headline

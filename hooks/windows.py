@@ -2,7 +2,7 @@
 
 from cds_service.core.times import days, months
 
-ACT = days(30)  # potassium, magnesium, sodium, CRP: recent enough for a rule to act on
+RECENT = days(30)  # potassium, magnesium, sodium, CRP: recent enough for a rule to act on
 CHECKED = days(90)  # potassium, magnesium: counts as already checked
 FRESH_RENAL = days(90)  # eGFR and creatinine; older ones, up to a year, are stale
 YEAR = months(12)  # haemoglobin, platelets; potassium, magnesium and eGFR at the longest

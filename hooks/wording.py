@@ -91,7 +91,7 @@ def short_day(when: date, today: date) -> str:
     return text if when.year == today.year else f"{text} {when.year}"
 
 
-def fitting(text: str, ending: str) -> str:
+def append_if_short(text: str, ending: str) -> str:
     """A summary with its ending, or without it if that would make it too long."""
     return text + ending if len(text) + len(ending) <= READ_AT_ONCE else text
 

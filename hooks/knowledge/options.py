@@ -1,4 +1,4 @@
-"""The settings of leg cramps, by which sites differ."""
+"""The options of leg cramps, which sites set for themselves."""
 
 from __future__ import annotations
 

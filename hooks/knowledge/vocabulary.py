@@ -3,8 +3,9 @@
 The content is data for clinicians to review: ``codelists/`` and ``names/``, and the ``codes`` and
 ``names`` of blocks in ``analytes.toml`` (`cds_service.engine.knowledge_files`).
 
-Results are recognised by their code. Their words count if none of the codings is on a list, and
-beside a LOINC code that is on no list only with a unit of the analyte (`fhir.read.codebook`).
+Results are recognised by their code. Their text counts if none of their codings is on a list; with
+a LOINC code that is on no list it counts only if the unit is one of the analyte
+(`fhir.read.codebook`).
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _PER_GRAM = Fraction(2, 100)  # mmol/L of calcium for each g/L of albumin that i
 def _compared(
     facts: Facts, result: Result, judged: Result, note: str
 ) -> tuple[Indicator | None, Evidence, bool]:
-    """How low: against the laboratory's range, else the limit, and against the critical one."""
+    """How low it is: against the laboratory's range or else the limit, and the critical limit."""
     key = result.analyte.key.removesuffix("_adjusted")
     limit, critical = facts.limits[f"{key}.low"], facts.limits[f"{key}.critical"]
     below_limit = judged.below_range(limit.value)

@@ -42,8 +42,7 @@ from hooks import cramps, levels
 from hooks.cirrhosis import DIURETICS
 from hooks.dose import daily_amount
 from hooks.reading import conditions_unread, medications_unread, results_unread
-from hooks.renal import LIMITS as KIDNEY
-from hooks.renal import kidney_headline, only_preliminary, renal
+from hooks.renal import RENAL_LIMITS, only_preliminary, renal_function, renal_headline
 from hooks.windows import YEAR
 from hooks.wording import (
     EVIDENCE_DOUBTED,
@@ -74,7 +73,7 @@ _NEEDS = [
     demographics(),
 ]
 _LIMITS = [
-    *KIDNEY,
+    *RENAL_LIMITS,
     "age.older",
     "aspirin.analgesic",
 ]
@@ -199,7 +198,7 @@ def _answer(facts: Facts, analgesics: _Analgesics, *, ordered: bool) -> Answer:
         indicator=(
             Indicator.WARNING if nsaids and (ordered or factors.serious) else Indicator.INFO
         ),
-        summary=kidney_headline(renal(facts), _summary(factors, nsaids, acetaminophen)),
+        summary=renal_headline(renal_function(facts), _summary(factors, nsaids, acetaminophen)),
         advice=tuple(_advice(factors, nsaids, acetaminophen, cirrhosis)),
         evidence=(*(Evidence(draft) for draft in medications), *factors.evidence),
         missing=factors.unresolved if nsaids else (),
@@ -249,15 +248,15 @@ def _advice(
 
 
 def _factors(facts: Facts, *, count_preliminary: bool) -> _Factors:
-    # A preliminary value may raise an order card or a warning, never a card that needs cramps.
+    # A preliminary value may cause a card on an order, or a warning, but no card that needs cramps.
     names: list[str] = []
     evidence: list[Evidence] = []
     older = facts.age is not None and facts.age >= facts.limits.value("age.older")
-    function = renal(facts)
-    preliminary = only_preliminary(facts, function)
-    if function.severe or (function.moderate and (count_preliminary or not preliminary)):
-        names.append(function.phrase() + (" (preliminary)" if preliminary else ""))
-        evidence.extend(function.evidence(facts))
+    renal = renal_function(facts)
+    preliminary = only_preliminary(facts, renal)
+    if renal.severe or (renal.moderate and (count_preliminary or not preliminary)):
+        names.append(renal.phrase() + (" (preliminary)" if preliminary else ""))
+        evidence.extend(renal.evidence(facts))
     if cirrhosis := facts.conditions("cirrhosis"):
         names.append("cirrhosis")
         evidence.extend(Evidence(condition) for condition in cirrhosis)
@@ -270,16 +269,16 @@ def _factors(facts: Facts, *, count_preliminary: bool) -> _Factors:
         evidence.extend(
             Evidence(medication) for medication in dict.fromkeys((*diuretics, *inhibitors))
         )
-    serious = bool(function.severe or cirrhosis or anticoagulants or (diuretics and inhibitors))
+    serious = bool(renal.severe or cirrhosis or anticoagulants or (diuretics and inhibitors))
     if older:
         names.append(f"age {facts.age}")
     unread = (
         *conditions_unread(facts),
         *medications_unread(facts),
         *results_unread(facts),
-        *levels.unread(function.unusable, "renal function"),
+        *levels.newer_unusable(renal.unusable, "renal function"),
     )
-    unmeasured = function.unknown and not results_unread(facts)
+    unmeasured = renal.unknown and not results_unread(facts)
     return _Factors(
         names=tuple(names),
         serious=serious,
@@ -287,10 +286,10 @@ def _factors(facts: Facts, *, count_preliminary: bool) -> _Factors:
         evidence=tuple(evidence),
         unresolved=(
             *unread,
-            *(function.lacking if unmeasured else ()),
+            *(renal.lacking if unmeasured else ()),
             *(("the newest eGFR is preliminary",) if preliminary else ()),
         ),
-        problems=function.unusable,
+        problems=renal.unusable,
         unread=bool(unread),
     )
 

@@ -40,8 +40,8 @@ from cds_service.engine.rule import (
     results,
     rule,
 )
-from hooks.levels import unread
-from hooks.windows import ACT, IRON, PLATELETS, YEAR
+from hooks.levels import newer_unusable
+from hooks.windows import IRON, PLATELETS, RECENT, YEAR
 from hooks.wording import FOR_TESTS, headline, short_day
 
 _FALL_WITHIN = 90  # days
@@ -90,14 +90,14 @@ def anemia(facts: Facts) -> Answer:
     ):
         result = tentative
     if result is None:
-        unusable = unread(newest.unusable, "haemoglobin")
+        unusable = newer_unusable(newest.unusable, "haemoglobin")
         return CannotTell(unusable or ("no haemoglobin in the last 12 months",), newest.unusable)
     low = result.below(limit.value)
     if low is None:
         return CannotTell((f"haemoglobin {result.reported} does not say whether it is low",))
     if not low:
         if newest.unusable:
-            return CannotTell(unread(newest.unusable, "haemoglobin"), newest.unusable)
+            return CannotTell(newer_unusable(newest.unusable, "haemoglobin"), newest.unusable)
         return NotFired("haemoglobin is not below its limit", (Evidence(result, limit),))
     severity = _severity(facts, result)
     return Finding(
@@ -111,7 +111,7 @@ def anemia(facts: Facts) -> Answer:
             *_platelets_on_quinine(facts),
             *((Evidence(severity.before, note="before the fall"),) if severity.before else ()),
         ),
-        missing=(*unread(newest.beside(result), "haemoglobin"), *_unchecked(facts)),
+        missing=(*newer_unusable(newest.beside(result), "haemoglobin"), *_unchecked(facts)),
         strength="WHO 2024 for the limits and for severe anaemia (in pregnancy below 7 g/dL); "
         "the critical limit and the effect of quinine are general knowledge.",
         suggestions=_suggestions(facts, result, severity),
@@ -132,10 +132,10 @@ class _Severity:
 
 
 def _preliminary_counts(facts: Facts, preliminary: Result, final: Result | None) -> bool:
-    """Whether a preliminary low value counts: it must not make a final low one look milder."""
+    """Whether a preliminary low value counts: it must not hide a lower final value."""
     if final is None or final.below(facts.limits.value(_limit_key(facts))) is not True:
         return True
-    fresher = facts.within(preliminary, ACT) and not facts.within(final, ACT)
+    fresher = facts.within(preliminary, RECENT) and not facts.within(final, RECENT)
     return fresher or preliminary.canonical_middle() < final.canonical_middle()
 
 
@@ -145,7 +145,7 @@ def _severity(facts: Facts, result: Result) -> _Severity:
         remarks.append("preliminary")
     lowering_remarks = _FALSELY_LOWERING & set(result.remarks)
     remarks.extend(sorted(lowering_remarks))
-    stale = not facts.within(result, ACT)
+    stale = not facts.within(result, RECENT)
     if stale:
         return _Severity(
             Indicator.INFO, "", True, ", ".join((*remarks, "older than 30 days")), "", None

@@ -31,8 +31,7 @@ from cds_service.engine.rule import (
 )
 from hooks import levels
 from hooks.reading import conditions_unread, medications_unread
-from hooks.renal import ADVANCED, kidney_headline, renal
-from hooks.renal import LIMITS as KIDNEY
+from hooks.renal import ADVANCED, RENAL_LIMITS, renal_function, renal_headline
 from hooks.rules.baclofen_hazards import BACLOFEN
 from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, drugs, named
@@ -47,7 +46,7 @@ _SEDATING = ("sedative", "opioid", "gabapentinoid")
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["baclofen-ckd-2019", "beers-2023", "article"],
-    limits=[*KIDNEY, "age.older"],
+    limits=[*RENAL_LIMITS, "age.older"],
     minors=True,
     offers=["creatinine"],
     overrides=(*FOR_HAZARDS, CONTRAINDICATED),
@@ -66,15 +65,18 @@ def baclofen_active_renal_impairment(facts: Facts) -> Answer:
     if not taken:
         unread = medications_unread(facts)
         return CannotTell(unread) if unread else NotFired("no baclofen by mouth is on the list")
-    function = renal(facts)
-    evidence = (*(Evidence(medication) for medication in taken), *function.evidence(facts))
-    if not (function.severe or function.moderate):
-        unread = (*conditions_unread(facts), *levels.unread(function.unusable, "renal function"))
-        if unread or function.unknown:
-            uncomputed = not unread and function.uncomputed is not None
+    renal = renal_function(facts)
+    evidence = (*(Evidence(medication) for medication in taken), *renal.evidence(facts))
+    if not (renal.severe or renal.moderate):
+        unread = (
+            *conditions_unread(facts),
+            *levels.newer_unusable(renal.unusable, "renal function"),
+        )
+        if unread or renal.unknown:
+            uncomputed = not unread and renal.creatinine_only is not None
             return CannotTell(
-                unread or function.lacking,
-                function.unusable,
+                unread or renal.lacking,
+                renal.unusable,
                 trigger=True,
                 evidence=evidence,
                 unjudged="renal function" if uncomputed else "",
@@ -82,7 +84,7 @@ def baclofen_active_renal_impairment(facts: Facts) -> Answer:
         return NotFired("renal function is not impaired", evidence)
     older = facts.age is not None and facts.age >= facts.limits.value("age.older")
     sedating = facts.taking(*_SEDATING, hazard=True)
-    if function.severe:
+    if renal.severe:
         indicator, action = Indicator.CRITICAL, "reduce or replace, never abruptly"
     elif older:
         indicator, action = Indicator.WARNING, "reduce or replace, never abruptly"
@@ -93,20 +95,18 @@ def baclofen_active_renal_impairment(facts: Facts) -> Answer:
         "Reduce or replace it under supervision; never stop it abruptly (withdrawal: seizures, "
         "hallucinations).",
         "Look for drowsiness, confusion and falls today."
-        if function.severe
+        if renal.severe
         else "Look for drowsiness, confusion and falls.",
     ]
     if sedating:
         advice.append(f"Other sedatives: {named(sedating)}.")
     return Finding(
         indicator=indicator,
-        summary=kidney_headline(
-            function, f"On baclofen{with_sedatives}, {function.phrase()}: {action}"
-        ),
+        summary=renal_headline(renal, f"On baclofen{with_sedatives}, {renal.phrase()}: {action}"),
         advice=tuple(advice),
         evidence=(*evidence, *(Evidence(sedative) for sedative in sedating)),
         missing=(
-            *levels.unread(function.unusable, "renal function"),
+            *levels.newer_unusable(renal.unusable, "renal function"),
             *conditions_unread(facts),
             *medications_unread(facts),
         ),

@@ -41,8 +41,7 @@ from cds_service.engine.rule import (
 from hooks import cramps
 from hooks.dose import daily_amount
 from hooks.reading import conditions_unread, medications_unread
-from hooks.renal import ADVANCED, renal
-from hooks.renal import LIMITS as KIDNEY
+from hooks.renal import ADVANCED, RENAL_LIMITS, renal_function
 from hooks.rules.baclofen_hazards import BACLOFEN, WITHDRAWAL, baclofen_drafts, removals
 from hooks.windows import YEAR
 from hooks.wording import FOR_DRUGS, OUTCOME_FEARED, headline, named
@@ -61,7 +60,7 @@ _SEDATING = {"sedative": "a sedative", "opioid": "an opioid", "gabapentinoid": "
     tier=Tier.ALWAYS,
     references=["article", "aan-2010", "beers-2023", "general-knowledge"],
     limits=[
-        *KIDNEY,
+        *RENAL_LIMITS,
         "baclofen.start",
         "baclofen.most",
         "age.older",
@@ -232,17 +231,17 @@ def _advice(
 
 def _dose_range(facts: Facts) -> Iterable[str]:
     """The article's doses, unless another card for the same order advises against any."""
-    function = renal(facts)
+    renal = renal_function(facts)
     if encephalopathy := facts.ever("hepatic_encephalopathy"):
         yield f"No dose is given here: baclofen is not advised ({named(encephalopathy)})."
         return
-    if function.severe or function.moderate:
-        yield f"No dose is given here: baclofen is not advised ({function.phrase()})."
+    if renal.severe or renal.moderate:
+        yield f"No dose is given here: baclofen is not advised ({renal.phrase()})."
         return
     if facts.hazards("pregnancy"):
         return
     start, most = facts.limits["baclofen.start"], facts.limits["baclofen.most"]
-    check_first = " Renal function is not known: check it first." if function.unknown else ""
+    check_first = " Renal function is not known: check it first." if renal.unknown else ""
     yield (
         f"The article's doses for cramps: {start}, weekly steps of {start.value:f} mg, to "
         f"{most}.{check_first}"

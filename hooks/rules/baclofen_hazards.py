@@ -38,8 +38,13 @@ from cds_service.engine.rule import (
 )
 from hooks import levels
 from hooks.reading import conditions_unread, medications_unread, results_unread
-from hooks.renal import LIMITS as KIDNEY
-from hooks.renal import Renal, kidney_headline, only_preliminary, renal
+from hooks.renal import (
+    RENAL_LIMITS,
+    RenalFunction,
+    only_preliminary,
+    renal_function,
+    renal_headline,
+)
 from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, headline, named
 
@@ -56,7 +61,7 @@ ANY_BACLOFEN = (BACLOFEN, "baclofen_intrathecal")
     changed="2026-11-27",
     tier=Tier.ALWAYS,
     references=["baclofen-ckd-2019", "beers-2023", "article"],
-    limits=[*KIDNEY, "age.older"],
+    limits=[*RENAL_LIMITS, "age.older"],
     judges=[BACLOFEN],
     minors=True,
     offers=["creatinine"],
@@ -73,67 +78,70 @@ ANY_BACLOFEN = (BACLOFEN, "baclofen_intrathecal")
 )
 def baclofen_ordered_renal_impairment(facts: Facts) -> Answer:
     """Baclofen accumulates in renal impairment and causes encephalopathy."""
-    function = renal(facts)
-    evidence = function.evidence(facts)
-    impaired = function.severe or function.moderate
-    if not impaired and not function.unknown:
-        unread = (*conditions_unread(facts), *levels.unread(function.unusable, "renal function"))
+    renal = renal_function(facts)
+    evidence = renal.evidence(facts)
+    impaired = renal.severe or renal.moderate
+    if not impaired and not renal.unknown:
+        unread = (
+            *conditions_unread(facts),
+            *levels.newer_unusable(renal.unusable, "renal function"),
+        )
         if unread:
-            return CannotTell(unread, function.unusable, trigger=True, evidence=evidence)
+            return CannotTell(unread, renal.unusable, trigger=True, evidence=evidence)
         return NotFired("renal function is not known to be impaired", evidence)
     drafts = baclofen_drafts(facts)
-    preliminary = only_preliminary(facts, function)
+    preliminary = only_preliminary(facts, renal)
     return Finding(
-        indicator=Indicator.CRITICAL if function.severe else Indicator.WARNING,
-        summary=_summary(facts, function, preliminary),
-        advice=_advice(facts, function, preliminary),
+        indicator=Indicator.CRITICAL if renal.severe else Indicator.WARNING,
+        summary=_summary(facts, renal, preliminary),
+        advice=_advice(facts, renal, preliminary),
         evidence=(*(Evidence(draft) for draft in drafts), *evidence),
-        missing=_missing(facts, function),
+        missing=_missing(facts, renal),
         strength="Observational (cohort of 2019): 30-day admission with encephalopathy in CKD was "
         "1.11 % at 20 mg/day or more, against 0.42 % below. The eGFR limits are conventional.",
         suggestions=(
             *(removals(facts, drafts) if not preliminary else ()),
-            *_tests(function, preliminary),
+            *_tests(renal, preliminary),
         ),
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
         about=tuple(draft.source.reference for draft in drafts),
     )
 
 
-def _summary(facts: Facts, function: Renal, preliminary: bool) -> str:
-    state = function.phrase() + (" (preliminary)" if preliminary else "")
-    if function.severe and treats_withdrawal(facts, baclofen_drafts(facts)):
-        return kidney_headline(
-            function, f"Baclofen for withdrawal, {state}: low dose under supervision"
+def _summary(facts: Facts, renal: RenalFunction, preliminary: bool) -> str:
+    state = renal.phrase() + (" (preliminary)" if preliminary else "")
+    if renal.severe and treats_withdrawal(facts, baclofen_drafts(facts)):
+        return renal_headline(
+            renal, f"Baclofen for withdrawal, {state}: low dose under supervision"
         )
-    if function.severe:
-        return kidney_headline(function, f"Baclofen not advised: {state}. Risk of encephalopathy")
-    if function.moderate:
+    if renal.severe:
+        return renal_headline(renal, f"Baclofen not advised: {state}. Risk of encephalopathy")
+    if renal.moderate:
         older = facts.limits["age.older"]
         if facts.age is not None and facts.age >= older.value:
             return headline(
                 f"Baclofen, {state}: avoid at {older.value:f} or older; else lowest dose"
             )
         return headline(f"Baclofen, {state}: lowest dose, risk of encephalopathy")
-    return headline(f"Baclofen ordered, {function.phrase()}: check creatinine first")
+    return headline(f"Baclofen ordered, {renal.phrase()}: check creatinine first")
 
 
-def _advice(facts: Facts, function: Renal, preliminary: bool) -> tuple[str, ...]:
+def _advice(facts: Facts, renal: RenalFunction, preliminary: bool) -> tuple[str, ...]:
     lines = []
     if preliminary:
         lines.append("The eGFR is preliminary: repeat it before acting on it.")
-    if function.unknown:
+    if renal.unknown:
         lines.append(
-            f"{_unknown_renal_function(function)}: check renal function before the first dose. "
+            f"{_unknown_renal_function(renal)}: check renal function before the first dose. "
             "Baclofen is cleared by the kidney and causes encephalopathy when it accumulates."
         )
     else:
         lines.append(
-            f"Baclofen is cleared by the kidney; with {function.phrase()} it accumulates and "
+            f"Baclofen is cleared by the kidney; with {renal.phrase()} it accumulates and "
             "causes encephalopathy: drowsiness, confusion, falls, coma."
         )
     older = facts.limits["age.older"]
-    if facts.age is not None and facts.age >= older.value and not function.unknown:
+    if facts.age is not None and facts.age >= older.value and not renal.unknown:
         lines.append(
             f"Age {facts.age}: the Beers criteria 2023 advise against baclofen at {older} or older "
             "with eGFR below 60."
@@ -141,25 +149,25 @@ def _advice(facts: Facts, function: Renal, preliminary: bool) -> tuple[str, ...]
     return (*lines, *never_abruptly(facts))
 
 
-def _unknown_renal_function(function: Renal) -> str:
-    if function.uncomputed is not None:
-        return f"No eGFR can be computed from the creatinine ({function.uncomputed.reported})"
+def _unknown_renal_function(renal: RenalFunction) -> str:
+    if renal.creatinine_only is not None:
+        return f"No eGFR can be computed from the creatinine ({renal.creatinine_only.reported})"
     return "Renal function of the last 12 months is not known"
 
 
-def _missing(facts: Facts, function: Renal) -> tuple[str, ...]:
+def _missing(facts: Facts, renal: RenalFunction) -> tuple[str, ...]:
     unread = results_unread(facts)
     return (
         *unread,
-        *(() if unread else function.lacking),
-        *levels.unread(function.unusable, "renal function"),
+        *(() if unread else renal.lacking),
+        *levels.newer_unusable(renal.unusable, "renal function"),
         *conditions_unread(facts),
         *medications_unread(facts),
     )
 
 
-def _tests(function: Renal, preliminary: bool) -> tuple[Suggestion, ...]:
-    if preliminary or function.egfr is None or function.unknown or function.stale:
+def _tests(renal: RenalFunction, preliminary: bool) -> tuple[Suggestion, ...]:
+    if preliminary or renal.egfr is None or renal.unknown or renal.stale:
         return (OrderTest("creatinine", "renal function before baclofen"),)
     return ()
 

@@ -47,9 +47,8 @@ from hooks.cirrhosis import (
     reasons_to_stop,
 )
 from hooks.reading import conditions_unread, medications_unread
-from hooks.renal import ADVANCED, kidney_headline, renal
-from hooks.renal import LIMITS as KIDNEY
-from hooks.windows import ACT, YEAR
+from hooks.renal import ADVANCED, RENAL_LIMITS, renal_function, renal_headline
+from hooks.windows import RECENT, YEAR
 from hooks.wording import CONTRAINDICATED, FOR_ADVICE
 
 
@@ -61,7 +60,7 @@ from hooks.wording import CONTRAINDICATED, FOR_ADVICE
     tier=Tier.ALWAYS,
     references=["easl-2018", "article", "aasld-2021", "general-knowledge"],
     limits=[
-        *KIDNEY,
+        *RENAL_LIMITS,
         "magnesium.high",
         "potassium.high",
         "potassium.low",
@@ -82,7 +81,7 @@ from hooks.wording import CONTRAINDICATED, FOR_ADVICE
         medications(*SEDATING, "baclofen").optional(),
         results("potassium", YEAR).optional(),
         results("magnesium", YEAR).optional(),
-        results("sodium", ACT).optional(),
+        results("sodium", RECENT).optional(),
         results("creatinine", YEAR).optional(),
         results("egfr", YEAR).optional(),
         orders("potassium", "magnesium", "sodium", "creatinine"),
@@ -108,14 +107,14 @@ def cirrhosis_cramps(facts: Facts) -> Answer:
         return NotFired("neither a diuretic nor leg cramps are documented")
     stop = reasons_to_stop(facts, diuretics)
     levels_state = electrolytes(facts)
-    function = renal(facts)
+    renal = renal_function(facts)
     checks = _checks(facts)
     return Finding(
         indicator=Indicator.WARNING
         if stop.present or levels_state.recently_low
         else Indicator.INFO,
-        summary=kidney_headline(
-            function,
+        summary=renal_headline(
+            renal,
             stop.summary or _summary(bool(documented), bool(diuretics), levels_state.summary),
         ),
         advice=(*stop.advice, levels_state.advice),
@@ -128,7 +127,7 @@ def cirrhosis_cramps(facts: Facts) -> Answer:
             *(Evidence(condition) for condition in facts.ever("hepatic_encephalopathy")),
             *(Evidence(sedative) for sedative in facts.taking(*SEDATING, hazard=True)),
             *levels_state.evidence,
-            *function.evidence(facts),
+            *renal.evidence(facts),
         ),
         missing=_missing(facts, checks),
         strength="The reasons to stop a diuretic are those of EASL 2018, cited second-hand. Trials "
@@ -172,7 +171,7 @@ def _checks(facts: Facts) -> list[_Check]:
 def _missing(facts: Facts, checks: list[_Check]) -> tuple[str, ...]:
     lines: list[str] = []
     for analyte, newest, measured in checks:
-        lines.extend(levels.unread(newest.unusable, analyte))
+        lines.extend(levels.newer_unusable(newest.unusable, analyte))
         if not measured:
             lines.append(f"{analyte} in the last 30 days")
     return (*lines, *conditions_unread(facts), *medications_unread(facts))
@@ -181,7 +180,7 @@ def _missing(facts: Facts, checks: list[_Check]) -> tuple[str, ...]:
 def _measured(facts: Facts, analyte: str) -> bool:
     """Whether it was measured in the last 30 days; an eGFR shows that creatinine was."""
     analytes = (analyte, "egfr") if analyte == "creatinine" else (analyte,)
-    return any(facts.within(facts.newest(key, Worse.LOW).result, ACT) for key in analytes)
+    return any(facts.within(facts.newest(key, Worse.LOW).result, RECENT) for key in analytes)
 
 
 def _suggestions(checks: list[_Check], preliminary: frozenset[str]) -> tuple[Suggestion, ...]:

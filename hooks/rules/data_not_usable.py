@@ -67,7 +67,7 @@ from hooks.unusable.unchecked import (
     unusable_results,
 )
 from hooks.windows import YEAR
-from hooks.wording import DONE, NO_SERVICE, NOT_APPLICABLE, fitting, headline, short_day
+from hooks.wording import DONE, NO_SERVICE, NOT_APPLICABLE, append_if_short, headline, short_day
 
 _REASONS = {
     "undated": "no date",
@@ -129,7 +129,7 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
 
 
 def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
-    """Say beside a selected order what its rules could not check."""
+    """Say for a selected order what its rules could not check."""
     judging = [
         outcome
         for outcome in outcomes
@@ -189,7 +189,7 @@ def _finding(
 def _summary(names: Sequence[str], watched: Sequence[Problem], facts: Facts | None) -> str:
     """What could not be checked, first; then what to do about it."""
     if facts is None or not watched:
-        return fitting(f"Not checked: {_listed(names)}", ". Look in the chart")
+        return append_if_short(f"Not checked: {_listed(names)}", ". Look in the chart")
     worst = watched[0]
     what = name_of(worst.about)
     if worst.value is not None:
@@ -201,7 +201,7 @@ def _summary(names: Sequence[str], watched: Sequence[Problem], facts: Facts | No
     others = [name for name in names if name != name_of(worst.about)]
     also = f" (also {_listed(others)})" if others else ""
     reason = _REASONS.get(worst.kind, "unreadable")
-    return fitting(f"{what} could not be used: {reason}{also}", ". Look at it")
+    return append_if_short(f"{what} could not be used: {reason}{also}", ". Look at it")
 
 
 def _listed(names: Sequence[str]) -> str:

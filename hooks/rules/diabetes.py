@@ -29,7 +29,7 @@ from cds_service.engine.rule import (
     rule,
 )
 from hooks import cramps
-from hooks.levels import unread
+from hooks.levels import newer_unusable
 from hooks.windows import GLYCEMIA, ORDERED
 from hooks.wording import FOR_TESTS, headline
 
@@ -79,7 +79,9 @@ def diabetes_not_screened(facts: Facts) -> Answer:
         summary=headline(f"No {usable}HbA1c or glucose in 3 years: screen for diabetes"),
         advice=("Diabetes may contribute to neuropathic symptoms; a single HbA1c is enough.",),
         evidence=cramps.evidence(facts),
-        missing=tuple(line for test in tests for line in unread(test.unusable, "glucose or HbA1c")),
+        missing=tuple(
+            line for test in tests for line in newer_unusable(test.unusable, "glucose or HbA1c")
+        ),
         strength="Named by the article for elderly patients; the interval is a judgement.",
         suggestions=(OrderTest("hba1c", "none in the last 3 years"),),
         overrides=FOR_TESTS,

@@ -42,7 +42,7 @@ from cds_service.engine.rule import (
 from hooks import cramps, levels
 from hooks.cirrhosis import DIURETICS
 from hooks.reading import conditions_unread, results_unread
-from hooks.windows import ACT, YEAR
+from hooks.windows import RECENT, YEAR
 from hooks.wording import FOR_TESTS, day, drugs, headline, named
 
 
@@ -61,7 +61,7 @@ from hooks.wording import FOR_TESTS, day, drugs, headline, named
         conditions(cramps.LEG_CRAMPS, "cirrhosis", "heart_failure").optional(),
         results("potassium", YEAR).optional(),
         results("magnesium", YEAR).optional(),
-        results("sodium", ACT).optional(),
+        results("sodium", RECENT).optional(),
         medications(*DIURETICS).optional(),
         orders("potassium", "magnesium", "sodium"),
     ],
@@ -182,7 +182,11 @@ def _sodium(facts: Facts, drafts: tuple[Medication, ...]) -> Evidence | None:
     limit = facts.limits["sodium.low" if thiazide else "sodium.diuretic"]
     newest = facts.newest("sodium", Worse.LOW)
     for result in (newest.result, newest.tentative):
-        if result is not None and facts.within(result, ACT) and result.below(limit.value) is True:
+        if (
+            result is not None
+            and facts.within(result, RECENT)
+            and result.below(limit.value) is True
+        ):
             return Evidence(result, limit, note="preliminary" if result.preliminary else "")
     return None
 
@@ -213,8 +217,8 @@ class _Electrolyte:
 def _electrolyte(facts: Facts, analyte: str) -> _Electrolyte:
     level = levels.low(facts, analyte)
     final = facts.newest(analyte, Worse.LOW).result
-    recent = facts.within(final, ACT)
-    missing = list(levels.unread(level.unusable, analyte))
+    recent = facts.within(final, RECENT)
+    missing = list(levels.newer_unusable(level.unusable, analyte))
     if level.result is not None and level.beyond is None:
         missing.extend(levels.undecided(level))
     if not recent and facts.obtained(Kind.RESULTS):

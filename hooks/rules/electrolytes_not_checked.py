@@ -92,7 +92,10 @@ def electrolytes_not_checked(facts: Facts) -> Answer:
         missing=tuple(
             line
             for analyte in missing
-            for line in (_WINDOWS[analyte], *levels.unread(unusable[analyte], _NAMES[analyte]))
+            for line in (
+                _WINDOWS[analyte],
+                *levels.newer_unusable(unusable[analyte], _NAMES[analyte]),
+            )
         ),
         strength="The article's recommendation. No more is asked for because most cramps are "
         "idiopathic.",

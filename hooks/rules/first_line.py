@@ -30,9 +30,8 @@ from cds_service.engine.rule import (
 )
 from hooks import cramps
 from hooks.cirrhosis import contraindication_to_baclofen, unknown_before_baclofen
-from hooks.renal import ADVANCED, renal
-from hooks.renal import LIMITS as KIDNEY
-from hooks.windows import ACT, YEAR
+from hooks.renal import ADVANCED, RENAL_LIMITS, renal_function
+from hooks.windows import RECENT, YEAR
 from hooks.wording import FOR_ADVICE, REFUSED, headline, named
 
 NO_MASSAGE = ("dvt", "limb_or_spine_emergency")
@@ -52,7 +51,7 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
         "fda-quinine",
         "vitamin-k2-2024",
     ],
-    limits=[*KIDNEY, "age.older", "sodium.diuretic"],
+    limits=[*RENAL_LIMITS, "age.older", "sodium.diuretic"],
     overrides=(*FOR_ADVICE, REFUSED),
     needs=[
         conditions(
@@ -67,7 +66,7 @@ SEDATING = ("sedative", "opioid", "gabapentinoid")
         medications(*SEDATING, "warfarin").optional(),
         results("egfr", YEAR).optional(),
         results("creatinine", YEAR).optional(),
-        results("sodium", ACT).optional(),
+        results("sodium", RECENT).optional(),
         demographics(),
     ],
 )
@@ -122,21 +121,16 @@ def _drug_step(facts: Facts) -> str:
 
 def _baclofen_sentence(facts: Facts) -> str:
     """What the card says about baclofen, without anything that would endanger this patient."""
-    contraindications = [
-        *([renal(facts).phrase()] if renal(facts).severe or renal(facts).moderate else []),
-        *(
-            [named(encephalopathy)]
-            if (encephalopathy := facts.ever("hepatic_encephalopathy"))
-            else []
-        ),
-    ]
-    if not contraindications and facts.conditions("cirrhosis"):
-        contraindications = list(
-            filter(None, [contraindication_to_baclofen(facts) or unknown_before_baclofen(facts)])
-        )
-    if contraindications:
-        reasons = ", ".join(contraindications)
-        return f"baclofen, which the article names, is not advised here ({reasons})."
+    renal = renal_function(facts)
+    reasons = []
+    if renal.severe or renal.moderate:
+        reasons.append(renal.phrase())
+    if encephalopathy := facts.ever("hepatic_encephalopathy"):
+        reasons.append(named(encephalopathy))
+    if not reasons and facts.conditions("cirrhosis"):
+        reasons = [contraindication_to_baclofen(facts) or unknown_before_baclofen(facts)]
+    if any(reasons):
+        return f"baclofen, which the article names, is not advised here ({', '.join(reasons)})."
     text = "the article names baclofen; the trial evidence is from cirrhosis."
     if sedatives := (*facts.taking(*SEDATING, hazard=True), *facts.drafted(*SEDATING)):
         text += f" Sedation adds up with {named(sedatives)}."

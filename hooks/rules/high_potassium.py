@@ -8,7 +8,8 @@ When: the newest usable potassium is 6.0 mmol/L or above; or 5.5 or above with a
 raises potassium, advanced renal impairment, acute kidney injury or documented cramps; or 5.0 or
 above with a potassium supplement and a potassium-sparing diuretic or advanced renal
 impairment. Critical from 6.0, called severe from 6.5. A sample reported haemolysed or
-contaminated gives a warning at most. A result older than 30 days, or preliminary, is named so.
+contaminated gives a warning at most. The card says if the result is older than 30 days or
+preliminary.
 Then: verify it; the drugs to hold and those to review; offers the repeat, creatinine and ECG.
 Does not cover: emergency treatment of hyperkalaemia.
 """
@@ -35,8 +36,7 @@ from cds_service.engine.rule import (
 )
 from hooks import cramps, levels, potassium_raising, reading
 from hooks.potassium_raising import CLASSES, HELD, REVIEWED, SPARING, SUPPLEMENT
-from hooks.renal import ADVANCED, Renal, kidney_headline, renal
-from hooks.renal import LIMITS as KIDNEY
+from hooks.renal import ADVANCED, RENAL_LIMITS, RenalFunction, renal_function, renal_headline
 from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, drugs, headline, named
 
@@ -49,7 +49,7 @@ from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, drugs, headline, name
     tier=Tier.ALWAYS,
     references=["ukka-hyperkalaemia-2023", "general-knowledge", "article"],
     limits=[
-        *KIDNEY,
+        *RENAL_LIMITS,
         "potassium.caution",
         "potassium.high",
         "potassium.critical",
@@ -72,28 +72,28 @@ def high_potassium(facts: Facts) -> Answer:
     """A high potassium is verified, and what raises it is held or reviewed."""
     level = levels.at_least(facts, "potassium", "potassium.caution")
     raising = potassium_raising.held_first(potassium_raising.active(facts))
-    function = renal(facts)
-    trigger = bool(raising) or function.severe
+    renal = renal_function(facts)
+    trigger = bool(raising) or renal.severe
     if level.result is None or level.beyond is None:
         return CannotTell(levels.undecided(level), level.unusable, trigger=trigger)
     if not level.beyond:
         if level.unusable:
-            unread = levels.unread(level.unusable, "potassium")
+            unread = levels.newer_unusable(level.unusable, "potassium")
             return CannotTell(unread, level.unusable, trigger=trigger)
         return NotFired("potassium is below 5.0 mmol/L", (level.evidence(),))
     critical = level.result.at_least(facts.limits.value("potassium.critical")) is True
     above_high = level.result.at_least(facts.limits.value("potassium.high")) is True
     documented = cramps.documented(facts)
     supplement = potassium_raising.active(facts, SUPPLEMENT)
-    accumulating = potassium_raising.active(facts, SPARING) or function.severe
+    accumulating = potassium_raising.active(facts, SPARING) or renal.severe
     if critical or (above_high and (trigger or documented)) or (supplement and accumulating):
-        return _finding(facts, level, raising, function)
+        return _finding(facts, level, raising, renal)
     if level.result.at_least(facts.limits.value("potassium.critical")) is None:
         return CannotTell(levels.undecided(level), trigger=True)
     unread = (
         *reading.medications_unread(facts),
-        *(reading.conditions_unread(facts) if documented is None or not function.severe else ()),
-        *levels.unread(function.unusable, "renal function"),
+        *(reading.conditions_unread(facts) if documented is None or not renal.severe else ()),
+        *levels.newer_unusable(renal.unusable, "renal function"),
     )
     if unread and (above_high or supplement or reading.medications_unread(facts)):
         return CannotTell(unread, trigger=True)
@@ -111,7 +111,7 @@ def high_potassium(facts: Facts) -> Answer:
 
 
 def _finding(
-    facts: Facts, level: levels.Level, raising: tuple[Medication, ...], function: Renal
+    facts: Facts, level: levels.Level, raising: tuple[Medication, ...], renal: RenalFunction
 ) -> Finding:
     result = level.result
     assert result is not None
@@ -126,17 +126,17 @@ def _finding(
         offers.append(OrderTest("ecg", "high potassium"))
     return Finding(
         indicator=Indicator.INFO if level.stale else indicator,
-        summary=_summary(facts, level, raising, function),
-        advice=_advice(facts, level, critical, raising, function),
+        summary=_summary(facts, level, raising, renal),
+        advice=_advice(facts, level, critical, raising, renal),
         evidence=(
             Evidence(result, facts.limits[f"potassium.{key}"], note=level.evidence().note),
             *(Evidence(drug) for drug in raising),
-            *(function.evidence(facts) if function.severe or function.moderate else ()),
+            *(renal.evidence(facts) if renal.severe or renal.moderate else ()),
         ),
         missing=(
-            *levels.unread(level.unusable, "potassium"),
+            *levels.newer_unusable(level.unusable, "potassium"),
             *reading.medications_unread(facts),
-            *levels.unread(function.unusable, "renal function"),
+            *levels.newer_unusable(renal.unusable, "renal function"),
         ),
         strength="Guideline, cited second-hand; the limits are the same for every laboratory.",
         suggestions=tuple(offers),
@@ -145,7 +145,7 @@ def _finding(
 
 
 def _summary(
-    facts: Facts, level: levels.Level, raising: tuple[Medication, ...], function: Renal
+    facts: Facts, level: levels.Level, raising: tuple[Medication, ...], renal: RenalFunction
 ) -> str:
     result = level.result
     assert result is not None
@@ -163,11 +163,11 @@ def _summary(
         remark = "sample contaminated"
     status = ", preliminary" * level.preliminary + (f", {remark}" if remark else "")
     causes = [*([drugs(raising, most=3)] if raising else ())]
-    if function.severe:
-        causes.append(function.phrase())
+    if renal.severe:
+        causes.append(renal.phrase())
     with_causes = f" with {', '.join(causes)}" if causes else ""
     action = "ECG and repeat now" if severity != "High potassium" else "Repeat now"
-    return kidney_headline(function, f"{severity}: {value}{status}{with_causes}. {action}")
+    return renal_headline(renal, f"{severity}: {value}{status}{with_causes}. {action}")
 
 
 def _advice(
@@ -175,7 +175,7 @@ def _advice(
     level: levels.Level,
     critical: bool,
     raising: tuple[Medication, ...],
-    function: Renal,
+    renal: RenalFunction,
 ) -> tuple[str, ...]:
     assert level.result is not None
     lines = [*levels.sample_words(level.result)]
@@ -200,6 +200,6 @@ def _advice(
             else "Hold potassium supplements, salt substitutes, potassium-sparing diuretics, "
             "NSAIDs and trimethoprim; review RAAS inhibitors, calcineurin inhibitors and heparins."
         )
-    if function.severe:
-        lines.append(f"Renal function: {function.phrase()}.")
+    if renal.severe:
+        lines.append(f"Renal function: {renal.phrase()}.")
     return tuple(lines)

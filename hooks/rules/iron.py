@@ -37,12 +37,11 @@ from cds_service.engine.rule import (
     results,
     rule,
 )
-from hooks.levels import unread
+from hooks.levels import newer_unusable
 from hooks.reading import conditions_unread
-from hooks.renal import LIMITS as KIDNEY
-from hooks.renal import renal
-from hooks.windows import ACT, IRON, YEAR
-from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, fitting, headline, named
+from hooks.renal import RENAL_LIMITS, renal_function
+from hooks.windows import IRON, RECENT, YEAR
+from hooks.wording import CONTRAINDICATED, FOR_TESTS, append_if_short, day, headline, named
 
 NO_IRON = ("iron_overload", "dialysis")
 RAISING_FERRITIN = ("ckd_any", "ckd_stage_3", "ckd_stage_4_5", "cirrhosis", "liver_disease")
@@ -56,7 +55,7 @@ RAISING_FERRITIN = ("ckd_any", "ckd_stage_3", "ckd_stage_4_5", "cirrhosis", "liv
     tier=Tier.ALWAYS,
     references=["aasm-2025", "article", "allen-2018", "general-knowledge"],
     limits=[
-        *KIDNEY,
+        *RENAL_LIMITS,
         "ferritin.low",
         "ferritin.rls",
         "ferritin.dialysis",
@@ -69,7 +68,7 @@ RAISING_FERRITIN = ("ckd_any", "ckd_stage_3", "ckd_stage_4_5", "cirrhosis", "liv
     needs=[
         results("ferritin", IRON),
         results("transferrin_saturation", IRON),
-        results("crp", ACT).optional(),
+        results("crp", RECENT).optional(),
         results("egfr", YEAR).optional(),
         results("creatinine", YEAR).optional(),
         conditions("rls", "aki", "pregnancy").optional(),
@@ -115,7 +114,7 @@ def _below(evidence: Evidence, facts: Facts, key: str) -> bool:
 def _not_low(facts: Facts, ferritin: Newest, saturation: Newest, rls: bool) -> Answer:
     problems = (*ferritin.unusable, *(saturation.unusable if rls else ()))
     if problems:
-        return CannotTell(unread(problems, "iron"), problems)
+        return CannotTell(newer_unusable(problems, "iron"), problems)
     if not rls and not facts.could_be_read(Kind.CONDITIONS) and _would_be_low(facts):
         return CannotTell(("whether restless legs are documented",), trigger=True)
     result = ferritin.result if facts.within(ferritin.result, IRON) else None
@@ -143,7 +142,9 @@ def _may_hide_deficiency(facts: Facts, ferritin: Newest, saturation: Newest) -> 
     return Finding(
         indicator=Indicator.INFO,
         summary=headline(
-            fitting(f"Ferritin {result.reported} may hide a deficiency ({reason})", ": check TSAT")
+            append_if_short(
+                f"Ferritin {result.reported} may hide a deficiency ({reason})", ": check TSAT"
+            )
         ),
         advice=(
             "Measure transferrin saturation (TSAT): in restless legs, ferritin alone misleads "
@@ -156,8 +157,8 @@ def _may_hide_deficiency(facts: Facts, ferritin: Newest, saturation: Newest) -> 
             *(Evidence(condition) for condition in facts.conditions("rls")),
         ),
         missing=(
-            *unread(ferritin.unusable, "ferritin"),
-            *unread(saturation.unusable, "transferrin saturation"),
+            *newer_unusable(ferritin.unusable, "ferritin"),
+            *newer_unusable(saturation.unusable, "transferrin saturation"),
             "transferrin saturation in the last 6 months",
         ),
         strength="That inflammation, kidney and liver disease raise ferritin is established.",
@@ -213,8 +214,8 @@ def _finding(
             *(Evidence(condition) for condition in (*rls, *facts.hazards(*NO_IRON))),
         ),
         missing=(
-            *unread(ferritin.unusable, "ferritin"),
-            *unread(saturation.unusable, "transferrin saturation"),
+            *newer_unusable(ferritin.unusable, "ferritin"),
+            *newer_unusable(saturation.unusable, "transferrin saturation"),
             *(() if tsat else ("transferrin saturation in the last 6 months",)),
             *conditions_unread(facts),
         ),
@@ -316,9 +317,9 @@ def _raises_ferritin(facts: Facts) -> tuple[str, tuple[Evidence, ...]]:
         return named(diseases), tuple(Evidence(disease) for disease in diseases)
     limit = facts.limits["crp.raised"]
     crp = facts.newest("crp", Worse.HIGH).result
-    if crp is not None and crp.above(limit.value) is True and facts.within(crp, ACT):
+    if crp is not None and crp.above(limit.value) is True and facts.within(crp, RECENT):
         return f"CRP {crp.reported}", (Evidence(crp, limit),)
-    function = renal(facts)
-    if function.severe or function.moderate:
-        return function.phrase(), function.evidence(facts)
+    renal = renal_function(facts)
+    if renal.severe or renal.moderate:
+        return renal.phrase(), renal.evidence(facts)
     return "", ()

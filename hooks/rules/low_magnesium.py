@@ -6,7 +6,8 @@ depletion, with magnesium oxide at night; extreme caution in renal insufficiency
 
 When: the newest usable serum magnesium is below the laboratory's own range, else below
 0.70 mmol/L. Critical below 0.50 mmol/L, or below 0.60 with digoxin or a risk of long QT. A result
-older than 30 days is info, a preliminary one is named so, and for both only the repeat is offered.
+older than 30 days is info, the card says if one is preliminary, and for both only the repeat is
+offered.
 Then: the value, what to do first, causes found, the dose range if renal function allows it, the
 tests; a draft of magnesium oxide only without any known contraindication.
 Does not cover: ionised, red-cell or urine magnesium; parenteral dosing.
@@ -37,8 +38,7 @@ from cds_service.engine.rule import (
 )
 from hooks import arrhythmia, levels, reading
 from hooks.arrhythmia import RhythmRisk, rhythm_risk
-from hooks.renal import LIMITS as KIDNEY
-from hooks.renal import Renal, kidney_headline, renal
+from hooks.renal import RENAL_LIMITS, RenalFunction, renal_function, renal_headline
 from hooks.windows import FRESH_RENAL, YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, headline, named
 
@@ -56,7 +56,7 @@ _LIKELY_CAUSES = "PPI, diuretics, alcohol, diarrhoea"
     tier=Tier.ALWAYS,
     references=["article", "general-knowledge"],
     limits=[
-        *KIDNEY,
+        *RENAL_LIMITS,
         "magnesium.low",
         "magnesium.severe",
         "magnesium.arrhythmia",
@@ -87,7 +87,7 @@ def low_magnesium(facts: Facts) -> Answer:
         return CannotTell(levels.undecided(level), level.unusable)
     if not level.beyond:
         if level.unusable:
-            return CannotTell(levels.unread(level.unusable, "magnesium"), level.unusable)
+            return CannotTell(levels.newer_unusable(level.unusable, "magnesium"), level.unusable)
         return NotFired("magnesium is not below its limit", (level.evidence(),))
     risk = rhythm_risk(facts)
     below_severe = level.result.below(facts.limits.value("magnesium.severe"))
@@ -99,12 +99,12 @@ def low_magnesium(facts: Facts) -> Answer:
         if below_severe is None and not level.stale:
             return CannotTell(("whether magnesium is critically low in a patient under 18",))
         return NotFired("the patient is under 18 and the level is not critical")
-    function = renal(facts)
+    renal = renal_function(facts)
     causes = _causes(facts)
     return Finding(
         indicator=_indicator(level, critical),
-        summary=_summary(level, severe, function, risk),
-        advice=_advice(facts, level, severe, function, risk),
+        summary=_summary(level, severe, renal, risk),
+        advice=_advice(facts, level, severe, renal, risk),
         evidence=(
             _evidence(facts, level, severe),
             *(
@@ -112,17 +112,17 @@ def low_magnesium(facts: Facts) -> Answer:
                 if level.repeat_only
                 else (*risk.evidence, *(Evidence(cause) for cause in causes))
             ),
-            *function.evidence(facts),
+            *renal.evidence(facts),
         ),
         missing=(
-            *levels.unread(level.unusable, "magnesium"),
-            *levels.unread(function.unusable, "renal function"),
-            *function.lacking,
+            *levels.newer_unusable(level.unusable, "magnesium"),
+            *levels.newer_unusable(renal.unusable, "renal function"),
+            *renal.lacking,
         ),
-        background=() if level.repeat_only else _background(facts, function),
+        background=() if level.repeat_only else _background(facts, renal),
         strength="Correcting a documented deficiency is established practice; it is not proven "
         "to stop cramps.",
-        suggestions=_suggestions(facts, level, severe, function, risk),
+        suggestions=_suggestions(facts, level, severe, renal, risk),
         overrides=(*FOR_TESTS, CONTRAINDICATED),
     )
 
@@ -139,7 +139,7 @@ def _indicator(level: levels.Level, critical: bool) -> Indicator:
     return Indicator.WARNING
 
 
-def _summary(level: levels.Level, severe: bool, function: Renal, risk: RhythmRisk) -> str:
+def _summary(level: levels.Level, severe: bool, renal: RenalFunction, risk: RhythmRisk) -> str:
     assert level.result is not None
     value = f"{level.result.reported} ({day(level.result)})"
     if levels.contaminated(level.result):
@@ -152,10 +152,10 @@ def _summary(level: levels.Level, severe: bool, function: Renal, risk: RhythmRis
     with_risk = f" with {risk.words}" if risk else ""
     if severe:
         return headline(f"Severe hypomagnesaemia: {value}{with_risk}. Assess today")
-    if function.severe:
-        kidney = f", {function.phrase()}" if risk else f" with {function.phrase()}"
+    if renal.severe:
+        kidney = f", {renal.phrase()}" if risk else f" with {renal.phrase()}"
         text = f"Low magnesium: {value}{with_risk}{kidney}. Get specialist advice"
-        return kidney_headline(function, text)
+        return renal_headline(renal, text)
     action = "ECG, and correct it" if risk else "Correct the deficiency"
     return headline(f"Low magnesium: {value}{with_risk}. {action}")
 
@@ -174,7 +174,7 @@ _URGENT_ASSESSMENT = (
 
 
 def _advice(
-    facts: Facts, level: levels.Level, severe: bool, function: Renal, risk: RhythmRisk
+    facts: Facts, level: levels.Level, severe: bool, renal: RenalFunction, risk: RhythmRisk
 ) -> tuple[str, ...]:
     assert level.result is not None
     if level.repeat_only:
@@ -194,7 +194,7 @@ def _advice(
             "If water or sodium is depleted, correct that first"
             f"{unchecked if reading.conditions_unread(facts) else ''}."
         )
-    lines.append(_dose(facts, function))
+    lines.append(_dose(facts, renal))
     causes = _causes(facts)
     lines.append(
         f"Causes found: {named(causes)}." if causes else f"Look for a cause ({_LIKELY_CAUSES})."
@@ -202,14 +202,14 @@ def _advice(
     return tuple(lines)
 
 
-def _dose(facts: Facts, function: Renal) -> str:
-    why_not = _why_no_dose(facts, function)
+def _dose(facts: Facts, renal: RenalFunction) -> str:
+    why_not = _why_no_dose(facts, renal)
     if why_not:
         return why_not
     caution = ""
-    if function.moderate:
-        caution = f" {function.phrase()}: start low and monitor."
-    elif function.stale or function.unusable:
+    if renal.moderate:
+        caution = f" {renal.phrase()}: start low and monitor."
+    elif renal.stale or renal.unusable:
         caution = " No usable renal function from the last 90 days is known: check it first."
     binding_drugs = facts.taking("magnesium_binding")
     spacing = (
@@ -221,32 +221,32 @@ def _dose(facts: Facts, function: Renal) -> str:
     )
 
 
-def _why_no_dose(facts: Facts, function: Renal) -> str:
+def _why_no_dose(facts: Facts, renal: RenalFunction) -> str:
     if facts.minor:
         return "No dose is given: the patient is under 18."
     if facts.hazards("pregnancy"):
         return "No dose is given in pregnancy: seek obstetric advice."
     if infusion := facts.taking("magnesium_intravenous"):
         return f"No oral dose is given: {named(infusion)} is active."
-    if function.severe:
+    if renal.severe:
         return (
-            f"No dose is given: {function.phrase()}. Magnesium accumulates to toxic levels; "
+            f"No dose is given: {renal.phrase()}. Magnesium accumulates to toxic levels; "
             "replacement needs specialist advice and monitoring."
         )
-    if function.doubtful:
-        return f"No dose is given: {function.phrase()}. Repeat creatinine first."
+    if renal.doubtful:
+        return f"No dose is given: {renal.phrase()}. Repeat creatinine first."
     if not facts.availability(Kind.CONDITIONS).whole:
         return "No dose is given: the problem list could not be checked for kidney disease."
-    if function.unknown:
+    if renal.unknown:
         return "No dose is given: renal function is unknown. Check creatinine first."
     return ""
 
 
-def _background(facts: Facts, function: Renal) -> tuple[str, ...]:
+def _background(facts: Facts, renal: RenalFunction) -> tuple[str, ...]:
     lines = ["Secondary hyperaldosteronism from water and sodium depletion worsens the loss."]
     if facts.hazards(*FLUID_FIRST_UNSAFE):
         lines = []
-    if not _why_no_dose(facts, function):
+    if not _why_no_dose(facts, renal):
         lines.append(
             "The dose is a regimen described for short-bowel magnesium loss; diarrhoea is common."
         )
@@ -254,7 +254,7 @@ def _background(facts: Facts, function: Renal) -> tuple[str, ...]:
 
 
 def _suggestions(
-    facts: Facts, level: levels.Level, severe: bool, function: Renal, risk: RhythmRisk
+    facts: Facts, level: levels.Level, severe: bool, renal: RenalFunction, risk: RhythmRisk
 ) -> tuple[Suggestion, ...]:
     repeat = OrderTest("magnesium", "repeat the low result")
     if level.repeat_only:
@@ -268,15 +268,15 @@ def _suggestions(
         offers.append(OrderTest("calcium", "severe hypomagnesaemia lowers calcium"))
     if severe or risk:
         offers.append(OrderTest("ecg", "rhythm and QT in low magnesium"))
-    if _draft_is_safe(facts, level, function):
+    if _draft_is_safe(facts, level, renal):
         offers.append(DraftMedication("magnesium_oxide", "documented deficiency"))
     return tuple(offers)
 
 
-def _draft_is_safe(facts: Facts, level: levels.Level, function: Renal) -> bool:
+def _draft_is_safe(facts: Facts, level: levels.Level, renal: RenalFunction) -> bool:
     assert level.result is not None
     return (
-        function.fresh_normal
+        renal.fresh_normal
         and level.result.at_least(facts.limits.value("magnesium.severe")) is True
         and levels.high(facts, "magnesium").beyond is not True
         and not level.unusable

@@ -5,8 +5,8 @@ magnesium checked with it (article, "Laboratory Evaluation" and "Electrolyte cor
 
 When: the newest usable potassium is below the laboratory's own range, else below 3.5 mmol/L.
 Below 3.0 urgent wording and an ECG, below 2.5 critical; below 3.0 critical with digoxin or a
-risk of long QT. A result older than 30 days, or preliminary, is named so, and only the repeat is
-offered.
+risk of long QT. The card says if the result is older than 30 days or preliminary, and then offers
+only the repeat.
 Then: the value, causes, magnesium; a draft of potassium chloride only without any known
 contraindication, and otherwise why not.
 Does not cover: intravenous replacement and its rates; redistribution (insulin, thyroid).
@@ -41,10 +41,9 @@ from cds_service.engine.rule import (
 )
 from hooks import arrhythmia, levels, potassium_raising, reading
 from hooks.arrhythmia import RhythmRisk, rhythm_risk
-from hooks.renal import ADVANCED, PREGNANCY, Renal, renal
-from hooks.renal import LIMITS as KIDNEY
-from hooks.windows import ACT, FRESH_RENAL, YEAR
-from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, fitting, headline, named
+from hooks.renal import ADVANCED, PREGNANCY, RENAL_LIMITS, RenalFunction, renal_function
+from hooks.windows import FRESH_RENAL, RECENT, YEAR
+from hooks.wording import CONTRAINDICATED, FOR_TESTS, append_if_short, day, headline, named
 
 _LOSING = ("diuretic_loop", "diuretic_thiazide")
 
@@ -57,7 +56,7 @@ _LOSING = ("diuretic_loop", "diuretic_thiazide")
     tier=Tier.ALWAYS,
     references=["article", "general-knowledge"],
     limits=[
-        *KIDNEY,
+        *RENAL_LIMITS,
         "potassium.low",
         "potassium.urgent",
         "potassium.severe",
@@ -89,7 +88,7 @@ def low_potassium(facts: Facts) -> Answer:
         return CannotTell(levels.undecided(level), level.unusable)
     if not level.beyond:
         if level.unusable:
-            return CannotTell(levels.unread(level.unusable, "potassium"), level.unusable)
+            return CannotTell(levels.newer_unusable(level.unusable, "potassium"), level.unusable)
         return NotFired("potassium is not below its limit", (level.evidence(),))
     risk = rhythm_risk(facts)
     severe = level.result.below(facts.limits.value("potassium.severe"))
@@ -113,9 +112,9 @@ def low_potassium(facts: Facts) -> Answer:
             *(() if level.repeat_only else risk.evidence),
             *(() if level.repeat_only else (Evidence(diuretic) for diuretic in losing_drugs)),
             *magnesium[1],
-            *(() if level.repeat_only else renal(facts).evidence(facts)),
+            *(() if level.repeat_only else renal_function(facts).evidence(facts)),
         ),
-        missing=levels.unread(level.unusable, "potassium"),
+        missing=levels.newer_unusable(level.unusable, "potassium"),
         strength="Correcting a documented deficiency is established practice; it is not proven "
         "to stop cramps. The limits 2.5 and 3.0 mmol/L are general medical knowledge.",
         suggestions=_suggestions(facts, level, urgent, risk, reasons_against),
@@ -146,7 +145,7 @@ def _summary(level: levels.Level, severe: bool, urgent: bool, risk: RhythmRisk) 
         return headline(f"Severe hypokalaemia: {value}{with_risk}. Assess today")
     if urgent:
         return headline(
-            fitting(f"Low potassium: {value}{with_risk}. Urgent: ECG", ", correct it today")
+            append_if_short(f"Low potassium: {value}{with_risk}. Urgent: ECG", ", correct it today")
         )
     if risk:
         return headline(f"Low potassium: {value}{with_risk}. ECG, and correct it")
@@ -221,7 +220,7 @@ def _magnesium_known(facts: Facts) -> bool:
     return (
         levels.normal(facts, "magnesium") is True
         and result is not None
-        and facts.within(result, ACT)
+        and facts.within(result, RECENT)
         and not result.remarks
     )
 
@@ -253,7 +252,7 @@ def _reasons_against_a_draft(facts: Facts, level: levels.Level) -> list[str]:
     reasons = []
     if facts.hazards(PREGNANCY):
         reasons.append("pregnancy")
-    reasons += _renal_reasons(renal(facts))
+    reasons += _renal_reasons(renal_function(facts))
     if level.result.at_least(facts.limits.value("potassium.severe")) is not True:
         reasons.append("below 2.5 mmol/L, where tablets are not enough")
     if levels.at_least(facts, "potassium", "potassium.caution").beyond is True:
@@ -292,11 +291,11 @@ def _recently_high(facts: Facts, low: Result) -> Result | None:
 _RECENT_HIGH_DAYS = 7
 
 
-def _renal_reasons(function: Renal) -> list[str]:
-    if function.severe or function.moderate or function.unknown:
-        return [function.phrase()]
-    if function.stale:
+def _renal_reasons(renal: RenalFunction) -> list[str]:
+    if renal.severe or renal.moderate or renal.unknown:
+        return [renal.phrase()]
+    if renal.stale:
         return ["the last renal function is older than 90 days"]
-    if function.unusable:
+    if renal.unusable:
         return ["a newer renal function could not be used"]
-    return [] if function.fresh_normal else ["renal function is not known to be normal"]
+    return [] if renal.fresh_normal else ["renal function is not known to be normal"]

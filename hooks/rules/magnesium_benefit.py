@@ -135,7 +135,7 @@ def _why_not_said(facts: Facts) -> Answer | None:
     is_normal = levels.normal(facts, "magnesium")
     if is_normal is None:
         level = levels.low(facts, "magnesium")
-        reasons = levels.unread(level.unusable, "magnesium")
+        reasons = levels.newer_unusable(level.unusable, "magnesium")
         if not reasons and level.checked:
             reasons = ("the magnesium result does not say whether it is in range",)
         return CannotTell(
@@ -255,7 +255,7 @@ def magnesium_ordered_level_unknown(facts: Facts) -> Answer:
         evidence=(*(Evidence(draft) for draft in drafts), *level_evidence),
         missing=(
             "a final magnesium result of the last 90 days",
-            *levels.unread(level.unusable, "magnesium"),
+            *levels.newer_unusable(level.unusable, "magnesium"),
         ),
         strength=_STRENGTH,
         suggestions=(OrderTest("magnesium", "before supplementing"),),

@@ -34,8 +34,7 @@ from cds_service.engine.rule import (
 )
 from hooks import levels
 from hooks.dose import Salt, daily_amount, salts
-from hooks.renal import ADVANCED
-from hooks.renal import LIMITS as KIDNEY
+from hooks.renal import ADVANCED, RENAL_LIMITS
 from hooks.rules.magnesium_benefit import is_supplement
 from hooks.rules.magnesium_ordered import magnesium_ordered_renal_impairment
 from hooks.windows import YEAR
@@ -52,7 +51,7 @@ _OTHER_INDICATIONS = frozenset({"constipation", "dyspepsia", "arrhythmia", "ecla
     tier=Tier.ALWAYS,
     references=["article"],
     limits=[
-        *KIDNEY,
+        *RENAL_LIMITS,
         "magnesium.high",
         "magnesium.mild",
         "magnesium.toxic",

@@ -47,7 +47,7 @@ from hooks.magnesium import (
     accumulation,
     is_treatment,
 )
-from hooks.renal import Renal, kidney_headline
+from hooks.renal import RenalFunction, renal_headline
 from hooks.wording import CONTRAINDICATED, FOR_ADVICE, FOR_HAZARDS, PREFERENCE, day, headline, named
 
 
@@ -71,18 +71,18 @@ def magnesium_in_renal_impairment(facts: Facts) -> Answer:
     if not taken:
         return _not_taken(facts, risk)
     supplements = tuple(medication for medication in taken if not is_treatment(medication))
-    impaired = risk.function.severe or risk.function.moderate
+    impaired = risk.renal.severe or risk.renal.moderate
     if not supplements and (impaired or risk.recently_above_range):
         return _treatment_taken(facts, risk, taken)
     if impaired or risk.recently_above_range:
         return _supplement_taken(facts, risk, supplements)
     if risk.above_range and supplements:
         return _supplement_taken_and_once_high(facts, risk, supplements)
-    if risk.function.unknown and risk.function.fetched and supplements:
+    if risk.renal.unknown and risk.renal.results_obtained and supplements:
         return _supplement_taken_renal_function_unknown(facts, risk, supplements)
     if risk.unresolved:
         return CannotTell(
-            risk.unresolved, (*risk.function.unusable, *risk.level.unusable), trigger=True
+            risk.unresolved, (*risk.renal.unusable, *risk.level.unusable), trigger=True
         )
     return NotFired(
         "renal function is not impaired and magnesium is not above range",
@@ -93,8 +93,8 @@ def magnesium_in_renal_impairment(facts: Facts) -> Answer:
 def _treatment_taken(facts: Facts, risk: Accumulation, taken: tuple[Medication, ...]) -> Finding:
     return Finding(
         indicator=Indicator.CRITICAL if risk.toxic else Indicator.WARNING,
-        summary=kidney_headline(
-            risk.function,
+        summary=renal_headline(
+            risk.renal,
             f"Magnesium treatment, {risk.phrase()}: "
             + ("act now" if risk.toxic else "levels, reflexes, urine output"),
         ),
@@ -117,9 +117,9 @@ def _severity(facts: Facts, risk: Accumulation) -> Indicator:
     """The severity of the card for a supplement."""
     if risk.deficit is not None:
         return Indicator.WARNING
-    if risk.function.severe or risk.reaches(facts, "magnesium.critical"):
+    if risk.renal.severe or risk.reaches(facts, "magnesium.critical"):
         return Indicator.CRITICAL
-    if risk.function.moderate or not risk.function.fresh_normal:
+    if risk.renal.moderate or not risk.renal.fresh_normal:
         return Indicator.WARNING
     if risk.reaches(facts, "magnesium.mild", count_doubtful=True):
         return Indicator.WARNING
@@ -130,7 +130,7 @@ def _supplement_taken(
     facts: Facts, risk: Accumulation, supplements: tuple[Medication, ...]
 ) -> Finding:
     indicator = _severity(facts, risk)
-    impaired = risk.function.severe or risk.function.moderate
+    impaired = risk.renal.severe or risk.renal.moderate
     advice = []
     if risk.repeats:
         advice.append("The result is preliminary: repeat it before acting on it.")
@@ -163,7 +163,7 @@ def _supplement_taken(
     tests = risk.repeats or ("magnesium", "creatinine")
     return Finding(
         indicator=indicator,
-        summary=kidney_headline(risk.function, f"On magnesium, {risk.phrase()}: {action}"),
+        summary=renal_headline(risk.renal, f"On magnesium, {risk.phrase()}: {action}"),
         advice=tuple(advice),
         evidence=(*(Evidence(supplement) for supplement in supplements), *risk.evidence(facts)),
         missing=risk.missing(),
@@ -216,10 +216,10 @@ def _supplement_taken_renal_function_unknown(
 def _not_taken(facts: Facts, risk: Accumulation) -> Answer:
     if risk.reaches(facts, "magnesium.critical"):
         return _of_unknown_source(facts, risk)
-    advanced = _advanced_chronic(facts, risk.function)
+    advanced = _advanced_chronic(facts, risk.renal)
     unread = reading.medications_unread(facts)
     if unread:
-        return CannotTell(unread, trigger=risk.function.severe or risk.recently_above_range)
+        return CannotTell(unread, trigger=risk.renal.severe or risk.recently_above_range)
     documented = cramps.documented(facts)
     if documented is None:
         return CannotTell(reading.conditions_unread(facts))
@@ -228,12 +228,12 @@ def _not_taken(facts: Facts, risk: Accumulation) -> Answer:
     tests = []
     if not risk.level.checked:
         tests.append(OrderTest("magnesium", "magnesium in advanced renal impairment"))
-    if risk.function.egfr is None or risk.function.stale:
+    if risk.renal.egfr is None or risk.renal.stale:
         tests.append(OrderTest("creatinine", "renal function is not recent"))
     return Finding(
         indicator=Indicator.INFO,
         summary=headline(
-            f"Leg cramps with {risk.function.phrase()}: advise against over-the-counter magnesium"
+            f"Leg cramps with {risk.renal.phrase()}: advise against over-the-counter magnesium"
         ),
         advice=(
             "Many people take magnesium for cramps without mentioning it. In advanced renal "
@@ -255,8 +255,8 @@ def _of_unknown_source(facts: Facts, risk: Accumulation) -> Finding:
     repeat_now = "The result is preliminary: repeat it now. " if risk.level.preliminary else ""
     return Finding(
         indicator=Indicator.WARNING if risk.level.preliminary else Indicator.CRITICAL,
-        summary=kidney_headline(
-            risk.function, f"Magnesium {result.reported} ({day(result)}) is high: find its source"
+        summary=renal_headline(
+            risk.renal, f"Magnesium {result.reported} ({day(result)}) is high: find its source"
         ),
         advice=(
             f"{repeat_now}No magnesium is known to be taken: ask about laxatives, antacids, "
@@ -273,9 +273,7 @@ def _of_unknown_source(facts: Facts, risk: Accumulation) -> Finding:
     )
 
 
-def _advanced_chronic(facts: Facts, function: Renal) -> bool:
+def _advanced_chronic(facts: Facts, renal: RenalFunction) -> bool:
     if facts.hazards("ckd_stage_4_5", "dialysis"):
         return True
-    return function.egfr is not None and (
-        function.egfr.below(facts.limits.value("egfr.severe")) is True
-    )
+    return renal.egfr is not None and (renal.egfr.below(facts.limits.value("egfr.severe")) is True)

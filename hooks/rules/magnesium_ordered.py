@@ -47,7 +47,7 @@ from hooks.magnesium import (
     accumulation,
     is_treatment,
 )
-from hooks.renal import kidney_headline
+from hooks.renal import renal_headline
 from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, day, headline, named
 
 
@@ -74,14 +74,14 @@ def magnesium_ordered_renal_impairment(facts: Facts) -> Answer:
     supplements = tuple(draft for draft in drafts if not _is_treatment(facts, draft))
     if not supplements:
         return _treatment_ordered(facts, risk, drafts)
-    function = risk.function
-    if function.severe or function.moderate or function.unknown or risk.recently_above_range:
+    renal = risk.renal
+    if renal.severe or renal.moderate or renal.unknown or risk.recently_above_range:
         treatments = tuple(draft for draft in drafts if draft not in supplements)
         return _supplement_ordered(facts, risk, supplements, treatments)
     if risk.above_range:
         return _supplement_ordered_and_once_high(facts, risk, supplements)
     if risk.unresolved:
-        return CannotTell(risk.unresolved, (*function.unusable, *risk.level.unusable), trigger=True)
+        return CannotTell(risk.unresolved, (*renal.unusable, *risk.level.unusable), trigger=True)
     return NotFired(
         "renal function is not impaired and magnesium is not above range",
         risk.evidence(facts),
@@ -98,10 +98,10 @@ def _is_treatment(facts: Facts, draft: Medication) -> bool:
 
 
 def _treatment_ordered(facts: Facts, risk: Accumulation, drafts: tuple[Medication, ...]) -> Answer:
-    function = risk.function
+    renal = risk.renal
     cautions = _cautions_for_parenteral(facts)
-    impaired = function.severe or function.moderate
-    if not (risk.toxic or impaired or cautions or function.unknown):
+    impaired = renal.severe or renal.moderate
+    if not (risk.toxic or impaired or cautions or renal.unknown):
         return NotFired("a treatment with magnesium, and renal function is not impaired")
     if risk.toxic:
         indicator, action = Indicator.CRITICAL, "toxic; pause and monitor"
@@ -111,7 +111,7 @@ def _treatment_ordered(facts: Facts, risk: Accumulation, drafts: tuple[Medicatio
         indicator, action = Indicator.WARNING, "weigh the risk and monitor"
     else:
         indicator, action = Indicator.INFO, "levels, reflexes, urine output"
-    phrases = [risk.phrase() or (function.phrase() if function.unknown else "")]
+    phrases = [risk.phrase() or (renal.phrase() if renal.unknown else "")]
     if cautions:
         phrases.append(named(cautions))
     emergency = any(not draft.reason.concepts.isdisjoint(EMERGENCIES) for draft in drafts)
@@ -135,8 +135,8 @@ def _treatment_ordered(facts: Facts, risk: Accumulation, drafts: tuple[Medicatio
         advice += levels.sample_words(risk.level.result)
     return Finding(
         indicator=indicator,
-        summary=kidney_headline(
-            risk.function, f"Magnesium treatment, {'; '.join(filter(None, phrases))}: {action}"
+        summary=renal_headline(
+            risk.renal, f"Magnesium treatment, {'; '.join(filter(None, phrases))}: {action}"
         ),
         advice=tuple(advice),
         evidence=(
@@ -173,25 +173,23 @@ def _supplement_ordered(
     treatments: tuple[Medication, ...],
 ) -> Finding:
     """``treatments`` are ordered together with the supplements, and are never removed."""
-    function = risk.function
-    impaired = function.severe or function.moderate
-    unknown = function.unknown and not risk.recently_above_range
+    renal = risk.renal
+    impaired = renal.severe or renal.moderate
+    unknown = renal.unknown and not risk.recently_above_range
     mildly_high = (
         risk.recently_above_range
         and not impaired
-        and function.fresh_normal
+        and renal.fresh_normal
         and not risk.reaches(facts, "magnesium.mild")
     )
-    critical = (
-        (function.severe or risk.recently_above_range) and not mildly_high and not risk.doubtful
-    )
-    critical = (critical or function.severe) and risk.deficit is None
+    critical = (renal.severe or risk.recently_above_range) and not mildly_high and not risk.doubtful
+    critical = (critical or renal.severe) and risk.deficit is None
     advice = []
     if risk.repeats:
         advice.append("The result is preliminary: repeat it before acting on it.")
     if risk.level.result is not None and risk.recently_above_range:
         advice += levels.sample_words(risk.level.result)
-    if risk.deficit is not None and function.severe:
+    if risk.deficit is not None and renal.severe:
         action = "dose and monitor with care"
         advice.append(
             "A deficiency is documented: correct it with a dose adjusted for renal function, with "
@@ -226,17 +224,17 @@ def _supplement_ordered(
     if risk.repeats:
         offers = [OrderTest(key, "repeat the preliminary result") for key in risk.repeats]
     else:
-        removal = risk.deficit is None or not function.severe
+        removal = risk.deficit is None or not renal.severe
         removal = removal and risk.preliminary_deficit is None
         offers = [
             *(RemoveDraft(draft.source.reference, draft.name) for draft in drafts if removal),
             OrderTest("creatinine", "renal function before magnesium"),
             OrderTest("magnesium", "magnesium level before giving more"),
         ]
-    phrase = risk.phrase() or function.phrase()
+    phrase = risk.phrase() or renal.phrase()
     return Finding(
         indicator=Indicator.CRITICAL if critical else Indicator.WARNING,
-        summary=kidney_headline(risk.function, f"Magnesium ordered, {phrase}: {action}"),
+        summary=renal_headline(risk.renal, f"Magnesium ordered, {phrase}: {action}"),
         advice=tuple(advice),
         evidence=(*(Evidence(draft) for draft in drafts), *risk.evidence(facts)),
         missing=risk.missing(),

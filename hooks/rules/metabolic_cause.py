@@ -36,12 +36,12 @@ from cds_service.engine.rule import (
 )
 from hooks import cramps
 from hooks.cirrhosis import DIURETICS
-from hooks.levels import unread
+from hooks.levels import newer_unusable
 from hooks.metabolic_causes import calcium, creatine_kinase, sodium, tsh
 from hooks.metabolic_causes.cause import Cause
 from hooks.reading import conditions_unread, results_unread
-from hooks.windows import ACT, CHECKED
-from hooks.wording import CONTRAINDICATED, FOR_TESTS, fitting, headline, short_day
+from hooks.windows import CHECKED, RECENT
+from hooks.wording import CONTRAINDICATED, FOR_TESTS, append_if_short, headline, short_day
 
 _JUDGEMENTS = {
     "calcium": calcium.low_total,
@@ -118,7 +118,7 @@ def metabolic_cause_found(facts: Facts) -> Answer:
             return CannotTell(("whether leg cramps are documented", *conditions_unread(facts)))
         if not documented:
             return NotFired("leg cramps are not documented, and nothing measured is critical")
-    causes.sort(key=lambda cause: -cause.indicator)  # stable: equally grave ones in their order
+    causes.sort(key=lambda cause: -cause.indicator)  # stable: the order above within one severity
     return Finding(
         indicator=causes[0].indicator,
         summary=headline(_summary(causes)),
@@ -156,7 +156,7 @@ def _nothing(facts: Facts) -> str:
 def _summary(causes: list[Cause]) -> str:
     text = f"{causes[0].words}: {causes[0].action}"
     for cause in causes[1:]:
-        text = fitting(text, f"; also {cause.value}")
+        text = append_if_short(text, f"; also {cause.value}")
     return text
 
 
@@ -164,14 +164,14 @@ def _judged(facts: Facts, analyte: str) -> Cause | tuple[str, ...]:
     """The cause that an analyte shows; else why it could not be judged, if it could not."""
     newest = facts.newest(analyte, _WORSE.get(analyte, Worse.LOW))
     if newest.result is None and newest.tentative is None:
-        return unread(newest.unusable, analyte)
+        return newer_unusable(newest.unusable, analyte)
     name = newest.result.analyte.name if newest.result else analyte
-    unusable = unread(newest.unusable, name.lower())
+    unusable = newer_unusable(newest.unusable, name.lower())
     final = newest.result if facts.within(newest.result, CHECKED) else None
     tentative = newest.tentative if facts.within(newest.tentative, CHECKED) else None
     final_cause, final_undecided = _cause(facts, final)
     tentative_cause, _ = _cause(facts, tentative)
-    # A preliminary result may raise only the critical level, which fires without cramps.
+    # A preliminary result counts only if it is critical; a final one with a remark always does.
     tentative_counts = tentative_cause is not None and (
         tentative_cause.indicator is Indicator.CRITICAL
         or (tentative is not None and bool(tentative.remarks))
@@ -194,7 +194,7 @@ def _cause(facts: Facts, result: Result | None) -> tuple[Cause | None, tuple[str
         name = result.analyte.name.lower()
         undecided = f"{name} {result.reported} does not say whether it is beyond the limit"
         return None, (() if conclusive else (undecided,))
-    if not facts.within(result, ACT):
+    if not facts.within(result, RECENT):
         day = short_day(result.day, facts.today)
         return (
             replace(

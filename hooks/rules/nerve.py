@@ -48,7 +48,7 @@ NERVE = (
     needs=[conditions(*NERVE, "leg_cramps")],
 )
 def neuropathy_mimic(facts: Facts) -> Answer:
-    """Nerve disease or diabetes beside leg cramps: examine the nerves."""
+    """Nerve disease or diabetes together with leg cramps: examine the nerves."""
     nerve_disease = facts.conditions(*NERVE)
     if not nerve_disease:
         if not facts.could_be_read(Kind.CONDITIONS):

@@ -53,7 +53,7 @@ from hooks.quinine_hazards import (
     interactions,
 )
 from hooks.reading import medications_unread
-from hooks.windows import ACT, PLATELETS
+from hooks.windows import PLATELETS, RECENT
 from hooks.wording import FOR_HAZARDS, PREFERENCE, drugs, headline, named
 
 JUSTIFYING = ("malaria", "babesiosis")
@@ -69,7 +69,7 @@ _NEEDS = [
     conditions(*JUSTIFYING, *CONTRAINDICATIONS, "g6pd_deficiency", "cirrhosis").optional(),
     medications(*INTERACTIONS).optional(),
     results("platelets", PLATELETS).optional(),
-    results("qtc_interval", ACT).optional(),
+    results("qtc_interval", RECENT).optional(),
     allergies(HYPERSENSITIVITY),
 ]
 
@@ -116,13 +116,13 @@ def quinine_active(facts: Facts) -> Answer:
     overrides=(*FOR_HAZARDS, PREFERENCE),
     needs=[
         *_NEEDS,
-        results("potassium", ACT).optional(),
-        results("magnesium", ACT).optional(),
+        results("potassium", RECENT).optional(),
+        results("magnesium", RECENT).optional(),
         orders("potassium", "magnesium", "hemoglobin", "platelets"),
     ],
 )
 def quinine_ordered(facts: Facts) -> Answer:
-    """An order of quinine, without malaria or despite a contraindication, is advised against."""
+    """Quinine ordered without malaria, or despite a contraindication, is advised against."""
     drafts = _drafts(facts)
     electrolytes_first = tuple(
         OrderTest(analyte, "low potassium or magnesium adds to QT prolongation")
@@ -347,4 +347,4 @@ def _malaria_unread(facts: Facts, unjustified: tuple[Medication, ...]) -> tuple[
 
 def _fresh(facts: Facts, analyte: str) -> bool:
     newest = facts.newest(analyte, Worse.LOW)
-    return facts.within(newest.result, ACT) and not newest.unusable
+    return facts.within(newest.result, RECENT) and not newest.unusable

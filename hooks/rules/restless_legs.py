@@ -32,7 +32,7 @@ from cds_service.engine.rule import (
     rule,
 )
 from hooks import cramps
-from hooks.levels import unread
+from hooks.levels import newer_unusable
 from hooks.windows import IRON, ORDERED
 from hooks.wording import FOR_ADVICE, FOR_TESTS, day, headline
 
@@ -86,7 +86,7 @@ def ferritin_not_checked(facts: Facts) -> Answer:
         ),
         evidence=tuple(Evidence(condition) for condition in rls),
         missing=(
-            *unread(ferritin.unusable, "ferritin"),
+            *newer_unusable(ferritin.unusable, "ferritin"),
             *((f"ferritin since {day(last)} ({last.reported})",) if last else ()),
         ),
         strength="AASM 2025 advises iron studies in everyone with restless legs.",

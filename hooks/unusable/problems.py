@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from cds_service.core.facts import Kind, Problem
 from cds_service.core.patient import Facts
 from cds_service.core.series import Worse
-from hooks.windows import ACT, YEAR
+from hooks.windows import RECENT, YEAR
 
 WATCHED = ("potassium", "magnesium", "sodium", "creatinine", "egfr", "hemoglobin")
 """Analytes whose newest result is never ignored silently."""
@@ -35,7 +35,7 @@ def watched_problems(facts: Facts, keys: Iterable[str]) -> list[Problem]:
     problems: list[Problem] = []
     for key in keys:
         newest = facts.newest(key, Worse.LOW)
-        fresh = facts.within(newest.result, ACT)
+        fresh = facts.within(newest.result, RECENT)
         for problem in (
             *newest.unusable,
             *(problem for problem in facts.record.problems if problem.about == key),
@@ -50,7 +50,7 @@ def watched_problems(facts: Facts, keys: Iterable[str]) -> list[Problem]:
             ):
                 counts = False
             else:
-                counts = facts.on_day(problem.when) >= ACT.start(facts.today)
+                counts = facts.on_day(problem.when) >= RECENT.start(facts.today)
             if counts:
                 problems.append(problem)
     return sorted(problems, key=lambda problem: not is_critical(problem, facts))
@@ -73,7 +73,7 @@ def could_be_any_entry(problem: Problem, facts: Facts) -> bool:
         return False
     if problem.kind != "report" or problem.when is None:
         return True
-    return facts.on_day(problem.when) >= ACT.start(facts.today)
+    return facts.on_day(problem.when) >= RECENT.start(facts.today)
 
 
 def is_critical(problem: Problem, facts: Facts) -> bool:

@@ -17,7 +17,7 @@ from cds_service.core.times import Window
 from cds_service.engine.rule import CannotTell, Need, Outcome, Rule
 from hooks.unusable.lines import WORDS, line_about, name_of
 from hooks.unusable.problems import WATCHED
-from hooks.windows import ACT
+from hooks.windows import RECENT
 
 ESSENTIAL = (Kind.RESULTS, Kind.CONDITIONS, Kind.MEDICATIONS)
 
@@ -110,7 +110,7 @@ def left_open(outcome: Outcome, facts: Facts) -> bool:
         if need.analyte in WATCHED and _has_comparator(facts, need):
             result = facts.newest(need.analyte, Worse.LOW).result
             assert result is not None  # it is open
-            if facts.within(result, ACT) and any(
+            if facts.within(result, RECENT) and any(
                 result.reported in reason for reason in outcome.answer.because
             ):
                 return True
@@ -147,7 +147,7 @@ def undecided(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, str]:
 
 
 def failed_rules(outcomes: Iterable[Outcome]) -> dict[str, str]:
-    """The rules that failed themselves, so that nobody looked for what they look for."""
+    """The rules that failed themselves, so that what they look for was not looked for."""
     lines = {}
     for outcome in outcomes:
         answer, title = outcome.answer, outcome.rule.title

@@ -7,7 +7,7 @@ import pytest
 from cds_service.core.facts import Presence, Result
 from cds_service.core.series import Worse
 from hooks.egfr import ckd_epi_2021
-from hooks.renal import Impairment, Renal, renal
+from hooks.renal import Impairment, RenalFunction, renal_function
 from tests.given import Given, given
 
 UNIT = "mL/min/{1.73_m2}"
@@ -27,8 +27,8 @@ def number(case: Given) -> str:
     return "" if result is None else result.reported.split(" ")[0]
 
 
-def function(case: Given) -> Renal:
-    return renal(case.facts())
+def renal_of(case: Given) -> RenalFunction:
+    return renal_function(case.facts())
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_an_egfr_is_computed_from_a_creatinine_of_a_later_day_and_labelled_compu
     assert result.reported == "42.2 mL/min/1.73 m²"  # worked by hand
     assert result.decimals == 1
     assert result.method == "computed"
-    assert function(case).moderate
-    assert "computed from creatinine, CKD-EPI 2021" in function(case).note()
+    assert renal_of(case).moderate
+    assert "computed from creatinine, CKD-EPI 2021" in renal_of(case).note()
 
 
 def test_the_same_creatinine_in_umol_gives_the_same() -> None:
@@ -125,7 +125,7 @@ def test_the_same_creatinine_in_umol_gives_the_same() -> None:
 
 def test_of_two_simultaneous_creatinines_the_higher_counts() -> None:
     case = given(age=50).result("creatinine", "1.0 mg/dL").result("creatinine", "3.0 mg/dL")
-    assert function(case).severe
+    assert renal_of(case).severe
 
 
 def test_a_later_creatinine_that_cannot_be_used_leaves_the_reported_value() -> None:
@@ -161,7 +161,7 @@ def test_when_no_egfr_is_computed(case: Given) -> None:
 
 def test_a_past_kidney_injury_does_not_prevent_the_computation() -> None:
     case = given().has("aki", presence=Presence.PAST).result("creatinine", "0.8 mg/dL")
-    assert function(case).impairment is Impairment.NONE
+    assert renal_of(case).impairment is Impairment.NONE
 
 
 def test_a_creatinine_beyond_the_assay_yields_an_egfr_with_a_comparator() -> None:
@@ -169,8 +169,8 @@ def test_a_creatinine_beyond_the_assay_yields_an_egfr_with_a_comparator() -> Non
     result = used(case)
     assert result is not None
     assert result.reported.startswith("<")
-    assert function(case).severe
-    assert function(given(age=50).result("creatinine", "<0.5 mg/dL")).impairment is Impairment.NONE
+    assert renal_of(case).severe
+    assert renal_of(given(age=50).result("creatinine", "<0.5 mg/dL")).impairment is Impairment.NONE
 
 
 def test_of_two_results_one_of_which_has_only_a_date_the_lower_counts() -> None:

@@ -24,7 +24,7 @@ from cds_service.engine.rule import (
 from hooks.knowledge.files import orderables
 from hooks.order_select import RULES as ORDER_SELECT
 from hooks.patient_view import RULES as PATIENT_VIEW
-from hooks.renal import renal
+from hooks.renal import renal_function
 from tests.given import Given, Service, hook_of
 from tests.given import given as patient
 from tests.testing.thorough import examples
@@ -190,7 +190,7 @@ def test_no_drug_is_drafted_that_another_card_warns_against(case: Given) -> None
         assert not warnings & POTASSIUM_WARNINGS
         assert not facts.hazards("aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3")
     if offered:
-        assert renal(facts).acute is None
+        assert renal_function(facts).acute is None
         assert not facts.hazards("pregnancy")
         assert facts.age is not None
         assert facts.age >= 18
@@ -249,12 +249,12 @@ def test_no_advice_suggests_what_another_card_warns_against(case: Given) -> None
         rule in baclofen and one.indicator is Indicator.CRITICAL for rule, one in ordered.items()
     )
     facts = case.facts()
-    if critical or renal(facts).severe or facts.ever("hepatic_encephalopathy"):
+    if critical or renal_function(facts).severe or facts.ever("hepatic_encephalopathy"):
         assert all("An option for the clinician to weigh" not in one for one in text.values())
         assert "evidence is from cirrhosis" not in text.get("first-line-measures", "")
     if facts.hazards("iron_overload", "dialysis"):
         assert "whether to give iron" not in text.get("low-ferritin", "")
-    if facts.hazards("pregnancy") or renal(facts).severe:
+    if facts.hazards("pregnancy") or renal_function(facts).severe:
         assert all("484" not in one for one in text.values())
     if "dvt-mimic" in cards:
         assert all("massage and ice" not in one for one in text.values())

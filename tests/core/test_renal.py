@@ -4,7 +4,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.series import Worse
-from hooks.renal import Impairment, Renal, only_preliminary, renal
+from hooks.renal import Impairment, RenalFunction, only_preliminary, renal_function
 from tests.given import Given, given
 
 UNIT = "mL/min/{1.73_m2}"
@@ -14,8 +14,8 @@ def egfr(value: str) -> str:
     return f"{value} {UNIT}"
 
 
-def function(case: Given) -> Renal:
-    return renal(case.facts())
+def renal_of(case: Given) -> RenalFunction:
+    return renal_function(case.facts())
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def function(case: Given) -> Renal:
     ],
 )
 def test_impairment_by_egfr(value: str, impairment: Impairment) -> None:
-    assert function(given().result("egfr", egfr(value))).impairment is impairment
+    assert renal_of(given().result("egfr", egfr(value))).impairment is impairment
 
 
 @pytest.mark.parametrize(
@@ -51,18 +51,18 @@ def test_impairment_by_egfr(value: str, impairment: Impairment) -> None:
 )
 @pytest.mark.parametrize("presence", [Presence.ACTIVE, Presence.ASSUMED, Presence.SUSPECTED])
 def test_impairment_by_diagnosis(concept: str, impairment: Impairment, presence: Presence) -> None:
-    assert function(given().has(concept, presence=presence)).impairment is impairment
+    assert renal_of(given().has(concept, presence=presence)).impairment is impairment
 
 
 @pytest.mark.parametrize("presence", [Presence.PAST, Presence.REFUTED])
 def test_past_or_refuted_diagnoses_are_not_an_impairment(presence: Presence) -> None:
-    assert function(given().has("dialysis", presence=presence)).unknown
+    assert renal_of(given().has("dialysis", presence=presence)).unknown
 
 
 def test_a_diagnosis_outweighs_a_normal_value() -> None:
     case = given().has("ckd_stage_4_5").result("egfr", egfr("80"))
-    assert function(case).severe
-    assert not function(case).fresh_normal
+    assert renal_of(case).severe
+    assert not renal_of(case).fresh_normal
 
 
 @pytest.mark.parametrize(
@@ -70,15 +70,15 @@ def test_a_diagnosis_outweighs_a_normal_value() -> None:
 )
 def test_a_stale_value_is_a_hazard_and_never_fresh(days_ago: int, stale: bool, known: bool) -> None:
     case = given().result("egfr", egfr("25"), days_ago=days_ago)
-    assert function(case).stale is stale
-    assert function(case).severe is known
+    assert renal_of(case).stale is stale
+    assert renal_of(case).severe is known
     good = given().result("egfr", egfr("80"), days_ago=days_ago)
-    assert function(good).fresh_normal is not stale
+    assert renal_of(good).fresh_normal is not stale
 
 
 def test_after_twelve_months_renal_function_is_unknown() -> None:
-    assert function(given().result("egfr", egfr("25"), days_ago=366)).unknown
-    assert function(given().result("egfr", egfr("80"), days_ago=366)).unknown
+    assert renal_of(given().result("egfr", egfr("25"), days_ago=366)).unknown
+    assert renal_of(given().result("egfr", egfr("80"), days_ago=366)).unknown
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_after_twelve_months_renal_function_is_unknown() -> None:
     ],
 )
 def test_renal_function_is_not_known_to_be_normal_without_the_problem_list(case: Given) -> None:
-    assert function(case).fresh_normal
-    assert not function(case.lacking(Kind.CONDITIONS, state=State.PARTIAL)).fresh_normal
+    assert renal_of(case).fresh_normal
+    assert not renal_of(case.lacking(Kind.CONDITIONS, state=State.PARTIAL)).fresh_normal
 
 
 def test_an_undated_unusable_result_keeps_a_normal_one_from_being_fresh() -> None:
     case = given().result("egfr", egfr("80")).unusable("creatinine", days_ago=None)
-    assert not function(case).fresh_normal
+    assert not renal_of(case).fresh_normal
 
 
 @pytest.mark.parametrize(
@@ -110,36 +110,36 @@ def test_an_undated_unusable_result_keeps_a_normal_one_from_being_fresh() -> Non
     ],
 )
 def test_remarks_on_the_value(case: Given, note: str) -> None:
-    assert function(case).note() == note
+    assert renal_of(case).note() == note
 
 
 def test_a_newer_unusable_result_keeps_a_normal_one_from_being_fresh() -> None:
     for analyte in ("egfr", "creatinine"):
         case = given().result("egfr", egfr("80"), days_ago=5).unusable(analyte, days_ago=1)
-        assert not function(case).fresh_normal
-        assert function(case).unusable
+        assert not renal_of(case).fresh_normal
+        assert renal_of(case).unusable
     older = given().result("egfr", egfr("80"), days_ago=1).unusable("creatinine", days_ago=5)
-    assert function(older).fresh_normal
+    assert renal_of(older).fresh_normal
 
 
 def test_which_of_several_preliminary_values_counts() -> None:
     same_day = given().result("egfr", egfr("80")).result("egfr", egfr("25"), preliminary=True)
-    assert function(same_day).severe
+    assert renal_of(same_day).severe
     both = given().result("egfr", egfr("80"), days_ago=5)
     both.result("egfr", egfr("45"), preliminary=True)
-    assert function(both.result("egfr", egfr("25"), preliminary=True)).severe
+    assert renal_of(both.result("egfr", egfr("25"), preliminary=True)).severe
     newer = given(age=50).result("egfr", egfr("50"), preliminary=True, days_ago=5)
-    assert function(newer.result("creatinine", "5.0 mg/dL", preliminary=True)).severe
+    assert renal_of(newer.result("creatinine", "5.0 mg/dL", preliminary=True)).severe
     equal = given().result("egfr", egfr("25"), days_ago=5)
-    value = function(equal.result("egfr", egfr("25"), preliminary=True)).egfr
+    value = renal_of(equal.result("egfr", egfr("25"), preliminary=True)).egfr
     assert value is not None
     assert not value.preliminary
-    assert function(given().result("egfr", egfr("25"), preliminary=True, days_ago=366)).unknown
+    assert renal_of(given().result("egfr", egfr("25"), preliminary=True, days_ago=366)).unknown
 
 
 def test_an_unusable_result_of_the_same_moment_is_not_newer() -> None:
     case = given().result("egfr", egfr("80"), days_ago=1).unusable("creatinine", days_ago=1)
-    assert function(case).fresh_normal
+    assert renal_of(case).fresh_normal
 
 
 @pytest.mark.parametrize(
@@ -196,46 +196,46 @@ def test_an_unusable_result_of_the_same_moment_is_not_newer() -> None:
     ],
 )
 def test_whether_only_a_preliminary_value_shows_the_impairment(case: Given, only: bool) -> None:
-    assert only_preliminary(case.facts(), function(case)) is only
+    assert only_preliminary(case.facts(), renal_of(case)) is only
 
 
 def test_without_a_value_nothing_is_stale_or_measured() -> None:
-    nothing = function(given().has("dialysis"))
-    assert not (nothing.stale or nothing.measured or nothing.fresh_normal)
+    nothing = renal_of(given().has("dialysis"))
+    assert not (nothing.stale or nothing.shown_by_egfr or nothing.fresh_normal)
 
 
 def test_the_evidence_gives_the_value_with_the_limit_it_crosses() -> None:
     for value, key in (("25", "egfr.severe"), ("45", "egfr.moderate"), ("80", "egfr.moderate")):
         case = given().result("egfr", egfr(value))
-        evidence = function(case).evidence(case.facts())
+        evidence = renal_of(case).evidence(case.facts())
         assert [one.limit.key for one in evidence if one.limit is not None] == [key]
 
 
 def test_a_preliminary_value_can_raise_severity_but_never_clear() -> None:
     raised = given().result("egfr", egfr("80"), days_ago=5)
     raised.result("egfr", egfr("25"), preliminary=True)
-    assert function(raised).severe
-    assert "preliminary" in function(raised).note()
+    assert renal_of(raised).severe
+    assert "preliminary" in renal_of(raised).note()
     kept = given().result("egfr", egfr("25"), days_ago=5)
-    assert function(kept.result("egfr", egfr("80"), preliminary=True)).severe
+    assert renal_of(kept.result("egfr", egfr("80"), preliminary=True)).severe
     only = given().result("egfr", egfr("80"), preliminary=True)
-    assert function(only).unknown
+    assert renal_of(only).unknown
 
 
 def test_without_an_egfr_there_are_no_remarks() -> None:
-    assert function(given()).note() == ""
-    assert function(given().has("dialysis")).note() == ""
+    assert renal_of(given()).note() == ""
+    assert renal_of(given().has("dialysis")).note() == ""
 
 
 def test_a_preliminary_creatinine_alone_shows_impairment() -> None:
     case = given(age=70).result("creatinine", "5.0 mg/dL", preliminary=True)
-    assert function(case).severe
+    assert renal_of(case).severe
     assert case.facts().newest("egfr", Worse.LOW).result is None
 
 
 def test_a_preliminary_value_is_superseded_by_a_later_final_creatinine() -> None:
     case = given(age=50).result("egfr", egfr("25"), preliminary=True, days_ago=5)
-    assert not function(case.result("creatinine", "0.8 mg/dL", days_ago=1)).severe
+    assert not renal_of(case.result("creatinine", "0.8 mg/dL", days_ago=1)).severe
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_a_preliminary_value_is_superseded_by_a_later_final_creatinine() -> None
     ],
 )
 def test_renal_function_in_a_few_words(case: Given, words: str) -> None:
-    assert function(case).phrase() == words
+    assert renal_of(case).phrase() == words
 
 
 @pytest.mark.parametrize(
@@ -266,4 +266,4 @@ def test_renal_function_in_a_few_words(case: Given, words: str) -> None:
 )
 def test_in_pregnancy_creatinine_decides(creatinine: str, impairment: Impairment) -> None:
     case = given().has("pregnancy").result("creatinine", creatinine)
-    assert function(case).impairment is impairment
+    assert renal_of(case).impairment is impairment
