@@ -139,8 +139,8 @@ class Accumulation:
         if self.preliminary_deficit is not None:
             parts.append(f"low Mg {self.preliminary_deficit.reported}, preliminary")
         if self.renal.severe or self.renal.moderate:
-            function_status = self.renal.egfr is not None and self.renal.egfr.preliminary
-            parts.append(self.renal.phrase() + (" (preliminary)" if function_status else ""))
+            impairment_preliminary = self.renal.egfr is not None and self.renal.egfr.preliminary
+            parts.append(self.renal.phrase() + (" (preliminary)" if impairment_preliminary else ""))
         if self.recently_above_range and self.level.result is not None:
             level_status = ", preliminary" if self.level.preliminary else ""
             parts.append(

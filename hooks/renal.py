@@ -132,11 +132,9 @@ class RenalFunction:
             return f"eGFR {self.egfr.reported.split(' ')[0]}"
         if self.creatinine_only is not None:
             return f"creatinine {self.creatinine_only.reported} without an eGFR"
-        return (
-            "renal function unknown"
-            if self.results_obtained
-            else "renal function could not be checked"
-        )
+        if not self.results_obtained:
+            return "renal function could not be checked"
+        return "renal function unknown"
 
 
 def renal_headline(renal: RenalFunction, text: str) -> str:
@@ -171,19 +169,19 @@ def _derive_renal_function(facts: Facts) -> RenalFunction:
     newest = facts.newest("egfr", Worse.LOW)
     severe_limit = facts.limits.value("egfr.severe")
     moderate_limit = facts.limits.value("egfr.moderate")
-    preliminary = newest.tentative
-    if preliminary is not None and (
-        not facts.within(preliminary, YEAR) or preliminary.below(moderate_limit) is not True
+    tentative = newest.tentative
+    if tentative is not None and (
+        not facts.within(tentative, YEAR) or tentative.below(moderate_limit) is not True
     ):
-        preliminary = None  # a preliminary value may show a hazard, but never excludes one
+        tentative = None  # a tentative value may show a hazard, but never excludes one
     final = newest.result if facts.within(newest.result, YEAR) else None
     if (
-        preliminary is not None
+        tentative is not None
         and final is not None
-        and preliminary.canonical_middle() >= final.canonical_middle()
+        and tentative.canonical_middle() >= final.canonical_middle()
     ):
-        preliminary = None  # nor may it hide a worse final value
-    egfr = preliminary or final
+        tentative = None  # nor may it hide a worse final value
+    egfr = tentative or final
     advanced = facts.hazards(*ADVANCED)
     stage_3 = facts.hazards("ckd_stage_3")
     pregnant = bool(facts.hazards(PREGNANCY))

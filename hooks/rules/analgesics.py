@@ -200,14 +200,16 @@ def _answer(facts: Facts, analgesics: _Analgesics, *, ordered: bool) -> Answer:
         ),
         summary=renal_headline(renal_function(facts), _summary(factors, nsaids, acetaminophen)),
         advice=tuple(_advice(factors, nsaids, acetaminophen, cirrhosis)),
-        evidence=(*(Evidence(draft) for draft in medications), *factors.evidence),
+        evidence=(*(Evidence(medication) for medication in medications), *factors.evidence),
         missing=factors.unresolved if nsaids else (),
         strength=_STRENGTH,
         suggestions=tuple(
             RemoveDraft(nsaid.source.reference, nsaid.name) for nsaid in nsaids if nsaid.selected
         ),
         overrides=FOR_DRUGS if ordered else (*FOR_ADVICE, EVIDENCE_DOUBTED),
-        about=tuple(draft.source.reference for draft in medications if draft.selected),
+        about=tuple(
+            medication.source.reference for medication in medications if medication.selected
+        ),
     )
 
 

@@ -86,7 +86,7 @@ def anemia(facts: Facts) -> Answer:
     if (
         tentative is not None
         and tentative.below(limit.value) is True
-        and _preliminary_counts(facts, tentative, result)
+        and _tentative_counts(facts, tentative, result)
     ):
         result = tentative
     if result is None:
@@ -131,12 +131,12 @@ class _Severity:
     before: Result | None  # the haemoglobin from which it fell
 
 
-def _preliminary_counts(facts: Facts, preliminary: Result, final: Result | None) -> bool:
+def _tentative_counts(facts: Facts, tentative: Result, final: Result | None) -> bool:
     """Whether a preliminary low value counts: it must not hide a lower final value."""
     if final is None or final.below(facts.limits.value(_limit_key(facts))) is not True:
         return True
-    fresher = facts.within(preliminary, RECENT) and not facts.within(final, RECENT)
-    return fresher or preliminary.canonical_middle() < final.canonical_middle()
+    fresher = facts.within(tentative, RECENT) and not facts.within(final, RECENT)
+    return fresher or tentative.canonical_middle() < final.canonical_middle()
 
 
 def _severity(facts: Facts, result: Result) -> _Severity:

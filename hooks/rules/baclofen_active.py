@@ -73,13 +73,13 @@ def baclofen_active_renal_impairment(facts: Facts) -> Answer:
             *levels.newer_unusable(renal.unusable, "renal function"),
         )
         if unread or renal.unknown:
-            uncomputed = not unread and renal.creatinine_only is not None
+            no_egfr = not unread and renal.creatinine_only is not None
             return CannotTell(
                 unread or renal.lacking,
                 renal.unusable,
                 trigger=True,
                 evidence=evidence,
-                unjudged="renal function" if uncomputed else "",
+                unjudged="renal function" if no_egfr else "",
             )
         return NotFired("renal function is not impaired", evidence)
     older = facts.age is not None and facts.age >= facts.limits.value("age.older")

@@ -106,18 +106,18 @@ def cirrhosis_cramps(facts: Facts) -> Answer:
             return CannotTell(("whether leg cramps are documented",), trigger=True)
         return NotFired("neither a diuretic nor leg cramps are documented")
     stop = reasons_to_stop(facts, diuretics)
-    levels_state = electrolytes(facts)
+    electrolyte_state = electrolytes(facts)
     renal = renal_function(facts)
     checks = _checks(facts)
     return Finding(
         indicator=Indicator.WARNING
-        if stop.present or levels_state.recently_low
+        if stop.present or electrolyte_state.recently_low
         else Indicator.INFO,
         summary=renal_headline(
             renal,
-            stop.summary or _summary(bool(documented), bool(diuretics), levels_state.summary),
+            stop.summary or _summary(bool(documented), bool(diuretics), electrolyte_state.summary),
         ),
-        advice=(*stop.advice, levels_state.advice),
+        advice=(*stop.advice, electrolyte_state.advice),
         sections=(("Next steps", _steps(facts, bool(diuretics))),),
         evidence=(
             *(Evidence(condition) for condition in cirrhosis),
@@ -126,13 +126,13 @@ def cirrhosis_cramps(facts: Facts) -> Answer:
             *stop.evidence,
             *(Evidence(condition) for condition in facts.ever("hepatic_encephalopathy")),
             *(Evidence(sedative) for sedative in facts.taking(*SEDATING, hazard=True)),
-            *levels_state.evidence,
+            *electrolyte_state.evidence,
             *renal.evidence(facts),
         ),
         missing=_missing(facts, checks),
         strength="The reasons to stop a diuretic are those of EASL 2018, cited second-hand. Trials "
         "of baclofen and albumin are few, small and only in cirrhosis.",
-        suggestions=_suggestions(checks, levels_state.preliminary),
+        suggestions=_suggestions(checks, electrolyte_state.preliminary),
         overrides=(*FOR_ADVICE, CONTRAINDICATED),
         reference="easl-2018" if stop.present else "article",
     )

@@ -137,14 +137,14 @@ def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
     ]
     rules = tuple([outcome.rule for outcome in judging])
     needed = data_needed_by(rules)
-    of_others = [
+    other_patients = [
         problem
         for problem in of_other_patients(facts.record.problems)
         if rules or problem.source.origin.startswith("context")
     ]
     failed = failed_rules(outcomes)
     unread = unread_drafts(facts)
-    if not rules and not of_others and not failed and not unread:
+    if not rules and not other_patients and not failed and not unread:
         return NotFired("no selected order is of a kind that a rule judges")
     relevant = {kind.value for kind in needed.kinds} | needed.windows.keys()
     watched = watched_problems(facts, [key for key in WATCHED if key in needed.windows])
@@ -153,7 +153,11 @@ def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
         **lines_of(watched),
         **kinds_not_obtained(facts, needed),
         **unusable_results(facts, needed, outcomes),
-        **lines_of(p for p in facts.record.problems if p.about in relevant or p in of_others),
+        **lines_of(
+            problem
+            for problem in facts.record.problems
+            if problem.about in relevant or problem in other_patients
+        ),
         **undecided(facts, filter(cannot_tell, judging)),
         **failed,
     }
