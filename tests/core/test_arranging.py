@@ -20,7 +20,7 @@ from hooks.patient_view import RULES
 from hooks.priorities import PRIORITIES
 from tests.given import Given, Service, given, hook_of
 
-BY_ID = {one.id: one for one in RULES}
+BY_ID = {rule.id: rule for rule in RULES}
 INFO, WARNING, CRITICAL = Indicator.INFO, Indicator.WARNING, Indicator.CRITICAL
 
 
@@ -39,7 +39,7 @@ def arranged(
 
 
 def shown(answer: Arranged) -> list[str]:
-    return [one.rule.id for one in answer.shown]
+    return [card.rule.id for card in answer.shown]
 
 
 def test_the_most_severe_cards_come_first_and_equally_severe_ones_in_catalogue_order() -> None:
@@ -72,7 +72,9 @@ INFOS = (
 
 @pytest.mark.parametrize("cap", [0, 1, 3, 5, 9])
 def test_info_cards_are_capped_in_catalogue_order(cap: int) -> None:
-    answer = arranged(*(found(one, INFO) for one in INFOS), case=given().at(max_info_cards=cap))
+    answer = arranged(
+        *(found(rule_id, INFO) for rule_id in INFOS), case=given().at(max_info_cards=cap)
+    )
     assert shown(answer) == list(INFOS[:cap])
     assert list(answer.dropped) == list(INFOS[cap:])
     assert set(answer.dropped.values()) <= {f"over the cap of {cap} info cards"}
@@ -82,12 +84,12 @@ def test_warnings_criticals_and_unusable_data_are_neither_dropped_nor_counted() 
     answer = arranged(
         found("low-magnesium", CRITICAL),
         found("low-potassium", WARNING),
-        *(found(one, INFO) for one in INFOS),
+        *(found(rule_id, INFO) for rule_id in INFOS),
         found("data-not-usable", INFO),
     )
     assert shown(answer) == ["low-magnesium", "low-potassium", *INFOS[:3], "data-not-usable"]
     none = arranged(
-        *(found(one, INFO) for one in INFOS),
+        *(found(rule_id, INFO) for rule_id in INFOS),
         found("data-not-usable", INFO),
         case=given().at(max_info_cards=0),
     )
@@ -95,7 +97,7 @@ def test_warnings_criticals_and_unusable_data_are_neither_dropped_nor_counted() 
 
 
 def test_order_select_has_no_cap() -> None:
-    answer = arranged(*(found(one, INFO) for one in INFOS), service=Service.ORDER_SELECT)
+    answer = arranged(*(found(rule_id, INFO) for rule_id in INFOS), service=Service.ORDER_SELECT)
     assert shown(answer) == list(INFOS)
 
 
@@ -104,8 +106,8 @@ MAGNESIUM, POTASSIUM = OrderTest("magnesium", "one"), OrderTest("potassium")
 
 def offered(answer: Arranged) -> dict[str, list[str]]:
     return {
-        one.rule.id: [getattr(s, "key", "") or s.reference for s in one.finding.suggestions]  # type: ignore[union-attr]
-        for one in answer.shown
+        card.rule.id: [getattr(s, "key", "") or s.reference for s in card.finding.suggestions]  # type: ignore[union-attr]
+        for card in answer.shown
     }
 
 
@@ -159,8 +161,8 @@ def test_a_panel_counts_as_ordered_when_all_wanted_parts_are_ordered(
     wanted: tuple[str, ...], ordered: tuple[str, ...], kept: bool
 ) -> None:
     case = given()
-    for one in ordered:
-        case.testing(one)
+    for analyte in ordered:
+        case.testing(analyte)
     answer = arranged(found("quinine-active", CRITICAL, OrderTest("cbc", "", wanted)), case=case)
     assert bool(answer.shown[0].finding.suggestions) is kept
 
@@ -204,8 +206,8 @@ def ranked(*findings: tuple[Rule, Finding], cap: int = 3) -> Arranged:
 
 def test_the_cap_keeps_hazards_before_findings_before_workup_before_advice() -> None:
     findings = [
-        found(one, INFO)
-        for one in (
+        found(rule_id, INFO)
+        for rule_id in (
             "low-ferritin",
             "electrolytes-not-checked",
             "restless-legs-mimic",

@@ -147,7 +147,7 @@ def test_sources_are_links_with_public_pages(card: dict[str, Any]) -> None:
 def test_the_publisher_of_the_article_is_named_only_if_there_is_no_other_source(
     card: dict[str, Any],
 ) -> None:
-    rule = next(one for one in (*CHART, *ORDERS) if one.id == card["source"]["topic"]["code"])
+    rule = next(rule for rule in (*CHART, *ORDERS) if rule.id == card["source"]["topic"]["code"])
     has_primary = any(references()[key].primary for key in rule.references)
     assert (card["source"]["url"] == references()["article"].url) != has_primary
 
@@ -208,10 +208,10 @@ def test_override_reasons_have_system_code_and_display(card: dict[str, Any]) -> 
 def test_a_summary_that_is_too_long_is_cut_with_an_ellipsis() -> None:
     case = given().result("magnesium", "0.6 mmol/L")
     outcomes = [
-        replace(one, answer=replace(one.answer, summary="word\n" * 100))
-        if isinstance(one.answer, Finding)
-        else one
-        for one in case.outcomes(Service.PATIENT_VIEW)
+        replace(outcome, answer=replace(outcome.answer, summary="word\n" * 100))
+        if isinstance(outcome.answer, Finding)
+        else outcome
+        for outcome in case.outcomes(Service.PATIENT_VIEW)
     ]
     recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
     made = Cards(WRITER, new_id).write(PATIENT_VIEW, outcomes, case.facts(), recipient)
@@ -248,29 +248,31 @@ def test_offered_resources_are_valid_and_reference_only_what_was_sent(
     encounter: str | None, requester: str | None
 ) -> None:
     offered = resources(written(low(), encounter=encounter, requester=requester))
-    kinds = {one["resourceType"] for one in offered}
+    kinds = {resource["resourceType"] for resource in offered}
     assert kinds == {"ServiceRequest", "MedicationRequest"}
-    for one in offered:
-        module = import_module(f"fhir.resources.R4B.{one['resourceType'].lower()}")
-        getattr(module, one["resourceType"]).model_validate(one)
-        assert one["status"] == "draft"
-        assert one["intent"] == "proposal"
-        assert one["subject"] == {"reference": "Patient/1"}
-        assert one["authoredOn"] == "2026-11-23T12:00:00Z"
-        assert one.get("encounter", {}).get("reference") == encounter
-        assert one.get("requester", {}).get("reference") == requester
-        assert ("encounter" in one) == (encounter is not None)
-        assert ("requester" in one) == (requester is not None)
+    for resource in offered:
+        module = import_module(f"fhir.resources.R4B.{resource['resourceType'].lower()}")
+        getattr(module, resource["resourceType"]).model_validate(resource)
+        assert resource["status"] == "draft"
+        assert resource["intent"] == "proposal"
+        assert resource["subject"] == {"reference": "Patient/1"}
+        assert resource["authoredOn"] == "2026-11-23T12:00:00Z"
+        assert resource.get("encounter", {}).get("reference") == encounter
+        assert resource.get("requester", {}).get("reference") == requester
+        assert ("encounter" in resource) == (encounter is not None)
+        assert ("requester" in resource) == (requester is not None)
 
 
 def test_a_drafted_medicine_states_both_masses_and_leaves_the_dose_to_the_clinician() -> None:
     drafts = [
-        one for one in resources(written(low())) if one["resourceType"] == "MedicationRequest"
+        resource
+        for resource in resources(written(low()))
+        if resource["resourceType"] == "MedicationRequest"
     ]
-    texts = " ".join(one["dosageInstruction"][0]["text"] for one in drafts)
+    texts = " ".join(draft["dosageInstruction"][0]["text"] for draft in drafts)
     assert "484-967 mg" in texts
     assert "292-583 mg" in texts
-    assert all("doseAndRate" not in one["dosageInstruction"][0] for one in drafts)
+    assert all("doseAndRate" not in draft["dosageInstruction"][0] for draft in drafts)
 
 
 def test_no_order_is_offered_twice_in_one_response() -> None:
@@ -315,7 +317,7 @@ def test_the_laboratorys_own_range_is_shown_when_it_was_applied() -> None:
 def test_the_cap_and_its_reason_are_stated() -> None:
     answer = written(crowded().at(max_info_cards=1))
     infos = [card.rule.id for card in answer.cards if card.body["indicator"] == "info"]
-    assert len([one for one in infos if one != "data-not-usable"]) == 1
+    assert len([rule_id for rule_id in infos if rule_id != "data-not-usable"]) == 1
     assert "over the cap of 1 info cards" in set(answer.dropped.values())
     assert not set(answer.dropped) & {card.rule.id for card in answer.cards}
 

@@ -107,8 +107,8 @@ def test_two_rules_with_one_id_are_refused_within_a_service_only() -> None:
     check(made(judges=frozenset({"magnesium"})))
 
 
-def ask(one: Rule, facts: Facts, cramps: bool | None = True) -> object:
-    return Engine({"one": [one]}, lambda _: cramps).ask("one", facts)[0].answer
+def ask(rule: Rule, facts: Facts, cramps: bool | None = True) -> object:
+    return Engine({"one": [rule]}, lambda _: cramps).ask("one", facts)[0].answer
 
 
 @pytest.mark.parametrize(
@@ -186,12 +186,12 @@ def test_a_reviewing_rule_is_asked_last_and_sees_every_answer() -> None:
     review = reviewing(made(id="review"), lambda _, outcomes: _note(seen, outcomes))
     rules = (review, made(), made(id="other"))
     outcomes = Engine({"one": rules}, lambda _: True).ask("one", given().facts())
-    assert [one.rule.id for one in outcomes] == ["sound", "other", "review"]
+    assert [outcome.rule.id for outcome in outcomes] == ["sound", "other", "review"]
     assert seen == ["sound", "other"]
 
 
 def _note(seen: list[str], outcomes: object) -> NotFired:
-    seen.extend(one.rule.id for one in outcomes)  # type: ignore[attr-defined]
+    seen.extend(outcome.rule.id for outcome in outcomes)  # type: ignore[attr-defined]
     return NotFired("seen")
 
 
@@ -201,9 +201,9 @@ def _raises(*_args: object) -> NotFired:
 
 def test_without_a_fault_handler_the_exception_of_a_rule_propagates() -> None:
     facts = given().facts()
-    for one in (made(check=_raises), reviewing(made(), _raises)):
+    for faulty in (made(check=_raises), reviewing(made(), _raises)):
         with pytest.raises(ZeroDivisionError):
-            Engine({"one": [one]}, lambda _: True).ask("one", facts)
+            Engine({"one": [faulty]}, lambda _: True).ask("one", facts)
 
 
 def test_a_fault_in_one_rule_costs_no_other_rules_outcome() -> None:
@@ -220,7 +220,7 @@ def test_a_fault_in_one_rule_costs_no_other_rules_outcome() -> None:
         lambda _: True,
         lambda rule, error: reported.append((rule.id, type(error).__name__)),
     )
-    answers = {one.rule.id: one.answer for one in engine.ask("one", given().facts())}
+    answers = {outcome.rule.id: outcome.answer for outcome in engine.ask("one", given().facts())}
 
     cannot = CannotTell((FAILED,), trigger=True, failed=True)
     assert answers == {
@@ -248,7 +248,7 @@ def test_a_fault_while_checking_for_documented_cramps_is_attributed_to_the_rule(
     rules = [made(tier=Tier.COMPLAINT), made(id="other")]
     engine = Engine({"one": rules}, lambda _: bool(_raises()), lambda _rule, _error: None)
     outcomes = engine.ask("one", given().facts())
-    assert [type(one.answer) for one in outcomes] == [CannotTell, Finding]
+    assert [type(outcome.answer) for outcome in outcomes] == [CannotTell, Finding]
 
 
 SOUND = Finding(Indicator.INFO, "S", ("A.",))
@@ -293,7 +293,7 @@ def test_a_malformed_answer_costs_only_its_own_rule(answer: Any, reviews: bool) 
     engine = Engine(
         {"one": (made(), bad)}, lambda _: True, lambda rule, _error: reported.append(rule.id)
     )
-    answers = {one.rule.id: one.answer for one in engine.ask("one", given().facts())}
+    answers = {outcome.rule.id: outcome.answer for outcome in engine.ask("one", given().facts())}
     assert answers == {"sound": FIRED, "bad": CannotTell((FAILED,), trigger=True, failed=True)}
     assert reported == ["bad"]
 
@@ -301,15 +301,15 @@ def test_a_malformed_answer_costs_only_its_own_rule(answer: Any, reviews: bool) 
 def test_texts_may_be_members_of_an_enumeration() -> None:
     answer = msgspec.structs.replace(SOUND, summary=Kind.RESULTS, about=(Kind.ORDERS,))
     engine = Engine({"one": (made(check=lambda _facts: answer),)}, lambda _: True)
-    assert [one.answer for one in engine.ask("one", given().facts())] == [answer]
+    assert [outcome.answer for outcome in engine.ask("one", given().facts())] == [answer]
 
 
 @pytest.mark.parametrize(
-    "one", [*PATIENT_VIEW, *ORDER_SELECT], ids=lambda r: f"{r.id} {bool(r.judges)}"
+    "rule", [*PATIENT_VIEW, *ORDER_SELECT], ids=lambda r: f"{r.id} {bool(r.judges)}"
 )
-def test_deceased_patients_get_no_card_from_any_rule(one: Rule) -> None:
-    case = given(deceased=True).cramps().ordering(*one.judges or {"magnesium"})
-    engine = Engine({"one": [one]}, lambda _: True)
+def test_deceased_patients_get_no_card_from_any_rule(rule: Rule) -> None:
+    case = given(deceased=True).cramps().ordering(*rule.judges or {"magnesium"})
+    engine = Engine({"one": [rule]}, lambda _: True)
     assert isinstance(engine.ask("one", case.facts())[0].answer, NotFired)
 
 
@@ -332,13 +332,13 @@ HAZARDS_UNDER_18 = {
 
 
 def test_only_the_settled_hazards_fire_under_eighteen() -> None:
-    speaking = {one.id for one in (*PATIENT_VIEW, *ORDER_SELECT) if one.minors}
+    speaking = {rule.id for rule in (*PATIENT_VIEW, *ORDER_SELECT) if rule.minors}
     assert speaking == HAZARDS_UNDER_18
 
 
 def test_the_catalogue_is_in_the_order_of_the_clinical_content() -> None:
-    assert [one.id for one in PATIENT_VIEW][-2:] == ["first-line-measures", "data-not-usable"]
-    assert [one.id for one in PATIENT_VIEW][:4] == [
+    assert [rule.id for rule in PATIENT_VIEW][-2:] == ["first-line-measures", "data-not-usable"]
+    assert [rule.id for rule in PATIENT_VIEW][:4] == [
         "low-magnesium",
         "low-potassium",
         "high-potassium",

@@ -169,7 +169,7 @@ def test_a_sites_limit_is_applied_and_the_card_says_so(tmp_path: Path) -> None:
     silent(case.ask("low-magnesium"))
     finding = fired(case.at(limits=own).ask("low-magnesium"))
     assert finding.indicator is Indicator.WARNING
-    rule = next(one for one in RULES if one.id == "low-magnesium")
+    rule = next(rule for rule in RULES if rule.id == "low-magnesium")
     recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
     card = CardWriter(references(), orderables()).write(Shown(rule, finding), recipient, "id")
     assert "limit 0.75 mmol/L, set by this site" in card["detail"]

@@ -146,15 +146,15 @@ def patients(draw: st.DrawFn, ages: tuple[int | None, ...] = (50, 50, 72, 12, No
 def shown(case: Given, service: Service) -> dict[str, Finding]:
     facts = case.facts()
     arranged = arrange(hook_of(service), fired(case.outcomes(service)), facts, orderables())
-    return {one.rule.id: one.finding for one in arranged.shown}
+    return {card.rule.id: card.finding for card in arranged.shown}
 
 
 def drafts(cards: dict[str, Finding]) -> set[str]:
     return {
-        one.key
+        suggestion.key
         for finding in cards.values()
-        for one in finding.suggestions
-        if isinstance(one, DraftMedication)
+        for suggestion in finding.suggestions
+        if isinstance(suggestion, DraftMedication)
     }
 
 
@@ -216,21 +216,21 @@ def test_nothing_is_both_drafted_and_removed_and_no_test_offered_twice(case: Giv
     for service in Service:
         cards = shown(case, service)
         tests = [
-            one.key
+            suggestion.key
             for finding in cards.values()
-            for one in finding.suggestions
-            if isinstance(one, OrderTest)
+            for suggestion in finding.suggestions
+            if isinstance(suggestion, OrderTest)
         ]
         assert len(tests) == len(set(tests))
         removals = [
-            one.reference
+            suggestion.reference
             for finding in cards.values()
-            for one in finding.suggestions
-            if isinstance(one, RemoveDraft)
+            for suggestion in finding.suggestions
+            if isinstance(suggestion, RemoveDraft)
         ]
         assert len(removals) == len(set(removals))
         assert not (removals and drafts(cards))
-        selected = {one.source.reference for one in case.facts().drafts.selected_medications}
+        selected = {draft.source.reference for draft in case.facts().drafts.selected_medications}
         assert set(removals) <= selected
 
 
@@ -242,22 +242,23 @@ def test_no_advice_suggests_what_another_card_warns_against(case: Given) -> None
     text = {rule: "\n".join(finding.advice) for rule, finding in cards.items()}
     toxic = cards.get("magnesium-in-renal-impairment")
     if toxic is not None and toxic.indicator is Indicator.CRITICAL:
-        assert all("484" not in one for one in text.values())
+        assert all("484" not in advice for advice in text.values())
     ordered = shown(case, ORDER)
     baclofen = {"baclofen-ordered-renal-impairment", "baclofen-ordered-encephalopathy"}
     critical = any(
-        rule in baclofen and one.indicator is Indicator.CRITICAL for rule, one in ordered.items()
+        rule in baclofen and finding.indicator is Indicator.CRITICAL
+        for rule, finding in ordered.items()
     )
     facts = case.facts()
     if critical or renal_function(facts).severe or facts.ever("hepatic_encephalopathy"):
-        assert all("An option for the clinician to weigh" not in one for one in text.values())
+        assert all("An option for the clinician to weigh" not in advice for advice in text.values())
         assert "evidence is from cirrhosis" not in text.get("first-line-measures", "")
     if facts.hazards("iron_overload", "dialysis"):
         assert "whether to give iron" not in text.get("low-ferritin", "")
     if facts.hazards("pregnancy") or renal_function(facts).severe:
-        assert all("484" not in one for one in text.values())
+        assert all("484" not in advice for advice in text.values())
     if "dvt-mimic" in cards:
-        assert all("massage and ice" not in one for one in text.values())
+        assert all("massage and ice" not in advice for advice in text.values())
     if "high-potassium" in fires:
         assert "potassium_chloride" not in drafts(cards)
 
@@ -311,7 +312,7 @@ def test_a_child_is_offered_no_drug_and_only_the_settled_hazards_fire(case: Give
     for service in Service:
         cards = shown(case, service)
         assert drafts(cards) == set()
-        assert set(cards) <= {one.id for one in (*PATIENT_VIEW, *ORDER_SELECT) if one.minors}
+        assert set(cards) <= {rule.id for rule in (*PATIENT_VIEW, *ORDER_SELECT) if rule.minors}
         for finding in cards.values():
             assert "484" not in "\n".join(finding.advice)
 

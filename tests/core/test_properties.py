@@ -52,9 +52,9 @@ UNITS = [
 def answers(case: Given) -> dict[tuple[str, Service], tuple[str, Indicator | None]]:
     """The outcome of every rule of all services, as far as it matters to a user."""
     return {
-        (one.rule.id, service): (type(one.answer).__name__, _indicator(one.answer))
+        (outcome.rule.id, service): (type(outcome.answer).__name__, _indicator(outcome.answer))
         for service in Service
-        for one in case.outcomes(service)
+        for outcome in case.outcomes(service)
     }
 
 
@@ -108,9 +108,9 @@ days = st.sampled_from([0, 30, 31, 90, 91, 365, 366])
 
 
 @quick
-@given(one=hundredths, other=hundredths, days_ago=days, early=st.booleans())
+@given(first=hundredths, second=hundredths, days_ago=days, early=st.booleans())
 def test_a_lower_magnesium_is_never_less_urgent(
-    one: Decimal, other: Decimal, days_ago: int, early: bool
+    first: Decimal, second: Decimal, days_ago: int, early: bool
 ) -> None:
     def of(value: Decimal) -> int:
         case = patient().result(
@@ -118,26 +118,28 @@ def test_a_lower_magnesium_is_never_less_urgent(
         )
         return urgency(case, "low-magnesium")
 
-    assert of(min(one, other)) >= of(max(one, other))
+    assert of(min(first, second)) >= of(max(first, second))
 
 
 @quick
-@given(one=hundredths, other=hundredths, days_ago=days)
+@given(first=hundredths, second=hundredths, days_ago=days)
 def test_a_lower_potassium_is_never_less_urgent(
-    one: Decimal, other: Decimal, days_ago: int
+    first: Decimal, second: Decimal, days_ago: int
 ) -> None:
     def of(value: Decimal) -> int:
         return urgency(
             patient().result("potassium", f"{value} mmol/L", days_ago=days_ago), "low-potassium"
         )
 
-    assert of(min(one, other)) >= of(max(one, other))
+    assert of(min(first, second)) >= of(max(first, second))
 
 
 @quick
-@given(one=hundredths, other=hundredths, days_ago=days, raising=st.booleans(), cramps=st.booleans())
+@given(
+    first=hundredths, second=hundredths, days_ago=days, raising=st.booleans(), cramps=st.booleans()
+)
 def test_a_higher_potassium_is_never_less_urgent(
-    one: Decimal, other: Decimal, days_ago: int, raising: bool, cramps: bool
+    first: Decimal, second: Decimal, days_ago: int, raising: bool, cramps: bool
 ) -> None:
     def of(value: Decimal) -> int:
         case = patient().result("potassium", f"{value} mmol/L", days_ago=days_ago)
@@ -147,11 +149,11 @@ def test_a_higher_potassium_is_never_less_urgent(
             case.cramps()
         return urgency(case, "high-potassium")
 
-    assert of(max(one, other)) >= of(min(one, other))
+    assert of(max(first, second)) >= of(min(first, second))
 
 
 @quick
-@given(one=st.integers(3, 130), other=st.integers(3, 130), days_ago=days)
+@given(first=st.integers(3, 130), second=st.integers(3, 130), days_ago=days)
 @pytest.mark.parametrize(
     ("rule", "service"),
     [
@@ -162,7 +164,7 @@ def test_a_higher_potassium_is_never_less_urgent(
     ],
 )
 def test_a_lower_egfr_is_never_less_urgent(
-    rule: str, service: Service, one: int, other: int, days_ago: int
+    rule: str, service: Service, first: int, second: int, days_ago: int
 ) -> None:
     def of(value: int) -> int:
         case = patient().takes("magnesium").ordering("magnesium").ordering("baclofen")
@@ -171,18 +173,18 @@ def test_a_lower_egfr_is_never_less_urgent(
             case.result("egfr", f"{value} mL/min/{{1.73_m2}}", days_ago=days_ago), rule, service
         )
 
-    assert of(min(one, other)) >= of(max(one, other))
+    assert of(min(first, second)) >= of(max(first, second))
 
 
 @quick
-@given(one=st.integers(40, 900), other=st.integers(40, 900), sex=st.sampled_from(["male", ""]))
-def test_a_higher_creatinine_is_never_less_urgent(one: int, other: int, sex: str) -> None:
+@given(first=st.integers(40, 900), second=st.integers(40, 900), sex=st.sampled_from(["male", ""]))
+def test_a_higher_creatinine_is_never_less_urgent(first: int, second: int, sex: str) -> None:
     def of(value: int) -> int:
         case = patient(sex=sex).takes("magnesium")
         case.result("creatinine", f"{Decimal(value) / 100} mg/dL")
         return urgency(case, "magnesium-in-renal-impairment")
 
-    assert of(max(one, other)) >= of(min(one, other))
+    assert of(max(first, second)) >= of(min(first, second))
 
 
 HAZARDS = {

@@ -208,7 +208,7 @@ def test_the_evidence_gives_the_value_with_the_limit_it_crosses() -> None:
     for value, key in (("25", "egfr.severe"), ("45", "egfr.moderate"), ("80", "egfr.moderate")):
         case = given().result("egfr", egfr(value))
         evidence = renal_of(case).evidence(case.facts())
-        assert [one.limit.key for one in evidence if one.limit is not None] == [key]
+        assert [line.limit.key for line in evidence if line.limit is not None] == [key]
 
 
 def test_a_preliminary_value_can_raise_severity_but_never_clear() -> None:

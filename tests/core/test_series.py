@@ -208,5 +208,5 @@ def test_results_older_than_requested_are_not_read_at_all() -> None:
         [candidate("4.1", "08:00"), candidate("4.0", "09:00"), candidate("4.2", "10:00")]
     )
     since = datetime.combine(DAY, time(9), UTC)
-    assert [one.value.low for one in series.finals(since)] == [Decimal("4.2"), Decimal("4.0")]
+    assert [result.value.low for result in series.finals(since)] == [Decimal("4.2"), Decimal("4.0")]
     assert read == ["4.2", "4.0"]

@@ -14,7 +14,7 @@ from cds_service.settings import Settings, read_settings
 from hooks import TOPIC
 
 OPTION = TOPIC.options[0]
-DRAFTS = next(one for one in TOPIC.services if one.hook.drafts)
+DRAFTS = next(service for service in TOPIC.services if service.hook.drafts)
 
 
 def other(**services: object) -> Topic:

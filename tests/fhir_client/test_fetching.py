@@ -99,7 +99,7 @@ def test_a_connection_that_closes_when_it_is_reused_is_reopened(ending: str) -> 
                 KEYS_OF_ONE, access_to(server.url), "p-77", deadline_s=20
             ).values()
             assert (fetched.state, fetched.reason) == ("given", "")
-    assert [one.connection for one in server.requests] == [1, 1, 2]
+    assert [request.connection for request in server.requests] == [1, 1, 2]
 
 
 @pytest.mark.parametrize("ending", [HANG_UP, RESET])

@@ -34,11 +34,15 @@ def named(resource: Json, others: Iterable[Json] = ()) -> set[str]:
     if statuses(resource) & IGNORED.get(str(kind), set()):
         return set()
     if kind in ("Observation", "DiagnosticReport"):
-        inside = [one for one in _dicts(resource.get("contained")) if _is(one, "Observation")]
+        inside = [
+            contained
+            for contained in _dicts(resource.get("contained"))
+            if _is(contained, "Observation")
+        ]
         found = set() if kind == "DiagnosticReport" else concepts(lists.OBSERVATIONS, resource)
-        for one in (*_dicts(resource.get("component")), *inside):
-            if not statuses(one) & IGNORED["Observation"]:
-                found |= concepts(lists.OBSERVATIONS, one)
+        for part in (*_dicts(resource.get("component")), *inside):
+            if not statuses(part) & IGNORED["Observation"]:
+                found |= concepts(lists.OBSERVATIONS, part)
         return found & set(analytes())
     if kind == "Condition":
         return concepts(lists.CONDITIONS, resource)
@@ -65,8 +69,8 @@ def facts_of(reading: Reading) -> defaultdict[str, set[str]]:
     """The concepts of all facts, by the resource they came from."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     record = reading.record
-    for one in record.conditions:
-        found[_plain(one.source.reference)] |= one.concepts
+    for condition in record.conditions:
+        found[_plain(condition.source.reference)] |= condition.concepts
     for drug in (*record.medications, *record.drafts.medications):
         found[_plain(drug.source.reference)] |= drug.classes
     for order in (*record.orders, *record.drafts.orders):
@@ -87,7 +91,7 @@ def problems_of(reading: Reading) -> defaultdict[str, set[str]]:
     for series in reading.series.values():
         problems += series.undated
         answers = (candidate.answer for candidate in series.newest_first())
-        problems += [one for one in answers if not isinstance(one, Result)]
+        problems += [answer for answer in answers if not isinstance(answer, Result)]
     for problem in problems:
         found[_plain(problem.source.reference)].add(problem.about)
     return found
@@ -116,8 +120,8 @@ def concepts(vocabulary: Vocabulary, resource: Json, name: str = "code") -> set[
     if not isinstance(code, dict):
         return set()
     codings = [
-        Coding(*(str(one.get(part, "")) for part in ("system", "code", "display")))
-        for one in _dicts(code.get("coding"))
+        Coding(*(str(coding.get(part, "")) for part in ("system", "code", "display")))
+        for coding in _dicts(code.get("coding"))
     ]
     text = code.get("text")
     return set(vocabulary.concepts(codings, [text] if isinstance(text, str) else []))
@@ -129,9 +133,9 @@ def _medication(resource: Json, others: Iterable[Json]) -> set[str]:
     if not isinstance(pointer, dict):
         return found
     target = str(pointer.get("reference", ""))
-    for one in (*_dicts(resource.get("contained")), *others):
-        if _is(one, "Medication") and target.endswith(str(one.get("id"))):
-            found |= concepts(lists.MEDICATIONS, one)
+    for product in (*_dicts(resource.get("contained")), *others):
+        if _is(product, "Medication") and target.endswith(str(product.get("id"))):
+            found |= concepts(lists.MEDICATIONS, product)
     shown = pointer.get("display")
     if isinstance(shown, str):
         found |= lists.MEDICATIONS.concepts((), [shown])
@@ -143,6 +147,6 @@ def _is(resource: Json, kind: str) -> bool:
 
 
 def _dicts(value: object) -> Iterator[Json]:
-    for one in value if isinstance(value, list) else []:
-        if isinstance(one, dict):
-            yield one
+    for item in value if isinstance(value, list) else []:
+        if isinstance(item, dict):
+            yield item

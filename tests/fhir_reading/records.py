@@ -45,7 +45,7 @@ def bundle(*resources: object, **more: object) -> Json:
 
 def delivery(kind: Kind, *pages: object, state: State = State.GIVEN) -> Delivery:
     """Pages of JSON (bytes are taken as they are) as they arrive by prefetch."""
-    raw = tuple(one if isinstance(one, bytes) else json.dumps(one).encode() for one in pages)
+    raw = tuple(page if isinstance(page, bytes) else json.dumps(page).encode() for page in pages)
     return Delivery(kind, state, raw, f"prefetch.{kind.name.lower()}")
 
 
@@ -107,4 +107,4 @@ def problem(*resources: object, analyte: str = "potassium") -> Problem:
 
 def kinds(reading: Reading) -> list[tuple[str, str]]:
     """The problems of a record: what kind, and about which resource or place."""
-    return [(one.kind, one.source.reference) for one in reading.record.problems]
+    return [(problem.kind, problem.source.reference) for problem in reading.record.problems]

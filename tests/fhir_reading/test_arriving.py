@@ -218,7 +218,7 @@ def test_an_entry_without_resource_is_a_problem_at_its_place() -> None:
 def test_a_page_of_another_type_than_requested_is_unavailable_and_still_read() -> None:
     reading, state = arrived(bundle(condition()), Kind.RESULTS)
     assert state is State.UNAVAILABLE
-    assert [one.kind for one in reading.record.problems] == ["wrong-type"]
+    assert [problem.kind for problem in reading.record.problems] == ["wrong-type"]
     assert "Condition" in reading.record.problems[0].reason
     assert len(reading.record.conditions) == 1
 
@@ -353,13 +353,13 @@ def test_another_patients_resources_are_refused_and_reported(subject) -> None:
     reading = read(pages)
     record = reading.record
     assert (reading.series, record.conditions, record.medications) == ({}, (), ())
-    assert sorted(one.about for one in record.problems) == [
+    assert sorted(problem.about for problem in record.problems) == [
         "conditions",
         "medication requests",
         "results",
     ]
-    assert {one.kind for one in record.problems} == {"wrong-patient"}
-    assert not any("p2" in one.reason for one in record.problems)
+    assert {problem.kind for problem in record.problems} == {"wrong-patient"}
+    assert not any("p2" in problem.reason for problem in record.problems)
     for kind in pages:
         assert record.availability[kind].state is State.UNAVAILABLE
 
@@ -401,8 +401,10 @@ def test_the_same_id_at_another_server_is_somebody_else(
     page = bundle(condition(subject={"reference": subject}))
     record = read({Kind.CONDITIONS: page}, Context("p1", fhir_server=server)).record
 
-    assert [one.source.reference for one in record.conditions] == ["Condition/c1"] * mine
-    assert [one.kind for one in record.problems] == ["wrong-patient"] * (not mine)
+    assert [condition.source.reference for condition in record.conditions] == [
+        "Condition/c1"
+    ] * mine
+    assert [problem.kind for problem in record.problems] == ["wrong-patient"] * (not mine)
 
 
 def test_resources_of_another_patient_make_the_data_partial() -> None:
@@ -425,7 +427,10 @@ def test_a_full_url_refers_to_this_patient_if_the_bundle_says_so() -> None:
     page["entry"][0]["resource"]["id"] = "p2"
     reading = read({Kind.RESULTS: page})
     assert reading.series == {}
-    assert [one.kind for one in reading.record.problems] == ["wrong-patient", "wrong-patient"]
+    assert [problem.kind for problem in reading.record.problems] == [
+        "wrong-patient",
+        "wrong-patient",
+    ]
 
 
 @pytest.mark.parametrize("address", ["Patient/p2", "https://ehr.example/Patient/p2"])
@@ -475,7 +480,7 @@ def test_another_patients_demographics_are_unknown(page) -> None:
     found, reading = patient(page)
     assert (found.birth, found.sex) == (None, "")
     assert reading.record.availability[Kind.PATIENT].state is State.UNAVAILABLE
-    assert [one.kind for one in reading.record.problems] == ["wrong-patient"]
+    assert [problem.kind for problem in reading.record.problems] == ["wrong-patient"]
 
 
 @pytest.mark.parametrize("birth", ["1950", "1950-07", "soon", 1950, "2027-01-01", "1050-01-01"])
@@ -537,7 +542,9 @@ def test_nested_bundles_are_read_to_a_depth_and_the_rest_is_reported() -> None:
         page = bundle(page)
         reading = read({Kind.RESULTS: page})
         read_at.append("potassium" in reading.series)
-        assert read_at[-1] or any("too deep" in one.reason for one in reading.record.problems)
+        assert read_at[-1] or any(
+            "too deep" in problem.reason for problem in reading.record.problems
+        )
     assert read_at[0]
     assert not read_at[-1]
 
@@ -569,7 +576,7 @@ def test_a_number_or_text_that_cannot_be_decoded_costs_only_its_resource(
     )
     record = reading.record
     facts = (*record.conditions, *record.medications)
-    assert {one.source.reference for one in facts} == {"Condition/c3", "MedicationRequest/c3"}
+    assert {fact.source.reference for fact in facts} == {"Condition/c3", "MedicationRequest/c3"}
     assert ("unreadable", f"{resource['resourceType']}/c1") in kinds(reading)
 
 

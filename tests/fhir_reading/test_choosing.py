@@ -150,14 +150,14 @@ def test_a_result_without_a_day_is_undated_and_not_lost(members, word) -> None:
 def test_a_date_in_the_future_is_not_used(stamp, future) -> None:
     found = newest(results(lab(effectiveDateTime=stamp)))
     assert (found.result is None) is future
-    assert [one.kind for one in found.unusable] == (["future"] if future else [])
+    assert [problem.kind for problem in found.unusable] == (["future"] if future else [])
 
 
 def test_a_result_from_the_future_does_not_hide_the_older_one() -> None:
     reading = results(lab(id="a", effectiveDateTime="2027-01-01"), lab(id="b", value=3.3))
     found = newest(reading)
     assert found.result is not None and str(found.result.value.low) == "3.3"
-    assert [one.kind for one in found.unusable] == ["future"]
+    assert [problem.kind for problem in found.unusable] == ["future"]
 
 
 def test_days_are_counted_in_the_time_zone_of_the_call() -> None:
@@ -180,7 +180,7 @@ def values(*resources: object) -> list[str]:
     reading = results(*resources)
     if "potassium" not in reading.series:
         return []
-    return sorted(str(one.value.low) for one in reading.series["potassium"].finals())
+    return sorted(str(result.value.low) for result in reading.series["potassium"].finals())
 
 
 @pytest.mark.parametrize(
@@ -421,7 +421,11 @@ def stated(value: object, when: str = "2026-03-01", **more: object) -> dict:
 def test_a_coded_pregnancy_is_a_condition_for_42_weeks(resources, pregnant) -> None:
     for order in (resources, resources[::-1]):
         reading = results(*order)
-        found = [one for one in reading.record.conditions if "pregnancy" in one.concepts]
+        found = [
+            condition
+            for condition in reading.record.conditions
+            if "pregnancy" in condition.concepts
+        ]
         assert bool(found) is pregnant
         if pregnant:
             assert found[0].presence is Presence.ACTIVE
@@ -454,7 +458,11 @@ def test_a_due_date_means_pregnancy_until_two_weeks_after_it(due: str, pregnant:
     reading = results(
         lab("11778-8", effectiveDateTime="2026-02-20", valueQuantity=None, valueDateTime=due)
     )
-    found = [one.name for one in reading.record.conditions if "pregnancy" in one.concepts]
+    found = [
+        condition.name
+        for condition in reading.record.conditions
+        if "pregnancy" in condition.concepts
+    ]
     assert found == ([f"Pregnancy: due {due}"] if pregnant else [])
     assert kinds(reading) == []
 
@@ -527,7 +535,7 @@ def test_a_panel_with_at_least_one_part_done_counts_as_done(inside) -> None:
 
 
 @pytest.mark.parametrize(
-    "one",
+    "observation",
     [
         pytest.param(panel(), id="nothing in it"),
         pytest.param(
@@ -548,8 +556,8 @@ def test_a_panel_with_at_least_one_part_done_counts_as_done(inside) -> None:
         pytest.param(panel(effective="2026"), id="without a day"),
     ],
 )
-def test_a_panel_that_does_not_count(one) -> None:
-    assert results(one).record.performed == ()
+def test_a_panel_that_does_not_count(observation) -> None:
+    assert results(observation).record.performed == ()
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,7 @@ def test_the_reason_for_the_encounter(members) -> None:
 def test_another_encounter_is_refused(context) -> None:
     record = read({Kind.ENCOUNTER: visit(reasonCode=[CRAMPS])}, context).record
     assert not record.encounter.given
-    assert [one.kind for one in record.problems] == ["wrong-encounter"]
+    assert [problem.kind for problem in record.problems] == ["wrong-encounter"]
 
 
 # --- allergies -------------------------------------------------------------------------
@@ -294,7 +294,7 @@ def test_an_allergy_counts_unless_it_is_refuted_or_resolved(members, counts) -> 
 )
 def test_an_allergy_to_an_unreadable_substance_is_reported(code, said) -> None:
     record = read({Kind.ALLERGIES: bundle(allergy(code=code))}).record
-    assert [one.kind for one in record.problems] == (["unknown-code"] if said else [])
+    assert [problem.kind for problem in record.problems] == (["unknown-code"] if said else [])
     assert len(record.allergies) == 1
 
 

@@ -308,7 +308,7 @@ def pointing(kind: str, **more: object) -> dict:
 
 
 def lists(*items: object, **more: object) -> dict:
-    return pointing("List", entry=[{"item": one} for one in items], **more)
+    return pointing("List", entry=[{"item": item} for item in items], **more)
 
 
 def plan(**activity: object) -> dict:
@@ -342,18 +342,18 @@ POINTING = [
 ]
 
 
-@pytest.mark.parametrize("one", POINTING, ids=str)
+@pytest.mark.parametrize("resource", POINTING, ids=str)
 @pytest.mark.parametrize("key", ["medications", "statements"])
-def test_medicines_named_in_other_resources_are_reported(key, one) -> None:
+def test_medicines_named_in_other_resources_are_reported(key, resource) -> None:
     given = {"medications": bundle(medication()), "statements": bundle()}
-    given[key] = bundle(medication(), one)
+    given[key] = bundle(medication(), resource)
     found = facts(**given)
     assert not found.could_be_read(Kind.MEDICATIONS)
     assert found.taking("quinine")
 
 
 @pytest.mark.parametrize(
-    "one",
+    "resource",
     [
         lists(NOT_SENT, status="entered-in-error"),
         lists(NOT_SENT, status="retired"),
@@ -374,8 +374,10 @@ def test_medicines_named_in_other_resources_are_reported(key, one) -> None:
     ],
     ids=str,
 )
-def test_resources_that_name_no_medicine_or_only_ones_that_were_sent_are_not_reported(one) -> None:
-    found = facts(medications=bundle(medication(), one), statements=bundle())
+def test_resources_that_name_no_medicine_or_only_ones_that_were_sent_are_not_reported(
+    resource,
+) -> None:
+    found = facts(medications=bundle(medication(), resource), statements=bundle())
     assert found.could_be_read(Kind.MEDICATIONS)
 
 

@@ -46,7 +46,7 @@ LINKS: list[object] = [
     [{"relation": "self", "url": "x"}, {"relation": "prev", "url": "y"}],
 ]
 PARTS: list[Json] = [
-    *({"link": one} for one in LINKS),
+    *({"link": link} for link in LINKS),
     {"total": 7},
     {"total": "7"},
     {"total": 7.0},
@@ -109,7 +109,7 @@ def test_an_entry_whose_request_failed_makes_the_bundle_partial(
     for failed in ({"response": response}, {"response": response, "resource": resource}):
         reading = arrived(kind, entries({"resource": resource}, failed))
         assert reading.record.availability[kind].state is State.PARTIAL
-        assert "incomplete" in {one.kind for one in reading.record.problems}
+        assert "incomplete" in {problem.kind for problem in reading.record.problems}
 
 
 @pytest.mark.parametrize("response", [{"status": "200 OK"}, {"status": "201"}, {}, 7], ids=str)
@@ -155,4 +155,4 @@ def test_withheld_data_make_the_bundle_partial_except_for_results() -> None:
                                   {"entry": [7]}, {"entry": [[]]}], ids=str)  # fmt: skip
 def test_an_empty_entry_is_reported(page: Json) -> None:
     reading = arrived(Kind.MEDICATIONS, {"resourceType": "Bundle", **page})
-    assert "unreadable" in {one.kind for one in reading.record.problems}
+    assert "unreadable" in {problem.kind for problem in reading.record.problems}

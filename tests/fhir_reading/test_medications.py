@@ -211,7 +211,7 @@ def test_a_medication_that_nobody_can_name_has_no_classes(members, problems) -> 
     reading = medications(medication(**({"medicationCodeableConcept": None} | members)))
     [found] = reading.record.medications
     assert (found.named, found.classes, found.name) == (False, frozenset(), "")
-    assert [one.kind for one in reading.record.problems] == problems
+    assert [problem.kind for problem in reading.record.problems] == problems
 
 
 def test_medications_are_identified_by_normalised_codes() -> None:
@@ -523,7 +523,7 @@ def test_drafts_nested_too_deeply_are_reported_and_not_lost() -> None:
         page = bundle(page)
         reading = drafts(page, "MedicationRequest/d1")
         found.append(bool(reading.record.drafts.selected_medications))
-        too_deep = [one for one in reading.record.problems if "too deep" in one.reason]
+        too_deep = [problem for problem in reading.record.problems if "too deep" in problem.reason]
         assert bool(too_deep) is not found[-1]
         assert reading.record.drafts.orders == ()
     assert found[:2] == [True, True]
@@ -557,7 +557,7 @@ OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}
 def test_what_is_not_a_draft_is_a_problem(shape) -> None:
     reading = drafts(shape)
     assert reading.record.drafts.medications == ()
-    assert [one.kind for one in reading.record.problems] == ["unreadable"]
+    assert [problem.kind for problem in reading.record.problems] == ["unreadable"]
 
 
 @pytest.mark.parametrize("shape", [None, {}, [], {"entry": None}, bundle(), bundle(total=0)])
@@ -571,11 +571,14 @@ def test_drafts_of_tests_and_of_other_kinds() -> None:
     device = {"resourceType": "DeviceRequest", "id": "v", "codeCodeableConcept": {"text": "x"}}
     person = {"resourceType": "Practitioner", "id": "y"}
     found = drafts(bundle(test, device, person), "ServiceRequest/s").record.drafts
-    assert [one.source.reference for one in found.orders] == ["ServiceRequest/s", "DeviceRequest/v"]
-    assert [one.selected for one in found.orders] == [True, False]
+    assert [order.source.reference for order in found.orders] == [
+        "ServiceRequest/s",
+        "DeviceRequest/v",
+    ]
+    assert [order.selected for order in found.orders] == [True, False]
     assert "potassium" in found.orders[0].covers
     assert found.orders[1].covers == frozenset()
-    assert all(one.draft for one in found.orders)
+    assert all(order.draft for order in found.orders)
 
 
 def test_a_drafts_medication_may_be_another_entry_or_in_prefetch() -> None:
@@ -677,7 +680,7 @@ def test_a_draft_that_does_not_say_what_it_is_is_reported(code, at_selection, at
     for selections, said in ((("MedicationRequest/d1",), at_selection), (None, at_signing)):
         context = Context("p1", draft_orders=page, selections=selections)
         problems = reader().read({}, context, AS_OF).record.problems
-        assert [(one.kind, one.source.reference) for one in problems] == [
+        assert [(problem.kind, problem.source.reference) for problem in problems] == [
             (kind, "MedicationRequest/d1") for kind in said
         ]
 

@@ -60,7 +60,7 @@ class Record:
 
 
 def codes(vocabulary: Vocabulary, concept: str) -> list[Coding]:
-    return [one for one in vocabulary.codes(concept) if not one.code.endswith("-")]
+    return [coding for coding in vocabulary.codes(concept) if not coding.code.endswith("-")]
 
 
 def coded(coding: Coding, display: bool = False) -> Json:
@@ -187,7 +187,7 @@ def conditions(draw: st.DrawFn) -> Made:
     words = draw(st.sampled_from(CONDITIONS))
     [concept, *_] = sorted(lists.CONDITIONS.concepts((), [words]))
     status = st.sampled_from(["active", "resolved", "recurrence", "inactive", "odd", None, 7])
-    coding = status.map(lambda one: {"coding": [{"code": one}]})
+    coding = status.map(lambda code: {"coding": [{"code": code}]})
     made: Json = {
         "resourceType": "Condition",
         "code": draw(meaning(lists.CONDITIONS, concept, words)),
@@ -206,12 +206,12 @@ def pointers(held: Json, words: str) -> st.SearchStrategy[Json]:
     inside = {"contained": [held | {"id": "h"}]}
     drug = {"detail": {"status": "in-progress", "productCodeableConcept": {"text": words}}}
     return pointer.flatmap(
-        lambda one: st.sampled_from(
+        lambda target: st.sampled_from(
             [
-                {"resourceType": "List", "status": "current", "entry": [{"item": one}]} | inside,
-                {"resourceType": "Composition", "section": [{"entry": [one]}]} | inside,
-                {"resourceType": "RequestGroup", "action": [{"resource": one}]} | inside,
-                {"resourceType": "CarePlan", "activity": [{"reference": one}]} | inside,
+                {"resourceType": "List", "status": "current", "entry": [{"item": target}]} | inside,
+                {"resourceType": "Composition", "section": [{"entry": [target]}]} | inside,
+                {"resourceType": "RequestGroup", "action": [{"resource": target}]} | inside,
+                {"resourceType": "CarePlan", "activity": [{"reference": target}]} | inside,
                 {"resourceType": "CarePlan", "activity": [drug]},
                 {"resourceType": "Parameters", "parameter": [{"resource": held}]},
             ]
@@ -301,7 +301,7 @@ def records(draw: st.DrawFn, makers: Mapping[Kind, st.SearchStrategy[Made]]) -> 
                 whole | {"meta": {"tag": [{"code": "SUBSETTED"}]}},
                 {
                     "resourceType": "Bundle",
-                    "entry": [{"response": {"status": "500"}, **one} for one in whole["entry"]],
+                    "entry": [{"response": {"status": "500"}, **entry} for entry in whole["entry"]],
                 },
                 {"resourceType": "Bundle", "entry": [resource, *others]},
             ]
@@ -324,8 +324,8 @@ MAKERS: dict[Kind, st.SearchStrategy[Made]] = {
 def taken_back(resource: Json) -> bool:
     inside = resource.get("contained") if resource["resourceType"] == "DiagnosticReport" else []
     return any(
-        statuses(one) & IGNORED.get(str(one["resourceType"]), set())
-        for one in (resource, *(inside if isinstance(inside, list) else []))
+        statuses(part) & IGNORED.get(str(part["resourceType"]), set())
+        for part in (resource, *(inside if isinstance(inside, list) else []))
     )
 
 
@@ -333,7 +333,7 @@ def neither(record: Record, reading: Reading) -> bool:
     """Whether the concept that the record names became neither a fact nor a problem."""
     if any(problems_of(reading).values()):
         return False  # this is the only resource, so the problem must be about it
-    if not all(one.whole for one in reading.record.availability.values()):
+    if not all(availability.whole for availability in reading.record.availability.values()):
         return False
     found = set().union(*facts_of(reading).values())
     return record.concept not in found and not taken_back(record.resource)
@@ -397,8 +397,8 @@ def test_nothing_of_the_synthetic_patients_is_lost() -> None:
     counts: Counter[str] = Counter()
     for path in sorted(shared_path("synthea").glob("*.json")):
         entries = json.loads(path.read_text(encoding="utf-8"))["entry"]
-        resources = [one["resource"] for one in entries]
-        [me] = [one["id"] for one in resources if one["resourceType"] == "Patient"]
+        resources = [entry["resource"] for entry in entries]
+        [me] = [resource["id"] for resource in resources if resource["resourceType"] == "Patient"]
         pages = {
             kind: delivery(kind, {"resourceType": "Bundle", "entry": found})
             for kind in set(KINDS.values())

@@ -48,7 +48,7 @@ def test_a_category_that_names_a_specimen_applies_when_the_code_does_not(words: 
 def test_a_code_of_blood_and_a_method_for_urine_contradict_each_other() -> None:
     found = newest(results(lab(value=6.9, code=K, method={"text": "Urine dipstick"})), "potassium")
     assert found.result is None
-    assert [(one.kind, one.value.reported) for one in found.unusable] == [
+    assert [(problem.kind, problem.value.reported) for problem in found.unusable] == [
         ("specimen", "6.9 mmol/L")
     ]
 
@@ -89,7 +89,7 @@ ANY = {Kind.MEDICATIONS, Kind.CONDITIONS, Kind.ALLERGIES}
 UNSENT = {"item": {"reference": "urn:uuid:1"}}
 
 
-@pytest.mark.parametrize("one", [NAMED, UNSENT])
+@pytest.mark.parametrize("entry", [NAMED, UNSENT])
 @pytest.mark.parametrize(
     ("more", "meant"),
     [
@@ -100,8 +100,10 @@ UNSENT = {"item": {"reference": "urn:uuid:1"}}
         ({}, ANY),
     ],
 )  # fmt: skip
-def test_a_list_of_something_else_is_not_incomplete(one: Any, more: Any, meant: set[Kind]) -> None:
-    assert pointed_at(listed(one, **more), ()) == meant
+def test_a_list_of_something_else_is_not_incomplete(
+    entry: Any, more: Any, meant: set[Kind]
+) -> None:
+    assert pointed_at(listed(entry, **more), ()) == meant
 
 
 def test_a_list_of_something_else_still_names_a_medication_by_its_type() -> None:

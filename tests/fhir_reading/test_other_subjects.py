@@ -31,7 +31,7 @@ OTHERS = {
 def test_a_result_about_somebody_else_is_not_the_patients(who: str) -> None:
     found = results(lab(value=6.8, focus=[OTHERS[who]]))
     assert not found.series
-    assert [one.kind for one in found.record.problems] == ["wrong-patient"]
+    assert [problem.kind for problem in found.record.problems] == ["wrong-patient"]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_contained_result_about_somebody_else_is_not_the_patients() -> None:
     inside = lab(id="k", subject=None, focus=[OTHERS["a donor"]])
     found = results(lab("24326-1", valueQuantity=None, contained=[inside]))
     assert not found.series
-    assert [one.kind for one in found.record.problems] == ["wrong-patient"]
+    assert [problem.kind for problem in found.record.problems] == ["wrong-patient"]
 
 
 PLACES = {
@@ -74,7 +74,7 @@ PLACES = {
 def test_a_result_with_a_modifier_is_reported_and_not_used(place: str) -> None:
     found = results(PLACES[place])
     assert not found.series
-    assert [one.kind for one in found.record.problems] == ["modified"]
+    assert [problem.kind for problem in found.record.problems] == ["modified"]
 
 
 @pytest.mark.parametrize("nothing", [[], None])
@@ -87,7 +87,7 @@ def test_a_withdrawn_result_with_a_modifier_is_not_reported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "one"),
+    ("kind", "resource"),
     [
         (Kind.CONDITIONS, condition(modifierExtension=MODIFIER)),
         (Kind.MEDICATIONS, medication(modifierExtension=MODIFIER)),
@@ -97,8 +97,8 @@ def test_a_withdrawn_result_with_a_modifier_is_not_reported() -> None:
         ),
     ],
 )
-def test_an_entry_with_a_modifier_is_reported_and_not_used(kind: Kind, one: dict) -> None:
-    record = read({kind: bundle(one)}).record
+def test_an_entry_with_a_modifier_is_reported_and_not_used(kind: Kind, resource: dict) -> None:
+    record = read({kind: bundle(resource)}).record
     assert not record.conditions and not record.medications
     assert [(each.kind, each.about) for each in record.problems] == [("modified", kind.value)]
 
@@ -125,4 +125,4 @@ def test_a_contained_result_of_another_subject_is_not_the_patients(target: str) 
         parent = lab("24326-1", resourceType=outer, valueQuantity=None, contained=[inside])
         found = results(parent)
         assert not found.series
-        assert [one.kind for one in found.record.problems] == ["wrong-patient"]
+        assert [problem.kind for problem in found.record.problems] == ["wrong-patient"]

@@ -71,12 +71,14 @@ def look_at_all(reading: Reading) -> None:
     for key, series in reading.series.items():
         for worse in Worse:
             newest = series.newest(worse)
-            for one in (newest.result, newest.tentative):
-                if one is not None:
-                    assert isinstance(one, Result) and one.analyte.key == key
-                    assert one.reported
-                    assert reading.resources(one.source.reference) is not None
-            assert all(isinstance(one, Problem) and one.reason for one in newest.unusable)
+            for result in (newest.result, newest.tentative):
+                if result is not None:
+                    assert isinstance(result, Result) and result.analyte.key == key
+                    assert result.reported
+                    assert reading.resources(result.source.reference) is not None
+            assert all(
+                isinstance(problem, Problem) and problem.reason for problem in newest.unusable
+            )
         list(series.finals())
     for fact in (*reading.record.conditions, *reading.record.medications):
         assert fact.source.reference
@@ -159,12 +161,14 @@ def test_a_valid_record_changed_anywhere_never_raises_and_never_loses_the_rest(d
 @given(st.lists(resources, max_size=4), st.sampled_from(["subject", "patient"]))
 def test_nothing_of_another_patient_becomes_a_fact(theirs, name) -> None:
     other = {"reference": "Patient/p2"}
-    for one in theirs:
-        one[name] = other
-        if one["resourceType"] == "Patient":
-            one["id"] = "p2"
-    theirs = [one for one in theirs if one["resourceType"] != "Bundle"]
-    page = json.dumps(bundle(*theirs, *(one | {"subject": other} for one in VALID))).encode()
+    for resource in theirs:
+        resource[name] = other
+        if resource["resourceType"] == "Patient":
+            resource["id"] = "p2"
+    theirs = [resource for resource in theirs if resource["resourceType"] != "Bundle"]
+    page = json.dumps(
+        bundle(*theirs, *(resource | {"subject": other} for resource in VALID))
+    ).encode()
     given_ = {kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x") for kind in Kind}
     context = Context("p1", "e1", draft_orders=bundle(*theirs))
     reading = reader().read(given_, context, AS_OF)
@@ -180,8 +184,8 @@ def test_nothing_of_another_patient_becomes_a_fact(theirs, name) -> None:
 @fast
 @given(anything)
 def test_any_dosage_is_read_or_says_why_not(value) -> None:
-    for one in read_dosages(value):
-        assert one.unread or (one.amount is not None and one.per_day is not None)
+    for dosage in read_dosages(value):
+        assert dosage.unread or (dosage.amount is not None and dosage.per_day is not None)
 
 
 @fast
@@ -189,5 +193,5 @@ def test_any_dosage_is_read_or_says_why_not(value) -> None:
     st.text(max_size=60) | st.from_regex(r"[A-Za-z ]{1,9} [0-9.,]{1,6} ?(mg|MEQ|g)/?[0-9 mML]{0,5}")
 )
 def test_any_product_name_can_be_read(name) -> None:
-    for one in ingredients_of(name):
-        assert one.name and one.amount is not None and one.amount > 0
+    for ingredient in ingredients_of(name):
+        assert ingredient.name and ingredient.amount is not None and ingredient.amount > 0

@@ -30,7 +30,7 @@ def report(**more: object) -> Json:
 
 
 def said(reading: Reading) -> set[str]:
-    return {one.about for one in reading.record.problems if one.kind == "report"}
+    return {problem.about for problem in reading.record.problems if problem.kind == "report"}
 
 
 @pytest.mark.parametrize(

@@ -184,10 +184,10 @@ BY_WORDS = [
 @pytest.mark.parametrize("more", BY_WORDS, ids=str)
 def test_category_and_method_give_the_specimen_when_the_code_does_not(more) -> None:
     found = newest(results(lab(code=NAMELESS, value=9.5, **more)))
-    assert (found.result, [one.kind for one in found.unusable]) == (None, ["specimen"])
+    assert (found.result, [problem.kind for problem in found.unusable]) == (None, ["specimen"])
     inside = panel(part(NAMELESS, 9.5, "mmol/L"), code={"text": "Electrolytes"}, **more)
     found = newest(results(inside))
-    assert (found.result, [one.kind for one in found.unusable]) == (None, ["specimen"])
+    assert (found.result, [problem.kind for problem in found.unusable]) == (None, ["specimen"])
 
 
 @pytest.mark.parametrize(

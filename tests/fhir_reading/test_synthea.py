@@ -32,7 +32,7 @@ def test_no_resource_of_the_synthetic_patients_is_lost() -> None:
     counts: Counter[str] = Counter()
     for path in sorted(shared_path("synthea").glob("*.json")):
         whole = json.loads(path.read_text(encoding="utf-8"))
-        entries = [one for one in whole["entry"] if one["resource"]["resourceType"] in TYPES]
+        entries = [entry for entry in whole["entry"] if entry["resource"]["resourceType"] in TYPES]
         [me] = [e["resource"]["id"] for e in entries if e["resource"]["resourceType"] == "Patient"]
         pages = {
             kind: delivery(
@@ -56,7 +56,7 @@ def test_no_resource_of_the_synthetic_patients_is_lost() -> None:
             resource = entry["resource"]
             kind = resource["resourceType"]
             if kind == "Observation":
-                coded = {one["code"] for one in resource["code"]["coding"]}
+                coded = {coding["code"] for coding in resource["code"]["coding"]}
                 if not coded & codes:
                     continue
             counts[kind] += 1

@@ -95,7 +95,7 @@ def test_an_unlisted_loinc_code_with_an_unknown_unit_is_reported(unit: str, said
 
 def test_each_analyte_that_a_name_could_mean_is_reported() -> None:
     reading = results(lab(code={"text": "Sodium corrected for glucose"}))
-    assert {one.about for one in reading.record.problems} == {"glucose", "sodium"}
+    assert {problem.about for problem in reading.record.problems} == {"glucose", "sodium"}
 
 
 @pytest.mark.parametrize("name", ["血钾", "Калий", "カリウム", "בוטסיום"])

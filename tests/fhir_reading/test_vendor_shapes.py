@@ -87,7 +87,7 @@ def test_the_same_record_in_every_version_reads_the_same(name) -> None:
     record = read_shape(name).record
     [cirrhosis] = record.conditions
     assert cirrhosis.presence is Presence.ACTIVE and "cirrhosis" in cirrhosis.concepts
-    quinine, baclofen = sorted(record.medications, key=lambda one: one.statement)
+    quinine, baclofen = sorted(record.medications, key=lambda medication: medication.statement)
     assert quinine.taking is Taking.ACTIVE and "quinine" in quinine.classes
     assert "leg_cramps" in quinine.reason.concepts
     assert quinine.when is not None and quinine.when.date().isoformat() == "2026-01-05"
@@ -97,12 +97,14 @@ def test_the_same_record_in_every_version_reads_the_same(name) -> None:
     [order] = record.orders
     assert "potassium" in order.covers
     assert record.problems == ()
-    assert {one.state for one in record.availability.values()} == {State.GIVEN}
+    assert {availability.state for availability in record.availability.values()} == {State.GIVEN}
 
 
 def test_an_error_page_makes_the_data_unavailable() -> None:
     reading = read_shape("error-page-in-prefetch")
-    assert {one.state for one in reading.record.availability.values()} == {State.UNAVAILABLE}
+    assert {availability.state for availability in reading.record.availability.values()} == {
+        State.UNAVAILABLE
+    }
     assert kinds(reading) == [
         ("unreadable", "prefetch.conditions"),
         ("incomplete", "prefetch.medications"),

@@ -45,7 +45,11 @@ class FhirServer:
         of a transaction. Returns how many of each type were stored: assert on it, because
         this server answers an empty Bundle to what it does not understand.
         """
-        entries = what["entry"] if isinstance(what, dict) else [{"resource": one} for one in what]
+        entries = (
+            what["entry"]
+            if isinstance(what, dict)
+            else [{"resource": resource} for resource in what]
+        )
         resources = [entry["resource"] for entry in entries]
         ids = {
             entry["fullUrl"]: f"{entry['resource']['resourceType']}/{entry['resource']['id']}"

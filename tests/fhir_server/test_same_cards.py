@@ -60,7 +60,7 @@ def loaded(fhir_server: FhirServer) -> Iterator[FhirServer]:
         if entry["resource"].get("status") != "draft"
     ]
     stored = fhir_server.load(resources)
-    assert stored == Counter(one["resourceType"] for one in resources)
+    assert stored == Counter(resource["resourceType"] for resource in resources)
     assert stored["Patient"] == len(PATIENTS) + 1
     yield fhir_server
     fhir_server.reset()
@@ -105,8 +105,8 @@ def cards(running: Running, request: dict[str, Any], service: Service) -> list[d
         for origin in ("FHIR server", *(f"prefetch.{key}" for key in keys)):
             detail = detail.replace(f", {origin})", ")")
         suggestions = [
-            (one["label"], [action.get("resource") for action in one["actions"]])
-            for one in card.get("suggestions", ())
+            (suggestion["label"], [action.get("resource") for action in suggestion["actions"]])
+            for suggestion in card.get("suggestions", ())
         ]
         found.append(
             {

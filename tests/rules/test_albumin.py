@@ -105,7 +105,7 @@ def test_the_evidence_lists_liver_disease_and_diuretics() -> None:
     assert "document it and discuss" in fired(albumin().ask(RULE)).advice[1]
     lists = given().has("cirrhosis", name="Cirrhosis").lacking(Kind.MEDICATIONS)
     evidence = unknown(albumin(lists).ask(RULE)).evidence
-    assert [one.fact.name for one in evidence] == ["albumin", "Cirrhosis"]  # type: ignore[union-attr]
+    assert [line.fact.name for line in evidence] == ["albumin", "Cirrhosis"]  # type: ignore[union-attr]
 
 
 def test_a_second_drug_ordered_for_cramps_does_not_imply_that_albumin_is_for_cramps() -> None:
@@ -127,4 +127,4 @@ def test_only_selected_albumin_is_judged_and_one_card_names_all() -> None:
     silent(given().ordering("albumin", reason=CRAMPS, selected=False).ask(RULE))
     two = given().ordering("albumin", name="A", reason=CRAMPS)
     finding = fired(two.ordering("albumin", name="B", reason=CRAMPS).ask(RULE))
-    assert [one.fact.name for one in finding.evidence] == ["A", "B"]  # type: ignore[union-attr]
+    assert [evidence.fact.name for evidence in finding.evidence] == ["A", "B"]  # type: ignore[union-attr]

@@ -46,8 +46,8 @@ def detail_of(finding: object) -> str:
 
 def finding_drafts(finding: object) -> list[Medication]:
     """The drafts that a finding rests on."""
-    facts = [one.fact for one in finding.evidence]  # type: ignore[attr-defined]
-    return [one for one in facts if isinstance(one, Medication) and one.selected]
+    facts = [evidence.fact for evidence in finding.evidence]  # type: ignore[attr-defined]
+    return [fact for fact in facts if isinstance(fact, Medication) and fact.selected]
 
 
 FACTORS = [
@@ -82,7 +82,7 @@ def test_an_nsaid_with_any_risk_factor_fires_and_names_the_factor(
     assert name in finding.summary
     assert name in detail_of(finding)
     assert "ineffective" not in detail_of(finding)
-    drafts = {one.source.reference for one in finding_drafts(finding)}
+    drafts = {draft.source.reference for draft in finding_drafts(finding)}
     assert offers(finding) == drafts == set(finding.about)
     assert bool(drafts) is (rule == ORDERED)
 

@@ -128,7 +128,8 @@ def test_platelets_are_mentioned_when_the_patient_takes_quinine() -> None:
     finding = fired(case.result("platelets", "90 10*9/L").ask(RULE))
     assert "platelets" in " ".join(finding.advice)
     assert any(
-        one.fact.source.reference.startswith("Observation/platelets") for one in finding.evidence
+        evidence.fact.source.reference.startswith("Observation/platelets")
+        for evidence in finding.evidence
     )
     plain = fired(given().result("hemoglobin", "8 g/dL").result("platelets", "90 10*9/L").ask(RULE))
     assert "platelets" not in " ".join(plain.advice)

@@ -233,7 +233,7 @@ def test_one_card_names_every_draft() -> None:
     assert "20 mg/day" in finding.summary
     assert "40 mg/day" in finding.summary
     assert len(finding.summary) <= 139
-    assert len([one for one in finding.evidence if one.limit]) == 2
+    assert len([evidence for evidence in finding.evidence if evidence.limit]) == 2
 
 
 def test_pregnancy_is_a_warning_that_mentions_the_newborn() -> None:

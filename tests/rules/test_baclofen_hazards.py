@@ -201,7 +201,7 @@ def test_removal_is_offered_only_to_a_patient_known_not_to_take_it(rule: str) ->
     finding = fired(critical(rule).ask(rule))
     assert DRAFT in offers(finding)
     assert "abruptly" not in detail_of(finding)
-    taking = [critical(rule).takes(one) for one in ("baclofen", "baclofen_intrathecal")]
+    taking = [critical(rule).takes(concept) for concept in ("baclofen", "baclofen_intrathecal")]
     for case in (*taking, critical(rule).reported_stopped("baclofen")):
         finding = fired(case.ask(rule))
         assert DRAFT not in offers(finding)
@@ -228,7 +228,7 @@ def test_only_selected_oral_baclofen_is_judged_and_one_card_names_all(rule: str)
     silent(given().has(hazard).ordering("baclofen", selected=False).ask(rule))
     two = given().ordering("baclofen", name="A").ordering("baclofen", name="B").has(hazard)
     finding = fired(two.ask(rule))
-    removed = {one for one in offers(finding) if one.startswith("MedicationRequest/")}
+    removed = {offered for offered in offers(finding) if offered.startswith("MedicationRequest/")}
     assert removed == {DRAFT, "MedicationRequest/draft-2"}
 
 

@@ -229,7 +229,9 @@ def test_no_drug_is_drafted_and_nothing_removed() -> None:
     case = checked(given().has("cirrhosis", "ascites").cramps().takes("diuretic_loop"))
     case.result("potassium", "2.9 mmol/L", days_ago=0)
     suggestions = fired(case.ask(RULE)).suggestions
-    assert not any(isinstance(one, DraftMedication | RemoveDraft) for one in suggestions)
+    assert not any(
+        isinstance(suggestion, DraftMedication | RemoveDraft) for suggestion in suggestions
+    )
 
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.PARTIAL])

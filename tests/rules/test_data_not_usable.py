@@ -307,10 +307,10 @@ def test_a_comparator_that_makes_a_rule_inconclusive_is_reported_without_cramps(
 def test_missing_data_name_the_rules_that_could_not_be_evaluated(kind: Kind, state: State) -> None:
     case = given().lacking(kind, state=state)
     titles = [
-        one.rule.title
-        for one in case.outcomes(CHART)
-        if one.rule.tier is Tier.ALWAYS
-        and any(n.required and n.kind is kind for n in one.rule.needs)
+        outcome.rule.title
+        for outcome in case.outcomes(CHART)
+        if outcome.rule.tier is Tier.ALWAYS
+        and any(n.required and n.kind is kind for n in outcome.rule.needs)
     ]
     said = fired(case.ask(RULE, CHART)).missing[-1]
     assert [title for title in titles if title not in said] == []
@@ -539,12 +539,12 @@ def _with_a_fault_in(rule_id: str, case: Given, service: Service) -> Answer:
     def bad(*_args: object) -> NotFired:
         raise ZeroDivisionError
 
-    def faulty(one: Rule) -> Rule:
-        if one.id != rule_id:
-            return one
-        return replace(one, review=bad) if one.review else replace(one, check=bad)
+    def faulty(rule: Rule) -> Rule:
+        if rule.id != rule_id:
+            return rule
+        return replace(rule, review=bad) if rule.review else replace(rule, check=bad)
 
-    rules = {service: [faulty(one) for one in rules_by_service()[service]]}
+    rules = {service: [faulty(rule) for rule in rules_by_service()[service]]}
     outcomes = Engine(rules, documented, lambda _rule, _error: None).ask(service, case.facts())
     return outcomes[-1].answer
 

@@ -212,7 +212,7 @@ def test_only_tests_without_a_result_in_thirty_days_are_missing() -> None:
 def test_known_values_are_evidence_even_when_the_rest_is_unknown() -> None:
     case = cramped(magnesium="").lacking(Kind.RESULTS, state=State.PARTIAL)
     evidence = unknown(ask(case)).evidence
-    assert [one.fact.source.reference for one in evidence] == ["Observation/potassium-2"]
+    assert [line.fact.source.reference for line in evidence] == ["Observation/potassium-2"]
     case = cramped().lacking(Kind.CONDITIONS, state=State.PARTIAL)
     assert len(unknown(ask(case)).evidence) == 2
 
@@ -256,5 +256,5 @@ def test_one_card_names_all_drafts() -> None:
     two = (
         cramped("", "").ordering("diuretic_loop", name="A").ordering("diuretic_thiazide", name="B")
     )
-    names = {one.fact.name for one in fired(two.ask(RULE)).evidence}  # type: ignore[union-attr]
+    names = {evidence.fact.name for evidence in fired(two.ask(RULE)).evidence}  # type: ignore[union-attr]
     assert {"A", "B"} <= names

@@ -30,7 +30,7 @@ def test_it_warns_when_cramps_are_the_only_indication() -> None:
     assert finding.indicator is Indicator.WARNING
     assert "not restless legs" in finding.summary
     assert "Pramipexole" in finding.advice[0]
-    assert {one.reference for one in finding.suggestions} == set(finding.about)  # type: ignore[union-attr]
+    assert {suggestion.reference for suggestion in finding.suggestions} == set(finding.about)  # type: ignore[union-attr]
     assert len(finding.about) == 1
 
 

@@ -98,8 +98,8 @@ def test_an_order_for_one_part_of_a_blood_count_is_not_a_blood_count(
     ordered: tuple[str, ...], offered: set[str]
 ) -> None:
     case = checked(hemoglobin=0)
-    for one in ordered:
-        case.testing(one)
+    for analyte in ordered:
+        case.testing(analyte)
     if offered:
         assert offers(fired(case.ask(RULE))) == offered
     else:

@@ -197,7 +197,7 @@ def test_unusable_renal_function_does_not_count_as_normal() -> None:
     assert unknown(newer.ask(ORDERED)).trigger
     for case, rule in ((taking("90"), TAKEN), (ordering("90"), ORDERED)):
         answer = unknown(case.unusable("magnesium").ask(rule))
-        assert [one.about for one in answer.problems] == ["magnesium"]
+        assert [problem.about for problem in answer.problems] == ["magnesium"]
     still = taking("25", days_ago=20).unusable("creatinine", days_ago=1)
     assert any("could not be used" in line for line in fired(still.ask(TAKEN)).missing)
 
@@ -361,7 +361,9 @@ def test_a_repeat_comes_first_only_if_every_hazard_is_preliminary(
     finding = fired(case.ask(rule))
     assert because in finding.summary
     assert ("repeat it before acting" in finding.advice[0]) is bool(repeats)
-    tests = [one.key for one in finding.suggestions if isinstance(one, OrderTest)]
+    tests = [
+        suggestion.key for suggestion in finding.suggestions if isinstance(suggestion, OrderTest)
+    ]
     assert set(tests) == set(repeats or ("creatinine", "magnesium"))
 
 

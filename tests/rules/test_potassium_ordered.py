@@ -237,7 +237,7 @@ STILL = "Replacement is needed"
 )
 def test_the_advice_depends_on_the_hazard(case: object, sentence: str) -> None:
     text = " ".join(fired(case().ask(RULE)).advice)  # type: ignore[operator]
-    assert {one for one in (VERIFY, FIRST, STILL) if one in text} == {sentence}
+    assert {advice for advice in (VERIFY, FIRST, STILL) if advice in text} == {sentence}
 
 
 @pytest.mark.parametrize(("drugs", "rest"), [(6, "Drug 6."), (7, "Drug 6 and 1 more.")])
@@ -261,7 +261,7 @@ def test_the_evidence_lists_the_drugs_and_the_measurements() -> None:
     names = {"Potassium chloride 20 MEQ", "Naproxen", "potassium", "egfr"}
     assert evidence_names(fired(case.ask(RULE))) == names
     allowed = silent(ordered("4.0 mmol/L").ask(RULE)).evidence
-    assert [one.fact.source.reference.split("-")[0] for one in allowed] == [
+    assert [evidence.fact.source.reference.split("-")[0] for evidence in allowed] == [
         "Observation/potassium",
         "Observation/egfr",
     ]
@@ -327,7 +327,9 @@ def test_a_selected_potassium_sparing_diuretic_with_potassium_is_the_same_hazard
 def test_both_selected_are_named_and_both_removals_offered() -> None:
     case = ordered().ordering("diuretic_potassium_sparing", name="Amiloride")
     assert fired(case.ask(RULE)).indicator is CRITICAL
-    references = {one for one in offers(fired(case.ask(RULE))) if one.startswith("Medication")}
+    references = {
+        offered for offered in offers(fired(case.ask(RULE))) if offered.startswith("Medication")
+    }
     assert len(references) == 2
 
 

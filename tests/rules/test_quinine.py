@@ -220,14 +220,14 @@ def test_preliminary_platelets_can_raise_severity_but_never_clear(rule: str) -> 
     low = given().result("platelets", f"200 {PLATELETS}", days_ago=3)
     low.result("platelets", f"80 {PLATELETS}", preliminary=True)
     finding = fired(quinine(rule, low, MALARIA).ask(rule))
-    assert any(one.note == "preliminary" for one in finding.evidence)
+    assert any(evidence.note == "preliminary" for evidence in finding.evidence)
     assert finding.advice[0] == "The platelet count was preliminary: repeat it before acting."
     (repeat,) = finding.suggestions
     assert isinstance(repeat, OrderTest)
     assert repeat.wanted == ("platelets",)
     for_cramps = given().result("platelets", f"80 {PLATELETS}", preliminary=True)
     unexcused = fired(quinine(rule, for_cramps).ask(rule))
-    removed = [one for one in offers(unexcused) if one.startswith("MedicationRequest/")]
+    removed = [offered for offered in offers(unexcused) if offered.startswith("MedicationRequest/")]
     assert len(removed) == (rule == ORDERED)
     assert "preliminary" in finding.summary
     assert offers(finding) == {"cbc"}
@@ -262,7 +262,9 @@ def test_a_settled_contraindication_does_not_wait_for_a_repeat(rule: str, case: 
     finding = fired(quinine(rule, case(), MALARIA).ask(rule))  # type: ignore[operator]
     assert "preliminary" not in finding.summary
     assert "repeat it before acting" not in detail_of(finding)
-    removed = {one for one in offers(finding) if one.startswith("MedicationRequest/draft-")}
+    removed = {
+        offered for offered in offers(finding) if offered.startswith("MedicationRequest/draft-")
+    }
     assert len(removed) == (rule == ORDERED)
 
 
@@ -270,8 +272,8 @@ def test_a_settled_contraindication_does_not_wait_for_a_repeat(rule: str, case: 
 def test_contraindications_are_evidence(rule: str) -> None:
     case = given().has("long_qt", name="Long QT syndrome").allergic("quinine_hypersensitivity")
     names = {
-        one.fact.name  # type: ignore[union-attr]
-        for one in fired(quinine(rule, case).ask(rule)).evidence
+        evidence.fact.name  # type: ignore[union-attr]
+        for evidence in fired(quinine(rule, case).ask(rule)).evidence
     }
     assert {"Long QT syndrome", "quinine_hypersensitivity"} <= names
 
@@ -333,7 +335,7 @@ def test_a_list_that_was_not_read_is_named_with_the_reason(
 ) -> None:
     case = given().lacking(kind, state=State.UNAVAILABLE, reason=reason)
     lines = fired(quinine(ORDERED, case).ask(ORDERED)).missing
-    assert any("could not be checked" in one and said_so in one for one in lines)
+    assert any("could not be checked" in line and said_so in line for line in lines)
 
 
 @pytest.mark.parametrize("rule", BOTH)
@@ -354,7 +356,9 @@ def test_for_malaria_it_cannot_tell_when_contraindications_were_not_read(
 ) -> None:
     answer = unknown(quinine(rule, case(), MALARIA).ask(rule))  # type: ignore[operator]
     assert answer.trigger
-    assert "Quinine sulfate 324 mg" in {getattr(one.fact, "name", "") for one in answer.evidence}
+    assert "Quinine sulfate 324 mg" in {
+        getattr(evidence.fact, "name", "") for evidence in answer.evidence
+    }
     assert why in " ".join(answer.because)
     cramps = fired(quinine(rule, case()).ask(rule))  # type: ignore[operator]
     assert why in " ".join(cramps.missing)
@@ -368,7 +372,7 @@ def test_g6pd_deficiency_is_a_caution_for_malaria_and_a_remark_otherwise(rule: s
     assert finding.reference == "quinine-label"
     tests = {"cbc", "potassium", "magnesium"} if rule == ORDERED else {"cbc"}
     assert offers(finding) == tests
-    assert not any(one.startswith("MedicationRequest/") for one in offers(finding))
+    assert not any(offered.startswith("MedicationRequest/") for offered in offers(finding))
     assert "G6PD" in detail_of(fired(quinine(rule, given().has("g6pd_deficiency")).ask(rule)))
     worse = given().has("g6pd_deficiency").has("long_qt")
     assert fired(quinine(rule, worse, MALARIA).ask(rule)).indicator is Indicator.CRITICAL
@@ -433,9 +437,9 @@ def test_only_selected_quinine_is_judged_and_one_card_names_all_of_it() -> None:
     two = given().ordering("quinine", name="A").ordering("quinine", name="B")
     two.ordering("quinine", name="C", reason=MALARIA)
     finding = fired(two.ask(ORDERED))
-    removed = {one for one in offers(finding) if one.startswith("MedicationRequest/")}
+    removed = {offered for offered in offers(finding) if offered.startswith("MedicationRequest/")}
     assert removed == {"MedicationRequest/draft-1", "MedicationRequest/draft-2"}
-    assert {one.fact.name for one in finding.evidence} >= {"A", "B"}  # type: ignore[union-attr]
+    assert {evidence.fact.name for evidence in finding.evidence} >= {"A", "B"}  # type: ignore[union-attr]
 
 
 def test_summaries_fit_and_quote_no_text_from_the_record() -> None:
@@ -471,7 +475,7 @@ def test_with_malaria_an_interaction_is_a_warning_or_info_card_without_a_removal
     avoided = concept in ("qt_prolonging", "mefloquine")
     assert finding.indicator is (Indicator.WARNING if avoided else Indicator.INFO)
     assert name.split(maxsplit=1)[0].lower() in finding.summary
-    assert not any("/" in one for one in offers(finding))
+    assert not any("/" in offered for offered in offers(finding))
 
 
 def test_quinine_does_not_interact_with_itself() -> None:
@@ -485,7 +489,7 @@ def test_with_malaria_cirrhosis_is_reported() -> None:
     )
     assert finding.indicator is Indicator.INFO
     assert "raises exposure" in finding.advice[0]
-    assert not any("/" in one for one in offers(finding))
+    assert not any("/" in offered for offered in offers(finding))
 
 
 @pytest.mark.parametrize(
@@ -509,4 +513,4 @@ def test_a_qtc_of_500_is_a_contraindication_with_malaria_too(
     finding = fired(answer)
     assert finding.indicator is Indicator.CRITICAL
     assert "QTc" in finding.summary
-    assert any("/" in one for one in offers(finding))
+    assert any("/" in offered for offered in offers(finding))

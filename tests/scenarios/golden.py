@@ -60,13 +60,13 @@ def rules(cards: list[dict[str, Any]]) -> list[str]:
 
 def differences(cards: list[dict[str, Any]], expected: list[dict[str, Any]]) -> list[str]:
     """How the cards differ from what is expected, in words; empty if they do not."""
-    wanted = [one["rule"] for one in expected]
+    wanted = [card["rule"] for card in expected]
     if rules(cards) != wanted:
         return [f"cards {rules(cards)}, not {wanted}"]
     return [
-        f"{one['rule']}: {what}"
-        for card, one in zip(cards, expected, strict=True)
-        for what in _card(card, one)
+        f"{expected_card['rule']}: {what}"
+        for card, expected_card in zip(cards, expected, strict=True)
+        for what in _card(card, expected_card)
     ]
 
 

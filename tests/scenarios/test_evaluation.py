@@ -54,8 +54,8 @@ def test_outcomes_need_no_card(
 
         monkeypatch.setattr(CardWriter, "write", written)
         found = running.parts.answering.evaluation.evaluate(*seen[0])
-    assert [(one.rule.id, one.answer) for one in found.outcomes] == [
-        (one.rule.id, one.answer) for one in answered.outcomes
+    assert [(outcome.rule.id, outcome.answer) for outcome in found.outcomes] == [
+        (outcome.rule.id, outcome.answer) for outcome in answered.outcomes
     ]
 
 

@@ -24,11 +24,11 @@ def bundle(name: str) -> dict[str, Any]:
 
 def test_the_index_lists_exactly_the_patient_files() -> None:
     files = {file.stem for file in FOLDER.glob("*.json")} - {"index"}
-    assert [one["name"] for one in INDEX if one["name"] not in files] == []
-    assert files - {one["name"] for one in INDEX} == set()
-    for one in INDEX:
-        assert set(one) == {"name", "title", "story", "hook", "as_of", "cards"}
-        assert len(one["story"].splitlines()) == 1
+    assert [entry["name"] for entry in INDEX if entry["name"] not in files] == []
+    assert files - {entry["name"] for entry in INDEX} == set()
+    for entry in INDEX:
+        assert set(entry) == {"name", "title", "story", "hook", "as_of", "cards"}
+        assert len(entry["story"].splitlines()) == 1
 
 
 @pytest.mark.parametrize("entry", INDEX, ids=lambda entry: entry["name"])
@@ -37,7 +37,7 @@ def test_a_patient_gets_the_cards_that_the_index_promises(
 ) -> None:
     running = service(moment(f"{entry['as_of']}T12:00:00+00:00"))
     services = running.parts.answering.services.values()
-    which = next(one for one in services if one.hook.name == entry["hook"])
+    which = next(service for service in services if service.hook.name == entry["hook"])
     keys = running.parts.answering.keys[which.id]
     request = request_of(bundle(entry["name"]), which.hook, keys)
     response = running.client.post(f"/cds-services/{which}", json=request)
@@ -50,5 +50,5 @@ def test_a_patient_gets_the_cards_that_the_index_promises(
 def test_every_resource_is_accepted_by_the_full_fhir_models(entry: dict[str, Any]) -> None:
     from cds_service.fhir.models import refusal
 
-    resources = [one["resource"] for one in bundle(entry["name"])["entry"]]
-    assert [why for one in resources if (why := refusal(json.dumps(one).encode()))] == []
+    resources = [item["resource"] for item in bundle(entry["name"])["entry"]]
+    assert [why for resource in resources if (why := refusal(json.dumps(resource).encode()))] == []

@@ -145,4 +145,6 @@ def test_only_tables_among_the_code_lists_are_read(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     (lists / "abi.csv.orig").write_text("left by an editor", encoding="utf-8")
-    assert [one.concept for one in KnowledgeFolder(tmp_path).code_lists("orders")] == ["abi"]
+    assert [code_list.concept for code_list in KnowledgeFolder(tmp_path).code_lists("orders")] == [
+        "abi"
+    ]

@@ -82,4 +82,4 @@ def test_a_result_in_other_words(name: str, analyte: str) -> None:
     ],
 )
 def test_an_unlisted_snomed_code_alone(coded: list, words: list[str], bare: bool) -> None:
-    assert lists.OBSERVATIONS.bare([Coding(*one) for one in coded], words) is bare
+    assert lists.OBSERVATIONS.bare([Coding(*coding) for coding in coded], words) is bare
