@@ -193,8 +193,8 @@ def _offering_once(
     for suggestion in shown.finding.suggestions:
         if isinstance(suggestion, (OrderTest, DraftMedication)):
             orderable = orderables[suggestion.key]
-            wanted = suggestion.wanted if isinstance(suggestion, OrderTest) else ()
-            if _already_ordered(orderable, wanted, facts):
+            parts = suggestion.parts if isinstance(suggestion, OrderTest) else ()
+            if _already_ordered(orderable, parts, facts):
                 ordered.append(orderable.label)
                 continue
             identity: Suggestion | str = suggestion.key
@@ -211,11 +211,11 @@ def _offering_once(
     return Shown(shown.rule, finding, tuple(ordered))
 
 
-def _already_ordered(orderable: Orderable, wanted: Sequence[str], facts: Facts) -> bool:
+def _already_ordered(orderable: Orderable, parts: Sequence[str], facts: Facts) -> bool:
     if orderable.medication:
         return bool(
             facts.taking(*orderable.covers, hazard=True) or facts.drafted(*orderable.covers)
         )
-    if wanted:
-        return all(facts.ordered(one, within=_ORDER_COUNTS) for one in wanted)
+    if parts:
+        return all(facts.ordered(part, within=_ORDER_COUNTS) for part in parts)
     return bool(facts.ordered(*orderable.covers, within=_ORDER_COUNTS))

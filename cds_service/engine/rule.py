@@ -104,13 +104,13 @@ def demographics() -> Need:
 class OrderTest(Struct, frozen=True):
     """Suggest ordering a test, procedure or referral, by its key in the order catalogue.
 
-    It is not offered where it is already ordered: where active orders cover all of ``wanted``
-    (the parts of a panel that the rule is about), or, without ``wanted``, anything it covers.
+    It is not offered where it is already ordered: where active orders cover all of ``parts``
+    (the parts of a panel that the rule is about), or, without ``parts``, anything it covers.
     """
 
     key: str
     why: str = ""
-    wanted: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 class DraftMedication(Struct, frozen=True):

@@ -71,7 +71,7 @@ def electrolytes_not_checked(facts: Facts) -> Answer:
     not_ordered = [
         analyte
         for analyte in missing
-        if not all(facts.ordered(part, within=ORDERED) for part in _TESTS[analyte].wanted)
+        if not all(facts.ordered(part, within=ORDERED) for part in _TESTS[analyte].parts)
     ]
     if not not_ordered:
         return NotFired("everything that is missing is already ordered")
@@ -111,8 +111,8 @@ _NAMES = {
 }
 # A haemoglobin result comes from a blood count, but an order for it alone does not ask for one.
 _TESTS = {
-    key: OrderTest(test, "initial workup of cramps", wanted)
-    for key, test, wanted in (
+    key: OrderTest(test, "initial workup of cramps", parts)
+    for key, test, parts in (
         ("potassium", "potassium", ("potassium",)),
         ("magnesium", "magnesium", ("magnesium",)),
         ("hemoglobin", "cbc", ("hemoglobin", "platelets")),

@@ -146,7 +146,7 @@ def test_an_order_already_placed_is_reported_and_not_offered(case: Given, kept: 
 
 
 @pytest.mark.parametrize(
-    ("wanted", "ordered", "kept"),
+    ("parts", "ordered", "kept"),
     [
         (("hemoglobin", "platelets"), ("hemoglobin",), True),
         (("hemoglobin", "platelets"), ("platelets",), True),
@@ -158,12 +158,12 @@ def test_an_order_already_placed_is_reported_and_not_offered(case: Given, kept: 
     ],
 )
 def test_a_panel_counts_as_ordered_when_all_wanted_parts_are_ordered(
-    wanted: tuple[str, ...], ordered: tuple[str, ...], kept: bool
+    parts: tuple[str, ...], ordered: tuple[str, ...], kept: bool
 ) -> None:
     case = given()
     for analyte in ordered:
         case.testing(analyte)
-    answer = arranged(found("quinine-active", CRITICAL, OrderTest("cbc", "", wanted)), case=case)
+    answer = arranged(found("quinine-active", CRITICAL, OrderTest("cbc", "", parts)), case=case)
     assert bool(answer.shown[0].finding.suggestions) is kept
 
 
@@ -240,9 +240,9 @@ def test_the_cap_keeps_hazards_before_findings_before_workup_before_advice() -> 
     ],
 )
 def test_no_advice_is_shown_with_a_critical_card(advice: str) -> None:
-    beside = ranked(found("anemia", CRITICAL), found(advice, INFO))
-    assert shown(beside) == ["anemia"]
-    assert beside.dropped == {advice: "advice is not shown beside a critical card"}
+    arranged_cards = ranked(found("anemia", CRITICAL), found(advice, INFO))
+    assert shown(arranged_cards) == ["anemia"]
+    assert arranged_cards.dropped == {advice: "advice is not shown beside a critical card"}
     assert shown(ranked(found("anemia", WARNING), found(advice, INFO))) == ["anemia", advice]
 
 

@@ -116,7 +116,7 @@ def test_the_engine_gives_a_rule_only_its_declared_facts() -> None:
 
 
 def test_an_offer_or_an_override_reason_that_is_not_declared_is_reported() -> None:
-    one = declaring(lambda _: NotFired("nothing"))
+    declared = declaring(lambda _: NotFired("nothing"))
     finding = Finding(
         Indicator.INFO,
         "Fired",
@@ -129,9 +129,9 @@ def test_an_offer_or_an_override_reason_that_is_not_declared_is_reported() -> No
         ),
         overrides=("action-completed", "patient-refuses"),
     )
-    assert list(undeclared(one, finding)) == [
+    assert list(undeclared(declared, finding)) == [
         "rule few-words offers magnesium, which it does not declare",
         "rule few-words offers magnesium_oxide, which it does not declare",
         "rule few-words gives the override reason patient-refuses, which it does not declare",
     ]
-    assert list(undeclared(one, NotFired("nothing"))) == []
+    assert list(undeclared(declared, NotFired("nothing"))) == []

@@ -119,8 +119,8 @@ def test_an_egfr_is_computed_from_a_creatinine_of_a_later_day_and_labelled_compu
 
 
 def test_the_same_creatinine_in_umol_gives_the_same() -> None:
-    one = number(given(age=50).result("creatinine", "2.0 mg/dL"))
-    assert one == number(given(age=50).result("creatinine", "176.8 umol/L"))
+    in_mg_dl = number(given(age=50).result("creatinine", "2.0 mg/dL"))
+    assert in_mg_dl == number(given(age=50).result("creatinine", "176.8 umol/L"))
 
 
 def test_of_two_simultaneous_creatinines_the_higher_counts() -> None:

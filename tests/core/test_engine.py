@@ -66,7 +66,7 @@ def test_the_rules_of_all_services_are_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"references": ()}, "no references"),
         ({"version": ""}, "no version"),
@@ -84,19 +84,19 @@ def test_the_rules_of_all_services_are_valid() -> None:
     ],
 )
 def test_a_rule_that_lacks_something_is_refused_by_name(
-    changes: dict[str, object], said: str
+    changes: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(KnowledgeError, match=said):
+    with pytest.raises(KnowledgeError, match=message):
         check(made(**changes))
 
 
 def test_a_limit_without_a_unit_or_with_an_unknown_reference_is_refused() -> None:
     low = limits()["magnesium.low"]
-    for broken, said in (
+    for broken, message in (
         (replace(low, unit=""), "has no unit"),
         (replace(low, reference="hearsay"), "reference hearsay"),
     ):
-        with pytest.raises(KnowledgeError, match=said):
+        with pytest.raises(KnowledgeError, match=message):
             checked((made(),), references(), {"magnesium.low": broken}, analytes(), orderables())
 
 
@@ -154,21 +154,21 @@ def test_a_rule_cannot_tell_when_a_required_need_was_not_obtained(
 
 
 def test_patients_whom_a_rule_does_not_apply_to() -> None:
-    one = made()
-    assert isinstance(ask(one, given(deceased=True).facts()), NotFired)
-    assert isinstance(ask(one, given(age=17).facts()), NotFired)
-    assert isinstance(ask(one, given(age=18).facts()), Finding)
-    assert isinstance(ask(one, given(age=None).facts()), Finding)
+    rule = made()
+    assert isinstance(ask(rule, given(deceased=True).facts()), NotFired)
+    assert isinstance(ask(rule, given(age=17).facts()), NotFired)
+    assert isinstance(ask(rule, given(age=18).facts()), Finding)
+    assert isinstance(ask(rule, given(age=None).facts()), Finding)
     assert isinstance(ask(made(minors=True), given(age=17).facts()), Finding)
     off = given().at(rules_off=frozenset({"sound"})).facts()
-    assert isinstance(ask(one, off), NotFired)
-    assert not may_fire(one, off)
+    assert isinstance(ask(rule, off), NotFired)
+    assert not may_fire(rule, off)
     assert may_fire(made(minors=True), given(age=17).facts())
 
 
 def test_an_order_rule_judges_only_what_was_selected() -> None:
-    one = made(judges=frozenset({"magnesium", "abi"}))
-    for case, woken in (
+    rule = made(judges=frozenset({"magnesium", "abi"}))
+    for case, asked in (
         (given().ordering("magnesium"), True),
         (given().ordering("magnesium", selected=False), False),
         (given().ordering("quinine"), False),
@@ -177,8 +177,8 @@ def test_an_order_rule_judges_only_what_was_selected() -> None:
         (given().testing("abi"), False),
     ):
         facts = case.facts()
-        assert judges(one, facts) is woken
-        assert isinstance(ask(one, facts), Finding if woken else NotFired)
+        assert judges(rule, facts) is asked
+        assert isinstance(ask(rule, facts), Finding if asked else NotFired)
 
 
 def test_a_reviewing_rule_is_asked_last_and_sees_every_answer() -> None:

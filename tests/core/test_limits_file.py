@@ -54,7 +54,7 @@ def test_toml_and_json_are_accepted_and_decimals_kept_as_written(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         pytest.param("not = [toml", "neither TOML nor JSON", id="broken TOML"),
         pytest.param(
@@ -127,21 +127,21 @@ def test_toml_and_json_are_accepted_and_decimals_kept_as_written(
     ],
 )  # fmt: skip
 def test_an_invalid_file_is_refused_with_file_entry_and_remedy(
-    tmp_path: Path, text: str, said: str
+    tmp_path: Path, text: str, message: str
 ) -> None:
     path = written(tmp_path, text)
     with pytest.raises(KnowledgeError) as refused:
         limits(path)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert path in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [("[]", "must be an object"), ("{", "neither TOML nor JSON"), ("3", "must be an object")],
 )
-def test_invalid_json_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(KnowledgeError, match=said):
+def test_invalid_json_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(KnowledgeError, match=message):
         limits(written(tmp_path, text, "limits.json"))
 
 

@@ -158,9 +158,9 @@ def interval(comparator: str, value: str) -> Interval:
     ],
 )
 def test_comparators_are_intervals(comparator: str, value: str, below_30: bool | None) -> None:
-    one, limit = interval(comparator, value), Decimal(30)
-    assert one.below(limit) is below_30
-    assert one.at_least(limit) is (None if below_30 is None else not below_30)
+    value_range, limit = interval(comparator, value), Decimal(30)
+    assert value_range.below(limit) is below_30
+    assert value_range.at_least(limit) is (None if below_30 is None else not below_30)
 
 
 @pytest.mark.parametrize(
@@ -177,9 +177,9 @@ def test_comparators_are_intervals(comparator: str, value: str, below_30: bool |
     ],
 )
 def test_above_mirrors_below(comparator: str, value: str, above_30: bool | None) -> None:
-    one, limit = interval(comparator, value), Decimal(30)
-    assert one.above(limit) is above_30
-    assert one.at_most(limit) is (None if above_30 is None else not above_30)
+    value_range, limit = interval(comparator, value), Decimal(30)
+    assert value_range.above(limit) is above_30
+    assert value_range.at_most(limit) is (None if above_30 is None else not above_30)
 
 
 def test_an_unknown_comparator_is_an_error() -> None:

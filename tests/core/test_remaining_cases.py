@@ -25,12 +25,12 @@ def test_a_lazily_built_fact_equals_the_built_one() -> None:
 def test_equal_conditions_count_once_in_a_set() -> None:
     """Their names are read lazily and may not have been read yet."""
 
-    def one() -> Condition:
+    def gout() -> Condition:
         return Condition(
             frozenset({"gout"}), Called("Gout"), Presence.ACTIVE, Source("Condition/1")
         )
 
-    assert len({one(), one()}) == 1
+    assert len({gout(), gout()}) == 1
 
 
 def test_outside_a_call_there_is_no_budget() -> None:

@@ -125,9 +125,9 @@ def test_a_newer_unusable_result_keeps_a_normal_one_from_being_fresh() -> None:
 def test_which_of_several_preliminary_values_counts() -> None:
     same_day = given().result("egfr", egfr("80")).result("egfr", egfr("25"), preliminary=True)
     assert renal_of(same_day).severe
-    both = given().result("egfr", egfr("80"), days_ago=5)
-    both.result("egfr", egfr("45"), preliminary=True)
-    assert renal_of(both.result("egfr", egfr("25"), preliminary=True)).severe
+    two_results = given().result("egfr", egfr("80"), days_ago=5)
+    two_results.result("egfr", egfr("45"), preliminary=True)
+    assert renal_of(two_results.result("egfr", egfr("25"), preliminary=True)).severe
     newer = given(age=50).result("egfr", egfr("50"), preliminary=True, days_ago=5)
     assert renal_of(newer.result("creatinine", "5.0 mg/dL", preliminary=True)).severe
     equal = given().result("egfr", egfr("25"), days_ago=5)

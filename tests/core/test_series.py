@@ -87,50 +87,54 @@ def test_the_newest_wins_and_ties_go_to_the_worse(
 
 
 def test_a_preliminary_result_is_kept_alongside_the_final_one() -> None:
-    found = newest(Worse.LOW, at("4.1", "08:00"), at("2.9", "09:00", preliminary=True))
-    assert (value(found.result), value(found.tentative)) == ("4.1", "2.9")
+    newest_results = newest(Worse.LOW, at("4.1", "08:00"), at("2.9", "09:00", preliminary=True))
+    assert (value(newest_results.result), value(newest_results.tentative)) == ("4.1", "2.9")
 
 
 def test_an_older_preliminary_result_is_superseded() -> None:
-    found = newest(Worse.LOW, at("4.1", "08:00"), at("2.9", "07:00", preliminary=True))
-    assert found.tentative is None
+    newest_results = newest(Worse.LOW, at("4.1", "08:00"), at("2.9", "07:00", preliminary=True))
+    assert newest_results.tentative is None
 
 
 def test_a_preliminary_result_of_the_same_time_still_counts() -> None:
-    found = newest(Worse.LOW, at("4.1", "08:00"), at("2.9", "08:00", preliminary=True))
-    assert (value(found.result), value(found.tentative)) == ("4.1", "2.9")
+    newest_results = newest(Worse.LOW, at("4.1", "08:00"), at("2.9", "08:00", preliminary=True))
+    assert (value(newest_results.result), value(newest_results.tentative)) == ("4.1", "2.9")
 
 
 def test_a_result_of_a_doubtful_sample_can_raise_severity_but_never_clear() -> None:
     haemolysed = at("4.2", "09:00", remarks=("haemolysed",))
-    found = newest(Worse.LOW, at("3.1", "08:00"), haemolysed)
-    assert (value(found.result), value(found.tentative)) == ("3.1", "4.2")
-    assert [problem.kind for problem in found.unusable] == ["sample"]
-    assert "haemolysed" in found.unusable[0].reason
-    assert found.beside(found.tentative) == ()  # if it raised a finding, it is not a problem
-    assert found.beside(found.result) == found.unusable
+    newest_results = newest(Worse.LOW, at("3.1", "08:00"), haemolysed)
+    assert (value(newest_results.result), value(newest_results.tentative)) == ("3.1", "4.2")
+    assert [problem.kind for problem in newest_results.unusable] == ["sample"]
+    assert "haemolysed" in newest_results.unusable[0].reason
+    assert (
+        newest_results.beside(newest_results.tentative) == ()
+    )  # if it raised a finding, it is not a problem
+    assert newest_results.beside(newest_results.result) == newest_results.unusable
     assert newest(Worse.HIGH, haemolysed).result is None
 
 
 def test_of_a_preliminary_and_a_doubtful_result_the_worse_counts() -> None:
-    found = newest(
+    newest_results = newest(
         Worse.LOW,
         at("4.1", "07:00"),
         at("2.4", "08:00", remarks=("haemolysed",)),
         at("4.0", "09:00", preliminary=True),
     )
-    assert (value(found.result), value(found.tentative)) == ("4.1", "2.4")
+    assert (value(newest_results.result), value(newest_results.tentative)) == ("4.1", "2.4")
 
 
 def test_an_older_doubtful_result_is_superseded() -> None:
-    found = newest(Worse.HIGH, at("6.8", "07:00", remarks=("haemolysed",)), at("4.1", "08:00"))
-    assert (found.tentative, found.unusable) == (None, ())
+    newest_results = newest(
+        Worse.HIGH, at("6.8", "07:00", remarks=("haemolysed",)), at("4.1", "08:00")
+    )
+    assert (newest_results.tentative, newest_results.unusable) == (None, ())
 
 
 def test_preliminary_results_alone_give_no_final_result() -> None:
-    found = newest(Worse.LOW, at("2.9", "08:00", preliminary=True))
-    assert found.result is None
-    assert value(found.tentative) == "2.9"
+    newest_results = newest(Worse.LOW, at("2.9", "08:00", preliminary=True))
+    assert newest_results.result is None
+    assert value(newest_results.tentative) == "2.9"
 
 
 @pytest.mark.parametrize(
@@ -160,9 +164,9 @@ def test_an_unusable_result_is_reported_if_it_is_newer(
 
 def test_an_undated_result_is_never_the_newest_and_never_forgotten() -> None:
     problem = Problem("undated", "potassium", "no date", Source("Observation/1"))
-    found = Series([at("4.1", "08:00")], [problem]).newest(Worse.LOW)
-    assert value(found.result) == "4.1"
-    assert found.unusable == (problem,)
+    newest_results = Series([at("4.1", "08:00")], [problem]).newest(Worse.LOW)
+    assert value(newest_results.result) == "4.1"
+    assert newest_results.unusable == (problem,)
     assert len(Series([at("4.1", "08:00")], [problem])) == 2
 
 

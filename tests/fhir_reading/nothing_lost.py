@@ -39,11 +39,13 @@ def named(resource: Json, others: Iterable[Json] = ()) -> set[str]:
             for contained in _dicts(resource.get("contained"))
             if _is(contained, "Observation")
         ]
-        found = set() if kind == "DiagnosticReport" else concepts(lists.OBSERVATIONS, resource)
+        named_concepts = (
+            set() if kind == "DiagnosticReport" else concepts(lists.OBSERVATIONS, resource)
+        )
         for part in (*_dicts(resource.get("component")), *inside):
             if not statuses(part) & IGNORED["Observation"]:
-                found |= concepts(lists.OBSERVATIONS, part)
-        return found & set(analytes())
+                named_concepts |= concepts(lists.OBSERVATIONS, part)
+        return named_concepts & set(analytes())
     if kind == "Condition":
         return concepts(lists.CONDITIONS, resource)
     if kind in ("MedicationRequest", "MedicationStatement"):
@@ -59,42 +61,42 @@ def lost(resource: Json, reading: Reading, others: Iterable[Json] = ()) -> set[s
     """The concepts it names for which there is neither a fact nor a problem."""
     reference = f"{resource['resourceType']}/{resource.get('id')}"
     facts, problems = facts_of(reading), problems_of(reading)
-    said = problems[reference]
-    if said & _KINDS:
+    reported = problems[reference]
+    if reported & _KINDS:
         return set()
-    return named(resource, others) - facts[reference] - said
+    return named(resource, others) - facts[reference] - reported
 
 
 def facts_of(reading: Reading) -> defaultdict[str, set[str]]:
     """The concepts of all facts, by the resource they came from."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    facts: defaultdict[str, set[str]] = defaultdict(set)
     record = reading.record
     for condition in record.conditions:
-        found[_plain(condition.source.reference)] |= condition.concepts
+        facts[_plain(condition.source.reference)] |= condition.concepts
     for drug in (*record.medications, *record.drafts.medications):
-        found[_plain(drug.source.reference)] |= drug.classes
+        facts[_plain(drug.source.reference)] |= drug.classes
     for order in (*record.orders, *record.drafts.orders):
-        found[_plain(order.source.reference)] |= order.covers
+        facts[_plain(order.source.reference)] |= order.covers
     for allergy in record.allergies:
-        found[_plain(allergy.source.reference)] |= allergy.concepts
+        facts[_plain(allergy.source.reference)] |= allergy.concepts
     for key, series in reading.series.items():
         for candidate in series.newest_first():
             if isinstance(candidate.answer, Result):
-                found[_plain(candidate.answer.source.reference)].add(key)
-    return found
+                facts[_plain(candidate.answer.source.reference)].add(key)
+    return facts
 
 
 def problems_of(reading: Reading) -> defaultdict[str, set[str]]:
     """What the problems are about, by the resource they name."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    by_resource: defaultdict[str, set[str]] = defaultdict(set)
     problems = list(reading.record.problems)
     for series in reading.series.values():
         problems += series.undated
         answers = (candidate.answer for candidate in series.newest_first())
         problems += [answer for answer in answers if not isinstance(answer, Result)]
     for problem in problems:
-        found[_plain(problem.source.reference)].add(problem.about)
-    return found
+        by_resource[_plain(problem.source.reference)].add(problem.about)
+    return by_resource
 
 
 def _plain(reference: str) -> str:
@@ -104,14 +106,14 @@ def _plain(reference: str) -> str:
 
 def statuses(resource: Json) -> set[str]:
     """Everything a resource says about its status."""
-    found = set()
+    statuses_found = set()
     for name in ("status", "clinicalStatus", "verificationStatus"):
         value = resource.get(name)
         if isinstance(value, str):
-            found.add(value)
+            statuses_found.add(value)
         for coding in _dicts(value.get("coding") if isinstance(value, dict) else None):
-            found.add(str(coding.get("code")))
-    return found
+            statuses_found.add(str(coding.get("code")))
+    return statuses_found
 
 
 def concepts(vocabulary: Vocabulary, resource: Json, name: str = "code") -> set[str]:
@@ -128,18 +130,18 @@ def concepts(vocabulary: Vocabulary, resource: Json, name: str = "code") -> set[
 
 
 def _medication(resource: Json, others: Iterable[Json]) -> set[str]:
-    found = concepts(lists.MEDICATIONS, resource, "medicationCodeableConcept")
+    named_concepts = concepts(lists.MEDICATIONS, resource, "medicationCodeableConcept")
     pointer = resource.get("medicationReference")
     if not isinstance(pointer, dict):
-        return found
+        return named_concepts
     target = str(pointer.get("reference", ""))
     for product in (*_dicts(resource.get("contained")), *others):
         if _is(product, "Medication") and target.endswith(str(product.get("id"))):
-            found |= concepts(lists.MEDICATIONS, product)
+            named_concepts |= concepts(lists.MEDICATIONS, product)
     shown = pointer.get("display")
     if isinstance(shown, str):
-        found |= lists.MEDICATIONS.concepts((), [shown])
-    return found
+        named_concepts |= lists.MEDICATIONS.concepts((), [shown])
+    return named_concepts
 
 
 def _is(resource: Json, kind: str) -> bool:

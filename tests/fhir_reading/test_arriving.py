@@ -289,8 +289,8 @@ def test_a_partial_delivery_stays_partial() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.RESULTS, Kind.CONDITIONS])
 def test_more_than_fifty_thousand_entries_are_refused(kind) -> None:
-    one = b'{"resource":{"resourceType":"Observation"}}'
-    page = b'{"resourceType":"Bundle","entry":[' + b",".join([one] * 50_001) + b"]}"
+    entry = b'{"resource":{"resourceType":"Observation"}}'
+    page = b'{"resourceType":"Bundle","entry":[' + b",".join([entry] * 50_001) + b"]}"
     with pytest.raises(TooLarge) as caught:
         reader().read({kind: delivery(kind, page)}, CONTEXT, AS_OF)
     assert caught.value.where == f"prefetch.{kind.name.lower()}"

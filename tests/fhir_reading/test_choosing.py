@@ -184,7 +184,7 @@ def values(*resources: object) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("resources", "left"),
+    ("resources", "kept"),
     [
         ([lab(), lab()], ["4.1"]),
         ([lab(value=3.1), lab(value=4.1)], ["3.1", "4.1"]),
@@ -299,9 +299,9 @@ def values(*resources: object) -> list[str]:
         "a shared identifier alone replaces nothing",
     ],
 )
-def test_of_several_versions_only_one_counts(resources, left) -> None:
-    assert values(*resources) == left
-    assert values(*reversed(resources)) == left
+def test_of_several_versions_only_one_counts(resources, kept) -> None:
+    assert values(*resources) == kept
+    assert values(*reversed(resources)) == kept
 
 
 def test_a_final_result_replaces_its_own_preliminary_one() -> None:
@@ -561,7 +561,7 @@ def test_a_panel_that_does_not_count(observation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("resources", "left"),
+    ("resources", "kept"),
     [
         pytest.param(
             [lab(value=3.1, meta={"versionId": "9"}), lab(meta={"versionId": "9"})],
@@ -611,9 +611,9 @@ def test_a_panel_that_does_not_count(observation) -> None:
         ),
     ],
 )
-def test_nothing_is_lost_when_versions_cannot_be_ordered(resources, left) -> None:
-    assert values(*resources) == left
-    assert values(*reversed(resources)) == left
+def test_nothing_is_lost_when_versions_cannot_be_ordered(resources, kept) -> None:
+    assert values(*resources) == kept
+    assert values(*reversed(resources)) == kept
 
 
 def test_the_cache_of_ranges_is_bounded(monkeypatch) -> None:

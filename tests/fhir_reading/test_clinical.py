@@ -281,7 +281,7 @@ def test_an_allergy_counts_unless_it_is_refuted_or_resolved(members, counts) -> 
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "reported"),
     [
         ({"coding": [{"system": "http://fdasis.nlm.nih.gov", "code": "A7V27PHC7A"}]}, True),
         ({"coding": [{"system": "urn:oid:1.2.3", "code": "7"}]}, True),
@@ -292,20 +292,20 @@ def test_an_allergy_counts_unless_it_is_refuted_or_resolved(members, counts) -> 
     ],
     ids=str,
 )
-def test_an_allergy_to_an_unreadable_substance_is_reported(code, said) -> None:
+def test_an_allergy_to_an_unreadable_substance_is_reported(code, reported) -> None:
     record = read({Kind.ALLERGIES: bundle(allergy(code=code))}).record
-    assert [problem.kind for problem in record.problems] == (["unknown-code"] if said else [])
+    assert [problem.kind for problem in record.problems] == (["unknown-code"] if reported else [])
     assert len(record.allergies) == 1
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "reported"),
     [("AllergyIntolerance/9", ["not-sent"]), ("AllergyIntolerance/a1", []), ("Group/9", [])],
 )
-def test_a_list_that_refers_to_allergies_that_were_not_sent_is_reported(target, said) -> None:
-    one = {"resourceType": "List", "id": "l", "entry": [{"item": {"reference": target}}]}
-    record = read({Kind.ALLERGIES: bundle(allergy(), one)}).record
-    assert [problem.kind for problem in record.problems] == said
+def test_a_list_that_refers_to_allergies_that_were_not_sent_is_reported(target, reported) -> None:
+    listing = {"resourceType": "List", "id": "l", "entry": [{"item": {"reference": target}}]}
+    record = read({Kind.ALLERGIES: bundle(allergy(), listing)}).record
+    assert [problem.kind for problem in record.problems] == reported
 
 
 def test_an_allergy_without_a_substance_is_a_problem_and_another_patients_is_refused() -> None:
@@ -385,12 +385,12 @@ def test_an_order_without_a_code_is_not_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verification", "said"), [("confirmed", ["no-code"]), ("refuted", []), (None, ["no-code"])]
+    ("verification", "reported"), [("confirmed", ["no-code"]), ("refuted", []), (None, ["no-code"])]
 )
 def test_a_condition_that_does_not_say_what_it_is_is_reported_unless_refuted(
-    verification, said
+    verification, reported
 ) -> None:
     status = verification and {"coding": [{"code": verification}]}
     reading = read({Kind.CONDITIONS: bundle(condition(code=None, verificationStatus=status))})
     assert reading.record.conditions == ()
-    assert [kind for kind, _ in kinds(reading)] == said
+    assert [kind for kind, _ in kinds(reading)] == reported

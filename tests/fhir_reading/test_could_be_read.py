@@ -168,15 +168,15 @@ def test_a_name_with_digits_is_a_name(words: str) -> None:
     ],
 )
 def test_a_condition_is_read_together_with_its_stage(stage: object, concept: str) -> None:
-    one = condition(code={"text": "Chronic kidney disease"}, stage=stage)
-    (read,) = facts(conditions=bundle(one)).conditions(concept)
+    staged = condition(code={"text": "Chronic kidney disease"}, stage=stage)
+    (read,) = facts(conditions=bundle(staged)).conditions(concept)
     assert read.name == "Chronic kidney disease"
 
 
 @pytest.mark.parametrize("stage", [[], [{"summary": {}}], [{"type": {"text": "5"}}], "5", None])
 def test_without_a_readable_stage_it_is_what_its_code_says(stage: object) -> None:
-    one = condition(code={"text": "Chronic kidney disease"}, stage=stage)
-    assert facts(conditions=bundle(one)).conditions("ckd_stage_4_5") == ()
+    staged = condition(code={"text": "Chronic kidney disease"}, stage=stage)
+    assert facts(conditions=bundle(staged)).conditions("ckd_stage_4_5") == ()
 
 
 def test_a_product_known_only_by_its_form_is_not_read() -> None:
@@ -382,18 +382,18 @@ def test_resources_that_name_no_medicine_or_only_ones_that_were_sent_are_not_rep
 
 
 def test_a_list_that_refers_to_conditions_that_were_not_sent_is_reported() -> None:
-    one = lists({"reference": "Condition/7"})
-    assert not facts(conditions=bundle(condition(), one)).could_be_read(Kind.CONDITIONS)
-    one = lists({"reference": "Condition/c1"})
-    assert facts(conditions=bundle(condition(), one)).could_be_read(Kind.CONDITIONS)
+    listing = lists({"reference": "Condition/7"})
+    assert not facts(conditions=bundle(condition(), listing)).could_be_read(Kind.CONDITIONS)
+    listing = lists({"reference": "Condition/c1"})
+    assert facts(conditions=bundle(condition(), listing)).could_be_read(Kind.CONDITIONS)
 
 
 def test_deeply_nested_sections_are_reported() -> None:
     section: dict = {"entry": [{"reference": "Practitioner/7"}]}
     for _ in range(40):
         section = {"section": [section]}
-    one = pointing("Composition", section=[section])
-    assert not facts(medications=bundle(medication(), one)).could_be_read(Kind.MEDICATIONS)
+    composition = pointing("Composition", section=[section])
+    assert not facts(medications=bundle(medication(), composition)).could_be_read(Kind.MEDICATIONS)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def medications(*resources: object):
     return read({Kind.MEDICATIONS: bundle(*resources)})
 
 
-def one(**members: object):
+def only_medication(**members: object):
     [found] = medications(medication(**members)).record.medications
     return found
 
@@ -55,7 +55,7 @@ def one(**members: object):
     ids=str,
 )
 def test_whether_a_requested_medication_is_taken(members, taking) -> None:
-    assert one(**members).taking is taking
+    assert only_medication(**members).taking is taking
 
 
 @pytest.mark.parametrize("status", [None, "prescribed", 7])
@@ -216,7 +216,9 @@ def test_a_medication_that_nobody_can_name_has_no_classes(members, problems) -> 
 
 def test_medications_are_identified_by_normalised_codes() -> None:
     oid = {"coding": [{"system": "urn:oid:2.16.840.1.113883.6.88", "code": " 312762 "}, {}]}
-    assert one(medicationCodeableConcept=oid).identity == frozenset({(RXNORM, "312762")})
+    assert only_medication(medicationCodeableConcept=oid).identity == frozenset(
+        {(RXNORM, "312762")}
+    )
 
 
 def test_ingredients_of_a_product_count_with_their_strengths() -> None:
@@ -259,7 +261,7 @@ def test_ingredients_of_a_product_count_with_their_strengths() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "expected"),
     [
         ("Magnesium Oxide 400 MG Oral Tablet", [("Magnesium Oxide", "400", "mg")]),
         ("Baclofen 10 MG / Quinine 20 MG Oral Tablet",
@@ -287,8 +289,8 @@ def test_ingredients_of_a_product_count_with_their_strengths() -> None:
         ("x" * 600 + " 10 MG", []),
     ],
 )  # fmt: skip
-def test_strengths_from_product_names(name, found) -> None:
-    assert ingredients_of(name) == tuple(Ingredient(n, Decimal(a), u) for n, a, u in found)
+def test_strengths_from_product_names(name, expected) -> None:
+    assert ingredients_of(name) == tuple(Ingredient(n, Decimal(a), u) for n, a, u in expected)
 
 
 # --- dosage ------------------------------------------------------------------------------
@@ -635,16 +637,16 @@ def test_ingredients_of_the_oldest_version() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "expected"),
     [
         ("Potassium Chloride 20 MEQ/L Oral Solution", [("Potassium Chloride", "0.02", "meq/ml")]),
         ("Magnesium Oxide 5 MG/0 ML", []),
         ("Magnesium Oxide 0 MG", []),
     ],
 )
-def test_strengths_per_litre_and_invalid_strengths(name, found) -> None:
-    read_out = [(i.name, str(i.amount), i.unit) for i in ingredients_of(name)]
-    assert [(n.split(" Oral")[0], a, u) for n, a, u in read_out] == found
+def test_strengths_per_litre_and_invalid_strengths(name, expected) -> None:
+    ingredients = [(i.name, str(i.amount), i.unit) for i in ingredients_of(name)]
+    assert [(n.split(" Oral")[0], a, u) for n, a, u in ingredients] == expected
 
 
 def test_missing_or_contradictory_largest_doses() -> None:

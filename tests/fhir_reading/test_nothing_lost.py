@@ -282,8 +282,8 @@ ANOTHER: Mapping[Kind, Json] = {
 def records(draw: st.DrawFn, makers: Mapping[Kind, st.SearchStrategy[Made]]) -> Record:
     kind = draw(st.sampled_from(list(makers)))
     resource, concept, others = draw(makers[kind])
-    beside = [{"resourceType": "Practitioner", "id": "p"}, ANOTHER[kind]]
-    whole = bundle(resource, *others, *draw(st.sampled_from([[], beside])))
+    unrelated = [{"resourceType": "Practitioner", "id": "p"}, ANOTHER[kind]]
+    whole = bundle(resource, *others, *draw(st.sampled_from([[], unrelated])))
     page = draw(
         st.sampled_from(
             [

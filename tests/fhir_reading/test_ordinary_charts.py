@@ -35,14 +35,14 @@ DEPARTMENTS = ["Dialysis unit", "Fluid and electrolytes", "Fluids & Electrolytes
 @pytest.mark.parametrize("method", [{}, {"method": {"text": "ISE"}}])
 @pytest.mark.parametrize("code", [K, {"text": "Potassium"}])
 def test_a_department_is_not_a_specimen(words: str, method: Any, code: Any) -> None:
-    one = lab(value=6.9, code=code, category=[{"text": words}], **method)
-    assert result(one, analyte="potassium").reported == "6.9 mmol/L"
+    observation = lab(value=6.9, code=code, category=[{"text": words}], **method)
+    assert result(observation, analyte="potassium").reported == "6.9 mmol/L"
 
 
 @pytest.mark.parametrize("words", ["Urine chemistry", "Body fluid", "Dialysis fluid", "Dialysate"])
 def test_a_category_that_names_a_specimen_applies_when_the_code_does_not(words: str) -> None:
-    one = lab(value=6.9, code={"text": "Potassium"}, category=[{"text": words}])
-    assert newest(results(one), "potassium").result is None
+    observation = lab(value=6.9, code={"text": "Potassium"}, category=[{"text": words}])
+    assert newest(results(observation), "potassium").result is None
 
 
 def test_a_code_of_blood_and_a_method_for_urine_contradict_each_other() -> None:
@@ -55,8 +55,8 @@ def test_a_code_of_blood_and_a_method_for_urine_contradict_each_other() -> None:
 
 def test_a_remark_on_a_contained_specimen_applies_to_the_results_of_that_report() -> None:
     specimen = {"resourceType": "Specimen", "id": "s1", "condition": [{"text": "Haemolysed"}]}
-    one = panel(part(K, 4.1, "mmol/L"), contained=[specimen], specimen={"reference": "#s1"})
-    found = newest(results(one), "potassium")
+    observation = panel(part(K, 4.1, "mmol/L"), contained=[specimen], specimen={"reference": "#s1"})
+    found = newest(results(observation), "potassium")
     assert (found.result or found.tentative).remarks == ("haemolysed",)
 
 
@@ -91,7 +91,7 @@ UNSENT = {"item": {"reference": "urn:uuid:1"}}
 
 @pytest.mark.parametrize("entry", [NAMED, UNSENT])
 @pytest.mark.parametrize(
-    ("more", "meant"),
+    ("more", "expected"),
     [
         ({"title": "Advance directives"}, set()),
         ({"code": {"text": "Wound photographs"}}, set()),
@@ -101,18 +101,18 @@ UNSENT = {"item": {"reference": "urn:uuid:1"}}
     ],
 )  # fmt: skip
 def test_a_list_of_something_else_is_not_incomplete(
-    entry: Any, more: Any, meant: set[Kind]
+    entry: Any, more: Any, expected: set[Kind]
 ) -> None:
-    assert pointed_at(listed(entry, **more), ()) == meant
+    assert pointed_at(listed(entry, **more), ()) == expected
 
 
 def test_a_list_of_something_else_still_names_a_medication_by_its_type() -> None:
-    one = listed({"item": {"reference": "MedicationRequest/7"}}, title="Advance directives")
-    assert pointed_at(one, ()) == {Kind.MEDICATIONS}
+    directives = listed({"item": {"reference": "MedicationRequest/7"}}, title="Advance directives")
+    assert pointed_at(directives, ()) == {Kind.MEDICATIONS}
 
 
 @pytest.mark.parametrize(
-    ("detail", "meant"),
+    ("detail", "expected"),
     [
         ({"kind": "NutritionOrder"}, set()),
         ({"kind": "NutritionOrder", "productCodeableConcept": {"text": "Low salt"}}, set()),
@@ -120,9 +120,9 @@ def test_a_list_of_something_else_still_names_a_medication_by_its_type() -> None
         ({"productCodeableConcept": {"text": "Quinine"}}, {Kind.MEDICATIONS}),
     ],
 )
-def test_a_diet_is_not_a_medication(detail: Any, meant: set[Kind]) -> None:
+def test_a_diet_is_not_a_medication(detail: Any, expected: set[Kind]) -> None:
     plan = {"resourceType": "CarePlan", "status": "active", "activity": [{"detail": detail}]}
-    assert pointed_at(plan, ()) == meant
+    assert pointed_at(plan, ()) == expected
 
 
 def test_a_specimen_alone_is_neither_a_result_nor_a_problem() -> None:

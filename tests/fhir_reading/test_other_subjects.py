@@ -100,7 +100,9 @@ def test_a_withdrawn_result_with_a_modifier_is_not_reported() -> None:
 def test_an_entry_with_a_modifier_is_reported_and_not_used(kind: Kind, resource: dict) -> None:
     record = read({kind: bundle(resource)}).record
     assert not record.conditions and not record.medications
-    assert [(each.kind, each.about) for each in record.problems] == [("modified", kind.value)]
+    assert [(problem.kind, problem.about) for problem in record.problems] == [
+        ("modified", kind.value)
+    ]
 
 
 @pytest.mark.parametrize(

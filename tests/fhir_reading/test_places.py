@@ -48,8 +48,8 @@ def test_a_component_is_a_result_with_the_time_of_its_parent(component, analyte,
 
 
 def test_an_egfr_and_its_creatinine_in_one_observation() -> None:
-    one = lab("2160-0", 3.1, "mg/dL", component=[part(concept("33914-3"), 19, "mL/min")])
-    reading = results(one)
+    observation = lab("2160-0", 3.1, "mg/dL", component=[part(concept("33914-3"), 19, "mL/min")])
+    reading = results(observation)
     assert value_of(reading, "creatinine") == "3.1 mg/dL"
     assert value_of(reading, "egfr") == "19 mL/min"
 
@@ -266,8 +266,8 @@ INSIDE = lab(id="k", value=6.8)
     ids=str,
 )
 def test_results_nested_too_deeply_are_reported(more) -> None:
-    one = panel() | more
-    for page in ([one], [report(**more)] if "contained" in more else [one]):
+    observation = panel() | more
+    for page in ([observation], [report(**more)] if "contained" in more else [observation]):
         found = {problem.kind for problem in results(*page).record.problems}
         assert "unreadable" in found
         withdrawn = [each | {"status": "entered-in-error"} for each in page]
@@ -280,5 +280,5 @@ def test_results_nested_too_deeply_are_reported(more) -> None:
     ids=str,
 )
 def test_contained_resources_that_are_not_results_are_not_reported(contained) -> None:
-    one = panel(part(concept("2823-3"), 6.8), contained=[contained])
-    assert results(one).record.problems == ()
+    observation = panel(part(concept("2823-3"), 6.8), contained=[contained])
+    assert results(observation).record.problems == ()

@@ -53,11 +53,14 @@ def said(reading: Reading) -> set[str]:
     ids=str,
 )  # fmt: skip
 def test_a_report_without_results_is_reported(more: Json, about: str) -> None:
-    one = {name: value for name, value in report(**more).items() if value is not None}
-    assert said(results(SODIUM, one)) == {about}
-    assert said(results(SODIUM, one | {"status": "entered-in-error"})) == set()
-    assert said(results(SODIUM, one | {"status": "registered"})) == set()
-    assert said(results(SODIUM, one | {"subject": {"reference": "Patient/other"}})) == set()
+    diagnostic_report = {name: value for name, value in report(**more).items() if value is not None}
+    assert said(results(SODIUM, diagnostic_report)) == {about}
+    assert said(results(SODIUM, diagnostic_report | {"status": "entered-in-error"})) == set()
+    assert said(results(SODIUM, diagnostic_report | {"status": "registered"})) == set()
+    assert (
+        said(results(SODIUM, diagnostic_report | {"subject": {"reference": "Patient/other"}}))
+        == set()
+    )
 
 
 RADIOLOGY = [{"coding": [{"system": LOINC, "code": "LP29684-5", "display": "Radiology"}]}]
@@ -85,12 +88,16 @@ def test_a_report_that_has_its_results_or_is_not_from_a_laboratory_is_not_report
 
 
 def test_a_conclusion_about_a_result_that_was_not_sent_is_reported_with_others() -> None:
-    one = report(result=[{"reference": "Observation/na"}], conclusion="Potassium critically low")
-    assert said(results(SODIUM, one)) == {"potassium"}
-    assert said(results(SODIUM, lab(id="k"), one)) == set()
+    diagnostic_report = report(
+        result=[{"reference": "Observation/na"}], conclusion="Potassium critically low"
+    )
+    assert said(results(SODIUM, diagnostic_report)) == {"potassium"}
+    assert said(results(SODIUM, lab(id="k"), diagnostic_report)) == set()
     old = lab(id="k", effectiveDateTime="2026-02-01T08:00:00Z")
-    assert said(results(SODIUM, old, one)) == {"potassium"}
-    undated = {name: value for name, value in one.items() if name != "effectiveDateTime"}
+    assert said(results(SODIUM, old, diagnostic_report)) == {"potassium"}
+    undated = {
+        name: value for name, value in diagnostic_report.items() if name != "effectiveDateTime"
+    }
     assert said(results(SODIUM, lab(id="k"), undated)) == {"potassium"}
 
 

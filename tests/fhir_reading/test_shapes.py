@@ -52,8 +52,8 @@ def test_without_a_stage_none_is_read(more) -> None:
     ],
 )
 def test_an_abatement_in_words(words, over) -> None:
-    one = condition(code=CKD, clinicalStatus=None, abatementString=words)
-    presence = conditions(one).record.conditions[0].presence
+    ckd = condition(code=CKD, clinicalStatus=None, abatementString=words)
+    presence = conditions(ckd).record.conditions[0].presence
     assert (presence is Presence.PAST) is over
 
 
@@ -84,7 +84,7 @@ def test_words_that_do_not_confirm_the_condition(words, not_meant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "meant"),
+    ("words", "expected"),
     [
         ("On dialysis", "dialysis"),
         ("Dialysis via catheter", "dialysis"),
@@ -93,8 +93,8 @@ def test_words_that_do_not_confirm_the_condition(words, not_meant) -> None:
         ("Acute kidney injury", "aki"),
     ],
 )
-def test_words_that_confirm_the_condition(words, meant) -> None:
-    assert meant in concepts(code={"text": words})
+def test_words_that_confirm_the_condition(words, expected) -> None:
+    assert expected in concepts(code={"text": words})
 
 
 @pytest.mark.parametrize(

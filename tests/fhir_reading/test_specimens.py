@@ -43,8 +43,8 @@ def test_prefixes_of_blood_and_names_of_panels_are_not_urine(name) -> None:
 
 
 def test_a_unit_in_the_name_is_not_urine() -> None:
-    one = lab(code={"text": "CK (U/L)"}, value=900, unit="U/L")
-    assert result(one, analyte="creatine_kinase")
+    observation = lab(code={"text": "CK (U/L)"}, value=900, unit="U/L")
+    assert result(observation, analyte="creatine_kinase")
 
 
 PANELS = [
@@ -66,8 +66,8 @@ def test_the_specimen_named_by_a_panel_applies_to_its_parts(name) -> None:
 @pytest.mark.parametrize("place", ["specimen", "bodySite"])
 def test_the_specimen_of_a_panel_applies_to_its_parts(place) -> None:
     said = {"display": "Urine"} if place == "specimen" else {"text": "Urine"}
-    one = panel(part({"coding": [LOINC_K]}, 6.8, "mmol/L"), code={"text": "Electrolytes"})
-    reading = results(one | {place: said})
+    observation = panel(part({"coding": [LOINC_K]}, 6.8, "mmol/L"), code={"text": "Electrolytes"})
+    reading = results(observation | {place: said})
     assert dict(reading.series) == {}
     assert kinds(reading) == [("specimen", "Observation/o1")]
 
@@ -129,8 +129,8 @@ def test_a_report_on_blood_is_read() -> None:
 )
 def test_a_specimen_is_recognised_by_its_code_alone(kind) -> None:
     inside = [{"resourceType": "Specimen", "id": "s", "type": kind}]
-    one = lab(code={"text": "Potassium"}, specimen={"reference": "#s"}, contained=inside)
-    assert dict(results(one).series) == {}
+    observation = lab(code={"text": "Potassium"}, specimen={"reference": "#s"}, contained=inside)
+    assert dict(results(observation).series) == {}
     coded = lab(code={"coding": [LOINC_K]}, specimen={"reference": "#s"}, contained=inside)
     assert kinds(results(coded)) == [("specimen", "Observation/o1")]
 
@@ -144,8 +144,8 @@ def test_a_code_is_read_where_words_belong(more) -> None:
 
 @pytest.mark.parametrize("name", ["Harnstoff/Kreatinin", "Post dialysis bloods", "U&E"])
 def test_a_panel_on_blood_is_read(name) -> None:
-    one = panel(part({"text": "Potassium"}, 6.8, "mmol/L"), code={"text": name})
-    assert "potassium" in results(one).series
+    observation = panel(part({"text": "Potassium"}, 6.8, "mmol/L"), code={"text": name})
+    assert "potassium" in results(observation).series
 
 
 def test_a_part_of_the_body_is_not_a_specimen() -> None:
@@ -155,8 +155,8 @@ def test_a_part_of_the_body_is_not_a_specimen() -> None:
 @pytest.mark.parametrize("other", ["2828-2", "2829-0"])
 def test_codings_of_two_quantities_are_reported(other) -> None:
     codings = [{"system": "http://loinc.org", "code": other}, LOINC_K]
-    for both in (codings, codings[::-1]):
-        reading = results(lab(code={"coding": both}, value=6.8))
+    for in_order in (codings, codings[::-1]):
+        reading = results(lab(code={"coding": in_order}, value=6.8))
         assert dict(reading.series) == {}
         assert kinds(reading) == [("unknown-name", "Observation/o1")]
 
@@ -225,10 +225,10 @@ POINTERS = [
 @pytest.mark.parametrize(("pointer", "entry"), POINTERS, ids=str)
 def test_a_specimen_that_was_sent_gives_its_type_and_condition(pointer, entry) -> None:
     def read_with(**more: object):
-        one = lab(code=NAMELESS, value=6.8, specimen=pointer)
+        observation = lab(code=NAMELESS, value=6.8, specimen=pointer)
         if entry is None:
-            return results(one | {"contained": [specimen(**more)]})
-        page = bundle(one)
+            return results(observation | {"contained": [specimen(**more)]})
+        page = bundle(observation)
         page["entry"].append({"resource": specimen(**more), **entry})
         return read({Kind.RESULTS: page})
 

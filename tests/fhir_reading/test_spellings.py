@@ -23,8 +23,8 @@ def quantity(value: float, code: str, unit: str):
     ],
 )
 def test_when_two_units_differ_neither_is_guessed(analyte, value, code, unit) -> None:
-    one = lab(code={"text": analyte}, valueQuantity=quantity(value, code, unit))
-    found = newest(results(one), analyte)
+    observation = lab(code={"text": analyte}, valueQuantity=quantity(value, code, unit))
+    found = newest(results(observation), analyte)
     assert found.result is None
     assert [problem.kind for problem in found.unusable] == ["unknown-unit"]
     assert "differ" in found.unusable[0].reason
@@ -32,8 +32,8 @@ def test_when_two_units_differ_neither_is_guessed(analyte, value, code, unit) ->
 
 @pytest.mark.parametrize("unit", ["mEq/L", "mmol/l", "millimole per litre", "mmol/L (SI)"])
 def test_one_unit_in_two_spellings_or_with_a_label_is_read(unit) -> None:
-    one = lab(valueQuantity=quantity(4.2, "mmol/L", unit))
-    assert result(one).unit.name == "mmol/L"
+    observation = lab(valueQuantity=quantity(4.2, "mmol/L", unit))
+    assert result(observation).unit.name == "mmol/L"
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_a_unit_is_read_however_it_is_written(unit) -> None:
 
 @pytest.mark.parametrize("unit", ["mL/min/1.73 m(2)", "mL/min/1.73m²", "mL/min/1.73 m^2"])
 def test_a_square_metre_is_read_however_it_is_written(unit) -> None:
-    one = lab(code={"text": "eGFR"}, valueQuantity={"value": 40, "unit": unit})
-    assert result(one, analyte="egfr")
+    observation = lab(code={"text": "eGFR"}, valueQuantity={"value": 40, "unit": unit})
+    assert result(observation, analyte="egfr")
 
 
 IONISED = [

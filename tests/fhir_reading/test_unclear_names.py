@@ -89,8 +89,8 @@ def test_an_unlisted_loinc_code_with_an_unknown_unit_is_reported(unit: str, said
     reading = results(lab(code=code, unit=unit))
     assert ("potassium" in reading.series) is said
     if said:
-        (one,) = reading.series["potassium"].newest(Worse.LOW).unusable
-        assert one.kind == "unknown-unit"
+        (problem,) = reading.series["potassium"].newest(Worse.LOW).unusable
+        assert problem.kind == "unknown-unit"
 
 
 def test_each_analyte_that_a_name_could_mean_is_reported() -> None:
@@ -143,9 +143,9 @@ def test_a_single_component_instead_of_a_list(value) -> None:
 
 @pytest.mark.parametrize("code", [None, {}, {"coding": []}])
 def test_a_component_with_a_value_and_no_code_is_reported(code) -> None:
-    one = {"code": code, "valueQuantity": {"value": 6.8, "unit": "mmol/L", "system": UCUM}}
-    assert kinds(results(panel(one))) == [("unreadable", "Observation/o1")]
-    assert kinds(results(panel(one, status="cancelled"))) == []
+    component = {"code": code, "valueQuantity": {"value": 6.8, "unit": "mmol/L", "system": UCUM}}
+    assert kinds(results(panel(component))) == [("unreadable", "Observation/o1")]
+    assert kinds(results(panel(component, status="cancelled"))) == []
 
 
 def report(*inside: object, **more: object) -> dict:
@@ -185,9 +185,9 @@ def test_a_type_that_is_not_a_fhir_type_is_reported(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["observation", "OBSERVATION", "oBservation", " Observation "])
 def test_the_case_of_a_resource_type_does_not_matter(name: str) -> None:
-    one = lab() | {"resourceType": name}
-    assert result(one).reported == "4.1 mmol/L"
-    assert result(lab(id="o2", value=4.0), one).reported == "4.0 mmol/L"
+    observation = lab() | {"resourceType": name}
+    assert result(observation).reported == "4.1 mmol/L"
+    assert result(lab(id="o2", value=4.0), observation).reported == "4.0 mmol/L"
 
 
 @pytest.mark.parametrize("name", ["bundle", "BUNDLE"])
@@ -239,8 +239,10 @@ def test_blood_and_unnamed_specimens_are_read(specimen) -> None:
 def test_a_contained_specimen_says_what_it_is() -> None:
     for kind, read_ in (("Urine", False), ("Serum", True)):
         inside = [{"resourceType": "Specimen", "id": "s", "type": {"text": kind}}]
-        one = lab(code={"text": "Potassium"}, specimen={"reference": "#s"}, contained=inside)
-        assert ("potassium" in results(one).series) is read_
+        observation = lab(
+            code={"text": "Potassium"}, specimen={"reference": "#s"}, contained=inside
+        )
+        assert ("potassium" in results(observation).series) is read_
 
 
 @pytest.mark.parametrize("code", ["88480006", "312468003", "1000000000000108"])

@@ -211,8 +211,8 @@ HIGH = {"value": 5.1, "unit": "mmol/L"}
 )
 def test_the_laboratorys_own_range(ranges, expected) -> None:
     found = result(lab(referenceRange=ranges))
-    want = tuple(None if bound is None else Decimal(bound) for bound in expected)
-    assert (found.range_low, found.range_high) == want
+    limits = tuple(None if bound is None else Decimal(bound) for bound in expected)
+    assert (found.range_low, found.range_high) == limits
 
 
 @pytest.mark.parametrize(

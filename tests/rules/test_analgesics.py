@@ -136,8 +136,10 @@ def test_acetaminophen_fires_only_in_cirrhosis_and_as_info(rule: str) -> None:
     assert finding.indicator is Indicator.INFO
     assert "2 g/day" in finding.summary
     assert "safer there than an NSAID" in detail_of(finding)
-    both = with_drug(rule, healthy().has("cirrhosis"), "acetaminophen")
-    assert fired(with_drug(rule, both, "nsaid").ask(rule)).indicator is Indicator.WARNING
+    with_acetaminophen = with_drug(rule, healthy().has("cirrhosis"), "acetaminophen")
+    assert (
+        fired(with_drug(rule, with_acetaminophen, "nsaid").ask(rule)).indicator is Indicator.WARNING
+    )
 
 
 @pytest.mark.parametrize("rule", BOTH)
@@ -161,8 +163,8 @@ def test_cannot_tell_when_a_risk_factor_could_be_hidden(rule: str) -> None:
             rule, healthy().lacking(Kind.CONDITIONS, state=State.PARTIAL), "acetaminophen"
         ).ask(rule)
     ).because
-    found = fired(nsaid(given(age=70).cramps().lacking(Kind.RESULTS)).ask(rule))
-    assert "laboratory results could not be checked" in detail_of(found)
+    finding = fired(nsaid(given(age=70).cramps().lacking(Kind.RESULTS)).ask(rule))
+    assert "laboratory results could not be checked" in detail_of(finding)
 
 
 def test_a_preliminary_egfr_raises_severity_for_an_order_but_not_for_drugs_taken() -> None:

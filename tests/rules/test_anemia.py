@@ -170,14 +170,14 @@ def test_the_repeat_of_a_preliminary_result_covers_haemoglobin() -> None:
     case = given().result("hemoglobin", "8 g/dL", preliminary=True)
     (repeat,) = fired(case.ask(RULE)).suggestions
     assert isinstance(repeat, OrderTest)
-    assert repeat.wanted == ("hemoglobin",)
+    assert repeat.parts == ("hemoglobin",)
 
 
 def test_unread_conditions_are_reported_because_they_could_include_pregnancy() -> None:
-    for sex, said in (("female", True), ("", True), ("male", False)):
+    for sex, mentioned in (("female", True), ("", True), ("male", False)):
         case = given(sex=sex).lacking(Kind.CONDITIONS, state=State.PARTIAL)
         finding = fired(case.result("hemoglobin", "8 g/dL").ask(RULE))
-        assert any("pregnancy" in line for line in finding.missing) is said
+        assert any("pregnancy" in line for line in finding.missing) is mentioned
 
 
 def test_minors_and_deceased_patients_are_not_assessed() -> None:

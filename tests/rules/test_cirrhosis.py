@@ -199,29 +199,29 @@ def test_baclofen_that_is_taken_is_never_stopped_abruptly() -> None:
     assert "abruptly" not in words(checked(given().has("cirrhosis").cramps().takes("opioid")))
 
 
-@pytest.mark.parametrize(("age", "said"), [(64, False), (65, True), (None, False)])
-def test_from_age_65_falls_are_mentioned(age: int | None, said: bool) -> None:
+@pytest.mark.parametrize(("age", "mentioned"), [(64, False), (65, True), (None, False)])
+def test_from_age_65_falls_are_mentioned(age: int | None, mentioned: bool) -> None:
     text = words(checked(given(age=age).has("cirrhosis").cramps()))
-    assert ("At 65 or older" in text) is said
+    assert ("At 65 or older" in text) is mentioned
 
 
 @pytest.mark.parametrize(
-    ("case", "said"),
+    ("case", "mentioned"),
     [
         (given().cramps(), False),
         (given().cramps().has("ascites"), True),
         (given().takes("diuretic_loop"), True),
     ],
 )
-def test_albumin_is_discussed_with_ascites_or_a_diuretic(case: Given, said: bool) -> None:
+def test_albumin_is_discussed_with_ascites_or_a_diuretic(case: Given, mentioned: bool) -> None:
     text = words(case.has("cirrhosis"))
-    assert ("Albumin 20–40 g/week" in text) is said
-    assert ("discuss with hepatology" in text) is said
+    assert ("Albumin 20–40 g/week" in text) is mentioned
+    assert ("discuss with hepatology" in text) is mentioned
 
 
 def test_stopping_the_diuretic_is_left_to_the_clinician() -> None:
-    said = "If cramps become incapacitating: discontinue diuretics."
-    assert said in words(given().has("cirrhosis").takes("diuretic_loop"))
+    sentence = "If cramps become incapacitating: discontinue diuretics."
+    assert sentence in words(given().has("cirrhosis").takes("diuretic_loop"))
     assert "No diuretic is on the medication list" in words(given().has("cirrhosis").cramps())
 
 

@@ -536,13 +536,13 @@ def test_a_site_can_switch_the_report_off(service: Service) -> None:
 
 
 def _with_a_fault_in(rule_id: str, case: Given, service: Service) -> Answer:
-    def bad(*_args: object) -> NotFired:
+    def failing(*_args: object) -> NotFired:
         raise ZeroDivisionError
 
     def faulty(rule: Rule) -> Rule:
         if rule.id != rule_id:
             return rule
-        return replace(rule, review=bad) if rule.review else replace(rule, check=bad)
+        return replace(rule, review=failing) if rule.review else replace(rule, check=failing)
 
     rules = {service: [faulty(rule) for rule in rules_by_service()[service]]}
     outcomes = Engine(rules, documented, lambda _rule, _error: None).ask(service, case.facts())

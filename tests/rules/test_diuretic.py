@@ -56,8 +56,8 @@ def test_a_potassium_sparing_diuretic_may_correct_a_low_potassium() -> None:
     cirrhotic = fired(ask(cramped(potassium="3.0 mmol/L").has("cirrhosis"), sparing))
     assert "may correct it" in detail_of(cirrhotic)
     assert "low potassium" not in cirrhotic.summary
-    both = cramped(potassium="3.0 mmol/L").ordering(sparing, "diuretic_thiazide").ask(RULE)
-    assert "low potassium" in fired(both).summary
+    two_diuretics = cramped(potassium="3.0 mmol/L").ordering(sparing, "diuretic_thiazide").ask(RULE)
+    assert "low potassium" in fired(two_diuretics).summary
 
 
 @pytest.mark.parametrize(

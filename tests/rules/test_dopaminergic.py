@@ -54,8 +54,8 @@ def test_a_documented_indication_silences_the_rule(concept: str, presence: Prese
 
 @pytest.mark.parametrize("concept", INDICATIONS)
 def test_an_indication_given_as_the_reason_silences_the_rule(concept: str) -> None:
-    both = Reason(True, frozenset({"leg_cramps", concept}), "both")
-    silent(drug(reason=both).ask(RULE))
+    cramps_and_indication = Reason(True, frozenset({"leg_cramps", concept}), "both")
+    silent(drug(reason=cramps_and_indication).ask(RULE))
 
 
 @pytest.mark.parametrize("concept", INDICATIONS)

@@ -182,8 +182,8 @@ def test_a_drug_that_a_newer_statement_reports_as_stopped_is_still_a_cause() -> 
 def test_a_newer_unusable_result_fires_with_a_cause_and_is_reported_with_a_high_one() -> None:
     newer = given().takes("potassium").result("potassium", "4.1 mmol/L", days_ago=5)
     assert unknown(newer.unusable("potassium").ask(RULE)).trigger
-    beside = given().result("potassium", "6.2 mmol/L", days_ago=5).unusable("potassium")
-    lines = fired(beside.lacking(Kind.MEDICATIONS).ask(RULE)).missing
+    high_before = given().result("potassium", "6.2 mmol/L", days_ago=5).unusable("potassium")
+    lines = fired(high_before.lacking(Kind.MEDICATIONS).ask(RULE)).missing
     assert lines[0].startswith("a newer potassium result could not be used")
     assert lines[1].startswith("the medication list could not be checked")
 

@@ -134,17 +134,17 @@ def test_ferritin_counts_for_six_months(days_ago: int, fires: bool) -> None:
 
 
 def test_of_two_simultaneous_results_the_lower_counts() -> None:
-    both = given().result("ferritin", "90 ng/mL").result("ferritin", "30 ng/mL")
-    assert "30 ng/mL" in fired(both.ask(RULE)).summary
-    both = given().lacking(Kind.CONDITIONS).result("ferritin", "90 ng/mL")
-    assert unknown(both.result("ferritin", "60 ng/mL").ask(RULE)).trigger
+    two_results = given().result("ferritin", "90 ng/mL").result("ferritin", "30 ng/mL")
+    assert "30 ng/mL" in fired(two_results.ask(RULE)).summary
+    two_results = given().lacking(Kind.CONDITIONS).result("ferritin", "90 ng/mL")
+    assert unknown(two_results.result("ferritin", "60 ng/mL").ask(RULE)).trigger
 
 
 def test_missing_means_not_measured_or_not_usable() -> None:
     share = "transferrin saturation in the last 6 months"
     assert fired(given().result("ferritin", "30 ng/mL").ask(RULE)).missing == (share,)
-    both = given().result("ferritin", "30 ng/mL").result("transferrin_saturation", "25 %")
-    assert fired(both.ask(RULE)).missing == ()
+    two_results = given().result("ferritin", "30 ng/mL").result("transferrin_saturation", "25 %")
+    assert fired(two_results.ask(RULE)).missing == ()
     newer = given().result("ferritin", "30 ng/mL", days_ago=9).unusable("ferritin")
     lines = fired(newer.unusable("transferrin_saturation").ask(RULE)).missing
     assert lines[0].startswith("a newer ferritin result could not be used")

@@ -197,7 +197,7 @@ def test_whether_cramps_are_documented(case: Given, documented: bool | None) -> 
 
 
 @pytest.mark.parametrize(
-    ("reason", "case", "meant"),
+    ("reason", "case", "expected"),
     [
         pytest.param(CRAMPS, given(), True, id="cramps as the reason"),
         pytest.param(OTHER_REASON, given().cramps(), False, id="another reason"),
@@ -207,5 +207,5 @@ def test_whether_cramps_are_documented(case: Given, documented: bool | None) -> 
         pytest.param(NO_REASON, given().at(cramps_assumed=True), True, id="none, cramps assumed"),
     ],
 )
-def test_whether_an_order_is_for_cramps(reason: Reason, case: Given, meant: bool | None) -> None:
-    assert cramps.is_indication(case.facts(), reason) is meant
+def test_whether_an_order_is_for_cramps(reason: Reason, case: Given, expected: bool | None) -> None:
+    assert cramps.is_indication(case.facts(), reason) is expected

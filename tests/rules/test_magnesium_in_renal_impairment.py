@@ -198,8 +198,8 @@ def test_unusable_renal_function_does_not_count_as_normal() -> None:
     for case, rule in ((taking("90"), TAKEN), (ordering("90"), ORDERED)):
         answer = unknown(case.unusable("magnesium").ask(rule))
         assert [problem.about for problem in answer.problems] == ["magnesium"]
-    still = taking("25", days_ago=20).unusable("creatinine", days_ago=1)
-    assert any("could not be used" in line for line in fired(still.ask(TAKEN)).missing)
+    severe_before = taking("25", days_ago=20).unusable("creatinine", days_ago=1)
+    assert any("could not be used" in line for line in fired(severe_before.ask(TAKEN)).missing)
 
 
 def test_results_not_fetched() -> None:
@@ -328,8 +328,8 @@ def test_only_missing_data_are_named(rule: str) -> None:
         level,
         "laboratory results could not be checked: not sent",
     )
-    open_ = drug(rule).result("egfr", f"45 {UNIT}").result("magnesium", "<1.5 mmol/L")
-    assert "given with a comparator" in fired(open_.ask(rule)).missing[0]
+    with_comparator = drug(rule).result("egfr", f"45 {UNIT}").result("magnesium", "<1.5 mmol/L")
+    assert "given with a comparator" in fired(with_comparator.ask(rule)).missing[0]
     newer = drug(rule).result("egfr", f"45 {UNIT}", days_ago=9).unusable("egfr")
     newer.result("magnesium", "0.8 mmol/L", days_ago=9).unusable("magnesium")
     lines = fired(newer.ask(rule)).missing

@@ -224,7 +224,7 @@ def test_preliminary_platelets_can_raise_severity_but_never_clear(rule: str) -> 
     assert finding.advice[0] == "The platelet count was preliminary: repeat it before acting."
     (repeat,) = finding.suggestions
     assert isinstance(repeat, OrderTest)
-    assert repeat.wanted == ("platelets",)
+    assert repeat.parts == ("platelets",)
     for_cramps = given().result("platelets", f"80 {PLATELETS}", preliminary=True)
     unexcused = fired(quinine(rule, for_cramps).ask(rule))
     removed = [offered for offered in offers(unexcused) if offered.startswith("MedicationRequest/")]
@@ -312,8 +312,8 @@ def test_with_a_caution_unknown_data_are_reported(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", BOTH)
 def test_active_malaria_is_considered_only_when_malaria_is_not_the_reason(rule: str) -> None:
-    whole = fired(quinine(rule, given().has("long_qt")).ask(rule)).missing
-    assert not any(line.startswith("whether malaria") for line in whole)
+    missing = fired(quinine(rule, given().has("long_qt")).ask(rule)).missing
+    assert not any(line.startswith("whether malaria") for line in missing)
     for reason, asked in ((MALARIA, False), (NO_REASON, True)):
         case = given().allergic("quinine_hypersensitivity").lacking(Kind.CONDITIONS)
         lines = fired(quinine(rule, case, reason).ask(rule)).missing
@@ -323,7 +323,7 @@ def test_active_malaria_is_considered_only_when_malaria_is_not_the_reason(rule: 
 def test_a_blood_count_is_offered_for_haemoglobin_and_platelets() -> None:
     (count,) = fired(quinine(ACTIVE).ask(ACTIVE)).suggestions
     assert isinstance(count, OrderTest)
-    assert count.wanted == ("hemoglobin", "platelets")
+    assert count.parts == ("hemoglobin", "platelets")
 
 
 @pytest.mark.parametrize("kind", [Kind.ALLERGIES, Kind.CONDITIONS, Kind.RESULTS])

@@ -60,9 +60,9 @@ def rules(cards: list[dict[str, Any]]) -> list[str]:
 
 def differences(cards: list[dict[str, Any]], expected: list[dict[str, Any]]) -> list[str]:
     """How the cards differ from what is expected, in words; empty if they do not."""
-    wanted = [card["rule"] for card in expected]
-    if rules(cards) != wanted:
-        return [f"cards {rules(cards)}, not {wanted}"]
+    expected_rules = [card["rule"] for card in expected]
+    if rules(cards) != expected_rules:
+        return [f"cards {rules(cards)}, not {expected_rules}"]
     return [
         f"{expected_card['rule']}: {what}"
         for card, expected_card in zip(cards, expected, strict=True)

@@ -101,13 +101,13 @@ def test_a_damaged_body_gets_a_well_formed_answer(running: Running, name: str, s
 def test_a_bad_entry_suppresses_no_card(
     running: Running, name: str, key: str, place: int, entry: Any
 ) -> None:
-    one = REQUESTS[name]
-    request = copy.deepcopy(one.request)
+    example = REQUESTS[name]
+    request = copy.deepcopy(example.request)
     request["prefetch"][key].setdefault("entry", []).insert(place, entry)
-    response = running.client.post(one.path, json=request)
+    response = running.client.post(example.path, json=request)
     check(response)
     assert response.status_code == 200, response.text
-    expected = [card["rule"] for card in one.expected["cards"]]
+    expected = [card["rule"] for card in example.expected["cards"]]
     found = rules(response.get_json()["cards"])
     assert [rule for rule in found if rule != "data-not-usable"] == expected
 

@@ -99,18 +99,18 @@ SELECTED = [folder for folder in FOLDERS if scenario(folder).request["hook"] == 
 
 @pytest.mark.parametrize("folder", SELECTED, ids=lambda folder: folder.name)
 def test_only_hazards_fire_with_the_same_wording(folder: Any, service: Service) -> None:
-    one = scenario(folder)
-    if "status" in one.expected:
+    example = scenario(folder)
+    if "status" in example.expected:
         return
-    running = service(one.as_of, **one.settings)
-    asked = deepcopy(one.request)
+    running = service(example.as_of, **example.settings)
+    asked = deepcopy(example.request)
     drafts = asked["context"]["draftOrders"].get("entry", [])
     asked["context"]["selections"] = [
         f"{entry['resource']['resourceType']}/{entry['resource'].get('id')}"
         for entry in drafts
         if isinstance(entry.get("resource"), dict)
     ]
-    selected = cards(running, asked, one.path)
+    selected = cards(running, asked, example.path)
     asked["hook"] = "order-sign"
     del asked["context"]["selections"]
     signed = cards(running, asked)
@@ -121,10 +121,10 @@ def test_only_hazards_fire_with_the_same_wording(folder: Any, service: Service) 
         if card["source"]["topic"]["code"] in HAZARDS - {"data-not-usable"}
         and card["indicator"] != "info"
     }
-    told = {
+    shown = {
         card["source"]["topic"]["code"]: (card["indicator"], card["summary"]) for card in signed
     }
-    assert dangerous.items() <= told.items()
+    assert dangerous.items() <= shown.items()
     assert all(
         card["indicator"] != "info" or card["source"]["topic"]["code"] == "data-not-usable"
         for card in signed
@@ -163,8 +163,8 @@ def test_signing_a_stop_or_a_prohibition_is_not_an_order(running: Running, field
 
 
 def test_an_order_signed_again_is_not_its_own_duplicate(running: Running) -> None:
-    again = medication(KCL, status="active")
-    assert cards(running, signing(again, taken=(again,))) == []
+    resigned = medication(KCL, status="active")
+    assert cards(running, signing(resigned, taken=(resigned,))) == []
 
 
 def test_two_drafts_are_judged_as_a_pair(running: Running) -> None:

@@ -86,13 +86,13 @@ def test_discovery_lists_services_of_different_ids(client: FlaskClient) -> None:
     assert answer.status_code == 200
     assert answer.headers["Access-Control-Allow-Origin"] in (ORIGIN, "*")
     listed = answer.get_json()["services"]
-    assert {each["id"]: each["hook"] for each in listed} == {
+    assert {service["id"]: service["hook"] for service in listed} == {
         "leg-cramps-patient-view": "patient-view",
         "leg-cramps-order-select": "order-select",
         "leg-cramps-order-sign": "order-sign",
     }
-    for each in listed:
-        for template in each["prefetch"].values():
+    for service in listed:
+        for template in service["prefetch"].values():
             names = [pair.split("=")[0] for pair in template.partition("?")[2].split("&")]
             # The page merges the values of a repeated parameter into one, so none may repeat.
             assert len(names) == len(set(names))

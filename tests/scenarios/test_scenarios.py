@@ -32,18 +32,18 @@ def test_expectations_have_no_unknown_keys(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_the_answer_is_as_expected(folder: Path, service: Service) -> None:
-    one = scenario(folder)
-    client = service(one.as_of, **one.settings).client
-    response = client.post(one.path, json=one.request)
-    status = one.expected.get("status", 200)
+    example = scenario(folder)
+    client = service(example.as_of, **example.settings).client
+    response = client.post(example.path, json=example.request)
+    status = example.expected.get("status", 200)
     assert response.status_code == status, response.text
     body = response.get_json()
     if status != 200:
         assert body["resourceType"] == "OperationOutcome"
-        assert [text for text in one.expected["says"] if text not in response.text] == []
+        assert [text for text in example.expected["says"] if text not in response.text] == []
         return
     assert flaws(body) == []
-    assert differences(body["cards"], one.expected["cards"]) == []
+    assert differences(body["cards"], example.expected["cards"]) == []
 
 
 TRACED = [folder for folder in FOLDERS if scenario(folder).expected.get("answers")]
@@ -51,10 +51,12 @@ TRACED = [folder for folder in FOLDERS if scenario(folder).expected.get("answers
 
 @pytest.mark.parametrize("folder", TRACED, ids=lambda folder: folder.name)
 def test_rules_that_do_not_fire_give_the_right_reason(folder: Path, service: Service) -> None:
-    one = scenario(folder)
-    trace = service(one.as_of, **one.settings).answered(one.request).trace
+    example = scenario(folder)
+    trace = service(example.as_of, **example.settings).answered(example.request).trace
     answers = {traced.rule: traced.answer for traced in trace}
-    assert {rule: answers[rule] for rule in one.expected["answers"]} == one.expected["answers"]
+    assert {rule: answers[rule] for rule in example.expected["answers"]} == example.expected[
+        "answers"
+    ]
 
 
 def test_every_rule_has_a_scenario_in_which_it_fires() -> None:

@@ -86,9 +86,9 @@ SYSTEMS = [
 ]
 
 
-@pytest.mark.parametrize(("sent", "meant"), SYSTEMS, ids=[s or "no system" for s, _ in SYSTEMS])
-def test_systems_are_recognised_in_the_spellings_that_records_use(sent: str, meant: str) -> None:
-    assert normal_system(sent) == meant
+@pytest.mark.parametrize(("sent", "expected"), SYSTEMS, ids=[s or "no system" for s, _ in SYSTEMS])
+def test_systems_are_recognised_in_the_spellings_that_records_use(sent: str, expected: str) -> None:
+    assert normal_system(sent) == expected
 
 
 KEYS = [

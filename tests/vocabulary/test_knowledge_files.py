@@ -58,7 +58,7 @@ def test_missing_files_contain_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ('name = "Zinc"', "", "zinc: add name"),
         ('spellings = ["ug/dL"]', 'spellings = ["umol/L"]', "zinc: umol/L is listed twice"),
@@ -86,7 +86,7 @@ def test_missing_files_contain_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_block_is_refused_with_its_name(
-    tmp_path: Path, old: str, new: str, said: str
+    tmp_path: Path, old: str, new: str, message: str
 ) -> None:
     assert old in ZINC
     with pytest.raises(KnowledgeError, match=r"analytes\.toml: ") as refused:
@@ -94,7 +94,7 @@ def test_a_wrong_block_is_refused_with_its_name(
         assert known.analytes
         assert known.vocabularies
         assert known.orderables
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_a_wrong_code_is_refused_with_the_name_of_the_block(tmp_path: Path) -> None:
@@ -120,18 +120,18 @@ def test_codes_and_an_order_are_listed_in_one_place(tmp_path: Path) -> None:
 
 def test_a_wrong_limit_or_source_is_refused(tmp_path: Path) -> None:
     limit = '["zinc.low"]\nvalue = "9"\nunit = "umol/L"\nreference = "x"\n'
-    whole = limit + 'checked = 2026-11-27\nmeaning = "low"\n'
-    for text, said in (
+    complete = limit + 'checked = 2026-11-27\nmeaning = "low"\n'
+    for text, message in (
         (limit, "zinc.low: add checked, meaning"),
-        (whole.replace('"9"', '"nine"'), "nine is not a number"),
-        (whole.replace("2026-11-27", '"today"'), "checked is not a day"),
-        (whole.replace('["zinc.low"]', "[zinc.low]"), "write the key in quotes"),
-        (whole.replace("umol/L", "ug/dL"), 'zinc.low: unit must be "umol/L"'),
-        (whole.replace('"9"', '"900"'), "zinc.low: 900 umol/L is not plausible"),
+        (complete.replace('"9"', '"nine"'), "nine is not a number"),
+        (complete.replace("2026-11-27", '"today"'), "checked is not a day"),
+        (complete.replace('["zinc.low"]', "[zinc.low]"), "write the key in quotes"),
+        (complete.replace("umol/L", "ug/dL"), 'zinc.low: unit must be "umol/L"'),
+        (complete.replace('"9"', '"900"'), "zinc.low: 900 umol/L is not plausible"),
     ):
         with pytest.raises(KnowledgeError, match=r"limits\.toml: ") as refused:
             folder(tmp_path, analytes=ZINC, limits=text).limits()
-        assert said in str(refused.value)
+        assert message in str(refused.value)
     source = '[neighbour]\nlabel = "A"\ncitation = "A"\nkind = "hearsay"\n'
     with pytest.raises(KnowledgeError, match=r"references\.toml: neighbour: kind hearsay"):
         assert folder(tmp_path, references=source).references

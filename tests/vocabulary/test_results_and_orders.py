@@ -162,8 +162,8 @@ def test_a_result_is_recognised_by_its_loinc_code(
 def test_all_codings_of_a_result_are_tried_and_an_excluding_one_wins() -> None:
     local = Coding("urn:local", "K")
     assert OBSERVATIONS.concepts([local, Coding(LOINC, "2823-3")], ()) == {"potassium"}
-    both = [Coding(LOINC, "2823-3"), Coding(LOINC, "2828-2")]
-    assert OBSERVATIONS.concepts(both, ()) == set()
+    contradicting = [Coding(LOINC, "2823-3"), Coding(LOINC, "2828-2")]
+    assert OBSERVATIONS.concepts(contradicting, ()) == set()
 
 
 def test_the_fast_index_returns_analytes_by_normalised_key() -> None:
