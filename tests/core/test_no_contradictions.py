@@ -284,15 +284,15 @@ ABSENT = {
 @given(
     case=patients(),
     kind=st.sampled_from(sorted(ABSENT)),
-    lost=st.sampled_from([State.ABSENT, State.UNAVAILABLE, State.PARTIAL, None]),
+    state=st.sampled_from([State.ABSENT, State.UNAVAILABLE, State.PARTIAL, None]),
 )
 def test_nothing_is_called_absent_unless_its_list_was_read_completely(
-    case: Given, kind: Kind, lost: State | None
+    case: Given, kind: Kind, state: State | None
 ) -> None:
-    if lost is None:
+    if state is None:
         case.nameless(kind)
     else:
-        case.lacking(kind, state=lost)
+        case.lacking(kind, state=state)
     for service in Service:
         for outcome in case.outcomes(service):
             answer = outcome.answer

@@ -1,7 +1,7 @@
 """Which concepts of the rules a resource names, and whether reading lost any of them.
 
-`named` is told by the vocabularies from the places where FHIR names what a resource is about;
-`lost` are the concepts of which there is neither a fact nor a problem.
+`named` are the concepts that the vocabularies find in the places where FHIR says what a resource
+is about; `lost` are those of them for which there is neither a fact nor a problem.
 """
 
 from __future__ import annotations

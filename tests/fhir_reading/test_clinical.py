@@ -142,23 +142,23 @@ def test_the_same_condition_from_two_keys_counts_once() -> None:
     assert len(reading.record.conditions) == 1
 
 
-@pytest.mark.parametrize("turned", [False, True])
-def test_of_two_versions_of_a_condition_the_newer_counts(turned) -> None:
+@pytest.mark.parametrize("reverse", [False, True])
+def test_of_two_versions_of_a_condition_the_newer_counts(reverse) -> None:
     old = condition(meta={"lastUpdated": "2025-01-01T00:00:00Z"})
     new = condition(meta={"lastUpdated": "2026-01-01T00:00:00Z"}, clinicalStatus="resolved")
-    pair = (new, old) if turned else (old, new)
+    pair = (new, old) if reverse else (old, new)
     [found] = conditions(*pair).record.conditions
     assert found.presence is Presence.PAST
 
 
-@pytest.mark.parametrize("turned", [False, True])
-def test_a_withdrawn_version_wins_and_two_that_differ_are_both_kept(turned) -> None:
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_withdrawn_version_wins_and_two_that_differ_are_both_kept(reverse) -> None:
     wrong = condition(verificationStatus="entered-in-error")
-    pair = (wrong, condition()) if turned else (condition(), wrong)
+    pair = (wrong, condition()) if reverse else (condition(), wrong)
     [found] = conditions(*pair).record.conditions
     assert found.presence is Presence.REFUTED
     pair = (condition(), condition(clinicalStatus="resolved"))
-    assert len(conditions(*(pair[::-1] if turned else pair)).record.conditions) == 2
+    assert len(conditions(*(pair[::-1] if reverse else pair)).record.conditions) == 2
 
 
 # --- reasons ---------------------------------------------------------------------------

@@ -700,8 +700,8 @@ def test_a_signed_resource_that_is_not_read_as_an_order_is_reported(kind: str) -
     reading = read({}, Context(ME, draft_orders=drafts, selections=None))
     assert kinds(reading) == [("unreadable", f"{kind}/d")]
     assert len(reading.record.drafts.medications) == 1
-    picked = read({}, Context(ME, draft_orders=drafts, selections=("MedicationRequest/m",)))
-    assert kinds(picked) == []
+    reading = read({}, Context(ME, draft_orders=drafts, selections=("MedicationRequest/m",)))
+    assert kinds(reading) == []
 
 
 @pytest.mark.parametrize("kind", ["Task", "Medication", "Practitioner", "Encounter"])

@@ -358,7 +358,7 @@ def test_whatever_a_record_names_becomes_a_fact_or_a_problem(record: Record) -> 
 
 
 def test_the_generated_records_name_what_they_should() -> None:
-    """The property would be empty if no generated record became a fact."""
+    """The property would prove nothing if no generated record became a fact."""
     for analyte, words in WORDS.items():
         assert analyte in lists.OBSERVATIONS.concepts((), [words])
         assert codes(lists.OBSERVATIONS, analyte)

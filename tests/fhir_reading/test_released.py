@@ -20,7 +20,7 @@ def without_garbage_collection() -> Iterator[None]:
 
 
 def alive() -> int:
-    return sum(isinstance(thing, Candidate | Series) for thing in gc.get_objects())
+    return sum(isinstance(live, Candidate | Series) for live in gc.get_objects())
 
 
 def test_reading_creates_no_reference_cycle(without_garbage_collection: None) -> None:

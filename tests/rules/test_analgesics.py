@@ -77,8 +77,8 @@ def test_an_nsaid_with_any_risk_factor_fires_and_names_the_factor(
     rule: str, case: object, name: str
 ) -> None:
     finding = fired(with_drug(rule, case(), "nsaid", name="Ibuprofen").ask(rule))  # type: ignore[operator]
-    loud = rule == ORDERED or name not in MILD
-    assert finding.indicator is (Indicator.WARNING if loud else Indicator.INFO)
+    warns = rule == ORDERED or name not in MILD
+    assert finding.indicator is (Indicator.WARNING if warns else Indicator.INFO)
     assert name in finding.summary
     assert name in detail_of(finding)
     assert "ineffective" not in detail_of(finding)

@@ -85,7 +85,7 @@ def test_haemoglobin_counts_for_twelve_months(days_ago: int, fires: bool) -> Non
     (fired if fires else unknown)(answer)
 
 
-def test_a_newer_unusable_result_is_reported_beside_a_low_one() -> None:
+def test_a_newer_unusable_result_is_reported_with_a_low_one() -> None:
     case = given().result("hemoglobin", "8 g/dL", days_ago=9).unusable("hemoglobin", days_ago=1)
     assert any("could not be used" in line for line in fired(case.ask(RULE)).missing)
 

@@ -128,8 +128,8 @@ def test_another_sedative_makes_it_a_warning(sedating: str) -> None:
             ).ask(RULE)
         )
     )
-    doubted = given().has("cirrhosis").reported_stopped(sedating, name="Other")
-    assert sedating in fired(baclofen(case=doubted).ask(RULE)).summary
+    reported_stopped = given().has("cirrhosis").reported_stopped(sedating, name="Other")
+    assert sedating in fired(baclofen(case=reported_stopped).ask(RULE)).summary
     stopped = given().has("cirrhosis").takes(sedating, taking=Taking.STOPPED)
     silent(baclofen(case=stopped).ask(RULE))
 

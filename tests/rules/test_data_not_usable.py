@@ -413,7 +413,7 @@ def test_a_tier_a_rule_whose_trigger_is_present_is_reported_without_cramps() -> 
     assert "Magnesium in renal impairment" in lines(case.result("magnesium", "<2.0 mmol/L"))
 
 
-def test_a_newer_unreadable_result_beside_a_trigger_is_reported_without_cramps() -> None:
+def test_a_newer_unreadable_result_with_a_trigger_is_reported_without_cramps() -> None:
     case = given().takes("magnesium").result("egfr", "80 mL/min/{1.73_m2}", days_ago=9)
     text = lines(case.unusable("creatinine"))
     assert "Creatinine" in text

@@ -141,8 +141,8 @@ def test_of_two_simultaneous_results_the_lower_counts() -> None:
 
 
 def test_missing_means_not_measured_or_not_usable() -> None:
-    share = "transferrin saturation in the last 6 months"
-    assert fired(given().result("ferritin", "30 ng/mL").ask(RULE)).missing == (share,)
+    tsat = "transferrin saturation in the last 6 months"
+    assert fired(given().result("ferritin", "30 ng/mL").ask(RULE)).missing == (tsat,)
     two_results = given().result("ferritin", "30 ng/mL").result("transferrin_saturation", "25 %")
     assert fired(two_results.ask(RULE)).missing == ()
     newer = given().result("ferritin", "30 ng/mL", days_ago=9).unusable("ferritin")

@@ -316,8 +316,8 @@ def test_the_evidence_lists_the_drug_and_the_hazard(
 
 @pytest.mark.parametrize("rule", [TAKEN, ORDERED])
 def test_only_missing_data_are_named(rule: str) -> None:
-    kidney, level = "renal function in the last 12 months", "magnesium in the last 12 months"
-    assert fired(drug(rule).ask(rule)).missing == (kidney, level)
+    renal, level = "renal function in the last 12 months", "magnesium in the last 12 months"
+    assert fired(drug(rule).ask(rule)).missing == (renal, level)
     known = drug(rule).result("egfr", f"45 {UNIT}")
     assert fired(known.ask(rule)).missing == (level,)
     both = fired(known.result("magnesium", "0.8 mmol/L").ask(rule))
@@ -408,8 +408,8 @@ def test_the_advice_depends_on_the_hazard(egfr: str, taken: str, ordered: str) -
         action = "toxic accumulation possible" if egfr == "25" else "monitor"
         assert fired(taking(egfr).ask(TAKEN)).summary.endswith(action)
     for case, rule in ((taking(egfr), TAKEN), (ordering(egfr), ORDERED)):
-        signs = "Signs of toxicity" in " ".join(fired(case.ask(rule)).advice)
-        assert signs is (egfr == "25")
+        signs_listed = "Signs of toxicity" in " ".join(fired(case.ask(rule)).advice)
+        assert signs_listed is (egfr == "25")
 
 
 def test_without_magnesium_only_missing_tests_are_offered_and_renal_function_is_evidence() -> None:

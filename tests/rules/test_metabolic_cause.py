@@ -156,8 +156,10 @@ def test_only_the_critical_ones_fire_without_cramps() -> None:
     silent(given().result("sodium", "125 mmol/L").ask(RULE))
     fired(given().encounter_for(CRAMPS).result("sodium", "125 mmol/L").ask(RULE))
     assert fired(given().result("sodium", "118 mmol/L").ask(RULE)).indicator is CRITICAL
-    lost = given().result("sodium", "125 mmol/L").lacking(Kind.CONDITIONS, state=State.UNAVAILABLE)
-    assert "whether leg cramps are documented" in unknown(lost.ask(RULE)).because
+    unread = (
+        given().result("sodium", "125 mmol/L").lacking(Kind.CONDITIONS, state=State.UNAVAILABLE)
+    )
+    assert "whether leg cramps are documented" in unknown(unread.ask(RULE)).because
 
 
 def test_under_18_only_the_critical_ones_fire() -> None:

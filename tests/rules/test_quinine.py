@@ -226,8 +226,10 @@ def test_preliminary_platelets_can_raise_severity_but_never_clear(rule: str) -> 
     assert isinstance(repeat, OrderTest)
     assert repeat.parts == ("platelets",)
     for_cramps = given().result("platelets", f"80 {PLATELETS}", preliminary=True)
-    unexcused = fired(quinine(rule, for_cramps).ask(rule))
-    removed = [offered for offered in offers(unexcused) if offered.startswith("MedicationRequest/")]
+    unjustified = fired(quinine(rule, for_cramps).ask(rule))
+    removed = [
+        offered for offered in offers(unjustified) if offered.startswith("MedicationRequest/")
+    ]
     assert len(removed) == (rule == ORDERED)
     assert "preliminary" in finding.summary
     assert offers(finding) == {"cbc"}
@@ -328,14 +330,14 @@ def test_a_blood_count_is_offered_for_haemoglobin_and_platelets() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.ALLERGIES, Kind.CONDITIONS, Kind.RESULTS])
 @pytest.mark.parametrize(
-    ("reason", "said_so"), [("HTTP 503", "HTTP 503"), ("", State.UNAVAILABLE.value)]
+    ("reason", "expected"), [("HTTP 503", "HTTP 503"), ("", State.UNAVAILABLE.value)]
 )
 def test_a_list_that_was_not_read_is_named_with_the_reason(
-    kind: Kind, reason: str, said_so: str
+    kind: Kind, reason: str, expected: str
 ) -> None:
     case = given().lacking(kind, state=State.UNAVAILABLE, reason=reason)
     lines = fired(quinine(ORDERED, case).ask(ORDERED)).missing
-    assert any("could not be checked" in line and said_so in line for line in lines)
+    assert any("could not be checked" in line and expected in line for line in lines)
 
 
 @pytest.mark.parametrize("rule", BOTH)
