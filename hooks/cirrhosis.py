@@ -119,7 +119,7 @@ def _potassium_reasons(facts: Facts, diuretics: tuple[Medication, ...]) -> list[
 
 
 def _recent_lower(facts: Facts, analyte: str) -> Result | None:
-    """The same, where a low value is the worse."""
+    """The newest result of the last 30 days; the lower of a final and a newer preliminary one."""
     return _recent_worse(facts, analyte, Worse.LOW)
 
 
@@ -205,7 +205,7 @@ def electrolytes(facts: Facts) -> Electrolytes:
 
 
 def _against_upper_limit(facts: Facts, analyte: str) -> levels.Level:
-    """The level against its upper limit, for potassium 5.0 mmol/L whatever the laboratory's."""
+    """The level against its upper limit; for potassium always 5.0 mmol/L, not the laboratory's."""
     if analyte == "potassium":
         return levels.at_least(facts, "potassium", "potassium.caution")
     return levels.high(facts, analyte)

@@ -169,7 +169,7 @@ def daily_amount(medication: Medication, names: Sequence[str], salt: Salt | None
 class _Strength:
     amount: Fraction
     unit: str
-    per: str  # "" for one piece of the product, "ml" for one millilitre
+    per: str  # "" for one unit of the product, such as a tablet; "ml" for one millilitre
 
 
 @immutable
@@ -270,7 +270,7 @@ def _patterns(names: tuple[str, ...]) -> PatternIndex:
 
 
 def _name_end(text: str, names: tuple[str, ...]) -> int | None:
-    """The number of the word at which the first of the names ends in a text."""
+    """How many words of a text there are up to the end of the first name; None without a name."""
     ends = [found.end for found in _patterns(names).find(split_words(text))]
     return min(ends, default=None)
 

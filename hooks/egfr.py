@@ -1,8 +1,8 @@
 """Which eGFR counts, and how it is computed from creatinine.
 
-The newest day first; on that day the race-free CKD-EPI 2021 value, else the lowest; a reported
-eGFR before a computed one. From a creatinine later than the eGFR a new eGFR is computed; if one
-of the two has only a date, the lower counts.
+The eGFR of the newest day counts: the race-free CKD-EPI 2021 value of that day, else the lowest,
+and a reported value rather than a computed one. If a creatinine is later than the eGFR, a new
+eGFR is computed from it; if one of the two has only a date, the lower counts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def ckd_epi_2021(creatinine: Fraction, age: int, female: bool) -> float:
 
 
 def computed(facts: Facts, analyte: str, worse: Worse) -> Newest | None:
-    """The newest eGFR, chosen among the methods; None for every other analyte."""
+    """The eGFR that counts, chosen among the methods; None for every other analyte."""
     if analyte != "egfr":
         return None
     series = facts.series.get("egfr", NO_RESULTS)
@@ -60,7 +60,7 @@ def _may_replace(creatinine: Result, reported: Result | None) -> bool:
 
 
 def _later_of(reported: Result | None, calculated: Result | None) -> Result | None:
-    """The later of the two; the lower if they are of one day and one has no time."""
+    """The later of the two; the lower if they are of the same day and one of them has no time."""
     if reported is None or calculated is None:
         return reported or calculated
     if reported.day == calculated.day and (reported.day_only or calculated.day_only):

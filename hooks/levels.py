@@ -54,7 +54,7 @@ class Level(Struct, frozen=True):
 
     def evidence(self) -> Evidence:
         """The result and the limit, with remarks."""
-        assert self.result is not None  # only a level that exists is evidence
+        assert self.result is not None  # callers ask only where there is a result
         remarks = []
         if self.preliminary:
             remarks.append("preliminary")

@@ -38,7 +38,7 @@ class Contraindications:
     problems: tuple[Problem, ...]
     unmeasured: bool
     platelets_only: bool  # a low platelet count is the only contraindication
-    doubt: str  # why to repeat a platelet count that alone contraindicates: "clotted", ...
+    doubt: str  # why to repeat the count, if it is the only contraindication: "clotted", ...
 
 
 def contraindications(facts: Facts) -> Contraindications:
@@ -111,15 +111,15 @@ AVOID_TOGETHER = ("qt_prolonging", "mefloquine")
 
 @immutable
 class Interaction:
-    """One class of medicines that quinine interacts with, and those found of it."""
+    """A class of medicines that quinine interacts with, and the patient's medicines of it."""
 
     concept: str
-    found: tuple[Medication, ...]
+    medications: tuple[Medication, ...]
 
     @property
     def words(self) -> str:
         """For a card's detail."""
-        return f"{named(self.found)} ({INTERACTIONS[self.concept]})"
+        return f"{named(self.medications)} ({INTERACTIONS[self.concept]})"
 
 
 def interactions(facts: Facts) -> tuple[Interaction, ...]:

@@ -17,8 +17,8 @@ _NAMES = {
 def conditions_unread(facts: Facts) -> tuple[str, ...]:
     """Why the problem list is not known in full; empty if it is.
 
-    Either it did not arrive complete, or an active entry does not say what it is. Nothing can
-    then be said to be absent.
+    Either it did not arrive complete, or an active entry does not say what it is. No condition
+    can then be said to be absent.
     """
     return _lines(facts.unread(Kind.CONDITIONS))
 

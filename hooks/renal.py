@@ -138,7 +138,7 @@ class RenalFunction:
 
 
 def renal_headline(renal: RenalFunction, text: str) -> str:
-    """A summary that states renal function; a creatinine rise is shortened if it is too long."""
+    """A summary that states renal function; if too long, the rise in creatinine is shortened."""
     injury = renal.acute
     if injury is not None and len(text) > READ_AT_ONCE:
         first, last = (result.reported.split(" ")[0] for result in (injury.baseline, injury.newest))
@@ -219,7 +219,7 @@ def _derive_renal_function(facts: Facts) -> RenalFunction:
             impairment is Impairment.NONE
             and fresh
             and not pregnant
-            and not newest.unusable  # nor a doubtful one
+            and not newest.unusable  # among them a result with a remark on its sample
             and facts.could_be_read(Kind.CONDITIONS)
         ),
         unusable=newest.beside(egfr),

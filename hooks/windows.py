@@ -9,4 +9,4 @@ YEAR = months(12)  # haemoglobin, platelets; potassium, magnesium and eGFR at th
 IRON = months(6)  # ferritin and transferrin saturation
 GLYCEMIA = months(36)  # HbA1c and glucose
 PLATELETS = days(90)  # platelets as a contraindication
-ORDERED = days(30)  # for so long an active order counts as if the test were on its way
+ORDERED = days(30)  # an active order counts for this long as if the test were on its way

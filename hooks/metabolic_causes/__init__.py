@@ -1,1 +1,1 @@
-"""Metabolic causes of cramps that a laboratory result shows, one analyte a module."""
+"""Metabolic causes of cramps that a laboratory result shows, a module for each analyte."""

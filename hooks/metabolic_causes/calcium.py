@@ -96,12 +96,12 @@ def _calcium_cause(
 
 
 def _corrected(facts: Facts, calcium: Result) -> tuple[Result, Result | None, str]:
-    """Total calcium corrected for the albumin nearest to it within 7 days, with that albumin."""
+    """Total calcium corrected for the nearest albumin within 7 days, that albumin, and a note."""
     albumin = _albumin_of(facts, calcium)
     if albumin is None or not calcium.value.exact or calcium.value.low is None:
         return calcium, None, "not corrected: no albumin within 7 days"
     measured = albumin.canonical_value()
-    assert measured is not None  # only exact ones are looked for
+    assert measured is not None  # only exact results are considered
     shortfall = Fraction(facts.limits.value("albumin.corrects")) - measured
     if shortfall <= 0:
         return calcium, albumin, ""
@@ -126,7 +126,7 @@ def _albumin_of(facts: Facts, calcium: Result) -> Result | None:
         return None
 
     def distance(albumin: Result) -> tuple[timedelta, Fraction]:
-        # Of two equally near the higher one counts: it corrects less and so hides no low calcium.
+        # Of two equally near, the higher counts: it corrects less, and so hides no low calcium.
         return abs(albumin.when - calcium.when), -(albumin.canonical_value() or Fraction(0))
 
     return min(candidates, key=distance)

@@ -121,7 +121,7 @@ def anemia(facts: Facts) -> Answer:
 
 @immutable
 class _Severity:
-    """How severe and how recent the anaemia is; ``limit`` is the severe limit it is below."""
+    """How severe and how recent the anaemia is; ``limit``: the key of the severe limit passed."""
 
     indicator: Indicator
     limit: str
@@ -182,7 +182,7 @@ def _harm_by_quinine(facts: Facts, result: Result) -> tuple[str, Result | None]:
 def _before_the_fall(facts: Facts, result: Result) -> Result | None:
     fall = Fraction(facts.limits.value("fall.hemoglobin"))
     earlier = []
-    since = result.when - timedelta(days=_FALL_WITHIN + 2)  # the days are counted below
+    since = result.when - timedelta(days=_FALL_WITHIN + 2)  # exact days are counted below
     for haemoglobin in facts.series.get("hemoglobin", NO_RESULTS).finals(since):
         days = (result.day - haemoglobin.day).days
         if days > _FALL_WITHIN:

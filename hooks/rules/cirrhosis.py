@@ -161,7 +161,7 @@ _Check = tuple[str, Newest, bool]
 
 
 def _checks(facts: Facts) -> list[_Check]:
-    """What is checked first: its newest results, and whether any is of the last 30 days."""
+    """What is checked first, with the newest results, and whether any is of the last 30 days."""
     return [
         (analyte, facts.newest(analyte, Worse.LOW), _measured(facts, analyte))
         for analyte in CHECKED_FIRST

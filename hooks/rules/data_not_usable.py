@@ -91,7 +91,7 @@ _MOST_NAMES = 3  # names in the summary
 
 
 def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
-    """Say when a chart is opened what could not be checked."""
+    """Say, when a chart is opened, what could not be checked."""
     applicable = [outcome for outcome in outcomes if may_fire(outcome.rule, facts)]
     needed = data_needed_by(tuple([outcome.rule for outcome in applicable]))
     without_complaint = [outcome for outcome in applicable if outcome.rule.tier is Tier.ALWAYS]
@@ -129,7 +129,7 @@ def _review_chart(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
 
 
 def _review_order(facts: Facts, outcomes: Sequence[Outcome]) -> Answer:
-    """Say for a selected order what its rules could not check."""
+    """Say, for a selected order, what its rules could not check."""
     judging = [
         outcome
         for outcome in outcomes

@@ -3,8 +3,8 @@
 Recommendation: leg cramps must not be confused with restless legs syndrome, which needs
 different treatment, dopaminergic agents (article, "Common pitfalls").
 
-When: a selected draft orders a dopamine agonist or levodopa with cramps as its reason, and
-neither restless legs, Parkinson disease nor prolactinoma is documented, or a reason as well.
+When: a selected draft orders a dopamine agonist or levodopa with cramps as its reason, and none
+of restless legs, Parkinson disease and prolactinoma is documented or is also its reason.
 Then: how the two differ; removal of the draft.
 Does not cover: whether a dopaminergic agent is right for restless legs.
 """

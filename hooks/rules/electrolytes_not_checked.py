@@ -109,7 +109,7 @@ _NAMES = {
     "magnesium": "magnesium",
     "hemoglobin": "complete blood count",
 }
-# A haemoglobin result comes from a blood count, but an order for it alone does not ask for one.
+# A haemoglobin result shows that a blood count was done, but an order for it alone is not one.
 _TESTS = {
     key: OrderTest(test, "initial workup of cramps", parts)
     for key, test, parts in (

@@ -9,7 +9,7 @@ When: leg cramps are documented, and no deep vein thrombosis of the leg is docum
 suspected.
 Then: the examination, the measures, and how weak the evidence is; vitamin K2 as unsettled. In
 pregnancy neither baclofen nor magnesium is mentioned.
-Does not cover: cramps of exercise or dialysis.
+Does not cover: cramps caused by exercise or dialysis.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ from hooks.wording import (
 
 LASTING_LOSS = "magnesium_loss"
 NO_SUPPLEMENT = frozenset({"magnesium_antacid_laxative", "magnesium_intravenous"})
-# With one of these on the problem list, it is the likelier reason for magnesium without one.
+# If one of these is on the problem list, it is the likelier reason for magnesium that has none.
 OTHER_USES = ("arrhythmia", "eclampsia", "hypomagnesemia")
 _FIGURES = (
     "With normal magnesium, supplements had no clinically meaningful benefit: mean "
@@ -65,10 +65,10 @@ def is_supplement(medication: Medication) -> bool:
 
 
 def meant_for_cramps(facts: Facts, reason: Reason) -> bool | None:
-    """Whether magnesium is meant for cramps; None if that cannot be told.
+    """Whether magnesium is meant for cramps; None if that is not known.
 
-    If no reason is given, a documented arrhythmia, eclampsia or magnesium deficiency is the
-    likelier one.
+    If no reason is given, a documented arrhythmia, eclampsia or magnesium deficiency is taken to
+    be the reason rather than cramps.
     """
     if not reason.given and facts.hazards(*OTHER_USES):
         return False

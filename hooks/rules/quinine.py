@@ -150,7 +150,7 @@ def _answer(
     evidence = (
         *evidence,
         *(Evidence(condition) for condition in (*justifying, *g6pd)),
-        *(Evidence(drug) for each in interacting for drug in each.found),
+        *(Evidence(drug) for interaction in interacting for drug in interaction.medications),
         *hazards.evidence,
     )
     if not unjustified and not hazards.names:
@@ -286,7 +286,7 @@ def _caution(
     hazards: Contraindications,
     offers: tuple[Suggestion, ...],
 ) -> Finding | None:
-    """The card on quinine that is for malaria and not contraindicated; None if there is none."""
+    """The card on quinine for malaria without a contraindication; None if nothing calls for it."""
     interacting = interactions(facts)
     avoided = [interaction for interaction in interacting if interaction.concept in AVOID_TOGETHER]
     g6pd = facts.ever("g6pd_deficiency")
@@ -297,14 +297,14 @@ def _caution(
     if not lines:
         return None
     if avoided:
-        names = drugs(drug for interaction in avoided for drug in interaction.found)
+        names = drugs(drug for interaction in avoided for drug in interaction.medications)
         summary = f"{subject} for malaria with {names}: avoid together (QT)"
     elif g6pd:
         summary = f"{subject} with G6PD deficiency: caution, watch for haemolysis"
     elif cirrhosis:
         summary = f"{subject} for malaria in cirrhosis: exposure is raised; monitor"
     else:
-        names = drugs(drug for interaction in interacting for drug in interaction.found)
+        names = drugs(drug for interaction in interacting for drug in interaction.medications)
         summary = f"{subject} for malaria with {names}: monitor the interaction"
     return Finding(
         indicator=Indicator.WARNING if avoided or g6pd else Indicator.INFO,

@@ -116,7 +116,7 @@ def _ischaemia_finding(facts: Facts, ischaemia: Sequence[Condition]) -> Finding:
     needs=[conditions(DVT, "leg_cramps")],
 )
 def dvt_mimic(facts: Facts) -> Answer:
-    """Calf pain in a leg with a thrombosis is not taken for a cramp until proven."""
+    """Calf pain in a leg with a thrombosis is not taken for a cramp until shown to be one."""
     thrombosis = facts.hazards(DVT)
     if not thrombosis:
         if not facts.could_be_read(Kind.CONDITIONS):

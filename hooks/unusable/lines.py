@@ -18,7 +18,7 @@ _KIND_WORDS = {kind.value: words for kind, words in WORDS.items()}
 
 
 def lines_of(problems: Iterable[Problem]) -> dict[str, str]:
-    """For each line about a problem the name of what it is about, which a summary uses."""
+    """The lines about problems, each with the name that a summary uses for what it is about."""
     return {line_about(problem): name_of(problem.about) for problem in problems}
 
 

@@ -29,8 +29,8 @@ _DRAFTS = "draft orders"
 def watched_problems(facts: Facts, keys: Iterable[str]) -> list[Problem]:
     """The newest results of some analytes in the last 30 days that could not be used.
 
-    One with a date in the future counts. One without a date counts if none of these days can
-    be used, or if it is critical. The worst come first.
+    One with a date in the future counts. One without a date counts if no result of these days is
+    usable, or if it is critical. The worst come first.
     """
     problems: list[Problem] = []
     for key in keys:
@@ -77,7 +77,7 @@ def could_be_any_entry(problem: Problem, facts: Facts) -> bool:
 
 
 def is_critical(problem: Problem, facts: Facts) -> bool:
-    """Whether its laboratory flagged it as critical, or its value is."""
+    """Whether the laboratory flagged it as critical, or its value is critical."""
     if problem.critical:
         return True
     value = problem.value
@@ -101,5 +101,5 @@ def unread_drafts(facts: Facts) -> list[Problem]:
 
 
 def of_other_patients(problems: Iterable[Problem]) -> list[Problem]:
-    """Those of records that belong to another patient."""
+    """The problems of resources that belong to another patient."""
     return [problem for problem in problems if problem.kind == "wrong-patient"]

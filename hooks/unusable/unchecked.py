@@ -53,14 +53,14 @@ def data_needed_by(rules: tuple[Rule, ...]) -> DataNeeds:
 
 
 def kinds_not_obtained(facts: Facts, needed: DataNeeds) -> dict[str, str]:
-    """The kinds of data that did not arrive, or not whole, and why."""
+    """The kinds of data that did not arrive, or arrived incomplete, and why."""
     lines = {}
     for kind in needed.requested:
         availability = facts.availability(kind)
         if availability.whole:
             continue
         if availability.state is State.ABSENT and kind not in ESSENTIAL:
-            continue  # optional by itself: a site may never send it
+            continue  # optional: a site may never send it
         name = WORDS.get(kind, kind.value)
         reason = quoted(availability.reason or availability.state.value)
         part = "all " if availability.state is State.PARTIAL else ""
@@ -82,7 +82,7 @@ def unusable_results(
             if problem.kind == "sample" and _used(problem.source, outcomes):
                 continue
             if problem.when is None or facts.on_day(problem.when) >= earliest:
-                # An eGFR may rest on creatinine: the result is called by its own name.
+                # An eGFR may rest on creatinine: the line names the result that was unusable.
                 lines[line_about(problem)] = name_of(problem.about)
     return lines
 
@@ -109,7 +109,7 @@ def left_open(outcome: Outcome, facts: Facts) -> bool:
     for need in outcome.rule.needs:
         if need.analyte in WATCHED and _has_comparator(facts, need):
             result = facts.newest(need.analyte, Worse.LOW).result
-            assert result is not None  # it is open
+            assert result is not None  # it has a comparator
             if facts.within(result, RECENT) and any(
                 result.reported in reason for reason in outcome.answer.because
             ):
@@ -136,7 +136,7 @@ def undecided(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, str]:
     lines = {}
     for outcome in outcomes:
         answer = outcome.answer
-        assert isinstance(answer, CannotTell)  # the callers ask about no others
+        assert isinstance(answer, CannotTell)  # callers pass no other outcomes
         if answer.unjudged:
             for reason in answer.because:
                 lines[f"Could not check {answer.unjudged}: {reason}"] = answer.unjudged
@@ -147,7 +147,7 @@ def undecided(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, str]:
 
 
 def failed_rules(outcomes: Iterable[Outcome]) -> dict[str, str]:
-    """The rules that failed themselves, so that what they look for was not looked for."""
+    """The rules that failed, so that what they look for went unchecked."""
     lines = {}
     for outcome in outcomes:
         answer, title = outcome.answer, outcome.rule.title
