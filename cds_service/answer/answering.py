@@ -68,14 +68,14 @@ class Answered:
         """The references of the orders that were judged."""
         drafts = self.facts.drafts
         return (
-            *(one.source.reference for one in drafts.selected_medications),
-            *(one.source.reference for one in drafts.selected_orders),
+            *(draft.source.reference for draft in drafts.selected_medications),
+            *(draft.source.reference for draft in drafts.selected_orders),
         )
 
     @cached_property
     def silence(self) -> str:
         """What a response without cards means, so that it does not look like an all-clear."""
-        unchecked = sum(isinstance(one.answer, CannotTell) for one in self.outcomes)
+        unchecked = sum(isinstance(outcome.answer, CannotTell) for outcome in self.outcomes)
         if self.silent:
             more = f"; {_rules(unchecked)} could not be checked" if unchecked else ""
             return f"No cards: in silent mode, {_rules(len(self.silent))} would show one{more}."

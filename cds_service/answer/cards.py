@@ -59,7 +59,7 @@ class Card(Struct, frozen=True):
     @property
     def cited(self) -> tuple[str, ...]:
         """References to the resources it is based on."""
-        return tuple(dict.fromkeys(one.fact.source.reference for one in self.evidence))
+        return tuple(dict.fromkeys(evidence.fact.source.reference for evidence in self.evidence))
 
 
 @immutable
@@ -96,7 +96,7 @@ class Cards:
         ]
         silent = self._silent(hook, findings, facts)
         if silent:
-            findings = [one for one in findings if one[0] not in silent]
+            findings = [pair for pair in findings if pair[0] not in silent]
         keys = {rule.id: evidence_key(finding) for rule, finding in findings}
         dropped = {rule.id: SILENT for rule in silent}
         if self.snooze is not None and findings:
@@ -125,18 +125,20 @@ class Cards:
         """The finding without suggestions of unknown orders, which are the rule's mistake."""
         orderables = self.writer.orderables
         unknown = [
-            one
-            for one in finding.suggestions
-            if not isinstance(one, RemoveDraft) and one.key not in orderables
+            suggestion
+            for suggestion in finding.suggestions
+            if not isinstance(suggestion, RemoveDraft) and suggestion.key not in orderables
         ]
         if not unknown:
             return finding
-        known = tuple([one for one in finding.suggestions if one not in unknown])
+        offerable = tuple(
+            [suggestion for suggestion in finding.suggestions if suggestion not in unknown]
+        )
         error = KeyError("a suggestion names an unknown order")
         if self.failed is None:
             raise error
         self.failed(rule, error)
-        return replace(finding, suggestions=known)
+        return replace(finding, suggestions=offerable)
 
     def _silent(self, hook: Hook, findings: Findings, facts: Facts) -> dict[Rule, bool]:
         """The silent rules that fired, and whether their cards would be shown."""
@@ -146,9 +148,9 @@ class Cards:
         silent = [rule for rule, _ in findings if site.silent(rule.id, facts.today)]
         if not silent:
             return {}
-        whole = arrange(hook, findings, facts, self.writer.orderables, self.priorities)
-        would = {one.rule for one in whole.shown}
-        return {rule: rule in would for rule in silent}
+        without_silencing = arrange(hook, findings, facts, self.writer.orderables, self.priorities)
+        would_show = {shown.rule for shown in without_silencing.shown}
+        return {rule: rule in would_show for rule in silent}
 
     def _write(
         self, shown: Shown, recipient: Recipient, key: list[str], lines: EvidenceLines

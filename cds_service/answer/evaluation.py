@@ -89,9 +89,9 @@ class Evaluation:
         keys: Mapping[str, tuple[Key, ...]],
     ) -> None:
         self._engines, self._readers = engines, readers
-        self.topics = {one.id: topic for topic in topics for one in topic.services}
+        self.topics = {service.id: topic for topic in topics for service in topic.services}
         self.services: Mapping[str, Service] = {
-            one.id: one for topic in topics for one in topic.services
+            service.id: service for topic in topics for service in topic.services
         }
         self._judged = {
             service: frozenset[str]().union(*(rule.judges for rule in self.rules(service)))
@@ -128,7 +128,7 @@ class Evaluation:
     def _require_data(self, call: Call, deliveries: Mapping[Kind, Delivery], facts: Facts) -> None:
         """Raise PreconditionFailed when no rule at all could answer."""
         # A kind that the call gave no reason to ask for does not count as obtained.
-        asked = [kind for kind, one in deliveries.items() if one.reason != NOT_ASKED]
+        asked = [kind for kind, delivery in deliveries.items() if delivery.reason != NOT_ASKED]
         if any(facts.obtained(kind) for kind in asked):
             return
         if self.services[call.service].hook.drafts and (

@@ -31,7 +31,7 @@ def as_json(answered: Answered) -> dict[str, Any]:
                 "version": traced.version,
                 "answer": traced.answer,
                 "because": list(traced.because),
-                "evidence": [evidence_line(one) for one in outcome.answer.evidence],
+                "evidence": [evidence_line(evidence) for evidence in outcome.answer.evidence],
                 "missing": _missing(outcome),
                 "notShown": traced.left_out,
             }

@@ -81,7 +81,9 @@ class CardWriter:
         }
         if finding.suggestions:
             write = self._suggestions.write
-            card["suggestions"] = [write(one, recipient) for one in finding.suggestions]
+            card["suggestions"] = [
+                write(suggestion, recipient) for suggestion in finding.suggestions
+            ]
             card["selectionBehavior"] = "any"
         card["overrideReasons"] = _override_reasons(finding.overrides)
         if common.links:
@@ -105,10 +107,10 @@ class CardWriter:
         }
 
     def _common(self, rule: Rule, key: str) -> _Common:
-        known = self._in_common.get((rule, key))
-        if known is None:
+        common = self._in_common.get((rule, key))
+        if common is None:
             reference = self._leading(rule, key)
-            known = self._in_common[rule, key] = _Common(
+            common = self._in_common[rule, key] = _Common(
                 source={
                     "label": reference.label,
                     "url": self._address(rule, reference),
@@ -126,31 +128,31 @@ class CardWriter:
                     "clinically validated."
                 ),
             )
-        return known
+        return common
 
     def _leading(self, rule: Rule, key: str) -> Reference:
         """The source that a card shows: a primary one where there is one, preferably one read."""
         keys = (key, *rule.references) if key else rule.references
-        listed = [self.references[one] for one in keys]
-        primary = [one for one in listed if one.primary]
+        listed = [self.references[source_key] for source_key in keys]
+        primary = [reference for reference in listed if reference.primary]
         if key and primary and primary[0].key == key:
             return primary[0]
-        for one in primary:
-            if one.seen:
-                return one
+        for reference in primary:
+            if reference.seen:
+                return reference
         return primary[0] if primary else listed[0]
 
     def _address(self, rule: Rule, reference: Reference) -> str:
         """The URL of a source. General knowledge and judgements have none; then it is that of
         the next source of the rule, or of its topic."""
         others = (self.references[key] for key in (*rule.references, *self.references))
-        return next((one.url for one in (reference, *others) if one.url), "")
+        return next((source.url for source in (reference, *others) if source.url), "")
 
     def _links(self, rule: Rule, key: str) -> list[dict[str, str]]:
         keys = dict.fromkeys((key, *rule.references) if key else rule.references)
         links = [
             {"label": reference.label, "url": reference.url, "type": "absolute"}
-            for reference in (self.references[one] for one in keys)
+            for reference in (self.references[source_key] for source_key in keys)
             if reference.url
         ]
         if self._rule_pages:
@@ -164,13 +166,17 @@ def orders_judged(finding: Finding) -> list[str]:
     those in its evidence or that it would remove."""
     named = finding.about or (
         *[
-            one.fact.source.reference
-            for one in finding.evidence
-            if isinstance(one.fact, (Medication, Order)) and one.fact.selected
+            evidence.fact.source.reference
+            for evidence in finding.evidence
+            if isinstance(evidence.fact, (Medication, Order)) and evidence.fact.selected
         ],
-        *[one.reference for one in finding.suggestions if isinstance(one, RemoveDraft)],
+        *[
+            suggestion.reference
+            for suggestion in finding.suggestions
+            if isinstance(suggestion, RemoveDraft)
+        ],
     )
-    return [one for one in dict.fromkeys(named) if _REFERENCE.fullmatch(one)]
+    return [reference for reference in dict.fromkeys(named) if _REFERENCE.fullmatch(reference)]
 
 
 def _found(reference: Reference) -> str:

@@ -81,9 +81,13 @@ def fired(
     outcomes: Sequence[Outcome], priorities: Priorities = NO_PRIORITIES
 ) -> list[tuple[Rule, Finding]]:
     """The findings in display order: by severity, info cards by priority, then the catalogue."""
-    found = [(o.rule, o.answer) for o in outcomes if isinstance(o.answer, Finding)]
-    if len(found) < 2:
-        return found
+    findings = [
+        (outcome.rule, outcome.answer)
+        for outcome in outcomes
+        if isinstance(outcome.answer, Finding)
+    ]
+    if len(findings) < 2:
+        return findings
     kinds = priorities.kinds
 
     def rank(pair: tuple[Rule, Finding]) -> tuple[int, int]:
@@ -92,7 +96,7 @@ def fired(
             return -finding.indicator, 0
         return -finding.indicator, kinds.get(rule.id, Priority.ADVICE)
 
-    return sorted(found, key=rank)
+    return sorted(findings, key=rank)
 
 
 def arrange(
@@ -110,19 +114,19 @@ def arrange(
     dropped = dict(priorities.withheld(findings)) if len(findings) > 1 else {}
     if hook.info_cards is InfoCards.NONE:
         findings = _dangerous(hook, findings, dropped)
-    informed = 0
+    info_shown = 0
     for rule, finding in _one_card_for_one_draft(findings, dropped):
         if rule.id in dropped:
             continue
         exempt = rule.review is not None or finding.indicator is not Indicator.INFO
         if not exempt and hook.info_cards is InfoCards.CAPPED:
-            if informed >= facts.site.max_info_cards:
+            if info_shown >= facts.site.max_info_cards:
                 dropped[rule.id] = f"over the cap of {facts.site.max_info_cards} info cards"
                 continue
-            informed += 1
+            info_shown += 1
         kept.append((rule, finding))
     offered: set[Suggestion | str] = set()
-    shown = [_offering_once(Shown(*one), facts, orderables, offered) for one in kept]
+    shown = [_offering_once(Shown(*pair), facts, orderables, offered) for pair in kept]
     return Arranged(tuple(shown), dropped)
 
 
@@ -143,10 +147,10 @@ def _one_card_for_one_draft(findings: Findings, dropped: dict[str, str]) -> Find
         return findings
     merged: list[tuple[Rule, Finding]] = []
     for pair in findings:
-        for place, leading in enumerate(merged):
+        for index, leading in enumerate(merged):
             if not set(leading[1].about).isdisjoint(pair[1].about):
                 lead, other = _leading(leading, pair)
-                merged[place] = (lead[0], _merged(lead[1], *other))
+                merged[index] = (lead[0], _merged(lead[1], *other))
                 dropped[other[0].id] = f"shown on the card of {lead[0].id}, about the same draft"
                 break
         else:
@@ -167,14 +171,14 @@ def _leading(
 def _merged(leading: Finding, rule: Rule, other: Finding) -> Finding:
     """The leading finding, with what another rule says of the same draft in a section."""
     section = "\n\n".join([one_line(other.summary) + ".", *other.advice])
-    cited = {id(one.fact) for one in leading.evidence}
+    cited = {id(evidence.fact) for evidence in leading.evidence}
     return replace(
         leading,
         sections=(*leading.sections, (rule.title, section), *other.sections),
         background=tuple(dict.fromkeys((*leading.background, *other.background))),
         evidence=(
             *leading.evidence,
-            *(one for one in other.evidence if id(one.fact) not in cited),
+            *(evidence for evidence in other.evidence if id(evidence.fact) not in cited),
         ),
         missing=tuple(dict.fromkeys((*leading.missing, *other.missing))),
         suggestions=tuple(dict.fromkeys((*leading.suggestions, *other.suggestions))),

@@ -126,9 +126,12 @@ def undeclared(rule: Rule, answer: Answer) -> Iterator[str]:
     """What an answer offers without the rule declaring it, one sentence each."""
     if not isinstance(answer, Finding):
         return
-    for one in answer.suggestions:
-        if isinstance(one, OrderTest | DraftMedication) and one.key not in rule.offers:
-            yield f"rule {rule.id} offers {one.key}, which it does not declare"
+    for suggestion in answer.suggestions:
+        if (
+            isinstance(suggestion, OrderTest | DraftMedication)
+            and suggestion.key not in rule.offers
+        ):
+            yield f"rule {rule.id} offers {suggestion.key}, which it does not declare"
     for code in answer.overrides:
         if code not in rule.overrides:
             yield f"rule {rule.id} gives the override reason {code}, which it does not declare"

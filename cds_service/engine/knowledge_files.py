@@ -181,7 +181,7 @@ class KnowledgeFolder:
     def codes(self, analyte: str) -> Iterable[Coding]:
         """The LOINC codes by which results of an analyte are searched for."""
         return [
-            one for one in self.vocabulary("observations").codes(analyte) if one.system == LOINC
+            code for code in self.vocabulary("observations").codes(analyte) if code.system == LOINC
         ]
 
     # --- vocabularies ----------------------------------------------------------------------------
@@ -211,7 +211,7 @@ class KnowledgeFolder:
         lists: list[CodeList] = []
         folder = self.folder.joinpath("codelists", vocabulary)
         entries = folder.iterdir() if folder.is_dir() else ()
-        for entry in sorted(entries, key=lambda one: one.name):
+        for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.name.endswith(".csv"):
                 concept = entry.name.removesuffix(".csv")
                 excludes = concept.endswith(".not")
@@ -219,7 +219,7 @@ class KnowledgeFolder:
                 where = f"codelists/{vocabulary}/{entry.name}"
                 lists.append(read_codes(text, where, concept.removesuffix(".not"), excludes))
         if vocabulary == "observations":
-            listed = {one.concept for one in lists if not one.excludes}
+            listed = {code_list.concept for code_list in lists if not code_list.excludes}
             for key, block in self._analyte_blocks.items():
                 if "codes" not in block:
                     continue
@@ -405,7 +405,7 @@ def _inline_codes(key: str, rows: object) -> CodeList:
             code = parse_code(row.get("system", LOINC), row["code"])
         except CodeError as error:
             raise CodeError(error.what, error.fix, where) from None
-        if code in [one.code for one in found]:
+        if code in [known_code.code for known_code in found]:
             raise KnowledgeError(f"{where}: {code} is listed twice")
         found.append(CodeRow(code, row["display"], bool(row.get("verified", False)), row["source"]))
     return CodeList(key, tuple(found))
@@ -413,8 +413,8 @@ def _inline_codes(key: str, rows: object) -> CodeList:
 
 def _inline_names(key: str, names: object) -> tuple[Name, ...]:
     """Names that match the whole text only: ``names = ["calcium", "serum calcium"]``."""
-    if not isinstance(names, list | tuple) or not all(isinstance(one, str) for one in names):
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise KnowledgeError(f'analytes.toml: {key}: write names like ["calcium", "ca"]')
     head = "concept,kind,pattern,note\n"
-    rows = "".join(f'{key},exact,"{one.lower()}",\n' for one in names)
+    rows = "".join(f'{key},exact,"{name.lower()}",\n' for name in names)
     return read_names(head + rows, f"analytes.toml: {key}: names")

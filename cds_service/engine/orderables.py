@@ -37,8 +37,13 @@ def with_site_codes(
     """
     merged = dict(orderables)
     for key, codes in site.items():
-        one = merged[key]
+        known = merged[key]
         merged[key] = Orderable(
-            one.key, one.label, one.covers, (*codes, *one.codes), one.medication, one.dosage
+            known.key,
+            known.label,
+            known.covers,
+            (*codes, *known.codes),
+            known.medication,
+            known.dosage,
         )
     return merged

@@ -305,12 +305,14 @@ def checked(
 ) -> None:
     """Raise KnowledgeError naming the first rule of a service with a flaw, and the flaw."""
     seen: set[str] = set()
-    for one in rules:
-        if one.id in seen:
-            raise KnowledgeError(f"rule {one.id}: two rules have this id")
-        seen.add(one.id)
-        for flaw in flaws(one, references, limits, analytes, orderables):
-            raise KnowledgeError(flaw if flaw.startswith("limit ") else f"rule {one.id}: {flaw}")
+    for declared in rules:
+        if declared.id in seen:
+            raise KnowledgeError(f"rule {declared.id}: two rules have this id")
+        seen.add(declared.id)
+        for flaw in flaws(declared, references, limits, analytes, orderables):
+            raise KnowledgeError(
+                flaw if flaw.startswith("limit ") else f"rule {declared.id}: {flaw}"
+            )
 
 
 def flaws(

@@ -81,10 +81,10 @@ class Engine:
         """Every rule's outcome, in catalogue order; the reviewing rules come last."""
         outcomes: list[Outcome] = []
         # Mostly empty; looked up once, and not by every rule.
-        lacking = {kind: lack for kind in self._demanded if (lack := _lack(kind, facts))}
+        missing = {kind: reason for kind in self._demanded if (reason := _why_missing(kind, facts))}
         for rule in self._checks[service]:
             try:
-                answer = self._answer(rule, facts, lacking)
+                answer = self._answer(rule, facts, missing)
             except Exception as error:
                 answer = self._at_fault(rule, error)
             outcomes.append(Outcome(rule, answer))
@@ -92,7 +92,7 @@ class Engine:
             assert rule.review is not None
             seen = facts if self._scope is None else self._scope(facts, rule)
             try:
-                answer = self._stopped(rule, facts) or rule.review(seen, outcomes)
+                answer = self._not_applicable(rule, facts) or rule.review(seen, outcomes)
                 _require_sound(answer)
             except Exception as error:
                 answer = self._at_fault(rule, error)
@@ -105,10 +105,10 @@ class Engine:
         self._failed(rule, error)
         return rule.otherwise or CannotTell((FAILED,), trigger=True, failed=True)
 
-    def _answer(self, rule: Rule, facts: Facts, lacking: Mapping[Kind, str]) -> Answer:
-        stopped = self._stopped(rule, facts)
-        if stopped is not None:
-            return stopped
+    def _answer(self, rule: Rule, facts: Facts, missing: Mapping[Kind, str]) -> Answer:
+        not_applicable = self._not_applicable(rule, facts)
+        if not_applicable is not None:
+            return not_applicable
         if rule.judges and not judges(rule, facts):
             return NotFired("no selected order is of a kind that this rule judges")
         if rule.tier is Tier.COMPLAINT:
@@ -117,17 +117,17 @@ class Engine:
                 return CannotTell((f"whether {self._complaint_is} documented",))
             if not documented:
                 return NotFired(f"{self._complaint_is} not documented")
-        if lacking:
-            missed = [lacking[kind] for kind in self._demands[rule] if kind in lacking]
-            if missed:
-                return CannotTell(tuple(missed))
+        if missing:
+            reasons = [missing[kind] for kind in self._demands[rule] if kind in missing]
+            if reasons:
+                return CannotTell(tuple(reasons))
         assert rule.check is not None
         answer = rule.check(facts if self._scope is None else self._scope(facts, rule))
         _require_sound(answer)
         return answer
 
     @staticmethod
-    def _stopped(rule: Rule, facts: Facts) -> Answer | None:
+    def _not_applicable(rule: Rule, facts: Facts) -> Answer | None:
         if rule.id in facts.site.rules_off:
             return NotFired("switched off by the site")
         if facts.patient.deceased:
@@ -169,33 +169,43 @@ def _are(kinds: frozenset[type], values: object) -> bool:
         return False
     # By the types at once; one by one only where some are subclasses, such as members of a StrEnum.
     return kinds.issuperset(map(type, values)) or all(
-        isinstance(one, tuple(kinds)) for one in values
+        isinstance(value, tuple(kinds)) for value in values
     )
 
 
-def _sound_finding(found: Finding) -> bool:
+def _sound_finding(finding: Finding) -> bool:
     # In few steps: this runs for every card of every call.
-    advice, missing, background = found.advice, found.missing, found.background
-    about, sections = found.about, found.sections
-    texts = (found.summary, found.strength, found.reference, *advice, *missing, *background, *about)
+    advice, missing, background = finding.advice, finding.missing, finding.background
+    about, sections = finding.about, finding.sections
+    texts = (
+        finding.summary,
+        finding.strength,
+        finding.reference,
+        *advice,
+        *missing,
+        *background,
+        *about,
+    )
     return (
-        isinstance(found.indicator, Indicator)
+        isinstance(finding.indicator, Indicator)
         and _TUPLE.issuperset(map(type, (advice, missing, background, about, sections)))
         and _are(_TEXT, texts)
-        and (not sections or all(len(one) == 2 and _are(_TEXT, one) for one in sections))
-        and _LISTS.issuperset(map(type, (found.overrides, found.suggestions)))
-        and _OVERRIDES.issuperset(found.overrides)
-        and _OFFERS.issuperset(map(type, found.suggestions))
+        and (
+            not sections or all(len(section) == 2 and _are(_TEXT, section) for section in sections)
+        )
+        and _LISTS.issuperset(map(type, (finding.overrides, finding.suggestions)))
+        and _OVERRIDES.issuperset(finding.overrides)
+        and _OFFERS.issuperset(map(type, finding.suggestions))
     )
 
 
 def _sound_evidence(evidence: Any) -> bool:
     if not isinstance(evidence, tuple):
         return False
-    for one in evidence:
-        if type(one) is not Evidence or not isinstance(one.fact, _FACTS):
+    for line in evidence:
+        if type(line) is not Evidence or not isinstance(line.fact, _FACTS):
             return False
-        if not isinstance(one.limit, _LIMIT):
+        if not isinstance(line.limit, _LIMIT):
             return False
     return True
 
@@ -218,7 +228,7 @@ def judges(rule: Rule, facts: Facts) -> bool:
     )
 
 
-def _lack(kind: Kind, facts: Facts) -> str:
+def _why_missing(kind: Kind, facts: Facts) -> str:
     availability = facts.availability(kind)
     if availability.obtained:
         return ""

@@ -113,7 +113,7 @@ class Topic:
     @property
     def rules(self) -> tuple[Rule, ...]:
         """Every rule once, in the order of the services."""
-        return tuple(dict.fromkeys(rule for one in self.services for rule in one.rules))
+        return tuple(dict.fromkeys(rule for service in self.services for rule in service.rules))
 
 
 def check_topics(topics: Sequence[Topic]) -> None:
@@ -139,11 +139,14 @@ def check_topics(topics: Sequence[Topic]) -> None:
                     f"topic {topic.key}: rule {rule.id} also belongs to {rules[rule.id]}"
                 )
     knowledge = [(topic.key, topic.knowledge) for topic in topics]
-    _agree("analyte", [(key, one.analytes) for key, one in knowledge])
-    _agree("limit", [(key, one.limits(None, "")) for key, one in knowledge])
-    _agree("reference", [(key, one.references) for key, one in knowledge])
-    _agree("order", [(key, one.orderables) for key, one in knowledge])
-    _agree("option", [(topic.key, {one.name: one for one in topic.options}) for topic in topics])
+    _agree("analyte", [(key, part.analytes) for key, part in knowledge])
+    _agree("limit", [(key, part.limits(None, "")) for key, part in knowledge])
+    _agree("reference", [(key, part.references) for key, part in knowledge])
+    _agree("order", [(key, part.orderables) for key, part in knowledge])
+    _agree(
+        "option",
+        [(topic.key, {option.name: option for option in topic.options}) for topic in topics],
+    )
 
 
 def _check_topic(topic: Topic) -> None:
@@ -155,7 +158,7 @@ def _check_topic(topic: Topic) -> None:
         plain = option.name.isidentifier() and option.name == option.name.lower()
         if not plain or not option.choices:
             raise KnowledgeError(f"option {option.name}: it needs a name like a_name and choices")
-    if len({one.name for one in topic.options}) < len(topic.options):
+    if len({option.name for option in topic.options}) < len(topic.options):
         raise KnowledgeError("two of its options have the same name")
     for service in topic.services:
         for attribute in ("id", "title", "description", "rules"):
