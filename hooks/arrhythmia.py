@@ -16,12 +16,12 @@ from hooks.windows import RECENT
 from hooks.wording import drugs
 
 DIGOXIN = "digoxin"
-PROLONGING = "qt_prolonging"
+QT_PROLONGING = "qt_prolonging"
 LONG_QT = "long_qt"
 QTC = "qtc_interval"
 
 NEEDS: tuple[Need, ...] = (
-    medications(DIGOXIN, PROLONGING).optional(),
+    medications(DIGOXIN, QT_PROLONGING).optional(),
     conditions(LONG_QT).optional(),
     results(QTC, RECENT).optional(),
 )
@@ -54,7 +54,7 @@ def _rhythm_risk(facts: Facts) -> RhythmRisk:
     names: list[str] = []
     evidence: list[Evidence] = []
     digoxin = facts.taking(DIGOXIN, hazard=True)
-    prolonging = facts.taking(PROLONGING, hazard=True)
+    prolonging = facts.taking(QT_PROLONGING, hazard=True)
     taken = tuple(dict.fromkeys((*digoxin, *prolonging)))
     if taken:
         names.append(drugs(taken, most=2))

@@ -12,20 +12,20 @@ from cds_service.core.patient import Facts
 SUPPLEMENT = "potassium"
 SPARING = "diuretic_potassium_sparing"
 TRIMETHOPRIM = "trimethoprim"
-HELD: dict[str, str] = {
+TO_HOLD: dict[str, str] = {
     SUPPLEMENT: "a potassium supplement or salt substitute",
     SPARING: "a potassium-sparing diuretic",
     "nsaid": "an NSAID",
     TRIMETHOPRIM: "trimethoprim",
 }
 """Classes to hold in hyperkalaemia, in words."""
-REVIEWED: dict[str, str] = {
+TO_REVIEW: dict[str, str] = {
     "raas_inhibitor": "a RAAS inhibitor",
     "calcineurin_inhibitor": "a calcineurin inhibitor",
     "heparin": "a heparin",
 }
 """Classes to review with their prescriber; a card never says to stop them."""
-CLASSES: dict[str, str] = HELD | REVIEWED
+CLASSES: dict[str, str] = TO_HOLD | TO_REVIEW
 
 
 def active(facts: Facts, *classes: str) -> tuple[Medication, ...]:
@@ -36,7 +36,7 @@ def active(facts: Facts, *classes: str) -> tuple[Medication, ...]:
 
 def held_first(medications: tuple[Medication, ...]) -> tuple[Medication, ...]:
     """The drugs to hold before those to review, for a summary that names three."""
-    return tuple(sorted(medications, key=lambda medication: medication.classes.isdisjoint(HELD)))
+    return tuple(sorted(medications, key=lambda medication: medication.classes.isdisjoint(TO_HOLD)))
 
 
 def drafted(

@@ -12,7 +12,7 @@ from cds_service.core.facts import Result
 from cds_service.engine.arranging import Findings, Priorities, Priority
 from cds_service.engine.rule import Finding, Indicator, OrderTest
 
-KINDS: Mapping[str, Priority] = {
+BY_RULE: Mapping[str, Priority] = {
     **dict.fromkeys(
         (
             "high-potassium",
@@ -90,4 +90,4 @@ def _offers_only_electrolytes(finding: Finding) -> bool:
     return bool(offers) and offers <= _ELECTROLYTES
 
 
-PRIORITIES = Priorities(KINDS, withheld)
+PRIORITIES = Priorities(BY_RULE, withheld)

@@ -14,7 +14,7 @@ from cds_service.core.series import NO_RESULTS
 from cds_service.engine.rule import Evidence, Indicator, OrderTest
 from hooks.metabolic_causes.cause import Cause, Judgement
 
-_SAME_TIME = 7  # days
+_ALBUMIN_DAYS = 7  # days
 _PER_GRAM = Fraction(2, 100)  # mmol/L of calcium for each g/L of albumin that is missing
 
 
@@ -118,9 +118,9 @@ def _albumin_of(facts: Facts, calcium: Result) -> Result | None:
     candidates = [
         albumin
         for albumin in facts.series.get("albumin", NO_RESULTS).finals(
-            since=calcium.when - timedelta(days=_SAME_TIME + 2)
+            since=calcium.when - timedelta(days=_ALBUMIN_DAYS + 2)
         )
-        if abs((albumin.day - calcium.day).days) <= _SAME_TIME and albumin.value.exact
+        if abs((albumin.day - calcium.day).days) <= _ALBUMIN_DAYS and albumin.value.exact
     ]
     if not candidates:
         return None

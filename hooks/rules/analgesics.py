@@ -56,7 +56,7 @@ from hooks.wording import (
 
 NSAID, ACETAMINOPHEN = "nsaid", "acetaminophen"
 _ASPIRIN = ("aspirin|asa|ecotrin", "acetylsalicylic acid")
-_LOCAL = re.compile(r"\b(topical|cutaneous|transdermal|ophthalmic|eye|otic|ear)\b")
+_LOCAL_ROUTE = re.compile(r"\b(topical|cutaneous|transdermal|ophthalmic|eye|otic|ear)\b")
 _NEEDS = [
     conditions(
         cramps.LEG_CRAMPS,
@@ -306,7 +306,7 @@ def _analgesics(facts: Facts, nsaids: Iterable[Medication]) -> tuple[Medication,
 
 def _is_analgesic(facts: Facts, nsaid: Medication) -> bool:
     """Whether it is neither given locally nor aspirin in an antiplatelet dose."""
-    if nsaid.dosages and all(_LOCAL.search(dosage.route) for dosage in nsaid.dosages):
+    if nsaid.dosages and all(_LOCAL_ROUTE.search(dosage.route) for dosage in nsaid.dosages):
         return False
     if len(nsaid.ingredients) > 1 or "/" in nsaid.name:
         return True

@@ -44,7 +44,7 @@ from hooks.levels import newer_unusable
 from hooks.windows import IRON, PLATELETS, RECENT, YEAR
 from hooks.wording import FOR_TESTS, headline, short_day
 
-_FALL_WITHIN = 90  # days
+_FALL_DAYS = 90  # days
 _FALSELY_LOWERING = {"clotted", "contaminated"}  # remarks that could explain a low haemoglobin
 
 
@@ -182,10 +182,10 @@ def _harm_by_quinine(facts: Facts, result: Result) -> tuple[str, Result | None]:
 def _before_the_fall(facts: Facts, result: Result) -> Result | None:
     fall = Fraction(facts.limits.value("fall.hemoglobin"))
     earlier = []
-    since = result.when - timedelta(days=_FALL_WITHIN + 2)  # exact days are counted below
+    since = result.when - timedelta(days=_FALL_DAYS + 2)  # exact days are counted below
     for haemoglobin in facts.series.get("hemoglobin", NO_RESULTS).finals(since):
         days = (result.day - haemoglobin.day).days
-        if days > _FALL_WITHIN:
+        if days > _FALL_DAYS:
             break
         if days >= 0 and haemoglobin.when <= result.when and haemoglobin is not result:
             earlier.append(haemoglobin)

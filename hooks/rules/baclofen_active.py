@@ -30,13 +30,12 @@ from cds_service.engine.rule import (
     rule,
 )
 from hooks import levels
+from hooks.cirrhosis import SEDATING
 from hooks.reading import conditions_unread, medications_unread
 from hooks.renal import ADVANCED, RENAL_LIMITS, renal_function, renal_headline
 from hooks.rules.baclofen_hazards import BACLOFEN
 from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, drugs, named
-
-_SEDATING = ("sedative", "opioid", "gabapentinoid")
 
 
 @rule(
@@ -54,7 +53,7 @@ _SEDATING = ("sedative", "opioid", "gabapentinoid")
         results("egfr", YEAR).optional(),
         results("creatinine", YEAR).optional(),
         conditions(*ADVANCED, "ckd_stage_3", "pregnancy").optional(),
-        medications(BACLOFEN, *_SEDATING).optional(),
+        medications(BACLOFEN, *SEDATING).optional(),
         orders("creatinine"),
         demographics(),
     ],
@@ -83,7 +82,7 @@ def baclofen_active_renal_impairment(facts: Facts) -> Answer:
             )
         return NotFired("renal function is not impaired", evidence)
     older = facts.age is not None and facts.age >= facts.limits.value("age.older")
-    sedating = facts.taking(*_SEDATING, hazard=True)
+    sedating = facts.taking(*SEDATING, hazard=True)
     if renal.severe:
         indicator, action = Indicator.CRITICAL, "reduce or replace, never abruptly"
     elif older:

@@ -79,7 +79,7 @@ def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
         for draft in facts.drafts.selected_medications
         if not draft.classes.isdisjoint(DIURETICS)
     )
-    potassium_sparing = all(draft.classes.isdisjoint(_LOSING) for draft in drafts)
+    potassium_sparing = all(draft.classes.isdisjoint(_POTASSIUM_LOSING) for draft in drafts)
     sodium = _sodium(facts, drafts)
     electrolytes = tuple(_electrolyte(facts, analyte) for analyte in ("potassium", "magnesium"))
     all_low = tuple(electrolyte for electrolyte in electrolytes if electrolyte.low)
@@ -167,7 +167,7 @@ def diuretic_ordered_with_cramps(facts: Facts) -> Answer:
 
 _NOT_TO_DELAY = "heart_failure"
 """A condition in which no card delays a diuretic."""
-_LOSING = frozenset({"diuretic_loop", "diuretic_thiazide"})
+_POTASSIUM_LOSING = frozenset({"diuretic_loop", "diuretic_thiazide"})
 _MAY_CORRECT = "The potassium is low: a potassium-sparing diuretic may correct it."
 
 

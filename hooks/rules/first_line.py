@@ -29,13 +29,12 @@ from cds_service.engine.rule import (
     rule,
 )
 from hooks import cramps
-from hooks.cirrhosis import contraindication_to_baclofen, unknown_before_baclofen
+from hooks.cirrhosis import SEDATING, contraindication_to_baclofen, unknown_before_baclofen
 from hooks.renal import ADVANCED, RENAL_LIMITS, renal_function
 from hooks.windows import RECENT, YEAR
 from hooks.wording import FOR_ADVICE, REFUSED, headline, named
 
 NO_MASSAGE = ("dvt", "limb_or_spine_emergency")
-SEDATING = ("sedative", "opioid", "gabapentinoid")
 
 
 @rule(

@@ -35,7 +35,7 @@ from cds_service.engine.rule import (
     rule,
 )
 from hooks import cramps, levels, potassium_raising, reading
-from hooks.potassium_raising import CLASSES, HELD, REVIEWED, SPARING, SUPPLEMENT
+from hooks.potassium_raising import CLASSES, SPARING, SUPPLEMENT, TO_HOLD, TO_REVIEW
 from hooks.renal import ADVANCED, RENAL_LIMITS, RenalFunction, renal_function, renal_headline
 from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, drugs, headline, named
@@ -187,8 +187,8 @@ def _advice(
     if critical and not level.result.remarks:
         lines.append("Urgent same-day assessment with an ECG, without waiting for the repeat.")
     lines.append("Repeat now, without a tourniquet: haemolysis raises potassium.")
-    held = [drug for drug in raising if drug.classes & HELD.keys()]
-    reviewed = [drug for drug in raising if drug.classes & REVIEWED.keys() and drug not in held]
+    held = [drug for drug in raising if drug.classes & TO_HOLD.keys()]
+    reviewed = [drug for drug in raising if drug.classes & TO_REVIEW.keys() and drug not in held]
     if held:
         lines.append(f"Hold: {named(held, most=6)}.")
     if reviewed:

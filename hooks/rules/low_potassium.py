@@ -45,7 +45,7 @@ from hooks.renal import ADVANCED, PREGNANCY, RENAL_LIMITS, RenalFunction, renal_
 from hooks.windows import FRESH_RENAL, RECENT, YEAR
 from hooks.wording import CONTRAINDICATED, FOR_TESTS, append_if_short, day, headline, named
 
-_LOSING = ("diuretic_loop", "diuretic_thiazide")
+_POTASSIUM_LOSING = ("diuretic_loop", "diuretic_thiazide")
 
 
 @rule(
@@ -75,7 +75,7 @@ _LOSING = ("diuretic_loop", "diuretic_thiazide")
         results("creatinine", FRESH_RENAL).optional(),
         conditions(*ADVANCED, "ckd_stage_3").optional(),
         conditions(PREGNANCY).optional(),
-        medications(*_LOSING, *potassium_raising.CLASSES).optional(),
+        medications(*_POTASSIUM_LOSING, *potassium_raising.CLASSES).optional(),
         *arrhythmia.NEEDS,
         orders("potassium", "magnesium", "ecg"),
         demographics(),
@@ -98,7 +98,7 @@ def low_potassium(facts: Facts) -> Answer:
         if severe is None and not level.stale:
             return CannotTell(("whether potassium is critically low in a patient under 18",))
         return NotFired("the patient is under 18 and the level is not critical")
-    losing_drugs = facts.taking(*_LOSING)
+    losing_drugs = facts.taking(*_POTASSIUM_LOSING)
     reasons_against = [] if level.repeat_only else _reasons_against_a_draft(facts, level)
     magnesium = ("", ()) if level.repeat_only else _magnesium(facts)
     return Finding(

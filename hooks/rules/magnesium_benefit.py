@@ -44,7 +44,7 @@ from hooks.wording import (
 )
 
 LASTING_LOSS = "magnesium_loss"
-NO_SUPPLEMENT = frozenset({"magnesium_antacid_laxative", "magnesium_intravenous"})
+NOT_SUPPLEMENTS = frozenset({"magnesium_antacid_laxative", "magnesium_intravenous"})
 # If one of these is on the problem list, it is the likelier reason for magnesium that has none.
 OTHER_USES = ("arrhythmia", "eclampsia", "hypomagnesemia")
 _FIGURES = (
@@ -61,7 +61,7 @@ _STRENGTH = (
 
 def is_supplement(medication: Medication) -> bool:
     """Whether it is magnesium as a supplement, not as an antacid, laxative or infusion."""
-    return "magnesium" in medication.classes and not NO_SUPPLEMENT & medication.classes
+    return "magnesium" in medication.classes and not NOT_SUPPLEMENTS & medication.classes
 
 
 def meant_for_cramps(facts: Facts, reason: Reason) -> bool | None:

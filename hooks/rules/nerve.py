@@ -28,7 +28,7 @@ from cds_service.engine.rule import (
 from hooks import cramps
 from hooks.wording import FOR_ADVICE, headline
 
-NERVE = (
+NERVE_CONDITIONS = (
     "neuropathy",
     "radiculopathy",
     "neurogenic_claudication",
@@ -45,11 +45,11 @@ NERVE = (
     tier=Tier.COMPLAINT,
     references=["article"],
     overrides=FOR_ADVICE,
-    needs=[conditions(*NERVE, "leg_cramps")],
+    needs=[conditions(*NERVE_CONDITIONS, "leg_cramps")],
 )
 def neuropathy_mimic(facts: Facts) -> Answer:
     """Nerve disease or diabetes together with leg cramps: examine the nerves."""
-    nerve_disease = facts.conditions(*NERVE)
+    nerve_disease = facts.conditions(*NERVE_CONDITIONS)
     if not nerve_disease:
         if not facts.could_be_read(Kind.CONDITIONS):
             return CannotTell(("whether nerve disease or diabetes is documented",))

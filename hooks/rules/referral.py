@@ -36,10 +36,10 @@ from hooks import cramps
 from hooks.windows import ORDERED
 from hooks.wording import CONTRAINDICATED, FOR_ADVICE, FOR_TESTS, headline, named
 
-DEFICIT = ("motor_neuron_disease", "radiculopathy", "neurological_deficit")
+DEFICITS = ("motor_neuron_disease", "radiculopathy", "neurological_deficit")
 VASCULAR = ("claudication", "pad")
 RED_FLAGS = (
-    *DEFICIT,
+    *DEFICITS,
     *VASCULAR,
     "neurogenic_claudication",
     "neuropathy",
@@ -62,14 +62,14 @@ EXTENSIVE = ("imaging_leg_spine", "emg_nerve_conduction", "extended_panel")
     offers=["referral_hepatology", "referral_neurology", "referral_vascular"],
     overrides=FOR_TESTS,
     needs=[
-        conditions(*DEFICIT, *VASCULAR, "cirrhosis", "leg_cramps"),
+        conditions(*DEFICITS, *VASCULAR, "cirrhosis", "leg_cramps"),
         orders("referral_neurology", "referral_vascular", "referral_hepatology"),
     ],
 )
 def specialist_referral(facts: Facts) -> Answer:
     """Severe or persistent cramps, a neurological deficit or vascular disease: which specialist."""
     persistent = cramps.persistent(facts)
-    deficit = facts.hazards(*DEFICIT)
+    deficit = facts.hazards(*DEFICITS)
     vascular = facts.hazards(*VASCULAR)
     if not persistent and not deficit and not vascular:
         if not facts.could_be_read(Kind.CONDITIONS):
