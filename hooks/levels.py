@@ -174,7 +174,7 @@ def _level(
         own_range=result is not None and own_range(result),
         stale=stale,
         checked=final is not None and facts.within(final, CHECKED),
-        unusable=newest.beside(result),
+        unusable=newest.unusable_except(result),
         preliminary=preliminary,
         repeat_only=stale or preliminary,
     )

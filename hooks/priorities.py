@@ -1,7 +1,7 @@
-"""Which cards are kept under the cap, and which are not shown beside a critical one.
+"""Which cards are kept under the cap, and which are not shown with a critical one.
 
 Source: clinical content, section 4 (a judgement of this project): hazards first, then
-findings, work-up and advice; beside a critical card no advice card is shown.
+findings, work-up and advice; with a critical card no advice card is shown.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ BY_RULE: Mapping[str, Priority] = {
     ),
 }
 
-_NOT_BESIDE_CRITICAL = (
+_NOT_WITH_CRITICAL = (
     "first-line-measures",
     "diabetes-not-screened",
     "ferritin-not-checked",
@@ -63,7 +63,7 @@ def withheld(findings: Findings) -> Mapping[str, str]:
     ]
     if not critical:
         return {}
-    reasons = dict.fromkeys(_NOT_BESIDE_CRITICAL, _WITHHELD)
+    reasons = dict.fromkeys(_NOT_WITH_CRITICAL, _WITHHELD)
     about_electrolytes = any(
         rule.id == "quinine-active" or _rests_on_electrolytes(finding) for rule, finding in critical
     )

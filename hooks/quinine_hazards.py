@@ -82,7 +82,11 @@ def contraindications(facts: Facts) -> Contraindications:
     return Contraindications(
         names=tuple(names),
         evidence=tuple(evidence),
-        unresolved=(*unread, *undecided, *levels.newer_unusable(newest.beside(count), "platelet")),
+        unresolved=(
+            *unread,
+            *undecided,
+            *levels.newer_unusable(newest.unusable_except(count), "platelet"),
+        ),
         problems=newest.unusable,
         unmeasured=count is None and not newest.unusable and facts.availability(Kind.RESULTS).whole,
         platelets_only=platelets_only,

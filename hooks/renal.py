@@ -222,7 +222,7 @@ def _derive_renal_function(facts: Facts) -> RenalFunction:
             and not newest.unusable  # among them a result with a remark on its sample
             and facts.could_be_read(Kind.CONDITIONS)
         ),
-        unusable=newest.beside(egfr),
+        unusable=newest.unusable_except(egfr),
         results_obtained=facts.obtained(Kind.RESULTS),
         acute=injury,
         creatinine=creatinine,

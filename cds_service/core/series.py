@@ -54,8 +54,8 @@ class Candidate(Struct, eq=False):
 class Newest(Struct, frozen=True):
     """The newest results of one analyte.
 
-    ``result`` is the newest usable final one. ``tentative`` may raise a finding but never
-    clears one: a result that is not final yet, or has a remark on its sample (haemolysed, ...),
+    ``result`` is the newest usable final one. ``tentative`` may cause a finding but never
+    prevents one: a result that is not final yet, or has a remark on its sample (haemolysed, ...),
     and is newer than ``result`` or of the same moment. ``unusable`` are the problems newer than
     ``result`` or of its moment (all of them where it is None) together with all results without
     a date; a result with a remark is among them.
@@ -65,11 +65,11 @@ class Newest(Struct, frozen=True):
     tentative: Result | None = None
     unusable: tuple[Problem, ...] = ()
 
-    def beside(self, used: Result | None) -> tuple[Problem, ...]:
-        """What could not be used, except the result ``used`` that raised a finding."""
+    def unusable_except(self, used: Result | None) -> tuple[Problem, ...]:
+        """What could not be used, except the result ``used`` that caused a finding."""
         if used is None or not used.remarks:
             return self.unusable
-        return tuple(one for one in self.unusable if one.source != used.source)
+        return tuple(problem for problem in self.unusable if problem.source != used.source)
 
 
 class Dated(Protocol):

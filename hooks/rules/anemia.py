@@ -111,7 +111,10 @@ def anemia(facts: Facts) -> Answer:
             *_platelets_on_quinine(facts),
             *((Evidence(severity.before, note="before the fall"),) if severity.before else ()),
         ),
-        missing=(*newer_unusable(newest.beside(result), "haemoglobin"), *_unchecked(facts)),
+        missing=(
+            *newer_unusable(newest.unusable_except(result), "haemoglobin"),
+            *_unchecked(facts),
+        ),
         strength="WHO 2024 for the limits and for severe anaemia (in pregnancy below 7 g/dL); "
         "the critical limit and the effect of quinine are general knowledge.",
         suggestions=_suggestions(facts, result, severity),

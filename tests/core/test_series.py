@@ -108,9 +108,9 @@ def test_a_result_of_a_doubtful_sample_can_raise_severity_but_never_clear() -> N
     assert [problem.kind for problem in newest_results.unusable] == ["sample"]
     assert "haemolysed" in newest_results.unusable[0].reason
     assert (
-        newest_results.beside(newest_results.tentative) == ()
+        newest_results.unusable_except(newest_results.tentative) == ()
     )  # if it raised a finding, it is not a problem
-    assert newest_results.beside(newest_results.result) == newest_results.unusable
+    assert newest_results.unusable_except(newest_results.result) == newest_results.unusable
     assert newest(Worse.HIGH, haemolysed).result is None
 
 
