@@ -296,13 +296,13 @@ def test_nothing_is_called_absent_unless_its_list_was_read_completely(
     for service in Service:
         for outcome in case.outcomes(service):
             answer = outcome.answer
-            said: tuple[str, ...] = ()
+            texts: tuple[str, ...] = ()
             if isinstance(answer, NotFired):
-                said = (answer.because,)
+                texts = (answer.because,)
             elif isinstance(answer, Finding):
                 lines = (*answer.advice, *(text for _, text in answer.sections))
-                said = (answer.summary, *(line for text in lines for line in text.split("\n")))
-            for line in said:
+                texts = (answer.summary, *(line for text in lines for line in text.split("\n")))
+            for line in texts:
                 assert not ABSENT[kind].search(line), (outcome.rule.id, line)
 
 

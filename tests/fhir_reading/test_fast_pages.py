@@ -71,8 +71,8 @@ def _read(kind: Kind, raw: bytes) -> object:
         name: [(e.kind, bytes(e.raw), e.source, e.full_url, e.page) for e in some]
         for name, some in intake.by_type.items()
     }
-    said = (delivery.state, delivery.reason, delivery.origin)
-    return said, entries, intake.problems, intake.availability, intake.entries
+    status = (delivery.state, delivery.reason, delivery.origin)
+    return status, entries, intake.problems, intake.availability, intake.entries
 
 
 def test_a_page_split_in_one_pass_equals_its_entries_read_singly() -> None:

@@ -24,10 +24,10 @@ from tests.fhir_reading.records import condition, lab
     ],
 )
 def test_why_a_resource_is_refused(resource: dict[str, object], reason: str) -> None:
-    said = models.refusal(json.dumps(resource).encode())
-    assert bool(said) is bool(reason)
-    assert reason in said
-    assert "canary" not in said
+    refusal = models.refusal(json.dumps(resource).encode())
+    assert bool(refusal) is bool(reason)
+    assert reason in refusal
+    assert "canary" not in refusal
 
 
 def test_input_that_is_not_json_is_refused() -> None:

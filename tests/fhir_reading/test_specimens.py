@@ -65,9 +65,9 @@ def test_the_specimen_named_by_a_panel_applies_to_its_parts(name) -> None:
 
 @pytest.mark.parametrize("place", ["specimen", "bodySite"])
 def test_the_specimen_of_a_panel_applies_to_its_parts(place) -> None:
-    said = {"display": "Urine"} if place == "specimen" else {"text": "Urine"}
+    specimen_words = {"display": "Urine"} if place == "specimen" else {"text": "Urine"}
     observation = panel(part({"coding": [LOINC_K]}, 6.8, "mmol/L"), code={"text": "Electrolytes"})
-    reading = results(observation | {place: said})
+    reading = results(observation | {place: specimen_words})
     assert dict(reading.series) == {}
     assert kinds(reading) == [("specimen", "Observation/o1")]
 

@@ -36,13 +36,13 @@ RECORDS = ("r4-record", "dstu2-record", "stu3-record", "r5-record")
 
 def read_shape(name: str) -> Reading:
     request = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    said = request["context"]
+    sent = request["context"]
     context = Context(
-        said["patientId"],
-        said.get("encounterId"),
-        said["userId"],
-        said.get("draftOrders"),
-        tuple(said.get("selections", ())),
+        sent["patientId"],
+        sent.get("encounterId"),
+        sent["userId"],
+        sent.get("draftOrders"),
+        tuple(sent.get("selections", ())),
     )
     pages = request.get("prefetch", {})
     given = {KINDS[key]: delivery(KINDS[key], page) for key, page in pages.items()}

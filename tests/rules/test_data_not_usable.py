@@ -32,7 +32,7 @@ def with_problem(case: Given, *problems: Problem) -> Given:
 
 
 @pytest.mark.parametrize(
-    ("case", "said"),
+    ("case", "expected"),
     [
         pytest.param(given().cramps().unusable("magnesium"), "Magnesium", id="unknown unit"),
         pytest.param(
@@ -71,11 +71,11 @@ def with_problem(case: Given, *problems: Problem) -> Given:
         ),
     ],
 )  # fmt: skip
-def test_with_cramps_unusable_data_are_reported(case: Given, said: str) -> None:
+def test_with_cramps_unusable_data_are_reported(case: Given, expected: str) -> None:
     finding = fired(case.ask(RULE, CHART))
     assert finding.indicator is Indicator.INFO
     assert finding.suggestions == ()
-    assert said in "\n".join(finding.missing)
+    assert expected in "\n".join(finding.missing)
     assert len(finding.summary) <= READ_AT_ONCE
 
 
@@ -297,8 +297,8 @@ def test_the_summary_names_the_data_and_the_reason(
 def test_a_comparator_that_makes_a_rule_inconclusive_is_reported_without_cramps(
     analyte: str, value: str, title: str
 ) -> None:
-    said = "\n".join(fired(given().result(analyte, value).ask(RULE, CHART)).missing).lower()
-    assert title in said and value.split(maxsplit=1)[0] in said
+    missing = "\n".join(fired(given().result(analyte, value).ask(RULE, CHART)).missing).lower()
+    assert title in missing and value.split(maxsplit=1)[0] in missing
     silent(given().result(analyte, value, days_ago=40).ask(RULE, CHART))
 
 
@@ -312,9 +312,9 @@ def test_missing_data_name_the_rules_that_could_not_be_evaluated(kind: Kind, sta
         if outcome.rule.tier is Tier.ALWAYS
         and any(n.required and n.kind is kind for n in outcome.rule.needs)
     ]
-    said = fired(case.ask(RULE, CHART)).missing[-1]
-    assert [title for title in titles if title not in said] == []
-    assert said.startswith("Rules that could not be asked: ") is bool(titles)
+    not_evaluated = fired(case.ask(RULE, CHART)).missing[-1]
+    assert [title for title in titles if title not in not_evaluated] == []
+    assert not_evaluated.startswith("Rules that could not be asked: ") is bool(titles)
 
 
 def test_incomplete_results_are_reported_without_cramps() -> None:
@@ -334,7 +334,7 @@ def test_no_drug_is_drafted_while_an_entry_cannot_be_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("about", "kind", "said"),
+    ("about", "kind", "reported"),
     [
         ("draft orders", "unreadable", True),
         ("draft orders", "unresolved-selection", True),
@@ -342,10 +342,10 @@ def test_no_drug_is_drafted_while_an_entry_cannot_be_read() -> None:
     ],
 )
 def test_a_selected_draft_that_could_not_be_read_is_reported(
-    about: str, kind: str, said: bool
+    about: str, kind: str, reported: bool
 ) -> None:
     case = with_problem(given(), problem(about, kind, "context.draftOrders"))
-    assert isinstance(case.ask(RULE, ORDER), Finding) is said
+    assert isinstance(case.ask(RULE, ORDER), Finding) is reported
 
 
 def test_a_selected_draft_whose_medication_was_not_sent_is_reported() -> None:
@@ -389,7 +389,7 @@ def test_a_result_on_the_first_day_of_its_window_is_reported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("about", "said"),
+    ("about", "reported"),
     [
         (Kind.CONDITIONS.value, True),
         ("magnesium", True),
@@ -397,9 +397,11 @@ def test_a_result_on_the_first_day_of_its_window_is_reported() -> None:
         (Kind.ENCOUNTER.value, False),
     ],
 )
-def test_for_an_order_only_entries_that_its_rules_read_are_reported(about: str, said: bool) -> None:
+def test_for_an_order_only_entries_that_its_rules_read_are_reported(
+    about: str, reported: bool
+) -> None:
     answer = with_problem(given().ordering("magnesium"), problem(about)).ask(RULE, ORDER)
-    assert isinstance(answer, Finding) is said
+    assert isinstance(answer, Finding) is reported
 
 
 def test_a_record_of_another_patient_is_always_reported() -> None:
@@ -428,8 +430,8 @@ def test_a_creatinine_is_named_once_and_by_its_own_name() -> None:
 
 def test_a_creatinine_that_yields_no_egfr_is_reported_when_baclofen_is_taken() -> None:
     case = given(age=None).takes("baclofen").result("creatinine", "2.4 mg/dL")
-    said = "Could not check renal function: creatinine 2.4 mg/dL without an eGFR"
-    assert said in lines(case)
+    line = "Could not check renal function: creatinine 2.4 mg/dL without an eGFR"
+    assert line in lines(case)
 
 
 def test_each_line_names_the_resource_escaped() -> None:
@@ -476,7 +478,7 @@ def test_rules_that_are_switched_off_need_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "said"),
+    ("case", "expected"),
     [
         pytest.param(given().ordering("magnesium").unusable("creatinine"), "Creatinine", id="eGFR"),
         pytest.param(given().ordering("magnesium").unusable("magnesium"), "Magnesium", id="level"),
@@ -494,8 +496,8 @@ def test_rules_that_are_switched_off_need_nothing() -> None:
         ),
     ],
 )  # fmt: skip
-def test_it_is_reported_with_an_order_that_a_rule_judges(case: Given, said: str) -> None:
-    assert said in lines(case, ORDER)
+def test_it_is_reported_with_an_order_that_a_rule_judges(case: Given, expected: str) -> None:
+    assert expected in lines(case, ORDER)
 
 
 @pytest.mark.parametrize(

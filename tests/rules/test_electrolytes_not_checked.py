@@ -137,8 +137,8 @@ def test_not_obtained_is_not_missing() -> None:
 )
 def test_missing_tests_are_listed_in_a_sentence(case: Given, names: str, missing: int) -> None:
     finding = fired(case.ask(RULE))
-    said = f"Missing from the initial workup: {names}. Check only what is missing."
-    assert finding.advice[0] == said
+    advice = f"Missing from the initial workup: {names}. Check only what is missing."
+    assert finding.advice[0] == advice
     assert len(finding.missing) == missing
     assert evidence_names(finding) == {"Nocturnal leg cramps"}
 

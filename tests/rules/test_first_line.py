@@ -65,7 +65,7 @@ def words(case: Given) -> str:
 
 def test_it_names_the_measures_and_how_weak_the_evidence_is() -> None:
     text = words(given())
-    for said in (
+    for phrase in (
         "stretching before bed",
         "dorsiflexion",
         "assage",
@@ -73,7 +73,7 @@ def test_it_names_the_measures_and_how_weak_the_evidence_is() -> None:
         "No empiric",
         "no quinine",
     ):
-        assert said in text
+        assert phrase in text
     strength = fired(given().cramps().ask(RULE)).strength
     assert "Limited and mixed" in strength
     assert "patient-reported" in strength
@@ -98,9 +98,9 @@ def test_baclofen_is_not_suggested_if_another_card_warns_of_it(case: Given, agai
     assert ("evidence is from cirrhosis" in text) is not against
 
 
-@pytest.mark.parametrize(("age", "said"), [(64, False), (65, True), (None, False)])
-def test_sedation_is_stressed_in_older_patients(age: int | None, said: bool) -> None:
-    assert ("At 65 or older" in words(given(age=age))) is said
+@pytest.mark.parametrize(("age", "mentioned"), [(64, False), (65, True), (None, False)])
+def test_sedation_is_stressed_in_older_patients(age: int | None, mentioned: bool) -> None:
+    assert ("At 65 or older" in words(given(age=age))) is mentioned
 
 
 def test_sedatives_are_named() -> None:
@@ -125,10 +125,10 @@ def everything(case: Given) -> str:
 
 def test_it_starts_with_the_examination_and_distinguishes_the_four_conditions() -> None:
     text = everything(given().cramps())
-    for said in ("strength, reflexes, sensation", "pulses and bruits", "seconds to minutes"):
-        assert said in text
-    for said in ("urge to move", "minutes of rest", "burning, tingling", "Analgesics do not"):
-        assert said in text
+    for phrase in ("strength, reflexes, sensation", "pulses and bruits", "seconds to minutes"):
+        assert phrase in text
+    for phrase in ("urge to move", "minutes of rest", "burning, tingling", "Analgesics do not"):
+        assert phrase in text
 
 
 def test_in_pregnancy_neither_baclofen_nor_magnesium() -> None:

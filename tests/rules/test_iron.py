@@ -197,7 +197,7 @@ def test_a_preliminary_value_neither_clears_a_final_one_nor_lowers_its_severity(
 
 
 @pytest.mark.parametrize(
-    ("case", "said"),
+    ("case", "expected"),
     [
         pytest.param(
             given().result("transferrin_saturation", "46 %"), "46 % is above 45 %", id="TSAT 46 %"
@@ -211,9 +211,9 @@ def test_a_preliminary_value_neither_clears_a_final_one_nor_lowers_its_severity(
         ),
     ],
 )
-def test_iron_is_not_advised_when_it_would_harm(case: Given, said: str) -> None:
+def test_iron_is_not_advised_when_it_would_harm(case: Given, expected: str) -> None:
     text = words(case.has("rls").result("ferritin", "30 ng/mL"))
-    assert said in text
+    assert expected in text
     assert "whether to give iron" not in text
 
 

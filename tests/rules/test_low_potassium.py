@@ -153,8 +153,8 @@ def test_otherwise_no_draft_and_the_card_says_why(why: str) -> None:
     case, words = AGAINST[why]
     finding = fired(case.ask(RULE))
     assert "potassium_chloride" not in offers(finding)
-    said = [line for line in finding.advice if line.startswith("No potassium chloride")]
-    assert words in said[0]
+    reasons = [line for line in finding.advice if line.startswith("No potassium chloride")]
+    assert words in reasons[0]
 
 
 def test_potassium_losing_diuretics_are_named() -> None:

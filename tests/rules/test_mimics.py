@@ -92,8 +92,8 @@ def test_an_ankle_brachial_index_is_offered_when_none_is_known(case: Given, offe
     finding = fired(case.cramps().has("pad").ask(VASCULAR))
     assert offers(finding) == ({"abi"} if offered else set())
     text = " ".join((*finding.advice, *(words for _, words in finding.sections)))
-    for said in ("exercise", "minutes of rest", "pulses", "bruits", "ankle–brachial index"):
-        assert said in text
+    for phrase in ("exercise", "minutes of rest", "pulses", "bruits", "ankle–brachial index"):
+        assert phrase in text
 
 
 def test_a_neurological_examination_is_advised_and_nothing_is_ordered() -> None:

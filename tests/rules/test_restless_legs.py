@@ -115,7 +115,7 @@ def test_the_evidence_is_restless_legs_and_any_documented_cramps() -> None:
 def test_the_mimic_describes_both_treatments_and_orders_neither() -> None:
     finding = fired(given().cramps().has("rls").ask(MIMIC))
     text = " ".join((*finding.advice, *(words for _, words in finding.sections)))
-    for said in (
+    for phrase in (
         "suggests against",
         "and iron",
         "urge to move",
@@ -125,7 +125,7 @@ def test_the_mimic_describes_both_treatments_and_orders_neither() -> None:
         "alpha-2-delta",
         "augmentation",
     ):
-        assert said in text
+        assert phrase in text
     assert finding.suggestions == ()
     assert finding.indicator is Indicator.INFO
 

@@ -80,13 +80,13 @@ def _card(card: dict[str, Any], expected: dict[str, Any]) -> list[str]:
     ]
     found = {"indicator": card["indicator"], "summary": card["summary"], "offers": offers}
     found["removes"] = removes[0] if len(removes) == 1 else removes
-    said = card["summary"] + "\n" + card["detail"]
+    wording = card["summary"] + "\n" + card["detail"]
     return [
         *(
             f"{name} {value!r}, not {expected[name]!r}"
             for name, value in found.items()
             if name in expected and value != expected[name]
         ),
-        *(f"does not say {text!r}" for text in expected.get("says", ()) if text not in said),
-        *(f"says {text!r}" for text in expected.get("does_not_say", ()) if text in said),
+        *(f"does not say {text!r}" for text in expected.get("says", ()) if text not in wording),
+        *(f"says {text!r}" for text in expected.get("does_not_say", ()) if text in wording),
     ]
