@@ -57,17 +57,17 @@ class Wanted:
 
 def analytes_of(topic: Topic) -> tuple[str, ...]:
     """The analytes that a rule can be about: those with a code to search for."""
-    known = topic.knowledge
-    return tuple(key for key in known.analytes if list(known.codes(key)))
+    knowledge = topic.knowledge
+    return tuple(key for key in knowledge.analytes if list(knowledge.codes(key)))
 
 
 def orders_of(topic: Topic, hook: Hook) -> tuple[str, ...]:
     """The orders that a rule may offer, or, for a hook with drafts, may judge."""
-    known = topic.knowledge
+    knowledge = topic.knowledge
     if not hook.drafts:
-        return tuple(known.orderables)
-    drafts = known.vocabularies.medications.known | known.vocabularies.orders.known
-    return tuple(sorted(one for one in drafts if draft_of(topic, one) is not None))
+        return tuple(knowledge.orderables)
+    drafts = knowledge.vocabularies.medications.known | knowledge.vocabularies.orders.known
+    return tuple(sorted(name for name in drafts if draft_of(topic, name) is not None))
 
 
 def has_limit(topic: Topic, wanted: Wanted) -> bool:
@@ -111,9 +111,9 @@ def check_wanted(topic: Topic, wanted: Wanted) -> None:
     _one_of(wanted.analyte, analytes_of(topic), "--analyte", lacks)
     hook = HOOKS[wanted.hook]
     allowed = orders_of(topic, hook)
-    for one in wanted.orders:
+    for order in wanted.orders:
         what = "code list of drafts" if hook.drafts else "order"
-        _one_of(one, allowed, "--orders", f"{topic.key} has no {what} {one}.")
+        _one_of(order, allowed, "--orders", f"{topic.key} has no {what} {order}.")
     if hook.drafts and not wanted.orders:
         raise BadRequest(
             f"a rule for {hook} judges drafts, and none are named.",
@@ -142,7 +142,7 @@ def write(topic: Topic, package: str, root: Path, wanted: Wanted, today: date) -
             f"{service.relative_to(root)}.",
             "Run this in the folder of its pyproject.toml.",
         )
-    if wanted.name in {one.id for one in topic.rules}:
+    if wanted.name in {rule.id for rule in topic.rules}:
         raise BadRequest(f"rule {wanted.name} exists.", "Choose another name.", "NAME")
     scenario = root / "fixtures" / "scenarios" / wanted.name
     rule, cases = (
@@ -261,8 +261,8 @@ def _other_unit(topic: Topic, wanted: Wanted, limit: Decimal) -> str:
         if unit.same or unit.name in (analyte.least or {}):
             continue
         if analyte.plausible[0] <= value <= analyte.plausible[1]:
-            said = unit.from_canonical(value, analyte.decimals + 3)
-            return f'        pytest.param("{said:f}", "{spelling}", id="in another unit"),\n'
+            converted = unit.from_canonical(value, analyte.decimals + 3)
+            return f'        pytest.param("{converted:f}", "{spelling}", id="in another unit"),\n'
     return ""
 
 
@@ -283,8 +283,8 @@ def _reference(topic: Topic) -> str:
     """
     references = topic.knowledge.references
     for kind in ("judgement", "general knowledge"):
-        for key, one in references.items():
-            if one.kind == kind:
+        for key, reference in references.items():
+            if reference.kind == kind:
                 return key
     raise BadRequest(
         f"{topic.key} has no reference of the kind judgement.",
@@ -293,7 +293,7 @@ def _reference(topic: Topic) -> str:
 
 
 def _tuple(names: Sequence[str]) -> str:
-    quoted = ", ".join(f'"{one}"' for one in names)
+    quoted = ", ".join(f'"{name}"' for name in names)
     return f"({quoted},)" if len(names) == 1 else f"({quoted})"
 
 
@@ -304,13 +304,17 @@ def registered(text: str, package: str, module: str) -> str:
     """
     line = f"from {package}.rules.{module} import {module}"
     lines = text.splitlines()
-    imports = [number for number, one in enumerate(lines) if one.startswith(("from ", "import "))]
+    imports = [
+        number
+        for number, text_line in enumerate(lines)
+        if text_line.startswith(("from ", "import "))
+    ]
     own = [number for number in imports if lines[number].startswith(f"from {package}.")]
     after = [number for number in own if lines[number].split()[1] > line.split()[1]]
     lines.insert(
         after[0] if after else (own or imports)[-1] + _length(lines, (own or imports)[-1]), line
     )
-    start = next((n for n, one in enumerate(lines) if one.startswith("RULES")), None)
+    start = next((n for n, text_line in enumerate(lines) if text_line.startswith("RULES")), None)
     if start is None:
         raise BadRequest(
             f"{package} has a module without RULES.", "Write RULES: tuple[Rule, ...] = ()."
@@ -339,10 +343,10 @@ def _traced(text: str, name: str) -> str:
 
 def _asked(root: Path, topic: str, name: str, request: Path) -> str:
     """The response of a fresh process to the scenario, as its expected.json."""
-    cards = _said(root, topic, "evaluate", request)["cards"]
+    cards = _answer_of(root, topic, "evaluate", request)["cards"]
     if name not in [card["source"]["topic"]["code"] for card in cards]:
-        rules = _said(root, topic, "explain", request)["rules"]
-        (own,) = [one for one in rules if one["rule"] == name]
+        rules = _answer_of(root, topic, "explain", request)["rules"]
+        (own,) = [rule for rule in rules if rule["rule"] == name]
         raise BadRequest(
             f"the scenario does not show the card of the rule: it {own['answer']}. "
             f"{own['notShown'] or '; '.join(own['because'])}".rstrip(". ")
@@ -353,7 +357,7 @@ def _asked(root: Path, topic: str, name: str, request: Path) -> str:
     return json.dumps({"as_of": AS_OF, "cards": expected}, indent=2) + "\n"
 
 
-def _said(root: Path, topic: str, command: str, request: Path) -> Any:
+def _answer_of(root: Path, topic: str, command: str, request: Path) -> Any:
     environ = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
     with tempfile.TemporaryDirectory() as folder:
         environ |= {"CDS_TOPICS": topic, "CDS_DATABASE_URL": f"sqlite:///{folder}/records.db"}
@@ -378,7 +382,7 @@ def _expected(card: Mapping[str, Any], name: str) -> dict[str, Any]:
     said = {"rule": rule, "indicator": card["indicator"]}
     if rule != name:
         return said
-    offers = [one["label"] for one in card.get("suggestions", ())]
+    offers = [suggestion["label"] for suggestion in card.get("suggestions", ())]
     return {**said, "summary": card["summary"], "offers": offers}
 
 
