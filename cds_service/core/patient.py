@@ -90,15 +90,19 @@ class Facts:
         # Known to be under 18. An unknown birth date counts as adult.
         self.minor = self.age is not None and self.age < 18
         # Everything that the lists name: most of what rules ask for is not in them.
-        self._named = _union(one.concepts for one in record.conditions)
-        self._active = [one for one in record.medications if one.taking is Taking.ACTIVE]
-        self._taken = _union(one.classes for one in self._active)
-        self._ends = [
-            one for one in record.medications if one.statement and one.taking in _NOT_ANY_MORE
+        self._named = _union(condition.concepts for condition in record.conditions)
+        self._active = [
+            medication for medication in record.medications if medication.taking is Taking.ACTIVE
         ]
-        self._drafted = _union(one.classes for one in record.drafts.medications)
+        self._taken = _union(medication.classes for medication in self._active)
+        self._ends = [
+            medication
+            for medication in record.medications
+            if medication.statement and medication.taking in _NOT_ANY_MORE
+        ]
+        self._drafted = _union(medication.classes for medication in record.drafts.medications)
         self._orders = (*record.drafts.orders, *record.orders)
-        self._covered = _union(one.covers for one in self._orders)
+        self._covered = _union(order.covers for order in self._orders)
 
     def derived(self, make: Callable[[Facts], _T]) -> _T:
         """What ``make`` derives from these facts: computed once for all rules that ask."""
@@ -136,15 +140,15 @@ class Facts:
         found = self._unread.get(kind)
         if found is None:
             kinds = (kind, Kind.STATEMENTS) if kind is Kind.MEDICATIONS else (kind,)
-            about = {one.value for one in kinds}
+            about = {each.value for each in kinds}
             found = self._unread[kind] = (
-                *(one for each in kinds for one in self._not_whole(each, kind)),
+                *(problem for each in kinds for problem in self._not_whole(each, kind)),
                 *(
-                    one
-                    for one in self.record.problems
-                    if one.about in about
-                    and one.kind not in _SAYS_WHAT_IT_IS
-                    and not one.source.origin.startswith("context")
+                    problem
+                    for problem in self.record.problems
+                    if problem.about in about
+                    and problem.kind not in _SAYS_WHAT_IT_IS
+                    and not problem.source.origin.startswith("context")
                 ),
             )
         return found
@@ -200,9 +204,9 @@ class Facts:
         wanted = _PRESENT_OR_SUSPECTED if suspected else _PRESENT
         return tuple(
             [
-                one
-                for one in self.record.conditions
-                if one.presence in wanted and not one.concepts.isdisjoint(concepts)
+                condition
+                for condition in self.record.conditions
+                if condition.presence in wanted and not condition.concepts.isdisjoint(concepts)
             ]
         )
 
@@ -215,18 +219,32 @@ class Facts:
     def ever(self, *concepts: str) -> tuple[Condition, ...]:
         """Conditions present now or in the past, suspected or not; never refuted ones."""
         return tuple(
-            [one for one in self._naming(concepts) if one.presence is not Presence.REFUTED]
+            [
+                condition
+                for condition in self._naming(concepts)
+                if condition.presence is not Presence.REFUTED
+            ]
         )
 
     def certain(self, *concepts: str) -> tuple[Condition, ...]:
         """Conditions stated to be active: only these may rule out a hazard."""
-        return tuple([one for one in self._naming(concepts) if one.presence is Presence.ACTIVE])
+        return tuple(
+            [
+                condition
+                for condition in self._naming(concepts)
+                if condition.presence is Presence.ACTIVE
+            ]
+        )
 
     def _naming(self, concepts: tuple[str, ...]) -> Sequence[Condition]:
         """Conditions that name one of the concepts, present or not."""
         if self._named.isdisjoint(concepts):
             return ()
-        return [one for one in self.record.conditions if not one.concepts.isdisjoint(concepts)]
+        return [
+            condition
+            for condition in self.record.conditions
+            if not condition.concepts.isdisjoint(concepts)
+        ]
 
     # --- medications, orders, allergies ----------------------------------------------
 
@@ -240,11 +258,17 @@ class Facts:
         """
         if self._taken.isdisjoint(classes):
             return ()
-        found = [one for one in self._active if not one.classes.isdisjoint(classes)]
+        found = [
+            medication for medication in self._active if not medication.classes.isdisjoint(classes)
+        ]
         if other_than is not None:
-            found = [one for one in found if one.source.reference != other_than.source.reference]
+            found = [
+                medication
+                for medication in found
+                if medication.source.reference != other_than.source.reference
+            ]
         if self._ends and not hazard:
-            found = [one for one in found if not self._ended(one)]
+            found = [medication for medication in found if not self._ended(medication)]
         return tuple(found)
 
     def _ended(self, medication: Medication) -> bool:
@@ -284,14 +308,18 @@ class Facts:
         """Panels done inside the window, of which only that is known."""
         start = within.start(self.today)
         return tuple(
-            one
-            for one in self.record.performed
-            if not one.concepts.isdisjoint(concepts) and start <= one.day
+            performed
+            for performed in self.record.performed
+            if not performed.concepts.isdisjoint(concepts) and start <= performed.day
         )
 
     def allergic(self, *concepts: str) -> tuple[Allergy, ...]:
         """Allergies and intolerances to one of the substances."""
-        return tuple(one for one in self.record.allergies if not one.concepts.isdisjoint(concepts))
+        return tuple(
+            allergy
+            for allergy in self.record.allergies
+            if not allergy.concepts.isdisjoint(concepts)
+        )
 
 
 def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:

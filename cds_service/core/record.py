@@ -49,8 +49,8 @@ class Drafts:
     def signed(self) -> frozenset[str]:
         """The references of orders that were signed before and are signed again."""
         return frozenset(
-            [one.source.reference for one in self.medications if one.signed]
-            + [one.source.reference for one in self.orders if one.signed]
+            [medication.source.reference for medication in self.medications if medication.signed]
+            + [order.source.reference for order in self.orders if order.signed]
         )
 
     @cached_property

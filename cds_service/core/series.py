@@ -198,8 +198,8 @@ class Series:
             or problem.kind not in _NOTHING_MORE
             or not any(candidate.when == usable.when for usable, _ in final)
         ]
-        tentative = [one for _, one in (*preliminary, *remarked)]
-        return [one for _, one in final], tentative, newer
+        tentative = [result for _, result in (*preliminary, *remarked)]
+        return [result for _, result in final], tentative, newer
 
 
 NO_RESULTS = Series()
