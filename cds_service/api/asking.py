@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.answer.answering import Answered
 from cds_service.answer.evaluation import Call
-from cds_service.calls.envelope import checked_text, parse, read_envelope, written
+from cds_service.calls.envelope import read_envelope
+from cds_service.calls.strict_json import checked_text, parse, written
 from cds_service.core.identity import ANYBODY, Origin
 from cds_service.core.text import shortened
 from cds_service.engine.hook import HOOKS, PATIENT_VIEW

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 
 from cds_service.api.access import note
 from cds_service.api.parts import Parts
-from cds_service.calls.envelope import checked_text, parse
+from cds_service.calls.strict_json import checked_text, parse
 from cds_service.core.identity import Origin
 from cds_service.engine.topic import Service
 from cds_service.errors import TooLarge

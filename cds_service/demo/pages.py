@@ -20,7 +20,7 @@ from cds_service.answer.trace import as_json
 from cds_service.api.access import note
 from cds_service.api.asking import ask
 from cds_service.api.feedback import taken
-from cds_service.calls.envelope import written
+from cds_service.calls.strict_json import written
 from cds_service.catalogue.topics import (
     option_values,
     options_of,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from cds_service.api.asking import content_of, service_of
-from cds_service.calls.envelope import checked_text, parse
+from cds_service.calls.strict_json import checked_text, parse
 from cds_service.core.facts import Kind
 from cds_service.demo.fixtures import FixturePatient
 from cds_service.engine.hook import HOOKS, ORDER_SELECT

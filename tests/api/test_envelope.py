@@ -16,13 +16,8 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.calls.envelope import (
-    MAX_DEPTH,
-    Envelope,
-    _judged,
-    read_envelope,
-    too_deep,
-)
+from cds_service.calls.envelope import Envelope, _judged, read_envelope
+from cds_service.calls.strict_json import MAX_DEPTH, too_deep
 from cds_service.engine.hook import HOOKS, Hook
 from cds_service.errors import BadRequest
 from cds_service.fhir.values.peeks import read_page

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from cds_service.calls.envelope import checked_text, parse, too_deep
 from cds_service.calls.shapes import _compiled
+from cds_service.calls.strict_json import checked_text, parse, too_deep
 from cds_service.errors import BadRequest
 from cds_service.fhir.values.strengths import ingredients_of
 from hooks.knowledge import vocabulary
