@@ -47,7 +47,7 @@ def reasons_to_stop(facts: Facts, diuretics: tuple[Medication, ...]) -> ReasonsT
     if aki := facts.hazards("aki"):
         reasons.append("acute kidney injury")
         evidence.extend(Evidence(condition) for condition in aki)
-    elif injury := renal_function(facts).acute:
+    elif injury := renal_function(facts).injury:
         reasons.append(injury.words)
         evidence += [Evidence(injury.newest), Evidence(injury.baseline, note="before")]
     if severe := cramps.severe(facts):

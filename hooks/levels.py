@@ -44,7 +44,7 @@ class Level(Struct, frozen=True):
     repeat_only: bool
 
     @property
-    def early(self) -> Result | None:
+    def preliminary_result(self) -> Result | None:
         """The deciding result if it is beyond the limit, recent and not final yet.
 
         It lowers the severity of no card, but an order of the replacement that the patient may
@@ -225,6 +225,3 @@ def undecided(level: Level) -> tuple[str, ...]:
     if level.result is not None:
         return (f"{name} {level.result.reported} does not say whether it is beyond the limit",)
     return newer_unusable(level.unusable, name) or (f"no {name} result in the last 12 months",)
-
-
-unread = newer_unusable  # for `hooks.rules.potassium_ordered` until it is split

@@ -74,7 +74,7 @@ class Accumulation:
     @property
     def preliminary_deficit(self) -> Result | None:
         """A preliminary magnesium below range within 30 days."""
-        return None if self.recently_above_range else self.low.early
+        return None if self.recently_above_range else self.low.preliminary_result
 
     @property
     def above_range(self) -> bool:
@@ -158,7 +158,7 @@ class Accumulation:
     def missing(self) -> tuple[str, ...]:
         """What was missing, in words for a card."""
         return (
-            *(self.renal.lacking if self.renal.results_obtained else ()),
+            *(self.renal.missing if self.renal.results_obtained else ()),
             *(() if self.level.result else ("magnesium in the last 12 months",)),
             *self.unresolved,
         )

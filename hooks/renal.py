@@ -51,7 +51,7 @@ class RenalFunction:
     fresh_normal: bool
     unusable: tuple[Problem, ...]
     results_obtained: bool
-    acute: AcuteKidneyInjury | None = None
+    injury: AcuteKidneyInjury | None = None
     creatinine: Result | None = None  # in pregnancy, where it decides
     creatinine_only: Result | None = None  # creatinine of the last 12 months that gives no eGFR
     doubtful: bool = False  # advanced by a contaminated sample alone: MODERATE, and no dose
@@ -72,7 +72,7 @@ class RenalFunction:
         return self.impairment is Impairment.UNKNOWN
 
     @property
-    def lacking(self) -> tuple[str, ...]:
+    def missing(self) -> tuple[str, ...]:
         """What is not known about renal function, in words for a card."""
         if not self.unknown:
             return ()
@@ -88,8 +88,8 @@ class RenalFunction:
         if self.egfr is not None:
             limit = facts.limits["egfr.severe" if self.severe else "egfr.moderate"]
             lines.append(Evidence(self.egfr, limit, note=self.note()))
-        if self.acute is not None:
-            lines += [Evidence(self.acute.newest), Evidence(self.acute.baseline, note="before")]
+        if self.injury is not None:
+            lines += [Evidence(self.injury.newest), Evidence(self.injury.baseline, note="before")]
         if self.creatinine is not None:
             limit = facts.limits["creatinine.pregnancy"]
             lines.append(Evidence(self.creatinine, limit, note="in pregnancy"))
@@ -117,8 +117,8 @@ class RenalFunction:
             return "acute kidney injury"
         if dialysis:
             return "dialysis"
-        if self.acute is not None:
-            return self.acute.words
+        if self.injury is not None:
+            return self.injury.words
         if self.egfr is not None and self.shown_by_egfr:
             doubt = " (sample contaminated)" if "contaminated" in self.egfr.remarks else ""
             return f"eGFR {self.egfr.reported.split(' ')[0]}{doubt}"
@@ -139,7 +139,7 @@ class RenalFunction:
 
 def renal_headline(renal: RenalFunction, text: str) -> str:
     """A summary that states renal function; if too long, the rise in creatinine is shortened."""
-    injury = renal.acute
+    injury = renal.injury
     if injury is not None and len(text) > READ_AT_ONCE:
         first, last = (result.reported.split(" ")[0] for result in (injury.baseline, injury.newest))
         same = injury.baseline.unit is injury.newest.unit
@@ -224,7 +224,7 @@ def _derive_renal_function(facts: Facts) -> RenalFunction:
         ),
         unusable=newest.unusable_except(egfr),
         results_obtained=facts.obtained(Kind.RESULTS),
-        acute=injury,
+        injury=injury,
         creatinine=creatinine,
         creatinine_only=_recent_creatinine(facts) if uncomputable and egfr is None else None,
         doubtful=doubtful,
@@ -260,10 +260,3 @@ def _impairment_by_creatinine(facts: Facts, creatinine: Result | None) -> Impair
     if above is None:
         return Impairment.UNKNOWN
     return Impairment.MODERATE if above else Impairment.NONE
-
-
-# Names that `hooks.rules.potassium_ordered` uses until it is split.
-Renal = RenalFunction
-renal = renal_function
-LIMITS = RENAL_LIMITS
-kidney_headline = renal_headline

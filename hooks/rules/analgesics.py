@@ -288,7 +288,7 @@ def _factors(facts: Facts, *, count_preliminary: bool) -> _Factors:
         evidence=tuple(evidence),
         unresolved=(
             *unread,
-            *(renal.lacking if unmeasured else ()),
+            *(renal.missing if unmeasured else ()),
             *(("the newest eGFR is preliminary",) if preliminary else ()),
         ),
         problems=renal.unusable,

@@ -74,7 +74,7 @@ def baclofen_active_renal_impairment(facts: Facts) -> Answer:
         if unread or renal.unknown:
             no_egfr = not unread and renal.creatinine_only is not None
             return CannotTell(
-                unread or renal.lacking,
+                unread or renal.missing,
                 renal.unusable,
                 trigger=True,
                 evidence=evidence,

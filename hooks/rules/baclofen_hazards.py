@@ -159,7 +159,7 @@ def _missing(facts: Facts, renal: RenalFunction) -> tuple[str, ...]:
     unread = results_unread(facts)
     return (
         *unread,
-        *(() if unread else renal.lacking),
+        *(() if unread else renal.missing),
         *levels.newer_unusable(renal.unusable, "renal function"),
         *conditions_unread(facts),
         *medications_unread(facts),

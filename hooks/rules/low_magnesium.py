@@ -117,7 +117,7 @@ def low_magnesium(facts: Facts) -> Answer:
         missing=(
             *levels.newer_unusable(level.unusable, "magnesium"),
             *levels.newer_unusable(renal.unusable, "renal function"),
-            *renal.lacking,
+            *renal.missing,
         ),
         background=() if level.repeat_only else _background(facts, renal),
         strength="Correcting a documented deficiency is established practice; it is not proven "

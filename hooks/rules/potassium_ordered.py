@@ -44,22 +44,22 @@ from cds_service.engine.rule import (
 )
 from hooks import levels, potassium_raising, reading
 from hooks.potassium_raising import CLASSES, SPARING, SUPPLEMENT, TRIMETHOPRIM
-from hooks.renal import ADVANCED, Renal, kidney_headline, renal
-from hooks.renal import LIMITS as KIDNEY
+from hooks.renal import ADVANCED, RENAL_LIMITS, RenalFunction, renal_function, renal_headline
 from hooks.windows import YEAR
 from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, day, drugs, named
 
 
 @dataclass(slots=True)
-class Dangers:
+class Hazards:
     """Reasons against the order, in short words for the summary, and the drugs behind them.
 
-    ``early`` are the reasons that rest on a preliminary result alone, with the test to repeat.
+    ``preliminary`` are the reasons that rest on a preliminary result alone, with the test to
+    repeat.
     """
 
     critical: list[str] = field(default_factory=list)
     warning: list[str] = field(default_factory=list)
-    early: dict[str, str] = field(default_factory=dict)
+    preliminary: dict[str, str] = field(default_factory=dict)
     drugs: list[Medication] = field(default_factory=list)
 
     @property
@@ -70,8 +70,8 @@ class Dangers:
     @property
     def repeats(self) -> tuple[str, ...]:
         """The tests to repeat, if every reason rests on a preliminary result."""
-        if self.reasons and all(reason in self.early for reason in self.reasons):
-            return tuple(dict.fromkeys(self.early.values()))
+        if self.reasons and all(reason in self.preliminary for reason in self.reasons):
+            return tuple(dict.fromkeys(self.preliminary.values()))
         return ()
 
 
@@ -88,7 +88,7 @@ class Dangers:
         "article",
     ],
     limits=[
-        *KIDNEY,
+        *RENAL_LIMITS,
         "potassium.low",
         "potassium.caution",
         "potassium.high",
@@ -115,143 +115,155 @@ def potassium_ordered_hazard(facts: Facts) -> Answer:
         draft for draft in selected if SPARING in draft.classes and draft not in potassium
     )
     level = levels.at_least(facts, "potassium", "potassium.caution")
-    function = renal(facts)
-    deficit = _fresh_deficit(facts)
-    dangers = Dangers()
+    renal = renal_function(facts)
+    deficit = _recent_deficit(facts)
+    hazards = Hazards()
     if potassium:
-        _with_potassium(facts, potassium, level, function, deficit, dangers)
+        _judge_potassium(facts, potassium, level, renal, deficit, hazards)
     if sparing:
-        _with_sparing(facts, sparing, level, function, deficit, dangers)
-    if not dangers.reasons:
+        _judge_sparing(facts, sparing, level, renal, deficit, hazards)
+    if not hazards.reasons:
         unread = (
             *reading.medications_unread(facts),
             *reading.conditions_unread(facts),
             *reading.results_unread(facts),
-            *levels.unread(function.unusable, "renal function"),
+            *levels.newer_unusable(renal.unusable, "renal function"),
         )
         if unread:
-            return CannotTell(unread, function.unusable, trigger=True)
-        known = () if level.result is None else (level.evidence(),)
-        known = known if deficit is None else (deficit,)
-        looked = "potassium-raising drugs of any class" if potassium else "interacting drugs"
+            return CannotTell(unread, renal.unusable, trigger=True)
+        evidence = () if level.result is None else (level.evidence(),)
+        evidence = evidence if deficit is None else (deficit,)
+        classes_checked = (
+            "potassium-raising drugs of any class" if potassium else "interacting drugs"
+        )
         return NotFired(
-            f"potassium and renal function allow it, and no {looked} are taken or drafted"
+            f"potassium and renal function allow it, and no {classes_checked} are taken or drafted"
             if not deficit
             else "a low potassium is documented, and renal function allows it",
-            (*known, *function.evidence(facts)),
+            (*evidence, *renal.evidence(facts)),
         )
-    return _finding(facts, potassium, sparing, level, function, deficit, dangers)
+    return _finding(facts, potassium, sparing, level, renal, deficit, hazards)
 
 
-def _fresh_deficit(facts: Facts) -> Evidence | None:
+def _recent_deficit(facts: Facts) -> Evidence | None:
     """A final potassium below range within 30 days that nothing contradicts."""
-    under, over = (
+    low, high = (
         levels.low(facts, "potassium"),
         levels.at_least(facts, "potassium", "potassium.caution"),
     )
-    usable = under.beyond is True and not under.repeat_only and not under.unusable
-    if not usable or over.beyond is True or levels.contaminated(under.result):
+    usable = low.beyond is True and not low.repeat_only and not low.unusable
+    if not usable or high.beyond is True or levels.contaminated(low.result):
         return None
-    return under.evidence()
+    return low.evidence()
 
 
-def _early_deficit(facts: Facts) -> Result | None:
+def _preliminary_deficit(facts: Facts) -> Result | None:
     """A preliminary potassium below range within 30 days."""
-    early = levels.low(facts, "potassium").early
-    return None if levels.contaminated(early) else early
+    result = levels.low(facts, "potassium").preliminary_result
+    return None if levels.contaminated(result) else result
 
 
-def _others(facts: Facts, drafts: tuple[Medication, ...], *classes: str) -> list[Medication]:
+def _other_drugs(facts: Facts, drafts: tuple[Medication, ...], *classes: str) -> list[Medication]:
     """Drugs of the classes that are taken, or drafted apart from the judged drafts."""
-    found: list[Medication] = []
+    others: list[Medication] = []
     for draft in drafts:
         # An order that is being re-signed is also among the active ones.
-        found += facts.taking(*classes, hazard=True, other_than=draft)
-        found += potassium_raising.drafted(facts, *classes, other_than=draft)
-    return [one for one in dict.fromkeys(found) if one not in drafts or len(drafts) > 1]
+        others += facts.taking(*classes, hazard=True, other_than=draft)
+        others += potassium_raising.drafted(facts, *classes, other_than=draft)
+    return [
+        medication
+        for medication in dict.fromkeys(others)
+        if medication not in drafts or len(drafts) > 1
+    ]
 
 
-def _with_potassium(
+def _judge_potassium(
     facts: Facts,
     drafts: tuple[Medication, ...],
     level: levels.Level,
-    function: Renal,
+    renal: RenalFunction,
     deficit: Evidence | None,
-    found: Dangers,
+    hazards: Hazards,
 ) -> None:
-    grave = found.warning if deficit else found.critical
-    beside = _others(facts, drafts, SPARING)
-    if beside:
-        grave.append(drugs(tuple(beside), most=2))
-        found.drugs += beside
+    serious = hazards.warning if deficit else hazards.critical
+    diuretics = _other_drugs(facts, drafts, SPARING)
+    if diuretics:
+        serious.append(drugs(tuple(diuretics), most=2))
+        hazards.drugs += diuretics
     if not deficit:
-        _level_danger(facts, level, found, "potassium.caution")
-    _renal_danger(function, grave, found)
-    for kind in CLASSES:
-        if kind in (SUPPLEMENT, SPARING):
+        _add_potassium_level(facts, level, hazards, "potassium.caution")
+    _add_renal_function(renal, serious, hazards)
+    for drug_class in CLASSES:
+        if drug_class in (SUPPLEMENT, SPARING):
             continue
-        others = [one for one in _others(facts, drafts, kind) if one not in found.drugs]
+        others = [
+            medication
+            for medication in _other_drugs(facts, drafts, drug_class)
+            if medication not in hazards.drugs
+        ]
         if others:
-            found.warning.append(drugs(tuple(others), most=2))
-            found.drugs += others
-    more = _others(facts, drafts, SUPPLEMENT)
-    if more:
-        found.warning.append(f"more potassium ({drugs(tuple(more), most=2)})")
-        found.drugs += more
+            hazards.warning.append(drugs(tuple(others), most=2))
+            hazards.drugs += others
+    supplements = _other_drugs(facts, drafts, SUPPLEMENT)
+    if supplements:
+        hazards.warning.append(f"more potassium ({drugs(tuple(supplements), most=2)})")
+        hazards.drugs += supplements
 
 
-def _with_sparing(
+def _judge_sparing(
     facts: Facts,
     drafts: tuple[Medication, ...],
     level: levels.Level,
-    function: Renal,
+    renal: RenalFunction,
     deficit: Evidence | None,
-    found: Dangers,
+    hazards: Hazards,
 ) -> None:
     if deficit:
-        if function.severe:
-            found.warning.append(function.phrase())
+        if renal.severe:
+            hazards.warning.append(renal.phrase())
         return
-    potassium = _others(facts, drafts, SUPPLEMENT)
-    if potassium:
-        found.critical.append(drugs(tuple(potassium), most=2) or "potassium")
-        found.drugs += potassium
-    high = level.result is not None and not level.stale and level.beyond is True
-    very = (
-        high
+    supplements = _other_drugs(facts, drafts, SUPPLEMENT)
+    if supplements:
+        hazards.critical.append(drugs(tuple(supplements), most=2) or "potassium")
+        hazards.drugs += supplements
+    above_caution = level.result is not None and not level.stale and level.beyond is True
+    above_high = (
+        above_caution
         and level.result is not None
         and level.result.at_least(facts.limits.value("potassium.high")) is True
     )
-    both = high and function.severe and not _doubtful(level)
-    if high and level.result is not None:
+    high_and_impaired = above_caution and renal.severe and not _doubtful(level)
+    if above_caution and level.result is not None:
         reason = f"K {level.result.reported} ({day(level.result)}{_remark(level)})"
         if level.preliminary:
-            found.early[reason] = "potassium"
-        grave = both or (very and not _doubtful(level))
-        (found.critical if grave else found.warning).append(reason)
+            hazards.preliminary[reason] = "potassium"
+        critical = high_and_impaired or (above_high and not _doubtful(level))
+        (hazards.critical if critical else hazards.warning).append(reason)
     else:
-        _level_danger(facts, level, found, "potassium.caution")
-    if function.severe:
-        _renal_danger(function, found.critical if both else found.warning, found)
-    trimethoprim = _others(facts, drafts, TRIMETHOPRIM)
+        _add_potassium_level(facts, level, hazards, "potassium.caution")
+    if renal.severe:
+        _add_renal_function(
+            renal, hazards.critical if high_and_impaired else hazards.warning, hazards
+        )
+    trimethoprim = _other_drugs(facts, drafts, TRIMETHOPRIM)
     if trimethoprim:
-        found.warning.append(drugs(tuple(trimethoprim), most=2))
-        found.drugs += trimethoprim
+        hazards.warning.append(drugs(tuple(trimethoprim), most=2))
+        hazards.drugs += trimethoprim
     raising = [
-        one
-        for one in _others(facts, drafts, *CLASSES)
-        if not one.classes & {SUPPLEMENT, TRIMETHOPRIM}
+        medication
+        for medication in _other_drugs(facts, drafts, *CLASSES)
+        if not medication.classes & {SUPPLEMENT, TRIMETHOPRIM}
     ]
-    if function.moderate and raising:
-        found.warning += [function.phrase(), drugs(tuple(raising), most=2)]
-        found.drugs += raising
-    if function.unknown:
-        found.warning.append(function.phrase())
+    if renal.moderate and raising:
+        hazards.warning += [renal.phrase(), drugs(tuple(raising), most=2)]
+        hazards.drugs += raising
+    if renal.unknown:
+        hazards.warning.append(renal.phrase())
 
 
 def _remark(level: levels.Level) -> str:
     remarks = level.result.remarks if level.result is not None else ()
-    return ", preliminary" * level.preliminary + "".join(f", {one}" for one in remarks)
+    return ", preliminary" * level.preliminary + "".join(f", {remark}" for remark in remarks)
 
 
 def _doubtful(level: levels.Level) -> bool:
@@ -260,36 +272,36 @@ def _doubtful(level: levels.Level) -> bool:
     return "haemolysed" in remarks or levels.contaminated(level.result)
 
 
-def _level_danger(facts: Facts, level: levels.Level, found: Dangers, key: str) -> None:
-    early = _early_deficit(facts)
-    if early is not None:
-        found.warning.append(f"K {early.reported} (preliminary) is low")
+def _add_potassium_level(facts: Facts, level: levels.Level, hazards: Hazards, key: str) -> None:
+    low = _preliminary_deficit(facts)
+    if low is not None:
+        hazards.warning.append(f"K {low.reported} (preliminary) is low")
     elif level.result is None or level.stale:
         unread = reading.results_unread(facts) or level.unusable
-        found.warning.append(
+        hazards.warning.append(
             "potassium could not be checked" if unread else "potassium unknown for 30 days"
         )
     elif level.beyond is True:
         reason = f"K {level.result.reported} ({day(level.result)}{_remark(level)})"
         if level.preliminary:
-            found.early[reason] = "potassium"
-        (found.warning if _doubtful(level) else found.critical).append(reason)
+            hazards.preliminary[reason] = "potassium"
+        (hazards.warning if _doubtful(level) else hazards.critical).append(reason)
     elif level.unusable:
-        found.warning.append("potassium could not be checked")
+        hazards.warning.append("potassium could not be checked")
     elif level.beyond is None:
-        found.warning.append(f"K {level.result.reported} may or may not be high")
+        hazards.warning.append(f"K {level.result.reported} may or may not be high")
 
 
-def _renal_danger(function: Renal, grave: list[str], found: Dangers) -> None:
-    reason = function.phrase()
-    supported = function.diagnoses or function.acute is not None
-    if function.egfr is not None and function.egfr.preliminary and not supported:
+def _add_renal_function(renal: RenalFunction, serious: list[str], hazards: Hazards) -> None:
+    reason = renal.phrase()
+    supported = renal.diagnoses or renal.injury is not None
+    if renal.egfr is not None and renal.egfr.preliminary and not supported:
         reason += " (preliminary)"
-        found.early[reason] = "creatinine"
-    if function.severe:
-        grave.append(reason)
-    elif function.moderate or function.unknown:
-        found.warning.append(reason)
+        hazards.preliminary[reason] = "creatinine"
+    if renal.severe:
+        serious.append(reason)
+    elif renal.moderate or renal.unknown:
+        hazards.warning.append(reason)
 
 
 def _finding(
@@ -297,28 +309,30 @@ def _finding(
     potassium: tuple[Medication, ...],
     sparing: tuple[Medication, ...],
     level: levels.Level,
-    function: Renal,
+    renal: RenalFunction,
     deficit: Evidence | None,
-    dangers: Dangers,
+    hazards: Hazards,
 ) -> Finding:
     drafts = (*potassium, *sparing)
-    beside = tuple(drug for drug in dict.fromkeys(dangers.drugs) if drug not in drafts)
-    early = _early_deficit(facts)
+    other_drugs = tuple(drug for drug in dict.fromkeys(hazards.drugs) if drug not in drafts)
+    preliminary_deficit = _preliminary_deficit(facts)
     advice = []
     offers: list[Suggestion] = []
-    if dangers.repeats:
+    if hazards.repeats:
         advice.append("The result is preliminary: repeat it before acting on it.")
-        offers = [OrderTest(key, "repeat the preliminary result") for key in dangers.repeats]
-    elif deficit is None and early is None:
+        offers = [OrderTest(key, "repeat the preliminary result") for key in hazards.repeats]
+    elif deficit is None and preliminary_deficit is None:
         offers += [RemoveDraft(draft.source.reference, draft.name) for draft in drafts]
-    if not dangers.repeats:
+    if not hazards.repeats:
         offers.append(OrderTest("potassium", "potassium level before giving more"))
-        if function.unknown or function.stale or function.unusable:
+        if renal.unknown or renal.stale or renal.unusable:
             offers.append(OrderTest("creatinine", "renal function before potassium"))
     if level.result is not None and level.beyond is True and not level.stale:
         advice += levels.sample_words(level.result)
-    if early is not None:
-        advice.append(f"Potassium {early.reported} is low but preliminary: confirm it now.")
+    if preliminary_deficit is not None:
+        advice.append(
+            f"Potassium {preliminary_deficit.reported} is low but preliminary: confirm it now."
+        )
     if deficit is not None and not potassium:
         advice.append(
             "It may correct the low potassium: recheck potassium and creatinine within days."
@@ -327,39 +341,39 @@ def _finding(
         advice.append(
             "Replacement is needed: monitor potassium and ECG closely, and stop when it is normal."
         )
-    elif dangers.critical and early is None:
+    elif hazards.critical and preliminary_deficit is None:
         advice.append("Do not give it until potassium and renal function have been verified.")
     else:
         advice.append(
             "If it is needed, check potassium and creatinine first, and again within a few days."
         )
-    advice.append(f"Ordered: {named(drafts)}. Reasons: {'; '.join(dangers.reasons)}.")
-    if beside:
-        advice.append(f"Also taken or drafted: {named(beside, most=6)}.")
-    known = () if level.result is None else (level.evidence(),)
+    advice.append(f"Ordered: {named(drafts)}. Reasons: {'; '.join(hazards.reasons)}.")
+    if other_drugs:
+        advice.append(f"Also taken or drafted: {named(other_drugs, most=6)}.")
+    level_evidence = () if level.result is None else (level.evidence(),)
     return Finding(
-        indicator=Indicator.CRITICAL if dangers.critical else Indicator.WARNING,
-        summary=kidney_headline(function, _summary(potassium, sparing, deficit, dangers)),
+        indicator=Indicator.CRITICAL if hazards.critical else Indicator.WARNING,
+        summary=renal_headline(renal, _summary(potassium, sparing, deficit, hazards)),
         advice=tuple(advice),
         evidence=(
-            *(Evidence(draft) for draft in (*drafts, *beside)),
-            *(known if deficit is None else (deficit,)),
-            *function.evidence(facts),
+            *(Evidence(draft) for draft in (*drafts, *other_drugs)),
+            *(level_evidence if deficit is None else (deficit,)),
+            *renal.evidence(facts),
         ),
         missing=(
             *reading.medications_unread(facts),
             *reading.conditions_unread(facts),
             *reading.results_unread(facts),
-            *levels.unread(level.unusable, "potassium"),
-            *levels.unread(function.unusable, "renal function"),
-            *function.lacking,
+            *levels.newer_unusable(level.unusable, "potassium"),
+            *levels.newer_unusable(renal.unusable, "renal function"),
+            *renal.missing,
         ),
         strength="Guideline, cited second-hand; the limits were not taken from a trial.",
         suggestions=tuple(offers),
         overrides=(*FOR_HAZARDS, CONTRAINDICATED),
         reference=(
             "trimethoprim-spironolactone-2011"
-            if any(TRIMETHOPRIM in one.classes for one in dangers.drugs)
+            if any(TRIMETHOPRIM in medication.classes for medication in hazards.drugs)
             else "ukka-hyperkalaemia-2023"
         ),
         about=tuple(draft.source.reference for draft in drafts),
@@ -370,16 +384,16 @@ def _summary(
     potassium: tuple[Medication, ...],
     sparing: tuple[Medication, ...],
     deficit: Evidence | None,
-    dangers: Dangers,
+    hazards: Hazards,
 ) -> str:
-    reasons = "; ".join(dangers.reasons)
+    reasons = "; ".join(hazards.reasons)
     if deficit is not None:
         value = getattr(deficit.fact, "reported", "")
         if potassium:
             return f"K {value}: replacement needed; {reasons}: monitor"
         return f"{drugs(sparing).capitalize()} ordered, K {value}; {reasons}: monitor"
-    what = "Potassium" if potassium else drugs(sparing).capitalize()
+    subject = "Potassium" if potassium else drugs(sparing).capitalize()
     unchecked = " could not be checked"
-    both = f"potassium{unchecked}; renal function{unchecked}"
-    reasons = reasons.replace(both, f"potassium and renal function{unchecked}")
-    return f"{what} ordered, risk of hyperkalaemia: {reasons}"
+    both_unchecked = f"potassium{unchecked}; renal function{unchecked}"
+    reasons = reasons.replace(both_unchecked, f"potassium and renal function{unchecked}")
+    return f"{subject} ordered, risk of hyperkalaemia: {reasons}"

@@ -190,7 +190,7 @@ def test_no_drug_is_drafted_that_another_card_warns_against(case: Given) -> None
         assert not warnings & POTASSIUM_WARNINGS
         assert not facts.hazards("aki", "dialysis", "ckd_stage_4_5", "ckd_stage_3")
     if offered:
-        assert renal_function(facts).acute is None
+        assert renal_function(facts).injury is None
         assert not facts.hazards("pregnancy")
         assert facts.age is not None
         assert facts.age >= 18
