@@ -14,11 +14,12 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from cds_service.core.call import Call
 from cds_service.core.facts import Kind, State
 from cds_service.core.series import Worse
 from cds_service.fhir.intake.arrival import BESIDE as BESIDE_TYPES
 from cds_service.fhir.intake.arrival import EXPECTED
-from cds_service.fhir.read.reading import Context, Reader, Reading, Vocabularies
+from cds_service.fhir.read.reading import Reader, Reading, Vocabularies
 from cds_service.fhir.values.versions import R4_TYPES
 from cds_service.sources.obtaining import read_key
 from cds_service.sources.prefetch import Key
@@ -27,7 +28,7 @@ from hooks.knowledge.files import analytes
 
 Json = dict[str, Any]
 AS_OF = datetime(2026, 3, 10, 12, tzinfo=UTC)
-CONTEXT = Context("p1", encounter_id="e1")
+CALL = Call("any-service", "p1", AS_OF, encounter_id="e1")
 SUBJECT = {"reference": "Patient/p1"}
 DOSE = [{"text": "1 tablet", "doseAndRate": [{"doseQuantity": {"value": 1, "unit": "tablet"}}],
          "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}}]  # fmt: skip
@@ -300,7 +301,7 @@ def _reader() -> Reader:
 
 def _read(kind: Kind, page: object) -> Reading:
     key = Key(kind.name.lower(), kind, "", "")
-    return _reader().read({kind: read_key(key, _raw(page))}, CONTEXT, AS_OF)
+    return _reader().read({kind: read_key(key, _raw(page))}, CALL)
 
 
 def _raw(value: object) -> Any:

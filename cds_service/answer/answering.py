@@ -13,10 +13,9 @@ from functools import cached_property, partial
 from typing import Literal
 
 from cds_service.answer.cards import Card, Cards
-from cds_service.answer.evaluation import Call, Evaluation
-from cds_service.answer.suggestions import Recipient
+from cds_service.answer.evaluation import Evaluation
+from cds_service.core.call import Call
 from cds_service.core.facts import Kind, Problem
-from cds_service.core.identity import Identity
 from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
 from cds_service.engine.rule import Answer, CannotTell, Finding, NotFired, Outcome, Rule
@@ -126,15 +125,8 @@ class Answering:
         """
         evaluated = self.evaluation.evaluate(call, deliveries)
         facts, outcomes = evaluated.facts, evaluated.outcomes
-        recipient = Recipient(
-            patient=f"Patient/{call.patient_id}",
-            identity=Identity(call.origin, (call.fhir_server or "").rstrip("/"), call.patient_id),
-            encounter=f"Encounter/{call.encounter_id}" if call.encounter_id else None,
-            requester=call.user,
-            as_of=call.as_of,
-        )
         hook = self.services[call.service].hook
-        written = self._cards[call.service].write(hook, outcomes, facts, recipient)
+        written = self._cards[call.service].write(hook, outcomes, facts, call)
         return Answered(
             cards=written.cards,
             dropped=written.dropped,

@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from cds_service.answer.evidence import EvidenceLines, evidence_key
-from cds_service.answer.suggestions import Recipient
 from cds_service.answer.writing import CardWriter
+from cds_service.core.call import Call
 from cds_service.core.identity import Identity
 from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts
@@ -86,9 +86,7 @@ class Cards:
     failed: Failed | None = None
     priorities: Priorities = NO_PRIORITIES
 
-    def write(
-        self, hook: Hook, outcomes: Sequence[Outcome], facts: Facts, recipient: Recipient
-    ) -> Written:
+    def write(self, hook: Hook, outcomes: Sequence[Outcome], facts: Facts, call: Call) -> Written:
         """The cards of the rules that fired."""
         findings = [
             (rule, self._offerable(rule, finding))
@@ -105,7 +103,7 @@ class Cards:
                 for rule, finding in findings
                 if not rule.persistent
             ]
-            for rule_id in self.snooze.held_back(proposed, recipient.identity, facts.as_of):
+            for rule_id in self.snooze.held_back(proposed, call.identity, facts.as_of):
                 dropped[rule_id] = "answered recently for the same patient and evidence"
             findings = [(rule, finding) for rule, finding in findings if rule.id not in dropped]
         arranged = arrange(hook, findings, facts, self.writer.orderables, self.priorities)
@@ -114,7 +112,7 @@ class Cards:
         cards = tuple(
             Card(
                 shown.rule,
-                self._write(shown, recipient, keys[shown.rule.id], lines),
+                self._write(shown, call, keys[shown.rule.id], lines),
                 shown.finding.evidence,
             )
             for shown in arranged.shown
@@ -153,12 +151,12 @@ class Cards:
         return {rule: rule in would_show for rule in silent}
 
     def _write(
-        self, shown: Shown, recipient: Recipient, key: list[str], lines: EvidenceLines
+        self, shown: Shown, call: Call, key: list[str], lines: EvidenceLines
     ) -> dict[str, Any]:
         rule = shown.rule
-        card_id = self.new_id(rule.id, rule.version, recipient.identity, key)
+        card_id = self.new_id(rule.id, rule.version, call.identity, key)
         try:
-            return self.writer.write(shown, recipient, card_id, lines)
+            return self.writer.write(shown, call, card_id, lines)
         except Exception as error:
             if self.failed is None:
                 raise

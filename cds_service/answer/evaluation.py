@@ -10,12 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from datetime import datetime
-from typing import Self
 
-from cds_service.calls.envelope import Envelope
+from cds_service.core.call import Call
 from cds_service.core.facts import Kind
-from cds_service.core.identity import ANYBODY, Origin
 from cds_service.core.immutable import immutable
 from cds_service.core.patient import Facts, Site
 from cds_service.engine.rule import Outcome, Rule
@@ -23,44 +20,8 @@ from cds_service.engine.run import Engine
 from cds_service.engine.topic import Service, Topic
 from cds_service.errors import PreconditionFailed
 from cds_service.fhir.intake.delivery import Delivery
-from cds_service.fhir.read.reading import Context, Reader, Reading
-from cds_service.fhir.values.elements import UNREADABLE, decoded
+from cds_service.fhir.read.reading import Reader, Reading
 from cds_service.sources.prefetch import NOT_ASKED, Key
-
-
-@immutable
-class Call:
-    """One call: the patient, the service (its id) and the moment.
-
-    ``origin`` is the caller, and ``fhir_server`` the base URL that the call names, whether it is
-    contacted or not: the two distinguish the patients of different hospitals. ``as_of`` has a
-    time zone. ``user`` is a reference (``Practitioner/7``). ``draft_orders`` is undecoded JSON.
-    """
-
-    service: str
-    patient_id: str = field(repr=False)
-    as_of: datetime
-    user: str | None = field(default=None, repr=False)
-    encounter_id: str | None = field(default=None, repr=False)
-    selections: tuple[str, ...] | None = field(default=(), repr=False)
-    draft_orders: bytes | None = field(default=None, repr=False)
-    origin: Origin = ANYBODY
-    fhir_server: str | None = None
-
-    @classmethod
-    def of(cls, envelope: Envelope, service: str, as_of: datetime, origin: Origin) -> Self:
-        """The call that an envelope makes to a service."""
-        return cls(
-            service=service,
-            patient_id=envelope.patient_id,
-            as_of=as_of,
-            user=envelope.user_id,
-            encounter_id=envelope.encounter_id,
-            selections=envelope.selections,
-            draft_orders=envelope.draft_orders,
-            origin=origin,
-            fhir_server=envelope.fhir_server,
-        )
 
 
 @immutable
@@ -110,16 +71,8 @@ class Evaluation:
         Raises PreconditionFailed when no data was obtained that any rule could use, and
         TooLarge when there are more entries than the limit.
         """
-        context = Context(
-            patient_id=call.patient_id,
-            encounter_id=call.encounter_id,
-            user_id=call.user,
-            draft_orders=_drafts(call.draft_orders),
-            selections=call.selections,
-            fhir_server=call.fhir_server,
-        )
         topic = self.topics[call.service]
-        reading = self._readers[topic].read(deliveries, context, call.as_of)
+        reading = self._readers[topic].read(deliveries, call)
         computed = topic.knowledge.computed
         facts = Facts(reading.record, reading.series, call.as_of, self.site, computed)
         self._require_data(call, deliveries, facts)
@@ -165,13 +118,3 @@ def _names_something(facts: Facts) -> bool:
 def _reason(facts: Facts, kind: Kind) -> str:
     availability = facts.availability(kind)
     return availability.reason or availability.state.value
-
-
-def _drafts(raw: bytes | None) -> object:
-    if raw is None:
-        return None
-    try:
-        return decoded(raw)
-    except UNREADABLE:
-        # The reader reports a draft that cannot be read, whatever is wrong with it.
-        return raw.decode(errors="replace")

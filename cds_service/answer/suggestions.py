@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
 
-from cds_service.core.identity import Identity
-from cds_service.core.immutable import immutable
+from cds_service.core.call import Call
 from cds_service.core.text import plain_name
 from cds_service.engine.orderables import Orderable, Orderables
 from cds_service.engine.rule import OrderTest, RemoveDraft, Suggestion
 from cds_service.fhir.models import check_offer, draft_order
-
-
-@immutable(slots=False)
-class Recipient:
-    """For whom and by whom orders are drafted: references as ``Type/id``.
-
-    Only a keyed digest of ``identity`` leaves the call.
-    """
-
-    patient: str
-    identity: Identity
-    encounter: str | None
-    requester: str | None
-    as_of: datetime
-
-    @cached_property
-    def authored(self) -> str:
-        """When orders are drafted, as an ISO instant."""
-        return self.as_of.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class SuggestionWriter:
@@ -42,7 +20,7 @@ class SuggestionWriter:
         self._checked: set[tuple[str, bool, str | None]] = set()
         self._concepts = {key: _concept(orderable) for key, orderable in orderables.items()}
 
-    def write(self, suggestion: Suggestion, recipient: Recipient) -> dict[str, Any]:
+    def write(self, suggestion: Suggestion, call: Call) -> dict[str, Any]:
         """One suggestion as the CDS Hooks JSON object."""
         if isinstance(suggestion, RemoveDraft):
             label = f"Remove the draft order: {plain_name(suggestion.name)}"
@@ -58,23 +36,24 @@ class SuggestionWriter:
             action = {
                 "type": "create",
                 "description": f"{label} ({suggestion.why})" if suggestion.why else label,
-                "resource": self._resource(orderable, recipient),
+                "resource": self._resource(orderable, call),
             }
         return {"label": label, "uuid": _random_id(), "actions": [action]}
 
-    def _resource(self, orderable: Orderable, recipient: Recipient) -> dict[str, Any]:
+    def _resource(self, orderable: Orderable, call: Call) -> dict[str, Any]:
+        encounter, requester = call.encounter, call.user
         resource = draft_order(
             "MedicationRequest" if orderable.medication else "ServiceRequest",
             self._concepts[orderable.key],
-            recipient.patient,
-            recipient.authored,
-            encounter=recipient.encounter,
-            requester=recipient.requester,
+            call.patient,
+            call.authored,
+            encounter=encounter,
+            requester=requester,
             dosage=orderable.dosage,
         )
-        requester = recipient.requester.split("/")[0] if recipient.requester else None
         # Resources of one ``shape`` differ only in ids, dates and references already checked.
-        shape = orderable.key, bool(recipient.encounter), requester
+        requester_type = requester.split("/")[0] if requester else None
+        shape = orderable.key, bool(encounter), requester_type
         if shape not in self._checked:
             check_offer(resource)
             self._checked.add(shape)

@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from cds_service.answer.evidence import EvidenceLines
-from cds_service.answer.suggestions import Recipient, SuggestionWriter
+from cds_service.answer.suggestions import SuggestionWriter
+from cds_service.core.call import Call
 from cds_service.core.facts import Order
 from cds_service.core.immutable import immutable
 from cds_service.core.knowledge import Reference
@@ -67,7 +68,7 @@ class CardWriter:
         self._in_common: dict[tuple[Rule, str], _Common] = {}
 
     def write(
-        self, shown: Shown, recipient: Recipient, card_id: str, lines: EvidenceLines | None = None
+        self, shown: Shown, call: Call, card_id: str, lines: EvidenceLines | None = None
     ) -> dict[str, Any]:
         """One card as the CDS Hooks JSON object; ``lines`` is shared by the cards of a call."""
         rule, finding = shown.rule, shown.finding
@@ -81,9 +82,7 @@ class CardWriter:
         }
         if finding.suggestions:
             write = self._suggestions.write
-            card["suggestions"] = [
-                write(suggestion, recipient) for suggestion in finding.suggestions
-            ]
+            card["suggestions"] = [write(suggestion, call) for suggestion in finding.suggestions]
             card["selectionBehavior"] = "any"
         card["overrideReasons"] = _override_reasons(finding.overrides)
         if common.links:

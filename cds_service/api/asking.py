@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cds_service.answer.answering import Answered
-from cds_service.answer.evaluation import Call
 from cds_service.calls.envelope import read_envelope
 from cds_service.calls.strict_json import checked_text, parse, written
 from cds_service.core.identity import ANYBODY, Origin
@@ -41,10 +40,9 @@ def ask(
     keys = parts.answering.keys[service.id]
     if content.get("resourceType") == "Bundle":
         body = written(request_of(content, service.hook, keys))
-    envelope = read_envelope(body, service.hook)
+    envelope = read_envelope(body, service, as_of, origin)
     deliveries, _ = parts.obtaining.deliveries(envelope, keys, parts.settings.fhir_servers)
-    call = Call.of(envelope, service.id, as_of, origin)
-    return parts.answering.answer(call, deliveries)
+    return parts.answering.answer(envelope.call, deliveries)
 
 
 def content_of(checked: bytes) -> dict[str, Any]:

@@ -11,12 +11,11 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from cds_service.answer.answering import Answered, answer_word
-from cds_service.answer.evaluation import Call
 from cds_service.api.access import HEADERS, Access, begin, note
 from cds_service.api.origins import Origins
 from cds_service.api.parts import FETCHED, STARTED, Parts
 from cds_service.calls.envelope import Envelope, read_envelope
-from cds_service.core.identity import Identity
+from cds_service.core.call import Call
 from cds_service.engine.rule import CannotTell
 from cds_service.engine.topic import Service
 from cds_service.errors import ServiceError
@@ -106,10 +105,10 @@ def _answer(parts: Parts, service: Service, environ: WSGIEnvironment) -> bytes:
     caller = parts.verified(environ)
     body = parts.body(environ)
     note(environ, bytes=len(body))
-    envelope = read_envelope(body, service.hook)
+    envelope = read_envelope(body, service, parts.now(), parts.origin(caller))
     instance = envelope.hook_instance if _UUID.fullmatch(envelope.hook_instance) else None
     note(environ, instance=instance)
-    answered, fetched = _answered(parts, service, envelope, caller, instance, environ)
+    answered, fetched = _answered(parts, envelope, caller, instance, environ)
     note(environ, cards=len(answered.cards), problems=len(answered.problems), fetched=fetched)
     content = _encode({"cards": [card.body for card in answered.cards]})
     parts.metrics.call(str(service), perf_counter() - started)
@@ -118,7 +117,6 @@ def _answer(parts: Parts, service: Service, environ: WSGIEnvironment) -> bytes:
 
 def _answered(
     parts: Parts,
-    service: Service,
     envelope: Envelope,
     caller: Caller | None,
     instance: str | None,
@@ -126,17 +124,16 @@ def _answered(
 ) -> tuple[Answered, int]:
     """The result, and the number of queries that were sent to a FHIR server for it."""
     servers = parts.settings.fhir_servers if caller is None else caller.client.fhir_servers
-    origin = parts.origin(caller)
-    answering = parts.at(origin, service.id)
+    call = envelope.call
+    answering = parts.at(call.origin, call.service)
     deliveries, fetched = parts.obtaining.deliveries(
-        envelope, answering.keys[service.id], servers, environ.get(STARTED)
+        envelope, answering.keys[call.service], servers, environ.get(STARTED)
     )
     for answer in fetched.values():
         parts.metrics.fetched(answer.state)
     if fetched:
         size = sum(len(page) for answer in fetched.values() for page in answer.pages)
         environ[FETCHED] = size
-    call = Call.of(envelope, service.id, parts.now(), origin)
     answered = answering.answer(call, deliveries)
     if parts.recorder is not None:
         parts.recorder.record(call, answered, instance)
@@ -162,7 +159,7 @@ def _count(parts: Parts, call: Call, answered: Answered) -> None:
         events.append((would.id, would.version, WOULD_SHOW))
     parts.records.count_call(
         call.service,
-        Identity(call.origin, (call.fhir_server or "").rstrip("/"), call.patient_id),
+        call.identity,
         events,
         user=call.user,
         encounter=call.encounter_id,

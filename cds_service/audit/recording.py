@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from cds_service.answer.answering import Answered
-from cds_service.answer.evaluation import Call
 from cds_service.answer.evidence import EvidenceLines
 from cds_service.audit.sealing import Sealer
 from cds_service.audit.trail import Row, Trail
+from cds_service.core.call import Call
 from cds_service.core.knowledge import Limits
 from cds_service.engine.rule import CannotTell, Evidence, Finding, NotFired
 from cds_service.errors import Unavailable
@@ -78,8 +78,7 @@ class Recorder:
     def row(self, call: Call, answered: Answered, instance: str | None = None) -> Row:
         """The row of one call."""
         record = os.urandom(16).hex()
-        origin = call.origin
-        server = (call.fhir_server or "").rstrip("/")
+        origin, server, patient = call.identity
         pseudonym = self._ids.pseudonym
         service = str(call.service)
         content = {
@@ -109,7 +108,7 @@ class Recorder:
             service=service,
             caller=pseudonym("caller", origin.issuer, origin.tenant),
             clinician=pseudonym("clinician", *origin, server, call.user or ""),
-            patient=pseudonym("patient", *origin, server, call.patient_id),
+            patient=pseudonym("patient", *origin, server, patient),
             content=_encode(content).decode(),
             cards=tuple([card.body["uuid"] for card in answered.cards]),
             said=self._said(answered, record),

@@ -1,4 +1,4 @@
-"""The envelope of a call: the caller, the patient and the hook. Its contents are read elsewhere.
+"""From the body of a request to the call, and what was sent with it. Its data are read elsewhere.
 
 The body is decoded in one pass, by types made from the JSON Schemas, which also peeks at the
 results. These types are stricter than the schemas, never laxer: whatever they refuse is checked
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -18,8 +19,10 @@ from msgspec import UNSET, Raw, UnsetType
 
 from cds_service.calls import shapes
 from cds_service.calls.strict_json import checked_text, decoded, parse
+from cds_service.core.call import Call
+from cds_service.core.identity import ANYBODY, Origin
 from cds_service.core.immutable import immutable
-from cds_service.engine.hook import Hook
+from cds_service.engine.topic import Service
 from cds_service.errors import BadRequest
 from cds_service.fhir.values.peeks import ResultPage, Slot
 
@@ -35,20 +38,13 @@ class Authorization:
 
 @immutable
 class Envelope:
-    """One checked call. ``prefetch`` and ``draft_orders`` are undecoded JSON values.
+    """A checked call, and what was sent with it that goes no further than obtaining the data.
 
-    ``draft_orders`` is None for hooks without drafts; ``selections`` is None for hooks without
-    a selection, where every draft is judged.
+    The values of ``prefetch`` are undecoded JSON.
     """
 
-    hook: str
+    call: Call
     hook_instance: str
-    patient_id: str = field(repr=False)
-    user_id: str = field(repr=False)
-    encounter_id: str | None = field(default=None, repr=False)
-    selections: tuple[str, ...] | None = None
-    draft_orders: bytes | None = field(default=None, repr=False)
-    fhir_server: str | None = None
     authorization: Authorization | None = None
     prefetch: Mapping[str, Raw] | Sent = field(default_factory=dict, repr=False)
     results: ResultPage | None = field(default=None, repr=False)
@@ -126,16 +122,19 @@ _read_prefetch = msgspec.json.Decoder(_Whole).decode
 msgspec.json.Decoder(_Prefetch)
 
 
-def read_envelope(body: bytes, hook: Hook) -> Envelope:
-    """The envelope in the ``body`` (UTF-8 JSON) of a call to a service for ``hook``.
+def read_envelope(
+    body: bytes, service: Service, as_of: datetime, origin: Origin = ANYBODY
+) -> Envelope:
+    """The call to ``service`` in the ``body`` (UTF-8 JSON) of a request of ``origin`` at ``as_of``.
 
     Raises BadRequest naming the place and what to do.
     """
+    hook = service.hook
     text = checked_text(body)
     try:
         read, text = decoded(_typed(hook.schema), text)
     except msgspec.ValidationError:
-        return _judged(text, hook)
+        return _judged(text, service, as_of, origin)
     context, authorization = read.context, read.fhirAuthorization or None
     drafts = bytes(context.draftOrders) if hook.drafts else None
     if (
@@ -143,18 +142,22 @@ def read_envelope(body: bytes, hook: Hook) -> Envelope:
         or read.hook != hook.name
         or (drafts is not None and drafts[:1] != b"{")
     ):
-        return _judged(text, hook)
+        return _judged(text, service, as_of, origin)
     sent = read.prefetch or _Prefetch()
     page = sent.results or None
     return Envelope(
-        hook=read.hook,
+        call=Call(
+            service=service.id,
+            patient_id=context.patientId,
+            as_of=as_of,
+            user=context.userId,
+            encounter_id=context.encounterId or None,
+            selections=tuple(context.selections) if hook.selects else None,
+            draft_orders=drafts,
+            origin=origin,
+            fhir_server=read.fhirServer or None,
+        ),
         hook_instance=read.hookInstance,
-        patient_id=context.patientId,
-        user_id=context.userId,
-        encounter_id=context.encounterId or None,
-        selections=tuple(context.selections) if hook.selects else None,
-        draft_orders=drafts,
-        fhir_server=read.fhirServer or None,
         authorization=None
         if authorization is None
         else Authorization(
@@ -175,8 +178,9 @@ def _typed(context: str) -> Callable[[bytes], Any]:
     return msgspec.json.Decoder(shapes.struct("request", types)).decode
 
 
-def _judged(text: bytes, hook: Hook) -> Envelope:
-    """The envelope checked with the schemas, which say what is wrong and where."""
+def _judged(text: bytes, service: Service, as_of: datetime, origin: Origin) -> Envelope:
+    """The call checked with the schemas, which say what is wrong and where."""
+    hook = service.hook
     try:
         read, text = decoded(_read_body, text)
     except msgspec.ValidationError:
@@ -203,14 +207,18 @@ def _judged(text: bytes, hook: Hook) -> Envelope:
     shapes.check(hook.schema, context, "context")
     authorization = envelope.get("fhirAuthorization")
     return Envelope(
-        hook=read.hook,
+        call=Call(
+            service=service.id,
+            patient_id=context["patientId"],
+            as_of=as_of,
+            user=context["userId"],
+            encounter_id=context.get("encounterId"),
+            selections=tuple(context["selections"]) if hook.selects else None,
+            draft_orders=bytes(raw_drafts) if raw_drafts and hook.drafts else None,
+            origin=origin,
+            fhir_server=envelope.get("fhirServer"),
+        ),
         hook_instance=read.hookInstance,
-        patient_id=context["patientId"],
-        user_id=context["userId"],
-        encounter_id=context.get("encounterId"),
-        selections=tuple(context["selections"]) if hook.selects else None,
-        draft_orders=bytes(raw_drafts) if raw_drafts and hook.drafts else None,
-        fhir_server=envelope.get("fhirServer"),
         authorization=None
         if authorization is None
         else Authorization(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cds_service.answer.answering import Answered, Answering, answer_word
-from cds_service.answer.evaluation import Call
+from cds_service.core.call import Call
 from cds_service.core.facts import Kind, Result, State
 from cds_service.engine.rule import CannotTell, Finding
 from cds_service.engine.run import judges

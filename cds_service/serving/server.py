@@ -258,7 +258,7 @@ def _connections() -> int:
 
 def warm_up(parts: Parts) -> None:
     """Answer one made-up call of each service, so that the first real call is not slower."""
-    from cds_service.answer.evaluation import Call
+    from cds_service.core.call import Call
     from cds_service.core.facts import State
     from cds_service.fhir import models
     from cds_service.fhir.intake.delivery import Delivery

@@ -119,6 +119,7 @@ class Obtaining:
         ``servers`` are the FHIR base URLs that this caller may name. ``started`` is the value of
         ``time.monotonic()`` from which the deadline counts (default: now).
         """
+        call = envelope.call
         found: dict[str, Delivery] = {}
         queries: dict[str, str] = {}
         for key in keys:
@@ -127,7 +128,7 @@ class Obtaining:
                 found[key.name] = given
                 if given.state is not State.PARTIAL or given.reason == _ERROR_IN_PART:
                     continue
-            query = key.query(envelope.patient_id, envelope.encounter_id)
+            query = key.query(call.patient_id, call.encounter_id)
             if query is not None:
                 queries[key.name] = query
             elif given is None:
@@ -141,7 +142,7 @@ class Obtaining:
         if access is not None:
             spent = 0.0 if started is None else time.monotonic() - started
             left = max(0.0, self.deadline_s - spent)
-            fetched = self.fetch(queries, access, envelope.patient_id, deadline_s=left)
+            fetched = self.fetch(queries, access, call.patient_id, deadline_s=left)
         for key in keys:
             if key.name not in queries:
                 continue
@@ -169,9 +170,9 @@ class Obtaining:
         """The access to the caller's FHIR server, or None and why there is none."""
         from cds_service.sources.fetch.client import Access
 
-        if envelope.fhir_server is None:
+        if envelope.call.fhir_server is None:
             return None, "not sent by the client, and the call names no FHIR server"
-        server = self.allowed_server(envelope.fhir_server, servers)
+        server = self.allowed_server(envelope.call.fhir_server, servers)
         if server is None:
             return None, "not sent by the client, and its FHIR server is not on the allowlist"
         base, listed = server

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,7 +19,9 @@ from hypothesis import strategies as st
 
 from cds_service.calls.envelope import Envelope, _judged, read_envelope
 from cds_service.calls.strict_json import MAX_DEPTH, too_deep
+from cds_service.core.identity import ANYBODY, Origin
 from cds_service.engine.hook import HOOKS, Hook
+from cds_service.engine.topic import Service
 from cds_service.errors import BadRequest
 from cds_service.fhir.values.peeks import read_page
 from tests.api.minimal_service import (
@@ -343,9 +346,13 @@ def _mutated(call: dict[str, Any], chance: random.Random) -> Any:
     return made
 
 
-def _read(read: Callable[[bytes, Hook], Envelope], text: bytes, hook: Hook) -> object:
+_Read = Callable[[bytes, Service, datetime, Origin], Envelope]
+
+
+def _read(read: _Read, text: bytes, hook: Hook) -> object:
+    service = Service("any-service", hook, "", "", ())
     try:
-        found = read(text, hook)
+        found = read(text, service, datetime(2026, 3, 10, tzinfo=UTC), ANYBODY)
     except BadRequest as error:
         return error.what, error.fix, error.where
     sent = {name: bytes(raw) for name, raw in found.prefetch.items()}
@@ -382,8 +389,10 @@ def test_the_fast_types_accept_nothing_that_the_schemas_refuse() -> None:
 
 _FIRST_CALLS = """
 import os, sys, threading
+from datetime import UTC, datetime
 from cds_service.calls.envelope import read_envelope
 from cds_service.engine.hook import HOOKS
+from cds_service.engine.topic import Service
 
 sys.setswitchinterval(1e-6)
 call = '{"hook":"%s","hookInstance":"x","context":{"userId":"Practitioner/1","patientId":"p1",'
@@ -394,8 +403,9 @@ def worker():
     ready = threading.Barrier(len(calls))
 
     def first(body, hook):
+        service = Service("any-service", hook, "", "", ())
         ready.wait()
-        read_envelope(body, hook)
+        read_envelope(body, service, datetime.now(UTC))
 
     threads = [threading.Thread(target=first, args=one) for one in calls]
     for act in (threading.Thread.start, threading.Thread.join):

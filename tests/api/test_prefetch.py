@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from flask.testing import FlaskClient
 from cds_service.calls.envelope import Authorization, Envelope, read_envelope
 from cds_service.core.facts import Kind, State
 from cds_service.engine.hook import PATIENT_VIEW
-from cds_service.engine.topic import Topic
+from cds_service.engine.topic import Service, Topic
 from cds_service.fhir.intake.delivery import Delivery
 from cds_service.outbound.fhir_servers import allowed_server
 from cds_service.sources.fetch.client import Access
@@ -118,7 +120,8 @@ class Server:
 def _envelope(call: dict[str, Any]) -> Envelope:
     import json
 
-    return read_envelope(json.dumps(call).encode(), PATIENT_VIEW)
+    service = Service("any-service", PATIENT_VIEW, "", "", ())
+    return read_envelope(json.dumps(call).encode(), service, datetime(2026, 3, 10, tzinfo=UTC))
 
 
 def _delivered(
@@ -309,6 +312,12 @@ def test_documents_under_an_additional_prefetch_key_make_nothing_incomplete() ->
     (page,) = found[Kind.RESULTS].pages[1:]
     types = [one["resource"]["resourceType"] for one in json.loads(page)["entry"]]
     assert types == ["Observation", "MedicationDispense"]
+
+
+def test_the_token_stays_beside_the_call() -> None:
+    envelope = _envelope(_with_token())
+    assert envelope.authorization is not None and envelope.authorization.token == "secret"
+    assert b"secret" not in pickle.dumps(envelope.call)
 
 
 def test_the_representation_of_an_envelope_hides_the_token() -> None:

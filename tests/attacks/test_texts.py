@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from cds_service.answer.answering import Answered
-from cds_service.answer.evaluation import Call
 from cds_service.api.parts import Parts
 from cds_service.app import make_parts
 from cds_service.calls.envelope import read_envelope
@@ -89,13 +88,10 @@ def _answer(
     }  # fmt: skip
     service = SELECT if draft else VIEW
     answering = parts.answering
-    envelope = read_envelope(json.dumps(body).encode(), answering.services[service].hook)
+    asked = answering.services[service]
+    envelope = read_envelope(json.dumps(body).encode(), asked, parts.now())
     deliveries, _ = parts.obtaining.deliveries(envelope, answering.keys[service], ())
-    call = Call(
-        service=service, patient_id="p1", as_of=parts.now(), selections=envelope.selections,
-        draft_orders=envelope.draft_orders,
-    )  # fmt: skip
-    return answering.answer(call, deliveries)
+    return answering.answer(envelope.call, deliveries)
 
 
 @pytest.mark.timed

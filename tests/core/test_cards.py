@@ -1,6 +1,7 @@
 """What a clinician and an EHR get: one card, complete, without HTML."""
 
 import re
+from dataclasses import replace as replaced
 from importlib import import_module
 from typing import Any
 from uuid import uuid4
@@ -11,10 +12,9 @@ from msgspec.structs import replace
 from cds_service.answer.cards import Cards, Written
 from cds_service.answer.checking import flaws
 from cds_service.answer.evidence import evidence_key
-from cds_service.answer.suggestions import Recipient
 from cds_service.answer.writing import TOPIC_SYSTEM, CardWriter
+from cds_service.core.call import Call
 from cds_service.core.facts import Presence
-from cds_service.core.identity import ANYBODY, Identity
 from cds_service.engine.arranging import Shown
 from cds_service.engine.hook import PATIENT_VIEW
 from cds_service.engine.overrides import OVERRIDES
@@ -24,6 +24,7 @@ from hooks.order_select import RULES as ORDERS
 from hooks.patient_view import RULES as CHART
 from tests.given import NOW, Given, Service, given, hook_of
 
+CALL = Call("any-service", "1", NOW)
 WRITER = CardWriter(references(), orderables())
 HOSTILE = '<img src=x onerror=alert(1)> [x](https://evil.example) `"&'
 EGFR = "90 mL/min/{1.73_m2}"
@@ -36,13 +37,11 @@ def new_id(rule: str, version: str, patient: str, evidence: object) -> str:
 def written(
     case: Given,
     service: Service = Service.PATIENT_VIEW,
-    encounter: str | None = "Encounter/7",
-    requester: str | None = "Practitioner/3",
+    encounter: str | None = "7",
+    user: str | None = "Practitioner/3",
 ) -> Written:
-    recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), encounter, requester, NOW)
-    return Cards(WRITER, new_id).write(
-        hook_of(service), case.outcomes(service), case.facts(), recipient
-    )
+    call = replaced(CALL, encounter_id=encounter, user=user)
+    return Cards(WRITER, new_id).write(hook_of(service), case.outcomes(service), case.facts(), call)
 
 
 def cards(case: Given, service: Service = Service.PATIENT_VIEW) -> dict[str, Any]:
@@ -161,9 +160,8 @@ def test_the_short_detail_names_no_resource_and_no_prefetch_key(card: dict[str, 
 def test_with_public_pages_each_card_links_to_the_page_of_its_rule() -> None:
     writer = CardWriter(references(), orderables(), "https://cds.hospital.org/rules")
     case = given().result("magnesium", "0.6 mmol/L")
-    recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
     answer = Cards(writer, new_id).write(
-        PATIENT_VIEW, case.outcomes(Service.PATIENT_VIEW), case.facts(), recipient
+        PATIENT_VIEW, case.outcomes(Service.PATIENT_VIEW), case.facts(), CALL
     )
     links = [card.body["links"][-1] for card in answer.cards]
     assert links
@@ -213,8 +211,7 @@ def test_a_summary_that_is_too_long_is_cut_with_an_ellipsis() -> None:
         else outcome
         for outcome in case.outcomes(Service.PATIENT_VIEW)
     ]
-    recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
-    made = Cards(WRITER, new_id).write(PATIENT_VIEW, outcomes, case.facts(), recipient)
+    made = Cards(WRITER, new_id).write(PATIENT_VIEW, outcomes, case.facts(), CALL)
     summary = made.cards[0].body["summary"]
     assert len(summary) == 139
     assert summary.endswith("…")
@@ -242,12 +239,12 @@ def low() -> Given:
     )
 
 
-@pytest.mark.parametrize("encounter", ["Encounter/7", None])
+@pytest.mark.parametrize("encounter", ["7", None])
 @pytest.mark.parametrize("requester", ["Practitioner/3", "PractitionerRole/4", None])
 def test_offered_resources_are_valid_and_reference_only_what_was_sent(
     encounter: str | None, requester: str | None
 ) -> None:
-    offered = resources(written(low(), encounter=encounter, requester=requester))
+    offered = resources(written(low(), encounter=encounter, user=requester))
     kinds = {resource["resourceType"] for resource in offered}
     assert kinds == {"ServiceRequest", "MedicationRequest"}
     for resource in offered:
@@ -257,7 +254,8 @@ def test_offered_resources_are_valid_and_reference_only_what_was_sent(
         assert resource["intent"] == "proposal"
         assert resource["subject"] == {"reference": "Patient/1"}
         assert resource["authoredOn"] == "2026-11-23T12:00:00Z"
-        assert resource.get("encounter", {}).get("reference") == encounter
+        expected = None if encounter is None else f"Encounter/{encounter}"
+        assert resource.get("encounter", {}).get("reference") == expected
         assert resource.get("requester", {}).get("reference") == requester
         assert ("encounter" in resource) == (encounter is not None)
         assert ("requester" in resource) == (requester is not None)
@@ -335,10 +333,9 @@ class Quiet:
 def test_a_recently_answered_card_makes_room_for_others() -> None:
     case = crowded().at(max_info_cards=1)
     shown = [card.rule.id for card in written(case).cards if card.body["indicator"] == "info"]
-    recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
     quiet = Cards(WRITER, new_id, Quiet(shown[0]))
     outcomes = case.outcomes(Service.PATIENT_VIEW)
-    answer = quiet.write(PATIENT_VIEW, outcomes, case.facts(), recipient)
+    answer = quiet.write(PATIENT_VIEW, outcomes, case.facts(), CALL)
     now = [card.rule.id for card in answer.cards if card.body["indicator"] == "info"]
     assert shown[0] not in now
     assert len(now) == len(shown)
@@ -377,10 +374,9 @@ def test_a_card_that_cannot_be_written_is_shown_without_its_details(
     real = CardWriter.write
     monkeypatch.setattr(CardWriter, "write", broken)
     case = crowded()
-    recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
     facts, outcomes = case.facts(), case.outcomes(Service.PATIENT_VIEW)
 
-    shown = Cards(WRITER, new_id, failed=failed).write(PATIENT_VIEW, outcomes, facts, recipient)
+    shown = Cards(WRITER, new_id, failed=failed).write(PATIENT_VIEW, outcomes, facts, CALL)
     monkeypatch.setattr(CardWriter, "write", real)
     whole = {card.rule.id: card.body for card in written(case).cards}
 
@@ -397,4 +393,4 @@ def test_a_card_that_cannot_be_written_is_shown_without_its_details(
         assert flaws({"cards": [card.body]}) == []
     monkeypatch.setattr(CardWriter, "write", broken)
     with pytest.raises(LookupError):
-        Cards(WRITER, new_id).write(PATIENT_VIEW, outcomes, facts, recipient)
+        Cards(WRITER, new_id).write(PATIENT_VIEW, outcomes, facts, CALL)

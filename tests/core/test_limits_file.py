@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.answer.suggestions import Recipient
 from cds_service.answer.writing import CardWriter
 from cds_service.catalogue.limits_file import read_limits
-from cds_service.core.identity import ANYBODY, Identity
+from cds_service.core.call import Call
 from cds_service.core.knowledge import KnowledgeError, Limits
 from cds_service.engine.arranging import Shown
 from cds_service.engine.rule import Indicator
@@ -170,7 +169,7 @@ def test_a_sites_limit_is_applied_and_the_card_says_so(tmp_path: Path) -> None:
     finding = fired(case.at(limits=own).ask("low-magnesium"))
     assert finding.indicator is Indicator.WARNING
     rule = next(rule for rule in RULES if rule.id == "low-magnesium")
-    recipient = Recipient("Patient/1", Identity(ANYBODY, "", "1"), None, None, NOW)
-    card = CardWriter(references(), orderables()).write(Shown(rule, finding), recipient, "id")
+    writer = CardWriter(references(), orderables())
+    card = writer.write(Shown(rule, finding), Call("any-service", "1", NOW), "id")
     assert "limit 0.75 mmol/L, set by this site" in card["detail"]
     assert card["detail"].count("set by this site") == 1

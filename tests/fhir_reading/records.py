@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from cds_service.core.call import Call
 from cds_service.core.facts import Kind, Problem, Result, State
 from cds_service.core.series import Newest, Worse
 from cds_service.fhir.intake.delivery import Delivery
-from cds_service.fhir.read.reading import Context, Reader, Reading, Vocabularies
+from cds_service.fhir.read.reading import Reader, Reading, Vocabularies
 from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
 from hooks.knowledge.observing import OBSERVING
@@ -21,7 +23,7 @@ __all__ = ["LOINC", "RXNORM", "SNOMED", "UCUM"]
 
 AS_OF = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 ME = "p1"
-CONTEXT = Context(ME)
+CALL = Call("any-service", ME, AS_OF)
 POTASSIUM, MAGNESIUM, EGFR, HEMOGLOBIN = "2823-3", "19123-9", "98979-8", "718-7"
 
 
@@ -49,10 +51,20 @@ def delivery(kind: Kind, *pages: object, state: State = State.GIVEN) -> Delivery
     return Delivery(kind, state, raw, f"prefetch.{kind.name.lower()}")
 
 
-def read(pages: dict[Kind, object], context: Context = CONTEXT, as_of: datetime = AS_OF) -> Reading:
+def calling(drafts: object = None, *selections: str) -> Call:
+    """A call with these draft orders, any JSON, of which some are selected."""
+    return replace(CALL, selections=selections, draft_orders=json.dumps(drafts).encode())
+
+
+def signing(drafts: object) -> Call:
+    """A call with these draft orders, all of which are judged."""
+    return replace(calling(drafts), selections=None)
+
+
+def read(pages: dict[Kind, object], call: Call = CALL) -> Reading:
     """Read one page for each kind."""
     deliveries = {kind: delivery(kind, page) for kind, page in pages.items()}
-    return reader().read(deliveries, context, as_of)
+    return reader().read(deliveries, call)
 
 
 def concept(code: str, system: str = LOINC, words: str = "") -> Json:
@@ -82,12 +94,12 @@ def newest(reading: Reading, analyte: str = "potassium", worse: Worse = Worse.LO
 
 def results(*resources: object, as_of: datetime = AS_OF) -> Reading:
     """Read one page of results."""
-    return read({Kind.RESULTS: bundle(*resources)}, as_of=as_of)
+    return read({Kind.RESULTS: bundle(*resources)}, replace(CALL, as_of=as_of))
 
 
 def raw_results(page: bytes) -> Reading:
     """Read one page of results, its bytes as they are."""
-    return reader().read({Kind.RESULTS: delivery(Kind.RESULTS, page)}, CONTEXT, AS_OF)
+    return reader().read({Kind.RESULTS: delivery(Kind.RESULTS, page)}, CALL)
 
 
 def result(*resources: object, analyte: str = "potassium") -> Result:

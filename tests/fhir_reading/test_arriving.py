@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from cds_service.core.facts import Kind, State
 from cds_service.errors import TooLarge
 from cds_service.fhir.intake.delivery import Delivery
-from cds_service.fhir.read.reading import Context
 from tests.fhir_reading.records import (
-    AS_OF,
-    CONTEXT,
+    CALL,
     bundle,
+    calling,
     condition,
     delivery,
     kinds,
@@ -269,7 +269,7 @@ def test_an_order_without_a_known_status_is_reported_and_not_counted(status) -> 
 
 def test_one_unreadable_page_of_two_makes_the_data_partial() -> None:
     pages = delivery(Kind.RESULTS, bundle(lab()), b"<html>")
-    reading = reader().read({Kind.RESULTS: pages}, CONTEXT, AS_OF)
+    reading = reader().read({Kind.RESULTS: pages}, CALL)
     assert newest(reading).result is not None
     assert reading.record.availability[Kind.RESULTS].state is State.PARTIAL
     assert kinds(reading) == [("unreadable", "prefetch.results page 2")]
@@ -277,13 +277,13 @@ def test_one_unreadable_page_of_two_makes_the_data_partial() -> None:
 
 @pytest.mark.parametrize("state", [State.ABSENT, State.UNAVAILABLE, State.NONE])
 def test_the_state_of_data_that_did_not_arrive_is_kept(state) -> None:
-    reading = reader().read({Kind.RESULTS: delivery(Kind.RESULTS, state=state)}, CONTEXT, AS_OF)
+    reading = reader().read({Kind.RESULTS: delivery(Kind.RESULTS, state=state)}, CALL)
     assert reading.record.availability[Kind.RESULTS].state is state
 
 
 def test_a_partial_delivery_stays_partial() -> None:
     pages = delivery(Kind.RESULTS, bundle(lab()), state=State.PARTIAL)
-    reading = reader().read({Kind.RESULTS: pages}, CONTEXT, AS_OF)
+    reading = reader().read({Kind.RESULTS: pages}, CALL)
     assert reading.record.availability[Kind.RESULTS].state is State.PARTIAL
 
 
@@ -292,7 +292,7 @@ def test_more_than_fifty_thousand_entries_are_refused(kind) -> None:
     entry = b'{"resource":{"resourceType":"Observation"}}'
     page = b'{"resourceType":"Bundle","entry":[' + b",".join([entry] * 50_001) + b"]}"
     with pytest.raises(TooLarge) as caught:
-        reader().read({kind: delivery(kind, page)}, CONTEXT, AS_OF)
+        reader().read({kind: delivery(kind, page)}, CALL)
     assert caught.value.where == f"prefetch.{kind.name.lower()}"
     assert caught.value.fix
 
@@ -300,7 +300,7 @@ def test_more_than_fifty_thousand_entries_are_refused(kind) -> None:
 def test_drafts_count_among_the_entries() -> None:
     drafts = {"resourceType": "Bundle", "entry": [{}] * 50_001}
     with pytest.raises(TooLarge) as caught:
-        reader().read({}, Context("p1", draft_orders=drafts), AS_OF)
+        reader().read({}, calling(drafts))
     assert caught.value.where == "context.draftOrders"
 
 
@@ -399,7 +399,7 @@ def test_the_same_id_at_another_server_is_somebody_else(
     server: str | None, subject: str, mine: bool
 ) -> None:
     page = bundle(condition(subject={"reference": subject}))
-    record = read({Kind.CONDITIONS: page}, Context("p1", fhir_server=server)).record
+    record = read({Kind.CONDITIONS: page}, replace(CALL, fhir_server=server)).record
 
     assert [condition.source.reference for condition in record.conditions] == [
         "Condition/c1"
@@ -527,7 +527,7 @@ def test_whether_the_patient_has_died(members, deceased, problems) -> None:
 def test_a_resource_whose_bytes_are_not_text_is_named_in_a_problem(kind, resource) -> None:
     good = {"resourceType": "Basic", "id": "x"}
     page = json.dumps(bundle(good, resource)).encode().replace(b"@@", b"\xff")
-    reading = reader().read({kind: delivery(kind, page)}, CONTEXT, AS_OF)
+    reading = reader().read({kind: delivery(kind, page)}, CALL)
     record = reading.record
     assert reading.series == {}
     assert not (record.conditions or record.medications or record.patient.birth)
@@ -571,9 +571,7 @@ def test_a_number_or_text_that_cannot_be_decoded_costs_only_its_resource(
 ) -> None:
     page = json.dumps(bundle(resource, condition(id="c3"), medication(id="c3"))).encode()
     page = page.replace(b'"HUGE"', faulty)
-    reading = reader().read(
-        {kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x")}, CONTEXT, AS_OF
-    )
+    reading = reader().read({kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x")}, CALL)
     record = reading.record
     facts = (*record.conditions, *record.medications)
     assert {fact.source.reference for fact in facts} == {"Condition/c3", "MedicationRequest/c3"}
@@ -590,9 +588,7 @@ def test_the_subject_of_a_resource_must_be_readable(resource: dict, faulty: byte
     }[resource["resourceType"]]
     page = json.dumps(bundle(resource | {"subject": "FAULTY"})).encode()
     page = page.replace(b'"FAULTY"', faulty)
-    reading = reader().read(
-        {kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x")}, CONTEXT, AS_OF
-    )
+    reading = reader().read({kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x")}, CALL)
     [found] = reading.record.problems
     assert (found.kind, found.reason) == ("wrong-patient", "its subject cannot be read")
     assert reading.record.availability[kind].state is State.UNAVAILABLE
@@ -602,6 +598,6 @@ def test_the_subject_of_a_resource_must_be_readable(resource: dict, faulty: byte
 def test_a_resource_without_a_subject_is_taken_to_be_the_patients(nobody: bytes) -> None:
     page = json.dumps(bundle(condition(subject="NOBODY"))).encode().replace(b'"NOBODY"', nobody)
     given = {Kind.CONDITIONS: Delivery(Kind.CONDITIONS, State.GIVEN, (page,), "prefetch.x")}
-    reading = reader().read(given, CONTEXT, AS_OF)
+    reading = reader().read(given, CALL)
     assert len(reading.record.conditions) == 1
     assert reading.record.problems == ()

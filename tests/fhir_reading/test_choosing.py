@@ -12,8 +12,7 @@ from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.series import Worse
 from cds_service.fhir.read import observed
 from tests.fhir_reading.records import (
-    AS_OF,
-    CONTEXT,
+    CALL,
     LOINC,
     ME,
     SNOMED,
@@ -478,7 +477,7 @@ def test_a_series_for_the_newest_of_many() -> None:
 
 def test_results_are_read_from_several_pages() -> None:
     pages = delivery(Kind.RESULTS, bundle(lab(id="a", effectiveDateTime=OLD)), bundle(lab(id="b")))
-    reading = reader().read({Kind.RESULTS: pages}, CONTEXT, AS_OF)
+    reading = reader().read({Kind.RESULTS: pages}, CALL)
     assert len(reading.series["potassium"]) == 2
     assert reading.entries == 2
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cds_service.core.facts import Kind, Presence
-from cds_service.fhir.read.reading import Context
 from tests.fhir_reading.records import (
+    CALL,
     SNOMED,
     bundle,
     concept,
@@ -224,15 +226,15 @@ def test_the_reason_for_the_encounter(members) -> None:
         Kind.ENCOUNTER: visit(**members),
         Kind.CONDITIONS: bundle(condition(id="c9", code=CRAMPS)),
     }
-    record = read(pages, Context("p1", encounter_id="e1")).record
+    record = read(pages, replace(CALL, encounter_id="e1")).record
     assert record.encounter.given
     assert "leg_cramps" in record.encounter.concepts
     assert record.problems == ()
 
 
-@pytest.mark.parametrize("context", [Context("p1", encounter_id="e2"), Context("p1")])
-def test_another_encounter_is_refused(context) -> None:
-    record = read({Kind.ENCOUNTER: visit(reasonCode=[CRAMPS])}, context).record
+@pytest.mark.parametrize("call", [replace(CALL, encounter_id="e2"), CALL])
+def test_another_encounter_is_refused(call) -> None:
+    record = read({Kind.ENCOUNTER: visit(reasonCode=[CRAMPS])}, call).record
     assert not record.encounter.given
     assert [problem.kind for problem in record.problems] == ["wrong-encounter"]
 

@@ -11,7 +11,7 @@ from hooks.knowledge.files import limits
 from hooks.reading import lists_unread
 from tests.fhir_reading.records import (
     AS_OF,
-    CONTEXT,
+    CALL,
     ME,
     SNOMED,
     bundle,
@@ -85,7 +85,7 @@ def facts(**pages: object) -> Facts:
         Kind[name]: delivery(Kind[name], pages.get(name.lower(), bundle()))
         for name in ("CONDITIONS", "MEDICATIONS", "STATEMENTS")
     }
-    return facts_of(reader().read(given, CONTEXT, AS_OF))
+    return facts_of(reader().read(given, CALL))
 
 
 def test_complete_lists_of_named_entries_could_be_read() -> None:
@@ -253,7 +253,7 @@ def test_an_unknown_status_of_a_named_condition_does_not_make_the_list_unread() 
 def test_an_incomplete_list_does_not_count_as_read(kind: Kind, state: State) -> None:
     some = {Kind.CONDITIONS: condition(), Kind.MEDICATIONS: medication()}
     pages = (bundle(some[kind]),) if state is State.PARTIAL else ()
-    found = facts_of(reader().read({kind: delivery(kind, *pages, state=state)}, CONTEXT, AS_OF))
+    found = facts_of(reader().read({kind: delivery(kind, *pages, state=state)}, CALL))
     [problem] = found.unread(kind)
     assert problem.kind == state.value
     assert not found.could_be_read(kind)
@@ -262,9 +262,9 @@ def test_an_incomplete_list_does_not_count_as_read(kind: Kind, state: State) -> 
 
 def test_statements_are_missing_only_if_they_were_requested() -> None:
     given = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle())}
-    assert facts_of(reader().read(given, CONTEXT, AS_OF)).could_be_read(Kind.MEDICATIONS)
+    assert facts_of(reader().read(given, CALL)).could_be_read(Kind.MEDICATIONS)
     given[Kind.STATEMENTS] = delivery(Kind.STATEMENTS, bundle(), state=State.PARTIAL)
-    assert not facts_of(reader().read(given, CONTEXT, AS_OF)).could_be_read(Kind.MEDICATIONS)
+    assert not facts_of(reader().read(given, CALL)).could_be_read(Kind.MEDICATIONS)
 
 
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"

@@ -12,7 +12,7 @@ from cds_service.core.facts import Kind, State
 from cds_service.fhir.read.reading import Reading
 from cds_service.sources.obtaining import read_key
 from cds_service.sources.prefetch import Key
-from tests.fhir_reading.records import AS_OF, CONTEXT, bundle, lab, medication, reader
+from tests.fhir_reading.records import CALL, bundle, lab, medication, reader
 
 Json = dict[str, Any]
 LISTS = [(Kind.RESULTS, lab()), (Kind.MEDICATIONS, medication())]
@@ -21,7 +21,7 @@ LISTS = [(Kind.RESULTS, lab()), (Kind.MEDICATIONS, medication())]
 def arrived(kind: Kind, page: object) -> Reading:
     """A page read as it arrives by prefetch."""
     raw = msgspec.Raw(json.dumps(page).encode())
-    return reader().read({kind: read_key(Key("key", kind, "", ""), raw)}, CONTEXT, AS_OF)
+    return reader().read({kind: read_key(Key("key", kind, "", ""), raw)}, CALL)
 
 
 def state(kind: Kind, page: object) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -10,19 +11,18 @@ import pytest
 
 from cds_service.core.facts import Kind, State
 from cds_service.core.medications import Ingredient, Taking
-from cds_service.fhir.read.reading import Context
 from cds_service.fhir.values.dosage import read_dosages
 from cds_service.fhir.values.strengths import ingredients_of
 from tests.fhir_reading.records import (
-    AS_OF,
-    ME,
     RXNORM,
     bundle,
+    calling,
     delivery,
     kinds,
     medication,
     read,
     reader,
+    signing,
 )
 
 QUININE = {"coding": [{"system": RXNORM, "code": "312762"}], "text": "Quinine 130 MG Oral Tablet"}
@@ -446,8 +446,8 @@ def test_dosages_of_older_and_newer_versions() -> None:
 
 
 def drafts(bundle_: object, *selections: str):
-    context = Context("p1", draft_orders=bundle_, selections=selections)
-    return reader().read({}, context, AS_OF)
+    call = calling(bundle_, *selections)
+    return reader().read({}, call)
 
 
 def draft(**more: object) -> dict:
@@ -534,9 +534,9 @@ def test_drafts_nested_too_deeply_are_reported_and_not_lost() -> None:
 
 def test_another_patients_draft_is_refused_and_reported() -> None:
     theirs = draft(subject={"reference": "Patient/p2"})
-    context = Context("p1", draft_orders=bundle(theirs), selections=("MedicationRequest/d1",))
+    call = calling(bundle(theirs), "MedicationRequest/d1")
     mine = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle())}
-    reading = reader().read(mine, context, AS_OF)
+    reading = reader().read(mine, call)
     assert reading.record.availability[Kind.MEDICATIONS].state is State.NONE
     assert reading.record.drafts.medications == ()
     assert kinds(reading) == [("wrong-patient", "MedicationRequest/d1")]
@@ -589,9 +589,9 @@ def test_a_drafts_medication_may_be_another_entry_or_in_prefetch() -> None:
     )
     [found] = drafts(bundle(pointing, PRODUCT)).record.drafts.medications
     assert "quinine" in found.classes
-    context = Context("p1", draft_orders=bundle(pointing))
+    call = calling(bundle(pointing))
     kept = {Kind.MEDICATIONS: delivery(Kind.MEDICATIONS, bundle(PRODUCT))}
-    [found] = reader().read(kept, context, AS_OF).record.drafts.medications
+    [found] = reader().read(kept, call).record.drafts.medications
     assert "quinine" in found.classes
 
 
@@ -680,8 +680,8 @@ LOCAL_ONLY = {"coding": [{"system": "urn:oid:1.2.840.114350.1", "code": "26224"}
 def test_a_draft_that_does_not_say_what_it_is_is_reported(code, at_selection, at_signing) -> None:
     page = bundle(draft(medicationCodeableConcept=code))
     for selections, said in ((("MedicationRequest/d1",), at_selection), (None, at_signing)):
-        context = Context("p1", draft_orders=page, selections=selections)
-        problems = reader().read({}, context, AS_OF).record.problems
+        call = replace(calling(page), selections=selections)
+        problems = reader().read({}, call).record.problems
         assert [(problem.kind, problem.source.reference) for problem in problems] == [
             (kind, "MedicationRequest/d1") for kind in said
         ]
@@ -697,14 +697,14 @@ def test_a_draft_that_was_not_selected_needs_no_name() -> None:
 )
 def test_a_signed_resource_that_is_not_read_as_an_order_is_reported(kind: str) -> None:
     drafts = bundle({"resourceType": kind, "id": "d", "status": "draft"}, medication(id="m"))
-    reading = read({}, Context(ME, draft_orders=drafts, selections=None))
+    reading = read({}, signing(drafts))
     assert kinds(reading) == [("unreadable", f"{kind}/d")]
     assert len(reading.record.drafts.medications) == 1
-    reading = read({}, Context(ME, draft_orders=drafts, selections=("MedicationRequest/m",)))
+    reading = read({}, calling(drafts, "MedicationRequest/m"))
     assert kinds(reading) == []
 
 
 @pytest.mark.parametrize("kind", ["Task", "Medication", "Practitioner", "Encounter"])
 def test_other_resources_sent_with_signed_orders_are_not_reported(kind: str) -> None:
     drafts = bundle({"resourceType": kind, "id": "d", "status": "draft"}, medication(id="m"))
-    assert kinds(read({}, Context(ME, draft_orders=drafts, selections=None))) == []
+    assert kinds(read({}, signing(drafts))) == []

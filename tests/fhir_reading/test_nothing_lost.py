@@ -17,14 +17,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cds_service.core.call import Call
 from cds_service.core.facts import Kind
-from cds_service.fhir.read.reading import Context, Reading
+from cds_service.fhir.read.reading import Reading
 from cds_service.terminology.codes import Coding
 from cds_service.terminology.vocabulary import Vocabulary
 from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
 from tests.fhir_reading.nothing_lost import IGNORED, Json, facts_of, named, problems_of, statuses
-from tests.fhir_reading.records import AS_OF, CONTEXT, ME, bundle, delivery, reader
+from tests.fhir_reading.records import CALL, ME, bundle, delivery, reader
 from tests.shared_data import shared_path
 from tests.testing.thorough import examples
 
@@ -348,7 +349,7 @@ many = settings(
 
 
 def read(record: Record) -> Reading:
-    return reader().read({record.kind: delivery(record.kind, record.page)}, CONTEXT, AS_OF)
+    return reader().read({record.kind: delivery(record.kind, record.page)}, CALL)
 
 
 @many
@@ -404,7 +405,7 @@ def test_nothing_of_the_synthetic_patients_is_lost() -> None:
             for kind in set(KINDS.values())
             if (found := [e for e in entries if KINDS.get(e["resource"]["resourceType"]) is kind])
         }
-        reading = reader().read(pages, Context(me), datetime(2027, 1, 1, tzinfo=UTC))
+        reading = reader().read(pages, Call("any-service", me, datetime(2027, 1, 1, tzinfo=UTC)))
         facts, problems = facts_of(reading), problems_of(reading)
         for resource in resources:
             reference = f"{resource['resourceType']}/{resource['id']}"

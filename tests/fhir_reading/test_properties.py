@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,10 +12,18 @@ from hypothesis import strategies as st
 from cds_service.core.facts import Kind, Problem, Result, State
 from cds_service.core.series import Worse
 from cds_service.fhir.intake.delivery import Delivery
-from cds_service.fhir.read.reading import Context, Reading
+from cds_service.fhir.read.reading import Reading
 from cds_service.fhir.values.dosage import read_dosages
 from cds_service.fhir.values.strengths import ingredients_of
-from tests.fhir_reading.records import AS_OF, bundle, condition, lab, medication, reader
+from tests.fhir_reading.records import (
+    CALL,
+    bundle,
+    calling,
+    condition,
+    lab,
+    medication,
+    reader,
+)
 from tests.testing.thorough import examples
 
 NAMES = [
@@ -95,15 +104,15 @@ def test_reading_arbitrary_json_never_raises(given_pages, drafts, data) -> None:
         kind: Delivery(kind, State.GIVEN, (json.dumps(page).encode(),), "prefetch.x")
         for kind, page in given_pages.items()
     }
-    context = Context("p1", "e1", None, drafts, selections)
-    look_at_all(reader().read(deliveries, context, AS_OF))
+    call = replace(calling(drafts, *selections), encounter_id="e1")
+    look_at_all(reader().read(deliveries, call))
 
 
 @fast
 @given(st.binary(max_size=60), st.sampled_from(list(Kind)))
 def test_reading_arbitrary_bytes_never_raises(raw, kind) -> None:
     given_ = {kind: Delivery(kind, State.GIVEN, (raw, b"[" + raw + b"]"), "prefetch.x")}
-    look_at_all(reader().read(given_, Context("p1"), AS_OF))
+    look_at_all(reader().read(given_, CALL))
 
 
 VALID = [
@@ -150,8 +159,8 @@ def test_a_valid_record_changed_anywhere_never_raises_and_never_loses_the_rest(d
     good = lab("718-7", 14.2, "g/dL", id="good")
     page = json.dumps(bundle(*record, good)).encode()
     given_ = {Kind.RESULTS: Delivery(Kind.RESULTS, State.GIVEN, (page,), "prefetch.results")}
-    context = Context("p1", draft_orders=bundle(*record))
-    reading = reader().read(given_, context, AS_OF)
+    call = calling(bundle(*record))
+    reading = reader().read(given_, call)
     look_at_all(reading)
     found = reading.series["hemoglobin"].newest(Worse.LOW).result
     assert found is not None and found.source.reference == "Observation/good"
@@ -170,8 +179,8 @@ def test_nothing_of_another_patient_becomes_a_fact(theirs, name) -> None:
         bundle(*theirs, *(resource | {"subject": other} for resource in VALID))
     ).encode()
     given_ = {kind: Delivery(kind, State.GIVEN, (page,), "prefetch.x") for kind in Kind}
-    context = Context("p1", "e1", draft_orders=bundle(*theirs))
-    reading = reader().read(given_, context, AS_OF)
+    call = replace(calling(bundle(*theirs)), encounter_id="e1")
+    reading = reader().read(given_, call)
     record = reading.record
     assert reading.series == {}
     assert not (record.conditions or record.medications or record.orders or record.allergies)

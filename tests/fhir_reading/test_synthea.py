@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cds_service.core.call import Call
 from cds_service.core.facts import Kind, State
-from cds_service.fhir.read.reading import Context
 from hooks.knowledge import vocabulary as lists
 from hooks.knowledge.files import analytes
 from tests.fhir_reading.records import delivery, reader
@@ -44,7 +44,7 @@ def test_no_resource_of_the_synthetic_patients_is_lost() -> None:
             )
             for kind in set(TYPES.values())
         }
-        reading = reader().read(pages, Context(me), datetime(2027, 1, 1, tzinfo=UTC))
+        reading = reader().read(pages, Call("any-service", me, datetime(2027, 1, 1, tzinfo=UTC)))
         record = reading.record
         seen = {problem.source.reference for problem in record.problems}
         for series in reading.series.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.medications import Taking
-from cds_service.fhir.read.reading import Context, Reading
-from tests.fhir_reading.records import AS_OF, delivery, kinds, reader
+from cds_service.fhir.read.reading import Reading
+from tests.fhir_reading.records import calling, delivery, kinds, reader
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "vendor_shapes"
 KINDS = {
@@ -37,16 +38,14 @@ RECORDS = ("r4-record", "dstu2-record", "stu3-record", "r5-record")
 def read_shape(name: str) -> Reading:
     request = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     sent = request["context"]
-    context = Context(
-        sent["patientId"],
-        sent.get("encounterId"),
-        sent["userId"],
-        sent.get("draftOrders"),
-        tuple(sent.get("selections", ())),
-    )
+    selected = calling(sent.get("draftOrders"), *sent.get("selections", ()))
+    call = replace(
+        selected,
+        patient_id=sent["patientId"], encounter_id=sent.get("encounterId"), user=sent["userId"],
+    )  # fmt: skip
     pages = request.get("prefetch", {})
     given = {KINDS[key]: delivery(KINDS[key], page) for key, page in pages.items()}
-    return reader().read(given, context, AS_OF)
+    return reader().read(given, call)
 
 
 @pytest.mark.parametrize(("name", "reference"), DRAFTS.items())

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from cds_service.core.analytes import Analyte
+from cds_service.core.call import Call
 from cds_service.core.facts import Availability, Kind, Problem, State
 from cds_service.core.immutable import immutable
 from cds_service.core.observing import NOTHING_MORE, Observing
@@ -28,26 +28,11 @@ from cds_service.fhir.read.orders import read_drafts, read_orders, take_drafts
 from cds_service.fhir.read.people import find_patient, read_allergies, read_patient
 from cds_service.fhir.read.results import Results
 from cds_service.fhir.read.subjects import Subjects
+from cds_service.fhir.values.elements import UNREADABLE, decoded
 from cds_service.terminology.call_texts import afresh, one_call
 
 _DRAFTS = 50_000
 """Characters of the draft orders that are read, however much text the rest of the call has."""
-
-
-@immutable
-class Context:
-    """What the hook's context says; ``draft_orders`` is decoded JSON of any structure.
-
-    ``fhir_server`` is the base URL that the call names. ``selections`` are the drafts that are
-    judged; None means all.
-    """
-
-    patient_id: str
-    encounter_id: str | None = None
-    user_id: str | None = None
-    draft_orders: object | None = None
-    selections: tuple[str, ...] | None = ()
-    fhir_server: str | None = None
 
 
 @immutable
@@ -77,22 +62,18 @@ class Reader:
         book = Codebook(self.vocabularies.observations, self.analytes, self.observing)
         object.__setattr__(self, "_book", book)
 
-    def read(
-        self, deliveries: Mapping[Kind, Delivery], context: Context, as_of: datetime
-    ) -> Reading:
-        """The facts of one call; ``as_of`` has a time zone. Raises only TooLarge."""
+    def read(self, deliveries: Mapping[Kind, Delivery], call: Call) -> Reading:
+        """The facts of one call. Raises only TooLarge."""
         with one_call():
-            return self._read(deliveries, context, as_of)
+            return self._read(deliveries, call)
 
-    def _read(
-        self, deliveries: Mapping[Kind, Delivery], context: Context, as_of: datetime
-    ) -> Reading:
-        known = self.vocabularies
+    def _read(self, deliveries: Mapping[Kind, Delivery], call: Call) -> Reading:
+        known, as_of = self.vocabularies, call.as_of
         intake = Intake(deliveries)
-        person, urls = find_patient(intake, context.patient_id)
-        subjects = Subjects(context.patient_id, urls, context.fhir_server)
+        person, urls = find_patient(intake, call.patient_id)
+        subjects = Subjects(call.patient_id, urls, call.fhir_server)
         library = Library(intake, subjects)
-        taken = take_drafts(context.draft_orders, context.selections, intake)
+        taken = take_drafts(_drafts(call.draft_orders), call.selections, intake)
         library.add(taken.items)
         patient = read_patient(person, intake, as_of)
         age = None if patient.birth is None else years_between(patient.birth, as_of.date())
@@ -103,7 +84,7 @@ class Reader:
         medications = read_medications(library, words, as_of)
         orders = read_orders(library, known.orders, known.conditions, as_of)
         allergies = read_allergies(library, known.allergies)
-        encounter = read_encounter(library, known.conditions, context.encounter_id)
+        encounter = read_encounter(library, known.conditions, call.encounter_id)
         afresh(_DRAFTS)
         drafts = (
             read_drafts(taken, library, words, known.orders, as_of)
@@ -127,6 +108,16 @@ class Reader:
             return results.raw(reference) or library.raw(reference)
 
         return Reading(record, results.series, resources, intake.entries)
+
+
+def _drafts(raw: bytes | None) -> object:
+    if raw is None:
+        return None
+    try:
+        return decoded(raw)
+    except UNREADABLE:
+        # A draft that cannot be read is reported, whatever is wrong with it.
+        return raw.decode(errors="replace")
 
 
 def _availability(
