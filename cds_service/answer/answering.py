@@ -42,12 +42,13 @@ class Traced:
 
 @immutable(slots=False)
 class Answered:
-    """The result of one call.
+    """The result of one call, with the call itself.
 
     ``dropped`` says, by rule id, why a card is not shown; ``silent`` are the silent rules whose
     cards would have been shown. What only a trace needs is computed on demand.
     """
 
+    call: Call
     cards: tuple[Card, ...]
     dropped: Mapping[str, str]
     silent: tuple[Rule, ...]
@@ -128,6 +129,7 @@ class Answering:
         hook = self.services[call.service].hook
         written = self._cards[call.service].write(hook, outcomes, facts, call)
         return Answered(
+            call=call,
             cards=written.cards,
             dropped=written.dropped,
             silent=written.silent,

@@ -103,7 +103,7 @@ class Cards:
                 for rule, finding in findings
                 if not rule.persistent
             ]
-            for rule_id in self.snooze.held_back(proposed, call.identity, facts.as_of):
+            for rule_id in self.snooze.held_back(proposed, call.identity, call.as_of):
                 dropped[rule_id] = "answered recently for the same patient and evidence"
             findings = [(rule, finding) for rule, finding in findings if rule.id not in dropped]
         arranged = arrange(hook, findings, facts, self.writer.orderables, self.priorities)

@@ -15,7 +15,6 @@ from cds_service.api.access import HEADERS, Access, begin, note
 from cds_service.api.origins import Origins
 from cds_service.api.parts import FETCHED, STARTED, Parts
 from cds_service.calls.envelope import Envelope, read_envelope
-from cds_service.core.call import Call
 from cds_service.engine.rule import CannotTell
 from cds_service.engine.topic import Service
 from cds_service.errors import ServiceError
@@ -136,13 +135,13 @@ def _answered(
         environ[FETCHED] = size
     answered = answering.answer(call, deliveries)
     if parts.recorder is not None:
-        parts.recorder.record(call, answered, instance)
-    _count(parts, call, answered)
+        parts.recorder.record(answered, instance)
+    _count(parts, answered)
     return answered, len(fetched)
 
 
-def _count(parts: Parts, call: Call, answered: Answered) -> None:
-    metrics, site = parts.metrics, call.origin.site
+def _count(parts: Parts, answered: Answered) -> None:
+    metrics, site = parts.metrics, answered.call.origin.site
     events: list[tuple[str, str, str]] = []
     metrics.outcomes([(one.rule.id, answer_word(one.answer)) for one in answered.outcomes], site)
     for outcome in answered.outcomes:
@@ -157,11 +156,4 @@ def _count(parts: Parts, call: Call, answered: Answered) -> None:
     for would in answered.silent:
         metrics.would_show(would.id, site)
         events.append((would.id, would.version, WOULD_SHOW))
-    parts.records.count_call(
-        call.service,
-        call.identity,
-        events,
-        user=call.user,
-        encounter=call.encounter_id,
-        orders=answered.orders,
-    )
+    parts.records.count_call(answered.call, events, answered.orders)

@@ -15,7 +15,6 @@ from cds_service.answer.answering import Answered
 from cds_service.answer.evidence import EvidenceLines
 from cds_service.audit.sealing import Sealer
 from cds_service.audit.trail import Row, Trail
-from cds_service.core.call import Call
 from cds_service.core.knowledge import Limits
 from cds_service.engine.rule import CannotTell, Evidence, Finding, NotFired
 from cds_service.errors import Unavailable
@@ -54,13 +53,13 @@ class Recorder:
         self._topics = topics
         self._limits: dict[int, tuple[Limits, str]] = {}
 
-    def record(self, call: Call, answered: Answered, instance: str | None = None) -> None:
+    def record(self, answered: Answered, instance: str | None = None) -> None:
         """Record one answered call; ``instance`` is its hookInstance if that is a UUID.
 
         Raises Unavailable where the trail is required and cannot be written.
         """
         try:
-            row = self.row(call, answered, instance)
+            row = self.row(answered, instance)
             if self.required:
                 self.trail.write([row])
                 return
@@ -75,9 +74,10 @@ class Recorder:
                 raise Unavailable("The audit trail cannot be written.") from None
         self._begin()
 
-    def row(self, call: Call, answered: Answered, instance: str | None = None) -> Row:
+    def row(self, answered: Answered, instance: str | None = None) -> Row:
         """The row of one call."""
         record = os.urandom(16).hex()
+        call = answered.call
         origin, server, patient = call.identity
         pseudonym = self._ids.pseudonym
         service = str(call.service)

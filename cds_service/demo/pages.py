@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, render_template, request, url_for
 
@@ -27,7 +27,7 @@ from cds_service.catalogue.topics import (
     patient_folders,
     services_of,
 )
-from cds_service.core.identity import DEMO, DEMO_SITE, Identity
+from cds_service.core.identity import DEMO, DEMO_SITE
 from cds_service.demo import seen
 from cds_service.demo.fixtures import fixture_patients, offered_orders
 from cds_service.demo.question import DemoRequest, question_of, read_demo_request
@@ -166,7 +166,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             chosen.now(),
         )
         answered = ask(chosen, written(question.request), question.as_of, origin=DEMO)
-        _count(chosen, question.service, answered, question.request)
+        _count(chosen, answered)
         rules = chosen.answering.rules(question.service.id)
         bodies = [card.body for card in answered.cards]
         return {
@@ -210,7 +210,7 @@ def _answered(parts: Parts, service: Service) -> Response:
     return Response(b"{}", content_type="application/json")
 
 
-def _count(parts: Parts, service: Service, answered: Answered, asked: dict[str, Any]) -> None:
+def _count(parts: Parts, answered: Answered) -> None:
     # Cards shown here can be answered here: the report must count both.
     events = [(card.rule.id, card.rule.version, SHOWN) for card in answered.cards]
     events += [(rule.id, rule.version, WOULD_SHOW) for rule in answered.silent]
@@ -219,15 +219,7 @@ def _count(parts: Parts, service: Service, answered: Answered, asked: dict[str, 
         for one in answered.outcomes
         if isinstance(one.answer, CannotTell)
     ]
-    context = asked.get("context", {})
-    parts.records.count_call(
-        service.id,
-        Identity(DEMO, "", str(context.get("patientId"))),
-        events,
-        user=context.get("userId"),
-        encounter=context.get("encounterId"),
-        orders=answered.orders,
-    )
+    parts.records.count_call(answered.call, events, answered.orders)
 
 
 def _rule_page(rule: str) -> str:

@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from cds_service.core.identity import DEFAULT_SITE, Identity
+from cds_service.core.call import Call
+from cds_service.core.identity import DEFAULT_SITE
 from cds_service.feedback.card_ids import RuleVersion
 from cds_service.feedback.card_keys import CardKeys
 from cds_service.feedback.denominators import (
@@ -77,33 +78,28 @@ class Records:
 
     def count_call(
         self,
-        service: str,
-        identity: Identity,
+        call: Call,
         events: Iterable[tuple[str, str, str]],
-        *,
-        user: str | None = None,
-        encounter: str | None = None,
         orders: Iterable[str] = (),
     ) -> None:
-        """Count one call, its patient and clinician, and its rules' outcomes.
+        """Count one call, its patient, clinician and encounter, and its rules' outcomes.
 
-        It reaches the database within seconds. ``events`` are (rule, version, event); ``user``,
-        ``encounter`` and ``orders`` are FHIR references or ids, of which only keyed digests are
-        stored.
+        It reaches the database within seconds. ``events`` are (rule, version, event), and
+        ``orders`` the references of the orders that were judged. Only keyed digests are stored.
         """
-        day, site = datetime.now(UTC).date(), identity.origin.site
+        origin, server, patient = call.identity
+        day, site, service = datetime.now(UTC).date(), origin.site, call.service
         self.shown.add_all(service, [("", "", CALL), *events], day, site)
-        server = (*identity.origin, identity.fhir_server)
-        patient = identity.patient
+        where = (*origin, server)
         met = [(PATIENT, patient)]
-        met += [(CLINICIAN, user)] if user else []
-        met += [(ENCOUNTER, encounter)] if encounter else []
+        met += [(CLINICIAN, call.user)] if call.user else []
+        met += [(ENCOUNTER, call.encounter_id)] if call.encounter_id else []
         digest = self.card_ids.pseudonym
         self.denominators.add(
             [
-                *(Met(site, service, day, kind, digest(kind, *server, who)) for kind, who in met),
+                *(Met(site, service, day, kind, digest(kind, *where, who)) for kind, who in met),
                 *(
-                    Met(site, service, day, ORDER, digest(ORDER, *server, patient, one))
+                    Met(site, service, day, ORDER, digest(ORDER, *where, patient, one))
                     for one in orders
                 ),
             ]
