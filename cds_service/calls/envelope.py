@@ -1,4 +1,4 @@
-"""From the body of a request to the call, and what was sent with it. Its data are read elsewhere.
+"""From the body of a request to the call and what was sent with it. Its data are read elsewhere.
 
 The body is decoded in one pass, by types made from the JSON Schemas, which also peeks at the
 results. These types are stricter than the schemas, never laxer: whatever they refuse is checked
@@ -38,9 +38,11 @@ class Authorization:
 
 @immutable
 class Envelope:
-    """A checked call, and what was sent with it that goes no further than obtaining the data.
+    """A checked call, and what was sent with it: needed to obtain the data, and not afterwards.
 
-    The values of ``prefetch`` are undecoded JSON.
+    Only ``hook_instance`` is also recorded. The token is not part of the call, so that neither
+    rules nor cards, traces or the audit trail are ever given it. The values of ``prefetch`` are
+    undecoded JSON.
     """
 
     call: Call
@@ -48,7 +50,7 @@ class Envelope:
     authorization: Authorization | None = None
     prefetch: Mapping[str, Raw] | Sent = field(default_factory=dict, repr=False)
     results: ResultPage | None = field(default=None, repr=False)
-    """The value of `RESULTS` in ``prefetch``, where it was decoded with the envelope."""
+    """The value of `RESULTS` in ``prefetch``, where it was decoded with the body."""
 
 
 RESULTS = "results"
@@ -134,7 +136,7 @@ def read_envelope(
     try:
         read, text = decoded(_typed(hook.schema), text)
     except msgspec.ValidationError:
-        return _judged(text, service, as_of, origin)
+        return _by_schemas(text, service, as_of, origin)
     context, authorization = read.context, read.fhirAuthorization or None
     drafts = bytes(context.draftOrders) if hook.drafts else None
     if (
@@ -142,7 +144,7 @@ def read_envelope(
         or read.hook != hook.name
         or (drafts is not None and drafts[:1] != b"{")
     ):
-        return _judged(text, service, as_of, origin)
+        return _by_schemas(text, service, as_of, origin)
     sent = read.prefetch or _Prefetch()
     page = sent.results or None
     return Envelope(
@@ -178,7 +180,7 @@ def _typed(context: str) -> Callable[[bytes], Any]:
     return msgspec.json.Decoder(shapes.struct("request", types)).decode
 
 
-def _judged(text: bytes, service: Service, as_of: datetime, origin: Origin) -> Envelope:
+def _by_schemas(text: bytes, service: Service, as_of: datetime, origin: Origin) -> Envelope:
     """The call checked with the schemas, which say what is wrong and where."""
     hook = service.hook
     try:
@@ -187,14 +189,14 @@ def _judged(text: bytes, service: Service, as_of: datetime, origin: Origin) -> E
         # The shape may be wrong: only the schema decides, and it says where.
         shapes.check("request", parse(text))
         raise BadRequest("The body is not a call of a CDS service.", "Send an object.") from None
-    envelope = {
+    members = {
         name: value
         for name in ("hook", "hookInstance", "fhirServer", "fhirAuthorization")
         if (value := getattr(read, name)) is not UNSET
     }
     if read.context is not UNSET:
-        envelope["context"] = {}
-    shapes.check("request", envelope)
+        members["context"] = {}
+    shapes.check("request", members)
     assert read.context is not UNSET  # the schema requires it
     if read.hook != hook.name:
         raise BadRequest("This service does not answer that hook.", f"Send {hook}.", "hook")
@@ -205,7 +207,7 @@ def _judged(text: bytes, service: Service, as_of: datetime, origin: Origin) -> E
         if name in ("userId", "patientId", "encounterId", "selections", "draftOrders")
     }
     shapes.check(hook.schema, context, "context")
-    authorization = envelope.get("fhirAuthorization")
+    authorization = members.get("fhirAuthorization")
     return Envelope(
         call=Call(
             service=service.id,
@@ -216,7 +218,7 @@ def _judged(text: bytes, service: Service, as_of: datetime, origin: Origin) -> E
             selections=tuple(context["selections"]) if hook.selects else None,
             draft_orders=bytes(raw_drafts) if raw_drafts and hook.drafts else None,
             origin=origin,
-            fhir_server=envelope.get("fhirServer"),
+            fhir_server=members.get("fhirServer"),
         ),
         hook_instance=read.hookInstance,
         authorization=None
