@@ -397,6 +397,26 @@ def test_a_rule_that_is_mostly_overridden_is_marked_for_review(demo: Demo) -> No
     assert '<tr data-rule="low-magnesium" class="review">' in client.get("/report?site=demo").text
 
 
+def test_the_page_counts_the_same_patients_as_the_service(demo: Demo) -> None:
+    client = demo()
+    parts = client.application.extensions["cds_parts"]
+
+    def patients() -> int:
+        parts.records.shown.flush()
+        parts.records.denominators.flush()
+        found = report(parts.records.database, (), "demo", services_of(parts.topics)).rules
+        return next(one.patients for one in found if one.rule == "low-magnesium")
+
+    request = ask(client, patient="low-magnesium")["request"]
+    assert patients() == 1
+    ask(client, pasted=json.dumps(request))
+    assert patients() == 1
+    # The same id at another server is another patient.
+    ask(client, pasted=json.dumps(request | {"fhirServer": "https://one.example/fhir"}))
+    ask(client, pasted=json.dumps(request | {"fhirServer": "https://one.example/fhir/"}))
+    assert patients() == 2
+
+
 def test_trials_on_the_page_appear_in_no_hospitals_report(demo: Demo) -> None:
     client = demo()
     answer = ask(client, patient="low-magnesium")
