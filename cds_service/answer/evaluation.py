@@ -26,7 +26,7 @@ from cds_service.sources.prefetch import NOT_ASKED, Key
 
 @immutable
 class Evaluated:
-    """What the rules said of one call, and what they said it of."""
+    """The outcome of every rule for one call, and the data that the rules were asked about."""
 
     reading: Reading = field(repr=False)
     facts: Facts = field(repr=False)

@@ -30,7 +30,7 @@ _ROUNDS = 16
 _SLICE = 1 << 16
 _AT = re.compile(r"byte (\d+)")
 # An escaped backslash, a whole surrogate pair, or half of one.
-_HALF = re.compile(
+_SURROGATES = re.compile(
     rb"(\\\\)|(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
@@ -102,7 +102,7 @@ def decoded(decode: Callable[[bytes], _T], text: bytes) -> tuple[_T, bytes]:
             raise
         except msgspec.DecodeError:
             # Half a surrogate pair, from a text that was cut inside it, is replaced.
-            fixed = _HALF.sub(_whole, text)
+            fixed = _SURROGATES.sub(_without_half, text)
             if fixed == text:
                 raise
             return decode(fixed), fixed
@@ -112,7 +112,7 @@ def decoded(decode: Callable[[bytes], _T], text: bytes) -> tuple[_T, bytes]:
         raise _malformed(error, len(text)) from None
 
 
-def _whole(found: re.Match[bytes]) -> bytes:
+def _without_half(found: re.Match[bytes]) -> bytes:
     return found[0] if found[1] or found[2] else rb"\ufffd"
 
 
@@ -150,13 +150,13 @@ def _levels_left(brackets: bytes) -> bool:
 
 
 def _malformed(error: Exception, size: int) -> BadRequest:
-    said = str(error)
-    at = _AT.search(said)
+    message = str(error)
+    at = _AT.search(message)
     place = f" (byte {at[1]})" if at else ""
-    if "truncated" in said:
+    if "truncated" in message:
         return BadRequest(
             f"The body is not valid JSON: it ends too early, after byte {size}.", "Send all of it."
         )
-    if _OUT_OF_RANGE in said:
+    if _OUT_OF_RANGE in message:
         return BadRequest(f"The body has a number that is too large{place}.", "Correct the number.")
     return BadRequest(f"The body is not valid JSON{place}.", "Send one JSON object.")
