@@ -32,8 +32,10 @@ class Authorization:
     """``fhirAuthorization``: what the service may request from the client's FHIR server."""
 
     token: str = field(repr=False)
+    """Bearer token."""
     scope: str
     patient: str | None = field(default=None, repr=False)
+    """The only patient that the token is for."""
 
 
 @immutable

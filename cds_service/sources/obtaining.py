@@ -176,13 +176,8 @@ class Obtaining:
         if server is None:
             return None, "not sent by the client, and its FHIR server is not on the allowlist"
         base, listed = server
-        authorization = envelope.authorization
-        if authorization is not None:
-            return Access(
-                base, authorization.token, authorization.scope, authorization.patient, listed
-            ), ""
-        if self.open_servers:
-            return Access(base, None, None, None, listed), ""
+        if envelope.authorization is not None or self.open_servers:
+            return Access(base, envelope.authorization, listed), ""
         return None, "not sent by the client, and the call has no token for its FHIR server"
 
 

@@ -221,7 +221,7 @@ def test_only_missing_keys_are_fetched() -> None:
 
     assert set(server.requests) == {"results", "orders"}
     assert server.requests["orders"] == "ServiceRequest?patient=p1&status=active&_count=500"
-    assert server.access == Access(SERVER, "secret", "patient/*.read", "p1", SERVER)
+    assert server.access == Access(SERVER, Authorization("secret", "patient/*.read", "p1"), SERVER)
     assert found[Kind.RESULTS] == Delivery(Kind.RESULTS, State.GIVEN, came.pages, "FHIR server", "")
     assert found[Kind.ORDERS].state is State.UNAVAILABLE
     assert found[Kind.ORDERS].reason == "the FHIR server answered 500"
@@ -273,7 +273,7 @@ def test_a_sandbox_can_be_queried_without_a_token() -> None:
 
     _delivered(body(prefetch={}, fhirServer=SERVER), server, open_servers=True)
 
-    assert server.access == Access(SERVER, None, None, None, SERVER)
+    assert server.access == Access(SERVER, None, SERVER)
 
 
 def test_additional_prefetch_keys_are_read_by_content_as_partial_data() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from cds_service.calls.envelope import Authorization
 from cds_service.sources.fetch.client import Access, Caps, Fetched, fetch_missing
 from tests.fhir_client.loopback import (
     FOREVER,
@@ -31,7 +32,7 @@ SMALL = Caps(pages=4, entries=50, bytes=200_000)
 def fetch_one(
     url: str, query: str = "Condition?patient=1", *, deadline_s: float = 20, caps: Caps = SMALL
 ) -> Fetched:
-    access = Access(url, TOKEN, "patient/*.read", "1")
+    access = Access(url, Authorization(TOKEN, "patient/*.read", "1"))
     return fetch_missing({"key": query}, access, "1", deadline_s=deadline_s, caps=caps)["key"]
 
 

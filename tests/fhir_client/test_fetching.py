@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.calls.envelope import Authorization
 from cds_service.outbound.servers import FAILURES, Servers
 from cds_service.outbound.transport import MOST_THREADS, ByteBudget, Workers
 from cds_service.sources.fetch.client import Access, Fetched, fetch_missing
@@ -31,11 +32,11 @@ KEYS_OF_ONE = {"problems": "Condition?patient=p-77"}
 
 def access_to(
     url: str,
-    token: str | None = TOKEN,
-    scope: str | None = "patient/*.read",
+    token: str = TOKEN,
+    scope: str = "patient/*.read",
     patient: str | None = "p-77",
 ) -> Access:
-    return Access(url, token, scope, patient)
+    return Access(url, Authorization(token, scope, patient))
 
 
 def test_the_request_has_the_token_the_accept_header_and_the_query_as_written() -> None:
@@ -58,7 +59,7 @@ def test_without_a_token_no_credentials_are_sent_not_even_from_netrc_or_to_a_pro
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "")
     with Loopback(lambda _: [reply(bundle())]) as server:
-        access = access_to(server.url, token=None, scope=None, patient=None)
+        access = Access(server.url, None)
         (fetched,) = fetch_missing(KEYS_OF_ONE, access, "p-77", deadline_s=20).values()
         assert "authorization" not in server.requests[0].headers
     assert fetched.state == "given"

@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from cds_service.calls.envelope import Authorization
 from cds_service.outbound.transport import new_session
 from cds_service.sources.fetch.client import Access, Fetched, fetch_missing
 from tests.fhir_client.loopback import FOREVER, Loopback, Request, Step, bundle, reply
@@ -52,7 +53,8 @@ def fetch_over_tls(
     context.load_cert_chain(certificate)
     with Loopback(answer) as server:
         server.encrypt(context)
-        access = Access(server.url.replace("http:", "https:"), "token", None, None)
+        authorization = Authorization("token", "patient/*.read")
+        access = Access(server.url.replace("http:", "https:"), authorization)
         with new_session() as session:
             fetched = fetch_missing(
                 {"problems": "Condition?patient=1"},

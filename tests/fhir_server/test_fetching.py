@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cds_service.calls.envelope import Authorization
 from cds_service.sources.fetch.client import Access, Fetched, fetch_missing
 from tests.fhir_server.medplum import FhirServer
 from tests.shared_data import shared_path
@@ -65,7 +66,7 @@ def server(fhir_server: FhirServer) -> Iterator[FhirServer]:
 def fetch(
     server: FhirServer, token: str | None = None, patient: str = "ada", **queries: str
 ) -> dict[str, Fetched]:
-    access = Access(server.url, token, "patient/*.rs" if token else None, None)
+    access = Access(server.url, Authorization(token, "patient/*.rs") if token else None)
     return fetch_missing(queries, access, patient, deadline_s=20)
 
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 import requests
 
+from cds_service.calls.envelope import Authorization
 from cds_service.ops.breaker import Breaker
 from cds_service.outbound.fhir_servers import read_base
 from cds_service.outbound.servers import Servers
@@ -44,12 +45,8 @@ class Access:
 
     server: str
     """Base URL, already on the allowlist: https, or http on loopback."""
-    token: str | None = field(repr=False)
-    """Bearer token; None only for open sandboxes (CDS_FHIR_OPEN)."""
-    scope: str | None
-    """``fhirAuthorization.scope``; where it is None, the server decides."""
-    patient: str | None = field(repr=False)
-    """``fhirAuthorization.patient``: the only patient that the token is for."""
+    authorization: Authorization | None
+    """What the call sent with it; None only for open sandboxes (CDS_FHIR_OPEN)."""
     listed: str = ""
     """The entry of the allowlist that `server` equals or is below; its limits apply."""
 
@@ -81,10 +78,11 @@ def fetch_missing(
             refusal = _LEFT_ALONE
     if refusal:
         return {key: Fetched("unavailable", (), refusal, None, 0) for key in queries}
+    authorization = access.authorization
     reports: SimpleQueue[tuple[str, Fetched]] = SimpleQueue()
     shared = Round(
         str(read_base(access.server)),
-        access.token,
+        None if authorization is None else authorization.token,
         started,
         deadline_s,
         caps,
@@ -129,9 +127,12 @@ def _refusal(access: Access, patient_id: str) -> str:
         read_base(access.server)
     except ValueError as error:
         return f"the FHIR server's address {error}"
-    if access.token is not None and not _TOKEN.fullmatch(access.token):
+    if access.authorization is None:
+        return ""
+    if not _TOKEN.fullmatch(access.authorization.token):
         return "the access token has characters that cannot be sent"
-    if access.patient is not None and access.patient.removeprefix("Patient/") != patient_id:
+    patient = access.authorization.patient
+    if patient is not None and patient.removeprefix("Patient/") != patient_id:
         return "the access token is for another patient"
     return ""
 
@@ -141,9 +142,9 @@ def _query_refusal(query: str, access: Access) -> str:
     match = _QUERY.fullmatch(query)
     if match is None or match["id"] in {".", ".."}:
         return "the query cannot be sent to a FHIR server"
-    if access.scope is None:
+    if access.authorization is None:
         return ""
-    if scope_covers(access.scope, match["type"], search=match["id"] is None):
+    if scope_covers(access.authorization.scope, match["type"], search=match["id"] is None):
         return ""
     doing = "searching" if match["id"] is None else "reading"
     return f"the scope of the access token does not cover {doing} {match['type']}"
