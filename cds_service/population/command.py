@@ -109,7 +109,7 @@ def run(
     Example: cds-service population EXPORT --out trial --at encounters --from 2026-01-01
     """
     from cds_service.ops import logs
-    from cds_service.population.running import RunOptions
+    from cds_service.population.options import RunOptions
     from cds_service.population.running import run as run_it
     from cds_service.settings import read_settings
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from cds_service.population.tables import database, quoted, rows_in
 
 if TYPE_CHECKING:
     from cds_service.population.evaluating import Plan
-    from cds_service.population.running import RunOptions
+    from cds_service.population.options import RunOptions
 
 PUBLISHED = {
     "per 100 encounters": (6.0, 76.0),  # published by encounter: 0.06 to 0.76
@@ -179,19 +180,21 @@ def _ranked(counted: Mapping[str, int]) -> list[Json]:
 
 def rules_digest(data: Answers) -> str:
     """A digest of the rules and their versions."""
-    from cds_service.population.running import digest_of
-
     found = data.all("SELECT DISTINCT rule, version FROM evaluations ORDER BY 1, 2")
-    return digest_of([f"{one['rule']} {one['version']}" for one in found])
+    return _digest_of([f"{one['rule']} {one['version']}" for one in found])
 
 
 def limits_digest(plan: Plan) -> str:
     """A digest of the limits of the first site."""
     from cds_service.population.live import live_site
-    from cds_service.population.running import digest_of
 
     limits = live_site(plan.settings, plan.sites[0]).answering.site.limits
-    return digest_of(sorted(f"{key} {limits[key]}" for key in limits))
+    return _digest_of(sorted(f"{key} {limits[key]}" for key in limits))
+
+
+def _digest_of(names: Sequence[str]) -> str:
+    """A short digest of some lines, which shows whether two runs evaluated the same."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 def rates(data: Answers, counts: Mapping[str, Any], shown: int, hook: str) -> list[Json]:

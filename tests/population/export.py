@@ -10,8 +10,9 @@ from unittest.mock import patch
 import pytest
 
 from cds_service.population.evaluating import evaluate_partition
+from cds_service.population.options import RunOptions, plan_of
 from cds_service.population.reading import Reader
-from cds_service.population.running import RunOptions, plan_of, run
+from cds_service.population.running import run
 from cds_service.population.source import Source, batches_in
 from cds_service.population.tables import KEYS
 from cds_service.settings import Settings

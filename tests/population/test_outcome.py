@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from cds_service.cli import main
 from cds_service.errors import BadRequest, StartupError
 from cds_service.population.limits import checked_limits, held_against, verdict
-from cds_service.population.running import RunOptions, run
+from cds_service.population.options import RunOptions
+from cds_service.population.running import run
 from cds_service.population.sampling import read_csv
 from cds_service.population.score import kappa, score
 from cds_service.population.summary import PUBLISHED, wilson

@@ -10,8 +10,9 @@ import pytest
 
 from cds_service.errors import BadRequest
 from cds_service.population.local import Means, shuffle, sorted_rows
+from cds_service.population.options import RunOptions
 from cds_service.population.reading import Reader
-from cds_service.population.running import RunOptions, run
+from cds_service.population.running import run
 from cds_service.population.source import Source, batches_in
 from cds_service.population.tables import database
 from cds_service.settings import Settings

@@ -33,8 +33,8 @@ def rates() -> dict[str, Any]:
     """Reading, and evaluations with 100 results a patient: calls without and with cards."""
     from cds_service.population.evaluating import evaluate_partition
     from cds_service.population.local import Means, shuffle
+    from cds_service.population.options import RunOptions, plan_of
     from cds_service.population.reading import Reader
-    from cds_service.population.running import RunOptions, plan_of
     from cds_service.population.source import Source, batches_in
     from cds_service.population.tables import RESOURCES, database
     from cds_service.settings import Settings
