@@ -20,8 +20,6 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
 from functools import cached_property
 from importlib.resources.abc import Traversable
 from itertools import pairwise
@@ -29,17 +27,12 @@ from typing import Any
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.knowledge import KnowledgeError, Limit, Limits, Reference
-from cds_service.core.quantities import Unit
+from cds_service.engine.analyte_blocks import analyte_of, check_block, codes_of, names_of
+from cds_service.engine.knowledge_entries import check_fields, number_in
 from cds_service.engine.orderables import Orderable
 from cds_service.engine.topic import Vocabularies
-from cds_service.terminology.codelists import (
-    CodeList,
-    CodeRow,
-    Name,
-    read_codes,
-    read_names,
-)
-from cds_service.terminology.codes import LOINC, CodeError, Coding, parse_code
+from cds_service.terminology.codelists import CodeList, Name, read_codes, read_names
+from cds_service.terminology.codes import LOINC, Coding
 from cds_service.terminology.vocabulary import TextUse, Vocabulary
 
 KINDS = frozenset(
@@ -62,8 +55,6 @@ _TEXT_USE = {
     "orders": TextUse.WHEN_NO_CODE_FITS,
     "allergies": TextUse.ALWAYS,
 }
-_ANALYTE = {"name", "canonical", "decimals", "plausible", "unit"}
-_ANALYTE_MAY = _ANALYTE | {"range_low", "range_high", "codes", "names", "order"}
 
 
 class KnowledgeFolder:
@@ -95,13 +86,13 @@ class KnowledgeFolder:
     def _analyte_blocks(self) -> Mapping[str, dict[str, Any]]:
         blocks = self._toml("analytes.toml")
         for key, entry in blocks.items():
-            _complete("analytes.toml", key, entry, _ANALYTE, _ANALYTE_MAY)
+            check_block(key, entry)
         return blocks
 
     @cached_property
     def analytes(self) -> Mapping[str, Analyte]:
         """Every analyte by key, with all spellings of its units."""
-        return {key: _analyte(key, entry) for key, entry in self._analyte_blocks.items()}
+        return {key: analyte_of(key, entry) for key, entry in self._analyte_blocks.items()}
 
     @cached_property
     def references(self) -> Mapping[str, Reference]:
@@ -110,7 +101,7 @@ class KnowledgeFolder:
         must = {"label", "citation", "kind"}
         may = must | {"url", "year", "pmid", "doi", "seen", "checked"}
         for key, entry in self._toml(file).items():
-            _complete(file, key, entry, must, may)
+            check_fields(file, key, entry, must, may)
             if entry["kind"] not in KINDS:
                 raise KnowledgeError(
                     f"{file}: {key}: kind {entry['kind']} is not known; "
@@ -126,10 +117,10 @@ class KnowledgeFolder:
         for key, entry in self._toml(file).items():
             if not fields & entry.keys():
                 raise KnowledgeError(f'{file}: {key}: write the key in quotes: ["{key}.low"]')
-            _complete(file, key, entry, fields, fields)
+            check_fields(file, key, entry, fields, fields)
             if not isinstance(entry["checked"], date):
                 raise KnowledgeError(f"{file}: {key}: checked is not a day like 2026-11-23")
-            found[key] = Limit(key=key, **{**entry, "value": _number(file, key, entry["value"])})
+            found[key] = Limit(key=key, **{**entry, "value": number_in(file, key, entry["value"])})
             self._fits(file, found[key])
         return found
 
@@ -154,7 +145,7 @@ class KnowledgeFolder:
         file, found = "orders.toml", {}
         must = {"label", "covers", "codes"}
         for key, entry in self._toml(file).items():
-            _complete(file, key, entry, must, must | {"medication", "dosage", "verified"})
+            check_fields(file, key, entry, must, must | {"medication", "dosage", "verified"})
             found[key] = Orderable(
                 key=key,
                 label=entry["label"],
@@ -228,7 +219,7 @@ class KnowledgeFolder:
                         f"analytes.toml: {key}: codes are also in "
                         f"codelists/observations/{key}.csv; keep one of them"
                     )
-                lists.append(_inline_codes(key, block["codes"]))
+                lists.append(codes_of(key, block["codes"]))
         return tuple(lists)
 
     def name_list(self, vocabulary: str) -> tuple[Name, ...]:
@@ -239,7 +230,7 @@ class KnowledgeFolder:
             names = read_names(file.read_text(encoding="utf-8"), f"names/{vocabulary}.csv")
         if vocabulary == "observations":
             for key, block in self._analyte_blocks.items():
-                names += _inline_names(key, block.get("names", ()))
+                names += names_of(key, block.get("names", ()))
         return names
 
     # --- limits ----------------------------------------------------------------------------------
@@ -275,7 +266,7 @@ class KnowledgeFolder:
         raw = entry.get("value")
         if isinstance(raw, bool) or not isinstance(raw, (str, int)):
             raise KnowledgeError(f"{path}: {key}: value is not a number")
-        value = _number(path, key, raw)
+        value = number_in(path, key, raw)
         if value <= 0:
             raise KnowledgeError(f"{path}: {key}: {raw} must be a number above zero")
         if entry.get("unit") != own.unit:
@@ -300,121 +291,3 @@ class KnowledgeFolder:
                         f"{path}: {lower} ({merged[lower]}) must be below "
                         f"{higher} ({merged[higher]})"
                     )
-
-
-def _complete(
-    file: str, key: str, entry: Mapping[str, Any], must: Iterable[str], may: Iterable[str]
-) -> None:
-    """Raise KnowledgeError for a field that is missing or unknown."""
-    missing = sorted(set(must) - entry.keys())
-    if missing:
-        raise KnowledgeError(f"{file}: {key}: add {', '.join(missing)}")
-    stray = sorted(entry.keys() - set(may))
-    if stray:
-        raise KnowledgeError(
-            f"{file}: {key}: {', '.join(stray)} is not a field here; use {', '.join(sorted(may))}"
-        )
-
-
-def _number(file: str, key: str, raw: object) -> Decimal:
-    try:
-        value = Decimal(str(raw))
-    except InvalidOperation:
-        raise KnowledgeError(f"{file}: {key}: {raw} is not a number") from None
-    if not value.is_finite():
-        raise KnowledgeError(f"{file}: {key}: {raw} must be a number above zero")
-    return value
-
-
-def _analyte(key: str, entry: Mapping[str, Any]) -> Analyte:
-    units: dict[str, Unit] = {}
-    least: dict[str, Decimal] = {}
-    file = "analytes.toml"
-    for row in entry["unit"]:
-        _complete(
-            file,
-            f"{key}.unit",
-            row,
-            {"name", "spellings"},
-            {"name", "spellings", "times", "by", "plus", "note", "least"},
-        )
-        unit = Unit(
-            name=row["name"],
-            factor=_factor(key, row, "times") / _factor(key, row, "by"),
-            offset=Fraction(_number(file, f"{key}.unit: plus", row.get("plus", "0"))),
-            note=row.get("note", ""),
-        )
-        if "least" in row:
-            least[unit.name] = _number(file, key, row["least"])
-        for spelling in row["spellings"]:
-            for spelled in dict.fromkeys((spelling, spelling.replace("µ", "μ"))):
-                if spelled in units:
-                    raise KnowledgeError(f"{file}: {key}: {spelled} is listed twice")
-                units[spelled] = unit
-    if not any(unit.name == entry["canonical"] and unit.same for unit in units.values()):
-        raise KnowledgeError(
-            f"{file}: {key}: none of its units is {entry['canonical']}, the canonical one; "
-            f"add a [[{key}.unit]] with that name, without times, by and plus"
-        )
-    return Analyte(
-        key=key,
-        name=entry["name"],
-        canonical=entry["canonical"],
-        units=units,
-        plausible=_pair(key, "plausible", entry["plausible"]),
-        decimals=entry["decimals"],
-        range_low=_pair(key, "range_low", entry["range_low"]) if "range_low" in entry else None,
-        range_high=_pair(key, "range_high", entry["range_high"]) if "range_high" in entry else None,
-        least=least or None,
-    )
-
-
-def _factor(key: str, row: Mapping[str, Any], name: str) -> Fraction:
-    """``times`` or ``by`` of a unit; may be written as a fraction, like ``"1/18"``."""
-    raw = str(row.get(name, "1"))
-    try:
-        value = Fraction(raw)
-    except (ValueError, ZeroDivisionError):
-        value = Fraction(0)
-    if value <= 0:
-        raise KnowledgeError(
-            f"analytes.toml: {key}.unit: {name}: {raw} must be a number above zero"
-        )
-    return value
-
-
-def _pair(key: str, name: str, ends: object) -> tuple[Decimal, Decimal]:
-    if not isinstance(ends, list) or len(ends) != 2:
-        raise KnowledgeError(f'analytes.toml: {key}: write {name} like ["0.5", "3.5"]')
-    low, high = (_number("analytes.toml", f"{key}: {name}", end) for end in ends)
-    if low >= high:
-        raise KnowledgeError(f"analytes.toml: {key}: {name}: {low} must be below {high}")
-    return low, high
-
-
-def _inline_codes(key: str, rows: object) -> CodeList:
-    """``codes = [{ code = "2000-8", display = "…", source = "…" }]``; LOINC without ``system``."""
-    found: list[CodeRow] = []
-    for row in rows if isinstance(rows, list) else [rows]:
-        where = f"analytes.toml: {key}: codes"
-        if not isinstance(row, dict):
-            raise KnowledgeError(f'{where}: write {{ code = "…", display = "…", source = "…" }}')
-        must = {"code", "display", "source"}
-        _complete("analytes.toml", f"{key}: codes", row, must, must | {"system", "verified"})
-        try:
-            code = parse_code(row.get("system", LOINC), row["code"])
-        except CodeError as error:
-            raise CodeError(error.what, error.fix, where) from None
-        if code in [known_code.code for known_code in found]:
-            raise KnowledgeError(f"{where}: {code} is listed twice")
-        found.append(CodeRow(code, row["display"], bool(row.get("verified", False)), row["source"]))
-    return CodeList(key, tuple(found))
-
-
-def _inline_names(key: str, names: object) -> tuple[Name, ...]:
-    """Names that match the whole text only: ``names = ["calcium", "serum calcium"]``."""
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise KnowledgeError(f'analytes.toml: {key}: write names like ["calcium", "ca"]')
-    head = "concept,kind,pattern,note\n"
-    rows = "".join(f'{key},exact,"{name.lower()}",\n' for name in names)
-    return read_names(head + rows, f"analytes.toml: {key}: names")
