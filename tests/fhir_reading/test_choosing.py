@@ -10,7 +10,7 @@ import pytest
 
 from cds_service.core.facts import Kind, Presence, State
 from cds_service.core.series import Worse
-from cds_service.fhir.read import observed
+from cds_service.fhir.read import own_range
 from tests.fhir_reading.records import (
     CALL,
     LOINC,
@@ -616,8 +616,8 @@ def test_nothing_is_lost_when_versions_cannot_be_ordered(resources, kept) -> Non
 
 
 def test_the_cache_of_ranges_is_bounded(monkeypatch) -> None:
-    monkeypatch.setattr(observed, "_MOST_RANGES", 1)
+    monkeypatch.setattr(own_range, "_MOST_RANGES", 1)
     for low in (3.4, 3.5, 3.6):
         found = result(lab(referenceRange=[{"low": {"value": low, "unit": "mmol/L"}}]))
         assert str(found.range_low) == str(low)
-    assert len(observed._RANGES) == 1
+    assert len(own_range._RANGES) == 1
