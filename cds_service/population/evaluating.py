@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.fhir.intake.bundles import MOST_ENTRIES
 from cds_service.fhir.values.elements import items, part, status_words, text
+from cds_service.population.dated import Item, items_of, moments_of, when_of
 from cds_service.population.live import LiveSite, live_site
-from cds_service.population.moments import History, Item, items_of, moments_of, when_of
+from cds_service.population.moments import History
 from cds_service.population.person import Person
 from cds_service.population.reading import last_of
 from cds_service.population.tables import RESOURCES, evaluated_schema, need

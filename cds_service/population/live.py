@@ -21,7 +21,7 @@ from cds_service.errors import BadRequest, ServiceError
 from cds_service.fhir.intake.arrival import EXPECTED
 from cds_service.fhir.intake.delivery import Delivery
 from cds_service.fhir.values.elements import status_words
-from cds_service.population.moments import Item
+from cds_service.population.dated import Item
 from cds_service.sources.obtaining import read_key
 from cds_service.sources.one_patient import ACTIVE_ONLY, NOT_ACTIVE
 from cds_service.sources.prefetch import NOT_ASKED

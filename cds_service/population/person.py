@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cds_service.fhir.values.elements import items, part, text
-from cds_service.population.moments import Item
+from cds_service.population.dated import Item
 
 UNKNOWN = "unknown"
 

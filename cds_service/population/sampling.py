@@ -16,8 +16,9 @@ from typing import Any
 import msgspec
 
 from cds_service.fhir.values.elements import items, part, status_words, text
+from cds_service.population.dated import Item, items_of
 from cds_service.population.evaluating import Plan
-from cds_service.population.moments import History, Item, items_of
+from cds_service.population.moments import History
 from cds_service.population.reading import MEDICATIONS
 from cds_service.population.tables import RESOURCES, database, rows_in
 
