@@ -13,15 +13,15 @@ from cds_service.catalogue.topics import installed_topics
 from cds_service.engine.hook import HOOKS, PATIENT_VIEW
 from cds_service.engine.topic import Topic
 from cds_service.errors import BadRequest
-from cds_service.new_rule import (
+from cds_service.new_rule.wanted import (
     Wanted,
     analytes_of,
     check_name,
     check_wanted,
     has_limit,
     orders_of,
-    write,
 )
+from cds_service.new_rule.writing import write
 
 
 def run(

@@ -1,0 +1,131 @@
+"""The templates of a new rule, and the words that fill them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from importlib import resources
+from string import Template
+
+from cds_service.core.quantities import decimals_of
+from cds_service.engine.topic import Topic
+from cds_service.errors import BadRequest
+from cds_service.new_rule.wanted import Wanted, limit_key
+
+
+def words_for(topic: Topic, wanted: Wanted, today: date) -> tuple[dict[str, str], str]:
+    """The words for the templates, and the limit to add ("" where an existing one is used)."""
+    known = topic.knowledge
+    analyte, limits = known.analytes[wanted.analyte], known.limits(None, "")
+    option = "--below" if wanted.below else "--above"
+    key, reference, added = limit_key(wanted), _reference(topic), ""
+    if wanted.number is None:
+        if key not in limits:
+            raise BadRequest(
+                f"{topic.key} has no limit {key}, and none was given.",
+                f"Give the number in {analyte.canonical}, like {option} {analyte.plausible[0]}.",
+                option,
+            )
+        limit = limits[key].value
+    else:
+        limit = _number(wanted.number, option)
+        if key not in limits or limits[key].value != limit:
+            key = f"{wanted.analyte}.{wanted.name.replace('-', '_')}" if key in limits else key
+            added = filled(
+                "limit.toml.txt",
+                {
+                    "key": key,
+                    "value": str(limit),
+                    "unit": analyte.canonical,
+                    "reference": reference,
+                    "today": today.isoformat(),
+                    "side": "below" if wanted.below else "above",
+                    "name": wanted.name,
+                },
+            )
+    places = max(analyte.decimals, decimals_of(limit))
+    step = Decimal(1).scaleb(-places) * (1 if wanted.below else -1)
+    low, high = analyte.plausible
+    if not low <= limit - 2 * abs(step) < limit + 2 * abs(step) <= high:
+        raise BadRequest(
+            f"{limit} {analyte.canonical} is not between {low} and {high}, the plausible range of "
+            f"{wanted.analyte}.",
+            "Give a number well inside it.",
+            option,
+        )
+    name = analyte.name
+    what = name if name[1:2].isupper() else name[:1].lower() + name[1:]
+    words = {
+        "name": wanted.name,
+        "module": wanted.name.replace("-", "_"),
+        "title": wanted.name.replace("-", " ").capitalize(),
+        "topic": topic.key,
+        "today": today.isoformat(),
+        "analyte": wanted.analyte,
+        "label": name,
+        "what": what,
+        "limit": key,
+        "reference": reference,
+        "orders": _tuple(wanted.orders),
+        "side": "below" if wanted.below else "above",
+        "adjective": "low" if wanted.below else "high",
+        "compare": "below" if wanted.below else "above",
+        "worse": "LOW" if wanted.below else "HIGH",
+        "comparator": "<" if wanted.below else ">",
+        "unit": analyte.canonical,
+        "value_fires": f"{limit - step:f}",
+        "value_limit": f"{limit:f}",
+        "value_silent": f"{limit + step:f}",
+    }
+    return words | {"other_unit": _other_unit(topic, wanted, limit)}, added
+
+
+def _other_unit(topic: Topic, wanted: Wanted, limit: Decimal) -> str:
+    """A case in another unit, where the analyte has one."""
+    analyte = topic.knowledge.analytes[wanted.analyte]
+    value = limit * (Decimal("0.9") if wanted.below else Decimal("1.1"))
+    for spelling, unit in analyte.units.items():
+        if unit.same or unit.name in (analyte.least or {}):
+            continue
+        if analyte.plausible[0] <= value <= analyte.plausible[1]:
+            converted = unit.from_canonical(value, analyte.decimals + 3)
+            return f'        pytest.param("{converted:f}", "{spelling}", id="in another unit"),\n'
+    return ""
+
+
+def _number(text: str, option: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite():
+        raise BadRequest(f"{text} is not a number.", "Write it like 2.1.", option)
+    return value
+
+
+def _reference(topic: Topic) -> str:
+    """The reference of a first draft: a judgement, else general knowledge.
+
+    Raises BadRequest where the topic has neither.
+    """
+    references = topic.knowledge.references
+    for kind in ("judgement", "general knowledge"):
+        for key, reference in references.items():
+            if reference.kind == kind:
+                return key
+    raise BadRequest(
+        f"{topic.key} has no reference of the kind judgement.",
+        "Add one to knowledge/references.toml: [judgement], with label, citation and kind.",
+    )
+
+
+def _tuple(names: Sequence[str]) -> str:
+    quoted = ", ".join(f'"{name}"' for name in names)
+    return f"({quoted},)" if len(names) == 1 else f"({quoted})"
+
+
+def filled(source: str, words: Mapping[str, str]) -> str:
+    """The text of a template with its words."""
+    text = resources.files("cds_service.new_rule").joinpath(source).read_text(encoding="utf-8")
+    return Template(text).substitute(words)

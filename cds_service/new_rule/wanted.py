@@ -1,0 +1,113 @@
+"""What a new rule should do, and whether that is possible."""
+
+from __future__ import annotations
+
+import builtins
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from keyword import iskeyword
+from types import MappingProxyType
+
+from cds_service.engine.hook import HOOKS, Hook
+from cds_service.engine.topic import Topic
+from cds_service.errors import BadRequest
+from cds_service.new_rule.request import draft_of
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST_NAME = 64  # also the id of the patient in the scenario
+_TEMPLATE_WORDS = frozenset({"days", "orders", "quoted", "results", "rule"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a new rule should do.
+
+    ``orders`` are offered where the hook has no drafts, and judged where it has. The rule fires
+    where the newest result is below (or, unless ``below``, above) ``number`` in the canonical
+    unit; where that is None, the existing limit ``ANALYTE.low`` (or ``ANALYTE.high``).
+    """
+
+    name: str
+    hook: str
+    analyte: str
+    orders: tuple[str, ...]
+    number: str | None = None
+    below: bool = True
+
+
+def analytes_of(topic: Topic) -> tuple[str, ...]:
+    """The analytes that a rule can be about: those with a code to search for."""
+    knowledge = topic.knowledge
+    return tuple(key for key in knowledge.analytes if list(knowledge.codes(key)))
+
+
+def orders_of(topic: Topic, hook: Hook) -> tuple[str, ...]:
+    """The orders that a rule may offer, or, for a hook with drafts, may judge."""
+    knowledge = topic.knowledge
+    if not hook.drafts:
+        return tuple(knowledge.orderables)
+    drafts = knowledge.vocabularies.medications.known | knowledge.vocabularies.orders.known
+    return tuple(sorted(name for name in drafts if draft_of(topic, name) is not None))
+
+
+def has_limit(topic: Topic, wanted: Wanted) -> bool:
+    """Whether the limit that the rule would use exists already."""
+    return limit_key(wanted) in topic.knowledge.limits(None, "")
+
+
+def check_name(name: str, taken: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Raise BadRequest where ``name`` is not a valid rule id, or is that of a rule.
+
+    ``taken`` are the topics of the ids of all rules. The module and the function of the rule get
+    the name, too.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadRequest(
+            f"{name} is not a valid rule id.",
+            "Use lower-case words with hyphens, like low-sodium.",
+            "NAME",
+        )
+    if len(name) > _LONGEST_NAME:
+        raise BadRequest(
+            f"{name} is longer than {_LONGEST_NAME} characters.", "Choose a shorter name.", "NAME"
+        )
+    if iskeyword(name) or name in _TEMPLATE_WORDS or hasattr(builtins, name):
+        raise BadRequest(
+            f"{name} has a meaning in Python or in the file of a rule.",
+            f"Choose another name, like low-{name}.",
+            "NAME",
+        )
+    if name in taken:
+        raise BadRequest(
+            f"rule {name} exists in the topic {taken[name]}.", "Choose another name.", "NAME"
+        )
+
+
+def check_wanted(topic: Topic, wanted: Wanted) -> None:
+    """Raise BadRequest naming the option that is wrong and its valid values."""
+    check_name(wanted.name)
+    _one_of(wanted.hook, tuple(HOOKS), "--hook", f"no hook is called {wanted.hook}.")
+    lacks = f"{topic.key} has no analyte {wanted.analyte} with a code to search for."
+    _one_of(wanted.analyte, analytes_of(topic), "--analyte", lacks)
+    hook = HOOKS[wanted.hook]
+    allowed = orders_of(topic, hook)
+    for order in wanted.orders:
+        what = "code list of drafts" if hook.drafts else "order"
+        _one_of(order, allowed, "--orders", f"{topic.key} has no {what} {order}.")
+    if hook.drafts and not wanted.orders:
+        raise BadRequest(
+            f"a rule for {hook} judges drafts, and none are named.",
+            f"Name one or more of {', '.join(allowed)}.",
+            "--orders",
+        )
+
+
+def _one_of(given: str, allowed: Sequence[str], where: str, lacks: str) -> None:
+    if given not in allowed:
+        raise BadRequest(lacks, f"Use one of {', '.join(allowed) or '(there are none)'}.", where)
+
+
+def limit_key(wanted: Wanted) -> str:
+    """The key of the existing limit that the rule would use."""
+    return f"{wanted.analyte}.{'low' if wanted.below else 'high'}"
