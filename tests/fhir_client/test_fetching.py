@@ -404,6 +404,7 @@ def test_neither_token_nor_patient_is_written_anywhere(
             [reply(b"", 401)],
             [b"HTTP/1.1 200 OK\r\nno header at all\r\nContent-Length: 1\r\n\r\n{", HANG_UP],
             [HANG_UP],
+            [HANG_UP],  # asked once more
         ]
     )
     caplog.set_level(logging.DEBUG)
@@ -413,6 +414,7 @@ def test_neither_token_nor_patient_is_written_anywhere(
             fetch_missing(KEYS_OF_ONE, access, "p-77", deadline_s=20)["problems"] for _ in range(3)
         ]
     assert [each.state for each in fetched] == ["partial", "unavailable", "unavailable"]
+    assert next(answers, None) is None
     written = "".join([caplog.text, *capfd.readouterr(), repr(fetched), repr(access)])
     for secret in (TOKEN, "p-77", "Bearer"):
         assert secret not in written
