@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from cds_service.population import plots
 from cds_service.population.evaluating import NO_PATIENT
+from cds_service.population.html_tables import number, percent, section, table
 
 Json = Mapping[str, Any]
 _STYLE = """
@@ -47,22 +48,22 @@ def page(made: Json) -> str:
     """The page of a summary."""
     parts = [
         _first_screen(made),
-        _section("Rates compared with published ones", _rates(made["rates"])),
-        _section("Rule by rule", _rules(made["rules"])),
-        _section("Data quality: why rules could not tell", _quality(made)),
+        section("Rates compared with published ones", _rates(made["rates"])),
+        section("Rule by rule", _rules(made["rules"])),
+        section("Data quality: why rules could not tell", _quality(made)),
     ]
     if "compared" in made:
-        parts.append(_section("Compared with other settings", _compared(made["compared"])))
+        parts.append(section("Compared with other settings", _compared(made["compared"])))
     if made["counts"]["calls"]:
         parts += [
-            _section("Cards per call", plots.distribution(made["distribution"])),
-            _section("Week by week", _weekly(made["weekly"])),
-            _section("Patients with a card", _subgroups(made["subgroups"])),
+            section("Cards per call", plots.distribution(made["distribution"])),
+            section("Week by week", _weekly(made["weekly"])),
+            section("Patients with a card", _subgroups(made["subgroups"])),
         ]
     parts += [
-        _section("Repeats for the same patient", _repeats(made["repeats"])),
-        _section("Response time", _latency(made["latency"])),
-        _section("What was read, and what the export does not say", _read(made)),
+        section("Repeats for the same patient", _repeats(made["repeats"])),
+        section("Response time", _latency(made["latency"])),
+        section("What was read, and what the export does not say", _read(made)),
     ]
     body = "\n".join(parts)
     return (
@@ -81,11 +82,11 @@ def _first_screen(made: Json) -> str:
     limits = ""
     if held:
         rows = [
-            [one["says"], _number(one["found"]), _number(one["at_most"]),
+            [one["says"], number(one["found"]), number(one["at_most"]),
              {True: "met", False: "not met", None: "nothing to count"}[one["met"]]]
             for one in held
         ]  # fmt: skip
-        limits = _table(["limit", "found", "at most", ""], rows, numbers=(1, 2))
+        limits = table(["limit", "found", "at most", ""], rows, numbers=(1, 2))
     unknown = sum(one["cannot_tell"] for one in made["rules"])
     answers = sum(one["calls"] for one in made["rules"])
     cards = made["cards"]
@@ -109,15 +110,15 @@ def _first_screen(made: Json) -> str:
         ("cards", counts["cards"]),
         ("calls without an answer", counts["failed"]),
     ]
-    said = "".join(f"<div><dt>{name}</dt><dd>{_number(value)}</dd></div>" for name, value in facts)
-    silence = _percent(unknown, answers)
+    said = "".join(f"<div><dt>{name}</dt><dd>{number(value)}</dd></div>" for name, value in facts)
+    silence = percent(unknown, answers)
     return (
         f"<h1>Before go-live: site {escape(asked['site'])}</h1>{identified}"
         f"<p>Evaluated {escape(when)} ({escape(asked['hook'])}), {escape(period)}.</p>"
         f'<div class="verdict {verdict.replace(" ", "-")}"><b>{word}</b><p>{escape(why)}</p>'
-        f"<p><strong>{_number(counts['cards'])} cards on {_number(counts['calls'])} calls</strong>, "
-        f"{per:.2f} a call: {_number(cards['critical'])} critical, {_number(cards['warning'])} "
-        f"warning, {_number(cards['info'])} info. Rules could not tell in {silence} of their "
+        f"<p><strong>{number(counts['cards'])} cards on {number(counts['calls'])} calls</strong>, "
+        f"{per:.2f} a call: {number(cards['critical'])} critical, {number(cards['warning'])} "
+        f"warning, {number(cards['info'])} info. Rules could not tell in {silence} of their "
         f"outcomes.</p>{_most_frequent(made['rules'])}{_beyond(made['rates'])}{_lost(made)}{limits}"
         f"</div>"
         f"<dl>{said}</dl>"
@@ -133,12 +134,12 @@ def _most_frequent(rules: Sequence[Json]) -> str:
     said = ""
     if shown:
         shown.sort(key=lambda one: -one["shown"])
-        most = ", ".join(f"{one['rule']} ({_number(one['shown'])})" for one in shown[:3])
+        most = ", ".join(f"{one['rule']} ({number(one['shown'])})" for one in shown[:3])
         said += f"<p>Most cards: {escape(most)}.</p>"
     if blind:
         blind.sort(key=lambda one: -one["cannot_tell"] / one["calls"])
         least = ", ".join(
-            f"{one['rule']} ({_percent(one['cannot_tell'], one['calls'])})" for one in blind
+            f"{one['rule']} ({percent(one['cannot_tell'], one['calls'])})" for one in blind
         )
         said += (
             f"<p><strong>Could not tell in half of the calls or more: {escape(least)}.</strong> Their "
@@ -150,7 +151,7 @@ def _most_frequent(rules: Sequence[Json]) -> str:
 def _beyond(rates: Sequence[Json]) -> str:
     """The rates above those that other systems published, which the site's limits may allow."""
     above = ", ".join(
-        f"cards {one['denominator']} ({_number(one['cards'])}; published: "
+        f"cards {one['denominator']} ({number(one['cards'])}; published: "
         f"{one['published_low']:g} to {one['published_high']:g})"
         for one in rates
         if one["cards"] is not None and one["cards"] > one["published_high"]
@@ -162,15 +163,15 @@ def _beyond(rates: Sequence[Json]) -> str:
 
 def _lost(made: Json) -> str:
     """What the figures leave out: data that could not be read, and failed calls."""
-    said = [f"{one['kind']} ({_number(one['count'])})" for one in made["odd"]]
+    said = [f"{one['kind']} ({number(one['count'])})" for one in made["odd"]]
     patients = made["counts"]["patients"]
     said += [
-        f"age and sex of {_number(one['patients'])} of {_number(patients)} patients"
+        f"age and sex of {number(one['patients'])} of {number(patients)} patients"
         for one in made["caveats"]
         if one["kind"] == NO_PATIENT and 20 * one["patients"] >= patients
     ]
     if failed := made["counts"]["failed"]:
-        said.append(f"calls without an answer ({_number(failed)})")
+        said.append(f"calls without an answer ({number(failed)})")
     if not said:
         return ""
     more = f" and {len(said) - 3} more kinds" if len(said) > 3 else ""
@@ -194,14 +195,14 @@ def _rates(rates: Sequence[Json]) -> str:
         rows.append(
             [
                 f"cards {one['denominator']}",
-                _number(value),
-                _number(one["of"]),
+                number(value),
+                number(one["of"]),
                 f"{low:g} to {high:g}",
                 beside,
             ]
         )
     return (
-        _table(["rate", "here", "counted", "six systems", "compared"], rows, numbers=(1, 2))
+        table(["rate", "here", "counted", "six systems", "compared"], rows, numbers=(1, 2))
         + '<p class="soft">Six systems: alerts that interrupt, in six paediatric health systems '
         "(Orenstein 2021: 0.06 to 0.76 per encounter, which is 6 to 76 per 100). A clinician-day "
         "there is a day on which a clinician used the record at all; here it is one with an encounter, or with --at orders an order.</p>"
@@ -221,40 +222,40 @@ def _rules(rules: Sequence[Json]) -> str:
         "info",
     ]
     rows = [
-        [one["rule"], one["version"], *(_number(one[name]) for name in names),
-         _number(one["cannot_tell"]), _percent(one["cannot_tell"], one["calls"])]
+        [one["rule"], one["version"], *(number(one[name]) for name in names),
+         number(one["cannot_tell"]), percent(one["cannot_tell"], one["calls"])]
         for one in rules
     ]  # fmt: skip
     header = ["rule", "version", *names, "cannot tell", "share"]
-    return _table(header, rows, numbers=range(2, len(header)))
+    return table(header, rows, numbers=range(2, len(header)))
 
 
 def _quality(made: Json) -> str:
     rows = [
-        [one["reason"], ", ".join(one["rules"]), _number(one["answers"]), _number(one["alone"]),
-         f"{one['would_fire']:,.0f}", _number(one["patients"])]
+        [one["reason"], ", ".join(one["rules"]), number(one["answers"]), number(one["alone"]),
+         f"{one['would_fire']:,.0f}", number(one["patients"])]
         for one in made["data_quality"][:40]
     ]  # fmt: skip
     problems = [
-        [one["kind"], _number(one["problems"]), _number(one["calls"])] for one in made["problems"]
+        [one["kind"], number(one["problems"]), number(one["calls"])] for one in made["problems"]
     ]
     return (
         "<p>Ranked by what a correction would change: the findings to expect if the named problem "
         "were corrected, at the rate at which the rule fires where it can tell. Outcomes with "
         "several reasons need all of them corrected, and are not counted there.</p>"
-        + _table(
+        + table(
             ["what was missing or unreadable", "rules", "outcomes affected", "with no other reason",
              "findings to expect", "patients"],
             rows,
             numbers=(2, 3, 4, 5),
         )
         + "<p>Entries that were there and could not be used, by kind:</p>"
-        + _table(["kind", "entries", "calls"], problems, numbers=(1, 2))
+        + table(["kind", "entries", "calls"], problems, numbers=(1, 2))
     )  # fmt: skip
 
 
 def _compared(compared: Json) -> str:
-    rows = [[one["rule"], one["change"], _number(one["calls"])] for one in compared["by_rule"]]
+    rows = [[one["rule"], one["change"], number(one["calls"])] for one in compared["by_rule"]]
     each = [
         [one["time"], one["patient"], one["rule"], one["change"], one["indicator_was"] or "",
          one["indicator_will"] or ""]
@@ -264,8 +265,8 @@ def _compared(compared: Json) -> str:
         f"<p>What would change with the settings of site {escape(compared['other'])}, compared with "
         f"{escape(compared['site'])}. summary.json has up to 1,000 of the rows, evaluations.parquet "
         "all of them.</p>"
-        + _table(["rule", "change", "calls"], rows, numbers=(2,))
-        + _table(["time", "patient", "rule", "change", "was", "would be"], each)
+        + table(["rule", "change", "calls"], rows, numbers=(2,))
+        + table(["time", "patient", "rule", "change", "was", "would be"], each)
     )
 
 
@@ -277,86 +278,49 @@ def _weekly(weeks: Sequence[Json]) -> str:
 
 
 def _subgroups(rows: Sequence[Json]) -> str:
-    table = [
-        [one["group"].replace("_", " "), one["value"], _number(one["patients"]), _number(one["calls"]),
+    lines = [
+        [one["group"].replace("_", " "), one["value"], number(one["patients"]), number(one["calls"]),
          f"{100 * one['share']:.1f} %", f"{100 * one['low']:.1f} to {100 * one['high']:.1f} %"]
         for one in rows
     ]  # fmt: skip
-    return plots.subgroups(rows) + _table(
+    return plots.subgroups(rows) + table(
         ["group", "value", "patients", "calls", "with a card", "95 % interval"],
-        table,
+        lines,
         numbers=(2, 3),
     )
 
 
 def _repeats(rows: Sequence[Json]) -> str:
-    table = [
-        [one["rule"], _number(one["shown"]), _number(one["patients"]), _number(one["again"]),
-         _number(one["most"]), f"{one['shown'] / one['patients']:.1f}"]
+    lines = [
+        [one["rule"], number(one["shown"]), number(one["patients"]), number(one["again"]),
+         number(one["most"]), f"{one['shown'] / one['patients']:.1f}"]
         for one in rows
     ]  # fmt: skip
-    return _table(
+    return table(
         ["rule", "shown", "patients", "more than once", "most on one patient", "mean"],
-        table,
+        lines,
         numbers=range(1, 6),
     )
 
 
 def _latency(one: Json) -> str:
-    row = [_number(one[name]) for name in ("mean", "median", "p95", "slowest")]
-    return "<p>Milliseconds per call: reading, rules and cards.</p>" + _table(
+    row = [number(one[name]) for name in ("mean", "median", "p95", "slowest")]
+    return "<p>Milliseconds per call: reading, rules and cards.</p>" + table(
         ["mean", "median", "95th percentile", "slowest"], [row], numbers=range(4)
     )
 
 
 def _read(made: Json) -> str:
     caveats = [
-        [one["kind"], _number(one["resources"]), _number(one["patients"])]
-        for one in made["caveats"]
+        [one["kind"], number(one["resources"]), number(one["patients"])] for one in made["caveats"]
     ]
-    odd = [[one["kind"], _number(one["count"])] for one in made["odd"]]
-    types = [[kind, _number(count)] for kind, count in made["resources"].items()]
+    odd = [[one["kind"], number(one["count"])] for one in made["odd"]]
+    types = [[kind, number(count)] for kind, count in made["resources"].items()]
     return (
         "<p>What the export does not say about the past, and how that was handled:</p>"
-        + _table(["caveat", "resources", "patients"], caveats, numbers=(1, 2))
+        + table(["caveat", "resources", "patients"], caveats, numbers=(1, 2))
         + "<p>Odd data that was left out and counted:</p>"
-        + _table(["what", "count"], odd, numbers=(1,))
+        + table(["what", "count"], odd, numbers=(1,))
         + "<p>Resources:</p>"
-        + _table(["type", "count"], types, numbers=(1,))
+        + table(["type", "count"], types, numbers=(1,))
     )
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>"
-
-
-def _table(
-    header: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Iterable[int] = ()
-) -> str:
-    if not rows:
-        return '<p class="soft">None.</p>'
-    right = frozenset(numbers)
-
-    def cells(tag: str, row: Sequence[Any]) -> str:
-        return "".join(
-            f"<{tag}{' class=n' if place in right else ''}>{escape(str(one))}</{tag}>"
-            for place, one in enumerate(row)
-        )
-
-    lines = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return (
-        f'<div class="wide"><table><thead><tr>{cells("th", header)}</tr></thead>'
-        f"<tbody>{lines}</tbody></table></div>"
-    )
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, int) or value == int(value):
-        return f"{int(value):,}"
-    return f"{value:,.2f}"
-
-
-def _percent(part: int, of: int) -> str:
-    return f"{100 * part / of:.1f} %" if of else "–"
