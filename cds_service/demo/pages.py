@@ -29,6 +29,7 @@ from cds_service.catalogue.topics import (
 )
 from cds_service.core.identity import DEMO, DEMO_SITE
 from cds_service.demo import seen
+from cds_service.demo.chart import MOST_SHOWN, chart
 from cds_service.demo.fixtures import fixture_patients, offered_orders
 from cds_service.demo.question import DemoRequest, question_of, read_demo_request
 from cds_service.engine.overrides import OVERRIDES
@@ -181,7 +182,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
                     "demo/switches.html", switches=question.switches, facts=answered.facts
                 ),
                 "chart": render_template(
-                    "demo/chart.html", chart=seen.chart(answered, rules), most=seen.MOST_SHOWN
+                    "demo/chart.html", chart=chart(answered, rules), most=MOST_SHOWN
                 ),
                 "cards": render_template(
                     "demo/cards.html",

@@ -1,0 +1,252 @@
+"""The chart as the service read it: results, conditions, medications, allergies and orders."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from cds_service.answer.answering import Answered
+from cds_service.answer.trace import as_json
+from cds_service.core.facts import Kind, Presence, Result, State
+from cds_service.core.knowledge import Limit
+from cds_service.core.medications import Medication, Taking
+from cds_service.core.series import Newest, Worse
+from cds_service.demo.timeline import Beyond, Timeline, timeline
+from cds_service.engine.rule import Finding, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """One analyte: its newest result, its history, and what could not be used.
+
+    ``canonical`` is the newest result in the canonical unit, where that differs from the
+    reported one; ``used_by`` are the ids of the rules whose cards are based on it.
+    """
+
+    name: str
+    newest: str
+    canonical: str
+    day: str
+    remarks: tuple[str, ...]
+    drawing: Timeline | None
+    used_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One condition, medication, order or allergy; ``read_as`` are the concepts recognised.
+
+    ``times`` is the number of entries that say the same; ``state`` is that of the newest.
+    """
+
+    name: str
+    state: str
+    read_as: tuple[str, ...]
+    source: str
+    used_by: tuple[str, ...]
+    times: int = 1
+
+
+MOST_SHOWN = 8
+"""Lines of a list that are shown at first; the others are collapsed."""
+
+
+def grouped(items: Iterable[Item]) -> tuple[Item, ...]:
+    """Merges entries that say the same; those that a card is based on come first."""
+    found: dict[tuple[str, tuple[str, ...]], Item] = {}
+    for item in items:
+        key = (item.name, item.read_as)
+        known = found.get(key)
+        if known is None:
+            found[key] = item
+            continue
+        found[key] = replace(
+            known,
+            state=max(known.state, item.state),
+            used_by=tuple(dict.fromkeys((*known.used_by, *item.used_by))),
+            times=known.times + 1,
+        )
+    return tuple(sorted(found.values(), key=lambda one: (not one.used_by, not one.read_as)))
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """The record as the service reads it."""
+
+    who: str
+    labs: tuple[Lab, ...]
+    lists: tuple[tuple[str, str, tuple[Item, ...]], ...]  # heading, note, items
+    problems: tuple[tuple[str, str, tuple[str, ...]], ...]  # about, reason, references
+
+
+def chart(answered: Answered, rules: Iterable[Rule]) -> Chart:
+    """The chart behind a response; analytes that ``rules`` read are listed even without results."""
+    uses = _uses(answered)
+    facts = answered.facts
+    record = facts.record
+    read = [need.analyte for rule in rules for need in rule.needs if need.analyte]
+    labs = [_lab(answered, key, uses) for key in dict.fromkeys([*read, *facts.series])]
+    lists = {
+        Kind.CONDITIONS: (
+            "Conditions",
+            [
+                Item(
+                    one.name,
+                    _presence(one.presence) + (f", {one.day.isoformat()}" if one.day else ""),
+                    tuple(sorted(one.concepts)),
+                    one.source.reference,
+                    uses[one.source.reference],
+                )
+                for one in record.conditions
+            ],
+        ),
+        Kind.MEDICATIONS: ("Medications", [_medication(one, uses) for one in record.medications]),
+        Kind.ALLERGIES: (
+            "Allergies",
+            [
+                Item(
+                    one.name,
+                    "",
+                    tuple(sorted(one.concepts)),
+                    one.source.reference,
+                    uses[one.source.reference],
+                )
+                for one in record.allergies
+            ],
+        ),
+        Kind.ORDERS: (
+            "Orders on file",
+            [
+                Item(
+                    one.name,
+                    one.when.date().isoformat() if one.when else "",
+                    tuple(sorted(one.covers)),
+                    one.source.reference,
+                    uses[one.source.reference],
+                )
+                for one in record.orders
+            ],
+        ),
+    }
+    alike: dict[tuple[str, str], list[str]] = {}
+    for one in as_json(answered)["problems"]:
+        alike.setdefault((one["about"], one["reason"]), []).append(one["reference"])
+    return Chart(
+        who=_who(answered),
+        labs=tuple(sorted(labs, key=lambda lab: (lab.drawing is None, not lab.used_by))),
+        lists=tuple(
+            (heading, _note(answered, kind), grouped(items))
+            for kind, (heading, items) in lists.items()
+        ),
+        problems=tuple(
+            (about, reason, tuple(references)) for (about, reason), references in alike.items()
+        ),
+    )
+
+
+def _uses(answered: Answered) -> Mapping[str, tuple[str, ...]]:
+    """The ids of the rules whose cards are based on a resource, by its reference."""
+    shown = {card.rule.id for card in answered.cards}
+    found: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
+    for outcome in answered.outcomes:
+        if isinstance(outcome.answer, Finding) and outcome.rule.id in shown:
+            for evidence in outcome.answer.evidence:
+                reference = evidence.fact.source.reference
+                if outcome.rule.id not in found[reference]:
+                    found[reference] += (outcome.rule.id,)
+    return found
+
+
+def _who(answered: Answered) -> str:
+    patient, age = answered.facts.patient, answered.facts.age
+    said = [
+        patient.sex.capitalize() or "Sex unknown",
+        "age unknown" if age is None else f"{age} years",
+    ]
+    if patient.deceased:
+        said.append("deceased")
+    return ", ".join(said)
+
+
+def _note(answered: Answered, kind: Kind) -> str:
+    """A remark on a list that did not arrive complete."""
+    found = answered.facts.availability(kind)
+    if found.state is State.GIVEN:
+        return ""
+    if found.state is State.NONE:
+        return "None on file."
+    return f"{found.state.value.capitalize()}: {found.reason}" if found.reason else "Not obtained."
+
+
+def _lab(answered: Answered, key: str, uses: Mapping[str, tuple[str, ...]]) -> Lab:
+    facts = answered.facts
+    newest = facts.newest(key, Worse.LOW)
+    series = facts.series.get(key)
+    finals = list(series.finals()) if series else []
+    results = finals + [one for one in _latest(newest) if one not in finals]
+    remarks = [f"not usable: {problem.reason}" for problem in newest.unusable]
+    early = newest.tentative
+    if early is not None and early.preliminary:
+        remarks.insert(0, f"preliminary: {early.reported}")
+    shown = newest.result or early
+    if shown is None:
+        if not remarks:
+            remarks.append(_note(answered, Kind.RESULTS) or "no result on file")
+        return Lab(key.replace("_", " "), "", "", "", tuple(remarks), None, ())
+    if shown.computed:
+        remarks.insert(0, "computed" + (f", {shown.method}" if shown.method else ""))
+    held = _limits_of(answered, key, shown.analyte.canonical)
+    used_by = [rule for one in _latest(newest) for rule in uses[one.source.reference]]
+    return Lab(
+        name=shown.analyte.name,
+        newest=shown.reported,
+        canonical=shown.canonical,
+        day=shown.day.isoformat(),
+        remarks=tuple(remarks),
+        drawing=timeline(results, sorted(held, key=lambda one: one.value), facts.today, held),
+        used_by=tuple(dict.fromkeys(used_by)),
+    )
+
+
+def _limits_of(answered: Answered, key: str, unit: str) -> dict[Limit, Beyond]:
+    """The limits that the rules compared this patient's results with, each with its outside.
+
+    Where a rule has limits for men, women and pregnancy, it has chosen the right one.
+    """
+    return {
+        evidence.limit: _side(evidence.limit)
+        for outcome in answered.outcomes
+        for evidence in outcome.answer.evidence
+        if evidence.limit is not None
+        and evidence.limit.unit == unit
+        and isinstance(evidence.fact, Result)
+        and evidence.fact.analyte.key == key
+    }
+
+
+def _side(limit: Limit) -> Beyond:
+    """On which side of a limit a result is out of bounds, from the text of its meaning."""
+    if limit.meaning.startswith(("lower limit", "below")):
+        return Beyond.BELOW
+    return Beyond.ABOVE if limit.meaning.startswith(("upper limit", "at or above")) else Beyond.NONE
+
+
+def _latest(newest: Newest) -> list[Result]:
+    return [one for one in (newest.result, newest.tentative) if one is not None]
+
+
+def _medication(one: Medication, uses: Mapping[str, tuple[str, ...]]) -> Item:
+    since = f", {one.when.date().isoformat()}" if one.when else ""
+    state = "" if one.taking is Taking.ACTIVE else one.taking.value
+    return Item(
+        one.name,
+        (state + since).removeprefix(", "),
+        tuple(sorted(one.classes)),
+        one.source.reference,
+        uses[one.source.reference],
+    )
+
+
+def _presence(presence: Presence) -> str:
+    return "no clinical status" if presence is Presence.ASSUMED else presence.value
