@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.commands.undeclared import undeclared_in
 from cds_service.core.facts import Kind
+from cds_service.core.kinds import KINDS
 from cds_service.engine.rule import Rule, flaws
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _of_rule(rule: Rule, known: Knowledge, folder: str, today: date) -> Iterator
             if vocabulary is not None and concept not in vocabulary.known:
                 yield (
                     f"no code list or name list of {need.kind.value} has {concept}. Add "
-                    f"{folder}/codelists/{_list_of(need.kind)}/{concept}.csv."
+                    f"{folder}/codelists/{KINDS[need.kind].lists}/{concept}.csv."
                 )
         if need.analyte in known.analytes:
             yield from _of_analyte(need.analyte, known, folder)
@@ -233,24 +234,7 @@ def _dated(where: str, day: str, today: date) -> Iterator[str]:
         yield f"{where}: {day} is not a date like 2026-11-27."
 
 
-def _list_of(kind: Kind) -> str:
-    """The folder of the code lists for a kind."""
-    return {
-        Kind.CONDITIONS: "conditions",
-        Kind.ALLERGIES: "allergies",
-        Kind.ORDERS: "orders",
-        Kind.RESULTS: "observations",
-    }.get(kind, "medications")
-
-
 def _read_with(known: Knowledge, kind: Kind) -> Vocabulary | None:
     """The vocabulary that reads entries of a kind; None for a kind without one."""
-    lists = known.vocabularies
-    return {
-        Kind.CONDITIONS: lists.conditions,
-        Kind.MEDICATIONS: lists.medications,
-        Kind.STATEMENTS: lists.medications,
-        Kind.ALLERGIES: lists.allergies,
-        Kind.ORDERS: lists.orders,
-        Kind.RESULTS: lists.observations,
-    }.get(kind)
+    lists = KINDS[kind].lists
+    return getattr(known.vocabularies, lists) if lists else None

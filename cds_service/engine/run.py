@@ -7,6 +7,7 @@ from types import NoneType
 from typing import Any, get_args
 
 from cds_service.core.facts import Kind, Problem
+from cds_service.core.kinds import KINDS
 from cds_service.core.knowledge import Limit
 from cds_service.core.patient import Facts
 from cds_service.engine.overrides import OVERRIDES
@@ -30,11 +31,6 @@ Documented = Callable[[Facts], bool | None]
 Failed = Callable[[Rule, Exception], None]
 Scope = Callable[[Facts, Rule], Facts]
 FAILED = "this rule failed: an error was logged"
-_DEMAND = {
-    Kind.RESULTS: "laboratory results",
-    Kind.CONDITIONS: "conditions",
-    Kind.MEDICATIONS: "medications",
-}
 
 
 class Engine:
@@ -233,4 +229,4 @@ def _why_missing(kind: Kind, facts: Facts) -> str:
     if availability.obtained:
         return ""
     reason = availability.reason or availability.state.value
-    return f"{_DEMAND.get(kind, kind.value)}: {reason}"
+    return f"{KINDS[kind].words}: {reason}"

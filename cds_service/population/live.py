@@ -14,17 +14,16 @@ import msgspec
 
 from cds_service.answer.answering import Answered, Answering, answer_word
 from cds_service.core.call import Call
-from cds_service.core.facts import Kind, Result, State
+from cds_service.core.facts import Kind, Result
+from cds_service.core.kinds import ACTIVE_ONLY, KIND_OF
 from cds_service.engine.rule import CannotTell, Finding
 from cds_service.engine.run import judges
 from cds_service.errors import BadRequest, ServiceError
-from cds_service.fhir.intake.arrival import EXPECTED
 from cds_service.fhir.intake.delivery import Delivery
 from cds_service.fhir.values.elements import status_words
 from cds_service.population.dated import Item
-from cds_service.sources.obtaining import read_key
-from cds_service.sources.one_patient import ACTIVE_ONLY, NOT_ACTIVE
-from cds_service.sources.prefetch import NOT_ASKED
+from cds_service.sources.obtaining import not_asked, read_key
+from cds_service.sources.one_patient import NOT_ACTIVE
 
 if TYPE_CHECKING:
     from cds_service.engine.topic import Service
@@ -65,7 +64,7 @@ class LiveSite:
         found = _found(known, visit, drugs)
         for key in self.answering.keys[service.id]:
             if key.kind is Kind.ENCOUNTER and visit is None:
-                deliveries[key.kind] = Delivery(key.kind, State.NONE, reason=NOT_ASKED)
+                deliveries[key.kind] = not_asked(key.kind)
                 continue
             mine = found[key.kind]
             if key.kind is Kind.PATIENT:
@@ -151,15 +150,7 @@ def live_site(settings: Settings, site: str, option: str = "--site") -> LiveSite
     return LiveSite(sites[site], named)
 
 
-_KINDS = {
-    name: tuple(kind for kind, names in EXPECTED.items() if name in names)
-    for name in frozenset().union(*EXPECTED.values())
-} | {
-    "MedicationRequest": (Kind.MEDICATIONS,),
-    "MedicationStatement": (Kind.STATEMENTS,),
-    "Medication": (),
-    "DiagnosticReport": (Kind.RESULTS,),
-}
+_FOUND_AS = {**KIND_OF, "DiagnosticReport": Kind.RESULTS}  # with the results that it contains
 
 
 def _found(
@@ -172,9 +163,11 @@ def _found(
             continue
         if one.type == "Encounter" and one.id != visit:
             continue
-        for kind in _KINDS.get(one.type, ()):
-            if kind not in ACTIVE_ONLY or NOT_ACTIVE.isdisjoint(status_words(one.dated.status)):
-                found[kind].append(one)
+        kind = _FOUND_AS.get(one.type)
+        if kind is not None and (
+            kind not in ACTIVE_ONLY or NOT_ACTIVE.isdisjoint(status_words(one.dated.status))
+        ):
+            found[kind].append(one)
     for kind in (Kind.MEDICATIONS, Kind.STATEMENTS):
         found[kind] = _with(found[kind], drugs)
     return found

@@ -16,6 +16,7 @@ import msgspec
 
 from cds_service.calls.envelope import RESULTS, Envelope, Sent
 from cds_service.core.facts import Kind, State
+from cds_service.core.kinds import KINDS
 from cds_service.fhir.intake.arrival import BESIDE
 from cds_service.fhir.intake.delivery import Delivery, Later
 from cds_service.fhir.intake.extent import says_incomplete, shortfall
@@ -38,20 +39,11 @@ if TYPE_CHECKING:
     from cds_service.sources.fetch.client import Access, Fetched
 
 _NOTHING = (b"", b"null")
-_PATIENT_TYPES = {"Patient": Kind.PATIENT, "Encounter": Kind.ENCOUNTER}
-_LISTED_TYPES = {
-    "Observation": Kind.RESULTS,
-    "Condition": Kind.CONDITIONS,
-    "MedicationRequest": Kind.MEDICATIONS,
-    "MedicationOrder": Kind.MEDICATIONS,
-    "MedicationStatement": Kind.STATEMENTS,
-    "AllergyIntolerance": Kind.ALLERGIES,
-    "ServiceRequest": Kind.ORDERS,
-    "ProcedureRequest": Kind.ORDERS,
-}
-_OF_USE = frozenset({*_LISTED_TYPES, *_PATIENT_TYPES, *POINTERS, *BESIDE}) | {
-    "MedicationDispense", "MedicationAdministration", "OperationOutcome", "Bundle", "",
-}  # fmt: skip
+# A client's own key is recognised by the type that the template asks for, and its earlier names.
+_RECOGNISED = {name: kind for kind, row in KINDS.items() for name in (row.searched, *row.earlier)}
+_OF_USE = frozenset({*_RECOGNISED, *POINTERS, *BESIDE, "OperationOutcome", "Bundle", ""}).union(
+    *(row.not_read for row in KINDS.values())
+)
 _FETCHED = "FHIR server"
 _ERROR_REPORTED = "the client reported an error instead of the data"
 _ERROR_IN_PART = "the client reported an error for part of the data"
@@ -132,8 +124,7 @@ class Obtaining:
             if query is not None:
                 queries[key.name] = query
             elif given is None:
-                # There is nothing to ask for, so nothing is missing.
-                found[key.name] = Delivery(key.kind, State.NONE, reason=NOT_ASKED)
+                found[key.name] = not_asked(key.kind)
         others = _by_content(envelope, keys)
         if not queries:
             return {key.kind: _with(found[key.name], others) for key in keys}, {}
@@ -179,6 +170,11 @@ class Obtaining:
         if envelope.authorization is not None or self.open_servers:
             return Access(base, envelope.authorization, listed), ""
         return None, "not sent by the client, and the call has no token for its FHIR server"
+
+
+def not_asked(kind: Kind) -> Delivery:
+    """The delivery of a kind for which the call gives nothing to ask for: nothing is missing."""
+    return Delivery(kind, State.NONE, reason=NOT_ASKED)
 
 
 def read_key(key: Key, sent: msgspec.Raw) -> Delivery:
@@ -288,11 +284,11 @@ def _by_content(envelope: Envelope, keys: Iterable[Key]) -> dict[Kind, Delivery]
     return {
         kind: Delivery(
             kind,
-            State.GIVEN if kind in _PATIENT_TYPES.values() else State.PARTIAL,
+            State.GIVEN if KINDS[kind].single else State.PARTIAL,
             tuple(pages[kind]),
             # The client's own names are not repeated: they may be anything.
             "prefetch",
-            "" if kind in _PATIENT_TYPES.values() else _OTHER_KEY,
+            "" if KINDS[kind].single else _OTHER_KEY,
         )
         for kind in pages
     }
@@ -321,5 +317,4 @@ def _kinds_in(raw: bytes) -> Iterator[Kind]:
     types = [bundle.resourceType]
     if bundle.resourceType == "Bundle":
         types = [entry.resource.resourceType for entry in bundle.entry or [] if entry.resource]
-    known = _LISTED_TYPES | _PATIENT_TYPES
-    yield from dict.fromkeys(known[one] for one in types if one in known)
+    yield from dict.fromkeys(_RECOGNISED[one] for one in types if one in _RECOGNISED)

@@ -16,9 +16,9 @@ from datetime import datetime
 from typing import Any
 
 from cds_service.core.facts import Kind
+from cds_service.core.kinds import ACTIVE_ONLY, KIND_OF, KINDS
 from cds_service.engine.hook import Hook
 from cds_service.errors import BadRequest
-from cds_service.fhir.intake.arrival import EXPECTED, NOT_READ
 from cds_service.fhir.intake.extent import failed, missing_of, says_incomplete
 from cds_service.fhir.intake.pointing import POINTERS, pointed_at
 from cds_service.fhir.intake.reports import of_laboratory
@@ -28,19 +28,12 @@ from cds_service.sources.prefetch import Key
 
 Json = dict[str, Any]
 
-ACTIVE_ONLY = (Kind.MEDICATIONS, Kind.ORDERS)
-"""Kinds whose templates ask for active resources only."""
-
 _DRAFTED = ("MedicationRequest", "ServiceRequest")
 # Statuses that a search for active resources leaves out. A resource with an unknown status is
 # kept: the reader reports it.
 NOT_ACTIVE = frozenset({"draft", "on-hold", "revoked", "completed", "stopped", "cancelled"}) | {
     "entered-in-error", "proposed", "planned", "suspended", "rejected", "aborted", "failed",
 }  # fmt: skip
-_KINDS = {name: kind for kind, names in EXPECTED.items() for name in names} | {
-    "MedicationRequest": Kind.MEDICATIONS,
-    "MedicationStatement": Kind.STATEMENTS,
-}
 _DEPTH = 4  # Bundles inside Bundles
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _NEXT = [{"relation": "next", "url": "urn:not-sent"}]
@@ -69,7 +62,7 @@ class _Held:
 
     def may_lack(self, kind: Kind) -> bool:
         """Whether entries of this kind may be missing from the Bundle."""
-        kinds = {one for entry in self.entries if (one := _KINDS.get(_type(entry["resource"])))}
+        kinds = {one for entry in self.entries if (one := KIND_OF.get(_type(entry["resource"])))}
         return not self.inside or len(kinds) != 1 or kind in kinds
 
 
@@ -241,12 +234,12 @@ def _belongs(resource: Mapping[str, Any], kind: Kind) -> bool:
         return kind is Kind.RESULTS
     if name == "DiagnosticReport":
         return kind is Kind.RESULTS and (bool(resource.get("contained")) or of_laboratory(resource))
-    if name in NOT_READ.get(kind, ()):
+    if name in KINDS[kind].not_read:
         # They are not read, but their presence is reported.
         return kind is Kind.MEDICATIONS and "entered-in-error" not in status_words(
             resource.get("status")
         )
-    if _KINDS.get(name) is not kind:
+    if KIND_OF.get(name) is not kind:
         return False
     return kind not in ACTIVE_ONLY or NOT_ACTIVE.isdisjoint(status_words(resource.get("status")))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cds_service.core.facts import Kind
+from cds_service.core.kinds import KINDS
 from cds_service.core.times import Window
 from cds_service.engine.rule import Need, Rule
 from cds_service.terminology.codes import Coding
@@ -24,20 +25,6 @@ NOT_ASKED = "the call names no encounter"
 
 _PATIENT = "{{context.patientId}}"
 _ENCOUNTER = "{{context.encounterId}}"
-_NAMES = {
-    Kind.PATIENT: ("patient", "Patient"),
-    Kind.RESULTS: ("results", "Observation"),
-    Kind.CONDITIONS: ("conditions", "Condition"),
-    Kind.MEDICATIONS: ("medicationRequests", "MedicationRequest"),
-    Kind.STATEMENTS: ("medicationStatements", "MedicationStatement"),
-    Kind.ALLERGIES: ("allergies", "AllergyIntolerance"),
-    Kind.ORDERS: ("orders", "ServiceRequest"),
-    Kind.ENCOUNTER: ("encounter", "Encounter"),
-}
-# A need for the first is met by both: statements say what is taken just as requests do, and the
-# reason for an encounter names a complaint just as a condition does.
-_WITH = {Kind.MEDICATIONS: Kind.STATEMENTS, Kind.CONDITIONS: Kind.ENCOUNTER}
-
 Codes = Callable[[str], Iterable[Coding]]
 
 
@@ -81,7 +68,7 @@ def keys_of(rules: Sequence[Rule], codes: Codes) -> tuple[Key, ...]:
     needs = [need for rule in rules for need in rule.needs]
     # It matters to every rule whether the patient is a child or has died.
     kinds = {Kind.PATIENT, *(need.kind for need in needs)}
-    kinds |= {_WITH[kind] for kind in kinds if kind in _WITH}
+    kinds |= {beside for kind in kinds if (beside := KINDS[kind].fetched_with)}
     analytes = {need.analyte for need in needs if need.analyte} | {
         panel for need in needs if need.kind is Kind.RESULTS for panel in need.concepts
     }
@@ -101,7 +88,8 @@ def _days(window: Window) -> int:
 
 
 def _key(kind: Kind, codes: tuple[Coding, ...], days: int | None) -> Key:
-    name, resource_type = _NAMES[kind]
+    row = KINDS[kind]
+    name, resource_type = row.key, row.searched
     if kind is Kind.PATIENT:
         return Key(name, kind, f"Patient/{_PATIENT}", resource_type)
     if kind is Kind.ENCOUNTER:
@@ -117,7 +105,7 @@ def _key(kind: Kind, codes: tuple[Coding, ...], days: int | None) -> Key:
             codes,
             days,
         )
-    if kind in (Kind.MEDICATIONS, Kind.ORDERS):
+    if row.active_only:
         query += "&status=active"
     return Key(name, kind, f"{query}&_count={PAGE}", resource_type)
 

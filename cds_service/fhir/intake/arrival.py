@@ -6,34 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cds_service.core.facts import Availability, Kind, State
+from cds_service.core.kinds import KINDS
 from cds_service.fhir.intake.delivery import Delivery
 from cds_service.fhir.values.versions import type_of
 
-ORDER_TYPES = (
-    "ServiceRequest",
-    "DeviceRequest",
-    "NutritionOrder",
-    "VisionPrescription",
-    "CommunicationRequest",
-    "SupplyRequest",
-)
-EXPECTED: Mapping[Kind, frozenset[str]] = {
-    Kind.PATIENT: frozenset({"Patient"}),
-    Kind.RESULTS: frozenset({"Observation"}),
-    Kind.CONDITIONS: frozenset({"Condition"}),
-    Kind.MEDICATIONS: frozenset({"MedicationRequest", "MedicationStatement"}),
-    Kind.STATEMENTS: frozenset({"MedicationRequest", "MedicationStatement"}),
-    Kind.ALLERGIES: frozenset({"AllergyIntolerance"}),
-    Kind.ORDERS: frozenset(ORDER_TYPES),
-    Kind.ENCOUNTER: frozenset({"Encounter"}),
-}
+EXPECTED: Mapping[Kind, frozenset[str]] = {kind: row.read for kind, row in KINDS.items()}
 """The resource types (by their R4 names) of each kind of data."""
-
-NOT_READ: Mapping[Kind, frozenset[str]] = dict.fromkeys(
-    (Kind.MEDICATIONS, Kind.STATEMENTS),
-    frozenset({"MedicationDispense", "MedicationAdministration"}),
-)
-"""Types with information of the same kind that are not read."""
 
 BESIDE = frozenset().union(*EXPECTED.values()) | frozenset(
     ("Account", "Appointment", "AuditEvent", "CareTeam", "Claim", "Consent", "Coverage", "Device",
@@ -50,9 +28,6 @@ read separately, included by the server, or about other things."""
 _ERROR = "the response was an error (OperationOutcome)"
 _UNREADABLE = "what was sent cannot be read"
 _CUT = "a Bundle inside it does not contain all its pages"
-
-
-_ONE_ONLY = (Kind.PATIENT, Kind.ENCOUNTER)
 
 
 @dataclass(slots=True)
@@ -83,7 +58,7 @@ class Tally:
 
     def not_read(self, kind: Kind) -> list[str]:
         """Types that arrived besides those asked for, may say the same and are not read."""
-        if not self.others or self.strangers_only or kind in _ONE_ONLY:
+        if not self.others or self.strangers_only or KINDS[kind].single:
             return []
         return sorted({one for one in self.others if type_of(one) not in BESIDE})
 

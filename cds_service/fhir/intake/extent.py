@@ -14,6 +14,7 @@ from decimal import Decimal
 from msgspec import Raw
 
 from cds_service.core.facts import Kind
+from cds_service.core.kinds import KINDS
 from cds_service.fhir.values.elements import (
     UNREADABLE,
     all_words,
@@ -32,7 +33,7 @@ _INCOMPLETE = frozenset(
      "lock-error")
 )  # fmt: skip
 _SUPPRESSED = "suppressed"
-_BY_CODE = frozenset({Kind.RESULTS})  # of which only some codes were asked for
+_BY_CODE = frozenset(kind for kind, row in KINDS.items() if row.by_code)
 # Withheld parts of a list that hold none of what the rules read.
 _APART = re.compile(r"genomic|dental|reason[- ]for[- ]visit")
 _MOST = 500

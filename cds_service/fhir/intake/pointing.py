@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from cds_service.core.facts import Kind
-from cds_service.fhir.intake.arrival import EXPECTED, NOT_READ
+from cds_service.core.kinds import KINDS
 from cds_service.fhir.values.elements import (
     all_words,
     items,
@@ -27,8 +27,8 @@ POINTERS = frozenset({"List", "Composition", "CarePlan", "RequestGroup", "Reques
 
 NOT_SENT = "what it refers to or contains was not sent as an entry"
 _OVER = frozenset({"entered-in-error", "retired", "revoked", "cancelled", "stopped", "completed"})
-_POINTED = (Kind.MEDICATIONS, Kind.CONDITIONS, Kind.ALLERGIES)
-_KINDS = {name: kind for kind in _POINTED for name in (*EXPECTED[kind], *NOT_READ.get(kind, ()))}
+_POINTED = tuple(kind for kind, row in KINDS.items() if row.pointed_at)
+_KINDS = {name: kind for kind in _POINTED for name in KINDS[kind].read | KINDS[kind].not_read}
 _ABOUT_THEM = re.compile(
     r"medic|drug|pharm|prescri|\brx\b|problem|condition|diagnos|disease|health concern|history|"
     r"allerg|intoler|adverse|summary|arznei|allergi"

@@ -13,9 +13,10 @@ from datetime import datetime
 from functools import partial
 
 from cds_service.core.facts import Kind, Order, Source
+from cds_service.core.kinds import KINDS
 from cds_service.core.medications import Medication, Taking
 from cds_service.core.record import Drafts
-from cds_service.fhir.intake.arrival import BESIDE, ORDER_TYPES
+from cds_service.fhir.intake.arrival import BESIDE
 from cds_service.fhir.intake.bundles import Intake
 from cds_service.fhir.read.conditions import read_reason
 from cds_service.fhir.read.library import Item, Library
@@ -46,6 +47,7 @@ _NOT_ACTIVE = frozenset(
 _NOT_MEANT = frozenset(
     {"entered-in-error", "cancelled", "revoked", "stopped", "completed", "ended"}
 )
+_ORDER_TYPES = KINDS[Kind.ORDERS].types
 # Types that may be among signed orders but order nothing themselves.
 _NO_ORDERS = BESIDE | {"Task"}
 ABOUT = "draft orders"
@@ -56,7 +58,7 @@ def read_orders(
 ) -> tuple[Order, ...]:
     """The active orders."""
     found = []
-    for item in library.of(*ORDER_TYPES):
+    for item in library.of(*_ORDER_TYPES):
         status = status_words(item.data.get("status"))
         if _forbidden(item):
             continue
@@ -232,7 +234,7 @@ def read_drafts(
     found: set[str] = set()
     for item in taken.items:
         kind = text(item.data.get("resourceType"))
-        if kind not in ("MedicationRequest", *ORDER_TYPES):
+        if kind not in ("MedicationRequest", *_ORDER_TYPES):
             if taken.selections is None and kind not in _NO_ORDERS:
                 reason = f"{kind} is not read as an order"
                 library.problem("unreadable", ABOUT, reason, item.source)
