@@ -284,7 +284,7 @@ def build(parts: Parts) -> Flask:
         from cds_service.catalogue.topics import limits, references
 
         rules = [rule for topic in parts.topics for rule in topic.rules]
-        known = references(parts.topics), rules, limits(parts.topics, None)
+        known = references(parts.topics), rules, limits(parts.topics, parts.settings.limits)
         app.register_blueprint(rule_pages.blueprint(*known))
     if parts.settings.demo:
         from cds_service.demo import pages

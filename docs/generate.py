@@ -7,7 +7,6 @@ stale. `--check` does the same and exits with 1 if one has.
 from __future__ import annotations
 
 import json
-import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -20,15 +19,12 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
-from cds_service.engine.rule import Rule, Tier  # noqa: E402
+from cds_service.api.rule_sections import section, table  # noqa: E402
+from cds_service.engine.rule import Rule  # noqa: E402
 from hooks import TOPIC  # noqa: E402
 from hooks.knowledge import files  # noqa: E402
 
 HEAD = "<!-- Written by docs/generate.py; edit the code or the knowledge files instead. -->\n\n"
-TIERS = {
-    Tier.ALWAYS: "whether or not cramps are documented",
-    Tier.COMPLAINT: "only when cramps are documented",
-}
 RULES: tuple[Rule, ...] = TOPIC.rules
 
 
@@ -49,12 +45,6 @@ def pages() -> dict[str, str]:
         "reference/command-line.md": command_line_page(),
         "reference/reading.md": reading_page(),
     }
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
 
 
 # --- rules ---------------------------------------------------------------------------------
@@ -111,70 +101,12 @@ def rules_page() -> str:
 
 
 def _rule(rule: Rule) -> str:
-    module = sys.modules[(rule.check or rule.review).__module__]  # type: ignore[union-attr]
-    limits = files.limits()
-    lines = [f"\n### `{rule.id}`\n\n**{rule.title}.** {rule.document.strip()}\n"]
-    lines.append(
-        f"\nVersion {rule.version}, last changed {rule.changed}; owner: {rule.owner}; applies "
-        f"{TIERS[rule.tier]}{', also under 18' if rule.minors else ''}.\n"
-    )
-    if rule.judges:
-        lines.append(
-            f"Judges selected orders of: {', '.join(f'`{one}`' for one in sorted(rule.judges))}.\n"
-        )
-    lines.append("\n" + _paragraphs(module.__doc__ or "") + "\n")
-    if rule.limits:
-        rows = [
-            [
-                f"`{key}`",
-                str(limits[key]),
-                limits[key].meaning,
-                limits[key].reference,
-                str(limits[key].checked),
-            ]
-            for key in rule.limits
-        ]
-        lines.append("\n" + _table(["limit", "value", "meaning", "source", "checked"], rows))
-    needs = [
-        [
-            need.kind.value,
-            need.analyte or ", ".join(need.concepts) or "all",
-            str(need.within or "any time"),
-            "yes" if need.required else "no",
-        ]
-        for need in rule.needs
-    ]
-    lines.append("\n" + _table(["reads", "what", "back to", "required"], needs))
-    if rule.offers:
-        lines.append(f"\nMay offer: {', '.join(f'`{key}`' for key in sorted(rule.offers))}.\n")
-    references = [
-        f"[{files.references()[key].label}](references.md#{key})" for key in rule.references
-    ]
-    lines.append(f"\nSources: {'; '.join(references)}.\n")
+    text = section(rule, files.references(), files.limits(), "cramps are")
     example = examples().get(rule)
     if example is not None:
         name, body = example
-        lines.append(
-            f"\nExample ([{name}](../../fixtures/scenarios/{name}/why.md)):\n\n{_card(body)}"
-        )
-    return "".join(lines)
-
-
-_PARTS = re.compile(r" (When|Then|Does not cover|Recommendation):")
-
-
-def _paragraphs(text: str) -> str:
-    blocks = [
-        " ".join(line.strip() for line in block.splitlines())
-        for block in text.strip().split("\n\n")
-    ]
-    out = []
-    for block in blocks[1:]:
-        for line in _PARTS.sub(r"\n\1:", block).splitlines():
-            name, _, rest = line.partition(":")
-            known = name in ("When", "Then", "Does not cover", "Recommendation") and rest
-            out.append(f"- **{name}:**{rest}" if known else f"- {line}")
-    return "\n".join(out)
+        text += f"\nExample ([{name}](../../fixtures/scenarios/{name}/why.md)):\n\n{_card(body)}"
+    return f"\n### `{rule.id}`\n\n{text}"
 
 
 def _card(body: Mapping[str, Any]) -> str:
@@ -204,9 +136,9 @@ def traceability_page() -> str:
     return (
         HEAD + "# Traceability\n\nEach statement of the source article, numbered by section and "
         "paraphrased, and what became of it.\n\n"
-        + _table(["no.", "section", "statement", "what became of it"], rows)
+        + table(["no.", "section", "statement", "what became of it"], rows)
         + "\nRules that no statement asks for:\n\n"
-        + _table(["rule", "why it exists"], rest)
+        + table(["rule", "why it exists"], rest)
     )
 
 
@@ -224,7 +156,7 @@ def limits_page() -> str:
         + "# Limits\n\nEvery number that a rule compares a value with. A site overrides any of "
         "them with the file named in `CDS_LIMITS`, TOML or JSON, in the same unit:\n\n"
         '```toml\n["magnesium.low"]\nvalue = "0.75"\nunit = "mmol/L"\n```\n\n'
-        + _table(["key", "value", "unit", "meaning", "source", "checked"], rows)
+        + table(["key", "value", "unit", "meaning", "source", "checked"], rows)
     )
 
 
@@ -276,7 +208,7 @@ def units_page() -> str:
         )
         parts.append(
             f"\n## {one.name}\n\nCanonical {one.canonical}; plausible {low}–{high}{own}.\n\n"
-            + _table(["unit", "factor", "offset", "why", "accepted spellings"], rows)
+            + table(["unit", "factor", "offset", "why", "accepted spellings"], rows)
         )
     return "".join(parts)
 
@@ -296,7 +228,7 @@ def orders_page() -> str:
         HEAD + "# Orders that cards suggest\n\nA site adds its own codings with the file named in "
         "`CDS_ORDER_CODES`:\n\n"
         '```json\n{"magnesium": [{"system": "urn:example:orderables", "code": "LAB-MG"}]}\n```\n\n'
-        + _table(["key", "label", "kind", "codes"], rows)
+        + table(["key", "label", "kind", "codes"], rows)
     )
 
 
@@ -345,7 +277,7 @@ def settings_page() -> str:
     ]
     return (
         HEAD + "# Settings\n\nSettings are read from the environment; `cds-service settings` lists "
-        "them with their current values.\n\n" + _table(["variable", "default", "meaning"], rows)
+        "them with their current values.\n\n" + table(["variable", "default", "meaning"], rows)
     )
 
 
@@ -364,7 +296,7 @@ def endpoints_page() -> str:
     return (
         HEAD + "# Endpoints\n\nThe whole document, with every shape, is served at `/openapi.json`. "
         "With the demo on, `GET /` is the demo page and `GET /report` the feedback report.\n\n"
-        + _table(["address", "what", "statuses"], rows)
+        + table(["address", "what", "statuses"], rows)
     )
 
 
@@ -381,7 +313,7 @@ def metrics_page() -> str:
         HEAD
         + "# Metrics\n\n`GET /metrics`, in the Prometheus text format, summed over the workers. "
         "Counters have the suffix `_total`. No label ever contains anything of a record.\n\n"
-        + _table(["metric", "type", "labels", "meaning"], rows)
+        + table(["metric", "type", "labels", "meaning"], rows)
     )
 
 
@@ -403,7 +335,7 @@ def errors_page() -> str:
         HEAD + "# Errors\n\nOver HTTP every error is an OperationOutcome with the place "
         "(`expression`), what happened and what to do (`diagnostics`). On the command line it "
         "is one line on standard error.\n\n"
-        + _table(["error", "status", "issue code", "meaning"], rows)
+        + table(["error", "status", "issue code", "meaning"], rows)
     )
 
 
@@ -446,7 +378,7 @@ def reading_page() -> str:
     """What is read of each FHIR element."""
     from docs import reading
 
-    return reading.page(HEAD, _table)
+    return reading.page(HEAD, table)
 
 
 def stale() -> list[str]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import sys
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from functools import cache
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
-from inspect import cleandoc
 from pathlib import Path
 
 from flask import Blueprint, Response
 from markdown_it import MarkdownIt
 
+from cds_service.api.rule_sections import section
 from cds_service.core.knowledge import Limit, Reference
 from cds_service.engine.rule import Rule
 from cds_service.errors import NotFound
@@ -45,7 +44,8 @@ def blueprint(
 ) -> Blueprint:
     """``/rules/ID`` for each rule of the reference pages and each of ``rules``; else 404.
 
-    Rules of topics that bring no reference page are described by their declaration.
+    Rules of topics that bring no reference page are described by their declaration, with
+    ``limits``, those in force.
     """
     made = Blueprint("rule_pages", __name__)
     declared = {one.id: one for one in rules}
@@ -54,7 +54,7 @@ def blueprint(
     def rule_page(rule_id: str) -> Response:
         text = sections().get(rule_id)
         if text is None and rule_id in declared:
-            text = _declaration(declared[rule_id], references, limits)
+            text = section(declared[rule_id], references, limits, citations=True)
         if text is None:
             raise NotFound("No rule has this id.", "`cds-service rules` lists the ids.", "url")
         answer = Response(_page(rule_id, text, references), content_type="text/html; charset=utf-8")
@@ -63,34 +63,6 @@ def blueprint(
         return answer
 
     return made
-
-
-def _declaration(
-    rule: Rule, references: Mapping[str, Reference], limits: Mapping[str, Limit]
-) -> str:
-    """What a rule says of itself, as Markdown in the form of the reference page."""
-    module = sys.modules[(rule.check or rule.review).__module__]
-    parts = [
-        f"**{rule.title}.** {cleandoc(rule.document)}",
-        f"Version {rule.version}, last changed {rule.changed}; owner: {rule.owner}.",
-        cleandoc(module.__doc__ or ""),
-    ]
-    if rule.limits:
-        rows = [
-            f"| {one.key} | {one} | {_cell(one.meaning)} | {one.checked} |"
-            for one in (limits[key] for key in rule.limits)
-        ]
-        head = ["| limit | value | meaning | checked |", "|---|---|---|---|"]
-        parts.append("\n".join([*head, *rows]))
-    reads = [need.analyte or ", ".join(need.concepts) or need.kind.value for need in rule.needs]
-    parts.append(f"Reads: {'; '.join(reads)}.")
-    cited = [references[key] for key in rule.references]
-    parts += [f"Source: [{one.label}](references.md#{one.key}). {one.citation}" for one in cited]
-    return "\n\n".join(parts)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|")
 
 
 @cache

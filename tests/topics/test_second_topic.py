@@ -102,6 +102,21 @@ def test_its_rule_has_a_page_and_its_patient_is_on_the_demo_page(installed: Path
     assert (answered, unknown) == (200, 404)
 
 
+def test_the_page_of_its_rule_shows_the_limit_in_force(installed: Path, tmp_path: Path) -> None:
+    limits = tmp_path / "limits.toml"
+    limits.write_text('["serum_sodium.severe"]\nvalue = "120"\nunit = "mmol/L"\n', encoding="utf-8")
+    asked = (
+        "from cds_service.app import create_app; from cds_service.settings import Settings; "
+        f"made = Settings(database_url='sqlite:///l.db', demo=True, limits={str(limits)!r}); "
+        "print(create_app(made).test_client().get('/rules/severe-hyponatraemia').text)"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(installed)}
+    done = programs.ran("-c", asked, folder=installed, environ=environ)
+    assert done.returncode == 0, done.stderr
+    assert "<td>120 mmol/L</td>" in done.stdout
+    assert "125 mmol/L" not in done.stdout
+
+
 def test_two_patients_of_one_name_refuse_the_start() -> None:
     folder = HERE / "hyponatraemia" / "patients"
     assert "severe-hyponatraemia" in fixture_patients([folder])

@@ -1,0 +1,91 @@
+"""What a rule says of itself, as one section in Markdown.
+
+The reference pages in ``docs`` and the public page of a rule (``/rules/ID``) are made from it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from inspect import cleandoc
+
+from cds_service.core.knowledge import Limit, Reference
+from cds_service.engine.rule import Rule, Tier
+
+_PARTS = ("When", "Then", "Does not cover", "Recommendation")
+_PART = re.compile(rf" ({'|'.join(_PARTS)}):")
+
+
+def section(
+    rule: Rule,
+    references: Mapping[str, Reference],
+    limits: Mapping[str, Limit],
+    complaint: str = "the complaint is",
+    *,
+    citations: bool = False,
+) -> str:
+    """The section about a rule, without a heading; it links to sources as ``references.md#KEY``.
+
+    ``complaint`` completes "only when … documented". ``citations``: the sources are cited whole,
+    for readers who have no page of references.
+    """
+    module = sys.modules[(rule.check or rule.review).__module__]
+    said = "only when" if rule.tier is Tier.COMPLAINT else "whether or not"
+    lines = [
+        f"**{rule.title}.** {cleandoc(rule.document)}\n",
+        f"\nVersion {rule.version}, last changed {rule.changed}; owner: {rule.owner}; applies "
+        f"{said} {complaint} documented{', also under 18' if rule.minors else ''}.\n",
+    ]
+    if rule.judges:
+        judged = ", ".join(f"`{one}`" for one in sorted(rule.judges))
+        lines.append(f"Judges selected orders of: {judged}.\n")
+    lines.append(f"\n{_explained(module.__doc__ or '')}\n")
+    if rule.limits:
+        rows = [
+            [f"`{one.key}`", str(one), one.meaning, one.reference, str(one.checked)]
+            for one in (limits[key] for key in rule.limits)
+        ]
+        lines.append("\n" + table(["limit", "value", "meaning", "source", "checked"], rows))
+    needs = [
+        [
+            need.kind.value,
+            need.analyte or ", ".join(need.concepts) or "all",
+            str(need.within or "any time"),
+            "yes" if need.required else "no",
+        ]
+        for need in rule.needs
+    ]
+    lines.append("\n" + table(["reads", "what", "back to", "required"], needs))
+    if rule.offers:
+        lines.append(f"\nMay offer: {', '.join(f'`{key}`' for key in sorted(rule.offers))}.\n")
+    cited = [references[key] for key in rule.references]
+    sources = [
+        f"[{one.label}](references.md#{one.key})" + (f". {one.citation}" if citations else "")
+        for one in cited
+    ]
+    lines.append(f"\nSources: {'; '.join(sources)}{'' if citations else '.'}\n")
+    return "".join(lines)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _explained(document: str) -> str:
+    """The docstring of a rule's module without its title, as a list; a title alone is kept."""
+    blocks = [
+        " ".join(line.strip() for line in block.splitlines())
+        for block in document.strip().split("\n\n")
+    ]
+    if len(blocks) == 1:
+        return blocks[0]
+    out = []
+    for block in blocks[1:]:
+        for line in _PART.sub(r"\n\1:", block).splitlines():
+            name, _, rest = line.partition(":")
+            out.append(f"- **{name}:**{rest}" if name in _PARTS and rest else f"- {line}")
+    return "\n".join(out)
