@@ -6,11 +6,9 @@ stale. `--check` does the same and exits with 1 if one has.
 
 from __future__ import annotations
 
-import json
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,24 +51,14 @@ def pages() -> dict[str, str]:
 @cache
 def examples() -> Mapping[Rule, tuple[str, Mapping[str, Any]]]:
     """For each rule a scenario in which it fires, and its card there."""
-    from cds_service.api.asking import ask
-    from cds_service.app import make_parts
-    from cds_service.errors import ServiceError
-    from cds_service.settings import Settings
+    from cds_service.commands.scenarios import answered_scenarios
 
     found: dict[Rule, tuple[str, Mapping[str, Any]]] = {}
     scenarios = ROOT / "fixtures" / "scenarios"
-    for folder in sorted(one for one in scenarios.iterdir() if (one / "request.json").is_file()):
-        expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
-        parts = make_parts(Settings(**{"max_info_cards": 99, **expected.get("settings", {})}))
-        when = datetime.fromisoformat(expected["as_of"])
-        try:
-            answered = ask(parts, (folder / "request.json").read_bytes(), when)
-        except ServiceError:
-            continue  # a scenario of a refused request
+    for name, answered in answered_scenarios(TOPIC, scenarios, max_info_cards=99):
         for card in answered.cards:
-            if card.rule not in found or folder.name == card.rule.id:
-                found[card.rule] = (folder.name, _steady(card.body))
+            if card.rule not in found or name == card.rule.id:
+                found[card.rule] = (name, _steady(card.body))
     return found
 
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cds_service.api.asking import ask
-from cds_service.app import make_parts
+from cds_service.commands.scenarios import answered_scenarios
 from cds_service.engine.declared import Declared, Undeclared, undeclared
 from cds_service.engine.run import Engine
-from cds_service.errors import ServiceError
-from cds_service.settings import Settings
 
 if TYPE_CHECKING:
     from cds_service.core.patient import Facts
@@ -29,38 +23,13 @@ def undeclared_in(topic: Topic, scenarios: Path) -> Iterator[tuple[str, str]]:
     """
     if not topic.services:
         return
-    made: dict[str, Any] = {}
     said: set[str] = set()
-    with tempfile.TemporaryDirectory() as folder:
-        for request in sorted(scenarios.glob("*/request.json")):
-            try:
-                expected = json.loads(request.with_name("expected.json").read_text("utf-8"))
-                chosen, when = (
-                    expected.get("settings", {}),
-                    datetime.fromisoformat(expected["as_of"]),
-                )
-            except (OSError, ValueError, KeyError, AttributeError):
-                continue  # the check of the scenario names this
-            wanted = json.dumps(chosen, sort_keys=True)
-            try:
-                if wanted not in made:
-                    made[wanted] = make_parts(_settings(topic, folder, chosen), (topic,))
-                answered = ask(made[wanted], request.read_bytes(), when)
-            except ServiceError:
-                continue
-            rules = [one.rule for one in answered.outcomes]
-            for rule_id, one in _by(topic, rules, answered.facts):
-                if one not in said:
-                    said.add(one)
-                    yield rule_id, f"{one} (in the scenario {request.parent.name})."
-
-
-def _settings(topic: Topic, folder: str, chosen: Mapping[str, Any]) -> Settings:
-    """The default settings, whatever the environment says, with those of a scenario."""
-    plain = {name: one.default for name, one in Settings.model_fields.items() if one.alias is None}
-    options = {one.name: one.default for one in topic.options}
-    own = {"topics": (topic.key,), "database_url": f"sqlite:///{folder}/records.db"}
-    return Settings(**{**plain, **options, **chosen, **own})
+    for name, answered in answered_scenarios(topic, scenarios):
+        rules = [one.rule for one in answered.outcomes]
+        for rule_id, one in _by(topic, rules, answered.facts):
+            if one not in said:
+                said.add(one)
+                yield rule_id, f"{one} (in the scenario {name})."
 
 
 def _by(topic: Topic, rules: list[Rule], facts: Facts) -> Iterator[tuple[str, str]]:
