@@ -7,16 +7,17 @@ then compared, strictly: 1.7 mg/dL is not below 0.70 mmol/L (1.70135 mg/dL).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from typing import Final
 
 from msgspec import Struct
 
+_ONE, _ZERO = Fraction(1), Fraction(0)
+
 
 # A unit is made once. Compared by identity, it is a cheap key for cached conversions.
-@dataclass(frozen=True, slots=True, eq=False)
 class Unit:
     """One unit of one analyte: ``canonical = reported * factor + offset``.
 
@@ -24,14 +25,23 @@ class Unit:
     where the canonical unit has the same numbers, so that nothing is converted.
     """
 
-    name: str
-    factor: Fraction = Fraction(1)
-    offset: Fraction = Fraction(0)
-    note: str = ""
-    same: bool = field(init=False, repr=False)
+    __slots__ = ("factor", "name", "note", "offset", "same")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "same", self.factor == 1 and self.offset == 0)
+    def __init__(
+        self,
+        name: str,
+        factor: Fraction = _ONE,
+        offset: Fraction = _ZERO,
+        note: str = "",
+    ) -> None:
+        self.name: Final = name
+        self.factor: Final = factor
+        self.offset: Final = offset
+        self.note: Final = note
+        self.same: Final = factor == 1 and offset == 0
+
+    def __repr__(self) -> str:
+        return f"Unit({self.name!r}, {self.factor!r}, {self.offset!r}, {self.note!r})"
 
     def to_canonical(self, value: Decimal) -> Fraction:
         """The value in the analyte's canonical unit, exactly."""

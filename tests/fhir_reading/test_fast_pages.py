@@ -72,7 +72,7 @@ def _read(kind: Kind, raw: bytes) -> object:
         for name, some in intake.by_type.items()
     }
     status = (delivery.state, delivery.reason, delivery.origin)
-    return status, entries, intake.problems, intake.availability, intake.entries
+    return status, entries, intake.problems, intake.availability(), intake.entries
 
 
 def test_a_page_split_in_one_pass_equals_its_entries_read_singly() -> None:

@@ -1,4 +1,4 @@
-"""The state of a kind of data, once it is known what its pages contained."""
+"""The state of a kind of data, once it is known what its pages contained and whose it is."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ read separately, included by the server, or about other things."""
 _ERROR = "the response was an error (OperationOutcome)"
 _UNREADABLE = "what was sent cannot be read"
 _CUT = "a Bundle inside it does not contain all its pages"
+_OTHERS = Availability(State.UNAVAILABLE, "what was sent belongs to another patient")
+_PARTLY_OTHERS = Availability(State.PARTIAL, "a part of what was sent belongs to another patient")
+_NOT_THIS_PATIENT = Availability(
+    State.UNAVAILABLE, "the resource sent is not this patient, or cannot be read"
+)
 
 
 @dataclass(slots=True)
@@ -38,6 +43,9 @@ class Tally:
     types that were asked for, and ``unreadable`` what should have been a resource and is not;
     ``others`` are the types of the other resources. ``incomplete``: an OperationOutcome says so;
     ``cut``: a Bundle inside says that it does not contain everything.
+
+    The last three are known once the entries were read: whether some were ``refused`` because they
+    are another patient's, whether some were ``kept``, and whether the patient was ``not_found``.
     """
 
     pages: int = 0
@@ -50,6 +58,9 @@ class Tally:
     incomplete: bool = False
     cut: bool = False
     warned: bool = False
+    refused: bool = False
+    kept: bool = False
+    not_found: bool = False
 
     @property
     def strangers_only(self) -> bool:
@@ -64,9 +75,19 @@ class Tally:
 
 
 def judged(delivery: Delivery, tally: Tally) -> Availability:
-    """The state of a delivery in view of what its pages contained."""
+    """The state of a delivery in view of what its pages contained, and of whose it is."""
+    came = _arrived(delivery, tally)
+    if tally.refused and came.obtained:
+        came = _PARTLY_OTHERS if tally.kept else _OTHERS
+    if tally.not_found and came.state in (State.GIVEN, State.PARTIAL):
+        return _NOT_THIS_PATIENT
+    return came
+
+
+def _arrived(delivery: Delivery, tally: Tally) -> Availability:
+    """The state of a delivery before it is known whose the entries are."""
     given = delivery.availability
-    if not given.obtained:
+    if not given.obtained or not delivery.pages:
         return given
     if tally.unread_pages == tally.pages:
         return Availability(State.UNAVAILABLE, _ERROR if tally.incomplete else _UNREADABLE)

@@ -61,15 +61,13 @@ class Intake:
         self.by_type: dict[str, list[Entry]] = {}
         self.pages: list[ObservationPage] = []
         self.problems: list[Problem] = []
-        self.availability: dict[Kind, Availability] = {}
+        self.tallies = {kind: Tally() for kind in deliveries}
+        self._deliveries = deliveries
         self.entries = 0
         self._number = 0
         self.pointing: list[Kind] = []  # those whose pages have resources of the types `POINTERS`
         for kind, delivery in deliveries.items():
-            if not delivery.pages:
-                self.availability[kind] = delivery.availability
-                continue
-            tally = Tally()
+            tally = self.tallies[kind]
             for index, page in enumerate(delivery.pages):
                 self._number += 1
                 place = delivery.origin or kind.value
@@ -77,16 +75,19 @@ class Intake:
                     place = f"{place} page {index + 1}"
                 tally.pages += 1
                 self._page(delivery, page, place, tally)
-            self.availability[kind] = judged(delivery, tally)
             if tally.others:
                 self._note_others(kind, delivery, tally)
         if self.pointing:
             self._note_not_sent()
 
+    def availability(self) -> dict[Kind, Availability]:
+        """The state of each kind of data, in view of what its tally says so far."""
+        return {kind: judged(one, self.tallies[kind]) for kind, one in self._deliveries.items()}
+
     def _note_others(self, kind: Kind, delivery: Delivery, tally: Tally) -> None:
         source = Source(delivery.origin or kind.value, delivery.origin)
         if tally.strangers_only:
-            reason = self.availability[kind].reason
+            reason = judged(delivery, tally).reason
             self.problem("wrong-type", kind.value, reason, source)
         for name in tally.not_read(kind):
             if name in POINTERS:

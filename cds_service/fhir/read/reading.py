@@ -7,11 +7,10 @@ be used become a `Problem`; data that did not arrive show in the `Availability`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from cds_service.core.analytes import Analyte
 from cds_service.core.call import Call
-from cds_service.core.facts import Availability, Kind, Problem, State
+from cds_service.core.facts import Availability, Kind, Problem
 from cds_service.core.immutable import immutable
 from cds_service.core.observing import NOTHING_MORE, Observing
 from cds_service.core.record import Drafts, Record
@@ -49,18 +48,17 @@ class Reading:
     entries: int
 
 
-@dataclass(frozen=True)
 class Reader:
     """Reads deliveries; made once at startup. ``analytes`` are by key."""
 
-    vocabularies: Vocabularies
-    analytes: Mapping[str, Analyte]
-    observing: Observing = NOTHING_MORE
-    _book: Codebook = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        book = Codebook(self.vocabularies.observations, self.analytes, self.observing)
-        object.__setattr__(self, "_book", book)
+    def __init__(
+        self,
+        vocabularies: Vocabularies,
+        analytes: Mapping[str, Analyte],
+        observing: Observing = NOTHING_MORE,
+    ) -> None:
+        self._vocabularies = vocabularies
+        self._book = Codebook(vocabularies.observations, analytes, observing)
 
     def read(self, deliveries: Mapping[Kind, Delivery], call: Call) -> Reading:
         """The facts of one call. Raises only TooLarge."""
@@ -68,7 +66,7 @@ class Reader:
             return self._read(deliveries, call)
 
     def _read(self, deliveries: Mapping[Kind, Delivery], call: Call) -> Reading:
-        known, as_of = self.vocabularies, call.as_of
+        known, as_of = self._vocabularies, call.as_of
         intake = Intake(deliveries)
         person, urls = find_patient(intake, call.patient_id)
         subjects = Subjects(call.patient_id, urls, call.fhir_server)
@@ -124,20 +122,13 @@ def _availability(
     intake: Intake, library: Library, results: Results, patient_found: bool
 ) -> dict[Kind, Availability]:
     """The state of each kind of data once other patients' data have been refused."""
-    found = dict(intake.availability)
     for kind in {**library.refused, **results.refused}:
-        if found[kind].obtained:
-            what = "what was sent belongs to another patient"
-            if library.kept.get(kind, 0) + results.kept.get(kind, 0):
-                found[kind] = Availability(State.PARTIAL, f"a part of {what}")
-            else:
-                found[kind] = Availability(State.UNAVAILABLE, what)
-    given = found.get(Kind.PATIENT)
-    if given is not None and given.state in (State.GIVEN, State.PARTIAL) and not patient_found:
-        found[Kind.PATIENT] = Availability(
-            State.UNAVAILABLE, "the resource sent is not this patient, or cannot be read"
-        )
-    return found
+        tally = intake.tallies[kind]
+        tally.refused = True
+        tally.kept = bool(library.kept.get(kind) or results.kept.get(kind))
+    if Kind.PATIENT in intake.tallies:
+        intake.tallies[Kind.PATIENT].not_found = not patient_found
+    return intake.availability()
 
 
 def _without_repeats(problems: list[Problem]) -> tuple[Problem, ...]:
