@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 from cds_service.api.rule_pages import sections
+from cds_service.api.rule_sections import section
 from cds_service.app import create_app
 from cds_service.settings import Settings
-from hooks import order_select, patient_view
+from hooks import TOPIC, order_select, patient_view
 
 RULES = [*patient_view.RULES, *order_select.RULES]
 URL = "https://cds.hospital.org"
@@ -56,3 +58,16 @@ def test_the_pages_are_in_the_openapi_document(tmp_path: Path) -> None:
     paths = client(tmp_path, public_url=URL).get("/openapi.json").get_json()["paths"]
     assert "/rules/{rule}" in paths
     assert "/rules/{rule}" not in client(tmp_path).get("/openapi.json").get_json()["paths"]
+
+
+def test_the_section_of_a_rule_whose_module_says_one_sentence_keeps_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rule = next(one for one in patient_view.RULES if one.id == "quinine-active")
+    monkeypatch.setattr(sys.modules[rule.check.__module__], "__doc__", "Quinine, in a sentence.")
+    references, limits = TOPIC.knowledge.references, TOPIC.knowledge.limits(None, "")
+    text = section(rule, references, limits, citations=True)
+    assert "\n\nQuinine, in a sentence.\n" in text
+    assert "whether or not the complaint is documented" in text
+    for key in rule.references:
+        assert f"(references.md#{key}). {references[key].citation}" in text
