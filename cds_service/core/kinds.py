@@ -17,8 +17,10 @@ class KindSpec(Struct, frozen=True, kw_only=True):
 
     ``key`` is the name of its prefetch key and ``types`` are its own resource types, of which the
     template asks for the first. ``also_read`` are types of another kind that are read where they
-    arrive with this one. ``earlier`` are the names of the first type in DSTU2 and STU3.
-    ``not_read`` are types that have information of the same kind and are only reported.
+    arrive with this one. ``not_read`` are types that have information of the same kind and are
+    only reported. ``earlier`` are those names of DSTU2 and STU3 by which a prefetch key with a
+    name of the client's own is recognised (`fhir.values.versions` has every name by which an entry
+    is read).
 
     ``fetched_with`` is a kind that is asked for whenever this one is. ``single``: there is at most
     one resource, which is read by its id instead of searched for. ``active_only``: the template

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from cds_service.core.facts import Kind
+from cds_service.core.kinds import KINDS
 from cds_service.fhir.values.elements import items, part, status_words, text
 from cds_service.fhir.values.moments import read_when
 
@@ -24,12 +26,7 @@ _WITHDRAWN = frozenset({"on-hold", "suspended", "entered-in-error"})
 """Statuses that may have followed an active one; only their own date says when."""
 _REFUTED = frozenset({"entered-in-error", "refuted"})
 _CHANGED = frozenset({"amended", "corrected"})
-_REQUESTS = frozenset(
-    {
-        "MedicationRequest", "MedicationStatement", "ServiceRequest", "DeviceRequest",
-        "NutritionOrder", "VisionPrescription", "CommunicationRequest", "SupplyRequest",
-    }
-)  # fmt: skip
+_REQUESTS = KINDS[Kind.MEDICATIONS].read.union(KINDS[Kind.ORDERS].types)
 _UNDATED = "{} without a date: treated as known from the beginning"
 _DAY_ONLY = "{} dated by the day only: treated as known from the end of that day"
 _NO_ISSUED = "Observation without issued: treated as known when the sample was taken"

@@ -13,17 +13,11 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from cds_service.core.kinds import KIND_OF
 from cds_service.fhir.values.elements import part, text
 from cds_service.population.tables import need
 
-READ = frozenset(
-    {
-        "Patient", "Observation", "DiagnosticReport", "Condition", "MedicationRequest",
-        "MedicationStatement", "Medication", "AllergyIntolerance", "Encounter", "ServiceRequest",
-        "DeviceRequest", "NutritionOrder", "VisionPrescription", "CommunicationRequest",
-        "SupplyRequest",
-    }
-)  # fmt: skip
+READ = frozenset({*KIND_OF, "DiagnosticReport", "Medication"})
 """The types that a rule may need; resources of other types are only counted."""
 
 MEDICATIONS = ""

@@ -13,8 +13,9 @@ from functools import partial
 
 from msgspec import Struct
 
-from cds_service.core.facts import Called, Named
+from cds_service.core.facts import Called, Kind, Named
 from cds_service.core.immutable import Deferred
+from cds_service.core.kinds import KINDS
 from cds_service.core.medications import Dosage, Ingredient, Medication, Taking
 from cds_service.fhir.read.conditions import read_reason
 from cds_service.fhir.read.library import Item, Library
@@ -37,7 +38,8 @@ from cds_service.fhir.values.strengths import ingredients_of
 from cds_service.terminology.codes import Coding, normal_key
 from cds_service.terminology.vocabulary import Vocabulary, Wording
 
-TYPES = ("MedicationRequest", "MedicationStatement")
+_LIST = KINDS[Kind.MEDICATIONS]
+TYPES = (*_LIST.types, *_LIST.also_read)
 _TAKING = {
     "active": Taking.ACTIVE,
     "intended": Taking.ACTIVE,
