@@ -71,24 +71,24 @@ class Tally:
         """Types that arrived besides those asked for, may say the same and are not read."""
         if not self.others or self.strangers_only or KINDS[kind].single:
             return []
-        return sorted({one for one in self.others if type_of(one) not in BESIDE})
+        return sorted({name for name in self.others if type_of(name) not in BESIDE})
 
 
 def judged(delivery: Delivery, tally: Tally) -> Availability:
     """The state of a delivery in view of what its pages contained, and of whose it is."""
-    came = _arrived(delivery, tally)
-    if tally.refused and came.obtained:
-        came = _PARTLY_OTHERS if tally.kept else _OTHERS
-    if tally.not_found and came.state in (State.GIVEN, State.PARTIAL):
+    state = _arrived(delivery, tally)
+    if tally.refused and state.obtained:
+        state = _PARTLY_OTHERS if tally.kept else _OTHERS
+    if tally.not_found and state.state in (State.GIVEN, State.PARTIAL):
         return _NOT_THIS_PATIENT
-    return came
+    return state
 
 
 def _arrived(delivery: Delivery, tally: Tally) -> Availability:
     """The state of a delivery before it is known whose the entries are."""
-    given = delivery.availability
-    if not given.obtained or not delivery.pages:
-        return given
+    on_arrival = delivery.availability
+    if not on_arrival.obtained or not delivery.pages:
+        return on_arrival
     if tally.unread_pages == tally.pages:
         return Availability(State.UNAVAILABLE, _ERROR if tally.incomplete else _UNREADABLE)
     if tally.strangers_only:
@@ -96,8 +96,8 @@ def _arrived(delivery: Delivery, tally: Tally) -> Availability:
         return Availability(State.UNAVAILABLE, f"other resources were sent instead: {types}")
     if not tally.expected:
         # Where nothing arrived and something is missing, it is not known that there is none.
-        if given.state is State.PARTIAL:
-            return Availability(State.UNAVAILABLE, given.reason)
+        if on_arrival.state is State.PARTIAL:
+            return Availability(State.UNAVAILABLE, on_arrival.reason)
         if tally.incomplete or tally.unreadable:
             return Availability(State.UNAVAILABLE, _ERROR if tally.incomplete else _UNREADABLE)
         if tally.cut:
@@ -108,8 +108,8 @@ def _arrived(delivery: Delivery, tally: Tally) -> Availability:
         return Availability(State.PARTIAL, _CUT)
     if tally.unread_pages:
         return Availability(State.PARTIAL, "a page of the response cannot be read")
-    if given.state is State.GIVEN:
+    if on_arrival.state is State.GIVEN:
         state = State.NONE if tally.empty_pages == tally.pages else State.GIVEN
         note = "the response had a warning (OperationOutcome)" if tally.warned else ""
-        return Availability(state, given.reason or note)
-    return given
+        return Availability(state, on_arrival.reason or note)
+    return on_arrival

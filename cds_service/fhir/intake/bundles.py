@@ -82,7 +82,10 @@ class Intake:
 
     def availability(self) -> dict[Kind, Availability]:
         """The state of each kind of data, in view of what its tally says so far."""
-        return {kind: judged(one, self.tallies[kind]) for kind, one in self._deliveries.items()}
+        return {
+            kind: judged(delivery, self.tallies[kind])
+            for kind, delivery in self._deliveries.items()
+        }
 
     def _note_others(self, kind: Kind, delivery: Delivery, tally: Tally) -> None:
         source = Source(delivery.origin or kind.value, delivery.origin)
@@ -119,10 +122,14 @@ class Intake:
         sent = {
             name
             for entries in self.by_type.values()
-            for one in entries
-            for name in (one.full_url, f"{one.type}/{one.source.reference.rpartition('/')[2]}",
-                         one.source.reference, "/".join(one.full_url.split("/")[-2:]))
-        }  # fmt: skip
+            for entry in entries
+            for name in (
+                entry.full_url,
+                f"{entry.type}/{entry.source.reference.rpartition('/')[2]}",
+                entry.source.reference,
+                "/".join(entry.full_url.split("/")[-2:]),
+            )
+        }
         for entry in self.all_of(*POINTERS):
             resource = readable(entry.raw)
             if isinstance(resource, dict):

@@ -52,9 +52,9 @@ def shortfall(raw: bytes | Raw) -> str:
 def missing_of(bundle: Mapping[str, object], entries: int) -> str:
     """As `shortfall`, from the decoded links, total and meta, and the number of entries."""
     links = []
-    for one in items(bundle.get("link")):
-        named = list(_relations(one))
-        if not named and one not in (None, {}, ""):
+    for link in items(bundle.get("link")):
+        named = list(_relations(link))
+        if not named and link not in (None, {}, ""):
             return "its links to further pages cannot be read"
         links += [Link(name) for name in named]
     total = bundle.get("total")
@@ -66,7 +66,7 @@ def missing_of(bundle: Mapping[str, object], entries: int) -> str:
 
 
 def _subsetted(meta: object) -> bool:
-    return any(text(part(one, "code")) == "SUBSETTED" for one in items(part(meta, "tag")))
+    return any(text(part(tag, "code")) == "SUBSETTED" for tag in items(part(meta, "tag")))
 
 
 def _relations(link: object) -> Iterator[str]:
@@ -77,8 +77,8 @@ def _relations(link: object) -> Iterator[str]:
     if stated is None:
         yield from (name for name in link if name not in ("url", "href", "id", "extension"))
         return
-    for one in items(stated):
-        yield text(one) if isinstance(one, str) else "next"
+    for relation in items(stated):
+        yield text(relation) if isinstance(relation, str) else "next"
 
 
 def says_incomplete(outcome: object, kind: Kind | None = None) -> bool:
@@ -88,13 +88,13 @@ def says_incomplete(outcome: object, kind: Kind | None = None) -> bool:
     missing, except for results, because only some codes of those were requested.
     """
     issues = items(part(outcome, "issue"))
-    severities = {text(part(one, "severity")).lower() for one in issues}
+    severities = {text(part(issue, "severity")).lower() for issue in issues}
     if not severities or not severities <= _MILD:
         return True
-    for one in issues:
-        code = text(part(one, "code")).lower()
+    for issue in issues:
+        code = text(part(issue, "code")).lower()
         withheld = code == _SUPPRESSED and kind not in _BY_CODE
-        if code in _INCOMPLETE or (withheld and not _APART.search(_said(one))):
+        if code in _INCOMPLETE or (withheld and not _APART.search(_said(issue))):
             return True
     return False
 

@@ -28,12 +28,12 @@ def odd_slots(raw: bytes | Raw) -> list[RawSlot | None]:
     if entry is None or bytes(entry) == b"null":
         return []
     slots: list[RawSlot | None] = []
-    for one in read_list(entry) if bytes(entry)[:1] == b"[" else [entry]:
+    for element in read_list(entry) if bytes(entry)[:1] == b"[" else [entry]:
         slot: RawSlot | None = None
         with contextlib.suppress(*UNREADABLE):
-            slot = read_slot(one)
+            slot = read_slot(element)
             # An entry may be the resource itself.
-            if isinstance(slot.resource, Missing) and b'"resourceType"' in bytes(one):
-                slot.resource = one
+            if isinstance(slot.resource, Missing) and b'"resourceType"' in bytes(element):
+                slot.resource = element
         slots.append(slot)
     return slots

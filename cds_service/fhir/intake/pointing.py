@@ -64,8 +64,8 @@ def _meant(named: str) -> set[Kind]:
     return set() if named and not _ABOUT_THEM.search(named) else set(_POINTED)
 
 
-def _name_of(one: object) -> str:
-    words = (text(part(one, "title")), *all_words(part(one, "code")))
+def _name_of(holder: object) -> str:
+    words = (text(part(holder, "title")), *all_words(part(holder, "code")))
     return " ".join(filter(None, words)).lower()
 
 
@@ -83,41 +83,41 @@ def _targets(kind: str, resource: Json) -> Iterator[tuple[str, str]]:
     """What the resource refers to, and the name of the list or section that does; `_PRODUCT` for a
     product that it names itself."""
     if kind == "List":
-        for one in items(resource.get("entry")):
-            if part(one, "deleted") is not True:
-                yield _target(part(one, "item")), _name_of(resource)
+        for entry in items(resource.get("entry")):
+            if part(entry, "deleted") is not True:
+                yield _target(part(entry, "item")), _name_of(resource)
     elif kind == "Composition":
         yield from _nested(resource, "section", "entry", 0)
     elif kind == "CarePlan":
-        for one in items(resource.get("activity")):
-            detail = part(one, "detail")
+        for activity in items(resource.get("activity")):
+            detail = part(activity, "detail")
             if not _OVER.isdisjoint(status_words(part(detail, "status"))):
                 continue
-            yield _target(part(one, "reference")), ""
-            yield _target(part(one, "plannedActivityReference")), ""
+            yield _target(part(activity, "reference")), ""
+            yield _target(part(activity, "plannedActivityReference")), ""
             asked = text(part(detail, "kind"))
             named = (part(detail, "productCodeableConcept"), part(detail, "productReference"))
-            given = any(one is not None for one in named)
-            if asked == "MedicationRequest" or (given and not asked):
+            has_product = any(product is not None for product in named)
+            if asked == "MedicationRequest" or (has_product and not asked):
                 yield _PRODUCT, ""
     else:
         yield from _nested(resource, "action", "resource", 0)
 
 
 def _nested(holder: object, step: str, name: str, depth: int) -> Iterator[tuple[str, str]]:
-    for one in items(part(holder, step)):
+    for section in items(part(holder, step)):
         if depth == _DEEPEST:
             yield _NAMED, ""  # it may be anything
             return
-        for pointer in items(part(one, name)):
-            yield _target(pointer), _name_of(one)
-        yield from _nested(one, step, name, depth + 1)
+        for pointer in items(part(section, name)):
+            yield _target(pointer), _name_of(section)
+        yield from _nested(section, step, name, depth + 1)
 
 
 def _contained(resource: Json, target: str) -> set[Kind]:
-    for one in items(resource.get("contained")):
-        if text(part(one, "id")).lstrip("#") == target[1:]:
-            kind = _KINDS.get(r4_type(text(part(one, "resourceType"))))
+    for contained in items(resource.get("contained")):
+        if text(part(contained, "id")).lstrip("#") == target[1:]:
+            kind = _KINDS.get(r4_type(text(part(contained, "resourceType"))))
             return set() if kind is None else {kind}
     return set(_POINTED)
 

@@ -31,7 +31,7 @@ def of_laboratory(report: Mapping[str, object]) -> bool:
     if not any(report.get(name) for name in _SAYS):
         return False
     category = report.get("category")
-    codes = {one.code.upper() for one in codings(category)}
+    codes = {coding.code.upper() for coding in codings(category)}
     words = " ".join(all_words(category)).lower()
     stated = bool(codes or words)
     return not stated or not _LABORATORY.isdisjoint(codes) or bool(_IN_WORDS.search(words))
@@ -48,8 +48,8 @@ def may_name_any(report: Mapping[str, object]) -> bool:
 def conclusions(report: Mapping[str, object]) -> tuple[str, ...]:
     """What a report concludes, in words."""
     stated = report.get("conclusion")
-    told = [stated] if isinstance(stated, str) else []
+    words = [stated] if isinstance(stated, str) else []
     for name in ("conclusionCode", "codedDiagnosis"):
-        for one in items(report.get(name)):
-            told += all_words(one)
-    return tuple(told)
+        for concept in items(report.get(name)):
+            words += all_words(concept)
+    return tuple(words)

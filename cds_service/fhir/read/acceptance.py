@@ -43,9 +43,9 @@ class Acceptance:
         if self._specimens is None:
             self._specimens = {
                 name: data
-                for one in self._intake.all_of("Specimen")
-                if isinstance(data := readable(one.raw), dict)
-                for name in (one.source.reference, one.full_url)
+                for entry in self._intake.all_of("Specimen")
+                if isinstance(data := readable(entry.raw), dict)
+                for name in (entry.source.reference, entry.full_url)
             }
         if (remark := remark_of(peek, self._specimens)) and peek.comment is UNSET:
             peek.comment = Raw(encoded(remark))
@@ -85,7 +85,7 @@ class Acceptance:
         """
         quantity = None if isinstance(peek.valueQuantity, Missing) else readable(peek.valueQuantity)
         stated = (text(part(quantity, "code")), text(part(quantity, "unit")))
-        units = [spelling for one in stated if one for spelling in (one, plainer(one))]
+        units = [spelling for name in stated if name for spelling in (name, plainer(name))]
         certain = meaning.kind == "other-quantity"  # whatever its unit
         # Without a unit, or with an unknown one, the words count, and a problem is noted.
         if not certain and units and not self._book.bears_out(meaning, units):
@@ -94,7 +94,7 @@ class Acceptance:
             return meaning
         if (units or certain) and peek.status not in SILENT:
             source = source_of(where, index)
-            for about in [one.key for one in meaning.analytes] or [where.kind.value]:
+            for about in [analyte.key for analyte in meaning.analytes] or [where.kind.value]:
                 self.unusable(meaning.kind, meaning.doubt, peek, about, source)
         return NOTHING
 

@@ -117,10 +117,10 @@ class Codebook:
         self._known: dict[bytes, Meaning] = {}
         self._in_units = frozenset(
             key
-            for key, one in analytes.items()
-            if any("U" in unit.name for unit in one.units.values())
+            for key, analyte in analytes.items()
+            if any("U" in unit.name for unit in analyte.units.values())
         )
-        self._units = frozenset(unit for one in analytes.values() for unit in one.units)
+        self._units = frozenset(unit for analyte in analytes.values() for unit in analyte.units)
 
     def meaning(self, code: bytes) -> Meaning:
         """What an undecoded CodeableConcept stands for.
@@ -132,17 +132,17 @@ class Codebook:
 
     def meanings(self) -> Callable[[bytes], Meaning]:
         """The function `meaning`, faster for many codes of one call."""
-        met: dict[bytes, Meaning] = memory().setdefault(self, {})
+        known: dict[bytes, Meaning] = memory().setdefault(self, {})
 
         def meaning(code: bytes) -> Meaning:
-            found = met.get(code)
+            found = known.get(code)
             if found is None:
-                found = met[code] = self._met(code)
+                found = known[code] = self._remembered(code)
             return found
 
         return meaning
 
-    def _met(self, code: bytes) -> Meaning:
+    def _remembered(self, code: bytes) -> Meaning:
         """From call to call a code is known only by its digest: it may contain personal text."""
         name = digest(code)
         found = self._known.get(name)
@@ -180,23 +180,28 @@ class Codebook:
         return self._of_blood(codings(value), all_words(value))
 
     def _of_blood(self, coded: Sequence[Coding], words: Sequence[str]) -> bool:
-        listed = [one for one in coded if normal_system(one.system) == LOINC]
+        listed = [coding for coding in coded if normal_system(coding.system) == LOINC]
         return self._vocabulary.lists(listed) or names_blood(words)
 
     def _read(self, code: bytes) -> Meaning:
         value = readable(code)
         coded, words = codings(value), texts(value)
-        return self._looked_up(coded, words) if coded or words else UNREAD
+        return self._meaning_of(coded, words) if coded or words else UNREAD
 
-    def _looked_up(self, coded: Sequence[Coding], words: Sequence[str]) -> Meaning:
+    def _meaning_of(self, coded: Sequence[Coding], words: Sequence[str]) -> Meaning:
         concepts = self._vocabulary.concepts(coded, words)
         analytes = tuple(self.analytes[key] for key in sorted(concepts) if key in self.analytes)
-        observed = next((one for one in self._observing.conditions if one.key in concepts), None)
+        observed = next(
+            (condition for condition in self._observing.conditions if condition.key in concepts),
+            None,
+        )
         panels = frozenset(key for key in concepts if key.startswith(PANEL))
-        named = [*words, *(one.display for one in coded if one.display)]
+        named = [*words, *(coding.display for coding in coded if coding.display)]
         if not analytes and (instead := self._instead(concepts)):
             return instead
-        elsewhere = names_other_specimen(named, any(one.key in self._in_units for one in analytes))
+        elsewhere = names_other_specimen(
+            named, any(analyte.key in self._in_units for analyte in analytes)
+        )
         if elsewhere and observed is None:  # a test for a condition may use urine
             return self._of_other_specimen(coded, analytes)
         if not analytes and observed is None and not panels:
@@ -229,8 +234,8 @@ class Codebook:
             return None
         meant = {
             concept
-            for one in coded
-            for concept in self._vocabulary.concepts([Coding(one.system, one.code)], ())
+            for coding in coded
+            for concept in self._vocabulary.concepts([Coding(coding.system, coding.code)], ())
         }
         analytes = tuple(self.analytes[key] for key in sorted(meant) if key in self.analytes)
         doubt = "its codes contradict each other: one is of another quantity"
@@ -250,4 +255,4 @@ class Codebook:
 
 
 def _has_loinc(coded: Sequence[Coding]) -> bool:
-    return any(normal_system(one.system) == LOINC for one in coded)
+    return any(normal_system(coding.system) == LOINC for coding in coded)

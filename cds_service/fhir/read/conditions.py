@@ -54,7 +54,7 @@ def read_conditions(
         library.attempt(item, partial(read_condition, item, library, vocabulary, as_of))
         for item in library.of("Condition")
     )
-    return tuple(one for one in read if one is not None)
+    return tuple(condition for condition in read if condition is not None)
 
 
 def read_condition(
@@ -91,15 +91,15 @@ def _stages(item: Item, code: Said, severity: Said) -> tuple[tuple[str, ...], tu
     stages = items(item.value("stage"))
     if not (stages or severity is not NOTHING) or not (name := code.name):
         return (), ()
-    told = [words for one in stages for words in all_words(part(one, "summary"))]
-    told += [words for one in stages for words in all_words(part(one, "type"))]
-    told += [
+    qualifiers = [words for stage in stages for words in all_words(part(stage, "summary"))]
+    qualifiers += [words for stage in stages for words in all_words(part(stage, "type"))]
+    qualifiers += [
         words
         for words in severity.phrases
         if any(map(str.isdigit, words)) or "stage" in words.lower()
     ]
-    coded = tuple(one for stage in stages for one in codings(part(stage, "summary")))
-    return tuple(f"{name} {words}" for words in told), coded
+    coded = tuple(coding for stage in stages for coding in codings(part(stage, "summary")))
+    return tuple(f"{name} {words}" for words in qualifiers), coded
 
 
 def _presence(item: Item, library: Library, as_of: datetime) -> tuple[Presence, str]:
@@ -170,8 +170,8 @@ def read_reason(item: Item, library: Library, vocabulary: Vocabulary) -> Reason:
     coded, referred = item.value("reasonCode"), item.value("reasonReference")
     if coded is None and referred is None:
         return _NO_REASON
-    codes = [one for one in items(coded) if one not in (None, {}, "")]
-    pointers = [one for one in items(referred) if one not in (None, {}, "")]
+    codes = [code for code in items(coded) if code not in (None, {}, "")]
+    pointers = [pointer for pointer in items(referred) if pointer not in (None, {}, "")]
     if not codes and not pointers:
         return _NO_REASON
     given = bool(codings(codes) or texts(codes) or pointers)

@@ -89,17 +89,17 @@ class Grouping:
             for row in (parent, *found):
                 self._acceptance.elsewhere(row.peek, row.meaning, where, index)
             return
-        mine = meaning is not NOTHING and not unread
-        if mine and peek.valueQuantity is UNSET:
-            inside = {one.key for row in found for one in row.meaning.analytes}
-            analytes = tuple(one for one in meaning.analytes if one.key not in inside)
+        counts = meaning is not NOTHING and not unread
+        if counts and peek.valueQuantity is UNSET:
+            inside = {analyte.key for row in found for analyte in row.meaning.analytes}
+            analytes = tuple(analyte for analyte in meaning.analytes if analyte.key not in inside)
             parent.meaning = meaning = meaning.only(analytes)
-            mine = bool(analytes or meaning.panels or meaning.observed)
-        if not found and not mine:
+            counts = bool(analytes or meaning.panels or meaning.observed)
+        if not found and not counts:
             if meaning is UNREAD and peek.valueQuantity is not UNSET:
                 self._acceptance.unnamed(where, index)
             return
-        about = meaning if mine else found[0].meaning
+        about = meaning if counts else found[0].meaning
         if self._acceptance.usable(peek, about, where, index):
             self._rows.append(parent)
             self.inner.extend(found)
@@ -127,11 +127,11 @@ class Grouping:
             self.reports.append(parent)
 
     def _components(self, parent: Row, depth: int = 0) -> Iterator[Row]:
-        for one in self._items(parent.peek.component, "its components cannot be read", parent):
+        for raw in self._items(parent.peek.component, "its components cannot be read", parent):
             try:
-                component = read_component(one)
+                component = read_component(raw)
             except UNREADABLE:
-                if b"code" in bytes(one):  # else it names no analyte
+                if b"code" in bytes(raw):  # else it names no analyte
                     self._cannot_read("its components cannot be read", parent)
                 continue
             peek = replace(
@@ -146,7 +146,7 @@ class Grouping:
                 interpretation=component.interpretation,
                 modifierExtension=component.modifierExtension,
             )
-            row = self._inside(peek, parent, one)
+            row = self._inside(peek, parent, raw)
             changed = modified(component.modifierExtension) and peek.status not in SILENT
             if row is not None and changed:
                 self._acceptance.unusable(
@@ -168,18 +168,18 @@ class Grouping:
 
     def _contained(self, parent: Row) -> Iterator[Row]:
         unreadable = "what is contained in it cannot be read"
-        for one in self._items(parent.peek.contained, unreadable, parent):
+        for raw in self._items(parent.peek.contained, unreadable, parent):
             try:
-                peek = read_peek(one)
+                peek = read_peek(raw)
             except UNREADABLE:
                 try:
-                    if read_head(one).resourceType != "Observation":
+                    if read_head(raw).resourceType != "Observation":
                         continue
-                    peek = recovered(one)
+                    peek = recovered(raw)
                 except UNREADABLE:
                     continue
             if peek.resourceType != "Observation":
-                if b'"Observation"' in bytes(one) and b'"resourceType"' in bytes(one)[20:]:
+                if b'"Observation"' in bytes(raw) and b'"resourceType"' in bytes(raw)[20:]:
                     self._cannot_read(unreadable, parent)  # a Bundle, or another report
                 continue
             outer = parent.peek
@@ -197,7 +197,7 @@ class Grouping:
             if refusal:
                 self._acceptance.refuse(parent.where.kind, refusal, parent.source)
                 continue
-            row = self._inside(peek, parent, one)
+            row = self._inside(peek, parent, raw)
             found = [] if row is None else [row]
             if peek.component is not UNSET:
                 found += self._components(Row(peek, NOTHING, parent.where, parent.index))
@@ -214,8 +214,8 @@ class Grouping:
         elsewhere = False
         if holder.specimen is not UNSET or holder.bodySite is not UNSET:
             # A contained specimen is a sibling of the results, not inside one of them.
-            beside = holder.contained if holder.contained is not UNSET else parent.peek.contained
-            seen = replace(holder, contained=beside)
+            siblings = holder.contained if holder.contained is not UNSET else parent.peek.contained
+            seen = replace(holder, contained=siblings)
             elsewhere = self._acceptance.elsewhere_by_specimen(seen)
             holder.comment = seen.comment  # what is said of the sample
         if not elsewhere and not isinstance(code, Missing):

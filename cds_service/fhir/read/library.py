@@ -105,7 +105,7 @@ class Item:
         """Some elements as sent; empty if the first is absent or the resource is decoded."""
         if self._members is None or names[0] not in self._members:
             return b""
-        return b"\n".join([bytes(self._members[one]) for one in names if one in self._members])
+        return b"\n".join([bytes(self._members[name]) for name in names if name in self._members])
 
     def dosages(self, name: str) -> tuple[Dosage, ...]:
         """One element that contains dosage instructions."""
@@ -158,7 +158,7 @@ class Library:
             found = self._item(entry)
             if found is not None:
                 _file(groups.setdefault(found.source.reference, []), found)
-        return [one for group in groups.values() for one in group]
+        return [item for group in groups.values() for item in group]
 
     def mine(self, item: Item) -> bool:
         """Whether a resource is this patient's; notes a problem where it is not."""
@@ -218,9 +218,12 @@ class Library:
     def _target(self, pointer: object, owner: Item) -> Resource | None:
         target = reference(pointer)
         if target.startswith("#"):
-            for one in items(owner.value("contained")):
-                if isinstance(one, dict) and text(one.get("id")).lstrip("#") == target[1:]:
-                    return to_r4(one)
+            for resource in items(owner.value("contained")):
+                if (
+                    isinstance(resource, dict)
+                    and text(resource.get("id")).lstrip("#") == target[1:]
+                ):
+                    return to_r4(resource)
             return None
         if not target:
             return None
@@ -228,8 +231,8 @@ class Library:
         tail = _TAIL.search(target)
         if not found and tail is not None:
             found = self._candidates(tail.group(1))
-        for one in sorted(found, key=lambda each: each.page != owner.page):
-            item = self._item(one) if isinstance(one, Entry) else one
+        for candidate in sorted(found, key=lambda candidate: candidate.page != owner.page):
+            item = self._item(candidate) if isinstance(candidate, Entry) else candidate
             if item is not None:
                 return item.data
         return None
@@ -238,20 +241,20 @@ class Library:
         if self._index is None:
             self._index = {}
             everything = (
-                one
+                entry
                 for kind, entries in self._intake.by_type.items()
                 if kind != "Observation"
-                for one in entries
+                for entry in entries
             )
             known: list[Entry | Item] = [*everything, *self._extra]
-            for one in known:
-                for name in {one.full_url, one.source.reference} - {""}:
-                    self._index.setdefault(name, []).append(one)
+            for entry in known:
+                for name in {entry.full_url, entry.source.reference} - {""}:
+                    self._index.setdefault(name, []).append(entry)
             # A relative reference may mean an entry whose address ends with it.
-            for one in known:
-                tail = _TAIL.search(one.full_url) if "://" in one.full_url else None
+            for entry in known:
+                tail = _TAIL.search(entry.full_url) if "://" in entry.full_url else None
                 if tail is not None and tail.group(1) not in self._index:
-                    self._index[tail.group(1)] = [one]
+                    self._index[tail.group(1)] = [entry]
         return self._index.get(key, [])
 
     def _item(self, entry: Entry) -> Item | None:

@@ -73,7 +73,7 @@ def read_medications(library: Library, words: Words, as_of: datetime) -> tuple[M
         )
         for item in library.of(*TYPES)
     )
-    return tuple(one for one in found if one is not None)
+    return tuple(medication for medication in found if medication is not None)
 
 
 def read_medication(
@@ -227,11 +227,11 @@ def _product(
     medication = library.resolve(pointer, item, "Medication")
     code = part(medication, "code")
     own = codings(code)
-    more: list[Coding] = list(own)
-    told: list[str] = [*texts(code)]
+    coded: list[Coding] = list(own)
+    words: list[str] = [*texts(code)]
     found: list[Ingredient] = []
-    for one in items(part(medication, "ingredient")):
-        substance = part(one, "itemCodeableConcept")
+    for ingredient in items(part(medication, "ingredient")):
+        substance = part(ingredient, "itemCodeableConcept")
         if substance is None and medication is not None:
             holder = Item(
                 {**medication, "contained": _nearby(item, medication)},
@@ -239,31 +239,37 @@ def _product(
                 item.kind,
                 page=item.page,
             )
-            target = library.resolve(part(one, "itemReference"), holder, "Substance", "Medication")
+            target = library.resolve(
+                part(ingredient, "itemReference"), holder, "Substance", "Medication"
+            )
             substance = part(target, "code") or {
-                "text": text(part(one, "itemReference", "display"))
+                "text": text(part(ingredient, "itemReference", "display"))
             }
-        if part(one, "isActive") is False:
+        if part(ingredient, "isActive") is False:
             continue
-        more += codings(substance)
-        told += texts(substance)
-        found.append(_ingredient(substance, part(one, "strength")))
-    if not told and not more and shown:
-        told = [shown]
-    if told or more:  # a form alone does not name a medication
-        named = (*told, *(coding.display for coding in more if coding.display))
-        told += [f"{named[0]} {form}" if named else form
+        coded += codings(substance)
+        words += texts(substance)
+        found.append(_ingredient(substance, part(ingredient, "strength")))
+    if not words and not coded and shown:
+        words = [shown]
+    if words or coded:  # a form alone does not name a medication
+        named = (*words, *(coding.display for coding in coded if coding.display))
+        words += [f"{named[0]} {form}" if named else form
                  for form in all_words(part(medication, "form"))]  # fmt: skip
-    anything = bool(told or more)
+    anything = bool(words or coded)
     if not found and anything:
         ingredients: Sequence[Ingredient] = _from_names(all_words(code) or (shown,))
     else:
         ingredients = tuple(found)
-    meaning = _as_given(vocabulary, more, told, dosages)
+    meaning = _as_given(vocabulary, coded, words, dosages)
     called = Called(
         label(code) or shown or (found[0].name if found else ""),
-        _words(more, told),
-        frozenset(normal_key(one.system, one.code) for one in own if one.system and one.code),
+        _words(coded, words),
+        frozenset(
+            normal_key(coding.system, coding.code)
+            for coding in own
+            if coding.system and coding.code
+        ),
     )
     return _Product(
         meaning.concepts, called, anything, meaning.read, meaning.told, ingredients, pointed=True

@@ -78,8 +78,8 @@ class Row(msgspec.Struct, eq=False, gc=False):
             or ("" if isinstance(period, Missing) else bytes(period).decode(errors="replace"))
         )
         keys = (
-            Key(text(part(one, "system")), text(part(one, "value")))
-            for one in items(readable(peek.identifier))
+            Key(text(part(identifier, "system")), text(part(identifier, "value")))
+            for identifier in items(readable(peek.identifier))
         )
         return tuple(Key(f"{key.system} {time}", key.value) for key in keys if key.value)
 

@@ -57,19 +57,19 @@ def read_orders(
     library: Library, orders: Vocabulary, reasons: Vocabulary, as_of: datetime
 ) -> tuple[Order, ...]:
     """The active orders."""
-    found = []
+    active = []
     for item in library.of(*_ORDER_TYPES):
         status = status_words(item.data.get("status"))
         if _forbidden(item):
             continue
         if "active" in status:
             read = partial(read_order, item, library, orders, reasons, as_of)
-            if (one := library.attempt(item, read)) is not None:
-                found.append(one)
+            if (order := library.attempt(item, read)) is not None:
+                active.append(order)
         elif _NOT_ACTIVE.isdisjoint(status):
             reason = "its status is not known" if status else "its status is missing"
             library.problem("no-status", item.kind.value, f"{reason}: not counted", item.source)
-    return tuple(found)
+    return tuple(active)
 
 
 def read_order(
@@ -85,15 +85,15 @@ def read_order(
 ) -> Order:
     """One order; ``covers`` is empty for kinds of order that no rule knows."""
     data = item.data
-    asked = [one for one in items(data.get("code")) if one is not None]
+    asked = [concept for concept in items(data.get("code")) if concept is not None]
     covers: set[str] = set()
     if data.get("resourceType") == "ServiceRequest":
-        for one in asked:
-            covers |= orders.concepts(codings(one), texts(one))
+        for concept in asked:
+            covers |= orders.concepts(codings(concept), texts(concept))
     moment = read_moment(data.get("authoredOn"), zone_of(as_of))
     return Order(
         covers=frozenset(covers),
-        name="; ".join(filter(None, (label(one) for one in asked))),
+        name="; ".join(filter(None, (label(concept) for concept in asked))),
         source=item.source,
         draft=draft,
         when=None if moment is None else moment.when,
@@ -157,10 +157,10 @@ def _holds_more(bundle: Mapping[str, object]) -> bool:
     """Whether a Bundle without entries says that there are some, or has them elsewhere."""
     total = bundle.get("total")
     return (isinstance(total, int) and total > 0) or any(
-        isinstance(one, dict) and ("resourceType" in one or "resource" in one)
+        isinstance(element, dict) and ("resourceType" in element or "resource" in element)
         for name, value in bundle.items()
         if name != "issues"
-        for one in items(value)
+        for element in items(value)
     )
 
 
@@ -174,7 +174,7 @@ def _entries(
         return []
     if isinstance(value, dict) and not {"resourceType", "entry"} & value.keys():
         # The whole response of an HTTP client instead of its contents.
-        inside = [one for one in value.values() if text(part(one, "resourceType"))]
+        inside = [member for member in value.values() if text(part(member, "resourceType"))]
         if len(inside) == 1:
             return _nested(inside[0], place, text(value.get("fullUrl")), intake, depth)
     if isinstance(value, dict) and ("entry" in value or value.get("resourceType") == "Bundle"):
@@ -195,9 +195,9 @@ def _entries(
     if isinstance(value, list):
         intake.count(len(value), place)
         return [
-            one
+            draft
             for index, entry in enumerate(value)
-            for one in _nested(entry, f"{place}[{index}]", "", intake, depth)
+            for draft in _nested(entry, f"{place}[{index}]", "", intake, depth)
         ]
     return [(place, "", value)]
 
@@ -269,7 +269,7 @@ def read_drafts(
             )  # fmt: skip
             if order is not None:
                 others.append(order)
-    for target in sorted({one for one in selections if one.strip()} - found):
+    for target in sorted({selection for selection in selections if selection.strip()} - found):
         reason = "a selection names no draft order"
         library.problem("unresolved-selection", ABOUT, reason, Source(target, "context.selections"))
     return Drafts(tuple(medications), tuple(others))

@@ -80,7 +80,7 @@ def _read_range(
     raw: Raw, unit: Unit, decimals: int, analyte: Analyte, age: int | None
 ) -> tuple[Decimal | None, Decimal | None]:
     try:
-        fitting = [one for one in items(decoded(raw)) if _of_healthy_people(one, age)]
+        fitting = [stated for stated in items(decoded(raw)) if _of_healthy_people(stated, age)]
         if len(fitting) != 1:
             return None, None
         low = _limit(part(fitting[0], "low"), unit, decimals, analyte)
@@ -90,18 +90,18 @@ def _read_range(
     return low, high
 
 
-def _of_healthy_people(one: object, age: int | None) -> bool:
+def _of_healthy_people(stated: object, age: int | None) -> bool:
     """Whether a range is for all healthy people of the patient's age."""
-    if not isinstance(one, dict) or (one.get("low") is None and one.get("high") is None):
+    if not isinstance(stated, dict) or (stated.get("low") is None and stated.get("high") is None):
         return False
-    if any(item for item in items(one.get("appliesTo"))):
+    if any(item for item in items(stated.get("appliesTo"))):
         return False
-    if not _of_age(one.get("age"), age):
+    if not _of_age(stated.get("age"), age):
         return False
-    kind = one.get("type") if one.get("type") is not None else one.get("meaning")
+    kind = stated.get("type") if stated.get("type") is not None else stated.get("meaning")
     if kind is not None and "normal" not in status_words(kind):
         return False
-    words = text(one.get("text")).lower()
+    words = text(stated.get("text")).lower()
     return not words or not _OTHER_KINDS.search(words)
 
 

@@ -34,7 +34,7 @@ def find_patient(intake: Intake, patient_id: str) -> tuple[Item | None, list[str
     Another patient's resource is refused with a problem. A resource without an id is taken for
     the patient asked for if it is the only one.
     """
-    mine: list[Item] = []
+    matching: list[Item] = []
     nameless: list[Item] = []
     urns: set[str] = set()
     others: set[str] = set()
@@ -47,16 +47,16 @@ def find_patient(intake: Intake, patient_id: str) -> tuple[Item | None, list[str
         if data.get("id") is None:
             nameless.append(item)
         elif identifier_of(data) == patient_id:
-            mine.append(item)
+            matching.append(item)
             urns.add(entry.full_url)
         else:
             others.add(entry.full_url)
             intake.problem("wrong-patient", entry.kind.value, "it is another patient", entry.source)
-    if not mine and len(nameless) == 1 and nameless[0].kind is Kind.PATIENT:
-        mine = nameless
+    if not matching and len(nameless) == 1 and nameless[0].kind is Kind.PATIENT:
+        matching = nameless
     # Other addresses contain the patient's id; a urn shared by two patients identifies neither.
     named = sorted(urn for urn in urns - others if urn.startswith("urn:"))
-    return (mine[0] if mine else None), named
+    return (matching[0] if matching else None), named
 
 
 def read_patient(item: Item | None, intake: Intake, as_of: datetime) -> Patient:
@@ -97,30 +97,30 @@ def _deceased(data: Resource, item: Item, intake: Intake) -> bool:
 
 def read_allergies(library: Library, vocabulary: Vocabulary) -> tuple[Allergy, ...]:
     """Allergies and intolerances that are neither refuted nor over."""
-    found = []
+    allergies = []
     for item in library.of("AllergyIntolerance"):
         data = item.data
         if _NOT_MEANT & set(status_words(data.get("verificationStatus"))):
             continue
         if _OVER & set(status_words(data.get("clinicalStatus"))):
             continue
-        substances = [part(one, "substance") for one in items(data.get("reaction"))]
-        stated = [one for one in (data.get("code"), *substances) if one is not None]
+        substances = [part(reaction, "substance") for reaction in items(data.get("reaction"))]
+        stated = [concept for concept in (data.get("code"), *substances) if concept is not None]
         if not codings(stated) and not texts(stated):
             library.problem(
                 "no-code", item.kind.value, "it does not name the substance", item.source
             )
             continue
-        if not any(vocabulary.reads(codings(one), texts(one)) for one in stated):
+        if not any(vocabulary.reads(codings(concept), texts(concept)) for concept in stated):
             library.nameless(item, coded=True)
         concepts = library.attempt(item, partial(_concepts, vocabulary, stated))
         if concepts is not None:
             name = label(data.get("code")) or label(stated)
-            found.append(Allergy(concepts, name, item.source))
-    return tuple(found)
+            allergies.append(Allergy(concepts, name, item.source))
+    return tuple(allergies)
 
 
 def _concepts(vocabulary: Vocabulary, stated: list[object]) -> frozenset[str]:
     return frozenset[str]().union(
-        *(vocabulary.concepts(codings(one), texts(one)) for one in stated)
+        *(vocabulary.concepts(codings(concept), texts(concept)) for concept in stated)
     )

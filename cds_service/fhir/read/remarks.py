@@ -43,14 +43,14 @@ def is_critical(peek: Peek) -> bool:
 
 def _flags(value: object) -> Iterator[str]:
     """All codes, displays and texts of an interpretation, however short."""
-    for one in items(value):
-        if isinstance(one, dict):
-            for coding in (one, *items(one.get("coding"))):
+    for concept in items(value):
+        if isinstance(concept, dict):
+            for coding in (concept, *items(concept.get("coding"))):
                 yield text(part(coding, "code"))
                 yield text(part(coding, "display"))
-            yield text(one.get("text"))
+            yield text(concept.get("text"))
         else:
-            yield text(one)
+            yield text(concept)
 
 
 def _says_critical(flag: str) -> bool:
@@ -116,12 +116,12 @@ def remarks_on(peek: Peek) -> tuple[str, ...]:
     stated = (peek.note, peek.interpretation, peek.dataAbsentReason, peek.comments, peek.comment)
     if stated == _NO_REMARK:
         return ()
-    told = [(one, _words_of(one)) for one in stated if not isinstance(one, Missing)]
-    lower = _plain(" ".join(words for _, words in told))
-    found = [kind for kind, roots in _REMARKS if any(_remarked(one, lower) for one in roots)]
+    readings = [(raw, _words_of(raw)) for raw in stated if not isinstance(raw, Missing)]
+    lower = _plain(" ".join(words for _, words in readings))
+    found = [kind for kind, roots in _REMARKS if any(_remarked(root, lower) for root in roots)]
     if "haemolysed" not in found:
         # "H" in an interpretation is a high result, never an index of haemolysis.
-        free = _plain(" ".join(words for one, words in told if one is not peek.interpretation))
+        free = _plain(" ".join(words for raw, words in readings if raw is not peek.interpretation))
         if _INDEX.search(free):
             found.insert(0, "haemolysed")
     return tuple(found)
@@ -137,17 +137,17 @@ def _plain(words: str) -> str:
 
 def _words_of(raw: Raw) -> str:
     value = readable(raw)
-    found = []
-    for one in items(value):
-        if isinstance(one, dict):
-            found.append(text(one.get("text")))
-            for coding in items(one.get("coding")):
-                found.append(text(part(coding, "display")))
+    phrases = []
+    for concept in items(value):
+        if isinstance(concept, dict):
+            phrases.append(text(concept.get("text")))
+            for coding in items(concept.get("coding")):
+                phrases.append(text(part(coding, "display")))
                 if len(code := text(part(coding, "code"))) > 2:  # "H" is not a word
-                    found.append(code)
-        elif isinstance(one, str):
-            found.append(one)
-    return ". ".join(one for one in found if one)
+                    phrases.append(code)
+        elif isinstance(concept, str):
+            phrases.append(concept)
+    return ". ".join(phrase for phrase in phrases if phrase)
 
 
 def _remarked(root: str, words: str) -> bool:
@@ -157,10 +157,10 @@ def _remarked(root: str, words: str) -> bool:
         before = _sentence_end(words[max(0, at - 40) : at])
         after = words[at : at + 60].partition(".")[0].split()[1:6]
         denied = not _DENIED.isdisjoint(before.split()[-3:]) or not _DENIED.isdisjoint(
-            one.strip(":;,()") for one in after[:3]
+            word.strip(":;,()") for word in after[:3]
         )
-        said_ = {one.strip(":;,()") for one in after}
-        normal = not said_.isdisjoint(_ALL_WELL) and said_.isdisjoint(_BEYOND)
+        following = {word.strip(":;,()") for word in after}
+        normal = not following.isdisjoint(_ALL_WELL) and following.isdisjoint(_BEYOND)
         if not denied and not normal:
             return True
         at = words.find(root, at + len(root))

@@ -81,7 +81,11 @@ class Results:
     @property
     def stated(self) -> tuple[Condition, ...]:
         """The conditions that hold according to the newest statement about each."""
-        return tuple(one.condition for one in self._stated.values() if one.condition is not None)
+        return tuple(
+            statement.condition
+            for statement in self._stated.values()
+            if statement.condition is not None
+        )
 
     def raw(self, reference: str) -> bytes | None:
         """The undecoded Observation behind a result's source."""
@@ -223,13 +227,15 @@ def _done(peek: Peek) -> bool:
     """Whether any part of a panel was done: it refers to a member, or a part has a value."""
     if not isinstance(peek.dataAbsentReason, Missing) and bytes(peek.dataAbsentReason) != b"null":
         return False
-    if any(part(one, "reference") for one in items(readable(peek.hasMember))):
+    if any(part(member, "reference") for member in items(readable(peek.hasMember))):
         return True
     if any(
-        part(one, "valueQuantity", "value") is not None and part(one, "dataAbsentReason") is None
-        for one in items(readable(peek.component))
+        part(component, "valueQuantity", "value") is not None
+        and part(component, "dataAbsentReason") is None
+        for component in items(readable(peek.component))
     ):
         return True
     return any(
-        part(one, "valueQuantity", "value") is not None for one in items(readable(peek.contained))
+        part(resource, "valueQuantity", "value") is not None
+        for resource in items(readable(peek.contained))
     )

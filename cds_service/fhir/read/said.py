@@ -123,7 +123,9 @@ class Said(Struct, eq=False):
     def identity(self) -> frozenset[tuple[str, str]]:
         """Its codes, by which two entries are recognised as the same."""
         return frozenset(
-            normal_key(one.system, one.code) for one in self.codings if one.system and one.code
+            normal_key(coding.system, coding.code)
+            for coding in self.codings
+            if coding.system and coding.code
         )
 
     @property
@@ -160,7 +162,7 @@ def dosages(raw: bytes) -> tuple[Dosage, ...]:
     call, key = memory(), (dosages, raw)
     found: tuple[Dosage, ...] | None = call.get(key)
     if found is None:
-        found = read_dosages([dosage_to_r4(one) for one in items(decoded(raw))])
+        found = read_dosages([dosage_to_r4(dosage) for dosage in items(decoded(raw))])
         call[key] = found
     return found
 
@@ -173,12 +175,12 @@ def _is_a_status(value: object) -> bool:
     if not isinstance(stated, list) or not _is_plain(value.get("text")):
         return False
     return all(
-        isinstance(one, dict)
-        and one.keys() <= {"system", "code", "display"}
-        and str(one.get("system")) in _STATUS_SYSTEMS
-        and _is_plain(one.get("code"))
-        and _is_plain(one.get("display"))
-        for one in stated
+        isinstance(coding, dict)
+        and coding.keys() <= {"system", "code", "display"}
+        and str(coding.get("system")) in _STATUS_SYSTEMS
+        and _is_plain(coding.get("code"))
+        and _is_plain(coding.get("display"))
+        for coding in stated
     )
 
 

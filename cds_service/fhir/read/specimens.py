@@ -63,8 +63,8 @@ def names_other_specimen(words: Sequence[str], in_units: bool = False) -> bool:
 
     ``in_units`` is True where a U in the name may be that of a unit, such as U/L.
     """
-    for one in words:
-        lower = one[:_MOST].lower()
+    for name in words:
+        lower = name[:_MOST].lower()
         if _OTHER_IN_NAMES.search(lower):
             if not _OF_BLOOD.search(lower):
                 return True
@@ -77,17 +77,17 @@ def names_other_specimen(words: Sequence[str], in_units: bool = False) -> bool:
 
 def names_blood(words: Sequence[str]) -> bool:
     """Whether the name of a result says that it was measured in blood."""
-    return any(_OF_BLOOD.search(one[:_MOST].lower()) for one in words)
+    return any(_OF_BLOOD.search(name[:_MOST].lower()) for name in words)
 
 
 def names_another_specimen(stated: Sequence[object]) -> bool:
     """Whether CodeableConcepts such as category and method say that it was not blood."""
-    said = [word.lower() for one in stated for word in _named(one)]
+    said = [word.lower() for concept in stated for word in _named(concept)]
     words = " ".join(said)
     if _OF_BLOOD.search(words):
         return False
     return bool(_OTHER_IN_CATEGORIES.search(words)) or any(
-        one in ("ua", "urinalysis") for one in said
+        word in ("ua", "urinalysis") for word in said
     )
 
 
@@ -114,14 +114,16 @@ def remark_of(peek: Peek, sent: Mapping[str, object]) -> str:
     raw = b"" if isinstance(peek.specimen, Missing) else bytes(peek.specimen)
     if not sent and b'"#' not in raw:
         return ""
-    told: list[str] = []
+    statements: list[str] = []
     for pointer in items(readable(raw)):
-        for one in _resources(pointer, peek, sent):
-            for state in items(part(one, "condition")):
-                told += [_CONDITIONS.get(coding.code.upper(), "") for coding in codings(state)]
-                told += all_words(state)
-            told += [text(part(note, "text")) for note in items(part(one, "note"))]
-    return ". ".join(filter(None, told))
+        for specimen in _resources(pointer, peek, sent):
+            for state in items(part(specimen, "condition")):
+                statements += [
+                    _CONDITIONS.get(coding.code.upper(), "") for coding in codings(state)
+                ]
+                statements += all_words(state)
+            statements += [text(part(note, "text")) for note in items(part(specimen, "note"))]
+    return ". ".join(filter(None, statements))
 
 
 _CONDITIONS = {"HEM": "haemolysed", "CLOT": "clotted", "CON": "contaminated"}
@@ -135,16 +137,16 @@ def _resources(pointer: object, peek: Peek, sent: Mapping[str, object]) -> list[
         found = sent.get(target) or sent.get("/".join(target.split("/")[-2:]))
         return [] if found is None else [found]
     return [
-        one
-        for one in items(readable(peek.contained))
-        if text(part(one, "id")).lstrip("#") == target[1:]
+        resource
+        for resource in items(readable(peek.contained))
+        if text(part(resource, "id")).lstrip("#") == target[1:]
     ]
 
 
 def _words_of(pointer: object, peek: Peek, sent: Mapping[str, object]) -> list[str]:
     """What a Reference to a Specimen says it is, in words, as `_named` gives them."""
     kinds = [part(pointer, "type")]
-    kinds += [part(one, "type") for one in _resources(pointer, peek, sent)]
+    kinds += [part(specimen, "type") for specimen in _resources(pointer, peek, sent)]
     shown = text(part(pointer, "display"))
     said = [shown, "fluid" if shown.upper() in _TABLE_0487 else ""]
     for kind in kinds:

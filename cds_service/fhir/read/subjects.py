@@ -79,9 +79,9 @@ class Subjects:
         A focus is what the result is about if that is not the subject: a fetus, a donor,
         a device. It may also be a disease or a treatment of the patient.
         """
-        for one in items(focus):
-            target = reference(one)
-            kind = text(part(one, "type")) or target.rpartition("/")[0].rpartition("/")[2]
+        for pointer in items(focus):
+            target = reference(pointer)
+            kind = text(part(pointer, "type")) or target.rpartition("/")[0].rpartition("/")[2]
             if not self.is_mine(target) and kind not in _OWN_FOCUS:
                 return _OTHER_FOCUS
         return ""

@@ -59,12 +59,14 @@ def current(versions: Sequence[V]) -> list[V]:
     If all are final and no id occurs twice there is nothing to decide, and the caller may skip
     this.
     """
-    kept = _settled(_thinned(versions), lambda one: [one.id] if one.id else [], _replaced_by_id)
-    return _settled(kept, lambda one: one.identifiers, _replaced)
+    remaining = _settled(
+        _thinned(versions), lambda version: [version.id] if version.id else [], _replaced_by_id
+    )
+    return _settled(remaining, lambda version: version.identifiers, _replaced)
 
 
-def _rank(one: Version) -> int:
-    return _RANK.get(one.status, 0)
+def _rank(version: Version) -> int:
+    return _RANK.get(version.status, 0)
 
 
 def meta_of(value: object) -> Meta:
@@ -98,46 +100,50 @@ def _settled(
     replaced: Callable[[V, V], bool],
 ) -> list[V]:
     groups: dict[object, list[int]] = {}
-    for number, one in enumerate(versions):
-        for key in keys(one):
+    for number, version in enumerate(versions):
+        for key in keys(version):
             groups.setdefault(key, []).append(number)
-    gone: set[int] = set()
+    superseded: set[int] = set()
     for group in groups.values():
         # A key that more versions than this share does not identify one result.
         if 1 < len(group) <= MOST_VERSIONS:
-            out = {
+            outdated = {
                 at
                 for at in group
                 if any(other != at and replaced(versions[at], versions[other]) for other in group)
             }
             # Contradictory versions can rule each other out; then all are kept.
-            if len(out) < len(group):
-                gone |= out
+            if len(outdated) < len(group):
+                superseded |= outdated
     seen: dict[str, list[object]] = {}
-    kept: list[V] = []
-    for number, one in enumerate(versions):
-        if number in gone:
+    remaining: list[V] = []
+    for number, version in enumerate(versions):
+        if number in superseded:
             continue
-        if one.id:
-            same = seen.setdefault(one.id, [])
-            if one.content in same:
+        if version.id:
+            same = seen.setdefault(version.id, [])
+            if version.content in same:
                 continue
-            same.append(one.content)
-        kept.append(one)
-    return kept
+            same.append(version.content)
+        remaining.append(version)
+    return remaining
 
 
 def _thinned(versions: Sequence[V]) -> Sequence[V]:
     """The same, but where one id has too many versions only the one that replaces the others."""
-    counts = Counter(one.id for one in versions if one.id)
+    counts = Counter(version.id for version in versions if version.id)
     floods = {name for name, count in counts.items() if count > MOST_VERSIONS}
     if not floods:
         return versions
     best: dict[str, V] = {}
-    for one in versions:
-        if one.id in floods and (one.id not in best or _replaced_by_id(best[one.id], one)):
-            best[one.id] = one
-    return [one for one in versions if one.id not in floods or best[one.id] is one]
+    for version in versions:
+        if version.id in floods and (
+            version.id not in best or _replaced_by_id(best[version.id], version)
+        ):
+            best[version.id] = version
+    return [
+        version for version in versions if version.id not in floods or best[version.id] is version
+    ]
 
 
 def _replaced_by_id(one: Version, other: Version) -> bool:

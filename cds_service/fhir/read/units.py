@@ -71,7 +71,7 @@ def _agreed(known: Unit, quantity: Quantity, analyte: Analyte) -> Unit:
     value = exact(bytes(quantity.value).decode()) if isinstance(quantity.value, Raw) else None
     if value is not None and analyte.range_low is not None:
         top = Fraction(analyte.range_low[1])
-        low_by = {one.to_canonical(value) < top for one in (known, other)}
+        low_by = {unit.to_canonical(value) < top for unit in (known, other)}
         if len(low_by) == 1:
             return known
     stated = f"{shortened(text(quantity.code), 30)} and {shortened(name, 30)}"

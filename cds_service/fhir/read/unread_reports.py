@@ -43,22 +43,24 @@ class UnreadReports:
             if not isinstance(report, dict) or not of_laboratory(report):
                 continue
             sent = self._results_sent() if sent is None else sent
-            results = [reference(one) for one in items(report.get("result"))]
-            told = any(one in sent or _last_part(one) in sent for one in results if one)
+            results = [reference(pointer) for pointer in items(report.get("result"))]
+            results_sent = any(
+                result in sent or _last_part(result) in sent for result in results if result
+            )
             meaning = (
                 NOTHING if row.peek.code is UNSET else self._book.meaning(bytes(row.peek.code))
             )
             named = self._book.mentioned(conclusions(report))
-            if not told:
-                named |= {one.key for one in meaning.analytes}
+            if not results_sent:
+                named |= {analyte.key for analyte in meaning.analytes}
             when = read_when(self._opener.stated(row.peek), self._opener.zone)
-            about = sorted(one for one in named if not self._has_since(one, when))
-            if not (about or named or told or meaning.elsewhere) and (
+            about = sorted(key for key in named if not self._has_since(key, when))
+            if not (about or named or results_sent or meaning.elsewhere) and (
                 meaning.panels or (_may_say_more(report) and may_name_any(report))
             ):
                 about = [row.where.kind.value]
-            for one in about:
-                self._acceptance.unusable("report", REPORTED, row.peek, one, row.source)
+            for key in about:
+                self._acceptance.unusable("report", REPORTED, row.peek, key, row.source)
 
     def _results_sent(self) -> set[str]:
         """The ids and addresses of the Observations of the call."""
@@ -66,8 +68,8 @@ class UnreadReports:
         for page in self._intake.pages:
             for index, peek in enumerate(page.peeks):
                 sent |= {peek.id or "", text(readable(page.entry(index).fullUrl))}
-        for one in self._intake.all_of("Observation"):
-            sent |= {_last_part(one.source.reference), one.full_url}
+        for entry in self._intake.all_of("Observation"):
+            sent |= {_last_part(entry.source.reference), entry.full_url}
         return sent - {""}
 
     def _has_since(self, key: str, when: datetime | None) -> bool:

@@ -54,7 +54,7 @@ class _Unread(Exception):
 
 def read_dosages(value: object) -> tuple[Dosage, ...]:
     """Every instruction of a request or statement (in R4's shape). Never raises."""
-    return tuple(_dosage(one) for one in items(value) if one not in (None, {}, ""))
+    return tuple(_dosage(dosage) for dosage in items(value) if dosage not in (None, {}, ""))
 
 
 def _dosage(value: object) -> Dosage:
@@ -110,9 +110,9 @@ def _route(value: Mapping[str, object]) -> str:
 def _amount(value: object) -> tuple[Decimal, str]:
     """The largest dose stated, with its unit in lower case."""
     doses: list[tuple[Decimal, str]] = []
-    for one in items(value):
-        quantity = part(one, "doseQuantity")
-        bounds = part(one, "doseRange")
+    for dose in items(value):
+        quantity = part(dose, "doseQuantity")
+        bounds = part(dose, "doseRange")
         if bounds is not None:
             quantity = part(bounds, "high") or part(bounds, "low")
         if quantity is not None:
@@ -157,7 +157,7 @@ def _timing_words(code: object) -> list[str]:
 
 def _repeated(repeat: Mapping[str, object]) -> Fraction | None:
     """Doses a day from Timing.repeat; None where it says nothing about that."""
-    weekdays = {word for one in items(repeat.get("dayOfWeek")) if (word := text(one)) in _WEEKDAYS}
+    weekdays = {word for day in items(repeat.get("dayOfWeek")) if (word := text(day)) in _WEEKDAYS}
     share = Fraction(len(weekdays), 7) if weekdays else _ONE
     times = max(len(items(repeat.get("timeOfDay"))), len(items(repeat.get("when"))))
     period = _count(repeat, "period")
@@ -197,11 +197,11 @@ def _count(repeat: Mapping[str, object], name: str) -> Decimal | None:
 def _most(value: object) -> tuple[Fraction | None, str]:
     """The daily upper bound from maxDosePerPeriod; the smallest of several with the same unit."""
     bounds: list[tuple[Fraction, str]] = []
-    for one in items(value):
-        if one in (None, {}):
+    for ratio in items(value):
+        if ratio in (None, {}):
             continue
-        amount, unit = _quantity(part(one, "numerator"), "the maximum dose")
-        below = part(one, "denominator")
+        amount, unit = _quantity(part(ratio, "numerator"), "the maximum dose")
+        below = part(ratio, "denominator")
         period = number(part(below, "value"))
         name = text(part(below, "code")) or text(part(below, "unit"))
         days = _DAYS.get(name.lower()) or _DAYS.get(name.lower().rstrip("s"))

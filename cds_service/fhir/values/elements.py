@@ -228,12 +228,12 @@ def codings(value: object) -> tuple[Coding, ...]:
         if not isinstance(concept, dict):
             continue
         stated = concept.get("coding", concept if "code" in concept else None)
-        for one in stated if isinstance(stated, list) else (stated,):
-            if isinstance(one, dict):
-                code, display = text(one.get("code")), naming(one.get("display"))
+        for coding in stated if isinstance(stated, list) else (stated,):
+            if isinstance(coding, dict):
+                code, display = text(coding.get("code")), naming(coding.get("display"))
                 if display and _repeats(display, code):
                     display = ""
-                system = text(one.get("system"))
+                system = text(coding.get("system"))
                 if (code or display) and not system.endswith(_NO_CODE):
                     found.append(Coding(system, code, display[:_LONGEST]))
     return tuple(found)
@@ -245,8 +245,8 @@ def texts(value: object) -> tuple[str, ...]:
     for concept in value if isinstance(value, list) else (value,):
         if isinstance(concept, dict):
             stated = naming(concept.get("text"))
-            for one in items(concept.get("coding")) if stated else ():
-                if _repeats(stated, text(part(one, "code"))):
+            for coding in items(concept.get("coding")) if stated else ():
+                if _repeats(stated, text(part(coding, "code"))):
                     stated = ""
                     break
         else:

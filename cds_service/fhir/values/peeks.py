@@ -170,7 +170,7 @@ def read_entries(raw: bytes) -> EntryPage | None:
         page.heads = _read_heads(raw).entry
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    if any(one.resource.resourceType in _NO_RESOURCES for one in page.heads):
+    if any(head.resource.resourceType in _NO_RESOURCES for head in page.heads):
         return None
     return page
 
@@ -205,7 +205,7 @@ def lacking(
         link = [link]
     if isinstance(total, str):
         total = int(total) if total.isascii() and total.isdecimal() and len(total) < 10 else 0
-    if link is not None and any(one.leads_on for one in link):
+    if link is not None and any(relation.leads_on for relation in link):
         return "only one page was sent"
     if total is not None and total > entries:
         return f"the Bundle says {total:.0f} and contains {entries}"

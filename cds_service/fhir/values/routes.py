@@ -55,11 +55,13 @@ def routes_of(dosages: Iterable[Dosage]) -> frozenset[str]:
     The text of an instruction counts only where the instruction has no coded route and the text
     names exactly one.
     """
-    found = set()
-    for one in dosages:
-        if one.route:
-            route = one.route.lower().removeprefix("code ")  # a code without words
-            found.add(_WORDS.get(route, route)[:_LONGEST])
-        elif len(named := {m.lastgroup or "" for m in _IN_TEXT.finditer(one.text[:_LONGEST])}) == 1:
-            found |= named
-    return frozenset(found)
+    routes = set()
+    for dosage in dosages:
+        if dosage.route:
+            route = dosage.route.lower().removeprefix("code ")  # a code without words
+            routes.add(_WORDS.get(route, route)[:_LONGEST])
+        else:
+            named = {m.lastgroup or "" for m in _IN_TEXT.finditer(dosage.text[:_LONGEST])}
+            if len(named) == 1:
+                routes |= named
+    return frozenset(routes)

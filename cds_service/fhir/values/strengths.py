@@ -43,13 +43,13 @@ def ingredients_of(name: str) -> tuple[Ingredient, ...]:
     """
     if len(name) > _LONGEST or name.lstrip().startswith("{"):  # a pack of several products
         return ()
-    found = []
+    ingredients = []
     # Spaces are collapsed first: a pattern that allowed for runs of spaces would be slow on them.
     for piece in " ".join(name.split()).split(" / "):
-        one = _ingredient(piece)
-        if one is not None:
-            found.append(one)
-    return tuple(found)
+        ingredient = _ingredient(piece)
+        if ingredient is not None:
+            ingredients.append(ingredient)
+    return tuple(ingredients)
 
 
 def _ingredient(piece: str) -> Ingredient | None:

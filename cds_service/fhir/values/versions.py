@@ -123,24 +123,24 @@ def _reasons(made: Resource) -> None:
     """`reason` of R5 (CodeableReference) and DSTU2 (CodeableConcept, or reason[x])."""
     codes = items(made.get("reasonCode"))
     references = items(made.get("reasonReference"))
-    for one in (
+    for stated in (
         *items(made.get("reason")),
         *items(made.get("reasonCodeableConcept")),
         *items(made.get("reasonForUseCodeableConcept")),
         *items(made.get("reasonForUseReference")),
         *items(made.get("indication")),
     ):
-        inner = items(part(one, "value")) or [one]
-        for each in inner:
-            concept, target = part(each, "concept"), part(each, "reference")
+        inner = items(part(stated, "value")) or [stated]
+        for reason in inner:
+            concept, target = part(reason, "concept"), part(reason, "reference")
             if concept is not None:
                 codes.append(concept)
             if isinstance(target, dict):
                 references.append(target)
             elif isinstance(target, str):
-                references.append(each)
+                references.append(reason)
             elif concept is None:
-                codes.append(each)
+                codes.append(reason)
     made["reasonCode"] = codes
     made["reasonReference"] = references
 
@@ -186,13 +186,15 @@ def _medication_request(made: Resource) -> None:
     _medication_of(made)
     _reasons(made)
     _moved(made, "authoredOn", "dateWritten")
-    made["dosageInstruction"] = [dosage_to_r4(one) for one in items(made.get("dosageInstruction"))]
+    made["dosageInstruction"] = [
+        dosage_to_r4(dosage) for dosage in items(made.get("dosageInstruction"))
+    ]
 
 
 def _medication_statement(made: Resource) -> None:
     _medication_of(made)
     _reasons(made)
-    made["dosage"] = [dosage_to_r4(one) for one in items(made.get("dosage"))]
+    made["dosage"] = [dosage_to_r4(dosage) for dosage in items(made.get("dosage"))]
     if made.get("wasNotTaken") is True or status_words(made.get("taken")) == ("n",):
         made["status"] = "not-taken"
     said = status_words(made.get("status"))
@@ -207,10 +209,10 @@ def _medication_statement(made: Resource) -> None:
 def _medication(made: Resource) -> None:
     ingredients = items(made.get("ingredient")) or items(part(made, "product", "ingredient"))
     shaped = []
-    for one in ingredients:
-        if not isinstance(one, dict):
+    for stated in ingredients:
+        if not isinstance(stated, dict):
             continue
-        ingredient = dict(one)
+        ingredient = dict(stated)
         item = ingredient.get("item")
         if isinstance(item, dict):
             if "concept" in item or "reference" in item:
@@ -240,9 +242,9 @@ def _service_request(made: Resource) -> None:
     if part(made.get("code"), "concept") is not None:
         made["code"] = part(made.get("code"), "concept")
     if made.get("code") is None:
-        asked = [part(one, "code") for one in items(made.get("item"))]
-        asked += [*items(made.get("serviceRequested")), *items(made.get("type"))]
-        made["code"] = [one for one in asked if one is not None]
+        codes = [part(item, "code") for item in items(made.get("item"))]
+        codes += [*items(made.get("serviceRequested")), *items(made.get("type"))]
+        made["code"] = [code for code in codes if code is not None]
     for word in status_words(made.get("status")):
         if word in _ORDER_STATUS:
             made["status"] = _ORDER_STATUS[word]
