@@ -571,9 +571,10 @@ only if something refers to it.
 In a Bundle for `evaluate`, `explain` and the demo page only the types above are used, and what
 refers to medicines, conditions or allergies that are not in it; requests that are not active are
 left out, as the prefetch templates leave them out. What a client sends under prefetch keys of its
-own is read together with ours. Results to which a `DiagnosticReport` or a panel merely refers, and
-which were not sent, do not count as missing unless its code names an analyte: the templates ask for
-some codes only.
+own is read together with ours, whichever of the types and names above it has; what was dispensed
+or administered is reported, unless it was entered in error. Results to which a `DiagnosticReport`
+or a panel merely refers, and which were not sent, do not count as missing unless its code names an
+analyte: the templates ask for some codes only.
 
 A creatinine clearance and a measured filtration rate are not an eGFR: they are reported if no eGFR
 is newer. A code of LOINC, ATC or ICD-10 without words that is on no list is taken to be irrelevant;

@@ -1,6 +1,6 @@
 """What is known about each kind of data: one row per kind, from which every other place derives.
 
-A type is a FHIR resource type by its R4 name, unless something else is said.
+A type is a FHIR resource type by its R4 name; `fhir.values.versions` has its other names.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ class KindSpec(Struct, frozen=True, kw_only=True):
     ``key`` is the name of its prefetch key and ``types`` are its own resource types, of which the
     template asks for the first. ``also_read`` are types of another kind that are read where they
     arrive with this one. ``not_read`` are types that have information of the same kind and are
-    only reported. ``earlier`` are those names of DSTU2 and STU3 by which a prefetch key with a
-    name of the client's own is recognised (`fhir.values.versions` has every name by which an entry
-    is read).
+    only reported.
 
     ``fetched_with`` is a kind that is asked for whenever this one is. ``single``: there is at most
     one resource, which is read by its id instead of searched for. ``active_only``: the template
@@ -34,7 +32,6 @@ class KindSpec(Struct, frozen=True, kw_only=True):
     key: str
     types: tuple[str, ...]
     also_read: tuple[str, ...] = ()
-    earlier: tuple[str, ...] = ()
     not_read: frozenset[str] = frozenset()
     fetched_with: Kind | None = None
     single: bool = False
@@ -84,7 +81,6 @@ _ROWS = (
         types=("MedicationRequest",),
         # Sites put both into one list.
         also_read=("MedicationStatement",),
-        earlier=("MedicationOrder",),
         not_read=_DISPENSED,
         # Statements say what is taken just as requests do.
         fetched_with=Kind.STATEMENTS,
@@ -123,7 +119,6 @@ _ROWS = (
             "CommunicationRequest",
             "SupplyRequest",
         ),
-        earlier=("ProcedureRequest",),
         active_only=True,
         lists="orders",
         words="orders",
@@ -138,6 +133,11 @@ KINDS: Mapping[Kind, KindSpec] = {row.kind: row for row in _ROWS}
 
 KIND_OF: Mapping[str, Kind] = {name: row.kind for row in _ROWS for name in row.types}
 """The kind to which a resource type belongs."""
+
+REPORTED_WITH: Mapping[str, Kind] = {
+    name: row.kind for row in reversed(_ROWS) for name in row.not_read
+}
+"""The kind with which a resource type is reported that is not read: the first that names it."""
 
 ACTIVE_ONLY = tuple(row.kind for row in _ROWS if row.active_only)
 """Kinds whose templates ask for active resources only."""

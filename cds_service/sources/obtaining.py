@@ -16,7 +16,7 @@ import msgspec
 
 from cds_service.calls.envelope import RESULTS, Envelope, Sent
 from cds_service.core.facts import Kind, State
-from cds_service.core.kinds import KINDS
+from cds_service.core.kinds import KIND_OF, KINDS, REPORTED_WITH
 from cds_service.fhir.intake.arrival import BESIDE
 from cds_service.fhir.intake.delivery import Delivery, Later
 from cds_service.fhir.intake.extent import says_incomplete, shortfall
@@ -32,18 +32,14 @@ from cds_service.fhir.values.peeks import (
     read_members,
     read_page,
 )
-from cds_service.fhir.values.versions import type_of
+from cds_service.fhir.values.versions import r4_type, type_of
 from cds_service.sources.prefetch import NOT_ASKED, Key
 
 if TYPE_CHECKING:
     from cds_service.sources.fetch.client import Access, Fetched
 
 _NOTHING = (b"", b"null")
-# A client's own key is recognised by the type that the template asks for, and its earlier names.
-_RECOGNISED = {name: kind for kind, row in KINDS.items() for name in (row.searched, *row.earlier)}
-_OF_USE = frozenset({*_RECOGNISED, *POINTERS, *BESIDE, "OperationOutcome", "Bundle", ""}).union(
-    *(row.not_read for row in KINDS.values())
-)
+_OF_USE = frozenset({*REPORTED_WITH, *POINTERS, *BESIDE, "OperationOutcome", "Bundle", ""})
 _FETCHED = "FHIR server"
 _ERROR_REPORTED = "the client reported an error instead of the data"
 _ERROR_IN_PART = "the client reported an error for part of the data"
@@ -53,6 +49,7 @@ _STATES = {"given": State.GIVEN, "partial": State.PARTIAL, "unavailable": State.
 
 class _Inner(msgspec.Struct):
     resourceType: str = ""  # noqa: N815  # FHIR's name
+    status: msgspec.Raw = msgspec.Raw(b"")
     issue: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -60,8 +57,7 @@ class _Entry(msgspec.Struct):
     resource: _Inner | None = None
 
 
-class _Bundle(msgspec.Struct):
-    resourceType: str = ""  # noqa: N815
+class _Bundle(_Inner):
     entry: list[_Entry] | None = None
 
 
@@ -304,7 +300,7 @@ def _of_use(page: bytes) -> bytes:
     entries = [
         raw
         for raw, entry in zip(read_list(members["entry"]), bundle.entry or [], strict=True)
-        if entry.resource is None or entry.resource.resourceType in _OF_USE
+        if entry.resource is None or r4_type(entry.resource.resourceType) in _OF_USE
     ]
     return msgspec.json.encode({**members, "entry": entries})
 
@@ -314,7 +310,15 @@ def _kinds_in(raw: bytes) -> Iterator[Kind]:
         bundle = _read_bundle(raw)
     except (msgspec.DecodeError, RecursionError):
         return
-    types = [bundle.resourceType]
+    sent: list[_Inner] = [bundle]
     if bundle.resourceType == "Bundle":
-        types = [entry.resource.resourceType for entry in bundle.entry or [] if entry.resource]
-    yield from dict.fromkeys(_RECOGNISED[one] for one in types if one in _RECOGNISED)
+        sent = [entry.resource for entry in bundle.entry or [] if entry.resource]
+    yield from dict.fromkeys(kind for one in sent if (kind := _kind_of(one)) is not None)
+
+
+def _kind_of(one: _Inner) -> Kind | None:
+    """The kind as which a resource is read, or reported where it is not read."""
+    name = r4_type(one.resourceType)
+    if name in REPORTED_WITH and b"entered-in-error" not in bytes(one.status):
+        return REPORTED_WITH[name]
+    return KIND_OF.get(name)

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from cds_service.core.facts import Kind
-from cds_service.core.kinds import ACTIVE_ONLY, KIND_OF, KINDS
+from cds_service.core.kinds import ACTIVE_ONLY, KIND_OF, REPORTED_WITH
 from cds_service.engine.hook import Hook
 from cds_service.errors import BadRequest
 from cds_service.fhir.intake.extent import failed, missing_of, says_incomplete
@@ -234,9 +234,9 @@ def _belongs(resource: Mapping[str, Any], kind: Kind) -> bool:
         return kind is Kind.RESULTS
     if name == "DiagnosticReport":
         return kind is Kind.RESULTS and (bool(resource.get("contained")) or of_laboratory(resource))
-    if name in KINDS[kind].not_read:
+    if name in REPORTED_WITH:
         # They are not read, but their presence is reported.
-        return kind is Kind.MEDICATIONS and "entered-in-error" not in status_words(
+        return kind is REPORTED_WITH[name] and "entered-in-error" not in status_words(
             resource.get("status")
         )
     if KIND_OF.get(name) is not kind:

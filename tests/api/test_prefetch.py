@@ -14,9 +14,12 @@ from flask.testing import FlaskClient
 
 from cds_service.calls.envelope import Authorization, Envelope, read_envelope
 from cds_service.core.facts import Kind, State
+from cds_service.core.kinds import KIND_OF, KINDS, REPORTED_WITH
 from cds_service.engine.hook import PATIENT_VIEW
 from cds_service.engine.topic import Service, Topic
+from cds_service.fhir.intake.bundles import Intake
 from cds_service.fhir.intake.delivery import Delivery
+from cds_service.fhir.values.versions import R4_TYPES, r4_type
 from cds_service.outbound.fhir_servers import allowed_server
 from cds_service.sources.fetch.client import Access
 from cds_service.sources.fetch.pages import Fetched
@@ -312,6 +315,68 @@ def test_documents_under_an_additional_prefetch_key_make_nothing_incomplete() ->
     (page,) = found[Kind.RESULTS].pages[1:]
     types = [one["resource"]["resourceType"] for one in json.loads(page)["entry"]]
     assert types == ["Observation", "MedicationDispense"]
+
+
+@pytest.mark.parametrize("name", [*R4_TYPES, *KIND_OF, "medicationusage", "deviceRequest"])
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "in a Bundle"])
+def test_every_type_that_is_read_is_recognised_under_an_additional_key(
+    name: str, alone: bool
+) -> None:
+    kind = KIND_OF[r4_type(name)]
+    one = {"resourceType": name, "id": "x1", "subject": {"reference": "Patient/p1"}}
+    call = body(prefetch={"theirs": one if alone else bundle(one)})
+    call["context"]["encounterId"] = "e1"
+
+    found = _delivered(call)
+
+    assert found[kind].state is (State.GIVEN if KINDS[kind].single else State.PARTIAL)
+    intake = Intake({kind: found[kind]})
+    assert intake.tallies[kind].expected == 1 and not intake.problems
+
+
+@pytest.mark.parametrize("name", [*R4_TYPES, "medicationorder", "NutritionOrder"])
+def test_an_earlier_name_stays_beside_another_kind_under_an_additional_key(name: str) -> None:
+    mixed = bundle(potassium("3.1"), {"resourceType": name, "id": "x1"})
+
+    found = _delivered(body(prefetch=prefetch(everything=mixed)))
+
+    page = found[KIND_OF[r4_type(name)]].pages[-1]
+    assert name in {one["resource"]["resourceType"] for one in json.loads(page)["entry"]}
+
+
+@pytest.mark.parametrize("name", sorted(REPORTED_WITH))
+@pytest.mark.parametrize(
+    ("ours", "state", "problem"),
+    [
+        (bundle({"resourceType": "MedicationRequest", "id": "m1"}), State.GIVEN, "not-read"),
+        (bundle(), State.UNAVAILABLE, "wrong-type"),
+        (None, State.UNAVAILABLE, "wrong-type"),
+        ({}, State.UNAVAILABLE, "wrong-type"),
+    ],
+    ids=["beside requests", "beside none", "beside null", "alone"],
+)
+def test_what_was_dispensed_is_reported_under_an_additional_key(
+    name: str, ours: Any, state: State, problem: str
+) -> None:
+    given = prefetch(
+        theirs=bundle({"resourceType": name, "status": "completed"}, {"resourceType": "Account"}),
+        medicationRequests=ours,
+    )
+    if ours == {}:
+        del given["medicationRequests"]
+
+    found = _delivered(body(prefetch=given))[Kind.MEDICATIONS]
+
+    intake = Intake({Kind.MEDICATIONS: found})
+    assert intake.availability()[Kind.MEDICATIONS].state is state
+    ((kind, reason),) = {(one.kind, one.reason) for one in intake.problems}
+    assert kind == problem and name in reason
+
+
+def test_a_dispense_entered_in_error_says_nothing_under_an_additional_key() -> None:
+    struck = {"resourceType": "MedicationDispense", "status": "entered-in-error"}
+    found = _delivered(body(prefetch=prefetch(theirs=bundle(struck))))
+    assert len(found[Kind.MEDICATIONS].pages) == 1
 
 
 def test_the_token_stays_beside_the_call() -> None:
