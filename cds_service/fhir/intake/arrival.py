@@ -92,7 +92,7 @@ def _arrived(delivery: Delivery, tally: Tally) -> Availability:
     if tally.unread_pages == tally.pages:
         return Availability(State.UNAVAILABLE, _ERROR if tally.incomplete else _UNREADABLE)
     if tally.strangers_only:
-        alike = KINDS[delivery.kind].not_read  # those that say something of the same kind come first
+        alike = KINDS[delivery.kind].not_read  # they say the most, so they are named first
         types = ", ".join(sorted(tally.others, key=lambda one: (one not in alike, one))[:3])
         return Availability(State.UNAVAILABLE, f"other resources were sent instead: {types}")
     if not tally.expected:
