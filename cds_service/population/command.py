@@ -119,24 +119,24 @@ def run(
         source=source, out=out, memory=_bytes(memory), workers=workers or 0,
         partitions=partitions or 0, hook=hook or "", **options,
     )  # fmt: skip
-    made = run_it(chosen, settings, _Progress())
-    counts = made["counts"]
+    summary = run_it(chosen, settings, _Progress())
+    counts = summary["counts"]
     click.echo(
         f"{counts['patients']:,} patients, {counts['calls']:,} calls, {counts['cards']:,} cards, "
         f"{counts['failed']:,} calls without an answer. See {out}."
     )
 
-    held = made["limits"]["held"]
-    for one in held:
-        if one["met"] is None:
-            click.echo(f"cannot tell: {one['limit']}: nothing to count", err=True)
-    if held and all(one["met"] is None for one in held):
+    limits = summary["limits"]["held"]
+    for limit in limits:
+        if limit["met"] is None:
+            click.echo(f"cannot tell: {limit['limit']}: nothing to count", err=True)
+    if limits and all(limit["met"] is None for limit in limits):
         sys.exit(3)
-    if made["limits"]["verdict"] == "no-go":
-        for one in made["limits"]["held"]:
-            if one["met"] is False:
-                said = f"{one['found']} {one['says']}, limit {one['at_most']}"
-                click.echo(f"no-go: {one['limit']}: {said}", err=True)
+    if summary["limits"]["verdict"] == "no-go":
+        for limit in summary["limits"]["held"]:
+            if limit["met"] is False:
+                comparison = f"{limit['found']} {limit['says']}, limit {limit['at_most']}"
+                click.echo(f"no-go: {limit['limit']}: {comparison}", err=True)
         sys.exit(3)
 
 
@@ -165,10 +165,10 @@ def _bytes(size: str) -> int:
     if found is None:
         raise BadRequest(f"{size} is not a size.", "Write 4GB or 512MB.", "--memory")
     value = float(f"{found[1]}.{found[2] or 0}")
-    made = int(value * 1024 ** " KMGT".index(found[3].upper() or " "))
-    if made < 256 << 20:
+    number = int(value * 1024 ** " KMGT".index(found[3].upper() or " "))
+    if number < 256 << 20:
         raise BadRequest(f"{size} is too small.", "Use at least 256MB.", "--memory")
-    return made
+    return number
 
 
 class _Progress:
@@ -192,8 +192,8 @@ class _Progress:
         took = now - began
         left = took * (of - done) / (done - from_) if done > from_ else 0.0
         rate = (done - from_) / took if took else 0.0
-        said = f"{rate / 1e6:.1f} MB/s" if what == "Reading" else f"{rate:.1f} partitions/s"
-        line = f"{what} {share:4.0%}, {said}, {left:.0f} s left"
+        speed = f"{rate / 1e6:.1f} MB/s" if what == "Reading" else f"{rate:.1f} partitions/s"
+        line = f"{what} {share:4.0%}, {speed}, {left:.0f} s left"
         if self._terminal:
             bar = "#" * int(share * 30)
             click.echo(f"\r[{bar:<30}] {line:<50}", err=True, nl=last)

@@ -128,10 +128,10 @@ class Item:
 
     def at(self, moment: datetime) -> Item | None:
         """The newest version that was known at ``moment``; None where none was."""
-        one: Item | None = self
-        while one is not None and one.known is not None and one.known > moment:
-            one = one.earlier
-        return one
+        version: Item | None = self
+        while version is not None and version.known is not None and version.known > moment:
+            version = version.earlier
+        return version
 
     def as_draft(self) -> Item:
         """The order as the draft that it once was."""
@@ -153,87 +153,87 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
         # Most of an export: both instants are stated, and there are no caveats.
         taken, issued = read.effectiveDateTime, read.issued
         if _stated_to_the_second(taken) and _stated_to_the_second(issued):
-            at, out = when_of(taken), when_of(issued)
-            if at is not None and out is not None:
-                return Item(kind, name, url, medication, raw, _NOTHING, out if out >= at else at)
+            sampled, known = when_of(taken), when_of(issued)
+            if sampled is not None and known is not None:
+                return Item(kind, name, url, medication, raw, _NOTHING, max(known, sampled))
     dated = read if isinstance(read, Dated) else _NOTHING
-    made = Item(kind, name, url, medication, raw, dated)
+    item = Item(kind, name, url, medication, raw, dated)
     if kind in ("Patient", "Medication"):
-        return made
+        return item
     caveats: list[str] = [] if coded else [_UNCODED]
     last: object = None
     for stated in _of_result(kind, read, caveats) if kind in _RESULTS else _stated(kind, dated):
         when = when_of(stated)
-        if when is not None and (made.known is None or when >= made.known):
-            made.known, last = when, stated
-    if made.known is None:
+        if when is not None and (item.known is None or when >= item.known):
+            item.known, last = when, stated
+    if item.known is None:
         if kind != "Encounter":  # it gets no call, and that is counted
             caveats.append(_UNDATED.format(kind))
     elif len(str(last)) == len("2026-11-23"):
         caveats.append(_DAY_ONLY.format(kind))
     if kind in _REQUESTS and not ENDED.isdisjoint(status_words(dated.status)):
-        made.ended = _end(dated, made.known)
-        if made.ended is None:
+        item.ended = _end(dated, item.known)
+        if item.ended is None:
             caveats.append(_ENDED_WHEN.format(kind))
     elif kind in _REQUESTS and not _WITHDRAWN.isdisjoint(status_words(dated.status)):
-        made.ended = _set(dated, _WITHDRAWN) or when_of(dated.statusChanged)
-        if made.ended is None:
+        item.ended = _set(dated, _WITHDRAWN) or when_of(dated.statusChanged)
+        if item.ended is None:
             caveats.append(_WITHDRAWN_WHEN.format(kind))
     elif kind == "Condition":
-        made.ended = _abated(dated)
-        if made.ended is None and is_inactive(dated):
+        item.ended = _abated(dated)
+        if item.ended is None and is_inactive(dated):
             caveats.append(_INACTIVE_WHEN)
     words = status_words(read.status) + status_words(dated.verificationStatus)
     refuted = not _REFUTED.isdisjoint(words)
     if refuted and kind not in _REQUESTS and kind != "Encounter":
         caveats.append(_REFUTED_WHEN.format(kind))
-    made.caveats = tuple(caveats)
-    return made
+    item.caveats = tuple(caveats)
+    return item
 
 
 def _stated_to_the_second(value: object) -> bool:
     return isinstance(value, str) and len(value) > len("2026-11-23")
 
 
-def _of_result(kind: str, one: DatedResult, caveats: list[str]) -> tuple[object, object]:
+def _of_result(kind: str, result: DatedResult, caveats: list[str]) -> tuple[object, object]:
     """When the sample was taken and when the result was issued; the later one counts."""
     taken = (
-        one.effectiveDateTime
-        or one.effectiveInstant
-        or part(one.effectivePeriod, "end")
-        or part(one.effectivePeriod, "start")
+        result.effectiveDateTime
+        or result.effectiveInstant
+        or part(result.effectivePeriod, "end")
+        or part(result.effectivePeriod, "start")
     )
-    if taken and not one.issued and kind == "Observation":
+    if taken and not result.issued and kind == "Observation":
         caveats.append(_NO_ISSUED)
-    if one.status != "final" and not _CHANGED.isdisjoint(status_words(one.status)):
+    if result.status != "final" and not _CHANGED.isdisjoint(status_words(result.status)):
         caveats.append(_AMENDED)
-    return taken, one.issued
+    return taken, result.issued
 
 
-def _stated(kind: str, one: Dated) -> tuple[object]:
+def _stated(kind: str, resource: Dated) -> tuple[object]:
     """The date from which a resource was known."""
     if kind in ("Condition", "AllergyIntolerance"):
-        onset = one.onsetDateTime or part(one.onsetPeriod, "start")
-        return (one.recordedDate or one.assertedDate or onset,)
+        onset = resource.onsetDateTime or part(resource.onsetPeriod, "start")
+        return (resource.recordedDate or resource.assertedDate or onset,)
     if kind == "Encounter":
-        return (part(one.period, "start"),)
+        return (part(resource.period, "start"),)
     if kind == "MedicationStatement":
-        taken = one.effectiveDateTime or part(one.effectivePeriod, "start")
-        return (one.dateAsserted or taken,)
-    ordered = one.authoredOn or one.dateWritten or one.dateTime or one.orderedOn
-    return (ordered or one.sent or one.created,)
+        taken = resource.effectiveDateTime or part(resource.effectivePeriod, "start")
+        return (resource.dateAsserted or taken,)
+    ordered = resource.authoredOn or resource.dateWritten or resource.dateTime or resource.orderedOn
+    return (ordered or resource.sent or resource.created,)
 
 
-def _end(one: Dated, since: datetime | None) -> datetime | None:
+def _end(resource: Dated, since: datetime | None) -> datetime | None:
     """When something stopped being in force; None where that is unknown."""
-    if (when := _set(one, ENDED) or when_of(one.statusChanged)) is not None:
+    if (when := _set(resource, ENDED) or when_of(resource.statusChanged)) is not None:
         return when
-    stated = [part(one.effectivePeriod, "end")]
-    for dose in [*items(one.dosageInstruction), *items(one.dosage)]:
+    stated = [part(resource.effectivePeriod, "end")]
+    for dose in [*items(resource.dosageInstruction), *items(resource.dosage)]:
         stated.append(part(dose, "timing", "repeat", "boundsPeriod", "end"))
-    stated.append(part(one.dispenseRequest, "validityPeriod", "end"))
+    stated.append(part(resource.dispenseRequest, "validityPeriod", "end"))
     # The status was set no later than the last change of the resource.
-    changed = when_of(part(one.meta, "lastUpdated"))
+    changed = when_of(part(resource.meta, "lastUpdated"))
     for value in stated:
         if (when := when_of(value)) is not None:
             return when if changed is None else min(when, changed)
@@ -242,12 +242,12 @@ def _end(one: Dated, since: datetime | None) -> datetime | None:
     return None
 
 
-def _set(one: Dated, statuses: frozenset[str]) -> datetime | None:
+def _set(resource: Dated, statuses: frozenset[str]) -> datetime | None:
     """When the history of a resource says that it first had one of the statuses."""
     return min(
         (
             when
-            for entry in items(one.statusHistory)
+            for entry in items(resource.statusHistory)
             if not statuses.isdisjoint(status_words(part(entry, "status")))
             and (when := when_of(part(entry, "period", "start")))
         ),
@@ -255,13 +255,15 @@ def _set(one: Dated, statuses: frozenset[str]) -> datetime | None:
     )
 
 
-def _abated(one: Dated) -> datetime | None:
-    return when_of(one.abatementDateTime or part(one.abatementPeriod, "start"))
+def _abated(condition: Dated) -> datetime | None:
+    return when_of(condition.abatementDateTime or part(condition.abatementPeriod, "start"))
 
 
-def is_inactive(one: Dated) -> bool:
+def is_inactive(condition: Dated) -> bool:
     """Whether the clinical status of a condition is one of the inactive ones."""
-    return not {"inactive", "resolved", "remission"}.isdisjoint(status_words(one.clinicalStatus))
+    return not {"inactive", "resolved", "remission"}.isdisjoint(
+        status_words(condition.clinicalStatus)
+    )
 
 
 def object_of(raw: bytes) -> dict[str, Any]:
@@ -270,10 +272,10 @@ def object_of(raw: bytes) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def changed(one: Item, data: dict[str, Any]) -> Item:
+def changed(item: Item, data: dict[str, Any]) -> Item:
     """The same item with other content."""
     raw = json.dumps(data, ensure_ascii=False).encode()
-    return replace(one, raw=raw, dated=_dated.decode(raw))
+    return replace(item, raw=raw, dated=_dated.decode(raw))
 
 
 def moments_of(value: object) -> datetime | None:
@@ -293,12 +295,12 @@ def items_of(rows: Iterable[Any]) -> list[Item]:
     found: dict[tuple[str, str], Item] = {}
     unnamed: list[Item] = []
     for _, kind, name, _, _, url, medication, raw in rows:
-        one = item_of(kind, name, url, medication, raw)
+        item = item_of(kind, name, url, medication, raw)
         if name:
             if (before := found.get((kind, name))) is not None:
-                one.earlier = before
-                one.caveats = tuple(caveat for caveat in one.caveats if caveat != _AMENDED)
-            found[kind, name] = one
+                item.earlier = before
+                item.caveats = tuple(caveat for caveat in item.caveats if caveat != _AMENDED)
+            found[kind, name] = item
         else:
-            unnamed.append(one)
+            unnamed.append(item)
     return [*found.values(), *unnamed]

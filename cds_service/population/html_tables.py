@@ -20,8 +20,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Iterabl
 
     def cells(tag: str, row: Sequence[Any]) -> str:
         return "".join(
-            f"<{tag}{' class=n' if place in right else ''}>{escape(str(one))}</{tag}>"
-            for place, one in enumerate(row)
+            f"<{tag}{' class=n' if place in right else ''}>{escape(str(cell))}</{tag}>"
+            for place, cell in enumerate(row)
         )
 
     lines = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)

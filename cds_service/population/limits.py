@@ -53,12 +53,12 @@ def held_against(made: Mapping[str, Any], limits: Mapping[str, float]) -> list[d
     """Each limit with the value found and whether it is met; ``met`` is None where there was
     nothing to count. ``made`` is the summary."""
     found: dict[str, float | None] = {
-        key: next(one["cards"] for one in made["rates"] if one["denominator"] == name)
+        key: next(rate["cards"] for rate in made["rates"] if rate["denominator"] == name)
         for key, name in RATES.items()
     }
     calls = made["counts"]["calls"]
-    answers = sum(one["calls"] for one in made["rules"])
-    unknown = sum(one["cannot_tell"] for one in made["rules"])
+    answers = sum(rule["calls"] for rule in made["rules"])
+    unknown = sum(rule["cannot_tell"] for rule in made["rules"])
     found["cannot_tell_percent"] = 100 * unknown / answers if answers else None
     found["no_answer_percent"] = 100 * made["counts"]["failed"] / calls if calls else None
     found["critical_percent"] = 100 * made["counts"]["critical_calls"] / calls if calls else None
@@ -78,6 +78,6 @@ def verdict(held: list[dict[str, Any]]) -> str:
     """``go``, ``no-go``, ``cannot tell`` (a limit had nothing to count), or ``no limits``."""
     if not held:
         return "no limits"
-    if any(one["met"] is False for one in held):
+    if any(limit["met"] is False for limit in held):
         return "no-go"
-    return "go" if all(one["met"] for one in held) else "cannot tell"
+    return "go" if all(limit["met"] for limit in held) else "cannot tell"

@@ -76,7 +76,7 @@ def _each(pool: Executor | None, work: Callable[..., T], all_of: Iterable[Any]) 
     if pool is None:
         yield from map(work, all_of)
     else:
-        for ended in as_completed([pool.submit(work, one) for one in all_of]):
+        for ended in as_completed([pool.submit(work, argument) for argument in all_of]):
             yield ended.result()
 
 
@@ -90,8 +90,8 @@ def shuffle(
     """
     done = work / "shuffled.json"
     if done.exists():
-        told: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
-        return told
+        counted: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
+        return counted
     folder = work / "shuffled"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -106,9 +106,9 @@ def shuffle(
         reader.types.update(types)
         read += size
         progress("Reading", read, whole)
-    told = {"odd": dict(reader.odd), "types": dict(reader.types), "partitions": means.partitions}
-    _write_whole(done, json.dumps(told))
-    return told
+    counted = {"odd": dict(reader.odd), "types": dict(reader.types), "partitions": means.partitions}
+    _write_whole(done, json.dumps(counted))
+    return counted
 
 
 def _shuffle_one(
@@ -142,10 +142,10 @@ def evaluate(
     for left in answers.glob("*.part"):
         left.unlink()
     partitions = {
-        int(one.name.partition("=")[2]) for one in (work / "shuffled").glob("*/partition=*")
+        int(folder.name.partition("=")[2]) for folder in (work / "shuffled").glob("*/partition=*")
     }
     wanted = sorted(partitions - {_WITHOUT})
-    left_over = [one for one in wanted if not (answers / _name(one)).exists()]
+    left_over = [partition for partition in wanted if not (answers / _name(partition)).exists()]
     done = len(wanted) - len(left_over)
     share = max(64 << 20, means.memory // (2 * means.workers))
     progress("Evaluating", done, len(wanted))

@@ -31,18 +31,18 @@ class History:
         """
         if self.patient is not None:
             yield _as_patient(self.patient, moment, alive)
-        for each in self.items:
-            one = each.at(moment)
-            if one is None:
+        for item in self.items:
+            version = item.at(moment)
+            if version is None:
                 continue
-            if but and f"{one.type}/{one.id}" == but:
+            if but and f"{version.type}/{version.id}" == but:
                 continue
-            changed = one.ended is not None or one.type == "Encounter"
-            yield as_it_was(one, moment) if changed else one
+            changed = version.ended is not None or version.type == "Encounter"
+            yield as_it_was(version, moment) if changed else version
 
     def caveats(self) -> Counter[str]:
         """What could not be reconstructed, with the number of resources."""
-        found = Counter(caveat for one in self.items for caveat in one.caveats)
+        found = Counter(caveat for item in self.items for caveat in item.caveats)
         if self.patient is not None and b'"deceased' in self.patient.raw:
             data = object_of(self.patient.raw)
             when = data.get("deceasedDateTime")
@@ -51,16 +51,16 @@ class History:
         return found
 
 
-def as_it_was(one: Item, moment: datetime) -> Item:
+def as_it_was(item: Item, moment: datetime) -> Item:
     """A resource without what happened after a moment."""
-    if one.type == "Encounter":
-        return _as_encounter(one, moment)
-    if one.ended is None or one.ended <= moment:
-        return one
-    data = object_of(one.raw)
-    if one.type == "Condition":
+    if item.type == "Encounter":
+        return _as_encounter(item, moment)
+    if item.ended is None or item.ended <= moment:
+        return item
+    data = object_of(item.raw)
+    if item.type == "Condition":
         data = {key: value for key, value in data.items() if not key.startswith("abatement")}
-        if is_inactive(one.dated):
+        if is_inactive(item.dated):
             data["clinicalStatus"] = {"coding": [{"code": "active"}]}
     else:
         data["status"] = "active"
@@ -70,15 +70,15 @@ def as_it_was(one: Item, moment: datetime) -> Item:
         period = data.get("effectivePeriod")
         if isinstance(period, dict):
             data["effectivePeriod"] = {key: value for key, value in period.items() if key != "end"}
-    return changed(one, data)
+    return changed(item, data)
 
 
-def _as_encounter(one: Item, moment: datetime) -> Item:
+def _as_encounter(item: Item, moment: datetime) -> Item:
     """An encounter as it was at its start: without end, diagnoses and discharge."""
-    end = when_of(part(one.dated.period, "end"))
+    end = when_of(part(item.dated.period, "end"))
     if end is not None and end <= moment:
-        return one
-    data = object_of(one.raw)
+        return item
+    data = object_of(item.raw)
     data["status"] = "in-progress"
     for key in ("diagnosis", "length", "statusHistory", "classHistory"):
         data.pop(key, None)
@@ -90,15 +90,15 @@ def _as_encounter(one: Item, moment: datetime) -> Item:
             for key, value in data["hospitalization"].items()
             if not key.startswith("discharge") and key != "destination"
         }
-    return changed(one, data)
+    return changed(item, data)
 
 
-def _as_patient(one: Item, moment: datetime, alive: bool) -> Item:
-    if b'"deceased' not in one.raw:
-        return one
-    data = object_of(one.raw)
+def _as_patient(item: Item, moment: datetime, alive: bool) -> Item:
+    if b'"deceased' not in item.raw:
+        return item
+    data = object_of(item.raw)
     died = when_of(data.get("deceasedDateTime"))
     later = died > moment if died is not None else alive
     if not later:
-        return one
-    return changed(one, {k: v for k, v in data.items() if not k.startswith("deceased")})
+        return item
+    return changed(item, {k: v for k, v in data.items() if not k.startswith("deceased")})

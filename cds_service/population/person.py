@@ -39,9 +39,9 @@ class Person:
 
 def _stated(data: object, url: str) -> str:
     """The value of the extension with a URL, as text; "unknown" where there is none."""
-    for one in items(part(data, "extension")):
-        if part(one, "url") == url:
-            return next(_values(one), UNKNOWN)
+    for extension in items(part(data, "extension")):
+        if part(extension, "url") == url:
+            return next(_values(extension), UNKNOWN)
     return UNKNOWN
 
 
@@ -51,9 +51,9 @@ def _values(extension: object) -> Iterator[str]:
         for name, value in extension.items():
             if name.startswith("value"):
                 yield from filter(None, (_words(value),))
-    inner = [one for one in items(part(extension, "extension")) if isinstance(one, dict)]
-    for one in sorted(inner, key=lambda one: one.get("url") != "text"):
-        yield from _values(one)
+    inner = [nested for nested in items(part(extension, "extension")) if isinstance(nested, dict)]
+    for nested in sorted(inner, key=lambda nested: nested.get("url") != "text"):
+        yield from _values(nested)
 
 
 def _words(value: object) -> str:

@@ -69,7 +69,7 @@ def weekly(weeks: Sequence[Mapping[str, Any]]) -> str:
     mean, limits = control_limits(weeks)
     days = [date.fromisoformat(week["week"]) for week in weeks]
     rates = [100 * week["cards"] / week["calls"] for week in weeks]
-    low, high = [one[0] for one in limits], [one[1] for one in limits]
+    low, high = [pair[0] for pair in limits], [pair[1] for pair in limits]
     axes.fill_between(days, low, high, color=_GREY, alpha=0.25, step="mid", label="3 sigma limits")
     axes.axhline(mean, color=_GREY, linewidth=1, label=f"mean {mean:.1f}")
     axes.plot(days, rates, color=_BLUE, marker="o", markersize=3, linewidth=1, label="week")

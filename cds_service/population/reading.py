@@ -137,9 +137,9 @@ class Reader:
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 self.odd["a line of deleted/ that cannot be read"] += 1
                 continue
-            for one in entries:
-                url = text(one.request.url) if one.request else ""
-                if one.request and one.request.method == "DELETE" and "/" in url:
+            for entry in entries:
+                url = text(entry.request.url) if entry.request else ""
+                if entry.request and entry.request.method == "DELETE" and "/" in url:
                     yield "/".join(url.partition("?")[0].rstrip("/").split("/")[-2:])
                 else:
                     self.odd["an entry of deleted/ that names no deletion"] += 1
@@ -165,18 +165,20 @@ class Reader:
 
         try:
             file = parquet.ParquetFile(opened)
-            fields = [one.name for one in file.schema_arrow if _is_text(arrow.types, one.type)]
-            named = [one for one in ("resource", "raw", "json", "value") if one in fields]
+            fields = [
+                field.name for field in file.schema_arrow if _is_text(arrow.types, field.type)
+            ]
+            named = [name for name in ("resource", "raw", "json", "value") if name in fields]
             if not named and len(fields) != 1:
                 self.odd["a Parquet file without a column resource"] += 1
                 return
             column = (named or fields)[0]
             for batch in file.iter_batches(_BATCH, columns=[column]):
-                for one in batch.column(0).to_pylist():
-                    if one is None:
+                for value in batch.column(0).to_pylist():
+                    if value is None:
                         self.odd["a row without a resource"] += 1
                     else:
-                        yield one.encode() if isinstance(one, str) else one
+                        yield value.encode() if isinstance(value, str) else value
         except (OSError, arrow.ArrowException):
             self.odd[CUT] += 1
 
@@ -187,10 +189,10 @@ class Reader:
             self.odd["a Bundle that cannot be read"] += 1
             return
         read = []
-        for one in entries:
-            raw = bytes(one.resource)
+        for entry in entries:
+            raw = bytes(entry.resource)
             try:
-                read.append((text(one.fullUrl), _head.decode(raw), raw))
+                read.append((text(entry.fullUrl), _head.decode(raw), raw))
             except (msgspec.DecodeError, RecursionError):
                 self.odd["an entry without a resource"] += 1
         # Within a Bundle, references to a patient may use the fullUrl of the entry.

@@ -82,13 +82,13 @@ def _first_screen(made: Json) -> str:
     limits = ""
     if held:
         rows = [
-            [one["says"], number(one["found"]), number(one["at_most"]),
-             {True: "met", False: "not met", None: "nothing to count"}[one["met"]]]
-            for one in held
+            [limit["says"], number(limit["found"]), number(limit["at_most"]),
+             {True: "met", False: "not met", None: "nothing to count"}[limit["met"]]]
+            for limit in held
         ]  # fmt: skip
         limits = table(["limit", "found", "at most", ""], rows, numbers=(1, 2))
-    unknown = sum(one["cannot_tell"] for one in made["rules"])
-    answers = sum(one["calls"] for one in made["rules"])
+    unknown = sum(rule["cannot_tell"] for rule in made["rules"])
+    answers = sum(rule["calls"] for rule in made["rules"])
     cards = made["cards"]
     period = f"{counts['first'] or '-'} to {counts['last'] or '-'}"
     when = {"encounters": "at the start of each encounter", "orders": "at each order"}.get(
@@ -129,32 +129,32 @@ def _first_screen(made: Json) -> str:
 
 def _most_frequent(rules: Sequence[Json]) -> str:
     """The rules with most cards, and those that cannot tell in half of the calls or more."""
-    shown = [one for one in rules if one["shown"]]
-    blind = [one for one in rules if 2 * one["cannot_tell"] >= one["calls"]]
-    said = ""
+    shown = [rule for rule in rules if rule["shown"]]
+    blind = [rule for rule in rules if 2 * rule["cannot_tell"] >= rule["calls"]]
+    text = ""
     if shown:
-        shown.sort(key=lambda one: -one["shown"])
-        most = ", ".join(f"{one['rule']} ({number(one['shown'])})" for one in shown[:3])
-        said += f"<p>Most cards: {escape(most)}.</p>"
+        shown.sort(key=lambda rule: -rule["shown"])
+        most = ", ".join(f"{rule['rule']} ({number(rule['shown'])})" for rule in shown[:3])
+        text += f"<p>Most cards: {escape(most)}.</p>"
     if blind:
-        blind.sort(key=lambda one: -one["cannot_tell"] / one["calls"])
+        blind.sort(key=lambda rule: -rule["cannot_tell"] / rule["calls"])
         least = ", ".join(
-            f"{one['rule']} ({percent(one['cannot_tell'], one['calls'])})" for one in blind
+            f"{rule['rule']} ({percent(rule['cannot_tell'], rule['calls'])})" for rule in blind
         )
-        said += (
+        text += (
             f"<p><strong>Could not tell in half of the calls or more: {escape(least)}.</strong> Their "
             "silence is not an all-clear: see data quality.</p>"
         )
-    return said
+    return text
 
 
 def _beyond(rates: Sequence[Json]) -> str:
     """The rates above those that other systems published, which the site's limits may allow."""
     above = ", ".join(
-        f"cards {one['denominator']} ({number(one['cards'])}; published: "
-        f"{one['published_low']:g} to {one['published_high']:g})"
-        for one in rates
-        if one["cards"] is not None and one["cards"] > one["published_high"]
+        f"cards {rate['denominator']} ({number(rate['cards'])}; published: "
+        f"{rate['published_low']:g} to {rate['published_high']:g})"
+        for rate in rates
+        if rate["cards"] is not None and rate["cards"] > rate["published_high"]
     )
     return f"<p><strong>More than in six published systems:</strong> {escape(above)}.</p>" * bool(
         above
@@ -163,29 +163,29 @@ def _beyond(rates: Sequence[Json]) -> str:
 
 def _lost(made: Json) -> str:
     """What the figures leave out: data that could not be read, and failed calls."""
-    said = [f"{one['kind']} ({number(one['count'])})" for one in made["odd"]]
+    losses = [f"{fault['kind']} ({number(fault['count'])})" for fault in made["odd"]]
     patients = made["counts"]["patients"]
-    said += [
-        f"age and sex of {number(one['patients'])} of {number(patients)} patients"
-        for one in made["caveats"]
-        if one["kind"] == NO_PATIENT and 20 * one["patients"] >= patients
+    losses += [
+        f"age and sex of {number(caveat['patients'])} of {number(patients)} patients"
+        for caveat in made["caveats"]
+        if caveat["kind"] == NO_PATIENT and 20 * caveat["patients"] >= patients
     ]
     if failed := made["counts"]["failed"]:
-        said.append(f"calls without an answer ({number(failed)})")
-    if not said:
+        losses.append(f"calls without an answer ({number(failed)})")
+    if not losses:
         return ""
-    more = f" and {len(said) - 3} more kinds" if len(said) > 3 else ""
+    more = f" and {len(losses) - 3} more kinds" if len(losses) > 3 else ""
     return (
-        f"<p><strong>Not in these figures:</strong> {escape('; '.join(said[:3]))}{more}. The last "
+        f"<p><strong>Not in these figures:</strong> {escape('; '.join(losses[:3]))}{more}. The last "
         "section lists everything.</p>"
     )
 
 
 def _rates(rates: Sequence[Json]) -> str:
     rows = []
-    for one in rates:
-        low, high = one["published_low"], one["published_high"]
-        value = one["cards"]
+    for rate in rates:
+        low, high = rate["published_low"], rate["published_high"]
+        value = rate["cards"]
         if value is None:
             beside = "nothing to count"
         elif value > high:
@@ -194,9 +194,9 @@ def _rates(rates: Sequence[Json]) -> str:
             beside = "below" if value < low else "within"
         rows.append(
             [
-                f"cards {one['denominator']}",
+                f"cards {rate['denominator']}",
                 number(value),
-                number(one["of"]),
+                number(rate["of"]),
                 f"{low:g} to {high:g}",
                 beside,
             ]
@@ -222,9 +222,9 @@ def _rules(rules: Sequence[Json]) -> str:
         "info",
     ]
     rows = [
-        [one["rule"], one["version"], *(number(one[name]) for name in names),
-         number(one["cannot_tell"]), percent(one["cannot_tell"], one["calls"])]
-        for one in rules
+        [rule["rule"], rule["version"], *(number(rule[name]) for name in names),
+         number(rule["cannot_tell"]), percent(rule["cannot_tell"], rule["calls"])]
+        for rule in rules
     ]  # fmt: skip
     header = ["rule", "version", *names, "cannot tell", "share"]
     return table(header, rows, numbers=range(2, len(header)))
@@ -232,12 +232,13 @@ def _rules(rules: Sequence[Json]) -> str:
 
 def _quality(made: Json) -> str:
     rows = [
-        [one["reason"], ", ".join(one["rules"]), number(one["answers"]), number(one["alone"]),
-         f"{one['would_fire']:,.0f}", number(one["patients"])]
-        for one in made["data_quality"][:40]
+        [row["reason"], ", ".join(row["rules"]), number(row["answers"]), number(row["alone"]),
+         f"{row['would_fire']:,.0f}", number(row["patients"])]
+        for row in made["data_quality"][:40]
     ]  # fmt: skip
     problems = [
-        [one["kind"], number(one["problems"]), number(one["calls"])] for one in made["problems"]
+        [problem["kind"], number(problem["problems"]), number(problem["calls"])]
+        for problem in made["problems"]
     ]
     return (
         "<p>Ranked by what a correction would change: the findings to expect if the named problem "
@@ -255,18 +256,18 @@ def _quality(made: Json) -> str:
 
 
 def _compared(compared: Json) -> str:
-    rows = [[one["rule"], one["change"], number(one["calls"])] for one in compared["by_rule"]]
-    each = [
-        [one["time"], one["patient"], one["rule"], one["change"], one["indicator_was"] or "",
-         one["indicator_will"] or ""]
-        for one in compared["rows"][:20]
+    rows = [[row["rule"], row["change"], number(row["calls"])] for row in compared["by_rule"]]
+    changes = [
+        [row["time"], row["patient"], row["rule"], row["change"], row["indicator_was"] or "",
+         row["indicator_will"] or ""]
+        for row in compared["rows"][:20]
     ]  # fmt: skip
     return (
         f"<p>What would change with the settings of site {escape(compared['other'])}, compared with "
         f"{escape(compared['site'])}. summary.json has up to 1,000 of the rows, evaluations.parquet "
         "all of them.</p>"
         + table(["rule", "change", "calls"], rows, numbers=(2,))
-        + table(["time", "patient", "rule", "change", "was", "would be"], each)
+        + table(["time", "patient", "rule", "change", "was", "would be"], changes)
     )
 
 
@@ -279,9 +280,9 @@ def _weekly(weeks: Sequence[Json]) -> str:
 
 def _subgroups(rows: Sequence[Json]) -> str:
     lines = [
-        [one["group"].replace("_", " "), one["value"], number(one["patients"]), number(one["calls"]),
-         f"{100 * one['share']:.1f} %", f"{100 * one['low']:.1f} to {100 * one['high']:.1f} %"]
-        for one in rows
+        [row["group"].replace("_", " "), row["value"], number(row["patients"]), number(row["calls"]),
+         f"{100 * row['share']:.1f} %", f"{100 * row['low']:.1f} to {100 * row['high']:.1f} %"]
+        for row in rows
     ]  # fmt: skip
     return plots.subgroups(rows) + table(
         ["group", "value", "patients", "calls", "with a card", "95 % interval"],
@@ -292,9 +293,9 @@ def _subgroups(rows: Sequence[Json]) -> str:
 
 def _repeats(rows: Sequence[Json]) -> str:
     lines = [
-        [one["rule"], number(one["shown"]), number(one["patients"]), number(one["again"]),
-         number(one["most"]), f"{one['shown'] / one['patients']:.1f}"]
-        for one in rows
+        [row["rule"], number(row["shown"]), number(row["patients"]), number(row["again"]),
+         number(row["most"]), f"{row['shown'] / row['patients']:.1f}"]
+        for row in rows
     ]  # fmt: skip
     return table(
         ["rule", "shown", "patients", "more than once", "most on one patient", "mean"],
@@ -303,8 +304,8 @@ def _repeats(rows: Sequence[Json]) -> str:
     )
 
 
-def _latency(one: Json) -> str:
-    row = [number(one[name]) for name in ("mean", "median", "p95", "slowest")]
+def _latency(latency: Json) -> str:
+    row = [number(latency[name]) for name in ("mean", "median", "p95", "slowest")]
     return "<p>Milliseconds per call: reading, rules and cards.</p>" + table(
         ["mean", "median", "95th percentile", "slowest"], [row], numbers=range(4)
     )
@@ -312,9 +313,10 @@ def _latency(one: Json) -> str:
 
 def _read(made: Json) -> str:
     caveats = [
-        [one["kind"], number(one["resources"]), number(one["patients"])] for one in made["caveats"]
+        [caveat["kind"], number(caveat["resources"]), number(caveat["patients"])]
+        for caveat in made["caveats"]
     ]
-    odd = [[one["kind"], number(one["count"])] for one in made["odd"]]
+    odd = [[fault["kind"], number(fault["count"])] for fault in made["odd"]]
     types = [[kind, number(count)] for kind, count in made["resources"].items()]
     return (
         "<p>What the export does not say about the past, and how that was handled:</p>"

@@ -80,7 +80,7 @@ def _run(options: RunOptions, settings: Settings, progress: Progress, work: Path
     if options.engine == "spark":
         from cds_service.population.spark import evaluate_on_spark
 
-        told, answers = evaluate_on_spark(options.source, plan, work, options.partitions)
+        counted, answers = evaluate_on_spark(options.source, plan, work, options.partitions)
     else:
         from cds_service.population.local import Means, evaluate, processes, shuffle
 
@@ -90,10 +90,10 @@ def _run(options: RunOptions, settings: Settings, progress: Progress, work: Path
             partitions=options.partitions or 64,
         )
         with processes(means) as pool:
-            told = shuffle(Path(options.source), work, means, progress, pool)
+            counted = shuffle(Path(options.source), work, means, progress, pool)
             answers = evaluate(plan, work, means, progress, pool)
     if not any(answers.glob("*.parquet")):
-        odd = "; ".join(f"{kind} ({count})" for kind, count in told["odd"].items())
+        odd = "; ".join(f"{kind} ({count})" for kind, count in counted["odd"].items())
         raise BadRequest(
             f"{options.source} has no resources of patients" + (f": {odd}." if odd else "."),
             "Name the folder of a FHIR export: NDJSON, Bundles or Parquet.",
@@ -105,16 +105,16 @@ def _run(options: RunOptions, settings: Settings, progress: Progress, work: Path
     from cds_service.population.summary import summarise
 
     write_tables(answers, options.out)
-    made = summarise(options, plan, told, answers, limits)
+    summary = summarise(options, plan, counted, answers, limits)
     if options.sample:
         draw_sample(options.sample, plan, work, answers, options.out)
-    _write(options.out / "summary.json", json.dumps(made, indent=2, ensure_ascii=False) + "\n")
-    _write(options.out / "report.html", page(made))
+    _write(options.out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+    _write(options.out / "report.html", page(summary))
     # Renamed first, so that a folder that is only half removed is not resumed.
     ended = work.rename(options.out / _ENDED)
     shutil.rmtree(ended)
     progress("Writing", 1, 1)
-    return made
+    return summary
 
 
 def _prepare(options: RunOptions, work: Path, fingerprint: str) -> None:
@@ -157,9 +157,9 @@ def _fingerprint(options: RunOptions, settings: Settings) -> str:
     folder = Path(options.source)
     files = (
         [
-            (str(one.relative_to(folder)), one.stat().st_size, one.stat().st_mtime_ns)
-            for one in sorted(folder.rglob("*"))
-            if one.is_file()
+            (str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns)
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
         ]
         if folder.is_dir()
         else []
@@ -169,7 +169,7 @@ def _fingerprint(options: RunOptions, settings: Settings) -> str:
         for name, value in vars(options).items()
         if name not in ("out", "resume", "workers", "memory", "sample")
     }
-    sites = [one.read_text(encoding="utf-8") for one in site_files(settings) if one.is_file()]
+    sites = [path.read_text(encoding="utf-8") for path in site_files(settings) if path.is_file()]
     content = json.dumps([fixed, settings.model_dump_json(), sites, files, version_text()])
     return hashlib.sha256(content.encode()).hexdigest()
 
@@ -194,8 +194,8 @@ def write_tables(answers: Path, out: Path) -> None:
 
     rows = rows_in(answers)
     keys = ", ".join(f'"{name}"' for name in KEYS)
-    evaluated = ", ".join(f'a."{one}"' for one in evaluations_schema().names[len(KEYS) :])
-    calls = ", ".join(f'"{one}"' for one in calls_schema().names)
+    evaluated = ", ".join(f'a."{name}"' for name in evaluations_schema().names[len(KEYS) :])
+    calls = ", ".join(f'"{name}"' for name in calls_schema().names)
     spill = out / ".work" / "spill"
     spill.mkdir(exist_ok=True)
     tables = {

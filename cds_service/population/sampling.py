@@ -30,18 +30,18 @@ KEY = ("sheet", "rule", "answer", "because")
 def draw_sample(count: int, plan: Plan, work: Path, answers: Path, out: Path) -> None:
     """Draw ``count`` sheets, from all rules in turn, half of them where the rule fired."""
     drawn = _drawn(count, plan.sites[0], answers)
-    histories = _histories({one["patient"] for one in drawn}, plan, work)
+    histories = _histories({case["patient"] for case in drawn}, plan, work)
     folder = out / "sample"
     folder.mkdir(exist_ok=True)
     titles = _titles(plan)
     sheets, keys = [], []
-    for number, one in enumerate(drawn, 1):
+    for number, case in enumerate(drawn, 1):
         name = f"{number:03}"
-        text = _sheet(name, one, titles[one["rule"]], *histories[one["patient"]], plan)
+        text = _sheet(name, case, titles[case["rule"]], *histories[case["patient"]], plan)
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
-        when = one["time"].isoformat()
-        sheets.append([name, one["rule"], when, one["patient"], "", ""])
-        keys.append([name, one["rule"], one["answer"], "; ".join(one["because"])])
+        when = case["time"].isoformat()
+        sheets.append([name, case["rule"], when, case["patient"], "", ""])
+        keys.append([name, case["rule"], case["answer"], "; ".join(case["because"])])
     _write(out / "sample.csv", SHEET, sheets)
     _write(out / "sample-key.csv", KEY, keys)
 
@@ -68,10 +68,10 @@ def _drawn(count: int, site: str, answers: Path) -> list[Json]:
         """,
         [site, count],
     )
-    names = [one[0] for one in found.description]
+    names = [column[0] for column in found.description]
     drawn = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-    for one in drawn:
-        one["time"] = datetime.fromtimestamp(one["time"] / 1e6, UTC)
+    for case in drawn:
+        case["time"] = datetime.fromtimestamp(case["time"] / 1e6, UTC)
     return drawn
 
 
@@ -90,19 +90,22 @@ def _histories(
             ids[digest] = name
     drugs = f"SELECT id, raw FROM {rows} WHERE patient = '{MEDICATIONS}' AND type = 'Medication'"
     named = {name: _what(raw) for name, raw in joined.execute(drugs).fetchall()}
-    made = {}
+    histories = {}
     for digest, name in ids.items():
         query = f"SELECT {', '.join(RESOURCES)} FROM {rows} WHERE patient = ? ORDER BY ALL"
         found = joined.execute(query, [name]).fetchall()
-        whole = items_of(found)
-        person = next((one for one in whole if one.type == "Patient"), None)
-        history = History(person, [one for one in whole if one.type != "Patient"])
-        made[digest] = history, {one: named[one] for one in _drugs(whole) if one in named}
-    return made
+        items_read = items_of(found)
+        person = next((item for item in items_read if item.type == "Patient"), None)
+        history = History(person, [item for item in items_read if item.type != "Patient"])
+        histories[digest] = (
+            history,
+            {drug: named[drug] for drug in _drugs(items_read) if drug in named},
+        )
+    return histories
 
 
-def _drugs(whole: Sequence[Item]) -> Iterator[str]:
-    return (one.medication for one in whole if one.medication)
+def _drugs(items: Sequence[Item]) -> Iterator[str]:
+    return (item.medication for item in items if item.medication)
 
 
 def _titles(plan: Plan) -> dict[str, str]:
@@ -112,15 +115,15 @@ def _titles(plan: Plan) -> dict[str, str]:
 
 
 def _sheet(
-    name: str, one: Json, title: str, history: History, drugs: dict[str, str], plan: Plan
+    name: str, case: Json, title: str, history: History, drugs: dict[str, str], plan: Plan
 ) -> str:
     """A page with what was known at the moment, newest first, without the rule's outcome."""
     order = ""
-    placed = next((x for x in history.items if _digest(plan, x) == one["order"]), None)
-    if one["order"] and placed is not None and (row := _line(placed, drugs)):
+    placed = next((item for item in history.items if _digest(plan, item) == case["order"]), None)
+    if case["order"] and placed is not None and (row := _line(placed, drugs)):
         order = f"<p>Order being placed: <b>{escape(row[2])}</b> ({escape(row[1])}).</p>"
     known = history.at(
-        one["time"], alive=True, but=f"{placed.type}/{placed.id}" if order and placed else ""
+        case["time"], alive=True, but=f"{placed.type}/{placed.id}" if order and placed else ""
     )
     listed = sorted(
         (row for item in known if (row := _line(item, drugs))),
@@ -144,11 +147,11 @@ def _sheet(
         "margin:1rem auto;padding:0 1rem}td,th{padding:.2rem .5rem;text-align:left;border-bottom:"
         "1px solid #ccc;vertical-align:top}p,td{overflow-wrap:anywhere}table{border-collapse:collapse;width:100%}</style>"
         f"<h1>Sheet {name}</h1>{warn}<p><b>Question: should the clinician be told this at this "
-        f"moment?</b> {escape(title)} ({escape(one['rule'])}). Write yes, no or unclear in the "
+        f"moment?</b> {escape(title)} ({escape(case['rule'])}). Write yes, no or unclear in the "
         "column should_fire of sample.csv, without talking to the other reader.</p>"
-        f"<p>Patient {escape(one['patient'])}, {escape(str(person.get('gender') or 'sex unknown'))}, "
+        f"<p>Patient {escape(case['patient'])}, {escape(str(person.get('gender') or 'sex unknown'))}, "
         f"born {escape(str(person.get('birthDate') or 'unknown')[:4])}. Moment: "
-        f"{one['time'].astimezone():%Y-%m-%d %H:%M (UTC%z)}.</p>{order}<table><tr><th>date (local)<th>kind<th>what<th>value or status</tr>"
+        f"{case['time'].astimezone():%Y-%m-%d %H:%M (UTC%z)}.</p>{order}<table><tr><th>date (local)<th>kind<th>what<th>value or status</tr>"
         f"{body}</table></html>\n"
     )
 
@@ -160,7 +163,7 @@ def _digest(plan: Plan, item: Item) -> str | None:
 def _what(raw: bytes) -> str:
     """The drug, test or diagnosis of a resource, in words."""
     data = msgspec.json.decode(raw)
-    inside = next((part(one, "code") for one in items(part(data, "contained"))), None)
+    inside = next((part(resource, "code") for resource in items(part(data, "contained"))), None)
     return _words(part(data, "medicationCodeableConcept") or part(data, "code") or inside)
 
 
@@ -183,17 +186,17 @@ def _line(item: Item, drugs: dict[str, str]) -> tuple[str, str, str, str] | None
 def _said(data: object) -> Iterator[str]:
     """The value of a resource and everything that qualifies it: a reader needs what a rule needs."""
     yield _value(data)
-    for one in items(part(data, "component")):
-        yield f"{_words(part(one, 'code'))}: {_value(one)}"
+    for component in items(part(data, "component")):
+        yield f"{_words(part(component, 'code'))}: {_value(component)}"
     stated = [part(data, name) for name in ("status", "clinicalStatus", "verificationStatus")]
-    words = [word for one in stated for word in status_words(one)]
+    words = [word for status in stated for word in status_words(status)]
     yield ", ".join(word for word in dict.fromkeys(words) if word != "final")
     yield "reported as " * bool(flags := _list(data, "interpretation")) + flags
     for name in ("reasonCode", "dataAbsentReason"):
         yield _list(data, name)
     doses = (*items(part(data, "dosageInstruction")), *items(part(data, "dosage")))
-    yield from (text(part(one, "text")) for one in doses)
-    yield from (text(part(one, "text")) for one in items(part(data, "note")))
+    yield from (text(part(dose, "text")) for dose in doses)
+    yield from (text(part(note, "text")) for note in items(part(data, "note")))
     yield text(part(data, "comment"))
 
 
@@ -208,7 +211,7 @@ def _value(data: object) -> str:
     if quantity is not None:
         unit = part(quantity, "unit") or part(quantity, "code")
         shown = (part(quantity, "comparator"), part(quantity, "value"), unit)
-        return " ".join(str(one) for one in shown if one is not None)
+        return " ".join(str(piece) for piece in shown if piece is not None)
     for name in ("valueInteger", "valueBoolean"):
         if (plain := part(data, name)) is not None:
             return str(plain)

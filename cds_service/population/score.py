@@ -30,29 +30,29 @@ def score(folder: Path, sheets: Sequence[Path]) -> dict[str, Any]:
             "SHEETS",
         )
     readers = {str(path): _filled(path, key) for path in sheets}
-    made: dict[str, Any] = {"sheets": len(key), "readers": {}}
+    scores: dict[str, Any] = {"sheets": len(key), "readers": {}}
     for name, filled in readers.items():
         rules = sorted({rule for _, rule in filled})
-        made["readers"][name] = {
+        scores["readers"][name] = {
             "all": _values(filled, key),
             "unanswered": len(key) - len(filled),
             "rules": {
-                rule: _values({one: v for one, v in filled.items() if one[1] == rule}, key)
+                rule: _values({pair: v for pair, v in filled.items() if pair[1] == rule}, key)
                 for rule in rules
             },
         }
     if len(readers) == 2:
         first, second = readers.values()
-        both = [one for one in first if one in second]
-        made["both"] = len(both)
-        made["kappa"] = kappa([(first[one], second[one]) for one in both])
-        agreed = {one: first[one] for one in both if first[one] == second[one]}
-        made["agreed"] = _values(agreed, key)
-    return made
+        both = [pair for pair in first if pair in second]
+        scores["both"] = len(both)
+        scores["kappa"] = kappa([(first[pair], second[pair]) for pair in both])
+        agreed = {pair: first[pair] for pair in both if first[pair] == second[pair]}
+        scores["agreed"] = _values(agreed, key)
+    return scores
 
 
 def _filled(path: Path, key: Mapping[tuple[str, str], bool]) -> dict[tuple[str, str], bool]:
-    found: dict[tuple[str, str], bool] = {}
+    filled: dict[tuple[str, str], bool] = {}
     seen: set[tuple[str, str]] = set()
     try:
         rows = list(read_csv(path))
@@ -66,31 +66,31 @@ def _filled(path: Path, key: Mapping[tuple[str, str], bool]) -> dict[tuple[str, 
         )
     for line, row in enumerate(rows, 2):
         sheet = row.get("sheet", "")
-        one = (sheet.zfill(3) if sheet else "", row.get("rule", ""))
-        said = row.get("should_fire", "").lower()
-        if one not in key:
+        pair = (sheet.zfill(3) if sheet else "", row.get("rule", ""))
+        judgement = row.get("should_fire", "").lower()
+        if pair not in key:
             raise BadRequest(
                 f"{path}, line {line}: there is no sheet {sheet!r} for this rule.",
                 "Complete a copy of sample.csv without changing its other columns.",
             )
-        if one in seen:
+        if pair in seen:
             raise BadRequest(f"{path}, line {line}: sheet {sheet} is listed twice.", "Keep one.")
-        seen.add(one)
-        if said in _YES or said in _NO:
-            found[one] = said in _YES
-        elif said not in _OPEN:
+        seen.add(pair)
+        if judgement in _YES or judgement in _NO:
+            filled[pair] = judgement in _YES
+        elif judgement not in _OPEN:
             raise BadRequest(
-                f"{path}, line {line}: should_fire is {said!r}.", "Write yes, no or unclear."
+                f"{path}, line {line}: should_fire is {judgement!r}.", "Write yes, no or unclear."
             )
-    return found
+    return filled
 
 
 def _values(
     filled: Mapping[tuple[str, str], bool], key: Mapping[tuple[str, str], bool]
 ) -> dict[str, Any]:
     """Positive and negative predictive value, each with its 95 % interval; None without data."""
-    fired = [said for one, said in filled.items() if key[one]]
-    silent = [not said for one, said in filled.items() if not key[one]]
+    fired = [judgement for pair, judgement in filled.items() if key[pair]]
+    silent = [not judgement for pair, judgement in filled.items() if not key[pair]]
     return {"positive": _share(fired), "negative": _share(silent)}
 
 
@@ -111,8 +111,8 @@ def kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
     if not pairs:
         return None
     count = len(pairs)
-    observed = sum(one == two for one, two in pairs) / count
-    first = sum(one for one, _ in pairs) / count
-    second = sum(two for _, two in pairs) / count
+    observed = sum(a == b for a, b in pairs) / count
+    first = sum(a for a, _ in pairs) / count
+    second = sum(b for _, b in pairs) / count
     chance = first * second + (1 - first) * (1 - second)
     return None if chance == 1 else round((observed - chance) / (1 - chance), 4)

@@ -48,7 +48,7 @@ class Source:
                 "SOURCE",
             )
         linked = inner_links(folder)
-        names = {str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file()}
+        names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
         self._parts = parts_of(names - linked, str(folder))
         self._folder = folder
 
@@ -83,16 +83,16 @@ class Source:
 
     def aside(self) -> Reader:
         """A reader that has counted ``error/`` and leaves out what ``deleted/`` lists."""
-        aside, gone = Reader(), set[str]()
-        aside.unread(self._parts.unread)
+        reader, deleted = Reader(), set[str]()
+        reader.unread(self._parts.unread)
         for name in self._parts.errors:
             with (self._folder / name).open("rb") as file:
-                aside.errors(name, file)
+                reader.errors(name, file)
         for name in self._parts.deletions:
             with (self._folder / name).open("rb") as file:
-                gone.update(aside.deletions(name, file))
-        aside.deleted = frozenset(gone)
-        return aside
+                deleted.update(reader.deletions(name, file))
+        reader.deleted = frozenset(deleted)
+        return reader
 
 
 def batches_in(folder: Path, span: Span, reader: Reader) -> Iterator[Any]:
@@ -125,9 +125,9 @@ class Parts(NamedTuple):
 def inner_links(folder: Path) -> frozenset[str]:
     """Symbolic links to other files in the folder, as smart-fetch makes them in its exports."""
     whole = folder.resolve()
-    links = (one for one in folder.rglob("*") if one.is_symlink())
+    links = (path for path in folder.rglob("*") if path.is_symlink())
     return frozenset(
-        str(one.relative_to(folder)) for one in links if one.resolve().is_relative_to(whole)
+        str(link.relative_to(folder)) for link in links if link.resolve().is_relative_to(whole)
     )
 
 
@@ -136,7 +136,7 @@ def parts_of(names: Iterable[str], folder: str) -> Parts:
     found, unread = [], []
     for name in sorted(names):
         *above, last = name.split("/")
-        if last == _LOG or any(one.startswith(".") for one in (*above, last)):
+        if last == _LOG or any(step.startswith(".") for step in (*above, last)):
             continue
         if last.endswith(_ENDS):
             found.append((name, frozenset(above)))
@@ -176,5 +176,5 @@ def batches_of(rows: Iterable[Row]) -> Iterator[Any]:
 def _batch(columns: Iterable[list[Any]]) -> Any:
     arrow = need("pyarrow")
     schema = resources_schema()
-    made = [arrow.array(one, kind) for one, kind in zip(columns, schema.types, strict=True)]
-    return arrow.record_batch(made, schema=schema)
+    arrays = [arrow.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
+    return arrow.record_batch(arrays, schema=schema)

@@ -51,9 +51,9 @@ def evaluate_on_spark(
     session.conf.set(_ROWS, "2048")
     read = session.read.parquet(resources)
     counted = read.filter(functions.col("patient").isNull())
-    told: dict[str, Any] = {name: {} for name in _COUNTED}
+    counts: dict[str, Any] = {name: {} for name in _COUNTED}
     for row in counted.groupBy("type", "id").agg(functions.sum("position").alias("n")).collect():
-        told[row["type"]][row["id"]] = row["n"]
+        counts[row["type"]][row["id"]] = row["n"]
     rows = with_medications(read.filter(functions.col("patient").isNotNull()))
     shuffled = rows.repartition(*([partitions] if partitions else []), "patient")
 
@@ -66,7 +66,7 @@ def evaluate_on_spark(
         .write.mode("overwrite")
         .parquet(f"file://{answers.resolve()}")
     )
-    return told, answers
+    return counts, answers
 
 
 def _read(session: Any, address: str, to: str) -> None:
@@ -85,26 +85,26 @@ def _read(session: Any, address: str, to: str) -> None:
             "SOURCE",
         ) from None
     # Spark writes the address differently (file:/x, s3a://bucket/x), but with as many steps.
-    steps = len([one for one in urlsplit(address).path.split("/") if one])
+    steps = len([step for step in urlsplit(address).path.split("/") if step])
     above = ""
     if names:
         before = 3 if "://" in names[0] else 1
         above = "/".join(names[0].split("/")[: before + steps]) + "/"
     below = {name.removeprefix(above) for name in names}
     if address.startswith("file://"):
-        below -= {quote(one) for one in inner_links(Path(address.removeprefix("file://")))}
+        below -= {quote(link) for link in inner_links(Path(address.removeprefix("file://")))}
     parts = parts_of(below, address)
     numbers = {above + name: number for number, name in enumerate(parts.files)}
-    told = Reader()
-    told.unread(parts.unread)
-    gone: set[str] = set()
+    reader = Reader()
+    reader.unread(parts.unread)
+    deletions: set[str] = set()
     for name in (*parts.errors, *parts.deletions):
         content = io.BytesIO(files.filter(path == above + name).select("content").head()[0])
         if name in parts.errors:
-            told.errors(name, content)
+            reader.errors(name, content)
         else:
-            gone.update(told.deletions(name, content))
-    deleted = frozenset(gone)
+            deletions.update(reader.deletions(name, content))
+    deleted = frozenset(deletions)
     schema = _spark_schema(resources_schema())
 
     def by_line(batches: Iterable[Any]) -> Iterator[Any]:
@@ -122,8 +122,8 @@ def _read(session: Any, address: str, to: str) -> None:
     session.conf.set(_ROWS, "1")
     whole = files.filter(~path.endswith(".ndjson")).select(path, "content")
     whole.mapInArrow(by_file, schema).write.mode("append").parquet(to)
-    if told.odd:
-        first = session.createDataFrame(_counts(told), schema)
+    if reader.odd:
+        first = session.createDataFrame(_counts(reader), schema)
         first.write.mode("append").parquet(to)
 
 
@@ -154,7 +154,9 @@ def _lines(batches: Iterable[Any], numbers: dict[str, int]) -> Iterator[tuple[st
     """Lines with their positions. Each part of a file arrives in order, from its first line."""
     at, offset = ("", -1), 0
     for batch in batches:
-        for path, start, line in zip(*(one.to_pylist() for one in batch.columns), strict=True):
+        for path, start, line in zip(
+            *(column.to_pylist() for column in batch.columns), strict=True
+        ):
             if path not in numbers:
                 continue
             if (path, start) != at:
@@ -165,7 +167,7 @@ def _lines(batches: Iterable[Any], numbers: dict[str, int]) -> Iterator[tuple[st
 
 def _files(batches: Iterable[Any], numbers: dict[str, int]) -> Iterator[tuple[str, bytes, int]]:
     for batch in batches:
-        for path, content in zip(*(one.to_pylist() for one in batch.columns), strict=True):
+        for path, content in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             if path in numbers:
                 yield path, content, numbers[path] << FILE_BITS
 

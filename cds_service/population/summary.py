@@ -51,7 +51,7 @@ class Answers:
     def all(self, query: str) -> list[Json]:
         """The rows of a query."""
         answer = self._database.execute(query)
-        names = [one[0] for one in answer.description]
+        names = [column[0] for column in answer.description]
         return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
     def one(self, query: str) -> Json:
@@ -72,7 +72,7 @@ def summarise(
     data = Answers(answers, options.out, options.site)
     counts = data.one(_COUNTS)
     shown = data.one("SELECT coalesce(sum(info + warning + critical), 0)::BIGINT n FROM calls")["n"]
-    made: Json = {
+    summary: Json = {
         "asked": {
             "at": options.at,
             "hook": plan.hook,
@@ -113,11 +113,11 @@ def summarise(
             "(SELECT unnest(problems) AS p FROM calls) GROUP BY 1 ORDER BY 2 DESC, 1"
         ),
     }
-    held = held_against(made, limits)
-    made["limits"] = {"verdict": verdict(held), "held": held}
+    limits_checked = held_against(summary, limits)
+    summary["limits"] = {"verdict": verdict(limits_checked), "held": limits_checked}
     if options.compare:
-        made["compared"] = compared(data, options.site, options.compare)
-    return made
+        summary["compared"] = compared(data, options.site, options.compare)
+    return summary
 
 
 _COUNTS = """
@@ -174,14 +174,14 @@ def _caveats(data: Answers) -> list[Json]:
 
 
 def _ranked(counted: Mapping[str, int]) -> list[Json]:
-    ranked = sorted(counted.items(), key=lambda one: (-one[1], one[0]))
+    ranked = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     return [{"kind": kind, "count": count} for kind, count in ranked]
 
 
 def rules_digest(data: Answers) -> str:
     """A digest of the rules and their versions."""
     found = data.all("SELECT DISTINCT rule, version FROM evaluations ORDER BY 1, 2")
-    return _digest_of([f"{one['rule']} {one['version']}" for one in found])
+    return _digest_of([f"{row['rule']} {row['version']}" for row in found])
 
 
 def limits_digest(plan: Plan) -> str:
@@ -287,12 +287,12 @@ def compared(data: Answers, site: str, other: str) -> Json:
     # NULL (what a call does not have) equals nothing, so both sides use '' instead.
     columns = """* REPLACE (coalesce(encounter, '') AS encounter, coalesce("order", '') AS "order",
         coalesce(patient, '') AS patient)"""
-    one, two = (quoted(name) for name in (site, other))
+    first, second = (quoted(name) for name in (site, other))
     rows = f"""
         SELECT {keys}, a.fate = 'shown' AS was, b.fate = 'shown' AS will,
             a.indicator AS indicator_was, b.indicator AS indicator_will
-        FROM (SELECT {columns} FROM every_evaluation WHERE site = '{one}') a
-        FULL JOIN (SELECT {columns} FROM every_evaluation WHERE site = '{two}') b
+        FROM (SELECT {columns} FROM every_evaluation WHERE site = '{first}') a
+        FULL JOIN (SELECT {columns} FROM every_evaluation WHERE site = '{second}') b
         USING ({keys})
     """
     changed = f"""

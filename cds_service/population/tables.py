@@ -30,9 +30,9 @@ def need(name: str) -> Any:
 
 def database(**config: Any) -> Any:
     """A DuckDB database in memory, with UTC as its time zone and without a progress bar."""
-    made = need("duckdb").connect(config=config)
-    made.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-    return made
+    connection = need("duckdb").connect(config=config)
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    return connection
 
 
 def stoppers() -> tuple[type[Exception], ...]:
