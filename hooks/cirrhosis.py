@@ -192,7 +192,7 @@ def electrolytes(facts: Facts) -> Electrolytes:
         sentences.append(f"Repeat first: {', '.join(map(_value_with_status, to_repeat))}.")
     if unknown:
         sentences.append(
-            f"Check first: {' and '.join(unknown)} (not known for 30 days: no reliable result)."
+            f"Check first: {' and '.join(unknown)} (no reliable result in the last 30 days)."
         )
     sentences.extend(f"{line[0].upper()}{line[1:]}." for line in not_low)
     return Electrolytes(
@@ -248,7 +248,7 @@ def baclofen_advice(facts: Facts) -> str:
         return f"Baclofen is not advised: {contraindication}.{review}"
     unknown = unknown_before_baclofen(facts)
     if unknown:
-        return f"Baclofen is not named as an option: {unknown}.{review}"
+        return f"Baclofen is not suggested: {unknown}.{review}"
     older = facts.age is not None and facts.age >= facts.limits.value("age.older")
     falls = " At 65 or older, sedation and falls are more likely." if older else ""
     return (
@@ -284,5 +284,5 @@ def unknown_before_baclofen(facts: Facts) -> str:
         return "renal function is not known to be normal within 90 days"
     sodium = facts.newest("sodium", Worse.LOW)
     if sodium.unusable or not facts.within(sodium.result, RECENT):
-        return "sodium is not known for 30 days (no reliable result)"
+        return "no reliable sodium result in the last 30 days"
     return ""

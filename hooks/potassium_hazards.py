@@ -183,7 +183,9 @@ def _add_potassium_level(facts: Facts, level: levels.Level, hazards: Hazards, ke
     elif level.result is None or level.stale:
         unread = reading.results_unread(facts) or level.unusable
         hazards.warning.append(
-            "potassium could not be checked" if unread else "potassium unknown for 30 days"
+            "potassium could not be checked"
+            if unread
+            else "no potassium result in the last 30 days"
         )
     elif level.beyond is True:
         reason = f"K {level.result.reported} ({day(level.result)}{_remark(level)})"

@@ -55,8 +55,8 @@ from hooks.wording import CONTRAINDICATED, FOR_ADVICE
 @rule(
     id="cirrhosis-cramps",
     title="Muscle cramps in cirrhosis",
-    version="2.1.1",
-    changed="2026-11-27",
+    version="2.1.2",
+    changed="2026-11-28",
     tier=Tier.ALWAYS,
     references=["easl-2018", "article", "aasld-2021", "general-knowledge"],
     limits=[

@@ -51,15 +51,15 @@ _CLASSES = {
     "diuretic_loop": _DrugClass("loop diuretic", "1.20", ", not significant"),
     "statin": _DrugClass("statin", "1.16"),
     "saba": _DrugClass("short-acting beta-agonist"),
-    "other_cramp_provoking": _DrugClass("other medicine with cramps as a listed effect"),
+    "other_cramp_provoking": _DrugClass("other medicine with cramps as a listed side effect"),
 }
 
 
 @rule(
     id="cramp-inducing-medication",
     title="Medicines that may provoke cramps",
-    version="2.0.1",
-    changed="2026-11-27",
+    version="2.0.2",
+    changed="2026-11-28",
     tier=Tier.COMPLAINT,
     references=["sequence-symmetry-2012", "article", "general-knowledge"],
     overrides=FOR_ADVICE,

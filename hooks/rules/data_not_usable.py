@@ -14,8 +14,8 @@ or the selected order could not be read.
 A record of another patient is always reported, and so is a rule that failed through a fault of
 its own.
 Then: each thing that could not be checked, why, and the resource; and the rules that could not
-be asked because a whole kind of data is missing. A warning if the laboratory flagged a result as
-critical or its value is, else info.
+be evaluated because a whole kind of data is missing. A warning if the laboratory flagged a result
+as critical or its value is, else info.
 Does not cover: orders that no rule judges; optional prefetch keys that were simply not sent.
 """
 
@@ -216,8 +216,8 @@ def _rule() -> Rule:
     return rule(
         id="data-not-usable",
         title="Data that could not be used",
-        version="2.2.0",
-        changed="2026-11-27",
+        version="2.2.1",
+        changed="2026-11-28",
         tier=Tier.ALWAYS,
         references=["judgement"],
         minors=True,

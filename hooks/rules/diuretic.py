@@ -49,8 +49,8 @@ from hooks.wording import FOR_TESTS, day, drugs, headline, named
 @rule(
     id="diuretic-ordered-with-cramps",
     title="Diuretic ordered for a patient with cramps",
-    version="2.0.1",
-    changed="2026-11-27",
+    version="2.0.2",
+    changed="2026-11-28",
     tier=Tier.ALWAYS,
     references=["article", "easl-2018", "sequence-symmetry-2012"],
     limits=["potassium.low", "potassium.high", "magnesium.low", "sodium.low", "sodium.diuretic"],
@@ -266,7 +266,7 @@ def _summary(
         return headline(f"{subject}, {where}: check {names}{' first' * (not not_to_delay)}")
     if not_to_delay:
         return headline(f"{subject}, {where}: monitor potassium and magnesium")
-    return headline(f"{subject}, {where}: weigh stopping against adding")
+    return headline(f"{subject}, {where}: consider stopping a diuretic, not adding one")
 
 
 def _advice(
@@ -285,7 +285,7 @@ def _advice(
         lines.append(f"Correct the deficiency of {names} {when}.")
     if unchecked:
         names = " and ".join(electrolyte.name for electrolyte in unchecked)
-        lines.append(f"Check {names} {when}: not known for 30 days (no reliable result).")
+        lines.append(f"Check {names} {when}: no reliable result in the last 30 days.")
     if cirrhosis:
         severity = cramps.persistent(facts)
         lines.append(
@@ -308,5 +308,8 @@ def _test_offers(
         )
     return (
         *(OrderTest(electrolyte.name, "repeat the low result") for electrolyte in low),
-        *(OrderTest(electrolyte.name, "not checked for 30 days") for electrolyte in unchecked),
+        *(
+            OrderTest(electrolyte.name, "not checked in the last 30 days")
+            for electrolyte in unchecked
+        ),
     )

@@ -35,8 +35,8 @@ from hooks.wording import FOR_TESTS, TOO_COSTLY, headline
 @rule(
     id="electrolytes-not-checked",
     title="Initial workup of cramps not complete",
-    version="1.0.2",
-    changed="2026-11-27",
+    version="1.0.3",
+    changed="2026-11-28",
     tier=Tier.COMPLAINT,
     references=["article"],
     offers=["cbc", "magnesium", "potassium"],
@@ -97,8 +97,8 @@ def electrolytes_not_checked(facts: Facts) -> Answer:
                 *levels.newer_unusable(unusable[analyte], _NAMES[analyte]),
             )
         ),
-        strength="The article's recommendation. No more is asked for because most cramps are "
-        "idiopathic.",
+        strength="The article's recommendation. Nothing more is recommended, because most cramps "
+        "are idiopathic.",
         suggestions=tuple(_TESTS[analyte] for analyte in not_ordered),
         overrides=(*FOR_TESTS, TOO_COSTLY),
     )

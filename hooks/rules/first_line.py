@@ -40,8 +40,8 @@ NO_MASSAGE = ("dvt", "limb_or_spine_emergency")
 @rule(
     id="first-line-measures",
     title="First-line measures for leg cramps",
-    version="2.0.1",
-    changed="2026-11-27",
+    version="2.0.2",
+    changed="2026-11-28",
     tier=Tier.COMPLAINT,
     references=[
         "article",

@@ -44,8 +44,8 @@ from hooks.wording import CONTRAINDICATED, FOR_TESTS, day, drugs, headline, name
 @rule(
     id="high-potassium",
     title="High potassium",
-    version="2.0.1",
-    changed="2026-11-27",
+    version="2.0.2",
+    changed="2026-11-28",
     tier=Tier.ALWAYS,
     references=["ukka-hyperkalaemia-2023", "general-knowledge", "article"],
     limits=[
@@ -104,8 +104,8 @@ def high_potassium(facts: Facts) -> Answer:
             (level.evidence(),),
         )
     return NotFired(
-        "potassium is 5.0 to 5.4 mmol/L without a supplement beside a potassium-sparing diuretic "
-        "or advanced renal impairment",
+        "potassium is 5.0 to 5.4 mmol/L without a supplement together with a potassium-sparing "
+        "diuretic or advanced renal impairment",
         (level.evidence(),),
     )
 

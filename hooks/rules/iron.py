@@ -50,8 +50,8 @@ RAISING_FERRITIN = ("ckd_any", "ckd_stage_3", "ckd_stage_4_5", "cirrhosis", "liv
 @rule(
     id="low-ferritin",
     title="Low ferritin",
-    version="2.0.1",
-    changed="2026-11-27",
+    version="2.0.2",
+    changed="2026-11-28",
     tier=Tier.ALWAYS,
     references=["aasm-2025", "article", "allen-2018", "general-knowledge"],
     limits=[
@@ -125,7 +125,9 @@ def _not_low(facts: Facts, ferritin: Newest, saturation: Newest, rls: bool) -> A
     if low is None:
         return CannotTell((f"ferritin {result.reported} does not say whether it is low",))
     tsat = saturation.result if facts.within(saturation.result, IRON) else None
-    unmeasured = "; transferrin saturation was not measured in 6 months" if tsat is None else ""
+    unmeasured = (
+        "; transferrin saturation was not measured in the last 6 months" if tsat is None else ""
+    )
     return NotFired(f"ferritin is not low{unmeasured}", (Evidence(result, limit),))
 
 
@@ -259,7 +261,7 @@ def _summary(
     assert lead is not None and isinstance(lead.fact, Result)
     name = "ferritin" if ferritin_low else "transferrin saturation"
     status = ", preliminary" if preliminary else ""
-    meaning = "iron matters in restless legs" if rls else "ask about restless legs"
+    meaning = "relevant to restless legs" if rls else "ask about restless legs"
     return headline(f"Low {name}: {lead.fact.reported} ({day(lead.fact)}){status}; {meaning}")
 
 
@@ -305,8 +307,8 @@ def _iron(facts: Facts, tsat: Result | None, dialysis: tuple[str, ...]) -> tuple
     if on_dialysis := facts.hazards("dialysis"):
         return (f"No iron is advised here ({named(on_dialysis)}): the renal team decides on it.",)
     return (
-        "Look for a cause. Whether to give iron is the clinician's decision, not with iron "
-        f"overload or TSAT above {high}.",
+        "Look for a cause. Giving iron is the clinician's decision; avoid it in iron overload or "
+        f"with TSAT above {high}.",
     )
 
 

@@ -51,8 +51,8 @@ _LIKELY_CAUSES = "PPI, diuretics, alcohol, diarrhoea"
 @rule(
     id="low-magnesium",
     title="Documented low magnesium",
-    version="2.0.1",
-    changed="2026-11-27",
+    version="2.0.2",
+    changed="2026-11-28",
     tier=Tier.ALWAYS,
     references=["article", "general-knowledge"],
     limits=[
@@ -210,7 +210,7 @@ def _dose(facts: Facts, renal: RenalFunction) -> str:
     if renal.moderate:
         caution = f" {renal.phrase()}: start low and monitor."
     elif renal.stale or renal.unusable:
-        caution = " No usable renal function from the last 90 days is known: check it first."
+        caution = " There is no usable renal function result from the last 90 days: check it first."
     binding_drugs = facts.taking("magnesium_binding")
     spacing = (
         f" Give it hours apart from {named(binding_drugs)}, by its label." if binding_drugs else ""

@@ -219,8 +219,8 @@ def magnesium_ordered_normal_level(facts: Facts) -> Answer:
 @rule(
     id="magnesium-ordered-level-unknown",
     title="Magnesium ordered for cramps with unknown magnesium",
-    version="2.0.1",
-    changed="2026-11-27",
+    version="2.0.2",
+    changed="2026-11-28",
     tier=Tier.ALWAYS,
     references=["cochrane-magnesium-2020", "article"],
     judges=["magnesium"],
@@ -249,7 +249,7 @@ def magnesium_ordered_level_unknown(facts: Facts) -> Answer:
         indicator=Indicator.INFO,
         summary="Magnesium ordered for cramps without a recent level: check magnesium first",
         advice=(
-            f"Ordered: {named(drafts)}. No usable serum magnesium from the last 90 days is known. "
+            f"Ordered: {named(drafts)}. There is no usable serum magnesium from the last 90 days. "
             f"Check it before supplementing: a documented deficiency is corrected. {_FIGURES}",
         ),
         evidence=(*(Evidence(draft) for draft in drafts), *level_evidence),

@@ -46,8 +46,8 @@ _OTHER_INDICATIONS = frozenset({"constipation", "dyspepsia", "arrhythmia", "ecla
 @rule(
     id="magnesium-ordered-dose",
     title="Dose of magnesium oxide for a deficiency",
-    version="1.0.2",
-    changed="2026-11-27",
+    version="1.0.3",
+    changed="2026-11-28",
     tier=Tier.ALWAYS,
     references=["article"],
     limits=[
@@ -87,7 +87,7 @@ def magnesium_ordered_dose(facts: Facts) -> Answer:
     assert magnesium_ordered_renal_impairment.check is not None
     renal_answer = magnesium_ordered_renal_impairment.check(facts)
     if isinstance(renal_answer, Finding):
-        return NotFired("renal function is impaired or not known: see the card on that")
+        return NotFired("renal function is impaired or not known: see that card")
     if isinstance(renal_answer, CannotTell):
         return renal_answer
     level = levels.low(facts, "magnesium")

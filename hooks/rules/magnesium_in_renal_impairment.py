@@ -54,8 +54,8 @@ from hooks.wording import CONTRAINDICATED, FOR_ADVICE, FOR_HAZARDS, PREFERENCE, 
 @rule(
     id="magnesium-in-renal-impairment",
     title="Magnesium in renal impairment",
-    version="2.0.1",
-    changed="2026-11-27",
+    version="2.0.2",
+    changed="2026-11-28",
     tier=Tier.ALWAYS,
     references=REFERENCES,
     limits=LIMITS,
@@ -139,8 +139,8 @@ def _supplement_taken(
     if risk.deficit is not None:
         action = "correct it with specialist advice"
         advice.append(
-            f"Magnesium is low nevertheless ({risk.deficit.reported}): whether to stop "
-            "it and how to correct the deficiency is one decision, with specialist advice."
+            f"Magnesium is low nevertheless ({risk.deficit.reported}): decide together "
+            "whether to stop it and how to correct the deficiency, with specialist advice."
         )
     elif indicator is Indicator.CRITICAL:
         action = "toxic accumulation possible" if impaired else "stop it and recheck"
@@ -151,7 +151,7 @@ def _supplement_taken(
         )
     elif not impaired:
         action = "recheck, less or none"
-        advice.append("Magnesium is above range: recheck it, and give less or none.")
+        advice.append("Magnesium is above range: recheck it, and reduce or stop the magnesium.")
     else:
         action = "monitor"
         advice.append(
@@ -203,7 +203,7 @@ def _supplement_taken_renal_function_unknown(
         summary=headline("On magnesium, renal function not known: check creatinine"),
         advice=(
             f"Magnesium on the list: {named(supplements)}. It accumulates in renal "
-            "insufficiency, and no usable renal function from the last 12 months is known.",
+            "insufficiency, and there is no usable renal function from the last 12 months.",
         ),
         evidence=(*(Evidence(supplement) for supplement in supplements), *risk.evidence(facts)),
         missing=risk.missing(),

@@ -56,8 +56,8 @@ from hooks.wording import CONTRAINDICATED, FOR_HAZARDS, drugs, named
 @rule(
     id="potassium-ordered-hazard",
     title="Potassium ordered: risk of hyperkalaemia",
-    version="2.0.1",
-    changed="2026-11-27",
+    version="2.0.2",
+    changed="2026-11-28",
     tier=Tier.ALWAYS,
     references=[
         "ukka-hyperkalaemia-2023",

@@ -77,8 +77,8 @@ _NEEDS = [
 @rule(
     id="quinine-active",
     title="Quinine on the medication list",
-    version="2.1.1",
-    changed="2026-11-27",
+    version="2.1.2",
+    changed="2026-11-28",
     tier=Tier.ALWAYS,
     references=_REFERENCES,
     limits=["platelets.low", "qtc_interval.long"],
@@ -95,7 +95,9 @@ def quinine_active(facts: Facts) -> Answer:
         return CannotTell(unread) if unread else NotFired("no active quinine")
     current = facts.taking("quinine")
     evidence = tuple(
-        Evidence(drug, note="" if drug in current else "a newer statement says stopped; confirm")
+        Evidence(
+            drug, note="" if drug in current else "a newer statement says it was stopped; confirm"
+        )
         for drug in taken
     )
     offers = (_BLOOD_COUNT,)
@@ -105,8 +107,8 @@ def quinine_active(facts: Facts) -> Answer:
 @rule(
     id="quinine-ordered",
     title="Quinine ordered",
-    version="2.1.1",
-    changed="2026-11-27",
+    version="2.1.2",
+    changed="2026-11-28",
     tier=Tier.ALWAYS,
     references=_REFERENCES,
     limits=["platelets.low", "qtc_interval.long"],
@@ -255,7 +257,7 @@ def _advice(
         if not names:
             yield (
                 "Consider it only when cramps are very painful or frequent, treatable causes are "
-                "excluded and stretching has not helped; stop it when it has not helped after "
+                "excluded and stretching has not helped; stop it if it has not helped after "
                 "4 weeks."
             )
     else:

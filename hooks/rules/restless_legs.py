@@ -97,9 +97,9 @@ def ferritin_not_checked(facts: Facts) -> Answer:
 
 @rule(
     id="restless-legs-mimic",
-    title="Restless legs beside leg cramps",
-    version="2.0.1",
-    changed="2026-11-27",
+    title="Restless legs with leg cramps",
+    version="2.0.2",
+    changed="2026-11-28",
     tier=Tier.COMPLAINT,
     references=["aasm-2025", "article"],
     overrides=FOR_ADVICE,

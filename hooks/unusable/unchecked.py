@@ -125,7 +125,7 @@ def rules_not_asked(facts: Facts, outcomes: Iterable[Outcome]) -> str:
         if isinstance(outcome.answer, CannotTell)
         and any(need.required and not facts.obtained(need.kind) for need in outcome.rule.needs)
     ]
-    return f"Rules that could not be asked: {'; '.join(titles)}" if titles else ""
+    return f"Rules that could not be evaluated: {'; '.join(titles)}" if titles else ""
 
 
 def undecided(facts: Facts, outcomes: Iterable[Outcome]) -> dict[str, str]:

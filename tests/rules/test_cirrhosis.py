@@ -384,7 +384,7 @@ def test_normal_values_are_reported_as_normal_and_only_the_other_tests_are_liste
     case = given().has("cirrhosis").cramps().result("magnesium", "0.85 mmol/L")
     text = words(case)
     assert "Magnesium 0.85 mmol/L was normal on 2026-11-22." in text
-    assert "Check first: potassium (not known for 30 days: no reliable result)." in text
+    assert "Check first: potassium (no reliable result in the last 30 days)." in text
     text = words(checked(given().has("cirrhosis").cramps()))
     assert "first" not in text
 

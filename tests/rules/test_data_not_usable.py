@@ -314,7 +314,7 @@ def test_missing_data_name_the_rules_that_could_not_be_evaluated(kind: Kind, sta
     ]
     not_evaluated = fired(case.ask(RULE, CHART)).missing[-1]
     assert [title for title in titles if title not in not_evaluated] == []
-    assert not_evaluated.startswith("Rules that could not be asked: ") is bool(titles)
+    assert not_evaluated.startswith("Rules that could not be evaluated: ") is bool(titles)
 
 
 def test_incomplete_results_are_reported_without_cramps() -> None:

@@ -135,7 +135,9 @@ def test_the_dose_is_withheld_in_advanced_renal_impairment() -> None:
             id="moderate",
         ),
         pytest.param(
-            given().result("egfr", EGFR, days_ago=91), "90 days is known: check it first.", id="old"
+            given().result("egfr", EGFR, days_ago=91),
+            "from the last 90 days: check it first.",
+            id="old",
         ),
         pytest.param(given().has("dialysis"), "No dose is given: dialysis.", id="dialysis"),
         pytest.param(

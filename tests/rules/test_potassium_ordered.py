@@ -270,7 +270,9 @@ def test_the_evidence_lists_the_drugs_and_the_measurements() -> None:
 @pytest.mark.parametrize(
     ("case", "reason"),
     [
-        pytest.param(lambda: ordered(""), "potassium unknown for 30 days", id="never measured"),
+        pytest.param(
+            lambda: ordered(""), "no potassium result in the last 30 days", id="never measured"
+        ),
         pytest.param(
             lambda: ordered("").unusable("potassium"), "potassium could not be checked", id="unread"
         ),

@@ -128,7 +128,7 @@ CIRRHOSES = [
     V("a well compensated man with cramps: normal values are said to be normal, then the next steps",
       [CIRRHOSIS, CRAMPS, K, MG, NA, GFR], f"{LIVER}:info", says="was normal on|baclofen 10 mg/day|No diuretic"),
     V("sodium unknown: baclofen is not named before it is known",
-      [CIRRHOSIS, CRAMPS, K, MG, GFR], f"{LIVER}:info", says="sodium is not known", offers="sodium"),
+      [CIRRHOSIS, CRAMPS, K, MG, GFR], f"{LIVER}:info", says="no reliable sodium result", offers="sodium"),
 ]  # fmt: skip
 
 ORDERS = [
