@@ -134,6 +134,9 @@ KINDS: Mapping[Kind, KindSpec] = {row.kind: row for row in _ROWS}
 KIND_OF: Mapping[str, Kind] = {name: row.kind for row in _ROWS for name in row.types}
 """The kind to which a resource type belongs."""
 
+ORDERED = (*KINDS[Kind.MEDICATIONS].types, *KINDS[Kind.ORDERS].types)
+"""The types that are read where they are draft orders."""
+
 REPORTED_WITH: Mapping[str, Kind] = {
     name: row.kind for row in reversed(_ROWS) for name in row.not_read
 }

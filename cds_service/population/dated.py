@@ -220,8 +220,13 @@ def _stated(kind: str, resource: Dated) -> tuple[object]:
     if kind == "MedicationStatement":
         taken = resource.effectiveDateTime or part(resource.effectivePeriod, "start")
         return (resource.dateAsserted or taken,)
-    ordered = resource.authoredOn or resource.dateWritten or resource.dateTime or resource.orderedOn
-    return (ordered or resource.sent or resource.created,)
+    return (ordered(resource),)
+
+
+def ordered(order: Dated) -> object:
+    """When an order of any type was written, as stated."""
+    written = order.authoredOn or order.dateWritten or order.dateTime or order.orderedOn
+    return written or order.sent or order.created
 
 
 def _end(resource: Dated, since: datetime | None) -> datetime | None:

@@ -15,9 +15,10 @@ from operator import itemgetter
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from cds_service.core.kinds import ORDERED
 from cds_service.fhir.intake.bundles import MOST_ENTRIES
 from cds_service.fhir.values.elements import items, part, status_words, text
-from cds_service.population.dated import Item, items_of, moments_of, when_of
+from cds_service.population.dated import Item, items_of, moments_of, ordered, when_of
 from cds_service.population.live import LiveSite, live_site
 from cds_service.population.moments import History
 from cds_service.population.person import Person
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _NOT_HELD = frozenset({"cancelled", "entered-in-error", "planned", "entered in error"})
-_ORDERS = frozenset({"MedicationRequest", "ServiceRequest"})
 _ROWS = 512
 _COLLECT_AT = (50_000, 20, 100)  # patients leave few cycles, and looking for them costs 5 %
 NO_PATIENT = "patients without a Patient resource"
@@ -179,10 +179,10 @@ def _moments(
                 caveats["an encounter without a start: not evaluated"] += 1
             elif plan.inside(moment):
                 found.append((moment, one, None))
-        elif plan.at == "orders" and one.type in _ORDERS:
-            moment = moments_of(one.dated.authoredOn)
+        elif plan.at == "orders" and one.type in ORDERED:
+            moment = moments_of(ordered(one.dated))
             if moment is None:
-                caveats["an order without authoredOn: not evaluated"] += 1
+                caveats["an order without the time when it was ordered: not evaluated"] += 1
             elif "entered-in-error" in status_words(one.dated.status):
                 caveats["an order entered in error: not evaluated"] += 1
             elif plan.inside(moment):

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from cds_service.core.facts import Kind
-from cds_service.core.kinds import ACTIVE_ONLY, KIND_OF, REPORTED_WITH
+from cds_service.core.kinds import ACTIVE_ONLY, KIND_OF, ORDERED, REPORTED_WITH
 from cds_service.engine.hook import Hook
 from cds_service.errors import BadRequest
 from cds_service.fhir.intake.extent import failed, missing_of, says_incomplete
@@ -28,7 +28,6 @@ from cds_service.sources.prefetch import Key
 
 Json = dict[str, Any]
 
-_DRAFTED = ("MedicationRequest", "ServiceRequest")
 # Statuses that a search for active resources leaves out. A resource with an unknown status is
 # kept: the reader reports it.
 NOT_ACTIVE = frozenset({"draft", "on-hold", "revoked", "completed", "stopped", "cancelled"}) | {
@@ -193,7 +192,7 @@ def _type(resource: Mapping[str, Any]) -> str:
 
 
 def _is_draft(resource: Mapping[str, Any]) -> bool:
-    return _type(resource) in _DRAFTED and "draft" in status_words(resource.get("status"))
+    return _type(resource) in ORDERED and "draft" in status_words(resource.get("status"))
 
 
 def _pointing(entries: Iterable[Json]) -> dict[Kind, list[Json]]:

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from cds_service.core.kinds import ORDERED
+from cds_service.engine.hook import ORDER_SELECT
+from cds_service.sources.one_patient import request_of
 from tests.cli.conftest import Command
 from tests.testing import fhir
 from tests.testing.fhir import Json
@@ -209,6 +212,17 @@ def test_drafts_without_ids_are_selected_by_full_url(ask: Any) -> None:
 def test_a_draft_is_selected_whatever_its_id(ask: Any, more: Json) -> None:
     content = bundle(PATIENT, quinine(status="draft") | more)
     assert ask(content, "--hook", "order-select")[0] == {"quinine-ordered"}
+
+
+@pytest.mark.parametrize("name", [*ORDERED, "ProcedureRequest", "DeviceUseRequest"])
+def test_a_draft_of_every_type_of_order_is_sent_as_one(name: str) -> None:
+    one = {"resourceType": name, "id": "o1", "subject": {"reference": "Patient/p1"}}
+    drafts = bundle(PATIENT, one | {"status": "draft"}, one | {"id": "o2", "status": "active"})
+
+    context = request_of(drafts, ORDER_SELECT, ())["context"]
+
+    assert [each["resource"]["id"] for each in context["draftOrders"]["entry"]] == ["o1"]
+    assert context["selections"] == [f"{name}/o1"]
 
 
 def test_an_entry_with_a_failed_status_is_still_read(ask: Any) -> None:

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from cds_service.cli import main
+from cds_service.core.kinds import ORDERED
 from cds_service.errors import BadRequest, StartupError
 from cds_service.population.limits import checked_limits, held_against, verdict
 from cds_service.population.options import RunOptions
@@ -31,6 +32,7 @@ from tests.population.export import (
     potassium,
     quiet,
     quinine,
+    subject,
     write,
 )
 from tests.testing.programs import Program, ran
@@ -82,6 +84,35 @@ def test_orders_are_replayed_as_selected_drafts(tmp_path: Path) -> None:
     assert [one["order"] for one in made["called"]] == ["MedicationRequest/quinine-p1"]
     assert made["called"][0]["hook"] == "order-select"
     assert any("quinine" in rule for rule in shown(made))
+
+
+def test_orders_of_every_type_are_replayed_and_counted(tmp_path: Path) -> None:
+    written = {"NutritionOrder": "dateTime", "VisionPrescription": "dateWritten"}
+    others = [
+        {
+            "resourceType": name,
+            "id": "o1",
+            "status": "active",
+            "patient" if name in written else "subject": subject(),
+            written.get(name, "authoredOn"): "2026-02-01T08:00:00Z",
+        }
+        for name in ORDERED
+        if name != "MedicationRequest"
+    ]
+    undated = {
+        "resourceType": "DeviceRequest",
+        "id": "o2",
+        "status": "active",
+        "subject": subject(),
+    }
+    source = write(tmp_path / "in", patient(), cramps(), quinine(), *others, undated)
+
+    made = outcome(source, tmp_path / "out", at="orders", identified=True)
+
+    assert made["counts"]["orders"] == len(ORDERED)
+    assert [one["order"] for one in made["called"]] == ["MedicationRequest/quinine-p1"]
+    undated_orders = "an order without the time when it was ordered: not evaluated"
+    assert undated_orders in {one["kind"] for one in made["caveats"]}
 
 
 def test_two_sites_are_compared_in_one_pass(tmp_path: Path) -> None:

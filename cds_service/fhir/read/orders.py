@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 
 from cds_service.core.facts import Kind, Order, Source
-from cds_service.core.kinds import KINDS
+from cds_service.core.kinds import KINDS, ORDERED
 from cds_service.core.medications import Medication, Taking
 from cds_service.core.record import Drafts
 from cds_service.fhir.intake.arrival import BESIDE
@@ -234,7 +234,7 @@ def read_drafts(
     found: set[str] = set()
     for item in taken.items:
         kind = text(item.data.get("resourceType"))
-        if kind not in ("MedicationRequest", *_ORDER_TYPES):
+        if kind not in ORDERED:
             if taken.selections is None and kind not in _NO_ORDERS:
                 reason = f"{kind} is not read as an order"
                 library.problem("unreadable", ABOUT, reason, item.source)
