@@ -24,38 +24,38 @@ def print_report(found: Report, titles: Mapping[str, str]) -> None:
         print_table("", *found.as_rows())
         return
 
-    def named(one: RuleReport) -> str:
-        return f"{titles.get(one.rule, one.rule)} ({one.version})"
+    def named(line: RuleReport) -> str:
+        return f"{titles.get(line.rule, line.rule)} ({line.version})"
 
-    def counted(one: RuleReport, cards: int) -> list[str]:
-        rates = one.rates_of(cards).values()
+    def counted(line: RuleReport, cards: int) -> list[str]:
+        rates = line.rates_of(cards).values()
         return [
-            named(one),
+            named(line),
             str(cards),
-            str(one.cannot_tell),
+            str(line.cannot_tell),
             *("" if rate is None else f"{rate:.2f}" for rate in rates),
         ]
 
-    shown = [counted(one, one.shown) for one in found.rules if one.shown]
-    silent = [counted(one, one.would_show) for one in found.rules if one.would_show]
+    shown = [counted(line, line.shown) for line in found.rules if line.shown]
+    silent = [counted(line, line.would_show) for line in found.rules if line.would_show]
     answers = [
         [
-            named(one) + (" REVIEW" if one.review else ""),
-            str(one.accepted),
-            str(one.overridden),
-            interval(one.accepted, one.accepted + one.overridden),
-            "; ".join(f"{OVERRIDES.get(code, code)}: {n}" for code, n in one.reasons.items()),
-            str(one.comments),
+            named(line) + (" REVIEW" if line.review else ""),
+            str(line.accepted),
+            str(line.overridden),
+            interval(line.accepted, line.accepted + line.overridden),
+            "; ".join(f"{OVERRIDES.get(code, code)}: {n}" for code, n in line.reasons.items()),
+            str(line.comments),
         ]
-        for one in found.rules
-        if one.accepted or one.overridden or one.comments
+        for line in found.rules
+        if line.accepted or line.overridden or line.comments
     ]
     if shown:
         print_table("Cards shown", ["rule", "shown", "cannot tell", *_RATES], shown)
     if silent:
         head = ["rule", "would show", "cannot tell", *_RATES]
         print_table("Silent rules: cards that were not shown", head, silent)
-    unable = [[named(one), str(one.cannot_tell)] for one in found.rules if one.only_cannot_tell]
+    unable = [[named(line), str(line.cannot_tell)] for line in found.rules if line.only_cannot_tell]
     if unable:
         print_table("No card, and sometimes cannot tell", ["rule", "cannot tell"], unable)
     if answers:

@@ -65,7 +65,7 @@ def inspect(host: str, today: date) -> Inspected:
     installed: dict[str, Installed] = {}
     faults: list[str] = []
     _tried(lambda: installed.update(installed_topics()), faults)
-    options = options_of([one.topic for one in installed.values()])
+    options = options_of([package.topic for package in installed.values()])
     faults += [
         f"{name} is not a setting" + (f"; did you mean {nearest}?" if nearest else ".")
         for name, nearest in unknown_variables(os.environ, options)
@@ -82,10 +82,12 @@ def inspect(host: str, today: date) -> Inspected:
     if path is not None:
         _tried(lambda: listed.extend(load_clients(path)), faults)
     lacks: list[str] = []
-    for key, one in installed.items():
+    for key, package in installed.items():
         if not settings.topics or key in settings.topics:
             try:
-                lacks += [f"topic {key}: {lack}" for lack in lacking(one.topic, today, one.folder)]
+                lacks += [
+                    f"topic {key}: {lack}" for lack in lacking(package.topic, today, package.folder)
+                ]
             except (KnowledgeError, CodeError) as error:  # a file that cannot be read as one
                 lacks.append(f"topic {key}: {error}.")
     faults += lacks
@@ -149,8 +151,10 @@ def _sites(
         return 0
     _tried(lambda: check_sites(clients, found), faults)
     if settings.sites:
-        named = {site for one in clients for site in (one.site, *one.tenant_sites.values())}
-        for name in (one for one in found if one not in {*named, DEFAULT_SITE}):
+        named = {
+            site for client in clients for site in (client.site, *client.tenant_sites.values())
+        }
+        for name in (site for site in found if site not in {*named, DEFAULT_SITE}):
             faults.append(f"{SETTING}: site {name}: no client of CDS_TRUSTED_CLIENTS names it.")
     return len(found)
 
@@ -164,8 +168,8 @@ def _site_lacks(hospital: Hospital) -> Iterator[str]:
     if site.profile == "epic":
         without = sorted(
             key
-            for key, one in hospital.orderables.items()
-            if not any(code.system.startswith("urn:com.epic.") for code in one.codes)
+            for key, orderable in hospital.orderables.items()
+            if not any(code.system.startswith("urn:com.epic.") for code in orderable.codes)
         )
         if without:
             yield (

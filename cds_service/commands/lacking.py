@@ -50,7 +50,7 @@ def lacking(topic: Topic, today: date, folder: Path | None = None) -> Iterator[s
         written, faults = _written(folder)
         yield from faults
         asked = {rule.id for rule in topic.rules}
-        for name, rule in (one for key, one in written.items() if key not in asked):
+        for name, rule in (found for key, found in written.items() if key not in asked):
             yield (
                 f"{_place(rule, folder)}rule {rule.id}: no service uses it. Add to RULES in "
                 f"{_named(folder)}/patient_view.py, order_select.py or order_sign.py: {name}."
@@ -184,8 +184,8 @@ def _of_checkout(topic: Topic, root: Path, known: Set[str]) -> Iterator[str]:
     traced = root / "docs" / "traceability.toml"
     content = tomllib.loads(traced.read_text(encoding="utf-8")) if traced.is_file() else {}
     statements = content.get("statement", [])
-    said = {rule for one in statements for rule in one.get("rules", ())}
-    explained = said | set(content.get("complement", {}))
+    traced_rules = {rule for statement in statements for rule in statement.get("rules", ())}
+    explained = traced_rules | set(content.get("complement", {}))
     cases = "\n".join(
         file.read_text(encoding="utf-8") for file in (root / "tests" / "rules").glob("*.py")
     )

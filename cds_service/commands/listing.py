@@ -26,20 +26,20 @@ def rules(as_json: bool) -> None:
     settings = read_settings()
     listed = [
         {
-            "id": one.id,
-            "version": one.version,
+            "id": rule.id,
+            "version": rule.version,
             "service": service.id,
-            "tier": str(one.tier),
-            "title": one.title,
-            "references": list(one.references),
-            "limits": list(one.limits),
-            "changed": one.changed,
-            "off": one.id in settings.rules_off,
-            "state": _state(one.id, settings),
+            "tier": str(rule.tier),
+            "title": rule.title,
+            "references": list(rule.references),
+            "limits": list(rule.limits),
+            "changed": rule.changed,
+            "off": rule.id in settings.rules_off,
+            "state": _state(rule.id, settings),
         }
         for topic in chosen_topics(settings)
         for service in topic.services
-        for one in service.rules
+        for rule in service.rules
     ]
     if as_json:
         click.echo(json.dumps({"rules": listed}, indent=2, ensure_ascii=False))
@@ -65,13 +65,13 @@ def settings(as_json: bool) -> None:
     from cds_service.catalogue.topics import installed_topics, option_values, options_of
     from cds_service.settings import listed, read_settings
 
-    chosen, topics = read_settings(), [one.topic for one in installed_topics().values()]
+    chosen, topics = read_settings(), [package.topic for package in installed_topics().values()]
     values = option_values(chosen, topics)
     entries = listed(
         chosen,
         {
-            name: (values[name], one.default, one.description)
-            for name, one in options_of(topics).items()
+            name: (values[name], option.default, option.description)
+            for name, option in options_of(topics).items()
         },
     )
     if as_json:
@@ -115,7 +115,7 @@ def report(as_json: bool, as_csv: bool, site: str | None) -> None:
 
     settings = read_settings()
     topics = chosen_topics(settings)
-    known = [RuleVersion(one.id, one.version) for topic in topics for one in topic.rules]
+    known = [RuleVersion(rule.id, rule.version) for topic in topics for rule in topic.rules]
     database = open_database(settings.database_url)
     if database.exists:
         with patience("Counting the feedback"):
@@ -128,7 +128,7 @@ def report(as_json: bool, as_csv: bool, site: str | None) -> None:
     elif as_csv:
         click.echo(found.as_csv(), nl=False)
     elif database.exists:
-        titles = {one.id: one.title for topic in topics for one in topic.rules}
+        titles = {rule.id: rule.title for topic in topics for rule in topic.rules}
         print_report(found, titles)
         click.echo(f"\nStored feedback: {found.total}, of unknown cards: {found.unknown}.")
         click.echo(f"Database: {database.url}")

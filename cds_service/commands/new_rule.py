@@ -38,7 +38,9 @@ def run(
     Raises BadRequest or UsageError for an option that is missing or wrong.
     """
     taken = {
-        rule.id: known for known, one in installed_topics().items() for rule in one.topic.rules
+        rule.id: known
+        for known, package in installed_topics().items()
+        for rule in package.topic.rules
     }
     check_name(name, taken)
     if below is not None and above is not None:
@@ -53,7 +55,7 @@ def run(
         what = "Drafts that it judges" if HOOKS[hook].drafts else "Orders that it offers, or none"
         default = analyte if analyte in allowed else None
         orders = _asked("--orders", what, allowed, lambda: default)
-    keys = tuple(one.strip() for one in orders.split(",") if one.strip() not in ("", "none"))
+    keys = tuple(order.strip() for order in orders.split(",") if order.strip() not in ("", "none"))
     number = below if above is None else (None if above == "high" else above)
     wanted = Wanted(name, hook, analyte, keys, number, above is None)
     check_wanted(topic, wanted)
@@ -82,13 +84,13 @@ def _place(key: str | None) -> tuple[Topic, str, Path]:
             "--topic",
         )
     here = Path.cwd()
-    for name, one in installed.items():
+    for name, topic_package in installed.items():
         if key not in (None, name):
             continue
-        if (here / one.package).is_dir():
-            return one.topic, one.package, here
-        if key is not None and (one.folder.parent / "pyproject.toml").is_file():
-            return one.topic, one.package, one.folder.parent
+        if (here / topic_package.package).is_dir():
+            return topic_package.topic, topic_package.package, here
+        if key is not None and (topic_package.folder.parent / "pyproject.toml").is_file():
+            return topic_package.topic, topic_package.package, topic_package.folder.parent
     raise BadRequest(
         f"{here} is not a source checkout of an installed topic.",
         "Run this in the folder of its pyproject.toml after installing it with pip install -e.",

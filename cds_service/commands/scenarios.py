@@ -27,7 +27,7 @@ def answered_scenarios(
     ``unless_set`` are settings for scenarios that do not set them; the environment is ignored.
     A scenario that cannot be read, or whose request is refused, is left out.
     """
-    made: dict[str, Any] = {}
+    parts_by_settings: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for request in sorted(scenarios.glob("*/request.json")):
             try:
@@ -36,11 +36,13 @@ def answered_scenarios(
                 when = datetime.fromisoformat(expected["as_of"])
             except (OSError, ValueError, KeyError, AttributeError, TypeError):
                 continue  # `cds-service check` names this
-            wanted = json.dumps(chosen, sort_keys=True)
+            settings = json.dumps(chosen, sort_keys=True)
             try:
-                if wanted not in made:
-                    made[wanted] = make_parts(_settings(topic, folder, chosen), (topic,))
-                answered = ask(made[wanted], request.read_bytes(), when)
+                if settings not in parts_by_settings:
+                    parts_by_settings[settings] = make_parts(
+                        _settings(topic, folder, chosen), (topic,)
+                    )
+                answered = ask(parts_by_settings[settings], request.read_bytes(), when)
             except ServiceError:
                 continue
             yield request.parent.name, answered
@@ -48,7 +50,9 @@ def answered_scenarios(
 
 def _settings(topic: Topic, folder: str, chosen: Mapping[str, Any]) -> Settings:
     """The default settings, whatever the environment says, with those of a scenario."""
-    plain = {name: one.default for name, one in Settings.model_fields.items() if one.alias is None}
-    options = {one.name: one.default for one in topic.options}
+    plain = {
+        name: field.default for name, field in Settings.model_fields.items() if field.alias is None
+    }
+    options = {option.name: option.default for option in topic.options}
     own = {"topics": (topic.key,), "database_url": f"sqlite:///{folder}/records.db"}
     return Settings(**{**plain, **options, **chosen, **own})

@@ -26,10 +26,10 @@ def console(*, error: bool = False) -> Console:
     """Standard output (or standard error) as a rich console."""
     from rich.console import Console
 
-    made = Console(stderr=error, highlight=False, soft_wrap=False, emoji=False, markup=False)
-    if not made.is_terminal:
-        made.width = _PLAIN_WIDTH
-    return made
+    terminal = Console(stderr=error, highlight=False, soft_wrap=False, emoji=False, markup=False)
+    if not terminal.is_terminal:
+        terminal.width = _PLAIN_WIDTH
+    return terminal
 
 
 @contextmanager
@@ -93,30 +93,30 @@ def _indented(markdown: str, width: int) -> Iterable[Text]:
             subsequent_indent=hanging,
             break_long_words=False,
         )
-        yield from (Text(one, "bold" if heading else "") for one in wrapped)
+        yield from (Text(line, "bold" if heading else "") for line in wrapped)
 
 
 def print_rules(listed: Sequence[Mapping[str, Any]]) -> None:
     """Print the rules: on a terminal one table for each service, in a pipe one for all."""
-    states = {one["id"]: str(one["state"]) for one in listed}
+    states = {rule["id"]: str(rule["state"]) for rule in listed}
     if not console().is_terminal:
         print_table(
             "Rules",
             ["rule", "version", "tier", "state", "service", "title"],
             [
-                [*(str(one[key]) for key in ("id", "version", "tier")), states[one["id"]],
-                 str(one["service"]), str(one["title"])]
-                for one in listed
+                [*(str(rule[key]) for key in ("id", "version", "tier")), states[rule["id"]],
+                 str(rule["service"]), str(rule["title"])]
+                for rule in listed
             ],
         )  # fmt: skip
         return
-    for service in dict.fromkeys(str(one["service"]) for one in listed):
-        own = [one for one in listed if one["service"] == service]
+    for service in dict.fromkeys(str(rule["service"]) for rule in listed):
+        own = [rule for rule in listed if rule["service"] == service]
         head = ["rule", "version", "tier", "state", "title"]
         rows = [
-            [*(str(one[key]) for key in ("id", "version", "tier")), states[one["id"]],
-             str(one["title"])]
-            for one in own
+            [*(str(rule[key]) for key in ("id", "version", "tier")), states[rule["id"]],
+             str(rule["title"])]
+            for rule in own
         ]  # fmt: skip
         print_table(f"{service}: {len(own)} rules", head, rows, whole=head[:-1])
     console().print(
@@ -135,11 +135,11 @@ def print_trace(trace: Mapping[str, Any]) -> None:
         Text(", ".join(f"{counted[word]} {word}" for word in _ANSWERS) + ".", "bold"),
     )
     for word, style in _ANSWERS.items():
-        found = [rule for rule in rules if rule["answer"] == word]
-        if found:
+        outcomes = [rule for rule in rules if rule["answer"] == word]
+        if outcomes:
             out.print()
             out.print(Text(word, f"bold {style}"))
-        for rule in found:
+        for rule in outcomes:
             _rule(out, rule, style)
     problems = Counter(
         (problem["about"], problem["reason"], problem["reference"]) for problem in trace["problems"]
@@ -170,8 +170,8 @@ def _rule(out: Console, rule: Mapping[str, Any], style: str) -> None:
     reasons = "; ".join(rule["because"])
     _hanging(out, 2, Text.assemble((f"{rule['rule']} {rule['version']}", style), f": {reasons}"))
     shown = rule["evidence"] if rule["answer"] == "fired" else ()
-    for one in shown:
-        _hanging(out, 6, Text(f"{one}"))
+    for evidence in shown:
+        _hanging(out, 6, Text(f"{evidence}"))
     if rule["notShown"]:
         _hanging(out, 6, Text(f"not shown: {rule['notShown']}", "yellow"))
 
@@ -211,7 +211,7 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(
+    table = Table(
         title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold",
         pad_edge=False,
     )  # fmt: skip
@@ -220,16 +220,16 @@ def print_table(
     for at, name in enumerate(head):
         number = all(_is_number(row[at]) for row in rows)
         # A column of numbers is as wide as its widest number or heading word.
-        narrow = max(len(one) for one in (*name.split(), *(row[at] for row in rows)))
-        made.add_column(
+        narrow = max(len(word) for word in (*name.split(), *(row[at] for row in rows)))
+        table.add_column(
             textwrap.fill(name, narrow) if number else name,
             overflow="fold",
             no_wrap=number or name in whole,
             justify="right" if number and at else "left",
         )
     for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
-    out.print(made)
+        table.add_row(*(Text(cell) for cell in row))
+    out.print(table)
 
 
 def _is_number(cell: str) -> bool:

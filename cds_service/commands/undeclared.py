@@ -23,13 +23,13 @@ def undeclared_in(topic: Topic, scenarios: Path) -> Iterator[tuple[str, str]]:
     """
     if not topic.services:
         return
-    said: set[str] = set()
+    reported: set[str] = set()
     for name, answered in answered_scenarios(topic, scenarios):
-        rules = [one.rule for one in answered.outcomes]
-        for rule_id, one in _by(topic, rules, answered.facts):
-            if one not in said:
-                said.add(one)
-                yield rule_id, f"{one} (in the scenario {name})."
+        rules = [outcome.rule for outcome in answered.outcomes]
+        for rule_id, fault in _by(topic, rules, answered.facts):
+            if fault not in reported:
+                reported.add(fault)
+                yield rule_id, f"{fault} (in the scenario {name})."
 
 
 def _by(topic: Topic, rules: list[Rule], facts: Facts) -> Iterator[tuple[str, str]]:

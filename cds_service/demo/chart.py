@@ -67,7 +67,7 @@ def grouped(items: Iterable[Item]) -> tuple[Item, ...]:
             used_by=tuple(dict.fromkeys((*known.used_by, *item.used_by))),
             times=known.times + 1,
         )
-    return tuple(sorted(found.values(), key=lambda one: (not one.used_by, not one.read_as)))
+    return tuple(sorted(found.values(), key=lambda row: (not row.used_by, not row.read_as)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,46 +92,50 @@ def chart(answered: Answered, rules: Iterable[Rule]) -> Chart:
             "Conditions",
             [
                 Item(
-                    one.name,
-                    _presence(one.presence) + (f", {one.day.isoformat()}" if one.day else ""),
-                    tuple(sorted(one.concepts)),
-                    one.source.reference,
-                    uses[one.source.reference],
+                    condition.name,
+                    _presence(condition.presence)
+                    + (f", {condition.day.isoformat()}" if condition.day else ""),
+                    tuple(sorted(condition.concepts)),
+                    condition.source.reference,
+                    uses[condition.source.reference],
                 )
-                for one in record.conditions
+                for condition in record.conditions
             ],
         ),
-        Kind.MEDICATIONS: ("Medications", [_medication(one, uses) for one in record.medications]),
+        Kind.MEDICATIONS: (
+            "Medications",
+            [_medication(medication, uses) for medication in record.medications],
+        ),
         Kind.ALLERGIES: (
             "Allergies",
             [
                 Item(
-                    one.name,
+                    allergy.name,
                     "",
-                    tuple(sorted(one.concepts)),
-                    one.source.reference,
-                    uses[one.source.reference],
+                    tuple(sorted(allergy.concepts)),
+                    allergy.source.reference,
+                    uses[allergy.source.reference],
                 )
-                for one in record.allergies
+                for allergy in record.allergies
             ],
         ),
         Kind.ORDERS: (
             "Orders on file",
             [
                 Item(
-                    one.name,
-                    one.when.date().isoformat() if one.when else "",
-                    tuple(sorted(one.covers)),
-                    one.source.reference,
-                    uses[one.source.reference],
+                    order.name,
+                    order.when.date().isoformat() if order.when else "",
+                    tuple(sorted(order.covers)),
+                    order.source.reference,
+                    uses[order.source.reference],
                 )
-                for one in record.orders
+                for order in record.orders
             ],
         ),
     }
     alike: dict[tuple[str, str], list[str]] = {}
-    for one in as_json(answered)["problems"]:
-        alike.setdefault((one["about"], one["reason"]), []).append(one["reference"])
+    for problem in as_json(answered)["problems"]:
+        alike.setdefault((problem["about"], problem["reason"]), []).append(problem["reference"])
     return Chart(
         who=_who(answered),
         labs=tuple(sorted(labs, key=lambda lab: (lab.drawing is None, not lab.used_by))),
@@ -160,13 +164,13 @@ def _uses(answered: Answered) -> Mapping[str, tuple[str, ...]]:
 
 def _who(answered: Answered) -> str:
     patient, age = answered.facts.patient, answered.facts.age
-    said = [
+    description = [
         patient.sex.capitalize() or "Sex unknown",
         "age unknown" if age is None else f"{age} years",
     ]
     if patient.deceased:
-        said.append("deceased")
-    return ", ".join(said)
+        description.append("deceased")
+    return ", ".join(description)
 
 
 def _note(answered: Answered, kind: Kind) -> str:
@@ -184,7 +188,7 @@ def _lab(answered: Answered, key: str, uses: Mapping[str, tuple[str, ...]]) -> L
     newest = facts.newest(key, Worse.LOW)
     series = facts.series.get(key)
     finals = list(series.finals()) if series else []
-    results = finals + [one for one in _latest(newest) if one not in finals]
+    results = finals + [result for result in _latest(newest) if result not in finals]
     remarks = [f"not usable: {problem.reason}" for problem in newest.unusable]
     early = newest.tentative
     if early is not None and early.preliminary:
@@ -196,15 +200,17 @@ def _lab(answered: Answered, key: str, uses: Mapping[str, tuple[str, ...]]) -> L
         return Lab(key.replace("_", " "), "", "", "", tuple(remarks), None, ())
     if shown.computed:
         remarks.insert(0, "computed" + (f", {shown.method}" if shown.method else ""))
-    held = _limits_of(answered, key, shown.analyte.canonical)
-    used_by = [rule for one in _latest(newest) for rule in uses[one.source.reference]]
+    limits = _limits_of(answered, key, shown.analyte.canonical)
+    used_by = [rule for result in _latest(newest) for rule in uses[result.source.reference]]
     return Lab(
         name=shown.analyte.name,
         newest=shown.reported,
         canonical=shown.canonical,
         day=shown.day.isoformat(),
         remarks=tuple(remarks),
-        drawing=timeline(results, sorted(held, key=lambda one: one.value), facts.today, held),
+        drawing=timeline(
+            results, sorted(limits, key=lambda limit: limit.value), facts.today, limits
+        ),
         used_by=tuple(dict.fromkeys(used_by)),
     )
 
@@ -233,18 +239,18 @@ def _side(limit: Limit) -> Beyond:
 
 
 def _latest(newest: Newest) -> list[Result]:
-    return [one for one in (newest.result, newest.tentative) if one is not None]
+    return [result for result in (newest.result, newest.tentative) if result is not None]
 
 
-def _medication(one: Medication, uses: Mapping[str, tuple[str, ...]]) -> Item:
-    since = f", {one.when.date().isoformat()}" if one.when else ""
-    state = "" if one.taking is Taking.ACTIVE else one.taking.value
+def _medication(medication: Medication, uses: Mapping[str, tuple[str, ...]]) -> Item:
+    since = f", {medication.when.date().isoformat()}" if medication.when else ""
+    state = "" if medication.taking is Taking.ACTIVE else medication.taking.value
     return Item(
-        one.name,
+        medication.name,
         (state + since).removeprefix(", "),
-        tuple(sorted(one.classes)),
-        one.source.reference,
-        uses[one.source.reference],
+        tuple(sorted(medication.classes)),
+        medication.source.reference,
+        uses[medication.source.reference],
     )
 
 

@@ -44,7 +44,7 @@ def fixture_patients(of_topics: Iterable[Path] = ()) -> dict[str, FixturePatient
             entries = json.loads(index.read_text("utf-8"))
             patients = [
                 FixturePatient(
-                    **{one: str(entry[one]) for one in ("name", "title", "story", "hook", "as_of")},
+                    **{key: str(entry[key]) for key in ("name", "title", "story", "hook", "as_of")},
                     file=folder / f"{entry['name']}.json",
                 )
                 for entry in entries
@@ -54,13 +54,13 @@ def fixture_patients(of_topics: Iterable[Path] = ()) -> dict[str, FixturePatient
                 f"{index}: {error} is missing or wrong.",
                 "Write a list of patients with name, title, story, hook and as_of.",
             ) from None
-        for one in patients:
-            if one.name in found:
+        for patient in patients:
+            if patient.name in found:
                 raise StartupError(
-                    f"{index}: another patient of the demo page is called {one.name}.",
+                    f"{index}: another patient of the demo page is called {patient.name}.",
                     "Choose another name.",
                 )
-            found[one.name] = one
+            found[patient.name] = patient
     return found
 
 

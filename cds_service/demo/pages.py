@@ -63,7 +63,7 @@ Variant = Callable[[Mapping[str, str], bool], "Answering"]
 
 def blueprint(parts: Parts, variant: Variant) -> Blueprint:
     """The pages. ``variant`` is called once for each combination other than the service's own."""
-    made = Blueprint(
+    pages = Blueprint(
         "demo",
         __name__,
         template_folder="templates",
@@ -88,12 +88,12 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         answering = parts.answering if as_it_is else variant(dict(chosen), silent)
         return replace(parts, settings=settings, answering=answering)
 
-    @made.after_request
+    @pages.after_request
     def _policy(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = POLICY
         return response
 
-    @made.get("/")
+    @pages.get("/")
     def page() -> str:
         return render_template(
             "demo/page.html",
@@ -104,7 +104,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             signed=parts.callers is not None,
         )
 
-    @made.get("/report")
+    @pages.get("/report")
     def report_page() -> str:
         site = request.args.get("site") or None
         sites = [*(parts.sites if len(parts.sites) > 1 else ()), DEMO_SITE]
@@ -119,7 +119,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         parts.records.denominators.flush()
         services = services_of(parts.topics)
         found = report(parts.records.database, known, site, services)
-        rules = sorted(found.rules, key=lambda one: (not one.review, -one.fired, one.rule))
+        rules = sorted(found.rules, key=lambda line: (not line.review, -line.fired, line.rule))
         return render_template(
             "demo/report.html",
             report=found,
@@ -136,29 +136,29 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             page_of=_rule_page if parts.settings.serves_rule_pages else None,
             rate_heads=_RATE_HEADS,
             reasons=OVERRIDES,
-            acceptance=lambda one: interval(one.accepted, one.accepted + one.overridden),
+            acceptance=lambda line: interval(line.accepted, line.accepted + line.overridden),
         )
 
     for service in parts.answering.services.values():
-        made.add_url_rule(
+        pages.add_url_rule(
             f"/demo/feedback/{service}",
             endpoint=f"feedback-{service}",
             view_func=partial(_answered, parts, service),
             methods=["POST"],
         )
 
-    @made.post("/demo/answer")
+    @pages.post("/demo/answer")
     def answer() -> Response:
         body = parts.body(request.environ)
         note(request.environ, bytes=len(body))
         asked, given = read_demo_request(body, options)
         chosen = with_settings(tuple({**own, **given}.items()), asked.silent)
         return Response(
-            written(_told(chosen, asked)),
+            written(_response_body(chosen, asked)),
             content_type="application/json; charset=utf-8",
         )
 
-    def _told(chosen: Parts, asked: DemoRequest) -> dict[str, object]:
+    def _response_body(chosen: Parts, asked: DemoRequest) -> dict[str, object]:
         question = question_of(
             asked,
             patients,
@@ -202,7 +202,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             "curl": _curl(question.service),
         }
 
-    return made
+    return pages
 
 
 def _answered(parts: Parts, service: Service) -> Response:
@@ -216,9 +216,9 @@ def _count(parts: Parts, answered: Answered) -> None:
     events = [(card.rule.id, card.rule.version, SHOWN) for card in answered.cards]
     events += [(rule.id, rule.version, WOULD_SHOW) for rule in answered.silent]
     events += [
-        (one.rule.id, one.rule.version, CANNOT_TELL)
-        for one in answered.outcomes
-        if isinstance(one.answer, CannotTell)
+        (outcome.rule.id, outcome.rule.version, CANNOT_TELL)
+        for outcome in answered.outcomes
+        if isinstance(outcome.answer, CannotTell)
     ]
     parts.records.count_call(answered.call, events, answered.orders)
 

@@ -58,8 +58,8 @@ class ShownRule:
 
 def cards(answered: Answered) -> tuple[ShownCard, ...]:
     """The cards in the order of the response."""
-    findings = {one.rule.id: one.answer for one in answered.outcomes}
-    reasons = {one.rule.id: one for one in why(answered)}
+    findings = {outcome.rule.id: outcome.answer for outcome in answered.outcomes}
+    reasons = {traced_outcome.rule.id: traced_outcome for traced_outcome in why(answered)}
     shown = []
     for card in answered.cards:
         detail = str(card.body["detail"])
@@ -68,7 +68,7 @@ def cards(answered: Answered) -> tuple[ShownCard, ...]:
         basis = block(mark + rest) if mark else Markup("")
         finding = findings[card.rule.id]
         assert isinstance(finding, Finding)  # it made the card
-        missing = tuple(inline(one) for one in finding.missing) if mark else ()
+        missing = tuple(inline(sentence) for sentence in finding.missing) if mark else ()
         shown.append(
             ShownCard(card.body, word, block(advice), missing, basis, reasons[card.rule.id])
         )
@@ -86,16 +86,16 @@ def why(answered: Answered) -> tuple[ShownRule, ...]:
                 rule=outcome.rule,
                 style=style,
                 word=word,
-                because=tuple(inline(one) for one in traced["because"]),
-                evidence=tuple(inline(one) for one in traced["evidence"]),
-                missing=tuple(inline(one) for one in traced["missing"]),
+                because=tuple(inline(sentence) for sentence in traced["because"]),
+                evidence=tuple(inline(sentence) for sentence in traced["evidence"]),
+                missing=tuple(inline(sentence) for sentence in traced["missing"]),
                 not_shown=traced["notShown"],
                 limits=tuple(limits[key] for key in outcome.rule.limits),
                 needs_complaint=outcome.rule.tier is Tier.COMPLAINT,
             )
         )
     order = [style for style, _ in _ANSWERS.values()]
-    return tuple(sorted(shown, key=lambda one: order.index(one.style)))
+    return tuple(sorted(shown, key=lambda card: order.index(card.style)))
 
 
 def counted(answered: Answered) -> str:

@@ -82,8 +82,8 @@ def timeline(
     drawn in the canonical unit. A limit is drawn where it lies among the values or is the next
     one above or below them.
     """
-    drawn = sorted(results, key=lambda one: one.when)[-MOST_POINTS:]
-    values = [float(one.canonical_middle()) for one in drawn]
+    drawn = sorted(results, key=lambda result: result.when)[-MOST_POINTS:]
+    values = [float(result.canonical_middle()) for result in drawn]
     heights = {limit.key: float(limit.value) for limit in limits}
     shown = _near(heights, min(values), max(values))
     low = min([*values, *shown.values()])
@@ -102,21 +102,21 @@ def timeline(
 
     dots = tuple(
         Dot(
-            across(one.day),
+            across(result.day),
             up(value),
-            f"{one.reported}, {one.day.isoformat()}" + (", preliminary" * one.preliminary),
-            one.value.exact,
-            one is drawn[-1],
+            f"{result.reported}, {result.day.isoformat()}" + (", preliminary" * result.preliminary),
+            result.value.exact,
+            result is drawn[-1],
             any(_is_beyond(value, limit, side) for limit, side in (beyond or {}).items()),
         )
-        for one, value in zip(drawn, values, strict=True)
+        for result, value in zip(drawn, values, strict=True)
     )
     lines = tuple(
         Line(up(shown[limit.key]), f"{limit.value:f}", f"{limit} – {limit.meaning}")
         for limit in limits
         if limit.key in shown
     )
-    told = "; ".join(dot.words for dot in dots)
+    points = "; ".join(dot.words for dot in dots)
     against = "; ".join(line.words for line in lines)
     return Timeline(
         dots=dots,
@@ -126,7 +126,7 @@ def timeline(
         path=" ".join(f"{dot.x},{dot.y}" for dot in dots),
         unit=printed_unit(drawn[-1].analyte.canonical),
         ticks=tuple((up(value), f"{value:g}") for value in _rounded(low, high)),
-        words=f"Results: {told}." + (f" Limits: {against}." if against else ""),
+        words=f"Results: {points}." + (f" Limits: {against}." if against else ""),
     )
 
 
@@ -151,6 +151,6 @@ def _rounded(low: float, high: float) -> list[float]:
 
 def _near(heights: dict[str, float], low: float, high: float) -> dict[str, float]:
     """The limits among the values, and the next one on each side."""
-    below = max((one for one in heights.values() if one <= low), default=low)
-    above = min((one for one in heights.values() if one >= high), default=high)
-    return {key: one for key, one in heights.items() if below <= one <= above}
+    below = max((height for height in heights.values() if height <= low), default=low)
+    above = min((height for height in heights.values() if height >= high), default=high)
+    return {key: height for key, height in heights.items() if below <= height <= above}

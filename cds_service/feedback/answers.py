@@ -99,7 +99,9 @@ def _answer(sent: object, where: str) -> Answer:
         reason_code=first.code if first else None,
         reason_display=first.display if first else None,
         comment=override.comment,
-        more_reasons=json.dumps([one._asdict() for one in others if one]) if others else None,
+        more_reasons=json.dumps([reason._asdict() for reason in others if reason])
+        if others
+        else None,
     )
 
 
@@ -115,13 +117,13 @@ def _suggestions(item: dict[str, Any], where: str) -> tuple[str, ...]:
     if len(given) > MOST_SUGGESTIONS:
         what = f"The list has more than {MOST_SUGGESTIONS} elements."
         raise TooLarge(what, "Send it in several calls.", where)
-    found = []
-    for number, one in enumerate(given):
+    ids = []
+    for number, suggestion in enumerate(given):
         at = f"{where}[{number}]"
-        typed(one, "object", at, _SUGGESTIONS)
-        named = required(one, "id", at, _SUGGESTIONS)
-        found.append(identifier(named, place(at, "id"), _SUGGESTIONS))
-    return tuple(found)
+        typed(suggestion, "object", at, _SUGGESTIONS)
+        named = required(suggestion, "id", at, _SUGGESTIONS)
+        ids.append(identifier(named, place(at, "id"), _SUGGESTIONS))
+    return tuple(ids)
 
 
 def _utc(sent: str, where: str) -> str:

@@ -135,7 +135,7 @@ class CardIds:
         """Make ids under ``key`` from now on, and recognise those of the ``earlier`` keys, too."""
         keys = tuple(dict.fromkeys([key, *earlier]))
         # One assignment: a thread sees either the old keys or the new. HMACs are set up once.
-        self._keyed = tuple([hmac.new(one, digestmod="sha256") for one in keys])
+        self._keyed = tuple([hmac.new(key, digestmod="sha256") for key in keys])
 
     def new(
         self, rule: str, version: str, identity: Identity, evidence: str | Iterable[str]
@@ -177,7 +177,7 @@ class CardIds:
     ) -> tuple[int, ...]:
         """The digest of this card under the current key, and under each earlier key."""
         pieces = (evidence,) if isinstance(evidence, str) else tuple(evidence)
-        return tuple([_digest(one, rule, version, identity, pieces) for one in self._keyed])
+        return tuple([_digest(keyed, rule, version, identity, pieces) for keyed in self._keyed])
 
     def pseudonym(self, kind: str, *parts: str) -> str:
         """16 hexadecimal digits that stand for a person or thing of one ``kind``.

@@ -68,7 +68,7 @@ class CardKeys:
             return  # no process has made a key yet
         columns = earlier_card_keys.c
         query = select(columns.value).where(columns.until >= self._today().isoformat())
-        earlier = [bytes.fromhex(one) for one in connection.execute(query).scalars()]
+        earlier = [bytes.fromhex(value) for value in connection.execute(query).scalars()]
         if self._temporary:
             earlier.append(self._temporary)
         self.ids.use(bytes.fromhex(key), earlier)
@@ -114,7 +114,7 @@ def read_setting(setting: str, today: date) -> list[bytes]:
     Raises StartupError for a key that is too short or a date that does not exist.
     """
     first, *rest = setting.split(",")
-    dated = [_DATED.fullmatch(one.strip()) for one in rest]
+    dated = [_DATED.fullmatch(part.strip()) for part in rest]
     if not all(dated):  # the comma is part of a key, set before there could be several
         first, dated = setting, []
     keys = [first]
@@ -127,12 +127,12 @@ def read_setting(setting: str, today: date) -> list[bytes]:
             raise StartupError(
                 f"CDS_CARD_KEY: {found[2]} is not a date.", "Write KEY,EARLIER@2027-02-25."
             ) from None
-    if any(len(one) < SHORTEST_KEY for one in keys):
+    if any(len(key) < SHORTEST_KEY for key in keys):
         raise StartupError(
             f"CDS_CARD_KEY is shorter than {SHORTEST_KEY} characters.",
             "Use 64 random hexadecimal digits, or unset it.",
         )
-    return [one.encode() for one in keys]
+    return [key.encode() for key in keys]
 
 
 def _keep_first(connection: Connection) -> None:

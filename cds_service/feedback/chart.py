@@ -25,30 +25,30 @@ def trend_svg(weeks: Sequence[Week], title: str) -> str:
     drawn = list(weeks)[-MOST_WEEKS:]
     stacks = [
         {
-            "accepted": one.accepted,
-            "overridden": one.overridden,
-            "no answer": max(0, one.shown - one.accepted - one.overridden),
+            "accepted": week.accepted,
+            "overridden": week.overridden,
+            "no answer": max(0, week.shown - week.accepted - week.overridden),
         }
-        for one in drawn
+        for week in drawn
     ]
     top = max((sum(stack.values()) for stack in stacks), default=0) or 1
     width = max(1, len(drawn)) * (BAR + GAP) + GAP
-    told = "; ".join(
-        f"{one.week}: shown {one.shown}, accepted {one.accepted}, overridden {one.overridden}"
-        for one in drawn
+    summary = "; ".join(
+        f"{week.week}: shown {week.shown}, accepted {week.accepted}, overridden {week.overridden}"
+        for week in drawn
     )
     bars = []
-    for at, (one, stack) in enumerate(zip(drawn, stacks, strict=True)):
+    for at, (week, stack) in enumerate(zip(drawn, stacks, strict=True)):
         left, above = GAP + at * (BAR + GAP), float(HEIGHT)
         for name, count in stack.items():
-            tall = HEIGHT * count / top
-            above -= tall
+            height = HEIGHT * count / top
+            above -= height
             bars.append(
-                f'<rect x="{left}" y="{above:.1f}" width="{BAR}" height="{tall:.1f}" '
-                f'fill="{COLOURS[name]}"><title>{escape(one.week)}: {count} {name}</title></rect>'
+                f'<rect x="{left}" y="{above:.1f}" width="{BAR}" height="{height:.1f}" '
+                f'fill="{COLOURS[name]}"><title>{escape(week.week)}: {count} {name}</title></rect>'
             )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width}" height="{HEIGHT}" '
         f'viewBox="0 0 {width} {HEIGHT}"><title>{escape(title)}</title>'
-        f"<desc>{escape(told or 'Nothing was shown or answered.')}</desc>{''.join(bars)}</svg>"
+        f"<desc>{escape(summary or 'Nothing was shown or answered.')}</desc>{''.join(bars)}</svg>"
     )

@@ -57,7 +57,10 @@ class Denominators:
             with self._database.write() as connection:
                 connection.execute(
                     insert_into(connection, denominators).on_conflict_do_nothing(),
-                    [one._asdict() | {"day": one.day.isoformat()} for one in sorted(met)],
+                    [
+                        counted._asdict() | {"day": counted.day.isoformat()}
+                        for counted in sorted(met)
+                    ],
                 )
         except Unavailable:
             with self._lock:

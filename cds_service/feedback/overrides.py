@@ -66,83 +66,83 @@ class Override:
 
 def read_override(item: Mapping[str, Any], where: str) -> Override:
     """The reasons and comments in the feedback ``item`` at ``where``. Raises BadRequest."""
-    found = Override()
+    override = Override()
     if "overrideReason" in item:
-        _either(item["overrideReason"], place(where, "overrideReason"), found)
+        _one_or_more(item["overrideReason"], place(where, "overrideReason"), override)
     if "overrideReasons" in item:
-        _either(item["overrideReasons"], place(where, "overrideReasons"), found)
+        _one_or_more(item["overrideReasons"], place(where, "overrideReasons"), override)
     if "reason" in item:
-        _coded(item["reason"], place(where, "reason"), found)
-    _commented(item, where, found)
+        _coded(item["reason"], place(where, "reason"), override)
+    _commented(item, where, override)
     if "extension" in item:
         extended = place(where, "extension")
-        _extension(item["extension"], extended, found, expected=False)
-        if not found.found and item.get("outcome") == "overridden":
-            _any_coding(item["extension"], extended, found)
-    return found
+        _extension(item["extension"], extended, override, expected=False)
+        if not override.found and item.get("outcome") == "overridden":
+            _any_coding(item["extension"], extended, override)
+    return override
 
 
-def _either(value: object, where: str, found: Override) -> None:
+def _one_or_more(value: object, where: str, override: Override) -> None:
     """One object with reason and comment, or a list of them."""
     if isinstance(value, list):
-        for number, one in enumerate(value):
-            _one(one, f"{where}[{number}]", found)
+        for number, element in enumerate(value):
+            _object(element, f"{where}[{number}]", override)
     else:
-        _one(value, where, found)
+        _object(value, where, override)
 
 
-def _one(value: object, where: str, found: Override) -> None:
-    given: dict[str, Any] = typed(value, "object", where, _TOPIC)
-    if "reason" in given:
-        _coded(given["reason"], place(where, "reason"), found)
-    if "code" in given or "coding" in given:
-        _coded(given, where, found)
-    _commented(given, where, found)
-    before = found.found
-    if "extension" in given:
-        _extension(given["extension"], place(where, "extension"), found, expected=True)
-    known = given.keys() & {"reason", "code", "coding", *_COMMENTS}
-    if given and not known and found.found == before:
+def _object(value: object, where: str, override: Override) -> None:
+    element: dict[str, Any] = typed(value, "object", where, _TOPIC)
+    if "reason" in element:
+        _coded(element["reason"], place(where, "reason"), override)
+    if "code" in element or "coding" in element:
+        _coded(element, where, override)
+    _commented(element, where, override)
+    before = override.found
+    if "extension" in element:
+        _extension(element["extension"], place(where, "extension"), override, expected=True)
+    known = element.keys() & {"reason", "code", "coding", *_COMMENTS}
+    if element and not known and override.found == before:
         refuse("No reason and no comment can be read here.", where, _TOPIC)
 
 
-def _commented(given: Mapping[str, Any], where: str, found: Override) -> None:
+def _commented(element: Mapping[str, Any], where: str, override: Override) -> None:
     for name in _COMMENTS:
-        if name in given:
-            found.say(words(given[name], place(where, name), _TOPIC))
+        if name in element:
+            override.say(words(element[name], place(where, name), _TOPIC))
 
 
-def _coded(value: object, where: str, found: Override) -> None:
+def _coded(value: object, where: str, override: Override) -> None:
     """A coding, a list of codings, or a CodeableConcept."""
     if isinstance(value, list):
-        for number, one in enumerate(value):
-            _coded(one, f"{where}[{number}]", found)
+        for number, element in enumerate(value):
+            _coded(element, f"{where}[{number}]", override)
         return
-    given: dict[str, Any] = typed(value, "object", where, _TOPIC)
-    if "coding" in given and "code" not in given:
-        codings = typed(given["coding"], "array", place(where, "coding"), _TOPIC)
-        for number, one in enumerate(codings):
-            found.add(_coding(one, f"{where}.coding[{number}]"), where)
-        if "text" in given:
-            found.say(words(given["text"], place(where, "text"), _TOPIC))
+    concept: dict[str, Any] = typed(value, "object", where, _TOPIC)
+    if "coding" in concept and "code" not in concept:
+        codings = typed(concept["coding"], "array", place(where, "coding"), _TOPIC)
+        for number, coding in enumerate(codings):
+            override.add(_coding(coding, f"{where}.coding[{number}]"), where)
+        if "text" in concept:
+            override.say(words(concept["text"], place(where, "text"), _TOPIC))
         return
-    found.add(_coding(given, where), where)
+    override.add(_coding(concept, where), where)
 
 
 def _coding(value: object, where: str) -> Reason:
-    given: dict[str, Any] = typed(value, "object", where, _TOPIC)
-    if "code" not in given:
+    coding: dict[str, Any] = typed(value, "object", where, _TOPIC)
+    if "code" not in coding:
         refuse("The property is missing.", place(where, "code"), _TOPIC)
-    system, display = given.get("system"), given.get("display")
+    system, display = coding.get("system"), coding.get("display")
     return Reason(
         None if system is None else identifier(system, place(where, "system"), _TOPIC),
-        identifier(given["code"], place(where, "code"), _TOPIC),
+        identifier(coding["code"], place(where, "code"), _TOPIC),
         None if display is None else words(display, place(where, "display"), _TOPIC) or None,
     )
 
 
 def _extension(
-    value: object, where: str, found: Override, *, expected: bool, depth: int = 0
+    value: object, where: str, override: Override, *, expected: bool, depth: int = 0
 ) -> None:
     """Read reasons and comments from an extension; ``expected``: it is in a reason's place.
 
@@ -154,24 +154,24 @@ def _extension(
         about = expected or any(hint in name.lower() for hint in _HINTS)
         if isinstance(inner, str):
             if about:
-                _text(name.lower(), inner, at, found)
+                _text(name.lower(), inner, at, override)
         elif isinstance(inner, dict) and about and isinstance(inner.get("code"), str):
-            found.add(_coding(inner, at), at)
+            override.add(_coding(inner, at), at)
         elif isinstance(inner, dict) and about and isinstance(inner.get("coding"), list):
-            _coded(inner, at, found)
+            _coded(inner, at, override)
         else:
-            _extension(inner, at, found, expected=about, depth=depth + 1)
+            _extension(inner, at, override, expected=about, depth=depth + 1)
 
 
-def _any_coding(value: object, where: str, found: Override, depth: int = 0) -> None:
+def _any_coding(value: object, where: str, override: Override, depth: int = 0) -> None:
     """Read codings with a system under any name: for feedback without a reason elsewhere."""
     if depth > _DEEPEST:
         return
     for _, inner, at in _parts(value, where):
         if isinstance(inner, dict) and {"code", "system"} <= inner.keys():
-            found.add(_coding(inner, at), at)
+            override.add(_coding(inner, at), at)
         elif not isinstance(inner, str):
-            _any_coding(inner, at, found, depth + 1)
+            _any_coding(inner, at, override, depth + 1)
 
 
 def _parts(value: object, where: str) -> Iterator[tuple[str, Any, str]]:
@@ -181,9 +181,9 @@ def _parts(value: object, where: str) -> Iterator[tuple[str, Any, str]]:
     which bounds time and the length of errors.
     """
     if isinstance(value, list):
-        for number, one in enumerate(value):
-            url = one.get("url") if isinstance(one, dict) else None
-            yield _end(url), one, f"{where}[{number}]"
+        for number, extension in enumerate(value):
+            url = extension.get("url") if isinstance(extension, dict) else None
+            yield _end(url), extension, f"{where}[{number}]"
     elif isinstance(value, dict):
         url = _end(value.get("url"))
         for number, (name, inner) in enumerate(value.items()):
@@ -195,10 +195,10 @@ def _end(name: object) -> str:
     return name[-_LONGEST_NAME:] if isinstance(name, str) else ""
 
 
-def _text(name: str, text: str, where: str, found: Override) -> None:
+def _text(name: str, text: str, where: str, override: Override) -> None:
     if name.endswith(("system", "display", "version", "id")):
         return
     if name.endswith(("code", "codestring")) and text:
-        found.add(Reason(None, identifier(text, where, _TOPIC), None), where)
+        override.add(Reason(None, identifier(text, where, _TOPIC), None), where)
     else:
-        found.say(words(text, where, _TOPIC))
+        override.say(words(text, where, _TOPIC))

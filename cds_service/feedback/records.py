@@ -99,8 +99,8 @@ class Records:
             [
                 *(Met(site, service, day, kind, digest(kind, *where, who)) for kind, who in met),
                 *(
-                    Met(site, service, day, ORDER, digest(ORDER, *where, patient, one))
-                    for one in orders
+                    Met(site, service, day, ORDER, digest(ORDER, *where, patient, order))
+                    for order in orders
                 ),
             ]
         )

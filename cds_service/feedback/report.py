@@ -118,12 +118,12 @@ class Report:
         """The report as plain values, ready for a JSON writer."""
         rules = [
             {
-                **asdict(one),
-                "weeks": [asdict(week) for week in one.weeks],
-                "review": one.review,
-                "rates": one.rates,
+                **asdict(line),
+                "weeks": [asdict(week) for week in line.weeks],
+                "review": line.review,
+                "rates": line.rates,
             }
-            for one in self.rules
+            for line in self.rules
         ]
         return {"rules": rules, "total": self.total, "unknown": self.unknown}
 
@@ -132,16 +132,16 @@ class Report:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(_HEADS)
-        for one in self.rules:
-            writer.writerow([_no_formula(cell) for cell in _cells(one)])
+        for line in self.rules:
+            writer.writerow([_no_formula(cell) for cell in _cells(line)])
         return out.getvalue()
 
     def as_rows(self) -> tuple[list[str], list[list[str]]]:
         """The column names and rows of a table for people: rules with any count, with rates."""
         rows = [
-            [*_cells(one), interval(one.accepted, one.accepted + one.overridden)]
-            for one in self.rules
-            if one.fired or one.cannot_tell or one.accepted or one.overridden or one.comments
+            [*_cells(line), interval(line.accepted, line.accepted + line.overridden)]
+            for line in self.rules
+            if line.fired or line.cannot_tell or line.accepted or line.overridden or line.comments
         ]
         return [*_HEADS, "acceptance"], rows
 
@@ -167,13 +167,13 @@ _HEADS = [
 ]  # fmt: skip
 
 
-def _cells(one: RuleReport) -> list[str]:
-    reasons = "; ".join(f"{code}: {n}" for code, n in one.reasons.items())
-    counts = [str(one.shown), str(one.would_show), str(one.cannot_tell)]
-    rates = ["" if rate is None else f"{rate:.2f}" for rate in one.rates.values()]
-    answers = [str(one.accepted), str(one.overridden)]
-    review = "review" if one.review else ""
-    return [one.rule, one.version, *counts, *rates, *answers, reasons, str(one.comments), review]
+def _cells(line: RuleReport) -> list[str]:
+    reasons = "; ".join(f"{code}: {n}" for code, n in line.reasons.items())
+    counts = [str(line.shown), str(line.would_show), str(line.cannot_tell)]
+    rates = ["" if rate is None else f"{rate:.2f}" for rate in line.rates.values()]
+    answers = [str(line.accepted), str(line.overridden)]
+    review = "review" if line.review else ""
+    return [line.rule, line.version, *counts, *rates, *answers, reasons, str(line.comments), review]
 
 
 def _rate(cards: int, against: int, per: int = 1) -> float | None:
@@ -200,7 +200,9 @@ def report(
     last = _last_answers(site)
     with database.read() as connection:
         cards = _shown(connection, site)
-        would, unknowing = (_counted(connection, one, site) for one in (WOULD_SHOW, CANNOT_TELL))
+        would, unknowing = (
+            _counted(connection, event, site) for event in (WOULD_SHOW, CANNOT_TELL)
+        )
         against = {
             some: (_calls(connection, some, site), totals(connection, some, site))
             for some in set((services or {}).values())
@@ -212,24 +214,24 @@ def report(
         unknown = _rows(connection, unknown_feedback, site)
         unknown += _rows(connection, feedback, site, feedback.c.rule.is_(None))
         total = stored + _rows(connection, unknown_feedback, site)
-    known = {RuleVersion(*one) for one in rules} | cards.keys() | answers.keys()
+    known = {RuleVersion(*rule) for rule in rules} | cards.keys() | answers.keys()
     known |= would.keys() | unknowing.keys()
     lines = []
-    for one in sorted(known):
-        per_day, per_answer = cards.get(one, Counter()), answers.get(one, Counter())
+    for rule in sorted(known):
+        per_day, per_answer = cards.get(rule, Counter()), answers.get(rule, Counter())
         lines.append(
             RuleReport(
-                rule=one.rule,
-                version=one.version,
+                rule=rule.rule,
+                version=rule.version,
                 shown=per_day.total(),
                 accepted=_sum(per_answer, "accepted"),
                 overridden=_sum(per_answer, "overridden"),
-                reasons=dict(reasons.get(one, Counter()).most_common()),
-                comments=comments.get(one, 0),
+                reasons=dict(reasons.get(rule, Counter()).most_common()),
+                comments=comments.get(rule, 0),
                 weeks=_weeks(per_day, per_answer),
-                would_show=would.get(one, 0),
-                cannot_tell=unknowing.get(one, 0),
-                **_against(against.get((services or {}).get(one.rule, frozenset()))),
+                would_show=would.get(rule, 0),
+                cannot_tell=unknowing.get(rule, 0),
+                **_against(against.get((services or {}).get(rule.rule, frozenset()))),
             )
         )
     return Report(tuple(lines), total, unknown)
@@ -308,7 +310,7 @@ def _reasons(connection: Connection, last: Subquery) -> dict[RuleVersion, Counte
     more = select(*of, last.c.more_reasons).where(last.c.more_reasons.is_not(None))
     for rule, version, others in connection.execute(more):
         # Counted by code alone; a reason given twice for one card counts once.
-        codes = dict.fromkeys(one["code"] for one in json.loads(others))
+        codes = dict.fromkeys(reason["code"] for reason in json.loads(others))
         found[RuleVersion(rule, version)].update(codes.keys())
     return found
 
@@ -320,7 +322,7 @@ def _comments(connection: Connection, last: Subquery) -> dict[RuleVersion, int]:
 
 
 def _sum(answers: Answers, outcome: str) -> int:
-    return sum(count for (one, _), count in answers.items() if one == outcome)
+    return sum(count for (given, _), count in answers.items() if given == outcome)
 
 
 def _week(day: str) -> str:
@@ -335,6 +337,6 @@ def _weeks(per_day: Counter[str], answers: Answers) -> tuple[Week, ...]:
     for (outcome, day), count in answers.items():
         counts[_week(day)][outcome] += count
     return tuple(
-        Week(week, one["shown"], one["accepted"], one["overridden"])
-        for week, one in sorted(counts.items())
+        Week(week, numbers["shown"], numbers["accepted"], numbers["overridden"])
+        for week, numbers in sorted(counts.items())
     )

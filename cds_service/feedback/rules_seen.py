@@ -24,13 +24,13 @@ class RulesSeen:
     """
 
     def __init__(self, rules: Iterable[RuleVersion]) -> None:
-        self.rules = tuple(RuleVersion(*one) for one in rules)
+        self.rules = tuple(RuleVersion(*seen) for seen in rules)
         by_tag: dict[int, str] = {}
-        for one in self.rules:
-            other = by_tag.setdefault(rule_tag(one.rule), one.rule)
-            if other != one.rule:
+        for rule in self.rules:
+            other = by_tag.setdefault(rule_tag(rule.rule), rule.rule)
+            if other != rule.rule:
                 raise StartupError(
-                    f"The rules {other} and {one.rule} have the same tag in card ids.",
+                    f"The rules {other} and {rule.rule} have the same tag in card ids.",
                     "Give one of them another id.",
                 )
 
@@ -43,12 +43,12 @@ class RulesSeen:
                 insert_into(connection, rules_seen).on_conflict_do_nothing(),
                 [
                     {
-                        "rule": one.rule,
-                        "version": one.version,
-                        "rule_tag": rule_tag(one.rule),
-                        "version_tag": version_tag(one.version),
+                        "rule": rule.rule,
+                        "version": rule.version,
+                        "rule_tag": rule_tag(rule.rule),
+                        "version_tag": version_tag(rule.version),
                     }
-                    for one in sorted(self.rules)
+                    for rule in sorted(self.rules)
                 ],
             )
 
@@ -59,8 +59,8 @@ class RulesSeen:
         wanted = set(tags)
         if not wanted:
             return {}
-        exact = {(rule_tag(one.rule), version_tag(one.version)): one for one in self.rules}
-        by_rule = {rule_tag(one.rule): one.rule for one in self.rules}
+        exact = {(rule_tag(rule.rule), version_tag(rule.version)): rule for rule in self.rules}
+        by_rule = {rule_tag(rule.rule): rule.rule for rule in self.rules}
         if not wanted <= exact.keys():
             # The table has few rows: reading all of it is faster than a query by tags, and its
             # tag columns have an earlier layout of card ids.

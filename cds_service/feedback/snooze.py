@@ -74,9 +74,11 @@ class SnoozeStore:
                 # The earlier time: a client's clock that is fast must not prolong the silence.
                 answered = read_utc_text(min(outcome_at, received_at))
                 latest[rule] = max(latest.get(rule, (answered, outcome)), (answered, outcome))
-        held = {}
+        held_back = {}
         for card in cards:
             found = latest.get(card.rule)
             if found is not None and now < found[0] + QUIET[card.indicator]:
-                held[card.rule] = HeldBack(found[1], found[0], found[0] + QUIET[card.indicator])
-        return held
+                held_back[card.rule] = HeldBack(
+                    found[1], found[0], found[0] + QUIET[card.indicator]
+                )
+        return held_back

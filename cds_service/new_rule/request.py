@@ -23,12 +23,12 @@ def scenario_request(
     if hook.drafts:
         drafts = [
             {"resource": {**draft, "id": f"draft-{number}", "subject": subject}}
-            for number, one in enumerate(orders, 1)
-            if (draft := draft_of(topic, one)) is not None
+            for number, order in enumerate(orders, 1)
+            if (draft := draft_of(topic, order)) is not None
         ]
         if hook.selects:
             context["selections"] = [
-                f"{one['resource']['resourceType']}/{one['resource']['id']}" for one in drafts
+                f"{draft['resource']['resourceType']}/{draft['resource']['id']}" for draft in drafts
             ]
         context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": drafts}
     coding = next(iter(known.codes(analyte)))
@@ -84,9 +84,9 @@ def draft_of(topic: Topic, concept: str) -> dict[str, Any] | None:
 
 def _first(vocabulary: Vocabulary, concept: str) -> Coding | None:
     """The first code of a concept that does not stand for a whole category."""
-    for one in vocabulary.codes(concept):
-        if category_of(parse_code(one.system, one.code)) is None:
-            return one
+    for code in vocabulary.codes(concept):
+        if category_of(parse_code(code.system, code.code)) is None:
+            return code
     return None
 
 

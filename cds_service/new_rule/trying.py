@@ -54,8 +54,8 @@ def _answer_of(root: Path, topic: str, command: str, request: Path) -> Any:
 
 def _expected(card: Mapping[str, Any], name: str) -> dict[str, Any]:
     rule = card["source"]["topic"]["code"]
-    said = {"rule": rule, "indicator": card["indicator"]}
+    expected = {"rule": rule, "indicator": card["indicator"]}
     if rule != name:
-        return said
+        return expected
     offers = [suggestion["label"] for suggestion in card.get("suggestions", ())]
-    return {**said, "summary": card["summary"], "offers": offers}
+    return {**expected, "summary": card["summary"], "offers": offers}

@@ -26,7 +26,7 @@ def checked_limits(stated: Mapping[str, Any], where: str = "population.limits") 
 
     Raises StartupError naming a key or value that cannot be used.
     """
-    made = {}
+    limits = {}
     for key, value in stated.items():
         if key not in RATES and key not in SHARES:
             nearest = next(iter(get_close_matches(key, (*RATES, *SHARES), 1, 0.6)), "")
@@ -37,16 +37,16 @@ def checked_limits(stated: Mapping[str, Any], where: str = "population.limits") 
                 "CDS_SITES",
             )
         try:
-            made[key] = float(value)
+            limits[key] = float(value)
         except (TypeError, ValueError):
-            made[key] = -1.0
-        if isinstance(value, bool) or not 0 <= made[key] < float("inf"):
+            limits[key] = -1.0
+        if isinstance(value, bool) or not 0 <= limits[key] < float("inf"):
             raise StartupError(
                 f"{where}.{key}: {value!r} is not a number from 0 up.",
                 "Write 5 or 0.5, for example.",
                 "CDS_SITES",
             )
-    return made
+    return limits
 
 
 def held_against(made: Mapping[str, Any], limits: Mapping[str, float]) -> list[dict[str, Any]]:

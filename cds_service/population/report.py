@@ -187,18 +187,18 @@ def _rates(rates: Sequence[Json]) -> str:
         low, high = rate["published_low"], rate["published_high"]
         value = rate["cards"]
         if value is None:
-            beside = "nothing to count"
+            comparison = "nothing to count"
         elif value > high:
-            beside = "above"
+            comparison = "above"
         else:
-            beside = "below" if value < low else "within"
+            comparison = "below" if value < low else "within"
         rows.append(
             [
                 f"cards {rate['denominator']}",
                 number(value),
                 number(rate["of"]),
                 f"{low:g} to {high:g}",
-                beside,
+                comparison,
             ]
         )
     return (

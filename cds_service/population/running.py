@@ -54,10 +54,10 @@ def run(options: RunOptions, settings: Settings, progress: Progress) -> dict[str
     except Exception as error:
         if not isinstance(error, stoppers()):
             raise
-        said = str(getattr(error, "strerror", None) or error).partition("\n")[0]
+        cause = str(getattr(error, "strerror", None) or error).partition("\n")[0]
         begun = (work / _MARK).exists() and options.engine == "local"
         raise BadRequest(
-            f"the run stopped: {said or type(error).__name__}.",
+            f"the run stopped: {cause or type(error).__name__}.",
             f"Correct this, then continue in {options.out} with --resume."
             if begun
             else f"Make sure that {options.out} can be written to.",

@@ -178,12 +178,12 @@ def _line(item: Item, drugs: dict[str, str]) -> tuple[str, str, str, str] | None
         return None
     data = msgspec.json.decode(item.raw)
     what = _what(item.raw) or drugs.get(item.medication, "")
-    said = "; ".join(filter(None, _said(data)))
+    statements = "; ".join(filter(None, _statements(data)))
     day = f"{item.known.astimezone():%Y-%m-%d %H:%M}" if item.known else "undated"
-    return day, item.type, what or "(no code)", said
+    return day, item.type, what or "(no code)", statements
 
 
-def _said(data: object) -> Iterator[str]:
+def _statements(data: object) -> Iterator[str]:
     """The value of a resource and everything that qualifies it: a reader needs what a rule needs."""
     yield _value(data)
     for component in items(part(data, "component")):

@@ -68,17 +68,21 @@ def keys_of(rules: Sequence[Rule], codes: Codes) -> tuple[Key, ...]:
     needs = [need for rule in rules for need in rule.needs]
     # It matters to every rule whether the patient is a child or has died.
     kinds = {Kind.PATIENT, *(need.kind for need in needs)}
-    kinds |= {beside for kind in kinds if (beside := KINDS[kind].fetched_with)}
+    kinds |= {companion for kind in kinds if (companion := KINDS[kind].fetched_with)}
     analytes = {need.analyte for need in needs if need.analyte} | {
         panel for need in needs if need.kind is Kind.RESULTS for panel in need.concepts
     }
-    wanted = {
+    by_code = {
         (coding.system, coding.code): coding for analyte in analytes for coding in codes(analyte)
     }
-    found = tuple(wanted[key] for key in sorted(wanted))
+    codings = tuple(by_code[key] for key in sorted(by_code))
     windows = [need.within for need in needs if need.kind is Kind.RESULTS]
-    days = None if None in windows else max((_days(one) for one in windows if one), default=None)
-    return tuple(_key(kind, found, days) for kind in Kind if kind in kinds)
+    days = (
+        None
+        if None in windows
+        else max((_days(window) for window in windows if window), default=None)
+    )
+    return tuple(_key(kind, codings, days) for kind in Kind if kind in kinds)
 
 
 def _days(window: Window) -> int:

@@ -20,10 +20,10 @@ class NegationMarks:
 
     def __init__(self, marks: Mapping[str, list[tuple[str, Found]]], text: Words) -> None:
         self._text = text
-        self._around = [one for one in marks["not"] if one[1].end - one[1].start > _NEAR]
-        self._over = _by_place((one, one[1].start) for one in marks["not"])
-        self._before = _by_place((one, one[1].end) for one in marks["before"])
-        self._after = _by_place((one, one[1].start) for one in marks["after"])
+        self._around = [mark for mark in marks["not"] if mark[1].end - mark[1].start > _NEAR]
+        self._over = _by_place((mark, mark[1].start) for mark in marks["not"])
+        self._before = _by_place((mark, mark[1].end) for mark in marks["before"])
+        self._after = _by_place((mark, mark[1].start) for mark in marks["after"])
         self._until = {found.start for _, found in marks["until"]}
         # The last "or" or "nor" of each sentence.
         self._last_or = {
@@ -33,8 +33,8 @@ class NegationMarks:
     def negate(self, concept: str, name: Found) -> bool:
         """Whether one of the marks negates the name."""
         both = (concept, ALL_CONCEPTS)
-        over = [one for at in range(name.start - _NEAR, name.start + 1)
-                for one in self._over.get(at, ())]  # fmt: skip
+        over = [mark for at in range(name.start - _NEAR, name.start + 1)
+                for mark in self._over.get(at, ())]  # fmt: skip
         if any(
             owner in both and mark.start <= name.start and name.end <= mark.end
             for owner, mark in (*over, *self._around)
@@ -71,15 +71,17 @@ def _by_place(
     found: Iterable[tuple[tuple[str, Found], int]],
 ) -> dict[int, list[tuple[str, Found]]]:
     places: dict[int, list[tuple[str, Found]]] = {}
-    for one, at in found:
-        places.setdefault(at, []).append(one)
+    for mark, at in found:
+        places.setdefault(at, []).append(mark)
     return places
 
 
 def _refers_back(mark: Found, name: Found, text: Words) -> bool:
     """Whether "ruled out" refers to the name before it: same clause, or opening the next."""
-    here, there = text.clause[mark.start], text.clause[name.end - 1]
-    opens = text.clause[mark.start - 1] != here
-    return here == there or (
-        opens and here == there + 1 and text.sentence[mark.start] == text.sentence[name.end - 1]
+    mark_clause, name_clause = text.clause[mark.start], text.clause[name.end - 1]
+    opens = text.clause[mark.start - 1] != mark_clause
+    return mark_clause == name_clause or (
+        opens
+        and mark_clause == name_clause + 1
+        and text.sentence[mark.start] == text.sentence[name.end - 1]
     )

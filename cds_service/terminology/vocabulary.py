@@ -95,7 +95,7 @@ class Vocabulary:
         self.named = frozenset(row.concept for row in rows if row.kind in NAMES)
         self.known = frozenset(self._codes) | self.named
         self.known = self._with_implied(self.known) | frozenset(self._implied)
-        self._met: dict[bytes, _Told] = {}
+        self._met: dict[bytes, _TextReading] = {}
         self._found: dict[object, Any] = {}  # equal findings are kept once
         self._wordings: dict[bytes, Wording] = {}
 
@@ -118,8 +118,8 @@ class Vocabulary:
         concepts = self.concepts(codings, texts)
         in_words = _in_words(codings, texts)
         read = in_words or self._of_a_listed_system(codings)
-        told = in_words or (read and self._tells(codings))
-        return Wording(concepts, bool(codings or texts), read, told)
+        certain = in_words or (read and self._tells(codings))
+        return Wording(concepts, bool(codings or texts), read, certain)
 
     def remembered(self, raw: bytes, read: Callable[[], Wording]) -> Wording:
         """The wording of undecoded bytes, read by ``read`` unless the same bytes were read before.
@@ -140,11 +140,11 @@ class Vocabulary:
     def mentions(self, codings: Sequence[Coding], texts: Sequence[str]) -> frozenset[str]:
         """The concepts whose bare names occur among other words, so that they may be meant."""
         read = [coding.display for coding in codings if coding.display]
-        found = [self._read(text) for text in (*read, *texts) if text]
-        denied = {concept for one in found for concept in one.denied}
+        readings = [self._read(text) for text in (*read, *texts) if text]
+        denied = {concept for reading in readings for concept in reading.denied}
         if ALL_CONCEPTS in denied:
             return frozenset()
-        return frozenset(concept for one in found for concept in one.mentioned) - denied
+        return frozenset(concept for reading in readings for concept in reading.mentioned) - denied
 
     def reads(self, codings: Sequence[Coding], texts: Sequence[str]) -> bool:
         """Whether an entry says what it is: in words, or by a code of a system in the lists.
@@ -160,45 +160,45 @@ class Vocabulary:
         """
         return (
             not _in_words(codings, texts)
-            and all(normal_system(one.system) == SNOMED for one in codings)
+            and all(normal_system(coding.system) == SNOMED for coding in codings)
             and not self.lists(codings)
         )
 
     def _of_a_listed_system(self, codings: Iterable[Coding]) -> bool:
-        return any(normal_system(one.system) in self._systems for one in codings)
+        return any(normal_system(coding.system) in self._systems for coding in codings)
 
     def _tells(self, codings: Iterable[Coding]) -> bool:
         """Whether a code is listed, or belongs to a classification: there an unlisted code is
         known not to belong to a listed category."""
         return self.lists(codings) or any(
-            normal_system(one.system) in _CLASSIFICATIONS for one in codings
+            normal_system(coding.system) in _CLASSIFICATIONS for coding in codings
         )
 
     def lists(self, codings: Iterable[Coding]) -> bool:
         """Whether one of the codings is listed, even if only to rule out a concept."""
-        return any(any(self._by_code(normal_key(one.system, one.code))) for one in codings)
+        return any(any(self._by_code(normal_key(coding.system, coding.code))) for coding in codings)
 
     def codes(self, concept: str) -> tuple[Coding, ...]:
         """The codes listed for a concept (categories as written), for search templates."""
-        found = list(self._codes.get(concept, ()))
+        codings = list(self._codes.get(concept, ()))
         for part, implied in self._implied.items():
             if concept in implied:
-                found.extend(self.codes(part))
-        return tuple(dict.fromkeys(found))
+                codings.extend(self.codes(part))
+        return tuple(dict.fromkeys(codings))
 
     def _with_implied(self, concepts: Iterable[str]) -> frozenset[str]:
-        found = set(concepts)
-        waiting = list(found)
+        complete = set(concepts)
+        waiting = list(complete)
         while waiting:
-            new = self._implied.get(waiting.pop(), set()) - found
-            found |= new
+            new = self._implied.get(waiting.pop(), set()) - complete
+            complete |= new
             waiting.extend(new)
-        return frozenset(found)
+        return frozenset(complete)
 
     def _by_code(self, key: tuple[str, str]) -> tuple[frozenset[str], frozenset[str]]:
         """The concepts that a code stands for, and those that it rules out."""
-        found = self.code_index.get(key, frozenset())
-        out = self._excluded.get(key, frozenset())
+        meant = self.code_index.get(key, frozenset())
+        ruled_out = self._excluded.get(key, frozenset())
         system, code = key
         lengths: Iterable[int] = ()
         if system == ATC:
@@ -209,18 +209,18 @@ class Vocabulary:
             lengths = range(3, len(code) + 1)
         for length in lengths:
             prefix = (system, code[:length])
-            found |= self._classes.get(prefix, frozenset())
-            out |= self._excluded_classes.get(prefix, frozenset())
-        return found, out
+            meant |= self._classes.get(prefix, frozenset())
+            ruled_out |= self._excluded_classes.get(prefix, frozenset())
+        return meant, ruled_out
 
     def _concepts(self, codings: tuple[Coding, ...], texts: tuple[str, ...]) -> frozenset[str]:
         coded: frozenset[str] = frozenset()
         ruled_out: frozenset[str] = frozenset()
         for coding in codings:
             key = normal_key(coding.system, coding.code)
-            found, out = self._by_code(key)
-            coded |= found
-            ruled_out |= out
+            meant, excluded = self._by_code(key)
+            coded |= meant
+            ruled_out |= excluded
         read = [coding.display for coding in codings if coding.display]
         read.extend(text for text in texts if text)
         if self._text_use is TextUse.WHEN_NO_CODE_FITS and (coded or ruled_out):
@@ -228,16 +228,16 @@ class Vocabulary:
         named: set[str] = set()
         denied: set[str] = set()
         for text in dict.fromkeys(read):
-            told = self._read(text)
-            named |= told.named
-            denied |= told.denied
+            reading = self._read(text)
+            named |= reading.named
+            denied |= reading.denied
         gone = ruled_out | denied
         if ALL_CONCEPTS in denied:
             return frozenset()
         # A denied concept does not imply other concepts either.
         return self._with_implied((coded | named) - gone) - ruled_out - denied
 
-    def _read(self, text: str) -> _Told:
+    def _read(self, text: str) -> _TextReading:
         """Like `_read_text`, but a text that was read before is not read again.
 
         Raises TooMuchTextError beyond the budget of the call.
@@ -253,24 +253,24 @@ class Vocabulary:
             self._met[name] = known
         return known
 
-    def _read_text(self, text: str) -> _Told:
+    def _read_text(self, text: str) -> _TextReading:
         words = split_words(text)
         mentioned: set[str] = set()
         marks: dict[str, list[tuple[str, Found]]] = {kind: [] for kind in MARKS}
         names: list[tuple[str, Found]] = []
-        others: dict[str, int] = {}
+        outside: dict[str, int] = {}
         for found in self._patterns.find(words):
             row = self._rows[found.number]
             if row.kind in MARKS:
                 marks[row.kind].append((row.concept, found))
-            elif row.kind == "bare" and not self._alone(row.concept, found, words, others):
+            elif row.kind == "bare" and not self._alone(row.concept, found, words, outside):
                 if any(len(word) >= _WORD for word in words.words[found.start : found.end]):
                     mentioned.add(row.concept)
             elif _counts(row.kind, found, words):
                 names.append((row.concept, found))
         if names and any(marks[kind] for kind in ("not", "before", "after")):
             nearby = NegationMarks(marks, words)
-            names = [one for one in names if not nearby.negate(*one)]
+            names = [name for name in names if not nearby.negate(*name)]
         named = frozenset(concept for concept, _ in names)
         denied = {concept for concept, _ in marks["unless"]}
         many: dict[str, set[int]] = {}
@@ -278,22 +278,22 @@ class Vocabulary:
             many.setdefault(concept, set()).add(found.number)
         denied |= {concept for concept, numbers in many.items() if len(numbers) >= 3}
         denied -= {concept for concept, _ in marks["even_so"]}
-        return _Told(named, frozenset(denied), frozenset(mentioned) - named)
+        return _TextReading(named, frozenset(denied), frozenset(mentioned) - named)
 
-    def _alone(self, concept: str, found: Found, text: Words, others: dict[str, int]) -> bool:
+    def _alone(self, concept: str, found: Found, text: Words, outside: dict[str, int]) -> bool:
         """Whether all words around a name are neutral.
 
-        ``others`` caches, by concept, the number of words of the text that are not.
+        ``outside`` caches, by concept, the number of words of the text that are not.
         """
-        beside = self._beside[concept]
-        if concept not in others:
-            others[concept] = sum(word not in beside for word in text.words)
-        own = sum(word not in beside for word in text.words[found.start : found.end])
-        return others[concept] == own
+        neutral = self._beside[concept]
+        if concept not in outside:
+            outside[concept] = sum(word not in neutral for word in text.words)
+        own = sum(word not in neutral for word in text.words[found.start : found.end])
+        return outside[concept] == own
 
 
 def _in_words(codings: Sequence[Coding], texts: Sequence[str]) -> bool:
-    return any(map(_legible, texts)) or any(_legible(one.display) for one in codings)
+    return any(map(_legible, texts)) or any(_legible(coding.display) for coding in codings)
 
 
 def _legible(text: str) -> bool:
@@ -312,7 +312,7 @@ class Wording(NamedTuple):
     told: bool
 
 
-class _Told(NamedTuple):
+class _TextReading(NamedTuple):
     """What one text says: concepts named, ruled out, and only mentioned among other words."""
 
     named: frozenset[str]

@@ -195,15 +195,15 @@ class Phrase:
 
 def _leading(text: Words, free: frozenset[str]) -> frozenset[int]:
     """The words that only free words, units and numbers precede in their ingredient."""
-    found = []
+    leading = []
     part, leads = -1, True
     for at, word in enumerate(text.words):
         if text.part[at] != part:
             part, leads = text.part[at], True
         if leads:
-            found.append(at)
+            leading.append(at)
             leads = word in free or word in _MEASURES or word[0].isdigit()
-    return frozenset(found)
+    return frozenset(leading)
 
 
 @dataclass(frozen=True, slots=True)

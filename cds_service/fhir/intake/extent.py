@@ -94,12 +94,12 @@ def says_incomplete(outcome: object, kind: Kind | None = None) -> bool:
     for issue in issues:
         code = text(part(issue, "code")).lower()
         withheld = code == _SUPPRESSED and kind not in _BY_CODE
-        if code in _INCOMPLETE or (withheld and not _APART.search(_said(issue))):
+        if code in _INCOMPLETE or (withheld and not _APART.search(_issue_words(issue))):
             return True
     return False
 
 
-def _said(issue: object) -> str:
+def _issue_words(issue: object) -> str:
     words = (*all_words(part(issue, "details")), text(part(issue, "diagnostics")))
     return " ".join(words)[:_MOST].lower()
 

@@ -46,17 +46,17 @@ def pointed_at(resource: Json, sent: Collection[str]) -> frozenset[Kind]:
     kind = r4_type(text(resource.get("resourceType")))
     if not _OVER.isdisjoint(status_words(resource.get("status"))):
         return frozenset()
-    found: set[Kind] = set()
+    kinds: set[Kind] = set()
     for target, named in _targets(kind, resource):
         if target == _PRODUCT:
-            found.add(Kind.MEDICATIONS)
+            kinds.add(Kind.MEDICATIONS)
         elif target == _NAMED:
-            found |= _meant(named)
+            kinds |= _meant(named)
         elif target.startswith("#"):
-            found |= _contained(resource, target)
+            kinds |= _contained(resource, target)
         elif not _was_sent(target, sent):
-            found |= _kinds_of(target, named)
-    return frozenset(found)
+            kinds |= _kinds_of(target, named)
+    return frozenset(kinds)
 
 
 def _meant(named: str) -> set[Kind]:

@@ -193,13 +193,13 @@ def read_reason(item: Item, library: Library, vocabulary: Vocabulary) -> Reason:
 
 def read_encounter(library: Library, vocabulary: Vocabulary, encounter_id: str | None) -> Reason:
     """The reason for the call's encounter. Another encounter is noted as a problem instead."""
-    found = Reason()
+    first = Reason()
     for item in library.of("Encounter"):
         if encounter_id is not None and item.id == encounter_id:
             read = library.attempt(item, partial(read_reason, item, library, vocabulary))
             reason = read or Reason(given=True)
-            found = reason if not found.given else found
+            first = reason if not first.given else first
         elif item.kind is Kind.ENCOUNTER:
             reason_ = "it is not the encounter of this call"
             library.problem("wrong-encounter", item.kind.value, reason_, item.source)
-    return found
+    return first

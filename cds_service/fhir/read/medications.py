@@ -229,7 +229,7 @@ def _product(
     own = codings(code)
     coded: list[Coding] = list(own)
     words: list[str] = [*texts(code)]
-    found: list[Ingredient] = []
+    stated: list[Ingredient] = []
     for ingredient in items(part(medication, "ingredient")):
         substance = part(ingredient, "itemCodeableConcept")
         if substance is None and medication is not None:
@@ -249,7 +249,7 @@ def _product(
             continue
         coded += codings(substance)
         words += texts(substance)
-        found.append(_ingredient(substance, part(ingredient, "strength")))
+        stated.append(_ingredient(substance, part(ingredient, "strength")))
     if not words and not coded and shown:
         words = [shown]
     if words or coded:  # a form alone does not name a medication
@@ -257,13 +257,13 @@ def _product(
         words += [f"{named[0]} {form}" if named else form
                  for form in all_words(part(medication, "form"))]  # fmt: skip
     anything = bool(words or coded)
-    if not found and anything:
+    if not stated and anything:
         ingredients: Sequence[Ingredient] = _from_names(all_words(code) or (shown,))
     else:
-        ingredients = tuple(found)
+        ingredients = tuple(stated)
     meaning = _as_given(vocabulary, coded, words, dosages)
     called = Called(
-        label(code) or shown or (found[0].name if found else ""),
+        label(code) or shown or (stated[0].name if stated else ""),
         _words(coded, words),
         frozenset(
             normal_key(coding.system, coding.code)
@@ -295,7 +295,7 @@ def _ingredient(substance: object, strength: object) -> Ingredient:
     amount = number(part(strength, "numerator", "value"))
     unit = text(part(strength, "numerator", "unit")) or text(part(strength, "numerator", "code"))
     count = number(part(strength, "denominator", "value"))
-    below = text(part(strength, "denominator", "unit")) or text(
+    denominator = text(part(strength, "denominator", "unit")) or text(
         part(strength, "denominator", "code")
     )
     if amount is None or amount <= 0 or (count is not None and count <= 0):
@@ -303,5 +303,5 @@ def _ingredient(substance: object, strength: object) -> Ingredient:
     if count is not None and count != 1:
         amount = amount / count
     unit = unit.lower()
-    per = below.lower().strip("{}")
+    per = denominator.lower().strip("{}")
     return Ingredient(name, amount, f"{unit}/{per}" if per in ("ml", "l", "h", "hr") else unit)

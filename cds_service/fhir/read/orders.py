@@ -121,7 +121,7 @@ def take_drafts(bundle: object, selections: Sequence[str] | None, intake: Intake
 
     Raises TooLarge where it has too many entries.
     """
-    found: list[Item] = []
+    drafts: list[Item] = []
     for place, full_url, resource in _entries(bundle, PLACE, intake, 0):
         reason = _why_no_order(resource)
         if reason:
@@ -133,10 +133,10 @@ def take_drafts(bundle: object, selections: Sequence[str] | None, intake: Intake
         name = identifier_of(resource)
         reference = f"{text(resource['resourceType'])}/{name}" if name else place
         kind = Kind.MEDICATIONS if data["resourceType"] == "MedicationRequest" else Kind.ORDERS
-        found.append(
+        drafts.append(
             Item(data, Source(reference, PLACE), kind, full_url, -1, encoded(resource), True)
         )
-    return DraftOrders(found, None if selections is None else tuple(selections))
+    return DraftOrders(drafts, None if selections is None else tuple(selections))
 
 
 def _why_no_order(resource: object) -> str:
@@ -226,12 +226,12 @@ def read_drafts(
     """
     medications: list[Medication] = []
     others: list[Order] = []
-    wanted: dict[str, set[str]] = {}
+    by_name: dict[str, set[str]] = {}
     selections = taken.selections or ()
     for target in selections:
         for name in _spellings(target.strip()):
-            wanted.setdefault(name, set()).add(target)
-    found: set[str] = set()
+            by_name.setdefault(name, set()).add(target)
+    resolved: set[str] = set()
     for item in taken.items:
         kind = text(item.data.get("resourceType"))
         if kind not in ORDERED:
@@ -239,8 +239,8 @@ def read_drafts(
                 reason = f"{kind} is not read as an order"
                 library.problem("unreadable", ABOUT, reason, item.source)
             continue
-        picked = set().union(*(wanted.get(name, ()) for name in _names(item)))
-        found |= picked
+        picked = set().union(*(by_name.get(name, ()) for name in _names(item)))
+        resolved |= picked
         judged = bool(picked) or taken.selections is None
         status = set(status_words(item.data.get("status")))
         if not library.mine(item) or _NOT_MEANT & status or _forbidden(item):
@@ -269,7 +269,7 @@ def read_drafts(
             )  # fmt: skip
             if order is not None:
                 others.append(order)
-    for target in sorted({selection for selection in selections if selection.strip()} - found):
+    for target in sorted({selection for selection in selections if selection.strip()} - resolved):
         reason = "a selection names no draft order"
         library.problem("unresolved-selection", ABOUT, reason, Source(target, "context.selections"))
     return Drafts(tuple(medications), tuple(others))

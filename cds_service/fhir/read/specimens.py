@@ -82,12 +82,12 @@ def names_blood(words: Sequence[str]) -> bool:
 
 def names_another_specimen(stated: Sequence[object]) -> bool:
     """Whether CodeableConcepts such as category and method say that it was not blood."""
-    said = [word.lower() for concept in stated for word in _named(concept)]
-    words = " ".join(said)
+    stated_words = [word.lower() for concept in stated for word in _named(concept)]
+    words = " ".join(stated_words)
     if _OF_BLOOD.search(words):
         return False
     return bool(_OTHER_IN_CATEGORIES.search(words)) or any(
-        word in ("ua", "urinalysis") for word in said
+        word in ("ua", "urinalysis") for word in stated_words
     )
 
 
@@ -98,14 +98,14 @@ def of_another_specimen(peek: Peek, sent: Mapping[str, object]) -> bool:
     """
     site = b"" if isinstance(peek.bodySite, Missing) else bytes(peek.bodySite)
     raw = b"" if isinstance(peek.specimen, Missing) else bytes(peek.specimen)
-    said: list[str] = []
+    phrases: list[str] = []
     if site:
-        said += _named(readable(site))
+        phrases += _named(readable(site))
     if b'"display"' in raw or b'"#' in raw or b'"type"' in raw or sent:
         # Mostly it is only a reference to a resource that was not sent.
         for pointer in items(readable(raw)):
-            said += _words_of(pointer, peek, sent)
-    words = " ".join(said).lower()
+            phrases += _words_of(pointer, peek, sent)
+    words = " ".join(phrases).lower()
     return bool(_OTHER_SPECIMENS.search(words)) and not _OF_BLOOD.search(words)
 
 
@@ -148,18 +148,18 @@ def _words_of(pointer: object, peek: Peek, sent: Mapping[str, object]) -> list[s
     kinds = [part(pointer, "type")]
     kinds += [part(specimen, "type") for specimen in _resources(pointer, peek, sent)]
     shown = text(part(pointer, "display"))
-    said = [shown, "fluid" if shown.upper() in _TABLE_0487 else ""]
+    phrases = [shown, "fluid" if shown.upper() in _TABLE_0487 else ""]
     for kind in kinds:
-        said += _named(kind)
-    return said
+        phrases += _named(kind)
+    return phrases
 
 
 def _named(kind: object) -> list[str]:
     """The words of a type or body site, and "fluid" for each code of a specimen besides blood."""
-    said = list(all_words(kind))
+    phrases = list(all_words(kind))
     for coding in codings(kind):
         coded = coding.code.strip().upper()
         listed = _URINE_OR_FLUID if normal_system(coding.system) == SNOMED else _TABLE_0487
         if coded in listed:
-            said.append("fluid")
-    return said
+            phrases.append("fluid")
+    return phrases

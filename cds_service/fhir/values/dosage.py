@@ -201,9 +201,9 @@ def _most(value: object) -> tuple[Fraction | None, str]:
         if ratio in (None, {}):
             continue
         amount, unit = _quantity(part(ratio, "numerator"), "the maximum dose")
-        below = part(ratio, "denominator")
-        period = number(part(below, "value"))
-        name = text(part(below, "code")) or text(part(below, "unit"))
+        denominator = part(ratio, "denominator")
+        period = number(part(denominator, "value"))
+        name = text(part(denominator, "code")) or text(part(denominator, "unit"))
         days = _DAYS.get(name.lower()) or _DAYS.get(name.lower().rstrip("s"))
         if days is None or (period is not None and period <= 0):
             raise _Unread("the period of the maximum dose cannot be read")

@@ -197,8 +197,8 @@ def _medication_statement(made: Resource) -> None:
     made["dosage"] = [dosage_to_r4(dosage) for dosage in items(made.get("dosage"))]
     if made.get("wasNotTaken") is True or status_words(made.get("taken")) == ("n",):
         made["status"] = "not-taken"
-    said = status_words(made.get("status"))
-    if "recorded" in said:
+    statuses = status_words(made.get("status"))
+    if "recorded" in statuses:
         made["status"] = "active"
         for word in status_words(part(made, "adherence", "code")):
             if word in _ADHERENCE:

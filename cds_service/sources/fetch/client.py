@@ -115,9 +115,9 @@ def fetch_missing(
 
 def _report(breaker: Breaker, asked: Sequence[Fetched]) -> None:
     """Tell the breaker whether the server responded at all, if it was asked anything."""
-    if any(one.answered for one in asked):
+    if any(search.answered for search in asked):
         breaker.succeeded()
-    elif any(one.answered is False for one in asked):
+    elif any(search.answered is False for search in asked):
         breaker.failed()
 
 

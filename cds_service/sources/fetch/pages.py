@@ -240,8 +240,8 @@ class Ask:
         following = next(onward, None)
         if following is not None:
             return self._allowed(following, url)
-        told = {"total": readable(page.total), "meta": readable(page.meta)}
-        if missing := missing_of(told, self._entries):
+        bundle = {"total": readable(page.total), "meta": readable(page.meta)}
+        if missing := missing_of(bundle, self._entries):
             raise _Fault(missing)
         return None
 
@@ -289,8 +289,8 @@ class Ask:
         spent = round((time.monotonic() - self._round.started) * 1000)
         answered = None
         if self._begun:
-            said = self._status is not None and self._status < 500 and not self._late
-            answered = said or bool(pages)
+            responded = self._status is not None and self._status < 500 and not self._late
+            answered = responded or bool(pages)
         return Fetched(state, pages, reason, self._status, spent, answered, self._round.held)
 
 
