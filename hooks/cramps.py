@@ -66,7 +66,7 @@ def persistent(facts: Facts) -> str:
         if condition.severe:
             return "recorded as severe"
         if condition.clinical_status in ("recurrence", "relapse"):
-            return f"recorded as {condition.clinical_status}"
+            return f"recorded as a {condition.clinical_status}"
         if word := _PERSISTENT.search(condition.words):
             return f"described as {word.group()}"
     for reason in _reasons(facts):

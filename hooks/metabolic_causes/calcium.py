@@ -48,7 +48,7 @@ def low_total(facts: Facts, result: Result) -> Judgement:
         value,
         ""
         if albumin or corrected is not result
-        else " No albumin within 7 days: the total value, not corrected.",
+        else " No albumin within 7 days: this is the total value, not corrected.",
         (evidence, *((Evidence(albumin),) if albumin else ())),
         "calcium",
     )
@@ -83,7 +83,7 @@ def _calcium_cause(
             words=f"{value} low",
             action="assess today, ECG" if urgent else "a cause of cramps; correct it",
             advice=f"{urgent}{value} is a cause of cramps: correct it together with the magnesium; "
-            f"it prolongs QT.{remark}",
+            f"low calcium prolongs QT.{remark}",
             evidence=evidence,
             tests=(
                 OrderTest(key, "repeat the low calcium"),

@@ -57,8 +57,8 @@ ANY_BACLOFEN = (BACLOFEN, "baclofen_intrathecal")
 @rule(
     id="baclofen-ordered-renal-impairment",
     title="Baclofen ordered in renal impairment",
-    version="2.0.1",
-    changed="2026-11-27",
+    version="2.0.2",
+    changed="2026-11-28",
     tier=Tier.ALWAYS,
     references=["baclofen-ckd-2019", "beers-2023", "article"],
     limits=[*RENAL_LIMITS, "age.older"],
@@ -152,7 +152,7 @@ def _advice(facts: Facts, renal: RenalFunction, preliminary: bool) -> tuple[str,
 def _unknown_renal_function(renal: RenalFunction) -> str:
     if renal.creatinine_only is not None:
         return f"No eGFR can be computed from the creatinine ({renal.creatinine_only.reported})"
-    return "Renal function of the last 12 months is not known"
+    return "Renal function in the last 12 months is not known"
 
 
 def _missing(facts: Facts, renal: RenalFunction) -> tuple[str, ...]:

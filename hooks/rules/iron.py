@@ -281,7 +281,7 @@ def _advice(
     reason = _raises_ferritin(facts)[0]
     inflammation = ""
     if reason and low:
-        confirms = "" if tsat is not None else " Confirm it by TSAT."
+        confirms = "" if tsat is not None else " Confirm it with TSAT."
         inflammation = (
             f"Inflammation raises ferritin ({reason}): low even with inflammation.{confirms}"
         )

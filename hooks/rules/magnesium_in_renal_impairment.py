@@ -139,8 +139,8 @@ def _supplement_taken(
     if risk.deficit is not None:
         action = "correct it with specialist advice"
         advice.append(
-            f"Magnesium is low nevertheless ({risk.deficit.reported}): decide together "
-            "whether to stop it and how to correct the deficiency, with specialist advice."
+            f"Magnesium is low nevertheless ({risk.deficit.reported}): whether to stop it "
+            "and how to correct the deficiency should be decided together, with specialist advice."
         )
     elif indicator is Indicator.CRITICAL:
         action = "toxic accumulation possible" if impaired else "stop it and recheck"

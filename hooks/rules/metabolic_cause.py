@@ -57,8 +57,8 @@ _WORSE = {"creatine_kinase": Worse.HIGH, "tsh": Worse.HIGH}
 @rule(
     id="metabolic-cause-found",
     title="A metabolic cause of cramps was measured",
-    version="1.1.1",
-    changed="2026-11-27",
+    version="1.1.2",
+    changed="2026-11-28",
     tier=Tier.ALWAYS,
     references=["general-knowledge", "article"],
     limits=[
@@ -149,8 +149,8 @@ def _nothing(facts: Facts) -> str:
     ]
     usable = [name for name, recent in measured if recent]
     if not usable:
-        return "neither calcium, creatine kinase, sodium nor TSH was measured in 90 days"
-    return f"{', '.join(usable)}: within the limits; the others were not measured in 90 days"
+        return "neither calcium, creatine kinase, sodium nor TSH was measured in the last 90 days"
+    return f"{', '.join(usable)}: within the limits; the others not measured in the last 90 days"
 
 
 def _summary(causes: list[Cause]) -> str:

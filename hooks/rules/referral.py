@@ -55,8 +55,8 @@ EXTENSIVE = ("imaging_leg_spine", "emg_nerve_conduction", "extended_panel")
 @rule(
     id="specialist-referral",
     title="Referral for leg cramps",
-    version="2.0.1",
-    changed="2026-11-27",
+    version="2.0.2",
+    changed="2026-11-28",
     tier=Tier.COMPLAINT,
     references=["article"],
     offers=["referral_hepatology", "referral_neurology", "referral_vascular"],
