@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import chain, islice
 
 import pytest
 
 from tests.testing.thorough import ALL
+
+# The tests' modules are many objects, which the collector would go through again and again.
+gc.set_threshold(50_000, 20, 100)
 
 COSTLY = ("browser", "postgres", "population")
 """Markers and folders of tests that share something slow to start: Chromium, PostgreSQL, DuckDB."""

@@ -30,7 +30,7 @@ from tests.testing.thorough import ALL, thorough
 ROOT = Path(__file__).parents[2]
 HIGHEST = 1.6
 """Exponent of time over size that is still called linear; two is what an attack needs."""
-_ENOUGH_S = 0.004  # below this, the clock is too coarse
+_ENOUGH_S = 0.002  # below this, the clock is too coarse
 
 BODIES: dict[str, Callable[[int], bytes]] = {
     "escaped quotes without an end": lambda n: b'{"a":"' + b'\\"' * (n // 2),

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.testing.thorough import rest
+from tests.testing.thorough import thorough
+
+pytestmark = thorough  # a test of a tool
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 MAKE = """#!/bin/sh
@@ -100,7 +102,7 @@ def test_passes_when_no_stage_failed(gate: Gate) -> None:
     assert _verdict(ended) == "gate: no stage of 17 failed"
 
 
-@pytest.mark.parametrize("step", rest(["spark", "test TESTS=all", "coverage", "lowest", "layers"]))
+@pytest.mark.parametrize("step", ["spark", "test TESTS=all", "coverage", "lowest", "layers"])
 def test_fails_when_one_stage_failed_after_running_the_others(gate: Gate, step: str) -> None:
     ended = gate.run(fails=step)
     assert ended.returncode == 1

@@ -28,7 +28,10 @@ FORKED.set_forkserver_preload(
         "psycopg", "pydantic_settings", "requests", "sqlalchemy.dialects.postgresql.psycopg",
         "sqlalchemy.dialects.sqlite", "structlog", "flask_cors",
         "cryptography.hazmat.primitives.asymmetric.ec",
-        "hooks", "cds_service.answer.answering", "cds_service.app", "cds_service.cli",
+        "http.server", "wsgiref.simple_server",
+        "hooks", "cds_service.answer.answering", "cds_service.app", "cds_service.calls.envelope",
+        "cds_service.catalogue.sites", "cds_service.cli", "cds_service.sources.fetch.client",
+        "cds_service.sources.obtaining", "cds_service.trust.callers",
         "cds_service.outbound.servers", "cds_service.serving.server",
         "cds_service.storage.database", "cds_service.storage.tables",
     ]
