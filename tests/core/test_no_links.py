@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from itertools import chain
 
 import cmarkgfm
 import pytest
@@ -69,10 +70,10 @@ def _all_rendered(text: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("around", ["{}", "- Medication: {}, 2026-11-01", "**{}**", "({})"])
-def test_a_name_never_becomes_a_link(name: str, around: str) -> None:
-    for rendered in _all_rendered(around.format(quoted(name))):
+def test_a_name_never_becomes_a_link(around: str) -> None:
+    texts = (around.format(quoted(name)) for name in HOSTILE)
+    for rendered in chain.from_iterable(map(_all_rendered, texts)):
         assert "<a" not in rendered
         assert "href" not in rendered
         assert "<img" not in rendered
