@@ -16,12 +16,15 @@ ARGUMENTS = [
     "--no-first-run",
 ]
 
+EMPTY = "about:blank"
+
 
 class DemoPage:
     """One tab; ``console_errors`` lists the errors in its console.
 
-    All tabs share one context, whose start takes longer than a test: the page keeps nothing in
-    the browser, and permissions are taken back. With options of a context, it has its own.
+    All tabs share one context, and one that was closed is used again, as both take longer to
+    start than a test: the page keeps nothing in the browser, and permissions and routes are taken
+    back. With options of a context, it has its own.
     """
 
     def __init__(
@@ -39,7 +42,8 @@ class DemoPage:
         self._own = bool(context)
         self._context = browser.new_context(**context) if self._own else browser.contexts[0]
         self._context.set_default_timeout(10_000)
-        self.page = self._context.new_page()
+        empty = (page for page in self._context.pages if page.url == EMPTY)
+        self.page = next(empty, None) or self._context.new_page()
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.emulate_media(color_scheme=color_scheme)
         self.page.on("console", self._heard)
@@ -87,10 +91,16 @@ class DemoPage:
         return cells
 
     def close(self) -> None:
-        """Close the tab."""
+        """Empty the tab, for the next test."""
         assert self._context.storage_state() == {"cookies": [], "origins": []}
         self._context.clear_permissions()
-        (self._context if self._own else self.page).close()
+        if self._own:
+            self._context.close()
+            return
+        self.page.unroute_all()
+        self.page.goto(EMPTY)
+        self.page.remove_listener("console", self._heard)
+        self.page.remove_listener("pageerror", self._failed)
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
