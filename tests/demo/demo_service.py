@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from jinja2 import FileSystemBytecodeCache
 
 from cds_service.app import build, make_parts
 from cds_service.settings import Settings
@@ -20,6 +21,8 @@ FIXTURES = Path(__file__).parent.parent.parent / "fixtures" / "patients"
 PATIENTS = [
     entry["name"] for entry in json.loads((FIXTURES / "index.json").read_text(encoding="utf-8"))
 ]
+COMPILED = FileSystemBytecodeCache()
+"""Each application would compile the templates anew."""
 HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>{{ 7*7 }} \'"&'
 
 
@@ -32,6 +35,7 @@ def demo_app(folder: Path, **settings: Any) -> Flask:
     } | settings
     app = build(replace(make_parts(Settings(**values)), now=lambda: NOW))
     app.extensions["cds_parts"].records.start()
+    app.jinja_env.bytecode_cache = COMPILED
     return app
 
 
