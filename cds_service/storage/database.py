@@ -16,9 +16,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import exc, text
 from sqlalchemy.engine import URL, Connection, Engine, make_url
@@ -29,6 +30,9 @@ from cds_service.ops.forks import after_fork
 from cds_service.storage import engines, hurried
 from cds_service.storage.hurried import Hurried
 from cds_service.storage.watch import Watch
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 LEFT_ALONE_SECONDS = 5.0
 """After a failure, hurried calls do without the database for this long, or until another call
@@ -273,19 +277,34 @@ class Database:
 
 def _upgrade(connection: Connection) -> None:
     from alembic import command
-    from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
 
-    config = Config()
-    config.set_main_option("script_location", "cds_service.storage:migrations")
-    config.attributes["connection"] = connection
-    known = {step.revision for step in ScriptDirectory.from_config(config).walk_revisions()}
+    newest, known = _revisions()
     current = set(MigrationContext.configure(connection).get_current_heads())
-    if current <= known:
+    # At the newest there is nothing to do; Alembic takes longer to find that than all the rest.
+    if current != newest and current <= known:
+        config = _alembic()
+        config.attributes["connection"] = connection
         # Alembic keeps its state in module variables: one thread at a time.
         with _upgrading:
             command.upgrade(config, "head")
+
+
+@cache
+def _revisions() -> tuple[set[str], set[str]]:
+    """The newest revision of the schema, and all that this program knows."""
+    from alembic.script import ScriptDirectory
+
+    steps = ScriptDirectory.from_config(_alembic())
+    return set(steps.get_heads()), {step.revision for step in steps.walk_revisions()}
+
+
+def _alembic() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "cds_service.storage:migrations")
+    return config
 
 
 _REASONS = {
