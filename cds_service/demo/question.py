@@ -17,6 +17,8 @@ from cds_service.demo.fixtures import FixturePatient
 from cds_service.engine.hook import HOOKS, ORDER_SELECT
 from cds_service.engine.topic import Option, Service
 from cds_service.errors import BadRequest
+from cds_service.fhir.values.elements import text
+from cds_service.fhir.values.versions import type_of
 from cds_service.sources.one_patient import moment, request_of
 from cds_service.sources.prefetch import Key
 
@@ -123,10 +125,10 @@ def question_of(
         request["context"] = context
         if asked.drafts is not None:
             drafts = [_owned(draft, context, as_of) for draft in drafts]
-        context.pop("draftOrders", None)
+        _, products = _drafts_of(context.pop("draftOrders", None))
         context.pop("selections", None)
         if service.hook.drafts:
-            context["draftOrders"] = _collection(drafts)
+            context["draftOrders"] = _collection(drafts, products)
         if service.hook.selects:
             context["selections"] = selections
     return Question(
@@ -172,9 +174,20 @@ def _drafts_in(content: Mapping[str, Any], bundle: bool) -> tuple[list[Any], lis
     context = request_of(content, ORDER_SELECT, ())["context"] if bundle else content.get("context")
     if not isinstance(context, dict):
         return [], []
-    drafts = [entry["resource"] for entry in _entries(context.get("draftOrders"))]
+    drafts, _ = _drafts_of(context.get("draftOrders"))
     selections = context.get("selections")
     return drafts, selections if isinstance(selections, list) else []
+
+
+def _drafts_of(bundle: object) -> tuple[list[Any], list[Any]]:
+    """The drafts of a Bundle, and the entries with Medications to which they may refer."""
+    drafts, products = [], []
+    for entry in _entries(bundle):
+        if type_of(text(entry["resource"].get("resourceType"))) == "Medication":
+            products.append(entry)
+        else:
+            drafts.append(entry["resource"])
+    return drafts, products
 
 
 def _entries(bundle: object) -> list[dict[str, Any]]:
@@ -194,11 +207,11 @@ def _owned(draft: dict[str, Any], context: Mapping[str, Any], as_of: datetime) -
     return {**draft, "subject": subject, "authoredOn": as_of.date().isoformat()}
 
 
-def _collection(drafts: Sequence[Any]) -> dict[str, Any]:
+def _collection(drafts: Sequence[Any], products: Sequence[Any]) -> dict[str, Any]:
     return {
         "resourceType": "Bundle",
         "type": "collection",
-        "entry": [{"resource": draft} for draft in drafts],
+        "entry": [*({"resource": draft} for draft in drafts), *products],
     }
 
 

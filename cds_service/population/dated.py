@@ -15,7 +15,8 @@ import msgspec
 
 from cds_service.core.facts import Kind
 from cds_service.core.kinds import KINDS
-from cds_service.fhir.values.elements import items, part, status_words, text
+from cds_service.fhir.intake.reports import may_have_results
+from cds_service.fhir.values.elements import items, part, readable, status_words, text
 from cds_service.fhir.values.moments import read_when
 
 ENDED = frozenset(
@@ -107,13 +108,16 @@ _dated = msgspec.json.Decoder(Dated)
 _decoders = {"Observation": msgspec.json.Decoder(DatedResult)}
 _RESULTS = frozenset({"Observation", "DiagnosticReport"})
 _NOTHING = Dated()
+# A Medication or Specimen counts only where something refers to it, whose own date counts.
+_UNDATED_TYPES = frozenset({"Patient", "Medication", "Specimen"})
 
 
 @dataclass(slots=True)
 class Item:
     """One resource and its dates: ``known`` is None where it has no date, and ``ended`` where it
-    has not ended, or the time is unknown. ``earlier`` is the previous version, if the export has
-    it."""
+    has not ended, or the time is unknown. ``needed`` is False for a report that says nothing of a
+    laboratory's results. ``earlier`` is the previous version, if the export has it.
+    """
 
     type: str
     id: str
@@ -123,6 +127,7 @@ class Item:
     dated: Dated
     known: datetime | None = None
     ended: datetime | None = None
+    needed: bool = True
     caveats: tuple[str, ...] = ()
     earlier: Item | None = None
 
@@ -158,8 +163,11 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
                 return Item(kind, name, url, medication, raw, _NOTHING, max(known, sampled))
     dated = read if isinstance(read, Dated) else _NOTHING
     item = Item(kind, name, url, medication, raw, dated)
-    if kind in ("Patient", "Medication"):
+    if kind in _UNDATED_TYPES:
         return item
+    if kind == "DiagnosticReport":
+        report = readable(raw)
+        item.needed = not isinstance(report, dict) or may_have_results(report)
     caveats: list[str] = [] if coded else [_UNCODED]
     last: object = None
     for stated in _of_result(kind, read, caveats) if kind in _RESULTS else _stated(kind, dated):

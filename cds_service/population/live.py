@@ -150,7 +150,8 @@ def live_site(settings: Settings, site: str, option: str = "--site") -> LiveSite
     return LiveSite(sites[site], named)
 
 
-_FOUND_AS = {**KIND_OF, "DiagnosticReport": Kind.RESULTS}  # with the results that it contains
+# Reports for the results that they contain or name, Specimens for the results that refer to them.
+_FOUND_AS = {**KIND_OF, "DiagnosticReport": Kind.RESULTS, "Specimen": Kind.RESULTS}
 
 
 def _found(
@@ -159,7 +160,7 @@ def _found(
     """What a search for each kind would have found; of the encounters, only that of the visit."""
     found: dict[Kind, list[Item]] = {kind: [] for kind in Kind}
     for one in known:
-        if one.type == "DiagnosticReport" and b'"contained"' not in one.raw:
+        if not one.needed:
             continue
         if one.type == "Encounter" and one.id != visit:
             continue

@@ -17,7 +17,7 @@ from cds_service.core.kinds import KIND_OF
 from cds_service.fhir.values.elements import part, text
 from cds_service.population.tables import need
 
-READ = frozenset({*KIND_OF, "DiagnosticReport", "Medication"})
+READ = frozenset({*KIND_OF, "DiagnosticReport", "Medication", "Specimen"})
 """The types that a rule may need; resources of other types are only counted."""
 
 MEDICATIONS = ""

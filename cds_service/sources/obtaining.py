@@ -21,8 +21,9 @@ from cds_service.fhir.intake.arrival import BESIDE
 from cds_service.fhir.intake.delivery import Delivery, Later
 from cds_service.fhir.intake.extent import says_incomplete, shortfall
 from cds_service.fhir.intake.pointing import POINTERS
+from cds_service.fhir.intake.reports import may_have_results
 from cds_service.fhir.intake.wrapping import unwrapped
-from cds_service.fhir.values.elements import UNREADABLE, readable
+from cds_service.fhir.values.elements import UNREADABLE, items, part, readable, text
 from cds_service.fhir.values.peeks import (
     EntryPage,
     ResultPage,
@@ -313,7 +314,24 @@ def _kinds_in(raw: bytes) -> Iterator[Kind]:
     sent: list[_Inner] = [bundle]
     if bundle.resourceType == "Bundle":
         sent = [entry.resource for entry in bundle.entry or [] if entry.resource]
-    yield from dict.fromkeys(kind for one in sent if (kind := _kind_of(one)) is not None)
+    kinds = dict.fromkeys(kind for one in sent if (kind := _kind_of(one)) is not None)
+    yield from kinds
+    reports = any(r4_type(one.resourceType) == "DiagnosticReport" for one in sent)
+    if reports and Kind.RESULTS not in kinds and _may_have_results(raw):
+        yield Kind.RESULTS
+
+
+def _may_have_results(page: bytes) -> bool:
+    """Whether a page has a report that may have results."""
+    whole = readable(page)
+    entries = items(part(whole, "entry"))
+    sent = [part(one, "resource") for one in entries] if entries else [whole]
+    return any(
+        isinstance(one, dict)
+        and r4_type(text(one.get("resourceType"))) == "DiagnosticReport"
+        and may_have_results(one)
+        for one in sent
+    )
 
 
 def _kind_of(one: _Inner) -> Kind | None:

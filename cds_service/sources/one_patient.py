@@ -21,7 +21,7 @@ from cds_service.engine.hook import Hook
 from cds_service.errors import BadRequest
 from cds_service.fhir.intake.extent import failed, missing_of, says_incomplete
 from cds_service.fhir.intake.pointing import POINTERS, pointed_at
-from cds_service.fhir.intake.reports import of_laboratory
+from cds_service.fhir.intake.reports import may_have_results
 from cds_service.fhir.values.elements import items, part, status_words, text
 from cds_service.fhir.values.versions import may_be_a_type, r4_type, type_of
 from cds_service.sources.prefetch import Key
@@ -33,6 +33,7 @@ Json = dict[str, Any]
 NOT_ACTIVE = frozenset({"draft", "on-hold", "revoked", "completed", "stopped", "cancelled"}) | {
     "entered-in-error", "proposed", "planned", "suspended", "rejected", "aborted", "failed",
 }  # fmt: skip
+_OF_MEDICATIONS = (Kind.MEDICATIONS, Kind.STATEMENTS)
 _DEPTH = 4  # Bundles inside Bundles
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _NEXT = [{"relation": "next", "url": "urn:not-sent"}]
@@ -89,7 +90,8 @@ def request_of(
         context["draftOrders"] = {
             "resourceType": "Bundle",
             "type": "collection",
-            "entry": drafts,
+            # With the Medications to which they may refer, as any client must send them.
+            "entry": [*drafts, *_medications(entries)] if drafts else [],
         }
     if hook.selects:
         context["selections"] = [
@@ -212,9 +214,10 @@ def _pointing(entries: Iterable[Json]) -> dict[Kind, list[Json]]:
 
 def _value(kind: Kind, groups: Sequence[_Held], pointing: Mapping[Kind, list[Json]]) -> Json:
     """The Bundle that the template of a kind would have found."""
-    found = [
-        entry for group in groups for entry in group.entries if _belongs(entry["resource"], kind)
-    ]
+    entries = [entry for group in groups for entry in group.entries]
+    found = [entry for entry in entries if _belongs(entry["resource"], kind)]
+    if kind in _OF_MEDICATIONS and any(KIND_OF.get(_type(e["resource"])) is kind for e in found):
+        found += _medications(entries)
     found += pointing.get(kind, [])
     partial = [group for group in groups if group.may_lack(kind)]
     made: Json = {"resourceType": "Bundle", "type": "searchset"}
@@ -225,14 +228,17 @@ def _value(kind: Kind, groups: Sequence[_Held], pointing: Mapping[Kind, list[Jso
     return {**made, "entry": found}
 
 
+def _medications(entries: Iterable[Json]) -> list[Json]:
+    """The Medications, which a search includes with what refers to them and never finds alone."""
+    return [one for one in entries if _type(one["resource"]) == "Medication"]
+
+
 def _belongs(resource: Mapping[str, Any], kind: Kind) -> bool:
     name = _type(resource)
-    if name == "Medication":
-        return kind is Kind.MEDICATIONS
     if name == "Specimen":
         return kind is Kind.RESULTS
     if name == "DiagnosticReport":
-        return kind is Kind.RESULTS and (bool(resource.get("contained")) or of_laboratory(resource))
+        return kind is Kind.RESULTS and may_have_results(resource)
     if name in REPORTED_WITH:
         # They are not read, but their presence is reported.
         return kind is REPORTED_WITH[name] and "entered-in-error" not in status_words(

@@ -373,6 +373,25 @@ def test_what_was_dispensed_is_reported_under_an_additional_key(
     assert kind == problem and name in reason
 
 
+@pytest.mark.parametrize(
+    ("more", "pages"),
+    [
+        ({"contained": [potassium("3.1")]}, 1),
+        ({"conclusion": "Potassium 3.1"}, 1),
+        ({"conclusion": "No fracture", "category": {"text": "Radiology"}}, 0),
+        ({}, 0),
+    ],
+    ids=["with results", "of a laboratory", "of another department", "saying nothing"],
+)
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "in a Bundle"])
+def test_a_report_is_read_as_results_under_an_additional_key(
+    more: dict[str, Any], pages: int, alone: bool
+) -> None:
+    report = {"resourceType": "DiagnosticReport", "status": "final"} | more
+    found = _delivered(body(prefetch={"theirs": report if alone else bundle(report)}))
+    assert len(found[Kind.RESULTS].pages) == pages
+
+
 def test_a_dispense_entered_in_error_says_nothing_under_an_additional_key() -> None:
     struck = {"resourceType": "MedicationDispense", "status": "entered-in-error"}
     found = _delivered(body(prefetch=prefetch(theirs=bundle(struck))))

@@ -398,6 +398,35 @@ def test_a_laboratory_report_in_a_document_is_reported(
     assert cards == (LOW | {"data-not-usable"} if said else LOW)
 
 
+PRODUCT = {"resourceType": "Medication", "id": "m", "code": {"text": "Quinine 324 mg capsule"}}
+
+
+def pointing(kind: str, **more: Any) -> Json:
+    """A request or statement whose medication is the resource `PRODUCT`."""
+    made = without(quinine(resourceType=kind), "medicationCodeableConcept")
+    return made | {"medicationReference": {"reference": "Medication/m"}} | more
+
+
+def test_a_medication_alone_says_nothing_of_what_is_taken(ask: Any) -> None:
+    cards, states = ask(bundle(PATIENT, potassium(), PRODUCT))
+    assert cards == {"low-potassium"}
+    assert states["medication requests"] == states["medication statements"] == "none"
+
+
+@pytest.mark.parametrize("kind", ["MedicationRequest", "MedicationStatement"])
+def test_a_medication_comes_with_what_refers_to_it(ask: Any, kind: str) -> None:
+    cards, states = ask(bundle(PATIENT, potassium(), PRODUCT, pointing(kind)))
+    assert cards == LOW
+    assert {states["medication requests"], states["medication statements"]} == {"given", "none"}
+
+
+def test_a_medication_comes_with_the_draft_that_refers_to_it(ask: Any) -> None:
+    content = bundle(PATIENT, PRODUCT, pointing("MedicationRequest", status="draft"))
+    cards, states = ask(content, "--hook", "order-select")
+    assert cards == {"quinine-ordered"}
+    assert states["medication requests"] == "none"
+
+
 def test_a_specimen_in_the_bundle_is_resolved(ask: Any) -> None:
     code = {"coding": [{"system": "urn:oid:1.2", "code": "K", "display": "Potassium"}]}
     one = potassium(code=code, specimen={"reference": "urn:uuid:5e"})

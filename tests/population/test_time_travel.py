@@ -328,3 +328,47 @@ def test_a_draft_is_judged_with_the_drug_that_it_references(tmp_path: Path, hook
     made = outcome(source, tmp_path / "out", at="orders", hook=hook)
     assert answers(made)["quinine-ordered"] == "fired"
     assert made["called"][0]["problems"] == []
+
+
+@pytest.mark.parametrize(("fluid", "fired"), [("Serum", True), ("Urine", False)])
+def test_a_result_is_read_with_its_specimen(tmp_path: Path, fluid: str, fired: bool) -> None:
+    one = potassium(2.4, "2026-03-01T08:00:00Z", specimen={"reference": "Specimen/s1"})
+    one["code"] = {"coding": [{"system": "urn:oid:1.2", "code": "K", "display": "Potassium"}]}
+    sample = {
+        "resourceType": "Specimen",
+        "id": "s1",
+        "subject": {"reference": "Patient/p1"},
+        "type": {"text": fluid},
+    }
+
+    made = evaluated_export(tmp_path, cramps(), one, sample)
+
+    assert (answers(made)["low-potassium"] == "fired") is fired
+    assert "Specimen" not in caveats(made)
+
+
+@pytest.mark.parametrize(
+    ("more", "reported"),
+    [({}, True), ({"category": [{"text": "Radiology"}]}, False), ({"conclusion": ""}, False)],
+    ids=["of a laboratory", "of another department", "saying nothing"],
+)
+@pytest.mark.parametrize("when", ["2026-03-05T08:00:00Z", "2026-03-20T08:00:00Z"])
+def test_a_laboratory_report_in_words_is_reported_once_it_was_known(
+    tmp_path: Path, more: Json, reported: bool, when: str
+) -> None:
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "r1",
+        "status": "final",
+        "subject": {"reference": "Patient/p1"},
+        "effectiveDateTime": when,
+        "issued": when,
+        "conclusion": "Potassium 2.4 mmol/L",
+    }
+
+    made = evaluated_export(
+        tmp_path, cramps(), potassium(4.1, "2026-02-01T08:00:00Z"), report | more
+    )
+
+    problems = {one["kind"] for one in made["called"][0]["problems"]}
+    assert ("report" in problems) is (reported and when < "2026-03-10")

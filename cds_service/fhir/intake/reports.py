@@ -37,6 +37,11 @@ def of_laboratory(report: Mapping[str, object]) -> bool:
     return not stated or not _LABORATORY.isdisjoint(codes) or bool(_IN_WORDS.search(words))
 
 
+def may_have_results(report: Mapping[str, object]) -> bool:
+    """Whether a report contains resources, or may say something of a laboratory's results."""
+    return bool(report.get("contained")) or of_laboratory(report)
+
+
 def may_name_any(report: Mapping[str, object]) -> bool:
     """Whether a report that names no analyte may be about any: by its category, else its name."""
     name = " ".join(all_words(report.get("code"))).lower()
