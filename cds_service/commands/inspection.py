@@ -64,7 +64,7 @@ def inspect(host: str, today: date) -> Inspected:
     """
     installed: dict[str, Installed] = {}
     faults: list[str] = []
-    _tried(lambda: installed.update(installed_topics()), faults)
+    _note_fault(lambda: installed.update(installed_topics()), faults)
     options = options_of([package.topic for package in installed.values()])
     faults += [
         f"{name} is not a setting" + (f"; did you mean {nearest}?" if nearest else ".")
@@ -74,13 +74,13 @@ def inspect(host: str, today: date) -> Inspected:
         settings = read_settings()
     except StartupError as error:
         return Inspected((*faults, str(error)))
-    _tried(lambda: refuse_unguarded(settings, host), faults)
-    _tried(lambda: checked_servers(settings.fhir_servers, "CDS_FHIR_SERVERS"), faults)
-    _tried(lambda: _database(settings), faults)
+    _note_fault(lambda: refuse_unguarded(settings, host), faults)
+    _note_fault(lambda: checked_servers(settings.fhir_servers, "CDS_FHIR_SERVERS"), faults)
+    _note_fault(lambda: _database(settings), faults)
     listed: list[Client] = []
     path = settings.trusted_clients
     if path is not None:
-        _tried(lambda: listed.extend(load_clients(path)), faults)
+        _note_fault(lambda: listed.extend(load_clients(path)), faults)
     lacks: list[str] = []
     for key, package in installed.items():
         if not settings.topics or key in settings.topics:
@@ -94,24 +94,26 @@ def inspect(host: str, today: date) -> Inspected:
     topics: list[Topic] = []
     refused: list[str] = []
     if installed:
-        _tried(lambda: topics.extend(chosen_topics(settings.model_copy(update=_BARE))), refused)
+        _note_fault(
+            lambda: topics.extend(chosen_topics(settings.model_copy(update=_BARE))), refused
+        )
     if not topics:
         # Where something is lacking, the first refusal would only repeat it.
         return Inspected((*faults, *(() if lacks else refused)), clients=len(listed))
     before = len(faults)
-    _tried(lambda: chosen_topics(settings), faults)
+    _note_fault(lambda: chosen_topics(settings), faults)
     own = {name: _BARE[name] for name in ("limits", "rules_off", "rules_silent")}
     of_sites = settings if len(faults) == before else settings.model_copy(update=own)
     sites = _sites(of_sites, topics, listed, faults)
-    _tried(lambda: checked_limits(population_limits(settings.sites)), faults)
+    _note_fault(lambda: checked_limits(population_limits(settings.sites)), faults)
     # Whatever else a start would refuse; with faults found, without the settings checked above.
     rest = settings.model_copy(update=_BARE) if faults else settings
-    _tried(lambda: make_parts(rest, topics), faults)
+    _note_fault(lambda: make_parts(rest, topics), faults)
     rules = len({rule.id for topic in topics for rule in topic.rules})
     return Inspected(tuple(dict.fromkeys(faults)), rules, sites, len(listed))
 
 
-def _tried(check: Callable[[], object], faults: list[str]) -> None:
+def _note_fault(check: Callable[[], object], faults: list[str]) -> None:
     try:
         check()
     except ServiceError as error:
@@ -149,7 +151,7 @@ def _sites(
     except StartupError as error:  # the file itself
         faults.append(str(error))
         return 0
-    _tried(lambda: check_sites(clients, found), faults)
+    _note_fault(lambda: check_sites(clients, found), faults)
     if settings.sites:
         named = {
             site for client in clients for site in (client.site, *client.tenant_sites.values())

@@ -46,15 +46,15 @@ def run(
     if below is not None and above is not None:
         raise click.UsageError("Use either --below or --above, not both.")
     topic, package, root = _place(key)
-    hook = hook or _asked("--hook", "Hook", tuple(HOOKS), lambda: PATIENT_VIEW.name)
+    hook = hook or _ask("--hook", "Hook", tuple(HOOKS), lambda: PATIENT_VIEW.name)
     if hook not in HOOKS:
         check_wanted(topic, Wanted(name, hook, "", ()))
-    analyte = analyte or _asked("--analyte", "Analyte", analytes_of(topic), None)
+    analyte = analyte or _ask("--analyte", "Analyte", analytes_of(topic), None)
     if orders is None:
         allowed = orders_of(topic, HOOKS[hook])
         what = "Drafts that it judges" if HOOKS[hook].drafts else "Orders that it offers, or none"
         default = analyte if analyte in allowed else None
-        orders = _asked("--orders", what, allowed, lambda: default)
+        orders = _ask("--orders", what, allowed, lambda: default)
     keys = tuple(order.strip() for order in orders.split(",") if order.strip() not in ("", "none"))
     number = below if above is None else (None if above == "high" else above)
     wanted = Wanted(name, hook, analyte, keys, number, above is None)
@@ -97,7 +97,7 @@ def _place(key: str | None) -> tuple[Topic, str, Path]:
     )
 
 
-def _asked(
+def _ask(
     option: str, what: str, allowed: Sequence[str], default: Callable[[], str | None] | None
 ) -> str:
     """What the user answers. Raises BadRequest naming the values where there is no terminal."""

@@ -26,13 +26,13 @@ def undeclared_in(topic: Topic, scenarios: Path) -> Iterator[tuple[str, str]]:
     reported: set[str] = set()
     for name, answered in answered_scenarios(topic, scenarios):
         rules = [outcome.rule for outcome in answered.outcomes]
-        for rule_id, fault in _by(topic, rules, answered.facts):
+        for rule_id, fault in _undeclared_by(topic, rules, answered.facts):
             if fault not in reported:
                 reported.add(fault)
                 yield rule_id, f"{fault} (in the scenario {name})."
 
 
-def _by(topic: Topic, rules: list[Rule], facts: Facts) -> Iterator[tuple[str, str]]:
+def _undeclared_by(topic: Topic, rules: list[Rule], facts: Facts) -> Iterator[tuple[str, str]]:
     """What the rules do beyond their declarations, with these facts: rule id, sentence."""
     faults: list[tuple[str, str]] = []
 

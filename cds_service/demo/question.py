@@ -135,7 +135,7 @@ def question_of(
         service=service,
         request=request,
         as_of=as_of,
-        switches=_switched(request, keys[service.id], asked.states),
+        switches=_apply_states(request, keys[service.id], asked.states),
         drafts=drafts,
         selections=selections,
     )
@@ -215,7 +215,7 @@ def _collection(drafts: Sequence[Any], products: Sequence[Any]) -> dict[str, Any
     }
 
 
-def _switched(
+def _apply_states(
     request: dict[str, Any], keys: Sequence[Key], states: Mapping[str, str]
 ) -> tuple[Switch, ...]:
     """The original state of each key; changes ``request`` to what was chosen on the page."""

@@ -85,7 +85,7 @@ def timeline(
     drawn = sorted(results, key=lambda result: result.when)[-MOST_POINTS:]
     values = [float(result.canonical_middle()) for result in drawn]
     heights = {limit.key: float(limit.value) for limit in limits}
-    shown = _near(heights, min(values), max(values))
+    shown = _nearest_limits(heights, min(values), max(values))
     low = min([*values, *shown.values()])
     high = max([*values, *shown.values()])
     margin = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
@@ -149,7 +149,7 @@ def _rounded(low: float, high: float) -> list[float]:
     return found
 
 
-def _near(heights: dict[str, float], low: float, high: float) -> dict[str, float]:
+def _nearest_limits(heights: dict[str, float], low: float, high: float) -> dict[str, float]:
     """The limits among the values, and the next one on each side."""
     below = max((height for height in heights.values() if height <= low), default=low)
     above = min((height for height in heights.values() if height >= high), default=high)

@@ -184,7 +184,7 @@ class CardIds:
 
         They are the same under the same key; without the key they reveal nothing.
         """
-        return f"{_keyed_bits(self._keyed[0], _framed('pseudonym', kind, *parts)):016x}"
+        return f"{_keyed_bits(self._keyed[0], _with_lengths('pseudonym', kind, *parts)):016x}"
 
 
 def _digest(
@@ -192,20 +192,20 @@ def _digest(
 ) -> int:
     pieces = (evidence,) if isinstance(evidence, str) else sorted(set(evidence))
     origin, server, patient = identity
-    head = _framed_once("card", rule, version) + _framed_once(*origin)
-    return _keyed_bits(keyed, head + _framed(server, patient, *pieces)) >> (64 - DIGEST_BITS)
+    head = _cached_with_lengths("card", rule, version) + _cached_with_lengths(*origin)
+    return _keyed_bits(keyed, head + _with_lengths(server, patient, *pieces)) >> (64 - DIGEST_BITS)
 
 
 def _seal(keyed: hmac.HMAC, origin: Origin, bits: int) -> int:
-    head = _framed_once("seal", *origin)
-    return _keyed_bits(keyed, head + _framed(f"{bits:x}")) >> (64 - SEAL_BITS)
+    head = _cached_with_lengths("seal", *origin)
+    return _keyed_bits(keyed, head + _with_lengths(f"{bits:x}")) >> (64 - SEAL_BITS)
 
 
 _SHORT = 128
 _LENGTHS = tuple(size.to_bytes(8) for size in range(_SHORT))
 
 
-def _framed(*parts: str) -> bytes:
+def _with_lengths(*parts: str) -> bytes:
     # The length before each part distinguishes ("ab", "c") from ("a", "bc").
     pieces: list[bytes] = []
     for part in parts:
@@ -216,7 +216,7 @@ def _framed(*parts: str) -> bytes:
     return b"".join(pieces)
 
 
-_framed_once = lru_cache(maxsize=1024)(_framed)
+_cached_with_lengths = lru_cache(maxsize=1024)(_with_lengths)
 """For the ids of rules and callers, which every card has; never for a patient's."""
 
 

@@ -65,7 +65,7 @@ class FeedbackStore:
             return Saved(0, 0, 0)
         received = utc_text(self._now())
         with self._database.write() as connection:
-            ours = self._ours(connection, {answer.card for answer in answers}, origin)
+            ours = self._made_here(connection, {answer.card for answer in answers}, origin)
             rules = self._seen.resolve(connection, {read.made_by for read in ours.values()})
             known = {
                 card: rules[read.made_by] for card, read in ours.items() if read.made_by in rules
@@ -84,7 +84,9 @@ class FeedbackStore:
             outcomes=tuple([answer.outcome for answer in answers]),
         )
 
-    def _ours(self, connection: Connection, cards: set[str], origin: Origin) -> dict[str, CardId]:
+    def _made_here(
+        self, connection: Connection, cards: set[str], origin: Origin
+    ) -> dict[str, CardId]:
         """The parts of the card ids that were made by this service for this caller, by card."""
         ids = self._keys.ids
         found = {card for card in cards if ids.made_for(card, origin)}

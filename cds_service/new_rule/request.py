@@ -71,18 +71,18 @@ def scenario_request(
 def draft_of(topic: Topic, concept: str) -> dict[str, Any] | None:
     """A draft order for a concept, with the first code of its list; None without a code."""
     lists = topic.knowledge.vocabularies
-    coding = _first(lists.medications, concept)
+    coding = _first_code(lists.medications, concept)
     common = {"status": "draft", "intent": "order", "authoredOn": "2026-11-23"}
     if coding is not None:
         drug = {"coding": [_written(coding)], "text": coding.display}
         return {"resourceType": "MedicationRequest", **common, "medicationCodeableConcept": drug}
-    coding = _first(lists.orders, concept)
+    coding = _first_code(lists.orders, concept)
     if coding is None:
         return None
     return {"resourceType": "ServiceRequest", **common, "code": {"coding": [_written(coding)]}}
 
 
-def _first(vocabulary: Vocabulary, concept: str) -> Coding | None:
+def _first_code(vocabulary: Vocabulary, concept: str) -> Coding | None:
     """The first code of a concept that does not stand for a whole category."""
     for code in vocabulary.codes(concept):
         if category_of(parse_code(code.system, code.code)) is None:

@@ -184,7 +184,7 @@ def item_of(kind: str, name: str, url: str, medication: str, raw: bytes) -> Item
         if item.ended is None:
             caveats.append(_ENDED_WHEN.format(kind))
     elif kind in _REQUESTS and not _WITHDRAWN.isdisjoint(status_words(dated.status)):
-        item.ended = _set(dated, _WITHDRAWN) or when_of(dated.statusChanged)
+        item.ended = _first_status_change(dated, _WITHDRAWN) or when_of(dated.statusChanged)
         if item.ended is None:
             caveats.append(_WITHDRAWN_WHEN.format(kind))
     elif kind == "Condition":
@@ -239,7 +239,9 @@ def ordered(order: Dated) -> object:
 
 def _end(resource: Dated, since: datetime | None) -> datetime | None:
     """When something stopped being in force; None where that is unknown."""
-    if (when := _set(resource, ENDED) or when_of(resource.statusChanged)) is not None:
+    if (
+        when := _first_status_change(resource, ENDED) or when_of(resource.statusChanged)
+    ) is not None:
         return when
     stated = [part(resource.effectivePeriod, "end")]
     for dose in [*items(resource.dosageInstruction), *items(resource.dosage)]:
@@ -255,7 +257,7 @@ def _end(resource: Dated, since: datetime | None) -> datetime | None:
     return None
 
 
-def _set(resource: Dated, statuses: frozenset[str]) -> datetime | None:
+def _first_status_change(resource: Dated, statuses: frozenset[str]) -> datetime | None:
     """When the history of a resource says that it first had one of the statuses."""
     return min(
         (

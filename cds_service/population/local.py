@@ -71,7 +71,9 @@ def processes(means: Means) -> Iterator[Executor | None]:
             raise
 
 
-def _each(pool: Executor | None, work: Callable[..., T], all_of: Iterable[Any]) -> Iterator[T]:
+def _as_completed(
+    pool: Executor | None, work: Callable[..., T], all_of: Iterable[Any]
+) -> Iterator[T]:
     """The results of ``work`` in the order in which they are ready."""
     if pool is None:
         yield from map(work, all_of)
@@ -101,7 +103,7 @@ def shuffle(
     one_span = partial(_shuffle_one, source, work, means, reader.deleted)
     spans = export.spans(min(max(whole // (4 * means.workers), 1 << 20), _SPAN))
     progress("Reading", read, whole)
-    for size, odd, types in _each(pool, one_span, enumerate(spans)):
+    for size, odd, types in _as_completed(pool, one_span, enumerate(spans)):
         reader.odd.update(odd)
         reader.types.update(types)
         read += size
@@ -149,7 +151,7 @@ def evaluate(
     done = len(wanted) - len(left_over)
     share = max(64 << 20, means.memory // (2 * means.workers))
     progress("Evaluating", done, len(wanted))
-    for _ in _each(pool, partial(_evaluate_one, plan, work, share), left_over):
+    for _ in _as_completed(pool, partial(_evaluate_one, plan, work, share), left_over):
         done += 1
         progress("Evaluating", done, len(wanted))
     return answers

@@ -119,7 +119,7 @@ def _first_screen(made: Json) -> str:
         f"<p><strong>{number(counts['cards'])} cards on {number(counts['calls'])} calls</strong>, "
         f"{per:.2f} a call: {number(cards['critical'])} critical, {number(cards['warning'])} "
         f"warning, {number(cards['info'])} info. Rules could not tell in {silence} of their "
-        f"outcomes.</p>{_most_frequent(made['rules'])}{_beyond(made['rates'])}{_lost(made)}{limits}"
+        f"outcomes.</p>{_most_frequent(made['rules'])}{_beyond(made['rates'])}{_left_out(made)}{limits}"
         f"</div>"
         f"<dl>{said}</dl>"
         f'<p class="soft">Service {escape(asked["version"])}; digest of the rules '
@@ -161,7 +161,7 @@ def _beyond(rates: Sequence[Json]) -> str:
     )
 
 
-def _lost(made: Json) -> str:
+def _left_out(made: Json) -> str:
     """What the figures leave out: data that could not be read, and failed calls."""
     losses = [f"{fault['kind']} ({number(fault['count'])})" for fault in made["odd"]]
     patients = made["counts"]["patients"]

@@ -29,7 +29,7 @@ KEY = ("sheet", "rule", "answer", "because")
 
 def draw_sample(count: int, plan: Plan, work: Path, answers: Path, out: Path) -> None:
     """Draw ``count`` sheets, from all rules in turn, half of them where the rule fired."""
-    drawn = _drawn(count, plan.sites[0], answers)
+    drawn = _draw_cases(count, plan.sites[0], answers)
     histories = _histories({case["patient"] for case in drawn}, plan, work)
     folder = out / "sample"
     folder.mkdir(exist_ok=True)
@@ -46,7 +46,7 @@ def draw_sample(count: int, plan: Plan, work: Path, answers: Path, out: Path) ->
     _write(out / "sample-key.csv", KEY, keys)
 
 
-def _drawn(count: int, site: str, answers: Path) -> list[Json]:
+def _draw_cases(count: int, site: str, answers: Path) -> list[Json]:
     joined = database()
     # In an order that reveals nothing of the outcome, and is the same in every run with one key.
     found = joined.execute(
@@ -89,7 +89,7 @@ def _histories(
         if digest in wanted:
             ids[digest] = name
     drugs = f"SELECT id, raw FROM {rows} WHERE patient = '{MEDICATIONS}' AND type = 'Medication'"
-    named = {name: _what(raw) for name, raw in joined.execute(drugs).fetchall()}
+    named = {name: _name_of(raw) for name, raw in joined.execute(drugs).fetchall()}
     histories = {}
     for digest, name in ids.items():
         query = f"SELECT {', '.join(RESOURCES)} FROM {rows} WHERE patient = ? ORDER BY ALL"
@@ -160,7 +160,7 @@ def _digest(plan: Plan, item: Item) -> str | None:
     return plan.digest("order", f"{item.type}/{item.id}")
 
 
-def _what(raw: bytes) -> str:
+def _name_of(raw: bytes) -> str:
     """The drug, test or diagnosis of a resource, in words."""
     data = msgspec.json.decode(raw)
     inside = next((part(resource, "code") for resource in items(part(data, "contained"))), None)
@@ -177,7 +177,7 @@ def _line(item: Item, drugs: dict[str, str]) -> tuple[str, str, str, str] | None
     if item.type in ("Patient", "Encounter", "Medication", "DiagnosticReport"):
         return None
     data = msgspec.json.decode(item.raw)
-    what = _what(item.raw) or drugs.get(item.medication, "")
+    what = _name_of(item.raw) or drugs.get(item.medication, "")
     statements = "; ".join(filter(None, _statements(data)))
     day = f"{item.known.astimezone():%Y-%m-%d %H:%M}" if item.known else "undated"
     return day, item.type, what or "(no code)", statements

@@ -29,7 +29,7 @@ def score(folder: Path, sheets: Sequence[Path]) -> dict[str, Any]:
             "Name one completed copy of sample.csv for each of them.",
             "SHEETS",
         )
-    readers = {str(path): _filled(path, key) for path in sheets}
+    readers = {str(path): _read_sheet(path, key) for path in sheets}
     scores: dict[str, Any] = {"sheets": len(key), "readers": {}}
     for name, filled in readers.items():
         rules = sorted({rule for _, rule in filled})
@@ -51,7 +51,7 @@ def score(folder: Path, sheets: Sequence[Path]) -> dict[str, Any]:
     return scores
 
 
-def _filled(path: Path, key: Mapping[tuple[str, str], bool]) -> dict[tuple[str, str], bool]:
+def _read_sheet(path: Path, key: Mapping[tuple[str, str], bool]) -> dict[tuple[str, str], bool]:
     filled: dict[tuple[str, str], bool] = {}
     seen: set[tuple[str, str]] = set()
     try:

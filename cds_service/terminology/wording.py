@@ -302,7 +302,7 @@ class PatternIndex:
         leading = _leading(text, self._free)
         joint: dict[int, set[int]] = {}
         for start, word in enumerate(text.words):
-            for number, part, phrase in self._starting(word):
+            for number, part, phrase in self._phrases_beginning(word):
                 seen = joint.get(number)
                 if seen is not None and part in seen:
                     continue
@@ -317,7 +317,7 @@ class PatternIndex:
             if len(seen) == self._parts[number]:
                 yield Found(number, 0, len(text.words))
 
-    def _starting(self, word: str) -> Iterator[_Filed]:
+    def _phrases_beginning(self, word: str) -> Iterator[_Filed]:
         """The phrases that may begin with a word."""
         yield from self._by_word.get(word, ())
         for keys, index in (

@@ -27,7 +27,7 @@ from cds_service.terminology.vocabulary import Vocabulary
 from hooks import TOPIC
 from tests.cli.conftest import ROOT, Command, patient
 
-TODAY = date(2026, 11, 27)
+TODAY = date(2026, 11, 28)
 SAMPLES = ROOT / "deploy" / "sites"
 RULE = next(rule for rule in TOPIC.rules if rule.id == "low-magnesium")
 

@@ -165,7 +165,7 @@ class Intake:
         if isinstance(peeked, EntryPage):
             self._entries(delivery, peeked, place, tally)
             return True
-        self._fast(delivery, page, [slot.resource for slot in peeked.entry], place, tally)
+        self._take_peeked(delivery, page, [slot.resource for slot in peeked.entry], place, tally)
         return True
 
     def _entries(self, delivery: Delivery, page: EntryPage, place: str, tally: Tally) -> None:
@@ -191,7 +191,7 @@ class Intake:
             entries.append(Entry(kind, r4, slot.resource, source, url, number))
         tally.entries += len(page.entry)
 
-    def _fast(
+    def _take_peeked(
         self,
         delivery: Delivery,
         raw: bytes | Raw | Later,

@@ -51,7 +51,7 @@ def pointed_at(resource: Json, sent: Collection[str]) -> frozenset[Kind]:
         if target == _PRODUCT:
             kinds.add(Kind.MEDICATIONS)
         elif target == _NAMED:
-            kinds |= _meant(named)
+            kinds |= _possible_kinds(named)
         elif target.startswith("#"):
             kinds |= _contained(resource, target)
         elif not _was_sent(target, sent):
@@ -59,7 +59,7 @@ def pointed_at(resource: Json, sent: Collection[str]) -> frozenset[Kind]:
     return frozenset(kinds)
 
 
-def _meant(named: str) -> set[Kind]:
+def _possible_kinds(named: str) -> set[Kind]:
     """The kinds that something without a type may be, in view of the names of what lists it."""
     return set() if named and not _ABOUT_THEM.search(named) else set(_POINTED)
 
@@ -130,6 +130,6 @@ def _was_sent(target: str, sent: Collection[str]) -> bool:
 def _kinds_of(target: str, named: str) -> set[Kind]:
     parts = target.partition("/_history/")[0].split("/")
     if len(parts) < 2 or target.startswith("urn:"):
-        return _meant(named)
+        return _possible_kinds(named)
     kind = _KINDS.get(r4_type(parts[-2]))
     return set() if kind is None else {kind}

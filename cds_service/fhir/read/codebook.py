@@ -197,7 +197,7 @@ class Codebook:
         )
         panels = frozenset(key for key in concepts if key.startswith(PANEL))
         named = [*words, *(coding.display for coding in coded if coding.display)]
-        if not analytes and (instead := self._instead(concepts)):
+        if not analytes and (instead := self._substitute(concepts)):
             return instead
         elsewhere = names_other_specimen(
             named, any(analyte.key in self._in_units for analyte in analytes)
@@ -212,7 +212,7 @@ class Codebook:
         anywhere = bool(analytes or panels) and not self._of_blood(coded, named)
         return Meaning(analytes, method, observed, panels, by_words=by_words, anywhere=anywhere)
 
-    def _instead(self, concepts: frozenset[str]) -> Meaning | None:
+    def _substitute(self, concepts: frozenset[str]) -> Meaning | None:
         """The meaning of what only answers the same question; None where there is none."""
         for concept, (key, doubt) in self._observing.instead.items():
             if concept in concepts and key in self.analytes:

@@ -103,8 +103,8 @@ def _stages(item: Item, code: Said, severity: Said) -> tuple[tuple[str, ...], tu
 
 
 def _presence(item: Item, library: Library, as_of: datetime) -> tuple[Presence, str]:
-    verified = _known(item, library, "verificationStatus", _VERIFICATIONS)
-    status = _known(item, library, "clinicalStatus", _STATUSES)
+    verified = _known_status(item, library, "verificationStatus", _VERIFICATIONS)
+    status = _known_status(item, library, "clinicalStatus", _STATUSES)
     if verified in _REFUTED:
         return Presence.REFUTED, status
     if status in _PAST:
@@ -116,7 +116,7 @@ def _presence(item: Item, library: Library, as_of: datetime) -> tuple[Presence, 
     return (Presence.ACTIVE, status) if status in _ACTIVE else (Presence.ASSUMED, "")
 
 
-def _known(item: Item, library: Library, name: str, known: frozenset[str]) -> str:
+def _known_status(item: Item, library: Library, name: str, known: frozenset[str]) -> str:
     """The first known status; empty where there is none, with a problem if one was stated."""
     stated = item.said(name)
     for word in stated.status:

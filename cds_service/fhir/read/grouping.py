@@ -188,7 +188,7 @@ class Grouping:
                 peek.effectiveDateTime = outer.effectiveDateTime
                 peek.effectivePeriod = outer.effectivePeriod
                 peek.effectiveInstant = outer.effectiveInstant
-            peek.status = _joined(peek.status, outer.status)
+            peek.status = _less_certain(peek.status, outer.status)
             refusal = (
                 "" if peek.subject is UNSET else self._subjects.refusal_by(bytes(peek.subject))
             )
@@ -260,7 +260,7 @@ class Grouping:
             self._intake.problem("unreadable", kind, reason, parent.source)
 
 
-def _joined(own: str | None, parents: str | None) -> str | None:
+def _less_certain(own: str | None, parents: str | None) -> str | None:
     """The status of a result inside another resource: the less certain of the two."""
     if parents in SILENT and own != WITHDRAWN:
         return parents

@@ -118,7 +118,7 @@ def remarks_on(peek: Peek) -> tuple[str, ...]:
         return ()
     readings = [(raw, _words_of(raw)) for raw in stated if not isinstance(raw, Missing)]
     lower = _plain(" ".join(words for _, words in readings))
-    found = [kind for kind, roots in _REMARKS if any(_remarked(root, lower) for root in roots)]
+    found = [kind for kind, roots in _REMARKS if any(_is_stated(root, lower) for root in roots)]
     if "haemolysed" not in found:
         # "H" in an interpretation is a high result, never an index of haemolysis.
         free = _plain(" ".join(words for raw, words in readings if raw is not peek.interpretation))
@@ -150,7 +150,7 @@ def _words_of(raw: Raw) -> str:
     return ". ".join(phrase for phrase in phrases if phrase)
 
 
-def _remarked(root: str, words: str) -> bool:
+def _is_stated(root: str, words: str) -> bool:
     """Whether a word with this root occurs and is not negated in its sentence."""
     at = words.find(root)
     while at >= 0:

@@ -50,13 +50,13 @@ class Subjects:
             answer = plain in (self._mine, self.patient_id, _URN + self.patient_id) or (
                 plain.startswith(("http://", "https://"))
                 and plain.endswith("/" + self._mine)
-                and self._here(plain.removesuffix("/" + self._mine))
+                and self._at_own_server(plain.removesuffix("/" + self._mine))
             )
             if len(self._known) < 1000:
                 self._known[target] = answer
         return answer
 
-    def _here(self, base: str) -> bool:
+    def _at_own_server(self, base: str) -> bool:
         return self._server is None or _place(base) == self._server
 
     def refusal(self, resource: object) -> str:

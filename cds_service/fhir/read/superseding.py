@@ -59,10 +59,12 @@ def current(versions: Sequence[V]) -> list[V]:
     If all are final and no id occurs twice there is nothing to decide, and the caller may skip
     this.
     """
-    remaining = _settled(
-        _thinned(versions), lambda version: [version.id] if version.id else [], _replaced_by_id
+    remaining = _without_replaced(
+        _without_floods(versions),
+        lambda version: [version.id] if version.id else [],
+        _replaced_by_id,
     )
-    return _settled(remaining, lambda version: version.identifiers, _replaced)
+    return _without_replaced(remaining, lambda version: version.identifiers, _replaced)
 
 
 def _rank(version: Version) -> int:
@@ -94,7 +96,7 @@ def _instant(value: str) -> datetime | None:
     return found if found.tzinfo is not None else None
 
 
-def _settled(
+def _without_replaced(
     versions: Sequence[V],
     keys: Callable[[V], Iterable[object]],
     replaced: Callable[[V, V], bool],
@@ -129,7 +131,7 @@ def _settled(
     return remaining
 
 
-def _thinned(versions: Sequence[V]) -> Sequence[V]:
+def _without_floods(versions: Sequence[V]) -> Sequence[V]:
     """The same, but where one id has too many versions only the one that replaces the others."""
     counts = Counter(version.id for version in versions if version.id)
     floods = {name for name, count in counts.items() if count > MOST_VERSIONS}

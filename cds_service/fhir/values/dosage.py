@@ -76,7 +76,7 @@ def _dosage(value: object) -> Dosage:
     except _Unread as why:
         unread.append(str(why))
     try:
-        most, most_unit = _most(value.get("maxDosePerPeriod"))
+        most, most_unit = _daily_maximum(value.get("maxDosePerPeriod"))
     except _Unread as why:
         unread.append(str(why))
     if amount is None and per_day is None and most is None and words:
@@ -194,7 +194,7 @@ def _count(repeat: Mapping[str, object], name: str) -> Decimal | None:
     return value
 
 
-def _most(value: object) -> tuple[Fraction | None, str]:
+def _daily_maximum(value: object) -> tuple[Fraction | None, str]:
     """The daily upper bound from maxDosePerPeriod; the smallest of several with the same unit."""
     bounds: list[tuple[Fraction, str]] = []
     for ratio in items(value):

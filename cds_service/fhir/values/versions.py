@@ -113,7 +113,7 @@ def to_r4(resource: Mapping[str, object]) -> Resource:
     return made
 
 
-def _moved(made: Resource, new: str, *old: str) -> None:
+def _fill_from(made: Resource, new: str, *old: str) -> None:
     for name in old:
         if made.get(new) is None and made.get(name) is not None:
             made[new] = made[name]
@@ -150,8 +150,8 @@ def dosage_to_r4(value: object) -> object:
     if not isinstance(value, dict):
         return value
     made = dict(value)
-    _moved(made, "doseQuantity", "quantityQuantity", "quantity")
-    _moved(made, "doseRange", "quantityRange")
+    _fill_from(made, "doseQuantity", "quantityQuantity", "quantity")
+    _fill_from(made, "doseRange", "quantityRange")
     if made.get("doseAndRate") is None:
         doses = {key: made[key] for key in ("doseQuantity", "doseRange") if key in made}
         if doses:
@@ -185,7 +185,7 @@ def _medication_of(made: Resource) -> None:
 def _medication_request(made: Resource) -> None:
     _medication_of(made)
     _reasons(made)
-    _moved(made, "authoredOn", "dateWritten")
+    _fill_from(made, "authoredOn", "dateWritten")
     made["dosageInstruction"] = [
         dosage_to_r4(dosage) for dosage in items(made.get("dosageInstruction"))
     ]
@@ -222,23 +222,23 @@ def _medication(made: Resource) -> None:
                     ingredient["itemReference"] = item
             else:
                 ingredient.setdefault("itemCodeableConcept", item)
-        _moved(ingredient, "strength", "strengthRatio", "amount")
+        _fill_from(ingredient, "strength", "strengthRatio", "amount")
         if ingredient.get("strength") is None and ingredient.get("strengthQuantity") is not None:
             ingredient["strength"] = {"numerator": ingredient["strengthQuantity"]}
         shaped.append(ingredient)
     made["ingredient"] = shaped
-    _moved(made, "form", "doseForm")
+    _fill_from(made, "form", "doseForm")
     if made.get("form") is None and part(made, "product", "form") is not None:
         made["form"] = part(made, "product", "form")
 
 
 def _condition(made: Resource) -> None:
-    _moved(made, "recordedDate", "assertedDate", "dateRecorded")
+    _fill_from(made, "recordedDate", "assertedDate", "dateRecorded")
 
 
 def _service_request(made: Resource) -> None:
     _reasons(made)
-    _moved(made, "authoredOn", "orderedOn", "date", "dateSent")
+    _fill_from(made, "authoredOn", "orderedOn", "date", "dateSent")
     if part(made.get("code"), "concept") is not None:
         made["code"] = part(made.get("code"), "concept")
     if made.get("code") is None:
@@ -255,8 +255,8 @@ def _encounter(made: Resource) -> None:
 
 
 def _allergy(made: Resource) -> None:
-    _moved(made, "subject", "patient")
-    _moved(made, "code", "substance")
+    _fill_from(made, "subject", "patient")
+    _fill_from(made, "code", "substance")
     status = status_words(made.get("status"))
     if status and made.get("clinicalStatus") is None and made.get("verificationStatus") is None:
         verifying = status[0] in _ALLERGY_VERIFICATION
