@@ -144,7 +144,7 @@ def of_rule(rule: Rule, **knowledge: Any) -> list[str]:
     ("change", "said"),
     [
         ({"document": " "}, "its function has no docstring, from which its page is made."),
-        ({"changed": "2026-11-28"}, "changed: 2026-11-28 is in the future."),
+        ({"changed": "2026-11-29"}, "changed: 2026-11-29 is in the future."),
         ({"changed": "yesterday"}, "changed: yesterday is not a date like 2026-11-27."),
         ({"version": "2"}, "version 2 is not like 1.0.0."),
         ({"title": ""}, "it has no title."),
