@@ -200,6 +200,19 @@ def test_the_body_of_a_pasted_http_response_is_used(demo: Demo, name: str) -> No
     )
 
 
+def test_the_medication_of_a_draft_comes_with_it_and_is_no_draft_itself(demo: Demo) -> None:
+    address = "urn:uuid:6f1d4f0e-1111-4222-8333-bbbbbbbbbbbb"
+    draft = {key: value for key, value in QUININE.items() if key != "medicationCodeableConcept"}
+    content = bundle(draft | {"medicationReference": {"reference": address}})
+    product = {"resourceType": "Medication", "id": "m", "code": {"text": "Quinine 324 mg capsule"}}
+    content["entry"].append({"fullUrl": address, "resource": product})
+
+    answer = ask(demo(), pasted=json.dumps(content))
+
+    assert "quinine-ordered" in rules_of(answer)
+    assert [one["resourceType"] for one in answer["drafts"]] == ["MedicationRequest"]
+
+
 def test_a_pasted_bundle_with_drafts_is_evaluated_for_orders(demo: Demo) -> None:
     answer = ask(demo(), pasted=json.dumps(bundle(QUININE)))
     assert answer["hook"] == "order-select"
