@@ -10,7 +10,6 @@ from __future__ import annotations
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import Final
 
 from msgspec import Struct
 
@@ -18,30 +17,21 @@ _ONE, _ZERO = Fraction(1), Fraction(0)
 
 
 # A unit is made once. Compared by identity, it is a cheap key for cached conversions.
-class Unit:
+class Unit(Struct, frozen=True, eq=False):
     """One unit of one analyte: ``canonical = reported * factor + offset``.
 
-    ``name`` is the unit in UCUM; ``note`` says where the factor comes from; ``same`` is True
-    where the canonical unit has the same numbers, so that nothing is converted.
+    ``name`` is the unit in UCUM; ``note`` says where the factor comes from.
     """
 
-    __slots__ = ("factor", "name", "note", "offset", "same")
+    name: str
+    factor: Fraction = _ONE
+    offset: Fraction = _ZERO
+    note: str = ""
 
-    def __init__(
-        self,
-        name: str,
-        factor: Fraction = _ONE,
-        offset: Fraction = _ZERO,
-        note: str = "",
-    ) -> None:
-        self.name: Final = name
-        self.factor: Final = factor
-        self.offset: Final = offset
-        self.note: Final = note
-        self.same: Final = factor == 1 and offset == 0
-
-    def __repr__(self) -> str:
-        return f"Unit({self.name!r}, {self.factor!r}, {self.offset!r}, {self.note!r})"
+    @property
+    def same(self) -> bool:
+        """Whether the canonical unit has the same numbers, so that nothing is converted."""
+        return self.factor == 1 and not self.offset
 
     def to_canonical(self, value: Decimal) -> Fraction:
         """The value in the analyte's canonical unit, exactly."""

@@ -266,7 +266,7 @@ def _summary(
         return headline(f"{subject}, {where}: check {names}{' first' * (not not_to_delay)}")
     if not_to_delay:
         return headline(f"{subject}, {where}: monitor potassium and magnesium")
-    return headline(f"{subject}, {where}: consider stopping a diuretic, not adding one")
+    return headline(f"{subject}, {where}: weigh stopping a diuretic against adding one")
 
 
 def _advice(

@@ -232,6 +232,11 @@ def test_conversion_round_trips() -> None:
     assert unit.from_canonical(Decimal("11.3"), 3) == Decimal("100.000")
 
 
+def test_a_unit_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        Unit("x").factor = Fraction(2)  # type: ignore[misc]
+
+
 def test_a_unit_converts_by_its_factor_alone_unless_an_offset_is_given() -> None:
     assert Unit("x", Fraction(10)).to_canonical(Decimal("1.5")) == 15
     assert Unit("x").to_canonical(Decimal("1.5")) == Fraction(3, 2)
