@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 
 from cds_service.trust.inspect import make_key_pair
+from tests.trust.token_builders import private
 
 ISS = "https://ehr.example"
 BASE = "https://cds.example/leg-cramps"
@@ -43,7 +44,7 @@ class Client:
             del head["kid"]  # typ, in contrast, is left out by the library when it is None
         return jwt.encode(
             {name: value for name, value in said.items() if value is not ...},
-            self.pem if key is None else key,
+            private(self.pem) if key is None else key,
             algorithm=alg or self.alg,
             headers=head,
         )

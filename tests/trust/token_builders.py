@@ -44,8 +44,14 @@ class Pair:
 
     @property
     def public_pem(self) -> bytes:
-        private: Any = load_pem_private_key(self.pem.encode(), None)
-        return private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        public = private(self.pem).public_key()
+        return bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+
+@cache
+def private(pem: str) -> Any:
+    """The private key of a PEM text: it takes longer to load than to sign with."""
+    return load_pem_private_key(pem.encode(), None)
 
 
 @cache
@@ -142,8 +148,7 @@ class Draft:
     def __str__(self) -> str:
         signed = self.signed_part()
         algorithm = jwt.get_algorithm_by_name(self.sign_with or self.pair.jwk["alg"])
-        private = load_pem_private_key(self.pair.pem.encode(), None)
-        return f"{signed}.{encoded(algorithm.sign(signed.encode(), private))}"
+        return f"{signed}.{encoded(algorithm.sign(signed.encode(), private(self.pair.pem)))}"
 
     def with_hmac(self, secret: bytes) -> str:
         """The token with an HMAC for a signature."""
