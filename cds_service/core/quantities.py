@@ -7,9 +7,10 @@ then compared, strictly: 1.7 mg/dL is not below 0.70 mmol/L (1.70135 mg/dL).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from msgspec import Struct
 
@@ -17,7 +18,8 @@ _ONE, _ZERO = Fraction(1), Fraction(0)
 
 
 # A unit is made once. Compared by identity, it is a cheap key for cached conversions.
-class Unit(Struct, frozen=True, eq=False):
+@dataclass(frozen=True, eq=False)
+class Unit:
     """One unit of one analyte: ``canonical = reported * factor + offset``.
 
     ``name`` is the unit in UCUM; ``note`` says where the factor comes from.
@@ -28,7 +30,7 @@ class Unit(Struct, frozen=True, eq=False):
     offset: Fraction = _ZERO
     note: str = ""
 
-    @property
+    @cached_property
     def same(self) -> bool:
         """Whether the canonical unit has the same numbers, so that nothing is converted."""
         return self.factor == 1 and not self.offset
