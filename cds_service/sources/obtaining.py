@@ -16,8 +16,8 @@ import msgspec
 
 from cds_service.calls.envelope import RESULTS, Envelope, Sent
 from cds_service.core.facts import Kind, State
-from cds_service.core.kinds import KIND_OF, KINDS, REPORTED_WITH
-from cds_service.fhir.intake.arrival import BESIDE
+from cds_service.core.kinds import KINDS, REPORTED_WITH
+from cds_service.fhir.intake.arrival import BESIDE, kind_of
 from cds_service.fhir.intake.delivery import Delivery, Later
 from cds_service.fhir.intake.extent import says_incomplete, shortfall
 from cds_service.fhir.intake.pointing import POINTERS
@@ -314,9 +314,10 @@ def _kinds_in(raw: bytes) -> Iterator[Kind]:
     sent: list[_Inner] = [bundle]
     if bundle.resourceType == "Bundle":
         sent = [entry.resource for entry in bundle.entry or [] if entry.resource]
-    kinds = dict.fromkeys(kind for one in sent if (kind := _kind_of(one)) is not None)
+    named = [(r4_type(one.resourceType), one.status) for one in sent]
+    kinds = dict.fromkeys(filter(None, (kind_of(name, readable(one)) for name, one in named)))
     yield from kinds
-    reports = any(r4_type(one.resourceType) == "DiagnosticReport" for one in sent)
+    reports = any(name == "DiagnosticReport" for name, _ in named)
     if reports and Kind.RESULTS not in kinds and _may_have_results(raw):
         yield Kind.RESULTS
 
@@ -332,11 +333,3 @@ def _may_have_results(page: bytes) -> bool:
         and may_have_results(one)
         for one in sent
     )
-
-
-def _kind_of(one: _Inner) -> Kind | None:
-    """The kind as which a resource is read, or reported where it is not read."""
-    name = r4_type(one.resourceType)
-    if name in REPORTED_WITH and b"entered-in-error" not in bytes(one.status):
-        return REPORTED_WITH[name]
-    return KIND_OF.get(name)

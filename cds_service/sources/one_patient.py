@@ -19,6 +19,7 @@ from cds_service.core.facts import Kind
 from cds_service.core.kinds import ACTIVE_ONLY, KIND_OF, ORDERED, REPORTED_WITH
 from cds_service.engine.hook import Hook
 from cds_service.errors import BadRequest
+from cds_service.fhir.intake.arrival import kind_of
 from cds_service.fhir.intake.extent import failed, missing_of, says_incomplete
 from cds_service.fhir.intake.pointing import POINTERS, pointed_at
 from cds_service.fhir.intake.reports import may_have_results
@@ -239,14 +240,12 @@ def _belongs(resource: Mapping[str, Any], kind: Kind) -> bool:
         return kind is Kind.RESULTS
     if name == "DiagnosticReport":
         return kind is Kind.RESULTS and may_have_results(resource)
-    if name in REPORTED_WITH:
-        # They are not read, but their presence is reported.
-        return kind is REPORTED_WITH[name] and "entered-in-error" not in status_words(
-            resource.get("status")
-        )
-    if KIND_OF.get(name) is not kind:
+    status = resource.get("status")
+    if kind_of(name, status) is not kind:
         return False
-    return kind not in ACTIVE_ONLY or NOT_ACTIVE.isdisjoint(status_words(resource.get("status")))
+    # What is only reported is reported whatever its status.
+    active_only = kind in ACTIVE_ONLY and name not in REPORTED_WITH
+    return not active_only or NOT_ACTIVE.isdisjoint(status_words(status))
 
 
 def moment(text: str) -> datetime:

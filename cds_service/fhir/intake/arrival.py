@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cds_service.core.facts import Availability, Kind, State
-from cds_service.core.kinds import KINDS
+from cds_service.core.kinds import KIND_OF, KINDS, REPORTED_WITH
 from cds_service.fhir.intake.delivery import Delivery
+from cds_service.fhir.values.elements import status_words
 from cds_service.fhir.values.versions import type_of
 
 EXPECTED: Mapping[Kind, frozenset[str]] = {kind: row.read for kind, row in KINDS.items()}
@@ -72,6 +73,16 @@ class Tally:
         if not self.others or self.strangers_only or KINDS[kind].single:
             return []
         return sorted({name for name in self.others if type_of(name) not in BESIDE})
+
+
+def kind_of(name: str, status: object) -> Kind | None:
+    """The kind as which a resource is read, or reported where it is not read; None for neither.
+
+    ``name`` is the R4 name of its type, ``status`` its status as plain JSON.
+    """
+    if name in REPORTED_WITH:
+        return None if "entered-in-error" in status_words(status) else REPORTED_WITH[name]
+    return KIND_OF.get(name)
 
 
 def judged(delivery: Delivery, tally: Tally) -> Availability:
