@@ -107,11 +107,11 @@ def known(*more: Rule) -> Topic:
     """A topic of the two rules and ``more``, with the codes under which potassium is found."""
     rules = (low_potassium, quinine_ordered, *more)
     view, select, _ = TOPIC.services
-    of_orders = [one for one in rules if one.judges or one in select.rules]
+    of_orders = [rule for rule in rules if rule.judges or rule in select.rules]
     return replace(
         TOPIC,
         services=(
-            replace(view, rules=tuple(one for one in rules if one not in of_orders)),
+            replace(view, rules=tuple(rule for rule in rules if rule not in of_orders)),
             replace(select, rules=tuple(of_orders)),
         ),
         knowledge=replace(TOPIC.knowledge, codes=lambda analyte: CODES.get(analyte, ())),
@@ -141,16 +141,16 @@ def order_body(
     context = fhir.drafted(*drafts)
     if selections is not None:
         context["selections"] = selections
-    made = body(hook="order-select")
-    return made | {"context": made["context"] | context} | changes
+    call = body(hook="order-select")
+    return call | {"context": call["context"] | context} | changes
 
 
 def draft(text: str, code: str = "", **fields: Any) -> Json:
     """A draft MedicationRequest for patient p1."""
-    made = {"id": "request-123", "status": "draft", "authoredOn": None}
+    fields_given = {"id": "request-123", "status": "draft", "authoredOn": None}
     if not code:
-        made["medicationCodeableConcept"] = {"text": text}
-    return fhir.prescription(text, (RXNORM, code), **made | fields)
+        fields_given["medicationCodeableConcept"] = {"text": text}
+    return fhir.prescription(text, (RXNORM, code), **fields_given | fields)
 
 
 QUININE = draft("Quinine 130 MG Oral Tablet", "312762")
@@ -158,7 +158,7 @@ NAMELESS = draft("")
 
 
 def prefetch(**keys: Any) -> Json:
-    """All keys filled: a low potassium, and nothing else on file."""
+    """Every key filled: a low potassium, and nothing else on record."""
     filled: Json = {
         "patient": fhir.patient(born="1956-01-01", gender=None),
         "results": bundle(potassium("3.1")),
@@ -173,8 +173,8 @@ def prefetch(**keys: Any) -> Json:
 
 def bundle(*resources: Mapping[str, Any], **fields: Any) -> Json:
     """A searchset Bundle."""
-    made = fhir.searchset(*resources)
-    return (made if resources else {"resourceType": "Bundle", "type": "searchset"}) | fields
+    page = fhir.searchset(*resources)
+    return (page if resources else {"resourceType": "Bundle", "type": "searchset"}) | fields
 
 
 def potassium(value: str, number: int = 1, patient: str = "p1") -> Json:
@@ -194,9 +194,9 @@ def issue(response: TestResponse) -> Json:
     """The one issue of an OperationOutcome."""
     outcome = response.get_json()
     assert outcome["resourceType"] == "OperationOutcome"
-    (found,) = outcome["issue"]
-    assert isinstance(found, dict)
-    return found
+    (the_issue,) = outcome["issue"]
+    assert isinstance(the_issue, dict)
+    return the_issue
 
 
 def feedback(card: str) -> Json:

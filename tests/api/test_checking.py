@@ -15,8 +15,8 @@ from tests.api.minimal_service import QUININE, SELECT, VIEW, body, order_body, p
 @pytest.fixture
 def answer(client: FlaskClient) -> dict[str, Any]:
     """A valid answer with one card, which offers to remove a draft."""
-    found: dict[str, Any] = post(client, SELECT, order_body(QUININE)).get_json()
-    return found
+    response: dict[str, Any] = post(client, SELECT, order_body(QUININE)).get_json()
+    return response
 
 
 def test_a_valid_answer_has_no_flaw(client: FlaskClient, answer: dict[str, Any]) -> None:
@@ -27,7 +27,7 @@ def test_a_valid_answer_has_no_flaw(client: FlaskClient, answer: dict[str, Any])
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         pytest.param("detail", "Avoid <b>it</b>.", "cards[0].detail: HTML in Markdown", id="HTML"),
         pytest.param("summary", "x" * 200, "cards.0.summary: ", id="a summary that is too long"),
@@ -38,10 +38,10 @@ def test_a_valid_answer_has_no_flaw(client: FlaskClient, answer: dict[str, Any])
     ],
 )
 def test_a_flaw_of_a_card_is_named_with_its_place(
-    answer: dict[str, Any], name: str, value: object, said: str
+    answer: dict[str, Any], name: str, value: object, message: str
 ) -> None:
     answer["cards"][0][name] = value
-    assert any(flaw.startswith(said) for flaw in flaws(answer)), flaws(answer)
+    assert any(flaw.startswith(message) for flaw in flaws(answer)), flaws(answer)
 
 
 def test_a_uuid_used_twice_is_a_flaw(answer: dict[str, Any]) -> None:
@@ -53,7 +53,7 @@ def test_an_offered_resource_that_the_models_refuse_is_a_flaw(answer: dict[str, 
     (action,) = answer["cards"][0]["suggestions"][0]["actions"]
     action["type"] = "create"
     action["resource"] = {"resourceType": "ServiceRequest", "status": "draft", "authoredOn": "soon"}
-    found = [flaw for flaw in flaws(answer) if flaw.startswith("cards[0].suggestions[0]: ")]
-    assert len(found) == 1
-    assert "ServiceRequest." in found[0]
-    assert "soon" not in found[0]
+    faults = [flaw for flaw in flaws(answer) if flaw.startswith("cards[0].suggestions[0]: ")]
+    assert len(faults) == 1
+    assert "ServiceRequest." in faults[0]
+    assert "soon" not in faults[0]

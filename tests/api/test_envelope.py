@@ -1,4 +1,4 @@
-"""The envelope: what is refused, with place and fix, and what is tolerated."""
+"""The envelope: what is refused, with the place and the remedy, and what is tolerated."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def _context(**changes: Any) -> dict[str, Any]:
 
 
 def _orders(**changes: Any) -> dict[str, Any]:
-    made = order_body(QUININE)
-    made["context"] |= changes
-    return made
+    call = order_body(QUININE)
+    call["context"] |= changes
+    return call
 
 
 VIEW_REFUSED = {
@@ -78,8 +78,8 @@ VIEW_REFUSED = {
     "an empty patientId": (_context(patientId=""), "context.patientId"),
     "a patientId of blanks": (_context(patientId="  "), "context.patientId"),
     "a patientId with a line break at its end": (_context(patientId="p1\n"), "context.patientId"),
-    "a patientId that leads upwards": (_context(patientId=".."), "context.patientId"),
-    "a patientId that is two": (_context(patientId="p1,p2"), "context.patientId"),
+    "a patientId that is a parent folder": (_context(patientId=".."), "context.patientId"),
+    "a patientId of two patients": (_context(patientId="p1,p2"), "context.patientId"),
     "a patientId with a query": (_context(patientId="p1&x=y"), "context.patientId"),
     "a patientId of 65 letters": (_context(patientId="x" * 65), "context.patientId"),
     "a patientId that is a number": (_context(patientId=12), "context.patientId"),
@@ -143,10 +143,10 @@ def test_a_wrong_field_is_refused_with_its_place_and_the_remedy(
     response = post(client, path, call)
 
     assert response.status_code == 400
-    found = issue(response)
-    assert found["expression"] == [place]
-    assert found["severity"] == "error"
-    assert found["diagnostics"].startswith("Send ")
+    reported = issue(response)
+    assert reported["expression"] == [place]
+    assert reported["severity"] == "error"
+    assert reported["diagnostics"].startswith("Send ")
 
 
 MALFORMED = {
@@ -245,10 +245,10 @@ def test_a_null_prefetch_counts_as_no_prefetch(client: FlaskClient) -> None:
 
 
 def _nested(levels: int) -> Any:
-    made: Any = "leaf"
+    value: Any = "leaf"
     for level in range(levels):
-        made = [made] if level % 2 else {"x": made}
-    return made
+        value = [value] if level % 2 else {"x": value}
+    return value
 
 
 @pytest.mark.parametrize(("levels", "status"), [(MAX_DEPTH - 1, 200), (MAX_DEPTH, 400)])
@@ -312,7 +312,7 @@ def test_depth_is_counted_as_a_parser_counts_it(value: Any, more: int) -> None:
     assert too_deep(json.dumps(value).encode()) is (_depth(value) > MAX_DEPTH)
 
 
-# --- the quick types against the schemas ---------------------------------------------------
+# --- the fast types against the schemas ---------------------------------------------------
 
 _VALUES = (
     None, "", " ", "x", "p1\n", "..", "Patient/p1", "Practitioner/7", 0, 1, 300.0, 1e400, -0.0,
@@ -331,19 +331,19 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 
 def _mutated(call: dict[str, Any], chance: random.Random) -> Any:
-    made = copy.deepcopy(call)
+    mutant = copy.deepcopy(call)
     for _ in range(chance.choice((1, 1, 2))):
-        *path, last = chance.choice([one for one in _places(made) if one])
-        inside = made
+        *path, last = chance.choice([place for place in _places(mutant) if place])
+        holder = mutant
         for step in path:
-            inside = inside[step]
+            holder = holder[step]
         if chance.random() < 0.3:
-            del inside[last]
-        elif isinstance(inside, dict) and chance.random() < 0.1:
-            inside["more"] = chance.choice(_VALUES)
+            del holder[last]
+        elif isinstance(holder, dict) and chance.random() < 0.1:
+            holder["more"] = chance.choice(_VALUES)
         else:
-            inside[last] = copy.deepcopy(chance.choice(_VALUES))
-    return made
+            holder[last] = copy.deepcopy(chance.choice(_VALUES))
+    return mutant
 
 
 _Read = Callable[[bytes, Service, datetime, Origin], Envelope]
@@ -352,14 +352,14 @@ _Read = Callable[[bytes, Service, datetime, Origin], Envelope]
 def _read(read: _Read, text: bytes, hook: Hook) -> object:
     service = Service("any-service", hook, "", "", ())
     try:
-        found = read(text, service, datetime(2026, 3, 10, tzinfo=UTC), ANYBODY)
+        envelope = read(text, service, datetime(2026, 3, 10, tzinfo=UTC), ANYBODY)
     except BadRequest as error:
         return error.what, error.fix, error.where
-    sent = {name: bytes(raw) for name, raw in found.prefetch.items()}
-    assert {name: bytes(found.prefetch.get(name) or b"") for name in sent} == sent
-    if found.results is not None:
-        assert found.results.entry == read_page(sent["results"]).entry
-    return replace(found, prefetch={}, results=None), sent
+    sent = {name: bytes(raw) for name, raw in envelope.prefetch.items()}
+    assert {name: bytes(envelope.prefetch.get(name) or b"") for name in sent} == sent
+    if envelope.results is not None:
+        assert envelope.results.entry == read_page(sent["results"]).entry
+    return replace(envelope, prefetch={}, results=None), sent
 
 
 def test_the_fast_types_accept_nothing_that_the_schemas_refuse() -> None:
@@ -368,23 +368,23 @@ def test_the_fast_types_accept_nothing_that_the_schemas_refuse() -> None:
     secured = {"fhirServer": "https://f.example", "fhirAuthorization": AUTHORIZATION}
     calls = [
         (HOOKS[call["hook"]], call)
-        for one in (
+        for unsecured in (
             body(),
             body(prefetch={"results": bundle(potassium("3.1"))}),
             order_body(QUININE),
             signed,
         )
-        for call in (one, one | secured)
+        for call in (unsecured, unsecured | secured)
     ]
-    taken = 0
+    accepted = 0
     for _ in range(MUTATIONS):
         hook, call = chance.choice(calls)
         text = json.dumps(_mutated(call, chance)).encode()
         expected = _read(_by_schemas, text, hook)
 
         assert _read(read_envelope, text, hook) == expected
-        taken += isinstance(expected, tuple) and isinstance(expected[0], Envelope)
-    assert MUTATIONS / 6 < taken < MUTATIONS * 5 / 6
+        accepted += isinstance(expected, tuple) and isinstance(expected[0], Envelope)
+    assert MUTATIONS / 6 < accepted < MUTATIONS * 5 / 6
 
 
 _FIRST_CALLS = """
@@ -397,7 +397,7 @@ from cds_service.engine.topic import Service
 sys.setswitchinterval(1e-6)
 call = '{"hook":"%s","hookInstance":"x","context":{"userId":"Practitioner/1","patientId":"p1",'
 call += '"selections":["a/b"],"draftOrders":{"resourceType":"Bundle"}},"prefetch":{"patient":{}}}'
-calls = [((call % one.name).encode(), one) for one in HOOKS.values()] * 3
+calls = [((call % hook.name).encode(), hook) for hook in HOOKS.values()] * 3
 
 def worker():
     ready = threading.Barrier(len(calls))
@@ -407,7 +407,7 @@ def worker():
         ready.wait()
         read_envelope(body, service, datetime.now(UTC))
 
-    threads = [threading.Thread(target=first, args=one) for one in calls]
+    threads = [threading.Thread(target=first, args=each) for each in calls]
     for act in (threading.Thread.start, threading.Thread.join):
         list(map(act, threads))
 
@@ -424,11 +424,11 @@ for _ in range(150):
 
 def test_simultaneous_first_calls_crash_no_worker():
     """One in nine crashed on a decoder type that another thread had not completed yet."""
-    ended = subprocess.run(
+    program = subprocess.run(
         [sys.executable, "-c", _FIRST_CALLS],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (program.returncode, program.stderr) == (0, "")

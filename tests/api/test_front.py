@@ -67,7 +67,8 @@ def ask(front: Front, *exchanges: Exchange) -> None:
     async def run() -> None:
         front.__rsgi_init__(asyncio.get_running_loop())
         await asyncio.wait_for(
-            asyncio.gather(*(front.__rsgi__(one.scope, one) for one in exchanges)), PATIENCE_S
+            asyncio.gather(*(front.__rsgi__(exchange.scope, exchange) for exchange in exchanges)),
+            PATIENCE_S,
         )
 
     asyncio.run(run())
@@ -110,7 +111,9 @@ def test_a_chunked_body_is_cut_off_at_the_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    "parts", [(b"x", 5.0, b"x"), (*[b"x", 0.05] * 100,), (5.0,)], ids=["stops", "drips", "none"]
+    "parts",
+    [(b"x", 5.0, b"x"), (*[b"x", 0.05] * 100,), (5.0,)],
+    ids=["stops", "trickles", "nothing"],
 )
 def test_a_body_that_does_not_arrive_is_408(parts: tuple[bytes | float, ...]) -> None:
     refusals: list[str] = []
@@ -168,14 +171,14 @@ def test_calls_are_limited_per_client_and_in_total() -> None:
 
     async def run() -> None:
         front.__rsgi_init__(asyncio.get_running_loop())
-        asked = [asyncio.ensure_future(front.__rsgi__(one.scope, one)) for one in calls]
+        tasks = [asyncio.ensure_future(front.__rsgi__(call.scope, call)) for call in calls]
         await asyncio.sleep(0.1)
         go_on.set()
-        await asyncio.gather(*asked)
+        await asyncio.gather(*tasks)
 
     asyncio.run(run())
 
-    assert [one.status for one in calls] == [200, 200, 429, 200, 503, 503]
+    assert [call.status for call in calls] == [200, 200, 429, 200, 503, 503]
     assert (admission.calls, admission.bytes) == (0, 0)
 
 
@@ -196,16 +199,16 @@ def test_calls_of_an_authenticated_caller_are_counted_by_issuer() -> None:
     def known(authorization: str | None, _path: str) -> object:
         return SimpleNamespace(iss=authorization)
 
-    seen: list[str] = []
+    issuers: list[str] = []
 
     def application(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
-        seen.append(environ["cds.admitted"].iss)
+        issuers.append(environ["cds.admitted"].iss)
         return echo(environ, start)
 
     ask(Front(application, Admission(), 1000, known),
         Exchange(b"x", announced=1, authorization="a"))  # fmt: skip
 
-    assert seen == ["a"]
+    assert issuers == ["a"]
 
 
 def test_a_client_that_waits_for_100_continue_is_refused_without_reading() -> None:
@@ -219,18 +222,18 @@ def test_a_client_that_waits_for_100_continue_is_refused_without_reading() -> No
 def test_memory_is_returned_after_a_large_body(
     monkeypatch: pytest.MonkeyPatch, size: int, times: int
 ) -> None:
-    asked: list[bool] = []
-    monkeypatch.setattr("cds_service.serving.front.give_back_soon", lambda: asked.append(True))
+    trims: list[bool] = []
+    monkeypatch.setattr("cds_service.serving.front.give_back_soon", lambda: trims.append(True))
     ask(Front(echo, Admission(), 5_000_000), Exchange(b"x" * size, announced=size))
 
-    assert len(asked) == times
+    assert len(trims) == times
 
 
 def test_memory_is_returned_once_for_all_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[int] = []
+    trimmed: list[int] = []
     monkeypatch.setattr(memory, "_SOON_S", 0.05)
     monkeypatch.setattr(
-        memory.ctypes, "CDLL", lambda _name: SimpleNamespace(malloc_trim=given.append)
+        memory.ctypes, "CDLL", lambda _name: SimpleNamespace(malloc_trim=trimmed.append)
     )
 
     for _ in range(2):
@@ -238,7 +241,7 @@ def test_memory_is_returned_once_for_all_requests(monkeypatch: pytest.MonkeyPatc
             memory.give_back_soon()
         time.sleep(0.3)
 
-    assert given == [0, 0]
+    assert trimmed == [0, 0]
 
 
 def test_an_application_that_fails_frees_its_slot() -> None:
@@ -287,15 +290,15 @@ def test_very_many_page_requests_do_not_occupy_the_threads_for_calls() -> None:
 
     async def run() -> None:
         front.__rsgi_init__(asyncio.get_running_loop())
-        flood = [asyncio.ensure_future(front.__rsgi__(one.scope, one)) for one in pages]
+        page_tasks = [asyncio.ensure_future(front.__rsgi__(page.scope, page)) for page in pages]
         await asyncio.sleep(0.05)
         await asyncio.wait_for(front.__rsgi__(call.scope, call), PATIENCE_S)
         assert call.status == 200
         gate.set()
-        await asyncio.wait_for(asyncio.gather(*flood), PATIENCE_S)
+        await asyncio.wait_for(asyncio.gather(*page_tasks), PATIENCE_S)
 
     asyncio.run(run())
-    statuses = [one.status for one in pages]
+    statuses = [page.status for page in pages]
     assert statuses.count(503) == 400 - 256
     assert statuses.count(200) == 256
 
@@ -312,13 +315,16 @@ def test_slow_unauthenticated_callers_do_not_delay_answers_to_others() -> None:
 
     async def run() -> None:
         front.__rsgi_init__(asyncio.get_running_loop())
-        held = [asyncio.ensure_future(front.__rsgi__(one.scope, one)) for one in strangers]
+        stranger_tasks = [
+            asyncio.ensure_future(front.__rsgi__(stranger.scope, stranger))
+            for stranger in strangers
+        ]
         await asyncio.sleep(0.3)
         await asyncio.wait_for(front.__rsgi__(caller.scope, caller), PATIENCE_S)
-        for one in held:
-            one.cancel()
+        for task in stranger_tasks:
+            task.cancel()
 
     asyncio.run(run())
     assert caller.status == 413
     assert caller.read == 5000  # a client that sends before it reads is read to the end
-    assert {one.status for one in strangers} == {401}
+    assert {stranger.status for stranger in strangers} == {401}

@@ -37,10 +37,10 @@ QUIET = settings(
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    made = minimal_app(Path(tmp_path_factory.mktemp("fuzz")))
-    yield made
-    assert "cds_rule_failures_total{" not in made.test_client().get("/metrics").text
-    made.extensions["cds_parts"].records.close()
+    application = minimal_app(Path(tmp_path_factory.mktemp("fuzz")))
+    yield application
+    assert "cds_rule_failures_total{" not in application.test_client().get("/metrics").text
+    application.extensions["cds_parts"].records.close()
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def api(app: Flask) -> Any:
 
 
 def checks() -> list[Callable[..., Any]]:
-    """What each response must fulfil."""
+    """What each response must satisfy."""
     from schemathesis.checks import not_a_server_error
     from schemathesis.specs.openapi.checks import (
         content_type_conformance,
@@ -85,8 +85,8 @@ def test_generated_requests_get_answers_that_match_the_openapi_document(
 
 @given(st.dictionaries(st.sampled_from([*prefetch(), "encounter", "other"]), VALUE, max_size=8))
 @settings(QUIET, max_examples=examples(80))
-def test_any_prefetch_is_answered_with_cards_or_412(app: Flask, found: dict[str, Any]) -> None:
-    response = post(app.test_client(), VIEW, body(prefetch=found))
+def test_any_prefetch_is_answered_with_cards_or_412(app: Flask, values: dict[str, Any]) -> None:
+    response = post(app.test_client(), VIEW, body(prefetch=values))
 
     assert response.status_code in (200, 412)
     shape = "response" if response.status_code == 200 else "operation-outcome"

@@ -49,16 +49,16 @@ def test_discovery_has_the_right_shape_and_lists_all_services(client: FlaskClien
     response = client.get("/cds-services")
 
     assert response.status_code == 200
-    found = response.get_json()
-    shapes.check("discovery", found)
-    assert [(one["hook"], one["id"]) for one in found["services"]] == [
+    document = response.get_json()
+    shapes.check("discovery", document)
+    assert [(service["hook"], service["id"]) for service in document["services"]] == [
         ("patient-view", "leg-cramps-patient-view"),
         ("order-select", "leg-cramps-order-select"),
     ]
-    for one in found["services"]:
-        assert "optional" in one["usageRequirements"]
-        for key in one["prefetch"]:
-            assert key in one["usageRequirements"]
+    for service in document["services"]:
+        assert "optional" in service["usageRequirements"]
+        for key in service["prefetch"]:
+            assert key in service["usageRequirements"]
 
 
 def test_unchanged_discovery_is_304(client: FlaskClient) -> None:
@@ -72,16 +72,16 @@ def test_unchanged_discovery_is_304(client: FlaskClient) -> None:
 def test_data_requirements_have_the_right_shape_and_name_codes_and_windows(
     client: FlaskClient,
 ) -> None:
-    found = client.get(f"{VIEW}/data-requirements").get_json()
+    document = client.get(f"{VIEW}/data-requirements").get_json()
 
-    shapes.check("data-requirements", found)
-    (rule,) = found["rules"]
+    shapes.check("data-requirements", document)
+    (rule,) = document["rules"]
     need = next(need for need in rule["needs"] if need.get("analyte") == "potassium")
     assert need["key"] == "results"
     assert need["within"] == "30 days"
     assert need["required"] is True
     assert {"system": "http://loinc.org", "code": "2823-3", "display": "Potassium"} in need["codes"]
-    assert {key["key"] for key in found["prefetch"]} >= {need["key"] for need in rule["needs"]}
+    assert {key["key"] for key in document["prefetch"]} >= {need["key"] for need in rule["needs"]}
 
 
 # --- answers ----------------------------------------------------------------------------
@@ -94,17 +94,17 @@ def test_an_answer_has_the_right_shape_and_no_empty_values(
     response = post(client, path, call)
 
     assert response.content_type.startswith("application/json")
-    found = response.get_json()
-    shapes.check("response", found)
-    assert len(found["cards"]) == 1
-    _nothing_empty(found["cards"])
+    answer = response.get_json()
+    shapes.check("response", answer)
+    assert len(answer["cards"]) == 1
+    _nothing_empty(answer["cards"])
 
 
 def _nothing_empty(value: Any) -> None:
     assert value not in (None, "", [], {})
     if isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            _nothing_empty(one)
+        for item in value.values() if isinstance(value, dict) else value:
+            _nothing_empty(item)
 
 
 def test_without_findings_the_list_of_cards_is_empty(client: FlaskClient) -> None:
@@ -362,9 +362,9 @@ def test_a_browser_is_answered_as_a_program_is_apart_from_cors(
 
     assert program.status_code == browser.status_code == status
     assert program.get_json().keys() == browser.get_json().keys()
-    apart = {"Access-Control-Allow-Origin", "Content-Length"}
-    theirs = {name: value for name, value in browser.headers if name not in apart}
-    assert {k: v for k, v in program.headers if k not in apart} == theirs
+    differing = {"Access-Control-Allow-Origin", "Content-Length"}
+    theirs = {name: value for name, value in browser.headers if name not in differing}
+    assert {k: v for k, v in program.headers if k not in differing} == theirs
 
 
 def test_another_origin_is_refused(client: FlaskClient) -> None:

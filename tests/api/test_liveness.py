@@ -40,16 +40,16 @@ def test_health_is_answered_while_all_other_python_is_blocked(run: Callable[...,
     caller.start()
     time.sleep(0.1)
     slowest = 0.0
-    asked = 0
+    requests = 0
     while caller.is_alive():
         started = time.monotonic()
-        status, said = server.get("/healthz")
+        status, text = server.get("/healthz")
         slowest = max(slowest, time.monotonic() - started)
-        asked += 1
-        assert (status, json.loads(said)) == (200, {"status": "ok"})
+        requests += 1
+        assert (status, json.loads(text)) == (200, {"status": "ok"})
         time.sleep(0.02)
 
-    assert asked > 5
+    assert requests > 5
     assert slowest < took[0] / 3
 
 
@@ -58,9 +58,9 @@ def test_other_paths_of_the_health_server_are_404(run: Callable[..., Running]) -
 
     for path in ("/healthz/", "/healthz/x", "/healthzx", "/healthz/../liveness.py",
                  "/healthz%2f..%2fliveness.py", "/healthz/../../app.py"):  # fmt: skip
-        status, said = server.get(path)
+        status, text = server.get(path)
         assert status == 404
-        assert "OperationOutcome" in said
+        assert "OperationOutcome" in text
 
 
 def test_a_path_is_decoded_once(run: Callable[..., Running]) -> None:
@@ -73,20 +73,20 @@ def test_a_path_is_decoded_once(run: Callable[..., Running]) -> None:
 
 @pytest.mark.parametrize("hangs", ["time.sleep(20)", "_ = 7 ** 9_000_000"])
 def test_a_worker_whose_loop_hangs_ends(hangs: str) -> None:
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", _HANGS.format(hangs)],
         capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
 
-    assert found.returncode == 1
-    assert "in work" in found.stderr
-    assert not found.stdout
+    assert process.returncode == 1
+    assert "in work" in process.stderr
+    assert not process.stdout
 
 
 def test_a_worker_whose_loop_runs_continues() -> None:
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", _HANGS.format("await asyncio.sleep(1.5)")],
         capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
 
-    assert (found.returncode, found.stdout) == (0, "still there\n")
+    assert (process.returncode, process.stdout) == (0, "still there\n")

@@ -65,9 +65,9 @@ def _lines(stream: io.StringIO) -> list[dict[str, Any]]:
 def _planted(value: Any) -> Any:
     """The value with a canary added to every text in it and in place of every number."""
     if isinstance(value, dict):
-        return {key: _planted(one) for key, one in value.items()}
+        return {key: _planted(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_planted(one) for one in value]
+        return [_planted(item) for item in value]
     if isinstance(value, str):
         return f"{value} {CANARY}"
     return 987654.321 if isinstance(value, int | float) else value
@@ -147,9 +147,9 @@ def test_nothing_of_a_request_gets_into_a_log_or_an_error(
 ) -> None:
     settings: dict[str, Any] = {"fhir_servers": ("https://fhir.example",)}
     if trusted:
-        listed = tmp_path / "clients.json"
-        listed.write_text('[{"iss": "https://e.example", "jku": "https://e.example/jwks.json"}]')
-        settings = {"trusted_clients": str(listed)}
+        clients = tmp_path / "clients.json"
+        clients.write_text('[{"iss": "https://e.example", "jku": "https://e.example/jwks.json"}]')
+        settings = {"trusted_clients": str(clients)}
     client = service(**settings)
 
     response = post(
@@ -222,7 +222,7 @@ def _bad(*_args: object) -> NotFired:
 def test_a_fault_in_a_rule_hides_no_card_and_is_reported_logged_and_counted(
     service: Make, written: io.StringIO, path: str, request_body: dict[str, Any], other: str
 ) -> None:
-    sound = {one.id: one for one in (low_potassium, quinine_ordered)}[other]
+    sound = {rule.id: rule for rule in (low_potassium, quinine_ordered)}[other]
     client = service(
         replace(sound, id="bad", title="A bad rule", check=_bad),
         data_not_usable,
@@ -309,14 +309,14 @@ def test_at_a_terminal_logs_are_readable_text_with_the_same_keys() -> None:
         def isatty(self) -> bool:
             return True
 
-    kept, root = sys.excepthook, logging.getLogger().handlers[:]
+    hook_before, root = sys.excepthook, logging.getLogger().handlers[:]
     stream = Terminal()
     try:
         logs.configure("info", stream)
         logs.logger("x").info("call", service="leg-cramps-patient-view", patient=CANARY, ms=3.2)
         logging.getLogger("_granian").warning("Configuration allows spawning up to 512 threads")
     finally:
-        sys.excepthook = kept
+        sys.excepthook = hook_before
         logging.getLogger().handlers[:] = root
         structlog.reset_defaults()
     (line,) = stream.getvalue().splitlines()

@@ -39,20 +39,20 @@ with metrics_files.shared_folder():
     metrics.refused("calls")
     metrics.call("leg-cramps-patient-view", 0.1)
     metrics.problems(["no-unit"], "site-1")
-    said = metrics.exposition().decode()
+    text = metrics.exposition().decode()
     file = f"{folder}/counter_{os.getpid()}.db"
     size = os.stat(file).st_size if os.path.exists(file) else 0  # where nothing is counted
     breaker = 'cds_breaker_open{partner="fhir",server="https://fhir.example"} 1.0'
-    print(metrics.counts, breaker in said,
+    print(metrics.counts, breaker in text,
           size == metrics_files._ROOM + 30 * metrics_files._ROOM_PER_SITE)
 """
 
 
 def _counted(how: str, tmp_path: Path) -> list[str]:
     environ = {**os.environ, "TMPDIR": str(tmp_path)}
-    done = ran("-c", _COUNT, how, folder=tmp_path, environ=environ)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
+    program = ran("-c", _COUNT, how, folder=tmp_path, environ=environ)
+    assert program.returncode == 0, program.stderr
+    return program.stdout.split()
 
 
 def test_without_space_nothing_is_counted_and_nothing_fails(tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ def _figures(client: FlaskClient) -> dict[tuple[str, tuple[tuple[str, str], ...]
 def _sum(client: FlaskClient, name: str, **labels: str) -> float:
     return sum(
         value
-        for (found, having), value in _figures(client).items()
-        if found == name and set(labels.items()) <= set(having)
+        for (sample, sample_labels), value in _figures(client).items()
+        if sample == name and set(labels.items()) <= set(sample_labels)
     )
 
 
@@ -59,8 +59,8 @@ def test_fetches_are_counted_by_outcome(tmp_path: Path) -> None:
         empty = Fetched("given", (b'{"resourceType":"Bundle"}',), "", 200, 5)
         return {key: failed if key == "allergies" else empty for key in queries}
 
-    made = minimal_app(tmp_path, fhir_servers=("https://fhir.example/r4",), fhir_open=True)
-    parts = made.extensions["cds_parts"]
+    application = minimal_app(tmp_path, fhir_servers=("https://fhir.example/r4",), fhir_open=True)
+    parts = application.extensions["cds_parts"]
     client = build(replace(parts, obtaining=replace(parts.obtaining, fetch=fetch))).test_client()
     call = body(fhirServer="https://fhir.example/r4")
     del call["prefetch"]["allergies"], call["prefetch"]["orders"], call["prefetch"]["conditions"]
@@ -160,9 +160,13 @@ def test_the_openapi_document_is_valid_and_complete(client: FlaskClient) -> None
     rules = {str(rule) for rule in client.application.url_map.iter_rules()}
     assert set(document["paths"]) == rules
     for rule in client.application.url_map.iter_rules():
-        wanted = {method.lower() for method in (rule.methods or ())} - {"head", "options"}
-        assert set(document["paths"][str(rule)]) == wanted
-    references = {one for one in json.dumps(document).split('"') if one.startswith("#/components")}
+        methods = {method.lower() for method in (rule.methods or ())} - {"head", "options"}
+        assert set(document["paths"][str(rule)]) == methods
+    references = {
+        reference
+        for reference in json.dumps(document).split('"')
+        if reference.startswith("#/components")
+    }
     assert len(references) > 8
     for reference in references:
         part = document
@@ -171,10 +175,10 @@ def test_the_openapi_document_is_valid_and_complete(client: FlaskClient) -> None
 
 
 def test_the_openapi_document_says_which_paths_need_a_token(service: Make, tmp_path: Path) -> None:
-    listed = tmp_path / "clients.json"
-    listed.write_text('[{"iss": "https://e.example", "jku": "https://e.example/jwks.json"}]')
+    clients = tmp_path / "clients.json"
+    clients.write_text('[{"iss": "https://e.example", "jku": "https://e.example/jwks.json"}]')
 
-    document = service(trusted_clients=str(listed)).get("/openapi.json").get_json()
+    document = service(trusted_clients=str(clients)).get("/openapi.json").get_json()
 
     assert document["security"] == [{"caller": []}]
     assert document["paths"]["/cds-services"]["get"]["security"] == []

@@ -132,9 +132,9 @@ def _delivered(
 ) -> dict[Kind, Delivery]:
     obtaining = Obtaining(allowed_server, server or Server(), 3.0, open_servers)
     keys = tuple(_templates("tests").values())
-    found, _ = obtaining.deliveries(_envelope(call), keys, [SERVER])
-    assert set(found) == {key.kind for key in keys}
-    return found
+    deliveries, _ = obtaining.deliveries(_envelope(call), keys, [SERVER])
+    assert set(deliveries) == {key.kind for key in keys}
+    return deliveries
 
 
 def _with_token(**changes: Any) -> dict[str, Any]:
@@ -187,20 +187,20 @@ def _with_token(**changes: Any) -> dict[str, Any]:
 def test_every_prefetch_value_has_exactly_one_state(
     key: str, value: Any, state: State, pages: int
 ) -> None:
-    found = _delivered(body(prefetch=prefetch(**{key: value})))[Kind(key)]
+    delivery = _delivered(body(prefetch=prefetch(**{key: value})))[Kind(key)]
 
-    assert (found.state, len(found.pages)) == (state, pages)
-    assert found.origin == f"prefetch.{key}"
-    assert "CANARY" not in found.reason
-    assert bool(found.reason) is (state in (State.UNAVAILABLE, State.PARTIAL))
+    assert (delivery.state, len(delivery.pages)) == (state, pages)
+    assert delivery.origin == f"prefetch.{key}"
+    assert "CANARY" not in delivery.reason
+    assert bool(delivery.reason) is (state in (State.UNAVAILABLE, State.PARTIAL))
 
 
 def test_an_encounter_that_the_context_does_not_name_is_not_missing() -> None:
     server = Server()
 
-    found = _delivered(_with_token(), server)[Kind.ENCOUNTER]
+    delivery = _delivered(_with_token(), server)[Kind.ENCOUNTER]
 
-    assert (found.state, found.reason) == (State.NONE, NOT_ASKED)
+    assert (delivery.state, delivery.reason) == (State.NONE, NOT_ASKED)
     assert "encounter" not in server.requests
 
 
@@ -217,31 +217,33 @@ def test_an_encounter_that_was_named_is_fetched() -> None:
 def test_only_missing_keys_are_fetched() -> None:
     given = prefetch(conditions=OUTCOME, allergies=None)
     del given["results"], given["orders"]
-    came = Fetched("given", (b'{"resourceType":"Bundle"}',), "", 200, 5)
-    server = Server(results=came)
+    fetched = Fetched("given", (b'{"resourceType":"Bundle"}',), "", 200, 5)
+    server = Server(results=fetched)
 
-    found = _delivered(_with_token(prefetch=given), server)
+    delivered = _delivered(_with_token(prefetch=given), server)
 
     assert set(server.requests) == {"results", "orders"}
     assert server.requests["orders"] == "ServiceRequest?patient=p1&status=active&_count=500"
     assert server.access == Access(SERVER, Authorization("secret", "patient/*.read", "p1"), SERVER)
-    assert found[Kind.RESULTS] == Delivery(Kind.RESULTS, State.GIVEN, came.pages, "FHIR server", "")
-    assert found[Kind.ORDERS].state is State.UNAVAILABLE
-    assert found[Kind.ORDERS].reason == "the FHIR server answered 500"
-    assert found[Kind.CONDITIONS].state is State.UNAVAILABLE
+    assert delivered[Kind.RESULTS] == Delivery(
+        Kind.RESULTS, State.GIVEN, fetched.pages, "FHIR server", ""
+    )
+    assert delivered[Kind.ORDERS].state is State.UNAVAILABLE
+    assert delivered[Kind.ORDERS].reason == "the FHIR server answered 500"
+    assert delivered[Kind.CONDITIONS].state is State.UNAVAILABLE
 
 
 def test_a_first_page_is_replaced_by_all_pages_when_they_can_be_fetched() -> None:
     paged = body(prefetch=prefetch(results=bundle(potassium("3.1"), **NEXT)))
-    came = Fetched("given", (b'{"resourceType":"Bundle"}', b"{}"), "", 200, 5)
+    fetched = Fetched("given", (b'{"resourceType":"Bundle"}', b"{}"), "", 200, 5)
 
-    whole = _delivered(_with_token() | {"prefetch": paged["prefetch"]}, Server(results=came))
-    kept = _delivered(_with_token() | {"prefetch": paged["prefetch"]}, Server())
+    complete = _delivered(_with_token() | {"prefetch": paged["prefetch"]}, Server(results=fetched))
+    first_page = _delivered(_with_token() | {"prefetch": paged["prefetch"]}, Server())
 
-    assert whole[Kind.RESULTS].state is State.GIVEN
-    assert whole[Kind.RESULTS].pages == came.pages
-    assert kept[Kind.RESULTS].state is State.PARTIAL
-    assert len(kept[Kind.RESULTS].pages) == 1
+    assert complete[Kind.RESULTS].state is State.GIVEN
+    assert complete[Kind.RESULTS].pages == fetched.pages
+    assert first_page[Kind.RESULTS].state is State.PARTIAL
+    assert len(first_page[Kind.RESULTS].pages) == 1
 
 
 @pytest.mark.parametrize(
@@ -264,11 +266,11 @@ def test_data_that_were_not_sent_and_cannot_be_fetched_are_absent(
 ) -> None:
     server = Server()
 
-    found = _delivered(call, server)
+    deliveries = _delivered(call, server)
 
     assert not server.requests
-    assert found[Kind.RESULTS].state is State.ABSENT
-    assert words in found[Kind.RESULTS].reason
+    assert deliveries[Kind.RESULTS].state is State.ABSENT
+    assert words in deliveries[Kind.RESULTS].reason
 
 
 def test_a_sandbox_can_be_queried_without_a_token() -> None:
@@ -288,32 +290,34 @@ def test_additional_prefetch_keys_are_read_by_content_as_partial_data() -> None:
         "nothing": None,
     }
 
-    found = _delivered(body(prefetch=given))
+    delivered = _delivered(body(prefetch=given))
 
-    assert found[Kind.PATIENT].state is State.GIVEN
-    assert (found[Kind.RESULTS].state, len(found[Kind.RESULTS].pages)) == (State.PARTIAL, 2)
-    assert found[Kind.CONDITIONS].state is State.ABSENT
+    assert delivered[Kind.PATIENT].state is State.GIVEN
+    assert (delivered[Kind.RESULTS].state, len(delivered[Kind.RESULTS].pages)) == (State.PARTIAL, 2)
+    assert delivered[Kind.CONDITIONS].state is State.ABSENT
 
 
 def test_an_additional_prefetch_key_is_read_together_with_ours() -> None:
     more = bundle(potassium("3.1"))
 
-    found = _delivered(body(prefetch=prefetch(results=None, labs=more)))
-    assert (found[Kind.RESULTS].state, len(found[Kind.RESULTS].pages)) == (State.PARTIAL, 1)
+    delivered = _delivered(body(prefetch=prefetch(results=None, labs=more)))
+    assert (delivered[Kind.RESULTS].state, len(delivered[Kind.RESULTS].pages)) == (State.PARTIAL, 1)
 
-    found = _delivered(body(prefetch=prefetch(results=bundle(potassium("4.1", 2)), labs=more)))
-    assert (found[Kind.RESULTS].state, len(found[Kind.RESULTS].pages)) == (State.GIVEN, 2)
+    delivered = _delivered(body(prefetch=prefetch(results=bundle(potassium("4.1", 2)), labs=more)))
+    assert (delivered[Kind.RESULTS].state, len(delivered[Kind.RESULTS].pages)) == (State.GIVEN, 2)
 
-    found = _delivered(body(prefetch=prefetch(who=bundle({"resourceType": "Patient", "id": "p1"}))))
-    assert len(found[Kind.PATIENT].pages) == 1
+    delivered = _delivered(
+        body(prefetch=prefetch(who=bundle({"resourceType": "Patient", "id": "p1"})))
+    )
+    assert len(delivered[Kind.PATIENT].pages) == 1
 
 
 def test_documents_under_an_additional_prefetch_key_make_nothing_incomplete() -> None:
     others = [{"resourceType": name} for name in ("DocumentReference", "QuestionnaireResponse")]
     mixed = bundle(potassium("3.1"), *others, {"resourceType": "MedicationDispense"})
-    found = _delivered(body(prefetch=prefetch(everything=mixed)))
-    (page,) = found[Kind.RESULTS].pages[1:]
-    types = [one["resource"]["resourceType"] for one in json.loads(page)["entry"]]
+    deliveries = _delivered(body(prefetch=prefetch(everything=mixed)))
+    (page,) = deliveries[Kind.RESULTS].pages[1:]
+    types = [entry["resource"]["resourceType"] for entry in json.loads(page)["entry"]]
     assert types == ["Observation", "MedicationDispense"]
 
 
@@ -323,14 +327,14 @@ def test_every_type_that_is_read_is_recognised_under_an_additional_key(
     name: str, alone: bool
 ) -> None:
     kind = KIND_OF[r4_type(name)]
-    one = {"resourceType": name, "id": "x1", "subject": {"reference": "Patient/p1"}}
-    call = body(prefetch={"theirs": one if alone else bundle(one)})
+    resource = {"resourceType": name, "id": "x1", "subject": {"reference": "Patient/p1"}}
+    call = body(prefetch={"theirs": resource if alone else bundle(resource)})
     call["context"]["encounterId"] = "e1"
 
-    found = _delivered(call)
+    deliveries = _delivered(call)
 
-    assert found[kind].state is (State.GIVEN if KINDS[kind].single else State.PARTIAL)
-    intake = Intake({kind: found[kind]})
+    assert deliveries[kind].state is (State.GIVEN if KINDS[kind].single else State.PARTIAL)
+    intake = Intake({kind: deliveries[kind]})
     assert intake.tallies[kind].expected == 1 and not intake.problems
 
 
@@ -338,10 +342,10 @@ def test_every_type_that_is_read_is_recognised_under_an_additional_key(
 def test_an_earlier_name_stays_beside_another_kind_under_an_additional_key(name: str) -> None:
     mixed = bundle(potassium("3.1"), {"resourceType": name, "id": "x1"})
 
-    found = _delivered(body(prefetch=prefetch(everything=mixed)))
+    deliveries = _delivered(body(prefetch=prefetch(everything=mixed)))
 
-    page = found[KIND_OF[r4_type(name)]].pages[-1]
-    assert name in {one["resource"]["resourceType"] for one in json.loads(page)["entry"]}
+    page = deliveries[KIND_OF[r4_type(name)]].pages[-1]
+    assert name in {entry["resource"]["resourceType"] for entry in json.loads(page)["entry"]}
 
 
 @pytest.mark.parametrize("name", sorted(REPORTED_WITH))
@@ -365,11 +369,11 @@ def test_what_was_dispensed_is_reported_under_an_additional_key(
     if ours == {}:
         del given["medicationRequests"]
 
-    found = _delivered(body(prefetch=given))[Kind.MEDICATIONS]
+    delivery = _delivered(body(prefetch=given))[Kind.MEDICATIONS]
 
-    intake = Intake({Kind.MEDICATIONS: found})
+    intake = Intake({Kind.MEDICATIONS: delivery})
     assert intake.availability()[Kind.MEDICATIONS].state is state
-    ((kind, reason),) = {(one.kind, one.reason) for one in intake.problems}
+    ((kind, reason),) = {(problem.kind, problem.reason) for problem in intake.problems}
     assert kind == problem and name in reason
 
 
@@ -388,14 +392,14 @@ def test_a_report_is_read_as_results_under_an_additional_key(
     more: dict[str, Any], pages: int, alone: bool
 ) -> None:
     report = {"resourceType": "DiagnosticReport", "status": "final"} | more
-    found = _delivered(body(prefetch={"theirs": report if alone else bundle(report)}))
-    assert len(found[Kind.RESULTS].pages) == pages
+    deliveries = _delivered(body(prefetch={"theirs": report if alone else bundle(report)}))
+    assert len(deliveries[Kind.RESULTS].pages) == pages
 
 
 def test_a_dispense_entered_in_error_says_nothing_under_an_additional_key() -> None:
-    struck = {"resourceType": "MedicationDispense", "status": "entered-in-error"}
-    found = _delivered(body(prefetch=prefetch(theirs=bundle(struck))))
-    assert len(found[Kind.MEDICATIONS].pages) == 1
+    dispense = {"resourceType": "MedicationDispense", "status": "entered-in-error"}
+    deliveries = _delivered(body(prefetch=prefetch(theirs=bundle(dispense))))
+    assert len(deliveries[Kind.MEDICATIONS].pages) == 1
 
 
 def test_the_token_stays_beside_the_call() -> None:
@@ -419,11 +423,11 @@ def test_a_call_without_anything_is_412_and_names_the_missing_keys(client: Flask
     response = post(client, VIEW, call)
 
     assert response.status_code == 412
-    found = issue(response)
-    assert found["code"] == "processing"
+    reported = issue(response)
+    assert reported["code"] == "processing"
     for name in ("patient", "results", "conditions", "medicationRequests", "orders"):
-        assert name in found["details"]["text"]
-    assert "encounter" not in found["details"]["text"]
+        assert name in reported["details"]["text"]
+    assert "encounter" not in reported["details"]["text"]
 
 
 @pytest.mark.parametrize(

@@ -60,10 +60,10 @@ def test_the_pages_are_in_the_openapi_document(tmp_path: Path) -> None:
     assert "/rules/{rule}" not in client(tmp_path).get("/openapi.json").get_json()["paths"]
 
 
-def test_the_section_of_a_rule_whose_module_says_one_sentence_keeps_it(
+def test_the_section_of_a_rule_keeps_a_docstring_of_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rule = next(one for one in patient_view.RULES if one.id == "quinine-active")
+    rule = next(rule for rule in patient_view.RULES if rule.id == "quinine-active")
     monkeypatch.setattr(sys.modules[rule.check.__module__], "__doc__", "Quinine, in a sentence.")
     references, limits = TOPIC.knowledge.references, TOPIC.knowledge.limits(None, "")
     text = section(rule, references, limits, citations=True)

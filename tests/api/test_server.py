@@ -13,7 +13,7 @@ from cds_service.serving import server
 
 
 @pytest.fixture
-def made() -> server._Server:
+def unstarted() -> server._Server:
     """A server that was never started."""
     return server._Server(target="cds_service.serving.server:load", interface=Interfaces.WSGI)
 
@@ -37,7 +37,7 @@ def test_one_worker_per_processor_and_at_most_eight(
 )
 def test_workers_that_crash_are_replaced_until_twenty_crash_within_a_minute(
     monkeypatch: pytest.MonkeyPatch,
-    made: server._Server,
+    unstarted: server._Server,
     crashes: int,
     apart_s: float,
     patient: bool,
@@ -47,22 +47,22 @@ def test_workers_that_crash_are_replaced_until_twenty_crash_within_a_minute(
     monkeypatch.setattr(MPServer, "_respawn_workers", lambda *_: None)
     for _ in range(crashes):
         clock[0] += apart_s
-        made.respawned_wrks = {0: clock[0]}  # which tells granian that it has just crashed
-        made._respawn_workers([0], None, None)
-    assert (made.respawned_wrks == {}) is patient
+        unstarted.respawned_wrks = {0: clock[0]}  # which tells granian that it has just crashed
+        unstarted._respawn_workers([0], None, None)
+    assert (unstarted.respawned_wrks == {}) is patient
 
 
 @pytest.mark.parametrize("stopped", [True, False])
 def test_a_server_that_was_asked_to_stop_does_not_end_with_a_failure(
-    monkeypatch: pytest.MonkeyPatch, made: server._Server, stopped: bool
+    monkeypatch: pytest.MonkeyPatch, unstarted: server._Server, stopped: bool
 ) -> None:
     def ends(_self: MPServer, code: int) -> None:
         raise SystemExit(code)
 
     monkeypatch.setattr(MPServer, "shutdown", ends)
-    made.interrupt_signal = stopped
+    unstarted.interrupt_signal = stopped
     if stopped:
-        made.shutdown(1)
+        unstarted.shutdown(1)
     else:
         with pytest.raises(SystemExit, match="1"):
-            made.shutdown(1)
+            unstarted.shutdown(1)

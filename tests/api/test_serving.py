@@ -1,4 +1,4 @@
-"""The server as processes: start, stop, crash, many connections, slow and oversized bodies."""
+"""The server's processes: start, stop, crash, many connections, slow and oversized bodies."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Running:
     def until(self, holds: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + PATIENCE_S
         while not holds():
-            assert time.monotonic() < end, f"{what} did not come:\n{self.log}"
+            assert time.monotonic() < end, f"no sign of {what}:\n{self.log}"
             assert self.process.poll() is None, f"ended before {what}:\n{self.log}"
             time.sleep(0.02)
 
@@ -71,9 +71,9 @@ class Running:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         connection.request("GET", path)
         response = connection.getresponse()
-        found = response.status, response.read().decode()
+        response_read = response.status, response.read().decode()
         connection.close()
-        return found
+        return response_read
 
     def call(self, patient: str = "p1", token: str = "") -> tuple[int, str]:
         content = json.dumps(
@@ -86,17 +86,15 @@ class Running:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         connection.request("POST", VIEW, content, {"Content-Type": "application/json"} | headers)
         response = connection.getresponse()
-        found = response.status, response.read().decode()
+        response_read = response.status, response.read().decode()
         connection.close()
-        return found
+        return response_read
 
     def workers(self) -> list[int]:
-        return [
-            int(found) for found in re.findall(r"Spawning worker-\d+ with PID: (\d+)", self.log)
-        ]
+        return [int(pid) for pid in re.findall(r"Spawning worker-\d+ with PID: (\d+)", self.log)]
 
-    def stop(self, wanted: int = signal.SIGTERM) -> int:
-        self.process.send_signal(wanted)
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
         return self.process.wait(PATIENCE_S)
 
 
@@ -105,18 +103,18 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     started: list[Running] = []
 
     def start(workers: int = 1, slow_s: float = 0, **settings: str) -> Running:
-        made = Running(tmp_path, workers, slow_s, **settings)
-        started.append(made)
-        made.until(lambda: made.log.count("runtime-1") == workers, "the workers")
-        made.until(made.ready, "readiness")
-        return made
+        server = Running(tmp_path, workers, slow_s, **settings)
+        started.append(server)
+        server.until(lambda: server.log.count("runtime-1") == workers, "the workers")
+        server.until(server.ready, "readiness")
+        return server
 
     yield start
-    for one in started:
-        if one.process.poll() is None:
-            one.process.kill()
-        one.process.wait()
-        for worker in one.workers():
+    for server in started:
+        if server.process.poll() is None:
+            server.process.kill()
+        server.process.wait()
+        for worker in server.workers():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGKILL)
 
@@ -145,13 +143,13 @@ def test_accepted_calls_are_answered_before_the_server_stops_with_status_0(
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("wanted", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stopping_the_whole_process_group_ends_with_status_0_too(
-    run: Callable[..., Running], wanted: signal.Signals
+    run: Callable[..., Running], number: signal.Signals
 ) -> None:
     server = run(workers=2)
 
-    os.killpg(server.process.pid, wanted)
+    os.killpg(server.process.pid, number)
 
     assert server.process.wait(PATIENCE_S) == 0
 
@@ -183,12 +181,12 @@ def test_all_workers_share_their_counts(run: Callable[..., Running]) -> None:
     for _ in range(20):
         assert server.call()[0] == 200
 
-    shown = {server.get("/metrics")[1] for _ in range(4)}
+    pages = {server.get("/metrics")[1] for _ in range(4)}
 
-    for text in shown:
-        counted = re.search(r'cds_call_seconds_count\{service="[a-z-]+"\} (\S+)', text)
-        assert counted is not None
-        assert float(counted[1]) == 20
+    for text in pages:
+        match = re.search(r'cds_call_seconds_count\{service="[a-z-]+"\} (\S+)', text)
+        assert match is not None
+        assert float(match[1]) == 20
 
 
 def test_slow_clients_do_not_block_others(run: Callable[..., Running]) -> None:
@@ -198,16 +196,16 @@ def test_slow_clients_do_not_block_others(run: Callable[..., Running]) -> None:
         "Content-Length: 1000\r\n\r\n{"
     )
     slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]
-    for one in slow:
-        one.sendall(head.encode())
+    for connection in slow:
+        connection.sendall(head.encode())
     time.sleep(0.2)
 
     started = time.monotonic()
     assert server.call()[0] == 200
     assert time.monotonic() - started < 2
 
-    for one in slow:
-        one.close()
+    for connection in slow:
+        connection.close()
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "chunked"])
@@ -279,7 +277,7 @@ def test_the_demo_page_with_a_client_list_stays_on_this_machine(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("host", "clients", "demo", "insist", "refused"),
+    ("host", "clients", "demo", "open_anyway", "refused"),
     [
         ("127.0.0.1", None, True, False, False),
         ("127.8.9.10", None, True, False, False),
@@ -297,9 +295,9 @@ def test_the_demo_page_with_a_client_list_stays_on_this_machine(tmp_path: Path) 
     ],
 )
 def test_which_addresses_may_be_listened_on(
-    host: str, clients: str | None, demo: bool, insist: bool, refused: bool
+    host: str, clients: str | None, demo: bool, open_anyway: bool, refused: bool
 ) -> None:
-    settings = read_settings(trusted_clients=clients, demo=demo, insecure_open=insist)
+    settings = read_settings(trusted_clients=clients, demo=demo, insecure_open=open_anyway)
     with pytest.raises(StartupError) if refused else contextlib.nullcontext():
         refuse_unguarded(settings, host)
 
@@ -343,10 +341,10 @@ def test_a_guess_of_the_public_url_beyond_this_machine_is_logged(
     monkeypatch.delenv("CDS_PUBLIC_URL", raising=False)
     before = dict(os.environ)
     with capture_logs() as lines:
-        found = with_public_url(read_settings(trusted_clients=clients), host, 9000)
+        settings = with_public_url(read_settings(trusted_clients=clients), host, 9000)
 
-    assert found.public_url == address
-    assert found.rules_address == ""  # no links to a guessed addressed address
+    assert settings.public_url == address
+    assert settings.rules_address == ""  # no links to a guessed address
     assert dict(os.environ) == before
     events = [("tokens_are_for_a_guessed_address", address)] if warned else []
     assert [(line["event"], line["url"]) for line in lines] == events
@@ -362,13 +360,13 @@ def test_rule_pages_are_served_together_with_the_demo_page(
 def test_an_address_in_use_is_reported_in_one_line(
     run: Callable[..., Running], tmp_path: Path
 ) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+    with socket.socket() as occupied:
+        occupied.bind(("127.0.0.1", 0))
+        occupied.listen()
         folder = tmp_path / "second"
         folder.mkdir()
         second = ran(
-            "tests.api.serving_program", "127.0.0.1", str(taken.getsockname()[1]), "1",
+            "tests.api.serving_program", "127.0.0.1", str(occupied.getsockname()[1]), "1",
             folder=folder, environ=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=PATIENCE_S,
         )  # fmt: skip
 
