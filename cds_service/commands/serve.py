@@ -51,7 +51,7 @@ def serve(host: str, port: int, workers: int | None, demo: bool) -> None:
             starting.close()
             click.echo(_what_next(host, port, found))
 
-        server.serve(host, port, workers, said=say)
+        server.serve(host, port, workers, announce=say)
 
 
 def _what_next(host: str, port: int, settings: Settings) -> str:

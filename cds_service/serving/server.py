@@ -125,11 +125,11 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     workers: int | None = None,
-    said: Callable[[Settings], None] = lambda _settings: None,
+    announce: Callable[[Settings], None] = lambda _settings: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then answer what was accepted and return.
 
-    ``said`` is called with the settings when everything has been checked, just before it listens.
+    ``announce`` is called with the settings once everything has been checked, before it listens.
     Raises StartupError for settings, rules or client lists that cannot be used, and for an
     address on which it cannot listen.
     """
@@ -174,7 +174,7 @@ def serve(
         os.register_at_fork(
             before=_hold_signals, after_in_parent=_release_signals, after_in_child=_end_at_signal
         )
-        said(settings)
+        announce(settings)
         # Its annotation allows only functions as applications; with RSGI they may be objects.
         server.serve(target_loader=load_in_worker, wrap_loader=False)  # type: ignore[arg-type]
 

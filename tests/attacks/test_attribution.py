@@ -1,4 +1,4 @@
-"""Feedback of one hospital never affects another's cards or counts, and never hides a hazard."""
+"""Feedback from one hospital never affects another's cards or counts, and never hides a hazard."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def ehr(tmp_path: Path) -> Client:
 
 
 def _call(client: FlaskClient, ehr: Client, tenant: str, server: str = SERVERS[0]) -> Any:
-    asked = body(fhirServer=server)
-    return client.post(VIEW, json=asked, headers=ehr.signed(VIEW, tenant=tenant))
+    call = body(fhirServer=server)
+    return client.post(VIEW, json=call, headers=ehr.signed(VIEW, tenant=tenant))
 
 
 def _answer(client: FlaskClient, ehr: Client, tenant: str, card: str) -> None:
@@ -64,13 +64,13 @@ def test_feedback_on_the_card_of_another_caller_silences_and_counts_nothing(
     _answer(client, ehr, "south", card)
     assert topics(_call(client, ehr, "north")) == ["low-potassium"]
     assert topics(_call(client, ehr, "south")) == ["low-potassium"]
-    made = _report(client)
-    assert (made.total, made.unknown) == (1, 1)
+    counts = _report(client)
+    assert (counts.total, counts.unknown) == (1, 1)
     # It replaced nothing: the valid feedback of the same second is stored and counted.
     _answer(client, ehr, "north", card)
-    made = _report(client)
-    assert (made.total, made.unknown) == (2, 1)
-    assert [line.overridden for line in made.rules if line.rule == "low-potassium"] == [1]
+    counts = _report(client)
+    assert (counts.total, counts.unknown) == (2, 1)
+    assert [line.overridden for line in counts.rules if line.rule == "low-potassium"] == [1]
 
 
 def test_made_up_cards_are_counted_for_no_rule(service: Make, ehr: Client) -> None:
@@ -80,9 +80,9 @@ def test_made_up_cards_are_counted_for_no_rule(service: Make, ehr: Client) -> No
         changed = format(int(card[digit], 16) ^ 1, "x")
         made_up = card[:digit] + changed + (card[digit + 1 :] if digit < -1 else "")
         _answer(client, ehr, "north", made_up)
-    made = _report(client)
-    assert made.unknown == made.total == 6
-    assert all(line.overridden == 0 for line in made.rules)
+    counts = _report(client)
+    assert counts.unknown == counts.total == 6
+    assert all(line.overridden == 0 for line in counts.rules)
     assert topics(_call(client, ehr, "north")) == ["low-potassium"]
 
 
@@ -93,7 +93,7 @@ def test_two_feedbacks_on_one_card_count_once(service: Make) -> None:
     accepted = first | {"outcome": "accepted", "acceptedSuggestions": [{"id": "x"}]}
     later = accepted | {"outcomeTimestamp": "2099-01-01T00:00:00Z"}
     assert post(client, FEEDBACK, {"feedback": [later, first]}).status_code == 200
-    [line] = [one for one in _report(client).rules if one.rule == "low-potassium"]
+    [line] = [row for row in _report(client).rules if row.rule == "low-potassium"]
     assert (line.accepted, line.overridden) == (1, 0)
 
 
@@ -130,11 +130,11 @@ def test_critical_and_not_checked_cards_are_shown_again_after_feedback(service: 
 def test_unusable_data_are_reported_every_time(tmp_path: Path) -> None:
     parts = make_parts(Settings(database_url=f"sqlite:///{tmp_path}/a.db", snooze=True))
     parts.records.start()
-    asked = body(prefetch={"patient": {"resourceType": "Patient", "id": "p1"}})
+    call = body(prefetch={"patient": {"resourceType": "Patient", "id": "p1"}})
     for _ in range(2):
-        answered = ask(parts, json.dumps(asked).encode(), NOW)
-        said = {card.rule.id: card.body["uuid"] for card in answered.cards}
-        assert "data-not-usable" in said
-        parts.records.feedback.save("s", feedback(said["data-not-usable"]))
+        answer = ask(parts, json.dumps(call).encode(), NOW)
+        uuids = {card.rule.id: card.body["uuid"] for card in answer.cards}
+        assert "data-not-usable" in uuids
+        parts.records.feedback.save("s", feedback(uuids["data-not-usable"]))
     assert report(parts.records.database).unknown == 0
     parts.records.close()

@@ -31,7 +31,7 @@ def _with(**changes: Any) -> Any:
 
 FAULTY = {
     "an override code that is on no list": {"overrides": ("no-such-code",)},
-    "a suggestion that is not one": {"suggestions": ("magnesium",)},
+    "a text where a suggestion belongs": {"suggestions": ("magnesium",)},
     "a number where a text belongs": {"summary": 7},
     "nothing where a list belongs": {"advice": None},
     "an indicator that is on no list": {"indicator": "alarming"},
@@ -52,6 +52,8 @@ def test_an_offer_with_an_unknown_order_key_is_left_out_of_the_card(service: Any
     client = service(_with(suggestions=(OrderTest("no-such-test"), OrderTest("potassium"))))
     response = post(client, VIEW, body())
     assert response.status_code == 200
-    card = next(one for one in response.json["cards"] if one["source"]["topic"]["code"] == "faulty")
+    card = next(
+        card for card in response.json["cards"] if card["source"]["topic"]["code"] == "faulty"
+    )
     assert len(card["suggestions"]) == 1
     assert "otassium" in card["suggestions"][0]["label"]

@@ -52,8 +52,8 @@ CRAMPS: dict[str, Any] = {
 
 @pytest.fixture
 def client(whole_service: Any) -> FlaskClient:
-    found: FlaskClient = whole_service(NOW).client
-    return found
+    application: FlaskClient = whole_service(NOW).client
+    return application
 
 
 # --- text of a record posing as markup ---------------------------------------------------
@@ -93,7 +93,7 @@ def test_text_of_a_record_stays_text_on_every_card(client: FlaskClient, text: st
     }
     shown = 0
     for card in cards:
-        _is_tame(card)
+        _assert_no_markup(card)
         shown += "Named" in card["detail"]
     assert shown, "no card shows the text, so nothing was tried"
 
@@ -136,8 +136,11 @@ def _everywhere(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     yield SELECT, order_body(ordered, prefetch=record)
 
 
-def _is_tame(card: dict[str, Any]) -> None:
-    for plain in (card["summary"], *(one["label"] for one in card.get("suggestions", ()))):
+def _assert_no_markup(card: dict[str, Any]) -> None:
+    for plain in (
+        card["summary"],
+        *(suggestion["label"] for suggestion in card.get("suggestions", ())),
+    ):
         assert not re.search(r"<[A-Za-z!/]|[\x00-\x1f\u2028\u202a-\u202e\u2066-\u2069]", plain)
     detail = card["detail"]
     assert not re.search(r"[\x00-\x09\x0b-\x1f\u2028\u202a-\u202e\u2066-\u2069]", detail)
@@ -233,7 +236,7 @@ def test_an_id_cannot_change_the_request_to_a_fhir_server(
     assert issue(response)["expression"] == [f"context.{name}"]
 
 
-# --- what is kept and shown ---------------------------------------------------------------------
+# --- what is stored and shown ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -301,11 +304,11 @@ def test_the_same_id_at_another_server_is_another_patient(
     chart = body(fhirServer=server, prefetch=prefetch(results=bundle(result)))
     order = order_body(draft("Quinine sulfate 324 MG", subject=at_another), fhirServer=server)
 
-    found = topics(post(client, VIEW, chart))
-    assert ("low-potassium" in found) is used
-    assert ("data-not-usable" in found) is not used
-    found = topics(post(client, SELECT, order))
-    assert ("quinine-ordered" in found) is used
-    assert ("data-not-usable" in found) is not used
-    asked = ask(client.application.extensions["cds_parts"], json.dumps(chart).encode(), NOW)
-    assert ("low-potassium" in [card.rule.id for card in asked.cards]) is used
+    rules = topics(post(client, VIEW, chart))
+    assert ("low-potassium" in rules) is used
+    assert ("data-not-usable" in rules) is not used
+    rules = topics(post(client, SELECT, order))
+    assert ("quinine-ordered" in rules) is used
+    assert ("data-not-usable" in rules) is not used
+    answer = ask(client.application.extensions["cds_parts"], json.dumps(chart).encode(), NOW)
+    assert ("low-potassium" in [card.rule.id for card in answer.cards]) is used

@@ -29,12 +29,12 @@ from tests.testing.thorough import ALL, thorough
 
 ROOT = Path(__file__).parents[2]
 HIGHEST = 1.6
-"""Exponent of time over size that is still called linear; two is what an attack needs."""
+"""Exponent of time over size that still counts as linear; an attack needs two."""
 _ENOUGH_S = 0.002  # below this, the clock is too coarse
 
 BODIES: dict[str, Callable[[int], bytes]] = {
-    "escaped quotes without an end": lambda n: b'{"a":"' + b'\\"' * (n // 2),
-    "backslashes without an end": lambda n: b'{"a":"' + b"\\" * n,
+    "escaped quotes, never closed": lambda n: b'{"a":"' + b'\\"' * (n // 2),
+    "backslashes, never closed": lambda n: b'{"a":"' + b"\\" * n,
     "quotes": lambda n: b'"' * n,
     "opening brackets": lambda n: b"[" * n,
     "opening brackets in texts": lambda n: b'["[",' * (n // 5),
@@ -42,8 +42,8 @@ BODIES: dict[str, Callable[[int], bytes]] = {
     "60 levels again and again": lambda n: (b"[" * 60 + b"]" * 60) * (n // 120),
     "60 levels, never closed": lambda n: (b"[" * 60 + b"]" * 59) * (n // 119),
     "pairs of brackets": lambda n: b"[" + b"[]," * (n // 3),
-    "half characters": lambda n: b'{"a":"' + b"\\ud800" * (n // 6),
-    "half characters with an end": lambda n: b'{"a":"' + b"\\ud800" * (n // 6) + b'"}',
+    "unpaired surrogates": lambda n: b'{"a":"' + b"\\ud800" * (n // 6),
+    "unpaired surrogates with an end": lambda n: b'{"a":"' + b"\\ud800" * (n // 6) + b'"}',
     "escapes cut short": lambda n: b'{"a":"' + b"\\u" * (n // 2) + b'"}',
     "digits": lambda n: b'{"a":' + b"7" * n + b"}",
     "decimals": lambda n: b'{"a":0.' + b"7" * n + b"}",
@@ -72,19 +72,19 @@ def exponent(do: Callable[[Any], object], make: Callable[[int], Any], start: int
     if spent <= _ENOUGH_S:
         return 0.0
     large = make(size * 4)
-    # Once, where that is fast enough: a busy machine can only make it slower.
+    # One measurement, if it is fast enough: a busy machine can only make it slower.
     once = math.log(_best(do, large, of=1) / spent, 4)
     return once if once < HIGHEST else math.log(_best(do, large) / spent, 4)
 
 
 def _best(do: Callable[[Any], object], given: Any, of: int = 3) -> float:
-    found = math.inf
+    shortest = math.inf
     for _ in range(of):
         started = process_time()
         with suppress(BadRequest):
             do(given)
-        found = min(found, process_time() - started)
-    return found
+        shortest = min(shortest, process_time() - started)
+    return shortest
 
 
 def _read(body: bytes) -> object:
@@ -106,7 +106,7 @@ def test_a_body_is_read_in_linear_time(shape: str, do: Callable[[bytes], object]
 
 
 def test_48_kb_of_unclosed_text_take_no_time() -> None:
-    body = BODIES["escaped quotes without an end"](48_000)
+    body = BODIES["escaped quotes, never closed"](48_000)
 
     assert _best(_read, body) < 0.1
 
@@ -148,37 +148,40 @@ _UNITS = (
 
 
 def _held(name: str, value: object) -> Iterator[tuple[str, re.Pattern[Any]]]:
-    """The expressions behind a name: itself, or those in its table."""
+    """The expressions that a name stands for: itself, or those in its table."""
     if isinstance(value, re.Pattern):
         yield name, value
     elif isinstance(value, dict):
-        for key, one in value.items():
-            yield from _held(f"{name}[{key!r}]", one)
+        for key, item in value.items():
+            yield from _held(f"{name}[{key!r}]", item)
     elif isinstance(value, list | tuple | set | frozenset):
-        for at, one in enumerate(value):
-            yield from _held(f"{name}[{at}]", one)
+        for index, item in enumerate(value):
+            yield from _held(f"{name}[{index}]", item)
 
 
 def _expressions() -> dict[str, re.Pattern[Any]]:
     """Every compiled expression that a module or class of the program holds, by its place; and
     the patterns of the schemas, which are compiled when they are first needed."""
-    found: dict[str, re.Pattern[Any]] = {}
+    expressions: dict[str, re.Pattern[Any]] = {}
     for package in ("cds_service", "hooks"):
         for path in sorted((ROOT / package).rglob("*.py")):
             if "migrations" in path.parts or "re.compile(" not in path.read_text():
                 continue
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
             module = import_module(name.removesuffix(".__init__"))
-            for owner in (module, *(one for one in vars(module).values() if isinstance(one, type))):
+            for owner in (
+                module,
+                *(member for member in vars(module).values() if isinstance(member, type)),
+            ):
                 for key, value in tuple(vars(owner).items()):
                     for label, pattern in _held(key, value):
                         place = f"{name}.{getattr(owner, '__qualname__', '')}.{label}"
-                        found[place] = pattern
+                        expressions[place] = pattern
     for path in sorted((ROOT / "cds_service").rglob("*.schema.json")):
-        for written in re.findall(r'"pattern": *"((?:[^"\\\\]|\\\\.)*)"', path.read_text()):
-            pattern = json.loads(f'"{written}"')
-            found[f"{path.name}..{pattern}"] = _compiled(pattern)
-    return found
+        for escaped in re.findall(r'"pattern": *"((?:[^"\\\\]|\\\\.)*)"', path.read_text()):
+            pattern = json.loads(f'"{escaped}"')
+            expressions[f"{path.name}..{pattern}"] = _compiled(pattern)
+    return expressions
 
 
 EXPRESSIONS = _expressions()
@@ -200,7 +203,7 @@ def _uses(place: str) -> tuple[Callable[[Any], object], ...]:
 @pytest.mark.parametrize("place", EXPRESSIONS)
 def test_an_expression_takes_linear_time(place: str) -> None:
     """Searched and matched over long runs of matching text, with and without a matching start:
-    every start where all tests are run, else none and another one for each run."""
+    every start where all tests are run, otherwise none and, for each run, one other."""
     of_bytes = isinstance(EXPRESSIONS[place].pattern, bytes)
 
     def spent(do: Callable[[Any], object], size: int, unit: str, before: str) -> float:
@@ -213,8 +216,8 @@ def test_an_expression_takes_linear_time(place: str) -> None:
     slow = [
         (unit, before)
         for number, unit in enumerate(_UNITS)
-        for at, before in enumerate(_AFFIXES)
-        if ALL or not before or (number + at) % len(_AFFIXES) == 0
+        for position, before in enumerate(_AFFIXES)
+        if ALL or not before or (number + position) % len(_AFFIXES) == 0
         for do in _uses(place)
         if (short := spent(do, 2_000, unit, before)) > 0.0008
         and spent(do, 8_000, unit, before) / short > 4**HIGHEST
@@ -233,7 +236,7 @@ def test_no_expression_is_compiled_where_this_test_does_not_look() -> None:
             if not re.search(r"\bre\.", text):
                 continue
             tree = ast.parse(text)
-            inside = {
+            inside_functions = {
                 id(node)
                 for owner in ast.walk(tree)
                 if isinstance(owner, ast.FunctionDef)
@@ -245,7 +248,7 @@ def test_no_expression_is_compiled_where_this_test_does_not_look() -> None:
                     and isinstance(node.func, ast.Attribute)
                     and isinstance(node.func.value, ast.Name)
                     and node.func.value.id == "re"
-                    and (id(node) in inside or node.func.attr != "compile")
+                    and (id(node) in inside_functions or node.func.attr != "compile")
                     and node.func.attr != "escape"
                 ):
                     elsewhere.append(f"{path.relative_to(ROOT)}:{node.lineno}")
@@ -260,13 +263,13 @@ def test_every_expression_of_a_module_is_among_those_tested() -> None:
             text = path.read_text()
             assert "from re import" not in text, path
             assert "import re as" not in text, path
-            written = text.count("re.compile(")
+            compiled = text.count("re.compile(")
             place = str(path.relative_to(ROOT))
-            if not written or place in ALLOWED or "migrations" in path.parts:
+            if not compiled or place in ALLOWED or "migrations" in path.parts:
                 continue
             name = place.removesuffix(".py").replace("/", ".")
-            tested = [one for one in EXPRESSIONS if one.startswith(f"{name}.")]
-            assert len(tested) >= written, (place, tested)
+            tested = [place for place in EXPRESSIONS if place.startswith(f"{name}.")]
+            assert len(tested) >= compiled, (place, tested)
 
 
 ALLOWED = {"cds_service/calls/shapes.py", "cds_service/sources/one_patient.py"}

@@ -1,4 +1,4 @@
-"""Without a client list: who may call is this machine, not other people's web pages.
+"""Without a client list, only this machine may call, not other people's web pages.
 
 Source: faults 15 and 19 of the attacks on the running service.
 """
@@ -12,13 +12,13 @@ from cds_service.app import create_app
 from cds_service.settings import Settings
 
 VIEW = "/cds-services/leg-cramps-patient-view"
-ONE = "https://ehr.example"
+ORIGIN = "https://ehr.example"
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     url = f"sqlite:///{tmp_path_factory.mktemp('open')}/x.db"
-    return create_app(Settings(database_url=url, cors_origins=(ONE,))).test_client()
+    return create_app(Settings(database_url=url, cors_origins=(ORIGIN,))).test_client()
 
 
 def _status(client: FlaskClient, path: str, **headers: str) -> int:
@@ -46,7 +46,7 @@ def test_this_machine_is_answered(client: FlaskClient, host: str) -> None:
 @pytest.mark.parametrize(
     "origin",
     [
-        "https://evil.example", "null", "file://", f"{ONE}.evil.example", "http://ehr.example",
+        "https://evil.example", "null", "file://", f"{ORIGIN}.evil.example", "http://ehr.example",
         "http://localhost:1", "https://ehr.example:8443",
     ],
 )  # fmt: skip
@@ -54,12 +54,12 @@ def test_feedback_from_a_foreign_page_is_refused(client: FlaskClient, origin: st
     assert _status(client, f"{VIEW}/feedback", Host="localhost", Origin=origin) == 403
 
 
-@pytest.mark.parametrize("origin", [None, ONE, "https://evil.example"])
+@pytest.mark.parametrize("origin", [None, ORIGIN, "https://evil.example"])
 @pytest.mark.parametrize("path", ["/cds-services", "/openapi.json", "/nowhere"])
 def test_the_answer_varies_by_origin(client: FlaskClient, path: str, origin: str | None) -> None:
     headers = {"Host": "localhost"} | ({"Origin": origin} if origin else {})
     answer = client.get(path, headers=headers)
     assert "Origin" in answer.headers["Vary"]
     allowed = answer.headers.get("Access-Control-Allow-Origin")
-    assert allowed in (None, ONE)
+    assert allowed in (None, ORIGIN)
     assert origin != "https://evil.example" or answer.status_code == 403 or allowed is None

@@ -26,7 +26,7 @@ from tests.testing.thorough import rest, thorough
 
 VIEW = "leg-cramps-patient-view"
 SELECT = "leg-cramps-order-select"
-LONGEST_S = 2.0  # allows for a busy machine; two microseconds per character make half of it
+LONGEST_S = 2.0  # twice what two microseconds per character add up to, for a busy machine
 KINDS = {
     "Condition": "conditions",
     "MedicationRequest": "medicationRequests",
@@ -57,24 +57,26 @@ def _resource(kind: str, number: int, text: str, where: str) -> dict[str, Any]:
         concept = {"coding": [{"system": "http://loinc.org", "code": text, "display": "x"}]}
     name = "medicationCodeableConcept" if kind == "MedicationRequest" else "code"
     subject = "patient" if kind == "AllergyIntolerance" else "subject"
-    found: dict[str, Any] = {
+    resource: dict[str, Any] = {
         "resourceType": kind, "id": f"r{number}", subject: {"reference": "Patient/p1"},
         name: concept, "intent": "order",
         "status": "final" if kind == "Observation" else "active",
         "effectiveDateTime": "2026-01-01", "valueString": text,
     }  # fmt: skip
     if where == "dosage":
-        found["dosageInstruction"] = [{"text": text}]
-        found[name] = {"text": "magnesium oxide"}
+        resource["dosageInstruction"] = [{"text": text}]
+        resource[name] = {"text": "magnesium oxide"}
     if where == "reason":
-        found["reasonCode"] = [{"text": text}]
-    return found
+        resource["reasonCode"] = [{"text": text}]
+    return resource
 
 
 def _answer(
     parts: Parts, kind: str, texts: list[str], where: str = "text", draft: str = ""
 ) -> Answered:
-    entries = [{"resource": _resource(kind, at, text, where)} for at, text in enumerate(texts)]
+    entries = [
+        {"resource": _resource(kind, number, text, where)} for number, text in enumerate(texts)
+    ]
     hook = "order-select" if draft else "patient-view"
     context: dict[str, Any] = {"userId": "Practitioner/1", "patientId": "p1"}
     if draft:
@@ -90,8 +92,8 @@ def _answer(
     }  # fmt: skip
     service = SELECT if draft else VIEW
     answering = parts.answering
-    asked = answering.services[service]
-    envelope = read_envelope(json.dumps(body).encode(), asked, parts.now())
+    asked_service = answering.services[service]
+    envelope = read_envelope(json.dumps(body).encode(), asked_service, parts.now())
     deliveries, _ = parts.obtaining.deliveries(envelope, answering.keys[service], ())
     return answering.answer(envelope.call, deliveries)
 
@@ -103,10 +105,10 @@ def test_two_megabytes_of_texts_take_no_more_than_the_budget(
 ) -> None:
     texts = [f"{number} {unit * (1900 // len(unit))}" for number in range(1000)]
     started = process_time()
-    answered = _answer(parts, kind, texts)
+    answer = _answer(parts, kind, texts)
     assert process_time() - started < LONGEST_S
-    assert "too-much-text" in {problem.kind for problem in answered.problems}
-    assert any(card.rule.id == "data-not-usable" for card in answered.cards)
+    assert "too-much-text" in {problem.kind for problem in answer.problems}
+    assert any(card.rule.id == "data-not-usable" for card in answer.cards)
 
 
 @pytest.mark.timed
@@ -114,11 +116,11 @@ def test_reasons_displays_and_dosages_stay_within_the_budget_too(parts: Parts) -
     for where in ("dosage", "reason", "display"):
         texts = [f"{number} {'take 1 mg every ' * 118}" for number in range(1000)]
         started = process_time()
-        answered = _answer(parts, "MedicationRequest", texts, where)
+        answer = _answer(parts, "MedicationRequest", texts, where)
         assert process_time() - started < LONGEST_S, where
         if where == "dosage":
             continue  # its words are not searched for names
-        assert "too-much-text" in {problem.kind for problem in answered.problems}, where
+        assert "too-much-text" in {problem.kind for problem in answer.problems}, where
 
 
 def test_a_list_that_was_not_read_in_full_is_not_treated_as_complete(parts: Parts) -> None:
@@ -126,25 +128,25 @@ def test_a_list_that_was_not_read_in_full_is_not_treated_as_complete(parts: Part
     from cds_service.core.facts import Kind
 
     texts = [f"{number} {'walks at night ' * 130}" for number in range(1000)]
-    for kind, meant in (
+    for kind, fact_kind in (
         ("Condition", Kind.CONDITIONS),
         ("MedicationRequest", Kind.MEDICATIONS),
         ("AllergyIntolerance", Kind.ALLERGIES),
     ):
-        answered = _answer(parts, kind, texts)
-        assert not answered.facts.could_be_read(meant), kind
+        answer = _answer(parts, kind, texts)
+        assert not answer.facts.could_be_read(fact_kind), kind
 
 
 def test_draft_orders_are_judged_whatever_else_the_call_contains(parts: Parts) -> None:
     texts = [f"{number} {'walks at night ' * 130}" for number in range(1000)]
-    answered = _answer(parts, "Condition", texts, draft="quinine sulfate 324 MG Oral Capsule")
-    assert any(card.rule.id == "quinine-ordered" for card in answered.cards)
+    answer = _answer(parts, "Condition", texts, draft="quinine sulfate 324 MG Oral Capsule")
+    assert any(card.rule.id == "quinine-ordered" for card in answer.cards)
 
 
 def test_the_names_of_a_long_record_are_all_read(parts: Parts) -> None:
     texts = [f"Disorder number {number} of the left lower leg, chronic" for number in range(2000)]
-    answered = _answer(parts, "Condition", [*texts, "Leg cramps"])
-    assert "too-much-text" not in {problem.kind for problem in answered.problems}
+    answer = _answer(parts, "Condition", [*texts, "Leg cramps"])
+    assert "too-much-text" not in {problem.kind for problem in answer.problems}
     assert sum(map(len, texts)) < BUDGET
 
 
@@ -160,40 +162,40 @@ PLACES = [
 def _live_texts(mark: str) -> list[str]:
     """Every text and every bytes object of the process in which ``mark`` occurs."""
     gc.collect()
-    seen: set[int] = set()
-    found: list[str] = []
+    visited: set[int] = set()
+    texts: list[str] = []
     waiting: list[object] = [*gc.get_objects(), *map(vars, [*sys.modules.values()])]
     here = sys._getframe()
-    skipped = {id(here), id(here.f_locals), id(waiting), id(seen), id(found)}
+    skipped = {id(here), id(here.f_locals), id(waiting), id(visited), id(texts)}
     while waiting:
-        one = waiting.pop()
-        if id(one) in seen or id(one) in skipped:
+        item = waiting.pop()
+        if id(item) in visited or id(item) in skipped:
             continue
-        seen.add(id(one))
-        if isinstance(one, str) and mark in one and one != mark:
-            found.append(one[:80])
-        elif isinstance(one, bytes) and mark.encode() in one:
-            found.append(repr(one[:80]))
-        elif isinstance(one, dict):
-            waiting.extend(one.keys())
-            waiting.extend(one.values())
-        elif isinstance(one, list | tuple | set | frozenset):
-            waiting.extend(one)
+        visited.add(id(item))
+        if isinstance(item, str) and mark in item and item != mark:
+            texts.append(item[:80])
+        elif isinstance(item, bytes) and mark.encode() in item:
+            texts.append(repr(item[:80]))
+        elif isinstance(item, dict):
+            waiting.extend(item.keys())
+            waiting.extend(item.values())
+        elif isinstance(item, list | tuple | set | frozenset):
+            waiting.extend(item)
         else:
             # Caches of the library hold their keys where only the collector sees them.
-            waiting.extend(gc.get_referents(one))
-    return found
+            waiting.extend(gc.get_referents(item))
+    return texts
 
 
 def _texts_kept(folder: Path, length: int) -> list[str]:
     mark = "Zyx" + "wvut"
     parts = make_parts(Settings(database_url=f"sqlite:///{folder}/kept.db"))
 
-    def made(number: int) -> str:
+    def text(number: int) -> str:
         return f"{mark}{number} magnesium Miller ".ljust(length, "k")[:length]
 
     for kind, where in PLACES:
-        _answer(parts, kind, [made(number) for number in range(50)], where)
+        _answer(parts, kind, [text(number) for number in range(50)], where)
     return _live_texts(mark)
 
 
@@ -215,6 +217,6 @@ def test_memory_is_released_after_many_distinct_texts(parts: Parts, kind: str) -
         texts = [f"{turn} {number} text of a record ".ljust(900, "n") for number in range(300)]
         _answer(parts, kind, texts)
     gc.collect()
-    grown = tracemalloc.get_traced_memory()[0] - before
+    growth = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
-    assert grown < 1_000_000, f"{grown:,} bytes are kept of 1,800 texts"
+    assert growth < 1_000_000, f"{growth:,} bytes of 1,800 texts are kept"

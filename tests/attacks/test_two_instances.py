@@ -61,12 +61,12 @@ def instances(tmp_path: Path, database_url: str, ehr: Client) -> Iterator[list[I
     }
     started = [Instance(tmp_path, workers=1, settings=settings) for _ in range(2)]
     try:
-        for one in started:
-            one.wait_ready()
+        for instance in started:
+            instance.wait_ready()
         yield started
     finally:
-        for one in started:
-            one.kill()
+        for instance in started:
+            instance.kill()
 
 
 @pytest.mark.slow
@@ -76,10 +76,10 @@ def test_two_instances_share_replay_feedback_and_snooze(
     first, second = instances
     token = ehr.signed(VIEW)
 
-    status, found = first.ask("POST", VIEW, body(), token)
+    status, answer = first.ask("POST", VIEW, body(), token)
 
     assert status == 200
-    (low,) = [card for card in found["cards"] if card["indicator"] == "warning"]
+    (low,) = [card for card in answer["cards"] if card["indicator"] == "warning"]
     topic = low["source"]["topic"]["code"]
     # A token used at one instance is refused at the other.
     assert second.ask("POST", VIEW, body(), token)[0] == 401
@@ -95,15 +95,15 @@ def test_two_instances_share_replay_feedback_and_snooze(
 
 
 def _topics(instance: Instance, ehr: Client) -> list[str]:
-    status, found = instance.ask("POST", VIEW, body(), ehr.signed(VIEW))
+    status, answer = instance.ask("POST", VIEW, body(), ehr.signed(VIEW))
     assert status == 200
-    return [card["source"]["topic"]["code"] for card in found["cards"]]
+    return [card["source"]["topic"]["code"] for card in answer["cards"]]
 
 
 def _reported(folder: Path, url: str) -> int:
     """What ``cds-service report`` counts, from a third process."""
     environ = os.environ | {"CDS_DATABASE_URL": url}
-    done = ran("cds_service", "report", "--json", folder=folder, environ=environ)
-    assert done.returncode == 0, done.stderr
-    total: int = json.loads(done.stdout)["total"]
+    program = ran("cds_service", "report", "--json", folder=folder, environ=environ)
+    assert program.returncode == 0, program.stderr
+    total: int = json.loads(program.stdout)["total"]
     return total

@@ -24,7 +24,9 @@ def test_a_sealed_record_can_be_opened_with_the_private_key(private: X25519Priva
     sealer = Sealer(private.public_key())
     sealed = [sealer.seal(CONTENT, str(number)) for number in range(3)]
     assert len({*sealed}) == 3
-    assert all(opened(one, str(number), private) == CONTENT for number, one in enumerate(sealed))
+    assert all(
+        opened(record, str(number), private) == CONTENT for number, record in enumerate(sealed)
+    )
     assert b"card" not in b"".join(sealed)
 
 
@@ -38,10 +40,12 @@ def test_each_minute_has_a_key_of_its_own(private: X25519PrivateKey) -> None:
     assert opened(third, "r", private) == CONTENT
 
 
-@pytest.mark.parametrize("at", [0, 4, 36, 48, -1], ids=["mark", "key", "nonce", "text", "tag"])
-def test_a_changed_record_is_not_opened(private: X25519PrivateKey, at: int) -> None:
+@pytest.mark.parametrize(
+    "position", [0, 4, 36, 48, -1], ids=["mark", "key", "nonce", "text", "tag"]
+)
+def test_a_changed_record_is_not_opened(private: X25519PrivateKey, position: int) -> None:
     sealed = bytearray(Sealer(private.public_key()).seal(CONTENT, "r"))
-    sealed[at] ^= 1
+    sealed[position] ^= 1
     with pytest.raises(BadRequest):
         opened(bytes(sealed), "r", private)
 
@@ -99,6 +103,6 @@ def test_a_setting_that_is_not_a_public_key_refuses_to_start(tmp_path: Path) -> 
 
 def test_a_file_that_is_not_the_private_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("not a key")
-    for path in (tmp_path / "text", tmp_path / "none"):
+    for path in (tmp_path / "text", tmp_path / "missing"):
         with pytest.raises(BadRequest, match=str(path)):
             read_private(path)

@@ -1,4 +1,4 @@
-"""Each call writes one row, a card can be reconstructed word for word, and no call waits."""
+"""Each call writes one row, cards can be reconstructed word for word, and no call waits for it."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def test_a_card_is_reconstructed_word_for_word(
     assert sent
     _rows(client)
     for card in sent:
-        ended = _show(tmp_path, card["uuid"].upper(), "--key", pair[0], "--json")
-        assert ended.exit_code == 0, ended.stderr
-        (found,) = json.loads(ended.stdout)
-        assert found["said"] == card
-        assert all(one["reference"] and one["said"] for one in found["evidence"])
+        result = _show(tmp_path, card["uuid"].upper(), "--key", pair[0], "--json")
+        assert result.exit_code == 0, result.stderr
+        (record,) = json.loads(result.stdout)
+        assert record["said"] == card
+        assert all(fact["reference"] and fact["said"] for fact in record["evidence"])
         printed = _show(tmp_path, card["uuid"], "--key", pair[0]).stdout
         assert card["summary"] in printed
         assert card["detail"] in printed
@@ -74,8 +74,8 @@ def test_without_the_private_key_the_trail_says_which_rule_and_nothing_of_the_pa
     service: Make, tmp_path: Path, pair: tuple[str, str]
 ) -> None:
     client = service(audit="full", audit_key=pair[1])
-    asked = body(context={"userId": "Practitioner/canary-user", "patientId": "p1"})
-    (card, *_) = post(client, VIEW, asked).get_json()["cards"]
+    call = body(context={"userId": "Practitioner/canary-user", "patientId": "p1"})
+    (card, *_) = post(client, VIEW, call).get_json()["cards"]
     (row,) = _rows(client)
     raw = b"".join(path.read_bytes() for path in tmp_path.glob("records.db*"))
     assert b"canary-user" not in raw
@@ -86,9 +86,9 @@ def test_without_the_private_key_the_trail_says_which_rule_and_nothing_of_the_pa
     content = json.loads(row["content"])
     assert ["low-potassium", "1.0.0", "fired"] in content["rules"]
     assert content["cards"][0]["card"] == card["uuid"]
-    ended = _show(tmp_path, card["uuid"])
-    assert "encrypted" in ended.stdout
-    assert card["summary"] not in ended.stdout
+    result = _show(tmp_path, card["uuid"])
+    assert "encrypted" in result.stdout
+    assert card["summary"] not in result.stdout
 
 
 def test_digests_distinguish_people_and_reveal_nothing_else(service: Make) -> None:
@@ -153,9 +153,9 @@ def test_a_call_is_answered_when_the_trail_cannot_be_written(
         assert post(client, VIEW, body()).status_code == 200
         records.upkeep.run_once()
     assert "audit_not_written" in [line["event"] for line in lines]
-    found = client.get("/readyz")
-    assert found.get_json()["parts"]["audit"] == "degraded"
-    assert found.status_code == 200
+    health = client.get("/readyz")
+    assert health.get_json()["parts"]["audit"] == "degraded"
+    assert health.status_code == 200
     locked.release()
     assert len(_rows(client)) == 1
     assert client.get("/readyz").get_json()["parts"]["audit"] == "ok"
@@ -234,16 +234,16 @@ def test_an_unknown_card_is_reported_in_one_clear_line(service: Make, tmp_path: 
     client = service(audit="digest")
     post(client, VIEW, body())
     _rows(client)
-    ended = _show(tmp_path, "4e0a2fb1-6e4b-4f0e-8f5d-3e9f0c6a1b2c")
-    assert ended.exit_code == 1
-    assert ended.stderr.count("\n") == 1
+    result = _show(tmp_path, "4e0a2fb1-6e4b-4f0e-8f5d-3e9f0c6a1b2c")
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
 
 
 def test_the_key_pair_of_the_command_line_works(service: Make, tmp_path: Path) -> None:
     path = tmp_path / "audit-private.pem"
-    made = CliRunner().invoke(main, ["audit", "keygen", "--out", str(path)])
+    result = CliRunner().invoke(main, ["audit", "keygen", "--out", str(path)])
     assert path.stat().st_mode & 0o777 == 0o600
-    public = made.stdout.strip().removeprefix("CDS_AUDIT_KEY=")
+    public = result.stdout.strip().removeprefix("CDS_AUDIT_KEY=")
     client = service(audit="full", audit_key=public)
     (card, *_) = post(client, VIEW, body()).get_json()["cards"]
     _rows(client)
@@ -260,17 +260,17 @@ def _row(number: int) -> Row:
 def test_rows_that_were_not_written_keep_their_order(tmp_path: Path) -> None:
     folder = tmp_path / "late"
     database = open_database(f"sqlite:///{folder / 'kept.db'}")
-    kept = Trail(database, lost=lambda _: None)
+    trail = Trail(database, lost=lambda _: None)
     for number in range(1200):
-        kept.add(_row(number))
+        trail.add(_row(number))
     for _ in range(2):
         with pytest.raises(Unavailable):
-            kept.flush()
-        assert kept.degraded
+            trail.flush()
+        assert trail.degraded
     folder.mkdir()
     database.probe()
-    kept.flush()
-    assert not kept.degraded
+    trail.flush()
+    assert not trail.degraded
     with database.read() as connection:
         written = connection.execute(select(audit.c.record)).scalars().all()
     assert sorted(map(int, written)) == list(range(1200))

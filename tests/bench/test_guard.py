@@ -1,4 +1,4 @@
-"""The regression guard fails where a call is slowed, and only there."""
+"""The regression guard fails if a call becomes slower, and only then."""
 
 from __future__ import annotations
 

@@ -51,13 +51,13 @@ def test_the_patient_with_cards_gets_several_and_the_other_none(parts):
 
 
 def test_all_three_rules_of_the_peer_have_something_to_say(parts):
-    found = {one.rule.id for one in ask(parts, bodies.patient_view(100, now=NOW), NOW).cards}
-    assert found >= set(agreement.RULES.values())
+    fired = {card.rule.id for card in ask(parts, bodies.patient_view(100, now=NOW), NOW).cards}
+    assert fired >= set(agreement.RULES.values())
 
 
 def test_the_five_drafts_are_judged(parts):
-    answered = ask(parts, bodies.order_select(100, now=NOW), NOW)
-    assert {card.rule.id for card in answered.cards} >= {
+    answer = ask(parts, bodies.order_select(100, now=NOW), NOW)
+    assert {card.rule.id for card in answer.cards} >= {
         "quinine-ordered",
         "baclofen-ordered-renal-impairment",
     }
@@ -65,9 +65,9 @@ def test_the_five_drafts_are_judged(parts):
 
 @pytest.mark.parametrize("results", [10, 100])
 def test_nothing_in_the_bodies_is_a_problem(parts, results):
-    answered = ask(parts, bodies.patient_view(results, now=NOW), NOW)
-    assert answered.problems == ()
-    assert answered.refused == {}
+    answer = ask(parts, bodies.patient_view(results, now=NOW), NOW)
+    assert answer.problems == ()
+    assert answer.refused == {}
 
 
 @pytest.mark.parametrize("path", ["/parsed", "/flask", "/wsgi"])
@@ -102,34 +102,34 @@ def test_unsuccessful_answers_are_counted(floors, tmp_path):
 def test_connections_opened_at_once_are_spread_over_the_workers(tmp_path):
     with serving(tmp_path) as server:
         for _ in range(3):
-            found = servers.spread(server, 40)
-            assert len(found) == 2
-            assert sum(found) == 40
-            # Each is drawn for itself: so uneven once in ten million.
-            assert min(found) >= 4
+            connections = servers.spread(server, 40)
+            assert len(connections) == 2
+            assert sum(connections) == 40
+            # Each worker is drawn independently: so uneven a spread occurs once in ten million.
+            assert min(connections) >= 4
 
 
 def test_memory_and_peaks_are_those_of_the_largest_worker(floors):
-    found = servers.memory(floors)
-    assert 10 < found["share"] <= found["after"] <= found["peak"] * 1.01
+    memory = servers.memory(floors)
+    assert 10 < memory["share"] <= memory["after"] <= memory["peak"] * 1.01
     servers.forget_peaks(floors)
-    assert servers.memory(floors)["peak"] >= found["after"] * 0.9
+    assert servers.memory(floors)["peak"] >= memory["after"] * 0.9
 
 
 def test_processor_time_is_the_processes_own():
-    here = SimpleNamespace(process=psutil.Process(), worker_processes=list)
-    before = servers.processor_s(here)
+    this_process = SimpleNamespace(process=psutil.Process(), worker_processes=list)
+    before = servers.processor_s(this_process)
     until = time.process_time() + 0.05
     while time.process_time() < until:
         pass
-    assert 0.03 <= servers.processor_s(here) - before < 5
+    assert 0.03 <= servers.processor_s(this_process) - before < 5
 
 
-def test_a_server_is_ended_with_everything_it_started(tmp_path):
+def test_a_server_is_stopped_with_everything_it_started(tmp_path):
     with running(contestants.other(FIXED, 1, tmp_path)) as server:
         (worker,) = server.worker_processes()
     psutil.wait_procs([worker], timeout=5)
-    # Whoever adopts it may be slow to notice its end.
+    # The process that adopts it may be slow to notice that it has ended.
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
 
 
@@ -162,8 +162,8 @@ def test_a_ratio_is_the_median_of_turns_side_by_side():
 
 @pytest.mark.parametrize(("cpu_ms", "reached"), [(15.0, True), (14.9, False)])
 def test_fifteen_times_the_peer_is_reached_at_fifteen(cpu_ms, reached):
-    found = report.goals(_run(ours=[_turn(99)], chain=[_turn(99, cpu_ms)]))
-    assert [goal.reached for goal in found] == [reached]
+    goals = report.goals(_run(ours=[_turn(99)], chain=[_turn(99, cpu_ms)]))
+    assert [each.reached for each in goals] == [reached]
 
 
 def test_a_goal_that_one_turn_misses_is_missed():
@@ -178,16 +178,17 @@ def test_what_was_not_measured_is_not_a_goal():
 
 def test_every_goal_names_a_scenario_that_is_measured():
     measured = {
-        at.key: {name: [_turn(10, 2.0)] for name in at.names} for at in measure.SCENARIOS[::-1]
+        scenario.key: {name: [_turn(10, 2.0)] for name in scenario.names}
+        for scenario in measure.SCENARIOS[::-1]
     }
-    for at in measure.SCENARIOS:
-        measured[at.key] |= {name: [_turn(10, 2.0)] for name in at.names}
+    for scenario in measure.SCENARIOS:
+        measured[scenario.key] |= {name: [_turn(10, 2.0)] for name in scenario.names}
     memory = [{"what": "x", "after": 50.0, "share": 40.0, "peak": 60.0, "status": 200}] * 3
     names = ("eight cards", "no card")
     run = {
         "rows": measured,
         "release": {
-            f"{one}, 100 results": {"now": {"ratio": 1.0, "thirds": [1.0] * 3}} for one in names
+            f"{name}, 100 results": {"now": {"ratio": 1.0, "thirds": [1.0] * 3}} for name in names
         },
         "memory": memory,
         "starts": {"rules": 0.1, "ready": 0.5},
@@ -201,7 +202,7 @@ def test_the_page_is_what_its_figures_say():
 
     run = json.loads(FIGURES.read_text())
     page = report.document(DOCUMENT.read_text(), run)
-    assert all(f"- `{one[0]}`: " in page for one in run["agreement"]["differ"]), "say why"
+    assert all(f"- `{case[0]}`: " in page for case in run["agreement"]["differ"]), "say why"
     assert DOCUMENT.read_text() == page, "python -m tools.bench --from-figures"
 
 
@@ -209,10 +210,10 @@ def test_the_clients_token_is_accepted(tmp_path):
     from contextlib import ExitStack
 
     with ExitStack() as stack:
-        on = contestants.Ground(tmp_path, stack)
-        server = on.server(contestants.TOKENS, 1)
+        ground = contestants.Ground(tmp_path, stack)
+        server = ground.server(contestants.TOKENS, 1)
         body = bodies.patient_view(10)
-        token = {"Authorization": f"Bearer {on.token()}"}
+        token = {"Authorization": f"Bearer {ground.token()}"}
         client = Client(server.port, fresh=True)
         assert client.send(Call(VIEW_PATH, body)).status == 401
         assert client.send(Call(VIEW_PATH, body, token)).status == 200

@@ -13,10 +13,10 @@ pytestmark = thorough  # of the tools
 _CALLS = 600
 
 
-def test_wordings_that_were_met_before_are_read_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wordings_that_were_read_before_are_read_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = list(lines(_CALLS, seed=5))
     with_memory = list(answered(iter(calls)))
     monkeypatch.setattr(Vocabulary, "remembered", lambda _, raw, read: read())
     assert list(answered(iter(calls))) == with_memory
-    assert len({one[:7] for one in with_memory}) > 1, "none was refused, or all were"
-    assert len({one for one in with_memory if one.startswith('["200')}) > _CALLS / 4
+    assert len({line[:7] for line in with_memory}) > 1, "none was refused, or all were"
+    assert len({line for line in with_memory if line.startswith('["200')}) > _CALLS / 4

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
-class Ran:
+class Result:
     """How a command ended: its status, standard output and standard error."""
 
     status: int
@@ -24,7 +24,7 @@ class Ran:
     err: str
 
 
-Command = Callable[..., Ran]
+Command = Callable[..., Result]
 
 
 @pytest.fixture
@@ -40,12 +40,12 @@ def cds(
     # The logs of a process are set up once, and this is the tests' process.
     monkeypatch.setattr(logs, "configure_once", lambda _level, _style=None: None)
 
-    def run(*words: object) -> Ran:
+    def run(*words: object) -> Result:
         capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as exit_info:
             main.main([str(word) for word in words], prog_name="cds-service")
         printed = capsys.readouterr()
-        return Ran(int(ended.value.code or 0), printed.out, printed.err)
+        return Result(int(exit_info.value.code or 0), printed.out, printed.err)
 
     return run
 

@@ -17,28 +17,28 @@ DAY = ("--as-of", "2026-11-23")
 
 
 def test_the_cards_for_a_request_are_printed_as_text(cds: Command) -> None:
-    ran = cds("evaluate", request("quinine-active"), *DAY)
+    result = cds("evaluate", request("quinine-active"), *DAY)
 
-    assert (ran.status, ran.err) == (0, "")
-    first, *_ = ran.out.splitlines()
+    assert (result.status, result.err) == (0, "")
+    first, *_ = result.out.splitlines()
     assert first.startswith("[critical] Active quinine: avoid for leg cramps (")
-    assert "  → Order: Complete blood count with platelets\n" in ran.out
-    assert "**" not in ran.out
-    assert all(len(line) <= 110 for line in ran.out.splitlines()[1:])
+    assert "  → Order: Complete blood count with platelets\n" in result.out
+    assert "**" not in result.out
+    assert all(len(line) <= 110 for line in result.out.splitlines()[1:])
 
 
 def test_a_bundle_is_evaluated_as_patient_view(cds: Command) -> None:
-    ran = cds("evaluate", patient("low-magnesium"), "--json", "--check", *DAY)
+    result = cds("evaluate", patient("low-magnesium"), "--json", "--check", *DAY)
 
-    assert (ran.status, ran.err) == (0, "")
-    (card,) = json.loads(ran.out)["cards"]
+    assert (result.status, result.err) == (0, "")
+    (card,) = json.loads(result.out)["cards"]
     assert card["source"]["topic"]["code"] == "low-magnesium"
 
 
 def test_a_bundle_is_evaluated_for_the_named_hook(cds: Command) -> None:
     def topics(*hook: str) -> set[str]:
-        ran = cds("evaluate", patient("baclofen-being-ordered"), "--json", *DAY, *hook)
-        return {card["source"]["topic"]["code"] for card in json.loads(ran.out)["cards"]}
+        result = cds("evaluate", patient("baclofen-being-ordered"), "--json", *DAY, *hook)
+        return {card["source"]["topic"]["code"] for card in json.loads(result.out)["cards"]}
 
     ordered = topics("--hook", "order-select")
     assert any(topic.startswith("baclofen-ordered") for topic in ordered)
@@ -46,10 +46,10 @@ def test_a_bundle_is_evaluated_for_the_named_hook(cds: Command) -> None:
 
 
 def test_an_empty_list_of_cards_is_explained(cds: Command) -> None:
-    ran = cds("evaluate", patient("nothing-to-say"), *DAY)
-    assert ran.status == 0
+    result = cds("evaluate", patient("nothing-to-say"), *DAY)
+    assert result.status == 0
     assert re.fullmatch(
-        r"No cards, but 1 rule could not be checked\. `.*explain` says why\.\n", ran.out
+        r"No cards, but 1 rule could not be checked\. `.*explain` says why\.\n", result.out
     )
     assert json.loads(cds("evaluate", patient("nothing-to-say"), "--json", *DAY).out) == {
         "cards": []
@@ -57,24 +57,24 @@ def test_an_empty_list_of_cards_is_explained(cds: Command) -> None:
 
 
 def test_without_a_time_the_call_is_made_now(cds: Command) -> None:
-    ran = cds("evaluate", patient("quinine-active"), "--json")
-    assert "quinine-active" in ran.out
+    result = cds("evaluate", patient("quinine-active"), "--json")
+    assert "quinine-active" in result.out
 
 
 def test_a_card_that_breaks_the_specification_fails_the_check(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checking, "flaws", lambda _response: ["cards[0].detail: HTML in Markdown"])
-    ran = cds("evaluate", patient("quinine-active"), "--check", *DAY)
-    assert (ran.status, ran.out) == (1, "")
-    assert ran.err == "cds-service: cards[0].detail: HTML in Markdown\n"
+    result = cds("evaluate", patient("quinine-active"), "--check", *DAY)
+    assert (result.status, result.out) == (1, "")
+    assert result.err == "cds-service: cards[0].detail: HTML in Markdown\n"
 
 
 def test_explain_names_every_rule_its_outcome_and_the_reason(cds: Command) -> None:
-    ran = cds("explain", patient("partial-data-unknown-unit"), *DAY)
+    result = cds("explain", patient("partial-data-unknown-unit"), *DAY)
 
-    assert (ran.status, ran.err) == (0, "")
-    lines = ran.out.splitlines()
+    assert (result.status, result.err) == (0, "")
+    lines = result.out.splitlines()
     assert "  patient: given" in lines
     for word in ("fired", "did not fire", "cannot tell"):
         assert word in lines
@@ -85,32 +85,34 @@ def test_explain_says_why_the_card_of_a_fired_rule_is_not_shown(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CDS_MAX_INFO_CARDS", "0")
-    ran = cds("explain", patient("cramps-not-worked-up"), *DAY)
-    assert "\n      not shown: " in ran.out
+    result = cds("explain", patient("cramps-not-worked-up"), *DAY)
+    assert "\n      not shown: " in result.out
 
 
 def test_explain_gives_the_reason_for_data_that_were_not_obtained(cds: Command) -> None:
-    ran = cds("explain", request("partial-results-unavailable"), *DAY)
-    (line,) = [line for line in ran.out.splitlines() if line.startswith("  results: ")]
+    result = cds("explain", request("partial-results-unavailable"), *DAY)
+    (line,) = [line for line in result.out.splitlines() if line.startswith("  results: ")]
     assert line.endswith(")")
     assert "unavailable (" in line
 
 
 def test_explain_as_json_is_the_whole_trace(cds: Command) -> None:
-    ran = cds("explain", patient("low-magnesium"), "--json", *DAY)
-    trace = json.loads(ran.out)
+    result = cds("explain", patient("low-magnesium"), "--json", *DAY)
+    trace = json.loads(result.out)
     answers = {rule["rule"]: rule["answer"] for rule in trace["rules"]}
     assert answers["low-magnesium"] == "fired"
-    assert {one["kind"] for one in trace["data"]} >= {"patient", "results", "conditions"}
+    assert {delivery["kind"] for delivery in trace["data"]} >= {"patient", "results", "conditions"}
 
 
 def bundle(*patients: str) -> dict[str, Any]:
-    entries = [{"resource": {"resourceType": "Patient", "id": one}} for one in patients]
+    entries = [
+        {"resource": {"resourceType": "Patient", "id": patient_id}} for patient_id in patients
+    ]
     return {"resourceType": "Bundle", "entry": entries}
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         pytest.param("{", "JSON", id="not JSON"),
         pytest.param("[]", "This is not a JSON object.", id="a list"),
@@ -128,21 +130,21 @@ def bundle(*patients: str) -> dict[str, Any]:
 )
 @pytest.mark.parametrize("command", ["evaluate", "explain"])
 def test_input_that_is_not_a_request_ends_with_one_line(
-    cds: Command, tmp_path: Path, command: str, content: str, said: str
+    cds: Command, tmp_path: Path, command: str, content: str, message: str
 ) -> None:
     file = tmp_path / "request.json"
     file.write_text(content, encoding="utf-8")
 
-    ran = cds(command, file)
+    result = cds(command, file)
 
-    assert (ran.status, ran.out) == (1, "")
-    (line,) = ran.err.splitlines()
+    assert (result.status, result.out) == (1, "")
+    (line,) = result.err.splitlines()
     assert line.startswith("cds-service: ")
-    assert said in line
+    assert message in line
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         pytest.param(("nowhere.json",), "nowhere.json cannot be read: No such file", id="no file"),
         pytest.param(
@@ -153,12 +155,12 @@ def test_input_that_is_not_a_request_ends_with_one_line(
     ],
 )
 def test_wrong_arguments_end_with_one_line(
-    cds: Command, words: tuple[object, ...], said: str
+    cds: Command, words: tuple[object, ...], message: str
 ) -> None:
-    ran = cds("evaluate", *words)
-    assert ran.status == 1
-    (line,) = ran.err.splitlines()
-    assert said in line
+    result = cds("evaluate", *words)
+    assert result.status == 1
+    (line,) = result.err.splitlines()
+    assert message in line
 
 
 def test_the_time_can_be_an_instant(cds: Command) -> None:
@@ -175,10 +177,10 @@ def test_a_closed_pipe_is_not_an_error(cds: Command, monkeypatch: pytest.MonkeyP
 
 
 def test_the_drafts_of_a_bundle_are_evaluated_for_order_sign(cds: Command) -> None:
-    ran = cds(
+    result = cds(
         "evaluate", patient("potassium-being-ordered"), "--json", *DAY, "--hook", "order-sign"
     )
-    cards = json.loads(ran.out)["cards"]
+    cards = json.loads(result.out)["cards"]
     assert cards
     for card in cards:
         assert card["extension"]["davinci-crd.associated-resource"]

@@ -29,17 +29,19 @@ LOW = {"low-potassium", "quinine-active"}
 
 
 def potassium(value: float = 2.4, subject: str = "Patient/p1", **more: Any) -> Json:
-    made = {"id": "k1", "subject": {"reference": subject}}
-    return fhir.lab("2823-3", value, "mmol/L", "2026-11-25T08:00:00Z", **made | more)
+    fields = {"id": "k1", "subject": {"reference": subject}}
+    return fhir.lab("2823-3", value, "mmol/L", "2026-11-25T08:00:00Z", **fields | more)
 
 
 def quinine(subject: str = "Patient/p1", **more: Any) -> Json:
-    made = {"id": "q1", "subject": {"reference": subject}, "authoredOn": "2026-11-01"}
-    return fhir.prescription("Quinine sulfate 324 mg oral capsule", **made | more)
+    fields = {"id": "q1", "subject": {"reference": subject}, "authoredOn": "2026-11-01"}
+    return fhir.prescription("Quinine sulfate 324 mg oral capsule", **fields | more)
 
 
 def bundle(*resources: Any, kind: str = "searchset", **more: Any) -> Json:
-    entries = [one if "resource" in one else {"resource": one} for one in resources]
+    entries = [
+        resource if "resource" in resource else {"resource": resource} for resource in resources
+    ]
     return {"resourceType": "Bundle", "type": kind, "entry": entries} | more
 
 
@@ -58,11 +60,11 @@ def ask(cds: Command, tmp_path: Path) -> Any:
     def run(content: Json, *words: str) -> tuple[set[str], dict[str, str]]:
         file = tmp_path / "bundle.json"
         file.write_text(json.dumps(content), encoding="utf-8")
-        ran = cds("evaluate", file, "--json", *DAY, *words)
-        assert ran.status == 0, ran.err
-        cards = {card["source"]["topic"]["code"] for card in json.loads(ran.out)["cards"]}
+        result = cds("evaluate", file, "--json", *DAY, *words)
+        assert result.status == 0, result.err
+        cards = {card["source"]["topic"]["code"] for card in json.loads(result.out)["cards"]}
         trace = json.loads(cds("explain", file, "--json", *DAY, *words).out)
-        return cards, {one["kind"]: one["state"] for one in trace["data"]}
+        return cards, {entry["kind"]: entry["state"] for entry in trace["data"]}
 
     return run
 
@@ -89,11 +91,11 @@ WHOLE = {
         {"resource": quinine("Patient/77")},
         kind="collection",
     ),
-    "the answer to a batch": bundle(
+    "the response to a batch": bundle(
         answer(PATIENT), answer(bundle(potassium())), answer(bundle(quinine())),
         kind="batch-response",
     ),
-    "the answer to a batch of reads": bundle(
+    "the response to a batch of reads": bundle(
         answer(PATIENT), answer(potassium()), answer(quinine()), kind="transaction-response"
     ),
     "searchsets inside a collection": bundle(
@@ -114,7 +116,7 @@ WHOLE = {
         PATIENT | {"resourceType": "patient"}, potassium(resourceType="observation"),
         quinine(resourceType="medicationrequest"),
     ),
-    "with what was deleted": bundle(
+    "with a deleted resource": bundle(
         PATIENT, potassium(), quinine(), {"resource": None, "request": {"method": "DELETE"}},
         kind="history",
     ),
@@ -147,7 +149,7 @@ PARTIAL = {
     "a type that cannot be one of FHIR": bundle(
         PATIENT, potassium(), quinine(), {"resource": {"resourceType": "x", "id": "1"}}
     ),
-    "an entry that is none": bundle(PATIENT, potassium(), quinine(), {"resource": None}),
+    "an entry without a resource": bundle(PATIENT, potassium(), quinine(), {"resource": None}),
 }  # fmt: skip
 
 
@@ -156,7 +158,7 @@ def test_incomplete_data_are_reported(ask: Any, name: str) -> None:
     cards, states = ask(PARTIAL[name])
     assert cards == LOW | {"data-not-usable"}
     assert states["results"] == states["medication requests"] == "partial"
-    # For data that did not arrive, it is unknown whether there are any.
+    # Whether there are data that did not arrive is unknown.
     assert states["conditions"] in ("unavailable", "partial")
 
 
@@ -190,9 +192,13 @@ def test_a_medication_that_is_not_active_is_left_out(ask: Any, status: str) -> N
 
 
 def test_a_contained_medication_is_read(ask: Any) -> None:
-    held = {"resourceType": "Medication", "id": "m", "code": {"text": "Quinine 200 mg tablet"}}
+    medication = {
+        "resourceType": "Medication",
+        "id": "m",
+        "code": {"text": "Quinine 200 mg tablet"},
+    }
     request = without(quinine(), "medicationCodeableConcept") | {
-        "contained": [held],
+        "contained": [medication],
         "medicationReference": {"reference": "#m"},
     }
     assert ask(bundle(PATIENT, request))[0] == {"quinine-active"}
@@ -216,8 +222,8 @@ def test_a_draft_is_selected_whatever_its_id(ask: Any, more: Json) -> None:
 
 @pytest.mark.parametrize("name", [*ORDERED, "ProcedureRequest", "DeviceUseRequest"])
 def test_a_draft_of_every_type_of_order_is_sent_as_one(name: str) -> None:
-    one = {"resourceType": name, "id": "o1", "subject": {"reference": "Patient/p1"}}
-    drafts = bundle(PATIENT, one | {"status": "draft"}, one | {"id": "o2", "status": "active"})
+    order = {"resourceType": name, "id": "o1", "subject": {"reference": "Patient/p1"}}
+    drafts = bundle(PATIENT, order | {"status": "draft"}, order | {"id": "o2", "status": "active"})
 
     context = request_of(drafts, ORDER_SELECT, ())["context"]
 
@@ -235,11 +241,11 @@ def test_an_entry_with_a_failed_status_is_still_read(ask: Any) -> None:
 def test_the_decimals_in_a_bundle_matter(cds: Command, tmp_path: Path) -> None:
     # 0.70 mmol/L is 1.70 mg/dL, which is not below 1.70. Read as 1.7 the outcome is the same, so
     # only the printed value shows the difference.
-    made = potassium().copy()
-    made["code"] = {"coding": [{"system": "http://loinc.org", "code": "19123-9"}]}
-    made["valueQuantity"] = {"value": "@", "unit": "mg/dL"}
+    result = potassium().copy()
+    result["code"] = {"coding": [{"system": "http://loinc.org", "code": "19123-9"}]}
+    result["valueQuantity"] = {"value": "@", "unit": "mg/dL"}
     file = tmp_path / "bundle.json"
-    file.write_text(json.dumps(bundle(PATIENT, made)).replace('"@"', "1.20"), encoding="utf-8")
+    file.write_text(json.dumps(bundle(PATIENT, result)).replace('"@"', "1.20"), encoding="utf-8")
     assert "1.20 mg/dL" in cds("evaluate", file, *DAY).out
 
 
@@ -255,10 +261,10 @@ def test_the_decimals_in_a_bundle_matter(cds: Command, tmp_path: Path) -> None:
 def test_two_patients_are_refused_in_one_line(cds: Command, tmp_path: Path, content: Json) -> None:
     file = tmp_path / "bundle.json"
     file.write_text(json.dumps(content), encoding="utf-8")
-    ran = cds("evaluate", file, *DAY)
-    assert (ran.status, ran.out) == (1, "")
-    assert len(ran.err.splitlines()) == 1
-    assert "one patient" in ran.err
+    result = cds("evaluate", file, *DAY)
+    assert (result.status, result.out) == (1, "")
+    assert len(result.err.splitlines()) == 1
+    assert "one patient" in result.err
 
 
 @pytest.mark.parametrize("command", ["evaluate", "explain"])
@@ -267,16 +273,16 @@ def test_a_dash_reads_standard_input(
 ) -> None:
     text = json.dumps(bundle(PATIENT, quinine())).encode()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
-    ran = cds(command, "-", "--json", *DAY)
-    assert ran.status == 0
-    assert "quinine-active" in ran.out
+    result = cds(command, "-", "--json", *DAY)
+    assert result.status == 0
+    assert "quinine-active" in result.out
 
 
 def test_an_empty_standard_input_is_reported(cds: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
-    ran = cds("evaluate", "-", *DAY)
-    assert (ran.status, ran.out) == (1, "")
-    assert "empty" in ran.err
+    result = cds("evaluate", "-", *DAY)
+    assert (result.status, result.out) == (1, "")
+    assert "empty" in result.err
 
 
 @pytest.mark.parametrize("name", ["MedicationDispense", "MedicationAdministration"])
@@ -316,23 +322,23 @@ def test_a_bundle_that_is_incomplete_is_reported(ask: Any, more: Json) -> None:
 
 def test_a_failed_response_and_a_warning_of_missing_data_are_reported(ask: Any) -> None:
     failed = {"resource": quinine(), "response": {"status": "500"}}
-    less = {"resourceType": "OperationOutcome",
+    incomplete = {"resourceType": "OperationOutcome",
             "issue": [{"severity": "warning", "code": "incomplete"}]}  # fmt: skip
-    for one in (failed, less):
-        _, states = ask(bundle(PATIENT, potassium(), quinine(), one))
+    for resource in (failed, incomplete):
+        _, states = ask(bundle(PATIENT, potassium(), quinine(), resource))
         assert states["results"] == "partial"
 
 
 def list_of(*items: Json, kind: str = "List", **more: Any) -> Json:
-    made = {"resourceType": kind, "id": "l1", "status": "current"}
-    return made | {"entry": [{"item": one} for one in items]} | more
+    fields = {"resourceType": kind, "id": "l1", "status": "current"}
+    return fields | {"entry": [{"item": item} for item in items]} | more
 
 
 NOT_SENT = {"reference": "MedicationStatement/s9"}
 
 
 @pytest.mark.parametrize(
-    "one",
+    "resource",
     [
         list_of(NOT_SENT),
         list_of({"reference": "#s"}, contained=[fhir.statement("Spironolactone", id="s")]),
@@ -344,13 +350,13 @@ NOT_SENT = {"reference": "MedicationStatement/s9"}
     ],
     ids=str,
 )  # fmt: skip
-def test_medicines_that_are_only_referenced_are_reported(ask: Any, one: Json) -> None:
-    cards, _ = ask(bundle(PATIENT, potassium(), quinine(), one))
+def test_medicines_that_are_only_referenced_are_reported(ask: Any, resource: Json) -> None:
+    cards, _ = ask(bundle(PATIENT, potassium(), quinine(), resource))
     assert cards == LOW | {"data-not-usable"}
 
 
 @pytest.mark.parametrize(
-    "one",
+    "resource",
     [
         list_of({"reference": "MedicationRequest/q1"}),
         list_of({"reference": "MedicationRequest/old"}),
@@ -361,9 +367,9 @@ def test_medicines_that_are_only_referenced_are_reported(ask: Any, one: Json) ->
     ],
     ids=str,
 )  # fmt: skip
-def test_references_to_entries_in_the_bundle_are_not_reported(ask: Any, one: Json) -> None:
+def test_references_to_entries_in_the_bundle_are_not_reported(ask: Any, resource: Json) -> None:
     old = quinine(id="old", status="completed")
-    assert ask(bundle(PATIENT, potassium(), quinine(), old, one))[0] == LOW
+    assert ask(bundle(PATIENT, potassium(), quinine(), old, resource))[0] == LOW
 
 
 LABORATORY = [
@@ -372,7 +378,7 @@ LABORATORY = [
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "reported"),
     [
         ({"category": LABORATORY}, True),
         ({"category": [{"text": "Labor"}], "code": {"text": "Befund"}}, True),
@@ -390,12 +396,12 @@ LABORATORY = [
     ],
 )
 def test_a_laboratory_report_in_a_document_is_reported(
-    ask: Any, more: dict[str, Any], said: bool
+    ask: Any, more: dict[str, Any], reported: bool
 ) -> None:
-    one = {"resourceType": "DiagnosticReport", "id": "r1", "status": "final",
+    report = {"resourceType": "DiagnosticReport", "id": "r1", "status": "final",
            "effectiveDateTime": "2026-11-20", "presentedForm": [{"url": "x"}]}  # fmt: skip
-    cards = ask(bundle(PATIENT, potassium(), quinine(), one | more))[0]
-    assert cards == (LOW | {"data-not-usable"} if said else LOW)
+    cards = ask(bundle(PATIENT, potassium(), quinine(), report | more))[0]
+    assert cards == (LOW | {"data-not-usable"} if reported else LOW)
 
 
 PRODUCT = {"resourceType": "Medication", "id": "m", "code": {"text": "Quinine 324 mg capsule"}}
@@ -403,11 +409,11 @@ PRODUCT = {"resourceType": "Medication", "id": "m", "code": {"text": "Quinine 32
 
 def pointing(kind: str, **more: Any) -> Json:
     """A request or statement whose medication is the resource `PRODUCT`."""
-    made = without(quinine(resourceType=kind), "medicationCodeableConcept")
-    return made | {"medicationReference": {"reference": "Medication/m"}} | more
+    request = without(quinine(resourceType=kind), "medicationCodeableConcept")
+    return request | {"medicationReference": {"reference": "Medication/m"}} | more
 
 
-def test_a_medication_alone_says_nothing_of_what_is_taken(ask: Any) -> None:
+def test_a_medication_alone_does_not_say_that_it_is_taken(ask: Any) -> None:
     cards, states = ask(bundle(PATIENT, potassium(), PRODUCT))
     assert cards == {"low-potassium"}
     assert states["medication requests"] == states["medication statements"] == "none"
@@ -429,9 +435,9 @@ def test_a_medication_comes_with_the_draft_that_refers_to_it(ask: Any) -> None:
 
 def test_a_specimen_in_the_bundle_is_resolved(ask: Any) -> None:
     code = {"coding": [{"system": "urn:oid:1.2", "code": "K", "display": "Potassium"}]}
-    one = potassium(code=code, specimen={"reference": "urn:uuid:5e"})
+    result = potassium(code=code, specimen={"reference": "urn:uuid:5e"})
     urine = {"resourceType": "Specimen", "id": "s1", "type": {"text": "Urine"}}
     entry = {"fullUrl": "urn:uuid:5e", "resource": urine}
-    assert ask(bundle(PATIENT, one, entry))[0] == set()
+    assert ask(bundle(PATIENT, result, entry))[0] == set()
     entry["resource"] = urine | {"type": {"text": "Serum"}}
-    assert ask(bundle(PATIENT, one, entry))[0] == {"low-potassium"}
+    assert ask(bundle(PATIENT, result, entry))[0] == {"low-potassium"}

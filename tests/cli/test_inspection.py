@@ -33,10 +33,10 @@ RULE = next(rule for rule in TOPIC.rules if rule.id == "low-magnesium")
 
 
 def test_nothing_is_wrong_with_the_program_as_it_is(cds: Command) -> None:
-    ran = cds("check")
-    assert (ran.status, ran.err) == (0, "")
-    assert ran.out.startswith("Nothing is wrong or missing: ")
-    assert ran.out.endswith(" rules, 1 site, 0 clients.\n")
+    result = cds("check")
+    assert (result.status, result.err) == (0, "")
+    assert result.out.startswith("Nothing is wrong or missing: ")
+    assert result.out.endswith(" rules, 1 site, 0 clients.\n")
     assert list(lacking(TOPIC, TODAY)) == []
 
 
@@ -45,9 +45,9 @@ def test_nothing_is_wrong_with_the_sample_sites(
 ) -> None:
     monkeypatch.setenv("CDS_SITES", str(SAMPLES / "sites.toml"))
     monkeypatch.setenv("CDS_TRUSTED_CLIENTS", str(SAMPLES / "clients.json"))
-    ran = cds("check", "--host", "0.0.0.0")
-    assert (ran.status, ran.err) == (0, "")
-    assert " 3 sites, 2 clients." in ran.out
+    result = cds("check", "--host", "0.0.0.0")
+    assert (result.status, result.err) == (0, "")
+    assert " 3 sites, 2 clients." in result.out
 
 
 def test_nothing_is_written(cds: Command, tmp_path: Path) -> None:
@@ -79,10 +79,10 @@ def test_every_fault_is_reported_in_one_line(
         "CDS_DEMO": "1",
     }.items():
         monkeypatch.setenv(name, value)
-    ran = cds("check", "--host", "0.0.0.0")
-    assert ran.status == 1
-    assert ran.out == ""
-    said = ran.err.splitlines()
+    result = cds("check", "--host", "0.0.0.0")
+    assert result.status == 1
+    assert result.out == ""
+    lines = result.err.splitlines()
     expected = [
         "CDS_LIMTS is not a setting; did you mean CDS_LIMITS?",
         "let anybody use the demo page",
@@ -98,15 +98,15 @@ def test_every_fault_is_reported_in_one_line(
         "CDS_SITES: site west: no client of CDS_TRUSTED_CLIENTS names it",
         "CDS_AUDIT_KEY is not set",
     ]
-    for one in expected:
-        assert [line for line in said if one in line], one
-    assert len(said) == len(expected), ran.err
-    assert all(line.startswith("cds-service: ") for line in said)
-    assert "CDS_SITES: site south: CDS_SITES" not in ran.err
+    for message in expected:
+        assert [line for line in lines if message in line], message
+    assert len(lines) == len(expected), result.err
+    assert all(line.startswith("cds-service: ") for line in lines)
+    assert "CDS_SITES: site south: CDS_SITES" not in result.err
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "said"),
+    ("setting", "value", "message"),
     [
         ("CDS_SITES", "none.toml", "cannot be read"),
         ("CDS_TRUSTED_CLIENTS", "none.json", "none.json"),
@@ -119,13 +119,13 @@ def test_every_fault_is_reported_in_one_line(
     ],
 )
 def test_a_fault_that_refuses_the_start_is_reported_once(
-    cds: Command, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, said: str
+    cds: Command, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(setting, value)
-    ran = cds("check")
-    assert ran.status == 1
-    (line,) = ran.err.splitlines()
-    assert said in line
+    result = cds("check")
+    assert result.status == 1
+    (line,) = result.err.splitlines()
+    assert message in line
 
 
 def with_rules(*rules: Rule, **knowledge: Any) -> Topic:
@@ -136,12 +136,16 @@ def with_rules(*rules: Rule, **knowledge: Any) -> Topic:
 
 def of_rule(rule: Rule, **knowledge: Any) -> list[str]:
     """What is missing for one rule; places are given relative to the package."""
-    found = lacking(with_rules(rule, **knowledge), TODAY)
-    return [one.removeprefix(f"rule {rule.id}: ") for one in found if f"rule {rule.id}: " in one]
+    sentences = lacking(with_rules(rule, **knowledge), TODAY)
+    return [
+        sentence.removeprefix(f"rule {rule.id}: ")
+        for sentence in sentences
+        if f"rule {rule.id}: " in sentence
+    ]
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"document": " "}, "its function has no docstring, from which its page is made."),
         ({"changed": "2026-11-29"}, "changed: 2026-11-29 is in the future."),
@@ -187,21 +191,21 @@ def of_rule(rule: Rule, **knowledge: Any) -> list[str]:
     ],
 )
 def test_everything_missing_for_a_rule_is_named_with_the_file_to_add_it_to(
-    change: dict[str, Any], said: str
+    change: dict[str, Any], message: str
 ) -> None:
-    assert of_rule(replace(RULE, **change)) == [said]
+    assert of_rule(replace(RULE, **change)) == [message]
 
 
 def test_everything_missing_for_an_analyte_is_reported_at_once() -> None:
     bare = replace(TOPIC.knowledge.analytes["magnesium"], units={})
     unlisted = replace(TOPIC.knowledge.vocabularies, observations=Vocabulary((), ()))
-    said = of_rule(
+    sentences = of_rule(
         replace(RULE, needs=(results("magnesium", days(3)),)),
         analytes={"magnesium": bare},
         vocabularies=unlisted,
         codes=lambda _key: (),
     )
-    assert said == [
+    assert sentences == [
         "the analyte magnesium has no code to search for. Add to [magnesium] in "
         'knowledge/analytes.toml: codes = [{ code = "…", display = "…", source = "…" }].',
         "the analyte magnesium has no name, so that a result without a code is not read. Add to "
@@ -213,7 +217,7 @@ def test_everything_missing_for_an_analyte_is_reported_at_once() -> None:
 
 def test_missing_knowledge_is_named() -> None:
     limit = Limit("x.low", Decimal(1), "", "nowhere", date(2027, 1, 1))
-    said = lacking(
+    sentences = lacking(
         with_rules(
             limits=lambda _given, _where: Limits({"x.low": limit}),
             references={"bare": Reference("bare", "", "", "trial", "")},
@@ -222,7 +226,7 @@ def test_missing_knowledge_is_named() -> None:
         ),
         TODAY,
     )
-    assert [one for one in said if not one.startswith("rule ")] == [
+    assert [sentence for sentence in sentences if not sentence.startswith("rule ")] == [
         "limit x.low: it has no meaning.",
         "limit x.low: it has no unit.",
         "limit x.low: its reference nowhere is not in the references. Add to "
@@ -237,8 +241,8 @@ def test_missing_knowledge_is_named() -> None:
 
 
 def test_for_a_topic_without_rules_it_says_how_to_add_one() -> None:
-    said = list(lacking(replace(TOPIC, services=()), TODAY))
-    assert said[0] == "it has no services: cds-service new-rule writes its first rule."
+    sentences = list(lacking(replace(TOPIC, services=()), TODAY))
+    assert sentences[0] == "it has no services: cds-service new-rule writes its first rule."
 
 
 def test_in_a_checkout_rules_without_service_row_cases_or_scenario_are_named(
@@ -247,7 +251,7 @@ def test_in_a_checkout_rules_without_service_row_cases_or_scenario_are_named(
     monkeypatch.chdir(ROOT)
     first, *others = TOPIC.services[0].rules
     made_up = replace(first, id="made-up")
-    said = list(lacking(with_rules(made_up, *others), TODAY, ROOT / "hooks"))
+    sentences = list(lacking(with_rules(made_up, *others), TODAY, ROOT / "hooks"))
     place = "hooks/rules/low_magnesium.py:"
     for line, end in (
         (f"rule {first.id}: no service uses it. Add to RULES in hooks/patient_view.py, ",
@@ -258,19 +262,19 @@ def test_in_a_checkout_rules_without_service_row_cases_or_scenario_are_named(
          "."),
         ("rule made-up: no scenario shows its card. Add fixtures/scenarios/made-up/", "why.md."),
     ):  # fmt: skip
-        (found,) = [one for one in said if line in one]
-        assert found.startswith(place)
-        assert found.removeprefix(place).split(":")[0].isdigit()
-        assert found.endswith(end)
+        (sentence,) = [each for each in sentences if line in each]
+        assert sentence.startswith(place)
+        assert sentence.removeprefix(place).split(":")[0].isdigit()
+        assert sentence.endswith(end)
     # A rule that is merely not registered is not a reason to remove its row.
-    assert not [one for one in said if "Remove it" in one]
+    assert not [sentence for sentence in sentences if "Remove it" in sentence]
 
 
 SCENARIO = "fixtures/scenarios/low-magnesium"
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"needs": (results("potassium", days(90)),)}, "reads magnesium from results, which its"),
         ({"limits": ()}, "uses the limit magnesium.low, which it does not declare"),
@@ -280,15 +284,15 @@ SCENARIO = "fixtures/scenarios/low-magnesium"
     ],
 )
 def test_what_a_rule_does_in_a_scenario_without_declaring_it_is_named(
-    tmp_path: Path, change: dict[str, Any], said: str
+    tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     shutil.copytree(ROOT / SCENARIO, tmp_path / "low-magnesium")
-    found = list(undeclared_in(with_rules(replace(RULE, **change)), tmp_path))
-    assert found
-    for rule, sentence in found:
+    undeclared = list(undeclared_in(with_rules(replace(RULE, **change)), tmp_path))
+    assert undeclared
+    for rule, sentence in undeclared:
         assert rule == "low-magnesium"
         assert sentence.startswith("rule low-magnesium")
-        assert said in sentence
+        assert message in sentence
         assert sentence.endswith(" (in the scenario low-magnesium).")
 
 
@@ -310,8 +314,12 @@ def test_a_scenario_without_its_request_is_named(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / SCENARIO).mkdir(parents=True)
     shutil.copy(ROOT / SCENARIO / "expected.json", tmp_path / SCENARIO)
-    said = [one for one in lacking(with_rules(RULE), TODAY, package) if "beside it" in one]
-    assert [one.partition("expected.json: ")[2] for one in said] == [
+    sentences = [
+        sentence
+        for sentence in lacking(with_rules(RULE), TODAY, package)
+        if "beside it" in sentence
+    ]
+    assert [sentence.partition("expected.json: ")[2] for sentence in sentences] == [
         "request.json is missing beside it.",
         "why.md is missing beside it.",
     ]
@@ -326,22 +334,22 @@ def test_a_file_that_is_first_read_by_the_check_is_named(
     installed = {"leg-cramps": Installed(with_rules(RULE, limits=limits), "hooks", ROOT / "hooks")}
     for module in (inspection, topics):
         monkeypatch.setattr(module, "installed_topics", lambda: installed)
-    ran = cds("check")
-    assert ran.status == 1
-    assert "topic leg-cramps: limits.toml: Invalid value (at end of document)." in ran.err
+    result = cds("check")
+    assert result.status == 1
+    assert "topic leg-cramps: limits.toml: Invalid value (at end of document)." in result.err
 
 
-def test_everything_missing_is_one_line_of_output_and_never_a_traceback(
+def test_everything_missing_is_reported_in_one_line_and_never_as_a_traceback(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flawed = with_rules(replace(RULE, limits=("zinc.low", "tin.low"), offers=("tin",)))
     installed = {"leg-cramps": Installed(flawed, "hooks", ROOT / "hooks")}
     for module in (inspection, topics):
         monkeypatch.setattr(module, "installed_topics", lambda: installed)
-    ran = cds("check")
-    assert ran.status == 1
-    for one in ("limit zinc.low", "limit tin.low", "order tin"):
-        assert len([line for line in ran.err.splitlines() if one in line]) == 1
+    result = cds("check")
+    assert result.status == 1
+    for message in ("limit zinc.low", "limit tin.low", "order tin"):
+        assert len([line for line in result.err.splitlines() if message in line]) == 1
 
 
 def test_the_error_of_a_topic_that_cannot_be_loaded_names_the_line(
@@ -353,12 +361,12 @@ def test_the_error_of_a_topic_that_cannot_be_loaded_names_the_line(
     monkeypatch.setattr(topics, "entry_points", lambda group: [entry])
     topics.installed_topics.cache_clear()
     try:
-        ran = cds("check")
+        result = cds("check")
     finally:
         topics.installed_topics.cache_clear()
-    assert ran.status == 1
-    assert "the topic faulty cannot be loaded: KeyError: 'zinc.low'" in ran.err
-    assert "faulty_topic.py:2" in ran.err
+    assert result.status == 1
+    assert "the topic faulty cannot be loaded: KeyError: 'zinc.low'" in result.err
+    assert "faulty_topic.py:2" in result.err
 
 
 def test_a_misspelt_limit_of_a_population_is_named(
@@ -366,10 +374,10 @@ def test_a_misspelt_limit_of_a_population_is_named(
 ) -> None:
     (tmp_path / "sites.toml").write_text("[population.limits]\ncards_per_clinican_day = 3\n")
     monkeypatch.setenv("CDS_SITES", "sites.toml")
-    ran = cds("check")
-    assert ran.status == 1
-    assert "population.limits.cards_per_clinican_day is not a limit" in ran.err
-    assert "cards_per_clinician_day" in ran.err
+    result = cds("check")
+    assert result.status == 1
+    assert "population.limits.cards_per_clinican_day is not a limit" in result.err
+    assert "cards_per_clinician_day" in result.err
 
 
 def test_a_record_can_be_evaluated_with_the_settings_of_a_site(
@@ -384,8 +392,8 @@ def test_a_record_can_be_evaluated_with_the_settings_of_a_site(
         cds("evaluate", *words, "south").out.split()
     )
     assert cds("explain", *words, "south").status == 0
-    ran = cds("evaluate", *words, "nowhere")
-    assert ran.status == 1
-    assert ran.err == (
+    result = cds("evaluate", *words, "nowhere")
+    assert result.status == 1
+    assert result.err == (
         "cds-service: --site: no site is called nowhere. The sites are default, north, south.\n"
     )

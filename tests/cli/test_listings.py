@@ -26,12 +26,12 @@ SCENARIO = request("quinine-active")
 
 
 def test_every_rule_is_listed_with_its_service(cds: Command) -> None:
-    ran = cds("rules")
-    assert (ran.status, ran.err) == (0, "")
-    head, *rows = ran.out.splitlines()
+    result = cds("rules")
+    assert (result.status, result.err) == (0, "")
+    head, *rows = result.out.splitlines()
     assert head.split() == ["rule", "version", "tier", "state", "service", "title"]
     assert [row.split()[0] for row in rows] == [
-        one.id for one in (*PATIENT_VIEW, *ORDER_SELECT, *ORDER_SIGN)
+        rule.id for rule in (*PATIENT_VIEW, *ORDER_SELECT, *ORDER_SIGN)
     ]
 
 
@@ -39,8 +39,8 @@ def test_a_rule_that_is_switched_off_is_listed_as_off(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CDS_RULES_OFF", "low-magnesium, first-line-measures")
-    listed = json.loads(cds("rules", "--json").out)["rules"]
-    assert {one["id"] for one in listed if one["off"]} == {"low-magnesium", "first-line-measures"}
+    rules = json.loads(cds("rules", "--json").out)["rules"]
+    assert {rule["id"] for rule in rules if rule["off"]} == {"low-magnesium", "first-line-measures"}
     row = next(row for row in cds("rules").out.splitlines() if row.startswith("low-magnesium "))
     assert row.split()[3] == "off"
 
@@ -49,14 +49,14 @@ def test_an_unknown_rule_cannot_be_switched_off(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CDS_RULES_OFF", "low-magnesum")
-    ran = cds("rules")
-    assert ran.status == 1
-    assert "no rule is called low-magnesum" in ran.err
+    result = cds("rules")
+    assert result.status == 1
+    assert "no rule is called low-magnesum" in result.err
 
 
 def values(cds: Command) -> dict[str, str]:
-    listed = json.loads(cds("settings", "--json").out)["settings"]
-    return {one["variable"]: one["value"] for one in listed}
+    settings = json.loads(cds("settings", "--json").out)["settings"]
+    return {setting["variable"]: setting["value"] for setting in settings}
 
 
 def test_settings_are_listed_with_their_values_and_no_secret(
@@ -76,10 +76,10 @@ def test_settings_are_listed_with_their_values_and_no_secret(
     assert (shown["CDS_SNOOZE"], shown["CDS_DEMO"]) == ("1", "0")
     assert shown["CDS_VALIDATE"] == "all"
     assert shown["CDS_LIMITS"] == ""
-    ran = cds("settings")
-    assert "s3cret" not in ran.out
-    assert "CDS_PUBLIC_URL=https://cds.example\n    " in ran.out
-    assert "Default: unset." in ran.out
+    result = cds("settings")
+    assert "s3cret" not in result.out
+    assert "CDS_PUBLIC_URL=https://cds.example\n    " in result.out
+    assert "Default: unset." in result.out
 
 
 @pytest.mark.parametrize(
@@ -96,18 +96,18 @@ def test_a_wrong_setting_ends_every_command_with_its_name(
 ) -> None:
     monkeypatch.setenv(variable, value)
     for command in (("settings",), ("rules",), ("evaluate", SCENARIO), ("report",)):
-        ran = cds(*command)
-        assert (ran.status, ran.out) == (1, "")
-        (line,) = ran.err.splitlines()
+        result = cds(*command)
+        assert (result.status, result.out) == (1, "")
+        (line,) = result.err.splitlines()
         assert line.startswith(f"cds-service: {variable}: ")
 
 
 def test_a_report_makes_no_database_and_names_the_one_it_looked_for(
     cds: Command, tmp_path: Path
 ) -> None:
-    ran = cds("report", "--json")
-    assert (ran.status, json.loads(ran.out)["total"]) == (0, 0)
-    assert "records.db does not exist yet" in ran.err
+    result = cds("report", "--json")
+    assert (result.status, json.loads(result.out)["total"]) == (0, 0)
+    assert "records.db does not exist yet" in result.err
     assert list(csv.DictReader(io.StringIO(cds("report", "--csv").out))) == []
     assert not list(tmp_path.iterdir())
 
@@ -125,27 +125,27 @@ def test_the_report_of_a_database_without_answers(cds: Command, tmp_path: Path) 
 
 def served(cds: Command, monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[str, Any]:
     """What `serve` prints when nothing prevents it, and how it would have served."""
-    asked: list[Any] = []
+    calls: list[Any] = []
 
-    def serve(host: str, port: int, workers: int | None, said: Any) -> None:
-        asked.append((host, port, workers))
-        said(read_settings())
+    def serve(host: str, port: int, workers: int | None, announce: Any) -> None:
+        calls.append((host, port, workers))
+        announce(read_settings())
 
     monkeypatch.setattr(server, "serve", serve)
-    ran = cds("serve", *words)
-    assert (ran.status, ran.err) == (0, "")
-    return ran.out, asked[0]
+    result = cds("serve", *words)
+    assert (result.status, result.err) == (0, "")
+    return result.out, calls[0]
 
 
 def test_serve_says_where_it_listens_and_what_to_try(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said, asked = served(cds, monkeypatch, "--port", "8123", "--workers", "3")
-    assert asked == ("127.0.0.1", 8123, 3)
-    assert "discovery  http://127.0.0.1:8123/cds-services\n" in said
-    assert f"-d @{SCENARIO}" in said
-    assert "demo page" not in said
-    assert "the audience of tokens" not in said
+    output, call = served(cds, monkeypatch, "--port", "8123", "--workers", "3")
+    assert call == ("127.0.0.1", 8123, 3)
+    assert "discovery  http://127.0.0.1:8123/cds-services\n" in output
+    assert f"-d @{SCENARIO}" in output
+    assert "demo page" not in output
+    assert "the audience of tokens" not in output
 
 
 def test_serve_with_the_demo_and_a_client_list(
@@ -154,18 +154,18 @@ def test_serve_with_the_demo_and_a_client_list(
     monkeypatch.setenv("CDS_DEMO", "0")  # `serve --demo` sets it, so it is restored
     monkeypatch.setenv("CDS_TRUSTED_CLIENTS", "clients.json")
     monkeypatch.setenv("CDS_PUBLIC_URL", "https://cds.example")
-    said, asked = served(cds, monkeypatch, "--demo", "--host", "127.0.0.2")
-    assert asked == ("127.0.0.2", 8000, None)
-    assert "demo page  http://127.0.0.2:8000/\n" in said
-    assert "the audience of tokens is https://cds.example/cds-services/" in said
+    output, call = served(cds, monkeypatch, "--demo", "--host", "127.0.0.2")
+    assert call == ("127.0.0.2", 8000, None)
+    assert "demo page  http://127.0.0.2:8000/\n" in output
+    assert "the audience of tokens is https://cds.example/cds-services/" in output
 
 
 def test_the_example_file_is_shown_with_its_shorter_path(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(SCENARIO.parents[3])
-    said, _ = served(cds, monkeypatch)
-    assert "-d @fixtures/scenarios/quinine-active/request.json" in said
+    output, _ = served(cds, monkeypatch)
+    assert "-d @fixtures/scenarios/quinine-active/request.json" in output
 
 
 def test_an_installed_package_has_no_example_and_says_so(
@@ -174,9 +174,9 @@ def test_an_installed_package_has_no_example_and_says_so(
     monkeypatch.setattr(
         serve, "__file__", str(tmp_path / "site-packages" / "cds_service" / "commands" / "serve.py")
     )
-    said, _ = served(cds, monkeypatch)
-    assert "sample requests are in the source checkout" in said
-    assert "curl" not in said
+    output, _ = served(cds, monkeypatch)
+    assert "sample requests are in the source checkout" in output
+    assert "curl" not in output
 
 
 def test_wrong_usage_has_its_own_exit_status(cds: Command) -> None:
@@ -191,21 +191,24 @@ def test_every_setting_has_a_description() -> None:
 
 @pytest.mark.parametrize("port", ["0", "65536", "99999", "-1"])
 def test_an_invalid_port_number_is_wrong_usage(cds: Command, port: str) -> None:
-    ran = cds("serve", "--port", port)
-    assert ran.status == 2
-    assert "is not in the range" in ran.err
+    result = cds("serve", "--port", port)
+    assert result.status == 2
+    assert "is not in the range" in result.err
 
 
 def test_an_unknown_variable_is_named_with_the_closest_setting() -> None:
-    found = unknown_variables(["CDS_MAX_INFO_CARD", "CDS_VALIDATE", "PATH", "CDS_ZZZZZZ"])
-    assert found == [("CDS_MAX_INFO_CARD", "CDS_MAX_INFO_CARDS"), ("CDS_ZZZZZZ", "")]
+    unknown = unknown_variables(["CDS_MAX_INFO_CARD", "CDS_VALIDATE", "PATH", "CDS_ZZZZZZ"])
+    assert unknown == [("CDS_MAX_INFO_CARD", "CDS_MAX_INFO_CARDS"), ("CDS_ZZZZZZ", "")]
 
 
 def test_a_faulty_file_and_its_fault_are_named(cds: Command, tmp_path: Path) -> None:
-    cut, large = tmp_path / "cut.json", tmp_path / "large.json"
-    cut.write_text('{"resourceType": "Bundle", "entry": [', encoding="utf-8")
+    truncated, large = tmp_path / "cut.json", tmp_path / "large.json"
+    truncated.write_text('{"resourceType": "Bundle", "entry": [', encoding="utf-8")
     large.write_text('{"resourceType": "Bundle", "total": 1e999}', encoding="utf-8")
-    assert "cut.json is not valid JSON: it ends too early, after byte" in cds("evaluate", cut).err
+    assert (
+        "cut.json is not valid JSON: it ends too early, after byte"
+        in cds("evaluate", truncated).err
+    )
     assert "large.json has a number that is too large" in cds("explain", large).err
 
 
@@ -263,9 +266,9 @@ def test_a_report_fits_a_narrow_terminal_and_lists_silent_rules_separately(
 
 @pytest.mark.parametrize("port", ["http", "80.5", ""])
 def test_a_port_that_is_not_a_number_is_reported_in_words(cds: Command, port: str) -> None:
-    ran = cds("serve", "--port", port)
-    assert ran.status == 2
-    assert "is not a valid whole number" in ran.err
+    result = cds("serve", "--port", port)
+    assert result.status == 2
+    assert "is not a valid whole number" in result.err
 
 
 @pytest.mark.parametrize(
@@ -275,9 +278,9 @@ def test_every_error_in_a_file_names_the_file(cds: Command, tmp_path: Path, text
     path = tmp_path / "mine.json"
     path.write_text(text)
     for command in ("evaluate", "explain"):
-        ran = cds(command, path)
-        assert ran.status == 1
-        assert ran.err.startswith(f"cds-service: {path}: ")
+        result = cds(command, path)
+        assert result.status == 1
+        assert result.err.startswith(f"cds-service: {path}: ")
 
 
 def test_when_discovery_needs_a_token_the_banner_shows_a_call_that_does_not(
@@ -285,5 +288,5 @@ def test_when_discovery_needs_a_token_the_banner_shows_a_call_that_does_not(
 ) -> None:
     monkeypatch.setenv("CDS_TRUSTED_CLIENTS", "clients.json")
     monkeypatch.setenv("CDS_DISCOVERY_AUTH", "1")
-    said, _ = served(cds, monkeypatch)
-    assert "  curl -s http://127.0.0.1:8000/healthz\n" in said
+    output, _ = served(cds, monkeypatch)
+    assert "  curl -s http://127.0.0.1:8000/healthz\n" in output

@@ -42,9 +42,9 @@ def checkout(tmp_path: Path, cds: Command) -> Path:
 
 def files(folder: Path) -> dict[str, bytes]:
     return {
-        str(one.relative_to(folder)): one.read_bytes()
-        for one in folder.rglob("*")
-        if one.is_file() and "__pycache__" not in one.parts
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
     }
 
 
@@ -71,8 +71,8 @@ def test_a_new_rule_is_registered_and_passes_unchanged(
     cds: Command, checkout: Path, words: tuple[str, ...], service: str, limits: bool
 ) -> None:
     before = files(checkout)
-    ran = cds("new-rule", "very-low", *words)
-    assert (ran.err, ran.status) == ("", 0)
+    result = cds("new-rule", "very-low", *words)
+    assert (result.err, result.status) == ("", 0)
     after = files(checkout)
     changed = {name for name in after if before.get(name) != after[name]} - set(NEW)
     assert set(NEW) <= after.keys()
@@ -81,13 +81,13 @@ def test_a_new_rule_is_registered_and_passes_unchanged(
         "docs/traceability.toml",
         *(["hooks/knowledge/limits.toml"] if limits else []),
     }
-    assert [f"wrote {name}" for name in NEW] == ran.out.splitlines()[: len(NEW)]
+    assert [f"wrote {name}" for name in NEW] == result.out.splitlines()[: len(NEW)]
     # Tests, linter and formatter pass on the generated files without any edit.
     tested = python(checkout, "pytest", "-q", "-p", "no:cacheprovider", NEW[1])
     assert tested.returncode == 0, tested.stdout
     ours = 'lint.isort.known-first-party = ["cds_service", "hooks"]'
-    for words_ in (("check", "--config", ours), ("format", "--check")):
-        linted = python(checkout, "ruff", *words_, NEW[0], NEW[1], f"hooks/{service}.py")
+    for arguments in (("check", "--config", ours), ("format", "--check")):
+        linted = python(checkout, "ruff", *arguments, NEW[0], NEW[1], f"hooks/{service}.py")
         assert linted.returncode == 0, linted.stdout
     # The check finds it registered, and nothing of it missing.
     checked = python(checkout, "cds_service", "check")
@@ -100,14 +100,14 @@ def test_a_name_that_is_not_a_rule_id_writes_nothing(
     cds: Command, checkout: Path, name: str
 ) -> None:
     before = files(checkout)
-    ran = cds("new-rule", name, *SODIUM)
-    assert ran.status == 1
-    assert f"NAME: {name} is not a valid rule id." in ran.err
+    result = cds("new-rule", name, *SODIUM)
+    assert result.status == 1
+    assert f"NAME: {name} is not a valid rule id." in result.err
     assert files(checkout) == before
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("class", "class has a meaning in Python or in the file of a rule"),
         ("tuple", "Choose another name, like low-tuple."),
@@ -117,12 +117,12 @@ def test_a_name_that_is_not_a_rule_id_writes_nothing(
     ],
 )
 def test_a_name_that_would_not_work_writes_nothing(
-    cds: Command, checkout: Path, name: str, said: str
+    cds: Command, checkout: Path, name: str, message: str
 ) -> None:
     before = files(checkout)
-    ran = cds("new-rule", name, *SODIUM)
-    assert ran.status == 1
-    assert said in ran.err
+    result = cds("new-rule", name, *SODIUM)
+    assert result.status == 1
+    assert message in result.err
     assert files(checkout) == before
 
 
@@ -136,15 +136,15 @@ def test_every_word_of_the_templates_is_taken() -> None:
     for template in ("chart.py.txt", "order.py.txt"):
         text = (ROOT / "cds_service" / "new_rule" / template).read_text(encoding="utf-8")
         block = re.findall(r"^from \S+ import (?:\(([^)]*)\)|(.*))$", text, re.M)
-        words = {one.strip() for pair in block for one in ",".join(pair).split(",")}
-        for word in sorted(one for one in words if re.fullmatch("[a-z][a-z0-9]*", one)):
+        words = {name.strip() for pair in block for name in ",".join(pair).split(",")}
+        for word in sorted(word for word in words if re.fullmatch("[a-z][a-z0-9]*", word)):
             if word != "annotations":
                 with pytest.raises(BadRequest, match="has a meaning"):
                     check_name(word)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ((), "--hook: --hook is missing. Use one of patient-view, order-select, order-sign."),
         (SODIUM[:2], "--analyte: --analyte is missing. Use one of magnesium, potassium, "),
@@ -161,43 +161,50 @@ def test_every_word_of_the_templates_is_taken() -> None:
     ],
 )
 def test_the_error_for_an_invalid_option_names_the_valid_values(
-    cds: Command, checkout: Path, words: tuple[str, ...], said: str
+    cds: Command, checkout: Path, words: tuple[str, ...], message: str
 ) -> None:
     before = files(checkout)
-    ran = cds("new-rule", "very-low", *words)
-    assert ran.status == 1
-    assert said in ran.err
+    result = cds("new-rule", "very-low", *words)
+    assert result.status == 1
+    assert message in result.err
     assert files(checkout) == before
 
 
 def test_a_rule_cannot_fire_below_and_above(cds: Command, checkout: Path) -> None:
-    ran = cds("new-rule", "very-low", *SODIUM, "--below", "130", "--above", "150")
-    assert ran.status == 2
-    assert "Use either --below or --above" in ran.err
+    result = cds("new-rule", "very-low", *SODIUM, "--below", "130", "--above", "150")
+    assert result.status == 2
+    assert "Use either --below or --above" in result.err
 
 
 def test_at_a_terminal_missing_options_are_prompted_for(
     cds: Command, checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = iter(["patient-view", "calcium", "none", "2.0"])
-    asked: list[str] = []
-    written: list[object] = []
+    prompts: list[str] = []
+    wanted_rules: list[object] = []
 
     class Terminal:
         def isatty(self) -> bool:
             return True
 
     def prompt(what: str, default: str | None = None) -> str:
-        asked.append(what)
+        prompts.append(what)
         return next(answers)
 
     monkeypatch.setattr("sys.stdin", Terminal())
     monkeypatch.setattr(new_rule.click, "prompt", prompt)
     monkeypatch.setattr(new_rule, "has_limit", lambda _topic, _wanted: False)
-    monkeypatch.setattr(new_rule, "write", lambda *given: written.append(given[3]) or [])
+    monkeypatch.setattr(
+        new_rule, "write", lambda *arguments: wanted_rules.append(arguments[3]) or []
+    )
     assert cds("new-rule", "very-low").status == 0
-    assert asked == ["Hook", "Analyte", "Orders that it offers, or none", "It fires below (mmol/L)"]
-    (wanted,) = written
+    assert prompts == [
+        "Hook",
+        "Analyte",
+        "Orders that it offers, or none",
+        "It fires below (mmol/L)",
+    ]
+    (wanted,) = wanted_rules
     assert (wanted.hook, wanted.analyte, wanted.orders, wanted.number) == (  # type: ignore[attr-defined]
         "patient-view", "calcium", (), "2.0",
     )  # fmt: skip
@@ -207,17 +214,17 @@ def test_nothing_is_written_if_one_file_already_exists(cds: Command, checkout: P
     (checkout / "tests" / "rules").mkdir(parents=True)
     (checkout / NEW[1]).write_text("mine", encoding="utf-8")
     before = files(checkout)
-    ran = cds("new-rule", "very-low", *SODIUM)
-    assert ran.status == 1
-    assert f"{NEW[1]} exists" in ran.err
+    result = cds("new-rule", "very-low", *SODIUM)
+    assert result.status == 1
+    assert f"{NEW[1]} exists" in result.err
     assert files(checkout) == before
 
 
 def test_a_rule_that_exists_is_not_written_again(cds: Command, checkout: Path) -> None:
     before = files(checkout)
-    ran = cds("new-rule", "low-magnesium", *SODIUM)
-    assert ran.status == 1
-    assert "rule low-magnesium exists in the topic leg-cramps" in ran.err
+    result = cds("new-rule", "low-magnesium", *SODIUM)
+    assert result.status == 1
+    assert "rule low-magnesium exists in the topic leg-cramps" in result.err
     assert files(checkout) == before
 
 
@@ -227,16 +234,16 @@ def test_if_the_service_does_not_start_with_the_rule_nothing_is_left_behind(
     with (checkout / "hooks" / "order_sign.py").open("a", encoding="utf-8") as file:
         file.write("RULES = RULES[0]\n")
     before = files(checkout)
-    ran = cds("new-rule", "very-low", *SODIUM)
-    assert ran.status == 1
-    assert "the service does not start with the rule" in ran.err
+    result = cds("new-rule", "very-low", *SODIUM)
+    assert result.status == 1
+    assert "the service does not start with the rule" in result.err
     assert files(checkout) == before
 
 
 def test_outside_a_source_checkout_nothing_is_written(cds: Command, tmp_path: Path) -> None:
-    ran = cds("new-rule", "very-low", *SODIUM)
-    assert ran.status == 1
-    assert "is not a source checkout" in ran.err
+    result = cds("new-rule", "very-low", *SODIUM)
+    assert result.status == 1
+    assert "is not a source checkout" in result.err
     assert files(tmp_path) == {}
 
 
@@ -268,9 +275,9 @@ def test_every_hook_has_its_module_and_its_drafts() -> None:
 
 def test_a_topic_is_written_once_and_only_by_a_valid_key(cds: Command, tmp_path: Path) -> None:
     assert cds("new-topic", "Gout").status == 1
-    ran = cds("new-topic", "gout-flares")
-    assert ran.status == 0
-    assert "wrote gout-flares/gout_flares/__init__.py" in ran.out
+    result = cds("new-topic", "gout-flares")
+    assert result.status == 0
+    assert "wrote gout-flares/gout_flares/__init__.py" in result.out
     assert all(b"$" not in text for text in files(tmp_path / "gout-flares").values())
     again = cds("new-topic", "gout-flares")
     assert again.status == 1

@@ -29,26 +29,26 @@ def discovery(body: Any) -> list[str]:
     """The ids of the requirements that a discovery response breaks."""
     if not isinstance(body, dict) or not isinstance(body.get("services"), list):
         return ["D1"]
-    found = list(_empty(body, {"services"}))
-    seen = set()
+    broken = list(_empty(body, {"services"}))
+    ids = set()
     for service in body["services"]:
         for name in ("hook", "description", "id"):
             if not isinstance(service.get(name), str):
-                found.append("D3")
+                broken.append("D3")
         if not isinstance(service.get("title"), str):
-            found.append("D4")
+            broken.append("D4")
         if not isinstance(service.get("usageRequirements", ""), str):
-            found.append("D5")
+            broken.append("D5")
         if not _SEMVER.fullmatch(service.get("version", "0.0.0")):
-            found.append("D6")
+            broken.append("D6")
         if service.get("hookVersion", "1.0") != HOOK_VERSIONS.get(service.get("hook")):
-            found.append("D7")
-        if service.get("id") in seen:
-            found.append("D8")
-        seen.add(service.get("id"))
+            broken.append("D7")
+        if service.get("id") in ids:
+            broken.append("D8")
+        ids.add(service.get("id"))
         for template in service.get("prefetch", {}).values():
-            found += _template(template, service.get("version", "2.0.1"))
-    return sorted(set(found))
+            broken += _template(template, service.get("version", "2.0.1"))
+    return sorted(set(broken))
 
 
 def _template(template: Any, version: str) -> Iterator[str]:
@@ -56,7 +56,9 @@ def _template(template: Any, version: str) -> Iterator[str]:
         yield "D5"
         return
     if version.startswith("3."):  # which has today(), with days added or taken off
-        template = TOKEN.sub(lambda one: _A_DAY if TODAY.fullmatch(one[1]) else one[0], template)
+        template = TOKEN.sub(
+            lambda match: _A_DAY if TODAY.fullmatch(match[1]) else match[0], template
+        )
     for token in TOKEN.findall(template):
         if token not in TOKENS:
             yield "P1" if not token.startswith("context.") else "P3"
@@ -84,15 +86,15 @@ def response(body: Any) -> list[str]:
     """The ids of the requirements that a successful answer breaks."""
     if not isinstance(body, dict) or not isinstance(body.get("cards"), list):
         return ["C0"]
-    found = list(_empty(body, {"cards"}))
+    broken = list(_empty(body, {"cards"}))
     if "systemActions" in body:
-        found.append("C11")
+        broken.append("C11")
     uuids: list[str] = []
     for card in body["cards"]:
-        found += _card(card, uuids)
+        broken += _card(card, uuids)
     if len(uuids) != len(set(uuids)):
-        found.append("C2")
-    return sorted(set(found))
+        broken.append("C2")
+    return sorted(set(broken))
 
 
 def _card(card: dict[str, Any], uuids: list[str]) -> Iterator[str]:
@@ -111,7 +113,7 @@ def _card(card: dict[str, Any], uuids: list[str]) -> Iterator[str]:
     behavior = card.get("selectionBehavior")
     if suggestions and behavior not in ("any", "at-most-one"):
         yield "C7"
-    recommended = [one for one in suggestions if one.get("isRecommended")]
+    recommended = [suggestion for suggestion in suggestions if suggestion.get("isRecommended")]
     if behavior == "at-most-one" and len(recommended) > 1:
         yield "C8"
     for suggestion in suggestions:

@@ -37,13 +37,13 @@ class Client:
     ) -> str:
         """A token for one call of ``path``, without claims that are ``...`` and headers None."""
         now = int(time.time())
-        said = {"iss": ISS, "aud": BASE + path, "exp": now + 300, "iat": now,
+        claims_sent = {"iss": ISS, "aud": BASE + path, "exp": now + 300, "iat": now,
                 "jti": str(uuid.uuid4())} | claims  # fmt: skip
         head = {"typ": "JWT", "kid": self.jwk["kid"]} | (headers or {})
         if head["kid"] is None:
             del head["kid"]  # typ, in contrast, is left out by the library when it is None
         return jwt.encode(
-            {name: value for name, value in said.items() if value is not ...},
+            {name: value for name, value in claims_sent.items() if value is not ...},
             private(self.pem) if key is None else key,
             algorithm=alg or self.alg,
             headers=head,

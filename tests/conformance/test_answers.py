@@ -24,9 +24,9 @@ OVERRIDE_CODES = {
 @pytest.mark.parametrize("version", ["2.0.1", "3.0"])
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_an_answer_breaks_no_requirement(folder: Path, version: str, service: Service) -> None:
-    one = scenario(folder)
-    running = service(one.as_of, spec_version=version, **one.settings)
-    response = running.client.post(one.path, json=one.request)
+    example = scenario(folder)
+    running = service(example.as_of, spec_version=version, **example.settings)
+    response = running.client.post(example.path, json=example.request)
 
     if response.status_code == 200:
         assert response.mimetype == "application/json"
@@ -40,13 +40,17 @@ def test_the_scenarios_produce_every_kind_of_card(service: Service) -> None:
     """Ensures that the test above exercises each requirement."""
     indicators, actions, empty = set(), set(), False
     for folder in FOLDERS:
-        one = scenario(folder)
-        body = service(one.as_of, **one.settings).client.post(one.path, json=one.request).get_json()
+        example = scenario(folder)
+        body = (
+            service(example.as_of, **example.settings)
+            .client.post(example.path, json=example.request)
+            .get_json()
+        )
         cards = body.get("cards", ())
         empty = empty or body == {"cards": []}
         for card in cards:
             indicators.add(card["indicator"])
-            codes = {(one["system"], one["code"]) for one in card["overrideReasons"]}
+            codes = {(reason["system"], reason["code"]) for reason in card["overrideReasons"]}
             assert {system for system, _ in codes} == {
                 "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
             }
@@ -97,13 +101,13 @@ GOOD: dict[str, Any] = {
 
 def changed(place: str, value: Any) -> dict[str, Any]:
     """The good answer with one value replaced: ``cards.0.summary``."""
-    made = deepcopy(GOOD)
-    at: Any = made
+    answer = deepcopy(GOOD)
+    holder: Any = answer
     *steps, last = place.split(".")
     for step in steps:
-        at = at[int(step)] if step.isdigit() else at[step]
-    at[int(last) if last.isdigit() else last] = value
-    return made
+        holder = holder[int(step)] if step.isdigit() else holder[step]
+    holder[int(last) if last.isdigit() else last] = value
+    return answer
 
 
 CARD, SUGGESTION = "cards.0", "cards.0.suggestions.0"

@@ -54,7 +54,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "issuer unknown": {"iss": "https://evil.example"},
     "issuer missing": {"iss": ...},
     "audience of another service": {"aud": f"{BASE}/cds-services/leg-cramps-order-select"},
-    "audience the inner address": {"aud": f"http://127.0.0.1:8000{VIEW}"},
+    "audience the internal address": {"aud": f"http://127.0.0.1:8000{VIEW}"},
     "audience missing": {"aud": ...},
     "expired": {"exp": STALE + 300, "iat": STALE},
     "exp missing": {"exp": ...},

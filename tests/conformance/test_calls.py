@@ -36,11 +36,11 @@ Ask = Callable[[str, Any], TestResponse]
 def ask(service: Service) -> Ask:
     client: FlaskClient = service(NOW).client
 
-    def posted(path: str, content: Any) -> TestResponse:
+    def post(path: str, content: Any) -> TestResponse:
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         return client.post(path, data=data, content_type="application/json")
 
-    return posted
+    return post
 
 
 def view(**changes: Any) -> dict[str, Any]:
@@ -129,10 +129,10 @@ def test_a_draft_without_medication_gets_no_cards(ask: Ask) -> None:
 
 REFUSED: dict[str, tuple[str, Any, str]] = {
     # name: address, body, place of the flaw
-    "no JSON": (VIEW, b"{", ""),
+    "not JSON": (VIEW, b"{", ""),
     "comments": (VIEW, b"{} // more", ""),
     "a trailing comma": (VIEW, b'{"hook": "patient-view",}', ""),
-    "no object": (VIEW, b"[]", ""),
+    "not an object": (VIEW, b"[]", ""),
     "hook missing": (VIEW, view(hook=...), "hook"),
     "signing without drafts": (SIGN, sign(draftOrders=None), "context.draftOrders"),
     "hook of the other service": (VIEW, view(hook="order-select"), "hook"),
@@ -158,11 +158,11 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
         }),
         "context.selections",
     ),
-    "draftOrders no object": (SELECT, order(draftOrders=[]), "context.draftOrders"),
+    "draftOrders not an object": (SELECT, order(draftOrders=[]), "context.draftOrders"),
     "fhirAuthorization without fhirServer": (
         VIEW, view(fhirAuthorization=AUTHORIZATION), "fhirServer"
     ),
-    "prefetch no object": (VIEW, view(prefetch=[]), "prefetch"),
+    "prefetch not an object": (VIEW, view(prefetch=[]), "prefetch"),
 }  # fmt: skip
 
 
@@ -174,10 +174,10 @@ def test_an_invalid_call_is_refused_with_400_and_the_place(
 
     assert response.status_code == 400
     assert response.mimetype == "application/json"
-    said = issue(response)
-    assert said["severity"] == "error"
-    assert said["details"]["text"]
-    assert said.get("expression", [""])[0] == place
+    reported = issue(response)
+    assert reported["severity"] == "error"
+    assert reported["details"]["text"]
+    assert reported.get("expression", [""])[0] == place
 
 
 @pytest.mark.parametrize("content", [view(prefetch=...), view(prefetch={}), view(prefetch=None)])
@@ -187,16 +187,16 @@ def test_without_prefetch_or_a_fhir_server_it_is_412_naming_the_keys(
     response = ask(VIEW, content)
 
     assert response.status_code == 412
-    said = issue(response)
-    assert (said["severity"], said["code"]) == ("error", "processing")
-    assert "results" in said["details"]["text"]
+    reported = issue(response)
+    assert (reported["severity"], reported["code"]) == ("error", "processing")
+    assert "results" in reported["details"]["text"]
 
 
 # --- repeated calls, time, secrets -------------------------------------------------------
 
 
 def test_a_call_may_be_repeated_with_the_same_hook_instance(ask: Ask) -> None:
-    call = scenario(next(one for one in FOLDERS if one.name == "quinine-ordered")).request
+    call = scenario(next(folder for folder in FOLDERS if folder.name == "quinine-ordered")).request
     first, second = (ask(SELECT, call).get_json()["cards"] for _ in range(2))
 
     assert rules(first) == rules(second) != []
@@ -206,16 +206,16 @@ def test_a_call_may_be_repeated_with_the_same_hook_instance(ask: Ask) -> None:
 def test_an_answer_comes_within_500_ms(service: Service) -> None:
     """The best of three: others may be using this machine."""
     for folder in FOLDERS:
-        one = scenario(folder)
-        client = service(one.as_of, **one.settings).client
-        took = []
+        example = scenario(folder)
+        client = service(example.as_of, **example.settings).client
+        times = []
         for _ in range(3):
             started = time.perf_counter()
-            client.post(one.path, json=one.request)
-            took.append(time.perf_counter() - started)
-            if took[-1] < 0.5:
+            client.post(example.path, json=example.request)
+            times.append(time.perf_counter() - started)
+            if times[-1] < 0.5:
                 break
-        assert min(took) < 0.5, folder.name
+        assert min(times) < 0.5, folder.name
 
 
 @pytest.mark.parametrize("changes", [{}, {"prefetch": None}, {"hook": "other"}])

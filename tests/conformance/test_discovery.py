@@ -51,20 +51,24 @@ def test_every_service_says_which_specification_and_hook_it_implements(
     version, client = any_version
     services = client.get("/cds-services").get_json()["services"]
 
-    assert {(one["version"], one["hookVersion"]) for one in services} == {(version, "1.0")}
+    assert {(service["version"], service["hookVersion"]) for service in services} == {
+        (version, "1.0")
+    }
 
 
 def test_windows_are_requested_only_if_the_setting_is_on(service: Service) -> None:
-    found = {}
+    keys_with_window = {}
     for name, settings in SPECIFICATIONS.items():
         services = service(NOW, **settings).client.get("/cds-services").get_json()["services"]
-        found[name] = {
-            one["id"]: [key for key, template in one["prefetch"].items() if "today()" in template]
-            for one in services
+        keys_with_window[name] = {
+            service["id"]: [
+                key for key, template in service["prefetch"].items() if "today()" in template
+            ]
+            for service in services
         }
-    assert not any(found["2.0.1"].values())
-    assert not any(found["3.0.0"].values())
-    assert all(keys == ["results"] for keys in found["3.0.0 with windows"].values())
+    assert not any(keys_with_window["2.0.1"].values())
+    assert not any(keys_with_window["3.0.0"].values())
+    assert all(keys == ["results"] for keys in keys_with_window["3.0.0 with windows"].values())
     with pytest.raises(ValueError, match=r"needs CDS_SPEC_VERSION=3\.0"):
         Settings(prefetch_windows=True)
 
@@ -76,9 +80,7 @@ def test_a_search_window_is_as_long_as_the_longest_lookback(service: Service) ->
         days = int(
             re.search(r"date=ge\{\{today\(\) - (\d+) days\}\}", one["prefetch"]["results"])[1]
         )
-        rules = [
-            rule for service in TOPIC.services for rule in service.rules if service.id == one["id"]
-        ]
+        rules = [rule for each in TOPIC.services for rule in each.rules if each.id == one["id"]]
         windows = [
             need.within for rule in rules for need in rule.needs if need.kind is Kind.RESULTS
         ]
@@ -90,9 +92,9 @@ def test_a_search_window_is_as_long_as_the_longest_lookback(service: Service) ->
 
 
 def test_every_listed_service_answers_at_its_address(client: FlaskClient) -> None:
-    for one in client.get("/cds-services").get_json()["services"]:
+    for service in client.get("/cds-services").get_json()["services"]:
         # 400, not 404: the service exists, but the body is missing.
-        assert client.post(f"/cds-services/{one['id']}").status_code == 400
+        assert client.post(f"/cds-services/{service['id']}").status_code == 400
 
 
 GOOD: dict[str, Any] = {
@@ -101,7 +103,7 @@ GOOD: dict[str, Any] = {
             "hook": "patient-view",
             "title": "T",
             "description": "D",
-            "id": "one",
+            "id": "some-service",
             "version": "2.0.1",
             "hookVersion": "1.0",
             "prefetch": {"patient": "Patient/{{context.patientId}}"},
@@ -111,9 +113,9 @@ GOOD: dict[str, Any] = {
 
 
 def changed(**fields: Any) -> dict[str, Any]:
-    made = deepcopy(GOOD)
-    made["services"][0] |= fields
-    return made
+    body = deepcopy(GOOD)
+    body["services"][0] |= fields
+    return body
 
 
 def with_template(template: Any) -> dict[str, Any]:

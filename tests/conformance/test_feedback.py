@@ -110,7 +110,7 @@ def test_feedback_with_the_id_of_a_card_is_counted_for_its_rule(service: Make) -
     post(client, f"{VIEW}/feedback", {"feedback": [OVERRIDDEN | {"card": card["uuid"]}]})
 
     parts = client.application.extensions["cds_parts"]
-    (counted,) = [one for one in report(parts.records.database).rules if one.overridden]
+    (counted,) = [row for row in report(parts.records.database).rules if row.overridden]
     assert counted.rule == "low-potassium"
 
 

@@ -2,7 +2,7 @@
 the reason why not.
 
 The commands of a page run in one shell, in a folder that looks like a fresh clone. Before the
-first ``curl`` of a page the service is started with what the page has set until then; a ``serve``
+first ``curl`` of a page the service is started with what the page has set so far; a ``serve``
 that the page itself shows is checked (``cds-service check``) instead, since it would not end.
 """
 
@@ -27,7 +27,7 @@ PAGES = sorted(
 
 # (page, how the block begins): why no test runs it.
 NOT_RUN = {
-    ("README.md", "make run"): "the gate itself runs the suite by it, in a fresh clone",
+    ("README.md", "make run"): "the gate itself runs the suite this way, in a fresh clone",
     ("CONTRIBUTING.md", "apt-get install"): "installs packages; needs the rights of root",
     ("docs/tutorial.md", "git clone"): "the folder of this test is used as the clone",
     ("docs/tutorial.md", "make environment-dev"): "installs packages",
@@ -50,21 +50,21 @@ NOT_RUN = {
     ("docs/how-to/keep-and-erase-data.md", "sqlite3"): "needs the command of SQLite",
 }
 
-# These read what a service has kept.
+# These read what a service has stored.
 STARTED = {"docs/how-to/keep-and-erase-data.md", "docs/how-to/read-feedback.md"}
 
 
 def blocks() -> dict[str, list[str]]:
     """What a reader would type, block by block, of each page that shows commands."""
-    found: dict[str, list[str]] = {}
+    blocks_of: dict[str, list[str]] = {}
     for page in PAGES:
         name = str(page.relative_to(ROOT))
         for indent, kind, text in re.findall(
             r"^( *)```(sh|console)\n(.*?)^\1```", page.read_text(encoding="utf-8"), re.M | re.S
         ):
             block = re.sub(f"^{indent}", "", text, flags=re.M)
-            found.setdefault(name, []).append(typed(block) if kind == "console" else block)
-    return found
+            blocks_of.setdefault(name, []).append(typed(block) if kind == "console" else block)
+    return blocks_of
 
 
 def typed(text: str) -> str:
@@ -72,24 +72,26 @@ def typed(text: str) -> str:
     >>> typed("$ a \\\\\\n    b\\nsaid\\n$ c\\nrefused x\\n")
     'a \\\\\\n    b\\n! c\\n'
     """
-    kept = ""
+    commands = ""
     for command, answer in re.findall(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", text, re.M):
-        kept += ("! " if re.search("^refused", answer, re.M) else "") + command + "\n"
-    return kept
+        commands += ("! " if re.search("^refused", answer, re.M) else "") + command + "\n"
+    return commands
 
 
 def reason(page: str, block: str) -> str:
     """Why a block is not run; empty where it is."""
     reasons = (
-        why for (one, start), why in NOT_RUN.items() if one == page and block.startswith(start)
+        why
+        for (its_page, start), why in NOT_RUN.items()
+        if its_page == page and block.startswith(start)
     )
     return next(reasons, "")
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 START = """
@@ -123,7 +125,7 @@ EVERYDAY = ("README.md",)
 
 @pytest.mark.parametrize(
     "page",
-    [one if one in EVERYDAY else pytest.param(one, marks=thorough) for one in sorted(blocks())],
+    [each if each in EVERYDAY else pytest.param(each, marks=thorough) for each in sorted(blocks())],
 )
 def test_the_commands_of_a_page_work(page: str, tmp_path: Path) -> None:
     script = START if page in STARTED else ""
@@ -135,7 +137,7 @@ def test_the_commands_of_a_page_work(page: str, tmp_path: Path) -> None:
         script += block
     if not script:
         return
-    # Smaller and apart from other runs; what is installed for the tests needs no installing.
+    # Smaller, and separate from other runs; what the tests have installed is not installed again.
     script = script.replace("--patients 1000", "--patients 60").replace("/tmp/", f"{tmp_path}/")
     script = re.sub(r"^\.venv/bin/pip install -e '\.\[.*$", ":", script, flags=re.M)
     port = free_port()
@@ -166,7 +168,7 @@ def test_the_commands_of_a_page_work(page: str, tmp_path: Path) -> None:
     environ["PATH"] = f"{program.parent}:{environ['PATH']}"
     environ["PYTHONPATH"] = f"{installed}:{ROOT}"
     environ["CDS_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
-    done = subprocess.run(
+    process = subprocess.run(
         ["bash", "-euo", "pipefail", "-x", "-c", script],
         cwd=clone,
         env=environ,
@@ -175,13 +177,13 @@ def test_the_commands_of_a_page_work(page: str, tmp_path: Path) -> None:
         timeout=180,
         check=False,
     )
-    assert done.returncode == 0, f"{done.stdout[-1500:]}\n{done.stderr[-3000:]}"
+    assert process.returncode == 0, f"{process.stdout[-1500:]}\n{process.stderr[-3000:]}"
 
 
 def test_each_block_that_is_not_run_is_still_on_its_page() -> None:
     stale = [
         key
         for key in NOT_RUN
-        if not any(one.startswith(key[1]) for one in blocks().get(key[0], []))
+        if not any(block.startswith(key[1]) for block in blocks().get(key[0], []))
     ]
     assert stale == []

@@ -9,13 +9,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/errors.md").read_text(encoding="utf-8")
-MESSAGES = [one[1] for one in re.finditer(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)]
+MESSAGES = [row[1] for row in re.finditer(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)]
 
 
 @cache
-def _said() -> str:
-    """All texts in the code, one a line; inserted values are written as `…`."""
-    found = []
+def _texts_of_the_code() -> str:
+    """All texts in the code, one per line; inserted values are written as `…`."""
+    texts = []
     for package in ("cds_service", "hooks"):
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -24,15 +24,15 @@ def _said() -> str:
                         str(part.value) if isinstance(part, ast.Constant) else "…"
                         for part in node.values
                     )
-                    found.append("".join(parts))
+                    texts.append("".join(parts))
                 elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    found.append(node.value)
-    return "\n".join(found)
+                    texts.append(node.value)
+    return "\n".join(texts)
 
 
 def test_every_message_on_the_page_occurs_in_the_code() -> None:
-    said = _said()
-    assert [message for message in MESSAGES if message not in said] == []
+    texts = _texts_of_the_code()
+    assert [message for message in MESSAGES if message not in texts] == []
 
 
 def test_no_message_is_listed_twice_and_the_page_is_not_empty() -> None:
@@ -55,4 +55,4 @@ def test_every_refusal_of_a_call_is_on_the_page() -> None:
             ):
                 refusals.append(str(node.args[0].value))
     assert len(refusals) > 8
-    assert [one for one in refusals if f"`{one}`" not in PAGE] == []
+    assert [refusal for refusal in refusals if f"`{refusal}`" not in PAGE] == []

@@ -61,11 +61,11 @@ def test_every_statement_of_the_source_is_traced() -> None:
     known = {rule.id for rule in RULES}
     traced = set(content["complement"])
     for statement in content["statement"]:
-        became = [
+        effects = [
             *statement.get("rules", ()),
             *(k for k in ("modifier", "not_computed") if k in statement),
         ]
-        assert became, statement["id"]
+        assert effects, statement["id"]
         unknown = set(statement.get("rules", ())) - known
         assert not unknown, (statement["id"], unknown)
         traced |= set(statement.get("rules", ()))

@@ -1,4 +1,4 @@
-"""Every page is linked from the index, every link leads somewhere, the README tells the truth."""
+"""Every page is linked from the index, every link leads somewhere, and the README is correct."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 def links(page: Path) -> set[Path]:
     """The files of the checkout that a page links to."""
-    found = set()
+    files = set()
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         if "://" not in target and not target.startswith("mailto:"):
-            found.add((page.parent / target).resolve())
-    return found
+            files.add((page.parent / target).resolve())
+    return files
 
 
 PAGES = sorted(
@@ -29,7 +29,7 @@ PAGES = sorted(
 
 
 def test_every_page_is_linked_from_the_index() -> None:
-    pages = [*PAGES, *(one for one in ROOT.glob("*.md") if one.name != "README.md")]
+    pages = [*PAGES, *(path for path in ROOT.glob("*.md") if path.name != "README.md")]
     linked = links(ROOT / "docs" / "README.md")
     assert [page for page in pages if page.resolve() not in linked] == []
 
@@ -52,25 +52,25 @@ def test_the_sample_card_of_the_readme_is_the_real_one() -> None:
     shown = json.loads(re.findall(r"```json\n(.*?)```", README, re.DOTALL)[0])["cards"][0]
     (request,) = re.findall(r"-d @(\S+)", README)
     words = ("evaluate", request, "--as-of", "2026-11-23", "--json")
-    ran = programs.ran("cds_service", *words, folder=ROOT, environ=os.environ)
-    assert ran.returncode == 0, ran.stderr
+    process = programs.ran("cds_service", *words, folder=ROOT, environ=os.environ)
+    assert process.returncode == 0, process.stderr
     (card,) = (
-        one
-        for one in json.loads(ran.stdout)["cards"]
-        if one["source"]["topic"]["code"] == shown["source"]["topic"]["code"]
+        card
+        for card in json.loads(process.stdout)["cards"]
+        if card["source"]["topic"]["code"] == shown["source"]["topic"]["code"]
     )
     assert card["summary"] == shown["summary"]
     assert card["indicator"] == shown["indicator"]
-    labels = [one["label"] for one in card["suggestions"]]
-    assert [one["label"] for one in shown["suggestions"]] == labels
+    labels = [suggestion["label"] for suggestion in card["suggestions"]]
+    assert [suggestion["label"] for suggestion in shown["suggestions"]] == labels
 
 
 def test_the_make_targets_that_the_readme_names_exist() -> None:
-    named = set(re.findall(r"^make (\S+)", README, re.MULTILINE))
-    assert named
+    targets = set(re.findall(r"^make (\S+)", README, re.MULTILINE))
+    assert targets
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert {
-        name for name in named if not re.search(rf"^{re.escape(name)}:", makefile, re.M)
+        name for name in targets if not re.search(rf"^{re.escape(name)}:", makefile, re.M)
     } == set()
 
 
@@ -85,9 +85,9 @@ def test_commands_of_the_pages_name_commands_that_exist() -> None:
                     words = shlex.split(line, comments=True)
                 except ValueError:
                     continue
-                for at, word in enumerate(words[:-1]):
-                    following = words[at + 1]
-                    called = word == "cds-service" and re.fullmatch(r"[a-z][a-z-]*", following)
-                    if called and following not in main.commands:
+                for index, word in enumerate(words[:-1]):
+                    following = words[index + 1]
+                    is_command = word == "cds-service" and re.fullmatch(r"[a-z][a-z-]*", following)
+                    if is_command and following not in main.commands:
                         unknown.append((page.name, following))
     assert unknown == []

@@ -1,4 +1,4 @@
-"""Documents of evidence: each row names a test, and the test exists."""
+"""Documents of evidence: each row names a test that exists."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def rows(document: str, heading: str = "") -> list[list[str]]:
     text = (ROOT / document).read_text(encoding="utf-8")
     if heading:
         text = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    found = []
+    table = []
     for block in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
         for line in block.splitlines()[2:]:
-            found.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]])
-    return found
+            table.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]])
+    return table
 
 
 FOREIGN = rows("docs/conformance.md", "By the numbering of others")
@@ -62,13 +62,13 @@ def functions_of(path: str) -> frozenset[str]:
 
 def unproved(shown_by: str, excuse: str = "") -> Iterator[str]:
     """What is wrong with the last cell of a row; empty if its tests exist."""
-    named = NAMED.findall(shown_by)
+    tests = NAMED.findall(shown_by)
     excused = bool(excuse) and shown_by.startswith(excuse) and len(shown_by) > len(excuse) + 10
-    if not named and not excused:
+    if not tests and not excused:
         yield "names neither a test nor a reason"
-    if shown_by.count("::") != len(named):
+    if shown_by.count("::") != len(tests):
         yield "names a test in another form than `tests/file.py::test_name`"
-    for path, name in named:
+    for path, name in tests:
         if name not in functions_of(path):
             yield f"names {path}::{name}, which does not exist"
 
@@ -85,12 +85,12 @@ def test_every_requirement_has_its_test_or_its_reason() -> None:
 def test_no_requirement_is_left_out_or_listed_twice() -> None:
     listed = [row[0] for row in CONFORMANCE]
     assert len(listed) == len(set(listed))
-    wanted = {
+    expected = {
         f"{family}{number}"
         for family, count in REQUIREMENTS.items()
         for number in (range(count) if family == "C" else range(1, count + 1))
     }
-    assert wanted - {re.sub(r"[a-z]$", "", one) for one in listed} == set()
+    assert expected - {re.sub(r"[a-z]$", "", identity) for identity in listed} == set()
 
 
 def numbers(*spans: int | tuple[int, int]) -> set[int]:
@@ -107,7 +107,7 @@ SHEET = numbers(
     (98, 100), (103, 113), (115, 125), (127, 136), (138, 142), (144, 148), 168, (175, 177), 179,
     195, (199, 201), 203, (205, 208), (210, 220),
 )  # fmt: skip
-"""Rows of Inferno's sheet of CDS Hooks 2.0 whose actor is, also, the service."""
+"""Rows of Inferno's sheet of CDS Hooks 2.0 whose actor is the service, alone or with others."""
 LIBRARY = numbers(4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64, 68, 73, 77, 81, 85,
                   89, 93)  # fmt: skip
 """The same of the hook library 1.0.1."""
@@ -130,9 +130,9 @@ def test_every_foreign_row_has_its_row_its_test_or_its_reason() -> None:
 
 def test_no_foreign_row_is_left_out_or_listed_twice() -> None:
     listed = [row[0] for row in FOREIGN]
-    wanted = {f"S{n}" for n in SHEET} | {f"L{n}" for n in LIBRARY} | INVARIANTS
+    expected = {f"S{n}" for n in SHEET} | {f"L{n}" for n in LIBRARY} | INVARIANTS
     assert len(listed) == len(set(listed))
-    assert set(listed) == wanted
+    assert set(listed) == expected
     assert (len(SHEET), len(LIBRARY), len(INVARIANTS)) == (120, 23, 12)
 
 
@@ -141,7 +141,7 @@ def test_every_attack_has_its_test() -> None:
         assert attack, number
         modules = re.findall(r"`(cds_service/[\w/]+\.py)`", defence)
         assert modules, f"{number}: the defence names no module"
-        assert [one for one in modules if not (ROOT / one).is_file()] == [], number
+        assert [module for module in modules if not (ROOT / module).is_file()] == [], number
         assert list(unproved(shown_by)) == [], number
 
 

@@ -1,4 +1,4 @@
-"""The page of FHIR elements that are read: found by trial, and each one described."""
+"""The page of the FHIR elements that are read: found by trial, and each of them described."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def elements() -> list[tuple[str, reading.Element]]:
 
 
 def test_every_element_that_is_read_is_described() -> None:
-    read = [(name, one.name) for name, one in elements() if one.read]
+    read = [(name, element.name) for name, element in elements() if element.read]
     missing = [".".join(element) for element in read if not reading.prose(*element)]
     assert missing == [], "say in READ of docs/reading.py what is read of them"
 
 
 def test_the_trials_distinguish_what_is_read_from_what_is_not() -> None:
-    read = {f"{name}.{one.name}" for name, one in elements() if one.read}
+    read = {f"{name}.{element.name}" for name, element in elements() if element.read}
     assert {
         "Patient.birthDate",
         "Observation.meta",
@@ -51,10 +51,10 @@ def test_the_trials_distinguish_what_is_read_from_what_is_not() -> None:
     ],
 )
 def test_a_missing_important_element_is_reported(name: str, element: str) -> None:
-    [found] = [one for one in reading.tried(name) if one.name == element]
-    assert found.missing and found.rubbish
+    [trial] = [each for each in reading.tried(name) if each.name == element]
+    assert trial.missing and trial.rubbish
 
 
 def test_every_shape_is_read_or_reported() -> None:
-    for shape, read, _state, said in reading.shape_rows():
-        assert read == "yes" or said or shape in ("a Bundle without entries", "`null`"), shape
+    for shape, read, _state, message in reading.shape_rows():
+        assert read == "yes" or message or shape in ("a Bundle without entries", "`null`"), shape

@@ -1,4 +1,4 @@
-"""The pieces of the faults: what it sends, what it counts, what it writes."""
+"""The parts of the fault tool: what it sends, what it counts, what it writes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_same_seed_damages_in_the_same_way_and_another_in_another() -> None:
     assert list(mutated(200, 7)) != list(mutated(200, 8))
 
 
-def test_mutants_differ_and_reach_every_way() -> None:
+def test_mutants_differ_and_cover_every_kind_of_damage() -> None:
     calls = list(mutated(1500, 1))
     ways = {way for call in calls for way in call.note.split("+")}
 
@@ -93,18 +93,18 @@ def test_a_record_of_so_many_results_is_json() -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_an_answer_is_seen(answered: Answered, wrong: str) -> None:
+def test_what_is_wrong_with_an_answer_is_reported(answered: Answered, wrong: str) -> None:
     assert flaw(answered) == wrong
 
 
-def test_a_tally_counts_keeps_and_says() -> None:
+def test_a_tally_counts_answers_and_keeps_the_wrong_ones() -> None:
     tally = Tally()
-    for one in (_answered(200), _answered(200), _answered(400), _answered(0, lost="TimeoutError")):
-        tally.add(one)
+    for each in (_answered(200), _answered(200), _answered(400), _answered(0, lost="TimeoutError")):
+        tally.add(each)
 
     assert tally.total == 4
     assert tally.said() == "2 × 200, 1 × 400, 1 × TimeoutError"
-    assert [one.status for one in tally.wrong] == [400, 0]
+    assert [each.status for each in tally.wrong] == [400, 0]
     assert tally.quantile_ms(0.5) == pytest.approx(10)
 
 
@@ -120,22 +120,22 @@ def _get(port: int) -> bytes:
 def test_a_partner_dies_and_returns_at_the_same_address() -> None:
     with Loopback(lambda request: [reply({"asked": request.target})]) as partner:
         port = partner.server_address[1]
-        kept = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        kept.request("GET", "/a?b")
-        assert json.loads(kept.getresponse().read()) == {"asked": "/a?b"}
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", "/a?b")
+        assert json.loads(connection.getresponse().read()) == {"asked": "/a?b"}
         partner.die()
         with pytest.raises((OSError, http.client.HTTPException)):
-            kept.request("GET", "/cut")
-            kept.getresponse()
-        kept.close()
+            connection.request("GET", "/cut")
+            connection.getresponse()
+        connection.close()
         with pytest.raises(OSError):
             _get(port)
         partner.return_()
         assert json.loads(_get(port)) == {"asked": "/a?b"}
-        assert [one.target for one in partner.requests] == ["/a?b"] * 2
+        assert [request.target for request in partner.requests] == ["/a?b"] * 2
 
 
-def test_the_fhir_server_holds_the_prefetch() -> None:
+def test_the_fhir_server_answers_from_the_prefetch() -> None:
     answer = held_by_a_fhir_server(json.loads(with_results(3).body)["prefetch"])
 
     def held(target: str) -> Any:
@@ -147,12 +147,12 @@ def test_the_fhir_server_holds_the_prefetch() -> None:
     assert held("AllergyIntolerance?patient=x")["entry"] == []
 
 
-def test_each_call_of_a_fresh_client_goes_to_the_port_of_the_moment() -> None:
+def test_each_call_of_a_fresh_client_goes_to_the_current_port() -> None:
     with (
-        Loopback(lambda _asked: [reply({"from": 1})]) as one,
-        Loopback(lambda _asked: [reply({"from": 2})]) as two,
+        Loopback(lambda _asked: [reply({"from": 1})]) as first,
+        Loopback(lambda _asked: [reply({"from": 2})]) as second,
     ):
-        ports = itertools.cycle((one.server_address[1], two.server_address[1]))
+        ports = itertools.cycle((first.server_address[1], second.server_address[1]))
         client = Client(lambda: next(ports), fresh=True)
         answers = [json.loads(client.send(Call(VIEW, b"")).body)["from"] for _ in range(4)]
     assert answers == [1, 2, 1, 2]
@@ -168,11 +168,11 @@ def test_a_client_counts_a_connection_that_closes_as_lost() -> None:
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        answered = Client(server.getsockname()[1]).send(Call(VIEW, b"{}"))
+        answer = Client(server.getsockname()[1]).send(Call(VIEW, b"{}"))
         thread.join()
 
-    assert answered.status == 0
-    assert answered.lost
+    assert answer.status == 0
+    assert answer.lost
 
 
 def test_the_table_keeps_the_rows_that_were_not_run_again(tmp_path: Path) -> None:
@@ -189,36 +189,36 @@ def test_the_table_keeps_the_rows_that_were_not_run_again(tmp_path: Path) -> Non
 
 
 def test_every_row_has_a_line_in_the_document_and_says_what_it_does() -> None:
-    found = [
+    documented = [
         (name, function.__doc__)
         for path in sorted((ROOT / "tools/faults").glob("test_*.py"))
         for name, function in vars(import_module(f"tools.faults.{path.stem}")).items()
         if name.startswith("test_")
     ]
-    names = [name.removeprefix("test_").replace("_", "-") for name, _ in found]
+    names = [name.removeprefix("test_").replace("_", "-") for name, _ in documented]
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
 
     assert len(set(names)) == len(names) >= 26
     assert sorted(names) == sorted(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE))
-    assert all(len(said.split("\n\n")) == 2 for _, said in found)
+    assert all(len(text.split("\n\n")) == 2 for _, text in documented)
 
 
 @pytest.mark.slow
 @thorough  # as `make faults` does
 @pytest.mark.parametrize("name", ["token_clocks", "sqlite_gone"])
 def test_a_quick_row_holds(name: str, tmp_path: Path) -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "pytest", "tools/faults", "--quick", "-k", name,
          f"--basetemp={tmp_path / 'row'}"],
         capture_output=True, text=True, timeout=120, check=False, cwd=ROOT, env=os.environ,
     )  # fmt: skip
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 passed" in done.stdout
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "1 passed" in process.stdout
 
 
 @pytest.mark.slow
-def test_nothing_that_was_started_lives_on(tmp_path: Path) -> None:
+def test_no_started_process_survives(tmp_path: Path) -> None:
     with serving(tmp_path) as service:
         assert len(service.worker_processes()) == 2
 

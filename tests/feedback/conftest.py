@@ -33,8 +33,8 @@ def _programs() -> Path | None:
         key=lambda program: int(program.parts[-3]),
         reverse=True,
     )
-    found = [*installed, *([Path(on_path)] if on_path else [])]
-    return found[0].parent if found else None
+    candidates = [*installed, *([Path(on_path)] if on_path else [])]
+    return candidates[0].parent if candidates else None
 
 
 class Cluster:
@@ -57,7 +57,7 @@ class Cluster:
         self.url = f"postgresql://cds@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
-        # Tests kill processes, not the power: what the system was given counts as kept.
+        # Tests kill processes but never cut the power: what the system was given is safe.
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c fsync=off -k {self._folder}"
         log = str(self._folder / "log")
         self._run("pg_ctl", "--wait", "--silent", "--log", log, "--options", options, "start")
@@ -75,10 +75,10 @@ class Cluster:
         command = [*self._as, str(self._programs / program), "--pgdata", data, *arguments]
         # No pipes: the server keeps the descriptors it inherits.
         with (self._folder / f"{program}.out").open("w") as out:
-            done = subprocess.run(
+            process = subprocess.run(
                 command, cwd=self._folder, stdout=out, stderr=subprocess.STDOUT, check=False
             )
-        if done.returncode:
+        if process.returncode:
             raise RuntimeError((self._folder / f"{program}.out").read_text())
 
 
@@ -97,7 +97,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest) -> str:
-    """URL of a server on which databases may be created: the one given, else a private one."""
+    """URL of a server on which databases may be created: the one given, or a private one."""
     given = os.environ.get("CDS_TEST_POSTGRES_URL")
     if given:
         return given
@@ -106,7 +106,7 @@ def postgres_server(request: pytest.FixtureRequest) -> str:
 
 
 class PostgresDatabase:
-    """The URL of a database of its own for one test, which need not exist yet."""
+    """A database for one test alone, which need not exist yet."""
 
     def __init__(self, server: str) -> None:
         self._server = make_url(server).set(drivername="postgresql+psycopg")
@@ -128,8 +128,8 @@ class PostgresDatabase:
 
     def empty(self) -> None:
         """Drop all tables."""
-        here = self._server.set(database=self._name)
-        self.admin("DROP SCHEMA public CASCADE; CREATE SCHEMA public", here)
+        own_database = self._server.set(database=self._name)
+        self.admin("DROP SCHEMA public CASCADE; CREATE SCHEMA public", own_database)
 
     def admin(self, statement: str, where: URL | None = None) -> None:
         """Run one statement on the server, or in the database ``where``."""
@@ -141,19 +141,19 @@ class PostgresDatabase:
 
 @pytest.fixture
 def postgres_database(postgres_server: str) -> Iterator[PostgresDatabase]:
-    created = PostgresDatabase(postgres_server)
-    created.create()
-    yield created
-    created.drop()
+    database = PostgresDatabase(postgres_server)
+    database.create()
+    yield database
+    database.drop()
 
 
 @pytest.fixture(scope="session")
 def shared_postgres(postgres_server: str) -> Iterator[PostgresDatabase]:
     """One database for all tests that need no more than empty tables: making one is slow."""
-    created = PostgresDatabase(postgres_server)
-    created.create()
-    yield created
-    created.drop()
+    database = PostgresDatabase(postgres_server)
+    database.create()
+    yield database
+    database.drop()
 
 
 @pytest.fixture
@@ -185,10 +185,10 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    opened = open_database(database_url)
-    opened.migrate()  # as at the start of the service: no call in a hurry waits for it
-    yield opened
-    opened.close()
+    its_database = open_database(database_url)
+    its_database.migrate()  # as at the start of the service: no call in a hurry waits for it
+    yield its_database
+    its_database.close()
 
 
 @pytest.fixture

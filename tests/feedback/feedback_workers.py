@@ -32,28 +32,28 @@ def _opened(url: str) -> Records:
     return open_records(url, [RULE])
 
 
-def start(url: str, start_line: Barrier, said: Connection) -> None:
-    """Open a new database at the same moment as others; say the card key by one digest."""
+def start(url: str, start_line: Barrier, pipe: Connection) -> None:
+    """Open a new database at the same moment as others; report the card key by one digest."""
     records = _opened(url)
     start_line.wait(30)
     records.start()
     [digest] = records.card_ids.digests(*RULE, patient(), EVIDENCE)
-    said.send((records.database.ready(), digest))
+    pipe.send((records.database.ready(), digest))
     records.close()
 
 
-def use_tokens(url: str, start_line: Barrier, said: Connection) -> None:
-    """Use the same 40 tokens as others; say which uses were the first."""
+def use_tokens(url: str, start_line: Barrier, pipe: Connection) -> None:
+    """Use the same 40 tokens as others; report which uses were the first."""
     records = _opened(url)
     records.start()
     start_line.wait(30)
     names = [f"j{number}" for number in range(40)]
-    said.send([name for name in names if records.replay.first_use("a", name, 4e9)])
+    pipe.send([name for name in names if records.replay.first_use("a", name, 4e9)])
     records.close()
 
 
-def repeat_feedback(url: str, start_line: Barrier, said: Connection) -> None:
-    """Send the same 40 answers as others, in another order; say how many were new."""
+def repeat_feedback(url: str, start_line: Barrier, pipe: Connection) -> None:
+    """Send the same 40 answers as others, in another order; report how many were new."""
     records = _opened(url)
     records.start()
     start_line.wait(30)
@@ -61,34 +61,34 @@ def repeat_feedback(url: str, start_line: Barrier, said: Connection) -> None:
     if os.getpid() % 2:
         answers.reverse()
     stored = 0
-    for at in range(0, 40, 8):
-        stored += records.feedback.save("s", {"feedback": answers[at : at + 8]}).stored
-    said.send(stored)
+    for start_at in range(0, 40, 8):
+        stored += records.feedback.save("s", {"feedback": answers[start_at : start_at + 8]}).stored
+    pipe.send(stored)
     records.close()
 
 
-def answer_one_card(url: str, said: Connection) -> None:
+def answer_one_card(url: str, pipe: Connection) -> None:
     """Show a card, override it, and end without a clean shutdown."""
     records = _opened(url)
     records.start()
     records.count_shown("s", *RULE)
     records.feedback.save("s", {"feedback": [answer(_card(records), 0)]})
-    said.send("done")
+    pipe.send("done")
 
 
-def write_without_end(url: str, said: Connection) -> None:
-    """Send feedback without end; say after each call that it was acknowledged."""
+def write_without_end(url: str, pipe: Connection) -> None:
+    """Send feedback without end; report after each call that it was acknowledged."""
     records = _opened(url)
     call = 0
     while True:
         answers = [answer(f"card-{element}", call) for element in range(ELEMENTS)]
         records.feedback.save("s", {"feedback": answers})
-        said.send(call)
+        pipe.send(call)
         call += 1
 
 
-def fork_and_write(url: str, said: Connection) -> None:
-    """Use everything, fork, use everything again in both processes; print how the child ended."""
+def fork_and_write(url: str, pipe: Connection) -> None:
+    """Use everything, fork, use everything again in both processes; report how the child ended."""
     records = _opened(url)
     records.start()
     records.shown.add("s", *RULE)
@@ -102,7 +102,7 @@ def fork_and_write(url: str, said: Connection) -> None:
     records.feedback.save("s", {"feedback": [answer("parent", 0)]})
     child.join()
     records.close()
-    said.send(child.exitcode)
+    pipe.send(child.exitcode)
 
 
 def _write_in_fork(records: Records, engine_of_parent: int) -> None:

@@ -41,7 +41,7 @@ def test_feedback_without_elements_is_valid() -> None:
 
 def test_every_field_of_feedback_is_read() -> None:
     reason = {"code": "d7ecf885", "system": "https://example.com/reasons", "display": "Known"}
-    read = read_answers(
+    answers = read_answers(
         {
             "feedback": [
                 accepted(),
@@ -50,9 +50,9 @@ def test_every_field_of_feedback_is_read() -> None:
             "extension": {"vendor": 1},
         }
     )
-    assert read[0].suggestions == ("e56e1945-20b3-4393-8503-a1a20fd73152",)
-    assert read[1].outcome == "overridden"
-    assert read[1][4:8] == ("https://example.com/reasons", "d7ecf885", "Known", "Two\nlines")
+    assert answers[0].suggestions == ("e56e1945-20b3-4393-8503-a1a20fd73152",)
+    assert answers[1].outcome == "overridden"
+    assert answers[1][4:8] == ("https://example.com/reasons", "d7ecf885", "Known", "Two\nlines")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_reason_may_be_short(override: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "kept"),
+    ("sent", "stored"),
     [
         pytest.param("2026-11-22T23:13:39Z", "2026-11-22T23:13:39.000000000Z", id="UTC"),
         pytest.param("2026-11-22t23:13:39z", "2026-11-22T23:13:39.000000000Z", id="small letters"),
@@ -99,9 +99,9 @@ def test_a_reason_may_be_short(override: dict[str, Any]) -> None:
         pytest.param("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000000000Z", id="leap second"),
     ],
 )
-def test_times_are_kept_in_utc(sent: str, kept: str) -> None:
+def test_times_are_kept_in_utc(sent: str, stored: str) -> None:
     [answer] = read_answers({"feedback": [accepted(outcomeTimestamp=sent)]})
-    assert answer.outcome_at == kept
+    assert answer.outcome_at == stored
 
 
 @pytest.mark.parametrize(

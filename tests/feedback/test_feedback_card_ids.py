@@ -32,22 +32,22 @@ def _ids(random: int = 0, key: bytes = KEY) -> CardIds:
 
 
 def _digest(card: str) -> int:
-    read = read_card_id(card)
-    assert read is not None
-    return read.digest
+    parts = read_card_id(card)
+    assert parts is not None
+    return parts.digest
 
 
 def test_the_layout_is_the_documented_one() -> None:
-    made = uuid.UUID(_ids(random=0x2AA).new(*CARD))
-    assert made.version == 8
-    assert made.variant == uuid.RFC_4122
-    assert made.int >> 104 == rule_tag("low-magnesium") < 2**24
-    assert made.int >> 92 & 0xFFF == version_tag("1.2.0") < 2**12
-    assert made.int >> 32 & 0x3FF == 0x2AA
+    card = uuid.UUID(_ids(random=0x2AA).new(*CARD))
+    assert card.version == 8
+    assert card.variant == uuid.RFC_4122
+    assert card.int >> 104 == rule_tag("low-magnesium") < 2**24
+    assert card.int >> 92 & 0xFFF == version_tag("1.2.0") < 2**12
+    assert card.int >> 32 & 0x3FF == 0x2AA
 
 
 def test_ids_never_change() -> None:
-    # Stored answers and counts hang on these values: a change here orphans them.
+    # Stored answers and counts depend on these values: a change here orphans them.
     assert _ids(random=1).new(*CARD) == "3c368a76-485b-88d3-941c-a0010a7ccd3a"
 
 
@@ -70,21 +70,21 @@ def test_every_part_of_an_id_can_be_decoded(
     random: int,
 ) -> None:
     ids = _ids(random, key)
-    whose = Identity(Origin(*origin), server, patient)
-    card = ids.new(rule, "1.0.0", whose, evidence)
-    read = read_card_id(card)
-    assert read is not None
-    assert read[:2] == read.made_by == (rule_tag(rule), version_tag("1.0.0"))
-    assert (read.digest,) == ids.digests(rule, "1.0.0", whose, evidence)
-    assert read.random == random
+    identity = Identity(Origin(*origin), server, patient)
+    card = ids.new(rule, "1.0.0", identity, evidence)
+    parts = read_card_id(card)
+    assert parts is not None
+    assert parts[:2] == parts.made_by == (rule_tag(rule), version_tag("1.0.0"))
+    assert (parts.digest,) == ids.digests(rule, "1.0.0", identity, evidence)
+    assert parts.random == random
     assert ids.made_for(card, Origin(*origin))
 
 
 def test_the_same_card_twice_has_two_ids_and_one_digest() -> None:
     ids = CardIds(KEY)
-    made = [ids.new(*CARD) for _ in range(20)]
-    assert len(set(made)) > 1
-    assert len({_digest(one) for one in made}) == 1
+    card_ids = [ids.new(*CARD) for _ in range(20)]
+    assert len(set(card_ids)) > 1
+    assert len({_digest(card) for card in card_ids}) == 1
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,12 @@ def test_the_same_card_twice_has_two_ids_and_one_digest() -> None:
         ),
         pytest.param(
             (*CARD[:2], Identity(HERE, "https://fhir.examplep", "1"), EVIDENCE),
-            id="server and patient, cut elsewhere",
+            id="server and patient, split elsewhere",
         ),
         pytest.param((*CARD[:3], ("magnesium 0.6", "2026-11-01")), id="new evidence"),
-        pytest.param((*CARD[:3], ("magnesium 0.52026-11-01",)), id="the same text, cut elsewhere"),
+        pytest.param(
+            (*CARD[:3], ("magnesium 0.52026-11-01",)), id="the same text, split elsewhere"
+        ),
     ],
 )
 def test_any_difference_makes_another_card(
@@ -156,15 +158,15 @@ def test_a_card_belongs_to_its_caller_only(origin: Origin) -> None:
 
 def test_no_bit_of_an_id_can_be_changed() -> None:
     ids = _ids()
-    whole = uuid.UUID(ids.new(*CARD)).int
-    changed = [str(uuid.UUID(int=whole ^ 1 << bit)) for bit in range(128)]
-    assert not any(ids.made_for(one, HERE) for one in changed)
+    number = uuid.UUID(ids.new(*CARD)).int
+    changed = [str(uuid.UUID(int=number ^ 1 << bit)) for bit in range(128)]
+    assert not any(ids.made_for(card, HERE) for card in changed)
 
 
 def test_thousands_of_made_up_ids_are_not_recognised() -> None:
     ids = CardIds(KEY)
     made_up = (CardIds(b"the key of a guesser").new(*CARD) for _ in range(2000))
-    assert not any(ids.made_for(one, HERE) for one in made_up)
+    assert not any(ids.made_for(card, HERE) for card in made_up)
 
 
 def test_an_earlier_key_is_recognised_and_makes_no_new_ids() -> None:
@@ -183,12 +185,12 @@ def test_an_earlier_key_is_recognised_and_makes_no_new_ids() -> None:
 
 def test_a_pseudonym_reveals_nothing_without_the_key() -> None:
     ids = _ids()
-    named = ids.pseudonym("patient", "https://fhir.example", "p1")
-    assert named == _ids().pseudonym("patient", "https://fhir.example", "p1")
+    pseudonym = ids.pseudonym("patient", "https://fhir.example", "p1")
+    assert pseudonym == _ids().pseudonym("patient", "https://fhir.example", "p1")
     assert (
         len(
             {
-                named,
+                pseudonym,
                 ids.pseudonym("clinician", "https://fhir.example", "p1"),
                 ids.pseudonym("patient", "https://fhir.examplep", "1"),
                 _ids(key=b"another key entirely").pseudonym(

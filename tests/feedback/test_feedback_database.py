@@ -1,4 +1,4 @@
-"""The database under the service: late, unavailable, full, locked, restarted, older and newer."""
+"""The service's database: late, unavailable, full, locked, restarted, older and newer."""
 
 from __future__ import annotations
 
@@ -230,12 +230,12 @@ def test_without_a_free_connection_the_caller_is_asked_to_retry(
     monkeypatch.setattr(module, "ROOM_SECONDS", 0.05)
     database = open_database(sqlite_url)
     database.migrate()
-    with ExitStack() as held:
+    with ExitStack() as stack:
         for _ in range(module.ROOM):
-            held.enter_context(database.read())
+            stack.enter_context(database.read())
         with pytest.raises(Unavailable, match="Too many"), database.read():
             pytest.fail("there is no more room")
-        with database.read(hurry=True):  # those in a hurry have room of their own
+        with database.read(hurry=True):  # urgent calls have room of their own
             pass
     assert database.ready()
     database.close()
@@ -276,7 +276,7 @@ def test_an_urgent_call_does_not_try_a_database_that_has_just_failed(
     folder.mkdir()
     with pytest.raises(Unavailable, match="unavailable"), database.read(hurry=True):
         pass
-    with database.read():  # another call finds it back, and those in a hurry go on
+    with database.read():  # another call finds it available again, so urgent calls use it again
         pass
     with database.read(hurry=True):
         pass
@@ -289,7 +289,7 @@ def test_the_probe_finds_a_database_that_is_back(
     monkeypatch.setattr(module, "LEFT_ALONE_SECONDS", 3600)
     folder = tmp_path / "late"
     database = open_database(f"sqlite:///{folder / 'kept.db'}")
-    database.probe()  # nothing failed yet: nothing is tried
+    database.probe()  # nothing has failed yet: nothing is tried
     with pytest.raises(Unavailable):
         database.migrate()
     with pytest.raises(Unavailable):

@@ -1,4 +1,4 @@
-"""Cards shown, the report, the chart, and quiet after an answer."""
+"""Cards shown, the report, the chart, and cards that are snoozed after an answer."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def test_counts_wait_in_memory_while_the_database_is_down(tmp_path) -> None:
 
 def _answer(store: FeedbackStore, card: str, minute: int, **changes: object) -> None:
     at = datetime(2026, 11, 22, tzinfo=UTC) + timedelta(minutes=minute)
-    made = overridden(card=card, outcomeTimestamp=at.isoformat()) | changes
-    store.save(SERVICE, {"feedback": [made]})
+    element = overridden(card=card, outcomeTimestamp=at.isoformat()) | changes
+    store.save(SERVICE, {"feedback": [element]})
 
 
 def test_the_report_counts_everything_that_is_stored(
@@ -82,8 +82,8 @@ def test_the_report_counts_everything_that_is_stored(
     counters = ShownCounters(database)
     counters.add(SERVICE, *MAGNESIUM, date(2026, 11, 16))
     counters.flush()
-    made = report(database, [MAGNESIUM, QUININE])
-    assert made.as_json() == {
+    made_report = report(database, [MAGNESIUM, QUININE])
+    assert made_report.as_json() == {
         "rules": [
             {
                 "rule": "low-magnesium",
@@ -127,13 +127,13 @@ def test_the_report_counts_everything_that_is_stored(
         "total": 5,
         "unknown": 1,
     }
-    assert json.loads(json.dumps(made.as_json())) == made.as_json()
+    assert json.loads(json.dumps(made_report.as_json())) == made_report.as_json()
 
 
 def test_a_report_without_data(database: Database) -> None:
-    made = report(database)
-    assert made.as_json() == {"rules": [], "total": 0, "unknown": 0}
-    assert made.as_rows()[1] == []
+    made_report = report(database)
+    assert made_report.as_json() == {"rules": [], "total": 0, "unknown": 0}
+    assert made_report.as_rows()[1] == []
 
 
 @pytest.mark.parametrize(
@@ -184,26 +184,26 @@ def test_the_table_leaves_out_rules_without_a_count_and_has_rates(
 ) -> None:
     _answer(store, card_ids.new(*MAGNESIUM, patient("p"), "e"), 1)
     head, rows = report(database, [MAGNESIUM, QUININE]).as_rows()
-    (row,) = (dict(zip(head, one, strict=True)) for one in rows)
+    (row,) = (dict(zip(head, cells, strict=True)) for cells in rows)
     assert (row["rule"], row["version"]) == (MAGNESIUM.rule, MAGNESIUM.version)
     assert (row["overridden"], row["acceptance"]) == ("1", "0 % (0 to 79)")
 
 
 def test_the_chart_has_its_numbers_as_text_for_screen_readers() -> None:
-    drawn = ElementTree.fromstring(trend_svg([Week("2026-W47", 10, 3, 5)], "Rule <a> & b"))
+    chart = ElementTree.fromstring(trend_svg([Week("2026-W47", 10, 3, 5)], "Rule <a> & b"))
     space = "{http://www.w3.org/2000/svg}"
-    assert drawn.attrib["role"] == "img"
-    assert drawn.findtext(f"{space}title") == "Rule <a> & b"
-    assert drawn.findtext(f"{space}desc") == "2026-W47: shown 10, accepted 3, overridden 5"
-    tall = [float(bar.attrib["height"]) for bar in drawn.iter(f"{space}rect")]
-    assert tall == [36.0, 60.0, 24.0]
+    assert chart.attrib["role"] == "img"
+    assert chart.findtext(f"{space}title") == "Rule <a> & b"
+    assert chart.findtext(f"{space}desc") == "2026-W47: shown 10, accepted 3, overridden 5"
+    heights = [float(bar.attrib["height"]) for bar in chart.iter(f"{space}rect")]
+    assert heights == [36.0, 60.0, 24.0]
 
 
 def test_the_chart_shows_the_last_weeks_even_without_data() -> None:
     weeks = [Week(f"20{year}-W01", 1, 0, 0) for year in range(10, 60)]
-    drawn = trend_svg(weeks, "t")
-    assert drawn.count("<rect") == 3 * MOST_WEEKS
-    assert "2059-W01" in drawn
+    chart = trend_svg(weeks, "t")
+    assert chart.count("<rect") == 3 * MOST_WEEKS
+    assert "2059-W01" in chart
     assert "Nothing was shown" in trend_svg([], "t")
 
 
@@ -218,15 +218,15 @@ def _snooze(
     keys: CardKeys,
     answer: dict[str, object],
     received: datetime = NOW,
-    whose: Identity = patient(),  # noqa: B008  # immutable
+    identity: Identity = patient(),  # noqa: B008  # immutable
 ) -> SnoozeStore:
     store = FeedbackStore(database, RulesSeen([MAGNESIUM]), keys, now=lambda: received)
-    card = keys.ids.new(*MAGNESIUM, whose, EVIDENCE)
-    store.save(SERVICE, {"feedback": [answer | {"card": card}]}, whose.origin)
+    card = keys.ids.new(*MAGNESIUM, identity, EVIDENCE)
+    store.save(SERVICE, {"feedback": [answer | {"card": card}]}, identity.origin)
     return SnoozeStore(database, keys.ids)
 
 
-def _again(indicator: str = "info", evidence: tuple[str, ...] = EVIDENCE) -> Proposed:
+def _same_card(indicator: str = "info", evidence: tuple[str, ...] = EVIDENCE) -> Proposed:
     return Proposed(*MAGNESIUM, indicator, evidence)
 
 
@@ -244,7 +244,7 @@ ANSWERED = datetime(2026, 11, 22, 11, tzinfo=UTC)
         pytest.param("warning", timedelta(days=30, seconds=-1), True, id="warning, before 30 days"),
         pytest.param("warning", timedelta(days=30), False, id="warning, after 30 days"),
         pytest.param("critical", timedelta(hours=1), False, id="critical always comes back"),
-        pytest.param("hard-stop", timedelta(hours=1), False, id="an indicator not known"),
+        pytest.param("hard-stop", timedelta(hours=1), False, id="an unknown indicator"),
     ],
 )
 @pytest.mark.parametrize("answer", [OVERRIDDEN, ACCEPTED], ids=["overridden", "accepted"])
@@ -258,23 +258,23 @@ def test_an_answered_card_is_snoozed_for_its_period(
 ) -> None:
     database = open_database(sqlite_url)
     snooze = _snooze(database, keys, answer)
-    held = snooze.held_back([_again(indicator)], patient(), ANSWERED + after)
-    assert (MAGNESIUM.rule in held) is quiet
+    held_back = snooze.held_back([_same_card(indicator)], patient(), ANSWERED + after)
+    assert (MAGNESIUM.rule in held_back) is quiet
     database.close()
 
 
 def test_a_snoozed_card_states_why_and_until_when(database: Database, keys: CardKeys) -> None:
     snooze = _snooze(database, keys, OVERRIDDEN)
-    asked = [_again(), Proposed(*QUININE, "info", EVIDENCE), Proposed("x", "1", "info", ())]
-    held = snooze.held_back(asked, patient(), NOW)
+    proposed = [_same_card(), Proposed(*QUININE, "info", EVIDENCE), Proposed("x", "1", "info", ())]
+    held_back = snooze.held_back(proposed, patient(), NOW)
     until = ANSWERED + timedelta(days=90)
-    assert held == {MAGNESIUM.rule: HeldBack("overridden", ANSWERED, until)}
+    assert held_back == {MAGNESIUM.rule: HeldBack("overridden", ANSWERED, until)}
 
 
 @pytest.mark.parametrize(
     "again",
     [
-        pytest.param(_again(evidence=("magnesium 0.4", "2026-11-20")), id="new evidence"),
+        pytest.param(_same_card(evidence=("magnesium 0.4", "2026-11-20")), id="new evidence"),
         pytest.param(Proposed("low-magnesium", "1.3.0", "info", EVIDENCE), id="new version"),
         pytest.param(Proposed(*QUININE, "info", EVIDENCE), id="another rule"),
     ],
@@ -303,18 +303,18 @@ HERE = Identity(Origin("https://ehr.example", "north", "a"), "https://fhir.examp
 )
 def test_no_other_callers_card_is_snoozed(sqlite_url: str, keys: CardKeys, other: Identity) -> None:
     database = open_database(sqlite_url)
-    snooze = _snooze(database, keys, OVERRIDDEN, whose=HERE)
-    assert MAGNESIUM.rule in snooze.held_back([_again()], HERE, NOW)
-    assert snooze.held_back([_again()], other, NOW) == {}
+    snooze = _snooze(database, keys, OVERRIDDEN, identity=HERE)
+    assert MAGNESIUM.rule in snooze.held_back([_same_card()], HERE, NOW)
+    assert snooze.held_back([_same_card()], other, NOW) == {}
     database.close()
 
 
 def test_feedback_counts_under_the_previous_key(database: Database, keys: CardKeys) -> None:
     snooze = _snooze(database, keys, OVERRIDDEN)
     keys.ids.use(b"another key entirely", [b"a key for tests only"])
-    assert MAGNESIUM.rule in snooze.held_back([_again()], patient(), NOW)
+    assert MAGNESIUM.rule in snooze.held_back([_same_card()], patient(), NOW)
     keys.ids.use(b"another key entirely")
-    assert snooze.held_back([_again()], patient(), NOW) == {}
+    assert snooze.held_back([_same_card()], patient(), NOW) == {}
 
 
 def test_the_latest_feedback_counts(database: Database, keys: CardKeys) -> None:
@@ -322,16 +322,16 @@ def test_the_latest_feedback_counts(database: Database, keys: CardKeys) -> None:
     later = overridden(outcomeTimestamp="2026-11-22T11:30:00Z")
     snooze = _snooze(database, keys, later)
     _snooze(database, keys, overridden(outcomeTimestamp="2026-10-01T00:00:00Z"))
-    [held] = snooze.held_back([_again()], patient(), NOW).values()
-    assert held.answered == ANSWERED + timedelta(minutes=30)
+    [snoozed] = snooze.held_back([_same_card()], patient(), NOW).values()
+    assert snoozed.answered == ANSWERED + timedelta(minutes=30)
 
 
 def test_a_client_whose_clock_is_fast_does_not_prolong_the_snooze(
     database: Database, keys: CardKeys
 ) -> None:
     snooze = _snooze(database, keys, overridden(outcomeTimestamp="2036-01-01T00:00:00Z"))
-    [held] = snooze.held_back([_again()], patient(), NOW).values()
-    assert held.until == NOW + timedelta(days=90)
+    [snoozed] = snooze.held_back([_same_card()], patient(), NOW).values()
+    assert snoozed.until == NOW + timedelta(days=90)
 
 
 def test_feedback_on_a_made_up_card_snoozes_nothing(database: Database, keys: CardKeys) -> None:
@@ -341,13 +341,13 @@ def test_feedback_on_a_made_up_card_snoozes_nothing(database: Database, keys: Ca
         CardIds(b"another key entirely").new(*MAGNESIUM, patient(), EVIDENCE),
     ):
         store.save(SERVICE, {"feedback": [overridden(card=card)]})
-    asked = [_again(), Proposed("stranger", "1", "info", EVIDENCE)]
-    assert SnoozeStore(database, keys.ids).held_back(asked, patient(), NOW) == {}
+    proposed = [_same_card(), Proposed("stranger", "1", "info", EVIDENCE)]
+    assert SnoozeStore(database, keys.ids).held_back(proposed, patient(), NOW) == {}
 
 
 def test_an_unavailable_database_snoozes_nothing(tmp_path, keys: CardKeys) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'none' / 'kept.db'}")
-    assert SnoozeStore(database, keys.ids).held_back([_again()], patient(), NOW) == {}
+    assert SnoozeStore(database, keys.ids).held_back([_same_card()], patient(), NOW) == {}
     database.close()
 
 
@@ -364,15 +364,15 @@ def test_a_report_of_one_site_counts_that_site(database: Database, keys: CardKey
     counters.add(SERVICE, *MAGNESIUM, event="would show")
     counters.flush()
     for site, shown, answers in (("a", 1, 1), ("b", 1, 2), (None, 2, 3)):
-        made = report(database, site=site)
-        [line] = made.rules
+        site_report = report(database, site=site)
+        [line] = site_report.rules
         assert (line.shown, line.overridden) == (shown, answers)
-        assert made.total - made.unknown == answers
+        assert site_report.total - site_report.unknown == answers
     assert report(database, site="c").as_json() == {"rules": [], "total": 0, "unknown": 0}
 
 
 @pytest.mark.parametrize(
-    ("part", "whole", "said"),
+    ("part", "whole", "text"),
     [
         (0, 0, ""),
         (0, 10, "0 % (0 to 28)"),
@@ -381,12 +381,12 @@ def test_a_report_of_one_site_counts_that_site(database: Database, keys: CardKey
         (81, 263, "31 % (26 to 37)"),
     ],
 )
-def test_a_rate_has_its_interval(part: int, whole: int, said: str) -> None:
-    assert interval(part, whole) == said
+def test_a_rate_has_its_interval(part: int, whole: int, text: str) -> None:
+    assert interval(part, whole) == text
 
 
 def test_rates_count_each_patient_order_and_clinician_day_once(database: Database) -> None:
-    counters, met = ShownCounters(database), Denominators(database)
+    counters, denominators = ShownCounters(database), Denominators(database)
     first, second = date(2026, 11, 16), date(2026, 11, 17)
     for day in (first, second):
         for site, number in (("north", 3), ("south", 1)):
@@ -395,7 +395,7 @@ def test_rates_count_each_patient_order_and_clinician_day_once(database: Databas
         counters.add(SERVICE, *MAGNESIUM, day, site="north")
         counters.add(SERVICE, *MAGNESIUM, day, site="north", event=WOULD_SHOW)
         counters.add(SERVICE, *MAGNESIUM, day, site="south", event=CANNOT_TELL)
-        met.add(
+        denominators.add(
             [
                 Met("north", SERVICE, day, PATIENT, "p"),
                 Met("north", SERVICE, day, CLINICIAN, "c"),
@@ -404,8 +404,8 @@ def test_rates_count_each_patient_order_and_clinician_day_once(database: Databas
             ]
         )
     counters.flush()
-    met.flush()
-    met.flush()
+    denominators.flush()
+    denominators.flush()
     services = {MAGNESIUM.rule: frozenset({SERVICE}), QUININE.rule: frozenset({"another"})}
 
     (north,) = report(database, site="north", services=services).rules
@@ -419,5 +419,5 @@ def test_rates_count_each_patient_order_and_clinician_day_once(database: Databas
     }
     (both,) = report(database, services=services).rules
     assert (both.calls, both.patients, both.cannot_tell) == (8, 2, 2)
-    (south,) = (one for one in report(database, [MAGNESIUM], "south", services).rules)
+    (south,) = (row for row in report(database, [MAGNESIUM], "south", services).rules)
     assert (south.fired, south.cannot_tell, south.rates["per_patient"]) == (0, 2, 0.0)

@@ -23,41 +23,45 @@ from cds_service.storage.tables import unknown_feedback as cards
 from tests.testing.programs import FORKED
 
 PATIENCE = 60
-"""Seconds after which a process that says nothing has failed."""
+"""Seconds after which a process that reports nothing has failed."""
 
 
 @contextmanager
-def _process(work: Callable[..., None], *given: Any) -> Iterator[tuple[BaseProcess, Connection]]:
-    here, there = FORKED.Pipe()
-    process = FORKED.Process(target=work, args=(*given, there))
+def _process(
+    work: Callable[..., None], *arguments: Any
+) -> Iterator[tuple[BaseProcess, Connection]]:
+    parent_end, child_end = FORKED.Pipe()
+    process = FORKED.Process(target=work, args=(*arguments, child_end))
     process.start()
-    there.close()
+    child_end.close()
     try:
-        yield process, here
+        yield process, parent_end
         process.join(PATIENCE)
     finally:
         if process.is_alive():
             process.kill()
             process.join(PATIENCE)
-        here.close()
+        parent_end.close()
 
 
-def _said(here: Connection) -> Any:
-    assert here.poll(PATIENCE), "the process said nothing"
-    return here.recv()
+def _received(pipe: Connection) -> Any:
+    assert pipe.poll(PATIENCE), "the process reported nothing"
+    return pipe.recv()
 
 
 def _together(work: Callable[..., None], url: str, count: int) -> list[Any]:
     """The output of ``count`` processes that do the same work at the same time."""
     start_line = FORKED.Barrier(count)
-    pipes = [FORKED.Pipe() for _ in range(count)]
-    processes = [FORKED.Process(target=work, args=(url, start_line, there)) for _, there in pipes]
+    ends = [FORKED.Pipe() for _ in range(count)]
+    processes = [
+        FORKED.Process(target=work, args=(url, start_line, child_end)) for _, child_end in ends
+    ]
     for process in processes:
         process.start()
-    for _, there in pipes:
-        there.close()
+    for _, child_end in ends:
+        child_end.close()
     try:
-        said = [_said(here) for here, _ in pipes]
+        outputs = [_received(parent_end) for parent_end, _ in ends]
         for process in processes:
             process.join(PATIENCE)
         assert [process.exitcode for process in processes] == [0] * count
@@ -65,15 +69,15 @@ def _together(work: Callable[..., None], url: str, count: int) -> list[Any]:
         for process in processes:
             process.kill()
             process.join(PATIENCE)
-        for here, _ in pipes:
-            here.close()
-    return said
+        for parent_end, _ in ends:
+            parent_end.close()
+    return outputs
 
 
 def test_four_processes_start_on_a_new_database(database_url: str) -> None:
-    said = _together(workers.start, database_url, 4)
-    assert [ready for ready, _ in said] == [True] * 4
-    assert len({digest for _, digest in said}) == 1  # one card key for all
+    outputs = _together(workers.start, database_url, 4)
+    assert [ready for ready, _ in outputs] == [True] * 4
+    assert len({digest for _, digest in outputs}) == 1  # one card key for all
 
 
 def test_only_one_of_two_processes_uses_a_token_first(database_url: str) -> None:
@@ -90,15 +94,15 @@ def test_two_processes_store_the_same_feedback_once(database_url: str) -> None:
 
 
 def test_feedback_in_one_process_is_known_in_another(database_url: str) -> None:
-    with _process(workers.answer_one_card, database_url) as (process, here):
-        assert _said(here) == "done"
+    with _process(workers.answer_one_card, database_url) as (process, pipe):
+        assert _received(pipe) == "done"
         process.join(PATIENCE)
         assert process.exitcode == 0
     records = open_records(database_url, [workers.RULE])
     records.start()
     now = datetime(2026, 11, 23, tzinfo=UTC)
-    asked = Proposed(*workers.RULE, "info", workers.EVIDENCE)
-    assert workers.RULE.rule in records.snooze.held_back([asked], patient(), now)
+    proposed = Proposed(*workers.RULE, "info", workers.EVIDENCE)
+    assert workers.RULE.rule in records.snooze.held_back([proposed], patient(), now)
     # It ended without closing: what it had shown was written all the same.
     assert report(records.database).rules[0].shown == 1
     records.close()
@@ -106,14 +110,14 @@ def test_feedback_in_one_process_is_known_in_another(database_url: str) -> None:
 
 
 def test_a_killed_worker_loses_nothing_that_it_acknowledged(database_url: str) -> None:
-    with _process(workers.write_without_end, database_url) as (process, here):
-        acknowledged = [_said(here) for _ in range(20)]
+    with _process(workers.write_without_end, database_url) as (process, pipe):
+        acknowledged = [_received(pipe) for _ in range(20)]
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
         process.join(PATIENCE)
         try:
-            while here.poll():
-                acknowledged.append(here.recv())
+            while pipe.poll():
+                acknowledged.append(pipe.recv())
         except EOFError:
             pass
     assert process.exitcode == -signal.SIGKILL
@@ -130,10 +134,10 @@ def test_a_killed_worker_loses_nothing_that_it_acknowledged(database_url: str) -
 
 
 def test_a_fork_shares_neither_connections_nor_counts(database_url: str) -> None:
-    with _process(workers.fork_and_write, database_url) as (_, here):
-        assert _said(here) == 0
+    with _process(workers.fork_and_write, database_url) as (_, pipe):
+        assert _received(pipe) == 0
     database = open_database(database_url)
-    made = report(database)
-    assert made.total == 3
-    assert made.rules[0].shown == 3  # one before, one on each side
+    counts = report(database)
+    assert counts.total == 3
+    assert counts.rules[0].shown == 3  # one before, one on each side
     database.close()

@@ -48,21 +48,21 @@ def test_a_token_is_remembered_after_a_restart(database_url: str) -> None:
 def test_token_ids_are_deleted_only_after_their_token_expires(database: Database) -> None:
     clock = Clock()
     replay = DatabaseReplay(database, leeway=60, clock=clock)
-    kept = 0
+    stored = 0
 
-    def used(name: str) -> int:
+    def stored_after(name: str) -> int:
         replay.first_use("a", name, clock.now + 100)
         with database.read() as connection:
             query = select(func.count()).select_from(token_ids)
             return int(connection.execute(query).scalar_one())
 
-    kept = used("j1")
+    stored = stored_after("j1")
     clock.now += 160
     DatabaseReplay(database, leeway=60, clock=clock).first_use("a", "j2", clock.now + 100)
-    assert kept == 1
+    assert stored == 1
     assert not replay.first_use("a", "j1", clock.now)
     clock.now += PURGE_SECONDS + 200
-    assert used("j3") == 1
+    assert stored_after("j3") == 1
 
 
 @pytest.mark.parametrize("expires", [float("inf"), 1e300, 2**63])
@@ -92,11 +92,11 @@ def test_a_card_key_from_the_settings_needs_no_database(tmp_path, database_url: 
     unavailable = open_records(
         f"sqlite:///{tmp_path / 'none' / 'x.db'}", RULES, "sixteen or longer"
     )
-    here = open_records(database_url, RULES, "sixteen or longer")
-    here.start()
-    assert here.card_ids.made_for(unavailable.card_ids.new(*CARD), ANYBODY)
+    available = open_records(database_url, RULES, "sixteen or longer")
+    available.start()
+    assert available.card_ids.made_for(unavailable.card_ids.new(*CARD), ANYBODY)
     unavailable.close()
-    here.close()
+    available.close()
 
 
 def test_a_short_card_key_refuses_to_start(sqlite_url: str) -> None:
@@ -116,7 +116,7 @@ def test_the_service_starts_without_its_database_and_recovers(tmp_path) -> None:
     other = open_records(f"sqlite:///{folder / 'kept.db'}", RULES)
     other.start()
     assert other.card_ids.made_for(lasting, ANYBODY)
-    # What was shown meanwhile counts too: the temporary key was kept among the earlier ones.
+    # What was shown meanwhile counts too: the temporary key was stored among the earlier ones.
     assert other.card_ids.made_for(temporary, ANYBODY)
     assert report(other.database).rules[0].shown == 1
     records.close()
@@ -140,14 +140,18 @@ def test_the_maintenance_thread_repeats_its_tasks() -> None:
     upkeep.touch()
     upkeep.touch()
     assert all(turns.acquire(timeout=10) for _ in range(3))
-    own = [one for one in threading.enumerate() if one not in others and one.name == "cds-upkeep"]
+    own = [
+        thread
+        for thread in threading.enumerate()
+        if thread not in others and thread.name == "cds-upkeep"
+    ]
     assert len(own) == 1
     upkeep.close()
     assert not own[0].is_alive()
 
 
 def test_one_failing_task_does_not_stop_the_others() -> None:
-    done = []
+    runs = []
 
     def unavailable() -> None:
         raise Unavailable("unavailable")
@@ -155,12 +159,12 @@ def test_one_failing_task_does_not_stop_the_others() -> None:
     def broken() -> None:
         raise LookupError("canary")
 
-    upkeep = Upkeep([unavailable, broken, lambda: done.append(1)])
+    upkeep = Upkeep([unavailable, broken, lambda: runs.append(1)])
     with capture_logs() as lines:  # however another test has set up the log
         upkeep.run_once()
         upkeep.run_once()
-    assert done == [1, 1]
-    said = str(lines)
+    assert runs == [1, 1]
+    output = str(lines)
     assert [line["event"] for line in lines].count("database_unavailable") == 1
-    assert "LookupError" in said
-    assert "canary" not in said
+    assert "LookupError" in output
+    assert "canary" not in output

@@ -28,7 +28,7 @@ def _reasons(answer: Answer) -> tuple[tuple[str | None, str, str | None], ...]:
         return ()
     first = (answer.reason_system, answer.reason_code, answer.reason_display)
     others = json.loads(answer.more_reasons or "[]")
-    return (first, *((one["system"], one["code"], one["display"]) for one in others))
+    return (first, *((reason["system"], reason["code"], reason["display"]) for reason in others))
 
 
 PLACED: list[tuple[dict[str, Any], object, str | None]] = [
@@ -56,7 +56,7 @@ BY_NAME: list[tuple[dict[str, Any], object, str | None]] = [
     ({"overrideReason": {"extension": {"com.ehr.x": FIRST}}}, ONE, None),
     ({"overrideReasons": [{"extension": {"com.ehr.x": {"coding": [FIRST]}}}]}, ONE, None),
     ({"overrideReasons": {"reason": SECOND, "extension": {"x": FIRST}}}, BOTH[::-1], None),
-    # Somebody's own business, which says no reason.
+    # Extensions for other purposes, which give no reason.
     ({"extension": {"com.ehr.user": {"name": "u-17", "unit": 7}, "n": None}}, (), None),
     ({"overrideReason": {"reason": FIRST}, "extension": {"com.ehr.user": SECOND}}, ONE, None),
 ]
@@ -80,17 +80,17 @@ AS_FHIR: list[tuple[dict[str, Any], object, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "reasons", "comment"), [*PLACED, *BY_NAME, *AS_FHIR])
+@pytest.mark.parametrize(("fields", "reasons", "comment"), [*PLACED, *BY_NAME, *AS_FHIR])
 def test_a_reason_in_any_known_shape_is_stored(
-    said: dict[str, Any], reasons: object, comment: str | None
+    fields: dict[str, Any], reasons: object, comment: str | None
 ) -> None:
-    [answer] = read_answers({"feedback": [overridden(**said)]})
+    [answer] = read_answers({"feedback": [overridden(**fields)]})
     assert _reasons(answer) == reasons
     assert answer.comment == comment
 
 
 @pytest.mark.parametrize(
-    ("said", "where"),
+    ("fields", "where"),
     [
         ({"overrideReasons": None}, "overrideReasons"),
         ({"overrideReasons": "canary"}, "overrideReasons"),
@@ -111,10 +111,10 @@ def test_a_reason_in_any_known_shape_is_stored(
     ],
 )
 def test_a_reason_that_cannot_be_read_is_refused_with_its_place(
-    said: dict[str, Any], where: str
+    fields: dict[str, Any], where: str
 ) -> None:
     with pytest.raises(BadRequest) as refused:
-        read_answers({"feedback": [accepted(), overridden(**said)]})
+        read_answers({"feedback": [accepted(), overridden(**fields)]})
     assert refused.value.where == f"feedback[1].{where}"
     assert refused.value.fix
     assert "canary" not in str(refused.value)
@@ -132,7 +132,7 @@ def test_feedback_is_accepted_in_any_container(body: object) -> None:
 def test_everything_that_the_published_schema_allows_is_read() -> None:
     text = files("cds_service.calls.schemas").joinpath("feedback.schema.json").read_text("utf-8")
     validator = Draft202012Validator(json.loads(text))
-    for said in (
+    for fields in (
         {},
         {"overrideReason": {}},
         {"overrideReason": {"reason": FIRST, "userComment": WORDS}},
@@ -141,7 +141,7 @@ def test_everything_that_the_published_schema_allows_is_read() -> None:
         {"overrideReasons": [{"reason": FIRST}, {"userComment": WORDS}]},
         {"extension": {"com.ehr.reason": FIRST}},
     ):
-        body = {"feedback": [overridden(**said)]}
+        body = {"feedback": [overridden(**fields)]}
         assert validator.is_valid(body)
         assert len(read_answers(body)) == 1
 
@@ -154,14 +154,14 @@ def test_too_many_suggestions_are_refused_as_too_large() -> None:
 
 
 def _largest(answers: int) -> dict[str, Any]:
-    """As much as one element may hold: suggestions, reasons and words."""
-    one = accepted(
+    """Elements that hold as much as one may: suggestions, reasons and a comment."""
+    element = accepted(
         acceptedSuggestions=[{"id": f"{n:036}"} for n in range(MOST_SUGGESTIONS)],
         overrideReasons=[{"reason": {"code": str(n)}} for n in range(20)],
         userComment="c" * 4000,
         extension={"com.ehr.reason": [{"deep": [{"code": "1"}]}] * 50},
     )
-    return {"feedback": [one] * answers}
+    return {"feedback": [element] * answers}
 
 
 @pytest.mark.parametrize(
@@ -182,9 +182,9 @@ def test_a_large_extension_takes_linear_time(extension: object) -> None:
 
 
 def test_the_name_of_an_extension_is_never_echoed() -> None:
-    said = {"extension": {"canary": {"canary-reason": {"code": 7, "coding": [{"code": ""}]}}}}
+    fields = {"extension": {"canary": {"canary-reason": {"code": 7, "coding": [{"code": ""}]}}}}
     with pytest.raises(BadRequest) as refused:
-        read_answers({"feedback": [overridden(**said)]})
+        read_answers({"feedback": [overridden(**fields)]})
     assert "canary" not in str(refused.value)
 
 
@@ -198,5 +198,5 @@ def test_the_time_to_read_feedback_grows_with_its_length() -> None:
             best = min(best, time.process_time() - started)
         return best
 
-    # Sixteen times as much: with the square it would be 256 times the time.
+    # Sixteen times as much: if the time grew with the square, it would be 256 times as long.
     assert seconds(160) < 16 * 4 * seconds(10)

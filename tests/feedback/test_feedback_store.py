@@ -63,8 +63,8 @@ def test_one_bad_element_refuses_the_whole_body(store: FeedbackStore, database: 
 def test_a_repeat_is_stored_once(store: FeedbackStore, database: Database) -> None:
     once = accepted(outcomeTimestamp="2026-11-22T23:13:39Z")
     elsewhere = accepted(outcomeTimestamp="2026-11-23T00:13:39+01:00")
-    said = store.save(SERVICE, {"feedback": [once, once, elsewhere]})
-    assert said == Saved(1, 2, 3, ("accepted",) * 3)
+    saved = store.save(SERVICE, {"feedback": [once, once, elsewhere]})
+    assert saved == Saved(1, 2, 3, ("accepted",) * 3)
     assert store.save(SERVICE, {"feedback": [once]}) == Saved(0, 1, 1, ("accepted",))
     assert len(_rows(database, unknown_feedback)) == 1
 
@@ -97,7 +97,9 @@ def test_different_feedback_on_the_same_card_is_stored_as_well(
             CardIds(KEY).new("low-magnesium", "1.2.0", patient(origin=Origin("b")), "e"),
             id="another caller's",
         ),
-        pytest.param(CardIds(KEY).new("gone-rule", "1", patient(), "e"), id="a rule never known"),
+        pytest.param(
+            CardIds(KEY).new("gone-rule", "1", patient(), "e"), id="a rule that never existed"
+        ),
     ],
 )
 def test_feedback_on_unknown_cards_is_stored_and_marked(
@@ -160,7 +162,7 @@ def test_feedback_names_its_site_and_tenant(
     body = {"feedback": [overridden(card=card)]}
     assert store.save(SERVICE, body, south).unknown == 1
     assert store.save(SERVICE, body, Origin("https://b")).unknown == 1
-    # The answer of the card's own caller is neither a repeat of theirs nor lost.
+    # The answer of the card's own caller is neither taken for a repeat of theirs nor lost.
     assert store.save(SERVICE, body, north) == Saved(1, 0, 0, ("overridden",))
     [row] = _rows(database)
     assert (row.issuer, row.tenant, row.site) == north

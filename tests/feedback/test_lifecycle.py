@@ -34,28 +34,28 @@ OLD, NEW = datetime(2026, 1, 10, 12, tzinfo=UTC), datetime(2026, 11, 20, 12, tzi
 
 @pytest.fixture
 def records(database_url: str) -> Any:
-    opened = open_records(database_url, [RULE])
-    opened.start()
-    yield opened
-    opened.close()
-    opened.database.close()
+    store = open_records(database_url, [RULE])
+    store.start()
+    yield store
+    store.close()
+    store.database.close()
 
 
 def _fill(records: Records) -> None:
-    """Of each site and of each time: an answer, one to an unknown card, a count, an audit row."""
-    kept = Trail(records.database, lost=lambda _: None)
+    """For each site and each time: an answer, one to an unknown card, a count, an audit row."""
+    trail = Trail(records.database, lost=lambda _: None)
     for origin in (NORTH, SOUTH):
         for moment in (OLD, NEW):
             records.feedback._now = lambda moment=moment: moment  # type: ignore[misc]
             name = f"{origin.site}-{moment.month}"
             card = records.card_ids.new(*RULE, patient(name, origin=origin), "e")
-            said = overridden(card=card, overrideReason={"userComment": f"comment {name}"})
-            body = {"feedback": [said, overridden(card=f"unknown {name}")]}
+            answer = overridden(card=card, overrideReason={"userComment": f"comment {name}"})
+            body = {"feedback": [answer, overridden(card=f"unknown {name}")]}
             records.feedback.save("s", body, origin)
             records.shown.add("s", *RULE, moment.date(), site=origin.site)
             records.denominators.add([Met(origin.site, "s", moment.date(), PATIENT, name)])
             at = moment.strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
-            kept.write(
+            trail.write(
                 [Row(name, at, origin.site, "t", "s", "c", "u", "p", "{}", (card,), None, b"\x00x")]
             )
     records.shown.flush()
@@ -113,9 +113,9 @@ def test_only_older_data_are_erased(records: Records) -> None:
 def test_erasing_one_site_leaves_the_others_unchanged(records: Records) -> None:
     _fill(records)
     lifecycle.erase(records.database, date(2027, 1, 1), "north")
-    left = list(lifecycle.export(records.database))
-    assert len(left) == 10
-    assert {row["site"] for row in left} == {"south"}
+    remaining = list(lifecycle.export(records.database))
+    assert len(remaining) == 10
+    assert {row["site"] for row in remaining} == {"south"}
     assert report(records.database, site="south").total == 4
 
 
@@ -125,7 +125,7 @@ def test_erased_data_do_not_remain_in_the_file(tmp_path: Path) -> None:
     records.start()
     _fill(records)
     lifecycle.erase(records.database, date(2027, 1, 1))
-    raw = b"".join(one.read_bytes() for one in tmp_path.glob("kept.db*"))
+    raw = b"".join(path.read_bytes() for path in tmp_path.glob("kept.db*"))
     assert b"comment north" not in raw
     records.close()
 
@@ -145,8 +145,8 @@ def test_retention_deletes_expired_data(records: Records) -> None:
     Retention(records.database, None, None, today=lambda: today)()
     assert set(_count(records.database).values()) == {4}
     Retention(records.database, 30, None, today=lambda: today)()
-    found = _count(records.database)
-    assert (found["feedback"], found["counts"], found["audit"]) == (2, 2, 4)
+    left = _count(records.database)
+    assert (left["feedback"], left["counts"], left["audit"]) == (2, 2, 4)
     Retention(records.database, None, 30, today=lambda: today)()
     assert _count(records.database)["audit"] == _count(records.database)["audit_cards"] == 2
 
@@ -179,19 +179,21 @@ def test_ids_of_the_previous_key_count_for_90_days(database_url: str) -> None:
     later.settle(rotating)
     now = later.ids.new(*RULE, patient(), "e")
     assert later.ids.made_for(before, ANYBODY)
-    # A process that has not heard of it yet recognises both.
-    saved = first.feedback.save("s", {"feedback": [overridden(card=c) for c in (before, now)]})
+    # A process that has not reread the keys yet recognises both.
+    saved = first.feedback.save(
+        "s", {"feedback": [overridden(card=card) for card in (before, now)]}
+    )
     assert saved.unknown == 0
     today[0] = last + timedelta(days=1)
     later.reread(rotating)
     assert later.ids.made_for(now, ANYBODY)
     assert not later.ids.made_for(before, ANYBODY)
-    # Whoever rotates next deletes what is over.
+    # The next rotation deletes keys that have expired.
     later.rotate(rotating)
     with rotating.read() as connection:
         assert len(connection.execute(select(tables.earlier_card_keys)).all()) == 1
-    for one in (first.database, rotating):
-        one.close()
+    for database in (first.database, rotating):
+        database.close()
 
 
 def test_a_key_in_the_settings_is_changed_in_the_settings(database_url: str) -> None:
@@ -242,9 +244,9 @@ def command(records: Records, database_url: str) -> Callable[..., Any]:
 
 
 def test_export_writes_one_object_a_line(command: Callable[..., Any], tmp_path: Path) -> None:
-    ended = command("export", "--site", "north")
-    assert ended.exit_code == 0
-    assert [json.loads(line)["site"] for line in ended.stdout.splitlines()] == ["north"] * 10
+    result = command("export", "--site", "north")
+    assert result.exit_code == 0
+    assert [json.loads(line)["site"] for line in result.stdout.splitlines()] == ["north"] * 10
     path = tmp_path / "all.ndjson"
     assert command("export", "--out", str(path)).exit_code == 0
     assert len(path.read_text().splitlines()) == 20
@@ -254,9 +256,9 @@ def test_export_writes_one_object_a_line(command: Callable[..., Any], tmp_path: 
 
 
 def test_erase_reports_what_it_erased(command: Callable[..., Any], records: Records) -> None:
-    ended = command("erase", "--before", "2026-11-20", "--site", "north")
-    assert ended.exit_code == 0
-    assert "feedback: 1 rows erased" in ended.stdout
+    result = command("erase", "--before", "2026-11-20", "--site", "north")
+    assert result.exit_code == 0
+    assert "feedback: 1 rows erased" in result.stdout
     assert _count(records.database)["feedback"] == 3
     for wrong in (
         ("erase",),
@@ -270,18 +272,18 @@ def test_a_running_process_uses_a_rotated_key(
     command: Callable[..., Any], records: Records
 ) -> None:
     before = records.card_ids.new(*RULE, patient(), "e")
-    ended = command("rotate-key")
-    assert ended.exit_code == 0
-    assert "90 days" in ended.stdout or "until" in ended.stdout
+    result = command("rotate-key")
+    assert result.exit_code == 0
+    assert "90 days" in result.stdout or "until" in result.stdout
     records._reread_at = 0.0
     records.upkeep.run_once()
     now = records.card_ids.new(*RULE, patient(), "e")
     assert len(records.card_ids._keyed) == 2
     assert records.card_ids.made_for(before, ANYBODY)
     assert records.card_ids.made_for(now, ANYBODY)
-    given = command("rotate-key", CDS_CARD_KEY="a key in the settings")
-    assert given.exit_code == 1
-    assert given.stderr.count("\n") == 1
+    result_with_setting = command("rotate-key", CDS_CARD_KEY="a key in the settings")
+    assert result_with_setting.exit_code == 1
+    assert result_with_setting.stderr.count("\n") == 1
 
 
 def test_no_command_makes_a_database(tmp_path: Path) -> None:
@@ -289,7 +291,7 @@ def test_no_command_makes_a_database(tmp_path: Path) -> None:
     for arguments in (["data", "export"], ["data", "erase", "--before", "2026-01-01"],
                       ["data", "rotate-key"], ["audit", "show", "x"]):  # fmt: skip
         environment = {"CDS_DATABASE_URL": f"sqlite:///{path}"}
-        ended = CliRunner().invoke(main, arguments, env=environment)
-        assert ended.exit_code == 1, arguments
-        assert "does not exist" in ended.stderr
+        result = CliRunner().invoke(main, arguments, env=environment)
+        assert result.exit_code == 1, arguments
+        assert "does not exist" in result.stderr
     assert not path.exists()

@@ -14,8 +14,8 @@ from cds_service.trust.callers import LONGEST_TENANT
 
 
 def _long(length: int, seed: int) -> str:
-    dice = random.Random(seed)
-    return "".join(chr(dice.randrange(0x20000, 0x2A000)) for _ in range(length))
+    chance = random.Random(seed)
+    return "".join(chr(chance.randrange(0x20000, 0x2A000)) for _ in range(length))
 
 
 def _save(records: Records, tenant: str) -> Saved:

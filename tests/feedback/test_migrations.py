@@ -35,12 +35,12 @@ def test_nothing_of_release_1_is_lost(database_url: str) -> None:
     )  # fmt: skip
     assert (known.issuer, known.tenant, known.site) == ("", "", "default")
     assert (unknown.card, unknown.suggestions, unknown.rule) == ("made up", '["a"]', None)
-    made = report(records.database)
-    assert (made.total, made.unknown) == (2, 1)
-    [line] = made.rules
+    counts = report(records.database)
+    assert (counts.total, counts.unknown) == (2, 1)
+    [line] = counts.rules
     assert (line.version, line.shown, line.overridden, line.comments) == ("1.2.0", 9, 1, 1)
     assert line.reasons == {"known": 1}
-    assert report(records.database, site="default").as_json() == made.as_json()
+    assert report(records.database, site="default").as_json() == counts.as_json()
     assert report(records.database, site="north").total == 0
     # The key stays, and a token that was used before the upgrade is still used.
     card = records.card_ids.new("low-magnesium", "1.3.0", _patient(), "e")
@@ -87,12 +87,12 @@ def test_the_audit_trail_cannot_be_rewritten(database_url: str, table: str) -> N
         "audit_cards": {"record": "x", "card": "x"},
     }
     with database.write() as connection:
-        kept = tables.metadata.tables[table]
-        connection.execute(tables.insert_into(connection, kept), rows[table] | {"at": at})
+        audit_table = tables.metadata.tables[table]
+        connection.execute(tables.insert_into(connection, audit_table), rows[table] | {"at": at})
     with pytest.raises((Unavailable, exc.DBAPIError)), database.write() as connection:
         connection.execute(text(f"UPDATE {table} SET record = 'y'"))
     with database.read() as connection:
-        assert connection.execute(select(kept.c.record)).scalar_one() == "x"
+        assert connection.execute(select(audit_table.c.record)).scalar_one() == "x"
     database.close()
 
 
@@ -107,14 +107,14 @@ def test_only_the_owner_can_read_a_file_of_release_1_after_the_upgrade(tmp_path:
 
 
 def test_one_process_can_create_two_databases_at_the_same_time(tmp_path: Path) -> None:
-    """Alembic works in variables of its module: run in parallel, one would use the other's."""
+    """Alembic keeps its state in module variables: in parallel, one run would use the other's."""
     for again in range(5):
         databases = [
             open_database(f"sqlite:///{tmp_path}/{again}-{number}.db") for number in range(6)
         ]
         with ThreadPoolExecutor(len(databases)) as threads:
-            for made in [threads.submit(one.migrate) for one in databases]:
-                made.result()
-        for one in databases:
-            assert one.ready()
-            one.close()
+            for migration in [threads.submit(database.migrate) for database in databases]:
+                migration.result()
+        for database in databases:
+            assert database.ready()
+            database.close()

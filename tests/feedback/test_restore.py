@@ -35,7 +35,7 @@ class Clock:
 
 
 def _sqlite(url: str, folder: Path) -> Callable[[], None]:
-    """Backs up while the database is in use; the result restores it."""
+    """Backs up while the database is in use; returns what restores it."""
     path, backup = Path(str(make_url(url).database)), folder / "backup.db"
     with sqlite3.connect(path) as source, sqlite3.connect(backup) as target:
         source.backup(target)
@@ -43,8 +43,8 @@ def _sqlite(url: str, folder: Path) -> Callable[[], None]:
     target.close()
 
     def restore() -> None:
-        for one in path.parent.glob(f"{path.name}*"):
-            one.unlink()
+        for path_in_use in path.parent.glob(f"{path.name}*"):
+            path_in_use.unlink()
         shutil.copy(backup, path)
 
     return restore
@@ -109,8 +109,8 @@ def test_a_token_used_after_the_backup_is_not_valid_again(
     assert replay.first_use(EHR, "morning", clock.now + 300, clock.now)
     restore = _backup(database_url, tmp_path)
     clock.now += DAY
-    used = clock.now - 5
-    # The service ran all the time: it notes that it remembers, and refuses nothing.
+    used_at = clock.now - 5
+    # The service ran all the time: it records that it remembers, and refuses nothing.
     replay = DatabaseReplay(database, clock=clock)
     database.close()
 
@@ -120,7 +120,7 @@ def test_a_token_used_after_the_backup_is_not_valid_again(
     for worker in range(2):
         clock.now += 1
         again = DatabaseReplay(database, clock=clock)
-        assert not again.first_use(EHR, "evening", used + 300, used)
+        assert not again.first_use(EHR, "evening", used_at + 300, used_at)
         assert again.first_use(EHR, f"fresh {worker}", clock.now + 300, clock.now)
         assert not again.first_use(EHR, f"fresh {worker}", clock.now + 300, clock.now)
     database.close()

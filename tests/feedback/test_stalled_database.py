@@ -24,7 +24,7 @@ from cds_service.trust.used_tokens import ReplayCheck
 pytestmark = pytest.mark.timed
 
 AT_ONCE = 0.1
-PATIENCE = 0.45  # a fifth of a second, on a busy machine
+PATIENCE = 0.45  # a fifth of a second, allowing for a busy machine
 
 
 def test_a_locked_file_delays_one_call_by_a_fifth_of_a_second_and_no_later_call(
@@ -44,13 +44,13 @@ def test_a_locked_file_delays_one_call_by_a_fifth_of_a_second_and_no_later_call(
             assert not replay.first_use("ehr", f"j{number}", time.time() + 300)
             assert time.monotonic() - started < AT_ONCE
         with pytest.raises(Unavailable):
-            database.probe()  # reading works all the while; that it can be written is asked
+            database.probe()  # reading works all the while; the probe tries to write
         other.execute("ROLLBACK")
     database.probe()
     assert replay.first_use("ehr", "after", time.time() + 300)
     with database.read() as connection:
-        kept = connection.exec_driver_sql("SELECT count(*) FROM token_ids").scalar_one()
-    assert kept >= 1
+        stored = connection.exec_driver_sql("SELECT count(*) FROM token_ids").scalar_one()
+    assert stored >= 1
     assert not replay.first_use("ehr", "first", time.time() + 300)
     database.close()
 
@@ -75,18 +75,18 @@ def test_a_server_that_accepts_connections_and_never_responds() -> None:
 
 
 def test_failing_work_is_reported_and_hanging_work_is_abandoned() -> None:
-    late: list[int] = []
-    hurried = Hurried(lambda: late.append(1))
+    reports: list[int] = []
+    hurried = Hurried(lambda: reports.append(1))
     assert hurried(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
         hurried(lambda: 1 // 0)
-    assert not late
+    assert not reports
     gate = threading.Event()
     started = time.monotonic()
     with pytest.raises(Unavailable):
         hurried(gate.wait)
     assert time.monotonic() - started < PATIENCE
-    assert late
+    assert reports
     gate.set()
 
 

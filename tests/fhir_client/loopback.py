@@ -107,7 +107,7 @@ class _Conversation(socketserver.StreamRequestHandler):
             connection = self.server.connections
             self.server.open.add(self.connection)
         try:
-            while self._one(connection):
+            while self._answer_one(connection):
                 pass
         except OSError:
             return  # the client closed the connection, as many of these tests want
@@ -115,7 +115,7 @@ class _Conversation(socketserver.StreamRequestHandler):
             with self.server.lock:
                 self.server.open.discard(self.connection)
 
-    def _one(self, connection: int) -> bool:
+    def _answer_one(self, connection: int) -> bool:
         first = self.rfile.readline()
         if not first:
             return False
@@ -144,7 +144,7 @@ class _Conversation(socketserver.StreamRequestHandler):
 
 
 def reply(body: bytes | dict[str, Any], status: int = 200, **headers: str) -> bytes:
-    """A whole answer with its Content-Length. Underscores in names of headers become dashes."""
+    """A whole response with its Content-Length. Underscores in header names become dashes."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = {
         "content-type": "application/fhir+json",

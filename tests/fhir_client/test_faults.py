@@ -213,14 +213,14 @@ def test_truncated_headers_are_not_taken_for_a_response() -> None:
 
 
 def test_nobody_listening_is_unavailable() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
     fetched = fetch_one(f"http://127.0.0.1:{port}/fhir")
     assert (fetched.state, fetched.status) == ("unavailable", None)
     assert "broke" in fetched.reason
 
 
-def drip(piece: bytes, times: int = 3000) -> list[Step]:
+def trickle(piece: bytes, times: int = 3000) -> list[Step]:
     """Sends a little from time to time and never finishes."""
     steps: list[Step] = []
     for _ in range(times):
@@ -232,18 +232,22 @@ SLOW: dict[str, list[Step]] = {
     "never answers": [FOREVER],
     "stops inside the headers": [b"HTTP/1.1 200 OK\r\nX-", FOREVER],
     "stops inside the body": [reply(bundle("a"), content_length="9999"), FOREVER],
-    "drips its headers": [b"HTTP/1.1 200 OK\r\nX-Slow: ", *drip(b"x")],
-    "drips header after header": [b"HTTP/1.1 200 OK\r\n", *drip(b"X-Slow: x\r\n", 90), FOREVER],
-    "drips its body": [reply(b"{", content_length="99999"), *drip(b" ")],
-    "drips chunks": [
+    "trickles its headers": [b"HTTP/1.1 200 OK\r\nX-Slow: ", *trickle(b"x")],
+    "trickles header after header": [
+        b"HTTP/1.1 200 OK\r\n",
+        *trickle(b"X-Slow: x\r\n", 90),
+        FOREVER,
+    ],
+    "trickles its body": [reply(b"{", content_length="99999"), *trickle(b" ")],
+    "trickles chunks": [
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-        *drip(b"1\r\n \r\n"),
+        *trickle(b"1\r\n \r\n"),
     ],
-    "drips a compressed body of nothing": [
+    "trickles an empty compressed body": [
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99999\r\n\r\n",
-        *drip(gzip.compress(b"")),
+        *trickle(gzip.compress(b"")),
     ],
-    "says continue without end": drip(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "says continue without end": trickle(b"HTTP/1.1 100 Continue\r\n\r\n"),
 }
 
 
@@ -252,15 +256,17 @@ def test_a_slow_server_is_abandoned_at_the_deadline(steps: list[Step]) -> None:
     with Loopback(lambda _: steps) as server:
         started = time.monotonic()
         fetched = fetch_one(server.url, deadline_s=0.3)
-        spent = time.monotonic() - started
+        elapsed = time.monotonic() - started
     assert (fetched.state, fetched.reason) == (
         "unavailable",
         "the FHIR server gave no full answer to Condition within 0.3 s",
     )
-    assert spent < 2.5  # the deadline, and what a busy machine takes; the server goes on for longer
+    assert (
+        elapsed < 2.5
+    )  # the deadline, and what a busy machine takes; the server goes on for longer
 
 
-@pytest.mark.parametrize("steps", [[FOREVER], drip(b"H")], ids=["silent", "dripping"])
+@pytest.mark.parametrize("steps", [[FOREVER], trickle(b"H")], ids=["silent", "trickling"])
 def test_pages_that_came_before_the_deadline_are_kept_as_partial(steps: list[Step]) -> None:
     def answer(request: Request) -> list[Step]:
         return [reply(bundle("a", following="?page=2"))] if request.number == 1 else steps

@@ -1,4 +1,4 @@
-"""Which requests go to which server with which token: parallel, one deadline, no traces."""
+"""Which requests go to which server with which token: parallel, one deadline, no trace left."""
 
 from __future__ import annotations
 
@@ -152,10 +152,10 @@ def test_one_slow_key_does_not_affect_the_others() -> None:
 
 
 SILENT: list[Step] = [FOREVER]
-DRIPPING: list[Step] = [b"HTTP/1.1 200 OK\r\nX-Slow: ", *[b"x", 0.05] * 1000]
+TRICKLING: list[Step] = [b"HTTP/1.1 200 OK\r\nX-Slow: ", *[b"x", 0.05] * 1000]
 
 
-@pytest.mark.parametrize("steps", [SILENT, DRIPPING], ids=["silent", "dripping"])
+@pytest.mark.parametrize("steps", [SILENT, TRICKLING], ids=["silent", "trickling"])
 def test_a_server_that_hangs_keeps_no_threads_and_does_not_block_the_next(
     steps: list[Step],
 ) -> None:
@@ -202,15 +202,15 @@ def test_calls_to_another_server_do_not_wait_for_one_that_hangs() -> None:
 
 @pytest.mark.parametrize(
     "steps",
-    [SILENT, DRIPPING, [HANG_UP], [reply(b"", 500)], [reply(b"", 503)]],
-    ids=["silent", "dripping", "hangs up", "500", "503"],
+    [SILENT, TRICKLING, [HANG_UP], [reply(b"", 500)], [reply(b"", 503)]],
+    ids=["silent", "trickling", "hangs up", "500", "503"],
 )
 def test_a_server_that_does_not_respond_is_skipped_and_used_again_when_it_is_back(
     steps: list[Step],
 ) -> None:
-    heard: list[str] = []
-    servers = Servers(lambda _server, state: heard.append(state))
-    given = [steps]
+    states: list[str] = []
+    servers = Servers(lambda _server, state: states.append(state))
+    served = [steps]
 
     def ask(deadline_s: float) -> str:
         access = access_to(server.url)
@@ -219,7 +219,7 @@ def test_a_server_that_does_not_respond_is_skipped_and_used_again_when_it_is_bac
         ).values()
         return fetched.reason or fetched.state
 
-    with Loopback(lambda _: given[0]) as server:
+    with Loopback(lambda _: served[0]) as server:
         for _ in range(FAILURES):
             assert "not responded recently" not in ask(0.3)
         before = len(server.requests)
@@ -227,11 +227,11 @@ def test_a_server_that_does_not_respond_is_skipped_and_used_again_when_it_is_bac
         assert "not responded recently" in ask(5)
         assert time.monotonic() - started < 2
         assert len(server.requests) == before
-        given[0] = [reply(bundle())]
+        served[0] = [reply(bundle())]
         time.sleep(1.1)
         assert ask(5) == "given"
         assert ask(5) == "given"
-    assert heard == ["open", "half-open", "closed"]
+    assert states == ["open", "half-open", "closed"]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429])
@@ -415,9 +415,9 @@ def test_neither_token_nor_patient_is_written_anywhere(
         ]
     assert [each.state for each in fetched] == ["partial", "unavailable", "unavailable"]
     assert next(answers, None) is None
-    written = "".join([caplog.text, *capfd.readouterr(), repr(fetched), repr(access)])
+    output = "".join([caplog.text, *capfd.readouterr(), repr(fetched), repr(access)])
     for secret in (TOKEN, "p-77", "Bearer"):
-        assert secret not in written
+        assert secret not in output
 
 
 def test_the_logging_of_other_urllib3_users_is_unchanged(caplog: pytest.LogCaptureFixture) -> None:
@@ -432,10 +432,10 @@ def test_an_idle_thread_keeps_no_reference_to_its_last_task() -> None:
             pass
 
     task = Task()
-    remembered = weakref.ref(task)
+    reference = weakref.ref(task)
     Workers().run(task)
     del task
     patience = time.monotonic() + 20
-    while remembered() is not None and time.monotonic() < patience:
+    while reference() is not None and time.monotonic() < patience:
         time.sleep(0.001)
-    assert remembered() is None
+    assert reference() is None

@@ -113,7 +113,7 @@ ELSEWHERE = {
     "the server as a user name": "http://127.0.0.1:{port}@127.0.0.1:{other}/fhir/Condition",
     "a backslash": "http://127.0.0.1:{other}\\@127.0.0.1:{port}/fhir/Condition",
     "another path": "http://127.0.0.1:{port}/admin?page=2",
-    "a path that only begins alike": "http://127.0.0.1:{port}/fhirplus/Condition?page=2",
+    "a path that only begins the same way": "http://127.0.0.1:{port}/fhirplus/Condition?page=2",
     "a path that climbs": "http://127.0.0.1:{port}/fhir/../admin",
     "a path that climbs in disguise": "http://127.0.0.1:{port}/fhir/%2e%2e/admin",
     "a line break": "http://127.0.0.1:{port}/fhir/Condition?page=2 HTTP/1.1\r\nX-Extra: 1",
