@@ -59,7 +59,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, asked: b
     help="Show the version and the commit, and exit.",
 )
 def main() -> None:
-    """Decision support for leg cramps, as a CDS Hooks service.
+    """Decision support for clinicians, as a CDS Hooks service.
 
     Example: cds-service evaluate fixtures/patients/low-magnesium.json
     """

@@ -11,6 +11,9 @@ from hooks.knowledge.options import OPTIONS
 
 TOPIC = Topic(
     key="leg-cramps",
+    title="Leg cramps",
+    purpose="the workup and management of leg cramps",
+    example="quinine-active",
     services=(
         Service(
             id="leg-cramps-patient-view",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from cds_service.answer.answering import Answering
 from cds_service.api.discovery import discovery
 from cds_service.calls import shapes
+from cds_service.catalogue.topics import named, purposes
 from cds_service.engine.hook import HOOKS, Hook
+from cds_service.engine.topic import Topic
 from cds_service.settings import Settings
 
 _SHAPES = {
@@ -32,7 +35,7 @@ _PROBLEMS = {
 }
 
 
-def document(answering: Answering, settings: Settings) -> dict[str, Any]:
+def document(answering: Answering, settings: Settings, topics: Sequence[Topic]) -> dict[str, Any]:
     """The whole document."""
     paths: dict[str, Any] = {
         "/cds-services": {
@@ -53,9 +56,9 @@ def document(answering: Answering, settings: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
-            "title": "Leg cramps: CDS Hooks service",
+            "title": f"{named(topics)}: CDS Hooks service",
             "version": _version(),
-            "description": "CDS Hooks 2.0.1 services for the workup and management of leg cramps.",
+            "description": f"CDS Hooks 2.0.1 services for {purposes(topics)}.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": settings.public_url}],

@@ -45,7 +45,9 @@ def blueprint(parts: Parts) -> Blueprint:
     @made.get("/openapi.json")
     def openapi() -> Response:
         if not described:
-            described.append(msgspec.json.encode(document(parts.answering, parts.settings)))
+            described.append(
+                msgspec.json.encode(document(parts.answering, parts.settings, parts.topics))
+            )
         return Response(described[0], content_type="application/json; charset=utf-8")
 
     return made

@@ -89,6 +89,17 @@ class Installed:
     folder: Path
 
 
+def named(topics: Sequence[Topic]) -> str:
+    """The names of topics, for titles: "Leg cramps, Hyponatraemia"."""
+    return ", ".join(topic.name for topic in topics)
+
+
+def purposes(topics: Sequence[Topic]) -> str:
+    """What the services of topics are for, to complete "services for …"."""
+    *others, last = [topic.purpose or topic.name for topic in topics]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def options_of(topics: Sequence[Topic]) -> Mapping[str, Option]:
     """The settings of all topics, by name."""
     return {one.name: one for topic in topics for one in topic.options}
@@ -159,11 +170,33 @@ def installed_topics() -> Mapping[str, Installed]:
     return found
 
 
-def patient_folders(topics: Sequence[Topic]) -> tuple[Path, ...]:
-    """The folders ``patients`` in the packages of topics, for the demo page."""
+def patient_folders(topics: Sequence[Topic]) -> Mapping[str, Path]:
+    """The folders with patients for the demo page, by the keys of their topics.
+
+    A package has them in ``patients``, a checkout in ``fixtures/patients`` beside the package.
+    """
     installed = installed_topics()
-    folders = [installed[one.key].folder / "patients" for one in topics if one.key in installed]
-    return tuple(one for one in dict.fromkeys(folders) if (one / "index.json").is_file())
+    found: dict[str, Path] = {}
+    for topic in topics:
+        if topic.key in installed:
+            package = installed[topic.key].folder
+            for folder in (package / "patients", package.parent / "fixtures" / "patients"):
+                if (folder / "index.json").is_file() and folder not in found.values():
+                    found[topic.key] = folder
+                    break
+    return found
+
+
+def example_request(topics: Sequence[Topic]) -> tuple[str, Path] | None:
+    """The id of a service and the file of a request for it; None where no file is installed."""
+    installed = installed_topics()
+    for topic in topics:
+        if topic.example and topic.key in installed:
+            checkout = installed[topic.key].folder.parent
+            file = checkout / "fixtures" / "scenarios" / topic.example / "request.json"
+            if file.is_file():
+                return topic.services[0].id, file
+    return None
 
 
 def known_rules(names: Sequence[str], topics: Sequence[Topic], where: str) -> frozenset[str]:

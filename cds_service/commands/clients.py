@@ -18,7 +18,7 @@ import click
 def keys(alg: str, iss: str | None, aud: str | None, out: Path) -> None:
     """Make a key pair for tests, and with --iss and --aud sign a test token.
 
-    Example: cds-service keys --iss https://ehr.example --aud http://127.0.0.1:8000/cds-services/leg-cramps-patient-view
+    Example: cds-service keys --iss https://ehr.example --aud http://127.0.0.1:8000/cds-services/SERVICE
     """
     import time
 
@@ -46,14 +46,15 @@ def keys(alg: str, iss: str | None, aud: str | None, out: Path) -> None:
 
 @click.command("check-client", short_help="Explain why a token is accepted or refused.")
 @click.argument("token")
-@click.option("--path", default="/cds-services/leg-cramps-patient-view", show_default=True)
-def check_client(token: str, path: str) -> None:
+@click.option("--path", help="Path that is called. Default: that of the first service.")
+def check_client(token: str, path: str | None) -> None:
     """Explain step by step why TOKEN would be accepted or refused ("-" reads standard input).
 
-    Example: cds-service check-client "$TOKEN" --path /cds-services/leg-cramps-order-select
+    Example: cds-service check-client "$TOKEN" --path /cds-services/SERVICE
     """
     import time
 
+    from cds_service.catalogue.topics import chosen_topics
     from cds_service.errors import BadRequest
     from cds_service.settings import read_settings
     from cds_service.trust.clients import load_clients
@@ -66,6 +67,8 @@ def check_client(token: str, path: str) -> None:
         )
     text = sys.stdin.read() if token == "-" else token  # noqa: S105  # a dash is not a secret
     clients = load_clients(settings.trusted_clients)
+    if path is None:
+        path = f"/cds-services/{chosen_topics(settings)[0].services[0]}"
     steps = explain_token(text, clients, settings.public_url, path, time.time())
     from cds_service.commands import terminal
 

@@ -21,9 +21,11 @@ def rules(as_json: bool) -> None:
     Example: cds-service rules --json
     """
     from cds_service.catalogue.topics import chosen_topics
+    from cds_service.engine.rule import Tier
     from cds_service.settings import read_settings
 
     settings = read_settings()
+    topics = chosen_topics(settings)
     listed = [
         {
             "id": rule.id,
@@ -37,7 +39,7 @@ def rules(as_json: bool) -> None:
             "off": rule.id in settings.rules_off,
             "state": _state(rule.id, settings),
         }
-        for topic in chosen_topics(settings)
+        for topic in topics
         for service in topic.services
         for rule in service.rules
     ]
@@ -46,7 +48,13 @@ def rules(as_json: bool) -> None:
         return
     from cds_service.commands import terminal
 
-    terminal.print_rules(listed)
+    # "leg cramps are" without its verb
+    complaints = [
+        topic.knowledge.complaint_is.rpartition(" ")[0]
+        for topic in topics
+        if any(rule.tier is Tier.COMPLAINT for rule in topic.rules)
+    ]
+    terminal.print_rules(listed, complaints)
 
 
 def _state(rule: str, settings: Settings) -> str:

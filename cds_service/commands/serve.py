@@ -55,6 +55,8 @@ def serve(host: str, port: int, workers: int | None, demo: bool) -> None:
 
 
 def _what_next(host: str, port: int, settings: Settings) -> str:
+    from cds_service.catalogue.topics import chosen_topics, example_request
+
     base = f"http://{host}:{port}"
     lines = [f"cds-service listens on {base}", f"  discovery  {base}/cds-services"]
     if settings.demo:
@@ -63,7 +65,7 @@ def _what_next(host: str, port: int, settings: Settings) -> str:
         lines.append(
             f"  the audience of tokens is {settings.public_url}/cds-services/… (CDS_PUBLIC_URL)"
         )
-    example = _example()
+    example = example_request(chosen_topics(settings))
     if settings.trusted_clients is not None and settings.discovery_auth:
         lines += [
             "Try, from another terminal:",
@@ -80,17 +82,12 @@ def _what_next(host: str, port: int, settings: Settings) -> str:
     elif example is None:
         lines.append("  (sample requests are in the source checkout, not in the installed package)")
     else:
+        service, file = example
+        if file.is_relative_to(Path.cwd()):
+            file = file.relative_to(Path.cwd())
         lines += [
             "Try, from another terminal:",
-            f"  curl -s {base}/cds-services/leg-cramps-patient-view \\",
-            f"    -H 'Content-Type: application/json' -d @{example}",
+            f"  curl -s {base}/cds-services/{service} \\",
+            f"    -H 'Content-Type: application/json' -d @{file}",
         ]
     return "\n".join(lines)
-
-
-def _example() -> Path | None:
-    request = Path("fixtures/scenarios/quinine-active/request.json")
-    for base in (Path(), Path(__file__).parents[2]):
-        if (base / request).is_file():
-            return base / request
-    return None

@@ -96,8 +96,11 @@ def _indented(markdown: str, width: int) -> Iterable[Text]:
         yield from (Text(line, "bold" if heading else "") for line in wrapped)
 
 
-def print_rules(listed: Sequence[Mapping[str, Any]]) -> None:
-    """Print the rules: on a terminal one table for each service, in a pipe one for all."""
+def print_rules(listed: Sequence[Mapping[str, Any]], complaints: Sequence[str]) -> None:
+    """Print the rules: on a terminal one table for each service, in a pipe one for all.
+
+    ``complaints`` are the complaints for which there are rules of tier C.
+    """
     states = {rule["id"]: str(rule["state"]) for rule in listed}
     if not console().is_terminal:
         print_table(
@@ -119,9 +122,11 @@ def print_rules(listed: Sequence[Mapping[str, Any]]) -> None:
             for rule in own
         ]  # fmt: skip
         print_table(f"{service}: {len(own)} rules", head, rows, whole=head[:-1])
-    console().print(
-        "Tier A applies to all patients, C to those with leg cramps (CDS_CRAMPS).", style="dim"
-    )
+    if complaints:
+        console().print(
+            f"Tier A applies to all patients, C to those with {' or '.join(complaints)}.",
+            style="dim",
+        )
 
 
 def print_trace(trace: Mapping[str, Any]) -> None:

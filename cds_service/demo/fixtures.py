@@ -1,28 +1,27 @@
-"""The fixture patients, and the orders that the page offers to draft."""
+"""The patients that topics bring for the demo page, and the orders that it offers to draft."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from cds_service.errors import StartupError
 
-FOLDER = Path("fixtures/patients")
-
 
 @dataclass(frozen=True, slots=True)
 class FixturePatient:
-    """One fixture patient, with the ``hook`` and ``as_of`` (ISO date or instant) of its story."""
+    """One patient of the topic ``topic``, with the ``hook`` and ``as_of`` (ISO date or instant) of
+    its story."""
 
     name: str
     title: str
     story: str
     hook: str
     as_of: str
+    topic: str
     file: Path
 
     def bundle(self) -> bytes:
@@ -30,21 +29,21 @@ class FixturePatient:
         return self.file.read_bytes()
 
 
-def fixture_patients(of_topics: Iterable[Path] = ()) -> dict[str, FixturePatient]:
-    """The patients by name, in the order of the index; empty where no fixtures are installed.
+def fixture_patients(folders: Mapping[str, Path]) -> dict[str, FixturePatient]:
+    """The patients by name, in the order of each folder's ``index.json``.
 
-    ``of_topics`` are folders of further patients, each with an index of its own. Raises
-    StartupError where an index is invalid, or two patients have one name.
+    ``folders`` are by the keys of their topics. Raises StartupError where an index is invalid, or
+    two patients have one name.
     """
     found: dict[str, FixturePatient] = {}
-    own = _folder()
-    for folder in of_topics if own is None else (own, *of_topics):
+    for topic, folder in folders.items():
         index = folder / "index.json"
         try:
             entries = json.loads(index.read_text("utf-8"))
             patients = [
                 FixturePatient(
                     **{key: str(entry[key]) for key in ("name", "title", "story", "hook", "as_of")},
+                    topic=topic,
                     file=folder / f"{entry['name']}.json",
                 )
                 for entry in entries
@@ -64,17 +63,32 @@ def fixture_patients(of_topics: Iterable[Path] = ()) -> dict[str, FixturePatient
     return found
 
 
-def _folder() -> Path | None:
-    installed = Path(__file__).parent / "patients"
-    checkout = Path(__file__).parent.parent.parent / FOLDER
-    for folder in (FOLDER, installed, checkout):
-        if (folder / "index.json").is_file():
-            return folder
-    return None
+def offered_orders(folders: Iterable[Path]) -> list[dict[str, Any]]:
+    """The orders of each folder's ``orders.json``, which it need not have.
 
-
-def offered_orders() -> list[dict[str, Any]]:
-    """The orders: ``group``, ``key``, ``label``, ``resource`` (a draft without id and subject)."""
-    text = files("cds_service.demo").joinpath("orders.json").read_text("utf-8")
-    offered: list[dict[str, Any]] = json.loads(text)
-    return offered
+    Each has ``group``, ``key``, ``label`` and ``resource`` (a draft without id and subject). Raises
+    StartupError where a file is invalid, or two different orders have one key.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for folder in folders:
+        file = folder / "orders.json"
+        if not file.is_file():
+            continue
+        try:
+            orders: list[dict[str, Any]] = [
+                {key: str(order[key]) for key in ("group", "key", "label")}
+                | {"resource": dict(order["resource"])}
+                for order in json.loads(file.read_text("utf-8"))
+            ]
+        except (ValueError, KeyError, TypeError) as error:
+            raise StartupError(
+                f"{file}: {error} is missing or wrong.",
+                "Write a list of orders with group, key, label and resource.",
+            ) from None
+        for order in orders:
+            if found.setdefault(order["key"], order) != order:
+                raise StartupError(
+                    f"{file}: another order of the demo page has the key {order['key']}.",
+                    "Choose another key.",
+                )
+    return list(found.values())

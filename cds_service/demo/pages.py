@@ -22,6 +22,7 @@ from cds_service.api.asking import ask
 from cds_service.api.feedback import taken
 from cds_service.calls.strict_json import written
 from cds_service.catalogue.topics import (
+    named,
     option_values,
     options_of,
     patient_folders,
@@ -70,7 +71,9 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         static_folder="static",
         static_url_path="/demo/static",
     )
-    patients = fixture_patients(patient_folders(parts.topics))
+    folders = patient_folders(parts.topics)
+    patients, orders = fixture_patients(folders), offered_orders(folders.values())
+    title = named(parts.topics)
 
     options = options_of(parts.topics)
     own = option_values(parts.settings, parts.topics)
@@ -88,6 +91,12 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         answering = parts.answering if as_it_is else variant(dict(chosen), silent)
         return replace(parts, settings=settings, answering=answering)
 
+    def services_for(patient: str | None) -> list[Service]:
+        """The services, those of the topic that brought the patient first."""
+        topic = patients[patient].topic if patient in patients else None
+        first = {service.id for one in parts.topics if one.key == topic for service in one.services}
+        return sorted(parts.answering.services.values(), key=lambda one: one.id not in first)
+
     @pages.after_request
     def _policy(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = POLICY
@@ -97,8 +106,10 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
     def page() -> str:
         return render_template(
             "demo/page.html",
+            topics=title,
+            hooks={service.hook.name for service in parts.answering.services.values()},
             patients=patients.values(),
-            orders=offered_orders(),
+            orders=orders,
             options=options.values(),
             own=own,
             signed=parts.callers is not None,
@@ -122,6 +133,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         rules = sorted(found.rules, key=lambda line: (not line.review, -line.fired, line.rule))
         return render_template(
             "demo/report.html",
+            topics=title,
             report=found,
             site=site,
             sites=sites,
@@ -162,7 +174,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         question = question_of(
             asked,
             patients,
-            chosen.answering.services.values(),
+            services_for(asked.patient),
             chosen.answering.keys,
             chosen.now(),
         )

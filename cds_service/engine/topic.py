@@ -103,12 +103,26 @@ class Option:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Topic:
-    """One field of medicine: its services, the knowledge behind them, and its own settings."""
+    """One field of medicine: its services, the knowledge behind them, and its own settings.
+
+    ``title`` is its name on pages; without one, the words of the key. ``purpose`` completes
+    "CDS Hooks services for …"; without one, the title. ``example`` is the folder in
+    ``fixtures/scenarios`` of its checkout with a request for its first service that gets a card
+    on any day.
+    """
 
     key: str
     services: tuple[Service, ...]
     knowledge: Knowledge
     options: tuple[Option, ...] = ()
+    title: str = ""
+    purpose: str = ""
+    example: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its title, or the words of its key: ``low-calcium`` is "Low calcium"."""
+        return self.title or self.key.replace("-", " ").capitalize()
 
     @property
     def rules(self) -> tuple[Rule, ...]:

@@ -42,6 +42,7 @@ def write_topic(key: str, root: Path, today: date) -> list[Path]:
     words = {
         "key": key,
         "package": key.replace("-", "_"),
+        "words": key.replace("-", " "),
         "title": key.replace("-", " ").capitalize(),
         "today": today.isoformat(),
     }

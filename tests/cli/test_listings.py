@@ -6,12 +6,13 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cds_service.commands import serve
+from cds_service.catalogue import topics
 from cds_service.feedback.shown import CANNOT_TELL, SHOWN, WOULD_SHOW
 from cds_service.serving import server
 from cds_service.settings import Settings, read_settings, unknown_variables
@@ -171,9 +172,11 @@ def test_the_example_file_is_shown_with_its_shorter_path(
 def test_an_installed_package_has_no_example_and_says_so(
     cds: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(
-        serve, "__file__", str(tmp_path / "site-packages" / "cds_service" / "commands" / "serve.py")
-    )
+    installed = {
+        key: replace(one, folder=tmp_path / "site-packages" / one.package)
+        for key, one in topics.installed_topics().items()
+    }
+    monkeypatch.setattr(topics, "installed_topics", lambda: installed)
     output, _ = served(cds, monkeypatch)
     assert "sample requests are in the source checkout" in output
     assert "curl" not in output

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cds_service.catalogue.topics import services_of
-from cds_service.demo import fixtures
+from cds_service.demo import pages
 from cds_service.demo.pages import POLICY
 from cds_service.feedback.report import report
 from cds_service.trust.inspect import make_key_pair
@@ -346,10 +346,11 @@ def test_with_trusted_clients_the_page_answers_without_a_token(demo: Demo, tmp_p
 def test_without_the_fixtures_the_page_offers_pasting(
     demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fixtures, "FOLDER", Path("no-such-folder"))
+    monkeypatch.setattr(pages, "patient_folders", lambda _topics: {})
     text = demo().get("/").text
-    assert "not in the installed package" in text
+    assert "No sample patients are installed" in text
     assert "data-patient=" not in text
+    assert 'id="add"' not in text  # nor orders
     assert 'id="own" open' in text
 
 

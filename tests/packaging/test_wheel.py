@@ -44,7 +44,7 @@ def _sources() -> set[str]:
     }
     # What the wheel takes from elsewhere in the checkout: the rules' pages, the demo's patients.
     patients = (CHECKOUT / "fixtures" / "patients").iterdir()
-    found |= {f"cds_service/demo/patients/{path.name}" for path in patients}
+    found |= {f"hooks/patients/{path.name}" for path in patients}
     return found | {"cds_service/reference/rules.md"}
 
 

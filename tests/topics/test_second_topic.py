@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cds_service.demo.fixtures import fixture_patients
+from cds_service.demo.fixtures import fixture_patients, offered_orders
 from cds_service.errors import StartupError
 from tests.testing import fhir, programs
 
@@ -88,18 +88,74 @@ def test_its_rule_has_a_page_and_its_patient_is_on_the_demo_page(installed: Path
         "app = create_app(Settings(database_url='sqlite:///d.db', demo=True)).test_client(); "
         "told = app.post('/demo/answer', json={'patient': 'severe-hyponatraemia', "
         "'hook': 'patient-view'}); "
+        "cramps = app.post('/demo/answer', json={'patient': 'low-magnesium'}); "
         "print(json.dumps([app.get('/rules/severe-hyponatraemia').text, app.get('/').text, "
-        "told.status_code, app.get('/rules/nothing').status_code]))"
+        "told.json['service'], cramps.json['service'], app.get('/rules/nothing').status_code]))"
     )
     environ = {**os.environ, "PYTHONPATH": str(installed)}
     done = programs.ran("-c", asked, folder=installed, environ=environ)
     assert done.returncode == 0, done.stderr
-    page, demo, answered, unknown = json.loads(done.stdout)
+    page, demo, asked, of_cramps, unknown = json.loads(done.stdout)
     for said in ("Severe hyponatraemia", "A sodium below the limit", "125 mmol/L", "serum_sodium"):
         assert said in page
     assert "A judgement of the test topic." in page
     assert "A sodium of 119 mmol/L three days ago." in demo
-    assert (answered, unknown) == (200, 404)
+    # Each patient is asked about to the topic that brought it.
+    assert (asked, of_cramps) == ("hyponatraemia-patient-view", "leg-cramps-patient-view")
+    assert unknown == 404
+
+
+def told(installed: Path, *addresses: str, topics: str) -> list[str]:
+    """What a service of ``topics`` answers at each address."""
+    asked = (
+        "import json, sys; from cds_service.app import create_app; "
+        "from cds_service.settings import read_settings; "
+        "made = create_app(read_settings(database_url='sqlite:///n.db', demo=True)); "
+        "app = made.test_client(); print(json.dumps([app.get(one).text for one in sys.argv[1:]]))"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(installed), "CDS_TOPICS": topics}
+    done = programs.ran("-c", asked, *addresses, folder=installed, environ=environ)
+    assert done.returncode == 0, done.stderr
+    pages: list[str] = json.loads(done.stdout)
+    return pages
+
+
+@pytest.mark.parametrize(
+    ("topics", "title", "purposes"),
+    [
+        ("leg-cramps", "Leg cramps", "the workup and management of leg cramps"),
+        ("hyponatraemia", "Hyponatraemia", "Hyponatraemia"),
+        (
+            "leg-cramps,hyponatraemia",
+            "Leg cramps, Hyponatraemia",
+            "the workup and management of leg cramps and Hyponatraemia",
+        ),
+    ],
+)
+def test_pages_and_documents_are_titled_by_the_topics_served(
+    installed: Path, topics: str, title: str, purposes: str
+) -> None:
+    page, report, openapi = told(installed, "/", "/report", "/openapi.json", topics=topics)
+    assert f"<title>{title}: decision support, live</title>" in page
+    assert f'<h1 class="hidden">{title}: decision support, live</h1>' in page
+    assert f'<p class="name">{title} <span>CDS Hooks service</span></p>' in page
+    assert ('value="order-sign"' in page) is ("leg-cramps" in topics)  # the hooks served
+    assert f"<title>{title}: feedback report</title>" in report
+    info = json.loads(openapi)["info"]
+    assert info["title"] == f"{title}: CDS Hooks service"
+    assert info["description"] == f"CDS Hooks 2.0.1 services for {purposes}."
+
+
+def test_a_service_of_the_second_topic_alone_says_nothing_of_the_first(installed: Path) -> None:
+    pages = told(
+        installed, "/", "/report", "/openapi.json", "/cds-services", topics="hyponatraemia"
+    )
+    for page in pages:
+        # The addresses of schemas bear the name of the package.
+        assert "cramp" not in page.replace("leg-cramps-cds.example", "").casefold()
+        assert "quinine" not in page
+    listed = ran(installed, "rules", CDS_TOPICS="hyponatraemia")
+    assert "cramp" not in listed
 
 
 def test_the_page_of_its_rule_shows_the_limit_in_force(installed: Path, tmp_path: Path) -> None:
@@ -119,16 +175,37 @@ def test_the_page_of_its_rule_shows_the_limit_in_force(installed: Path, tmp_path
 
 def test_two_patients_of_one_name_refuse_the_start() -> None:
     folder = HERE / "hyponatraemia" / "patients"
-    assert "severe-hyponatraemia" in fixture_patients([folder])
+    assert fixture_patients({"a": folder})["severe-hyponatraemia"].topic == "a"
     with pytest.raises(StartupError, match="is called severe-hyponatraemia"):
-        fixture_patients([folder, folder])
+        fixture_patients({"a": folder, "b": folder})
 
 
 @pytest.mark.parametrize("index", ["{", "[1]", '[{"name": "x"}]', "7"])
 def test_an_invalid_index_of_patients_is_named(tmp_path: Path, index: str) -> None:
     (tmp_path / "index.json").write_text(index)
     with pytest.raises(StartupError, match=r"index\.json: .* is missing or wrong"):
-        fixture_patients([tmp_path])
+        fixture_patients({"a": tmp_path})
+
+
+@pytest.mark.parametrize(
+    "orders", ["{", "[1]", '[{"key": "x"}]', "7", '[{"group": "", "key": ""}]']
+)
+def test_an_invalid_list_of_orders_is_named(tmp_path: Path, orders: str) -> None:
+    (tmp_path / "orders.json").write_text(orders)
+    with pytest.raises(StartupError, match=r"orders\.json: .* is missing or wrong"):
+        offered_orders([tmp_path])
+
+
+def test_topics_may_offer_the_same_order_but_not_another_with_its_key(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("a", "b", "c", "without")]
+    for folder, label in zip(folders, ("Sodium", "Sodium", "Calcium", ""), strict=True):
+        folder.mkdir()
+        order = {"group": "Tests", "key": "test", "label": label, "resource": {}}
+        if label:
+            (folder / "orders.json").write_text(json.dumps([order]))
+    assert [one["label"] for one in offered_orders([*folders[:2], folders[3]])] == ["Sodium"]
+    with pytest.raises(StartupError, match="another order of the demo page has the key test"):
+        offered_orders(folders)
 
 
 def test_its_own_setting_comes_from_the_environment_and_from_a_site(

@@ -9,6 +9,7 @@ from typing import Any
 
 from cds_service.api.asking import ask
 from cds_service.app import make_parts
+from cds_service.catalogue.topics import chosen_topics, patient_folders
 from cds_service.demo.fixtures import fixture_patients
 from cds_service.settings import read_settings
 from tests.scenarios.golden import FOLDERS, scenario
@@ -28,7 +29,7 @@ def cases() -> Iterator[tuple[str, dict[str, Any], datetime]]:
     for one in map(scenario, FOLDERS):
         if one.request["hook"] == "patient-view" and not {"settings", "status"} & set(one.expected):
             yield one.name, one.request, one.as_of
-    for patient in fixture_patients().values():
+    for patient in fixture_patients(patient_folders(chosen_topics(read_settings()))).values():
         moment = datetime.fromisoformat(patient.as_of).replace(tzinfo=UTC)
         yield patient.name, json.loads(patient.bundle()), moment
 

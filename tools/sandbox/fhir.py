@@ -10,7 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from cds_service.catalogue.topics import chosen_topics, patient_folders
 from cds_service.demo.fixtures import fixture_patients
+from cds_service.settings import read_settings
 
 Json = dict[str, Any]
 BASE = "/fhir"
@@ -26,7 +28,8 @@ class Records:
     def __init__(self, today: date) -> None:
         self._by_type: dict[str, list[Json]] = {}
         self.patients: list[tuple[str, str, str]] = []  # id, title, story
-        for fixture in fixture_patients().values():
+        folders = patient_folders(chosen_topics(read_settings()))
+        for fixture in fixture_patients(folders).values():
             moved = today - date.fromisoformat(fixture.as_of[:10])
             for entry in json.loads(fixture.bundle())["entry"]:
                 resource = _moved(entry["resource"], moved)

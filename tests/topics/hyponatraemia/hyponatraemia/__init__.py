@@ -119,6 +119,7 @@ def severe_hyponatraemia(facts: Facts) -> Answer:
 
 TOPIC = Topic(
     key="hyponatraemia",
+    title="Hyponatraemia",
     services=(
         Service(
             id="hyponatraemia-patient-view",
