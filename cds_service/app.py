@@ -58,7 +58,7 @@ def assemble(
 
     engines = {
         topic: Engine(
-            {one.id: one.rules for one in topic.services},
+            {service.id: service.rules for service in topic.services},
             topic.knowledge.complaint,
             failed,
             complaint_is=topic.knowledge.complaint_is,
@@ -72,16 +72,16 @@ def assemble(
         for topic in topics
     }
     keys = {
-        one.id: keys_of(one.rules, topic.knowledge.codes)
+        service.id: keys_of(service.rules, topic.knowledge.codes)
         for topic in topics
-        for one in topic.services
+        for service in topic.services
     }
 
-    def answering(one: Hospital, topics: Sequence[Topic]) -> Answering:
+    def answering(hospital: Hospital, topics: Sequence[Topic]) -> Answering:
         writer = CardWriter(
-            references(topics), one.orderables, settings.rules_address, one.site.profile
+            references(topics), hospital.orderables, settings.rules_address, hospital.site.profile
         )
-        evaluation = Evaluation(topics, engines, readers, site=one.site, keys=keys)
+        evaluation = Evaluation(topics, engines, readers, site=hospital.site, keys=keys)
         cards = {
             topic: Cards(writer, card_ids.new, snooze, failed, topic.knowledge.priorities)
             for topic in topics
@@ -89,10 +89,10 @@ def assemble(
         return Answering(evaluation, cards, validated=settings.validate_models)
 
     found = hospitals(settings, topics)
-    sites = {name: answering(one, one.topics) for name, one in found.items()}
+    sites = {name: answering(hospital, hospital.topics) for name, hospital in found.items()}
     default = found[DEFAULT_SITE]
-    whole = default.topics == tuple(topics)
-    return sites[DEFAULT_SITE] if whole else answering(default, topics), sites
+    serves_all = default.topics == tuple(topics)
+    return sites[DEFAULT_SITE] if serves_all else answering(default, topics), sites
 
 
 def create_app(settings: Settings | None = None, *, start: bool = True) -> Flask:
@@ -141,18 +141,18 @@ def make_parts(settings: Settings, topics: Sequence[Topic] | None = None) -> Par
         [RuleVersion(rule.id, rule.version) for topic in topics for rule in topic.rules],
         settings.card_key,
     )
-    records.database.breaker_heard = metrics.database_breaker
+    records.database.on_breaker_change = metrics.database_breaker
     if settings.retention_days or settings.audit_days:
         from cds_service.storage.lifecycle import Retention
 
-        kept = Retention(records.database, settings.retention_days, settings.audit_days)
-        records.upkeep.add(kept)
+        retention = Retention(records.database, settings.retention_days, settings.audit_days)
+        records.upkeep.add(retention)
     callers = None
     if settings.trusted_clients is not None:
         callers = Callers(
             load_clients(settings.trusted_clients),
             settings.public_url,
-            KeySets(heard=metrics.key_server),
+            KeySets(on_change=metrics.key_server),
             ReplayCheck(records.replay),
             max_age=settings.token_max_age,
         )

@@ -15,9 +15,9 @@ import click
 
 from cds_service.commands.clients import check_client, keys
 from cds_service.commands.evaluation import evaluate, explain
-from cds_service.commands.kept import audit, data
 from cds_service.commands.listing import report, rules, settings
 from cds_service.commands.serve import serve
+from cds_service.commands.stored_data import audit, data
 from cds_service.errors import ServiceError
 from cds_service.population.command import population
 
@@ -86,11 +86,11 @@ def check(host: str) -> None:
     from datetime import UTC, datetime
 
     from cds_service.commands.inspection import inspect
-    from cds_service.commands.terminal import patience
+    from cds_service.commands.terminal import progress_indicator
     from cds_service.ops import logs
 
     logs.configure_once("error")
-    with patience("Checking"):
+    with progress_indicator("Checking"):
         found = inspect(host, datetime.now(UTC).date())
     for fault in found.faults:
         click.echo(f"cds-service: {fault}", err=True)

@@ -27,7 +27,7 @@ Validated = Literal["cited", "all", "none"]
 
 
 @immutable
-class Traced:
+class TraceEntry:
     """One rule's outcome in words; ``answer`` is one of those of `answer_word`.
 
     ``left_out`` says why the card of a rule that fired is not shown.
@@ -59,9 +59,9 @@ class Answered:
     _validate: Callable[[], dict[str, str]] = field(repr=False)
 
     @cached_property
-    def trace(self) -> tuple[Traced, ...]:
+    def trace(self) -> tuple[TraceEntry, ...]:
         """Every rule's outcome, in the order of evaluation."""
-        return tuple(_traced(outcome, self.dropped) for outcome in self.outcomes)
+        return tuple(_trace_entry(outcome, self.dropped) for outcome in self.outcomes)
 
     @property
     def orders(self) -> tuple[str, ...]:
@@ -174,13 +174,13 @@ def answer_word(answer: Answer) -> str:
     return _WORDS[type(answer)]
 
 
-def _traced(outcome: Outcome, dropped: Mapping[str, str]) -> Traced:
+def _trace_entry(outcome: Outcome, dropped: Mapping[str, str]) -> TraceEntry:
     rule, answer = outcome.rule, outcome.answer
     if isinstance(answer, Finding):
         because: tuple[str, ...] = (answer.summary,)
     else:
         because = answer.because if isinstance(answer, CannotTell) else (answer.because,)
-    return Traced(rule.id, rule.version, answer_word(answer), because, dropped.get(rule.id, ""))
+    return TraceEntry(rule.id, rule.version, answer_word(answer), because, dropped.get(rule.id, ""))
 
 
 def _sources(reading: Reading) -> Iterator[str]:

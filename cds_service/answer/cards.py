@@ -30,7 +30,7 @@ from cds_service.engine.run import Failed
 SILENT = "silent at this site: counted, not shown"
 
 
-class Proposed(NamedTuple):
+class ProposedCard(NamedTuple):
     """A card about to be shown, with what identifies it when it is shown again."""
 
     rule: str
@@ -43,7 +43,7 @@ class Snooze(Protocol):
     """Says which cards were answered recently (`feedback.snooze.SnoozeStore`)."""
 
     def held_back(
-        self, cards: Sequence[Proposed], identity: Identity, now: datetime
+        self, cards: Sequence[ProposedCard], identity: Identity, now: datetime
     ) -> Mapping[str, object]:
         """The cards to hold back, by rule id, of those about to be shown for one patient."""
         ...
@@ -63,7 +63,7 @@ class Card(Struct, frozen=True):
 
 
 @immutable
-class Written:
+class WrittenCards:
     """The cards of one call in display order, and why others are not shown, by rule id."""
 
     cards: tuple[Card, ...]
@@ -86,7 +86,9 @@ class Cards:
     failed: Failed | None = None
     priorities: Priorities = NO_PRIORITIES
 
-    def write(self, hook: Hook, outcomes: Sequence[Outcome], facts: Facts, call: Call) -> Written:
+    def write(
+        self, hook: Hook, outcomes: Sequence[Outcome], facts: Facts, call: Call
+    ) -> WrittenCards:
         """The cards of the rules that fired."""
         findings = [
             (rule, self._offerable(rule, finding))
@@ -99,7 +101,7 @@ class Cards:
         dropped = {rule.id: SILENT for rule in silent}
         if self.snooze is not None and findings:
             proposed = [
-                Proposed(rule.id, rule.version, str(finding.indicator), keys[rule.id])
+                ProposedCard(rule.id, rule.version, str(finding.indicator), keys[rule.id])
                 for rule, finding in findings
                 if not rule.persistent
             ]
@@ -117,7 +119,7 @@ class Cards:
             )
             for shown in arranged.shown
         )
-        return Written(cards, dropped, tuple(rule for rule, would in silent.items() if would))
+        return WrittenCards(cards, dropped, tuple(rule for rule, would in silent.items() if would))
 
     def _offerable(self, rule: Rule, finding: Finding) -> Finding:
         """The finding without suggestions of unknown orders, which are the rule's mistake."""
@@ -147,8 +149,8 @@ class Cards:
         if not silent:
             return {}
         without_silencing = arrange(hook, findings, facts, self.writer.orderables, self.priorities)
-        would_show = {shown.rule for shown in without_silencing.shown}
-        return {rule: rule in would_show for rule in silent}
+        shown_otherwise = {shown.rule for shown in without_silencing.shown}
+        return {rule: rule in shown_otherwise for rule in silent}
 
     def _write(
         self, shown: Shown, call: Call, key: list[str], lines: EvidenceLines

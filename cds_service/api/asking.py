@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cds_service.answer.answering import Answered
 from cds_service.calls.envelope import read_envelope
-from cds_service.calls.strict_json import checked_text, parse, written
+from cds_service.calls.strict_json import checked_text, parse, to_json
 from cds_service.core.identity import ANYBODY, Origin
 from cds_service.core.text import shortened
 from cds_service.engine.hook import HOOKS, PATIENT_VIEW
@@ -39,7 +39,7 @@ def ask(
     service = service_of(content, hook, parts.answering.services.values())
     keys = parts.answering.keys[service.id]
     if content.get("resourceType") == "Bundle":
-        body = written(request_of(content, service.hook, keys))
+        body = to_json(request_of(content, service.hook, keys))
     envelope = read_envelope(body, service, as_of, origin)
     deliveries, _ = parts.obtaining.deliveries(envelope, keys, parts.settings.fhir_servers)
     return parts.answering.answer(envelope.call, deliveries)

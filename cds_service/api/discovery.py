@@ -56,15 +56,17 @@ def _usage(answering: Answering, service: Service) -> str:
     listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
     required = {need.kind for rule in answering.rules(service.id) for need in rule.needs
                 if need.required}  # fmt: skip
-    most = [key.name for key in answering.keys[service.id] if key.kind in required]
+    required_keys = [key.name for key in answering.keys[service.id] if key.kind in required]
     texts = [
         f"Prefetch keys: {listed}. Each key is optional, but at least one must be obtained: "
         "what is missing is fetched from fhirServer where the service may call it (ask its "
         "operators to list your server, and send fhirAuthorization); otherwise the rules that "
         "need it say that they cannot tell.",
     ]
-    if most:
-        texts.append(f"Most rules depend on {', '.join(most)}; the other keys refine the answers.")
+    if required_keys:
+        texts.append(
+            f"Most rules depend on {', '.join(required_keys)}; the other keys refine the answers."
+        )
     if "encounter" in names:
         texts.append("encounter is filled only where the context has an encounterId.")
     texts.append(
@@ -77,12 +79,12 @@ def _usage(answering: Answering, service: Service) -> str:
 
 def blueprint(parts: Parts) -> Blueprint:
     """``/cds-services`` and ``/cds-services/{id}/data-requirements``."""
-    made = Blueprint("discovery", __name__)
+    endpoints = Blueprint("discovery", __name__)
     answering = parts.answering
     windows = parts.settings.prefetch_windows
-    found = _Kept(discovery(answering, parts.settings.spec_version, windows=windows))
+    found = _StaticJson(discovery(answering, parts.settings.spec_version, windows=windows))
 
-    @made.get("/cds-services")
+    @endpoints.get("/cds-services")
     def services() -> Response:
         if parts.settings.discovery_auth:
             parts.verified(request.environ)
@@ -91,16 +93,16 @@ def blueprint(parts: Parts) -> Blueprint:
     for service, codes in (
         (service, topic.knowledge.codes) for topic in parts.topics for service in topic.services
     ):
-        made.add_url_rule(
+        endpoints.add_url_rule(
             f"/cds-services/{service}/data-requirements",
             endpoint=f"data-requirements-{service}",
-            view_func=_view(parts, _Kept(_needs(answering, service, codes, windows))),
+            view_func=_view(parts, _StaticJson(_needs(answering, service, codes, windows))),
             methods=["GET"],
         )
-    return made
+    return endpoints
 
 
-def _view(parts: Parts, needs: _Kept) -> Callable[[], Response]:
+def _view(parts: Parts, needs: _StaticJson) -> Callable[[], Response]:
     def data_requirements_of_service() -> Response:
         parts.verified(request.environ)
         return needs.respond()
@@ -119,7 +121,7 @@ def _needs(answering: Answering, service: Service, codes: Codes, windows: bool) 
     )
 
 
-class _Kept:
+class _StaticJson:
     """A JSON response that stays the same for the life of the process."""
 
     def __init__(self, content: dict[str, Any]) -> None:

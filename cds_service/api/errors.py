@@ -44,8 +44,10 @@ def outcome(error: ServiceError) -> dict[str, Any]:
 
 def respond(error: ServiceError) -> Response:
     """The HTTP response to an error. It is the same for every reason to refuse a caller."""
-    said = _UNAUTHORIZED if isinstance(error, Unauthorized) else error
-    response = Response(msgspec.json.encode(outcome(said)), status=error.status, content_type=_JSON)
+    shown = _UNAUTHORIZED if isinstance(error, Unauthorized) else error
+    response = Response(
+        msgspec.json.encode(outcome(shown)), status=error.status, content_type=_JSON
+    )
     if isinstance(error, Unauthorized):
         response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Unavailable | TooManyRequests):
@@ -67,14 +69,14 @@ def handle_errors(app: Flask) -> None:
     """Answer every error of ``app``, expected or not, with an OperationOutcome."""
 
     @app.errorhandler(ServiceError)
-    def _foreseen(error: ServiceError) -> Response:
+    def _service_error(error: ServiceError) -> Response:
         note(request.environ, error=type(error).__name__)
         if isinstance(error, Unauthorized):
             _log.warning("caller_refused", check=error.where, reason=error.what)
         return respond(error)
 
     @app.errorhandler(HTTPException)
-    def _of_http(error: HTTPException) -> Response:
+    def _http_error(error: HTTPException) -> Response:
         response = respond(_translated(error))
         valid = getattr(error, "valid_methods", None)
         if valid:
@@ -82,7 +84,7 @@ def handle_errors(app: Flask) -> None:
         return response
 
     @app.errorhandler(Exception)
-    def _unforeseen(error: Exception) -> Response:
+    def _unexpected_error(error: Exception) -> Response:
         note(request.environ, error=type(error).__name__)
         _log.error("unforeseen_error", **logs.described(error))
         return respond(

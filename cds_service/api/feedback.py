@@ -23,15 +23,15 @@ _log = logs.logger(__name__)
 
 def blueprint(parts: Parts) -> Blueprint:
     """The feedback endpoints of the services."""
-    made = Blueprint("feedback", __name__)
+    endpoints = Blueprint("feedback", __name__)
     for service in parts.answering.services.values():
-        made.add_url_rule(
+        endpoints.add_url_rule(
             f"/cds-services/{service}/feedback",
             endpoint=f"feedback-{service}",
             view_func=_view(parts, service),
             methods=["POST"],
         )
-    return made
+    return endpoints
 
 
 def _view(parts: Parts, service: Service) -> Callable[[], Response]:
@@ -39,7 +39,7 @@ def _view(parts: Parts, service: Service) -> Callable[[], Response]:
         note(request.environ, service=str(service))
         origin = parts.origin(parts.verified(request.environ))
         parts.at(origin, service.id)
-        saved = taken(parts, service, origin)
+        saved = store_feedback(parts, service, origin)
         for outcome in saved.outcomes:
             parts.metrics.feedback(outcome, origin.site)
         return Response(b"{}", content_type="application/json")
@@ -47,7 +47,7 @@ def _view(parts: Parts, service: Service) -> Callable[[], Response]:
     return feedback
 
 
-def taken(parts: Parts, service: Service, origin: Origin) -> Saved:
+def store_feedback(parts: Parts, service: Service, origin: Origin) -> Saved:
     """Store the feedback in the body of the current request. Raises BadRequest and TooLarge."""
     try:
         text = parts.body(request.environ, LARGEST)

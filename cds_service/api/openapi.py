@@ -214,7 +214,7 @@ def _inlined(name: str, shape: str) -> dict[str, Any]:
 
 def _relocated(part: Any, root: str) -> Any:
     if isinstance(part, list):
-        return [_relocated(one, root) for one in part]
+        return [_relocated(member, root) for member in part]
     if not isinstance(part, dict):
         return part
     return {

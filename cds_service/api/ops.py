@@ -16,33 +16,33 @@ _ALIVE = b'{"status":"ok"}'
 
 def blueprint(parts: Parts) -> Blueprint:
     """``/healthz``, ``/readyz``, ``/metrics`` and ``/openapi.json``."""
-    made = Blueprint("ops", __name__)
+    endpoints = Blueprint("ops", __name__)
     described: list[bytes] = []
 
-    @made.get("/healthz")
+    @endpoints.get("/healthz")
     def healthz() -> Response:
         # Says that the process responds, without asking anything else: a supervisor that
         # restarts processes needs no more.
         return Response(_ALIVE, content_type="application/json")
 
-    @made.get("/readyz")
+    @endpoints.get("/readyz")
     def readyz() -> Response:
         found = _states(parts)
         # A degraded service still serves: no probe should end the cards for a lost statistic.
-        said = "ready"
+        word = "ready"
         if "degraded" in found.values():
-            said = "degraded"
+            word = "degraded"
         if "unavailable" in found.values():
-            said = "not ready"
-        status = 503 if said == "not ready" else 200
-        body = {"status": said, "parts": found}
+            word = "not ready"
+        status = 503 if word == "not ready" else 200
+        body = {"status": word, "parts": found}
         return Response(msgspec.json.encode(body), status=status, content_type="application/json")
 
-    @made.get("/metrics")
+    @endpoints.get("/metrics")
     def metrics() -> Response:
         return Response(parts.metrics.exposition(), content_type=CONTENT_TYPE)
 
-    @made.get("/openapi.json")
+    @endpoints.get("/openapi.json")
     def openapi() -> Response:
         if not described:
             described.append(
@@ -50,7 +50,7 @@ def blueprint(parts: Parts) -> Blueprint:
             )
         return Response(described[0], content_type="application/json; charset=utf-8")
 
-    return made
+    return endpoints
 
 
 def _states(parts: Parts) -> dict[str, str]:

@@ -47,22 +47,24 @@ def blueprint(
     Rules of topics that bring no reference page are described by their declaration, with
     ``limits``, those in force.
     """
-    made = Blueprint("rule_pages", __name__)
-    declared = {one.id: one for one in rules}
+    pages = Blueprint("rule_pages", __name__)
+    declared = {rule.id: rule for rule in rules}
 
-    @made.get("/rules/<rule_id>")
+    @pages.get("/rules/<rule_id>")
     def rule_page(rule_id: str) -> Response:
         text = sections().get(rule_id)
         if text is None and rule_id in declared:
             text = section(declared[rule_id], references, limits, citations=True)
         if text is None:
             raise NotFound("No rule has this id.", "`cds-service rules` lists the ids.", "url")
-        answer = Response(_page(rule_id, text, references), content_type="text/html; charset=utf-8")
-        answer.headers["Content-Security-Policy"] = _POLICY
-        answer.headers["Cache-Control"] = "public, max-age=3600"
-        return answer
+        response = Response(
+            _page(rule_id, text, references), content_type="text/html; charset=utf-8"
+        )
+        response.headers["Content-Security-Policy"] = _POLICY
+        response.headers["Cache-Control"] = "public, max-age=3600"
+        return response
 
-    return made
+    return pages
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What a rule says of itself, as one section in Markdown.
+"""The description of a rule, from its declaration and docstrings, as one section in Markdown.
 
 The reference pages in ``docs`` and the public page of a rule (``/rules/ID``) are made from it.
 """
@@ -27,24 +27,24 @@ def section(
 ) -> str:
     """The section about a rule, without a heading; it links to sources as ``references.md#KEY``.
 
-    ``complaint`` completes "only when … documented". ``citations``: the sources are cited whole,
-    for readers who have no page of references.
+    ``complaint`` completes "only when … documented". With ``citations`` each source has its full
+    citation, for readers without the page of references.
     """
     module = sys.modules[(rule.check or rule.review).__module__]
-    said = "only when" if rule.tier is Tier.COMPLAINT else "whether or not"
+    condition = "only when" if rule.tier is Tier.COMPLAINT else "whether or not"
     lines = [
         f"**{rule.title}.** {cleandoc(rule.document)}\n",
         f"\nVersion {rule.version}, last changed {rule.changed}; owner: {rule.owner}; applies "
-        f"{said} {complaint} documented{', also under 18' if rule.minors else ''}.\n",
+        f"{condition} {complaint} documented{', also under 18' if rule.minors else ''}.\n",
     ]
     if rule.judges:
-        judged = ", ".join(f"`{one}`" for one in sorted(rule.judges))
+        judged = ", ".join(f"`{concept}`" for concept in sorted(rule.judges))
         lines.append(f"Judges selected orders of: {judged}.\n")
     lines.append(f"\n{_explained(module.__doc__ or '')}\n")
     if rule.limits:
         rows = [
-            [f"`{one.key}`", str(one), one.meaning, one.reference, str(one.checked)]
-            for one in (limits[key] for key in rule.limits)
+            [f"`{limit.key}`", str(limit), limit.meaning, limit.reference, str(limit.checked)]
+            for limit in (limits[key] for key in rule.limits)
         ]
         lines.append("\n" + table(["limit", "value", "meaning", "source", "checked"], rows))
     needs = [
@@ -61,8 +61,9 @@ def section(
         lines.append(f"\nMay offer: {', '.join(f'`{key}`' for key in sorted(rule.offers))}.\n")
     cited = [references[key] for key in rule.references]
     sources = [
-        f"[{one.label}](references.md#{one.key})" + (f". {one.citation}" if citations else "")
-        for one in cited
+        f"[{source.label}](references.md#{source.key})"
+        + (f". {source.citation}" if citations else "")
+        for source in cited
     ]
     lines.append(f"\nSources: {'; '.join(sources)}{'' if citations else '.'}\n")
     return "".join(lines)

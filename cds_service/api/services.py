@@ -32,15 +32,15 @@ _encode = msgspec.json.Encoder().encode
 
 def blueprint(parts: Parts) -> Blueprint:
     """The endpoints of the services."""
-    made = Blueprint("services", __name__)
+    endpoints = Blueprint("services", __name__)
     for service in parts.answering.services.values():
-        made.add_url_rule(
+        endpoints.add_url_rule(
             f"/cds-services/{service}",
             endpoint=f"call-{service}",
             view_func=_view(parts, service),
             methods=["POST"],
         )
-    return made
+    return endpoints
 
 
 class Calls:
@@ -58,7 +58,7 @@ class Calls:
         self._origins = origins
         self._access = access
         self._services = {
-            f"/cds-services/{one.id}": one for one in parts.answering.services.values()
+            f"/cds-services/{service.id}": service for service in parts.answering.services.values()
         }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -143,17 +143,18 @@ def _answered(
 def _count(parts: Parts, answered: Answered) -> None:
     metrics, site = parts.metrics, answered.call.origin.site
     events: list[tuple[str, str, str]] = []
-    metrics.outcomes([(one.rule.id, answer_word(one.answer)) for one in answered.outcomes], site)
+    words = [(outcome.rule.id, answer_word(outcome.answer)) for outcome in answered.outcomes]
+    metrics.outcomes(words, site)
     for outcome in answered.outcomes:
         if isinstance(outcome.answer, CannotTell):
             events.append((outcome.rule.id, outcome.rule.version, CANNOT_TELL))
-    for rule in answered.dropped:
-        metrics.dropped(rule, site)
+    for rule_id in answered.dropped:
+        metrics.dropped(rule_id, site)
     metrics.problems((problem.kind for problem in answered.problems), site)
     for card in answered.cards:
         metrics.shown(card.rule.id, card.body["indicator"], site)
         events.append((card.rule.id, card.rule.version, SHOWN))
-    for would in answered.silent:
-        metrics.would_show(would.id, site)
-        events.append((would.id, would.version, WOULD_SHOW))
+    for rule in answered.silent:
+        metrics.would_show(rule.id, site)
+        events.append((rule.id, rule.version, WOULD_SHOW))
     parts.records.count_call(answered.call, events, answered.orders)

@@ -111,10 +111,10 @@ class Recorder:
             patient=pseudonym("patient", *origin, server, patient),
             content=_encode(content).decode(),
             cards=tuple([card.body["uuid"] for card in answered.cards]),
-            said=self._said(answered, record),
+            seal=self._sealing(answered, record),
         )
 
-    def _said(self, answered: Answered, record: str) -> Callable[[], bytes] | None:
+    def _sealing(self, answered: Answered, record: str) -> Callable[[], bytes] | None:
         if self._sealer is None:
             return None
         findings = {
@@ -141,14 +141,14 @@ def _seal(
     sealer: Sealer, cards: Sequence[tuple[Mapping[str, Any], Sequence[Evidence]]], record: str
 ) -> bytes:
     lines = EvidenceLines()
-    said = [
+    contents = [
         {
             "card": body,
             "evidence": [
-                {"reference": one.fact.source.reference, "said": lines.line(one)}
-                for one in evidence
+                {"reference": item.fact.source.reference, "said": lines.line(item)}
+                for item in evidence
             ],
         }
         for body, evidence in cards
     ]
-    return sealer.seal(_encode(said), record)
+    return sealer.seal(_encode(contents), record)

@@ -84,7 +84,7 @@ def _compressed(content: bytes) -> bytes:
     return compress.compress(content) + compress.flush()
 
 
-def opened(sealed: bytes, record: str, private: X25519PrivateKey) -> bytes:
+def open_sealed(sealed: bytes, record: str, private: X25519PrivateKey) -> bytes:
     """The content that was given to `Sealer.seal`.
 
     Raises BadRequest for another key, another record id, or bytes that were changed.
@@ -108,8 +108,8 @@ def opened(sealed: bytes, record: str, private: X25519PrivateKey) -> bytes:
 
 
 def _key(secret: bytes, short: bytes, recipient: bytes) -> bytes:
-    made = HKDF(hashes.SHA256(), 32, salt=short + recipient, info=b"cds-service audit 1")
-    return made.derive(secret)
+    derivation = HKDF(hashes.SHA256(), 32, salt=short + recipient, info=b"cds-service audit 1")
+    return derivation.derive(secret)
 
 
 def new_pair() -> tuple[str, str]:
@@ -146,12 +146,12 @@ def read_public(setting: str) -> X25519PublicKey:
         if text.startswith(_PREFIX):
             raw = base64.b64decode(text.removeprefix(_PREFIX), validate=True)
             return X25519PublicKey.from_public_bytes(raw)
-        read = serialization.load_pem_public_key(text.encode())
+        key = serialization.load_pem_public_key(text.encode())
     except (ValueError, binascii.Error, UnsupportedAlgorithm):
         raise StartupError(f"{SETTING} is not a public key.", _REMEDY) from None
-    if not isinstance(read, X25519PublicKey):
+    if not isinstance(key, X25519PublicKey):
         raise StartupError(f"{SETTING} is not an X25519 key.", _REMEDY)
-    return read
+    return key
 
 
 def read_private(path: Path) -> X25519PrivateKey:
@@ -160,7 +160,7 @@ def read_private(path: Path) -> X25519PrivateKey:
     Raises BadRequest where the file cannot be read or is not an X25519 private key.
     """
     try:
-        read = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
         raise BadRequest(
             f"{path} cannot be read: {error.strerror}.", "Name the private key."
@@ -169,6 +169,6 @@ def read_private(path: Path) -> X25519PrivateKey:
         raise BadRequest(
             f"{path} is not a private key in PEM format.", "Name the private key."
         ) from None
-    if not isinstance(read, X25519PrivateKey):
+    if not isinstance(key, X25519PrivateKey):
         raise BadRequest(f"{path} is not an X25519 key.", "Name the audit trail's private key.")
-    return read
+    return key

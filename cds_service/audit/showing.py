@@ -8,34 +8,36 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from cds_service.audit.sealing import opened
+from cds_service.audit.sealing import open_sealed
 
 
-def shown(row: Mapping[str, Any], card: str, private: X25519PrivateKey | None) -> dict[str, Any]:
+def reconstructed(
+    row: Mapping[str, Any], card: str, private: X25519PrivateKey | None
+) -> dict[str, Any]:
     """Everything that ``row`` (from `trail.find`) says about the card, as plain values.
 
     ``said`` is the card as it was sent and ``evidence`` what it was based on; both are None
     without the private key, or where the row has only digests. Raises BadRequest for a wrong key.
     """
     content = json.loads(row["content"])
-    found: dict[str, Any] = {
+    details: dict[str, Any] = {
         name: row[name]
         for name in ("record", "at", "site", "topic", "service", "caller", "clinician", "patient")
     }
-    found |= {name: content[name] for name in ("instance", "limits", "problems", "rules")}
-    found["notShown"] = content["notShown"]
-    found["card"] = next(one for one in content["cards"] if one["card"] == card)
-    found["sealed"] = row["sealed"] is not None
-    found["said"] = found["evidence"] = None
+    details |= {name: content[name] for name in ("instance", "limits", "problems", "rules")}
+    details["notShown"] = content["notShown"]
+    details["card"] = next(entry for entry in content["cards"] if entry["card"] == card)
+    details["sealed"] = row["sealed"] is not None
+    details["said"] = details["evidence"] = None
     if private is not None and row["sealed"] is not None:
-        for one in json.loads(opened(row["sealed"], row["record"], private)):
-            if one["card"]["uuid"] == card:
-                found["said"], found["evidence"] = one["card"], one["evidence"]
-    return found
+        for entry in json.loads(open_sealed(row["sealed"], row["record"], private)):
+            if entry["card"]["uuid"] == card:
+                details["said"], details["evidence"] = entry["card"], entry["evidence"]
+    return details
 
 
-def printed(found: Mapping[str, Any]) -> str:
-    """The result of `shown` as text, with the card in full."""
+def as_text(found: Mapping[str, Any]) -> str:
+    """The result of `reconstructed` as text, with the card in full."""
     card, said = found["card"], found["said"]
     lines = [
         f"{found['at']}  {found['service']}  site {found['site']}",
@@ -50,5 +52,5 @@ def printed(found: Mapping[str, Any]) -> str:
         lines.append(f"\nSuggestion: {suggestion['label']}")
         lines += [f"- {action.get('description', '')}" for action in suggestion["actions"]]
     lines += ["", f"Source: {said['source']['label']}", "", "Evidence:"]
-    lines += [f"- {one['said']}" for one in found["evidence"]]
+    lines += [f"- {fact['said']}" for fact in found["evidence"]]
     return "\n".join(lines)

@@ -27,8 +27,8 @@ _CARD_BYTES = 4000
 class Row(NamedTuple):
     """One call. ``caller``, ``clinician`` and ``patient`` are keyed digests; ``content`` is JSON.
 
-    ``cards`` are the ids of the cards that were sent. ``said``, where there is one, encrypts
-    what they said; it is called in the background, and gives ``sealed``.
+    ``cards`` are the ids of the cards that were sent. ``seal``, where there is one, encrypts
+    what they said; it is called in the background, and returns ``sealed``.
     """
 
     record: str
@@ -41,14 +41,14 @@ class Row(NamedTuple):
     patient: str
     content: str
     cards: tuple[str, ...]
-    said: Callable[[], bytes] | None = None
+    seal: Callable[[], bytes] | None = None
     sealed: bytes | None = None
 
     @property
     def size(self) -> int:
         """Approximate size in memory, in bytes."""
-        said = 0 if self.said is None else _CARD_BYTES * len(self.cards)
-        return 600 + len(self.content) + (len(self.sealed) if self.sealed else said)
+        unsealed = 0 if self.seal is None else _CARD_BYTES * len(self.cards)
+        return 600 + len(self.content) + (len(self.sealed) if self.sealed else unsealed)
 
 
 class Trail:
@@ -142,15 +142,15 @@ class Trail:
 
 
 def _sealed(row: Row) -> Row:
-    if row.said is None:
+    if row.seal is None:
         return row
     time.sleep(0)  # let waiting calls go first
-    return row._replace(sealed=row.said(), said=None)
+    return row._replace(sealed=row.seal(), seal=None)
 
 
 def _values(row: Row) -> dict[str, Any]:
     values = row._asdict()
-    del values["cards"], values["said"]
+    del values["cards"], values["seal"]
     return values
 
 

@@ -1,4 +1,4 @@
-"""From the body of a request to the call and what was sent with it. Its data are read elsewhere.
+"""Reads the body of a request into the call and what was sent with it, but not its data.
 
 The body is decoded in one pass, by types made from the JSON Schemas, which also peeks at the
 results. These types are stricter than the schemas, never laxer: whatever they refuse is checked
@@ -50,7 +50,7 @@ class Envelope:
     call: Call
     hook_instance: str
     authorization: Authorization | None = None
-    prefetch: Mapping[str, Raw] | Sent = field(default_factory=dict, repr=False)
+    prefetch: Mapping[str, Raw] | LazyPrefetch = field(default_factory=dict, repr=False)
     results: ResultPage | None = field(default=None, repr=False)
     """The value of `RESULTS` in ``prefetch``, where it was decoded with the body."""
 
@@ -74,9 +74,9 @@ class _Prefetch(msgspec.Struct, forbid_unknown_fields=True):
     encounter: Raw | UnsetType = UNSET
 
 
-class Sent:
-    """The prefetch of a call with no other keys than this service's own. What was not decoded with
-    the body is decoded on demand.
+class LazyPrefetch:
+    """The prefetch of a call that has only keys of this service. What was not decoded with the
+    body is decoded on demand.
     """
 
     def __init__(self, known: _Prefetch, body: bytes) -> None:
@@ -167,7 +167,7 @@ def read_envelope(
         else Authorization(
             authorization.access_token, authorization.scope, authorization.patient or None
         ),
-        prefetch=Sent(sent, text),
+        prefetch=LazyPrefetch(sent, text),
         results=page if page is not None and page.entry is not UNSET else None,
     )
 

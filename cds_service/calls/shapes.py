@@ -58,8 +58,8 @@ def schema(name: str) -> dict[str, Any]:
 @cache
 def validator(name: str) -> Draft202012Validator:
     """A compiled validator for the shape ``name``."""
-    made: Draft202012Validator = _Validator(schema(name))
-    return made
+    compiled: Draft202012Validator = _Validator(schema(name))
+    return compiled
 
 
 def check(name: str, instance: Any, where: str = "") -> None:
@@ -85,32 +85,34 @@ def struct(name: str, types: Mapping[str, Any]) -> type[msgspec.Struct]:
 
 def _struct(shape: dict[str, Any], types: Mapping[str, Any]) -> type[msgspec.Struct]:
     required, optional = [], []
-    for name, one in shape["properties"].items():
-        made = types[name] if name in types else _typed(one, types)
+    for name, member in shape["properties"].items():
+        member_type = types[name] if name in types else _typed(member, types)
         if name in shape["required"]:
-            required.append((name, made))
+            required.append((name, member_type))
         else:
-            optional.append((name, made | msgspec.UnsetType, msgspec.UNSET))
+            optional.append((name, member_type | msgspec.UnsetType, msgspec.UNSET))
     return msgspec.defstruct("Shape", [*required, *optional])
 
 
 def _typed(shape: dict[str, Any], types: Mapping[str, Any]) -> Any:
     kinds = shape["type"] if isinstance(shape["type"], list) else [shape["type"]]
-    made: Any
+    decoded_type: Any
     match [kind for kind in kinds if kind != "null"]:
         case ["string"]:
             # In Python $ also matches before a final line break.
             pattern = shape["pattern"].replace("$", r"\Z") if "pattern" in shape else None
-            made = Annotated[str, msgspec.Meta(pattern=pattern, min_length=shape.get("minLength"))]
+            decoded_type = Annotated[
+                str, msgspec.Meta(pattern=pattern, min_length=shape.get("minLength"))
+            ]
         case ["integer"]:
-            made = int
+            decoded_type = int
         case ["array"]:
-            made = list[_typed(shape["items"], types)]  # type: ignore[misc]  # a dynamic type
+            decoded_type = list[_typed(shape["items"], types)]  # type: ignore[misc]  # a dynamic type
         case ["object"]:
-            made = _struct(shape, types)
+            decoded_type = _struct(shape, types)
         case others:
             raise NotImplementedError(f"values of the types {others}")
-    return made | None if "null" in kinds else made
+    return decoded_type | None if "null" in kinds else decoded_type
 
 
 def _shallowest(errors: list[ValidationError]) -> ValidationError:

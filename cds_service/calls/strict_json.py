@@ -85,7 +85,7 @@ def parse(text: bytes | Raw) -> Any:
         raise _malformed(error, len(text)) from None
 
 
-def written(value: object) -> bytes:
+def to_json(value: object) -> bytes:
     """``value`` as JSON, with the decimals that `parse` read."""
     return _write(value)
 
@@ -118,15 +118,15 @@ def _without_half(found: re.Match[bytes]) -> bytes:
 
 def too_deep(body: bytes) -> bool:
     """Whether arrays and objects are nested more than `MAX_DEPTH` levels deep."""
-    if not _levels_left(body.translate(_ONE_KIND, _NO_BRACKETS)):
+    if not _exceeds_depth(body.translate(_ONE_KIND, _NO_BRACKETS)):
         return False
     # The brackets may be inside strings: leave strings out. Every step is one fast pass over the
     # body, whatever it holds, because nothing has been decoded yet.
     plain = body.replace(rb"\\", b"").replace(rb"\"", b"").translate(_ONE_KIND, _NO_QUOTES)
-    return _levels_left(b"".join(plain.split(b'"')[::2]))
+    return _exceeds_depth(b"".join(plain.split(b'"')[::2]))
 
 
-def _levels_left(brackets: bytes) -> bool:
+def _exceeds_depth(brackets: bytes) -> bool:
     """Whether brackets (of one kind) are nested more than `MAX_DEPTH` levels deep."""
     limit = MAX_DEPTH
     for _ in range(_ROUNDS):

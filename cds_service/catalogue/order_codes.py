@@ -45,7 +45,10 @@ def with_codes_of(
     return with_site_codes(
         orderables,
         {
-            key: [Coding(one["system"], one["code"], one.get("display", "")) for one in codings]
+            key: [
+                Coding(coding["system"], coding["code"], coding.get("display", ""))
+                for coding in codings
+            ]
             for key, codings in content.items()
         },
     )

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cds_service.catalogue.order_codes import with_codes_of
 from cds_service.catalogue.topics import (
-    either,
+    alternatives,
     installed_options,
     known_rules,
     limits,
@@ -102,7 +102,7 @@ def each_hospital(
 ) -> Iterator[tuple[str, Hospital | StartupError]]:
     """Every site by name, or what is wrong with its table.
 
-    Raises StartupError for a file that cannot be read as one.
+    Raises StartupError for a sites file that cannot be read.
     """
     tables = {DEFAULT_SITE: _Table()} | (_read(settings.sites) if settings.sites else {})
     for name, table in tables.items():
@@ -129,8 +129,8 @@ def site_files(settings: Settings) -> tuple[Path, ...]:
         folder = Path(settings.sites).parent
         for table in _content(settings.sites).site.values():
             named = (table.limits, table.order_codes)
-            found += [str(folder / one) for one in named if isinstance(one, str)]
-    return tuple(Path(one) for one in found if one)
+            found += [str(folder / name) for name in named if isinstance(name, str)]
+    return tuple(Path(name) for name in found if name)
 
 
 def _read(path: str) -> dict[str, _Table]:
@@ -187,7 +187,7 @@ def _options(
             raise StartupError(f"{where}: not a key of a site.", _keys(known), SETTING)
         if value not in known[key].values:
             raise StartupError(
-                f"{where}: input should be {either(known[key])}.", _keys(known), SETTING
+                f"{where}: input should be {alternatives(known[key])}.", _keys(known), SETTING
             )
     return {**option_values(settings, topics), **own}
 

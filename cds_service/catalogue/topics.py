@@ -61,14 +61,15 @@ def chosen_topics(settings: Settings) -> tuple[Topic, ...]:
             "CDS_LIMITS" if of_site else "",
         ) from None
     known_rules(settings.rules_off, topics, "CDS_RULES_OFF")
-    known_rules([one for one in settings.rules_silent if one != "*"], topics, "CDS_RULES_SILENT")
+    silent = [rule for rule in settings.rules_silent if rule != "*"]
+    known_rules(silent, topics, "CDS_RULES_SILENT")
     return topics
 
 
 def _check_names(options: Iterable[str], settings: Container[str]) -> None:
     for name in options:
         if name in RESERVED or name in settings:
-            raise KnowledgeError(f"option {name}: the service has something else of this name")
+            raise KnowledgeError(f"option {name}: the service already uses this name")
 
 
 RESERVED = frozenset(
@@ -81,7 +82,7 @@ RESERVED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstalledTopic:
     """A topic with the name and the folder of its package."""
 
     topic: Topic
@@ -102,7 +103,7 @@ def purposes(topics: Sequence[Topic]) -> str:
 
 def options_of(topics: Sequence[Topic]) -> Mapping[str, Option]:
     """The settings of all topics, by name."""
-    return {one.name: one for topic in topics for one in topic.options}
+    return {option.name: option for topic in topics for option in topic.options}
 
 
 def installed_options() -> Mapping[str, Option]:
@@ -120,53 +121,57 @@ def option_values(settings: Settings, topics: Sequence[Topic]) -> Mapping[str, s
         found[name] = value = given.get(name, option.default)
         if value not in option.values:
             raise StartupError(
-                f"CDS_{name.upper()}: Input should be {either(option)}.", "Correct it or unset it."
+                f"CDS_{name.upper()}: Input should be {alternatives(option)}.",
+                "Correct it or unset it.",
             )
     return found
 
 
-def either(option: Option) -> str:
+def alternatives(option: Option) -> str:
     """The valid values of an option, in words."""
     *others, last = [f"'{value}'" for value in option.values]
     return f"{', '.join(others)} or {last}" if others else last
 
 
 def _installed() -> Mapping[str, Topic]:
-    return {key: one.topic for key, one in installed_topics().items()}
+    return {key: package.topic for key, package in installed_topics().items()}
 
 
 @cache
-def installed_topics() -> Mapping[str, Installed]:
+def installed_topics() -> Mapping[str, InstalledTopic]:
     """Every installed topic by key, checked or not.
 
     Raises StartupError naming a topic that cannot be loaded, and the line at fault.
     """
-    found: dict[str, Installed] = {}
-    for one in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+    found: dict[str, InstalledTopic] = {}
+    for entry_point in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         try:
-            topic = one.load()
+            topic = entry_point.load()
         except (KnowledgeError, CodeError) as error:
-            raise StartupError(f"the topic {one.name}: {error}.", "Correct its files.") from None
+            raise StartupError(
+                f"the topic {entry_point.name}: {error}.", "Correct its files."
+            ) from None
         except ImportError as error:
             raise StartupError(
-                f"the topic {one.name} ({one.value}) cannot be loaded: {error}.",
+                f"the topic {entry_point.name} ({entry_point.value}) cannot be loaded: {error}.",
                 "Install its package again, or remove it.",
             ) from None
         except Exception as error:
             at = traceback.extract_tb(error.__traceback__)[-1]
             raise StartupError(
-                f"the topic {one.name} cannot be loaded: {type(error).__name__}: {error} "
+                f"the topic {entry_point.name} cannot be loaded: {type(error).__name__}: {error} "
                 f"({at.filename}:{at.lineno}).",
                 "Correct that line, or remove the package.",
             ) from None
-        if not isinstance(topic, Topic) or topic.key != one.name:
+        if not isinstance(topic, Topic) or topic.key != entry_point.name:
             raise StartupError(
-                f"the entry point {one.name} ({one.value}) is not a Topic with that key.",
+                f"the entry point {entry_point.name} ({entry_point.value}) is not a Topic with "
+                "that key.",
                 "Name an object of cds_service.engine.topic.Topic with the same key.",
             )
-        package = one.module.partition(".")[0]
+        package = entry_point.module.partition(".")[0]
         folder = Path(str(sys.modules[package].__file__)).parent
-        found[topic.key] = Installed(topic, package, folder)
+        found[topic.key] = InstalledTopic(topic, package, folder)
     return found
 
 
@@ -200,7 +205,7 @@ def example_request(topics: Sequence[Topic]) -> tuple[str, Path] | None:
 
 
 def known_rules(names: Sequence[str], topics: Sequence[Topic], where: str) -> frozenset[str]:
-    """The ids as a set. Raises StartupError naming the place where one is not a rule's."""
+    """The ids as a set. Raises StartupError naming an id that no rule has, and ``where`` it is."""
     known = {rule.id for topic in topics for rule in topic.rules}
     for name in names:
         if name not in known:
@@ -222,12 +227,16 @@ def services_of(topics: Sequence[Topic]) -> Mapping[str, frozenset[str]]:
 
 def references(topics: Sequence[Topic]) -> Mapping[str, Reference]:
     """The references of all topics, by key."""
-    return {key: one for topic in topics for key, one in topic.knowledge.references.items()}
+    return {
+        key: reference for topic in topics for key, reference in topic.knowledge.references.items()
+    }
 
 
 def orderables(topics: Sequence[Topic]) -> Orderables:
     """What cards of all topics may offer, by key."""
-    return {key: one for topic in topics for key, one in topic.knowledge.orderables.items()}
+    return {
+        key: orderable for topic in topics for key, orderable in topic.knowledge.orderables.items()
+    }
 
 
 def limits(
@@ -242,11 +251,11 @@ def limits(
     own = [frozenset(topic.knowledge.limits(None, "")) for topic in topics]
     merged: dict[str, object] = {}
     for number, topic in enumerate(topics):
-        mine = {
+        own_entries = {
             key: entry
             for key, entry in entries.items()
             # A key that no topic knows goes to the first topic, which refuses it.
             if key in own[number] or (number == 0 and not any(key in keys for keys in own))
         }
-        merged.update(topic.knowledge.limits(mine or None, where))
+        merged.update(topic.knowledge.limits(own_entries or None, where))
     return Limits(merged)  # type: ignore[arg-type]

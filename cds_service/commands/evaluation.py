@@ -103,7 +103,7 @@ def _answer(path: Path, hook: str | None, as_of: str | None, site: str | None) -
 
     from cds_service.api.asking import ask
     from cds_service.app import make_parts
-    from cds_service.commands.terminal import patience
+    from cds_service.commands.terminal import progress_indicator
     from cds_service.ops import logs
     from cds_service.settings import read_settings
     from cds_service.sources.one_patient import moment
@@ -112,7 +112,7 @@ def _answer(path: Path, hook: str | None, as_of: str | None, site: str | None) -
     logs.configure_once(settings.log_level, settings.log_format)
     body = _read(path)
     when = moment(as_of) if as_of else datetime.now().astimezone()
-    with patience(f"Reading {_named(path)}"):
+    with progress_indicator(f"Reading {_named(path)}"):
         parts = _as_site(make_parts(settings), site)
         try:
             return ask(parts, body, when, hook)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cds_service.app import make_parts
 from cds_service.catalogue.sites import SETTING, Hospital, each_hospital, population_limits
-from cds_service.catalogue.topics import Installed, chosen_topics, installed_topics, options_of
+from cds_service.catalogue.topics import InstalledTopic, chosen_topics, installed_topics, options_of
 from cds_service.commands.lacking import lacking
 from cds_service.core.identity import DEFAULT_SITE
 from cds_service.core.knowledge import KnowledgeError
@@ -47,7 +47,7 @@ _BARE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Inspected:
+class Inspection:
     """The faults, one line each, and how many rules, sites and clients were checked."""
 
     faults: tuple[str, ...]
@@ -56,13 +56,13 @@ class Inspected:
     clients: int = 0
 
 
-def inspect(host: str, today: date) -> Inspected:
+def inspect(host: str, today: date) -> Inspection:
     """Check the settings, the files that they name and the installed topics.
 
     ``host`` is the address that the service would listen on. Nothing is written, no server is
     called, and the database is only read, where there is one.
     """
-    installed: dict[str, Installed] = {}
+    installed: dict[str, InstalledTopic] = {}
     faults: list[str] = []
     _note_fault(lambda: installed.update(installed_topics()), faults)
     options = options_of([package.topic for package in installed.values()])
@@ -73,7 +73,7 @@ def inspect(host: str, today: date) -> Inspected:
     try:
         settings = read_settings()
     except StartupError as error:
-        return Inspected((*faults, str(error)))
+        return Inspection((*faults, str(error)))
     _note_fault(lambda: refuse_unguarded(settings, host), faults)
     _note_fault(lambda: checked_servers(settings.fhir_servers, "CDS_FHIR_SERVERS"), faults)
     _note_fault(lambda: _database(settings), faults)
@@ -88,7 +88,7 @@ def inspect(host: str, today: date) -> Inspected:
                 lacks += [
                     f"topic {key}: {lack}" for lack in lacking(package.topic, today, package.folder)
                 ]
-            except (KnowledgeError, CodeError) as error:  # a file that cannot be read as one
+            except (KnowledgeError, CodeError) as error:  # a file of the topic cannot be read
                 lacks.append(f"topic {key}: {error}.")
     faults += lacks
     topics: list[Topic] = []
@@ -99,7 +99,7 @@ def inspect(host: str, today: date) -> Inspected:
         )
     if not topics:
         # Where something is lacking, the first refusal would only repeat it.
-        return Inspected((*faults, *(() if lacks else refused)), clients=len(listed))
+        return Inspection((*faults, *(() if lacks else refused)), clients=len(listed))
     before = len(faults)
     _note_fault(lambda: chosen_topics(settings), faults)
     own = {name: _BARE[name] for name in ("limits", "rules_off", "rules_silent")}
@@ -110,7 +110,7 @@ def inspect(host: str, today: date) -> Inspected:
     rest = settings.model_copy(update=_BARE) if faults else settings
     _note_fault(lambda: make_parts(rest, topics), faults)
     rules = len({rule.id for topic in topics for rule in topic.rules})
-    return Inspected(tuple(dict.fromkeys(faults)), rules, sites, len(listed))
+    return Inspection(tuple(dict.fromkeys(faults)), rules, sites, len(listed))
 
 
 def _note_fault(check: Callable[[], object], faults: list[str]) -> None:

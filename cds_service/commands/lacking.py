@@ -8,7 +8,6 @@ docs/traceability.toml, tables of cases and scenarios.
 from __future__ import annotations
 
 import importlib
-import json
 import re
 import tomllib
 from collections.abc import Iterator, Set
@@ -16,10 +15,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cds_service.commands.scenarios import read_expected
 from cds_service.commands.undeclared import undeclared_in
 from cds_service.core.facts import Kind
 from cds_service.core.kinds import KINDS
 from cds_service.engine.rule import Rule, flaws
+from cds_service.errors import BadRequest
 
 if TYPE_CHECKING:
     from cds_service.engine.topic import Knowledge, Topic
@@ -189,17 +190,16 @@ def _of_checkout(topic: Topic, root: Path, known: Set[str]) -> Iterator[str]:
     cases = "\n".join(
         file.read_text(encoding="utf-8") for file in (root / "tests" / "rules").glob("*.py")
     )
-    shown = set()
+    shown: set[str] = set()
     scenarios = root / "fixtures" / "scenarios"
     for file in sorted(scenarios.glob("*/expected.json")):
-        for beside in ("request.json", "why.md"):
-            if not file.with_name(beside).is_file():
-                yield f"{_named(file)}: {beside} is missing beside it."
+        for companion in ("request.json", "why.md"):
+            if not file.with_name(companion).is_file():
+                yield f"{_named(file)}: {companion} is missing beside it."
         try:
-            cards = json.loads(file.read_text(encoding="utf-8")).get("cards", [])
-            shown |= {card["rule"] for card in cards}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            yield f"{_named(file)}: cannot be read: {type(error).__name__}: {error}."
+            shown.update(read_expected(file).rules)
+        except BadRequest as error:
+            yield f"{_named(file)}: {error}"
     for rule in topic.rules:
         where = f"{_place(rule, root)}rule {rule.id}:"
         module = rule.id.replace("-", "_")

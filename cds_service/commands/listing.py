@@ -114,7 +114,7 @@ def report(as_json: bool, as_csv: bool, site: str | None) -> None:
     """
     from cds_service.catalogue.topics import chosen_topics, services_of
     from cds_service.commands.feedback import print_report
-    from cds_service.commands.terminal import patience
+    from cds_service.commands.terminal import progress_indicator
     from cds_service.feedback.card_ids import RuleVersion
     from cds_service.feedback.report import Report
     from cds_service.feedback.report import report as read_report
@@ -126,7 +126,7 @@ def report(as_json: bool, as_csv: bool, site: str | None) -> None:
     known = [RuleVersion(rule.id, rule.version) for topic in topics for rule in topic.rules]
     database = open_database(settings.database_url)
     if database.exists:
-        with patience("Counting the feedback"):
+        with progress_indicator("Counting the feedback"):
             found = read_report(database, known, site, services_of(topics))
     else:
         click.echo(f"cds-service: {database.url} does not exist yet: nothing is stored.", err=True)

@@ -13,11 +13,11 @@ from cds_service.catalogue.topics import installed_topics
 from cds_service.engine.hook import HOOKS, PATIENT_VIEW
 from cds_service.engine.topic import Topic
 from cds_service.errors import BadRequest
-from cds_service.new_rule.wanted import (
-    Wanted,
+from cds_service.new_rule.spec import (
+    RuleSpec,
     analytes_of,
     check_name,
-    check_wanted,
+    check_spec,
     has_limit,
     orders_of,
 )
@@ -48,7 +48,7 @@ def run(
     topic, package, root = _place(key)
     hook = hook or _ask("--hook", "Hook", tuple(HOOKS), lambda: PATIENT_VIEW.name)
     if hook not in HOOKS:
-        check_wanted(topic, Wanted(name, hook, "", ()))
+        check_spec(topic, RuleSpec(name, hook, "", ()))
     analyte = analyte or _ask("--analyte", "Analyte", analytes_of(topic), None)
     if orders is None:
         allowed = orders_of(topic, HOOKS[hook])
@@ -57,14 +57,14 @@ def run(
         orders = _ask("--orders", what, allowed, lambda: default)
     keys = tuple(order.strip() for order in orders.split(",") if order.strip() not in ("", "none"))
     number = below if above is None else (None if above == "high" else above)
-    wanted = Wanted(name, hook, analyte, keys, number, above is None)
-    check_wanted(topic, wanted)
-    if number is None and not has_limit(topic, wanted) and sys.stdin.isatty():
+    spec = RuleSpec(name, hook, analyte, keys, number, above is None)
+    check_spec(topic, spec)
+    if number is None and not has_limit(topic, spec) and sys.stdin.isatty():
         unit = topic.knowledge.analytes[analyte].canonical
         number = click.prompt(f"It fires {'below' if above is None else 'above'} ({unit})")
-        wanted = Wanted(name, hook, analyte, keys, number, above is None)
+        spec = RuleSpec(name, hook, analyte, keys, number, above is None)
     home = Path.cwd()
-    for path in write(topic, package, root, wanted, datetime.now(UTC).date()):
+    for path in write(topic, package, root, spec, datetime.now(UTC).date()):
         yield f"wrote {path.relative_to(home) if path.is_relative_to(home) else path}"
     module = name.replace("-", "_")
     docs = (

@@ -7,11 +7,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cds_service.api.asking import ask
 from cds_service.app import make_parts
-from cds_service.errors import ServiceError
+from cds_service.errors import BadRequest, ServiceError
 from cds_service.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,21 +31,54 @@ def answered_scenarios(
     with tempfile.TemporaryDirectory() as folder:
         for request in sorted(scenarios.glob("*/request.json")):
             try:
-                expected = json.loads(request.with_name("expected.json").read_text("utf-8"))
-                chosen = {**unless_set, **expected.get("settings", {})}
-                when = datetime.fromisoformat(expected["as_of"])
-            except (OSError, ValueError, KeyError, AttributeError, TypeError):
+                expected = read_expected(request.with_name("expected.json"))
+            except BadRequest:
                 continue  # `cds-service check` names this
+            chosen = {**unless_set, **expected.settings}
             settings = json.dumps(chosen, sort_keys=True)
             try:
                 if settings not in parts_by_settings:
                     parts_by_settings[settings] = make_parts(
                         _settings(topic, folder, chosen), (topic,)
                     )
-                answered = ask(parts_by_settings[settings], request.read_bytes(), when)
+                answered = ask(parts_by_settings[settings], request.read_bytes(), expected.as_of)
             except ServiceError:
                 continue
             yield request.parent.name, answered
+
+
+class Expected(NamedTuple):
+    """What ``expected.json`` says of a scenario: moment, settings, and the rules of its cards."""
+
+    as_of: datetime
+    settings: Mapping[str, Any]
+    rules: tuple[str, ...]
+
+
+def read_expected(path: Path) -> Expected:
+    """The content of an ``expected.json``. Raises BadRequest saying what is wrong with it."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadRequest(f"it cannot be read: {error}.") from None
+    if not isinstance(content, dict):
+        raise BadRequest("it is not a JSON object.")
+    try:
+        as_of = datetime.fromisoformat(content["as_of"])
+    except (KeyError, TypeError, ValueError):
+        raise BadRequest(
+            "as_of is missing or is not a time.", "Write it like 2026-11-23T12:00:00Z."
+        ) from None
+    settings = content.get("settings", {})
+    if not isinstance(settings, dict):
+        raise BadRequest("settings is not a JSON object.")
+    try:
+        rules = tuple(str(card["rule"]) for card in content.get("cards", ()))
+    except (KeyError, TypeError):
+        raise BadRequest(
+            "cards is not a list of objects.", "Give each card the id of its rule."
+        ) from None
+    return Expected(as_of, settings, rules)
 
 
 def _settings(topic: Topic, folder: str, chosen: Mapping[str, Any]) -> Settings:

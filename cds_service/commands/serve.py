@@ -1,4 +1,4 @@
-"""``cds-service serve``, and what it says before it serves."""
+"""``cds-service serve``, and what it prints when it starts."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def serve(host: str, port: int, workers: int | None, demo: bool) -> None:
     """
     import os
 
-    from cds_service.commands.terminal import patience
+    from cds_service.commands.terminal import progress_indicator
     from cds_service.serving import server
 
     if demo:
         os.environ["CDS_DEMO"] = "1"
 
     with ExitStack() as starting:
-        starting.enter_context(patience("Starting"))
+        starting.enter_context(progress_indicator("Starting"))
 
-        def say(found: Settings) -> None:
+        def print_addresses(found: Settings) -> None:
             starting.close()
             click.echo(_what_next(host, port, found))
 
-        server.serve(host, port, workers, announce=say)
+        server.serve(host, port, workers, announce=print_addresses)
 
 
 def _what_next(host: str, port: int, settings: Settings) -> str:

@@ -33,7 +33,7 @@ def console(*, error: bool = False) -> Console:
 
 
 @contextmanager
-def patience(doing: str, after_s: float = 2.0) -> Iterator[None]:
+def progress_indicator(doing: str, after_s: float = 2.0) -> Iterator[None]:
     """A progress indicator on a terminal, shown after ``after_s`` seconds.
 
     Nothing is written to a pipe, so that a script reads only an error's one line there.

@@ -216,9 +216,10 @@ def _lab(answered: Answered, key: str, uses: Mapping[str, tuple[str, ...]]) -> L
 
 
 def _limits_of(answered: Answered, key: str, unit: str) -> dict[Limit, Beyond]:
-    """The limits that the rules compared this patient's results with, each with its outside.
+    """The limits that the rules compared this patient's results with, each with the side on which
+    a result is out of bounds.
 
-    Where a rule has limits for men, women and pregnancy, it has chosen the right one.
+    Of limits for men, women and pregnancy, the rule has chosen the one that applies.
     """
     return {
         evidence.limit: _side(evidence.limit)

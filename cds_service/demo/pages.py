@@ -19,8 +19,8 @@ from flask import Blueprint, Response, render_template, request, url_for
 from cds_service.answer.trace import as_json
 from cds_service.api.access import note
 from cds_service.api.asking import ask
-from cds_service.api.feedback import taken
-from cds_service.calls.strict_json import written
+from cds_service.api.feedback import store_feedback
+from cds_service.calls.strict_json import to_json
 from cds_service.catalogue.topics import (
     named,
     option_values,
@@ -29,7 +29,7 @@ from cds_service.catalogue.topics import (
     services_of,
 )
 from cds_service.core.identity import DEMO, DEMO_SITE
-from cds_service.demo import seen
+from cds_service.demo import presenting
 from cds_service.demo.chart import MOST_SHOWN, chart
 from cds_service.demo.fixtures import fixture_patients, offered_orders
 from cds_service.demo.question import DemoRequest, question_of, read_demo_request
@@ -166,7 +166,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
         asked, given = read_demo_request(body, options)
         chosen = with_settings(tuple({**own, **given}.items()), asked.silent)
         return Response(
-            written(_response_body(chosen, asked)),
+            to_json(_response_body(chosen, asked)),
             content_type="application/json; charset=utf-8",
         )
 
@@ -178,7 +178,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             chosen.answering.keys,
             chosen.now(),
         )
-        answered = ask(chosen, written(question.request), question.as_of, origin=DEMO)
+        answered = ask(chosen, to_json(question.request), question.as_of, origin=DEMO)
         _count(chosen, answered)
         rules = chosen.answering.rules(question.service.id)
         bodies = [card.body for card in answered.cards]
@@ -188,7 +188,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
             "asOf": question.as_of.date().isoformat(),
             "drafts": question.drafts,
             "selections": question.selections,
-            "status": seen.counted(answered),
+            "status": presenting.counted(answered),
             "html": {
                 "switches": render_template(
                     "demo/switches.html", switches=question.switches, facts=answered.facts
@@ -198,13 +198,13 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
                 ),
                 "cards": render_template(
                     "demo/cards.html",
-                    cards=seen.cards(answered),
+                    cards=presenting.cards(answered),
                     silence=answered.silence,
                     silent=answered.silent,
                 ),
                 "why": render_template(
                     "demo/why.html",
-                    rules=seen.why(answered),
+                    rules=presenting.why(answered),
                     page_of=_rule_page if parts.settings.serves_rule_pages else None,
                 ),
             },
@@ -219,7 +219,7 @@ def blueprint(parts: Parts, variant: Variant) -> Blueprint:
 
 def _answered(parts: Parts, service: Service) -> Response:
     note(request.environ, service=str(service))
-    taken(parts, service, DEMO)
+    store_feedback(parts, service, DEMO)
     return Response(b"{}", content_type="application/json")
 
 

@@ -107,8 +107,8 @@ def question_of(
     """The hook request for ``asked``. Raises BadRequest naming the place and what to do."""
     content, as_of = _content(asked, patients, now)
     bundle = content.get("resourceType") == "Bundle"
-    came, selected = _drafts_in(content, bundle)
-    hook = asked.hook or _hook_of(asked, patients, bundle and bool(came))
+    own_drafts, selected = _drafts_in(content, bundle)
+    hook = asked.hook or _hook_of(asked, patients, bundle and bool(own_drafts))
     service = service_of(content, hook, services)
     if bundle:
         request = request_of(content, service.hook, keys[service.id], USER)
@@ -118,7 +118,7 @@ def question_of(
     if asked.as_of:
         as_of = _moment(asked.as_of)
     context = request.get("context")
-    drafts = came if asked.drafts is None else asked.drafts
+    drafts = own_drafts if asked.drafts is None else asked.drafts
     selections = selected if asked.drafts is None else asked.selections
     if isinstance(context, dict):
         context = dict(context)

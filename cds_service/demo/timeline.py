@@ -1,4 +1,4 @@
-"""The places of one analyte's results on a small timeline. Geometry only, no judgement."""
+"""Where one analyte's results are drawn on a small timeline. Geometry only, no judgement."""
 
 from __future__ import annotations
 

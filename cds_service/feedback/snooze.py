@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Row, select
 
-from cds_service.answer.cards import Proposed
+from cds_service.answer.cards import ProposedCard
 from cds_service.core.identity import Identity
 from cds_service.errors import Unavailable
 from cds_service.feedback.answers import read_utc_text
@@ -36,7 +36,7 @@ class SnoozeStore:
         self._ids = ids
 
     def held_back(
-        self, cards: Sequence[Proposed], identity: Identity, now: datetime
+        self, cards: Sequence[ProposedCard], identity: Identity, now: datetime
     ) -> dict[str, HeldBack]:
         """The cards to hold back, by rule id, of the ``cards`` about to be shown for one patient.
 
@@ -44,7 +44,7 @@ class SnoozeStore:
         another digest, so that such a card is shown again. Where the database is unavailable
         nothing is held back: an alert too many is safer than one too few.
         """
-        wanted: dict[tuple[str, int], Proposed] = {}
+        wanted: dict[tuple[str, int], ProposedCard] = {}
         for card in cards:
             if card.indicator in QUIET:
                 for digest in self._ids.digests(card.rule, card.version, identity, card.evidence):

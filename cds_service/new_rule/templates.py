@@ -1,4 +1,4 @@
-"""The templates of a new rule, and the words that fill them."""
+"""The templates of a new rule, and the words for their placeholders."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from string import Template
 from cds_service.core.quantities import decimals_of
 from cds_service.engine.topic import Topic
 from cds_service.errors import BadRequest
-from cds_service.new_rule.wanted import Wanted, limit_key
+from cds_service.new_rule.spec import RuleSpec, limit_key
 
 
-def words_for(topic: Topic, wanted: Wanted, today: date) -> tuple[dict[str, str], str]:
-    """The words for the templates, and the limit to add ("" where an existing one is used)."""
+def words_for(topic: Topic, spec: RuleSpec, today: date) -> tuple[dict[str, str], str]:
+    """The words for the placeholders of the templates, and the block of a limit to add ("" where
+    an existing limit is used)."""
     known = topic.knowledge
-    analyte, limits = known.analytes[wanted.analyte], known.limits(None, "")
-    option = "--below" if wanted.below else "--above"
-    key, reference, added = limit_key(wanted), _reference(topic), ""
-    if wanted.number is None:
+    analyte, limits = known.analytes[spec.analyte], known.limits(None, "")
+    option = "--below" if spec.below else "--above"
+    key, reference, added = limit_key(spec), _reference(topic), ""
+    if spec.number is None:
         if key not in limits:
             raise BadRequest(
                 f"{topic.key} has no limit {key}, and none was given.",
@@ -29,9 +30,9 @@ def words_for(topic: Topic, wanted: Wanted, today: date) -> tuple[dict[str, str]
             )
         limit = limits[key].value
     else:
-        limit = _number(wanted.number, option)
+        limit = _number(spec.number, option)
         if key not in limits or limits[key].value != limit:
-            key = f"{wanted.analyte}.{wanted.name.replace('-', '_')}" if key in limits else key
+            key = f"{spec.analyte}.{spec.name.replace('-', '_')}" if key in limits else key
             added = filled(
                 "limit.toml.txt",
                 {
@@ -40,51 +41,51 @@ def words_for(topic: Topic, wanted: Wanted, today: date) -> tuple[dict[str, str]
                     "unit": analyte.canonical,
                     "reference": reference,
                     "today": today.isoformat(),
-                    "side": "below" if wanted.below else "above",
-                    "name": wanted.name,
+                    "side": "below" if spec.below else "above",
+                    "name": spec.name,
                 },
             )
     places = max(analyte.decimals, decimals_of(limit))
-    step = Decimal(1).scaleb(-places) * (1 if wanted.below else -1)
+    step = Decimal(1).scaleb(-places) * (1 if spec.below else -1)
     low, high = analyte.plausible
     if not low <= limit - 2 * abs(step) < limit + 2 * abs(step) <= high:
         raise BadRequest(
             f"{limit} {analyte.canonical} is not between {low} and {high}, the plausible range of "
-            f"{wanted.analyte}.",
+            f"{spec.analyte}.",
             "Give a number well inside it.",
             option,
         )
     name = analyte.name
     what = name if name[1:2].isupper() else name[:1].lower() + name[1:]
     words = {
-        "name": wanted.name,
-        "module": wanted.name.replace("-", "_"),
-        "title": wanted.name.replace("-", " ").capitalize(),
+        "name": spec.name,
+        "module": spec.name.replace("-", "_"),
+        "title": spec.name.replace("-", " ").capitalize(),
         "topic": topic.key,
         "today": today.isoformat(),
-        "analyte": wanted.analyte,
+        "analyte": spec.analyte,
         "label": name,
         "what": what,
         "limit": key,
         "reference": reference,
-        "orders": _tuple(wanted.orders),
-        "side": "below" if wanted.below else "above",
-        "adjective": "low" if wanted.below else "high",
-        "compare": "below" if wanted.below else "above",
-        "worse": "LOW" if wanted.below else "HIGH",
-        "comparator": "<" if wanted.below else ">",
+        "orders": _tuple(spec.orders),
+        "side": "below" if spec.below else "above",
+        "adjective": "low" if spec.below else "high",
+        "compare": "below" if spec.below else "above",
+        "worse": "LOW" if spec.below else "HIGH",
+        "comparator": "<" if spec.below else ">",
         "unit": analyte.canonical,
         "value_fires": f"{limit - step:f}",
         "value_limit": f"{limit:f}",
         "value_silent": f"{limit + step:f}",
     }
-    return words | {"other_unit": _other_unit(topic, wanted, limit)}, added
+    return words | {"other_unit": _other_unit(topic, spec, limit)}, added
 
 
-def _other_unit(topic: Topic, wanted: Wanted, limit: Decimal) -> str:
-    """A case in another unit, where the analyte has one."""
-    analyte = topic.knowledge.analytes[wanted.analyte]
-    value = limit * (Decimal("0.9") if wanted.below else Decimal("1.1"))
+def _other_unit(topic: Topic, spec: RuleSpec, limit: Decimal) -> str:
+    """A test case in another unit; "" where the analyte has only one unit."""
+    analyte = topic.knowledge.analytes[spec.analyte]
+    value = limit * (Decimal("0.9") if spec.below else Decimal("1.1"))
     for spelling, unit in analyte.units.items():
         if unit.same or unit.name in (analyte.least or {}):
             continue
@@ -126,6 +127,6 @@ def _tuple(names: Sequence[str]) -> str:
 
 
 def filled(source: str, words: Mapping[str, str]) -> str:
-    """The text of a template with its words."""
+    """The text of a template, with its placeholders filled in."""
     text = resources.files("cds_service.new_rule").joinpath(source).read_text(encoding="utf-8")
     return Template(text).substitute(words)

@@ -1,4 +1,4 @@
-"""A new rule is tried: a fresh process answers its scenario."""
+"""Tries a new rule: a fresh process answers its scenario."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _answer_of(root: Path, topic: str, command: str, request: Path) -> Any:
     environ = {k: v for k, v in os.environ.items() if not k.startswith("CDS_")}
     with tempfile.TemporaryDirectory() as folder:
         environ |= {"CDS_TOPICS": topic, "CDS_DATABASE_URL": f"sqlite:///{folder}/records.db"}
-        done = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, "-m", "cds_service", command, request, "--as-of", AS_OF, "--json"],
             cwd=root,
             env=environ,
@@ -44,12 +44,12 @@ def _answer_of(root: Path, topic: str, command: str, request: Path) -> Any:
             text=True,
             check=False,
         )
-    if done.returncode != 0:
+    if completed.returncode != 0:
         raise BadRequest(
-            f"the service does not start with the rule: {done.stderr.strip()[-600:]}",
+            f"the service does not start with the rule: {completed.stderr.strip()[-600:]}",
             "Correct what the message names. Nothing was written.",
         )
-    return json.loads(done.stdout)
+    return json.loads(completed.stdout)
 
 
 def _expected(card: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -12,29 +12,29 @@ from cds_service.errors import BadRequest
 from cds_service.new_rule.files import format_python, restore, text_of, write_texts
 from cds_service.new_rule.registering import registered, traceability_with
 from cds_service.new_rule.request import scenario_request
+from cds_service.new_rule.spec import RuleSpec, check_spec
 from cds_service.new_rule.templates import filled, words_for
 from cds_service.new_rule.trying import expected_answer
-from cds_service.new_rule.wanted import Wanted, check_wanted
 
 
-def write(topic: Topic, package: str, root: Path, wanted: Wanted, today: date) -> list[Path]:
+def write(topic: Topic, package: str, root: Path, spec: RuleSpec, today: date) -> list[Path]:
     """Write and register a rule of ``topic``, whose ``package`` is a folder in ``root``.
 
     Returns the files written or changed. Raises BadRequest where that is impossible; then no
     file has changed.
     """
-    check_wanted(topic, wanted)
-    module, hook = wanted.name.replace("-", "_"), HOOKS[wanted.hook]
-    service = root / package / f"{wanted.hook.replace('-', '_')}.py"
+    check_spec(topic, spec)
+    module, hook = spec.name.replace("-", "_"), HOOKS[spec.hook]
+    service = root / package / f"{spec.hook.replace('-', '_')}.py"
     if not service.is_file():
         raise BadRequest(
             f"{root} is not a source checkout of {topic.key}: it has no "
             f"{service.relative_to(root)}.",
             "Run this in the folder of its pyproject.toml.",
         )
-    if wanted.name in {rule.id for rule in topic.rules}:
-        raise BadRequest(f"rule {wanted.name} exists.", "Choose another name.", "NAME")
-    scenario = root / "fixtures" / "scenarios" / wanted.name
+    if spec.name in {rule.id for rule in topic.rules}:
+        raise BadRequest(f"rule {spec.name} exists.", "Choose another name.", "NAME")
+    scenario = root / "fixtures" / "scenarios" / spec.name
     rule, cases = (
         root / package / "rules" / f"{module}.py",
         root / "tests" / "rules" / f"test_{module}.py",
@@ -42,12 +42,12 @@ def write(topic: Topic, package: str, root: Path, wanted: Wanted, today: date) -
     for path in (rule, cases, scenario):
         if path.exists():
             raise BadRequest(f"{path.relative_to(root)} exists.", "Choose another name.", "NAME")
-    words, limit = words_for(topic, wanted, today)
+    words, limit = words_for(topic, spec, today)
     request = scenario_request(
-        topic, wanted.name, hook, wanted.analyte, wanted.orders, words["value_fires"]
+        topic, spec.name, hook, spec.analyte, spec.orders, words["value_fires"]
     )
     template = "order.py.txt" if hook.drafts else "chart.py.txt"
-    traced = root / "docs" / "traceability.toml"
+    traceability = root / "docs" / "traceability.toml"
     texts = {
         rule: filled(template, words),
         cases: filled("test.py.txt", words),
@@ -55,16 +55,16 @@ def write(topic: Topic, package: str, root: Path, wanted: Wanted, today: date) -
         scenario / "expected.json": "{}\n",
         scenario / "why.md": filled("why.md.txt", words),
         service: registered(text_of(service), package, module),
-        traced: traceability_with(text_of(traced), wanted.name),
+        traceability: traceability_with(text_of(traceability), spec.name),
     }
     if limit:
-        numbers = root / package / "knowledge" / "limits.toml"
-        texts[numbers] = f"{text_of(numbers).rstrip()}\n\n{limit}".lstrip()
+        limits_file = root / package / "knowledge" / "limits.toml"
+        texts[limits_file] = f"{text_of(limits_file).rstrip()}\n\n{limit}".lstrip()
     before = {path: path.read_bytes() if path.exists() else None for path in texts}
     try:
         write_texts(texts)
         format_python(path for path in texts if path.suffix == ".py")
-        expected = expected_answer(root, topic.key, wanted.name, scenario / "request.json")
+        expected = expected_answer(root, topic.key, spec.name, scenario / "request.json")
         write_texts({scenario / "expected.json": expected})
     except BaseException:
         restore(before)

@@ -15,25 +15,25 @@ CLOSED: Final = "closed"
 OPEN: Final = "open"
 HALF_OPEN: Final = "half-open"
 
-Heard = Callable[[str], None]
+OnChange = Callable[[str], None]
 
 
 class Breaker:
     """Opens after ``failures`` failures in a row; thread-safe, but not across a fork.
 
-    ``heard(state)`` is called on each change. ``clock()`` gives monotonic seconds.
+    ``on_change(state)`` is called on each change. ``clock()`` gives monotonic seconds.
     """
 
     def __init__(
         self,
         failures: int,
         open_s: float,
-        heard: Heard = lambda _state: None,
+        on_change: OnChange = lambda _state: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._most = failures
         self._open_s = open_s
-        self._heard = heard
+        self._on_change = on_change
         self._clock = clock
         self._lock = threading.Lock()
         self._in_a_row = 0
@@ -82,4 +82,4 @@ class Breaker:
     def _become(self, state: str) -> None:
         if state != self._state:
             self._state = state
-            self._heard(state)
+            self._on_change(state)

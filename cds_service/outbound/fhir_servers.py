@@ -77,23 +77,23 @@ def _is_loopback(host: str) -> bool:
     """Whether ``host`` is this machine. Raises ValueError for a host that is not plain."""
     if host.startswith("["):
         try:
-            six = IPv6Address(host[1:-1])
+            ipv6 = IPv6Address(host[1:-1])
         except ValueError:
             raise ValueError("has an IPv6 address that cannot be read") from None
-        if str(six) != host[1:-1]:
-            raise ValueError(f"must spell its IPv6 address as [{six}]")
-        if six.ipv4_mapped is not None:
+        if str(ipv6) != host[1:-1]:
+            raise ValueError(f"must spell its IPv6 address as [{ipv6}]")
+        if ipv6.ipv4_mapped is not None:
             raise ValueError("hides an IPv4 address in an IPv6 one")
-        _refuse_special(six)
-        return six.is_loopback
+        _refuse_special(ipv6)
+        return ipv6.is_loopback
     labels = host.split(".")
     if _NUMBER.fullmatch(labels[-1]):
         try:
-            four = IPv4Address(host)
+            ipv4 = IPv4Address(host)
         except ValueError:
             raise ValueError("has a number for a host (not a dotted-quad IPv4 address)") from None
-        _refuse_special(four)
-        return four.is_loopback
+        _refuse_special(ipv4)
+        return ipv4.is_loopback
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError("has a host that is not a plain DNS name")
     return host == "localhost"
@@ -160,12 +160,12 @@ def allowed_server(url: str, allowed: Sequence[str]) -> tuple[str, str] | None:
     return None
 
 
-def same_origin(one: str, other: str) -> bool:
+def same_origin(first: str, second: str) -> bool:
     """Whether two URLs have the same scheme, host and port (False where either is not plain).
 
     For the ``next`` links of a Bundle, which may have any path and query.
     """
     try:
-        return read_address(one).origin == read_address(other).origin
+        return read_address(first).origin == read_address(second).origin
     except ValueError:
         return False

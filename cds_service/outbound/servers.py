@@ -19,7 +19,7 @@ FAILURES = 5
 OPEN_S = 1.0
 """Seconds until it is tried again: a server that has recovered is used within a second."""
 
-Heard = Callable[[str, str], None]
+OnChange = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +33,29 @@ class Server:
 class Servers:
     """The FHIR servers of one process, by their entry in the allowlist.
 
-    ``heard(server, state)`` is called when a breaker changes. A forked worker starts afresh,
+    ``on_change(server, state)`` is called when a breaker changes. A forked worker starts afresh,
     because a fork keeps neither threads nor connections.
     """
 
-    def __init__(self, heard: Heard = lambda _server, _state: None) -> None:
-        self._heard = heard
-        self._made: dict[str, Server] = {}
+    def __init__(self, on_change: OnChange = lambda _server, _state: None) -> None:
+        self._on_change = on_change
+        self._servers: dict[str, Server] = {}
         self._lock = threading.Lock()
         self.budget = ByteBudget()
         after_fork(self._forked)
 
     def at(self, listed: str) -> Server:
         """The server for the entry ``listed`` of the allowlist."""
-        found = self._made.get(listed)
+        found = self._servers.get(listed)
         if found is None:
             with self._lock:
-                found = self._made.get(listed)
+                found = self._servers.get(listed)
                 if found is None:
-                    breaker = Breaker(FAILURES, OPEN_S, lambda state: self._heard(listed, state))
-                    found = self._made[listed] = Server(Workers(), breaker)
+                    breaker = Breaker(
+                        FAILURES, OPEN_S, lambda state: self._on_change(listed, state)
+                    )
+                    found = self._servers[listed] = Server(Workers(), breaker)
         return found
 
     def _forked(self) -> None:
-        self._made, self._lock, self.budget = {}, threading.Lock(), ByteBudget()
+        self._servers, self._lock, self.budget = {}, threading.Lock(), ByteBudget()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cds_service.settings import Settings
 
 Row = dict[str, Any]
-_NOT_HELD = frozenset({"cancelled", "entered-in-error", "planned", "entered in error"})
+_DID_NOT_TAKE_PLACE = frozenset({"cancelled", "entered-in-error", "planned", "entered in error"})
 _ROWS = 512
 _COLLECT_AT = (50_000, 20, 100)  # patients leave few cycles, and looking for them costs 5 %
 NO_PATIENT = "patients without a Patient resource"
@@ -127,36 +127,36 @@ def _patient(
         if total <= plan.most:
             rows.append(row)
     caveats: Counter[str] = Counter()
-    made = items_of(rows)
+    resources = items_of(rows)
     if total > len(rows):
         caveats["TooLarge: patients with more resources than the service accepts"] += 1
-    elif len(made) < len(rows):
-        caveats["duplicates: the newest lastUpdated counts"] += len(rows) - len(made)
-    person = next((one for one in made if one.type == "Patient"), None)
-    history = History(person, [one for one in made if one.type != "Patient"])
-    if person is None:
+    elif len(resources) < len(rows):
+        caveats["duplicates: the newest lastUpdated counts"] += len(rows) - len(resources)
+    patient_item = next((item for item in resources if item.type == "Patient"), None)
+    history = History(patient_item, [item for item in resources if item.type != "Patient"])
+    if patient_item is None:
         caveats[NO_PATIENT] += 1
-    named = [one.medication for one in history.items if one.medication]
+    named = [item.medication for item in history.items if item.medication]
     if named:
-        held = {one.id for one in history.items if one.type == "Medication"}
-        if missing := sum(one not in held for one in named):
+        known_ids = {item.id for item in history.items if item.type == "Medication"}
+        if missing := sum(name not in known_ids for name in named):
             caveats["a reference to a Medication that is not in the export"] += missing
     caveats += history.caveats()
-    about = Person(patient, person, plan.subgroups)
-    asked = list(_moments(history, plan, caveats))
-    for moment, encounter, draft in asked:
+    person = Person(patient, patient_item, plan.subgroups)
+    calls = list(_moments(history, plan, caveats))
+    for moment, encounter, draft in calls:
         if total > len(rows):
             known: list[Item] | None = None
         else:
             alive = encounter is not None or draft is not None
-            but = f"{draft.type}/{draft.id}" if draft is not None else ""
-            known = list(history.at(moment, alive, but))
-        yield from _calls(about, moment, encounter, draft, known, plan, sites)
+            excluded = f"{draft.type}/{draft.id}" if draft is not None else ""
+            known = list(history.at(moment, alive, excluded))
+        yield from _calls(person, moment, encounter, draft, known, plan, sites)
     yield {
         "patient": plan.digest("Patient", patient),
-        "sex": about.sex,
+        "sex": person.sex,
         "caveats": [{"kind": kind, "count": count} for kind, count in sorted(caveats.items())],
-        "events": [_event(*one, plan) for one in (*asked, *_others(history, plan))],
+        "events": [_event(*event, plan) for event in (*calls, *_others(history, plan))],
     }
 
 
@@ -168,36 +168,38 @@ def _moments(
         yield plan.moment, None, None
         return
     found: list[tuple[datetime, Item | None, Item | None]] = []
-    encounters = {one.id: one for one in history.items if one.type == "Encounter"}
-    for one in history.items:
-        if plan.at == "encounters" and one.type == "Encounter":
-            moment = moments_of(part(one.dated.period, "start"))
-            status = status_words(one.dated.status)
-            if not _NOT_HELD.isdisjoint(status):
+    encounters = {item.id: item for item in history.items if item.type == "Encounter"}
+    for item in history.items:
+        if plan.at == "encounters" and item.type == "Encounter":
+            moment = moments_of(part(item.dated.period, "start"))
+            status = status_words(item.dated.status)
+            if not _DID_NOT_TAKE_PLACE.isdisjoint(status):
                 caveats["an encounter that was cancelled or only planned: not evaluated"] += 1
             elif moment is None:
                 caveats["an encounter without a start: not evaluated"] += 1
             elif plan.inside(moment):
-                found.append((moment, one, None))
-        elif plan.at == "orders" and one.type in ORDERED:
-            moment = moments_of(ordered(one.dated))
+                found.append((moment, item, None))
+        elif plan.at == "orders" and item.type in ORDERED:
+            moment = moments_of(ordered(item.dated))
             if moment is None:
                 caveats["an order without the time when it was ordered: not evaluated"] += 1
-            elif "entered-in-error" in status_words(one.dated.status):
+            elif "entered-in-error" in status_words(item.dated.status):
                 caveats["an order entered in error: not evaluated"] += 1
             elif plan.inside(moment):
-                found.append((moment, encounters.get(_encounter_of(one)), one))
-    found.sort(key=lambda one: (one[0], *(x.id if x else "" for x in one[1:])))
+                found.append((moment, encounters.get(_encounter_of(item)), item))
+    found.sort(key=lambda row: (row[0], *(item.id if item else "" for item in row[1:])))
     yield from found
 
 
 def _others(history: History, plan: Plan) -> Iterator[tuple[datetime, Item, None]]:
     """With --at orders, the encounters in the window, including those without an order."""
-    for one in history.items if plan.at == "orders" else ():
-        if one.type == "Encounter" and _NOT_HELD.isdisjoint(status_words(one.dated.status)):
-            moment = moments_of(part(one.dated.period, "start"))
+    for item in history.items if plan.at == "orders" else ():
+        if item.type == "Encounter" and _DID_NOT_TAKE_PLACE.isdisjoint(
+            status_words(item.dated.status)
+        ):
+            moment = moments_of(part(item.dated.period, "start"))
             if moment is not None and plan.inside(moment):
-                yield moment, one, None
+                yield moment, item, None
 
 
 def _event(moment: datetime, encounter: Item | None, draft: Item | None, plan: Plan) -> Row:
@@ -212,10 +214,10 @@ def _event(moment: datetime, encounter: Item | None, draft: Item | None, plan: P
     }
 
 
-def _encounter_of(one: Item) -> str:
+def _encounter_of(order: Item) -> str:
     import msgspec
 
-    return last_of(msgspec.json.decode(one.raw).get("encounter"))
+    return last_of(msgspec.json.decode(order.raw).get("encounter"))
 
 
 def _calls(
@@ -274,20 +276,20 @@ def _counted(answered: Any) -> Row:
     if answered is None:
         return {"info": 0, "warning": 0, "critical": 0, "problems": []}
     cards = Counter(card.body["indicator"] for card in answered.cards)
-    problems = Counter(one.kind for one in answered.problems)
+    problems = Counter(problem.kind for problem in answered.problems)
     return {
         **{name: cards[name] for name in ("info", "warning", "critical")},
         "problems": [{"kind": kind, "count": n} for kind, n in sorted(problems.items())],
     }
 
 
-def _clinician(one: Item | None) -> str | None:
+def _clinician(source: Item | None) -> str | None:
     """The clinician of an encounter or order, as a reference; None where none is named."""
-    if one is None:
+    if source is None:
         return None
     import msgspec
 
-    data = msgspec.json.decode(one.raw)
+    data = msgspec.json.decode(source.raw)
     stated = [part(data, "requester"), part(data, "recorder")]
     stated += [part(entry, "individual") for entry in items(part(data, "participant"))]
     for reference in stated:

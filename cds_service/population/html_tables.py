@@ -41,5 +41,5 @@ def number(value: float | None) -> str:
 
 
 def percent(part: int, of: int) -> str:
-    """A share in per cent; a dash of nothing."""
+    """A share in per cent; a dash where there is nothing to count."""
     return f"{100 * part / of:.1f} %" if of else "–"

@@ -49,19 +49,21 @@ def checked_limits(stated: Mapping[str, Any], where: str = "population.limits") 
     return limits
 
 
-def held_against(made: Mapping[str, Any], limits: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Each limit with the value found and whether it is met; ``met`` is None where there was
-    nothing to count. ``made`` is the summary."""
+def compared_with_limits(
+    summary: Mapping[str, Any], limits: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Each limit with the value found in a summary, and whether it is met: None where there was
+    nothing to count."""
     found: dict[str, float | None] = {
-        key: next(rate["cards"] for rate in made["rates"] if rate["denominator"] == name)
+        key: next(rate["cards"] for rate in summary["rates"] if rate["denominator"] == name)
         for key, name in RATES.items()
     }
-    calls = made["counts"]["calls"]
-    answers = sum(rule["calls"] for rule in made["rules"])
-    unknown = sum(rule["cannot_tell"] for rule in made["rules"])
+    calls = summary["counts"]["calls"]
+    answers = sum(rule["calls"] for rule in summary["rules"])
+    unknown = sum(rule["cannot_tell"] for rule in summary["rules"])
     found["cannot_tell_percent"] = 100 * unknown / answers if answers else None
-    found["no_answer_percent"] = 100 * made["counts"]["failed"] / calls if calls else None
-    found["critical_percent"] = 100 * made["counts"]["critical_calls"] / calls if calls else None
+    found["no_answer_percent"] = 100 * summary["counts"]["failed"] / calls if calls else None
+    found["critical_percent"] = 100 * summary["counts"]["critical_calls"] / calls if calls else None
     return [
         {
             "limit": key,
@@ -74,10 +76,10 @@ def held_against(made: Mapping[str, Any], limits: Mapping[str, float]) -> list[d
     ]
 
 
-def verdict(held: list[dict[str, Any]]) -> str:
+def verdict(limits: list[dict[str, Any]]) -> str:
     """``go``, ``no-go``, ``cannot tell`` (a limit had nothing to count), or ``no limits``."""
-    if not held:
+    if not limits:
         return "no limits"
-    if any(limit["met"] is False for limit in held):
+    if any(limit["met"] is False for limit in limits):
         return "no-go"
-    return "go" if all(limit["met"] for limit in held) else "cannot tell"
+    return "go" if all(limit["met"] for limit in limits) else "cannot tell"

@@ -41,7 +41,9 @@ class LiveSite:
 
     def services(self, hook: str) -> list[Service]:
         """The site's services of one hook."""
-        return [one for one in self.answering.services.values() if one.hook.name == hook]
+        return [
+            service for service in self.answering.services.values() if service.hook.name == hook
+        ]
 
     def ask(
         self,
@@ -60,17 +62,17 @@ class LiveSite:
         """
         deliveries: dict[Kind, Delivery] = {}
         visit = encounter.id if encounter is not None else None
-        drugs = {one.id: one for one in known if one.type == "Medication"}
+        drugs = {item.id: item for item in known if item.type == "Medication"}
         found = _found(known, visit, drugs)
         for key in self.answering.keys[service.id]:
             if key.kind is Kind.ENCOUNTER and visit is None:
                 deliveries[key.kind] = not_asked(key.kind)
                 continue
-            mine = found[key.kind]
+            wanted = found[key.kind]
             if key.kind is Kind.PATIENT:
-                raw = mine[0].raw if mine else b"null"
+                raw = wanted[0].raw if wanted else b"null"
             else:
-                raw = _searchset(mine)
+                raw = _searchset(wanted)
             deliveries[key.kind] = read_key(key, msgspec.Raw(raw))
         call = Call(
             service=service.id,
@@ -102,7 +104,7 @@ class LiveSite:
             ]
         shown = {card.rule.id for card in answered.cards}
         silent = {rule.id for rule in answered.silent}
-        made = []
+        rows = []
         for outcome, traced in zip(answered.outcomes, answered.trace, strict=True):
             rule, answer = outcome.rule, outcome.answer
             indicator = fate = None
@@ -122,11 +124,11 @@ class LiveSite:
             because = list(traced.because)
             if traced.left_out:
                 because.append(traced.left_out)
-            facts = [_fact(one.fact) for one in answer.evidence]
-            made.append(
+            facts = [_fact(evidence.fact) for evidence in answer.evidence]
+            rows.append(
                 _row(rule.id, rule.version, answer_word(answer), indicator, fate, because, facts)
             )
-        return made
+        return rows
 
     def _off(self, rule: str) -> str | None:
         return "off" if rule in self.answering.site.rules_off else None
@@ -159,16 +161,16 @@ def _found(
 ) -> dict[Kind, list[Item]]:
     """What a search for each kind would have found; of the encounters, only that of the visit."""
     found: dict[Kind, list[Item]] = {kind: [] for kind in Kind}
-    for one in known:
-        if not one.needed:
+    for item in known:
+        if not item.needed:
             continue
-        if one.type == "Encounter" and one.id != visit:
+        if item.type == "Encounter" and item.id != visit:
             continue
-        kind = _FOUND_AS.get(one.type)
+        kind = _FOUND_AS.get(item.type)
         if kind is not None and (
-            kind not in ACTIVE_ONLY or NOT_ACTIVE.isdisjoint(status_words(one.dated.status))
+            kind not in ACTIVE_ONLY or NOT_ACTIVE.isdisjoint(status_words(item.dated.status))
         ):
-            found[kind].append(one)
+            found[kind].append(item)
     for kind in (Kind.MEDICATIONS, Kind.STATEMENTS):
         found[kind] = _with(found[kind], drugs)
     return found
@@ -176,15 +178,15 @@ def _found(
 
 def _with(found: Sequence[Item], drugs: Mapping[str, Item]) -> list[Item]:
     """What was found, and the Medications that it refers to, as a search includes them."""
-    named = dict.fromkeys(one.medication for one in found)
+    named = dict.fromkeys(item.medication for item in found)
     return [*found, *(drugs[name] for name in named if name in drugs)]
 
 
 def _searchset(found: Iterable[Item]) -> bytes:
     entries = []
-    for one in found:
-        url = b'"fullUrl":%b,' % msgspec.json.encode(one.url) if one.url else b""
-        entries.append(b'{%b"resource":%b}' % (url, one.raw))
+    for item in found:
+        url = b'"fullUrl":%b,' % msgspec.json.encode(item.url) if item.url else b""
+        entries.append(b'{%b"resource":%b}' % (url, item.raw))
     joined = b",".join(entries)
     return b'{"resourceType":"Bundle","type":"searchset","entry":[' + joined + b"]}"
 
@@ -193,7 +195,7 @@ def _fact(fact: Any) -> Row:
     if isinstance(fact, Result):
         return {
             "code": fact.analyte.key,
-            "value": _said(fact),
+            "value": _reported_value(fact),
             "unit": fact.unit.name,
             "day": fact.day.isoformat(),
         }
@@ -214,7 +216,7 @@ def _fact(fact: Any) -> Row:
     }
 
 
-def _said(result: Result) -> str:
+def _reported_value(result: Result) -> str:
     """A value as it was reported, without its unit."""
     value = result.value
     if value.exact:

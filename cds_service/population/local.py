@@ -46,7 +46,7 @@ _ORDER = "patient, type, id, updated, position"
 
 
 @dataclass(frozen=True)
-class Means:
+class Capacity:
     """What the engine may use: ``memory`` in bytes, and the numbers of processes and partitions."""
 
     memory: int
@@ -55,14 +55,14 @@ class Means:
 
 
 @contextmanager
-def processes(means: Means) -> Iterator[Executor | None]:
+def processes(capacity: Capacity) -> Iterator[Executor | None]:
     """A pool of processes, or None where this process does all the work."""
-    if means.workers == 1:
+    if capacity.workers == 1:
         yield None
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        means.workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
+        capacity.workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
     ) as pool:
         try:
             yield pool
@@ -83,7 +83,7 @@ def _as_completed(
 
 
 def shuffle(
-    source: Path, work: Path, means: Means, progress: Progress, pool: Executor | None = None
+    source: Path, work: Path, capacity: Capacity, progress: Progress, pool: Executor | None = None
 ) -> dict[str, Any]:
     """Write each patient's resources to one partition; returns what was read.
 
@@ -99,22 +99,30 @@ def shuffle(
     folder.mkdir(parents=True)
     export = Source(source)
     whole, read = export.bytes, 0
-    reader = export.aside()
-    one_span = partial(_shuffle_one, source, work, means, reader.deleted)
-    spans = export.spans(min(max(whole // (4 * means.workers), 1 << 20), _SPAN))
+    reader = export.reader()
+    one_span = partial(_shuffle_one, source, work, capacity, reader.deleted)
+    spans = export.spans(min(max(whole // (4 * capacity.workers), 1 << 20), _SPAN))
     progress("Reading", read, whole)
     for size, odd, types in _as_completed(pool, one_span, enumerate(spans)):
         reader.odd.update(odd)
         reader.types.update(types)
         read += size
         progress("Reading", read, whole)
-    counted = {"odd": dict(reader.odd), "types": dict(reader.types), "partitions": means.partitions}
+    counted = {
+        "odd": dict(reader.odd),
+        "types": dict(reader.types),
+        "partitions": capacity.partitions,
+    }
     _write_whole(done, json.dumps(counted))
     return counted
 
 
 def _shuffle_one(
-    source: Path, work: Path, means: Means, deleted: frozenset[str], numbered: tuple[int, Span]
+    source: Path,
+    work: Path,
+    capacity: Capacity,
+    deleted: frozenset[str],
+    numbered: tuple[int, Span],
 ) -> tuple[int, Counter[str], Counter[str]]:
     """Write the resources of a span by partition; returns its bytes, odd data and types."""
     arrow = need("pyarrow")
@@ -123,11 +131,11 @@ def _shuffle_one(
     batches = arrow.RecordBatchReader.from_batches(
         resources_schema(), batches_in(source, span, reader)
     )
-    shuffling = _database(work, means.memory // means.workers, 1)
+    shuffling = _database(work, capacity.memory // capacity.workers, 1)
     shuffling.register("resources", batches)
     shuffling.execute(
         f"COPY (SELECT *, CASE WHEN patient = '{MEDICATIONS}' THEN {_WITHOUT} ELSE "
-        f"(hash(patient) % {means.partitions})::INT END AS partition FROM resources) "
+        f"(hash(patient) % {capacity.partitions})::INT END AS partition FROM resources) "
         f"TO '{quoted(work / 'shuffled' / str(number))}' "
         "(FORMAT parquet, PARTITION_BY (partition), COMPRESSION zstd)"
     )
@@ -136,22 +144,22 @@ def _shuffle_one(
 
 
 def evaluate(
-    plan: Plan, work: Path, means: Means, progress: Progress, pool: Executor | None = None
+    plan: Plan, work: Path, capacity: Capacity, progress: Progress, pool: Executor | None = None
 ) -> Path:
-    """Evaluate each partition without results; returns the folder with all results."""
+    """Evaluate each partition that has no results yet; returns the folder with all results."""
     answers = work / "answers"
     answers.mkdir(exist_ok=True)
-    for left in answers.glob("*.part"):
-        left.unlink()
+    for unfinished in answers.glob("*.part"):
+        unfinished.unlink()
     partitions = {
         int(folder.name.partition("=")[2]) for folder in (work / "shuffled").glob("*/partition=*")
     }
     wanted = sorted(partitions - {_WITHOUT})
-    left_over = [partition for partition in wanted if not (answers / _name(partition)).exists()]
-    done = len(wanted) - len(left_over)
-    share = max(64 << 20, means.memory // (2 * means.workers))
+    remaining = [partition for partition in wanted if not (answers / _name(partition)).exists()]
+    done = len(wanted) - len(remaining)
+    share = max(64 << 20, capacity.memory // (2 * capacity.workers))
     progress("Evaluating", done, len(wanted))
-    for _ in _as_completed(pool, partial(_evaluate_one, plan, work, share), left_over):
+    for _ in _as_completed(pool, partial(_evaluate_one, plan, work, share), remaining):
         done += 1
         progress("Evaluating", done, len(wanted))
     return answers

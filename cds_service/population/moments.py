@@ -24,8 +24,8 @@ class History:
     patient: Item | None
     items: list[Item]
 
-    def at(self, moment: datetime, alive: bool, but: str = "") -> Iterator[Item]:
-        """The resources known at a moment, as they were then, except ``but`` (``Type/id``).
+    def at(self, moment: datetime, alive: bool, excluded: str = "") -> Iterator[Item]:
+        """The resources known at a moment, as they were then, except ``excluded`` (``Type/id``).
 
         ``alive``: an encounter or an order at that moment shows that the patient was alive.
         """
@@ -35,7 +35,7 @@ class History:
             version = item.at(moment)
             if version is None:
                 continue
-            if but and f"{version.type}/{version.id}" == but:
+            if excluded and f"{version.type}/{version.id}" == excluded:
                 continue
             changed = version.ended is not None or version.type == "Encounter"
             yield as_it_was(version, moment) if changed else version

@@ -17,9 +17,9 @@ from cds_service.population.tables import (
     calls_schema,
     database,
     evaluations_schema,
+    machine_faults,
     need,
     rows_in,
-    stoppers,
     stream,
 )
 
@@ -52,7 +52,7 @@ def run(options: RunOptions, settings: Settings, progress: Progress) -> dict[str
                 options.out.rmdir()
         raise
     except Exception as error:
-        if not isinstance(error, stoppers()):
+        if not isinstance(error, machine_faults()):
             raise
         cause = str(getattr(error, "strerror", None) or error).partition("\n")[0]
         begun = (work / _MARK).exists() and options.engine == "local"
@@ -82,16 +82,16 @@ def _run(options: RunOptions, settings: Settings, progress: Progress, work: Path
 
         counted, answers = evaluate_on_spark(options.source, plan, work, options.partitions)
     else:
-        from cds_service.population.local import Means, evaluate, processes, shuffle
+        from cds_service.population.local import Capacity, evaluate, processes, shuffle
 
-        means = Means(
+        capacity = Capacity(
             memory=options.memory or _half_of_memory(),
             workers=options.workers or os.cpu_count() or 1,
             partitions=options.partitions or 64,
         )
-        with processes(means) as pool:
-            counted = shuffle(Path(options.source), work, means, progress, pool)
-            answers = evaluate(plan, work, means, progress, pool)
+        with processes(capacity) as pool:
+            counted = shuffle(Path(options.source), work, capacity, progress, pool)
+            answers = evaluate(plan, work, capacity, progress, pool)
     if not any(answers.glob("*.parquet")):
         odd = "; ".join(f"{kind} ({count})" for kind, count in counted["odd"].items())
         raise BadRequest(

@@ -123,7 +123,7 @@ def _sheet(
     if case["order"] and placed is not None and (row := _line(placed, drugs)):
         order = f"<p>Order being placed: <b>{escape(row[2])}</b> ({escape(row[1])}).</p>"
     known = history.at(
-        case["time"], alive=True, but=f"{placed.type}/{placed.id}" if order and placed else ""
+        case["time"], alive=True, excluded=f"{placed.type}/{placed.id}" if order and placed else ""
     )
     listed = sorted(
         (row for item in known if (row := _line(item, drugs))),
@@ -133,8 +133,8 @@ def _sheet(
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in listed
     )
-    who = history.patient.raw if history.patient is not None else b"{}"
-    person = msgspec.json.decode(who)
+    patient_json = history.patient.raw if history.patient is not None else b"{}"
+    person = msgspec.json.decode(patient_json)
     warn = (
         "<p><b>This page identifies a patient: for chart review in the hospital only.</b></p>"
         if plan.identified

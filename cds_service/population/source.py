@@ -19,7 +19,7 @@ FILE_BITS = 44
 _BATCH = 4096
 _BATCH_BYTES = 16 << 20
 _ENDS = (".ndjson", ".json", ".ndjson.gz", ".json.gz", ".parquet")
-_ASIDE = frozenset({"error", "deleted"})
+_NOT_RESOURCES = frozenset({"error", "deleted"})
 _DATA = re.compile(r"json|parquet|\.(?:gz|zip|zst|bz2|xz|7z|tar|tgz|csv|xml|avro|orc)$")
 _LOG = "log.ndjson"  # what the exporting client did, not data
 _REMOTE = re.compile(r"[a-z0-9]{2,}:/")
@@ -81,7 +81,7 @@ class Source:
         """The size of all files with resources, in bytes."""
         return sum((self._folder / name).stat().st_size for name in self._parts.files)
 
-    def aside(self) -> Reader:
+    def reader(self) -> Reader:
         """A reader that has counted ``error/`` and leaves out what ``deleted/`` lists."""
         reader, deleted = Reader(), set[str]()
         reader.unread(self._parts.unread)
@@ -143,7 +143,7 @@ def parts_of(names: Iterable[str], folder: str) -> Parts:
         elif _DATA.search(last.lower()):
             unread.append(name)
     parts = Parts(
-        tuple(name for name, above in found if _ASIDE.isdisjoint(above)),
+        tuple(name for name, above in found if _NOT_RESOURCES.isdisjoint(above)),
         tuple(name for name, above in found if "error" in above),
         tuple(name for name, above in found if "deleted" in above and "error" not in above),
         tuple(unread),

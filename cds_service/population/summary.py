@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cds_service.engine.hook import HOOKS
-from cds_service.population.limits import held_against, verdict
+from cds_service.population.limits import compared_with_limits, verdict
 from cds_service.population.tables import database, quoted, rows_in
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ class Answers:
 def summarise(
     options: RunOptions,
     plan: Plan,
-    told: Mapping[str, Any],
+    counted: Mapping[str, Any],
     answers: Path,
     limits: Mapping[str, float],
 ) -> Json:
-    """The summary of a run; ``told`` is what was read, ``limits`` what it is checked against."""
+    """The summary of a run: ``counted`` is what was read, ``limits`` are those of the site."""
     from cds_service.ops.version import version_text
 
     data = Answers(answers, options.out, options.site)
@@ -86,8 +86,8 @@ def summarise(
             "limits": limits_digest(plan),
         },
         "counts": {**counts, "cards": shown},
-        "resources": dict(sorted(told["types"].items())),
-        "odd": _ranked(told["odd"]),
+        "resources": dict(sorted(counted["types"].items())),
+        "odd": _ranked(counted["odd"]),
         "caveats": _caveats(data),
         "cards": data.one(
             "SELECT coalesce(sum(info),0)::BIGINT info, coalesce(sum(warning),0)::BIGINT warning, "
@@ -113,7 +113,7 @@ def summarise(
             "(SELECT unnest(problems) AS p FROM calls) GROUP BY 1 ORDER BY 2 DESC, 1"
         ),
     }
-    limits_checked = held_against(summary, limits)
+    limits_checked = compared_with_limits(summary, limits)
     summary["limits"] = {"verdict": verdict(limits_checked), "held": limits_checked}
     if options.compare:
         summary["compared"] = compared(data, options.site, options.compare)

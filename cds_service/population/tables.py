@@ -35,7 +35,7 @@ def database(**config: Any) -> Any:
     return connection
 
 
-def stoppers() -> tuple[type[Exception], ...]:
+def machine_faults() -> tuple[type[Exception], ...]:
     """Exceptions for faults of the machine: a full disk, too little memory, a killed process."""
     return (
         OSError,
@@ -60,7 +60,7 @@ def rows_in(folder: Path, pattern: str = "*.parquet") -> str:
 
 
 def resources_schema() -> Any:
-    """The schema of `cds_service.population.source.Source.batches`."""
+    """The schema of the batches of `cds_service.population.source.batches_in`."""
     pa = need("pyarrow")
     kinds = {"position": pa.int64(), "raw": pa.binary()}
     return pa.schema([(name, kinds.get(name, pa.string())) for name in RESOURCES])

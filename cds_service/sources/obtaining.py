@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from cds_service.calls.envelope import RESULTS, Envelope, Sent
+from cds_service.calls.envelope import RESULTS, Envelope, LazyPrefetch
 from cds_service.core.facts import Kind, State
 from cds_service.core.kinds import KINDS, REPORTED_WITH
 from cds_service.fhir.intake.arrival import BESIDE, kind_of
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from cds_service.sources.fetch.client import Access, Fetched
 
 _NOTHING = (b"", b"null")
-_OF_USE = frozenset({*REPORTED_WITH, *POINTERS, *BESIDE, "OperationOutcome", "Bundle", ""})
+_RELEVANT_TYPES = frozenset({*REPORTED_WITH, *POINTERS, *BESIDE, "OperationOutcome", "Bundle", ""})
 _FETCHED = "FHIR server"
 _ERROR_REPORTED = "the client reported an error instead of the data"
 _ERROR_IN_PART = "the client reported an error for part of the data"
@@ -112,15 +112,15 @@ class Obtaining:
         found: dict[str, Delivery] = {}
         queries: dict[str, str] = {}
         for key in keys:
-            given = self._given(envelope, key)
-            if given is not None:
-                found[key.name] = given
-                if given.state is not State.PARTIAL or given.reason == _ERROR_IN_PART:
+            sent = self._from_prefetch(envelope, key)
+            if sent is not None:
+                found[key.name] = sent
+                if sent.state is not State.PARTIAL or sent.reason == _ERROR_IN_PART:
                     continue
             query = key.query(call.patient_id, call.encounter_id)
             if query is not None:
                 queries[key.name] = query
-            elif given is None:
+            elif sent is None:
                 found[key.name] = not_asked(key.kind)
         others = _by_content(envelope, keys)
         if not queries:
@@ -134,23 +134,23 @@ class Obtaining:
         for key in keys:
             if key.name not in queries:
                 continue
-            came = found.get(key.name)
+            delivery = found.get(key.name)
             answer = fetched.get(key.name)
-            if answer is not None and (came is None or answer.state == "given"):
-                came = Delivery(
+            if answer is not None and (delivery is None or answer.state == "given"):
+                delivery = Delivery(
                     key.kind, _STATES[answer.state], answer.pages, _FETCHED, answer.reason
                 )
-            if came is None or came.state is State.UNAVAILABLE:
-                came = others.get(key.kind, came)
-            found[key.name] = came or Delivery(key.kind, State.ABSENT, reason=refusal)
+            if delivery is None or delivery.state is State.UNAVAILABLE:
+                delivery = others.get(key.kind, delivery)
+            found[key.name] = delivery or Delivery(key.kind, State.ABSENT, reason=refusal)
         return {key.kind: _with(found[key.name], others) for key in keys}, fetched
 
     @staticmethod
-    def _given(envelope: Envelope, key: Key) -> Delivery | None:
+    def _from_prefetch(envelope: Envelope, key: Key) -> Delivery | None:
         """What the client sent for one key; None where it sent nothing."""
         page = envelope.results if key.name == RESULTS else None
         if page is not None and key.kind is Kind.RESULTS and not _reports_an_error(page):
-            return _page(key, Later(partial(_sent, envelope, key.name)), page)
+            return _page(key, Later(partial(_raw_value, envelope, key.name)), page)
         raw = envelope.prefetch.get(key.name)
         return None if raw is None else read_key(key, raw)
 
@@ -207,7 +207,7 @@ def read_key(key: Key, sent: msgspec.Raw) -> Delivery:
     return Delivery(key.kind, State.PARTIAL if reason else State.GIVEN, (raw,), origin, reason)
 
 
-def _sent(envelope: Envelope, name: str) -> bytes:
+def _raw_value(envelope: Envelope, name: str) -> bytes:
     return bytes(envelope.prefetch.get(name) or b"")
 
 
@@ -240,11 +240,11 @@ def _failed_entries(raw: bytes, kind: Kind) -> str:
         entries = _read_bundle(raw).entry or []
     except (msgspec.DecodeError, RecursionError):
         return ""
-    inner = [entry.resource for entry in entries if entry.resource is not None]
-    outcomes = [one for one in inner if one.resourceType == "OperationOutcome"]
-    if not any(says_incomplete({"issue": readable(one.issue)}, kind) for one in outcomes):
+    resources = [entry.resource for entry in entries if entry.resource is not None]
+    outcomes = [found for found in resources if found.resourceType == "OperationOutcome"]
+    if not any(says_incomplete({"issue": readable(found.issue)}, kind) for found in outcomes):
         return ""
-    return "all" if len(outcomes) == len(inner) else "some"
+    return "all" if len(outcomes) == len(resources) else "some"
 
 
 def _with(delivery: Delivery, others: Mapping[Kind, Delivery]) -> Delivery:
@@ -268,16 +268,16 @@ def _by_content(envelope: Envelope, keys: Iterable[Key]) -> dict[Kind, Delivery]
     Sites that configure prefetch by hand choose their own names. It is not known whether such a
     key has everything of its kind, so that all but patient and encounter count as partial.
     """
-    if isinstance(envelope.prefetch, Sent):
+    if isinstance(envelope.prefetch, LazyPrefetch):
         return {}  # it has only the service's own keys
-    ours = {key.name for key in keys}
+    own_names = {key.name for key in keys}
     pages: dict[Kind, list[bytes]] = {}
     for name, raw in envelope.prefetch.items():
-        if name in ours:
+        if name in own_names:
             continue
         page = unwrapped(raw) or bytes(raw)
         for kind in _kinds_in(page):
-            pages.setdefault(kind, []).append(_of_use(page))
+            pages.setdefault(kind, []).append(_relevant(page))
     return {
         kind: Delivery(
             kind,
@@ -291,9 +291,9 @@ def _by_content(envelope: Envelope, keys: Iterable[Key]) -> dict[Kind, Delivery]
     }
 
 
-def _of_use(page: bytes) -> bytes:
-    """A Bundle without documents, tasks and the like: under a key of the client's own there may be
-    anything, and what was never asked for makes nothing incomplete."""
+def _relevant(page: bytes) -> bytes:
+    """A Bundle without documents, tasks and the like: a key of the client's own may contain
+    anything, and data that was never asked for must not make anything incomplete."""
     bundle = _read_bundle(page)
     if bundle.resourceType != "Bundle":
         return page
@@ -301,7 +301,7 @@ def _of_use(page: bytes) -> bytes:
     entries = [
         raw
         for raw, entry in zip(read_list(members["entry"]), bundle.entry or [], strict=True)
-        if entry.resource is None or r4_type(entry.resource.resourceType) in _OF_USE
+        if entry.resource is None or r4_type(entry.resource.resourceType) in _RELEVANT_TYPES
     ]
     return msgspec.json.encode({**members, "entry": entries})
 
@@ -311,13 +311,13 @@ def _kinds_in(raw: bytes) -> Iterator[Kind]:
         bundle = _read_bundle(raw)
     except (msgspec.DecodeError, RecursionError):
         return
-    sent: list[_Inner] = [bundle]
+    resources: list[_Inner] = [bundle]
     if bundle.resourceType == "Bundle":
-        sent = [entry.resource for entry in bundle.entry or [] if entry.resource]
-    named = [(r4_type(one.resourceType), one.status) for one in sent]
-    kinds = dict.fromkeys(filter(None, (kind_of(name, readable(one)) for name, one in named)))
+        resources = [entry.resource for entry in bundle.entry or [] if entry.resource]
+    types = [(r4_type(resource.resourceType), resource.status) for resource in resources]
+    kinds = dict.fromkeys(filter(None, (kind_of(name, readable(status)) for name, status in types)))
     yield from kinds
-    reports = any(name == "DiagnosticReport" for name, _ in named)
+    reports = any(name == "DiagnosticReport" for name, _ in types)
     if reports and Kind.RESULTS not in kinds and _may_have_results(raw):
         yield Kind.RESULTS
 
@@ -326,10 +326,10 @@ def _may_have_results(page: bytes) -> bool:
     """Whether a page has a report that may have results."""
     whole = readable(page)
     entries = items(part(whole, "entry"))
-    sent = [part(one, "resource") for one in entries] if entries else [whole]
+    resources = [part(resource, "resource") for resource in entries] if entries else [whole]
     return any(
-        isinstance(one, dict)
-        and r4_type(text(one.get("resourceType"))) == "DiagnosticReport"
-        and may_have_results(one)
-        for one in sent
+        isinstance(resource, dict)
+        and r4_type(text(resource.get("resourceType"))) == "DiagnosticReport"
+        and may_have_results(resource)
+        for resource in resources
     )

@@ -45,10 +45,11 @@ _ERROR: Json = {
 
 
 @dataclass(slots=True)
-class _Held:
+class _Contents:
     """The contents of one Bundle: its entries, and whether there should be more of them.
 
-    What is missing from a Bundle ``inside`` another one is of the same kind as its entries.
+    A Bundle ``inside`` another one is taken as the result of one search: what is missing from it
+    is of the same kind as its entries.
     """
 
     inside: bool
@@ -59,11 +60,13 @@ class _Held:
 
     def fails(self, kind: Kind) -> bool:
         """Whether a request for this kind failed, or may have."""
-        return self.failed or any(says_incomplete(one, kind) for one in self.outcomes)
+        return self.failed or any(says_incomplete(outcome, kind) for outcome in self.outcomes)
 
     def may_lack(self, kind: Kind) -> bool:
         """Whether entries of this kind may be missing from the Bundle."""
-        kinds = {one for entry in self.entries if (one := KIND_OF.get(_type(entry["resource"])))}
+        kinds = {
+            found for entry in self.entries if (found := KIND_OF.get(_type(entry["resource"])))
+        }
         return not self.inside or len(kinds) != 1 or kind in kinds
 
 
@@ -75,7 +78,7 @@ def request_of(
     Requests with status draft become the draft orders, all of them selected. ``user`` is a
     reference. Raises BadRequest for a Bundle that is not of exactly one patient.
     """
-    groups: list[_Held] = []
+    groups: list[_Contents] = []
     _open(bundle, groups, 0)
     entries = [entry for group in groups for entry in group.entries]
     patient, addresses = _patient_in(entries)
@@ -84,10 +87,10 @@ def request_of(
         entry["resource"] = _owned(entry["resource"], patient["id"], addresses)
     context: Json = {"userId": user, "patientId": patient["id"]}
     if hook.drafts:
-        drafts = [one for one in entries if _is_draft(one["resource"])]
-        for number, one in enumerate(drafts, 1):
-            if not text(one["resource"].get("id")):  # so that a selection can name it
-                one["resource"] = {**one["resource"], "id": f"draft-{number}"}
+        drafts = [draft for draft in entries if _is_draft(draft["resource"])]
+        for number, draft in enumerate(drafts, 1):
+            if not text(draft["resource"].get("id")):  # so that a selection can name it
+                draft["resource"] = {**draft["resource"], "id": f"draft-{number}"}
         context["draftOrders"] = {
             "resourceType": "Bundle",
             "type": "collection",
@@ -96,7 +99,7 @@ def request_of(
         }
     if hook.selects:
         context["selections"] = [
-            f"{one['resource']['resourceType']}/{one['resource']['id']}" for one in drafts
+            f"{draft['resource']['resourceType']}/{draft['resource']['id']}" for draft in drafts
         ]
     return {
         "hook": hook.name,
@@ -110,13 +113,13 @@ def request_of(
     }
 
 
-def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
+def _open(bundle: Mapping[str, Any], groups: list[_Contents], depth: int) -> None:
     """Add a group for a Bundle, with its resources, and for each Bundle inside it."""
-    held = _Held(inside=depth > 0)
-    groups.append(held)
+    contents = _Contents(inside=depth > 0)
+    groups.append(contents)
     stated = items(bundle.get("entry"))
-    held.cut = bool(missing_of(bundle, len(stated)))
-    held.failed = "issues" in bundle and says_incomplete(bundle["issues"])
+    contents.cut = bool(missing_of(bundle, len(stated)))
+    contents.failed = "issues" in bundle and says_incomplete(bundle["issues"])
     for entry in stated:
         resource = _resource_in(entry)
         written = text(part(resource, "resourceType"))
@@ -124,17 +127,17 @@ def _open(bundle: Mapping[str, Any], groups: list[_Held], depth: int) -> None:
         if resource is not None and kind != written:
             resource = {**resource, "resourceType": kind}
         # A failed response may have been about anything; its contents are read nevertheless.
-        held.failed |= failed(part(entry, "response"))
+        contents.failed |= failed(part(entry, "response"))
         if resource is None or not may_be_a_type(kind):
-            held.failed |= part(entry, "request", "method") != "DELETE"
+            contents.failed |= part(entry, "request", "method") != "DELETE"
         elif kind == "OperationOutcome":
-            held.outcomes.append(resource)
+            contents.outcomes.append(resource)
         elif kind == "Bundle" and depth < _DEPTH:
             _open(resource, groups, depth + 1)
         elif kind == "Bundle":
-            held.failed = True
+            contents.failed = True
         else:
-            held.entries.append(_named(resource, text(part(entry, "fullUrl"))))
+            contents.entries.append(_named(resource, text(part(entry, "fullUrl"))))
 
 
 def _resource_in(entry: object) -> Json | None:
@@ -146,7 +149,7 @@ def _resource_in(entry: object) -> Json | None:
     resource = entry.get("resource")
     if not isinstance(resource, dict) or "resourceType" in resource:
         return resource if isinstance(resource, dict) else None
-    inside = [one for one in resource.values() if text(part(one, "resourceType"))]
+    inside = [value for value in resource.values() if text(part(value, "resourceType"))]
     return inside[0] if len(inside) == 1 else None
 
 
@@ -165,18 +168,19 @@ def _patient_in(entries: Iterable[Json]) -> tuple[Json, frozenset[str]]:
 
     Raises BadRequest where there is no patient, or more than one.
     """
-    found = [one for one in entries if one["resource"]["resourceType"] == "Patient"]
-    ids = {text(one["resource"].get("id")) for one in found} - {""}
-    if len(ids) != 1 or (len(found) > 1 and not all(one["resource"].get("id") for one in found)):
+    patients = [entry for entry in entries if entry["resource"]["resourceType"] == "Patient"]
+    ids = {text(entry["resource"].get("id")) for entry in patients} - {""}
+    all_named = all(entry["resource"].get("id") for entry in patients)
+    if len(ids) != 1 or (len(patients) > 1 and not all_named):
         raise BadRequest(
             f"the Bundle has {len(ids)} patients with an id.",
             "Use a Bundle of one patient.",
             "entry",
         )
-    addresses = {text(one.get("fullUrl")) for one in found} - {""}
+    addresses = {text(entry.get("fullUrl")) for entry in patients} - {""}
     # Within a Bundle a relative reference is relative to the server of the fullUrl.
-    addresses |= {"/".join(one.split("/")[-2:]) for one in addresses if "://" in one}
-    return found[0]["resource"], frozenset(addresses)
+    addresses |= {"/".join(url.split("/")[-2:]) for url in addresses if "://" in url}
+    return patients[0]["resource"], frozenset(addresses)
 
 
 def _owned(resource: Json, patient: str, addresses: frozenset[str]) -> Json:
@@ -185,8 +189,8 @@ def _owned(resource: Json, patient: str, addresses: frozenset[str]) -> Json:
         stated = resource.get(name)
         target = text(part(stated, "reference")).partition("/_history/")[0]
         if isinstance(stated, dict) and target in addresses:
-            meant = {**stated, "reference": f"Patient/{patient}"}
-            resource = {**resource, name: meant}
+            reference = {**stated, "reference": f"Patient/{patient}"}
+            resource = {**resource, name: reference}
     return resource
 
 
@@ -201,19 +205,20 @@ def _is_draft(resource: Mapping[str, Any]) -> bool:
 def _pointing(entries: Iterable[Json]) -> dict[Kind, list[Json]]:
     """The Lists, plans and documents that refer to something not in the Bundle, by its kind."""
     entries = list(entries)
-    pointers = [one for one in entries if _type(one["resource"]) in POINTERS]
+    pointers = [entry for entry in entries if _type(entry["resource"]) in POINTERS]
     found: dict[Kind, list[Json]] = {}
     if pointers:
-        sent = {text(one.get("fullUrl")) for one in entries}
-        sent |= {"/".join(one.split("/")[-2:]) for one in sent if "://" in one}
-        sent |= {f"{_type(one['resource'])}/{text(one['resource'].get('id'))}" for one in entries}
-        for one in pointers:
-            for kind in pointed_at(one["resource"], sent):
-                found.setdefault(kind, []).append(one)
+        sent = {text(entry.get("fullUrl")) for entry in entries}
+        sent |= {"/".join(url.split("/")[-2:]) for url in sent if "://" in url}
+        resources = [entry["resource"] for entry in entries]
+        sent |= {f"{_type(resource)}/{text(resource.get('id'))}" for resource in resources}
+        for pointer in pointers:
+            for kind in pointed_at(pointer["resource"], sent):
+                found.setdefault(kind, []).append(pointer)
     return found
 
 
-def _value(kind: Kind, groups: Sequence[_Held], pointing: Mapping[Kind, list[Json]]) -> Json:
+def _value(kind: Kind, groups: Sequence[_Contents], pointing: Mapping[Kind, list[Json]]) -> Json:
     """The Bundle that the template of a kind would have found."""
     entries = [entry for group in groups for entry in group.entries]
     found = [entry for entry in entries if _belongs(entry["resource"], kind)]
@@ -221,17 +226,17 @@ def _value(kind: Kind, groups: Sequence[_Held], pointing: Mapping[Kind, list[Jso
         found += _medications(entries)
     found += pointing.get(kind, [])
     partial = [group for group in groups if group.may_lack(kind)]
-    made: Json = {"resourceType": "Bundle", "type": "searchset"}
+    bundle: Json = {"resourceType": "Bundle", "type": "searchset"}
     if any(group.cut for group in partial):
-        made["link"] = _NEXT
+        bundle["link"] = _NEXT
     if any(group.fails(kind) for group in partial):
         found.append({"resource": _ERROR})
-    return {**made, "entry": found}
+    return {**bundle, "entry": found}
 
 
 def _medications(entries: Iterable[Json]) -> list[Json]:
     """The Medications, which a search includes with what refers to them and never finds alone."""
-    return [one for one in entries if _type(one["resource"]) == "Medication"]
+    return [entry for entry in entries if _type(entry["resource"]) == "Medication"]
 
 
 def _belongs(resource: Mapping[str, Any], kind: Kind) -> bool:

@@ -100,7 +100,7 @@ class Database:
         self.url = url.render_as_string(hide_password=True)
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._url = url
-        self.breaker_heard: Callable[[str], None] = lambda _state: None
+        self.on_breaker_change: Callable[[str], None] = lambda _state: None
         self._breaker = self._new_breaker()
         self._failed_at = float("-inf")
         self._migrated = False
@@ -261,10 +261,10 @@ class Database:
         self._breaker.failed()
 
     def _new_breaker(self) -> Breaker:
-        def heard(state: str) -> None:
-            self.breaker_heard(state)  # looked up now, because it may be set later
+        def on_change(state: str) -> None:
+            self.on_breaker_change(state)  # looked up now, because it may be set later
 
-        return Breaker(1, LEFT_ALONE_SECONDS, heard)
+        return Breaker(1, LEFT_ALONE_SECONDS, on_change)
 
     def _forked(self) -> None:
         self._lock = threading.RLock()

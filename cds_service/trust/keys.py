@@ -132,7 +132,7 @@ class KeySets:
     """Finds the keys of a client by ``kid``; thread-safe.
 
     ``fetch`` takes a URL and returns the bytes of the response, or raises OSError. ``clock``
-    gives monotonic seconds. ``heard(address, state)`` is called when a key server fails
+    gives monotonic seconds. ``on_change(address, state)`` is called when a key server fails
     (``open``: it is not called for a minute) and when it responds again (``closed``).
     """
 
@@ -140,11 +140,11 @@ class KeySets:
         self,
         fetch: Fetch = fetch_key_set,
         clock: Callable[[], float] = time.monotonic,
-        heard: Callable[[str, str], None] = lambda _address, _state: None,
+        on_change: Callable[[str, str], None] = lambda _address, _state: None,
     ) -> None:
         self._fetch = fetch
         self._clock = clock
-        self._heard = heard
+        self._on_change = on_change
         self._lock = threading.Lock()
         self._sets: dict[str, _Fetched] = {}
 
@@ -202,12 +202,12 @@ class KeySets:
             _log.warning("key_set_unavailable", iss=client.iss, reason=reason)
             if not known.failed:
                 known.failed = True
-                self._heard(jku, OPEN)
+                self._on_change(jku, OPEN)
             return
         known.fetched_at = self._clock()
         if known.failed:
             known.failed = False
-            self._heard(jku, CLOSED)
+            self._on_change(jku, CLOSED)
 
 
 def _with_kid(keys: tuple[Key, ...], kid: str) -> tuple[Key, ...]:

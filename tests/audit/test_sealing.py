@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from cds_service.audit.sealing import Sealer, new_pair, opened, read_private, read_public
+from cds_service.audit.sealing import Sealer, new_pair, open_sealed, read_private, read_public
 from cds_service.errors import BadRequest, StartupError
 
 CONTENT = "what a card said: Krämpfe 🦵".encode() * 50
@@ -25,7 +25,7 @@ def test_a_sealed_record_can_be_opened_with_the_private_key(private: X25519Priva
     sealed = [sealer.seal(CONTENT, str(number)) for number in range(3)]
     assert len({*sealed}) == 3
     assert all(
-        opened(record, str(number), private) == CONTENT for number, record in enumerate(sealed)
+        open_sealed(record, str(number), private) == CONTENT for number, record in enumerate(sealed)
     )
     assert b"card" not in b"".join(sealed)
 
@@ -37,7 +37,7 @@ def test_each_minute_has_a_key_of_its_own(private: X25519PrivateKey) -> None:
     now[0] = 61.0
     third = sealer.seal(CONTENT, "r")
     assert first[:36] == second[:36] != third[:36]
-    assert opened(third, "r", private) == CONTENT
+    assert open_sealed(third, "r", private) == CONTENT
 
 
 @pytest.mark.parametrize(
@@ -47,21 +47,21 @@ def test_a_changed_record_is_not_opened(private: X25519PrivateKey, position: int
     sealed = bytearray(Sealer(private.public_key()).seal(CONTENT, "r"))
     sealed[position] ^= 1
     with pytest.raises(BadRequest):
-        opened(bytes(sealed), "r", private)
+        open_sealed(bytes(sealed), "r", private)
 
 
 @pytest.mark.parametrize("length", [0, 3, 36, 47, 60])
 def test_a_truncated_record_is_not_opened(private: X25519PrivateKey, length: int) -> None:
     with pytest.raises(BadRequest):
-        opened(Sealer(private.public_key()).seal(CONTENT, "r")[:length], "r", private)
+        open_sealed(Sealer(private.public_key()).seal(CONTENT, "r")[:length], "r", private)
 
 
 def test_no_other_key_or_record_opens_it(private: X25519PrivateKey) -> None:
     sealed = Sealer(private.public_key()).seal(CONTENT, "r")
     with pytest.raises(BadRequest, match="--key"):
-        opened(sealed, "r", X25519PrivateKey.generate())
+        open_sealed(sealed, "r", X25519PrivateKey.generate())
     with pytest.raises(BadRequest):
-        opened(sealed, "other", private)
+        open_sealed(sealed, "other", private)
 
 
 def test_keys_are_read_back_in_every_form(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_keys_are_read_back_in_every_form(tmp_path: Path) -> None:
     (tmp_path / "public.pem").write_bytes(public)
     for setting in (line, str(tmp_path / "line"), str(tmp_path / "public.pem")):
         sealed = Sealer(read_public(setting)).seal(CONTENT, "r")
-        assert opened(sealed, "r", read) == CONTENT
+        assert open_sealed(sealed, "r", read) == CONTENT
 
 
 def test_a_setting_that_is_not_a_public_key_refuses_to_start(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cds_service.catalogue import topics
-from cds_service.catalogue.topics import Installed
+from cds_service.catalogue.topics import InstalledTopic
 from cds_service.commands import inspection
 from cds_service.commands.lacking import lacking
 from cds_service.commands.undeclared import undeclared_in
@@ -325,13 +325,38 @@ def test_a_scenario_without_its_request_is_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        pytest.param("{", "it cannot be read: ", id="not JSON"),
+        pytest.param("[]", "it is not a JSON object.", id="a list"),
+        pytest.param("{}", "as_of is missing or is not a time.", id="no moment"),
+        pytest.param('{"as_of": "yesterday"}', "as_of is missing or is not a time.", id="no time"),
+        pytest.param(
+            '{"as_of": "2026-11-23", "settings": []}', "settings is not a JSON", id="settings"
+        ),
+        pytest.param('{"as_of": "2026-11-23", "cards": [1]}', "cards is not a list", id="cards"),
+    ],
+)
+def test_a_scenario_that_is_left_out_is_named(tmp_path: Path, content: str, fault: str) -> None:
+    package = tmp_path / "hooks"
+    (package / "rules").mkdir(parents=True)
+    (tmp_path / "pyproject.toml").touch()
+    shutil.copytree(ROOT / SCENARIO, tmp_path / SCENARIO)
+    (tmp_path / SCENARIO / "expected.json").write_text(content)
+    lacks = list(lacking(with_rules(RULE), TODAY, package))
+    assert [lack for lack in lacks if f"expected.json: {fault}" in lack]
+
+
 def test_a_file_that_is_first_read_by_the_check_is_named(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def limits(*_: object) -> Limits:
         raise KnowledgeError("limits.toml: Invalid value (at end of document)")
 
-    installed = {"leg-cramps": Installed(with_rules(RULE, limits=limits), "hooks", ROOT / "hooks")}
+    installed = {
+        "leg-cramps": InstalledTopic(with_rules(RULE, limits=limits), "hooks", ROOT / "hooks")
+    }
     for module in (inspection, topics):
         monkeypatch.setattr(module, "installed_topics", lambda: installed)
     result = cds("check")
@@ -343,7 +368,7 @@ def test_everything_missing_is_reported_in_one_line_and_never_as_a_traceback(
     cds: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flawed = with_rules(replace(RULE, limits=("zinc.low", "tin.low"), offers=("tin",)))
-    installed = {"leg-cramps": Installed(flawed, "hooks", ROOT / "hooks")}
+    installed = {"leg-cramps": InstalledTopic(flawed, "hooks", ROOT / "hooks")}
     for module in (inspection, topics):
         monkeypatch.setattr(module, "installed_topics", lambda: installed)
     result = cds("check")

@@ -14,7 +14,7 @@ from cds_service.commands import new_rule
 from cds_service.engine.hook import HOOKS
 from cds_service.errors import BadRequest
 from cds_service.new_rule.registering import registered
-from cds_service.new_rule.wanted import check_name
+from cds_service.new_rule.spec import check_name
 from hooks import TOPIC
 from tests.cli.conftest import ROOT, Command
 from tests.testing.thorough import thorough
@@ -266,7 +266,7 @@ def test_a_rule_is_registered_before_the_marker_or_at_the_end() -> None:
 
 
 def test_every_hook_has_its_module_and_its_drafts() -> None:
-    from cds_service.new_rule.wanted import orders_of
+    from cds_service.new_rule.spec import orders_of
 
     for hook in HOOKS.values():
         assert (ROOT / "hooks" / f"{hook.name.replace('-', '_')}.py").is_file()

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
-from cds_service.answer.cards import Cards, Written
+from cds_service.answer.cards import Cards, WrittenCards
 from cds_service.answer.checking import flaws
 from cds_service.answer.evidence import evidence_key
 from cds_service.answer.writing import TOPIC_SYSTEM, CardWriter
@@ -39,7 +39,7 @@ def written(
     service: Service = Service.PATIENT_VIEW,
     encounter: str | None = "7",
     user: str | None = "Practitioner/3",
-) -> Written:
+) -> WrittenCards:
     call = replaced(CALL, encounter_id=encounter, user=user)
     return Cards(WRITER, new_id).write(hook_of(service), case.outcomes(service), case.facts(), call)
 
@@ -218,7 +218,7 @@ def test_a_summary_that_is_too_long_is_cut_with_an_ellipsis() -> None:
     assert "\n" not in summary
 
 
-def resources(answer: Written) -> list[dict[str, Any]]:
+def resources(answer: WrittenCards) -> list[dict[str, Any]]:
     return [
         action["resource"]
         for card in answer.cards

@@ -12,7 +12,7 @@ import pytest
 from patients import patient
 from test_feedback_answers import accepted, overridden
 
-from cds_service.answer.cards import Proposed
+from cds_service.answer.cards import ProposedCard
 from cds_service.core.identity import Identity, Origin
 from cds_service.errors import Unavailable
 from cds_service.feedback.card_ids import CardIds, RuleVersion
@@ -226,8 +226,8 @@ def _snooze(
     return SnoozeStore(database, keys.ids)
 
 
-def _same_card(indicator: str = "info", evidence: tuple[str, ...] = EVIDENCE) -> Proposed:
-    return Proposed(*MAGNESIUM, indicator, evidence)
+def _same_card(indicator: str = "info", evidence: tuple[str, ...] = EVIDENCE) -> ProposedCard:
+    return ProposedCard(*MAGNESIUM, indicator, evidence)
 
 
 OVERRIDDEN = overridden(outcomeTimestamp="2026-11-22T11:00:00Z")
@@ -265,7 +265,11 @@ def test_an_answered_card_is_snoozed_for_its_period(
 
 def test_a_snoozed_card_states_why_and_until_when(database: Database, keys: CardKeys) -> None:
     snooze = _snooze(database, keys, OVERRIDDEN)
-    proposed = [_same_card(), Proposed(*QUININE, "info", EVIDENCE), Proposed("x", "1", "info", ())]
+    proposed = [
+        _same_card(),
+        ProposedCard(*QUININE, "info", EVIDENCE),
+        ProposedCard("x", "1", "info", ()),
+    ]
     held_back = snooze.held_back(proposed, patient(), NOW)
     until = ANSWERED + timedelta(days=90)
     assert held_back == {MAGNESIUM.rule: HeldBack("overridden", ANSWERED, until)}
@@ -275,11 +279,11 @@ def test_a_snoozed_card_states_why_and_until_when(database: Database, keys: Card
     "again",
     [
         pytest.param(_same_card(evidence=("magnesium 0.4", "2026-11-20")), id="new evidence"),
-        pytest.param(Proposed("low-magnesium", "1.3.0", "info", EVIDENCE), id="new version"),
-        pytest.param(Proposed(*QUININE, "info", EVIDENCE), id="another rule"),
+        pytest.param(ProposedCard("low-magnesium", "1.3.0", "info", EVIDENCE), id="new version"),
+        pytest.param(ProposedCard(*QUININE, "info", EVIDENCE), id="another rule"),
     ],
 )
-def test_another_card_is_not_snoozed(sqlite_url: str, keys: CardKeys, again: Proposed) -> None:
+def test_another_card_is_not_snoozed(sqlite_url: str, keys: CardKeys, again: ProposedCard) -> None:
     database = open_database(sqlite_url)
     snooze = _snooze(database, keys, OVERRIDDEN)
     assert snooze.held_back([again], patient(), NOW) == {}
@@ -341,7 +345,7 @@ def test_feedback_on_a_made_up_card_snoozes_nothing(database: Database, keys: Ca
         CardIds(b"another key entirely").new(*MAGNESIUM, patient(), EVIDENCE),
     ):
         store.save(SERVICE, {"feedback": [overridden(card=card)]})
-    proposed = [_same_card(), Proposed("stranger", "1", "info", EVIDENCE)]
+    proposed = [_same_card(), ProposedCard("stranger", "1", "info", EVIDENCE)]
     assert SnoozeStore(database, keys.ids).held_back(proposed, patient(), NOW) == {}
 
 

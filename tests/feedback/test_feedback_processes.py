@@ -15,7 +15,7 @@ import feedback_workers as workers
 from patients import patient
 from sqlalchemy import func, select
 
-from cds_service.answer.cards import Proposed
+from cds_service.answer.cards import ProposedCard
 from cds_service.feedback.records import open_records
 from cds_service.feedback.report import report
 from cds_service.storage.database import open_database
@@ -101,7 +101,7 @@ def test_feedback_in_one_process_is_known_in_another(database_url: str) -> None:
     records = open_records(database_url, [workers.RULE])
     records.start()
     now = datetime(2026, 11, 23, tzinfo=UTC)
-    proposed = Proposed(*workers.RULE, "info", workers.EVIDENCE)
+    proposed = ProposedCard(*workers.RULE, "info", workers.EVIDENCE)
     assert workers.RULE.rule in records.snooze.held_back([proposed], patient(), now)
     # It ended without closing: what it had shown was written all the same.
     assert report(records.database).rules[0].shown == 1

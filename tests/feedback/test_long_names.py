@@ -39,7 +39,7 @@ def test_feedback_with_the_longest_names_is_stored(database_url: str) -> None:
 def test_text_that_is_too_long_for_the_database_is_not_an_outage(empty_postgres: str) -> None:
     records = open_records(empty_postgres, [], None)
     changes: list[str] = []
-    records.database.breaker_heard = changes.append
+    records.database.on_breaker_change = changes.append
 
     with pytest.raises(Unavailable, match="ProgramLimitExceeded"):
         _save(records, _long(512, 4))

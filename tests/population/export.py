@@ -96,7 +96,7 @@ def outcome(
 def read_in(source: Path, span_bytes: int) -> tuple[list[Any], Reader]:
     """The Arrow batches of an export, in spans of about so many bytes, and what was counted."""
     export = Source(source)
-    reader = export.aside()
+    reader = export.reader()
     spans = export.spans(span_bytes)
     return [one for span in spans for one in batches_in(source, span, reader)], reader
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from cds_service.cli import main
 from cds_service.core.kinds import ORDERED
 from cds_service.errors import BadRequest, StartupError
-from cds_service.population.limits import checked_limits, held_against, verdict
+from cds_service.population.limits import checked_limits, compared_with_limits, verdict
 from cds_service.population.options import RunOptions
 from cds_service.population.running import run
 from cds_service.population.sampling import read_csv
@@ -225,7 +225,7 @@ def test_results_without_a_code_are_counted(tmp_path: Path) -> None:
 def test_a_limit_without_anything_to_count_is_not_a_go(tmp_path: Path) -> None:
     made = outcome(export(tmp_path / "in"), tmp_path / "out")
 
-    held = held_against(made, {"cards_per_100_orders": 5.0})
+    held = compared_with_limits(made, {"cards_per_100_orders": 5.0})
     assert held[0]["met"] is None
     assert verdict(held) == "cannot tell"
 

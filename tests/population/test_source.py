@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cds_service.errors import BadRequest
-from cds_service.population.local import Means, shuffle, sorted_rows
+from cds_service.population.local import Capacity, shuffle, sorted_rows
 from cds_service.population.options import RunOptions
 from cds_service.population.reading import Reader
 from cds_service.population.running import run
@@ -214,8 +214,8 @@ def test_a_file_that_a_killed_run_had_partly_read_is_read_again(tmp_path: Path) 
     half = tmp_path / "work" / "shuffled" / "0" / "partition=1" / "data_0.parquet"
     half.parent.mkdir(parents=True)
     half.write_bytes(b"PAR1 cut")
-    means = Means(memory=64 << 20, workers=1, partitions=2)
-    told = shuffle(source, tmp_path / "work", means, quiet)
+    capacity = Capacity(memory=64 << 20, workers=1, partitions=2)
+    told = shuffle(source, tmp_path / "work", capacity, quiet)
     assert sum(told["types"].values()) == 4
     read = [row for one in (0, 1) for row in rows_of(tmp_path / "work", one)]
     assert len(read) == 4

@@ -33,7 +33,7 @@ def test_progress_is_shown_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
     screen = _Screen(terminal=True)
     monkeypatch.setattr(sys, "stderr", screen)
 
-    with terminal.patience("Reading", after_s=0.001):
+    with terminal.progress_indicator("Reading", after_s=0.001):
         assert screen.written.wait(10)
 
     assert "Reading …" in screen.getvalue()
@@ -43,7 +43,7 @@ def test_scripts_get_only_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = _Screen(terminal=False)
     monkeypatch.setattr(sys, "stderr", screen)
 
-    with terminal.patience("Reading", after_s=0.001):
+    with terminal.progress_indicator("Reading", after_s=0.001):
         said = screen.written.wait(0.1)
 
     assert not said

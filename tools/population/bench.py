@@ -32,7 +32,7 @@ ROUNDS = 5
 def rates() -> dict[str, Any]:
     """Reading, and evaluations with 100 results a patient: calls without and with cards."""
     from cds_service.population.evaluating import evaluate_partition
-    from cds_service.population.local import Means, shuffle
+    from cds_service.population.local import Capacity, shuffle
     from cds_service.population.options import RunOptions, plan_of
     from cds_service.population.reading import Reader
     from cds_service.population.source import Source, batches_in
@@ -55,7 +55,7 @@ def rates() -> dict[str, Any]:
 
         def shuffled() -> None:
             (work / "shuffled.json").unlink(missing_ok=True)
-            shuffle(source, work, Means(1 << 30, 1, 1), lambda *_: None)
+            shuffle(source, work, Capacity(1 << 30, 1, 1), lambda *_: None)
 
         made["reading_and_shuffling_per_s"] = round(resources / _least(shuffled))
         shuffled_rows = f"read_parquet('{work}/shuffled/*/*/*.parquet')"

@@ -1,4 +1,4 @@
-"""Fetches from a FHIR server what prefetch does not have.
+"""Fetches from a FHIR server what prefetch lacks.
 
 All missing keys are fetched in parallel under one deadline. Whatever the server does, every key
 gets a state: ``given``, ``partial`` (some pages, not all) or ``unavailable``.
@@ -23,16 +23,16 @@ from cds_service.ops.breaker import Breaker
 from cds_service.outbound.fhir_servers import read_base
 from cds_service.outbound.servers import Servers
 from cds_service.outbound.transport import CallBytes, shared_session
-from cds_service.sources.fetch.pages import Ask, Caps, Fetched, Round
+from cds_service.sources.fetch.pages import Caps, FetchContext, Fetched, Query
 from cds_service.sources.fetch.scopes import scope_covers
 
 __all__ = ["Access", "Caps", "Fetched", "fetch_missing"]
 
 _SHARED = Servers()
 _NO_TIME = "no time was left to ask the FHIR server"
-_LEFT_ALONE = "the FHIR server has not responded recently and is not being asked at present"
+_NOT_CALLED = "the FHIR server has not responded recently and is not being asked at present"
 _GRACE = 0.05  # seconds in which threads may report a timeout themselves
-_NO_CAPS_GIVEN = Caps()
+_DEFAULT_CAPS = Caps()
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _QUERY = re.compile(
     r"(?P<type>[A-Z][A-Za-z]+)(?:/(?P<id>[A-Za-z0-9.-]{1,64})|\?[^#\\\x00-\x1f\x7f]*)"
@@ -46,7 +46,7 @@ class Access:
     server: str
     """Base URL, already on the allowlist: https, or http on loopback."""
     authorization: Authorization | None
-    """What the call sent with it; None only for open sandboxes (CDS_FHIR_OPEN)."""
+    """The authorization in the call; None only for open sandboxes (CDS_FHIR_OPEN)."""
     listed: str = ""
     """The entry of the allowlist that `server` equals or is below; its limits apply."""
 
@@ -57,7 +57,7 @@ def fetch_missing(
     patient_id: str,
     *,
     deadline_s: float,
-    caps: Caps = _NO_CAPS_GIVEN,
+    caps: Caps = _DEFAULT_CAPS,
     session_factory: Callable[[], requests.Session] = shared_session,
     servers: Servers = _SHARED,
 ) -> dict[str, Fetched]:
@@ -75,12 +75,12 @@ def fetch_missing(
         if deadline_s <= 0:
             refusal = _NO_TIME
         elif not server.breaker.allows():
-            refusal = _LEFT_ALONE
+            refusal = _NOT_CALLED
     if refusal:
         return {key: Fetched("unavailable", (), refusal, None, 0) for key in queries}
     authorization = access.authorization
     reports: SimpleQueue[tuple[str, Fetched]] = SimpleQueue()
-    shared = Round(
+    shared = FetchContext(
         str(read_base(access.server)),
         None if authorization is None else authorization.token,
         started,
@@ -91,38 +91,38 @@ def fetch_missing(
         CallBytes(servers.budget, caps.bytes_in_all),
     )
     settled: dict[str, Fetched] = {}
-    asks: dict[str, Ask] = {}
+    searches: dict[str, Query] = {}
     for key, query in queries.items():
         if reason := _query_refusal(query, access):
             settled[key] = Fetched("unavailable", (), reason, None, 0)
         else:
-            asks[key] = Ask(key, query, shared)
-    for ask in asks.values():
-        server.workers.run(ask.run)
+            searches[key] = Query(key, query, shared)
+    for search in searches.values():
+        server.workers.run(search.run)
     while len(settled) < len(queries):
-        left = started + deadline_s + _GRACE - time.monotonic()
+        remaining_s = started + deadline_s + _GRACE - time.monotonic()
         try:
-            key, fetched = reports.get(timeout=max(0.0, left))
+            key, fetched = reports.get(timeout=max(0.0, remaining_s))
         except Empty:
             break
         settled[key] = fetched
-    for key, ask in asks.items():
+    for key, search in searches.items():
         if key not in settled:
-            settled[key] = ask.given_up()
-    _report(server.breaker, [settled[key] for key in asks])
+            settled[key] = search.abandon()
+    _report(server.breaker, [settled[key] for key in searches])
     return {key: settled[key] for key in queries}
 
 
-def _report(breaker: Breaker, asked: Sequence[Fetched]) -> None:
-    """Tell the breaker whether the server responded at all, if it was asked anything."""
-    if any(search.answered for search in asked):
+def _report(breaker: Breaker, searches: Sequence[Fetched]) -> None:
+    """Tell the breaker whether the server responded at all, if any query was sent."""
+    if any(search.answered for search in searches):
         breaker.succeeded()
-    elif any(search.answered is False for search in asked):
+    elif any(search.answered is False for search in searches):
         breaker.failed()
 
 
 def _refusal(access: Access, patient_id: str) -> str:
-    """Why nothing may be asked with this access; "" where something may."""
+    """Why no query may be sent with this access; "" where queries may be sent."""
     try:
         read_base(access.server)
     except ValueError as error:

@@ -1,6 +1,6 @@
 """The pages of one FHIR query: fetched one after the other until time or memory runs out.
 
-Whatever the server does gives one `Fetched` with a reason in words; nothing is raised.
+Whatever the server does, the result is one `Fetched` with a reason in words; nothing is raised.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Fetched:
     status: int | None
     """HTTP status of the last response, if there was one."""
     milliseconds: int
-    """From the start of the call until this key was settled."""
+    """From the start of the call until the result for this key was known."""
     answered: bool | None = field(default=None, compare=False)
     """Whether the server responded, other than with a status of 500 or more.
     None where it was not asked."""
@@ -63,8 +63,8 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """What the queries of one call share."""
+class FetchContext:
+    """What all queries of one call share."""
 
     server: str
     """Base URL in plain spelling, without a final slash."""
@@ -100,10 +100,10 @@ _read_page = msgspec.json.Decoder(_Page).decode
 _read_links = msgspec.json.Decoder(list[_Link] | None).decode
 
 
-class Ask:
+class Query:
     """Fetches the pages of one key, in one of the threads of the server."""
 
-    def __init__(self, key: str, query: str, shared: Round) -> None:
+    def __init__(self, key: str, query: str, shared: FetchContext) -> None:
         self._key = key
         self._round = shared
         self._url = f"{shared.server}/{query}"
@@ -140,7 +140,7 @@ class Ask:
         if self._round.held.bytes >= LARGE_BODY:
             give_back_soon()  # also for what the call never gets, because it is too large or late
 
-    def given_up(self) -> Fetched:
+    def abandon(self) -> Fetched:
         """What was fetched before the deadline passed. Nothing more will be read."""
         self._line.cut()
         if not self._begun:
@@ -148,32 +148,32 @@ class Ask:
         return self._ended(self._too_late())
 
     def _follow(self) -> None:
-        url, seen = self._url, set[str]()
+        url, visited = self._url, set[str]()
         while True:
-            seen.add(url)
+            visited.add(url)
             body = self._get(url)
-            following = self._accept(body, url)
-            if following is None:
+            next_url = self._accept(body, url)
+            if next_url is None:
                 return
-            if following in seen:
+            if next_url in visited:
                 raise _Fault("the pages lead back to one already read")
             if len(self._pages) >= self._round.caps.pages:
                 raise _Fault(f"there are more than {self._round.caps.pages} pages")
             if self._entries >= self._round.caps.entries:
                 raise _Fault(f"there are more than {self._round.caps.entries} entries")
-            url = following
+            url = next_url
 
     def _get(self, url: str) -> bytes:
         """The decompressed body of one page. Raises _Fault."""
         while True:
-            left = self._left()
+            remaining_s = self._left()
             try:
                 with self._round.session.get(
                     url,
                     headers=self._headers,
                     stream=True,
                     allow_redirects=False,
-                    timeout=(min(left, self._round.caps.connect_s), left),
+                    timeout=(min(remaining_s, self._round.caps.connect_s), remaining_s),
                 ) as response:
                     self._status = response.status_code
                     if response.status_code == 200:
@@ -236,10 +236,10 @@ class Ask:
             links = _read_links(page.link) or []
         except msgspec.DecodeError:
             raise _Fault("the links to further pages cannot be read") from None
-        onward = (link.url for link in links if link.relation.strip().lower() == "next")
-        following = next(onward, None)
-        if following is not None:
-            return self._allowed(following, url)
+        next_urls = (link.url for link in links if link.relation.strip().lower() == "next")
+        next_url = next(next_urls, None)
+        if next_url is not None:
+            return self._allowed(next_url, url)
         bundle = {"total": readable(page.total), "meta": readable(page.meta)}
         if missing := missing_of(bundle, self._entries):
             raise _Fault(missing)
@@ -248,21 +248,21 @@ class Ask:
     def _allowed(self, link: str, url: str) -> str:
         """The address of ``link`` on the page at ``url``. Raises _Fault where it is not allowed."""
         try:
-            following: str = urldefrag(urljoin(url, link)).url
+            address: str = urldefrag(urljoin(url, link)).url
         except ValueError:
-            following = ""
+            address = ""
         # urljoin silently drops line breaks: check the link as it was sent.
         plain = link.isascii() and link.isprintable()
-        if not link or not plain or not _is_below(self._round.server, following):
+        if not link or not plain or not _is_below(self._round.server, address):
             raise _Fault("the next page is at an address that may not be called")
-        return following
+        return address
 
     def _left(self) -> float:
         """Seconds until the deadline, more than zero. Raises _Fault after it."""
-        left = self._round.started + self._round.limit_s - time.monotonic()
-        if left <= 0 or self._line.is_cut:
+        remaining_s = self._round.started + self._round.limit_s - time.monotonic()
+        if remaining_s <= 0 or self._line.is_cut:
             raise _Fault(self._too_late())
-        return left
+        return remaining_s
 
     def _too_late(self) -> str:
         self._late = True
@@ -314,11 +314,11 @@ def _is_below(base: str, url: str) -> bool:
     """Whether ``url`` has the origin of ``base``, and its path or one below it."""
     place = url.partition("?")[0]  # any query is allowed, as long as the one that was sent
     try:
-        ours, theirs = read_base(base), read_address(place)
+        own, other = read_base(base), read_address(place)
     except ValueError:
         return False
-    if ours.origin != theirs.origin:
+    if own.origin != other.origin:
         return False
-    if any(part in {".", ".."} for part in unquote(theirs.path).split("/")):
+    if any(part in {".", ".."} for part in unquote(other.path).split("/")):
         return False
-    return theirs.path == ours.path or theirs.path.startswith(f"{ours.path}/")
+    return other.path == own.path or other.path.startswith(f"{own.path}/")

@@ -20,7 +20,7 @@ _TEMPLATE_WORDS = frozenset({"days", "orders", "quoted", "results", "rule"})
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RuleSpec:
     """What a new rule should do.
 
     ``orders`` are offered where the hook has no drafts, and judged where it has. The rule fires
@@ -51,9 +51,9 @@ def orders_of(topic: Topic, hook: Hook) -> tuple[str, ...]:
     return tuple(sorted(name for name in drafts if draft_of(topic, name) is not None))
 
 
-def has_limit(topic: Topic, wanted: Wanted) -> bool:
+def has_limit(topic: Topic, spec: RuleSpec) -> bool:
     """Whether the limit that the rule would use exists already."""
-    return limit_key(wanted) in topic.knowledge.limits(None, "")
+    return limit_key(spec) in topic.knowledge.limits(None, "")
 
 
 def check_name(name: str, taken: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -84,18 +84,18 @@ def check_name(name: str, taken: Mapping[str, str] = MappingProxyType({})) -> No
         )
 
 
-def check_wanted(topic: Topic, wanted: Wanted) -> None:
+def check_spec(topic: Topic, spec: RuleSpec) -> None:
     """Raise BadRequest naming the option that is wrong and its valid values."""
-    check_name(wanted.name)
-    _one_of(wanted.hook, tuple(HOOKS), "--hook", f"no hook is called {wanted.hook}.")
-    lacks = f"{topic.key} has no analyte {wanted.analyte} with a code to search for."
-    _one_of(wanted.analyte, analytes_of(topic), "--analyte", lacks)
-    hook = HOOKS[wanted.hook]
+    check_name(spec.name)
+    _one_of(spec.hook, tuple(HOOKS), "--hook", f"no hook is called {spec.hook}.")
+    lacks = f"{topic.key} has no analyte {spec.analyte} with a code to search for."
+    _one_of(spec.analyte, analytes_of(topic), "--analyte", lacks)
+    hook = HOOKS[spec.hook]
     allowed = orders_of(topic, hook)
-    for order in wanted.orders:
+    for order in spec.orders:
         what = "code list of drafts" if hook.drafts else "order"
         _one_of(order, allowed, "--orders", f"{topic.key} has no {what} {order}.")
-    if hook.drafts and not wanted.orders:
+    if hook.drafts and not spec.orders:
         raise BadRequest(
             f"a rule for {hook} judges drafts, and none are named.",
             f"Name one or more of {', '.join(allowed)}.",
@@ -108,6 +108,6 @@ def _one_of(given: str, allowed: Sequence[str], where: str, lacks: str) -> None:
         raise BadRequest(lacks, f"Use one of {', '.join(allowed) or '(there are none)'}.", where)
 
 
-def limit_key(wanted: Wanted) -> str:
+def limit_key(spec: RuleSpec) -> str:
     """The key of the existing limit that the rule would use."""
-    return f"{wanted.analyte}.{'low' if wanted.below else 'high'}"
+    return f"{spec.analyte}.{'low' if spec.below else 'high'}"

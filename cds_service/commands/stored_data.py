@@ -1,4 +1,4 @@
-"""``cds-service audit`` and ``cds-service data``: stored data is read, exported and erased."""
+"""``cds-service audit`` and ``cds-service data``: reading, exporting and erasing stored data."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def show(card: str, key: Path | None, as_json: bool) -> None:
     Example: cds-service audit show 3c368a76-485b-88d3-941c-a0010a7ccd3a --key audit-private.pem
     """
     from cds_service.audit.sealing import read_private
-    from cds_service.audit.showing import printed, shown
+    from cds_service.audit.showing import as_text, reconstructed
     from cds_service.audit.trail import find
     from cds_service.errors import BadRequest
     from cds_service.feedback.card_ids import canonical
@@ -76,11 +76,11 @@ def show(card: str, key: Path | None, as_json: bool) -> None:
             "The audit trail has no card with this id.",
             "It has the cards that were sent while CDS_AUDIT was on, for CDS_AUDIT_DAYS days.",
         )
-    found = [shown(row, wanted, private) for row in rows]
+    found = [reconstructed(row, wanted, private) for row in rows]
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        click.echo("\n\n".join(map(printed, found)))
+        click.echo("\n\n".join(map(as_text, found)))
 
 
 @click.group(short_help="Stored data: export, erase, rotate the card key.")
@@ -100,14 +100,14 @@ def export(site: str | None, out: Path | None) -> None:
 
     Example: cds-service data export --site north --out north.ndjson
     """
-    from cds_service.commands.terminal import patience
+    from cds_service.commands.terminal import progress_indicator
     from cds_service.storage import lifecycle
 
     rows = 0
     with (
         _database() as database,
         nullcontext(sys.stdout) if out is None else new_private_file(out) as file,
-        nullcontext() if out is None else patience(f"Writing {out}"),
+        nullcontext() if out is None else progress_indicator(f"Writing {out}"),
     ):
         for row in lifecycle.export(database, site):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -129,11 +129,11 @@ def erase(before: datetime, site: str | None) -> None:
 
     Example: cds-service data erase --before 2026-01-01 --site north
     """
-    from cds_service.commands.terminal import patience
+    from cds_service.commands.terminal import progress_indicator
     from cds_service.storage import lifecycle
 
     with _database() as database:
-        with patience("Erasing"):
+        with progress_indicator("Erasing"):
             erased = lifecycle.erase(database, before.date(), site)
         for table, rows in erased.items():
             click.echo(f"{table}: {rows} rows erased")
