@@ -100,7 +100,7 @@ def test_an_option_has_no_name_of_a_setting_a_site_or_the_demo_page(
 ) -> None:
     topic = replace(TOPIC, options=(replace(OPTION, name=name),))
     monkeypatch.setattr(topics, "_installed", lambda: {topic.key: topic})
-    with pytest.raises(StartupError, match=f"option {name}: the service has something else"):
+    with pytest.raises(StartupError, match=f"option {name}: the service already uses this name"):
         topics.chosen_topics(Settings())
 
 
